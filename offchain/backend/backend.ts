@@ -1,0 +1,69 @@
+/**
+ * What a worker needs from whatever runs the model: one streamed chat completion at a time, with token counts.
+ * Implementations: `embedded` (a small transformer in this repository) and `openai` (any OpenAI-compatible URL).
+ */
+
+export interface ChatMessage {
+    role: 'system' | 'user' | 'assistant' | 'tool';
+    content: string;
+}
+
+/** One chat completion. Field meanings are those of OpenAI's API. */
+export interface ChatRequest {
+    model: string; // catalogue id
+    messages: ChatMessage[];
+    maxTokens: number; // tokens, completion and reasoning together
+    temperature?: number; // 0 repeats exactly
+    topP?: number;
+    seed?: number;
+    stop?: string[];
+}
+
+/** The four token counts of a query; `prompt` excludes `cached`, `completion` excludes `reasoning`. */
+export interface TokenCounts {
+    prompt: number;
+    cached: number;
+    completion: number;
+    reasoning: number;
+}
+
+/** Why an answer ended, in OpenAI's words. */
+export type FinishReason = 'stop' | 'length';
+
+/**
+ * What a running completion yields, in order: at most one `prompt`, any number of `delta`, one `end`.
+ * A backend that learns the prompt's count only at the end (URL backends) sends no `prompt`.
+ */
+export type BackendEvent =
+    | { type: 'prompt'; prompt: number; cached: number }
+    | { type: 'delta'; content?: string; reasoning?: string; tokens?: number } // tokens: undefined when the backend does not say
+    | { type: 'end'; finish: FinishReason; usage?: TokenCounts };
+
+/** A backend that failed; `status` is an HTTP status when one was received. Never carries prompt or answer text. */
+export class BackendError extends Error {
+    constructor(
+        message: string,
+        readonly status?: number,
+    ) {
+        super(message);
+        this.name = 'BackendError';
+    }
+}
+
+export interface Backend {
+    readonly name: string;
+
+    /** Catalogue ids this backend serves. */
+    models(): Promise<string[]>;
+
+    /** A number of prompt tokens that the request cannot exceed, known before it runs. */
+    promptBound(request: ChatRequest): number;
+
+    /**
+     * Runs one completion. Ends early without an `end` event only by throwing {@link BackendError} or, after `signal`
+     * aborts, by returning.
+     */
+    stream(request: ChatRequest, signal: AbortSignal): AsyncIterable<BackendEvent>;
+
+    close(): Promise<void>;
+}
