@@ -1,0 +1,46 @@
+import { beginCell, Cell, contractAddress, toNano } from '@ton/core';
+
+import { createBlockchain, expectConserved, expectRefused, feesOf, transactionsOn } from './chain';
+
+// Refuses everything: SETCP 0, THROW 42.
+const REFUSER = beginCell().storeUint(0xff00, 16).storeUint(0xf22a, 16).endCell();
+
+async function deployRefuser() {
+    const blockchain = await createBlockchain();
+    const sender = await blockchain.treasury('sender');
+    const init = { code: REFUSER, data: Cell.EMPTY };
+    const address = contractAddress(0, init);
+    return { blockchain, sender, init, address };
+}
+
+describe('chain helpers', () => {
+    it('counts the fees of a plain transfer as the drop of all balances', async () => {
+        const blockchain = await createBlockchain();
+        const [alice, bob] = [await blockchain.treasury('alice'), await blockchain.treasury('bob')];
+
+        const result = await expectConserved(blockchain, () => alice.send({ to: bob.address, value: toNano('3') }));
+
+        expect(feesOf(result.transactions)).toBeGreaterThan(0n);
+    });
+
+    it('counts a bounce once, and the rent of every account that is touched', async () => {
+        const { blockchain, sender, init, address } = await deployRefuser();
+        await sender.send({ to: address, value: toNano('1'), init, bounce: false });
+        blockchain.now! += 365 * 86400;
+
+        const result = await expectConserved(blockchain, () =>
+            sender.send({ to: address, value: toNano('1'), body: beginCell().storeUint(7, 32).endCell() }),
+        );
+
+        expect(transactionsOn(result, sender.address).length).toBe(2);
+    });
+
+    it('names the exit code of a refusal', async () => {
+        const { sender, init, address } = await deployRefuser();
+        await sender.send({ to: address, value: toNano('1'), init, bounce: false });
+
+        const result = await sender.send({ to: address, value: toNano('1') });
+
+        expectRefused(result, { from: sender.address, to: address, exitCode: 42 });
+    });
+});
