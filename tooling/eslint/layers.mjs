@@ -1,0 +1,78 @@
+// Which folder may import which. Arrows run one way:
+// contracts -> build -> wrappers -> { offchain, scripts, tests }; localnet stands on the sandbox alone.
+import { dirname, join, relative, sep } from 'node:path';
+import { root } from '../files.mjs';
+
+/** The first entry whose folder holds the importing file says which folders of ours it may import. */
+const layers = [
+    { from: 'wrappers', may: ['wrappers', 'build'] },
+    // Gateway and worker know each other only through link.
+    {
+        from: 'offchain/gateway',
+        may: ['offchain', 'wrappers'],
+        not: ['offchain/worker', 'offchain/cli', 'offchain/bin'],
+    },
+    {
+        from: 'offchain/worker',
+        may: ['offchain', 'wrappers'],
+        not: ['offchain/gateway', 'offchain/cli', 'offchain/bin'],
+    },
+    { from: 'offchain/cli', may: ['offchain', 'wrappers'] },
+    { from: 'offchain/bin', may: ['offchain', 'wrappers'] },
+    ...['link', 'store', 'chain', 'attest', 'backend'].map((shared) => ({
+        from: `offchain/${shared}`,
+        may: ['offchain', 'wrappers'],
+        not: ['offchain/gateway', 'offchain/worker', 'offchain/cli', 'offchain/bin'],
+    })),
+    { from: 'offchain', may: ['offchain', 'wrappers'] },
+    { from: 'localnet', may: ['localnet'] },
+    { from: 'scripts', may: ['scripts', 'wrappers', 'deployments', 'params'] },
+    { from: '', may: [''], not: ['build'] },
+];
+
+const inside = (path, folder) => folder === '' || path === folder || path.startsWith(`${folder}/`);
+
+/** The path inside the repository that `source`, written in `file`, stands for; undefined if it is not ours. */
+export function target(file, source) {
+    const workspace = /^@cocoon-market\/([^/]+)(\/.*)?$/.exec(source);
+    if (workspace) return workspace[1] + (workspace[2] ?? '');
+    if (!source.startsWith('.')) return undefined;
+    const path = relative(root, join(root, dirname(file), source))
+        .split(sep)
+        .join('/');
+    return path.startsWith('..') || inside(path, 'node_modules') ? undefined : path;
+}
+
+/** Why `file` may not import `source`, or undefined if it may. */
+export function objection(file, source) {
+    const path = target(file, source);
+    if (path === undefined) return undefined;
+    const layer = layers.find(({ from }) => inside(file, from));
+    const allowed = layer.may.some((folder) => inside(path, folder));
+    const denied = (layer.not ?? []).find((folder) => inside(path, folder));
+    if (allowed && denied === undefined) return undefined;
+    return `${layer.from || 'this file'} may not import ${denied ?? path.split('/')[0]} (tooling/eslint/layers.mjs)`;
+}
+
+export default {
+    meta: { type: 'problem', schema: [], docs: { description: 'imports between folders run one way' } },
+    create(context) {
+        const file = relative(root, context.filename).split(sep).join('/');
+        const check = (node) => {
+            if (node?.type !== 'Literal' || typeof node.value !== 'string') return;
+            const message = objection(file, node.value);
+            if (message !== undefined) context.report({ node, message });
+        };
+        return {
+            ImportDeclaration: (node) => check(node.source),
+            ExportNamedDeclaration: (node) => check(node.source),
+            ExportAllDeclaration: (node) => check(node.source),
+            ImportExpression: (node) => check(node.source),
+            TSImportType: (node) => check(node.source ?? node.argument?.literal),
+            TSExternalModuleReference: (node) => check(node.expression),
+            CallExpression: (node) => {
+                if (node.callee.type === 'Identifier' && node.callee.name === 'require') check(node.arguments[0]);
+            },
+        };
+    },
+};
