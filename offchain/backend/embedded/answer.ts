@@ -1,0 +1,48 @@
+/** Turns an answer's bytes into text that may be sent: whole characters only, and nothing of a stop string. */
+export class AnswerText {
+    private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    private readonly stops: string[];
+    private held = '';
+    private found = false;
+
+    constructor(stops: string[] = []) {
+        this.stops = stops.filter((stop) => stop !== ''); // an empty one would match before the first character
+    }
+
+    /** Whether a stop string was met; what follows it is thrown away. */
+    get stopped(): boolean {
+        return this.found;
+    }
+
+    /** Takes the bytes of one token and returns what is safe to send now. */
+    push(bytes: Uint8Array): string {
+        this.held += this.decoder.decode(bytes, { stream: true });
+        const at = this.stops.map((stop) => this.held.indexOf(stop)).filter((index) => index >= 0);
+        if (at.length > 0) {
+            this.found = true;
+            return this.release(Math.min(...at), '');
+        }
+        // The longest end of the text that may still grow into a stop string stays here.
+        let keep = 0;
+        for (const stop of this.stops) {
+            for (let length = Math.min(stop.length - 1, this.held.length); length > keep; length--) {
+                if (this.held.endsWith(stop.slice(0, length))) keep = length;
+            }
+        }
+        const safe = this.held.length - keep;
+        return this.release(safe, this.held.slice(safe));
+    }
+
+    /** What is left at the end; bytes of an unfinished character become U+FFFD. */
+    end(): string {
+        if (this.found) return '';
+        this.held += this.decoder.decode();
+        return this.release(this.held.length, '');
+    }
+
+    private release(length: number, held: string): string {
+        const out = this.held.slice(0, length);
+        this.held = held;
+        return out;
+    }
+}

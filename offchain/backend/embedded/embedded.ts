@@ -1,0 +1,144 @@
+/**
+ * A small real transformer with its weights in this repository, so that a whole market runs on one machine with nothing
+ * else installed. It knows the words of this project and nothing more.
+ */
+
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { BackendError } from '../backend';
+import type { Backend, BackendEvent, ChatRequest, FinishReason } from '../backend';
+import { AnswerText } from './answer';
+import { Sampler } from './sampler';
+import { Tokenizer } from './tokenizer';
+import type { TokenizerFile } from './tokenizer';
+import { Session, Transformer } from './transformer';
+import type { TransformerConfig } from './transformer';
+import { readWeights } from './weights';
+
+/** Catalogue id of the embedded model. */
+export const EMBEDDED_MODEL = 'cocoon-tiny';
+
+const PROMPT_SLICE = 8; // prompt tokens read between two turns of the event loop, about 5 ms
+
+/** Serves {@link EMBEDDED_MODEL} in this process. */
+export class EmbeddedBackend implements Backend {
+    readonly name = 'embedded';
+    readonly tokenizer: Tokenizer;
+    private readonly model: Transformer;
+    private closed = false;
+
+    /**
+     * @param directory where `config.json`, `tokenizer.json` and `weights.safetensors` lie
+     * @throws if a file is missing or differs from the checksum in `config.json`
+     */
+    constructor(directory = join(__dirname, 'model')) {
+        const config = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as TransformerConfig & {
+            sha256: Record<string, string>;
+        };
+        const read = (name: string): Buffer => {
+            const bytes = readFileSync(join(directory, name));
+            if (createHash('sha256').update(bytes).digest('hex') !== config.sha256[name]) {
+                throw new Error(`${join(directory, name)} is damaged: its checksum differs from config.json`);
+            }
+            return bytes;
+        };
+        this.tokenizer = new Tokenizer(JSON.parse(read('tokenizer.json').toString('utf8')) as TokenizerFile);
+        if (this.tokenizer.size !== config.vocabulary) {
+            throw new Error(`tokenizer.json has ${this.tokenizer.size} tokens, config.json ${config.vocabulary}`);
+        }
+        this.model = new Transformer(config, readWeights(read('weights.safetensors')));
+    }
+
+    /** Tokens that a prompt and its answer share. */
+    get context(): number {
+        return this.model.config.context;
+    }
+
+    async models(): Promise<string[]> {
+        return [EMBEDDED_MODEL];
+    }
+
+    /** The exact number of prompt tokens, template included. */
+    promptBound(request: ChatRequest): number {
+        return this.tokenizer.encodeChat(request.messages).length;
+    }
+
+    /**
+     * Runs one completion; `completion` counts each token chosen except the mark that ends an answer, tokens of a
+     * stop string included, and is the sum of the deltas' `tokens`. `cached` is always 0: no state outlives a request,
+     * because a cache shared by clients would tell one what another asked.
+     *
+     * @throws {BackendError} 400 if the prompt leaves no room for an answer, 404 for another model, 503 after close
+     */
+    async *stream(request: ChatRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
+        const { temperature = 1, topP = 1 } = request;
+        this.check(request, temperature, topP);
+        const prompt = this.tokenizer.encodeChat(request.messages);
+        if (prompt.length >= this.context) {
+            throw new BackendError(
+                `the prompt has ${prompt.length} tokens, ${EMBEDDED_MODEL} takes at most ${this.context - 1}: send less`,
+                400,
+            );
+        }
+        const most = Math.min(request.maxTokens, this.context - prompt.length);
+        const session = new Session(this.model, prompt.length + most);
+        for (const [i, token] of prompt.entries()) {
+            if (i % PROMPT_SLICE === 0) await setImmediate();
+            if (this.isOver(signal)) return;
+            session.feed(token);
+        }
+        yield { type: 'prompt', prompt: prompt.length, cached: 0 };
+
+        const sampler = new Sampler(temperature, topP, request.seed);
+        const text = new AnswerText(request.stop);
+        let finish: FinishReason = 'length';
+        let completion = 0;
+        let unsent = 0; // tokens whose text is held back
+        while (completion < most) {
+            await setImmediate();
+            if (this.isOver(signal)) return;
+            const token = sampler.pick(session.logits());
+            // Only the end mark is ever trained here; another mark, drawn at a high temperature, ends the answer too.
+            if (this.tokenizer.isSpecial(token)) {
+                finish = 'stop';
+                break;
+            }
+            completion++;
+            unsent++;
+            const content = text.push(this.tokenizer.bytes(token));
+            if (content !== '') {
+                yield { type: 'delta', content, tokens: unsent };
+                unsent = 0;
+            }
+            if (text.stopped) {
+                finish = 'stop';
+                break;
+            }
+            if (completion < most) session.feed(token);
+        }
+        if (this.isOver(signal)) return;
+        const rest = text.end();
+        if (unsent > 0) yield { type: 'delta', ...(rest !== '' && { content: rest }), tokens: unsent };
+        yield { type: 'end', finish, usage: { prompt: prompt.length, cached: 0, completion, reasoning: 0 } };
+    }
+
+    /** Ends running streams with an error at their next token. */
+    async close(): Promise<void> {
+        this.closed = true;
+    }
+
+    private check({ model, messages, maxTokens }: ChatRequest, temperature: number, topP: number): void {
+        if (model !== EMBEDDED_MODEL) throw new BackendError(`this backend serves only ${EMBEDDED_MODEL}`, 404);
+        if (messages.length === 0) throw new BackendError('messages must not be empty', 400);
+        if (!Number.isInteger(maxTokens) || maxTokens < 1) throw new BackendError('maxTokens must be at least 1', 400);
+        if (!(temperature >= 0 && temperature <= 2)) throw new BackendError('temperature must be from 0 to 2', 400);
+        if (!(topP >= 0 && topP <= 1)) throw new BackendError('topP must be from 0 to 1', 400);
+    }
+
+    private isOver(signal: AbortSignal): boolean {
+        if (this.closed) throw new BackendError('the backend is closed', 503);
+        return signal.aborted;
+    }
+}

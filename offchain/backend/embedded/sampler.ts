@@ -1,0 +1,48 @@
+import { randomInt } from 'node:crypto';
+
+/** Chooses the next token; every stream has its own, so streams that run at once do not disturb each other. */
+export class Sampler {
+    private state: number;
+
+    /**
+     * @param temperature 0 takes the best token always, the first of equals
+     * @param topP keeps the fewest best tokens whose probabilities reach it
+     * @param seed the same seed repeats the same choices; left out, it is random
+     */
+    constructor(
+        private readonly temperature: number,
+        private readonly topP: number,
+        seed = randomInt(2 ** 32),
+    ) {
+        this.state = seed | 0;
+    }
+
+    pick(logits: Float32Array): number {
+        let best = 0;
+        for (let i = 1; i < logits.length; i++) if (logits[i] > logits[best]) best = i;
+        if (this.temperature === 0) return best;
+
+        const weights = Array.from(logits, (score) => Math.exp((score - logits[best]) / this.temperature));
+        const order = weights.map((_, token) => token).sort((a, b) => weights[b] - weights[a]);
+        const total = weights.reduce((sum, weight) => sum + weight, 0);
+        let kept = 0;
+        let mass = 0;
+        do mass += weights[order[kept++]];
+        while (kept < order.length && mass < this.topP * total);
+
+        let left = this.random() * mass;
+        for (let i = 0; i < kept; i++) {
+            left -= weights[order[i]];
+            if (left < 0) return order[i];
+        }
+        return order[0]; // only by rounding of the sums
+    }
+
+    /** Mulberry32: 32 bits of state are enough for a choice among a thousand tokens, and it is the same everywhere. */
+    private random(): number {
+        this.state = (this.state + 0x6d2b79f5) | 0;
+        let mixed = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
+        mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+        return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    }
+}

@@ -1,0 +1,93 @@
+/**
+ * Byte-level BPE. Tokens 0–255 are bytes, then come the special tokens, then one token per merge. Text never becomes a
+ * special token, so a prompt that contains `<|end|>` is only text.
+ */
+
+import type { ChatMessage } from '../backend';
+
+/** What `tokenizer.json` holds. */
+export interface TokenizerFile {
+    pieces: string; // regular expression that cuts a text before merging
+    specials: string[];
+    merges: [number, number][]; // in the order they were learnt
+}
+
+const BYTES = 256;
+const PAIR = 65_536; // above any token, so that left * PAIR + right is unique
+
+/** Turns text into tokens and tokens into bytes. */
+export class Tokenizer {
+    readonly size: number;
+    private readonly pieces: RegExp;
+    private readonly specials: Map<string, number>;
+    private readonly firstMerge: number;
+    private readonly made = new Map<number, number>(); // pair: the token it merges into; a lower token merges first
+    private readonly text: Uint8Array[];
+
+    constructor(file: TokenizerFile) {
+        this.pieces = new RegExp(file.pieces, 'gu');
+        this.specials = new Map(file.specials.map((name, i) => [name, BYTES + i]));
+        this.firstMerge = BYTES + file.specials.length;
+        this.size = this.firstMerge + file.merges.length;
+        this.text = Array.from({ length: BYTES }, (_, byte) => Uint8Array.of(byte));
+        for (const _ of file.specials) this.text.push(new Uint8Array(0));
+        file.merges.forEach(([left, right], i) => {
+            this.made.set(left * PAIR + right, this.firstMerge + i);
+            this.text.push(Uint8Array.from([...this.text[left], ...this.text[right]]));
+        });
+    }
+
+    /** Tokens of a text; takes time linear in its length. */
+    encode(text: string): number[] {
+        const tokens: number[] = [];
+        for (const [piece] of text.matchAll(this.pieces)) tokens.push(...this.merge([...Buffer.from(piece)]));
+        return tokens;
+    }
+
+    /** Tokens of a whole conversation in the model's template, up to and including the mark that asks for an answer. */
+    encodeChat(messages: ChatMessage[]): number[] {
+        const tokens = [this.special('begin')];
+        for (const { role, content } of messages) {
+            // The model has never seen a tool; what one said is read like a question.
+            tokens.push(this.special(role === 'tool' ? 'user' : role));
+            // Not spread into push: an argument list has a limit, and a prompt may be long before it is refused.
+            for (const token of this.encode(content)) tokens.push(token);
+            tokens.push(this.special('end'));
+        }
+        tokens.push(this.special('assistant'));
+        return tokens;
+    }
+
+    /** UTF-8 bytes of a token, possibly a part of a character; empty for special tokens. */
+    bytes(token: number): Uint8Array {
+        return this.text[token];
+    }
+
+    /** Whether a token marks structure and stands for no text. */
+    isSpecial(token: number): boolean {
+        return token >= BYTES && token < this.firstMerge;
+    }
+
+    private special(name: string): number {
+        const token = this.specials.get(`<|${name}|>`);
+        if (token === undefined) throw new Error(`tokenizer.json has no special token for ${name}`);
+        return token;
+    }
+
+    private merge(tokens: number[]): number[] {
+        for (;;) {
+            let best = Infinity;
+            for (let i = 0; i + 1 < tokens.length; i++) {
+                best = Math.min(best, this.made.get(tokens[i] * PAIR + tokens[i + 1]) ?? Infinity);
+            }
+            if (best === Infinity) return tokens;
+            let kept = 0;
+            for (let i = 0; i < tokens.length; kept++) {
+                const merges = i + 1 < tokens.length && this.made.get(tokens[i] * PAIR + tokens[i + 1]) === best;
+                tokens[kept] = merges ? best : tokens[i];
+                i += merges ? 2 : 1;
+            }
+            tokens.length = kept;
+        }
+    }
+}

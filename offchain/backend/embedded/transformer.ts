@@ -1,0 +1,205 @@
+/**
+ * The forward pass of a llama-like decoder, one token at a time: RMSNorm, rotary positions, causal attention with a
+ * cache of keys and values, SwiGLU, output tied to the embedding. Plain float32 loops in a fixed order, so the same
+ * tokens give the same bits on every machine.
+ */
+
+import type { Tensor } from './weights';
+
+/** The numbers of the architecture, as `config.json` holds them. */
+export interface TransformerConfig {
+    vocabulary: number;
+    context: number; // tokens, prompt and answer together
+    dim: number;
+    layers: number;
+    heads: number;
+    hidden: number;
+    ropeTheta: number;
+    epsilon: number;
+}
+
+interface Layer {
+    attentionNorm: Float32Array;
+    query: Float32Array;
+    key: Float32Array;
+    value: Float32Array;
+    output: Float32Array;
+    feedNorm: Float32Array;
+    gate: Float32Array;
+    up: Float32Array;
+    down: Float32Array;
+}
+
+/** Loaded weights; holds no state of any conversation. */
+export class Transformer {
+    readonly embedding: Float32Array;
+    readonly layers: Layer[];
+    readonly norm: Float32Array;
+    readonly frequencies: Float64Array; // radians per position, one per pair of a head
+
+    /** @throws if a tensor is missing or has another shape than the config says */
+    constructor(
+        readonly config: TransformerConfig,
+        weights: Map<string, Tensor>,
+    ) {
+        const { vocabulary, dim, heads, hidden, ropeTheta } = config;
+        const take = (name: string, ...shape: number[]): Float32Array => {
+            const tensor = weights.get(name);
+            if (tensor?.shape.join() !== shape.join()) {
+                throw new Error(`weights hold ${name} as [${tensor?.shape}], config.json needs [${shape}]`);
+            }
+            return tensor.data;
+        };
+        this.embedding = take('embedding', vocabulary, dim);
+        this.layers = Array.from({ length: config.layers }, (_, i) => ({
+            attentionNorm: take(`layers.${i}.attentionNorm`, dim),
+            query: take(`layers.${i}.query`, dim, dim),
+            key: take(`layers.${i}.key`, dim, dim),
+            value: take(`layers.${i}.value`, dim, dim),
+            output: take(`layers.${i}.output`, dim, dim),
+            feedNorm: take(`layers.${i}.feedNorm`, dim),
+            gate: take(`layers.${i}.gate`, hidden, dim),
+            up: take(`layers.${i}.up`, hidden, dim),
+            down: take(`layers.${i}.down`, dim, hidden),
+        }));
+        this.norm = take('norm', dim);
+        const half = dim / heads / 2;
+        this.frequencies = Float64Array.from({ length: half }, (_, i) => ropeTheta ** (-i / half));
+    }
+}
+
+/** One conversation's cache of keys and values; nothing of it is shared with another. */
+export class Session {
+    private position = 0;
+    private readonly keys: Float32Array[];
+    private readonly values: Float32Array[];
+    private readonly state: Float32Array;
+    private readonly scores: Float32Array;
+
+    /** @param capacity tokens that will ever be fed, at most the context */
+    constructor(
+        private readonly model: Transformer,
+        capacity: number,
+    ) {
+        const { dim, layers } = model.config;
+        this.keys = Array.from({ length: layers }, () => new Float32Array(capacity * dim));
+        this.values = Array.from({ length: layers }, () => new Float32Array(capacity * dim));
+        this.state = new Float32Array(dim);
+        this.scores = new Float32Array(capacity);
+    }
+
+    /** Lets the model read one more token. */
+    feed(token: number): void {
+        const { model, state } = this;
+        const { dim, hidden, epsilon } = model.config;
+        state.set(model.embedding.subarray(token * dim, (token + 1) * dim));
+        const normal = new Float32Array(dim);
+        const query = new Float32Array(dim);
+        const mixed = new Float32Array(dim);
+        const change = new Float32Array(dim);
+        const gate = new Float32Array(hidden);
+        const up = new Float32Array(hidden);
+        model.layers.forEach((layer, i) => {
+            const key = this.keys[i].subarray(this.position * dim, (this.position + 1) * dim);
+            const value = this.values[i].subarray(this.position * dim, (this.position + 1) * dim);
+            normalize(normal, state, layer.attentionNorm, epsilon);
+            multiply(query, layer.query, normal);
+            multiply(key, layer.key, normal);
+            multiply(value, layer.value, normal);
+            this.rotate(query);
+            this.rotate(key);
+            this.attend(mixed, query, this.keys[i], this.values[i]);
+            multiply(change, layer.output, mixed);
+            add(state, change);
+
+            normalize(normal, state, layer.feedNorm, epsilon);
+            multiply(gate, layer.gate, normal);
+            multiply(up, layer.up, normal);
+            for (let j = 0; j < hidden; j++) gate[j] = (gate[j] / (1 + Math.exp(-gate[j]))) * up[j];
+            multiply(change, layer.down, gate);
+            add(state, change);
+        });
+        this.position++;
+    }
+
+    /** Scores of every token to come next, given what was fed. */
+    logits(): Float32Array {
+        const { vocabulary, dim, epsilon } = this.model.config;
+        const normal = new Float32Array(dim);
+        normalize(normal, this.state, this.model.norm, epsilon);
+        const scores = new Float32Array(vocabulary);
+        multiply(scores, this.model.embedding, normal);
+        return scores;
+    }
+
+    private rotate(vector: Float32Array): void {
+        const { frequencies } = this.model;
+        const half = frequencies.length;
+        for (let pair = 0; pair < half; pair++) {
+            const cos = Math.cos(this.position * frequencies[pair]);
+            const sin = Math.sin(this.position * frequencies[pair]);
+            for (let at = pair; at < vector.length; at += 2 * half) {
+                const a = vector[at];
+                const b = vector[at + half];
+                vector[at] = a * cos - b * sin;
+                vector[at + half] = b * cos + a * sin;
+            }
+        }
+    }
+
+    private attend(out: Float32Array, query: Float32Array, keys: Float32Array, values: Float32Array): void {
+        const { dim, heads } = this.model.config;
+        const { scores, position } = this;
+        const size = dim / heads;
+        const scale = 1 / Math.sqrt(size);
+        out.fill(0);
+        for (let head = 0; head < dim; head += size) {
+            let top = -Infinity;
+            for (let t = 0; t <= position; t++) {
+                let sum = 0;
+                for (let j = 0; j < size; j++) sum += query[head + j] * keys[t * dim + head + j];
+                scores[t] = sum * scale;
+                top = Math.max(top, scores[t]);
+            }
+            let total = 0;
+            for (let t = 0; t <= position; t++) {
+                scores[t] = Math.exp(scores[t] - top);
+                total += scores[t];
+            }
+            for (let t = 0; t <= position; t++) {
+                const weight = scores[t] / total;
+                for (let j = 0; j < size; j++) out[head + j] += weight * values[t * dim + head + j];
+            }
+        }
+    }
+}
+
+/** `out = matrix × vector` for a matrix stored row by row; four sums at once keep the processor busy. */
+function multiply(out: Float32Array, matrix: Float32Array, vector: Float32Array): void {
+    const columns = vector.length; // a multiple of 4
+    let at = 0;
+    for (let row = 0; row < out.length; row++) {
+        let a = 0;
+        let b = 0;
+        let c = 0;
+        let d = 0;
+        for (let j = 0; j < columns; j += 4, at += 4) {
+            a += matrix[at] * vector[j];
+            b += matrix[at + 1] * vector[j + 1];
+            c += matrix[at + 2] * vector[j + 2];
+            d += matrix[at + 3] * vector[j + 3];
+        }
+        out[row] = a + b + c + d;
+    }
+}
+
+function normalize(out: Float32Array, vector: Float32Array, gain: Float32Array, epsilon: number): void {
+    let sum = 0;
+    for (let i = 0; i < vector.length; i++) sum += vector[i] * vector[i];
+    const scale = 1 / Math.sqrt(sum / vector.length + epsilon);
+    for (let i = 0; i < vector.length; i++) out[i] = vector[i] * scale * gain[i];
+}
+
+function add(to: Float32Array, change: Float32Array): void {
+    for (let i = 0; i < to.length; i++) to[i] += change[i];
+}

@@ -1,0 +1,26 @@
+import type { Backend } from './backend';
+import { EmbeddedBackend } from './embedded/embedded';
+import { OpenAiBackend } from './openai';
+import type { OpenAiConfig } from './openai';
+
+export * from './backend';
+export { EMBEDDED_MODEL, EmbeddedBackend } from './embedded/embedded';
+export { OpenAiBackend } from './openai';
+export type { OpenAiConfig } from './openai';
+
+/** Which backend a worker runs and where it is. */
+export type BackendConfig = { kind: 'embedded' } | ({ kind: 'openai' } & OpenAiConfig);
+
+/**
+ * Makes the backend that a config names; a URL backend is not contacted yet.
+ *
+ * @throws if the URL is not one, or the embedded model's files are damaged
+ */
+export function createBackend(config: BackendConfig): Backend {
+    switch (config.kind) {
+        case 'embedded':
+            return new EmbeddedBackend();
+        case 'openai':
+            return new OpenAiBackend(config);
+    }
+}

@@ -1,0 +1,294 @@
+import { EventEmitter, once } from 'node:events';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { OpenAiBackend, createBackend } from '../../../offchain/backend';
+import { ask, collect, endOf, textOf } from './collect';
+
+const secret = 'SECRET PROMPT';
+
+const delta = (fields: object, finish: string | null = null) => ({
+    choices: [{ delta: fields, finish_reason: finish }],
+});
+
+type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
+
+describe('URL backend', () => {
+    let server: Server;
+    let backend: OpenAiBackend;
+
+    /** Starts a model server that answers with a handler, and a backend on it. */
+    async function serve(handler: Handler, fields: { apiKey?: string; path?: string } = {}): Promise<void> {
+        server = createServer((request, response) => {
+            let body = '';
+            request.on('data', (bytes) => (body += bytes));
+            request.on('end', () => handler(request, response, body));
+        });
+        await once(server.listen(0, '127.0.0.1'), 'listening');
+        const { port } = server.address() as AddressInfo;
+        backend = new OpenAiBackend({ url: `http://127.0.0.1:${port}${fields.path ?? '/v1'}`, apiKey: fields.apiKey });
+    }
+
+    /** Serves one stream of events. */
+    const serveEvents = (...events: unknown[]) =>
+        serve((_, response) => {
+            response.writeHead(200, { 'content-type': 'text/event-stream' });
+            for (const event of events) response.write(`data: ${JSON.stringify(event)}\n\n`);
+            response.end('data: [DONE]\n\n');
+        });
+
+    const serveStatus = (status: number) =>
+        serve((_, response, body) => response.writeHead(status).end(JSON.stringify({ error: { message: body } })));
+
+    afterEach(async () => {
+        await backend.close();
+        server.closeAllConnections();
+        server.close();
+    });
+
+    describe('asking', () => {
+        it('sends the request as a stream with usage and the API key', async () => {
+            let seen: unknown;
+            let key: string | undefined;
+            let path: string | undefined;
+            await serve(
+                (request, response, body) => {
+                    seen = JSON.parse(body);
+                    key = request.headers.authorization;
+                    path = request.url;
+                    response.end(`data: ${JSON.stringify(delta({ content: 'a' }, 'stop'))}\n\n`);
+                },
+                { apiKey: 'key', path: '/' },
+            );
+
+            await collect(backend, ask('hi', { model: 'm', maxTokens: 9, topP: 0.5, seed: 3, stop: ['.'] }));
+
+            expect(path).toBe('/v1/chat/completions');
+            expect(key).toBe('Bearer key');
+            expect(seen).toEqual({
+                model: 'm',
+                messages: [{ role: 'user', content: 'hi' }],
+                max_tokens: 9,
+                temperature: 0,
+                top_p: 0.5,
+                seed: 3,
+                stop: ['.'],
+                stream: true,
+                stream_options: { include_usage: true },
+            });
+        });
+
+        it('lists the models of the server', async () => {
+            await serve((request, response) =>
+                response.end(request.url === '/v1/models' ? '{"data":[{"id":"a"},{"id":"b"}]}' : ''),
+            );
+
+            expect(await backend.models()).toEqual(['a', 'b']);
+        });
+
+        it('says so when the list of models is none', async () => {
+            await serve((_, response) => response.end('<html>'));
+
+            await expect(backend.models()).rejects.toThrow('did not answer with a list of models');
+        });
+
+        it('bounds the prompt by the bytes of its text and a template', async () => {
+            await serveEvents();
+
+            expect(backend.promptBound(ask('héé'))).toBe(5 + 16 + 256);
+        });
+    });
+
+    describe('answers', () => {
+        it('passes on content and reasoning without token counts', async () => {
+            await serveEvents(
+                delta({ role: 'assistant', content: '' }),
+                delta({ reasoning_content: 'hm' }),
+                delta({ reasoning: 'so' }),
+                delta({ content: 'yes' }),
+                delta({}, 'length'),
+            );
+
+            expect(await collect(backend, ask('hi'))).toEqual([
+                { type: 'delta', reasoning: 'hm' },
+                { type: 'delta', reasoning: 'so' },
+                { type: 'delta', content: 'yes' },
+                { type: 'end', finish: 'length' },
+            ]);
+        });
+
+        it('joins events and characters that arrive in pieces', async () => {
+            await serve(async (_, response) => {
+                const bytes = Buffer.from(`data: ${JSON.stringify(delta({ content: 'é👋' }, 'stop'))}\n\n`);
+                for (const byte of bytes) {
+                    response.write(Uint8Array.of(byte));
+                    await new Promise(setImmediate);
+                }
+                response.end();
+            });
+
+            expect(textOf(await collect(backend, ask('hi')))).toBe('é👋');
+        });
+    });
+
+    describe('usage', () => {
+        const answer = delta({ content: 'a' }, 'stop');
+
+        it('takes cached out of prompt and reasoning out of completion', async () => {
+            await serveEvents(answer, {
+                choices: [],
+                usage: {
+                    prompt_tokens: 100,
+                    completion_tokens: 50,
+                    prompt_tokens_details: { cached_tokens: 30 },
+                    completion_tokens_details: { reasoning_tokens: 20 },
+                },
+            });
+
+            const { usage } = endOf(await collect(backend, ask('hi')));
+
+            expect(usage).toEqual({ prompt: 70, cached: 30, completion: 30, reasoning: 20 });
+        });
+
+        it('takes an explicit 0 for 0', async () => {
+            await serveEvents(answer, {
+                choices: [],
+                usage: { prompt_tokens: 0, completion_tokens: 0, prompt_tokens_details: null },
+            });
+
+            const { usage } = endOf(await collect(backend, ask('hi')));
+
+            expect(usage).toEqual({ prompt: 0, cached: 0, completion: 0, reasoning: 0 });
+        });
+
+        it.each([
+            ['is missing', undefined],
+            ['is null', null],
+            ['lacks a total', { prompt_tokens: 3 }],
+            [
+                'is negative after the split',
+                { prompt_tokens: 3, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 4 } },
+            ],
+            ['is not whole', { prompt_tokens: 3.5, completion_tokens: 1 }],
+        ])('is left out when it %s', async (_, usage) => {
+            await serveEvents(answer, { choices: [], usage });
+
+            expect(endOf(await collect(backend, ask('hi'))).usage).toBeUndefined();
+        });
+    });
+
+    describe('errors', () => {
+        it.each([
+            [400, "longer than the model's context"],
+            [401, 'API key'],
+            [404, "check the model's name"],
+            [429, 'lower the number of parallel queries'],
+            [500, 'see its own log'],
+            [503, 'wait until it has loaded'],
+        ])('turns HTTP %i into advice that never repeats the prompt', async (status, advice) => {
+            await serveStatus(status);
+
+            const refused = collect(backend, ask(secret));
+
+            await expect(refused).rejects.toMatchObject({ name: 'BackendError', status });
+            await expect(refused).rejects.toThrow(advice);
+            await expect(refused).rejects.not.toThrow(secret);
+        });
+
+        it('passes on the status of an error in the middle of a stream, without its words', async () => {
+            await serveEvents(delta({ content: 'a' }), { error: { code: 507, message: secret } });
+
+            const refused = collect(backend, ask(secret));
+
+            await expect(refused).rejects.toMatchObject({ name: 'BackendError', status: 507 });
+            await expect(refused).rejects.not.toThrow(secret);
+        });
+
+        it('refuses a stream that ends before the answer does', async () => {
+            await serveEvents(delta({ content: 'a' }));
+
+            await expect(collect(backend, ask('hi'))).rejects.toThrow('ended before the answer did');
+        });
+
+        it('refuses a stream that breaks off', async () => {
+            await serve((_, response) => {
+                response.write(`data: ${JSON.stringify(delta({ content: 'a' }))}\n\n`, () => response.destroy());
+            });
+
+            await expect(collect(backend, ask('hi'))).rejects.toThrow('broke off');
+        });
+
+        it('refuses an answer that is not a stream', async () => {
+            await serve((_, response) => response.end(JSON.stringify({ choices: [{ message: { content: 'a' } }] })));
+
+            await expect(collect(backend, ask('hi'))).rejects.toMatchObject({ name: 'BackendError' });
+        });
+
+        it('refuses an answer that the server aborted', async () => {
+            await serveEvents(delta({ content: 'a' }, 'abort'));
+
+            await expect(collect(backend, ask('hi'))).rejects.toThrow('stopped the answer by itself');
+        });
+
+        it('says that nothing listens when the connection is refused', async () => {
+            await serveEvents();
+            server.close();
+            await once(server, 'close');
+
+            await expect(collect(backend, ask('hi'))).rejects.toThrow('nothing listens at http://127.0.0.1');
+        });
+    });
+
+    describe('aborting', () => {
+        /** Serves an answer that never ends; the emitter says `close` when its connection is gone. */
+        async function serveEndless(): Promise<EventEmitter> {
+            const connection = new EventEmitter();
+            await serve((_, response) => {
+                response.write(`data: ${JSON.stringify(delta({ content: 'a' }))}\n\n`);
+                response.on('close', () => connection.emit('close'));
+            });
+            return connection;
+        }
+
+        it('closes the connection to the server and returns without an end', async () => {
+            const closed = once(await serveEndless(), 'close');
+            const abort = new AbortController();
+
+            const events = [];
+            for await (const event of backend.stream(ask('hi'), abort.signal)) {
+                events.push(event);
+                abort.abort();
+            }
+
+            await closed;
+            expect(events).toEqual([{ type: 'delta', content: 'a' }]);
+        });
+
+        it('closes the connection when the reader leaves', async () => {
+            const closed = once(await serveEndless(), 'close');
+
+            for await (const _ of backend.stream(ask('hi'), new AbortController().signal)) break;
+
+            await closed;
+        });
+
+        it('returns when aborted before the server answers', async () => {
+            const abort = new AbortController();
+            await serve(() => abort.abort());
+
+            expect(await collect(backend, ask('hi'), abort.signal)).toEqual([]);
+        });
+    });
+});
+
+describe('createBackend', () => {
+    it.each([
+        [{ kind: 'embedded' } as const, 'embedded'],
+        [{ kind: 'openai', url: 'http://127.0.0.1:1/v1' } as const, 'openai'],
+    ])('makes what %j names', async (config, name) => {
+        const backend = createBackend(config);
+
+        expect(backend.name).toBe(name);
+        await backend.close();
+    });
+});
