@@ -15,7 +15,7 @@ import { Tokenizer } from './tokenizer';
 import type { TokenizerFile } from './tokenizer';
 import { Session, Transformer } from './transformer';
 import type { TransformerConfig } from './transformer';
-import { readWeights } from './weights';
+import { readWeights } from './safetensors';
 
 /** Catalogue id of the embedded model. */
 export const EMBEDDED_MODEL = 'cocoon-tiny';
@@ -33,7 +33,7 @@ export class EmbeddedBackend implements Backend {
      * @param directory where `config.json`, `tokenizer.json` and `weights.safetensors` lie
      * @throws if a file is missing or differs from the checksum in `config.json`
      */
-    constructor(directory = join(__dirname, 'model')) {
+    constructor(directory = join(__dirname, 'weights')) {
         const config = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as TransformerConfig & {
             sha256: Record<string, string>;
         };

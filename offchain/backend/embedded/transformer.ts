@@ -4,7 +4,7 @@
  * tokens give the same bits on every machine.
  */
 
-import type { Tensor } from './weights';
+import type { Tensor } from './safetensors';
 
 /** The numbers of the architecture, as `config.json` holds them. */
 export interface TransformerConfig {

@@ -1,4 +1,4 @@
-"""Trains cocoon-tiny from questions.md and writes tokenizer, weights and config into ../model.
+"""Trains cocoon-tiny from questions.md and writes tokenizer, weights and config into ../weights.
 
     python3 train.py                    about 15 minutes on one core, needs Python 3.11 and numpy 2
     python3 train.py --check-gradients  compares the hand-written backward pass with finite differences
@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-MODEL = HERE.parent / 'model'
+WEIGHTS = HERE.parent / 'weights'
 
 SEED = 20261122
 SPECIALS = ['<|begin|>', '<|system|>', '<|user|>', '<|assistant|>', '<|end|>']
@@ -447,10 +447,10 @@ def train(steps, limit):
             if not mark:
                 print(f'{name}: {question}')
 
-    MODEL.mkdir(exist_ok=True)
-    (MODEL / 'tokenizer.json').write_text(json.dumps(
+    WEIGHTS.mkdir(exist_ok=True)
+    (WEIGHTS / 'tokenizer.json').write_text(json.dumps(
         {'pieces': PIECES, 'specials': SPECIALS, 'merges': tokenizer.merges}, ensure_ascii=False, separators=(',', ':')) + '\n')
-    write_safetensors(MODEL / 'weights.safetensors', tensors)
+    write_safetensors(WEIGHTS / 'weights.safetensors', tensors)
     digest = lambda path: hashlib.sha256(path.read_bytes()).hexdigest()
     config |= {
         'parameters': len(model.flat),
@@ -459,11 +459,11 @@ def train(steps, limit):
             'answers': f'{sum(right)}/{len(right)}', 'heldOut': f'{sum(kept)}/{len(kept)}',
         },
         'sha256': {
-            'weights.safetensors': digest(MODEL / 'weights.safetensors'), 'tokenizer.json': digest(MODEL / 'tokenizer.json'),
+            'weights.safetensors': digest(WEIGHTS / 'weights.safetensors'), 'tokenizer.json': digest(WEIGHTS / 'tokenizer.json'),
             'training/questions.md': digest(HERE / 'questions.md'),
         },
     }
-    (MODEL / 'config.json').write_text(json.dumps(config, indent=4) + '\n')
+    (WEIGHTS / 'config.json').write_text(json.dumps(config, indent=4) + '\n')
 
 
 if __name__ == '__main__':

@@ -23,7 +23,7 @@ export function readWeights(file: Buffer): Map<string, Tensor> {
     const bytes = ({ data_offsets: [from, to] }: Entry): ArrayBuffer => {
         if (start + to > file.length) throw new Error('weights are cut short');
         // A copy, because Float32Array needs aligned bytes and a Buffer may begin anywhere.
-        return Uint8Array.prototype.slice.call(file, start + from, start + to).buffer as ArrayBuffer;
+        return Uint8Array.prototype.slice.call(file, start + from, start + to).buffer;
     };
 
     const tensors = new Map<string, Tensor>();
