@@ -1,0 +1,109 @@
+/** The contract that holds one job's money. See docs/contracts/channel.md. */
+import { Address, beginCell, Cell, contractAddress, ContractProvider, Sender, StateInit } from '@ton/core';
+import { Channel as Generated, ChannelState, storeChannelTerms } from '../build/Channel/Channel_Channel';
+import { JobParameters } from './signed/orders';
+import { Voucher } from './signed/payloads';
+
+export type { ChannelState };
+
+/** A voucher with the signature that makes it worth money. */
+export interface SignedVoucher {
+    cumulative: bigint; // nanoTON
+    count: number;
+    signature: Buffer; // 64 bytes
+}
+
+let code: Cell | undefined;
+
+/** The code of a channel in this checkout, as an ordinary cell. */
+export async function channelCode(): Promise<Cell> {
+    code ??= (await Generated.init(0n, 0n, beginCell().endCell().asSlice())).code;
+    return code;
+}
+
+/** The data a channel of this job is deployed with. */
+export function channelData(escrow: Address, job: JobParameters): Cell {
+    const terms = storeChannelTerms({
+        $$type: 'ChannelTerms',
+        voucherKey: BigInt(`0x${job.voucherKey.toString('hex')}`),
+        payout: new Address(0, job.payout),
+        escrow,
+        notice: BigInt(job.notice),
+        job: BigInt(job.job),
+    });
+    return beginCell().storeUint(0, 64).storeUint(job.end, 32).store(terms).endCell();
+}
+
+/** Code, data and address of the channel that an escrow opens for a job. */
+export function channelInit(escrow: Address, job: JobParameters, code: Cell): StateInit & { address: Address } {
+    const init = { code, data: channelData(escrow, job) };
+    return { ...init, address: contractAddress(0, init) };
+}
+
+/** What a channel's data cell says now. Throws when the cell is not a channel's. */
+export function loadChannelData(data: Cell): JobParameters & { paid: bigint; refundAt: number; escrow: Address } {
+    const slice = data.beginParse();
+    const paid = slice.loadUintBig(64);
+    const refundAt = slice.loadUint(32);
+    const voucherKey = slice.loadBuffer(32);
+    const payout = slice.loadAddress();
+    const escrow = slice.loadAddress();
+    const notice = slice.loadUint(32);
+    const job = slice.loadUint(40);
+    slice.endParse();
+    return { paid, refundAt, end: refundAt, voucherKey, payout: payout.hash, escrow, notice, job };
+}
+
+/** The payload of a voucher for this channel. */
+export function voucherFor(network: number, channel: Address, cumulative: bigint, count: number): Voucher {
+    return { network, channel: channel.hash, cumulative, count };
+}
+
+/** The body of a claim; without a voucher, the last claim of a job in which nothing is owed. */
+export function claimBody(voucher: SignedVoucher | undefined, last: boolean): Cell {
+    const body = beginCell()
+        .storeUint(last ? Generated.opcodes.ClaimLast : Generated.opcodes.Claim, 32)
+        .storeUint(voucher?.cumulative ?? 0n, 64)
+        .storeUint(voucher?.count ?? 0, 32);
+    return (voucher === undefined ? body : body.storeBuffer(voucher.signature, 64)).endCell();
+}
+
+export class Channel extends Generated {
+    /** The channel that `escrow` opens for `job`; `code` is this checkout's unless the escrow was set up with another. */
+    static async ofJob(escrow: Address, job: JobParameters, code?: Cell): Promise<Channel> {
+        const { address, ...init } = channelInit(escrow, job, code ?? (await channelCode()));
+        return new Channel(address, { code: init.code!, data: init.data! });
+    }
+
+    static override fromAddress(address: Address): Channel {
+        return new Channel(address);
+    }
+
+    /** Gives to the job. From anyone. The whole value stays. */
+    async sendTopUp(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
+        await this.send(provider, via, { value }, null);
+    }
+
+    /**
+     * Pays the payout what the voucher says and the channel holds. From anyone who holds a voucher; `last` from the
+     * payout only, which also sends the rest to the escrow and ends the account. `value` (nanoTON) at least
+     * `getClaimValue()`; what is left of it comes back.
+     * @throws on chain: ErrLowValue, ErrMalformed, ErrBadSignature, ErrNotPayout, ErrNothingNew
+     */
+    async sendClaim(
+        provider: ContractProvider,
+        via: Sender,
+        { value, voucher, last = false }: { value: bigint; voucher?: SignedVoucher; last?: boolean },
+    ) {
+        await provider.internal(via, { value, body: claimBody(voucher, last) });
+    }
+
+    /**
+     * Sends the rest to the escrow and ends the account. From anyone, from `refundAt` on. `value` (nanoTON) at least
+     * `getRefundValue()`; what is left of it comes back.
+     * @throws on chain: ErrTooEarly, ErrLowValue
+     */
+    async sendRefund(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
+        await this.send(provider, via, { value }, { $$type: 'Refund' });
+    }
+}

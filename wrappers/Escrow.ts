@@ -1,0 +1,126 @@
+/** One client's deposit. See docs/contracts/escrow.md. */
+import { Address, beginCell, Cell, ContractProvider, Sender, Slice } from '@ton/core';
+import { Escrow as Generated, EscrowState, storeEscrowData } from '../build/Escrow/Escrow_Escrow';
+import { SigningKey } from './keys';
+import { jobOrderCell, jobsCell, JobParameters, NewJob, openJobsCell, OrderHead, signedOrder } from './signed/orders';
+
+export type { EscrowState };
+
+/** What the owner sets: who may spend, how much, and the code of new channels. */
+export interface EscrowSettings {
+    spendKey: Buffer; // Ed25519; 32 zero bytes for none
+    jobLimit: bigint; // nanoTON, below 2^64
+    dayLimit: bigint; // nanoTON a day (UTC), fees included, below 2^64
+    channelCode: Cell | null; // null leaves the old one
+}
+
+function initialData(owner: Address): Slice {
+    const zeros = { seqno: 0n, day: 0n, spent: 0n, spendKey: 0n, jobLimit: 0n, dayLimit: 0n, codeCells: 0n, codeBits: 0n };
+    const data = storeEscrowData({ $$type: 'EscrowData', owner, ...zeros, channelCode: null });
+    return beginCell().store(data).asSlice();
+}
+
+export class Escrow extends Generated {
+    /** The escrow of a client's wallet, as it is deployed: without key, limits and channel code. */
+    static async ofOwner(owner: Address): Promise<Escrow> {
+        const { address, init } = await Generated.fromInit(initialData(owner));
+        return new Escrow(address, init);
+    }
+
+    static override fromAddress(address: Address): Escrow {
+        return new Escrow(address);
+    }
+
+    /** Deposits the whole value. From anyone; deploys the account when it is not there. */
+    async sendDeposit(provider: ContractProvider, via: Sender, { value, queryId = 0n }: { value: bigint; queryId?: bigint }) {
+        await this.send(provider, via, { value }, { $$type: 'Deposit', queryId });
+    }
+
+    /**
+     * Keeps `deposit`, sets spend key, limits and channel code, and returns the rest of `value`. From the owner; deploys
+     * the account when it is not there. `value` at least `deposit` + `getSetUpValue()`.
+     * @throws on chain: ErrNotOwner, ErrWeakKey, ErrLowValue
+     */
+    async sendSetUp(
+        provider: ContractProvider,
+        via: Sender,
+        { value, deposit, queryId = 0n, ...settings }: EscrowSettings & { value: bigint; deposit: bigint; queryId?: bigint },
+    ) {
+        const spendKey = BigInt(`0x${settings.spendKey.toString('hex')}`);
+        await this.send(provider, via, { value }, { $$type: 'SetUp', queryId, deposit, ...settings, spendKey });
+    }
+
+    /**
+     * Opens one to four jobs without limits. From the owner; `value` stays as a deposit.
+     * @throws on chain: ErrNotOwner, ErrStaleSeqno, ErrWrongCode, ErrWrongCount, ErrLowDeposit, ErrWrongEnd,
+     * ErrWrongNotice, ErrWeakKey, ErrWrongTotal, ErrLowBalance
+     */
+    async sendOpen(
+        provider: ContractProvider,
+        via: Sender,
+        args: { value: bigint; seqno: number; jobs: NewJob[]; total?: bigint; queryId?: bigint },
+    ) {
+        const total = args.total ?? args.jobs.reduce((sum, job) => sum + job.deposit, 0n);
+        const { value, queryId = 0n, seqno } = args;
+        await this.send(
+            provider,
+            via,
+            { value },
+            { $$type: 'Open', queryId, seqno: BigInt(seqno), total, jobs: jobsCell(args.jobs) },
+        );
+    }
+
+    /**
+     * Asks a channel to leave: its refund comes as near as its notice. From the owner; `value` at least
+     * `getLeaveJobValue()`; what is left of it comes back.
+     * @throws on chain: ErrNotOwner, ErrLowValue
+     */
+    async sendLeaveJob(
+        provider: ContractProvider,
+        via: Sender,
+        { value, channel, queryId = 0n }: { value: bigint; channel: Address; queryId?: bigint },
+    ) {
+        const account = BigInt(`0x${channel.hash.toString('hex')}`);
+        await this.send(provider, via, { value }, { $$type: 'LeaveJob', queryId, channel: account });
+    }
+
+    /**
+     * Takes `amount` home, 0n for all above the reserve. From the owner; `value` at least `getWithdrawValue()`; what is
+     * left of it comes back with the amount.
+     * @throws on chain: ErrNotOwner, ErrLowValue, ErrLowBalance
+     */
+    async sendWithdraw(
+        provider: ContractProvider,
+        via: Sender,
+        { value, amount, queryId = 0n }: { value: bigint; amount: bigint; queryId?: bigint },
+    ) {
+        await this.send(provider, via, { value }, { $$type: 'Withdraw', queryId, amount });
+    }
+
+    /**
+     * Opens one to four jobs with the spend key, without a wallet. An order that breaks a rule is not accepted and
+     * costs nothing.
+     * @throws on chain: ErrNoKey, ErrBadSignature, ErrWrongNetwork, ErrWrongEscrow, ErrStaleSeqno, ErrExpired,
+     * ErrWrongCode, ErrWrongCount, ErrLowDeposit, ErrOverJobLimit, ErrWrongEnd, ErrWrongNotice, ErrWeakKey,
+     * ErrWrongTotal, ErrOverDayLimit, ErrLowBalance
+     */
+    async sendOpenJobs(
+        provider: ContractProvider,
+        { key, ...order }: Omit<OrderHead, 'escrow'> & { key: SigningKey; jobs: NewJob[]; total?: bigint },
+    ) {
+        await provider.external(signedOrder(openJobsCell({ ...order, escrow: this.address }), key));
+    }
+
+    /**
+     * Asks a running job to leave, or sends the rest of an ended one home, with the spend key. Finds channels of the
+     * escrow's present channel code only; the owner's LeaveJob and anyone's Refund find all.
+     * @throws on chain: ErrNoKey, ErrBadSignature, ErrWrongNetwork, ErrWrongEscrow, ErrStaleSeqno, ErrExpired,
+     * ErrUnknownOrder, ErrMalformed, ErrWrongCode, ErrOverDayLimit, ErrLowBalance
+     */
+    async sendJobOrder(
+        provider: ContractProvider,
+        { key, ...order }: Omit<OrderHead, 'escrow'> & { key: SigningKey; job: JobParameters; action: 'leave' | 'refund' },
+    ) {
+        await provider.external(signedOrder(jobOrderCell({ ...order, escrow: this.address }), key));
+    }
+}

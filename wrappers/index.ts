@@ -1,0 +1,7 @@
+/** What integrators import. */
+export * from './Channel';
+export * from './Escrow';
+export * from './keys';
+export * from './price';
+export * from './protocol';
+export * from './signed';

@@ -1,0 +1,28 @@
+/** What a query costs; the same function as contracts/protocol/price.tact, bound to it by tests/vectors/price.json. */
+
+/** Tokens that a rate is the price of. */
+export const TOKENS_PER_RATE = 1_000_000n;
+
+/** One number for each kind of token; `prompt` excludes `cached`, `completion` excludes `reasoning`. */
+export interface PerKind<T> {
+    prompt: T;
+    cached: T;
+    completion: T;
+    reasoning: T;
+}
+
+/** Token counts, each at most 2^32 - 1. */
+export type TokenCounts = PerKind<number>;
+
+/** nanoTON per million tokens, each below 2^64. */
+export type Rates = PerKind<bigint>;
+
+/** Price in nanoTON: ceil(sum of counts times rates / 10^6), rounded once, in the provider's favour. */
+export function priceOf(counts: TokenCounts, rates: Rates): bigint {
+    const sum =
+        BigInt(counts.prompt) * rates.prompt +
+        BigInt(counts.cached) * rates.cached +
+        BigInt(counts.completion) * rates.completion +
+        BigInt(counts.reasoning) * rates.reasoning;
+    return (sum + TOKENS_PER_RATE - 1n) / TOKENS_PER_RATE;
+}

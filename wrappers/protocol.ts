@@ -1,0 +1,64 @@
+/**
+ * Exit codes, opcodes, signed tags and gas ceilings as the contracts define them: the one re-export of build/.
+ * Tact exports constants as bigint while exit codes and opcodes are numbers everywhere else; the conversion lives here.
+ */
+import * as generated from '../build/Escrow/Escrow_Escrow';
+import { Channel } from '../build/Channel/Channel_Channel';
+
+function numbersWith(prefix: string): Record<string, number> {
+    const named = Object.entries(generated).filter(([name, value]) => name.startsWith(prefix) && typeof value === 'bigint');
+    return Object.fromEntries(named.map(([name, value]) => [name, Number(value)]));
+}
+
+/** Every exit code of the suite by its Tact name, such as `errors.ErrNotOwner` (1000). */
+export const errors = numbersWith('Err');
+
+/** Gas ceilings in gas units by their Tact name, such as `gas.GasClaim`. */
+export const gas = numbersWith('Gas');
+
+/** Tags of signed payloads by their Tact name, such as `tags.TagVoucher`. */
+export const tags = numbersWith('Tag');
+
+/** Opcodes of internal messages by the message's name, such as `opcodes.Claim`. */
+export const opcodes: Record<string, number> = { ...generated.Escrow.opcodes, ...Channel.opcodes };
+
+/** Rules of jobs, in seconds. */
+export const jobRules = {
+    noticeMin: Number(generated.NoticeMin),
+    noticeMax: Number(generated.NoticeMax),
+    endMax: Number(generated.EndMax),
+};
+
+/** What a JobOrder may ask of a running job. */
+export const jobActions = {
+    leave: Number(generated.ActionLeave),
+    refund: Number(generated.ActionRefund),
+};
+
+const TVM_CODES: Record<number, string> = {
+    2: 'stack underflow',
+    4: 'integer overflow',
+    5: 'integer out of range',
+    8: 'cell overflow',
+    9: 'cell underflow',
+    10: 'dictionary error',
+    34: 'action invalid',
+    37: 'not enough TON for an action',
+    38: 'not enough extra currencies',
+    40: 'not enough TON to process an action',
+    130: 'unknown message',
+};
+
+const errorNames = new Map(Object.entries(errors).map(([name, code]) => [code, name]));
+const opcodeNames = new Map(Object.entries(opcodes).map(([name, code]) => [code, name]));
+
+/** The name of an exit code or action result, such as `ErrTooEarly (1010)`; `out of gas (-14)` for the TVM's own. */
+export function errorName(code: number): string {
+    const name = errorNames.get(code) ?? (code === -14 ? 'out of gas' : TVM_CODES[code]);
+    return name === undefined ? `exit code ${code}` : `${name} (${code})`;
+}
+
+/** The name of an internal message's opcode, such as `Claim`; the hex of one that is not the suite's. */
+export function opcodeName(code: number): string {
+    return opcodeNames.get(code) ?? `0x${code.toString(16).padStart(8, '0')}`;
+}

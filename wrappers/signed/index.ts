@@ -1,0 +1,5 @@
+export * from './answer';
+export * from './layout';
+export * from './orders';
+export * from './payloads';
+export * from './terms';

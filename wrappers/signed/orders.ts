@@ -1,0 +1,75 @@
+/** Orders of the spend key: external messages that an escrow checks whole before it accepts them. */
+import { Address, beginCell, Cell } from '@ton/core';
+import { SigningKey } from '../keys';
+import { jobActions, tags } from '../protocol';
+
+/** One job of an order. */
+export interface NewJob {
+    deposit: bigint; // nanoTON
+    end: number; // unix seconds, at most 90 days ahead
+    notice: number; // seconds, 1 hour to 7 days
+    voucherKey: Buffer; // Ed25519
+    payout: Buffer; // account
+}
+
+/** What every order begins with. */
+export interface OrderHead {
+    network: number;
+    escrow: Address;
+    seqno: number;
+    validUntil: number; // unix seconds, the last at which the order is taken
+}
+
+/** The immutable data of a channel, from which its address follows. */
+export interface JobParameters extends Omit<NewJob, 'deposit'> {
+    job: number; // seqno * 4 + position in the order
+}
+
+function head(tag: number, { network, escrow, seqno, validUntil }: OrderHead) {
+    return beginCell()
+        .storeUint(tag, 32)
+        .storeInt(network, 32)
+        .storeBuffer(escrow.hash, 32)
+        .storeUint(seqno, 32)
+        .storeUint(validUntil, 32);
+}
+
+/** One job as the order's cell holds it, 640 bits. */
+export function newJobCell(job: NewJob): Cell {
+    return beginCell()
+        .storeUint(job.deposit, 64)
+        .storeUint(job.end, 32)
+        .storeUint(job.notice, 32)
+        .storeBuffer(job.voucherKey, 32)
+        .storeBuffer(job.payout, 32)
+        .endCell();
+}
+
+/** The cell whose references are the jobs: what the owner's Open carries. */
+export function jobsCell(jobs: NewJob[]): Cell {
+    return jobs.reduce((cell, job) => cell.storeRef(newJobCell(job)), beginCell()).endCell();
+}
+
+/** The order that opens one to four jobs; `total` is the sum of their deposits unless given. */
+export function openJobsCell(order: OrderHead & { jobs: NewJob[]; total?: bigint }): Cell {
+    const total = order.total ?? order.jobs.reduce((sum, job) => sum + job.deposit, 0n);
+    const builder = head(tags.TagOpenJobs!, order).storeUint(total, 64);
+    return order.jobs.reduce((cell, job) => cell.storeRef(newJobCell(job)), builder).endCell();
+}
+
+/** The order that asks a running job to leave, or sends the rest of an ended one home. 126 bytes. */
+export function jobOrderCell(order: OrderHead & { job: JobParameters; action: keyof typeof jobActions }): Cell {
+    return head(tags.TagJobOrder!, order)
+        .storeUint(order.job.job, 40)
+        .storeUint(order.job.end, 32)
+        .storeUint(order.job.notice, 32)
+        .storeBuffer(order.job.voucherKey, 32)
+        .storeBuffer(order.job.payout, 32)
+        .storeUint(jobActions[order.action], 8)
+        .endCell();
+}
+
+/** The body of the external message that carries an order. */
+export function signedOrder(order: Cell, key: SigningKey): Cell {
+    return beginCell().storeBuffer(key.sign(order.hash()), 64).storeRef(order).endCell();
+}

@@ -1,0 +1,86 @@
+/**
+ * The payloads that keys sign off chain: one codec for contracts' tests, gateway and worker. Layouts: docs/protocol.md.
+ * Amounts are nanoTON, times unix seconds, accounts the 256 bits of a basechain address.
+ */
+import { tags } from '../protocol';
+import { Layout, Values } from './layout';
+
+/** The tag of a payload by its name in contracts/protocol/signed.tact. */
+function tag(name: string): number {
+    const value = tags[`Tag${name}`];
+    if (value === undefined) {
+        throw new Error(`contracts/protocol/signed.tact has no Tag${name}`);
+    }
+    return value;
+}
+
+/** The client's word on what is owed in one channel, by the voucher key. Both numbers only grow. */
+export const Voucher = new Layout('Voucher', tag('Voucher'), {
+    network: 'i32',
+    channel: 'b256',
+    cumulative: 'u64', // nanoTON owed since the job began
+    count: 'u32', // results 1 to count all arrived complete
+});
+export type Voucher = Values<{ network: 'i32'; channel: 'b256'; cumulative: 'u64'; count: 'u32' }>;
+
+/** What names a job in every receipt: the hash of this is `job`. */
+export const Job = new Layout('Job', tag('Job'), { network: 'i32', channel: 'b256', terms: 'b256' });
+
+/** The node takes a query: it will answer by `deadline` for at most `ceiling`. */
+export const Accept = new Layout('Accept', tag('Accept'), {
+    job: 'b256',
+    number: 'u32',
+    request: 'b256', // hash of the sealed request and its key commitment
+    ceiling: 'u64', // nanoTON
+    deadline: 'u32', // unix seconds
+});
+export type Accept = Values<{ job: 'b256'; number: 'u32'; request: 'b256'; ceiling: 'u64'; deadline: 'u32' }>;
+
+/** The node has answered: what, how much, and what the whole job comes to. */
+export const Result = new Layout('Result', tag('Result'), {
+    job: 'b256',
+    number: 'u32',
+    index: 'u32', // 1, 2, 3 ... in the order of signing
+    content: 'b256', // contentHash(request, answer root)
+    prompt: 'u32', // tokens
+    cached: 'u32',
+    completion: 'u32',
+    reasoning: 'u32',
+    price: 'u64', // nanoTON
+    cumulative: 'u64', // nanoTON, of all results up to this index
+    finishedAt: 'u32', // unix seconds
+    finish: 'u8', // Finish
+});
+export type Result = ReturnType<(typeof Result)['decode']>;
+
+const REFUSAL = { job: 'b256', number: 'u32', request: 'b256', reason: 'u8', signedAt: 'u32' } as const;
+
+/** The node does not take a query; nothing is owed. */
+export const Decline = new Layout('Decline', tag('Decline'), REFUSAL);
+
+/** The node took a query and could deliver nothing of it; nothing is owed. */
+export const Fail = new Layout('Fail', tag('Fail'), REFUSAL);
+export type Refusal = Values<typeof REFUSAL>;
+
+/** How an answer ended, and who ended it. */
+export enum Finish {
+    Stop = 1, // the model was done
+    Length = 2, // the ceiling or the largest answer was reached
+    CutByClient = 3,
+    CutByBackend = 4,
+    CutByWorker = 5, // the worker went down and found the stored prefix when it came back
+}
+
+/** Why a node declined a query, or failed one it had accepted. */
+export enum Reason {
+    StepTooSmall = 1, // the prompt alone may cost more than half a step
+    TooBusy = 2, // as many queries run as the terms allow
+    Unfunded = 3, // channel and vouchers do not cover the ceiling
+    Leaving = 4, // the channel's refund is too near
+    TooLarge = 5, // the request or its answer exceeds what the terms or the model allow
+    UnknownModel = 6,
+    BadRequest = 7, // unsealed, it is no chat completion
+    BackendDown = 8,
+    BackendRefused = 9,
+    Stopped = 10, // the worker went down before anything was stored
+}
