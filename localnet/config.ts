@@ -1,0 +1,94 @@
+/** Network configurations that differ only in what storage, gas and forwarding cost. */
+import { Cell } from '@ton/core';
+import { defaultConfig, loadConfig, updateConfig } from '@ton/sandbox';
+
+/** '2025' and '2026' are mainnet's prices before and since 30 April 2026; 'tenfold' is ten times those of 2025. */
+export type PriceLevel = '2025' | '2026' | 'tenfold';
+
+/** Every price level, for loops and for checking input. */
+export const PRICE_LEVELS: readonly PriceLevel[] = ['2025', '2026', 'tenfold'];
+
+type Config = ReturnType<typeof loadConfig>;
+type GasLimits = Config[21]['anon0'];
+type ForwardPrices = Config[25]['anon0'];
+
+// Storage: nanoTON per 2^16 seconds. Gas: `flat` is nanoTON for the first 100 gas units, `unit` nanoTON per 2^16 units.
+// Forwarding: `lump` is nanoTON per message, `bit` and `cell` nanoTON per 2^16. `mc` is the masterchain.
+interface Prices {
+    storage: { bit: bigint; cell: bigint; mcBit: bigint; mcCell: bigint };
+    gas: { flat: bigint; unit: bigint };
+    mcGas: { flat: bigint; unit: bigint };
+    forward: { lump: bigint; bit: bigint; cell: bigint };
+    mcForward: { lump: bigint; bit: bigint; cell: bigint };
+}
+
+const PRICES_2025: Prices = {
+    storage: { bit: 1n, cell: 500n, mcBit: 1000n, mcCell: 500_000n },
+    gas: { flat: 40_000n, unit: 26_214_400n },
+    mcGas: { flat: 1_000_000n, unit: 655_360_000n },
+    forward: { lump: 400_000n, bit: 26_214_400n, cell: 2_621_440_000n },
+    mcForward: { lump: 10_000_000n, bit: 655_360_000n, cell: 65_536_000_000n },
+};
+
+// Read from mainnet's configuration as of masterchain block 92871331; the masterchain's own prices did not change.
+const PRICES_2026: Prices = {
+    ...PRICES_2025,
+    storage: { ...PRICES_2025.storage, bit: 0n, cell: 135n },
+    gas: { flat: 6_667n, unit: 4_369_067n },
+    forward: { lump: 66_667n, bit: 4_369_067n, cell: 436_906_667n },
+};
+
+const PRICES: Record<PriceLevel, Prices> = {
+    '2025': PRICES_2025,
+    '2026': PRICES_2026,
+    tenfold: {
+        storage: tenfold(PRICES_2025.storage),
+        gas: tenfold(PRICES_2025.gas),
+        mcGas: tenfold(PRICES_2025.mcGas),
+        forward: tenfold(PRICES_2025.forward),
+        mcForward: tenfold(PRICES_2025.mcForward),
+    },
+};
+
+/** The sandbox's default configuration, all parameters, at a price level and, if given, with another network id. */
+export function networkConfig(level: PriceLevel, networkId?: number): Cell {
+    const config = loadConfig(defaultConfig);
+    const { storage, gas, mcGas, forward, mcForward } = PRICES[level];
+    // One entry from time 0 on, so that a clock set into the past pays the same.
+    const storagePrices = config[18].anon0.set(0, {
+        kind: 'StoragePrices',
+        utime_since: 0,
+        bit_price_ps: storage.bit,
+        _cell_price_ps: storage.cell,
+        mc_bit_price_ps: storage.mcBit,
+        mc_cell_price_ps: storage.mcCell,
+    });
+    return updateConfig(
+        Cell.fromBase64(defaultConfig),
+        { ...config[18], anon0: storagePrices },
+        { ...config[19], global_id: networkId ?? config[19].global_id },
+        { ...config[20], anon0: withGas(config[20].anon0, mcGas) },
+        { ...config[21], anon0: withGas(config[21].anon0, gas) },
+        { ...config[24], anon0: withForward(config[24].anon0, mcForward) },
+        { ...config[25], anon0: withForward(config[25].anon0, forward) },
+    );
+}
+
+/** The network id (parameter 19) that contracts read with GLOBALID. */
+export function networkIdOf(config: Cell): number {
+    return loadConfig(config)[19].global_id;
+}
+
+function tenfold<T extends Record<string, bigint>>(prices: T): T {
+    return Object.fromEntries(Object.entries(prices).map(([name, price]) => [name, price * 10n])) as T;
+}
+
+function withGas(limits: GasLimits, gas: Prices['gas']): GasLimits {
+    return limits.kind === 'GasLimitsPrices_gas_flat_pfx'
+        ? { ...limits, flat_gas_price: gas.flat, other: withGas(limits.other, gas) }
+        : { ...limits, gas_price: gas.unit };
+}
+
+function withForward(prices: ForwardPrices, forward: Prices['forward']): ForwardPrices {
+    return { ...prices, lump_price: forward.lump, bit_price: forward.bit, _cell_price: forward.cell };
+}

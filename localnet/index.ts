@@ -1,0 +1,79 @@
+/**
+ * A local TON network: the TON HTTP API v2 over the sandbox, for processes that otherwise talk to toncenter.
+ * It runs each message chain to its end before the next one starts, and keeps everything in memory.
+ */
+import { type AddressInfo } from 'node:net';
+import { type Address } from '@ton/core';
+import { type Blockchain } from '@ton/sandbox';
+import { Clock, type ClockMode } from './clock';
+import { networkConfig, type PriceLevel } from './config';
+import { Ledger } from './ledger';
+import { type LoggedTransaction } from './record';
+import { createServer, RPC_PATH } from './server';
+
+export { LocalnetClient } from './client';
+export { type ClockMode } from './clock';
+export { networkConfig, networkIdOf, PRICE_LEVELS, type PriceLevel } from './config';
+export { FAUCET_ADDRESS } from './ledger';
+export { type LoggedMessage, type LoggedTransaction } from './record';
+
+/** How a local network starts; every field may be left out. */
+export interface LocalnetOptions {
+    /** 0, the default, takes any free port. */
+    port?: number;
+    /** Default '2026', the prices in force. */
+    prices?: PriceLevel;
+    /** Default 'wall'. */
+    clock?: ClockMode;
+    /** Unix seconds at the start; default real time. */
+    now?: number;
+    /** What GLOBALID answers; default the sandbox's own, -239 as on mainnet. Testnet is -3. */
+    networkId?: number;
+}
+
+/** A running local network, seen from the process that started it. */
+export interface Localnet {
+    /** The JSON-RPC endpoint, exactly as TonClient and Blueprint want it. */
+    readonly url: string;
+    readonly port: number;
+    readonly networkId: number;
+    /** The sandbox underneath; what is sent on it directly is logged as well. */
+    readonly blockchain: Blockchain;
+    /** Every transaction so far, in the order of execution. */
+    readonly transactions: readonly LoggedTransaction[];
+    /** Sends new coins to an account, which need not exist. */
+    faucet(address: Address, nanoTON: bigint): Promise<LoggedTransaction>;
+    /** Unix seconds. */
+    now(): number;
+    /** Moves time forward to a unix second. */
+    setTime(time: number): void;
+    advance(seconds: number): void;
+    /** Calls `listener` after each transaction; the result ends it. */
+    onTransaction(listener: (transaction: LoggedTransaction) => void): () => void;
+    close(): Promise<void>;
+}
+
+/** Starts a local network on the loopback interface. */
+export async function startLocalnet(options: LocalnetOptions = {}): Promise<Localnet> {
+    const { port = 0, prices = '2026', clock: mode = 'wall', now, networkId } = options;
+    const clock = new Clock(mode, now);
+    const ledger = await Ledger.create(clock, networkConfig(prices, networkId));
+    const server = createServer(ledger);
+    await server.listen({ host: '127.0.0.1', port });
+    const bound = (server.server.address() as AddressInfo).port;
+    return {
+        url: `http://127.0.0.1:${bound}${RPC_PATH}`,
+        port: bound,
+        networkId: ledger.networkId,
+        blockchain: ledger.blockchain,
+        get transactions() {
+            return ledger.log();
+        },
+        faucet: (address, nanoTON) => ledger.credit(address, nanoTON),
+        now: () => clock.now(),
+        setTime: (time) => clock.set(time),
+        advance: (seconds) => clock.advance(seconds),
+        onTransaction: (listener) => ledger.onTransaction(listener),
+        close: () => server.close(),
+    };
+}

@@ -1,0 +1,218 @@
+/** The chain itself: a sandbox on our clock, one message chain at a time, with an ordered log of every transaction. */
+import {
+    Address,
+    beginCell,
+    Cell,
+    loadTransaction,
+    type Message,
+    type ShardAccount,
+    storeMessage,
+    storeShardAccount,
+    type Transaction,
+    type TupleItem,
+} from '@ton/core';
+import {
+    Blockchain,
+    EmulationError,
+    Executor,
+    GetMethodError,
+    type IExecutor,
+    internal,
+    LocalBlockchainStorage,
+} from '@ton/sandbox';
+import { type Clock } from './clock';
+import { networkIdOf } from './config';
+import { noSuchAccount, refusedMessage } from './errors';
+import { describeTransaction, type LoggedTransaction } from './record';
+import { Recorder } from './recorder';
+
+/** Where the faucet's coins come from; the account itself does not exist. */
+export const FAUCET_ADDRESS = new Address(0, Buffer.from('localnet faucet'.padEnd(32)));
+
+// tonlib gives a get method this much; contracts must not rely on the sandbox's ten times more.
+const GET_METHOD_GAS = 1_000_000n;
+
+/** One transaction in the log: its record, and itself. */
+export interface Entry {
+    account: Address;
+    transaction: Transaction;
+    record: LoggedTransaction;
+}
+
+/** What a get method left behind; `exitCode` -13 means there was no code to run. */
+export interface GetMethodOutcome {
+    exitCode: number;
+    gasUsed: bigint;
+    stack: TupleItem[];
+}
+
+class ClockedBlockchain extends Blockchain {
+    constructor(
+        private readonly clock: Clock,
+        executor: IExecutor,
+        config: Cell,
+    ) {
+        super({ executor, config, storage: new LocalBlockchainStorage() });
+    }
+
+    override get now(): number {
+        return this.clock.now();
+    }
+
+    override set now(time: number) {
+        this.clock.set(time);
+    }
+}
+
+export class Ledger {
+    readonly blockchain: Blockchain;
+    readonly networkId: number;
+    private readonly recorder: Recorder;
+    private readonly entries: Entry[] = [];
+    private readonly byAccount = new Map<string, Entry[]>();
+    private readonly listeners = new Set<(transaction: LoggedTransaction) => void>();
+    private queue: Promise<unknown> = Promise.resolve();
+
+    private constructor(
+        readonly clock: Clock,
+        config: Cell,
+        executor: IExecutor,
+    ) {
+        this.networkId = networkIdOf(config);
+        this.recorder = new Recorder(executor, (account, transaction) => this.append(account, transaction));
+        this.blockchain = new ClockedBlockchain(clock, this.recorder, config);
+        // As on a real network: the debug instructions do nothing, and nothing is printed.
+        this.blockchain.verbosity = { print: false, blockchainLogs: false, vmLogs: 'none', debugLogs: false };
+    }
+
+    static async create(clock: Clock, config: Cell): Promise<Ledger> {
+        return new Ledger(clock, config, await Executor.create());
+    }
+
+    /** Number of transactions so far, and of the newest block. */
+    get height(): number {
+        return this.entries.length;
+    }
+
+    /** The log after position `after`, oldest first. */
+    log(after = 0, limit = Infinity): LoggedTransaction[] {
+        return this.entries.slice(after, after + limit).map(({ record }) => record);
+    }
+
+    /** The transaction that block `seqno` holds. */
+    entryAt(seqno: number): Entry | undefined {
+        return this.entries[seqno - 1];
+    }
+
+    /** Transactions of one account, oldest first. */
+    entriesOf(account: Address): readonly Entry[] {
+        return this.byAccount.get(account.toRawString()) ?? [];
+    }
+
+    /** Calls `listener` after each transaction, in order; the result ends it. */
+    onTransaction(listener: (transaction: LoggedTransaction) => void): () => void {
+        this.listeners.add(listener);
+        return () => this.listeners.delete(listener);
+    }
+
+    /** State of an account; one that never existed has lt 0. */
+    account(address: Address): Promise<ShardAccount> {
+        return this.exclusive(async () => (await this.blockchain.getContract(address)).account);
+    }
+
+    /** Delivers an external message and the whole chain that follows; throws toncenter's error if it is refused. */
+    sendExternal(message: Message, to: Address): Promise<void> {
+        return this.exclusive(async () => {
+            await this.requireAccount(to);
+            const before = this.height;
+            try {
+                await this.blockchain.sendMessage(message);
+            } catch (error) {
+                // Only the first message can be refused; a failure further on is the sandbox's and shows as it is.
+                throw error instanceof EmulationError && this.height === before ? refusedMessage(to, error) : error;
+            }
+        });
+    }
+
+    /** Makes `value` nanoTON and sends it to an account, which need not exist. */
+    credit(to: Address, value: bigint): Promise<LoggedTransaction> {
+        return this.exclusive(async () => {
+            const before = this.height;
+            await this.blockchain.sendMessage(internal({ from: FAUCET_ADDRESS, to, value, bounce: false }));
+            return this.entries[before].record;
+        });
+    }
+
+    /** Runs a get method by name or id. */
+    runGetMethod(address: Address, method: string | number, stack: TupleItem[]): Promise<GetMethodOutcome> {
+        return this.exclusive(async () => {
+            const { account } = (await this.blockchain.getContract(address)).account;
+            if (account?.storage.state.type !== 'active') {
+                return { exitCode: -13, gasUsed: 0n, stack: [] };
+            }
+            try {
+                return await this.blockchain.runGetMethod(address, method, stack, { gasLimit: GET_METHOD_GAS });
+            } catch (error) {
+                if (error instanceof GetMethodError) {
+                    return { exitCode: error.exitCode, gasUsed: error.gasUsed, stack: [] };
+                }
+                throw error;
+            }
+        });
+    }
+
+    /** The transaction that an external message would make now; nothing changes. */
+    rehearse(message: Message, to: Address, ignoreChksig: boolean): Promise<Transaction> {
+        return this.exclusive(async () => {
+            const shardAccount = await this.requireAccount(to);
+            const { result, logs } = await this.recorder.rehearse({
+                config: this.blockchain.configBase64,
+                libs: this.blockchain.libs ?? null,
+                verbosity: 'short',
+                shardAccount: beginCell().store(storeShardAccount(shardAccount)).endCell().toBoc().toString('base64'),
+                now: this.clock.now(),
+                lt: this.blockchain.lt + 1_000_000n,
+                randomSeed: Buffer.alloc(32),
+                ignoreChksig,
+                debugEnabled: false,
+                message: beginCell().store(storeMessage(message)).endCell(),
+            });
+            if (!result.success) {
+                const { vmLog, vmExitCode } = result.vmResults ?? {};
+                throw refusedMessage(to, { exitCode: vmExitCode, vmLogs: vmLog, blockchainLogs: logs });
+            }
+            return loadTransaction(Cell.fromBase64(result.transaction).beginParse());
+        });
+    }
+
+    private async requireAccount(address: Address): Promise<ShardAccount> {
+        const account = (await this.blockchain.getContract(address)).account;
+        if (account.lastTransactionLt === 0n && !account.account?.storage.balance.coins) {
+            throw noSuchAccount();
+        }
+        return account;
+    }
+
+    private append(account: Address, cell: Cell): void {
+        const transaction = loadTransaction(cell.beginParse());
+        const record = describeTransaction(this.height + 1, account, transaction);
+        const entry = { account, transaction, record };
+        this.entries.push(entry);
+        const own = this.byAccount.get(record.account);
+        if (own) {
+            own.push(entry);
+        } else {
+            this.byAccount.set(record.account, [entry]);
+        }
+        for (const listener of this.listeners) {
+            // Not from inside the executor: a listener that throws must not cut a message chain in two.
+            queueMicrotask(() => listener(record));
+        }
+    }
+
+    private exclusive<T>(work: () => Promise<T>): Promise<T> {
+        const result = this.queue.then(work);
+        this.queue = result.catch(() => undefined);
+        return result;
+    }
+}

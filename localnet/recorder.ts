@@ -1,0 +1,48 @@
+/** The sandbox's executor with a witness: whatever way a transaction is made, it passes here, in order. */
+import { type Address, Cell, loadMessage, loadShardAccount } from '@ton/core';
+import {
+    type ExecutorEmulationResult,
+    type ExecutorGetMethodArgs,
+    type ExecutorGetMethodResult,
+    type ExecutorRunTickTockArgs,
+    type ExecutorRunTransactionArgs,
+    type IExecutor,
+} from '@ton/sandbox';
+
+export class Recorder implements IExecutor {
+    constructor(
+        private readonly inner: IExecutor,
+        private readonly onTransaction: (account: Address, transaction: Cell) => void,
+    ) {}
+
+    runGetMethod(args: ExecutorGetMethodArgs): Promise<ExecutorGetMethodResult> {
+        return this.inner.runGetMethod(args);
+    }
+
+    async runTransaction(args: ExecutorRunTransactionArgs): Promise<ExecutorEmulationResult> {
+        const done = await this.rehearse(args);
+        const { dest } = loadMessage(args.message.beginParse()).info;
+        this.record(dest as Address, done);
+        return done;
+    }
+
+    async runTickTock(args: ExecutorRunTickTockArgs): Promise<ExecutorEmulationResult> {
+        const done = await this.inner.runTickTock(args);
+        const { account } = loadShardAccount(Cell.fromBase64(args.shardAccount).beginParse());
+        this.record(account!.addr, done);
+        return done;
+    }
+
+    /** Runs a transaction that nobody records: its result says what would happen. */
+    async rehearse(args: ExecutorRunTransactionArgs): Promise<ExecutorEmulationResult> {
+        const done = await this.inner.runTransaction(args);
+        // VM logs of everything would cost time and memory; a refusal is run once more to get its log.
+        return done.result.success ? done : this.inner.runTransaction({ ...args, verbosity: 'full' });
+    }
+
+    private record(account: Address, { result }: ExecutorEmulationResult): void {
+        if (result.success) {
+            this.onTransaction(account, Cell.fromBase64(result.transaction));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+/** The HTTP face: one JSON-RPC endpoint and a health check, on the loopback interface only. */
+import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { ApiError } from './errors';
+import { type Ledger } from './ledger';
+import { methods } from './methods';
+
+/** Path of the JSON-RPC endpoint, the same as on toncenter. */
+export const RPC_PATH = '/api/v2/jsonRPC';
+
+const call = z.object({
+    id: z.union([z.string(), z.number()]).nullish(),
+    jsonrpc: z.literal('2.0').optional(),
+    method: z.string(),
+    params: z.record(z.string(), z.unknown()).default({}),
+});
+
+/** Builds the server over a ledger; the caller listens. */
+export function createServer(ledger: Ledger): FastifyInstance {
+    const app = fastify({ forceCloseConnections: true });
+
+    app.setReplySerializer((payload) =>
+        JSON.stringify(payload, (_, value) => (typeof value === 'bigint' ? value.toString() : value)),
+    );
+    app.setErrorHandler<FastifyError>((error, _, reply) => {
+        reply.code(error.statusCode ?? 500).send(failure(error.statusCode ?? 500, error.message));
+    });
+    app.setNotFoundHandler((request, reply) => {
+        reply.code(404).send(failure(404, `Not found: ${request.method} ${request.url}; methods are at POST ${RPC_PATH}`));
+    });
+
+    app.get('/healthz', () => ({ ok: true, seqno: ledger.height, now: ledger.clock.now() }));
+
+    app.post(RPC_PATH, async (request, reply) => {
+        const read = call.safeParse(request.body);
+        if (!read.success) {
+            return reply.code(422).send(failure(422, `Not a JSON-RPC call: ${z.prettifyError(read.error)}`));
+        }
+        const { id, method: name, params } = read.data;
+        const envelope = { jsonrpc: '2.0', id };
+        try {
+            const method = methods.get(name);
+            if (!method) {
+                throw new ApiError(422, `Unknown method ${name}; known are ${[...methods.keys()].join(', ')}`);
+            }
+            return { ok: true, result: await method(params, ledger), ...envelope };
+        } catch (error) {
+            const status = error instanceof ApiError ? error.status : 500;
+            return reply.code(status).send({ ...failure(status, (error as Error).message), ...envelope });
+        }
+    });
+
+    return app;
+}
+
+function failure(code: number, error: string) {
+    return { ok: false, error, code };
+}
