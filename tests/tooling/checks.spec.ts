@@ -23,12 +23,14 @@ describe('imports between folders', () => {
         ['offchain/link/frames.ts', '../worker/jobs'],
         ['offchain/store/store.ts', '../../tests/support/chain'],
         ['localnet/main.ts', '../wrappers/Escrow'],
+        ['localnet/main.ts', '../deployments/testnet.json'],
     ];
     const accepted = [
         ['wrappers/Escrow.ts', '../build/Escrow/Escrow_Escrow'],
         ['offchain/gateway/server.ts', '../link/frames'],
         ['offchain/gateway/server.ts', '@cocoon-market/wrappers'],
         ['offchain/cli/main.ts', '../worker/jobs'],
+        ['offchain/cli/main.ts', '../../deployments/testnet.json'],
         ['localnet/main.ts', '@ton/sandbox'],
         ['tests/flows/a.spec.ts', '../../localnet/api'],
     ];
