@@ -37,10 +37,9 @@ export function readWeights(file: Buffer): Map<string, Tensor> {
         const rounded = new Int8Array(bytes(entry));
         const scale = new Float32Array(bytes(header[`${name}.scale`]));
         const columns = entry.shape[1];
-        tensors.set(name, {
-            shape: entry.shape,
-            data: Float32Array.from(rounded, (value, i) => value * scale[Math.floor(i / columns)]),
-        });
+        const data = new Float32Array(rounded.length);
+        for (let i = 0; i < data.length; i++) data[i] = rounded[i] * scale[Math.floor(i / columns)];
+        tensors.set(name, { shape: entry.shape, data });
     }
     return tensors;
 }

@@ -37,12 +37,15 @@ export class Transformer {
     readonly norm: Float32Array;
     readonly frequencies: Float64Array; // radians per position, one per pair of a head
 
-    /** @throws if a tensor is missing or has another shape than the config says */
+    /** @throws if a tensor is missing, has another shape than the config says, or one that the loops cannot take */
     constructor(
         readonly config: TransformerConfig,
         weights: Map<string, Tensor>,
     ) {
         const { vocabulary, dim, heads, hidden, ropeTheta } = config;
+        if ([vocabulary, dim, hidden].some((rows) => rows % 4 !== 0)) {
+            throw new Error('the multiplication takes four rows at once: vocabulary, dim and hidden must divide by 4');
+        }
         const take = (name: string, ...shape: number[]): Float32Array => {
             const tensor = weights.get(name);
             if (tensor?.shape.join() !== shape.join()) {
@@ -156,8 +159,9 @@ export class Session {
         for (let head = 0; head < dim; head += size) {
             let top = -Infinity;
             for (let t = 0; t <= position; t++) {
+                const at = t * dim + head;
                 let sum = 0;
-                for (let j = 0; j < size; j++) sum += query[head + j] * keys[t * dim + head + j];
+                for (let j = 0; j < size; j++) sum += query[head + j] * keys[at + j];
                 scores[t] = sum * scale;
                 top = Math.max(top, scores[t]);
             }
@@ -167,29 +171,37 @@ export class Session {
                 total += scores[t];
             }
             for (let t = 0; t <= position; t++) {
+                const at = t * dim + head;
                 const weight = scores[t] / total;
-                for (let j = 0; j < size; j++) out[head + j] += weight * values[t * dim + head + j];
+                for (let j = 0; j < size; j++) out[head + j] += weight * values[at + j];
             }
         }
     }
 }
 
-/** `out = matrix × vector` for a matrix stored row by row; four sums at once keep the processor busy. */
+/** `out = matrix × vector` for a matrix stored row by row; four rows at once, because that reads the vector a quarter as often. */
 function multiply(out: Float32Array, matrix: Float32Array, vector: Float32Array): void {
-    const columns = vector.length; // a multiple of 4
-    let at = 0;
-    for (let row = 0; row < out.length; row++) {
+    const columns = vector.length;
+    for (let row = 0; row < out.length; row += 4) {
+        const first = row * columns;
+        const second = first + columns;
+        const third = second + columns;
+        const fourth = third + columns;
         let a = 0;
         let b = 0;
         let c = 0;
         let d = 0;
-        for (let j = 0; j < columns; j += 4, at += 4) {
-            a += matrix[at] * vector[j];
-            b += matrix[at + 1] * vector[j + 1];
-            c += matrix[at + 2] * vector[j + 2];
-            d += matrix[at + 3] * vector[j + 3];
+        for (let j = 0; j < columns; j++) {
+            const x = vector[j];
+            a += matrix[first + j] * x;
+            b += matrix[second + j] * x;
+            c += matrix[third + j] * x;
+            d += matrix[fourth + j] * x;
         }
-        out[row] = a + b + c + d;
+        out[row] = a;
+        out[row + 1] = b;
+        out[row + 2] = c;
+        out[row + 3] = d;
     }
 }
 
