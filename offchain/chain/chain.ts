@@ -1,0 +1,78 @@
+/** All that worker and gateway know of the chain: what a public HTTP API says, and messages they send through it. */
+import { Address, beginCell, Cell, external, storeMessage } from '@ton/core';
+import type { Contract, OpenedContract } from '@ton/core';
+import { TonClient } from '@ton/ton';
+
+/** One account as the API saw it at `at`. */
+export interface Account {
+    state: 'active' | 'uninitialized' | 'frozen';
+    balance: bigint; // nanoTON
+    code: Cell | undefined;
+    data: Cell | undefined;
+    at: number; // unix seconds of the chain
+}
+
+/** The API refused a message or did not answer. */
+export class ChainError extends Error {
+    constructor(
+        message: string,
+        readonly exitCode?: number, // of an external message that its contract refused
+    ) {
+        super(message);
+        this.name = 'ChainError';
+    }
+}
+
+export interface Chain {
+    readonly network: number; // -239 mainnet, -3 testnet
+    account(address: Address): Promise<Account>;
+    /** Sends an external message. Throws ChainError when the contract refuses it. */
+    sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void>;
+    /** The contract with its getters bound to this chain. */
+    open<T extends Contract>(contract: T): OpenedContract<T>;
+}
+
+const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
+
+/** The chain behind a TON HTTP API v2 endpoint, such as `https://toncenter.com/api/v2/jsonRPC` or a local network's. */
+export class TonHttpChain implements Chain {
+    private readonly client: TonClient;
+
+    constructor({ endpoint, apiKey, network }: { endpoint: string; apiKey?: string; network: number }) {
+        this.client = new TonClient({ endpoint, ...(apiKey === undefined ? {} : { apiKey }) });
+        this.network = network;
+    }
+
+    readonly network: number;
+
+    async account(address: Address): Promise<Account> {
+        const state = await this.client.getContractState(address);
+        return {
+            state: state.state,
+            balance: state.balance,
+            code: state.code === null ? undefined : Cell.fromBoc(state.code)[0],
+            data: state.data === null ? undefined : Cell.fromBoc(state.data)[0],
+            at: state.timestampt,
+        };
+    }
+
+    async sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void> {
+        const message = beginCell().store(storeMessage(external({ to, body, ...(init === undefined ? {} : { init }) })));
+        try {
+            await this.client.sendFile(message.endCell().toBoc());
+        } catch (error) {
+            throw chainError(error);
+        }
+    }
+
+    open<T extends Contract>(contract: T): OpenedContract<T> {
+        return this.client.open(contract);
+    }
+}
+
+function chainError(error: unknown): ChainError {
+    const answer = (error as { response?: { data?: { error?: unknown } } }).response?.data?.error;
+    const text = typeof answer === 'string' ? answer : error instanceof Error ? error.message : String(error);
+    const exitCode = EXIT_CODE.exec(text)?.[1];
+    return new ChainError(text, exitCode === undefined ? undefined : Number(exitCode));
+}

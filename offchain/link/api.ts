@@ -1,0 +1,200 @@
+/**
+ * What gateway and worker say to each other over HTTP besides the answer stream: paths, JSON shapes, refusals.
+ * Buffers travel as lower-case hex, nanoTON as decimal strings, addresses in their raw form (`0:hex`).
+ */
+import { SignedVoucher, Terms, loadTerms, termsCell } from '@cocoon-market/wrappers';
+import { Cell } from '@ton/core';
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+
+export const paths = {
+    node: '/v1/node',
+    jobs: '/v1/jobs', // POST: register a job or a new session of it
+    job: (job: string) => `/v1/jobs/${job}`, // GET: JobState
+    endJob: (job: string) => `/v1/jobs/${job}/end`, // POST: the client needs the job no more
+    query: '/v1/query', // POST: a query, answered by records
+    stored: (job: string, number: number) => `/v1/jobs/${job}/queries/${number}`, // GET: the stored records
+    voucher: '/v1/voucher', // POST
+} as const;
+
+/** `n` bytes as hex; parses to a Buffer. */
+const hex = (n: number) =>
+    z
+        .string()
+        .regex(new RegExp(`^[0-9a-f]{${n * 2}}$`), `expected ${n} bytes of hex`)
+        .transform((text) => Buffer.from(text, 'hex'));
+
+/** nanoTON below 2^64; parses to a bigint. */
+const nano = z
+    .string()
+    .regex(/^[0-9]{1,20}$/, 'expected nanoTON as a decimal string')
+    .transform(BigInt)
+    .refine((amount) => amount < 1n << 64n, 'amounts have 64 bits');
+
+const uint32 = z.number().int().min(0).max(0xffffffff);
+
+const rates = z.object({ prompt: nano, cached: nano, completion: nano, reasoning: nano });
+
+/** Evidence that a node's keys belong to a measured machine; `open` says that there is none. */
+export const attestation = z.discriminatedUnion('tier', [
+    z.object({ tier: z.literal('open') }),
+    z.object({
+        tier: z.literal('testca'),
+        measurement: hex(48), // of the image, as the authority states it
+        expiry: uint32, // unix seconds
+        signature: hex(64), // by the authority
+    }),
+]);
+export type Attestation = z.output<typeof attestation>;
+
+/** GET /v1/node: what a worker says of itself. Everything that matters is checked against the chain. */
+export const nodeInfo = z.object({
+    network: z.number().int(),
+    node: z.string(), // raw address
+    provider: z.string(), // raw address
+    payout: z.string(), // raw address
+    receiptKey: hex(32),
+    encryptionKey: hex(32),
+    attestation,
+    offers: z.array(z.object({ model: z.string(), rates })),
+    limits: z.object({
+        stepLeast: nano,
+        stepMost: nano,
+        parallelMost: uint32,
+        largestAnswerMost: uint32, // bytes
+        noticeLeast: uint32, // seconds
+    }),
+    channelCodes: z.array(hex(32)),
+});
+export type NodeInfo = z.output<typeof nodeInfo>;
+
+export const signedVoucher = z.object({ cumulative: nano, count: uint32, signature: hex(64) });
+
+const terms = z.string().transform((text, context): Terms => {
+    try {
+        return loadTerms(Cell.fromBase64(text));
+    } catch {
+        context.addIssue({ code: 'custom', message: 'expected the terms as a bag of cells in base64' });
+        return z.NEVER;
+    }
+});
+
+/** POST /v1/jobs: the client shows the terms and begins a session; signed by the voucher key, see {@link sessionHash}. */
+export const jobRequest = z.object({ terms, enc: hex(32), signature: hex(64) });
+
+/** Answer to POST /v1/jobs and GET /v1/jobs/:job. */
+export const jobState = z.object({
+    job: hex(32),
+    channel: z.string(), // raw address
+    there: nano, // the channel's balance as the worker last saw it
+    highest: uint32, // the highest query number ever used, 0 for none
+    results: z.object({ index: uint32, cumulative: nano }), // of the newest result, 0 for none
+    voucher: signedVoucher.nullable(), // the newest one the worker holds
+});
+export type JobState = z.output<typeof jobState>;
+
+/** POST /v1/jobs/:job/end, signed by the voucher key, see {@link endHash}. The worker claims and closes. */
+export const endRequest = z.object({ signature: hex(64) });
+
+/** POST /v1/voucher. The answer is the newest voucher the worker holds, this one or a newer. */
+export const voucherRequest = z.object({ job: hex(32), voucher: signedVoucher });
+export const voucherAnswer = z.object({ voucher: signedVoucher });
+
+/** The head of POST /v1/query; the sealed request follows it in the body, see {@link encodeQuery}. */
+export const queryHead = z.object({
+    job: hex(32),
+    session: hex(32),
+    number: uint32.min(1),
+    salt: hex(16),
+    commitment: hex(32),
+    ceiling: nano, // the most the client pays for this query
+    voucher: signedVoucher.nullable(), // the newest one, so that a lost post does no harm
+});
+export type QueryHead = z.output<typeof queryHead>;
+
+/** What the sealed request holds, as JSON: an OpenAI chat completion less what only the gateway needs. */
+export const sealedChat = z.object({
+    model: z.string(),
+    messages: z.array(z.object({ role: z.enum(['system', 'user', 'assistant', 'tool']), content: z.string() })).min(1),
+    maxTokens: z.number().int().min(1).max(1_000_000),
+    temperature: z.number().min(0).max(2).optional(),
+    topP: z.number().gt(0).max(1).optional(),
+    seed: z.number().int().optional(),
+    stop: z.array(z.string().min(1)).max(4).optional(),
+});
+export type SealedChat = z.output<typeof sealedChat>;
+
+/** Why a worker refuses without a signature; nothing is owed and no number is used. */
+export const refusalCodes = [
+    'bad_request',
+    'bad_signature',
+    'unknown_job',
+    'unknown_session',
+    'used_number', // and the stored answer is not this request's
+    'running', // the stored answer is still being made
+    'wrong_terms',
+    'wrong_channel', // code, data or balance are not what the terms need
+    'leaving', // the channel's refund is too near
+    'bad_voucher',
+    'not_sealed', // the request does not open, or not under the committed key
+    'too_large',
+    'shutting_down',
+] as const;
+export type RefusalCode = (typeof refusalCodes)[number];
+export const refusal = z.object({ error: z.object({ code: z.enum(refusalCodes), message: z.string() }) });
+
+/** JSON for any of the shapes above: Buffers as hex, bigints as decimal strings. */
+export function toWire(value: unknown): unknown {
+    if (Buffer.isBuffer(value)) {
+        return value.toString('hex');
+    }
+    if (typeof value === 'bigint') {
+        return value.toString();
+    }
+    if (Array.isArray(value)) {
+        return value.map(toWire);
+    }
+    if (typeof value === 'object' && value !== null) {
+        return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toWire(field)]));
+    }
+    return value;
+}
+
+/** The terms as {@link jobRequest} carries them. */
+export function termsToWire(terms: Terms): string {
+    return termsCell(terms).toBoc().toString('base64');
+}
+
+/** The body of POST /v1/query: length of the head (4 bytes), the head as JSON, the sealed request. */
+export function encodeQuery(head: QueryHead, sealed: Buffer): Buffer {
+    const json = Buffer.from(JSON.stringify(toWire(head)));
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(json.length);
+    return Buffer.concat([length, json, sealed]);
+}
+
+/** The parts of a body that {@link encodeQuery} made. Throws when it is malformed. */
+export function decodeQuery(body: Buffer): { head: QueryHead; sealed: Buffer } {
+    if (body.length < 4 || body.length < 4 + body.readUInt32BE(0)) {
+        throw new Error('The body is shorter than its head says');
+    }
+    const end = 4 + body.readUInt32BE(0);
+    return { head: queryHead.parse(JSON.parse(body.toString('utf8', 4, end))), sealed: body.subarray(end) };
+}
+
+/** What the voucher key signs to begin a session: nobody else can use the job's query numbers. */
+export function sessionHash(job: Buffer, enc: Buffer): Buffer {
+    return createHash('sha256').update('cocoon-market session').update(job).update(enc).digest();
+}
+
+/** What the voucher key signs to end a job. */
+export function endHash(job: Buffer): Buffer {
+    return createHash('sha256').update('cocoon-market end').update(job).digest();
+}
+
+/** The catalogue id of a model as terms name it. */
+export function modelHash(model: string): Buffer {
+    return createHash('sha256').update(model).digest();
+}
+
+export type { SignedVoucher };

@@ -1,0 +1,114 @@
+/**
+ * The bytes of an answer: 16 bytes of salt, then frames. A frame on the wire is a final mark (1 byte), the length of
+ * its sealed text (3 bytes) and the sealed text; opened, it is the meter (four counts of 32 bits), a kind and text.
+ * A result's content covers exactly these bytes, salt included.
+ */
+import { TokenCounts } from '@cocoon-market/wrappers';
+import { AnswerOpener, AnswerSealer, SALT_BYTES } from './sealing';
+
+/** What the text of a frame is. */
+export enum FrameKind {
+    Content = 0,
+    Reasoning = 1,
+    Empty = 2,
+}
+
+export interface Frame {
+    meter: TokenCounts; // a floor of what the result will bill, covering committed bytes only
+    kind: FrameKind;
+    text: string;
+    final: boolean;
+}
+
+const HEADER_BYTES = 4;
+const METER_BYTES = 16;
+
+/** Bytes of a frame besides its text: header, meter, kind and seal. */
+export const FRAME_OVERHEAD = HEADER_BYTES + METER_BYTES + 1 + 16;
+
+/** Makes the bytes of an answer, one frame at a time. */
+export class FrameWriter {
+    private readonly sealer: AnswerSealer;
+
+    constructor(
+        secret: Buffer,
+        number: number,
+        readonly salt: Buffer,
+    ) {
+        this.sealer = new AnswerSealer(secret, number, salt);
+    }
+
+    /** The bytes of the next frame; those of the first do not contain the salt, which goes before it. */
+    write(frame: Frame): Buffer {
+        const head = Buffer.alloc(METER_BYTES + 1);
+        const { prompt, cached, completion, reasoning } = frame.meter;
+        [prompt, cached, completion, reasoning].forEach((count, i) => head.writeUInt32BE(count, i * 4));
+        head.writeUInt8(frame.kind, METER_BYTES);
+        const sealed = this.sealer.seal(Buffer.concat([head, Buffer.from(frame.text, 'utf8')]), frame.final);
+        const header = Buffer.alloc(HEADER_BYTES);
+        header.writeUInt32BE(sealed.length);
+        header.writeUInt8(frame.final ? 1 : 0);
+        return Buffer.concat([header, sealed]);
+    }
+}
+
+/** Opens the bytes of an answer as they arrive, in pieces of any size. */
+export class FrameReader {
+    private opener: AnswerOpener | undefined;
+    private rest: Buffer = Buffer.alloc(0);
+    private ended = false;
+
+    constructor(
+        private readonly secret: Buffer,
+        private readonly number: number,
+    ) {}
+
+    /** True once the frame with the final mark was opened. */
+    get complete(): boolean {
+        return this.ended;
+    }
+
+    /** True when the bytes so far end in the middle of a frame. */
+    get partial(): boolean {
+        return this.rest.length > 0;
+    }
+
+    /** The frames these bytes complete. Throws when a frame was changed, left out or moved, or follows the final one. */
+    push(chunk: Buffer): Frame[] {
+        this.rest = Buffer.concat([this.rest, chunk]);
+        if (this.opener === undefined) {
+            if (this.rest.length < SALT_BYTES) {
+                return [];
+            }
+            this.opener = new AnswerOpener(this.secret, this.number, this.rest.subarray(0, SALT_BYTES));
+            this.rest = this.rest.subarray(SALT_BYTES);
+        }
+        const frames: Frame[] = [];
+        while (this.rest.length >= HEADER_BYTES) {
+            const mark = this.rest.readUInt8(0);
+            const length = this.rest.readUIntBE(1, 3);
+            if (this.rest.length < HEADER_BYTES + length) {
+                break;
+            }
+            if (this.ended || mark > 1) {
+                throw new Error('An answer ends with its final frame');
+            }
+            const sealed = this.rest.subarray(HEADER_BYTES, HEADER_BYTES + length);
+            frames.push(parse(this.opener.open(sealed, mark === 1), mark === 1));
+            this.ended = mark === 1;
+            this.rest = this.rest.subarray(HEADER_BYTES + length);
+        }
+        return frames;
+    }
+}
+
+function parse(plain: Buffer, final: boolean): Frame {
+    const [prompt, cached, completion, reasoning] = [0, 4, 8, 12].map((at) => plain.readUInt32BE(at)) as [
+        number,
+        number,
+        number,
+        number,
+    ];
+    const kind = plain.readUInt8(METER_BYTES);
+    return { meter: { prompt, cached, completion, reasoning }, kind, text: plain.toString('utf8', METER_BYTES + 1), final };
+}

@@ -1,0 +1,74 @@
+/** The body of a worker's answer to a query: records of a type (1 byte), a length (4 bytes) and that many bytes. */
+import { Accept, Decline, Fail, Layout, Result, SigningKey, Values, Verifier } from '@cocoon-market/wrappers';
+import type { Fields } from '@cocoon-market/wrappers';
+
+export enum RecordType {
+    Accept = 1, // receipt
+    Answer = 2, // the next bytes of the answer
+    Result = 3, // receipt
+    Decline = 4, // receipt
+    Fail = 5, // receipt
+}
+
+export interface WireRecord {
+    type: RecordType;
+    bytes: Buffer;
+}
+
+const HEADER_BYTES = 5;
+const RECORD_MOST = 1 << 20; // bytes; a longer one is refused before it is read
+
+export function encodeRecord(type: RecordType, bytes: Buffer): Buffer {
+    const header = Buffer.alloc(HEADER_BYTES);
+    header.writeUInt8(type);
+    header.writeUInt32BE(bytes.length, 1);
+    return Buffer.concat([header, bytes]);
+}
+
+/** Cuts a stream of bytes into records. */
+export class RecordReader {
+    private rest: Buffer = Buffer.alloc(0);
+
+    /** The records these bytes complete. Throws at a record of unknown type or above 1 MiB. */
+    push(chunk: Buffer): WireRecord[] {
+        this.rest = Buffer.concat([this.rest, chunk]);
+        const records: WireRecord[] = [];
+        while (this.rest.length >= HEADER_BYTES) {
+            const type = this.rest.readUInt8(0);
+            const length = this.rest.readUInt32BE(1);
+            if (RecordType[type] === undefined || length > RECORD_MOST) {
+                throw new Error('The worker sent a record that this version does not know');
+            }
+            if (this.rest.length < HEADER_BYTES + length) {
+                break;
+            }
+            records.push({ type, bytes: this.rest.subarray(HEADER_BYTES, HEADER_BYTES + length) });
+            this.rest = this.rest.subarray(HEADER_BYTES + length);
+        }
+        return records;
+    }
+}
+
+const SIGNATURE_BYTES = 64;
+
+/** A receipt as it is stored and sent: the payload's bytes and the node's signature over their cell's hash. */
+export function signReceipt<F extends Fields>(layout: Layout<F>, values: Values<F>, key: SigningKey): Buffer {
+    return Buffer.concat([layout.encode(values), key.sign(layout.hash(values))]);
+}
+
+/** The payload of a receipt. Throws when its length or tag is wrong, or the signature is not the key's. */
+export function openReceipt<F extends Fields>(layout: Layout<F>, receipt: Buffer, verifier: Verifier): Values<F> {
+    const values = layout.decode(receipt.subarray(0, -SIGNATURE_BYTES));
+    if (!verifier.verify(layout.hash(values), receipt.subarray(-SIGNATURE_BYTES))) {
+        throw new Error(`The node did not sign this ${layout.name}`);
+    }
+    return values;
+}
+
+/** The layout of each receipt by the record that carries it. */
+export const receiptLayouts = {
+    [RecordType.Accept]: Accept,
+    [RecordType.Result]: Result,
+    [RecordType.Decline]: Decline,
+    [RecordType.Fail]: Fail,
+} as const;
