@@ -18,10 +18,12 @@ const steps = {
 // Generated wrappers have to be there and fresh before types and lint look at them.
 const build = [tools.tact, '--config', 'tact.config.json'];
 
+const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' };
+
 function run(args) {
     const started = performance.now();
     return new Promise((resolve) => {
-        const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+        const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
         const output = [];
         child.stdout.on('data', (data) => output.push(data));
         child.stderr.on('data', (data) => output.push(data));
