@@ -22,7 +22,7 @@ const hex = (n: number) =>
     z
         .string()
         .regex(new RegExp(`^[0-9a-f]{${n * 2}}$`), `expected ${n} bytes of hex`)
-        .transform((text) => Buffer.from(text, 'hex'));
+        .transform((text): Buffer => Buffer.from(text, 'hex'));
 
 /** nanoTON below 2^64; parses to a bigint. */
 const nano = z
