@@ -158,7 +158,10 @@ function messageJson({ info, body, init }: Message) {
 function stackItemJson(item: TupleItem): [string, unknown] {
     switch (item.type) {
         case 'int':
-            return ['num', `${item.value < 0n ? '-' : ''}0x${(item.value < 0n ? -item.value : item.value).toString(16)}`];
+            return [
+                'num',
+                `${item.value < 0n ? '-' : ''}0x${(item.value < 0n ? -item.value : item.value).toString(16)}`,
+            ];
         case 'cell':
         case 'slice': // toncenter does not tell a slice from a cell
             return ['cell', { bytes: item.cell.toBoc().toString('base64') }];

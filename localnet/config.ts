@@ -1,5 +1,5 @@
 /** Network configurations that differ only in what storage, gas and forwarding cost. */
-import { Cell } from '@ton/core';
+import { beginCell, Cell, Dictionary } from '@ton/core';
 import { defaultConfig, loadConfig, updateConfig } from '@ton/sandbox';
 
 /** '2025' and '2026' are mainnet's prices before and since 30 April 2026; 'tenfold' is ten times those of 2025. */
@@ -7,6 +7,12 @@ export type PriceLevel = '2025' | '2026' | 'tenfold';
 
 /** Every price level, for loops and for checking input. */
 export const PRICE_LEVELS: readonly PriceLevel[] = ['2025', '2026', 'tenfold'];
+
+// Read once: it has thousands of cells.
+const DEFAULT_CONFIG = Cell.fromBase64(defaultConfig);
+
+// Parsing all parameters takes long, because of the validators among them.
+const PRICED = only(18, 19, 20, 21, 24, 25);
 
 type Config = ReturnType<typeof loadConfig>;
 type GasLimits = Config[21]['anon0'];
@@ -52,7 +58,7 @@ const PRICES: Record<PriceLevel, Prices> = {
 
 /** The sandbox's default configuration, all parameters, at a price level and, if given, with another network id. */
 export function networkConfig(level: PriceLevel, networkId?: number): Cell {
-    const config = loadConfig(defaultConfig);
+    const config = loadConfig(PRICED);
     const { storage, gas, mcGas, forward, mcForward } = PRICES[level];
     // One entry from time 0 on, so that a clock set into the past pays the same.
     const storagePrices = config[18].anon0.set(0, {
@@ -64,7 +70,7 @@ export function networkConfig(level: PriceLevel, networkId?: number): Cell {
         mc_cell_price_ps: storage.mcCell,
     });
     return updateConfig(
-        Cell.fromBase64(defaultConfig),
+        DEFAULT_CONFIG,
         { ...config[18], anon0: storagePrices },
         { ...config[19], global_id: networkId ?? config[19].global_id },
         { ...config[20], anon0: withGas(config[20].anon0, mcGas) },
@@ -74,9 +80,26 @@ export function networkConfig(level: PriceLevel, networkId?: number): Cell {
     );
 }
 
+/** One parameter of a configuration; undefined if it is not set. */
+export function configParam(config: Cell, id: number): Cell | undefined {
+    return config.beginParse().loadDictDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell()).get(id);
+}
+
 /** The network id (parameter 19) that contracts read with GLOBALID. */
 export function networkIdOf(config: Cell): number {
-    return loadConfig(config)[19].global_id;
+    const globalId = configParam(config, 19);
+    if (!globalId) {
+        throw new Error('the configuration has no parameter 19');
+    }
+    return globalId.beginParse().loadInt(32);
+}
+
+function only(...ids: number[]): Cell {
+    const some = Dictionary.empty(Dictionary.Keys.Int(32), Dictionary.Values.Cell());
+    for (const id of ids) {
+        some.set(id, configParam(DEFAULT_CONFIG, id)!);
+    }
+    return beginCell().storeDictDirect(some).endCell();
 }
 
 function tenfold<T extends Record<string, bigint>>(prices: T): T {

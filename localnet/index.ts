@@ -13,7 +13,7 @@ import { createServer, RPC_PATH } from './server';
 
 export { LocalnetClient } from './client';
 export { type ClockMode } from './clock';
-export { networkConfig, networkIdOf, PRICE_LEVELS, type PriceLevel } from './config';
+export { configParam, networkConfig, networkIdOf, PRICE_LEVELS, type PriceLevel } from './config';
 export { FAUCET_ADDRESS } from './ledger';
 export { type LoggedMessage, type LoggedTransaction } from './record';
 

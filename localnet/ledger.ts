@@ -75,7 +75,7 @@ export class Ledger {
 
     private constructor(
         readonly clock: Clock,
-        config: Cell,
+        readonly config: Cell,
         executor: IExecutor,
     ) {
         this.networkId = networkIdOf(config);

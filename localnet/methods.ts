@@ -1,5 +1,5 @@
 /** The JSON-RPC methods: how each one's parameters are read, and what it asks the ledger. */
-import { Address, Cell, Dictionary, external, loadMessage, type Message, type StateInit, type TupleItem } from '@ton/core';
+import { Address, Cell, external, loadMessage, type Message, type StateInit, type TupleItem } from '@ton/core';
 import { z } from 'zod';
 import {
     accountState,
@@ -11,6 +11,7 @@ import {
     shortTransactionId,
     transactionJson,
 } from './codecs';
+import { configParam } from './config';
 import { ApiError, liteServerError, unreadableMessage } from './errors';
 import { type Entry, type Ledger } from './ledger';
 
@@ -71,7 +72,9 @@ export const methods: ReadonlyMap<string, Method> = new Map(
             return (account?.storage.balance.coins ?? 0n).toString();
         }),
 
-        getAddressState: method({ address }, async (params, ledger) => accountState(await ledger.account(params.address))),
+        getAddressState: method({ address }, async (params, ledger) =>
+            accountState(await ledger.account(params.address)),
+        ),
 
         runGetMethod: method(
             { address, method: z.union([z.string(), z.number().int()]), stack: z.array(stackItem).default([]) },
@@ -154,8 +157,7 @@ export const methods: ReadonlyMap<string, Method> = new Map(
         ),
 
         getConfigParam: method({ config_id: z.number().int() }, (params, ledger) => {
-            const config = ledger.blockchain.config.beginParse();
-            const cell = config.loadDictDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell()).get(params.config_id);
+            const cell = configParam(ledger.config, params.config_id);
             if (!cell) {
                 throw liteServerError(`no configuration parameter ${params.config_id}`);
             }
@@ -170,7 +172,9 @@ export const methods: ReadonlyMap<string, Method> = new Map(
 
         tryLocateSourceTx: method(message.shape, (params, ledger) =>
             locate(ledger.entriesOf(params.source), ({ transaction: { outMessages } }) =>
-                outMessages.values().some((sent) => isMessage(sent, params.source, params.destination, params.created_lt)),
+                outMessages
+                    .values()
+                    .some((sent) => isMessage(sent, params.source, params.destination, params.created_lt)),
             ),
         ),
 

@@ -26,7 +26,9 @@ export function createServer(ledger: Ledger): FastifyInstance {
         reply.code(error.statusCode ?? 500).send(failure(error.statusCode ?? 500, error.message));
     });
     app.setNotFoundHandler((request, reply) => {
-        reply.code(404).send(failure(404, `Not found: ${request.method} ${request.url}; methods are at POST ${RPC_PATH}`));
+        reply
+            .code(404)
+            .send(failure(404, `Not found: ${request.method} ${request.url}; methods are at POST ${RPC_PATH}`));
     });
 
     app.get('/healthz', () => ({ ok: true, seqno: ledger.height, now: ledger.clock.now() }));
