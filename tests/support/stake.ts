@@ -1,0 +1,175 @@
+/** A launched registry, joined providers and open nodes, for tests of the stake side. */
+import { createHash } from 'node:crypto';
+
+import { Address, Cell, toNano } from '@ton/core';
+import { Blockchain, SandboxContract, SendMessageResult, TreasuryContract } from '@ton/sandbox';
+
+import { signingKey } from '../../wrappers/keys';
+import { Listing, listingCell, Node } from '../../wrappers/Node';
+import { Provider } from '../../wrappers/Provider';
+import { Committee, Registry, Rules } from '../../wrappers/Registry';
+import { createBlockchain, expectConserved, PriceLevel } from './chain';
+
+export const HOUR = 3600;
+export const DAY = 24 * HOUR;
+export const CHANGE_DELAY = 7 * DAY;
+export const CATALOGUE = 0xca7an;
+export const STAKE = toNano('100');
+export const BASE_STAKE = toNano('50');
+export const RATE = toNano('10'); // per GPU of class 0; class 1 takes twice that
+
+export type Wallet = SandboxContract<TreasuryContract>;
+
+/** A fixed Ed25519 public key of this name, as the chain reads it. */
+export function keyOf(name: string): bigint {
+    return BigInt(`0x${signingKey(createHash('sha256').update(name).digest()).publicKey.toString('hex')}`);
+}
+
+/** Hash of a model's catalogue id. */
+export function modelOf(id: string): bigint {
+    return BigInt(`0x${createHash('sha256').update(id).digest('hex')}`);
+}
+
+export function rulesWith(insurance: Address, overrides: Partial<Rules> = {}): Rules {
+    return {
+        evidence: 120 * HOUR,
+        response: 24 * HOUR,
+        verdict: 72 * HOUR,
+        buffer: 24 * HOUR,
+        unbonding: 336 * HOUR,
+        payoutDelay: 24 * HOUR,
+        baseStake: BASE_STAKE,
+        insurance,
+        rates: [RATE, 2n * RATE],
+        ...overrides,
+    };
+}
+
+export function committeeOf(count: number, threshold: number): Committee {
+    return { threshold, keys: Array.from({ length: count }, (_, index) => keyOf(`committee ${index}`)) };
+}
+
+export function listingWith(overrides: Partial<Listing> = {}): Listing {
+    return {
+        hardware: { gpuClass: 0, gpus: 2, vram: 80, model: 'NVIDIA H100' },
+        receiptKey: keyOf('receipt'),
+        encryptionKey: 7n,
+        service: { region: 'eu-north', uptime: 9900, endpoint: 'https://node.example/v1' },
+        offers: [{ model: modelOf('a'), prompt: 100n, cached: 50n, completion: 400n, reasoning: 400n }],
+        ...overrides,
+    };
+}
+
+/** Codes as the compiler made them: the generated class, never Blueprint's compile(). */
+async function codesOf(owner: Address): Promise<{ provider: Cell; node: Cell }> {
+    const [provider, node] = [await Provider.ofOwner(owner, owner), await Node.ofProvider(owner, 0)];
+    return { provider: provider.init!.code, node: node.init!.code };
+}
+
+export interface Market {
+    blockchain: Blockchain;
+    registry: SandboxContract<Registry>;
+    governor: Wallet;
+    owner: Wallet;
+    operator: Wallet;
+    payout: Wallet;
+    stranger: Wallet;
+    insurance: Wallet;
+    codes: { provider: Cell; node: Cell };
+}
+
+export async function deployRegistry(options: { prices?: PriceLevel } = {}): Promise<Market> {
+    const blockchain = await createBlockchain(options);
+    const [governor, owner, operator] = await Promise.all(
+        ['governor', 'owner', 'operator'].map((n) => blockchain.treasury(n)),
+    );
+    const [payout, stranger, insurance] = await Promise.all(
+        ['payout', 'stranger', 'insurance'].map((n) => blockchain.treasury(n)),
+    );
+    const registry = blockchain.openContract(await Registry.ofGovernor(governor!.address, CHANGE_DELAY));
+    await registry.sendTopUp(governor!.getSender(), { value: toNano('1') });
+    const codes = await codesOf(owner!.address);
+    return {
+        blockchain,
+        registry,
+        governor: governor!,
+        owner: owner!,
+        operator: operator!,
+        payout: payout!,
+        stranger: stranger!,
+        insurance: insurance!,
+        codes,
+    };
+}
+
+export async function launchMarket(options: { prices?: PriceLevel } = {}): Promise<Market> {
+    const market = await deployRegistry(options);
+    const { registry, governor, insurance, codes } = market;
+    const rules = rulesWith(insurance.address);
+    const launch = { value: toNano('1'), rules, committee: committeeOf(3, 2), codes, catalogue: CATALOGUE };
+    await registry.sendLaunch(governor.getSender(), launch);
+    return market;
+}
+
+export type JoinedMarket = Market & { provider: SandboxContract<Provider> };
+
+/** Joins a Provider of `owner` with STAKE; every step of every fixture conserves money. */
+export async function joinProvider(market: Market, owner: Wallet, stake = STAKE): Promise<SandboxContract<Provider>> {
+    const { blockchain, registry, operator, payout } = market;
+    const provider = blockchain.openContract(await Provider.ofOwner(registry.address, owner.address));
+    const value = stake + (await registry.getJoinValue());
+    const members = { payout: payout.address, operator: operator.address };
+    await expectConserved(blockchain, () => provider.sendJoin(owner.getSender(), { value, stake, ...members }));
+    return provider;
+}
+
+export async function joinedMarket(options: { prices?: PriceLevel } = {}): Promise<JoinedMarket> {
+    const market = await launchMarket(options);
+    return { ...market, provider: await joinProvider(market, market.owner) };
+}
+
+/** Registers the provider's next node, at exactly the value its getter asks for unless told otherwise. */
+export async function registerNode(
+    market: JoinedMarket,
+    { listing = listingWith(), by = market.owner, value }: { listing?: Listing; by?: Wallet; value?: bigint } = {},
+): Promise<{ node: SandboxContract<Node>; result: SendMessageResult }> {
+    const { blockchain, provider, codes } = market;
+    const number = Number((await provider.getProviderState()).nextNumber);
+    const body = { code: codes.node, listing: listingCell(listing) };
+    const node = blockchain.openContract(await Node.ofProvider(provider.address, number));
+    const attached = value ?? (await provider.getRegisterNodeValue(body));
+    const result = await expectConserved(blockchain, () =>
+        provider.sendRegisterNode(by.getSender(), { value: attached, ...body }),
+    );
+    return { node, result };
+}
+
+export type NodeMarket = JoinedMarket & { node: SandboxContract<Node> };
+
+export async function nodeMarket(options: { prices?: PriceLevel } = {}): Promise<NodeMarket> {
+    const market = await joinedMarket(options);
+    return { ...market, node: (await registerNode(market)).node };
+}
+
+/** Changes the node at exactly the value that the getter asks for. */
+export async function changeNode(
+    market: NodeMarket,
+    change: Cell,
+    { by = market.owner, number = 0, codeVersion = 0 }: { by?: Wallet; number?: number; codeVersion?: number } = {},
+): Promise<SendMessageResult> {
+    const { blockchain, provider } = market;
+    const value = await provider.getChangeNodeValue(change);
+    return expectConserved(blockchain, () =>
+        provider.sendChangeNode(by.getSender(), { value, number, codeVersion, change }),
+    );
+}
+
+/** Asserts the Provider's invariant: balance >= stake + slots + reserve, and the slots add up to `unbonding`. */
+export async function expectSolvent({ blockchain, provider }: JoinedMarket): Promise<void> {
+    const state = await provider.getProviderState();
+    const slots = await Promise.all([0n, 1n, 2n, 3n].map((slot) => provider.getStakeSlot(slot)));
+    const { balance } = await blockchain.getContract(provider.address);
+
+    expect(slots.reduce((sum, slot) => sum + slot.amount, 0n)).toBe(state.unbonding);
+    expect(balance).toBeGreaterThanOrEqual(state.stake + state.unbonding + state.reserve);
+}

@@ -1,0 +1,210 @@
+/** One machine or group of equal GPUs of a provider, and what it says of itself. See docs/contracts/node.md. */
+import { Address, beginCell, Builder, Cell, ContractProvider, Dictionary, Sender } from '@ton/core';
+import {
+    Node as Generated,
+    EndedKey,
+    loadService,
+    NodeListing,
+    NodeState,
+    storeAttestation,
+    storeEndKey,
+    storeListNode,
+    storeService,
+    storeSetAttestation,
+    storeSetHardware,
+    storeSetKeys,
+    storeSetOffers,
+    storeSetService,
+} from '../build/Node/Node_Node';
+
+export type { EndedKey, NodeListing, NodeState };
+
+/** A node's life: `new` until its Provider starts it, `closed` until anyone clears it. */
+export const nodeStates = { new: 0n, open: 1n, closed: 2n } as const;
+
+/** How a node shows what it runs; the order is that of the numbers on chain. */
+export const tiers = ['open', 'testca', 'tdx'] as const;
+export type Tier = (typeof tiers)[number];
+
+export interface Hardware {
+    gpuClass: number; // 0 to 7, sets the rate of the share
+    gpus: number; // below 2^16
+    vram: number; // GB per GPU, below 2^16
+    model: string; // name of the GPU, ASCII, at most 32 bytes
+}
+
+/** Prices in nanoTON per million tokens, each below 2^64. */
+export interface Offer {
+    model: bigint; // SHA-256 of the model's catalogue id
+    prompt: bigint;
+    cached: bigint;
+    completion: bigint;
+    reasoning: bigint;
+}
+
+export interface Service {
+    region: string; // ASCII, at most 16 bytes
+    uptime: number; // promised, basis points
+    endpoint: string; // URL, 1 to 100 bytes
+}
+
+export interface Attestation {
+    tier: Tier;
+    certificate: bigint; // hash of the certificate
+    expiresAt: number; // unix seconds
+}
+
+export interface Listing {
+    hardware: Hardware;
+    receiptKey: bigint; // Ed25519
+    encryptionKey: bigint; // X25519
+    service: Service;
+    offers: Offer[]; // at most 8, one a model
+    attestation?: Attestation;
+}
+
+/** ASCII from the first byte, then zeros, as the number of `bytes` bytes that the chain keeps. */
+export function textToNumber(text: string, bytes: number): bigint {
+    if (!/^[\x20-\x7e]*$/.test(text) || text.length > bytes) {
+        throw new Error(`Not at most ${bytes} ASCII characters: ${text}`);
+    }
+    return BigInt(`0x${Buffer.from(text.padEnd(bytes, '\0'), 'ascii').toString('hex')}`);
+}
+
+/** The text that {@link textToNumber} made a number of. */
+export function numberToText(value: bigint, bytes: number): string {
+    return Buffer.from(value.toString(16).padStart(bytes * 2, '0'), 'hex')
+        .toString('ascii')
+        .replace(/\0+$/, '');
+}
+
+/** Chain of offers in ascending order of models; null for none. */
+export function offersCell(offers: Offer[]): Cell | null {
+    const descending = [...offers].sort((a, b) => (a.model < b.model ? 1 : -1));
+    return descending.reduce<Cell | null>((next, offer) => {
+        const builder = beginCell().storeUint(offer.model, 256).storeUint(offer.prompt, 64).storeUint(offer.cached, 64);
+        builder.storeUint(offer.completion, 64).storeUint(offer.reasoning, 64);
+        return (next === null ? builder : builder.storeRef(next)).endCell();
+    }, null);
+}
+
+/** Offers of a chain, in ascending order of models. */
+export function parseOffers(cell: Cell | null): Offer[] {
+    if (cell === null) {
+        return [];
+    }
+    const slice = cell.beginParse();
+    const [model, prompt, cached] = [slice.loadUintBig(256), slice.loadUintBig(64), slice.loadUintBig(64)];
+    const offer = { model, prompt, cached, completion: slice.loadUintBig(64), reasoning: slice.loadUintBig(64) };
+    return [offer, ...parseOffers(slice.remainingRefs === 0 ? null : slice.loadRef())];
+}
+
+export function serviceCell({ region, uptime, endpoint }: Service): Cell {
+    const url = beginCell().storeBuffer(Buffer.from(endpoint, 'utf8')).asSlice();
+    const service = {
+        $$type: 'Service',
+        region: textToNumber(region, 16),
+        uptime: BigInt(uptime),
+        endpoint: url,
+    } as const;
+    return toCell(storeService(service));
+}
+
+export function parseService(cell: Cell): Service {
+    const { region, uptime, endpoint } = loadService(cell.beginParse());
+    const url = endpoint.loadBuffer(endpoint.remainingBits / 8).toString('utf8');
+    return { region: numberToText(region, 16), uptime: Number(uptime), endpoint: url };
+}
+
+export function attestationCell(attestation: Attestation | undefined): Cell | null {
+    if (attestation === undefined) {
+        return null;
+    }
+    const { tier, certificate, expiresAt } = attestation;
+    const fields = { tier: BigInt(tiers.indexOf(tier)), certificate, expiresAt: BigInt(expiresAt) };
+    return toCell(storeAttestation({ $$type: 'Attestation', ...fields }));
+}
+
+/** What a Provider's RegisterNode carries besides the code. */
+export function listingCell({ hardware, receiptKey, encryptionKey, service, offers, attestation }: Listing): Cell {
+    return toCell(
+        storeListNode({
+            $$type: 'ListNode',
+            hardware: hardwareFields(hardware),
+            receiptKey,
+            encryptionKey,
+            service: serviceCell(service),
+            offers: offersCell(offers),
+            attestation: attestationCell(attestation),
+        }),
+    );
+}
+
+/** Changes of a node, for a Provider's ChangeNode and ReplaceHardware. */
+export const nodeChanges = {
+    /** Replaces all offers; none stops the sale. */
+    offers: (offers: Offer[]): Cell => toCell(storeSetOffers({ $$type: 'SetOffers', offers: offersCell(offers) })),
+    service: (service: Service): Cell =>
+        toCell(storeSetService({ $$type: 'SetService', service: serviceCell(service) })),
+    /** `oldEndsAt`: unix seconds until which the old receipt key signs, now to now + 90 days. Ends the attestation. */
+    keys: (keys: { receiptKey: bigint; encryptionKey: bigint; oldEndsAt: number }): Cell =>
+        toCell(storeSetKeys({ $$type: 'SetKeys', ...keys, oldEndsAt: BigInt(keys.oldEndsAt) })),
+    /** Ends a receipt key now; names no successor. */
+    endKey: (receiptKey: bigint): Cell => toCell(storeEndKey({ $$type: 'EndKey', receiptKey })),
+    attestation: (attestation?: Attestation): Cell =>
+        toCell(storeSetAttestation({ $$type: 'SetAttestation', attestation: attestationCell(attestation) })),
+    /** For ReplaceHardware only. */
+    hardware: (hardware: Hardware): Cell =>
+        toCell(storeSetHardware({ $$type: 'SetHardware', hardware: hardwareFields(hardware) })),
+};
+
+function hardwareFields({ gpuClass, gpus, vram, model }: Hardware) {
+    const numbers = { gpuClass: BigInt(gpuClass), gpus: BigInt(gpus), vram: BigInt(vram) };
+    return { $$type: 'Hardware', ...numbers, model: textToNumber(model, 32) } as const;
+}
+
+function toCell(store: (builder: Builder) => void): Cell {
+    return beginCell().store(store).endCell();
+}
+
+export class Node extends Generated {
+    /** Node `number` of a Provider, as it is deployed: new, with nothing said. */
+    static async ofProvider(provider: Address, number: number): Promise<Node> {
+        const ended = Dictionary.empty<number, EndedKey>();
+        const { address, init } = await Generated.fromInit(
+            provider,
+            BigInt(number),
+            nodeStates.new,
+            0n, // share
+            0n, // gpus
+            0n, // clearAt
+            0n, // receiptKey
+            0n, // encryptionKey
+            ended,
+            null,
+        );
+        return new Node(address, init);
+    }
+
+    static override fromAddress(address: Address): Node {
+        return new Node(address);
+    }
+
+    /** Pays rent ahead with the whole value. From anyone; what is left goes to the provider's owner in the end. */
+    async sendRent(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
+        await this.send(provider, via, { value }, null);
+    }
+
+    /**
+     * Ends the account of a closed node, from `clearAt` on; its reserve goes to the provider's owner. From anyone;
+     * `value` at least `getClearValue()`, the rest comes back.
+     * @throws on chain: ErrWrongState, ErrTooEarly, ErrLowValue
+     */
+    async sendClear(
+        provider: ContractProvider,
+        via: Sender,
+        { value, queryId = 0n }: { value: bigint; queryId?: bigint },
+    ) {
+        await this.send(provider, via, { value }, { $$type: 'ClearNode', queryId });
+    }
+}
