@@ -80,7 +80,16 @@ const terms = z.string().transform((text, context): Terms => {
 });
 
 /** POST /v1/jobs: the client shows the terms and begins a session; signed by the voucher key, see {@link sessionHash}. */
-export const jobRequest = z.object({ terms, enc: hex(32), signature: hex(64) });
+export const jobRequest = z.object({
+    terms,
+    jobNumber: z
+        .number()
+        .int()
+        .min(0)
+        .max(2 ** 40 - 1), // the escrow's own: seqno * 4 + position; names the channel
+    enc: hex(32),
+    signature: hex(64),
+});
 
 /** Answer to POST /v1/jobs and GET /v1/jobs/:job. */
 export const jobState = z.object({
