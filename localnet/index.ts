@@ -37,7 +37,7 @@ export interface Localnet {
     readonly url: string;
     readonly port: number;
     readonly networkId: number;
-    /** The sandbox underneath; what is sent on it directly is logged as well. */
+    /** The sandbox underneath. What is sent on it directly is logged; loading a snapshot is not followed by the log. */
     readonly blockchain: Blockchain;
     /** Every transaction so far, in the order of execution. */
     readonly transactions: readonly LoggedTransaction[];

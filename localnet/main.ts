@@ -10,7 +10,7 @@ A local TON network behind the TON HTTP API v2, on 127.0.0.1 and in memory.
   --prices LEVEL    ${PRICE_LEVELS.join(' | ')} (default 2026)
   --clock MODE      wall | manual (default wall: real time plus what is advanced)
   --now SECONDS     unix time to start at (default real time)
-  --network-id N    what GLOBALID answers (default -239; testnet is -3)
+  --network-id=N    what GLOBALID answers (default -239; testnet is -3)
   --help            this text
 `;
 

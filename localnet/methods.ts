@@ -41,7 +41,7 @@ const address = parsed(z.string(), (text) => {
     }
 });
 const whole = parsed(z.union([z.string().regex(/^\d+$/), z.number().int().nonnegative()]), BigInt);
-const seqno = parsed(z.union([z.string().regex(/^\d+$/), z.number().int().nonnegative()]), Number);
+const position = parsed(z.union([z.string().regex(/^\d+$/), z.number().int().nonnegative()]), Number);
 const workchain = parsed(z.union([z.string().regex(/^-?\d+$/), z.number().int()]), Number);
 const optionalCell = parsed(z.string().default(''), (boc) => (boc === '' ? null : Cell.fromBase64(boc)));
 const hash = parsed(z.string(), (text) => {
@@ -58,7 +58,7 @@ const stackItem = parsed(z.tuple([z.string(), z.union([z.string(), z.number()])]
     }
     return read;
 });
-const message = z.object({ source: address, destination: address, created_lt: whole });
+const route = { source: address, destination: address, created_lt: whole };
 
 /** Every method by its name. */
 export const methods: ReadonlyMap<string, Method> = new Map(
@@ -136,13 +136,13 @@ export const methods: ReadonlyMap<string, Method> = new Map(
             init: blockId(-1, 0),
         })),
 
-        shards: method({ seqno }, (params, ledger) => {
+        shards: method({ seqno: position }, (params, ledger) => {
             requireBlock(ledger, params.seqno);
             return { '@type': 'blocks.shards', shards: [blockId(0, params.seqno)] };
         }),
 
         getBlockTransactions: method(
-            { workchain, seqno, count: z.number().int().positive().default(40) },
+            { workchain, seqno: position, count: z.number().int().positive().default(40) },
             (params, ledger) => {
                 requireBlock(ledger, params.seqno);
                 const entry = ledger.entryAt(params.seqno);
@@ -164,13 +164,13 @@ export const methods: ReadonlyMap<string, Method> = new Map(
             return { '@type': 'configInfo', config: { '@type': 'tvm.cell', bytes: cell.toBoc().toString('base64') } };
         }),
 
-        tryLocateResultTx: method(message.shape, (params, ledger) =>
+        tryLocateResultTx: method(route, (params, ledger) =>
             locate(ledger.entriesOf(params.destination), ({ transaction: { inMessage } }) =>
                 isMessage(inMessage, params.source, params.destination, params.created_lt),
             ),
         ),
 
-        tryLocateSourceTx: method(message.shape, (params, ledger) =>
+        tryLocateSourceTx: method(route, (params, ledger) =>
             locate(ledger.entriesOf(params.source), ({ transaction: { outMessages } }) =>
                 outMessages
                     .values()
@@ -203,7 +203,7 @@ export const methods: ReadonlyMap<string, Method> = new Map(
         })),
 
         localnet_transactions: method(
-            { after: seqno.default(0), limit: z.number().int().min(1).max(MAX_PAGE).default(MAX_PAGE) },
+            { after: position.default(0), limit: z.number().int().min(1).max(MAX_PAGE).default(MAX_PAGE) },
             (params, ledger) => ledger.log(params.after, params.limit),
         ),
     }),

@@ -1,4 +1,4 @@
-import { Address, beginCell, Cell, external, internal, storeMessage, toNano } from '@ton/core';
+import { Address, beginCell, Cell, contractAddress, external, internal, storeMessage, toNano } from '@ton/core';
 import { internal as paid } from '@ton/sandbox';
 import { TonClient } from '@ton/ton';
 import { type Localnet, startLocalnet } from '../../localnet';
@@ -75,6 +75,52 @@ describe('Local network: TonClient', () => {
             await transfer(wallet, 1, stranger, 1n);
 
             expect(await wallet.getSeqno()).toBe(2);
+        });
+    });
+
+    describe('get methods', () => {
+        async function deploy(code: bigint, bits: number) {
+            const init = { code: beginCell().storeUint(code, bits).endCell(), data: Cell.EMPTY };
+            const to = contractAddress(0, init);
+            const value = toNano(1);
+            await localnet.blockchain.sendMessage(paid({ from: stranger, to, value, stateInit: init }));
+            return to;
+        }
+
+        it('return numbers, null, cells and tuples', async () => {
+            // DROP, -5 PUSHINT, NULL, NEWC ENDC, 1 PUSHINT, 2 PUSHINT, 2 TUPLE
+            const contract = await deploy(0x307b6dc8c971726f02n, 72);
+
+            const { stack } = await client.runMethod(contract, 'anything');
+
+            expect(stack.readNumber()).toBe(-5);
+            expect(stack.readBigNumberOpt()).toBeNull();
+            expect(stack.readCell().equals(Cell.EMPTY)).toBe(true);
+            const tuple = stack.pop();
+            expect(tuple).toEqual({ type: 'tuple', items: [1n, 2n] });
+        });
+
+        it('take numbers, cells and slices', async () => {
+            const contract = await deploy(0x30n, 8); // DROP leaves the arguments
+            const cell = beginCell().storeAddress(stranger).endCell();
+
+            const { stack } = await client.runMethod(contract, 'anything', [
+                { type: 'int', value: -(2n ** 200n) },
+                { type: 'cell', cell },
+                { type: 'slice', cell },
+            ]);
+
+            expect(stack.readBigNumber()).toBe(-(2n ** 200n));
+            expect(stack.readCell().equals(cell)).toBe(true);
+            expect(stack.readAddress().equals(stranger)).toBe(true);
+        });
+
+        it('answer with the exit code if they fail', async () => {
+            const wallet = walletV4();
+
+            const { exit_code } = await client.runMethodWithError(wallet.address, 'no_such_method');
+
+            expect(exit_code).toBe(11);
         });
     });
 
