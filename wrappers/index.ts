@@ -1,6 +1,9 @@
 /** What integrators import. */
 export * from './Channel';
 export * from './Escrow';
+export * from './Node';
+export * from './Provider';
+export * from './Registry';
 export * from './keys';
 export * from './price';
 export * from './protocol';

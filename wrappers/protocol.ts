@@ -4,9 +4,14 @@
  */
 import * as generated from '../build/Escrow/Escrow_Escrow';
 import { Channel } from '../build/Channel/Channel_Channel';
+import { Node } from '../build/Node/Node_Node';
+import { Provider } from '../build/Provider/Provider_Provider';
+import { Registry } from '../build/Registry/Registry_Registry';
 
 function numbersWith(prefix: string): Record<string, number> {
-    const named = Object.entries(generated).filter(([name, value]) => name.startsWith(prefix) && typeof value === 'bigint');
+    const named = Object.entries(generated).filter(
+        ([name, value]) => name.startsWith(prefix) && typeof value === 'bigint',
+    );
     return Object.fromEntries(named.map(([name, value]) => [name, Number(value)]));
 }
 
@@ -20,7 +25,13 @@ export const gas = numbersWith('Gas');
 export const tags = numbersWith('Tag');
 
 /** Opcodes of internal messages by the message's name, such as `opcodes.Claim`. */
-export const opcodes: Record<string, number> = { ...generated.Escrow.opcodes, ...Channel.opcodes };
+export const opcodes: Record<string, number> = {
+    ...Registry.opcodes,
+    ...Provider.opcodes,
+    ...Node.opcodes,
+    ...generated.Escrow.opcodes,
+    ...Channel.opcodes,
+};
 
 /** Rules of jobs, in seconds. */
 export const jobRules = {

@@ -1,5 +1,5 @@
 /** A hot wallet (v5r1) that a process holds: sends batches of messages and waits until the chain has taken them. */
-import { Address, internal, MessageRelaxed, SendMode } from '@ton/core';
+import { Address, Cell, internal, Sender, SendMode } from '@ton/core';
 import { keyPairFromSeed } from '@ton/crypto';
 import { WalletContractV5R1 } from '@ton/ton';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,8 +8,8 @@ import { Chain, ChainError } from './chain';
 export interface Transfer {
     to: Address;
     value: bigint; // nanoTON
-    body?: MessageRelaxed['body'];
-    init?: { code: MessageRelaxed['body']; data: MessageRelaxed['body'] };
+    body?: Cell;
+    init?: { code: Cell; data: Cell };
     bounce?: boolean; // default true
 }
 
@@ -32,12 +32,32 @@ export class HotWallet {
     ) {
         const pair = keyPairFromSeed(seed);
         this.secretKey = pair.secretKey;
-        const walletId = { networkGlobalId: chain.network, context: { walletVersion: 'v5r1', workchain: 0, subwalletNumber: 0 } };
+        const walletId = {
+            networkGlobalId: chain.network,
+            context: { walletVersion: 'v5r1', workchain: 0, subwalletNumber: 0 },
+        };
         this.contract = WalletContractV5R1.create({ publicKey: pair.publicKey, walletId: walletId as never });
     }
 
     get address(): Address {
         return this.contract.address;
+    }
+
+    /** This wallet as contracts' wrappers send through it; each message is one order, awaited. */
+    sender(): Sender {
+        return {
+            address: this.address,
+            send: ({ to, value, body, init, bounce }) =>
+                this.send([
+                    {
+                        to,
+                        value,
+                        bounce: bounce ?? true,
+                        ...(body ? { body } : {}),
+                        ...(init?.code && init.data ? { init: { code: init.code, data: init.data } } : {}),
+                    },
+                ]),
+        };
     }
 
     /** nanoTON */

@@ -1,0 +1,59 @@
+/** What the chain says of a node: read by a worker of itself, and by a gateway before it trusts a worker's word. */
+import { Node, nodeStates, parseOffers, Provider, Rates } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { Chain } from './chain';
+
+export interface NodeRecord {
+    provider: Address;
+    receiptKey: Buffer; // Ed25519, 32 bytes
+    encryptionKey: Buffer; // X25519, 32 bytes
+    offers: { model: Buffer; rates: Rates }[]; // model: SHA-256 of the catalogue id
+}
+
+function bytes32(value: bigint): Buffer {
+    return Buffer.from(value.toString(16).padStart(64, '0'), 'hex');
+}
+
+/**
+ * Reads an open node of the market that `registry` names.
+ * @throws Error that says what is wrong: no such node, closed, other code than this release's, or another registry's.
+ */
+export async function readNode(chain: Chain, registry: Address, address: Address): Promise<NodeRecord> {
+    const account = await chain.account(address);
+    const blank = await Node.ofProvider(registry, 0);
+    if (account.state !== 'active' || account.code === undefined) {
+        throw new Error(`There is no node at ${address.toString()}`);
+    }
+    if (!account.code.hash().equals(blank.init!.code.hash())) {
+        throw new Error(`The account ${address.toString()} does not run a node's code`);
+    }
+    const node = chain.open(Node.fromAddress(address));
+    const state = await node.getNodeState();
+    if (state.state !== nodeStates.open) {
+        throw new Error(`The node ${address.toString()} is closed`);
+    }
+    await requireProvider(chain, registry, state.provider);
+    const genuine = await Node.ofProvider(state.provider, Number(state.number));
+    if (!genuine.address.equals(address)) {
+        throw new Error(`The account ${address.toString()} is not node ${state.number} of the provider it names`);
+    }
+    const listing = await node.getNodeListing();
+    return {
+        provider: state.provider,
+        receiptKey: bytes32(state.receiptKey),
+        encryptionKey: bytes32(state.encryptionKey),
+        offers: parseOffers(listing.offers).map(({ model, ...rates }) => ({ model: bytes32(model), rates })),
+    };
+}
+
+async function requireProvider(chain: Chain, registry: Address, address: Address): Promise<void> {
+    const account = await chain.account(address);
+    if (account.state !== 'active') {
+        throw new Error(`There is no provider at ${address.toString()}`);
+    }
+    const state = await chain.open(Provider.fromAddress(address)).getProviderState();
+    const genuine = await Provider.ofOwner(registry, state.owner);
+    if (!genuine.address.equals(address)) {
+        throw new Error(`The provider ${address.toString()} does not belong to the registry ${registry.toString()}`);
+    }
+}
