@@ -1,0 +1,98 @@
+/**
+ * Writes of one event-loop turn in one transaction: an fsync costs the same for one row as for a hundred. A promise
+ * resolves after the COMMIT that holds its write, so what it guards may be sent.
+ */
+import { sql } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
+
+/** A write of a group; what it throws undoes it alone, and rejects its own promise only. */
+export type Write<Schema, Result> = (transaction: Transaction<Schema>) => Promise<Result>;
+
+interface Waiting<Schema> {
+    write: Write<Schema, unknown>;
+    resolve(result: unknown): void;
+    reject(error: unknown): void;
+}
+
+type Outcome = { ok: true; result: unknown } | { ok: false; error: unknown };
+
+const GROUP_MOST = 1000; // writes in one transaction, so that none waits long for the others
+
+/** The only writer of its database: every write goes through {@link GroupCommit.run}, in the order of the calls. */
+export class GroupCommit<Schema> {
+    private waiting: Waiting<Schema>[] = [];
+    private draining: Promise<void> | undefined;
+    private broken: Error | undefined;
+
+    /** `onBroken` is told once of a failed COMMIT; the process should end. */
+    constructor(
+        private readonly db: Kysely<Schema>,
+        private readonly onBroken: (error: Error) => void = () => undefined,
+    ) {}
+
+    /** Runs `write` in the next transaction; resolves with its result once that is on the disk. */
+    run<Result>(write: Write<Schema, Result>): Promise<Result> {
+        return new Promise<Result>((resolve, reject) => {
+            this.waiting.push({ write, resolve: resolve as (result: unknown) => void, reject });
+            this.draining ??= this.drain();
+        });
+    }
+
+    /** Resolves when nothing waits any more. */
+    async idle(): Promise<void> {
+        while (this.draining !== undefined) {
+            await this.draining;
+        }
+    }
+
+    private async drain(): Promise<void> {
+        await nextTurn();
+        while (this.waiting.length > 0) {
+            await this.commit(this.waiting.splice(0, GROUP_MOST));
+            await nextTurn();
+        }
+        this.draining = undefined;
+    }
+
+    private async commit(group: Waiting<Schema>[]): Promise<void> {
+        let outcomes: Outcome[] = [];
+        try {
+            if (this.broken === undefined) {
+                outcomes = await this.db.transaction().execute((transaction) => runAll(transaction, group));
+            }
+        } catch (error) {
+            // What a failed COMMIT wrote may still be found at the next start, so nothing may be decided on top of it.
+            this.broken = new Error('The store could not commit and takes no more writes', { cause: error });
+            this.onBroken(this.broken);
+        }
+        group.forEach(({ resolve, reject }, i) => {
+            const outcome = this.broken === undefined ? outcomes[i]! : { ok: false as const, error: this.broken };
+            if (outcome.ok) {
+                resolve(outcome.result);
+            } else {
+                reject(outcome.error);
+            }
+        });
+    }
+}
+
+async function runAll<Schema>(transaction: Transaction<Schema>, group: Waiting<Schema>[]): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    for (const { write } of group) {
+        await sql`SAVEPOINT one_write`.execute(transaction);
+        let outcome: Outcome;
+        try {
+            outcome = { ok: true, result: await write(transaction) };
+        } catch (error) {
+            outcome = { ok: false, error };
+            await sql`ROLLBACK TO SAVEPOINT one_write`.execute(transaction);
+        }
+        await sql`RELEASE SAVEPOINT one_write`.execute(transaction);
+        outcomes.push(outcome);
+    }
+    return outcomes;
+}
+
+function nextTurn(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+}
