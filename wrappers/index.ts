@@ -4,6 +4,7 @@ export * from './Escrow';
 export * from './Node';
 export * from './Provider';
 export * from './Registry';
+export * from './actions';
 export * from './keys';
 export * from './price';
 export * from './protocol';
