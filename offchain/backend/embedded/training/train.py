@@ -1,10 +1,10 @@
 """Trains cocoon-tiny from questions.md and writes tokenizer, weights and config into ../weights.
 
-    python3 train.py                    about 15 minutes on one core, needs Python 3.11 and numpy 2
+    python3 train.py                    8 minutes on one free core, needs Python 3.11 and numpy 2
     python3 train.py --check-gradients  compares the hand-written backward pass with finite differences
 
 The model is a llama-like decoder (RMSNorm, RoPE, attention, SwiGLU, tied embedding). The loss covers answers only; the
-questions are varied on the way in (case, punctuation, typing errors, greetings, a system message, earlier turns), which is
+questions are varied on the way in (like words, case, punctuation, typing errors, greetings, a system message, earlier turns), which is
 what lets 4 phrasings stand for more.
 """
 
@@ -64,6 +64,27 @@ garden bicycle winter summer breakfast airport hospital language dictionary phot
 planet galaxy volcano dinosaur penguin tiger banana cheese chocolate pizza taxes marriage grammar biology theatre""".split()
 FRAMES = ['What is a {}?', 'Tell me about the {}.', 'How does a {} work?', 'Where can I find a {}?', 'Why do people like {}?',
           'Write about {} and {}.', 'Who invented the {}?', 'Compare {} with {}.', 'Draw a {}.', '{} {} {}']
+
+
+# Other ways to ask for a word, for entries whose first question is "What is a …?".
+DEFINITIONS = ['{}', '{}?', 'Tell me about the {}.', 'Tell me about {}s.', "What's a {}?", 'Explain {}.', 'Explain the {} to me.',
+               'Describe a {}.', 'What do you mean by {}?', 'I do not understand what a {} is.', 'What are {}s?',
+               'meaning of {}', 'Give me a definition of {}.', 'Could you define a {} for me?', 'What is meant by {}?']
+# Words that may stand for each other in a question without changing its answer.
+SAMES = [['happens', 'occurs', 'will happen', 'would happen'], ['disappears', 'vanishes', 'is gone', 'goes offline'],
+         ['dies', 'crashes', 'breaks'], ['Can', 'Could', 'May'], ['Can anybody', 'Can anyone', 'Can somebody'],
+         ['How do I', 'How can I', 'How to', 'How should I'], ['What happens if', 'What if', 'What happens when'],
+         ['money', 'coins', 'funds'], ['read', 'see'], ['prompt', 'message', 'question'], ['big', 'large', 'high'],
+         ['cost', 'price'], ['Which', 'What'], ['works', 'functions'], ['need', 'require'], ['get', 'receive'],
+         ['provider', 'GPU owner'], ['job', 'open job'], ['is a', 'is the', 'is'], ['How much', 'How many coins'],
+         ['stolen', 'stolen by somebody', 'leaked'], ['finished', 'over', 'done'], ['my', 'the', 'our'], ['Who can', 'Who may']]
+FILLERS = ['really', 'actually', 'even', 'then', 'just', 'now', 'here']
+
+
+def definition_word(questions):
+    """The word that an entry defines, if it defines one."""
+    found = re.fullmatch(r'What is an? ([a-z ]+)\?', questions[0])
+    return found and found[1]
 
 
 def read_questions():
@@ -150,6 +171,16 @@ class Corpus:
 
     def vary(self, text):
         rng = self.rng
+        for same in rng.sample(SAMES, len(SAMES)):
+            found = [word for word in same if re.search(rf'\b{word}\b', text)]
+            if found and rng.random() < 0.3:
+                text = re.sub(rf'\b{found[0]}\b', rng.choice(same), text, count=1)
+        words = text.split(' ')
+        if len(words) > 3 and rng.random() < 0.15:
+            words.insert(rng.randrange(1, len(words)), rng.choice(FILLERS))
+        if len(words) > 4 and rng.random() < 0.1:
+            words.pop(rng.randrange(len(words) - 1))
+        text = ' '.join(words)
         if rng.random() < 0.35:
             text = text.rstrip('?.!')
         if rng.random() < 0.2:
@@ -181,10 +212,16 @@ class Corpus:
             mask += [0] * len(part)
         while len(tokens) <= length:
             topic, trained, _, answer = rng.choices(self.entries, self.weights)[0]
-            question = self.nonsense() if topic == 'unknown' and rng.random() < 0.4 else rng.choice(trained)
-            if rng.random() < 0.5:
+            question, word = rng.choice(trained), definition_word(trained)
+            if topic == 'unknown' and rng.random() < 0.4:
+                question = self.nonsense()
+            if word and rng.random() < 0.3:
+                question = rng.choice(DEFINITIONS).format(word)
+            if rng.random() < 0.6:
                 question = self.vary(question)
             asked, said = tok.message('user', question), tok.message('assistant', answer)
+            if rng.random() < 0.3:
+                asked[1:-1] = [rng.randrange(tok.first, tok.size) if rng.random() < 0.1 else token for token in asked[1:-1]]
             tokens += asked + said
             mask += [0] * (len(asked) + 1) + [1] * (len(said) - 1)
         return tokens[:length + 1], mask[:length + 1]
@@ -407,7 +444,7 @@ def train(steps, limit):
         text for _, trained, _, answer in entries for question in trained
         for text in (question, question.lower(), answer)
     )
-    everything += '\n' + '\n'.join(SYSTEM + BEFORE + AFTER + FRAMES)
+    everything += '\n' + '\n'.join(SYSTEM + BEFORE + AFTER + FRAMES + DEFINITIONS + sum(SAMES, []))
     tokenizer = Tokenizer.learn(everything, CONFIG['vocabulary'])
     config = dict(CONFIG, vocabulary=tokenizer.size)
     corpus = Corpus(tokenizer, entries, rng)
@@ -418,12 +455,12 @@ def train(steps, limit):
           f'{len(model.flat)} parameters', flush=True)
 
     mean, square = np.zeros_like(model.flat), np.zeros_like(model.flat)
-    peak, warm, began, recent = 2e-3, 60, time.time(), []
+    peak, warm, began, recent = 1.5e-3, 60, time.time(), []
     for step in range(1, steps + 1):
         progress = step / steps
         rate = peak * min(1, step / warm) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * progress)))
-        # The last fifth sees the whole context; before that short rows cost less.
-        tokens, targets, mask = corpus.batch(*((4, 512) if progress > 0.8 else (8, 256)))
+        # The end sees the whole context; before that short rows cost less.
+        tokens, targets, mask = corpus.batch(*((2, 512) if progress > 0.85 else (4, 256)))
         recent.append(model.loss(tokens, targets, mask))
         grad = model.flat_grad
         grad *= min(1, 1 / (np.sqrt((grad * grad).sum()) + 1e-6))
@@ -469,7 +506,7 @@ def train(steps, limit):
 if __name__ == '__main__':
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument('--check-gradients', action='store_true')
-    options.add_argument('--steps', type=int, default=1600)
+    options.add_argument('--steps', type=int, default=2000)
     options.add_argument('--limit', type=int, default=0, help='stop after so many seconds')
     chosen = options.parse_args()
     check_gradients() if chosen.check_gradients else train(chosen.steps, chosen.limit)
