@@ -1,0 +1,154 @@
+import { beginCell, toNano } from '@ton/core';
+
+import { errors } from '../../wrappers/protocol';
+import { codeKinds, parseCommittee, parseRules, registryChanges } from '../../wrappers/Registry';
+import { expectConserved, expectRefused } from '../support/chain';
+import { CHANGE_DELAY, committeeOf, HOUR, keyOf, launchMarket, Market, rulesWith } from '../support/stake';
+
+const VALUE = toNano('1');
+
+async function propose(
+    { blockchain, registry, governor }: Market,
+    change: Parameters<typeof registry.sendProposeChange>[1]['change'],
+) {
+    return expectConserved(blockchain, () =>
+        registry.sendProposeChange(governor.getSender(), { value: VALUE, change }),
+    );
+}
+
+async function pass(market: Market, change: Parameters<typeof propose>[1]) {
+    await propose(market, change);
+    market.blockchain.now! += CHANGE_DELAY;
+    return expectConserved(market.blockchain, () =>
+        market.registry.sendExecuteChange(market.stranger.getSender(), { value: VALUE }),
+    );
+}
+
+describe('Registry: changes that wait', () => {
+    it('keeps the old rules until the delay has passed, then anyone executes', async () => {
+        const market = await launchMarket();
+        const { blockchain, registry, stranger, insurance } = market;
+        const change = registryChanges.rules(rulesWith(insurance.address, { unbonding: 400 * HOUR }));
+
+        await propose(market, change);
+        blockchain.now! += CHANGE_DELAY - 1;
+        const early = await registry.sendExecuteChange(stranger.getSender(), { value: VALUE });
+        expectRefused(early, { to: registry.address, exitCode: errors.ErrTooEarly! });
+        expect(parseRules(await registry.getRules())).toMatchObject({ version: 1, unbonding: 336 * HOUR });
+        blockchain.now! += 1;
+        await registry.sendExecuteChange(stranger.getSender(), { value: VALUE });
+
+        expect(parseRules(await registry.getRules())).toMatchObject({ version: 2, unbonding: 400 * HOUR });
+        expect((await registry.getRegistryState()).change).toBeNull();
+    });
+
+    it('holds a change to the bounds when it is proposed', async () => {
+        const market = await launchMarket();
+        const { registry, insurance } = market;
+        const tooShort = registryChanges.rules(rulesWith(insurance.address, { unbonding: 240 * HOUR - 1 }));
+
+        const result = await propose(market, tooShort);
+
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongWindows! });
+    });
+
+    it('takes one change at a time', async () => {
+        const market = await launchMarket();
+        const { registry } = market;
+        await propose(market, registryChanges.committee(committeeOf(5, 4)));
+
+        const result = await propose(market, registryChanges.committee(committeeOf(6, 4)));
+
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongState! });
+    });
+
+    it('drops a change when the governor cancels it', async () => {
+        const market = await launchMarket();
+        const { blockchain, registry, governor, stranger } = market;
+        await propose(market, registryChanges.committee(committeeOf(5, 4)));
+
+        const refused = await registry.sendCancelChange(stranger.getSender(), { value: VALUE });
+        await expectConserved(blockchain, () => registry.sendCancelChange(governor.getSender(), { value: VALUE }));
+        const again = await registry.sendCancelChange(governor.getSender(), { value: VALUE });
+        blockchain.now! += CHANGE_DELAY;
+        const executed = await registry.sendExecuteChange(stranger.getSender(), { value: VALUE });
+
+        expectRefused(refused, { to: registry.address, exitCode: errors.ErrNotGovernor! });
+        expectRefused(again, { to: registry.address, exitCode: errors.ErrWrongState! });
+        expectRefused(executed, { to: registry.address, exitCode: errors.ErrWrongState! });
+        expect(parseCommittee(await registry.getCommittee()).keys.length).toBe(3);
+    });
+
+    it('does not execute a change twice', async () => {
+        const market = await launchMarket();
+        const { registry, stranger, insurance } = market;
+        await pass(market, registryChanges.rules(rulesWith(insurance.address)));
+
+        const result = await registry.sendExecuteChange(stranger.getSender(), { value: VALUE });
+
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongState! });
+        expect((await registry.getRegistryState()).rulesVersion).toBe(2n);
+    });
+
+    it('replaces the committee, and refuses a weak one', async () => {
+        const market = await launchMarket();
+        await pass(market, registryChanges.committee(committeeOf(9, 6)));
+
+        const weak = await propose(market, registryChanges.committee({ threshold: 2, keys: [0n, keyOf('honest')] }));
+
+        expect(parseCommittee(await market.registry.getCommittee())).toMatchObject({ threshold: 6 });
+        expectRefused(weak, { to: market.registry.address, exitCode: errors.ErrWeakKey! });
+    });
+
+    it('adds node codes up to eight, each with new rules that name it', async () => {
+        const market = await launchMarket();
+        const { registry } = market;
+
+        for (let version = 1; version < 8; version++) {
+            await pass(market, registryChanges.code('node', beginCell().storeUint(version, 8).endCell()));
+        }
+        const ninth = await propose(market, registryChanges.code('node', beginCell().endCell()));
+
+        const rules = parseRules(await registry.getRules());
+        expect([rules.version, rules.nodeCodes.length]).toEqual([8, 8]);
+        expectRefused(ninth, { to: registry.address, exitCode: errors.ErrTooManyVersions! });
+    });
+
+    it('adds codes of other kinds without new rules', async () => {
+        const market = await launchMarket();
+        const { registry } = market;
+        const code = beginCell().storeUint(1, 8).endCell();
+
+        await pass(market, registryChanges.code('channel', code));
+
+        expect(await registry.getCodeHash(BigInt(codeKinds.channel), 0n)).toBe(
+            BigInt(`0x${code.hash().toString('hex')}`),
+        );
+        expect((await registry.getRegistryState()).rulesVersion).toBe(1n);
+    });
+
+    it('refuses a change of a kind it does not know, and a cut-off one', async () => {
+        const market = await launchMarket();
+        const { registry } = market;
+
+        const unknown = await propose(market, beginCell().storeUint(0xc0c00123, 32).endCell());
+        const cut = await propose(market, beginCell().storeUint(0xc0c00121, 32).storeUint(0, 8).endCell());
+        const kind = await propose(
+            market,
+            beginCell().storeUint(0xc0c00121, 32).storeUint(5, 8).storeUint(1, 256).storeUint(1, 16).endCell(),
+        );
+
+        expectRefused(unknown, { to: registry.address, exitCode: errors.ErrUnknownChange! });
+        expectRefused(cut, { to: registry.address, exitCode: 9 });
+        expectRefused(kind, { to: registry.address, exitCode: errors.ErrTooManyVersions! });
+    });
+
+    it('takes proposals from nobody but the governor', async () => {
+        const { registry, stranger } = await launchMarket();
+
+        const change = registryChanges.committee(committeeOf(5, 4));
+        const result = await registry.sendProposeChange(stranger.getSender(), { value: VALUE, change });
+
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrNotGovernor! });
+    });
+});
