@@ -120,7 +120,9 @@ export class EmbeddedBackend implements Backend {
         }
         if (this.isOver(signal)) return;
         const rest = text.end();
-        if (unsent > 0) yield { type: 'delta', ...(rest !== '' && { content: rest }), tokens: unsent };
+        if (unsent > 0 || rest !== '') {
+            yield { type: 'delta', ...(rest !== '' && { content: rest }), tokens: unsent };
+        }
         yield { type: 'end', finish, usage: { prompt: prompt.length, cached: 0, completion, reasoning: 0 } };
     }
 

@@ -140,6 +140,16 @@ describe('Embedded backend', () => {
             expect(endOf(events).finish).toBe('stop');
         });
 
+        it('sends at the end what it held back for a stop string that never came', async () => {
+            const plain = textOf(await collect(backend, ask(voucher, { maxTokens: 3 })));
+            const stop = [`${plain.slice(-1)}!`]; // its beginning is the end of the last token
+
+            const events = await collect(backend, ask(voucher, { maxTokens: 3, stop }));
+
+            expect(textOf(events)).toBe(plain);
+            expect(tokensOf(events)).toBe(3);
+        });
+
         it('says length after max tokens', async () => {
             const events = await collect(backend, ask(story, { maxTokens: 5 }));
 
