@@ -71,7 +71,7 @@ async function migrate(db: Kysely<unknown>, file: Sqlite.Database, migrations: r
     }
     for (let version = done; version < migrations.length; version++) {
         await db.transaction().execute(async (transaction) => {
-            await migrations[version]!(transaction);
+            await migrations[version](transaction);
             await sql.raw(`PRAGMA user_version = ${version + 1}`).execute(transaction);
         });
     }

@@ -33,7 +33,7 @@ export class GroupCommit<Schema> {
     /** Runs `write` in the next transaction; resolves with its result once that is on the disk. */
     run<Result>(write: Write<Schema, Result>): Promise<Result> {
         return new Promise<Result>((resolve, reject) => {
-            this.waiting.push({ write, resolve: resolve as (result: unknown) => void, reject });
+            this.waiting.push({ write, resolve: resolve, reject });
             this.draining ??= this.drain();
         });
     }
@@ -66,7 +66,7 @@ export class GroupCommit<Schema> {
             this.onBroken(this.broken);
         }
         group.forEach(({ resolve, reject }, i) => {
-            const outcome = this.broken === undefined ? outcomes[i]! : { ok: false as const, error: this.broken };
+            const outcome = this.broken === undefined ? outcomes[i] : { ok: false as const, error: this.broken };
             if (outcome.ok) {
                 resolve(outcome.result);
             } else {
