@@ -3,8 +3,15 @@
  *
  * `useMarket()` deploys once per file and puts everything back before each test; `deployMarket()` deploys another one.
  */
-import { Address, beginCell, Cell, external, internal, StateInit, toNano } from '@ton/core';
-import { Blockchain, BlockchainTransaction, SandboxContract, SendMessageResult, TreasuryContract } from '@ton/sandbox';
+import { Address, beginCell, Cell, contractAddress, external, StateInit, toNano } from '@ton/core';
+import {
+    Blockchain,
+    BlockchainTransaction,
+    internal,
+    SandboxContract,
+    SendMessageResult,
+    TreasuryContract,
+} from '@ton/sandbox';
 import {
     Channel,
     channelCode,
@@ -175,16 +182,37 @@ export class Market {
         return (accountState === undefined || accountState.type === 'uninit') && balance === 0n;
     }
 
-    /** Sends any body from a treasury. */
+    /** Sends any body from any account, as if it had sent it: the value leaves its balance, no fee is taken there. */
     async send(
-        from: SandboxContract<TreasuryContract>,
+        from: { address: Address },
         to: { address: Address },
         args: { value: bigint; body?: Cell; init?: StateInit; bounce?: boolean },
     ): Promise<SendMessageResult> {
         const { value, body = Cell.EMPTY, init, bounce = true } = args;
+        const sender = await this.blockchain.getContract(from.address);
+        if (sender.balance < value) {
+            throw new Error(`${from.address.toString()} has ${sender.balance} nanoTON, the message carries ${value}`);
+        }
+        sender.balance -= value;
         return this.blockchain.sendMessage(
             internal({ from: from.address, to: to.address, value, body, bounce, ...(init ? { stateInit: init } : {}) }),
         );
+    }
+
+    /** The address of a contract that refuses every message that has code to run it. */
+    async deployRefuser(): Promise<Address> {
+        const code = beginCell().storeUint(0xff00, 16).storeUint(0xf22a, 16).endCell(); // SETCP 0, THROW 42
+        const init = { code, data: Cell.EMPTY };
+        const address = contractAddress(0, init);
+        await this.send(this.stranger, { address }, { value: toNano('1'), init, bounce: false });
+        return address;
+    }
+
+    /** By how much the account's balance falls over the action, in nanoTON. */
+    async fallOf(account: { address: Address }, action: () => Promise<unknown>): Promise<bigint> {
+        const before = await this.balanceOf(account);
+        await action();
+        return before - (await this.balanceOf(account));
     }
 
     /** Moves the clock to the start of the next day, UTC. */
@@ -196,6 +224,13 @@ export class Market {
 /** A body of one opcode and what follows it. */
 export function bodyOf(opcode: number, rest: Cell = Cell.EMPTY): Cell {
     return beginCell().storeUint(opcode, 32).storeSlice(rest.beginParse()).endCell();
+}
+
+/** A getter's answer with addresses as text, to compare. */
+export function plain<T extends object>(state: T): Record<string, unknown> {
+    return Object.fromEntries(
+        Object.entries(state).map(([name, value]) => [name, value instanceof Address ? value.toString() : value]),
+    );
 }
 
 /** One market per file, as deployed, before each test. */
