@@ -1,0 +1,81 @@
+/** Runs the `cocoon` command as processes of their own, as a user would, and ends only those. */
+import { ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+const COCOON = join(__dirname, '../offchain/bin/cocoon.js');
+const START_SECONDS = 60;
+
+/** A `cocoon` process that has said where it listens. */
+export interface Running {
+    readonly url: string;
+    /** Sends the signal and waits for the end; SIGTERM unless given. */
+    end(signal?: NodeJS.Signals): Promise<void>;
+}
+
+const running = new Set<ChildProcess>();
+
+/** Starts a process and waits for the URL in its first line of output. Throws with its last words when it ends first. */
+export async function startCocoon(args: string[]): Promise<Running> {
+    const child = spawn(process.execPath, [COCOON, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(child);
+    child.once('exit', () => running.delete(child));
+    const url = await listening(child, args.slice(0, 2).join(' '));
+    return {
+        url,
+        async end(signal = 'SIGTERM') {
+            if (child.exitCode === null && child.signalCode === null) {
+                const ended = once(child, 'exit');
+                child.kill(signal);
+                await ended;
+            }
+        },
+    };
+}
+
+/** Runs a `cocoon` command to its end and returns what it printed. Throws with its last words when it fails. */
+export async function runCocoon(args: string[]): Promise<string> {
+    const child = spawn(process.execPath, [COCOON, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [out, err] = [collect(child.stdout), collect(child.stderr)];
+    const [code] = (await once(child, 'close')) as [number | null];
+    if (code !== 0) {
+        throw new Error(`cocoon ${args.slice(0, 2).join(' ')} failed: ${(err() || out()).trim().slice(-2000)}`);
+    }
+    return out();
+}
+
+/** Kills what is still running; for the end of a program that failed. */
+export function endAll(): void {
+    running.forEach((child) => child.kill('SIGKILL'));
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+    let text = '';
+    stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    return () => text;
+}
+
+async function listening(child: ChildProcess, name: string): Promise<string> {
+    const [out, err] = [collect(child.stdout!), collect(child.stderr!)];
+    return new Promise((resolve, reject) => {
+        const fail = (why: string) =>
+            reject(new Error(`cocoon ${name} ${why}: ${(err() || out()).trim().slice(-2000)}`));
+        const timer = setTimeout(() => {
+            child.kill('SIGKILL');
+            fail(`did not listen within ${START_SECONDS} s`);
+        }, START_SECONDS * 1000);
+        child.once('exit', () => {
+            clearTimeout(timer);
+            fail('ended before it listened');
+        });
+        child.stdout!.on('data', () => {
+            const url = /https?:\/\/\S+/.exec(out())?.[0];
+            if (url !== undefined) {
+                clearTimeout(timer);
+                child.removeAllListeners('exit');
+                child.once('exit', () => running.delete(child));
+                resolve(url);
+            }
+        });
+    });
+}
