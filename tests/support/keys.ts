@@ -1,0 +1,37 @@
+/** Ed25519 points that no key may be, and keys and signatures that libraries disagree on. */
+
+const P = 2n ** 255n - 19n;
+const ORDER_8 = [
+    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+].map((hex) => Buffer.from(hex, 'hex'));
+
+/** Order of the group that the base point generates. */
+export const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
+
+/** 32 bytes, little-endian. */
+export function littleEndian(value: bigint): Buffer {
+    return Buffer.from(value.toString(16).padStart(64, '0'), 'hex').reverse();
+}
+
+/** The number that 32 little-endian bytes are. */
+export function fromLittleEndian(bytes: Buffer): bigint {
+    return BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
+}
+
+function withSign(key: Buffer): Buffer {
+    const signed = Buffer.from(key);
+    signed[31]! |= 0x80;
+    return signed;
+}
+
+/** y = 0, 1, p - 1, p, p + 1 and the two of order 8, each without and with the sign of x: 14 encodings. */
+export const WEAK_KEYS: Buffer[] = [0n, 1n, P - 1n, P, P + 1n]
+    .map(littleEndian)
+    .concat(ORDER_8)
+    .flatMap((key) => [key, withSign(key)]);
+
+/** Every other encoding that is not canonical: y from p + 2 to 2^255 - 1, without and with the sign. */
+export const NON_CANONICAL_KEYS: Buffer[] = Array.from({ length: 17 }, (_, i) =>
+    littleEndian(P + 2n + BigInt(i)),
+).flatMap((key) => [key, withSign(key)]);
