@@ -8,7 +8,7 @@ import { signingKey } from '../../wrappers/keys';
 import { Listing, listingCell, Node } from '../../wrappers/Node';
 import { Provider } from '../../wrappers/Provider';
 import { Committee, Registry, Rules } from '../../wrappers/Registry';
-import { createBlockchain, expectConserved, PriceLevel } from './chain';
+import { createBlockchain, exitCodeOf, expectConserved, PriceLevel, transactionsOn } from './chain';
 
 export const HOUR = 3600;
 export const DAY = 24 * HOUR;
@@ -172,4 +172,41 @@ export async function expectSolvent({ blockchain, provider }: JoinedMarket): Pro
 
     expect(slots.reduce((sum, slot) => sum + slot.amount, 0n)).toBe(state.unbonding);
     expect(balance).toBeGreaterThanOrEqual(state.stake + state.unbonding + state.reserve);
+}
+
+/** What the Provider asks for a message of fixed size when no rent is due: its getters add a year's rent for idle ones. */
+export async function exactValue(
+    { provider }: JoinedMarket,
+    message: 'adopt' | 'stakeStep' | 'closeNode',
+): Promise<bigint> {
+    return (await provider.getValuesOf(0n, 0n))[message] - (await provider.getProviderState()).reserve;
+}
+
+/**
+ * The least value at which `send` makes `provider` do what it is asked, found by halving below `enough`; leaves the
+ * blockchain as it was. Where a body lies in its message depends on the wallet, so getters name a little more.
+ */
+export async function leastValue(
+    { blockchain, provider }: JoinedMarket,
+    enough: bigint,
+    send: (value: bigint) => Promise<SendMessageResult>,
+): Promise<bigint> {
+    const before = blockchain.snapshot();
+    let [refused, taken] = [0n, enough];
+    while (taken - refused > 1n) {
+        const value = (refused + taken) / 2n;
+        const [tx] = transactionsOn(await send(value), provider.address);
+        [refused, taken] = exitCodeOf(tx!) === 0 ? [refused, value] : [value, taken];
+        await blockchain.loadFrom(before);
+    }
+    return taken;
+}
+
+/** A getter's answer with its addresses as text, for comparing. */
+export function plain<T extends object>(state: T): Record<string, unknown> {
+    const entries = Object.entries(state).map(([key, value]) => [
+        key,
+        Address.isAddress(value) ? value.toString() : value,
+    ]);
+    return Object.fromEntries(entries);
 }

@@ -1,0 +1,222 @@
+import { beginCell, toNano } from '@ton/core';
+
+import { errors } from '../../wrappers/protocol';
+import { Provider } from '../../wrappers/Provider';
+import { registryChanges } from '../../wrappers/Registry';
+import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
+import {
+    BASE_STAKE,
+    CHANGE_DELAY,
+    exactValue,
+    expectSolvent,
+    HOUR,
+    joinedMarket,
+    joinProvider,
+    launchMarket,
+    Market,
+    plain,
+    rulesWith,
+    STAKE,
+    Wallet,
+} from '../support/stake';
+
+const VALUE = toNano('1');
+
+async function join(
+    market: Market,
+    overrides: { value?: bigint; stake?: bigint; codeVersion?: number; by?: Wallet } = {},
+) {
+    const { blockchain, registry, owner, payout } = market;
+    const { by = owner, stake = STAKE, codeVersion } = overrides;
+    const provider = blockchain.openContract(await Provider.ofOwner(registry.address, owner.address));
+    const value = overrides.value ?? stake + (await registry.getJoinValue());
+    const before = await owner.getBalance();
+    const result = await expectConserved(blockchain, () =>
+        provider.sendJoin(by.getSender(), { value, stake, payout: payout.address, codeVersion }),
+    );
+    const spent = before - (await owner.getBalance());
+    return { provider, result, spent };
+}
+
+describe('Provider: Join', () => {
+    it('keeps the stake, follows the rules and returns the rest', async () => {
+        const market = await joinedMarket();
+
+        const state = await market.provider.getProviderState();
+        expect(state).toMatchObject({
+            stake: STAKE,
+            unbonding: 0n,
+            nodes: 0n,
+            rulesVersion: 1n,
+            requiredStake: BASE_STAKE,
+        });
+        const { payout, operator } = await market.provider.getMembershipNow();
+        expect(payout).toEqualAddress(market.payout.address);
+        expect(operator).toEqualAddress(market.operator.address);
+        await expectSolvent(market);
+    });
+
+    it('takes the value that the registry names, not one nanoTON below', async () => {
+        const market = await launchMarket();
+        const value = STAKE + (await market.registry.getJoinValue());
+
+        const below = await join(market, { value: value - 1n });
+        const exact = await join(market, { value });
+
+        const [tx] = transactionsOn(below.result, below.provider.address);
+        expect(tx!.description).toMatchObject({ computePhase: { exitCode: errors.ErrLowValue! } });
+        expect(below.spent).toBeLessThan(toNano('0.05'));
+        expect((await exact.provider.getProviderState()).rulesVersion).toBe(1n);
+    });
+
+    it.each([
+        ['one nanoTON less than the base', BASE_STAKE - 1n, 0n],
+        ['exactly the base', BASE_STAKE, 1n],
+    ])('with %s of stake is refused or taken by the Registry', async (_, stake, version) => {
+        const { provider, result, spent } = await join(await launchMarket(), { stake });
+
+        if (version === 0n) {
+            expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrLowStake! });
+            expect(spent).toBeLessThan(toNano('0.06'));
+        } else {
+            expect((await provider.getProviderState()).rulesVersion).toBe(version);
+        }
+    });
+
+    it('sends everything home and ends the account when the Registry is paused', async () => {
+        const market = await launchMarket();
+        await market.registry.sendSetPaused(market.governor.getSender(), { value: VALUE, paused: true });
+
+        const { provider, result, spent } = await join(market);
+
+        expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrPaused! });
+        expect((await market.blockchain.getContract(provider.address)).balance).toBe(0n);
+        expect(spent).toBeLessThan(toNano('0.06'));
+    });
+
+    it('can be repeated after a refusal', async () => {
+        const market = await launchMarket();
+        await join(market, { codeVersion: 3 });
+
+        const { provider } = await join(market);
+
+        expect((await provider.getProviderState()).rulesVersion).toBe(1n);
+    });
+
+    it('sends everything home when the code version is not its own', async () => {
+        const market = await launchMarket();
+        const other = beginCell().storeUint(1, 8).endCell();
+        await market.registry.sendProposeChange(market.governor.getSender(), {
+            value: VALUE,
+            change: registryChanges.code('provider', other),
+        });
+        market.blockchain.now! += CHANGE_DELAY;
+        await market.registry.sendExecuteChange(market.stranger.getSender(), { value: VALUE });
+
+        const { provider, result, spent } = await join(market, { codeVersion: 1 });
+
+        expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrNotProvider! });
+        expect(spent).toBeLessThan(toNano('0.06'));
+    });
+
+    it('refuses anyone but the owner, and the owner a second time', async () => {
+        const market = await joinedMarket();
+
+        const stranger = await join(market, { by: market.stranger });
+        const again = await join(market);
+
+        expectRefused(stranger.result, { to: market.provider.address, exitCode: errors.ErrNotOwner! });
+        expectRefused(again.result, { to: market.provider.address, exitCode: errors.ErrWrongState! });
+    });
+
+    it('survives a stranger who deployed the account first', async () => {
+        const market = await launchMarket();
+        const { address, init } = await Provider.ofOwner(market.registry.address, market.owner.address);
+        await market.stranger.send({ to: address, value: toNano('0.1'), init });
+
+        const { provider } = await join(market);
+
+        expect((await provider.getProviderState()).rulesVersion).toBe(1n);
+    });
+
+    it('costs the fiftieth provider the same gas as the first', async () => {
+        const market = await launchMarket();
+        const gas: bigint[] = [];
+        for (let index = 0; index < 50; index++) {
+            const owner = await market.blockchain.treasury(`owner ${index}`);
+            const { result } = await join({ ...market, owner });
+            gas.push(result.transactions.slice(1).reduce((sum, tx) => sum + gasUsed(tx), 0n));
+        }
+
+        expect(gas[49]).toBe(gas[0]);
+    });
+});
+
+function gasUsed(tx: { description: unknown }): bigint {
+    const { computePhase } = tx.description as { computePhase: { gasUsed?: bigint } };
+    return computePhase.gasUsed ?? 0n;
+}
+
+describe('Provider: Adopt', () => {
+    async function changeRules(market: Market, evidence: number) {
+        const change = registryChanges.rules(rulesWith(market.insurance.address, { evidence }));
+        await market.registry.sendProposeChange(market.governor.getSender(), { value: VALUE, change });
+        market.blockchain.now! += CHANGE_DELAY;
+        await market.registry.sendExecuteChange(market.stranger.getSender(), { value: VALUE });
+    }
+
+    it('follows newer rules only when the owner asks', async () => {
+        const market = await joinedMarket();
+        const { blockchain, provider, owner } = market;
+        await changeRules(market, 100 * HOUR);
+        expect((await provider.getProviderState()).rulesVersion).toBe(1n);
+
+        const value = (await provider.getValuesOf(0n, 0n)).adopt;
+        await expectConserved(blockchain, () => provider.sendAdopt(owner.getSender(), { value }));
+
+        expect((await provider.getProviderState()).rulesVersion).toBe(2n);
+        await expectSolvent(market);
+    });
+
+    it('works while the Registry is paused', async () => {
+        const market = await joinedMarket();
+        const { provider, owner, registry, governor } = market;
+        await changeRules(market, 100 * HOUR);
+        await registry.sendSetPaused(governor.getSender(), { value: VALUE, paused: true });
+
+        await provider.sendAdopt(owner.getSender(), { value: VALUE });
+
+        expect((await provider.getProviderState()).rulesVersion).toBe(2n);
+    });
+
+    it('refuses the operator, and one nanoTON too little', async () => {
+        const market = await joinedMarket();
+        const { provider, operator, owner } = market;
+        const value = await exactValue(market, 'adopt');
+
+        const byOperator = await provider.sendAdopt(operator.getSender(), { value });
+        const below = await provider.sendAdopt(owner.getSender(), { value: value - 1n });
+
+        expectRefused(byOperator, { to: provider.address, exitCode: errors.ErrNotOwner! });
+        expectRefused(below, { to: provider.address, exitCode: errors.ErrLowValue! });
+    });
+
+    it('takes rules from nobody but the Registry', async () => {
+        const { provider, stranger, registry } = await joinedMarket();
+        const rules = await registry.getRules();
+        const body = beginCell().storeUint(0xc0c00220, 32).storeUint(0, 64).storeUint(9, 32).storeRef(rules).endCell();
+
+        const result = await stranger.send({ to: provider.address, value: VALUE, body });
+
+        expectRefused(result, { to: provider.address, exitCode: errors.ErrNotRegistry! });
+    });
+
+    it('serves another owner as before while one joins', async () => {
+        const market = await joinedMarket();
+        const before = plain(await market.provider.getProviderState());
+
+        await joinProvider(market, market.stranger, 2n * STAKE);
+
+        expect(plain(await market.provider.getProviderState())).toEqual(before);
+    });
+});
