@@ -6,6 +6,8 @@ export * from './Provider';
 export * from './Registry';
 export * from './actions';
 export * from './keys';
+export * from './money';
 export * from './price';
 export * from './protocol';
 export * from './signed';
+export * from './trace';
