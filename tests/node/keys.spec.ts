@@ -1,0 +1,170 @@
+import { nodeChanges, nodeStates } from '../../wrappers/Node';
+import { errors } from '../../wrappers/protocol';
+import { expectRefused } from '../support/chain';
+import { changeNode, DAY, HOUR, keyOf, nodeMarket, NodeMarket } from '../support/stake';
+
+const EVIDENCE = 120 * HOUR;
+const CURRENT = 0xffffffffn;
+
+function rotate(market: NodeMarket, name: string, { oldEndsAt = market.blockchain.now!, encryptionKey = 9n } = {}) {
+    return changeNode(market, nodeChanges.keys({ receiptKey: keyOf(name), encryptionKey, oldEndsAt }));
+}
+
+function revoke(market: NodeMarket, name: string) {
+    return changeNode(market, nodeChanges.endKey(keyOf(name)));
+}
+
+describe('Node: SetKeys', () => {
+    it('keeps the old receipt key in a slot with its end', async () => {
+        const market = await nodeMarket();
+        const { blockchain, node } = market;
+        const oldEndsAt = blockchain.now! + DAY;
+
+        await rotate(market, 'second', { oldEndsAt });
+
+        expect(await node.getNodeState()).toMatchObject({ receiptKey: keyOf('second'), encryptionKey: 9n });
+        expect(await node.getEndedKey(0n)).toMatchObject({
+            key: keyOf('receipt'),
+            endsAt: BigInt(oldEndsAt),
+            freeAt: BigInt(oldEndsAt + EVIDENCE),
+        });
+        expect(await node.getKeyEndsAt(keyOf('receipt'))).toBe(BigInt(oldEndsAt));
+        expect(await node.getKeyEndsAt(keyOf('second'))).toBe(CURRENT);
+        expect(await node.getKeyEndsAt(keyOf('never'))).toBe(0n);
+        expect(await node.getKeyEndsAt(0n)).toBe(0n);
+    });
+
+    it('ends the attestation, which was made over the old keys', async () => {
+        const market = await nodeMarket();
+        const expiresAt = market.blockchain.now! + DAY;
+        await changeNode(market, nodeChanges.attestation({ tier: 'tdx', certificate: 1n, expiresAt }));
+
+        await rotate(market, 'second');
+
+        expect((await market.node.getNodeListing()).tier).toBe(0n);
+    });
+
+    it('changes the encryption key alone without using a slot', async () => {
+        const market = await nodeMarket();
+
+        await rotate(market, 'receipt', { encryptionKey: 11n });
+
+        expect(await market.node.getNodeState()).toMatchObject({ receiptKey: keyOf('receipt'), encryptionKey: 11n });
+        expect((await market.node.getEndedKey(0n)).key).toBe(0n);
+    });
+
+    it('takes an end from now to 90 days ahead, and nothing beside it', async () => {
+        const market = await nodeMarket();
+        const now = market.blockchain.now!;
+
+        const past = await rotate(market, 'second', { oldEndsAt: now - 1 });
+        const far = await rotate(market, 'second', { oldEndsAt: now + 90 * DAY + 1 });
+        await rotate(market, 'second', { oldEndsAt: now });
+        await rotate(market, 'third', { oldEndsAt: now + 90 * DAY });
+
+        expectRefused(past, { to: market.node.address, exitCode: errors.ErrWrongKeyEnd! });
+        expectRefused(far, { to: market.node.address, exitCode: errors.ErrWrongKeyEnd! });
+        expect((await market.node.getNodeState()).receiptKey).toBe(keyOf('third'));
+    });
+
+    it('refuses a fourth rotation within the evidence window, and takes it on time', async () => {
+        const market = await nodeMarket();
+        for (const name of ['second', 'third', 'fourth']) {
+            await rotate(market, name);
+        }
+        const start = market.blockchain.now!;
+        market.blockchain.now! = start + EVIDENCE - 1;
+
+        const early = await rotate(market, 'fifth');
+        market.blockchain.now! = start + EVIDENCE;
+        await rotate(market, 'fifth');
+
+        expectRefused(early, { to: market.node.address, exitCode: errors.ErrNoSlot! });
+        expect((await market.node.getNodeState()).receiptKey).toBe(keyOf('fifth'));
+    });
+
+    it('refuses a key that it has or had', async () => {
+        const market = await nodeMarket();
+        await rotate(market, 'second');
+
+        const result = await rotate(market, 'receipt');
+
+        expectRefused(result, { to: market.node.address, exitCode: errors.ErrKeyUsed! });
+    });
+
+    it('refuses a weak receipt key and an encryption key of 0', async () => {
+        const market = await nodeMarket();
+        const oldEndsAt = market.blockchain.now!;
+
+        for (const keys of [
+            { receiptKey: 1n << 248n, encryptionKey: 1n },
+            { receiptKey: keyOf('second'), encryptionKey: 0n },
+        ]) {
+            const result = await changeNode(market, nodeChanges.keys({ ...keys, oldEndsAt }));
+            expectRefused(result, { to: market.node.address, exitCode: errors.ErrWeakKey! });
+        }
+    });
+});
+
+describe('Node: EndKey', () => {
+    it('revokes the receipt key at once, without a successor', async () => {
+        const market = await nodeMarket();
+
+        await revoke(market, 'receipt');
+
+        expect(await market.node.getNodeState()).toMatchObject({ receiptKey: 0n, state: nodeStates.open });
+        expect(await market.node.getKeyEndsAt(keyOf('receipt'))).toBe(BigInt(market.blockchain.now!));
+    });
+
+    it('is possible with every slot but the last in use', async () => {
+        const market = await nodeMarket();
+        for (const name of ['second', 'third', 'fourth']) {
+            await rotate(market, name);
+        }
+
+        await revoke(market, 'fourth');
+        const next = await rotate(market, 'fifth');
+
+        expect((await market.node.getNodeState()).receiptKey).toBe(0n);
+        expectRefused(next, { to: market.node.address, exitCode: errors.ErrNoSlot! });
+    });
+
+    it('lets a new key follow without using a slot for the missing one', async () => {
+        const market = await nodeMarket();
+        await revoke(market, 'receipt');
+
+        await rotate(market, 'second');
+
+        expect((await market.node.getNodeState()).receiptKey).toBe(keyOf('second'));
+        expect((await market.node.getEndedKey(1n)).key).toBe(0n);
+    });
+
+    it('brings the end of a rotated key nearer, never farther', async () => {
+        const market = await nodeMarket();
+        const { blockchain, node } = market;
+        await rotate(market, 'second', { oldEndsAt: blockchain.now! + DAY });
+        blockchain.now! += HOUR;
+        const revokedAt = blockchain.now!;
+
+        await revoke(market, 'receipt');
+        blockchain.now! += HOUR;
+        const again = await revoke(market, 'receipt');
+
+        expect(await node.getEndedKey(0n)).toMatchObject({
+            endsAt: BigInt(revokedAt),
+            freeAt: BigInt(revokedAt + EVIDENCE),
+        });
+        expectRefused(again, { to: node.address, exitCode: errors.ErrUnknownKey! });
+    });
+
+    it('refuses a key that is not the node’s, and key 0', async () => {
+        const market = await nodeMarket();
+        await revoke(market, 'receipt');
+
+        const unknown = await revoke(market, 'never');
+        const none = await changeNode(market, nodeChanges.endKey(0n));
+
+        expectRefused(unknown, { to: market.node.address, exitCode: errors.ErrUnknownKey! });
+        expectRefused(none, { to: market.node.address, exitCode: errors.ErrUnknownKey! });
+    });
+});
