@@ -58,7 +58,7 @@ describe('Escrow: deposits and other messages', () => {
 
     it('refuses truncated bodies', async () => {
         for (const name of ['SetUp', 'Open', 'LeaveJob', 'Withdraw']) {
-            const body = bodyOf(opcodes[name]!, beginCell().storeUint(0, 63).endCell());
+            const body = bodyOf(opcodes[name], beginCell().storeUint(0, 63).endCell());
             const result = await market().send(market().owner, market().escrow, { value: toNano('1'), body });
             expectRefused(result, { to: market().escrow.address, exitCode: 9 });
         }

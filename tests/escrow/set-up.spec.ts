@@ -109,7 +109,7 @@ describe('Escrow: SetUp', () => {
             width = groups.map((group) => group.reduce((cell, each) => cell.storeRef(each), beginCell()).endCell());
         }
 
-        await refused({ channelCode: width[0]!, value: toNano('2') }, 8);
+        await refused({ channelCode: width[0], value: toNano('2') }, 8);
     });
 
     it('keeps seqno and the spending of the day', async () => {
@@ -150,7 +150,7 @@ describe('Escrow: SetUp', () => {
     it("answers with the query's number", async () => {
         const result = await market().setUp({ queryId: 77n });
 
-        const body = transactionsOn(result, market().owner.address, market().escrow.address)[0]!.inMessage!.body;
+        const body = transactionsOn(result, market().owner.address, market().escrow.address)[0].inMessage!.body;
         expect(body.beginParse().skip(32).loadUint(64)).toBe(77);
     });
 

@@ -117,7 +117,7 @@ describe('Escrow: Withdraw', () => {
             queryId: 9n,
         });
 
-        const body = transactionsOn(result, market().owner.address, market().escrow.address)[0]!.inMessage!.body;
+        const body = transactionsOn(result, market().owner.address, market().escrow.address)[0].inMessage!.body;
         expect(body.beginParse().skip(32).loadUint(64)).toBe(9);
     });
 

@@ -21,7 +21,7 @@ export function fromLittleEndian(bytes: Buffer): bigint {
 
 function withSign(key: Buffer): Buffer {
     const signed = Buffer.from(key);
-    signed[31]! |= 0x80;
+    signed[31] |= 0x80;
     return signed;
 }
 
