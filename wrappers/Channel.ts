@@ -1,6 +1,12 @@
 /** The contract that holds one job's money. See docs/contracts/channel.md. */
 import { Address, beginCell, Cell, contractAddress, ContractProvider, Sender, StateInit } from '@ton/core';
-import { Channel as Generated, ChannelState, storeChannelTerms } from '../build/Channel/Channel_Channel';
+import {
+    Channel as Generated,
+    ChannelState,
+    loadChannelData as load,
+    storeChannelData,
+    storeRefund,
+} from '../build/Channel/Channel_Channel';
 import { JobParameters } from './signed/orders';
 import { Voucher } from './signed/payloads';
 
@@ -17,21 +23,23 @@ let code: Cell | undefined;
 
 /** The code of a channel in this checkout, as an ordinary cell. */
 export async function channelCode(): Promise<Cell> {
-    code ??= (await Generated.init(0n, 0n, beginCell().endCell().asSlice())).code;
+    code ??= (await Generated.init()).code;
     return code;
 }
 
 /** The data a channel of this job is deployed with. */
 export function channelData(escrow: Address, job: JobParameters): Cell {
-    const terms = storeChannelTerms({
-        $$type: 'ChannelTerms',
-        voucherKey: BigInt(`0x${job.voucherKey.toString('hex')}`),
-        payout: new Address(0, job.payout),
-        escrow,
+    const data = storeChannelData({
+        $$type: 'ChannelData',
+        paid: 0n,
+        refundAt: BigInt(job.end),
         notice: BigInt(job.notice),
+        voucherKey: BigInt(`0x${job.voucherKey.toString('hex')}`),
+        payout: BigInt(`0x${job.payout.toString('hex')}`),
+        escrow,
         job: BigInt(job.job),
     });
-    return beginCell().storeUint(0, 64).storeUint(job.end, 32).store(terms).endCell();
+    return beginCell().store(data).endCell();
 }
 
 /** Code, data and address of the channel that an escrow opens for a job. */
@@ -43,15 +51,22 @@ export function channelInit(escrow: Address, job: JobParameters, code: Cell): St
 /** What a channel's data cell says now. Throws when the cell is not a channel's. */
 export function loadChannelData(data: Cell): JobParameters & { paid: bigint; refundAt: number; escrow: Address } {
     const slice = data.beginParse();
-    const paid = slice.loadUintBig(64);
-    const refundAt = slice.loadUint(32);
-    const voucherKey = slice.loadBuffer(32);
-    const payout = slice.loadAddress();
-    const escrow = slice.loadAddress();
-    const notice = slice.loadUint(32);
-    const job = slice.loadUint(40);
+    const { paid, refundAt, notice, voucherKey, payout, escrow, job } = load(slice);
     slice.endParse();
-    return { paid, refundAt, end: refundAt, voucherKey, payout: payout.hash, escrow, notice, job };
+    return {
+        paid,
+        refundAt: Number(refundAt),
+        end: Number(refundAt),
+        notice: Number(notice),
+        voucherKey: bytes32(voucherKey),
+        payout: bytes32(payout),
+        escrow,
+        job: Number(job),
+    };
+}
+
+function bytes32(number: bigint): Buffer {
+    return Buffer.from(number.toString(16).padStart(64, '0'), 'hex');
 }
 
 /** The payload of a voucher for this channel. */
@@ -81,7 +96,7 @@ export class Channel extends Generated {
 
     /** Gives to the job. From anyone. The whole value stays. */
     async sendTopUp(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
-        await this.send(provider, via, { value }, null);
+        await provider.internal(via, { value });
     }
 
     /**
@@ -104,6 +119,6 @@ export class Channel extends Generated {
      * @throws on chain: ErrTooEarly, ErrLowValue
      */
     async sendRefund(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
-        await this.send(provider, via, { value }, { $$type: 'Refund' });
+        await provider.internal(via, { value, body: beginCell().store(storeRefund({ $$type: 'Refund' })).endCell() });
     }
 }

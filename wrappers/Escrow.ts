@@ -1,6 +1,16 @@
 /** One client's deposit. See docs/contracts/escrow.md. */
-import { Address, beginCell, Cell, ContractProvider, Sender, Slice } from '@ton/core';
-import { Escrow as Generated, EscrowState, storeEscrowData } from '../build/Escrow/Escrow_Escrow';
+import { Address, beginCell, Builder, Cell, contractAddress, ContractProvider, Sender } from '@ton/core';
+import {
+    Escrow as Generated,
+    EscrowState,
+    storeDeposit,
+    storeEscrowData,
+    storeEscrowSettings,
+    storeLeaveJob,
+    storeOpen,
+    storeSetUp,
+    storeWithdraw,
+} from '../build/Escrow/Escrow_Escrow';
 import { SigningKey } from './keys';
 import { jobOrderCell, jobsCell, JobParameters, NewJob, openJobsCell, OrderHead, signedOrder } from './signed/orders';
 
@@ -14,17 +24,25 @@ export interface EscrowSettings {
     channelCode: Cell | null; // null leaves the old one
 }
 
-function initialData(owner: Address): Slice {
-    const zeros = { seqno: 0n, day: 0n, spent: 0n, spendKey: 0n, jobLimit: 0n, dayLimit: 0n, codeCells: 0n, codeBits: 0n };
-    const data = storeEscrowData({ $$type: 'EscrowData', owner, ...zeros, channelCode: null });
-    return beginCell().store(data).asSlice();
+function initialData(owner: Address): Cell {
+    const zeros = { spendKey: 0n, dayLimit: 0n, sentCells: 0n, sentBits: 0n, jobLimit: 0n };
+    const settings = storeEscrowSettings({ $$type: 'EscrowSettings', ...zeros, owner, channelCode: null });
+    const data = { seqno: 0n, day: 0n, spent: 0n, settings: beginCell().store(settings).asSlice() };
+    return beginCell()
+        .store(storeEscrowData({ $$type: 'EscrowData', ...data }))
+        .endCell();
+}
+
+function bodyOf(message: Parameters<Builder['store']>[0]): Cell {
+    return beginCell().store(message).endCell();
 }
 
 export class Escrow extends Generated {
     /** The escrow of a client's wallet, as it is deployed: without key, limits and channel code. */
     static async ofOwner(owner: Address): Promise<Escrow> {
-        const { address, init } = await Generated.fromInit(initialData(owner));
-        return new Escrow(address, init);
+        const { code } = await Generated.init();
+        const init = { code, data: initialData(owner) };
+        return new Escrow(contractAddress(0, init), init);
     }
 
     static override fromAddress(address: Address): Escrow {
@@ -33,7 +51,7 @@ export class Escrow extends Generated {
 
     /** Deposits the whole value. From anyone; deploys the account when it is not there. */
     async sendDeposit(provider: ContractProvider, via: Sender, { value, queryId = 0n }: { value: bigint; queryId?: bigint }) {
-        await this.send(provider, via, { value }, { $$type: 'Deposit', queryId });
+        await provider.internal(via, { value, body: bodyOf(storeDeposit({ $$type: 'Deposit', queryId })) });
     }
 
     /**
@@ -47,7 +65,8 @@ export class Escrow extends Generated {
         { value, deposit, queryId = 0n, ...settings }: EscrowSettings & { value: bigint; deposit: bigint; queryId?: bigint },
     ) {
         const spendKey = BigInt(`0x${settings.spendKey.toString('hex')}`);
-        await this.send(provider, via, { value }, { $$type: 'SetUp', queryId, deposit, ...settings, spendKey });
+        const body = bodyOf(storeSetUp({ $$type: 'SetUp', queryId, deposit, ...settings, spendKey }));
+        await provider.internal(via, { value, body });
     }
 
     /**
@@ -62,12 +81,8 @@ export class Escrow extends Generated {
     ) {
         const total = args.total ?? args.jobs.reduce((sum, job) => sum + job.deposit, 0n);
         const { value, queryId = 0n, seqno } = args;
-        await this.send(
-            provider,
-            via,
-            { value },
-            { $$type: 'Open', queryId, seqno: BigInt(seqno), total, jobs: jobsCell(args.jobs) },
-        );
+        const open = storeOpen({ $$type: 'Open', queryId, seqno: BigInt(seqno), total, jobs: jobsCell(args.jobs) });
+        await provider.internal(via, { value, body: bodyOf(open) });
     }
 
     /**
@@ -81,7 +96,8 @@ export class Escrow extends Generated {
         { value, channel, queryId = 0n }: { value: bigint; channel: Address; queryId?: bigint },
     ) {
         const account = BigInt(`0x${channel.hash.toString('hex')}`);
-        await this.send(provider, via, { value }, { $$type: 'LeaveJob', queryId, channel: account });
+        const body = bodyOf(storeLeaveJob({ $$type: 'LeaveJob', queryId, channel: account }));
+        await provider.internal(via, { value, body });
     }
 
     /**
@@ -94,7 +110,7 @@ export class Escrow extends Generated {
         via: Sender,
         { value, amount, queryId = 0n }: { value: bigint; amount: bigint; queryId?: bigint },
     ) {
-        await this.send(provider, via, { value }, { $$type: 'Withdraw', queryId, amount });
+        await provider.internal(via, { value, body: bodyOf(storeWithdraw({ $$type: 'Withdraw', queryId, amount })) });
     }
 
     /**
