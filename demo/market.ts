@@ -5,18 +5,20 @@ import {
     deployMarket,
     joinMarket,
     Listing,
+    Rates,
     registerNode,
     Rules,
     setUpEscrow,
     SigningKey,
 } from '@cocoon-market/wrappers';
-import { toNano } from '@ton/core';
+import { Address, toNano } from '@ton/core';
+import { modelHash } from '../offchain/link';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
 /** Rules as design section 4 states them, with rates for a small machine. */
-function rulesOf(insurance: Rules['insurance']): Rules {
+function rulesOf(insurance: Address): Rules {
     return {
         evidence: 120 * HOUR,
         response: 24 * HOUR,
@@ -50,28 +52,27 @@ export function launch(governor: Actor, committee: SigningKey[]) {
 }
 
 /** Joins as a provider with enough stake for one node. */
-export function join(owner: Actor, registry: Rules['insurance'], payout: Rules['insurance']) {
+export function join(owner: Actor, registry: Address, payout: Address) {
     return joinMarket(owner, { registry, stake: toNano('60'), payout });
 }
 
-/** What a node says of itself when it is registered. */
-export interface NodeKeys {
-    receiptKey: Buffer;
-    encryptionKey: Buffer;
+/** What the demo's node says of itself when it is registered. */
+export interface NodeOffer {
+    receiptKey: Buffer; // Ed25519
+    encryptionKey: Buffer; // X25519
+    endpoint: string;
+    model: string; // catalogue id
+    rates: Rates;
 }
 
-export function register(
-    owner: Actor,
-    provider: Rules['insurance'],
-    { receiptKey, encryptionKey }: NodeKeys,
-    { endpoint, offers }: { endpoint: string; offers: Listing['offers'] },
-) {
+/** Registers the provider's node. */
+export function register(owner: Actor, provider: Address, offer: NodeOffer) {
     const listing: Listing = {
         hardware: { gpuClass: 0, gpus: 1, vram: 24, model: 'Demo GPU' },
-        receiptKey: asNumber(receiptKey),
-        encryptionKey: asNumber(encryptionKey),
-        service: { region: 'local', uptime: 9900, endpoint },
-        offers,
+        receiptKey: asNumber(offer.receiptKey),
+        encryptionKey: asNumber(offer.encryptionKey),
+        service: { region: 'local', uptime: 9900, endpoint: offer.endpoint },
+        offers: [{ model: asNumber(modelHash(offer.model)), ...offer.rates }],
     };
     return registerNode(owner, { provider, listing });
 }
