@@ -1,13 +1,14 @@
-/** What happened on the local chain: transactions by step, balances by party, and whether every nanoTON is accounted for. */
-import { mTon, Names, trace, traceText, TraceStep } from '@cocoon-market/wrappers';
-import { Address, Cell, loadTransaction } from '@ton/core';
+/** What happened on the local chain: transactions by step, and whether every nanoTON is accounted for. */
 import { FAUCET_ADDRESS, Localnet, LoggedTransaction } from '@cocoon-market/localnet';
+import { mTon, trace, traceText, TraceStep } from '@cocoon-market/wrappers';
+import { Address, Cell, loadTransaction } from '@ton/core';
 
 /** A step of the demo: what it is called and what it cost on chain. */
 export interface Step {
     name: string;
     gas: bigint;
     fees: bigint; // nanoTON
+    rows: TraceStep[];
 }
 
 export class DemoLedger {
@@ -22,26 +23,45 @@ export class DemoLedger {
         this.names.set(address.toRawString(), name);
     }
 
-    /** Closes a step: all transactions since the last one are its own. Returns them for a terminal. */
-    close(name: string): { text: string; step: Step } {
-        const logged = this.network.transactions.slice(this.seen).filter(({ inMessage }) => !isMint(inMessage));
+    /** Closes a step, which holds all transactions since the last one; returns it as text. */
+    close(name: string): string {
+        const logged = this.network.transactions.slice(this.seen).filter((transaction) => !isMint(transaction));
         this.seen = this.network.transactions.length;
-        const rows = trace(logged.map(parsed), this.names as Names);
-        const step = { name, gas: sum(rows, 'gas'), fees: sum(rows, 'fees') };
+        const rows = trace(logged.map(parsed), this.names);
+        const step = { name, gas: sum(rows, 'gas'), fees: sum(rows, 'fees'), rows };
         this.steps.push(step);
-        const total = `${logged.length} transactions, ${step.gas} gas, ${mTon(step.fees)} mTON of fees`;
-        return { text: `${traceText(rows)}\n${total}`, step };
+        return `${traceText(rows)}\n${rows.length} transactions, ${step.gas} gas, ${mTon(step.fees)} mTON of fees`;
     }
 
-    /** Transactions of all steps, without those that made the coins. */
+    /** How many transactions there were, without those that made the coins. */
     get transactions(): number {
-        return this.network.transactions.filter(({ inMessage }) => !isMint(inMessage)).length;
+        return this.steps.reduce((total, { rows }) => total + rows.length, 0);
+    }
+
+    total(): { gas: bigint; fees: bigint } {
+        const rows = this.steps.flatMap((step) => step.rows);
+        return { gas: sum(rows, 'gas'), fees: sum(rows, 'fees') };
+    }
+
+    /**
+     * What the last transaction of a channel took from its `balance` (nanoTON) for the payout: all that it did not send
+     * elsewhere and that was not rent.
+     */
+    paidOut(channel: Address, balance: bigint, payout: Address): bigint {
+        const last = this.network.transactions.filter(({ account }) => account === channel.toRawString()).pop();
+        if (last === undefined) {
+            return 0n;
+        }
+        const elsewhere = last.outMessages
+            .filter(({ destination }) => destination !== payout.toRawString())
+            .reduce((total, { value }) => total + value, 0n);
+        return balance - last.storageFees - elsewhere;
     }
 
     /** True when what was made equals what all accounts hold and what validators took. */
     async conserved(balanceOf: (address: Address) => Promise<bigint>): Promise<boolean> {
         const made = this.network.transactions
-            .filter(({ inMessage }) => isMint(inMessage))
+            .filter(isMint)
             .reduce((total, { inMessage }) => total + (inMessage?.value ?? 0n), 0n);
         const taken = sum(trace(this.network.transactions.map(parsed)), 'fees');
         const accounts = [...new Set(this.network.transactions.map(({ account }) => account))];
@@ -50,8 +70,8 @@ export class DemoLedger {
     }
 }
 
-function isMint(message: LoggedTransaction['inMessage']): boolean {
-    return message?.source === FAUCET_ADDRESS.toRawString();
+function isMint({ inMessage }: LoggedTransaction): boolean {
+    return inMessage?.source === FAUCET_ADDRESS.toRawString();
 }
 
 function parsed({ boc }: LoggedTransaction) {

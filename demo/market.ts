@@ -1,10 +1,9 @@
-/** Puts a whole market on a chain: registry, one provider with one node, one client with an escrow. */
+/** The demo's market: rules, one provider with one node, clients' escrows. */
 import {
     Actor,
     addressOf,
     deployMarket,
     joinMarket,
-    Listing,
     Rates,
     registerNode,
     Rules,
@@ -17,7 +16,7 @@ import { modelHash } from '../offchain/link';
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
-/** Rules as design section 4 states them, with rates for a small machine. */
+/** Rules as design section 4 states them, with rates for small machines. */
 function rulesOf(insurance: Address): Rules {
     return {
         evidence: 120 * HOUR,
@@ -51,8 +50,8 @@ export function launch(governor: Actor, committee: SigningKey[]) {
     });
 }
 
-/** Joins as a provider with enough stake for one node. */
-export function join(owner: Actor, registry: Address, payout: Address) {
+/** Joins with enough stake for one node. */
+export function joinAsProvider(owner: Actor, registry: Address, payout: Address) {
     return joinMarket(owner, { registry, stake: toNano('60'), payout });
 }
 
@@ -65,9 +64,9 @@ export interface NodeOffer {
     rates: Rates;
 }
 
-/** Registers the provider's node. */
-export function register(owner: Actor, provider: Address, offer: NodeOffer) {
-    const listing: Listing = {
+/** Registers the provider's next node. */
+export function registerMachine(owner: Actor, provider: Address, offer: NodeOffer) {
+    const listing = {
         hardware: { gpuClass: 0, gpus: 1, vram: 24, model: 'Demo GPU' },
         receiptKey: asNumber(offer.receiptKey),
         encryptionKey: asNumber(offer.encryptionKey),
@@ -77,7 +76,7 @@ export function register(owner: Actor, provider: Address, offer: NodeOffer) {
     return registerNode(owner, { provider, listing });
 }
 
-/** Deploys the client's escrow with a deposit; the spend key may use half of it a day. */
+/** Deploys a client's escrow with a deposit; the spend key may use all of it in a day, half of it for one job. */
 export function deposit(client: Actor, spendKey: Buffer, amount: bigint) {
     return setUpEscrow(client, { deposit: amount, spendKey, jobLimit: amount / 2n, dayLimit: amount });
 }

@@ -99,18 +99,20 @@ export interface GatewaySettings extends ChainSettings {
     folder: string;
     registry: Address;
     owner: Address;
-    spendKeyFile: string;
+    keyFile: string;
     workers: string[];
 }
 
-/** Writes the config and returns its path. */
-export function gatewayConfigFile(settings: GatewaySettings, more: object = {}): string {
-    const { folder, endpoint, network, registry, owner, spendKeyFile, workers } = settings;
+/** Writes the config and starts `cocoon gateway up`. */
+export async function startGatewayProcess(settings: GatewaySettings, more: object = {}): Promise<Running> {
+    const { folder, endpoint, network, registry, owner, keyFile, workers } = settings;
     const config = {
-        chain: { endpoint, network, pollMs: 50 },
+        endpoint,
+        network,
+        pollMs: 50,
         registry: registry.toString(),
         owner: owner.toString(),
-        spendKeyFile,
+        keyFile,
         store: join(folder, 'gateway.sqlite'),
         listen: { host: '127.0.0.1', port: 0 },
         workers,
@@ -121,10 +123,5 @@ export function gatewayConfigFile(settings: GatewaySettings, more: object = {}):
     };
     const file = join(folder, 'gateway.json');
     writeFileSync(file, JSON.stringify(config, null, 4));
-    return file;
-}
-
-/** Writes the config and starts `cocoon gateway up`. */
-export async function startGatewayProcess(settings: GatewaySettings, more: object = {}): Promise<Running> {
-    return startCocoon(['gateway', 'up', '--config', gatewayConfigFile(settings, more)]);
+    return startCocoon(['gateway', 'up', '--config', file]);
 }
