@@ -1,5 +1,5 @@
-import { beginCell, Cell, toNano } from '@ton/core';
-import { SendMessageResult } from '@ton/sandbox';
+import { Address, beginCell, Cell, toNano } from '@ton/core';
+import { internal, SendMessageResult } from '@ton/sandbox';
 
 import { nodeChanges } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
@@ -154,6 +154,28 @@ describe('Registry: the market in one history', () => {
             const result = await stranger.send({ to: registry.address, value: VALUE, body });
             expectRefused(result, { to: registry.address, exitCode });
         }
+    });
+
+    it('does not believe an account of the masterchain that has a provider’s data', async () => {
+        const { blockchain, registry, provider, owner } = await joinedMarket();
+        const body = beginCell()
+            .storeUint(0xc0c00110, 32)
+            .storeUint(0, 64)
+            .storeUint(STAKE, 64)
+            .storeUint(0, 8)
+            .storeAddress(owner.address)
+            .endCell();
+        const from = new Address(-1, provider.address.hash);
+
+        const lookalike = await blockchain.sendMessage(internal({ from, to: registry.address, value: VALUE, body }));
+        const itself = await blockchain.sendMessage(
+            internal({ from: provider.address, to: registry.address, value: VALUE, body }),
+        );
+
+        expect(lookalike.transactions[0]!.description).toMatchObject({
+            computePhase: { exitCode: errors.ErrNotProvider! },
+        });
+        expect(itself.externals.length).toBe(1);
     });
 
     it('keeps nothing of anyone’s value', async () => {
