@@ -95,6 +95,7 @@ async function call({ url }: RemoteFlags, method: 'GET' | 'POST', path: string):
         const { code } = error as { code?: string };
         throw new Error(
             `no gateway answers at ${url} (${code ?? 'no connection'}): start "cocoon gateway up", or give --url`,
+            { cause: error },
         );
     }
     const body = (await response.body.json().catch(() => ({}))) as { error?: { message?: string } };

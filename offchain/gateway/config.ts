@@ -74,6 +74,7 @@ export const gatewayConfig = z
         pollMs: z.number().int().min(10).default(1000), // between two looks at the chain while it is waited for
         owner: address.optional(), // the client's wallet, from which the escrow's address follows
         escrow: address.optional(),
+        registry: address.optional(), // of the market: a node must be there with the keys and prices it names
         keyFile: z.string().min(1), // seed of the spend key and of every voucher key
         store: z.string().min(1), // path of the SQLite file
         listen: z
@@ -113,7 +114,7 @@ export function loadConfig(path: string, flags: ConfigFlags = {}): GatewayConfig
     try {
         file = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
     } catch (error) {
-        throw new Error(`${path} cannot be read as JSON: ${(error as Error).message}`);
+        throw new Error(`${path} cannot be read as JSON: ${(error as Error).message}`, { cause: error });
     }
     const listen = { ...(file.listen as object), ...defined({ host: flags.host, port: flags.port }) };
     const attestation = { ...(file.attestation as object), ...defined({ allowOpen: flags.allowOpen }) };

@@ -23,6 +23,15 @@ export interface JobContext {
     now: () => number; // unix seconds
 }
 
+/** What the manager asks of recovery and settlement. */
+export interface JobHooks {
+    /** Shows a disconnected job to its worker once; false when it did not work. */
+    connect(job: Job): Promise<boolean>;
+    /** Goes on until it works. */
+    reconnect(job: Job): void;
+    abandon(job: Job, reason: string): void;
+}
+
 const OPEN_TRIES = 3; // with another seqno when something else used it
 const SLOT_MS = 30_000; // longest wait for a running query to end
 
@@ -32,6 +41,7 @@ export class Jobs {
     private waiting: (() => void)[] = [];
     /** Resolves when what was open at the start is known again; no job is opened before. */
     recovered: Promise<unknown> = Promise.resolve();
+    hooks!: JobHooks; // set once, before anything is asked
 
     constructor(private readonly context: JobContext) {}
 
@@ -73,6 +83,7 @@ export class Jobs {
     ): Promise<Job> {
         await this.recovered;
         const deadline = Date.now() + SLOT_MS;
+        let asked = false; // the workers of jobs without a session
         for (;;) {
             const fit = this.usable(model, excluded).filter((job) => this.covers(job, question));
             const free = fit.find((job) => job.running < job.terms.parallel);
@@ -83,8 +94,15 @@ export class Jobs {
                 await this.slot(deadline);
                 continue;
             }
+            const away = this.away(model, excluded);
+            if (away.length > 0 && !asked) {
+                asked = true;
+                await Promise.all(away.map((job) => this.hooks.connect(job)));
+                continue;
+            }
             try {
-                await this.open(model, excluded.workers);
+                // Where a job waits for its worker, another one would be the second for the same need.
+                await this.open(model, new Set([...excluded.workers, ...away.map(({ stored }) => stored.worker)]));
             } catch (error) {
                 const last = this.usable(model, excluded).find((job) => job.available >= leastOf(job, question));
                 if (last === undefined || last.running >= last.terms.parallel) {
@@ -130,6 +148,18 @@ export class Jobs {
     async register(job: Job): Promise<Awaited<ReturnType<Job['register']>>> {
         const info = await job.worker.node();
         return job.register(info.encryptionKey);
+    }
+
+    private away(model: string, { workers, jobs }: { workers: Set<string>; jobs: Set<number> }): Job[] {
+        const fits = this.all.filter(({ stored }) => stored.model === model && stored.phase === 'open');
+        return fits.filter(
+            (job) =>
+                job.session === undefined &&
+                !jobs.has(job.number) &&
+                !workers.has(job.stored.worker) &&
+                !this.isOver(job) &&
+                job.available >= this.threshold(job),
+        );
     }
 
     private usable(model: string, { workers, jobs }: { workers: Set<string>; jobs: Set<number> }): Job[] {
@@ -244,8 +274,8 @@ export class Jobs {
                     made.push(this.add(stored));
                 },
             );
-            await made[0]!.change({ phase: 'open', funds: balance });
-            return made[0]!;
+            await made[0].change({ phase: 'open', funds: balance });
+            return made[0];
         } catch (error) {
             if (error instanceof OrderLapsed) {
                 await made[0]?.change({ phase: 'failed', note: reasonOf(error.cause ?? error) });
@@ -262,6 +292,11 @@ export class Jobs {
         } catch (error) {
             nodes.cool(job.stored.worker);
             log.warn({ job: job.number, reason: reasonOf(error) }, 'the worker does not take the job yet');
+            if (error instanceof WorkerRefusal && error.status < 500) {
+                this.hooks.abandon(job, `the worker refused a job that it had offered: ${error.code}`);
+            } else {
+                this.hooks.reconnect(job);
+            }
             throw unavailable(`A job is open at ${job.stored.worker}, which does not take it: ${reasonOf(error)}`);
         }
     }

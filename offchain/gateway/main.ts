@@ -11,6 +11,7 @@ import { reasonOf } from './errors';
 import { JobContext, Jobs } from './jobs';
 import { ClientKeys, readClientKeys } from './keys';
 import { configuredNodes, NodeRecord, Nodes, NodeSource } from './nodes';
+import { recordOnChain } from './record';
 import { Recovery } from './recovery';
 import { Router } from './router';
 import { makeServer } from './server';
@@ -22,7 +23,7 @@ export interface GatewayDeps {
     chain?: Chain;
     now?: () => number; // unix seconds
     nodes?: NodeSource; // default: the workers of the configuration
-    record?: NodeRecord; // what the chain says of a node; default: not asked
+    record?: NodeRecord; // what the chain says of a node; default: asked when the configuration names a registry
     keys?: ClientKeys;
     store?: GatewayStore;
     log?: Logger;
@@ -59,7 +60,9 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const escrow = config.escrow ?? (await Escrow.ofOwner(config.owner!)).address;
     const store = deps.store ?? (await openGatewayStore(config.store, (error) => stop(log, error)));
 
-    const nodes = new Nodes(config, network, now, deps.nodes ?? configuredNodes(config), deps.record);
+    const onChain = config.registry === undefined ? undefined : recordOnChain(chain, config.registry);
+    const record = deps.record ?? onChain;
+    const nodes = new Nodes(config, network, now, deps.nodes ?? configuredNodes(config), record);
     const spending = new SpendAccount(chain, escrow, keys, pollMs);
     const context: JobContext = { config, network, keys, nodes, spending, store, log, now };
     const clock = (): Clock => ({ now: now(), tolerance: config.clockTolerance });
@@ -71,6 +74,12 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
         onOutcome: (job, outcome) => router.note(job, outcome),
     });
     const router: Router = new Router(context, jobs, recovery, settlement, clock);
+
+    jobs.hooks = {
+        connect: (job) => recovery.connect(job),
+        reconnect: (job) => void recovery.reconnect(job),
+        abandon: (job, reason) => settlement.abandon(job, reason),
+    };
 
     const server = makeServer(context, router);
     addAdmin(server, context, jobs, settlement);
@@ -94,6 +103,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
         recovered,
         async close() {
             clearInterval(timer);
+            spending.close();
             await server.close();
             await recovered.catch(() => undefined);
             await recovery.close();

@@ -202,7 +202,7 @@ export class Nodes {
         if (info.network !== this.network) {
             return `is on network ${info.network}, not ${this.network}`;
         }
-        const max = this.config.models[model]!.maxPrice;
+        const max = this.config.models[model].maxPrice;
         const dear = (['prompt', 'cached', 'completion', 'reasoning'] as const).filter(
             (kind) => rates[kind] > max[kind],
         );

@@ -87,7 +87,7 @@ export function parseChat(body: unknown): ChatCall {
     requirePlainMessages(fields.messages);
     const parsed = chat.safeParse(body);
     if (!parsed.success) {
-        const issue = parsed.error.issues[0]!;
+        const issue = parsed.error.issues[0];
         const param = issue.path.map(String).join('.');
         throw badRequest(
             `${param === '' ? 'The body' : `"${param}"`} is not valid: ${issue.message}`,

@@ -28,6 +28,7 @@ export interface RecoveryHooks {
 export class Recovery {
     private readonly closing = new AbortController();
     private readonly tasks = new Set<Promise<void>>();
+    private readonly connecting = new Map<number, Promise<boolean>>();
 
     constructor(
         private readonly context: JobContext,
@@ -62,6 +63,16 @@ export class Recovery {
         return this.track(this.untilDone((attempt) => this.fetch(job, query, received, attempt)));
     }
 
+    /** Shows a job to its worker once; false when it is to be tried again. */
+    connect(job: Job): Promise<boolean> {
+        let connecting = this.connecting.get(job.number);
+        if (connecting === undefined) {
+            connecting = this.connectNow(job).finally(() => this.connecting.delete(job.number));
+            this.connecting.set(job.number, connecting);
+        }
+        return connecting;
+    }
+
     /** Shows a job to its worker until that works. */
     reconnect(job: Job): Promise<void> {
         return this.track(this.untilDone(() => this.connect(job)));
@@ -87,7 +98,7 @@ export class Recovery {
             } catch (error) {
                 this.context.log.error({ reason: reasonOf(error) }, 'recovery failed and goes on');
             }
-            const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]!;
+            const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)];
             await sleep(wait, undefined, { signal: this.closing.signal, ref: false }).catch(() => undefined);
         }
     }
@@ -136,7 +147,7 @@ export class Recovery {
         );
     }
 
-    private async connect(job: Job): Promise<boolean> {
+    private async connectNow(job: Job): Promise<boolean> {
         const { log, nodes } = this.context;
         if (job.phase !== 'open' && job.phase !== 'settling') {
             return true;
@@ -150,8 +161,11 @@ export class Recovery {
             }
             await Promise.race([Promise.all(done), sleep(START_MS, undefined, { ref: false })]);
             if (job.unfinished.length === 0 && state.results.index > job.ledger.verified) {
-                job.session = undefined;
+                // What those results cost cannot be checked; the newest voucher covers what was paid.
                 await job.change({ phase: 'settling', note: 'the worker has results that this store does not know' });
+            }
+            if (job.stored.phase === 'settling') {
+                await job.post.flush();
                 await job.worker.end(job.stored.hash, job.key);
             }
             return true;

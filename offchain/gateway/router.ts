@@ -71,7 +71,7 @@ export class Router {
                 if (error instanceof GatewayError || error instanceof ClientGone) {
                     throw error;
                 }
-                const verdict = await this.ofError(job, error);
+                const verdict = await this.ofError(job, error, signal);
                 this.requireMore(verdict, begun, signal);
                 failure = this.exclude(verdict, job, excluded);
             } finally {
@@ -123,12 +123,12 @@ export class Router {
         }
     }
 
-    private async ofError(job: Job, error: unknown): Promise<Verdict> {
+    private async ofError(job: Job, error: unknown, signal: AbortSignal): Promise<Verdict> {
         const { nodes, log } = this.context;
         const { worker } = job.stored;
         if (error instanceof BrokenOff) {
             void this.recovery.reclaim(job, error.query, error.received);
-            if (!job.abandoned.signal.aborted) {
+            if (!job.abandoned.signal.aborted && !signal.aborted) {
                 nodes.cool(worker);
             }
             return {
@@ -168,7 +168,7 @@ export class Router {
             case 'unknown_session':
             case 'used_number':
                 job.session = undefined;
-                await this.recovery.reconnect(job);
+                await this.recovery.connect(job);
                 return { error, avoid: 'nothing' };
             case 'too_large':
                 return {

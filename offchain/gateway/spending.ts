@@ -1,14 +1,15 @@
 /** Orders of the spend key: one at a time, because an escrow takes each seqno once. */
-import { Channel, channelCode, channelData, Escrow, EscrowState, JobParameters, NewJob } from '@cocoon-market/wrappers';
+import { Channel, channelCode, channelData, Escrow, EscrowState, JobParameters } from '@cocoon-market/wrappers';
 import { errorName, errors, jobOrderCell, loadChannelData, openJobsCell, signedOrder } from '@cocoon-market/wrappers';
 import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Account, Chain, ChainError } from '../chain';
-import { GatewayError, noMoney, reasonOf, unavailable } from './errors';
+import { GatewayError, noMoney, unavailable } from './errors';
 import { ClientKeys } from './keys';
 
 const VALID_SECONDS = 120; // how long an order can be taken
 const POLLS_MOST = 60; // until an opened channel shows, or an order shows as taken
+const RESEND_POLLS = 10;
 const DAY = 86400;
 
 /** An order to open one job, on its way or about to be. */
@@ -33,6 +34,7 @@ export class OrderLapsed extends Error {}
 
 export class SpendAccount {
     private queue: Promise<unknown> = Promise.resolve();
+    private closed = false;
 
     constructor(
         private readonly chain: Chain,
@@ -62,7 +64,7 @@ export class SpendAccount {
             const { address } = await Channel.ofJob(this.escrow, planned.parameters, code);
             const opening = { ...planned, validUntil: account.at + VALID_SECONDS, channel: address };
             await keep(opening);
-            await this.carryOpening(opening, false);
+            await this.carryOpening(opening);
             return this.waitForChannel(opening);
         });
     }
@@ -75,7 +77,8 @@ export class SpendAccount {
         return this.inTurn(async () => {
             const { account, state } = await this.read();
             if (Number(state.seqno) * 4 <= opening.parameters.job && account.at <= opening.validUntil) {
-                await this.carryOpening(opening, true);
+                // The first copy may have been taken; what the channel's account says decides.
+                await this.carryOpening(opening).catch(() => undefined);
             }
             return this.waitForChannel(opening);
         });
@@ -116,6 +119,11 @@ export class SpendAccount {
     /** Unix seconds of the chain. */
     async time(): Promise<number> {
         return (await this.chain.account(this.escrow)).at;
+    }
+
+    /** Waits no longer; an order under way stays on disk for the next start. */
+    close(): void {
+        this.closed = true;
     }
 
     private inTurn<T>(action: () => Promise<T>): Promise<T> {
@@ -166,13 +174,13 @@ export class SpendAccount {
         const cost = deposit + (await escrow.getOpenFeeOf(1n));
         const purse = this.purseOf(account, state, await escrow.getReserve());
         if (deposit > purse.jobLimit) {
-            throw this.refused(errors.ErrOverJobLimit!, cost, deposit);
+            throw this.refused(errors.ErrOverJobLimit, cost, deposit);
         }
         if (cost > purse.dayLeft) {
-            throw this.refused(errors.ErrOverDayLimit!, cost, deposit, purse);
+            throw this.refused(errors.ErrOverDayLimit, cost, deposit, purse);
         }
         if (cost > purse.available) {
-            throw this.refused(errors.ErrLowBalance!, cost, deposit, purse);
+            throw this.refused(errors.ErrLowBalance, cost, deposit, purse);
         }
     }
 
@@ -208,19 +216,11 @@ export class SpendAccount {
         }
     }
 
-    private async carryOpening(opening: Opening, again: boolean): Promise<void> {
-        const { parameters, deposit, validUntil } = opening;
+    private async carryOpening({ parameters, deposit, validUntil }: Opening): Promise<void> {
         const { job, ...rest } = parameters;
-        const jobs: NewJob[] = [{ ...rest, deposit }];
         const head = { network: this.chain.network, escrow: this.escrow, seqno: Math.floor(job / 4), validUntil };
-        try {
-            await this.send(signedOrder(openJobsCell({ ...head, jobs }), this.keys.spend), deposit);
-        } catch (error) {
-            if (!again) {
-                throw error;
-            }
-            // The first copy may have been taken; what the channel's account says decides.
-        }
+        const order = openJobsCell({ ...head, jobs: [{ ...rest, deposit }] });
+        await this.send(signedOrder(order, this.keys.spend), deposit);
     }
 
     private async send(body: Cell, deposit: bigint): Promise<void> {
@@ -236,50 +236,43 @@ export class SpendAccount {
         }
     }
 
-    private async waitForChannel({ parameters, channel, validUntil, deposit }: Opening): Promise<bigint> {
+    private async waitForChannel(opening: Opening): Promise<bigint> {
+        const { parameters, channel, validUntil, deposit } = opening;
         const fresh = channelData(this.escrow, parameters).hash();
         const code = (await channelCode()).hash();
         let used = 0; // polls since the seqno was seen used
-        for (;;) {
-            try {
-                const account = await this.chain.account(channel);
-                if (
-                    account.state === 'active' &&
-                    account.code?.hash().equals(code) &&
-                    account.data?.hash().equals(fresh)
-                ) {
-                    return account.balance;
-                }
-                const { state, account: escrow } = await this.read();
-                if (Number(state.seqno) * 4 > parameters.job) {
-                    used++;
-                } else if (escrow.at > validUntil) {
-                    throw new OrderLapsed('The chain did not take the order to open a job in time');
-                }
-                if (used > POLLS_MOST) {
-                    throw new OrderLapsed(
-                        `The order was taken and its channel of ${fromNano(deposit)} TON did not appear`,
-                    );
-                }
-            } catch (error) {
-                if (!(error instanceof ChainError || isNetwork(error))) {
-                    throw error;
-                }
+        for (let poll = 1; !this.closed; poll++) {
+            await sleep(poll === 1 ? 0 : this.pollMs);
+            const seen = await this.look(channel).catch(() => undefined);
+            if (seen === undefined) {
+                continue; // the API is away; whether the order was taken is for the chain to say
             }
-            await sleep(this.pollMs);
+            const { account, seqno, at } = seen;
+            if (account.state === 'active' && account.code?.hash().equals(code) && account.data?.hash().equals(fresh)) {
+                return account.balance;
+            }
+            if (seqno * 4 > parameters.job) {
+                used++;
+            } else if (at > validUntil) {
+                throw new OrderLapsed('The chain did not take the order to open a job in time');
+            } else if (poll % RESEND_POLLS === 0) {
+                await this.carryOpening(opening).catch(() => undefined); // the first copy may have been lost
+            }
+            if (used > POLLS_MOST) {
+                throw new OrderLapsed(`The order was taken and its channel of ${fromNano(deposit)} TON did not appear`);
+            }
         }
+        throw new Error('The gateway ended before the order did');
+    }
+
+    private async look(channel: Address): Promise<{ account: Account; seqno: number; at: number }> {
+        const account = await this.chain.account(channel);
+        const { at } = await this.chain.account(this.escrow);
+        const { seqno } = await this.chain.open(Escrow.fromAddress(this.escrow)).getEscrowState();
+        return { account, seqno: Number(seqno), at };
     }
 
     private name(): string {
         return this.escrow.toString({ testOnly: this.chain.network !== -239 });
     }
-}
-
-// What the HTTP client under TonClient throws when the API is away.
-function isNetwork(error: unknown): boolean {
-    return (
-        !(error instanceof OrderLapsed) &&
-        !(error instanceof GatewayError) &&
-        /axios|network|ECONN|timeout|status code/i.test(reasonOf(error))
-    );
 }

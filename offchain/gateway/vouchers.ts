@@ -78,7 +78,7 @@ export class VoucherPost {
     }
 
     private later(): void {
-        const wait = RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)]!;
+        const wait = RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)];
         if (!this.stopped) {
             this.timer = setTimeout(() => this.kick(), wait).unref();
         }

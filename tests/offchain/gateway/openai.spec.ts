@@ -13,8 +13,8 @@ describe('OpenAI client against the gateway', () => {
     it('answers without streaming', async () => {
         const answer = await bench.openai.chat.completions.create(ask);
 
-        expect(answer.choices[0]!.message.content).toBe('Hello world');
-        expect(answer.choices[0]!.finish_reason).toBe('stop');
+        expect(answer.choices[0].message.content).toBe('Hello world');
+        expect(answer.choices[0].finish_reason).toBe('stop');
         expect(answer.usage).toEqual({
             prompt_tokens: 12,
             completion_tokens: 2,
@@ -35,7 +35,7 @@ describe('OpenAI client against the gateway', () => {
         for await (const chunk of stream) chunks.push(chunk);
 
         expect(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('')).toBe('Hello world');
-        expect(chunks.at(-2)!.choices[0]!.finish_reason).toBe('stop');
+        expect(chunks.at(-2)!.choices[0].finish_reason).toBe('stop');
         expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: 14, cost_nanoton: '3020' } });
     });
 

@@ -26,6 +26,10 @@ export const SEED = Buffer.alloc(32, 1);
 
 export const ask = { model: MODEL, messages: [{ role: 'user' as const, content: 'Say hello' }] };
 
+/** A body of the gateway, whatever it is. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Answer = any;
+
 export interface Bench {
     market: Market;
     chain: SandboxChain;
@@ -41,7 +45,7 @@ export interface Bench {
     post(
         body: unknown,
         headers?: Record<string, string>,
-    ): Promise<{ status: number; headers: Record<string, unknown>; body: any }>;
+    ): Promise<{ status: number; headers: Record<string, unknown>; body: Answer }>;
     close(): Promise<void>;
 }
 
@@ -90,7 +94,7 @@ export async function startBench(market: Market, options: BenchOptions = {}): Pr
         market,
         chain,
         workers,
-        worker: workers[0]!,
+        worker: workers[0],
         folder,
         log,
         config,

@@ -182,7 +182,7 @@ export class FakeWorker {
     }
 
     get only(): HeldJob {
-        return [...this.jobs.values()][0]!;
+        return [...this.jobs.values()][0];
     }
 
     /** What was asked of it in queries, in order. */
@@ -402,7 +402,7 @@ export class FakeWorker {
             let bytes = writer.write({ meter: script.meter?.(counts, i) ?? counts, kind, text, final });
             if (script.spoilFrame === i) {
                 bytes = Buffer.from(bytes);
-                bytes[bytes.length - 1]! ^= 1;
+                bytes[bytes.length - 1] ^= 1;
             }
             const kept = script.storedPrefix === undefined || i < script.storedPrefix;
             send(RecordType.Answer, bytes, kept);
