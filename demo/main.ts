@@ -16,7 +16,7 @@ import { endAll, runCocoon } from './processes';
 import { Stage } from './stage';
 
 const DEPOSIT = toNano('5');
-const JOB_DEPOSIT = '1'; // TON
+const JOB_DEPOSIT = '1000000000'; // nanoTON
 const PROMPTS = ['What is a voucher?', 'Who can read my prompt?', 'What happens if the worker disappears?'];
 
 const USAGE = `npm run demo -- [--prompt TEXT]... [--queries N] [--prices LEVEL] [--json]

@@ -2,8 +2,9 @@
 import {
     Actor,
     addressOf,
-    deployMarket,
+    codesOfThisCheckout,
     joinMarket,
+    launchRegistry,
     Rates,
     registerNode,
     Rules,
@@ -36,8 +37,8 @@ function asNumber(bytes: Buffer): bigint {
 }
 
 /** Deploys the registry; `committee` rules in disputes. */
-export function launch(governor: Actor, committee: SigningKey[]) {
-    return deployMarket(governor, {
+export async function launch(governor: Actor, committee: SigningKey[]) {
+    return launchRegistry(governor, {
         delay: 7 * DAY,
         rules: rulesOf(addressOf(governor)),
         committee: {
@@ -46,7 +47,7 @@ export function launch(governor: Actor, committee: SigningKey[]) {
         },
         catalogue: 0n,
         rent: toNano('0.5'),
-        value: toNano('1'),
+        codes: await codesOfThisCheckout(),
     });
 }
 
@@ -65,7 +66,7 @@ export interface NodeOffer {
 }
 
 /** Registers the provider's next node. */
-export function registerMachine(owner: Actor, provider: Address, offer: NodeOffer) {
+export async function registerMachine(owner: Actor, provider: Address, offer: NodeOffer) {
     const listing = {
         hardware: { gpuClass: 0, gpus: 1, vram: 24, model: 'Demo GPU' },
         receiptKey: asNumber(offer.receiptKey),
@@ -73,7 +74,8 @@ export function registerMachine(owner: Actor, provider: Address, offer: NodeOffe
         service: { region: 'local', uptime: 9900, endpoint: offer.endpoint },
         offers: [{ model: asNumber(modelHash(offer.model)), ...offer.rates }],
     };
-    return registerNode(owner, { provider, listing });
+    const { node: code } = await codesOfThisCheckout();
+    return registerNode(owner, { provider, code, listing });
 }
 
 /** Deploys a client's escrow with a deposit; the spend key may use all of it in a day, half of it for one job. */

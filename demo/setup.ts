@@ -17,9 +17,6 @@ export const RATES = {
     reasoning: 50_000_000_000n,
 };
 
-const TON = 1_000_000_000n;
-const inTon = (rates: typeof RATES) =>
-    Object.fromEntries(Object.entries(rates).map(([kind, rate]) => [kind, (rate / TON).toString()]));
 const inNano = (rates: typeof RATES) =>
     Object.fromEntries(Object.entries(rates).map(([kind, rate]) => [kind, rate.toString()]));
 
@@ -116,7 +113,7 @@ export async function startGatewayProcess(settings: GatewaySettings, more: objec
         store: join(folder, 'gateway.sqlite'),
         listen: { host: '127.0.0.1', port: 0 },
         workers,
-        models: { [MODEL]: { maxPrice: inTon(RATES) } },
+        models: { [MODEL]: { maxPrice: inNano(RATES) } },
         attestation: { allowOpen: true },
         logLevel: 'warn',
         ...more,

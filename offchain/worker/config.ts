@@ -40,7 +40,11 @@ const limits = z
         stepLeast: nano.prefault('1000000'), // nanoTON
         stepMost: nano.prefault('1000000000'), // nanoTON, what the worker may lose with one query
         parallelMost: z.number().int().min(1).default(16),
-        largestAnswerMost: z.number().int().min(1024).default(MiB), // bytes of sealed frames
+        largestAnswerMost: z
+            .number()
+            .int()
+            .min(1024)
+            .default(4 * MiB), // bytes of sealed frames
         noticeLeast: seconds.default(3600),
         requestMost: z
             .number()
@@ -61,6 +65,7 @@ export const workerConfig = z
         network: z.number().int(), // -239 mainnet, -3 testnet
         endpoint: z.url(), // TON HTTP API v2
         apiKey: z.string().optional(),
+        registry: address.optional(), // of the market: the node must be there with these keys and offers
         node: address,
         provider: address,
         payout: address.optional(), // default: the own hot wallet; no other node may use it, or one deposit backs two
@@ -93,7 +98,7 @@ export const workerConfig = z
                 pollSeconds: z.number().positive().default(1), // while the wallet or a channel is waited for
             })
             .prefault({}),
-        answerSeconds: seconds.default(ANSWER_SECONDS), // from acceptance to result
+        answerSeconds: seconds.max(ANSWER_SECONDS).default(ANSWER_SECONDS), // from acceptance to result
         creditSeconds: z.number().positive().default(30), // for a voucher to come, then the answer is cut
         shutdownSeconds: z.number().min(0).default(30), // for running queries to end by themselves
         channelCodes: z.array(code).min(1).optional(), // default: this version's

@@ -1,6 +1,6 @@
 /** A worker as one object: everything it needs can be given to it, everything else comes from its config. */
 import { channelCode, Finish, signingKey } from '@cocoon-market/wrappers';
-import { HotWallet, TonHttpChain } from '../chain';
+import { HotWallet, readNode, TonHttpChain } from '../chain';
 import type { Chain } from '../chain';
 import { createBackend } from '../backend';
 import type { Backend } from '../backend';
@@ -8,7 +8,7 @@ import { encryptionKey } from '../link';
 import type { NodeInfo } from '../link';
 import type { Logger } from 'pino';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SqliteWorkerStore } from '../store/worker';
+import { SqliteWorkerStore } from '../store/sqliteWorker';
 import type { WorkerStore, WorkerTotals } from '../store/worker';
 import { Channels } from './channels';
 import { Claims } from './claims';
@@ -71,7 +71,9 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     const chain = parts.chain ?? new TonHttpChain({ endpoint, network, ...(apiKey !== undefined && { apiKey }) });
     const wallet = parts.wallet ?? new HotWallet(chain, seeds.wallet, config.chain.pollSeconds * 1000);
     const keys = { receiptKey: signingKey(seeds.receiptKey), encryptionKey: await encryptionKey(seeds.encryptionKey) };
-    const record = await parts.node?.(chain);
+    const { registry } = config;
+    const onChain = registry && ((from: Chain) => readNode(from, registry, config.node));
+    const record = await (parts.node ?? onChain)?.(chain);
     if (record !== undefined) {
         assertNode(record, keys, config.offers);
     }
