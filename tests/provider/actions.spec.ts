@@ -29,31 +29,31 @@ describe('Actions', () => {
         const rules = rulesWith(insurance.address);
         const first = { delay: CHANGE_DELAY + 1, rent: toNano('1'), rules, committee: committeeOf(3, 2), codes };
 
-        const { address: registry } = await govern.launchRegistry(ruler!, { ...first, catalogue: 1n });
+        const { address: registry } = await govern.launchRegistry(ruler, { ...first, catalogue: 1n });
         const members = { payout: payout.address, operator: operator.address };
-        const mine = await provide.joinMarket(provider!, { registry, stake: STAKE, ...members });
+        const mine = await provide.joinMarket(provider, { registry, stake: STAKE, ...members });
         const whose = { provider: mine.address };
-        const node = await provide.registerNode(helper!, { ...whose, code: codes.node, listing: listingWith() });
-        await provide.changeNode(helper!, { ...whose, number: 0, change: nodeChanges.offers([]) });
-        await provide.replaceHardware(helper!, {
+        const node = await provide.registerNode(helper, { ...whose, code: codes.node, listing: listingWith() });
+        await provide.changeNode(helper, { ...whose, number: 0, change: nodeChanges.offers([]) });
+        await provide.replaceHardware(helper, {
             ...whose,
             number: 0,
             hardware: { ...listingWith().hardware, gpus: 3 },
         });
         expect((await mine.getProviderState()).shares).toBe(3n * RATE);
-        await govern.proposeRules(ruler!, { registry, rules: { ...rules, evidence: 100 * HOUR } });
+        await govern.proposeRules(ruler, { registry, rules: { ...rules, evidence: 100 * HOUR } });
         blockchain.now! += CHANGE_DELAY + 1;
         await govern.executeChange(actorOf(market, stranger), { registry });
-        await provide.adoptRules(provider!, whose);
+        await provide.adoptRules(provider, whose);
         expect((await mine.getProviderState()).rulesVersion).toBe(2n);
-        await provide.closeNode(helper!, { ...whose, number: 0 });
+        await provide.closeNode(helper, { ...whose, number: 0 });
         expect((await node.getNodeState()).state).toBe(nodeStates.closed);
         await provide.addStake(actorOf(market, stranger), { ...whose, amount: 5n });
-        await provide.unbondStake(provider!, { ...whose, amount: STAKE + 5n });
+        await provide.unbondStake(provider, { ...whose, amount: STAKE + 5n });
         blockchain.now! += 336 * HOUR;
-        await provide.withdrawStake(provider!, { ...whose, slot: 0 });
+        await provide.withdrawStake(provider, { ...whose, slot: 0 });
         await provide.clearNode(actorOf(market, stranger), { node: node.address });
-        await provide.withdrawSurplus(provider!, whose);
+        await provide.withdrawSurplus(provider, whose);
 
         expect(await mine.getProviderState()).toMatchObject({ stake: 0n, unbonding: 0n, surplus: 0n, shares: 0n });
         expect((await blockchain.getContract(node.address)).balance).toBe(0n);

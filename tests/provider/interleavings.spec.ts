@@ -32,8 +32,8 @@ describe('Interleavings of CloseNode', () => {
         await messages.next(); // Provider again
         const late = await provider.sendUnbond(owner.getSender(), { value: VALUE, amount: STAKE });
 
-        expectRefused(early, { to: provider.address, exitCode: errors.ErrLowStake! });
-        expect(transactionsOn(late, provider.address)[0]!.description).toMatchObject({ aborted: false });
+        expectRefused(early, { to: provider.address, exitCode: errors.ErrLowStake });
+        expect(transactionsOn(late, provider.address)[0].description).toMatchObject({ aborted: false });
         expect((await provider.getProviderState()).unbonding).toBe(STAKE);
         await expectSolvent(market);
     });
