@@ -134,6 +134,11 @@ export class Answer {
         return this.size + salt + frames <= this.terms.largestAnswer;
     }
 
+    /** nanoTON of everything counted so far. */
+    price(): bigint {
+        return priceOf(this.counts, this.terms.rates);
+    }
+
     /** nanoTON that the answer costs with this part. */
     priceWith({ kind, tokens }: Part): bigint {
         return priceOf(plus(this.counts, kind, tokens), this.terms.rates);
@@ -147,7 +152,7 @@ export class Answer {
     /** nanoTON of what was sent and is not on the disk. */
     uncommitted(): bigint {
         const { rates } = this.terms;
-        return this.pending.length === 0 ? 0n : priceOf(this.counts, rates) - priceOf(this.committed, rates);
+        return this.pending.length === 0 ? 0n : this.price() - priceOf(this.committed, rates);
     }
 
     /** The prompt's count, once the backend knows it. */

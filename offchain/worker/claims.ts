@@ -43,7 +43,7 @@ export class Claims {
     private readonly watched = new Map<string, number>(); // job -> when its channel was read, unix seconds
     private readonly failures = new Map<string, { count: number; notBefore: number }>();
     private round: Promise<unknown> = Promise.resolve();
-    private woken: () => void = () => undefined;
+    private woken = new AbortController();
     private loop: Promise<void> | undefined;
     private cachedValue: { value: bigint; until: number } | undefined;
 
@@ -66,7 +66,7 @@ export class Claims {
 
     /** Looks at the jobs soon. */
     wake(): void {
-        this.woken();
+        this.woken.abort();
     }
 
     /** Claims everything that vouchers promise and channels hold, whatever the threshold. */
@@ -77,15 +77,16 @@ export class Claims {
     private async run(): Promise<void> {
         const { config, log, store, now } = this.context;
         while (!this.stopping.signal.aborted) {
+            this.woken = new AbortController();
             await this.look(false).catch((error: unknown) =>
                 log.error({ err: error }, 'claims: could not look at the jobs'),
             );
             await store
                 .prune(now() - EVIDENCE_SECONDS)
                 .catch((error: unknown) => log.error({ err: error }, 'prune failed'));
-            const woken = new Promise<void>((resolve) => (this.woken = resolve));
-            const pause = sleep(config.claim.seconds * 1000, undefined, { signal: this.stopping.signal });
-            await Promise.race([pause.catch(() => undefined), woken]);
+            const signal = AbortSignal.any([this.stopping.signal, this.woken.signal]);
+            const pause = sleep(config.claim.seconds * 1000, undefined, { signal });
+            await pause.catch(() => undefined);
         }
     }
 
@@ -147,11 +148,17 @@ export class Claims {
         const near = seen.refundAt - now() <= 2 * config.marginSeconds;
         // A client who left since the last look is seen long before the margin begins, for a notice lasts two margins.
         const unwatched = now() - (this.watched.get(key) ?? 0) >= config.marginSeconds / 4;
-        return all || state === 'ending' || due >= config.claim.threshold || near || unwatched;
+        const closes = state === 'ending' && (this.closes() || due > 0n);
+        return all || closes || due >= config.claim.threshold || near || unwatched;
+    }
+
+    /** True when the wallet is the payout, which alone may send a channel's last claim. */
+    private closes(): boolean {
+        return this.wallet.address.equals(this.context.payout);
     }
 
     private async claimOf(job: Job, all: boolean): Promise<Claim | undefined> {
-        const { config, payout, now } = this.context;
+        const { config, now } = this.context;
         await job.readChannel();
         this.watched.set(job.id.toString('hex'), now());
         if (job.state === 'ended') {
@@ -162,7 +169,7 @@ export class Claims {
         const due = larger(0n, smaller(job.paid - seen.paid, seen.there));
         const settled = job.running.size === 0 && job.paid >= job.cumulative;
         const leaving = job.leaving();
-        const last = this.wallet.address.equals(payout) && settled && (job.state === 'ending' || (leaving && due > 0n));
+        const last = this.closes() && settled && (job.state === 'ending' || (leaving && due > 0n));
         const urgent = all || leaving || job.state === 'ending' || due >= config.claim.threshold;
         if (!last && (due === 0n || !urgent)) {
             return undefined;

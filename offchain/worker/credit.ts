@@ -4,7 +4,7 @@
  */
 import { priceOf } from '@cocoon-market/wrappers';
 import type { Rates, TokenCounts } from '@cocoon-market/wrappers';
-import { frameMost, promptMost } from '../link';
+import { countTolerance, frameMost, promptMost } from '../link';
 
 /** What a query that runs has cost so far. */
 export interface RunningCost {
@@ -104,6 +104,8 @@ export function estimatedTokens(bytes: number): number {
 /** What is known of a query when it ends. */
 export interface Ended {
     meter: TokenCounts; // of everything stored
+    bounds: TokenCounts; // the same, with the most tokens that uncounted text may hold
+    promptBound: number; // tokens
     promptKnown: boolean; // the meter holds the prompt's count
     counted: boolean; // the meter holds every token of the answer, not just one for each piece
     usage: TokenCounts | undefined; // from the backend, of the whole answer
@@ -126,12 +128,19 @@ export function billedCounts(ended: Ended, rates: Rates): TokenCounts {
         completion: cut || counted ? meter.completion : estimatedTokens(ended.contentBytes),
         reasoning: cut || counted ? meter.reasoning : estimatedTokens(ended.reasoningBytes),
     };
-    const counts = usage ?? estimated;
+    const { prompt, cached, completion, reasoning } = usage ?? estimated;
+    // No client believes that more was read than it sent, or made than arrived.
+    const most = {
+        prompt: ended.promptBound - Math.min(cached, ended.promptBound),
+        cached: ended.promptBound,
+        completion: countTolerance(ended.bounds.completion),
+        reasoning: countTolerance(ended.bounds.reasoning),
+    };
     const billed = {
-        prompt: Math.max(counts.prompt, meter.prompt),
-        cached: Math.max(counts.cached, meter.cached),
-        completion: Math.max(counts.completion, meter.completion),
-        reasoning: Math.max(counts.reasoning, meter.reasoning),
+        prompt: Math.max(Math.min(prompt, most.prompt), meter.prompt),
+        cached: Math.max(Math.min(cached, most.cached), meter.cached),
+        completion: Math.max(Math.min(completion, most.completion), meter.completion),
+        reasoning: Math.max(Math.min(reasoning, most.reasoning), meter.reasoning),
     };
     return withinCeiling(billed, meter, ended.ceiling, rates);
 }

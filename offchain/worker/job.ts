@@ -209,7 +209,7 @@ export class Job {
      */
     async recent(): Promise<void> {
         const { freshSeconds, staleSeconds } = this.context.config.chain;
-        if (this.age() > freshSeconds * 1000) {
+        if (this.state !== 'ended' && this.age() > freshSeconds * 1000) {
             const reading = this.readChannel();
             if (this.age() > staleSeconds * 1000) {
                 await reading.catch((error: unknown) => this.bearUnreadable(error));
@@ -230,7 +230,7 @@ export class Job {
         }
         // A client who leaves gives notice of at least two margins, so half of one in the dark loses nothing.
         if (this.age() > (this.context.config.marginSeconds / 2) * 1000) {
-            throw new Refused('wrong_channel', error.message, 503);
+            throw new Refused('internal', error.message, 503);
         }
         this.context.log.warn({ job: this.id.toString('hex'), err: error }, 'channel not read');
     }

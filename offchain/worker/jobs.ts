@@ -5,6 +5,7 @@ import { Cell } from '@ton/core';
 import type { z } from 'zod';
 import { acceptSession, modelHash, sessionHash } from '../link';
 import type { jobRequest } from '../link';
+import type { SeenChannel } from '../store/worker';
 import { accountAddress, ChannelUnreadable } from './channels';
 import type { WorkerContext } from './context';
 import { stepCarriesFrames } from './credit';
@@ -57,14 +58,12 @@ export class Jobs {
         await acceptSession(this.context.encryptionKey, request.enc, id).catch(() => {
             throw new Refused('bad_request', 'enc is no key');
         });
-        if ((await store.job(id)) === undefined) {
-            await this.add(request, id, channel);
-        }
+        const seen = (await store.job(id)) === undefined ? await this.add(request, id, channel) : undefined;
         return this.use(id, async (job) => {
-            await job.recent();
-            if (job.state !== 'open') {
-                throw new Refused('leaving', 'The client has ended this job');
+            if (seen !== undefined) {
+                job.sawChannel(seen);
             }
+            await job.recent();
             await job.begin(request.enc);
             return action(job);
         });
@@ -89,13 +88,13 @@ export class Jobs {
         );
     }
 
-    private async add({ terms, jobNumber, enc }: JobRequest, id: Buffer, channel: Buffer): Promise<void> {
+    private async add({ terms, jobNumber, enc }: JobRequest, id: Buffer, channel: Buffer): Promise<SeenChannel> {
         const { store, channels, config } = this.context;
         if ((await store.jobOfChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
         }
         const seen = await channels.read(channel, terms, jobNumber).catch((error: unknown) => {
-            throw error instanceof ChannelUnreadable ? new Refused('wrong_channel', error.message, 503) : error;
+            throw error instanceof ChannelUnreadable ? new Refused('internal', error.message, 503) : error;
         });
         if (seen.gone) {
             throw new Refused('wrong_channel', 'The channel of these terms is not on chain');
@@ -106,20 +105,14 @@ export class Jobs {
         if (seen.refundAt - seen.at <= config.marginSeconds) {
             throw new Refused('leaving', 'The channel can be refunded too soon');
         }
-        const { there, paid, refundAt, at } = seen;
-        const job = {
-            job: id,
-            channel,
-            terms: termsCell(terms).toBoc(),
-            jobNumber,
-            enc,
-            seen: { there, paid, refundAt, at },
-        };
+        const { gone: _, ...state } = seen;
+        const job = { job: id, channel, terms: termsCell(terms).toBoc(), jobNumber, enc, seen: state };
         await store.addJob(job).catch(async (error: unknown) => {
             if ((await store.job(id)) === undefined) {
                 throw error; // else another request of the same client was faster
             }
         });
+        return state;
     }
 
     /** Why this worker does not serve these terms. */

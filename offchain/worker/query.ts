@@ -55,7 +55,7 @@ export class RunningQuery implements Running {
     }
 
     get sent(): bigint {
-        return this.answer.priceWith({ kind: 0, text: '', tokens: 0, bound: 0 });
+        return this.answer.price();
     }
 
     get unmetered(): bigint {
@@ -170,14 +170,15 @@ export class RunningQuery implements Running {
             if (this.answer.priceWith(part) + prompt > this.ceiling || !this.answer.fits(part)) {
                 return false;
             }
-            if (!(await this.send(part))) {
-                return true;
+            const sent = await this.send(part);
+            if (sent !== 'sent') {
+                return sent === 'stopped';
             }
         }
         return true;
     }
 
-    private async send(part: Part): Promise<boolean> {
+    private async send(part: Part): Promise<'sent' | 'full' | 'stopped'> {
         const { answer, job } = this;
         const cost = answer.boundOf(part);
         if (answer.uncommitted() + cost > commitEvery(job.terms.step)) {
@@ -187,10 +188,13 @@ export class RunningQuery implements Running {
             await this.waitForVoucher(cost);
         }
         if (this.stopped !== undefined) {
-            return false;
+            return 'stopped';
+        }
+        if (!answer.fits(part)) {
+            return 'full'; // a frame that showed the meter took its place
         }
         await this.write(answer.add(part));
-        return true;
+        return 'sent';
     }
 
     /** Rule 5: shows the client everything that it may pay for, then waits until it has paid, or cuts. */
@@ -247,13 +251,22 @@ export class RunningQuery implements Running {
     private async finish(end: { finish: Finish; usage?: TokenCounts } | undefined): Promise<void> {
         const { answer, job, query } = this;
         const { promptKnown, counted, textBytes } = answer;
+        const { promptBound, promptBytes, ceiling } = query;
         const texts = {
-            promptBytes: query.promptBytes,
+            promptBytes,
             contentBytes: textBytes.content,
             reasoningBytes: textBytes.reasoning,
         };
-        const known = { meter: answer.counts, promptKnown, counted, usage: end?.usage, cut: end === undefined };
-        const counts = billedCounts({ ...known, ...texts, ceiling: query.ceiling }, job.terms.rates);
+        const known = {
+            meter: answer.counts,
+            bounds: answer.bounds,
+            promptBound,
+            promptKnown,
+            counted,
+            usage: end?.usage,
+            cut: end === undefined,
+        };
+        const counts = billedCounts({ ...known, ...texts, ceiling }, job.terms.rates);
         const final = end === undefined ? undefined : answer.final(counts);
         const ended = {
             number: query.number,

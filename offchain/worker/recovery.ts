@@ -34,7 +34,9 @@ async function endQuery(context: WorkerContext, job: Job, query: QueryRecord): P
         return;
     }
     const unknown = { counted: true, usage: undefined, cut: true, contentBytes: 0, reasoningBytes: 0 };
-    const counts = billedCounts({ meter, promptKnown, promptBytes, ceiling, ...unknown }, job.terms.rates);
+    // The bound of the prompt is not stored: without a count its bytes stand for it, and they were within the bound.
+    const bounds = { bounds: meter, promptBound: meter.prompt + meter.cached + promptBytes };
+    const counts = billedCounts({ meter, promptKnown, promptBytes, ceiling, ...bounds, ...unknown }, job.terms.rates);
     const content = contentHash(request, answerRoot(stored));
     await job.result({ number, bytes: Buffer.alloc(0), counts, content, finish: Finish.CutByWorker });
 }

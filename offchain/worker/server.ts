@@ -77,14 +77,16 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
 
     server.get('/v1/jobs/:job/queries/:number', async ({ params }, reply) => {
         const id = jobOf(params);
-        const query = await context.store.query(id, numberOf(params));
-        if (query === undefined) {
-            throw new Refused('bad_request', 'No query of this number is stored', 404);
-        }
-        if (query.end === undefined) {
-            throw new Refused('running', 'This query is being answered');
-        }
-        return reply.type(OCTETS).send(await storedRecords(context, query));
+        return jobs.use(id, async () => {
+            const query = await context.store.query(id, numberOf(params));
+            if (query === undefined) {
+                throw new Refused('bad_request', 'No query of this number is stored', 404);
+            }
+            if (query.end === undefined) {
+                throw new Refused('running', 'This query is being answered');
+            }
+            return reply.type(OCTETS).send(await storedRecords(context, query));
+        });
     });
 
     server.post(paths.query, async ({ body }, reply) => {
