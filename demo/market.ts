@@ -1,22 +1,24 @@
-/** Puts a whole market on a chain: registry, one provider with one node, one client with an escrow. */
+/** The demo's market: rules, one provider with one node, clients' escrows. */
 import {
     Actor,
     addressOf,
-    deployMarket,
+    codesOfThisCheckout,
     joinMarket,
-    Listing,
+    launchRegistry,
+    Rates,
     registerNode,
     Rules,
     setUpEscrow,
     SigningKey,
 } from '@cocoon-market/wrappers';
-import { toNano } from '@ton/core';
+import { Address, toNano } from '@ton/core';
+import { modelHash } from '../offchain/link';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
-/** Rules as design section 4 states them, with rates for a small machine. */
-function rulesOf(insurance: Rules['insurance']): Rules {
+/** Rules as design section 4 states them, with rates for small machines. */
+function rulesOf(insurance: Address): Rules {
     return {
         evidence: 120 * HOUR,
         response: 24 * HOUR,
@@ -35,8 +37,8 @@ function asNumber(bytes: Buffer): bigint {
 }
 
 /** Deploys the registry; `committee` rules in disputes. */
-export function launch(governor: Actor, committee: SigningKey[]) {
-    return deployMarket(governor, {
+export async function launch(governor: Actor, committee: SigningKey[]) {
+    return launchRegistry(governor, {
         delay: 7 * DAY,
         rules: rulesOf(addressOf(governor)),
         committee: {
@@ -45,38 +47,38 @@ export function launch(governor: Actor, committee: SigningKey[]) {
         },
         catalogue: 0n,
         rent: toNano('0.5'),
-        value: toNano('1'),
+        codes: await codesOfThisCheckout(),
     });
 }
 
-/** Joins as a provider with enough stake for one node. */
-export function join(owner: Actor, registry: Rules['insurance'], payout: Rules['insurance']) {
+/** Joins with enough stake for one node. */
+export function joinAsProvider(owner: Actor, registry: Address, payout: Address) {
     return joinMarket(owner, { registry, stake: toNano('60'), payout });
 }
 
-/** What a node says of itself when it is registered. */
-export interface NodeKeys {
-    receiptKey: Buffer;
-    encryptionKey: Buffer;
+/** What the demo's node says of itself when it is registered. */
+export interface NodeOffer {
+    receiptKey: Buffer; // Ed25519
+    encryptionKey: Buffer; // X25519
+    endpoint: string;
+    model: string; // catalogue id
+    rates: Rates;
 }
 
-export function register(
-    owner: Actor,
-    provider: Rules['insurance'],
-    { receiptKey, encryptionKey }: NodeKeys,
-    { endpoint, offers }: { endpoint: string; offers: Listing['offers'] },
-) {
-    const listing: Listing = {
+/** Registers the provider's next node. */
+export async function registerMachine(owner: Actor, provider: Address, offer: NodeOffer) {
+    const listing = {
         hardware: { gpuClass: 0, gpus: 1, vram: 24, model: 'Demo GPU' },
-        receiptKey: asNumber(receiptKey),
-        encryptionKey: asNumber(encryptionKey),
-        service: { region: 'local', uptime: 9900, endpoint },
-        offers,
+        receiptKey: asNumber(offer.receiptKey),
+        encryptionKey: asNumber(offer.encryptionKey),
+        service: { region: 'local', uptime: 9900, endpoint: offer.endpoint },
+        offers: [{ model: asNumber(modelHash(offer.model)), ...offer.rates }],
     };
-    return registerNode(owner, { provider, listing });
+    const { node: code } = await codesOfThisCheckout();
+    return registerNode(owner, { provider, code, listing });
 }
 
-/** Deploys the client's escrow with a deposit; the spend key may use half of it a day. */
+/** Deploys a client's escrow with a deposit; the spend key may use all of it in a day, half of it for one job. */
 export function deposit(client: Actor, spendKey: Buffer, amount: bigint) {
     return setUpEscrow(client, { deposit: amount, spendKey, jobLimit: amount / 2n, dayLimit: amount });
 }

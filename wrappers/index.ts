@@ -5,6 +5,7 @@ export * from './Node';
 export * from './Provider';
 export * from './Registry';
 export * from './actions';
+export * from './codes';
 export * from './keys';
 export * from './money';
 export * from './price';

@@ -52,15 +52,22 @@ function step(transaction: Transaction, names: Names): TraceStep {
     };
 }
 
+const NOT_RUN = {
+    'no-state': 'nobody there',
+    'bad-state': 'wrong state',
+    'no-gas': 'too little value to run',
+    suspended: 'suspended',
+};
+
 function outcomeOf({ description }: Transaction): string {
-    if (description.type !== 'generic' || description.computePhase.type !== 'vm') {
+    if (description.type !== 'generic') {
         return 'ok';
     }
-    const { computePhase, actionPhase } = description;
-    if (computePhase.exitCode > 1) {
-        return errorName(computePhase.exitCode);
+    if (description.computePhase.type === 'skipped') {
+        return description.bouncePhase ? NOT_RUN[description.computePhase.reason] : 'ok';
     }
-    if (!computePhase.success) {
+    const { computePhase, actionPhase } = description;
+    if (computePhase.exitCode > 1 || !computePhase.success) {
         return errorName(computePhase.exitCode);
     }
     return actionPhase && !actionPhase.success ? errorName(actionPhase.resultCode) : 'ok';
@@ -70,12 +77,15 @@ function outcomeOf({ description }: Transaction): string {
 export function messageName({ info, body, init }: Message): string {
     const slice = body.beginParse();
     if (info.type === 'external-in') {
-        const order = body.refs[0] === undefined ? undefined : firstWord(body.refs[0]);
+        const order = body.refs[0] && firstWord(body.refs[0]);
         return (order === undefined ? undefined : EXTERNAL_NAMES.get(order)) ?? 'external';
     }
     const opcode = slice.remainingBits >= 32 ? slice.loadUint(32) : undefined;
     if (opcode === BOUNCED) {
         return slice.remainingBits >= 32 ? `bounced ${opcodeName(slice.loadUint(32))}` : 'bounced transfer';
+    }
+    if (opcode === 0) {
+        return 'comment';
     }
     if (opcode === undefined) {
         return init ? 'deploy' : 'transfer';
@@ -87,9 +97,26 @@ function firstWord(cell: Cell): number | undefined {
     return cell.bits.length >= 32 ? cell.beginParse().loadUint(32) : undefined;
 }
 
-/** nanoTON as thousandths of a TON, for fees: `mTon(1_500_000n)` is `'1.500'`. */
+/** What the steps come to together; `fees` in nanoTON. */
+export function traceTotals(steps: readonly TraceStep[]): { transactions: number; gas: bigint; fees: bigint } {
+    const sum = (of: (step: TraceStep) => bigint) => steps.reduce((total, each) => total + of(each), 0n);
+    return { transactions: steps.length, gas: sum(({ gas }) => gas), fees: sum(({ fees }) => fees) };
+}
+
+/** The steps with every bigint as a decimal string, for JSON. Amounts in nanoTON. */
+export function traceRows(steps: readonly TraceStep[]) {
+    return steps.map(({ value, gas, fees, ...rest }) => ({
+        ...rest,
+        value: value === null ? null : value.toString(),
+        gas: gas.toString(),
+        fees: fees.toString(),
+    }));
+}
+
+/** nanoTON as thousandths of a TON, rounded up, for fees: `mTon(1_500_000n)` is `'1.500'`. */
 export function mTon(nano: bigint): string {
-    return (Number(nano) / 1e6).toFixed(3);
+    const micro = (nano + 999n) / 1000n;
+    return `${micro / 1000n}.${(micro % 1000n).toString().padStart(3, '0')}`;
 }
 
 /** Lines for a terminal, columns aligned. */
@@ -104,7 +131,7 @@ export function traceText(steps: readonly TraceStep[]): string {
     ]);
     const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), []);
     return rows
-        .map((row) => row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
+        .map((row) => row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '))
         .map((line) => line.trimEnd())
         .join('\n');
 }

@@ -148,6 +148,7 @@ export const refusalCodes = [
     'not_sealed', // the request does not open, or not under the committed key
     'too_large',
     'shutting_down',
+    'internal', // the worker failed; its log says more
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 export const refusal = z.object({ error: z.object({ code: z.enum(refusalCodes), message: z.string() }) });

@@ -108,10 +108,23 @@ describe('Channel: ClaimLast', () => {
         expect(await market().isGone(channel)).toBe(true);
     });
 
-    it('refuses a nanoTON below the minimum value', async () => {
-        const value = (await channel.getClaimValue()) - 1n;
+    it('takes the fees out of what the payout gets when its value buys little more than the gas', async () => {
+        const there = await market().balanceOf(channel);
 
-        await refused(errors.ErrLowValue, market().voucher(channel, 5n), market().payout, value);
+        const result = await last(market().voucher(channel, toNano('0.3')), market().payout, toNano('0.0025'));
+
+        expect(valueSent(result, channel, market().escrow)).toBe(there - toNano('0.3'));
+        expect(valueSent(result, channel, market().payout)).toBeLessThan(toNano('0.3'));
+        expect(await market().isGone(channel)).toBe(true);
+    });
+
+    it('changes nothing when what the payout sends and gets does not carry the fees', async () => {
+        const there = await market().balanceOf(channel);
+
+        await last(market().voucher(channel, 5n), market().payout, toNano('0.002'));
+
+        expect(await market().balanceOf(channel)).toBeGreaterThanOrEqual(there);
+        expect((await channel.getChannelState()).paid).toBe(0n);
     });
 
     it('refuses the client', async () => {
@@ -133,7 +146,7 @@ describe('Channel: ClaimLast', () => {
     });
 
     it('refuses an amount above what was paid without a signature', async () => {
-        expectRefused(await unsigned(1n), { to: channel.address, exitCode: errors.ErrMalformed });
+        expectRefused(await unsigned(1n), { to: channel.address, exitCode: 9 });
     });
 
     it('refuses a forged voucher', async () => {

@@ -57,16 +57,21 @@ describe('Channel: other messages', () => {
         expectRefused(await sends(comment), { to: channel.address, exitCode: 130 });
     });
 
-    it('takes a body shorter than an opcode for none: the value is a top-up', async () => {
-        const rise = -(await market().fallOf(channel, () => sends(beginCell().storeUint(5, 31).endCell())));
+    it('adds a transfer with an empty comment to the money of the job', async () => {
+        const rise = -(await market().fallOf(channel, () => sends(bodyOf(0))));
 
         expect(rise).toBeGreaterThan(toNano('0.499'));
+    });
+
+    it('refuses a body shorter than an opcode', async () => {
+        expectRefused(await sends(beginCell().storeUint(5, 31).endCell()), { to: channel.address, exitCode: 9 });
     });
 
     it('refuses a truncated Claim and a truncated ClaimLast', async () => {
         for (const name of ['Claim', 'ClaimLast']) {
             const body = bodyOf(opcodes[name], beginCell().storeUint(0, 95).endCell());
-            expectRefused(await sends(body), { to: channel.address, exitCode: 9 });
+            const result = await market().send(market().payout, channel, { value: toNano('0.5'), body });
+            expectRefused(result, { to: channel.address, exitCode: 9 });
         }
     });
 

@@ -125,14 +125,6 @@ describe('Escrow: JobOrder', () => {
         expect(await refundAt()).toBe(job.end);
     });
 
-    it('refuses when no channel code is set', async () => {
-        const fresh = await Market.deploy({ setUp: false });
-        await fresh.setUp({ channelCode: null, deposit: toNano('10'), value: toNano('11') });
-        const body = signedOrder(jobOrderCell({ ...(await fresh.head()), job, action: 'leave' }), spendKey);
-
-        await expectNotAccepted(fresh, () => fresh.carry(body), errors.ErrWrongCode);
-    });
-
     it('refuses no key, a wrong key, network, escrow, seqno and time, as for any order', async () => {
         await refused(errors.ErrBadSignature, 'leave', { key: otherKey });
         await refused(errors.ErrWrongNetwork, 'leave', { network: -3 });

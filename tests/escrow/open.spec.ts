@@ -164,7 +164,7 @@ describe('Escrow: Open', () => {
 
     it('refuses before any channel code was set', async () => {
         const fresh = await Market.deploy({ setUp: false });
-        await fresh.setUp({ channelCode: null });
+        await fresh.setUp({ channelCode: null, spendKey: Buffer.alloc(32) });
 
         const result = await fresh.escrow.sendOpen(fresh.owner.getSender(), {
             value: toNano('2'),
@@ -189,7 +189,7 @@ describe('Escrow: Open', () => {
         for (const [seqno, count] of [1, 2, 3, 4].entries()) {
             const result = await open(Array<NewJob>(count).fill(market().newJob()), { seqno });
             expect(gasOf(transactionsOn(result, market().escrow.address))).toBeLessThanOrEqual(
-                gas.GasOpenOrder + count * gas.GasOpenJob,
+                (count + 1) * gas.GasOpenJob,
             );
         }
     });

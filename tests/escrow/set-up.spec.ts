@@ -154,6 +154,14 @@ describe('Escrow: SetUp', () => {
         expect(body.beginParse().skip(32).loadUint(64)).toBe(77);
     });
 
+    it('refuses a spend key before any channel code was set', async () => {
+        const fresh = await Market.deploy({ setUp: false });
+
+        const result = await fresh.setUp({ channelCode: null });
+
+        expectRefused(result, { to: fresh.escrow.address, exitCode: errors.ErrWrongCode });
+    });
+
     it('stays within its gas ceiling, deploying or not', async () => {
         const fresh = await Market.deploy({ setUp: false });
 

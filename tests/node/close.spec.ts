@@ -34,7 +34,7 @@ describe('Node: StopNode', () => {
 
         const result = await changeNode(market, nodeChanges.offers([]));
 
-        expectRefused(result, { to: market.node.address, exitCode: errors.ErrWrongState! });
+        expectRefused(result, { to: market.node.address, exitCode: errors.ErrWrongState });
     });
 });
 
@@ -48,7 +48,7 @@ describe('Node: ClearNode', () => {
 
         const result = await expectConserved(blockchain, () => node.sendClear(stranger.getSender(), { value: VALUE }));
 
-        expectRefused(early, { to: node.address, exitCode: errors.ErrTooEarly! });
+        expectRefused(early, { to: node.address, exitCode: errors.ErrTooEarly });
         expect((await blockchain.getContract(node.address)).balance).toBe(0n);
         expect((await blockchain.getContract(node.address)).accountState).toBeUndefined();
         expect((await owner.getBalance()) - before).toBeGreaterThan(toNano('0.02'));
@@ -63,7 +63,7 @@ describe('Node: ClearNode', () => {
         const below = await node.sendClear(stranger.getSender(), { value: value - 1n });
         await node.sendClear(stranger.getSender(), { value });
 
-        expectRefused(below, { to: node.address, exitCode: errors.ErrLowValue! });
+        expectRefused(below, { to: node.address, exitCode: errors.ErrLowValue });
         expect((await blockchain.getContract(node.address)).balance).toBe(0n);
     });
 
@@ -72,7 +72,7 @@ describe('Node: ClearNode', () => {
 
         const result = await node.sendClear(stranger.getSender(), { value: VALUE });
 
-        expectRefused(result, { to: node.address, exitCode: errors.ErrWrongState! });
+        expectRefused(result, { to: node.address, exitCode: errors.ErrWrongState });
     });
 
     it('leaves an address that no one can start again', async () => {
@@ -86,7 +86,7 @@ describe('Node: ClearNode', () => {
         const change = await changeNode(market, nodeChanges.offers([]));
 
         expect((await node.getNodeState()).state).toBe(nodeStates.new);
-        expectRefused(change, { to: node.address, exitCode: errors.ErrWrongState! });
+        expectRefused(change, { to: node.address, exitCode: errors.ErrWrongState });
         expect((await provider.getProviderState()).nextNumber).toBe(1n);
         expect(change.transactions).toHaveTransaction({ from: provider.address, to: owner.address });
     });

@@ -62,8 +62,8 @@ describe('Node: SetKeys', () => {
         await rotate(market, 'second', { oldEndsAt: now });
         await rotate(market, 'third', { oldEndsAt: now + 90 * DAY });
 
-        expectRefused(past, { to: market.node.address, exitCode: errors.ErrWrongKeyEnd! });
-        expectRefused(far, { to: market.node.address, exitCode: errors.ErrWrongKeyEnd! });
+        expectRefused(past, { to: market.node.address, exitCode: errors.ErrWrongKeyEnd });
+        expectRefused(far, { to: market.node.address, exitCode: errors.ErrWrongKeyEnd });
         expect((await market.node.getNodeState()).receiptKey).toBe(keyOf('third'));
     });
 
@@ -73,13 +73,13 @@ describe('Node: SetKeys', () => {
             await rotate(market, name);
         }
         const start = market.blockchain.now!;
-        market.blockchain.now! = start + EVIDENCE - 1;
+        market.blockchain.now = start + EVIDENCE - 1;
 
         const early = await rotate(market, 'fifth');
-        market.blockchain.now! = start + EVIDENCE;
+        market.blockchain.now = start + EVIDENCE;
         await rotate(market, 'fifth');
 
-        expectRefused(early, { to: market.node.address, exitCode: errors.ErrNoSlot! });
+        expectRefused(early, { to: market.node.address, exitCode: errors.ErrNoSlot });
         expect((await market.node.getNodeState()).receiptKey).toBe(keyOf('fifth'));
     });
 
@@ -89,7 +89,7 @@ describe('Node: SetKeys', () => {
 
         const result = await rotate(market, 'receipt');
 
-        expectRefused(result, { to: market.node.address, exitCode: errors.ErrKeyUsed! });
+        expectRefused(result, { to: market.node.address, exitCode: errors.ErrKeyUsed });
     });
 
     it('refuses a weak receipt key and an encryption key of 0', async () => {
@@ -101,7 +101,7 @@ describe('Node: SetKeys', () => {
             { receiptKey: keyOf('second'), encryptionKey: 0n },
         ]) {
             const result = await changeNode(market, nodeChanges.keys({ ...keys, oldEndsAt }));
-            expectRefused(result, { to: market.node.address, exitCode: errors.ErrWeakKey! });
+            expectRefused(result, { to: market.node.address, exitCode: errors.ErrWeakKey });
         }
     });
 });
@@ -126,7 +126,7 @@ describe('Node: EndKey', () => {
         const next = await rotate(market, 'fifth');
 
         expect((await market.node.getNodeState()).receiptKey).toBe(0n);
-        expectRefused(next, { to: market.node.address, exitCode: errors.ErrNoSlot! });
+        expectRefused(next, { to: market.node.address, exitCode: errors.ErrNoSlot });
     });
 
     it('lets a new key follow without using a slot for the missing one', async () => {
@@ -154,7 +154,7 @@ describe('Node: EndKey', () => {
             endsAt: BigInt(revokedAt),
             freeAt: BigInt(revokedAt + EVIDENCE),
         });
-        expectRefused(again, { to: node.address, exitCode: errors.ErrUnknownKey! });
+        expectRefused(again, { to: node.address, exitCode: errors.ErrUnknownKey });
     });
 
     it('refuses a key that is not the node’s, and key 0', async () => {
@@ -164,7 +164,7 @@ describe('Node: EndKey', () => {
         const unknown = await revoke(market, 'never');
         const none = await changeNode(market, nodeChanges.endKey(0n));
 
-        expectRefused(unknown, { to: market.node.address, exitCode: errors.ErrUnknownKey! });
-        expectRefused(none, { to: market.node.address, exitCode: errors.ErrUnknownKey! });
+        expectRefused(unknown, { to: market.node.address, exitCode: errors.ErrUnknownKey });
+        expectRefused(none, { to: market.node.address, exitCode: errors.ErrUnknownKey });
     });
 });

@@ -20,7 +20,7 @@ const SERVICE = listingWith().service;
 
 function offers(count: number) {
     return Array.from({ length: count }, (_, index) => ({
-        ...listingWith().offers[0]!,
+        ...listingWith().offers[0],
         model: modelOf(`model ${index}`),
     }));
 }
@@ -60,17 +60,17 @@ describe('Node: StartNode', () => {
         const market = await joinedMarket();
         const one = 1n << 248n;
         const cases: [Cell, number][] = [
-            [listingCell(listingWith({ receiptKey: 0n })), errors.ErrWeakKey!],
-            [listingCell(listingWith({ receiptKey: one })), errors.ErrWeakKey!],
-            [listingCell(listingWith({ receiptKey: one | 0x80n })), errors.ErrWeakKey!],
-            [listingCell(listingWith({ encryptionKey: 0n })), errors.ErrWeakKey!],
-            [listingCell(listingWith({ offers: offers(9) })), errors.ErrWrongOffers!],
-            [listingCell(listingWith({ service: { ...SERVICE, endpoint: '' } })), errors.ErrWrongService!],
+            [listingCell(listingWith({ receiptKey: 0n })), errors.ErrWeakKey],
+            [listingCell(listingWith({ receiptKey: one })), errors.ErrWeakKey],
+            [listingCell(listingWith({ receiptKey: one | 0x80n })), errors.ErrWeakKey],
+            [listingCell(listingWith({ encryptionKey: 0n })), errors.ErrWeakKey],
+            [listingCell(listingWith({ offers: offers(9) })), errors.ErrWrongOffers],
+            [listingCell(listingWith({ service: { ...SERVICE, endpoint: '' } })), errors.ErrWrongService],
             [
                 listingCell(
                     listingWith({ attestation: { tier: 'tdx', certificate: 1n, expiresAt: market.blockchain.now! } }),
                 ),
-                errors.ErrWrongAttestation!,
+                errors.ErrWrongAttestation,
             ],
         ];
 
@@ -89,26 +89,26 @@ describe('Node: StartNode', () => {
         );
         const home = beginCell().storeAddress(owner.address);
         const full = [
-            bodies[0]!
+            bodies[0]
                 .storeUint(0, 64 + 16 + 1)
                 .storeAddress(owner.address)
                 .storeBuilder(home)
                 .storeUint(0, 16),
-            bodies[1]!
+            bodies[1]
                 .storeUint(0, 1 + 32)
                 .storeAddress(owner.address)
                 .storeRef(Cell.EMPTY),
-            bodies[2]!
+            bodies[2]
                 .storeUint(0, 64 + 16 + 1 + 64 + 16 + 64)
                 .storeAddress(owner.address)
                 .storeRef(Cell.EMPTY),
-            bodies[3]!.storeUint(0, 1 + 32 + 32).storeAddress(owner.address),
+            bodies[3].storeUint(0, 1 + 32 + 32).storeAddress(owner.address),
         ];
-        full[0]!.storeAddress(owner.address).storeRef(Cell.EMPTY);
+        full[0].storeAddress(owner.address).storeRef(Cell.EMPTY);
 
         for (const body of full) {
             const result = await stranger.send({ to: node.address, value: VALUE, body: body.endCell() });
-            expectRefused(result, { to: node.address, exitCode: errors.ErrNotProvider! });
+            expectRefused(result, { to: node.address, exitCode: errors.ErrNotProvider });
         }
     });
 
@@ -150,7 +150,7 @@ describe('Node: offers', () => {
 
         for (const change of cases) {
             const result = await changeNode(market, change);
-            expectRefused(result, { to: market.node.address, exitCode: errors.ErrWrongOffers! });
+            expectRefused(result, { to: market.node.address, exitCode: errors.ErrWrongOffers });
         }
     });
 });
@@ -180,7 +180,7 @@ describe('Node: service', () => {
 
         for (const cell of cases) {
             const result = await changeNode(market, setService(cell));
-            expectRefused(result, { to: market.node.address, exitCode: errors.ErrWrongService! });
+            expectRefused(result, { to: market.node.address, exitCode: errors.ErrWrongService });
         }
     });
 });
@@ -219,7 +219,7 @@ describe('Node: attestation', () => {
 
         for (const change of [raw(3, now! + 1), raw(2, now!)]) {
             const result = await changeNode(market, change);
-            expectRefused(result, { to: market.node.address, exitCode: errors.ErrWrongAttestation! });
+            expectRefused(result, { to: market.node.address, exitCode: errors.ErrWrongAttestation });
         }
         await changeNode(market, raw(2, now! + 1));
 
@@ -231,8 +231,8 @@ describe('Node: changes it does not know', () => {
     it('refuses an unknown one, hardware by way of ChangeNode, and an empty one', async () => {
         const market = await nodeMarket();
         const cases: [Cell, number][] = [
-            [beginCell().storeUint(0xc0c00399, 32).endCell(), errors.ErrUnknownChange!],
-            [nodeChanges.hardware(listingWith().hardware), errors.ErrUnknownChange!],
+            [beginCell().storeUint(0xc0c00399, 32).endCell(), errors.ErrUnknownChange],
+            [nodeChanges.hardware(listingWith().hardware), errors.ErrUnknownChange],
             [Cell.EMPTY, 9],
         ];
 

@@ -17,7 +17,7 @@ describe('Provider: SetOperator', () => {
         await registerNode(market, { by: stranger });
         const { result } = await registerNode(market, { by: operator });
 
-        expectRefused(result, { to: provider.address, exitCode: errors.ErrNotOperator! });
+        expectRefused(result, { to: provider.address, exitCode: errors.ErrNotOperator });
         expect((await provider.getProviderState()).nodes).toBe(1n);
         await expectSolvent(market);
     });
@@ -30,7 +30,7 @@ describe('Provider: SetOperator', () => {
         const { result } = await registerNode(market, { by: operator });
         await registerNode(market);
 
-        expectRefused(result, { to: provider.address, exitCode: errors.ErrNotOperator! });
+        expectRefused(result, { to: provider.address, exitCode: errors.ErrNotOperator });
         expect((await provider.getProviderState()).nodes).toBe(1n);
     });
 
@@ -42,8 +42,8 @@ describe('Provider: SetOperator', () => {
         const other = await provider.sendSetOperator(operator.getSender(), { value, operator: null });
         const below = await provider.sendSetOperator(owner.getSender(), { value: value - 1n, operator: null });
 
-        expectRefused(other, { to: provider.address, exitCode: errors.ErrNotOwner! });
-        expectRefused(below, { to: provider.address, exitCode: errors.ErrLowValue! });
+        expectRefused(other, { to: provider.address, exitCode: errors.ErrNotOwner });
+        expectRefused(below, { to: provider.address, exitCode: errors.ErrLowValue });
     });
 });
 
@@ -89,7 +89,7 @@ describe('Provider: SetPayout', () => {
 
         const result = await provider.sendSetPayout(operator.getSender(), { value: VALUE, payout: operator.address });
 
-        expectRefused(result, { to: provider.address, exitCode: errors.ErrNotOwner! });
+        expectRefused(result, { to: provider.address, exitCode: errors.ErrNotOwner });
     });
 });
 
@@ -114,7 +114,7 @@ describe('Provider: before it has joined', () => {
         await expectConserved(blockchain, () => provider.sendWithdrawSurplus(via, { value: VALUE }));
 
         for (const result of refused) {
-            expectRefused(result, { to: provider.address, exitCode: errors.ErrWrongState! });
+            expectRefused(result, { to: provider.address, exitCode: errors.ErrWrongState });
         }
         expect((await provider.getProviderState()).surplus).toBe(0n);
     });

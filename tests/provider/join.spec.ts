@@ -64,7 +64,7 @@ describe('Provider: Join', () => {
         const exact = await join(market, { value });
 
         const [tx] = transactionsOn(below.result, below.provider.address);
-        expect(tx!.description).toMatchObject({ computePhase: { exitCode: errors.ErrLowValue! } });
+        expect(tx.description).toMatchObject({ computePhase: { exitCode: errors.ErrLowValue } });
         expect(below.spent).toBeLessThan(toNano('0.05'));
         expect((await exact.provider.getProviderState()).rulesVersion).toBe(1n);
     });
@@ -76,7 +76,7 @@ describe('Provider: Join', () => {
         const { provider, result, spent } = await join(await launchMarket(), { stake });
 
         if (version === 0n) {
-            expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrLowStake! });
+            expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrLowStake });
             expect(spent).toBeLessThan(toNano('0.06'));
         } else {
             expect((await provider.getProviderState()).rulesVersion).toBe(version);
@@ -89,7 +89,7 @@ describe('Provider: Join', () => {
 
         const { provider, result, spent } = await join(market);
 
-        expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrPaused! });
+        expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrPaused });
         expect((await market.blockchain.getContract(provider.address)).balance).toBe(0n);
         expect(spent).toBeLessThan(toNano('0.06'));
     });
@@ -115,7 +115,7 @@ describe('Provider: Join', () => {
 
         const { provider, result, spent } = await join(market, { codeVersion: 1 });
 
-        expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrNotProvider! });
+        expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrNotProvider });
         expect(spent).toBeLessThan(toNano('0.06'));
     });
 
@@ -125,8 +125,8 @@ describe('Provider: Join', () => {
         const stranger = await join(market, { by: market.stranger });
         const again = await join(market);
 
-        expectRefused(stranger.result, { to: market.provider.address, exitCode: errors.ErrNotOwner! });
-        expectRefused(again.result, { to: market.provider.address, exitCode: errors.ErrWrongState! });
+        expectRefused(stranger.result, { to: market.provider.address, exitCode: errors.ErrNotOwner });
+        expectRefused(again.result, { to: market.provider.address, exitCode: errors.ErrWrongState });
     });
 
     it('survives a stranger who deployed the account first', async () => {
@@ -197,8 +197,8 @@ describe('Provider: Adopt', () => {
         const byOperator = await provider.sendAdopt(operator.getSender(), { value });
         const below = await provider.sendAdopt(owner.getSender(), { value: value - 1n });
 
-        expectRefused(byOperator, { to: provider.address, exitCode: errors.ErrNotOwner! });
-        expectRefused(below, { to: provider.address, exitCode: errors.ErrLowValue! });
+        expectRefused(byOperator, { to: provider.address, exitCode: errors.ErrNotOwner });
+        expectRefused(below, { to: provider.address, exitCode: errors.ErrLowValue });
     });
 
     it('takes rules from nobody but the Registry', async () => {
@@ -208,7 +208,7 @@ describe('Provider: Adopt', () => {
 
         const result = await stranger.send({ to: provider.address, value: VALUE, body });
 
-        expectRefused(result, { to: provider.address, exitCode: errors.ErrNotRegistry! });
+        expectRefused(result, { to: provider.address, exitCode: errors.ErrNotRegistry });
     });
 
     it('serves another owner as before while one joins', async () => {

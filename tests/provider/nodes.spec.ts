@@ -1,7 +1,7 @@
 import { beginCell, Cell, toNano } from '@ton/core';
 import { SandboxContract } from '@ton/sandbox';
 
-import { listingCell, Node, nodeChanges, nodeStates } from '../../wrappers/Node';
+import { listingCell, nodeChanges, nodeStates } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
 import { Provider } from '../../wrappers/Provider';
 import { registryChanges } from '../../wrappers/Registry';
@@ -90,7 +90,7 @@ describe('Provider: RegisterNode', () => {
         const exact = await registerNode(market, { value });
 
         expect(named - value).toBeLessThan(NAMED_TOO_MUCH);
-        expectRefused(below.result, { to: provider.address, exitCode: errors.ErrLowValue! });
+        expectRefused(below.result, { to: provider.address, exitCode: errors.ErrLowValue });
         expect((await exact.node.getNodeState()).state).toBe(nodeStates.open);
     });
 
@@ -102,7 +102,7 @@ describe('Provider: RegisterNode', () => {
         const { result } = await registerNode(market, { listing: over });
         await registerNode(market, { listing: listingWith({ hardware: { ...HARDWARE, gpus: covered } }) });
 
-        expectRefused(result, { to: market.provider.address, exitCode: errors.ErrLowStake! });
+        expectRefused(result, { to: market.provider.address, exitCode: errors.ErrLowStake });
         expect(await totalsOf(market.provider)).toMatchObject({ gpus: BigInt(covered) });
     });
 
@@ -115,7 +115,7 @@ describe('Provider: RegisterNode', () => {
             { ...HARDWARE, gpus: 0 },
         ]) {
             const { result } = await registerNode(market, { listing: listingWith({ hardware }), value: VALUE });
-            expectRefused(result, { to: market.provider.address, exitCode: errors.ErrWrongClass! });
+            expectRefused(result, { to: market.provider.address, exitCode: errors.ErrWrongClass });
         }
     });
 
@@ -125,7 +125,7 @@ describe('Provider: RegisterNode', () => {
 
         const result = await market.provider.sendRegisterNode(market.owner.getSender(), body);
 
-        expectRefused(result, { to: market.provider.address, exitCode: errors.ErrWrongCode! });
+        expectRefused(result, { to: market.provider.address, exitCode: errors.ErrWrongCode });
     });
 
     it('refuses anyone but owner and operator', async () => {
@@ -133,7 +133,7 @@ describe('Provider: RegisterNode', () => {
 
         const { result } = await registerNode(market, { by: market.stranger });
 
-        expectRefused(result, { to: market.provider.address, exitCode: errors.ErrNotOperator! });
+        expectRefused(result, { to: market.provider.address, exitCode: errors.ErrNotOperator });
     });
 
     it.each([
@@ -145,7 +145,7 @@ describe('Provider: RegisterNode', () => {
 
         const { node, result } = await registerNode(market, { by, listing: listingWith({ receiptKey: 0n }) });
 
-        expectRefused(result, { to: node.address, exitCode: errors.ErrWeakKey! });
+        expectRefused(result, { to: node.address, exitCode: errors.ErrWeakKey });
         expect(result.transactions).toHaveTransaction({ from: market.provider.address, to: by.address, success: true });
         expect(await totalsOf(market.provider)).toEqual({ nodes: 0n, gpus: 0n, shares: 0n });
         await expectSolvent(market);
@@ -166,7 +166,7 @@ describe('Provider: RegisterNode', () => {
 
         const { node, result } = await registerNode(market);
 
-        expect(result.transactions).toHaveTransaction({ to: market.registry.address, exitCode: errors.ErrPaused! });
+        expect(result.transactions).toHaveTransaction({ to: market.registry.address, exitCode: errors.ErrPaused });
         expect(await totalsOf(market.provider)).toEqual({ nodes: 0n, gpus: 0n, shares: 0n });
         expect(await node.getNodeState()).toMatchObject({
             state: nodeStates.closed,
@@ -204,7 +204,7 @@ describe('Provider: RegisterNode', () => {
         const { result } = await registerNode(market);
         const changed = await changeNode(market, nodeChanges.offers([]));
 
-        expectRefused(result, { to: provider.address, exitCode: errors.ErrWrongCode! });
+        expectRefused(result, { to: provider.address, exitCode: errors.ErrWrongCode });
         expect(changed.externals.length).toBe(1);
     });
 });
@@ -223,7 +223,7 @@ describe('Provider: ChangeNode', () => {
         const below = await provider.sendChangeNode(owner.getSender(), { value: value - 1n, number: 0, change });
         const exact = await provider.sendChangeNode(owner.getSender(), { value, number: 0, change });
 
-        expectRefused(below, { to: provider.address, exitCode: errors.ErrLowValue! });
+        expectRefused(below, { to: provider.address, exitCode: errors.ErrLowValue });
         expect(exact.externals.length).toBe(1);
     });
 
@@ -244,8 +244,8 @@ describe('Provider: ChangeNode', () => {
         const stranger = await changeNode(market, nodeChanges.offers([]), { by: market.stranger });
         const version = await changeNode(market, nodeChanges.offers([]), { codeVersion: 1 });
 
-        expectRefused(stranger, { to: market.provider.address, exitCode: errors.ErrNotOperator! });
-        expectRefused(version, { to: market.provider.address, exitCode: errors.ErrUnknownVersion! });
+        expectRefused(stranger, { to: market.provider.address, exitCode: errors.ErrNotOperator });
+        expectRefused(version, { to: market.provider.address, exitCode: errors.ErrUnknownVersion });
     });
 });
 
@@ -272,7 +272,7 @@ describe('Provider: ReplaceHardware', () => {
         const over = await replace(market, 6);
         await replace(market, 5);
 
-        expectRefused(over, { to: market.provider.address, exitCode: errors.ErrLowStake! });
+        expectRefused(over, { to: market.provider.address, exitCode: errors.ErrLowStake });
         expect(await totalsOf(market.provider)).toMatchObject({ shares: 5n * RATE });
     });
 
@@ -296,7 +296,7 @@ describe('Provider: ReplaceHardware', () => {
 
         for (const lie of [{ share: 0n }, { share: 40n * RATE }, { oldGpus: 0 }, { oldGpus: 3 }]) {
             const result = await replace(market, 3, lie);
-            expectRefused(result, { to: market.node.address, exitCode: errors.ErrWrongShare! });
+            expectRefused(result, { to: market.node.address, exitCode: errors.ErrWrongShare });
         }
 
         expect(await totalsOf(market.provider)).toEqual({ nodes: 1n, gpus: 2n, shares: 2n * RATE });
@@ -328,7 +328,7 @@ describe('Provider: ReplaceHardware', () => {
         const below = await replace(market, 4, { value: value - 1n });
         const exact = await replace(market, 4, { value });
 
-        expectRefused(below, { to: market.provider.address, exitCode: errors.ErrLowValue! });
+        expectRefused(below, { to: market.provider.address, exitCode: errors.ErrLowValue });
         expect(exact.externals.length).toBe(1);
     });
 });
@@ -363,7 +363,7 @@ describe('Provider: CloseNode', () => {
 
         const again = await close(market);
 
-        expectRefused(again, { to: market.node.address, exitCode: errors.ErrWrongState! });
+        expectRefused(again, { to: market.node.address, exitCode: errors.ErrWrongState });
         expect(await totalsOf(market.provider)).toEqual({ nodes: 1n, gpus: 2n, shares: 2n * RATE });
     });
 
@@ -374,7 +374,7 @@ describe('Provider: CloseNode', () => {
         const below = await close(market, { value: value - 1n });
         const exact = await close(market, { value });
 
-        expectRefused(below, { to: market.provider.address, exitCode: errors.ErrLowValue! });
+        expectRefused(below, { to: market.provider.address, exitCode: errors.ErrLowValue });
         expect(exact.externals.length).toBe(1);
     });
 
@@ -384,7 +384,7 @@ describe('Provider: CloseNode', () => {
         const stranger = await close(market, { by: market.stranger });
         const missing = await close(market, { number: 5 });
 
-        expectRefused(stranger, { to: market.provider.address, exitCode: errors.ErrNotOperator! });
+        expectRefused(stranger, { to: market.provider.address, exitCode: errors.ErrNotOperator });
         expect(missing.transactions).toHaveTransaction({ from: market.provider.address, to: market.owner.address });
         expect(await totalsOf(market.provider)).toMatchObject({ nodes: 1n });
     });
@@ -407,7 +407,7 @@ describe('Provider: ShareFreed', () => {
 
         const result = await market.stranger.send({ to: market.provider.address, value: VALUE, body });
 
-        expectRefused(result, { to: market.provider.address, exitCode: errors.ErrNotNode! });
+        expectRefused(result, { to: market.provider.address, exitCode: errors.ErrNotNode });
         expect(await totalsOf(other)).toEqual({ nodes: 0n, gpus: 0n, shares: 0n });
     });
 });

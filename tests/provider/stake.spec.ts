@@ -24,7 +24,7 @@ async function unbond(market: JoinedMarket, amount: bigint) {
     const { blockchain, provider, owner } = market;
     const value = (await provider.getValuesOf(0n, 0n)).stakeStep;
     const result = await expectConserved(blockchain, () => provider.sendUnbond(owner.getSender(), { value, amount }));
-    if (exitCodeOf(transactionsOn(result, provider.address)[0]!) === 0) {
+    if (exitCodeOf(transactionsOn(result, provider.address)[0]) === 0) {
         await expectSolvent(market);
     }
     return result;
@@ -54,8 +54,8 @@ describe('Provider: AddStake', () => {
         const below = await provider.sendAddStake(stranger.getSender(), { value: value - 1n, amount: toNano('5') });
         const nothing = await provider.sendAddStake(stranger.getSender(), { value, amount: 0n });
 
-        expectRefused(below, { to: provider.address, exitCode: errors.ErrLowValue! });
-        expectRefused(nothing, { to: provider.address, exitCode: errors.ErrWrongAmount! });
+        expectRefused(below, { to: provider.address, exitCode: errors.ErrLowValue });
+        expectRefused(nothing, { to: provider.address, exitCode: errors.ErrWrongAmount });
     });
 });
 
@@ -76,7 +76,7 @@ describe('Provider: Unbond', () => {
         const refused = await unbond(market, toNano('50') + 1n);
         await unbond(market, STAKE);
 
-        expectRefused(refused, { to: market.provider.address, exitCode: errors.ErrLowStake! });
+        expectRefused(refused, { to: market.provider.address, exitCode: errors.ErrLowStake });
         expect((await market.provider.getProviderState()).stake).toBe(0n);
     });
 
@@ -89,8 +89,8 @@ describe('Provider: Unbond', () => {
         const all = await unbond(market, STAKE);
         await unbond(market, free);
 
-        expectRefused(refused, { to: market.provider.address, exitCode: errors.ErrLowStake! });
-        expectRefused(all, { to: market.provider.address, exitCode: errors.ErrLowStake! });
+        expectRefused(refused, { to: market.provider.address, exitCode: errors.ErrLowStake });
+        expectRefused(all, { to: market.provider.address, exitCode: errors.ErrLowStake });
         expect((await market.provider.getProviderState()).unbonding).toBe(free);
     });
 
@@ -100,8 +100,8 @@ describe('Provider: Unbond', () => {
         const more = await unbond(market, STAKE + 1n);
         const nothing = await unbond(market, 0n);
 
-        expectRefused(more, { to: market.provider.address, exitCode: errors.ErrLowStake! });
-        expectRefused(nothing, { to: market.provider.address, exitCode: errors.ErrWrongAmount! });
+        expectRefused(more, { to: market.provider.address, exitCode: errors.ErrLowStake });
+        expectRefused(nothing, { to: market.provider.address, exitCode: errors.ErrWrongAmount });
     });
 
     it('uses four slots, each with its own time, and refuses a fifth', async () => {
@@ -114,13 +114,13 @@ describe('Provider: Unbond', () => {
         const fifth = await unbond(market, toNano('1'));
 
         const slots = await Promise.all([0n, 1n, 2n, 3n].map((slot) => market.provider.getStakeSlot(slot)));
-        expect(slots.map(({ unlockAt }) => Number(unlockAt - slots[0]!.unlockAt))).toEqual([
+        expect(slots.map(({ unlockAt }) => Number(unlockAt - slots[0].unlockAt))).toEqual([
             0,
             HOUR,
             2 * HOUR,
             3 * HOUR,
         ]);
-        expectRefused(fifth, { to: market.provider.address, exitCode: errors.ErrNoSlot! });
+        expectRefused(fifth, { to: market.provider.address, exitCode: errors.ErrNoSlot });
     });
 
     it('is the owner’s alone', async () => {
@@ -136,7 +136,7 @@ describe('Provider: Unbond', () => {
                 await provider.sendWithdrawSurplus(wallet.getSender(), { value }),
             ];
             for (const result of refused) {
-                expectRefused(result, { to: provider.address, exitCode: errors.ErrNotOwner! });
+                expectRefused(result, { to: provider.address, exitCode: errors.ErrNotOwner });
             }
         }
     });
@@ -156,10 +156,10 @@ describe('Provider: WithdrawStake', () => {
             provider.sendWithdrawStake(owner.getSender(), { value, slot: 0 }),
         );
 
-        expectRefused(early, { to: provider.address, exitCode: errors.ErrTooEarly! });
+        expectRefused(early, { to: provider.address, exitCode: errors.ErrTooEarly });
         const [paid] = transactionsOn(result, owner.address, provider.address);
-        expect(paid!.inMessage!.info).toMatchObject({ type: 'internal' });
-        expect(drawnFrom(transactionsOn(result, provider.address)[0]!)).toBeGreaterThan(toNano('49.9'));
+        expect(paid.inMessage!.info).toMatchObject({ type: 'internal' });
+        expect(drawnFrom(transactionsOn(result, provider.address)[0])).toBeGreaterThan(toNano('49.9'));
         expect((await provider.getProviderState()).unbonding).toBe(0n);
         await expectSolvent(market);
     });
@@ -174,8 +174,8 @@ describe('Provider: WithdrawStake', () => {
         const again = await provider.sendWithdrawStake(owner.getSender(), { value: toNano('1'), slot: 0 });
         const beyond = await provider.sendWithdrawStake(owner.getSender(), { value: toNano('1'), slot: 4 });
 
-        expectRefused(again, { to: provider.address, exitCode: errors.ErrEmptySlot! });
-        expectRefused(beyond, { to: provider.address, exitCode: errors.ErrEmptySlot! });
+        expectRefused(again, { to: provider.address, exitCode: errors.ErrEmptySlot });
+        expectRefused(beyond, { to: provider.address, exitCode: errors.ErrEmptySlot });
     });
 
     it('frees the slot for another time', async () => {
@@ -204,7 +204,7 @@ describe('Provider: CancelUnbonding', () => {
         const again = await provider.sendCancelUnbonding(owner.getSender(), { value, slot: 0 });
 
         expect(await provider.getProviderState()).toMatchObject({ stake: STAKE, unbonding: 0n });
-        expectRefused(again, { to: provider.address, exitCode: errors.ErrEmptySlot! });
+        expectRefused(again, { to: provider.address, exitCode: errors.ErrEmptySlot });
         await expectSolvent(market);
     });
 });
@@ -249,8 +249,8 @@ describe('Provider: rent', () => {
         const exact = await provider.sendUnbond(owner.getSender(), { value: after, amount: 1n });
 
         expect(after).toBeGreaterThan(before);
-        expectRefused(below, { to: provider.address, exitCode: errors.ErrLowValue! });
-        expect(exitCodeOf(transactionsOn(exact, provider.address)[0]!)).toBe(0);
+        expectRefused(below, { to: provider.address, exitCode: errors.ErrLowValue });
+        expect(exitCodeOf(transactionsOn(exact, provider.address)[0])).toBe(0);
         await expectSolvent(market);
     });
 

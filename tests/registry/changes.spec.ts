@@ -33,7 +33,7 @@ describe('Registry: changes that wait', () => {
         await propose(market, change);
         blockchain.now! += CHANGE_DELAY - 1;
         const early = await registry.sendExecuteChange(stranger.getSender(), { value: VALUE });
-        expectRefused(early, { to: registry.address, exitCode: errors.ErrTooEarly! });
+        expectRefused(early, { to: registry.address, exitCode: errors.ErrTooEarly });
         expect(parseRules(await registry.getRules())).toMatchObject({ version: 1, unbonding: 336 * HOUR });
         blockchain.now! += 1;
         await registry.sendExecuteChange(stranger.getSender(), { value: VALUE });
@@ -49,7 +49,7 @@ describe('Registry: changes that wait', () => {
 
         const result = await propose(market, tooShort);
 
-        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongWindows! });
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongWindows });
     });
 
     it('takes one change at a time', async () => {
@@ -59,7 +59,7 @@ describe('Registry: changes that wait', () => {
 
         const result = await propose(market, registryChanges.committee(committeeOf(6, 4)));
 
-        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongState! });
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongState });
     });
 
     it('drops a change when the governor cancels it', async () => {
@@ -73,9 +73,9 @@ describe('Registry: changes that wait', () => {
         blockchain.now! += CHANGE_DELAY;
         const executed = await registry.sendExecuteChange(stranger.getSender(), { value: VALUE });
 
-        expectRefused(refused, { to: registry.address, exitCode: errors.ErrNotGovernor! });
-        expectRefused(again, { to: registry.address, exitCode: errors.ErrWrongState! });
-        expectRefused(executed, { to: registry.address, exitCode: errors.ErrWrongState! });
+        expectRefused(refused, { to: registry.address, exitCode: errors.ErrNotGovernor });
+        expectRefused(again, { to: registry.address, exitCode: errors.ErrWrongState });
+        expectRefused(executed, { to: registry.address, exitCode: errors.ErrWrongState });
         expect(parseCommittee(await registry.getCommittee()).keys.length).toBe(3);
     });
 
@@ -86,7 +86,7 @@ describe('Registry: changes that wait', () => {
 
         const result = await registry.sendExecuteChange(stranger.getSender(), { value: VALUE });
 
-        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongState! });
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongState });
         expect((await registry.getRegistryState()).rulesVersion).toBe(2n);
     });
 
@@ -97,7 +97,7 @@ describe('Registry: changes that wait', () => {
         const weak = await propose(market, registryChanges.committee({ threshold: 2, keys: [0n, keyOf('honest')] }));
 
         expect(parseCommittee(await market.registry.getCommittee())).toMatchObject({ threshold: 6 });
-        expectRefused(weak, { to: market.registry.address, exitCode: errors.ErrWeakKey! });
+        expectRefused(weak, { to: market.registry.address, exitCode: errors.ErrWeakKey });
     });
 
     it('adds node codes up to eight, each with new rules that name it', async () => {
@@ -111,7 +111,7 @@ describe('Registry: changes that wait', () => {
 
         const rules = parseRules(await registry.getRules());
         expect([rules.version, rules.nodeCodes.length]).toEqual([8, 8]);
-        expectRefused(ninth, { to: registry.address, exitCode: errors.ErrTooManyVersions! });
+        expectRefused(ninth, { to: registry.address, exitCode: errors.ErrTooManyVersions });
     });
 
     it('adds codes of other kinds without new rules', async () => {
@@ -138,9 +138,9 @@ describe('Registry: changes that wait', () => {
             beginCell().storeUint(0xc0c00121, 32).storeUint(5, 8).storeUint(1, 256).storeUint(1, 16).endCell(),
         );
 
-        expectRefused(unknown, { to: registry.address, exitCode: errors.ErrUnknownChange! });
+        expectRefused(unknown, { to: registry.address, exitCode: errors.ErrUnknownChange });
         expectRefused(cut, { to: registry.address, exitCode: 9 });
-        expectRefused(kind, { to: registry.address, exitCode: errors.ErrTooManyVersions! });
+        expectRefused(kind, { to: registry.address, exitCode: errors.ErrTooManyVersions });
     });
 
     it('takes proposals from nobody but the governor', async () => {
@@ -149,6 +149,6 @@ describe('Registry: changes that wait', () => {
         const change = registryChanges.committee(committeeOf(5, 4));
         const result = await registry.sendProposeChange(stranger.getSender(), { value: VALUE, change });
 
-        expectRefused(result, { to: registry.address, exitCode: errors.ErrNotGovernor! });
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrNotGovernor });
     });
 });

@@ -18,7 +18,7 @@ describe('Registry: governor', () => {
 
         expect(await registry.getRegistryState()).toMatchObject({ nextGovernor: null });
         const old = await registry.sendSetPaused(governor.getSender(), { value: VALUE, paused: true });
-        expectRefused(old, { to: registry.address, exitCode: errors.ErrNotGovernor! });
+        expectRefused(old, { to: registry.address, exitCode: errors.ErrNotGovernor });
     });
 
     it('refuses to hand over to one who was not proposed, and to the proposed one twice', async () => {
@@ -31,7 +31,7 @@ describe('Registry: governor', () => {
         const again = await registry.sendAcceptGovernor(owner.getSender(), { value: VALUE });
 
         for (const refused of [nobody, other, again]) {
-            expectRefused(refused, { to: registry.address, exitCode: errors.ErrNotGovernor! });
+            expectRefused(refused, { to: registry.address, exitCode: errors.ErrNotGovernor });
         }
     });
 
@@ -46,7 +46,7 @@ describe('Registry: governor', () => {
         ];
 
         for (const result of refused) {
-            expectRefused(result, { to: registry.address, exitCode: errors.ErrNotGovernor! });
+            expectRefused(result, { to: registry.address, exitCode: errors.ErrNotGovernor });
         }
     });
 

@@ -59,7 +59,7 @@ describe('Registry: Launch', () => {
             catalogue: CATALOGUE,
         });
 
-        expectRefused(result, { to: registry.address, exitCode: errors.ErrNotGovernor! });
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrNotGovernor });
     });
 
     it('refuses a second launch', async () => {
@@ -73,7 +73,7 @@ describe('Registry: Launch', () => {
             catalogue: CATALOGUE,
         });
 
-        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongState! });
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongState });
     });
 
     it('refuses unbonding one second below the sum of the windows, takes the exact sum', async () => {
@@ -162,6 +162,6 @@ describe('Registry: Launch', () => {
             change: registryChanges.code('node', codes.node),
         });
 
-        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongState! });
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongState });
     });
 });

@@ -1,5 +1,5 @@
-import { beginCell, Cell, toNano } from '@ton/core';
-import { SendMessageResult } from '@ton/sandbox';
+import { Address, beginCell, Cell, toNano } from '@ton/core';
+import { internal, SendMessageResult } from '@ton/sandbox';
 
 import { nodeChanges } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
@@ -47,7 +47,7 @@ describe('Registry: the market in one history', () => {
 
         const { result } = await registerNode(market, { listing });
 
-        const slice = eventsOf(result)[0]!.beginParse();
+        const slice = eventsOf(result)[0].beginParse();
         expect(slice.loadUint(32)).toBe(0xc0c00131);
         expect(slice.loadBuffer(32)).toEqual(market.provider.address.hash);
         expect(slice.loadUint(32)).toBe(0);
@@ -56,11 +56,11 @@ describe('Registry: the market in one history', () => {
 
     it('announces a change of prices', async () => {
         const market = await nodeMarket();
-        const change = nodeChanges.offers([{ ...listingWith().offers[0]!, prompt: 90n }]);
+        const change = nodeChanges.offers([{ ...listingWith().offers[0], prompt: 90n }]);
 
         const result = await changeNode(market, change);
 
-        expect(eventsOf(result).map((event) => event.refs[0]!.hash())).toEqual([change.hash()]);
+        expect(eventsOf(result).map((event) => event.refs[0].hash())).toEqual([change.hash()]);
     });
 
     it('announces a client’s demand and returns the rest', async () => {
@@ -71,11 +71,11 @@ describe('Registry: the market in one history', () => {
             registry.sendAnnounceDemand(stranger.getSender(), { value: VALUE, ...demand }),
         );
 
-        const slice = eventsOf(result)[0]!.beginParse();
+        const slice = eventsOf(result)[0].beginParse();
         expect(slice.loadUint(32)).toBe(0xc0c00132);
         expect(slice.loadAddress()).toEqualAddress(stranger.address);
         expect([slice.loadUintBig(256), slice.loadUint(32), slice.loadUint(32)]).toEqual(Object.values(demand));
-        expect(drawnFrom(transactionsOn(result, registry.address)[0]!)).toBe(0n);
+        expect(drawnFrom(transactionsOn(result, registry.address)[0])).toBe(0n);
     });
 
     it('takes demand at the value its getter names, not one nanoTON below', async () => {
@@ -86,7 +86,7 @@ describe('Registry: the market in one history', () => {
         const below = await registry.sendAnnounceDemand(stranger.getSender(), { value: enough - 1n, ...demand });
         const exact = await registry.sendAnnounceDemand(stranger.getSender(), { value: enough, ...demand });
 
-        expectRefused(below, { to: registry.address, exitCode: errors.ErrLowValue! });
+        expectRefused(below, { to: registry.address, exitCode: errors.ErrLowValue });
         expect(exact.externals.length).toBe(1);
     });
 
@@ -96,7 +96,7 @@ describe('Registry: the market in one history', () => {
         const demand = { value: VALUE, model: 1n, queriesPerDay: 1, endsAt: blockchain.now! };
         const result = await registry.sendAnnounceDemand(stranger.getSender(), demand);
 
-        expectRefused(result, { to: registry.address, exitCode: errors.ErrExpired! });
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrExpired });
     });
 
     it('answers anyone who asks for the rules', async () => {
@@ -107,7 +107,7 @@ describe('Registry: the market in one history', () => {
             stranger.send({ to: registry.address, value: VALUE, body }),
         );
 
-        const answer = transactionsOn(result, stranger.address, registry.address)[0]!.inMessage!.body.beginParse();
+        const answer = transactionsOn(result, stranger.address, registry.address)[0].inMessage!.body.beginParse();
         expect([answer.loadUint(32), answer.loadUint(64), answer.loadUint(32)]).toEqual([0xc0c00220, 7, 1]);
     });
 
@@ -117,7 +117,7 @@ describe('Registry: the market in one history', () => {
         const forged: [Cell, number][] = [
             [
                 head(0xc0c00110).storeUint(STAKE, 64).storeUint(0, 8).storeAddress(owner.address).endCell(),
-                errors.ErrNotProvider!,
+                errors.ErrNotProvider,
             ],
             [
                 head(0xc0c00112)
@@ -126,7 +126,7 @@ describe('Registry: the market in one history', () => {
                     .storeAddress(stranger.address)
                     .storeRef(Cell.EMPTY)
                     .endCell(),
-                errors.ErrNotProvider!,
+                errors.ErrNotProvider,
             ],
             [
                 head(0xc0c00113)
@@ -135,7 +135,7 @@ describe('Registry: the market in one history', () => {
                     .storeAddress(stranger.address)
                     .storeRef(Cell.EMPTY)
                     .endCell(),
-                errors.ErrNotNode!,
+                errors.ErrNotNode,
             ],
             [
                 head(0xc0c00113)
@@ -146,7 +146,7 @@ describe('Registry: the market in one history', () => {
                     .storeAddress(stranger.address)
                     .storeRef(Cell.EMPTY)
                     .endCell(),
-                errors.ErrUnknownVersion!,
+                errors.ErrUnknownVersion,
             ],
         ];
 
@@ -154,6 +154,28 @@ describe('Registry: the market in one history', () => {
             const result = await stranger.send({ to: registry.address, value: VALUE, body });
             expectRefused(result, { to: registry.address, exitCode });
         }
+    });
+
+    it('does not believe an account of the masterchain that has a provider’s data', async () => {
+        const { blockchain, registry, provider, owner } = await joinedMarket();
+        const body = beginCell()
+            .storeUint(0xc0c00110, 32)
+            .storeUint(0, 64)
+            .storeUint(STAKE, 64)
+            .storeUint(0, 8)
+            .storeAddress(owner.address)
+            .endCell();
+        const from = new Address(-1, provider.address.hash);
+
+        const lookalike = await blockchain.sendMessage(internal({ from, to: registry.address, value: VALUE, body }));
+        const itself = await blockchain.sendMessage(
+            internal({ from: provider.address, to: registry.address, value: VALUE, body }),
+        );
+
+        expect(lookalike.transactions[0].description).toMatchObject({
+            computePhase: { exitCode: errors.ErrNotProvider },
+        });
+        expect(itself.externals.length).toBe(1);
     });
 
     it('keeps nothing of anyone’s value', async () => {

@@ -4,6 +4,8 @@
  * Conservation: money leaves the chain only as fees. `feesOf` counts every nanoTON that validators take from a list of
  * transactions, so over any action the sum of all balances falls by exactly that (checked in chain.spec.ts).
  */
+import '@ton/test-utils';
+
 import { Address, Cell } from '@ton/core';
 import { Blockchain, BlockchainTransaction, SendMessageResult } from '@ton/sandbox';
 

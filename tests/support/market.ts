@@ -63,7 +63,7 @@ export class Market {
         readonly code: Cell,
     ) {}
 
-    /** An escrow with DEPOSIT, key, limits and channel code; `setUp: false` leaves it undeployed. */
+    /** An escrow with DEPOSIT, key, limits and channel code; `setUp: false` does not deploy it. */
     static async deploy(options: { prices?: PriceLevel; slim?: boolean; setUp?: boolean } = {}): Promise<Market> {
         const blockchain = await createBlockchain(options);
         const owner = await blockchain.treasury('owner');

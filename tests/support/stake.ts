@@ -86,18 +86,18 @@ export async function deployRegistry(options: { prices?: PriceLevel } = {}): Pro
     const [payout, stranger, insurance] = await Promise.all(
         ['payout', 'stranger', 'insurance'].map((n) => blockchain.treasury(n)),
     );
-    const registry = blockchain.openContract(await Registry.ofGovernor(governor!.address, CHANGE_DELAY));
-    await registry.sendTopUp(governor!.getSender(), { value: toNano('1') });
-    const codes = await codesOf(owner!.address);
+    const registry = blockchain.openContract(await Registry.ofGovernor(governor.address, CHANGE_DELAY));
+    await registry.sendTopUp(governor.getSender(), { value: toNano('1') });
+    const codes = await codesOf(owner.address);
     return {
         blockchain,
         registry,
-        governor: governor!,
-        owner: owner!,
-        operator: operator!,
-        payout: payout!,
-        stranger: stranger!,
-        insurance: insurance!,
+        governor: governor,
+        owner: owner,
+        operator: operator,
+        payout: payout,
+        stranger: stranger,
+        insurance: insurance,
         codes,
     };
 }
@@ -196,7 +196,7 @@ export async function leastValue(
     while (taken - refused > 1n) {
         const value = (refused + taken) / 2n;
         const [tx] = transactionsOn(await send(value), provider.address);
-        [refused, taken] = exitCodeOf(tx!) === 0 ? [refused, value] : [value, taken];
+        [refused, taken] = exitCodeOf(tx) === 0 ? [refused, value] : [value, taken];
         await blockchain.loadFrom(before);
     }
     return taken;

@@ -1,26 +1,121 @@
-/** What a GPU owner does. */
-import { Address } from '@ton/core';
-import { Listing, listingCell, Node } from '../Node';
-import { Provider } from '../Provider';
+/**
+ * One function per thing a provider does. Each asks the contract what to attach, so that its caller names neither values
+ * nor cells; what is not used comes back to the sender.
+ */
+import type { Address, Cell } from '@ton/core';
+import { Hardware, Listing, listingCell, Node, nodeChanges } from '../Node';
+import { NodeName, Provider } from '../Provider';
 import { Registry } from '../Registry';
 import { Actor, addressOf } from './actor';
 
-/** Deploys the actor's provider with its first stake (nanoTON) and registers it. */
+/** Which provider: its own account, for owner and operator alike. */
+interface Whose {
+    provider: Address;
+}
+
+/** Deploys the actor's Provider with `stake` nanoTON and registers it. */
 export async function joinMarket(
     actor: Actor,
-    { registry, ...join }: { registry: Address; stake: bigint; payout: Address; operator?: Address },
+    args: { registry: Address; stake: bigint; payout: Address; operator?: Address; codeVersion?: number },
 ) {
+    const { registry, stake, ...members } = args;
     const provider = actor.open(await Provider.ofOwner(registry, addressOf(actor)));
-    const value = join.stake + (await actor.open(Registry.fromAddress(registry)).getJoinValue());
-    await provider.sendJoin(actor.sender, { ...join, value });
+    const value = stake + (await actor.open(Registry.fromAddress(registry)).getJoinValue());
+    await provider.sendJoin(actor.sender, { value, stake, ...members });
     return provider;
 }
 
-/** Registers the next node of a provider; the actor is its owner or operator. */
-export async function registerNode(actor: Actor, { provider, listing }: { provider: Address; listing: Listing }) {
-    const home = actor.open(Provider.fromAddress(provider));
-    const node = await Node.ofProvider(provider, Number((await home.getProviderState()).nextNumber));
-    const body = { code: node.init!.code, listing: listingCell(listing) };
-    await home.sendRegisterNode(actor.sender, { ...body, value: await home.getRegisterNodeValue(body) });
-    return actor.open(node);
+/** Follows the registry's newest rules. */
+export async function adoptRules(actor: Actor, args: Whose) {
+    const { provider, values } = await providerOf(actor, args);
+    await provider.sendAdopt(actor.sender, { value: values.adopt });
+}
+
+/** Adds `amount` nanoTON of stake. Anyone may. */
+export async function addStake(actor: Actor, { amount, ...args }: Whose & { amount: bigint }) {
+    const { provider, values } = await providerOf(actor, args);
+    await provider.sendAddStake(actor.sender, { value: amount + values.stakeStep, amount });
+}
+
+/** Moves `amount` nanoTON of stake into a slot for the unbonding time. */
+export async function unbondStake(actor: Actor, { amount, ...args }: Whose & { amount: bigint }) {
+    const { provider, values } = await providerOf(actor, args);
+    await provider.sendUnbond(actor.sender, { value: values.stakeStep, amount });
+}
+
+/** Moves a slot (0 to 3) back into the stake. */
+export async function cancelUnbonding(actor: Actor, { slot, ...args }: Whose & { slot: number }) {
+    const { provider, values } = await providerOf(actor, args);
+    await provider.sendCancelUnbonding(actor.sender, { value: values.stakeStep, slot });
+}
+
+/** Takes a slot (0 to 3) home whose time has come. */
+export async function withdrawStake(actor: Actor, { slot, ...args }: Whose & { slot: number }) {
+    const { provider, values } = await providerOf(actor, args);
+    await provider.sendWithdrawStake(actor.sender, { value: values.stakeStep, slot });
+}
+
+/** Takes home what is neither stake nor slot nor reserve. */
+export async function withdrawSurplus(actor: Actor, args: Whose) {
+    const { provider, values } = await providerOf(actor, args);
+    await provider.sendWithdrawSurplus(actor.sender, { value: values.stakeStep });
+}
+
+/** Names who else may register and change nodes; null for nobody. */
+export async function setOperator(actor: Actor, { operator, ...args }: Whose & { operator: Address | null }) {
+    const { provider, values } = await providerOf(actor, args);
+    await provider.sendSetOperator(actor.sender, { value: values.stakeStep, operator });
+}
+
+/** Names the payout that counts after the rules' delay. */
+export async function setPayout(actor: Actor, { payout, ...args }: Whose & { payout: Address }) {
+    const { provider, values } = await providerOf(actor, args);
+    await provider.sendSetPayout(actor.sender, { value: values.stakeStep, payout });
+}
+
+/** Deploys and announces the provider's next node; the answer is right if no other is registered at the same time. */
+export async function registerNode(actor: Actor, { code, listing, ...args }: Whose & { code: Cell; listing: Listing }) {
+    const { provider } = await providerOf(actor, args);
+    const body = { code, listing: listingCell(listing) };
+    const { nextNumber } = await provider.getProviderState();
+    await provider.sendRegisterNode(actor.sender, { value: await provider.getRegisterNodeValue(body), ...body });
+    return actor.open(await Node.ofProvider(provider.address, Number(nextNumber)));
+}
+
+/** Changes offers, service, keys or attestation of a node; `change`: see `nodeChanges`. */
+export async function changeNode(actor: Actor, { change, ...args }: Whose & NodeName & { change: Cell }) {
+    const { provider } = await providerOf(actor, args);
+    const value = await provider.getChangeNodeValue(change);
+    await provider.sendChangeNode(actor.sender, { value, ...nameOf(args), change });
+}
+
+/** Gives a node other GPUs; reads from the node what its share is until now. */
+export async function replaceHardware(actor: Actor, { hardware, ...args }: Whose & NodeName & { hardware: Hardware }) {
+    const { provider } = await providerOf(actor, args);
+    const change = nodeChanges.hardware(hardware);
+    const address = await provider.getNodeAddress(BigInt(args.number), BigInt(args.codeVersion ?? 0));
+    const { share, gpus } = await actor.open(Node.fromAddress(address)).getNodeState();
+    const value = await provider.getReplaceHardwareValue(change);
+    await provider.sendReplaceHardware(actor.sender, { value, ...nameOf(args), share, gpus: Number(gpus), change });
+}
+
+/** Ends a node and frees its share; its account stays for one unbonding time. */
+export async function closeNode(actor: Actor, args: Whose & NodeName) {
+    const { provider, values } = await providerOf(actor, args);
+    await provider.sendCloseNode(actor.sender, { value: values.closeNode, ...nameOf(args) });
+}
+
+/** Ends the account of a closed node once its time has come; the reserve goes to the provider's owner. Anyone may. */
+export async function clearNode(actor: Actor, { node: address }: { node: Address }) {
+    const node = actor.open(Node.fromAddress(address));
+    await node.sendClear(actor.sender, { value: await node.getClearValue() });
+}
+
+async function providerOf(actor: Actor, { provider: address }: Whose) {
+    const provider = actor.open(Provider.fromAddress(address));
+    return { provider, values: await provider.getValuesOf(0n, 0n) };
+}
+
+function nameOf({ number, codeVersion }: NodeName): NodeName {
+    return { number, codeVersion };
 }

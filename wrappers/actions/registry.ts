@@ -1,45 +1,92 @@
-/** What the one who runs a network does. */
-import { Cell } from '@ton/core';
-import { channelCode } from '../Channel';
-import { Escrow } from '../Escrow';
-import { Node } from '../Node';
-import { Provider } from '../Provider';
-import { Committee, Registry, Rules } from '../Registry';
+/** One function per thing that a governor, or anyone, does with the registry. What is not used of a value comes back. */
+import { Address, Cell, toNano } from '@ton/core';
+import { CodeKind, Committee, Registry, registryChanges, Rules } from '../Registry';
 import { Actor, addressOf } from './actor';
 
-/** How a new market starts. */
-export interface MarketPlan {
-    delay: number; // seconds that every later change waits, for ever
-    rules: Rules;
-    committee: Committee;
-    catalogue: bigint; // hash of the published model catalogue
-    rent: bigint; // nanoTON that pay the registry's rent ahead
-    value: bigint; // nanoTON attached to the launch; what is not used comes back
+interface Which {
+    registry: Address;
 }
 
-/** The codes of this checkout, by the kind of contract. */
-export async function codesOfThisCheckout(
+/** nanoTON attached to a governor's message; far above what any costs, and returned. */
+const GOVERNOR_VALUE = toNano('0.5');
+
+/** Deploys the actor's registry with `rent` nanoTON for its account, then sets the first rules, codes and committee. */
+export async function launchRegistry(
     actor: Actor,
-): Promise<Record<'provider' | 'node' | 'escrow' | 'channel', Cell>> {
-    const anyone = addressOf(actor);
-    const [provider, node, escrow] = [
-        await Provider.ofOwner(anyone, anyone),
-        await Node.ofProvider(anyone, 0),
-        await Escrow.ofOwner(anyone),
-    ];
-    return {
-        provider: provider.init!.code,
-        node: node.init!.code,
-        escrow: escrow.init!.code,
-        channel: await channelCode(),
-    };
-}
-
-/** Deploys a registry with the actor as governor and launches it. */
-export async function deployMarket(actor: Actor, plan: MarketPlan) {
-    const { delay, rent, ...launch } = plan;
+    args: {
+        delay: number; // seconds that every change waits, for ever
+        rent: bigint;
+        rules: Rules;
+        committee: Committee;
+        codes: Partial<Record<CodeKind, Cell>>;
+        catalogue: bigint;
+    },
+) {
+    const { delay, rent, ...first } = args;
     const registry = actor.open(await Registry.ofGovernor(addressOf(actor), delay));
     await registry.sendTopUp(actor.sender, { value: rent });
-    await registry.sendLaunch(actor.sender, { ...launch, codes: await codesOfThisCheckout(actor) });
+    await registry.sendLaunch(actor.sender, { value: GOVERNOR_VALUE, ...first });
     return registry;
+}
+
+/** Starts the clock of new rules. */
+export async function proposeRules(actor: Actor, { registry, rules }: Which & { rules: Rules }) {
+    await propose(actor, registry, registryChanges.rules(rules));
+}
+
+/** Starts the clock of the next code version of a kind. */
+export async function proposeCode(actor: Actor, { registry, kind, code }: Which & { kind: CodeKind; code: Cell }) {
+    await propose(actor, registry, registryChanges.code(kind, code));
+}
+
+/** Starts the clock of another committee. */
+export async function proposeCommittee(actor: Actor, { registry, committee }: Which & { committee: Committee }) {
+    await propose(actor, registry, registryChanges.committee(committee));
+}
+
+/** Applies the change that waits, once its time has come. Anyone may. */
+export async function executeChange(actor: Actor, { registry }: Which) {
+    await open(actor, registry).sendExecuteChange(actor.sender, { value: GOVERNOR_VALUE });
+}
+
+/** Drops the change that waits. */
+export async function cancelChange(actor: Actor, { registry }: Which) {
+    await open(actor, registry).sendCancelChange(actor.sender, { value: GOVERNOR_VALUE });
+}
+
+/** Stops or resumes the arrival of new providers and nodes. */
+export async function setPaused(actor: Actor, { registry, paused }: Which & { paused: boolean }) {
+    await open(actor, registry).sendSetPaused(actor.sender, { value: GOVERNOR_VALUE, paused });
+}
+
+/** Names the hash of the newest model catalogue. */
+export async function setCatalogue(actor: Actor, { registry, catalogue }: Which & { catalogue: bigint }) {
+    await open(actor, registry).sendSetCatalogue(actor.sender, { value: GOVERNOR_VALUE, catalogue });
+}
+
+/** Names who may take over as governor. */
+export async function proposeGovernor(actor: Actor, { registry, governor }: Which & { governor: Address }) {
+    await open(actor, registry).sendProposeGovernor(actor.sender, { value: GOVERNOR_VALUE, governor });
+}
+
+/** Takes over as governor. */
+export async function acceptGovernor(actor: Actor, { registry }: Which) {
+    await open(actor, registry).sendAcceptGovernor(actor.sender, { value: GOVERNOR_VALUE });
+}
+
+/** Announces what a client is going to buy. `model`: SHA-256 of its catalogue id; `endsAt`: unix seconds. */
+export async function announceDemand(
+    actor: Actor,
+    { registry: address, ...demand }: Which & { model: bigint; queriesPerDay: number; endsAt: number },
+) {
+    const registry = open(actor, address);
+    await registry.sendAnnounceDemand(actor.sender, { value: await registry.getAnnounceDemandValue(), ...demand });
+}
+
+async function propose(actor: Actor, registry: Address, change: Cell) {
+    await open(actor, registry).sendProposeChange(actor.sender, { value: GOVERNOR_VALUE, change });
+}
+
+function open(actor: Actor, registry: Address) {
+    return actor.open(Registry.fromAddress(registry));
 }

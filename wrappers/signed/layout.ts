@@ -63,6 +63,9 @@ export class Layout<F extends Fields> {
     }
 
     private write(out: Buffer, at: number, name: string, kind: FieldKind, value: number | bigint | Buffer): number {
+        if (typeof value === 'number' && !Number.isInteger(value)) {
+            throw new RangeError(`${this.name}.${name} is a whole number, this is ${value}`); // writeUInt would truncate
+        }
         switch (kind) {
             case 'u8':
                 return out.writeUInt8(value as number, at);

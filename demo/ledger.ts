@@ -1,0 +1,83 @@
+/** What happened on the local chain: transactions by step, and whether every nanoTON is accounted for. */
+import { FAUCET_ADDRESS, Localnet, LoggedTransaction } from '@cocoon-market/localnet';
+import { mTon, trace, traceText, TraceStep } from '@cocoon-market/wrappers';
+import { Address, Cell, loadTransaction } from '@ton/core';
+
+/** A step of the demo: what it is called and what it cost on chain. */
+export interface Step {
+    name: string;
+    gas: bigint;
+    fees: bigint; // nanoTON
+    rows: TraceStep[];
+}
+
+export class DemoLedger {
+    readonly steps: Step[] = [];
+    private readonly names = new Map<string, string>();
+    private seen = 0;
+
+    constructor(private readonly network: Localnet) {}
+
+    /** Gives an account the name by which it is shown. */
+    name(address: Address, name: string): void {
+        this.names.set(address.toRawString(), name);
+    }
+
+    /** Closes a step, which holds all transactions since the last one; returns it as text. */
+    close(name: string): string {
+        const logged = this.network.transactions.slice(this.seen).filter((transaction) => !isMint(transaction));
+        this.seen = this.network.transactions.length;
+        const rows = trace(logged.map(parsed), this.names);
+        const step = { name, gas: sum(rows, 'gas'), fees: sum(rows, 'fees'), rows };
+        this.steps.push(step);
+        return `${traceText(rows)}\n${rows.length} transactions, ${step.gas} gas, ${mTon(step.fees)} mTON of fees`;
+    }
+
+    /** How many transactions there were, without those that made the coins. */
+    get transactions(): number {
+        return this.steps.reduce((total, { rows }) => total + rows.length, 0);
+    }
+
+    total(): { gas: bigint; fees: bigint } {
+        const rows = this.steps.flatMap((step) => step.rows);
+        return { gas: sum(rows, 'gas'), fees: sum(rows, 'fees') };
+    }
+
+    /**
+     * What the last transaction of a channel took from its `balance` (nanoTON) for the payout: all that it did not send
+     * elsewhere and that was not rent.
+     */
+    paidOut(channel: Address, balance: bigint, payout: Address): bigint {
+        const last = this.network.transactions.filter(({ account }) => account === channel.toRawString()).pop();
+        if (last === undefined) {
+            return 0n;
+        }
+        const elsewhere = last.outMessages
+            .filter(({ destination }) => destination !== payout.toRawString())
+            .reduce((total, { value }) => total + value, 0n);
+        return balance - last.storageFees - elsewhere;
+    }
+
+    /** True when what was made equals what all accounts hold and what validators took. */
+    async conserved(balanceOf: (address: Address) => Promise<bigint>): Promise<boolean> {
+        const made = this.network.transactions
+            .filter(isMint)
+            .reduce((total, { inMessage }) => total + (inMessage?.value ?? 0n), 0n);
+        const taken = sum(trace(this.network.transactions.map(parsed)), 'fees');
+        const accounts = [...new Set(this.network.transactions.map(({ account }) => account))];
+        const balances = await Promise.all(accounts.map((account) => balanceOf(Address.parseRaw(account))));
+        return made === taken + balances.reduce((total, balance) => total + balance, 0n);
+    }
+}
+
+function isMint({ inMessage }: LoggedTransaction): boolean {
+    return inMessage?.source === FAUCET_ADDRESS.toRawString();
+}
+
+function parsed({ boc }: LoggedTransaction) {
+    return loadTransaction(Cell.fromBase64(boc).beginParse());
+}
+
+function sum(rows: TraceStep[], field: 'gas' | 'fees'): bigint {
+    return rows.reduce((total, row) => total + row[field], 0n);
+}

@@ -1,0 +1,185 @@
+/**
+ * From query to payout on one machine: a local network, a worker and a gateway as processes of their own, a real model,
+ * real contracts. Every message on chain is shown; at the end every nanoTON is accounted for. Exit code 1 if any check
+ * fails.
+ */
+import { PRICE_LEVELS, PriceLevel } from '@cocoon-market/localnet';
+import { formatTon, mTon, withdrawDeposit } from '@cocoon-market/wrappers';
+import { Address, toNano } from '@ton/core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import OpenAI from 'openai';
+import { TonHttpChain } from '../offchain/chain';
+import { Asked, ask } from './ask';
+import { DemoLedger } from './ledger';
+import { endAll, runCocoon } from './processes';
+import { Stage } from './stage';
+
+const DEPOSIT = toNano('5');
+const JOB_DEPOSIT = '1000000000'; // nanoTON
+const PROMPTS = ['What is a voucher?', 'Who can read my prompt?', 'What happens if the worker disappears?'];
+
+const USAGE = `npm run demo -- [--prompt TEXT]... [--queries N] [--prices LEVEL] [--json]
+  --prompt TEXT   asks this instead of the three default questions; may be given more than once
+  --queries N     how many queries are sent, repeating the prompts; 1 to 1000
+  --prices LEVEL  fees of the chain: ${PRICE_LEVELS.join(', ')}; 2026, the ones in force, unless given
+  --json          one JSON object on standard output, and nothing else there`;
+
+interface Options {
+    prompts: string[];
+    prices: PriceLevel;
+    json: boolean;
+}
+
+function readOptions(): Options | undefined {
+    const { values } = parseArgs({
+        options: {
+            prompt: { type: 'string', multiple: true },
+            queries: { type: 'string' },
+            prices: { type: 'string', default: '2026' },
+            json: { type: 'boolean', default: false },
+            help: { type: 'boolean', default: false },
+        },
+    });
+    if (values.help) {
+        console.log(USAGE);
+        return undefined;
+    }
+    const prices = PRICE_LEVELS.find((level) => level === values.prices);
+    if (prices === undefined) {
+        throw new Error(`--prices is one of ${PRICE_LEVELS.join(', ')}, not "${values.prices}"`);
+    }
+    const asked = values.prompt ?? PROMPTS;
+    const count = values.queries === undefined ? asked.length : Number(values.queries);
+    if (!Number.isInteger(count) || count < 1 || count > 1000) {
+        throw new Error(`--queries is a number from 1 to 1000, not "${values.queries}"`);
+    }
+    return { prompts: Array.from({ length: count }, (_, i) => asked[i % asked.length]), prices, json: values.json };
+}
+
+/** Plays the whole story; true when every check held. */
+async function play(stage: Stage, { prompts, json }: Options): Promise<boolean> {
+    const say = json ? () => undefined : console.log;
+    const write = json ? () => undefined : (text: string) => void process.stdout.write(text);
+    const ledger = new DemoLedger(stage.network);
+    stage.onName((address, name) => ledger.name(address, name));
+    const close = (name: string) => say(`\n■ ${name}\n${ledger.close(name).replace(/^/gm, '  ')}`);
+
+    say('Cocoon Market: from query to payout on one machine');
+    const registry = await stage.launch();
+    close('The market is launched');
+    const joined = await stage.join(registry.address);
+    close('A GPU owner stakes 60 TON and joins');
+    const seller = await stage.register(joined);
+    close('He registers a machine with its keys and prices');
+    const buyer = await stage.buyer('app developer', DEPOSIT);
+    close(`An app developer deposits ${formatTon(DEPOSIT)} TON and sets a spend key`);
+
+    const worker = await stage.startWorker(registry.address, seller);
+    const gateway = await stage.startGateway(registry.address, buyer, [worker.url], { job: { deposit: JOB_DEPOSIT } });
+    say(`\n■ Worker and gateway run\n  worker  ${worker.url}\n  gateway ${gateway.url}/v1`);
+
+    const before = await stage.balanceOf(seller.hot.address);
+    say('\n■ The app asks through the openai package; the gateway opens a job with the spend key');
+    const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'not needed', maxRetries: 0 });
+    const answers: Asked[] = [];
+    for (const prompt of prompts) {
+        write(`\n  > ${prompt}\n  `);
+        const asked = await ask(openai, prompt, write);
+        write(`\n  ${asked.tokens} tokens, ${mTon(asked.cost)} mTON\n`);
+        answers.push(asked);
+    }
+    const jobs = JSON.parse(await runCocoon(['gateway', 'jobs', '--url', gateway.url, '--json'])) as JobRow[];
+    const channels = jobs.map(({ channel }) => Address.parse(channel));
+    channels.forEach((channel, i) => ledger.name(channel, jobs.length === 1 ? 'Channel' : `Channel ${i + 1}`));
+    close(`${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'} opened; ${answers.length} queries took no transaction`);
+
+    const held = await Promise.all(channels.map((channel) => stage.balanceOf(channel)));
+    for (const { job } of jobs) {
+        await runCocoon(['gateway', 'settle', `${job}`, '--url', gateway.url]);
+    }
+    const gone = await waitUntilGone(stage.chain, channels);
+    await gateway.end();
+    await worker.end();
+    close('The worker claims its last voucher; the rest goes home and the channel is gone');
+    const received = (await stage.balanceOf(seller.hot.address)) - before;
+    await withdrawDeposit(stage.actor(buyer.wallet), { amount: 0n });
+    close('The app developer takes the rest of the deposit home');
+
+    const paid = answers.reduce((sum, { cost }) => sum + cost, 0n);
+    const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
+    const conserved = await ledger.conserved((address) => stage.balanceOf(address));
+    const { gas, fees } = ledger.total();
+    const claimed = channels.reduce(
+        (sum, channel, i) => sum + ledger.paidOut(channel, held[i], seller.hot.address),
+        0n,
+    );
+    const checks: [string, boolean][] = [
+        ['every job ended and its account is gone', gone],
+        ['the channels paid exactly what the queries cost', claimed === paid],
+        ['conserved: 0 nanoTON lost', conserved],
+    ];
+
+    say('\n■ Who paid and got what');
+    const rows = [
+        ['queries', `${answers.length}, ${tokens} tokens`],
+        ['the app developer paid for them', `${formatTon(paid)} TON`],
+        ['the worker received, less the fees of its claims', `${formatTon(received)} TON`],
+        ['validators took, for everything above', `${formatTon(fees)} TON for ${gas} gas`],
+    ];
+    rows.forEach(([what, amount]) => say(`  ${what.padEnd(50)} ${amount}`));
+    checks.forEach(([what, holds]) => say(`  ${holds ? '✓' : '✗'} ${what}`));
+    if (json) {
+        const steps = ledger.steps.map((step) => ({ name: step.name, gas: Number(step.gas), fees: Number(step.fees) }));
+        const sums = { paid: Number(paid), fees: Number(fees), gas: Number(gas) };
+        const report = {
+            queries: answers.length,
+            tokens,
+            ...sums,
+            transactions: ledger.transactions,
+            conserved,
+            steps,
+        };
+        console.log(JSON.stringify(report));
+    }
+    return checks.every(([, holds]) => holds);
+}
+
+/** What the demo reads of a row of `cocoon gateway jobs --json`. */
+interface JobRow {
+    job: number;
+    channel: string;
+}
+
+const GONE_SECONDS = 60;
+
+/** True once no account is left of any channel. */
+async function waitUntilGone(chain: TonHttpChain, channels: Address[]): Promise<boolean> {
+    for (let poll = 0; poll < GONE_SECONDS * 10; poll++) {
+        const accounts = await Promise.all(channels.map((channel) => chain.account(channel)));
+        if (accounts.every(({ state, balance }) => state === 'uninitialized' && balance === 0n)) {
+            return channels.length > 0;
+        }
+        await sleep(100);
+    }
+    return false;
+}
+
+async function main(): Promise<void> {
+    const options = readOptions();
+    if (options === undefined) {
+        return;
+    }
+    const stage = await Stage.open(options.prices);
+    try {
+        process.exitCode = (await play(stage, options)) ? 0 : 1;
+    } finally {
+        endAll();
+        await stage.close();
+    }
+}
+
+main().catch((error: unknown) => {
+    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+});

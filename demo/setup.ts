@@ -1,0 +1,124 @@
+/** Keys, config files and processes of the demo's worker and gateway, made as the command line makes them. */
+import { SigningKey, signingKey } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { encryptionKey } from '../offchain/link';
+import { runCocoon, Running, startCocoon } from './processes';
+
+/** The model in this repository. */
+export const MODEL = 'cocoon-tiny';
+
+/** What the demo's node charges, nanoTON per million tokens. */
+export const RATES = {
+    prompt: 10_000_000_000n,
+    cached: 5_000_000_000n,
+    completion: 50_000_000_000n,
+    reasoning: 50_000_000_000n,
+};
+
+const inNano = (rates: typeof RATES) =>
+    Object.fromEntries(Object.entries(rates).map(([kind, rate]) => [kind, rate.toString()]));
+
+export interface WorkerKeys {
+    keyFile: string;
+    receiptKey: SigningKey;
+    encryptionKey: Buffer; // public
+    walletSeed: Buffer;
+}
+
+/** Makes a worker's key file with `cocoon worker keygen` and reads what the demo must register and fund. */
+export async function workerKeys(folder: string): Promise<WorkerKeys> {
+    const keyFile = join(folder, 'worker.key.json');
+    await runCocoon(['worker', 'keygen', '--out', keyFile]);
+    const seeds = JSON.parse(readFileSync(keyFile, 'utf8')) as Record<string, string>;
+    const seed = (name: string) => Buffer.from(seeds[name]!, 'hex');
+    const { publicKey } = await encryptionKey(seed('encryptionKey'));
+    return {
+        keyFile,
+        receiptKey: signingKey(seed('receiptKey')),
+        encryptionKey: publicKey,
+        walletSeed: seed('wallet'),
+    };
+}
+
+/** Makes a spend key file with `cocoon gateway keygen`; returns the public key the escrow must know. */
+export async function gatewayKey(folder: string): Promise<{ keyFile: string; publicKey: Buffer }> {
+    const keyFile = join(folder, 'spend.key');
+    await runCocoon(['gateway', 'keygen', '--out', keyFile]);
+    const seed = /[0-9a-f]{64}/.exec(readFileSync(keyFile, 'utf8'));
+    if (seed === null) {
+        throw new Error('cocoon gateway keygen wrote no seed');
+    }
+    return { keyFile, publicKey: signingKey(Buffer.from(seed[0], 'hex')).publicKey };
+}
+
+/** Where the chain is and how it is called. */
+export interface ChainSettings {
+    endpoint: string;
+    network: number;
+}
+
+export interface WorkerSettings extends ChainSettings {
+    folder: string;
+    port: number;
+    registry: Address;
+    provider: Address;
+    node: Address;
+    keyFile: string;
+}
+
+/** Writes the config and starts `cocoon worker run`. */
+export async function startWorkerProcess(settings: WorkerSettings, more: object = {}): Promise<Running> {
+    const { folder, port, endpoint, network, registry, provider, node, keyFile } = settings;
+    const config = {
+        endpoint,
+        network,
+        registry: registry.toString(),
+        provider: provider.toString(),
+        node: node.toString(),
+        keyFile,
+        store: join(folder, 'worker.sqlite'),
+        listen: { host: '127.0.0.1', port },
+        backend: { kind: 'embedded' },
+        offers: [{ model: MODEL, rates: inNano(RATES) }],
+        claim: { seconds: 1 },
+        chain: { pollSeconds: 0.05 },
+        logLevel: 'warn',
+        ...more,
+    };
+    const file = join(folder, 'worker.json');
+    writeFileSync(file, JSON.stringify(config, null, 4));
+    return startCocoon(['worker', 'run', '--config', file]);
+}
+
+export interface GatewaySettings extends ChainSettings {
+    folder: string;
+    registry: Address;
+    owner: Address;
+    keyFile: string;
+    workers: string[];
+}
+
+/** Writes the config and starts `cocoon gateway up`. */
+export async function startGatewayProcess(settings: GatewaySettings, more: object = {}): Promise<Running> {
+    const { folder, endpoint, network, registry, owner, keyFile, workers } = settings;
+    const config = {
+        endpoint,
+        network,
+        pollMs: 50,
+        registry: registry.toString(),
+        owner: owner.toString(),
+        keyFile,
+        store: join(folder, 'gateway.sqlite'),
+        listen: { host: '127.0.0.1', port: 0 },
+        workers,
+        models: { [MODEL]: { maxPrice: inNano(RATES) } },
+        attestation: { allowOpen: true },
+        logLevel: 'warn',
+        ...more,
+    };
+    const file = join(folder, 'gateway.json');
+    writeFileSync(file, JSON.stringify(config, null, 4));
+    return startCocoon(['gateway', 'up', '--config', file]);
+}

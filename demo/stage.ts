@@ -1,0 +1,162 @@
+/** A market on a local chain with processes around it: what the demo and the journeys' tests play on. */
+import { Localnet, PriceLevel, startLocalnet } from '@cocoon-market/localnet';
+import { Actor, Escrow, Node, Provider, randomSigningKey, Registry } from '@cocoon-market/wrappers';
+import { Address, OpenedContract, toNano } from '@ton/core';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HotWallet, TonHttpChain } from '../offchain/chain';
+import { deposit, joinAsProvider, launch, registerMachine } from './market';
+import { Running } from './processes';
+import { gatewayKey, MODEL, RATES, startGatewayProcess, startWorkerProcess, WorkerKeys, workerKeys } from './setup';
+
+const NETWORK = -3;
+const FUNDS = toNano('100'); // for each owner's wallet
+const HOT_FUNDS = toNano('1'); // a hot wallet holds little
+const POLL_MS = 20;
+
+/** The provider's half: stake, node, worker. */
+export interface Seller {
+    owner: HotWallet;
+    hot: HotWallet; // the worker's own wallet, where jobs pay out
+    provider: OpenedContract<Provider>;
+    node: OpenedContract<Node>;
+    keys: WorkerKeys;
+    port: number;
+    folder: string;
+}
+
+/** A client's half: wallet, escrow, gateway's key. */
+export interface Buyer {
+    wallet: HotWallet;
+    escrow: OpenedContract<Escrow>;
+    keyFile: string;
+    folder: string;
+}
+
+export class Stage {
+    readonly chain: TonHttpChain;
+    readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-'));
+    private named: (address: Address, name: string) => void = () => undefined;
+
+    private constructor(readonly network: Localnet) {
+        this.chain = new TonHttpChain({ endpoint: network.url, network: NETWORK });
+    }
+
+    static async open(prices: PriceLevel = '2026'): Promise<Stage> {
+        return new Stage(await startLocalnet({ networkId: NETWORK, prices }));
+    }
+
+    /** Calls `listener` with every account that gets a name. */
+    onName(listener: (address: Address, name: string) => void): void {
+        this.named = listener;
+    }
+
+    /** A funded wallet. */
+    async wallet(name: string, seed = randomBytes(32), funds = FUNDS): Promise<HotWallet> {
+        const wallet = new HotWallet(this.chain, seed, POLL_MS);
+        this.named(wallet.address, name);
+        await this.network.faucet(wallet.address, funds);
+        return wallet;
+    }
+
+    actor(wallet: HotWallet): Actor {
+        return { sender: wallet.sender(), open: (contract) => this.chain.open(contract) };
+    }
+
+    /** nanoTON */
+    async balanceOf(address: Address): Promise<bigint> {
+        return (await this.chain.account(address)).balance;
+    }
+
+    async launch(): Promise<OpenedContract<Registry>> {
+        const committee = [1, 2, 3].map(() => randomSigningKey());
+        const registry = await launch(this.actor(await this.wallet('governor')), committee);
+        this.named(registry.address, 'Registry');
+        return registry;
+    }
+
+    /** Makes a GPU owner with a worker's keys and joins the market. */
+    async join(registry: Address): Promise<Omit<Seller, 'node' | 'port'>> {
+        const folder = this.subfolder('worker');
+        const keys = await workerKeys(folder);
+        const owner = await this.wallet('GPU owner');
+        const hot = await this.wallet('worker', keys.walletSeed, HOT_FUNDS);
+        const provider = await joinAsProvider(this.actor(owner), registry, hot.address);
+        this.named(provider.address, 'Provider');
+        return { owner, hot, provider, keys, folder };
+    }
+
+    /** Registers the GPU owner's machine. */
+    async register(joined: Omit<Seller, 'node' | 'port'>): Promise<Seller> {
+        const port = await freePort();
+        const node = await registerMachine(this.actor(joined.owner), joined.provider.address, {
+            receiptKey: joined.keys.receiptKey.publicKey,
+            encryptionKey: joined.keys.encryptionKey,
+            endpoint: `http://127.0.0.1:${port}`,
+            model: MODEL,
+            rates: RATES,
+        });
+        this.named(node.address, 'Node');
+        return { ...joined, node, port };
+    }
+
+    /** Makes an app developer with a gateway's key and deposits. */
+    async buyer(name: string, amount: bigint): Promise<Buyer> {
+        const folder = this.subfolder(name.replace(/\W+/g, '-'));
+        const { keyFile, publicKey } = await gatewayKey(folder);
+        const wallet = await this.wallet(name);
+        const escrow = await deposit(this.actor(wallet), publicKey, amount);
+        this.named(escrow.address, name === 'app developer' ? 'Escrow' : `Escrow of ${name}`);
+        return { wallet, escrow, keyFile, folder };
+    }
+
+    /** Starts the seller's worker; `more` is merged into its config. */
+    startWorker(registry: Address, seller: Seller, more: object = {}): Promise<Running> {
+        const { folder, port, provider, node, keys } = seller;
+        return startWorkerProcess(
+            {
+                ...this.chainSettings(),
+                folder,
+                port,
+                registry,
+                provider: provider.address,
+                node: node.address,
+                keyFile: keys.keyFile,
+            },
+            more,
+        );
+    }
+
+    /** Starts the buyer's gateway; `more` is merged into its config. */
+    startGateway(registry: Address, buyer: Buyer, workers: string[], more: object = {}): Promise<Running> {
+        const { folder, keyFile, wallet } = buyer;
+        const settings = { ...this.chainSettings(), folder, registry, owner: wallet.address, keyFile, workers };
+        return startGatewayProcess(settings, more);
+    }
+
+    async close(): Promise<void> {
+        await this.network.close();
+        rmSync(this.folder, { recursive: true, force: true });
+    }
+
+    private chainSettings() {
+        return { endpoint: this.network.url, network: NETWORK };
+    }
+
+    private subfolder(name: string): string {
+        const folder = join(this.folder, name);
+        mkdirSync(folder, { recursive: true });
+        return folder;
+    }
+}
+
+async function freePort(): Promise<number> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { port } = server.address() as { port: number };
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+}

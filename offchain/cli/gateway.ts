@@ -1,0 +1,151 @@
+/**
+ * `cocoon gateway …`. `up` runs the gateway; every other command talks to the one that runs, over its admin paths on
+ * this machine, because only one process may hold the store and the keys.
+ */
+import { Command, InvalidArgumentError } from 'commander';
+import { once } from 'node:events';
+import { request } from 'undici';
+import { JobView, jobView, loadConfig, startGateway, StatusView, statusView, writeNewSeed } from '../gateway';
+
+const NANO = 1_000_000_000;
+
+/** The `gateway` command and everything below it. */
+export function gatewayCommand(): Command {
+    const gateway = new Command('gateway').description('Buy answers: an OpenAI-compatible API on this machine');
+
+    gateway
+        .command('keygen')
+        .description('write a new spend key; its public half is what the escrow is set up with')
+        .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
+        .action(({ out }: { out: string }) => {
+            console.log(writeNewSeed(out).toString('hex'));
+        });
+
+    gateway
+        .command('up')
+        .description('run the gateway until SIGTERM or SIGINT')
+        .requiredOption('--config <file>', 'JSON; see docs/operations.md')
+        .option('--host <address>', 'where to listen, instead of the configuration')
+        .option('--port <number>', 'where to listen, 0 for any free port', portOf)
+        .option('--store <file>', 'the SQLite file, instead of the configuration')
+        .option('--allow-open', 'also use nodes that attest nothing: privacy then covers the link only')
+        .option('--log-level <level>', 'fatal, error, warn, info, debug or silent')
+        .action(async (flags: UpFlags) => up(flags));
+
+    remote(gateway.command('jobs').description('list jobs')).action(async (flags: RemoteFlags) => {
+        const jobs = jobView.array().parse(await call(flags, 'GET', '/admin/jobs'));
+        print(flags, jobs, () => jobs.map(jobLine).join('\n') || 'no jobs');
+    });
+    remote(gateway.command('status').description('show what the escrow holds, and which nodes can be used')).action(
+        async (flags: RemoteFlags) => {
+            const status = statusView.parse(await call(flags, 'GET', '/admin/status'));
+            print(flags, status, () => statusLines(status));
+        },
+    );
+
+    const ends = {
+        settle: 'pay what is owed and have the worker end the job; the rest comes back to the escrow',
+        leave: 'leave a job without its worker: nothing more is paid, the refund comes after the notice',
+        refund: "send an ended job's rest back to the escrow, without its worker",
+    };
+    for (const [name, description] of Object.entries(ends)) {
+        remote(gateway.command(`${name} <job>`).description(description)).action(
+            async (job: string, flags: RemoteFlags) => {
+                const view = jobView.parse(await call(flags, 'POST', `/admin/jobs/${numberOf(job)}/${name}`));
+                print(flags, view, () => jobLine(view));
+            },
+        );
+    }
+    return gateway;
+}
+
+interface UpFlags {
+    config: string;
+    host?: string;
+    port?: number;
+    store?: string;
+    allowOpen?: boolean;
+    logLevel?: string;
+}
+
+interface RemoteFlags {
+    url: string;
+    json?: boolean;
+}
+
+async function up({ config, ...flags }: UpFlags): Promise<void> {
+    const gateway = await startGateway(loadConfig(config, flags));
+    console.log(`cocoon gateway listens at ${gateway.url}`);
+    await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+    await gateway.close();
+}
+
+function remote(command: Command): Command {
+    return command
+        .option('--url <url>', 'where the gateway listens', 'http://127.0.0.1:10000')
+        .option('--json', 'print JSON, amounts in nanoTON');
+}
+
+async function call({ url }: RemoteFlags, method: 'GET' | 'POST', path: string): Promise<unknown> {
+    const post = method === 'POST' ? { headers: { 'content-type': 'application/json' }, body: '{}' } : {};
+    let response: Awaited<ReturnType<typeof request>>;
+    try {
+        response = await request(url.replace(/\/+$/, '') + path, { method, ...post });
+    } catch (error) {
+        const { code } = error as { code?: string };
+        throw new Error(
+            `no gateway answers at ${url} (${code ?? 'no connection'}): start "cocoon gateway up", or give --url`,
+            { cause: error },
+        );
+    }
+    const body = (await response.body.json().catch(() => ({}))) as { error?: { message?: string } };
+    if (response.statusCode >= 300) {
+        throw new Error(body.error?.message ?? `the gateway answered with HTTP ${response.statusCode}`);
+    }
+    return body;
+}
+
+function print(flags: RemoteFlags, value: unknown, text: () => string): void {
+    console.log(flags.json === true ? JSON.stringify(value, null, 4) : text());
+}
+
+function ton(nano: string): string {
+    return `${Number(nano) / NANO} TON`;
+}
+
+function jobLine(job: JobView): string {
+    const money = `paid ${ton(job.paid)} of ${ton(job.deposit)}, ${job.results} answers`;
+    const state = job.phase === 'open' && !job.connected ? 'open (worker away)' : job.phase;
+    return `${job.job}  ${state}  ${job.model}  ${job.tier}  ${job.worker}  ${money}${job.note === '' ? '' : `  ${job.note}`}`;
+}
+
+function statusLines(status: StatusView): string {
+    return [
+        `escrow     ${status.escrow} (network ${status.network})`,
+        `spend key  ${status.spendKey}`,
+        `available  ${ton(status.available)}; today ${ton(status.dayLeft)}, a job at most ${ton(status.jobLimit)}`,
+        ...status.models.flatMap(({ model, nodes }) =>
+            nodes.map(({ worker, state }) => `${model}  ${worker}  ${state}`),
+        ),
+        `jobs       ${
+            Object.entries(status.jobs)
+                .map(([phase, count]) => `${count} ${phase}`)
+                .join(', ') || 'none'
+        }`,
+    ].join('\n');
+}
+
+function portOf(text: string): number {
+    const port = Number(text);
+    if (!Number.isInteger(port) || port < 0 || port > 65535) {
+        throw new InvalidArgumentError('a port is a number from 0 to 65535');
+    }
+    return port;
+}
+
+function numberOf(text: string): number {
+    if (!/^\d{1,13}$/.test(text)) {
+        throw new Error('a job is named by its number; "cocoon gateway jobs" lists them');
+    }
+    return Number(text);
+}

@@ -1,0 +1,98 @@
+/** `cocoon worker`: what a provider runs. */
+import { signingKey } from '@cocoon-market/wrappers';
+import { HotWallet } from '../chain';
+import { encryptionKey, toWire } from '../link';
+import { askWorker, claimOnce, readConfig, serveAdmin, startWorker, statusOnce, writeKeys } from '../worker';
+import type { WorkerConfig, WorkerParts } from '../worker';
+import { Command } from 'commander';
+
+const CONFIG = ['--config <file>', 'JSON file with the settings of the worker', 'worker.json'] as const;
+const JSON_OPTION = ['--json', 'print one line of JSON'] as const;
+
+/** The command with its subcommands; `parts` take the place of what the config names. */
+export function workerCommand(parts: WorkerParts = {}): Command {
+    const command = new Command('worker').description('serve queries as a provider and claim what they earn');
+
+    command
+        .command('run')
+        .description('serve until SIGTERM or SIGINT; prints the URL once it listens')
+        .option(...CONFIG)
+        .action(async ({ config }: { config: string }) => run(readConfig(config), parts));
+
+    command
+        .command('keygen')
+        .description('make the keys of a new node in a file that only you can read')
+        .requiredOption('--out <file>', 'the file to make; it must not exist')
+        .option(
+            '--network <id>',
+            'network that the printed wallet address is for: -239 mainnet, -3 testnet',
+            Number,
+            -239,
+        )
+        .option(...JSON_OPTION)
+        .action(async ({ out, network, json = false }: { out: string; network: number; json?: boolean }) => {
+            const seeds = writeKeys(out);
+            const wallet = new HotWallet({ network } as never, seeds.wallet);
+            print(json, {
+                receiptKey: signingKey(seeds.receiptKey).publicKey,
+                encryptionKey: (await encryptionKey(seeds.encryptionKey)).publicKey,
+                wallet: wallet.address.toString({ testOnly: network !== -239, bounceable: false }),
+            });
+        });
+
+    command
+        .command('claim')
+        .description('claim everything that vouchers promise, whatever the threshold')
+        .option(...CONFIG)
+        .option(...JSON_OPTION)
+        .action(async ({ config: path, json = false }: { config: string; json?: boolean }) => {
+            const config = readConfig(path);
+            print(json, (await askWorker(config.store, 'POST', '/claim')) ?? (await claimOnce(config, parts)));
+        });
+
+    command
+        .command('status')
+        .description('jobs, earnings and wallet, of the running worker or of its store')
+        .option(...CONFIG)
+        .option(...JSON_OPTION)
+        .action(async ({ config: path, json = false }: { config: string; json?: boolean }) => {
+            const config = readConfig(path);
+            const answer = await askWorker(config.store, 'GET', '/status');
+            const status = answer ?? (await statusOnce(config, parts));
+            print(json, { state: answer === undefined ? 'stopped' : 'serving', ...status });
+        });
+
+    return command;
+}
+
+async function run(config: WorkerConfig, parts: WorkerParts): Promise<void> {
+    const worker = await startWorker(config, parts);
+    const admin = await serveAdmin(config.store, worker);
+    console.log(worker.url);
+    const signal = new Promise<void>((resolve) => {
+        process.once('SIGTERM', () => resolve());
+        process.once('SIGINT', () => resolve());
+    });
+    try {
+        await Promise.race([signal, worker.failed]);
+    } catch (error) {
+        console.error(`The worker stops: ${(error as Error).message}`);
+        process.exit(1); // at once: nothing may be sent on top of what the disk did not take
+    }
+    admin?.close();
+    await worker.close();
+}
+
+/** One `name: value` a line, nested names joined by dots, or one line of JSON. */
+function print(json: boolean, value: object): void {
+    const plain = toWire(value) as Record<string, unknown>;
+    console.log(json ? JSON.stringify(plain) : lines(plain).join('\n'));
+}
+
+function lines(value: Record<string, unknown>, prefix = ''): string[] {
+    return Object.entries(value).flatMap(([name, field]) =>
+        typeof field === 'object' && field !== null
+            ? lines(field as Record<string, unknown>, `${prefix}${name}.`)
+            : [`${prefix}${name}: ${(field as string | number | null | undefined) ?? 'unknown'}`],
+    );
+}

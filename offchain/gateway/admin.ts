@@ -1,0 +1,126 @@
+/** What the command line asks of a running gateway: lists, and the ends of jobs. State changes only by POST. */
+import { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { GatewayError } from './errors';
+import type { Job } from './job';
+import { JobContext, Jobs } from './jobs';
+import { requireLocal } from './server';
+import { Settlement } from './settle';
+
+/** One job as `cocoon gateway jobs --json` prints it; amounts are nanoTON. */
+export const jobView = z.object({
+    job: z.number(),
+    phase: z.string(),
+    model: z.string(),
+    worker: z.string(),
+    tier: z.string(),
+    channel: z.string(),
+    deposit: z.string(),
+    available: z.string(), // what new queries may be promised
+    owed: z.string(), // of all queries so far
+    paid: z.string(), // what the newest voucher says
+    results: z.number(),
+    running: z.number(),
+    unfinished: z.array(z.number()), // numbers of queries without an ending
+    end: z.number(), // unix seconds
+    connected: z.boolean(),
+    note: z.string(),
+});
+export type JobView = z.output<typeof jobView>;
+
+/** What `cocoon gateway status --json` prints. */
+export const statusView = z.object({
+    escrow: z.string(),
+    network: z.number(),
+    spendKey: z.string(),
+    balance: z.string(),
+    available: z.string(),
+    dayLeft: z.string(),
+    jobLimit: z.string(),
+    models: z.array(
+        z.object({ model: z.string(), nodes: z.array(z.object({ worker: z.string(), state: z.string() })) }),
+    ),
+    jobs: z.record(z.string(), z.number()),
+});
+export type StatusView = z.output<typeof statusView>;
+
+/** A job for a list. */
+export function viewOf(job: Job, testnet: boolean): JobView {
+    const { stored, ledger } = job;
+    return {
+        job: job.number,
+        phase: job.phase,
+        model: stored.model,
+        worker: stored.worker,
+        tier: stored.tier,
+        channel: job.channel.toString({ testOnly: testnet }),
+        deposit: stored.deposit.toString(),
+        available: job.phase === 'open' ? job.available.toString() : '0',
+        owed: ledger.total.toString(),
+        paid: ledger.voucher.cumulative.toString(),
+        results: ledger.verified,
+        running: job.running,
+        unfinished: job.unfinished,
+        end: job.terms.end,
+        connected: job.session !== undefined,
+        note: stored.note,
+    };
+}
+
+/** Adds `/admin/…` to the server. */
+export function addAdmin(server: FastifyInstance, context: JobContext, jobs: Jobs, settlement: Settlement): void {
+    const { network, spending, keys, nodes, config } = context;
+    const testnet = network !== -239;
+
+    const find = (text: string): Job => {
+        const job = jobs.get(Number(text));
+        if (job === undefined) {
+            throw new GatewayError(
+                404,
+                'unknown_job',
+                `There is no job ${Number(text)}: "cocoon gateway jobs" lists them`,
+            );
+        }
+        return job;
+    };
+    const view = (job: Job) => viewOf(job, testnet);
+
+    server.register(async (admin) => {
+        admin.addHook('onRequest', async (request) => requireLocal(request));
+        admin.get('/admin/jobs', async () => jobs.all.map(view));
+        admin.get('/admin/status', async (): Promise<StatusView> => {
+            const purse = await spending.purse();
+            const models = await Promise.all(
+                Object.keys(config.models).map(async (model) => ({ model, nodes: await nodes.states(model) })),
+            );
+            const phases: Record<string, number> = {};
+            jobs.all.forEach(({ phase }) => (phases[phase] = (phases[phase] ?? 0) + 1));
+            return {
+                escrow: spending.escrow.toString({ testOnly: testnet }),
+                network,
+                spendKey: keys.spend.publicKey.toString('hex'),
+                balance: purse.balance.toString(),
+                available: purse.available.toString(),
+                dayLeft: purse.dayLeft.toString(),
+                jobLimit: purse.jobLimit.toString(),
+                models,
+                jobs: phases,
+            };
+        });
+        admin.post<{ Params: { job: string } }>('/admin/jobs/:job/settle', async ({ params }) => {
+            const job = find(params.job);
+            await settlement.settle(job);
+            return view(job);
+        });
+        admin.post<{ Params: { job: string } }>('/admin/jobs/:job/leave', async ({ params }) => {
+            const job = find(params.job);
+            await settlement.leave(job);
+            return view(job);
+        });
+        admin.post<{ Params: { job: string } }>('/admin/jobs/:job/refund', async ({ params }) => {
+            const job = find(params.job);
+            await settlement.refund(job);
+            return view(job);
+        });
+    });
+}

@@ -1,0 +1,138 @@
+/** The gateway's settings: one JSON file, some of it overridden by flags. Amounts are nanoTON as decimal strings. */
+import { jobRules } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { CLOCK_TOLERANCE } from '../link';
+
+const nano = z
+    .string()
+    .regex(/^[0-9]{1,20}$/, 'expected nanoTON as a decimal string')
+    .transform(BigInt)
+    .refine((amount) => amount < 1n << 64n, 'amounts have 64 bits');
+
+const address = z.string().transform((text, context): Address => {
+    try {
+        return Address.parse(text);
+    } catch {
+        context.addIssue({ code: 'custom', message: 'expected an address' });
+        return z.NEVER;
+    }
+});
+
+const hex = (bytes: number) =>
+    z
+        .string()
+        .regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`), `expected ${bytes} bytes of hex`)
+        .transform((text) => Buffer.from(text, 'hex'));
+
+const rates = z.strictObject({ prompt: nano, cached: nano, completion: nano, reasoning: nano });
+
+const model = z.strictObject({
+    maxPrice: rates, // nanoTON per million tokens that the client accepts
+    workers: z.array(z.url()).optional(), // which of the workers; all when left out
+});
+
+const job = z
+    .strictObject({
+        deposit: nano.prefault('1000000000'), // a job begins with
+        notice: z.number().int().min(jobRules.noticeMin).max(jobRules.noticeMax).default(3600), // seconds
+        lifetime: z
+            .number()
+            .int()
+            .min(7200)
+            .max(jobRules.endMax)
+            .default(7 * 86400), // seconds
+        step: nano.prefault('10000000'), // the most unpaid work per running query
+        parallel: z.number().int().min(1).max(1024).default(8),
+        largestAnswer: z
+            .number()
+            .int()
+            .min(1024)
+            .max(0xffffffff)
+            .default(4 << 20), // bytes
+        openAhead: z.number().min(0).max(0.9).default(0.25), // the next job is opened below this part of the deposit
+        lastHours: z.number().min(0).default(2), // no new query begins in the last hours of a job
+    })
+    .prefault({});
+
+const attestation = z
+    .strictObject({
+        allowOpen: z.boolean().default(false), // also nodes that attest nothing
+        authority: hex(32).optional(), // Ed25519 key of the testca authority
+        measurements: z.array(hex(48)).default([]), // images that may run
+    })
+    .prefault({});
+
+/** The schema of the configuration file. */
+export const gatewayConfig = z
+    .strictObject({
+        network: z.number().int(), // -239 mainnet, -3 testnet
+        endpoint: z.url(), // TON HTTP API v2
+        apiKey: z.string().optional(),
+        pollMs: z.number().int().min(10).default(1000), // between two looks at the chain while it is waited for
+        owner: address.optional(), // the client's wallet, from which the escrow's address follows
+        escrow: address.optional(),
+        registry: address.optional(), // of the market: a node must be there with the keys and prices it names
+        keyFile: z.string().min(1), // seed of the spend key and of every voucher key
+        store: z.string().min(1), // path of the SQLite file
+        listen: z
+            .strictObject({
+                host: z.string().default('127.0.0.1'),
+                port: z.number().int().min(0).max(65535).default(10000),
+            })
+            .prefault({}),
+        workers: z.array(z.url()).min(1),
+        models: z.record(z.string(), model),
+        job,
+        attestation,
+        clockTolerance: z.number().int().min(1).max(CLOCK_TOLERANCE).default(CLOCK_TOLERANCE), // seconds
+        banSeconds: z.number().int().min(0).default(1800), // a node that cheated or failed twice is not used for so long
+        logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+    })
+    .refine(({ owner, escrow }) => (owner === undefined) !== (escrow === undefined), {
+        message: 'give either "owner" or "escrow"',
+        path: ['escrow'],
+    });
+export type GatewayConfig = z.output<typeof gatewayConfig>;
+export type GatewayConfigInput = z.input<typeof gatewayConfig>;
+export type JobSettings = GatewayConfig['job'];
+
+/** Flags of the command line that win over the file. */
+export interface ConfigFlags {
+    host?: string;
+    port?: number;
+    store?: string;
+    allowOpen?: boolean;
+    logLevel?: string;
+}
+
+/** The settings of a file and the flags; paths in the file count from its folder. Throws with one line per field that is wrong. */
+export function loadConfig(path: string, flags: ConfigFlags = {}): GatewayConfig {
+    let file: Record<string, unknown>;
+    try {
+        file = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    } catch (error) {
+        throw new Error(`${path} cannot be read as JSON: ${(error as Error).message}`, { cause: error });
+    }
+    const listen = { ...(file.listen as object), ...defined({ host: flags.host, port: flags.port }) };
+    const attestation = { ...(file.attestation as object), ...defined({ allowOpen: flags.allowOpen }) };
+    const parsed = gatewayConfig.safeParse({
+        ...file,
+        ...defined({ store: flags.store, logLevel: flags.logLevel }),
+        listen,
+        attestation,
+    });
+    if (!parsed.success) {
+        const lines = parsed.error.issues.map(({ path: field, message }) => `  ${field.join('.')}: ${message}`);
+        throw new Error([`${path} is not a gateway's configuration:`, ...lines].join('\n'));
+    }
+    const from = (name: string) => resolve(dirname(path), name);
+    const store = flags.store ?? from(parsed.data.store);
+    return { ...parsed.data, keyFile: from(parsed.data.keyFile), store };
+}
+
+function defined(fields: Record<string, unknown>): Record<string, unknown> {
+    return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

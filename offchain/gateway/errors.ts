@@ -1,0 +1,57 @@
+/** What the gateway answers when it cannot answer: a status, OpenAI's error shape, and words that say what to do. */
+
+/** An error in OpenAI's shape. The message names the remedy and never contains a prompt or an answer. */
+export class GatewayError extends Error {
+    readonly type: string;
+    readonly param: string | null;
+    readonly retryAfter: number | undefined; // seconds
+    readonly billed: boolean; // an SDK that asks again by itself would pay twice
+
+    constructor(
+        readonly status: number,
+        readonly code: string,
+        message: string,
+        { param, retryAfter, billed = false }: { param?: string; retryAfter?: number; billed?: boolean } = {},
+    ) {
+        super(message);
+        this.name = 'GatewayError';
+        this.type = status === 402 ? 'insufficient_funds' : status < 500 ? 'invalid_request_error' : 'server_error';
+        this.param = param ?? null;
+        this.retryAfter = retryAfter ?? (status === 503 ? RETRY_SECONDS : undefined);
+        this.billed = billed;
+    }
+
+    toBody() {
+        return { error: { message: this.message, type: this.type, param: this.param, code: this.code } };
+    }
+
+    /** Headers that tell an SDK whether and when to ask again. */
+    toHeaders(): Record<string, string> {
+        return {
+            ...(this.retryAfter === undefined ? {} : { 'retry-after': String(this.retryAfter) }),
+            ...(this.billed ? { 'x-should-retry': 'false' } : {}),
+        };
+    }
+}
+
+const RETRY_SECONDS = 5;
+
+/** The request itself is wrong; sending it again changes nothing. */
+export function badRequest(message: string, param?: string, code = 'invalid_request'): GatewayError {
+    return new GatewayError(400, code, message, param === undefined ? {} : { param });
+}
+
+/** There is no money for it, and why. 402, because SDKs ask again after 429 and not after 402. */
+export function noMoney(message: string): GatewayError {
+    return new GatewayError(402, 'insufficient_funds', message);
+}
+
+/** No node can take it now. */
+export function unavailable(message: string, code = 'no_node'): GatewayError {
+    return new GatewayError(503, code, message);
+}
+
+/** The first words of an error, for logs and lists. */
+export function reasonOf(error: unknown): string {
+    return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,169 @@
+/** Takes the records of one answer, live or fetched afterwards, and checks every one before anything is believed or paid. */
+import { Accept, answerRoot, contentHash, Refusal, Result, TokenCounts, Verifier } from '@cocoon-market/wrappers';
+import { Frame, FrameKind, FrameReader, openReceipt, receiptLayouts, RecordType, WireRecord } from '../link';
+import { acceptFault, Asked, Clock, isCut, meterFault, OwnCount, refusalFault, resultFault } from './check';
+import { TokenCounter } from './tokens';
+
+/** The node broke the protocol in a way that costs it this client: stop paying, leave. */
+export class Breach extends Error {
+    constructor(
+        message: string,
+        readonly receipt?: Buffer, // what was refused, kept as evidence
+    ) {
+        super(message);
+        this.name = 'Breach';
+    }
+}
+
+/** How a query ended, signed by the node. */
+export type Ending =
+    | { type: 'result'; result: Result; receipt: Buffer }
+    | { type: 'decline' | 'fail'; refusal: Refusal; receipt: Buffer };
+
+const NOTHING: TokenCounts = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
+
+export class Intake {
+    readonly number: number;
+    accept: Buffer | undefined; // the receipt
+    ending: Ending | undefined;
+    meter: TokenCounts = NOTHING;
+    private readonly own: OwnCount = { completion: 0, reasoning: 0 };
+    private readonly frames: FrameReader;
+    private readonly chunks: Buffer[] = [];
+    private readonly bounds: number[] = []; // lengths of the answer at which a chunk ended
+    private length = 0;
+
+    constructor(
+        private readonly asked: Asked,
+        private readonly verifier: Verifier,
+        secret: Buffer,
+        private readonly counter: TokenCounter,
+        private readonly options: { largestAnswer: number; clock: () => Clock; late: boolean },
+    ) {
+        this.number = asked.number;
+        this.frames = new FrameReader(secret, asked.number);
+    }
+
+    /** Every byte of the answer so far. */
+    get received(): Buffer {
+        return Buffer.concat(this.chunks);
+    }
+
+    /** True once the answer's final frame was opened. */
+    get complete(): boolean {
+        return this.frames.complete;
+    }
+
+    /** The frames that a record brings. Throws {@link Breach} when a record is not what the protocol says. */
+    take({ type, bytes }: WireRecord): Frame[] {
+        if (this.ending !== undefined) {
+            throw new Breach('a record follows the end of the answer');
+        }
+        switch (type) {
+            case RecordType.Accept:
+                this.takeAccept(bytes);
+                return [];
+            case RecordType.Answer:
+                return this.takeAnswer(bytes);
+            case RecordType.Result:
+                this.takeResult(bytes);
+                return [];
+            case RecordType.Decline:
+                if (this.accept !== undefined) {
+                    throw new Breach('a decline follows an accept', bytes);
+                }
+                this.takeRefusal('decline', bytes);
+                return [];
+            case RecordType.Fail:
+                this.takeRefusal('fail', bytes);
+                return [];
+        }
+    }
+
+    private takeAccept(bytes: Buffer): void {
+        if (this.accept !== undefined) {
+            throw new Breach('there are two accepts', bytes);
+        }
+        const accept: Accept = this.open(RecordType.Accept, bytes);
+        // Fetched afterwards, an accept is as old as its query.
+        const clock = this.options.late ? { ...this.options.clock(), now: this.asked.askedAt } : this.options.clock();
+        this.refuse('accept', acceptFault(accept, this.asked, clock), bytes);
+        this.accept = Buffer.from(bytes);
+    }
+
+    private takeAnswer(bytes: Buffer): Frame[] {
+        if (this.accept === undefined) {
+            throw new Breach('an answer comes before its accept');
+        }
+        this.length += bytes.length;
+        if (this.length > this.options.largestAnswer) {
+            throw new Breach('the answer is longer than the terms allow');
+        }
+        let frames: Frame[];
+        try {
+            frames = this.frames.push(bytes);
+        } catch {
+            throw new Breach('a frame does not open');
+        }
+        this.chunks.push(Buffer.from(bytes));
+        this.bounds.push(this.length);
+        for (const frame of frames) {
+            this.count(frame);
+        }
+        return frames;
+    }
+
+    private count({ kind, text, meter }: Frame): void {
+        if (kind === FrameKind.Content) {
+            this.own.completion += this.counter.text(text);
+        } else if (kind === FrameKind.Reasoning) {
+            this.own.reasoning += this.counter.text(text);
+        }
+        this.refuse('frame', meterFault(meter, this.meter, this.own, this.asked));
+        this.meter = meter;
+    }
+
+    private takeResult(bytes: Buffer): void {
+        if (this.accept === undefined) {
+            throw new Breach('a result comes without an accept', bytes);
+        }
+        const result: Result = this.open(RecordType.Result, bytes);
+        const { late } = this.options;
+        this.refuse('result', resultFault(result, this.asked, this.own, { ...this.options.clock(), late }), bytes);
+        if (!isCut(result.finish) && !this.frames.complete) {
+            throw new Breach('a result says that its answer is whole, and the final frame is missing', bytes);
+        }
+        if (!this.covers(result)) {
+            throw new Breach("a result's content is not the answer that arrived", bytes);
+        }
+        this.ending = { type: 'result', result, receipt: Buffer.from(bytes) };
+    }
+
+    // An answer that was cut may be signed over a prefix: what the node had on its disk.
+    private covers(result: Result): boolean {
+        const answer = this.received;
+        const matches = (length: number) =>
+            contentHash(this.asked.request, answerRoot(answer.subarray(0, length))).equals(result.content);
+        return matches(answer.length) || (isCut(result.finish) && this.bounds.some(matches));
+    }
+
+    private takeRefusal(type: 'decline' | 'fail', bytes: Buffer): void {
+        const refusal: Refusal = this.open(type === 'decline' ? RecordType.Decline : RecordType.Fail, bytes);
+        this.refuse(type, refusalFault(refusal, this.asked), bytes);
+        this.ending = { type, refusal, receipt: Buffer.from(bytes) };
+    }
+
+    private open<T extends keyof typeof receiptLayouts>(type: T, bytes: Buffer) {
+        try {
+            return openReceipt(receiptLayouts[type] as never, bytes, this.verifier) as never;
+        } catch {
+            throw new Breach(`the node did not sign this ${RecordType[type].toLowerCase()}`, bytes);
+        }
+    }
+
+    private refuse(what: string, fault: string | undefined, receipt?: Buffer): void {
+        if (fault !== undefined) {
+            throw new Breach(`the ${what} is refused: ${fault}`, receipt);
+        }
+    }
+}

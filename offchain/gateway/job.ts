@@ -1,0 +1,184 @@
+/** One job in memory: what its terms are, who may still use how much of it, and the money it owes. */
+import {
+    JobParameters,
+    SigningKey,
+    Terms,
+    Verifier,
+    voucherFor,
+    Voucher,
+    SignedVoucher,
+} from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { openSession, Session } from '../link';
+import { GatewayStore, JobPhase, StoredJob } from '../store/gateway';
+import { Ledger } from './ledger';
+import { VoucherPost } from './vouchers';
+import { WorkerClient, WorkerRefusal } from './workers';
+
+/** nanoTON of a channel that no query is promised: its rent until the end, several times over. */
+const RENT = 2_000_000n;
+
+export class Job {
+    readonly ledger = new Ledger();
+    readonly post: VoucherPost;
+    readonly channel: Address;
+    readonly verifier: Verifier; // of the node's receipts
+    readonly abandoned = new AbortController(); // cuts every running query when the node broke the protocol
+    running = 0;
+    session: Session | undefined; // undefined until the worker knows the job
+    private readonly ceilings = new Map<number, bigint>(); // nanoTON promised to queries without an ending
+    private last = 0; // the highest number ever used
+    private readonly voucherVerifier: Verifier;
+    private readonly idle: (() => void)[] = [];
+
+    constructor(
+        readonly stored: StoredJob,
+        readonly key: SigningKey, // of its vouchers
+        readonly worker: WorkerClient,
+        readonly store: GatewayStore,
+        private readonly network: number,
+        onPostFault: (error: unknown) => void = () => undefined,
+    ) {
+        this.channel = new Address(0, stored.channel);
+        this.verifier = new Verifier(stored.terms.receiptKey);
+        this.voucherVerifier = new Verifier(key.publicKey);
+        this.post = new VoucherPost(this, onPostFault);
+        if (stored.voucher !== null) {
+            this.ledger.sign(stored.voucher);
+        }
+    }
+
+    get number(): number {
+        return this.stored.number;
+    }
+
+    get terms(): Terms {
+        return this.stored.terms;
+    }
+
+    get phase(): JobPhase {
+        return this.stored.phase;
+    }
+
+    /** What the channel was deployed with. */
+    get parameters(): JobParameters {
+        const { end, notice, voucherKey, payout } = this.terms;
+        return { job: this.number, end, notice, voucherKey, payout };
+    }
+
+    /** nanoTON that a new query may be promised. */
+    get available(): bigint {
+        const { cumulative } = this.ledger.voucher;
+        const used = cumulative > this.ledger.results ? cumulative : this.ledger.results;
+        const promised = [...this.ceilings.values()].reduce((sum, ceiling) => sum + ceiling, 0n);
+        const left = this.stored.funds - RENT - used - promised;
+        return left > 0n ? left : 0n;
+    }
+
+    /** Queries without an ending, running or lost on the wire. */
+    get unfinished(): number[] {
+        return [...this.ceilings.keys()];
+    }
+
+    /** The next number: above every number that gateway or worker ever used. */
+    allocate(ceiling: bigint): number {
+        this.last += 1;
+        this.ceilings.set(this.last, ceiling);
+        return this.last;
+    }
+
+    /** Keeps the money of a query that was running when the gateway ended. */
+    reserve(number: number, ceiling: bigint): void {
+        this.raise(number);
+        this.ceilings.set(number, ceiling);
+    }
+
+    /** No number up to this one is used again. */
+    raise(number: number): void {
+        this.last = Math.max(this.last, number);
+    }
+
+    /** The query has an ending: its money is paid or free. */
+    release(number: number): void {
+        this.ceilings.delete(number);
+    }
+
+    /** A query runs; no more than the terms allow at once. */
+    begin(): void {
+        this.running++;
+    }
+
+    end(): void {
+        this.running--;
+        if (this.running === 0) {
+            this.idle.splice(0).forEach((resolve) => resolve());
+        }
+    }
+
+    /** Resolves when no query runs. */
+    whenIdle(): Promise<void> {
+        return this.running === 0 ? Promise.resolve() : new Promise((resolve) => this.idle.push(resolve));
+    }
+
+    async change(change: Partial<Pick<StoredJob, 'phase' | 'funds' | 'note'>>): Promise<void> {
+        Object.assign(this.stored, change);
+        await this.store.changeJob(this.stored.channel, change);
+    }
+
+    /** Signs what is owed now and keeps it; nothing signed leaves before it is on the disk. */
+    async sign(): Promise<SignedVoucher> {
+        const owed = this.ledger.next();
+        this.ledger.sign(owed);
+        const signature = this.key.sign(this.hashOf(owed.cumulative, owed.count));
+        const voucher = { ...owed, signature };
+        await this.store.saveVoucher(this.stored.channel, voucher);
+        this.stored.voucher = voucher;
+        return voucher;
+    }
+
+    /**
+     * Takes a voucher that the worker holds when it says more than ours, which happens after this store was lost.
+     * Throws when our key did not sign it.
+     */
+    async adopt(voucher: SignedVoucher): Promise<void> {
+        const { cumulative, count } = this.ledger.voucher;
+        if (voucher.cumulative < cumulative || voucher.count < count) {
+            return;
+        }
+        if (voucher.cumulative === cumulative && voucher.count === count) {
+            return;
+        }
+        if (!this.voucherVerifier.verify(this.hashOf(voucher.cumulative, voucher.count), voucher.signature)) {
+            throw new Error('The worker holds a voucher that this gateway did not sign');
+        }
+        this.ledger.sign(voucher);
+        await this.store.saveVoucher(this.stored.channel, voucher);
+        this.stored.voucher = voucher;
+    }
+
+    /** Shows the job to its worker and begins a session; takes over what the worker knows better. */
+    async register(encryptionKey: Buffer) {
+        const { hash, terms } = this.stored;
+        const session = await openSession(encryptionKey, hash);
+        const state = await this.worker.register({
+            terms,
+            jobNumber: this.number,
+            job: hash,
+            enc: session.enc,
+            key: this.key,
+        });
+        if (!state.job.equals(hash)) {
+            throw new WorkerRefusal('unknown', 200, 'it answers for another job');
+        }
+        if (state.voucher !== null) {
+            await this.adopt(state.voucher);
+        }
+        this.raise(state.highest);
+        this.session = session;
+        return state;
+    }
+
+    private hashOf(cumulative: bigint, count: number): Buffer {
+        return Voucher.hash(voucherFor(this.network, this.channel, cumulative, count));
+    }
+}

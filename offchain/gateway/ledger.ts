@@ -1,0 +1,129 @@
+/** The arithmetic of one job's money, as the client counts it. Pure: no clock, no network, no disk. */
+import { payEvery } from '../link';
+
+/** What a voucher says, without its signature. */
+export interface Owed {
+    cumulative: bigint; // nanoTON since the job began
+    count: number; // results 1 to count all arrived complete
+}
+
+/** A verified result's place in its job. */
+export interface Entry {
+    index: number; // 1, 2, 3 ... in the node's order of signing
+    price: bigint; // nanoTON
+    cumulative: bigint; // nanoTON, of all results up to this index
+}
+
+export class Ledger {
+    private settled = 0n; // nanoTON of all verified results
+    private readonly meters = new Map<number, bigint>(); // nanoTON of running queries by number
+    private complete: { index: number; cumulative: bigint } = { index: 0, cumulative: 0n };
+    private readonly ahead = new Map<number, Entry>(); // results above a gap, by index
+    private paid: Owed = { cumulative: 0n, count: 0 };
+
+    /** The newest voucher's numbers: what is paid already, and never less again. */
+    get voucher(): Owed {
+        return this.paid;
+    }
+
+    /** nanoTON of every query so far: the price of a verified result, else its meter. */
+    get total(): bigint {
+        return [...this.meters.values()].reduce((sum, meter) => sum + meter, this.settled);
+    }
+
+    /** nanoTON of verified results alone. */
+    get results(): bigint {
+        return this.settled;
+    }
+
+    /** Results whose whole past arrived. */
+    get count(): number {
+        return this.complete.index;
+    }
+
+    /** How many results were verified. */
+    get verified(): number {
+        return this.complete.index + this.ahead.size;
+    }
+
+    /** nanoTON owed and not yet under a voucher; 0 while credit of a failed query lasts. */
+    get unpaid(): bigint {
+        const unpaid = this.total - this.paid.cumulative;
+        return unpaid > 0n ? unpaid : 0n;
+    }
+
+    /** Takes a running query's meter in nanoTON; a lower one changes nothing. */
+    meter(number: number, price: bigint): void {
+        if (price > (this.meters.get(number) ?? 0n)) {
+            this.meters.set(number, price);
+        }
+    }
+
+    /** nanoTON that a running query's meter stands at. */
+    metered(number: number): bigint {
+        return this.meters.get(number) ?? 0n;
+    }
+
+    /** Why a result does not fit its neighbours; undefined when it does. */
+    fault({ index, price, cumulative }: Entry): string | undefined {
+        if (index <= this.complete.index || this.ahead.has(index)) {
+            return `another result already has index ${index}`;
+        }
+        const below = index === this.complete.index + 1 ? this.complete : this.ahead.get(index - 1);
+        if (below !== undefined && below.cumulative + price !== cumulative) {
+            return `its cumulative is not that of result ${index - 1} plus its price`;
+        }
+        const above = this.ahead.get(index + 1);
+        if (above !== undefined && cumulative + above.price !== above.cumulative) {
+            return `its cumulative plus the price of result ${index + 1} is not the cumulative of that result`;
+        }
+        return cumulative - price < this.complete.cumulative
+            ? 'its cumulative is below that of an earlier result'
+            : undefined;
+    }
+
+    /** Takes a verified result in place of the query's meter. */
+    result(number: number, entry: Entry): void {
+        this.meters.delete(number);
+        this.settled += entry.price;
+        this.ahead.set(entry.index, entry);
+        for (let next = this.ahead.get(this.complete.index + 1); next; next = this.ahead.get(this.complete.index + 1)) {
+            this.ahead.delete(next.index);
+            this.complete = next;
+        }
+    }
+
+    /** A query ended without a price; what was paid for its meter stays as credit. */
+    drop(number: number): void {
+        this.meters.delete(number);
+    }
+
+    /** What the next voucher says: neither number is ever below the last one's. */
+    next(): Owed {
+        const { total, count, paid } = this;
+        return {
+            cumulative: total > paid.cumulative ? total : paid.cumulative,
+            count: count > paid.count ? count : paid.count,
+        };
+    }
+
+    /** True when the next voucher would say more than the last. */
+    get grown(): boolean {
+        const { cumulative, count } = this.next();
+        return cumulative > this.paid.cumulative || count > this.paid.count;
+    }
+
+    /** True when a voucher is due although no result arrived: a quarter of a step is unpaid. */
+    isDue(step: bigint): boolean {
+        const due = payEvery(step);
+        return this.unpaid > 0n && this.unpaid >= due;
+    }
+
+    /** Takes the numbers of a voucher that is on the disk. */
+    sign(owed: Owed): void {
+        if (owed.cumulative < this.paid.cumulative || owed.count < this.paid.count) {
+            throw new RangeError('A voucher never says less than the one before');
+        }
+        this.paid = owed;
+    }
+}

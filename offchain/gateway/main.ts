@@ -1,0 +1,123 @@
+/** Puts a gateway together: store, chain, nodes, jobs, server. */
+import { Escrow } from '@cocoon-market/wrappers';
+import { AddressInfo } from 'node:net';
+import pino, { Logger } from 'pino';
+import { Chain, TonHttpChain } from '../chain';
+import { GatewayStore, openGatewayStore } from '../store/gateway';
+import { addAdmin } from './admin';
+import { Clock } from './check';
+import { GatewayConfig } from './config';
+import { reasonOf } from './errors';
+import { JobContext, Jobs } from './jobs';
+import { ClientKeys, readClientKeys } from './keys';
+import { configuredNodes, NodeRecord, Nodes, NodeSource } from './nodes';
+import { recordOnChain } from './record';
+import { Recovery } from './recovery';
+import { Router } from './router';
+import { makeServer } from './server';
+import { Settlement } from './settle';
+import { SpendAccount } from './spending';
+
+/** Parts that a test, or a program with its own discovery, puts in the place of the usual ones. */
+export interface GatewayDeps {
+    chain?: Chain;
+    now?: () => number; // unix seconds
+    nodes?: NodeSource; // default: the workers of the configuration
+    record?: NodeRecord; // what the chain says of a node; default: asked when the configuration names a registry
+    keys?: ClientKeys;
+    store?: GatewayStore;
+    log?: Logger;
+    sweepMs?: number; // between two looks at ending jobs
+}
+
+/** A running gateway. */
+export interface Gateway {
+    readonly url: string; // without a slash at the end; the API is at `${url}/v1`
+    readonly jobs: Jobs;
+    readonly settlement: Settlement;
+    readonly store: GatewayStore;
+    /** Resolves once orders of the last run are known and its jobs' workers were asked. */
+    readonly recovered: Promise<unknown>;
+    /** Ends running answers, keeps what they owe, and lets go of the store. */
+    close(): Promise<void>;
+}
+
+const SWEEP_MS = 60_000;
+
+/** A logger that writes to stderr and leaves out what could hold a key or a text. */
+export function gatewayLog(level: string): Logger {
+    const secret = ['key', 'seed', 'secret', 'prompt', 'messages', 'content', 'text', 'headers', 'body'];
+    return pino({ level, redact: [...secret, ...secret.map((name) => `*.${name}`)] }, pino.destination(2));
+}
+
+/** Starts a gateway and listens; jobs of an earlier run are taken up beside. */
+export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}): Promise<Gateway> {
+    const log = deps.log ?? gatewayLog(config.logLevel);
+    const now = deps.now ?? (() => Math.floor(Date.now() / 1000));
+    const { network, endpoint, apiKey, pollMs } = config;
+    const chain = deps.chain ?? new TonHttpChain({ endpoint, network, ...(apiKey === undefined ? {} : { apiKey }) });
+    const keys = deps.keys ?? readClientKeys(config.keyFile);
+    const escrow = config.escrow ?? (await Escrow.ofOwner(config.owner!)).address;
+    const store = deps.store ?? (await openGatewayStore(config.store, (error) => stop(log, error)));
+
+    const onChain = config.registry === undefined ? undefined : recordOnChain(chain, config.registry);
+    const record = deps.record ?? onChain;
+    const nodes = new Nodes(config, network, now, deps.nodes ?? configuredNodes(config), record);
+    const spending = new SpendAccount(chain, escrow, keys, pollMs);
+    const context: JobContext = { config, network, keys, nodes, spending, store, log, now };
+    const clock = (): Clock => ({ now: now(), tolerance: config.clockTolerance });
+    const jobs = new Jobs(context);
+    const settlement = new Settlement(context, jobs, pollMs);
+    const recovery = new Recovery(context, jobs, {
+        clock,
+        onBreach: (job, reason) => settlement.abandon(job, reason),
+        onOutcome: (job, outcome) => router.note(job, outcome),
+    });
+    const router: Router = new Router(context, jobs, recovery, settlement, clock);
+
+    jobs.hooks = {
+        connect: (job) => recovery.connect(job),
+        reconnect: (job) => void recovery.reconnect(job),
+        abandon: (job, reason) => settlement.abandon(job, reason),
+    };
+
+    const server = makeServer(context, router);
+    addAdmin(server, context, jobs, settlement);
+    const recovered = recovery.start();
+    recovered.catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'recovery failed'));
+    jobs.recovered = recovered;
+    await server.listen(config.listen);
+    const { address, port, family } = server.server.address() as AddressInfo;
+    const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+
+    let sweeping: Promise<void> | undefined;
+    const timer = setInterval(() => {
+        sweeping ??= settlement.sweep().finally(() => (sweeping = undefined));
+    }, deps.sweepMs ?? SWEEP_MS);
+
+    return {
+        url,
+        jobs,
+        settlement,
+        store,
+        recovered,
+        async close() {
+            clearInterval(timer);
+            spending.close();
+            await server.close();
+            await recovered.catch(() => undefined);
+            await recovery.close();
+            await Promise.all(jobs.all.map((job) => job.whenIdle()));
+            await Promise.all(jobs.all.map((job) => job.post.stop()));
+            await sweeping;
+            await nodes.close();
+            await store.close();
+        },
+    };
+}
+
+// What was not committed may be there at the next start or not: nothing may be decided on top of it.
+function stop(log: Logger, error: Error): void {
+    log.fatal({ reason: error.message }, 'the store failed');
+    process.kill(process.pid, 'SIGKILL');
+}

@@ -1,0 +1,209 @@
+/** One query at one job: the number goes to disk, the request leaves sealed, and every record is checked as it arrives. */
+import { priceOf, Reason, Refusal, Result } from '@cocoon-market/wrappers';
+import { randomBytes } from 'node:crypto';
+import { Frame, keyCommitment, querySecret, RecordReader, requestHash, SealedChat, sealRequest } from '../link';
+import type { StoredEnding, StoredQuery } from '../store/gateway';
+import { Asked, Clock } from './check';
+import { Breach, Ending, Intake } from './intake';
+import type { Job } from './job';
+import { TokenCounter } from './tokens';
+import { WorkerDown, WorkerRefusal } from './workers';
+
+/** What a client asks, as far as money and sealing need to know. */
+export interface Question {
+    chat: SealedChat;
+    counter: TokenCounter;
+    promptBound: number; // tokens
+    stopBound: number; // tokens of the longest stop string
+}
+
+/** How an attempt at a query ended, when it did not break off. */
+export type Outcome =
+    { type: 'result'; result: Result; receipt: Buffer } | { type: 'decline' | 'fail'; refusal: Refusal; paid: boolean }; // paid: meters of it were
+
+/** The connection to the worker ended before the answer did, by whoever's doing; the query's ending is fetched later. */
+export class BrokenOff extends Error {
+    constructor(
+        readonly query: StoredQuery,
+        readonly received: Buffer,
+        cause: unknown,
+    ) {
+        super('the connection to the worker ended before the answer did', { cause });
+        this.name = 'BrokenOff';
+    }
+}
+
+/** What the checks of a stored query need to know. */
+export function askedOf(job: Job, query: StoredQuery): Asked {
+    const { number, request, ceiling, askedAt, promptBound, stopBound } = query;
+    return { job: job.stored.hash, rates: job.terms.rates, number, request, ceiling, askedAt, promptBound, stopBound };
+}
+
+/** nanoTON that a question may cost at most at these terms. */
+export function mostOf(job: Pick<Job, 'terms'>, { chat, promptBound }: Question): bigint {
+    const { rates } = job.terms;
+    const dearest = rates.completion > rates.reasoning ? rates.completion : rates.reasoning;
+    const prompt = rates.prompt > rates.cached ? rates.prompt : rates.cached;
+    return priceOf(
+        { prompt: promptBound, cached: 0, completion: chat.maxTokens, reasoning: 0 },
+        { ...rates, prompt, completion: dearest },
+    );
+}
+
+/**
+ * Asks the job's worker and hands every frame to `deliver`. Aborting `signal` cuts the query.
+ *
+ * @throws {BrokenOff} when the connection ended first, {@link WorkerRefusal} and {@link WorkerDown} when nothing came,
+ * {@link Breach} when the node broke the protocol
+ */
+export async function ask(
+    job: Job,
+    question: Question,
+    {
+        clock,
+        deliver,
+        signal,
+    }: { clock: () => Clock; deliver: (frame: Frame, number: number) => Promise<void>; signal: AbortSignal },
+): Promise<{ outcome: Outcome; number: number }> {
+    const session = job.session!;
+    const most = mostOf(job, question);
+    const ceiling = most < job.available ? most : job.available;
+    const number = job.allocate(ceiling);
+    job.begin();
+    try {
+        const salt = randomBytes(16);
+        const secret = querySecret(session, number, salt);
+        const commitment = keyCommitment(secret);
+        const sealed = sealRequest(secret, number, Buffer.from(JSON.stringify(question.chat)));
+        const request = requestHash({ commitment, session: session.id, salt, sealed });
+        const { promptBound, stopBound } = question;
+        const query = {
+            job: job.number,
+            number,
+            salt,
+            commitment,
+            secret,
+            request,
+            ceiling,
+            promptBound,
+            stopBound,
+            askedAt: clock().now,
+        };
+        await job.store.addQuery(query);
+        const head = {
+            job: job.stored.hash,
+            session: session.id,
+            number,
+            salt,
+            commitment,
+            ceiling,
+            voucher: job.stored.voucher,
+        };
+
+        const intake = new Intake(askedOf(job, query), job.verifier, secret, question.counter, {
+            largestAnswer: job.terms.largestAnswer,
+            clock,
+            late: false,
+        });
+        const cut = AbortSignal.any([signal, job.abandoned.signal]);
+        try {
+            const ending = await follow(job, intake, await job.worker.query(head, sealed, cut), (frame) =>
+                deliver(frame, number),
+            );
+            return { outcome: await conclude(job, number, intake, ending), number };
+        } catch (error) {
+            if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
+                await end(job, number, { phase: 'void' });
+                throw error;
+            }
+            if (error instanceof Breach) {
+                await refuse(job, number, intake, error);
+                throw error;
+            }
+            throw new BrokenOff(query, intake.received, error);
+        }
+    } finally {
+        job.end();
+    }
+}
+
+async function follow(
+    job: Job,
+    intake: Intake,
+    body: AsyncIterable<Buffer>,
+    deliver: (frame: Frame) => Promise<void>,
+): Promise<Ending> {
+    const records = new RecordReader();
+    for await (const chunk of body) {
+        for (const record of parse(records, chunk)) {
+            const frames = intake.take(record);
+            if (frames.length > 0) {
+                meter(job, intake);
+            }
+            for (const frame of frames) {
+                await deliver(frame);
+            }
+        }
+    }
+    if (intake.ending === undefined) {
+        throw new WorkerDown('the answer ends without a signed ending');
+    }
+    return intake.ending;
+}
+
+/** The records a chunk completes; what is none of this protocol's is a breach. */
+export function parse(records: RecordReader, chunk: Buffer) {
+    try {
+        return records.push(chunk);
+    } catch (error) {
+        throw new Breach((error as Error).message);
+    }
+}
+
+function meter(job: Job, intake: Intake): void {
+    job.ledger.meter(intake.number, priceOf(intake.meter, job.terms.rates));
+    job.post.consider();
+}
+
+/** Books a verified ending; it is on the disk, and what it adds is being paid, when this resolves. */
+export async function conclude(job: Job, number: number, intake: Intake, ending: Ending): Promise<Outcome> {
+    const accept = intake.accept === undefined ? {} : { accept: intake.accept };
+    if (ending.type !== 'result') {
+        const paid = job.ledger.metered(number) > 0n;
+        job.ledger.drop(number);
+        await end(job, number, { phase: ending.type, ...accept, receipt: ending.receipt });
+        return { type: ending.type, refusal: ending.refusal, paid };
+    }
+    const { result, receipt } = ending;
+    const { index, price, cumulative } = result;
+    const fault = job.ledger.fault({ index, price, cumulative });
+    if (fault !== undefined) {
+        throw new Breach(`the result is refused: ${fault}`, receipt);
+    }
+    job.ledger.result(number, { index, price, cumulative });
+    await end(job, number, { phase: 'result', ...accept, receipt, entry: { index, price, cumulative } });
+    job.post.consider(true);
+    return { type: 'result', result, receipt };
+}
+
+/** Keeps what was refused as evidence. Its meters stay counted: what was paid is paid. */
+export async function refuse(job: Job, number: number, intake: Intake, breach: Breach): Promise<void> {
+    const accept = intake.accept === undefined ? {} : { accept: intake.accept };
+    const receipt = breach.receipt === undefined ? {} : { receipt: Buffer.from(breach.receipt) };
+    await end(job, number, { phase: 'refused', ...accept, ...receipt });
+}
+
+/** The query has an ending, durably. */
+export async function end(job: Job, number: number, ending: StoredEnding): Promise<void> {
+    await job.store.endQuery(job.number, number, ending);
+    job.release(number);
+}
+
+/** What a signed reason means for where to go next. */
+export const reasonsOfNode: ReadonlySet<number> = new Set([
+    Reason.TooBusy,
+    Reason.UnknownModel,
+    Reason.BackendDown,
+    Reason.Stopped,
+    Reason.BadRequest,
+]);

@@ -1,0 +1,36 @@
+/** Holds what a node says of itself against what the market's contracts say. */
+import { Address } from '@ton/core';
+import { Chain, NodeRecord as ChainRecord, readNode } from '../chain';
+import { modelHash, NodeInfo } from '../link';
+import { reasonOf } from './errors';
+import { NodeRecord } from './nodes';
+
+/** Asks the chain for nodes of the market that `registry` names. */
+export function recordOnChain(chain: Chain, registry: Address): NodeRecord {
+    return {
+        fault: async (info) => {
+            try {
+                return difference(info, await readNode(chain, registry, Address.parse(info.node)));
+            } catch (error) {
+                return reasonOf(error);
+            }
+        },
+    };
+}
+
+function difference(info: NodeInfo, record: ChainRecord): string | undefined {
+    if (!record.provider.equals(Address.parse(info.provider))) {
+        return 'its provider is not the one on chain';
+    }
+    if (!record.receiptKey.equals(info.receiptKey) || !record.encryptionKey.equals(info.encryptionKey)) {
+        return 'its keys are not those on chain';
+    }
+    const unlike = info.offers.find(({ model, rates }) => {
+        const offer = record.offers.find((one) => one.model.equals(modelHash(model)));
+        return (
+            offer === undefined ||
+            Object.entries(offer.rates).some(([kind, rate]) => rates[kind as keyof typeof rates] !== rate)
+        );
+    });
+    return unlike === undefined ? undefined : `its offer of ${unlike.model} is not the one on chain`;
+}

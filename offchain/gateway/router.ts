@@ -1,0 +1,234 @@
+/** Brings one question to a job, and to one other when the first fails before anything was delivered. */
+import { Reason, Refusal, Result } from '@cocoon-market/wrappers';
+import { Frame } from '../link';
+import { Clock } from './check';
+import { badRequest, GatewayError, unavailable } from './errors';
+import { Breach } from './intake';
+import type { Job } from './job';
+import { JobContext, Jobs } from './jobs';
+import { ask, BrokenOff, Outcome, Question } from './query';
+import { Recovery } from './recovery';
+import { Settlement } from './settle';
+import { WorkerDown, WorkerRefusal } from './workers';
+
+/** Where an answer goes. */
+export interface Sink {
+    /** Before the first frame: which job and query answer. */
+    begin(job: Job, number: number): void;
+    frame(frame: Frame): Promise<void>;
+}
+
+/** The client went away; nobody waits for the answer. */
+export class ClientGone extends Error {}
+
+const ATTEMPTS = 2;
+
+/** What to do after a failed attempt, when there may be another. */
+interface Verdict {
+    error: GatewayError; // what the client hears when there is no other
+    avoid: 'worker' | 'job' | 'nothing';
+    final?: boolean; // asking elsewhere would change nothing
+}
+
+export class Router {
+    constructor(
+        private readonly context: JobContext,
+        private readonly jobs: Jobs,
+        private readonly recovery: Recovery,
+        private readonly settlement: Settlement,
+        private readonly clock: () => Clock,
+    ) {}
+
+    /** Answers one question. Throws {@link GatewayError} or {@link ClientGone}. */
+    async answer(question: Question, sink: Sink, signal: AbortSignal): Promise<Result> {
+        const excluded = { workers: new Set<string>(), jobs: new Set<number>() };
+        let failure: GatewayError | undefined;
+        for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+            let job: Job;
+            try {
+                job = await this.jobs.acquire(question.chat.model, question, excluded);
+            } catch (error) {
+                throw failure ?? error;
+            }
+            let begun = false;
+            const deliver = async (frame: Frame, number: number) => {
+                if (!begun && (frame.text !== '' || frame.final)) {
+                    begun = true;
+                    sink.begin(job, number);
+                }
+                await sink.frame(frame);
+            };
+            try {
+                const { outcome } = await ask(job, question, { clock: this.clock, deliver, signal });
+                this.note(job, outcome);
+                if (outcome.type === 'result') {
+                    return outcome.result;
+                }
+                const verdict = this.ofRefusal(job, outcome.refusal);
+                this.requireMore(verdict, begun, signal);
+                failure = this.exclude(verdict, job, excluded);
+            } catch (error) {
+                if (error instanceof GatewayError || error instanceof ClientGone) {
+                    throw error;
+                }
+                const verdict = await this.ofError(job, error, signal);
+                this.requireMore(verdict, begun, signal);
+                failure = this.exclude(verdict, job, excluded);
+            } finally {
+                this.jobs.freed(job);
+            }
+        }
+        throw failure!;
+    }
+
+    /** Books what an ending says about its node. Twice without an answer after meters were paid, and the job is left. */
+    note(job: Job, outcome: Outcome): void {
+        const { nodes } = this.context;
+        if (outcome.type === 'result') {
+            nodes.delivered(job.stored.worker);
+        } else if (outcome.paid && nodes.failed(job.stored.worker)) {
+            this.settlement.abandon(job, 'two queries in a row failed after their meters were paid');
+        }
+    }
+
+    private exclude(
+        { error, avoid }: Verdict,
+        job: Job,
+        excluded: { workers: Set<string>; jobs: Set<number> },
+    ): GatewayError {
+        if (avoid === 'worker') {
+            excluded.workers.add(job.stored.worker);
+        } else if (avoid === 'job') {
+            excluded.jobs.add(job.number);
+        }
+        return error;
+    }
+
+    private requireMore({ error, final }: Verdict, begun: boolean, signal: AbortSignal): void {
+        if (signal.aborted) {
+            throw new ClientGone('the client went away');
+        }
+        if (begun) {
+            throw new GatewayError(
+                502,
+                'answer_broken',
+                'The node ended the answer before it was whole; only what arrived is paid',
+                {
+                    billed: true,
+                },
+            );
+        }
+        if (final === true) {
+            throw error;
+        }
+    }
+
+    private async ofError(job: Job, error: unknown, signal: AbortSignal): Promise<Verdict> {
+        const { nodes, log } = this.context;
+        const { worker } = job.stored;
+        if (error instanceof BrokenOff) {
+            void this.recovery.reclaim(job, error.query, error.received);
+            if (!job.abandoned.signal.aborted && !signal.aborted) {
+                nodes.cool(worker);
+            }
+            return {
+                error: unavailable('The node went away before it answered, and there is no other', 'node_down'),
+                avoid: 'worker',
+            };
+        }
+        if (error instanceof Breach) {
+            this.settlement.abandon(job, error.message);
+            return {
+                error: new GatewayError(
+                    502,
+                    'bad_node',
+                    'The node broke the protocol; it is paid no more and its job is left',
+                ),
+                avoid: 'worker',
+            };
+        }
+        if (error instanceof WorkerRefusal) {
+            log.warn({ job: job.number, code: error.code, words: error.words }, 'the worker refused a query');
+            return this.ofUnsigned(job, error);
+        }
+        if (error instanceof WorkerDown) {
+            nodes.cool(worker);
+            return {
+                error: unavailable('The node does not answer, and there is no other', 'node_down'),
+                avoid: 'worker',
+            };
+        }
+        throw error;
+    }
+
+    private async ofUnsigned(job: Job, { code }: WorkerRefusal): Promise<Verdict> {
+        const error = unavailable(`The node refused the query (${code}), and there is no other`, 'node_refused');
+        switch (code) {
+            case 'unknown_job':
+            case 'unknown_session':
+            case 'used_number':
+                job.session = undefined;
+                await this.recovery.connect(job);
+                return { error, avoid: 'nothing' };
+            case 'too_large':
+                return {
+                    error: badRequest(
+                        'The request is longer than the node takes',
+                        'messages',
+                        'context_length_exceeded',
+                    ),
+                    avoid: 'job',
+                    final: true,
+                };
+            case 'wrong_terms':
+            case 'wrong_channel':
+            case 'leaving':
+                await job.change({ phase: 'settling', note: `the worker refused it: ${code}` });
+                return { error, avoid: 'job' };
+            case 'bad_voucher':
+                this.settlement.abandon(job, 'the worker refuses its vouchers');
+                return { error, avoid: 'worker' };
+            case 'shutting_down':
+                this.context.nodes.cool(job.stored.worker);
+                return { error, avoid: 'worker' };
+            default:
+                return { error, avoid: 'worker' };
+        }
+    }
+
+    private ofRefusal(job: Job, { reason }: Refusal): Verdict {
+        const { nodes, log } = this.context;
+        const name = Reason[reason] ?? String(reason);
+        log.warn({ job: job.number, reason: name }, 'the node did not answer a query');
+        const error = unavailable(`The node did not answer (${name}), and there is no other`, 'node_refused');
+        switch (reason) {
+            case Number(Reason.StepTooSmall):
+                return {
+                    error: badRequest(
+                        'The prompt costs more than half a step of this job: send less, or raise job.step in the configuration',
+                        'messages',
+                        'prompt_too_dear',
+                    ),
+                    avoid: 'job',
+                    final: true,
+                };
+            case Number(Reason.TooLarge):
+            case Number(Reason.BackendRefused):
+                return {
+                    error: badRequest(
+                        'The model refused the request: usually it is longer than its context',
+                        'messages',
+                        'context_length_exceeded',
+                    ),
+                    avoid: 'job',
+                    final: true,
+                };
+            case Number(Reason.Unfunded):
+            case Number(Reason.Leaving):
+                return { error, avoid: 'job' };
+            default:
+                nodes.cool(job.stored.worker);
+                return { error, avoid: 'worker' };
+        }
+    }
+}

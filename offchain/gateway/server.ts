@@ -1,0 +1,193 @@
+/** The gateway's own HTTP: what an OpenAI client sees, and the admin paths of the command line. */
+import Fastify, { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { Frame, FrameKind } from '../link';
+import { badRequest, GatewayError, reasonOf, unavailable } from './errors';
+import type { Job } from './job';
+import { JobContext } from './jobs';
+import {
+    AnswerHead,
+    ChatCall,
+    completionOf,
+    finishChunk,
+    parseChat,
+    roleChunk,
+    sse,
+    textChunk,
+    usageChunk,
+} from './openai';
+import { Question } from './query';
+import { ClientGone, Router, Sink } from './router';
+import { counterOf } from './tokens';
+
+const BODY_BYTES = 8 << 20;
+
+/** The server, not yet listening. */
+export function makeServer(context: JobContext, router: Router): FastifyInstance {
+    const { config, log, now } = context;
+    const server = Fastify({ logger: false, bodyLimit: BODY_BYTES, forceCloseConnections: true });
+
+    server.setErrorHandler((error: FastifyError | GatewayError, _, reply) => {
+        const answer = asGatewayError(error);
+        if (answer.status >= 500 && !(error instanceof GatewayError)) {
+            log.error({ reason: error.name, code: error.code }, 'a request failed');
+        }
+        return reply.code(answer.status).headers(answer.toHeaders()).send(answer.toBody());
+    });
+    server.setNotFoundHandler((_, reply) => {
+        const answer = new GatewayError(
+            404,
+            'unknown_path',
+            'There is no such path: the API is /v1/chat/completions and /v1/models',
+        );
+        return reply.code(404).send(answer.toBody());
+    });
+
+    server.get('/healthz', async () => ({ status: 'ok' }));
+    server.get('/v1/models', async () => ({
+        object: 'list',
+        data: Object.keys(config.models).map((id) => ({ id, object: 'model', created: 0, owned_by: 'cocoon-market' })),
+    }));
+    server.post('/v1/chat/completions', async (request, reply) => {
+        const call = parseChat(request.body);
+        if (config.models[call.chat.model] === undefined) {
+            const known = Object.keys(config.models).join(', ');
+            throw new GatewayError(404, 'model_not_found', `This gateway has no such model; it has ${known}`, {
+                param: 'model',
+            });
+        }
+        const head = { id: `chatcmpl-${randomUUID()}`, created: now(), model: call.chat.model };
+        const gone = new AbortController();
+        reply.raw.once('close', () => {
+            if (!reply.raw.writableFinished) {
+                gone.abort();
+            }
+        });
+        try {
+            await (call.stream ? answerStream : answerWhole)({ call, head, router, reply, signal: gone.signal, log });
+        } catch (error) {
+            if (error instanceof ClientGone) {
+                return reply.hijack();
+            }
+            throw error;
+        }
+        return reply;
+    });
+    return server;
+}
+
+interface Answering {
+    call: ChatCall;
+    head: AnswerHead;
+    router: Router;
+    reply: FastifyReply;
+    signal: AbortSignal;
+    log: JobContext['log'];
+}
+
+function questionOf({ chat }: ChatCall): Question {
+    const counter = counterOf(chat.model);
+    const stopBound = Math.max(0, ...(chat.stop ?? []).map((stop) => counter.text(stop)));
+    return { chat, counter, promptBound: counter.prompt(chat.messages), stopBound };
+}
+
+function headersOf(job: Job, number: number): Record<string, string> {
+    return { 'x-cocoon-job': String(job.number), 'x-cocoon-query': String(number), 'x-cocoon-tier': job.stored.tier };
+}
+
+async function answerWhole({ call, head, router, reply, signal }: Answering): Promise<void> {
+    const text = { content: '', reasoning: '' };
+    const sink: Sink = {
+        begin: (job, number) => void reply.headers(headersOf(job, number)),
+        frame: async (frame) => {
+            text[frame.kind === FrameKind.Reasoning ? 'reasoning' : 'content'] += frame.text;
+        },
+    };
+    const result = await router.answer(questionOf(call), sink, signal);
+    await reply.send(completionOf(head, text, result));
+}
+
+async function answerStream({ call, head, router, reply, signal, log }: Answering): Promise<void> {
+    const { raw } = reply;
+    const write = async (text: string) => {
+        if (!raw.write(text) && !signal.aborted) {
+            await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]).catch(() => undefined);
+        }
+        if (signal.aborted) {
+            throw new ClientGone('the client went away');
+        }
+    };
+    const sink: Sink = {
+        begin: (job, number) => {
+            reply.hijack();
+            const stream = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
+            raw.writeHead(200, { ...stream, ...headersOf(job, number) });
+            raw.write(sse(roleChunk(head)));
+        },
+        frame: async (frame: Frame) => {
+            if (frame.text !== '') {
+                await write(sse(textChunk(head, frame.kind, frame.text)));
+            }
+        },
+    };
+    try {
+        const result = await router.answer(questionOf(call), sink, signal);
+        await write(sse(finishChunk(head, result)));
+        if (call.includeUsage) {
+            await write(sse(usageChunk(head, result)));
+        }
+        raw.end(sse('[DONE]'));
+    } catch (error) {
+        if (!raw.headersSent || error instanceof ClientGone) {
+            throw error;
+        }
+        if (!(error instanceof GatewayError)) {
+            log.error({ reason: reasonOf(error) }, 'a stream failed');
+        }
+        raw.end(sse(asGatewayError(error as Error).toBody()));
+    }
+}
+
+// Says nothing that a parser said: it may quote the request.
+function asGatewayError(error: Error & { statusCode?: number; code?: string }): GatewayError {
+    if (error instanceof GatewayError) {
+        return error;
+    }
+    const { statusCode = 500, code } = error;
+    if (statusCode === 413) {
+        return new GatewayError(413, 'too_large', `The body is longer than ${BODY_BYTES} bytes: send less`);
+    }
+    if (statusCode === 415) {
+        return badRequest('The body must be JSON: send content-type: application/json');
+    }
+    if (statusCode >= 400 && statusCode < 500) {
+        const empty = code === 'FST_ERR_CTP_EMPTY_JSON_BODY';
+        return badRequest(
+            empty ? 'The body is empty: send a JSON object' : 'The body is not valid JSON',
+            undefined,
+            'invalid_json',
+        );
+    }
+    return new GatewayError(500, 'internal', 'The gateway failed; its log says more');
+}
+
+/** Refuses what does not come from this machine's own programs: another machine, or a page in a browser. */
+export function requireLocal(request: FastifyRequest): void {
+    const { remoteAddress = '' } = request.socket;
+    const loopback = /^(127\.|::1$|::ffff:127\.)/.test(remoteAddress);
+    const host = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(request.headers.host ?? '');
+    if (!loopback || !host || request.headers.origin !== undefined) {
+        throw new GatewayError(403, 'not_local', 'Admin paths are for programs on this machine');
+    }
+    if (request.method === 'POST' && request.headers['content-type'] !== 'application/json') {
+        throw badRequest('Admin paths take JSON');
+    }
+}
+
+/** No new queries begin; for the end of the process. */
+export function refuseNew(server: FastifyInstance): void {
+    server.addHook('onRequest', async () => {
+        throw unavailable('The gateway is stopping', 'stopping');
+    });
+}

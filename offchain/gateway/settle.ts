@@ -1,0 +1,157 @@
+/** How jobs end: settled with the worker, left alone by the client, refunded once the time has come. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { JobPhase } from '../store/gateway';
+import { GatewayError, reasonOf } from './errors';
+import type { Job } from './job';
+import { JobContext, Jobs } from './jobs';
+
+const POLLS_MOST = 60;
+
+export class Settlement {
+    private readonly leaving = new Map<number, Promise<void>>();
+
+    constructor(
+        private readonly context: JobContext,
+        private readonly jobs: Jobs,
+        private readonly pollMs: number,
+    ) {}
+
+    /** Pays what is owed, asks the worker to end the job, and waits until the chain shows that it was paid. */
+    async settle(job: Job): Promise<JobPhase> {
+        this.requirePhase(job, ['open', 'settling', 'settled']);
+        if (job.phase === 'open') {
+            await job.change({ phase: 'settling', note: 'settled by the client' });
+        }
+        await job.whenIdle();
+        try {
+            await job.post.flush();
+            await job.worker.end(job.stored.hash, job.key);
+        } catch (error) {
+            throw new GatewayError(
+                502,
+                'worker_down',
+                `The worker of job ${job.number} does not end it (${reasonOf(error)}): ask again, or leave the job without it`,
+            );
+        }
+        for (let poll = 0; poll < POLLS_MOST; poll++) {
+            if (await this.look(job)) {
+                return job.phase;
+            }
+            await sleep(this.pollMs);
+        }
+        return job.phase;
+    }
+
+    /** Asks the chain to let the client go after the notice; needs no worker. Nothing more is paid. */
+    leave(job: Job, note = 'left by the client'): Promise<void> {
+        let leaving = this.leaving.get(job.number);
+        if (leaving === undefined) {
+            leaving = this.leaveNow(job, note).finally(() => this.leaving.delete(job.number));
+            this.leaving.set(job.number, leaving);
+        }
+        return leaving;
+    }
+
+    /** The node broke the protocol, or failed twice after it was paid: no more money, no more queries, away. */
+    abandon(job: Job, reason: string): void {
+        const { nodes, log } = this.context;
+        nodes.ban(job.stored.worker, reason);
+        log.error({ job: job.number, worker: job.stored.worker, reason }, 'the job is left');
+        if (job.phase === 'leaving' || job.phase === 'gone') {
+            return;
+        }
+        job.abandoned.abort();
+        this.leave(job, reason).catch((error: unknown) => {
+            log.error({ job: job.number, reason: reasonOf(error) }, 'leaving failed and is tried again');
+        });
+    }
+
+    /** Sends the rest of an ended job home; needs no worker. */
+    async refund(job: Job): Promise<void> {
+        this.requirePhase(job, ['open', 'leaving', 'settling', 'settled']);
+        const { spending } = this.context;
+        const channel = await spending.channel(job.channel);
+        if (channel === undefined) {
+            await job.change({ phase: 'gone' });
+            return;
+        }
+        if (channel.at < channel.refundAt) {
+            const when = new Date(channel.refundAt * 1000).toISOString();
+            throw new GatewayError(
+                409,
+                'too_early',
+                `Job ${job.number} can be refunded from ${when}; leave it to come nearer`,
+            );
+        }
+        await spending.jobOrder(job.parameters, 'refund');
+        for (let poll = 0; poll < POLLS_MOST; poll++) {
+            if ((await spending.channel(job.channel)) === undefined) {
+                await job.change({ phase: 'gone', note: 'refunded' });
+                return;
+            }
+            await sleep(this.pollMs);
+        }
+    }
+
+    /** Moves every ending job on: sees what is gone, leaves what was not left yet, refunds what can be. */
+    async sweep(): Promise<void> {
+        const { log, spending, now } = this.context;
+        for (const job of this.jobs.exhausted()) {
+            await this.settle(job).catch((error: unknown) =>
+                log.warn({ job: job.number, reason: reasonOf(error) }, 'an exhausted job is not settled yet'),
+            );
+        }
+        for (const job of this.jobs.all.filter((one) =>
+            ['open', 'settling', 'settled', 'leaving'].includes(one.phase),
+        )) {
+            if (job.phase === 'open' && job.terms.end > now()) {
+                continue;
+            }
+            try {
+                const channel = await spending.channel(job.channel);
+                if (channel === undefined) {
+                    await job.change({ phase: 'gone' });
+                } else if (channel.at >= channel.refundAt) {
+                    await this.refund(job);
+                } else if (job.phase === 'leaving' && channel.refundAt > channel.at + channel.notice) {
+                    await this.leave(job, job.stored.note);
+                }
+            } catch (error) {
+                log.warn({ job: job.number, reason: reasonOf(error) }, 'an ending job does not move on');
+            }
+        }
+    }
+
+    private async leaveNow(job: Job, note: string): Promise<void> {
+        this.requirePhase(job, ['open', 'settling', 'settled', 'leaving']);
+        await job.change({ phase: 'leaving', note });
+        await job.post.stop();
+        const { spending } = this.context;
+        const channel = await spending.channel(job.channel);
+        if (channel === undefined) {
+            await job.change({ phase: 'gone' });
+        } else if (channel.refundAt > channel.at + channel.notice) {
+            await spending.jobOrder(job.parameters, 'leave');
+        }
+    }
+
+    // The worker's claim ends the account, or with a cold payout only pays what is owed.
+    private async look(job: Job): Promise<boolean> {
+        const channel = await this.context.spending.channel(job.channel);
+        if (channel === undefined) {
+            await job.change({ phase: 'gone', note: 'settled' });
+            return true;
+        }
+        if (channel.paid >= job.ledger.voucher.cumulative && job.ledger.voucher.cumulative > 0n) {
+            await job.change({ phase: 'settled' });
+            return true;
+        }
+        return false;
+    }
+
+    private requirePhase(job: Job, phases: JobPhase[]): void {
+        if (!phases.includes(job.phase)) {
+            throw new GatewayError(409, 'wrong_phase', `Job ${job.number} is ${job.phase}`);
+        }
+    }
+}

@@ -1,0 +1,278 @@
+/** Orders of the spend key: one at a time, because an escrow takes each seqno once. */
+import { Channel, channelCode, channelData, Escrow, EscrowState, JobParameters } from '@cocoon-market/wrappers';
+import { errorName, errors, jobOrderCell, loadChannelData, openJobsCell, signedOrder } from '@cocoon-market/wrappers';
+import { Address, Cell, fromNano } from '@ton/core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Account, Chain, ChainError } from '../chain';
+import { GatewayError, noMoney, unavailable } from './errors';
+import { ClientKeys } from './keys';
+
+const VALID_SECONDS = 120; // how long an order can be taken
+const POLLS_MOST = 60; // until an opened channel shows, or an order shows as taken
+const RESEND_POLLS = 10;
+const DAY = 86400;
+
+/** An order to open one job, on its way or about to be. */
+export interface Opening {
+    parameters: JobParameters;
+    deposit: bigint; // nanoTON
+    validUntil: number; // unix seconds
+    channel: Address;
+}
+
+/** What the escrow holds and allows. */
+export interface Purse {
+    balance: bigint; // nanoTON
+    available: bigint; // nanoTON above the reserve
+    dayLeft: bigint; // nanoTON the spend key may still spend today (UTC)
+    jobLimit: bigint; // nanoTON
+    seqno: number;
+}
+
+/** The order was not taken and never will be. */
+export class OrderLapsed extends Error {}
+
+export class SpendAccount {
+    private queue: Promise<unknown> = Promise.resolve();
+    private closed = false;
+
+    constructor(
+        private readonly chain: Chain,
+        readonly escrow: Address,
+        private readonly keys: ClientKeys,
+        private readonly pollMs: number,
+    ) {}
+
+    /** What can be spent now. Throws 402 when the escrow is not set up for this gateway's key. */
+    async purse(): Promise<Purse> {
+        const { account, state } = await this.read();
+        return this.purseOf(account, state, await this.chain.open(Escrow.fromAddress(this.escrow)).getReserve());
+    }
+
+    /**
+     * Opens one job: `plan` gets the job's number and the chain's time, `keep` must have the opening on disk before it
+     * resolves. Resolves with the channel's balance once it is active with the expected code and data.
+     */
+    open<Plan extends Pick<Opening, 'parameters' | 'deposit'>>(
+        plan: (number: number, at: number) => Plan,
+        keep: (opening: Plan & Opening) => Promise<void>,
+    ): Promise<bigint> {
+        return this.inTurn(async () => {
+            const { account, state, code } = await this.read();
+            const planned = plan(Number(state.seqno) * 4, account.at);
+            await this.requireMoney(account, state, planned.deposit);
+            const { address } = await Channel.ofJob(this.escrow, planned.parameters, code);
+            const opening = { ...planned, validUntil: account.at + VALID_SECONDS, channel: address };
+            await keep(opening);
+            await this.carryOpening(opening);
+            return this.waitForChannel(opening);
+        });
+    }
+
+    /**
+     * Brings an opening that was on disk when the gateway ended to its end: sends the same order again while it can be
+     * taken, and waits. Throws {@link OrderLapsed} when it was not taken.
+     */
+    resume(opening: Opening): Promise<bigint> {
+        return this.inTurn(async () => {
+            const { account, state } = await this.read();
+            if (Number(state.seqno) * 4 <= opening.parameters.job && account.at <= opening.validUntil) {
+                // The first copy may have been taken; what the channel's account says decides.
+                await this.carryOpening(opening).catch(() => undefined);
+            }
+            return this.waitForChannel(opening);
+        });
+    }
+
+    /** Asks a job to leave, or sends an ended job's rest home; resolves when the escrow has taken the order. */
+    jobOrder(job: JobParameters, action: 'leave' | 'refund'): Promise<void> {
+        return this.inTurn(async () => {
+            const { account, state } = await this.read();
+            const seqno = Number(state.seqno);
+            const head = {
+                network: this.chain.network,
+                escrow: this.escrow,
+                seqno,
+                validUntil: account.at + VALID_SECONDS,
+            };
+            await this.send(signedOrder(jobOrderCell({ ...head, job, action }), this.keys.spend), 0n);
+            for (let poll = 0; poll < POLLS_MOST; poll++) {
+                if (Number((await this.read()).state.seqno) > seqno) {
+                    return;
+                }
+                await sleep(this.pollMs);
+            }
+            throw new ChainError(`The escrow did not take the order to ${action} in time; it may still`);
+        });
+    }
+
+    /** The channel as the chain has it; undefined once its account is gone. */
+    async channel(
+        address: Address,
+    ): Promise<(ReturnType<typeof loadChannelData> & { balance: bigint; at: number }) | undefined> {
+        const account = await this.chain.account(address);
+        return account.state === 'active' && account.data !== undefined
+            ? { ...loadChannelData(account.data), balance: account.balance, at: account.at }
+            : undefined;
+    }
+
+    /** Unix seconds of the chain. */
+    async time(): Promise<number> {
+        return (await this.chain.account(this.escrow)).at;
+    }
+
+    /** Waits no longer; an order under way stays on disk for the next start. */
+    close(): void {
+        this.closed = true;
+    }
+
+    private inTurn<T>(action: () => Promise<T>): Promise<T> {
+        const done = this.queue.then(action);
+        this.queue = done.catch(() => undefined);
+        return done;
+    }
+
+    private async read(): Promise<{ account: Account; state: EscrowState; code: Cell }> {
+        const account = await this.chain.account(this.escrow);
+        if (account.state !== 'active') {
+            throw noMoney(
+                `The escrow ${this.name()} is not set up: its owner deposits there and sets this gateway's spend key`,
+            );
+        }
+        const state = await this.chain.open(Escrow.fromAddress(this.escrow)).getEscrowState();
+        const ours = BigInt(`0x${this.keys.spend.publicKey.toString('hex')}`);
+        if (state.spendKey !== ours) {
+            throw noMoney(
+                `The escrow ${this.name()} does not know this gateway's spend key: its owner sets it to ` +
+                    this.keys.spend.publicKey.toString('hex'),
+            );
+        }
+        const code = await channelCode();
+        if (state.codeHash !== BigInt(`0x${code.hash().toString('hex')}`)) {
+            throw unavailable(
+                `The escrow ${this.name()} opens channels of another version: its owner sets this version's code`,
+            );
+        }
+        return { account, state, code };
+    }
+
+    private purseOf({ balance, at }: Account, state: EscrowState, reserve: bigint): Purse {
+        const spent = state.day === BigInt(Math.floor(at / DAY)) ? state.spent : 0n;
+        const positive = (amount: bigint) => (amount > 0n ? amount : 0n);
+        return {
+            balance,
+            available: positive(balance - reserve),
+            dayLeft: positive(state.dayLimit - spent),
+            jobLimit: state.jobLimit,
+            seqno: Number(state.seqno),
+        };
+    }
+
+    // The chain would refuse as well; asked first, the gateway can say how much is missing.
+    private async requireMoney(account: Account, state: EscrowState, deposit: bigint): Promise<void> {
+        const escrow = this.chain.open(Escrow.fromAddress(this.escrow));
+        const cost = deposit + (await escrow.getOpenFeeOf(1n));
+        const purse = this.purseOf(account, state, await escrow.getReserve());
+        if (deposit > purse.jobLimit) {
+            throw this.refused(errors.ErrOverJobLimit, cost, deposit);
+        }
+        if (cost > purse.dayLeft) {
+            throw this.refused(errors.ErrOverDayLimit, cost, deposit, purse);
+        }
+        if (cost > purse.available) {
+            throw this.refused(errors.ErrLowBalance, cost, deposit, purse);
+        }
+    }
+
+    private refused(exitCode: number, cost: bigint, deposit: bigint, purse?: Purse): GatewayError {
+        const name = errorName(exitCode);
+        switch (exitCode) {
+            case errors.ErrLowBalance: {
+                const missing = purse === undefined ? cost : cost - purse.available;
+                return noMoney(
+                    `The escrow has too little to open the next job (${name}): deposit at least ${fromNano(missing)} TON ` +
+                        `to ${this.name()}`,
+                );
+            }
+            case errors.ErrOverDayLimit:
+                return noMoney(
+                    `The next job costs ${fromNano(cost)} TON and the day's limit (UTC) has ` +
+                        `${purse === undefined ? 'less' : `${fromNano(purse.dayLeft)} TON`} left (${name}): ` +
+                        `the owner of ${this.name()} raises the day's limit, or wait until tomorrow`,
+                );
+            case errors.ErrOverJobLimit:
+                return noMoney(
+                    `A job of ${fromNano(deposit)} TON is above the escrow's limit per job (${name}): the owner of ` +
+                        `${this.name()} raises the job limit, or lower job.deposit in the gateway's configuration`,
+                );
+            case errors.ErrNoKey:
+            case errors.ErrBadSignature:
+                return noMoney(
+                    `The escrow ${this.name()} has another spend key or none (${name}): its owner sets it to ` +
+                        this.keys.spend.publicKey.toString('hex'),
+                );
+            default:
+                return unavailable(`The escrow ${this.name()} refused the order: ${name}`, 'order_refused');
+        }
+    }
+
+    private async carryOpening({ parameters, deposit, validUntil }: Opening): Promise<void> {
+        const { job, ...rest } = parameters;
+        const head = { network: this.chain.network, escrow: this.escrow, seqno: Math.floor(job / 4), validUntil };
+        const order = openJobsCell({ ...head, jobs: [{ ...rest, deposit }] });
+        await this.send(signedOrder(order, this.keys.spend), deposit);
+    }
+
+    private async send(body: Cell, deposit: bigint): Promise<void> {
+        try {
+            await this.chain.sendExternal(this.escrow, body);
+        } catch (error) {
+            if (error instanceof ChainError && error.exitCode !== undefined) {
+                throw new OrderLapsed('The escrow refused the order', {
+                    cause: this.refused(error.exitCode, deposit, deposit),
+                });
+            }
+            // The API did not answer: it may have passed the order on, so only the chain can tell.
+        }
+    }
+
+    private async waitForChannel(opening: Opening): Promise<bigint> {
+        const { parameters, channel, validUntil, deposit } = opening;
+        const fresh = channelData(this.escrow, parameters).hash();
+        const code = (await channelCode()).hash();
+        let used = 0; // polls since the seqno was seen used
+        for (let poll = 1; !this.closed; poll++) {
+            await sleep(poll === 1 ? 0 : this.pollMs);
+            const seen = await this.look(channel).catch(() => undefined);
+            if (seen === undefined) {
+                continue; // the API is away; whether the order was taken is for the chain to say
+            }
+            const { account, seqno, at } = seen;
+            if (account.state === 'active' && account.code?.hash().equals(code) && account.data?.hash().equals(fresh)) {
+                return account.balance;
+            }
+            if (seqno * 4 > parameters.job) {
+                used++;
+            } else if (at > validUntil) {
+                throw new OrderLapsed('The chain did not take the order to open a job in time');
+            } else if (poll % RESEND_POLLS === 0) {
+                await this.carryOpening(opening).catch(() => undefined); // the first copy may have been lost
+            }
+            if (used > POLLS_MOST) {
+                throw new OrderLapsed(`The order was taken and its channel of ${fromNano(deposit)} TON did not appear`);
+            }
+        }
+        throw new Error('The gateway ended before the order did');
+    }
+
+    private async look(channel: Address): Promise<{ account: Account; seqno: number; at: number }> {
+        const account = await this.chain.account(channel);
+        const { at } = await this.chain.account(this.escrow);
+        const { seqno } = await this.chain.open(Escrow.fromAddress(this.escrow)).getEscrowState();
+        return { account, seqno: Number(seqno), at };
+    }
+
+    private name(): string {
+        return this.escrow.toString({ testOnly: this.chain.network !== -239 });
+    }
+}

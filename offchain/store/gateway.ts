@@ -1,0 +1,279 @@
+/** What the gateway must not forget: its jobs, its vouchers, every query's number and how it ended. */
+import { SignedVoucher, Terms, loadTerms, termsCell } from '@cocoon-market/wrappers';
+import { Cell } from '@ton/core';
+import { Kysely, Selectable, sql } from 'kysely';
+import { amountFromBytes, amountToBytes, Migration, openDatabase } from './database';
+import { GroupCommit } from './groupCommit';
+
+/**
+ * `ordered`: the order is on disk and may be on its way; `open`: the channel is there; `settling`: the worker was asked
+ * to end it; `leaving`: the client leaves, pays no more, and waits for the refund; `settled`: the worker was paid all;
+ * `gone`: the account is no more; `failed`: the order was not taken.
+ */
+export type JobPhase = 'ordered' | 'open' | 'settling' | 'leaving' | 'settled' | 'gone' | 'failed';
+
+/** One job and the order that opens it. */
+export interface StoredJob {
+    number: number; // seqno of the order * 4 + position in it
+    phase: JobPhase;
+    model: string;
+    worker: string; // URL
+    tier: string; // of attestation
+    channel: Buffer; // account
+    hash: Buffer; // what names the job in receipts
+    terms: Terms;
+    deposit: bigint; // nanoTON
+    funds: bigint; // nanoTON, balance + paid as the chain said
+    validUntil: number; // unix seconds, of the order
+    createdAt: number; // unix seconds
+    voucher: SignedVoucher | null; // the newest
+    note: string; // why it is in this phase
+}
+
+/** `open`: no ending known; `void`: the worker never took it; `refused`: its receipt broke the protocol. */
+export type QueryPhase = 'open' | 'result' | 'fail' | 'decline' | 'void' | 'refused';
+
+/** One query, from before it leaves until its ending is known. */
+export interface StoredQuery {
+    job: number;
+    number: number;
+    salt: Buffer;
+    commitment: Buffer;
+    secret: Buffer | null; // opens request and answer; forgotten when the query ends
+    request: Buffer; // hash
+    ceiling: bigint; // nanoTON
+    promptBound: number; // tokens
+    stopBound: number; // tokens
+    askedAt: number; // unix seconds
+}
+
+/** How a query ended, as it is kept. */
+export interface StoredEnding {
+    phase: Exclude<QueryPhase, 'open'>;
+    accept?: Buffer;
+    receipt?: Buffer; // result, fail, decline, or what was refused
+    entry?: { index: number; price: bigint; cumulative: bigint };
+}
+
+/** Everything durable of a gateway; each promise resolves after its COMMIT. */
+export interface GatewayStore {
+    /** Keeps an order before it is sent; its channel's address tells it from an earlier order of the same seqno. */
+    addJob(job: StoredJob): Promise<void>;
+    changeJob(channel: Buffer, change: Partial<Pick<StoredJob, 'phase' | 'funds' | 'note'>>): Promise<void>;
+    jobs(): Promise<StoredJob[]>;
+    /** Keeps a voucher unless one that says more is there. */
+    saveVoucher(channel: Buffer, voucher: SignedVoucher): Promise<void>;
+    /** @throws if the number was ever used in this job */
+    addQuery(query: StoredQuery): Promise<void>;
+    endQuery(job: number, number: number, ending: StoredEnding): Promise<void>;
+    openQueries(job: number): Promise<StoredQuery[]>;
+    /** The highest number ever used in this job, 0 for none. */
+    highest(job: number): Promise<number>;
+    /** Index, price and cumulative of every verified result, by index. */
+    entries(job: number): Promise<{ index: number; price: bigint; cumulative: bigint }[]>;
+    close(): Promise<void>;
+}
+
+interface JobTable {
+    number: number;
+    phase: JobPhase;
+    model: string;
+    worker: string;
+    tier: string;
+    channel: Buffer;
+    hash: Buffer;
+    terms: Buffer;
+    deposit: Buffer;
+    funds: Buffer;
+    validUntil: number;
+    createdAt: number;
+    cumulative: Buffer | null;
+    count: number | null;
+    signature: Buffer | null;
+    note: string;
+}
+
+interface QueryTable extends Omit<StoredQuery, 'ceiling'> {
+    ceiling: Buffer;
+    phase: QueryPhase;
+    accept: Buffer | null;
+    receipt: Buffer | null;
+    index: number | null;
+    price: Buffer | null;
+    cumulative: Buffer | null;
+}
+
+interface Schema {
+    job: JobTable;
+    query: QueryTable;
+}
+
+const migrations: Migration[] = [
+    async (db) => {
+        await sql`CREATE TABLE job (
+            channel BLOB PRIMARY KEY, number INTEGER NOT NULL, phase TEXT NOT NULL, model TEXT NOT NULL, worker TEXT NOT NULL,
+            tier TEXT NOT NULL, hash BLOB NOT NULL, terms BLOB NOT NULL, deposit BLOB NOT NULL, funds BLOB NOT NULL,
+            validUntil INTEGER NOT NULL, createdAt INTEGER NOT NULL,
+            cumulative BLOB, count INTEGER, signature BLOB, note TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID`.execute(db);
+        await sql`CREATE TABLE query (
+            job INTEGER NOT NULL, number INTEGER NOT NULL, phase TEXT NOT NULL,
+            salt BLOB NOT NULL, commitment BLOB NOT NULL, secret BLOB, request BLOB NOT NULL, ceiling BLOB NOT NULL,
+            promptBound INTEGER NOT NULL, stopBound INTEGER NOT NULL, askedAt INTEGER NOT NULL,
+            accept BLOB, receipt BLOB, "index" INTEGER, price BLOB, cumulative BLOB,
+            PRIMARY KEY (job, number)
+        ) STRICT, WITHOUT ROWID`.execute(db);
+        await sql`CREATE INDEX openQuery ON query (job, number) WHERE phase = 'open'`.execute(db);
+    },
+];
+
+/** Opens or creates the gateway's SQLite file. Throws when another process has it. */
+export async function openGatewayStore(path: string, onBroken?: (error: Error) => void): Promise<GatewayStore> {
+    return new SqliteGatewayStore(await openDatabase<Schema>(path, migrations), onBroken);
+}
+
+class SqliteGatewayStore implements GatewayStore {
+    private readonly commits: GroupCommit<Schema>;
+
+    constructor(
+        private readonly db: Kysely<Schema>,
+        onBroken?: (error: Error) => void,
+    ) {
+        this.commits = new GroupCommit(db, onBroken);
+    }
+
+    addJob(job: StoredJob): Promise<void> {
+        return this.commits.run(async (db) => {
+            const row = jobRow(job);
+            await db
+                .insertInto('job')
+                .values(row)
+                .onConflict((conflict) => conflict.column('channel').doUpdateSet(row))
+                .execute();
+        });
+    }
+
+    changeJob(
+        channel: Buffer,
+        { funds, ...change }: Partial<Pick<StoredJob, 'phase' | 'funds' | 'note'>>,
+    ): Promise<void> {
+        const row = { ...change, ...(funds === undefined ? {} : { funds: amountToBytes(funds) }) };
+        return this.commits.run(async (db) => {
+            await db.updateTable('job').set(row).where('channel', '=', channel).execute();
+        });
+    }
+
+    async jobs(): Promise<StoredJob[]> {
+        return (await this.db.selectFrom('job').selectAll().orderBy('number').execute()).map(jobOf);
+    }
+
+    saveVoucher(channel: Buffer, { cumulative, count, signature }: SignedVoucher): Promise<void> {
+        const amount = amountToBytes(cumulative);
+        return this.commits.run(async (db) => {
+            await db
+                .updateTable('job')
+                .set({ cumulative: amount, count, signature })
+                .where('channel', '=', channel)
+                .where((where) =>
+                    where.or([
+                        where('cumulative', 'is', null),
+                        where.and([where('cumulative', '<=', amount), where('count', '<=', count)]),
+                    ]),
+                )
+                .execute();
+        });
+    }
+
+    addQuery({ ceiling, ...query }: StoredQuery): Promise<void> {
+        return this.commits.run(async (db) => {
+            await db
+                .insertInto('query')
+                .values({ ...query, ceiling: amountToBytes(ceiling), phase: 'open' })
+                .execute();
+        });
+    }
+
+    endQuery(job: number, number: number, { phase, accept, receipt, entry }: StoredEnding): Promise<void> {
+        return this.commits.run(async (db) => {
+            await db
+                .updateTable('query')
+                .set({
+                    phase,
+                    secret: null,
+                    accept: accept ?? null,
+                    receipt: receipt ?? null,
+                    index: entry?.index ?? null,
+                    price: entry === undefined ? null : amountToBytes(entry.price),
+                    cumulative: entry === undefined ? null : amountToBytes(entry.cumulative),
+                })
+                .where('job', '=', job)
+                .where('number', '=', number)
+                .execute();
+        });
+    }
+
+    async openQueries(job: number): Promise<StoredQuery[]> {
+        const rows = await this.db
+            .selectFrom('query')
+            .selectAll()
+            .where('job', '=', job)
+            .where('phase', '=', 'open')
+            .orderBy('number')
+            .execute();
+        return rows.map((row) => ({ ...row, ceiling: amountFromBytes(row.ceiling) }));
+    }
+
+    async highest(job: number): Promise<number> {
+        const row = await this.db
+            .selectFrom('query')
+            .select((select) => select.fn.max('number').as('highest'))
+            .where('job', '=', job)
+            .executeTakeFirst();
+        return row?.highest ?? 0;
+    }
+
+    async entries(job: number) {
+        const rows = await this.db
+            .selectFrom('query')
+            .select(['index', 'price', 'cumulative'])
+            .where('job', '=', job)
+            .where('phase', '=', 'result')
+            .orderBy('index')
+            .execute();
+        return rows.map(({ index, price, cumulative }) => ({
+            index: index!,
+            price: amountFromBytes(price!),
+            cumulative: amountFromBytes(cumulative!),
+        }));
+    }
+
+    async close(): Promise<void> {
+        await this.commits.idle();
+        await this.db.destroy();
+    }
+}
+
+function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob): JobTable {
+    return {
+        ...job,
+        terms: termsCell(terms).toBoc(),
+        deposit: amountToBytes(deposit),
+        funds: amountToBytes(funds),
+        cumulative: voucher === null ? null : amountToBytes(voucher.cumulative),
+        count: voucher?.count ?? null,
+        signature: voucher?.signature ?? null,
+    };
+}
+
+function jobOf({ terms, deposit, funds, cumulative, count, signature, ...job }: Selectable<JobTable>): StoredJob {
+    return {
+        ...job,
+        terms: loadTerms(Cell.fromBoc(terms)[0]),
+        deposit: amountFromBytes(deposit),
+        funds: amountFromBytes(funds),
+        voucher:
+            cumulative === null
+                ? null
+                : { cumulative: amountFromBytes(cumulative), count: count!, signature: signature! },
+    };
+}

@@ -1,0 +1,407 @@
+/** A worker's store in one SQLite file. */
+import type { SignedVoucher } from '@cocoon-market/wrappers';
+import { sql } from 'kysely';
+import type { Generated, Kysely, Selectable, Transaction } from 'kysely';
+import { amountFromBytes, amountToBytes, openDatabase } from './database';
+import type { Migration } from './database';
+import { GroupCommit } from './groupCommit';
+import type {
+    EndKind,
+    JobRecord,
+    JobState,
+    NewJob,
+    NewQuery,
+    Piece,
+    QueryEnd,
+    QueryRecord,
+    SeenChannel,
+    WorkerStore,
+    WorkerTotals,
+} from './worker';
+
+interface JobTable {
+    job: Buffer;
+    channel: Buffer;
+    terms: Buffer;
+    job_number: number;
+    enc: Buffer;
+    state: JobState;
+    highest: Generated<number>;
+    low_water: Generated<number>;
+    result_index: Generated<number>;
+    cumulative: Buffer; // amount
+    voucher_cumulative: Buffer; // amount, 0 for none
+    voucher_count: Generated<number>;
+    voucher_signature: Buffer | null;
+    there: Buffer; // amount
+    paid: Buffer; // amount
+    refund_at: number;
+    seen_at: number;
+}
+
+interface QueryTable {
+    job: Buffer;
+    number: number;
+    request: Buffer;
+    ceiling: Buffer; // amount
+    prompt_bytes: number;
+    accept: Buffer | null;
+    end_kind: EndKind | null;
+    end_receipt: Buffer | null;
+    prompt: Generated<number>;
+    cached: Generated<number>;
+    completion: Generated<number>;
+    reasoning: Generated<number>;
+    prompt_known: Generated<number>;
+}
+
+interface AnswerTable {
+    job: Buffer;
+    number: number;
+    piece: number;
+    bytes: Buffer;
+}
+
+interface Schema {
+    jobs: JobTable;
+    queries: QueryTable;
+    answers: AnswerTable;
+}
+
+const tables: Migration = async (db) => {
+    await sql`CREATE TABLE jobs (
+        job BLOB PRIMARY KEY,
+        channel BLOB NOT NULL UNIQUE, -- two jobs on one channel would each count on all of its money
+        terms BLOB NOT NULL,
+        job_number INTEGER NOT NULL,
+        enc BLOB NOT NULL,
+        state TEXT NOT NULL,
+        highest INTEGER NOT NULL DEFAULT 0,
+        low_water INTEGER NOT NULL DEFAULT 0,
+        result_index INTEGER NOT NULL DEFAULT 0,
+        cumulative BLOB NOT NULL,
+        voucher_cumulative BLOB NOT NULL,
+        voucher_count INTEGER NOT NULL DEFAULT 0,
+        voucher_signature BLOB,
+        there BLOB NOT NULL,
+        paid BLOB NOT NULL,
+        refund_at INTEGER NOT NULL,
+        seen_at INTEGER NOT NULL
+    ) STRICT`.execute(db);
+    await sql`CREATE TABLE queries (
+        job BLOB NOT NULL REFERENCES jobs (job),
+        number INTEGER NOT NULL,
+        request BLOB NOT NULL,
+        ceiling BLOB NOT NULL,
+        prompt_bytes INTEGER NOT NULL,
+        accept BLOB,
+        end_kind TEXT,
+        end_receipt BLOB,
+        prompt INTEGER NOT NULL DEFAULT 0,
+        cached INTEGER NOT NULL DEFAULT 0,
+        completion INTEGER NOT NULL DEFAULT 0,
+        reasoning INTEGER NOT NULL DEFAULT 0,
+        prompt_known INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (job, number)
+    ) STRICT`.execute(db);
+    await sql`CREATE INDEX unended ON queries (job, number) WHERE end_kind IS NULL`.execute(db);
+    await sql`CREATE TABLE answers (
+        job BLOB NOT NULL,
+        number INTEGER NOT NULL,
+        piece INTEGER NOT NULL,
+        bytes BLOB NOT NULL,
+        PRIMARY KEY (job, number, piece),
+        FOREIGN KEY (job, number) REFERENCES queries (job, number)
+    ) STRICT`.execute(db);
+};
+
+const ZERO = amountToBytes(0n);
+
+/** A {@link WorkerStore} in one SQLite file. */
+export class SqliteWorkerStore implements WorkerStore {
+    private readonly writes: GroupCommit<Schema>;
+
+    private constructor(
+        private readonly db: Kysely<Schema>,
+        onBroken?: (error: Error) => void,
+    ) {
+        this.writes = new GroupCommit(db, onBroken);
+    }
+
+    /** Opens or creates the file; `onBroken` is told when the disk took no commit and the process should end. */
+    static async open(path: string, onBroken?: (error: Error) => void): Promise<SqliteWorkerStore> {
+        return new SqliteWorkerStore(await openDatabase<Schema>(path, [tables]), onBroken);
+    }
+
+    async job(job: Buffer) {
+        const row = await this.db.selectFrom('jobs').selectAll().where('job', '=', job).executeTakeFirst();
+        return row && jobOf(row);
+    }
+
+    async jobOfChannel(channel: Buffer) {
+        const row = await this.db.selectFrom('jobs').selectAll().where('channel', '=', channel).executeTakeFirst();
+        return row && jobOf(row);
+    }
+
+    async claimable(after: Buffer | undefined, limit: number) {
+        const rows = await this.db
+            .selectFrom('jobs')
+            .selectAll()
+            .where('job', '>', after ?? Buffer.alloc(0))
+            .where('state', '!=', 'ended')
+            .where((or) => or.or([or('state', '=', 'ending'), or('voucher_cumulative', '>', or.ref('paid'))]))
+            .orderBy('job')
+            .limit(limit)
+            .execute();
+        return rows.map(jobOf);
+    }
+
+    async totals() {
+        const totals: WorkerTotals = { jobs: { open: 0, ending: 0, ended: 0 }, results: 0, earned: 0n, unclaimed: 0n };
+        const columns = ['state', 'result_index', 'cumulative', 'voucher_cumulative', 'paid', 'there'] as const;
+        for await (const row of this.db.selectFrom('jobs').select(columns).stream()) {
+            totals.jobs[row.state]++;
+            totals.results += row.result_index;
+            totals.earned += amountFromBytes(row.cumulative);
+            if (row.state !== 'ended') {
+                totals.unclaimed += due(row);
+            }
+        }
+        return totals;
+    }
+
+    async addJob({ seen, jobNumber, ...job }: NewJob) {
+        const zeros = { cumulative: ZERO, voucher_cumulative: ZERO };
+        await this.writes.run((t) =>
+            t
+                .insertInto('jobs')
+                .values({ ...job, ...zeros, ...seenColumns(seen), job_number: jobNumber, state: 'open' })
+                .execute(),
+        );
+    }
+
+    async setSession(job: Buffer, enc: Buffer) {
+        await this.writes.run((t) => t.updateTable('jobs').set({ enc }).where('job', '=', job).execute());
+    }
+
+    async setSeen(job: Buffer, seen: SeenChannel) {
+        await this.writes.run((t) => t.updateTable('jobs').set(seenColumns(seen)).where('job', '=', job).execute());
+    }
+
+    async setState(job: Buffer, state: JobState, at: number) {
+        await this.writes.run((t) => {
+            const jobs = t.updateTable('jobs').set({ state, seen_at: at });
+            return jobs.where('job', '=', job).where('state', '!=', 'ended').execute();
+        });
+    }
+
+    addVoucher(job: Buffer, voucher: SignedVoucher) {
+        const cumulative = amountToBytes(voucher.cumulative);
+        return this.writes.run(async (t) => {
+            const { numUpdatedRows } = await t
+                .updateTable('jobs')
+                .set({
+                    voucher_cumulative: cumulative,
+                    voucher_count: voucher.count,
+                    voucher_signature: voucher.signature,
+                })
+                .where('job', '=', job)
+                .where('voucher_cumulative', '<=', cumulative)
+                .where('voucher_count', '<=', voucher.count)
+                .executeTakeFirst();
+            return numUpdatedRows === 1n;
+        });
+    }
+
+    async query(job: Buffer, number: number) {
+        const rows = this.db.selectFrom('queries').selectAll();
+        const row = await rows.where('job', '=', job).where('number', '=', number).executeTakeFirst();
+        return row && queryOf(row);
+    }
+
+    async answer(job: Buffer, number: number) {
+        const pieces = await this.db
+            .selectFrom('answers')
+            .select('bytes')
+            .where('job', '=', job)
+            .where('number', '=', number)
+            .orderBy('piece')
+            .execute();
+        return Buffer.concat(pieces.map(({ bytes }) => bytes));
+    }
+
+    async unended(limit: number) {
+        const rows = this.db.selectFrom('queries').selectAll().where('end_kind', 'is', null);
+        return (await rows.orderBy('job').orderBy('number').limit(limit).execute()).map(queryOf);
+    }
+
+    async accept({ job, number, request, ceiling, promptBytes, accept }: NewQuery) {
+        await this.writes.run(async (t) => {
+            await useNumber(t, job, number);
+            const columns = { ceiling: amountToBytes(ceiling), prompt_bytes: promptBytes };
+            await t
+                .insertInto('queries')
+                .values({ job, number, request, accept, ...columns })
+                .execute();
+        });
+    }
+
+    async decline({
+        job,
+        number,
+        request,
+        receipt,
+    }: {
+        job: Buffer;
+        number: number;
+        request: Buffer;
+        receipt: Buffer;
+    }) {
+        await this.writes.run(async (t) => {
+            await useNumber(t, job, number);
+            const end = { end_kind: 'decline', end_receipt: receipt } as const;
+            await t
+                .insertInto('queries')
+                .values({ job, number, request, ceiling: ZERO, prompt_bytes: 0, ...end })
+                .execute();
+        });
+    }
+
+    async append(piece: Piece) {
+        await this.writes.run(async (t) => {
+            await insertPiece(t, piece);
+            const meter = { ...piece.counts, prompt_known: piece.promptKnown ? 1 : 0 };
+            await updateUnended(t, piece, meter);
+        });
+    }
+
+    async end(end: QueryEnd) {
+        const { job, number } = end;
+        await this.writes.run(async (t) => {
+            const ended = { end_kind: end.kind, end_receipt: end.receipt };
+            if (end.kind === 'fail') {
+                await updateUnended(t, end, ended);
+                return;
+            }
+            if (end.bytes.length > 0) {
+                await insertPiece(t, { job, number, bytes: end.bytes });
+            }
+            await updateUnended(t, end, { ...ended, ...end.counts });
+            const { numUpdatedRows } = await t
+                .updateTable('jobs')
+                .set({ result_index: end.index, cumulative: amountToBytes(end.cumulative) })
+                .where('job', '=', job)
+                .where('result_index', '=', end.index - 1)
+                .executeTakeFirst();
+            assertOne(numUpdatedRows, `Result ${end.index} does not follow the job's newest one`);
+        });
+    }
+
+    prune(before: number) {
+        return this.writes.run(async (t) => {
+            const jobs = await t
+                .selectFrom('jobs')
+                .select(['job', 'highest'])
+                .where('state', '=', 'ended')
+                .where('seen_at', '<', before)
+                .whereRef('low_water', '<', 'highest')
+                .execute();
+            for (const { job, highest } of jobs) {
+                await t.deleteFrom('answers').where('job', '=', job).execute();
+                await t.deleteFrom('queries').where('job', '=', job).execute();
+                await t.updateTable('jobs').set({ low_water: highest }).where('job', '=', job).execute();
+            }
+            return jobs.length;
+        });
+    }
+
+    async close() {
+        await this.writes.idle();
+        await this.db.destroy();
+    }
+}
+
+async function useNumber(t: Transaction<Schema>, job: Buffer, number: number): Promise<void> {
+    const { numUpdatedRows } = await t
+        .updateTable('jobs')
+        .set({ highest: sql<number>`max(highest, ${number})` })
+        .where('job', '=', job)
+        .where('low_water', '<', number)
+        .executeTakeFirst();
+    assertOne(numUpdatedRows, `Query number ${number} was used`);
+}
+
+async function insertPiece(
+    t: Transaction<Schema>,
+    { job, number, bytes }: { job: Buffer; number: number; bytes: Buffer },
+) {
+    const piece = sql<number>`(SELECT coalesce(max(piece), 0) + 1 FROM answers WHERE job = ${job} AND number = ${number})`;
+    await t.insertInto('answers').values({ job, number, piece, bytes }).execute();
+}
+
+async function updateUnended(
+    t: Transaction<Schema>,
+    { job, number }: { job: Buffer; number: number },
+    columns: Partial<Selectable<QueryTable>>,
+): Promise<void> {
+    const { numUpdatedRows } = await t
+        .updateTable('queries')
+        .set(columns)
+        .where('job', '=', job)
+        .where('number', '=', number)
+        .where('end_kind', 'is', null)
+        .executeTakeFirst();
+    assertOne(numUpdatedRows, `Query ${number} is not one that runs`);
+}
+
+function assertOne(updated: bigint, message: string): void {
+    if (updated !== 1n) {
+        throw new Error(message);
+    }
+}
+
+function seenColumns({ there, paid, refundAt, at }: SeenChannel) {
+    return { there: amountToBytes(there), paid: amountToBytes(paid), refund_at: refundAt, seen_at: at };
+}
+
+function jobOf(row: Selectable<JobTable>): JobRecord {
+    const { job, channel, terms, enc, state, highest } = row;
+    const voucher = row.voucher_signature && {
+        cumulative: amountFromBytes(row.voucher_cumulative),
+        count: row.voucher_count,
+        signature: row.voucher_signature,
+    };
+    return {
+        ...{ job, channel, terms, enc, state, highest },
+        jobNumber: row.job_number,
+        lowWater: row.low_water,
+        index: row.result_index,
+        cumulative: amountFromBytes(row.cumulative),
+        voucher: voucher ?? undefined,
+        seen: {
+            there: amountFromBytes(row.there),
+            paid: amountFromBytes(row.paid),
+            refundAt: row.refund_at,
+            at: row.seen_at,
+        },
+    };
+}
+
+function queryOf(row: Selectable<QueryTable>): QueryRecord {
+    const { job, number, request, prompt, cached, completion, reasoning } = row;
+    return {
+        ...{ job, number, request },
+        ceiling: amountFromBytes(row.ceiling),
+        promptBytes: row.prompt_bytes,
+        accept: row.accept ?? undefined,
+        end: row.end_kind && row.end_receipt ? { kind: row.end_kind, receipt: row.end_receipt } : undefined,
+        counts: { prompt, cached, completion, reasoning },
+        promptKnown: row.prompt_known === 1,
+    };
+}
+
+function due(row: Pick<Selectable<JobTable>, 'voucher_cumulative' | 'paid' | 'there'>): bigint {
+    const owed = amountFromBytes(row.voucher_cumulative) - amountFromBytes(row.paid);
+    const there = amountFromBytes(row.there);
+    return owed < 0n ? 0n : owed < there ? owed : there;
+}

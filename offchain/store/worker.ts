@@ -1,0 +1,111 @@
+/**
+ * What a worker keeps: its jobs, the newest voucher of each, and every query with its receipts and answer bytes. A
+ * promise of a write resolves only when the write is on the disk, so whatever it holds may be sent.
+ */
+import type { SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
+
+/** `ending`: the client needs it no more; `ended`: its channel was seen gone, so it is refused for ever. */
+export type JobState = 'open' | 'ending' | 'ended';
+
+/** A job's channel as it was last seen on chain. */
+export interface SeenChannel {
+    there: bigint; // nanoTON
+    paid: bigint; // nanoTON
+    refundAt: number; // unix seconds
+    at: number; // unix seconds
+}
+
+export interface NewJob {
+    job: Buffer; // 32 bytes
+    channel: Buffer; // account
+    terms: Buffer; // bag of cells
+    jobNumber: number; // the escrow's
+    enc: Buffer; // of the newest session
+    seen: SeenChannel;
+}
+
+export interface JobRecord extends NewJob {
+    state: JobState;
+    highest: number; // query number, 0 for none
+    lowWater: number; // numbers up to this one are used, whether or not their records are still here
+    index: number; // of the newest result
+    cumulative: bigint; // nanoTON of all results
+    voucher: SignedVoucher | undefined; // the newest
+}
+
+/** The receipt that ended a query. */
+export type EndKind = 'result' | 'decline' | 'fail';
+
+export interface QueryRecord {
+    job: Buffer;
+    number: number;
+    request: Buffer; // hash
+    ceiling: bigint; // nanoTON
+    promptBytes: number;
+    accept: Buffer | undefined; // receipt; none for a declined query
+    end: { kind: EndKind; receipt: Buffer } | undefined;
+    counts: TokenCounts; // the meter of what is stored
+    promptKnown: boolean; // the meter holds the prompt's count
+}
+
+export interface NewQuery {
+    job: Buffer;
+    number: number;
+    request: Buffer;
+    ceiling: bigint;
+    promptBytes: number;
+    accept: Buffer;
+}
+
+/** More bytes of an answer and the meter that covers them. */
+export interface Piece {
+    job: Buffer;
+    number: number;
+    bytes: Buffer;
+    counts: TokenCounts;
+    promptKnown: boolean;
+}
+
+/** The end of an accepted query. `result` moves the job's index to `index`, which must be the next one. */
+export type QueryEnd = { job: Buffer; number: number; receipt: Buffer } & (
+    { kind: 'fail' } | { kind: 'result'; bytes: Buffer; counts: TokenCounts; index: number; cumulative: bigint }
+);
+
+export interface WorkerTotals {
+    jobs: Record<JobState, number>;
+    results: number;
+    earned: bigint; // nanoTON of all results
+    unclaimed: bigint; // nanoTON of vouchers above what channels have paid
+}
+
+/** One conformance suite (tests/offchain/store/conformance.ts) says what every implementation does. */
+export interface WorkerStore {
+    job(job: Buffer): Promise<JobRecord | undefined>;
+    jobOfChannel(channel: Buffer): Promise<JobRecord | undefined>;
+    /** At most `limit` jobs that may need a claim or are ending, in the order of their hashes, after `after`. */
+    claimable(after: Buffer | undefined, limit: number): Promise<JobRecord[]>;
+    totals(): Promise<WorkerTotals>;
+    /** Throws when the job or its channel is there already. */
+    addJob(job: NewJob): Promise<void>;
+    setSession(job: Buffer, enc: Buffer): Promise<void>;
+    setSeen(job: Buffer, seen: SeenChannel): Promise<void>;
+    /** Never leads back from `ended`; `at` (unix seconds) is when it was found. */
+    setState(job: Buffer, state: JobState, at: number): Promise<void>;
+    /** Keeps the voucher unless it is below the one kept in either number; says whether it did. */
+    addVoucher(job: Buffer, voucher: SignedVoucher): Promise<boolean>;
+
+    query(job: Buffer, number: number): Promise<QueryRecord | undefined>;
+    answer(job: Buffer, number: number): Promise<Buffer>;
+    /** At most `limit` accepted queries without an end. */
+    unended(limit: number): Promise<QueryRecord[]>;
+    /** Throws when the number was used. */
+    accept(query: NewQuery): Promise<void>;
+    /** Throws when the number was used. */
+    decline(query: { job: Buffer; number: number; request: Buffer; receipt: Buffer }): Promise<void>;
+    append(piece: Piece): Promise<void>;
+    /** Throws when the query has an end, or a result's index is not the next. */
+    end(end: QueryEnd): Promise<void>;
+    /** Drops queries and answers of jobs seen to have ended before `before` (unix seconds); says of how many jobs. */
+    prune(before: number): Promise<number>;
+    close(): Promise<void>;
+}

@@ -1,0 +1,74 @@
+/**
+ * The operator's way into a running worker: a socket beside its store, for the user that started it alone. The store
+ * itself admits one process.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
+import { toWire } from '../link';
+import type { Worker } from './main';
+
+const PATH_MOST = 100; // bytes that every system takes as the path of a socket
+
+function socketOf(store: string): string {
+    return `${store}.sock`;
+}
+
+/** Serves `worker` to the command line; undefined when the store's path is too long for a socket beside it. */
+export async function serveAdmin(
+    store: string,
+    worker: Pick<Worker, 'status' | 'claimNow'>,
+): Promise<Server | undefined> {
+    const path = socketOf(store);
+    if (Buffer.byteLength(path) > PATH_MOST) {
+        return undefined;
+    }
+    const actions = new Map<string, () => Promise<unknown>>([
+        ['GET /status', () => worker.status()],
+        ['POST /claim', () => worker.claimNow()],
+    ]);
+    const server = createServer((asked, response) => {
+        void answer(response, actions.get(`${asked.method ?? ''} ${asked.url ?? ''}`));
+    });
+    rmSync(path, { force: true }); // left by a killed process: the store's lock says that none lives
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+    chmodSync(path, 0o600);
+    return server;
+}
+
+async function answer(response: ServerResponse, action: (() => Promise<unknown>) | undefined): Promise<void> {
+    try {
+        response.statusCode = action === undefined ? 404 : 200;
+        response.end(JSON.stringify(toWire(await action?.()) ?? null));
+    } catch (error) {
+        response.statusCode = 500;
+        response.end(JSON.stringify((error as Error).message));
+    }
+}
+
+/** What the running worker of this store answers; undefined when none runs. */
+export async function askWorker(store: string, method: 'GET' | 'POST', path: '/status' | '/claim'): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+        const asked = request({ socketPath: socketOf(store), method, path, agent: false }, (response) => {
+            const chunks: Buffer[] = [];
+            response.on('data', (chunk: Buffer) => chunks.push(chunk));
+            response.on('error', reject);
+            response.on('end', () => {
+                const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+                if (response.statusCode === 200) {
+                    resolve(value);
+                } else {
+                    reject(new Error(`The worker answered: ${String(value)}`));
+                }
+            });
+        });
+        asked.once('error', (error: NodeJS.ErrnoException) => {
+            if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') {
+                resolve(undefined);
+            } else {
+                reject(error);
+            }
+        });
+        asked.end();
+    });
+}

@@ -1,0 +1,204 @@
+/** The sealed answer of one query as it grows: what was sent, what is on the disk, and the counts of both. */
+import { priceOf } from '@cocoon-market/wrappers';
+import type { Terms, TokenCounts } from '@cocoon-market/wrappers';
+import { randomBytes } from 'node:crypto';
+import { FRAME_OVERHEAD, FrameKind, FrameWriter, SALT_BYTES } from '../link';
+
+/** Part of a delta that fits one frame. */
+export interface Part {
+    kind: FrameKind;
+    text: string;
+    tokens: number; // that it is known to hold
+    bound: number; // tokens that it may hold at most
+}
+
+const FRAME_MOST = 16 * 1024; // bytes
+
+/** Bytes of text that a frame may carry. */
+export const TEXT_MOST = FRAME_MOST - FRAME_OVERHEAD;
+
+/** A delta of a backend as it concerns frames. */
+export interface Delta {
+    content?: string;
+    reasoning?: string;
+    tokens?: number; // undefined: not counted, so at least one, and at most one for each byte
+}
+
+/** Cuts a delta into parts of at most `most` tokens, or bytes where tokens are not counted. */
+export function parts(delta: Delta, most: number): Part[] {
+    const reasoning = Buffer.byteLength(delta.reasoning ?? '');
+    const content = Buffer.byteLength(delta.content ?? '');
+    if (delta.tokens === undefined) {
+        return [
+            ...uncounted(FrameKind.Reasoning, delta.reasoning ?? '', most),
+            ...uncounted(FrameKind.Content, delta.content ?? '', most),
+        ];
+    }
+    const ofReasoning = reasoning === 0 ? 0 : Math.floor((delta.tokens * reasoning) / (reasoning + content));
+    return [
+        ...counted(FrameKind.Reasoning, delta.reasoning ?? '', ofReasoning, most),
+        ...counted(FrameKind.Content, delta.content ?? '', delta.tokens - ofReasoning, most),
+    ];
+}
+
+function uncounted(kind: FrameKind, text: string, most: number): Part[] {
+    return textPieces(text, most).map((piece, i) => ({
+        kind,
+        text: piece,
+        tokens: i === 0 ? 1 : 0,
+        bound: Buffer.byteLength(piece),
+    }));
+}
+
+function counted(kind: FrameKind, text: string, tokens: number, most: number): Part[] {
+    const frames = Math.max(1, Math.ceil(tokens / most));
+    const pieces = textPieces(text, Math.ceil(Buffer.byteLength(text) / frames));
+    const made: Part[] = [];
+    let left = tokens;
+    for (let i = 0; i < pieces.length || left > 0; i++) {
+        const share = Math.min(most, i < pieces.length ? Math.ceil(left / (pieces.length - i)) : left);
+        const piece = pieces[i];
+        // Tokens without text, such as half a character or a hidden mark.
+        const kindOfPart = piece === undefined && kind === FrameKind.Content ? FrameKind.Empty : kind;
+        made.push({ kind: kindOfPart, text: piece ?? '', tokens: share, bound: share });
+        left -= share;
+    }
+    return made;
+}
+
+/** The text in pieces of at most `most` bytes, or one character where that is longer. */
+function textPieces(text: string, most: number): string[] {
+    const limit = Math.max(1, Math.min(most, TEXT_MOST));
+    if (text === '' || Buffer.byteLength(text) <= limit) {
+        return text === '' ? [] : [text];
+    }
+    const pieces: string[] = [];
+    let piece = '';
+    let bytes = 0;
+    for (const character of text) {
+        const more = Buffer.byteLength(character);
+        if (bytes > 0 && bytes + more > limit) {
+            pieces.push(piece);
+            [piece, bytes] = ['', 0];
+        }
+        piece += character;
+        bytes += more;
+    }
+    return [...pieces, piece];
+}
+
+const NONE: TokenCounts = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
+
+/** Counts with the tokens of one more part. */
+function plus(counts: TokenCounts, kind: FrameKind, tokens: number): TokenCounts {
+    return kind === FrameKind.Reasoning
+        ? { ...counts, reasoning: counts.reasoning + tokens }
+        : { ...counts, completion: counts.completion + tokens };
+}
+
+/** Seals parts into frames and keeps the books of them. */
+export class Answer {
+    counts = NONE; // of everything sent
+    bounds = NONE; // the same, with the most that uncounted text may hold
+    committed = NONE; // what meters may say
+    counted = true; // no delta came without its tokens
+    promptKnown = false;
+    readonly textBytes = { content: 0, reasoning: 0 };
+    private shown = NONE; // what the last frame's meter said
+    private readonly chunks: Buffer[] = [];
+    private pending: Buffer[] = []; // sent, not on the disk
+    private size = 0;
+    private readonly writer: FrameWriter;
+
+    constructor(
+        secret: Buffer,
+        number: number,
+        private readonly terms: Pick<Terms, 'rates' | 'largestAnswer'>,
+    ) {
+        this.writer = new FrameWriter(secret, number, randomBytes(SALT_BYTES));
+    }
+
+    /** All bytes so far. */
+    get bytes(): Buffer {
+        return Buffer.concat(this.chunks);
+    }
+
+    get empty(): boolean {
+        return this.chunks.length === 0;
+    }
+
+    /** True when the part's frame and the final one fit into the largest answer. */
+    fits(part: Pick<Part, 'text'>): boolean {
+        const salt = this.empty ? SALT_BYTES : 0;
+        const frames = 2 * FRAME_OVERHEAD + Buffer.byteLength(part.text);
+        return this.size + salt + frames <= this.terms.largestAnswer;
+    }
+
+    /** nanoTON of everything counted so far. */
+    price(): bigint {
+        return priceOf(this.counts, this.terms.rates);
+    }
+
+    /** nanoTON that the answer costs with this part. */
+    priceWith({ kind, tokens }: Part): bigint {
+        return priceOf(plus(this.counts, kind, tokens), this.terms.rates);
+    }
+
+    /** nanoTON that the part may cost at most. */
+    boundOf({ kind, bound }: Part): bigint {
+        return priceOf(plus(NONE, kind, bound), this.terms.rates);
+    }
+
+    /** nanoTON of what was sent and is not on the disk. */
+    uncommitted(): bigint {
+        const { rates } = this.terms;
+        return this.pending.length === 0 ? 0n : this.price() - priceOf(this.committed, rates);
+    }
+
+    /** The prompt's count, once the backend knows it. */
+    setPrompt({ prompt, cached }: { prompt: number; cached: number }): void {
+        this.counts = { ...this.counts, prompt, cached };
+        this.bounds = { ...this.bounds, prompt, cached };
+        this.promptKnown = true;
+    }
+
+    /** The bytes of the part's frame, with the salt before the first. */
+    add({ kind, text, tokens, bound }: Part): Buffer {
+        this.counts = plus(this.counts, kind, tokens);
+        this.bounds = plus(this.bounds, kind, bound);
+        if (kind !== FrameKind.Empty) {
+            this.textBytes[kind === FrameKind.Reasoning ? 'reasoning' : 'content'] += Buffer.byteLength(text);
+        }
+        return this.frame(kind, text, false);
+    }
+
+    /** A frame without text that shows the client a newer meter; undefined when it knows it, or no frame fits. */
+    meter(): Buffer | undefined {
+        const known = priceOf(this.shown, this.terms.rates) === priceOf(this.committed, this.terms.rates);
+        return known || this.empty || !this.fits({ text: '' }) ? undefined : this.frame(FrameKind.Empty, '', false);
+    }
+
+    /** The frame that ends the answer, with the counts that the result bills. */
+    final(counts: TokenCounts): Buffer {
+        this.committed = counts; // it leaves after the commit that holds the result
+        return this.frame(FrameKind.Empty, '', true);
+    }
+
+    /** What is to be written to the disk, with the counts that are then covered; `done` after it is. */
+    take(): { bytes: Buffer; counts: TokenCounts; done: () => void } {
+        const taken = this.pending;
+        const counts = this.counts;
+        this.pending = [];
+        return { bytes: Buffer.concat(taken), counts, done: () => (this.committed = counts) };
+    }
+
+    private frame(kind: FrameKind, text: string, final: boolean): Buffer {
+        const frame = this.writer.write({ meter: this.committed, kind, text, final });
+        const bytes = this.empty ? Buffer.concat([this.writer.salt, frame]) : frame;
+        this.shown = this.committed;
+        this.chunks.push(bytes);
+        this.pending.push(bytes);
+        this.size += bytes.length;
+        return bytes;
+    }
+}

@@ -1,0 +1,82 @@
+/**
+ * What the worker knows of its jobs' channels. A channel's state is kept for a while, because all that can change for
+ * the worse does so slowly: a claim moves money the worker counts to where it still counts it, and a client who leaves
+ * gives notice.
+ */
+import { channelData, loadChannelData } from '@cocoon-market/wrappers';
+import type { Terms } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import type { Cell } from '@ton/core';
+import type { Account, Chain } from '../chain';
+import type { SeenChannel } from '../store/worker';
+import { Refused } from './refusal';
+
+/** A channel's account now: gone, or what it holds. */
+export type ChannelState = { gone: true; at: number } | ({ gone: false } & SeenChannel);
+
+/** The basechain address of an account. */
+export function accountAddress(account: Buffer): Address {
+    return new Address(0, account);
+}
+
+function parametersOf(terms: Terms, jobNumber: number) {
+    const { end, notice, voucherKey, payout } = terms;
+    return { end, notice, voucherKey, payout, job: jobNumber };
+}
+
+/** Reads channels and compares them with what terms say they are. */
+export class Channels {
+    /** `codes`: the channel codes that this worker knows to be sound. */
+    constructor(
+        private readonly chain: Chain,
+        readonly codes: readonly Cell[],
+    ) {}
+
+    /** The state of a job's channel. Throws {@link Refused} when it is not what the terms say. */
+    async read(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelState> {
+        const account = await this.account(accountAddress(channel));
+        return account.state === 'active'
+            ? { gone: false, ...this.check(account, terms, jobNumber) }
+            : { gone: true, at: account.at };
+    }
+
+    private async account(address: Address): Promise<Account> {
+        try {
+            return await this.chain.account(address);
+        } catch (error) {
+            throw new ChannelUnreadable(error);
+        }
+    }
+
+    private check(account: Account, terms: Terms, jobNumber: number): SeenChannel {
+        const { code, data, balance, at } = account;
+        if (code === undefined || !this.codes.some((known) => known.hash().equals(code.hash()))) {
+            throw new Refused('wrong_channel', "The channel's code is none that this node accepts");
+        }
+        const expected = channelData(accountAddress(terms.escrow), parametersOf(terms, jobNumber));
+        if (data === undefined || !fixedPart(data).equals(fixedPart(expected))) {
+            throw new Refused('wrong_channel', "The channel's data is not what the terms say");
+        }
+        const { paid, refundAt } = loadChannelData(data);
+        return { there: balance, paid, refundAt, at };
+    }
+}
+
+/** The API did not answer, so nothing is known of the channel. */
+export class ChannelUnreadable extends Error {
+    constructor(cause: unknown) {
+        super('The channel cannot be read now', { cause });
+        this.name = 'ChannelUnreadable';
+    }
+}
+
+const CHANGING_BITS = 64 + 32; // paid and refundAt, which begin the data
+
+/** Hash of what never changes in a channel's data; nothing for data that is too short. */
+function fixedPart(data: Cell): Buffer {
+    const slice = data.beginParse();
+    if (slice.remainingBits < CHANGING_BITS) {
+        return Buffer.alloc(0);
+    }
+    return slice.skip(CHANGING_BITS).asCell().hash();
+}

@@ -1,0 +1,273 @@
+/** Turns vouchers into coins: looks at the jobs that owe something from time to time, and claims in batches. */
+import { Channel, claimBody } from '@cocoon-market/wrappers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WALLET_BATCH } from '../chain';
+import type { HotWallet, Transfer } from '../chain';
+import { EVIDENCE_SECONDS } from '../link';
+import type { JobRecord } from '../store/worker';
+import { accountAddress } from './channels';
+import type { WorkerContext } from './context';
+import type { Job } from './job';
+import type { Jobs } from './jobs';
+
+/** The wallet that sends claims. */
+export type ClaimWallet = Pick<HotWallet, 'address' | 'send' | 'balance'>;
+
+/** What one look at the jobs came to. */
+export interface ClaimReport {
+    claimed: number; // channels that paid
+    amount: bigint; // nanoTON that they paid
+    failed: number; // channels that did not
+}
+
+interface Claim {
+    job: Buffer;
+    channel: Buffer;
+    due: bigint; // nanoTON
+    paidThen: bigint; // nanoTON, what the channel will have paid
+    last: boolean;
+    refundAt: number; // unix seconds
+    body: Transfer['body'];
+}
+
+const PAGE = 500; // jobs read from the store at once
+const READERS = 4; // channels read from the chain at once
+const CONFIRM_POLLS = 30;
+const HOUR = 3600;
+const WALLET_RESERVE = 10_000_000n; // nanoTON
+const MESSAGE_FEES = 3_000_000n; // nanoTON a message costs the wallet, above any level seen
+
+/** Claims the vouchers of one worker. */
+export class Claims {
+    private readonly stopping = new AbortController();
+    private readonly watched = new Map<string, number>(); // job -> when its channel was read, unix seconds
+    private readonly failures = new Map<string, { count: number; notBefore: number }>();
+    private round: Promise<unknown> = Promise.resolve();
+    private woken = new AbortController();
+    private loop: Promise<void> | undefined;
+    private cachedValue: { value: bigint; until: number } | undefined;
+
+    constructor(
+        private readonly context: WorkerContext,
+        private readonly jobs: Jobs,
+        private readonly wallet: ClaimWallet,
+    ) {}
+
+    /** Looks at the jobs at the configured interval until {@link stop}. */
+    start(): void {
+        this.loop = this.run();
+    }
+
+    async stop(): Promise<void> {
+        this.stopping.abort();
+        await this.loop;
+        await this.round;
+    }
+
+    /** Looks at the jobs soon. */
+    wake(): void {
+        this.woken.abort();
+    }
+
+    /** Claims everything that vouchers promise and channels hold, whatever the threshold. */
+    claimNow(): Promise<ClaimReport> {
+        return this.look(true);
+    }
+
+    private async run(): Promise<void> {
+        const { config, log, store, now } = this.context;
+        while (!this.stopping.signal.aborted) {
+            this.woken = new AbortController();
+            await this.look(false).catch((error: unknown) =>
+                log.error({ err: error }, 'claims: could not look at the jobs'),
+            );
+            await store
+                .prune(now() - EVIDENCE_SECONDS)
+                .catch((error: unknown) => log.error({ err: error }, 'prune failed'));
+            const signal = AbortSignal.any([this.stopping.signal, this.woken.signal]);
+            const pause = sleep(config.claim.seconds * 1000, undefined, { signal });
+            await pause.catch(() => undefined);
+        }
+    }
+
+    /** One look at a time, so that no voucher is claimed twice. */
+    private look(all: boolean): Promise<ClaimReport> {
+        const look = this.round.then(() => this.lookNow(all));
+        this.round = look.catch(() => undefined);
+        return look;
+    }
+
+    private async lookNow(all: boolean): Promise<ClaimReport> {
+        const report: ClaimReport = { claimed: 0, amount: 0n, failed: 0 };
+        const claims: Claim[] = [];
+        let page = await this.context.store.claimable(undefined, PAGE);
+        while (page.length > 0 && !this.stopping.signal.aborted) {
+            claims.push(...(await this.wanted(page, all)));
+            page = await this.context.store.claimable(page.at(-1)!.job, PAGE);
+        }
+        claims.sort((a, b) => a.refundAt - b.refundAt);
+        while (claims.length > 0) {
+            const batch = claims.splice(0, await this.affordable(claims));
+            if (batch.length === 0) {
+                break;
+            }
+            await this.send(batch, report);
+        }
+        return report;
+    }
+
+    private async wanted(records: JobRecord[], all: boolean): Promise<Claim[]> {
+        const claims: Claim[] = [];
+        const queue = records.filter((record) => this.mayMatter(record, all));
+        const reader = async () => {
+            for (let record = queue.pop(); record !== undefined; record = queue.pop()) {
+                const id = record.job;
+                const claim = await this.jobs
+                    .use(id, (job) => this.claimOf(job, all))
+                    .catch((error: unknown) => {
+                        this.context.log.warn({ job: id.toString('hex'), err: error }, 'claims: channel not read');
+                        return undefined;
+                    });
+                if (claim !== undefined) {
+                    claims.push(claim);
+                }
+            }
+        };
+        await Promise.all(Array.from({ length: READERS }, reader));
+        return claims;
+    }
+
+    /** False for a job whose channel need not be read now: nothing is due that is large enough or in danger. */
+    private mayMatter({ job, state, voucher, seen }: JobRecord, all: boolean): boolean {
+        const { config, now } = this.context;
+        const key = job.toString('hex');
+        if (!all && (this.failures.get(key)?.notBefore ?? 0) > now()) {
+            return false;
+        }
+        const due = smaller((voucher?.cumulative ?? 0n) - seen.paid, seen.there);
+        const near = seen.refundAt - now() <= 2 * config.marginSeconds;
+        // A client who left since the last look is seen long before the margin begins, for a notice lasts two margins.
+        const unwatched = now() - (this.watched.get(key) ?? 0) >= config.marginSeconds / 4;
+        const closes = state === 'ending' && (this.closes() || due > 0n);
+        return all || closes || due >= config.claim.threshold || near || unwatched;
+    }
+
+    /** True when the wallet is the payout, which alone may send a channel's last claim. */
+    private closes(): boolean {
+        return this.wallet.address.equals(this.context.payout);
+    }
+
+    private async claimOf(job: Job, all: boolean): Promise<Claim | undefined> {
+        const { config, now } = this.context;
+        await job.readChannel();
+        this.watched.set(job.id.toString('hex'), now());
+        if (job.state === 'ended') {
+            this.forget(job);
+            return undefined;
+        }
+        const { seen, voucher } = job;
+        const due = larger(0n, smaller(job.paid - seen.paid, seen.there));
+        const settled = job.running.size === 0 && job.paid >= job.cumulative;
+        const leaving = job.leaving();
+        const last = this.closes() && settled && (job.state === 'ending' || (leaving && due > 0n));
+        const urgent = all || leaving || job.state === 'ending' || due >= config.claim.threshold;
+        if (!last && (due === 0n || !urgent)) {
+            return undefined;
+        }
+        const body = claimBody(voucher, last);
+        return {
+            job: job.id,
+            channel: job.channel,
+            due,
+            paidThen: seen.paid + due,
+            last,
+            refundAt: seen.refundAt,
+            body,
+        };
+    }
+
+    /** How many of so many claims the wallet can pay for in one order; what it attaches mostly comes back. */
+    private async affordable(claims: Claim[]): Promise<number> {
+        const balance = await this.wallet.balance();
+        const each = (await this.value(claims[0])) + MESSAGE_FEES;
+        const affordable = balance <= WALLET_RESERVE ? 0n : (balance - WALLET_RESERVE) / each;
+        if (affordable === 0n) {
+            const address = this.wallet.address.toString();
+            this.context.log.error(
+                { address, balance: balance.toString() },
+                'claims: the hot wallet needs coins for fees',
+            );
+        }
+        return Math.min(claims.length, WALLET_BATCH, Number(affordable));
+    }
+
+    /** nanoTON to attach to a claim, a tenth more than any channel asks, for prices may change on the way. */
+    private async value({ channel }: Claim): Promise<bigint> {
+        const now = this.context.now();
+        if (this.cachedValue === undefined || this.cachedValue.until < now) {
+            const asked = await this.context.chain.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
+            this.cachedValue = { value: (asked * 11n) / 10n, until: now + HOUR };
+        }
+        return this.cachedValue.value;
+    }
+
+    private async send(batch: Claim[], report: ClaimReport): Promise<void> {
+        const value = await this.value(batch[0]);
+        const transfers = batch.map(({ channel, body }) => ({ to: accountAddress(channel), value, body }));
+        let polls = CONFIRM_POLLS;
+        try {
+            await this.wallet.send(transfers);
+        } catch (error) {
+            // The order may still be taken; then the next look finds it in the channels.
+            this.context.log.error({ err: error, claims: batch.length }, 'claims: the wallet did not send');
+            polls = 1;
+        }
+        await Promise.all(batch.map((claim) => this.confirm(claim, polls, report)));
+    }
+
+    private async confirm(claim: Claim, polls: number, report: ClaimReport): Promise<void> {
+        const { config, log } = this.context;
+        const name = claim.job.toString('hex');
+        for (let poll = 0; poll < polls && !this.stopping.signal.aborted; poll++) {
+            if (await this.jobs.use(claim.job, (job) => paid(job, claim)).catch(() => false)) {
+                this.failures.delete(name);
+                report.claimed++;
+                report.amount += claim.due;
+                log.info({ job: name, amount: claim.due.toString(), last: claim.last }, 'claimed');
+                return;
+            }
+            await sleep(config.chain.pollSeconds * 1000);
+        }
+        report.failed++;
+        this.failed(name, claim);
+    }
+
+    private failed(name: string, { due }: Claim): void {
+        const { config, log, now } = this.context;
+        const count = (this.failures.get(name)?.count ?? 0) + 1;
+        const pause = count >= config.claim.attempts ? HOUR : config.claim.seconds * 2 ** (count - 1);
+        this.failures.set(name, { count, notBefore: now() + Math.min(HOUR, Math.ceil(pause)) });
+        log.error({ job: name, due: due.toString(), attempts: count, pause }, 'claims: the channel did not pay');
+    }
+
+    private forget(job: Job): void {
+        const name = job.id.toString('hex');
+        this.watched.delete(name);
+        this.failures.delete(name);
+        if (job.paid > job.seen.paid) {
+            const lost = (job.paid - job.seen.paid).toString();
+            this.context.log.warn(
+                { job: name, lost },
+                'claims: the channel has ended, and nobody here saw it pay these vouchers',
+            );
+        }
+    }
+}
+
+async function paid(job: Job, { last, paidThen }: Claim): Promise<boolean> {
+    await job.readChannel();
+    return job.state === 'ended' || (!last && job.seen.paid >= paidThen);
+}
+
+const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);

@@ -1,0 +1,182 @@
+/** What a worker is told: a JSON file, and a key file that only its owner may read. */
+import { Address, Cell } from '@ton/core';
+import { randomBytes } from 'node:crypto';
+import { closeSync, fchmodSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { ANSWER_SECONDS, attestation } from '../link';
+import type { Attestation } from '../link';
+
+const MiB = 1 << 20;
+
+const nano = z
+    .string()
+    .regex(/^[0-9]{1,20}$/, 'expected nanoTON as a decimal string')
+    .transform(BigInt)
+    .refine((amount) => amount < 1n << 64n, 'amounts have 64 bits');
+
+const address = z.string().transform((text, context): Address => {
+    try {
+        return Address.parse(text);
+    } catch {
+        context.addIssue({ code: 'custom', message: 'expected an address' });
+        return z.NEVER;
+    }
+});
+
+const code = z.string().transform((text, context): Cell => {
+    try {
+        return Cell.fromBase64(text);
+    } catch {
+        context.addIssue({ code: 'custom', message: 'expected code as a bag of cells in base64' });
+        return z.NEVER;
+    }
+});
+
+const seconds = z.number().int().positive();
+
+const limits = z
+    .object({
+        stepLeast: nano.prefault('1000000'), // nanoTON
+        stepMost: nano.prefault('1000000000'), // nanoTON, what the worker may lose with one query
+        parallelMost: z.number().int().min(1).default(16),
+        largestAnswerMost: z
+            .number()
+            .int()
+            .min(1024)
+            .default(4 * MiB), // bytes of sealed frames
+        noticeLeast: seconds.default(3600),
+        requestMost: z
+            .number()
+            .int()
+            .min(1024)
+            .default(2 * MiB), // bytes of a whole request
+    })
+    .prefault({});
+
+const backend = z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('embedded') }),
+    z.object({ kind: z.literal('openai'), url: z.url(), apiKey: z.string().optional() }),
+]);
+
+/** The config file of a worker; see docs/operations. */
+export const workerConfig = z
+    .object({
+        network: z.number().int(), // -239 mainnet, -3 testnet
+        endpoint: z.url(), // TON HTTP API v2
+        apiKey: z.string().optional(),
+        registry: address.optional(), // of the market: the node must be there with these keys and offers
+        node: address,
+        provider: address,
+        payout: address.optional(), // default: the own hot wallet; no other node may use it, or one deposit backs two
+        keyFile: z.string(),
+        store: z.string(),
+        listen: z.object({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65535) }),
+        backend,
+        offers: z
+            .array(
+                z.object({
+                    model: z.string().min(1),
+                    rates: z.object({ prompt: nano, cached: nano, completion: nano, reasoning: nano }),
+                }),
+            )
+            .min(1)
+            .max(8),
+        limits,
+        marginSeconds: seconds.default(1800), // before a channel's refund: no new queries, and every voucher is claimed
+        claim: z
+            .object({
+                threshold: nano.prefault('100000000'), // nanoTON of unclaimed vouchers
+                seconds: z.number().positive().default(60), // between two looks
+                attempts: z.number().int().min(1).default(5), // in a row, before a job waits an hour
+            })
+            .prefault({}),
+        chain: z
+            .object({
+                freshSeconds: z.number().min(0).default(5), // after which a channel is read again beside the query
+                staleSeconds: z.number().min(0).default(60), // after which a query waits for that
+                pollSeconds: z.number().positive().default(1), // while the wallet or a channel is waited for
+            })
+            .prefault({}),
+        answerSeconds: seconds.max(ANSWER_SECONDS).default(ANSWER_SECONDS), // from acceptance to result
+        creditSeconds: z.number().positive().default(30), // for a voucher to come, then the answer is cut
+        shutdownSeconds: z.number().min(0).default(30), // for running queries to end by themselves
+        channelCodes: z.array(code).min(1).optional(), // default: this version's
+        attestation: z.string().default('open'), // or a file with the evidence
+        logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+    })
+    .refine(({ marginSeconds, limits }) => limits.noticeLeast >= 2 * marginSeconds, {
+        message: 'marginSeconds is at most half of limits.noticeLeast',
+        path: ['marginSeconds'],
+    });
+export type WorkerConfig = z.output<typeof workerConfig>;
+export type WorkerConfigInput = z.input<typeof workerConfig>;
+
+/** The config in a JSON file; paths in it count from its folder. Throws an error that names every wrong field. */
+export function readConfig(path: string): WorkerConfig {
+    let json: unknown;
+    try {
+        json = JSON.parse(readFileSync(path, 'utf8'));
+    } catch (error) {
+        throw new Error(`${path} cannot be read as JSON: ${(error as Error).message}`, { cause: error });
+    }
+    const parsed = workerConfig.safeParse(json);
+    if (!parsed.success) {
+        throw new Error(`${path}:\n${z.prettifyError(parsed.error)}`);
+    }
+    const { keyFile, store, attestation } = parsed.data;
+    const from = (file: string) => resolve(dirname(path), file);
+    const evidence = attestation === 'open' ? attestation : from(attestation);
+    return { ...parsed.data, keyFile: from(keyFile), store: from(store), attestation: evidence };
+}
+
+/** The evidence that the config names. */
+export function readAttestation(evidence: string): Attestation {
+    return evidence === 'open' ? { tier: 'open' } : attestation.parse(JSON.parse(readFileSync(evidence, 'utf8')));
+}
+
+/** The three seeds of a worker, 32 bytes each. */
+export interface WorkerSeeds {
+    receiptKey: Buffer;
+    encryptionKey: Buffer;
+    wallet: Buffer;
+}
+
+const seed = z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .transform((text) => Buffer.from(text, 'hex'));
+const keys = z.object({ receiptKey: seed, encryptionKey: seed, wallet: seed });
+
+/** Writes three fresh seeds to a new file with mode 0600. Throws when the file is there already. */
+export function writeKeys(path: string): WorkerSeeds {
+    const seeds = { receiptKey: randomBytes(32), encryptionKey: randomBytes(32), wallet: randomBytes(32) };
+    const file = openSync(path, 'wx', 0o600);
+    try {
+        fchmodSync(file, 0o600);
+        const hex = Object.fromEntries(Object.entries(seeds).map(([name, value]) => [name, value.toString('hex')]));
+        writeSync(file, `${JSON.stringify(hex, null, 4)}\n`);
+    } finally {
+        closeSync(file);
+    }
+    return seeds;
+}
+
+/** The seeds of a key file. Throws when others may read it; the error never repeats its text. */
+export function readKeys(path: string): WorkerSeeds {
+    const mode = statSync(path).mode & 0o777;
+    if ((mode & 0o077) !== 0) {
+        throw new Error(`${path} has mode ${mode.toString(8)}: others may read it. Run: chmod 600 ${path}`);
+    }
+    let json: unknown;
+    try {
+        json = JSON.parse(readFileSync(path, 'utf8'));
+    } catch {
+        throw new Error(`${path} is not JSON: make a key file with cocoon worker keygen`);
+    }
+    const parsed = keys.safeParse(json);
+    if (!parsed.success) {
+        throw new Error(`${path} does not hold three seeds of 32 bytes: make it with cocoon worker keygen`);
+    }
+    return parsed.data;
+}

@@ -1,0 +1,26 @@
+import type { SigningKey } from '@cocoon-market/wrappers';
+import type { Address } from '@ton/core';
+import type { Logger } from 'pino';
+import type { Backend } from '../backend';
+import type { Chain } from '../chain';
+import type { EncryptionKey } from '../link';
+import type { WorkerStore } from '../store/worker';
+import type { Channels } from './channels';
+import type { WorkerConfig } from './config';
+
+/** What every part of one worker shares. */
+export interface WorkerContext {
+    readonly config: WorkerConfig;
+    readonly store: WorkerStore;
+    readonly chain: Chain;
+    readonly channels: Channels;
+    readonly backend: Backend;
+    readonly receiptKey: SigningKey;
+    readonly encryptionKey: EncryptionKey;
+    readonly payout: Address;
+    readonly log: Logger;
+    /** Unix seconds. */
+    now(): number;
+    /** Something was lost that the worker cannot go on without: it stops at once. */
+    fatal(error: Error): void;
+}

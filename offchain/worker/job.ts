@@ -1,0 +1,266 @@
+import { Finish, priceOf, Result, Verifier } from '@cocoon-market/wrappers';
+import type { SignedVoucher, Terms, TokenCounts } from '@cocoon-market/wrappers';
+import { acceptSession, signReceipt } from '../link';
+import type { JobState, Session } from '../link';
+import type { JobRecord, JobState as State, SeenChannel } from '../store/worker';
+import { accountAddress, ChannelUnreadable } from './channels';
+import type { WorkerContext } from './context';
+import { maySend } from './credit';
+import type { RunningCost } from './credit';
+import { Refused } from './refusal';
+
+/** A query that runs, as its job sees it. */
+export interface Running extends RunningCost {
+    readonly ceiling: bigint;
+    /** Ends it now; resolves when its receipt is stored. */
+    cut(finish: Finish): Promise<void>;
+}
+
+/** One job in memory. What it says of vouchers and results is on the disk already. */
+export class Job {
+    readonly running = new Map<number, Running>();
+    private readonly waiting = new Set<() => void>();
+    private readAt = -Infinity; // when the channel was read, milliseconds of performance.now()
+    private reading: Promise<void> | undefined;
+    private keyOfVouchers: Verifier | undefined;
+    private session_: { id: Buffer; session: Promise<Session> } | undefined;
+
+    constructor(
+        private readonly context: WorkerContext,
+        private record: JobRecord,
+        readonly terms: Terms,
+    ) {}
+
+    get id(): Buffer {
+        return this.record.job;
+    }
+
+    get channel(): Buffer {
+        return this.record.channel;
+    }
+
+    get state(): State {
+        return this.record.state;
+    }
+
+    get lowWater(): number {
+        return this.record.lowWater;
+    }
+
+    get seen(): SeenChannel {
+        return this.record.seen;
+    }
+
+    get voucher(): SignedVoucher | undefined {
+        return this.record.voucher;
+    }
+
+    /** nanoTON of all results. */
+    get cumulative(): bigint {
+        return this.record.cumulative;
+    }
+
+    /** nanoTON that vouchers have promised. */
+    get paid(): bigint {
+        return this.voucher?.cumulative ?? 0n;
+    }
+
+    get verifier(): Verifier {
+        return (this.keyOfVouchers ??= new Verifier(this.terms.voucherKey));
+    }
+
+    /** The newest session. */
+    session(): Promise<Session> {
+        this.session_ ??= {
+            id: this.record.enc,
+            session: acceptSession(this.context.encryptionKey, this.record.enc, this.id),
+        };
+        return this.session_.session;
+    }
+
+    /** Begins a new session; the old one is known no more. Throws when `enc` is no key. */
+    async begin(enc: Buffer): Promise<void> {
+        if (!enc.equals(this.record.enc)) {
+            const session = await acceptSession(this.context.encryptionKey, enc, this.id);
+            await this.context.store.setSession(this.id, enc);
+            this.record = { ...this.record, enc };
+            this.session_ = { id: enc, session: Promise.resolve(session) };
+        }
+    }
+
+    /** What the client is told. */
+    describe(): JobState {
+        const { job, channel, highest, index, cumulative, voucher, seen } = this.record;
+        return {
+            job,
+            channel: accountAddress(channel).toRawString(),
+            there: seen.there,
+            highest,
+            results: { index, cumulative },
+            voucher: voucher ?? null,
+        };
+    }
+
+    /** Notes that a query number is used and stored. */
+    used(number: number): void {
+        this.record = { ...this.record, highest: Math.max(this.record.highest, number) };
+    }
+
+    async setState(state: State): Promise<void> {
+        if (this.state !== 'ended') {
+            await this.context.store.setState(this.id, state, this.context.now());
+            this.record = { ...this.record, state };
+        }
+    }
+
+    /** Takes a voucher that the store has kept: credit grows, and who waits for it goes on. */
+    credit(voucher: SignedVoucher): void {
+        if (voucher.cumulative >= this.paid && voucher.count >= (this.voucher?.count ?? 0)) {
+            this.record = { ...this.record, voucher };
+            this.wake();
+        }
+    }
+
+    /** True when `next` more nanoTON may be sent before another voucher. */
+    maySend(next: bigint): boolean {
+        const running = [...this.running.values()];
+        return maySend({ step: this.terms.step, ended: this.cumulative, paid: this.paid, running }, next);
+    }
+
+    /** Resolves when something changed that {@link maySend} depends on. */
+    change(): Promise<void> {
+        return new Promise((resolve) => this.waiting.add(resolve));
+    }
+
+    wake(): void {
+        for (const resolve of this.waiting) {
+            resolve();
+        }
+        this.waiting.clear();
+    }
+
+    /**
+     * Signs the next result of this job and stores it with the last bytes of its answer; results are stored in the
+     * order in which they are signed. Resolves with the receipt once it is on the disk.
+     */
+    async result(ended: {
+        number: number;
+        bytes: Buffer;
+        counts: TokenCounts;
+        content: Buffer;
+        finish: Finish;
+    }): Promise<Buffer> {
+        const { number, bytes, counts, content, finish } = ended;
+        const price = priceOf(counts, this.terms.rates);
+        const index = this.record.index + 1;
+        const cumulative = this.record.cumulative + price;
+        const finishedAt = this.context.now();
+        const receipt = signReceipt(
+            Result,
+            { job: this.id, number, index, content, ...counts, price, cumulative, finishedAt, finish },
+            this.context.receiptKey,
+        );
+        // Before the write is awaited: the next result is signed on top of this one, and written after it.
+        this.record = { ...this.record, index, cumulative };
+        try {
+            await this.context.store.end({
+                kind: 'result',
+                job: this.id,
+                number,
+                receipt,
+                bytes,
+                counts,
+                index,
+                cumulative,
+            });
+        } catch (error) {
+            this.context.fatal(new Error('A result could not be stored, so none can follow it', { cause: error }));
+            throw error;
+        }
+        return receipt;
+    }
+
+    /** Unix seconds of the chain, as far as the last reading tells. */
+    chainNow(): number {
+        return this.seen.at + Math.floor((performance.now() - this.readAt) / 1000);
+    }
+
+    /** True when the channel's refund is so near that nothing new begins. */
+    leaving(): boolean {
+        return this.seen.refundAt - this.chainNow() <= this.context.config.marginSeconds;
+    }
+
+    /** Milliseconds since the channel was read. */
+    private age(): number {
+        return performance.now() - this.readAt;
+    }
+
+    /** Takes a reading of the channel made elsewhere. */
+    sawChannel(seen: SeenChannel): void {
+        this.record = { ...this.record, seen };
+        this.readAt = performance.now();
+    }
+
+    /**
+     * Makes sure that the channel was read lately: within `freshSeconds` nothing happens, up to `staleSeconds` the
+     * reading goes on beside the caller.
+     *
+     * @throws {Refused} if the channel is gone, or cannot be read and was not for long
+     */
+    async recent(): Promise<void> {
+        const { freshSeconds, staleSeconds } = this.context.config.chain;
+        if (this.state !== 'ended' && this.age() > freshSeconds * 1000) {
+            const reading = this.readChannel();
+            if (this.age() > staleSeconds * 1000) {
+                await reading.catch((error: unknown) => this.bearUnreadable(error));
+            } else {
+                reading.catch((error: unknown) =>
+                    this.context.log.warn({ job: this.id.toString('hex'), err: error }, 'channel not read'),
+                );
+            }
+        }
+        if (this.state === 'ended') {
+            throw new Refused('wrong_channel', 'This job has ended: its channel is gone');
+        }
+    }
+
+    private bearUnreadable(error: unknown): void {
+        if (!(error instanceof ChannelUnreadable)) {
+            throw error;
+        }
+        // A client who leaves gives notice of at least two margins, so half of one in the dark loses nothing.
+        if (this.age() > (this.context.config.marginSeconds / 2) * 1000) {
+            throw new Refused('internal', error.message, 503);
+        }
+        this.context.log.warn({ job: this.id.toString('hex'), err: error }, 'channel not read');
+    }
+
+    /** Reads the channel now and stores what changed. A channel that is gone ends the job for ever. */
+    readChannel(): Promise<void> {
+        this.reading ??= this.read().finally(() => (this.reading = undefined));
+        return this.reading;
+    }
+
+    private async read(): Promise<void> {
+        const { channels, store } = this.context;
+        const before = this.seen;
+        const now = await channels.read(this.channel, this.terms, this.record.jobNumber);
+        if (now.at < before.at) {
+            return; // servers of one API may lag behind each other
+        }
+        if (now.gone) {
+            await this.setState('ended');
+            return;
+        }
+        const { there, paid, refundAt, at } = now;
+        if (paid < before.paid || refundAt > before.refundAt) {
+            // Neither happens to a living channel: this one ended and somebody deployed it again.
+            await this.setState('ended');
+            return;
+        }
+        this.sawChannel({ there, paid, refundAt, at });
+        if (there !== before.there || paid !== before.paid || refundAt !== before.refundAt) {
+            await store.setSeen(this.id, this.seen);
+        }
+    }
+}

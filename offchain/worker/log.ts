@@ -1,0 +1,50 @@
+import pino from 'pino';
+import type { Logger } from 'pino';
+
+interface LoggedError {
+    type: string;
+    message: string;
+    code?: unknown;
+    cause?: LoggedError;
+    stack?: string;
+}
+
+/** Only these fields: an error of an HTTP client carries its whole request, API key included. */
+function plainError(error: unknown): LoggedError {
+    if (!(error instanceof Error)) {
+        return { type: typeof error, message: 'not an Error' };
+    }
+    const { code } = error as { code?: unknown };
+    return {
+        type: error.name,
+        message: error.message,
+        ...(typeof code === 'string' && { code }),
+        ...(error.cause !== undefined && { cause: plainError(error.cause) }),
+        ...(error.stack !== undefined && { stack: error.stack }),
+    };
+}
+
+/** The worker's log on standard error: no seed, no API key, nothing of prompts and answers. */
+export function createLog(level: string): Logger {
+    const secret = [
+        'apiKey',
+        'seeds',
+        'wallet',
+        'receiptKey',
+        'encryptionKey',
+        'content',
+        'text',
+        'messages',
+        'prompt',
+        'chat',
+    ];
+    return pino(
+        {
+            level,
+            base: undefined,
+            serializers: { err: plainError },
+            redact: { paths: secret.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), remove: true },
+        },
+        pino.destination({ dest: 2, sync: true }),
+    );
+}

@@ -1,0 +1,192 @@
+/** A worker as one object: everything it needs can be given to it, everything else comes from its config. */
+import { channelCode, Finish, signingKey } from '@cocoon-market/wrappers';
+import { HotWallet, readNode, TonHttpChain } from '../chain';
+import type { Chain } from '../chain';
+import { createBackend } from '../backend';
+import type { Backend } from '../backend';
+import { encryptionKey } from '../link';
+import type { NodeInfo } from '../link';
+import type { Logger } from 'pino';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SqliteWorkerStore } from '../store/sqliteWorker';
+import type { WorkerStore, WorkerTotals } from '../store/worker';
+import { Channels } from './channels';
+import { Claims } from './claims';
+import type { ClaimReport, ClaimWallet } from './claims';
+import { readAttestation, readKeys } from './config';
+import type { WorkerConfig, WorkerSeeds } from './config';
+import type { WorkerContext } from './context';
+import { Jobs } from './jobs';
+import { createLog } from './log';
+import { assertNode } from './node';
+import type { NodeRecord } from './node';
+import { recover } from './recovery';
+import { createServer } from './server';
+
+/** Parts that take the place of those the config names. */
+export interface WorkerParts {
+    chain?: Chain;
+    backend?: Backend;
+    wallet?: ClaimWallet;
+    store?: WorkerStore;
+    seeds?: WorkerSeeds;
+    log?: Logger;
+    /** What the chain says of the node; undefined when it is not there yet. */
+    node?: (chain: Chain) => Promise<NodeRecord | undefined>;
+    /** Unix seconds. */
+    now?: () => number;
+}
+
+export interface WorkerStatus extends WorkerTotals {
+    node: string;
+    running: number; // queries
+    wallet: { address: string; balance: bigint | undefined }; // nanoTON; undefined when the API does not answer
+}
+
+/** A worker that serves. */
+export interface Worker {
+    readonly url: string;
+    readonly nodeInfo: NodeInfo;
+    /** Rejects when the worker can no longer keep what it promises; the process must then end. */
+    readonly failed: Promise<never>;
+    claimNow(): Promise<ClaimReport>;
+    status(): Promise<WorkerStatus>;
+    /** Lets running queries end for a while, cuts the rest, and leaves everything on the disk. */
+    close(): Promise<void>;
+}
+
+interface Assembled {
+    context: WorkerContext;
+    jobs: Jobs;
+    claims: Claims;
+    failed: Promise<never>;
+    status(): Promise<WorkerStatus>;
+    release(): Promise<void>;
+}
+
+async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assembled> {
+    const log = parts.log ?? createLog(config.logLevel);
+    const seeds = parts.seeds ?? readKeys(config.keyFile);
+    const { network, endpoint, apiKey } = config;
+    const chain = parts.chain ?? new TonHttpChain({ endpoint, network, ...(apiKey !== undefined && { apiKey }) });
+    const wallet = parts.wallet ?? new HotWallet(chain, seeds.wallet, config.chain.pollSeconds * 1000);
+    const keys = { receiptKey: signingKey(seeds.receiptKey), encryptionKey: await encryptionKey(seeds.encryptionKey) };
+    const { registry } = config;
+    const onChain = registry && ((from: Chain) => readNode(from, registry, config.node));
+    const record = await (parts.node ?? onChain)?.(chain);
+    if (record !== undefined) {
+        assertNode(record, keys, config.offers);
+    }
+    let fail!: (error: Error) => void;
+    const failed = new Promise<never>((_resolve, reject) => (fail = reject));
+    failed.catch(() => undefined); // whoever asks for it is told
+    const fatal = (error: Error) => {
+        log.fatal({ err: error }, 'the worker stops');
+        fail(error);
+    };
+    const backend = parts.backend ?? createBackend(config.backend);
+    const store = parts.store ?? (await SqliteWorkerStore.open(config.store, fatal));
+    const channels = new Channels(chain, config.channelCodes ?? [await channelCode()]);
+    const payout = config.payout ?? wallet.address;
+    const now = parts.now ?? (() => Math.floor(Date.now() / 1000));
+    const context: WorkerContext = { config, store, chain, channels, backend, ...keys, payout, log, now, fatal };
+    const jobs = new Jobs(context);
+    const status = async (): Promise<WorkerStatus> => ({
+        node: config.node.toRawString(),
+        running: (await jobs.running()).length,
+        wallet: { address: wallet.address.toRawString(), balance: await wallet.balance().catch(() => undefined) },
+        ...(await store.totals()),
+    });
+    const release = async () => {
+        await backend.close();
+        await store.close();
+    };
+    return { context, jobs, claims: new Claims(context, jobs, wallet), failed, status, release };
+}
+
+async function assertModels({ backend, config, log }: WorkerContext): Promise<void> {
+    let models: string[];
+    try {
+        models = await backend.models();
+    } catch (error) {
+        log.warn({ err: error }, 'the backend does not answer yet');
+        return;
+    }
+    const missing = config.offers.find(({ model }) => !models.includes(model));
+    if (missing !== undefined) {
+        throw new Error(`The backend does not serve ${missing.model}; it serves ${models.join(', ') || 'nothing'}`);
+    }
+}
+
+function nodeInfoOf({ config, channels, payout, receiptKey, encryptionKey }: WorkerContext): NodeInfo {
+    const { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast } = config.limits;
+    return {
+        network: config.network,
+        node: config.node.toRawString(),
+        provider: config.provider.toRawString(),
+        payout: payout.toRawString(),
+        receiptKey: receiptKey.publicKey,
+        encryptionKey: encryptionKey.publicKey,
+        attestation: readAttestation(config.attestation),
+        offers: config.offers,
+        limits: { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast },
+        channelCodes: channels.codes.map((code) => code.hash()),
+    };
+}
+
+/**
+ * Starts a worker; resolves once it has ended what an earlier process left behind, and listens.
+ *
+ * @throws if another process uses the store, others may read the keys, or config, backend and chain disagree
+ */
+export async function startWorker(config: WorkerConfig, parts: WorkerParts = {}): Promise<Worker> {
+    const { context, jobs, claims, failed, status, release } = await assemble(config, parts);
+    let closing: Promise<void> | undefined;
+    try {
+        const nodeInfo = nodeInfoOf(context);
+        await assertModels(context);
+        const recovered = await recover(context, jobs);
+        const server = createServer(context, jobs, {
+            nodeInfo,
+            onEnding: () => claims.wake(),
+            closing: () => closing !== undefined,
+        });
+        const url = await server.listen(config.listen);
+        claims.start();
+        context.log.info({ url, recovered, node: nodeInfo.node }, 'worker listens');
+        const close = async () => {
+            const until = performance.now() + config.shutdownSeconds * 1000;
+            while (performance.now() < until && (await jobs.running()).length > 0) {
+                await sleep(50);
+            }
+            await Promise.allSettled((await jobs.running()).map((query) => query.cut(Finish.CutByWorker)));
+            await claims.stop();
+            await server.close();
+            await release();
+        };
+        return { url, nodeInfo, failed, status, claimNow: () => claims.claimNow(), close: () => (closing ??= close()) };
+    } catch (error) {
+        await release();
+        throw error;
+    }
+}
+
+/** Claims everything of a worker that does not run. */
+export async function claimOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<ClaimReport> {
+    const { claims, release } = await assemble(config, parts);
+    try {
+        return await claims.claimNow();
+    } finally {
+        await release();
+    }
+}
+
+/** What the store of a worker that does not run says. */
+export async function statusOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<WorkerStatus> {
+    const { status, release } = await assemble(config, parts);
+    try {
+        return await status();
+    } finally {
+        await release();
+    }
+}

@@ -1,0 +1,286 @@
+/** One query that runs: the backend's deltas become paid, sealed, stored frames, and in the end a receipt. */
+import { answerRoot, contentHash, Fail, Finish, Reason } from '@cocoon-market/wrappers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BackendError } from '../backend';
+import type { BackendEvent, ChatRequest, TokenCounts } from '../backend';
+import { commitEvery, encodeRecord, RecordType, signReceipt } from '../link';
+import { Answer, parts } from './answer';
+import type { Delta, Part } from './answer';
+import type { WorkerContext } from './context';
+import { billedCounts, frameTokens, promptBoundPrice, unmeteredBound } from './credit';
+import type { Job, Running } from './job';
+
+/** Where the records of an answer go; a client that is gone takes nothing and holds nothing up. */
+export interface Sink {
+    /** Resolves when there is room for more, or the client is gone. */
+    write(bytes: Buffer): Promise<void>;
+    end(): void;
+}
+
+/** A query that was accepted: the accept is on the disk. */
+export interface AcceptedQuery {
+    number: number;
+    request: Buffer; // hash
+    secret: Buffer;
+    ceiling: bigint; // nanoTON
+    chat: ChatRequest; // its maxTokens are those that the ceiling allows
+    promptBound: number; // tokens
+    promptBytes: number;
+}
+
+/** Runs one accepted query to its receipt. */
+export class RunningQuery implements Running {
+    private readonly answer: Answer;
+    private readonly abort = new AbortController();
+    private readonly aborted: Promise<'aborted'>;
+    private stopped: Finish | undefined; // who cut it
+    private reason = Reason.Stopped; // of the fail, if nothing was sent
+    private waits = false; // for a voucher
+    private ended: Promise<void> | undefined;
+
+    constructor(
+        private readonly context: WorkerContext,
+        private readonly job: Job,
+        private readonly query: AcceptedQuery,
+        private readonly sink: Sink,
+    ) {
+        this.answer = new Answer(query.secret, query.number, job.terms);
+        this.aborted = new Promise((resolve) => {
+            this.abort.signal.addEventListener('abort', () => resolve('aborted'), { once: true });
+        });
+    }
+
+    get ceiling(): bigint {
+        return this.query.ceiling;
+    }
+
+    get sent(): bigint {
+        return this.answer.price();
+    }
+
+    get unmetered(): bigint {
+        const { answer, job, query } = this;
+        const promptBound = answer.promptKnown ? 0 : query.promptBound;
+        const { counts, bounds } = answer;
+        return unmeteredBound({ step: job.terms.step, promptBound, counts, bounds }, job.terms.rates);
+    }
+
+    cut(finish: Finish): Promise<void> {
+        this.stop(finish);
+        return this.run();
+    }
+
+    /** Resolves when the receipt is stored and sent. */
+    run(): Promise<void> {
+        this.ended ??= this.runOnce();
+        return this.ended;
+    }
+
+    private async runOnce(): Promise<void> {
+        const { answerSeconds } = this.context.config;
+        // A little before the deadline that the accept promised, so that the receipt is in time.
+        const timer = setTimeout(
+            () => this.stop(this.waits ? Finish.CutByClient : Finish.CutByBackend, Reason.BackendDown),
+            answerSeconds * 950,
+        );
+        try {
+            const end = await this.stream();
+            await (end === undefined && this.answer.empty ? this.fail() : this.finish(end));
+        } finally {
+            clearTimeout(timer);
+            this.job.running.delete(this.query.number);
+            this.job.wake();
+            this.sink.end();
+        }
+    }
+
+    private stop(finish: Finish, reason = Reason.Stopped): void {
+        if (this.stopped === undefined) {
+            this.stopped = finish;
+            this.reason = reason;
+            this.abort.abort();
+        }
+    }
+
+    /** Delivers what the backend says; undefined when the answer was cut. */
+    private async stream(): Promise<{ finish: Finish; usage?: TokenCounts } | undefined> {
+        const events = this.context.backend.stream(this.query.chat, this.abort.signal)[Symbol.asyncIterator]();
+        try {
+            while (this.stopped === undefined) {
+                const next = events.next();
+                next.catch(() => undefined); // of a backend that was left in the middle of a step
+                const step = await Promise.race([next, this.aborted]);
+                if (step === 'aborted') {
+                    break;
+                }
+                if (step.done === true) {
+                    throw new BackendError('the backend ended without an end');
+                }
+                const end = await this.take(step.value);
+                if (end !== undefined) {
+                    return end;
+                }
+            }
+        } catch (error) {
+            this.fell(error);
+        } finally {
+            this.abort.abort();
+            void events.return?.()?.catch(() => undefined);
+        }
+        return undefined;
+    }
+
+    private fell(error: unknown): void {
+        const status = error instanceof BackendError ? error.status : undefined;
+        const refused = status !== undefined && status >= 400 && status < 500;
+        this.stop(Finish.CutByBackend, refused ? Reason.BackendRefused : Reason.BackendDown);
+        // Only a BackendError is known to carry nothing of a prompt.
+        const message = error instanceof BackendError ? error.message : `a fault (${(error as Error).name})`;
+        this.context.log.error(
+            { job: this.job.id.toString('hex'), number: this.query.number, message },
+            'backend failed',
+        );
+    }
+
+    private async take(event: BackendEvent): Promise<{ finish: Finish; usage?: TokenCounts } | undefined> {
+        switch (event.type) {
+            case 'prompt': {
+                const cached = Math.min(event.cached, this.query.promptBound);
+                this.answer.setPrompt({ prompt: Math.min(event.prompt, this.query.promptBound - cached), cached });
+                return undefined;
+            }
+            case 'delta':
+                return (await this.deliver(event)) ? undefined : { finish: Finish.Length };
+            case 'end':
+                return {
+                    finish: event.finish === 'length' ? Finish.Length : Finish.Stop,
+                    ...(event.usage && { usage: event.usage }),
+                };
+        }
+    }
+
+    /** False when the ceiling or the largest answer is reached; a cut is found by the caller. */
+    private async deliver(delta: Delta): Promise<boolean> {
+        const { rates, step } = this.job.terms;
+        if (delta.tokens === undefined) {
+            this.answer.counted = false;
+        }
+        for (const part of parts(delta, frameTokens(step, rates))) {
+            const prompt = this.answer.promptKnown ? 0n : promptBoundPrice(this.query.promptBound, rates);
+            if (this.answer.priceWith(part) + prompt > this.ceiling || !this.answer.fits(part)) {
+                return false;
+            }
+            const sent = await this.send(part);
+            if (sent !== 'sent') {
+                return sent === 'stopped';
+            }
+        }
+        return true;
+    }
+
+    private async send(part: Part): Promise<'sent' | 'full' | 'stopped'> {
+        const { answer, job } = this;
+        const cost = answer.boundOf(part);
+        if (answer.uncommitted() + cost > commitEvery(job.terms.step)) {
+            await this.commit();
+        }
+        while (this.stopped === undefined && !job.maySend(cost)) {
+            await this.waitForVoucher(cost);
+        }
+        if (this.stopped !== undefined) {
+            return 'stopped';
+        }
+        if (!answer.fits(part)) {
+            return 'full'; // a frame that showed the meter took its place
+        }
+        await this.write(answer.add(part));
+        return 'sent';
+    }
+
+    /** Rule 5: shows the client everything that it may pay for, then waits until it has paid, or cuts. */
+    private async waitForVoucher(cost: bigint): Promise<void> {
+        const { answer, context, job } = this;
+        await this.commit();
+        const meter = answer.meter();
+        if (meter !== undefined) {
+            await this.write(meter);
+        }
+        const changed = job.change();
+        if (job.maySend(cost)) {
+            return; // the voucher came while this was written
+        }
+        const patience = new AbortController();
+        this.waits = true;
+        const timeout = sleep(context.config.creditSeconds * 1000, 'late' as const, { signal: patience.signal });
+        timeout.catch(() => undefined);
+        const change = await Promise.race([changed, timeout, this.aborted]);
+        patience.abort();
+        this.waits = false;
+        if (change === 'late') {
+            this.stop(Finish.CutByClient, Reason.Unfunded);
+        }
+    }
+
+    private async commit(): Promise<void> {
+        const { bytes, counts, done } = this.answer.take();
+        if (bytes.length > 0) {
+            const { number } = this.query;
+            const { promptKnown } = this.answer;
+            await this.context.store.append({ job: this.job.id, number, bytes, counts, promptKnown });
+            done();
+        }
+    }
+
+    private write(bytes: Buffer): Promise<void> {
+        return this.sink.write(encodeRecord(RecordType.Answer, bytes));
+    }
+
+    private async fail(): Promise<void> {
+        const { number, request } = this.query;
+        const { context, job } = this;
+        const receipt = signReceipt(
+            Fail,
+            { job: job.id, number, request, reason: this.reason, signedAt: context.now() },
+            context.receiptKey,
+        );
+        await context.store.end({ kind: 'fail', job: job.id, number, receipt });
+        await this.sink.write(encodeRecord(RecordType.Fail, receipt));
+    }
+
+    /** Rules 9 and 12. */
+    private async finish(end: { finish: Finish; usage?: TokenCounts } | undefined): Promise<void> {
+        const { answer, job, query } = this;
+        const { promptKnown, counted, textBytes } = answer;
+        const { promptBound, promptBytes, ceiling } = query;
+        const texts = {
+            promptBytes,
+            contentBytes: textBytes.content,
+            reasoningBytes: textBytes.reasoning,
+        };
+        const known = {
+            meter: answer.counts,
+            bounds: answer.bounds,
+            promptBound,
+            promptKnown,
+            counted,
+            usage: end?.usage,
+            cut: end === undefined,
+        };
+        const counts = billedCounts({ ...known, ...texts, ceiling }, job.terms.rates);
+        const final = end === undefined ? undefined : answer.final(counts);
+        const ended = {
+            number: query.number,
+            bytes: answer.take().bytes,
+            counts,
+            content: contentHash(query.request, answerRoot(answer.bytes)),
+            finish: end?.finish ?? this.stopped ?? Finish.CutByWorker,
+        };
+        const storing = job.result(ended);
+        job.running.delete(query.number); // in the same moment in which its price joins the ended ones
+        const receipt = await storing;
+        if (final !== undefined) {
+            await this.write(final);
+        }
+        await this.sink.write(encodeRecord(RecordType.Result, receipt));
+    }
+}

@@ -1,0 +1,33 @@
+import type { RefusalCode } from '../link';
+
+const STATUS: Record<RefusalCode, number> = {
+    bad_request: 400,
+    bad_signature: 403,
+    unknown_job: 404,
+    unknown_session: 404,
+    used_number: 409,
+    running: 409,
+    wrong_terms: 422,
+    wrong_channel: 422,
+    leaving: 409,
+    bad_voucher: 422,
+    not_sealed: 400,
+    too_large: 413,
+    shutting_down: 503,
+    internal: 500,
+};
+
+/** Refuses without a signature: nothing is owed and no number is used. */
+export class Refused extends Error {
+    readonly status: number;
+
+    constructor(
+        readonly code: RefusalCode,
+        message: string,
+        status?: number,
+    ) {
+        super(message);
+        this.name = 'Refused';
+        this.status = status ?? STATUS[code];
+    }
+}

@@ -1,0 +1,244 @@
+/** The worker's HTTP side: paths, bodies and refusals; everything else is decided elsewhere. */
+import { Finish } from '@cocoon-market/wrappers';
+import fastify from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { ServerResponse } from 'node:http';
+import { z } from 'zod';
+import {
+    decodeQuery,
+    encodeRecord,
+    endHash,
+    endRequest,
+    jobRequest,
+    paths,
+    RecordType,
+    toWire,
+    voucherRequest,
+} from '../link';
+import type { NodeInfo } from '../link';
+import type { QueryRecord } from '../store/worker';
+import { admit } from './admission';
+import type { WorkerContext } from './context';
+import type { Job } from './job';
+import type { Jobs } from './jobs';
+import { RunningQuery } from './query';
+import type { AcceptedQuery, Sink } from './query';
+import { Refused } from './refusal';
+import { takeVoucher } from './vouchers';
+
+/** What the server tells the rest of the worker. */
+export interface ServerHooks {
+    nodeInfo: NodeInfo;
+    /** A client has ended its job. */
+    onEnding(): void;
+    /** True once no new query may begin. */
+    closing(): boolean;
+}
+
+const OCTETS = 'application/octet-stream';
+
+/** The server, not yet listening. */
+export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHooks): FastifyInstance {
+    const server = fastify({ bodyLimit: context.config.limits.requestMost, forceCloseConnections: true });
+    server.removeContentTypeParser(['text/plain']);
+    server.addContentTypeParser(OCTETS, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    server.setErrorHandler((error, _request, reply) => refuse(context, error, reply));
+    server.setNotFoundHandler((_request, reply) =>
+        refuse(context, new Refused('bad_request', 'No such path', 404), reply),
+    );
+
+    server.get(paths.node, async () => toWire(hooks.nodeInfo));
+
+    server.post(paths.jobs, async ({ body }) => {
+        open(hooks);
+        return jobs.register(jobRequest.parse(body), async (job) => toWire(job.describe()));
+    });
+
+    server.get(paths.job(':job'), async ({ params }) => jobs.use(jobOf(params), async (job) => toWire(job.describe())));
+
+    server.post(paths.endJob(':job'), async ({ params, body }) => {
+        const { signature } = endRequest.parse(body);
+        return jobs.use(jobOf(params), async (job) => {
+            if (!job.verifier.verify(endHash(job.id), signature)) {
+                throw new Refused('bad_signature', 'The voucher key did not sign the end of this job');
+            }
+            if (job.state === 'open') {
+                await job.setState('ending');
+                hooks.onEnding();
+            }
+            return toWire(job.describe());
+        });
+    });
+
+    server.post(paths.voucher, async ({ body }) => {
+        const { job: id, voucher } = voucherRequest.parse(body);
+        return jobs.use(id, async (job) => toWire({ voucher: await takeVoucher(context, job, voucher) }));
+    });
+
+    server.get('/v1/jobs/:job/queries/:number', async ({ params }, reply) => {
+        const id = jobOf(params);
+        return jobs.use(id, async () => {
+            const query = await context.store.query(id, numberOf(params));
+            if (query === undefined) {
+                throw new Refused('bad_request', 'No query of this number is stored', 404);
+            }
+            if (query.end === undefined) {
+                throw new Refused('running', 'This query is being answered');
+            }
+            return reply.type(OCTETS).send(await storedRecords(context, query));
+        });
+    });
+
+    server.post(paths.query, async ({ body }, reply) => {
+        open(hooks);
+        if (!Buffer.isBuffer(body)) {
+            throw new Refused('bad_request', `The body of a query is ${OCTETS}`);
+        }
+        const { head, sealed } = decoded(body);
+        await jobs.use(head.job, async (job) => {
+            const admitted = await admit(context, job, head, sealed);
+            switch (admitted.kind) {
+                case 'stored':
+                    return reply.type(OCTETS).send(await storedRecords(context, admitted.query));
+                case 'declined':
+                    return reply.type(OCTETS).send(encodeRecord(RecordType.Decline, admitted.receipt));
+                case 'new':
+                    open(hooks);
+                    return run(context, job, admitted.query, admitted.accept, reply);
+            }
+        });
+        return reply;
+    });
+
+    return server;
+}
+
+async function run(
+    context: WorkerContext,
+    job: Job,
+    query: AcceptedQuery,
+    accept: () => Promise<Buffer>,
+    reply: FastifyReply,
+): Promise<void> {
+    const sink = new ResponseSink(reply.raw);
+    const running = new RunningQuery(context, job, query, sink);
+    job.running.set(query.number, running);
+    let receipt: Buffer;
+    try {
+        receipt = await accept();
+    } catch (error) {
+        job.running.delete(query.number);
+        job.wake();
+        throw error;
+    }
+    reply.hijack();
+    reply.raw.writeHead(200, { 'content-type': OCTETS });
+    try {
+        sink.onGone(() => void running.cut(Finish.CutByClient).catch(() => undefined)); // run() below reports it
+        await sink.write(encodeRecord(RecordType.Accept, receipt));
+        await running.run();
+    } catch (error) {
+        context.log.error({ job: job.id.toString('hex'), number: query.number, err: error }, 'query not ended');
+        reply.raw.destroy();
+    }
+}
+
+/** An HTTP response as a sink. */
+class ResponseSink implements Sink {
+    private gone = false;
+    private leave: () => void = () => undefined;
+    private readonly left: Promise<void>;
+
+    constructor(private readonly response: ServerResponse) {
+        this.left = new Promise((resolve) => {
+            response.once('close', () => {
+                this.gone = true;
+                resolve();
+                this.leave();
+            });
+        });
+    }
+
+    /** Calls `leave` when the client closes the connection before the end, now if it has. */
+    onGone(leave: () => void): void {
+        this.leave = leave;
+        if (this.gone) {
+            leave();
+        }
+    }
+
+    async write(bytes: Buffer): Promise<void> {
+        if (!this.gone && !this.response.write(bytes)) {
+            await Promise.race([new Promise((resolve) => this.response.once('drain', resolve)), this.left]);
+        }
+    }
+
+    end(): void {
+        this.leave = () => undefined;
+        this.response.end();
+    }
+}
+
+/** Rule 14: accept, answer and end of a query as they were sent, or would have been. */
+async function storedRecords({ store }: WorkerContext, query: QueryRecord): Promise<Buffer> {
+    const { accept, end, job, number } = query;
+    const records: Buffer[] = accept === undefined ? [] : [encodeRecord(RecordType.Accept, accept)];
+    const answer = await store.answer(job, number);
+    for (let at = 0; at < answer.length; at += ANSWER_RECORD) {
+        records.push(encodeRecord(RecordType.Answer, answer.subarray(at, at + ANSWER_RECORD)));
+    }
+    const types = { result: RecordType.Result, decline: RecordType.Decline, fail: RecordType.Fail };
+    return Buffer.concat([...records, encodeRecord(types[end!.kind], end!.receipt)]);
+}
+
+const ANSWER_RECORD = 1 << 16; // bytes
+
+function open(hooks: ServerHooks): void {
+    if (hooks.closing()) {
+        throw new Refused('shutting_down', 'This worker is going down');
+    }
+}
+
+const jobParameters = z.object({ job: z.string().regex(/^[0-9a-f]{64}$/, 'expected 32 bytes of hex') });
+
+function jobOf(parameters: unknown): Buffer {
+    return Buffer.from(jobParameters.parse(parameters).job, 'hex');
+}
+
+function numberOf(parameters: unknown): number {
+    return z.object({ number: z.coerce.number().int().min(1).max(0xffffffff) }).parse(parameters).number;
+}
+
+function decoded(body: Buffer): ReturnType<typeof decodeQuery> {
+    try {
+        return decodeQuery(body);
+    } catch (error) {
+        const message = error instanceof z.ZodError ? z.prettifyError(error) : 'The body is no query';
+        throw new Refused('bad_request', message);
+    }
+}
+
+function refuse({ log }: WorkerContext, error: unknown, reply: FastifyReply): FastifyReply {
+    const refused = refusalOf(error);
+    if (refused.code === 'internal') {
+        log.error({ err: error }, 'request failed');
+    }
+    const { code, message, status } = refused;
+    return reply.code(status).send({ error: { code, message } });
+}
+
+function refusalOf(error: unknown): Refused {
+    if (error instanceof Refused) {
+        return error;
+    }
+    if (error instanceof z.ZodError) {
+        return new Refused('bad_request', z.prettifyError(error));
+    }
+    const status = (error as { statusCode?: unknown }).statusCode;
+    if (status === 413) {
+        return new Refused('too_large', 'The request is larger than this worker takes');
+    }
+    return typeof status === 'number' && status >= 400 && status < 500
+        ? new Refused('bad_request', (error as Error).message, status)
+        : new Refused('internal', 'The worker failed');
+}

@@ -1,0 +1,129 @@
+/** The whole way, with worker and gateways as processes of their own that see the chain only through its HTTP API. */
+import { Address, OpenedContract, toNano } from '@ton/core';
+import { ask } from '../../demo/ask';
+import { DemoLedger } from '../../demo/ledger';
+import { endAll, runCocoon, Running } from '../../demo/processes';
+import { MODEL } from '../../demo/setup';
+import { Buyer, Seller, Stage } from '../../demo/stage';
+import { Registry } from '../../wrappers';
+import { endJob, gatewayJobs, isGone, JobRow, openaiOf, until } from '../support/stage';
+
+const DEPOSIT = toNano('5');
+const JOB_DEPOSIT = toNano('1');
+const NOTICE = 3600;
+const SETTINGS = { job: { deposit: JOB_DEPOSIT.toString(), notice: NOTICE } };
+const quiet = () => undefined;
+
+jest.setTimeout(180_000);
+
+describe('From query to payout', () => {
+    let stage: Stage;
+    let ledger: DemoLedger;
+    let registry: OpenedContract<Registry>;
+    let seller: Seller;
+    let worker: Running;
+
+    beforeAll(async () => {
+        stage = await Stage.open('2026');
+        ledger = new DemoLedger(stage.network);
+        registry = await stage.launch();
+        seller = await stage.register(await stage.join(registry.address));
+        worker = await stage.startWorker(registry.address, seller);
+    });
+
+    afterAll(async () => {
+        endAll();
+        await stage.close();
+    });
+
+    const start = (buyer: Buyer) => stage.startGateway(registry.address, buyer, [worker.url], SETTINGS);
+    const channelOf = ({ channel }: JobRow) => Address.parse(channel);
+
+    it('serves two clients at once and pays exactly what each owes', async () => {
+        const buyers = [await stage.buyer('Ann', DEPOSIT), await stage.buyer('Bob', DEPOSIT)];
+        const gateways = await Promise.all(buyers.map(start));
+
+        const answers = await Promise.all(
+            gateways.map(async (gateway) => {
+                const openai = openaiOf(gateway);
+                return [
+                    await ask(openai, 'What is a voucher?', quiet),
+                    await ask(openai, 'Who can read my prompt?', quiet),
+                ];
+            }),
+        );
+
+        for (const [i, gateway] of gateways.entries()) {
+            const cost = answers[i].reduce((sum, answer) => sum + answer.cost, 0n);
+            const [job, ...others] = await gatewayJobs(gateway);
+            const held = await stage.balanceOf(channelOf(job));
+            await endJob(gateway, 'settle', job.job);
+            await until(() => isGone(stage, channelOf(job)));
+            expect(others).toEqual([]);
+            expect(BigInt(job.owed)).toBe(cost);
+            expect(ledger.paidOut(channelOf(job), held, seller.hot.address)).toBe(cost);
+            await gateway.end();
+        }
+        expect(answers[0][0].answer).toContain('signature');
+        expect(answers[1]).toEqual(answers[0]);
+    });
+
+    it('answers without streaming as it does with it', async () => {
+        const gateway = await start(await stage.buyer('Carl', DEPOSIT));
+        const openai = openaiOf(gateway);
+
+        const whole = await openai.chat.completions.create({
+            model: MODEL,
+            messages: [{ role: 'user', content: 'What is a voucher?' }],
+            max_tokens: 120,
+            temperature: 0,
+        });
+        const streamed = await ask(openai, 'What is a voucher?', quiet);
+
+        expect(whole.choices[0].message.content).toBe(streamed.answer);
+        expect(whole.usage?.total_tokens).toBe(streamed.tokens);
+        expect((await openai.models.list()).data.map(({ id }) => id)).toEqual([MODEL]);
+        await gateway.end();
+    });
+
+    it('pays a provider whose client is gone', async () => {
+        const gateway = await start(await stage.buyer('Dora', DEPOSIT));
+        const { cost } = await ask(openaiOf(gateway), 'What is a voucher?', quiet);
+        const [job] = await gatewayJobs(gateway);
+        const held = await stage.balanceOf(channelOf(job));
+        await gateway.end('SIGKILL');
+
+        await worker.end();
+        await runCocoon(['worker', 'claim', '--config', `${seller.folder}/worker.json`]);
+        worker = await stage.startWorker(registry.address, seller);
+
+        const { balance } = await stage.chain.account(channelOf(job));
+        expect(held - balance).toBeGreaterThanOrEqual(cost);
+        expect(ledger.paidOut(channelOf(job), held, seller.hot.address) - balance).toBe(cost);
+    });
+
+    it('refunds a client whose worker is gone, after the notice', async () => {
+        const buyer = await stage.buyer('Eve', DEPOSIT);
+        const gateway = await start(buyer);
+        await ask(openaiOf(gateway), 'What is a voucher?', quiet);
+        const [job] = await gatewayJobs(gateway);
+        await worker.end('SIGKILL');
+        const before = await stage.balanceOf(buyer.escrow.address);
+
+        await endJob(gateway, 'leave', job.job);
+        await expect(endJob(gateway, 'refund', job.job)).rejects.toThrow('can be refunded from');
+        stage.network.advance(NOTICE);
+        await endJob(gateway, 'refund', job.job);
+
+        const home = (await stage.balanceOf(buyer.escrow.address)) - before;
+        expect(await isGone(stage, channelOf(job))).toBe(true);
+        expect(home).toBeGreaterThan(JOB_DEPOSIT - toNano('0.005'));
+        await gateway.end();
+    });
+
+    it('loses no nanoTON on all these ways', async () => {
+        ledger.close('all of the above');
+
+        expect(await ledger.conserved((address) => stage.balanceOf(address))).toBe(true);
+    });
+});

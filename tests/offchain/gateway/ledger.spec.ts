@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import { Entry, Ledger } from '../../../offchain/gateway/ledger';
+
+const entry = (index: number, price: bigint, cumulative: bigint): Entry => ({ index, price, cumulative });
+
+describe('Ledger of one job', () => {
+    it('point 7: owes the price of each verified result, else the meter', () => {
+        const ledger = new Ledger();
+        ledger.meter(1, 30n);
+        ledger.meter(2, 50n);
+        expect(ledger.next()).toEqual({ cumulative: 80n, count: 0 });
+
+        ledger.result(1, entry(1, 35n, 35n));
+        expect(ledger.next()).toEqual({ cumulative: 85n, count: 1 });
+    });
+
+    it('point 7: counts results only up to the first that is missing', () => {
+        const ledger = new Ledger();
+        ledger.result(2, entry(2, 10n, 30n));
+        ledger.result(3, entry(3, 10n, 40n));
+        expect(ledger.next().count).toBe(0);
+
+        ledger.result(1, entry(1, 20n, 20n));
+        expect(ledger.next()).toEqual({ cumulative: 40n, count: 3 });
+    });
+
+    it('point 7: pays from a quarter of a step on', () => {
+        const ledger = new Ledger();
+        ledger.meter(1, 24n);
+        expect(ledger.isDue(100n)).toBe(false);
+        ledger.meter(1, 25n);
+        expect(ledger.isDue(100n)).toBe(true);
+    });
+
+    it('a meter that falls lowers nothing', () => {
+        const ledger = new Ledger();
+        ledger.meter(1, 25n);
+        ledger.meter(1, 5n);
+        expect(ledger.total).toBe(25n);
+    });
+
+    it('point 16: what was paid for a failed query is credit for the next', () => {
+        const ledger = new Ledger();
+        ledger.meter(1, 40n);
+        ledger.sign(ledger.next());
+        ledger.drop(1);
+        expect(ledger.unpaid).toBe(0n);
+        expect(ledger.next()).toEqual({ cumulative: 40n, count: 0 });
+
+        ledger.result(2, entry(1, 50n, 50n));
+        expect(ledger.unpaid).toBe(10n);
+        expect(ledger.next()).toEqual({ cumulative: 50n, count: 1 });
+    });
+
+    it('refuses to say less than before', () => {
+        const ledger = new Ledger();
+        ledger.sign({ cumulative: 10n, count: 1 });
+        expect(() => ledger.sign({ cumulative: 9n, count: 1 })).toThrow(RangeError);
+        expect(() => ledger.sign({ cumulative: 10n, count: 0 })).toThrow(RangeError);
+    });
+
+    describe('point 10: a result against its neighbours', () => {
+        let ledger: Ledger;
+        beforeEach(() => {
+            ledger = new Ledger();
+            ledger.result(1, entry(1, 10n, 10n));
+            ledger.result(3, entry(3, 10n, 40n));
+        });
+
+        it('takes one that fits both', () => {
+            expect(ledger.fault(entry(2, 20n, 30n))).toBeUndefined();
+        });
+
+        it.each([
+            ['a used index', entry(1, 5n, 15n)],
+            ['an index used above a gap', entry(3, 10n, 40n)],
+            ['a cumulative that is not the one below plus the price', entry(2, 20n, 31n)],
+            ['a cumulative that does not lead to the one above', entry(2, 10n, 20n)],
+            ['a cumulative below an earlier one', entry(9, 10n, 15n)],
+        ])('refuses %s', (_, wrong) => {
+            expect(ledger.fault(wrong)).toBeDefined();
+        });
+    });
+
+    it('point 11: results in any order come to the same voucher', () => {
+        fc.assert(
+            fc.property(
+                fc.array(fc.bigInt({ min: 0n, max: 1000n }), { minLength: 1, maxLength: 20 }).chain((prices) =>
+                    fc.record({
+                        prices: fc.constant(prices),
+                        order: fc.shuffledSubarray(
+                            prices.map((_, i) => i),
+                            { minLength: prices.length },
+                        ),
+                    }),
+                ),
+                ({ prices, order }) => {
+                    const ledger = new Ledger();
+                    for (const i of order) {
+                        const cumulative = prices.slice(0, i + 1).reduce((sum, price) => sum + price, 0n);
+                        const one = entry(i + 1, prices[i], cumulative);
+                        expect(ledger.fault(one)).toBeUndefined();
+                        ledger.result(i + 1, one);
+                    }
+                    const total = prices.reduce((sum, price) => sum + price, 0n);
+                    expect(ledger.next()).toEqual({ cumulative: total, count: prices.length });
+                },
+            ),
+        );
+    });
+
+    it('point 7: whatever happens, vouchers only grow and never exceed all that was metered', () => {
+        const step = fc.oneof(
+            fc.record({
+                do: fc.constant('meter' as const),
+                number: fc.integer({ min: 1, max: 5 }),
+                price: fc.bigInt({ min: 0n, max: 100n }),
+            }),
+            fc.record({ do: fc.constant('drop' as const), number: fc.integer({ min: 1, max: 5 }) }),
+            fc.record({
+                do: fc.constant('result' as const),
+                number: fc.integer({ min: 1, max: 5 }),
+                price: fc.bigInt({ min: 0n, max: 100n }),
+            }),
+            fc.record({ do: fc.constant('sign' as const) }),
+        );
+        fc.assert(
+            fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+                const ledger = new Ledger();
+                let last = ledger.voucher;
+                let index = 0;
+                let cumulative = 0n;
+                let most = 0n; // the highest total ever owed
+                for (const one of steps) {
+                    if (one.do === 'meter') ledger.meter(one.number, one.price);
+                    if (one.do === 'drop') ledger.drop(one.number);
+                    if (one.do === 'result') {
+                        cumulative += one.price;
+                        ledger.result(one.number, entry(++index, one.price, cumulative));
+                    }
+                    most = ledger.total > most ? ledger.total : most;
+                    if (one.do === 'sign') ledger.sign(ledger.next());
+                    expect(ledger.voucher.cumulative >= last.cumulative).toBe(true);
+                    expect(ledger.voucher.count).toBeGreaterThanOrEqual(last.count);
+                    expect(ledger.voucher.cumulative <= most).toBe(true);
+                    last = ledger.voucher;
+                }
+            }),
+        );
+    });
+});

@@ -1,0 +1,50 @@
+/** The Chain interface over a sandbox, so that a gateway under test meets the real escrow and the real channels. */
+import { Address, Cell, external } from '@ton/core';
+import type { Contract, OpenedContract } from '@ton/core';
+import { EmulationError } from '@ton/sandbox';
+import { Account, Chain, ChainError } from '../../../../offchain/chain';
+import { Market, NETWORK } from '../../../support/market';
+
+export class SandboxChain implements Chain {
+    readonly network = NETWORK;
+    sent = 0; // external messages handed over
+    /** Runs before an external message; what it throws is what the gateway meets. */
+    beforeSend: (body: Cell) => Promise<void> | void = () => undefined;
+    /** Runs after the chain has taken a message. */
+    afterSend: () => Promise<void> | void = () => undefined;
+
+    constructor(readonly market: Market) {}
+
+    async account(address: Address): Promise<Account> {
+        const { accountState, balance } = await this.market.blockchain.getContract(address);
+        const at = this.market.now;
+        if (accountState?.type !== 'active') {
+            return { state: 'uninitialized', balance, code: undefined, data: undefined, at };
+        }
+        return {
+            state: 'active',
+            balance,
+            code: accountState.state.code ?? undefined,
+            data: accountState.state.data ?? undefined,
+            at,
+        };
+    }
+
+    async sendExternal(to: Address, body: Cell): Promise<void> {
+        await this.beforeSend(body);
+        try {
+            await this.market.blockchain.sendMessage(external({ to, body }));
+            this.sent++;
+        } catch (error) {
+            if (error instanceof EmulationError) {
+                throw new ChainError(error.message, error.exitCode);
+            }
+            throw error;
+        }
+        await this.afterSend();
+    }
+
+    open<T extends Contract>(contract: T): OpenedContract<T> {
+        return this.market.blockchain.openContract(contract) as unknown as OpenedContract<T>;
+    }
+}

@@ -1,0 +1,450 @@
+/** A worker that speaks the link protocol and does what a script says, lies included. */
+import Fastify, { FastifyInstance, FastifyReply } from 'fastify';
+import { AddressInfo } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { Address } from '@ton/core';
+import { reportData } from '../../../../offchain/attest';
+import {
+    acceptSession,
+    Attestation,
+    decodeQuery,
+    encodeRecord,
+    EncryptionKey,
+    encryptionKey,
+    FrameKind,
+    FrameWriter,
+    jobRequest,
+    NodeInfo,
+    openRequest,
+    paths,
+    QueryHead,
+    querySecret,
+    RecordType,
+    RefusalCode,
+    requestHash,
+    SealedChat,
+    Session,
+    sessionHash,
+    signReceipt,
+    toWire,
+    voucherRequest,
+} from '../../../../offchain/link';
+import {
+    Accept,
+    answerRoot,
+    Channel,
+    contentHash,
+    Decline,
+    Fail,
+    Finish,
+    jobHash,
+    priceOf,
+    Rates,
+    Reason,
+    Result,
+    SignedVoucher,
+    SigningKey,
+    Terms,
+    TokenCounts,
+    Verifier,
+    Voucher,
+    voucherFor,
+} from '../../../../wrappers';
+import { NETWORK, testKey } from '../../../support/market';
+
+export const MODEL = 'test-model';
+
+/** Prices at which a token of an answer costs 1000 nanoTON. */
+export const RATES: Rates = {
+    prompt: 100_000_000n,
+    cached: 10_000_000n,
+    completion: 1_000_000_000n,
+    reasoning: 1_000_000_000n,
+};
+
+/** What one query gets; everything left out is honest. */
+export interface Script {
+    frames?: string[];
+    reasoning?: string[]; // frames before the others
+    tokensPerFrame?: number; // default 1
+    finish?: Finish;
+    refuse?: RefusalCode; // unsigned
+    decline?: Reason;
+    failAtOnce?: Reason; // after the accept
+    failAtEnd?: Reason; // after every frame, as if nothing had been stored
+    cut?: 'before accept' | 'after accept' | number; // the connection ends, after so many frames
+    accept?: (accept: Accept) => Accept;
+    meter?: (meter: TokenCounts, frame: number) => TokenCounts;
+    result?: (result: Result) => Result;
+    receiptKey?: SigningKey; // signs instead of the node's
+    twoAccepts?: boolean;
+    twoResults?: boolean;
+    spoilFrame?: number; // its bytes are changed
+    storedPrefix?: number; // after a cut, only so many frames were stored
+    lost?: boolean; // after a cut, the worker knows nothing of it
+    wait?: (frame: number) => Promise<unknown>; // before each frame
+}
+
+interface Query {
+    head: QueryHead;
+    chat: SealedChat;
+    records: Buffer[];
+    ended: boolean;
+}
+
+interface HeldJob {
+    hash: Buffer;
+    terms: Terms;
+    jobNumber: number;
+    channel: Address;
+    sessions: Map<string, Session>;
+    queries: Map<number, Query>;
+    vouchers: SignedVoucher[]; // accepted ones, in order
+    index: number;
+    cumulative: bigint;
+    ended: boolean;
+}
+
+export class FakeWorker {
+    readonly jobs = new Map<string, HeldJob>();
+    readonly scripts: Script[] = []; // one for each coming query
+    readonly wire: { path: string; body: Buffer | string }[] = [];
+    readonly posted: SignedVoucher[] = []; // every voucher that came, in order
+    highest: number | undefined; // what is told instead of the highest number
+    attestation: Attestation = { tier: 'open' };
+    info: (info: NodeInfo) => NodeInfo = (info) => info;
+    /** What is answered to a voucher instead of the newest. */
+    answerVoucher: (newest: SignedVoucher) => SignedVoucher = (newest) => newest;
+    refuseVoucher: RefusalCode | undefined;
+    refuseJob: RefusalCode | undefined;
+    onEnd: (job: HeldJob) => Promise<void> = async () => undefined;
+    url = '';
+    private server: FastifyInstance | undefined;
+    private port = 0;
+    private encryption!: EncryptionKey;
+
+    constructor(
+        readonly payout: Address,
+        private readonly now: () => number,
+        readonly receiptKey: SigningKey = testKey(40),
+        readonly node: Address = new Address(0, Buffer.alloc(32, 0x4e)),
+    ) {}
+
+    async start(): Promise<this> {
+        this.encryption ??= await encryptionKey(this.receiptKey.publicKey);
+        const server = Fastify({ forceCloseConnections: true });
+        this.server = server;
+        server.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_, body, done) =>
+            done(null, body),
+        );
+        server.addHook('preHandler', async (request) => {
+            const body = Buffer.isBuffer(request.body) ? request.body : JSON.stringify(request.body ?? null);
+            this.wire.push({ path: request.url, body });
+        });
+        server.get(paths.node, async () => toWire(this.info(this.describe())));
+        server.post(paths.jobs, (request, reply) => this.register(request.body, reply));
+        server.get<{ Params: { job: string } }>('/v1/jobs/:job', (request, reply) =>
+            this.withJob(request.params.job, reply, (job) => this.stateOf(job)),
+        );
+        server.post<{ Params: { job: string } }>('/v1/jobs/:job/end', (request, reply) =>
+            this.withJob(request.params.job, reply, async (job) => {
+                job.ended = true;
+                await this.onEnd(job);
+                return {};
+            }),
+        );
+        server.get<{ Params: { job: string; number: string } }>('/v1/jobs/:job/queries/:number', (request, reply) =>
+            this.withJob(request.params.job, reply, (job) => {
+                const query = job.queries.get(Number(request.params.number));
+                if (query === undefined) {
+                    return this.refuse(reply, 'bad_request', 404);
+                }
+                return query.ended
+                    ? reply.type('application/octet-stream').send(Buffer.concat(query.records))
+                    : this.refuse(reply, 'running', 409);
+            }),
+        );
+        server.post(paths.voucher, (request, reply) => {
+            const { job, voucher } = voucherRequest.parse(request.body);
+            return this.withJob(job.toString('hex'), reply, (held) => this.takeVoucher(held, voucher, reply));
+        });
+        server.post(paths.query, (request, reply) => this.query(request.body as Buffer, reply));
+        await server.listen({ host: '127.0.0.1', port: this.port });
+        this.port = (server.server.address() as AddressInfo).port;
+        this.url = `http://127.0.0.1:${this.port}`;
+        return this;
+    }
+
+    /** Goes down with every connection; `start` brings it back at the same URL with what it knew. */
+    async stop(): Promise<void> {
+        await this.server?.close();
+        this.server = undefined;
+    }
+
+    get only(): HeldJob {
+        return [...this.jobs.values()][0];
+    }
+
+    /** What was asked of it in queries, in order. */
+    get asked(): SealedChat[] {
+        return [...this.jobs.values()].flatMap((job) => [...job.queries.values()].map(({ chat }) => chat));
+    }
+
+    get keys() {
+        return {
+            encryptionKey: this.encryption.publicKey,
+            receiptKey: this.receiptKey.publicKey,
+            node: this.node.hash,
+        };
+    }
+
+    reportData(expiry: number): Buffer {
+        return reportData(this.keys, expiry);
+    }
+
+    private describe(): NodeInfo {
+        return {
+            network: NETWORK,
+            node: this.node.toRawString(),
+            provider: new Address(0, Buffer.alloc(32, 0x50)).toRawString(),
+            payout: this.payout.toRawString(),
+            receiptKey: this.receiptKey.publicKey,
+            encryptionKey: this.encryption.publicKey,
+            attestation: this.attestation,
+            offers: [{ model: MODEL, rates: RATES }],
+            limits: {
+                stepLeast: 1n,
+                stepMost: 10n ** 18n,
+                parallelMost: 16,
+                largestAnswerMost: 1 << 20,
+                noticeLeast: 3600,
+            },
+            channelCodes: [],
+        };
+    }
+
+    private refuse(reply: FastifyReply, code: RefusalCode, status = 400) {
+        return reply.code(status).send({ error: { code, message: 'the fake worker says so' } });
+    }
+
+    private withJob(id: string, reply: FastifyReply, action: (job: HeldJob) => unknown) {
+        const job = this.jobs.get(id);
+        return job === undefined ? this.refuse(reply, 'unknown_job', 404) : action(job);
+    }
+
+    private async register(body: unknown, reply: FastifyReply) {
+        const { terms, jobNumber, enc, signature } = jobRequest.parse(body);
+        if (this.refuseJob !== undefined) {
+            return this.refuse(reply, this.refuseJob, 422);
+        }
+        const parameters = {
+            job: jobNumber,
+            end: terms.end,
+            notice: terms.notice,
+            voucherKey: terms.voucherKey,
+            payout: terms.payout,
+        };
+        const { address } = await Channel.ofJob(new Address(0, terms.escrow), parameters);
+        const hash = jobHash(NETWORK, address.hash, terms);
+        if (!new Verifier(terms.voucherKey).verify(sessionHash(hash, enc), signature)) {
+            return this.refuse(reply, 'bad_signature', 403);
+        }
+        const id = hash.toString('hex');
+        const known = this.jobs.get(id) ?? {
+            hash,
+            terms,
+            jobNumber,
+            channel: address,
+            sessions: new Map(),
+            queries: new Map(),
+            vouchers: [],
+            index: 0,
+            cumulative: 0n,
+            ended: false,
+        };
+        this.jobs.set(id, known);
+        const session = await acceptSession(this.encryption, enc, hash);
+        known.sessions.set(session.id.toString('hex'), session);
+        return this.stateOf(known);
+    }
+
+    private stateOf(job: HeldJob) {
+        return toWire({
+            job: job.hash,
+            channel: job.channel.toRawString(),
+            there: 10n ** 9n,
+            highest: this.highest ?? Math.max(0, ...job.queries.keys()),
+            results: { index: job.index, cumulative: job.cumulative },
+            voucher: job.vouchers.at(-1) ?? null,
+        });
+    }
+
+    private takeVoucher(job: HeldJob, voucher: SignedVoucher, reply: FastifyReply) {
+        this.posted.push(voucher);
+        const hash = Voucher.hash(voucherFor(NETWORK, job.channel, voucher.cumulative, voucher.count));
+        if (this.refuseVoucher !== undefined || !new Verifier(job.terms.voucherKey).verify(hash, voucher.signature)) {
+            return this.refuse(reply, this.refuseVoucher ?? 'bad_voucher', 422);
+        }
+        this.keep(job, voucher);
+        return toWire({ voucher: this.answerVoucher(job.vouchers.at(-1)!) });
+    }
+
+    private keep(job: HeldJob, voucher: SignedVoucher): void {
+        const newest = job.vouchers.at(-1);
+        if (newest === undefined || voucher.cumulative > newest.cumulative || voucher.count > newest.count) {
+            job.vouchers.push(voucher);
+        }
+    }
+
+    private async query(body: Buffer, reply: FastifyReply) {
+        const { head, sealed } = decodeQuery(body);
+        const job = this.jobs.get(head.job.toString('hex'));
+        const session = job?.sessions.get(head.session.toString('hex'));
+        const script = this.scripts.shift() ?? {};
+        if (job === undefined || session === undefined) {
+            return this.refuse(reply, job === undefined ? 'unknown_job' : 'unknown_session', 404);
+        }
+        if (script.refuse !== undefined) {
+            return this.refuse(reply, script.refuse, 409);
+        }
+        if (job.queries.has(head.number)) {
+            return this.refuse(reply, 'used_number', 409);
+        }
+        if (head.voucher !== null) {
+            this.keep(job, head.voucher);
+        }
+        reply.hijack();
+        const { raw } = reply;
+        raw.writeHead(200, { 'content-type': 'application/octet-stream' });
+        raw.flushHeaders();
+        if (script.cut === 'before accept') {
+            raw.destroy();
+            return;
+        }
+        const secret = querySecret(session, head.number, head.salt);
+        const chat = JSON.parse(openRequest(secret, head.number, sealed).toString()) as SealedChat;
+        const query: Query = { head, chat, records: [], ended: false };
+        job.queries.set(head.number, query);
+        if (script.lost === true) {
+            job.queries.delete(head.number);
+        }
+        const request = requestHash({ commitment: head.commitment, session: head.session, salt: head.salt, sealed });
+        await this.run({ job, query, script, secret, request, raw });
+    }
+
+    private async run(args: {
+        job: HeldJob;
+        query: Query;
+        script: Script;
+        secret: Buffer;
+        request: Buffer;
+        raw: FastifyReply['raw'];
+    }): Promise<void> {
+        const { job, query, script, secret, request, raw } = args;
+        const { number, ceiling } = query.head;
+        const key = script.receiptKey ?? this.receiptKey;
+        const send = (type: RecordType, bytes: Buffer, stored = true) => {
+            const record = encodeRecord(type, bytes);
+            if (stored) {
+                query.records.push(record);
+            }
+            if (!raw.destroyed) {
+                raw.write(record);
+            }
+        };
+        const refusal = (reason: Reason) => ({ job: job.hash, number, request, reason, signedAt: this.now() });
+        const finishWith = () => {
+            query.ended = true;
+            raw.end();
+        };
+
+        if (script.decline !== undefined) {
+            send(RecordType.Decline, signReceipt(Decline, refusal(script.decline), key));
+            return finishWith();
+        }
+        const accept = { job: job.hash, number, request, ceiling, deadline: this.now() + 600 };
+        const accepted = signReceipt(Accept, script.accept?.(accept) ?? accept, key);
+        send(RecordType.Accept, accepted);
+        if (script.twoAccepts === true) {
+            send(RecordType.Accept, accepted);
+        }
+        if (script.cut === 'after accept') {
+            await tick();
+            raw.destroy();
+            send(RecordType.Fail, signReceipt(Fail, refusal(Reason.Stopped), key));
+            query.ended = true;
+            return;
+        }
+        if (script.failAtOnce !== undefined) {
+            send(RecordType.Fail, signReceipt(Fail, refusal(script.failAtOnce), key));
+            return finishWith();
+        }
+
+        const salt = randomBytes(16);
+        const writer = new FrameWriter(secret, number, salt);
+        const reasoning = script.reasoning ?? [];
+        const texts = [...reasoning, ...(script.frames ?? ['Hello', ' world'])];
+        const per = script.tokensPerFrame ?? 1;
+        let answer = salt;
+        let counts: TokenCounts = { prompt: 10, cached: 2, completion: 0, reasoning: 0 };
+        send(RecordType.Answer, salt);
+        let cut = false;
+        for (const [i, text] of texts.entries()) {
+            await script.wait?.(i);
+            if (raw.destroyed || script.cut === i) {
+                cut = true;
+                break;
+            }
+            const kind = i < reasoning.length ? FrameKind.Reasoning : FrameKind.Content;
+            const grown = kind === FrameKind.Reasoning ? 'reasoning' : 'completion';
+            counts = { ...counts, [grown]: counts[grown] + per };
+            const final = i === texts.length - 1;
+            let bytes = writer.write({ meter: script.meter?.(counts, i) ?? counts, kind, text, final });
+            if (script.spoilFrame === i) {
+                bytes = Buffer.from(bytes);
+                bytes[bytes.length - 1] ^= 1;
+            }
+            const kept = script.storedPrefix === undefined || i < script.storedPrefix;
+            send(RecordType.Answer, bytes, kept);
+            if (kept) {
+                answer = Buffer.concat([answer, bytes]);
+            }
+            await tick();
+        }
+        if (script.failAtEnd !== undefined) {
+            send(RecordType.Fail, signReceipt(Fail, refusal(script.failAtEnd), key));
+            return finishWith();
+        }
+        if (cut) {
+            raw.destroy();
+        }
+        if (script.storedPrefix !== undefined) {
+            counts = { ...counts, completion: script.storedPrefix * per };
+        }
+        const price = priceOf(counts, job.terms.rates);
+        const finish =
+            script.finish ?? (cut ? (script.cut === undefined ? Finish.CutByClient : Finish.CutByWorker) : Finish.Stop);
+        const honest: Result = {
+            job: job.hash,
+            number,
+            index: ++job.index,
+            content: contentHash(request, answerRoot(answer)),
+            ...counts,
+            price,
+            cumulative: job.cumulative + price,
+            finishedAt: this.now(),
+            finish,
+        };
+        job.cumulative += price;
+        const receipt = signReceipt(Result, script.result?.(honest) ?? honest, key);
+        send(RecordType.Result, receipt);
+        if (script.twoResults === true) {
+            send(RecordType.Result, receipt);
+        }
+        finishWith();
+    }
+}
+
+function tick(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, 1));
+}

@@ -1,0 +1,236 @@
+import { randomBytes } from 'node:crypto';
+import type { NewJob, WorkerStore } from '../../../offchain/store/worker';
+
+const counts = (completion: number) => ({ prompt: 3, cached: 1, completion, reasoning: 0 });
+
+/** A job as the worker adds it. */
+export function newJob(fields: Partial<NewJob> = {}): NewJob {
+    return {
+        job: randomBytes(32),
+        channel: randomBytes(32),
+        terms: Buffer.from('terms'),
+        jobNumber: 2 ** 40 - 1,
+        enc: Buffer.alloc(32, 9),
+        seen: { there: (1n << 64n) - 1n, paid: 0n, refundAt: 2_000_000_000, at: 1_800_000_000 },
+        ...fields,
+    };
+}
+
+/** What every {@link WorkerStore} does; `open` opens the same store again after a close. */
+export function describeWorkerStore(name: string, open: () => Promise<WorkerStore>): void {
+    describe(name, () => {
+        let store: WorkerStore;
+
+        beforeEach(async () => {
+            store = await open();
+        });
+
+        afterEach(() => store.close());
+
+        const reopen = async () => {
+            await store.close();
+            store = await open();
+        };
+
+        async function withJob(): Promise<Buffer> {
+            const job = newJob();
+            await store.addJob(job);
+            return job.job;
+        }
+
+        async function withQuery(number = 1): Promise<Buffer> {
+            const job = await withJob();
+            await store.accept(query(job, number));
+            return job;
+        }
+
+        const query = (job: Buffer, number: number) => ({
+            job,
+            number,
+            request: Buffer.alloc(32, number),
+            ceiling: (1n << 64n) - 1n,
+            promptBytes: 40,
+            accept: Buffer.from('accept'),
+        });
+
+        const result = (job: Buffer, number: number, index: number, cumulative: bigint) => ({
+            kind: 'result' as const,
+            job,
+            number,
+            receipt: Buffer.from('result'),
+            bytes: Buffer.from('end'),
+            counts: counts(7),
+            index,
+            cumulative,
+        });
+
+        it('finds a job by its hash and by its channel, after a restart too', async () => {
+            const job = newJob();
+            await store.addJob(job);
+            await reopen();
+
+            const fresh = { state: 'open', highest: 0, lowWater: 0, index: 0, cumulative: 0n };
+            expect(await store.job(job.job)).toEqual({ ...job, ...fresh, voucher: undefined });
+            expect((await store.jobOfChannel(job.channel))!.job).toEqual(job.job);
+            expect(await store.job(randomBytes(32))).toBeUndefined();
+        });
+
+        it('refuses a second job on one channel', async () => {
+            const job = newJob();
+            await store.addJob(job);
+            await expect(store.addJob(newJob({ channel: job.channel }))).rejects.toBeDefined();
+            await expect(store.addJob(newJob({ job: job.job }))).rejects.toBeDefined();
+        });
+
+        it('keeps the newest session and the channel as it was seen', async () => {
+            const job = await withJob();
+            const seen = { there: 5n, paid: 6n, refundAt: 7, at: 8 };
+            await store.setSession(job, Buffer.alloc(32, 1));
+            await store.setSeen(job, seen);
+            expect(await store.job(job)).toMatchObject({ enc: Buffer.alloc(32, 1), seen });
+        });
+
+        it('never leads an ended job back', async () => {
+            const job = await withJob();
+            await store.setState(job, 'ending', 1);
+            await store.setState(job, 'ended', 2);
+            await store.setState(job, 'open', 3);
+            expect((await store.job(job))!.state).toBe('ended');
+        });
+
+        it('keeps a voucher that grows in both numbers and no other', async () => {
+            const job = await withJob();
+            const voucher = (cumulative: bigint, count: number) => ({ cumulative, count, signature: randomBytes(64) });
+            const newest = voucher((1n << 63n) + 5n, 2);
+
+            expect(await store.addVoucher(job, voucher(1n << 63n, 2))).toBe(true);
+            expect(await store.addVoucher(job, newest)).toBe(true);
+            expect(await store.addVoucher(job, voucher(1n << 63n, 3))).toBe(false);
+            expect(await store.addVoucher(job, voucher((1n << 63n) + 6n, 1))).toBe(false);
+            await reopen();
+
+            expect((await store.job(job))!.voucher).toEqual(newest);
+        });
+
+        it('keeps the newest of vouchers that arrive in one turn', async () => {
+            const job = await withJob();
+            const vouchers = [3n, 1n, 5n, 4n].map((cumulative) => ({
+                cumulative,
+                count: 0,
+                signature: randomBytes(64),
+            }));
+            const kept = await Promise.all(vouchers.map((voucher) => store.addVoucher(job, voucher)));
+            expect(kept).toEqual([true, false, true, false]);
+            expect((await store.job(job))!.voucher).toEqual(vouchers[2]);
+        });
+
+        it('uses a query number once', async () => {
+            const job = await withQuery(4);
+            await expect(store.accept(query(job, 4))).rejects.toBeDefined();
+            await expect(
+                store.decline({ job, number: 4, request: Buffer.alloc(32), receipt: Buffer.from('no') }),
+            ).rejects.toBeDefined();
+            await store.accept(query(job, 2));
+            expect((await store.job(job))!.highest).toBe(4);
+        });
+
+        it('keeps a decline without an accept', async () => {
+            const job = await withJob();
+            await store.decline({ job, number: 1, request: Buffer.alloc(32, 1), receipt: Buffer.from('no') });
+            expect(await store.query(job, 1)).toMatchObject({
+                accept: undefined,
+                end: { kind: 'decline', receipt: Buffer.from('no') },
+            });
+            expect(await store.unended(10)).toEqual([]);
+        });
+
+        it('appends to an answer in order, with the meter of all of it', async () => {
+            const job = await withQuery();
+            for (const [i, bytes] of ['one', 'two', 'three'].entries()) {
+                const piece = { job, number: 1, bytes: Buffer.from(bytes), counts: counts(i), promptKnown: i > 0 };
+                await store.append(piece);
+            }
+            await reopen();
+
+            expect(await store.answer(job, 1)).toEqual(Buffer.from('onetwothree'));
+            expect(await store.query(job, 1)).toEqual({
+                ...query(job, 1),
+                counts: counts(2),
+                promptKnown: true,
+                end: undefined,
+            });
+        });
+
+        it('lists accepted queries without an end, in pages', async () => {
+            const job = await withQuery(1);
+            await store.accept(query(job, 2));
+            await store.accept(query(job, 3));
+            await store.end(result(job, 2, 1, 10n));
+
+            expect((await store.unended(10)).map(({ number }) => number)).toEqual([1, 3]);
+            expect(await store.unended(1)).toHaveLength(1);
+        });
+
+        it('ends a query once, with its last bytes, its counts and the job in one step', async () => {
+            const job = await withQuery();
+            await store.append({ job, number: 1, bytes: Buffer.from('the '), counts: counts(1), promptKnown: true });
+            await store.end(result(job, 1, 1, (1n << 64n) - 1n));
+            await expect(store.end(result(job, 1, 2, 20n))).rejects.toBeDefined();
+            await expect(store.end({ kind: 'fail', job, number: 1, receipt: Buffer.from('f') })).rejects.toBeDefined();
+            await reopen();
+
+            expect(await store.answer(job, 1)).toEqual(Buffer.from('the end'));
+            expect(await store.query(job, 1)).toMatchObject({ counts: counts(7), end: { kind: 'result' } });
+            expect(await store.job(job)).toMatchObject({ index: 1, cumulative: (1n << 64n) - 1n });
+        });
+
+        it('refuses a result whose index is not the next, and nothing of it stays', async () => {
+            const job = await withQuery();
+            await expect(store.end(result(job, 1, 2, 10n))).rejects.toThrow('does not follow');
+            expect(await store.answer(job, 1)).toHaveLength(0);
+            expect((await store.query(job, 1))!.end).toBeUndefined();
+        });
+
+        it('lists jobs with vouchers above what was paid, and those that are ending, in pages', async () => {
+            const jobs = await Promise.all([withJob(), withJob(), withJob(), withJob()]);
+            jobs.sort(Buffer.compare);
+            await store.addVoucher(jobs[0], { cumulative: 5n, count: 0, signature: randomBytes(64) });
+            await store.setState(jobs[1], 'ending', 1);
+            await store.addVoucher(jobs[2], { cumulative: 5n, count: 0, signature: randomBytes(64) });
+            await store.setState(jobs[2], 'ended', 1);
+            await store.addVoucher(jobs[3], { cumulative: 5n, count: 0, signature: randomBytes(64) });
+            await store.setSeen(jobs[3], { there: 1n, paid: 5n, refundAt: 1, at: 1 });
+
+            const all = await store.claimable(undefined, 10);
+            expect(all.map(({ job }) => job)).toEqual(jobs.slice(0, 2));
+            expect((await store.claimable(jobs[0], 10)).map(({ job }) => job)).toEqual([jobs[1]]);
+            expect(await store.claimable(undefined, 1)).toHaveLength(1);
+        });
+
+        it('sums up jobs, results, earnings and what is unclaimed', async () => {
+            const job = await withQuery();
+            await store.end(result(job, 1, 1, 10n));
+            await store.addVoucher(job, { cumulative: 8n, count: 1, signature: randomBytes(64) });
+            await store.setSeen(job, { there: 100n, paid: 3n, refundAt: 1, at: 1 });
+
+            const jobs = { open: 1, ending: 0, ended: 0 };
+            expect(await store.totals()).toEqual({ jobs, results: 1, earned: 10n, unclaimed: 5n });
+        });
+
+        it('drops the answers of jobs that ended long ago, and keeps their numbers used', async () => {
+            const [old, recent] = [await withQuery(7), await withQuery(7)];
+            for (const job of [old, recent]) {
+                await store.end(result(job, 7, 1, 10n));
+            }
+            await store.setState(old, 'ended', 1000);
+            await store.setState(recent, 'ended', 2000);
+
+            expect(await store.prune(1500)).toBe(1);
+            expect(await store.prune(1500)).toBe(0);
+            expect(await store.query(old, 7)).toBeUndefined();
+            expect((await store.job(old))!.lowWater).toBe(7);
+            expect(await store.answer(recent, 7)).toEqual(Buffer.from('end'));
+            await expect(store.accept(query(old, 7))).rejects.toThrow('was used');
+        });
+    });
+}

@@ -1,0 +1,76 @@
+import { BackendError } from '../../../offchain/backend';
+import type { Backend, BackendEvent, ChatRequest } from '../../../offchain/backend';
+
+/** What a scripted backend does next: an event, a pause until `go`, or a failure. */
+export type Step = BackendEvent | { type: 'pause' } | { type: 'fail'; status?: number };
+
+export const ECHO = 'echo';
+
+/** A prompt count, a delta for each word of the last message, an end. */
+export function echo({ messages }: ChatRequest): Step[] {
+    const words = messages[messages.length - 1].content.split(/(?<= )/);
+    const prompt = words.length;
+    return [
+        { type: 'prompt', prompt, cached: 0 },
+        ...words.map((content): Step => ({ type: 'delta', content, tokens: 1 })),
+        { type: 'end', finish: 'stop', usage: { prompt, cached: 0, completion: words.length, reasoning: 0 } },
+    ];
+}
+
+/** Answers as its script says; by default it repeats the last message word by word. */
+export class ScriptedBackend implements Backend {
+    readonly name = 'scripted';
+    script: (request: ChatRequest) => Step[] = echo;
+    bound = 100; // prompt tokens
+    readonly requests: ChatRequest[] = [];
+    aborted = 0; // streams that were broken off
+    private resume: (() => void)[] = [];
+    private paused: (() => void)[] = [];
+
+    async models(): Promise<string[]> {
+        return [ECHO];
+    }
+
+    promptBound(): number {
+        return this.bound;
+    }
+
+    /** Resolves when a stream waits at a pause. */
+    async atPause(): Promise<void> {
+        if (this.resume.length === 0) {
+            await new Promise<void>((resolve) => this.paused.push(resolve));
+        }
+    }
+
+    /** Lets every stream that waits go on. */
+    go(): void {
+        this.resume.splice(0).forEach((resume) => resume());
+    }
+
+    async *stream(request: ChatRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
+        this.requests.push(request);
+        for (const step of this.script(request)) {
+            if (signal.aborted) {
+                break;
+            }
+            if (step.type === 'pause') {
+                await new Promise<void>((resolve) => {
+                    this.resume.push(resolve);
+                    signal.addEventListener('abort', () => resolve());
+                    this.paused.splice(0).forEach((paused) => paused());
+                });
+            } else if (step.type === 'fail') {
+                throw new BackendError('scripted failure', step.status);
+            } else {
+                yield step;
+            }
+        }
+        if (signal.aborted) {
+            this.aborted++;
+        }
+    }
+
+    async close(): Promise<void> {
+        this.go();
+    }
+}

@@ -1,0 +1,118 @@
+import { channelInit, loadChannelData, opcodes } from '@cocoon-market/wrappers';
+import type { JobParameters } from '@cocoon-market/wrappers';
+import { Address, beginCell } from '@ton/core';
+import type { Cell, Contract, OpenedContract } from '@ton/core';
+import { ChainError } from '../../../offchain/chain';
+import type { Account, Chain, Transfer } from '../../../offchain/chain';
+
+const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here
+
+/** Accounts in memory. Knows of contracts only what a channel's claims do, and takes their signatures on trust. */
+export class FakeChain implements Chain {
+    readonly network = -239;
+    readonly accounts = new Map<string, Account>();
+    reads = 0;
+    down = false;
+    private ahead = 0; // seconds before real time
+
+    now(): number {
+        return Math.floor(Date.now() / 1000) + this.ahead;
+    }
+
+    advance(seconds: number): void {
+        this.ahead += seconds;
+    }
+
+    async account(address: Address): Promise<Account> {
+        this.reads++;
+        if (this.down) {
+            throw new ChainError('The API does not answer');
+        }
+        const none: Account = { state: 'uninitialized', balance: 0n, code: undefined, data: undefined, at: 0 };
+        return { ...(this.accounts.get(address.toRawString()) ?? none), at: this.now() };
+    }
+
+    async sendExternal(): Promise<void> {
+        throw new ChainError('not here');
+    }
+
+    open<T extends Contract>(_contract: T): OpenedContract<T> {
+        return { getClaimValue: async () => CLAIM } as unknown as OpenedContract<T>;
+    }
+
+    /** Puts a channel on the chain as an escrow would. */
+    openChannel(escrow: Address, job: JobParameters, code: Cell, deposit: bigint): Address {
+        const { address, data } = channelInit(escrow, job, code);
+        this.set(address, { code, data: data!, balance: deposit });
+        return address;
+    }
+
+    set(address: Address, account: { code: Cell; data: Cell; balance: bigint }): void {
+        this.accounts.set(address.toRawString(), { state: 'active', ...account, at: 0 });
+    }
+
+    /** Replaces paid and refundAt of a channel. */
+    change(address: Address, change: { paid?: bigint; refundAt?: number; balance?: bigint }): void {
+        const account = this.accounts.get(address.toRawString())!;
+        const { paid, refundAt } = loadChannelData(account.data!);
+        const rest = account.data!.beginParse().skip(96);
+        const data = beginCell()
+            .storeUint(change.paid ?? paid, 64)
+            .storeUint(change.refundAt ?? refundAt, 32)
+            .storeSlice(rest)
+            .endCell();
+        this.set(address, { code: account.code!, data, balance: change.balance ?? account.balance });
+    }
+
+    /** The channel's account ends. */
+    remove(address: Address): void {
+        this.accounts.delete(address.toRawString());
+    }
+
+    paidBy(address: Address): bigint {
+        return loadChannelData(this.accounts.get(address.toRawString())!.data!).paid;
+    }
+}
+
+/** A wallet whose claims the fake chain pays at once. */
+export class FakeWallet {
+    readonly orders: Transfer[][] = [];
+    failing = 0; // orders still to refuse
+    coins = 10_000_000_000n; // nanoTON
+
+    constructor(
+        private readonly chain: FakeChain,
+        readonly address: Address,
+    ) {}
+
+    async balance(): Promise<bigint> {
+        return this.coins;
+    }
+
+    async send(transfers: Transfer[]): Promise<void> {
+        if (this.failing > 0) {
+            this.failing--;
+            throw new ChainError('The wallet did not take the order');
+        }
+        this.orders.push(transfers);
+        transfers.forEach(({ to, body }) => this.claim(to, body as Cell));
+    }
+
+    private claim(to: Address, body: Cell): void {
+        const account = this.chain.accounts.get(to.toRawString());
+        if (account === undefined) {
+            return;
+        }
+        const slice = body.beginParse();
+        const last = slice.loadUint(32) === opcodes.ClaimLast;
+        const cumulative = slice.loadUintBig(64);
+        const { paid } = loadChannelData(account.data!);
+        const owed = cumulative - paid;
+        const due = owed < 0n ? 0n : owed < account.balance ? owed : account.balance;
+        if (last) {
+            this.chain.remove(to);
+            return;
+        }
+        this.chain.change(to, { paid: paid + due, balance: account.balance - due });
+    }
+}

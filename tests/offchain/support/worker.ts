@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Address } from '@ton/core';
+import { startWorker, workerConfig } from '../../../offchain/worker';
+import type { Worker, WorkerConfigInput, WorkerParts } from '../../../offchain/worker';
+import { ECHO, ScriptedBackend } from './backend';
+import { FakeChain, FakeWallet } from './chain';
+
+export const account = (byte: number): Address => new Address(0, Buffer.alloc(32, byte));
+
+/** 10,000 nanoTON a token of prompt or answer, a tenth for a cached one, double for reasoning. */
+export const RATES = {
+    prompt: '10000000000',
+    cached: '1000000000',
+    completion: '10000000000',
+    reasoning: '20000000000',
+};
+export const TOKEN = 10_000n; // nanoTON
+
+export const SEEDS = {
+    receiptKey: Buffer.alloc(32, 1),
+    encryptionKey: Buffer.alloc(32, 2),
+    wallet: Buffer.alloc(32, 3),
+};
+
+export type Overrides = Partial<WorkerConfigInput>;
+
+/** The config of a worker under test; it takes any free port and logs nothing. */
+export function configFor(folder: string, overrides: Overrides = {}) {
+    return workerConfig.parse({
+        network: -239,
+        endpoint: 'http://127.0.0.1:1/',
+        node: account(0x11).toRawString(),
+        provider: account(0x22).toRawString(),
+        keyFile: join(folder, 'keys.json'),
+        store: join(folder, 'worker.db'),
+        listen: { port: 0 },
+        backend: { kind: 'embedded' },
+        offers: [{ model: ECHO, rates: RATES }],
+        limits: { stepLeast: '1000' },
+        chain: { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01 },
+        claim: { seconds: 1000 },
+        creditSeconds: 0.3,
+        shutdownSeconds: 0,
+        logLevel: 'silent',
+        ...overrides,
+    });
+}
+
+export interface Fixture {
+    folder: string;
+    chain: FakeChain;
+    backend: ScriptedBackend;
+    wallet: FakeWallet;
+    worker: Worker;
+    /** Ends the worker and starts another on the same store. */
+    restart(overrides?: Overrides): Promise<Worker>;
+    stop(): Promise<void>;
+}
+
+/** A worker with a scripted backend on a chain in memory. */
+export async function startFixture(overrides: Overrides = {}, parts: WorkerParts = {}): Promise<Fixture> {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-worker-'));
+    const chain = new FakeChain();
+    const backend = new ScriptedBackend();
+    const wallet = new FakeWallet(chain, account(0x33));
+    const start = (changes: Overrides) =>
+        startWorker(configFor(folder, changes), {
+            chain,
+            backend,
+            wallet,
+            seeds: SEEDS,
+            now: () => chain.now(),
+            ...parts,
+        });
+    const fixture: Fixture = {
+        folder,
+        chain,
+        backend,
+        wallet,
+        worker: await start(overrides),
+        restart: async (changes = overrides) => {
+            await fixture.worker.close();
+            fixture.worker = await start(changes);
+            return fixture.worker;
+        },
+        stop: async () => {
+            await fixture.worker.close();
+            rmSync(folder, { recursive: true });
+        },
+    };
+    return fixture;
+}

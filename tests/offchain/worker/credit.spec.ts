@@ -1,0 +1,224 @@
+import { priceOf } from '@cocoon-market/wrappers';
+import fc from 'fast-check';
+import { promptMost } from '../../../offchain/link';
+import { parts, TEXT_MOST } from '../../../offchain/worker/answer';
+import {
+    answerTokens,
+    billedCounts,
+    covers,
+    frameTokens,
+    maySend,
+    promptBoundPrice,
+    stepCarriesFrames,
+    tokensFor,
+    unmeteredBound,
+} from '../../../offchain/worker/credit';
+
+const amount = fc.bigInt(0n, 1n << 40n);
+const rate = fc.oneof(fc.constant(0n), fc.bigInt(0n, 1n << 50n));
+const rates = fc.record({ prompt: rate, cached: rate, completion: rate, reasoning: rate });
+const tokens = fc.nat(100_000);
+const counts = fc.record({ prompt: tokens, cached: tokens, completion: tokens, reasoning: tokens });
+const NONE = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
+const kinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
+
+describe('credit', () => {
+    it('point 5: lets no more be unpaid than one step for each running query', () => {
+        const cost = fc.record({ sent: amount, unmetered: amount });
+        const credit = fc.record({
+            step: amount,
+            ended: amount,
+            paid: amount,
+            running: fc.array(cost, { maxLength: 5 }),
+        });
+        fc.assert(
+            fc.property(credit, amount, (state, next) => {
+                const sent = state.running.reduce((sum, query) => sum + query.sent + query.unmetered, 0n);
+                const unpaid = state.ended + sent + next - state.paid;
+                expect(maySend(state, next)).toBe(unpaid <= state.step * BigInt(state.running.length));
+            }),
+        );
+    });
+
+    it('point 5: a client that pays its meters is never waited for, once the worker has shown them', () => {
+        // Blocked with everything on the disk and shown: then at least a quarter of a step is unpaid, so the client pays.
+        fc.assert(
+            fc.property(fc.bigInt(1000n, 1n << 40n), amount, amount, fc.bigInt(0n, 10n), (step, sent, paid, tenth) => {
+                const next = (step * tenth) / 100n; // at most a tenth of a step
+                const state = { step, ended: 0n, paid, running: [{ sent, unmetered: promptMost(step) }] };
+                fc.pre(!maySend(state, next));
+                expect(sent - paid).toBeGreaterThanOrEqual(step / 4n);
+            }),
+        );
+    });
+
+    it('point 2: covers ceilings only from what the channel holds and has paid', () => {
+        expect(covers({ there: 70n, paid: 30n }, { results: 40n, ceilings: 50n, ceiling: 10n })).toBe(true);
+        expect(covers({ there: 70n, paid: 30n }, { results: 40n, ceilings: 50n, ceiling: 11n })).toBe(false);
+    });
+
+    it('tokensFor is the most tokens that an amount pays', () => {
+        fc.assert(
+            fc.property(amount, fc.bigInt(1n, 1n << 50n), (pays, each) => {
+                const most = tokensFor(pays, each);
+                fc.pre(most < 0xffff_ffff);
+                const price = (completion: number) => priceOf({ ...NONE, completion }, { ...FREE, completion: each });
+                expect(price(most) <= pays && price(most + 1) > pays).toBe(true);
+            }),
+        );
+    });
+
+    it('an answer of the tokens that a ceiling allows never costs more than the ceiling', () => {
+        fc.assert(
+            fc.property(amount, tokens, rates, fc.nat(100), (ceiling, promptBound, at, share) => {
+                const most = answerTokens(ceiling, promptBound, at);
+                fc.pre(most > 0);
+                const reasoning = Math.floor((most * share) / 100);
+                const cached = Math.floor((promptBound * share) / 100);
+                const used = { prompt: promptBound - cached, cached, completion: most - reasoning, reasoning };
+                // Both prices were rounded up apart, so together they never exceed it.
+                expect(priceOf(used, at)).toBeLessThanOrEqual(ceiling);
+            }),
+        );
+    });
+
+    it('point 17: bounds what is unmetered by half a step', () => {
+        fc.assert(
+            fc.property(amount, tokens, counts, counts, rates, (step, promptBound, some, more, at) => {
+                const bounds = { ...some, completion: some.completion + more.completion };
+                const bound = unmeteredBound({ step, promptBound, counts: some, bounds }, at);
+                expect(bound <= promptMost(step) && bound >= 0n).toBe(true);
+                const whole = promptBoundPrice(promptBound, at) + priceOf({ ...NONE, completion: more.completion }, at);
+                expect(bound <= whole).toBe(true);
+            }),
+        );
+    });
+});
+
+const FREE = { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n };
+
+describe('billed counts', () => {
+    const ended = {
+        meter: { prompt: 10, cached: 2, completion: 5, reasoning: 1 },
+        bounds: { prompt: 10, cached: 2, completion: 5, reasoning: 1 },
+        promptBound: 100,
+        promptKnown: true,
+        counted: true,
+        usage: undefined,
+        cut: false,
+        promptBytes: 40,
+        contentBytes: 101,
+        reasoningBytes: 9,
+        ceiling: 1n << 60n,
+    };
+    const even = { prompt: 1_000_000n, cached: 1_000_000n, completion: 1_000_000n, reasoning: 1_000_000n };
+
+    it('point 12: are the meter and the prompt of an answer that was cut', () => {
+        expect(billedCounts({ ...ended, cut: true }, even)).toEqual(ended.meter);
+        const unknown = {
+            ...ended,
+            meter: { ...ended.meter, prompt: 0, cached: 0 },
+            promptKnown: false,
+            counted: false,
+        };
+        expect(billedCounts({ ...unknown, cut: true }, even)).toEqual({
+            prompt: 10,
+            cached: 0,
+            completion: 5,
+            reasoning: 1,
+        });
+    });
+
+    it('point 17: are a quarter of the bytes when usage never comes', () => {
+        const bounds = { ...ended.bounds, completion: 101, reasoning: 9 };
+        const unknown = { ...ended, bounds, meter: { ...NONE, completion: 5 }, promptKnown: false, counted: false };
+        expect(billedCounts(unknown, even)).toEqual({ prompt: 10, cached: 0, completion: 26, reasoning: 3 });
+    });
+
+    it('are the usage that the backend reports', () => {
+        const usage = { prompt: 20, cached: 5, completion: 6, reasoning: 2 };
+        expect(billedCounts({ ...ended, usage }, even)).toEqual(usage);
+    });
+
+    it('are never more than the client can have sent or received, whatever the backend reports', () => {
+        const usage = { prompt: 5000, cached: 50, completion: 5000, reasoning: 5000 };
+        expect(billedCounts({ ...ended, usage }, even)).toEqual({
+            prompt: 50,
+            cached: 50,
+            completion: 22,
+            reasoning: 18,
+        });
+    });
+
+    it('never fall below the meter and never cost more than the ceiling', () => {
+        const inputs = fc.record({
+            meter: counts,
+            usage: fc.option(counts, { nil: undefined }),
+            room: amount,
+            promptKnown: fc.boolean(),
+            counted: fc.boolean(),
+            cut: fc.boolean(),
+            bytes: tokens,
+        });
+        fc.assert(
+            fc.property(inputs, rates, ({ meter, room, bytes, ...known }, at) => {
+                const ceiling = priceOf(meter, at) + room;
+                const texts = { promptBytes: bytes, contentBytes: bytes, reasoningBytes: bytes };
+                const limits = { bounds: meter, promptBound: meter.prompt + meter.cached + bytes };
+                const billed = billedCounts({ meter, ceiling, ...texts, ...limits, ...known }, at);
+                expect(priceOf(billed, at) <= ceiling).toBe(true);
+                expect(kinds.every((kind) => billed[kind] >= meter[kind])).toBe(true);
+            }),
+        );
+    });
+});
+
+describe('parts of a delta', () => {
+    const delta = fc.record(
+        {
+            content: fc.string({ unit: 'grapheme', maxLength: 300 }),
+            reasoning: fc.string({ unit: 'grapheme', maxLength: 300 }),
+        },
+        { requiredKeys: [] },
+    );
+
+    it('hold its text and its tokens, each within the most of a frame', () => {
+        fc.assert(
+            fc.property(delta, fc.nat(500), fc.integer({ min: 1, max: 100 }), (texts, count, most) => {
+                const made = parts({ ...texts, tokens: count }, most);
+                const text = (kind: number) => made.filter((part) => part.kind === kind).map((part) => part.text);
+                expect(text(0).join('')).toBe(texts.content ?? '');
+                expect(text(1).join('')).toBe(texts.reasoning ?? '');
+                expect(made.reduce((sum, part) => sum + part.tokens, 0)).toBe(count);
+                expect(made.every((part) => part.tokens <= most)).toBe(true);
+            }),
+        );
+    });
+
+    it('count one token for text that was not counted, and at most one for each byte', () => {
+        fc.assert(
+            fc.property(delta, fc.integer({ min: 4, max: 100 }), (texts, most) => {
+                const made = parts(texts, most);
+                const given = [texts.content, texts.reasoning].filter((text) => text !== undefined && text !== '');
+                expect(made.reduce((sum, part) => sum + part.tokens, 0)).toBe(given.length);
+                expect(made.every(({ text, bound }) => bound === Buffer.byteLength(text) && bound <= most)).toBe(true);
+            }),
+        );
+    });
+
+    it('point 4: have at most 16 KiB, however cheap they are', () => {
+        const made = parts({ content: 'é'.repeat(40_000), tokens: 10 }, 1_000_000);
+        expect(Math.max(...made.map(({ text }) => Buffer.byteLength(text)))).toBeLessThanOrEqual(TEXT_MOST);
+    });
+
+    it('point 4: cost at most a tenth of a step', () => {
+        fc.assert(
+            fc.property(fc.bigInt(1n, 1n << 40n), rates, (step, at) => {
+                fc.pre(stepCarriesFrames(step, at));
+                const most = frameTokens(step, at);
+                expect(priceOf({ ...NONE, completion: most }, at) <= step / 10n).toBe(true);
+                expect(priceOf({ ...NONE, reasoning: most }, at) <= step / 10n).toBe(true);
+            }),
+        );
+    });
+});

@@ -1,0 +1,84 @@
+import { Address, beginCell, Builder, toNano } from '@ton/core';
+import { internal } from '@ton/sandbox';
+
+import { nodeStates } from '../../wrappers/Node';
+import { expectSolvent, NodeMarket, nodeMarket, RATE } from '../support/stake';
+
+const VALUE = toNano('0.5');
+
+/**
+ * Delivers a message of this body that came back from `from`, which cannot happen by the fees that receivers ask for, but
+ * must lose nothing if it does. The bounce carries the first 256 bits of it, as a real one would.
+ */
+async function bounceBack({ blockchain }: NodeMarket, from: Address, to: Address, body: Builder) {
+    const first = beginCell()
+        .storeBuilder(body)
+        .storeUint(0, 256 - body.bits);
+    const bounced = beginCell().storeUint(0xffffffff, 32).storeBuilder(first).endCell();
+    return blockchain.sendMessage(internal({ from, to, value: VALUE, bounce: false, bounced: true, body: bounced }));
+}
+
+const head = (opcode: number) => beginCell().storeUint(opcode, 32).storeUint(0, 64);
+
+describe('Bounces', () => {
+    it('of AnnounceNode and AskRules go home to the owner', async () => {
+        const market = await nodeMarket();
+        const { registry, provider, owner } = market;
+
+        for (const opcode of [0xc0c00112, 0xc0c00111]) {
+            const result = await bounceBack(market, registry.address, provider.address, head(opcode));
+            expect(result.transactions).toHaveTransaction({ from: provider.address, to: owner.address, success: true });
+            await expectSolvent(market);
+        }
+    });
+
+    it('of ApplyHardware give back what was counted', async () => {
+        const market = await nodeMarket();
+        const { provider, node, operator } = market;
+        const body = head(0xc0c00303).storeUint(RATE, 64).storeUint(1, 16).storeBit(false);
+
+        const result = await bounceBack(market, node.address, provider.address, body);
+
+        expect(await provider.getProviderState()).toMatchObject({ shares: RATE, gpus: 1n, nodes: 1n });
+        expect(result.transactions).toHaveTransaction({ from: provider.address, to: operator.address, success: true });
+        await expectSolvent(market);
+    });
+
+    it('of a late RegisterProvider keep the stake of a joined provider', async () => {
+        const market = await nodeMarket();
+        const { registry, provider, owner } = market;
+        const before = (await provider.getProviderState()).stake;
+
+        const result = await bounceBack(market, registry.address, provider.address, head(0xc0c00110));
+
+        expect((await provider.getProviderState()).stake).toBe(before);
+        expect(result.transactions).toHaveTransaction({ from: provider.address, to: owner.address, success: true });
+        await expectSolvent(market);
+    });
+
+    it('of ShareFreed open a closed node again, with the share that its Provider still counts', async () => {
+        const market = await nodeMarket();
+        const { provider, node, owner } = market;
+        await provider.sendCloseNode(owner.getSender(), { value: toNano('1'), number: 0 });
+        const body = head(0xc0c00221)
+            .storeUint(2n * RATE, 64)
+            .storeUint(2, 16)
+            .storeUint(0, 40)
+            .storeBit(true);
+
+        const result = await bounceBack(market, provider.address, node.address, body);
+
+        expect(await node.getNodeState()).toMatchObject({ state: nodeStates.open, share: 2n * RATE, clearAt: 0n });
+        expect(result.transactions).toHaveTransaction({ from: node.address, to: owner.address, success: true });
+    });
+
+    it('of a change that was not announced leave the node as it is', async () => {
+        const market = await nodeMarket();
+        const { registry, node, owner } = market;
+
+        const result = await bounceBack(market, registry.address, node.address, head(0xc0c00113).storeBit(false));
+
+        expect((await node.getNodeState()).state).toBe(nodeStates.open);
+        expect(result.transactions).toHaveTransaction({ from: node.address, to: owner.address, success: true });
+    });
+});

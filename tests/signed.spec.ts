@@ -1,0 +1,436 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Address, beginCell, Cell } from '@ton/core';
+import { SandboxContract } from '@ton/sandbox';
+import { signVerify } from '@ton/crypto';
+import {
+    Accept,
+    answerRoot,
+    cellHash,
+    cellOf,
+    contentHash,
+    Decline,
+    Fail,
+    isWeakKey,
+    Job,
+    jobHash,
+    jobOrderCell,
+    loadTerms,
+    openJobsCell,
+    PIECE_BYTES,
+    pieceCell,
+    priceOf,
+    Result,
+    signedOrder,
+    termsCell,
+    Verifier,
+    Voucher,
+    voucherFor,
+} from '../wrappers';
+import { answerOf, vectors } from '../tooling/vectors';
+import { createBlockchain } from './support/chain';
+import { add, BASE, compress, IDENTITY, multiply, ORDER_8_POINT, scalarOf, signWith } from './support/ed25519';
+import { fromLittleEndian, GROUP_ORDER, littleEndian, NON_CANONICAL_KEYS, WEAK_KEYS } from './support/keys';
+import { NETWORK, testKey } from './support/market';
+import { deployProbe, Probe } from './support/probe';
+
+const LAYOUTS = { Voucher, Job, Accept, Result, Decline, Fail };
+const AMOUNTS = new Set(['cumulative', 'ceiling', 'price']);
+
+interface PayloadVector {
+    payload: keyof typeof LAYOUTS;
+    fields: Record<string, number | string>;
+    bytes: string;
+    hash: string;
+}
+
+function vectorFile<T>(name: string): T[] {
+    return JSON.parse(readFileSync(join(__dirname, 'vectors', `${name}.json`), 'utf8')) as T[];
+}
+
+const hex = (text: string) => Buffer.from(text, 'hex');
+const number = (bytes: Buffer) => BigInt(`0x${bytes.toString('hex')}`);
+const cellFrom = (boc: string) => Cell.fromBoc(hex(boc))[0];
+
+/** The fields of a vector as the codec takes them. */
+function fieldsOf({ fields }: PayloadVector): never {
+    const entries = Object.entries(fields).map(([name, value]) => {
+        if (AMOUNTS.has(name)) return [name, BigInt(value)];
+        return [name, typeof value === 'string' ? hex(value) : value];
+    });
+    return Object.fromEntries(entries) as never;
+}
+
+describe('signed payloads', () => {
+    let probe: SandboxContract<Probe>;
+
+    beforeAll(async () => {
+        probe = await deployProbe(await createBlockchain());
+    });
+
+    it('have committed vectors that are exactly what the generator makes', () => {
+        for (const [name, content] of Object.entries(vectors())) {
+            expect({ name, content: vectorFile(name) }).toEqual({ name, content });
+        }
+    });
+
+    describe.each(
+        vectorFile<PayloadVector>('payloads').map((vector, i) => ({ name: `${i} ${vector.payload}`, vector })),
+    )('vector $name', ({ vector }) => {
+        const layout = LAYOUTS[vector.payload];
+        const bytes = hex(vector.bytes);
+
+        it('is what its fields encode to, and decodes to its fields', () => {
+            expect(layout.encode(fieldsOf(vector)).toString('hex')).toBe(vector.bytes);
+            expect(layout.encode(layout.decode(bytes) as never).toString('hex')).toBe(vector.bytes);
+        });
+
+        it('has the hash that is signed, in TypeScript and on chain', async () => {
+            expect(layout.hash(fieldsOf(vector)).toString('hex')).toBe(vector.hash);
+            expect(cellOf(bytes).hash().toString('hex')).toBe(vector.hash);
+            expect(await probe.getBuilt(cellOf(bytes))).toBe(number(hex(vector.hash)));
+        });
+
+        it('is refused when it is a byte short, a byte long, or of another kind', () => {
+            const other = Buffer.from(bytes);
+            other[3] ^= 0xf0;
+            expect(() => layout.decode(bytes.subarray(0, -1))).toThrow('bytes');
+            expect(() => layout.decode(Buffer.concat([bytes, Buffer.alloc(1)]))).toThrow('bytes');
+            expect(() => layout.decode(Buffer.alloc(0))).toThrow('bytes');
+            expect(() => layout.decode(other)).toThrow('tag');
+        });
+    });
+
+    it('fit one cell of at most 1,023 bits', () => {
+        for (const { bytes } of vectorFile<PayloadVector>('payloads')) {
+            expect(bytes.length * 4).toBeLessThanOrEqual(1023);
+        }
+    });
+
+    it('refuse numbers that do not fit their field, and bytes of another length', () => {
+        const usual = { network: NETWORK, channel: Buffer.alloc(32), cumulative: 1n, count: 1 };
+        const wrong = [
+            { ...usual, cumulative: -1n },
+            { ...usual, cumulative: 2n ** 64n },
+            { ...usual, count: -1 },
+            { ...usual, count: 2 ** 32 },
+            { ...usual, count: 1.5 },
+            { ...usual, network: 2 ** 31 },
+            { ...usual, channel: Buffer.alloc(31) },
+            { ...usual, channel: Buffer.alloc(33) },
+        ];
+        for (const values of wrong) {
+            expect({ values, thrown: thrownBy(() => Voucher.encode(values)) }).toMatchObject({ thrown: 'RangeError' });
+        }
+    });
+
+    const thrownBy = (action: () => unknown) => {
+        try {
+            action();
+            return undefined;
+        } catch (error) {
+            return (error as Error).name;
+        }
+    };
+
+    it('have the voucher hash that a channel computes for its own address and network', async () => {
+        for (const [cumulative, count] of [
+            [0n, 0],
+            [1n, 1],
+            [2n ** 64n - 1n, 2 ** 32 - 1],
+        ] as const) {
+            const hash = Voucher.hash(voucherFor(NETWORK, probe.address, cumulative, count));
+            expect(await probe.getVoucher(cumulative, BigInt(count))).toBe(number(hash));
+        }
+        expect(await probe.getNetwork()).toBe(BigInt(NETWORK));
+    });
+});
+
+describe('terms', () => {
+    const files = vectorFile<{
+        terms: object;
+        cell: string;
+        hash: string;
+        network: number;
+        channel: string;
+        job: string;
+    }>('terms');
+
+    it('are read back from their cell, and hash to the job that receipts carry', () => {
+        for (const { cell, hash, network, channel, job } of files) {
+            const terms = loadTerms(cellFrom(cell));
+            expect(termsCell(terms).hash().toString('hex')).toBe(hash);
+            expect(jobHash(network, hex(channel), terms).toString('hex')).toBe(job);
+        }
+    });
+
+    it('are refused when any of their three cells is longer, shorter or has more references', () => {
+        const cell = cellFrom(files[0].cell);
+        const [keys, prices] = [cell.refs[0], cell.refs[0].refs[0]];
+        const longer = (each: Cell) => beginCell().storeSlice(each.beginParse()).storeBit(0).endCell();
+        const shorter = (each: Cell, refs: Cell[]) =>
+            refs
+                .reduce(
+                    (builder, ref) => builder.storeRef(ref),
+                    beginCell().storeBits(each.bits.substring(0, each.bits.length - 1)),
+                )
+                .endCell();
+        const around = (inner: Cell) =>
+            beginCell().storeBits(cell.bits).storeRef(beginCell().storeBits(keys.bits).storeRef(inner)).endCell();
+
+        for (const wrong of [
+            longer(cell),
+            shorter(cell, [keys]),
+            around(longer(prices)),
+            around(shorter(prices, [])),
+            around(beginCell().storeSlice(prices.beginParse()).storeRef(Cell.EMPTY).endCell()),
+        ]) {
+            expect(() => loadTerms(wrong)).toThrow();
+        }
+    });
+
+    it('change the job with the network and the channel', () => {
+        const { cell, channel, job } = files[0];
+        const terms = loadTerms(cellFrom(cell));
+
+        expect(jobHash(-3, hex(channel), terms).toString('hex')).not.toBe(job);
+        expect(jobHash(-239, Buffer.alloc(32), terms).toString('hex')).not.toBe(job);
+    });
+});
+
+describe('orders', () => {
+    it('have the hash that is signed, in TypeScript and on chain, and a body that verifies', async () => {
+        const probe = await deployProbe(await createBlockchain());
+        for (const { cell, hash, key, body } of vectorFile<Record<'cell' | 'hash' | 'key' | 'body', string>>(
+            'orders',
+        )) {
+            const signed = cellFrom(body);
+            const signature = signed.beginParse().loadBuffer(64);
+
+            expect(cellFrom(cell).hash().toString('hex')).toBe(hash);
+            expect(signed.refs[0].hash().toString('hex')).toBe(hash);
+            expect(await probe.getHashOf(cellFrom(cell))).toBe(number(hex(hash)));
+            expect(new Verifier(hex(key)).verify(hex(hash), signature)).toBe(true);
+        }
+    });
+
+    it('refuse numbers that do not fit their field', () => {
+        const head = { network: NETWORK, escrow: new Address(0, Buffer.alloc(32, 1)), seqno: 0, validUntil: 0 };
+        const job = { deposit: 1n, end: 1, notice: 1, voucherKey: Buffer.alloc(32), payout: Buffer.alloc(32) };
+
+        expect(() => openJobsCell({ ...head, jobs: [{ ...job, deposit: 2n ** 64n }] })).toThrow();
+        expect(() => openJobsCell({ ...head, jobs: [{ ...job, end: 2 ** 32 }] })).toThrow();
+        expect(() => openJobsCell({ ...head, jobs: [{ ...job, payout: Buffer.alloc(31) }] })).toThrow();
+        expect(() => openJobsCell({ ...head, jobs: Array<typeof job>(5).fill(job) })).toThrow();
+        expect(() => jobOrderCell({ ...head, job: { ...job, job: 2 ** 40 }, action: 'leave' })).toThrow();
+        expect(signedOrder(openJobsCell({ ...head, jobs: [job] }), testKey(1)).bits.length).toBe(512);
+    });
+});
+
+describe('answer root', () => {
+    const files = vectorFile<{ size: number; root: string; request: string; content: string }>('answers');
+
+    it.each(files)('of $size bytes is the committed one', ({ size, root, request, content }) => {
+        expect(answerRoot(answerOf(size)).toString('hex')).toBe(root);
+        expect(contentHash(hex(request), hex(root)).toString('hex')).toBe(content);
+    });
+
+    it('covers every byte and the length', () => {
+        const bytes = answerOf(PIECE_BYTES + 1);
+        const root = answerRoot(bytes).toString('hex');
+        for (const at of [0, 126, 127, PIECE_BYTES - 1, PIECE_BYTES]) {
+            const altered = Buffer.from(bytes);
+            altered[at] ^= 1;
+            expect(answerRoot(altered).toString('hex')).not.toBe(root);
+        }
+        expect(answerRoot(bytes.subarray(0, -1)).toString('hex')).not.toBe(root);
+        expect(answerRoot(Buffer.concat([bytes, Buffer.alloc(1)])).toString('hex')).not.toBe(root);
+    });
+
+    it('is rebuilt on chain from the hashes of its pieces', async () => {
+        const probe = await deployProbe(await createBlockchain());
+        const onChain = async (...parts: Buffer[]) => {
+            const hash = await probe.getHashOf(cellOf(Buffer.concat(parts)));
+            return hex(hash.toString(16).padStart(64, '0'));
+        };
+        const bytes = answerOf(2 * PIECE_BYTES + 5);
+        const leaves: Buffer[] = [];
+        for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+            const hash = await probe.getHashOf(pieceCell(bytes.subarray(at, at + PIECE_BYTES)));
+            leaves.push(hex(hash.toString(16).padStart(64, '0')));
+        }
+        const length = Buffer.alloc(4);
+        length.writeUInt32BE(bytes.length);
+
+        const pair = await onChain(hex('c0c0fe01'), leaves[0], leaves[1]);
+        const top = await onChain(hex('c0c0fe01'), pair, leaves[2]);
+        const root = await onChain(hex('c0c0fe02'), length, top);
+
+        expect(root.toString('hex')).toBe(answerRoot(bytes).toString('hex'));
+    });
+
+    it('does not take the two halves of an inner node for a piece of 64 bytes', () => {
+        const bytes = answerOf(PIECE_BYTES * 2);
+        const halves = [bytes.subarray(0, PIECE_BYTES), bytes.subarray(PIECE_BYTES)].map((each) =>
+            pieceCell(each).hash(),
+        );
+
+        expect(answerRoot(Buffer.concat(halves)).equals(answerRoot(bytes))).toBe(false);
+        expect(cellHash(Buffer.concat(halves)).equals(answerRoot(bytes))).toBe(false);
+    });
+});
+
+describe('price', () => {
+    type PerKind<T> = Record<'prompt' | 'cached' | 'completion' | 'reasoning', T>;
+
+    it('is the committed one in TypeScript and on chain, rounded up once', async () => {
+        const probe = await deployProbe(await createBlockchain());
+        const files = vectorFile<{ counts: PerKind<number>; rates: PerKind<string>; price: string }>('price');
+        for (const { counts, rates, price } of files) {
+            const { prompt, cached, completion, reasoning } = rates;
+            const at = {
+                prompt: BigInt(prompt),
+                cached: BigInt(cached),
+                completion: BigInt(completion),
+                reasoning: BigInt(reasoning),
+            };
+            expect(priceOf(counts, at)).toBe(BigInt(price));
+            const onChain = await probe.getPrice(
+                BigInt(counts.prompt),
+                BigInt(counts.cached),
+                BigInt(counts.completion),
+                BigInt(counts.reasoning),
+                at.prompt,
+                at.cached,
+                at.completion,
+                at.reasoning,
+            );
+            expect(onChain).toBe(BigInt(price));
+        }
+    });
+});
+
+describe('keys and signatures', () => {
+    let probe: SandboxContract<Probe>;
+    const message = cellHash(Buffer.from('a message'));
+    const honest = testKey(5);
+    const scalar = scalarOf(Buffer.alloc(32, 5));
+
+    beforeAll(async () => {
+        probe = await deployProbe(await createBlockchain());
+    });
+
+    const onChain = async (key: Buffer, hash: Buffer, signature: Buffer) =>
+        probe.getVerifies(number(hash), beginCell().storeBuffer(signature).asSlice(), number(key));
+
+    /** Asserts that chain and Verifier answer the same, and returns the answer. */
+    const agreed = async (key: Buffer, hash: Buffer, signature: Buffer): Promise<boolean> => {
+        const chain = await onChain(key, hash, signature);
+        expect(new Verifier(key).verify(hash, signature)).toBe(chain);
+        return chain;
+    };
+
+    /** R and S of a signature, S + L: the same point equation, another string of bytes. */
+    const malleable = (signature: Buffer) =>
+        Buffer.concat([
+            signature.subarray(0, 32),
+            littleEndian(fromLittleEndian(signature.subarray(32)) + GROUP_ORDER),
+        ]);
+
+    it('agree on good signatures', async () => {
+        for (let i = 0; i < 8; i++) {
+            const hash = cellHash(Buffer.of(i));
+            expect(await agreed(honest.publicKey, hash, honest.sign(hash))).toBe(true);
+        }
+    });
+
+    it('agree that an altered message, R, S or key is bad', async () => {
+        const signature = honest.sign(message);
+        for (const at of [0, 15, 31, 32, 47, 63]) {
+            const altered = Buffer.from(signature);
+            altered[at] ^= 4;
+            expect(await agreed(honest.publicKey, message, altered)).toBe(false);
+        }
+        expect(await agreed(honest.publicKey, cellHash(Buffer.of(9)), signature)).toBe(false);
+        expect(await agreed(testKey(6).publicKey, message, signature)).toBe(false);
+        expect(await agreed(honest.publicKey, message, Buffer.alloc(64))).toBe(false);
+    });
+
+    it('refuse S + L, which @ton/crypto accepts: the reason why it is not used', async () => {
+        const signature = malleable(honest.sign(message));
+
+        expect(signVerify(message, signature, honest.publicKey)).toBe(true);
+        expect(await agreed(honest.publicKey, message, signature)).toBe(false);
+    });
+
+    it('agree on every signature of a key with a torsion part, good or bad', async () => {
+        const key = compress(add(multiply(BASE, scalar), ORDER_8_POINT));
+        expect(isWeakKey(key)).toBe(false);
+        const answers: boolean[] = [];
+        for (let nonce = 1n; nonce <= 24n; nonce++) {
+            const r = compress(multiply(BASE, nonce));
+            answers.push(await agreed(key, message, signWith(scalar, nonce, { r, key, message })));
+        }
+
+        // One challenge in eight is a multiple of 8, and only then does the torsion part vanish.
+        expect(answers).toContain(true);
+        expect(answers.filter((good) => good).length).toBeLessThan(12);
+    });
+
+    it('agree on an R with a torsion part, of small order, or not canonical', async () => {
+        const key = honest.publicKey;
+        const torsion = compress(add(multiply(BASE, 7n), ORDER_8_POINT));
+        expect(await agreed(key, message, signWith(scalar, 7n, { r: torsion, key, message }))).toBe(false);
+        expect(
+            await agreed(key, message, signWith(scalar, 7n, { r: compress(multiply(BASE, 7n)), key, message })),
+        ).toBe(true);
+        // R = identity is the encoding that the check computes, so it is good; its other encodings are not.
+        expect(await agreed(key, message, signWith(scalar, 0n, { r: compress(IDENTITY), key, message }))).toBe(true);
+        for (const r of [...WEAK_KEYS, ...NON_CANONICAL_KEYS].filter((each) => !each.equals(compress(IDENTITY)))) {
+            expect(await agreed(key, message, signWith(scalar, 0n, { r, key, message }))).toBe(false);
+        }
+    });
+
+    it('agree on keys that are no point of the curve', async () => {
+        for (const start of [2, 7, 8]) {
+            const key = Buffer.alloc(32, start);
+            expect(await agreed(key, message, honest.sign(message))).toBe(false);
+        }
+    });
+
+    it('would let anyone sign with the neutral point on chain: the reason why weak keys are refused', async () => {
+        const neutral = compress(IDENTITY);
+        const signature = Buffer.concat([compress(BASE), littleEndian(1n)]);
+
+        expect(await onChain(neutral, message, signature)).toBe(true);
+        expect(await onChain(neutral, cellHash(Buffer.of(1)), signature)).toBe(true);
+        expect(() => new Verifier(neutral)).toThrow('small order');
+    });
+
+    it('are weak on chain exactly when they are weak in TypeScript', async () => {
+        const strong = [testKey(1).publicKey, honest.publicKey, littleEndian(256n), littleEndian(2n ** 255n - 257n)];
+        const near = [...WEAK_KEYS].slice(10).map((key) => {
+            const other = Buffer.from(key);
+            other[5] ^= 1;
+            return other;
+        });
+        for (const key of [...WEAK_KEYS, ...NON_CANONICAL_KEYS]) {
+            expect(isWeakKey(key)).toBe(true);
+            expect(await probe.getWeak(number(key))).toBe(true);
+            expect(() => new Verifier(key)).toThrow();
+        }
+        for (const key of [...strong, ...near]) {
+            expect(isWeakKey(key)).toBe(false);
+            expect(await probe.getWeak(number(key))).toBe(false);
+        }
+    });
+
+    it('are refused by the Verifier when they have another length, as are signatures', () => {
+        const verifier = new Verifier(honest.publicKey);
+        const signature = honest.sign(message);
+
+        expect(() => new Verifier(honest.publicKey.subarray(1))).toThrow('32 bytes');
+        expect(verifier.verify(message, signature.subarray(0, 63))).toBe(false);
+        expect(verifier.verify(message, Buffer.concat([signature, Buffer.alloc(1)]))).toBe(false);
+    });
+});
