@@ -15,7 +15,16 @@ export interface EscrowSettings {
 }
 
 function initialData(owner: Address): Slice {
-    const zeros = { seqno: 0n, day: 0n, spent: 0n, spendKey: 0n, jobLimit: 0n, dayLimit: 0n, codeCells: 0n, codeBits: 0n };
+    const zeros = {
+        seqno: 0n,
+        day: 0n,
+        spent: 0n,
+        spendKey: 0n,
+        jobLimit: 0n,
+        dayLimit: 0n,
+        codeCells: 0n,
+        codeBits: 0n,
+    };
     const data = storeEscrowData({ $$type: 'EscrowData', owner, ...zeros, channelCode: null });
     return beginCell().store(data).asSlice();
 }
@@ -32,7 +41,11 @@ export class Escrow extends Generated {
     }
 
     /** Deposits the whole value. From anyone; deploys the account when it is not there. */
-    async sendDeposit(provider: ContractProvider, via: Sender, { value, queryId = 0n }: { value: bigint; queryId?: bigint }) {
+    async sendDeposit(
+        provider: ContractProvider,
+        via: Sender,
+        { value, queryId = 0n }: { value: bigint; queryId?: bigint },
+    ) {
         await this.send(provider, via, { value }, { $$type: 'Deposit', queryId });
     }
 
@@ -44,7 +57,12 @@ export class Escrow extends Generated {
     async sendSetUp(
         provider: ContractProvider,
         via: Sender,
-        { value, deposit, queryId = 0n, ...settings }: EscrowSettings & { value: bigint; deposit: bigint; queryId?: bigint },
+        {
+            value,
+            deposit,
+            queryId = 0n,
+            ...settings
+        }: EscrowSettings & { value: bigint; deposit: bigint; queryId?: bigint },
     ) {
         const spendKey = BigInt(`0x${settings.spendKey.toString('hex')}`);
         await this.send(provider, via, { value }, { $$type: 'SetUp', queryId, deposit, ...settings, spendKey });
@@ -119,7 +137,10 @@ export class Escrow extends Generated {
      */
     async sendJobOrder(
         provider: ContractProvider,
-        { key, ...order }: Omit<OrderHead, 'escrow'> & { key: SigningKey; job: JobParameters; action: 'leave' | 'refund' },
+        {
+            key,
+            ...order
+        }: Omit<OrderHead, 'escrow'> & { key: SigningKey; job: JobParameters; action: 'leave' | 'refund' },
     ) {
         await provider.external(signedOrder(jobOrderCell({ ...order, escrow: this.address }), key));
     }

@@ -2,7 +2,14 @@
  * Ed25519 keys as the chain sees them. Signatures are checked with node:crypto, which agrees with the TVM: other
  * libraries accept signatures (S + L, cofactored) that a contract refuses, so a worker could serve for worthless vouchers.
  */
-import { createPrivateKey, createPublicKey, KeyObject, randomBytes, sign as nodeSign, verify as nodeVerify } from 'node:crypto';
+import {
+    createPrivateKey,
+    createPublicKey,
+    KeyObject,
+    randomBytes,
+    sign as nodeSign,
+    verify as nodeVerify,
+} from 'node:crypto';
 
 const PKCS8_SEED_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex'); // RFC 8410, section 7
 const SPKI_KEY_PREFIX = Buffer.from('302a300506032b6570032100', 'hex'); // RFC 8410, section 4
@@ -19,7 +26,11 @@ export function signingKey(seed: Buffer): SigningKey {
     if (seed.length !== 32) {
         throw new Error(`An Ed25519 seed has 32 bytes, this one has ${seed.length}`);
     }
-    const privateKey = createPrivateKey({ key: Buffer.concat([PKCS8_SEED_PREFIX, seed]), format: 'der', type: 'pkcs8' });
+    const privateKey = createPrivateKey({
+        key: Buffer.concat([PKCS8_SEED_PREFIX, seed]),
+        format: 'der',
+        type: 'pkcs8',
+    });
     const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32);
     return { publicKey, sign: (hash) => nodeSign(null, hash, privateKey) };
 }
@@ -56,7 +67,7 @@ const ORDER_8 = [
  */
 export function isWeakKey(publicKey: Buffer): boolean {
     const y = Buffer.from(publicKey);
-    y[31]! &= 0x7f;
+    y[31] &= 0x7f;
     const middle = y.subarray(1);
     const allZero = middle.every((byte) => byte === 0);
     const allOne = middle[30] === 0x7f && middle.subarray(0, 30).every((byte) => byte === 0xff);
