@@ -1,13 +1,19 @@
 import type { Config } from 'jest';
 
-// Types are checked by `npm run check` (tsc), not here: isolatedModules in tsconfig.json makes ts-jest only transpile.
+// Types are checked by `npm run check` (tsc), not here: swc only transpiles, many times faster than tsc.
+const swc = (syntax: 'typescript' | 'ecmascript') =>
+    [
+        '@swc/jest',
+        { jsc: { parser: { syntax }, target: 'es2022' }, module: { type: 'commonjs' }, sourceMaps: 'inline' },
+    ] as [string, Record<string, unknown>];
+
 const config: Config = {
     testEnvironment: 'node',
     testMatch: ['<rootDir>/tests/**/*.spec.ts'],
     transform: {
-        '^.+\\.ts$': 'ts-jest',
+        '^.+\\.ts$': swc('typescript'),
         // Pure ES modules among the dependencies: Node 20 can require() them, jest cannot.
-        '/node_modules/cookie/.+\\.js$': ['ts-jest', { tsconfig: { allowJs: true, isolatedModules: true } }],
+        '/node_modules/cookie/.+\\.js$': swc('ecmascript'),
     },
     transformIgnorePatterns: ['/node_modules/(?!cookie/)'],
     modulePathIgnorePatterns: ['<rootDir>/temp/'],

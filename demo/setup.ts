@@ -32,7 +32,7 @@ export async function workerKeys(folder: string): Promise<WorkerKeys> {
     const keyFile = join(folder, 'worker.key.json');
     await runCocoon(['worker', 'keygen', '--out', keyFile]);
     const seeds = JSON.parse(readFileSync(keyFile, 'utf8')) as Record<string, string>;
-    const seed = (name: string) => Buffer.from(seeds[name]!, 'hex');
+    const seed = (name: string) => Buffer.from(seeds[name], 'hex');
     const { publicKey } = await encryptionKey(seed('encryptionKey'));
     return {
         keyFile,

@@ -55,7 +55,7 @@ export class Stage {
     }
 
     /** A funded wallet. */
-    async wallet(name: string, seed = randomBytes(32), funds = FUNDS): Promise<HotWallet> {
+    async wallet(name: string, seed: Buffer = randomBytes(32), funds = FUNDS): Promise<HotWallet> {
         const wallet = new HotWallet(this.chain, seed, POLL_MS);
         this.named(wallet.address, name);
         await this.network.faucet(wallet.address, funds);

@@ -20,7 +20,7 @@ export function createServer(ledger: Ledger): FastifyInstance {
     const app = fastify({ forceCloseConnections: true });
 
     app.setReplySerializer((payload) =>
-        JSON.stringify(payload, (_, value) => (typeof value === 'bigint' ? value.toString() : value)),
+        JSON.stringify(payload, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)),
     );
     app.setErrorHandler<FastifyError>((error, _, reply) => {
         reply.code(error.statusCode ?? 500).send(failure(error.statusCode ?? 500, error.message));

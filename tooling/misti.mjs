@@ -14,6 +14,9 @@ import { tools } from './tools.mjs';
 
 /** Detector: why it does not run. */
 const disabled = {
+    InheritedStateMutation:
+        'our traits cut one contract into parts of a screen each and belong to it alone; the fields are its own',
+    TransitiveImport: 'a file imports what it names, whether or not another of its imports brings it along',
     AsmIsUsed: 'only says that asm is there; every asm function has a comment that says why and a test of its own',
 };
 

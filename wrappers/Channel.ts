@@ -119,6 +119,11 @@ export class Channel extends Generated {
      * @throws on chain: ErrTooEarly, ErrLowValue
      */
     async sendRefund(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
-        await provider.internal(via, { value, body: beginCell().store(storeRefund({ $$type: 'Refund' })).endCell() });
+        await provider.internal(via, {
+            value,
+            body: beginCell()
+                .store(storeRefund({ $$type: 'Refund' }))
+                .endCell(),
+        });
     }
 }

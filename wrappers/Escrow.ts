@@ -50,7 +50,11 @@ export class Escrow extends Generated {
     }
 
     /** Deposits the whole value. From anyone; deploys the account when it is not there. */
-    async sendDeposit(provider: ContractProvider, via: Sender, { value, queryId = 0n }: { value: bigint; queryId?: bigint }) {
+    async sendDeposit(
+        provider: ContractProvider,
+        via: Sender,
+        { value, queryId = 0n }: { value: bigint; queryId?: bigint },
+    ) {
         await provider.internal(via, { value, body: bodyOf(storeDeposit({ $$type: 'Deposit', queryId })) });
     }
 
@@ -62,7 +66,12 @@ export class Escrow extends Generated {
     async sendSetUp(
         provider: ContractProvider,
         via: Sender,
-        { value, deposit, queryId = 0n, ...settings }: EscrowSettings & { value: bigint; deposit: bigint; queryId?: bigint },
+        {
+            value,
+            deposit,
+            queryId = 0n,
+            ...settings
+        }: EscrowSettings & { value: bigint; deposit: bigint; queryId?: bigint },
     ) {
         const spendKey = BigInt(`0x${settings.spendKey.toString('hex')}`);
         const body = bodyOf(storeSetUp({ $$type: 'SetUp', queryId, deposit, ...settings, spendKey }));
@@ -135,7 +144,10 @@ export class Escrow extends Generated {
      */
     async sendJobOrder(
         provider: ContractProvider,
-        { key, ...order }: Omit<OrderHead, 'escrow'> & { key: SigningKey; job: JobParameters; action: 'leave' | 'refund' },
+        {
+            key,
+            ...order
+        }: Omit<OrderHead, 'escrow'> & { key: SigningKey; job: JobParameters; action: 'leave' | 'refund' },
     ) {
         await provider.external(signedOrder(jobOrderCell({ ...order, escrow: this.address }), key));
     }

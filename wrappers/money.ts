@@ -20,5 +20,5 @@ export function parseTon(text: string): bigint {
     if (match === null) {
         throw new Error(`"${text}" is not an amount in TON: write digits and at most nine decimals, such as 1.5`);
     }
-    return BigInt(match[1]!) * NANO + BigInt((match[2] ?? '').padEnd(DECIMALS, '0'));
+    return BigInt(match[1]) * NANO + BigInt((match[2] ?? '').padEnd(DECIMALS, '0'));
 }

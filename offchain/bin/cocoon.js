@@ -1,7 +1,4 @@
 #!/usr/bin/env node
 // Runs the command line from its TypeScript sources.
-require('ts-node').register({
-    transpileOnly: true,
-    project: require('node:path').join(__dirname, '../../tsconfig.json'),
-});
+require('ts-node').register({ project: require('node:path').join(__dirname, '../../tsconfig.json') });
 void require('../cli').main(process.argv);

@@ -24,7 +24,7 @@ export function gatewayCommand(): Command {
     gateway
         .command('up')
         .description('run the gateway until SIGTERM or SIGINT')
-        .requiredOption('--config <file>', 'JSON; see docs/operations.md')
+        .requiredOption('--config <file>', 'JSON; see docs/gateway.md')
         .option('--host <address>', 'where to listen, instead of the configuration')
         .option('--port <number>', 'where to listen, 0 for any free port', portOf)
         .option('--store <file>', 'the SQLite file, instead of the configuration')

@@ -110,5 +110,10 @@ function parse(plain: Buffer, final: boolean): Frame {
         number,
     ];
     const kind = plain.readUInt8(METER_BYTES);
-    return { meter: { prompt, cached, completion, reasoning }, kind, text: plain.toString('utf8', METER_BYTES + 1), final };
+    return {
+        meter: { prompt, cached, completion, reasoning },
+        kind,
+        text: plain.toString('utf8', METER_BYTES + 1),
+        final,
+    };
 }

@@ -7,7 +7,7 @@
  * receipt, covers a commitment to the query's secret, which the node checks before it accepts.
  */
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, timingSafeEqual, webcrypto } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { WIRE_VERSION } from './rules';
 
 const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
@@ -20,7 +20,7 @@ export const SALT_BYTES = 16;
 /** A node's X25519 key pair for sessions; `publicKey` has 32 bytes. */
 export interface EncryptionKey {
     readonly publicKey: Buffer;
-    readonly pair: webcrypto.CryptoKeyPair;
+    readonly pair: CryptoKeyPair;
 }
 
 /** The encryption key of a 32-byte seed; the same seed gives the same key. */
@@ -59,7 +59,11 @@ export async function openSession(nodeKey: Buffer, job: Buffer): Promise<Session
 
 /** The node's side of the session that `enc` began. Throws when `enc` is no key. */
 export async function acceptSession(key: EncryptionKey, enc: Buffer, job: Buffer): Promise<Session> {
-    const context = await suite.createRecipientContext({ recipientKey: key.pair, enc: bytes(enc), info: sessionInfo(job) });
+    const context = await suite.createRecipientContext({
+        recipientKey: key.pair,
+        enc: bytes(enc),
+        info: sessionInfo(job),
+    });
     return sessionOf(enc, context);
 }
 
@@ -97,7 +101,7 @@ export function requestHash(request: { commitment: Buffer; session: Buffer; salt
 
 interface AeadKey {
     key: Buffer; // 32 bytes
-    iv: Buffer; // 12 bytes, exclusive-ored with the frame's index
+    iv: Buffer; // 12 bytes, combined by XOR with the frame's index
 }
 
 function aeadKey(secret: Buffer, salt: Buffer, direction: 'request' | 'answer', number: number): AeadKey {

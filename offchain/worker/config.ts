@@ -59,7 +59,7 @@ const backend = z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('openai'), url: z.url(), apiKey: z.string().optional() }),
 ]);
 
-/** The config file of a worker; see docs/operations. */
+/** The config file of a worker; see docs/worker.md. */
 export const workerConfig = z
     .object({
         network: z.number().int(), // -239 mainnet, -3 testnet

@@ -1,7 +1,7 @@
 import { beginCell, toNano } from '@ton/core';
 import { errors, gas, jobOrderCell, JobParameters, OrderHead, signedOrder, SigningKey } from '../../wrappers';
 import { expectConserved, gasOf, transactionsOn } from '../support/chain';
-import { DAY, expectNotAccepted, Market, OpenJob, otherKey, spendKey, useMarket } from '../support/market';
+import { DAY, expectNotAccepted, OpenJob, otherKey, spendKey, useMarket } from '../support/market';
 
 type Action = 'leave' | 'refund';
 

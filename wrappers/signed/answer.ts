@@ -41,7 +41,7 @@ function merkle(leaves: Buffer[]): Buffer {
         const next: Buffer[] = [];
         for (let i = 0; i < level.length; i += 2) {
             const right = level[i + 1];
-            next.push(right === undefined ? level[i]! : cellHash(Buffer.concat([BRANCH, level[i]!, right])));
+            next.push(right === undefined ? level[i] : cellHash(Buffer.concat([BRANCH, level[i], right])));
         }
         level = next;
     }

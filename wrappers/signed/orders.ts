@@ -53,13 +53,13 @@ export function jobsCell(jobs: NewJob[]): Cell {
 /** The order that opens one to four jobs; `total` is the sum of their deposits unless given. */
 export function openJobsCell(order: OrderHead & { jobs: NewJob[]; total?: bigint }): Cell {
     const total = order.total ?? order.jobs.reduce((sum, job) => sum + job.deposit, 0n);
-    const builder = head(tags.TagOpenJobs!, order).storeUint(total, 64);
+    const builder = head(tags.TagOpenJobs, order).storeUint(total, 64);
     return order.jobs.reduce((cell, job) => cell.storeRef(newJobCell(job)), builder).endCell();
 }
 
 /** The order that asks a running job to leave, or sends the rest of an ended one home. 126 bytes. */
 export function jobOrderCell(order: OrderHead & { job: JobParameters; action: keyof typeof jobActions }): Cell {
-    return head(tags.TagJobOrder!, order)
+    return head(tags.TagJobOrder, order)
         .storeUint(order.job.job, 40)
         .storeUint(order.job.end, 32)
         .storeUint(order.job.notice, 32)

@@ -81,6 +81,7 @@ export interface Script {
     twoResults?: boolean;
     spoilFrame?: number; // its bytes are changed
     storedPrefix?: number; // after a cut, only so many frames were stored
+    contradict?: boolean; // after a cut, another answer is stored
     lost?: boolean; // after a cut, the worker knows nothing of it
     wait?: (frame: number) => Promise<unknown>; // before each frame
 }
@@ -417,6 +418,18 @@ export class FakeWorker {
         }
         if (cut) {
             raw.destroy();
+        }
+        if (script.contradict === true) {
+            const fresh = randomBytes(16);
+            const frame = new FrameWriter(secret, number, fresh).write({
+                meter: counts,
+                kind: FrameKind.Content,
+                text: 'no',
+                final: false,
+            });
+            answer = Buffer.concat([fresh, frame]);
+            query.records.splice(1, Infinity, encodeRecord(RecordType.Answer, answer));
+            counts = { ...counts, completion: 1 };
         }
         if (script.storedPrefix !== undefined) {
             counts = { ...counts, completion: script.storedPrefix * per };

@@ -1,0 +1,341 @@
+import { issueTestCa } from '../../../offchain/attest';
+import { Channel, Finish, Reason } from '../../../wrappers';
+import { ChainError } from '../../../offchain/chain';
+import { DAY, HOUR, JOB_LIMIT, testKey, useMarket } from '../../support/market';
+import { ask, Bench, BenchOptions, startBench, until } from './support';
+import { FakeWorker, MODEL } from './support/worker';
+
+describe('Jobs', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    const start = async (options: BenchOptions = {}) => (bench = await startBench(market(), options));
+    const jobs = () => bench.gateway.jobs.all;
+    const job = () => jobs()[0];
+    const settings = (change: object) => ({
+        job: { deposit: '1000000000', step: '40000', notice: HOUR, lifetime: DAY, parallel: 4, ...change },
+    });
+    const seqno = () => market().seqno();
+    /** The worker's last claim, as its payout sends it. */
+    const claimLast = async (worker: FakeWorker) => {
+        const { vouchers, channel } = worker.only;
+        const contract = market().blockchain.openContract(Channel.fromAddress(channel));
+        const voucher = vouchers.at(-1);
+        await contract.sendClaim(market().payout.getSender(), {
+            value: 100_000_000n,
+            last: true,
+            ...(voucher ? { voucher } : {}),
+        });
+    };
+
+    afterEach(() => bench.close());
+
+    describe('opening', () => {
+        it('opens one job for many questions at once, and each job with its own voucher key', async () => {
+            await start();
+            const answers = await Promise.all(Array.from({ length: 4 }, () => bench.post(ask)));
+
+            expect(answers.every(({ status }) => status === 200)).toBe(true);
+            expect(jobs()).toHaveLength(1);
+            expect(await seqno()).toBe(1);
+            expect(job().terms.voucherKey.equals(testKey(1).publicKey)).toBe(false);
+        });
+
+        it('opens the next job ahead and settles the used one', async () => {
+            await start({ config: settings({ deposit: '20000000', openAhead: 0.9 }) });
+            bench.worker.scripts.push({ frames: Array<string>(30).fill('some text '), tokensPerFrame: 10 });
+            expect((await bench.post(ask)).status).toBe(200);
+            await until(async () => jobs().length === 2 && jobs()[1].session !== undefined);
+            await until(() => job().running === 0 && job().unfinished.length === 0);
+            bench.worker.onEnd = async (held) => {
+                if (held.jobNumber === 0) await claimLast(bench.worker);
+            };
+            await bench.gateway.settlement.sweep();
+            expect(job().phase).toBe('gone');
+            expect(jobs()[1].phase).toBe('open');
+        });
+
+        it('an order that the API lost is sent again, and opens one job', async () => {
+            await start();
+            let lost = 0;
+            bench.chain.beforeSend = () => {
+                if (lost++ === 0) throw new ChainError('the API is away');
+            };
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(await seqno()).toBe(1);
+        });
+
+        it('an order whose answer was lost opened its job all the same', async () => {
+            await start();
+            bench.chain.afterSend = () => {
+                throw new ChainError('the connection broke');
+            };
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(await seqno()).toBe(1);
+            expect(jobs()).toHaveLength(1);
+        });
+
+        it('takes the next seqno when another order was faster', async () => {
+            await start();
+            bench.chain.beforeSend = async () => {
+                bench.chain.beforeSend = () => undefined;
+                await market().openJob();
+            };
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(jobs().map(({ number, phase }) => [number, phase])).toEqual([
+                [0, 'failed'],
+                [4, 'open'],
+            ]);
+        });
+    });
+
+    describe('no money is 402, which SDKs do not repeat, with the remedy', () => {
+        const refusal = async () => {
+            const { status, body } = await bench.post(ask);
+            expect(status).toBe(402);
+            expect(body.error).toMatchObject({ type: 'insufficient_funds', code: 'insufficient_funds' });
+            expect(bench.chain.sent).toBe(0);
+            return body.error.message as string;
+        };
+
+        it('an escrow with too little says how much to deposit and where', async () => {
+            await start({ config: settings({ deposit: '15000000000' }) });
+            await market().escrow.sendWithdraw(market().owner.getSender(), {
+                value: 100_000_000n,
+                amount: 95_000_000_000n,
+            });
+            const message = await refusal();
+            expect(message).toMatch(/ErrLowBalance.*deposit at least \d+\.\d+ TON to /);
+            expect(message).toContain(market().escrow.address.toString());
+        });
+
+        it("a day's limit names itself", async () => {
+            await start();
+            await market().setUp({ dayLimit: 100_000_000n });
+            expect(await refusal()).toMatch(/ErrOverDayLimit.*raises the day's limit/);
+        });
+
+        it('a job above the limit names both ways out', async () => {
+            await start({ config: settings({ deposit: (JOB_LIMIT + 1n).toString() }) });
+            expect(await refusal()).toMatch(/ErrOverJobLimit.*lower job.deposit/);
+        });
+
+        it('another spend key is named', async () => {
+            await start();
+            await market().setUp({ spendKey: testKey(9).publicKey });
+            expect(await refusal()).toContain(testKey(1).publicKey.toString('hex'));
+        });
+
+        it('the chain refusing first says the same', async () => {
+            await start();
+            bench.chain.beforeSend = () => {
+                throw new ChainError('exitcode=1021', 1021);
+            };
+            expect(await refusal()).toContain('ErrLowBalance');
+        });
+    });
+
+    describe('which node', () => {
+        it('refuses a node that attests nothing unless --allow-open', async () => {
+            await start({ config: { attestation: {} } });
+            const { status, body } = await bench.post(ask);
+            expect(status).toBe(503);
+            expect(body.error.message).toContain('--allow-open');
+        });
+
+        it('takes a measured node', async () => {
+            const authority = testKey(60);
+            const measurement = Buffer.alloc(48, 5);
+            const policy = {
+                authority: authority.publicKey.toString('hex'),
+                measurements: [measurement.toString('hex')],
+            };
+            await start({ config: { attestation: policy } });
+            bench.worker.attestation = issueTestCa(authority, bench.worker.keys, {
+                measurement,
+                expiry: market().now + 99,
+            });
+            const { status, headers } = await bench.post(ask);
+            expect(status).toBe(200);
+            expect(headers['x-cocoon-tier']).toBe('testca');
+        });
+
+        it.each([
+            ['another network', { network: -3 }, 'network'],
+            [
+                'a longer notice',
+                {
+                    limits: {
+                        stepLeast: 1n,
+                        stepMost: 10n ** 18n,
+                        parallelMost: 9,
+                        largestAnswerMost: 9999,
+                        noticeLeast: 7200,
+                    },
+                },
+                'notice',
+            ],
+            ['no such model', { offers: [] }, 'does not offer'],
+            [
+                'a higher price',
+                {
+                    offers: [
+                        { model: MODEL, rates: { prompt: 1n, cached: 1n, completion: 10n ** 12n, reasoning: 1n } },
+                    ],
+                },
+                'maxPrice',
+            ],
+        ])('refuses a node with %s, and says so', async (_, change, words) => {
+            await start();
+            bench.worker.info = (info) => ({ ...info, ...change });
+            const { status, body, headers } = await bench.post(ask);
+            expect(status).toBe(503);
+            expect(body.error.message).toContain(words);
+            expect(headers['retry-after']).toBeDefined();
+            expect(bench.chain.sent).toBe(0);
+        });
+
+        it('refuses a node that the chain does not bear out', async () => {
+            await start({ deps: { record: { fault: async () => 'its keys are not those on chain' } } });
+            expect((await bench.post(ask)).body.error.message).toContain('not those on chain');
+        });
+    });
+
+    describe('a worker that goes down', () => {
+        it('before the first byte: another node answers, and nothing is billed twice', async () => {
+            await start({ workers: 2 });
+            await bench.post(ask);
+            const first = bench.workers.find(({ jobs: held }) => held.size > 0)!;
+            const second = bench.workers.find((one) => one !== first)!;
+            first.scripts.push({ cut: 'before accept' });
+            const { status, headers } = await bench.post(ask);
+
+            expect(status).toBe(200);
+            expect(headers['x-cocoon-job']).toBe('4');
+            await until(() => second.only.vouchers.at(-1)?.cumulative === 3020n);
+            await until(() => job().unfinished.length === 0);
+            expect(first.only.vouchers.at(-1)!.cumulative).toBe(3020n);
+        });
+
+        it('before the first byte, and there is no other: 503 with a time to come back', async () => {
+            await start();
+            await bench.post(ask);
+            await bench.worker.stop();
+            const { status, headers, body } = await bench.post(ask);
+
+            expect(status).toBe(503);
+            expect(headers['retry-after']).toBeDefined();
+            expect(body.error.message).not.toContain('Say hello');
+            await bench.worker.start();
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(jobs()).toHaveLength(1);
+        });
+
+        it('after the first byte: a stream ends with an error event, what arrived is paid once', async () => {
+            await start({ workers: 2 });
+            await bench.post(ask);
+            const used = bench.workers.find(({ jobs: held }) => held.size > 0)!;
+            const other = bench.workers.find((one) => one !== used)!;
+            used.scripts.push({ frames: ['one ', 'two ', 'three '], cut: 2 });
+            const { body } = await bench.post({ ...ask, stream: true });
+
+            expect(body).toContain('one ');
+            expect(body).toContain('"error"');
+            expect(body).not.toContain('[DONE]');
+            await until(
+                () => used.only.vouchers.at(-1)!.cumulative === used.only.cumulative && job().unfinished.length === 0,
+            );
+            expect(used.only.cumulative).toBe(3020n + 3020n);
+            expect(other.asked).toHaveLength(0);
+        });
+
+        it('after the first byte without a stream: 502, and SDKs are told not to repeat it', async () => {
+            await start();
+            await bench.post(ask);
+            bench.worker.scripts.push({ frames: ['one ', 'two ', 'three '], cut: 2 });
+            const { status, headers } = await bench.post(ask);
+            expect(status).toBe(502);
+            expect(headers['x-should-retry']).toBe('false');
+        });
+
+        it('an answer that the node cut is no whole answer', async () => {
+            await start();
+            bench.worker.scripts.push({ finish: Finish.CutByBackend });
+            expect((await bench.post(ask)).status).toBe(502);
+            await until(() => bench.worker.only.vouchers.at(-1)?.cumulative === 3020n);
+        });
+    });
+
+    describe('a node that says no', () => {
+        it.each([
+            [Reason.StepTooSmall, 400],
+            [Reason.TooLarge, 400],
+            [Reason.TooBusy, 503],
+            [Reason.BackendDown, 503],
+        ])('a decline for reason %s is answered with %s and costs nothing', async (reason, expected) => {
+            await start();
+            bench.worker.scripts.push({ decline: reason });
+            expect((await bench.post(ask)).status).toBe(expected);
+            expect(job().ledger.total).toBe(0n);
+        });
+
+        it('a fail before anything was delivered goes to another node', async () => {
+            await start({ workers: 2 });
+            bench.workers.forEach((worker) => worker.scripts.push({ failAtOnce: Reason.BackendDown }, {}));
+            bench.workers[1].scripts.length = 0;
+            bench.workers[0].info = (info) => ({
+                ...info,
+                offers: info.offers.map((offer) => ({ ...offer, rates: { ...offer.rates, prompt: 1n } })),
+            });
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(jobs()).toHaveLength(2);
+        });
+
+        it('an unknown session is begun again', async () => {
+            await start();
+            await bench.post(ask);
+            bench.worker.only.sessions.clear();
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(jobs()).toHaveLength(1);
+        });
+    });
+
+    describe('ending', () => {
+        it('settle: the worker is paid, the rest is home, the account is gone', async () => {
+            await start();
+            await bench.post(ask);
+            bench.worker.onEnd = () => claimLast(bench.worker);
+            const before = await market().balanceOf(market().escrow);
+            await bench.gateway.settlement.settle(job());
+
+            expect(job().phase).toBe('gone');
+            expect(await market().isGone({ address: job().channel })).toBe(true);
+            expect((await market().balanceOf(market().escrow)) - before).toBeGreaterThan(990_000_000n);
+        });
+
+        it('leave and refund work without the worker, refund only after the notice', async () => {
+            await start();
+            await bench.post(ask);
+            await bench.worker.stop();
+            await bench.gateway.settlement.leave(job());
+            await expect(bench.gateway.settlement.refund(job())).rejects.toMatchObject({
+                status: 409,
+                code: 'too_early',
+            });
+
+            market().blockchain.now = market().now + HOUR;
+            await bench.gateway.settlement.refund(job());
+            expect(job().phase).toBe('gone');
+            expect(await market().isGone({ address: job().channel })).toBe(true);
+        });
+
+        it('a job that was left is refunded by itself when its time has come', async () => {
+            await start();
+            await bench.post(ask);
+            await bench.gateway.settlement.leave(job());
+            market().blockchain.now = market().now + HOUR;
+            await bench.gateway.settlement.sweep();
+            expect(job().phase).toBe('gone');
+        });
+    });
+});

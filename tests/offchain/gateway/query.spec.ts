@@ -1,0 +1,307 @@
+import { Finish, Reason, TokenCounts, Verifier, Voucher, voucherFor } from '../../../wrappers';
+import { GatewayStore, openGatewayStore, StoredQuery } from '../../../offchain/store/gateway';
+import { NETWORK, testKey, useMarket } from '../../support/market';
+import { ask, Bench, startBench, until } from './support';
+import { Script } from './support/worker';
+
+/** Frames that cost a quarter of a step (40,000 nanoTON) and a little more. */
+const long = Array.from({ length: 12 }, (_, i) => `word ${i} `);
+
+async function streamed(
+    bench: Bench,
+    fields: object = {},
+): Promise<{ text: string; error: Error | undefined; finish: string | null }> {
+    let text = '';
+    let finish: string | null = null;
+    try {
+        const stream = await bench.openai.chat.completions.create({ ...ask, ...fields, stream: true });
+        for await (const chunk of stream) {
+            text += chunk.choices[0]?.delta.content ?? '';
+            finish = chunk.choices[0]?.finish_reason ?? finish;
+        }
+    } catch (error) {
+        return { text, error: error as Error, finish };
+    }
+    return { text, error: undefined, finish };
+}
+
+describe('One query', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    const start = async (options: Parameters<typeof startBench>[1] = {}) =>
+        (bench = await startBench(market(), options));
+    const paid = () => bench.worker.only.vouchers.at(-1)?.cumulative ?? 0n;
+    const job = () => bench.gateway.jobs.all[0];
+    const script = (one: Script) => bench.worker.scripts.push(one);
+    /** A job is open and one honest answer of 3020 nanoTON is paid. */
+    const warm = async () => {
+        await bench.openai.chat.completions.create(ask);
+        await until(() => paid() === 3020n);
+    };
+
+    afterEach(() => bench.close());
+
+    it('point 1: number, salt and commitment are on the disk before the query leaves', async () => {
+        const store = await openGatewayStore(':memory:');
+        let release: () => void = () => undefined;
+        let holding = false;
+        const slow = Object.assign(Object.create(store) as GatewayStore, {
+            addQuery: async (query: StoredQuery) => {
+                await store.addQuery(query);
+                holding = true;
+                await new Promise<void>((resolve) => (release = resolve));
+            },
+        });
+        await start({ deps: { store: slow } });
+        const answer = bench.openai.chat.completions.create(ask);
+        await until(() => holding);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        expect(bench.worker.wire.filter(({ path }) => path === '/v1/query')).toHaveLength(0);
+        expect(await store.openQueries(bench.gateway.jobs.all.at(-1)!.number)).toHaveLength(1);
+        release();
+        await answer;
+        expect(bench.worker.wire.filter(({ path }) => path === '/v1/query')).toHaveLength(1);
+    });
+
+    it.each<[string, Script]>([
+        ['point 3: an accept that another key signed', { receiptKey: testKey(77) }],
+        [
+            'point 3: an accept of another request',
+            { accept: (accept) => ({ ...accept, request: Buffer.alloc(32, 1) }) },
+        ],
+        [
+            'point 3: an accept with another ceiling',
+            { accept: (accept) => ({ ...accept, ceiling: accept.ceiling + 1n }) },
+        ],
+        [
+            'point 3: an accept of a clock two minutes off',
+            { accept: (accept) => ({ ...accept, deadline: accept.deadline + 120 }) },
+        ],
+        ['point 3: two accepts', { twoAccepts: true }],
+        ['a frame that does not open', { spoilFrame: 0 }],
+        ['point 6: a meter that falls', { frames: ['a', 'b'], meter: (meter, i) => ({ ...meter, prompt: 10 - i }) }],
+        ['point 6: a meter far above what arrived', { meter: (meter) => ({ ...meter, completion: 1000 }) }],
+        ['point 6: a meter far above what was sent', { meter: (meter) => ({ ...meter, prompt: 10_000 }) }],
+    ])('leaves the node for %s', async (_, lie) => {
+        await start();
+        await warm();
+        script(lie);
+        const { status } = await bench.post(ask);
+
+        expect([502, 503]).toContain(status);
+        await until(() => job().phase === 'leaving' && bench.chain.sent === 2);
+        expect(paid()).toBe(3020n);
+    });
+
+    it.each<[string, Script]>([
+        ['a price that is not that of its counts', { result: (result) => ({ ...result, price: result.price + 1n }) }],
+        [
+            'a cumulative that is not the last plus the price',
+            { result: (result) => ({ ...result, cumulative: result.cumulative + 1n }) },
+        ],
+        ['an index that was used', { result: (result) => ({ ...result, index: 1 }) }],
+        ['a root of another answer', { result: (result) => ({ ...result, content: Buffer.alloc(32, 3) }) }],
+        ['a time two minutes ago', { result: (result) => ({ ...result, finishedAt: result.finishedAt - 120 }) }],
+        [
+            'counts above what arrived',
+            { result: (result) => ({ ...result, completion: 1000, price: 1_001_020n, cumulative: 1_004_040n }) },
+        ],
+        ['a whole answer without its final frame', { cut: 1, finish: Finish.Stop }],
+    ])('point 10: refuses a result with %s, pays no more and leaves', async (_, lie) => {
+        await start();
+        await warm();
+        script(lie);
+        const { status } = await bench.post(ask);
+
+        expect([502, 503]).toContain(status);
+        await until(() => job().phase === 'leaving');
+        const { status: after } = await bench.post(ask);
+        expect(after).toBe(503);
+        expect(paid()).toBeLessThan(6040n);
+    });
+
+    it('point 10: a refused result ends a stream with an error event', async () => {
+        await start();
+        script({ result: (result) => ({ ...result, price: 5n }) });
+        const { text, error, finish } = await streamed(bench);
+
+        expect(text).toBe('Hello world');
+        expect(finish).toBeNull();
+        expect(error?.message).toContain('ended the answer');
+    });
+
+    it('point 7: pays for a running answer at every quarter of a step, on another connection', async () => {
+        await start();
+        let seen = 0n;
+        script({
+            frames: long,
+            tokensPerFrame: 6,
+            wait: (frame) => (frame < 4 ? tick() : until(() => (seen = paid()) > 10_000n)),
+        });
+        const { text } = await streamed(bench);
+
+        expect(text).toBe(long.join(''));
+        expect(seen).toBeGreaterThan(0n);
+        await until(() => paid() === 1020n + 72_000n);
+    });
+
+    it('point 7: vouchers only grow, each is for its channel, and the count follows the results', async () => {
+        await start();
+        for (let i = 0; i < 3; i++) {
+            script({ frames: long, tokensPerFrame: 6 });
+            await bench.post(ask);
+        }
+        await until(() => bench.worker.only.vouchers.at(-1)?.count === 3);
+
+        const { vouchers, channel, terms } = bench.worker.only;
+        const verifier = new Verifier(terms.voucherKey);
+        bench.worker.posted.reduce((last, next) => {
+            expect(next.cumulative).toBeGreaterThanOrEqual(last.cumulative);
+            expect(next.count).toBeGreaterThanOrEqual(last.count);
+            return next;
+        });
+        for (const { cumulative, count, signature } of vouchers) {
+            expect(verifier.verify(Voucher.hash(voucherFor(NETWORK, channel, cumulative, count)), signature)).toBe(
+                true,
+            );
+        }
+    });
+
+    it('point 7: one post is in flight, the next carries the newest', async () => {
+        await start();
+        await warm();
+        let flying = 0;
+        let most = 0;
+        const { worker } = job();
+        const post = worker.voucher.bind(worker);
+        worker.voucher = async (...args) => {
+            most = Math.max(most, ++flying);
+            await tick(20);
+            return post(...args).finally(() => flying--);
+        };
+        await Promise.all(Array.from({ length: 4 }, () => bench.post(ask)));
+        await until(() => paid() === 5n * 3020n);
+        expect(most).toBe(1);
+    });
+
+    it('point 7: a voucher that was lost on the wire goes with the next query', async () => {
+        await start();
+        await warm();
+        const { worker } = job();
+        worker.voucher = async () => Promise.reject(new Error('lost'));
+        await bench.post(ask);
+        await tick(30);
+        expect(paid()).toBe(3020n);
+        await bench.post(ask);
+        expect(paid()).toBe(6040n);
+    });
+
+    it('point 11: parallel queries share one voucher and one count', async () => {
+        await start();
+        await warm();
+        const answers = await Promise.all(Array.from({ length: 8 }, () => bench.post(ask)));
+
+        expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200));
+        await until(() => paid() === 9n * 3020n && bench.worker.only.vouchers.at(-1)?.count === 9);
+        expect(bench.gateway.jobs.all).toHaveLength(1);
+    });
+
+    it('point 14: a client that goes away cuts the query; the signed result is fetched and paid', async () => {
+        await start();
+        await warm();
+        let frames = 0;
+        script({ frames: long, wait: async (frame) => ((frames = frame), tick(frame < 3 ? 1 : 40)) });
+        const stream = await bench.openai.chat.completions.create({ ...ask, stream: true });
+        for await (const chunk of stream) {
+            if (chunk.choices[0]?.delta.content) break;
+        }
+        stream.controller.abort();
+
+        await until(() => bench.worker.only.index === 2);
+        expect(frames).toBeLessThan(long.length - 1);
+        await until(() => paid() === bench.worker.only.cumulative && job().unfinished.length === 0);
+        expect(bench.worker.wire.some(({ path }) => path.endsWith('/queries/2'))).toBe(true);
+    });
+
+    it('point 13: takes a result over a prefix of what arrived', async () => {
+        await start();
+        await warm();
+        script({ frames: long, cut: 6, storedPrefix: 3 });
+        const { text, error } = await streamed(bench);
+
+        expect(text).toContain('word 0');
+        expect(error).toBeDefined();
+        await until(() => job().unfinished.length === 0);
+        await until(() => paid() === 3020n + 1020n + 3000n);
+        expect(job().phase).toBe('open');
+    });
+
+    it('point 14: refuses a stored answer that is not the one that was sent', async () => {
+        await start();
+        await warm();
+        script({ frames: long, cut: 6, contradict: true });
+        await streamed(bench);
+
+        await until(() => job().phase === 'leaving');
+        expect(job().stored.note).toContain('another than the one that was sent');
+    });
+
+    it('point 16: a fail leaves what was paid as credit, and twice in a row leaves the node', async () => {
+        await start({ workers: 2 });
+        await bench.post(ask);
+        const used = bench.workers.find(({ jobs }) => jobs.size > 0)!;
+        const held = used.only;
+        await until(() => (held.vouchers.at(-1)?.cumulative ?? 0n) === 3020n);
+        const fail: Script = { frames: long, tokensPerFrame: 6, failAtEnd: Reason.BackendDown };
+        used.scripts.push(fail);
+        await streamed(bench);
+        expect(bench.gateway.jobs.all[0].phase).toBe('open');
+        const credit = bench.gateway.jobs.all[0].ledger.voucher.cumulative;
+        expect(credit).toBeGreaterThan(3020n);
+
+        used.scripts.push({});
+        await bench.post(ask);
+        expect(bench.gateway.jobs.all[0].ledger.voucher.cumulative).toBe(credit);
+
+        used.scripts.push(fail, fail);
+        await streamed(bench);
+        await streamed(bench);
+        await until(() => bench.gateway.jobs.all[0].phase === 'leaving');
+        const other = bench.workers.find((one) => one !== used)!;
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(other.asked.length).toBeGreaterThan(0);
+    });
+
+    it('never promises more than the job covers', async () => {
+        await start({
+            config: {
+                job: { deposit: '20000000', step: '40000', notice: 3600, lifetime: 86400, parallel: 4, openAhead: 0 },
+            },
+        });
+        await bench.post({ ...ask, max_tokens: 1_000_000 });
+        const [query] = [...bench.worker.only.queries.values()];
+        expect(query.head.ceiling).toBeLessThan(18_100_000n);
+    });
+
+    it('a voucher that the worker holds is taken over only with our signature', async () => {
+        await start();
+        await warm();
+        bench.worker.answerVoucher = (newest) => ({ ...newest, cumulative: newest.cumulative + 1n });
+        await bench.post(ask);
+        await tick(50);
+        expect(job().ledger.voucher.cumulative).toBe(6040n);
+    });
+
+    it('point 6: what a meter says is the least that a later one says', async () => {
+        await start();
+        const meters: TokenCounts[] = [];
+        script({ frames: long, meter: (meter) => (meters.push(meter), meter) });
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(meters).toHaveLength(long.length);
+    });
+});
+
+function tick(ms = 1): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ms));
+}

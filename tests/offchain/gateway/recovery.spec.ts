@@ -1,0 +1,169 @@
+import { Finish, Voucher, voucherFor } from '../../../wrappers';
+import { clientKeys } from '../../../offchain/gateway';
+import { Gateway } from '../../../offchain/gateway';
+import { openGatewayStore } from '../../../offchain/store/gateway';
+import { join } from 'node:path';
+import { NETWORK, useMarket } from '../../support/market';
+import { ask, Bench, BenchOptions, SEED, startBench, until } from './support';
+
+describe('A gateway that starts again', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    const start = async (options: BenchOptions = {}) => (bench = await startBench(market(), options));
+    const job = (gateway: Gateway = bench.gateway) => gateway.jobs.all[0];
+    const restart = async () => {
+        await bench.restart();
+        await bench.gateway.recovered;
+    };
+
+    afterEach(() => bench.close());
+
+    it('point 15: goes on with the same job above the highest number of both sides', async () => {
+        await start();
+        await bench.post(ask);
+        await restart();
+        bench.worker.highest = 41;
+        await restart();
+        const { headers } = await bench.post(ask);
+
+        expect(headers['x-cocoon-query']).toBe('42');
+        expect(bench.gateway.jobs.all).toHaveLength(1);
+    });
+
+    it('point 15: shows its voucher to a worker that has an older one', async () => {
+        await start();
+        await bench.post(ask);
+        await until(() => bench.worker.only.vouchers.length === 1);
+        bench.worker.only.vouchers.length = 0;
+        await restart();
+        await until(() => bench.worker.only.vouchers.at(-1)?.cumulative === 3020n);
+    });
+
+    it('point 15: takes over a newer voucher of its own key, after its store was lost', async () => {
+        await start();
+        await bench.post(ask);
+        await until(() => bench.worker.only.vouchers.length === 1);
+        const { channel, jobNumber } = bench.worker.only;
+        const key = clientKeys(SEED).voucher(market().escrow.address.hash, jobNumber);
+        const newer = { cumulative: 9000n, count: 3 };
+        const signature = key.sign(Voucher.hash(voucherFor(NETWORK, channel, newer.cumulative, newer.count)));
+        bench.worker.only.vouchers.push({ ...newer, signature });
+        await restart();
+
+        expect(job().ledger.voucher).toMatchObject(newer);
+        bench.worker.only.vouchers.push({ cumulative: 99_000n, count: 4, signature });
+        await restart();
+        expect(job().ledger.voucher).toMatchObject(newer);
+    });
+
+    it('point 15: fetches unfinished queries and pays their results', async () => {
+        await start();
+        await bench.post(ask);
+        await until(() => bench.worker.only.vouchers.length === 1);
+        let hold: (() => void) | undefined;
+        bench.worker.scripts.push({
+            frames: ['one ', 'two ', 'three '],
+            wait: (frame) => (frame === 1 ? new Promise<void>((resolve) => (hold = resolve)) : Promise.resolve()),
+        });
+        const broken = bench.post(ask).catch(() => undefined);
+        await until(() => bench.worker.only.queries.size === 2);
+        await until(() => hold !== undefined);
+        await bench.gateway.close();
+        await broken;
+        hold!();
+        await until(() => bench.worker.only.index === 2);
+        await restart();
+
+        await until(() => job().unfinished.length === 0);
+        await until(() => bench.worker.only.vouchers.at(-1)?.count === 2);
+        expect(bench.worker.only.vouchers.at(-1)!.cumulative).toBe(bench.worker.only.cumulative);
+    });
+
+    it('point 15: a worker that answers late is asked until it does', async () => {
+        await start();
+        await bench.post(ask);
+        await until(() => bench.worker.only.vouchers.length === 1);
+        await bench.worker.stop();
+        await restart();
+        expect(job().session).toBeUndefined();
+        await bench.worker.start();
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(bench.gateway.jobs.all).toHaveLength(1);
+    });
+
+    it('a store that is not the newest does not go on: the job is settled', async () => {
+        await start();
+        await bench.post(ask);
+        await until(() => bench.worker.only.vouchers.length === 1);
+        bench.worker.only.index = 5;
+        await restart();
+        expect(job().phase).toBe('settling');
+        expect(bench.worker.only.ended).toBe(true);
+    });
+
+    it('an order that was on disk and never sent is sent, once', async () => {
+        await start();
+        bench.chain.beforeSend = () => new Promise(() => undefined);
+        const lost = bench.post(ask).catch(() => undefined);
+        await until(() => job()?.phase === 'ordered');
+        const store = join(bench.folder, 'copy.sqlite');
+        const copy = await openGatewayStore(store);
+        await copy.addJob((await bench.gateway.store.jobs())[0]);
+        await copy.close();
+        const left = bench.gateway;
+        bench.chain.beforeSend = () => undefined;
+        bench.gateway = undefined as unknown as Gateway;
+        await bench.restart({ store });
+        await bench.gateway.recovered;
+
+        expect(job().phase).toBe('open');
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(await market().seqno()).toBe(1);
+        void left.close().catch(() => undefined);
+        void lost;
+    });
+
+    it('an order that was taken is found, and not sent as another', async () => {
+        await start();
+        await bench.post(ask);
+        const [stored] = await bench.gateway.store.jobs();
+        await bench.gateway.store.changeJob(stored.channel, { phase: 'ordered', funds: 0n });
+        await restart();
+        expect(job()).toMatchObject({ phase: 'open' });
+        expect(job().stored.funds).toBeGreaterThanOrEqual(1_000_000_000n);
+        expect(await market().seqno()).toBe(1);
+    });
+
+    it('an order that ran out of time is given up', async () => {
+        await start();
+        await bench.post(ask);
+        const [stored] = await bench.gateway.store.jobs();
+        const late = {
+            ...stored,
+            phase: 'ordered' as const,
+            number: 4,
+            channel: Buffer.alloc(32, 9),
+            validUntil: market().now - 1,
+        };
+        await bench.gateway.store.addJob(late);
+        await restart();
+        expect(bench.gateway.jobs.get(4)!.phase).toBe('failed');
+    });
+
+    it('the results of an earlier run are neighbours of the next', async () => {
+        await start();
+        await bench.post(ask);
+        await restart();
+        bench.worker.scripts.push({ finish: Finish.Stop, result: (result) => ({ ...result, index: 1 }) });
+        expect((await bench.post(ask)).status).not.toBe(200);
+        await until(() => job().phase === 'leaving');
+    });
+
+    it('no second gateway gets into its store', async () => {
+        await start();
+        await expect(openGatewayStore(join(bench.folder, 'gateway.sqlite'))).rejects.toThrow(
+            'in use by another process',
+        );
+    });
+});

@@ -1,0 +1,236 @@
+import { channelCode, isWeakKey, randomSigningKey, signingKey } from '@cocoon-market/wrappers';
+import type { Terms } from '@cocoon-market/wrappers';
+import { beginCell } from '@ton/core';
+import { randomBytes } from 'node:crypto';
+import { modelHash, sessionHash } from '../../../offchain/link';
+import { startWorker } from '../../../offchain/worker';
+import { DAY, TestClient } from '../support/client';
+import { ECHO, ScriptedBackend } from '../support/backend';
+import { FakeWallet } from '../support/chain';
+import { account, configFor, RATES, SEEDS, startFixture } from '../support/worker';
+import type { Fixture } from '../support/worker';
+
+let fixture: Fixture;
+
+beforeEach(async () => {
+    fixture = await startFixture();
+});
+
+afterEach(() => fixture.stop());
+
+async function drafted(terms: Partial<Terms> = {}): Promise<TestClient> {
+    const client = new TestClient(fixture.worker.url, fixture.chain);
+    await client.draft(terms);
+    return client;
+}
+
+const refusal = (code: string, words = '') => ({
+    body: { error: { code, message: expect.stringContaining(words) as string } },
+});
+
+describe('POST /v1/jobs', () => {
+    it('registers a job whose channel is on chain', async () => {
+        const client = await drafted();
+        await client.open(500n);
+        expect(await client.register()).toMatchObject({
+            status: 200,
+            body: { job: client.job.toString('hex'), there: '500', highest: 0, voucher: null },
+        });
+    });
+
+    it('is a new session of the same job the second time, and the old one is known no more', async () => {
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        const old = client.seal(1, 'one');
+        await client.register();
+
+        expect((await client.send(old)).refusal).toMatchObject({ code: 'unknown_session' });
+        expect((await client.ask(1, 'one')).text).toBe('one');
+    });
+
+    it('keeps the session over a restart', async () => {
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        client.url = (await fixture.restart()).url;
+        expect((await client.ask(1, 'still here')).text).toBe('still here');
+    });
+
+    it.each<[string, Partial<Terms>]>([
+        ['node is another', { node: Buffer.alloc(32, 7) }],
+        ['provider is another', { provider: Buffer.alloc(32, 7) }],
+        ['receipt key', { receiptKey: randomSigningKey().publicKey }],
+        ['payout', { payout: Buffer.alloc(32, 7) }],
+        ['model is not offered', { model: modelHash('other') }],
+        ['rates', { rates: { prompt: 1n, cached: 1n, completion: 1n, reasoning: 1n } }],
+        ['step', { step: 999n }],
+        ['step', { step: 1n << 60n }],
+        ['step is too small for the rates', { step: 100_000n }],
+        ['parallel', { parallel: 0 }],
+        ['parallel', { parallel: 17 }],
+        ['largest answer', { largestAnswer: 10 }],
+        ['largest answer', { largestAnswer: 1 << 30 }],
+        ['notice', { notice: 3599 }],
+    ])('refuses wrong terms: %s', async (words, terms) => {
+        const client = await drafted(terms);
+        await client.open();
+        expect(await client.register()).toMatchObject({ status: 422, ...refusal('wrong_terms', words) });
+    });
+
+    it('refuses a voucher key with which anyone can sign', async () => {
+        const weak = Buffer.alloc(32);
+        expect(isWeakKey(weak)).toBe(true);
+        const client = await drafted({ voucherKey: weak });
+        await client.open();
+        expect(await client.register()).toMatchObject(refusal('wrong_terms', 'weak'));
+    });
+
+    it('refuses a session that the voucher key did not sign', async () => {
+        const client = await drafted();
+        await client.open();
+        const signature = signingKey(Buffer.alloc(32, 5)).sign(sessionHash(client.job, randomBytes(32)));
+        expect(await client.register({ signature })).toMatchObject({ status: 403, ...refusal('bad_signature') });
+        expect(fixture.chain.reads).toBe(0); // nobody unknown makes the worker ask the chain
+    });
+
+    it('refuses a job number of another channel', async () => {
+        const client = await drafted();
+        await client.open();
+        expect(await client.register({ jobNumber: 5 })).toMatchObject(refusal('bad_signature'));
+    });
+
+    it('refuses a channel of a code it does not know', async () => {
+        const client = await drafted();
+        await client.open(1_000_000_000n, beginCell().storeUint(1, 8).endCell());
+        expect(await client.register()).toMatchObject(refusal('bad_signature', 'code this node accepts'));
+    });
+
+    it('refuses a channel whose code on chain is another', async () => {
+        const client = await drafted();
+        await client.open();
+        const there = fixture.chain.accounts.get(client.channel.toRawString())!;
+        fixture.chain.set(client.channel, { code: beginCell().endCell(), data: there.data!, balance: there.balance });
+        expect(await client.register()).toMatchObject(refusal('wrong_channel', 'code'));
+    });
+
+    it('refuses a channel whose data is not what the terms say', async () => {
+        const client = await drafted();
+        await client.open();
+        const code = await channelCode();
+        fixture.chain.set(client.channel, { code, data: beginCell().storeUint(0, 96).endCell(), balance: 5n });
+        expect(await client.register()).toMatchObject(refusal('wrong_channel', 'data'));
+    });
+
+    it('refuses a channel that is not on chain, or empty', async () => {
+        const client = await drafted();
+        await client.open(0n);
+        expect(await client.register()).toMatchObject(refusal('wrong_channel', 'empty'));
+        fixture.chain.remove(client.channel);
+        expect(await client.register()).toMatchObject(refusal('wrong_channel', 'not on chain'));
+    });
+
+    it('refuses a channel that is leaving within the margin', async () => {
+        const client = await drafted();
+        await client.open();
+        fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1800 });
+        expect(await client.register()).toMatchObject({ status: 409, ...refusal('leaving') });
+    });
+
+    it('says that it cannot see the chain rather than that the channel is wrong', async () => {
+        const client = await drafted();
+        await client.open();
+        fixture.chain.down = true;
+        expect(await client.register()).toMatchObject({ status: 503, ...refusal('internal') });
+    });
+
+    it('refuses other terms on a channel that is used, or both jobs would count on its money', async () => {
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        client.terms = { ...client.terms, parallel: 2 };
+        await client.open();
+        expect(await client.register()).toMatchObject(refusal('wrong_terms', 'other terms'));
+    });
+
+    it('refuses for ever a job that it saw end', async () => {
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        fixture.chain.remove(client.channel);
+        expect((await client.ask(1, 'one')).refusal).toMatchObject({ code: 'wrong_channel' });
+
+        await client.open();
+        expect(await client.register()).toMatchObject(refusal('wrong_channel', 'ended'));
+        client.url = (await fixture.restart()).url;
+        expect(await client.register()).toMatchObject(refusal('wrong_channel', 'ended'));
+    });
+
+    it('takes a channel that pays back or lives longer for one that ended and was deployed again', async () => {
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 2 * DAY });
+        expect((await client.ask(1, 'one')).refusal).toMatchObject({ code: 'wrong_channel' });
+    });
+
+    it('reads the channel of a job in use beside its queries, not before them', async () => {
+        await fixture.restart({ chain: { freshSeconds: 60, staleSeconds: 60 } });
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        const before = fixture.chain.reads;
+        for (let number = 1; number <= 5; number++) {
+            await client.ask(number, 'one');
+        }
+        expect(fixture.chain.reads).toBe(before);
+    });
+
+    it('goes on for a while when the chain cannot be seen', async () => {
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        fixture.chain.down = true;
+        expect((await client.ask(1, 'in the dark')).text).toBe('in the dark');
+    });
+});
+
+describe('POST /v1/jobs/:job/end', () => {
+    it('takes no more queries, and only the voucher key may ask for it', async () => {
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        const path = `/v1/jobs/${client.job.toString('hex')}/end`;
+        expect(await client.post(path, { signature: '00'.repeat(64) })).toMatchObject(refusal('bad_signature'));
+
+        fixture.wallet.failing = 99;
+        expect((await client.end()).status).toBe(200);
+        expect((await client.ask(1, 'one')).decline).toMatchObject({ reason: 4 });
+    });
+});
+
+describe('startWorker', () => {
+    const start = (change: object, parts: object = {}) =>
+        startWorker(configFor(fixture.folder, { store: ':memory:', ...change }), {
+            chain: fixture.chain,
+            backend: new ScriptedBackend(),
+            wallet: new FakeWallet(fixture.chain, account(1)),
+            seeds: SEEDS,
+            ...parts,
+        });
+
+    it('refuses a store that another worker uses', async () => {
+        await expect(start({ store: `${fixture.folder}/worker.db` })).rejects.toThrow('in use by another process');
+    });
+
+    it('refuses to offer what its backend does not serve', async () => {
+        await expect(start({ offers: [{ model: 'other', rates: RATES }] })).rejects.toThrow('does not serve other');
+    });
+
+    it('refuses keys, offers and rates that the chain does not know', async () => {
+        const { receiptKey, encryptionKey } = fixture.worker.nodeInfo;
+        const rates = {
+            prompt: 10_000_000_000n,
+            cached: 1_000_000_000n,
+            completion: 10_000_000_000n,
+            reasoning: 20_000_000_000n,
+        };
+        const record = { receiptKey, encryptionKey, offers: [{ model: modelHash(ECHO), rates }] };
+        const of = (change: object) => start({}, { node: async () => ({ ...record, ...change }) });
+
+        await expect(of({ receiptKey: randomBytes(32) })).rejects.toThrow('receipt key');
+        await expect(of({ encryptionKey: randomBytes(32) })).rejects.toThrow('encryption key');
+        await expect(of({ offers: [] })).rejects.toThrow('does not offer echo');
+        const dearer = [{ model: modelHash(ECHO), rates: { ...rates, cached: 1n } }];
+        await expect(of({ offers: dearer })).rejects.toThrow('cached is 1 there');
+        await (await of({})).close();
+    });
+
+    it('refuses a margin of more than half the shortest notice', () => {
+        expect(() => configFor(fixture.folder, { marginSeconds: 1801 })).toThrow('at most half');
+    });
+});
