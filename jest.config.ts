@@ -18,6 +18,7 @@ const config: Config = {
     transformIgnorePatterns: ['/node_modules/(?!cookie/)'],
     modulePathIgnorePatterns: ['<rootDir>/temp/'],
     testTimeout: 60_000,
+    maxWorkers: '100%', // by default jest leaves one core idle, and journeys mostly wait
 };
 
 export default config;

@@ -16,7 +16,7 @@ import { VoucherPost } from './vouchers';
 import { WorkerClient, WorkerRefusal } from './workers';
 
 /** nanoTON of a channel that no query is promised: its rent until the end, several times over. */
-const RENT = 2_000_000n;
+export const RENT = 2_000_000n;
 
 export class Job {
     readonly ledger = new Ledger();

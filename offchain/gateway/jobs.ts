@@ -1,13 +1,13 @@
 /** Keeps jobs for every model: opens the next one ahead, lends jobs to queries, and never opens two for one need. */
-import { jobHash } from '@cocoon-market/wrappers';
+import { jobHash, Rates } from '@cocoon-market/wrappers';
 import { Logger } from 'pino';
 import { GatewayStore, StoredJob } from '../store/gateway';
 import { GatewayConfig } from './config';
-import { GatewayError, reasonOf, unavailable } from './errors';
-import { Job } from './job';
+import { badRequest, GatewayError, reasonOf, unavailable } from './errors';
+import { Job, RENT } from './job';
 import { ClientKeys } from './keys';
 import { Candidate, Nodes, termsAt } from './nodes';
-import { mostOf, Question } from './query';
+import { Lease, mostOf, Question } from './query';
 import { OrderLapsed, SpendAccount } from './spending';
 import { WorkerRefusal } from './workers';
 
@@ -38,6 +38,7 @@ const SLOT_MS = 30_000; // longest wait for a running query to end
 export class Jobs {
     private readonly byNumber = new Map<number, Job>();
     private readonly opening = new Map<string, Promise<Job>>();
+    private readonly registering = new Map<number, ReturnType<Job['register']>>(); // a worker keeps its newest session only
     private waiting: (() => void)[] = [];
     /** Resolves when what was open at the start is known again; no job is opened before. */
     recovered: Promise<unknown> = Promise.resolve();
@@ -73,14 +74,15 @@ export class Jobs {
     }
 
     /**
-     * A job that can take the question now; opens one when there is none. Throws 402 without money, 503 without a node.
+     * A place at a job that can take the question now; opens one when there is none. Whoever takes it must ask. Throws
+     * 402 without money, 503 without a node.
      * `excluded`: workers and jobs that were tried already.
      */
     async acquire(
         model: string,
         question: Question,
         excluded: { workers: Set<string>; jobs: Set<number> },
-    ): Promise<Job> {
+    ): Promise<Lease> {
         await this.recovered;
         const deadline = Date.now() + SLOT_MS;
         let asked = false; // the workers of jobs without a session
@@ -88,7 +90,7 @@ export class Jobs {
             const fit = this.usable(model, excluded).filter((job) => this.covers(job, question));
             const free = fit.find((job) => job.running < job.terms.parallel);
             if (free !== undefined) {
-                return free;
+                return lease(free, question);
             }
             if (fit.length > 0) {
                 await this.slot(deadline);
@@ -102,13 +104,17 @@ export class Jobs {
             }
             try {
                 // Where a job waits for its worker, another one would be the second for the same need.
-                await this.open(model, new Set([...excluded.workers, ...away.map(({ stored }) => stored.worker)]));
+                const workers = new Set([...excluded.workers, ...away.map(({ stored }) => stored.worker)]);
+                await this.requireCover(model, workers, question);
+                await this.open(model, workers);
             } catch (error) {
-                const last = this.usable(model, excluded).find((job) => job.available >= leastOf(job, question));
+                const last = this.usable(model, excluded).find(
+                    (job) => job.available >= leastOf(job.terms.rates, question),
+                );
                 if (last === undefined || last.running >= last.terms.parallel) {
                     throw error;
                 }
-                return last;
+                return lease(last, question);
             }
         }
     }
@@ -146,8 +152,15 @@ export class Jobs {
 
     /** Shows an open job to its worker; a worker that does not want it is left. */
     async register(job: Job): Promise<Awaited<ReturnType<Job['register']>>> {
-        const info = await job.worker.node();
-        return job.register(info.encryptionKey);
+        let registering = this.registering.get(job.number);
+        if (registering === undefined) {
+            const info = job.worker.node();
+            registering = info
+                .then(({ encryptionKey }) => job.register(encryptionKey))
+                .finally(() => this.registering.delete(job.number));
+            this.registering.set(job.number, registering);
+        }
+        return registering;
     }
 
     private away(model: string, { workers, jobs }: { workers: Set<string>; jobs: Set<number> }): Job[] {
@@ -181,15 +194,30 @@ export class Jobs {
         return job.terms.end - this.context.now() < this.context.config.job.lastHours * 3600;
     }
 
+    // Below what a fresh job has, whatever the deposit, or jobs would be opened one after the other.
     private threshold({ stored }: Job): bigint {
         const part = BigInt(Math.round(this.context.config.job.openAhead * 1000));
-        return (stored.deposit * part) / 1000n;
+        return (freshOf(stored.deposit) * part) / 1000n;
+    }
+
+    // A question that no fresh job could pay must not open one.
+    private async requireCover(model: string, excluded: ReadonlySet<string>, question: Question): Promise<void> {
+        const { nodes, config } = this.context;
+        const { rates } = await nodes.pick(model, excluded);
+        const least = leastOf(rates, question);
+        if (least > freshOf(config.job.deposit)) {
+            throw badRequest(
+                `The prompt may cost ${least} nanoTON, more than a job holds: send less, or raise job.deposit`,
+                'messages',
+                'prompt_too_dear',
+            );
+        }
     }
 
     private covers(job: Job, question: Question): boolean {
-        const most = mostOf(job, question);
+        const most = mostOf(job.terms.rates, question);
         const enough = this.threshold(job);
-        const least = leastOf(job, question);
+        const least = leastOf(job.terms.rates, question);
         const wanted = most < enough ? most : enough;
         return job.available >= (wanted > least ? wanted : least);
     }
@@ -307,7 +335,20 @@ export class Jobs {
     }
 }
 
+// Taken in the same moment in which it was found free, so that no two questions get it.
+function lease(job: Job, question: Question): Lease {
+    const most = mostOf(job.terms.rates, question);
+    const ceiling = most < job.available ? most : job.available;
+    job.begin();
+    return { job, number: job.allocate(ceiling), ceiling };
+}
+
+// What a job that was just opened can promise.
+function freshOf(deposit: bigint): bigint {
+    return deposit > RENT ? deposit - RENT : 0n;
+}
+
 // The prompt and a short answer.
-function leastOf(job: Job, question: Question): bigint {
-    return mostOf(job, { ...question, chat: { ...question.chat, maxTokens: Math.min(16, question.chat.maxTokens) } });
+function leastOf(rates: Rates, question: Question): bigint {
+    return mostOf(rates, { ...question, chat: { ...question.chat, maxTokens: Math.min(16, question.chat.maxTokens) } });
 }

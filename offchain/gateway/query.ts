@@ -1,5 +1,5 @@
 /** One query at one job: the number goes to disk, the request leaves sealed, and every record is checked as it arrives. */
-import { priceOf, Reason, Refusal, Result } from '@cocoon-market/wrappers';
+import { priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import { Frame, keyCommitment, querySecret, RecordReader, requestHash, SealedChat, sealRequest } from '../link';
 import type { StoredEnding, StoredQuery } from '../store/gateway';
@@ -15,6 +15,13 @@ export interface Question {
     counter: TokenCounter;
     promptBound: number; // tokens
     stopBound: number; // tokens of the longest stop string
+}
+
+/** A place at a job, a number and an amount that are one question's alone. */
+export interface Lease {
+    job: Job;
+    number: number;
+    ceiling: bigint; // nanoTON
 }
 
 /** How an attempt at a query ended, when it did not break off. */
@@ -39,9 +46,8 @@ export function askedOf(job: Job, query: StoredQuery): Asked {
     return { job: job.stored.hash, rates: job.terms.rates, number, request, ceiling, askedAt, promptBound, stopBound };
 }
 
-/** nanoTON that a question may cost at most at these terms. */
-export function mostOf(job: Pick<Job, 'terms'>, { chat, promptBound }: Question): bigint {
-    const { rates } = job.terms;
+/** nanoTON that a question may cost at most at these rates. */
+export function mostOf(rates: Rates, { chat, promptBound }: Question): bigint {
     const dearest = rates.completion > rates.reasoning ? rates.completion : rates.reasoning;
     const prompt = rates.prompt > rates.cached ? rates.prompt : rates.cached;
     return priceOf(
@@ -57,20 +63,20 @@ export function mostOf(job: Pick<Job, 'terms'>, { chat, promptBound }: Question)
  * {@link Breach} when the node broke the protocol
  */
 export async function ask(
-    job: Job,
+    { job, number, ceiling }: Lease,
     question: Question,
     {
         clock,
         deliver,
         signal,
     }: { clock: () => Clock; deliver: (frame: Frame, number: number) => Promise<void>; signal: AbortSignal },
-): Promise<{ outcome: Outcome; number: number }> {
-    const session = job.session!;
-    const most = mostOf(job, question);
-    const ceiling = most < job.available ? most : job.available;
-    const number = job.allocate(ceiling);
-    job.begin();
+): Promise<Outcome> {
     try {
+        const { session } = job;
+        if (session === undefined) {
+            job.release(number);
+            throw new WorkerRefusal('unknown_session', 404, 'it began again meanwhile');
+        }
         const salt = randomBytes(16);
         const secret = querySecret(session, number, salt);
         const commitment = keyCommitment(secret);
@@ -110,7 +116,7 @@ export async function ask(
             const ending = await follow(job, intake, await job.worker.query(head, sealed, cut), (frame) =>
                 deliver(frame, number),
             );
-            return { outcome: await conclude(job, number, intake, ending), number };
+            return await conclude(job, number, intake, ending);
         } catch (error) {
             if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
                 await end(job, number, { phase: 'void' });
@@ -198,12 +204,3 @@ export async function end(job: Job, number: number, ending: StoredEnding): Promi
     await job.store.endQuery(job.number, number, ending);
     job.release(number);
 }
-
-/** What a signed reason means for where to go next. */
-export const reasonsOfNode: ReadonlySet<number> = new Set([
-    Reason.TooBusy,
-    Reason.UnknownModel,
-    Reason.BackendDown,
-    Reason.Stopped,
-    Reason.BadRequest,
-]);

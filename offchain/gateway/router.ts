@@ -6,7 +6,7 @@ import { badRequest, GatewayError, unavailable } from './errors';
 import { Breach } from './intake';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
-import { ask, BrokenOff, Outcome, Question } from './query';
+import { ask, BrokenOff, Lease, Outcome, Question } from './query';
 import { Recovery } from './recovery';
 import { Settlement } from './settle';
 import { WorkerDown, WorkerRefusal } from './workers';
@@ -44,12 +44,13 @@ export class Router {
         const excluded = { workers: new Set<string>(), jobs: new Set<number>() };
         let failure: GatewayError | undefined;
         for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-            let job: Job;
+            let lease: Lease;
             try {
-                job = await this.jobs.acquire(question.chat.model, question, excluded);
+                lease = await this.jobs.acquire(question.chat.model, question, excluded);
             } catch (error) {
                 throw failure ?? error;
             }
+            const { job } = lease;
             let begun = false;
             const deliver = async (frame: Frame, number: number) => {
                 if (!begun && (frame.text !== '' || frame.final)) {
@@ -59,7 +60,7 @@ export class Router {
                 await sink.frame(frame);
             };
             try {
-                const { outcome } = await ask(job, question, { clock: this.clock, deliver, signal });
+                const outcome = await ask(lease, question, { clock: this.clock, deliver, signal });
                 this.note(job, outcome);
                 if (outcome.type === 'result') {
                     return outcome.result;

@@ -42,9 +42,9 @@ describe('Jobs', () => {
         });
 
         it('opens the next job ahead and settles the used one', async () => {
-            await start({ config: settings({ deposit: '20000000', openAhead: 0.9 }) });
-            bench.worker.scripts.push({ frames: Array<string>(30).fill('some text '), tokensPerFrame: 10 });
-            expect((await bench.post(ask)).status).toBe(200);
+            await start({ config: settings({ deposit: '11000000', openAhead: 0.9 }) });
+            bench.worker.scripts.push({ frames: Array<string>(120).fill('some text '), tokensPerFrame: 10 });
+            expect((await bench.post({ ...ask, max_tokens: 2000 })).status).toBe(200);
             await until(async () => jobs().length === 2 && jobs()[1].session !== undefined);
             await until(() => job().running === 0 && job().unfinished.length === 0);
             bench.worker.onEnd = async (held) => {
@@ -53,6 +53,34 @@ describe('Jobs', () => {
             await bench.gateway.settlement.sweep();
             expect(job().phase).toBe('gone');
             expect(jobs()[1].phase).toBe('open');
+        });
+
+        it('a question that no job could pay opens none', async () => {
+            await start({ config: settings({ deposit: '11000000' }) });
+            const { status, body } = await bench.post({
+                ...ask,
+                messages: [{ role: 'user', content: 'x'.repeat(200_000) }],
+            });
+            expect(status).toBe(400);
+            expect(body.error.message).toContain('job.deposit');
+            expect(bench.chain.sent).toBe(0);
+        });
+
+        it('never asks more at once than the terms allow', async () => {
+            await start();
+            await bench.post(ask);
+            let running = 0;
+            let most = 0;
+            const wait = async () => {
+                most = Math.max(most, ++running);
+                await new Promise((resolve) => setTimeout(resolve, 50));
+                running--;
+            };
+            bench.worker.scripts.push(...Array.from({ length: 12 }, () => ({ frames: ['one'], wait })));
+            const answers = await Promise.all(Array.from({ length: 12 }, () => bench.post(ask)));
+            expect(answers.every(({ status }) => status === 200)).toBe(true);
+            expect(most).toBeGreaterThan(1);
+            expect(most).toBeLessThanOrEqual(4);
         });
 
         it('an order that the API lost is sent again, and opens one job', async () => {

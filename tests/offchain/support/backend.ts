@@ -49,25 +49,32 @@ export class ScriptedBackend implements Backend {
 
     async *stream(request: ChatRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
         this.requests.push(request);
-        for (const step of this.script(request)) {
-            if (signal.aborted) {
-                break;
+        let ended = false;
+        try {
+            for (const step of this.script(request)) {
+                if (signal.aborted) {
+                    return;
+                }
+                if (step.type === 'pause') {
+                    await this.pause(signal);
+                } else if (step.type === 'fail') {
+                    throw new BackendError('scripted failure', step.status);
+                } else {
+                    yield step;
+                }
             }
-            if (step.type === 'pause') {
-                await new Promise<void>((resolve) => {
-                    this.resume.push(resolve);
-                    signal.addEventListener('abort', () => resolve());
-                    this.paused.splice(0).forEach((paused) => paused());
-                });
-            } else if (step.type === 'fail') {
-                throw new BackendError('scripted failure', step.status);
-            } else {
-                yield step;
-            }
+            ended = true;
+        } finally {
+            this.aborted += !ended && signal.aborted ? 1 : 0;
         }
-        if (signal.aborted) {
-            this.aborted++;
-        }
+    }
+
+    private pause(signal: AbortSignal): Promise<void> {
+        return new Promise<void>((resolve) => {
+            this.resume.push(resolve);
+            signal.addEventListener('abort', () => resolve());
+            this.paused.splice(0).forEach((paused) => paused());
+        });
     }
 
     async close(): Promise<void> {

@@ -1,0 +1,38 @@
+/** A worker in a process of its own: echoes slowly, on a chain that the parent describes. Prints its URL. */
+import { Cell } from '@ton/core';
+import { startWorker } from '../../../offchain/worker';
+import { ScriptedBackend } from './backend';
+import type { Step } from './backend';
+import { FakeChain, FakeWallet } from './chain';
+import { account, configFor, SEEDS } from './worker';
+import { Address } from '@ton/core';
+
+interface Described {
+    address: string;
+    code: string;
+    data: string;
+    balance: string;
+}
+
+async function main(): Promise<void> {
+    const chain = new FakeChain();
+    for (const { address, code, data, balance } of JSON.parse(process.env.CHANNELS ?? '[]') as Described[]) {
+        chain.set(Address.parse(address), {
+            code: Cell.fromBase64(code),
+            data: Cell.fromBase64(data),
+            balance: BigInt(balance),
+        });
+    }
+    const backend = new ScriptedBackend();
+    const deltas = Array.from({ length: 24 }, (): Step => ({ type: 'delta', content: 'word ', tokens: 20 }));
+    backend.script = () => [{ type: 'prompt', prompt: 10, cached: 0 }, ...deltas, { type: 'end', finish: 'stop' }];
+    const config = configFor(process.env.FOLDER!, { creditSeconds: 2 });
+    const wallet = new FakeWallet(chain, account(0x33));
+    const worker = await startWorker(config, { chain, backend, wallet, seeds: SEEDS });
+    process.stdout.write(`${worker.url}\n`);
+}
+
+void main().catch((error: unknown) => {
+    process.stderr.write(`${String(error)}\n`);
+    process.exitCode = 1;
+});

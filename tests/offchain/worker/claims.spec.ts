@@ -1,0 +1,141 @@
+import { opcodes } from '@cocoon-market/wrappers';
+import type { Cell } from '@ton/core';
+import { askWorker, serveAdmin } from '../../../offchain/worker';
+import { TestClient } from '../support/client';
+import { account, startFixture, TOKEN } from '../support/worker';
+import type { Fixture, Overrides } from '../support/worker';
+
+let fixture: Fixture;
+
+const soon: Overrides = { claim: { seconds: 0.02, threshold: '1000' } };
+
+afterEach(() => fixture.stop());
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+const withJob = (terms = {}) => TestClient.withJob(fixture.worker.url, fixture.chain, terms);
+const opcodeOf = (body: unknown) => (body as Cell).beginParse().loadUint(32);
+const rounds = () => new Promise((resolve) => setTimeout(resolve, 100));
+
+describe('claims', () => {
+    it('are made when vouchers reach the threshold, and not before', async () => {
+        fixture = await startFixture(soon);
+        const client = await withJob();
+        await client.pay(client.voucher(999n, 0));
+        await rounds();
+        expect(fixture.wallet.orders).toHaveLength(0);
+
+        await client.pay(client.voucher(1000n, 0));
+        await until(() => fixture.chain.paidBy(client.channel) === 1000n);
+        expect(fixture.wallet.orders).toHaveLength(1);
+        expect(opcodeOf(fixture.wallet.orders[0]![0]!.body)).toBe(opcodes.Claim);
+        expect(fixture.wallet.orders[0]![0]!.value).toBe(11_000_000n); // a tenth above what the channel asks
+    });
+
+    it('carry many channels in one order', async () => {
+        fixture = await startFixture();
+        const clients = await Promise.all(Array.from({ length: 20 }, () => withJob()));
+        await Promise.all(clients.map((client) => client.pay(client.voucher(5n, 0))));
+
+        expect(await fixture.worker.claimNow()).toEqual({ claimed: 20, amount: 100n, failed: 0 });
+        expect(fixture.wallet.orders.map((order) => order.length)).toEqual([20]);
+        expect(await fixture.worker.claimNow()).toEqual({ claimed: 0, amount: 0n, failed: 0 });
+    });
+
+    it('are no more than the wallet can pay for', async () => {
+        fixture = await startFixture();
+        const clients = await Promise.all(Array.from({ length: 3 }, () => withJob()));
+        await Promise.all(clients.map((client) => client.pay(client.voucher(5n, 0))));
+        fixture.wallet.coins = 10_000_000n + 2n * 14_000_000n;
+        await fixture.worker.claimNow();
+        expect(fixture.wallet.orders.map((order) => order.length)).toEqual([2, 1]);
+        fixture.wallet.coins = 1n;
+        await clients[0]!.pay(clients[0]!.voucher(6n, 0));
+        expect(await fixture.worker.claimNow()).toEqual({ claimed: 0, amount: 0n, failed: 0 });
+    });
+
+    it('take everything from a channel whose client leaves, and end it when nothing is open', async () => {
+        fixture = await startFixture(soon);
+        const client = await withJob();
+        await client.pay(client.voucher(10n, 0));
+        fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1700 });
+        await until(() => fixture.wallet.orders.length === 1);
+        expect(opcodeOf(fixture.wallet.orders[0]![0]!.body)).toBe(opcodes.ClaimLast);
+        await until(async () => (await fixture.worker.status()).jobs.ended === 1);
+    });
+
+    it('leave a channel open whose client still owes for an answer', async () => {
+        fixture = await startFixture(soon);
+        const client = await withJob();
+        await client.ask(1, 'one two', { pays: false });
+        await client.pay(client.voucher(10n, 0));
+        fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1700 });
+        await until(() => fixture.wallet.orders.length === 1);
+        expect(opcodeOf(fixture.wallet.orders[0]![0]!.body)).toBe(opcodes.Claim);
+
+        await client.pay(client.voucher(4n * TOKEN, 1));
+        await until(() => fixture.wallet.orders.length === 2);
+        expect(opcodeOf(fixture.wallet.orders[1]![0]!.body)).toBe(opcodes.ClaimLast);
+    });
+
+    it('end a job that its client has ended, whether or not anything is owed', async () => {
+        fixture = await startFixture();
+        const [used, unused] = [await withJob(), await withJob()];
+        await used.ask(1, 'one two');
+        await Promise.all([used.end(), unused.end()]);
+        await until(async () => (await fixture.worker.status()).jobs.ended === 2);
+        expect(fixture.chain.accounts.size).toBe(0);
+        expect((await used.ask(2, 'more')).refusal).toMatchObject({ code: 'wrong_channel' });
+    });
+
+    it('never end a channel whose payout is another wallet', async () => {
+        fixture = await startFixture({ ...soon, payout: account(0x44).toRawString() });
+        const client = await withJob();
+        await client.pay(client.voucher(10n, 0));
+        await client.end();
+        await until(() => fixture.wallet.orders.length === 1);
+        await rounds();
+        expect(fixture.wallet.orders.map(([transfer]) => opcodeOf(transfer!.body))).toEqual([opcodes.Claim]);
+    });
+
+    it('survive a chain that does not answer and a wallet that does not send', async () => {
+        fixture = await startFixture(soon);
+        const client = await withJob();
+        fixture.chain.down = true;
+        await rounds();
+        fixture.chain.down = false;
+        fixture.wallet.failing = 2;
+        await client.pay(client.voucher(5000n, 0));
+        await until(() => fixture.wallet.failing === 0);
+        fixture.chain.advance(10); // the pause between attempts
+        await until(() => fixture.chain.paidBy(client.channel) === 5000n);
+    });
+
+    it('are counted once when another claims first', async () => {
+        fixture = await startFixture();
+        const client = await withJob();
+        await client.pay(client.voucher(700n, 0));
+        fixture.chain.change(client.channel, { paid: 700n, balance: 300n });
+        expect(await fixture.worker.claimNow()).toEqual({ claimed: 0, amount: 0n, failed: 0 });
+        expect((await fixture.worker.status()).unclaimed).toBe(0n);
+    });
+});
+
+describe('the admin socket', () => {
+    it('answers status and claims what there is; nobody answers when no worker runs', async () => {
+        fixture = await startFixture();
+        const store = `${fixture.folder}/worker.db`;
+        expect(await askWorker(store, 'GET', '/status')).toBeUndefined();
+        const admin = await serveAdmin(store, fixture.worker);
+        const client = await withJob();
+        await client.pay(client.voucher(5n, 0));
+
+        const totals = { jobs: { open: 1, ending: 0, ended: 0 }, unclaimed: '5', running: 0 };
+        expect(await askWorker(store, 'GET', '/status')).toMatchObject(totals);
+        expect(await askWorker(store, 'POST', '/claim')).toEqual({ claimed: 1, amount: '5', failed: 0 });
+        admin!.close();
+        expect(await askWorker(store, 'GET', '/status')).toBeUndefined();
+    });
+});
