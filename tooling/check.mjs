@@ -16,7 +16,7 @@ const steps = {
 };
 
 // Generated wrappers have to be there and fresh before types and lint look at them.
-const build = [tools.tact, '--config', 'tact.config.json'];
+const build = ['tooling/build.mjs'];
 
 const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' };
 

@@ -7,10 +7,7 @@ import { root } from './files.mjs';
 import { tools } from './tools.mjs';
 
 if (existsSync(tools.tact)) {
-    const built = spawnSync(process.execPath, [tools.tact, '--config', 'tact.config.json'], {
-        cwd: root,
-        encoding: 'utf8',
-    });
+    const built = spawnSync(process.execPath, [join(root, 'tooling', 'build.mjs')], { cwd: root, encoding: 'utf8' });
     if (built.status !== 0) {
         console.warn(`prepare: the contracts do not compile; see npm run build\n${built.stdout}${built.stderr}`);
     }

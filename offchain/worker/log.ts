@@ -1,5 +1,5 @@
 import pino from 'pino';
-import type { Logger } from 'pino';
+import type { Logger, LoggerOptions } from 'pino';
 
 interface LoggedError {
     type: string;
@@ -24,27 +24,27 @@ function plainError(error: unknown): LoggedError {
     };
 }
 
-/** The worker's log on standard error: no seed, no API key, nothing of prompts and answers. */
+const SECRETS = [
+    'apiKey',
+    'seeds',
+    'wallet',
+    'receiptKey',
+    'encryptionKey',
+    'content',
+    'text',
+    'messages',
+    'prompt',
+    'chat',
+];
+
+/** How a worker's log is made: no seed, no API key, nothing of prompts and answers. */
+export const logOptions: LoggerOptions = {
+    base: undefined,
+    serializers: { err: plainError },
+    redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), remove: true },
+};
+
+/** The worker's log, on standard error. */
 export function createLog(level: string): Logger {
-    const secret = [
-        'apiKey',
-        'seeds',
-        'wallet',
-        'receiptKey',
-        'encryptionKey',
-        'content',
-        'text',
-        'messages',
-        'prompt',
-        'chat',
-    ];
-    return pino(
-        {
-            level,
-            base: undefined,
-            serializers: { err: plainError },
-            redact: { paths: secret.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), remove: true },
-        },
-        pino.destination({ dest: 2, sync: true }),
-    );
+    return pino({ ...logOptions, level }, pino.destination({ dest: 2, sync: true }));
 }

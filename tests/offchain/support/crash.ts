@@ -19,7 +19,7 @@ type Method = (...args: unknown[]) => unknown;
 
 function wrap(prototype: object, name: string): void {
     const methods = prototype as Record<string, Method>;
-    const original = methods[name]!;
+    const original = methods[name];
     methods[name] = function (this: unknown, ...args: unknown[]) {
         count();
         const result = original.apply(this, args);

@@ -1,11 +1,10 @@
 /** A worker in a process of its own: echoes slowly, on a chain that the parent describes. Prints its URL. */
-import { Cell } from '@ton/core';
+import { Address, Cell } from '@ton/core';
 import { startWorker } from '../../../offchain/worker';
 import { ScriptedBackend } from './backend';
 import type { Step } from './backend';
 import { FakeChain, FakeWallet } from './chain';
 import { account, configFor, SEEDS } from './worker';
-import { Address } from '@ton/core';
 
 interface Described {
     address: string;
@@ -29,6 +28,7 @@ async function main(): Promise<void> {
     const config = configFor(process.env.FOLDER!, { creditSeconds: 2 });
     const wallet = new FakeWallet(chain, account(0x33));
     const worker = await startWorker(config, { chain, backend, wallet, seeds: SEEDS });
+    process.stdin.resume().on('close', () => process.kill(process.pid, 'SIGKILL')); // the test is gone
     process.stdout.write(`${worker.url}\n`);
 }
 

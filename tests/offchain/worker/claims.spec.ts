@@ -30,8 +30,8 @@ describe('claims', () => {
         await client.pay(client.voucher(1000n, 0));
         await until(() => fixture.chain.paidBy(client.channel) === 1000n);
         expect(fixture.wallet.orders).toHaveLength(1);
-        expect(opcodeOf(fixture.wallet.orders[0]![0]!.body)).toBe(opcodes.Claim);
-        expect(fixture.wallet.orders[0]![0]!.value).toBe(11_000_000n); // a tenth above what the channel asks
+        expect(opcodeOf(fixture.wallet.orders[0][0].body)).toBe(opcodes.Claim);
+        expect(fixture.wallet.orders[0][0].value).toBe(11_000_000n); // a tenth above what the channel asks
     });
 
     it('carry many channels in one order', async () => {
@@ -52,32 +52,42 @@ describe('claims', () => {
         await fixture.worker.claimNow();
         expect(fixture.wallet.orders.map((order) => order.length)).toEqual([2, 1]);
         fixture.wallet.coins = 1n;
-        await clients[0]!.pay(clients[0]!.voucher(6n, 0));
+        await clients[0].pay(clients[0].voucher(6n, 0));
         expect(await fixture.worker.claimNow()).toEqual({ claimed: 0, amount: 0n, failed: 0 });
     });
 
     it('take everything from a channel whose client leaves, and end it when nothing is open', async () => {
         fixture = await startFixture(soon);
         const client = await withJob();
-        await client.pay(client.voucher(10n, 0));
         fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1700 });
+        await client.pay(client.voucher(10n, 0));
         await until(() => fixture.wallet.orders.length === 1);
-        expect(opcodeOf(fixture.wallet.orders[0]![0]!.body)).toBe(opcodes.ClaimLast);
+        expect(opcodeOf(fixture.wallet.orders[0][0].body)).toBe(opcodes.ClaimLast);
         await until(async () => (await fixture.worker.status()).jobs.ended === 1);
+    });
+
+    it('find out that a client leaves without its doing anything', async () => {
+        fixture = await startFixture({ ...soon, marginSeconds: 4 });
+        const client = await withJob();
+        await client.pay(client.voucher(10n, 0));
+        await rounds();
+        expect(fixture.wallet.orders).toHaveLength(0);
+        fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 4 });
+        await until(() => fixture.wallet.orders.length === 1); // within a quarter of the margin
     });
 
     it('leave a channel open whose client still owes for an answer', async () => {
         fixture = await startFixture(soon);
         const client = await withJob();
         await client.ask(1, 'one two', { pays: false });
-        await client.pay(client.voucher(10n, 0));
         fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1700 });
+        await client.pay(client.voucher(10n, 0));
         await until(() => fixture.wallet.orders.length === 1);
-        expect(opcodeOf(fixture.wallet.orders[0]![0]!.body)).toBe(opcodes.Claim);
+        expect(opcodeOf(fixture.wallet.orders[0][0].body)).toBe(opcodes.Claim);
 
         await client.pay(client.voucher(4n * TOKEN, 1));
         await until(() => fixture.wallet.orders.length === 2);
-        expect(opcodeOf(fixture.wallet.orders[1]![0]!.body)).toBe(opcodes.ClaimLast);
+        expect(opcodeOf(fixture.wallet.orders[1][0].body)).toBe(opcodes.ClaimLast);
     });
 
     it('end a job that its client has ended, whether or not anything is owed', async () => {
@@ -97,7 +107,7 @@ describe('claims', () => {
         await client.end();
         await until(() => fixture.wallet.orders.length === 1);
         await rounds();
-        expect(fixture.wallet.orders.map(([transfer]) => opcodeOf(transfer!.body))).toEqual([opcodes.Claim]);
+        expect(fixture.wallet.orders.map(([transfer]) => opcodeOf(transfer.body))).toEqual([opcodes.Claim]);
     });
 
     it('survive a chain that does not answer and a wallet that does not send', async () => {

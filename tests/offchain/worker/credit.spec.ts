@@ -1,6 +1,6 @@
 import { priceOf } from '@cocoon-market/wrappers';
 import fc from 'fast-check';
-import { promptMost } from '../../../offchain/link';
+import { FrameKind, promptMost } from '../../../offchain/link';
 import { parts, TEXT_MOST } from '../../../offchain/worker/answer';
 import {
     answerTokens,
@@ -186,9 +186,9 @@ describe('parts of a delta', () => {
         fc.assert(
             fc.property(delta, fc.nat(500), fc.integer({ min: 1, max: 100 }), (texts, count, most) => {
                 const made = parts({ ...texts, tokens: count }, most);
-                const text = (kind: number) => made.filter((part) => part.kind === kind).map((part) => part.text);
-                expect(text(0).join('')).toBe(texts.content ?? '');
-                expect(text(1).join('')).toBe(texts.reasoning ?? '');
+                const text = (kind: FrameKind) => made.filter((part) => part.kind === kind).map((part) => part.text);
+                expect(text(FrameKind.Content).join('')).toBe(texts.content ?? '');
+                expect(text(FrameKind.Reasoning).join('')).toBe(texts.reasoning ?? '');
                 expect(made.reduce((sum, part) => sum + part.tokens, 0)).toBe(count);
                 expect(made.every((part) => part.tokens <= most)).toBe(true);
             }),

@@ -1,0 +1,74 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readKeys, writeKeys } from '../../../offchain/worker';
+import { account, RATES } from '../support/worker';
+
+const ROOT = join(__dirname, '..', '..', '..');
+const MAIN = `require('./offchain/cli/worker').workerCommand().parseAsync(process.argv.slice(1), { from: 'user' }).catch((e) => { console.error(e.message); process.exitCode = 1; })`;
+const command = (...args: string[]) => ['-r', 'ts-node/register/transpile-only', '-e', MAIN, '--', ...args];
+
+let folder: string;
+let config: string;
+
+beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'cocoon-cli-'));
+    config = join(folder, 'worker.json');
+    writeKeys(join(folder, 'keys.json'));
+    const offers = [{ model: 'cocoon-tiny', rates: RATES }];
+    const [node, provider] = [account(1).toRawString(), account(2).toRawString()];
+    const files = { keyFile: 'keys.json', store: 'worker.db' };
+    const rest = { network: -239, endpoint: 'http://127.0.0.1:1/', listen: { port: 0 }, backend: { kind: 'embedded' } };
+    writeFileSync(config, JSON.stringify({ node, provider, offers, ...files, ...rest }));
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const run = (...args: string[]) => spawnSync(process.execPath, command(...args), { cwd: ROOT, encoding: 'utf8' });
+
+describe('cocoon worker', () => {
+    it('keygen makes a file that only its owner reads, and prints no seed', () => {
+        const out = join(folder, 'new.json');
+        const { stdout, stderr, status } = run('keygen', '--out', out, '--json');
+
+        expect(status).toBe(0);
+        expect(statSync(out).mode & 0o777).toBe(0o600);
+        expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['receiptKey', 'encryptionKey', 'wallet']);
+        for (const seed of Object.values(JSON.parse(readFileSync(out, 'utf8')) as object)) {
+            expect(stdout + stderr).not.toContain(seed);
+        }
+        expect(run('keygen', '--out', out).status).toBe(1);
+    });
+
+    it('refuses a key file that others may read', () => {
+        chmodSync(join(folder, 'keys.json'), 0o640);
+        expect(() => readKeys(join(folder, 'keys.json'))).toThrow('chmod 600');
+    });
+
+    it('names every wrong field of a config', () => {
+        writeFileSync(config, JSON.stringify({ node: 'x' }));
+        const { stderr, status } = run('status', '--config', config);
+        expect(status).toBe(1);
+        expect(stderr).toContain('expected an address');
+        expect(stderr).toContain('keyFile');
+    });
+
+    it('run prints its URL, keeps a second process out, answers status, and ends at SIGTERM', async () => {
+        const worker = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT });
+        const [line] = (await once(worker.stdout, 'data')) as [Buffer];
+        expect(line.toString()).toMatch(/^http:\/\/127\.0\.0\.1:\d+\n$/);
+
+        const second = run('run', '--config', config);
+        expect(second.status).toBe(1);
+        expect(second.stderr).toContain('in use by another process');
+        const status = run('status', '--config', config, '--json');
+        expect(JSON.parse(status.stdout)).toMatchObject({ state: 'serving', running: 0, earned: '0' });
+
+        worker.kill('SIGTERM');
+        const [code] = (await once(worker, 'exit')) as [number | null];
+        expect(code).toBe(0);
+        expect(JSON.parse(run('status', '--config', config, '--json').stdout)).toMatchObject({ state: 'stopped' });
+    });
+});

@@ -1,0 +1,54 @@
+import { Writable } from 'node:stream';
+import pino from 'pino';
+import { createLog, logOptions } from '../../../offchain/worker/log';
+import { TestClient } from '../support/client';
+import { startFixture } from '../support/worker';
+
+const SECRET = 'xylophone';
+
+describe('the log', () => {
+    it('never holds a word of a prompt or an answer, whatever goes wrong', async () => {
+        let text = '';
+        const written = new Writable({
+            write: (chunk: Buffer, _encoding, done) => ((text += chunk.toString()), done()),
+        });
+        const log = pino({ ...logOptions, level: 'trace' }, written);
+        const fixture = await startFixture({}, { log });
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+
+        await client.ask(1, SECRET);
+        fixture.backend.script = () => {
+            throw new Error(`cannot answer ${SECRET}`);
+        };
+        await client.ask(2, SECRET);
+        fixture.backend.script = () => [{ type: 'delta', content: SECRET }, { type: 'fail' }];
+        await client.ask(3, SECRET);
+        await client.ask(4, { [SECRET]: SECRET });
+        await client.post('/v1/voucher', { [SECRET]: 1 });
+        await fixture.stop();
+
+        expect(text).toContain('backend failed');
+        expect(text.toLowerCase()).not.toContain(SECRET);
+    });
+
+    it('leaves out seeds, keys and whatever an error carries besides its words', () => {
+        let text = '';
+        const written = new Writable({
+            write: (chunk: Buffer, _encoding, done) => ((text += chunk.toString()), done()),
+        });
+        const log = pino(logOptions, written);
+        const error = Object.assign(new Error('no answer'), {
+            config: { headers: { 'X-API-Key': 'hidden' } },
+            code: 'E1',
+        });
+        log.error(
+            { err: error, apiKey: 'hidden', config: { apiKey: 'hidden' }, seeds: { wallet: 'hidden' } },
+            'failed',
+        );
+
+        expect(text).toContain('no answer');
+        expect(text).toContain('E1');
+        expect(text).not.toContain('hidden');
+        expect(createLog('warn').level).toBe('warn');
+    });
+});

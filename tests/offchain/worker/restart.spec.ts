@@ -1,0 +1,212 @@
+import { answerRoot, contentHash, Finish, Reason } from '@cocoon-market/wrappers';
+import type { SignedVoucher } from '@cocoon-market/wrappers';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { RecordType } from '../../../offchain/link';
+import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
+import { TestClient } from '../support/client';
+import type { Answer, Sealed } from '../support/client';
+import { startFixture, TOKEN } from '../support/worker';
+
+const ROOT = join(__dirname, '..', '..', '..');
+const STEP = 400n * TOKEN;
+const CEILING = 20_000_000n;
+const NAMES = ['accept', 'answer', 'result', 'decline', 'fail'];
+
+/** Every receipt that ever reached the client, by query and kind: one that comes twice must be the same bytes. */
+class Evidence {
+    private readonly seen = new Map<string, string>();
+    readonly vouchers: SignedVoucher[] = []; // acknowledged
+
+    take(query: Sealed, answer: Answer): void {
+        for (const [type, receipt] of answer.receipts) {
+            const name = `${query.head.number} ${NAMES[type - 1]}`;
+            const hex = receipt.toString('hex');
+            expect([name, this.seen.get(name) ?? hex]).toEqual([name, hex]);
+            this.seen.set(name, hex);
+        }
+        const ends = [...this.seen.keys()].filter(
+            (name) => /result|fail|decline/.test(name) && name.startsWith(`${query.head.number} `),
+        );
+        expect(ends.length).toBeLessThanOrEqual(1);
+    }
+}
+
+describe('a worker that was killed', () => {
+    it('point 13: gives at its start every query without an end a result over what is stored, or a fail', async () => {
+        const fixture = await startFixture();
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        const [kept, nothing] = [client.seal(1, 'one'), client.seal(2, 'two')];
+        await fixture.worker.close();
+        const store = await SqliteWorkerStore.open(join(fixture.folder, 'worker.db'));
+        const bytes = Buffer.from('what was on the disk');
+        for (const { head, hash } of [kept, nothing]) {
+            const accept = Buffer.alloc(148);
+            await store.accept({
+                job: client.job,
+                number: head.number,
+                request: hash,
+                ceiling: CEILING,
+                promptBytes: 40,
+                accept,
+            });
+        }
+        const counts = { prompt: 0, cached: 0, completion: 9, reasoning: 1 };
+        await store.append({ job: client.job, number: 1, bytes, counts, promptKnown: false });
+        await store.close();
+
+        client.url = (await fixture.restart()).url;
+
+        expect((await client.state()).results).toEqual({ index: 1, cumulative: (21n * TOKEN).toString() });
+        const stored = await fetchReceipts(client, 1);
+        expect(stored.result).toMatchObject({
+            finish: Finish.CutByWorker,
+            index: 1,
+            prompt: 10,
+            completion: 9,
+            reasoning: 1,
+        });
+        expect(stored.result!.content).toEqual(contentHash(kept.hash, answerRoot(bytes)));
+        expect((await fetchReceipts(client, 2)).fail).toMatchObject({ reason: Reason.Stopped, request: nothing.hash });
+        await fixture.stop();
+    });
+
+    it('loses no voucher that it acknowledged and signs nothing twice, wherever it is killed', async () => {
+        const folder = mkdtempSync(join(tmpdir(), 'cocoon-crash-'));
+        const fixture = await startFixture(); // only for its chain and node info, the children have their own
+        const client = new TestClient(fixture.worker.url, fixture.chain);
+        await client.draft({ step: STEP });
+        await client.open(10_000_000_000n);
+        const evidence = new Evidence();
+        const queries: Sealed[] = [];
+        let number = 0;
+        let crashed = 0; // at their step, not afterwards by this test
+        for (let round = 0; round < 20; round++) {
+            const child = await start(folder, client, 4 + round * 7);
+            client.url = child.url;
+            await work(client, evidence, queries, ++number).catch(unlessConnection);
+            await Promise.race([child.ended, new Promise((resolve) => setTimeout(resolve, 200))]);
+            crashed += child.process.signalCode === null ? 0 : 1;
+            child.process.kill('SIGKILL');
+            await child.ended;
+        }
+        expect(crashed).toBeGreaterThanOrEqual(15);
+
+        const last = await start(folder, client, 0);
+        client.url = last.url;
+        const state = await client.state();
+        const newest = evidence.vouchers.reduce((most, { cumulative }) => (cumulative > most ? cumulative : most), 0n);
+        expect(BigInt(state.voucher!.cumulative)).toBeGreaterThanOrEqual(newest);
+        expect(newest).toBeGreaterThan(0n);
+        const indexes: number[] = [];
+        for (const query of queries) {
+            const answer = await client.fetch(query);
+            evidence.take(query, answer);
+            if (answer.result !== undefined) {
+                indexes.push(answer.result.index);
+                expect(answer.result.content).toEqual(contentHash(query.hash, answerRoot(answer.bytes)));
+            }
+        }
+        expect(indexes.sort((a, b) => a - b)).toEqual(indexes.map((_, i) => i + 1));
+        expect(state.results.index).toBe(indexes.length);
+        last.process.kill('SIGKILL');
+        await last.ended;
+        await fixture.stop();
+        rmSync(folder, { recursive: true });
+    }, 180_000);
+});
+
+/** Registers, then asks twice at once and pays, noting every receipt and every acknowledged voucher. */
+async function work(client: TestClient, evidence: Evidence, queries: Sealed[], round: number): Promise<void> {
+    const pay = client.pay.bind(client);
+    client.pay = async (voucher) => {
+        const signed = voucher ?? client.voucher(client.owed(), client.count());
+        const answer = await pay(signed);
+        if (answer.status === 200) {
+            evidence.vouchers.push(signed);
+        }
+        return answer;
+    };
+    try {
+        const { status } = await client.register();
+        expect(status).toBe(200);
+        // Of the round before; all others are fetched at the end.
+        for (const query of queries.slice(-2)) {
+            evidence.take(query, await client.fetch(query));
+        }
+        const asked = [2 * round - 1, 2 * round].map((number) => client.seal(number, 'one', { ceiling: CEILING }));
+        queries.push(...asked);
+        const answers = await Promise.all(asked.map((query) => client.send(query).catch(unlessConnection)));
+        answers.forEach((answer, i) => answer && evidence.take(asked[i], answer));
+    } finally {
+        client.pay = pay;
+    }
+}
+
+/** Lets pass that a connection ended with the worker, and nothing else. */
+function unlessConnection(error: unknown): undefined {
+    if ((error as { code?: unknown }).code === undefined) {
+        throw error;
+    }
+    return undefined;
+}
+
+async function fetchReceipts(client: TestClient, number: number): Promise<Answer> {
+    const response = await request(`${client.url}/v1/jobs/${client.job.toString('hex')}/queries/${number}`);
+    const whole = Buffer.from(await response.body.arrayBuffer());
+    const answer = { receipts: new Map<RecordType, Buffer>() } as Answer;
+    for (let at = 0; at < whole.length; at += 5 + whole.readUInt32BE(at + 1)) {
+        answer.receipts.set(whole.readUInt8(at), whole.subarray(at + 5, at + 5 + whole.readUInt32BE(at + 1)));
+    }
+    answer.receipts.delete(RecordType.Accept); // not a real one here
+    return client.opened(answer);
+}
+
+interface Child {
+    process: ChildProcess;
+    url: string;
+    ended: Promise<unknown>;
+}
+
+async function start(folder: string, client: TestClient, crashAt: number): Promise<Child> {
+    const account = client.chain.accounts.get(client.channel.toRawString())!;
+    const channel = {
+        address: client.channel.toRawString(),
+        code: account.code!.toBoc().toString('base64'),
+        data: account.data!.toBoc().toString('base64'),
+        balance: account.balance.toString(),
+    };
+    const env = {
+        ...process.env,
+        FOLDER: folder,
+        COMPILED: folder,
+        CHANNELS: JSON.stringify([channel]),
+        CRASH_AT: String(crashAt),
+    };
+    const support = join(ROOT, 'tests', 'offchain', 'support');
+    const args = [
+        '-r',
+        'ts-node/register/transpile-only',
+        '-r',
+        join(support, 'crash.ts'),
+        join(support, 'crashingWorker.ts'),
+    ];
+    const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['pipe', 'pipe', 'ignore'] });
+    const ended = once(child, 'exit');
+    const url = await new Promise<string>((resolve, reject) => {
+        let text = '';
+        child.stdout.on('data', (chunk: Buffer) => {
+            text += chunk.toString();
+            if (text.includes('\n')) {
+                resolve(text.trim());
+            }
+        });
+        child.once('exit', () => reject(new Error('The worker ended before it listened')));
+    });
+    return { process: child, url, ended };
+}
