@@ -16,7 +16,7 @@ import type { QueryRecord } from '../store/worker';
 import type { WorkerContext } from './context';
 import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { Job } from './job';
-import type { AcceptedQuery } from './query';
+import type { AcceptedQuery, RunningQuery } from './query';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
 
@@ -24,15 +24,20 @@ import { takeVoucher } from './vouchers';
 export type Admitted =
     | { kind: 'stored'; query: QueryRecord }
     | { kind: 'declined'; receipt: Buffer }
-    | { kind: 'new'; query: AcceptedQuery; accept: () => Promise<Buffer> };
+    | { kind: 'new'; running: RunningQuery; accept: () => Promise<Buffer> };
 
 /**
- * Decides on a query. Of a `new` one the caller must put a running query into `job.running` before it awaits anything,
- * then `accept` stores and returns the receipt.
+ * Decides on a query. A `new` one, made by `begin`, is in `job.running` already; `accept` stores and returns the receipt.
  *
  * @throws {Refused} if it is not authentic, or its number was used by another
  */
-export async function admit(context: WorkerContext, job: Job, head: QueryHead, sealed: Buffer): Promise<Admitted> {
+export async function admit(
+    context: WorkerContext,
+    job: Job,
+    head: QueryHead,
+    sealed: Buffer,
+    begin: (query: AcceptedQuery) => RunningQuery,
+): Promise<Admitted> {
     const { number, salt, commitment, session: id } = head;
     const request = requestHash({ commitment, session: id, salt, sealed });
     const known = await storedQuery(context, job, number, request);
@@ -60,7 +65,10 @@ export async function admit(context: WorkerContext, job: Job, head: QueryHead, s
         return { kind: 'declined', receipt: await decline(context, job, { number, request, reason: decision }) };
     }
     const query = { ...decision, number, request, secret, ceiling: head.ceiling };
-    return { kind: 'new', query, accept: () => accept(context, job, query) };
+    const running = begin(query);
+    // In the same moment as the decision: many queries wait for one reading, and each must count those before it.
+    job.running.set(number, running);
+    return { kind: 'new', running, accept: () => accept(context, job, query) };
 }
 
 async function storedQuery(

@@ -245,8 +245,11 @@ export class Claims {
     private failed(name: string, { due }: Claim): void {
         const { config, log, now } = this.context;
         const count = (this.failures.get(name)?.count ?? 0) + 1;
-        const pause = count >= config.claim.attempts ? HOUR : config.claim.seconds * 2 ** (count - 1);
-        this.failures.set(name, { count, notBefore: now() + Math.min(HOUR, Math.ceil(pause)) });
+        // Never so long that a client who leaves meanwhile could be gone: a notice lasts two margins at least.
+        const longest = Math.min(HOUR, config.marginSeconds / 4);
+        const pause =
+            count >= config.claim.attempts ? longest : Math.min(longest, config.claim.seconds * 2 ** (count - 1));
+        this.failures.set(name, { count, notBefore: now() + Math.ceil(pause) });
         log.error({ job: name, due: due.toString(), attempts: count, pause }, 'claims: the channel did not pay');
     }
 

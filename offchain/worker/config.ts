@@ -88,7 +88,7 @@ export const workerConfig = z
             .object({
                 threshold: nano.prefault('100000000'), // nanoTON of unclaimed vouchers
                 seconds: z.number().positive().default(60), // between two looks
-                attempts: z.number().int().min(1).default(5), // in a row, before a job waits an hour
+                attempts: z.number().int().min(1).default(5), // in a row, before a job waits longest: a quarter of the margin
             })
             .prefault({}),
         chain: z

@@ -50,6 +50,10 @@ export class RunningQuery implements Running {
         });
     }
 
+    get number(): number {
+        return this.query.number;
+    }
+
     get ceiling(): bigint {
         return this.query.ceiling;
     }
@@ -231,8 +235,9 @@ export class RunningQuery implements Running {
         }
     }
 
-    private write(bytes: Buffer): Promise<void> {
-        return this.sink.write(encodeRecord(RecordType.Answer, bytes));
+    /** Waits for room until the query ends: a client that reads nothing must not put off the receipt it was promised. */
+    private async write(bytes: Buffer, type = RecordType.Answer): Promise<void> {
+        await Promise.race([this.sink.write(encodeRecord(type, bytes)), this.aborted]);
     }
 
     private async fail(): Promise<void> {
@@ -244,7 +249,7 @@ export class RunningQuery implements Running {
             context.receiptKey,
         );
         await context.store.end({ kind: 'fail', job: job.id, number, receipt });
-        await this.sink.write(encodeRecord(RecordType.Fail, receipt));
+        await this.write(receipt, RecordType.Fail);
     }
 
     /** Rules 9 and 12. */
@@ -281,6 +286,6 @@ export class RunningQuery implements Running {
         if (final !== undefined) {
             await this.write(final);
         }
-        await this.sink.write(encodeRecord(RecordType.Result, receipt));
+        await this.write(receipt, RecordType.Result);
     }
 }

@@ -37,9 +37,17 @@ export interface ServerHooks {
 
 const OCTETS = 'application/octet-stream';
 
+const REQUEST_SECONDS = 60; // for a request to arrive whole
+
 /** The server, not yet listening. */
 export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHooks): FastifyInstance {
-    const server = fastify({ bodyLimit: context.config.limits.requestMost, forceCloseConnections: true });
+    const { limits, answerSeconds } = context.config;
+    const server = fastify({
+        bodyLimit: limits.requestMost,
+        forceCloseConnections: true,
+        requestTimeout: REQUEST_SECONDS * 1000,
+        connectionTimeout: (answerSeconds + REQUEST_SECONDS) * 1000, // of one on which nothing moves
+    });
     server.removeContentTypeParser(['text/plain']);
     server.addContentTypeParser(OCTETS, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     server.setErrorHandler((error, _request, reply) => refuse(context, error, reply));
@@ -96,15 +104,16 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
         }
         const { head, sealed } = decoded(body);
         await jobs.use(head.job, async (job) => {
-            const admitted = await admit(context, job, head, sealed);
+            const sink = new ResponseSink(reply.raw);
+            const begin = (query: AcceptedQuery) => new RunningQuery(context, job, query, sink);
+            const admitted = await admit(context, job, head, sealed, begin);
             switch (admitted.kind) {
                 case 'stored':
                     return reply.type(OCTETS).send(await storedRecords(context, admitted.query));
                 case 'declined':
                     return reply.type(OCTETS).send(encodeRecord(RecordType.Decline, admitted.receipt));
                 case 'new':
-                    open(hooks);
-                    return run(context, job, admitted.query, admitted.accept, reply);
+                    return run({ context, job, hooks, sink, reply, ...admitted });
             }
         });
         return reply;
@@ -113,21 +122,24 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
     return server;
 }
 
-async function run(
-    context: WorkerContext,
-    job: Job,
-    query: AcceptedQuery,
-    accept: () => Promise<Buffer>,
-    reply: FastifyReply,
-): Promise<void> {
-    const sink = new ResponseSink(reply.raw);
-    const running = new RunningQuery(context, job, query, sink);
-    job.running.set(query.number, running);
+interface Begun {
+    context: WorkerContext;
+    job: Job;
+    hooks: ServerHooks;
+    sink: ResponseSink;
+    reply: FastifyReply;
+    running: RunningQuery;
+    accept: () => Promise<Buffer>;
+}
+
+async function run({ context, job, hooks, sink, reply, running, accept }: Begun): Promise<void> {
+    const { number } = running;
     let receipt: Buffer;
     try {
+        open(hooks);
         receipt = await accept();
     } catch (error) {
-        job.running.delete(query.number);
+        job.running.delete(number);
         job.wake();
         throw error;
     }
@@ -135,10 +147,10 @@ async function run(
     reply.raw.writeHead(200, { 'content-type': OCTETS });
     try {
         sink.onGone(() => void running.cut(Finish.CutByClient).catch(() => undefined)); // run() below reports it
-        await sink.write(encodeRecord(RecordType.Accept, receipt));
+        reply.raw.write(encodeRecord(RecordType.Accept, receipt)); // small; a client that reads nothing holds nothing up
         await running.run();
     } catch (error) {
-        context.log.error({ job: job.id.toString('hex'), number: query.number, err: error }, 'query not ended');
+        context.log.error({ job: job.id.toString('hex'), number, err: error }, 'query not ended');
         reply.raw.destroy();
     }
 }
@@ -151,11 +163,16 @@ class ResponseSink implements Sink {
 
     constructor(private readonly response: ServerResponse) {
         this.left = new Promise((resolve) => {
-            response.once('close', () => {
+            const close = () => {
                 this.gone = true;
                 resolve();
                 this.leave();
-            });
+            };
+            if (response.destroyed || response.socket?.destroyed === true) {
+                close(); // its event is over
+            } else {
+                response.once('close', close);
+            }
         });
     }
 

@@ -8,7 +8,17 @@ import { account, RATES } from '../support/worker';
 
 const ROOT = join(__dirname, '..', '..', '..');
 const MAIN = `require('./offchain/cli/worker').workerCommand().parseAsync(process.argv.slice(1), { from: 'user' }).catch((e) => { console.error(e.message); process.exitCode = 1; })`;
-const command = (...args: string[]) => ['-r', 'ts-node/register/transpile-only', '-e', MAIN, '--', ...args];
+const command = (...args: string[]) => [
+    '-r',
+    join(ROOT, 'tests/offchain/support/compiled.js'),
+    '-e',
+    MAIN,
+    '--',
+    ...args,
+];
+
+const compiled = mkdtempSync(join(tmpdir(), 'cocoon-compiled-'));
+const env = { ...process.env, COMPILED: compiled };
 
 let folder: string;
 let config: string;
@@ -26,7 +36,11 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const run = (...args: string[]) => spawnSync(process.execPath, command(...args), { cwd: ROOT, encoding: 'utf8' });
+afterAll(() => rmSync(compiled, { recursive: true }));
+
+const run = (...args: string[]) => spawnSync(process.execPath, command(...args), { cwd: ROOT, encoding: 'utf8', env });
+
+jest.setTimeout(300_000); // each test starts processes, however busy the machine
 
 describe('cocoon worker', () => {
     it('keygen makes a file that only its owner reads, and prints no seed', () => {
@@ -56,7 +70,7 @@ describe('cocoon worker', () => {
     });
 
     it('run prints its URL, keeps a second process out, answers status, and ends at SIGTERM', async () => {
-        const worker = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT });
+        const worker = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT, env });
         const [line] = (await once(worker.stdout, 'data')) as [Buffer];
         expect(line.toString()).toMatch(/^http:\/\/127\.0\.0\.1:\d+\n$/);
 

@@ -118,7 +118,7 @@ describe('a worker that was killed', () => {
         await last.ended;
         await fixture.stop();
         rmSync(folder, { recursive: true });
-    }, 180_000);
+    }, 600_000); // 21 processes, however busy the machine
 });
 
 /** Registers, then asks twice at once and pays, noting every receipt and every acknowledged voucher. */
