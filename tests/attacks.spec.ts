@@ -1,0 +1,97 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { judge, Outcome, summary } from '../tooling/attacks';
+import { attacks, notAsked } from './attacks';
+
+const ROOT = join(__dirname, '..');
+
+/** Full names of the tests in a file, as patterns: `%s` and `${...}` stand for anything. Skipped ones are left out. */
+function namesIn(file: string): RegExp[] {
+    const source = ts.createSourceFile(file, readFileSync(join(ROOT, file), 'utf8'), ts.ScriptTarget.ES2022);
+    const names: RegExp[] = [];
+    const visit = (node: ts.Node, prefix: string): void => {
+        const called = ts.isCallExpression(node)
+            ? /^(describe|it)(\.each\b.*)?$/s.exec(node.expression.getText(source))
+            : null;
+        if (called !== null && ts.isCallExpression(node) && node.arguments.length > 1) {
+            const name = prefix + patternOf(node.arguments[0], source);
+            if (called[1] === 'it') {
+                names.push(new RegExp(`^${name}$`, 's'));
+            } else {
+                ts.forEachChild(node.arguments[1], (child) => visit(child, `${name} `));
+            }
+        } else {
+            ts.forEachChild(node, (child) => visit(child, prefix));
+        }
+    };
+    visit(source, '');
+    return names;
+}
+
+function patternOf(name: ts.Expression, source: ts.SourceFile): string {
+    const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/%[a-z]/g, '.*');
+    if (ts.isStringLiteralLike(name)) {
+        return escaped(name.text);
+    }
+    if (ts.isTemplateExpression(name)) {
+        return escaped(name.head.text) + name.templateSpans.map(({ literal }) => `.*${escaped(literal.text)}`).join('');
+    }
+    throw new Error(`A test's name is no text: ${name.getText(source)}`);
+}
+
+describe('Attacks', () => {
+    it('each name one test that exists', () => {
+        const names = new Map<string, RegExp[]>();
+        for (const { file } of attacks) {
+            names.set(file, names.get(file) ?? (existsSync(join(ROOT, file)) ? namesIn(file) : []));
+        }
+
+        const wrong = attacks.filter(
+            ({ file, test }) => names.get(file)!.filter((name) => name.test(test)).length !== 1,
+        );
+
+        expect(wrong.map(({ file, test }) => `${file}: ${test}`)).toEqual([]);
+    });
+
+    it('are each listed once, with a test of their own', () => {
+        for (const values of [
+            attacks.map(({ attack }) => attack),
+            attacks.map(({ file, test }) => `${file} ${test}`),
+        ]) {
+            expect(values.filter((value, i) => values.indexOf(value) !== i)).toEqual([]);
+        }
+    });
+
+    it('ask every weakness of Cocoon, or say why not', () => {
+        const sources = [...attacks, ...notAsked].map(({ source }) => source).join('; ');
+        const weaknesses = ['1b', ...Array.from({ length: 14 }, (_, i) => `${i + 1}`)];
+
+        expect(weaknesses.filter((number) => !new RegExp(`cocoon P${number}\\b`).test(sources))).toEqual([]);
+    });
+});
+
+describe('npm run attacks', () => {
+    const list = ['one', 'two', 'three', 'four'].map((test) => ({ ...attacks[0], file: 'a.spec.ts', test }));
+
+    it('counts an attack as stopped only when its one test ran and passed', () => {
+        const outcomes: Outcome[] = [
+            { file: 'a.spec.ts', name: 'one', status: 'passed' },
+            { file: 'a.spec.ts', name: 'two', status: 'failed' },
+            { file: 'a.spec.ts', name: 'three', status: 'pending' },
+            { file: 'b.spec.ts', name: 'four', status: 'passed' },
+        ];
+
+        const verdicts = judge(list, outcomes);
+
+        expect(verdicts.map(({ outcome }) => outcome)).toEqual(['stopped', 'failed', 'skipped', 'missing']);
+        expect(summary(verdicts)).toBe('4 attacks, 1 stopped, 1 skipped, 1 failed, 1 missing');
+        expect(judge([list[0]], [outcomes[0], outcomes[0]])[0].outcome).toBe('missing');
+    });
+
+    it('ends with one line when all were stopped', () => {
+        const outcomes = list.map(({ file, test }) => ({ file, name: test, status: 'passed' }));
+
+        expect(summary(judge(list, outcomes))).toBe('4 attacks, 4 stopped, 0 skipped');
+    });
+});
