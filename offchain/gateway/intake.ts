@@ -30,7 +30,6 @@ export class Intake {
     private readonly own: OwnCount = { completion: 0, reasoning: 0 };
     private readonly frames: FrameReader;
     private readonly chunks: Buffer[] = [];
-    private readonly bounds: number[] = []; // lengths of the answer at which a chunk ended
     private length = 0;
 
     constructor(
@@ -95,6 +94,9 @@ export class Intake {
         if (this.accept === undefined) {
             throw new Breach('an answer comes before its accept');
         }
+        if (bytes.length === 0) {
+            throw new Breach('a record of the answer is empty'); // any number of them would be within the largest answer
+        }
         this.length += bytes.length;
         if (this.length > this.options.largestAnswer) {
             throw new Breach('the answer is longer than the terms allow');
@@ -106,7 +108,6 @@ export class Intake {
             throw new Breach('a frame does not open');
         }
         this.chunks.push(Buffer.from(bytes));
-        this.bounds.push(this.length);
         for (const frame of frames) {
             this.count(frame);
         }
@@ -133,18 +134,11 @@ export class Intake {
         if (!isCut(result.finish) && !this.frames.complete) {
             throw new Breach('a result says that its answer is whole, and the final frame is missing', bytes);
         }
-        if (!this.covers(result)) {
+        // A worker that was killed signs over the prefix it had stored, and then stores and sends nothing else.
+        if (!contentHash(this.asked.request, answerRoot(this.received)).equals(result.content)) {
             throw new Breach("a result's content is not the answer that arrived", bytes);
         }
         this.ending = { type: 'result', result, receipt: Buffer.from(bytes) };
-    }
-
-    // An answer that was cut may be signed over a prefix: what the node had on its disk.
-    private covers(result: Result): boolean {
-        const answer = this.received;
-        const matches = (length: number) =>
-            contentHash(this.asked.request, answerRoot(answer.subarray(0, length))).equals(result.content);
-        return matches(answer.length) || (isCut(result.finish) && this.bounds.some(matches));
     }
 
     private takeRefusal(type: 'decline' | 'fail', bytes: Buffer): void {

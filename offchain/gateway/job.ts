@@ -18,6 +18,8 @@ import { WorkerClient, WorkerRefusal } from './workers';
 /** nanoTON of a channel that no query is promised: its rent until the end, several times over. */
 export const RENT = 2_000_000n;
 
+const HIGHEST_MOST = 0xff00_0000; // a number beyond which no job has come, and above which enough are left
+
 export class Job {
     readonly ledger = new Ledger();
     readonly post: VoucherPost;
@@ -26,6 +28,7 @@ export class Job {
     readonly abandoned = new AbortController(); // cuts every running query when the node broke the protocol
     running = 0;
     session: Session | undefined; // undefined until the worker knows the job
+    private attestedUntil = 0; // unix seconds, of the session's key
     private readonly ceilings = new Map<number, bigint>(); // nanoTON promised to queries without an ending
     private last = 0; // the highest number ever used
     private readonly voucherVerifier: Verifier;
@@ -78,6 +81,11 @@ export class Job {
     /** Queries without an ending, running or lost on the wire. */
     get unfinished(): number[] {
         return [...this.ceilings.keys()];
+    }
+
+    /** True while questions may be sealed to the session's key. */
+    isConnected(now: number): boolean {
+        return this.session !== undefined && this.attestedUntil > now;
     }
 
     /** The next number: above every number that gateway or worker ever used. */
@@ -157,7 +165,7 @@ export class Job {
     }
 
     /** Shows the job to its worker and begins a session; takes over what the worker knows better. */
-    async register(encryptionKey: Buffer) {
+    async register(encryptionKey: Buffer, attestedUntil: number) {
         const { hash, terms } = this.stored;
         const session = await openSession(encryptionKey, hash);
         const state = await this.worker.register({
@@ -167,14 +175,15 @@ export class Job {
             enc: session.enc,
             key: this.key,
         });
-        if (!state.job.equals(hash)) {
-            throw new WorkerRefusal('unknown', 200, 'it answers for another job');
+        if (!state.job.equals(hash) || state.highest > HIGHEST_MOST) {
+            throw new WorkerRefusal('unknown', 200, 'it answers for another job, or leaves it no numbers');
         }
         if (state.voucher !== null) {
             await this.adopt(state.voucher);
         }
         this.raise(state.highest);
         this.session = session;
+        this.attestedUntil = attestedUntil;
         return state;
     }
 

@@ -154,9 +154,9 @@ export class Jobs {
     async register(job: Job): Promise<Awaited<ReturnType<Job['register']>>> {
         let registering = this.registering.get(job.number);
         if (registering === undefined) {
-            const info = job.worker.node();
-            registering = info
-                .then(({ encryptionKey }) => job.register(encryptionKey))
+            registering = this.context.nodes
+                .sealingKey(job.stored.worker, job.terms)
+                .then(({ key, until }) => job.register(key, until))
                 .finally(() => this.registering.delete(job.number));
             this.registering.set(job.number, registering);
         }
@@ -167,7 +167,7 @@ export class Jobs {
         const fits = this.all.filter(({ stored }) => stored.model === model && stored.phase === 'open');
         return fits.filter(
             (job) =>
-                job.session === undefined &&
+                !job.isConnected(this.context.now()) &&
                 !jobs.has(job.number) &&
                 !workers.has(job.stored.worker) &&
                 !this.isOver(job) &&
@@ -176,12 +176,12 @@ export class Jobs {
     }
 
     private usable(model: string, { workers, jobs }: { workers: Set<string>; jobs: Set<number> }): Job[] {
-        const { nodes } = this.context;
+        const { nodes, now } = this.context;
         const fits = this.all.filter(
             (job) =>
                 job.stored.model === model &&
                 job.phase === 'open' &&
-                job.session !== undefined &&
+                job.isConnected(now()) &&
                 !jobs.has(job.number) &&
                 !workers.has(job.stored.worker) &&
                 !nodes.isBanned(job.stored.worker) &&

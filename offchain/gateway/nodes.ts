@@ -198,6 +198,29 @@ export class Nodes {
         };
     }
 
+    /**
+     * The encryption key under which a job's questions may be sealed, asked anew, and when its attestation expires (unix
+     * seconds). What was checked when the job was opened says nothing of the key that a worker names now.
+     *
+     * @throws Error if the key does not belong to the job's node by this gateway's rules
+     */
+    async sealingKey(url: string, { node, receiptKey }: Terms): Promise<{ key: Buffer; until: number }> {
+        const info = await this.client(url).node();
+        if (!Address.parse(info.node).hash.equals(node) || !info.receiptKey.equals(receiptKey)) {
+            throw new Error(`${url} is another node than that of the job`);
+        }
+        const fault =
+            attestationFault(info.attestation, attestedKeys(info), this.policy, this.now()) ??
+            (await this.record?.fault(info));
+        if (fault !== undefined) {
+            throw new Error(`${url}: ${fault}`);
+        }
+        return {
+            key: info.encryptionKey,
+            until: info.attestation.tier === 'open' ? Infinity : info.attestation.expiry,
+        };
+    }
+
     private fault(info: NodeInfo, rates: Rates, model: string): string | undefined {
         if (info.network !== this.network) {
             return `is on network ${info.network}, not ${this.network}`;

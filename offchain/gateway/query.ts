@@ -1,7 +1,16 @@
 /** One query at one job: the number goes to disk, the request leaves sealed, and every record is checked as it arrives. */
 import { priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
-import { Frame, keyCommitment, querySecret, RecordReader, requestHash, SealedChat, sealRequest } from '../link';
+import {
+    ANSWER_SECONDS,
+    Frame,
+    keyCommitment,
+    querySecret,
+    RecordReader,
+    requestHash,
+    SealedChat,
+    sealRequest,
+} from '../link';
 import type { StoredEnding, StoredQuery } from '../store/gateway';
 import { Asked, Clock } from './check';
 import { Breach, Ending, Intake } from './intake';
@@ -111,7 +120,9 @@ export async function ask(
             clock,
             late: false,
         });
-        const cut = AbortSignal.any([signal, job.abandoned.signal]);
+        // A node that goes on after its deadline, or never begins, holds nobody longer.
+        const late = AbortSignal.timeout((ANSWER_SECONDS + clock().tolerance) * 1000);
+        const cut = AbortSignal.any([signal, job.abandoned.signal, late]);
         try {
             const ending = await follow(job, intake, await job.worker.query(head, sealed, cut), (frame) =>
                 deliver(frame, number),

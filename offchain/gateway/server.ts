@@ -23,6 +23,9 @@ import { counterOf } from './tokens';
 
 const BODY_BYTES = 8 << 20;
 
+const LOCAL_NAMES = /^(127\.0\.0\.1|localhost|::1)$/;
+const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
+
 /** The server, not yet listening. */
 export function makeServer(context: JobContext, router: Router): FastifyInstance {
     const { config, log, now } = context;
@@ -44,6 +47,14 @@ export function makeServer(context: JobContext, router: Router): FastifyInstance
         return reply.code(404).send(answer.toBody());
     });
 
+    if (LOCAL_NAMES.test(config.listen.host)) {
+        // A page whose own name was pointed at this machine (DNS rebinding) would spend the client's money.
+        server.addHook('onRequest', async ({ headers }) => {
+            if (!LOCAL_HOST.test(headers.host ?? '')) {
+                throw new GatewayError(403, 'not_local', 'This gateway answers to 127.0.0.1 and localhost only');
+            }
+        });
+    }
     server.get('/healthz', async () => ({ status: 'ok' }));
     server.get('/v1/models', async () => ({
         object: 'list',
@@ -176,7 +187,7 @@ function asGatewayError(error: Error & { statusCode?: number; code?: string }): 
 export function requireLocal(request: FastifyRequest): void {
     const { remoteAddress = '' } = request.socket;
     const loopback = /^(127\.|::1$|::ffff:127\.)/.test(remoteAddress);
-    const host = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(request.headers.host ?? '');
+    const host = LOCAL_HOST.test(request.headers.host ?? '');
     if (!loopback || !host || request.headers.origin !== undefined) {
         throw new GatewayError(403, 'not_local', 'Admin paths are for programs on this machine');
     }

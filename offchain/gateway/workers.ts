@@ -49,6 +49,7 @@ const UNSENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEO
 const CONNECT_MS = 5_000;
 const HEADERS_MS = 30_000;
 const SILENCE_MS = 120_000; // between two pieces of an answer
+const WHOLE_MS = 30_000; // for any answer that is not a stream: one slow worker must not hold up the choice of others
 const SMALL_BYTES = 1 << 20; // of any answer that is not a stream
 
 export class WorkerClient {
@@ -116,6 +117,7 @@ export class WorkerClient {
         const { body: answer } = await this.request({
             method,
             path,
+            signal: AbortSignal.timeout(WHOLE_MS),
             ...(body === undefined
                 ? {}
                 : { body: JSON.stringify(toWire(body)), headers: { 'content-type': 'application/json' } }),

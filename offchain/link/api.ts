@@ -31,6 +31,9 @@ const nano = z
     .transform(BigInt)
     .refine((amount) => amount < 1n << 64n, 'amounts have 64 bits');
 
+/** An address as `0:hex`: the only text of a stranger's that ends in messages and terminals. */
+const rawAddress = z.string().regex(/^0:[0-9a-f]{64}$/, 'expected a raw address');
+
 const uint32 = z.number().int().min(0).max(0xffffffff);
 
 const rates = z.object({ prompt: nano, cached: nano, completion: nano, reasoning: nano });
@@ -50,13 +53,13 @@ export type Attestation = z.output<typeof attestation>;
 /** GET /v1/node: what a worker says of itself. Everything that matters is checked against the chain. */
 export const nodeInfo = z.object({
     network: z.number().int(),
-    node: z.string(), // raw address
-    provider: z.string(), // raw address
-    payout: z.string(), // raw address
+    node: rawAddress,
+    provider: rawAddress,
+    payout: rawAddress,
     receiptKey: hex(32),
     encryptionKey: hex(32),
     attestation,
-    offers: z.array(z.object({ model: z.string(), rates })),
+    offers: z.array(z.object({ model: z.string().regex(/^[^\p{Cc}]{1,200}$/u), rates })),
     limits: z.object({
         stepLeast: nano,
         stepMost: nano,
@@ -70,14 +73,19 @@ export type NodeInfo = z.output<typeof nodeInfo>;
 
 export const signedVoucher = z.object({ cumulative: nano, count: uint32, signature: hex(64) });
 
-const terms = z.string().transform((text, context): Terms => {
-    try {
-        return loadTerms(Cell.fromBase64(text));
-    } catch {
-        context.addIssue({ code: 'custom', message: 'expected the terms as a bag of cells in base64' });
-        return z.NEVER;
-    }
-});
+const TERMS_MOST = 1024; // characters; three cells need half of it, and a stranger must not have more hashed
+
+const terms = z
+    .string()
+    .max(TERMS_MOST)
+    .transform((text, context): Terms => {
+        try {
+            return loadTerms(Cell.fromBase64(text));
+        } catch {
+            context.addIssue({ code: 'custom', message: 'expected the terms as a bag of cells in base64' });
+            return z.NEVER;
+        }
+    });
 
 /** POST /v1/jobs: the client shows the terms and begins a session; signed by the voucher key, see {@link sessionHash}. */
 export const jobRequest = z.object({

@@ -4,6 +4,7 @@
  */
 import Sqlite from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
+import { closeSync, openSync } from 'node:fs';
 
 /** One step of a schema; a step that has run on some file is never changed, only followed by another. */
 export type Migration = (db: Kysely<unknown>) => Promise<void>;
@@ -30,6 +31,7 @@ export async function openDatabase<Schema>(path: string, migrations: readonly Mi
 }
 
 function openFile(path: string): Sqlite.Database {
+    createPrivate(path);
     const file = new Sqlite(path, { timeout: 0 });
     try {
         // Before WAL mode begins: then SQLite keeps the file's lock from the first write until the process ends.
@@ -49,6 +51,20 @@ function openFile(path: string): Sqlite.Database {
         throw (error as { code?: string }).code?.startsWith('SQLITE_BUSY') === true
             ? new Error(`${path} is in use by another process: only one may hold its keys. Stop the other one first`)
             : error;
+    }
+}
+
+// SQLite gives its log the same mode. Never opens a file that is there: closing it would drop this process's locks on it.
+function createPrivate(path: string): void {
+    if (path === ':memory:') {
+        return;
+    }
+    try {
+        closeSync(openSync(path, 'wx', 0o600));
+    } catch (error) {
+        if ((error as { code?: string }).code !== 'EEXIST') {
+            throw error;
+        }
     }
 }
 

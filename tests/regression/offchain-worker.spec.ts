@@ -1,0 +1,189 @@
+import { termsCell } from '@cocoon-market/wrappers';
+import { beginCell } from '@ton/core';
+import { ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { request } from 'undici';
+import { encodeQuery, paths } from '../../offchain/link';
+import type { Step } from '../offchain/support/backend';
+import { TestClient } from '../offchain/support/client';
+import type { Sealed } from '../offchain/support/client';
+import { startFixture, TOKEN } from '../offchain/support/worker';
+import type { Fixture } from '../offchain/support/worker';
+
+let fixture: Fixture;
+
+const withJob = (terms = {}, deposit?: bigint) => TestClient.withJob(fixture.worker.url, fixture.chain, terms, deposit);
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await condition())) await sleep(5);
+}
+
+/** Readings of channels wait until the returned function is called. */
+function holdReadings(): () => void {
+    const { chain } = fixture;
+    const read = chain.account.bind(chain);
+    let release!: () => void;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    chain.account = async (address) => {
+        await held;
+        return read(address);
+    };
+    return release;
+}
+
+/** Sends a query and goes away once it has left; resolves when the connection is gone. */
+async function sendAndLeave(query: Sealed): Promise<void> {
+    const leave = new AbortController();
+    const sending = request(fixture.worker.url + paths.query, {
+        method: 'POST',
+        headers: { 'content-type': 'application/octet-stream' },
+        body: encodeQuery(query.head, query.sealed),
+        signal: leave.signal,
+    });
+    await sleep(50);
+    leave.abort();
+    await sending.catch(() => undefined);
+    await sleep(50);
+}
+
+const waiting: Step[] = [
+    { type: 'prompt', prompt: 1, cached: 0 },
+    { type: 'delta', content: 'word ', tokens: 1 },
+    { type: 'pause' },
+    { type: 'end', finish: 'stop' },
+];
+
+afterEach(async () => {
+    jest.restoreAllMocks();
+    await fixture.stop();
+});
+
+describe('A client that sends many queries while the worker reads the channel', () => {
+    /** Sends the queries so that all of them are decided on in one moment. */
+    async function atOnce(client: TestClient, numbers: number[], ceiling?: bigint) {
+        const release = holdReadings();
+        const options = ceiling === undefined ? {} : { ceiling };
+        const answers = numbers.map((number) => client.ask(number, 'hello', options));
+        await sleep(100);
+        release();
+        await fixture.backend.atPause();
+        await sleep(100);
+        const started = fixture.backend.requests.length;
+        fixture.backend.script = () => waiting;
+        fixture.backend.go();
+        return { started, answers: await Promise.all(answers) };
+    }
+
+    it('gets no more of them run than the terms allow', async () => {
+        fixture = await startFixture();
+        fixture.backend.script = () => waiting;
+        const client = await withJob({ parallel: 1 });
+
+        const { started, answers } = await atOnce(client, [1, 2, 3, 4]);
+
+        expect(started).toBe(1);
+        expect(answers.filter(({ accept }) => accept !== undefined)).toHaveLength(1);
+        expect(answers.filter(({ decline }) => decline !== undefined)).toHaveLength(3);
+    });
+
+    it('gets none accepted that its money does not cover', async () => {
+        fixture = await startFixture();
+        fixture.backend.script = () => waiting;
+        const client = await withJob({ parallel: 4 }, 8_000_000n);
+
+        const { answers } = await atOnce(client, [1, 2, 3], 5_000_000n);
+
+        expect(answers.filter(({ accept }) => accept !== undefined)).toHaveLength(1);
+    });
+
+    it('cannot have a number run twice, or run where the worker does not count it', async () => {
+        fixture = await startFixture();
+        fixture.backend.script = () => waiting;
+        const client = await withJob();
+
+        const { started, answers } = await atOnce(client, [1, 1]);
+
+        expect(started).toBe(1);
+        expect(answers.filter(({ accept }) => accept !== undefined)).toHaveLength(1);
+        expect(answers.filter(({ refusal }) => refusal?.code === 'running')).toHaveLength(1);
+    });
+});
+
+describe('A client that goes away', () => {
+    it('before its query is accepted does not keep the query running for ever', async () => {
+        fixture = await startFixture();
+        const client = await withJob();
+        const query = client.seal(1, 'hello');
+        const release = holdReadings();
+        await sendAndLeave(query);
+        release();
+        await until(async () => (await client.state()).highest === 1);
+        await until(async () => (await fixture.worker.status()).running === 0);
+
+        expect((await client.fetch(query)).fail).toBeDefined();
+    });
+});
+
+describe('A client that reads nothing', () => {
+    it('does not keep the worker from signing the result before the deadline of its accept', async () => {
+        fixture = await startFixture({ answerSeconds: 1 });
+        const client = await withJob();
+        const query = client.seal(1, 'hello');
+        jest.spyOn(ServerResponse.prototype, 'write').mockReturnValue(false); // the peer's window stays shut
+        const left = sendAndLeaveAfter(query, 2000);
+        await until(async () => (await client.state()).highest === 1);
+        await sleep(1200);
+
+        expect((await fixture.worker.status()).running).toBe(0);
+        const { accept, fail, result } = await client.fetch(query);
+        const signedAt = fail?.signedAt ?? result!.finishedAt;
+        expect(signedAt).toBeLessThanOrEqual(accept!.deadline);
+        await left;
+    });
+
+    async function sendAndLeaveAfter(query: Sealed, ms: number): Promise<void> {
+        await request(fixture.worker.url + paths.query, {
+            method: 'POST',
+            headers: { 'content-type': 'application/octet-stream' },
+            body: encodeQuery(query.head, query.sealed),
+            signal: AbortSignal.timeout(ms),
+        }).catch(() => undefined);
+    }
+});
+
+describe('A client that leaves while claims fail', () => {
+    it('is claimed from before its refund, however often a claim has failed', async () => {
+        const claim = { seconds: 0.02, threshold: '1000', attempts: 1 };
+        fixture = await startFixture({ claim });
+        const client = await withJob();
+        fixture.wallet.failing = 1;
+        await client.pay(client.voucher(TOKEN, 0));
+        await until(() => fixture.wallet.failing === 0);
+        await sleep(100);
+        fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 3600 });
+
+        fixture.chain.advance(1800); // half of the notice, when the margin begins
+        await sleep(300);
+
+        expect(fixture.wallet.orders).toHaveLength(1); // which took all, and ended the channel
+        expect(fixture.chain.accounts.has(client.channel.toRawString())).toBe(false);
+    });
+});
+
+describe('A stranger', () => {
+    it('cannot have the worker hash thousands of cells for terms that need three', async () => {
+        fixture = await startFixture();
+        const client = await withJob();
+        let heavy = beginCell().endCell();
+        for (let i = 0; i < 300; i++) {
+            heavy = beginCell().storeUint(i, 32).storeRef(heavy).endCell();
+        }
+        const terms = termsCell(client.terms).asBuilder().storeRef(heavy).endCell().toBoc().toString('base64');
+        const { enc } = client.session;
+        const body = { terms, jobNumber: 4, enc: enc.toString('hex'), signature: '00'.repeat(64) };
+
+        const { status, body: answer } = await client.post(paths.jobs, body);
+
+        expect([status, answer.error?.code]).toEqual([400, 'bad_request']);
+    });
+});
