@@ -253,7 +253,7 @@ export const attacks: Attack[] = [
         attack: "The governor takes a provider's stake or changes a node with some message.",
         stoppedBy: 'No receiver of a provider or node listens to the governor.',
         file: 'tests/regression/keys.spec.ts',
-        test: 'The governor with every message of the suite takes nothing out of a provider or a node, and changes neither',
+        test: 'The governor with every message of a contract takes nothing out of a provider or a node, slots that may go home included, and changes neither',
     },
     {
         source: 'cocoon P13; design 2.5',
@@ -299,10 +299,17 @@ export const attacks: Attack[] = [
     },
     {
         source: 'cocoon P3; design 2.1',
-        attack: 'Some message of the suite, from someone with no right to it, takes money from an escrow or a job.',
+        attack: 'Some message, from someone with no right to it, takes money from a job.',
+        stoppedBy: "Every message that pays asks who sends it or who signed, and the sender's value carries the fees.",
+        file: 'tests/regression/keys.spec.ts',
+        test: 'A stranger with every message of a contract takes nothing out of a channel',
+    },
+    {
+        source: 'cocoon P3; design 2.1',
+        attack: 'Some message, from someone with no right to it, takes money from an escrow.',
         stoppedBy: "Every message that pays asks who sends it, and the sender's value carries the fees.",
         file: 'tests/regression/keys.spec.ts',
-        test: 'A stranger with every message of the suite takes nothing out of an escrow or a channel',
+        test: 'A stranger with every message of a contract takes nothing out of an escrow',
     },
     {
         source: 'cocoon P4',
