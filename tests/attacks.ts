@@ -4,7 +4,7 @@
  *
  * Sources: 'channels 3' and '6' are the bugs of existing payment channels and who can cheat in one, 'cocoon P1' to 'P14' the
  * weaknesses of Cocoon's contracts, 'marketplaces 1.3' the bugs found in staking and escrow elsewhere, 'issue 2' the bad
- * inputs this project set itself, 'design 2' its guarantees.
+ * inputs this project set itself, 'design 2' its guarantees, 'review' what our own attackers of the finished code found.
  */
 
 export interface Attack {
@@ -905,6 +905,132 @@ export const attacks: Attack[] = [
         stoppedBy: 'The workchain is part of the comparison.',
         file: 'tests/registry/market.spec.ts',
         test: 'Registry: the market in one history does not believe an account of the masterchain that has a provider’s data',
+    },
+    {
+        source: 'review',
+        attack: 'A stranger writes the bounced flag into his own message, to have a share freed or a node closed.',
+        stoppedBy: 'The chain takes the flag out.',
+        file: 'tests/regression/forged-messages.spec.ts',
+        test: 'A stranger who writes the bounced flag into his own message frees no share and opens or closes no node: the chain takes the flag out',
+    },
+    {
+        source: 'review',
+        attack: 'A provider frees his share with a node of his own.',
+        stoppedBy: 'A provider believes only addresses that it computes for itself.',
+        file: 'tests/regression/forged-messages.spec.ts',
+        test: 'A provider who speaks for another cannot free his share with a node of his own',
+    },
+    {
+        source: 'review',
+        attack: 'A stranger adds a nanoTON of stake, so that the base is never all free and the rest is held back.',
+        stoppedBy: 'Without nodes any part of the stake may go.',
+        file: 'tests/regression/stake-griefing.spec.ts',
+        test: 'A stranger who adds a nanoTON of stake does not hold back the rest of it',
+    },
+    {
+        source: 'review',
+        attack: 'Two Joins at once leave a joined provider with a wrong code version.',
+        stoppedBy: 'The version of the Join that was answered counts.',
+        file: 'tests/regression/stake-griefing.spec.ts',
+        test: 'Two Joins at once cannot leave a joined provider with a code version that is not its own',
+    },
+    {
+        source: 'review',
+        attack: 'A pause between two Joins lets stake get lost.',
+        stoppedBy: 'Whatever a refused Join brought stays counted or goes home.',
+        file: 'tests/regression/stake-griefing.spec.ts',
+        test: 'Two Joins at once count both stakes when a pause between them lets in only the first',
+    },
+    {
+        source: 'review',
+        attack: "A node's rent runs out, and its share stays locked.",
+        stoppedBy: 'It closes at the value that the provider asks for.',
+        file: 'tests/regression/unpaid-rent.spec.ts',
+        test: 'A node whose rent has run out still closes at the value that the Provider asks for, and its share is free',
+    },
+    {
+        source: 'review',
+        attack: 'A node is frozen, and the share counted for its new hardware stays locked.',
+        stoppedBy: 'Anyone brings it back, and nothing was counted.',
+        file: 'tests/regression/unpaid-rent.spec.ts',
+        test: 'A node whose rent has run out and was frozen keeps no share that was counted for new hardware, and anyone brings it back',
+    },
+    {
+        source: 'review',
+        attack: 'A node rotates its keys before the registry refuses it, and keeps one.',
+        stoppedBy: 'A refused node ends every key and its share.',
+        file: 'tests/regression/unpaid-rent.spec.ts',
+        test: 'A node that the Registry refuses keeps no key and no share of a rotation that came before the answer',
+    },
+    {
+        source: 'review',
+        attack: 'A node lists an encryption key of low order, so that anyone reads its queries.',
+        stoppedBy: 'Such keys are refused.',
+        file: 'tests/regression/weak-beginnings.spec.ts',
+        test: 'An encryption key of low order is refused in a rotation, and a key like it is not',
+    },
+    {
+        source: 'review',
+        attack: 'A launch hides a code behind a gap in the versions.',
+        stoppedBy: 'It is refused.',
+        file: 'tests/regression/weak-beginnings.spec.ts',
+        test: 'A launch with a code behind a gap is refused: no later change would have to name it',
+    },
+    {
+        source: 'review',
+        attack: "A stranger deploys an owner's account a year before with next to nothing, to take rent from the stake.",
+        stoppedBy: 'The owner brings the missing rent, and no stake that is not joined is taken.',
+        file: 'tests/regression/weak-beginnings.spec.ts',
+        test: 'Accounts that a stranger deployed a year before, with next to nothing cost the owner their rent, and take no stake that is not joined',
+    },
+    {
+        source: 'review',
+        attack: 'A listing lies in a library cell that is not there, to wedge a node.',
+        stoppedBy: 'It is refused whole, and its value comes back.',
+        file: 'tests/regression/weak-beginnings.spec.ts',
+        test: 'A listing in a cell of another kind is refused whole when its library is not there, and its value comes back',
+    },
+    {
+        source: 'review',
+        attack: 'A node is attested with one encryption key and has questions sealed to another.',
+        stoppedBy: 'The gateway seals to the attested key alone.',
+        file: 'tests/regression/offchain-gateway.spec.ts',
+        test: 'A node that was attested with one encryption key gets no question sealed to another',
+    },
+    {
+        source: 'review',
+        attack: "A web page has its name point at this machine and spends the gateway's money.",
+        stoppedBy: 'The gateway answers local names only.',
+        file: 'tests/regression/offchain-gateway.spec.ts',
+        test: 'A web page whose name points at this machine cannot spend the money of the gateway',
+    },
+    {
+        source: 'review',
+        attack: 'A node says that all numbers of a job are used, so that later questions fail.',
+        stoppedBy: 'It is refused, and the job goes on.',
+        file: 'tests/regression/offchain-gateway.spec.ts',
+        test: 'A node that says all numbers of a job are used is refused, and no question fails over it later',
+    },
+    {
+        source: 'review',
+        attack: 'A client sends many queries at once while the worker reads the channel, to have more run than it pays for.',
+        stoppedBy: 'Place, number and money are taken in one moment.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'A client that sends many queries while the worker reads the channel gets none accepted that its money does not cover',
+    },
+    {
+        source: 'review',
+        attack: 'A client reads nothing, so that the worker misses its deadline and can be punished.',
+        stoppedBy: 'The worker signs the result in time, whoever reads.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'A client that reads nothing does not keep the worker from signing the result before the deadline of its accept',
+    },
+    {
+        source: 'review',
+        attack: "A client leaves while the worker's claims fail.",
+        stoppedBy: 'The worker claims again before the refund, however often it failed.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'A client that leaves while claims fail is claimed from before its refund, however often a claim has failed',
     },
 ];
 
