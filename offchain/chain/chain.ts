@@ -57,7 +57,9 @@ export class TonHttpChain implements Chain {
     }
 
     async sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void> {
-        const message = beginCell().store(storeMessage(external({ to, body, ...(init === undefined ? {} : { init }) })));
+        const message = beginCell().store(
+            storeMessage(external({ to, body, ...(init === undefined ? {} : { init }) })),
+        );
         try {
             await this.client.sendFile(message.endCell().toBoc());
         } catch (error) {

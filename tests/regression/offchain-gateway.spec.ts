@@ -107,8 +107,8 @@ describe('A node', () => {
         await bench.post(ask);
 
         expect(nodeInfo.safeParse(info).success).toBe(true);
-        expect(nodeInfo.safeParse({ ...info, node: '\u001b[2Jgone' }).success).toBe(false);
-        const offers = [{ model: '\u001b[2Jgone', rates: toWire(RATES) }];
+        expect(nodeInfo.safeParse({ ...info, node: '\u001b[2J gone' }).success).toBe(false);
+        const offers = [{ model: '\u001b[2J gone', rates: toWire(RATES) }];
         expect(nodeInfo.safeParse({ ...info, offers }).success).toBe(false);
     });
 });
