@@ -38,6 +38,12 @@ export class Clock {
         this.latest = time;
     }
 
+    /** Sets the time to a unix second, back included: only for a network whose accounts go back with it. */
+    restore(time: number): void {
+        this.offset = time - realTime();
+        this.latest = time;
+    }
+
     /** Moves time forward by whole seconds. */
     advance(seconds: number): void {
         this.set(this.now() + seconds);

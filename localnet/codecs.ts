@@ -118,6 +118,13 @@ export function runResult(outcome: GetMethodOutcome, seqno: number) {
     };
 }
 
+/** What getLibraries says of one hash (hex): nothing when nobody publishes it. */
+export function libraryEntry(hash: string, library: Cell | undefined) {
+    const data = library?.toBoc().toString('base64');
+    const entry = { '@type': 'smc.libraryEntry', hash: Buffer.from(hash, 'hex').toString('base64'), data };
+    return library === undefined ? [] : [entry];
+}
+
 /** Reads one argument of runGetMethod; undefined if it is of no known form. */
 export function parseStackItem([type, value]: [string, string | number]): TupleItem | undefined {
     switch (type) {

@@ -1,20 +1,21 @@
 /**
  * A local TON network: the TON HTTP API v2 over the sandbox, for processes that otherwise talk to toncenter.
- * It runs each message chain to its end before the next one starts, and keeps everything in memory.
+ * It runs each message chain to its end before the next one starts, and keeps everything in memory, and in a file if asked.
  */
 import { type AddressInfo } from 'node:net';
 import { type Address } from '@ton/core';
 import { type Blockchain } from '@ton/sandbox';
 import { Clock, type ClockMode } from './clock';
 import { networkConfig, type PriceLevel } from './config';
-import { Ledger } from './ledger';
+import { Ledger, type LedgerState } from './ledger';
 import { type LoggedTransaction } from './record';
 import { createServer, RPC_PATH } from './server';
+import { keepState } from './stateFile';
 
 export { LocalnetClient } from './client';
 export { type ClockMode } from './clock';
 export { configParam, networkConfig, networkIdOf, PRICE_LEVELS, type PriceLevel } from './config';
-export { FAUCET_ADDRESS } from './ledger';
+export { FAUCET_ADDRESS, type LedgerState } from './ledger';
 export { type LoggedMessage, type LoggedTransaction } from './record';
 
 /** How a local network starts; every field may be left out. */
@@ -29,6 +30,8 @@ export interface LocalnetOptions {
     now?: number;
     /** What GLOBALID answers; default the sandbox's own, -239 as on mainnet. Testnet is -3. */
     networkId?: number;
+    /** File that holds the network's state over restarts; made when it does not exist. */
+    state?: string;
 }
 
 /** A running local network, seen from the process that started it. */
@@ -37,7 +40,7 @@ export interface Localnet {
     readonly url: string;
     readonly port: number;
     readonly networkId: number;
-    /** The sandbox underneath. What is sent on it directly is logged; loading a snapshot is not followed by the log. */
+    /** The sandbox underneath. What is sent on it directly is logged; for snapshots use `snapshot` and `restore`. */
     readonly blockchain: Blockchain;
     /** Every transaction so far, in the order of execution. */
     readonly transactions: readonly LoggedTransaction[];
@@ -48,6 +51,10 @@ export interface Localnet {
     /** Moves time forward to a unix second. */
     setTime(time: number): void;
     advance(seconds: number): void;
+    /** Accounts, time and log as they are now. */
+    snapshot(): Promise<LedgerState>;
+    /** Goes back to a snapshot of this network, or of one with the same configuration. */
+    restore(state: LedgerState): Promise<void>;
     /** Calls `listener` after each transaction; the result ends it. */
     onTransaction(listener: (transaction: LoggedTransaction) => void): () => void;
     close(): Promise<void>;
@@ -55,9 +62,10 @@ export interface Localnet {
 
 /** Starts a local network on the loopback interface. */
 export async function startLocalnet(options: LocalnetOptions = {}): Promise<Localnet> {
-    const { port = 0, prices = '2026', clock: mode = 'wall', now, networkId } = options;
+    const { port = 0, prices = '2026', clock: mode = 'wall', now, networkId, state } = options;
     const clock = new Clock(mode, now);
     const ledger = await Ledger.create(clock, networkConfig(prices, networkId));
+    const saveState = state === undefined ? undefined : await keepState(state, ledger);
     const server = createServer(ledger);
     await server.listen({ host: '127.0.0.1', port });
     const bound = (server.server.address() as AddressInfo).port;
@@ -74,6 +82,11 @@ export async function startLocalnet(options: LocalnetOptions = {}): Promise<Loca
         setTime: (time) => clock.set(time),
         advance: (seconds) => clock.advance(seconds),
         onTransaction: (listener) => ledger.onTransaction(listener),
-        close: () => server.close(),
+        snapshot: () => ledger.save(),
+        restore: (snapshot) => ledger.restore(snapshot),
+        close: async () => {
+            await server.close();
+            await saveState?.();
+        },
     };
 }

@@ -3,6 +3,7 @@ import {
     Address,
     beginCell,
     Cell,
+    loadShardAccount,
     loadTransaction,
     type Message,
     type ShardAccount,
@@ -13,6 +14,7 @@ import {
 } from '@ton/core';
 import {
     Blockchain,
+    createShardAccount,
     EmulationError,
     Executor,
     GetMethodError,
@@ -23,6 +25,7 @@ import {
 import { type Clock } from './clock';
 import { networkIdOf } from './config';
 import { noSuchAccount, refusedMessage } from './errors';
+import { Libraries } from './libraries';
 import { describeTransaction, type LoggedTransaction } from './record';
 import { Recorder } from './recorder';
 
@@ -31,6 +34,18 @@ export const FAUCET_ADDRESS = new Address(0, Buffer.from('localnet faucet'.padEn
 
 // tonlib gives a get method this much; contracts must not rely on the sandbox's ten times more.
 const GET_METHOD_GAS = 1_000_000n;
+
+// Where a real network keeps its configuration; Blueprint's getConfig() reads it there.
+const CONFIG_ADDRESS = new Address(-1, Buffer.alloc(32, 0x55));
+
+/** A whole network at a moment: plain data, so that it also fits into a file. */
+export interface LedgerState {
+    time: number; // unix seconds
+    lt: string;
+    config: string; // hash of the configuration, hex
+    accounts: [address: string, boc: string][];
+    transactions: [address: string, boc: string][];
+}
 
 /** One transaction in the log: its record, and itself. */
 export interface Entry {
@@ -49,10 +64,9 @@ export interface GetMethodOutcome {
 class ClockedBlockchain extends Blockchain {
     constructor(
         private readonly clock: Clock,
-        executor: IExecutor,
-        config: Cell,
+        options: { executor: IExecutor; config: Cell; storage: LocalBlockchainStorage },
     ) {
-        super({ executor, config, storage: new LocalBlockchainStorage() });
+        super(options);
     }
 
     override get now(): number {
@@ -68,6 +82,8 @@ export class Ledger {
     readonly blockchain: Blockchain;
     readonly networkId: number;
     private readonly recorder: Recorder;
+    private readonly libraries = new Libraries();
+    private readonly storage: LocalBlockchainStorage;
     private readonly entries: Entry[] = [];
     private readonly byAccount = new Map<string, Entry[]>();
     private readonly listeners = new Set<(transaction: LoggedTransaction) => void>();
@@ -79,14 +95,20 @@ export class Ledger {
         executor: IExecutor,
     ) {
         this.networkId = networkIdOf(config);
-        this.recorder = new Recorder(executor, (account, transaction) => this.append(account, transaction));
-        this.blockchain = new ClockedBlockchain(clock, this.recorder, config);
+        this.storage = new LocalBlockchainStorage();
+        this.recorder = new Recorder(executor, (account, transaction, state) => {
+            this.append(account, transaction);
+            this.observe(account, state);
+        });
+        this.blockchain = new ClockedBlockchain(clock, { executor: this.recorder, config, storage: this.storage });
         // As on a real network: the debug instructions do nothing, and nothing is printed.
         this.blockchain.verbosity = { print: false, blockchainLogs: false, vmLogs: 'none', debugLogs: false };
     }
 
     static async create(clock: Clock, config: Cell): Promise<Ledger> {
-        return new Ledger(clock, config, await Executor.create());
+        const ledger = new Ledger(clock, config, await Executor.create());
+        await ledger.blockchain.setShardAccount(CONFIG_ADDRESS, configAccount(config));
+        return ledger;
     }
 
     /** Number of transactions so far, and of the newest block. */
@@ -185,6 +207,59 @@ export class Ledger {
         });
     }
 
+    /** The public library with this hash (hex). */
+    library(hash: string): Cell | undefined {
+        return this.libraries.find(hash);
+    }
+
+    /** Everything as it is now, between two message chains. */
+    save(): Promise<LedgerState> {
+        return this.exclusive(async () => ({
+            time: this.clock.now(),
+            lt: this.blockchain.lt.toString(),
+            config: this.config.hash().toString('hex'),
+            accounts: this.storage
+                .knownContracts()
+                .map(({ address, account }) => [
+                    address.toRawString(),
+                    beginCell().store(storeShardAccount(account)).endCell().toBoc().toString('base64'),
+                ]),
+            transactions: this.entries.map(({ record }) => [record.account, record.boc]),
+        }));
+    }
+
+    /** Goes back to what `save` returned; `time` (unix seconds) may be another than then. */
+    restore(state: LedgerState, time = state.time): Promise<void> {
+        return this.exclusive(async () => {
+            if (state.config !== this.config.hash().toString('hex')) {
+                throw new Error('this state was saved with other prices or another network id');
+            }
+            const accounts = state.accounts.map(([raw, boc]) => {
+                const account = loadShardAccount(Cell.fromBase64(boc).beginParse());
+                return { address: Address.parseRaw(raw), account };
+            });
+            await this.blockchain.loadFrom({
+                ...this.blockchain.snapshot(),
+                contracts: accounts.map((each) => ({ ...each, lastTxTime: 0 })),
+                lt: BigInt(state.lt),
+                transactions: [],
+            });
+            this.clock.restore(time);
+            this.libraries.clear();
+            accounts.forEach(({ address, account }) => this.libraries.observe(address, account));
+            this.blockchain.libs = this.libraries.dictionary();
+            this.entries.length = 0;
+            this.byAccount.clear();
+            state.transactions.forEach(([raw, boc]) => this.enter(Address.parseRaw(raw), Cell.fromBase64(boc)));
+        });
+    }
+
+    private observe(account: Address, state: Cell): void {
+        if (this.libraries.observe(account, loadShardAccount(state.beginParse()))) {
+            this.blockchain.libs = this.libraries.dictionary();
+        }
+    }
+
     private async requireAccount(address: Address): Promise<ShardAccount> {
         const account = (await this.blockchain.getContract(address)).account;
         if (account.lastTransactionLt === 0n && !account.account?.storage.balance.coins) {
@@ -194,6 +269,14 @@ export class Ledger {
     }
 
     private append(account: Address, cell: Cell): void {
+        const record = this.enter(account, cell);
+        for (const listener of this.listeners) {
+            // Not from inside the executor: a listener that throws must not cut a message chain in two.
+            queueMicrotask(() => listener(record));
+        }
+    }
+
+    private enter(account: Address, cell: Cell): LoggedTransaction {
         const transaction = loadTransaction(cell.beginParse());
         const record = describeTransaction(this.height + 1, account, transaction);
         const entry = { account, transaction, record };
@@ -204,10 +287,7 @@ export class Ledger {
         } else {
             this.byAccount.set(record.account, [entry]);
         }
-        for (const listener of this.listeners) {
-            // Not from inside the executor: a listener that throws must not cut a message chain in two.
-            queueMicrotask(() => listener(record));
-        }
+        return record;
     }
 
     private exclusive<T>(work: () => Promise<T>): Promise<T> {
@@ -215,4 +295,9 @@ export class Ledger {
         this.queue = result.catch(() => undefined);
         return result;
     }
+}
+
+function configAccount(config: Cell): ShardAccount {
+    const data = beginCell().storeRef(config).storeUint(0, 32).storeUint(0, 256).storeBit(false).endCell();
+    return createShardAccount({ address: CONFIG_ADDRESS, code: Cell.EMPTY, data, balance: 1_000_000_000n });
 }

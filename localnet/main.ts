@@ -1,45 +1,93 @@
-/** Runs a local network until it is told to stop. */
+/** Runs a local network until it is told to stop, or asks a running one for coins. */
 import { parseArgs } from 'node:util';
-import { PRICE_LEVELS, startLocalnet } from './index';
+import { Address, toNano } from '@ton/core';
+import { mnemonicNew, mnemonicToPrivateKey } from '@ton/crypto';
+import { WalletContractV4, WalletContractV5R1 } from '@ton/ton';
+import { LocalnetClient, PRICE_LEVELS, startLocalnet } from './index';
+import { RPC_PATH } from './server';
 
-const HELP = `Usage: npx ts-node --transpile-only localnet/main.ts [options]
+const HELP = `Usage: npm run localnet -- [command] [options]
 
 A local TON network behind the TON HTTP API v2, on 127.0.0.1 and in memory.
 
-  --port N          port to listen on, 0 for any (default 18081)
+  (no command)              run until SIGINT or SIGTERM
+  faucet ADDRESS AMOUNT     give an account AMOUNT TON on the network that runs at --port
+  wallet                    print 24 new words and the addresses of their wallets
+
+  --port N          port to listen on, 0 for any; the port of the running one for faucet (default 18081)
   --prices LEVEL    ${PRICE_LEVELS.join(' | ')} (default 2026)
   --clock MODE      wall | manual (default wall: real time plus what is advanced)
   --now SECONDS     unix time to start at (default real time)
-  --network-id=N    what GLOBALID answers (default -239; testnet is -3)
+  --network-id=N    what GLOBALID answers, and the network of v5r1 wallets (default -3, testnet's; mainnet's is -239)
+  --state FILE      keep everything in FILE, over restarts
   --help            this text
 `;
 
+const TESTNET = -3;
+
 async function main(): Promise<void> {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
+        allowPositionals: true,
         options: {
             port: { type: 'string', default: '18081' },
             prices: { type: 'string', default: '2026' },
             clock: { type: 'string', default: 'wall' },
             now: { type: 'string' },
-            'network-id': { type: 'string' },
+            'network-id': { type: 'string', default: `${TESTNET}` },
+            state: { type: 'string' },
             help: { type: 'boolean', default: false },
         },
     });
+    const [command, ...rest] = positionals;
+    const port = integer('port', values.port);
+    const networkId = integer('network-id', values['network-id']);
     if (values.help) {
         process.stdout.write(HELP);
-        return;
+    } else if (command === 'faucet') {
+        await faucet(port, rest);
+    } else if (command === 'wallet') {
+        await newWallet(networkId);
+    } else if (command !== undefined) {
+        throw new Error(`there is no command ${command}: leave it out to run the network, or see --help`);
+    } else {
+        const localnet = await startLocalnet({
+            port,
+            prices: oneOf('prices', PRICE_LEVELS, values.prices),
+            clock: oneOf('clock', ['wall', 'manual'] as const, values.clock),
+            now: values.now === undefined ? undefined : integer('now', values.now),
+            networkId,
+            state: values.state,
+        });
+        console.log(`localnet listens on ${localnet.url} (prices ${values.prices}, network id ${networkId})`);
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+            process.once(signal, () => void localnet.close());
+        }
     }
-    const localnet = await startLocalnet({
-        port: integer('port', values.port),
-        prices: oneOf('prices', PRICE_LEVELS, values.prices),
-        clock: oneOf('clock', ['wall', 'manual'] as const, values.clock),
-        now: values.now === undefined ? undefined : integer('now', values.now),
-        networkId: values['network-id'] === undefined ? undefined : integer('network-id', values['network-id']),
-    });
-    console.log(`localnet listens on ${localnet.url} (prices ${values.prices}, network id ${localnet.networkId})`);
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-        process.once(signal, () => void localnet.close());
+}
+
+async function faucet(port: number, [to, amount, ...more]: string[]): Promise<void> {
+    if (to === undefined || amount === undefined || more.length > 0) {
+        throw new Error('faucet takes an address and an amount in TON, such as: faucet 0QC… 100');
     }
+    if (!/^\d{1,9}(\.\d{1,9})?$/.test(amount)) {
+        throw new Error(`${amount} is not an amount in TON: write digits and at most nine decimals, such as 1.5`);
+    }
+    if (!Address.isFriendly(to) && !Address.isRaw(to)) {
+        throw new Error(`${to} is not an address`);
+    }
+    await new LocalnetClient(`http://127.0.0.1:${port}${RPC_PATH}`).faucet(Address.parse(to), toNano(amount));
+    console.log(`gave ${amount} TON to ${to}`);
+}
+
+async function newWallet(networkId: number): Promise<void> {
+    const words = await mnemonicNew();
+    const { publicKey } = await mnemonicToPrivateKey(words);
+    const context = { walletVersion: 'v5r1', workchain: 0, subwalletNumber: 0 } as const;
+    const v5 = WalletContractV5R1.create({ publicKey, walletId: { networkGlobalId: networkId, context } });
+    const v4 = WalletContractV4.create({ publicKey, workchain: 0 });
+    const shown = ({ address }: { address: Address }) =>
+        address.toString({ bounceable: false, testOnly: networkId === TESTNET });
+    console.log(`WALLET_MNEMONIC="${words.join(' ')}"\nv5r1: ${shown(v5)}\nv4: ${shown(v4)}`);
 }
 
 function integer(name: string, text: string): number {

@@ -5,6 +5,7 @@ import {
     accountState,
     addressInformation,
     blockId,
+    libraryEntry,
     parseStackItem,
     queryFees,
     runResult,
@@ -164,6 +165,11 @@ export const methods: ReadonlyMap<string, Method> = new Map(
             return { '@type': 'configInfo', config: { '@type': 'tvm.cell', bytes: cell.toBoc().toString('base64') } };
         }),
 
+        getLibraries: method({ libraries: z.array(hash) }, (params, ledger) => ({
+            '@type': 'smc.libraryResult',
+            result: params.libraries.flatMap((each) => libraryEntry(each, ledger.library(each))),
+        })),
+
         tryLocateResultTx: method(route, (params, ledger) =>
             locate(ledger.entriesOf(params.destination), ({ transaction: { inMessage } }) =>
                 isMessage(inMessage, params.source, params.destination, params.created_lt),
@@ -239,8 +245,12 @@ function readExternal(boc: string): { message: Message; to: Address } {
 }
 
 function startOf(entries: readonly Entry[], lt: bigint, hash: string): number {
-    const start = entries.findIndex(({ record }) => record.lt === lt);
-    if (start < 0) {
+    let [start, end] = [0, entries.length];
+    while (start < end) {
+        const middle = (start + end) >> 1;
+        [start, end] = entries[middle].record.lt < lt ? [middle + 1, end] : [start, middle];
+    }
+    if (entries[start]?.record.lt !== lt) {
         throw liteServerError(`cannot compute block with specified transaction: lt=${lt}: lt not in db`);
     }
     if (entries[start].record.hash !== hash) {

@@ -12,7 +12,7 @@ import {
 export class Recorder implements IExecutor {
     constructor(
         private readonly inner: IExecutor,
-        private readonly onTransaction: (account: Address, transaction: Cell) => void,
+        private readonly onTransaction: (account: Address, transaction: Cell, state: Cell) => void,
     ) {}
 
     runGetMethod(args: ExecutorGetMethodArgs): Promise<ExecutorGetMethodResult> {
@@ -42,7 +42,7 @@ export class Recorder implements IExecutor {
 
     private record(account: Address, { result }: ExecutorEmulationResult): void {
         if (result.success) {
-            this.onTransaction(account, Cell.fromBase64(result.transaction));
+            this.onTransaction(account, Cell.fromBase64(result.transaction), Cell.fromBase64(result.shardAccount));
         }
     }
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { Address, toNano } from '@ton/core';
 import { TonClient } from '@ton/ton';
 import { LocalnetClient } from '../../localnet';
 import { stranger } from './support';
@@ -16,6 +17,13 @@ describe('Local network: as a process of its own', () => {
         const tsNode = path.join(ROOT, 'node_modules', '.bin', 'ts-node');
         child = spawn(process.execPath, [tsNode, '--transpile-only', 'localnet/main.ts', ...args], { cwd: ROOT });
         return child;
+    }
+
+    async function output(running: ChildProcess): Promise<string> {
+        let text = '';
+        running.stdout!.on('data', (chunk) => (text += chunk));
+        await once(running, 'close');
+        return text;
     }
 
     afterEach(() => child?.kill('SIGKILL'));
@@ -35,6 +43,39 @@ describe('Local network: as a process of its own', () => {
         );
         expect(balance).toBe(5n);
         expect(code).toBe(0);
+    });
+
+    it('gives coins to the v4 and v5r1 wallets of new words', async () => {
+        const network = run('--port', '0');
+        const [line] = (await once(createInterface(network.stdout!), 'line')) as [string];
+        const url = /http:\S+/.exec(line)![0];
+        const words = await output(run('wallet'));
+        const [, v5r1, v4] = /^WALLET_MNEMONIC="(?:[a-z]+ ){23}[a-z]+"\nv5r1: (\S+)\nv4: (\S+)\n$/.exec(words)!;
+
+        for (const address of [v5r1, v4]) {
+            const { port } = new URL(url);
+            expect(await output(run('faucet', address, '2.5', '--port', port))).toBe(`gave 2.5 TON to ${address}\n`);
+        }
+
+        const client = new TonClient({ endpoint: url });
+        expect(await client.getBalance(Address.parse(v5r1))).toBe(toNano('2.5'));
+        expect(await client.getBalance(Address.parse(v4))).toBe(toNano('2.5'));
+        network.kill('SIGTERM');
+        await once(network, 'exit');
+    });
+
+    it.each([
+        ['2,5', 'is not an amount in TON'],
+        ['0.0000000001', 'is not an amount in TON'],
+    ])('gives no coins for the amount %s', async (amount, complaint) => {
+        const running = run('faucet', stranger.toString(), amount);
+        let said = '';
+        running.stderr!.on('data', (chunk) => (said += chunk));
+
+        const [code] = (await once(running, 'close')) as [number];
+
+        expect(code).toBe(1);
+        expect(said).toContain(complaint);
     });
 
     it('refuses a price level that it does not know', async () => {
