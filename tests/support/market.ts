@@ -4,14 +4,7 @@
  * `useMarket()` deploys once per file and puts everything back before each test; `deployMarket()` deploys another one.
  */
 import { Address, beginCell, Cell, contractAddress, external, StateInit, toNano } from '@ton/core';
-import {
-    Blockchain,
-    BlockchainTransaction,
-    internal,
-    SandboxContract,
-    SendMessageResult,
-    TreasuryContract,
-} from '@ton/sandbox';
+import { Blockchain, BlockchainTransaction, internal, SandboxContract, SendMessageResult } from '@ton/sandbox';
 import {
     Channel,
     channelCode,
@@ -29,6 +22,8 @@ import {
     voucherFor,
 } from '../../wrappers';
 import { createBlockchain, drawnFrom, PriceLevel, START, transactionsOn } from './chain';
+import { libraryCell, publish } from './library';
+import { Wallet, walletOf, WalletVersion } from './wallet';
 
 export const NETWORK = -239;
 export const HOUR = 3600;
@@ -53,24 +48,41 @@ export interface OpenJob {
     result: SendMessageResult;
 }
 
+export interface MarketOptions {
+    prices?: PriceLevel;
+    slim?: boolean;
+    wallets?: WalletVersion;
+    library?: boolean;
+}
+
 export class Market {
     private constructor(
         readonly blockchain: Blockchain,
-        readonly owner: SandboxContract<TreasuryContract>,
-        readonly payout: SandboxContract<TreasuryContract>,
-        readonly stranger: SandboxContract<TreasuryContract>,
+        readonly owner: Wallet,
+        readonly payout: Wallet,
+        readonly stranger: Wallet,
         readonly escrow: SandboxContract<Escrow>,
         readonly code: Cell,
     ) {}
 
-    /** An escrow with DEPOSIT, key, limits and channel code; `setUp: false` does not deploy it. */
-    static async deploy(options: { prices?: PriceLevel; slim?: boolean; setUp?: boolean } = {}): Promise<Market> {
+    /**
+     * An escrow with DEPOSIT, key, limits and channel code; `setUp: false` does not deploy it; `library: true` publishes
+     * the channel's code and opens channels that name it by its hash.
+     */
+    static async deploy(options: MarketOptions & { setUp?: boolean } = {}): Promise<Market> {
         const blockchain = await createBlockchain(options);
-        const owner = await blockchain.treasury('owner');
-        const payout = await blockchain.treasury('payout');
-        const stranger = await blockchain.treasury('stranger');
+        const [owner, payout, stranger] = [
+            await walletOf(blockchain, 'owner', options.wallets),
+            await walletOf(blockchain, 'payout', options.wallets),
+            await walletOf(blockchain, 'stranger', options.wallets),
+        ];
         const escrow = blockchain.openContract(await Escrow.ofOwner(owner.address));
-        const market = new Market(blockchain, owner, payout, stranger, escrow, await channelCode());
+        const plain = await channelCode();
+        if (options.library) {
+            publish(blockchain, plain);
+        }
+        const code = options.library ? libraryCell(plain) : plain;
+        const market = new Market(blockchain, owner, payout, stranger, escrow, code);
         if (options.setUp !== false) {
             await market.setUp({ deposit: DEPOSIT, value: DEPOSIT + toNano('1') });
         }
@@ -234,7 +246,7 @@ export function plain<T extends object>(state: T): Record<string, unknown> {
 }
 
 /** One market per file, as deployed, before each test. */
-export function useMarket(options: { prices?: PriceLevel; slim?: boolean } = {}): () => Market {
+export function useMarket(options: MarketOptions = {}): () => Market {
     let market: Market;
     let fresh: ReturnType<Blockchain['snapshot']>;
     beforeAll(async () => {

@@ -2,13 +2,14 @@
 import { createHash } from 'node:crypto';
 
 import { Address, Cell, toNano } from '@ton/core';
-import { Blockchain, SandboxContract, SendMessageResult, TreasuryContract } from '@ton/sandbox';
+import { Blockchain, SandboxContract, SendMessageResult } from '@ton/sandbox';
 
 import { signingKey } from '../../wrappers/keys';
 import { Listing, listingCell, Node } from '../../wrappers/Node';
 import { Provider } from '../../wrappers/Provider';
 import { Committee, Registry, Rules } from '../../wrappers/Registry';
 import { createBlockchain, exitCodeOf, expectConserved, PriceLevel, transactionsOn } from './chain';
+import { Wallet, walletOf, WalletVersion } from './wallet';
 
 export const HOUR = 3600;
 export const DAY = 24 * HOUR;
@@ -18,7 +19,7 @@ export const STAKE = toNano('100');
 export const BASE_STAKE = toNano('50');
 export const RATE = toNano('10'); // per GPU of class 0; class 1 takes twice that
 
-export type Wallet = SandboxContract<TreasuryContract>;
+export type { Wallet };
 
 /** A fixed Ed25519 public key of this name, as the chain reads it. */
 export function keyOf(name: string): bigint {
@@ -66,6 +67,11 @@ async function codesOf(owner: Address): Promise<{ provider: Cell; node: Cell }> 
     return { provider: provider.init!.code, node: node.init!.code };
 }
 
+export interface StakeOptions {
+    prices?: PriceLevel;
+    wallets?: WalletVersion;
+}
+
 export interface Market {
     blockchain: Blockchain;
     registry: SandboxContract<Registry>;
@@ -78,13 +84,13 @@ export interface Market {
     codes: { provider: Cell; node: Cell };
 }
 
-export async function deployRegistry(options: { prices?: PriceLevel } = {}): Promise<Market> {
+export async function deployRegistry(options: StakeOptions = {}): Promise<Market> {
     const blockchain = await createBlockchain(options);
     const [governor, owner, operator] = await Promise.all(
-        ['governor', 'owner', 'operator'].map((n) => blockchain.treasury(n)),
+        ['governor', 'owner', 'operator'].map((n) => walletOf(blockchain, n, options.wallets)),
     );
     const [payout, stranger, insurance] = await Promise.all(
-        ['payout', 'stranger', 'insurance'].map((n) => blockchain.treasury(n)),
+        ['payout', 'stranger', 'insurance'].map((n) => walletOf(blockchain, n, options.wallets)),
     );
     const registry = blockchain.openContract(await Registry.ofGovernor(governor.address, CHANGE_DELAY));
     await registry.sendTopUp(governor.getSender(), { value: toNano('1') });
@@ -102,7 +108,7 @@ export async function deployRegistry(options: { prices?: PriceLevel } = {}): Pro
     };
 }
 
-export async function launchMarket(options: { prices?: PriceLevel } = {}): Promise<Market> {
+export async function launchMarket(options: StakeOptions = {}): Promise<Market> {
     const market = await deployRegistry(options);
     const { registry, governor, insurance, codes } = market;
     const rules = rulesWith(insurance.address);
@@ -123,7 +129,7 @@ export async function joinProvider(market: Market, owner: Wallet, stake = STAKE)
     return provider;
 }
 
-export async function joinedMarket(options: { prices?: PriceLevel } = {}): Promise<JoinedMarket> {
+export async function joinedMarket(options: StakeOptions = {}): Promise<JoinedMarket> {
     const market = await launchMarket(options);
     return { ...market, provider: await joinProvider(market, market.owner) };
 }
@@ -146,7 +152,7 @@ export async function registerNode(
 
 export type NodeMarket = JoinedMarket & { node: SandboxContract<Node> };
 
-export async function nodeMarket(options: { prices?: PriceLevel } = {}): Promise<NodeMarket> {
+export async function nodeMarket(options: StakeOptions = {}): Promise<NodeMarket> {
     const market = await joinedMarket(options);
     return { ...market, node: (await registerNode(market)).node };
 }

@@ -1,0 +1,56 @@
+/** The report as JSON: fees and rent in nanoTON, as numbers. The figures of the first level stand at the top as well. */
+import { LevelReport, Row } from './report';
+import { Reached } from './targets';
+
+const BATCH = 10;
+
+type Figures = Record<string, unknown>;
+
+function rowOf({ transactions, gas, contractGas, fees, parts, paid, conserved }: Row): Figures {
+    const numbers = (amounts: object) =>
+        Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, Number(amount)]));
+    return {
+        transactions,
+        gas: Number(gas),
+        fees: Number(fees),
+        conserved,
+        contractGas: Number(contractGas),
+        parts: numbers(parts),
+        paid: numbers(paid),
+    };
+}
+
+function rowsOf(operations: Record<string, Row>): Figures {
+    const rows = Object.entries(operations).map(([name, row]) => [name, rowOf(row)]);
+    return { ...Object.fromEntries(rows), claimInBatchOf10: each(operations.claimInBatchOf10) };
+}
+
+/** One claim of the batch, rounded up, and the whole of it. */
+function each(batch: Row): Figures {
+    const whole = rowOf(batch);
+    const share = (figure: number | bigint) => Math.ceil(Number(figure) / BATCH);
+    return {
+        transactions: share(batch.transactions),
+        gas: share(batch.gas),
+        fees: share(batch.fees),
+        conserved: batch.conserved,
+        whole,
+    };
+}
+
+function levelOf(report: LevelReport): Figures {
+    const { level, operations, rentPerYear, leftAfterJob, plain, library } = report;
+    return {
+        prices: level,
+        operations: rowsOf(operations),
+        rentPerYear: Number(rentPerYear),
+        leftAfterJob: Number(leftAfterJob),
+        plain: { operations: rowsOf(plain.operations), rentPerYear: Number(plain.rentPerYear) },
+        library: Object.fromEntries(Object.entries(library).map(([name, figure]) => [name, Number(figure)])),
+    };
+}
+
+export function jsonOf(levels: LevelReport[], reached: Reached[]): Figures {
+    const byName = Object.fromEntries(levels.map((report) => [report.level, levelOf(report)]));
+    return { ...levelOf(levels[0]), targets: reached, levels: byName };
+}

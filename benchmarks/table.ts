@@ -1,0 +1,93 @@
+/** The report as text for a terminal. */
+import { mTon } from '../wrappers/trace';
+import { LevelReport, Row } from './report';
+import { Reached } from './targets';
+
+/** Lines of cells, columns aligned: the first to the left, the others to the right. */
+function aligned(rows: string[][]): string[] {
+    const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), []);
+    const pad = (cell: string, i: number) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]));
+    return rows.map((row) => row.map(pad).join('  ').trimEnd());
+}
+
+function shown(amount: number, unit: Reached['unit']): string {
+    switch (unit) {
+        case 'nanoTON':
+            return `${mTon(BigInt(Math.ceil(amount)))} mTON`;
+        case 'gas':
+            return `${amount} gas`;
+        case 'ratio':
+            return amount.toFixed(3);
+    }
+}
+
+/** Percent above a target, below it with a minus. */
+function above(figure: number, target: number): string {
+    const percent = target === 0 ? figure : (figure / target - 1) * 100;
+    return `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`;
+}
+
+function targetLines(reached: Reached[]): string[] {
+    const rows = reached.map(({ row, figure, unit, must, aim, reached }) => [
+        row,
+        shown(figure, unit),
+        `must ${shown(must, unit)}`,
+        reached ? 'reached' : 'MISSED',
+        aim === undefined ? '' : `aim ${shown(aim, unit)}`,
+        aim === undefined ? above(figure, must) : above(figure, aim),
+    ]);
+    return aligned([['', 'figure', '', '', '', 'from aim, or must'], ...rows]);
+}
+
+function operationLines(operations: Record<string, Row>): string[] {
+    const head = [
+        '',
+        'txs',
+        'gas',
+        'contracts',
+        'compute',
+        'storage',
+        'action',
+        'forward',
+        'import',
+        'fees',
+        'paid by',
+    ];
+    const rows = Object.values(operations).map(
+        ({ title, transactions, gas, contractGas, parts, fees, paid, conserved }) => [
+            title,
+            `${transactions}`,
+            `${gas}`,
+            `${contractGas}`,
+            ...[parts.compute, parts.storage, parts.action, parts.forward, parts.import].map(mTon),
+            conserved ? mTon(fees) : `${mTon(fees)} NOT CONSERVED`,
+            payers(paid),
+        ],
+    );
+    return aligned([head, ...rows]);
+}
+
+function payers(paid: Row['paid']): string {
+    return Object.entries(paid)
+        .filter(([, amount]) => amount > 0n)
+        .map(([name, amount]) => `${name} ${mTon(amount)}`)
+        .join(', ');
+}
+
+function levelLines({ level, operations, plain, library, rentPerYear }: LevelReport): string[] {
+    return [
+        `Prices of ${level}, in mTON; the channel's code is in a library`,
+        ...operationLines(operations),
+        '',
+        `rent of an open job: ${mTon(rentPerYear)} mTON a year; plain code: ${mTon(plain.rentPerYear)}`,
+        `one job with plain code: ${mTon(plain.operations.job.fees)} mTON, opening ${mTon(plain.operations.open.fees)}`,
+        `the library: ${mTon(library.rentPerYear)} mTON a year, saves ${mTon(library.savedPerJob)} mTON a job: ` +
+            `pays from ${library.jobsToBreakEven} jobs a year on`,
+    ];
+}
+
+/** The whole report; `reached` belongs to the level of 2025. */
+export function reportText(levels: LevelReport[], reached: Reached[]): string {
+    const lines = levels.flatMap((report) => [...levelLines(report), '']);
+    return [...lines, 'Numbers to reach, at the prices of 2025', ...targetLines(reached)].join('\n');
+}

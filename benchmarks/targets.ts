@@ -1,0 +1,49 @@
+/** The numbers to reach, at the prices of 2025, and how near the figures are. Amounts are nanoTON. */
+import { LevelReport } from './report';
+
+export interface Target {
+    row: string;
+    of: (report: LevelReport) => number;
+    unit: 'nanoTON' | 'gas' | 'ratio';
+    must: number;
+    aim?: number;
+}
+
+const M_TON = 1_000_000; // nanoTON in a thousandth of a TON
+
+const fees = (name: string) => (report: LevelReport) => Number(report.operations[name].fees);
+
+export const targets: Target[] = [
+    { row: 'one job', of: fees('job'), unit: 'nanoTON', must: 12.5 * M_TON, aim: 11.5 * M_TON },
+    { row: 'one job', of: ({ operations }) => Number(operations.job.gas), unit: 'gas', must: 21_000, aim: 19_000 },
+    { row: 'open a job', of: fees('open'), unit: 'nanoTON', must: 6 * M_TON, aim: 5.1 * M_TON },
+    { row: 'part payout', of: fees('claim'), unit: 'nanoTON', must: 5.4 * M_TON },
+    {
+        row: 'part payout, each of ten',
+        of: ({ operations }) => Number(operations.claimInBatchOf10.fees) / 10,
+        unit: 'nanoTON',
+        must: 5 * M_TON,
+    },
+    { row: 'payer gone', of: fees('payerGone'), unit: 'nanoTON', must: 7 * M_TON, aim: 6.5 * M_TON },
+    { row: 'payee gone', of: fees('payeeGone'), unit: 'nanoTON', must: 10 * M_TON, aim: 8.5 * M_TON },
+    {
+        row: 'rent of an open job a year',
+        of: (report) => Number(report.rentPerYear),
+        unit: 'nanoTON',
+        must: 1.5 * M_TON,
+    },
+    { row: 'left after a job', of: ({ leftAfterJob }) => Number(leftAfterJob), unit: 'nanoTON', must: 0 },
+];
+
+export interface Reached extends Omit<Target, 'of'> {
+    figure: number;
+    reached: boolean;
+}
+
+/** How far a report of the prices of 2025 is from each target. */
+export function reach(report: LevelReport): Reached[] {
+    return targets.map(({ of, ...target }) => {
+        const figure = of(report);
+        return { ...target, figure, reached: figure <= target.must };
+    });
+}
