@@ -1,5 +1,6 @@
 /** The `cocoon` command line: what GPU owners and app developers run. */
 import { Command } from 'commander';
+import { attestCommand } from './attest';
 import { gatewayCommand } from './gateway';
 import { workerCommand } from './worker';
 
@@ -8,7 +9,8 @@ export async function main(argv: string[]): Promise<void> {
     const program = new Command('cocoon')
         .description('A marketplace for private AI computation on TON')
         .addCommand(workerCommand())
-        .addCommand(gatewayCommand());
+        .addCommand(gatewayCommand())
+        .addCommand(attestCommand());
     try {
         await program.parseAsync(argv);
     } catch (error) {

@@ -57,11 +57,20 @@ const job = z
     })
     .prefault({});
 
+// What Intel says of a machine's firmware; below these it has known holes that nobody has closed.
+const TCB_STATUSES = [
+    'UpToDate',
+    'SWHardeningNeeded',
+    'ConfigurationNeeded',
+    'ConfigurationAndSWHardeningNeeded',
+] as const;
+
 const attestation = z
     .strictObject({
         allowOpen: z.boolean().default(false), // also nodes that attest nothing
         authority: hex(32).optional(), // Ed25519 key of the testca authority
         measurements: z.array(hex(48)).default([]), // images that may run
+        tcbStatuses: z.array(z.enum(TCB_STATUSES)).min(1).default(['UpToDate']), // of TDX machines that may be used
     })
     .prefault({});
 

@@ -29,11 +29,17 @@ export function attestationPolicy({
     allowOpen,
     authority,
     measurements,
+    tcbStatuses,
 }: GatewayConfig['attestation']): AttestationPolicy {
     return {
-        tiers: allowOpen ? ['testca', 'open'] : ['testca'],
+        tiers: [
+            'tdx',
+            ...(authority === undefined ? [] : ['testca' as const]),
+            ...(allowOpen ? ['open' as const] : []),
+        ],
         ...(authority === undefined ? {} : { authority }),
         measurements,
+        tcbStatuses,
     };
 }
 

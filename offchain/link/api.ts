@@ -31,12 +31,22 @@ const nano = z
     .transform(BigInt)
     .refine((amount) => amount < 1n << 64n, 'amounts have 64 bits');
 
+/** At most `n` bytes as hex; parses to a Buffer. */
+const hexUpTo = (n: number) =>
+    z
+        .string()
+        .max(2 * n)
+        .regex(/^([0-9a-f]{2})+$/, 'expected bytes of hex')
+        .transform((text): Buffer => Buffer.from(text, 'hex'));
+
 /** An address as `0:hex`: the only text of a stranger's that ends in messages and terminals. */
 const rawAddress = z.string().regex(/^0:[0-9a-f]{64}$/, 'expected a raw address');
 
 const uint32 = z.number().int().min(0).max(0xffffffff);
 
 const rates = z.object({ prompt: nano, cached: nano, completion: nano, reasoning: nano });
+
+const CHAIN_MOST = 16 << 10; // characters
 
 /** Evidence that a node's keys belong to a measured machine; `open` says that there is none. */
 export const attestation = z.discriminatedUnion('tier', [
@@ -46,6 +56,22 @@ export const attestation = z.discriminatedUnion('tier', [
         measurement: hex(48), // of the image, as the authority states it
         expiry: uint32, // unix seconds
         signature: hex(64), // by the authority
+    }),
+    z.object({
+        tier: z.literal('tdx'),
+        quote: hexUpTo(16 << 10), // of a TDX machine, version 4
+        expiry: uint32, // unix seconds; bound by the quote's report data
+        collateral: z.object({
+            // What Intel says of such machines. A node brings it, so that a client asks no third party.
+            tcbInfo: z.string().max(128 << 10), // the very text that was signed
+            tcbInfoSignature: hex(64),
+            tcbInfoChain: z.string().max(CHAIN_MOST), // PEM
+            qeIdentity: z.string().max(64 << 10),
+            qeIdentitySignature: hex(64),
+            qeIdentityChain: z.string().max(CHAIN_MOST),
+            rootCrl: hexUpTo(32 << 10), // DER
+            pckCrl: hexUpTo(128 << 10),
+        }),
     }),
 ]);
 export type Attestation = z.output<typeof attestation>;

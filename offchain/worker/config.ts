@@ -4,8 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fchmodSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { ANSWER_SECONDS, attestation } from '../link';
-import type { Attestation } from '../link';
+import { ANSWER_SECONDS } from '../link';
 
 const MiB = 1 << 20;
 
@@ -102,7 +101,15 @@ export const workerConfig = z
         creditSeconds: z.number().positive().default(30), // for a voucher to come, then the answer is cut
         shutdownSeconds: z.number().min(0).default(30), // for running queries to end by themselves
         channelCodes: z.array(code).min(1).optional(), // default: this version's
-        attestation: z.string().default('open'), // or a file with the evidence
+        attestation: z
+            .union([
+                z.string(), // 'open', or a file with the evidence
+                z.object({
+                    command: z.array(z.string().min(1)).min(1), // prints the evidence; is given report data (hex) and expiry
+                    seconds: seconds.default(86_400), // for which evidence is made; it is renewed after half of them
+                }),
+            ])
+            .default('open'),
         logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
     })
     .refine(({ marginSeconds, limits }) => limits.noticeLeast >= 2 * marginSeconds, {
@@ -126,13 +133,8 @@ export function readConfig(path: string): WorkerConfig {
     }
     const { keyFile, store, attestation } = parsed.data;
     const from = (file: string) => resolve(dirname(path), file);
-    const evidence = attestation === 'open' ? attestation : from(attestation);
+    const evidence = typeof attestation === 'string' && attestation !== 'open' ? from(attestation) : attestation;
     return { ...parsed.data, keyFile: from(keyFile), store: from(store), attestation: evidence };
-}
-
-/** The evidence that the config names. */
-export function readAttestation(evidence: string): Attestation {
-    return evidence === 'open' ? { tier: 'open' } : attestation.parse(JSON.parse(readFileSync(evidence, 'utf8')));
 }
 
 /** The three seeds of a worker, 32 bytes each. */

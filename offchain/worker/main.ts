@@ -13,9 +13,10 @@ import type { WorkerStore, WorkerTotals } from '../store/worker';
 import { Channels } from './channels';
 import { Claims } from './claims';
 import type { ClaimReport, ClaimWallet } from './claims';
-import { readAttestation, readKeys } from './config';
+import { readKeys } from './config';
 import type { WorkerConfig, WorkerSeeds } from './config';
 import type { WorkerContext } from './context';
+import { Evidence } from './evidence';
 import { Jobs } from './jobs';
 import { createLog } from './log';
 import { assertNode } from './node';
@@ -118,7 +119,10 @@ async function assertModels({ backend, config, log }: WorkerContext): Promise<vo
     }
 }
 
-function nodeInfoOf({ config, channels, payout, receiptKey, encryptionKey }: WorkerContext): NodeInfo {
+function nodeInfoOf(
+    { config, channels, payout, receiptKey, encryptionKey }: WorkerContext,
+    evidence: Evidence,
+): NodeInfo {
     const { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast } = config.limits;
     return {
         network: config.network,
@@ -127,7 +131,7 @@ function nodeInfoOf({ config, channels, payout, receiptKey, encryptionKey }: Wor
         payout: payout.toRawString(),
         receiptKey: receiptKey.publicKey,
         encryptionKey: encryptionKey.publicKey,
-        attestation: readAttestation(config.attestation),
+        attestation: evidence.current(),
         offers: config.offers,
         limits: { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast },
         channelCodes: channels.codes.map((code) => code.hash()),
@@ -142,8 +146,17 @@ function nodeInfoOf({ config, channels, payout, receiptKey, encryptionKey }: Wor
 export async function startWorker(config: WorkerConfig, parts: WorkerParts = {}): Promise<Worker> {
     const { context, jobs, claims, failed, status, release } = await assemble(config, parts);
     let closing: Promise<void> | undefined;
+    let evidence: Evidence | undefined;
     try {
-        const nodeInfo = nodeInfoOf(context);
+        const { receiptKey, encryptionKey, log, now } = context;
+        const keys = {
+            node: config.node.hash,
+            receiptKey: receiptKey.publicKey,
+            encryptionKey: encryptionKey.publicKey,
+        };
+        evidence = await Evidence.open({ source: config.attestation, keys, log, now });
+        const shown = evidence;
+        const nodeInfo = () => nodeInfoOf(context, shown);
         await assertModels(context);
         const recovered = await recover(context, jobs);
         const server = createServer(context, jobs, {
@@ -153,7 +166,7 @@ export async function startWorker(config: WorkerConfig, parts: WorkerParts = {})
         });
         const url = await server.listen(config.listen);
         claims.start();
-        context.log.info({ url, recovered, node: nodeInfo.node }, 'worker listens');
+        context.log.info({ url, recovered, node: config.node.toRawString() }, 'worker listens');
         const close = async () => {
             const until = performance.now() + config.shutdownSeconds * 1000;
             while (performance.now() < until && (await jobs.running()).length > 0) {
@@ -161,11 +174,22 @@ export async function startWorker(config: WorkerConfig, parts: WorkerParts = {})
             }
             await Promise.allSettled((await jobs.running()).map((query) => query.cut(Finish.CutByWorker)));
             await claims.stop();
+            shown.close();
             await server.close();
             await release();
         };
-        return { url, nodeInfo, failed, status, claimNow: () => claims.claimNow(), close: () => (closing ??= close()) };
+        return {
+            url,
+            get nodeInfo() {
+                return nodeInfo();
+            },
+            failed,
+            status,
+            claimNow: () => claims.claimNow(),
+            close: () => (closing ??= close()),
+        };
     } catch (error) {
+        evidence?.close();
         await release();
         throw error;
     }

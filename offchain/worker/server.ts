@@ -28,7 +28,7 @@ import { takeVoucher } from './vouchers';
 
 /** What the server tells the rest of the worker. */
 export interface ServerHooks {
-    nodeInfo: NodeInfo;
+    nodeInfo(): NodeInfo;
     /** A client has ended its job. */
     onEnding(): void;
     /** True once no new query may begin. */
@@ -55,7 +55,7 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
         refuse(context, new Refused('bad_request', 'No such path', 404), reply),
     );
 
-    server.get(paths.node, async () => toWire(hooks.nodeInfo));
+    server.get(paths.node, async () => toWire(hooks.nodeInfo()));
 
     server.post(paths.jobs, async ({ body }) => {
         open(hooks);

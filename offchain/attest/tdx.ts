@@ -1,0 +1,196 @@
+/**
+ * Quotes of Intel TDX. The package checks signatures and TCB levels; by itself it takes lists that nobody signed, issuers
+ * that are none, certificates of another purpose, and what is appended. So everything it is given is checked here first,
+ * and what it does not look at (the TDX module, the PCE) afterwards. Nothing is fetched: the node brings the collateral,
+ * which Intel has signed and dated.
+ */
+import { X509Certificate } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { z } from 'zod';
+import { Attestation } from '../link';
+import { inside, row, Tag } from './der';
+import { AttestedKeys, reportData } from './keys';
+import { Quote, readQuote } from './quote';
+import { chainFault, extensionOf, pemChain, revocationFault, revocationList } from './x509';
+
+// Loaded with the first quote: it takes longer than all the rest of a gateway's start.
+const load = createRequire(__filename);
+
+type TdxEvidence = Extract<Attestation, { tier: 'tdx' }>;
+
+/** What a client accepts of a TDX machine. */
+export interface TdxPolicy {
+    measurements: readonly Buffer[]; // allowed images, 48 bytes each, see Quote
+    statuses: readonly string[]; // of the machine's TCB
+    root?: Buffer; // SHA-256 of the root certificate; default Intel's
+}
+
+/** Seconds that an attestation may last at most: so long does a machine that was found weak stay trusted. */
+export const TDX_LIFETIME_MOST = 48 * 3600;
+
+/** SHA-256 of the Intel SGX Root CA's certificate. */
+const INTEL_ROOT = Buffer.from('44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3', 'hex');
+
+const ROOT = /^Intel SGX Root CA$/;
+const PCK = [/^Intel SGX PCK Certificate$/, /^Intel SGX PCK (Platform|Processor) CA$/, ROOT];
+const TCB = [/^Intel SGX TCB Signing$/, ROOT];
+
+const SGX_EXTENSION = Buffer.from('2a864886f84d010d01', 'hex');
+const PCE_ID = Buffer.from('2a864886f84d010d0103', 'hex');
+
+const moduleLevels = z.array(z.object({ tcb: z.object({ isvsvn: z.number().int() }), tcbStatus: z.string() }));
+const bytesOf = (length: number) =>
+    z
+        .string()
+        .regex(new RegExp(`^[0-9A-Fa-f]{${2 * length}}$`))
+        .transform((hex) => Buffer.from(hex, 'hex'));
+const tdxModule = z.object({ mrsigner: bytesOf(48), attributes: bytesOf(8), attributesMask: bytesOf(8) });
+const dates = { issueDate: z.iso.datetime(), nextUpdate: z.iso.datetime() };
+const tcbInfo = z.object({
+    id: z.literal('TDX'),
+    version: z.number().int().min(3),
+    ...dates,
+    pceId: bytesOf(2),
+    tdxModule,
+    tdxModuleIdentities: z.array(tdxModule.extend({ id: z.string(), tcbLevels: moduleLevels })).optional(),
+});
+const qeIdentity = z.object({ id: z.literal('TD_QE'), ...dates });
+
+/** Why this evidence does not show that the keys live in an allowed image on a sound machine; undefined when it does. */
+export function tdxFault(
+    evidence: TdxEvidence,
+    keys: AttestedKeys,
+    policy: TdxPolicy,
+    now: number, // unix seconds
+): string | undefined {
+    if (evidence.expiry > now + TDX_LIFETIME_MOST) {
+        return `the attestation lasts longer than ${TDX_LIFETIME_MOST} s`;
+    }
+    try {
+        const quote = readQuote(evidence.quote);
+        return (
+            bindingFault(quote, reportData(keys, evidence.expiry), policy) ??
+            collateralFault(evidence, quote, policy, now) ??
+            packageFault(evidence, quote, policy, now) ??
+            machineFault(evidence, quote, policy, now)
+        );
+    } catch (error) {
+        // Whoever made the evidence may have chosen these words.
+        return `the quote is refused: ${(error as Error).message.replace(/[^\x20-\x7e]/g, ' ').slice(0, 100)}`;
+    }
+}
+
+function bindingFault(quote: Quote, expected: Buffer, { measurements }: TdxPolicy): string | undefined {
+    if (quote.attributes[0] !== 0) {
+        return 'the guest can be debugged';
+    }
+    if (!quote.reportData.equals(expected)) {
+        return 'the quote does not bind these keys';
+    }
+    return measurements.some((allowed) => allowed.equals(quote.measurement))
+        ? undefined
+        : 'the measurement is not an allowed image';
+}
+
+function collateralFault(
+    { collateral }: TdxEvidence,
+    quote: Quote,
+    policy: TdxPolicy,
+    now: number,
+): string | undefined {
+    const root = policy.root ?? INTEL_ROOT;
+    const pck = pemChain(quote.chain);
+    const tcb = pemChain(collateral.tcbInfoChain);
+    const qe = pemChain(collateral.qeIdentityChain);
+    const fault =
+        chainFault(pck, { names: PCK, root }, now) ??
+        chainFault(tcb, { names: TCB, root }, now) ??
+        chainFault(qe, { names: TCB, root }, now);
+    if (fault !== undefined) {
+        return fault;
+    }
+    const [machine, authority, anchor] = pck;
+    const byRoot = [authority, anchor, tcb[0], qe[0]];
+    return (
+        revocationFault(revocationList(collateral.rootCrl), anchor, byRoot, now) ??
+        revocationFault(revocationList(collateral.pckCrl), authority, [machine], now)
+    );
+}
+
+function packageFault(
+    { quote: bytes, collateral }: TdxEvidence,
+    quote: Quote,
+    { statuses }: TdxPolicy,
+    now: number,
+): string | undefined {
+    const anchor = pemChain(quote.chain).at(-1)!;
+    const { QuoteVerifier } = load('@phala/dcap-qvl') as typeof import('@phala/dcap-qvl');
+    const { status } = QuoteVerifier.newWithRootCa(anchor.raw).verify(
+        bytes,
+        {
+            pck_crl_issuer_chain: '',
+            root_ca_crl: collateral.rootCrl.toString('hex'),
+            pck_crl: collateral.pckCrl.toString('hex'),
+            tcb_info_issuer_chain: collateral.tcbInfoChain,
+            tcb_info: collateral.tcbInfo,
+            tcb_info_signature: collateral.tcbInfoSignature.toString('hex'),
+            qe_identity_issuer_chain: collateral.qeIdentityChain,
+            qe_identity: collateral.qeIdentity,
+            qe_identity_signature: collateral.qeIdentitySignature.toString('hex'),
+        },
+        now,
+    );
+    return statusFault(status, statuses);
+}
+
+function statusFault(status: string, allowed: readonly string[]): string | undefined {
+    return allowed.includes(status) ? undefined : `the machine's TCB is ${status}, allowed is ${allowed.join(', ')}`;
+}
+
+// Runs after the package: only now is it known that Intel wrote these two texts.
+function machineFault(
+    { collateral }: TdxEvidence,
+    quote: Quote,
+    { statuses }: TdxPolicy,
+    now: number,
+): string | undefined {
+    const info = tcbInfo.safeParse(JSON.parse(collateral.tcbInfo)).data;
+    const enclave = qeIdentity.safeParse(JSON.parse(collateral.qeIdentity)).data;
+    if (info === undefined || enclave === undefined) {
+        return 'the collateral is in an unknown form';
+    }
+    for (const { issueDate, nextUpdate } of [info, enclave]) {
+        if (Date.parse(issueDate) > now * 1000 || Date.parse(nextUpdate) < now * 1000) {
+            return 'the collateral is not current';
+        }
+    }
+    if (!pceIdOf(pemChain(quote.chain)[0]).equals(info.pceId)) {
+        return 'the TCB info is of another PCE';
+    }
+    const [svn, version] = quote.tcbSvn;
+    const name = `TDX_${version.toString(16).padStart(2, '0').toUpperCase()}`;
+    const identity = info.tdxModuleIdentities?.find(({ id }) => id === name);
+    if (version > 0 && identity === undefined) {
+        return 'the TDX module is unknown to Intel';
+    }
+    const { mrsigner, attributes, attributesMask } = (version > 0 && identity) || info.tdxModule;
+    const masked = quote.seamAttributes.map((byte, i) => byte & attributesMask[i]);
+    if (!quote.signerSeam.equals(mrsigner) || !Buffer.from(masked).equals(attributes)) {
+        return 'the TDX module is not one that Intel signed';
+    }
+    if (version === 0) {
+        return undefined; // its level is among the machine's
+    }
+    const level = identity!.tcbLevels.find(({ tcb }) => tcb.isvsvn <= svn);
+    return statusFault(level?.tcbStatus ?? 'unknown', statuses);
+}
+
+function pceIdOf(machine: X509Certificate): Buffer {
+    const extension = extensionOf(machine, SGX_EXTENSION);
+    const entries = extension === undefined ? [] : inside(extension, Tag.Sequence);
+    const found = entries.map(({ body }) => row(body)).find(([oid]) => oid.body.equals(PCE_ID));
+    if (found === undefined) {
+        throw new Error("The machine's certificate names no PCE");
+    }
+    return found[1].body;
+}

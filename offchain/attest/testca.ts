@@ -1,0 +1,38 @@
+/** The generated authority of tests: its signature stands where a machine's quote would. */
+import { SigningKey, Verifier } from '@cocoon-market/wrappers';
+import { createHash } from 'node:crypto';
+import { Attestation } from '../link';
+import { AttestedKeys, reportData } from './keys';
+
+type TestCaEvidence = Extract<Attestation, { tier: 'testca' }>;
+
+function statement(report: Buffer, measurement: Buffer): Buffer {
+    return createHash('sha256').update('cocoon-market testca').update(report).update(measurement).digest();
+}
+
+/** What the test authority hands to a node it has measured. */
+export function issueTestCa(
+    authority: SigningKey,
+    keys: AttestedKeys,
+    { measurement, expiry }: { measurement: Buffer; expiry: number },
+): TestCaEvidence {
+    const signature = authority.sign(statement(reportData(keys, expiry), measurement));
+    return { tier: 'testca', measurement, expiry, signature };
+}
+
+/** Why the authority (Ed25519 public key) does not vouch for these keys; undefined when it does. */
+export function testCaFault(
+    { measurement, expiry, signature }: TestCaEvidence,
+    keys: AttestedKeys,
+    { authority, measurements }: { authority: Buffer | undefined; measurements: readonly Buffer[] },
+): string | undefined {
+    if (authority === undefined) {
+        return 'no authority is configured for tier testca';
+    }
+    if (!measurements.some((allowed) => allowed.equals(measurement))) {
+        return 'the measurement is not an allowed image';
+    }
+    return new Verifier(authority).verify(statement(reportData(keys, expiry), measurement), signature)
+        ? undefined
+        : 'the authority did not sign these keys';
+}

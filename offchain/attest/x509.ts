@@ -1,0 +1,147 @@
+/**
+ * The certificates and revocation lists behind a quote, checked for everything the quote package does not check: who may
+ * issue what, whose list it is, whether it is current, and that nothing is appended. Everything is ECDSA on P-256.
+ */
+import { createHash, verify, X509Certificate } from 'node:crypto';
+import { Element, inside, row, Tag, timeOf } from './der';
+
+const PEM = /-----BEGIN CERTIFICATE-----\n((?:[A-Za-z0-9+/=]{1,64}\n)+)-----END CERTIFICATE-----\n?/y;
+
+const ECDSA_SHA256 = Buffer.from('300a06082a8648ce3d040302', 'hex');
+const KEY_USAGE = Buffer.from('551d0f', 'hex');
+const MAY_SIGN_LISTS = 0x02; // cRLSign
+
+/** The certificates of a PEM text, which holds nothing else. Throws when it does, or one is not in its shortest form. */
+export function pemChain(text: string): X509Certificate[] {
+    const chain: X509Certificate[] = [];
+    for (let at = 0; at < text.length;) {
+        PEM.lastIndex = at;
+        const found = PEM.exec(text);
+        if (found === null) {
+            throw new Error('A certificate chain holds something else');
+        }
+        const base64 = found[1].replaceAll('\n', '');
+        const der = Buffer.from(base64, 'base64');
+        const certificate = new X509Certificate(der);
+        if (der.toString('base64') !== base64 || !certificate.raw.equals(der)) {
+            throw new Error('A certificate has something appended');
+        }
+        chain.push(certificate);
+        at += found[0].length;
+    }
+    return chain;
+}
+
+/** Which chain is expected: the subject's common name of each certificate, leaf first, and the root's SHA-256. */
+export interface Expected {
+    names: readonly RegExp[];
+    root: Buffer;
+}
+
+/** Why this chain does not lead from the expected leaf to the expected root at `now` (unix seconds). */
+export function chainFault(chain: X509Certificate[], { names, root }: Expected, now: number): string | undefined {
+    if (chain.length !== names.length) {
+        return `a certificate chain has ${chain.length} certificates, not ${names.length}`;
+    }
+    if (!createHash('sha256').update(chain.at(-1)!.raw).digest().equals(root)) {
+        return 'a certificate chain does not end in the pinned root';
+    }
+    for (const [i, certificate] of chain.entries()) {
+        const issuer = chain[i + 1] ?? certificate; // the root is its own
+        const common = certificate.subject.split('\n').find((line) => line.startsWith('CN='));
+        if (!names[i].test(common?.slice(3) ?? '')) {
+            return 'a certificate is for another purpose';
+        }
+        if (certificate.ca !== i > 0) {
+            return i > 0 ? 'an issuer is no authority' : 'a leaf certificate is an authority';
+        }
+        if (Date.parse(certificate.validFrom) > now * 1000 || Date.parse(certificate.validTo) < now * 1000) {
+            return 'a certificate is not valid now';
+        }
+        if (certificate.publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
+            return 'a certificate has another kind of key';
+        }
+        if (!certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey)) {
+            return 'a certificate was not issued by the next one';
+        }
+    }
+    return undefined;
+}
+
+/** The fields of a certificate's signed part, version first. */
+function fieldsOf(certificate: X509Certificate): Element[] {
+    return row(inside(certificate.raw, Tag.Sequence)[0].body);
+}
+
+/** The value of the certificate's extension of this identifier; undefined when it has none. Throws when it has two. */
+export function extensionOf(certificate: X509Certificate, oid: Buffer): Buffer | undefined {
+    const extensions = fieldsOf(certificate).find(({ tag }) => tag === 0xa3);
+    const all = extensions === undefined ? [] : inside(extensions.body, Tag.Sequence);
+    const found = all.map(({ body }) => row(body)).filter(([id]) => id.body.equals(oid));
+    if (found.length > 1) {
+        throw new Error('A certificate has an extension twice');
+    }
+    return found[0]?.at(-1)?.body;
+}
+
+function maySignLists(certificate: X509Certificate): boolean {
+    const usage = extensionOf(certificate, KEY_USAGE);
+    const [bits] = usage === undefined ? [] : row(usage);
+    return bits?.tag === Tag.BitString && bits.body.length > 1 && (bits.body[1] & MAY_SIGN_LISTS) !== 0;
+}
+
+/** A parsed revocation list. */
+export interface RevocationList {
+    signed: Buffer;
+    signature: Buffer;
+    issuer: Buffer; // DER of the name
+    from: number; // unix seconds
+    until: number; // unix seconds
+    serials: Buffer[];
+}
+
+/** Parses a revocation list in DER. Throws when it is none, has no end, or has conditions that change its meaning. */
+export function revocationList(der: Buffer): RevocationList {
+    const [list, algorithm, signature, ...more] = inside(der, Tag.Sequence);
+    const [version, inner, issuer, from, until, ...rest] = row(list.body);
+    const known = version.tag === Tag.Integer && version.body.equals(Buffer.of(1)) && more.length === 0;
+    if (!known || !algorithm.whole.equals(ECDSA_SHA256) || !inner.whole.equals(ECDSA_SHA256)) {
+        throw new Error('A revocation list has another version or another algorithm');
+    }
+    const entries = rest[0]?.tag === Tag.Sequence ? rest.shift()! : undefined;
+    const extensions = rest[0]?.tag === 0xa0 ? inside(rest.shift()!.body, Tag.Sequence) : [];
+    if (rest.length > 0 || extensions.some(({ body }) => row(body).some(({ tag }) => tag === Tag.Boolean))) {
+        throw new Error('A revocation list has a critical extension, or something appended');
+    }
+    return {
+        signed: list.whole,
+        signature: signature.body.subarray(1),
+        issuer: issuer.whole,
+        from: timeOf(from),
+        until: timeOf(until),
+        serials: entries === undefined ? [] : row(entries.body).map(({ body }) => row(body)[0].body),
+    };
+}
+
+/** Why this list does not say that `issuer` has revoked none of `issued`. */
+export function revocationFault(
+    list: RevocationList,
+    issuer: X509Certificate,
+    issued: X509Certificate[],
+    now: number, // unix seconds
+): string | undefined {
+    const [, , , , , subject] = fieldsOf(issuer);
+    if (!list.issuer.equals(subject.whole) || !maySignLists(issuer)) {
+        return 'a revocation list is of another authority';
+    }
+    if (!verify('sha256', list.signed, issuer.publicKey, list.signature)) {
+        return 'a revocation list is not signed by its authority';
+    }
+    if (list.from > now || list.until < now) {
+        return 'a revocation list is not current';
+    }
+    const revoked = issued.some((certificate) =>
+        list.serials.some((serial) => serial.equals(fieldsOf(certificate)[1].body)),
+    );
+    return revoked ? 'a certificate is revoked' : undefined;
+}

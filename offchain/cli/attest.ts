@@ -1,0 +1,81 @@
+/** `cocoon attest`: what a measured image needs to show its evidence, and a client to know which image it allows. */
+import { Command, InvalidArgumentError } from 'commander';
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { readQuote } from '../attest';
+import { attestation, toWire } from '../link';
+
+const bytes = z.string().regex(/^([0-9a-fA-F]{2})+$/, 'expected bytes of hex');
+
+/** Collateral as caching services and their tools hand it out. */
+const collateral = z.object({
+    tcb_info: z.string(),
+    tcb_info_signature: bytes,
+    tcb_info_issuer_chain: z.string(),
+    qe_identity: z.string(),
+    qe_identity_signature: bytes,
+    qe_identity_issuer_chain: z.string(),
+    root_ca_crl: bytes,
+    pck_crl: bytes,
+});
+
+/** The command with its subcommands. */
+export function attestCommand(): Command {
+    const command = new Command('attest').description('handle the quotes of TDX machines');
+
+    command
+        .command('measurement')
+        .description('print the measurement of the image that made a quote; it verifies nothing')
+        .requiredOption('--quote <file>', 'the quote, as the machine made it')
+        .action(({ quote }: { quote: string }) => {
+            console.log(readQuote(readFileSync(quote)).measurement.toString('hex'));
+        });
+
+    command
+        .command('evidence')
+        .description('print the evidence that a worker shows: a quote, its expiry, and what Intel says of the machine')
+        .requiredOption('--quote <file>', 'the quote, as the machine made it')
+        .requiredOption(
+            '--collateral <file>',
+            'JSON with tcb_info, qe_identity, their signatures and chains, and two CRLs',
+        )
+        .requiredOption('--expiry <seconds>', 'unix time that the report data of the quote was made for', expiryOf)
+        .action(({ quote, collateral: path, expiry }: { quote: string; collateral: string; expiry: number }) => {
+            const parsed = collateral.safeParse(JSON.parse(readFileSync(path, 'utf8')));
+            if (!parsed.success) {
+                throw new Error(`${path}:\n${z.prettifyError(parsed.error)}`);
+            }
+            const made = evidenceOf(readFileSync(quote), parsed.data, expiry);
+            attestation.parse(made); // a worker takes nothing else
+            console.log(JSON.stringify(made));
+        });
+
+    return command;
+}
+
+function evidenceOf(quote: Buffer, given: z.output<typeof collateral>, expiry: number): unknown {
+    readQuote(quote);
+    return {
+        tier: 'tdx',
+        quote: toWire(quote),
+        expiry,
+        collateral: {
+            tcbInfo: given.tcb_info,
+            tcbInfoSignature: given.tcb_info_signature.toLowerCase(),
+            tcbInfoChain: given.tcb_info_issuer_chain,
+            qeIdentity: given.qe_identity,
+            qeIdentitySignature: given.qe_identity_signature.toLowerCase(),
+            qeIdentityChain: given.qe_identity_issuer_chain,
+            rootCrl: given.root_ca_crl.toLowerCase(),
+            pckCrl: given.pck_crl.toLowerCase(),
+        },
+    };
+}
+
+function expiryOf(text: string): number {
+    const seconds = Number(text);
+    if (!Number.isInteger(seconds) || seconds < 1 || seconds > 0xffffffff) {
+        throw new InvalidArgumentError('an expiry is a whole number of unix seconds');
+    }
+    return seconds;
+}
