@@ -1,12 +1,23 @@
-/** `npm run bench:gas`: prints what every operation costs; `-- --json` prints one JSON object instead. */
+/**
+ * `npm run bench:gas`: prints what every operation costs; `-- --json` prints one JSON object instead.
+ * `-- --record "reason"` adds an entry to benchmarks/gas.json with what changed since the newest one.
+ */
 import { parseArgs } from 'node:util';
+import { changeText, figuresOf, record } from './history';
 import { jsonOf } from './json';
 import { LEVELS, LevelReport, reportOf } from './report';
 import { reportText } from './table';
 import { reach } from './targets';
 
 async function main(): Promise<void> {
-    const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
+    const { values } = parseArgs({
+        options: { json: { type: 'boolean', default: false }, record: { type: 'string' } },
+    });
+    if (values.record !== undefined) {
+        const changed = record(figuresOf(await reportOf('2025')), values.record);
+        console.log(changed.map(changeText).join('\n'));
+        return;
+    }
     const levels: LevelReport[] = [];
     for (const level of LEVELS) {
         levels.push(await reportOf(level));
@@ -15,4 +26,7 @@ async function main(): Promise<void> {
     console.log(values.json ? JSON.stringify(jsonOf(levels, reached), null, 2) : reportText(levels, reached));
 }
 
-void main();
+main().catch((error: Error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+});

@@ -1,0 +1,97 @@
+/**
+ * What today's figures are, and what benchmarks/gas.json says they were: one entry per change, newest last, each with the
+ * figures that it changed. The first entry has all of them; null takes one away.
+ */
+import { Cell } from '@ton/core';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { built, contractNames } from '../tooling/schema';
+import { LevelReport, sizeOf } from './report';
+
+const FILE = join(__dirname, 'gas.json');
+
+/** gas units and fees in nanoTON by operation at the prices of 2025, cells and bits of code by contract. */
+const KINDS = ['gas', 'fees', 'cells', 'bits'] as const;
+type Kind = (typeof KINDS)[number];
+type Named<Value> = Record<string, Value>;
+
+export type Figures = Record<Kind, Named<number>>;
+
+export interface Entry extends Partial<Record<Kind, Named<number | null>>> {
+    date: string; // YYYY-MM-DD, UTC
+    reason: string;
+}
+
+export interface Change {
+    kind: Kind;
+    name: string;
+    before?: number;
+    after?: number;
+}
+
+/** The figures of a report of 2025 and of the contracts as they are built. */
+export function figuresOf({ operations, rentPerYear }: LevelReport): Figures {
+    const rows = Object.entries(operations);
+    const codes = contractNames().map((name) => [name, sizeOf(Cell.fromBoc(built(name, 'code.boc'))[0])] as const);
+    return {
+        gas: Object.fromEntries(rows.map(([name, { gas }]) => [name, Number(gas)])),
+        fees: {
+            ...Object.fromEntries(rows.map(([name, { fees }]) => [name, Number(fees)])),
+            rent: Number(rentPerYear),
+        },
+        cells: Object.fromEntries(codes.map(([name, { cells }]) => [name, cells])),
+        bits: Object.fromEntries(codes.map(([name, { bits }]) => [name, bits])),
+    };
+}
+
+export function readHistory(): Entry[] {
+    return JSON.parse(readFileSync(FILE, 'utf8')) as Entry[];
+}
+
+/** The figures as the last entry leaves them. */
+export function latest(history: Entry[]): Figures {
+    const of = (kind: Kind) => {
+        const all = history.reduce<Named<number | null>>((sum, entry) => ({ ...sum, ...entry[kind] }), {});
+        return Object.fromEntries(Object.entries(all).filter((pair): pair is [string, number] => pair[1] !== null));
+    };
+    return { gas: of('gas'), fees: of('fees'), cells: of('cells'), bits: of('bits') };
+}
+
+/** Every figure that is not what it was, new ones and lost ones included. */
+export function changes(before: Figures, after: Figures): Change[] {
+    return KINDS.flatMap((kind) =>
+        [...new Set([...Object.keys(before[kind]), ...Object.keys(after[kind])])]
+            .map((name) => ({ kind, name, before: before[kind][name], after: after[kind][name] }))
+            .filter((change) => change.before !== change.after),
+    );
+}
+
+/** A change as people read it: `gas of claim: 9607 -> 9500`. */
+export function changeText({ kind, name, before, after }: Change): string {
+    return `${kind} of ${name}: ${before ?? 'none'} -> ${after ?? 'none'}`;
+}
+
+/** The entry that these changes make. */
+export function entryOf(changed: Change[], date: string, reason: string): Entry {
+    const of = (kind: Kind) => {
+        const named = changed.filter((change) => change.kind === kind);
+        const figures = Object.fromEntries(named.map(({ name, after }) => [name, after ?? null]));
+        return named.length === 0 ? {} : { [kind]: figures };
+    };
+    return Object.assign({ date, reason }, ...KINDS.map(of)) as Entry;
+}
+
+/** Writes down what changed since the newest entry. Returns the changes; throws when there are none, or no reason. */
+export function record(today: Figures, reason: string, date = new Date()): Change[] {
+    const history = readHistory();
+    const changed = changes(latest(history), today);
+    if (changed.length === 0) {
+        throw new Error('Nothing changed since the newest entry of benchmarks/gas.json');
+    }
+    if (reason.trim() === '') {
+        throw new Error('An entry needs a reason: npm run bench:gas -- --record "what changed"');
+    }
+    const entry = entryOf(changed, date.toISOString().slice(0, 10), reason.trim());
+    writeFileSync(FILE, `${JSON.stringify([...history, entry], null, 4)}\n`);
+    return changed;
+}

@@ -1,0 +1,75 @@
+/** The figures of `npm run bench:gas`: true to the balances at every price level, and none changed unnoticed. */
+import { changes, changeText, entryOf, figuresOf, latest, readHistory } from '../../benchmarks/history';
+import { LevelReport, reportOf } from '../../benchmarks/report';
+import { PriceLevel } from '../support/chain';
+
+const HOW = 'to write them down: npm run bench:gas -- --record "what changed"';
+
+describe('Figures of every operation', () => {
+    const reports = new Map<PriceLevel, LevelReport>();
+    const reportAt = (level: PriceLevel) => reports.get(level)!;
+
+    beforeAll(async () => {
+        for (const level of ['2025', '2026', 'tenfold'] as const) {
+            reports.set(level, await reportOf(level));
+        }
+    }, 300_000);
+
+    it.each(['2025', '2026', 'tenfold'] as const)('fees equal the drop in the balances, prices of %s', (level) => {
+        const { operations, plain } = reportAt(level);
+        const rows = [...Object.entries(operations), ...Object.entries(plain.operations)];
+
+        expect(rows.filter(([, { conserved }]) => !conserved).map(([name]) => name)).toEqual([]);
+        for (const [, { paid, fees }] of rows) {
+            expect(Object.values(paid).reduce((sum, amount) => sum + amount, 0n)).toBe(fees);
+        }
+    });
+
+    it.each(['2025', '2026', 'tenfold'] as const)('a job leaves nothing behind, prices of %s', (level) => {
+        expect(reportAt(level).leftAfterJob).toBe(0n);
+    });
+
+    it('are those of the newest entries of benchmarks/gas.json', () => {
+        const changed = changes(latest(readHistory()), figuresOf(reportAt('2025')));
+
+        expect(changed.length === 0 ? [] : [...changed.map(changeText), HOW]).toEqual([]);
+    });
+});
+
+describe('The history of figures', () => {
+    const figures = { gas: { claim: 9000, open: 8000 }, fees: { claim: 5 }, cells: { Channel: 20 }, bits: {} };
+    const first = entryOf(changes(latest([]), figures), '2026-11-22', 'first');
+
+    it('begins with all figures, and goes on with those that changed', () => {
+        const today = { ...figures, gas: { claim: 8900, open: 8000 }, bits: { Channel: 3000 } };
+
+        const next = entryOf(changes(latest([first]), today), '2026-11-23', 'cheaper claims');
+
+        expect(next).toEqual({
+            date: '2026-11-23',
+            reason: 'cheaper claims',
+            gas: { claim: 8900 },
+            bits: { Channel: 3000 },
+        });
+        expect(latest([first, next])).toEqual(today);
+    });
+
+    it('takes away what is measured no more', () => {
+        const today = { ...figures, gas: { claim: 9000 } };
+
+        const next = entryOf(changes(latest([first]), today), '2026-11-23', 'orders of one job only');
+
+        expect(next.gas).toEqual({ open: null });
+        expect(latest([first, next])).toEqual(today);
+    });
+
+    it('has a date and a reason in every entry, in the order of dates', () => {
+        const history = readHistory();
+
+        for (const { date, reason } of history) {
+            expect(date).toMatch(/^\d{4}-\d{2}-\d{2}$/);
+            expect(reason.length).toBeGreaterThan(0);
+        }
+        expect(history.map(({ date }) => date)).toEqual(history.map(({ date }) => date).sort());
+    });
+});
