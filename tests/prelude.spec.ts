@@ -1,7 +1,7 @@
 /** What `leaveOutPrelude` of contracts/protocol/building.tact relies on, read in the code that was compiled. */
 import { beginCell, Cell, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
-import { channelCode, Escrow, opcodes } from '../wrappers';
+import { channelCode, Escrow, Library, opcodes } from '../wrappers';
 import { exitCodeOf, transactionsOn } from './support/chain';
 import { useMarket } from './support/market';
 
@@ -21,6 +21,12 @@ describe('Channel and Escrow: without the prelude', () => {
             expect(bitsOf(code)).toContain(FIRST);
             expect(bitsOf(code)).not.toContain(PRELUDE);
         }
+    });
+
+    it('are not alone: neither has Library it', async () => {
+        const { init } = await Library.ofHash(Buffer.alloc(32));
+
+        expect(bitsOf(init!.code)).not.toContain(PRELUDE);
     });
 
     it('take a bounced message for a top-up, whatever it says', async () => {

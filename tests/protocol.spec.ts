@@ -7,6 +7,7 @@ import {
     errors,
     Escrow,
     gas,
+    Library,
     Node,
     opcodeName,
     opcodes,
@@ -168,6 +169,7 @@ describe('contracts', () => {
             Registry: (await Registry.ofGovernor(owner, 86400)).init!.code,
             Provider: (await Provider.ofOwner(owner, owner)).init!.code,
             Node: (await Node.ofProvider(owner, 1)).init!.code,
+            Library: (await Library.ofHash(Buffer.alloc(32))).init!.code,
         };
 
         expect(Object.keys(wrapped).sort()).toEqual(contractNames().sort());

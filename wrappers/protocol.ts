@@ -4,6 +4,7 @@
  */
 import * as generated from '../build/Escrow/Escrow_Escrow';
 import { Channel } from '../build/Channel/Channel_Channel';
+import { Library } from '../build/Library/Library_Library';
 import { Node } from '../build/Node/Node_Node';
 import { Provider } from '../build/Provider/Provider_Provider';
 import { Registry } from '../build/Registry/Registry_Registry';
@@ -31,6 +32,7 @@ export const opcodes: Record<string, number> = {
     ...Node.opcodes,
     ...generated.Escrow.opcodes,
     ...Channel.opcodes,
+    ...Library.opcodes,
 };
 
 /** Rules of jobs, in seconds. */

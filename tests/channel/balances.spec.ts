@@ -152,7 +152,7 @@ describe('Channel: rent', () => {
 
         const debt = rentOf(transactionsOn(result, channel.address)[0]);
         const { paid } = await channel.getChannelState();
-        expect(debt).toBeGreaterThan(25_000_000n);
+        expect(debt).toBeGreaterThan(1_000_000n); // more than was there
         expect(paid + debt).toBeGreaterThan(toNano('0.999'));
         expect(paid + debt).toBeLessThan(toNano('1'));
     });

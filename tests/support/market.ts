@@ -22,7 +22,7 @@ import {
     voucherFor,
 } from '../../wrappers';
 import { createBlockchain, drawnFrom, PriceLevel, START, transactionsOn } from './chain';
-import { libraryCell, publish } from './library';
+import { openLibrary } from './library';
 import { Wallet, walletOf, WalletVersion } from './wallet';
 
 export const NETWORK = -239;
@@ -46,6 +46,13 @@ export interface OpenJob {
     channel: SandboxContract<Channel>;
     job: JobParameters;
     result: SendMessageResult;
+}
+
+let usually = false;
+
+/** Makes every market that does not say otherwise run with library code: for a spec that repeats others. */
+export function useLibraryCode(): void {
+    usually = true;
 }
 
 export interface MarketOptions {
@@ -78,10 +85,7 @@ export class Market {
         ];
         const escrow = blockchain.openContract(await Escrow.ofOwner(owner.address));
         const plain = await channelCode();
-        if (options.library) {
-            publish(blockchain, plain);
-        }
-        const code = options.library ? libraryCell(plain) : plain;
+        const code = (options.library ?? usually) ? await openLibrary(blockchain, plain) : plain;
         const market = new Market(blockchain, owner, payout, stranger, escrow, code);
         if (options.setUp !== false) {
             await market.setUp({ deposit: DEPOSIT, value: DEPOSIT + toNano('1') });

@@ -1,5 +1,6 @@
 /** One function for each thing a user does; scripts and the command line only parse, show and send. */
 export * from './actor';
 export * from './client';
+export * from './library';
 export * from './provider';
 export * from './registry';

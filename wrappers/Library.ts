@@ -1,0 +1,104 @@
+/** The keeper of a code cell that every account finds in the masterchain by its hash. See docs/contracts/library.md. */
+import { Address, beginCell, Cell, contractAddress, ContractProvider, Sender } from '@ton/core';
+import {
+    KeeperBits,
+    KeeperCells,
+    Library as Generated,
+    LibraryData,
+    loadLibraryData as load,
+    storeLibraryData,
+    storePublish,
+    storeTopUpLibrary,
+} from '../build/Library/Library_Library';
+import { forwardFee, Prices, sizeOf, storageFee, YEAR } from './prices';
+
+const MASTERCHAIN = -1;
+
+/** A code as a library: its hash (32 bytes), and the cell that stands for it wherever the code itself would. */
+export interface CodeLibrary {
+    hash: Buffer;
+    cell: Cell;
+}
+
+/** The library cell of a code: 264 bits, of which the network makes the code itself where it is published. */
+export function libraryOf(code: Cell): CodeLibrary {
+    const hash = code.hash();
+    return { hash, cell: beginCell().storeUint(2, 8).storeBuffer(hash, 32).endCell({ exotic: true }) };
+}
+
+/** nanoTON that a keeper of this code pays for so many seconds. */
+export function libraryRent(prices: Prices, code: Cell, seconds: number): bigint {
+    const { cells, bits } = sizeOf(code);
+    return storageFee(prices.masterchain, { cells: cells + KeeperCells, bits: bits + KeeperBits }, seconds);
+}
+
+/**
+ * Whether a library pays: its rent of a year, what one opening costs less when it carries the library cell instead of
+ * the code, what a channel open for a year saves in rent (all in nanoTON), and from how many openings a year it is worth
+ * its rent, however short the jobs.
+ */
+export function libraryBreakEven(prices: Prices, code: Cell) {
+    const [whole, cell] = [sizeOf(code), sizeOf(libraryOf(code).cell)];
+    const rentPerYear = libraryRent(prices, code, YEAR);
+    const savedPerOpening = forwardFee(prices.basechain, whole) - forwardFee(prices.basechain, cell);
+    const savedPerYearOpen = storageFee(prices.basechain, whole, YEAR) - storageFee(prices.basechain, cell, YEAR);
+    const openingsPerYear = (rentPerYear + savedPerOpening - 1n) / savedPerOpening;
+    return { rentPerYear, savedPerOpening, savedPerYearOpen, openingsPerYear };
+}
+
+function initialData(hash: Buffer, number: number): Cell {
+    const empty = { cells: 0n, bits: 0n, countedAt: 0n };
+    const data = { hash: BigInt(`0x${hash.toString('hex')}`), number: BigInt(number), ...empty };
+    return beginCell()
+        .store(storeLibraryData({ $$type: 'LibraryData', ...data }))
+        .endCell();
+}
+
+/** What a keeper's data cell says. `cells` and `bits` are 0 until it has published. Throws for data of another kind. */
+export function loadLibraryData(data: Cell): LibraryData {
+    const slice = data.beginParse();
+    const loaded = load(slice);
+    slice.endParse();
+    return loaded;
+}
+
+export class Library extends Generated {
+    /** Keeper number `number` (0 to 2^32 - 1) of the code with this hash, in the masterchain. */
+    static async ofHash(hash: Buffer, number = 0): Promise<Library> {
+        const { code } = await Generated.init();
+        const init = { code, data: initialData(hash, number) };
+        return new Library(contractAddress(MASTERCHAIN, init), init);
+    }
+
+    static override fromAddress(address: Address): Library {
+        return new Library(address);
+    }
+
+    /**
+     * Publishes the code, for the first time or again. From anyone; deploys the account when it is not there. The whole
+     * `value` (nanoTON) stays and pays rent: with what is there at least 90 days of it, and the gas.
+     * @throws on chain: ErrWrongCode, ErrLowBalance
+     */
+    async sendPublish(
+        provider: ContractProvider,
+        via: Sender,
+        { value, code, queryId = 0n }: { value: bigint; code: Cell; queryId?: bigint },
+    ) {
+        const body = beginCell()
+            .store(storePublish({ $$type: 'Publish', queryId, code }))
+            .endCell();
+        await provider.internal(via, { value, body });
+    }
+
+    /** Pays rent ahead with the whole `value` (nanoTON). From anyone; a plain transfer does the same. */
+    async sendTopUp(
+        provider: ContractProvider,
+        via: Sender,
+        { value, queryId = 0n }: { value: bigint; queryId?: bigint },
+    ) {
+        const body = beginCell()
+            .store(storeTopUpLibrary({ $$type: 'TopUpLibrary', queryId }))
+            .endCell();
+        await provider.internal(via, { value, body });
+    }
+}

@@ -1,0 +1,31 @@
+/** What anyone does so that channels of library code run: publish the code, and pay its rent. */
+import { Cell, toNano } from '@ton/core';
+import { channelCode } from '../Channel';
+import { CodeLibrary, Library, libraryOf } from '../Library';
+import { Actor } from './actor';
+
+const PUBLISH_VALUE = toNano('1'); // gas; what is left of it pays rent too
+
+/** The channel code of this checkout as a library: what to set up an escrow with, and the hash that is published. */
+export async function channelLibrary(): Promise<CodeLibrary> {
+    return libraryOf(await channelCode());
+}
+
+/**
+ * Publishes a code in the masterchain with `rent` nanoTON paid ahead, at least 90 days (`libraryRent`); the channel code
+ * of this checkout unless another is given. Keepers of the same code at other numbers are as good: publishing again
+ * needs nothing of the first.
+ */
+export async function publishLibrary(actor: Actor, args: { rent: bigint; code?: Cell; number?: number }) {
+    const code = args.code ?? (await channelCode());
+    const library = actor.open(await Library.ofHash(code.hash(), args.number));
+    await library.sendPublish(actor.sender, { value: args.rent + PUBLISH_VALUE, code });
+    return library;
+}
+
+/** Pays `amount` nanoTON of rent ahead for the library of this hash (32 bytes). */
+export async function topUpLibrary(actor: Actor, args: { hash: Buffer; amount: bigint; number?: number }) {
+    const library = actor.open(await Library.ofHash(args.hash, args.number));
+    await library.sendTopUp(actor.sender, { value: args.amount });
+    return library;
+}
