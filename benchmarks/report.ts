@@ -1,8 +1,7 @@
 /** Everything that `npm run bench:gas` shows, as data. Amounts are nanoTON. */
 import { Cell } from '@ton/core';
 import { networkConfig } from '../localnet/config';
-import { loadConfig } from '@ton/sandbox';
-import { channelCode } from '../wrappers';
+import { channelCode, libraryRent, pricesOf, YEAR } from '../wrappers';
 import { PriceLevel } from '../tests/support/chain';
 import { Cast, Measurement, measure } from './meter';
 import { Operations } from './operations/operation';
@@ -10,8 +9,6 @@ import { leftAfterJob, payments, paymentStage, rentOfYear } from './operations/p
 import { governance, registrations, stakes, stakeStage } from './operations/stake';
 
 export const LEVELS: PriceLevel[] = ['2025', '2026'];
-const YEAR = 31_557_600n; // seconds
-const STORAGE_UNIT = 2n ** 16n; // prices of storage are per 2^16 seconds
 
 /** An operation as measured, with the title of its row. */
 export type Row = Measurement & { title: string };
@@ -50,7 +47,7 @@ export async function reportOf(level: PriceLevel): Promise<LevelReport> {
     Object.assign(operations, await measureAll(stake, { ...registrations, ...stakes, ...governance }));
     const plain = { operations: await measureAll(plainStage, payments), rentPerYear: await rentOfYear(plainStage) };
     const savedPerJob = plain.operations.job.fees - operations.job.fees;
-    const libraryRent = libraryRentOfYear(level, await channelCode());
+    const rentOfLibrary = libraryRent(pricesOf(networkConfig(level)), await channelCode(), YEAR);
     return {
         level,
         operations,
@@ -58,20 +55,11 @@ export async function reportOf(level: PriceLevel): Promise<LevelReport> {
         rentPerYear: await rentOfYear(main),
         plain,
         library: {
-            rentPerYear: libraryRent,
+            rentPerYear: rentOfLibrary,
             savedPerJob,
-            jobsToBreakEven: (libraryRent + savedPerJob - 1n) / savedPerJob,
+            jobsToBreakEven: (rentOfLibrary + savedPerJob - 1n) / savedPerJob,
         },
     };
-}
-
-/** What the masterchain asks for keeping this code for a year, without the account that keeps it. */
-function libraryRentOfYear(level: PriceLevel, code: Cell): bigint {
-    const { anon0 } = loadConfig(networkConfig(level))[18];
-    const prices = anon0.get(0)!;
-    const { cells, bits } = sizeOf(code);
-    const perUnit = BigInt(cells) * prices.mc_cell_price_ps + BigInt(bits) * prices.mc_bit_price_ps;
-    return (perUnit * YEAR + STORAGE_UNIT - 1n) / STORAGE_UNIT;
 }
 
 /** Different cells of a tree and their bits, as storage counts them. */
