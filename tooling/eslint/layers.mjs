@@ -29,7 +29,8 @@ const layers = [
     })),
     { from: 'offchain', may: ['offchain', 'wrappers'] },
     { from: 'localnet', may: ['localnet'] },
-    { from: 'scripts', may: ['scripts', 'wrappers'] },
+    { from: 'deploy', may: ['deploy', 'wrappers'] },
+    { from: 'scripts', may: ['scripts', 'deploy', 'wrappers'] },
     { from: '', may: [''], not: ['build'] },
 ];
 

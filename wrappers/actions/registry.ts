@@ -10,7 +10,10 @@ interface Which {
 /** nanoTON attached to a governor's message; far above what any costs, and returned. */
 const GOVERNOR_VALUE = toNano('0.5');
 
-/** Deploys the actor's registry with `rent` nanoTON for its account, then sets the first rules, codes and committee. */
+/**
+ * Deploys the actor's registry with `rent` nanoTON for its account, then sets the first rules, codes and committee.
+ * With a rent of 0n only the second: for a launch that was interrupted after the account was made.
+ */
 export async function launchRegistry(
     actor: Actor,
     args: {
@@ -24,7 +27,9 @@ export async function launchRegistry(
 ) {
     const { delay, rent, ...first } = args;
     const registry = actor.open(await Registry.ofGovernor(addressOf(actor), delay));
-    await registry.sendTopUp(actor.sender, { value: rent });
+    if (rent > 0n) {
+        await registry.sendTopUp(actor.sender, { value: rent });
+    }
     await registry.sendLaunch(actor.sender, { value: GOVERNOR_VALUE, ...first });
     return registry;
 }
@@ -72,6 +77,11 @@ export async function proposeGovernor(actor: Actor, { registry, governor }: Whic
 /** Takes over as governor. */
 export async function acceptGovernor(actor: Actor, { registry }: Which) {
     await open(actor, registry).sendAcceptGovernor(actor.sender, { value: GOVERNOR_VALUE });
+}
+
+/** Pays the registry's rent ahead. Anyone may. */
+export async function topUpRegistry(actor: Actor, { registry, amount }: Which & { amount: bigint }) {
+    await open(actor, registry).sendTopUp(actor.sender, { value: amount });
 }
 
 /** Announces what a client is going to buy. `model`: SHA-256 of its catalogue id; `endsAt`: unix seconds. */

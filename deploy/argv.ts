@@ -1,0 +1,40 @@
+/**
+ * Blueprint takes only its own options and leaves to a script what stands after `--`. This moves a script's options
+ * there, so that `npx blueprint run joinMarket --testnet --mnemonic --stake 3 --yes` means what it says.
+ */
+
+const SWITCHES = ['mainnet', 'testnet', 'tetra', 'tonconnect', 'deeplink', 'mnemonic'];
+const EXPLORERS = ['tonscan', 'tonviewer', 'toncx', 'dton'];
+const WITH_VALUE = ['custom', 'custom-type', 'custom-version', 'custom-key', 'custom-global-id', 'compiler-version'];
+
+/** The arguments of `blueprint run <script> …` with the script's own after `--`; any other command as it is. */
+export function sortArguments(argv: readonly string[]): string[] {
+    const [command, script, ...rest] = argv;
+    if (command !== 'run' || script === undefined || script.startsWith('-')) {
+        return [...argv];
+    }
+    const [own, blueprints]: [string[], string[]] = [[], []];
+    for (let i = 0; i < rest.length; i++) {
+        const [name] = rest[i].replace(/^--/, '').split('=');
+        if (rest[i] === '--') {
+            own.push(...rest.slice(i + 1));
+            break;
+        } else if (!rest[i].startsWith('--')) {
+            own.push(rest[i]);
+        } else if (SWITCHES.includes(name) || EXPLORERS.includes(name)) {
+            blueprints.push(rest[i]);
+        } else if (WITH_VALUE.includes(name)) {
+            blueprints.push(...(rest[i].includes('=') ? [rest[i]] : rest.slice(i, ++i + 1)));
+        } else {
+            own.push(rest[i]);
+        }
+    }
+    return own.length === 0 ? [command, script, ...blueprints] : [command, script, ...blueprints, '--', ...own];
+}
+
+/** The script's own arguments of a whole command line, sorted or not. */
+export function scriptArguments(argv: readonly string[]): string[] {
+    const sorted = sortArguments(argv);
+    const dashes = sorted.indexOf('--');
+    return dashes < 0 ? [] : sorted.slice(dashes + 1);
+}

@@ -1,0 +1,136 @@
+/** Flags of scripts: what each takes, and what is said when it is not that. */
+import { parseTon } from '@cocoon-market/wrappers';
+import type { Address } from '@ton/core';
+import { parseArgs } from 'node:util';
+import { Refusal } from './refusal';
+import { readAddress, type NetworkName } from './network';
+
+/** What reading a flag may depend on. */
+export interface Reading {
+    testOnly: boolean; // whether friendly addresses of this network carry the test mark
+    network: NetworkName;
+}
+
+/** One flag: `read` throws an Error that says what is wrong with the text. */
+export interface Flag<T> {
+    about: string;
+    takes: string; // what stands after it in the help; empty for a switch
+    required: boolean;
+    read(text: string, reading: Reading): T;
+}
+
+export type Flags = Record<string, Flag<unknown>>;
+export type Values<F extends Flags> = { [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
+
+function flag<T>(takes: string, read: Flag<T>['read']) {
+    return {
+        required: (about: string): Flag<T> => ({ about, takes, required: true, read }),
+        optional: (about: string): Flag<T | undefined> => ({ about, takes, required: false, read }),
+    };
+}
+
+export const text = flag('TEXT', (value) => value);
+export const file = flag('FILE', (value) => value);
+/** nanoTON */
+export const amount = flag('TON', parseTon);
+export const address = flag('ADDRESS', readAddress);
+export const count = flag('N', (value) => {
+    if (!/^\d{1,9}$/.test(value)) {
+        throw new Error(`"${value}" is not a whole number`);
+    }
+    return Number(value);
+});
+/** 32 bytes */
+export const key = flag('HEX', hex32);
+export const keys = flag('HEX,HEX,…', (value) => value.split(',').map(hex32));
+/** Seconds, of a text such as `90m`, `36h` or `14d`. */
+export const duration = flag('TIME', parseDuration);
+
+/** A flag without a value. */
+export const toggle = (about: string): Flag<boolean> => ({ about, takes: '', required: false, read: () => true });
+
+/** One of some words. */
+export function choice<T extends string>(words: readonly T[]) {
+    return flag(words.join('|'), (value): T => {
+        const found = words.find((word) => word === value);
+        if (found === undefined) {
+            throw new Error(`"${value}" is none of ${words.join(', ')}`);
+        }
+        return found;
+    });
+}
+
+function hex32(value: string): Buffer {
+    if (!/^(0x)?[0-9a-fA-F]{64}$/.test(value)) {
+        throw new Error(`"${value}" is not a key: write 64 hexadecimal digits`);
+    }
+    return Buffer.from(value.slice(-64), 'hex');
+}
+
+const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Seconds of a text such as `90m`. */
+export function parseDuration(value: string): number {
+    const match = /^(\d{1,6})\s*([smhd])$/.exec(value.trim());
+    if (match === null) {
+        throw new Error(`"${value}" is not a time: write a whole number and s, m, h or d, such as 36h`);
+    }
+    return Number(match[1]) * UNITS[match[2]];
+}
+
+/** A time in seconds as `parseDuration` takes it, in the largest unit that divides it. */
+export function formatDuration(seconds: number): string {
+    const [unit, size] = Object.entries(UNITS)
+        .reverse()
+        .find(([, each]) => seconds >= each && seconds % each === 0) ?? ['s', 1];
+    return `${seconds / size}${unit}`;
+}
+
+export const optionName = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** Texts by flag from a script's arguments. Refuses what is no flag, and a flag without its value. */
+export function splitArguments(flags: Flags, args: readonly string[]): Map<string, string> {
+    const names = new Map(Object.keys(flags).map((name) => [optionName(name), name]));
+    const options = Object.fromEntries(
+        [...names].map(([option, name]) => [
+            option,
+            { type: flags[name].takes === '' ? 'boolean' : 'string' } as const,
+        ]),
+    );
+    let parsed: ReturnType<typeof parseArgs>;
+    try {
+        parsed = parseArgs({ args: [...args], options, allowPositionals: false, strict: true });
+    } catch (error) {
+        const [sentence] = (error as Error).message.split(/\. (?=To specify|If you)/);
+        const known = [...names.keys()].map((option) => `--${option}`).join(', ');
+        throw new Refusal(sentence, `the flags of this script are ${known}`);
+    }
+    return new Map(Object.entries(parsed.values).map(([option, value]) => [names.get(option)!, String(value)]));
+}
+
+/** Values of flags from their texts. Refuses the first that cannot be read, by its name. */
+export function readFlags<F extends Flags>(flags: F, texts: Map<string, string>, reading: Reading): Values<F> {
+    const values = Object.entries(flags).map(([name, each]) => {
+        const given = texts.get(name);
+        if (given === undefined) {
+            return [name, each.takes === '' ? false : undefined];
+        }
+        try {
+            return [name, each.read(given, reading)];
+        } catch (error) {
+            throw error instanceof Refusal ? error : new Refusal(`--${optionName(name)}: ${(error as Error).message}`);
+        }
+    });
+    return Object.fromEntries(values) as Values<F>;
+}
+
+/** Lines of a help text. */
+export function flagLines(flags: Flags): string[] {
+    const heads = Object.entries(flags).map(([name, { takes }]) => `--${optionName(name)} ${takes}`.trim());
+    const width = Math.max(...heads.map((head) => head.length)) + 2;
+    return Object.values(flags).map(
+        ({ about, required }, i) => `  ${heads[i].padEnd(width)}${about}${required ? ' (needed)' : ''}`,
+    );
+}
+
+export type { Address };

@@ -1,0 +1,94 @@
+/** What the governor's scripts share: each sends one message that only the governor may send, and renews the record. */
+import type { Actor, RegistryInfo } from '@cocoon-market/wrappers';
+import type { Address, Cell } from '@ton/core';
+import { changeText } from './change';
+import { formatDuration } from './flags';
+import { type Row, when } from './output';
+import { openRegistry, refreshRecord } from './record';
+import { Refusal } from './refusal';
+import type { Task } from './script';
+import type { Session } from './session';
+
+/** What there is to say of a registry. */
+export function registryRows(session: Session, at: Address, state: RegistryInfo): Row[] {
+    const rows: Row[] = [
+        ['registry', session.show(at)],
+        ['governor', session.show(state.governor, false)],
+        ['rules', state.rulesVersion === 0n ? 'not launched' : `version ${state.rulesVersion}`],
+        ['new work', state.paused ? 'paused' : 'welcome'],
+        ['catalogue', state.catalogue.toString(16).padStart(64, '0')],
+        ['waiting change', waitingText(session, state)],
+    ];
+    return state.nextGovernor === null
+        ? rows
+        : [...rows, ['proposed governor', session.show(state.nextGovernor, false)]];
+}
+
+function waitingText(session: Session, { change, executeAt }: RegistryInfo): string {
+    return change === null ? 'none' : `${changeText(session, change)}; from ${when(Number(executeAt))}`;
+}
+
+interface Step {
+    registry: Address | undefined; // as the flag says
+    will: string;
+    /** Why there is nothing to do; undefined when there is. */
+    done(state: RegistryInfo): string | undefined | Promise<string | undefined>;
+    /** Throws a Refusal when this cannot be done in this state. */
+    allowed?(state: RegistryInfo): void | Promise<void>;
+    action(actor: Actor, at: Address): Promise<unknown>;
+    /** Who may; the governor unless given. */
+    only?(state: RegistryInfo): Task['only'];
+    anyone?: boolean;
+}
+
+/** A task of one message to the registry; what `done` says of the state afterwards is how its effect is known. */
+export async function registryTask(session: Session, step: Step): Promise<Task> {
+    const { registry, at, state } = await openRegistry(session, step.registry);
+    const found = registryRows(session, at, state);
+    const after = async () => {
+        await refreshRecord(session, at);
+        return registryRows(session, at, await registry.getRegistryState());
+    };
+    const nothing = await step.done(state);
+    if (nothing !== undefined) {
+        return { found, nothing, after };
+    }
+    await step.allowed?.(state);
+    const governor = { address: state.governor, role: 'governor' };
+    return {
+        found,
+        will: [step.will],
+        messages: await session.rehearse((actor) => step.action(actor, at)),
+        ...(step.anyone ? {} : { only: step.only?.(state) ?? governor }),
+        settled: async () => (await step.done(await registry.getRegistryState())) !== undefined,
+        after,
+    };
+}
+
+/** A task that proposes a change of rules, codes or committee; `already`: why it would change nothing. */
+export async function proposalTask(
+    session: Session,
+    args: {
+        registry: Address | undefined;
+        change: Cell;
+        already(at: Address): Promise<string | undefined>;
+        propose(actor: Actor, at: Address): Promise<unknown>;
+    },
+): Promise<Task> {
+    const { at, state } = await openRegistry(session, args.registry);
+    const already = await args.already(at);
+    return registryTask(session, {
+        registry: at,
+        will: `propose ${changeText(session, args.change)}; it can be executed ${formatDuration(Number(state.delay))} later`,
+        done: (now) => already ?? (now.change?.equals(args.change) ? 'this change waits already' : undefined),
+        allowed: ({ change }) => {
+            if (change !== null) {
+                throw new Refusal(
+                    `Another change waits: ${changeText(session, change)}`,
+                    'one at a time: run executeChange or cancelChange first',
+                );
+            }
+        },
+        action: args.propose,
+    });
+}

@@ -1,0 +1,58 @@
+/** What scripts print. */
+import { formatTon, opcodeName } from '@cocoon-market/wrappers';
+import { tonDeepLink } from '@ton/blueprint';
+import { beginCell, storeStateInit } from '@ton/core';
+import type { Session } from './session';
+import type { Outgoing } from './wallet';
+
+/** What is shown of a thing: its name, its value. */
+export type Row = readonly [name: string, value: string];
+
+export const ton = (nano: bigint) => `${formatTon(nano)} TON`;
+
+/** UTC to the minute. */
+export const when = (seconds: number) =>
+    seconds === 0 ? 'never' : `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+/** Rows in two columns. */
+export function table(rows: readonly Row[], indent = '  '): string {
+    const width = Math.max(0, ...rows.map(([name]) => name.length));
+    return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
+}
+
+/** The name of what a message asks for. */
+export function messageLabel({ body, init }: Outgoing): string {
+    const slice = body.beginParse();
+    if (slice.remainingBits >= 32) {
+        return opcodeName(slice.preloadUint(32));
+    }
+    return init === undefined ? 'transfer' : 'deploy';
+}
+
+/** One line per message; equal ones of a row are counted. */
+export function messageLines(session: Session, messages: readonly Outgoing[]): string[] {
+    const lines: { text: string; count: number }[] = [];
+    for (const message of messages) {
+        const text = `${messageLabel(message)} to ${session.show(message.to)} with ${ton(message.value)}`;
+        const last = lines[lines.length - 1];
+        if (last?.text === text) {
+            last.count++;
+        } else {
+            lines.push({ text, count: 1 });
+        }
+    }
+    return lines.map(({ text, count }) => `  ${count === 1 ? '' : `${count} × `}${text}`);
+}
+
+/** A message for somebody else's wallet, such as a multisig. */
+export function exported(session: Session, message: Outgoing) {
+    const init = message.init && beginCell().store(storeStateInit(message.init)).endCell();
+    return {
+        message: messageLabel(message),
+        address: session.show(message.to),
+        value: message.value.toString(), // nanoTON
+        body: message.body.toBoc().toString('base64'),
+        ...(init ? { stateInit: init.toBoc().toString('base64') } : {}),
+        link: tonDeepLink(message.to, message.value, message.body, init, session.network.testOnly),
+    };
+}

@@ -1,0 +1,100 @@
+/** Records of deployments: written here, read by everything through the wrappers. */
+import {
+    codeHash,
+    type Deployment,
+    deploymentFile,
+    loadDeployment,
+    type Market,
+    readMarket,
+    Registry,
+} from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { address } from './flags';
+import { Refusal } from './refusal';
+import type { Session } from './session';
+
+/** The flag by which every script finds its market. */
+export const registryFlag = {
+    registry: address.optional('the market; the one of deployments/<network>.json unless given'),
+};
+
+/** The record of this network. Refuses one of another network of the same name. */
+export function recordOf({ network }: Session): Deployment | undefined {
+    let record: Deployment | undefined;
+    try {
+        record = loadDeployment(network.name);
+    } catch (error) {
+        throw new Refusal((error as Error).message, 'restore it from version control');
+    }
+    if (record !== undefined && record.globalId !== network.globalId) {
+        throw new Refusal(
+            `${deploymentFile(network.name)} is of a network with id ${record.globalId}, this one has ${network.globalId}`,
+        );
+    }
+    return record;
+}
+
+/** The registry that a script works on. Refuses when none is known, or nothing is there. */
+export async function registryOf(session: Session, given: Address | undefined): Promise<Address> {
+    const record = recordOf(session);
+    const registry = given ?? (record && Address.parseRaw(record.registry));
+    if (registry === undefined) {
+        throw new Refusal(
+            `No market is known on ${session.network.name}: there is no ${deploymentFile(session.network.name)}`,
+            'run deployMarket, or name one with --registry',
+        );
+    }
+    if (!(await session.account(registry)).active) {
+        throw new Refusal(
+            `There is no registry at ${session.show(registry)} on ${session.network.name}`,
+            'is this the right network? After a new start of a local one, remove its record and run deployMarket',
+        );
+    }
+    return registry;
+}
+
+/** The market with its state on chain. */
+export async function openRegistry(session: Session, given: Address | undefined) {
+    const at = await registryOf(session, given);
+    const registry = session.openContract(Registry.fromAddress(at));
+    return { registry, at, state: await registry.getRegistryState() };
+}
+
+/** Writes what the network says now; keeps everything of the old record that did not change. */
+export async function writeRecord(session: Session, registry: Address): Promise<string> {
+    const [market, { code }] = [await readMarket(session.reader(), registry), await session.account(registry)];
+    const record: Deployment = {
+        network: session.network.name,
+        globalId: session.network.globalId,
+        ...market,
+        registryCode: codeHash(code!),
+        commit: commit(),
+        date: new Date((await session.now()) * 1000).toISOString(),
+    };
+    const file = deploymentFile(session.network.name);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, `${JSON.stringify(record, null, 4)}\n`);
+    return file;
+}
+
+/** Brings the record up to date after a change, if it is this registry's. */
+export async function refreshRecord(session: Session, registry: Address): Promise<void> {
+    const record = recordOf(session);
+    if (record !== undefined && Address.parseRaw(record.registry).equals(registry)) {
+        await writeRecord(session, registry);
+    }
+}
+
+function commit(): string {
+    try {
+        const args = ['describe', '--always', '--dirty', '--abbrev=40', '--exclude', '*'];
+        return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    } catch {
+        return 'unknown';
+    }
+}
+
+export type { Market };

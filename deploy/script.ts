@@ -1,0 +1,277 @@
+/** The frame of every script: flags, what was found, what will be sent and what it costs, consent, the new state. */
+import type { NetworkProvider } from '@ton/blueprint';
+import { formatTon } from '@cocoon-market/wrappers';
+import type { Address } from '@ton/core';
+import { scriptArguments } from './argv';
+import { flagLines, type Flags, optionName, readFlags, splitArguments, toggle, address, type Values } from './flags';
+import { endpointRefusal, faucetFor, isEndpointFailure } from './network';
+import { exported, messageLabel, messageLines, type Row, table, ton } from './output';
+import { Refusal } from './refusal';
+import { Session } from './session';
+import { type Outgoing, waitUntil } from './wallet';
+
+/** What a script has decided to do, before it does it. */
+export interface Task {
+    found: Row[];
+    /** Why nothing has to be sent; then nothing else is asked for. */
+    nothing?: string;
+    /** In words, what is going to happen. */
+    will?: string[];
+    /** Who has to send, and as what: the governor, the owner. Anyone if left out. */
+    only?: { address: Address; role: string };
+    messages?: Outgoing[];
+    /** nanoTON of what is attached that stays where it goes, and what it is there. */
+    stays?: Row[];
+    kept?: bigint;
+    /** True once the first `sent` messages have done what they were sent for. */
+    settled?: (sent: number) => Promise<boolean>;
+    /** The new state; writes records too. */
+    after?: () => Promise<Row[]>;
+}
+
+interface Spec<F extends Flags> {
+    name: string;
+    about: string;
+    flags: F;
+    prepare(session: Session, values: Values<F>): Promise<Task>;
+}
+
+interface CheckSpec<F extends Flags> {
+    name: string;
+    about: string;
+    flags: F;
+    /** Rows to show; throws a Refusal when something is not as it should be, after printing what it found. */
+    read(session: Session, values: Values<F>): Promise<Row[]>;
+}
+
+const common = {
+    from: address.optional('who will send, when that is not the wallet of the command line; for --print and --dry-run'),
+    dryRun: toggle('show what would be sent and stop'),
+    print: toggle('print address, value, body and link of each message for another wallet, and stop'),
+    yes: toggle('send without asking'),
+    json: toggle('print one line of JSON at the end, amounts in nanoTON'),
+    help: toggle('this text'),
+};
+const readOnly = { json: common.json, help: common.help };
+
+type Run = (provider: NetworkProvider, args: string[]) => Promise<void>;
+
+/** A script that sends. Its file exports the result as `run`. */
+export function script<F extends Flags>(spec: Spec<F>): Run {
+    const flags = { ...spec.flags, ...common };
+    return framed(spec, flags, async (session, values) => {
+        const consent = values as unknown as Values<typeof common>;
+        session.actsAs = consent.from;
+        await carryOut(session, await spec.prepare(session, values), consent);
+    });
+}
+
+/** A script that only reads. */
+export function check<F extends Flags>(spec: CheckSpec<F>): Run {
+    const flags = { ...spec.flags, ...readOnly };
+    return framed(spec, flags, async (session, values) => {
+        const rows = await spec.read(session, values);
+        console.log(values.json ? JSON.stringify(Object.fromEntries(rows)) : table(rows));
+    });
+}
+
+function framed<F extends Flags>(
+    { name, about }: { name: string; about: string },
+    flags: F,
+    play: (session: Session, values: Values<F>) => Promise<void>,
+): Run {
+    // Blueprint asks for a network before it calls `run`; help needs none, so it is answered while the file loads.
+    const argv = process.argv.slice(2);
+    if (
+        argv[0] === 'run' &&
+        argv[1]?.toLowerCase() === name.toLowerCase() &&
+        scriptArguments(argv).includes('--help')
+    ) {
+        console.log(`${helpText(name, about, flags)}\n`);
+        // eslint-disable-next-line no-restricted-properties -- or Blueprint goes on to ask for a network
+        process.exit(0);
+    }
+    return async (provider, args) => {
+        const texts = splitArguments(flags, args);
+        if (texts.has('help')) {
+            console.log(helpText(name, about, flags));
+            return;
+        }
+        const session = await orRefusal(provider, () => Session.open(provider));
+        const reading = { testOnly: session.network.testOnly, network: session.network.name };
+        await askForMissing(provider, flags, texts);
+        const values = readFlags(flags, texts, reading);
+        await orRefusal(provider, () => play(session, values));
+    };
+}
+
+function helpText(name: string, about: string, flags: Flags): string {
+    const usage = `npx blueprint run ${name} --testnet --mnemonic [flags]`;
+    return `${about}\n\n${usage}\n\n${flagLines(flags).join('\n')}`;
+}
+
+async function orRefusal<T>(provider: NetworkProvider, work: () => Promise<T>): Promise<T> {
+    try {
+        return await work();
+    } catch (error) {
+        if (isEndpointFailure(error)) {
+            const api = provider.api() as { parameters?: { endpoint?: string } };
+            throw endpointRefusal(api.parameters?.endpoint, error);
+        }
+        throw error;
+    }
+}
+
+async function askForMissing(provider: NetworkProvider, flags: Flags, texts: Map<string, string>): Promise<void> {
+    const missing = Object.entries(flags).filter(([name, { required }]) => required && !texts.has(name));
+    if (missing.length > 0 && !process.stdin.isTTY) {
+        const names = missing.map(([name, { takes }]) => `--${optionName(name)} ${takes}`).join(' ');
+        throw new Refusal(`Missing: ${names}`, 'give it, or run the script in a terminal to be asked');
+    }
+    for (const [name, { about, takes }] of missing) {
+        texts.set(name, (await provider.ui().input(`${about} (${takes})`)).trim());
+    }
+}
+
+interface Consent {
+    dryRun: boolean;
+    print: boolean;
+    yes: boolean;
+    json: boolean;
+}
+
+async function carryOut(session: Session, task: Task, consent: Consent): Promise<void> {
+    const { messages = [], will = [], stays = [] } = task;
+    const as = session.actsAs ?? session.wallet?.address;
+    const sender = as === undefined ? '' : `, wallet ${session.show(as, false)}`;
+    console.log(`Network ${session.network.name}${sender}`);
+    console.log(table(task.found));
+    if (task.nothing !== undefined || messages.length === 0) {
+        console.log(`Nothing to do: ${task.nothing ?? 'everything is as asked'}.`);
+        report(consent, { sent: 0, ...Object.fromEntries((await task.after?.()) ?? []) });
+        return;
+    }
+    const attached = messages.reduce((sum, { value }) => sum + value, 0n);
+    const kept = task.kept ?? 0n;
+    console.log('Will:');
+    [...will.map((line) => `  ${line}`), ...messageLines(session, messages)].forEach((line) => console.log(line));
+    stays.forEach(([what, value]) => console.log(`  ${value} stays as ${what}`));
+    console.log(
+        `Costs: ${ton(kept)} that stays, and fees of at most ${ton(attached - kept)}; the unused part comes back.`,
+    );
+    if (consent.dryRun) {
+        console.log('Dry run: nothing was sent.');
+        report(consent, { sent: 0, attached: attached.toString(), kept: kept.toString() });
+        return;
+    }
+    if (consent.print) {
+        const orders = messages.map((message) => exported(session, message));
+        console.log(
+            consent.json ? JSON.stringify(orders) : orders.map((order) => table(Object.entries(order))).join('\n\n'),
+        );
+        return;
+    }
+    await requireRole(session, task);
+    await requireFunds(session, messages, attached);
+    await requireConsent(session, consent);
+    await send(session, task, consent);
+}
+
+async function requireRole(session: Session, { only }: Task): Promise<void> {
+    const { wallet } = session;
+    if (wallet === undefined || !session.actor.equals(wallet.address)) {
+        throw new Refusal(
+            'This command line has no wallet that could send',
+            'add --mnemonic, or --print for another wallet',
+        );
+    }
+    if (only !== undefined && !only.address.equals(wallet.address)) {
+        throw new Refusal(
+            `Only the ${only.role}, ${session.show(only.address, false)}, may do this; this wallet is ${session.show(wallet.address, false)}`,
+            `use its words, or add --print --from ${session.show(only.address, false)} and send from there`,
+        );
+    }
+}
+
+// What a wallet pays for an order on top of what it attaches, per message, at prices far above today's.
+const ORDER_FEE = 5_000_000n;
+
+async function requireFunds(session: Session, messages: readonly Outgoing[], attached: bigint): Promise<void> {
+    const { address, version } = session.wallet!;
+    const { balance } = await session.account(address);
+    const needed = attached + ORDER_FEE * BigInt(messages.length);
+    if (balance < needed) {
+        const other = version === 'v5r1' ? ' A v5r1 wallet has another address on each network.' : '';
+        throw new Refusal(
+            `The wallet ${session.show(address, false)} holds ${ton(balance)} and needs ${ton(needed)}.${other}`,
+            faucetFor(session.network, session.provider, session.show(address, false), formatTon(needed - balance)),
+        );
+    }
+}
+
+async function requireConsent({ provider }: Session, { yes }: Consent): Promise<void> {
+    if (yes) {
+        return;
+    }
+    if (!process.stdin.isTTY) {
+        throw new Refusal('Nobody is there to agree', 'add --yes to send, or --dry-run to stop here');
+    }
+    if (!(await provider.ui().prompt('Send?'))) {
+        throw new Refusal('Not sent');
+    }
+}
+
+async function send(
+    session: Session,
+    { messages = [], settled, after, kept = 0n }: Task,
+    consent: Consent,
+): Promise<void> {
+    const wallet = session.wallet!;
+    const before = (await session.account(wallet.address)).balance;
+    for (let sent = 0; sent < messages.length;) {
+        const next = messages.slice(sent, sent + wallet.capacity(messages.slice(sent)));
+        const newest = await session.newest(next[next.length - 1].to);
+        await wallet.send(next);
+        sent += next.length;
+        console.log(`Sent ${sent} of ${messages.length}`);
+        await waitForEffect(session, next, newest, async () => settled === undefined || settled(sent));
+    }
+    const spent = before - (await session.account(wallet.address)).balance;
+    console.log(`Done. The wallet paid ${ton(spent)}: ${ton(kept)} stays, ${ton(spent - kept)} were fees.`);
+    const rows = (await after?.()) ?? [];
+    console.log(table(rows));
+    report(consent, {
+        sent: messages.length,
+        spent: spent.toString(),
+        kept: kept.toString(),
+        ...Object.fromEntries(rows),
+    });
+}
+
+async function waitForEffect(
+    session: Session,
+    messages: readonly Outgoing[],
+    since: bigint,
+    holds: () => Promise<boolean>,
+): Promise<void> {
+    const last = messages[messages.length - 1];
+    await waitUntil(session.patience, async () => {
+        if (await holds()) {
+            return true;
+        }
+        const failure = await session.failureSince(last.to, since);
+        if (failure !== undefined) {
+            throw new Refusal(
+                `${messageLabel(last)} was refused by ${session.show(last.to)}: ${failure}`,
+                'what was attached comes back; the codes are explained in contracts/protocol/errors.tact',
+            );
+        }
+        return false;
+    });
+}
+
+function report({ json }: Consent, result: Record<string, unknown>): void {
+    if (json) {
+        console.log(JSON.stringify(result));
+    }
+}

@@ -1,0 +1,110 @@
+/** What every script has: a network it has checked, a wallet or none, and ways to read and to rehearse. */
+import { type Actor, errorName } from '@cocoon-market/wrappers';
+import { Address, Cell, type Contract, type OpenedContract, type SenderArguments } from '@ton/core';
+import type { NetworkProvider } from '@ton/blueprint';
+import { TonClient } from '@ton/ton';
+import { endpointOf, identify, type Network } from './network';
+import { Refusal } from './refusal';
+import { openWallet, type Outgoing, type Patience, type Wallet } from './wallet';
+
+/** An account as the network has it now. */
+export interface Account {
+    active: boolean;
+    balance: bigint; // nanoTON
+    code: Cell | undefined;
+}
+
+export class Session {
+    /** Who acts, when it is not the wallet of the command line. */
+    actsAs: Address | undefined;
+
+    private constructor(
+        readonly provider: NetworkProvider,
+        readonly network: Network,
+        readonly wallet: Wallet | undefined,
+        readonly patience: Patience,
+    ) {}
+
+    static async open(provider: NetworkProvider): Promise<Session> {
+        const network = await identify(provider);
+        const patience = network.name === 'local' ? { every: 50, within: 20_000 } : { every: 2_000, within: 120_000 };
+        return new Session(provider, network, await openWallet(provider, patience), patience);
+    }
+
+    /** Who acts. Refuses when nobody does. */
+    get actor(): Address {
+        const actor = this.actsAs ?? this.wallet?.address;
+        if (actor === undefined) {
+            throw new Refusal(
+                'There is no wallet',
+                'give --mnemonic (with WALLET_MNEMONIC and WALLET_VERSION), --tonconnect, or --from ADDRESS',
+            );
+        }
+        return actor;
+    }
+
+    get endpoint(): string | undefined {
+        return endpointOf(this.provider);
+    }
+
+    openContract<T extends Contract>(contract: T): OpenedContract<T> {
+        return this.provider.open(contract);
+    }
+
+    /** An address as this network writes it; wallets as they show themselves with `bounceable: false`. */
+    show(address: Address, bounceable = true): string {
+        return address.toString({ testOnly: this.network.testOnly, bounceable });
+    }
+
+    async account(address: Address): Promise<Account> {
+        const { balance, state } = await this.provider.getContractState(address);
+        const code = state.type === 'active' && state.code ? Cell.fromBoc(state.code)[0] : undefined;
+        return { active: state.type === 'active', balance, code };
+    }
+
+    /** Unix seconds on chain where the endpoint says them, the machine's otherwise. */
+    async now(): Promise<number> {
+        const api = this.provider.api();
+        if (api instanceof TonClient) {
+            const { timestampt } = await api.getContractState(new Address(0, Buffer.alloc(32)));
+            return timestampt;
+        }
+        return Math.floor(Date.now() / 1000);
+    }
+
+    /** What `action` would send; nothing is sent. */
+    async rehearse(action: (actor: Actor) => Promise<unknown>): Promise<Outgoing[]> {
+        const messages: Outgoing[] = [];
+        const send = async ({ to, value, body, init }: SenderArguments) => {
+            messages.push({ to, value, body: body ?? Cell.EMPTY, ...(init ? { init } : {}) });
+        };
+        await action({ sender: { address: this.actor, send }, open: (contract) => this.openContract(contract) });
+        return messages;
+    }
+
+    /** An actor that reads; sending through it throws. */
+    reader(): Actor {
+        const send = () => Promise.reject(new Error('A reader does not send'));
+        return { sender: { send }, open: (contract) => this.openContract(contract) };
+    }
+
+    /** Logical time of an account's newest transaction. */
+    async newest(address: Address): Promise<bigint> {
+        return (await this.provider.getContractState(address)).last?.lt ?? 0n;
+    }
+
+    /** Why an account failed since logical time `since`, such as `ErrNotGovernor (1003)`; undefined if it did not. */
+    async failureSince(address: Address, since: bigint): Promise<string | undefined> {
+        const api = this.provider.api();
+        if (!(api instanceof TonClient)) {
+            return undefined;
+        }
+        for (const { lt, description } of await api.getTransactions(address, { limit: 10 })) {
+            const compute = description.type === 'generic' ? description.computePhase : undefined;
+            if (lt > since && compute?.type === 'vm' && !compute.success) {
+                return errorName(compute.exitCode);
+            }
+        }
+        return undefined;
+    }
+}

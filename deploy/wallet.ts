@@ -1,0 +1,167 @@
+/** The wallet that signs: by words, with as many messages in one order as its version takes, or whatever Blueprint uses. */
+import { Address, beginCell, Cell, internal, SendMode, type StateInit, storeMessageRelaxed } from '@ton/core';
+import { mnemonicToPrivateKey } from '@ton/crypto';
+import type { NetworkProvider } from '@ton/blueprint';
+import { type OpenedContract, TonClient, WalletContractV4, WalletContractV5R1 } from '@ton/ton';
+import { Refusal } from './refusal';
+
+/** One message that a wallet sends. */
+export interface Outgoing {
+    to: Address;
+    value: bigint; // nanoTON
+    body: Cell;
+    init?: StateInit;
+}
+
+export interface Wallet {
+    readonly address: Address;
+    readonly version: string;
+    /** How many of the first messages fit into one order, at least 1. */
+    capacity(messages: readonly Outgoing[]): number;
+    /** Sends one order and returns once the wallet has taken it. */
+    send(messages: readonly Outgoing[]): Promise<void>;
+}
+
+const V4_MESSAGES = 4;
+const V5_MESSAGES = 255;
+// What a node takes of an external message, less the wallet's own part of it.
+const ORDER_BYTES = 60_000;
+const ORDER_CELLS = 8_000;
+const VALID_FOR = 120; // seconds
+
+/** How long and how often a script looks whether something has happened on chain. */
+export interface Patience {
+    every: number; // milliseconds
+    within: number; // milliseconds
+}
+
+/** The wallet of the command line; undefined when there is none, as with --deeplink. */
+export async function openWallet(
+    provider: NetworkProvider,
+    patience: Patience,
+    environment: NodeJS.ProcessEnv = process.env,
+): Promise<Wallet | undefined> {
+    const { address } = provider.sender();
+    if (address === undefined) {
+        return undefined;
+    }
+    const own = await walletByWords(provider, patience, environment);
+    return own?.address.equals(address) ? own : foreignWallet(provider, address, patience);
+}
+
+async function walletByWords(provider: NetworkProvider, patience: Patience, environment: NodeJS.ProcessEnv) {
+    const { WALLET_MNEMONIC: words, WALLET_VERSION: version = '' } = environment;
+    const api = provider.api();
+    if (!words || !(api instanceof TonClient)) {
+        return undefined;
+    }
+    const pair = await mnemonicToPrivateKey(words.split(' '));
+    const limits: Record<string, number> = { v4: V4_MESSAGES, v4r2: V4_MESSAGES, v5r1: V5_MESSAGES };
+    const limit = limits[version.toLowerCase()];
+    if (limit === undefined) {
+        return undefined;
+    }
+    const networkGlobalId = provider.network() === 'testnet' ? -3 : -239;
+    const context = { walletVersion: 'v5r1', workchain: 0, subwalletNumber: 0 } as const;
+    const contract =
+        limit === V5_MESSAGES
+            ? WalletContractV5R1.create({ publicKey: pair.publicKey, walletId: { networkGlobalId, context } })
+            : WalletContractV4.create({ workchain: 0, publicKey: pair.publicKey });
+    return new WordsWallet(api, contract as WalletContractV4, { secretKey: pair.secretKey, limit, patience });
+}
+
+class WordsWallet implements Wallet {
+    private readonly opened: OpenedContract<WalletContractV4>;
+
+    constructor(
+        private readonly api: TonClient,
+        private readonly contract: WalletContractV4,
+        private readonly options: { secretKey: Buffer; limit: number; patience: Patience },
+    ) {
+        this.opened = api.open(contract);
+    }
+
+    get address(): Address {
+        return this.contract.address;
+    }
+
+    get version(): string {
+        return this.options.limit === V5_MESSAGES ? 'v5r1' : 'v4';
+    }
+
+    capacity(messages: readonly Outgoing[]): number {
+        let fits = Math.min(messages.length, this.options.limit);
+        while (fits > 1 && !isSendable(messages.slice(0, fits))) {
+            fits = Math.ceil(fits / 2);
+        }
+        return fits;
+    }
+
+    async send(messages: readonly Outgoing[]): Promise<void> {
+        const before = await this.api.getContractState(this.address);
+        const seqno = before.state === 'active' ? await this.opened.getSeqno() : 0;
+        await this.opened.sendTransfer({
+            seqno,
+            secretKey: this.options.secretKey,
+            sendMode: SendMode.PAY_GAS_SEPARATELY,
+            // The chain's time, not the machine's: they differ on a local network whose time was moved.
+            timeout: Math.max(before.timestampt, 0) + VALID_FOR,
+            messages: messages.map(({ init, ...message }) => internal({ ...message, init, bounce: true })),
+        });
+        await waitUntil(this.options.patience, async () => {
+            const { state } = await this.api.getContractState(this.address);
+            return state === 'active' && (await this.opened.getSeqno()) > seqno;
+        });
+    }
+}
+
+function foreignWallet(provider: NetworkProvider, address: Address, patience: Patience): Wallet {
+    const sender = provider.sender();
+    const latest = async () => (await provider.getContractState(address)).last?.lt ?? 0n;
+    return {
+        address,
+        version: 'one message at a time',
+        capacity: () => 1,
+        async send([{ to, value, body, init }]) {
+            const before = await latest();
+            await sender.send({ to, value, body, ...(init === undefined ? {} : { init }) });
+            await waitUntil(patience, async () => (await latest()) > before);
+        },
+    };
+}
+
+/** Polls until `holds`; refuses to wait longer than `patience` says. */
+export async function waitUntil({ every, within }: Patience, holds: () => Promise<boolean>): Promise<void> {
+    const end = Date.now() + within;
+    while (!(await holds())) {
+        if (Date.now() > end) {
+            throw new Refusal(
+                `Nothing was seen on chain within ${within / 1000} s`,
+                'the network may be slow: run the script again, it sends nothing twice',
+            );
+        }
+        await new Promise((resolve) => setTimeout(resolve, every));
+    }
+}
+
+// An order as the wallet will carry it, whatever its version: each message in a cell of its own.
+function isSendable(messages: readonly Outgoing[]): boolean {
+    const order = messages.reduce((rest, { init, ...message }) => {
+        const cell = beginCell().store(storeMessageRelaxed(internal({ ...message, init, bounce: true })));
+        return beginCell().storeRef(rest).storeRef(cell.endCell()).endCell();
+    }, Cell.EMPTY);
+    return order.toBoc({ idx: false }).length <= ORDER_BYTES && cellsOf(order) <= ORDER_CELLS;
+}
+
+function cellsOf(root: Cell): number {
+    const seen = new Set<string>();
+    const open = [root];
+    for (let cell = open.pop(); cell !== undefined; cell = open.pop()) {
+        const hash = cell.hash().toString('base64');
+        if (!seen.has(hash)) {
+            seen.add(hash);
+            open.push(...cell.refs);
+        }
+    }
+    return seen.size;
+}

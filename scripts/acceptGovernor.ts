@@ -1,0 +1,24 @@
+import { acceptGovernor } from '@cocoon-market/wrappers';
+import { registryTask } from '../deploy/governor';
+import { registryFlag } from '../deploy/record';
+import { Refusal } from '../deploy/refusal';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'acceptGovernor',
+    about: 'Takes over as governor after transferGovernor. From the wallet that was named there.',
+    flags: registryFlag,
+    prepare: (session, { registry }) =>
+        registryTask(session, {
+            registry,
+            will: 'become the governor',
+            done: ({ governor }) => (governor.equals(session.actor) ? 'this wallet is the governor' : undefined),
+            allowed: ({ nextGovernor }) => {
+                if (nextGovernor === null) {
+                    throw new Refusal('Nobody may take over', 'the governor runs transferGovernor first');
+                }
+            },
+            only: ({ nextGovernor }) => ({ address: nextGovernor!, role: 'proposed governor' }),
+            action: (actor, at) => acceptGovernor(actor, { registry: at }),
+        }),
+});

@@ -1,0 +1,17 @@
+import { cancelChange } from '@cocoon-market/wrappers';
+import { registryTask } from '../deploy/governor';
+import { registryFlag } from '../deploy/record';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'cancelChange',
+    about: 'Drops the change that waits. From the governor.',
+    flags: registryFlag,
+    prepare: (session, { registry }) =>
+        registryTask(session, {
+            registry,
+            will: 'drop the change that waits',
+            done: ({ change }) => (change === null ? 'no change waits' : undefined),
+            action: (actor, at) => cancelChange(actor, { registry: at }),
+        }),
+});

@@ -1,0 +1,82 @@
+import {
+    codeHash,
+    codesOfThisCheckout,
+    compareMarkets,
+    deploymentFile,
+    type Market,
+    readMarket,
+    Registry,
+} from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import type { Row } from '../deploy/output';
+import { readCatalogue } from '../deploy/profile';
+import { recordOf } from '../deploy/record';
+import { Refusal } from '../deploy/refusal';
+import { check } from '../deploy/script';
+import { registryRows } from '../deploy/governor';
+
+export const run = check({
+    name: 'checkDeployment',
+    about: 'Compares the network, the record in deployments/ and this checkout; exits with 1 and names what differs.',
+    flags: {},
+    read: async (session) => {
+        const record = recordOf(session);
+        if (record === undefined) {
+            throw new Refusal(`There is no ${deploymentFile(session.network.name)}`, 'run deployMarket first');
+        }
+        const at = Address.parseRaw(record.registry);
+        const { active, code } = await session.account(at);
+        if (!active || code === undefined) {
+            throw new Refusal(
+                `The record names ${session.show(at)}, but there is no registry on ${session.network.name}`,
+            );
+        }
+        const state = await session.openContract(Registry.fromAddress(at)).getRegistryState();
+        const market = await readMarket(session.reader(), at);
+        const differences = [
+            ...compareMarkets(record, market).map(
+                ({ name, one, other }) =>
+                    `${name}: the record says ${one ?? 'nothing'}, the network ${other ?? 'nothing'}`,
+            ),
+            ...(await codeDifferences(market, { registry: codeHash(code), recorded: record.registryCode })),
+            ...catalogueDifference(market),
+        ];
+        const rows: Row[] = [
+            ...registryRows(session, at, state),
+            ['recorded', `${record.date} at commit ${record.commit}`],
+        ];
+        if (differences.length > 0) {
+            console.log(rows.map(([name, value]) => `  ${name}: ${value}`).join('\n'));
+            const count = differences.length === 1 ? '1 difference' : `${differences.length} differences`;
+            throw new Refusal(`${count}:\n${differences.map((line) => `  - ${line}`).join('\n')}`);
+        }
+        return [...rows, ['network, record and checkout', 'all match']];
+    },
+});
+
+async function codeDifferences(market: Market, registry: { registry: string; recorded: string }): Promise<string[]> {
+    const codes = await codesOfThisCheckout();
+    const own = codeHash((await Registry.ofGovernor(Address.parseRaw(market.governor), market.delay)).init!.code);
+    const newest = Object.entries(codes).map(([kind, code]) => {
+        const versions = market.codes[kind as keyof typeof codes];
+        const hash = versions[versions.length - 1];
+        return hash === codeHash(code)
+            ? undefined
+            : `code of ${kind}: the network's newest, version ${versions.length - 1}, is ${hash}, this checkout builds ${codeHash(code)}`;
+    });
+    return [
+        registry.registry === registry.recorded
+            ? undefined
+            : `code of the registry: the record says ${registry.recorded}, the network runs ${registry.registry}`,
+        registry.registry === own
+            ? undefined
+            : `code of the registry: the network runs ${registry.registry}, this checkout builds ${own}`,
+        ...newest,
+    ].filter((line): line is string => line !== undefined);
+}
+
+function catalogueDifference({ catalogue }: Market): string[] {
+    const { file, hash } = readCatalogue('params/catalogue.json');
+    const own = hash.toString(16).padStart(64, '0');
+    return own === catalogue ? [] : [`catalogue: the network names ${catalogue}, ${file} is ${own}`];
+}

@@ -1,0 +1,72 @@
+import { codesOfThisCheckout, launchRegistry, Registry } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { rulesText } from '../deploy/change';
+import { committeeOf } from '../deploy/committee';
+import { address, count, formatDuration, keys, text } from '../deploy/flags';
+import { registryRows } from '../deploy/governor';
+import { ton } from '../deploy/output';
+import { readProfile, rulesOf } from '../deploy/profile';
+import { recordOf, writeRecord } from '../deploy/record';
+import { Refusal } from '../deploy/refusal';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'deployMarket',
+    about: 'Deploys the registry and sets its first rules, codes, committee and catalogue. The sender becomes the governor.',
+    flags: {
+        profile: text.optional('a name in params/, or a JSON file like those; that of the network unless given'),
+        committee: keys.optional('public Ed25519 keys of the committee, 1 to 9; needed for the launch'),
+        threshold: count.optional('how many of the committee decide; two thirds, rounded up, unless given'),
+        insurance: address.optional('gets what is left of a slash; the governor unless given'),
+    },
+    prepare: async (session, flags) => {
+        const profile = readProfile(flags.profile ?? session.network.name);
+        const record = recordOf(session);
+        const planned = await Registry.ofGovernor(session.actor, profile.delay);
+        const at = record === undefined ? planned.address : Address.parseRaw(record.registry);
+        const registry = session.openContract(Registry.fromAddress(at));
+        const { active } = await session.account(at);
+        const state = active ? await registry.getRegistryState() : undefined;
+        const after = async () => {
+            const file = await writeRecord(session, at);
+            return [...registryRows(session, at, await registry.getRegistryState()), ['record', file] as const];
+        };
+        if (state !== undefined && state.rulesVersion > 0n) {
+            const found = registryRows(session, at, state);
+            return { found, nothing: 'the market is deployed', ...(record === undefined ? { after } : {}) };
+        }
+        if (record !== undefined) {
+            throw new Refusal(
+                `The record of ${session.network.name} names ${session.show(at)}, but there is no market there`,
+                'another network of the same name? Move the record away to deploy a new market',
+            );
+        }
+        if (flags.committee === undefined) {
+            throw new Refusal('Missing: --committee HEX,HEX,…', 'docs/operations.md says how to make the keys');
+        }
+        const rules = rulesOf(profile, flags.insurance ?? session.actor);
+        const committee = committeeOf(flags.committee, flags.threshold);
+        const rent = active ? 0n : profile.rent;
+        const codes = await codesOfThisCheckout();
+        const launch = { delay: profile.delay, rent, rules, committee, codes, catalogue: profile.catalogue.hash };
+        return {
+            found: [
+                ['registry', `${session.show(at)} (${active ? 'deployed, not launched' : 'not deployed'})`],
+                ['profile', profile.file],
+                ['rules', rulesText(session, rules)],
+                ['changes wait', formatDuration(profile.delay)],
+                ['committee', `${committee.threshold} of ${committee.keys.length} keys decide`],
+                ['catalogue', `${profile.catalogue.file}, ${profile.catalogue.models.length} models`],
+            ],
+            will: [active ? 'launch the market' : 'deploy the registry and launch the market'],
+            messages: await session.rehearse((actor) => launchRegistry(actor, launch)),
+            kept: rent,
+            stays: rent === 0n ? [] : [['rent of the registry', ton(rent)]],
+            settled: async (sent) => {
+                const present = (await session.account(at)).active;
+                return present && (active || sent > 1 ? (await registry.getRegistryState()).rulesVersion > 0n : true);
+            },
+            after,
+        };
+    },
+});

@@ -1,0 +1,29 @@
+import { executeChange } from '@cocoon-market/wrappers';
+import { registryTask } from '../deploy/governor';
+import { when } from '../deploy/output';
+import { registryFlag } from '../deploy/record';
+import { Refusal } from '../deploy/refusal';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'executeChange',
+    about: 'Applies the change that waits, once its time has come. From anyone.',
+    flags: registryFlag,
+    prepare: (session, { registry }) =>
+        registryTask(session, {
+            registry,
+            will: 'apply the change that waits',
+            done: ({ change }) => (change === null ? 'no change waits' : undefined),
+            allowed: async ({ executeAt }) => {
+                const now = await session.now();
+                if (now < Number(executeAt)) {
+                    throw new Refusal(
+                        `Too early: it is ${when(now)}, the change may be executed from ${when(Number(executeAt))} on`,
+                        'wait, or run cancelChange',
+                    );
+                }
+            },
+            action: (actor, at) => executeChange(actor, { registry: at }),
+            anyone: true,
+        }),
+});

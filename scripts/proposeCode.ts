@@ -1,0 +1,31 @@
+import { codeHash, codesOfThisCheckout, proposeCode, readMarket, registryChanges } from '@cocoon-market/wrappers';
+import type { Cell } from '@ton/core';
+import { choice } from '../deploy/flags';
+import { proposalTask } from '../deploy/governor';
+import { registryFlag, registryOf } from '../deploy/record';
+import { Refusal } from '../deploy/refusal';
+import { script } from '../deploy/script';
+
+const KINDS = ['provider', 'node', 'escrow', 'channel', 'dispute'] as const;
+
+export const run = script({
+    name: 'proposeCode',
+    about: "Proposes this checkout's code of one kind of contract as its next version; older versions stay. From the governor.",
+    flags: { ...registryFlag, kind: choice(KINDS).required('the kind of contract') },
+    prepare: async (session, { registry, kind }) => {
+        const at = await registryOf(session, registry);
+        const code = ((await codesOfThisCheckout()) as Partial<Record<typeof kind, Cell>>)[kind];
+        if (code === undefined) {
+            throw new Refusal(`This checkout has no code of the kind ${kind}`);
+        }
+        return proposalTask(session, {
+            registry: at,
+            change: registryChanges.code(kind, code),
+            already: async () => {
+                const version = (await readMarket(session.reader(), at)).codes[kind].indexOf(codeHash(code));
+                return version < 0 ? undefined : `this code is version ${version} of ${kind} already`;
+            },
+            propose: (actor) => proposeCode(actor, { registry: at, kind, code }),
+        });
+    },
+});

@@ -1,0 +1,28 @@
+import { parseCommittee, proposeCommittee, registryChanges } from '@cocoon-market/wrappers';
+import { count, keys } from '../deploy/flags';
+import { committeeOf } from '../deploy/committee';
+import { proposalTask } from '../deploy/governor';
+import { openRegistry, registryFlag } from '../deploy/record';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'proposeCommittee',
+    about: 'Proposes another committee: who decides what a contract cannot. From the governor.',
+    flags: {
+        ...registryFlag,
+        keys: keys.required('public Ed25519 keys of all its members, 1 to 9'),
+        threshold: count.optional('how many decide; two thirds, rounded up, unless given'),
+    },
+    prepare: async (session, { registry: given, keys: members, threshold }) => {
+        const { registry, at } = await openRegistry(session, given);
+        const committee = committeeOf(members, threshold);
+        const change = registryChanges.committee(committee);
+        const same = registryChanges.committee(parseCommittee(await registry.getCommittee())).equals(change);
+        return proposalTask(session, {
+            registry: at,
+            change,
+            already: async () => (same ? 'this is the committee already' : undefined),
+            propose: (actor) => proposeCommittee(actor, { registry: at, committee }),
+        });
+    },
+});

@@ -1,0 +1,29 @@
+import { parseRules, proposeRules, registryChanges } from '@cocoon-market/wrappers';
+import { address, text } from '../deploy/flags';
+import { proposalTask } from '../deploy/governor';
+import { readProfile, rulesOf } from '../deploy/profile';
+import { openRegistry, registryFlag } from '../deploy/record';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'proposeRules',
+    about: 'Proposes the windows, stakes and rates of a profile as new rules. From the governor.',
+    flags: {
+        ...registryFlag,
+        profile: text.required('a name in params/, or a JSON file like those'),
+        insurance: address.optional('gets what is left of a slash; as it is now unless given'),
+    },
+    prepare: async (session, { registry: given, profile, insurance }) => {
+        const { registry, at } = await openRegistry(session, given);
+        const { insurance: present, ...now } = parseRules(await registry.getRules());
+        const rules = rulesOf(readProfile(profile), insurance ?? present);
+        const change = registryChanges.rules(rules);
+        const same = registryChanges.rules({ ...now, insurance: present }).equals(change);
+        return proposalTask(session, {
+            registry: at,
+            change,
+            already: async () => (same ? 'these are the rules already' : undefined),
+            propose: (actor) => proposeRules(actor, { registry: at, rules }),
+        });
+    },
+});

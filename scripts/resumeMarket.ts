@@ -1,0 +1,17 @@
+import { setPaused } from '@cocoon-market/wrappers';
+import { registryTask } from '../deploy/governor';
+import { registryFlag } from '../deploy/record';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'resumeMarket',
+    about: 'Takes new providers and nodes again after pauseMarket. From the governor.',
+    flags: registryFlag,
+    prepare: (session, { registry }) =>
+        registryTask(session, {
+            registry,
+            will: 'take new providers and new nodes again',
+            done: ({ paused }) => (paused ? undefined : 'new work is welcome already'),
+            action: (actor, at) => setPaused(actor, { registry: at, paused: false }),
+        }),
+});

@@ -1,0 +1,21 @@
+import { setCatalogue } from '@cocoon-market/wrappers';
+import { file } from '../deploy/flags';
+import { registryTask } from '../deploy/governor';
+import { readCatalogue } from '../deploy/profile';
+import { registryFlag } from '../deploy/record';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'setCatalogue',
+    about: 'Names the published list of models by its SHA-256. From the governor.',
+    flags: { ...registryFlag, catalogue: file.optional('the list; params/catalogue.json unless given') },
+    prepare: (session, { registry, catalogue = 'params/catalogue.json' }) => {
+        const { hash, models } = readCatalogue(catalogue);
+        return registryTask(session, {
+            registry,
+            will: `name ${catalogue} with ${models.length} models: ${models.join(', ')}`,
+            done: (state) => (state.catalogue === hash ? `the registry names ${catalogue} already` : undefined),
+            action: (actor, at) => setCatalogue(actor, { registry: at, catalogue: hash }),
+        });
+    },
+});

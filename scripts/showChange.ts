@@ -1,0 +1,24 @@
+import { changeText } from '../deploy/change';
+import { type Row, when } from '../deploy/output';
+import { openRegistry, registryFlag } from '../deploy/record';
+import { check } from '../deploy/script';
+
+export const run = check({
+    name: 'showChange',
+    about: 'Shows the change that waits in the registry, what it would set and from when on it may be executed.',
+    flags: registryFlag,
+    read: async (session, { registry }) => {
+        const { at, state } = await openRegistry(session, registry);
+        const { change, executeAt } = state;
+        const rows: Row[] = [['registry', session.show(at)]];
+        if (change === null) {
+            return [...rows, ['waiting change', 'none']];
+        }
+        const now = await session.now();
+        return [
+            ...rows,
+            ['waiting change', changeText(session, change)],
+            ['may be executed', now < Number(executeAt) ? `from ${when(Number(executeAt))} on` : 'now'],
+        ];
+    },
+});

@@ -1,0 +1,33 @@
+import { topUpRegistry } from '@cocoon-market/wrappers';
+import { amount } from '../deploy/flags';
+import { ton } from '../deploy/output';
+import { registryFlag, registryOf } from '../deploy/record';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'topUpRegistry',
+    about: "Pays the registry's rent ahead, up to a balance. From anyone.",
+    flags: { ...registryFlag, upTo: amount.required('what the registry shall hold; the difference is sent') },
+    prepare: async (session, { registry, upTo }) => {
+        const at = await registryOf(session, registry);
+        const balance = async () => (await session.account(at)).balance;
+        const held = await balance();
+        const rows = async () =>
+            [
+                ['registry', session.show(at)],
+                ['holds', ton(await balance())],
+            ] as const;
+        if (held >= upTo) {
+            return { found: [...(await rows())], nothing: `it holds ${ton(upTo)} or more` };
+        }
+        const amountDue = upTo - held;
+        return {
+            found: [...(await rows())],
+            messages: await session.rehearse((actor) => topUpRegistry(actor, { registry: at, amount: amountDue })),
+            kept: amountDue,
+            stays: [['rent', ton(amountDue)]],
+            settled: async () => (await balance()) > held,
+            after: async () => [...(await rows())],
+        };
+    },
+});

@@ -1,0 +1,23 @@
+import { proposeGovernor } from '@cocoon-market/wrappers';
+import { address } from '../deploy/flags';
+import { registryTask } from '../deploy/governor';
+import { registryFlag } from '../deploy/record';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'transferGovernor',
+    about: 'Names who may take over as governor; nothing changes until that one runs acceptGovernor. From the governor.',
+    flags: { ...registryFlag, to: address.required('the wallet that may take over') },
+    prepare: (session, { registry, to }) =>
+        registryTask(session, {
+            registry,
+            will: `allow ${session.show(to, false)} to take over`,
+            done: ({ governor, nextGovernor }) => {
+                if (governor.equals(to)) {
+                    return 'this wallet is the governor';
+                }
+                return nextGovernor?.equals(to) ? 'this wallet may take over already' : undefined;
+            },
+            action: (actor, at) => proposeGovernor(actor, { registry: at, governor: to }),
+        }),
+});

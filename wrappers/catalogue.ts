@@ -1,0 +1,44 @@
+/** The published list of models: the Registry names its hash, offers and terms name a model by the hash of its id. */
+import { createHash } from 'node:crypto';
+
+/** One model that may be offered. */
+export interface CatalogueModel {
+    id: string; // what an app puts into its request, and what is hashed
+    family: string;
+    source: string; // where weights and licence are
+    license: string;
+    context: number; // tokens
+}
+
+/** What offers and terms name a model by: SHA-256 of its catalogue id. */
+export function modelKey(id: string): bigint {
+    return BigInt(`0x${createHash('sha256').update(id).digest('hex')}`);
+}
+
+/** What the Registry names a catalogue by: SHA-256 of the published file. */
+export function catalogueHash(file: Buffer): bigint {
+    return BigInt(`0x${createHash('sha256').update(file).digest('hex')}`);
+}
+
+/** Models of a published file. Throws when it is not a catalogue, or names a model twice. */
+export function parseCatalogue(file: Buffer): CatalogueModel[] {
+    const { models } = JSON.parse(file.toString('utf8')) as { models: CatalogueModel[] };
+    const fields: Record<keyof CatalogueModel, string> = {
+        id: 'string',
+        family: 'string',
+        source: 'string',
+        license: 'string',
+        context: 'number',
+    };
+    models.forEach((model, i) => {
+        for (const [name, type] of Object.entries(fields)) {
+            if (typeof model[name as keyof CatalogueModel] !== type) {
+                throw new Error(`model ${i + 1} of the catalogue has no ${name}`);
+            }
+        }
+        if (models.findIndex(({ id }) => id === model.id) !== i) {
+            throw new Error(`the catalogue names ${model.id} twice`);
+        }
+    });
+    return models;
+}

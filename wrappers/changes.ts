@@ -1,0 +1,53 @@
+/** A change that waits in the Registry, read back from its cell. */
+import { beginCell, Cell } from '@ton/core';
+import {
+    loadAddCode,
+    loadReplaceCommittee,
+    loadReplaceRules,
+    storeCommittee,
+} from '../build/Registry/Registry_Registry';
+import { CodeKind, codeKinds, Committee, parseCommittee, Rules } from './Registry';
+import { opcodes } from './protocol';
+
+export type RegistryChange =
+    | { kind: 'rules'; rules: Rules }
+    | { kind: 'code'; of: CodeKind; hash: bigint }
+    | { kind: 'committee'; committee: Committee };
+
+const RATE_BITS = 64;
+
+/** What `registryChanges` made a cell of. Throws when the cell is no change. */
+export function parseChange(cell: Cell): RegistryChange {
+    const slice = cell.beginParse();
+    switch (slice.preloadUint(32)) {
+        case opcodes.ReplaceRules: {
+            const { rates, baseStake, insurance, evidence, response, verdict, buffer, unbonding, payoutDelay } =
+                loadReplaceRules(slice).rules;
+            const rate = rates.beginParse();
+            const rules = {
+                evidence: Number(evidence),
+                response: Number(response),
+                verdict: Number(verdict),
+                buffer: Number(buffer),
+                unbonding: Number(unbonding),
+                payoutDelay: Number(payoutDelay),
+                baseStake,
+                insurance,
+                rates: Array.from({ length: rate.remainingBits / RATE_BITS }, () => rate.loadUintBig(RATE_BITS)),
+            };
+            return { kind: 'rules', rules };
+        }
+        case opcodes.AddCode: {
+            const added = loadAddCode(slice);
+            const of = (Object.keys(codeKinds) as CodeKind[]).find((name) => codeKinds[name] === Number(added.kind));
+            return { kind: 'code', of: of!, hash: added.code.hash };
+        }
+        case opcodes.ReplaceCommittee: {
+            const { committee } = loadReplaceCommittee(slice);
+            const stored = beginCell().store(storeCommittee(committee)).endCell();
+            return { kind: 'committee', committee: parseCommittee(stored) };
+        }
+        default:
+            throw new Error('This cell is not a change of a registry');
+    }
+}

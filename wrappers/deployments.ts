@@ -1,0 +1,41 @@
+/** Where markets are: `deployments/<network>.json`, written by the scripts that deploy and change them. */
+import { Address } from '@ton/core';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Market, marketValues } from './market';
+
+/** A market as it was when the record was written. */
+export interface Deployment extends Market {
+    network: string;
+    globalId: number; // what GLOBALID answers there
+    registryCode: string; // hash, hex
+    commit: string; // of the checkout that wrote this
+    date: string; // ISO 8601, UTC
+}
+
+/** The folder of the records; COCOON_DEPLOYMENTS names another. */
+export function deploymentsFolder(): string {
+    return process.env.COCOON_DEPLOYMENTS ?? join(__dirname, '..', 'deployments');
+}
+
+/** The file that holds a network's record. */
+export function deploymentFile(network: string): string {
+    return join(deploymentsFolder(), `${network}.json`);
+}
+
+/** The record of a network, such as `testnet`; undefined if there is none. Throws when the file holds something else. */
+export function loadDeployment(network: string): Deployment | undefined {
+    const file = deploymentFile(network);
+    if (!existsSync(file)) {
+        return undefined;
+    }
+    try {
+        const deployment = JSON.parse(readFileSync(file, 'utf8')) as Deployment;
+        Address.parseRaw(deployment.registry);
+        Address.parseRaw(deployment.governor);
+        marketValues(deployment);
+        return deployment;
+    } catch (error) {
+        throw new Error(`${file} is not a record of a deployment: ${(error as Error).message}`, { cause: error });
+    }
+}

@@ -1,0 +1,115 @@
+/** A whole market as data: what the network says it is, in words that a record keeps and a check compares. */
+import { Address, Cell } from '@ton/core';
+import { Actor } from './actions/actor';
+import { CodeKind, codeKinds, parseCommittee, parseRules, Registry } from './Registry';
+
+const VERSIONS_MAX = 8;
+
+/** Amounts in nanoTON as decimal strings, times in seconds, keys and hashes in hex, addresses raw. */
+export interface Market {
+    registry: string;
+    governor: string;
+    delay: number;
+    rules: {
+        evidence: number;
+        response: number;
+        verdict: number;
+        buffer: number;
+        unbonding: number;
+        payoutDelay: number;
+        baseStake: string;
+        insurance: string;
+        rates: string[]; // per GPU, by GPU class
+    };
+    committee: { threshold: number; keys: string[] };
+    catalogue: string;
+    codes: Record<CodeKind, string[]>; // by version
+}
+
+const hex = (value: bigint) => value.toString(16).padStart(64, '0');
+
+/** Reads a launched market. */
+export async function readMarket({ open }: Pick<Actor, 'open'>, address: Address): Promise<Market> {
+    const registry = open(Registry.fromAddress(address));
+    const { governor, delay, catalogue } = await registry.getRegistryState();
+    const rules = parseRules(await registry.getRules());
+    const committee = parseCommittee(await registry.getCommittee());
+    const codes: [CodeKind, string[]][] = [];
+    for (const kind of Object.keys(codeKinds) as CodeKind[]) {
+        codes.push([kind, await codeVersions(registry, kind)]);
+    }
+    return {
+        registry: address.toRawString(),
+        governor: governor.toRawString(),
+        delay: Number(delay),
+        rules: {
+            evidence: rules.evidence,
+            response: rules.response,
+            verdict: rules.verdict,
+            buffer: rules.buffer,
+            unbonding: rules.unbonding,
+            payoutDelay: rules.payoutDelay,
+            baseStake: rules.baseStake.toString(),
+            insurance: rules.insurance.toRawString(),
+            rates: rules.rates.map(String),
+        },
+        committee: { threshold: committee.threshold, keys: committee.keys.map(hex) },
+        catalogue: hex(catalogue),
+        codes: Object.fromEntries(codes) as Market['codes'],
+    };
+}
+
+async function codeVersions(
+    registry: { getCodeHash(kind: bigint, version: bigint): Promise<bigint> },
+    kind: CodeKind,
+): Promise<string[]> {
+    const hashes: string[] = [];
+    while (hashes.length < VERSIONS_MAX) {
+        const hash = await registry.getCodeHash(BigInt(codeKinds[kind]), BigInt(hashes.length));
+        if (hash === 0n) {
+            break;
+        }
+        hashes.push(hex(hash));
+    }
+    return hashes;
+}
+
+/** The hash of a code as markets name it. */
+export function codeHash(code: Cell): string {
+    return code.hash().toString('hex');
+}
+
+/** Every single value by a name such as `rules.baseStake` or `codes.node 0`. */
+export function marketValues(market: Market): Map<string, string> {
+    const { registry, governor, delay, catalogue, rules, committee, codes } = market;
+    const { rates, ...others } = rules;
+    return new Map([
+        ...entries('', { registry, governor, delay, catalogue }),
+        ...entries('rules.', others),
+        ...rates.map((rate, gpuClass) => [`rules.rate of GPU class ${gpuClass}`, rate] as const),
+        ['committee.threshold', String(committee.threshold)],
+        ...committee.keys.map((key, i) => [`committee.key ${i + 1}`, key] as const),
+        ...Object.entries(codes).flatMap(([kind, hashes]) =>
+            hashes.map((hash, version) => [`codes.${kind} ${version}`, hash] as const),
+        ),
+    ]);
+}
+
+function entries(prefix: string, values: object): [string, string][] {
+    return Object.entries(values).map(([name, value]) => [prefix + name, String(value)]);
+}
+
+/** A value in which two markets differ; undefined where one does not have it. */
+export interface Difference {
+    name: string;
+    one: string | undefined;
+    other: string | undefined;
+}
+
+/** Everything in which two markets differ. */
+export function compareMarkets(one: Market, other: Market): Difference[] {
+    const [left, right] = [marketValues(one), marketValues(other)];
+    return [...new Set([...left.keys(), ...right.keys()])]
+        .map((name) => ({ name, one: left.get(name), other: right.get(name) }))
+        .filter((each) => each.one !== each.other);
+}
