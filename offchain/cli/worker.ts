@@ -2,7 +2,16 @@
 import { signingKey } from '@cocoon-market/wrappers';
 import { HotWallet } from '../chain';
 import { encryptionKey, toWire } from '../link';
-import { askWorker, claimOnce, readConfig, serveAdmin, startWorker, statusOnce, writeKeys } from '../worker';
+import {
+    askWorker,
+    claimOnce,
+    readConfig,
+    restoreStore,
+    serveAdmin,
+    startWorker,
+    statusOnce,
+    writeKeys,
+} from '../worker';
 import type { WorkerConfig, WorkerParts } from '../worker';
 import { Command } from 'commander';
 
@@ -62,8 +71,37 @@ export function workerCommand(parts: WorkerParts = {}): Command {
             print(json, { state: answer === undefined ? 'stopped' : 'serving', ...status });
         });
 
+    command
+        .command('restore')
+        .description('put a backup in the place of the store, and make the new receipt key that it must be used with')
+        .option(...CONFIG)
+        .option('--backup <file>', 'copy of an earlier store; without it the node begins with an empty one')
+        .requiredOption('--out <file>', 'the file to make for the new keys; it must not exist')
+        .option(...JSON_OPTION)
+        .action(async ({ config: path, backup, out, json = false }: RestoreFlags) => {
+            const restored = await restoreStore(readConfig(path), { backup, keyFile: out });
+            print(json, restored);
+            if (!json) {
+                console.log(RESTORED);
+            }
+        });
+
     return command;
 }
+
+interface RestoreFlags {
+    config: string;
+    backup?: string;
+    out: string;
+    json?: boolean;
+}
+
+const RESTORED = `
+The old receipt key signs no more with this store: it may have signed what the backup does not know. Now
+1. put the new receipt key on chain, at the node;
+2. name the new key file as keyFile in the config;
+3. start the worker. It serves new jobs. Of the jobs in the backup it takes and claims vouchers, and signs nothing.
+Vouchers that came after the backup are in the replaced store if that can be read, and with the clients.`;
 
 async function run(config: WorkerConfig, parts: WorkerParts): Promise<void> {
     const worker = await startWorker(config, parts);

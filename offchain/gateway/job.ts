@@ -174,6 +174,7 @@ export class Job {
             job: hash,
             enc: session.enc,
             key: this.key,
+            newest: await this.store.newestReceipt(this.number),
         });
         if (!state.job.equals(hash) || state.highest > HIGHEST_MOST) {
             throw new WorkerRefusal('unknown', 200, 'it answers for another job, or leaves it no numbers');

@@ -71,10 +71,17 @@ export class WorkerClient {
     }
 
     /** Shows the terms and begins the session of `enc`. */
-    register(args: { terms: Terms; jobNumber: number; job: Buffer; enc: Buffer; key: SigningKey }): Promise<JobState> {
-        const { terms, jobNumber, job, enc, key } = args;
+    register(args: {
+        terms: Terms;
+        jobNumber: number;
+        job: Buffer;
+        enc: Buffer;
+        key: SigningKey;
+        newest: Buffer | undefined; // receipt
+    }): Promise<JobState> {
+        const { terms, jobNumber, job, enc, key, newest } = args;
         const signature = key.sign(sessionHash(job, enc));
-        const body = { terms: termsToWire(terms), jobNumber, enc, signature };
+        const body = { terms: termsToWire(terms), jobNumber, enc, signature, ...(newest && { newest }) };
         return this.json('POST', paths.jobs, body, jobState);
     }
 

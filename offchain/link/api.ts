@@ -123,6 +123,7 @@ export const jobRequest = z.object({
         .max(2 ** 40 - 1), // the escrow's own: seqno * 4 + position; names the channel
     enc: hex(32),
     signature: hex(64),
+    newest: hexUpTo(256).nullish(), // the node's own receipt of the highest ended query the client has of this job
 });
 
 /** Answer to POST /v1/jobs and GET /v1/jobs/:job. */

@@ -69,6 +69,8 @@ export interface GatewayStore {
     openQueries(job: number): Promise<StoredQuery[]>;
     /** The highest number ever used in this job, 0 for none. */
     highest(job: number): Promise<number>;
+    /** The receipt that ended the highest query of a job which has one. */
+    newestReceipt(job: number): Promise<Buffer | undefined>;
     /** Index, price and cumulative of every verified result, by index. */
     entries(job: number): Promise<{ index: number; price: bigint; cumulative: bigint }[]>;
     close(): Promise<void>;
@@ -230,6 +232,18 @@ class SqliteGatewayStore implements GatewayStore {
             .where('job', '=', job)
             .executeTakeFirst();
         return row?.highest ?? 0;
+    }
+
+    async newestReceipt(job: number) {
+        const row = await this.db
+            .selectFrom('query')
+            .select('receipt')
+            .where('job', '=', job)
+            .where('phase', 'in', ['result', 'fail', 'decline'])
+            .orderBy('number', 'desc')
+            .limit(1)
+            .executeTakeFirst();
+        return row?.receipt ?? undefined;
     }
 
     async entries(job: number) {

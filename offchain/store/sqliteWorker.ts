@@ -5,6 +5,8 @@ import type { Generated, Kysely, Selectable, Transaction } from 'kysely';
 import { amountFromBytes, amountToBytes, openDatabase } from './database';
 import type { Migration } from './database';
 import { GroupCommit } from './groupCommit';
+import { Mark, readMark } from './mark';
+import { StaleStore } from './worker';
 import type {
     EndKind,
     JobRecord,
@@ -62,7 +64,15 @@ interface AnswerTable {
     bytes: Buffer;
 }
 
+interface SigningTable {
+    store: Buffer; // names this store and its copies
+    receipt_key: Buffer | null; // that signed last
+    sequence: number; // of accepts, declines and ends
+}
+
 interface Schema {
+    signing: SigningTable; // one row
+    retired: { receipt_key: Buffer };
     jobs: JobTable;
     queries: QueryTable;
     answers: AnswerTable;
@@ -115,11 +125,22 @@ const tables: Migration = async (db) => {
     ) STRICT`.execute(db);
 };
 
+const signing: Migration = async (db) => {
+    await sql`CREATE TABLE signing (
+        store BLOB NOT NULL,
+        receipt_key BLOB,
+        sequence INTEGER NOT NULL
+    ) STRICT`.execute(db);
+    await sql`INSERT INTO signing (store, sequence) VALUES (randomblob(16), 0)`.execute(db);
+    await sql`CREATE TABLE retired (receipt_key BLOB PRIMARY KEY) STRICT`.execute(db);
+};
+
 const ZERO = amountToBytes(0n);
 
 /** A {@link WorkerStore} in one SQLite file. */
 export class SqliteWorkerStore implements WorkerStore {
     private readonly writes: GroupCommit<Schema>;
+    private mark: Mark | undefined;
 
     private constructor(
         private readonly db: Kysely<Schema>,
@@ -130,7 +151,7 @@ export class SqliteWorkerStore implements WorkerStore {
 
     /** Opens or creates the file; `onBroken` is told when the disk took no commit and the process should end. */
     static async open(path: string, onBroken?: (error: Error) => void): Promise<SqliteWorkerStore> {
-        return new SqliteWorkerStore(await openDatabase<Schema>(path, [tables]), onBroken);
+        return new SqliteWorkerStore(await openDatabase<Schema>(path, [tables, signing]), onBroken);
     }
 
     async job(job: Buffer) {
@@ -230,13 +251,18 @@ export class SqliteWorkerStore implements WorkerStore {
         return Buffer.concat(pieces.map(({ bytes }) => bytes));
     }
 
-    async unended(limit: number) {
-        const rows = this.db.selectFrom('queries').selectAll().where('end_kind', 'is', null);
+    async unended(limit: number, after?: { job: Buffer; number: number }) {
+        const unended = this.db.selectFrom('queries').selectAll().where('end_kind', 'is', null);
+        const rows = after
+            ? unended.where(({ eb, refTuple, tuple }) =>
+                  eb(refTuple('job', 'number'), '>', tuple(after.job, after.number)),
+              )
+            : unended;
         return (await rows.orderBy('job').orderBy('number').limit(limit).execute()).map(queryOf);
     }
 
     async accept({ job, number, request, ceiling, promptBytes, accept }: NewQuery) {
-        await this.writes.run(async (t) => {
+        await this.signed(async (t) => {
             await useNumber(t, job, number);
             const columns = { ceiling: amountToBytes(ceiling), prompt_bytes: promptBytes };
             await t
@@ -257,7 +283,7 @@ export class SqliteWorkerStore implements WorkerStore {
         request: Buffer;
         receipt: Buffer;
     }) {
-        await this.writes.run(async (t) => {
+        await this.signed(async (t) => {
             await useNumber(t, job, number);
             const end = { end_kind: 'decline', end_receipt: receipt } as const;
             await t
@@ -277,7 +303,7 @@ export class SqliteWorkerStore implements WorkerStore {
 
     async end(end: QueryEnd) {
         const { job, number } = end;
-        await this.writes.run(async (t) => {
+        await this.signed(async (t) => {
             const ended = { end_kind: end.kind, end_receipt: end.receipt };
             if (end.kind === 'fail') {
                 await updateUnended(t, end, ended);
@@ -315,8 +341,63 @@ export class SqliteWorkerStore implements WorkerStore {
         });
     }
 
+    async guard(receiptKey: Buffer, path: string) {
+        const { store, receipt_key: last, sequence } = await this.signing();
+        const retired = this.db.selectFrom('retired').selectAll().where('receipt_key', '=', receiptKey);
+        if ((await retired.executeTakeFirst()) !== undefined) {
+            throw new StaleStore('The receipt key was retired');
+        }
+        const mark = readMark(path);
+        if (mark === undefined && last?.equals(receiptKey) === true) {
+            throw new StaleStore(`The store has signed with this key, and ${path} is missing: copy it with the store`);
+        }
+        if (mark?.key.equals(receiptKey) === true && mark.sequence > 0) {
+            if (!mark.store.equals(store)) {
+                throw new StaleStore('The receipt key has signed with another store');
+            }
+            if (mark.sequence > sequence) {
+                throw new StaleStore(`The store is not the newest: ${mark.sequence - sequence} receipts are missing`);
+            }
+        }
+        this.mark = new Mark(path, { key: receiptKey, store, sequence }); // first, or a crash would look like a lost mark
+        await this.writes.run((t) => t.updateTable('signing').set({ receipt_key: receiptKey }).execute());
+    }
+
+    async retire(receiptKey: Buffer) {
+        await this.writes.run((t) =>
+            t
+                .insertInto('retired')
+                .values({ receipt_key: receiptKey })
+                .onConflict((conflict) => conflict.doNothing())
+                .execute(),
+        );
+    }
+
+    /** Throws when the file is damaged. */
+    async assertIntact(): Promise<void> {
+        const { rows } = await sql<{ integrity_check: string }>`PRAGMA integrity_check(1)`.execute(this.db);
+        if (rows[0]?.integrity_check !== 'ok') {
+            throw new Error('The store is damaged');
+        }
+    }
+
+    private signing() {
+        return this.db.selectFrom('signing').selectAll().executeTakeFirstOrThrow();
+    }
+
+    private async signed(write: (t: Transaction<Schema>) => Promise<void>): Promise<void> {
+        const sequence = await this.writes.run(async (t) => {
+            await write(t);
+            const more = t.updateTable('signing').set({ sequence: sql<number>`sequence + 1` });
+            return (await more.returning('sequence').executeTakeFirstOrThrow()).sequence;
+        });
+        this.mark?.raise(sequence);
+    }
+
     async close() {
         await this.writes.idle();
+        this.mark?.close();
+        this.mark = undefined;
         await this.db.destroy();
     }
 }

@@ -78,6 +78,16 @@ export interface WorkerTotals {
     unclaimed: bigint; // nanoTON of vouchers above what channels have paid
 }
 
+/** This store may not be the newest that its receipt key has used, so the key must not sign with it. */
+export class StaleStore extends Error {
+    constructor(message: string) {
+        super(
+            `${message}. It may have signed what this store does not know, and must sign no more: cocoon worker restore`,
+        );
+        this.name = 'StaleStore';
+    }
+}
+
 /** One conformance suite (tests/offchain/store/conformance.ts) says what every implementation does. */
 export interface WorkerStore {
     job(job: Buffer): Promise<JobRecord | undefined>;
@@ -96,8 +106,8 @@ export interface WorkerStore {
 
     query(job: Buffer, number: number): Promise<QueryRecord | undefined>;
     answer(job: Buffer, number: number): Promise<Buffer>;
-    /** At most `limit` accepted queries without an end. */
-    unended(limit: number): Promise<QueryRecord[]>;
+    /** At most `limit` accepted queries without an end, by job and number, after `after`. */
+    unended(limit: number, after?: { job: Buffer; number: number }): Promise<QueryRecord[]>;
     /** Throws when the number was used. */
     accept(query: NewQuery): Promise<void>;
     /** Throws when the number was used. */
@@ -107,5 +117,13 @@ export interface WorkerStore {
     end(end: QueryEnd): Promise<void>;
     /** Drops queries and answers of jobs seen to have ended before `before` (unix seconds); says of how many jobs. */
     prune(before: number): Promise<number>;
+    /**
+     * To be called before the key (32 bytes) signs: from now on the file at `mark` keeps up with what this store holds.
+     *
+     * @throws {StaleStore} if the key was retired here, or the file says that it used a newer store or another one
+     */
+    guard(receiptKey: Buffer, mark: string): Promise<void>;
+    /** The key signs with this store no more. */
+    retire(receiptKey: Buffer): Promise<void>;
     close(): Promise<void>;
 }

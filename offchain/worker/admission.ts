@@ -44,6 +44,9 @@ export async function admit(
     if (known !== undefined) {
         return { kind: 'stored', query: known };
     }
+    if (!job.isOwn) {
+        throw new Refused('wrong_terms', 'This job is of an earlier receipt key of the node: open another');
+    }
     const session = await job.session();
     if (!session.id.equals(id)) {
         throw new Refused('unknown_session', 'Register the job again: this session is not its newest');

@@ -150,9 +150,10 @@ const seed = z
     .transform((text) => Buffer.from(text, 'hex'));
 const keys = z.object({ receiptKey: seed, encryptionKey: seed, wallet: seed });
 
-/** Writes three fresh seeds to a new file with mode 0600. Throws when the file is there already. */
-export function writeKeys(path: string): WorkerSeeds {
-    const seeds = { receiptKey: randomBytes(32), encryptionKey: randomBytes(32), wallet: randomBytes(32) };
+/** Writes three seeds, fresh ones unless `kept`, to a new file with mode 0600. Throws when the file is there already. */
+export function writeKeys(path: string, kept: Partial<WorkerSeeds> = {}): WorkerSeeds {
+    const fresh = { receiptKey: randomBytes(32), encryptionKey: randomBytes(32), wallet: randomBytes(32) };
+    const seeds = { ...fresh, ...kept };
     const file = openSync(path, 'wx', 0o600);
     try {
         fchmodSync(file, 0o600);

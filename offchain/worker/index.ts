@@ -3,6 +3,7 @@ export { askWorker, serveAdmin } from './admin';
 export type { ClaimReport, ClaimWallet } from './claims';
 export { readConfig, readKeys, workerConfig, writeKeys } from './config';
 export type { WorkerConfig, WorkerConfigInput, WorkerSeeds } from './config';
+export { restoreStore } from './restore';
 export { claimOnce, startWorker, statusOnce } from './main';
 export type { Worker, WorkerParts, WorkerStatus } from './main';
 export type { NodeRecord } from './node';

@@ -43,6 +43,11 @@ export class Job {
         return this.record.state;
     }
 
+    /** False for a job of an earlier receipt key of the node: its vouchers are taken and claimed, and nothing is signed. */
+    get isOwn(): boolean {
+        return this.terms.receiptKey.equals(this.context.receiptKey.publicKey);
+    }
+
     get lowWater(): number {
         return this.record.lowWater;
     }

@@ -9,6 +9,7 @@ import type { SeenChannel } from '../store/worker';
 import { accountAddress, ChannelUnreadable } from './channels';
 import type { WorkerContext } from './context';
 import { stepCarriesFrames } from './credit';
+import { assertKnown } from './newest';
 import { Job } from './job';
 import type { Running } from './job';
 import { Refused } from './refusal';
@@ -55,6 +56,9 @@ export class Jobs {
             throw new Refused('wrong_terms', fault);
         }
         const { id, channel } = this.named(request);
+        if (request.newest) {
+            await assertKnown(this.context, id, request.newest);
+        }
         await acceptSession(this.context.encryptionKey, request.enc, id).catch(() => {
             throw new Refused('bad_request', 'enc is no key');
         });
@@ -98,6 +102,9 @@ export class Jobs {
         });
         if (seen.gone) {
             throw new Refused('wrong_channel', 'The channel of these terms is not on chain');
+        }
+        if (seen.paid > 0n) {
+            throw new Refused('wrong_channel', 'The channel has paid vouchers of a job that is not known here');
         }
         if (seen.there === 0n) {
             throw new Refused('wrong_channel', 'The channel is empty');

@@ -8,6 +8,7 @@ import { encryptionKey } from '../link';
 import type { NodeInfo } from '../link';
 import type { Logger } from 'pino';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lockKey } from '../store/keyLock';
 import { SqliteWorkerStore } from '../store/sqliteWorker';
 import type { WorkerStore, WorkerTotals } from '../store/worker';
 import { Channels } from './channels';
@@ -141,14 +142,31 @@ function nodeInfoOf(
 /**
  * Starts a worker; resolves once it has ended what an earlier process left behind, and listens.
  *
- * @throws if another process uses the store, others may read the keys, or config, backend and chain disagree
+ * @throws if another process uses keys or store, others may read the keys, the store may not be the newest, or config,
+ * backend and chain disagree
  */
 export async function startWorker(config: WorkerConfig, parts: WorkerParts = {}): Promise<Worker> {
-    const { context, jobs, claims, failed, status, release } = await assemble(config, parts);
+    const seeds = parts.seeds ?? readKeys(config.keyFile);
+    // Whoever hands keys over sees to it that nobody else uses them.
+    const lock = parts.seeds ? undefined : await lockKey(signingKey(seeds.receiptKey).publicKey, config.keyFile);
+    try {
+        return await serve(await assemble(config, { ...parts, seeds }), () => lock?.release());
+    } catch (error) {
+        lock?.release();
+        throw error;
+    }
+}
+
+async function serve(
+    { context, jobs, claims, failed, status, release }: Assembled,
+    unlock: () => void,
+): Promise<Worker> {
+    const { config } = context;
     let closing: Promise<void> | undefined;
     let evidence: Evidence | undefined;
     try {
         const { receiptKey, encryptionKey, log, now } = context;
+        await context.store.guard(receiptKey.publicKey, `${config.keyFile}.mark`);
         const keys = {
             node: config.node.hash,
             receiptKey: receiptKey.publicKey,
@@ -177,6 +195,7 @@ export async function startWorker(config: WorkerConfig, parts: WorkerParts = {})
             shown.close();
             await server.close();
             await release();
+            unlock();
         };
         return {
             url,

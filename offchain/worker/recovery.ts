@@ -14,24 +14,28 @@ const BATCH = 100;
  */
 export async function recover(context: WorkerContext, jobs: Jobs): Promise<number> {
     let recovered = 0;
-    for (;;) {
-        const queries = await context.store.unended(BATCH);
-        if (queries.length === 0) {
-            return recovered;
-        }
-        await Promise.all(queries.map((query) => jobs.use(query.job, (job) => endQuery(context, job, query))));
-        recovered += queries.length;
+    let queries = await context.store.unended(BATCH);
+    while (queries.length > 0) {
+        const ended = await Promise.all(
+            queries.map((query) => jobs.use(query.job, (job) => endQuery(context, job, query))),
+        );
+        recovered += ended.filter(Boolean).length;
+        queries = await context.store.unended(BATCH, queries.at(-1));
     }
+    return recovered;
 }
 
-async function endQuery(context: WorkerContext, job: Job, query: QueryRecord): Promise<void> {
+async function endQuery(context: WorkerContext, job: Job, query: QueryRecord): Promise<boolean> {
     const { store, receiptKey } = context;
+    if (!job.isOwn) {
+        return false; // an earlier key accepted it, and only that key could end it
+    }
     const { number, request, counts: meter, promptKnown, promptBytes, ceiling } = query;
     const stored = await store.answer(job.id, number);
     if (stored.length === 0) {
         const fail = { job: job.id, number, request, reason: Reason.Stopped, signedAt: context.now() };
         await store.end({ kind: 'fail', job: job.id, number, receipt: signReceipt(Fail, fail, receiptKey) });
-        return;
+        return true;
     }
     const unknown = { counted: true, usage: undefined, cut: true, contentBytes: 0, reasoningBytes: 0 };
     // The bound of the prompt is not stored: without a count its bytes stand for it, and they were within the bound.
@@ -39,4 +43,5 @@ async function endQuery(context: WorkerContext, job: Job, query: QueryRecord): P
     const counts = billedCounts({ meter, promptKnown, promptBytes, ceiling, ...bounds, ...unknown }, job.terms.rates);
     const content = contentHash(request, answerRoot(stored));
     await job.result({ number, bytes: Buffer.alloc(0), counts, content, finish: Finish.CutByWorker });
+    return true;
 }

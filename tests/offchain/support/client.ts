@@ -150,7 +150,7 @@ export class TestClient {
         this.job = jobHash(this.chain.network, this.channel.hash, this.terms);
     }
 
-    async register(change: { signature?: Buffer; jobNumber?: number } = {}) {
+    async register(change: { signature?: Buffer; jobNumber?: number; newest?: Buffer } = {}) {
         this.session = await openSession(this.info.encryptionKey, this.job);
         const { enc } = this.session;
         const signature = this.key.sign(sessionHash(this.job, enc));

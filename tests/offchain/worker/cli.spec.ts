@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+    chmodSync,
+    copyFileSync,
+    mkdirSync,
+    mkdtempSync,
+    readFileSync,
+    rmSync,
+    statSync,
+    writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readKeys, writeKeys } from '../../../offchain/worker';
@@ -69,6 +78,41 @@ describe('cocoon worker', () => {
         expect(stderr).toContain('keyFile');
     });
 
+    it('run keeps a second worker of the same key out whatever its store, and lets a restart in after a kill', async () => {
+        const settings = JSON.parse(readFileSync(config, 'utf8')) as object;
+        const other = join(folder, 'other.json');
+        writeFileSync(other, JSON.stringify({ ...settings, store: 'other.db' }));
+        mkdirSync(join(folder, 'copy'));
+        copyFileSync(join(folder, 'keys.json'), join(folder, 'copy', 'keys.json'));
+        const copied = join(folder, 'copy', 'worker.json');
+        writeFileSync(copied, JSON.stringify(settings));
+        const first = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT, env });
+        await once(first.stdout, 'data');
+
+        for (const refused of [other, ...(process.platform === 'linux' ? [copied] : [])]) {
+            const { status, stderr } = run('run', '--config', refused);
+            expect(status).toBe(1);
+            expect(stderr).toContain('Another process signs with this receipt key: only one may');
+        }
+        const restore = run('restore', '--config', config, '--out', join(folder, 'new.json'));
+        expect(restore.status).toBe(1);
+        expect(restore.stderr).toContain('Another process signs');
+
+        first.kill('SIGKILL');
+        await once(first, 'exit');
+        const again = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT, env });
+        const [line] = (await once(again.stdout, 'data')) as [Buffer];
+        expect(line.toString()).toMatch(/^http:/);
+        again.kill('SIGKILL');
+        await once(again, 'exit');
+
+        const { status, stdout } = run('restore', '--config', config, '--out', join(folder, 'new.json'));
+        expect(status).toBe(0);
+        expect(stdout).toContain('put the new receipt key on chain');
+        const { stderr } = run('run', '--config', config);
+        expect(stderr).toContain('The receipt key was retired');
+    });
+
     it('run prints its URL, keeps a second process out, answers status, and ends at SIGTERM', async () => {
         const worker = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT, env });
         const [line] = (await once(worker.stdout, 'data')) as [Buffer];
@@ -76,7 +120,7 @@ describe('cocoon worker', () => {
 
         const second = run('run', '--config', config);
         expect(second.status).toBe(1);
-        expect(second.stderr).toContain('in use by another process');
+        expect(second.stderr).toContain('Another process signs with this receipt key');
         const status = run('status', '--config', config, '--json');
         expect(JSON.parse(status.stdout)).toMatchObject({ state: 'serving', running: 0, earned: '0' });
 

@@ -1,0 +1,92 @@
+/**
+ * Brings a store back from a backup without the danger in it: the node may have signed since, so its receipt key is retired
+ * in the restored store before anything can use it, and the node needs a new one.
+ */
+import { signingKey } from '@cocoon-market/wrappers';
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { lockKey } from '../store/keyLock';
+import { SqliteWorkerStore } from '../store/sqliteWorker';
+import type { WorkerTotals } from '../store/worker';
+import { readKeys, writeKeys } from './config';
+import type { WorkerConfig } from './config';
+
+/** What became of it. */
+export interface Restored extends WorkerTotals {
+    receiptKey: Buffer; // the new one, Ed25519
+    keyFile: string; // the new one
+    replaced: string | undefined; // where the store lies that was there
+}
+
+const HEADER = Buffer.from('SQLite format 3\0');
+const LOG = '-wal'; // SQLite's, part of a store that was copied while it was open
+
+/**
+ * Puts the backup, or an empty store without one, in the place of the config's store, and writes a key file with a new
+ * receipt key and the other two seeds.
+ *
+ * @throws if a worker runs, the backup is no intact store, or the new key file is there already; nothing has changed then
+ */
+export async function restoreStore(
+    config: WorkerConfig,
+    { backup, keyFile }: { backup: string | undefined; keyFile: string },
+): Promise<Restored> {
+    const seeds = readKeys(config.keyFile);
+    const old = signingKey(seeds.receiptKey).publicKey;
+    if (existsSync(keyFile)) {
+        throw new Error(`${keyFile} is there already: name a file for the new keys that is not`);
+    }
+    const lock = await lockKey(old, config.keyFile);
+    const fresh = `${config.store}.restoring`;
+    try {
+        remove(fresh);
+        if (backup !== undefined) {
+            copy(backup, fresh);
+        }
+        const store = await SqliteWorkerStore.open(fresh);
+        let totals: WorkerTotals;
+        try {
+            await store.assertIntact();
+            await store.retire(old);
+            totals = await store.totals();
+        } finally {
+            await store.close();
+        }
+        const { receiptKey } = writeKeys(keyFile, { encryptionKey: seeds.encryptionKey, wallet: seeds.wallet });
+        const replaced = moveAside(config.store);
+        renameSync(fresh, config.store);
+        return { ...totals, receiptKey: signingKey(receiptKey).publicKey, keyFile, replaced };
+    } finally {
+        remove(fresh);
+        lock.release();
+    }
+}
+
+function copy(from: string, to: string): void {
+    // SQLite takes a short file for an empty database.
+    if (!readFileSync(from).subarray(0, HEADER.length).equals(HEADER)) {
+        throw new Error(`${from} is no store`);
+    }
+    copyFileSync(from, to);
+    if (existsSync(from + LOG)) {
+        copyFileSync(from + LOG, to + LOG);
+    }
+}
+
+function remove(store: string): void {
+    for (const end of ['', LOG, '-shm']) {
+        rmSync(store + end, { force: true });
+    }
+}
+
+// Kept, for it may hold vouchers that the backup does not.
+function moveAside(store: string): string | undefined {
+    if (!existsSync(store)) {
+        return undefined;
+    }
+    const aside = `${store}.replaced-${Date.now()}`;
+    renameSync(store, aside);
+    if (existsSync(store + LOG)) {
+        renameSync(store + LOG, aside + LOG);
+    }
+    return aside;
+}

@@ -1,0 +1,243 @@
+/** What an honest worker refuses so that its key never signs one number twice: see docs/worker.md. */
+import { signingKey } from '@cocoon-market/wrappers';
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { RecordType } from '../../../offchain/link';
+import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
+import { StaleStore } from '../../../offchain/store/worker';
+import { readKeys, restoreStore, startWorker, Worker } from '../../../offchain/worker';
+import { FakeWallet } from '../support/chain';
+import { TestClient } from '../support/client';
+import { account, configFor, Fixture, SEEDS, startFixture } from '../support/worker';
+
+let fixture: Fixture;
+let client: TestClient;
+let others: Worker[];
+
+const file = (name: string) => join(fixture.folder, name);
+
+const backup = () => copyFileSync(file('worker.db'), file('backup.db'));
+const backupWithLog = () => {
+    backup();
+    copyFileSync(file('worker.db-wal'), file('backup.db-wal'));
+};
+
+/** Puts the copy where the store was, as an operator in a hurry would. */
+function putBack(): void {
+    ['worker.db', 'worker.db-wal', 'worker.db-shm'].forEach((name) => rmSync(file(name), { force: true }));
+    copyFileSync(file('backup.db'), file('worker.db'));
+    if (existsSync(file('backup.db-wal'))) {
+        copyFileSync(file('backup.db-wal'), file('worker.db-wal'));
+    }
+}
+
+/** Another worker in the fixture's folder. */
+async function start(overrides = {}, seeds = SEEDS): Promise<Worker> {
+    const { chain, backend, folder } = fixture;
+    const wallet = new FakeWallet(chain, account(0x33));
+    const worker = await startWorker(configFor(folder, overrides), { chain, backend, wallet, seeds });
+    others.push(worker);
+    return worker;
+}
+
+/** The key file that the fixture's worker would have had. */
+function writeSeeds(): void {
+    const hex = Object.entries(SEEDS).map(([name, seed]) => [name, seed.toString('hex')]);
+    writeFileSync(file('keys.json'), JSON.stringify(Object.fromEntries(hex)), { mode: 0o600 });
+}
+
+beforeEach(async () => {
+    others = [];
+    fixture = await startFixture();
+    client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+});
+
+afterEach(async () => {
+    await Promise.all(others.map((worker) => worker.close()));
+    await fixture.stop();
+});
+
+describe('A store that may not be the newest', () => {
+    it('does not sign when it came back from a copy made while the worker ran', async () => {
+        await client.ask(1, 'one');
+        backupWithLog();
+        await client.ask(2, 'two');
+        await fixture.worker.close();
+        putBack();
+
+        await expect(start()).rejects.toThrow('The store is not the newest: 2 receipts are missing');
+        await expect(start()).rejects.toThrow(StaleStore);
+    });
+
+    it('does not sign when it came back from a copy made while the worker rested', async () => {
+        await fixture.worker.close();
+        backup();
+        client.url = (await start()).url;
+        await client.register();
+        await client.ask(1, 'one');
+        await others.pop()!.close();
+        putBack();
+
+        await expect(start()).rejects.toThrow('The store is not the newest: 2 receipts are missing');
+    });
+
+    it('signs when it came back and nothing was signed since', async () => {
+        await client.ask(1, 'one');
+        await fixture.worker.close();
+        backup();
+        putBack();
+
+        client.url = (await start()).url;
+        await client.register();
+        expect((await client.ask(2, 'two')).text).toBe('two');
+    });
+
+    it('does not sign when it is empty, or another one', async () => {
+        await client.ask(1, 'one');
+        await fixture.worker.close();
+        await expect(start({ store: file('other.db') })).rejects.toThrow('signed with another store');
+
+        rmSync(file('worker.db'));
+        rmSync(file('worker.db-wal'), { force: true });
+        await expect(start()).rejects.toThrow('signed with another store');
+    });
+
+    it('does not sign when the mark beside its key is missing or damaged', async () => {
+        await client.ask(1, 'one');
+        await fixture.worker.close();
+        const mark = readFileSync(file('keys.json.mark'));
+        rmSync(file('keys.json.mark'));
+        await expect(start()).rejects.toThrow('keys.json.mark is missing');
+
+        writeFileSync(file('keys.json.mark'), mark.subarray(1));
+        await expect(start()).rejects.toThrow('is damaged');
+        writeFileSync(file('keys.json.mark'), mark);
+        await start();
+    });
+
+    it('is given away by a receipt that a client shows: the worker stops and the key is retired', async () => {
+        await client.ask(1, 'one');
+        await fixture.worker.close();
+        backup();
+        const mark = readFileSync(file('keys.json.mark'));
+        client.url = (await start()).url;
+        await client.register();
+        const { receipts } = await client.ask(2, 'two');
+        await others.pop()!.close();
+        putBack();
+        writeFileSync(file('keys.json.mark'), mark); // restored together with the store
+
+        const stale = await start();
+        client.url = stale.url;
+        const { status, body } = await client.register({ newest: receipts.get(RecordType.Result)! });
+
+        expect(status).toBe(503);
+        expect(body.error!.code).toBe('shutting_down');
+        await expect(stale.failed).rejects.toThrow('A client holds a receipt of this key');
+        await stale.close();
+        await expect(start()).rejects.toThrow('The receipt key was retired');
+    });
+
+    it('is not made out of receipts that the store knows, or that this node did not sign for this job', async () => {
+        const { receipts } = await client.ask(1, 'one');
+        const [accept, result] = [receipts.get(RecordType.Accept)!, receipts.get(RecordType.Result)!];
+        expect((await client.register({ newest: result })).status).toBe(200);
+        expect((await client.register({ newest: accept })).status).toBe(200);
+
+        const forged = Buffer.from(result);
+        forged[40] ^= 1;
+        expect((await client.register({ newest: forged })).body.error!.code).toBe('bad_request');
+        const other = await TestClient.withJob(client.url, fixture.chain);
+        expect((await other.register({ newest: result })).body.error!.code).toBe('bad_request');
+        await client.register();
+        expect((await client.ask(2, 'two')).text).toBe('two');
+    });
+
+    it('takes no job whose channel has paid before the job was known here', async () => {
+        const late = new TestClient(client.url, fixture.chain);
+        await late.draft();
+        await late.open();
+        fixture.chain.change(late.channel, { paid: 1n });
+        const { body } = await late.register();
+
+        expect(body.error).toEqual({
+            code: 'wrong_channel',
+            message: 'The channel has paid vouchers of a job that is not known here',
+        });
+        fixture.chain.change(late.channel, { paid: 0n });
+        expect((await late.register()).status).toBe(200);
+    });
+});
+
+describe('cocoon worker restore', () => {
+    const restore = (keyFile = file('new.json'), from = file('backup.db')) =>
+        restoreStore(configFor(fixture.folder), { backup: from === '' ? undefined : from, keyFile });
+
+    /** A backup with one paid and one open query, a third query since, and no worker. */
+    async function disaster(): Promise<void> {
+        writeSeeds();
+        await client.ask(1, 'one');
+        await client.pay();
+        await fixture.worker.close();
+        const store = await SqliteWorkerStore.open(file('worker.db'));
+        const { hash } = client.seal(2, 'open');
+        await store.accept({
+            ...{ job: client.job, number: 2, request: hash, ceiling: 5_000_000n, promptBytes: 4 },
+            accept: Buffer.alloc(148),
+        });
+        await store.close();
+        backup();
+        client.url = (await start()).url;
+        await client.register();
+        await client.ask(3, 'three');
+        await others.pop()!.close();
+    }
+
+    it('retires the old key, makes a new one, and keeps the wallet and the store that was there', async () => {
+        await disaster();
+        const restored = await restore();
+
+        const [old, fresh] = [readKeys(file('keys.json')), readKeys(file('new.json'))];
+        expect(fresh).toMatchObject({ wallet: old.wallet, encryptionKey: old.encryptionKey });
+        expect(restored).toMatchObject({ receiptKey: signingKey(fresh.receiptKey).publicKey, results: 1 });
+        expect(restored.receiptKey).not.toEqual(signingKey(old.receiptKey).publicKey);
+        expect(existsSync(restored.replaced!)).toBe(true);
+        await expect(start()).rejects.toThrow('The receipt key was retired');
+    });
+
+    it('leaves a node that serves new jobs, takes and claims old vouchers, and signs nothing for old jobs', async () => {
+        await disaster();
+        await restore();
+        const worker = await start({ keyFile: file('new.json') }, readKeys(file('new.json')));
+        const fresh = await TestClient.withJob(worker.url, fixture.chain);
+        expect((await fresh.ask(1, 'hello')).text).toBe('hello');
+
+        client.url = worker.url;
+        expect((await client.send(client.seal(4, 'four'))).refusal!.code).toBe('wrong_terms');
+        expect((await client.register()).body.error!.code).toBe('wrong_terms');
+        expect((await client.fetch(client.seal(2, 'open'))).refusal!.code).toBe('running'); // accepted, and no end signed
+        const newer = client.voucher(client.owed() + 1000n, client.count());
+        expect((await client.pay(newer)).status).toBe(200);
+        expect(await worker.claimNow()).toMatchObject({ claimed: 2, failed: 0 });
+        expect(fixture.chain.paidBy(client.channel)).toBe(newer.cumulative);
+    });
+
+    it('without a backup leaves an empty store that the old key cannot use', async () => {
+        await disaster();
+        expect(await restore(file('new.json'), '')).toMatchObject({ results: 0 });
+
+        await expect(start()).rejects.toThrow('The receipt key was retired');
+        await start({ keyFile: file('new.json') }, readKeys(file('new.json')));
+    });
+
+    it('changes nothing when the backup is no store, or the new key file is there', async () => {
+        await disaster();
+        writeFileSync(file('text'), 'not a store');
+        await expect(restore(file('new.json'), file('text'))).rejects.toThrow('is no store');
+        await expect(restore(file('keys.json'))).rejects.toThrow('is there already');
+
+        expect(existsSync(file('new.json'))).toBe(false);
+        expect(existsSync(file('worker.db.restoring'))).toBe(false);
+        await start();
+    });
+});
