@@ -16,6 +16,7 @@ const config: Config = {
         '/node_modules/cookie/.+\\.js$': swc('ecmascript'),
     },
     transformIgnorePatterns: ['/node_modules/(?!cookie/)'],
+    moduleNameMapper: { '^\\./primitives/sha256$': '<rootDir>/tests/support/sha256.ts' }, // of @ton/crypto
     modulePathIgnorePatterns: ['<rootDir>/temp/'],
     testTimeout: 60_000,
     maxWorkers: '100%', // by default jest leaves one core idle, and journeys mostly wait

@@ -24,6 +24,8 @@ export interface EscrowSettings {
     channelCode: Cell | null; // null leaves the old one
 }
 
+let code: Cell | undefined;
+
 function initialData(owner: Address): Cell {
     const zeros = { spendKey: 0n, dayLimit: 0n, sentCells: 0n, sentBits: 0n, jobLimit: 0n };
     const settings = storeEscrowSettings({ $$type: 'EscrowSettings', ...zeros, owner, channelCode: null });
@@ -40,7 +42,7 @@ function bodyOf(message: Parameters<Builder['store']>[0]): Cell {
 export class Escrow extends Generated {
     /** The escrow of a client's wallet, as it is deployed: without key, limits and channel code. */
     static async ofOwner(owner: Address): Promise<Escrow> {
-        const { code } = await Generated.init();
+        code ??= (await Generated.init()).code; // read once: whoever looks after many clients asks often
         const init = { code, data: initialData(owner) };
         return new Escrow(contractAddress(0, init), init);
     }

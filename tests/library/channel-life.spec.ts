@@ -1,4 +1,4 @@
-/** The whole life of a channel again, with its code in a library: every test of tests/channel, unchanged. */
+/** The whole life of a channel again, with its code in a library: every test of tests/channel and every way to end. */
 import '../support/libraryProfile'; // first: the specs below take their markets from it
 
 import { channelLibrary } from '../../wrappers';
@@ -10,7 +10,7 @@ import '../channel/leave.spec';
 import '../channel/messages.spec';
 import '../channel/redeploy.spec';
 import '../channel/refund.spec';
-import '../flows/lonely.spec';
+import '../flows/ends.spec';
 
 describe('The library profile', () => {
     const market = useMarket();

@@ -6,7 +6,7 @@
  */
 import '@ton/test-utils';
 
-import { Address, Cell } from '@ton/core';
+import { Address, Cell, Transaction } from '@ton/core';
 import { Blockchain, BlockchainTransaction, SendMessageResult } from '@ton/sandbox';
 
 /** Unix seconds at which every test blockchain starts: 2026-11-23 12:00:00 UTC. */
@@ -58,11 +58,11 @@ export function feesOf(transactions: BlockchainTransaction[]): bigint {
 }
 
 /** Gas units of all compute phases of these transactions. */
-export function gasOf(transactions: BlockchainTransaction[]): bigint {
+export function gasOf(transactions: Transaction[]): bigint {
     return transactions.reduce((sum, tx) => sum + gasOfOne(tx), 0n);
 }
 
-function gasOfOne(tx: BlockchainTransaction): bigint {
+function gasOfOne(tx: Transaction): bigint {
     if (tx.description.type !== 'generic' || tx.description.computePhase.type !== 'vm') {
         return 0n;
     }
@@ -89,7 +89,7 @@ export async function expectConserved<T extends SendMessageResult>(
 }
 
 /** The exit code of the compute phase, or of the action phase when that failed; undefined when nothing was computed. */
-export function exitCodeOf(tx: BlockchainTransaction): number | undefined {
+export function exitCodeOf(tx: Transaction): number | undefined {
     if (tx.description.type !== 'generic' || tx.description.computePhase.type !== 'vm') {
         return undefined;
     }
