@@ -6,12 +6,13 @@ import { Cell } from '@ton/core';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { built, contractNames } from '../tooling/schema';
-import { LevelReport, sizeOf } from './report';
+import { sizeOf } from '../wrappers';
+import { LevelReport } from './report';
 
 const FILE = join(__dirname, 'gas.json');
 
-/** gas units and fees in nanoTON by operation at the prices of 2025, cells and bits of code by contract. */
-const KINDS = ['gas', 'fees', 'cells', 'bits'] as const;
+/** Gas and fees (nanoTON) by operation at the prices of 2025, gas by floor, cells and bits of code by contract. */
+const KINDS = ['gas', 'fees', 'floors', 'cells', 'bits'] as const;
 type Kind = (typeof KINDS)[number];
 type Named<Value> = Record<string, Value>;
 
@@ -30,7 +31,7 @@ export interface Change {
 }
 
 /** The figures of a report of 2025 and of the contracts as they are built. */
-export function figuresOf({ operations, rentPerYear }: LevelReport): Figures {
+export function figuresOf({ operations, rentPerYear, floors }: LevelReport): Figures {
     const rows = Object.entries(operations);
     const codes = contractNames().map((name) => [name, sizeOf(Cell.fromBoc(built(name, 'code.boc'))[0])] as const);
     return {
@@ -39,8 +40,9 @@ export function figuresOf({ operations, rentPerYear }: LevelReport): Figures {
             ...Object.fromEntries(rows.map(([name, { fees }]) => [name, Number(fees)])),
             rent: Number(rentPerYear),
         },
-        cells: Object.fromEntries(codes.map(([name, { cells }]) => [name, cells])),
-        bits: Object.fromEntries(codes.map(([name, { bits }]) => [name, bits])),
+        floors: Object.fromEntries(Object.entries(floors).map(([name, gas]) => [name, Number(gas)])),
+        cells: Object.fromEntries(codes.map(([name, { cells }]) => [name, Number(cells)])),
+        bits: Object.fromEntries(codes.map(([name, { bits }]) => [name, Number(bits)])),
     };
 }
 
@@ -54,7 +56,7 @@ export function latest(history: Entry[]): Figures {
         const all = history.reduce<Named<number | null>>((sum, entry) => ({ ...sum, ...entry[kind] }), {});
         return Object.fromEntries(Object.entries(all).filter((pair): pair is [string, number] => pair[1] !== null));
     };
-    return { gas: of('gas'), fees: of('fees'), cells: of('cells'), bits: of('bits') };
+    return { gas: of('gas'), fees: of('fees'), floors: of('floors'), cells: of('cells'), bits: of('bits') };
 }
 
 /** Every figure that is not what it was, new ones and lost ones included. */

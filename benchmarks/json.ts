@@ -1,20 +1,25 @@
 /** The report as JSON: fees and rent in nanoTON, as numbers. The figures of the first level stand at the top as well. */
-import { LevelReport, Row } from './report';
+import { LevelReport, overFloor, Row } from './report';
 import { Reached } from './targets';
 
 const BATCH = 10;
 
 type Figures = Record<string, unknown>;
 
-function rowOf({ transactions, gas, contractGas, fees, parts, paid, conserved }: Row): Figures {
-    const numbers = (amounts: object) =>
-        Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, Number(amount)]));
+function numbers(amounts: object): Figures {
+    return Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, Number(amount)]));
+}
+
+function rowOf(row: Row): Figures {
+    const { transactions, gas, contractGas, floorGas, fees, parts, paid, conserved } = row;
     return {
         transactions,
         gas: Number(gas),
         fees: Number(fees),
         conserved,
         contractGas: Number(contractGas),
+        floorGas: Number(floorGas),
+        overFloor: overFloor(row),
         parts: numbers(parts),
         paid: numbers(paid),
     };
@@ -39,14 +44,16 @@ function each(batch: Row): Figures {
 }
 
 function levelOf(report: LevelReport): Figures {
-    const { level, operations, rentPerYear, leftAfterJob, plain, library } = report;
+    const { level, operations, rentPerYear, leftAfterJob, claimOverFloor, floors, plain, library } = report;
     return {
         prices: level,
         operations: rowsOf(operations),
         rentPerYear: Number(rentPerYear),
         leftAfterJob: Number(leftAfterJob),
+        claimOverFloor,
+        floors: numbers(floors),
         plain: { operations: rowsOf(plain.operations), rentPerYear: Number(plain.rentPerYear) },
-        library: Object.fromEntries(Object.entries(library).map(([name, figure]) => [name, Number(figure)])),
+        library: numbers(library),
     };
 }
 

@@ -1,8 +1,8 @@
 /** Everything that `npm run bench:gas` shows, as data. Amounts are nanoTON. */
-import { Cell } from '@ton/core';
 import { networkConfig } from '../localnet/config';
 import { channelCode, libraryRent, pricesOf, YEAR } from '../wrappers';
 import { PriceLevel } from '../tests/support/chain';
+import { Floor, measureFloors } from './floors';
 import { Cast, Measurement, measure } from './meter';
 import { Operations } from './operations/operation';
 import { leftAfterJob, payments, paymentStage, rentOfYear } from './operations/payments';
@@ -10,8 +10,8 @@ import { governance, registrations, stakes, stakeStage } from './operations/stak
 
 export const LEVELS: PriceLevel[] = ['2025', '2026'];
 
-/** An operation as measured, with the title of its row. */
-export type Row = Measurement & { title: string };
+/** An operation as measured, with the title of its row and the gas of what its contracts cannot do without. */
+export type Row = Measurement & { title: string; floorGas: bigint };
 
 /** One price level: the channel's code in a library, and the plain profile beside it. */
 export interface LevelReport {
@@ -19,6 +19,8 @@ export interface LevelReport {
     operations: Record<string, Row>;
     rentPerYear: bigint; // of an open job
     leftAfterJob: bigint; // in its account
+    claimOverFloor: number; // gas of a payee's claim in the channel over that of one signature and one message
+    floors: Record<Floor, bigint>; // gas
     plain: { operations: Record<string, Row>; rentPerYear: bigint };
     library: { rentPerYear: bigint; savedPerJob: bigint; jobsToBreakEven: bigint };
 }
@@ -26,12 +28,14 @@ export interface LevelReport {
 async function measureAll<Stage extends { cast: Cast }>(
     stage: Stage,
     operations: Operations<Stage>,
+    floors: Record<Floor, bigint>,
 ): Promise<Record<string, Row>> {
     const { blockchain } = stage.cast;
     const [fresh, now] = [blockchain.snapshot(), blockchain.now];
     const rows: Record<string, Row> = {};
-    for (const [name, { title, prepare }] of Object.entries(operations)) {
-        rows[name] = { title, ...(await measure(stage.cast, await prepare(stage))) };
+    for (const [name, { title, floor, prepare }] of Object.entries(operations)) {
+        const floorGas = floor.reduce((sum, step) => sum + floors[step], 0n);
+        rows[name] = { title, floorGas, ...(await measure(stage.cast, await prepare(stage))) };
         await blockchain.loadFrom(fresh);
         blockchain.now = now;
     }
@@ -43,9 +47,13 @@ export async function reportOf(level: PriceLevel): Promise<LevelReport> {
     const main = await paymentStage(level, true);
     const plainStage = await paymentStage(level, false);
     const stake = await stakeStage(level);
-    const operations = await measureAll(main, payments);
-    Object.assign(operations, await measureAll(stake, { ...registrations, ...stakes, ...governance }));
-    const plain = { operations: await measureAll(plainStage, payments), rentPerYear: await rentOfYear(plainStage) };
+    const floors = await measureFloors();
+    const operations = await measureAll(main, payments, floors);
+    Object.assign(operations, await measureAll(stake, { ...registrations, ...stakes, ...governance }, floors));
+    const plain = {
+        operations: await measureAll(plainStage, payments, floors),
+        rentPerYear: await rentOfYear(plainStage),
+    };
     const savedPerJob = plain.operations.job.fees - operations.job.fees;
     const rentOfLibrary = libraryRent(pricesOf(networkConfig(level)), await channelCode(), YEAR);
     return {
@@ -53,6 +61,8 @@ export async function reportOf(level: PriceLevel): Promise<LevelReport> {
         operations,
         leftAfterJob: await leftAfterJob(main),
         rentPerYear: await rentOfYear(main),
+        claimOverFloor: overFloor(operations.claim),
+        floors,
         plain,
         library: {
             rentPerYear: rentOfLibrary,
@@ -62,16 +72,7 @@ export async function reportOf(level: PriceLevel): Promise<LevelReport> {
     };
 }
 
-/** Different cells of a tree and their bits, as storage counts them. */
-export function sizeOf(root: Cell): { cells: number; bits: number } {
-    const seen = new Map<string, number>();
-    const visit = (cell: Cell): void => {
-        const hash = cell.hash().toString('hex');
-        if (!seen.has(hash)) {
-            seen.set(hash, cell.bits.length);
-            cell.refs.forEach(visit);
-        }
-    };
-    visit(root);
-    return { cells: seen.size, bits: [...seen.values()].reduce((sum, bits) => sum + bits, 0) };
+/** Gas of an operation's contracts over that of its floor. */
+export function overFloor({ contractGas, floorGas }: Row): number {
+    return Number(contractGas) / Number(floorGas);
 }

@@ -1,6 +1,6 @@
 /** The report as text for a terminal. */
 import { mTon } from '../wrappers/trace';
-import { LevelReport, Row } from './report';
+import { LevelReport, overFloor, Row } from './report';
 import { Reached } from './targets';
 
 /** Lines of cells, columns aligned: the first to the left, the others to the right. */
@@ -45,6 +45,7 @@ function operationLines(operations: Record<string, Row>): string[] {
         'txs',
         'gas',
         'contracts',
+        'over floor',
         'compute',
         'storage',
         'action',
@@ -53,17 +54,19 @@ function operationLines(operations: Record<string, Row>): string[] {
         'fees',
         'paid by',
     ];
-    const rows = Object.values(operations).map(
-        ({ title, transactions, gas, contractGas, parts, fees, paid, conserved }) => [
+    const rows = Object.values(operations).map((row) => {
+        const { title, transactions, gas, contractGas, parts, fees, paid, conserved } = row;
+        return [
             title,
             `${transactions}`,
             `${gas}`,
             `${contractGas}`,
+            overFloor(row).toFixed(2),
             ...[parts.compute, parts.storage, parts.action, parts.forward, parts.import].map(mTon),
             conserved ? mTon(fees) : `${mTon(fees)} NOT CONSERVED`,
             payers(paid),
-        ],
-    );
+        ];
+    });
     return aligned([head, ...rows]);
 }
 
@@ -74,7 +77,7 @@ function payers(paid: Row['paid']): string {
         .join(', ');
 }
 
-function levelLines({ level, operations, plain, library, rentPerYear }: LevelReport): string[] {
+function levelLines({ level, operations, plain, library, rentPerYear, floors }: LevelReport): string[] {
     return [
         `Prices of ${level}, in mTON; the channel's code is in a library`,
         ...operationLines(operations),
@@ -83,6 +86,9 @@ function levelLines({ level, operations, plain, library, rentPerYear }: LevelRep
         `one job with plain code: ${mTon(plain.operations.job.fees)} mTON, opening ${mTon(plain.operations.open.fees)}`,
         `the library: ${mTon(library.rentPerYear)} mTON a year, saves ${mTon(library.savedPerJob)} mTON a job: ` +
             `pays from ${library.jobsToBreakEven} jobs a year on`,
+        `gas of the floors: ${Object.entries(floors)
+            .map(([name, gas]) => `${name} ${gas}`)
+            .join(', ')}`,
     ];
 }
 

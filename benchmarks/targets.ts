@@ -33,6 +33,12 @@ export const targets: Target[] = [
         must: 1.5 * M_TON,
     },
     { row: 'left after a job', of: ({ leftAfterJob }) => Number(leftAfterJob), unit: 'nanoTON', must: 0 },
+    {
+        row: "a payee's claim in the channel, over its floor",
+        of: ({ claimOverFloor }) => claimOverFloor,
+        unit: 'ratio',
+        must: 1.6,
+    },
 ];
 
 export interface Reached extends Omit<Target, 'of'> {

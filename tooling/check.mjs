@@ -6,7 +6,7 @@ import { tools } from './tools.mjs';
 
 const steps = {
     format: [tools.prettier, '--check', '--log-level', 'warn', '.'],
-    'tact-fmt': [tools.tactFmt, '--check', 'contracts'],
+    'tact-fmt': [tools.tactFmt, '--check', 'contracts', 'benchmarks/floors'],
     lint: [tools.eslint, '--max-warnings', '0', '.'],
     types: [tools.tsc, '--noEmit', '-p', '.'],
     spelling: [tools.cspell, 'lint', '--no-progress', '--no-summary', '--dot'],

@@ -11,7 +11,7 @@ const require = createRequire(import.meta.url);
  */
 export async function formatted(path, read) {
     if (path.endsWith('.tact')) {
-        if (!path.startsWith('contracts/')) return undefined;
+        if (!path.startsWith('contracts/') && !path.startsWith('benchmarks/')) return undefined;
         const result = require('@tact-lang/compiler/dist/fmt/fmt.js').formatCode(path, read());
         if (result.$ !== 'FormattedCode') throw new Error(result.message);
         return result.code;

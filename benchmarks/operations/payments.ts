@@ -5,8 +5,9 @@ import { claimBody, jobOrderCell, JobParameters, NewJob, opcodes, signedOrder } 
 import { PriceLevel } from '../../tests/support/chain';
 import { bodyOf, DAY, Market, OpenJob, spendKey } from '../../tests/support/market';
 import { RealWallet, realWallet } from '../../tests/support/wallet';
+import { Floor } from '../floors';
 import { Cast, Move, Ran } from '../meter';
-import { Operations } from './operation';
+import { Operation, Operations } from './operation';
 
 export interface PaymentStage {
     market: Market;
@@ -79,7 +80,8 @@ export async function orderJob(
     return market.carry(signedOrder(jobOrderCell({ ...(await market.head()), job, action }), spendKey));
 }
 
-const opening = (jobs: number) => ({
+const opening = (jobs: 1 | 2 | 3 | 4): Operation<PaymentStage> => ({
+    floor: [`Open${jobs}`, ...times(jobs, 'Take')],
     title: jobs === 1 ? 'open a job, hot key only' : `open ${jobs} jobs in one order`,
     prepare: async (stage: PaymentStage) => {
         const { market } = stage;
@@ -91,12 +93,15 @@ const opening = (jobs: number) => ({
     },
 });
 
+const times = (count: number, ...floor: Floor[]): Floor[] => Array<Floor[]>(count).fill(floor).flat();
+
 const claiming = (
     title: string,
     count: number,
-    how: { v4?: boolean; last?: boolean; owed?: bigint; stranger?: boolean } = {},
-) => ({
+    how: { floor?: Floor[]; v4?: boolean; last?: boolean; owed?: bigint; stranger?: boolean } = {},
+): Operation<PaymentStage> => ({
     title,
+    floor: times(count, ...(how.floor ?? ['Claim'])),
     prepare: async (stage: PaymentStage) => {
         const payee = how.v4 ? stage.payeeV4 : stage.payee;
         const jobs = await openJobs(stage, count, { payout: payee.address.hash });
@@ -124,6 +129,7 @@ function endsOf(
 /** The rows of design 6, in the shape of a chain of transactions each. */
 export const payments: Operations<PaymentStage> = {
     job: {
+        floor: ['Open1', 'Take', 'End', 'Take'],
         title: 'one job: open, claim last, rest home',
         prepare: async (stage) => {
             const { market, payee } = stage;
@@ -141,8 +147,9 @@ export const payments: Operations<PaymentStage> = {
     open: opening(1),
     claim: claiming('part payout by the payee alone', 1),
     claimInBatchOf10: claiming('ten part payouts in one message', 10),
-    payerGone: claiming('payer gone, payee takes all', 1, { last: true, owed: DEPOSIT }),
+    payerGone: claiming('payer gone, payee takes all', 1, { floor: ['End'], last: true, owed: DEPOSIT }),
     payeeGone: {
+        floor: ['Order', 'Leave', 'Order', 'Refund', 'Take'],
         title: 'payee gone, payer takes all: leave, notice, refund',
         prepare: async (stage) => {
             const [{ job, channel }] = await openJobs(stage, 1);
@@ -158,13 +165,18 @@ export const payments: Operations<PaymentStage> = {
     openTwo: opening(2),
     openThree: opening(3),
     openFour: opening(4),
-    claimByAnyone: claiming('part payout, claimed by a third party', 1, { stranger: true }),
+    claimByAnyone: claiming('part payout, claimed by a third party', 1, { floor: ['End'], stranger: true }),
     claimFromV4: claiming('part payout, wallet v4', 1, { v4: true }),
     claimFourFromV4: claiming('four part payouts in one message, wallet v4', 4, { v4: true }),
-    closeOne: claiming('last claim, rest home', 1, { last: true }),
-    closeTen: claiming('ten last claims in one message', 10, { last: true }),
-    closeUnused: claiming('close a job in which nothing is owed', 1, { last: true, owed: 0n }),
+    closeOne: claiming('last claim, rest home', 1, { floor: ['End', 'Take'], last: true }),
+    closeTen: claiming('ten last claims in one message', 10, { floor: ['End', 'Take'], last: true }),
+    closeUnused: claiming('close a job in which nothing is owed', 1, {
+        floor: ['Refund', 'Take'],
+        last: true,
+        owed: 0n,
+    }),
     refundAtEnd: {
+        floor: ['Order', 'Refund', 'Take'],
         title: 'rest home at the end of the job, spend key',
         prepare: async (stage) => {
             const [{ job, channel }] = await openJobs(stage, 1);
@@ -174,6 +186,7 @@ export const payments: Operations<PaymentStage> = {
         },
     },
     refundByAnyone: {
+        floor: ['Refund', 'Take'],
         title: 'rest home at the end of the job, anyone',
         prepare: async (stage) => {
             const { market } = stage;
@@ -189,6 +202,7 @@ export const payments: Operations<PaymentStage> = {
         },
     },
     leaveByOwner: {
+        floor: ['Pass', 'Leave'],
         title: 'leave by the owner',
         prepare: async ({ market }) => {
             const { channel } = await market.openJob();
@@ -200,6 +214,7 @@ export const payments: Operations<PaymentStage> = {
         },
     },
     leaveBySpendKey: {
+        floor: ['Order', 'Leave'],
         title: 'leave by the spend key',
         prepare: async (stage) => {
             const [{ job }] = await openJobs(stage, 1);
@@ -207,6 +222,7 @@ export const payments: Operations<PaymentStage> = {
         },
     },
     topUp: {
+        floor: ['Take'],
         title: 'give more to a running job',
         prepare: async ({ market }) => {
             const { channel } = await market.openJob();
@@ -216,6 +232,7 @@ export const payments: Operations<PaymentStage> = {
         },
     },
     deposit: {
+        floor: ['Take'],
         title: 'deposit into an escrow',
         prepare: async ({ market: { owner, escrow } }) => {
             const moves = [{ from: owner.address, to: escrow.address, amount: TOP_UP }];
@@ -223,6 +240,7 @@ export const payments: Operations<PaymentStage> = {
         },
     },
     withdraw: {
+        floor: ['Send'],
         title: 'withdraw from an escrow',
         prepare: async ({ market: { owner, escrow } }) => {
             const value = await escrow.getWithdrawValue();
@@ -234,6 +252,7 @@ export const payments: Operations<PaymentStage> = {
         },
     },
     setUp: {
+        floor: ['Save'],
         title: 'change spend key and limits',
         prepare: async ({ market }) => {
             const value = await market.escrow.getSetUpValue();
@@ -241,6 +260,7 @@ export const payments: Operations<PaymentStage> = {
         },
     },
     openByOwner: {
+        floor: ['Deploy', 'Take'],
         title: "open a job from the owner's wallet",
         prepare: async ({ market }) => {
             const { owner, escrow } = market;

@@ -21,6 +21,7 @@ import {
     Wallet,
 } from '../../tests/support/stake';
 import { walletOf } from '../../tests/support/wallet';
+import { Floor } from '../floors';
 import { Cast, Move } from '../meter';
 import { Operation, Operations } from './operation';
 
@@ -56,11 +57,13 @@ export async function stakeStage(prices: PriceLevel): Promise<StakeStage> {
 /** A step that is one message, prepared by nothing. */
 function message(
     title: string,
+    floor: Floor[],
     send: (market: NodeMarket) => Promise<SendMessageResult>,
     moves: (market: NodeMarket) => Move[] = () => [],
 ): Operation<StakeStage> {
     return {
         title,
+        floor,
         prepare:
             async ({ market }) =>
             async () => ({ results: [await send(market)], moves: moves(market) }),
@@ -71,6 +74,7 @@ function message(
 function change(title: string, cellOf: (market: NodeMarket) => Cell): Operation<StakeStage> {
     return {
         title,
+        floor: ['Send', 'Save', 'Announce'],
         prepare: async ({ market: { provider, owner }, market }) => {
             const cell = cellOf(market);
             const value = await provider.getChangeNodeValue(cell);
@@ -89,6 +93,7 @@ const offersOf = (count: number) =>
 function registering(title: string, listingOf: (now: number) => Listing): Operation<StakeStage> {
     return {
         title,
+        floor: ['Deploy', 'Save', 'Announce'],
         prepare: async ({ market: { provider, owner, codes, blockchain } }) => {
             const body = { code: codes.node, listing: listingCell(listingOf(blockchain.now!)) };
             const value = await provider.getRegisterNodeValue(body);
@@ -133,6 +138,7 @@ const openedNode = async ({ blockchain, provider, owner }: NodeMarket): Promise<
 
 export const registrations: Operations<StakeStage> = {
     join: {
+        floor: ['Save', 'Announce', 'Save'],
         title: 'register a provider',
         prepare: async ({ market, newcomer }) => {
             const { blockchain, registry, operator, payout } = market;
@@ -156,6 +162,7 @@ export const registrations: Operations<StakeStage> = {
         nodeChanges.attestation({ tier: 'tdx', certificate: 1n, expiresAt: blockchain.now! + DAY }),
     ),
     replaceHardware: {
+        floor: ['Save', 'Save', 'Save', 'Announce'],
         title: 'replace hardware',
         prepare: async ({ market: { provider, owner, node } }) => {
             const change = nodeChanges.hardware({ ...listingWith().hardware, gpus: 3 });
@@ -165,10 +172,11 @@ export const registrations: Operations<StakeStage> = {
             return async () => ({ results: [await provider.sendReplaceHardware(owner.getSender(), args)] });
         },
     },
-    closeNode: message('close a node', ({ provider, owner }) =>
+    closeNode: message('close a node', ['Save', 'Save', 'Save', 'Announce'], ({ provider, owner }) =>
         provider.sendCloseNode(owner.getSender(), { value: VALUE, number: 0 }),
     ),
     clearNode: {
+        floor: ['Refund'],
         title: 'clear a closed node',
         prepare: async ({ market }) => {
             const node = await openedNode(market);
@@ -182,13 +190,14 @@ export const registrations: Operations<StakeStage> = {
 export const stakes: Operations<StakeStage> = {
     addStake: message(
         'add stake',
+        ['Save'],
         ({ provider, owner }) => provider.sendAddStake(owner.getSender(), { value: AMOUNT + VALUE, amount: AMOUNT }),
         ({ owner, provider }) => moved(owner, provider, AMOUNT),
     ),
-    unbond: message('unbond stake', unbonding),
+    unbond: message('unbond stake', ['Save'], unbonding),
     cancelUnbonding: after(
         unbonding,
-        message('cancel an unbonding', ({ provider, owner }) =>
+        message('cancel an unbonding', ['Save'], ({ provider, owner }) =>
             provider.sendCancelUnbonding(owner.getSender(), { value: VALUE, slot: 0 }),
         ),
     ),
@@ -196,27 +205,29 @@ export const stakes: Operations<StakeStage> = {
         unbonding,
         message(
             'withdraw stake',
+            ['Save'],
             ({ provider, owner }) => provider.sendWithdrawStake(owner.getSender(), { value: VALUE, slot: 0 }),
             ({ provider, owner }) => moved(provider, owner, AMOUNT),
         ),
         336 * HOUR,
     ),
-    withdrawSurplus: message('withdraw a surplus', ({ provider, owner }) =>
+    withdrawSurplus: message('withdraw a surplus', ['Send'], ({ provider, owner }) =>
         provider.sendWithdrawSurplus(owner.getSender(), { value: VALUE }),
     ),
-    setOperator: message('name an operator', ({ provider, owner, stranger }) =>
+    setOperator: message('name an operator', ['Save'], ({ provider, owner, stranger }) =>
         provider.sendSetOperator(owner.getSender(), { value: VALUE, operator: stranger.address }),
     ),
-    setPayout: message('name a payout', ({ provider, owner, stranger }) =>
+    setPayout: message('name a payout', ['Save'], ({ provider, owner, stranger }) =>
         provider.sendSetPayout(owner.getSender(), { value: VALUE, payout: stranger.address }),
     ),
-    adopt: message('follow the newest rules', ({ provider, owner }) =>
+    adopt: message('follow the newest rules', ['Send', 'Send', 'Save'], ({ provider, owner }) =>
         provider.sendAdopt(owner.getSender(), { value: VALUE }),
     ),
 };
 
 export const governance: Operations<StakeStage> = {
     launch: {
+        floor: ['Save'],
         title: 'launch a registry',
         prepare: async ({ market: { blockchain, insurance, codes }, newcomer }) => {
             const registry = blockchain.openContract(await Registry.ofGovernor(newcomer.address, CHANGE_DELAY));
@@ -226,42 +237,44 @@ export const governance: Operations<StakeStage> = {
             return async () => ({ results: [await registry.sendLaunch(newcomer.getSender(), launch)] });
         },
     },
-    proposeChange: message('propose new rules', proposed),
+    proposeChange: message('propose new rules', ['Tell'], proposed),
     executeChange: after(
         proposed,
-        message('execute a change of rules', ({ registry, stranger }) =>
+        message('execute a change of rules', ['Tell'], ({ registry, stranger }) =>
             registry.sendExecuteChange(stranger.getSender(), { value: VALUE }),
         ),
         CHANGE_DELAY,
     ),
     cancelChange: after(
         proposed,
-        message('cancel a change', ({ registry, governor }) =>
+        message('cancel a change', ['Tell'], ({ registry, governor }) =>
             registry.sendCancelChange(governor.getSender(), { value: VALUE }),
         ),
     ),
-    setPaused: message('pause new work', ({ registry, governor }) =>
+    setPaused: message('pause new work', ['Tell'], ({ registry, governor }) =>
         registry.sendSetPaused(governor.getSender(), { value: VALUE, paused: true }),
     ),
-    setCatalogue: message('name a catalogue', ({ registry, governor }) =>
+    setCatalogue: message('name a catalogue', ['Tell'], ({ registry, governor }) =>
         registry.sendSetCatalogue(governor.getSender(), { value: VALUE, catalogue: CATALOGUE + 1n }),
     ),
-    proposeGovernor: message('propose a governor', ({ registry, governor, stranger }) =>
+    proposeGovernor: message('propose a governor', ['Save'], ({ registry, governor, stranger }) =>
         registry.sendProposeGovernor(governor.getSender(), { value: VALUE, governor: stranger.address }),
     ),
     acceptGovernor: after(
         ({ registry, governor, stranger }) =>
             registry.sendProposeGovernor(governor.getSender(), { value: VALUE, governor: stranger.address }),
-        message("accept the governor's office", ({ registry, stranger }) =>
+        message("accept the governor's office", ['Tell'], ({ registry, stranger }) =>
             registry.sendAcceptGovernor(stranger.getSender(), { value: VALUE }),
         ),
     ),
     topUpRegistry: message(
         "pay a registry's rent ahead",
+        ['Take'],
         ({ registry, stranger }) => registry.sendTopUp(stranger.getSender(), { value: VALUE }),
         ({ registry, stranger }) => moved(stranger, registry, VALUE),
     ),
     announceDemand: {
+        floor: ['Event'],
         title: 'announce demand',
         prepare: async ({ market: { registry, stranger, blockchain } }) => {
             const value = await registry.getAnnounceDemandValue();

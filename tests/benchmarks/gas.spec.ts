@@ -29,6 +29,14 @@ describe('Figures of every operation', () => {
         expect(reportAt(level).leftAfterJob).toBe(0n);
     });
 
+    it('lie above their floors', () => {
+        const rows = Object.entries(reportAt('2025').operations);
+
+        expect(rows.filter(([, { contractGas, floorGas }]) => contractGas <= floorGas).map(([name]) => name)).toEqual(
+            [],
+        );
+    });
+
     it('are those of the newest entries of benchmarks/gas.json', () => {
         const changed = changes(latest(readHistory()), figuresOf(reportAt('2025')));
 
@@ -37,7 +45,13 @@ describe('Figures of every operation', () => {
 });
 
 describe('The history of figures', () => {
-    const figures = { gas: { claim: 9000, open: 8000 }, fees: { claim: 5 }, cells: { Channel: 20 }, bits: {} };
+    const figures = {
+        gas: { claim: 9000, open: 8000 },
+        fees: { claim: 5 },
+        floors: {},
+        cells: { Channel: 20 },
+        bits: {},
+    };
     const first = entryOf(changes(latest([]), figures), '2026-11-22', 'first');
 
     it('begins with all figures, and goes on with those that changed', () => {
