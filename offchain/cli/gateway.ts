@@ -4,6 +4,7 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { request } from 'undici';
 import { JobView, jobView, loadConfig, startGateway, StatusView, statusView, writeNewSeed } from '../gateway';
 
@@ -42,6 +43,21 @@ export function gatewayCommand(): Command {
             print(flags, status, () => statusLines(status));
         },
     );
+
+    remote(
+        gateway
+            .command('open-query <job> <number>')
+            .description('write what opens one answered query to somebody else, who can then read and repeat it'),
+    )
+        .requiredOption('--out <file>', 'where it goes; never over a file that exists')
+        .action(async (job: string, number: string, flags: RemoteFlags & { out: string }) => {
+            const path = `/admin/jobs/${numberOf(job)}/queries/${numberOf(number)}/opening`;
+            writeFileSync(flags.out, `${JSON.stringify(await call(flags, 'GET', path), null, 4)}\n`, {
+                flag: 'wx',
+                mode: 0o600,
+            });
+            print(flags, { file: flags.out }, () => `${flags.out}: whoever has it can read this query`);
+        });
 
     const ends = {
         settle: 'pay what is owed and have the worker end the job; the rest comes back to the escrow',

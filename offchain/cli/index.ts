@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { attestCommand } from './attest';
 import { gatewayCommand } from './gateway';
+import { rerunCommand } from './rerun';
 import { workerCommand } from './worker';
 
 /** Runs the command line; an error is printed as one line that says what to do, and the exit code is 1. */
@@ -10,7 +11,8 @@ export async function main(argv: string[]): Promise<void> {
         .description('A marketplace for private AI computation on TON')
         .addCommand(workerCommand())
         .addCommand(gatewayCommand())
-        .addCommand(attestCommand());
+        .addCommand(attestCommand())
+        .addCommand(rerunCommand());
     try {
         await program.parseAsync(argv);
     } catch (error) {

@@ -1,6 +1,7 @@
 /** What the command line asks of a running gateway: lists, and the ends of jobs. State changes only by POST. */
 import { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { Opening, termsToWire, toWire } from '../link';
 import { GatewayError } from './errors';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
@@ -69,7 +70,7 @@ export function viewOf(job: Job, testnet: boolean): JobView {
 
 /** Adds `/admin/…` to the server. */
 export function addAdmin(server: FastifyInstance, context: JobContext, jobs: Jobs, settlement: Settlement): void {
-    const { network, spending, keys, nodes, config } = context;
+    const { network, spending, keys, nodes, config, store } = context;
     const testnet = network !== -239;
 
     const find = (text: string): Job => {
@@ -84,6 +85,15 @@ export function addAdmin(server: FastifyInstance, context: JobContext, jobs: Job
         return job;
     };
     const view = (job: Job) => viewOf(job, testnet);
+    const openingOf = async (job: Job, number: number): Promise<Opening> => {
+        const kept = await store.kept(job.number, number);
+        if (kept === undefined) {
+            const remedy = 'queries with a result are kept whole while "keepHours" in the configuration says so';
+            throw new GatewayError(404, 'not_kept', `Query ${number} of job ${job.number} is not kept: ${remedy}`);
+        }
+        const terms = termsToWire(job.terms);
+        return { version: 'cocoon-market opening 1', network, channel: job.stored.channel, terms, number, ...kept };
+    };
 
     server.register(async (admin) => {
         admin.addHook('onRequest', async (request) => requireLocal(request));
@@ -107,6 +117,10 @@ export function addAdmin(server: FastifyInstance, context: JobContext, jobs: Job
                 jobs: phases,
             };
         });
+        admin.get<{ Params: { job: string; number: string } }>(
+            '/admin/jobs/:job/queries/:number/opening',
+            async ({ params }) => toWire(await openingOf(find(params.job), Number(params.number))),
+        );
         admin.post<{ Params: { job: string } }>('/admin/jobs/:job/settle', async ({ params }) => {
             const job = find(params.job);
             await settlement.settle(job);

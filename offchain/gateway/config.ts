@@ -96,6 +96,7 @@ export const gatewayConfig = z
         models: z.record(z.string(), model),
         job,
         attestation,
+        keepHours: z.number().min(0).default(0), // so long answered queries are kept whole, to be opened in a dispute
         clockTolerance: z.number().int().min(1).max(CLOCK_TOLERANCE).default(CLOCK_TOLERANCE), // seconds
         banSeconds: z.number().int().min(0).default(1800), // a node that cheated or failed twice is not used for so long
         logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),

@@ -78,7 +78,13 @@ export async function ask(
         clock,
         deliver,
         signal,
-    }: { clock: () => Clock; deliver: (frame: Frame, number: number) => Promise<void>; signal: AbortSignal },
+        keep = false,
+    }: {
+        clock: () => Clock;
+        deliver: (frame: Frame, number: number) => Promise<void>;
+        signal: AbortSignal;
+        keep?: boolean;
+    },
 ): Promise<Outcome> {
     try {
         const { session } = job;
@@ -104,7 +110,7 @@ export async function ask(
             stopBound,
             askedAt: clock().now,
         };
-        await job.store.addQuery(query);
+        await job.store.addQuery(query, keep ? { session: session.id, sealed } : undefined);
         const head = {
             job: job.stored.hash,
             session: session.id,
@@ -198,7 +204,8 @@ export async function conclude(job: Job, number: number, intake: Intake, ending:
         throw new Breach(`the result is refused: ${fault}`, receipt);
     }
     job.ledger.result(number, { index, price, cumulative });
-    await end(job, number, { phase: 'result', ...accept, receipt, entry: { index, price, cumulative } });
+    const entry = { index, price, cumulative };
+    await end(job, number, { phase: 'result', ...accept, receipt, entry, answer: intake.received });
     job.post.consider(true);
     return { type: 'result', result, receipt };
 }

@@ -60,7 +60,8 @@ export class Router {
                 await sink.frame(frame);
             };
             try {
-                const outcome = await ask(lease, question, { clock: this.clock, deliver, signal });
+                const keep = this.context.config.keepHours > 0;
+                const outcome = await ask(lease, question, { clock: this.clock, deliver, signal, keep });
                 this.note(job, outcome);
                 if (outcome.type === 'result') {
                     return outcome.result;

@@ -95,7 +95,8 @@ export class Settlement {
 
     /** Moves every ending job on: sees what is gone, leaves what was not left yet, refunds what can be. */
     async sweep(): Promise<void> {
-        const { log, spending, now } = this.context;
+        const { config, log, spending, store, now } = this.context;
+        await store.forget(now() - config.keepHours * 3600);
         for (const job of this.jobs.exhausted()) {
             await this.settle(job).catch((error: unknown) =>
                 log.warn({ job: job.number, reason: reasonOf(error) }, 'an exhausted job is not settled yet'),

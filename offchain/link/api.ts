@@ -18,7 +18,7 @@ export const paths = {
 } as const;
 
 /** `n` bytes as hex; parses to a Buffer. */
-const hex = (n: number) =>
+export const hex = (n: number) =>
     z
         .string()
         .regex(new RegExp(`^[0-9a-f]{${n * 2}}$`), `expected ${n} bytes of hex`)

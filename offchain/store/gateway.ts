@@ -47,12 +47,24 @@ export interface StoredQuery {
     askedAt: number; // unix seconds
 }
 
+/** What of a query is needed to open it to somebody else. */
+export interface KeptQuery {
+    session: Buffer;
+    salt: Buffer;
+    commitment: Buffer;
+    secret: Buffer;
+    sealed: Buffer; // the request
+    answer: Buffer; // as it came
+    result: Buffer; // receipt
+}
+
 /** How a query ended, as it is kept. */
 export interface StoredEnding {
     phase: Exclude<QueryPhase, 'open'>;
     accept?: Buffer;
     receipt?: Buffer; // result, fail, decline, or what was refused
     entry?: { index: number; price: bigint; cumulative: bigint };
+    answer?: Buffer; // of a result; kept only where the request was
 }
 
 /** Everything durable of a gateway; each promise resolves after its COMMIT. */
@@ -64,8 +76,12 @@ export interface GatewayStore {
     /** Keeps a voucher unless one that says more is there. */
     saveVoucher(channel: Buffer, voucher: SignedVoucher): Promise<void>;
     /** @throws if the number was ever used in this job */
-    addQuery(query: StoredQuery): Promise<void>;
+    addQuery(query: StoredQuery, keep?: { session: Buffer; sealed: Buffer }): Promise<void>;
     endQuery(job: number, number: number, ending: StoredEnding): Promise<void>;
+    /** A query with a result whose request was kept; undefined otherwise. */
+    kept(job: number, number: number): Promise<KeptQuery | undefined>;
+    /** Forgets what was kept of queries asked before `before` (unix seconds). */
+    forget(before: number): Promise<void>;
     openQueries(job: number): Promise<StoredQuery[]>;
     /** The highest number ever used in this job, 0 for none. */
     highest(job: number): Promise<number>;
@@ -105,7 +121,17 @@ interface QueryTable extends Omit<StoredQuery, 'ceiling'> {
     cumulative: Buffer | null;
 }
 
+interface KeptTable {
+    job: number;
+    number: number;
+    session: Buffer;
+    secret: Buffer;
+    sealed: Buffer;
+    answer: Buffer | null;
+}
+
 interface Schema {
+    kept: KeptTable;
     job: JobTable;
     query: QueryTable;
 }
@@ -126,6 +152,13 @@ const migrations: Migration[] = [
             PRIMARY KEY (job, number)
         ) STRICT, WITHOUT ROWID`.execute(db);
         await sql`CREATE INDEX openQuery ON query (job, number) WHERE phase = 'open'`.execute(db);
+    },
+    async (db) => {
+        await sql`CREATE TABLE kept (
+            job INTEGER NOT NULL, number INTEGER NOT NULL,
+            session BLOB NOT NULL, secret BLOB NOT NULL, sealed BLOB NOT NULL, answer BLOB,
+            PRIMARY KEY (job, number), FOREIGN KEY (job, number) REFERENCES query (job, number)
+        ) STRICT, WITHOUT ROWID`.execute(db);
     },
 ];
 
@@ -186,17 +219,30 @@ class SqliteGatewayStore implements GatewayStore {
         });
     }
 
-    addQuery({ ceiling, ...query }: StoredQuery): Promise<void> {
+    addQuery({ ceiling, ...query }: StoredQuery, keep?: { session: Buffer; sealed: Buffer }): Promise<void> {
         return this.commits.run(async (db) => {
             await db
                 .insertInto('query')
                 .values({ ...query, ceiling: amountToBytes(ceiling), phase: 'open' })
                 .execute();
+            const { job, number, secret } = query;
+            if (keep !== undefined && secret !== null) {
+                await db
+                    .insertInto('kept')
+                    .values({ job, number, secret, ...keep })
+                    .execute();
+            }
         });
     }
 
-    endQuery(job: number, number: number, { phase, accept, receipt, entry }: StoredEnding): Promise<void> {
+    endQuery(job: number, number: number, { phase, accept, receipt, entry, answer }: StoredEnding): Promise<void> {
         return this.commits.run(async (db) => {
+            if (answer === undefined) {
+                await db.deleteFrom('kept').where('job', '=', job).where('number', '=', number).execute();
+            } else {
+                const kept = db.updateTable('kept').set({ answer });
+                await kept.where('job', '=', job).where('number', '=', number).execute();
+            }
             await db
                 .updateTable('query')
                 .set({
@@ -211,6 +257,30 @@ class SqliteGatewayStore implements GatewayStore {
                 .where('job', '=', job)
                 .where('number', '=', number)
                 .execute();
+        });
+    }
+
+    async kept(job: number, number: number): Promise<KeptQuery | undefined> {
+        const row = await this.db
+            .selectFrom('kept')
+            .innerJoin('query', (join) =>
+                join.onRef('query.job', '=', 'kept.job').onRef('query.number', '=', 'kept.number'),
+            )
+            .select(['session', 'salt', 'commitment', 'kept.secret', 'sealed', 'answer', 'receipt'])
+            .where('kept.job', '=', job)
+            .where('kept.number', '=', number)
+            .executeTakeFirst();
+        if (row === undefined || row.answer === null || row.receipt === null) {
+            return undefined;
+        }
+        const { receipt: result, answer, ...rest } = row;
+        return { ...rest, answer, result };
+    }
+
+    forget(before: number): Promise<void> {
+        return this.commits.run(async (db) => {
+            await sql`DELETE FROM kept WHERE (job, number) IN
+                (SELECT job, number FROM query WHERE "askedAt" < ${before} AND phase != 'open')`.execute(db);
         });
     }
 

@@ -1,0 +1,49 @@
+/** `cocoon rerun`: what a client, a provider or a committee does with an opened query. */
+import { Command, Option } from 'commander';
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { createBackend } from '../backend';
+import { opening, openQuery, toWire } from '../link';
+import { rerun, Verdict } from '../rerun';
+
+const EXIT: Record<Verdict, number> = { match: 0, mismatch: 2, undecided: 3 };
+
+/** The command; its exit code is 0 for a match, 2 for a mismatch, 3 when it stays undecided. */
+export function rerunCommand(): Command {
+    return new Command('rerun')
+        .description('check an opened query and repeat it: match (exit code 0), mismatch (2) or undecided (3)')
+        .argument('<file>', 'what "cocoon gateway open-query" wrote')
+        .addOption(new Option('--url <url>', 'an OpenAI-compatible server; without it the embedded model runs'))
+        .addOption(new Option('--api-key <key>', 'for that server').env('COCOON_RERUN_API_KEY'))
+        .option('--json', 'print JSON')
+        .action(async (file: string, { url, apiKey, json }: { url?: string; apiKey?: string; json?: boolean }) => {
+            const parsed = opening.safeParse(JSON.parse(readFileSync(file, 'utf8')));
+            if (!parsed.success) {
+                throw new Error(`${file} is no opening:\n${z.prettifyError(parsed.error)}`);
+            }
+            const opened = openQuery(parsed.data);
+            const backend = createBackend(
+                url === undefined
+                    ? { kind: 'embedded' }
+                    : { kind: 'openai', url, ...(apiKey === undefined ? {} : { apiKey }) },
+            );
+            try {
+                const compared = await rerun(opened, backend);
+                process.exitCode = EXIT[compared.verdict];
+                const { verdict, why, same, delivered, repeated } = compared;
+                const { job, result, chat } = opened;
+                const shown = { job, number: result.number, model: chat.model, ...compared };
+                console.log(
+                    json === true
+                        ? JSON.stringify(toWire(shown))
+                        : [
+                              `${verdict}: query ${result.number} of job ${job.toString('hex')}, model ${chat.model}`,
+                              `characters alike ${same}, delivered ${delivered}, repeated ${repeated}`,
+                              why,
+                          ].join('\n'),
+                );
+            } finally {
+                await backend.close();
+            }
+        });
+}

@@ -1,0 +1,75 @@
+/**
+ * One query opened: everything that lets a third party read request and answer and see that the node signed for exactly
+ * these. Whoever gets an opening can read that one query, and nothing else of its job.
+ */
+import { answerRoot, contentHash, jobHash, loadTerms, Result, Terms, Verifier } from '@cocoon-market/wrappers';
+import { Cell } from '@ton/core';
+import { z } from 'zod';
+import { hex, modelHash, SealedChat, sealedChat } from './api';
+import { FrameKind, FrameReader } from './frames';
+import { openReceipt } from './records';
+import { commits, openRequest, requestHash } from './sealing';
+
+const bytes = z
+    .string()
+    .regex(/^([0-9a-f]{2})*$/, 'expected bytes of hex')
+    .transform((text): Buffer => Buffer.from(text, 'hex'));
+
+/** The file that `cocoon gateway open-query` writes. */
+export const opening = z.object({
+    version: z.literal('cocoon-market opening 1'),
+    network: z.number().int(),
+    channel: hex(32), // account
+    terms: z.string().max(1024), // bag of cells, base64
+    number: z.number().int().min(1).max(0xffffffff),
+    session: hex(32),
+    salt: hex(16),
+    commitment: hex(32), // to the secret
+    secret: hex(32),
+    sealed: bytes, // the request
+    answer: bytes, // salt and frames, as they came
+    result: bytes, // receipt
+});
+export type Opening = z.output<typeof opening>;
+
+/** What an opening shows once it holds. */
+export interface Opened {
+    job: Buffer; // hash
+    terms: Terms;
+    chat: SealedChat;
+    content: string;
+    reasoning: string;
+    result: Result;
+}
+
+/**
+ * Opens a query. The node's signature covers the request's hash, that covers the commitment, and that one secret alone: so a
+ * request sealed to open under two keys opens here under the one that was committed to.
+ *
+ * @throws Error that says what does not hold together
+ */
+export function openQuery(given: Opening): Opened {
+    const { network, channel, number, session, salt, commitment, secret, sealed, answer } = given;
+    const terms = loadTerms(Cell.fromBase64(given.terms));
+    const job = jobHash(network, channel, terms);
+    const result: Result = openReceipt(Result, given.result, new Verifier(terms.receiptKey));
+    if (!result.job.equals(job) || result.number !== number) {
+        throw new Error('The result is of another query');
+    }
+    if (!commits(commitment, secret)) {
+        throw new Error('The secret is not the one that the request was committed to');
+    }
+    const request = requestHash({ commitment, session, salt, sealed });
+    if (!result.content.equals(contentHash(request, answerRoot(answer)))) {
+        throw new Error('The node signed for another request or another answer');
+    }
+    const chat = sealedChat.parse(JSON.parse(openRequest(secret, number, sealed).toString('utf8')));
+    if (!modelHash(chat.model).equals(terms.model)) {
+        throw new Error('The request asks for another model than the job is for');
+    }
+    const text = { [FrameKind.Content]: '', [FrameKind.Reasoning]: '', [FrameKind.Empty]: '' };
+    for (const frame of new FrameReader(secret, number).push(answer)) {
+        text[frame.kind] += frame.text;
+    }
+    return { job, terms, chat, content: text[FrameKind.Content], reasoning: text[FrameKind.Reasoning], result };
+}
