@@ -169,6 +169,7 @@ describe('contracts', () => {
             Registry: (await Registry.ofGovernor(owner, 86400)).init!.code,
             Provider: (await Provider.ofOwner(owner, owner)).init!.code,
             Node: (await Node.ofProvider(owner, 1)).init!.code,
+            Dispute: (await Dispute.ofFault(owner, { class: 'A1', job: Buffer.alloc(32), query: 0 })).init!.code,
             Library: (await Library.ofHash(Buffer.alloc(32))).init!.code,
         };
 

@@ -4,8 +4,10 @@ import {
     Node as Generated,
     EndedKey,
     loadService,
+    NodeLiability,
     NodeListing,
     NodeState,
+    ReportValues,
     storeAttestation,
     storeEndKey,
     storeListNode,
@@ -16,8 +18,9 @@ import {
     storeSetOffers,
     storeSetService,
 } from '../build/Node/Node_Node';
+import { cellSize } from './protocol';
 
-export type { EndedKey, NodeListing, NodeState };
+export type { EndedKey, NodeLiability, NodeListing, NodeState, ReportValues };
 
 /** A node's life: `new` until its Provider starts it, `closed` until anyone clears it. */
 export const nodeStates = { new: 0n, open: 1n, closed: 2n } as const;
@@ -193,6 +196,21 @@ export class Node extends Generated {
     /** Pays rent ahead with the whole value. From anyone; what is left goes to the provider's owner in the end. */
     async sendRent(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
         await this.send(provider, via, { value }, null);
+    }
+
+    /**
+     * Reports a fault, or demands what was accepted: `report` is one of `reports`. From anyone; `value` at least what
+     * `getValuesFor` names for it, the rest comes back.
+     * @throws on chain: ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNoFault, ErrUnknownKey, ErrExpired, ErrKeyDead,
+     * ErrTooEarly, ErrNoShare, ErrLowValue, ErrWrongState
+     */
+    async sendReport(provider: ContractProvider, via: Sender, { value, report }: { value: bigint; report: Cell }) {
+        await provider.internal(via, { value, body: report });
+    }
+
+    /** What to attach to this report, by its class, in nanoTON. */
+    async getValuesFor(provider: ContractProvider, report: Cell): Promise<ReportValues> {
+        return this.getReportValues(provider, ...cellSize(report));
     }
 
     /**

@@ -6,12 +6,14 @@ import {
     ProviderState,
     ProviderValues,
     StakeSlot,
+    Standing,
     storeChangeNode,
     storeRegisterNode,
     storeReplaceHardware,
 } from '../build/Provider/Provider_Provider';
+import { cellSize } from './protocol';
 
-export type { Membership, ProviderState, ProviderValues, StakeSlot };
+export type { Membership, ProviderState, ProviderValues, StakeSlot, Standing };
 
 /** `value`: nanoTON attached; what is not used comes back to the sender. */
 interface Call {
@@ -161,6 +163,14 @@ export class Provider extends Generated {
     }
 
     /**
+     * Leaves jail: clears the strikes. From the owner, from `jailedUntil` on and once the stake suffices.
+     * @throws on chain: ErrNotOwner, ErrWrongState, ErrTooEarly, ErrLowStake, ErrLowValue
+     */
+    async sendUnjail(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
+        await this.send(provider, via, { value }, { $$type: 'Unjail', queryId });
+    }
+
+    /**
      * Deploys and announces the next node. From owner or operator, once joined. `listing`: see `listingCell`.
      * @throws on chain: ErrNotOperator, ErrWrongState, ErrUnknownVersion, ErrWrongCode, ErrWrongClass, ErrLowStake,
      * ErrLowValue; in the Node: ErrWeakKey, ErrWrongService, ErrWrongOffers, ErrWrongAttestation; in the Registry: ErrPaused
@@ -233,34 +243,20 @@ export class Provider extends Generated {
     /** What to attach to a RegisterNode with this code and listing, in nanoTON. */
     async getRegisterNodeValue(provider: ContractProvider, args: { code: Cell; listing: Cell }): Promise<bigint> {
         const body = beginCell().store(storeRegisterNode({ $$type: 'RegisterNode', queryId: 0n, ...args }));
-        return (await this.getValuesOf(provider, ...sizeOf(body.endCell()))).registerNode;
+        return (await this.getValuesOf(provider, ...cellSize(body.endCell()))).registerNode;
     }
 
     /** What to attach to a ChangeNode with this change, in nanoTON. */
     async getChangeNodeValue(provider: ContractProvider, change: Cell): Promise<bigint> {
         const fields = { queryId: 0n, number: 0n, codeVersion: 0n, change };
         const body = beginCell().store(storeChangeNode({ $$type: 'ChangeNode', ...fields }));
-        return (await this.getValuesOf(provider, ...sizeOf(body.endCell()))).changeNode;
+        return (await this.getValuesOf(provider, ...cellSize(body.endCell()))).changeNode;
     }
 
     /** What to attach to a ReplaceHardware with this change, in nanoTON. */
     async getReplaceHardwareValue(provider: ContractProvider, change: Cell): Promise<bigint> {
         const fields = { queryId: 0n, number: 0n, codeVersion: 0n, share: 0n, gpus: 0n, change };
         const body = beginCell().store(storeReplaceHardware({ $$type: 'ReplaceHardware', ...fields }));
-        return (await this.getValuesOf(provider, ...sizeOf(body.endCell()))).replaceHardware;
+        return (await this.getValuesOf(provider, ...cellSize(body.endCell()))).replaceHardware;
     }
-}
-
-/** Different cells and their bits of a body in a reference, as forwarding counts them. */
-function sizeOf(body: Cell): [cells: bigint, bits: bigint] {
-    const seen = new Map<string, number>();
-    const visit = (cell: Cell): void => {
-        const hash = cell.hash().toString('hex');
-        if (!seen.has(hash)) {
-            seen.set(hash, cell.bits.length);
-            cell.refs.forEach(visit);
-        }
-    };
-    visit(body);
-    return [BigInt(seen.size), [...seen.values()].reduce((sum, bits) => sum + BigInt(bits), 0n)];
 }

@@ -62,14 +62,18 @@ function ruleSet({ rates, baseStake, insurance, ...times }: Rules): RuleSet {
     };
 }
 
-/** Rules as a Provider or the Registry holds them in a cell, with their version and the node codes they name. */
-export function parseRules(cell: Cell): Rules & { version: number; nodeCodes: CodeId[] } {
-    const { version, set, nodeCodes } = loadRules(cell.beginParse());
+/** Rules as a Provider or the Registry holds them in a cell, with their version, the codes and the committee they name. */
+export function parseRules(
+    cell: Cell,
+): Rules & { version: number; nodeCodes: CodeId[]; dispute: CodeId; committee: Committee } {
+    const { version, set, nodeCodes, dispute, committee } = loadRules(cell.beginParse());
     const { rates, baseStake, insurance, ...times } = loadRuleSet(set.beginParse());
     const slice = rates.beginParse();
     return {
         version: Number(version),
         nodeCodes: nodeCodes.keys().map((key) => nodeCodes.get(key)!),
+        dispute,
+        committee: parseCommittee(committee),
         evidence: Number(times.evidence),
         response: Number(times.response),
         verdict: Number(times.verdict),

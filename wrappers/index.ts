@@ -1,5 +1,6 @@
 /** What integrators import. */
 export * from './Channel';
+export * from './Dispute';
 export * from './Escrow';
 export * from './Library';
 export * from './Node';
@@ -10,6 +11,7 @@ export * from './catalogue';
 export * from './changes';
 export * from './codes';
 export * from './deployments';
+export * from './evidence';
 export * from './keys';
 export * from './market';
 export * from './money';

@@ -90,7 +90,7 @@ describe('Node: StartNode', () => {
         const home = beginCell().storeAddress(owner.address);
         const full = [
             bodies[0]
-                .storeUint(0, 64 + 16 + 1)
+                .storeUint(0, 64 + 16 + 1 + 32)
                 .storeAddress(owner.address)
                 .storeBuilder(home)
                 .storeUint(0, 16),
@@ -99,7 +99,7 @@ describe('Node: StartNode', () => {
                 .storeAddress(owner.address)
                 .storeRef(Cell.EMPTY),
             bodies[2]
-                .storeUint(0, 64 + 16 + 1 + 64 + 16 + 64)
+                .storeUint(0, 64 + 16 + 1 + 64 + 16 + 64 + 32)
                 .storeAddress(owner.address)
                 .storeRef(Cell.EMPTY),
             bodies[3].storeUint(0, 1 + 32 + 32).storeAddress(owner.address),

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { Address, Cell, toNano } from '@ton/core';
 import { Blockchain, SandboxContract, SendMessageResult } from '@ton/sandbox';
 
-import { signingKey } from '../../wrappers/keys';
+import { Dispute } from '../../wrappers/Dispute';
+import { signingKey, SigningKey } from '../../wrappers/keys';
 import { Listing, listingCell, Node } from '../../wrappers/Node';
 import { Provider } from '../../wrappers/Provider';
 import { Committee, Registry, Rules } from '../../wrappers/Registry';
@@ -21,9 +22,14 @@ export const RATE = toNano('10'); // per GPU of class 0; class 1 takes twice tha
 
 export type { Wallet };
 
-/** A fixed Ed25519 public key of this name, as the chain reads it. */
+/** A fixed Ed25519 key pair of this name. */
+export function pairOf(name: string): SigningKey {
+    return signingKey(createHash('sha256').update(name).digest());
+}
+
+/** Its public key, as the chain reads it. */
 export function keyOf(name: string): bigint {
-    return BigInt(`0x${signingKey(createHash('sha256').update(name).digest()).publicKey.toString('hex')}`);
+    return BigInt(`0x${pairOf(name).publicKey.toString('hex')}`);
 }
 
 /** Hash of a model's catalogue id. */
@@ -62,9 +68,10 @@ export function listingWith(overrides: Partial<Listing> = {}): Listing {
 }
 
 /** Codes as the compiler made them: the generated class, never Blueprint's compile(). */
-async function codesOf(owner: Address): Promise<{ provider: Cell; node: Cell }> {
+async function codesOf(owner: Address): Promise<{ provider: Cell; node: Cell; dispute: Cell }> {
     const [provider, node] = [await Provider.ofOwner(owner, owner), await Node.ofProvider(owner, 0)];
-    return { provider: provider.init!.code, node: node.init!.code };
+    const dispute = await Dispute.ofFault(owner, { class: 'A1', job: Buffer.alloc(32), query: 0 });
+    return { provider: provider.init!.code, node: node.init!.code, dispute: dispute.init!.code };
 }
 
 export interface StakeOptions {
@@ -81,7 +88,7 @@ export interface Market {
     payout: Wallet;
     stranger: Wallet;
     insurance: Wallet;
-    codes: { provider: Cell; node: Cell };
+    codes: { provider: Cell; node: Cell; dispute: Cell };
 }
 
 export async function deployRegistry(options: StakeOptions = {}): Promise<Market> {

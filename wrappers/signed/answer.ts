@@ -9,6 +9,7 @@ import { cellHash } from './layout';
 export const PIECE_BYTES = 16 * 1024;
 
 const CELL_BYTES = 127;
+const HASHES_PER_CELL = 3;
 const BRANCH = Buffer.from('c0c0fe01', 'hex'); // keeps an inner node from being taken for a piece of 64 bytes
 const ROOT = Buffer.from('c0c0fe02', 'hex');
 
@@ -25,27 +26,50 @@ export function pieceCell(piece: Buffer): Cell {
 
 /** The answer root of these bytes: covers their length and every piece. */
 export function answerRoot(frames: Buffer): Buffer {
-    const leaves: Buffer[] = [];
-    for (let at = 0; at < frames.length; at += PIECE_BYTES) {
-        leaves.push(pieceCell(frames.subarray(at, at + PIECE_BYTES)).hash());
-    }
     const length = Buffer.alloc(4);
     length.writeUInt32BE(frames.length);
-    return cellHash(Buffer.concat([ROOT, length, merkle(leaves)]));
+    return cellHash(Buffer.concat([ROOT, length, levelsOf(frames).at(-1)?.[0] ?? Buffer.alloc(32)]));
 }
 
-/** The root of the leaves, pairwise; a leaf without a partner moves up as it is. 32 zero bytes for none. */
-function merkle(leaves: Buffer[]): Buffer {
-    let level = leaves;
-    while (level.length > 1) {
-        const next: Buffer[] = [];
-        for (let i = 0; i < level.length; i += 2) {
-            const right = level[i + 1];
-            next.push(right === undefined ? level[i] : cellHash(Buffer.concat([BRANCH, level[i], right])));
-        }
-        level = next;
+/** Piece number `index` of an answer. */
+export function pieceOf(frames: Buffer, index: number): Buffer {
+    return frames.subarray(index * PIECE_BYTES, (index + 1) * PIECE_BYTES);
+}
+
+/** Number of pieces of an answer of so many bytes. */
+export function pieceCount(length: number): number {
+    return Math.ceil(length / PIECE_BYTES);
+}
+
+/** The hashes beside the way of piece `index` to the top, as a contract reads them; null where there are none. */
+export function proofCell(frames: Buffer, index: number): Cell | null {
+    const beside = levelsOf(frames).flatMap((level, height) => {
+        const partner = level[(index >> height) ^ 1];
+        return partner === undefined ? [] : [partner];
+    });
+    const cells = (from: number): Cell => {
+        const builder = beginCell().storeBuffer(Buffer.concat(beside.slice(from, from + HASHES_PER_CELL)));
+        const next = from + HASHES_PER_CELL;
+        return (next < beside.length ? builder.storeRef(cells(next)) : builder).endCell();
+    };
+    return beside.length === 0 ? null : cells(0);
+}
+
+/** The tree's levels, from the leaves to the top, pairwise; a leaf without a partner moves up as it is. None for no bytes. */
+function levelsOf(frames: Buffer): Buffer[][] {
+    const leaves = Array.from({ length: pieceCount(frames.length) }, (_, index) =>
+        pieceCell(pieceOf(frames, index)).hash(),
+    );
+    const levels = leaves.length === 0 ? [] : [leaves];
+    for (let level = leaves; level.length > 1; levels.push(level)) {
+        const below = level;
+        level = Array.from({ length: Math.ceil(below.length / 2) }, (_, i) =>
+            below[2 * i + 1] === undefined
+                ? below[2 * i]
+                : cellHash(Buffer.concat([BRANCH, below[2 * i], below[2 * i + 1]])),
+        );
     }
-    return level[0] ?? Buffer.alloc(32);
+    return levels;
 }
 
 /** The `content` of a result: hash of the request's hash and the answer root. */

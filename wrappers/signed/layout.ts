@@ -5,8 +5,8 @@
 import { Cell, BitString } from '@ton/core';
 import { createHash } from 'node:crypto';
 
-/** u8, u32, i32 are numbers; u64 is bigint; b256 is a Buffer of 32 bytes. */
-export type FieldKind = 'u8' | 'u32' | 'i32' | 'u64' | 'b256';
+/** u8, u16, u32, i32 are numbers; u64 is bigint; b256 is a Buffer of 32 bytes. */
+export type FieldKind = 'u8' | 'u16' | 'u32' | 'i32' | 'u64' | 'b256';
 
 type ValueOf<Kind extends FieldKind> = Kind extends 'u64' ? bigint : Kind extends 'b256' ? Buffer : number;
 
@@ -14,7 +14,7 @@ export type Fields = Record<string, FieldKind>;
 
 export type Values<F extends Fields> = { [Name in keyof F]: ValueOf<F[Name]> };
 
-const BYTES: Record<FieldKind, number> = { u8: 1, u32: 4, i32: 4, u64: 8, b256: 32 };
+const BYTES: Record<FieldKind, number> = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, b256: 32 };
 
 /** A payload's layout: a 32-bit tag, then the fields in order, big-endian. */
 export class Layout<F extends Fields> {
@@ -69,6 +69,8 @@ export class Layout<F extends Fields> {
         switch (kind) {
             case 'u8':
                 return out.writeUInt8(value as number, at);
+            case 'u16':
+                return out.writeUInt16BE(value as number, at);
             case 'u32':
                 return out.writeUInt32BE(value as number, at);
             case 'i32':
@@ -90,6 +92,8 @@ function read(bytes: Buffer, at: number, kind: FieldKind): number | bigint | Buf
     switch (kind) {
         case 'u8':
             return bytes.readUInt8(at);
+        case 'u16':
+            return bytes.readUInt16BE(at);
         case 'u32':
             return bytes.readUInt32BE(at);
         case 'i32':

@@ -62,6 +62,17 @@ export const Decline = new Layout('Decline', tag('Decline'), REFUSAL);
 export const Fail = new Layout('Fail', tag('Fail'), REFUSAL);
 export type Refusal = Values<typeof REFUSAL>;
 
+/** A committee member's vote: at most so many basis points of the node's share in the case of this account. */
+export const Verdict = new Layout('Verdict', tag('Verdict'), {
+    network: 'i32',
+    dispute: 'b256',
+    class: 'u8',
+    basisPoints: 'u16',
+    rulesVersion: 'u32', // that the case keeps
+    validUntil: 'u32', // unix seconds
+});
+export type Verdict = ReturnType<(typeof Verdict)['decode']>;
+
 /** How an answer ended, and who ended it. */
 export enum Finish {
     Stop = 1, // the model was done

@@ -1,0 +1,232 @@
+/** One fault of one job: demanded, judged, and remembered until nobody can report it again. See docs/contracts/dispute.md. */
+import { Address, ContractProvider, Sender } from '@ton/core';
+import {
+    CaseState,
+    Dispute as Generated,
+    loadCaseFile,
+    loadCaseRules,
+    loadFault,
+    loadFaultClaim,
+    loadFaultParties,
+} from '../build/Dispute/Dispute_Dispute';
+import { evidenceCell, FaultClass, faultClasses, Vote, votesCell } from './evidence';
+import { Committee, parseCommittee } from './Registry';
+import { pieceCell, pieceOf, proofCell } from './signed/answer';
+import { cellOf } from './signed/layout';
+
+export type { CaseState };
+
+/** A case's life: `stuck` is closed, but its Provider did not take the outcome; anyone may have it sent again. */
+export const caseStates = { new: 0n, open: 1n, closed: 2n, stuck: 3n } as const;
+
+/** How a case ended. */
+export const caseOutcomes = { innocent: 0n, guilty: 1n, draw: 2n } as const;
+
+/** What a case is about; amounts in nanoTON, times in unix seconds, accounts in the basechain. */
+export interface CaseFile {
+    class: FaultClass;
+    job: Buffer;
+    query: number;
+    date: number;
+    amount: bigint; // the most it may cost
+    loss: bigint;
+    reporter: Address;
+    victim: Buffer; // account of the escrow
+    receiptKey: Buffer;
+    payout: Buffer; // account
+    node: number;
+    /** A3: hash of the request; B1: hash of the reporter's statement. */
+    about?: Buffer;
+    first: number; // A3: first piece demanded
+    most: number; // B1: basis points that `amount` stands for
+    rulesVersion: number;
+    insurance: Address;
+    owner: Address;
+    committee: Committee;
+}
+
+/** `value`: nanoTON attached, at least `getCloseValue()`; what is not used comes back to the sender. */
+interface Call {
+    value: bigint;
+    queryId?: bigint;
+}
+
+const bytes = (value: bigint): Buffer => Buffer.from(value.toString(16).padStart(64, '0'), 'hex');
+
+export class Dispute extends Generated {
+    /** The Dispute of a Provider about one fault, as it is deployed; `query` is 0 for A2. */
+    static async ofFault(
+        provider: Address,
+        fault: { class: FaultClass; job: Buffer; query: number },
+    ): Promise<Dispute> {
+        const job = BigInt(`0x${fault.job.toString('hex')}`);
+        const { address, init } = await Generated.fromInit(
+            provider,
+            BigInt(faultClasses[fault.class]),
+            job,
+            BigInt(fault.query),
+            caseStates.new,
+            0n, // answerBy
+            0n, // decideFrom
+            0n, // clearAt
+            0n, // bond
+            false, // stated
+            0n, // wanted
+            0n, // result
+            null,
+        );
+        return new Dispute(address, init);
+    }
+
+    static override fromAddress(address: Address): Dispute {
+        return new Dispute(address);
+    }
+
+    /**
+     * Answers a demand with one piece of the answer; the last one that was demanded closes it and earns the bond. From
+     * anyone, until `answerBy`. `result`: the receipt as stored; `answer`: all bytes of the answer.
+     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrWrongPiece, ErrLowValue
+     */
+    async sendPiece(
+        provider: ContractProvider,
+        via: Sender,
+        { value, queryId = 0n, result, answer, index }: Call & { result: Buffer; answer: Buffer; index: number },
+    ) {
+        const whole = answer.length > 0;
+        await this.send(
+            provider,
+            via,
+            { value },
+            {
+                $$type: 'PostPiece',
+                queryId,
+                length: BigInt(answer.length),
+                index: BigInt(index),
+                result: evidenceCell(result),
+                proof: whole ? proofCell(answer, index) : null,
+                piece: whole ? pieceCell(pieceOf(answer, index)) : null,
+            },
+        );
+    }
+
+    /**
+     * Answers a demand with the node's signed fail. From anyone, until `answerBy`.
+     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrLowValue
+     */
+    async sendFail(provider: ContractProvider, via: Sender, { value, queryId = 0n, fail }: Call & { fail: Buffer }) {
+        await this.send(provider, via, { value }, { $$type: 'PostFail', queryId, fail: evidenceCell(fail) });
+    }
+
+    /**
+     * Answers a demand with a voucher that counts the result. From anyone, until `answerBy`.
+     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNothingNew, ErrLowValue
+     */
+    async sendVoucher(
+        provider: ContractProvider,
+        via: Sender,
+        args: Call & { result: Buffer; voucher: { cumulative: bigint; count: number; signature: Buffer } },
+    ) {
+        const { value, queryId = 0n, result, voucher } = args;
+        await this.send(
+            provider,
+            via,
+            { value },
+            {
+                $$type: 'PostVoucher',
+                queryId,
+                cumulative: voucher.cumulative,
+                count: BigInt(voucher.count),
+                signature: cellOf(voucher.signature),
+                result: evidenceCell(result),
+            },
+        );
+    }
+
+    /**
+     * Names the hash of the provider's statement. From its owner, for a B1 until `answerBy`.
+     * @throws on chain: ErrWrongState, ErrNotOwner, ErrExpired
+     */
+    async sendStatement(
+        provider: ContractProvider,
+        via: Sender,
+        { value, queryId = 0n, statement }: Call & { statement: Buffer },
+    ) {
+        const hash = BigInt(`0x${statement.toString('hex')}`);
+        await this.send(provider, via, { value }, { $$type: 'StateCase', queryId, statement: hash });
+    }
+
+    /**
+     * Submits what the committee signed, see `Verdict`. From anyone, for a B1 from the owner's statement or `answerBy` on,
+     * until `decideFrom`.
+     * @throws on chain: ErrWrongState, ErrTooEarly, ErrExpired, ErrWrongVerdict, ErrBadSignature, ErrLowValue
+     */
+    async sendVerdict(
+        provider: ContractProvider,
+        via: Sender,
+        args: Call & { basisPoints: number; validUntil: number; votes: Vote[] },
+    ) {
+        const { value, queryId = 0n, basisPoints, validUntil, votes } = args;
+        await this.send(
+            provider,
+            via,
+            { value },
+            {
+                $$type: 'SubmitVerdict',
+                queryId,
+                basisPoints: BigInt(basisPoints),
+                validUntil: BigInt(validUntil),
+                votes: votesCell(votes),
+            },
+        );
+    }
+
+    /**
+     * Has a case decided whose deadline has passed, or sends the outcome of a stuck one again. From anyone.
+     * @throws on chain: ErrLowValue, ErrWrongState, ErrTooEarly
+     */
+    async sendDecide(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
+        await this.send(provider, via, { value }, { $$type: 'DecideCase', queryId });
+    }
+
+    /**
+     * Ends the account of a closed case, from `clearAt` on; what its rent has left goes to the sender.
+     * @throws on chain: ErrWrongState, ErrTooEarly
+     */
+    async sendClear(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
+        await this.send(provider, via, { value }, { $$type: 'ClearCase', queryId });
+    }
+
+    /** What the case is about; undefined until it is opened. */
+    async getFile(provider: ContractProvider): Promise<CaseFile | undefined> {
+        const cell = await this.getCaseFile(provider);
+        if (cell === null) {
+            return undefined;
+        }
+        const file = loadCaseFile(cell.beginParse());
+        const fault = loadFault(file.fault.beginParse());
+        const parties = loadFaultParties(fault.parties.beginParse());
+        const claim = fault.claim === null ? undefined : loadFaultClaim(fault.claim.beginParse());
+        const rules = loadCaseRules(file.rules.beginParse());
+        const names = Object.entries(faultClasses) as [FaultClass, number][];
+        return {
+            class: names.find(([, number]) => BigInt(number) === fault.faultClass)![0],
+            job: bytes(fault.job),
+            query: Number(fault.query),
+            date: Number(fault.date),
+            amount: fault.amount,
+            loss: fault.loss,
+            reporter: fault.reporter,
+            victim: bytes(parties.victim),
+            receiptKey: bytes(parties.key),
+            payout: bytes(parties.payout),
+            node: Number(parties.node),
+            ...(claim === undefined ? {} : { about: bytes(claim.about) }),
+            first: Number(claim?.first ?? 0n),
+            most: Number(claim?.most ?? 0n),
+            rulesVersion: Number(rules.version),
+            insurance: rules.insurance,
+            owner: rules.owner,
+            committee: parseCommittee(rules.committee),
+        };
+    }
+}

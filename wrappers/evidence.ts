@@ -1,0 +1,117 @@
+/**
+ * Evidence and the bodies that carry it: reports to a Node, answers to a Dispute. What each shows, and what it costs or
+ * earns: docs/contracts/dispute.md.
+ */
+import { beginCell, Builder, Cell } from '@ton/core';
+import { storeDemandAnswer, storeReportExcess, storeReportTwice, storeReportWrong } from '../build/Node/Node_Node';
+import { SigningKey } from './keys';
+import { termsCell, Terms } from './signed/terms';
+import { cellOf } from './signed/layout';
+
+const SIGNATURE_BYTES = 64;
+
+/** Classes of faults by the names of the design; the numbers are those on chain. */
+export const faultClasses = { A1: 1, A2: 2, A3: 3, B1: 4 } as const;
+export type FaultClass = keyof typeof faultClasses;
+
+/** Pieces of an answer that one demand may ask for, from its first on. */
+export const PIECES_DEMANDED = 4;
+
+/** Evidence out of a stored receipt: the payload's bytes and the signature's 64 behind them. */
+export function evidenceCell(receipt: Buffer): Cell {
+    const payload = cellOf(receipt.subarray(0, -SIGNATURE_BYTES));
+    return beginCell().storeBuffer(receipt.subarray(-SIGNATURE_BYTES), SIGNATURE_BYTES).storeRef(payload).endCell();
+}
+
+/** The receipt, payload and signature, that a piece of evidence holds. */
+export function receiptOf(evidence: Cell): Buffer {
+    const slice = evidence.beginParse();
+    const signature = slice.loadBuffer(SIGNATURE_BYTES);
+    const payload = slice.loadRef().beginParse();
+    return Buffer.concat([payload.loadBuffer(payload.remainingBits / 8), signature]);
+}
+
+/** Which job the evidence is of. */
+export interface EvidenceJob {
+    channel: Buffer; // account of the job's channel
+    terms: Terms;
+}
+
+function jobFields({ channel, terms }: EvidenceJob) {
+    return { queryId: 0n, channel: BigInt(`0x${channel.toString('hex')}`), terms: termsCell(terms) };
+}
+
+/** The bodies of reports to a Node; receipts as they are stored, `code` is that of the Dispute. */
+export const reports = {
+    /** A1: two results of one query or index, or a result and a fail of one query. */
+    twice: (args: EvidenceJob & { first: Buffer; second: Buffer }): Cell =>
+        toCell(
+            storeReportTwice({
+                $$type: 'ReportTwice',
+                ...jobFields(args),
+                first: evidenceCell(args.first),
+                second: evidenceCell(args.second),
+            }),
+        ),
+    /** A2: a result, and the result before it or its accept where its own counts are not enough. */
+    excess: (args: EvidenceJob & { result: Buffer; beside?: Buffer; code: Cell }): Cell =>
+        toCell(
+            storeReportExcess({
+                $$type: 'ReportExcess',
+                ...jobFields(args),
+                result: evidenceCell(args.result),
+                beside: args.beside === undefined ? null : evidenceCell(args.beside),
+                code: args.code,
+            }),
+        ),
+    /** A3: an accept whose deadline has passed; `first`: the first of the four pieces demanded. */
+    demand: (args: EvidenceJob & { accept: Buffer; first?: number; code: Cell }): Cell =>
+        toCell(
+            storeDemandAnswer({
+                $$type: 'DemandAnswer',
+                ...jobFields(args),
+                first: BigInt(args.first ?? 0),
+                accept: evidenceCell(args.accept),
+                code: args.code,
+            }),
+        ),
+    /** B1: a result, and the hash of a statement of what is wrong with it. */
+    wrong: (args: EvidenceJob & { result: Buffer; statement: Buffer; code: Cell }): Cell =>
+        toCell(
+            storeReportWrong({
+                $$type: 'ReportWrong',
+                ...jobFields(args),
+                statement: BigInt(`0x${args.statement.toString('hex')}`),
+                result: evidenceCell(args.result),
+                code: args.code,
+            }),
+        ),
+};
+
+/** One member's signature over a verdict. */
+export interface Vote {
+    member: number; // place of the key among the committee's, ascending
+    signature: Buffer;
+}
+
+/** The votes of a SubmitVerdict, in ascending order of members. Throws for none. */
+export function votesCell(votes: Vote[]): Cell {
+    const descending = [...votes].sort((a, b) => b.member - a.member);
+    const chain = descending.reduce<Cell | undefined>((next, { member, signature }) => {
+        const builder = beginCell().storeUint(member, 8).storeBuffer(signature, SIGNATURE_BYTES);
+        return (next === undefined ? builder : builder.storeRef(next)).endCell();
+    }, undefined);
+    if (chain === undefined) {
+        throw new Error('A verdict needs the signatures of its committee, there are none');
+    }
+    return chain;
+}
+
+/** A receipt as it is stored and sent, over any payload's bytes. */
+export function signedReceipt(payload: Buffer, key: SigningKey): Buffer {
+    return Buffer.concat([payload, key.sign(cellOf(payload).hash())]);
+}
+
+function toCell(store: (builder: Builder) => void): Cell {
+    return beginCell().store(store).endCell();
+}
