@@ -4,6 +4,7 @@ import { Address, Cell } from '@ton/core';
 import {
     channelCode,
     errorName,
+    Dispute,
     errors,
     Escrow,
     gas,

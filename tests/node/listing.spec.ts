@@ -90,7 +90,7 @@ describe('Node: StartNode', () => {
         const home = beginCell().storeAddress(owner.address);
         const full = [
             bodies[0]
-                .storeUint(0, 64 + 16 + 1 + 32)
+                .storeUint(0, 64 + 16 + 1 + 24)
                 .storeAddress(owner.address)
                 .storeBuilder(home)
                 .storeUint(0, 16),

@@ -128,7 +128,11 @@ export async function report(
     market: NodeMarket,
     kind: 'twice' | 'excess' | 'demand' | 'wrong',
     body: Cell,
-    { by = market.stranger, value, node = market.node }: { by?: Wallet; value?: bigint; node?: NodeMarket['node'] } = {},
+    {
+        by = market.stranger,
+        value,
+        node = market.node,
+    }: { by?: Wallet; value?: bigint; node?: NodeMarket['node'] } = {},
 ): Promise<SendMessageResult> {
     const attached = value ?? (await node.getValuesFor(body))[kind];
     return expectConserved(market.blockchain, () => node.sendReport(by.getSender(), { value: attached, report: body }));
