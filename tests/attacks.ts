@@ -1032,6 +1032,49 @@ export const attacks: Attack[] = [
         file: 'tests/regression/offchain-worker.spec.ts',
         test: 'A client that leaves while claims fail is claimed from before its refund, however often a claim has failed',
     },
+    {
+        source: 'review',
+        attack: 'A running job gets its first state again, so that an old voucher is paid twice.',
+        stoppedBy: 'The chain gives a state only to an account that has none, and what was paid is in the data.',
+        file: 'tests/channel/redeploy.spec.ts',
+        test: 'Channel: deployed by a stranger does not begin a running job again: what was paid stays paid',
+    },
+    {
+        source: 'review',
+        attack: "A masterchain account with the payout's 256 bits, which others may be able to deploy, ends the job.",
+        stoppedBy: 'An account of the masterchain is never the payout.',
+        file: 'tests/regression/masterchain.spec.ts',
+        test: 'A twin in the masterchain of the payout cannot end the job, with a voucher or without',
+    },
+    {
+        source: 'review',
+        attack: "Such an account claims, to get the payout's money itself.",
+        stoppedBy: 'The payout in the basechain is paid; the caller gets its surplus.',
+        file: 'tests/regression/masterchain.spec.ts',
+        test: 'A twin in the masterchain of the payout claims as any third party does: the payout is paid exactly, the twin gets its surplus',
+    },
+    {
+        source: 'review',
+        attack: "A masterchain account with the escrow's 256 bits makes the job leave.",
+        stoppedBy: 'The whole address of the escrow is compared, with its workchain.',
+        file: 'tests/regression/masterchain.spec.ts',
+        test: 'A twin in the masterchain of the escrow makes no job leave',
+    },
+    {
+        source: 'review',
+        attack: 'A caller in the masterchain, where messages cost 25 times as much, makes the job pay its way back.',
+        stoppedBy:
+            "What is the job's is reserved or sent first; the claim fails whole when the caller's value is too small.",
+        file: 'tests/regression/masterchain.spec.ts',
+        test: 'A twin in the masterchain of anyone pays the dearer way back of its surplus itself, or nothing happens at all',
+    },
+    {
+        source: 'review',
+        attack: "A masterchain account with the owner's 256 bits withdraws, leaves, opens or sets up.",
+        stoppedBy: 'The whole address of the owner is compared, with its workchain.',
+        file: 'tests/regression/masterchain.spec.ts',
+        test: 'A twin in the masterchain of the owner moves nothing',
+    },
 ];
 
 /**

@@ -1,6 +1,6 @@
 import { toNano } from '@ton/core';
-import { channelInit, claimBody, opcodes } from '../../wrappers';
-import { expectConserved, transactionsOn } from '../support/chain';
+import { channelInit, claimBody, errors, opcodes } from '../../wrappers';
+import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
 import { bodyOf, OpenJob, useMarket, valueSent } from '../support/market';
 
 const ENOUGH = toNano('0.05');
@@ -54,6 +54,19 @@ describe('Channel: deployed by a stranger', () => {
 
         expect(await market().balanceOf(channel)).toBeGreaterThan(toNano('1.199'));
         expect(await channel.getChannelState()).toMatchObject({ paid: 0n, job: BigInt(seqno * 4) });
+    });
+
+    it('does not begin a running job again: what was paid stays paid', async () => {
+        const { channel, job } = await market().openJob();
+        const voucher = market().voucher(channel, toNano('0.4'));
+        await channel.sendClaim(market().payout.getSender(), { value: ENOUGH, voucher });
+        const { code, data } = channelInit(market().escrow.address, job, market().code);
+        const body = claimBody(voucher, false);
+
+        const result = await market().send(market().payout, channel, { value: ENOUGH, init: { code, data }, body });
+
+        expectRefused(result, { to: channel.address, exitCode: errors.ErrNothingNew });
+        expect((await channel.getChannelState()).paid).toBe(toNano('0.4'));
     });
 
     it('leaves an empty account behind when only a refused message came with the state', async () => {
