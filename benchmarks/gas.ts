@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { changeText, figuresOf, record } from './history';
 import { jsonOf } from './json';
-import { LEVELS, LevelReport, reportOf } from './report';
+import { LEVELS, LevelReport, reportOf, reportOfBatches } from './report';
 import { reportText } from './table';
 import { reach } from './targets';
 
@@ -22,8 +22,8 @@ async function main(): Promise<void> {
     for (const level of LEVELS) {
         levels.push(await reportOf(level));
     }
-    const reached = reach(levels[0]);
-    console.log(values.json ? JSON.stringify(jsonOf(levels, reached), null, 2) : reportText(levels, reached));
+    const whole = { levels, batches: await reportOfBatches(), reached: reach(levels[0]) };
+    console.log(values.json ? JSON.stringify(jsonOf(whole), null, 2) : reportText(whole));
 }
 
 main().catch((error: Error) => {

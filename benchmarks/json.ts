@@ -1,6 +1,7 @@
 /** The report as JSON: fees and rent in nanoTON, as numbers. The figures of the first level stand at the top as well. */
 import { LevelReport, overFloor, Row } from './report';
-import { Reached } from './targets';
+import { WholeReport } from './targets';
+import { Batch, BOUNDS } from './batches';
 
 const BATCH = 10;
 
@@ -57,7 +58,22 @@ function levelOf(report: LevelReport): Figures {
     };
 }
 
-export function jsonOf(levels: LevelReport[], reached: Reached[]): Figures {
+function batchOf({ jobs, bytes, claimsByBytes, transactions, gas, fees, conserved }: Batch): Figures {
+    const bound = claimsByBytes > jobs.length ? 'messages' : 'bytes';
+    return { claims: jobs.length, bound, bytes, claimsByBytes, transactions, ...numbers({ gas, fees }), conserved };
+}
+
+export function jsonOf({ levels, batches, reached }: WholeReport): Figures {
     const byName = Object.fromEntries(levels.map((report) => [report.level, levelOf(report)]));
-    return { ...levelOf(levels[0]), targets: reached, levels: byName };
+    return {
+        ...levelOf(levels[0]),
+        targets: reached,
+        batches: {
+            claims: batchOf(batches.claims),
+            closes: batchOf(batches.closes),
+            gasCredit: BOUNDS.credit,
+            gasCreditUsed: batches.creditUsed,
+        },
+        levels: byName,
+    };
 }

@@ -2,6 +2,7 @@
 import { networkConfig } from '../localnet/config';
 import { channelCode, libraryRent, pricesOf, YEAR } from '../wrappers';
 import { PriceLevel } from '../tests/support/chain';
+import { Batch, creditUsed, largestBatch } from './batches';
 import { Floor, measureFloors } from './floors';
 import { Cast, Measurement, measure } from './meter';
 import { Operations } from './operations/operation';
@@ -75,4 +76,20 @@ export async function reportOf(level: PriceLevel): Promise<LevelReport> {
 /** Gas of an operation's contracts over that of its floor. */
 export function overFloor({ contractGas, floorGas }: Row): number {
     return Number(contractGas) / Number(floorGas);
+}
+
+/** What one message carries at most, and how much of an order's gas credit is used. */
+export interface BatchReport {
+    claims: Batch;
+    closes: Batch;
+    creditUsed: Record<string, number>;
+}
+
+/** Measures the largest batches, at the prices of 2025. */
+export async function reportOfBatches(): Promise<BatchReport> {
+    return {
+        claims: await largestBatch(await paymentStage('2025', true), false),
+        closes: await largestBatch(await paymentStage('2025', true), true),
+        creditUsed: await creditUsed(await paymentStage('2025', true)),
+    };
 }

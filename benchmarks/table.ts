@@ -1,7 +1,8 @@
 /** The report as text for a terminal. */
 import { mTon } from '../wrappers/trace';
-import { LevelReport, overFloor, Row } from './report';
-import { Reached } from './targets';
+import { BatchReport, LevelReport, overFloor, Row } from './report';
+import { Reached, WholeReport } from './targets';
+import { Batch, BOUNDS } from './batches';
 
 /** Lines of cells, columns aligned: the first to the left, the others to the right. */
 function aligned(rows: string[][]): string[] {
@@ -92,8 +93,27 @@ function levelLines({ level, operations, plain, library, rentPerYear, floors }: 
     ];
 }
 
-/** The whole report; `reached` belongs to the level of 2025. */
-export function reportText(levels: LevelReport[], reached: Reached[]): string {
+function batchLines({ claims, closes, creditUsed }: BatchReport): string[] {
+    const batch = (title: string, { jobs, bytes, claimsByBytes, fees }: Batch) =>
+        `${title}: ${jobs.length} in ${bytes} of ${BOUNDS.bytes} bytes, which would hold ${claimsByBytes}; ` +
+        `${mTon(fees / BigInt(jobs.length))} mTON each`;
+    const credit = Object.entries(creditUsed).map(([order, gas]) => `${order} ${gas}`);
+    return [
+        'What one message carries, wallet v5',
+        batch('claims', claims),
+        batch('last claims', closes),
+        `gas of orders before they are accepted, of a credit of ${BOUNDS.credit}: ${credit.join(', ')}`,
+    ];
+}
+
+/** The whole report, the levels one after the other. */
+export function reportText({ levels, batches, reached }: WholeReport): string {
     const lines = levels.flatMap((report) => [...levelLines(report), '']);
-    return [...lines, 'Numbers to reach, at the prices of 2025', ...targetLines(reached)].join('\n');
+    return [
+        ...lines,
+        ...batchLines(batches),
+        '',
+        'Numbers to reach, at the prices of 2025',
+        ...targetLines(reached),
+    ].join('\n');
 }

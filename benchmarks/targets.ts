@@ -1,5 +1,5 @@
 /** The numbers to reach, at the prices of 2025, and how near the figures are. Amounts are nanoTON. */
-import { LevelReport } from './report';
+import { BatchReport, LevelReport } from './report';
 
 export interface Target {
     row: string;
@@ -44,6 +44,13 @@ export const targets: Target[] = [
 export interface Reached extends Omit<Target, 'of'> {
     figure: number;
     reached: boolean;
+}
+
+/** All that the benchmark says; `reached` belongs to the first level. */
+export interface WholeReport {
+    levels: LevelReport[];
+    batches: BatchReport;
+    reached: Reached[];
 }
 
 /** How far a report of the prices of 2025 is from each target. */
