@@ -1,7 +1,7 @@
 /** A launched registry, joined providers and open nodes, for tests of the stake side. */
 import { createHash } from 'node:crypto';
 
-import { Address, Cell, toNano } from '@ton/core';
+import { Address, Cell, CommonMessageInfoInternal, toNano } from '@ton/core';
 import { Blockchain, SandboxContract, SendMessageResult } from '@ton/sandbox';
 
 import { Dispute } from '../../wrappers/Dispute';
@@ -196,22 +196,30 @@ export async function exactValue(
 }
 
 /**
- * The least value at which `send` makes `provider` do what it is asked, found by halving below `enough`; leaves the
- * blockchain as it was. Where a body lies in its message depends on the wallet, so getters name a little more.
+ * The least value at which `send` makes `provider` do what it is asked, found by halving below `enough`, which must do;
+ * leaves the blockchain as it was. Where a body lies in its message depends on the wallet, so getters name a little more.
  */
 export async function leastValue(
-    { blockchain, provider }: JoinedMarket,
+    { blockchain, provider }: Pick<JoinedMarket, 'blockchain' | 'provider'>,
     enough: bigint,
     send: (value: bigint) => Promise<SendMessageResult>,
 ): Promise<bigint> {
     const before = blockchain.snapshot();
+    const { inMessage } = transactionsOn(await send(enough), provider.address)[0];
+    const info = inMessage!.info as CommonMessageInfoInternal;
+    const surplus = info.value.coins - enough; // what `send` adds, such as the stake
     let [refused, taken] = [0n, enough];
     while (taken - refused > 1n) {
         const value = (refused + taken) / 2n;
-        const [tx] = transactionsOn(await send(value), provider.address);
-        [refused, taken] = exitCodeOf(tx) === 0 ? [refused, value] : [value, taken];
         await blockchain.loadFrom(before);
+        const account = await blockchain.getContract(provider.address);
+        const tx = await account.receiveMessage({
+            ...inMessage!,
+            info: { ...info, value: { coins: value + surplus } },
+        });
+        [refused, taken] = exitCodeOf(tx) === 0 ? [refused, value] : [value, taken];
     }
+    await blockchain.loadFrom(before);
     return taken;
 }
 
