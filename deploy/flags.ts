@@ -60,7 +60,8 @@ export function choice<T extends string>(words: readonly T[]) {
     });
 }
 
-function hex32(value: string): Buffer {
+/** 32 bytes of 64 hexadecimal digits. Throws an Error that says so. */
+export function hex32(value: string): Buffer {
     if (!/^(0x)?[0-9a-fA-F]{64}$/.test(value)) {
         throw new Error(`"${value}" is not a key: write 64 hexadecimal digits`);
     }

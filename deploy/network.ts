@@ -30,8 +30,7 @@ export async function identify(provider: NetworkProvider): Promise<Network> {
             'give --testnet or --mainnet, or --custom-type testnet (or mainnet) beside --custom',
         );
     }
-    const globalId =
-        endpoint === undefined ? await globalIdByAccount(provider) : await globalIdByHttp(provider, endpoint);
+    const globalId = (await configParam(provider, GLOBAL_ID_PARAM)).beginParse().loadInt(32);
     const expected = called === 'testnet' ? GLOBAL_IDS.testnet : GLOBAL_IDS.mainnet;
     if (globalId !== expected) {
         const is =
@@ -112,9 +111,15 @@ export function endpointRefusal(endpoint: string | undefined, error: unknown): R
           );
 }
 
-async function globalIdByHttp(provider: NetworkProvider, endpoint: string): Promise<number> {
+/** A parameter of the network's configuration. Refuses an endpoint that does not answer, or answers nonsense. */
+export async function configParam(provider: NetworkProvider, id: number): Promise<Cell> {
+    const endpoint = endpointOf(provider);
+    return endpoint === undefined ? paramByAccount(provider, id) : paramByHttp(provider, endpoint, id);
+}
+
+async function paramByHttp(provider: NetworkProvider, endpoint: string, id: number): Promise<Cell> {
     const { apiKey } = (provider.api() as TonClient).parameters;
-    const body = { id: 1, jsonrpc: '2.0', method: 'getConfigParam', params: { config_id: GLOBAL_ID_PARAM } };
+    const body = { id: 1, jsonrpc: '2.0', method: 'getConfigParam', params: { config_id: id } };
     let text: string;
     try {
         const response = await fetch(endpoint, {
@@ -134,7 +139,7 @@ async function globalIdByHttp(provider: NetworkProvider, endpoint: string): Prom
     }
     try {
         const { result } = JSON.parse(text) as { result: { config: { bytes: string } } };
-        return Cell.fromBase64(result.config.bytes).beginParse().loadInt(32);
+        return Cell.fromBase64(result.config.bytes);
     } catch {
         throw new Refusal(
             `${endpoint} answers, but not as a TON HTTP API: ${text.slice(0, 80).replace(/\s+/g, ' ')}`,
@@ -143,14 +148,13 @@ async function globalIdByHttp(provider: NetworkProvider, endpoint: string): Prom
     }
 }
 
-async function globalIdByAccount(provider: NetworkProvider): Promise<number> {
+async function paramByAccount(provider: NetworkProvider, id: number): Promise<Cell> {
     const { state } = await provider.getContractState(CONFIG_ADDRESS);
     if (state.type !== 'active' || !state.data) {
         throw new Refusal('The endpoint does not know the configuration of the network', 'use another endpoint');
     }
     const params = Cell.fromBoc(state.data)[0].beginParse().loadRef().beginParse();
-    const dictionary = params.loadDictDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell());
-    return dictionary.get(GLOBAL_ID_PARAM)!.beginParse().loadInt(32);
+    return params.loadDictDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell()).get(id)!;
 }
 
 function isLoopback(endpoint: string): boolean {

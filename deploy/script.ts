@@ -4,7 +4,8 @@ import { formatTon } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { scriptArguments } from './argv';
 import { flagLines, type Flags, optionName, readFlags, splitArguments, toggle, address, type Values } from './flags';
-import { endpointRefusal, faucetFor, isEndpointFailure } from './network';
+import { sendingFee } from './fees';
+import { endpointRefusal, faucetFor, isEndpointFailure, readAddress } from './network';
 import { exported, messageLabel, messageLines, type Row, table, ton } from './output';
 import { Refusal } from './refusal';
 import { Session } from './session';
@@ -25,6 +26,8 @@ export interface Task {
     kept?: bigint;
     /** True once the first `sent` messages have done what they were sent for. */
     settled?: (sent: number) => Promise<boolean>;
+    /** Told before an order leaves how many messages will have been sent with it. */
+    beforeOrder?: (sent: number) => void;
     /** The new state; writes records too. */
     after?: () => Promise<Row[]>;
 }
@@ -156,9 +159,9 @@ async function carryOut(session: Session, task: Task, consent: Consent): Promise
     console.log('Will:');
     [...will.map((line) => `  ${line}`), ...messageLines(session, messages)].forEach((line) => console.log(line));
     stays.forEach(([what, value]) => console.log(`  ${value} stays as ${what}`));
-    console.log(
-        `Costs: ${ton(kept)} that stays, and fees of at most ${ton(attached - kept)}; the unused part comes back.`,
-    );
+    const sending = await sendingFee(session, messages);
+    const most = ton(attached - kept + sending);
+    console.log(`Costs: ${ton(kept)} that stays, and fees of at most ${most}; of that, what is not used comes back.`);
     if (consent.dryRun) {
         console.log('Dry run: nothing was sent.');
         report(consent, { sent: 0, attached: attached.toString(), kept: kept.toString() });
@@ -172,7 +175,7 @@ async function carryOut(session: Session, task: Task, consent: Consent): Promise
         return;
     }
     await requireRole(session, task);
-    await requireFunds(session, messages, attached);
+    await requireFunds(session, attached + sending);
     await requireConsent(session, consent);
     await send(session, task, consent);
 }
@@ -193,13 +196,9 @@ async function requireRole(session: Session, { only }: Task): Promise<void> {
     }
 }
 
-// What a wallet pays for an order on top of what it attaches, per message, at prices far above today's.
-const ORDER_FEE = 5_000_000n;
-
-async function requireFunds(session: Session, messages: readonly Outgoing[], attached: bigint): Promise<void> {
+async function requireFunds(session: Session, needed: bigint): Promise<void> {
     const { address, version } = session.wallet!;
     const { balance } = await session.account(address);
-    const needed = attached + ORDER_FEE * BigInt(messages.length);
     if (balance < needed) {
         const other = version === 'v5r1' ? ' A v5r1 wallet has another address on each network.' : '';
         throw new Refusal(
@@ -223,7 +222,7 @@ async function requireConsent({ provider }: Session, { yes }: Consent): Promise<
 
 async function send(
     session: Session,
-    { messages = [], settled, after, kept = 0n }: Task,
+    { messages = [], settled, after, beforeOrder, kept = 0n }: Task,
     consent: Consent,
 ): Promise<void> {
     const wallet = session.wallet!;
@@ -231,6 +230,7 @@ async function send(
     for (let sent = 0; sent < messages.length;) {
         const next = messages.slice(sent, sent + wallet.capacity(messages.slice(sent)));
         const newest = await session.newest(next[next.length - 1].to);
+        beforeOrder?.(sent + next.length);
         await wallet.send(next);
         sent += next.length;
         console.log(`Sent ${sent} of ${messages.length}`);
@@ -273,5 +273,14 @@ async function waitForEffect(
 function report({ json }: Consent, result: Record<string, unknown>): void {
     if (json) {
         console.log(JSON.stringify(result));
+    }
+}
+
+/** Reads an address that a flag takes besides a word of its own. */
+export function readAddressFlag({ network }: Session, name: string, text: string): Address {
+    try {
+        return readAddress(text, network);
+    } catch (error) {
+        throw new Refusal(`--${name}: ${(error as Error).message}`);
     }
 }

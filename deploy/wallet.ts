@@ -90,9 +90,11 @@ class WordsWallet implements Wallet {
     }
 
     capacity(messages: readonly Outgoing[]): number {
-        let fits = Math.min(messages.length, this.options.limit);
-        while (fits > 1 && !isSendable(messages.slice(0, fits))) {
-            fits = Math.ceil(fits / 2);
+        const most = Math.min(messages.length, this.options.limit);
+        let [fits, fails] = isSendable(messages.slice(0, most)) ? [most, most + 1] : [1, most];
+        while (fails - fits > 1) {
+            const middle = (fits + fails) >> 1;
+            [fits, fails] = isSendable(messages.slice(0, middle)) ? [middle, fails] : [fits, middle];
         }
         return fits;
     }

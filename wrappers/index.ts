@@ -12,6 +12,7 @@ export * from './changes';
 export * from './codes';
 export * from './deployments';
 export * from './evidence';
+export * from './fleet';
 export * from './keys';
 export * from './market';
 export * from './money';

@@ -1,10 +1,12 @@
-/** What an app developer does with his own wallet; jobs are opened by the gateway's spend key. */
-import { toNano } from '@ton/core';
-import { channelCode } from '../Channel';
+/** What an app developer does with his own wallet, and what anyone may do for a job; gateways and workers do most of it. */
+import { Address, toNano } from '@ton/core';
+import { Channel, channelCode, SignedVoucher } from '../Channel';
 import { Escrow, EscrowSettings } from '../Escrow';
+import { NewJob } from '../signed/orders';
 import { Actor, addressOf } from './actor';
 
 const SET_UP_VALUE = toNano('0.1'); // the account is not there yet to say what it takes; the rest comes back
+const OPEN_VALUE = toNano('0.05'); // runs the escrow; what is left of it stays as a deposit
 
 /** Deploys or changes the actor's escrow and deposits (nanoTON); the channel code is this checkout's unless given. */
 export async function setUpEscrow(
@@ -22,4 +24,38 @@ export async function withdrawDeposit(actor: Actor, { amount }: { amount: bigint
     const escrow = actor.open(await Escrow.ofOwner(addressOf(actor)));
     await escrow.sendWithdraw(actor.sender, { amount, value: await escrow.getWithdrawValue() });
     return escrow;
+}
+
+/** Adds `amount` nanoTON to a client's escrow, which must be there. Anyone may. */
+export async function depositTo(actor: Actor, { owner, amount }: { owner: Address; amount: bigint }) {
+    const escrow = actor.open(await Escrow.ofOwner(owner));
+    await escrow.sendDeposit(actor.sender, { value: amount });
+}
+
+/** Opens a job without limits; its deposit comes with the message. `seqno`: the escrow's next. */
+export async function openJob(actor: Actor, { seqno, job }: { seqno: number; job: NewJob }) {
+    const escrow = actor.open(await Escrow.ofOwner(addressOf(actor)));
+    const value = job.deposit + (await escrow.getOpenFeeOf(1n)) + OPEN_VALUE;
+    await escrow.sendOpen(actor.sender, { value, seqno, jobs: [job] });
+}
+
+/** Asks a job of the actor's escrow to end after its notice. */
+export async function leaveJob(actor: Actor, { escrow: address, channel }: { escrow: Address; channel: Address }) {
+    const escrow = actor.open(Escrow.fromAddress(address));
+    await escrow.sendLeaveJob(actor.sender, { value: await escrow.getLeaveJobValue(), channel });
+}
+
+/** Sends the rest of an ended job to its escrow. Anyone may. */
+export async function refundJob(actor: Actor, { channel: address }: { channel: Address }) {
+    const channel = actor.open(Channel.fromAddress(address));
+    await channel.sendRefund(actor.sender, { value: await channel.getRefundValue() });
+}
+
+/** Redeems a voucher to the job's payout. Anyone who holds it may. */
+export async function claimJob(
+    actor: Actor,
+    { channel: address, voucher }: { channel: Address; voucher: SignedVoucher },
+) {
+    const channel = actor.open(Channel.fromAddress(address));
+    await channel.sendClaim(actor.sender, { value: await channel.getClaimValue(), voucher });
 }

@@ -1,0 +1,88 @@
+/** What the client's scripts share: which escrow it is, what is said of it, and tasks of messages to it. */
+import { type Actor, Escrow, type EscrowState } from '@cocoon-market/wrappers';
+import type { Address, OpenedContract } from '@ton/core';
+import { address } from './flags';
+import { type Row, ton } from './output';
+import { Refusal } from './refusal';
+import type { Task } from './script';
+import type { Session } from './session';
+
+/** The flag by which every script finds its escrow. */
+export const escrowFlag = {
+    owner: address.optional("the client's wallet; the one of the command line unless given"),
+};
+
+export interface OpenedEscrow {
+    at: Address;
+    owner: Address;
+    escrow: OpenedContract<Escrow>;
+    state: EscrowState | undefined; // undefined until its first SetUp
+    balance: bigint; // nanoTON
+}
+
+/** The escrow of a client, whether it is there or not. */
+export async function findEscrow(session: Session, owner: Address): Promise<OpenedEscrow> {
+    const { address: at } = await Escrow.ofOwner(owner);
+    const escrow = session.openContract(Escrow.fromAddress(at));
+    const { active, balance } = await session.account(at);
+    return { at, owner, escrow, balance, state: active ? await escrow.getEscrowState() : undefined };
+}
+
+/** The escrow of a client. Refuses when it is not there. */
+export async function openEscrow(session: Session, owner: Address): Promise<OpenedEscrow & { state: EscrowState }> {
+    const opened = await findEscrow(session, owner);
+    if (opened.state === undefined) {
+        throw new Refusal(`There is no escrow of ${session.show(owner, false)}`, 'run setUpEscrow first');
+    }
+    return { ...opened, state: opened.state };
+}
+
+/** What there is to say of an escrow. */
+export function escrowRows(session: Session, { at, state, balance }: OpenedEscrow): Row[] {
+    if (state === undefined) {
+        return [['escrow', `${session.show(at)} (not there yet)`]];
+    }
+    const key = state.spendKey === 0n ? 'none' : state.spendKey.toString(16).padStart(64, '0');
+    return [
+        ['escrow', session.show(at)],
+        ['owner', session.show(state.owner, false)],
+        ['holds', ton(balance)],
+        ['spend key', key],
+        ['limits', `${ton(state.jobLimit)} a job, ${ton(state.dayLimit)} a day`],
+        ['next order', `${state.seqno}`],
+    ];
+}
+
+interface Step {
+    will: string;
+    action(actor: Actor): Promise<unknown>;
+    done(now: OpenedEscrow): Promise<boolean> | boolean;
+    kept?: bigint;
+    stays?: Row[];
+    anyone?: boolean;
+    rows?: () => Promise<Row[]>;
+}
+
+/** A task of one message; a step that is a text says why there is nothing to do. */
+export async function escrowTask(
+    session: Session,
+    opened: OpenedEscrow,
+    decide: () => Promise<Step | string> | Step | string,
+): Promise<Task> {
+    const found = escrowRows(session, opened);
+    const step = await decide();
+    if (typeof step === 'string') {
+        return { found, nothing: step };
+    }
+    const now = () => findEscrow(session, opened.owner);
+    return {
+        found,
+        will: [step.will],
+        messages: await session.rehearse(step.action),
+        ...(step.anyone ? {} : { only: { address: opened.owner, role: 'owner of the escrow' } }),
+        kept: step.kept ?? 0n,
+        stays: step.stays ?? [],
+        settled: async () => step.done(await now()),
+        after: async () => [...escrowRows(session, await now()), ...((await step.rows?.()) ?? [])],
+    };
+}

@@ -1,0 +1,196 @@
+/** From a manifest to messages, and what keeps a second run from registering twice. */
+import {
+    addStake,
+    applyFleet,
+    type FleetPlan,
+    Node,
+    parseRules,
+    planFleet,
+    readFleet,
+    registersOwnCode,
+    type RegisteredNode,
+} from '@cocoon-market/wrappers';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { file, formatDuration, toggle } from './flags';
+import { type Manifest, readManifest } from './manifest';
+import { type Row, ton } from './output';
+import { readCatalogue } from './profile';
+import { type OpenedProvider, openProvider, providerFlags } from './provider';
+import { Refusal } from './refusal';
+import type { Session } from './session';
+import { type Outgoing, waitUntil } from './wallet';
+
+export const fleetFlags = {
+    ...providerFlags,
+    manifest: file.required('the fleet, a YAML file such as params/fleet.example.yaml'),
+    closeMissing: toggle('also close nodes that are registered and not in the manifest'),
+};
+
+interface Flags {
+    registry: Parameters<typeof openProvider>[1]['registry'];
+    provider: Parameters<typeof openProvider>[1]['provider'];
+    manifest: string;
+    closeMissing: boolean;
+}
+
+const KEY_OVERLAP = 14 * 86_400; // seconds that a rotated receipt key still signs, for the jobs that run
+const ORDER_SECONDS = 20; // what one order takes until the next can follow
+const IN_FLIGHT = 300_000; // milliseconds after which an order that was not seen is not coming
+
+/** A fleet between manifest and chain. */
+export interface Fleet {
+    opened: OpenedProvider;
+    manifest: Manifest;
+    plan: FleetPlan;
+    close: RegisteredNode[];
+    stakeDue: bigint; // nanoTON to add before nodes can be registered
+    messages: Outgoing[];
+    orders: number[]; // messages of each order of this wallet
+}
+
+/** Reads manifest and chain and says what lies between. Refuses what the contracts would refuse. */
+export async function openFleet(session: Session, flags: Flags): Promise<Fleet> {
+    const manifest = readManifest(flags.manifest, readCatalogue('params/catalogue.json').models);
+    const opened = await openProvider(session, flags);
+    await waitForOrders(session, opened);
+    const { rules } = await opened.provider.getMembershipNow();
+    if (rules === null) {
+        throw new Refusal('This Provider has not joined yet', 'run joinMarket');
+    }
+    const { rates, baseStake } = parseRules(rules);
+    requireRates(manifest, rates);
+    const present = await readFleet(session.reader(), opened.at);
+    const plan = planFleet(manifest.nodes, present, { rates, baseStake });
+    if (plan.register.length > 0 && !registersOwnCode(rules, (await Node.ofProvider(opened.at, 0)).init!.code)) {
+        throw new Refusal(
+            'The node code of this checkout is not the newest of the rules that this Provider follows',
+            'run adoptRules, or use the release that the market runs (checkDeployment)',
+        );
+    }
+    const close = flags.closeMissing ? plan.missing : [];
+    const { stake } = await opened.provider.getProviderState();
+    const stakeDue = plan.requiredStake > stake ? plan.requiredStake - stake : 0n;
+    const now = await session.now();
+    const messages = await session.rehearse(async (actor) => {
+        if (stakeDue > 0n) {
+            await addStake(actor, { provider: opened.at, amount: stakeDue });
+        }
+        await applyFleet(actor, { provider: opened.at, oldKeysEndAt: now + KEY_OVERLAP }, { ...plan, close });
+    });
+    return { opened, manifest, plan, close, stakeDue, messages, orders: ordersOf(session, messages) };
+}
+
+function requireRates({ nodes, file: name }: Manifest, rates: readonly bigint[]): void {
+    const without = nodes.find(({ listing }) => (rates[listing.hardware.gpuClass] ?? 0n) === 0n);
+    if (without !== undefined) {
+        throw new Refusal(
+            `${name}: the market takes no GPUs of class ${without.listing.hardware.gpuClass} (${without.name})`,
+            'checkDeployment shows the classes that have a rate',
+        );
+    }
+}
+
+function ordersOf({ wallet }: Session, messages: readonly Outgoing[]): number[] {
+    const orders: number[] = [];
+    for (let sent = 0; sent < messages.length; sent += orders[orders.length - 1]) {
+        orders.push(wallet === undefined ? 1 : wallet.capacity(messages.slice(sent)));
+    }
+    return orders;
+}
+
+/** How many things a plan does. */
+export const changesOf = ({ plan, close }: Fleet) => plan.register.length + plan.changes.length + close.length;
+
+/** The plan in rows. */
+export function planRows(session: Session, fleet: Fleet): Row[] {
+    const { opened, manifest, plan, close, stakeDue, orders } = fleet;
+    const kept = plan.missing.length - close.length;
+    return [
+        ['provider', session.show(opened.at)],
+        ...manifest.sites.map((site): Row => [`site ${site.name}`, `${site.nodes} nodes, ${site.gpus} GPUs`]),
+        ['register', `${plan.register.length} nodes, ${ton(plan.shares)} of shares`],
+        ['change', changeText(plan)],
+        [
+            'close',
+            `${close.length} nodes${kept > 0 ? `; ${kept} are not in the manifest and stay (--close-missing)` : ''}`,
+        ],
+        ['unchanged', `${plan.unchanged} nodes`],
+        ['stake', `${ton(plan.requiredStake)} required, ${ton(stakeDue)} to add`],
+        [
+            'time',
+            orders.length === 0
+                ? 'none'
+                : `about ${formatDuration(Math.ceil((orders.length * ORDER_SECONDS) / 60) * 60)}, ${orders.length} orders of at most ${Math.max(...orders)} messages`,
+        ],
+    ];
+}
+
+function changeText({ changes }: FleetPlan): string {
+    const kinds = [...new Set(changes.map(({ what }) => what))];
+    const counts = kinds.map((kind) => `${changes.filter(({ what }) => what === kind).length} ${kind}`);
+    return counts.length === 0 ? '0 nodes' : counts.join(', ');
+}
+
+/** The diff, a line for each node; long lists are cut. */
+export function planLines({ plan, close }: Fleet, most = 10): string[] {
+    const lines = [
+        ...plan.register.map(({ name, listing }) => `+ ${name}  ${listing.service.endpoint}`),
+        ...plan.changes.map(({ wanted, node, what }) => `~ ${wanted.name}  node ${node.number}: ${what}`),
+        ...close.map(({ number, service }) => `- node ${number}  ${service.endpoint}`),
+    ];
+    return lines.length <= most ? lines : [...lines.slice(0, most), `… and ${lines.length - most} more`];
+}
+
+/** True once the first `sent` messages of a fleet have arrived. */
+export async function fleetArrived(session: Session, fleet: Fleet, sent: number): Promise<boolean> {
+    const { opened, plan, close, stakeDue, messages } = fleet;
+    const registered = Math.max(0, Math.min(sent - (stakeDue > 0n ? 1 : 0), plan.register.length));
+    const { nextNumber } = await opened.provider.getProviderState();
+    if (nextNumber < opened.state.nextNumber + BigInt(registered)) {
+        return false;
+    }
+    if (sent < messages.length) {
+        return true;
+    }
+    const wanted = fleet.manifest.nodes;
+    const left = planFleet(wanted, await readFleet(session.reader(), opened.at), { rates: [], baseStake: 0n });
+    return (
+        left.register.length + left.changes.length === 0 && left.missing.length === plan.missing.length - close.length
+    );
+}
+
+/** Remembers that an order is on its way, so that a run after an interruption waits for it instead of sending it again. */
+export function rememberOrder({ network }: Session, { opened, plan, stakeDue }: Fleet, sent: number): void {
+    const registered = Math.max(0, Math.min(sent - (stakeDue > 0n ? 1 : 0), plan.register.length));
+    const note = { nextNumber: Number(opened.state.nextNumber) + registered, until: Date.now() + IN_FLIGHT };
+    const path = noteFile(network.name, opened);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, JSON.stringify(note));
+}
+
+/** Forgets it: everything has arrived. */
+export function forgetOrders({ network }: Session, { opened }: Fleet): void {
+    rmSync(noteFile(network.name, opened), { force: true });
+}
+
+async function waitForOrders(session: Session, opened: OpenedProvider): Promise<void> {
+    const path = noteFile(session.network.name, opened);
+    let note: { nextNumber: number; until: number };
+    try {
+        note = JSON.parse(readFileSync(path, 'utf8')) as typeof note;
+    } catch {
+        return; // no order is on its way
+    }
+    // Where a message chain is done before the wallet is, nothing is ever on its way.
+    const until = session.network.name === 'local' ? 0 : note.until;
+    const { every } = session.patience;
+    await waitUntil({ every, within: IN_FLIGHT }, async () => {
+        opened.state = await opened.provider.getProviderState();
+        return opened.state.nextNumber >= note.nextNumber || Date.now() > until;
+    });
+}
+
+function noteFile(network: string, { at }: OpenedProvider): string {
+    return join('temp', network, `fleet-${at.hash.toString('hex')}.json`);
+}

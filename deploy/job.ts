@@ -1,0 +1,49 @@
+/** What scripts about a running job share. */
+import { Channel, type ChannelState } from '@cocoon-market/wrappers';
+import type { Address, OpenedContract } from '@ton/core';
+import { address } from './flags';
+import { type Row, ton, when } from './output';
+import { Refusal } from './refusal';
+import type { Session } from './session';
+
+/** The flag by which every script finds its job. */
+export const jobFlag = { job: address.required("the job's account, as openJob or cocoon gateway jobs shows it") };
+
+export interface OpenedJob {
+    at: Address;
+    channel: OpenedContract<Channel>;
+    state: ChannelState | undefined; // undefined once it has ended
+    balance: bigint; // nanoTON
+}
+
+/** A job, whether it runs or has ended. */
+export async function findJob(session: Session, at: Address): Promise<OpenedJob> {
+    const channel = session.openContract(Channel.fromAddress(at));
+    const { active, balance } = await session.account(at);
+    return { at, channel, balance, state: active ? await channel.getChannelState() : undefined };
+}
+
+/** What there is to say of a job. */
+export function jobRows(session: Session, { at, state, balance }: OpenedJob): Row[] {
+    if (state === undefined) {
+        return [['job', `${session.show(at)} (no account: ended, or never opened)`]];
+    }
+    return [
+        ['job', session.show(at)],
+        ['escrow', session.show(state.escrow)],
+        ['payout', session.show(state.payout, false)],
+        ['holds', ton(balance)],
+        ['paid', ton(state.paid)],
+        ['refund from', when(Number(state.refundAt))],
+    ];
+}
+
+/** Refuses a job that is not there. */
+export function requireJob(session: Session, { at, state }: OpenedJob): ChannelState {
+    if (state === undefined) {
+        throw new Refusal(
+            `There is no job at ${session.show(at)}: it has ended, or never was on ${session.network.name}`,
+        );
+    }
+    return state;
+}

@@ -1,0 +1,47 @@
+/** The channel code as a library of the masterchain: whether it is there, and for how long it is paid. */
+import { channelLibrary, Library } from '@cocoon-market/wrappers';
+import type { Address, OpenedContract } from '@ton/core';
+import { formatDuration } from './flags';
+import { type Row, ton } from './output';
+import { Refusal } from './refusal';
+import type { Session } from './session';
+
+const DAY = 86_400;
+
+export interface OpenedLibrary {
+    hash: Buffer;
+    at: Address; // of its keeper
+    keeper: OpenedContract<Library>;
+    balance: bigint; // nanoTON
+    runway: number; // seconds, 0 until published
+}
+
+/** The library of this checkout's channel code, whether it is there or not. */
+export async function findLibrary(session: Session): Promise<OpenedLibrary> {
+    const { hash } = await channelLibrary();
+    const { address: at } = await Library.ofHash(hash);
+    const keeper = session.openContract(Library.fromAddress(at));
+    const { active, balance } = await session.account(at);
+    return { hash, at, keeper, balance, runway: active ? Number(await keeper.getRunway()) : 0 };
+}
+
+/** What there is to say of a library. */
+export function libraryRows(session: Session, { hash, at, balance, runway }: OpenedLibrary): Row[] {
+    return [
+        ['channel code', hash.toString('hex')],
+        ['keeper', session.show(at)],
+        ['holds', ton(balance)],
+        ['paid for', runway === 0 ? 'not published' : formatDuration(Math.floor(runway / DAY) * DAY)],
+    ];
+}
+
+/** Refuses to go on without the library. */
+export async function requireLibrary(session: Session): Promise<void> {
+    const { runway, at } = await findLibrary(session);
+    if (runway === 0) {
+        throw new Refusal(
+            `The channel code is not published on ${session.network.name}: ${session.show(at)} keeps no library`,
+            'run publishLibrary, or use --channel plain',
+        );
+    }
+}

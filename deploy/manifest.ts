@@ -1,0 +1,247 @@
+/** Fleets as files: `fleet.yaml` names sites, hardware, prices and nodes. What is wrong in it is refused with its line. */
+import { type Hardware, modelKey, type Offer, parseTon, type Service, type WantedNode } from '@cocoon-market/wrappers';
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import { hex32 } from './flags';
+import { readFile } from './profile';
+import { Refusal } from './refusal';
+
+/** A fleet as its file says it. */
+export interface Manifest {
+    file: string;
+    nodes: WantedNode[];
+    sites: { name: string; nodes: number; gpus: number }[];
+}
+
+const OFFERS_MAX = 8;
+const TEXT_BYTES = { model: 32, region: 16, endpoint: 100 };
+const BASIS_POINTS = 10_000;
+
+/** Reads a manifest; `models` are the ids that may be offered. Refuses the first mistake, with its line and its remedy. */
+export function readManifest(file: string, models: readonly string[]): Manifest {
+    return new Reader(file, readFile(file).toString('utf8'), models).manifest();
+}
+
+class Reader {
+    private readonly lines = new LineCounter();
+    private readonly root: Node | null;
+    private readonly seen = new Map<string, string>();
+
+    constructor(
+        private readonly file: string,
+        text: string,
+        private readonly models: readonly string[],
+    ) {
+        // All scalars as texts: a key of digits and an amount must not become floating point numbers.
+        const document = parseDocument(text, { schema: 'failsafe', lineCounter: this.lines, prettyErrors: false });
+        const [error] = document.errors;
+        if (error !== undefined) {
+            const { line } = this.lines.linePos(error.pos[0]);
+            const remedy = error.code === 'DUPLICATE_KEY' ? 'remove one of them' : 'the file has to be YAML';
+            throw new Refusal(`${file}:${line}: ${error.message}`, remedy);
+        }
+        this.root = document.contents;
+    }
+
+    manifest(): Manifest {
+        const root = this.map(this.root, 'the file', ['offers', 'hardware', 'sites']);
+        const offers = new Map(this.entries(root, 'offers').map(([id, node]) => [id, this.offer(id, node)]));
+        const hardware = new Map(this.entries(root, 'hardware').map(([name, node]) => [name, this.hardware(node)]));
+        const sites = this.entries(root, 'sites').map(([name, node]) => ({
+            name,
+            nodes: this.site(node, hardware, offers),
+        }));
+        const nodes = sites.flatMap((site) => site.nodes);
+        if (nodes.length === 0) {
+            throw this.refusal(this.root, 'there is no node in it');
+        }
+        const gpus = (all: WantedNode[]) => all.reduce((sum, { listing }) => sum + listing.hardware.gpus, 0);
+        return {
+            file: this.file,
+            nodes,
+            sites: sites.map((site) => ({ name: site.name, nodes: site.nodes.length, gpus: gpus(site.nodes) })),
+        };
+    }
+
+    private site(node: Node | null, hardware: Map<string, Hardware>, offers: Map<string, Offer>): WantedNode[] {
+        const fields = ['region', 'uptime', 'hardware', 'offers', 'nodes'];
+        const site = this.map(node, 'a site', fields);
+        const named = this.text(site, 'hardware');
+        const machine = this.known(site, 'hardware', hardware, named);
+        const list = this.required(site, 'offers');
+        if (!isSeq(list) || list.items.length === 0 || list.items.length > OFFERS_MAX) {
+            throw this.refusal(
+                list,
+                `offers is not a list of 1 to ${OFFERS_MAX} models`,
+                'write offers: [model, model]',
+            );
+        }
+        const sold = list.items.map((item) => this.known(site, 'offers', offers, this.scalar(item as Node, 'a model')));
+        if (new Set(sold).size < sold.length) {
+            throw this.refusal(list, 'a model is offered twice', 'remove one of them');
+        }
+        const region = this.bounded(site, 'region');
+        const uptime = this.percent(site, 'uptime');
+        return this.entries(site, 'nodes').map(([name, each]) =>
+            this.node(name, each, { hardware: machine, offers: sold, region, uptime }),
+        );
+    }
+
+    private node(
+        name: string,
+        node: Node | null,
+        site: { hardware: Hardware; offers: Offer[] } & Pick<Service, 'region' | 'uptime'>,
+    ): WantedNode {
+        const fields = this.map(node, `node ${name}`, ['endpoint', 'receiptKey', 'encryptionKey']);
+        const endpoint = this.bounded(fields, 'endpoint');
+        if (!/^https?:\/\/[^\s/]+/.test(endpoint)) {
+            throw this.refusal(
+                this.required(fields, 'endpoint'),
+                `"${endpoint}" is not a URL`,
+                'write https://host:port',
+            );
+        }
+        const [receiptKey, encryptionKey] = [this.key(fields, 'receiptKey'), this.key(fields, 'encryptionKey')];
+        this.once(node, `name ${name}`, name);
+        this.once(this.required(fields, 'endpoint'), `endpoint ${endpoint}`, name);
+        this.once(this.required(fields, 'receiptKey'), `receipt key ${receiptKey.toString(16)}`, name);
+        this.once(this.required(fields, 'encryptionKey'), `encryption key ${encryptionKey.toString(16)}`, name);
+        const { hardware, offers, region, uptime } = site;
+        return {
+            name,
+            listing: { hardware, receiptKey, encryptionKey, service: { region, uptime, endpoint }, offers },
+        };
+    }
+
+    private offer(id: string, node: Node | null): Offer {
+        if (!this.models.includes(id)) {
+            throw this.refusal(node, `"${id}" is not in the catalogue`, `there are ${this.models.join(', ')}`);
+        }
+        const prices = this.map(node, `the offer of ${id}`, ['prompt', 'cached', 'completion', 'reasoning']);
+        const price = (name: string) => this.parsed(prices, name, parseTon);
+        return {
+            model: modelKey(id),
+            prompt: price('prompt'),
+            cached: price('cached'),
+            completion: price('completion'),
+            reasoning: price('reasoning'),
+        };
+    }
+
+    private hardware(node: Node | null): Hardware {
+        const fields = this.map(node, 'hardware', ['class', 'gpus', 'vram', 'model']);
+        const whole = (name: string, least: number, most: number) =>
+            this.parsed(fields, name, (text) => {
+                const value = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+                if (!(value >= least && value <= most)) {
+                    throw new Error(`"${text}" is not a whole number from ${least} to ${most}`);
+                }
+                return value;
+            });
+        return {
+            gpuClass: whole('class', 0, 7),
+            gpus: whole('gpus', 1, 65_535),
+            vram: whole('vram', 1, 65_535),
+            model: this.bounded(fields, 'model'),
+        };
+    }
+
+    private once(node: Node | null, what: string, name: string): void {
+        const other = this.seen.get(what);
+        if (other !== undefined) {
+            throw this.refusal(
+                node,
+                `${what} is that of ${other === name ? 'another node' : other} too`,
+                'every node has its own',
+            );
+        }
+        this.seen.set(what, name);
+    }
+
+    private known<T>(site: YAMLMap, field: string, all: Map<string, T>, name: string): T {
+        const found = all.get(name);
+        if (found === undefined) {
+            const names = [...all.keys()].join(', ');
+            throw this.refusal(this.required(site, field), `${field} has no "${name}"`, `there are ${names}`);
+        }
+        return found;
+    }
+
+    private key(fields: YAMLMap, name: string): bigint {
+        return this.parsed(fields, name, (text) => BigInt(`0x${hex32(text).toString('hex')}`));
+    }
+
+    private percent(fields: YAMLMap, name: string): number {
+        return this.parsed(fields, name, (text) => {
+            if (!/^\d{1,3}(\.\d{1,2})?$/.test(text) || Number(text) > 100) {
+                throw new Error(`"${text}" is not a percentage with at most two decimals, such as 99.5`);
+            }
+            return Math.round((Number(text) * BASIS_POINTS) / 100);
+        });
+    }
+
+    private bounded(fields: YAMLMap, name: keyof typeof TEXT_BYTES): string {
+        return this.parsed(fields, name, (text) => {
+            if (!/^[\x21-\x7e][\x20-\x7e]*$/.test(text) || text.length > TEXT_BYTES[name]) {
+                throw new Error(`"${text}" is not 1 to ${TEXT_BYTES[name]} ASCII characters`);
+            }
+            return text;
+        });
+    }
+
+    private parsed<T>(fields: YAMLMap, name: string, parse: (text: string) => T): T {
+        const text = this.text(fields, name);
+        try {
+            return parse(text);
+        } catch (error) {
+            throw this.refusal(this.required(fields, name), `${name}: ${(error as Error).message}`);
+        }
+    }
+
+    private text(fields: YAMLMap, name: string): string {
+        return this.scalar(this.required(fields, name), name);
+    }
+
+    private scalar(node: Node | null, name: string): string {
+        if (!isScalar(node) || typeof node.value !== 'string' || node.value === '') {
+            throw this.refusal(node, `${name} is not a text`);
+        }
+        return node.value;
+    }
+
+    private required(fields: YAMLMap, name: string): Node {
+        const node = fields.get(name, true) as Node | undefined;
+        if (node === undefined) {
+            throw this.refusal(fields, `"${name}" is missing`);
+        }
+        return node;
+    }
+
+    private entries(fields: YAMLMap, name: string): [string, Node | null][] {
+        const node = this.required(fields, name);
+        const map = this.map(node, name);
+        return map.items.map(({ key, value }) => [this.scalar(key as Node, 'a name'), value as Node | null]);
+    }
+
+    private map(node: Node | null, what: string, known?: readonly string[]): YAMLMap {
+        if (!isMap(node)) {
+            throw this.refusal(
+                node,
+                `${what} has no fields`,
+                known === undefined ? undefined : `it takes ${known.join(', ')}`,
+            );
+        }
+        for (const { key } of node.items) {
+            const name = this.scalar(key as Node, 'a name');
+            if (known !== undefined && !known.includes(name)) {
+                throw this.refusal(key as Node, `${what} has no field "${name}"`, `it takes ${known.join(', ')}`);
+            }
+        }
+        return node;
+    }
+
+    private refusal(node: Node | null, what: string, remedy?: string): Refusal {
+        const offset = node?.range?.[0];
+        const line = offset === undefined ? '' : `:${this.lines.linePos(offset).line}`;
+        return new Refusal(`${this.file}${line}: ${what}`, remedy);
+    }
+}

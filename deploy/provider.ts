@@ -1,0 +1,141 @@
+/** What the provider's scripts share: which Provider it is, what is said of it, and tasks of messages to it. */
+import { type Actor, Provider, type ProviderState, Registry } from '@cocoon-market/wrappers';
+import type { Address, OpenedContract } from '@ton/core';
+import { address } from './flags';
+import { type Row, ton, when } from './output';
+import { registryFlag, registryOf } from './record';
+import { Refusal } from './refusal';
+import type { Task } from './script';
+import type { Session } from './session';
+
+const SLOTS = 4;
+const PROVIDER_KIND = 0n;
+
+/** The flags by which every script finds its Provider. */
+export const providerFlags = {
+    ...registryFlag,
+    provider: address.optional("the Provider's account; that of the wallet at the market unless given"),
+};
+
+/** A slot of stake that is on its way out. */
+export interface Slot {
+    slot: number;
+    amount: bigint; // nanoTON
+    unlockAt: number; // unix seconds
+}
+
+/** A Provider with what scripts look at. */
+export interface OpenedProvider {
+    at: Address;
+    registry: Address;
+    provider: OpenedContract<Provider>;
+    state: ProviderState;
+}
+
+/** The Provider of an owner at a registry, newest code version first; undefined if he has none. */
+export async function findProvider(session: Session, registry: Address, owner: Address): Promise<Address | undefined> {
+    const opened = session.openContract(Registry.fromAddress(registry));
+    const accounts: Address[] = [];
+    while ((await opened.getCodeHash(PROVIDER_KIND, BigInt(accounts.length))) !== 0n) {
+        accounts.unshift(await opened.getProviderAddress(owner, BigInt(accounts.length)));
+    }
+    for (const account of accounts) {
+        if ((await session.account(account)).active) {
+            return account;
+        }
+    }
+    return undefined;
+}
+
+/** The Provider that a script works on. Refuses when there is none. */
+export async function openProvider(
+    session: Session,
+    flags: { registry: Address | undefined; provider: Address | undefined },
+): Promise<OpenedProvider> {
+    const registry = await registryOf(session, flags.registry);
+    const at = flags.provider ?? (await findProvider(session, registry, session.actor));
+    if (at === undefined || !(await session.account(at)).active) {
+        const whose = at === undefined ? `of ${session.show(session.actor, false)}` : `at ${session.show(at)}`;
+        throw new Refusal(`There is no Provider ${whose}`, 'run joinMarket, or name one with --provider');
+    }
+    const provider = session.openContract(Provider.fromAddress(at));
+    return { at, registry, provider, state: await provider.getProviderState() };
+}
+
+/** Slots of a Provider that hold something. */
+export async function slotsOf(provider: OpenedContract<Provider>): Promise<Slot[]> {
+    const slots: Slot[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+        const { amount, unlockAt } = await provider.getStakeSlot(BigInt(slot));
+        slots.push({ slot, amount, unlockAt: Number(unlockAt) });
+    }
+    return slots.filter(({ amount }) => amount > 0n);
+}
+
+/** What there is to say of a Provider. */
+export async function providerRows(
+    session: Session,
+    { at, provider }: Pick<OpenedProvider, 'at' | 'provider'>,
+): Promise<Row[]> {
+    const state = await provider.getProviderState();
+    const rows: Row[] = [
+        ['provider', session.show(at)],
+        ['owner', session.show(state.owner, false)],
+        ['stake', `${ton(state.stake)}, required ${ton(state.requiredStake)}`],
+        ...(await slotsOf(provider)).map(({ slot, amount, unlockAt }): Row => [
+            `slot ${slot}`,
+            `${ton(amount)}, free at ${when(unlockAt)}`,
+        ]),
+        ['nodes', `${state.nodes} with ${state.gpus} GPUs`],
+        ['rules', `version ${state.rulesVersion}`],
+    ];
+    if (state.rulesVersion === 0n) {
+        return rows;
+    }
+    const { payout, nextPayout, nextPayoutAt, operator } = await provider.getMembershipNow();
+    const next = nextPayout.equals(payout)
+        ? ''
+        : `, ${session.show(nextPayout, false)} from ${when(Number(nextPayoutAt))}`;
+    return [
+        ...rows,
+        ['payout', `${session.show(payout, false)}${next}`],
+        ['operator', operator === null ? 'nobody but the owner' : session.show(operator, false)],
+        ['surplus', ton(state.surplus)],
+    ];
+}
+
+interface Step {
+    will: string;
+    action(actor: Actor, at: Address): Promise<unknown>;
+    /** True once it has happened. */
+    done(now: OpenedProvider): Promise<boolean> | boolean;
+    kept?: bigint;
+    stays?: Row[];
+    anyone?: boolean;
+}
+
+/** A task of messages to a Provider; a step that is a text says why there is nothing to do. */
+export async function providerTask(
+    session: Session,
+    flags: { registry: Address | undefined; provider: Address | undefined },
+    decide: (opened: OpenedProvider) => Promise<Step | string> | Step | string,
+): Promise<Task> {
+    const opened = await openProvider(session, flags);
+    const found = await providerRows(session, opened);
+    const step = await decide(opened);
+    if (typeof step === 'string') {
+        return { found, nothing: step };
+    }
+    const messages = await session.rehearse((actor) => step.action(actor, opened.at));
+    return {
+        found,
+        will: [step.will],
+        messages,
+        ...(step.anyone ? {} : { only: { address: opened.state.owner, role: 'owner of the Provider' } }),
+        kept: step.kept ?? 0n,
+        stays: step.stays ?? [],
+        settled: async (sent) =>
+            sent < messages.length || step.done({ ...opened, state: await opened.provider.getProviderState() }),
+        after: () => providerRows(session, opened),
+    };
+}

@@ -1,0 +1,26 @@
+import { addStake } from '@cocoon-market/wrappers';
+import { amount } from '../deploy/flags';
+import { ton } from '../deploy/output';
+import { providerFlags, providerTask } from '../deploy/provider';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'addStake',
+    about: 'Adds stake, up to an amount. From anyone.',
+    flags: { ...providerFlags, upTo: amount.required('what the stake shall be; the difference is sent') },
+    prepare: (session, { upTo, ...flags }) =>
+        providerTask(session, flags, ({ state }) => {
+            if (state.stake >= upTo) {
+                return `the stake is ${ton(upTo)} or more`;
+            }
+            const due = upTo - state.stake;
+            return {
+                will: `add ${ton(due)} to the stake`,
+                action: (actor, provider) => addStake(actor, { provider, amount: due }),
+                done: (now) => now.state.stake >= upTo,
+                kept: due,
+                stays: [['stake', ton(due)]],
+                anyone: true,
+            };
+        }),
+});

@@ -1,0 +1,36 @@
+import { announceDemand, modelKey } from '@cocoon-market/wrappers';
+import { count, duration, formatDuration, text } from '../deploy/flags';
+import { readCatalogue } from '../deploy/profile';
+import { registryFlag, registryOf } from '../deploy/record';
+import { Refusal } from '../deploy/refusal';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'announceDemand',
+    about: 'Tells providers what a client is going to buy; binds nobody. From anyone.',
+    flags: {
+        ...registryFlag,
+        model: text.required("the model's id in params/catalogue.json"),
+        queries: count.required('queries a day'),
+        for: duration.required('how long, such as 30d'),
+    },
+    prepare: async (session, { registry, model, queries, for: seconds }) => {
+        const at = await registryOf(session, registry);
+        const { models } = readCatalogue('params/catalogue.json');
+        if (!models.includes(model)) {
+            throw new Refusal(`"${model}" is not in params/catalogue.json`, `there are ${models.join(', ')}`);
+        }
+        const endsAt = (await session.now()) + seconds;
+        const demand = { model: modelKey(model), queriesPerDay: queries, endsAt };
+        const before = await session.newest(at);
+        return {
+            found: [
+                ['registry', session.show(at)],
+                ['model', model],
+            ],
+            will: [`announce ${queries} queries a day for ${formatDuration(seconds)}`],
+            messages: await session.rehearse((actor) => announceDemand(actor, { registry: at, ...demand })),
+            settled: async () => (await session.newest(at)) > before,
+        };
+    },
+});

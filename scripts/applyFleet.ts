@@ -1,0 +1,45 @@
+import {
+    changesOf,
+    fleetArrived,
+    fleetFlags,
+    forgetOrders,
+    openFleet,
+    planLines,
+    planRows,
+    rememberOrder,
+} from '../deploy/fleet';
+import { ton } from '../deploy/output';
+import { providerRows } from '../deploy/provider';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'applyFleet',
+    about: 'Makes the nodes on chain those of a manifest; run again after an interruption, it does the rest.',
+    flags: fleetFlags,
+    prepare: async (session, flags) => {
+        const fleet = await openFleet(session, flags);
+        const found = planRows(session, fleet);
+        const changes = changesOf(fleet);
+        if (changes === 0) {
+            forgetOrders(session, fleet);
+            return { found, nothing: '0 changes' };
+        }
+        const { owner } = fleet.opened.state;
+        const { operator } = await fleet.opened.provider.getMembershipNow();
+        const isOperator = operator?.equals(session.actor) === true && fleet.stakeDue === 0n;
+        return {
+            found,
+            will: [`make ${changes} changes:`, ...planLines(fleet)],
+            messages: fleet.messages,
+            ...(isOperator ? {} : { only: { address: owner, role: 'owner of the Provider' } }),
+            kept: fleet.stakeDue,
+            stays: fleet.stakeDue === 0n ? [] : [['stake', ton(fleet.stakeDue)]],
+            beforeOrder: (sent) => rememberOrder(session, fleet, sent),
+            settled: (sent) => fleetArrived(session, fleet, sent),
+            after: async () => {
+                forgetOrders(session, fleet);
+                return providerRows(session, fleet.opened);
+            },
+        };
+    },
+});

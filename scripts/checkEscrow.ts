@@ -1,0 +1,9 @@
+import { escrowFlag, escrowRows, openEscrow } from '../deploy/escrow';
+import { check } from '../deploy/script';
+
+export const run = check({
+    name: 'checkEscrow',
+    about: "Shows a client's escrow: deposit, spend key and limits.",
+    flags: escrowFlag,
+    read: async (session, { owner }) => escrowRows(session, await openEscrow(session, owner ?? session.actor)),
+});

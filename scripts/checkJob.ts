@@ -1,0 +1,9 @@
+import { findJob, jobFlag, jobRows } from '../deploy/job';
+import { check } from '../deploy/script';
+
+export const run = check({
+    name: 'checkJob',
+    about: 'Shows a job: what it holds, what it has paid, when it ends.',
+    flags: jobFlag,
+    read: async (session, { job }) => jobRows(session, await findJob(session, job)),
+});

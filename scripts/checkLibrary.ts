@@ -1,0 +1,12 @@
+import { findLibrary, libraryRows, requireLibrary } from '../deploy/library';
+import { check } from '../deploy/script';
+
+export const run = check({
+    name: 'checkLibrary',
+    about: 'Shows whether the channel code is published, and for how long its rent is paid; exits with 1 if it is not.',
+    flags: {},
+    read: async (session) => {
+        await requireLibrary(session);
+        return libraryRows(session, await findLibrary(session));
+    },
+});

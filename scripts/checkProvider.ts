@@ -1,0 +1,9 @@
+import { openProvider, providerFlags, providerRows } from '../deploy/provider';
+import { check } from '../deploy/script';
+
+export const run = check({
+    name: 'checkProvider',
+    about: 'Shows the stake, slots, nodes, payout and rules of a Provider.',
+    flags: providerFlags,
+    read: async (session, flags) => providerRows(session, await openProvider(session, flags)),
+});

@@ -1,0 +1,39 @@
+import { claimJob, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers';
+import { amount, count, text } from '../deploy/flags';
+import { findJob, jobFlag, jobRows, requireJob } from '../deploy/job';
+import { ton } from '../deploy/output';
+import { Refusal } from '../deploy/refusal';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'claimJob',
+    about: 'Redeems a voucher; the money goes to the payout. A worker does this by itself. From anyone who holds the voucher.',
+    flags: {
+        ...jobFlag,
+        cumulative: amount.required('what the voucher promises in all'),
+        count: count.required("the voucher's count"),
+        signature: text.required("the voucher's signature, 128 hexadecimal digits"),
+    },
+    prepare: async (session, { job, cumulative, count: answers, signature: hex }) => {
+        const opened = await findJob(session, job);
+        const { voucherKey, paid } = requireJob(session, opened);
+        const found = jobRows(session, opened);
+        if (paid >= cumulative) {
+            return { found, nothing: `${ton(paid)} were paid already` };
+        }
+        const voucher = voucherFor(session.network.globalId, job, cumulative, answers);
+        const key = new Verifier(Buffer.from(voucherKey.toString(16).padStart(64, '0'), 'hex'));
+        const signature = /^[0-9a-fA-F]{128}$/.test(hex) ? Buffer.from(hex, 'hex') : Buffer.alloc(0);
+        if (!key.verify(Voucher.hash(voucher), signature)) {
+            throw new Refusal('The signature is not over this job, amount and count', 'the chain would refuse it');
+        }
+        const asked = { cumulative, count: answers, signature };
+        return {
+            found,
+            will: [`pay ${ton(cumulative - paid)}, or what the job holds, to its payout`],
+            messages: await session.rehearse((actor) => claimJob(actor, { channel: job, voucher: asked })),
+            settled: async () => requireJob(session, await findJob(session, job)).paid > paid,
+            after: async () => jobRows(session, await findJob(session, job)),
+        };
+    },
+});

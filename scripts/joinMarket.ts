@@ -1,0 +1,64 @@
+import { joinMarket, Provider, readMarket, Registry } from '@cocoon-market/wrappers';
+import { address, amount } from '../deploy/flags';
+import { ton } from '../deploy/output';
+import { findProvider, providerRows } from '../deploy/provider';
+import { registryFlag, registryOf } from '../deploy/record';
+import { Refusal } from '../deploy/refusal';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'joinMarket',
+    about: "Makes the wallet a provider: deploys its Provider with a first stake. From the provider's owner.",
+    flags: {
+        ...registryFlag,
+        stake: amount.required("the stake; at least the market's base stake, more for nodes"),
+        payout: address.optional("gets what jobs pay, such as a worker's own wallet; the owner unless given"),
+        operator: address.optional('may register and change nodes besides the owner'),
+    },
+    prepare: async (session, { registry: given, stake, payout = session.actor, operator }) => {
+        const registry = await registryOf(session, given);
+        const account = await findProvider(session, registry, session.actor);
+        if (account !== undefined) {
+            const provider = session.openContract(Provider.fromAddress(account));
+            const { rulesVersion } = await provider.getProviderState();
+            if (rulesVersion > 0n) {
+                return {
+                    found: await providerRows(session, { at: account, provider }),
+                    nothing: 'this wallet is a provider',
+                };
+            }
+        }
+        const { rules, codes } = await readMarket(session.reader(), registry);
+        const { paused } = await session.openContract(Registry.fromAddress(registry)).getRegistryState();
+        if (paused) {
+            throw new Refusal('The market takes no new providers for now', 'the governor ends that with resumeMarket');
+        }
+        if (stake < BigInt(rules.baseStake)) {
+            throw new Refusal(
+                `A stake of ${ton(stake)} is below the market's base stake of ${ton(BigInt(rules.baseStake))}`,
+            );
+        }
+        const codeVersion = codes.provider.length - 1;
+        const planned = await Provider.ofOwner(registry, session.actor);
+        const provider = session.openContract(Provider.fromAddress(planned.address));
+        return {
+            found: [
+                ['registry', session.show(registry)],
+                ['provider', `${session.show(planned.address)} (not there yet)`],
+                ['base stake', ton(BigInt(rules.baseStake))],
+                ['payout', session.show(payout, false)],
+            ],
+            will: [`become a provider with a stake of ${ton(stake)}`],
+            messages: await session.rehearse((actor) => {
+                const who = { payout, ...(operator === undefined ? {} : { operator }) };
+                return joinMarket(actor, { registry, stake, codeVersion, ...who });
+            }),
+            kept: stake,
+            stays: [['stake', ton(stake)]],
+            settled: async () =>
+                (await session.account(planned.address)).active &&
+                (await provider.getProviderState()).rulesVersion > 0n,
+            after: () => providerRows(session, { at: planned.address, provider }),
+        };
+    },
+});

@@ -1,0 +1,28 @@
+import { Escrow, leaveJob } from '@cocoon-market/wrappers';
+import { findJob, jobFlag, jobRows, requireJob } from '../deploy/job';
+import { when } from '../deploy/output';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'leaveJob',
+    about: 'Asks a job to end after its notice; the provider may claim until then. From the client.',
+    flags: jobFlag,
+    prepare: async (session, { job }) => {
+        const opened = await findJob(session, job);
+        const { refundAt, notice, escrow } = requireJob(session, opened);
+        const found = jobRows(session, opened);
+        const now = await session.now();
+        if (Number(refundAt) <= now + Number(notice)) {
+            return { found, nothing: `the job ends at ${when(Number(refundAt))} already` };
+        }
+        const { owner } = await session.openContract(Escrow.fromAddress(escrow)).getEscrowState();
+        return {
+            found,
+            will: [`end the job at ${when(now + Number(notice))}; refundJob then brings the rest back`],
+            only: { address: owner, role: 'client of this job' },
+            messages: await session.rehearse((actor) => leaveJob(actor, { escrow, channel: job })),
+            settled: async () => requireJob(session, await findJob(session, job)).refundAt < refundAt,
+            after: async () => jobRows(session, await findJob(session, job)),
+        };
+    },
+});

@@ -1,0 +1,32 @@
+import { refundJob } from '@cocoon-market/wrappers';
+import { findJob, jobFlag, jobRows } from '../deploy/job';
+import { when } from '../deploy/output';
+import { Refusal } from '../deploy/refusal';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'refundJob',
+    about: "Sends the rest of an ended job to the client's escrow and ends its account. From anyone.",
+    flags: jobFlag,
+    prepare: async (session, { job }) => {
+        const opened = await findJob(session, job);
+        const found = jobRows(session, opened);
+        if (opened.state === undefined) {
+            return { found, nothing: 'the job has ended' };
+        }
+        const { refundAt } = opened.state;
+        if (Number(refundAt) > (await session.now())) {
+            throw new Refusal(
+                `The job runs until ${when(Number(refundAt))}`,
+                'run leaveJob to end it after its notice',
+            );
+        }
+        return {
+            found,
+            will: ["send the rest to the client's escrow"],
+            messages: await session.rehearse((actor) => refundJob(actor, { channel: job })),
+            settled: async () => (await findJob(session, job)).state === undefined,
+            after: async () => jobRows(session, await findJob(session, job)),
+        };
+    },
+});

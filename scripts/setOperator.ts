@@ -1,0 +1,25 @@
+import { setOperator } from '@cocoon-market/wrappers';
+import { text } from '../deploy/flags';
+import { providerFlags, providerTask } from '../deploy/provider';
+import { script, readAddressFlag } from '../deploy/script';
+
+export const run = script({
+    name: 'setOperator',
+    about: "Names who may register and change nodes besides the owner, or nobody. From the provider's owner.",
+    flags: { ...providerFlags, operator: text.required('the wallet, or nobody') },
+    prepare: (session, { operator: given, ...flags }) =>
+        providerTask(session, flags, async ({ provider: opened }) => {
+            const operator = given === 'nobody' ? null : readAddressFlag(session, 'operator', given);
+            const is = async () => {
+                const now = (await opened.getMembershipNow()).operator;
+                return operator === null || now === null ? now === operator : now.equals(operator);
+            };
+            return (await is())
+                ? 'this is the operator already'
+                : {
+                      will: `let ${operator === null ? 'nobody but the owner' : session.show(operator, false)} change nodes`,
+                      action: (actor, provider) => setOperator(actor, { provider, operator }),
+                      done: is,
+                  };
+        }),
+});

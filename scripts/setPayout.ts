@@ -1,0 +1,21 @@
+import { setPayout } from '@cocoon-market/wrappers';
+import { address } from '../deploy/flags';
+import { providerFlags, providerTask } from '../deploy/provider';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'setPayout',
+    about: "Names where jobs pay, from the rules' payout delay on. From the provider's owner.",
+    flags: { ...providerFlags, payout: address.required('the wallet that jobs shall pay') },
+    prepare: (session, { payout, ...flags }) =>
+        providerTask(session, flags, async ({ provider: opened }) => {
+            const is = async () => (await opened.getMembershipNow()).nextPayout.equals(payout);
+            return (await is())
+                ? 'this is the payout already'
+                : {
+                      will: `have jobs pay ${session.show(payout, false)}`,
+                      action: (actor, provider) => setPayout(actor, { provider, payout }),
+                      done: is,
+                  };
+        }),
+});

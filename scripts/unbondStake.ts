@@ -1,0 +1,28 @@
+import { unbondStake } from '@cocoon-market/wrappers';
+import { amount } from '../deploy/flags';
+import { ton } from '../deploy/output';
+import { Refusal } from '../deploy/refusal';
+import { providerFlags, providerTask } from '../deploy/provider';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'unbondStake',
+    about: "Moves stake above an amount into a slot, where it waits for the unbonding time. From the provider's owner.",
+    flags: { ...providerFlags, keep: amount.required('what shall stay as stake; nodes require their part of it') },
+    prepare: (session, { keep, ...flags }) =>
+        providerTask(session, flags, ({ state }) => {
+            if (state.stake <= keep) {
+                return `the stake is ${ton(keep)} or less`;
+            }
+            const required = state.nodes === 0n && keep === 0n ? 0n : state.requiredStake;
+            if (keep < required) {
+                throw new Refusal(`${ton(state.requiredStake)} are required and cannot leave`, 'close nodes first');
+            }
+            const due = state.stake - keep;
+            return {
+                will: `unbond ${ton(due)}; withdrawStake takes it home after the unbonding time`,
+                action: (actor, provider) => unbondStake(actor, { provider, amount: due }),
+                done: (now) => now.state.stake <= keep,
+            };
+        }),
+});

@@ -1,0 +1,26 @@
+import { withdrawDeposit } from '@cocoon-market/wrappers';
+import { escrowTask, openEscrow } from '../deploy/escrow';
+import { amount } from '../deploy/flags';
+import { ton } from '../deploy/output';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'withdrawEscrow',
+    about: 'Takes home what the escrow holds above an amount. From the client.',
+    flags: { keep: amount.required('what shall stay; 0 takes all above the reserve of a year of rent') },
+    prepare: async (session, { keep }) => {
+        const opened = await openEscrow(session, session.actor);
+        const free = await opened.escrow.getWithdrawable();
+        const above = opened.balance > keep ? opened.balance - keep : 0n;
+        const due = above < free ? above : free;
+        return escrowTask(session, opened, () =>
+            due <= 0n
+                ? `the escrow holds nothing above ${ton(keep)} and its reserve`
+                : {
+                      will: `take ${ton(due)} home`,
+                      action: (actor) => withdrawDeposit(actor, { amount: due }),
+                      done: ({ balance }) => balance < opened.balance,
+                  },
+        );
+    },
+});

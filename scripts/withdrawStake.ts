@@ -1,0 +1,29 @@
+import { withdrawStake } from '@cocoon-market/wrappers';
+import { ton, when } from '../deploy/output';
+import { providerFlags, providerTask, slotsOf } from '../deploy/provider';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'withdrawStake',
+    about: "Takes home what has waited in slots for its time. From the provider's owner.",
+    flags: providerFlags,
+    prepare: (session, flags) =>
+        providerTask(session, flags, async ({ provider: opened }) => {
+            const slots = await slotsOf(opened);
+            const now = await session.now();
+            const ripe = slots.filter(({ unlockAt }) => unlockAt <= now);
+            if (ripe.length === 0) {
+                const first = Math.min(...slots.map(({ unlockAt }) => unlockAt));
+                return slots.length === 0 ? 'nothing waits in a slot' : `the first slot is free at ${when(first)}`;
+            }
+            return {
+                will: `take ${ton(ripe.reduce((sum, { amount }) => sum + amount, 0n))} home`,
+                action: async (actor, provider) => {
+                    for (const { slot } of ripe) {
+                        await withdrawStake(actor, { provider, slot });
+                    }
+                },
+                done: async (later) => (await slotsOf(later.provider)).length === slots.length - ripe.length,
+            };
+        }),
+});

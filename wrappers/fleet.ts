@@ -1,0 +1,239 @@
+/** A provider's nodes as a list: what is registered, what is wanted, and what lies between. */
+import { Address, Cell, OpenedContract } from '@ton/core';
+import { Actor } from './actions/actor';
+import {
+    Hardware,
+    Listing,
+    listingCell,
+    Node,
+    nodeChanges,
+    nodeStates,
+    numberToText,
+    Offer,
+    parseOffers,
+    parseService,
+    Service,
+} from './Node';
+import { NodeName, Provider } from './Provider';
+import { sizeOf } from './prices';
+import { codeId, parseRules } from './Registry';
+
+/** A node that shall be there; `name` is its owner's word for it and is not on chain. */
+export interface WantedNode {
+    name: string;
+    listing: Listing;
+}
+
+/** A node that is there, and whether it is open. */
+export interface RegisteredNode extends NodeName {
+    number: number;
+    codeVersion: number;
+    open: boolean;
+    share: bigint; // nanoTON
+    hardware: Hardware;
+    receiptKey: bigint;
+    encryptionKey: bigint;
+    service: Service;
+    offers: Offer[];
+}
+
+/** One change of one node. */
+export interface NodeChange {
+    node: RegisteredNode;
+    wanted: WantedNode;
+    what: 'hardware' | 'service' | 'offers' | 'keys';
+}
+
+/** What lies between the nodes that are wanted and those that are there. Amounts in nanoTON. */
+export interface FleetPlan {
+    register: WantedNode[];
+    changes: NodeChange[];
+    missing: RegisteredNode[]; // open, and not wanted
+    unchanged: number;
+    requiredStake: bigint; // once all of it is done, `missing` still open
+    shares: bigint; // of the nodes that are to be registered
+}
+
+const AT_ONCE = 8; // calls to the endpoint
+
+/** Nodes of a Provider in the order of their numbers; those whose account has ended are left out. */
+export async function readFleet(
+    { open }: Pick<Actor, 'open'>,
+    providerAddress: Address,
+    onProgress: (read: number, of: number) => void = () => undefined,
+): Promise<RegisteredNode[]> {
+    const provider = open(Provider.fromAddress(providerAddress));
+    const { nextNumber } = await provider.getProviderState();
+    const { rules } = await provider.getMembershipNow();
+    const versions = rules === null ? [] : parseRules(rules).nodeCodes;
+    const own = codeId((await Node.ofProvider(providerAddress, 0)).init!.code).hash;
+    const found: (RegisteredNode | undefined)[] = [];
+    let next = 0;
+    const work = async () => {
+        for (let number = next++; number < Number(nextNumber); number = next++) {
+            for (let version = versions.length - 1; version >= 0 && found[number] === undefined; version--) {
+                const address =
+                    versions[version].hash === own
+                        ? (await Node.ofProvider(providerAddress, number)).address
+                        : await provider.getNodeAddress(BigInt(number), BigInt(version));
+                found[number] = await readNode(open(Node.fromAddress(address)), { number, codeVersion: version });
+            }
+            onProgress(number + 1, Number(nextNumber));
+        }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    return found.filter((node): node is RegisteredNode => node !== undefined);
+}
+
+const NO_CODE = /exit_?code: -13|contract is not (active|initialized)/i;
+
+async function readNode(node: OpenedContract<Node>, name: Required<NodeName>): Promise<RegisteredNode | undefined> {
+    let state: Awaited<ReturnType<typeof node.getNodeState>>;
+    try {
+        state = await node.getNodeState();
+    } catch (error) {
+        if (NO_CODE.test((error as Error).message)) {
+            return undefined;
+        }
+        throw error;
+    }
+    const listing = await node.getNodeListing();
+    return {
+        ...name,
+        open: state.state === nodeStates.open,
+        share: state.share,
+        hardware: {
+            gpuClass: Number(listing.gpuClass),
+            gpus: Number(listing.gpus),
+            vram: Number(listing.vram),
+            model: numberToText(listing.model, 32),
+        },
+        receiptKey: state.receiptKey,
+        encryptionKey: state.encryptionKey,
+        service: parseService(listing.service),
+        offers: parseOffers(listing.offers),
+    };
+}
+
+/**
+ * What has to be done so that the wanted nodes are there. A node is recognised by its receipt key, or else by its
+ * endpoint. `rates` and `baseStake` are those of the rules that the Provider follows.
+ */
+export function planFleet(
+    wanted: readonly WantedNode[],
+    present: readonly RegisteredNode[],
+    { rates, baseStake }: { rates: readonly bigint[]; baseStake: bigint },
+): FleetPlan {
+    const open = present.filter((node) => node.open);
+    const byKey = new Map(open.map((node) => [node.receiptKey, node]));
+    const byEndpoint = new Map(open.map((node) => [node.service.endpoint, node]));
+    const keys = new Set(wanted.map(({ listing }) => listing.receiptKey));
+    const matched = new Set<RegisteredNode>();
+    const plan: FleetPlan = { register: [], changes: [], missing: [], unchanged: 0, requiredStake: 0n, shares: 0n };
+    for (const node of wanted) {
+        const { receiptKey, service, hardware } = node.listing;
+        const elsewhere = byEndpoint.get(service.endpoint);
+        const match = byKey.get(receiptKey) ?? (elsewhere && !keys.has(elsewhere.receiptKey) ? elsewhere : undefined);
+        const share = (rates[hardware.gpuClass] ?? 0n) * BigInt(hardware.gpus);
+        plan.requiredStake += share;
+        if (match === undefined) {
+            plan.register.push(node);
+            plan.shares += share;
+            continue;
+        }
+        matched.add(match);
+        const what = differences(node.listing, match);
+        plan.unchanged += what.length === 0 ? 1 : 0;
+        plan.changes.push(...what.map((each) => ({ node: match, wanted: node, what: each })));
+        // A share is fixed until the hardware changes, whatever the rates are now.
+        plan.requiredStake += what.includes('hardware') ? 0n : match.share - share;
+    }
+    plan.missing = open.filter((node) => !matched.has(node));
+    plan.requiredStake += baseStake + plan.missing.reduce((sum, { share }) => sum + share, 0n);
+    return plan;
+}
+
+function differences(wanted: Listing, present: RegisteredNode): NodeChange['what'][] {
+    const keys = { receiptKey: wanted.receiptKey, encryptionKey: wanted.encryptionKey };
+    const parts: Record<NodeChange['what'], [Cell, Cell]> = {
+        hardware: [nodeChanges.hardware(wanted.hardware), nodeChanges.hardware(present.hardware)],
+        service: [nodeChanges.service(wanted.service), nodeChanges.service(present.service)],
+        offers: [nodeChanges.offers(wanted.offers), nodeChanges.offers(present.offers)],
+        keys: [
+            nodeChanges.keys({ ...keys, oldEndsAt: 0 }),
+            nodeChanges.keys({ receiptKey: present.receiptKey, encryptionKey: present.encryptionKey, oldEndsAt: 0 }),
+        ],
+    };
+    return (Object.keys(parts) as NodeChange['what'][]).filter((part) => !parts[part][0].equals(parts[part][1]));
+}
+
+/** What sending a fleet's messages needs besides the plan. */
+export interface FleetOrder {
+    provider: Address;
+    oldKeysEndAt: number; // unix seconds until which a rotated receipt key still signs
+}
+
+/**
+ * Sends one message for each thing that a plan names: registrations in the order of the list, then changes, then the
+ * ends of `close`. Sizes that repeat are asked for once.
+ */
+export async function applyFleet(
+    actor: Actor,
+    { provider: address, oldKeysEndAt }: FleetOrder,
+    { register, changes, close }: Pick<FleetPlan, 'register' | 'changes'> & { close: readonly RegisteredNode[] },
+): Promise<void> {
+    const provider = actor.open(Provider.fromAddress(address));
+    const { code } = (await Node.ofProvider(address, 0)).init!;
+    const values = new Map<string, bigint>();
+    const valueOf = async (cell: Cell, ask: () => Promise<bigint>, kind: string) => {
+        const { cells, bits } = sizeOf(cell);
+        const key = `${kind} ${cells} ${bits}`;
+        const value = values.get(key) ?? (await ask());
+        values.set(key, value);
+        return value;
+    };
+    for (const { listing } of register) {
+        const body = { code, listing: listingCell(listing) };
+        const value = await valueOf(body.listing, () => provider.getRegisterNodeValue(body), 'register');
+        await provider.sendRegisterNode(actor.sender, { value, ...body });
+    }
+    for (const { node, wanted, what } of changes) {
+        const change = changeCell(wanted.listing, what, oldKeysEndAt);
+        const { number, codeVersion, share, hardware } = node;
+        if (what === 'hardware') {
+            const value = await valueOf(change, () => provider.getReplaceHardwareValue(change), what);
+            const now = { share, gpus: hardware.gpus };
+            await provider.sendReplaceHardware(actor.sender, { value, number, codeVersion, ...now, change });
+        } else {
+            const value = await valueOf(change, () => provider.getChangeNodeValue(change), what);
+            await provider.sendChangeNode(actor.sender, { value, number, codeVersion, change });
+        }
+    }
+    const { closeNode: value } = await provider.getValuesOf(0n, 0n);
+    for (const { number, codeVersion } of close) {
+        await provider.sendCloseNode(actor.sender, { value, number, codeVersion });
+    }
+}
+
+function changeCell(listing: Listing, what: NodeChange['what'], oldEndsAt: number): Cell {
+    switch (what) {
+        case 'hardware':
+            return nodeChanges.hardware(listing.hardware);
+        case 'service':
+            return nodeChanges.service(listing.service);
+        case 'offers':
+            return nodeChanges.offers(listing.offers);
+        case 'keys':
+            return nodeChanges.keys({
+                receiptKey: listing.receiptKey,
+                encryptionKey: listing.encryptionKey,
+                oldEndsAt,
+            });
+    }
+}
+
+/** True when this checkout's node code is what a Provider registers nodes with. */
+export function registersOwnCode(rules: Cell, code: Cell): boolean {
+    const { nodeCodes } = parseRules(rules);
+    return nodeCodes.length > 0 && nodeCodes[nodeCodes.length - 1].hash === codeId(code).hash;
+}
