@@ -92,6 +92,8 @@ export async function providerRows(
     if (state.rulesVersion === 0n) {
         return rows;
     }
+    const { frozen, strikes, jailedUntil, jailed } = await provider.getStanding();
+    const jail = jailedUntil > 0n ? `in jail until ${when(Number(jailedUntil))}` : jailed ? 'stake too low' : 'good';
     const { payout, nextPayout, nextPayoutAt, operator } = await provider.getMembershipNow();
     const next = nextPayout.equals(payout)
         ? ''
@@ -100,6 +102,7 @@ export async function providerRows(
         ...rows,
         ['payout', `${session.show(payout, false)}${next}`],
         ['operator', operator === null ? 'nobody but the owner' : session.show(operator, false)],
+        ['standing', `${jail}; ${strikes} strikes, ${ton(frozen)} frozen by cases`],
         ['surplus', ton(state.surplus)],
     ];
 }

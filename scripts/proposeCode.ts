@@ -1,9 +1,7 @@
 import { codeHash, codesOfThisCheckout, proposeCode, readMarket, registryChanges } from '@cocoon-market/wrappers';
-import type { Cell } from '@ton/core';
 import { choice } from '../deploy/flags';
 import { proposalTask } from '../deploy/governor';
 import { registryFlag, registryOf } from '../deploy/record';
-import { Refusal } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 const KINDS = ['provider', 'node', 'escrow', 'channel', 'dispute'] as const;
@@ -14,10 +12,7 @@ export const run = script({
     flags: { ...registryFlag, kind: choice(KINDS).required('the kind of contract') },
     prepare: async (session, { registry, kind }) => {
         const at = await registryOf(session, registry);
-        const code = ((await codesOfThisCheckout()) as Partial<Record<typeof kind, Cell>>)[kind];
-        if (code === undefined) {
-            throw new Refusal(`This checkout has no code of the kind ${kind}`);
-        }
+        const code = (await codesOfThisCheckout())[kind];
         return proposalTask(session, {
             registry: at,
             change: registryChanges.code(kind, code),

@@ -73,6 +73,12 @@ export async function setPayout(actor: Actor, { payout, ...args }: Whose & { pay
     await provider.sendSetPayout(actor.sender, { value: values.stakeStep, payout });
 }
 
+/** Leaves jail once its time is over and the stake suffices. */
+export async function unjail(actor: Actor, args: Whose) {
+    const { provider, values } = await providerOf(actor, args);
+    await provider.sendUnjail(actor.sender, { value: values.stakeStep });
+}
+
 /** Deploys and announces the provider's next node; the answer is right if no other is registered at the same time. */
 export async function registerNode(actor: Actor, { code, listing, ...args }: Whose & { code: Cell; listing: Listing }) {
     const { provider } = await providerOf(actor, args);

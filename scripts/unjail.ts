@@ -1,0 +1,32 @@
+import { unjail } from '@cocoon-market/wrappers';
+import { ton, when } from '../deploy/output';
+import { providerFlags, providerTask } from '../deploy/provider';
+import { Refusal } from '../deploy/refusal';
+import { script } from '../deploy/script';
+
+export const run = script({
+    name: 'unjail',
+    about: "Leaves jail once its time is over and the stake suffices. From the provider's owner.",
+    flags: providerFlags,
+    prepare: (session, flags) =>
+        providerTask(session, flags, async ({ provider: opened, state }) => {
+            const { jailedUntil } = await opened.getStanding();
+            if (jailedUntil === 0n) {
+                return 'this provider is not in jail';
+            }
+            if (jailedUntil > (await session.now())) {
+                throw new Refusal(`In jail until ${when(Number(jailedUntil))}`, 'run this again then');
+            }
+            if (state.stake < state.requiredStake) {
+                throw new Refusal(
+                    `The stake of ${ton(state.stake)} is below the required ${ton(state.requiredStake)}`,
+                    'run addStake first',
+                );
+            }
+            return {
+                will: 'leave jail and clear the strikes',
+                action: (actor, provider) => unjail(actor, { provider }),
+                done: async (now) => (await now.provider.getStanding()).jailedUntil === 0n,
+            };
+        }),
+});
