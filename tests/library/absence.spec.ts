@@ -16,6 +16,7 @@ import { publishedLibraries, reflectLibraries } from '../support/library';
 import { bodyOf, DAY, OpenJob, spendKey, useMarket, valueSent } from '../support/market';
 
 const ENOUGH = toNano('0.05');
+const WAY_BACK = 500_000n; // nanoTON a bounced deposit pays for its way home, and for the escrow to take it
 const NO_LIBRARY = 9; // cell underflow: the code cannot be read
 
 describe('While the library is absent', () => {
@@ -85,7 +86,8 @@ describe('While the library is absent', () => {
             Array(4).fill(true),
         );
         const fee = await market().escrow.getOpenFeeOf(4n);
-        expect(before - (await market().balanceOf(market().escrow))).toBeLessThan(fee);
+        const cost = before - (await market().balanceOf(market().escrow));
+        expect(cost).toBeLessThan(fee + 4n * WAY_BACK);
         expect(await market().escrow.getEscrowState()).toMatchObject({
             seqno: seqno + 1n,
             spent: spent + toNano('4') + 6n + fee,

@@ -323,7 +323,10 @@ describe('Library', () => {
         expect(published.address.equals(library.address)).toBe(true);
         expect(Number(runway)).toBeGreaterThan(YEAR);
         expect(await library.getRunway()).toBeGreaterThan(runway);
-        expect(await dataOf((await Library.ofHash(code.hash(), 9)).address)).toMatchObject({ number: 9n, cells: sizeOf(code).cells });
+        expect(await dataOf((await Library.ofHash(code.hash(), 9)).address)).toMatchObject({
+            number: 9n,
+            cells: sizeOf(code).cells,
+        });
     });
 });
 
