@@ -21,11 +21,46 @@ export function accountAddress(account: Buffer): Address {
 
 /** Reads channels and compares them with what terms say they are. */
 export class Channels {
+    private readonly gone = new Map<string, number>(); // channel -> when it first looked gone, unix seconds of the chain
+    private readonly closed = new Set<string>();
+
     /** `codes`: the channel codes that this worker knows to be sound. */
     constructor(
         private readonly chain: Chain,
         readonly codes: readonly Cell[],
     ) {}
+
+    /** Notes that a channel looks gone at `at`; says for how many seconds it has, each time it was looked at. */
+    looksGone(channel: Buffer, at: number): number {
+        const name = channel.toString('hex');
+        const since = this.gone.get(name);
+        this.gone.set(name, since ?? at);
+        return since === undefined ? -1 : at - since;
+    }
+
+    isThere(channel: Buffer): void {
+        this.gone.delete(channel.toString('hex'));
+    }
+
+    /** Notes that the wallet has sent its last claim. */
+    closes(channel: Buffer): void {
+        this.closed.add(channel.toString('hex'));
+    }
+
+    isClosed(channel: Buffer): boolean {
+        return this.closed.has(channel.toString('hex'));
+    }
+
+    /** Forgets a channel whose job has ended. */
+    ended(channel: Buffer): void {
+        this.gone.delete(channel.toString('hex'));
+        this.closed.delete(channel.toString('hex'));
+    }
+
+    /** True when a channel looked gone at the last look. */
+    isGone(channel: Buffer): boolean {
+        return this.gone.has(channel.toString('hex'));
+    }
 
     /** The state of a job's channel. Throws {@link Refused} when it is not what the terms say. */
     async read(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelState> {

@@ -165,6 +165,9 @@ export class Claims {
             this.forget(job);
             return undefined;
         }
+        if (job.isGone) {
+            return undefined; // looked at again with the next look
+        }
         const { seen, voucher } = job;
         const due = larger(0n, smaller(job.paid - seen.paid, seen.there));
         const settled = job.running.size === 0 && job.paid >= job.cumulative;
@@ -217,6 +220,7 @@ export class Claims {
         let polls = CONFIRM_POLLS;
         try {
             await this.wallet.send(transfers);
+            batch.filter(({ last }) => last).forEach(({ channel }) => this.context.channels.closes(channel));
         } catch (error) {
             // The order may still be taken; then the next look finds it in the channels.
             this.context.log.error({ err: error, claims: batch.length }, 'claims: the wallet did not send');
@@ -269,7 +273,7 @@ export class Claims {
 
 async function paid(job: Job, { last, paidThen }: Claim): Promise<boolean> {
     await job.readChannel();
-    return job.state === 'ended' || (!last && job.seen.paid >= paidThen);
+    return job.state === 'ended' || job.isGone || (!last && job.seen.paid >= paidThen);
 }
 
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);

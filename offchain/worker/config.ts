@@ -94,6 +94,7 @@ export const workerConfig = z
             .object({
                 freshSeconds: z.number().min(0).default(5), // after which a channel is read again beside the query
                 staleSeconds: z.number().min(0).default(60), // after which a query waits for that
+                goneSeconds: z.number().min(0).default(600), // for which a channel must look gone before its job ends
                 pollSeconds: z.number().positive().default(1), // while the wallet or a channel is waited for
             })
             .prefault({}),

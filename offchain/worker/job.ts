@@ -227,6 +227,9 @@ export class Job {
         if (this.state === 'ended') {
             throw new Refused('wrong_channel', 'This job has ended: its channel is gone');
         }
+        if (this.isGone) {
+            throw new Refused('internal', 'The channel cannot be seen on chain now', 503);
+        }
     }
 
     private bearUnreadable(error: unknown): void {
@@ -240,7 +243,26 @@ export class Job {
         this.context.log.warn({ job: this.id.toString('hex'), err: error }, 'channel not read');
     }
 
-    /** Reads the channel now and stores what changed. A channel that is gone ends the job for ever. */
+    /** True while the channel looks gone and the job has not ended: nothing new begins, vouchers are kept. */
+    get isGone(): boolean {
+        return this.context.channels.isGone(this.channel);
+    }
+
+    // One answer of an API may be wrong, or a lie that would cost every voucher of the job. So a job ends only when its
+    // channel looks gone again after a while; with unpaid vouchers, and no last claim of our own, after its time alone.
+    private async looksGone(at: number): Promise<void> {
+        const { channels, config, log } = this.context;
+        const seconds = channels.looksGone(this.channel, at);
+        const owed = this.paid > this.seen.paid && !channels.isClosed(this.channel);
+        if (seconds >= config.chain.goneSeconds && (!owed || at > this.seen.refundAt)) {
+            channels.ended(this.channel);
+            await this.setState('ended');
+        } else {
+            log.warn({ job: this.id.toString('hex'), seconds }, 'the channel looks gone');
+        }
+    }
+
+    /** Reads the channel now and stores what changed. A channel that stays gone ends the job for ever. */
     readChannel(): Promise<void> {
         this.reading ??= this.read().finally(() => (this.reading = undefined));
         return this.reading;
@@ -253,16 +275,13 @@ export class Job {
         if (now.at < before.at) {
             return; // servers of one API may lag behind each other
         }
-        if (now.gone) {
-            await this.setState('ended');
+        // Neither happens to a living channel: it ended and somebody deployed it again.
+        if (now.gone || now.paid < before.paid || now.refundAt > before.refundAt) {
+            await this.looksGone(now.at);
             return;
         }
+        channels.isThere(this.channel);
         const { there, paid, refundAt, at } = now;
-        if (paid < before.paid || refundAt > before.refundAt) {
-            // Neither happens to a living channel: this one ended and somebody deployed it again.
-            await this.setState('ended');
-            return;
-        }
         this.sawChannel({ there, paid, refundAt, at });
         if (there !== before.there || paid !== before.paid || refundAt !== before.refundAt) {
             await store.setSeen(this.id, this.seen);

@@ -170,6 +170,67 @@ describe('A client that leaves while claims fail', () => {
     });
 });
 
+describe('An API of the chain that says a channel is gone', () => {
+    const chain = { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 600 };
+
+    /** Hides the channel as the API would; the returned function shows it again. */
+    function hide({ channel }: TestClient): () => void {
+        const account = fixture.chain.accounts.get(channel.toRawString())!;
+        fixture.chain.remove(channel);
+        return () => void fixture.chain.accounts.set(channel.toRawString(), account);
+    }
+
+    it('and is wrong costs no voucher: the job rests, takes vouchers, and goes on when it is there again', async () => {
+        fixture = await startFixture({ chain });
+        const client = await withJob();
+        await client.ask(1, 'one');
+        const show = hide(client);
+
+        expect((await client.ask(2, 'two')).refusal).toMatchObject({ code: 'internal' });
+        expect((await client.pay(client.voucher(TOKEN * 2n, 1))).status).toBe(200);
+        expect(await fixture.worker.claimNow()).toEqual({ claimed: 0, amount: 0n, failed: 0 });
+        show();
+
+        expect((await client.ask(2, 'two')).text).toBe('two');
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, failed: 0 });
+    });
+
+    it('for hours does not end a job with unpaid vouchers before its refund', async () => {
+        fixture = await startFixture({ chain });
+        const client = await withJob();
+        await client.pay(client.voucher(5n, 0));
+        const show = hide(client);
+        for (let hour = 0; hour < 20; hour++) {
+            await fixture.worker.claimNow();
+            fixture.chain.advance(3600);
+        }
+        expect((await fixture.worker.status()).jobs).toMatchObject({ open: 1, ended: 0 });
+
+        show();
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: 5n });
+    });
+
+    it('ends a job that it owes nothing after ten minutes, and one with vouchers after its refund', async () => {
+        fixture = await startFixture({ chain });
+        const [empty, owed] = [await withJob(), await withJob()];
+        await owed.pay(owed.voucher(5n, 0));
+        [empty, owed].forEach(hide);
+        const ended = async () => (await fixture.worker.status()).jobs.ended;
+        const look = async () => void (await Promise.all([empty, owed].map((client) => client.ask(1, 'one'))));
+
+        await look();
+        fixture.chain.advance(599);
+        await look();
+        expect(await ended()).toBe(0);
+        fixture.chain.advance(2);
+        await look();
+        expect(await ended()).toBe(1);
+        fixture.chain.advance(86_400);
+        await look();
+        expect(await ended()).toBe(2);
+    });
+});
+
 describe('A stranger', () => {
     it('cannot have the worker hash thousands of cells for terms that need three', async () => {
         fixture = await startFixture();

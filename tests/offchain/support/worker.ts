@@ -39,7 +39,7 @@ export function configFor(folder: string, overrides: Overrides = {}) {
         backend: { kind: 'embedded' },
         offers: [{ model: ECHO, rates: RATES }],
         limits: { stepLeast: '1000' },
-        chain: { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01 },
+        chain: { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 0 },
         claim: { seconds: 1000 },
         creditSeconds: 0.3,
         shutdownSeconds: 0,

@@ -150,6 +150,7 @@ describe('POST /v1/jobs', () => {
     it('refuses for ever a job that it saw end', async () => {
         const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
         fixture.chain.remove(client.channel);
+        expect((await client.ask(1, 'one')).refusal).toMatchObject({ code: 'internal' });
         expect((await client.ask(1, 'one')).refusal).toMatchObject({ code: 'wrong_channel' });
 
         await client.open();
@@ -161,6 +162,7 @@ describe('POST /v1/jobs', () => {
     it('takes a channel that pays back or lives longer for one that ended and was deployed again', async () => {
         const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
         fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 2 * DAY });
+        expect((await client.ask(1, 'one')).refusal).toMatchObject({ code: 'internal' });
         expect((await client.ask(1, 'one')).refusal).toMatchObject({ code: 'wrong_channel' });
     });
 
