@@ -46,6 +46,11 @@ export function noMoney(message: string): GatewayError {
     return new GatewayError(402, 'insufficient_funds', message);
 }
 
+/** The gateway itself is full; SDKs ask again by themselves. */
+export function tooMany(message: string): GatewayError {
+    return new GatewayError(429, 'too_many_queries', message, { retryAfter: 1 });
+}
+
 /** No node can take it now. */
 export function unavailable(message: string, code = 'no_node'): GatewayError {
     return new GatewayError(503, code, message);

@@ -10,7 +10,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { openSession, Session } from '../link';
-import { GatewayStore, JobPhase, StoredJob } from '../store/gateway';
+import { GatewayStore, JobChange, JobPhase, StoredJob } from '../store/gateway';
 import { Ledger } from './ledger';
 import { VoucherPost } from './vouchers';
 import { WorkerClient, WorkerRefusal } from './workers';
@@ -128,7 +128,7 @@ export class Job {
         return this.running === 0 ? Promise.resolve() : new Promise((resolve) => this.idle.push(resolve));
     }
 
-    async change(change: Partial<Pick<StoredJob, 'phase' | 'funds' | 'note'>>): Promise<void> {
+    async change(change: JobChange): Promise<void> {
         Object.assign(this.stored, change);
         await this.store.changeJob(this.stored.channel, change);
     }

@@ -1,5 +1,6 @@
 /** Puts a gateway together: store, chain, nodes, jobs, server. */
-import { Escrow } from '@cocoon-market/wrappers';
+import { Escrow, jobHash } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
 import { AddressInfo } from 'node:net';
 import pino, { Logger } from 'pino';
 import { Chain, TonHttpChain } from '../chain';
@@ -60,6 +61,12 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const escrow = config.escrow ?? (await Escrow.ofOwner(config.owner!)).address;
     const store = deps.store ?? (await openGatewayStore(config.store, (error) => stop(log, error)));
 
+    try {
+        await requireOwnStore(store, escrow, config);
+    } catch (error) {
+        await store.close();
+        throw error;
+    }
     const onChain = config.registry === undefined ? undefined : recordOnChain(chain, config.registry);
     const record = deps.record ?? onChain;
     const nodes = new Nodes(config, network, now, deps.nodes ?? configuredNodes(config), record);
@@ -114,6 +121,19 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
             await store.close();
         },
     };
+}
+
+// Job numbers are an escrow's own, and so are voucher keys: two escrows in one store would overwrite each other's jobs.
+async function requireOwnStore(store: GatewayStore, escrow: Address, { network, store: path }: GatewayConfig) {
+    for (const { terms, channel, hash } of await store.jobs()) {
+        if (!terms.escrow.equals(escrow.hash)) {
+            const other = new Address(0, terms.escrow).toString({ testOnly: network !== -239 });
+            throw new Error(`${path} holds the jobs of the escrow ${other}: name another store for this escrow`);
+        }
+        if (!jobHash(network, channel, terms).equals(hash)) {
+            throw new Error(`${path} holds jobs of another network than ${network}: name another store for this one`);
+        }
+    }
 }
 
 // What was not committed may be there at the next start or not: nothing may be decided on top of it.

@@ -92,9 +92,9 @@ export class Nodes {
     }
 
     /** Not used for the time the configuration says: it cheated, or failed twice in a row after it was paid. */
-    ban(url: string, why: string): void {
+    ban(url: string, why: string, at = this.now()): void {
         const standing = this.standing(url);
-        standing.bannedUntil = this.now() + this.config.banSeconds;
+        standing.bannedUntil = Math.max(standing.bannedUntil, at + this.config.banSeconds);
         standing.fails = 0;
         standing.why = why;
     }

@@ -140,7 +140,7 @@ export async function ask(
                 throw error;
             }
             if (error instanceof Breach) {
-                await refuse(job, number, intake, error);
+                await refuse(job, number, intake, { breach: error, at: clock().now });
                 throw error;
             }
             throw new BrokenOff(query, intake.received, error);
@@ -210,11 +210,17 @@ export async function conclude(job: Job, number: number, intake: Intake, ending:
     return { type: 'result', result, receipt };
 }
 
-/** Keeps what was refused as evidence. Its meters stay counted: what was paid is paid. */
-export async function refuse(job: Job, number: number, intake: Intake, breach: Breach): Promise<void> {
+/** Keeps what was refused as evidence, and that its job is left. Its meters stay counted: what was paid is paid. */
+export async function refuse(
+    job: Job,
+    number: number,
+    intake: Intake,
+    { breach, at }: { breach: Breach; at: number }, // unix seconds
+): Promise<void> {
     const accept = intake.accept === undefined ? {} : { accept: intake.accept };
     const receipt = breach.receipt === undefined ? {} : { receipt: Buffer.from(breach.receipt) };
-    await end(job, number, { phase: 'refused', ...accept, ...receipt });
+    const left = { at, reason: breach.message };
+    await end(job, number, { phase: 'refused', ...accept, ...receipt, breach: left });
 }
 
 /** The query has an ending, durably. */

@@ -40,6 +40,9 @@ export class Recovery {
     async start(): Promise<void> {
         const stored = await this.context.store.jobs();
         const jobs = stored.filter(({ phase }) => phase !== 'gone').map((job) => this.jobs.add(job));
+        for (const { stored: left } of jobs.filter((job) => job.stored.breachAt)) {
+            this.context.nodes.ban(left.worker, left.note, left.breachAt!);
+        }
         for (const job of jobs) {
             for (const entry of await this.context.store.entries(job.number)) {
                 job.ledger.result(0, entry);
@@ -216,7 +219,7 @@ export class Recovery {
             if (!(error instanceof Breach)) {
                 throw error;
             }
-            await refuse(job, number, intake, error);
+            await refuse(job, number, intake, { breach: error, at: this.hooks.clock().now });
             this.hooks.onBreach(job, error.message);
         }
         return true;

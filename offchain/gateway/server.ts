@@ -3,7 +3,7 @@ import Fastify, { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Frame, FrameKind } from '../link';
-import { badRequest, GatewayError, reasonOf, unavailable } from './errors';
+import { badRequest, GatewayError, reasonOf, tooMany, unavailable } from './errors';
 import type { Job } from './job';
 import { JobContext } from './jobs';
 import {
@@ -29,6 +29,7 @@ const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 /** The server, not yet listening. */
 export function makeServer(context: JobContext, router: Router): FastifyInstance {
     const { config, log, now } = context;
+    let running = 0; // queries
     const server = Fastify({ logger: false, bodyLimit: BODY_BYTES, forceCloseConnections: true });
 
     server.setErrorHandler((error: FastifyError | GatewayError, _, reply) => {
@@ -61,6 +62,11 @@ export function makeServer(context: JobContext, router: Router): FastifyInstance
         data: Object.keys(config.models).map((id) => ({ id, object: 'model', created: 0, owned_by: 'cocoon-market' })),
     }));
     server.post('/v1/chat/completions', async (request, reply) => {
+        if (running >= config.queriesMost) {
+            throw tooMany(
+                `This gateway answers ${config.queriesMost} queries at once (queriesMost): ask again in a moment`,
+            );
+        }
         const call = parseChat(request.body);
         if (config.models[call.chat.model] === undefined) {
             const known = Object.keys(config.models).join(', ');
@@ -75,6 +81,7 @@ export function makeServer(context: JobContext, router: Router): FastifyInstance
                 gone.abort();
             }
         });
+        running++;
         try {
             await (call.stream ? answerStream : answerWhole)({ call, head, router, reply, signal: gone.signal, log });
         } catch (error) {
@@ -82,6 +89,8 @@ export function makeServer(context: JobContext, router: Router): FastifyInstance
                 return reply.hijack();
             }
             throw error;
+        } finally {
+            running--;
         }
         return reply;
     });

@@ -4,6 +4,7 @@
  * A result's content covers exactly these bytes, salt included.
  */
 import { TokenCounts } from '@cocoon-market/wrappers';
+import { ByteQueue } from './bytes';
 import { AnswerOpener, AnswerSealer, SALT_BYTES } from './sealing';
 
 /** What the text of a frame is. */
@@ -55,7 +56,7 @@ export class FrameWriter {
 /** Opens the bytes of an answer as they arrive, in pieces of any size. */
 export class FrameReader {
     private opener: AnswerOpener | undefined;
-    private rest: Buffer = Buffer.alloc(0);
+    private readonly rest = new ByteQueue();
     private ended = false;
 
     constructor(
@@ -75,28 +76,27 @@ export class FrameReader {
 
     /** The frames these bytes complete. Throws when a frame was changed, left out or moved, or follows the final one. */
     push(chunk: Buffer): Frame[] {
-        this.rest = Buffer.concat([this.rest, chunk]);
+        this.rest.push(chunk);
         if (this.opener === undefined) {
             if (this.rest.length < SALT_BYTES) {
                 return [];
             }
-            this.opener = new AnswerOpener(this.secret, this.number, this.rest.subarray(0, SALT_BYTES));
-            this.rest = this.rest.subarray(SALT_BYTES);
+            this.opener = new AnswerOpener(this.secret, this.number, this.rest.take(SALT_BYTES));
         }
         const frames: Frame[] = [];
         while (this.rest.length >= HEADER_BYTES) {
-            const mark = this.rest.readUInt8(0);
-            const length = this.rest.readUIntBE(1, 3);
+            const header = this.rest.peek(HEADER_BYTES);
+            const mark = header.readUInt8(0);
+            const length = header.readUIntBE(1, 3);
             if (this.rest.length < HEADER_BYTES + length) {
                 break;
             }
             if (this.ended || mark > 1) {
                 throw new Error('An answer ends with its final frame');
             }
-            const sealed = this.rest.subarray(HEADER_BYTES, HEADER_BYTES + length);
+            const sealed = this.rest.take(HEADER_BYTES + length).subarray(HEADER_BYTES);
             frames.push(parse(this.opener.open(sealed, mark === 1), mark === 1));
             this.ended = mark === 1;
-            this.rest = this.rest.subarray(HEADER_BYTES + length);
         }
         return frames;
     }

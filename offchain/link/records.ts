@@ -1,6 +1,7 @@
 /** The body of a worker's answer to a query: records of a type (1 byte), a length (4 bytes) and that many bytes. */
 import { Accept, Decline, Fail, Layout, Result, SigningKey, Values, Verifier } from '@cocoon-market/wrappers';
 import type { Fields } from '@cocoon-market/wrappers';
+import { ByteQueue } from './bytes';
 
 export enum RecordType {
     Accept = 1, // receipt
@@ -27,23 +28,23 @@ export function encodeRecord(type: RecordType, bytes: Buffer): Buffer {
 
 /** Cuts a stream of bytes into records. */
 export class RecordReader {
-    private rest: Buffer = Buffer.alloc(0);
+    private readonly rest = new ByteQueue();
 
     /** The records these bytes complete. Throws at a record of unknown type or above 1 MiB. */
     push(chunk: Buffer): WireRecord[] {
-        this.rest = Buffer.concat([this.rest, chunk]);
+        this.rest.push(chunk);
         const records: WireRecord[] = [];
         while (this.rest.length >= HEADER_BYTES) {
-            const type = this.rest.readUInt8(0);
-            const length = this.rest.readUInt32BE(1);
+            const header = this.rest.peek(HEADER_BYTES);
+            const type = header.readUInt8(0);
+            const length = header.readUInt32BE(1);
             if (RecordType[type] === undefined || length > RECORD_MOST) {
                 throw new Error('The worker sent a record that this version does not know');
             }
             if (this.rest.length < HEADER_BYTES + length) {
                 break;
             }
-            records.push({ type, bytes: this.rest.subarray(HEADER_BYTES, HEADER_BYTES + length) });
-            this.rest = this.rest.subarray(HEADER_BYTES + length);
+            records.push({ type, bytes: this.rest.take(HEADER_BYTES + length).subarray(HEADER_BYTES) });
         }
         return records;
     }

@@ -28,7 +28,11 @@ export interface StoredJob {
     createdAt: number; // unix seconds
     voucher: SignedVoucher | null; // the newest
     note: string; // why it is in this phase
+    breachAt?: number | null; // unix seconds, when its node was seen to break the protocol
 }
+
+/** What of a job changes. */
+export type JobChange = Partial<Pick<StoredJob, 'phase' | 'funds' | 'note' | 'breachAt'>>;
 
 /** `open`: no ending known; `void`: the worker never took it; `refused`: its receipt broke the protocol. */
 export type QueryPhase = 'open' | 'result' | 'fail' | 'decline' | 'void' | 'refused';
@@ -65,13 +69,14 @@ export interface StoredEnding {
     receipt?: Buffer; // result, fail, decline, or what was refused
     entry?: { index: number; price: bigint; cumulative: bigint };
     answer?: Buffer; // of a result; kept only where the request was
+    breach?: { at: number; reason: string }; // of what was refused: in the same moment the job is left
 }
 
 /** Everything durable of a gateway; each promise resolves after its COMMIT. */
 export interface GatewayStore {
     /** Keeps an order before it is sent; its channel's address tells it from an earlier order of the same seqno. */
     addJob(job: StoredJob): Promise<void>;
-    changeJob(channel: Buffer, change: Partial<Pick<StoredJob, 'phase' | 'funds' | 'note'>>): Promise<void>;
+    changeJob(channel: Buffer, change: JobChange): Promise<void>;
     jobs(): Promise<StoredJob[]>;
     /** Keeps a voucher unless one that says more is there. */
     saveVoucher(channel: Buffer, voucher: SignedVoucher): Promise<void>;
@@ -109,6 +114,7 @@ interface JobTable {
     count: number | null;
     signature: Buffer | null;
     note: string;
+    breachAt: number | null;
 }
 
 interface QueryTable extends Omit<StoredQuery, 'ceiling'> {
@@ -159,6 +165,7 @@ const migrations: Migration[] = [
             session BLOB NOT NULL, secret BLOB NOT NULL, sealed BLOB NOT NULL, answer BLOB,
             PRIMARY KEY (job, number), FOREIGN KEY (job, number) REFERENCES query (job, number)
         ) STRICT, WITHOUT ROWID`.execute(db);
+        await sql`ALTER TABLE job ADD COLUMN breachAt INTEGER`.execute(db);
     },
 ];
 
@@ -188,10 +195,7 @@ class SqliteGatewayStore implements GatewayStore {
         });
     }
 
-    changeJob(
-        channel: Buffer,
-        { funds, ...change }: Partial<Pick<StoredJob, 'phase' | 'funds' | 'note'>>,
-    ): Promise<void> {
+    changeJob(channel: Buffer, { funds, ...change }: JobChange): Promise<void> {
         const row = { ...change, ...(funds === undefined ? {} : { funds: amountToBytes(funds) }) };
         return this.commits.run(async (db) => {
             await db.updateTable('job').set(row).where('channel', '=', channel).execute();
@@ -235,8 +239,17 @@ class SqliteGatewayStore implements GatewayStore {
         });
     }
 
-    endQuery(job: number, number: number, { phase, accept, receipt, entry, answer }: StoredEnding): Promise<void> {
+    endQuery(
+        job: number,
+        number: number,
+        { phase, accept, receipt, entry, answer, breach }: StoredEnding,
+    ): Promise<void> {
         return this.commits.run(async (db) => {
+            if (breach !== undefined) {
+                const left = { phase: 'leaving', note: breach.reason, breachAt: breach.at } as const;
+                const jobs = db.updateTable('job').set(left).where('number', '=', job);
+                await jobs.where('phase', 'in', ['open', 'settling']).execute();
+            }
             if (answer === undefined) {
                 await db.deleteFrom('kept').where('job', '=', job).where('number', '=', number).execute();
             } else {
@@ -343,6 +356,7 @@ function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob): JobTable
         terms: termsCell(terms).toBoc(),
         deposit: amountToBytes(deposit),
         funds: amountToBytes(funds),
+        breachAt: job.breachAt ?? null,
         cumulative: voucher === null ? null : amountToBytes(voucher.cumulative),
         count: voucher?.count ?? null,
         signature: voucher?.signature ?? null,

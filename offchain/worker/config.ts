@@ -37,8 +37,9 @@ const seconds = z.number().int().positive();
 const limits = z
     .object({
         stepLeast: nano.prefault('1000000'), // nanoTON
-        stepMost: nano.prefault('1000000000'), // nanoTON, what the worker may lose with one query
-        parallelMost: z.number().int().min(1).default(16),
+        // What one job may leave unpaid is stepMost × parallelMost: by default 0.8 TON, less than the deposit of a job.
+        stepMost: nano.prefault('100000000'), // nanoTON, what the worker may lose with one query
+        parallelMost: z.number().int().min(1).default(8),
         largestAnswerMost: z
             .number()
             .int()

@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
+import { Address } from '@ton/core';
 import { issueTestCa } from '../../offchain/attest';
 import { counterOf } from '../../offchain/gateway/tokens';
 import { Intake } from '../../offchain/gateway/intake';
 import { nodeInfo, RecordType, signReceipt, toWire } from '../../offchain/link';
 import { openGatewayStore } from '../../offchain/store/gateway';
-import { Accept, Verifier } from '../../wrappers';
-import { ask, Bench, RATES, startBench } from '../offchain/gateway/support';
+import { Accept, loadChannelData, Verifier } from '../../wrappers';
+import { ask, Bench, RATES, startBench, until } from '../offchain/gateway/support';
 import { testKey, useMarket } from '../support/market';
 
 const market = useMarket();
@@ -110,6 +111,58 @@ describe('A node', () => {
         expect(nodeInfo.safeParse({ ...info, node: '\u001b[2J gone' }).success).toBe(false);
         const offers = [{ model: '\u001b[2J gone', rates: toWire(RATES) }];
         expect(nodeInfo.safeParse({ ...info, offers }).success).toBe(false);
+    });
+});
+
+describe('A gateway that is killed', () => {
+    it('between a breach and its leaving has left the job, and does not go back to the node', async () => {
+        bench = await startBench(market());
+        await bench.post(ask);
+        bench.worker.scripts.push({ result: (result) => ({ ...result, price: result.price + 1n }) });
+        bench.gateway.settlement.abandon = () => undefined; // the kill: nothing of it happens in this process
+        expect((await bench.post(ask)).status).not.toBe(200);
+
+        await bench.restart();
+        await bench.gateway.recovered;
+        const [job] = bench.gateway.jobs.all;
+        expect(job.phase).toBe('leaving');
+        expect(job.stored.note).toContain('its price is not that of its counts');
+        const { status, body } = await bench.post(ask);
+        expect(status).toBe(503);
+        expect(body.error.message).toContain('not used for a while: the result is refused');
+
+        await bench.gateway.settlement.sweep();
+        const { refundAt } = loadChannelData((await bench.chain.account(job.channel)).data!);
+        expect(refundAt).toBe(market().now + 3600); // the notice runs
+    });
+
+    it('comes back to a store of another escrow by mistake: it does not start', async () => {
+        bench = await startBench(market());
+        await bench.post(ask);
+        const other = Address.parse(`0:${'77'.repeat(32)}`).toString();
+
+        await expect(bench.restart({ escrow: other })).rejects.toThrow('name another store for this escrow');
+        await expect(bench.restart({ network: -3 })).rejects.toThrow('another network than -3');
+        await bench.restart();
+        expect(bench.gateway.jobs.all).toHaveLength(1);
+    });
+});
+
+describe('A program that asks without end', () => {
+    it('gets 429 above the number of queries at once, and answers again below it', async () => {
+        bench = await startBench(market(), { config: { queriesMost: 2 } });
+        let go!: () => void;
+        const gate = new Promise<void>((resolve) => (go = resolve));
+        bench.worker.scripts.push({ wait: () => gate }, { wait: () => gate });
+        const running = [bench.post(ask), bench.post(ask)];
+        await until(() => queries().length === 2);
+
+        const { status, headers, body } = await bench.post(ask);
+        expect([status, headers['retry-after'], body.error.code]).toEqual([429, '1', 'too_many_queries']);
+
+        go();
+        expect((await Promise.all(running)).map((answer) => answer.status)).toEqual([200, 200]);
+        expect((await bench.post(ask)).status).toBe(200);
     });
 });
 

@@ -1,4 +1,4 @@
-import { Finish, Voucher, voucherFor } from '../../../wrappers';
+import { Finish, jobHash, Voucher, voucherFor } from '../../../wrappers';
 import { clientKeys } from '../../../offchain/gateway';
 import { Gateway } from '../../../offchain/gateway';
 import { openGatewayStore } from '../../../offchain/store/gateway';
@@ -144,6 +144,7 @@ describe('A gateway that starts again', () => {
             phase: 'ordered' as const,
             number: 4,
             channel: Buffer.alloc(32, 9),
+            hash: jobHash(NETWORK, Buffer.alloc(32, 9), stored.terms),
             validUntil: market().now - 1,
         };
         await bench.gateway.store.addJob(late);

@@ -33,6 +33,27 @@ function answerBytes(): Buffer {
     return Buffer.concat([salt, ...frames.map((frame) => writer.write(frame))]);
 }
 
+describe('a sender that dribbles', () => {
+    it('a whole record byte by byte does not have every byte copied again and again', () => {
+        const copied = jest.spyOn(Buffer, 'concat');
+        const bytes = randomBytes(100_000);
+        const record = encodeRecord(RecordType.Answer, bytes);
+        const reader = new RecordReader();
+        const frame = new FrameReader(secret, 1);
+        const whole = [...record].flatMap((byte) => reader.push(Buffer.of(byte)));
+        const head = Buffer.concat([salt, Buffer.of(0, 1, 0x86, 0xa0)]); // a frame of 100,000 bytes, never whole
+        [...head, ...bytes.subarray(1)].forEach((byte) => frame.push(Buffer.of(byte)));
+        const most = copied.mock.calls.reduce(
+            (sum, [parts]) => sum + parts.reduce((all, { length }) => all + length, 0),
+            0,
+        );
+        copied.mockRestore();
+
+        expect(whole).toEqual([{ type: RecordType.Answer, bytes }]);
+        expect(most).toBeLessThan(20 * bytes.length); // joined at every byte it was 50,000 times as much
+    });
+});
+
 describe('frames', () => {
     it('come back the same however the bytes are cut', () => {
         const bytes = answerBytes();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { RecordType } from '../../../offchain/link';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { StaleStore } from '../../../offchain/store/worker';
-import { readKeys, restoreStore, startWorker, Worker } from '../../../offchain/worker';
+import { readKeys, restoreStore, startWorker, Worker, WorkerSeeds } from '../../../offchain/worker';
 import { FakeWallet } from '../support/chain';
 import { TestClient } from '../support/client';
 import { account, configFor, Fixture, SEEDS, startFixture } from '../support/worker';
@@ -32,7 +32,7 @@ function putBack(): void {
 }
 
 /** Another worker in the fixture's folder. */
-async function start(overrides = {}, seeds = SEEDS): Promise<Worker> {
+async function start(overrides = {}, seeds: WorkerSeeds = SEEDS): Promise<Worker> {
     const { chain, backend, folder } = fixture;
     const wallet = new FakeWallet(chain, account(0x33));
     const worker = await startWorker(configFor(folder, overrides), { chain, backend, wallet, seeds });
