@@ -92,8 +92,9 @@ describe('Channel: ClaimLast', () => {
             voucher: market().voucher(channel, toNano('9')),
         });
 
-        await unsigned(toNano('9'));
+        const result = await unsigned(toNano('9'));
 
+        expect(transactionsOn(result, market().escrow.address)).toHaveLength(0);
         expect(await market().isGone(channel)).toBe(true);
     });
 
@@ -151,6 +152,13 @@ describe('Channel: ClaimLast', () => {
 
     it('refuses a forged voucher', async () => {
         await refused(errors.ErrBadSignature, market().voucher(channel, toNano('0.3'), { key: otherKey }));
+    });
+
+    it('refuses a forged voucher for all there is, to the nanoTON or more', async () => {
+        const there = await market().balanceOf(channel);
+        for (const cumulative of [there, there + 1n, toNano('9')]) {
+            await refused(errors.ErrBadSignature, market().voucher(channel, cumulative, { key: otherKey }));
+        }
     });
 
     it('refuses an altered voucher', async () => {

@@ -1,7 +1,20 @@
 import { beginCell, toNano } from '@ton/core';
-import { errors, gas, jobOrderCell, JobParameters, OrderHead, signedOrder, SigningKey } from '../../wrappers';
-import { expectConserved, gasOf, transactionsOn } from '../support/chain';
+import {
+    Channel,
+    channelInit,
+    errors,
+    Escrow,
+    gas,
+    jobOrderCell,
+    JobParameters,
+    OrderHead,
+    signedOrder,
+    SigningKey,
+} from '../../wrappers';
+import { exitCodeOf, expectConserved, gasOf, transactionsOn } from '../support/chain';
 import { DAY, expectNotAccepted, OpenJob, otherKey, spendKey, useMarket } from '../support/market';
+
+const HEAD_BITS = 384; // what every order begins with
 
 type Action = 'leave' | 'refund';
 
@@ -115,6 +128,25 @@ describe('Escrow: JobOrder', () => {
 
         expect(await refundAt()).toBe(job.end);
         expect(await market().seqno()).toBe(1 + wrong.length);
+    });
+
+    it("cannot make another client's job leave: its channel refuses", async () => {
+        const { address } = await Escrow.ofOwner(market().stranger.address);
+        const { code, data, address: theirs } = channelInit(address, job, market().code);
+        const value = toNano('1');
+        await market().send(market().stranger, { address: theirs }, { value, init: { code, data }, bounce: false });
+        const own = jobOrderCell({ ...(await market().head()), job, action: 'leave' });
+        const altered = beginCell()
+            .storeBits(own.bits.substring(0, HEAD_BITS))
+            .storeBuffer(data!.hash())
+            .storeUint(1, 8);
+
+        const result = await market().carry(signedOrder(altered.endCell(), spendKey));
+
+        const [tx] = transactionsOn(result, theirs, market().escrow.address);
+        expect(exitCodeOf(tx)).toBe(Number(errors.ErrNotEscrow));
+        const state = await market().blockchain.openContract(Channel.fromAddress(theirs)).getChannelState();
+        expect(state.refundAt).toBe(BigInt(job.end));
     });
 
     it('does not find a channel of an older code', async () => {

@@ -1,6 +1,7 @@
 /** Orders of the spend key: external messages that an escrow checks whole before it accepts them. */
 import { Address, beginCell, Cell } from '@ton/core';
 import { SigningKey } from '../keys';
+import { channelData } from '../Channel';
 import { jobActions, tags } from '../protocol';
 
 /** One job of an order. */
@@ -57,14 +58,10 @@ export function openJobsCell(order: OrderHead & { jobs: NewJob[]; total?: bigint
     return order.jobs.reduce((cell, job) => cell.storeRef(newJobCell(job)), builder).endCell();
 }
 
-/** The order that asks a running job to leave, or sends the rest of an ended one home. 126 bytes. */
+/** The order that asks a running job to leave, or sends the rest of an ended one home. 81 bytes. */
 export function jobOrderCell(order: OrderHead & { job: JobParameters; action: keyof typeof jobActions }): Cell {
     return head(tags.TagJobOrder, order)
-        .storeUint(order.job.job, 40)
-        .storeUint(order.job.end, 32)
-        .storeUint(order.job.notice, 32)
-        .storeBuffer(order.job.voucherKey, 32)
-        .storeBuffer(order.job.payout, 32)
+        .storeBuffer(channelData(order.escrow, order.job).hash())
         .storeUint(jobActions[order.action], 8)
         .endCell();
 }
