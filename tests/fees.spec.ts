@@ -3,9 +3,30 @@
  * they ask for is enough at every price level.
  */
 import { beginCell, toNano } from '@ton/core';
-import { claimBody, gas, jobOrderCell, NewJob, opcodes, signedOrder } from '../wrappers';
+import {
+    claimBody,
+    errors,
+    forwardFee,
+    gas,
+    jobOrderCell,
+    NewJob,
+    opcodes,
+    pricesOf,
+    signedOrder,
+    sizeOf,
+} from '../wrappers';
 import { exitCodeOf, gasOf, PriceLevel, START, transactionsOn } from './support/chain';
-import { bodyOf, DAY, DAY_LIMIT, Market, paidFrom, rentOf, spendKey, useMarket } from './support/market';
+import {
+    bodyOf,
+    DAY,
+    DAY_LIMIT,
+    expectNotAccepted,
+    Market,
+    paidFrom,
+    rentOf,
+    spendKey,
+    useMarket,
+} from './support/market';
 
 const LEVELS: PriceLevel[] = ['2025', '2026', 'tenfold'];
 const SLACK = 1.25; // a ceiling is at most this much above what was measured
@@ -262,6 +283,36 @@ describe.each(LEVELS)('at the prices of %s', (prices) => {
         await bothSides(market().escrow, minimum, act, 0n);
 
         expect(await channel.getChannelState()).toMatchObject({ refundAt: BigInt(market().now + job.notice) });
+    });
+
+    it('the least deposit opens a job, a nanoTON less is left out', async () => {
+        await rich();
+        const deposit = await market().escrow.getDepositMin();
+
+        const short = await market().openJob({ deposit: deposit - 1n });
+        const enough = await market().openJob({ deposit });
+
+        expect(exitCodeOf(transactionsOn(short.result, market().escrow.address)[0])).toBe(errors.ErrLowDeposit);
+        expect(await market().balanceOf(short.channel)).toBe(0n);
+        expect(await market().balanceOf(enough.channel)).toBeGreaterThanOrEqual(deposit);
+    });
+
+    it('an order needs its deposits, its fee and the reserve to be there, and not a nanoTON more', async () => {
+        const deposit = toNano('1');
+        const fee = await market().escrow.getOpenFeeOf(1n);
+        const order = await market().openOrder([market().newJob({ deposit })]);
+        const carried = forwardFee(pricesOf(market().blockchain.config).basechain, sizeOf(order.refs[0])); // taken before it runs
+        const least = carried + deposit + fee + (await market().escrow.getReserve());
+        const hold = async (balance: bigint) => {
+            (await market().blockchain.getContract(market().escrow.address)).balance = balance;
+        };
+
+        await hold(least - 1n);
+        await expectNotAccepted(market(), () => market().carry(order), errors.ErrLowBalance);
+        await hold(least);
+        const result = await market().carry(order);
+
+        expect(exitCodeOf(result.transactions[0])).toBe(0);
     });
 
     it('an order costs no more than the fee that is counted, and not much less', async () => {
