@@ -9,14 +9,11 @@ import {
     SignedVoucher,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { openSession, Session } from '../link';
+import { openSession, RENT, Session } from '../link';
 import { GatewayStore, JobChange, JobPhase, StoredJob } from '../store/gateway';
 import { Ledger } from './ledger';
 import { VoucherPost } from './vouchers';
 import { WorkerClient, WorkerRefusal } from './workers';
-
-/** nanoTON of a channel that no query is promised: its rent until the end, several times over. */
-export const RENT = 2_000_000n;
 
 const HIGHEST_MOST = 0xff00_0000; // a number beyond which no job has come, and above which enough are left
 

@@ -182,6 +182,7 @@ export const refusalCodes = [
     'bad_voucher',
     'not_sealed', // the request does not open, or not under the committed key
     'too_large',
+    'declined', // too often in this job to sign each time
     'shutting_down',
     'internal', // the worker failed; its log says more
 ] as const;

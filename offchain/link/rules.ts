@@ -15,6 +15,15 @@ export const ANSWER_SECONDS = 600;
 /** Seconds for which a stored answer stays available after its job's end: the evidence window. */
 export const EVIDENCE_SECONDS = 120 * 3600;
 
+/** nanoTON of a channel that no query is promised: the rent of the longest job, on plain code, and a quarter more. */
+export const RENT = 2_000_000n;
+
+const LONGEST_JOB = 90 * 86_400; // seconds
+
+/** nanoTON of rent that a channel may still pay before its end in so many seconds. */
+export const rentLeft = (seconds: number): bigint =>
+    (RENT * BigInt(Math.min(LONGEST_JOB, Math.max(0, seconds)))) / BigInt(LONGEST_JOB);
+
 /** A frame's price is at most this part of a step. */
 export const frameMost = (step: bigint): bigint => step / 10n;
 

@@ -6,6 +6,7 @@ import {
     openRequest,
     promptMost,
     querySecret,
+    rentLeft,
     requestHash,
     sealedChat,
     signReceipt,
@@ -65,6 +66,9 @@ export async function admit(
         throw new Refused('running', 'This query is being answered');
     }
     if (typeof decision === 'number') {
+        if (!job.maySignDecline()) {
+            throw new Refused('declined', `Declined (${Reason[decision]}), too often in this job to sign it`);
+        }
         return { kind: 'declined', receipt: await decline(context, job, { number, request, reason: decision }) };
     }
     const query = { ...decision, number, request, secret, ceiling: head.ceiling };
@@ -132,7 +136,8 @@ function decide(context: WorkerContext, job: Job, ceiling: bigint, plain: Buffer
         return Reason.TooLarge;
     }
     const ceilings = [...job.running.values()].reduce((sum, running) => sum + running.ceiling, 0n);
-    if (!covers(seen, { results: job.cumulative, ceilings, ceiling })) {
+    const rent = rentLeft(seen.refundAt - job.chainNow());
+    if (!covers({ ...seen, rent }, { results: job.cumulative, ceilings, ceiling })) {
         return Reason.Unfunded;
     }
     const promptBytes = chat.messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);

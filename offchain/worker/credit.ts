@@ -25,12 +25,15 @@ export function maySend({ step, ended, paid, running }: Credit, next: bigint): b
     return unpaid + next <= step * BigInt(running.length);
 }
 
-/** Rule 2: true when channel and vouchers cover every open ceiling, `ceiling` among them, on top of all results. */
+/**
+ * Rule 2: true when the channel covers every open ceiling, `ceiling` among them, on top of all results, after the rent that
+ * it may still pay.
+ */
 export function covers(
-    { there, paid }: { there: bigint; paid: bigint },
+    { there, paid, rent }: { there: bigint; paid: bigint; rent: bigint },
     { results, ceilings, ceiling }: { results: bigint; ceilings: bigint; ceiling: bigint },
 ): boolean {
-    return results + ceilings + ceiling <= there + paid;
+    return results + ceilings + ceiling <= (there > rent ? there - rent : 0n) + paid;
 }
 
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);

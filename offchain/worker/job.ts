@@ -9,6 +9,9 @@ import { maySend } from './credit';
 import type { RunningCost } from './credit';
 import { Refused } from './refusal';
 
+const DECLINES_MOST = 64; // signed at once
+const DECLINE_MS = 600_000; // for one more: some 13,000 or 3 MB in the longest job
+
 /** A query that runs, as its job sees it. */
 export interface Running extends RunningCost {
     readonly ceiling: bigint;
@@ -22,6 +25,8 @@ export class Job {
     private readonly waiting = new Set<() => void>();
     private readAt = -Infinity; // when the channel was read, milliseconds of performance.now()
     private reading: Promise<void> | undefined;
+    private declines = DECLINES_MOST; // that may be signed now
+    private declinedAt = performance.now();
     private keyOfVouchers: Verifier | undefined;
     private session_: { id: Buffer; session: Promise<Session> } | undefined;
 
@@ -104,6 +109,18 @@ export class Job {
             results: { index, cumulative },
             voucher: voucher ?? null,
         };
+    }
+
+    /** Takes one of the declines that this job may still have signed; each stays on the disk for as long as the job. */
+    maySignDecline(): boolean {
+        const now = performance.now();
+        this.declines = Math.min(DECLINES_MOST, this.declines + (now - this.declinedAt) / DECLINE_MS);
+        this.declinedAt = now;
+        if (this.declines < 1) {
+            return false;
+        }
+        this.declines--;
+        return true;
     }
 
     /** Notes that a query number is used and stored. */

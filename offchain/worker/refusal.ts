@@ -13,6 +13,7 @@ const STATUS: Record<RefusalCode, number> = {
     bad_voucher: 422,
     not_sealed: 400,
     too_large: 413,
+    declined: 429,
     shutting_down: 503,
     internal: 500,
 };

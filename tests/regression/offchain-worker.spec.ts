@@ -231,6 +231,22 @@ describe('An API of the chain that says a channel is gone', () => {
     });
 });
 
+describe('A client whose queries are all declined', () => {
+    it('does not fill the disk with signatures: after 64 it is refused without one, and honest queries go on', async () => {
+        fixture = await startFixture();
+        const client = await withJob();
+        const unknown = { model: 'other' };
+        for (let number = 1; number <= 64; number++) {
+            expect((await client.ask(number, 'one', unknown)).decline).toMatchObject({ number });
+        }
+
+        const { refusal, status } = await client.ask(65, 'one', unknown);
+        expect([status, refusal!.code]).toEqual([429, 'declined']);
+        expect((await client.state()).highest).toBe(64);
+        expect((await client.ask(65, 'one')).text).toBe('one');
+    });
+});
+
 describe('A stranger', () => {
     it('cannot have the worker hash thousands of cells for terms that need three', async () => {
         fixture = await startFixture();

@@ -1,7 +1,7 @@
 import { Reason } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
-import { RecordType } from '../../../offchain/link';
-import { TestClient } from '../support/client';
+import { RecordType, rentLeft } from '../../../offchain/link';
+import { DAY, TestClient } from '../support/client';
 import { startFixture, TOKEN } from '../support/worker';
 import type { Fixture } from '../support/worker';
 
@@ -16,6 +16,8 @@ beforeEach(async () => {
 afterEach(() => fixture.stop());
 
 const code = async (answer: ReturnType<TestClient['send']>) => (await answer).refusal?.code;
+
+const rent = rentLeft(DAY); // of the fixture's job, which the worker keeps free; it falls by 1 nanoTON in 4 s
 
 describe('a query, before it is accepted', () => {
     it('point 2: is refused for a job or a session that nobody registered', async () => {
@@ -113,14 +115,14 @@ describe('a query, before it is accepted', () => {
     });
 
     it('point 2: is declined when the ceiling is more than the channel holds, and taken when it is as much', async () => {
-        fixture.chain.change(client.channel, { balance: 4_999_999n });
+        fixture.chain.change(client.channel, { balance: 4_999_999n + rent - 100n });
         expect((await client.ask(1, 'one')).decline).toMatchObject({ reason: Reason.Unfunded });
-        fixture.chain.change(client.channel, { balance: 4_000_000n, paid: 1_000_000n });
+        fixture.chain.change(client.channel, { balance: 4_000_000n + rent, paid: 1_000_000n });
         expect((await client.ask(2, 'one')).text).toBe('one');
     });
 
     it('point 2: counts results and open ceilings against the channel', async () => {
-        fixture.chain.change(client.channel, { balance: 10_000_000n });
+        fixture.chain.change(client.channel, { balance: 10_000_000n + rent });
         const { result } = await client.ask(1, 'one two three'); // leaves room for one ceiling of 5,000,000
         expect(result!.price).toBe(6n * TOKEN);
         fixture.backend.script = () => [{ type: 'pause' }, { type: 'end', finish: 'stop' }];
