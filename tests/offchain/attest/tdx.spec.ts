@@ -76,11 +76,11 @@ describe('attestation of tier tdx', () => {
         );
     });
 
-    it('refuses a guest that can be debugged, whoever signed it', () => {
+    it('takes no guest that can be debugged, whoever signed it', () => {
         expect(faultOf(make({ report: (report) => (report[120] |= 1) }))).toBe('the guest can be debugged');
     });
 
-    it('refuses a quote in which any byte was changed', () => {
+    it('takes no quote in which any byte was changed', () => {
         const taken: number[] = [];
         const step = 3; // of 5 KB, and every field is longer or named below
         const named = [0, 2, 4, 12, 28, 48, 632, 636, 700, 764, 766];
