@@ -1,6 +1,6 @@
 /** A market on a local chain with processes around it: what the demo and the journeys' tests play on. */
 import { Localnet, PriceLevel, startLocalnet } from '@cocoon-market/localnet';
-import { Actor, Escrow, Node, Provider, randomSigningKey, Registry } from '@cocoon-market/wrappers';
+import { Actor, Escrow, Node, Provider, randomSigningKey, Registry, SigningKey } from '@cocoon-market/wrappers';
 import { Address, OpenedContract, toNano } from '@ton/core';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -39,6 +39,7 @@ export interface Buyer {
 export class Stage {
     readonly chain: TonHttpChain;
     readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-'));
+    readonly committee: SigningKey[] = [1, 2, 3].map(() => randomSigningKey());
     private named: (address: Address, name: string) => void = () => undefined;
 
     private constructor(readonly network: Localnet) {
@@ -72,8 +73,7 @@ export class Stage {
     }
 
     async launch(): Promise<OpenedContract<Registry>> {
-        const committee = [1, 2, 3].map(() => randomSigningKey());
-        const registry = await launch(this.actor(await this.wallet('governor')), committee);
+        const registry = await launch(this.actor(await this.wallet('governor')), this.committee);
         this.named(registry.address, 'Registry');
         return registry;
     }

@@ -3,10 +3,19 @@
  * earns: docs/contracts/dispute.md.
  */
 import { beginCell, Builder, Cell } from '@ton/core';
-import { storeDemandAnswer, storeReportExcess, storeReportTwice, storeReportWrong } from '../build/Node/Node_Node';
+import {
+    loadDemandAnswer,
+    loadReportWrong,
+    storeDemandAnswer,
+    storeReportExcess,
+    storeReportTwice,
+    storeReportWrong,
+} from '../build/Node/Node_Node';
 import { SigningKey } from './keys';
-import { termsCell, Terms } from './signed/terms';
+import { opcodes } from './protocol';
 import { cellOf } from './signed/layout';
+import { Accept, Result } from './signed/payloads';
+import { jobHash, loadTerms, termsCell, Terms } from './signed/terms';
 
 const SIGNATURE_BYTES = 64;
 
@@ -87,6 +96,41 @@ export const reports = {
             }),
         ),
 };
+
+/** What a demand or a case for the committee is about, as the report that opened it says. */
+export interface Reported {
+    class: 'A3' | 'B1';
+    job: Buffer; // hash
+    query: number;
+    date: number; // unix seconds, what the receipt says of itself
+}
+
+/**
+ * What the body of a DemandAnswer or a ReportWrong is about; undefined for any other message. Proves nothing: whether a
+ * case was opened, its Dispute tells. Throws when the body is malformed, which no Node takes.
+ */
+export function readReport(body: Cell, network: number): Reported | undefined {
+    const opcode = body.bits.length < 32 ? 0 : body.beginParse().preloadUint(32);
+    if (opcode === opcodes.DemandAnswer) {
+        const { channel, terms, accept } = loadDemandAnswer(body.beginParse());
+        const { number, deadline } = Accept.decode(payloadOf(accept));
+        return { class: 'A3', job: jobOf(network, channel, terms), query: number, date: deadline };
+    }
+    if (opcode === opcodes.ReportWrong) {
+        const { channel, terms, result } = loadReportWrong(body.beginParse());
+        const { number, finishedAt } = Result.decode(payloadOf(result));
+        return { class: 'B1', job: jobOf(network, channel, terms), query: number, date: finishedAt };
+    }
+    return undefined;
+}
+
+function payloadOf(evidence: Cell): Buffer {
+    return receiptOf(evidence).subarray(0, -SIGNATURE_BYTES);
+}
+
+function jobOf(network: number, channel: bigint, terms: Cell): Buffer {
+    return jobHash(network, Buffer.from(channel.toString(16).padStart(64, '0'), 'hex'), loadTerms(terms));
+}
 
 /** One member's signature over a verdict. */
 export interface Vote {

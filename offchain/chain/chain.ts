@@ -1,6 +1,6 @@
 /** All that worker and gateway know of the chain: what a public HTTP API says, and messages they send through it. */
 import { Address, beginCell, Cell, external, storeMessage } from '@ton/core';
-import type { Contract, OpenedContract } from '@ton/core';
+import type { Contract, OpenedContract, Transaction } from '@ton/core';
 import { TonClient } from '@ton/ton';
 
 /** One account as the API saw it at `at`. */
@@ -10,6 +10,15 @@ export interface Account {
     code: Cell | undefined;
     data: Cell | undefined;
     at: number; // unix seconds of the chain
+}
+
+/** An internal message and what became of it at the account that got it. */
+export interface Received {
+    lt: bigint; // of the transaction
+    at: number; // unix seconds
+    from: Address;
+    body: Cell;
+    failed: boolean; // the transaction was undone
 }
 
 /** The API refused a message or did not answer. */
@@ -26,12 +35,15 @@ export class ChainError extends Error {
 export interface Chain {
     readonly network: number; // -239 mainnet, -3 testnet
     account(address: Address): Promise<Account>;
+    /** The internal messages that an account took in transactions later than `after` (lt), newest first. */
+    received(address: Address, after: bigint): AsyncIterable<Received>;
     /** Sends an external message. Throws ChainError when the contract refuses it. */
     sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void>;
     /** The contract with its getters bound to this chain. */
     open<T extends Contract>(contract: T): OpenedContract<T>;
 }
 
+const PAGE = 50; // transactions asked for at once
 const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
 
 /** The chain behind a TON HTTP API v2 endpoint, such as `https://toncenter.com/api/v2/jsonRPC` or a local network's. */
@@ -54,6 +66,24 @@ export class TonHttpChain implements Chain {
             data: state.data === null ? undefined : Cell.fromBoc(state.data)[0],
             at: state.timestampt,
         };
+    }
+
+    async *received(address: Address, after: bigint): AsyncGenerator<Received> {
+        const fetch = (from?: Transaction) =>
+            this.client.getTransactions(address, {
+                limit: PAGE,
+                archival: true, // servers without it know the last two days
+                to_lt: after.toString(),
+                ...(from && { lt: from.lt.toString(), hash: from.hash().toString('base64') }),
+            });
+        for (let page = await fetch(); page.length > 0; page = await fetch(page.at(-1))) {
+            for (const { lt, now: at, inMessage, description } of page) {
+                if (lt > after && inMessage?.info.type === 'internal') {
+                    const failed = description.type === 'generic' && description.aborted;
+                    yield { lt, at, from: inMessage.info.src, body: inMessage.body, failed };
+                }
+            }
+        }
     }
 
     async sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void> {

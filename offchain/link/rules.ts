@@ -12,7 +12,7 @@ export const CLOCK_TOLERANCE = 60;
 /** Seconds a node has to answer what it accepted, unless the request asks for less. */
 export const ANSWER_SECONDS = 600;
 
-/** Seconds for which a stored answer stays available after its job's end: the evidence window. */
+/** Seconds after a receipt in which it counts as evidence, unless the chain says more: stored answers stay as long. */
 export const EVIDENCE_SECONDS = 120 * 3600;
 
 /** nanoTON of a channel that no query is promised: the rent of the longest job, on plain code, and a quarter more. */

@@ -6,8 +6,10 @@ import { amountFromBytes, amountToBytes, openDatabase } from './database';
 import type { Migration } from './database';
 import { GroupCommit } from './groupCommit';
 import { Mark, readMark } from './mark';
+import { caseTables, CaseSchema, SqliteCases } from './sqliteCases';
 import { StaleStore } from './worker';
 import type {
+    Denial,
     EndKind,
     JobRecord,
     JobState,
@@ -70,7 +72,7 @@ interface SigningTable {
     sequence: number; // of accepts, declines and ends
 }
 
-interface Schema {
+interface Schema extends CaseSchema {
     signing: SigningTable; // one row
     retired: { receipt_key: Buffer };
     jobs: JobTable;
@@ -139,6 +141,7 @@ const ZERO = amountToBytes(0n);
 
 /** A {@link WorkerStore} in one SQLite file. */
 export class SqliteWorkerStore implements WorkerStore {
+    readonly cases: SqliteCases<Schema>;
     private readonly writes: GroupCommit<Schema>;
     private mark: Mark | undefined;
 
@@ -147,11 +150,12 @@ export class SqliteWorkerStore implements WorkerStore {
         onBroken?: (error: Error) => void,
     ) {
         this.writes = new GroupCommit(db, onBroken);
+        this.cases = new SqliteCases<Schema>(db, this.writes);
     }
 
     /** Opens or creates the file; `onBroken` is told when the disk took no commit and the process should end. */
     static async open(path: string, onBroken?: (error: Error) => void): Promise<SqliteWorkerStore> {
-        return new SqliteWorkerStore(await openDatabase<Schema>(path, [tables, signing]), onBroken);
+        return new SqliteWorkerStore(await openDatabase<Schema>(path, [tables, signing, caseTables]), onBroken);
     }
 
     async job(job: Buffer) {
@@ -193,12 +197,16 @@ export class SqliteWorkerStore implements WorkerStore {
 
     async addJob({ seen, jobNumber, ...job }: NewJob) {
         const zeros = { cumulative: ZERO, voucher_cumulative: ZERO };
-        await this.writes.run((t) =>
-            t
+        await this.writes.run(async (t) => {
+            const denied = t.selectFrom('denials').where('job', '=', job.job);
+            const used = await denied.select((select) => select.fn.max('number').as('most')).executeTakeFirst();
+            const most = used?.most ?? 0;
+            const columns = { job_number: jobNumber, state: 'open', highest: most, low_water: most } as const;
+            await t
                 .insertInto('jobs')
-                .values({ ...job, ...zeros, ...seenColumns(seen), job_number: jobNumber, state: 'open' })
-                .execute(),
-        );
+                .values({ ...job, ...zeros, ...seenColumns(seen), ...columns })
+                .execute();
+        });
     }
 
     async setSession(job: Buffer, enc: Buffer) {
@@ -323,6 +331,34 @@ export class SqliteWorkerStore implements WorkerStore {
         });
     }
 
+    async deny({ job, number, request, receipt }: Denial) {
+        await this.signed(async (t) => {
+            const rows = t.selectFrom('queries').select(['end_kind', 'accept']);
+            const row = await rows.where('job', '=', job).where('number', '=', number).executeTakeFirst();
+            if (row?.end_kind === 'result' || (row !== undefined && row.end_kind === null)) {
+                throw new Error(`Query ${number} was accepted here, so it cannot be denied`);
+            }
+            if (
+                row === undefined &&
+                (await t.selectFrom('jobs').select('job').where('job', '=', job).execute()).length > 0
+            ) {
+                await useNumber(t, job, number); // throws for one that may have been forgotten
+                const end = { end_kind: 'fail', end_receipt: receipt } as const;
+                await t
+                    .insertInto('queries')
+                    .values({ job, number, request, ceiling: ZERO, prompt_bytes: 0, ...end })
+                    .execute();
+            }
+            await t.insertInto('denials').values({ job, number, request, receipt }).execute();
+        });
+    }
+
+    async denial({ job, number, request }: Omit<Denial, 'receipt'>) {
+        const rows = this.db.selectFrom('denials').select('receipt').where('job', '=', job);
+        const row = await rows.where('number', '=', number).where('request', '=', request).executeTakeFirst();
+        return row?.receipt;
+    }
+
     prune(before: number) {
         return this.writes.run(async (t) => {
             const jobs = await t
@@ -331,6 +367,16 @@ export class SqliteWorkerStore implements WorkerStore {
                 .where('state', '=', 'ended')
                 .where('seen_at', '<', before)
                 .whereRef('low_water', '<', 'highest')
+                .where(({ exists, not, selectFrom }) =>
+                    not(
+                        exists(
+                            selectFrom('cases')
+                                .select('cases.job')
+                                .whereRef('cases.job', '=', 'jobs.job')
+                                .where('standing', '=', 'open'),
+                        ),
+                    ),
+                )
                 .execute();
             for (const { job, highest } of jobs) {
                 await t.deleteFrom('answers').where('job', '=', job).execute();

@@ -71,11 +71,45 @@ export type QueryEnd = { job: Buffer; number: number; receipt: Buffer } & (
     { kind: 'fail' } | { kind: 'result'; bytes: Buffer; counts: TokenCounts; index: number; cumulative: bigint }
 );
 
+/** A fail of a query that somebody else accepted in this node's name. */
+export interface Denial {
+    job: Buffer;
+    number: number;
+    request: Buffer; // hash
+    receipt: Buffer;
+}
+
 export interface WorkerTotals {
     jobs: Record<JobState, number>;
     results: number;
     earned: bigint; // nanoTON of all results
     unclaimed: bigint; // nanoTON of vouchers above what channels have paid
+}
+
+/**
+ * A demand or a case about a query of this node. `open`: its Dispute is not there yet, or open; `absent`: none came to be;
+ * the others are how it ended.
+ */
+export type CaseStanding = 'open' | 'innocent' | 'guilty' | 'draw' | 'absent';
+
+export interface CaseRecord {
+    dispute: Buffer; // account
+    class: 'A3' | 'B1';
+    job: Buffer;
+    number: number;
+    reportedAt: number; // unix seconds
+    answerBy: number; // unix seconds, 0 until the Dispute was read
+    standing: CaseStanding;
+}
+
+/** What the worker found of cases on chain. */
+export interface CaseStore {
+    /** The logical time up to which the node's messages were read, 0 at first. */
+    readUntil(): Promise<bigint>;
+    /** Keeps cases that were found, those known already as they are but for absent ones, and that messages were read until `lt`. */
+    found(cases: Omit<CaseRecord, 'answerBy' | 'standing'>[], lt: bigint): Promise<void>;
+    set(dispute: Buffer, change: Partial<Pick<CaseRecord, 'answerBy' | 'standing'>>): Promise<void>;
+    open(): Promise<CaseRecord[]>;
 }
 
 /** This store may not be the newest that its receipt key has used, so the key must not sign with it. */
@@ -115,7 +149,18 @@ export interface WorkerStore {
     append(piece: Piece): Promise<void>;
     /** Throws when the query has an end, or a result's index is not the next. */
     end(end: QueryEnd): Promise<void>;
-    /** Drops queries and answers of jobs seen to have ended before `before` (unix seconds); says of how many jobs. */
+    /**
+     * Keeps a fail of a query that this store never accepted; its number is used then, whether or not the job is known.
+     * Throws when the store knows that the query was accepted, or may have forgotten it.
+     */
+    deny(denial: Denial): Promise<void>;
+    /** The fail that {@link deny} kept. */
+    denial(query: Omit<Denial, 'receipt'>): Promise<Buffer | undefined>;
+    readonly cases: CaseStore;
+    /**
+     * Drops queries and answers of jobs that were seen to have ended before `before` (unix seconds) and have no open case;
+     * says of how many jobs.
+     */
     prune(before: number): Promise<number>;
     /**
      * To be called before the key (32 bytes) signs: from now on the file at `mark` keeps up with what this store holds.

@@ -3,7 +3,6 @@ import { Channel, claimBody } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WALLET_BATCH } from '../chain';
 import type { HotWallet, Transfer } from '../chain';
-import { EVIDENCE_SECONDS } from '../link';
 import type { JobRecord } from '../store/worker';
 import { accountAddress } from './channels';
 import type { WorkerContext } from './context';
@@ -75,15 +74,12 @@ export class Claims {
     }
 
     private async run(): Promise<void> {
-        const { config, log, store, now } = this.context;
+        const { config, log } = this.context;
         while (!this.stopping.signal.aborted) {
             this.woken = new AbortController();
             await this.look(false).catch((error: unknown) =>
                 log.error({ err: error }, 'claims: could not look at the jobs'),
             );
-            await store
-                .prune(now() - EVIDENCE_SECONDS)
-                .catch((error: unknown) => log.error({ err: error }, 'prune failed'));
             const signal = AbortSignal.any([this.stopping.signal, this.woken.signal]);
             const pause = sleep(config.claim.seconds * 1000, undefined, { signal });
             await pause.catch(() => undefined);

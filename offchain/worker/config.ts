@@ -91,6 +91,11 @@ export const workerConfig = z
                 attempts: z.number().int().min(1).default(5), // in a row, before a job waits longest: a quarter of the margin
             })
             .prefault({}),
+        cases: z
+            .object({
+                seconds: z.number().positive().default(60), // between two looks for demands; each has a day at least
+            })
+            .prefault({}),
         chain: z
             .object({
                 freshSeconds: z.number().min(0).default(5), // after which a channel is read again beside the query

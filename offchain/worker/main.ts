@@ -10,8 +10,9 @@ import type { Logger } from 'pino';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockKey } from '../store/keyLock';
 import { SqliteWorkerStore } from '../store/sqliteWorker';
-import type { WorkerStore, WorkerTotals } from '../store/worker';
-import { Channels } from './channels';
+import type { CaseRecord, WorkerStore, WorkerTotals } from '../store/worker';
+import { Cases } from './cases';
+import { accountAddress, Channels } from './channels';
 import { Claims } from './claims';
 import type { ClaimReport, ClaimWallet } from './claims';
 import { readKeys } from './config';
@@ -43,6 +44,12 @@ export interface WorkerStatus extends WorkerTotals {
     node: string;
     running: number; // queries
     wallet: { address: string; balance: bigint | undefined }; // nanoTON; undefined when the API does not answer
+    cases: CaseView[]; // that are open
+}
+
+/** An open demand (A3), which the worker answers by itself, or a case before the committee (B1). */
+export interface CaseView extends Pick<CaseRecord, 'class' | 'job' | 'number' | 'answerBy'> {
+    dispute: string; // raw address
 }
 
 /** A worker that serves. */
@@ -61,6 +68,7 @@ interface Assembled {
     context: WorkerContext;
     jobs: Jobs;
     claims: Claims;
+    cases: Cases;
     failed: Promise<never>;
     status(): Promise<WorkerStatus>;
     release(): Promise<void>;
@@ -97,13 +105,19 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         node: config.node.toRawString(),
         running: (await jobs.running()).length,
         wallet: { address: wallet.address.toRawString(), balance: await wallet.balance().catch(() => undefined) },
+        cases: (await store.cases.open()).map(viewOf),
         ...(await store.totals()),
     });
     const release = async () => {
         await backend.close();
         await store.close();
     };
-    return { context, jobs, claims: new Claims(context, jobs, wallet), failed, status, release };
+    const [claims, cases] = [new Claims(context, jobs, wallet), new Cases(context, wallet)];
+    return { context, jobs, claims, cases, failed, status, release };
+}
+
+function viewOf({ class: faultClass, job, number, answerBy, dispute }: CaseRecord): CaseView {
+    return { class: faultClass, job, number, answerBy, dispute: accountAddress(dispute).toRawString() };
 }
 
 async function assertModels({ backend, config, log }: WorkerContext): Promise<void> {
@@ -158,7 +172,7 @@ export async function startWorker(config: WorkerConfig, parts: WorkerParts = {})
 }
 
 async function serve(
-    { context, jobs, claims, failed, status, release }: Assembled,
+    { context, jobs, claims, cases, failed, status, release }: Assembled,
     unlock: () => void,
 ): Promise<Worker> {
     const { config } = context;
@@ -184,6 +198,7 @@ async function serve(
         });
         const url = await server.listen(config.listen);
         claims.start();
+        cases.start();
         context.log.info({ url, recovered, node: config.node.toRawString() }, 'worker listens');
         const close = async () => {
             const until = performance.now() + config.shutdownSeconds * 1000;
@@ -191,7 +206,7 @@ async function serve(
                 await sleep(50);
             }
             await Promise.allSettled((await jobs.running()).map((query) => query.cut(Finish.CutByWorker)));
-            await claims.stop();
+            await Promise.all([claims.stop(), cases.stop()]);
             shown.close();
             await server.close();
             await release();

@@ -1,4 +1,5 @@
 /** Journeys through real processes: what a test asks of them, over HTTP and on chain. */
+import { opcodeName } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import OpenAI from 'openai';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,4 +45,13 @@ export async function until(holds: () => Promise<boolean>, seconds = 60): Promis
 export async function isGone(stage: Stage, address: Address): Promise<boolean> {
     const { state, balance } = await stage.chain.account(address);
     return state === 'uninitialized' && balance === 0n;
+}
+
+/** The messages that one account got from another so far: values in nanoTON, opcodes by name. */
+export function messagesBetween({ network }: Stage, from: Address, to: Address): { value: bigint; name: string }[] {
+    return network.transactions.flatMap(({ account, inMessage }) =>
+        account === to.toRawString() && inMessage?.source === from.toRawString()
+            ? [{ value: inMessage.value, name: inMessage.opcode === null ? '' : opcodeName(inMessage.opcode) }]
+            : [],
+    );
 }

@@ -232,5 +232,86 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.answer(recent, 7)).toEqual(Buffer.from('end'));
             await expect(store.accept(query(old, 7))).rejects.toThrow('was used');
         });
+
+        const denial = (job: Buffer, number: number) => ({
+            ...{ job, number },
+            request: Buffer.alloc(32, 0xee),
+            receipt: Buffer.from('fail'),
+        });
+
+        it('fails a query it never accepted, whose number is used from then on', async () => {
+            const job = await withQuery(1);
+            await store.deny(denial(job, 3));
+
+            await reopen();
+            expect(await store.denial(denial(job, 3))).toEqual(Buffer.from('fail'));
+            expect((await store.query(job, 3))!.end).toEqual({ kind: 'fail', receipt: Buffer.from('fail') });
+            expect((await store.job(job))!.highest).toBe(3);
+            await expect(store.accept(query(job, 3))).rejects.toThrow();
+            await store.accept(query(job, 2));
+        });
+
+        it('uses no number of an unknown job that it denied, nor one below, once the job is added', async () => {
+            const unknown = newJob();
+            await store.deny(denial(unknown.job, 5));
+            await store.addJob(unknown);
+
+            expect(await store.job(unknown.job)).toMatchObject({ highest: 5, lowWater: 5 });
+            await expect(store.accept(query(unknown.job, 5))).rejects.toThrow('was used');
+            await store.accept(query(unknown.job, 6));
+        });
+
+        it('denies nothing that it accepted or may have forgotten', async () => {
+            const [running, delivered, failed] = [await withQuery(1), await withQuery(1), await withQuery(1)];
+            await store.end(result(delivered, 1, 1, 10n));
+            await store.end({ kind: 'fail', job: failed, number: 1, receipt: Buffer.from('its own') });
+            await expect(store.deny(denial(running, 1))).rejects.toThrow('cannot be denied');
+            await expect(store.deny(denial(delivered, 1))).rejects.toThrow('cannot be denied');
+            await store.deny(denial(failed, 1)); // of another request: two fails exclude nothing
+
+            await store.setState(delivered, 'ended', 1);
+            await store.prune(2);
+            await expect(store.deny(denial(delivered, 1))).rejects.toThrow('was used');
+        });
+
+        const found = (job: Buffer, number = 1) => ({
+            dispute: Buffer.alloc(32, number),
+            class: 'A3' as const,
+            ...{ job, number, reportedAt: 1000 },
+        });
+
+        it('keeps cases, how far it read, and how each one stands', async () => {
+            const job = randomBytes(32);
+            expect(await store.cases.readUntil()).toBe(0n);
+            await store.cases.found([found(job, 1), found(job, 2)], 77n);
+            await store.cases.set(Buffer.alloc(32, 1), { answerBy: 2000 });
+            await store.cases.set(Buffer.alloc(32, 2), { standing: 'innocent' });
+
+            await reopen();
+            await store.cases.found([{ ...found(job, 2), reportedAt: 3000 }], 78n);
+            expect(await store.cases.readUntil()).toBe(78n);
+            expect(await store.cases.open()).toEqual([{ ...found(job, 1), answerBy: 2000, standing: 'open' }]);
+        });
+
+        it('opens a case again that was absent, when it is reported again', async () => {
+            const job = randomBytes(32);
+            await store.cases.found([found(job)], 1n);
+            await store.cases.set(found(job).dispute, { standing: 'absent' });
+            expect(await store.cases.open()).toEqual([]);
+
+            await store.cases.found([{ ...found(job), reportedAt: 5000 }], 2n);
+            expect(await store.cases.open()).toMatchObject([{ reportedAt: 5000, standing: 'open' }]);
+        });
+
+        it('drops no answer while a case of its job is open', async () => {
+            const job = await withQuery(7);
+            await store.end(result(job, 7, 1, 10n));
+            await store.setState(job, 'ended', 1000);
+            await store.cases.found([found(job, 7)], 1n);
+            expect(await store.prune(1500)).toBe(0);
+
+            await store.cases.set(Buffer.alloc(32, 7), { standing: 'innocent' });
+            expect(await store.prune(1500)).toBe(1);
+        });
     });
 }

@@ -3,7 +3,7 @@ import type { JobParameters } from '@cocoon-market/wrappers';
 import { Address, beginCell } from '@ton/core';
 import type { Cell, Contract, OpenedContract } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
-import type { Account, Chain, Transfer } from '../../../offchain/chain';
+import type { Account, Chain, Received, Transfer } from '../../../offchain/chain';
 
 const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here
 
@@ -11,6 +11,7 @@ const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here
 export class FakeChain implements Chain {
     readonly network = -239;
     readonly accounts = new Map<string, Account>();
+    readonly messages: Received[] = []; // of the node, newest first
     reads = 0;
     down = false;
     private ahead = 0; // seconds before real time
@@ -30,6 +31,10 @@ export class FakeChain implements Chain {
         }
         const none: Account = { state: 'uninitialized', balance: 0n, code: undefined, data: undefined, at: 0 };
         return { ...(this.accounts.get(address.toRawString()) ?? none), at: this.now() };
+    }
+
+    async *received(): AsyncGenerator<Received> {
+        yield* this.messages;
     }
 
     async sendExternal(): Promise<void> {

@@ -11,7 +11,7 @@ import {
     Verifier,
 } from '@cocoon-market/wrappers';
 import { Voucher, voucherFor } from '@cocoon-market/wrappers';
-import type { SignedVoucher, SigningKey, Terms } from '@cocoon-market/wrappers';
+import type { JobParameters, SignedVoucher, SigningKey, Terms } from '@cocoon-market/wrappers';
 import { Address, Cell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
@@ -36,7 +36,15 @@ import {
     toWire,
 } from '../../../offchain/link';
 import type { Frame, JobState, NodeInfo, QueryHead, Session } from '../../../offchain/link';
-import type { FakeChain } from './chain';
+
+/** What the client needs of a chain. */
+export interface ClientChain {
+    readonly network: number;
+    /** Unix seconds. */
+    now(): number;
+    /** Deploys a job's channel with so many nanoTON. */
+    openChannel(escrow: Address, job: JobParameters, code: Cell, deposit: bigint): Address | Promise<Address>;
+}
 
 export const DAY = 86_400;
 
@@ -91,7 +99,7 @@ export class TestClient {
 
     constructor(
         public url: string,
-        readonly chain: FakeChain,
+        readonly chain: ClientChain,
         key?: SigningKey,
     ) {
         this.key = key ?? randomSigningKey();
@@ -100,7 +108,7 @@ export class TestClient {
     /** A job on chain and at the worker. */
     static async withJob(
         url: string,
-        chain: FakeChain,
+        chain: ClientChain,
         terms: Partial<Terms> = {},
         deposit?: bigint,
     ): Promise<TestClient> {
@@ -146,7 +154,7 @@ export class TestClient {
     /** Opens the job's channel. */
     async open(deposit = 1_000_000_000n, code?: Cell): Promise<void> {
         const escrow = new Address(0, this.terms.escrow);
-        this.channel = this.chain.openChannel(escrow, this.parameters, code ?? (await channelCode()), deposit);
+        this.channel = await this.chain.openChannel(escrow, this.parameters, code ?? (await channelCode()), deposit);
         this.job = jobHash(this.chain.network, this.channel.hash, this.terms);
     }
 

@@ -2,7 +2,7 @@
 import { Address, Cell, external } from '@ton/core';
 import type { Contract, OpenedContract } from '@ton/core';
 import { EmulationError } from '@ton/sandbox';
-import { Account, Chain, ChainError } from '../../../../offchain/chain';
+import { Account, Chain, ChainError, Received } from '../../../../offchain/chain';
 import { Market, NETWORK } from '../../../support/market';
 
 export class SandboxChain implements Chain {
@@ -28,6 +28,10 @@ export class SandboxChain implements Chain {
             data: accountState.state.data ?? undefined,
             at,
         };
+    }
+
+    received(): AsyncIterable<Received> {
+        throw new ChainError('a gateway reads no messages');
     }
 
     async sendExternal(to: Address, body: Cell): Promise<void> {

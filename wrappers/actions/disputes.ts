@@ -1,0 +1,172 @@
+/**
+ * One function per step of a dispute; see docs/contracts/dispute.md. Each asks the contract what to attach; what is not
+ * used comes back.
+ */
+import { Address, Cell } from '@ton/core';
+import { codesOfThisCheckout } from '../codes';
+import { Dispute } from '../Dispute';
+import { EvidenceJob, FaultClass, faultClasses, reports, Vote } from '../evidence';
+import { Node } from '../Node';
+import { Accept, Result } from '../signed/payloads';
+import { jobHash } from '../signed/terms';
+import { Provider } from '../Provider';
+import { Actor } from './actor';
+
+/** What a report shows; receipts as they are stored. */
+export type Evidence = EvidenceJob &
+    (
+        | { class: 'A1'; first: Buffer; second: Buffer }
+        | { class: 'A2'; result: Buffer; beside?: Buffer }
+        | { class: 'A3'; accept: Buffer; piece?: number } // `piece`: first of the four demanded, 0 unless given
+        | { class: 'B1'; result: Buffer; statement: Buffer } // `statement`: hash of what is wrong with it
+    );
+
+/** A report ready to be sent. */
+export interface PreparedReport {
+    node: Address;
+    body: Cell;
+    value: bigint; // nanoTON to attach, the bond included
+    bond: bigint; // nanoTON
+    dispute: Address | undefined; // none for A1, which is slashed at once
+}
+
+const SIGNATURE_BYTES = 64;
+const payload = (receipt: Buffer) => receipt.subarray(0, -SIGNATURE_BYTES);
+
+/** The report of this evidence, with what it costs now. Throws when the provider follows another Dispute than this release. */
+export async function prepareReport({ open }: Pick<Actor, 'open'>, network: number, evidence: Evidence) {
+    const { channel, terms } = evidence;
+    const node = open(Node.fromAddress(new Address(0, terms.node)));
+    const { dispute: code } = await codesOfThisCheckout();
+    const body = bodyOf(evidence, code);
+    const values = await node.getValuesFor(body);
+    const [value, bond] = {
+        A1: [values.twice, 0n],
+        A2: [values.excess, 0n],
+        A3: [values.demand, values.demandBond],
+        B1: [values.wrong, values.wrongBond],
+    }[evidence.class];
+    const fault = faultOf(jobHash(network, channel, terms), evidence);
+    const provider = new Address(0, terms.provider);
+    const dispute = fault && (await Dispute.ofFault(provider, fault)).address;
+    if (fault !== undefined && !(await followedAddress({ open }, provider, fault)).equals(dispute!)) {
+        throw new Error("The provider follows another Dispute code than this release's: use the release of its rules");
+    }
+    return { node: node.address, body, value, bond, dispute } satisfies PreparedReport;
+}
+
+/** Sends a prepared report. */
+export async function sendReport({ sender }: Pick<Actor, 'sender'>, { node, value, body }: PreparedReport) {
+    await sender.send({ to: node, value, body, bounce: true });
+}
+
+function bodyOf(evidence: Evidence, code: Cell): Cell {
+    switch (evidence.class) {
+        case 'A1':
+            return reports.twice(evidence);
+        case 'A2':
+            return reports.excess({ ...evidence, code });
+        case 'A3':
+            return reports.demand({ ...evidence, first: evidence.piece ?? 0, code });
+        case 'B1':
+            return reports.wrong({ ...evidence, code });
+    }
+}
+
+interface Fault {
+    class: FaultClass;
+    job: Buffer;
+    query: number;
+    date: number;
+}
+
+function faultOf(job: Buffer, evidence: Evidence): Fault | undefined {
+    switch (evidence.class) {
+        case 'A1':
+            return undefined;
+        case 'A2':
+            return { class: 'A2', job, query: 0, date: Result.decode(payload(evidence.result)).finishedAt };
+        case 'A3': {
+            const { number, deadline } = Accept.decode(payload(evidence.accept));
+            return { class: 'A3', job, query: number, date: deadline };
+        }
+        case 'B1': {
+            const { number, finishedAt } = Result.decode(payload(evidence.result));
+            return { class: 'B1', job, query: number, date: finishedAt };
+        }
+    }
+}
+
+/** The account at which the provider keeps the case of a fault. */
+async function followedAddress({ open }: Pick<Actor, 'open'>, provider: Address, fault: Fault): Promise<Address> {
+    const job = BigInt(`0x${fault.job.toString('hex')}`);
+    const { class: faultClass, query, date } = fault;
+    return open(Provider.fromAddress(provider)).getDisputeAddress(
+        BigInt(faultClasses[faultClass]),
+        job,
+        BigInt(query),
+        BigInt(date),
+    );
+}
+
+interface Which {
+    dispute: Address;
+}
+
+/** Posts pieces of an answer (`indexes`) to a demand, one message each. */
+export async function postPieces(actor: Actor, args: Which & { result: Buffer; answer: Buffer; indexes: number[] }) {
+    const { dispute, value } = await open(actor, args);
+    const { result, answer, indexes } = args;
+    for (const index of indexes) {
+        await dispute.sendPiece(actor.sender, { value, result, answer, index });
+    }
+}
+
+/** Answers a demand with the node's fail. */
+export async function postFail(actor: Actor, { fail, ...args }: Which & { fail: Buffer }) {
+    const { dispute, value } = await open(actor, args);
+    await dispute.sendFail(actor.sender, { value, fail });
+}
+
+/** Answers a demand with the client's voucher that counts the result. */
+export async function postVoucher(
+    actor: Actor,
+    args: Which & { result: Buffer; voucher: { cumulative: bigint; count: number; signature: Buffer } },
+) {
+    const { dispute, value } = await open(actor, args);
+    const { result, voucher } = args;
+    await dispute.sendVoucher(actor.sender, { value, result, voucher });
+}
+
+/** Names the hash of the provider's statement in a case before the committee; the actor is the provider's owner. */
+export async function stateCase(actor: Actor, { statement, ...args }: Which & { statement: Buffer }) {
+    const { dispute, value } = await open(actor, args);
+    await dispute.sendStatement(actor.sender, { value, statement });
+}
+
+/** Submits a verdict with the votes of its committee. */
+export async function submitVerdict(
+    actor: Actor,
+    args: Which & { basisPoints: number; validUntil: number; votes: Vote[] },
+) {
+    const { dispute, value } = await open(actor, args);
+    const { basisPoints, validUntil, votes } = args;
+    await dispute.sendVerdict(actor.sender, { value, basisPoints, validUntil, votes });
+}
+
+/** Has a case decided whose deadline has passed, or its outcome sent again. */
+export async function decideCase(actor: Actor, args: Which) {
+    const { dispute, value } = await open(actor, args);
+    await dispute.sendDecide(actor.sender, { value });
+}
+
+/** Ends the account of a closed case; what its rent has left goes to the actor. */
+export async function clearCase(actor: Actor, args: Which) {
+    const { dispute, value } = await open(actor, args);
+    await dispute.sendClear(actor.sender, { value });
+}
+
+async function open(actor: Actor, { dispute: address }: Which) {
+    const dispute = actor.open(Dispute.fromAddress(address));
+    return { dispute, value: await dispute.getCloseValue() };
+}
