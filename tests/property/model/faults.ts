@@ -1,0 +1,211 @@
+/**
+ * What docs/contracts/dispute.md promises about faults, cases and slashes, as arithmetic without a chain. Written from that
+ * page, not from the contracts.
+ */
+import { StakeModel } from './stake';
+import {
+    basisPoints,
+    Claim,
+    DAY,
+    least,
+    ModelCase,
+    ModelNode,
+    ModelProvider,
+    most,
+    Payment,
+    refuseIf,
+    there,
+} from './state';
+
+const TON = 1_000_000_000n;
+
+export class FaultModel extends StakeModel {
+    private reportCost = 0n;
+    private demandBond = 0n;
+
+    /** What showing a fault costs, and the bond of a demand, at the prices in force. */
+    price(prices: { reportCost: bigint; demandBond: bigint }): void {
+        this.reportCost = prices.reportCost;
+        this.demandBond = prices.demandBond;
+    }
+
+    /** `accountOf`: the account of the Dispute of a code about this claim. */
+    report(p: ModelProvider, node: ModelNode, claim: Claim, accountOf: (code: number) => string): Payment[] {
+        refuseIf(claim.flaw !== undefined, node.account, claim.flaw!);
+        const record = this.recordOf(node, claim);
+        refuseIf(this.now > claim.date + node.evidence, node.account, 'ErrExpired');
+        refuseIf(claim.class === 'A1' && record.dead === true, node.account, 'ErrKeyDead');
+        const basis = most(node.share, this.now <= node.pastUntil ? node.pastShare : 0n);
+        const lastWas = node.last[claim.class];
+        const repeat = lastWas !== 0 && claim.date > lastWas;
+        const amount = least(this.wanted(claim, basis, repeat), most(basis - record.taken, 0n));
+        refuseIf(amount === 0n, node.account, 'ErrNoShare');
+        record.taken += amount;
+
+        if (claim.class === 'A1') {
+            this.kill(node, claim.key);
+            node.last.A1 = this.now;
+            return this.slash(p, node, claim, amount, p.rules.insurance.hash.toString('hex'));
+        }
+        const code = claim.date >= p.disputeSince ? p.rules.dispute : p.disputeBefore;
+        const account = accountOf(code);
+        if (claim.dispute !== code || p.cases.has(account)) {
+            record.taken -= amount;
+            return [];
+        }
+        const answerBy = this.now + p.rules.response;
+        const opened: ModelCase = {
+            ...claim,
+            account,
+            node,
+            amount,
+            bond: this.bondOf(claim, amount),
+            most: repeat ? 2_000 : 500,
+            answerBy,
+            decideFrom: answerBy + (claim.class === 'B1' ? p.rules.verdict : 0),
+            clearAt: Math.max(claim.date, this.now) + 31 * DAY,
+            stated: false,
+            state: claim.class === 'A2' ? 'closed' : 'open',
+            rules: p.rules,
+        };
+        p.cases.set(account, opened);
+        if (claim.class === 'A2') {
+            node.last.A2 = this.now;
+            return this.slash(p, node, claim, amount, p.rules.insurance.hash.toString('hex'));
+        }
+        p.frozen += amount;
+        return [];
+    }
+
+    bondOf(claim: Claim, amount: bigint): bigint {
+        if (claim.class === 'A3') {
+            return this.demandBond;
+        }
+        return claim.class === 'B1' ? most(5n * TON, amount / 10n) : 0n;
+    }
+
+    /** A case ends by an answer, an acquittal or nobody's word: nothing is taken, the bond goes to whom it is due. */
+    acquit(p: ModelProvider, found: ModelCase, bondTo: string): Payment[] {
+        this.end(p, found);
+        this.giveBack(found, found.amount);
+        return [{ from: found.account, to: bondTo, value: found.bond }];
+    }
+
+    convict(p: ModelProvider, found: ModelCase, points = found.most): Payment[] {
+        this.end(p, found);
+        let take = (found.amount * BigInt(points)) / BigInt(found.most);
+        if (found.class === 'B1') {
+            take = least(take, this.leftForVerdicts(p));
+            this.rememberVerdict(p, least(take, there(p)));
+        } else {
+            const forgotten = Math.floor((this.now - p.strikeAt) / (30 * DAY));
+            p.strikes = Math.max(p.strikes - forgotten, 0) + 1;
+            p.strikeAt = this.now;
+            p.jailedUntil = p.strikes >= 3 ? this.now + 7 * DAY : p.jailedUntil;
+        }
+        found.node.last[found.class] = this.now;
+        this.giveBack(found, found.amount - take);
+        const bond = { from: found.account, to: found.reporter, value: found.bond };
+        const paid = this.slash(p, found.node, found, take, found.rules.insurance.hash.toString('hex'), true);
+        return [bond, ...paid];
+    }
+
+    /** Verdicts take at most a tenth of the stake a day and a fifth in 14 days, measured with what they took still there. */
+    leftForVerdicts(p: ModelProvider): bigint {
+        const since = (seconds: number) =>
+            p.verdicts.reduce((sum, { at, amount }) => sum + (this.now < at + seconds ? amount : 0n), 0n);
+        const base = there(p) + since(14 * DAY);
+        const [day, fortnight] = [basisPoints(base, 1_000) - since(DAY), basisPoints(base, 2_000) - since(14 * DAY)];
+        return most(least(day, fortnight), 0n);
+    }
+
+    /** Four are remembered; the two oldest become one of the later date. */
+    private rememberVerdict(p: ModelProvider, amount: bigint): void {
+        p.verdicts.unshift({ at: this.now, amount });
+        if (p.verdicts.length > 4) {
+            const oldest = p.verdicts.pop()!;
+            p.verdicts[3].amount += oldest.amount;
+        }
+    }
+
+    private wanted(claim: Claim, basis: bigint, repeat: boolean): bigint {
+        switch (claim.class) {
+            case 'A1':
+                return most(basisPoints(basis, repeat ? 10_000 : 2_000), 6n * this.reportCost);
+            case 'A2':
+                return most(3n * claim.loss, basisPoints(basis, repeat ? 500 : 100), 6n * this.reportCost);
+            case 'A3':
+                return 2n * claim.loss + basisPoints(least(claim.loss, basis), repeat ? 200 : 100);
+            case 'B1':
+                return basisPoints(basis, repeat ? 2_000 : 500);
+        }
+    }
+
+    /** Where what this key's receipts cost is counted. Refuses keys that the node does not know at this date. */
+    private recordOf(node: ModelNode, claim: Claim): { taken: bigint; dead?: boolean } {
+        if (claim.key === node.key) {
+            return node;
+        }
+        const ended = node.ended.find((each) => each?.key === claim.key);
+        const span = claim.class === 'A3' ? DAY : 0;
+        refuseIf(ended === undefined || claim.date > ended.endsAt + span, node.account, 'ErrUnknownKey');
+        return ended!;
+    }
+
+    private kill(node: ModelNode, key: string): void {
+        if (key === node.key) {
+            this.retire(node, key, this.now, node.evidence);
+            Object.assign(node, { key: undefined, taken: 0n });
+        }
+        const ended = node.ended.find((each) => each?.key === key)!;
+        ended.dead = true;
+        ended.endsAt = Math.min(ended.endsAt, this.now);
+    }
+
+    private giveBack(found: ModelCase, amount: bigint): void {
+        const { node, key } = found;
+        const record = key === node.key ? node : node.ended.find((each) => each?.key === key);
+        if (record !== undefined) {
+            record.taken -= least(amount, record.taken);
+        }
+    }
+
+    private end(p: ModelProvider, found: ModelCase): void {
+        found.state = 'closed';
+        p.frozen -= found.amount;
+    }
+
+    /** Slots first, oldest first, then the stake; never more than there is. `alone`: the reporter is paid by itself. */
+    private slash(
+        p: ModelProvider,
+        node: ModelNode,
+        claim: Claim,
+        amount: bigint,
+        insurance: string,
+        alone = false,
+    ): Payment[] {
+        const taken = least(amount, there(p));
+        let left = taken;
+        const order = [...p.slots.keys()].filter((slot) => p.slots[slot] !== undefined);
+        order.sort((a, b) => p.slots[a]!.unlockAt - p.slots[b]!.unlockAt);
+        for (const slot of order) {
+            const used = p.slots[slot]!;
+            const part = least(left, used.amount);
+            left -= part;
+            p.slots[slot] = part === used.amount ? undefined : { ...used, amount: used.amount - part };
+        }
+        p.stake -= left;
+        p.out += taken;
+        node.cost.set(claim.key, (node.cost.get(claim.key) ?? 0n) + taken);
+
+        const half = taken / 2n;
+        const victim = least(claim.loss, half);
+        const reward = least(most(least(basisPoints(taken, 1_000), 20n * TON), this.reportCost), half - victim);
+        const from = p.account;
+        return [
+            { from, to: claim.victim, value: victim },
+            { from, to: insurance, value: taken - victim - reward },
+            { from, to: claim.reporter, value: alone ? reward : 0n },
+        ].filter(({ value }) => value > 0n);
+    }
+}

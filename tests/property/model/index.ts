@@ -1,0 +1,3 @@
+/** The reference that the contracts are compared with. */
+export * from './faults';
+export * from './state';

@@ -1,0 +1,196 @@
+/**
+ * What docs/contracts/{provider,node}.md promise about stake, slots, shares and keys, as arithmetic without a chain.
+ * Written from those pages, not from the contracts.
+ */
+import { DAY, ModelNode, ModelProvider, ModelRules, most, openNodes, refuseIf, SLOTS, there } from './state';
+
+export class StakeModel {
+    now = 0;
+    readonly providers: ModelProvider[] = [];
+
+    join(account: string, owner: string, rules: ModelRules, stake: bigint): void {
+        const record = { frozen: 0n, strikes: 0, strikeAt: 0, jailedUntil: 0, verdicts: [], cases: new Map() };
+        const slots = Array.from({ length: SLOTS }, () => undefined);
+        const rest = { shares: 0n, nodes: [], disputeBefore: -1, disputeSince: 0, in: stake, out: 0n };
+        this.providers.push({ account, owner, rules, stake, slots, ...record, ...rest });
+    }
+
+    required(p: ModelProvider): bigint {
+        return openNodes(p) === 0 ? 0n : p.rules.baseStake + p.shares;
+    }
+
+    addStake(p: ModelProvider, amount: bigint): void {
+        p.stake += amount;
+        p.in += amount;
+    }
+
+    unbond(p: ModelProvider, amount: bigint): void {
+        refuseIf(p.stake - amount < this.required(p), p.account, 'ErrLowStake');
+        const slot = p.slots.findIndex((used) => used === undefined);
+        refuseIf(slot < 0, p.account, 'ErrNoSlot');
+        p.stake -= amount;
+        p.slots[slot] = { amount, unlockAt: this.now + p.rules.unbonding };
+    }
+
+    cancelUnbonding(p: ModelProvider, slot: number): void {
+        p.stake += usedSlot(p, slot).amount;
+        p.slots[slot] = undefined;
+    }
+
+    withdraw(p: ModelProvider, slot: number): void {
+        const { amount, unlockAt } = usedSlot(p, slot);
+        refuseIf(this.now < unlockAt, p.account, 'ErrTooEarly');
+        const left = there(p) - amount;
+        refuseIf(p.frozen > 0n && left < p.frozen + this.required(p), p.account, 'ErrLowStake');
+        p.slots[slot] = undefined;
+        p.out += amount;
+    }
+
+    unjail(p: ModelProvider): void {
+        refuseIf(p.jailedUntil === 0, p.account, 'ErrWrongState');
+        refuseIf(this.now < p.jailedUntil, p.account, 'ErrTooEarly');
+        refuseIf(p.stake < p.rules.baseStake + p.shares, p.account, 'ErrLowStake');
+        p.jailedUntil = 0;
+        p.strikes = 0;
+    }
+
+    adopt(p: ModelProvider, newest: ModelRules): void {
+        const other = newest.dispute !== p.rules.dispute;
+        if (newest.version <= p.rules.version || (other && this.now < p.disputeSince + p.rules.unbonding)) {
+            return;
+        }
+        if (other) {
+            p.disputeBefore = p.rules.dispute;
+            p.disputeSince = this.now;
+        }
+        p.rules = newest;
+    }
+
+    registerNode(p: ModelProvider, account: string, hardware: { gpuClass: number; gpus: number }, key: string): void {
+        const share = shareOf(p, hardware);
+        refuseIf(p.stake < p.rules.baseStake + p.shares + share, p.account, 'ErrLowStake');
+        refuseIf(p.jailedUntil !== 0, p.account, 'ErrJailed');
+        p.shares += share;
+        p.nodes.push({
+            account,
+            number: p.nodes.length,
+            state: 'open',
+            ...hardware,
+            share,
+            clearAt: 0,
+            key,
+            ended: Array.from({ length: SLOTS }),
+            evidence: p.rules.evidence,
+            taken: 0n,
+            pastShare: 0n,
+            pastUntil: 0,
+            last: { A1: 0, A2: 0, A3: 0, B1: 0 },
+            most: share,
+            cost: new Map(),
+        });
+    }
+
+    replaceHardware(p: ModelProvider, node: ModelNode, hardware: { gpuClass: number; gpus: number }): void {
+        const share = shareOf(p, hardware);
+        const raised = most(share - node.share, 0n);
+        refuseIf(p.stake < p.rules.baseStake + p.shares + raised, p.account, 'ErrLowStake');
+        requireOpen(node);
+        if (share < node.share) {
+            this.lower(p, node);
+        }
+        p.shares += share - node.share;
+        Object.assign(node, hardware, { share, most: most(node.most, share) });
+    }
+
+    closeNode(p: ModelProvider, node: ModelNode): void {
+        requireOpen(node);
+        this.retire(node, node.key, this.now, p.rules.evidence);
+        node.ended.forEach((ended) => {
+            if (ended !== undefined && ended.endsAt > this.now) {
+                Object.assign(ended, { endsAt: this.now, freeAt: this.now + p.rules.evidence });
+            }
+        });
+        this.lower(p, node);
+        p.shares -= node.share;
+        const clearAt = this.now + p.rules.unbonding;
+        Object.assign(node, { state: 'closed', key: undefined, taken: 0n, share: 0n, gpus: 0, clearAt });
+        node.evidence = p.rules.evidence;
+    }
+
+    clearNode(node: ModelNode): void {
+        refuseIf(node.state !== 'closed', node.account, 'ErrWrongState');
+        refuseIf(this.now < node.clearAt, node.account, 'ErrTooEarly');
+        node.state = 'cleared';
+    }
+
+    setKeys(p: ModelProvider, node: ModelNode, key: string, oldEndsAt: number): void {
+        requireOpen(node);
+        const after = [...node.ended];
+        if (key !== node.key) {
+            const inTime = oldEndsAt >= this.now && oldEndsAt <= this.now + 90 * DAY;
+            refuseIf(!inTime, node.account, 'ErrWrongKeyEnd');
+            refuseIf(
+                node.ended.some((ended) => ended?.key === key),
+                node.account,
+                'ErrKeyUsed',
+            );
+            const old = node.key;
+            try {
+                this.retire(node, old, oldEndsAt, p.rules.evidence);
+                refuseIf(freeSlot(node, this.now) < 0, node.account, 'ErrNoSlot');
+            } catch (error) {
+                node.ended = after;
+                throw error;
+            }
+            node.key = key;
+            node.taken = 0n;
+        }
+        node.evidence = p.rules.evidence;
+    }
+
+    endKey(p: ModelProvider, node: ModelNode, key: string): void {
+        requireOpen(node);
+        if (key === node.key) {
+            this.retire(node, key, this.now, p.rules.evidence);
+            Object.assign(node, { key: undefined, taken: 0n });
+        } else {
+            const ended = node.ended.find((each) => each?.key === key);
+            refuseIf(ended === undefined || ended.endsAt <= this.now, node.account, 'ErrUnknownKey');
+            Object.assign(ended!, { endsAt: this.now, freeAt: this.now + p.rules.evidence });
+        }
+        node.evidence = p.rules.evidence;
+    }
+
+    protected lower(p: ModelProvider, node: ModelNode): void {
+        node.pastShare = most(node.share, this.now <= node.pastUntil ? node.pastShare : 0n);
+        node.pastUntil = this.now + p.rules.unbonding;
+    }
+
+    protected retire(node: ModelNode, key: string | undefined, endsAt: number, evidence: number): void {
+        if (key === undefined) {
+            return;
+        }
+        const slot = freeSlot(node, this.now);
+        refuseIf(slot < 0, node.account, 'ErrNoSlot');
+        node.ended[slot] = { key, endsAt, freeAt: endsAt + evidence, taken: node.taken, dead: false };
+    }
+}
+
+function shareOf(p: ModelProvider, { gpuClass, gpus }: { gpuClass: number; gpus: number }): bigint {
+    const rate = p.rules.rates[gpuClass] ?? 0n;
+    refuseIf(rate === 0n, p.account, 'ErrWrongClass');
+    return rate * BigInt(gpus);
+}
+
+function usedSlot(p: ModelProvider, slot: number): { amount: bigint; unlockAt: number } {
+    refuseIf(p.slots[slot] === undefined, p.account, 'ErrEmptySlot');
+    return p.slots[slot]!;
+}
+
+function requireOpen(node: ModelNode): void {
+    refuseIf(node.state !== 'open', node.account, 'ErrWrongState');
+}
+
+function freeSlot(node: ModelNode, now: number): number {
+    return node.ended.findIndex((ended) => ended === undefined || ended.freeAt <= now);
+}

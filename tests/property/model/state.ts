@@ -1,0 +1,124 @@
+/** What the model keeps of providers, nodes and cases. Amounts are nanoTON, times unix seconds, accounts the hex of 256 bits. */
+import { FaultClass } from '../../../wrappers/evidence';
+import { Rules } from '../../../wrappers/Registry';
+
+export const DAY = 86_400;
+export const SLOTS = 4; // of a stake, and of a node's ended keys
+
+export type ModelRules = Rules & { version: number; dispute: number; committee: number };
+
+export interface Payment {
+    from: string;
+    to: string;
+    value: bigint;
+}
+
+/** What a message does: who refuses it with which code, or who is paid exactly how much. */
+export interface Outcome {
+    refused?: { by: string; code: string };
+    paid: Payment[];
+}
+
+export class Refusal extends Error {
+    constructor(
+        readonly by: string,
+        readonly code: string,
+    ) {
+        super(code);
+    }
+}
+
+interface EndedKey {
+    key: string;
+    endsAt: number;
+    freeAt: number;
+    taken: bigint;
+    dead: boolean;
+}
+
+export interface ModelNode {
+    account: string;
+    number: number;
+    state: 'open' | 'closed' | 'cleared';
+    gpuClass: number;
+    share: bigint;
+    gpus: number;
+    clearAt: number;
+    key?: string;
+    ended: (EndedKey | undefined)[];
+    evidence: number;
+    taken: bigint;
+    pastShare: bigint;
+    pastUntil: number;
+    last: Record<FaultClass, number>; // time of the last slash of each class, 0 for none
+    most: bigint; // the highest share it ever had
+    cost: Map<string, bigint>; // what each key's receipts have cost
+}
+
+/** One accusation as a reporter makes it. */
+export interface Claim {
+    class: FaultClass;
+    key: string;
+    job: string;
+    query: number;
+    date: number;
+    loss: bigint; // of the victim: the price, the excess, or the smaller of ceiling and step
+    reporter: string;
+    victim: string;
+    payout: string;
+    dispute: number; // which code of a Dispute the reporter brings
+    flaw?: string; // the exit code that evidence of this shape meets whatever the node's state
+}
+
+export interface ModelCase extends Claim {
+    account: string;
+    node: ModelNode;
+    state: 'open' | 'closed';
+    amount: bigint;
+    bond: bigint;
+    most: number; // basis points that the amount stands for
+    answerBy: number;
+    decideFrom: number;
+    clearAt: number;
+    stated: boolean;
+    rules: ModelRules;
+}
+
+export interface ModelProvider {
+    account: string;
+    owner: string;
+    rules: ModelRules;
+    stake: bigint;
+    slots: ({ amount: bigint; unlockAt: number } | undefined)[];
+    shares: bigint;
+    nodes: ModelNode[];
+    frozen: bigint;
+    strikes: number;
+    strikeAt: number;
+    jailedUntil: number;
+    disputeBefore: number;
+    disputeSince: number;
+    verdicts: { at: number; amount: bigint }[]; // newest first
+    cases: Map<string, ModelCase>;
+    in: bigint; // all that was ever put into the stake
+    out: bigint; // all that went home or was slashed
+}
+
+export const basisPoints = (of: bigint, rate: number) => (of * BigInt(rate)) / 10_000n;
+export const least = (...of: bigint[]) => of.reduce((a, b) => (b < a ? b : a));
+export const most = (...of: bigint[]) => of.reduce((a, b) => (b > a ? b : a));
+
+export function refuseIf(condition: boolean, by: string, code: string): void {
+    if (condition) {
+        throw new Refusal(by, code);
+    }
+}
+
+/** All that a slash can take. */
+export function there(p: ModelProvider): bigint {
+    return p.slots.reduce((sum, slot) => sum + (slot?.amount ?? 0n), p.stake);
+}
+
+export function openNodes(p: ModelProvider): number {
+    return p.nodes.filter(({ state }) => state === 'open').length;
+}
