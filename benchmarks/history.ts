@@ -31,7 +31,7 @@ export interface Change {
 }
 
 /** The figures of a report of 2025 and of the contracts as they are built. */
-export function figuresOf({ operations, rentPerYear, floors }: LevelReport): Figures {
+export function figuresOf({ operations, rentPerYear, nodeRentPerYear, library, floors }: LevelReport): Figures {
     const rows = Object.entries(operations);
     const codes = contractNames().map((name) => [name, sizeOf(Cell.fromBoc(built(name, 'code.boc'))[0])] as const);
     return {
@@ -39,6 +39,8 @@ export function figuresOf({ operations, rentPerYear, floors }: LevelReport): Fig
         fees: {
             ...Object.fromEntries(rows.map(([name, { fees }]) => [name, Number(fees)])),
             rent: Number(rentPerYear),
+            rentOfNode: Number(nodeRentPerYear),
+            rentOfLibrary: Number(library.rentPerYear),
         },
         floors: Object.fromEntries(Object.entries(floors).map(([name, gas]) => [name, Number(gas)])),
         cells: Object.fromEntries(codes.map(([name, { cells }]) => [name, Number(cells)])),

@@ -45,11 +45,13 @@ function each(batch: Row): Figures {
 }
 
 function levelOf(report: LevelReport): Figures {
-    const { level, operations, rentPerYear, leftAfterJob, claimOverFloor, floors, plain, library } = report;
+    const { level, operations, rentPerYear, nodeRentPerYear, leftAfterJob, claimOverFloor, floors, plain, library } =
+        report;
     return {
         prices: level,
         operations: rowsOf(operations),
         rentPerYear: Number(rentPerYear),
+        nodeRentPerYear: Number(nodeRentPerYear),
         leftAfterJob: Number(leftAfterJob),
         claimOverFloor,
         floors: numbers(floors),

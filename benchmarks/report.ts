@@ -6,8 +6,8 @@ import { Batch, creditUsed, largestBatch } from './batches';
 import { Floor, measureFloors } from './floors';
 import { Cast, Measurement, measure } from './meter';
 import { Operations } from './operations/operation';
-import { leftAfterJob, payments, paymentStage, rentOfYear } from './operations/payments';
-import { governance, registrations, stakes, stakeStage } from './operations/stake';
+import { leftAfterJob, payments, paymentStage, rentOfJob } from './operations/payments';
+import { governance, registrations, rentOfNode, stakes, stakeStage } from './operations/stake';
 
 export const LEVELS: PriceLevel[] = ['2025', '2026'];
 
@@ -19,6 +19,7 @@ export interface LevelReport {
     level: PriceLevel;
     operations: Record<string, Row>;
     rentPerYear: bigint; // of an open job
+    nodeRentPerYear: bigint; // of a node with one offer
     leftAfterJob: bigint; // in its account
     claimOverFloor: number; // gas of a payee's claim in the channel over that of one signature and one message
     floors: Record<Floor, bigint>; // gas
@@ -53,7 +54,7 @@ export async function reportOf(level: PriceLevel): Promise<LevelReport> {
     Object.assign(operations, await measureAll(stake, { ...registrations, ...stakes, ...governance }, floors));
     const plain = {
         operations: await measureAll(plainStage, payments, floors),
-        rentPerYear: await rentOfYear(plainStage),
+        rentPerYear: await rentOfJob(plainStage),
     };
     const savedPerJob = plain.operations.job.fees - operations.job.fees;
     const rentOfLibrary = libraryRent(pricesOf(networkConfig(level)), await channelCode(), YEAR);
@@ -61,7 +62,8 @@ export async function reportOf(level: PriceLevel): Promise<LevelReport> {
         level,
         operations,
         leftAfterJob: await leftAfterJob(main),
-        rentPerYear: await rentOfYear(main),
+        rentPerYear: await rentOfJob(main),
+        nodeRentPerYear: await rentOfNode(stake),
         claimOverFloor: overFloor(operations.claim),
         floors,
         plain,

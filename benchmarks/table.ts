@@ -78,12 +78,20 @@ function payers(paid: Row['paid']): string {
         .join(', ');
 }
 
-function levelLines({ level, operations, plain, library, rentPerYear, floors }: LevelReport): string[] {
+function levelLines({
+    level,
+    operations,
+    plain,
+    library,
+    rentPerYear,
+    nodeRentPerYear,
+    floors,
+}: LevelReport): string[] {
     return [
         `Prices of ${level}, in mTON; the channel's code is in a library`,
         ...operationLines(operations),
         '',
-        `rent of an open job: ${mTon(rentPerYear)} mTON a year; plain code: ${mTon(plain.rentPerYear)}`,
+        `rent of an open job: ${mTon(rentPerYear)} mTON a year; plain code: ${mTon(plain.rentPerYear)}; of a node: ${mTon(nodeRentPerYear)}`,
         `one job with plain code: ${mTon(plain.operations.job.fees)} mTON, opening ${mTon(plain.operations.open.fees)}`,
         `the library: ${mTon(library.rentPerYear)} mTON a year, saves ${mTon(library.savedPerJob)} mTON a job: ` +
             `pays from ${library.jobsToBreakEven} jobs a year on`,

@@ -3,11 +3,11 @@ import { Address, internal, toNano } from '@ton/core';
 import { SandboxContract, SendMessageResult } from '@ton/sandbox';
 import { claimBody, jobOrderCell, JobParameters, NewJob, opcodes, signedOrder } from '../../wrappers';
 import { PriceLevel } from '../../tests/support/chain';
-import { bodyOf, DAY, Market, OpenJob, spendKey } from '../../tests/support/market';
+import { bodyOf, Market, OpenJob, spendKey } from '../../tests/support/market';
 import { RealWallet, realWallet } from '../../tests/support/wallet';
 import { Floor } from '../floors';
 import { Cast, Move, Ran } from '../meter';
-import { Operation, Operations } from './operation';
+import { Operation, Operations, rentOfYear } from './operation';
 
 export interface PaymentStage {
     market: Market;
@@ -286,12 +286,8 @@ export async function leftAfterJob(stage: PaymentStage): Promise<bigint> {
     return balance;
 }
 
-/** nanoTON of rent that an open job comes to in a year, as its next message collects it. */
-export async function rentOfYear(stage: PaymentStage): Promise<bigint> {
-    const { market } = stage;
+/** nanoTON of rent that an open job comes to in a year. */
+export async function rentOfJob({ market, cast }: PaymentStage): Promise<bigint> {
     const { channel } = await market.openJob();
-    market.blockchain.now! += 365 * DAY + DAY / 4;
-    const result = await market.owner.send({ to: channel.address, value: TOP_UP });
-    const tx = result.transactions.find(({ inMessage }) => (inMessage?.info.dest as Address).equals(channel.address));
-    return tx?.description.type === 'generic' ? (tx.description.storagePhase?.storageFeesCollected ?? 0n) : 0n;
+    return rentOfYear(cast, market.owner, channel);
 }

@@ -23,7 +23,7 @@ import {
 import { walletOf } from '../../tests/support/wallet';
 import { Floor } from '../floors';
 import { Cast, Move } from '../meter';
-import { Operation, Operations } from './operation';
+import { Operation, Operations, rentOfYear } from './operation';
 
 export interface StakeStage {
     market: NodeMarket;
@@ -283,3 +283,8 @@ export const governance: Operations<StakeStage> = {
         },
     },
 };
+
+/** nanoTON of rent that a node with one offer comes to in a year. */
+export async function rentOfNode({ market, cast }: StakeStage): Promise<bigint> {
+    return rentOfYear(cast, market.owner, market.node);
+}

@@ -19,6 +19,7 @@ import {
     nodeMarket,
     NodeMarket,
     registerNode,
+    RATE,
 } from '../support/stake';
 
 const VALUE = toNano('1');
@@ -212,7 +213,7 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
         );
         const hardware = nodeChanges.hardware({ ...listingWith().hardware, gpus: 1 });
         const hardwareValue = (await provider.getReplaceHardwareValue(hardware)) - reserve;
-        const args = { number: 0, share: toNano('20'), gpus: 2, change: hardware };
+        const args = { number: 0, share: 2n * RATE, gpus: 2, change: hardware };
         await announced(
             market,
             await conserved(() => provider.sendReplaceHardware(via, { value: hardwareValue, ...args })),

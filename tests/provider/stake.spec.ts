@@ -63,10 +63,10 @@ describe('Provider: Unbond', () => {
     it('moves stake above the base into a slot that opens after the unbonding time', async () => {
         const market = await joinedMarket();
 
-        await unbond(market, toNano('50'));
+        await unbond(market, STAKE - BASE_STAKE);
 
         const state = await market.provider.getProviderState();
-        expect([state.stake, state.unbonding]).toEqual([BASE_STAKE, toNano('50')]);
+        expect([state.stake, state.unbonding]).toEqual([BASE_STAKE, STAKE - BASE_STAKE]);
         expect((await market.provider.getStakeSlot(0n)).unlockAt).toBe(BigInt(market.blockchain.now! + UNBONDING));
     });
 
@@ -145,7 +145,7 @@ describe('Provider: WithdrawStake', () => {
     it('refuses a second before the slot opens and pays the owner on time', async () => {
         const market = await joinedMarket();
         const { blockchain, provider, owner } = market;
-        await unbond(market, toNano('50'));
+        await unbond(market, STAKE - BASE_STAKE);
         blockchain.now! += UNBONDING - 1;
 
         const early = await provider.sendWithdrawStake(owner.getSender(), { value: toNano('1'), slot: 0 });
@@ -166,7 +166,7 @@ describe('Provider: WithdrawStake', () => {
     it('pays a slot once', async () => {
         const market = await joinedMarket();
         const { blockchain, provider, owner } = market;
-        await unbond(market, toNano('50'));
+        await unbond(market, STAKE - BASE_STAKE);
         blockchain.now! += UNBONDING;
         await provider.sendWithdrawStake(owner.getSender(), { value: toNano('1'), slot: 0 });
 
@@ -196,7 +196,7 @@ describe('Provider: CancelUnbonding', () => {
     it('moves the slot back into the stake at any time', async () => {
         const market = await joinedMarket();
         const { blockchain, provider, owner } = market;
-        await unbond(market, toNano('50'));
+        await unbond(market, STAKE - BASE_STAKE);
 
         const value = await stepValue(market);
         await expectConserved(blockchain, () => provider.sendCancelUnbonding(owner.getSender(), { value, slot: 0 }));
