@@ -20,7 +20,7 @@ export interface Network {
 }
 
 /** Asks the endpoint what it is. Refuses one that does not answer, answers nonsense, or is another network than named. */
-export async function identify(provider: NetworkProvider): Promise<Network> {
+export async function identify(provider: NetworkProvider, within = ANSWER_WITHIN): Promise<Network> {
     const called = provider.network();
     const endpoint = endpointOf(provider);
     const local = endpoint !== undefined && isLoopback(endpoint);
@@ -30,7 +30,7 @@ export async function identify(provider: NetworkProvider): Promise<Network> {
             'give --testnet or --mainnet, or --custom-type testnet (or mainnet) beside --custom',
         );
     }
-    const globalId = (await configParam(provider, GLOBAL_ID_PARAM)).beginParse().loadInt(32);
+    const globalId = (await configParam(provider, GLOBAL_ID_PARAM, within)).beginParse().loadInt(32);
     const expected = called === 'testnet' ? GLOBAL_IDS.testnet : GLOBAL_IDS.mainnet;
     if (globalId !== expected) {
         const is =
@@ -68,10 +68,13 @@ export function readAddress(text: string, { testOnly }: Pick<Network, 'testOnly'
     if (Address.isRaw(text)) {
         return inBasechain(Address.parseRaw(text), text);
     }
-    if (!Address.isFriendly(text)) {
+    let read: ReturnType<typeof Address.parseFriendly>;
+    try {
+        read = Address.parseFriendly(text);
+    } catch {
         throw new Error(`"${text}" is not an address, or has a typing error: its checksum does not fit`);
     }
-    const { address, isTestOnly } = Address.parseFriendly(text);
+    const { address, isTestOnly } = read;
     if (isTestOnly !== testOnly) {
         const [own, here] = isTestOnly ? ['testnet', 'mainnet'] : ['mainnet', 'testnet'];
         throw new Error(`"${text}" is an address of ${own}, this is ${here}; the raw form 0:… belongs to no network`);
@@ -112,12 +115,16 @@ export function endpointRefusal(endpoint: string | undefined, error: unknown): R
 }
 
 /** A parameter of the network's configuration. Refuses an endpoint that does not answer, or answers nonsense. */
-export async function configParam(provider: NetworkProvider, id: number): Promise<Cell> {
+export async function configParam(provider: NetworkProvider, id: number, within = ANSWER_WITHIN): Promise<Cell> {
     const endpoint = endpointOf(provider);
-    return endpoint === undefined ? paramByAccount(provider, id) : paramByHttp(provider, endpoint, id);
+    return endpoint === undefined ? paramByAccount(provider, id) : paramByHttp(provider, { endpoint, within }, id);
 }
 
-async function paramByHttp(provider: NetworkProvider, endpoint: string, id: number): Promise<Cell> {
+async function paramByHttp(
+    provider: NetworkProvider,
+    { endpoint, within }: { endpoint: string; within: number },
+    id: number,
+): Promise<Cell> {
     const { apiKey } = (provider.api() as TonClient).parameters;
     const body = { id: 1, jsonrpc: '2.0', method: 'getConfigParam', params: { config_id: id } };
     let text: string;
@@ -126,15 +133,12 @@ async function paramByHttp(provider: NetworkProvider, endpoint: string, id: numb
             method: 'POST',
             headers: { 'content-type': 'application/json', ...(apiKey === undefined ? {} : { 'x-api-key': apiKey }) },
             body: JSON.stringify(body),
-            signal: AbortSignal.timeout(ANSWER_WITHIN),
+            signal: AbortSignal.timeout(within),
         });
         text = await response.text();
     } catch (error) {
         throw (error as Error).name === 'TimeoutError'
-            ? new Refusal(
-                  `${endpoint} did not answer within ${ANSWER_WITHIN / 1000} s`,
-                  'try again, or use another endpoint',
-              )
+            ? new Refusal(`${endpoint} did not answer within ${within / 1000} s`, 'try again, or use another endpoint')
             : endpointRefusal(endpoint, error);
     }
     try {

@@ -100,6 +100,7 @@ function framed<F extends Flags>(
             console.log(helpText(name, about, flags));
             return;
         }
+        console.log(); // ends the line that Blueprint keeps redrawing
         const session = await orRefusal(provider, () => Session.open(provider));
         const reading = { testOnly: session.network.testOnly, network: session.network.name };
         await askForMissing(provider, flags, texts);

@@ -75,8 +75,14 @@ export class Session {
     /** What `action` would send; nothing is sent. */
     async rehearse(action: (actor: Actor) => Promise<unknown>): Promise<Outgoing[]> {
         const messages: Outgoing[] = [];
-        const send = async ({ to, value, body, init }: SenderArguments) => {
-            messages.push({ to, value, body: body ?? Cell.EMPTY, ...(init ? { init } : {}) });
+        const send = async ({ to, value, body, init, bounce }: SenderArguments) => {
+            messages.push({
+                to,
+                value,
+                body: body ?? Cell.EMPTY,
+                ...(init ? { init } : {}),
+                ...(typeof bounce === 'boolean' ? { bounce } : {}),
+            });
         };
         await action({ sender: { address: this.actor, send }, open: (contract) => this.openContract(contract) });
         return messages;

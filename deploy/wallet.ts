@@ -11,6 +11,7 @@ export interface Outgoing {
     value: bigint; // nanoTON
     body: Cell;
     init?: StateInit;
+    bounce?: boolean; // true unless given
 }
 
 export interface Wallet {
@@ -108,7 +109,7 @@ class WordsWallet implements Wallet {
             sendMode: SendMode.PAY_GAS_SEPARATELY,
             // The chain's time, not the machine's: they differ on a local network whose time was moved.
             timeout: Math.max(before.timestampt, 0) + VALID_FOR,
-            messages: messages.map(({ init, ...message }) => internal({ ...message, init, bounce: true })),
+            messages: messages.map(({ init, bounce = true, ...message }) => internal({ ...message, init, bounce })),
         });
         await waitUntil(this.options.patience, async () => {
             const { state } = await this.api.getContractState(this.address);

@@ -7,7 +7,7 @@ import { script } from '../deploy/script';
 export const run = script({
     name: 'publishLibrary',
     about: 'Publishes the channel code in the masterchain, so that jobs carry its hash only. From anyone.',
-    flags: { rent: amount.required('rent paid ahead; at least 90 days of it, about 3.3 TON a year') },
+    flags: { rent: amount.required('rent paid ahead; at least 90 days of it, at about 9.3 TON a year') },
     prepare: async (session, { rent }) => {
         const library = await findLibrary(session);
         const found = libraryRows(session, library);

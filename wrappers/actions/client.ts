@@ -59,3 +59,8 @@ export async function claimJob(
     const channel = actor.open(Channel.fromAddress(address));
     await channel.sendClaim(actor.sender, { value: await channel.getClaimValue(), voucher });
 }
+
+/** Sends `amount` nanoTON to a wallet, which need not be used yet. */
+export async function fundWallet(actor: Actor, { to, amount }: { to: Address; amount: bigint }) {
+    await actor.sender.send({ to, value: amount, bounce: false });
+}

@@ -1,0 +1,24 @@
+import { readFleet } from '@cocoon-market/wrappers';
+import type { Row } from '../deploy/output';
+import { openProvider, providerFlags } from '../deploy/provider';
+import { check } from '../deploy/script';
+
+export const run = check({
+    name: 'checkFleet',
+    about: 'Lists the nodes of a Provider: address, endpoint, hardware and state.',
+    flags: providerFlags,
+    read: async (session, flags) => {
+        const opened = await openProvider(session, flags);
+        const nodes = await readFleet(session.reader(), opened.at);
+        const rows: Row[] = [
+            ['registry', session.show(opened.registry)],
+            ['provider', session.show(opened.at)],
+        ];
+        for (const { number, codeVersion, open, hardware, service } of nodes) {
+            const at = session.show(await opened.provider.getNodeAddress(BigInt(number), BigInt(codeVersion)));
+            const machine = `${hardware.gpus} × ${hardware.model}`;
+            rows.push([`node ${number}`, `${at} ${open ? 'open' : 'closed'} ${service.endpoint} ${machine}`]);
+        }
+        return rows;
+    },
+});

@@ -1,0 +1,125 @@
+/** Scripts killed at any step and run again: the same addresses, and nothing twice. */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomSigningKey } from '@cocoon-market/wrappers';
+import { type FreshWallet, freshWallet, NetworkProcess } from './support/network';
+import { ROOT } from './support/shell';
+
+const BLUEPRINT = join(ROOT, 'node_modules/.bin/blueprint');
+const folder = mkdtempSync(join(tmpdir(), 'cocoon-interrupted-'));
+
+let network: NetworkProcess;
+let owner: FreshWallet;
+
+beforeAll(async () => {
+    network = await NetworkProcess.start();
+    owner = await freshWallet('v4');
+    await network.fund(owner, '50');
+});
+
+afterAll(async () => {
+    await network.stop();
+    rmSync(folder, { recursive: true });
+});
+
+/** Runs a script to its end, or kills it at once when it prints `killedAt`. */
+function blueprint(
+    script: string,
+    args: string[],
+    killedAt?: string,
+): Promise<{ code: number | null; output: string }> {
+    const child = spawn(process.execPath, [BLUEPRINT, 'run', script, ...network.flags.split(' '), ...args, '--yes'], {
+        cwd: ROOT,
+        env: {
+            ...process.env,
+            WALLET_MNEMONIC: owner.words,
+            WALLET_VERSION: owner.version,
+            COCOON_DEPLOYMENTS: folder,
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    const hear = (chunk: Buffer) => {
+        output += chunk.toString();
+        if (killedAt !== undefined && output.includes(killedAt)) {
+            child.kill('SIGKILL');
+        }
+    };
+    child.stdout.on('data', hear);
+    child.stderr.on('data', hear);
+    return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })));
+}
+
+/** How often an account came to life. */
+async function births(address: string): Promise<number> {
+    const transactions = await network.client.transactions();
+    const own = transactions.filter(({ account }) => account === address);
+    return own.filter(({ endStatus }, i) => endStatus === 'active' && (i === 0 || own[i - 1].endStatus !== 'active'))
+        .length;
+}
+
+const keys = [1, 2, 3].map(() => randomSigningKey().publicKey.toString('hex')).join(',');
+const record = () => JSON.parse(readFileSync(join(folder, 'local.json'), 'utf8')) as { registry: string };
+
+describe('An interrupted run', () => {
+    it('of deployMarket, killed before, while and after it sends, ends in one market', async () => {
+        for (const moment of ['Network local', 'Costs:', 'Sent 2 of 2', 'Done.']) {
+            const { code } = await blueprint('deployMarket', ['--committee', keys], moment);
+            expect(code).toBeNull();
+        }
+        rmSync(join(folder, 'local.json'), { force: true });
+
+        const { code, output } = await blueprint('deployMarket', ['--committee', keys]);
+        const again = await blueprint('deployMarket', ['--committee', keys]);
+
+        expect([code, output]).toEqual([0, expect.stringContaining('Nothing to do: the market is deployed')]);
+        expect(again.code).toBe(0);
+        expect(await births(record().registry)).toBe(1);
+        const launches = (await network.client.transactions()).filter(
+            ({ account, inMessage }) => account === record().registry && inMessage?.opcode === 0xc0c00101,
+        );
+        expect(launches).toHaveLength(1);
+    });
+
+    it('of joinMarket and applyFleet, killed between orders of four, registers every node once', async () => {
+        const manifest = join(folder, 'fleet.yaml');
+        writeFileSync(manifest, manifestOf(11));
+        await blueprint('joinMarket', ['--stake', '0.5'], 'Sent 1 of 1');
+        await blueprint('joinMarket', ['--stake', '0.5']);
+
+        for (const moment of ['Sent 4 of 12', 'Sent 4 of']) {
+            const { code } = await blueprint('applyFleet', ['--manifest', manifest], moment);
+            expect(code).toBeNull();
+        }
+        const finished = await blueprint('applyFleet', ['--manifest', manifest]);
+        const again = await blueprint('applyFleet', ['--manifest', manifest]);
+
+        expect(finished).toMatchObject({ code: 0, output: expect.stringContaining('11 with 11 GPUs') });
+        expect(again).toMatchObject({ code: 0, output: expect.stringContaining('Nothing to do: 0 changes.') });
+    });
+});
+
+function manifestOf(nodes: number): string {
+    const key = () => randomSigningKey().publicKey.toString('hex');
+    const lines = Array.from(
+        { length: nodes },
+        (_, i) =>
+            `      n${i}: { endpoint: "https://${randomBytes(4).toString('hex')}.example.net", receiptKey: "${key()}", encryptionKey: "${key()}" }`,
+    );
+    return `offers:
+  Qwen/Qwen3-8B: { prompt: 1, cached: 1, completion: 1, reasoning: 1 }
+hardware:
+  small: { class: 0, gpus: 1, vram: 24, model: RTX 4090 }
+sites:
+  one:
+    region: one
+    uptime: 99
+    hardware: small
+    offers: [Qwen/Qwen3-8B]
+    nodes:
+${lines.join('\n')}
+`;
+}

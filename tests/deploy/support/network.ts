@@ -1,0 +1,73 @@
+/** A local network in a process of its own, wallets of fresh words, and Blueprint against it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { LocalnetClient } from '@cocoon-market/localnet';
+import { Address, toNano } from '@ton/core';
+import { mnemonicNew, mnemonicToPrivateKey } from '@ton/crypto';
+import { WalletContractV4, WalletContractV5R1 } from '@ton/ton';
+import { ROOT } from './shell';
+
+export type WalletVersion = 'v4' | 'v5r1';
+
+export interface FreshWallet {
+    words: string;
+    version: WalletVersion;
+    address: Address;
+    text: string; // the address as testnet writes it
+}
+
+/** New words and their wallet on testnet. */
+export async function freshWallet(version: WalletVersion): Promise<FreshWallet> {
+    const words = await mnemonicNew();
+    const { publicKey } = await mnemonicToPrivateKey(words);
+    const context = { walletVersion: 'v5r1', workchain: 0, subwalletNumber: 0 } as const;
+    const { address } =
+        version === 'v4'
+            ? WalletContractV4.create({ publicKey, workchain: 0 })
+            : WalletContractV5R1.create({ publicKey, walletId: { networkGlobalId: -3, context } });
+    const text = address.toString({ testOnly: true, bounceable: false });
+    return { words: words.join(' '), version, address, text };
+}
+
+export class NetworkProcess {
+    private constructor(
+        private readonly child: ChildProcess,
+        readonly url: string,
+        readonly client: LocalnetClient,
+    ) {}
+
+    static async start(): Promise<NetworkProcess> {
+        const arguments_ = ['-r', 'ts-node/register', join(ROOT, 'localnet/main.ts'), '--port', '0'];
+        const child = spawn(process.execPath, arguments_, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+        const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+        const [url] = /http:\S+/.exec(line)!;
+        return new NetworkProcess(child, url, new LocalnetClient(url));
+    }
+
+    /** What stands for the network on a command line. */
+    get flags(): string {
+        return `--custom ${this.url} --custom-version v2 --custom-type testnet --mnemonic`;
+    }
+
+    async fund(wallet: FreshWallet, coins: string): Promise<void> {
+        await this.client.faucet(wallet.address, toNano(coins));
+    }
+
+    async stop(): Promise<void> {
+        this.child.kill();
+        await once(this.child, 'exit');
+    }
+}
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    server.close();
+    await once(server, 'close');
+    return port;
+}
