@@ -79,7 +79,7 @@ export class World {
 
         const topUp = await messageOf(registry, (r, p, via) => r.sendTopUp(p, via, { value: 0n }));
         await world.send(governor, topUp, { init: registry.init });
-        await world.sendWith(governor, registry, (r, p, via) =>
+        const launched = await world.sendWith(governor, registry, (r, p, via) =>
             r.sendLaunch(p, via, {
                 value: 0n,
                 rules: world.rulesOf({}),
@@ -88,6 +88,9 @@ export class World {
                 catalogue: 1n,
             }),
         );
+        if (launched.refused !== undefined) {
+            throw new Error(`The registry refused its launch with ${launched.refused.code}`);
+        }
         for (const [index, provider] of providers.entries()) {
             const payout = accountNamed('payout');
             const join = await messageOf(provider, (c, p, via) => c.sendJoin(p, via, { value: 0n, stake, payout }));
@@ -98,7 +101,7 @@ export class World {
     }
 
     rulesOf(overrides: Partial<Rules>): Rules {
-        return rulesWith(this.insurances[0], { rates: [toNano('10'), toNano('20'), toNano('1')], ...overrides });
+        return rulesWith(this.insurances[0], { rates: [toNano('10'), toNano('20'), toNano('2')], ...overrides });
     }
 
     async restart(): Promise<void> {

@@ -35,14 +35,14 @@ export class FaultModel extends StakeModel {
         const record = this.recordOf(node, claim);
         refuseIf(this.now > claim.date + node.evidence, node.account, 'ErrExpired');
         refuseIf(claim.class === 'A1' && record.dead === true, node.account, 'ErrKeyDead');
-        const basis = most(node.share, this.now <= node.pastUntil ? node.pastShare : 0n);
+        const basis = this.basis(node);
         const lastWas = node.last[claim.class];
         const repeat = lastWas !== 0 && claim.date > lastWas;
         const amount = least(this.wanted(claim, basis, repeat), most(basis - record.taken, 0n));
         refuseIf(amount === 0n, node.account, 'ErrNoShare');
-        record.taken += amount;
 
         if (claim.class === 'A1') {
+            record.taken += amount;
             this.kill(node, claim.key);
             node.last.A1 = this.now;
             return this.slash(p, node, claim, amount, p.rules.insurance.hash.toString('hex'));
@@ -50,11 +50,10 @@ export class FaultModel extends StakeModel {
         const code = claim.date >= p.disputeSince ? p.rules.dispute : p.disputeBefore;
         const account = accountOf(code);
         if (claim.dispute !== code || p.cases.has(account)) {
-            record.taken -= amount;
             return [];
         }
         const answerBy = this.now + p.rules.response;
-        const opened: ModelCase = {
+        p.cases.set(account, {
             ...claim,
             account,
             node,
@@ -67,9 +66,9 @@ export class FaultModel extends StakeModel {
             stated: false,
             state: claim.class === 'A2' ? 'closed' : 'open',
             rules: p.rules,
-        };
-        p.cases.set(account, opened);
+        });
         if (claim.class === 'A2') {
+            record.taken += amount;
             node.last.A2 = this.now;
             return this.slash(p, node, claim, amount, p.rules.insurance.hash.toString('hex'));
         }
@@ -87,27 +86,32 @@ export class FaultModel extends StakeModel {
     /** A case ends by an answer, an acquittal or nobody's word: nothing is taken, the bond goes to whom it is due. */
     acquit(p: ModelProvider, found: ModelCase, bondTo: string): Payment[] {
         this.end(p, found);
-        this.giveBack(found, found.amount);
         return [{ from: found.account, to: bondTo, value: found.bond }];
     }
 
+    /** Guilty: takes what the key's share still bears. A node that is gone bears nothing. */
     convict(p: ModelProvider, found: ModelCase, points = found.most): Payment[] {
         this.end(p, found);
-        let take = (found.amount * BigInt(points)) / BigInt(found.most);
+        const { node, key } = found;
+        const bond = { from: found.account, to: found.reporter, value: found.bond };
+        if (node.state === 'cleared') {
+            return [bond];
+        }
+        const record = key === node.key ? node : (node.ended.find((each) => each?.key === key) ?? { taken: 0n });
+        const judged = (found.amount * BigInt(points)) / BigInt(found.most);
+        let take = least(judged, most(this.basis(node) - record.taken, 0n));
+        record.taken += take;
+        node.last[found.class] = this.now;
         if (found.class === 'B1') {
             take = least(take, this.leftForVerdicts(p));
-            this.rememberVerdict(p, least(take, there(p)));
+            this.rememberVerdict(p, take);
         } else {
             const forgotten = Math.floor((this.now - p.strikeAt) / (30 * DAY));
             p.strikes = Math.max(p.strikes - forgotten, 0) + 1;
             p.strikeAt = this.now;
             p.jailedUntil = p.strikes >= 3 ? this.now + 7 * DAY : p.jailedUntil;
         }
-        found.node.last[found.class] = this.now;
-        this.giveBack(found, found.amount - take);
-        const bond = { from: found.account, to: found.reporter, value: found.bond };
-        const paid = this.slash(p, found.node, found, take, found.rules.insurance.hash.toString('hex'), true);
-        return [bond, ...paid];
+        return [bond, ...this.slash(p, node, found, take, found.rules.insurance.hash.toString('hex'), true)];
     }
 
     /** Verdicts take at most a tenth of the stake a day and a fifth in 14 days, measured with what they took still there. */
@@ -126,6 +130,11 @@ export class FaultModel extends StakeModel {
             const oldest = p.verdicts.pop()!;
             p.verdicts[3].amount += oldest.amount;
         }
+    }
+
+    /** What percentages count from: the share, or the higher one it was before. */
+    private basis(node: ModelNode): bigint {
+        return most(node.share, this.now <= node.pastUntil ? node.pastShare : 0n);
     }
 
     private wanted(claim: Claim, basis: bigint, repeat: boolean): bigint {
@@ -160,14 +169,6 @@ export class FaultModel extends StakeModel {
         const ended = node.ended.find((each) => each?.key === key)!;
         ended.dead = true;
         ended.endsAt = Math.min(ended.endsAt, this.now);
-    }
-
-    private giveBack(found: ModelCase, amount: bigint): void {
-        const { node, key } = found;
-        const record = key === node.key ? node : node.ended.find((each) => each?.key === key);
-        if (record !== undefined) {
-            record.taken -= least(amount, record.taken);
-        }
     }
 
     private end(p: ModelProvider, found: ModelCase): void {
