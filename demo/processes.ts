@@ -15,9 +15,12 @@ export interface Running {
 
 const running = new Set<ChildProcess>();
 
-/** Starts a process and waits for the URL in its first line of output. Throws with its last words when it ends first. */
-export async function startCocoon(args: string[]): Promise<Running> {
-    const child = spawn(process.execPath, [COCOON, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+/**
+ * Starts a process and waits for the URL in its first line of output; `entry` takes the place of the `cocoon` command.
+ * Throws with its last words when it ends first.
+ */
+export async function startCocoon(args: string[], entry = [COCOON]): Promise<Running> {
+    const child = spawn(process.execPath, [...entry, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     running.add(child);
     child.once('exit', () => running.delete(child));
     const url = await listening(child, args.slice(0, 2).join(' '));

@@ -68,8 +68,12 @@ export interface WorkerSettings extends ChainSettings {
     keyFile: string;
 }
 
-/** Writes the config and starts `cocoon worker run`. */
-export async function startWorkerProcess(settings: WorkerSettings, more: object = {}): Promise<Running> {
+/** Writes the config and starts `cocoon worker run`, or another program with those arguments. */
+export async function startWorkerProcess(
+    settings: WorkerSettings,
+    more: object = {},
+    entry?: string[],
+): Promise<Running> {
     const { folder, port, endpoint, network, registry, provider, node, keyFile } = settings;
     const config = {
         endpoint,
@@ -89,7 +93,7 @@ export async function startWorkerProcess(settings: WorkerSettings, more: object 
     };
     const file = join(folder, 'worker.json');
     writeFileSync(file, JSON.stringify(config, null, 4));
-    return startCocoon(['worker', 'run', '--config', file]);
+    return startCocoon(['worker', 'run', '--config', file], entry);
 }
 
 export interface GatewaySettings extends ChainSettings {
@@ -100,8 +104,8 @@ export interface GatewaySettings extends ChainSettings {
     workers: string[];
 }
 
-/** Writes the config and starts `cocoon gateway up`. */
-export async function startGatewayProcess(settings: GatewaySettings, more: object = {}): Promise<Running> {
+/** Writes the config of a gateway; returns its path. */
+export function writeGatewayConfig(settings: GatewaySettings, more: object = {}): string {
     const { folder, endpoint, network, registry, owner, keyFile, workers } = settings;
     const config = {
         endpoint,
@@ -120,5 +124,10 @@ export async function startGatewayProcess(settings: GatewaySettings, more: objec
     };
     const file = join(folder, 'gateway.json');
     writeFileSync(file, JSON.stringify(config, null, 4));
-    return startCocoon(['gateway', 'up', '--config', file]);
+    return file;
+}
+
+/** Writes the config and starts `cocoon gateway up`. */
+export async function startGatewayProcess(settings: GatewaySettings, more: object = {}): Promise<Running> {
+    return startCocoon(['gateway', 'up', '--config', writeGatewayConfig(settings, more)]);
 }

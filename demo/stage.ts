@@ -1,6 +1,6 @@
 /** A market on a local chain with processes around it: what the demo and the journeys' tests play on. */
 import { Localnet, PriceLevel, startLocalnet } from '@cocoon-market/localnet';
-import { Actor, Escrow, Node, Provider, randomSigningKey, Registry, SigningKey } from '@cocoon-market/wrappers';
+import { Actor, Escrow, Node, Provider, Registry, signingKey } from '@cocoon-market/wrappers';
 import { Address, OpenedContract, toNano } from '@ton/core';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -10,7 +10,16 @@ import { join } from 'node:path';
 import { HotWallet, TonHttpChain } from '../offchain/chain';
 import { deposit, joinAsProvider, launch, registerMachine } from './market';
 import { Running } from './processes';
-import { gatewayKey, MODEL, RATES, startGatewayProcess, startWorkerProcess, WorkerKeys, workerKeys } from './setup';
+import {
+    gatewayKey,
+    MODEL,
+    RATES,
+    startGatewayProcess,
+    startWorkerProcess,
+    WorkerKeys,
+    workerKeys,
+    writeGatewayConfig,
+} from './setup';
 
 const NETWORK = -3;
 const FUNDS = toNano('100'); // for each owner's wallet
@@ -39,7 +48,7 @@ export interface Buyer {
 export class Stage {
     readonly chain: TonHttpChain;
     readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-'));
-    readonly committee: SigningKey[] = [1, 2, 3].map(() => randomSigningKey());
+    readonly committeeSeeds = [1, 2, 3].map(() => randomBytes(32));
     private named: (address: Address, name: string) => void = () => undefined;
 
     private constructor(readonly network: Localnet) {
@@ -73,14 +82,17 @@ export class Stage {
     }
 
     async launch(): Promise<OpenedContract<Registry>> {
-        const registry = await launch(this.actor(await this.wallet('governor')), this.committee);
+        const registry = await launch(
+            this.actor(await this.wallet('governor')),
+            this.committeeSeeds.map((seed) => signingKey(seed)),
+        );
         this.named(registry.address, 'Registry');
         return registry;
     }
 
-    /** Makes a GPU owner with a worker's keys and joins the market. */
-    async join(registry: Address): Promise<Omit<Seller, 'node' | 'port'>> {
-        const folder = this.subfolder('worker');
+    /** Makes a GPU owner with a worker's keys and joins the market; `name` is the folder's. */
+    async join(registry: Address, name = 'worker'): Promise<Omit<Seller, 'node' | 'port'>> {
+        const folder = this.subfolder(name);
         const keys = await workerKeys(folder);
         const owner = await this.wallet('GPU owner');
         const hot = await this.wallet('worker', keys.walletSeed, HOT_FUNDS);
@@ -113,8 +125,8 @@ export class Stage {
         return { wallet, escrow, keyFile, folder };
     }
 
-    /** Starts the seller's worker; `more` is merged into its config. */
-    startWorker(registry: Address, seller: Seller, more: object = {}): Promise<Running> {
+    /** Starts the seller's worker, or `entry` in its place; `more` is merged into its config. */
+    startWorker(registry: Address, seller: Seller, more: object = {}, entry?: string[]): Promise<Running> {
         const { folder, port, provider, node, keys } = seller;
         return startWorkerProcess(
             {
@@ -127,19 +139,27 @@ export class Stage {
                 keyFile: keys.keyFile,
             },
             more,
+            entry,
         );
     }
 
     /** Starts the buyer's gateway; `more` is merged into its config. */
     startGateway(registry: Address, buyer: Buyer, workers: string[], more: object = {}): Promise<Running> {
-        const { folder, keyFile, wallet } = buyer;
-        const settings = { ...this.chainSettings(), folder, registry, owner: wallet.address, keyFile, workers };
-        return startGatewayProcess(settings, more);
+        return startGatewayProcess(this.gatewaySettings(registry, buyer, workers), more);
+    }
+
+    /** Writes the config of the buyer's gateway for a test that runs it itself; returns its path. */
+    configureGateway(registry: Address, buyer: Buyer, workers: string[], more: object = {}): string {
+        return writeGatewayConfig(this.gatewaySettings(registry, buyer, workers), more);
     }
 
     async close(): Promise<void> {
         await this.network.close();
         rmSync(this.folder, { recursive: true, force: true });
+    }
+
+    private gatewaySettings(registry: Address, { folder, keyFile, wallet }: Buyer, workers: string[]) {
+        return { ...this.chainSettings(), folder, registry, owner: wallet.address, keyFile, workers };
     }
 
     private chainSettings() {
@@ -153,7 +173,8 @@ export class Stage {
     }
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as { port: number };

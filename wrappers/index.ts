@@ -16,6 +16,7 @@ export * from './fleet';
 export * from './keys';
 export * from './market';
 export * from './money';
+export * from './outcomes';
 export * from './price';
 export * from './prices';
 export * from './protocol';

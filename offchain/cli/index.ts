@@ -1,6 +1,8 @@
 /** The `cocoon` command line: what GPU owners and app developers run. */
 import { Command } from 'commander';
 import { attestCommand } from './attest';
+import { committeeCommand } from './committee';
+import { disputeCommand } from './dispute';
 import { gatewayCommand } from './gateway';
 import { rerunCommand } from './rerun';
 import { workerCommand } from './worker';
@@ -12,6 +14,8 @@ export async function main(argv: string[]): Promise<void> {
         .addCommand(workerCommand())
         .addCommand(gatewayCommand())
         .addCommand(attestCommand())
+        .addCommand(disputeCommand())
+        .addCommand(committeeCommand())
         .addCommand(rerunCommand());
     try {
         await program.parseAsync(argv);

@@ -3,6 +3,7 @@ import { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { Opening, termsToWire, toWire } from '../link';
 import { GatewayError } from './errors';
+import { evidenceIn } from './evidence';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
 import { requireLocal } from './server';
@@ -117,6 +118,7 @@ export function addAdmin(server: FastifyInstance, context: JobContext, jobs: Job
                 jobs: phases,
             };
         });
+        admin.get('/admin/evidence', async () => toWire(await evidenceIn(store)));
         admin.get<{ Params: { job: string; number: string } }>(
             '/admin/jobs/:job/queries/:number/opening',
             async ({ params }) => toWire(await openingOf(find(params.job), Number(params.number))),

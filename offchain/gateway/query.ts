@@ -7,6 +7,7 @@ import {
     keyCommitment,
     querySecret,
     RecordReader,
+    RecordType,
     requestHash,
     SealedChat,
     sealRequest,
@@ -160,6 +161,10 @@ async function follow(
     for await (const chunk of body) {
         for (const record of parse(records, chunk)) {
             const frames = intake.take(record);
+            if (record.type === RecordType.Accept) {
+                // Not awaited: no frame waits for it, and a store that fails ends the process.
+                job.store.keepAccept(job.number, intake.number, intake.accept!).catch(() => undefined);
+            }
             if (frames.length > 0) {
                 meter(job, intake);
             }

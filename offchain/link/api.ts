@@ -101,7 +101,7 @@ export const signedVoucher = z.object({ cumulative: nano, count: uint32, signatu
 
 const TERMS_MOST = 1024; // characters; three cells need half of it, and a stranger must not have more hashed
 
-const terms = z
+export const terms = z
     .string()
     .max(TERMS_MOST)
     .transform((text, context): Terms => {

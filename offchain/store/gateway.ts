@@ -62,6 +62,14 @@ export interface KeptQuery {
     result: Buffer; // receipt
 }
 
+/** What the node signed of one query, kept for as long as the store: it is evidence. */
+export interface StoredReceipts {
+    number: number;
+    phase: QueryPhase;
+    accept: Buffer | null;
+    receipt: Buffer | null; // that ended it, also one that was refused
+}
+
 /** How a query ended, as it is kept. */
 export interface StoredEnding {
     phase: Exclude<QueryPhase, 'open'>;
@@ -82,7 +90,11 @@ export interface GatewayStore {
     saveVoucher(channel: Buffer, voucher: SignedVoucher): Promise<void>;
     /** @throws if the number was ever used in this job */
     addQuery(query: StoredQuery, keep?: { session: Buffer; sealed: Buffer }): Promise<void>;
+    /** Keeps what the node accepted, for a demand if nothing follows. */
+    keepAccept(job: number, number: number, accept: Buffer): Promise<void>;
     endQuery(job: number, number: number, ending: StoredEnding): Promise<void>;
+    /** What the node signed of a job's queries, by number. */
+    receipts(job: number): Promise<StoredReceipts[]>;
     /** A query with a result whose request was kept; undefined otherwise. */
     kept(job: number, number: number): Promise<KeptQuery | undefined>;
     /** Forgets what was kept of queries asked before `before` (unix seconds). */
@@ -239,6 +251,18 @@ class SqliteGatewayStore implements GatewayStore {
         });
     }
 
+    keepAccept(job: number, number: number, accept: Buffer): Promise<void> {
+        return this.commits.run(async (db) => {
+            const query = db.updateTable('query').set({ accept });
+            await query.where('job', '=', job).where('number', '=', number).execute();
+        });
+    }
+
+    async receipts(job: number) {
+        const rows = this.db.selectFrom('query').select(['number', 'phase', 'accept', 'receipt']);
+        return rows.where('job', '=', job).orderBy('number').execute();
+    }
+
     endQuery(
         job: number,
         number: number,
@@ -261,7 +285,7 @@ class SqliteGatewayStore implements GatewayStore {
                 .set({
                     phase,
                     secret: null,
-                    accept: accept ?? null,
+                    ...(accept && { accept }),
                     receipt: receipt ?? null,
                     index: entry?.index ?? null,
                     price: entry === undefined ? null : amountToBytes(entry.price),

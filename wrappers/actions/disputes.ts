@@ -34,9 +34,9 @@ const SIGNATURE_BYTES = 64;
 const payload = (receipt: Buffer) => receipt.subarray(0, -SIGNATURE_BYTES);
 
 /** The report of this evidence, with what it costs now. Throws when the provider follows another Dispute than this release. */
-export async function prepareReport({ open }: Pick<Actor, 'open'>, network: number, evidence: Evidence) {
+export async function prepareReport(chain: Pick<Actor, 'open'>, network: number, evidence: Evidence) {
     const { channel, terms } = evidence;
-    const node = open(Node.fromAddress(new Address(0, terms.node)));
+    const node = chain.open(Node.fromAddress(new Address(0, terms.node)));
     const { dispute: code } = await codesOfThisCheckout();
     const body = bodyOf(evidence, code);
     const values = await node.getValuesFor(body);
@@ -49,7 +49,7 @@ export async function prepareReport({ open }: Pick<Actor, 'open'>, network: numb
     const fault = faultOf(jobHash(network, channel, terms), evidence);
     const provider = new Address(0, terms.provider);
     const dispute = fault && (await Dispute.ofFault(provider, fault)).address;
-    if (fault !== undefined && !(await followedAddress({ open }, provider, fault)).equals(dispute!)) {
+    if (fault !== undefined && !(await followedAddress(chain, provider, fault)).equals(dispute!)) {
         throw new Error("The provider follows another Dispute code than this release's: use the release of its rules");
     }
     return { node: node.address, body, value, bond, dispute } satisfies PreparedReport;
@@ -98,15 +98,12 @@ function faultOf(job: Buffer, evidence: Evidence): Fault | undefined {
 }
 
 /** The account at which the provider keeps the case of a fault. */
-async function followedAddress({ open }: Pick<Actor, 'open'>, provider: Address, fault: Fault): Promise<Address> {
+async function followedAddress(chain: Pick<Actor, 'open'>, provider: Address, fault: Fault): Promise<Address> {
     const job = BigInt(`0x${fault.job.toString('hex')}`);
     const { class: faultClass, query, date } = fault;
-    return open(Provider.fromAddress(provider)).getDisputeAddress(
-        BigInt(faultClasses[faultClass]),
-        job,
-        BigInt(query),
-        BigInt(date),
-    );
+    return chain
+        .open(Provider.fromAddress(provider))
+        .getDisputeAddress(BigInt(faultClasses[faultClass]), job, BigInt(query), BigInt(date));
 }
 
 interface Which {

@@ -1,0 +1,123 @@
+/** What commands that act on chain share: the network a config names, the wallet that pays, and a question before it does. */
+import { Actor, formatTon } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { mnemonicToPrivateKey } from '@ton/crypto';
+import { Command, Option } from 'commander';
+import { readFileSync, statSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { Chain, HotWallet, TonHttpChain } from '../chain';
+
+const OTHERS = 0o077; // any right of group or others
+const POLLS = 60;
+
+export interface ActFlags {
+    config: string;
+    wallet?: string;
+    yes?: boolean;
+    dryRun?: boolean;
+    json?: boolean;
+}
+
+/** Options of a command that reads the chain. */
+export function reading(command: Command): Command {
+    return command
+        .option('--config <file>', "a gateway's or a worker's configuration: it names the chain", 'gateway.json')
+        .option('--json', 'print JSON, amounts in nanoTON');
+}
+
+/** Options of a command that sends. */
+export function acting(command: Command): Command {
+    return reading(command)
+        .addOption(
+            new Option('--wallet <file>', 'v5r1 wallet that pays: 24 words, or a seed as 64 hex digits; mode 0600').env(
+                'COCOON_WALLET',
+            ),
+        )
+        .option('--dry-run', 'say what would be sent, and send nothing')
+        .option('--yes', 'do not ask before sending');
+}
+
+const settings = z.object({ network: z.number().int(), endpoint: z.url(), apiKey: z.string().optional() });
+
+/** The chain that a configuration names. */
+export function chainOf(config: string): TonHttpChain {
+    const { apiKey, ...rest } = settings.parse(JSON.parse(readFileSync(config, 'utf8')));
+    return new TonHttpChain({ ...rest, ...(apiKey === undefined ? {} : { apiKey }) });
+}
+
+/** An account in the network's form. */
+export function shown(address: Address, { network }: Chain): string {
+    return address.toString({ testOnly: network !== -239 });
+}
+
+/** The contents of a file that holds a secret. Throws when others may read it. */
+export function readSecret(path: string): string {
+    if ((statSync(path).mode & OTHERS) !== 0) {
+        throw new Error(`${path} holds a key and can be read by others: chmod 600 ${path}`);
+    }
+    return readFileSync(path, 'utf8').trim();
+}
+
+async function walletOf(chain: Chain, path: string | undefined): Promise<HotWallet> {
+    if (path === undefined) {
+        throw new Error('Name the wallet that pays with --wallet FILE');
+    }
+    const text = readSecret(path);
+    if (/^[0-9a-f]{64}$/.test(text)) {
+        return new HotWallet(chain, Buffer.from(text, 'hex'));
+    }
+    const words = text.split(/\s+/);
+    if (words.length !== 24) {
+        throw new Error(`${path} holds neither 24 words nor a seed of 64 hex digits`);
+    }
+    return new HotWallet(chain, (await mnemonicToPrivateKey(words)).secretKey.subarray(0, 32));
+}
+
+/**
+ * Sends what `action` sends, once the user agreed to `attached` nanoTON; false for a dry run. Throws when the user does not,
+ * or the wallet does not hold so much.
+ */
+export async function send(
+    chain: Chain,
+    { wallet: path, dryRun = false, yes = false }: ActFlags,
+    attached: bigint,
+    action: (actor: Actor) => Promise<unknown>,
+): Promise<boolean> {
+    if (dryRun) {
+        return false;
+    }
+    const wallet = await walletOf(chain, path);
+    if ((await wallet.balance()) < attached) {
+        throw new Error(`The wallet ${shown(wallet.address, chain)} holds less than ${formatTon(attached)} TON`);
+    }
+    if (!yes) {
+        await agree(`Send ${formatTon(attached)} TON from ${shown(wallet.address, chain)}?`);
+    }
+    await action({ sender: wallet.sender(), open: (contract) => chain.open(contract) });
+    return true;
+}
+
+async function agree(question: string): Promise<void> {
+    if (!process.stdin.isTTY) {
+        throw new Error(`${question} Nobody is here to ask: give --yes`);
+    }
+    const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    const answer = await terminal.question(`${question} [y/N] `);
+    terminal.close();
+    if (!/^y(es)?$/i.test(answer.trim())) {
+        throw new Error('Nothing was sent');
+    }
+}
+
+/** Waits until `holds`; false when it did not within a minute. */
+export async function becomes(holds: () => Promise<boolean>): Promise<boolean> {
+    for (let poll = 0; poll < POLLS; poll++) {
+        if (await holds()) {
+            return true;
+        }
+        await sleep(1000);
+    }
+    return false;
+}

@@ -1,0 +1,167 @@
+/** `cocoon committee`: how M of N members rule on a case (B1). Each signs alone; anyone submits. */
+import { CaseFile, caseStates, Dispute, signingKey, submitVerdict, Verdict, Verifier } from '@cocoon-market/wrappers';
+import type { CaseState } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { Command } from 'commander';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import { Chain } from '../chain';
+import { writeNewSeed } from '../gateway';
+import { hex, openQuery, opening, toWire } from '../link';
+import { acting, ActFlags, chainOf, reading, readSecret, send } from './actor';
+import { hashOf, lines, viewOf } from './dispute';
+
+/** A member's vote as `sign` writes it and `submit` reads it. */
+const vote = z.object({
+    version: z.literal('cocoon-market vote 1'),
+    network: z.number().int(),
+    dispute: z.string().transform((text) => Address.parse(text)),
+    member: z.number().int().min(0).max(8),
+    basisPoints: z.number().int().min(0).max(10_000),
+    rulesVersion: z.number().int(),
+    validUntil: z.number().int(),
+    signature: hex(64),
+});
+
+const B1 = 4;
+
+/** The command with its subcommands. */
+export function committeeCommand(): Command {
+    const command = new Command('committee').description('rule on cases as M of N members');
+
+    command
+        .command('keygen')
+        .description("write a new member's key; its public half goes to the governor")
+        .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
+        .action(({ out }: { out: string }) => console.log(writeNewSeed(out).toString('hex')));
+
+    reading(command.command('read <dispute>').description('print a case, and check the evidence that came with it'))
+        .option('--evidence <file>', 'what the reporter named as his statement')
+        .action(async (dispute: string, flags: ActFlags & { evidence?: string }) => {
+            const [chain, address] = [chainOf(flags.config), Address.parse(dispute)];
+            const { file } = await caseOf(chain, address);
+            const view = {
+                ...(await viewOf(chain, address)),
+                threshold: file.committee.threshold,
+                members: file.committee.keys.length,
+                ...(flags.evidence === undefined ? {} : checked(file, flags.evidence)),
+            };
+            console.log(flags.json === true ? JSON.stringify(toWire(view)) : lines(view));
+        });
+
+    reading(command.command('sign <dispute>').description('sign a verdict as a member, into a file'))
+        .requiredOption('--key <file>', "the member's key, made by keygen")
+        .requiredOption('--basis-points <number>', 'of the share; 0 acquits', Number)
+        .requiredOption('--evidence <file>', 'what the reporter named as his statement; it is checked')
+        .requiredOption('--out <file>', 'where the vote goes; never over a file that exists')
+        .action(sign);
+
+    acting(command.command('submit <dispute> <votes...>').description('submit the votes of enough members')).action(
+        async (dispute: string, files: string[], flags: ActFlags) => submit(dispute, files, flags),
+    );
+
+    return command;
+}
+
+async function caseOf(chain: Chain, address: Address): Promise<{ state: CaseState; file: CaseFile; at: number }> {
+    const { state: account, at } = await chain.account(address);
+    const dispute = chain.open(Dispute.fromAddress(address));
+    const file = account === 'active' ? await dispute.getFile() : undefined;
+    if (file?.class !== 'B1') {
+        throw new Error(`There is no case for a committee at ${address.toString()}`);
+    }
+    return { state: await dispute.getCaseState(), file, at };
+}
+
+/** What the evidence holds when it is the case's own: it must be named by the report, open, and be of that query. */
+function checked(file: CaseFile, path: string) {
+    if (!hashOf(path).equals(file.about!)) {
+        throw new Error(`${path} is not what the reporter named: its hash is another`);
+    }
+    const { job, result, chat } = openQuery(opening.parse(JSON.parse(readFileSync(path, 'utf8'))));
+    if (!job.equals(file.job) || result.number !== file.query) {
+        throw new Error(`${path} opens another query than that of the case`);
+    }
+    return { evidence: 'opens, and the node signed for exactly this request and answer', model: chat.model };
+}
+
+interface SignFlags extends ActFlags {
+    key: string;
+    basisPoints: number;
+    evidence: string;
+    out: string;
+}
+
+async function sign(
+    dispute: string,
+    { config, key: path, basisPoints, evidence, out, json }: SignFlags,
+): Promise<void> {
+    const [chain, address] = [chainOf(config), Address.parse(dispute)];
+    const { state, file } = await caseOf(chain, address);
+    const { rulesVersion, committee, most } = file;
+    checked(file, evidence);
+    if (state.state !== caseStates.open) {
+        throw new Error('The case is closed');
+    }
+    if (!Number.isInteger(basisPoints) || basisPoints < 0 || basisPoints > most) {
+        throw new Error(`This case costs 0 to ${most} basis points`);
+    }
+    const key = signingKey(Buffer.from(readSecret(path), 'hex'));
+    const member = committee.keys.indexOf(BigInt(`0x${key.publicKey.toString('hex')}`));
+    if (member < 0) {
+        throw new Error('This key is none of the committee that the case keeps');
+    }
+    const payload = { rulesVersion, basisPoints, validUntil: Number(state.decideFrom) };
+    const { network } = chain;
+    const signature = key.sign(Verdict.hash({ network, dispute: address.hash, class: B1, ...payload }));
+    const raw = address.toRawString();
+    const made = { version: 'cocoon-market vote 1', network, dispute: raw, member, ...payload, signature };
+    writeFileSync(out, `${JSON.stringify(toWire(made), null, 4)}\n`, { flag: 'wx' });
+    console.log(json === true ? JSON.stringify(toWire(made)) : `${out}: member ${member}, ${basisPoints} basis points`);
+}
+
+async function submit(dispute: string, files: string[], flags: ActFlags): Promise<void> {
+    const [chain, address] = [chainOf(flags.config), Address.parse(dispute)];
+    const { state, file, at } = await caseOf(chain, address);
+    if (state.state !== caseStates.open) {
+        throw new Error('The case is closed');
+    }
+    if (!state.stated && at <= Number(state.answerBy)) {
+        throw new Error('The owner may still state his side: submit after answerBy, or once he has');
+    }
+    const votes = files.map((path) =>
+        counted(path, vote.parse(JSON.parse(readFileSync(path, 'utf8'))), chain, address, file),
+    );
+    const [{ basisPoints, validUntil }] = votes;
+    if (votes.some((other) => other.basisPoints !== basisPoints || other.validUntil !== validUntil)) {
+        throw new Error('These members do not agree: only equal verdicts are counted together');
+    }
+    const members = [...new Map(votes.map((one) => [one.member, one])).values()];
+    const { threshold } = file.committee;
+    if (members.length < threshold) {
+        throw new Error(`${members.length} of ${threshold} members have signed`);
+    }
+    const attached = await chain.open(Dispute.fromAddress(address)).getCloseValue();
+    const sent = await send(chain, flags, attached, (actor) =>
+        submitVerdict(actor, { dispute: address, basisPoints, validUntil, votes: members }),
+    );
+    const view = { sent, ...(await viewOf(chain, address)) };
+    console.log(flags.json === true ? JSON.stringify(toWire(view)) : lines(view));
+}
+
+function counted(
+    path: string,
+    given: z.output<typeof vote>,
+    { network }: Chain,
+    dispute: Address,
+    { committee, rulesVersion }: CaseFile,
+) {
+    const { member, basisPoints, validUntil, signature } = given;
+    const key = committee.keys[member];
+    const hash = Verdict.hash({ network, dispute: dispute.hash, class: B1, basisPoints, rulesVersion, validUntil });
+    const publicKey = Buffer.from((key ?? 0n).toString(16).padStart(64, '0'), 'hex');
+    if (key === undefined || !given.dispute.equals(dispute) || !new Verifier(publicKey).verify(hash, signature)) {
+        throw new Error(`${path} is no vote of a member in this case`);
+    }
+    return { member, basisPoints, validUntil, signature };
+}

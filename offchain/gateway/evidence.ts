@@ -1,0 +1,166 @@
+/** What a gateway's store can show of its nodes' faults, found in the receipts it keeps. See docs/contracts/dispute.md. */
+import { Accept, Fail, priceOf, Result, Terms, Verifier } from '@cocoon-market/wrappers';
+import type { Refusal } from '@cocoon-market/wrappers';
+import { z } from 'zod';
+import { hex, openReceipt, terms as wireTerms, termsToWire } from '../link';
+import type { GatewayStore, StoredJob, StoredReceipts } from '../store/gateway';
+
+const receipt = z
+    .string()
+    .regex(/^([0-9a-f]{2})+$/)
+    .transform((text): Buffer => Buffer.from(text, 'hex'));
+const SIGNATURE_BYTES = 64;
+const nano = z.string().transform(BigInt);
+
+/** One thing that can be shown: who did what in which query, and the receipts that say so. */
+export const evidence = z.object({
+    class: z.enum(['A1', 'A2', 'A3', 'B1']),
+    job: z.number(), // the escrow's number
+    queries: z.array(z.number()),
+    channel: hex(32),
+    terms: wireTerms,
+    receipts: z.array(receipt), // A1: both; A2: the result and what it is held against; A3: the accept; B1: the result
+    loss: nano, // nanoTON that the contract counts as lost
+    date: z.number(), // unix seconds that the receipts say
+    why: z.string(),
+});
+export type Evidence = z.output<typeof evidence>;
+type OnWire = Omit<Evidence, 'terms'> & { terms: string };
+type Found = Pick<Evidence, 'class' | 'queries' | 'receipts' | 'loss' | 'date' | 'why'>;
+
+/** Everything in the store; a result that nothing is wrong with by arithmetic is there as a B1, for a committee to judge. */
+export async function evidenceIn(store: Pick<GatewayStore, 'jobs' | 'receipts'>): Promise<OnWire[]> {
+    const all: OnWire[] = [];
+    for (const job of (await store.jobs()).filter(({ phase }) => phase !== 'failed')) {
+        const { channel, terms } = job;
+        const about = { job: job.number, channel, terms: termsToWire(terms) };
+        all.push(...evidenceOf(job, await store.receipts(job.number)).map((found) => ({ ...about, ...found })));
+    }
+    return all;
+}
+
+interface Ending<T> {
+    number: number;
+    value: T;
+    bytes: Buffer;
+}
+
+/** What the receipts of one job show. Receipts that the node did not sign, or for another job, show nothing. */
+export function evidenceOf({ hash, terms }: Pick<StoredJob, 'hash' | 'terms'>, stored: StoredReceipts[]): Found[] {
+    const verifier = new Verifier(terms.receiptKey);
+    const endings = stored.map((query) => {
+        const opened = query.receipt === null ? undefined : ending(query.receipt, hash, verifier);
+        return { ...query, ...opened, accepted: query.accept && accepted(query.accept, hash, verifier) };
+    });
+    const results = endings.flatMap(({ number, result, receipt: bytes }) =>
+        result === undefined ? [] : [{ number, value: result, bytes: bytes! }],
+    );
+    const accepts = endings.flatMap(({ number, phase, accept, accepted: value }) =>
+        value ? [{ number, value, bytes: accept!, phase }] : [],
+    );
+    return [
+        ...twice(results, fails(endings)),
+        ...excesses(terms, results, accepts),
+        ...accepts.filter(({ phase }) => phase === 'open' || phase === 'refused').map((one) => silent(terms, one)),
+        ...results.map(judged),
+    ];
+}
+
+function ending(bytes: Buffer, job: Buffer, verifier: Verifier): { result?: Result; fail?: Refusal } {
+    const result = opened(() => openReceipt(Result, bytes, verifier));
+    const fail = result === undefined ? opened(() => openReceipt(Fail, bytes, verifier)) : undefined;
+    return {
+        ...(result?.job.equals(job) === true && { result }),
+        ...(fail?.job.equals(job) === true && { fail }),
+    };
+}
+
+function accepted(bytes: Buffer, job: Buffer, verifier: Verifier): Accept | undefined {
+    const accept = opened(() => openReceipt(Accept, bytes, verifier));
+    return accept?.job.equals(job) === true ? accept : undefined;
+}
+
+function opened<T>(open: () => T): T | undefined {
+    try {
+        return open();
+    } catch {
+        return undefined; // of another kind, or not signed by the node
+    }
+}
+
+function fails(endings: { number: number; fail?: Refusal; receipt: Buffer | null }[]): Ending<Refusal>[] {
+    return endings.flatMap(({ number, fail, receipt: bytes }) =>
+        fail === undefined ? [] : [{ number, value: fail, bytes: bytes! }],
+    );
+}
+
+/** A1: two results of one index or one number, or a result and a fail of one number, whatever queries they came for. */
+function twice(results: Ending<Result>[], failed: Ending<Refusal>[]): Found[] {
+    const pairs = results.flatMap((first, at) => [
+        ...results
+            .slice(at + 1)
+            .filter(({ bytes }) => !sameSigned(bytes, first.bytes)) // one receipt sent for two queries shows nothing
+            .filter(({ value }) => value.index === first.value.index || value.number === first.value.number)
+            .map((second) => ({ first, second, date: second.value.finishedAt, price: second.value.price })),
+        ...failed
+            .filter(({ value }) => value.number === first.value.number)
+            .map((second) => ({ first, second, date: second.value.signedAt, price: 0n })),
+    ]);
+    return pairs.map(({ first, second, date, price }) => ({
+        class: 'A1',
+        queries: [first.number, second.number],
+        receipts: [first.bytes, second.bytes],
+        loss: first.value.price > price ? first.value.price : price,
+        date: Math.max(first.value.finishedAt, date),
+        why: 'the node signed two receipts that exclude each other',
+    }));
+}
+
+function sameSigned(one: Buffer, other: Buffer): boolean {
+    return one.subarray(0, -SIGNATURE_BYTES).equals(other.subarray(0, -SIGNATURE_BYTES));
+}
+
+/** A2: by its own counts, by the result before it, by its accept. Once per job, so the largest comes first. */
+function excesses(terms: Terms, results: Ending<Result>[], accepts: Ending<Accept>[]): Found[] {
+    const found = results.flatMap(({ number, value, bytes }) => {
+        const { price, index, cumulative, finishedAt: date } = value;
+        const before = results.find((other) => other.value.index === index - 1);
+        const accept = accepts.find((one) => one.value.number === value.number);
+        const shown: [bigint, Buffer | undefined, string][] = [
+            [price - priceOf(value, terms.rates), undefined, 'the price is above its counts at the rates of the terms'],
+            [index === 1 ? cumulative - price : 0n, undefined, 'the first result counts more than its own price'],
+            [before ? cumulative - before.value.cumulative - price : 0n, before?.bytes, 'the sum grew by more'],
+            [accept ? price - accept.value.ceiling : 0n, accept?.bytes, 'the price is above the ceiling it accepted'],
+        ];
+        return shown
+            .filter(([excess]) => excess > 0n)
+            .map(([loss, beside, why]): Found => {
+                const receipts = beside === undefined ? [bytes] : [bytes, beside];
+                return { class: 'A2', queries: [number], receipts, loss, date, why };
+            });
+    });
+    return found.sort((a, b) => (a.loss > b.loss ? -1 : 1));
+}
+
+function silent({ step }: Terms, { number, value, bytes }: Ending<Accept>): Found {
+    const { ceiling, deadline } = value;
+    return {
+        class: 'A3',
+        queries: [number],
+        receipts: [bytes],
+        loss: ceiling < step ? ceiling : step,
+        date: deadline,
+        why: 'the node accepted, and no valid end has come',
+    };
+}
+
+function judged({ number, value, bytes }: Ending<Result>): Found {
+    return {
+        class: 'B1',
+        queries: [number],
+        receipts: [bytes],
+        loss: value.price,
+        date: value.finishedAt,
+        why: 'if you think it is the wrong model or answer: the committee rules',
+    };
+}

@@ -1,0 +1,227 @@
+/**
+ * For each class of fault: from a worker process that cheats (see support/faults.ts), through a gateway that notices and the
+ * `cocoon dispute` command, to the money in the victim's escrow.
+ */
+import { Address, OpenedContract, toNano } from '@ton/core';
+import { readFileSync, writeFileSync } from 'node:fs';
+import OpenAI from 'openai';
+import { DemoLedger } from '../../demo/ledger';
+import { endAll } from '../../demo/processes';
+import { MODEL } from '../../demo/setup';
+import { Buyer, freePort, Seller, Stage } from '../../demo/stage';
+import { createBackend } from '../../offchain/backend';
+import { Gateway, loadConfig, startGateway } from '../../offchain/gateway';
+import { opening, openQuery } from '../../offchain/link';
+import { rerun } from '../../offchain/rerun';
+import { Registry } from '../../wrappers';
+import { messagesBetween, until } from '../support/stage';
+import { cocoon } from './support/cocoon';
+import { FaultName, faultyWorker } from './support/faults';
+
+const SHARE = toNano('10'); // of one GPU in the demo's rules
+const ANSWER_SECONDS = 600;
+
+jest.setTimeout(120_000);
+
+interface Found {
+    class: string;
+    job: number;
+    queries: number[];
+    loss: string;
+}
+
+interface Reported extends Found {
+    sent: boolean;
+    attached: string;
+    bond: string;
+    dispute?: string;
+    case?: { dispute: string; state: string; outcome?: string; answerBy: number };
+}
+
+describe('A worker that cheats', () => {
+    let stage: Stage;
+    let ledger: DemoLedger;
+    let registry: OpenedContract<Registry>;
+    let walletFile: string;
+    let reporter: Address;
+
+    beforeAll(async () => {
+        stage = await Stage.open('2026');
+        ledger = new DemoLedger(stage.network);
+        registry = await stage.launch();
+        const seed = Buffer.alloc(32, 0x77);
+        reporter = (await stage.wallet('reporter', seed)).address;
+        walletFile = secret('reporter.seed', seed);
+    });
+
+    afterAll(async () => {
+        endAll();
+        await stage.close();
+    });
+
+    function secret(name: string, seed: Buffer): string {
+        const path = `${stage.folder}/${name}`;
+        writeFileSync(path, seed.toString('hex'), { mode: 0o600 });
+        return path;
+    }
+
+    interface Scene {
+        seller: Seller;
+        buyer: Buyer;
+        gateway: Gateway;
+        config: string;
+        worker: { end(signal?: NodeJS.Signals): Promise<void> };
+    }
+
+    async function scene(fault: FaultName): Promise<Scene> {
+        const seller = await stage.register(await stage.join(registry.address, `worker-${fault}`));
+        const worker = await stage.startWorker(registry.address, seller, {}, faultyWorker(fault));
+        const buyer = await stage.buyer(`victim of ${fault}`, toNano('3'));
+        const config = stage.configureGateway(registry.address, buyer, [`http://127.0.0.1:${seller.port}`], {
+            job: { deposit: toNano('1').toString() },
+            listen: { host: '127.0.0.1', port: await freePort() },
+            keepHours: 1,
+            logLevel: 'silent',
+        });
+        return { seller, buyer, config, worker, gateway: await startGateway(loadConfig(config)) };
+    }
+
+    function ask({ gateway }: Scene, signal?: AbortSignal): Promise<unknown> {
+        const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'not needed', maxRetries: 0 });
+        const messages = [{ role: 'user' as const, content: 'What is a voucher?' }];
+        const request = { model: MODEL, messages, max_tokens: 20, temperature: 0 };
+        return openai.chat.completions.create(request, { signal });
+    }
+
+    async function end({ gateway, worker }: Scene): Promise<void> {
+        await worker.end('SIGKILL');
+        await gateway.close();
+    }
+
+    const find = ({ config }: Scene) => cocoon<Found[]>('dispute', 'find', '--config', config);
+
+    const report = ({ config }: Scene, ...args: string[]) =>
+        cocoon<Reported>('dispute', 'report', '--config', config, '--wallet', walletFile, ...args);
+
+    const step = ({ config }: Scene, what: string, dispute: string, ...args: string[]) =>
+        cocoon<Record<string, unknown>>(
+            'dispute',
+            ...[what, dispute, '--config', config, '--wallet', walletFile, '--yes', ...args],
+        );
+
+    const toVictim = ({ seller, buyer }: Scene) =>
+        messagesBetween(stage, seller.provider.address, buyer.escrow.address).map(({ value }) => value);
+
+    const stakeOf = async ({ seller }: Scene) => (await seller.provider.getProviderState()).stake;
+
+    it('A1: signs two results of one index, loses a fifth of its share, and its key', async () => {
+        const made = await scene('twice');
+        await ask(made);
+        await expect(ask(made)).rejects.toThrow();
+        const [found] = await find(made);
+        expect(found).toMatchObject({ class: 'A1', queries: [1, 2] });
+        const before = await stakeOf(made);
+
+        const { sent } = await report(made, '--class', 'A1', '--yes');
+
+        expect(sent).toBe(true);
+        expect(toVictim(made)).toEqual([BigInt(found.loss)]);
+        expect(before - (await stakeOf(made))).toBe(SHARE / 5n);
+        expect(messagesBetween(stage, made.seller.provider.address, reporter)).toHaveLength(1);
+        expect((await made.seller.node.getNodeState()).receiptKey).toBe(0n);
+        await end(made);
+    });
+
+    it('A2: bills twice what it counted, and pays the excess back with a fine', async () => {
+        const made = await scene('excess');
+        await expect(ask(made)).rejects.toThrow();
+        const [found] = await find(made);
+        expect(found).toMatchObject({ class: 'A2', queries: [1] });
+        const before = await stakeOf(made);
+
+        const dry = await report(made, '--class', 'A2', '--dry-run');
+        expect(dry).toMatchObject({ sent: false, bond: '0' });
+        expect(messagesBetween(stage, reporter, made.seller.node.address)).toEqual([]);
+        const { case: opened } = await report(made, '--class', 'A2', '--yes');
+
+        expect(opened).toMatchObject({ state: 'closed', outcome: 'guilty' });
+        expect(toVictim(made)).toEqual([BigInt(found.loss)]);
+        expect(before - (await stakeOf(made))).toBeGreaterThanOrEqual(SHARE / 100n);
+        await expect(report(made, '--class', 'A2', '--yes')).rejects.toThrow('There is a case about this already');
+        await end(made);
+    });
+
+    it('A3: accepts and says nothing, is demanded from, and pays for what it did not deliver', async () => {
+        const made = await scene('silent');
+        const hangUp = new AbortController();
+        const asked = ask(made, hangUp.signal).catch(() => undefined);
+        await until(async () => (await find(made)).length === 1);
+        const [found] = await find(made);
+        expect(found).toMatchObject({ class: 'A3', queries: [1] });
+        await expect(report(made, '--class', 'A3', '--yes')).rejects.toThrow('demand it afterwards');
+        stage.network.advance(ANSWER_SECONDS + 60);
+
+        const { case: opened, bond } = await report(made, '--class', 'A3', '--yes');
+        expect(opened!.state).toBe('open');
+        await expect(step(made, 'decide', opened!.dispute)).rejects.toThrow('It is too early');
+        stage.network.setTime(opened!.answerBy + 1);
+        const decided = await step(made, 'decide', opened!.dispute);
+
+        expect(decided).toMatchObject({ state: 'closed', outcome: 'guilty' });
+        expect(toVictim(made)).toEqual([BigInt(found.loss)]);
+        expect(messagesBetween(stage, Address.parse(opened!.dispute), reporter).map(({ value }) => value)).toContain(
+            BigInt(bond),
+        );
+        expect((await made.seller.provider.getStanding()).strikes).toBe(1n);
+        hangUp.abort();
+        await made.worker.end('SIGKILL');
+        await asked;
+        await end(made);
+    });
+
+    it('B1: answers with what no model made, is convicted by two of three members, and pays the price back', async () => {
+        const made = await scene('wrong');
+        await ask(made);
+        expect(await find(made)).toEqual([]); // nothing is wrong with the receipts
+        const evidence = `${made.buyer.folder}/opening.json`;
+        const path = `${made.gateway.url}/admin/jobs/${made.gateway.jobs.all[0].number}/queries/1/opening`;
+        writeFileSync(evidence, await (await fetch(path)).text());
+        const backend = createBackend({ kind: 'embedded' });
+        const opened = openQuery(opening.parse(JSON.parse(readFileSync(evidence, 'utf8'))));
+        expect(await rerun(opened, backend)).toMatchObject({ verdict: 'mismatch' });
+        await backend.close();
+
+        const accused = await report(made, '--class', 'B1', '--query', '1', '--statement', evidence, '--yes');
+        const { dispute, answerBy } = accused.case!;
+        const committee = <T>(...args: string[]) => cocoon<T>('committee', ...args, '--config', made.config);
+        expect(await committee('read', dispute, '--evidence', evidence)).toMatchObject({ threshold: 2, model: MODEL });
+        const votes = await Promise.all(
+            stage.committeeSeeds.slice(0, 2).map(async (seed, i) => {
+                const key = ['--key', secret(`member-${i}`, seed)];
+                const out = `${stage.folder}/vote-${i}.json`;
+                return { key, out };
+            }),
+        );
+        for (const { key, out } of votes) {
+            await committee('sign', dispute, ...key, '--basis-points', '500', '--evidence', evidence, '--out', out);
+        }
+        const files = votes.map(({ out }) => out);
+        const submit = (...which: string[]) =>
+            committee<object>('submit', dispute, ...which, '--wallet', walletFile, '--yes');
+        await expect(submit(...files)).rejects.toThrow('The owner may still state his side');
+        stage.network.setTime(answerBy + 1);
+        await expect(submit(files[0], files[0])).rejects.toThrow('1 of 2 members have signed');
+
+        expect(await submit(...files)).toMatchObject({ state: 'closed', outcome: 'guilty' });
+        expect(toVictim(made)).toEqual([BigInt(accused.loss)]);
+        const back = messagesBetween(stage, Address.parse(dispute), reporter).map(({ value }) => value);
+        expect(back.some((value) => value >= toNano('5'))).toBe(true); // the bond
+        await end(made);
+    });
+
+    it('loses no nanoTON on all these ways', async () => {
+        ledger.close('all of the above');
+
+        expect(await ledger.conserved((address) => stage.balanceOf(address))).toBe(true);
+    });
+});
