@@ -12,6 +12,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { sendingFee } from './fees';
 import { file, formatDuration, toggle } from './flags';
 import { type Manifest, readManifest } from './manifest';
 import { type Row, ton } from './output';
@@ -47,6 +48,7 @@ export interface Fleet {
     stakeDue: bigint; // nanoTON to add before nodes can be registered
     messages: Outgoing[];
     orders: number[]; // messages of each order of this wallet
+    fees: bigint; // nanoTON at most, a year of rent of each new node included
 }
 
 /** Reads manifest and chain and says what lies between. Refuses what the contracts would refuse. */
@@ -78,7 +80,9 @@ export async function openFleet(session: Session, flags: Flags): Promise<Fleet> 
         }
         await applyFleet(actor, { provider: opened.at, oldKeysEndAt: now + KEY_OVERLAP }, { ...plan, close });
     });
-    return { opened, manifest, plan, close, stakeDue, messages, orders: ordersOf(session, messages) };
+    const attached = messages.reduce((sum, { value }) => sum + value, 0n);
+    const fees = attached - stakeDue + (await sendingFee(session, messages));
+    return { opened, manifest, plan, close, stakeDue, messages, orders: ordersOf(session, messages), fees };
 }
 
 function requireRates({ nodes, file: name }: Manifest, rates: readonly bigint[]): void {
@@ -104,7 +108,7 @@ export const changesOf = ({ plan, close }: Fleet) => plan.register.length + plan
 
 /** The plan in rows. */
 export function planRows(session: Session, fleet: Fleet): Row[] {
-    const { opened, manifest, plan, close, stakeDue, orders } = fleet;
+    const { opened, manifest, plan, close, stakeDue, orders, fees } = fleet;
     const kept = plan.missing.length - close.length;
     return [
         ['provider', session.show(opened.at)],
@@ -116,6 +120,7 @@ export function planRows(session: Session, fleet: Fleet): Row[] {
             `${close.length} nodes${kept > 0 ? `; ${kept} are not in the manifest and stay (--close-missing)` : ''}`,
         ],
         ['unchanged', `${plan.unchanged} nodes`],
+        ['fees', `at most ${ton(fees)}, a year of rent of each new node included`],
         ['stake', `${ton(plan.requiredStake)} required, ${ton(stakeDue)} to add`],
         [
             'time',

@@ -1,0 +1,163 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { modelKey } from '@cocoon-market/wrappers';
+import { sortArguments } from '../../deploy/argv';
+import { formatDuration, parseDuration } from '../../deploy/flags';
+import { readManifest } from '../../deploy/manifest';
+import { readCatalogue, readProfile } from '../../deploy/profile';
+
+const folder = mkdtempSync(join(tmpdir(), 'cocoon-manifest-'));
+const example = readFileSync('params/fleet.example.yaml', 'utf8');
+const { models } = readCatalogue('params/catalogue.json');
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What is said of the example after a change; with its file's name left out. */
+function refusalOf(change: (text: string) => string): string {
+    const file = join(folder, 'fleet.yaml');
+    const text = change(example);
+    expect(text).not.toBe(example);
+    writeFileSync(file, text);
+    try {
+        readManifest(file, models);
+    } catch (error) {
+        return (error as Error).message.replaceAll(file, 'fleet.yaml');
+    }
+    throw new Error('nothing was refused');
+}
+
+const lineOf = (text: string) => example.split('\n').findIndex((line) => line.includes(text)) + 1;
+
+describe('A manifest', () => {
+    it('names sites, hardware, offers and nodes', () => {
+        const { nodes, sites } = readManifest('params/fleet.example.yaml', models);
+
+        expect(sites).toEqual([{ name: 'fra1', nodes: 2, gpus: 16 }]);
+        expect(nodes[0].name).toBe('fra1-001');
+        expect(nodes[0].listing.hardware).toEqual({ gpuClass: 3, gpus: 8, vram: 80, model: 'NVIDIA H100 SXM' });
+        expect(nodes[0].listing.service).toEqual({
+            region: 'eu-central',
+            uptime: 9950,
+            endpoint: 'https://fra1-001.example.net:8443',
+        });
+        expect(nodes[0].listing.offers[1]).toEqual({
+            model: modelKey('Qwen/Qwen3-32B'),
+            prompt: 200_000_000n,
+            cached: 100_000_000n,
+            completion: 800_000_000n,
+            reasoning: 800_000_000n,
+        });
+    });
+
+    it.each([
+        [
+            'an unknown field',
+            'uptime: 99.5',
+            'uptimes: 99.5',
+            'a site has no field "uptimes"\n  → it takes region, uptime,',
+        ],
+        ['a missing field', '    region: eu-central\n', '', '"region" is missing'],
+        [
+            'a model of no catalogue',
+            '  Qwen/Qwen3-32B: {',
+            '  Qwen/Qwen9: {',
+            '"Qwen/Qwen9" is not in the catalogue\n  → there are deepseek',
+        ],
+        [
+            'an offer that is not made',
+            '[deepseek-ai/DeepSeek-R1-Distill-Qwen-32B, Qwen',
+            '[deepseek, Qwen',
+            'offers has no "deepseek"',
+        ],
+        [
+            'hardware that is not there',
+            'hardware: h100',
+            'hardware: h200',
+            'hardware has no "h200"\n  → there are h100',
+        ],
+        ['a price with a typing error', 'prompt: 0.2,', 'prompt: 0.2.1,', 'prompt: "0.2.1" is not an amount in TON'],
+        ['half a GPU', 'gpus: 8', 'gpus: 8.5', 'gpus: "8.5" is not a whole number from 1 to 65535'],
+        ['no GPU', 'gpus: 8', 'gpus: 0', 'gpus: "0" is not a whole number from 1 to 65535'],
+        ['too much uptime', 'uptime: 99.5', 'uptime: 100.5', 'uptime: "100.5" is not a percentage'],
+        [
+            'an endpoint that is no URL',
+            'https://fra1-001.example.net:8443',
+            'fra1-001:8443',
+            '"fra1-001:8443" is not a URL',
+        ],
+        ['a key with a digit too few', 'dc0a3c51', 'dc0a3c5', 'receiptKey: "1f8af0c3'],
+        [
+            'an endpoint twice',
+            'fra1-002.example',
+            'fra1-001.example',
+            'endpoint https://fra1-001.example.net:8443 is that of fra1-001 too',
+        ],
+        ['a node twice', 'fra1-002:', 'fra1-001:', 'Map keys must be unique\n  → remove one of them'],
+        ['what is not YAML', 'sites:', 'sites: [', 'the file has to be YAML'],
+    ])('with %s is refused with the line and the remedy', (_, from, to, complaint) => {
+        const said = refusalOf((text) => text.replace(from, to));
+
+        expect(said).toMatch(/^fleet\.yaml:\d+: /);
+        expect(said).toContain(complaint);
+    });
+
+    it('is refused at the line of the mistake', () => {
+        const said = refusalOf((text) => text.replace('uptime: 99.5', 'uptimes: 99.5'));
+
+        expect(said).toMatch(new RegExp(`^fleet\\.yaml:${lineOf('uptime: 99.5')}: `));
+    });
+});
+
+describe('A profile', () => {
+    it.each(['mainnet', 'testnet', 'local'])('for %s has windows that the registry takes', (name) => {
+        const { rules } = readProfile(name);
+
+        const windows = rules.evidence + rules.response + rules.verdict + rules.buffer;
+        expect(rules.unbonding).toBeGreaterThanOrEqual(windows);
+        expect(Math.min(rules.evidence, rules.response, rules.verdict, rules.buffer)).toBeGreaterThanOrEqual(3600);
+    });
+
+    it.each([
+        ['"delay"', '"dellay"', 'unknown field "dellay"\n  → known are about, delay'],
+        ['"4h"', '"4 hours"', 'unbonding: "4 hours" is not a time'],
+        ['"0.2"', '"0,2"', 'rent: "0,2" is not an amount in TON'],
+        ['"baseStake"', '"stake"', 'unknown field "stake"'],
+        ['{', '', 'is not JSON'],
+    ])('with %s for %s is refused', (from, to, complaint) => {
+        const file = join(folder, 'profile.json');
+        writeFileSync(file, readFileSync('params/testnet.json', 'utf8').replace(from, to));
+
+        expect(() => readProfile(file)).toThrow(complaint);
+    });
+});
+
+describe('Times', () => {
+    it.each([
+        ['90m', 5400],
+        ['36h', 129_600],
+        ['14d', 1_209_600],
+    ])('%s are %i seconds, and back', (text, seconds) => {
+        expect(parseDuration(text)).toBe(seconds);
+        expect(parseDuration(formatDuration(seconds))).toBe(seconds);
+    });
+
+    it.each(['', '5', '1.5h', '-1h', '1w'])('"%s" is none', (text) => {
+        expect(() => parseDuration(text)).toThrow('is not a time');
+    });
+});
+
+describe("A script's own flags", () => {
+    it.each([
+        ['run x --testnet --yes', 'run x --testnet -- --yes'],
+        ['run x --stake 3 --mnemonic', 'run x --mnemonic -- --stake 3'],
+        ['run x --custom URL --custom-type testnet a', 'run x --custom URL --custom-type testnet -- a'],
+        ['run x --custom=URL --yes', 'run x --custom=URL -- --yes'],
+        ['run x --testnet -- --mainnet', 'run x --testnet -- --mainnet'],
+        ['run x --testnet', 'run x --testnet'],
+        ['build --all', 'build --all'],
+        ['run --help', 'run --help'],
+    ])('of "%s" stand behind those of Blueprint', (given, sorted) => {
+        expect(sortArguments(given.split(' ')).join(' ')).toBe(sorted);
+    });
+});
