@@ -1,4 +1,5 @@
 import { depositTo } from '@cocoon-market/wrappers';
+import { shortfall } from '../deploy/amounts';
 import { escrowFlag, escrowTask, openEscrow } from '../deploy/escrow';
 import { amount } from '../deploy/flags';
 import { ton } from '../deploy/output';
@@ -10,9 +11,9 @@ export const run = script({
     flags: { ...escrowFlag, upTo: amount.required('what the escrow shall hold; the difference is sent') },
     prepare: async (session, { owner, upTo }) => {
         const opened = await openEscrow(session, owner ?? session.actor);
-        const due = upTo - opened.balance;
+        const due = shortfall(opened.balance, upTo);
         return escrowTask(session, opened, () =>
-            due <= 0n
+            due === 0n
                 ? `the escrow holds ${ton(upTo)} or more`
                 : {
                       will: `deposit ${ton(due)}`,

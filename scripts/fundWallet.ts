@@ -1,4 +1,5 @@
 import { fundWallet } from '@cocoon-market/wrappers';
+import { shortfall } from '../deploy/amounts';
 import { address, amount } from '../deploy/flags';
 import { type Row, ton } from '../deploy/output';
 import { script } from '../deploy/script';
@@ -14,8 +15,8 @@ export const run = script({
         const balance = async () => (await session.account(to)).balance;
         const held = await balance();
         const rows = async (): Promise<Row[]> => [[session.show(to, false), `holds ${ton(await balance())}`]];
-        const due = upTo - held;
-        if (due <= 0n) {
+        const due = shortfall(held, upTo);
+        if (due === 0n) {
             return { found: await rows(), nothing: `it holds ${ton(upTo)} or more` };
         }
         return {

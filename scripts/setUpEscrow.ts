@@ -1,4 +1,5 @@
 import { channelCode, channelLibrary, codeHash, setUpEscrow } from '@cocoon-market/wrappers';
+import { shortfall } from '../deploy/amounts';
 import { escrowTask, findEscrow } from '../deploy/escrow';
 import { amount, choice, key } from '../deploy/flags';
 import { requireLibrary } from '../deploy/library';
@@ -21,7 +22,7 @@ export const run = script({
             await requireLibrary(session);
         }
         const opened = await findEscrow(session, session.actor);
-        const due = deposit > opened.balance ? deposit - opened.balance : 0n;
+        const due = shortfall(opened.balance, deposit);
         const isSet = ({ state }: typeof opened) =>
             state !== undefined &&
             state.spendKey === BigInt(`0x${spendKey.toString('hex')}`) &&

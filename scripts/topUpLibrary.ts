@@ -1,4 +1,5 @@
 import { topUpLibrary } from '@cocoon-market/wrappers';
+import { shortfall } from '../deploy/amounts';
 import { amount } from '../deploy/flags';
 import { findLibrary, libraryRows, requireLibrary } from '../deploy/library';
 import { ton } from '../deploy/output';
@@ -12,8 +13,8 @@ export const run = script({
         await requireLibrary(session);
         const library = await findLibrary(session);
         const found = libraryRows(session, library);
-        const due = upTo - library.balance;
-        if (due <= 0n) {
+        const due = shortfall(library.balance, upTo);
+        if (due === 0n) {
             return { found, nothing: `it holds ${ton(upTo)} or more` };
         }
         return {

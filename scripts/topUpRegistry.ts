@@ -1,4 +1,5 @@
 import { topUpRegistry } from '@cocoon-market/wrappers';
+import { shortfall } from '../deploy/amounts';
 import { amount } from '../deploy/flags';
 import { ton } from '../deploy/output';
 import { registryFlag, registryOf } from '../deploy/record';
@@ -17,10 +18,10 @@ export const run = script({
                 ['registry', session.show(at)],
                 ['holds', ton(await balance())],
             ] as const;
-        if (held >= upTo) {
+        const amountDue = shortfall(held, upTo);
+        if (amountDue === 0n) {
             return { found: [...(await rows())], nothing: `it holds ${ton(upTo)} or more` };
         }
-        const amountDue = upTo - held;
         return {
             found: [...(await rows())],
             messages: await session.rehearse((actor) => topUpRegistry(actor, { registry: at, amount: amountDue })),

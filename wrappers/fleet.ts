@@ -85,7 +85,8 @@ export async function readFleet(
     return found.filter((node): node is RegisteredNode => node !== undefined);
 }
 
-const NO_CODE = /exit_?code: -13|contract is not (active|initialized)/i;
+// What TonClient and the sandbox say of an account without code.
+const NO_CODE = /exit_?code: -13|non-active contract/i;
 
 async function readNode(node: OpenedContract<Node>, name: Required<NodeName>): Promise<RegisteredNode | undefined> {
     let state: Awaited<ReturnType<typeof node.getNodeState>>;

@@ -119,7 +119,7 @@ describe('A profile', () => {
     });
 
     it.each([
-        ['"delay"', '"dellay"', 'unknown field "dellay"\n  → known are about, delay'],
+        ['"delay"', '"delays"', 'unknown field "delays"\n  → known are about, delay'],
         ['"4h"', '"4 hours"', 'unbonding: "4 hours" is not a time'],
         ['"0.2"', '"0,2"', 'rent: "0,2" is not an amount in TON'],
         ['"baseStake"', '"stake"', 'unknown field "stake"'],
