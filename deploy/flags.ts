@@ -35,7 +35,7 @@ export const file = flag('FILE', (value) => value);
 export const amount = flag('TON', parseTon);
 export const address = flag('ADDRESS', readAddress);
 export const count = flag('N', (value) => {
-    if (!/^\d{1,9}$/.test(value)) {
+    if (!/^\d{1,10}$/.test(value)) {
         throw new Error(`"${value}" is not a whole number`);
     }
     return Number(value);

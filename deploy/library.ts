@@ -31,7 +31,7 @@ export function libraryRows(session: Session, { hash, at, balance, runway }: Ope
         ['channel code', hash.toString('hex')],
         ['keeper', session.show(at)],
         ['holds', ton(balance)],
-        ['paid for', runway === 0 ? 'not published' : formatDuration(Math.floor(runway / DAY) * DAY)],
+        ['library paid for', runway === 0 ? 'not published' : formatDuration(Math.floor(runway / DAY) * DAY)],
     ];
 }
 

@@ -1,5 +1,13 @@
 /** Fleets as files: `fleet.yaml` names sites, hardware, prices and nodes. What is wrong in it is refused with its line. */
-import { type Hardware, modelKey, type Offer, parseTon, type Service, type WantedNode } from '@cocoon-market/wrappers';
+import {
+    assertUsableKey,
+    type Hardware,
+    modelKey,
+    type Offer,
+    parseTon,
+    type Service,
+    type WantedNode,
+} from '@cocoon-market/wrappers';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import { hex32 } from './flags';
 import { readFile } from './profile';
@@ -100,7 +108,8 @@ class Reader {
                 'write https://host:port',
             );
         }
-        const [receiptKey, encryptionKey] = [this.key(fields, 'receiptKey'), this.key(fields, 'encryptionKey')];
+        const receiptKey = this.key(fields, 'receiptKey', assertUsableKey);
+        const encryptionKey = this.key(fields, 'encryptionKey');
         this.once(node, `name ${name}`, name);
         this.once(this.required(fields, 'endpoint'), `endpoint ${endpoint}`, name);
         this.once(this.required(fields, 'receiptKey'), `receipt key ${receiptKey.toString(16)}`, name);
@@ -166,8 +175,12 @@ class Reader {
         return found;
     }
 
-    private key(fields: YAMLMap, name: string): bigint {
-        return this.parsed(fields, name, (text) => BigInt(`0x${hex32(text).toString('hex')}`));
+    private key(fields: YAMLMap, name: string, check: (key: Buffer) => void = () => undefined): bigint {
+        return this.parsed(fields, name, (text) => {
+            const key = hex32(text);
+            check(key);
+            return BigInt(`0x${key.toString('hex')}`);
+        });
     }
 
     private percent(fields: YAMLMap, name: string): number {

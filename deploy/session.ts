@@ -99,15 +99,16 @@ export class Session {
         return (await this.provider.getContractState(address)).last?.lt ?? 0n;
     }
 
-    /** Why an account failed since logical time `since`, such as `ErrNotGovernor (1003)`; undefined if it did not. */
+    /** Why an account refused a message of the actor since logical time `since`, such as `ErrNotGovernor (1003)`. */
     async failureSince(address: Address, since: bigint): Promise<string | undefined> {
         const api = this.provider.api();
         if (!(api instanceof TonClient)) {
             return undefined;
         }
-        for (const { lt, description } of await api.getTransactions(address, { limit: 10 })) {
+        for (const { lt, description, inMessage } of await api.getTransactions(address, { limit: 10 })) {
             const compute = description.type === 'generic' ? description.computePhase : undefined;
-            if (lt > since && compute?.type === 'vm' && !compute.success) {
+            const own = inMessage?.info.type === 'internal' && inMessage.info.src.equals(this.actor);
+            if (own && lt > since && compute?.type === 'vm' && !compute.success) {
                 return errorName(compute.exitCode);
             }
         }

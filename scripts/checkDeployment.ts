@@ -8,6 +8,7 @@ import {
     Registry,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import { findLibrary, libraryRows } from '../deploy/library';
 import type { Row } from '../deploy/output';
 import { readCatalogue } from '../deploy/profile';
 import { recordOf } from '../deploy/record';
@@ -43,6 +44,7 @@ export const run = check({
         ];
         const rows: Row[] = [
             ...registryRows(session, at, state),
+            ...libraryRows(session, await findLibrary(session)).slice(-1),
             ['recorded', `${record.date} at commit ${record.commit}`],
         ];
         if (differences.length > 0) {

@@ -86,6 +86,12 @@ describe('A manifest', () => {
             'fra1-001:8443',
             '"fra1-001:8443" is not a URL',
         ],
+        [
+            'a key that anyone can sign with',
+            '1f8af0c3fb2f1c67ffa6d7c1f6a5b9d51a1f4dd3f6ed9e8a1f8a6f38dc0a3c51',
+            `01${'0'.repeat(62)}`,
+            'receiptKey: This Ed25519 public key is of small order',
+        ],
         ['a key with a digit too few', 'dc0a3c51', 'dc0a3c5', 'receiptKey: "1f8af0c3'],
         [
             'an endpoint twice',
