@@ -13,9 +13,9 @@ import {
     JoinedMarket,
     joinProvider,
     keyOf,
+    largestListing,
     launchMarket,
     listingWith,
-    modelOf,
     nodeMarket,
     NodeMarket,
     registerNode,
@@ -41,19 +41,6 @@ function opcodeOf({ inMessage }: BlockchainTransaction): number | undefined {
 function expectWithin(result: SendMessageResult, ceilings: Record<number, number>) {
     const opcodes = Object.keys(ceilings).map(Number);
     gasOfSteps(result, opcodes).forEach((used, index) => expect(used).toBeLessThanOrEqual(ceilings[opcodes[index]]));
-}
-
-/** The dearest listing there is: eight offers, longest endpoint, attested. */
-function largestListing(now: number) {
-    const offers = Array.from({ length: 8 }, (_, index) => ({
-        ...listingWith().offers[0],
-        model: modelOf(`${index}`),
-    }));
-    return listingWith({
-        offers,
-        service: { region: 'r'.repeat(16), uptime: 10_000, endpoint: 'x'.repeat(100) },
-        attestation: { tier: 'tdx', certificate: 1n, expiresAt: now + DAY },
-    });
 }
 
 async function largestNode(): Promise<NodeMarket> {

@@ -3,17 +3,31 @@ import { Address, Cell, toNano } from '@ton/core';
 import { SandboxContract, SendMessageResult } from '@ton/sandbox';
 
 import { CaseFile, Dispute } from '../../wrappers/Dispute';
-import { evidenceCell, FaultClass, reports, signedReceipt, Vote } from '../../wrappers/evidence';
+import { FaultClass, reports, signedReceipt, Vote } from '../../wrappers/evidence';
 import { SigningKey } from '../../wrappers/keys';
+import { opcodes } from '../../wrappers';
 import { priceOf } from '../../wrappers/price';
 import { answerRoot, contentHash } from '../../wrappers/signed/answer';
 import { Accept, Decline, Fail, Reason, Refusal, Result, Verdict, Voucher } from '../../wrappers/signed/payloads';
 import { jobHash, Terms } from '../../wrappers/signed/terms';
-import { expectConserved, PriceLevel } from './chain';
-import { HOUR, keyOf, NodeMarket, nodeMarket, pairOf, Wallet } from './stake';
+import { Listing } from '../../wrappers/Node';
+import { exitCodeOf, expectConserved, expectRefused, START, transactionsOn } from './chain';
+import { valueSent } from './market';
+import {
+    HOUR,
+    joinedMarket,
+    keyOf,
+    listingWith,
+    NodeMarket,
+    pairOf,
+    registerNode,
+    StakeOptions,
+    Wallet,
+} from './stake';
 
 export const NETWORK = -239; // of the sandbox's config
 export const REQUEST = Buffer.alloc(32, 7); // hash of a sealed request
+const STAKE_SLASHED = opcodes.StakeSlashed;
 const RATES = { prompt: 100_000n, cached: 50_000n, completion: 400_000n, reasoning: 400_000n };
 
 /** A buyer's job on a node: terms, and receipts under them as the node would sign them. */
@@ -123,10 +137,12 @@ export async function openDispute(
     return blockchain.openContract(await Dispute.ofFault(provider.address, fault));
 }
 
+export type ReportKind = 'twice' | 'excess' | 'demand' | 'wrong';
+
 /** Sends a report with exactly the value that the node's getter names for its kind, and asserts that money is conserved. */
 export async function report(
     market: NodeMarket,
-    kind: 'twice' | 'excess' | 'demand' | 'wrong',
+    kind: ReportKind,
     body: Cell,
     {
         by = market.stranger,
@@ -167,10 +183,126 @@ export interface CaseMarket extends NodeMarket {
     victim: Wallet; // stands for the escrow that the terms name
 }
 
-export async function caseMarket(options: { prices?: PriceLevel } = {}): Promise<CaseMarket> {
-    const market = await nodeMarket(options);
+/** `listing`, at a time: of the node, with `gpus` of them unless it is given. */
+export async function caseMarket(
+    options: StakeOptions & { listing?: (now: number) => Listing; gpus?: number } = {},
+): Promise<CaseMarket> {
+    const joined = await joinedMarket(options);
+    const hardware = { ...listingWith().hardware, gpus: options.gpus ?? 2 };
+    const listing = options.listing?.(joined.blockchain.now!) ?? listingWith({ hardware });
+    const market = { ...joined, node: (await registerNode(joined, { listing })).node };
     const victim = await market.blockchain.treasury('victim');
     return { ...market, victim, job: new NodeJob(market, Buffer.alloc(32, 5), victim.address) };
 }
 
-export { evidenceCell };
+/** One market per file, as `make` left it, before each test. */
+export function useCases<T extends NodeMarket = CaseMarket>(make: () => Promise<T>): () => T {
+    let market: T;
+    let fresh: ReturnType<T['blockchain']['snapshot']>;
+    let at: number;
+    beforeAll(async () => {
+        market = await make();
+        fresh = market.blockchain.snapshot();
+        at = market.blockchain.now ?? START;
+    });
+    beforeEach(async () => {
+        await market.blockchain.loadFrom(fresh);
+        market.blockchain.now = at;
+    });
+    return () => market;
+}
+
+/** Runs the action and puts the chain and its clock back: no account runs at an earlier time than before. */
+export async function aside<T>({ blockchain }: NodeMarket, at: number, action: () => Promise<T>): Promise<T> {
+    const [before, now] = [blockchain.snapshot(), blockchain.now];
+    blockchain.now = at;
+    const result = await action();
+    await blockchain.loadFrom(before);
+    blockchain.now = now;
+    return result;
+}
+
+/** Asserts that the node refuses the report with this code, keeps no trace of it, and that the value goes back. */
+export async function expectRejected(
+    market: NodeMarket,
+    kind: ReportKind,
+    body: Cell,
+    exitCode: number | bigint,
+    options: { by?: Wallet; value?: bigint; node?: NodeMarket['node'] } = {},
+): Promise<void> {
+    const result = await report(market, kind, body, options);
+    expectRefused(result, { to: (options.node ?? market.node).address, exitCode });
+    expect(transactionsOn(result, market.provider.address)).toEqual([]);
+}
+
+/** The slashes that an action made, as the Provider's events say, in nanoTON. */
+export function slashesIn(result: SendMessageResult): { class: number; node: number; amounts: SlashParts }[] {
+    return result.externals.flatMap(({ body }) => {
+        const slice = body.beginParse();
+        if (slice.loadUint(32) !== STAKE_SLASHED) {
+            return [];
+        }
+        const [faultClass, node] = [slice.loadUint(8), slice.loadUint(32)];
+        slice.skip(256);
+        const [amount, victim] = [slice.loadUintBig(64), slice.loadUintBig(64)];
+        const amounts = { amount, victim, reward: slice.loadUintBig(64), insurance: slice.loadUintBig(64) };
+        return [{ class: faultClass, node, amounts }];
+    });
+}
+
+export interface SlashParts {
+    amount: bigint;
+    victim: bigint;
+    reward: bigint;
+    insurance: bigint;
+}
+
+/** The parts of a slash by the rules: victim first, then the reporter, together at most half. */
+export function partsOf(amount: bigint, loss: bigint, cost: bigint): SlashParts {
+    const half = amount / 2n;
+    const victim = loss < half ? loss : half;
+    const tenth = amount / 10n < toNano('20') ? amount / 10n : toNano('20');
+    const wanted = tenth > cost ? tenth : cost;
+    const reward = wanted < half - victim ? wanted : half - victim;
+    return { amount, victim, reward, insurance: amount - victim - reward };
+}
+
+/** Asserts one slash of these parts, paid in exactly these amounts, and taken from stake and slots. */
+export async function expectSlashed(
+    market: CaseMarket,
+    action: () => Promise<SendMessageResult>,
+    parts: SlashParts,
+): Promise<SendMessageResult> {
+    const held = async () => {
+        const { stake, unbonding } = await market.provider.getProviderState();
+        return stake + unbonding;
+    };
+    const before = await held();
+
+    const result = await action();
+
+    expect(slashesIn(result).map(({ amounts }) => amounts)).toEqual([parts]);
+    expect(before - (await held())).toBe(parts.amount);
+    expect(valueSent(result, market.provider, market.victim)).toBe(parts.victim);
+    expect(valueSent(result, market.provider, market.insurance)).toBe(parts.insurance);
+    expect(result.transactions.filter((tx) => exitCodeOf(tx) !== 0 && exitCodeOf(tx) !== undefined)).toEqual([]);
+    return result;
+}
+
+/** Asserts that the action slashed nothing and left stake and slots what they were. */
+export async function expectUnslashed(
+    { provider }: NodeMarket,
+    action: () => Promise<SendMessageResult>,
+): Promise<SendMessageResult> {
+    const held = async () => {
+        const { stake, unbonding } = await provider.getProviderState();
+        return { stake, unbonding };
+    };
+    const before = await held();
+
+    const result = await action();
+
+    expect(slashesIn(result)).toEqual([]);
+    expect(await held()).toEqual(before);
+    return result;
+}

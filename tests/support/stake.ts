@@ -67,6 +67,19 @@ export function listingWith(overrides: Partial<Listing> = {}): Listing {
     };
 }
 
+/** The dearest listing there is: eight offers, longest endpoint, attested. */
+export function largestListing(now: number): Listing {
+    const offers = Array.from({ length: 8 }, (_, index) => ({
+        ...listingWith().offers[0],
+        model: modelOf(`${index}`),
+    }));
+    return listingWith({
+        offers,
+        service: { region: 'r'.repeat(16), uptime: 10_000, endpoint: 'x'.repeat(100) },
+        attestation: { tier: 'tdx', certificate: 1n, expiresAt: now + DAY },
+    });
+}
+
 /** Codes as the compiler made them: the generated class, never Blueprint's compile(). */
 async function codesOf(owner: Address): Promise<{ provider: Cell; node: Cell; dispute: Cell }> {
     const [provider, node] = [await Provider.ofOwner(owner, owner), await Node.ofProvider(owner, 0)];
@@ -77,6 +90,7 @@ async function codesOf(owner: Address): Promise<{ provider: Cell; node: Cell; di
 export interface StakeOptions {
     prices?: PriceLevel;
     wallets?: WalletVersion;
+    rates?: bigint[]; // nanoTON per GPU, by class
 }
 
 export interface Market {
@@ -118,7 +132,7 @@ export async function deployRegistry(options: StakeOptions = {}): Promise<Market
 export async function launchMarket(options: StakeOptions = {}): Promise<Market> {
     const market = await deployRegistry(options);
     const { registry, governor, insurance, codes } = market;
-    const rules = rulesWith(insurance.address);
+    const rules = rulesWith(insurance.address, options.rates === undefined ? {} : { rates: options.rates });
     const launch = { value: toNano('1'), rules, committee: committeeOf(3, 2), codes, catalogue: CATALOGUE };
     await registry.sendLaunch(governor.getSender(), launch);
     return market;

@@ -1,0 +1,329 @@
+/** What faults and cases cost: gas and sizes at the worst there is, and values at every price level. */
+import { Address, beginCell, Cell, toNano } from '@ton/core';
+import { BlockchainTransaction, SendMessageResult } from '@ton/sandbox';
+
+import { nodeChanges } from '../../wrappers/Node';
+import { evidenceCell } from '../../wrappers/evidence';
+import { pricesOf, sizeOf, storageFee, YEAR } from '../../wrappers/prices';
+import { gas } from '../../wrappers/protocol';
+import { registryChanges } from '../../wrappers/Registry';
+import { answerRoot, contentHash, pieceCell } from '../../wrappers/signed/answer';
+import { cellHash } from '../../wrappers/signed/layout';
+import { CaseMarket, caseMarket, NodeJob, report, REQUEST, slashesIn, useCases, votes } from '../support/cases';
+import { exitCodeOf, expectConserved, gasOf, PriceLevel } from '../support/chain';
+import {
+    CHANGE_DELAY,
+    changeNode,
+    committeeOf,
+    DAY,
+    expectSolvent,
+    HOUR,
+    keyOf,
+    largestListing,
+    pairOf,
+} from '../support/stake';
+
+const VALUE = toNano('3');
+const ALL = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+const answer = Buffer.alloc(4 * 16384, 3);
+const content = contentHash(REQUEST, answerRoot(answer));
+
+/** Ceiling of each message's gas, by its opcode. */
+const ceilings: Record<number, [name: string, ceiling: number]> = {
+    0xc0c00306: ['ReportTwice', gas.GasReportTwice],
+    0xc0c00307: ['ReportExcess', gas.GasReportExcess],
+    0xc0c00308: ['DemandAnswer', gas.GasDemandAnswer],
+    0xc0c00309: ['ReportWrong', gas.GasReportWrong],
+    0xc0c00331: ['TakeShare', gas.GasTakeShare],
+    0xc0c00222: ['FaultFound', gas.GasSlashTwice],
+    0xc0c00223: ['CaseClosed', gas.GasCaseClosed],
+    0xc0c00224: ['ShareTaken', gas.GasShareTaken],
+    0xc0c00601: ['OpenCase', gas.GasOpenCase],
+    0xc0c00602: ['PostPiece', gas.GasPostPiece],
+    0xc0c00603: ['PostFail', gas.GasCloseCase],
+    0xc0c00604: ['PostVoucher', gas.GasCloseCase],
+    0xc0c00606: ['SubmitVerdict', gas.GasCloseCase],
+    0xc0c00607: ['DecideCase', gas.GasCloseCase],
+};
+
+function opcodeOf({ inMessage }: BlockchainTransaction): number | undefined {
+    const body = inMessage!.body.beginParse();
+    return inMessage!.info.type === 'internal' && body.remainingBits >= 32 ? body.preloadUint(32) : undefined;
+}
+
+/** All that there can be at once: nine members, eight node codes, four slots, four ended keys, the largest listing. */
+async function worstMarket(prices?: PriceLevel): Promise<CaseMarket> {
+    const market = await caseMarket({ ...(prices === undefined ? {} : { prices }), listing: largestListing });
+    const { blockchain, registry, governor, provider, owner } = market;
+    const change = async (what: Cell) => {
+        await registry.sendProposeChange(governor.getSender(), { value: VALUE, change: what });
+        blockchain.now! += CHANGE_DELAY;
+        await registry.sendExecuteChange(governor.getSender(), { value: VALUE });
+    };
+    await change(registryChanges.committee(committeeOf(9, 9)));
+    for (let version = 1; version < 8; version++) {
+        await change(registryChanges.code('node', beginCell().storeUint(version, 8).endCell()));
+    }
+    await provider.sendAdopt(owner.getSender(), { value: VALUE });
+    for (const name of ['second', 'third', 'fourth']) {
+        const keys = { receiptKey: keyOf(name), encryptionKey: 3n, oldEndsAt: blockchain.now! + 60 * DAY };
+        await changeNode(market, nodeChanges.keys(keys));
+    }
+    for (let slot = 0; slot < 4; slot++) {
+        await provider.sendUnbond(owner.getSender(), { value: VALUE, amount: toNano('0.1') });
+    }
+    return { ...market, job: jobOf(market, 'fourth') };
+}
+
+/** A job that was agreed on with one of the node's keys. */
+function jobOf(market: CaseMarket, name: string): NodeJob {
+    const job = new NodeJob(market, Buffer.alloc(32, 6), market.victim.address, {
+        receiptKey: pairOf(name).publicKey,
+        largestAnswer: 0xffffffff,
+    });
+    return Object.assign(job, { receiptKey: pairOf(name) });
+}
+
+/** Ends the current key, so that it is in the last slot and none is current. */
+async function endLast(market: CaseMarket): Promise<void> {
+    await changeNode(market, nodeChanges.endKey(keyOf('fourth')));
+    expect((await market.node.getEndedKey(3n)).key).toBe(keyOf('fourth'));
+}
+
+/** What runs from one report to its end, by the names of its ways; each returns the results of its messages. */
+const ways: Record<string, (market: CaseMarket) => Promise<SendMessageResult[]>> = {
+    ReportTwice: async (market) => [
+        await report(market, 'twice', market.job.report.twice(market.job.result(), market.job.result({ number: 2 }))),
+    ],
+    ReportExcess: async (market) => [await report(market, 'excess', excessOf(market.job))],
+    'ReportExcess of a fault that was shown before': async (market) => [
+        await report(market, 'excess', excessOf(market.job)),
+        await report(market, 'excess', excessOf(market.job)),
+    ],
+    'a demand answered with four pieces': async (market) => {
+        const { asked, post } = await demanded(market);
+        return [asked, ...(await inTurn([0, 1, 2, 3], post.piece))];
+    },
+    'a demand answered with a fail': async (market) => {
+        const { asked, post } = await demanded(market);
+        return [asked, await post.fail()];
+    },
+    'a demand answered with a voucher': async (market) => {
+        const { asked, post } = await demanded(market);
+        return [asked, await post.voucher()];
+    },
+    'a demand that nobody answers': async (market) => {
+        const { asked, decide } = await demanded(market);
+        market.blockchain.now! += 25 * HOUR;
+        return [asked, await decide()];
+    },
+    'a verdict, and a second': async (market) => [...(await judged(market, 1)), ...(await judged(market, 2))],
+    'a case without a verdict': async (market) => {
+        const { job, blockchain } = market;
+        const asked = await report(market, 'wrong', job.report.wrong(job.result()));
+        const dispute = await job.dispute('B1');
+        blockchain.now! += 97 * HOUR;
+        const value = await dispute.getCloseValue();
+        const decide = () => dispute.sendDecide(market.stranger.getSender(), { value });
+        return [asked, await expectConserved(blockchain, decide)];
+    },
+};
+
+/** A result that bills a TON too much, shown by the result before it. */
+function excessOf(job: NodeJob): Cell {
+    const before = job.result();
+    return job.report.excess(job.result({ number: 2, index: 2, cumulative: toNano('1') }), before);
+}
+
+async function inTurn<T, R>(values: T[], act: (value: T) => Promise<R>): Promise<R[]> {
+    const results: R[] = [];
+    for (const value of values) {
+        results.push(await act(value));
+    }
+    return results;
+}
+
+async function demanded(market: CaseMarket) {
+    const { blockchain, job, stranger } = market;
+    const asked = await report(market, 'demand', job.report.demand(job.accept()));
+    const dispute = await job.dispute('A3');
+    const value = await dispute.getCloseValue();
+    const via = stranger.getSender();
+    const conserved = (action: () => Promise<SendMessageResult>) => expectConserved(blockchain, action);
+    const result = job.result({ content });
+    return {
+        asked,
+        decide: () => conserved(() => dispute.sendDecide(via, { value })),
+        post: {
+            piece: (index: number) => conserved(() => dispute.sendPiece(via, { value, answer, index, result })),
+            fail: () => conserved(() => dispute.sendFail(via, { value, fail: job.fail() })),
+            voucher: () => conserved(() => dispute.sendVoucher(via, { value, result, voucher: job.voucher(1) })),
+        },
+    };
+}
+
+async function judged(market: CaseMarket, number: number): Promise<SendMessageResult[]> {
+    const { blockchain, job, owner, stranger } = market;
+    const asked = await report(market, 'wrong', job.report.wrong(job.result({ number, index: number })));
+    const dispute = await job.dispute('B1', number);
+    await dispute.sendStatement(owner.getSender(), { value: VALUE, statement: Buffer.alloc(32, 1) });
+    const verdict = { basisPoints: 500, validUntil: blockchain.now! + HOUR };
+    const signed = votes((await dispute.getFile())!, dispute.address, verdict, ALL);
+    const value = await dispute.getCloseValue();
+    const submit = () => dispute.sendVerdict(stranger.getSender(), { value, ...verdict, votes: signed });
+    return [asked, await expectConserved(blockchain, submit)];
+}
+
+/** Every transaction of the suite's messages ran to its end; what is kept below a ceiling is returned by its name. */
+function gasBelow(results: SendMessageResult[]): Map<string, number> {
+    const used = new Map<string, number>();
+    for (const tx of results.flatMap(({ transactions }) => transactions)) {
+        const [name, ceiling] = ceilings[opcodeOf(tx) ?? 0] ?? [];
+        if (name !== undefined) {
+            expect([name, exitCodeOf(tx)]).toEqual([name, 0]);
+            const amount = Number(gasOf([tx]));
+            expect([name, amount]).toEqual([name, Math.min(amount, ceiling)]);
+            used.set(name, Math.max(amount, used.get(name) ?? 0));
+        }
+    }
+    return used;
+}
+
+describe('Gas ceilings of faults and cases', () => {
+    const market = useCases(() => worstMarket());
+    const most = new Map<string, number>();
+    const note = (results: SendMessageResult[]) => {
+        gasBelow(results).forEach((used, name) => most.set(name, Math.max(used, most.get(name) ?? 0)));
+    };
+
+    it.each(Object.keys(ways))('hold for %s, by a key in the last slot', async (name) => {
+        await endLast(market());
+
+        note(await ways[name](market()));
+    });
+
+    it.each(['ReportTwice', 'a verdict, and a second'])('hold for %s, by the current key', async (name) => {
+        note(await ways[name](market()));
+    });
+
+    it('hold for a piece of the largest answer', async () => {
+        await endLast(market());
+        const { job, stranger } = market();
+        const piece = Buffer.alloc(16384, 5);
+        const beside = Array.from({ length: 18 }, (_, level) => Buffer.alloc(32, level));
+        const top = beside.reduce((hash, other) => branch(other, hash), pieceCell(piece).hash());
+        const root = cellHash(Buffer.concat([Buffer.from('c0c0fe02ffffffff', 'hex'), top]));
+        const result = job.result({ content: contentHash(REQUEST, root) });
+        await report(market(), 'demand', job.report.demand(job.accept(), 2 ** 18 - 1));
+        const dispute = await job.dispute('A3');
+
+        const head = beginCell()
+            .storeUint(0xc0c00602, 32)
+            .storeUint(0, 64)
+            .storeUint(0xffffffff, 32)
+            .storeUint(2 ** 18 - 1, 32);
+        const body = head.storeRef(evidenceCell(result)).storeMaybeRef(proofOf(beside)).storeMaybeRef(pieceCell(piece));
+
+        note([
+            await stranger.send({
+                to: dispute.address,
+                value: await dispute.getCloseValue(),
+                body: body.endCell(),
+            }),
+        ]);
+        expect((await dispute.getCaseState()).outcome).toBe(0n);
+    });
+
+    it('are no more than an eighth above what was measured', () => {
+        const wide = Object.values(ceilings).filter(
+            ([, ceiling]) => ![...most.values()].some((used) => used * 1.125 >= ceiling),
+        );
+
+        expect(wide).toEqual([]);
+    });
+});
+
+function branch(left: Buffer, right: Buffer): Buffer {
+    return cellHash(Buffer.concat([Buffer.from('c0c0fe01', 'hex'), left, right]));
+}
+
+function proofOf(beside: Buffer[]): Cell {
+    const builder = beginCell().storeBuffer(Buffer.concat(beside.slice(0, 3)));
+    return (beside.length > 3 ? builder.storeRef(proofOf(beside.slice(3))) : builder).endCell();
+}
+
+describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (prices) => {
+    const market = useCases(() => worstMarket(prices));
+
+    it.each(Object.keys(ways))('what the getters name is enough for %s', async (name) => {
+        gasBelow(await ways[name](market()));
+        await expectSolvent(market());
+        expect((await market().provider.getStanding()).frozen).toBe(0n);
+    });
+
+    it('reserves are a year of the largest accounts, and no more than an eighth above', async () => {
+        const { blockchain, provider, node } = market();
+        const { basechain } = pricesOf(blockchain.config);
+        const rentOf = async (address: Address) => {
+            const { accountState } = await blockchain.getContract(address);
+            const { code, data } = (accountState as { state: { code: Cell; data: Cell } }).state;
+            return storageFee(basechain, sizeOf(beginCell().storeRef(code).storeRef(data).endCell()), YEAR);
+        };
+        await ways['a verdict, and a second'](market());
+
+        for (const [address, reserve] of [
+            [provider.address, (await provider.getProviderState()).reserve],
+            [node.address, (await node.getNodeState()).reserve],
+        ] as const) {
+            const rent = await rentOf(address);
+            expect(reserve).toBeGreaterThanOrEqual(rent);
+            expect(reserve).toBeLessThanOrEqual((rent * 9n) / 8n);
+        }
+        const dispute = await market().job.dispute('B1', 1);
+        const { balance } = await blockchain.getContract(dispute.address);
+        const rent = ((await rentOf(dispute.address)) * 45n * 86_400n) / BigInt(YEAR);
+        expect(balance).toBeGreaterThanOrEqual(rent);
+        expect(balance).toBeLessThanOrEqual((rent * 9n) / 8n);
+    });
+});
+
+describe.each<PriceLevel>(['2025', '2026'])('With the wallets of people, at the prices of %s', (prices) => {
+    it.each(['ReportTwice', 'ReportExcess'])(
+        '%s earns more than it costs at the smallest share that the setter accepts',
+        async (kind) => {
+            const { least } = await (await caseMarket({ prices })).node.getReportValues(0n, 0n);
+            await expect(caseMarket({ prices, rates: [least - 1n], gpus: 1 })).rejects.toThrow();
+            const market = await caseMarket({ prices, wallets: 'v5', rates: [least], gpus: 1 });
+            const { job, stranger } = market;
+            expect((await market.node.getNodeState()).share).toBe(least);
+            const before = await stranger.getBalance();
+
+            const results = [job.result(), job.result({ number: 2 }), job.result({ price: 301n })];
+            const sent =
+                kind === 'ReportTwice'
+                    ? await report(market, 'twice', job.report.twice(results[0], results[1]))
+                    : await report(market, 'excess', job.report.excess(results[2]));
+
+            expect(slashesIn(sent)).toHaveLength(1);
+            expect(await stranger.getBalance()).toBeGreaterThan(before);
+        },
+    );
+
+    it('the bond of a demand pays for posting 64 KB in four pieces', async () => {
+        const market = await caseMarket({ prices, wallets: 'v5' });
+        const { job, payout } = market;
+        await report(market, 'demand', job.report.demand(job.accept()));
+        const dispute = await job.dispute('A3');
+        const { bond } = await dispute.getCaseState();
+        const before = await payout.getBalance();
+
+        const value = await dispute.getCloseValue();
+        await inTurn([0, 1, 2, 3], (index) =>
+            dispute.sendPiece(payout.getSender(), { value, answer, index, result: job.result({ content }) }),
+        );
+
+        expect((await dispute.getCaseState()).outcome).toBe(0n);
+        expect(await payout.getBalance()).toBeGreaterThanOrEqual(before);
+        expect(await payout.getBalance()).toBeLessThan(before + bond / 2n);
+    });
+});
