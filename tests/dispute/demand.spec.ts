@@ -10,7 +10,7 @@ import {
     caseMarket,
     expectRejected,
     expectSlashed,
-    expectUnslashed,
+    expectNoSlash,
     NETWORK,
     NodeJob,
     partsOf,
@@ -54,7 +54,7 @@ const post = ({ dispute, value }: Open, answer: Buffer, result: Buffer, index: n
 
 /** Asserts that the demand ended for the node: nothing slashed, the bond at the payout, the freeze lifted. */
 async function expectAnswered(open: Open, action: () => ReturnType<typeof post>): Promise<void> {
-    const result = await expectUnslashed(market(), action);
+    const result = await expectNoSlash(market(), action);
     const { payout, provider } = market();
     expect(valueSent(result, open.dispute, payout)).toBe(open.bond);
     expect(await open.dispute.getCaseState()).toMatchObject({ state: 2n, outcome: 0n, bond: 0n, wanted: 0n });
@@ -149,7 +149,7 @@ describe('DemandAnswer', () => {
         const frozen = (await provider.getStanding()).frozen;
         const before = await stranger.getBalance();
 
-        await expectUnslashed(market(), () =>
+        await expectNoSlash(market(), () =>
             report(market(), 'demand', job.report.demand(job.accept({ ceiling: 9n }), 4)),
         );
 

@@ -1,5 +1,5 @@
 /** A1: receipts that exclude each other. */
-import { Address, beginCell, toNano } from '@ton/core';
+import { beginCell, toNano } from '@ton/core';
 
 import { errors } from '../../wrappers';
 import { reports, signedReceipt } from '../../wrappers/evidence';
@@ -11,7 +11,7 @@ import {
     caseMarket,
     expectRejected,
     expectSlashed,
-    expectUnslashed,
+    expectNoSlash,
     NodeJob,
     partsOf,
     report,
@@ -20,10 +20,10 @@ import {
 } from '../support/cases';
 import { expectRefused, transactionsOn } from '../support/chain';
 import { rentOf, valueSent } from '../support/market';
-import { changeNode, DAY, expectSolvent, HOUR, keyOf, pairOf } from '../support/stake';
+import { changeNode, DAY, expectSolvent, HOUR, keyOf, pairOf, RATE } from '../support/stake';
 
 const EVIDENCE = 120 * HOUR;
-const SHARE = toNano('20');
+const SHARE = 2n * RATE;
 const market = useCases(() => caseMarket());
 const costOf = async () => (await market().node.getReportValues(0n, 0n)).cost;
 const { ErrNoFault, ErrWrongJob, ErrBadSignature, ErrMalformed, ErrUnknownKey, ErrExpired, ErrTooEarly } = errors;
@@ -324,11 +324,11 @@ describe('What a node says of faults', () => {
             (tx) =>
                 tx.inMessage?.info.type === 'internal' &&
                 tx.inMessage.info.src.equals(node.address) &&
-                (tx.inMessage.info.dest).equals(provider.address),
+                tx.inMessage.info.dest.equals(provider.address),
         );
         const body = found!.inMessage!.body;
 
-        const result = await expectUnslashed(market(), () =>
+        const result = await expectNoSlash(market(), () =>
             stranger.send({ to: provider.address, value: toNano('1'), body }),
         );
 

@@ -9,7 +9,7 @@ import {
     caseMarket,
     expectRejected,
     expectSlashed,
-    expectUnslashed,
+    expectNoSlash,
     partsOf,
     report,
     slashesIn,
@@ -18,9 +18,9 @@ import {
 } from '../support/cases';
 import { expectConserved, expectRefused } from '../support/chain';
 import { valueSent } from '../support/market';
-import { CHANGE_DELAY, committeeOf, DAY, expectSolvent, HOUR } from '../support/stake';
+import { CHANGE_DELAY, committeeOf, DAY, expectSolvent, HOUR, RATE } from '../support/stake';
 
-const SHARE = toNano('20');
+const SHARE = 2n * RATE;
 const RESPONSE = 24 * HOUR;
 const VERDICT = 72 * HOUR;
 const market = useCases(() => caseMarket());
@@ -156,7 +156,7 @@ describe('SubmitVerdict', () => {
         const open = await openCase();
         await state(open);
 
-        const result = await expectUnslashed(market(), () => judge(open, 0));
+        const result = await expectNoSlash(market(), () => judge(open, 0));
 
         expect(valueSent(result, open.dispute, payout)).toBe(open.bond);
         expect((await open.dispute.getCaseState()).outcome).toBe(0n);
@@ -304,7 +304,7 @@ describe('The committee', () => {
         blockchain.now! += RESPONSE + VERDICT;
         expectRefused(await decide(), { to: open.dispute.address, exitCode: ErrTooEarly });
         blockchain.now! += 1;
-        const result = await expectUnslashed(market(), decide);
+        const result = await expectNoSlash(market(), decide);
 
         expect(valueSent(result, open.dispute, stranger)).toBe(open.bond);
         expect((await open.dispute.getCaseState()).outcome).toBe(2n);

@@ -3,7 +3,6 @@ import { deepStrictEqual, ok, strictEqual } from 'node:assert';
 import { Cell, toNano } from '@ton/core';
 import { Node } from '../../wrappers/Node';
 import { errorName } from '../../wrappers/protocol';
-import { forwardFee, pricesOf } from '../../wrappers/prices';
 import { Provider } from '../../wrappers/Provider';
 import { disputeOf, nodeOf, providerOf } from './accounts';
 import { Evidence, keyNumber } from './evidence';
@@ -22,7 +21,6 @@ import { addressOf, hex, Ran, World } from './world';
 
 const STAKE = toNano('400'); // of every provider in the beginning
 const RENT = toNano('0.1'); // what anyone pays ahead for an account whose reserve runs out
-const DISPUTE = { cells: 75n, bits: 36_000n }; // DisputeCells and DisputeBits of contracts/protocol/fees.tact
 
 /** Turns an action's numbers, each below 2^32, into choices. */
 export class Dice {
@@ -74,9 +72,8 @@ export class StakeMarket {
             await this.registerNode(p, { gpuClass: 2, gpus: 3 });
         }
         const node = this.nodeContractOf(this.model.providers[0].nodes[0]);
-        const values = await world.blockchain.openContract(node).getReportValues(DISPUTE.cells - 1n, DISPUTE.bits);
-        const carried = forwardFee(pricesOf(world.blockchain.config).basechain, DISPUTE);
-        this.model.price({ reportCost: values.excess + carried, demandBond: values.demandBond });
+        const values = await world.blockchain.openContract(node).getReportValues(0n, 0n);
+        this.model.price({ reportCost: values.cost, demandBond: values.demandBond });
     }
 
     contractOf(p: ModelProvider): Provider {

@@ -1,6 +1,6 @@
 /** Jobs, receipts and reports of a node, for tests of faults and disputes. */
 import { Address, Cell, toNano } from '@ton/core';
-import { SandboxContract, SendMessageResult } from '@ton/sandbox';
+import { BlockchainSnapshot, SandboxContract, SendMessageResult } from '@ton/sandbox';
 
 import { CaseFile, Dispute } from '../../wrappers/Dispute';
 import { FaultClass, reports, signedReceipt, Vote } from '../../wrappers/evidence';
@@ -198,7 +198,7 @@ export async function caseMarket(
 /** One market per file, as `make` left it, before each test. */
 export function useCases<T extends NodeMarket = CaseMarket>(make: () => Promise<T>): () => T {
     let market: T;
-    let fresh: ReturnType<T['blockchain']['snapshot']>;
+    let fresh: BlockchainSnapshot;
     let at: number;
     beforeAll(async () => {
         market = await make();
@@ -290,7 +290,7 @@ export async function expectSlashed(
 }
 
 /** Asserts that the action slashed nothing and left stake and slots what they were. */
-export async function expectUnslashed(
+export async function expectNoSlash(
     { provider }: NodeMarket,
     action: () => Promise<SendMessageResult>,
 ): Promise<SendMessageResult> {

@@ -33,6 +33,7 @@ export class FaultModel extends StakeModel {
     report(p: ModelProvider, node: ModelNode, claim: Claim, accountOf: (code: number) => string): Payment[] {
         refuseIf(claim.flaw !== undefined, node.account, claim.flaw!);
         const record = this.recordOf(node, claim);
+        refuseIf(claim.date > this.now, node.account, 'ErrTooEarly');
         refuseIf(this.now > claim.date + node.evidence, node.account, 'ErrExpired');
         refuseIf(claim.class === 'A1' && record.dead === true, node.account, 'ErrKeyDead');
         const basis = this.basis(node);
@@ -47,7 +48,7 @@ export class FaultModel extends StakeModel {
             node.last.A1 = this.now;
             return this.slash(p, node, claim, amount, p.rules.insurance.hash.toString('hex'));
         }
-        const code = claim.date >= p.disputeSince ? p.rules.dispute : p.disputeBefore;
+        const code = claim.date > p.disputeSince ? p.rules.dispute : p.disputeBefore;
         const account = accountOf(code);
         if (claim.dispute !== code || p.cases.has(account)) {
             return [];
@@ -62,7 +63,7 @@ export class FaultModel extends StakeModel {
             most: repeat ? 2_000 : 500,
             answerBy,
             decideFrom: answerBy + (claim.class === 'B1' ? p.rules.verdict : 0),
-            clearAt: Math.max(claim.date, this.now) + 31 * DAY,
+            clearAt: this.now + 31 * DAY,
             stated: false,
             state: claim.class === 'A2' ? 'closed' : 'open',
             rules: p.rules,
@@ -70,7 +71,7 @@ export class FaultModel extends StakeModel {
         if (claim.class === 'A2') {
             record.taken += amount;
             node.last.A2 = this.now;
-            return this.slash(p, node, claim, amount, p.rules.insurance.hash.toString('hex'));
+            return this.slash(p, node, claim, amount, p.rules.insurance.hash.toString('hex'), true);
         }
         p.frozen += amount;
         return [];
@@ -97,17 +98,17 @@ export class FaultModel extends StakeModel {
         if (node.state === 'cleared') {
             return [bond];
         }
-        const record = key === node.key ? node : (node.ended.find((each) => each?.key === key) ?? { taken: 0n });
-        const judged = (found.amount * BigInt(points)) / BigInt(found.most);
-        let take = least(judged, most(this.basis(node) - record.taken, 0n));
+        const record = key === node.key ? node : (node.ended.find((each) => each?.key === key) ?? node.forgotten);
+        const said = (found.amount * BigInt(points)) / BigInt(found.most);
+        const judged = found.class === 'B1' ? least(said, this.leftForVerdicts(p)) : said;
+        const take = least(judged, most(this.basis(node) - record.taken, 0n));
         record.taken += take;
         node.last[found.class] = this.now;
         if (found.class === 'B1') {
-            take = least(take, this.leftForVerdicts(p));
             this.rememberVerdict(p, take);
         } else {
             const forgotten = Math.floor((this.now - p.strikeAt) / (30 * DAY));
-            p.strikes = Math.max(p.strikes - forgotten, 0) + 1;
+            p.strikes = Math.min(Math.max(p.strikes - forgotten, 0) + 1, 3);
             p.strikeAt = this.now;
             p.jailedUntil = p.strikes >= 3 ? this.now + 7 * DAY : p.jailedUntil;
         }

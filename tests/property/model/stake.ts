@@ -82,6 +82,7 @@ export class StakeModel {
             ended: Array.from({ length: SLOTS }),
             evidence: p.rules.evidence,
             taken: 0n,
+            forgotten: { taken: 0n },
             pastShare: 0n,
             pastUntil: 0,
             last: { A1: 0, A2: 0, A3: 0, B1: 0 },
