@@ -1,5 +1,5 @@
 /** What the chain says of a node: read by a worker of itself, and by a gateway before it trusts a worker's word. */
-import { Node, nodeStates, parseOffers, Provider, Rates } from '@cocoon-market/wrappers';
+import { Node, nodeStates, parseOffers, Provider, Rates, Standing } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Chain } from './chain';
 
@@ -8,6 +8,7 @@ export interface NodeRecord {
     receiptKey: Buffer; // Ed25519, 32 bytes
     encryptionKey: Buffer; // X25519, 32 bytes
     offers: { model: Buffer; rates: Rates }[]; // model: SHA-256 of the catalogue id
+    jailed: boolean; // its provider is in jail, or has less stake than its nodes require
 }
 
 function bytes32(value: bigint): Buffer {
@@ -32,7 +33,7 @@ export async function readNode(chain: Chain, registry: Address, address: Address
     if (state.state !== nodeStates.open) {
         throw new Error(`The node ${address.toString()} is closed`);
     }
-    await requireProvider(chain, registry, state.provider);
+    const { jailed } = await standingOf(chain, registry, state.provider);
     const genuine = await Node.ofProvider(state.provider, Number(state.number));
     if (!genuine.address.equals(address)) {
         throw new Error(`The account ${address.toString()} is not node ${state.number} of the provider it names`);
@@ -42,18 +43,21 @@ export async function readNode(chain: Chain, registry: Address, address: Address
         provider: state.provider,
         receiptKey: bytes32(state.receiptKey),
         encryptionKey: bytes32(state.encryptionKey),
+        jailed,
         offers: parseOffers(listing.offers).map(({ model, ...rates }) => ({ model: bytes32(model), rates })),
     };
 }
 
-async function requireProvider(chain: Chain, registry: Address, address: Address): Promise<void> {
+async function standingOf(chain: Chain, registry: Address, address: Address): Promise<Standing> {
     const account = await chain.account(address);
     if (account.state !== 'active') {
         throw new Error(`There is no provider at ${address.toString()}`);
     }
-    const state = await chain.open(Provider.fromAddress(address)).getProviderState();
+    const provider = chain.open(Provider.fromAddress(address));
+    const state = await provider.getProviderState();
     const genuine = await Provider.ofOwner(registry, state.owner);
     if (!genuine.address.equals(address)) {
         throw new Error(`The provider ${address.toString()} does not belong to the registry ${registry.toString()}`);
     }
+    return provider.getStanding();
 }

@@ -96,6 +96,7 @@ export const gatewayConfig = z
         models: z.record(z.string(), model),
         job,
         attestation,
+        allowJailed: z.boolean().default(false), // also providers in jail, or with less stake than their nodes require
         keepHours: z.number().min(0).default(0), // so long answered queries are kept whole, to be opened in a dispute
         clockTolerance: z.number().int().min(1).max(CLOCK_TOLERANCE).default(CLOCK_TOLERANCE), // seconds
         queriesMost: z.number().int().min(1).default(256), // at once, over all jobs; each holds a prompt and an answer

@@ -67,7 +67,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
         await store.close();
         throw error;
     }
-    const onChain = config.registry === undefined ? undefined : recordOnChain(chain, config.registry);
+    const onChain = config.registry === undefined ? undefined : recordOnChain(chain, config.registry, config);
     const record = deps.record ?? onChain;
     const nodes = new Nodes(config, network, now, deps.nodes ?? configuredNodes(config), record);
     const spending = new SpendAccount(chain, escrow, keys, pollMs);

@@ -5,12 +5,15 @@ import { modelHash, NodeInfo } from '../link';
 import { reasonOf } from './errors';
 import { NodeRecord } from './nodes';
 
-/** Asks the chain for nodes of the market that `registry` names. */
-export function recordOnChain(chain: Chain, registry: Address): NodeRecord {
+const JAILED = 'its provider is in jail, or has less stake than its nodes require (allowJailed accepts it)';
+
+/** Asks the chain for nodes of the market that `registry` names; `allowJailed`: see the configuration. */
+export function recordOnChain(chain: Chain, registry: Address, { allowJailed = false } = {}): NodeRecord {
     return {
         fault: async (info) => {
             try {
-                return difference(info, await readNode(chain, registry, Address.parse(info.node)));
+                const record = await readNode(chain, registry, Address.parse(info.node));
+                return record.jailed && !allowJailed ? JAILED : difference(info, record);
             } catch (error) {
                 return reasonOf(error);
             }

@@ -7,13 +7,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import OpenAI from 'openai';
 import { DemoLedger } from '../../demo/ledger';
 import { endAll } from '../../demo/processes';
-import { MODEL } from '../../demo/setup';
+import { MODEL, RATES } from '../../demo/setup';
 import { Buyer, freePort, Seller, Stage } from '../../demo/stage';
 import { createBackend } from '../../offchain/backend';
 import { Gateway, loadConfig, startGateway } from '../../offchain/gateway';
-import { opening, openQuery } from '../../offchain/link';
+import { recordOnChain } from '../../offchain/gateway/record';
+import { NodeInfo, opening, openQuery, signReceipt } from '../../offchain/link';
 import { rerun } from '../../offchain/rerun';
-import { Registry } from '../../wrappers';
+import { Finish, jobHash, prepareReport, priceOf, Registry, Result, sendReport } from '@cocoon-market/wrappers';
 import { messagesBetween, until } from '../support/stage';
 import { cocoon } from './support/cocoon';
 import { FaultName, faultyWorker } from './support/faults';
@@ -109,6 +110,25 @@ describe('A worker that cheats', () => {
             ...[what, dispute, '--config', config, '--wallet', walletFile, '--yes', ...args],
         );
 
+    /** Shows an A2 that the seller's key has signed: a first result that counts more than its own price. */
+    async function slashOnce({ provider, node, keys }: Seller): Promise<void> {
+        const wallet = await stage.wallet('witness');
+        const counts = { prompt: 1, cached: 0, completion: 1, reasoning: 0 };
+        const [price, now] = [priceOf(counts, RATES), stage.network.now()];
+        const accounts = { escrow: wallet.address.hash, provider: provider.address.hash, node: node.address.hash };
+        const receiptKey = keys.receiptKey.publicKey;
+        const parties = { ...accounts, receiptKey, payout: wallet.address.hash, voucherKey: Buffer.alloc(32, 2) };
+        const limits = { step: 1n, parallel: 1, largestAnswer: 1, notice: 3600, end: now + 3600 };
+        const terms = { ...parties, ...limits, model: Buffer.alloc(32), rates: RATES };
+        const channel = Buffer.alloc(32, 5);
+        const { network } = stage.chain;
+        const named = { job: jobHash(network, channel, terms), number: 1, index: 1, content: Buffer.alloc(32) };
+        const bill = { ...counts, price, cumulative: price + toNano('1'), finishedAt: now, finish: Finish.Stop };
+        const result = signReceipt(Result, { ...named, ...bill }, keys.receiptKey);
+        const report = await prepareReport(stage.chain, network, { class: 'A2', channel, terms, result });
+        await sendReport(stage.actor(wallet), report);
+    }
+
     const toVictim = ({ seller, buyer }: Scene) =>
         messagesBetween(stage, seller.provider.address, buyer.escrow.address).map(({ value }) => value);
 
@@ -149,6 +169,24 @@ describe('A worker that cheats', () => {
         expect(before - (await stakeOf(made))).toBeGreaterThanOrEqual(SHARE / 100n);
         await expect(report(made, '--class', 'A2', '--yes')).rejects.toThrow('There is a case about this already');
         await end(made);
+    });
+
+    it('is kept away from by gateways once its stake is too small, but by those that allow it', async () => {
+        const cheat = await stage.register(await stage.join(registry.address, 'worker-cheat'));
+        const info = {
+            node: cheat.node.address.toRawString(),
+            provider: cheat.provider.address.toRawString(),
+            receiptKey: cheat.keys.receiptKey.publicKey,
+            encryptionKey: cheat.keys.encryptionKey,
+            offers: [{ model: MODEL, rates: RATES }],
+        } as unknown as NodeInfo;
+        const fault = (settings = {}) => recordOnChain(stage.chain, registry.address, settings).fault(info);
+        expect(await fault()).toBeUndefined();
+
+        await slashOnce(cheat);
+
+        expect(await fault()).toContain('less stake than its nodes require');
+        expect(await fault({ allowJailed: true })).toBeUndefined();
     });
 
     it('A3: accepts and says nothing, is demanded from, and pays for what it did not deliver', async () => {
