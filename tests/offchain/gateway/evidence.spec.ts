@@ -1,0 +1,99 @@
+/** What a gateway finds in the receipts it keeps. */
+import { Accept, Fail, Finish, priceOf, Result, signingKey, Terms } from '@cocoon-market/wrappers';
+import { evidenceOf } from '../../../offchain/gateway/evidence';
+import { signReceipt } from '../../../offchain/link';
+import type { StoredReceipts } from '../../../offchain/store/gateway';
+
+const KEY = signingKey(Buffer.alloc(32, 1));
+const RATES = { prompt: 1_000_000n, cached: 0n, completion: 1_000_000n, reasoning: 0n };
+const COUNTS = { prompt: 10, cached: 0, completion: 5, reasoning: 0 };
+const PRICE = priceOf(COUNTS, RATES);
+const JOB = Buffer.alloc(32, 3);
+const ACCOUNT = Buffer.alloc(32, 4);
+const terms: Terms = {
+    ...{ escrow: ACCOUNT, provider: ACCOUNT, node: ACCOUNT, payout: ACCOUNT, model: ACCOUNT },
+    ...{ receiptKey: KEY.publicKey, voucherKey: signingKey(ACCOUNT).publicKey, rates: RATES },
+    ...{ step: 8n, parallel: 1, largestAnswer: 1, notice: 1, end: 1 },
+};
+
+const result = (number: number, index: number, change: Partial<Result> = {}, key = KEY): Buffer => {
+    const bill = { ...COUNTS, price: PRICE, cumulative: PRICE * BigInt(index), finishedAt: 100 + number };
+    const named = { job: JOB, number, index, content: Buffer.alloc(32), finish: Finish.Stop };
+    return signReceipt(Result, { ...named, ...bill, ...change }, key);
+};
+const accept = (number: number, ceiling = 1000n): Buffer =>
+    signReceipt(Accept, { job: JOB, number, request: ACCOUNT, ceiling, deadline: 700 }, KEY);
+const fail = (number: number): Buffer =>
+    signReceipt(Fail, { job: JOB, number, request: ACCOUNT, reason: 8, signedAt: 150 }, KEY);
+
+const row = (number: number, receipt: Buffer | null, change: Partial<StoredReceipts> = {}): StoredReceipts => ({
+    ...{ number, receipt, accept: accept(number), phase: 'result' },
+    ...change,
+});
+const found = (...rows: StoredReceipts[]) =>
+    evidenceOf({ hash: JOB, terms }, rows).filter(({ class: faultClass }) => faultClass !== 'B1');
+
+describe('The receipts of a gateway', () => {
+    it('of an honest node show nothing', () => {
+        expect(found(row(1, result(1, 1)), row(2, fail(2), { phase: 'fail' }), row(3, result(3, 2)))).toEqual([]);
+    });
+
+    it('show two results of one index, and count the dearer', () => {
+        const [first, second] = [
+            result(1, 1),
+            result(2, 1, { completion: 6, price: PRICE + 1n, cumulative: PRICE + 1n }),
+        ];
+
+        const [twice] = found(row(1, first), row(2, second, { phase: 'refused' }));
+
+        expect(twice).toMatchObject({
+            class: 'A1',
+            queries: [1, 2],
+            receipts: [first, second],
+            loss: PRICE + 1n,
+            date: 102,
+        });
+    });
+
+    it('show a result and a fail of one query, under whatever number they came', () => {
+        const [twice] = found(row(1, result(1, 1)), row(2, fail(1), { phase: 'refused' }));
+
+        expect(twice).toMatchObject({ class: 'A1', loss: PRICE, date: 150 });
+    });
+
+    it('show nothing by one result that came for two queries', () => {
+        expect(found(row(1, result(1, 1)), row(2, result(1, 1), { phase: 'refused', accept: null }))).toEqual([]);
+    });
+
+    it.each([
+        { what: 'its counts', rows: [row(1, result(1, 1, { price: PRICE + 2n, cumulative: PRICE + 2n }))], loss: 2n },
+        { what: 'its own price, as the first', rows: [row(1, result(1, 1, { cumulative: PRICE + 1n }))], loss: 1n },
+        {
+            what: 'the result before it',
+            rows: [row(1, result(1, 1)), row(2, result(2, 2, { cumulative: 2n * PRICE + 3n }))],
+            loss: 3n,
+        },
+        { what: 'its ceiling', rows: [row(1, result(1, 1), { accept: accept(1, PRICE - 1n) })], loss: 1n },
+    ])('show a bill above $what', ({ rows, loss }) => {
+        expect(found(...rows)).toMatchObject([{ class: 'A2', loss }]);
+    });
+
+    it('show a bill at its ceiling as right', () => {
+        expect(found(row(1, result(1, 1), { accept: accept(1, PRICE) }))).toEqual([]);
+    });
+
+    it('show an accept without an end, at the least of ceiling and step', () => {
+        expect(found(row(1, null, { phase: 'open' }))).toMatchObject([{ class: 'A3', loss: 8n, date: 700 }]);
+        expect(found(row(1, null, { phase: 'open', accept: null }))).toEqual([]);
+        expect(found(row(1, null, { phase: 'open', accept: accept(1, 7n) }))).toMatchObject([{ loss: 7n }]);
+    });
+
+    it('show nothing that another key signed, or for another job', () => {
+        const forged = result(2, 1, {}, signingKey(Buffer.alloc(32, 9)));
+        const elsewhere = result(2, 1, { job: ACCOUNT });
+
+        for (const receipt of [forged, elsewhere]) {
+            expect(found(row(1, result(1, 1)), row(2, receipt, { accept: null, phase: 'refused' }))).toEqual([]);
+        }
+    });
+});

@@ -1,0 +1,114 @@
+/** What a worker says to a demand, case by case; tests/flows/disputes-honest.spec.ts shows it on chain. */
+import { Fail, Finish, Result, signingKey } from '@cocoon-market/wrappers';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { signReceipt } from '../../../offchain/link';
+import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
+import type { WorkerContext } from '../../../offchain/worker/context';
+import { defend, piecesWanted } from '../../../offchain/worker/defence';
+import { newJob } from '../store/conformance';
+
+const KEY = signingKey(Buffer.alloc(32, 1));
+const OTHER_KEY = signingKey(Buffer.alloc(32, 2));
+const REQUEST = Buffer.alloc(32, 7);
+const OTHER_REQUEST = Buffer.alloc(32, 8);
+const PIECE = 16 * 1024;
+
+let folder: string;
+let store: SqliteWorkerStore;
+let job: Buffer;
+
+beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'cocoon-defence-'));
+    store = await SqliteWorkerStore.open(join(folder, 'worker.db'));
+    const added = newJob();
+    await store.addJob(added);
+    job = added.job;
+    const query = { job, number: 1, request: REQUEST, ceiling: 1n, promptBytes: 1 };
+    await store.accept({ ...query, accept: Buffer.from('accept') });
+});
+
+afterEach(async () => {
+    await store.close();
+    rmSync(folder, { recursive: true });
+});
+
+const demanded = (change: object = {}) => ({
+    ...{ job, query: 1, about: REQUEST, first: 0, receiptKey: KEY.publicKey },
+    ...change,
+});
+const answerTo = (file = demanded(), wanted?: number) =>
+    defend({ store, receiptKey: KEY, now: () => 1000 } as unknown as WorkerContext, file, wanted);
+
+async function deliver(bytes: Buffer): Promise<Buffer> {
+    const counts = { prompt: 1, cached: 0, completion: 1, reasoning: 0 };
+    const named = { job, number: 1, index: 1, content: Buffer.alloc(32) };
+    const bill = { ...counts, price: 5n, cumulative: 5n, finishedAt: 900, finish: Finish.Stop };
+    const receipt = signReceipt(Result, { ...named, ...bill }, KEY);
+    await store.end({ kind: 'result', job, number: 1, receipt, bytes, counts, index: 1, cumulative: 5n });
+    return receipt;
+}
+
+describe('The answer to a demand', () => {
+    it('waits while the query is being answered, and never fails it meanwhile', async () => {
+        expect(await answerTo()).toMatchObject({ kind: 'wait' });
+        expect(await store.denial({ job, number: 1, request: REQUEST })).toBeUndefined();
+    });
+
+    it('is the voucher from the count on that reaches the result, and the pieces below', async () => {
+        const result = await deliver(Buffer.alloc(100, 3));
+        const signature = Buffer.alloc(64, 4);
+        await store.addVoucher(job, { cumulative: 5n, count: 0, signature });
+        expect(await answerTo()).toMatchObject({ kind: 'pieces', result, indexes: [0] });
+
+        await store.addVoucher(job, { cumulative: 5n, count: 1, signature });
+        expect(await answerTo()).toMatchObject({ kind: 'voucher', result, voucher: { count: 1 } });
+    });
+
+    it('is no fail where the number has a result, even for another request', async () => {
+        await deliver(Buffer.alloc(100, 3));
+
+        const answer = await answerTo(demanded({ about: OTHER_REQUEST }));
+
+        expect(answer).toMatchObject({ kind: 'none', why: expect.stringContaining('another request') as string });
+        expect(await store.denial({ job, number: 1, request: OTHER_REQUEST })).toBeUndefined();
+    });
+
+    it('is the stored fail of the same request, and a new one of another', async () => {
+        const receipt = Buffer.from('stored fail');
+        await store.end({ kind: 'fail', job, number: 1, receipt });
+
+        expect(await answerTo()).toEqual({ kind: 'fail', fail: receipt });
+        const denied = await answerTo(demanded({ about: OTHER_REQUEST }));
+
+        const fail = (denied as { fail: Buffer }).fail;
+        expect(Fail.decode(fail.subarray(0, -64))).toMatchObject({ number: 1, request: OTHER_REQUEST, signedAt: 1000 });
+        expect(await answerTo(demanded({ about: OTHER_REQUEST }))).toEqual({ kind: 'fail', fail });
+    });
+
+    it('is on the disk before it is given, for a query that was never seen', async () => {
+        const answer = await answerTo(demanded({ query: 9 }));
+
+        expect(answer).toEqual({ kind: 'fail', fail: await store.denial({ job, number: 9, request: REQUEST }) });
+    });
+
+    it('is none under another receipt key, or for records that are gone', async () => {
+        expect(await answerTo(demanded({ query: 9, receiptKey: OTHER_KEY.publicKey }))).toMatchObject({ kind: 'none' });
+        await deliver(Buffer.alloc(1));
+        await store.setState(job, 'ended', 1);
+        await store.prune(2);
+
+        expect(await answerTo()).toMatchObject({ kind: 'none', why: expect.stringContaining('no longer') as string });
+    });
+
+    it.each([
+        { what: 'all four demanded', length: 6 * PIECE, first: 1, wanted: undefined, posted: [1, 2, 3, 4] },
+        { what: 'those that are there', length: 2 * PIECE + 1, first: 1, wanted: undefined, posted: [1, 2] },
+        { what: 'those still wanted', length: 6 * PIECE, first: 1, wanted: 0b1010, posted: [2, 4] },
+        { what: 'any where the answer ends before', length: PIECE, first: 1, wanted: undefined, posted: [0] },
+        { what: 'the last piece of one byte', length: PIECE + 1, first: 1, wanted: undefined, posted: [1] },
+    ])('posts $what', ({ length, first, wanted, posted }) => {
+        expect(piecesWanted(length, first, wanted)).toEqual(posted);
+    });
+});
