@@ -7,6 +7,8 @@
  * inputs this project set itself, 'design 2' its guarantees, 'review' what our own attackers of the finished code found.
  */
 
+import { disputeAttacks } from './attacks.disputes';
+
 export interface Attack {
     source: string;
     attack: string; // one sentence
@@ -16,6 +18,7 @@ export interface Attack {
 }
 
 export const attacks: Attack[] = [
+    ...disputeAttacks,
     {
         source: 'channels 3: 12 external commits',
         attack: 'Externals are sent to a channel until its balance cannot pay the payee.',
@@ -1204,8 +1207,18 @@ export const notAsked: { source: string; what: string; why: string }[] = [
         why: 'A provider has no such field. The bound on the network-wide one is asked above.',
     },
     {
+        source: 'marketplaces 3.6',
+        what: 'Sybil providers, and one GPU advertised as many nodes.',
+        why: 'Each node requires its share of the stake, and hardware that is not there serves nobody; no contract can see it.',
+    },
+    {
+        source: 'marketplaces 3.6',
+        what: 'A bribed committee goes on for ever, or rules beside an appeal.',
+        why: 'There is no second committee: two weeks of verdicts take a fifth at most, the governor replaces it in one.',
+    },
+    {
         source: 'marketplaces 1.3',
-        what: 'Trust L-5 (disputes), L-6, L-8, M-7, M-8/L-7, OZ L-18, L-07 after a slash, the missed issues of 2025, Livepeer slash.',
-        why: 'They are about disputes and slashing, which do not exist yet and bring their own tests.',
+        what: 'Trust L-8 as it was: each receipt names what it covers.',
+        why: 'No receipt does. What a key may cost is bounded by the share of its node instead, which is asked above.',
     },
 ];

@@ -95,7 +95,7 @@ describe('ReportTwice', () => {
             () => [market().job.result(), market().job.fail({}, pairOf('other'))],
             ErrBadSignature,
         ],
-    ])('refuses %s', async (_, receipts, exitCode) => {
+    ])('refuses as evidence: %s', async (_, receipts, exitCode) => {
         const [first, second] = receipts();
 
         await expectRejected(market(), 'twice', market().job.report.twice(first, second), exitCode);
