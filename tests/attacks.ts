@@ -1169,6 +1169,62 @@ export const attacks: Attack[] = [
         file: 'tests/offchain/link/wire.spec.ts',
         test: 'a sender that dribbles a whole record byte by byte does not have every byte copied again and again',
     },
+    {
+        source: 'issue 4: demands what it has',
+        attack: 'A client demands on chain an answer that it has and has acknowledged.',
+        stoppedBy: 'The worker shows the voucher that counts the result, and gets the bond.',
+        file: 'tests/flows/disputes-honest.spec.ts',
+        test: 'An honest worker A3: shows the voucher that acknowledges the result',
+    },
+    {
+        source: 'issue 4: demands what was cancelled',
+        attack: 'A client cuts a query and then demands its answer.',
+        stoppedBy: 'The worker ends every cut query by a result over what it delivered, and posts the pieces.',
+        file: 'tests/flows/disputes-honest.spec.ts',
+        test: 'An honest worker A3: posts what was delivered before the client cut the query',
+    },
+    {
+        source: 'issue 4: floods demands',
+        attack: 'A client demands the same answer again and again.',
+        stoppedBy: 'The first case stays at its address as a tombstone; every other demand comes back.',
+        file: 'tests/flows/disputes-honest.spec.ts',
+        test: 'An honest worker A3: is not demanded from twice for one query',
+    },
+    {
+        source: 'issue 4: stolen node key',
+        attack: 'A thief of a receipt key accepts a query in the name of the node and demands the answer.',
+        stoppedBy: 'The worker stores and posts a fail, and never answers under that number.',
+        file: 'tests/flows/disputes-honest.spec.ts',
+        test: 'An honest worker A3: denies a query that it never saw, once, and never answers it afterwards',
+    },
+    {
+        source: 'issue 4: another request under a used number; asks again',
+        attack: 'A client repeats numbers and requests to make the worker sign twice.',
+        stoppedBy: 'A used number gets the stored bytes or an unsigned refusal.',
+        file: 'tests/flows/disputes-honest.spec.ts',
+        test: 'An honest worker A1: signs nothing that excludes anything, whatever a client repeats',
+    },
+    {
+        source: 'issue 4: false evidence',
+        attack: 'A client reports honest results as overbilled, beside every receipt that it has.',
+        stoppedBy: 'The node computes price, sum and ceiling again.',
+        file: 'tests/flows/disputes-honest.spec.ts',
+        test: 'An honest worker A2: bills what counts, neighbours and ceiling allow',
+    },
+    {
+        source: 'issue 4: silent committee',
+        attack: 'An accuser counts on a committee that does not rule.',
+        stoppedBy: 'Silence is a draw: bonds go back, nothing is slashed.',
+        file: 'tests/flows/disputes-honest.spec.ts',
+        test: 'An honest worker B1: loses nothing to a silent committee',
+    },
+    {
+        source: 'issue 4: a fail beside a result',
+        attack: 'A thief accepts another request under a number that was answered, so that the worker fails it and has signed both.',
+        stoppedBy: 'Where a number has a result the worker never signs a fail.',
+        file: 'tests/offchain/worker/defence.spec.ts',
+        test: 'The answer to a demand is no fail where the number has a result, even for another request',
+    },
 ];
 
 /**

@@ -5,6 +5,7 @@ import type { Cell, Contract, OpenedContract } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
 import type { Account, Chain, Received, Transfer } from '../../../offchain/chain';
 
+const NODE = Buffer.alloc(32, 0x11); // account of the node in every config under test
 const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here
 
 /** Accounts in memory. Knows of contracts only what a channel's claims do, and takes their signatures on trust. */
@@ -12,7 +13,7 @@ export class FakeChain implements Chain {
     readonly network = -239;
     readonly accounts = new Map<string, Account>();
     readonly messages: Received[] = []; // of the node, newest first
-    reads = 0;
+    reads = 0; // of accounts, besides the node's, which every worker watches
     down = false;
     private ahead = 0; // seconds before real time
 
@@ -25,7 +26,7 @@ export class FakeChain implements Chain {
     }
 
     async account(address: Address): Promise<Account> {
-        this.reads++;
+        this.reads += address.hash.equals(NODE) ? 0 : 1;
         if (this.down) {
             throw new ChainError('The API does not answer');
         }
