@@ -1206,7 +1206,7 @@ export const attacks: Attack[] = [
     },
     {
         source: 'issue 4: false evidence',
-        attack: 'A client reports honest results as overbilled, beside every receipt that it has.',
+        attack: 'A client reports honest results as billed too high, beside every receipt that it has.',
         stoppedBy: 'The node computes price, sum and ceiling again.',
         file: 'tests/flows/disputes-honest.spec.ts',
         test: 'An honest worker A2: bills what counts, neighbours and ceiling allow',
