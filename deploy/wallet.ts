@@ -103,13 +103,19 @@ class WordsWallet implements Wallet {
     async send(messages: readonly Outgoing[]): Promise<void> {
         const before = await this.api.getContractState(this.address);
         const seqno = before.state === 'active' ? await this.opened.getSeqno() : 0;
-        await this.opened.sendTransfer({
+        const sent = this.opened.sendTransfer({
             seqno,
             secretKey: this.options.secretKey,
             sendMode: SendMode.PAY_GAS_SEPARATELY,
             // The chain's time, not the machine's: they differ on a local network whose time was moved.
             timeout: Math.max(before.timestampt, 0) + VALID_FOR,
             messages: messages.map(({ init, bounce = true, ...message }) => internal({ ...message, init, bounce })),
+        });
+        // An endpoint that answers too late may have passed the order on: the wallet's seqno tells.
+        await sent.catch((error: unknown) => {
+            if ((error as { code?: string }).code !== 'ECONNABORTED') {
+                throw error;
+            }
         });
         await waitUntil(this.options.patience, async () => {
             const { state } = await this.api.getContractState(this.address);

@@ -3,11 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomSigningKey } from '@cocoon-market/wrappers';
-import { run as applyFleet } from '../../scripts/applyFleet';
-import { run as deployMarket } from '../../scripts/deployMarket';
-import { run as joinMarket } from '../../scripts/joinMarket';
-import { run as planFleet } from '../../scripts/planFleet';
-import { ScriptStage } from './support/scripts';
+import { type FreshWallet, freshWallet, NetworkProcess, runBlueprint } from './support/network';
 
 const REGIONS = ['eu-central', 'eu-west', 'us-east', 'us-west', 'asia-east', 'asia-south'];
 const PER_REGION = 50;
@@ -45,23 +41,32 @@ describe('A fleet of 300 nodes in 6 regions', () => {
             }),
         ]),
     );
-    let stage: ScriptStage;
+    let network: NetworkProcess;
+    let wallet: FreshWallet;
+
+    /** Runs a script, which must end well, and returns what it printed. */
+    async function run(...args: string[]): Promise<string> {
+        const { code, output } = await runBlueprint({ network, wallet, deployments: folder }, args);
+        expect([code, code === 0 ? '' : output]).toEqual([0, '']);
+        return output;
+    }
 
     beforeAll(async () => {
-        process.env.COCOON_DEPLOYMENTS = folder;
-        stage = await ScriptStage.open({ coins: '2000' });
-        await stage.run(deployMarket, ['--committee', [key(), key(), key()].join(','), '--yes']);
-        await stage.run(joinMarket, ['--stake', '1', '--yes']);
+        network = await NetworkProcess.start();
+        wallet = await freshWallet('v5r1');
+        await network.fund(wallet, '2000');
+        await run('deployMarket', '--committee', [key(), key(), key()].join(','), '--yes');
+        await run('joinMarket', '--stake', '1', '--yes');
         writeFileSync(file, manifestOf('0.2', nodes));
     });
 
     afterAll(async () => {
-        await stage.close();
+        await network.stop();
         rmSync(folder, { recursive: true });
     });
 
     it('is planned: what to register, and the stake, the fees and the time it takes', async () => {
-        const said = await stage.run(planFleet, ['--manifest', file]);
+        const said = await run('planFleet', '--manifest', file);
 
         REGIONS.forEach((region) => expect(said).toMatch(new RegExp(`site ${region} +50 nodes, 400 GPUs`)));
         expect(said).toContain('… and 290 more');
@@ -72,7 +77,7 @@ describe('A fleet of 300 nodes in 6 regions', () => {
     });
 
     it('is applied in orders as large as the wallet takes', async () => {
-        const said = await stage.run(applyFleet, ['--manifest', file, '--yes']);
+        const said = await run('applyFleet', '--manifest', file, '--yes');
 
         expect(said).toMatch(/Sent 301 of 301/);
         expect(said.match(/^Sent /gm)!.length).toBeLessThanOrEqual(4);
@@ -80,12 +85,12 @@ describe('A fleet of 300 nodes in 6 regions', () => {
     });
 
     it('has 0 changes when it is applied again', async () => {
-        const before = stage.network.transactions.length;
+        const before = (await network.client.transactions()).length;
 
-        const said = await stage.run(applyFleet, ['--manifest', file, '--yes']);
+        const said = await run('applyFleet', '--manifest', file, '--yes');
 
         expect(said).toContain('Nothing to do: 0 changes.');
-        expect(stage.network.transactions).toHaveLength(before);
+        expect(await network.client.transactions()).toHaveLength(before);
     });
 
     it('changes, loses and gains single nodes', async () => {
@@ -97,8 +102,8 @@ describe('A fleet of 300 nodes in 6 regions', () => {
         const moved = rest[0].replace('//1.', '//moved.');
         writeFileSync(file, manifestOf('0.2', new Map([...nodes, ['us-east', [moved, ...rest.slice(1), added]]])));
 
-        const said = await stage.run(applyFleet, ['--manifest', file, '--close-missing', '--yes']);
-        const again = await stage.run(applyFleet, ['--manifest', file, '--close-missing', '--yes']);
+        const said = await run('applyFleet', '--manifest', file, '--close-missing', '--yes');
+        const again = await run('applyFleet', '--manifest', file, '--close-missing', '--yes');
 
         expect(said).toContain('+ us-east-new  https://new.us-east.example.net');
         expect(said).toMatch(/~ us-east-1 {2}node \d+: service/);

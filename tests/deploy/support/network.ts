@@ -71,3 +71,33 @@ export async function freePort(): Promise<number> {
     await once(server, 'close');
     return port;
 }
+
+const BLUEPRINT = join(ROOT, 'node_modules/.bin/blueprint');
+
+/** Runs a script to its end, or kills it at once when it prints `killedAt`. */
+export function runBlueprint(
+    { network, wallet, deployments }: { network: NetworkProcess; wallet: FreshWallet; deployments: string },
+    [script, ...args]: string[],
+    killedAt?: string,
+): Promise<{ code: number | null; output: string }> {
+    const child = spawn(process.execPath, [BLUEPRINT, 'run', script, ...network.flags.split(' '), ...args], {
+        cwd: ROOT,
+        env: {
+            ...process.env,
+            WALLET_MNEMONIC: wallet.words,
+            WALLET_VERSION: wallet.version,
+            COCOON_DEPLOYMENTS: deployments,
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    const hear = (chunk: Buffer) => {
+        output += chunk.toString();
+        if (killedAt !== undefined && output.includes(killedAt)) {
+            child.kill('SIGKILL');
+        }
+    };
+    child.stdout.on('data', hear);
+    child.stderr.on('data', hear);
+    return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })));
+}
