@@ -81,7 +81,7 @@ export const disputeAttacks: Attack[] = [
     },
     {
         source: 'marketplaces 1.3: Livepeer slash',
-        attack: 'Stake that unbonds escapes the slash.',
+        attack: 'Stake in a slot escapes the slash.',
         stoppedBy: 'Slots pay first, the oldest first.',
         file: 'tests/dispute/settle.spec.ts',
         test: 'A slash takes slots first, the oldest first wherever it lies, then the stake',
@@ -102,7 +102,7 @@ export const disputeAttacks: Attack[] = [
     },
     {
         source: 'marketplaces 3.6: stake flight',
-        attack: 'A provider unbonds all before its fault is shown.',
+        attack: 'A provider takes all of it out before its fault is shown.',
         stoppedBy: 'Slots stay slashable for longer than all windows together.',
         file: 'tests/dispute/settle.spec.ts',
         test: 'Stake that leaves by unbonding all before the fault is slashed all the same',
