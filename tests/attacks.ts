@@ -1225,6 +1225,41 @@ export const attacks: Attack[] = [
         file: 'tests/offchain/worker/defence.spec.ts',
         test: 'The answer to a demand is no fail where the number has a result, even for another request',
     },
+    {
+        source: 'review',
+        attack: 'A thief of a key demands everything at once, and waits until the key is rotated out and its slot used again.',
+        stoppedBy: 'Cases of forgotten keys count together: they cost one share, not one each.',
+        file: 'tests/regression/faults.spec.ts',
+        test: 'A stolen key that was rotated out costs one share, although its slot is used again while cases are open',
+    },
+    {
+        source: 'review',
+        attack: 'A provider lets its rent fall due, so that the slash finds no value to pay it from.',
+        stoppedBy: 'A message about a fault tops up a week of rent at most; the rest is left to the owner.',
+        file: 'tests/regression/faults.spec.ts',
+        test: 'A provider who lets its rent fall due pays for a demand without an answer, at the least value',
+    },
+    {
+        source: 'review',
+        attack: 'A provider lets its node fall into debt while a demand is open.',
+        stoppedBy: 'A report brings 90 days of rent, or is refused.',
+        file: 'tests/regression/faults.spec.ts',
+        test: 'A node that owes rent takes no report that would not see its case ended, until someone pays',
+    },
+    {
+        source: 'review',
+        attack: 'A provider takes another code of Disputes before the date of a result that is dated ahead, and the case finds no way back.',
+        stoppedBy: 'A Dispute takes evidence only once its date has come.',
+        file: 'tests/regression/faults.spec.ts',
+        test: 'A result dated ahead is evidence for a Dispute only once its date has come',
+    },
+    {
+        source: 'review',
+        attack: 'A provider uses up what his key may cost with verdicts that the daily cap makes cheap.',
+        stoppedBy: 'A verdict counts against the key only as far as it took something.',
+        file: 'tests/regression/faults.spec.ts',
+        test: 'A verdict above what verdicts may take counts against the key only as far as it took something',
+    },
 ];
 
 /**

@@ -28,7 +28,7 @@ async function endAll(market: StakeMarket): Promise<void> {
     await market.wait(Math.max(...open().map(({ found }) => found.decideFrom + 1 - model.now), 0));
     for (const { p, found } of open()) {
         const step = decide(market, p, found, new Dice([0]));
-        await market.both('decide', p, step.tell, step.send);
+        await market.both('decide', p, step.tell, step.send, { fault: true });
     }
     for (const p of model.providers) {
         for (const node of p.nodes.filter(({ state }) => state === 'open')) {

@@ -40,6 +40,7 @@ export async function report(
         p,
         () => model.report(p, node, claim, (code) => hex(disputes.get(code)?.address ?? accountNamed('nobody'))),
         () => world.send(addressOf(claim.reporter), message),
+        { fault: true },
     );
     for (const account of p.cases.keys()) {
         if (!before.has(account)) {
@@ -71,7 +72,7 @@ export async function continueCase(
         await market.wait(Math.max(edge - market.model.now, 0));
     }
     const step = { answer, state, verdict, decide, clearCase }[kind](market, p, found, dice);
-    await market.both(kind, p, step.tell, step.send);
+    await market.both(kind, p, step.tell, step.send, { fault: true });
     if (market.evidence.has(found.account) && !p.cases.has(found.account)) {
         market.evidence.delete(found.account);
     }

@@ -37,6 +37,12 @@ export class Dice {
     }
 }
 
+/** What kind of step it is: one that takes the surplus home, or one about a fault. */
+export interface About {
+    surplus?: boolean;
+    fault?: boolean;
+}
+
 export class StakeMarket {
     /** How often each kind of step ended how. */
     readonly outcomes = new Map<string, number>();
@@ -126,7 +132,7 @@ export class StakeMarket {
         p: ModelProvider,
         tell: () => Payment[] | void,
         send: () => Promise<Ran>,
-        about: { gift?: bigint; surplus?: boolean } = {},
+        about: About = {},
     ): Promise<boolean> {
         const before = there(p);
         let paid: Payment[] = [];
@@ -147,7 +153,7 @@ export class StakeMarket {
         const name = ran.refused && { by: ran.refused.by, code: errorName(ran.refused.code).replace(/ .*/, '') };
         deepStrictEqual(name, refused, 'who refused it with which code');
         deepStrictEqual(sorted(this.withoutReserves(p, ran)), sorted(paid), 'who was paid how much');
-        this.checkBalances(p, ran, { change: there(p) - before + (about.gift ?? 0n), surplus: about.surplus ?? false });
+        this.checkBalances(p, ran, there(p) - before, about);
         await this.compare(p, ran.touched);
         return refused === undefined;
     }
@@ -161,13 +167,21 @@ export class StakeMarket {
         });
     }
 
-    /** What a Provider holds: as before, less rent and what it paid; what is missing in the reserve was topped up. */
-    private checkBalances(p: ModelProvider, ran: Ran, { change, surplus }: { change: bigint; surplus: boolean }): void {
+    /**
+     * What a Provider holds: as before, less rent and what it paid. What is missing in the reserve was topped up, by a fault
+     * only in part.
+     */
+    private checkBalances(p: ModelProvider, ran: Ran, change: bigint, about: About): void {
         const moved = ran.moved.get(p.account);
         if (moved !== undefined && ran.refused?.by !== p.account) {
             const ledger = there(p) + this.reserve;
             const kept = moved.before - moved.rent + change;
-            strictEqual(moved.after, surplus || kept < ledger ? ledger : kept, 'balance of the provider');
+            const full = about.surplus === true || kept < ledger ? ledger : kept;
+            if (about.fault === true) {
+                ok(kept <= moved.after && moved.after <= full, 'balance of the provider after a fault');
+            } else {
+                strictEqual(moved.after, full, 'balance of the provider');
+            }
         }
         for (const node of p.nodes) {
             const held = ran.moved.get(node.account);
@@ -226,7 +240,7 @@ function expectedProvider(p: ModelProvider) {
 }
 
 function expectedNode(node: ModelNode) {
-    const { share, gpus, clearAt, evidence, taken, pastShare, pastUntil, last } = node;
+    const { share, gpus, clearAt, evidence, taken, pastShare, pastUntil, last, forgotten } = node;
     return {
         state: node.state === 'open' ? 1 : 2,
         share,
@@ -239,6 +253,7 @@ function expectedNode(node: ModelNode) {
         pastShare,
         pastUntil,
         last,
+        forgotten,
     };
 }
 
