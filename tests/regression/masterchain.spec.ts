@@ -19,7 +19,7 @@ describe('A twin in the masterchain', () => {
     const sends = (from: { address: Address }, to: { address: Address }, body: Cell, value = toNano('0.5')) =>
         market().blockchain.sendMessage(internal({ from: from.address, to: to.address, value, bounce: true, body }));
 
-    const refused = async (from: { address: Address }, to: { address: Address }, body: Cell, exitCode: bigint) =>
+    const refused = async (from: { address: Address }, to: { address: Address }, body: Cell, exitCode: number) =>
         expectRefused(await sends(from, to, body), { from: from.address, to: to.address, exitCode });
 
     /** A bounce to the masterchain costs more than these values: they stay with the job. */

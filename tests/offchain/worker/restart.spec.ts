@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { RecordType } from '../../../offchain/link';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
+import type { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
 import type { Answer, Sealed } from '../support/client';
 import { startFixture, TOKEN } from '../support/worker';
@@ -174,7 +175,7 @@ interface Child {
 }
 
 async function start(folder: string, client: TestClient, crashAt: number): Promise<Child> {
-    const account = client.chain.accounts.get(client.channel.toRawString())!;
+    const account = (client.chain as FakeChain).accounts.get(client.channel.toRawString())!;
     const channel = {
         address: client.channel.toRawString(),
         code: account.code!.toBoc().toString('base64'),
