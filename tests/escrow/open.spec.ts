@@ -60,6 +60,28 @@ describe('Escrow: Open', () => {
         expect((await market().escrow.getEscrowState()).spent).toBe(0n);
     });
 
+    it('leaves the day as the spend key left it: whoever stole the key gains nothing by waiting for the owner', async () => {
+        await market().openJob();
+        const { day, spent } = await market().escrow.getEscrowState();
+        expect(spent).toBeGreaterThan(toNano('1'));
+
+        await open([market().newJob()], { seqno: 1 });
+
+        expect(await market().escrow.getEscrowState()).toMatchObject({ seqno: 2n, day, spent });
+    });
+
+    it('numbers its jobs by seqno and position, so that no job, of the spend key either, has the number of another', async () => {
+        await market().openJobs(Array<NewJob>(4).fill(market().newJob()));
+        const jobs = Array<NewJob>(4).fill(market().newJob());
+
+        await open(jobs, { seqno: 1 });
+
+        for (const [i, job] of jobs.entries()) {
+            const { channel } = await market().jobOf(job, 4 + i);
+            expect(await channel.getChannelState()).toMatchObject({ job: BigInt(4 + i), paid: 0n });
+        }
+    });
+
     it('works without a spend key', async () => {
         await market().setUp({ spendKey: Buffer.alloc(32) });
 
@@ -160,6 +182,18 @@ describe('Escrow: Open', () => {
         await open([market().newJob({ deposit: most })], { value });
 
         expect(await market().balanceOf(market().escrow)).toBeGreaterThanOrEqual(await market().escrow.getReserve());
+    });
+
+    it('asks the fee of each of its jobs, to the nanoTON', async () => {
+        const value = toNano('0.1');
+        const fees = await market().escrow.getOpenFeeOf(4n);
+        const most = (await market().escrow.getWithdrawable()) + value - fees - toNano('3');
+        const jobs = (deposit: bigint) => [...Array<NewJob>(3).fill(market().newJob()), market().newJob({ deposit })];
+
+        await refused(errors.ErrLowBalance, jobs(most + 1n), { value });
+        await open(jobs(most), { value });
+
+        expect(await market().seqno()).toBe(1);
     });
 
     it('refuses before any channel code was set', async () => {
