@@ -1,13 +1,14 @@
-import { toNano } from '@ton/core';
+import { Address, toNano } from '@ton/core';
 import { SandboxContract } from '@ton/sandbox';
 
 import { caseStates, Dispute } from '../../wrappers/Dispute';
 import { nodeChanges } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
+import { registryChanges } from '../../wrappers/Registry';
 import { Terms } from '../../wrappers/signed/terms';
 import { caseMarket, CaseMarket, NodeJob, report, votes } from '../support/cases';
 import { expectRefused } from '../support/chain';
-import { changeNode, DAY, HOUR, keyOf, RATE, STAKE } from '../support/stake';
+import { changeNode, DAY, HOUR, keyOf, launchMarket, RATE, rulesWith, STAKE } from '../support/stake';
 
 const VALUE = toNano('1');
 const SHARE = 2n * RATE; // of the market's one node
@@ -169,5 +170,17 @@ describe('A stolen key that was rotated out', () => {
         }
 
         expect(await stakeOf(market)).toBe(STAKE - SHARE);
+    });
+});
+
+describe('Rules whose insurance no message from a Provider reaches', () => {
+    it.each([-1, 5])('are refused: workchain %i', async (workchain) => {
+        const { registry, governor, insurance } = await launchMarket();
+        const rules = rulesWith(new Address(workchain, insurance.address.hash));
+
+        const change = { value: VALUE, change: registryChanges.rules(rules) };
+        const result = await registry.sendProposeChange(governor.getSender(), change);
+
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongInsurance });
     });
 });
