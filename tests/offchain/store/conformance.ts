@@ -247,7 +247,8 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.denial(denial(job, 3))).toEqual(Buffer.from('fail'));
             expect((await store.query(job, 3))!.end).toEqual({ kind: 'fail', receipt: Buffer.from('fail') });
             expect((await store.job(job))!.highest).toBe(3);
-            await expect(store.accept(query(job, 3))).rejects.toThrow();
+            // The database's error may be of another realm than the test's, so it is no `Error` here.
+            await expect(store.accept(query(job, 3))).rejects.toHaveProperty('message');
             await store.accept(query(job, 2));
         });
 

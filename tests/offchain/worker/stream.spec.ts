@@ -130,7 +130,7 @@ describe('an answer', () => {
     it('point 5: goes on to its end, however long, for a client that pays by the meter', async () => {
         const client = await withJob();
         script(prompt, ...deltas(500, 20), end);
-        const answer = await client.ask(1, 'one', { ceiling: 10n * CEILING });
+        const answer = await client.ask(1, 'one', { ceiling: 9n * CEILING });
         expect(answer.result).toMatchObject({ finish: Finish.Stop, completion: 10_000 });
     });
 
@@ -141,7 +141,7 @@ describe('an answer', () => {
             finish: 'stop',
             usage: { prompt: 7, cached: 1, completion: 2400, reasoning: 0 },
         });
-        const answer = await client.ask(1, 'one', { ceiling: 10n * CEILING });
+        const answer = await client.ask(1, 'one', { ceiling: 9n * CEILING });
         expect(answer.frames.slice(0, -1).every(({ meter }, i) => meter.completion <= i)).toBe(true);
         expect(answer.result).toMatchObject({ finish: Finish.Stop, prompt: 7, cached: 1, completion: 2400 });
     });
