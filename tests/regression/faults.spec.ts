@@ -173,6 +173,30 @@ describe('A stolen key that was rotated out', () => {
     });
 });
 
+describe('A key that has cost its share', () => {
+    it('costs no more when its slot is used again before an older case is decided', async () => {
+        const market = await caseMarket();
+        const { blockchain } = market;
+        const job = jobOf(market, 1, { step: SHARE });
+        blockchain.now! += 1;
+        await report(market, 'demand', job.report.demand(job.accept()));
+        const excess = job.result({ price: 2n * SHARE, cumulative: 2n * SHARE });
+        await report(market, 'excess', job.report.excess(excess));
+        for (const name of ['second', 'third']) {
+            const oldEndsAt = blockchain.now!;
+            const change = nodeChanges.keys({ receiptKey: keyOf(name), encryptionKey: 7n, oldEndsAt });
+            await changeNode(market, change);
+            blockchain.now! += 120 * HOUR;
+        }
+        expect(await stakeOf(market)).toBe(STAKE - SHARE);
+
+        await decided(market, await job.dispute('A3'));
+
+        expect(await stakeOf(market)).toBe(STAKE - SHARE);
+        expect((await market.provider.getStanding()).frozen).toBe(0n);
+    });
+});
+
 describe('Rules whose insurance no message from a Provider reaches', () => {
     it.each([-1, 5])('are refused: workchain %i', async (workchain) => {
         const { registry, governor, insurance } = await launchMarket();

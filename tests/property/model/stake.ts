@@ -126,7 +126,7 @@ export class StakeModel {
 
     setKeys(p: ModelProvider, node: ModelNode, key: string, oldEndsAt: number): void {
         requireOpen(node);
-        const after = [...node.ended];
+        const [slots, forgotten] = [[...node.ended], node.forgotten.taken];
         if (key !== node.key) {
             const inTime = oldEndsAt >= this.now && oldEndsAt <= this.now + 90 * DAY;
             refuseIf(!inTime, node.account, 'ErrWrongKeyEnd');
@@ -140,7 +140,8 @@ export class StakeModel {
                 this.retire(node, old, oldEndsAt, p.rules.evidence);
                 refuseIf(freeSlot(node, this.now) < 0, node.account, 'ErrNoSlot');
             } catch (error) {
-                node.ended = after;
+                node.ended = slots;
+                node.forgotten.taken = forgotten;
                 throw error;
             }
             node.key = key;
@@ -173,6 +174,8 @@ export class StakeModel {
         }
         const slot = freeSlot(node, this.now);
         refuseIf(slot < 0, node.account, 'ErrNoSlot');
+        const old = node.ended[slot];
+        node.forgotten.taken = most(node.forgotten.taken, old?.taken ?? 0n);
         node.ended[slot] = { key, endsAt, freeAt: endsAt + evidence, taken: node.taken, dead: false };
     }
 }
