@@ -1101,6 +1101,20 @@ export const attacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A provider reports its own key from the masterchain, where answers cost more: the key dies, no slash follows.',
+        stoppedBy: 'A node takes reports from the basechain only.',
+        file: 'tests/regression/masterchain.spec.ts',
+        test: 'Who reports or ends a case from the masterchain cannot have a key die without a slash',
+    },
+    {
+        source: 'review',
+        attack: 'A provider ends its case from the masterchain: the answer of its Provider fails, and stake stays frozen.',
+        stoppedBy: 'A Dispute is ended from the basechain only.',
+        file: 'tests/regression/masterchain.spec.ts',
+        test: 'Who reports or ends a case from the masterchain cannot end a case without a slash',
+    },
+    {
+        source: 'review',
         attack: "A masterchain account with the owner's 256 bits withdraws, leaves, opens or sets up.",
         stoppedBy: 'The whole address of the owner is compared, with its workchain.',
         file: 'tests/regression/masterchain.spec.ts',

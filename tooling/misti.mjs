@@ -46,9 +46,14 @@ if (problems.length > 0) {
 } else {
     const off = Object.keys(disabled);
     const args = ['--no-souffle', '--no-colors', '--all-detectors', ...(off.length > 0 ? ['-dd', off.join(',')] : [])];
+    // CellBounds finds no end in a loop that grows a builder: a limit, or one such loop stops all of CI without a word.
+    const minutes = 5;
     const { status } = spawnSync(process.execPath, [tools.misti, ...args, 'tact.config.json'], {
         cwd: root,
         stdio: ['ignore', 'inherit', 'inherit'],
+        timeout: minutes * 60_000,
+        killSignal: 'SIGKILL',
     });
+    if (status === null) console.error(`Misti was ended after ${minutes} minutes; -de Detector tells which one hangs`);
     process.exitCode = status ?? 1;
 }

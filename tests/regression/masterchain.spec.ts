@@ -1,7 +1,8 @@
 /** Accounts of the masterchain that share their 256 bits with someone of the basechain: anyone can deploy some of them. */
-import { Address, Cell, toNano } from '@ton/core';
+import { Address, beginCell, Cell, toNano } from '@ton/core';
 import { internal, SendMessageResult } from '@ton/sandbox';
 import { claimBody, errors, opcodes } from '../../wrappers';
+import { CaseMarket, caseMarket, report } from '../support/cases';
 import { exitCodeOf, expectRefused, transactionsOn } from '../support/chain';
 import { bodyOf, OpenJob, paidFrom, rentOf, useMarket, valueSent } from '../support/market';
 
@@ -99,5 +100,48 @@ describe('A twin in the masterchain', () => {
 
             await refused(twinOf(owner), escrow, done.inMessage!.body, errors.ErrNotOwner);
         }
+    });
+});
+
+/** What comes back to the masterchain costs more than the values of a report: a slash must not fail for that. */
+describe('Who reports or ends a case from the masterchain', () => {
+    let market: CaseMarket;
+
+    beforeEach(async () => {
+        market = await caseMarket();
+    });
+
+    const sends = (to: { address: Address }, body: Cell, value: bigint) =>
+        market.blockchain.sendMessage(
+            internal({ from: twinOf(market.owner).address, to: to.address, value, bounce: true, body }),
+        );
+
+    it('cannot have a key die without a slash', async () => {
+        const { job, node, provider } = market;
+        const dear = { price: toNano('1000'), cumulative: toNano('1000') };
+        const body = job.report.twice(job.result(dear), job.result({ ...dear, index: 2 }));
+        const before = await node.getNodeRecord();
+
+        const result = await sends(node, body, (await node.getValuesFor(body)).twice);
+
+        expect(exitCodeOf(transactionsOn(result, node.address)[0])).toBe(errors.ErrNotBasechain);
+        expect(await node.getNodeRecord()).toEqual(before);
+        expect(transactionsOn(result, provider.address)).toEqual([]);
+    });
+
+    it('cannot end a case without a slash', async () => {
+        const { job, provider, blockchain } = market;
+        await report(market, 'demand', job.report.demand(job.accept()));
+        const dispute = await job.dispute('A3');
+        blockchain.now! += 25 * 3600;
+        const { stake } = await provider.getProviderState();
+
+        const body = beginCell().storeUint(opcodes.DecideCase, 32).storeUint(0, 64).endCell();
+        const result = await sends(dispute, body, await dispute.getCloseValue());
+
+        expect(exitCodeOf(transactionsOn(result, dispute.address)[0])).toBe(errors.ErrNotBasechain);
+        await dispute.sendDecide(market.stranger.getSender(), { value: await dispute.getCloseValue() });
+        expect((await provider.getProviderState()).stake).toBeLessThan(stake);
+        expect((await provider.getStanding()).frozen).toBe(0n);
     });
 });
