@@ -7,19 +7,23 @@
 import '@ton/test-utils';
 
 import { Address, Cell, Transaction } from '@ton/core';
-import { Blockchain, BlockchainTransaction, SendMessageResult } from '@ton/sandbox';
+import { Blockchain, BlockchainTransaction, Executor, SendMessageResult } from '@ton/sandbox';
 
 /** Unix seconds at which every test blockchain starts: 2026-11-23 12:00:00 UTC. */
 export const START = 1_795_435_200;
 
 export type PriceLevel = '2025' | '2026' | 'tenfold';
 
+// One for all blockchains of a file: it keeps nothing of them, and making it takes longer than many a test.
+let executor: Promise<Executor> | undefined;
+
 /**
  * A blockchain at the fixed time START that records storage, which `expectRefused` needs.
  * `prices`: a config level of localnet/config.ts. `slim`: the sandbox's small config, faster, same prices as '2025'.
  */
 export async function createBlockchain(options: { prices?: PriceLevel; slim?: boolean } = {}): Promise<Blockchain> {
-    const blockchain = await Blockchain.create({ config: await configOf(options) });
+    executor ??= Executor.create();
+    const blockchain = await Blockchain.create({ config: await configOf(options), executor: await executor });
     blockchain.now = START;
     blockchain.recordStorage = true;
     blockchain.verbosity = { print: false, blockchainLogs: false, vmLogs: 'none', debugLogs: false };

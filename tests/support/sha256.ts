@@ -2,10 +2,10 @@
  * SHA-256 by OpenSSL in place of `@ton/crypto`'s own in JavaScript, which takes a third of the time of a test that sends
  * many messages: every cell is hashed. jest.config.ts puts it there; tests/support/chain.spec.ts compares the two.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 export function sha256_sync(source: Buffer | string): Buffer {
-    return createHash('sha256').update(source).digest();
+    return hash('sha256', source, 'buffer');
 }
 
 export async function sha256_fallback(source: Buffer | string): Promise<Buffer> {

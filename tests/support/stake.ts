@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 
 import { Address, Cell, CommonMessageInfoInternal, toNano } from '@ton/core';
-import { Blockchain, SandboxContract, SendMessageResult } from '@ton/sandbox';
+import { Blockchain, BlockchainSnapshot, SandboxContract, SendMessageResult } from '@ton/sandbox';
 
 import { Dispute } from '../../wrappers/Dispute';
 import { signingKey, SigningKey } from '../../wrappers/keys';
@@ -80,6 +80,8 @@ export function largestListing(now: number): Listing {
     });
 }
 
+let codes: Market['codes'] | undefined;
+
 /** Codes as the compiler made them: the generated class, never Blueprint's compile(). */
 async function codesOf(owner: Address): Promise<{ provider: Cell; node: Cell; dispute: Cell }> {
     const [provider, node] = [await Provider.ofOwner(owner, owner), await Node.ofProvider(owner, 0)];
@@ -105,37 +107,59 @@ export interface Market {
     codes: { provider: Cell; node: Cell; dispute: Cell };
 }
 
-export async function deployRegistry(options: StakeOptions = {}): Promise<Market> {
-    const blockchain = await createBlockchain(options);
-    const [governor, owner, operator] = await Promise.all(
-        ['governor', 'owner', 'operator'].map((n) => walletOf(blockchain, n, options.wallets)),
+// What a fixture has led to, by its name and options: it runs once per file, and later markets begin where it ended.
+const done = new Map<string, BlockchainSnapshot>();
+
+/** A market on a blockchain of its own, on which `run` has run after `before`. */
+async function marketAfter<T extends Market>(
+    name: string,
+    options: StakeOptions,
+    before: (options: StakeOptions) => Promise<Market>,
+    extend: (market: Market) => Promise<T>,
+    run: (market: T) => Promise<unknown>,
+): Promise<T> {
+    const key = JSON.stringify([name, options], (_, value: unknown) =>
+        typeof value === 'bigint' ? value.toString() : value,
     );
-    const [payout, stranger, insurance] = await Promise.all(
-        ['payout', 'stranger', 'insurance'].map((n) => walletOf(blockchain, n, options.wallets)),
+    const end = done.get(key);
+    if (end !== undefined) {
+        return extend(await openMarket(options, end));
+    }
+    const market = await extend(await before(options));
+    await run(market);
+    done.set(key, market.blockchain.snapshot());
+    return market;
+}
+
+/** The accounts of a market, on a new blockchain or as a snapshot has them. */
+async function openMarket(options: StakeOptions, from?: BlockchainSnapshot): Promise<Market> {
+    const blockchain = await createBlockchain(options);
+    if (from !== undefined) {
+        await blockchain.loadFrom(from);
+    }
+    const names = ['governor', 'owner', 'operator', 'payout', 'stranger', 'insurance'];
+    const [governor, owner, operator, payout, stranger, insurance] = await Promise.all(
+        names.map((name) => walletOf(blockchain, name, options.wallets)),
     );
     const registry = blockchain.openContract(await Registry.ofGovernor(governor.address, CHANGE_DELAY));
-    await registry.sendTopUp(governor.getSender(), { value: toNano('1') });
-    const codes = await codesOf(owner.address);
-    return {
-        blockchain,
-        registry,
-        governor: governor,
-        owner: owner,
-        operator: operator,
-        payout: payout,
-        stranger: stranger,
-        insurance: insurance,
-        codes,
-    };
+    codes ??= await codesOf(owner.address);
+    return { blockchain, registry, governor, owner, operator, payout, stranger, insurance, codes };
+}
+
+const asItIs = (market: Market): Promise<Market> => Promise.resolve(market);
+
+export async function deployRegistry(options: StakeOptions = {}): Promise<Market> {
+    return marketAfter('registry', options, openMarket, asItIs, ({ registry, governor }) =>
+        registry.sendTopUp(governor.getSender(), { value: toNano('1') }),
+    );
 }
 
 export async function launchMarket(options: StakeOptions = {}): Promise<Market> {
-    const market = await deployRegistry(options);
-    const { registry, governor, insurance, codes } = market;
-    const rules = rulesWith(insurance.address, options.rates === undefined ? {} : { rates: options.rates });
-    const launch = { value: toNano('1'), rules, committee: committeeOf(3, 2), codes, catalogue: CATALOGUE };
-    await registry.sendLaunch(governor.getSender(), launch);
-    return market;
+    return marketAfter('launched', options, deployRegistry, asItIs, ({ registry, governor, insurance, codes }) => {
+        const rules = rulesWith(insurance.address, options.rates === undefined ? {} : { rates: options.rates });
+        const launch = { value: toNano('1'), rules, committee: committeeOf(3, 2), codes, catalogue: CATALOGUE };
+        return registry.sendLaunch(governor.getSender(), launch);
+    });
 }
 
 export type JoinedMarket = Market & { provider: SandboxContract<Provider> };
@@ -150,9 +174,18 @@ export async function joinProvider(market: Market, owner: Wallet, stake = STAKE)
     return provider;
 }
 
+async function withProvider(market: Market): Promise<JoinedMarket> {
+    const provider = await Provider.ofOwner(market.registry.address, market.owner.address);
+    return { ...market, provider: market.blockchain.openContract(provider) };
+}
+
+async function withNode(market: Market): Promise<NodeMarket> {
+    const joined = await withProvider(market);
+    return { ...joined, node: joined.blockchain.openContract(await Node.ofProvider(joined.provider.address, 0)) };
+}
+
 export async function joinedMarket(options: StakeOptions = {}): Promise<JoinedMarket> {
-    const market = await launchMarket(options);
-    return { ...market, provider: await joinProvider(market, market.owner) };
+    return marketAfter('joined', options, launchMarket, withProvider, (market) => joinProvider(market, market.owner));
 }
 
 /** Registers the provider's next node, at exactly the value its getter asks for unless told otherwise. */
@@ -174,8 +207,7 @@ export async function registerNode(
 export type NodeMarket = JoinedMarket & { node: SandboxContract<Node> };
 
 export async function nodeMarket(options: StakeOptions = {}): Promise<NodeMarket> {
-    const market = await joinedMarket(options);
-    return { ...market, node: (await registerNode(market)).node };
+    return marketAfter('node', options, joinedMarket, withNode, (market) => registerNode(market));
 }
 
 /** Changes the node at exactly the value that the getter asks for. */
