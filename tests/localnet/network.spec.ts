@@ -10,6 +10,7 @@ import {
     type PriceLevel,
     startLocalnet,
 } from '../../localnet';
+import { withoutValidators } from '../../localnet/config';
 import { newestFee, rpc, stranger, transfer, walletV4 } from './support';
 
 // DROP GLOBALID: leaves the network id, whichever get method is called.
@@ -46,6 +47,16 @@ describe('Local network: prices', () => {
         expect(after.keys()).toEqual(before.keys());
         expect(changed).toEqual(level === '2026' ? [18, 21, 25] : [18, 20, 21, 24, 25]);
     });
+
+    it.each(PRICE_LEVELS)(
+        'leaves out nothing but the three sets of validators when asked to, at the level %s',
+        (level) => {
+            const whole = paramsOf(networkConfig(level));
+            const slim = paramsOf(withoutValidators(networkConfig(level)));
+
+            expect(whole.keys().filter((id) => !slim.get(id)?.equals(whole.get(id)!))).toEqual([32, 34, 36]);
+        },
+    );
 
     it.each([
         ['2025', 2_329_600n],

@@ -32,8 +32,8 @@ export async function createBlockchain(options: { prices?: PriceLevel; slim?: bo
 
 async function configOf({ prices, slim }: { prices?: PriceLevel; slim?: boolean }): Promise<Cell | 'slim' | 'default'> {
     if (prices !== undefined) {
-        const { networkConfig } = await import('../../localnet/config');
-        return networkConfig(prices);
+        const { networkConfig, withoutValidators } = await import('../../localnet/config');
+        return withoutValidators(networkConfig(prices));
     }
     return slim === false ? 'default' : 'slim';
 }
