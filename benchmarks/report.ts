@@ -5,11 +5,19 @@ import { PriceLevel } from '../tests/support/chain';
 import { Batch, creditUsed, largestBatch } from './batches';
 import { Floor, measureFloors } from './floors';
 import { Cast, Measurement, measure } from './meter';
+import { caseStage, disputes } from './operations/disputes';
 import { Operations } from './operations/operation';
 import { leftAfterJob, payments, paymentStage, rentOfJob } from './operations/payments';
 import { governance, registrations, rentOfNode, stakes, stakeStage } from './operations/stake';
 
 export const LEVELS: PriceLevel[] = ['2025', '2026'];
+
+/** The operations by what they are about. */
+export const SECTIONS = {
+    'Jobs and payments': payments,
+    'Stake and the registry': { ...registrations, ...stakes, ...governance },
+    'Faults and cases': disputes,
+};
 
 /** An operation as measured, with the title of its row and the gas of what its contracts cannot do without. */
 export type Row = Measurement & { title: string; floorGas: bigint };
@@ -51,7 +59,8 @@ export async function reportOf(level: PriceLevel): Promise<LevelReport> {
     const stake = await stakeStage(level);
     const floors = await measureFloors();
     const operations = await measureAll(main, payments, floors);
-    Object.assign(operations, await measureAll(stake, { ...registrations, ...stakes, ...governance }, floors));
+    Object.assign(operations, await measureAll(stake, SECTIONS['Stake and the registry'], floors));
+    Object.assign(operations, await measureAll(await caseStage(level), disputes, floors));
     const plain = {
         operations: await measureAll(plainStage, payments, floors),
         rentPerYear: await rentOfJob(plainStage),

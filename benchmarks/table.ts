@@ -1,13 +1,13 @@
 /** The report as text for a terminal. */
 import { mTon } from '../wrappers/trace';
-import { BatchReport, LevelReport, overFloor, Row } from './report';
+import { BatchReport, LevelReport, overFloor, Row, SECTIONS } from './report';
 import { Reached, WholeReport } from './targets';
 import { Batch, BOUNDS } from './batches';
 
-/** Lines of cells, columns aligned: the first to the left, the others to the right. */
-function aligned(rows: string[][]): string[] {
+/** Lines of cells, columns aligned: those of words to the left, the others to the right. */
+function aligned(rows: string[][], words = [0]): string[] {
     const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), []);
-    const pad = (cell: string, i: number) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]));
+    const pad = (cell: string, i: number) => (words.includes(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i]));
     return rows.map((row) => row.map(pad).join('  ').trimEnd());
 }
 
@@ -55,20 +55,26 @@ function operationLines(operations: Record<string, Row>): string[] {
         'fees',
         'paid by',
     ];
-    const rows = Object.values(operations).map((row) => {
-        const { title, transactions, gas, contractGas, parts, fees, paid, conserved } = row;
-        return [
-            title,
-            `${transactions}`,
-            `${gas}`,
-            `${contractGas}`,
-            overFloor(row).toFixed(2),
-            ...[parts.compute, parts.storage, parts.action, parts.forward, parts.import].map(mTon),
-            conserved ? mTon(fees) : `${mTon(fees)} NOT CONSERVED`,
-            payers(paid),
-        ];
-    });
-    return aligned([head, ...rows]);
+    const sections = Object.entries(SECTIONS).flatMap(([title, of]) => [
+        [''],
+        [title],
+        ...Object.keys(of).map((name) => operationCells(operations[name])),
+    ]);
+    return aligned([head, ...sections], [0, head.length - 1]);
+}
+
+function operationCells(row: Row): string[] {
+    const { title, transactions, gas, contractGas, parts, fees, paid, conserved } = row;
+    return [
+        `  ${title}`,
+        `${transactions}`,
+        `${gas}`,
+        `${contractGas}`,
+        overFloor(row).toFixed(2),
+        ...[parts.compute, parts.storage, parts.action, parts.forward, parts.import].map(mTon),
+        conserved ? mTon(fees) : `${mTon(fees)} NOT CONSERVED`,
+        payers(paid),
+    ];
 }
 
 function payers(paid: Row['paid']): string {
