@@ -6,7 +6,8 @@ const config: Config = {
     ...unit,
     testMatch: ['<rootDir>/tests/deploy/**/*.e2e.ts'],
     testTimeout: 240_000,
-    maxWorkers: 1,
+    // A file has a network of its own, and mostly waits for one process at a time: two files fill two cores.
+    maxWorkers: 2,
     bail: true,
 };
 

@@ -41,6 +41,11 @@ export class LocalnetClient {
         return ((await this.call('localnet_info', {})) as { networkId: number }).networkId;
     }
 
+    /** How many transactions there are; the position from which `transactions` shows what comes next. */
+    async height(): Promise<number> {
+        return ((await this.call('localnet_info', {})) as { seqno: number }).seqno;
+    }
+
     /** Every transaction after position `after` of the log, in the order of execution. */
     async transactions(after = 0): Promise<LoggedTransaction[]> {
         const all: LoggedTransaction[] = [];

@@ -246,7 +246,7 @@ export class Ledger {
             });
             this.clock.restore(time);
             this.libraries.clear();
-            accounts.forEach(({ address, account }) => this.libraries.observe(address, account));
+            accounts.forEach(({ address, account }) => this.libraries.observe(address, () => account));
             this.blockchain.libs = this.libraries.dictionary();
             this.entries.length = 0;
             this.byAccount.clear();
@@ -254,8 +254,8 @@ export class Ledger {
         });
     }
 
-    private observe(account: Address, state: Cell): void {
-        if (this.libraries.observe(account, loadShardAccount(state.beginParse()))) {
+    private observe(account: Address, state: () => ShardAccount): void {
+        if (this.libraries.observe(account, state)) {
             this.blockchain.libs = this.libraries.dictionary();
         }
     }

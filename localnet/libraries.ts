@@ -7,11 +7,11 @@ export class Libraries {
     private readonly byAccount = new Map<string, Cell[]>();
 
     /** Takes note of an account's state; true when what is published may have changed. */
-    observe(account: Address, state: ShardAccount): boolean {
+    observe(account: Address, state: () => ShardAccount): boolean {
         if (account.workChain !== MASTERCHAIN) {
             return false;
         }
-        const now = published(state);
+        const now = published(state());
         const before = this.byAccount.get(account.toRawString()) ?? [];
         this.byAccount.set(account.toRawString(), now);
         return now.length !== before.length || now.some((cell, i) => !cell.equals(before[i]));

@@ -1,5 +1,5 @@
 /** The sandbox's executor with a witness: whatever way a transaction is made, it passes here, in order. */
-import { type Address, Cell, loadMessage, loadShardAccount } from '@ton/core';
+import { type Address, Cell, loadMessage, loadShardAccount, type ShardAccount } from '@ton/core';
 import {
     type ExecutorEmulationResult,
     type ExecutorGetMethodArgs,
@@ -12,7 +12,7 @@ import {
 export class Recorder implements IExecutor {
     constructor(
         private readonly inner: IExecutor,
-        private readonly onTransaction: (account: Address, transaction: Cell, state: Cell) => void,
+        private readonly onTransaction: (account: Address, transaction: Cell, state: () => ShardAccount) => void,
     ) {}
 
     runGetMethod(args: ExecutorGetMethodArgs): Promise<ExecutorGetMethodResult> {
@@ -42,7 +42,9 @@ export class Recorder implements IExecutor {
 
     private record(account: Address, { result }: ExecutorEmulationResult): void {
         if (result.success) {
-            this.onTransaction(account, Cell.fromBase64(result.transaction), Cell.fromBase64(result.shardAccount));
+            // Parsing a state costs as much as running the transaction: only who asks for it pays.
+            const state = () => loadShardAccount(Cell.fromBase64(result.shardAccount).beginParse());
+            this.onTransaction(account, Cell.fromBase64(result.transaction), state);
         }
     }
 }

@@ -1,5 +1,5 @@
 /** One machine or group of equal GPUs of a provider, and what it says of itself. See docs/contracts/node.md. */
-import { Address, beginCell, Builder, Cell, ContractProvider, Dictionary, Sender } from '@ton/core';
+import { Address, beginCell, Builder, Cell, contractAddress, ContractProvider, Dictionary, Sender } from '@ton/core';
 import {
     Node as Generated,
     EndedKey,
@@ -11,6 +11,7 @@ import {
     storeAttestation,
     storeEndKey,
     storeListNode,
+    storeNode$Data,
     storeService,
     storeSetAttestation,
     storeSetHardware,
@@ -170,23 +171,34 @@ function toCell(store: (builder: Builder) => void): Cell {
     return beginCell().store(store).endCell();
 }
 
+// The generated class parses its code anew at each call: seconds for a fleet, whose hundreds of nodes are each asked for.
+let nodeCode: Promise<Cell> | undefined;
+
+async function compiledCode(): Promise<Cell> {
+    const nobody = new Address(0, Buffer.alloc(32));
+    return (await Generated.init(nobody, 0n, 0n, 0n, 0n, 0n, 0n, 0n, Dictionary.empty<number, EndedKey>(), null)).code;
+}
+
 export class Node extends Generated {
     /** Node `number` of a Provider, as it is deployed: new, with nothing said. */
     static async ofProvider(provider: Address, number: number): Promise<Node> {
-        const ended = Dictionary.empty<number, EndedKey>();
-        const { address, init } = await Generated.fromInit(
-            provider,
-            BigInt(number),
-            nodeStates.new,
-            0n, // share
-            0n, // gpus
-            0n, // clearAt
-            0n, // receiptKey
-            0n, // encryptionKey
-            ended,
-            null,
+        const data = beginCell().store(
+            storeNode$Data({
+                $$type: 'Node$Data',
+                provider,
+                number: BigInt(number),
+                state: nodeStates.new,
+                share: 0n,
+                gpus: 0n,
+                clearAt: 0n,
+                receiptKey: 0n,
+                encryptionKey: 0n,
+                endedKeys: Dictionary.empty<number, EndedKey>(),
+                info: null,
+            }),
         );
-        return new Node(address, init);
+        const init = { code: await (nodeCode ??= compiledCode()), data: data.endCell() };
+        return new Node(contractAddress(0, init), init);
     }
 
     static override fromAddress(address: Address): Node {

@@ -85,12 +85,12 @@ describe('A fleet of 300 nodes in 6 regions', () => {
     });
 
     it('has 0 changes when it is applied again', async () => {
-        const before = (await network.client.transactions()).length;
+        const before = await network.client.height();
 
         const said = await run('applyFleet', '--manifest', file, '--yes');
 
         expect(said).toContain('Nothing to do: 0 changes.');
-        expect(await network.client.transactions()).toHaveLength(before);
+        expect(await network.client.height()).toBe(before);
     });
 
     it('changes, loses and gains single nodes', async () => {
