@@ -6,7 +6,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { request } from 'undici';
-import { JobView, jobView, loadConfig, startGateway, StatusView, statusView, writeNewSeed } from '../gateway';
+import { writeNewSeed } from '../gateway/keys';
+import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 
 const NANO = 1_000_000_000;
 
@@ -90,6 +91,7 @@ interface RemoteFlags {
 }
 
 async function up({ config, ...flags }: UpFlags): Promise<void> {
+    const { loadConfig, startGateway } = await import('../gateway');
     const gateway = await startGateway(loadConfig(config, flags));
     console.log(`cocoon gateway listens at ${gateway.url}`);
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);

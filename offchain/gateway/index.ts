@@ -1,5 +1,5 @@
 /** The client's process: an OpenAI-compatible API over paid, sealed queries. */
-export { jobView, statusView, type JobView, type StatusView } from './admin';
+export { jobView, statusView, type JobView, type StatusView } from './views';
 export { gatewayConfig, loadConfig, type GatewayConfig, type GatewayConfigInput } from './config';
 export { evidence, evidenceIn, type Evidence } from './evidence';
 export { clientKeys, readClientKeys, writeNewSeed, type ClientKeys } from './keys';
