@@ -1,0 +1,39 @@
+/** What a running gateway tells the command line, which needs nothing else of the gateway to read it. */
+import { z } from 'zod';
+
+/** One job as `cocoon gateway jobs --json` prints it; amounts are nanoTON. */
+export const jobView = z.object({
+    job: z.number(),
+    phase: z.string(),
+    model: z.string(),
+    worker: z.string(),
+    tier: z.string(),
+    channel: z.string(),
+    deposit: z.string(),
+    available: z.string(), // what new queries may be promised
+    owed: z.string(), // of all queries so far
+    paid: z.string(), // what the newest voucher says
+    results: z.number(),
+    running: z.number(),
+    unfinished: z.array(z.number()), // numbers of queries without an ending
+    end: z.number(), // unix seconds
+    connected: z.boolean(),
+    note: z.string(),
+});
+export type JobView = z.output<typeof jobView>;
+
+/** What `cocoon gateway status --json` prints. */
+export const statusView = z.object({
+    escrow: z.string(),
+    network: z.number(),
+    spendKey: z.string(),
+    balance: z.string(),
+    available: z.string(),
+    dayLeft: z.string(),
+    jobLimit: z.string(),
+    models: z.array(
+        z.object({ model: z.string(), nodes: z.array(z.object({ worker: z.string(), state: z.string() })) }),
+    ),
+    jobs: z.record(z.string(), z.number()),
+});
+export type StatusView = z.output<typeof statusView>;
