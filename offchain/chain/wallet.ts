@@ -1,6 +1,6 @@
 /** A hot wallet (v5r1) that a process holds: sends batches of messages and waits until the chain has taken them. */
+import { SigningKey, signingKey } from '@cocoon-market/wrappers';
 import { Address, Cell, internal, Sender, SendMode } from '@ton/core';
-import { keyPairFromSeed } from '@ton/crypto';
 import { WalletContractV5R1 } from '@ton/ton';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Chain, ChainError } from './chain';
@@ -21,7 +21,7 @@ const VALID_SECONDS = 120;
 
 export class HotWallet {
     private readonly contract: WalletContractV5R1;
-    private readonly secretKey: Buffer;
+    private readonly key: SigningKey;
     private queue: Promise<unknown> = Promise.resolve();
 
     /** `seed`: 32 bytes. */
@@ -30,13 +30,12 @@ export class HotWallet {
         seed: Buffer,
         private readonly pollMs = 1000,
     ) {
-        const pair = keyPairFromSeed(seed);
-        this.secretKey = pair.secretKey;
+        this.key = signingKey(seed);
         const walletId = {
             networkGlobalId: chain.network,
             context: { walletVersion: 'v5r1', workchain: 0, subwalletNumber: 0 },
         };
-        this.contract = WalletContractV5R1.create({ publicKey: pair.publicKey, walletId: walletId as never });
+        this.contract = WalletContractV5R1.create({ publicKey: this.key.publicKey, walletId: walletId as never });
     }
 
     get address(): Address {
@@ -78,9 +77,9 @@ export class HotWallet {
         }
         const account = await this.chain.account(this.address);
         const seqno = account.state === 'active' ? await this.chain.open(this.contract).getSeqno() : 0;
-        const body = this.contract.createTransfer({
+        const body = await this.contract.createTransfer({
             seqno,
-            secretKey: this.secretKey,
+            signer: (order) => Promise.resolve(this.key.sign(order.hash())),
             sendMode: SendMode.PAY_GAS_SEPARATELY,
             timeout: account.at + VALID_SECONDS,
             messages: transfers.map(({ bounce = true, ...transfer }) => internal({ ...transfer, bounce })),
