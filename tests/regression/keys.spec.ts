@@ -57,14 +57,12 @@ describe('The governor with every message of a contract', () => {
             await provider.sendUnbond(owner.getSender(), { value: VALUE, amount: toNano('10') });
         }
         blockchain.now! += 30 * DAY;
-        const open = blockchain.snapshot();
 
         for (const [to, part] of [
             [provider, 0xc0c002],
             [node, 0xc0c003],
         ] as const) {
             for (const { name, body } of messagesOf(part).filter((each) => each.name !== 'AddStake')) {
-                await blockchain.loadFrom(open);
                 const message = internal({ from: governor.address, to: to.address, value: VALUE, body });
                 const result = await blockchain.sendMessage(message);
                 const [{ oldStorage, newStorage }] = transactionsOn(result, to.address);
