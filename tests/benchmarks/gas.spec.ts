@@ -1,6 +1,8 @@
 /** The figures of `npm run bench:gas`: true to the balances at every price level, and none changed unnoticed. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { changes, changeText, entryOf, figuresOf, latest, readHistory } from '../../benchmarks/history';
-import { LevelReport, reportOf } from '../../benchmarks/report';
+import { LevelReport, reportOf, SECTIONS } from '../../benchmarks/report';
 import { reach } from '../../benchmarks/targets';
 import { PriceLevel } from '../support/chain';
 
@@ -42,6 +44,22 @@ describe('Figures of every operation', () => {
         expect(rows.filter(([, { contractGas, floorGas }]) => contractGas <= floorGas).map(([name]) => name)).toEqual(
             [],
         );
+    });
+
+    it('are those of docs/contracts/dispute.md, which is right to a twentieth', () => {
+        const page = readFileSync(join(__dirname, '..', '..', 'docs', 'contracts', 'dispute.md'), 'utf8');
+        const rows = Array.from(page.matchAll(/^\| (.+?) +\| \w+ +\| +([\d.]+) \| +([\d.]+) \|$/gm));
+        const said = new Map(rows.map(([, title, ...mTons]) => [title, mTons.map(Number)]));
+
+        const steps = Object.entries(SECTIONS['Faults and cases']);
+        expect([...said.keys()]).toEqual(steps.map(([, { title }]) => title));
+        for (const [name, { title }] of steps) {
+            const today = (['2025', '2026'] as const).map(
+                (level) => Number(reportAt(level).operations[name].fees) / 1e6,
+            );
+            const away = said.get(title)!.map((figure, at) => Math.abs(figure / today[at] - 1));
+            expect({ title, today, wrong: away.filter((part) => part > 0.05) }).toEqual({ title, today, wrong: [] });
+        }
     });
 
     it('are those of the newest entries of benchmarks/gas.json', () => {

@@ -9,8 +9,19 @@ import { gas } from '../../wrappers/protocol';
 import { registryChanges } from '../../wrappers/Registry';
 import { answerRoot, contentHash, pieceCell } from '../../wrappers/signed/answer';
 import { cellHash } from '../../wrappers/signed/layout';
-import { CaseMarket, caseMarket, NodeJob, report, REQUEST, slashesIn, useCases, votes } from '../support/cases';
-import { exitCodeOf, expectConserved, gasOf, PriceLevel } from '../support/chain';
+import {
+    CaseMarket,
+    caseMarket,
+    NodeJob,
+    report,
+    ReportKind,
+    REQUEST,
+    slashesIn,
+    useCases,
+    votes,
+} from '../support/cases';
+import { exitCodeOf, expectConserved, feesOf, gasOf, PriceLevel, transactionsOn } from '../support/chain';
+import { rentOf } from '../support/market';
 import {
     CHANGE_DELAY,
     changeNode,
@@ -287,27 +298,62 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
     });
 });
 
-describe.each<PriceLevel>(['2025', '2026'])('With the wallets of people, at the prices of %s', (prices) => {
-    it.each(['ReportTwice', 'ReportExcess'])(
-        '%s earns more than it costs at the smallest share that the setter accepts',
-        async (kind) => {
-            const { least } = await (await caseMarket({ prices })).node.getReportValues(0n, 0n);
-            await expect(caseMarket({ prices, rates: [least - 1n], gpus: 1 })).rejects.toThrow();
-            const market = await caseMarket({ prices, wallets: 'v5', rates: [least], gpus: 1 });
-            const { job, stranger } = market;
-            expect((await market.node.getNodeState()).share).toBe(least);
-            const before = await stranger.getBalance();
-
-            const results = [job.result(), job.result({ number: 2 }), job.result({ price: 301n })];
-            const sent =
-                kind === 'ReportTwice'
-                    ? await report(market, 'twice', job.report.twice(results[0], results[1]))
-                    : await report(market, 'excess', job.report.excess(results[2]));
-
-            expect(slashesIn(sent)).toHaveLength(1);
-            expect(await stranger.getBalance()).toBeGreaterThan(before);
+describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('With the wallets of people, at the prices of %s', (prices) => {
+    const bodies: Record<string, (job: NodeJob, price: bigint) => [kind: ReportKind, body: Cell]> = {
+        ReportTwice: (job, price) => {
+            const [first, second] = [1, 2].map((number) => job.result({ number, price }));
+            return ['twice', job.report.twice(first, second)];
         },
-    );
+        ReportExcess: (job, price) => ['excess', job.report.excess(job.result({ price }))],
+    };
+    const names = Object.keys(bodies);
+    const SMALL = 301n; // nanoTON billed; the victim's loss leaves the reporter his part
+    const LARGE = toNano('1000'); // the victim takes the whole half
+
+    const smallest = useCases(async () => {
+        const { least } = await (await caseMarket({ prices })).node.getReportValues(0n, 0n);
+        await expect(caseMarket({ prices, rates: [least - 1n], gpus: 1 })).rejects.toThrow();
+        const market = await caseMarket({ prices, wallets: 'v5', rates: [least], gpus: 1 });
+        expect((await market.node.getNodeState()).share).toBe(least);
+        return market;
+    });
+
+    it.each(names)('%s earns its reporter more than it costs at the smallest share', async (name) => {
+        const { job, stranger } = smallest();
+        const before = await stranger.getBalance();
+
+        const sent = await report(smallest(), ...bodies[name](job, SMALL));
+
+        expect(slashesIn(sent)).toHaveLength(1);
+        expect(await stranger.getBalance()).toBeGreaterThan(before);
+    });
+
+    it.each(names)('%s does so where its reporter brings all the rent that the node lacks', async (name) => {
+        const { blockchain, job, node, stranger } = smallest();
+        blockchain.now! += 420 * DAY;
+        const [kind, body] = bodies[name](job, SMALL);
+        const value = 2n * (await node.getValuesFor(body))[kind];
+        const before = await stranger.getBalance();
+
+        const sent = await report(smallest(), kind, body, { value });
+
+        expect(rentOf(transactionsOn(sent, node.address)[0])).toBeGreaterThan(0n);
+        expect(slashesIn(sent)).toHaveLength(1);
+        expect(await stranger.getBalance()).toBeGreaterThan(before);
+    });
+
+    it.each(names)('%s earns reporter and victim together three times its fees, whatever was lost', async (name) => {
+        const { job, stranger, victim } = smallest();
+        const both = async () => (await stranger.getBalance()) + (await victim.getBalance());
+        const before = await both();
+
+        const sent = await report(smallest(), ...bodies[name](job, LARGE));
+
+        const [{ amounts }] = slashesIn(sent);
+        expect(amounts).toMatchObject({ victim: amounts.amount / 2n, reward: 0n });
+        expect(amounts.victim).toBeGreaterThanOrEqual(3n * feesOf(sent.transactions));
+        expect((await both()) - before).toBeGreaterThanOrEqual(2n * feesOf(sent.transactions));
+    });
 
     it('the bond of a demand pays for posting 64 KB in four pieces', async () => {
         const market = await caseMarket({ prices, wallets: 'v5' });
