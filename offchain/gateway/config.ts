@@ -1,25 +1,10 @@
 /** The gateway's settings: one JSON file, some of it overridden by flags. Amounts are nanoTON as decimal strings. */
 import { jobRules } from '@cocoon-market/wrappers';
-import { Address } from '@ton/core';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { CLOCK_TOLERANCE } from '../link';
-
-const nano = z
-    .string()
-    .regex(/^[0-9]{1,20}$/, 'expected nanoTON as a decimal string')
-    .transform(BigInt)
-    .refine((amount) => amount < 1n << 64n, 'amounts have 64 bits');
-
-const address = z.string().transform((text, context): Address => {
-    try {
-        return Address.parse(text);
-    } catch {
-        context.addIssue({ code: 'custom', message: 'expected an address' });
-        return z.NEVER;
-    }
-});
+import { address, nano } from '../settings';
 
 const hex = (bytes: number) =>
     z

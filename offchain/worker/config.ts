@@ -1,27 +1,13 @@
 /** What a worker is told: a JSON file, and a key file that only its owner may read. */
-import { Address, Cell } from '@ton/core';
+import { Cell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
 import { closeSync, fchmodSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { ANSWER_SECONDS } from '../link';
+import { address, nano } from '../settings';
 
 const MiB = 1 << 20;
-
-const nano = z
-    .string()
-    .regex(/^[0-9]{1,20}$/, 'expected nanoTON as a decimal string')
-    .transform(BigInt)
-    .refine((amount) => amount < 1n << 64n, 'amounts have 64 bits');
-
-const address = z.string().transform((text, context): Address => {
-    try {
-        return Address.parse(text);
-    } catch {
-        context.addIssue({ code: 'custom', message: 'expected an address' });
-        return z.NEVER;
-    }
-});
 
 const code = z.string().transform((text, context): Cell => {
     try {
