@@ -6,7 +6,6 @@ import { Command, InvalidArgumentError } from 'commander';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { request } from 'undici';
-import { writeNewSeed } from '../gateway/keys';
 import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 
 const NANO = 1_000_000_000;
@@ -19,7 +18,8 @@ export function gatewayCommand(): Command {
         .command('keygen')
         .description('write a new spend key; its public half is what the escrow is set up with')
         .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
-        .action(({ out }: { out: string }) => {
+        .action(async ({ out }: { out: string }) => {
+            const { writeNewSeed } = await import('../gateway/keys');
             console.log(writeNewSeed(out).toString('hex'));
         });
 
