@@ -1,4 +1,4 @@
-/** Runs a local network until it is told to stop, or asks a running one for coins. */
+/** Runs a local network until it is told to stop, or asks a running one for coins or time. */
 import { parseArgs } from 'node:util';
 import { Address, toNano } from '@ton/core';
 import { mnemonicNew, mnemonicToPrivateKey } from '@ton/crypto';
@@ -12,9 +12,10 @@ A local TON network behind the TON HTTP API v2, on 127.0.0.1 and in memory.
 
   (no command)              run until SIGINT or SIGTERM
   faucet ADDRESS AMOUNT     give an account AMOUNT TON on the network that runs at --port
+  advance SECONDS           let time pass on the network that runs at --port
   wallet                    print 24 new words and the addresses of their wallets
 
-  --port N          port to listen on, 0 for any; the port of the running one for faucet (default 18081)
+  --port N          port to listen on, 0 for any; the port of the running one for faucet and advance (default 18081)
   --prices LEVEL    ${PRICE_LEVELS.join(' | ')} (default 2026)
   --clock MODE      wall | manual (default wall: real time plus what is advanced)
   --now SECONDS     unix time to start at (default real time)
@@ -45,6 +46,8 @@ async function main(): Promise<void> {
         process.stdout.write(HELP);
     } else if (command === 'faucet') {
         await faucet(port, rest);
+    } else if (command === 'advance') {
+        await advance(port, rest);
     } else if (command === 'wallet') {
         await newWallet(networkId);
     } else if (command !== undefined) {
@@ -75,9 +78,19 @@ async function faucet(port: number, [to, amount, ...more]: string[]): Promise<vo
     if (!Address.isFriendly(to) && !Address.isRaw(to)) {
         throw new Error(`${to} is not an address`);
     }
-    await new LocalnetClient(`http://127.0.0.1:${port}${RPC_PATH}`).faucet(Address.parse(to), toNano(amount));
+    await clientAt(port).faucet(Address.parse(to), toNano(amount));
     console.log(`gave ${amount} TON to ${to}`);
 }
+
+async function advance(port: number, [seconds, ...more]: string[]): Promise<void> {
+    if (seconds === undefined || more.length > 0 || !/^\d{1,9}$/.test(seconds)) {
+        throw new Error('advance takes a whole number of seconds, such as: advance 600');
+    }
+    const now = await clientAt(port).advance(Number(seconds));
+    console.log(`it is ${new Date(now * 1000).toISOString()} now`);
+}
+
+const clientAt = (port: number) => new LocalnetClient(`http://127.0.0.1:${port}${RPC_PATH}`);
 
 async function newWallet(networkId: number): Promise<void> {
     const words = await mnemonicNew();

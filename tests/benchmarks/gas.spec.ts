@@ -62,6 +62,20 @@ describe('Figures of every operation', () => {
         }
     });
 
+    it('are those that docs/operations.md tells a deployer, to a twentieth and to its last digit', () => {
+        const guide = readFileSync(join(__dirname, '..', '..', 'docs', 'operations.md'), 'utf8');
+        const rows = Array.from(guide.matchAll(/^\|[^|]+\| `(\w+)` +\| ([\d.]+) +\| ([\d.]+) +\|/gm));
+
+        const wrong = rows.flatMap(([, name, today, before]) =>
+            [['2026', today, 0.00005] as const, ['2025', before, 0.0005] as const]
+                .map(([level, said, rounded]) => ({ name, level, said: Number(said), rounded }))
+                .map((row) => ({ ...row, is: Number(reportAt(row.level).operations[name].fees) / 1e9 }))
+                .filter(({ said, is, rounded }) => Math.abs(said - is) > is * 0.05 + rounded),
+        );
+        expect(rows.length).toBeGreaterThan(10);
+        expect(wrong).toEqual([]);
+    });
+
     it('are those of the newest entries of benchmarks/gas.json', () => {
         const changed = changes(latest(readHistory()), figuresOf(reportAt('2025')));
 

@@ -64,6 +64,29 @@ describe('Local network: as a process of its own', () => {
         await once(network, 'exit');
     });
 
+    it('lets time pass', async () => {
+        const network = run('--port', '0', '--clock', 'manual', '--now', '1800000000');
+        const [line] = (await once(createInterface(network.stdout!), 'line')) as [string];
+        const { href, port } = new URL(/http:\S+/.exec(line)![0]);
+
+        expect(await output(run('advance', '600', '--port', port))).toBe('it is 2027-01-15T08:10:00.000Z now\n');
+
+        expect(await new LocalnetClient(href).now()).toBe(1_800_000_600);
+        network.kill('SIGTERM');
+        await once(network, 'exit');
+    });
+
+    it.each(['1.5', '10m'])('lets no time pass for %s seconds', async (seconds) => {
+        const running = run('advance', seconds);
+        let said = '';
+        running.stderr!.on('data', (chunk) => (said += chunk));
+
+        const [code] = (await once(running, 'close')) as [number];
+
+        expect(code).toBe(1);
+        expect(said).toContain('advance takes a whole number of seconds');
+    });
+
     it.each([
         ['2,5', 'is not an amount in TON'],
         ['0.0000000001', 'is not an amount in TON'],
