@@ -18,6 +18,8 @@ const config: Config = {
     transformIgnorePatterns: ['/node_modules/(?!cookie/)'],
     moduleNameMapper: { '^\\./primitives/sha256$': '<rootDir>/tests/support/sha256.ts' }, // of @ton/crypto
     modulePathIgnorePatterns: ['<rootDir>/temp/'],
+    // Looked up in a test's sandbox, these take longer than what is done with them: @ton/core writes numbers bit by bit.
+    sandboxInjectedGlobals: ['BigInt', 'Number', 'Math', 'Uint8Array'],
     testTimeout: 60_000,
     maxWorkers: '100%', // by default jest leaves one core idle, and journeys mostly wait
 };
