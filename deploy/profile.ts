@@ -3,8 +3,12 @@ import { catalogueHash, parseCatalogue, parseTon, type Rules } from '@cocoon-mar
 import type { Address } from '@ton/core';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { LineCounter, type Node, parseDocument } from 'yaml';
 import { parseDuration } from './flags';
 import { Refusal } from './refusal';
+
+/** The way to a value in a profile: names of fields, numbers of classes. */
+export type ProfilePath = readonly (string | number)[];
 
 /** A profile as read; times in seconds, amounts in nanoTON. */
 export interface Profile {
@@ -14,37 +18,99 @@ export interface Profile {
     rules: Omit<Rules, 'insurance'>;
     gpuClasses: string[]; // names, by class
     catalogue: { file: string; hash: bigint; models: string[] };
+    /** What is wrong at a place of the file, with its line. */
+    refusal(path: ProfilePath, what: string, remedy?: string): Refusal;
 }
 
-const WINDOWS = ['evidence', 'response', 'verdict', 'buffer', 'unbonding', 'payoutDelay'] as const;
+export const WINDOWS = ['evidence', 'response', 'verdict', 'buffer', 'unbonding', 'payoutDelay'] as const;
 const FIELDS = ['about', 'delay', 'rent', 'rules', 'gpuClasses', 'catalogue'];
+const CLASSES_MAX = 8;
 
-/** Reads `params/<name>.json`, or a file by its path. Refuses what is misspelt, missing or malformed, by its name. */
+/** Reads `params/<name>.json`, or a file by its path. Refuses what is misspelt, missing or malformed, with its line. */
 export function readProfile(name: string): Profile {
-    const file = name.endsWith('.json') ? name : join('params', `${name}.json`);
-    const json = readJson(file);
-    refuseUnknown(file, json, FIELDS);
-    const rules = object(file, json, 'rules');
-    refuseUnknown(`${file}: rules`, rules, [...WINDOWS, 'baseStake']);
-    const times = Object.fromEntries(WINDOWS.map((window) => [window, read(file, rules, window, parseDuration)]));
-    const classes = json.gpuClasses;
-    if (!Array.isArray(classes) || classes.length === 0 || classes.length > 8) {
-        throw new Refusal(`${file}: gpuClasses is not a list of 1 to 8 classes`);
-    }
-    const gpuClasses = classes as Record<string, unknown>[];
-    return {
-        file,
-        delay: read(file, json, 'delay', parseDuration),
-        rent: read(file, json, 'rent', parseTon),
-        rules: {
-            ...(times as Record<(typeof WINDOWS)[number], number>),
-            baseStake: read(file, rules, 'baseStake', parseTon),
-            rates: gpuClasses.map((each, i) => read(`${file}: gpuClasses ${i}`, each, 'stake', parseTon)),
-        },
-        gpuClasses: gpuClasses.map((each, i) => read(`${file}: gpuClasses ${i}`, each, 'name', (text) => text)),
-        catalogue: readCatalogue(read(file, json, 'catalogue', (text) => text)),
-    };
+    return new Reader(name.endsWith('.json') ? name : join('params', `${name}.json`)).profile();
 }
+
+class Reader {
+    private readonly text: string;
+    private readonly json: unknown;
+
+    constructor(private readonly file: string) {
+        this.text = readFile(file).toString('utf8');
+        try {
+            this.json = JSON.parse(this.text);
+        } catch (error) {
+            throw new Refusal(`${file} is not JSON: ${(error as Error).message}`);
+        }
+    }
+
+    profile(): Profile {
+        this.fields([], FIELDS);
+        this.fields(['rules'], [...WINDOWS, 'baseStake']);
+        const times = Object.fromEntries(
+            WINDOWS.map((window) => [window, this.read(['rules', window], parseDuration)]),
+        );
+        const classes = this.at(['gpuClasses']);
+        if (!Array.isArray(classes) || classes.length === 0 || classes.length > CLASSES_MAX) {
+            throw this.refusal(['gpuClasses'], `gpuClasses is not a list of 1 to ${CLASSES_MAX} classes`);
+        }
+        classes.forEach((_, i) => this.fields(['gpuClasses', i], ['name', 'stake']));
+        return {
+            file: this.file,
+            delay: this.read(['delay'], parseDuration),
+            rent: this.read(['rent'], parseTon),
+            rules: {
+                ...(times as Record<(typeof WINDOWS)[number], number>),
+                baseStake: this.read(['rules', 'baseStake'], parseTon),
+                rates: classes.map((_, i) => this.read(['gpuClasses', i, 'stake'], parseTon)),
+            },
+            gpuClasses: classes.map((_, i) => this.read(['gpuClasses', i, 'name'], (text) => text)),
+            catalogue: readCatalogue(this.read(['catalogue'], (text) => text)),
+            refusal: (path, what, remedy) => this.refusal(path, what, remedy),
+        };
+    }
+
+    private at(path: ProfilePath): unknown {
+        return path.reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], this.json);
+    }
+
+    private fields(path: ProfilePath, known: readonly string[]): void {
+        const value = this.at(path);
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+            throw this.refusal(path, `${nameOf(path)} has no fields`, `it takes ${known.join(', ')}`);
+        }
+        const unknown = Object.keys(value).find((name) => !known.includes(name));
+        if (unknown !== undefined) {
+            throw this.refusal([...path, unknown], `unknown field "${unknown}"`, `known are ${known.join(', ')}`);
+        }
+    }
+
+    private read<T>(path: ProfilePath, parse: (text: string) => T): T {
+        const [name, value] = [path[path.length - 1], this.at(path)];
+        if (typeof value !== 'string') {
+            throw this.refusal(path, `"${name}" is ${value === undefined ? 'missing' : 'not a text in quotes'}`);
+        }
+        try {
+            return parse(value);
+        } catch (error) {
+            throw this.refusal(path, `${name}: ${(error as Error).message}`);
+        }
+    }
+
+    private refusal(path: ProfilePath, what: string, remedy?: string): Refusal {
+        return new Refusal(`${this.file}:${this.lineOf(path)}: ${what}`, remedy);
+    }
+
+    // JSON is YAML, whose parser knows where each value stands. What is missing is missing where it should have been.
+    private lineOf(path: ProfilePath): number {
+        const lines = new LineCounter();
+        const document = parseDocument(this.text, { lineCounter: lines });
+        const node = document.getIn(path, true) as Node | undefined;
+        return node?.range ? lines.linePos(node.range[0]).line : path.length === 0 ? 1 : this.lineOf(path.slice(0, -1));
+    }
+}
+
+const nameOf = (path: ProfilePath) => (path.length === 0 ? 'the file' : path.join(' '));
 
 /** A catalogue file with its hash. */
 export function readCatalogue(file: string): Profile['catalogue'] {
@@ -67,40 +133,5 @@ export function readFile(file: string): Buffer {
         return readFileSync(file);
     } catch {
         throw new Refusal(`${file} cannot be read`, 'paths count from the root of this repository');
-    }
-}
-
-function readJson(file: string): Record<string, unknown> {
-    try {
-        return JSON.parse(readFile(file).toString('utf8')) as Record<string, unknown>;
-    } catch (error) {
-        throw error instanceof Refusal ? error : new Refusal(`${file} is not JSON: ${(error as Error).message}`);
-    }
-}
-
-function refuseUnknown(where: string, json: Record<string, unknown>, known: readonly string[]): void {
-    const unknown = Object.keys(json).find((name) => !known.includes(name));
-    if (unknown !== undefined) {
-        throw new Refusal(`${where}: unknown field "${unknown}"`, `known are ${known.join(', ')}`);
-    }
-}
-
-function object(where: string, json: Record<string, unknown>, name: string): Record<string, unknown> {
-    const value = json[name];
-    if (typeof value !== 'object' || value === null) {
-        throw new Refusal(`${where}: "${name}" is missing`);
-    }
-    return value as Record<string, unknown>;
-}
-
-function read<T>(where: string, json: Record<string, unknown>, name: string, parse: (text: string) => T): T {
-    const value = json[name];
-    if (typeof value !== 'string') {
-        throw new Refusal(`${where}: "${name}" is ${value === undefined ? 'missing' : 'not a text in quotes'}`);
-    }
-    try {
-        return parse(value);
-    } catch (error) {
-        throw new Refusal(`${where}: ${name}: ${(error as Error).message}`);
     }
 }

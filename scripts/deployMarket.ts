@@ -1,5 +1,6 @@
 import { codesOfThisCheckout, launchRegistry, Registry } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import { requireTaken } from '../deploy/bounds';
 import { rulesText } from '../deploy/change';
 import { committeeOf } from '../deploy/committee';
 import { address, count, formatDuration, keys, text } from '../deploy/flags';
@@ -44,6 +45,7 @@ export const run = script({
         if (flags.committee === undefined) {
             throw new Refusal('Missing: --committee HEX,HEX,…', 'docs/operations.md says how to make the keys');
         }
+        await requireTaken(session, profile);
         const rules = rulesOf(profile, flags.insurance ?? session.actor);
         const committee = committeeOf(flags.committee, flags.threshold);
         const rent = active ? 0n : profile.rent;

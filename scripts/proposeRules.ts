@@ -1,4 +1,5 @@
 import { parseRules, proposeRules, registryChanges } from '@cocoon-market/wrappers';
+import { requireTaken } from '../deploy/bounds';
 import { address, text } from '../deploy/flags';
 import { proposalTask } from '../deploy/governor';
 import { readProfile, rulesOf } from '../deploy/profile';
@@ -13,10 +14,12 @@ export const run = script({
         profile: text.required('a name in params/, or a JSON file like those'),
         insurance: address.optional('gets what is left of a slash; as it is now unless given'),
     },
-    prepare: async (session, { registry: given, profile, insurance }) => {
+    prepare: async (session, { registry: given, profile: name, insurance }) => {
+        const profile = readProfile(name);
+        await requireTaken(session, profile);
         const { registry, at } = await openRegistry(session, given);
         const { insurance: present, ...now } = parseRules(await registry.getRules());
-        const rules = rulesOf(readProfile(profile), insurance ?? present);
+        const rules = rulesOf(profile, insurance ?? present);
         const change = registryChanges.rules(rules);
         const same = registryChanges.rules({ ...now, insurance: present }).equals(change);
         return proposalTask(session, {

@@ -1,9 +1,13 @@
 /** What the network charges, read from its configuration, and the arithmetic of rent and forward fees. */
 import { beginCell, Cell, Dictionary } from '@ton/core';
 
-/** Prices of one chain. Storage: nanoTON per 2^16 seconds. Forwarding: nanoTON, `bit` and `cell` per 2^16. */
+/**
+ * Prices of one chain. Storage: nanoTON per 2^16 seconds. Gas: `flat` nanoTON for the first `flatUnits`, `unit` nanoTON per
+ * 2^16 more. Forwarding: nanoTON, `bit` and `cell` per 2^16.
+ */
 export interface ChainPrices {
     storage: { bit: bigint; cell: bigint };
+    gas: { flatUnits: bigint; flat: bigint; unit: bigint };
     forward: { lump: bigint; bit: bigint; cell: bigint };
 }
 
@@ -21,8 +25,13 @@ export interface Size {
 export const YEAR = 31_557_600; // seconds
 
 const STORAGE = 18;
+const MASTERCHAIN_GAS = 20;
+const BASECHAIN_GAS = 21;
 const MASTERCHAIN_FORWARD = 24;
 const BASECHAIN_FORWARD = 25;
+
+/** Parameters of a configuration that `pricesOf` reads. */
+export const PRICE_PARAMS = [STORAGE, MASTERCHAIN_GAS, BASECHAIN_GAS, MASTERCHAIN_FORWARD, BASECHAIN_FORWARD] as const;
 
 /** The prices in force under a configuration, the newest of each kind. Throws when a parameter is missing. */
 export function pricesOf(config: Cell): Prices {
@@ -38,6 +47,11 @@ export function pricesOf(config: Cell): Prices {
         const slice = param(id).beginParse().skip(8);
         return { lump: slice.loadUintBig(64), bit: slice.loadUintBig(64), cell: slice.loadUintBig(64) };
     };
+    const gas = (id: number) => {
+        const slice = param(id).beginParse().skip(8);
+        const [flatUnits, flat] = [slice.loadUintBig(64), slice.loadUintBig(64)];
+        return { flatUnits, flat, unit: slice.skip(8).loadUintBig(64) };
+    };
     const history = Dictionary.loadDirect(
         Dictionary.Keys.Uint(32),
         Dictionary.Values.BitString(8 + 32 + 256),
@@ -47,14 +61,20 @@ export function pricesOf(config: Cell): Prices {
     const slice = beginCell().storeBits(newest).asSlice().skip(40);
     const storage = () => ({ bit: slice.loadUintBig(64), cell: slice.loadUintBig(64) });
     return {
-        basechain: { storage: storage(), forward: forward(BASECHAIN_FORWARD) },
-        masterchain: { storage: storage(), forward: forward(MASTERCHAIN_FORWARD) },
+        basechain: { storage: storage(), gas: gas(BASECHAIN_GAS), forward: forward(BASECHAIN_FORWARD) },
+        masterchain: { storage: storage(), gas: gas(MASTERCHAIN_GAS), forward: forward(MASTERCHAIN_FORWARD) },
     };
 }
 
 /** nanoTON for keeping this much for so many seconds, rounded up. */
 export function storageFee({ storage }: ChainPrices, { cells, bits }: Size, seconds: number): bigint {
     return ceiling((storage.cell * cells + storage.bit * bits) * BigInt(seconds));
+}
+
+/** nanoTON for so many units of gas, rounded up. */
+export function computeFee({ gas: { flatUnits, flat, unit } }: ChainPrices, units: bigint | number): bigint {
+    const more = BigInt(units) - flatUnits;
+    return more <= 0n ? flat : flat + ceiling(more * unit);
 }
 
 /** nanoTON for one message that carries this much besides its root cell. */

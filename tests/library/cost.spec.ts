@@ -63,10 +63,12 @@ describe('pricesOf', () => {
         expect(pricesOf(config)).toEqual({
             basechain: {
                 storage: { bit: 0n, cell: 135n },
+                gas: { flatUnits: 100n, flat: 6_667n, unit: 4_369_067n },
                 forward: { lump: 66_667n, bit: 4_369_067n, cell: 436_906_667n },
             },
             masterchain: {
                 storage: { bit: 1000n, cell: 500_000n },
+                gas: { flatUnits: 100n, flat: 1_000_000n, unit: 655_360_000n },
                 forward: { lump: 10_000_000n, bit: 655_360_000n, cell: 65_536_000_000n },
             },
         });

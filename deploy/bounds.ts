@@ -1,0 +1,77 @@
+/** What the registry would refuse of a profile at this network's prices, found before anything is sent. */
+import { leastSlash, PRICE_PARAMS, type Prices, pricesOf, ruleBounds } from '@cocoon-market/wrappers';
+import { beginCell, type Cell, Dictionary } from '@ton/core';
+import { formatDuration } from './flags';
+import { configParam } from './network';
+import { ton } from './output';
+import { type Profile, WINDOWS } from './profile';
+import type { Session } from './session';
+
+const { windowMin, windowMax, unbondingMax, payoutDelayMax, baseStakeMax } = ruleBounds;
+
+// A tenth above the least, in whole thousandths of a TON: prices may rise until the message arrives.
+const MARGIN = 10n;
+const STEP = 1_000_000n;
+
+/** Refuses windows, stakes and rates that the registry would not take, with their line. */
+export async function requireTaken(session: Session, profile: Profile): Promise<void> {
+    requireWindows(profile);
+    requireAmounts(profile, leastSlash(await pricesNow(session)));
+}
+
+async function pricesNow({ provider }: Session): Promise<Prices> {
+    const params = Dictionary.empty<number, Cell>(Dictionary.Keys.Int(32), Dictionary.Values.Cell());
+    for (const id of PRICE_PARAMS) {
+        params.set(id, await configParam(provider, id));
+    }
+    return pricesOf(beginCell().storeDictDirect(params).endCell());
+}
+
+function requireWindows(profile: Profile): void {
+    const { rules } = profile;
+    const needed = rules.evidence + rules.response + rules.verdict + rules.buffer;
+    const bounds = (window: (typeof WINDOWS)[number]) => {
+        switch (window) {
+            case 'unbonding':
+                return [needed, unbondingMax];
+            case 'payoutDelay':
+                return [0, payoutDelayMax];
+            default:
+                return [windowMin, windowMax];
+        }
+    };
+    for (const window of WINDOWS) {
+        const [least, most] = bounds(window);
+        if (rules[window] < least || rules[window] > most) {
+            const sum = window === 'unbonding' ? ', the four windows above together being the least' : '';
+            throw profile.refusal(
+                ['rules', window],
+                `${window}: the registry takes ${formatDuration(least)} to ${formatDuration(most)}${sum}`,
+            );
+        }
+    }
+}
+
+function requireAmounts(profile: Profile, least: bigint): void {
+    const { baseStake, rates } = profile.rules;
+    if (baseStake === 0n || baseStake > baseStakeMax) {
+        throw profile.refusal(
+            ['rules', 'baseStake'],
+            `baseStake: the registry takes up to ${ton(baseStakeMax)}, and not 0`,
+        );
+    }
+    rates.forEach((rate, gpuClass) => {
+        const path = ['gpuClasses', gpuClass, 'stake'];
+        if (rate > baseStakeMax) {
+            throw profile.refusal(path, `stake: the registry takes up to ${ton(baseStakeMax)} a GPU`);
+        }
+        if (rate > 0n && rate < least) {
+            const enough = ((least + least / MARGIN) / STEP + 1n) * STEP;
+            throw profile.refusal(
+                path,
+                `stake: ${ton(rate)} a GPU is too little: a slash takes at least ${ton(least)}, six times what reporting costs here`,
+                `write "${ton(enough).replace(' TON', '')}" or more, or "0" for a class that the market does not take`,
+            );
+        }
+    });
+}

@@ -1,0 +1,56 @@
+/** The bounds of rules, as the wrapper computes them and as the Registry holds them, at every price level. */
+import { toNano } from '@ton/core';
+import { errors, leastSlash, pricesOf, ruleBounds, type Rules } from '../../wrappers';
+import { expectConserved, expectRefused, PriceLevel } from '../support/chain';
+import { CATALOGUE, committeeOf, deployRegistry, rulesWith } from '../support/stake';
+
+type Stage = Awaited<ReturnType<typeof deployRegistry>>;
+
+function launch({ blockchain, registry, governor, insurance, codes }: Stage, rules: Partial<Rules>) {
+    const all = {
+        rules: rulesWith(insurance.address, rules),
+        committee: committeeOf(3, 2),
+        codes,
+        catalogue: CATALOGUE,
+    };
+    return expectConserved(blockchain, () => registry.sendLaunch(governor.getSender(), { value: toNano('1'), ...all }));
+}
+
+describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('The least rate at the prices of %s', (prices) => {
+    it('is what the wrapper says, to a nanoTON', async () => {
+        const stage = await deployRegistry({ prices });
+        const least = leastSlash(pricesOf(stage.blockchain.config));
+
+        const below = await launch(stage, { rates: [least - 1n] });
+        expectRefused(below, { to: stage.registry.address, exitCode: errors.ErrWrongAmount });
+        await launch(stage, { rates: [least] });
+
+        expect((await stage.registry.getRegistryState()).rulesVersion).toBe(1n);
+    });
+});
+
+describe('The bounds that do not follow prices', () => {
+    it('are those that the Registry takes, and not one more', async () => {
+        const { windowMin, windowMax, unbondingMax, payoutDelayMax, baseStakeMax } = ruleBounds;
+        const stage = await deployRegistry();
+        const beyond: [Partial<Rules>, number][] = [
+            [{ evidence: windowMin - 1 }, errors.ErrWrongWindows],
+            [{ evidence: windowMax + 1, unbonding: unbondingMax }, errors.ErrWrongWindows],
+            [{ unbonding: unbondingMax + 1 }, errors.ErrWrongWindows],
+            [{ payoutDelay: payoutDelayMax + 1 }, errors.ErrWrongWindows],
+            [{ baseStake: baseStakeMax + 1n }, errors.ErrWrongAmount],
+            [{ rates: [baseStakeMax + 1n] }, errors.ErrWrongAmount],
+        ];
+
+        for (const [rules, exitCode] of beyond) {
+            expectRefused(await launch(stage, rules), { to: stage.registry.address, exitCode });
+        }
+        const [windows, times] = [
+            { evidence: windowMax, response: windowMin },
+            { unbonding: unbondingMax, payoutDelay: payoutDelayMax },
+        ];
+        await launch(stage, { ...windows, ...times, baseStake: baseStakeMax, rates: [baseStakeMax] });
+
+        expect((await stage.registry.getRegistryState()).rulesVersion).toBe(1n);
+    });
+});

@@ -1,0 +1,62 @@
+/**
+ * What the Registry holds rules to, so that a mistake is found before it is sent. contracts/protocol/params.tact and
+ * fees.tact decide; tests/registry/bounds.spec.ts holds this page to them.
+ */
+import {
+    BaseStakeMax,
+    CaseBits,
+    CaseLife,
+    CaseRulesBits,
+    CaseRulesCells,
+    DisputeBits,
+    DisputeCells,
+    ExcessesBits,
+    FaultBits,
+    FaultCells,
+    NodeBits,
+    NodeCells,
+    PayoutDelayMax,
+    ProviderBits,
+    ProviderCells,
+    UnbondingMax,
+    WindowMax,
+    WindowMin,
+} from '../build/Registry/Registry_Registry';
+import { computeFee, forwardFee, type Prices, storageFee, YEAR } from './prices';
+import { gas } from './protocol';
+
+/** Times in seconds, amounts in nanoTON. */
+export const ruleBounds = {
+    windowMin: Number(WindowMin),
+    windowMax: Number(WindowMax),
+    unbondingMax: Number(UnbondingMax),
+    payoutDelayMax: Number(PayoutDelayMax),
+    baseStakeMax: BaseStakeMax, // of a rate too
+} as const;
+
+/** nanoTON that a slash takes at least, and below which no GPU class may require stake: six times what reporting costs. */
+export function leastSlash({ basechain }: Prices): bigint {
+    const forward = (cells: bigint, bits: bigint) => forwardFee(basechain, { cells, bits });
+    const plain = forward(0n, 0n);
+    const home = forward(0n, ExcessesBits);
+    const rentWeek = storageFee(basechain, { cells: ProviderCells, bits: ProviderBits }, YEAR) / 52n;
+    const caseRent = storageFee(basechain, { cells: NodeCells, bits: NodeBits }, 2 * Number(CaseLife));
+    const disputeRent = storageFee(basechain, { cells: DisputeCells, bits: DisputeBits }, Number(CaseLife));
+    const carried = forward(DisputeCells, DisputeBits);
+    const fault = forward(FaultCells + 1n, FaultBits + CaseBits);
+    const ofCase = forward(FaultCells + CaseRulesCells + 1n, FaultBits + CaseRulesBits + CaseBits);
+    const opening =
+        computeFee(basechain, gas.GasFaultFound + gas.GasOpenCase) +
+        rentWeek +
+        2n * carried +
+        fault +
+        ofCase +
+        disputeRent;
+    const settling =
+        computeFee(basechain, gas.GasCaseClosed + gas.GasTakeShare + gas.GasShareTaken) +
+        2n * rentWeek +
+        3n * ofCase +
+        (3n * plain + forward(0n, CaseBits)) +
+        home;
+    return 6n * (caseRent + computeFee(basechain, gas.GasReportExcess) + opening + settling + carried);
+}
