@@ -19,7 +19,7 @@ const config: Config = {
     moduleNameMapper: { '^\\./primitives/sha256$': '<rootDir>/tests/support/sha256.ts' }, // of @ton/crypto
     modulePathIgnorePatterns: ['<rootDir>/temp/'],
     // Looked up in a test's sandbox, these take longer than what is done with them: @ton/core writes numbers bit by bit.
-    sandboxInjectedGlobals: ['BigInt', 'Number', 'Math', 'Uint8Array'],
+    sandboxInjectedGlobals: ['BigInt', 'Number', 'Math', 'Uint8Array', 'Buffer'],
     testTimeout: 60_000,
     maxWorkers: '100%', // by default jest leaves one core idle, and journeys mostly wait
 };
