@@ -42,7 +42,7 @@ export const disputeAttacks: Attack[] = [
         attack: 'The smallest provider is not worth a report, and so is free to cheat.',
         stoppedBy: 'A slash takes six times what reporting costs, and no share may be smaller.',
         file: 'tests/dispute/fees.spec.ts',
-        test: 'With the wallets of people, at the prices of 2025 ReportTwice earns more than it costs at the smallest share that the setter accepts',
+        test: 'With the wallets of people, at the prices of 2025 ReportTwice earns its reporter more than it costs at the smallest share',
     },
     {
         source: 'marketplaces 1.3: OZ L-18; marketplaces 3.6: self-slash',

@@ -3,8 +3,9 @@
  * attacks` runs exactly these tests; docs/attacks.md shows what happens to them when a protection is taken away.
  *
  * Sources: 'channels 3' and '6' are the bugs of existing payment channels and who can cheat in one, 'cocoon P1' to 'P14' the
- * weaknesses of Cocoon's contracts, 'marketplaces 1.3' the bugs found in staking and escrow elsewhere, 'issue 2' the bad
- * inputs this project set itself, 'design 2' its guarantees, 'review' what our own attackers of the finished code found.
+ * weaknesses of Cocoon's contracts, 'marketplaces 1.3' and '3.6' the bugs found in staking and escrow elsewhere and what is
+ * tried there, 'issue 2' and 'issue 4' the bad inputs this project set itself, 'design 2' and '4' its guarantees and what an
+ * honest worker does, 'review' what our own attackers of the finished code found.
  */
 
 import { disputeAttacks } from './attacks.disputes';
@@ -1322,12 +1323,12 @@ export const notAsked: { source: string; what: string; why: string }[] = [
     {
         source: 'channels 6',
         what: 'A client floods a worker with bad vouchers.',
-        why: 'On chain the sender pays for each. Off chain it is a rate, and belongs to the figures of the worker.',
+        why: 'On chain the sender pays for each. Off chain each costs the worker one check of a signature and changes nothing.',
     },
     {
         source: 'channels 6',
         what: 'A provider delivers junk.',
-        why: 'No channel can tell. The loss of a client that watches is one step, and the committee comes with slashing.',
+        why: 'No channel can tell. A client that watches loses one step; what the committee may take for it is asked above.',
     },
     {
         source: 'marketplaces 1.3',
@@ -1347,7 +1348,7 @@ export const notAsked: { source: string; what: string; why: string }[] = [
     {
         source: 'marketplaces 3.6',
         what: 'A bribed committee goes on for ever, or rules beside an appeal.',
-        why: 'There is no second committee: two weeks of verdicts take a fifth at most, the governor replaces it in one.',
+        why: 'There is no second committee. Verdicts take a fifth in two weeks; the governor names another, for who adopts it.',
     },
     {
         source: 'marketplaces 1.3',
