@@ -1,10 +1,14 @@
 /** What a report may come to, in nanoTON, before it is sent: the rules of docs/contracts/dispute.md as arithmetic. */
 import { FaultClass } from './evidence';
 
-/** How much of the node's share counts and when each class was slashed last, as the node's getter says. */
+/** What the getters of node and provider say of what a fault may cost; amounts in nanoTON. */
 export interface Liability {
-    basis: bigint; // nanoTON
-    taken: bigint; // nanoTON, of the current key
+    basis: bigint; // of which the percentages are
+    taken: bigint; // that receipts of the key have cost
+    there: bigint; // stake and slots
+    verdictsLeft: bigint; // that verdicts may take now
+    least: bigint; // that a slash for A1 or A2 takes at least
+    cost: bigint; // of showing a fault: the least reward, as far as the victim leaves it
     twiceAt: bigint; // unix seconds, 0 for never; so are the others
     excessAt: bigint;
     silentAt: bigint;
@@ -13,8 +17,9 @@ export interface Liability {
 
 /** One way in which a report may end; amounts in nanoTON, beside the fees. */
 export interface Outcome {
+    end: 'slashed' | 'answered' | 'unanswered' | 'acquitted' | 'silence' | 'convicted';
     when: string;
-    slash: bigint; // the most; A1 and A2 take more where a share is so small that showing it would not pay
+    slash: bigint; // of a verdict the most, of the others what it is if nothing else comes before
     victim: bigint; // to the escrow that the terms name
     reporter: bigint; // reward
     bond: 'none' | 'back' | 'lost';
@@ -30,36 +35,41 @@ export function outcomesOf(
     { class: faultClass, loss, date }: { class: FaultClass; loss: bigint; date: number },
     liability: Liability,
 ): Outcome[] {
-    const { basis, twiceAt, excessAt, silentAt, wrongAt } = liability;
+    const { basis, taken, there, verdictsLeft, cost, twiceAt, excessAt, silentAt, wrongAt } = liability;
     const part = (last: bigint, first: bigint, repeat: bigint) => (last !== 0n && BigInt(date) > last ? repeat : first);
-    const slashed = (when: string, wanted: bigint, bond: Outcome['bond']): Outcome => {
-        const slash = most(least(wanted, basis - liability.taken), 0n);
+    const slashed = (end: Outcome['end'], when: string, wanted: bigint, bond: Outcome['bond']): Outcome => {
+        const slash = least(most(least(wanted, basis - taken), 0n), there);
         const victim = least(loss, slash / 2n);
-        return { when, slash, victim, reporter: least(least(slash / 10n, REWARD_MOST), slash / 2n - victim), bond };
+        const reporter = least(most(least(slash / 10n, REWARD_MOST), cost), slash / 2n - victim);
+        return { end, when, slash, victim, reporter, bond };
     };
-    const nothing = (when: string, bond: Outcome['bond']): Outcome => ({
-        ...{ when, bond },
+    const nothing = (end: Outcome['end'], when: string, bond: Outcome['bond']): Outcome => ({
+        ...{ end, when, bond },
         ...{ slash: 0n, victim: 0n, reporter: 0n },
     });
     switch (faultClass) {
-        case 'A1':
-            return [slashed('at once, by the signatures', (basis * part(twiceAt, 20n, 100n)) / 100n, 'none')];
+        case 'A1': {
+            const wanted = most((basis * part(twiceAt, 20n, 100n)) / 100n, liability.least);
+            return [slashed('slashed', 'at once', wanted, 'none')];
+        }
         case 'A2': {
-            const wanted = most(3n * loss, (basis * part(excessAt, 1n, 5n)) / 100n);
-            return [slashed('at once, by arithmetic', wanted, 'none')];
+            const floor = most((basis * part(excessAt, 1n, 5n)) / 100n, liability.least);
+            return [slashed('slashed', 'at once', most(3n * loss, floor), 'none')];
         }
         case 'A3': {
             const wanted = 2n * loss + (least(loss, basis) * part(silentAt, 1n, 2n)) / 100n;
             return [
-                nothing('the node answers in time: an honest one does', 'lost'),
-                slashed('no answer in time, and somebody has it decided', wanted, 'back'),
+                nothing('answered', 'the node answers in time: an honest one does', 'lost'),
+                slashed('unanswered', 'no answer in time, and somebody has it decided', wanted, 'back'),
             ];
         }
-        case 'B1':
+        case 'B1': {
+            const wanted = least((basis * part(wrongAt, 5n, 20n)) / 100n, verdictsLeft);
             return [
-                nothing('the committee acquits', 'lost'),
-                nothing('the committee is silent', 'back'),
-                slashed('the committee convicts, at most', (basis * part(wrongAt, 5n, 20n)) / 100n, 'back'),
+                nothing('acquitted', 'the committee acquits', 'lost'),
+                nothing('silence', 'the committee is silent: a draw', 'back'),
+                slashed('convicted', 'the committee convicts, at most', wanted, 'back'),
             ];
+        }
     }
 }

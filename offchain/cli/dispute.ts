@@ -9,9 +9,6 @@ import {
     faultClasses,
     formatTon,
     Node,
-    Outcome,
-    outcomesOf,
-    PreparedReport,
     prepareReport,
     sendReport,
     stateCase,
@@ -26,6 +23,7 @@ import { Evidence, evidence, evidenceIn, loadConfig } from '../gateway';
 import { toWire } from '../link';
 import { openGatewayStore } from '../store/gateway';
 import { acting, ActFlags, becomes, chainOf, reading, send, shown } from './actor';
+import { assertNew, planLines, planOf, timeOf } from './prospects';
 
 interface Which {
     job?: string;
@@ -138,9 +136,9 @@ async function report(flags: ReportFlags): Promise<void> {
     const chain = chainOf(flags.config);
     const prepared = await prepareReport(chain, chain.network, shownBy(found, flags));
     await assertNew(chain, prepared);
-    const plan = await planOf(chain, found, prepared);
+    const plan = await planOf(chain, found, prepared, Number(flags.piece));
     if (flags.json !== true) {
-        console.log(planLines(chain, found, plan));
+        console.log([line(found), ...planLines(plan)].join('\n'));
     }
     const twiceAt = async () => (await chain.open(Node.fromAddress(prepared.node)).getNodeRecord()).twiceAt;
     const before = await twiceAt();
@@ -176,55 +174,6 @@ function shownBy(found: Evidence, { statement, piece }: ReportFlags): Shown {
             }
             return { class: 'B1', ...job, result: receipts[0], statement: hashOf(statement) };
     }
-}
-
-interface Plan {
-    node: string;
-    attached: bigint; // nanoTON
-    bond: bigint; // nanoTON
-    from: number; // unix seconds; before, no node takes it
-    until: number; // unix seconds, the last
-    outcomes: Outcome[];
-    dispute: string | undefined;
-}
-
-async function planOf(chain: Chain, found: Evidence, { node, value, bond, dispute }: PreparedReport): Promise<Plan> {
-    const record = await chain.open(Node.fromAddress(node)).getNodeRecord();
-    const [from, until] = [found.class === 'A3' ? found.date + 1 : 0, found.date + Number(record.evidence)];
-    const { at } = await chain.account(node);
-    if (at < from) {
-        throw new Error(`The node has until ${timeOf(found.date)} to answer: demand it afterwards`);
-    }
-    if (at > until) {
-        throw new Error(`These receipts counted as evidence until ${timeOf(until)}`);
-    }
-    const where = { node: shown(node, chain), dispute: dispute && shown(dispute, chain) };
-    return { ...where, attached: value, bond, from, until, outcomes: outcomesOf(found, record) };
-}
-
-async function assertNew(chain: Chain, { dispute }: PreparedReport): Promise<void> {
-    if (dispute === undefined || (await chain.account(dispute)).state !== 'active') {
-        return;
-    }
-    if ((await chain.open(Dispute.fromAddress(dispute)).getCaseState()).state !== caseStates.new) {
-        throw new Error(`There is a case about this already: cocoon dispute state ${shown(dispute, chain)}`);
-    }
-}
-
-function planLines(chain: Chain, found: Evidence, plan: Plan): string {
-    const ends = plan.outcomes.map(({ when, slash, victim, reporter, bond }) => {
-        const amounts = `slash ${formatTon(slash)}, your escrow ${formatTon(victim)}, reward ${formatTon(reporter)} TON`;
-        const ofBond = bond === 'none' ? '' : bond === 'back' ? '; the bond comes back' : '; the bond is lost';
-        return `  ${when}: ${slash === 0n ? 'nothing' : amounts}${ofBond}`;
-    });
-    return [
-        line(found),
-        `to       ${plan.node}`,
-        `attached ${formatTon(plan.attached)} TON, of which ${formatTon(plan.bond)} are the bond; what is not used comes back`,
-        `until    ${timeOf(plan.until)}`,
-        'ends     ',
-        ...ends,
-    ].join('\n');
 }
 
 async function step(
@@ -315,8 +264,4 @@ export function lines(view: object): string {
             return `${name}: ${text}`;
         })
         .join('\n');
-}
-
-function timeOf(seconds: number): string {
-    return seconds === 0 ? 'never' : new Date(seconds * 1000).toISOString();
 }

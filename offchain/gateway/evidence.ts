@@ -23,10 +23,11 @@ export const evidence = z.object({
     loss: nano, // nanoTON that the contract counts as lost
     date: z.number(), // unix seconds that the receipts say
     why: z.string(),
+    held: z.enum(['result', 'fail']).optional(), // A3: what the node signed of this query and the gateway refused
 });
 export type Evidence = z.output<typeof evidence>;
 type OnWire = Omit<Evidence, 'terms'> & { terms: string };
-type Found = Pick<Evidence, 'class' | 'queries' | 'receipts' | 'loss' | 'date' | 'why'>;
+type Found = Pick<Evidence, 'class' | 'queries' | 'receipts' | 'loss' | 'date' | 'why' | 'held'>;
 
 /** Everything in the store; a result that nothing is wrong with by arithmetic is there as a B1, for a committee to judge. */
 export async function evidenceIn(store: Pick<GatewayStore, 'jobs' | 'receipts'>): Promise<OnWire[]> {
@@ -55,8 +56,8 @@ export function evidenceOf({ hash, terms }: Pick<StoredJob, 'hash' | 'terms'>, s
     const results = endings.flatMap(({ number, result, receipt: bytes }) =>
         result === undefined ? [] : [{ number, value: result, bytes: bytes! }],
     );
-    const accepts = endings.flatMap(({ number, phase, accept, accepted: value }) =>
-        value ? [{ number, value, bytes: accept!, phase }] : [],
+    const accepts = endings.flatMap(({ number, phase, accept, accepted: value, result, fail }) =>
+        value ? [{ number, value, bytes: accept!, phase, held: answering(value, result, fail) }] : [],
     );
     return [
         ...twice(results, fails(endings)),
@@ -142,7 +143,15 @@ function excesses(terms: Terms, results: Ending<Result>[], accepts: Ending<Accep
     return found.sort((a, b) => (a.loss > b.loss ? -1 : 1));
 }
 
-function silent({ step }: Terms, { number, value, bytes }: Ending<Accept>): Found {
+/** What of a query's ending would answer a demand for it. */
+function answering({ number, request }: Accept, result?: Result, fail?: Refusal): Evidence['held'] {
+    if (result?.number === number) {
+        return 'result';
+    }
+    return fail?.number === number && fail.request.equals(request) ? 'fail' : undefined;
+}
+
+function silent({ step }: Terms, { number, value, bytes, held }: Ending<Accept> & Pick<Evidence, 'held'>): Found {
     const { ceiling, deadline } = value;
     return {
         class: 'A3',
@@ -151,6 +160,7 @@ function silent({ step }: Terms, { number, value, bytes }: Ending<Accept>): Foun
         loss: ceiling < step ? ceiling : step,
         date: deadline,
         why: 'the node accepted, and no valid end has come',
+        ...(held === undefined ? {} : { held }),
     };
 }
 

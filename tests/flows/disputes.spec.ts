@@ -16,7 +16,7 @@ import { NodeInfo, opening, openQuery, signReceipt } from '../../offchain/link';
 import { rerun } from '../../offchain/rerun';
 import { Finish, jobHash, prepareReport, priceOf, Registry, Result, sendReport } from '@cocoon-market/wrappers';
 import { messagesBetween, until } from '../support/stage';
-import { cocoon } from './support/cocoon';
+import { cocoon, cocoonText } from './support/cocoon';
 import { FaultName, faultyWorker } from './support/faults';
 
 const SHARE = toNano('10'); // of one GPU in the demo's rules
@@ -36,6 +36,8 @@ interface Reported extends Found {
     attached: string;
     bond: string;
     dispute?: string;
+    known: string;
+    outcomes: { end: string; slash: string; victim: string; reporter: string; decidedBy: string; chance: string }[];
     case?: { dispute: string; state: string; outcome?: string; answerBy: number };
 }
 
@@ -45,6 +47,7 @@ describe('A worker that cheats', () => {
     let registry: OpenedContract<Registry>;
     let walletFile: string;
     let reporter: Address;
+    let excessive: Scene; // its gateway has refused a result, and runs no more
 
     beforeAll(async () => {
         stage = await Stage.open('2026');
@@ -142,13 +145,19 @@ describe('A worker that cheats', () => {
         expect(found).toMatchObject({ class: 'A1', queries: [1, 2] });
         const before = await stakeOf(made);
 
-        const { sent } = await report(made, '--class', 'A1', '--yes');
+        const { sent, outcomes, known } = await report(made, '--class', 'A1', '--yes');
 
         expect(sent).toBe(true);
+        expect(known).toContain('the node is open and signs with this key; its provider has 0 of 3 strikes');
+        expect(outcomes).toMatchObject([{ end: 'slashed', slash: `${SHARE / 5n}`, victim: found.loss }]);
+        expect(outcomes[0].decidedBy).toContain('by both signatures');
+        expect(outcomes[0].chance).toContain('certain, unless somebody shows it first');
         expect(toVictim(made)).toEqual([BigInt(found.loss)]);
         expect(before - (await stakeOf(made))).toBe(SHARE / 5n);
         expect(messagesBetween(stage, made.seller.provider.address, reporter)).toHaveLength(1);
         expect((await made.seller.node.getNodeState()).receiptKey).toBe(0n);
+        const again = report(made, '--class', 'A1', '--dry-run');
+        await expect(again).rejects.toThrow('This key has been slashed for signing twice, which counts once');
         await end(made);
     });
 
@@ -160,15 +169,17 @@ describe('A worker that cheats', () => {
         const before = await stakeOf(made);
 
         const dry = await report(made, '--class', 'A2', '--dry-run');
-        expect(dry).toMatchObject({ sent: false, bond: '0' });
+        expect(dry).toMatchObject({ sent: false, bond: '0', outcomes: [{ end: 'slashed', victim: found.loss }] });
+        expect(dry.outcomes[0].chance).toContain('certain, unless somebody shows it first');
         expect(messagesBetween(stage, reporter, made.seller.node.address)).toEqual([]);
         const { case: opened } = await report(made, '--class', 'A2', '--yes');
 
         expect(opened).toMatchObject({ state: 'closed', outcome: 'guilty' });
         expect(toVictim(made)).toEqual([BigInt(found.loss)]);
-        expect(before - (await stakeOf(made))).toBeGreaterThanOrEqual(SHARE / 100n);
+        expect(before - (await stakeOf(made))).toBe(BigInt(dry.outcomes[0].slash));
         await expect(report(made, '--class', 'A2', '--yes')).rejects.toThrow('There is a case about this already');
         await end(made);
+        excessive = made;
     });
 
     it('is kept away from by gateways once its stake is too small, but by those that allow it', async () => {
@@ -199,13 +210,20 @@ describe('A worker that cheats', () => {
         await expect(report(made, '--class', 'A3', '--yes')).rejects.toThrow('demand it afterwards');
         stage.network.advance(ANSWER_SECONDS + 60);
 
-        const { case: opened, bond } = await report(made, '--class', 'A3', '--yes');
+        const told = await cocoonText('dispute', 'report', '--config', made.config, '--class', 'A3', '--dry-run');
+        expect(told).toContain('open: you hold neither result nor fail of this query');
+        expect(told).toMatch(/certain, if nobody answers until \d{4}-\d{2}-\d{2}T/);
+        const before = await stakeOf(made);
+
+        const { case: opened, bond, outcomes } = await report(made, '--class', 'A3', '--yes');
         expect(opened!.state).toBe('open');
+        expect(outcomes.map(({ end }) => end)).toEqual(['answered', 'unanswered']);
         await expect(step(made, 'decide', opened!.dispute)).rejects.toThrow('It is too early');
         stage.network.setTime(opened!.answerBy + 1);
         const decided = await step(made, 'decide', opened!.dispute);
 
         expect(decided).toMatchObject({ state: 'closed', outcome: 'guilty' });
+        expect(before - (await stakeOf(made))).toBe(BigInt(outcomes[1].slash));
         expect(toVictim(made)).toEqual([BigInt(found.loss)]);
         expect(messagesBetween(stage, Address.parse(opened!.dispute), reporter).map(({ value }) => value)).toContain(
             BigInt(bond),
@@ -215,6 +233,13 @@ describe('A worker that cheats', () => {
         await made.worker.end('SIGKILL');
         await asked;
         await end(made);
+    });
+
+    it('is expected to answer a demand for a result that was refused', async () => {
+        const { sent, outcomes } = await report(excessive, '--class', 'A3', '--dry-run');
+
+        expect(sent).toBe(false);
+        expect(outcomes[0].chance).toContain('to be expected: the node has signed a result of this query');
     });
 
     it('B1: answers with what no model made, is convicted by two of three members, and pays the price back', async () => {
@@ -231,6 +256,9 @@ describe('A worker that cheats', () => {
 
         const accused = await report(made, '--class', 'B1', '--query', '1', '--statement', evidence, '--yes');
         const { dispute, answerBy } = accused.case!;
+        expect(accused.outcomes.map(({ end }) => end)).toEqual(['acquitted', 'silence', 'convicted']);
+        expect(accused.outcomes[1].chance).toContain('certain, if no verdict of 2 of 3 members comes until');
+        expect(accused.outcomes[2].decidedBy).toContain('2 of 3 members');
         const committee = <T>(...args: string[]) => cocoon<T>('committee', ...args, '--config', made.config);
         expect(await committee('read', dispute, '--evidence', evidence)).toMatchObject({ threshold: 2, model: MODEL });
         const votes = await Promise.all(

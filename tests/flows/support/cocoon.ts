@@ -2,15 +2,22 @@
 import { committeeCommand } from '../../../offchain/cli/committee';
 import { disputeCommand } from '../../../offchain/cli/dispute';
 
+type Name = 'dispute' | 'committee';
+
 /** Runs `cocoon dispute …` or `cocoon committee …` with --json; returns what it printed. Throws what it throws. */
-export async function cocoon<T>(name: 'dispute' | 'committee', ...args: string[]): Promise<T> {
+export async function cocoon<T>(name: Name, ...args: string[]): Promise<T> {
+    return JSON.parse(await cocoonText(name, ...args, '--json')) as T;
+}
+
+/** The same without --json: returns the lines that people see. */
+export async function cocoonText(name: Name, ...args: string[]): Promise<string> {
     const command = name === 'dispute' ? disputeCommand() : committeeCommand();
     const printed: string[] = [];
     const log = jest.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
     try {
-        await command.parseAsync([...args, '--json'], { from: 'user' });
+        await command.parseAsync(args, { from: 'user' });
     } finally {
         log.mockRestore();
     }
-    return JSON.parse(printed.join('\n')) as T;
+    return printed.join('\n');
 }

@@ -88,6 +88,18 @@ describe('The receipts of a gateway', () => {
         expect(found(row(1, null, { phase: 'open', accept: accept(1, 7n) }))).toMatchObject([{ loss: 7n }]);
     });
 
+    it.each([
+        { what: 'a result', held: 'result', receipt: result(1, 1) },
+        { what: 'a fail', held: 'fail', receipt: fail(1) },
+        { what: 'a result of another query', held: undefined, receipt: result(2, 1) },
+        { what: 'nothing', held: undefined, receipt: null },
+    ])('say of an accept without an end that $what came and was refused', ({ held, receipt }) => {
+        const [silent] = found(row(1, receipt, { phase: 'refused' }));
+
+        expect(silent).toMatchObject({ class: 'A3' });
+        expect(silent.held).toBe(held);
+    });
+
     it('show nothing that another key signed, or for another job', () => {
         const forged = result(2, 1, {}, signingKey(Buffer.alloc(32, 9)));
         const elsewhere = result(2, 1, { job: ACCOUNT });

@@ -1,0 +1,207 @@
+/**
+ * What is known of a report before it is sent: whether the node takes it, what it costs, and of every way it may end who
+ * decides it and what that hangs on. Never a probability: nobody has measured one.
+ */
+import {
+    caseStates,
+    Dispute,
+    formatTon,
+    Node,
+    nodeStates,
+    Outcome,
+    outcomesOf,
+    parseRules,
+    PreparedReport,
+    Provider,
+} from '@cocoon-market/wrappers';
+import { OpenedContract } from '@ton/core';
+import { Chain } from '../chain';
+import { Evidence } from '../gateway';
+import { shown } from './actor';
+
+const NO_END = 0xffffffff; // unix seconds, of the key that a node signs with now
+const KEY_SLOTS = 4;
+const ANSWER_SPAN = 86_400; // seconds by which an accept's deadline may pass its key's end
+const PIECE_BYTES = 16_384;
+const STRIKES_MOST = 3;
+
+/** One way in which a report may end. */
+export interface Prospect extends Outcome {
+    decidedBy: string;
+    chance: string; // what it hangs on, in words
+}
+
+/** What `cocoon dispute report` says before it asks. */
+export interface Plan {
+    node: string;
+    attached: bigint; // nanoTON
+    bond: bigint; // nanoTON
+    from: number; // unix seconds; before, no node takes it
+    until: number; // unix seconds, the last
+    known: string; // of node and provider
+    outcomes: Prospect[];
+    dispute: string | undefined;
+}
+
+/** The plan of a report; throws what the node would refuse it for. `piece`: the first that a demand asks for. */
+export async function planOf(chain: Chain, found: Evidence, prepared: PreparedReport, piece: number): Promise<Plan> {
+    const node = chain.open(Node.fromAddress(prepared.node));
+    const { at } = await chain.account(prepared.node);
+    const { evidence, taken, ...record } = await node.getNodeRecord();
+    const [from, until] = [found.class === 'A3' ? found.date + 1 : found.date, found.date + Number(evidence)];
+    assertDated(found, { at, from, until });
+    const key = await keyOf(node, found, taken);
+    assertShown(found, piece);
+    if (record.basis <= key.taken) {
+        throw new Error("The receipts of this key have cost the node's whole share already: nothing is left to take");
+    }
+    const state = await node.getNodeState();
+    const provider = chain.open(Provider.fromAddress(state.provider));
+    const { stake, unbonding } = await provider.getProviderState();
+    const { strikes, jailedUntil, verdictsLeft } = await provider.getStanding();
+    const { least, cost } = await node.getValuesFor(prepared.body);
+    const rules = parseRules((await provider.getMembershipNow()).rules!);
+    const there = stake + unbonding;
+    const outcomes = outcomesOf(found, { ...record, taken: key.taken, there, verdictsLeft, least, cost });
+    const answerBy = at + rules.response;
+    const { threshold, keys } = rules.committee;
+    const terms = { answerBy, decideFrom: answerBy + rules.verdict, members: `${threshold} of ${keys.length}` };
+    const open = state.state === nodeStates.open ? 'open' : 'closed';
+    const signs = key.endsAt === NO_END ? 'signs with this key' : `signed with this key until ${timeOf(key.endsAt)}`;
+    const jail = jailedUntil === 0n ? '' : ', in jail';
+    return {
+        node: shown(prepared.node, chain),
+        attached: prepared.value,
+        bond: prepared.bond,
+        ...{ from, until },
+        known: `the node is ${open} and ${signs}; its provider has ${strikes} of ${STRIKES_MOST} strikes${jail}`,
+        outcomes: outcomes.map((outcome) => ({ ...outcome, ...chanceOf(outcome, found, terms) })),
+        dispute: prepared.dispute && shown(prepared.dispute, chain),
+    };
+}
+
+function assertDated(
+    { class: faultClass, date }: Evidence,
+    { at, from, until }: { at: number; from: number; until: number },
+): void {
+    if (at < from && faultClass === 'A3') {
+        throw new Error(`The node has until ${timeOf(date)} to answer: demand it afterwards`);
+    }
+    if (at < from) {
+        throw new Error(`These receipts are dated ahead and count from ${timeOf(from)} on`);
+    }
+    if (at > until) {
+        throw new Error(`These receipts counted as evidence until ${timeOf(until)}`);
+    }
+}
+
+/** What the node keeps of the key that signed. */
+async function keyOf(
+    node: OpenedContract<Node>,
+    { class: faultClass, terms, date }: Evidence,
+    taken: bigint,
+): Promise<{ endsAt: number; taken: bigint }> {
+    const key = BigInt(`0x${terms.receiptKey.toString('hex')}`);
+    const endsAt = Number(await node.getKeyEndsAt(key));
+    if (endsAt === NO_END) {
+        return { endsAt, taken };
+    }
+    const slots = await Promise.all(Array.from({ length: KEY_SLOTS }, (_, slot) => node.getEndedKey(BigInt(slot))));
+    const ended = slots.find((slot) => slot.key === key);
+    if (ended === undefined) {
+        throw new Error('The node does not know the key any more that signed these receipts');
+    }
+    if (faultClass === 'A1' && ended.dead) {
+        throw new Error('This key has been slashed for signing twice, which counts once');
+    }
+    if (date > endsAt + (faultClass === 'A3' ? ANSWER_SPAN : 0)) {
+        throw new Error(`These receipts are dated after the end of their key, ${timeOf(endsAt)}`);
+    }
+    return { endsAt, taken: ended.taken };
+}
+
+function assertShown({ class: faultClass, terms: { largestAnswer } }: Evidence, piece: number): void {
+    if (faultClass === 'A3' && piece * PIECE_BYTES > largestAnswer) {
+        throw new Error(`No answer of this job has a piece ${piece}: the largest has ${largestAnswer} bytes`);
+    }
+}
+
+interface CaseTerms {
+    answerBy: number; // unix seconds, if sent now; so is the other
+    decideFrom: number;
+    members: string;
+}
+
+function chanceOf(
+    { end }: Outcome,
+    { class: faultClass, held }: Evidence,
+    { answerBy, decideFrom, members }: CaseTerms,
+): Pick<Prospect, 'decidedBy' | 'chance'> {
+    switch (end) {
+        case 'slashed': {
+            const by = faultClass === 'A1' ? 'both signatures' : 'signatures and arithmetic';
+            const first = 'unless somebody shows it first: then what you send comes back, less the fees';
+            return { decidedBy: `the node's contract, by ${by}`, chance: `certain, ${first}` };
+        }
+        case 'answered':
+            return {
+                decidedBy: `whoever posts pieces, a fail or your voucher until ${timeOf(answerBy)}`,
+                chance:
+                    held === undefined
+                        ? 'open: you hold neither result nor fail of this query; what the node kept cannot be seen from here'
+                        : `to be expected: the node has signed a ${held} of this query, which you refused, and can post it`,
+            };
+        case 'unanswered':
+            return {
+                decidedBy: 'anyone, by "cocoon dispute decide"',
+                chance: `certain, if nobody answers until ${timeOf(answerBy)}`,
+            };
+        case 'silence':
+            return {
+                decidedBy: 'anyone, by "cocoon dispute decide"',
+                chance: `certain, if no verdict of ${members} members comes until ${timeOf(decideFrom)}`,
+            };
+        case 'acquitted':
+        case 'convicted':
+            return {
+                decidedBy: `${members} members, once the owner has stated his side or had until ${timeOf(answerBy)}`,
+                chance: `theirs to judge until ${timeOf(decideFrom)}: nothing on chain tells it beforehand`,
+            };
+    }
+}
+
+/** Throws when there is a case about this fault already. */
+export async function assertNew(chain: Chain, { dispute }: PreparedReport): Promise<void> {
+    if (dispute === undefined || (await chain.account(dispute)).state !== 'active') {
+        return;
+    }
+    if ((await chain.open(Dispute.fromAddress(dispute)).getCaseState()).state !== caseStates.new) {
+        throw new Error(`There is a case about this already: cocoon dispute state ${shown(dispute, chain)}`);
+    }
+}
+
+/** The plan for people. */
+export function planLines({ node, attached, bond, until, known, outcomes }: Plan): string[] {
+    const ends = outcomes.flatMap(({ when, slash, victim, reporter, bond: ofBond, decidedBy, chance }) => {
+        const amounts = `slash ${formatTon(slash)}, your escrow ${formatTon(victim)}, reward ${formatTon(reporter)} TON`;
+        const bonds = { none: '', back: '; the bond comes back', lost: '; the bond is lost' };
+        return [
+            `  ${when}: ${slash === 0n ? 'nothing' : amounts}${bonds[ofBond]}`,
+            `    decided by ${decidedBy}`,
+            `    ${chance}`,
+        ];
+    });
+    return [
+        `to       ${node}`,
+        `known    ${known}`,
+        `attached ${formatTon(attached)} TON, of which ${formatTon(bond)} are the bond; what is not used comes back`,
+        `until    ${timeOf(until)}`,
+        'ends',
+        ...ends,
+    ];
+}
+
+/** A time for people. */
+export function timeOf(seconds: number): string {
+    return seconds === 0 ? 'never' : new Date(seconds * 1000).toISOString();
+}
