@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { Chain, HotWallet, TonHttpChain } from '../chain';
+import { readJsonAs } from '../settings';
 
 const OTHERS = 0o077; // any right of group or others
 const POLLS = 60;
@@ -43,7 +44,8 @@ const settings = z.object({ network: z.number().int(), endpoint: z.url(), apiKey
 
 /** The chain that a configuration names. */
 export function chainOf(config: string): TonHttpChain {
-    const { apiKey, ...rest } = settings.parse(JSON.parse(readFileSync(config, 'utf8')));
+    const absent = 'name a configuration of gateway or worker with --config';
+    const { apiKey, ...rest } = readJsonAs(settings, config, 'configuration', absent);
     return new TonHttpChain({ ...rest, ...(apiKey === undefined ? {} : { apiKey }) });
 }
 

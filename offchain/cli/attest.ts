@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { readQuote } from '../attest';
 import { attestation, toWire } from '../link';
+import { readJsonAs } from '../settings';
 
 const bytes = z.string().regex(/^([0-9a-fA-F]{2})+$/, 'expected bytes of hex');
 
@@ -41,11 +42,11 @@ export function attestCommand(): Command {
         )
         .requiredOption('--expiry <seconds>', 'unix time that the report data of the quote was made for', expiryOf)
         .action(({ quote, collateral: path, expiry }: { quote: string; collateral: string; expiry: number }) => {
-            const parsed = collateral.safeParse(JSON.parse(readFileSync(path, 'utf8')));
-            if (!parsed.success) {
-                throw new Error(`${path}:\n${z.prettifyError(parsed.error)}`);
-            }
-            const made = evidenceOf(readFileSync(quote), parsed.data, expiry);
+            const made = evidenceOf(
+                readFileSync(quote),
+                readJsonAs(collateral, path, 'collateral of a machine'),
+                expiry,
+            );
             attestation.parse(made); // a worker takes nothing else
             console.log(JSON.stringify(made));
         });

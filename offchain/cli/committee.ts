@@ -3,11 +3,12 @@ import { CaseFile, caseStates, Dispute, signingKey, submitVerdict, Verdict, Veri
 import type { CaseState } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Command } from 'commander';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { Chain } from '../chain';
 import { writeNewSeed } from '../gateway';
 import { hex, openQuery, opening, toWire } from '../link';
+import { readJsonAs } from '../settings';
 import { acting, ActFlags, chainOf, reading, readSecret, send } from './actor';
 import { hashOf, lines, viewOf } from './dispute';
 
@@ -78,7 +79,7 @@ function checked(file: CaseFile, path: string) {
     if (!hashOf(path).equals(file.about!)) {
         throw new Error(`${path} is not what the reporter named: its hash is another`);
     }
-    const { job, result, chat } = openQuery(opening.parse(JSON.parse(readFileSync(path, 'utf8'))));
+    const { job, result, chat } = openQuery(readJsonAs(opening, path, 'opening'));
     if (!job.equals(file.job) || result.number !== file.query) {
         throw new Error(`${path} opens another query than that of the case`);
     }
@@ -106,10 +107,14 @@ async function sign(
     if (!Number.isInteger(basisPoints) || basisPoints < 0 || basisPoints > most) {
         throw new Error(`This case costs 0 to ${most} basis points`);
     }
-    const key = signingKey(Buffer.from(readSecret(path), 'hex'));
+    const seed = readSecret(path);
+    if (!/^[0-9a-f]{64}$/.test(seed)) {
+        throw new Error(`${path} holds no member's key: "cocoon committee keygen" makes one`);
+    }
+    const key = signingKey(Buffer.from(seed, 'hex'));
     const member = committee.keys.indexOf(BigInt(`0x${key.publicKey.toString('hex')}`));
     if (member < 0) {
-        throw new Error('This key is none of the committee that the case keeps');
+        throw new Error(`The key in ${path} is none of the committee that the case keeps`);
     }
     const payload = { rulesVersion, basisPoints, validUntil: Number(state.decideFrom) };
     const { network } = chain;
@@ -130,7 +135,7 @@ async function submit(dispute: string, files: string[], flags: ActFlags): Promis
         throw new Error('The owner may still state his side: submit after answerBy, or once he has');
     }
     const votes = files.map((path) =>
-        counted(path, vote.parse(JSON.parse(readFileSync(path, 'utf8'))), chain, address, file),
+        counted(path, readJsonAs(vote, path, 'vote', '"cocoon committee sign" writes one'), chain, address, file),
     );
     const [{ basisPoints, validUntil }] = votes;
     if (votes.some((other) => other.basisPoints !== basisPoints || other.validUntil !== validUntil)) {

@@ -10,9 +10,12 @@ import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 
 const NANO = 1_000_000_000;
 
+const JOB = 'a job is named by its number; "cocoon gateway jobs" lists them';
+const QUERY = 'a query is named by its number; the header x-cocoon-query of its answer says it';
+
 /** The `gateway` command and everything below it. */
 export function gatewayCommand(): Command {
-    const gateway = new Command('gateway').description('Buy answers: an OpenAI-compatible API on this machine');
+    const gateway = new Command('gateway').description('buy answers: an OpenAI-compatible API on this machine');
 
     gateway
         .command('keygen')
@@ -26,7 +29,7 @@ export function gatewayCommand(): Command {
     gateway
         .command('up')
         .description('run the gateway until SIGTERM or SIGINT')
-        .requiredOption('--config <file>', 'JSON; see docs/gateway.md')
+        .option('--config <file>', 'JSON file with the settings of the gateway; see docs/gateway.md', 'gateway.json')
         .option('--host <address>', 'where to listen, instead of the configuration')
         .option('--port <number>', 'where to listen, 0 for any free port', portOf)
         .option('--store <file>', 'the SQLite file, instead of the configuration')
@@ -52,7 +55,7 @@ export function gatewayCommand(): Command {
     )
         .requiredOption('--out <file>', 'where it goes; never over a file that exists')
         .action(async (job: string, number: string, flags: RemoteFlags & { out: string }) => {
-            const path = `/admin/jobs/${numberOf(job)}/queries/${numberOf(number)}/opening`;
+            const path = `/admin/jobs/${numberOf(job)}/queries/${numberOf(number, QUERY)}/opening`;
             writeFileSync(flags.out, `${JSON.stringify(await call(flags, 'GET', path), null, 4)}\n`, {
                 flag: 'wx',
                 mode: 0o600,
@@ -161,9 +164,9 @@ function portOf(text: string): number {
     return port;
 }
 
-function numberOf(text: string): number {
+function numberOf(text: string, otherwise = JOB): number {
     if (!/^\d{1,13}$/.test(text)) {
-        throw new Error('a job is named by its number; "cocoon gateway jobs" lists them');
+        throw new Error(otherwise);
     }
     return Number(text);
 }

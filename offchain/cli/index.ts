@@ -21,7 +21,19 @@ export async function main(argv: string[]): Promise<void> {
     try {
         await program.parseAsync(argv);
     } catch (error) {
-        console.error(`cocoon: ${error instanceof Error ? error.message : String(error)}`);
+        console.error(`cocoon: ${remedyOf(error) ?? (error instanceof Error ? error.message : String(error))}`);
         process.exitCode = 1;
     }
+}
+
+/** What to do about a file, where the system only says what it could not do with it. */
+function remedyOf(error: unknown): string | undefined {
+    const { code, path } = error as { code?: string; path?: string };
+    const remedies: Record<string, string> = {
+        ENOENT: `There is no ${path}: check the name and its folder`,
+        EEXIST: `${path} is there already, and nothing is written over it: name another file`,
+        EACCES: `This user may not use ${path}: look at its owner and mode`,
+        EISDIR: `${path} is a folder: name a file`,
+    };
+    return path === undefined || code === undefined ? undefined : remedies[code];
 }

@@ -1,10 +1,9 @@
 /** `cocoon rerun`: what a client, a provider or a committee does with an opened query. */
 import { Command, Option } from 'commander';
-import { readFileSync } from 'node:fs';
-import { z } from 'zod';
 import { createBackend } from '../backend';
 import { opening, openQuery, toWire } from '../link';
 import { rerun, Verdict } from '../rerun';
+import { readJsonAs } from '../settings';
 
 const EXIT: Record<Verdict, number> = { match: 0, mismatch: 2, undecided: 3 };
 
@@ -17,11 +16,7 @@ export function rerunCommand(): Command {
         .addOption(new Option('--api-key <key>', 'for that server').env('COCOON_RERUN_API_KEY'))
         .option('--json', 'print JSON')
         .action(async (file: string, { url, apiKey, json }: { url?: string; apiKey?: string; json?: boolean }) => {
-            const parsed = opening.safeParse(JSON.parse(readFileSync(file, 'utf8')));
-            if (!parsed.success) {
-                throw new Error(`${file} is no opening:\n${z.prettifyError(parsed.error)}`);
-            }
-            const opened = openQuery(parsed.data);
+            const opened = openQuery(readJsonAs(opening, file, 'opening', '"cocoon gateway open-query" writes one'));
             const backend = createBackend(
                 url === undefined
                     ? { kind: 'embedded' }

@@ -13,7 +13,7 @@ import {
     writeKeys,
 } from '../worker';
 import type { WorkerConfig, WorkerParts } from '../worker';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 
 const CONFIG = ['--config <file>', 'JSON file with the settings of the worker', 'worker.json'] as const;
 const JSON_OPTION = ['--json', 'print one line of JSON'] as const;
@@ -35,7 +35,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         .option(
             '--network <id>',
             'network that the printed wallet address is for: -239 mainnet, -3 testnet',
-            Number,
+            networkOf,
             -239,
         )
         .option(...JSON_OPTION)
@@ -87,6 +87,13 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         });
 
     return command;
+}
+
+function networkOf(text: string): number {
+    if (!/^-?\d{1,10}$/.test(text)) {
+        throw new InvalidArgumentError('a network is a whole number, -239 or -3');
+    }
+    return Number(text);
 }
 
 interface RestoreFlags {

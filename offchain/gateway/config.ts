@@ -1,10 +1,9 @@
 /** The gateway's settings: one JSON file, some of it overridden by flags. Amounts are nanoTON as decimal strings. */
 import { jobRules } from '@cocoon-market/wrappers';
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { CLOCK_TOLERANCE } from '../link';
-import { address, nano } from '../settings';
+import { address, nano, readJson } from '../settings';
 
 const hex = (bytes: number) =>
     z
@@ -107,12 +106,7 @@ export interface ConfigFlags {
 
 /** The settings of a file and the flags; paths in the file count from its folder. Throws with one line per field that is wrong. */
 export function loadConfig(path: string, flags: ConfigFlags = {}): GatewayConfig {
-    let file: Record<string, unknown>;
-    try {
-        file = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
-    } catch (error) {
-        throw new Error(`${path} cannot be read as JSON: ${(error as Error).message}`, { cause: error });
-    }
+    const file = readJson(path, 'docs/gateway.md shows one; name it with --config') as Record<string, unknown>;
     const listen = { ...(file.listen as object), ...defined({ host: flags.host, port: flags.port }) };
     const attestation = { ...(file.attestation as object), ...defined({ allowOpen: flags.allowOpen }) };
     const parsed = gatewayConfig.safeParse({
@@ -122,7 +116,9 @@ export function loadConfig(path: string, flags: ConfigFlags = {}): GatewayConfig
         attestation,
     });
     if (!parsed.success) {
-        const lines = parsed.error.issues.map(({ path: field, message }) => `  ${field.join('.')}: ${message}`);
+        const lines = parsed.error.issues.map(
+            ({ path: field, message }) => `  ${[field.join('.'), message].filter(Boolean).join(': ')}`,
+        );
         throw new Error([`${path} is not a gateway's configuration:`, ...lines].join('\n'));
     }
     const from = (name: string) => resolve(dirname(path), name);

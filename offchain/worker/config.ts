@@ -5,7 +5,7 @@ import { closeSync, fchmodSync, openSync, readFileSync, statSync, writeSync } fr
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { ANSWER_SECONDS } from '../link';
-import { address, nano } from '../settings';
+import { address, nano, readJsonAs } from '../settings';
 
 const MiB = 1 << 20;
 
@@ -21,7 +21,7 @@ const code = z.string().transform((text, context): Cell => {
 const seconds = z.number().int().positive();
 
 const limits = z
-    .object({
+    .strictObject({
         stepLeast: nano.prefault('1000000'), // nanoTON
         // What one job may leave unpaid is stepMost × parallelMost: by default 0.8 TON, less than the deposit of a job.
         stepMost: nano.prefault('100000000'), // nanoTON, what the worker may lose with one query
@@ -41,13 +41,13 @@ const limits = z
     .prefault({});
 
 const backend = z.discriminatedUnion('kind', [
-    z.object({ kind: z.literal('embedded') }),
-    z.object({ kind: z.literal('openai'), url: z.url(), apiKey: z.string().optional() }),
+    z.strictObject({ kind: z.literal('embedded') }),
+    z.strictObject({ kind: z.literal('openai'), url: z.url(), apiKey: z.string().optional() }),
 ]);
 
 /** The config file of a worker; see docs/worker.md. */
 export const workerConfig = z
-    .object({
+    .strictObject({
         network: z.number().int(), // -239 mainnet, -3 testnet
         endpoint: z.url(), // TON HTTP API v2
         apiKey: z.string().optional(),
@@ -57,13 +57,13 @@ export const workerConfig = z
         payout: address.optional(), // default: the own hot wallet; no other node may use it, or one deposit backs two
         keyFile: z.string(),
         store: z.string(),
-        listen: z.object({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65535) }),
+        listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65535) }),
         backend,
         offers: z
             .array(
-                z.object({
+                z.strictObject({
                     model: z.string().min(1),
-                    rates: z.object({ prompt: nano, cached: nano, completion: nano, reasoning: nano }),
+                    rates: z.strictObject({ prompt: nano, cached: nano, completion: nano, reasoning: nano }),
                 }),
             )
             .min(1)
@@ -71,19 +71,19 @@ export const workerConfig = z
         limits,
         marginSeconds: seconds.default(1800), // before a channel's refund: no new queries, and every voucher is claimed
         claim: z
-            .object({
+            .strictObject({
                 threshold: nano.prefault('100000000'), // nanoTON of unclaimed vouchers
                 seconds: z.number().positive().default(60), // between two looks
                 attempts: z.number().int().min(1).default(5), // in a row, before a job waits longest: a quarter of the margin
             })
             .prefault({}),
         cases: z
-            .object({
+            .strictObject({
                 seconds: z.number().positive().default(60), // between two looks for demands; each has a day at least
             })
             .prefault({}),
         chain: z
-            .object({
+            .strictObject({
                 freshSeconds: z.number().min(0).default(5), // after which a channel is read again beside the query
                 staleSeconds: z.number().min(0).default(60), // after which a query waits for that
                 goneSeconds: z.number().min(0).default(600), // for which a channel must look gone before its job ends
@@ -97,7 +97,7 @@ export const workerConfig = z
         attestation: z
             .union([
                 z.string(), // 'open', or a file with the evidence
-                z.object({
+                z.strictObject({
                     command: z.array(z.string().min(1)).min(1), // prints the evidence; is given report data (hex) and expiry
                     seconds: seconds.default(86_400), // for which evidence is made; it is renewed after half of them
                 }),
@@ -114,20 +114,16 @@ export type WorkerConfigInput = z.input<typeof workerConfig>;
 
 /** The config in a JSON file; paths in it count from its folder. Throws an error that names every wrong field. */
 export function readConfig(path: string): WorkerConfig {
-    let json: unknown;
-    try {
-        json = JSON.parse(readFileSync(path, 'utf8'));
-    } catch (error) {
-        throw new Error(`${path} cannot be read as JSON: ${(error as Error).message}`, { cause: error });
-    }
-    const parsed = workerConfig.safeParse(json);
-    if (!parsed.success) {
-        throw new Error(`${path}:\n${z.prettifyError(parsed.error)}`);
-    }
-    const { keyFile, store, attestation } = parsed.data;
+    const config = readJsonAs(
+        workerConfig,
+        path,
+        "worker's configuration",
+        'docs/worker.md shows one; name it with --config',
+    );
+    const { keyFile, store, attestation } = config;
     const from = (file: string) => resolve(dirname(path), file);
     const evidence = typeof attestation === 'string' && attestation !== 'open' ? from(attestation) : attestation;
-    return { ...parsed.data, keyFile: from(keyFile), store: from(store), attestation: evidence };
+    return { ...config, keyFile: from(keyFile), store: from(store), attestation: evidence };
 }
 
 /** The three seeds of a worker, 32 bytes each. */

@@ -1,0 +1,93 @@
+/** What `cocoon` says when a file that it is given is not there, is there already, or holds something else. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { main } from '../../offchain/cli';
+
+let folder: string;
+
+beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'cocoon-files-'));
+});
+
+afterEach(() => {
+    rmSync(folder, { recursive: true });
+    process.exitCode = 0;
+});
+
+const file = (name: string): string => join(folder, name);
+
+/** The line that a command fails with; it must fail. */
+async function failure(...args: string[]): Promise<string> {
+    const said = jest.spyOn(console, 'error').mockImplementation(() => undefined);
+    try {
+        await main(['node', 'cocoon', ...args]);
+        expect(process.exitCode).toBe(1);
+        expect(said).toHaveBeenCalledTimes(1);
+        return String(said.mock.calls[0][0]);
+    } finally {
+        said.mockRestore();
+    }
+}
+
+describe('cocoon, given a file', () => {
+    it.each([
+        ['worker run', 'docs/worker.md shows one; name it with --config'],
+        ['worker status', 'docs/worker.md shows one; name it with --config'],
+        ['gateway up', 'docs/gateway.md shows one; name it with --config'],
+        ['dispute find', 'docs/gateway.md shows one; name it with --config'],
+        ['dispute state EQ', 'name a configuration of gateway or worker with --config'],
+    ])('says to %s without its configuration what to do', async (command, remedy) => {
+        expect(await failure(...command.split(' '), '--config', file('no.json'))).toBe(
+            `cocoon: There is no file ${file('no.json')}: ${remedy}`,
+        );
+    });
+
+    it.each(['worker run', 'gateway up', 'dispute state EQ'])('names the one that %s cannot parse', async (command) => {
+        writeFileSync(file('half.json'), '{');
+
+        expect(await failure(...command.split(' '), '--config', file('half.json'))).toMatch(
+            `cocoon: ${file('half.json')} is not JSON: `,
+        );
+    });
+
+    it('refuses a setting of the worker that it does not know, at every depth', async () => {
+        writeFileSync(file('typo.json'), JSON.stringify({ pay_out: 'x', claim: { thresholds: '1' } }));
+
+        const said = await failure('worker', 'status', '--config', file('typo.json'));
+
+        expect(said).toContain(`${file('typo.json')} is no worker's configuration`);
+        expect(said).toContain('Unrecognized key: "pay_out"');
+        expect(said).toContain('Unrecognized key: "thresholds"');
+    });
+
+    it('refuses a setting of the gateway that it does not know', async () => {
+        writeFileSync(file('typo.json'), JSON.stringify({ keepHour: 1 }));
+
+        expect(await failure('gateway', 'up', '--config', file('typo.json'))).toContain(
+            '\n  Unrecognized key: "keepHour"',
+        );
+    });
+
+    it.each(['worker', 'gateway', 'committee'])('writes no key of %s over another', async (who) => {
+        writeFileSync(file('key'), 'kept');
+
+        expect(await failure(who, 'keygen', '--out', file('key'))).toBe(
+            `cocoon: ${file('key')} is there already, and nothing is written over it: name another file`,
+        );
+        expect(readFileSync(file('key'), 'utf8')).toBe('kept');
+    });
+
+    it('says which folder is missing for a new key', async () => {
+        expect(await failure('gateway', 'keygen', '--out', file('nowhere/key'))).toBe(
+            `cocoon: There is no ${file('nowhere/key')}: check the name and its folder`,
+        );
+        expect(existsSync(file('nowhere'))).toBe(false);
+    });
+
+    it('says how an opened query and its number are found', async () => {
+        expect(await failure('rerun', file('no.json'))).toContain('"cocoon gateway open-query" writes one');
+        expect(await failure('gateway', 'open-query', '1', 'first', '--out', file('out'))).toContain('x-cocoon-query');
+        expect(existsSync(file('out'))).toBe(false);
+    });
+});
