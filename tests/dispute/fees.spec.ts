@@ -1,7 +1,8 @@
 /** What faults and cases cost: gas and sizes at the worst there is, and values at every price level. */
-import { Address, beginCell, Cell, toNano } from '@ton/core';
+import { Address, beginCell, Cell, openContract, toNano } from '@ton/core';
 import { BlockchainTransaction, SendMessageResult } from '@ton/sandbox';
 
+import { Evidence, prepareReport } from '../../wrappers/actions/disputes';
 import { nodeChanges } from '../../wrappers/Node';
 import { evidenceCell } from '../../wrappers/evidence';
 import { pricesOf, sizeOf, storageFee, YEAR } from '../../wrappers/prices';
@@ -12,9 +13,9 @@ import { cellHash } from '../../wrappers/signed/layout';
 import {
     CaseMarket,
     caseMarket,
+    NETWORK,
     NodeJob,
     report,
-    ReportKind,
     REQUEST,
     slashesIn,
     useCases,
@@ -299,14 +300,21 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
 });
 
 describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('With the wallets of people, at the prices of %s', (prices) => {
-    const bodies: Record<string, (job: NodeJob, price: bigint) => [kind: ReportKind, body: Cell]> = {
+    const evidence: Record<string, (job: NodeJob, price: bigint) => Evidence> = {
         ReportTwice: (job, price) => {
             const [first, second] = [1, 2].map((number) => job.result({ number, price }));
-            return ['twice', job.report.twice(first, second)];
+            return { class: 'A1', ...job, first, second };
         },
-        ReportExcess: (job, price) => ['excess', job.report.excess(job.result({ price }))],
+        ReportExcess: (job, price) => ({ class: 'A2', ...job, result: job.result({ price }) }),
     };
-    const names = Object.keys(bodies);
+    const names = Object.keys(evidence);
+    const show = async ({ blockchain, job, node, stranger }: CaseMarket, name: string, price: bigint) => {
+        const chain: Parameters<typeof prepareReport>[0] = {
+            open: (contract) => openContract(contract, ({ address, init }) => blockchain.provider(address, init)),
+        };
+        const { value, body } = await prepareReport(chain, NETWORK, evidence[name](job, price));
+        return expectConserved(blockchain, () => node.sendReport(stranger.getSender(), { value, report: body }));
+    };
     const SMALL = 301n; // nanoTON billed; the victim's loss leaves the reporter his part
     const LARGE = toNano('1000'); // the victim takes the whole half
 
@@ -319,23 +327,21 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('With the wallets of peop
     });
 
     it.each(names)('%s earns its reporter more than it costs at the smallest share', async (name) => {
-        const { job, stranger } = smallest();
+        const { stranger } = smallest();
         const before = await stranger.getBalance();
 
-        const sent = await report(smallest(), ...bodies[name](job, SMALL));
+        const sent = await show(smallest(), name, SMALL);
 
         expect(slashesIn(sent)).toHaveLength(1);
         expect(await stranger.getBalance()).toBeGreaterThan(before);
     });
 
     it.each(names)('%s does so where its reporter brings all the rent that the node lacks', async (name) => {
-        const { blockchain, job, node, stranger } = smallest();
+        const { blockchain, node, stranger } = smallest();
         blockchain.now! += 420 * DAY;
-        const [kind, body] = bodies[name](job, SMALL);
-        const value = 2n * (await node.getValuesFor(body))[kind];
         const before = await stranger.getBalance();
 
-        const sent = await report(smallest(), kind, body, { value });
+        const sent = await show(smallest(), name, SMALL);
 
         expect(rentOf(transactionsOn(sent, node.address)[0])).toBeGreaterThan(0n);
         expect(slashesIn(sent)).toHaveLength(1);
@@ -343,11 +349,11 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('With the wallets of peop
     });
 
     it.each(names)('%s earns reporter and victim together three times its fees, whatever was lost', async (name) => {
-        const { job, stranger, victim } = smallest();
+        const { stranger, victim } = smallest();
         const both = async () => (await stranger.getBalance()) + (await victim.getBalance());
         const before = await both();
 
-        const sent = await report(smallest(), ...bodies[name](job, LARGE));
+        const sent = await show(smallest(), name, LARGE);
 
         const [{ amounts }] = slashesIn(sent);
         expect(amounts).toMatchObject({ victim: amounts.amount / 2n, reward: 0n });

@@ -40,12 +40,14 @@ export async function prepareReport(chain: Pick<Actor, 'open'>, network: number,
     const { dispute: code } = await codesOfThisCheckout();
     const body = bodyOf(evidence, code);
     const values = await node.getValuesFor(body);
-    const [value, bond] = {
+    const [named, bond] = {
         A1: [values.twice, 0n],
         A2: [values.excess, 0n],
         A3: [values.demand, values.demandBond],
         B1: [values.wrong, values.wrongBond],
     }[evidence.class];
+    // The getter knows no rent that fell due since the node's last message; what showing a fault costs is more than that.
+    const value = named + values.cost;
     const fault = faultOf(jobHash(network, channel, terms), evidence);
     const provider = new Address(0, terms.provider);
     const dispute = fault && (await Dispute.ofFault(provider, fault)).address;
