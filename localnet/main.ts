@@ -117,7 +117,11 @@ function oneOf<T extends string>(name: string, allowed: readonly T[], text: stri
     return text as T;
 }
 
-main().catch((error: Error) => {
-    console.error(error.message);
+main().catch((error: NodeJS.ErrnoException & { port?: number }) => {
+    const remedies: Record<string, string> = {
+        ECONNREFUSED: `no network runs at port ${error.port}: start "npm run localnet", or give --port`,
+        EADDRINUSE: `port ${error.port} is taken, perhaps by a network that runs already: give --port`,
+    };
+    console.error(remedies[error.code ?? ''] ?? error.message);
     process.exitCode = 1;
 });

@@ -1,5 +1,5 @@
 /** Orders of the spend key: one at a time, because an escrow takes each seqno once. */
-import { Channel, channelCode, channelData, Escrow, EscrowState, JobParameters } from '@cocoon-market/wrappers';
+import { Channel, channelCodes, channelData, Escrow, EscrowState, JobParameters } from '@cocoon-market/wrappers';
 import { errorName, errors, jobOrderCell, loadChannelData, openJobsCell, signedOrder } from '@cocoon-market/wrappers';
 import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -147,8 +147,9 @@ export class SpendAccount {
                     this.keys.spend.publicKey.toString('hex'),
             );
         }
-        const code = await channelCode();
-        if (state.codeHash !== BigInt(`0x${code.hash().toString('hex')}`)) {
+        const codes = await channelCodes();
+        const code = codes.find((known) => state.codeHash === BigInt(`0x${known.hash().toString('hex')}`));
+        if (code === undefined) {
             throw unavailable(
                 `The escrow ${this.name()} opens channels of another version: its owner sets this version's code`,
             );
@@ -239,7 +240,7 @@ export class SpendAccount {
     private async waitForChannel(opening: Opening): Promise<bigint> {
         const { parameters, channel, validUntil, deposit } = opening;
         const fresh = channelData(this.escrow, parameters).hash();
-        const code = (await channelCode()).hash();
+        const codes = (await channelCodes()).map((code) => code.hash());
         let used = 0; // polls since the seqno was seen used
         for (let poll = 1; !this.closed; poll++) {
             await sleep(poll === 1 ? 0 : this.pollMs);
@@ -248,7 +249,8 @@ export class SpendAccount {
                 continue; // the API is away; whether the order was taken is for the chain to say
             }
             const { account, seqno, at } = seen;
-            if (account.state === 'active' && account.code?.hash().equals(code) && account.data?.hash().equals(fresh)) {
+            const known = codes.some((code) => account.code?.hash().equals(code));
+            if (account.state === 'active' && known && account.data?.hash().equals(fresh)) {
                 return account.balance;
             }
             if (seqno * 4 > parameters.job) {

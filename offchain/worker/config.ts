@@ -93,7 +93,7 @@ export const workerConfig = z
         answerSeconds: seconds.max(ANSWER_SECONDS).default(ANSWER_SECONDS), // from acceptance to result
         creditSeconds: z.number().positive().default(30), // for a voucher to come, then the answer is cut
         shutdownSeconds: z.number().min(0).default(30), // for running queries to end by themselves
-        channelCodes: z.array(code).min(1).optional(), // default: this version's
+        channelCodes: z.array(code).min(1).optional(), // default: this version's, plain and as a library
         attestation: z
             .union([
                 z.string(), // 'open', or a file with the evidence

@@ -1,5 +1,5 @@
 /** A worker as one object: everything it needs can be given to it, everything else comes from its config. */
-import { channelCode, Finish, signingKey } from '@cocoon-market/wrappers';
+import { channelCodes, Finish, signingKey } from '@cocoon-market/wrappers';
 import { HotWallet, readNode, TonHttpChain } from '../chain';
 import type { Chain } from '../chain';
 import { createBackend } from '../backend';
@@ -96,7 +96,7 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     };
     const backend = parts.backend ?? createBackend(config.backend);
     const store = parts.store ?? (await SqliteWorkerStore.open(config.store, fatal));
-    const channels = new Channels(chain, config.channelCodes ?? [await channelCode()]);
+    const channels = new Channels(chain, config.channelCodes ?? (await channelCodes()));
     const payout = config.payout ?? wallet.address;
     const now = parts.now ?? (() => Math.floor(Date.now() / 1000));
     const context: WorkerContext = { config, store, chain, channels, backend, ...keys, payout, log, now, fatal };

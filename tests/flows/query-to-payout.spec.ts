@@ -5,7 +5,7 @@ import { DemoLedger } from '../../demo/ledger';
 import { endAll, runCocoon, Running } from '../../demo/processes';
 import { MODEL } from '../../demo/setup';
 import { Buyer, Seller, Stage } from '../../demo/stage';
-import { Registry } from '../../wrappers';
+import { channelLibrary, publishLibrary, Registry, setUpEscrow } from '../../wrappers';
 import { endJob, gatewayJobs, isGone, JobRow, openaiOf, until } from '../support/stage';
 
 const DEPOSIT = toNano('5');
@@ -83,6 +83,26 @@ describe('From query to payout', () => {
         expect(whole.choices[0].message.content).toBe(streamed.answer);
         expect(whole.usage?.total_tokens).toBe(streamed.tokens);
         expect((await openai.models.list()).data.map(({ id }) => id)).toEqual([MODEL]);
+        await gateway.end();
+    });
+
+    it('serves and settles a client whose jobs name their code as a library', async () => {
+        const buyer = await stage.buyer('Lea', DEPOSIT);
+        const { cell } = await channelLibrary();
+        await publishLibrary(stage.actor(buyer.wallet), { rent: toNano('10') });
+        const { spendKey, jobLimit, dayLimit } = await buyer.escrow.getEscrowState();
+        const settings = { spendKey: Buffer.from(spendKey.toString(16).padStart(64, '0'), 'hex'), jobLimit, dayLimit };
+        await setUpEscrow(stage.actor(buyer.wallet), { ...settings, channelCode: cell, deposit: 0n });
+        const gateway = await start(buyer);
+
+        const { cost } = await ask(openaiOf(gateway), 'What is a voucher?', quiet);
+
+        const [job] = await gatewayJobs(gateway);
+        const held = await stage.balanceOf(channelOf(job));
+        expect((await stage.chain.account(channelOf(job))).code?.hash()).toEqual(cell.hash());
+        await endJob(gateway, 'settle', job.job);
+        await until(() => isGone(stage, channelOf(job)));
+        expect(ledger.paidOut(channelOf(job), held, seller.hot.address)).toBe(cost);
         await gateway.end();
     });
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { type AddressInfo, createServer } from 'node:net';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -99,6 +100,30 @@ describe('Local network: as a process of its own', () => {
 
         expect(code).toBe(1);
         expect(said).toContain(complaint);
+    });
+
+    it('says what to do where no network runs, and where something else listens', async () => {
+        const other = createServer().listen(0, '127.0.0.1');
+        await once(other, 'listening');
+        const port = String((other.address() as AddressInfo).port);
+        const failing = async (...args: string[]) => {
+            const running = run(...args);
+            let said = '';
+            running.stderr!.on('data', (chunk) => (said += chunk));
+            return [...((await once(running, 'close')) as [number]).slice(0, 1), said];
+        };
+
+        expect(await failing('--port', port)).toEqual([
+            1,
+            `port ${port} is taken, perhaps by a network that runs already: give --port\n`,
+        ]);
+        other.close();
+        await once(other, 'close');
+
+        expect(await failing('advance', '5', '--port', port)).toEqual([
+            1,
+            `no network runs at port ${port}: start "npm run localnet", or give --port\n`,
+        ]);
     });
 
     it('refuses a price level that it does not know', async () => {

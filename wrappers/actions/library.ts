@@ -11,6 +11,11 @@ export async function channelLibrary(): Promise<CodeLibrary> {
     return libraryOf(await channelCode());
 }
 
+/** The codes with which escrows may open jobs of this version: the code itself, and the cell that stands for it as a library. */
+export async function channelCodes(): Promise<[plain: Cell, library: Cell]> {
+    return [await channelCode(), (await channelLibrary()).cell];
+}
+
 /**
  * Publishes a code in the masterchain with `rent` nanoTON paid ahead, at least 90 days (`libraryRent`); the channel code
  * of this checkout unless another is given. Keepers of the same code at other numbers are as good: publishing again

@@ -1,4 +1,4 @@
-import { channelCode, isWeakKey, randomSigningKey, signingKey } from '@cocoon-market/wrappers';
+import { channelCode, isWeakKey, libraryOf, randomSigningKey, signingKey } from '@cocoon-market/wrappers';
 import type { Terms } from '@cocoon-market/wrappers';
 import { beginCell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
@@ -100,6 +100,17 @@ describe('POST /v1/jobs', () => {
         const client = await drafted();
         await client.open(1_000_000_000n, beginCell().storeUint(1, 8).endCell());
         expect(await client.register()).toMatchObject(refusal('bad_signature', 'code this node accepts'));
+    });
+
+    it('takes a channel that names its code as a library, and not one that names another code so', async () => {
+        const [plain, other] = [await channelCode(), beginCell().storeUint(1, 8).endCell()];
+        const client = await drafted();
+        await client.open(1_000_000_000n, libraryOf(other).cell);
+        expect(await client.register()).toMatchObject(refusal('bad_signature', 'code this node accepts'));
+
+        await client.open(1_000_000_000n, libraryOf(plain).cell);
+        expect((await client.register()).status).toBe(200);
+        expect((await client.ask(1, 'one')).complete).toBe(true);
     });
 
     it('refuses a channel whose code on chain is another', async () => {
