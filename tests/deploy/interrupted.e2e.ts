@@ -22,14 +22,24 @@ afterAll(async () => {
     rmSync(folder, { recursive: true });
 });
 
-const blueprint = (script: string, args: string[], killedAt?: string) =>
-    runBlueprint({ network, wallet: owner, deployments: folder }, [script, ...args, '--yes'], killedAt);
+const blueprint = (script: string, args: string[], killedAt?: string) => {
+    const consent = script.startsWith('check') ? [] : ['--yes'];
+    return runBlueprint({ network, wallet: owner, deployments: folder }, [script, ...args, ...consent], killedAt);
+};
 
 /** How often an account came to life. */
 async function births(address: string): Promise<number> {
     const transactions = await network.client.transactions();
     const own = transactions.filter(({ account }) => account === address);
     return own.filter(({ endStatus }, i) => endStatus === 'active' && (i === 0 || own[i - 1].endStatus !== 'active'))
+        .length;
+}
+
+/** How many orders the owner's wallet has taken from outside since the network had so many transactions. */
+async function ordersTaken(since: number): Promise<number> {
+    const transactions = await network.client.transactions(since);
+    const wallet = owner.address.toRawString();
+    return transactions.filter(({ account, inMessage }) => account === wallet && inMessage?.type === 'external-in')
         .length;
 }
 
@@ -71,6 +81,47 @@ describe('An interrupted run', () => {
 
         expect(finished).toMatchObject({ code: 0, output: expect.stringContaining('11 with 11 GPUs') });
         expect(again).toMatchObject({ code: 0, output: expect.stringContaining('Nothing to do: 0 changes.') });
+    });
+
+    const spendKey = randomSigningKey().publicKey.toString('hex');
+    const tomorrow = `${Math.floor(Date.now() / 1000) + 86_400}`;
+    const terms = ['--deposit', '0.05', '--notice', '1h', '--until', tomorrow, '--order', '0'];
+    const limits = ['--job-limit', '0.1', '--day-limit', '0.3', '--deposit', '0.4'];
+    const rules = join(folder, 'rules.json');
+    const steps: [script: string, args: () => string[]][] = [
+        ['setUpEscrow', () => ['--spend-key', spendKey, ...limits]],
+        ['openJob', () => ['--payout', owner.text, '--voucher-key', spendKey, ...terms]],
+        ['addStake', () => ['--up-to', '5']],
+        ['unbondStake', () => ['--keep', '4.9']],
+        ['proposeRules', () => ['--profile', rules]],
+        ['executeChange', () => []],
+        ['adoptRules', () => []],
+        ['publishLibrary', () => ['--rent', '9.6']],
+        ['transferGovernor', () => ['--to', owner.address.toRawString().replace(/.$/, '0')]],
+    ];
+
+    it.each(steps)('of %s, killed once it has sent, sends nothing when it is run again', async (script, args) => {
+        writeFileSync(
+            rules,
+            readFileSync('params/local.json', 'utf8').replace('"baseStake": "0.2"', '"baseStake": "0.3"'),
+        );
+        if (script === 'executeChange') {
+            await network.client.advance(600);
+        }
+        const since = await network.client.height();
+
+        const killed = await blueprint(script, args(), 'Sent 1 of 1');
+        const finished = await blueprint(script, args());
+
+        expect(killed.code).toBeNull();
+        expect(finished).toMatchObject({ code: 0, output: expect.stringContaining('Nothing to do: ') });
+        expect(await ordersTaken(since)).toBe(1);
+    });
+
+    it('leaves a record that matches, whatever was killed', async () => {
+        const { code, output } = await blueprint('checkDeployment', []);
+
+        expect([code, output]).toEqual([0, expect.stringContaining('network, record and checkout  all match')]);
     });
 });
 
