@@ -1351,6 +1351,11 @@ export const notAsked: { source: string; what: string; why: string }[] = [
         why: 'There is no second committee. Verdicts take a fifth in two weeks; the governor names another, for who adopts it.',
     },
     {
+        source: 'marketplaces 3.6',
+        what: "Who has stolen the operator's wallet sets keys of his own, and has the node slashed for what they sign.",
+        why: 'Nothing stops him but the owner. What it costs at most is measured in tests/dispute/operator.spec.ts.',
+    },
+    {
         source: 'marketplaces 1.3',
         what: 'Trust L-8 as it was: each receipt names what it covers.',
         why: 'No receipt does. What a key may cost is bounded by the share of its node instead, which is asked above.',
