@@ -11,19 +11,28 @@ export interface NodeRecord {
     jailed: boolean; // its provider is in jail, or has less stake than its nodes require
 }
 
+/** The node was closed by its provider: it takes no new jobs, and what it owes and is owed is still there. */
+export class NodeClosed extends Error {
+    constructor(address: Address) {
+        super(`The node ${address.toString()} is closed`);
+        this.name = 'NodeClosed';
+    }
+}
+
 function bytes32(value: bigint): Buffer {
     return Buffer.from(value.toString(16).padStart(64, '0'), 'hex');
 }
 
 /**
  * Reads an open node of the market that `registry` names.
- * @throws Error that says what is wrong: no such node, closed, other code than this release's, or another registry's.
+ * @throws NodeClosed; else an Error that says what is wrong: no such node, other code than this release's, or another registry's.
  */
 export async function readNode(chain: Chain, registry: Address, address: Address): Promise<NodeRecord> {
     const account = await chain.account(address);
     const blank = await Node.ofProvider(registry, 0);
     if (account.state !== 'active' || account.code === undefined) {
-        throw new Error(`There is no node at ${address.toString()}`);
+        const shown = address.toString({ testOnly: chain.network !== -239 });
+        throw new Error(`There is no node at ${shown} on network ${chain.network}: look at node, network and endpoint`);
     }
     if (!account.code.hash().equals(blank.init!.code.hash())) {
         throw new Error(`The account ${address.toString()} does not run a node's code`);
@@ -31,7 +40,7 @@ export async function readNode(chain: Chain, registry: Address, address: Address
     const node = chain.open(Node.fromAddress(address));
     const state = await node.getNodeState();
     if (state.state !== nodeStates.open) {
-        throw new Error(`The node ${address.toString()} is closed`);
+        throw new NodeClosed(address);
     }
     const { jailed } = await standingOf(chain, registry, state.provider);
     const genuine = await Node.ofProvider(state.provider, Number(state.number));

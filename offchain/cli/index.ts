@@ -26,9 +26,12 @@ export async function main(argv: string[]): Promise<void> {
     }
 }
 
-/** What to do about a file, where the system only says what it could not do with it. */
+/** What to do about a file or a server, where the system only says what it could not do with it. */
 function remedyOf(error: unknown): string | undefined {
-    const { code, path } = error as { code?: string; path?: string };
+    const { code, path, message } = error as { code?: string; path?: string; message?: string };
+    if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'ETIMEDOUT') {
+        return `Nothing answers (${message || code}): look at "endpoint" in the configuration, and whether it runs`;
+    }
     const remedies: Record<string, string> = {
         ENOENT: `There is no ${path}: check the name and its folder`,
         EEXIST: `${path} is there already, and nothing is written over it: name another file`,

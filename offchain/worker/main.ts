@@ -1,6 +1,6 @@
 /** A worker as one object: everything it needs can be given to it, everything else comes from its config. */
 import { channelCodes, Finish, signingKey } from '@cocoon-market/wrappers';
-import { HotWallet, readNode, TonHttpChain } from '../chain';
+import { HotWallet, NodeClosed, readNode, TonHttpChain } from '../chain';
 import type { Chain } from '../chain';
 import { createBackend } from '../backend';
 import type { Backend } from '../backend';
@@ -74,18 +74,29 @@ interface Assembled {
     release(): Promise<void>;
 }
 
-async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assembled> {
+/** `serving`: whether it is to sign receipts, for which the chain must know keys and offers. */
+async function assemble(config: WorkerConfig, parts: WorkerParts, serving: boolean): Promise<Assembled> {
     const log = parts.log ?? createLog(config.logLevel);
     const seeds = parts.seeds ?? readKeys(config.keyFile);
     const { network, endpoint, apiKey } = config;
     const chain = parts.chain ?? new TonHttpChain({ endpoint, network, ...(apiKey !== undefined && { apiKey }) });
     const wallet = parts.wallet ?? new HotWallet(chain, seeds.wallet, config.chain.pollSeconds * 1000);
     const keys = { receiptKey: signingKey(seeds.receiptKey), encryptionKey: await encryptionKey(seeds.encryptionKey) };
-    const { registry } = config;
-    const onChain = registry && ((from: Chain) => readNode(from, registry, config.node));
-    const record = await (parts.node ?? onChain)?.(chain);
-    if (record !== undefined) {
-        assertNode(record, keys, config.offers);
+    if (serving) {
+        const { registry } = config;
+        const onChain = registry && ((from: Chain) => readNode(from, registry, config.node));
+        const record = await (parts.node ?? onChain)?.(chain).catch((error: unknown) => {
+            if (!(error instanceof NodeClosed)) {
+                throw error;
+            }
+            log.warn(
+                `${error.message}: clients leave it; vouchers are claimed and demands answered until that is done`,
+            );
+            return undefined;
+        });
+        if (record !== undefined) {
+            assertNode(record, keys, config.offers);
+        }
     }
     let fail!: (error: Error) => void;
     const failed = new Promise<never>((_resolve, reject) => (fail = reject));
@@ -164,7 +175,7 @@ export async function startWorker(config: WorkerConfig, parts: WorkerParts = {})
     // Whoever hands keys over sees to it that nobody else uses them.
     const lock = parts.seeds ? undefined : await lockKey(signingKey(seeds.receiptKey).publicKey, config.keyFile);
     try {
-        return await serve(await assemble(config, { ...parts, seeds }), () => lock?.release());
+        return await serve(await assemble(config, { ...parts, seeds }, true), () => lock?.release());
     } catch (error) {
         lock?.release();
         throw error;
@@ -229,9 +240,9 @@ async function serve(
     }
 }
 
-/** Claims everything of a worker that does not run. */
+/** Claims everything of a worker that does not run, whatever the chain says of its node: vouchers outlive keys and prices. */
 export async function claimOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<ClaimReport> {
-    const { claims, release } = await assemble(config, parts);
+    const { claims, release } = await assemble(config, parts, false);
     try {
         return await claims.claimNow();
     } finally {
@@ -241,7 +252,7 @@ export async function claimOnce(config: WorkerConfig, parts: WorkerParts = {}): 
 
 /** What the store of a worker that does not run says. */
 export async function statusOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<WorkerStatus> {
-    const { status, release } = await assemble(config, parts);
+    const { status, release } = await assemble(config, parts, false);
     try {
         return await status();
     } finally {

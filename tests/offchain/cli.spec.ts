@@ -85,6 +85,14 @@ describe('cocoon, given a file', () => {
         expect(existsSync(file('nowhere'))).toBe(false);
     });
 
+    it('says where it looked when no chain answers', async () => {
+        writeFileSync(file('chain.json'), JSON.stringify({ network: -3, endpoint: 'http://127.0.0.1:1/' }));
+
+        const said = await failure('dispute', 'state', `0:${'11'.repeat(32)}`, '--config', file('chain.json'));
+
+        expect(said).toMatch(/^cocoon: Nothing answers \(.*127\.0\.0\.1:1\): look at "endpoint" in the configuration/);
+    });
+
     it('says how an opened query and its number are found', async () => {
         expect(await failure('rerun', file('no.json'))).toContain('"cocoon gateway open-query" writes one');
         expect(await failure('gateway', 'open-query', '1', 'first', '--out', file('out'))).toContain('x-cocoon-query');

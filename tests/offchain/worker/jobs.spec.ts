@@ -2,8 +2,9 @@ import { channelCode, isWeakKey, libraryOf, randomSigningKey, signingKey } from 
 import type { Terms } from '@cocoon-market/wrappers';
 import { beginCell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
+import { NodeClosed } from '../../../offchain/chain';
 import { modelHash, sessionHash } from '../../../offchain/link';
-import { startWorker } from '../../../offchain/worker';
+import { claimOnce, startWorker, statusOnce } from '../../../offchain/worker';
 import { DAY, TestClient } from '../support/client';
 import { ECHO, ScriptedBackend } from '../support/backend';
 import { FakeWallet } from '../support/chain';
@@ -241,6 +242,28 @@ describe('startWorker', () => {
         const dearer = [{ model: modelHash(ECHO), rates: { ...rates, cached: 1n } }];
         await expect(of({ offers: dearer })).rejects.toThrow('cached is 1 there');
         await (await of({})).close();
+    });
+
+    it('starts for a closed node, which may hold vouchers and owe answers', async () => {
+        const node = async () => {
+            throw new NodeClosed(account(0x11));
+        };
+        const worker = await start({}, { node });
+        expect((await worker.status()).running).toBe(0);
+        await worker.close();
+    });
+
+    it('claims and says its status, and does not start, where the chain knows another node than the config', async () => {
+        const node = async () => {
+            throw new Error('There is no node');
+        };
+        const config = configFor(fixture.folder, { store: ':memory:' });
+        const wallet = new FakeWallet(fixture.chain, account(1));
+        const parts = { chain: fixture.chain, backend: new ScriptedBackend(), wallet, seeds: SEEDS, node };
+
+        await expect(startWorker(config, parts)).rejects.toThrow('There is no node');
+        expect((await statusOnce(config, parts)).earned).toBe(0n);
+        await expect(claimOnce(config, parts)).resolves.toBeDefined();
     });
 
     it('refuses a margin of more than half the shortest notice', () => {
