@@ -103,7 +103,7 @@ export class Channel extends Generated {
      * Pays the payout what the voucher says and the channel holds. From anyone who holds a voucher; `last` from the
      * payout only, which also sends the rest to the escrow and ends the account. `value` (nanoTON) at least
      * `getClaimValue()`; what is left of it comes back.
-     * @throws on chain: ErrLowValue, ErrMalformed, ErrBadSignature, ErrNotPayout, ErrNothingNew
+     * @throws on chain: ErrNothingNew, ErrBadSignature, ErrLowValue; the last claim: ErrNotPayout, ErrBadSignature
      */
     async sendClaim(
         provider: ContractProvider,

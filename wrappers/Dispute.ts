@@ -85,7 +85,8 @@ export class Dispute extends Generated {
     /**
      * Answers a demand with one piece of the answer; the last one that was demanded closes it and earns the bond. From
      * anyone, until `answerBy`. `result`: the receipt as stored; `answer`: all bytes of the answer.
-     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrWrongPiece, ErrLowValue
+     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrWrongPiece, ErrLowValue,
+     * ErrNotBasechain
      */
     async sendPiece(
         provider: ContractProvider,
@@ -111,7 +112,7 @@ export class Dispute extends Generated {
 
     /**
      * Answers a demand with the node's signed fail. From anyone, until `answerBy`.
-     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrLowValue
+     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrLowValue, ErrNotBasechain
      */
     async sendFail(provider: ContractProvider, via: Sender, { value, queryId = 0n, fail }: Call & { fail: Buffer }) {
         await this.send(provider, via, { value }, { $$type: 'PostFail', queryId, fail: evidenceCell(fail) });
@@ -119,7 +120,8 @@ export class Dispute extends Generated {
 
     /**
      * Answers a demand with a voucher that counts the result. From anyone, until `answerBy`.
-     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNothingNew, ErrLowValue
+     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNothingNew, ErrLowValue,
+     * ErrNotBasechain
      */
     async sendVoucher(
         provider: ContractProvider,
@@ -158,7 +160,8 @@ export class Dispute extends Generated {
     /**
      * Submits what the committee signed, see `Verdict`. From anyone, for a B1 from the owner's statement or `answerBy` on,
      * until `decideFrom`.
-     * @throws on chain: ErrWrongState, ErrTooEarly, ErrExpired, ErrWrongVerdict, ErrBadSignature, ErrLowValue
+     * @throws on chain: ErrWrongState, ErrTooEarly, ErrExpired, ErrWrongVerdict, ErrBadSignature, ErrLowValue,
+     * ErrNotBasechain
      */
     async sendVerdict(
         provider: ContractProvider,
@@ -182,7 +185,7 @@ export class Dispute extends Generated {
 
     /**
      * Has a case decided whose deadline has passed, or sends the outcome of a stuck one again. From anyone.
-     * @throws on chain: ErrLowValue, ErrWrongState, ErrTooEarly
+     * @throws on chain: ErrLowValue, ErrWrongState, ErrTooEarly, ErrNotBasechain
      */
     async sendDecide(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
         await this.send(provider, via, { value }, { $$type: 'DecideCase', queryId });

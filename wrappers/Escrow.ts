@@ -63,7 +63,7 @@ export class Escrow extends Generated {
     /**
      * Keeps `deposit`, sets spend key, limits and channel code, and returns the rest of `value`. From the owner; deploys
      * the account when it is not there. `value` at least `deposit` + `getSetUpValue()`.
-     * @throws on chain: ErrNotOwner, ErrWeakKey, ErrLowValue
+     * @throws on chain: ErrNotOwner, ErrWeakKey, ErrWrongCode, ErrLowValue
      */
     async sendSetUp(
         provider: ContractProvider,
@@ -82,8 +82,8 @@ export class Escrow extends Generated {
 
     /**
      * Opens one to four jobs without limits. From the owner; `value` stays as a deposit.
-     * @throws on chain: ErrNotOwner, ErrStaleSeqno, ErrWrongCode, ErrWrongCount, ErrLowDeposit, ErrWrongEnd,
-     * ErrWrongNotice, ErrWeakKey, ErrWrongTotal, ErrLowBalance
+     * @throws on chain: ErrNotOwner, ErrStaleSeqno, ErrWrongCode, ErrMalformed, ErrWrongCount, ErrLowBalance, ErrLowDeposit,
+     * ErrWrongTotal, ErrWrongEnd, ErrWrongNotice, ErrWeakKey
      */
     async sendOpen(
         provider: ContractProvider,
@@ -125,11 +125,11 @@ export class Escrow extends Generated {
     }
 
     /**
-     * Opens one to four jobs with the spend key, without a wallet. An order that breaks a rule is not accepted and
-     * costs nothing.
-     * @throws on chain: ErrNoKey, ErrBadSignature, ErrWrongNetwork, ErrWrongEscrow, ErrStaleSeqno, ErrExpired,
-     * ErrWrongCode, ErrWrongCount, ErrLowDeposit, ErrOverJobLimit, ErrWrongEnd, ErrWrongNotice, ErrWeakKey,
-     * ErrWrongTotal, ErrOverDayLimit, ErrLowBalance
+     * Opens one to four jobs with the spend key, without a wallet. An order that is refused costs nothing; in one that was
+     * accepted a job that breaks a rule is left out, and the exit code names the rule.
+     * @throws on chain, refused: ErrNoKey, ErrMalformed, ErrBadSignature, ErrWrongNetwork, ErrWrongEscrow, ErrStaleSeqno,
+     * ErrExpired, ErrWrongCount, ErrOverDayLimit, ErrLowBalance; of a job: ErrMalformed, ErrLowDeposit, ErrOverJobLimit,
+     * ErrWrongTotal, ErrWrongEnd, ErrWrongNotice, ErrWeakKey
      */
     async sendOpenJobs(
         provider: ContractProvider,
@@ -141,8 +141,8 @@ export class Escrow extends Generated {
     /**
      * Asks a running job to leave, or sends the rest of an ended one home, with the spend key. Finds channels of the
      * escrow's present channel code only; the owner's LeaveJob and anyone's Refund find all.
-     * @throws on chain: ErrNoKey, ErrBadSignature, ErrWrongNetwork, ErrWrongEscrow, ErrStaleSeqno, ErrExpired,
-     * ErrUnknownOrder, ErrMalformed, ErrWrongCode, ErrOverDayLimit, ErrLowBalance
+     * @throws on chain: ErrNoKey, ErrMalformed, ErrBadSignature, ErrWrongNetwork, ErrWrongEscrow, ErrStaleSeqno, ErrExpired,
+     * ErrUnknownOrder, ErrOverDayLimit, ErrLowBalance
      */
     async sendJobOrder(
         provider: ContractProvider,

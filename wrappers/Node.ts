@@ -214,7 +214,7 @@ export class Node extends Generated {
      * Reports a fault, or demands what was accepted: `report` is one of `reports`. From anyone; `value` at least what
      * `getValuesFor` names for it, the rest comes back.
      * @throws on chain: ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNoFault, ErrUnknownKey, ErrExpired, ErrKeyDead,
-     * ErrTooEarly, ErrNoShare, ErrLowValue, ErrWrongState
+     * ErrTooEarly, ErrNoShare, ErrLowValue, ErrWrongState, ErrNotBasechain
      */
     async sendReport(provider: ContractProvider, via: Sender, { value, report }: { value: bigint; report: Cell }) {
         await provider.internal(via, { value, body: report });

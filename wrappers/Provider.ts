@@ -120,7 +120,7 @@ export class Provider extends Generated {
 
     /**
      * Takes a slot (0 to 3) home, from its `unlockAt` on. From the owner.
-     * @throws on chain: ErrNotOwner, ErrEmptySlot, ErrTooEarly, ErrLowValue
+     * @throws on chain: ErrNotOwner, ErrEmptySlot, ErrTooEarly, ErrLowStake, ErrLowValue
      */
     async sendWithdrawStake(
         provider: ContractProvider,
@@ -172,7 +172,7 @@ export class Provider extends Generated {
 
     /**
      * Deploys and announces the next node. From owner or operator, once joined. `listing`: see `listingCell`.
-     * @throws on chain: ErrNotOperator, ErrWrongState, ErrUnknownVersion, ErrWrongCode, ErrWrongClass, ErrLowStake,
+     * @throws on chain: ErrNotOperator, ErrWrongState, ErrJailed, ErrUnknownVersion, ErrWrongCode, ErrWrongClass, ErrLowStake,
      * ErrLowValue; in the Node: ErrWeakKey, ErrWrongService, ErrWrongOffers, ErrWrongAttestation; in the Registry: ErrPaused
      */
     async sendRegisterNode(

@@ -148,7 +148,8 @@ export class Registry extends Generated {
 
     /**
      * Sets the first rules, codes (version 0 of each kind) and committee. From the governor, once.
-     * @throws on chain: ErrNotGovernor, ErrWrongState, ErrWrongWindows, ErrWrongAmount, ErrWrongCommittee, ErrWeakKey
+     * @throws on chain: ErrNotGovernor, ErrWrongState, ErrWrongWindows, ErrWrongInsurance, ErrWrongAmount, ErrWrongCommittee,
+     * ErrWeakKey, ErrUnknownVersion
      */
     async sendLaunch(
         provider: ContractProvider,
