@@ -107,6 +107,11 @@ function table(verdicts: Verdict[]): string {
 }
 
 if (require.main === module) {
+    const unknown = process.argv.slice(2).filter((flag) => flag !== '--json');
+    if (unknown.length > 0) {
+        console.error(`${unknown[0]} is no flag of this: npm run attacks [-- --json]`);
+        process.exit(2);
+    }
     const verdicts = judge(attacks, run(attacks));
     const of = (outcome: Verdict['outcome']) => verdicts.filter((verdict) => verdict.outcome === outcome).length;
     if (process.argv.includes('--json')) {
