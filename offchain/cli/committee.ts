@@ -53,7 +53,10 @@ export function committeeCommand(): Command {
     reading(command.command('sign <dispute>').description('sign a verdict as a member, into a file'))
         .requiredOption('--key <file>', "the member's key, made by keygen")
         .requiredOption('--basis-points <number>', 'of the share; 0 acquits', Number)
-        .requiredOption('--evidence <file>', 'what the reporter named as his statement; it is checked')
+        .option(
+            '--evidence <file>',
+            'what the reporter named as his statement; it is checked. Only an acquittal goes without',
+        )
         .requiredOption('--out <file>', 'where the vote goes; never over a file that exists')
         .action(sign);
 
@@ -89,7 +92,7 @@ function checked(file: CaseFile, path: string) {
 interface SignFlags extends ActFlags {
     key: string;
     basisPoints: number;
-    evidence: string;
+    evidence?: string;
     out: string;
 }
 
@@ -100,7 +103,11 @@ async function sign(
     const [chain, address] = [chainOf(config), Address.parse(dispute)];
     const { state, file } = await caseOf(chain, address);
     const { rulesVersion, committee, most } = file;
-    checked(file, evidence);
+    if (evidence !== undefined) {
+        checked(file, evidence);
+    } else if (basisPoints !== 0) {
+        throw new Error('What takes stake needs the evidence that the reporter named: --evidence FILE, or acquit');
+    }
     if (state.state !== caseStates.open) {
         throw new Error('The case is closed');
     }

@@ -2,7 +2,8 @@
  * An honest worker, as a process of its own, under every accusation that a client can make: it answers demands and earns
  * their bonds, signs nothing that could be shown, and is acquitted or left alone by the committee.
  */
-import { OpenedContract, toNano } from '@ton/core';
+import { Address, OpenedContract, toNano } from '@ton/core';
+import { writeFileSync } from 'node:fs';
 import { DemoLedger } from '../../demo/ledger';
 import { endAll, Running } from '../../demo/processes';
 import { Buyer, Seller, Stage } from '../../demo/stage';
@@ -19,15 +20,14 @@ import {
     prepareReport,
     Registry,
     sendReport,
-    signingKey,
     submitVerdict,
-    Verdict,
     Vote,
 } from '@cocoon-market/wrappers';
 import { askWorker } from '../../offchain/worker';
 import { Answer, TestClient } from '../offchain/support/client';
 import { liveJob } from '../support/live';
 import { messagesBetween, until } from '../support/stage';
+import { cocoon } from './support/cocoon';
 
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 type Accusation = Without<Evidence, 'channel' | 'terms'>;
@@ -187,7 +187,7 @@ describe('An honest worker', () => {
         await expectNoFault({ class: 'A2', result, beside: acceptOf(answer) });
     });
 
-    it('B1: is acquitted, and gets the bond', async () => {
+    it('B1: is acquitted by a committee to which the reporter shows nothing, and gets the bond', async () => {
         const { dispute, bond } = await accuse({ class: 'B1', ...(await accusation()) });
         const store = `${seller.folder}/worker.sqlite`;
         const cases = async () => ((await askWorker(store, 'GET', '/status')) as { cases: { class: string }[] }).cases;
@@ -198,7 +198,7 @@ describe('An honest worker', () => {
 
         await submitVerdict(stage.actor(wallet), {
             ...{ dispute: dispute.address, basisPoints: 0, validUntil: Number(decideFrom) },
-            votes: await votes(dispute, Number(decideFrom)),
+            votes: await votes(dispute.address),
         });
 
         expect(await dispute.getCaseState()).toMatchObject({ outcome: caseOutcomes.innocent, take: 0n });
@@ -225,15 +225,23 @@ describe('An honest worker', () => {
         statement: Buffer.alloc(32, number),
     });
 
-    async function votes({ address, getFile }: OpenedContract<Dispute>, validUntil: number): Promise<Vote[]> {
-        const { committee, rulesVersion } = (await getFile())!;
-        const verdict = { dispute: address.hash, class: 4, basisPoints: 0, rulesVersion, validUntil };
-        const hash = Verdict.hash({ network: stage.chain.network, ...verdict });
-        return stage.committeeSeeds.slice(0, 2).map((seed) => {
-            const key = signingKey(seed);
-            const member = committee.keys.indexOf(BigInt(`0x${key.publicKey.toString('hex')}`));
-            return { member, signature: key.sign(hash) };
-        });
+    /** Two members acquit with `cocoon committee sign`, which without the evidence signs nothing else. */
+    async function votes(dispute: Address): Promise<Vote[]> {
+        const given: Vote[] = [];
+        for (const [i, seed] of stage.committeeSeeds.slice(0, 2).entries()) {
+            const [key, out] = [`${stage.folder}/member-${i}`, `${stage.folder}/vote-${i}.json`];
+            writeFileSync(key, seed.toString('hex'), { mode: 0o600 });
+            const files = ['--key', key, '--config', `${seller.folder}/worker.json`, '--out', out];
+            const sign = (basisPoints: string) =>
+                cocoon<{ member: number; signature: string }>(
+                    'committee',
+                    ...['sign', dispute.toString(), '--basis-points', basisPoints, ...files],
+                );
+            await expect(sign('1')).rejects.toThrow('What takes stake needs the evidence');
+            const { member, signature } = await sign('0');
+            given.push({ member, signature: Buffer.from(signature, 'hex') });
+        }
+        return given;
     }
 
     it('loses no nanoTON on all these ways', async () => {
