@@ -1,5 +1,5 @@
 /** Flags of scripts: what each takes, and what is said when it is not that. */
-import { parseTon } from '@cocoon-market/wrappers';
+import { assertUsableKey, parseTon } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { parseArgs } from 'node:util';
 import { Refusal } from './refusal';
@@ -41,7 +41,14 @@ export const count = flag('N', (value) => {
     return Number(value);
 });
 /** 32 bytes */
-export const key = flag('HEX', hex32);
+/** A key that signs; 32 zero bytes stand for none. */
+export const key = flag('HEX', (value) => {
+    const read = hex32(value);
+    if (read.some((byte) => byte !== 0)) {
+        assertUsableKey(read);
+    }
+    return read;
+});
 export const keys = flag('HEX,HEX,…', (value) => value.split(',').map(hex32));
 /** Seconds, of a text such as `90m`, `36h` or `14d`. */
 export const duration = flag('TIME', parseDuration);

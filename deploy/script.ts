@@ -257,9 +257,8 @@ async function waitForEffect(
 ): Promise<void> {
     const last = messages[messages.length - 1];
     await waitUntil(session.patience, async () => {
-        if (await holds()) {
-            return true;
-        }
+        const held = await holds();
+        // Asked even then: rent alone can make a balance look as if the message had done its work.
         const failure = await session.failureSince(last.to, since);
         if (failure !== undefined) {
             throw new Refusal(
@@ -267,7 +266,7 @@ async function waitForEffect(
                 'what was attached comes back; the codes are explained in contracts/protocol/errors.tact',
             );
         }
-        return false;
+        return held;
     });
 }
 

@@ -84,6 +84,16 @@ describe('Scripts refuse, and send nothing:', () => {
         expect(said).toContain(`add --print --from ${stage.wallet.text}`);
     });
 
+    it('a spend key that anyone could sign for', async () => {
+        const weak = `01${'00'.repeat(31)}`;
+
+        const said = await refusal(() => stage.run(setUpEscrow, ['--spend-key', weak, ...LIMITS.slice(2), '--yes']));
+
+        expect(said).toContain(
+            '--spend-key: This Ed25519 public key is of small order or not canonical: anyone could sign for it',
+        );
+    });
+
     it('library code that nobody published', async () => {
         const said = await refusal(() => stage.run(setUpEscrow, [...LIMITS, '--channel', 'library', '--yes']));
 

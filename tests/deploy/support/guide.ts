@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 export type Block =
     | { kind: 'run'; line: number; commands: string } // ```bash
     | { kind: 'see'; line: number; output: string[] } // ```text, of the block before it
-    | { kind: 'wait'; line: number; seconds: number }; // <!-- test: advance N -->
+    | { kind: 'wait'; line: number; seconds: number } // <!-- test: advance N -->
+    | { kind: 'coins'; line: number; coins: string }; // <!-- test: faucet N -->, of TON for the reader's wallet
 
 /** Blocks of a guide in its order; other fences are for reading only. */
 export function readGuide(file: string): Block[] {
@@ -12,9 +13,12 @@ export function readGuide(file: string): Block[] {
     const lines = readFileSync(file, 'utf8').split('\n');
     for (let at = 0; at < lines.length; at++) {
         const wait = /^<!-- test: advance (\d+) -->$/.exec(lines[at]);
+        const coins = /^<!-- test: faucet (\d+) -->$/.exec(lines[at]);
         const fence = /^```(\w+)$/.exec(lines[at]);
         if (wait !== null) {
             blocks.push({ kind: 'wait', line: at + 1, seconds: Number(wait[1]) });
+        } else if (coins !== null) {
+            blocks.push({ kind: 'coins', line: at + 1, coins: coins[1] });
         } else if (fence !== null) {
             const end = lines.indexOf('```', at + 1);
             const inside = lines.slice(at + 1, end);
