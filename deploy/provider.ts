@@ -1,7 +1,7 @@
 /** What the provider's scripts share: which Provider it is, what is said of it, and tasks of messages to it. */
-import { type Actor, Provider, type ProviderState, Registry } from '@cocoon-market/wrappers';
+import { type Actor, Provider, type ProviderState, Registry, UnknownCode } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
-import { address } from './flags';
+import { address, toggle } from './flags';
 import { type Row, ton, when } from './output';
 import { registryFlag, registryOf } from './record';
 import { Refusal } from './refusal';
@@ -16,6 +16,28 @@ export const providerFlags = {
     ...registryFlag,
     provider: address.optional("the Provider's account; that of the wallet at the market unless given"),
 };
+
+/** The flag of scripts by which a provider agrees to codes. */
+export const anyCodeFlag = {
+    anyCode: toggle(
+        'agree to codes of nodes and disputes that this release does not know: they can cost all the stake',
+    ),
+};
+
+/** What `agreeing` returns. Refuses when the market names codes that this release does not know. */
+export async function known<T>(agreeing: () => Promise<T>): Promise<T> {
+    try {
+        return await agreeing();
+    } catch (error) {
+        if (error instanceof UnknownCode) {
+            throw new Refusal(
+                `The market's code of a ${error.kind}, ${error.hash}, is not in this release: it could take all the stake`,
+                'use the release that the market runs (checkDeployment), or read that code and give --any-code',
+            );
+        }
+        throw error;
+    }
+}
 
 /** A slot of stake that is on its way out. */
 export interface Slot {

@@ -1,19 +1,23 @@
-import { adoptRules, Registry } from '@cocoon-market/wrappers';
-import { providerFlags, providerTask } from '../deploy/provider';
+import { adoptRules, agreedRules, Registry } from '@cocoon-market/wrappers';
+import { anyCodeFlag, known, providerFlags, providerTask } from '../deploy/provider';
 import { script } from '../deploy/script';
 
 export const run = script({
     name: 'adoptRules',
     about: "Follows the market's newest rules and codes. From the provider's owner.",
-    flags: providerFlags,
-    prepare: (session, flags) =>
-        providerTask(session, flags, async ({ registry, state }) => {
-            const { rulesVersion } = await session.openContract(Registry.fromAddress(registry)).getRegistryState();
+    flags: { ...providerFlags, ...anyCodeFlag },
+    prepare: (session, { anyCode, ...flags }) =>
+        providerTask(session, flags, async ({ registry, state, provider }) => {
+            const market = session.openContract(Registry.fromAddress(registry));
+            const { rulesVersion } = await market.getRegistryState();
+            const { rules: before } = await provider.getMembershipNow();
+            const newest = await market.getRules();
+            await known(() => agreedRules(newest, { before, anyCode }));
             return state.rulesVersion === rulesVersion
                 ? `version ${rulesVersion} is the newest`
                 : {
                       will: `follow rules version ${rulesVersion} instead of ${state.rulesVersion}`,
-                      action: (actor, provider) => adoptRules(actor, { provider }),
+                      action: (actor, provider) => adoptRules(actor, { provider, anyCode }),
                       done: (now) => now.state.rulesVersion === rulesVersion,
                   };
         }),

@@ -1,7 +1,7 @@
 import { joinMarket, Provider, readMarket, Registry } from '@cocoon-market/wrappers';
 import { address, amount } from '../deploy/flags';
 import { ton } from '../deploy/output';
-import { findProvider, providerRows } from '../deploy/provider';
+import { anyCodeFlag, findProvider, known, providerRows } from '../deploy/provider';
 import { registryFlag, registryOf } from '../deploy/record';
 import { Refusal } from '../deploy/refusal';
 import { script } from '../deploy/script';
@@ -13,9 +13,10 @@ export const run = script({
         ...registryFlag,
         stake: amount.required("the stake; at least the market's base stake, more for nodes"),
         payout: address.optional("gets what jobs pay, such as a worker's own wallet; the owner unless given"),
-        operator: address.optional('may register and change nodes besides the owner'),
+        operator: address.optional('may change nodes besides the owner, but neither register them nor set their keys'),
+        ...anyCodeFlag,
     },
-    prepare: async (session, { registry: given, stake, payout = session.actor, operator }) => {
+    prepare: async (session, { registry: given, stake, payout = session.actor, operator, anyCode }) => {
         const registry = await registryOf(session, given);
         const account = await findProvider(session, registry, session.actor);
         if (account !== undefined) {
@@ -49,10 +50,12 @@ export const run = script({
                 ['payout', session.show(payout, false)],
             ],
             will: [`become a provider with a stake of ${ton(stake)}`],
-            messages: await session.rehearse((actor) => {
-                const who = { payout, ...(operator === undefined ? {} : { operator }) };
-                return joinMarket(actor, { registry, stake, codeVersion, ...who });
-            }),
+            messages: await known(() =>
+                session.rehearse((actor) => {
+                    const who = { payout, ...(operator === undefined ? {} : { operator }) };
+                    return joinMarket(actor, { registry, stake, codeVersion, anyCode, ...who });
+                }),
+            ),
             kept: stake,
             stays: [['stake', ton(stake)]],
             settled: async () =>

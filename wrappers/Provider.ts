@@ -55,30 +55,36 @@ export class Provider extends Generated {
 
     /**
      * Deploys the Provider with its first stake and registers it. From the owner, until joined; `value` at least `stake` +
-     * the Registry's `getJoinValue()`. When the Registry refuses, the stake comes back and the account ends.
-     * @throws on chain: ErrNotOwner, ErrWrongState, ErrLowValue; in the Registry: ErrPaused, ErrUnknownVersion,
-     * ErrNotProvider, ErrLowStake
+     * the Registry's `getJoinValue()`. When the Registry refuses, the stake comes back and the account ends. `rules`: hash
+     * of the rules that the owner agrees to, codes of nodes and disputes included; whatever they are by then unless given.
+     * @throws on chain: ErrNotOwner, ErrNotBasechain, ErrWrongState, ErrLowValue; in the Registry: ErrPaused,
+     * ErrUnknownVersion, ErrNotProvider, ErrLowStake, ErrWrongRules
      */
     async sendJoin(
         provider: ContractProvider,
         via: Sender,
-        args: Call & { stake: bigint; payout: Address; operator?: Address; codeVersion?: number },
+        args: Call & { stake: bigint; payout: Address; operator?: Address; codeVersion?: number; rules?: bigint },
     ) {
-        const { value, queryId = 0n, stake, payout, operator = null, codeVersion = 0 } = args;
+        const { value, queryId = 0n, stake, payout, operator = null, codeVersion = 0, rules = 0n } = args;
         await this.send(
             provider,
             via,
             { value },
-            { $$type: 'Join', queryId, stake, codeVersion: BigInt(codeVersion), payout, operator },
+            { $$type: 'Join', queryId, stake, codeVersion: BigInt(codeVersion), payout, operator, rules },
         );
     }
 
     /**
-     * Follows the registry's newest rules. From the owner, once joined.
-     * @throws on chain: ErrNotOwner, ErrWrongState, ErrLowValue
+     * Follows the registry's newest rules, if they have the hash `rules`; whatever they are by then unless it is given.
+     * From the owner, once joined.
+     * @throws on chain: ErrNotOwner, ErrWrongState, ErrLowValue; in the Registry: ErrWrongRules
      */
-    async sendAdopt(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
-        await this.send(provider, via, { value }, { $$type: 'Adopt', queryId });
+    async sendAdopt(
+        provider: ContractProvider,
+        via: Sender,
+        { value, queryId = 0n, rules = 0n }: Call & { rules?: bigint },
+    ) {
+        await this.send(provider, via, { value }, { $$type: 'Adopt', queryId, rules });
     }
 
     /**
@@ -171,8 +177,8 @@ export class Provider extends Generated {
     }
 
     /**
-     * Deploys and announces the next node. From owner or operator, once joined. `listing`: see `listingCell`.
-     * @throws on chain: ErrNotOperator, ErrWrongState, ErrJailed, ErrUnknownVersion, ErrWrongCode, ErrWrongClass, ErrLowStake,
+     * Deploys and announces the next node. From the owner, once joined. `listing`: see `listingCell`.
+     * @throws on chain: ErrNotOwner, ErrWrongState, ErrJailed, ErrUnknownVersion, ErrWrongCode, ErrWrongClass, ErrLowStake,
      * ErrLowValue; in the Node: ErrWeakKey, ErrWrongService, ErrWrongOffers, ErrWrongAttestation; in the Registry: ErrPaused
      */
     async sendRegisterNode(
@@ -184,7 +190,7 @@ export class Provider extends Generated {
     }
 
     /**
-     * Changes what a node says of itself and announces it. From owner or operator, once joined. `change`: see `nodeChanges`.
+     * Changes what a node says of itself and announces it. From owner or operator, keys from the owner, once joined. `change`: see `nodeChanges`.
      * @throws on chain: ErrNotOperator, ErrWrongState, ErrUnknownVersion, ErrLowValue; in the Node: ErrWrongState,
      * ErrUnknownChange, ErrWeakKey, ErrWrongKeyEnd, ErrKeyUsed, ErrNoSlot, ErrUnknownKey, ErrWrongService,
      * ErrWrongOffers, ErrWrongAttestation

@@ -11,6 +11,7 @@ export * from './bounds';
 export * from './catalogue';
 export * from './changes';
 export * from './codes';
+export * from './consent';
 export * from './deployments';
 export * from './evidence';
 export * from './fleet';

@@ -6,6 +6,7 @@ import type { Address, Cell } from '@ton/core';
 import { Hardware, Listing, listingCell, Node, nodeChanges } from '../Node';
 import { NodeName, Provider } from '../Provider';
 import { Registry } from '../Registry';
+import { agreedRules } from '../consent';
 import { Actor, addressOf } from './actor';
 
 /** Which provider: its own account, for owner and operator alike. */
@@ -13,22 +14,41 @@ interface Whose {
     provider: Address;
 }
 
-/** Deploys the actor's Provider with `stake` nanoTON and registers it. */
+/**
+ * Deploys the actor's Provider with `stake` nanoTON and registers it, under the rules of now and no others.
+ * @throws {UnknownCode} when they name a code of nodes or disputes that is not this release's, unless `anyCode`
+ */
 export async function joinMarket(
     actor: Actor,
-    args: { registry: Address; stake: bigint; payout: Address; operator?: Address; codeVersion?: number },
+    args: {
+        registry: Address;
+        stake: bigint;
+        payout: Address;
+        operator?: Address;
+        codeVersion?: number;
+        anyCode?: boolean | undefined;
+    },
 ) {
-    const { registry, stake, ...members } = args;
-    const provider = actor.open(await Provider.ofOwner(registry, addressOf(actor)));
-    const value = stake + (await actor.open(Registry.fromAddress(registry)).getJoinValue());
-    await provider.sendJoin(actor.sender, { value, stake, ...members });
+    const { registry: at, stake, anyCode, ...members } = args;
+    const registry = actor.open(Registry.fromAddress(at));
+    const rules = await agreedRules(await registry.getRules(), { anyCode });
+    const provider = actor.open(await Provider.ofOwner(at, addressOf(actor)));
+    const value = stake + (await registry.getJoinValue());
+    await provider.sendJoin(actor.sender, { value, stake, rules, ...members });
     return provider;
 }
 
-/** Follows the registry's newest rules. */
-export async function adoptRules(actor: Actor, args: Whose) {
+/**
+ * Follows the registry's rules of now, and no others.
+ * @throws {UnknownCode} as {@link joinMarket}
+ */
+export async function adoptRules(actor: Actor, { anyCode, ...args }: Whose & { anyCode?: boolean | undefined }) {
     const { provider, values } = await providerOf(actor, args);
-    await provider.sendAdopt(actor.sender, { value: values.adopt });
+    const { registry } = await provider.getProviderState();
+    const { rules: before } = await provider.getMembershipNow();
+    const newest = await actor.open(Registry.fromAddress(registry)).getRules();
+    const rules = await agreedRules(newest, { before, anyCode });
+    await provider.sendAdopt(actor.sender, { value: values.adopt, rules });
 }
 
 /** Adds `amount` nanoTON of stake. Anyone may. */
@@ -61,7 +81,7 @@ export async function withdrawSurplus(actor: Actor, args: Whose) {
     await provider.sendWithdrawSurplus(actor.sender, { value: values.stakeStep });
 }
 
-/** Names who else may register and change nodes; null for nobody. */
+/** Names who else may change nodes; null for nobody. */
 export async function setOperator(actor: Actor, { operator, ...args }: Whose & { operator: Address | null }) {
     const { provider, values } = await providerOf(actor, args);
     await provider.sendSetOperator(actor.sender, { value: values.stakeStep, operator });

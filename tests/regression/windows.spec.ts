@@ -1,0 +1,101 @@
+import { beginCell, Cell, toNano } from '@ton/core';
+
+import { nodeChanges } from '../../wrappers/Node';
+import { errors } from '../../wrappers/protocol';
+import { registryChanges } from '../../wrappers/Registry';
+import { CaseMarket, caseMarket, NodeJob, report, slashesIn } from '../support/cases';
+import { expectRefused } from '../support/chain';
+import { changeNode, CHANGE_DELAY, HOUR, keyOf, rulesWith } from '../support/stake';
+
+const VALUE = toNano('3');
+
+const propose = ({ registry, governor }: CaseMarket, change: Cell) =>
+    registry.sendProposeChange(governor.getSender(), { value: VALUE, change });
+const execute = ({ registry, stranger }: CaseMarket) =>
+    registry.sendExecuteChange(stranger.getSender(), { value: VALUE });
+const adopt = ({ provider, owner }: CaseMarket) => provider.sendAdopt(owner.getSender(), { value: VALUE });
+
+describe('A shorter evidence window', () => {
+    it('voids nothing that was signed before its provider adopted it', async () => {
+        const market = await caseMarket();
+        const { blockchain, job, insurance } = market;
+        await propose(market, registryChanges.rules(rulesWith(insurance.address, { evidence: HOUR })));
+        blockchain.now! += CHANGE_DELAY;
+        await execute(market);
+        const body = job.report.twice(job.result(), job.result({ index: 2 }));
+        blockchain.now! += 2 * HOUR;
+
+        await adopt(market);
+        await changeNode(market, nodeChanges.offers([]));
+        const result = await report(market, 'twice', body, { value: VALUE });
+
+        expect(slashesIn(result)).toHaveLength(1);
+    });
+});
+
+describe('An accept whose deadline lies a day behind the end of its key', () => {
+    it('can be demanded until its evidence window has passed: the slot is kept as long', async () => {
+        const market = await caseMarket();
+        const { blockchain, provider, job } = market;
+        const accept = job.accept({ deadline: blockchain.now! + 24 * HOUR });
+        const rotate = (name: string) =>
+            changeNode(
+                market,
+                nodeChanges.keys({ receiptKey: keyOf(name), encryptionKey: 7n, oldEndsAt: blockchain.now! }),
+            );
+        await rotate('second');
+        blockchain.now! += 120 * HOUR;
+        await rotate('third');
+
+        await report(market, 'demand', job.report.demand(accept), { value: VALUE });
+
+        expect((await provider.getStanding()).frozen).toBeGreaterThan(0n);
+    });
+
+    it('is decided before the stake has left: rules that leave less time are refused', async () => {
+        const market = await caseMarket();
+        const { registry, insurance } = market;
+        const short = { verdict: HOUR, buffer: HOUR, unbonding: 146 * HOUR };
+
+        const result = await propose(market, registryChanges.rules(rulesWith(insurance.address, short)));
+
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongWindows });
+    });
+});
+
+describe('A provider who adopts two codes of Disputes and shorter windows between them', () => {
+    it('still takes the end of a case of the first code', async () => {
+        const market = await caseMarket();
+        const { blockchain, provider, stranger, insurance } = market;
+        const short = {
+            evidence: 24 * HOUR,
+            response: HOUR,
+            verdict: 12 * HOUR,
+            buffer: 12 * HOUR,
+            unbonding: 49 * HOUR,
+        };
+        const [second, third] = [1, 2].map((byte) => beginCell().storeUint(byte, 8).endCell());
+        await propose(market, registryChanges.code('dispute', second));
+        blockchain.now! += CHANGE_DELAY;
+        await execute(market);
+        await propose(market, registryChanges.rules(rulesWith(insurance.address, short)));
+        blockchain.now! += CHANGE_DELAY - 1;
+        const job = new NodeJob(market, Buffer.alloc(32, 5), market.victim.address);
+        const wrong = job.result();
+        await adopt(market);
+        blockchain.now! += 1;
+        await execute(market);
+        await propose(market, registryChanges.code('dispute', third));
+        blockchain.now! += 119 * HOUR;
+        await report(market, 'wrong', job.report.wrong(wrong), { value: toNano('10') });
+        blockchain.now! += CHANGE_DELAY - 119 * HOUR;
+        await adopt(market);
+        await execute(market);
+        await adopt(market);
+        blockchain.now! += 97 * HOUR;
+        const dispute = await job.dispute('B1');
+        await dispute.sendDecide(stranger.getSender(), { value: VALUE });
+
+        expect((await provider.getStanding()).frozen).toBe(0n);
+    });
+});

@@ -1,0 +1,60 @@
+/**
+ * What a provider's owner agrees to with rules: a node or a dispute of a code named in them can slash all the stake, so a
+ * code is to be known before it is adopted.
+ */
+import { Cell } from '@ton/core';
+import { codesOfThisCheckout } from './codes';
+import { parseRules } from './Registry';
+
+/** The rules name a code that this release of the wrappers does not know. */
+export class UnknownCode extends Error {
+    constructor(
+        readonly kind: 'node' | 'dispute',
+        readonly hash: string, // hex
+    ) {
+        super(
+            `The market names a code of a ${kind} that is not this release's, ${hash}: whoever adopts it trusts it with all ` +
+                'the stake. Use the release that the market runs, or agree to any code (anyCode) after reading it',
+        );
+    }
+}
+
+/**
+ * The hash of these rules (struct Rules), which Join and Adopt name. `before`: rules that were agreed to earlier.
+ * @throws {UnknownCode} when a code of nodes or disputes is neither this release's nor in `before`, unless `anyCode`
+ */
+export async function agreedRules(rules: Cell, { before, anyCode }: Agreed = {}): Promise<bigint> {
+    if (anyCode !== true) {
+        const known = [await releaseCodes(), ...(before ? [codesIn(before)] : [])];
+        const named = codesIn(rules);
+        for (const kind of ['node', 'dispute'] as const) {
+            for (const hash of named[kind]) {
+                if (!known.some((codes) => codes[kind].includes(hash))) {
+                    throw new UnknownCode(kind, hash.toString(16).padStart(64, '0'));
+                }
+            }
+        }
+    }
+    return asNumber(rules);
+}
+
+interface Agreed {
+    before?: Cell | null;
+    anyCode?: boolean | undefined;
+}
+
+type Codes = Record<'node' | 'dispute', bigint[]>;
+
+function codesIn(rules: Cell): Codes {
+    const { nodeCodes, dispute } = parseRules(rules);
+    return { node: nodeCodes.map(({ hash }) => hash), dispute: dispute.hash === 0n ? [] : [dispute.hash] };
+}
+
+async function releaseCodes(): Promise<Codes> {
+    const { node, dispute } = await codesOfThisCheckout();
+    return { node: [asNumber(node)], dispute: [asNumber(dispute)] };
+}
+
+function asNumber(cell: Cell): bigint {
+    return BigInt(`0x${cell.hash().toString('hex')}`);
+}
