@@ -222,7 +222,7 @@ describe('ReportTwice', () => {
         expect(ended).toMatchObject({
             key: keyOf('receipt'),
             endsAt: BigInt(blockchain.now!),
-            freeAt: BigInt(blockchain.now! + EVIDENCE),
+            freeAt: BigInt(blockchain.now! + DAY + EVIDENCE),
             taken: SHARE / 5n,
             dead: true,
         });

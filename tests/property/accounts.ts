@@ -67,7 +67,7 @@ export function nodeOf(data: Cell) {
     const [taken, pastShare, pastUntil] = [record.loadUintBig(64), record.loadUintBig(64), record.loadUint(32)];
     const [A1, A2, A3, B1] = [32, 32, 32, 32].map((bits) => record.loadUint(bits));
     const last = { A1, A2, A3, B1 };
-    const forgotten = { taken: record.loadUintBig(64) };
+    const forgotten = { taken: record.loadUintBig(64), until: record.loadUint(32) };
     return { state, share, gpus, clearAt, key, ended, evidence, taken, pastShare, pastUntil, last, forgotten };
 }
 

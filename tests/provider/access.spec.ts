@@ -1,37 +1,38 @@
 import { toNano } from '@ton/core';
 
+import { nodeChanges } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
 import { Provider } from '../../wrappers/Provider';
-import { expectConserved, expectRefused } from '../support/chain';
-import { DAY, exactValue, expectSolvent, joinedMarket, launchMarket, registerNode } from '../support/stake';
+import { exitCodeOf, expectConserved, expectRefused, transactionsOn } from '../support/chain';
+import { changeNode, DAY, exactValue, expectSolvent, joinedMarket, launchMarket, nodeMarket } from '../support/stake';
 
 const VALUE = toNano('1');
 
 describe('Provider: SetOperator', () => {
-    it('lets another one register nodes, and the old one no more', async () => {
-        const market = await joinedMarket();
+    it('lets another one change nodes, and the old one no more', async () => {
+        const market = await nodeMarket();
         const { blockchain, provider, owner, operator, stranger } = market;
 
         const change = { value: VALUE, operator: stranger.address };
         await expectConserved(blockchain, () => provider.sendSetOperator(owner.getSender(), change));
-        await registerNode(market, { by: stranger });
-        const { result } = await registerNode(market, { by: operator });
+        const mine = await changeNode(market, nodeChanges.offers([]), { by: stranger });
+        const result = await changeNode(market, nodeChanges.offers([]), { by: operator });
 
+        expect(transactionsOn(mine, market.node.address).map(exitCodeOf)).toEqual([0]);
         expectRefused(result, { to: provider.address, exitCode: errors.ErrNotOperator });
-        expect((await provider.getProviderState()).nodes).toBe(1n);
         await expectSolvent(market);
     });
 
     it('can leave the nodes to the owner alone', async () => {
-        const market = await joinedMarket();
+        const market = await nodeMarket();
         const { provider, owner, operator } = market;
 
         await provider.sendSetOperator(owner.getSender(), { value: VALUE, operator: null });
-        const { result } = await registerNode(market, { by: operator });
-        await registerNode(market);
+        const result = await changeNode(market, nodeChanges.offers([]), { by: operator });
+        const mine = await changeNode(market, nodeChanges.offers([]));
 
         expectRefused(result, { to: provider.address, exitCode: errors.ErrNotOperator });
-        expect((await provider.getProviderState()).nodes).toBe(1n);
+        expect(transactionsOn(mine, market.node.address).map(exitCodeOf)).toEqual([0]);
     });
 
     it('refuses anyone but the owner, and one nanoTON too little', async () => {

@@ -33,7 +33,7 @@ describe('Actions', () => {
         const members = { payout: payout.address, operator: operator.address };
         const mine = await provide.joinMarket(provider, { registry, stake: STAKE, ...members });
         const whose = { provider: mine.address };
-        const node = await provide.registerNode(helper, { ...whose, code: codes.node, listing: listingWith() });
+        const node = await provide.registerNode(provider, { ...whose, code: codes.node, listing: listingWith() });
         await provide.changeNode(helper, { ...whose, number: 0, change: nodeChanges.offers([]) });
         await provide.replaceHardware(helper, {
             ...whose,
@@ -41,7 +41,7 @@ describe('Actions', () => {
             hardware: { ...listingWith().hardware, gpus: 3 },
         });
         expect((await mine.getProviderState()).shares).toBe(3n * RATE);
-        await govern.proposeRules(ruler, { registry, rules: { ...rules, evidence: 100 * HOUR } });
+        await govern.proposeRules(ruler, { registry, rules: { ...rules, evidence: 130 * HOUR } });
         blockchain.now! += CHANGE_DELAY + 1;
         await govern.executeChange(actorOf(market, stranger), { registry });
         await provide.adoptRules(provider, whose);

@@ -101,7 +101,7 @@ describe('Registry: the market in one history', () => {
 
     it('answers anyone who asks for the rules', async () => {
         const { blockchain, registry, stranger } = await launchMarket();
-        const body = beginCell().storeUint(0xc0c00111, 32).storeUint(7, 64).endCell();
+        const body = beginCell().storeUint(0xc0c00111, 32).storeUint(7, 64).storeUint(0, 256).endCell();
 
         const result = await expectConserved(blockchain, () =>
             stranger.send({ to: registry.address, value: VALUE, body }),
@@ -116,7 +116,12 @@ describe('Registry: the market in one history', () => {
         const head = (opcode: number) => beginCell().storeUint(opcode, 32).storeUint(0, 64);
         const forged: [Cell, number][] = [
             [
-                head(0xc0c00110).storeUint(STAKE, 64).storeUint(0, 8).storeAddress(owner.address).endCell(),
+                head(0xc0c00110)
+                    .storeUint(STAKE, 64)
+                    .storeUint(0, 8)
+                    .storeAddress(owner.address)
+                    .storeUint(0, 256)
+                    .endCell(),
                 errors.ErrNotProvider,
             ],
             [
@@ -164,6 +169,7 @@ describe('Registry: the market in one history', () => {
             .storeUint(STAKE, 64)
             .storeUint(0, 8)
             .storeAddress(owner.address)
+            .storeUint(0, 256)
             .endCell();
         const from = new Address(-1, provider.address.hash);
 

@@ -16,7 +16,7 @@ async function steps({ blockchain }: Market, from: Wallet, provider: Provider, v
 
 function join({ owner }: Market, stake: bigint, codeVersion: number): Cell {
     const head = beginCell().storeUint(0xc0c00201, 32).storeUint(0, 64).storeUint(stake, 64).storeUint(codeVersion, 8);
-    return head.storeAddress(owner.address).storeAddress(null).endCell();
+    return head.storeAddress(owner.address).storeAddress(null).storeUint(0, 256).endCell();
 }
 
 describe('A stranger who adds a nanoTON of stake', () => {

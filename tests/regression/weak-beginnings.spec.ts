@@ -131,15 +131,15 @@ describe('Accounts that a stranger deployed a year before, with next to nothing'
 describe('A listing in a cell of another kind', () => {
     it('is refused whole when its library is not there, and its value comes back', async () => {
         const market = await nodeMarket();
-        const { provider, operator } = market;
+        const { provider, owner } = market;
         const library = beginCell().storeUint(2, 8).storeBuffer(listingCell(listingWith()).hash());
-        const result = await provider.sendRegisterNode(operator.getSender(), {
+        const result = await provider.sendRegisterNode(owner.getSender(), {
             value: VALUE,
             code: market.codes.node,
             listing: library.endCell({ exotic: true }),
         });
 
-        expectRefused(result, { from: operator.address, to: provider.address, exitCode: 9 });
+        expectRefused(result, { from: owner.address, to: provider.address, exitCode: 9 });
         expect((await provider.getProviderState()).nodes).toBe(1n);
     });
 });

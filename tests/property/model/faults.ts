@@ -2,7 +2,7 @@
  * What docs/contracts/dispute.md promises about faults, cases and slashes, as arithmetic without a chain. Written from that
  * page, not from the contracts.
  */
-import { StakeModel } from './stake';
+import { forgottenBy, StakeModel } from './stake';
 import {
     basisPoints,
     Claim,
@@ -98,11 +98,15 @@ export class FaultModel extends StakeModel {
         if (node.state === 'cleared') {
             return [bond];
         }
-        const record = key === node.key ? node : (node.ended.find((each) => each?.key === key) ?? node.forgotten);
+        const known = key === node.key ? node : node.ended.find((each) => each?.key === key);
+        const record = known ?? { taken: forgottenBy(node, this.now) };
         const said = (found.amount * BigInt(points)) / BigInt(found.most);
         const judged = found.class === 'B1' ? least(said, this.leftForVerdicts(p)) : said;
         const take = least(judged, most(this.basis(node) - record.taken, 0n));
         record.taken += take;
+        if (known === undefined) {
+            node.forgotten = { taken: record.taken, until: this.now + 90 * DAY };
+        }
         node.last[found.class] = this.now;
         if (found.class === 'B1') {
             this.rememberVerdict(p, take);
@@ -164,7 +168,7 @@ export class FaultModel extends StakeModel {
 
     private kill(node: ModelNode, key: string): void {
         if (key === node.key) {
-            this.retire(node, key, this.now, node.evidence);
+            this.retire(node, key, this.now);
             Object.assign(node, { key: undefined, taken: 0n });
         }
         const ended = node.ended.find((each) => each?.key === key)!;

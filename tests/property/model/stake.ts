@@ -56,7 +56,7 @@ export class StakeModel {
 
     adopt(p: ModelProvider, newest: ModelRules): void {
         const other = newest.dispute !== p.rules.dispute;
-        if (newest.version <= p.rules.version || (other && this.now < p.disputeSince + p.rules.unbonding)) {
+        if (newest.version <= p.rules.version || (other && this.now < p.disputeSince + 90 * DAY)) {
             return;
         }
         if (other) {
@@ -82,7 +82,7 @@ export class StakeModel {
             ended: Array.from({ length: SLOTS }),
             evidence: p.rules.evidence,
             taken: 0n,
-            forgotten: { taken: 0n },
+            forgotten: { taken: 0n, until: 0 },
             pastShare: 0n,
             pastUntil: 0,
             last: { A1: 0, A2: 0, A3: 0, B1: 0 },
@@ -105,17 +105,18 @@ export class StakeModel {
 
     closeNode(p: ModelProvider, node: ModelNode): void {
         requireOpen(node);
-        this.retire(node, node.key, this.now, p.rules.evidence);
+        const longer = Math.max(node.evidence - p.rules.evidence, 0);
+        node.evidence = Math.max(node.evidence, p.rules.evidence);
+        this.retire(node, node.key, this.now);
         node.ended.forEach((ended) => {
             if (ended !== undefined && ended.endsAt > this.now) {
-                Object.assign(ended, { endsAt: this.now, freeAt: this.now + p.rules.evidence });
+                Object.assign(ended, { endsAt: this.now, freeAt: this.now + DAY + node.evidence });
             }
         });
         this.lower(p, node);
         p.shares -= node.share;
-        const clearAt = this.now + p.rules.unbonding;
+        const clearAt = this.now + p.rules.unbonding + longer;
         Object.assign(node, { state: 'closed', key: undefined, taken: 0n, share: 0n, gpus: 0, clearAt });
-        node.evidence = p.rules.evidence;
     }
 
     clearNode(node: ModelNode): void {
@@ -126,41 +127,41 @@ export class StakeModel {
 
     setKeys(p: ModelProvider, node: ModelNode, key: string, oldEndsAt: number): void {
         requireOpen(node);
-        const [slots, forgotten] = [[...node.ended], node.forgotten.taken];
+        const [slots, forgotten, evidence] = [[...node.ended], { ...node.forgotten }, node.evidence];
+        node.evidence = Math.max(evidence, p.rules.evidence);
         if (key !== node.key) {
             const inTime = oldEndsAt >= this.now && oldEndsAt <= this.now + 90 * DAY;
-            refuseIf(!inTime, node.account, 'ErrWrongKeyEnd');
-            refuseIf(
-                node.ended.some((ended) => ended?.key === key),
-                node.account,
-                'ErrKeyUsed',
-            );
             const old = node.key;
             try {
-                this.retire(node, old, oldEndsAt, p.rules.evidence);
+                refuseIf(!inTime, node.account, 'ErrWrongKeyEnd');
+                refuseIf(
+                    node.ended.some((ended) => ended?.key === key),
+                    node.account,
+                    'ErrKeyUsed',
+                );
+                this.retire(node, old, oldEndsAt);
                 refuseIf(freeSlot(node, this.now) < 0, node.account, 'ErrNoSlot');
             } catch (error) {
-                node.ended = slots;
-                node.forgotten.taken = forgotten;
+                Object.assign(node, { ended: slots, forgotten, evidence });
                 throw error;
             }
             node.key = key;
             node.taken = 0n;
         }
-        node.evidence = p.rules.evidence;
     }
 
     endKey(p: ModelProvider, node: ModelNode, key: string): void {
         requireOpen(node);
+        const evidence = Math.max(node.evidence, p.rules.evidence);
         if (key === node.key) {
-            this.retire(node, key, this.now, p.rules.evidence);
+            this.retire(node, key, this.now, evidence);
             Object.assign(node, { key: undefined, taken: 0n });
         } else {
             const ended = node.ended.find((each) => each?.key === key);
             refuseIf(ended === undefined || ended.endsAt <= this.now, node.account, 'ErrUnknownKey');
-            Object.assign(ended!, { endsAt: this.now, freeAt: this.now + p.rules.evidence });
+            Object.assign(ended!, { endsAt: this.now, freeAt: this.now + DAY + evidence });
         }
-        node.evidence = p.rules.evidence;
+        node.evidence = evidence;
     }
 
     protected lower(p: ModelProvider, node: ModelNode): void {
@@ -168,15 +169,19 @@ export class StakeModel {
         node.pastUntil = this.now + p.rules.unbonding;
     }
 
-    protected retire(node: ModelNode, key: string | undefined, endsAt: number, evidence: number): void {
+    protected retire(node: ModelNode, key: string | undefined, endsAt: number, evidence = node.evidence): void {
         if (key === undefined) {
             return;
         }
         const slot = freeSlot(node, this.now);
         refuseIf(slot < 0, node.account, 'ErrNoSlot');
         const old = node.ended[slot];
-        node.forgotten.taken = most(node.forgotten.taken, old?.taken ?? 0n);
-        node.ended[slot] = { key, endsAt, freeAt: endsAt + evidence, taken: node.taken, dead: false };
+        const before = forgottenBy(node, this.now);
+        node.forgotten.taken = most(before, old?.taken ?? 0n);
+        if (node.forgotten.taken > before) {
+            node.forgotten.until = this.now + 90 * DAY;
+        }
+        node.ended[slot] = { key, endsAt, freeAt: endsAt + DAY + evidence, taken: node.taken, dead: false };
     }
 }
 
@@ -197,4 +202,9 @@ function requireOpen(node: ModelNode): void {
 
 function freeSlot(node: ModelNode, now: number): number {
     return node.ended.findIndex((ended) => ended === undefined || ended.freeAt <= now);
+}
+
+/** What forgotten keys have cost: for 90 days, until which all their cases have ended. */
+export function forgottenBy(node: ModelNode, now: number): bigint {
+    return now <= node.forgotten.until ? node.forgotten.taken : 0n;
 }

@@ -48,7 +48,7 @@ export interface ModelNode {
     ended: (EndedKey | undefined)[];
     evidence: number;
     taken: bigint;
-    forgotten: { taken: bigint }; // what keys have cost whose slots were used again while a case was open
+    forgotten: { taken: bigint; until: number }; // what keys have cost whose slots were used again while a case was open
     pastShare: bigint;
     pastUntil: number;
     last: Record<FaultClass, number>; // time of the last slash of each class, 0 for none
