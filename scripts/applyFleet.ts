@@ -26,7 +26,10 @@ export const run = script({
         }
         const { owner } = fleet.opened.state;
         const { operator } = await fleet.opened.provider.getMembershipNow();
-        const isOperator = operator?.equals(session.actor) === true && fleet.stakeDue === 0n;
+        // Keys can cost the stake, so their owner sets them.
+        const { register, changes: changed } = fleet.plan;
+        const ownersPart = fleet.stakeDue > 0n || register.length > 0 || changed.some(({ what }) => what === 'keys');
+        const isOperator = operator?.equals(session.actor) === true && !ownersPart;
         return {
             found,
             will: [`make ${changes} changes:`, ...planLines(fleet)],
