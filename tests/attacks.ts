@@ -453,7 +453,7 @@ export const attacks: Attack[] = [
         attack: 'A node rotates its keys until none is left that signed its faults.',
         stoppedBy: 'A key slot is not used again before its end and the evidence window.',
         file: 'tests/node/keys.spec.ts',
-        test: 'Node: SetKeys refuses a fourth rotation within the evidence window, and takes it on time',
+        test: 'Node: SetKeys refuses a fourth rotation while slots are kept, and takes it on time',
     },
     {
         source: 'marketplaces 1.3: 0G signer swap',
@@ -1183,13 +1183,6 @@ export const attacks: Attack[] = [
         stoppedBy: "Slots wait a day longer than the key's end and the evidence window.",
         file: 'tests/regression/windows.spec.ts',
         test: 'An accept whose deadline lies a day behind the end of its key can be demanded until its evidence window has passed: the slot is kept as long',
-    },
-    {
-        source: 'review',
-        attack: 'Rules give a demand that began a day late less time than it needs before the stake leaves.',
-        stoppedBy: 'The setter counts that day.',
-        file: 'tests/regression/windows.spec.ts',
-        test: 'An accept whose deadline lies a day behind the end of its key is decided before the stake has left: rules that leave less time are refused',
     },
     {
         source: 'review',

@@ -245,18 +245,18 @@ describe('A key', () => {
             market(),
             nodeChanges.keys({ receiptKey: keyOf('second'), encryptionKey: 7n, oldEndsAt: end }),
         );
-        blockchain.now! += 120 * HOUR - 1;
+        blockchain.now! += 144 * HOUR - 1;
         Object.assign(job.terms, { step: toNano('20') });
         const open = [];
         for (const number of [1, 2, 3]) {
-            const accept = job.accept({ number, ceiling: toNano('20'), deadline: end });
+            const accept = job.accept({ number, ceiling: toNano('20'), deadline: end + DAY });
             await report(market(), 'demand', job.report.demand(accept));
             open.push(await job.dispute('A3', number));
         }
         blockchain.now! += HOUR;
         await changeNode(
             market(),
-            nodeChanges.keys({ receiptKey: keyOf('third'), encryptionKey: 7n, oldEndsAt: end + DAY * 6 }),
+            nodeChanges.keys({ receiptKey: keyOf('third'), encryptionKey: 7n, oldEndsAt: end + DAY * 7 }),
         );
         expect((await node.getEndedKey(0n)).key).toBe(keyOf('second'));
         blockchain.now! += DAY;
@@ -404,10 +404,10 @@ describe('Rules that change', () => {
         await adopt(registryChanges.code('dispute', beginCell().storeUint(2, 8).endCell()));
         expect((await provider.getProviderState()).rulesVersion).toBe(2n);
 
-        blockchain.now = since + UNBONDING - 1;
+        blockchain.now = since + 90 * DAY - 1;
         await provider.sendAdopt(mine(), { value: VALUE });
         expect((await provider.getProviderState()).rulesVersion).toBe(2n);
-        blockchain.now = since + UNBONDING;
+        blockchain.now = since + 90 * DAY;
         await provider.sendAdopt(mine(), { value: VALUE });
         expect((await provider.getProviderState()).rulesVersion).toBe(3n);
     });

@@ -3,7 +3,7 @@ import { errors } from '../../wrappers/protocol';
 import { expectRefused } from '../support/chain';
 import { changeNode, DAY, HOUR, keyOf, nodeMarket, NodeMarket } from '../support/stake';
 
-const EVIDENCE = 120 * HOUR;
+const KEPT = 24 * HOUR + 120 * HOUR; // a slot behind the end of its key
 const CURRENT = 0xffffffffn;
 
 function rotate(market: NodeMarket, name: string, { oldEndsAt = market.blockchain.now!, encryptionKey = 9n } = {}) {
@@ -26,7 +26,7 @@ describe('Node: SetKeys', () => {
         expect(await node.getEndedKey(0n)).toMatchObject({
             key: keyOf('receipt'),
             endsAt: BigInt(oldEndsAt),
-            freeAt: BigInt(oldEndsAt + EVIDENCE),
+            freeAt: BigInt(oldEndsAt + KEPT),
         });
         expect(await node.getKeyEndsAt(keyOf('receipt'))).toBe(BigInt(oldEndsAt));
         expect(await node.getKeyEndsAt(keyOf('second'))).toBe(CURRENT);
@@ -67,16 +67,16 @@ describe('Node: SetKeys', () => {
         expect((await market.node.getNodeState()).receiptKey).toBe(keyOf('third'));
     });
 
-    it('refuses a fourth rotation within the evidence window, and takes it on time', async () => {
+    it('refuses a fourth rotation while slots are kept, and takes it on time', async () => {
         const market = await nodeMarket();
         for (const name of ['second', 'third', 'fourth']) {
             await rotate(market, name);
         }
         const start = market.blockchain.now!;
-        market.blockchain.now = start + EVIDENCE - 1;
+        market.blockchain.now = start + KEPT - 1;
 
         const early = await rotate(market, 'fifth');
-        market.blockchain.now = start + EVIDENCE;
+        market.blockchain.now = start + KEPT;
         await rotate(market, 'fifth');
 
         expectRefused(early, { to: market.node.address, exitCode: errors.ErrNoSlot });
@@ -152,7 +152,7 @@ describe('Node: EndKey', () => {
 
         expect(await node.getEndedKey(0n)).toMatchObject({
             endsAt: BigInt(revokedAt),
-            freeAt: BigInt(revokedAt + EVIDENCE),
+            freeAt: BigInt(revokedAt + KEPT),
         });
         expectRefused(again, { to: node.address, exitCode: errors.ErrUnknownKey });
     });

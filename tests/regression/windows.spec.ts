@@ -1,10 +1,8 @@
 import { beginCell, Cell, toNano } from '@ton/core';
 
 import { nodeChanges } from '../../wrappers/Node';
-import { errors } from '../../wrappers/protocol';
 import { registryChanges } from '../../wrappers/Registry';
 import { CaseMarket, caseMarket, NodeJob, report, slashesIn } from '../support/cases';
-import { expectRefused } from '../support/chain';
 import { changeNode, CHANGE_DELAY, HOUR, keyOf, rulesWith } from '../support/stake';
 
 const VALUE = toNano('3');
@@ -50,16 +48,6 @@ describe('An accept whose deadline lies a day behind the end of its key', () => 
         await report(market, 'demand', job.report.demand(accept), { value: VALUE });
 
         expect((await provider.getStanding()).frozen).toBeGreaterThan(0n);
-    });
-
-    it('is decided before the stake has left: rules that leave less time are refused', async () => {
-        const market = await caseMarket();
-        const { registry, insurance } = market;
-        const short = { verdict: HOUR, buffer: HOUR, unbonding: 146 * HOUR };
-
-        const result = await propose(market, registryChanges.rules(rulesWith(insurance.address, short)));
-
-        expectRefused(result, { to: registry.address, exitCode: errors.ErrWrongWindows });
     });
 });
 
