@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Block, missingLine, readGuide } from './support/guide';
 import { type FreshWallet, freePort, freshWallet, NetworkProcess } from './support/network';
 import { type Outcome, ROOT, Shell } from './support/shell';
@@ -76,6 +77,15 @@ describe('The operations guide', () => {
         broken = false;
     });
 
+    it('leaves neither worker nor gateway running', async () => {
+        const running = () => ['worker', 'gateway'].filter((name) => isRunning(join(FOLDER, `${name}.pid`)));
+        for (let waited = 0; waited < 15_000 && running().length > 0; waited += 200) {
+            await sleep(200);
+        }
+
+        expect(running()).toEqual([]);
+    });
+
     it('ends with a deployment that matches, until one parameter is altered behind its back', async () => {
         const elsewhere = `COCOON_DEPLOYMENTS=${join(deployments, 'elsewhere')}`;
         const registry = '--registry $(at registry)';
@@ -109,6 +119,17 @@ function title(block: Block): string {
             return `line ${block.line}: runs ${block.commands.match(/(?:blueprint run|cocoon \w+) (\w+)/g)?.join(', ')}`;
         case 'see':
             return `line ${block.line}: prints what the guide shows`;
+    }
+}
+
+function isRunning(pidFile: string): boolean {
+    try {
+        return process.kill(Number(readFileSync(pidFile, 'utf8')), 0);
+    } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ESRCH') {
+            return false;
+        }
+        throw error;
     }
 }
 

@@ -17,7 +17,7 @@ import { startFixture, TOKEN } from '../support/worker';
 const ROOT = join(__dirname, '..', '..', '..');
 const STEP = 400n * TOKEN;
 /** `npm run test:crash` takes 200. */
-const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 8);
+const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 5);
 const CEILING = 20_000_000n;
 const NAMES = ['accept', 'answer', 'result', 'decline', 'fail'];
 
