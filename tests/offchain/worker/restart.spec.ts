@@ -79,9 +79,18 @@ describe('a worker that was killed', () => {
         await fixture.stop();
     });
 
+    let fixture: Awaited<ReturnType<typeof startFixture>> | undefined;
+    const children: Child[] = [];
+
+    afterEach(async () => {
+        children.splice(0).forEach((child) => child.process.kill('SIGKILL'));
+        await fixture?.stop();
+        fixture = undefined;
+    });
+
     it('loses no voucher that it acknowledged and signs nothing twice, wherever it is killed', async () => {
         const folder = mkdtempSync(join(tmpdir(), 'cocoon-crash-'));
-        const fixture = await startFixture(); // only for its chain and node info, the children have their own
+        fixture = await startFixture(); // only for its chain and node info, the children have their own
         const client = new TestClient(fixture.worker.url, fixture.chain);
         await client.draft({ step: STEP });
         await client.open(10_000_000_000n);
@@ -91,6 +100,7 @@ describe('a worker that was killed', () => {
         let crashed = 0; // at their step, not afterwards by this test
         for (let round = 0; round < ROUNDS; round++) {
             const child = await start(folder, client, 4 + ((round * 17) % 140));
+            children.push(child);
             client.url = child.url;
             await work(client, evidence, queries, ++number).catch(unlessConnection);
             await Promise.race([child.ended, new Promise((resolve) => setTimeout(resolve, 200))]);
@@ -101,6 +111,7 @@ describe('a worker that was killed', () => {
         expect(crashed).toBeGreaterThanOrEqual(0.75 * ROUNDS);
 
         const last = await start(folder, client, 0);
+        children.push(last);
         client.url = last.url;
         const state = await client.state();
         const newest = evidence.vouchers.reduce((most, { cumulative }) => (cumulative > most ? cumulative : most), 0n);
@@ -119,7 +130,6 @@ describe('a worker that was killed', () => {
         expect(state.results.index).toBe(indexes.length);
         last.process.kill('SIGKILL');
         await last.ended;
-        await fixture.stop();
         rmSync(folder, { recursive: true });
     }, 1_200_000); // a process a round, however busy the machine
 });
