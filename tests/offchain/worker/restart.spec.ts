@@ -219,7 +219,9 @@ async function start(folder: string, client: TestClient, crashAt: number): Promi
                 resolve(text.trim());
             }
         });
-        child.once('exit', () => reject(new Error('The worker ended before it listened')));
+        child.once('exit', (code, signal) =>
+            reject(new Error(`The worker ended before it listened: ${signal ?? `exit code ${code}`}`)),
+        );
     });
     return { process: child, url, ended };
 }
