@@ -8,7 +8,14 @@
  * honest worker does, 'review' what our own attackers of the finished code found.
  */
 
+import { apiAttacks } from './attacks.api';
+import { cellsAttacks } from './attacks.cells';
 import { disputeAttacks } from './attacks.disputes';
+import { doorsAttacks } from './attacks.doors';
+import { gatewayAttacks } from './attacks.gateway';
+import { liabilityAttacks } from './attacks.liability';
+import { scriptsAttacks } from './attacks.scripts';
+import { workerAttacks } from './attacks.worker';
 
 export interface Attack {
     source: string;
@@ -20,6 +27,13 @@ export interface Attack {
 
 export const attacks: Attack[] = [
     ...disputeAttacks,
+    ...cellsAttacks,
+    ...liabilityAttacks,
+    ...apiAttacks,
+    ...gatewayAttacks,
+    ...workerAttacks,
+    ...doorsAttacks,
+    ...scriptsAttacks,
     {
         source: 'channels 3: 12 external commits',
         attack: 'Externals are sent to a channel until its balance cannot pay the payee.',
