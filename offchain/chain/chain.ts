@@ -32,9 +32,15 @@ export class ChainError extends Error {
     }
 }
 
-export interface Chain {
-    readonly network: number; // -239 mainnet, -3 testnet
+/** Reads accounts. */
+export interface AccountReader {
     account(address: Address): Promise<Account>;
+}
+
+export interface Chain extends AccountReader {
+    readonly network: number; // -239 mainnet, -3 testnet
+    /** Further endpoints of this network, each asked alone: what one says is held against them. */
+    readonly others?: readonly AccountReader[];
     /** The internal messages that an account took in transactions later than `after` (lt), newest first. */
     received(address: Address, after: bigint): AsyncIterable<Received>;
     /** Sends an external message. Throws ChainError when the contract refuses it. */

@@ -1,3 +1,4 @@
 export * from './chain';
+export * from './confirmed';
 export * from './node';
 export * from './wallet';

@@ -1,0 +1,97 @@
+import { Address } from '@ton/core';
+import { Confirmed } from '../../../offchain/chain';
+import type { Account } from '../../../offchain/chain';
+
+const ADDRESS = new Address(0, Buffer.alloc(32, 7));
+const RULES = { reads: 3, seconds: 60 };
+
+/** An endpoint that says what it is told to. */
+class Endpoint {
+    there = true;
+    down = false;
+
+    async account(): Promise<Account> {
+        if (this.down) {
+            throw new Error('the API does not answer');
+        }
+        const state = this.there ? 'active' : 'uninitialized';
+        return { state, balance: 0n, code: undefined, data: undefined, at: 0 };
+    }
+}
+
+describe('What an API says of money', () => {
+    let time: number;
+    let first: Endpoint;
+    let second: Endpoint;
+
+    const goneOf = ({ state }: Account) => (state === 'active' ? undefined : 'gone');
+    const confirmed = (others: Endpoint[] = []) => new Confirmed(first, RULES, () => time, others);
+    /** The verdicts of readings at these seconds. */
+    const verdicts = async (words: Confirmed, times: number[]) => {
+        const all: boolean[] = [];
+        for (time of times) {
+            all.push((await words.read(ADDRESS, goneOf)).confirmed);
+        }
+        return all;
+    };
+
+    beforeEach(() => {
+        time = 0;
+        [first, second] = [new Endpoint(), new Endpoint()];
+        first.there = second.there = false;
+    });
+
+    it('is believed at the third reading after a minute, and not a second before', async () => {
+        expect(await verdicts(confirmed(), [0, 30, 59, 60])).toEqual([false, false, false, true]);
+    });
+
+    it('is not believed for many readings in a moment and one a minute later', async () => {
+        expect(await verdicts(confirmed(), [0, 0, 1, 2, 3, 60])).toEqual([false, false, false, false, false, false]);
+    });
+
+    it('is believed for two readings neither a minute apart nor an hour', async () => {
+        expect(await verdicts(confirmed(), [0, 3600])).toEqual([false, false]);
+    });
+
+    it('begins again when one reading says otherwise', async () => {
+        const words = confirmed();
+        await verdicts(words, [0, 30]);
+        first.there = true;
+        await verdicts(words, [45]);
+        first.there = false;
+
+        expect(await verdicts(words, [60, 90, 119, 120])).toEqual([false, false, false, true]);
+    });
+
+    it('begins again when it claims something else', () => {
+        const words = confirmed();
+        words.hear('key', 'paid 5');
+        time = 30;
+        words.hear('key', 'paid 5');
+        time = 60;
+
+        expect(words.hear('key', 'paid 6')).toBe(false);
+    });
+
+    it('is not believed while another endpoint says otherwise, or does not answer', async () => {
+        const words = confirmed([second]);
+        second.there = true;
+        expect(await verdicts(words, [0, 30, 60])).toEqual([false, false, false]);
+        second.down = true;
+        expect(await verdicts(words, [90])).toEqual([false]);
+        second.down = second.there = false;
+
+        expect(await verdicts(words, [120])).toEqual([true]);
+    });
+
+    it('counts for nothing when the API does not answer', async () => {
+        const words = confirmed();
+        await verdicts(words, [0]);
+        first.down = true;
+        time = 30;
+        await expect(words.read(ADDRESS, goneOf)).rejects.toThrow('does not answer');
+        first.down = false;
+
+        expect(await verdicts(words, [59, 60])).toEqual([false, false]);
+    });
+});
