@@ -1,6 +1,6 @@
 /** All that worker and gateway know of the chain: what a public HTTP API says, and messages they send through it. */
-import { Address, beginCell, Cell, external, storeMessage } from '@ton/core';
-import type { Contract, OpenedContract, Transaction } from '@ton/core';
+import { Address, beginCell, Cell, external, loadTransaction, storeMessage } from '@ton/core';
+import type { Contract, OpenedContract } from '@ton/core';
 import { TonClient } from '@ton/ton';
 
 /** One account as the API saw it at `at`. */
@@ -19,6 +19,7 @@ export interface Received {
     from: Address;
     body: Cell;
     failed: boolean; // the transaction was undone
+    unreadable?: Error; // why the transaction could not be read; `from` and `body` are empty then
 }
 
 /** The API refused a message or did not answer. */
@@ -52,12 +53,21 @@ export interface Chain extends AccountReader {
 const PAGE = 50; // transactions asked for at once
 const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
 
+/** A client that gives transactions as they came, so that one which cannot be read costs no other. */
+class Client extends TonClient {
+    transactions(address: Address, from: Parameters<TonClient['getTransactions']>[1]) {
+        return this.api.getTransactions(address, from);
+    }
+}
+
+type RawTransaction = Awaited<ReturnType<Client['transactions']>>[number];
+
 /** The chain behind a TON HTTP API v2 endpoint, such as `https://toncenter.com/api/v2/jsonRPC` or a local network's. */
 export class TonHttpChain implements Chain {
-    private readonly client: TonClient;
+    private readonly client: Client;
 
     constructor({ endpoint, apiKey, network }: { endpoint: string; apiKey?: string; network: number }) {
-        this.client = new TonClient({ endpoint, ...(apiKey === undefined ? {} : { apiKey }) });
+        this.client = new Client({ endpoint, ...(apiKey === undefined ? {} : { apiKey }) });
         this.network = network;
     }
 
@@ -75,18 +85,18 @@ export class TonHttpChain implements Chain {
     }
 
     async *received(address: Address, after: bigint): AsyncGenerator<Received> {
-        const fetch = (from?: Transaction) =>
-            this.client.getTransactions(address, {
+        const fetch = (from?: RawTransaction) =>
+            this.client.transactions(address, {
                 limit: PAGE,
                 archival: true, // servers without it know the last two days
                 to_lt: after.toString(),
-                ...(from && { lt: from.lt.toString(), hash: from.hash().toString('base64') }),
+                ...(from && { lt: from.transaction_id.lt, hash: from.transaction_id.hash }),
             });
         for (let page = await fetch(); page.length > 0; page = await fetch(page.at(-1))) {
-            for (const { lt, now: at, inMessage, description } of page) {
-                if (lt > after && inMessage?.info.type === 'internal') {
-                    const failed = description.type === 'generic' && description.aborted;
-                    yield { lt, at, from: inMessage.info.src, body: inMessage.body, failed };
+            for (const raw of page) {
+                const received = BigInt(raw.transaction_id.lt) > after ? receivedIn(raw, address) : undefined;
+                if (received !== undefined) {
+                    yield received;
                 }
             }
         }
@@ -105,6 +115,21 @@ export class TonHttpChain implements Chain {
 
     open<T extends Contract>(contract: T): OpenedContract<T> {
         return this.client.open(contract);
+    }
+}
+
+/** The internal message of a transaction; undefined when it has none. */
+function receivedIn({ data, transaction_id, utime }: RawTransaction, account: Address): Received | undefined {
+    try {
+        const { lt, now: at, inMessage, description } = loadTransaction(Cell.fromBase64(data).beginParse());
+        if (inMessage?.info.type !== 'internal') {
+            return undefined;
+        }
+        const failed = description.type === 'generic' && description.aborted;
+        return { lt, at, from: inMessage.info.src, body: inMessage.body, failed };
+    } catch (error) {
+        const named = { lt: BigInt(transaction_id.lt), at: utime, from: account, body: Cell.EMPTY };
+        return { ...named, failed: false, unreadable: error instanceof Error ? error : new Error(String(error)) };
     }
 }
 

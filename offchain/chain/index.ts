@@ -1,4 +1,5 @@
 export * from './chain';
 export * from './confirmed';
+export * from './messages';
 export * from './node';
 export * from './wallet';

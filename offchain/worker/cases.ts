@@ -3,7 +3,8 @@ import { caseOutcomes, caseStates, Dispute, faultClasses, Node, Provider, readRe
 import type { CaseState } from '@cocoon-market/wrappers';
 import type { OpenedContract } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Transfer } from '../chain';
+import { readMessages } from '../chain';
+import type { Received, Transfer } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding } from '../store/worker';
 import { accountAddress } from './channels';
@@ -28,6 +29,8 @@ export class Cases {
     private readonly stopping = new AbortController();
     private readonly told = new Set<string>(); // what was logged once, and need not be at every look
     private loop: Promise<void> | undefined;
+    /** Messages that could not be read since the start. */
+    unreadable = 0;
 
     constructor(
         private readonly context: WorkerContext,
@@ -84,26 +87,31 @@ export class Cases {
     private async collect(): Promise<void> {
         const { chain, config, store } = this.context;
         const after = await store.cases.readUntil();
+        const parse = ({ body, failed }: Received) => (failed ? undefined : readReport(body, config.network));
+        const { found, newest } = await readMessages(chain, { address: config.node, after }, parse, (message, error) =>
+            this.passed(message, error),
+        );
         const cases: Parameters<typeof store.cases.found>[0] = [];
-        let newest = after;
-        for await (const { lt, at, body, failed } of chain.received(config.node, after)) {
-            newest = lt > newest ? lt : newest;
-            const report = failed ? undefined : readReport(body, config.network);
-            if (report !== undefined) {
-                const { class: faultClass, job, query: number, date } = report;
-                const provider = chain.open(Provider.fromAddress(config.provider));
-                const address = await provider.getDisputeAddress(
-                    BigInt(faultClasses[faultClass]),
-                    BigInt(`0x${job.toString('hex')}`),
-                    BigInt(number),
-                    BigInt(date),
-                );
-                cases.push({ dispute: address.hash, class: faultClass, job, number, reportedAt: at });
-            }
+        for (const { message, value } of found) {
+            const { class: faultClass, job, query: number, date } = value;
+            const provider = chain.open(Provider.fromAddress(config.provider));
+            const address = await provider.getDisputeAddress(
+                BigInt(faultClasses[faultClass]),
+                BigInt(`0x${job.toString('hex')}`),
+                BigInt(number),
+                BigInt(date),
+            );
+            cases.push({ dispute: address.hash, class: faultClass, job, number, reportedAt: message.at });
         }
         if (newest > after) {
             await store.cases.found(cases, newest);
         }
+    }
+
+    private passed({ lt, from }: Received, error: unknown): void {
+        this.unreadable++;
+        const named = { lt: lt.toString(), from: from.toRawString(), err: error };
+        this.context.log.warn(named, 'cases: a message cannot be read and is passed');
     }
 
     private async attend(found: CaseRecord): Promise<void> {

@@ -45,6 +45,7 @@ export interface WorkerStatus extends WorkerTotals {
     running: number; // queries
     wallet: { address: string; balance: bigint | undefined }; // nanoTON; undefined when the API does not answer
     cases: CaseView[]; // that are open
+    unreadable: number; // messages to the node that could not be read and were passed since the start
 }
 
 /** An open demand (A3), which the worker answers by itself, or a case before the committee (B1). */
@@ -112,18 +113,19 @@ async function assemble(config: WorkerConfig, parts: WorkerParts, serving: boole
     const now = parts.now ?? (() => Math.floor(Date.now() / 1000));
     const context: WorkerContext = { config, store, chain, channels, backend, ...keys, payout, log, now, fatal };
     const jobs = new Jobs(context);
+    const [claims, cases] = [new Claims(context, jobs, wallet), new Cases(context, wallet)];
     const status = async (): Promise<WorkerStatus> => ({
         node: config.node.toRawString(),
         running: (await jobs.running()).length,
         wallet: { address: wallet.address.toRawString(), balance: await wallet.balance().catch(() => undefined) },
         cases: (await store.cases.open()).map(viewOf),
+        unreadable: cases.unreadable,
         ...(await store.totals()),
     });
     const release = async () => {
         await backend.close();
         await store.close();
     };
-    const [claims, cases] = [new Claims(context, jobs, wallet), new Cases(context, wallet)];
     return { context, jobs, claims, cases, failed, status, release };
 }
 

@@ -15,6 +15,8 @@ export class FakeChain implements Chain {
     readonly messages: Received[] = []; // of the node, newest first
     reads = 0; // of accounts, besides the node's, which every worker watches
     down = false;
+    /** Getters of a contract by its raw address. */
+    readonly getters = new Map<string, object>();
     private ahead = 0; // seconds before real time
 
     now(): number {
@@ -34,16 +36,17 @@ export class FakeChain implements Chain {
         return { ...(this.accounts.get(address.toRawString()) ?? none), at: this.now() };
     }
 
-    async *received(): AsyncGenerator<Received> {
-        yield* this.messages;
+    async *received(_address: Address, after: bigint): AsyncGenerator<Received> {
+        yield* this.messages.filter(({ lt }) => lt > after);
     }
 
     async sendExternal(): Promise<void> {
         throw new ChainError('not here');
     }
 
-    open<T extends Contract>(_contract: T): OpenedContract<T> {
-        return { getClaimValue: async () => CLAIM } as unknown as OpenedContract<T>;
+    open<T extends Contract>({ address }: T): OpenedContract<T> {
+        const getters = this.getters.get(address.toRawString());
+        return { getClaimValue: async () => CLAIM, ...getters } as unknown as OpenedContract<T>;
     }
 
     /** Puts a channel on the chain as an escrow would. */
