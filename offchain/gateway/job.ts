@@ -11,6 +11,7 @@ import {
 import { Address } from '@ton/core';
 import { openSession, RENT, Session } from '../link';
 import { GatewayStore, JobChange, JobPhase, StoredJob } from '../store/gateway';
+import { Lease } from './lease';
 import { Ledger } from './ledger';
 import { VoucherPost } from './vouchers';
 import { WorkerClient, WorkerRefusal } from './workers';
@@ -26,7 +27,7 @@ export class Job {
     running = 0;
     session: Session | undefined; // undefined until the worker knows the job
     private attestedUntil = 0; // unix seconds, of the session's key
-    private readonly ceilings = new Map<number, bigint>(); // nanoTON promised to queries without an ending
+    private readonly promised = new Map<number, { ceiling: bigint; lease: Lease | undefined }>(); // without an ending
     private last = 0; // the highest number ever used
     private readonly voucherVerifier: Verifier;
     private readonly idle: (() => void)[] = [];
@@ -70,14 +71,14 @@ export class Job {
     get available(): bigint {
         const { cumulative } = this.ledger.voucher;
         const used = cumulative > this.ledger.results ? cumulative : this.ledger.results;
-        const promised = [...this.ceilings.values()].reduce((sum, ceiling) => sum + ceiling, 0n);
+        const promised = [...this.promised.values()].reduce((sum, { ceiling }) => sum + ceiling, 0n);
         const left = this.stored.funds - RENT - used - promised;
         return left > 0n ? left : 0n;
     }
 
     /** Queries without an ending, running or lost on the wire. */
     get unfinished(): number[] {
-        return [...this.ceilings.keys()];
+        return [...this.promised.keys()];
     }
 
     /** True while questions may be sealed to the session's key. */
@@ -85,17 +86,27 @@ export class Job {
         return this.session !== undefined && this.attestedUntil > now;
     }
 
-    /** The next number: above every number that gateway or worker ever used. */
-    allocate(ceiling: bigint): number {
+    /** A new query of the next number, which is above every number that gateway or worker ever used. */
+    allocate(ceiling: bigint): Lease {
         this.last += 1;
-        this.ceilings.set(this.last, ceiling);
-        return this.last;
+        const lease = new Lease(this, this.last, ceiling);
+        this.promised.set(this.last, { ceiling, lease });
+        return lease;
     }
 
-    /** Keeps the money of a query that was running when the gateway ended. */
+    /** Keeps the money of a query that was running when the gateway ended; nobody has its lease yet. */
     reserve(number: number, ceiling: bigint): void {
         this.raise(number);
-        this.ceilings.set(number, ceiling);
+        this.promised.set(number, { ceiling, lease: undefined });
+    }
+
+    /** The lease of a query without an ending; undefined when another task has it or the query has ended. */
+    take(number: number): Lease | undefined {
+        const promise = this.promised.get(number);
+        if (promise === undefined || promise.lease !== undefined) {
+            return undefined;
+        }
+        return (promise.lease = new Lease(this, number, promise.ceiling));
     }
 
     /** No number up to this one is used again. */
@@ -103,9 +114,9 @@ export class Job {
         this.last = Math.max(this.last, number);
     }
 
-    /** The query has an ending: its money is paid or free. */
-    release(number: number): void {
-        this.ceilings.delete(number);
+    /** The lease's query has an ending: its money is paid or free. */
+    release({ number }: Lease): void {
+        this.promised.delete(number);
     }
 
     /** A query runs; no more than the terms allow at once. */

@@ -8,7 +8,8 @@ import { RENT } from '../link';
 import { Job } from './job';
 import { ClientKeys } from './keys';
 import { Candidate, Nodes, termsAt } from './nodes';
-import { Lease, mostOf, Question } from './query';
+import type { Lease } from './lease';
+import { mostOf, Question } from './query';
 import { OrderLapsed, SpendAccount } from './spending';
 import { WorkerRefusal } from './workers';
 
@@ -341,7 +342,7 @@ function lease(job: Job, question: Question): Lease {
     const most = mostOf(job.terms.rates, question);
     const ceiling = most < job.available ? most : job.available;
     job.begin();
-    return { job, number: job.allocate(ceiling), ceiling };
+    return job.allocate(ceiling);
 }
 
 // What a job that was just opened can promise.

@@ -12,10 +12,11 @@ import {
     SealedChat,
     sealRequest,
 } from '../link';
-import type { StoredEnding, StoredQuery } from '../store/gateway';
+import type { StoredQuery } from '../store/gateway';
 import { Asked, Clock } from './check';
 import { Breach, Ending, Intake } from './intake';
 import type { Job } from './job';
+import type { Lease } from './lease';
 import { TokenCounter } from './tokens';
 import { WorkerDown, WorkerRefusal } from './workers';
 
@@ -27,20 +28,17 @@ export interface Question {
     stopBound: number; // tokens of the longest stop string
 }
 
-/** A place at a job, a number and an amount that are one question's alone. */
-export interface Lease {
-    job: Job;
-    number: number;
-    ceiling: bigint; // nanoTON
-}
-
 /** How an attempt at a query ended, when it did not break off. */
 export type Outcome =
     { type: 'result'; result: Result; receipt: Buffer } | { type: 'decline' | 'fail'; refusal: Refusal; paid: boolean }; // paid: meters of it were
 
-/** The connection to the worker ended before the answer did, by whoever's doing; the query's ending is fetched later. */
+/**
+ * The connection to the worker ended before the answer did, by whoever's doing; who catches it has the query's lease and
+ * fetches its ending later.
+ */
 export class BrokenOff extends Error {
     constructor(
+        readonly lease: Lease,
         readonly query: StoredQuery,
         readonly received: Buffer,
         cause: unknown,
@@ -67,13 +65,14 @@ export function mostOf(rates: Rates, { chat, promptBound }: Question): bigint {
 }
 
 /**
- * Asks the job's worker and hands every frame to `deliver`. Aborting `signal` cuts the query.
+ * Asks the worker and hands every frame to `deliver`. The lease's query is ended when this resolves or throws, unless the
+ * connection broke off. Aborting `signal` cuts the query.
  *
  * @throws {BrokenOff} when the connection ended first, {@link WorkerRefusal} and {@link WorkerDown} when nothing came,
  * {@link Breach} when the node broke the protocol
  */
 export async function ask(
-    { job, number, ceiling }: Lease,
+    lease: Lease,
     question: Question,
     {
         clock,
@@ -87,10 +86,11 @@ export async function ask(
         keep?: boolean;
     },
 ): Promise<Outcome> {
+    const { job, number, ceiling } = lease;
     try {
         const { session } = job;
         if (session === undefined) {
-            job.release(number);
+            lease.drop();
             throw new WorkerRefusal('unknown_session', 404, 'it began again meanwhile');
         }
         const salt = randomBytes(16);
@@ -134,17 +134,17 @@ export async function ask(
             const ending = await follow(job, intake, await job.worker.query(head, sealed, cut), (frame) =>
                 deliver(frame, number),
             );
-            return await conclude(job, number, intake, ending);
+            return await conclude(lease, intake, ending);
         } catch (error) {
             if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
-                await end(job, number, { phase: 'void' });
+                await lease.end({ phase: 'void' });
                 throw error;
             }
             if (error instanceof Breach) {
-                await refuse(job, number, intake, { breach: error, at: clock().now });
+                await refuse(lease, intake, { breach: error, at: clock().now });
                 throw error;
             }
-            throw new BrokenOff(query, intake.received, error);
+            throw new BrokenOff(lease, query, intake.received, error);
         }
     } finally {
         job.end();
@@ -194,12 +194,13 @@ function meter(job: Job, intake: Intake): void {
 }
 
 /** Books a verified ending; it is on the disk, and what it adds is being paid, when this resolves. */
-export async function conclude(job: Job, number: number, intake: Intake, ending: Ending): Promise<Outcome> {
+export async function conclude(lease: Lease, intake: Intake, ending: Ending): Promise<Outcome> {
+    const { job, number } = lease;
     const accept = intake.accept === undefined ? {} : { accept: intake.accept };
     if (ending.type !== 'result') {
         const paid = job.ledger.metered(number) > 0n;
         job.ledger.drop(number);
-        await end(job, number, { phase: ending.type, ...accept, receipt: ending.receipt });
+        await lease.end({ phase: ending.type, ...accept, receipt: ending.receipt });
         return { type: ending.type, refusal: ending.refusal, paid };
     }
     const { result, receipt } = ending;
@@ -210,26 +211,19 @@ export async function conclude(job: Job, number: number, intake: Intake, ending:
     }
     job.ledger.result(number, { index, price, cumulative });
     const entry = { index, price, cumulative };
-    await end(job, number, { phase: 'result', ...accept, receipt, entry, answer: intake.received });
+    await lease.end({ phase: 'result', ...accept, receipt, entry, answer: intake.received });
     job.post.consider(true);
     return { type: 'result', result, receipt };
 }
 
 /** Keeps what was refused as evidence, and that its job is left. Its meters stay counted: what was paid is paid. */
 export async function refuse(
-    job: Job,
-    number: number,
+    lease: Lease,
     intake: Intake,
     { breach, at }: { breach: Breach; at: number }, // unix seconds
 ): Promise<void> {
     const accept = intake.accept === undefined ? {} : { accept: intake.accept };
     const receipt = breach.receipt === undefined ? {} : { receipt: Buffer.from(breach.receipt) };
     const left = { at, reason: breach.message };
-    await end(job, number, { phase: 'refused', ...accept, ...receipt, breach: left });
-}
-
-/** The query has an ending, durably. */
-export async function end(job: Job, number: number, ending: StoredEnding): Promise<void> {
-    await job.store.endQuery(job.number, number, ending);
-    job.release(number);
+    await lease.end({ phase: 'refused', ...accept, ...receipt, breach: left });
 }

@@ -7,7 +7,8 @@ import { reasonOf } from './errors';
 import { Breach, Intake } from './intake';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
-import { askedOf, conclude, end, Outcome, parse, refuse } from './query';
+import type { Lease } from './lease';
+import { askedOf, conclude, Outcome, parse, refuse } from './query';
 import { OrderLapsed } from './spending';
 import { counterOf } from './tokens';
 import { WorkerDown, WorkerRefusal } from './workers';
@@ -61,9 +62,9 @@ export class Recovery {
         await Promise.race([Promise.all(working), sleep(START_MS, undefined, { ref: false })]);
     }
 
-    /** Asks for the ending of a query until the worker gives one or the gateway ends. */
-    reclaim(job: Job, query: StoredQuery, received: Buffer = Buffer.alloc(0)): Promise<void> {
-        return this.track(this.untilDone((attempt) => this.fetch(job, query, received, attempt)));
+    /** Asks for the ending of the lease's query until the worker gives one or the gateway ends. */
+    reclaim(lease: Lease, query: StoredQuery, received: Buffer = Buffer.alloc(0)): Promise<void> {
+        return this.track(this.untilDone((attempt) => this.fetch(lease, query, received, attempt)));
     }
 
     /** Shows a job to its worker once; false when it is to be tried again. */
@@ -158,7 +159,11 @@ export class Recovery {
         try {
             const state = await this.jobs.register(job);
             const open = await this.context.store.openQueries(job.number);
-            const done = open.map((query) => this.reclaim(job, query));
+            // A query that streams, or is being fetched already, has its owner.
+            const done = open.flatMap((query) => {
+                const lease = job.take(query.number);
+                return lease === undefined ? [] : [this.reclaim(lease, query)];
+            });
             if (job.stored.voucher !== null && job.phase === 'open') {
                 job.post.kick();
             }
@@ -179,17 +184,17 @@ export class Recovery {
         }
     }
 
-    private async fetch(job: Job, query: StoredQuery, received: Buffer, attempt: number): Promise<boolean> {
-        const { number } = query;
-        if (!job.unfinished.includes(number) || query.secret === null) {
-            return true;
+    private async fetch(lease: Lease, query: StoredQuery, received: Buffer, attempt: number): Promise<boolean> {
+        const { job, number } = lease;
+        if (query.secret === null) {
+            return true; // it has ended, which the task that ended it knows
         }
         let bytes: Buffer;
         try {
             bytes = await job.worker.stored(job.stored.hash, number, job.terms.largestAnswer + OVERHEAD);
         } catch (error) {
             if (error instanceof WorkerRefusal) {
-                return this.notStored(job, query, received, error, attempt);
+                return this.notStored(lease, received, error, attempt);
             }
             if (error instanceof WorkerDown) {
                 return false;
@@ -214,25 +219,20 @@ export class Recovery {
             if (intake.ending === undefined) {
                 return false; // still being made
             }
-            this.hooks.onOutcome(job, await conclude(job, number, intake, intake.ending));
+            this.hooks.onOutcome(job, await conclude(lease, intake, intake.ending));
         } catch (error) {
             if (!(error instanceof Breach)) {
                 throw error;
             }
-            await refuse(job, number, intake, { breach: error, at: this.hooks.clock().now });
+            await refuse(lease, intake, { breach: error, at: this.hooks.clock().now });
             this.hooks.onBreach(job, error.message);
         }
         return true;
     }
 
     // A number the worker does not know was never accepted; it is not used again all the same.
-    private async notStored(
-        job: Job,
-        query: StoredQuery,
-        received: Buffer,
-        error: WorkerRefusal,
-        attempt: number,
-    ): Promise<boolean> {
+    private async notStored(lease: Lease, received: Buffer, error: WorkerRefusal, attempt: number): Promise<boolean> {
+        const { job } = lease;
         if (error.code === 'running' || error.code === 'shutting_down' || error.status >= 500) {
             return false;
         }
@@ -243,8 +243,8 @@ export class Recovery {
         if (attempt === 0 && received.length === 0) {
             return false; // the request may still be on its way
         }
-        job.ledger.drop(query.number);
-        await end(job, query.number, { phase: 'void' });
+        job.ledger.drop(lease.number);
+        await lease.end({ phase: 'void' });
         return true;
     }
 }

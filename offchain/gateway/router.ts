@@ -6,7 +6,8 @@ import { badRequest, GatewayError, unavailable } from './errors';
 import { Breach } from './intake';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
-import { ask, BrokenOff, Lease, Outcome, Question } from './query';
+import type { Lease } from './lease';
+import { ask, BrokenOff, Outcome, Question } from './query';
 import { Recovery } from './recovery';
 import { Settlement } from './settle';
 import { WorkerDown, WorkerRefusal } from './workers';
@@ -129,7 +130,7 @@ export class Router {
         const { nodes, log } = this.context;
         const { worker } = job.stored;
         if (error instanceof BrokenOff) {
-            void this.recovery.reclaim(job, error.query, error.received);
+            void this.recovery.reclaim(error.lease, error.query, error.received);
             if (!job.abandoned.signal.aborted && !signal.aborted) {
                 nodes.cool(worker);
             }
