@@ -1,4 +1,40 @@
 import type { Attack } from './attacks';
 
 /** Attacks on strangers at the doors, stores and attestation; part of the list in attacks.ts. */
-export const doorsAttacks: Attack[] = [];
+export const doorsAttacks: Attack[] = [
+    {
+        source: 'issue 6: forgotten is gone',
+        attack: 'Whoever gets the disk reads prompts, answers and secrets that the gateway forgot after keepHours.',
+        stoppedBy: 'What is deleted is zeroed, never lies where SQLite copies it, and the log is emptied with it.',
+        file: 'tests/offchain/store/forgotten.spec.ts',
+        test: 'What a gateway forgets is in no file of its store: neither prompts, nor answers, nor the keys that open them',
+    },
+    {
+        source: 'issue 6: forgotten is gone',
+        attack: 'Copies of forgotten rows survive in pages that SQLite rearranged.',
+        stoppedBy: 'All of them but their names lies in pages of its own, which are never moved.',
+        file: 'tests/offchain/store/forgotten.spec.ts',
+        test: 'What a gateway forgets is gone also where rows came, ended and went in any order',
+    },
+    {
+        source: 'issue 6: forgotten is gone',
+        attack: 'Recorded traffic is opened with the secrets of ended queries that the log still has.',
+        stoppedBy: 'The log is emptied at every look at what may be forgotten.',
+        file: 'tests/offchain/store/forgotten.spec.ts',
+        test: 'What a gateway forgets without keepHours is the key of every query that ended',
+    },
+    {
+        source: 'issue 6: forgotten is gone',
+        attack: 'A process that was killed leaves in its log what it had forgotten.',
+        stoppedBy: 'The log is emptied at every start.',
+        file: 'tests/offchain/store/forgotten.spec.ts',
+        test: 'What a gateway forgets is gone after the next start, when the process ended before it had cleaned its log',
+    },
+    {
+        source: 'issue 6: forgotten is gone',
+        attack: 'Whoever gets the disk of a worker, and its keys, reads answers of jobs that ended long ago.',
+        stoppedBy: 'Pruned answers are zeroed in every file.',
+        file: 'tests/offchain/store/forgotten.spec.ts',
+        test: 'What a worker forgets is in no file of its store',
+    },
+];

@@ -96,7 +96,9 @@ export class Settlement {
     /** Moves every ending job on: sees what is gone, leaves what was not left yet, refunds what can be. */
     async sweep(): Promise<void> {
         const { config, log, spending, store, now } = this.context;
-        await store.forget(now() - config.keepHours * 3600);
+        await store.forget(now() - config.keepHours * 3600).catch((error: unknown) => {
+            log.error({ reason: reasonOf(error) }, 'what should be forgotten is still in the store');
+        });
         for (const job of this.jobs.exhausted()) {
             await this.settle(job).catch((error: unknown) =>
                 log.warn({ job: job.number, reason: reasonOf(error) }, 'an exhausted job is not settled yet'),

@@ -12,6 +12,15 @@ export type Migration = (db: Kysely<unknown>) => Promise<void>;
 const FULL = 2; // fsync at every commit; better-sqlite3 is compiled to leave it out in WAL mode
 const APPLICATION = parseInt('636f636f', 16); // 'coco', marks the file as one of ours
 
+const PAGE = 4096; // bytes
+
+/**
+ * The first column after the key of a table WITHOUT ROWID whose other columns are to be forgotten for good: zeros. SQLite
+ * moves what lies inside a page when the table grows and shrinks, and leaves copies behind; of a row of such a table that
+ * is 1002 bytes at most. What lies beyond them is in pages of its own, which are never copied, and zeroed once deleted.
+ */
+export const MARGIN = sql.raw('margin BLOB NOT NULL DEFAULT (zeroblob(1024))');
+
 /**
  * Opens or creates the file at `path` and brings its schema up to date.
  *
@@ -34,11 +43,14 @@ function openFile(path: string): Sqlite.Database {
     createPrivate(path);
     const file = new Sqlite(path, { timeout: 0 });
     try {
+        file.pragma(`page_size = ${PAGE}`); // of a new file
         // Before WAL mode begins: then SQLite keeps the file's lock from the first write until the process ends.
         file.pragma('locking_mode = EXCLUSIVE');
         file.pragma('journal_mode = WAL');
         file.pragma('synchronous = FULL');
         file.pragma('foreign_keys = ON');
+        file.pragma('secure_delete = ON'); // what is deleted or replaced is overwritten with zeros
+        file.pragma('temp_store = MEMORY'); // pages that a statement may have to put back never reach another file
         const application = file.pragma('application_id', { simple: true });
         if (application !== 0 && application !== APPLICATION) {
             throw new Error(`${path} belongs to another program`);
@@ -78,6 +90,12 @@ function assertDurable(file: Sqlite.Database, path: string): void {
     if (file.pragma('foreign_keys', { simple: true }) !== 1) {
         throw new Error(`${path} would not check its references: SQLite did not take foreign_keys=ON`);
     }
+    if (file.pragma('secure_delete', { simple: true }) !== 1) {
+        throw new Error(`${path} would keep what is deleted: SQLite did not take secure_delete=ON`);
+    }
+    if (file.pragma('page_size', { simple: true }) !== PAGE) {
+        throw new Error(`${path} would keep copies of what is deleted: its pages do not have ${PAGE} bytes`);
+    }
 }
 
 async function migrate(db: Kysely<unknown>, file: Sqlite.Database, migrations: readonly Migration[], path: string) {
@@ -92,6 +110,19 @@ async function migrate(db: Kysely<unknown>, file: Sqlite.Database, migrations: r
         });
     }
     assertDurable(file, path);
+    await truncateLog(db); // a killed process may have left in it what it was about to forget
+}
+
+/**
+ * Moves what is in the log to the file and empties the log, so that nothing overwritten is left in it.
+ *
+ * @throws if somebody reads the file, or the disk takes no more
+ */
+export async function truncateLog<Schema>(db: Kysely<Schema>): Promise<void> {
+    const { rows } = await sql<{ busy: number }>`PRAGMA wal_checkpoint(TRUNCATE)`.execute(db);
+    if (rows[0]?.busy !== 0) {
+        throw new Error('The log of the store cannot be emptied: what was forgotten is still in it');
+    }
 }
 
 const AMOUNT_BYTES = 8;

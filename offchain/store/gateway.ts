@@ -2,7 +2,7 @@
 import { SignedVoucher, Terms, loadTerms, termsCell } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { Kysely, Selectable, sql } from 'kysely';
-import { amountFromBytes, amountToBytes, Migration, openDatabase } from './database';
+import { amountFromBytes, amountToBytes, MARGIN, Migration, openDatabase, truncateLog } from './database';
 import { GroupCommit } from './groupCommit';
 
 /**
@@ -97,7 +97,10 @@ export interface GatewayStore {
     receipts(job: number): Promise<StoredReceipts[]>;
     /** A query with a result whose request was kept; undefined otherwise. */
     kept(job: number, number: number): Promise<KeptQuery | undefined>;
-    /** Forgets what was kept of queries asked before `before` (unix seconds). */
+    /**
+     * Forgets what was kept of queries asked before `before` (unix seconds): it, and the secret of every query that has
+     * ended, are in none of the store's files any more.
+     */
     forget(before: number): Promise<void>;
     openQueries(job: number): Promise<StoredQuery[]>;
     /** The highest number ever used in this job, 0 for none. */
@@ -129,7 +132,7 @@ interface JobTable {
     breachAt: number | null;
 }
 
-interface QueryTable extends Omit<StoredQuery, 'ceiling'> {
+interface QueryTable extends Omit<StoredQuery, 'ceiling' | 'secret'> {
     ceiling: Buffer;
     phase: QueryPhase;
     accept: Buffer | null;
@@ -149,6 +152,7 @@ interface KeptTable {
 }
 
 interface Schema {
+    secret: { job: number; number: number; secret: Buffer }; // of open queries
     kept: KeptTable;
     job: JobTable;
     query: QueryTable;
@@ -164,16 +168,20 @@ const migrations: Migration[] = [
         ) STRICT, WITHOUT ROWID`.execute(db);
         await sql`CREATE TABLE query (
             job INTEGER NOT NULL, number INTEGER NOT NULL, phase TEXT NOT NULL,
-            salt BLOB NOT NULL, commitment BLOB NOT NULL, secret BLOB, request BLOB NOT NULL, ceiling BLOB NOT NULL,
+            salt BLOB NOT NULL, commitment BLOB NOT NULL, request BLOB NOT NULL, ceiling BLOB NOT NULL,
             promptBound INTEGER NOT NULL, stopBound INTEGER NOT NULL, askedAt INTEGER NOT NULL,
             accept BLOB, receipt BLOB, "index" INTEGER, price BLOB, cumulative BLOB,
             PRIMARY KEY (job, number)
         ) STRICT, WITHOUT ROWID`.execute(db);
         await sql`CREATE INDEX openQuery ON query (job, number) WHERE phase = 'open'`.execute(db);
+        await sql`CREATE TABLE secret (
+            job INTEGER NOT NULL, number INTEGER NOT NULL, ${MARGIN}, secret BLOB NOT NULL,
+            PRIMARY KEY (job, number), FOREIGN KEY (job, number) REFERENCES query (job, number)
+        ) STRICT, WITHOUT ROWID`.execute(db);
     },
     async (db) => {
         await sql`CREATE TABLE kept (
-            job INTEGER NOT NULL, number INTEGER NOT NULL,
+            job INTEGER NOT NULL, number INTEGER NOT NULL, ${MARGIN},
             session BLOB NOT NULL, secret BLOB NOT NULL, sealed BLOB NOT NULL, answer BLOB,
             PRIMARY KEY (job, number), FOREIGN KEY (job, number) REFERENCES query (job, number)
         ) STRICT, WITHOUT ROWID`.execute(db);
@@ -235,14 +243,18 @@ class SqliteGatewayStore implements GatewayStore {
         });
     }
 
-    addQuery({ ceiling, ...query }: StoredQuery, keep?: { session: Buffer; sealed: Buffer }): Promise<void> {
+    addQuery({ ceiling, secret, ...query }: StoredQuery, keep?: { session: Buffer; sealed: Buffer }): Promise<void> {
         return this.commits.run(async (db) => {
             await db
                 .insertInto('query')
                 .values({ ...query, ceiling: amountToBytes(ceiling), phase: 'open' })
                 .execute();
-            const { job, number, secret } = query;
-            if (keep !== undefined && secret !== null) {
+            const { job, number } = query;
+            if (secret === null) {
+                return;
+            }
+            await db.insertInto('secret').values({ job, number, secret }).execute();
+            if (keep !== undefined) {
                 await db
                     .insertInto('kept')
                     .values({ job, number, secret, ...keep })
@@ -280,11 +292,11 @@ class SqliteGatewayStore implements GatewayStore {
                 const kept = db.updateTable('kept').set({ answer });
                 await kept.where('job', '=', job).where('number', '=', number).execute();
             }
+            await db.deleteFrom('secret').where('job', '=', job).where('number', '=', number).execute();
             await db
                 .updateTable('query')
                 .set({
                     phase,
-                    secret: null,
                     ...(accept && { accept }),
                     receipt: receipt ?? null,
                     index: entry?.index ?? null,
@@ -314,20 +326,25 @@ class SqliteGatewayStore implements GatewayStore {
         return { ...rest, answer, result };
     }
 
-    forget(before: number): Promise<void> {
-        return this.commits.run(async (db) => {
+    async forget(before: number): Promise<void> {
+        await this.commits.run(async (db) => {
             await sql`DELETE FROM kept WHERE (job, number) IN
                 (SELECT job, number FROM query WHERE "askedAt" < ${before} AND phase != 'open')`.execute(db);
         });
+        await truncateLog(this.db);
     }
 
     async openQueries(job: number): Promise<StoredQuery[]> {
         const rows = await this.db
             .selectFrom('query')
-            .selectAll()
-            .where('job', '=', job)
+            .leftJoin('secret', (join) =>
+                join.onRef('secret.job', '=', 'query.job').onRef('secret.number', '=', 'query.number'),
+            )
+            .selectAll('query')
+            .select('secret.secret')
+            .where('query.job', '=', job)
             .where('phase', '=', 'open')
-            .orderBy('number')
+            .orderBy('query.number')
             .execute();
         return rows.map((row) => ({ ...row, ceiling: amountFromBytes(row.ceiling) }));
     }

@@ -2,7 +2,7 @@
 import type { SignedVoucher } from '@cocoon-market/wrappers';
 import { sql } from 'kysely';
 import type { Generated, Kysely, Selectable, Transaction } from 'kysely';
-import { amountFromBytes, amountToBytes, openDatabase } from './database';
+import { amountFromBytes, amountToBytes, MARGIN, openDatabase, truncateLog } from './database';
 import type { Migration } from './database';
 import { GroupCommit } from './groupCommit';
 import { Mark, readMark } from './mark';
@@ -121,10 +121,11 @@ const tables: Migration = async (db) => {
         job BLOB NOT NULL,
         number INTEGER NOT NULL,
         piece INTEGER NOT NULL,
+        ${MARGIN},
         bytes BLOB NOT NULL,
         PRIMARY KEY (job, number, piece),
         FOREIGN KEY (job, number) REFERENCES queries (job, number)
-    ) STRICT`.execute(db);
+    ) STRICT, WITHOUT ROWID`.execute(db);
 };
 
 const signing: Migration = async (db) => {
@@ -359,8 +360,8 @@ export class SqliteWorkerStore implements WorkerStore {
         return row?.receipt;
     }
 
-    prune(before: number) {
-        return this.writes.run(async (t) => {
+    async prune(before: number) {
+        const pruned = await this.writes.run(async (t) => {
             const jobs = await t
                 .selectFrom('jobs')
                 .select(['job', 'highest'])
@@ -385,6 +386,8 @@ export class SqliteWorkerStore implements WorkerStore {
             }
             return jobs.length;
         });
+        await truncateLog(this.db);
+        return pruned;
     }
 
     async guard(receiptKey: Buffer, path: string) {

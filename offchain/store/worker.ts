@@ -158,8 +158,8 @@ export interface WorkerStore {
     denial(query: Omit<Denial, 'receipt'>): Promise<Buffer | undefined>;
     readonly cases: CaseStore;
     /**
-     * Drops queries and answers of jobs that were seen to have ended before `before` (unix seconds) and have no open case;
-     * says of how many jobs.
+     * Drops queries and answers of jobs that were seen to have ended before `before` (unix seconds) and have no open case,
+     * so that they are in none of the store's files any more; says of how many jobs.
      */
     prune(before: number): Promise<number>;
     /**
