@@ -14,16 +14,19 @@ export const START = 1_795_435_200;
 
 export type PriceLevel = '2025' | '2026' | 'tenfold';
 
-// One for all blockchains of a file: it keeps nothing of them, and making it takes longer than many a test.
-let executor: Promise<Executor> | undefined;
+// One for all blockchains of a process: it keeps nothing of them, and making it takes longer than many a test.
+const shared = globalThis as { sandboxExecutor?: Promise<Executor> };
 
 /**
  * A blockchain at the fixed time START that records storage, which `expectRefused` needs.
  * `prices`: a config level of localnet/config.ts. `slim`: the sandbox's small config, faster, same prices as '2025'.
  */
 export async function createBlockchain(options: { prices?: PriceLevel; slim?: boolean } = {}): Promise<Blockchain> {
-    executor ??= Executor.create();
-    const blockchain = await Blockchain.create({ config: await configOf(options), executor: await executor });
+    shared.sandboxExecutor ??= Executor.create();
+    const blockchain = await Blockchain.create({
+        config: await configOf(options),
+        executor: await shared.sandboxExecutor,
+    });
     blockchain.now = START;
     blockchain.recordStorage = true;
     blockchain.verbosity = { print: false, blockchainLogs: false, vmLogs: 'none', debugLogs: false };
