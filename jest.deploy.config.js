@@ -1,8 +1,8 @@
-import type { Config } from 'jest';
-import unit from './jest.config';
+const unit = require('./jest.config');
 
 // Real processes against a local network: minutes, so not part of `npm test`.
-const config: Config = {
+/** @type {import('jest').Config} */
+module.exports = {
     ...unit,
     testMatch: ['<rootDir>/tests/deploy/**/*.e2e.ts'],
     testTimeout: 240_000,
@@ -10,5 +10,3 @@ const config: Config = {
     maxWorkers: 2,
     bail: true,
 };
-
-export default config;

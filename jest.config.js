@@ -1,12 +1,11 @@
-import type { Config } from 'jest';
-
 // Types are checked by `npm run check` (tsc), not here: swc only transpiles, many times faster than tsc.
-const swc: [string, Record<string, unknown>] = [
+const swc = [
     '@swc/jest',
     { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' }, sourceMaps: 'inline' },
 ];
 
-const config: Config = {
+/** @type {import('jest').Config} */
+module.exports = {
     testEnvironment: '<rootDir>/tooling/jest/environment.js',
     runtime: '<rootDir>/tooling/jest/runtime.js',
     testMatch: ['<rootDir>/tests/**/*.spec.ts'],
@@ -17,5 +16,3 @@ const config: Config = {
     testTimeout: 60_000,
     maxWorkers: '100%', // by default jest leaves one core idle, and journeys mostly wait
 };
-
-export default config;
