@@ -1,4 +1,26 @@
 import type { Attack } from './attacks';
 
 /** Attacks on the gateway's API and backends; part of the list in attacks.ts. */
-export const apiAttacks: Attack[] = [];
+export const apiAttacks: Attack[] = [
+    {
+        source: 'issue 6: counts that a server leaves out or says twice',
+        attack: 'A model server counts reasoning within the completion and not apart; it is billed once more beside it.',
+        stoppedBy: 'Answer and reasoning are never more in sum than the server reports; the text splits them.',
+        file: 'tests/offchain/worker/usage.spec.ts',
+        test: 'what is billed of the usage of vLLM 0.6: no details',
+    },
+    {
+        source: 'issue 6: counts that a server leaves out or says twice',
+        attack: 'A model server reports 0 tokens for a prompt that it had cached, and the prompt is free.',
+        stoppedBy: 'A prompt of 0 tokens is none that was counted: its bytes count.',
+        file: 'tests/offchain/worker/usage.spec.ts',
+        test: 'what is billed of the usage of Ollama 0.2: a cached prompt counts 0',
+    },
+    {
+        source: 'issue 6: counts that a server leaves out or says twice',
+        attack: 'A model server sends more pieces than it counts tokens, and each piece is billed as a token.',
+        stoppedBy: 'The report of the whole wins over the count of pieces.',
+        file: 'tests/offchain/worker/usage.spec.ts',
+        test: 'what is billed of the usage of a server that sends more pieces than it counts tokens',
+    },
+];

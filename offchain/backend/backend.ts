@@ -27,6 +27,12 @@ export interface TokenCounts {
     reasoning: number;
 }
 
+/**
+ * What a backend reports of a whole answer; a count that it leaves out is undefined. Without `reasoning`, `completion` may
+ * contain it.
+ */
+export type Usage = Partial<TokenCounts>;
+
 /** Why an answer ended, in OpenAI's words. */
 export type FinishReason = 'stop' | 'length';
 
@@ -37,7 +43,7 @@ export type FinishReason = 'stop' | 'length';
 export type BackendEvent =
     | { type: 'prompt'; prompt: number; cached: number }
     | { type: 'delta'; content?: string; reasoning?: string; tokens?: number } // tokens: undefined when the backend does not say
-    | { type: 'end'; finish: FinishReason; usage?: TokenCounts };
+    | { type: 'end'; finish: FinishReason; usage?: Usage };
 
 /** A backend that failed; `status` is an HTTP status when one was received. Never carries prompt or answer text. */
 export class BackendError extends Error {

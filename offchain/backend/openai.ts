@@ -7,7 +7,9 @@ import { createParser } from 'eventsource-parser';
 import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
 import { BackendError } from './backend';
-import type { Backend, BackendEvent, ChatRequest, FinishReason, TokenCounts } from './backend';
+import type { Backend, BackendEvent, ChatRequest, FinishReason, Usage } from './backend';
+import { toUsage } from './usage';
+import type { WireUsage } from './usage';
 
 /** Where an OpenAI-compatible server is. */
 export interface OpenAiConfig {
@@ -21,15 +23,8 @@ interface Chunk {
         delta?: { content?: string | null; reasoning_content?: string | null; reasoning?: string | null };
         finish_reason?: string | null;
     }[];
-    usage?: Usage | null;
+    usage?: WireUsage | null;
     error?: { code?: unknown } | null;
-}
-
-interface Usage {
-    prompt_tokens?: number;
-    completion_tokens?: number;
-    prompt_tokens_details?: { cached_tokens?: number | null } | null;
-    completion_tokens_details?: { reasoning_tokens?: number | null } | null;
 }
 
 // Marks around a message (5 in Llama 3, Qwen and harmony) with room for others.
@@ -98,7 +93,7 @@ export class OpenAiBackend implements Backend {
         }
 
         let finish: FinishReason | undefined;
-        let usage: TokenCounts | undefined;
+        let usage: Usage | undefined;
         const received: string[] = [];
         const parser = createParser({ maxBufferSize: LARGEST_EVENT, onEvent: ({ data }) => received.push(data) });
         const decoder = new TextDecoder();
@@ -113,10 +108,11 @@ export class OpenAiBackend implements Backend {
                     const content = choice?.delta?.content;
                     const reasoning = choice?.delta?.reasoning_content ?? choice?.delta?.reasoning;
                     if (content || reasoning) {
+                        usage = undefined; // what came before counts a part
                         yield { type: 'delta', ...(content && { content }), ...(reasoning && { reasoning }) };
                     }
                     if (choice?.finish_reason) finish = toFinish(choice.finish_reason);
-                    if (chunk.usage) usage = toCounts(chunk.usage);
+                    if (chunk.usage) usage = toUsage(chunk.usage) ?? usage;
                 }
             }
         } catch (error) {
@@ -183,19 +179,6 @@ function readChunk(data: string): Chunk {
 function toFinish(reason: string): FinishReason {
     if (reason === 'abort') throw new BackendError('the server stopped the answer by itself: see its own log');
     return reason === 'length' ? 'length' : 'stop';
-}
-
-/** Splits OpenAI's totals, where cached is part of prompt and reasoning part of completion; undefined if they do not add up. */
-function toCounts(usage: Usage): TokenCounts | undefined {
-    const cached = usage.prompt_tokens_details?.cached_tokens ?? 0;
-    const reasoning = usage.completion_tokens_details?.reasoning_tokens ?? 0;
-    const counts = {
-        prompt: (usage.prompt_tokens ?? NaN) - cached,
-        cached,
-        completion: (usage.completion_tokens ?? NaN) - reasoning,
-        reasoning,
-    };
-    return Object.values(counts).every((count) => Number.isSafeInteger(count) && count >= 0) ? counts : undefined;
 }
 
 function codeOf(error: unknown): string {

@@ -178,9 +178,11 @@ export class Answer {
         return known || this.empty || !this.fits({ text: '' }) ? undefined : this.frame(FrameKind.Empty, '', false);
     }
 
-    /** The frame that ends the answer, with the counts that the result bills. */
+    /** The frame that ends the answer, with the counts that the result bills, or the last meter where that is higher. */
     final(counts: TokenCounts): Buffer {
-        this.committed = counts; // it leaves after the commit that holds the result
+        const kinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
+        const grown = kinds.every((kind) => counts[kind] >= this.shown[kind]);
+        this.committed = grown ? counts : this.shown; // it leaves after the commit that holds the result
         return this.frame(FrameKind.Empty, '', true);
     }
 

@@ -111,7 +111,7 @@ export interface Ended {
     promptBound: number; // tokens
     promptKnown: boolean; // the meter holds the prompt's count
     counted: boolean; // the meter holds every token of the answer, not just one for each piece
-    usage: TokenCounts | undefined; // from the backend, of the whole answer
+    usage: Partial<TokenCounts> | undefined; // from the backend, of the whole answer; undefined is what it left out
     cut: boolean; // the answer did not reach its own end
     promptBytes: number;
     contentBytes: number;
@@ -120,32 +120,82 @@ export interface Ended {
 }
 
 /**
- * The counts that a result bills (rules 12 and 17): usage if known; else the meter, with the prompt and, at an answer's
- * own end, its text by bytes. Never below the meter, which promised a floor, and never above the ceiling.
+ * The counts that a result bills (rules 12 and 17): usage as far as it is known; else the meter, with the prompt and, at an
+ * answer's own end, its text by bytes. Never above the ceiling; never below the meter, which promised a floor, unless the
+ * backend counted no piece and reports fewer tokens than the pieces it sent: never more than it reports in sum.
  */
 export function billedCounts(ended: Ended, rates: Rates): TokenCounts {
-    const { meter, promptKnown, counted, usage, cut } = ended;
-    const estimated = {
-        prompt: promptKnown ? meter.prompt : estimatedTokens(ended.promptBytes),
-        cached: meter.cached,
-        completion: cut || counted ? meter.completion : estimatedTokens(ended.contentBytes),
-        reasoning: cut || counted ? meter.reasoning : estimatedTokens(ended.reasoningBytes),
-    };
-    const { prompt, cached, completion, reasoning } = usage ?? estimated;
+    const { meter, bounds, promptBound } = ended;
+    const { prompt, cached } = promptCounts(ended);
+    const { completion, reasoning, most } = answerCounts(ended);
     // No client believes that more was read than it sent, or made than arrived.
-    const most = {
-        prompt: ended.promptBound - Math.min(cached, ended.promptBound),
-        cached: ended.promptBound,
-        completion: countTolerance(ended.bounds.completion),
-        reasoning: countTolerance(ended.bounds.reasoning),
+    const read = {
+        prompt: Math.max(Math.min(prompt, promptBound - Math.min(cached, promptBound)), meter.prompt),
+        cached: Math.max(Math.min(cached, promptBound), meter.cached),
     };
-    const billed = {
-        prompt: Math.max(Math.min(prompt, most.prompt), meter.prompt),
-        cached: Math.max(Math.min(cached, most.cached), meter.cached),
-        completion: Math.max(Math.min(completion, most.completion), meter.completion),
-        reasoning: Math.max(Math.min(reasoning, most.reasoning), meter.reasoning),
+    const made = {
+        completion: Math.max(Math.min(completion, countTolerance(bounds.completion)), meter.completion),
+        reasoning: Math.max(Math.min(reasoning, countTolerance(bounds.reasoning)), meter.reasoning),
     };
-    return withinCeiling(billed, meter, ended.ceiling, rates);
+    const billed = { ...read, ...within(most, made, meter) };
+    const floor = {
+        ...meter,
+        completion: Math.min(meter.completion, billed.completion),
+        reasoning: Math.min(meter.reasoning, billed.reasoning),
+    };
+    return withinCeiling(billed, floor, ended.ceiling, rates);
+}
+
+// A prompt that was read has tokens: a report without any says nothing.
+function promptCounts({ meter, promptKnown, usage, promptBytes }: Ended): Pick<TokenCounts, 'prompt' | 'cached'> {
+    const { prompt = 0, cached = 0 } = usage ?? {};
+    if (prompt + cached > 0) {
+        return { prompt, cached };
+    }
+    return { prompt: promptKnown ? meter.prompt : estimatedTokens(promptBytes), cached: meter.cached };
+}
+
+/** `most` is what completion and reasoning are together at most. */
+function answerCounts({
+    meter,
+    counted,
+    cut,
+    usage,
+    contentBytes,
+    reasoningBytes,
+}: Ended): Pick<TokenCounts, 'completion' | 'reasoning'> & { most: number } {
+    if (usage?.completion === undefined) {
+        const [completion, reasoning] =
+            cut || counted
+                ? [meter.completion, meter.reasoning]
+                : [estimatedTokens(contentBytes), estimatedTokens(reasoningBytes)];
+        return { completion, reasoning, most: Infinity };
+    }
+    const { completion, reasoning = 0 } = usage;
+    const most = counted ? Infinity : completion + reasoning;
+    if (reasoning > 0 || reasoningBytes === 0) {
+        return { completion, reasoning, most };
+    }
+    // Reasoning arrived and was not counted apart: the text tells how much of the sum it is.
+    const share = Math.round((completion * reasoningBytes) / (reasoningBytes + contentBytes));
+    return { completion: completion - share, reasoning: share, most };
+}
+
+type Made = Pick<TokenCounts, 'completion' | 'reasoning'>;
+
+/** The counts with a sum of at most `most`: first what lies above the meter is taken away, then both in proportion. */
+function within(most: number, { completion, reasoning }: Made, meter: Made): Made {
+    if (completion + reasoning <= most) {
+        return { completion, reasoning };
+    }
+    const pieces = meter.completion + meter.reasoning;
+    if (pieces > most) {
+        const part = Math.floor((most * meter.completion) / pieces);
+        return { completion: part, reasoning: most - part };
+    }
+    const over = completion + reasoning - most;
+    const fromCompletion = Math.min(over, completion - meter.completion);
+    return { completion: completion - fromCompletion, reasoning: reasoning - (over - fromCompletion) };
 }
 
 const KINDS = ['completion', 'reasoning', 'prompt', 'cached'] as const;

@@ -2,7 +2,7 @@
 import { answerRoot, contentHash, Fail, Finish, Reason } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError } from '../backend';
-import type { BackendEvent, ChatRequest, TokenCounts } from '../backend';
+import type { BackendEvent, ChatRequest, Usage } from '../backend';
 import { commitEvery, encodeRecord, RecordType, signReceipt } from '../link';
 import { Answer, parts } from './answer';
 import type { Delta, Part } from './answer';
@@ -107,7 +107,7 @@ export class RunningQuery implements Running {
     }
 
     /** Delivers what the backend says; undefined when the answer was cut. */
-    private async stream(): Promise<{ finish: Finish; usage?: TokenCounts } | undefined> {
+    private async stream(): Promise<{ finish: Finish; usage?: Usage } | undefined> {
         const events = this.context.backend.stream(this.query.chat, this.abort.signal)[Symbol.asyncIterator]();
         try {
             while (this.stopped === undefined) {
@@ -146,7 +146,7 @@ export class RunningQuery implements Running {
         );
     }
 
-    private async take(event: BackendEvent): Promise<{ finish: Finish; usage?: TokenCounts } | undefined> {
+    private async take(event: BackendEvent): Promise<{ finish: Finish; usage?: Usage } | undefined> {
         switch (event.type) {
             case 'prompt': {
                 const cached = Math.min(event.cached, this.query.promptBound);
@@ -253,7 +253,7 @@ export class RunningQuery implements Running {
     }
 
     /** Rules 9 and 12. */
-    private async finish(end: { finish: Finish; usage?: TokenCounts } | undefined): Promise<void> {
+    private async finish(end: { finish: Finish; usage?: Usage } | undefined): Promise<void> {
         const { answer, job, query } = this;
         const { promptKnown, counted, textBytes } = answer;
         const { promptBound, promptBytes, ceiling } = query;

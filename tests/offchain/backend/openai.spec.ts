@@ -150,26 +150,37 @@ describe('URL backend', () => {
             expect(usage).toEqual({ prompt: 70, cached: 30, completion: 30, reasoning: 20 });
         });
 
-        it('takes an explicit 0 for 0', async () => {
-            await serveEvents(answer, {
-                choices: [],
-                usage: { prompt_tokens: 0, completion_tokens: 0, prompt_tokens_details: null },
-            });
+        it.each([
+            [
+                'leaves reasoning out',
+                { prompt_tokens: 3, completion_tokens: 1 },
+                { prompt: 3, cached: 0, completion: 1 },
+            ],
+            [
+                'counts 0 for the answer',
+                { prompt_tokens: 3, completion_tokens: 0 },
+                { prompt: 3, cached: 0, completion: 0 },
+            ],
+            ['counts 0 for the prompt', { prompt_tokens: 0, completion_tokens: 5 }, { completion: 5 }],
+            ['counts the prompt alone', { prompt_tokens: 3 }, { prompt: 3, cached: 0 }],
+            ['counts the answer alone', { completion_tokens: 5 }, { completion: 5 }],
+            [
+                'has more cached tokens than prompt',
+                { prompt_tokens: 3, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 4 } },
+                { prompt: 0, cached: 3, completion: 1 },
+            ],
+            ['has a count that is not whole', { prompt_tokens: 3.5, completion_tokens: 1 }, { completion: 1 }],
+        ])('says what a report says that %s', async (_, usage, expected) => {
+            await serveEvents(answer, { choices: [], usage });
 
-            const { usage } = endOf(await collect(backend, ask('hi')));
-
-            expect(usage).toEqual({ prompt: 0, cached: 0, completion: 0, reasoning: 0 });
+            expect(endOf(await collect(backend, ask('hi'))).usage).toEqual(expected);
         });
 
         it.each([
             ['is missing', undefined],
             ['is null', null],
-            ['lacks a total', { prompt_tokens: 3 }],
-            [
-                'is negative after the split',
-                { prompt_tokens: 3, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 4 } },
-            ],
-            ['is not whole', { prompt_tokens: 3.5, completion_tokens: 1 }],
+            ['is all zeros', { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }],
+            ['holds no number', { prompt_tokens: '3', completion_tokens: -1 }],
         ])('is left out when it %s', async (_, usage) => {
             await serveEvents(answer, { choices: [], usage });
 

@@ -1,0 +1,60 @@
+/** A model server for tests: what it answers to a chat completion is a script; it lists one model. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { ECHO } from './backend';
+
+export type Handler = (response: ServerResponse, body: string, request: IncomingMessage) => void | Promise<void>;
+
+export class ModelServer {
+    url = ''; // the base URL, with /v1
+    readonly bodies: string[] = []; // of chat completions
+    answer: Handler = (response) => void response.writeHead(500).end();
+    private server!: Server;
+
+    async start(): Promise<this> {
+        this.server = createServer((request, response) => {
+            let body = '';
+            request.on('data', (bytes) => (body += bytes));
+            request.on('end', () => {
+                if (request.url === '/v1/models') {
+                    response.end(JSON.stringify({ data: [{ id: ECHO }] }));
+                    return;
+                }
+                this.bodies.push(body);
+                void this.answer(response, body, request);
+            });
+        });
+        await once(this.server.listen(0, '127.0.0.1'), 'listening');
+        this.url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/v1`;
+        return this;
+    }
+
+    /** Answers with one stream of events. */
+    events(...events: unknown[]): void {
+        this.answer = (response) => {
+            response.writeHead(200, { 'content-type': 'text/event-stream' });
+            for (const event of events) response.write(`data: ${JSON.stringify(event)}\n\n`);
+            response.end('data: [DONE]\n\n');
+        };
+    }
+
+    /** Answers with a status, a body and headers. */
+    status(status: number, body: unknown = '', headers: Record<string, string> = {}): void {
+        this.answer = (response) =>
+            void response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));
+    }
+
+    async stop(): Promise<void> {
+        this.server.closeAllConnections();
+        this.server.close();
+        await once(this.server, 'close');
+    }
+}
+
+/** One event of a stream with a delta. */
+export const chunk = (delta: object, finish: string | null = null, rest: object = {}) => ({
+    choices: [{ index: 0, delta, finish_reason: finish }],
+    ...rest,
+});
