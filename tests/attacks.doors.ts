@@ -37,4 +37,18 @@ export const doorsAttacks: Attack[] = [
         file: 'tests/offchain/store/forgotten.spec.ts',
         test: 'What a worker forgets is in no file of its store',
     },
+    {
+        source: 'issue 6: Node versions',
+        attack: 'A voucher whose R is of small order counts on chain and not at a worker that runs a newer Node.js, or the reverse.',
+        stoppedBy: 'Such signatures are judged by the equation of the TVM, in every version.',
+        file: 'tests/signed.spec.ts',
+        test: 'keys and signatures agree on every R of small order under a key with a torsion part, good or bad',
+    },
+    {
+        source: 'issue 6: Node versions',
+        attack: 'The next version of Node.js judges an R of small order in yet another way.',
+        stoppedBy: 'It is not asked about them.',
+        file: 'tests/signed.spec.ts',
+        test: 'keys and signatures never hand an R of small order to Node.js, whose versions differ about it',
+    },
 ];

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import crypto from 'node:crypto';
 import { join } from 'node:path';
 import { Address, beginCell, Cell } from '@ton/core';
 import { SandboxContract } from '@ton/sandbox';
@@ -388,6 +389,38 @@ describe('keys and signatures', () => {
         expect(await agreed(key, message, signWith(scalar, 0n, { r: compress(IDENTITY), key, message }))).toBe(true);
         for (const r of [...WEAK_KEYS, ...NON_CANONICAL_KEYS].filter((each) => !each.equals(compress(IDENTITY)))) {
             expect(await agreed(key, message, signWith(scalar, 0n, { r, key, message }))).toBe(false);
+        }
+    });
+
+    it('agree on every R of small order under a key with a torsion part, good or bad', async () => {
+        const key = compress(add(multiply(BASE, scalar), ORDER_8_POINT));
+        const answers: boolean[] = [];
+        for (let i = 0n; i < 8n; i++) {
+            const r = compress(multiply(ORDER_8_POINT, i));
+            for (let text = 0; text < 6; text++) {
+                const hash = cellHash(Buffer.of(Number(i), text));
+                const signature = signWith(scalar, 0n, { r, key, message: hash });
+                answers.push(await agreed(key, hash, signature));
+                expect(await agreed(key, hash, malleable(signature))).toBe(false);
+                expect(await agreed(key, message, signature)).toBe(false);
+            }
+        }
+
+        expect(answers).toContain(true);
+        expect(answers).toContain(false);
+    });
+
+    it('never hand an R of small order to Node.js, whose versions differ about it', () => {
+        const key = honest.publicKey;
+        const signature = signWith(scalar, 0n, { r: compress(IDENTITY), key, message });
+        const differing = jest.spyOn(crypto, 'verify').mockReturnValue(false as never);
+        try {
+            expect(new Verifier(key).verify(message, signature)).toBe(true);
+            expect(differing).not.toHaveBeenCalled();
+            expect(new Verifier(key).verify(message, honest.sign(message))).toBe(false);
+            expect(differing).toHaveBeenCalledTimes(1);
+        } finally {
+            differing.mockRestore();
         }
     });
 

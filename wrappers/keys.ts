@@ -1,8 +1,11 @@
 /**
  * Ed25519 keys as the chain sees them. Signatures are checked with node:crypto, which agrees with the TVM: other
  * libraries accept signatures (S + L, cofactored) that a contract refuses, so a worker could serve for worthless vouchers.
+ * Only where R is of small order do versions of Node.js differ: there the equation is computed here.
  */
+import { CURVE, ExtendedPoint, Point } from '@noble/ed25519';
 import {
+    createHash,
     createPrivateKey,
     createPublicKey,
     KeyObject,
@@ -43,17 +46,46 @@ export function randomSigningKey(): SigningKey {
 /** Checks signatures of one public key; importing the key once makes each check about twice as fast. */
 export class Verifier {
     private readonly key: KeyObject;
+    private readonly publicKey: Buffer;
 
     /** `publicKey` has 32 bytes. Throws when it is weak, see {@link isWeakKey}. */
     constructor(publicKey: Buffer) {
         assertUsableKey(publicKey);
+        this.publicKey = Buffer.from(publicKey);
         this.key = createPublicKey({ key: Buffer.concat([SPKI_KEY_PREFIX, publicKey]), format: 'der', type: 'spki' });
     }
 
     /** True when `signature` (64 bytes) is this key's over the 32-byte `hash`, exactly as the TVM decides. */
     verify(hash: Buffer, signature: Buffer): boolean {
-        return signature.length === 64 && nodeVerify(null, hash, this.key, signature);
+        if (signature.length !== 64) {
+            return false;
+        }
+        return isWeakKey(signature.subarray(0, 32))
+            ? verifyByEquation(this.publicKey, hash, signature)
+            : nodeVerify(null, hash, this.key, signature);
     }
+}
+
+/** Whether R is the encoding of S·B - k·A, with S below the group's order: RFC 8032 without the cofactor. */
+function verifyByEquation(publicKey: Buffer, hash: Buffer, signature: Buffer): boolean {
+    const r = signature.subarray(0, 32);
+    const s = littleEndian(signature.subarray(32));
+    const k = littleEndian(createHash('sha512').update(r).update(publicKey).update(hash).digest()) % CURVE.l;
+    if (s >= CURVE.l) {
+        return false;
+    }
+    let key: ExtendedPoint;
+    try {
+        key = ExtendedPoint.fromAffine(Point.fromHex(publicKey));
+    } catch {
+        return false; // no point of the curve
+    }
+    const found = ExtendedPoint.BASE.multiplyUnsafe(s).subtract(key.multiplyUnsafe(k));
+    return r.equals(found.toAffine().toRawBytes());
+}
+
+function littleEndian(bytes: Buffer): bigint {
+    return BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
 }
 
 const MIDDLES = [
