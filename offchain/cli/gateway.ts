@@ -153,6 +153,8 @@ function statusLines(status: StatusView): string {
                 .map(([phase, count]) => `${count} ${phase}`)
                 .join(', ') || 'none'
         }`,
+        `spoiled    ${status.unproductive.today} jobs in 24 hours, at most ${status.unproductive.most}`,
+        ...status.unproductive.causes.map(({ job, worker, cause }) => `           ${job}  ${worker}  ${cause}`),
     ].join('\n');
 }
 

@@ -34,7 +34,7 @@ export function viewOf(job: Job, testnet: boolean): JobView {
 
 /** Adds `/admin/…` to the server. */
 export function addAdmin(server: FastifyInstance, context: JobContext, jobs: Jobs, settlement: Settlement): void {
-    const { network, spending, keys, nodes, config, store } = context;
+    const { network, spending, keys, nodes, config, setbacks, store } = context;
     const testnet = network !== -239;
 
     const find = (text: string): Job => {
@@ -79,6 +79,7 @@ export function addAdmin(server: FastifyInstance, context: JobContext, jobs: Job
                 jobLimit: purse.jobLimit.toString(),
                 models,
                 jobs: phases,
+                unproductive: setbacks.view(),
             };
         });
         admin.get('/admin/evidence', async () => toWire(await evidenceIn(store)));

@@ -38,6 +38,7 @@ const job = z
             .default(4 << 20), // bytes
         openAhead: z.number().min(0).max(0.9).default(0.25), // the next job is opened below this part of the deposit
         lastHours: z.number().min(0).default(2), // no new query begins in the last hours of a job
+        unproductiveMost: z.number().int().min(1).default(8), // jobs in 24 hours that nodes may spoil before they paid off
     })
     .prefault({});
 

@@ -26,6 +26,8 @@ export class Job {
     readonly abandoned = new AbortController(); // cuts every running query when the node broke the protocol
     running = 0;
     session: Session | undefined; // undefined until the worker knows the job
+    complete = false; // true once it is known that the store has all results that the worker has given
+    refusals = 0; // without signature, since the last result
     private attestedUntil = 0; // unix seconds, of the session's key
     private readonly promised = new Map<number, { ceiling: bigint; lease: Lease | undefined }>(); // without an ending
     private last = 0; // the highest number ever used

@@ -1,16 +1,18 @@
 /** Keeps jobs for every model: opens the next one ahead, lends jobs to queries, and never opens two for one need. */
-import { jobHash, Rates } from '@cocoon-market/wrappers';
+import { Rates } from '@cocoon-market/wrappers';
 import { Logger } from 'pino';
 import { GatewayStore, StoredJob } from '../store/gateway';
 import { GatewayConfig } from './config';
-import { badRequest, GatewayError, reasonOf, unavailable } from './errors';
+import { badRequest, reasonOf, unavailable } from './errors';
 import { RENT } from '../link';
 import { Job } from './job';
 import { ClientKeys } from './keys';
-import { Candidate, Nodes, termsAt } from './nodes';
 import type { Lease } from './lease';
+import { Nodes } from './nodes';
+import { Openings } from './openings';
 import { mostOf, Question } from './query';
-import { OrderLapsed, SpendAccount } from './spending';
+import { Setbacks } from './setbacks';
+import { SpendAccount } from './spending';
 import { WorkerRefusal } from './workers';
 
 /** What a manager of jobs works with. */
@@ -20,6 +22,7 @@ export interface JobContext {
     keys: ClientKeys;
     nodes: Nodes;
     spending: SpendAccount;
+    setbacks: Setbacks;
     store: GatewayStore;
     log: Logger;
     now: () => number; // unix seconds
@@ -31,22 +34,27 @@ export interface JobHooks {
     connect(job: Job): Promise<boolean>;
     /** Goes on until it works. */
     reconnect(job: Job): void;
-    abandon(job: Job, reason: string): void;
+    /** The worker refused it without a signature: it is left. */
+    refused(job: Job, cause: string): void;
+    /** It does not fit the rules of now: it gets no prompt and is settled. */
+    retire(job: Job, reason: string): void;
 }
 
-const OPEN_TRIES = 3; // with another seqno when something else used it
+const ENDING_SECONDS = 7200; // before a job's end, beside its notice, that workers may want to be done
 const SLOT_MS = 30_000; // longest wait for a running query to end
 
 export class Jobs {
     private readonly byNumber = new Map<number, Job>();
-    private readonly opening = new Map<string, Promise<Job>>();
+    private readonly openings: Openings;
     private readonly registering = new Map<number, ReturnType<Job['register']>>(); // a worker keeps its newest session only
     private waiting: (() => void)[] = [];
     /** Resolves when what was open at the start is known again; no job is opened before. */
     recovered: Promise<unknown> = Promise.resolve();
     hooks!: JobHooks; // set once, before anything is asked
 
-    constructor(private readonly context: JobContext) {}
+    constructor(private readonly context: JobContext) {
+        this.openings = new Openings(context, this);
+    }
 
     /** Every job in memory, by number. */
     get all(): Job[] {
@@ -89,6 +97,7 @@ export class Jobs {
         const deadline = Date.now() + SLOT_MS;
         let asked = false; // the workers of jobs without a session
         for (;;) {
+            await this.retireUnfit(model);
             const fit = this.usable(model, excluded).filter((job) => this.covers(job, question));
             const free = fit.find((job) => job.running < job.terms.parallel);
             if (free !== undefined) {
@@ -107,8 +116,9 @@ export class Jobs {
             try {
                 // Where a job waits for its worker, another one would be the second for the same need.
                 const workers = new Set([...excluded.workers, ...away.map(({ stored }) => stored.worker)]);
+                this.context.setbacks.requireFew();
                 await this.requireCover(model, workers, question);
-                await this.open(model, workers);
+                await this.openings.open(model, workers);
             } catch (error) {
                 const last = this.usable(model, excluded).find(
                     (job) => job.available >= leastOf(job.terms.rates, question),
@@ -136,7 +146,7 @@ export class Jobs {
         }
         const others = this.usable(model, { workers: new Set(), jobs: new Set([job.number]) });
         if (others.every(low)) {
-            this.open(model, new Set()).catch((error: unknown) => {
+            this.openings.open(model, new Set()).catch((error: unknown) => {
                 this.context.log.warn({ model, reason: reasonOf(error) }, 'no job opened ahead');
             });
         }
@@ -150,6 +160,18 @@ export class Jobs {
             const over = this.isOver(job) || (replaced && job.available < this.threshold(job));
             return job.phase === 'open' && over && job.running === 0 && job.unfinished.length === 0;
         });
+    }
+
+    /** Settles every open job, or those of one model, that does not fit the rules of now. */
+    async retireUnfit(model?: string): Promise<void> {
+        for (const job of this.all.filter(
+            ({ phase, stored }) => phase === 'open' && stored.model === (model ?? stored.model),
+        )) {
+            const fault = await this.context.nodes.jobFault(job.stored);
+            if (fault !== undefined && job.phase === 'open') {
+                this.hooks.retire(job, fault);
+            }
+        }
     }
 
     /** Shows an open job to its worker; a worker that does not want it is left. */
@@ -190,6 +212,11 @@ export class Jobs {
                 !this.isOver(job),
         );
         return fits.sort((a, b) => Number(nodes.isCool(a.stored.worker)) - Number(nodes.isCool(b.stored.worker)));
+    }
+
+    /** True when a worker may well say that a job's refund is too near. */
+    isEnding({ terms }: Job): boolean {
+        return terms.end - this.context.now() < terms.notice + ENDING_SECONDS;
     }
 
     private isOver(job: Job): boolean {
@@ -235,100 +262,6 @@ export class Jobs {
             timer = setTimeout(resolve, left);
         });
         clearTimeout(timer);
-    }
-
-    private open(model: string, excluded: ReadonlySet<string>): Promise<Job> {
-        const need = [model, ...[...excluded].sort()].join(' ');
-        let opening = this.opening.get(need);
-        if (opening === undefined) {
-            opening = this.openNow(model, excluded).finally(() => this.opening.delete(need));
-            this.opening.set(need, opening);
-        }
-        return opening;
-    }
-
-    private async openNow(model: string, excluded: ReadonlySet<string>): Promise<Job> {
-        const { nodes, log } = this.context;
-        const candidate = await nodes.pick(model, excluded);
-        for (let attempt = 1; ; attempt++) {
-            let job: Job | undefined;
-            try {
-                job = await this.order(model, candidate);
-                await this.welcome(job);
-                return job;
-            } catch (error) {
-                const cause = error instanceof OrderLapsed ? (error.cause as GatewayError | undefined) : undefined;
-                if (!(error instanceof OrderLapsed)) {
-                    throw error;
-                }
-                log.warn({ model, reason: reasonOf(cause ?? error) }, 'an order was not taken');
-                if (attempt === OPEN_TRIES || cause?.status === 402) {
-                    throw cause ?? unavailable(error.message, 'chain');
-                }
-            }
-        }
-    }
-
-    private async order(model: string, candidate: Candidate): Promise<Job> {
-        const { config, network, keys, spending, store, now } = this.context;
-        const escrow = spending.escrow.hash;
-        const { deposit, notice, lifetime } = config.job;
-        const { url: worker, info } = candidate;
-        const made: Job[] = [];
-        try {
-            const balance = await spending.open(
-                (number, at) => {
-                    const voucherKey = keys.voucher(escrow, number).publicKey;
-                    const terms = termsAt(candidate, { escrow, voucherKey, model, notice, end: at + lifetime });
-                    const { payout, end } = terms;
-                    return { terms, deposit, parameters: { job: number, end, notice, voucherKey, payout } };
-                },
-                async ({ terms, parameters, channel, validUntil }) => {
-                    const stored: StoredJob = {
-                        number: parameters.job,
-                        phase: 'ordered',
-                        model,
-                        worker,
-                        tier: info.attestation.tier,
-                        channel: channel.hash,
-                        hash: jobHash(network, channel.hash, terms),
-                        terms,
-                        deposit,
-                        funds: 0n,
-                        validUntil,
-                        createdAt: now(),
-                        voucher: null,
-                        note: '',
-                    };
-                    await store.addJob(stored);
-                    made.push(this.add(stored));
-                },
-            );
-            await made[0].change({ phase: 'open', funds: balance });
-            return made[0];
-        } catch (error) {
-            if (error instanceof OrderLapsed) {
-                await made[0]?.change({ phase: 'failed', note: reasonOf(error.cause ?? error) });
-            }
-            throw error;
-        }
-    }
-
-    private async welcome(job: Job): Promise<void> {
-        const { log, nodes } = this.context;
-        try {
-            await this.register(job);
-            log.info({ job: job.number, model: job.stored.model, worker: job.stored.worker }, 'job open');
-        } catch (error) {
-            nodes.cool(job.stored.worker);
-            log.warn({ job: job.number, reason: reasonOf(error) }, 'the worker does not take the job yet');
-            if (error instanceof WorkerRefusal && error.status < 500) {
-                this.hooks.abandon(job, `the worker refused a job that it had offered: ${error.code}`);
-            } else {
-                this.hooks.reconnect(job);
-            }
-            throw unavailable(`A job is open at ${job.stored.worker}, which does not take it: ${reasonOf(error)}`);
-        }
     }
 
     private onPostFault(job: Job, error: unknown): void {

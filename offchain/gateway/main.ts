@@ -17,6 +17,7 @@ import { Recovery } from './recovery';
 import { Router } from './router';
 import { makeServer } from './server';
 import { Settlement } from './settle';
+import { Setbacks } from './setbacks';
 import { SpendAccount } from './spending';
 
 /** Parts that a test, or a program with its own discovery, puts in the place of the usual ones. */
@@ -69,9 +70,10 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     }
     const onChain = config.registry === undefined ? undefined : recordOnChain(chain, config.registry, config);
     const record = deps.record ?? onChain;
-    const nodes = new Nodes(config, network, now, deps.nodes ?? configuredNodes(config), record);
+    const setbacks = await Setbacks.load(store, config.job.unproductiveMost, now);
+    const nodes = new Nodes(config, network, now, deps.nodes ?? configuredNodes(config), record, setbacks);
     const spending = new SpendAccount(chain, escrow, keys, pollMs);
-    const context: JobContext = { config, network, keys, nodes, spending, store, log, now };
+    const context: JobContext = { config, network, keys, nodes, spending, setbacks, store, log, now };
     const clock = (): Clock => ({ now: now(), tolerance: config.clockTolerance });
     const jobs = new Jobs(context);
     const settlement = new Settlement(context, jobs, pollMs);
@@ -85,7 +87,8 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     jobs.hooks = {
         connect: (job) => recovery.connect(job),
         reconnect: (job) => void recovery.reconnect(job),
-        abandon: (job, reason) => settlement.abandon(job, reason),
+        refused: (job, cause) => settlement.refused(job, cause),
+        retire: (job, reason) => settlement.retire(job, reason),
     };
 
     const server = makeServer(context, router);
@@ -116,8 +119,9 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
             await recovery.close();
             await Promise.all(jobs.all.map((job) => job.whenIdle()));
             await Promise.all(jobs.all.map((job) => job.post.stop()));
-            await sweeping;
             await nodes.close();
+            await settlement.close();
+            await sweeping;
             await store.close();
         },
     };

@@ -4,7 +4,9 @@ import { Address } from '@ton/core';
 import { AttestationPolicy, attestationFault } from '../attest';
 import { modelHash, NodeInfo } from '../link';
 import { GatewayConfig } from './config';
+import type { StoredJob } from '../store/gateway';
 import { reasonOf, unavailable } from './errors';
+import type { Setbacks } from './setbacks';
 import { WorkerClient } from './workers';
 
 /** Where nodes that may serve a model are found: the configured list, or the registry's events. */
@@ -53,6 +55,9 @@ export interface Candidate {
     step: bigint; // nanoTON
 }
 
+/** A node that may not have a job's questions by the client's rules, by what it says of itself. */
+export class NodeUnfit extends Error {}
+
 const INFO_SECONDS = 30; // how long what a node says of itself is believed
 const COOL_SECONDS = 15; // a node that was down or busy comes last for so long
 const FAILS_MOST = 2; // in a row, after meters were paid
@@ -76,6 +81,7 @@ export class Nodes {
         private readonly now: () => number,
         private readonly source: NodeSource,
         private readonly record: NodeRecord | undefined,
+        private readonly setbacks: Setbacks,
         private readonly makeClient: (url: string) => WorkerClient = (url) => new WorkerClient(url),
     ) {
         this.policy = attestationPolicy(config.attestation);
@@ -188,7 +194,10 @@ export class Nodes {
         if (offer === undefined) {
             return 'does not offer this model';
         }
-        const fault = this.fault(info, offer.rates, model) ?? (await this.record?.fault(info));
+        const fault =
+            this.fault(info, offer.rates, model) ??
+            this.setbacks.fault(url, Address.parse(info.node).hash) ??
+            (await this.record?.fault(info));
         if (fault !== undefined) {
             return fault;
         }
@@ -208,16 +217,19 @@ export class Nodes {
      * The encryption key under which a job's questions may be sealed, asked anew, and when its attestation expires (unix
      * seconds). What was checked when the job was opened says nothing of the key that a worker names now.
      *
-     * @throws Error if the key does not belong to the job's node by this gateway's rules
+     * @throws NodeUnfit if the worker names another node, or does not attest what this gateway's rules ask for; Error if the
+     * chain does not bear it out, or it does not answer
      */
     async sealingKey(url: string, { node, receiptKey }: Terms): Promise<{ key: Buffer; until: number }> {
         const info = await this.client(url).node();
         if (!Address.parse(info.node).hash.equals(node) || !info.receiptKey.equals(receiptKey)) {
-            throw new Error(`${url} is another node than that of the job`);
+            throw new NodeUnfit(`${url} is another node than that of the job`);
         }
-        const fault =
-            attestationFault(info.attestation, attestedKeys(info), this.policy, this.now()) ??
-            (await this.record?.fault(info));
+        const unfit = attestationFault(info.attestation, attestedKeys(info), this.policy, this.now());
+        if (unfit !== undefined) {
+            throw new NodeUnfit(`${url}: ${unfit}`);
+        }
+        const fault = await this.record?.fault(info);
         if (fault !== undefined) {
             throw new Error(`${url}: ${fault}`);
         }
@@ -227,16 +239,38 @@ export class Nodes {
         };
     }
 
-    private fault(info: NodeInfo, rates: Rates, model: string): string | undefined {
-        if (info.network !== this.network) {
-            return `is on network ${info.network}, not ${this.network}`;
+    /** Why an open job does not fit the rules of now, as far as nobody need be asked; undefined when it does. */
+    async jobFault({ model, worker, tier, terms }: StoredJob): Promise<string | undefined> {
+        if (this.config.models[model] === undefined) {
+            return `${model} is not in the configuration any more`;
         }
+        if (!(await this.source.workers(model)).includes(worker)) {
+            return `${worker} is not in the configuration for ${model} any more`;
+        }
+        if (!this.policy.tiers.some((allowed) => allowed === tier)) {
+            return `${worker} attests "${tier}", which is not allowed any more`;
+        }
+        if (terms.step > this.config.job.step) {
+            return `its step of ${terms.step} nanoTON is above job.step`;
+        }
+        return this.priceFault(terms.rates, model);
+    }
+
+    private priceFault(rates: Rates, model: string): string | undefined {
         const max = this.config.models[model].maxPrice;
         const dear = (['prompt', 'cached', 'completion', 'reasoning'] as const).filter(
             (kind) => rates[kind] > max[kind],
         );
-        if (dear.length > 0) {
-            return `asks more than maxPrice for ${dear.join(', ')} tokens`;
+        return dear.length > 0 ? `asks more than maxPrice for ${dear.join(', ')} tokens` : undefined;
+    }
+
+    private fault(info: NodeInfo, rates: Rates, model: string): string | undefined {
+        if (info.network !== this.network) {
+            return `is on network ${info.network}, not ${this.network}`;
+        }
+        const dear = this.priceFault(rates, model);
+        if (dear !== undefined) {
+            return dear;
         }
         if (info.limits.noticeLeast > this.config.job.notice) {
             return `wants a notice of ${info.limits.noticeLeast} s, job.notice is ${this.config.job.notice} s`;

@@ -7,6 +7,7 @@ import { reasonOf } from './errors';
 import { Breach, Intake } from './intake';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
+import { NodeUnfit } from './nodes';
 import type { Lease } from './lease';
 import { askedOf, conclude, Outcome, parse, refuse } from './query';
 import { OrderLapsed } from './spending';
@@ -168,9 +169,18 @@ export class Recovery {
                 job.post.kick();
             }
             await Promise.race([Promise.all(done), sleep(START_MS, undefined, { ref: false })]);
-            if (job.unfinished.length === 0 && state.results.index > job.ledger.verified) {
-                // What those results cost cannot be checked; the newest voucher covers what was paid.
-                await job.change({ phase: 'settling', note: 'the worker has results that this store does not know' });
+            if (job.unfinished.length === 0) {
+                const ahead = state.results.index > job.ledger.verified;
+                if (ahead && job.complete) {
+                    this.jobs.hooks.refused(job, 'it counts results that it did not give');
+                    return true;
+                }
+                job.complete = !ahead;
+                if (ahead) {
+                    // What those results cost cannot be checked; the newest voucher covers what was paid.
+                    const note = 'the worker has results that this store does not know';
+                    await job.change({ phase: 'settling', note });
+                }
             }
             if (job.stored.phase === 'settling') {
                 await job.post.flush();
@@ -180,7 +190,17 @@ export class Recovery {
         } catch (error) {
             nodes.cool(job.stored.worker);
             log.warn({ job: job.number, reason: reasonOf(error) }, 'the worker of an open job does not answer');
-            return error instanceof WorkerRefusal && error.status < 500 && error.code !== 'unknown';
+            if (error instanceof NodeUnfit && job.phase === 'open') {
+                this.jobs.hooks.retire(job, error.message);
+                return true;
+            }
+            if (!(error instanceof WorkerRefusal && error.status < 500 && error.code !== 'unknown')) {
+                return false;
+            }
+            if (job.phase === 'open') {
+                this.jobs.hooks.refused(job, error.code);
+            }
+            return true;
         }
     }
 

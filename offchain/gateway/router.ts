@@ -23,6 +23,7 @@ export interface Sink {
 export class ClientGone extends Error {}
 
 const ATTEMPTS = 2;
+const REFUSALS_MOST = 4; // of a job without a signature, since its last result
 
 /** What to do after a failed attempt, when there may be another. */
 interface Verdict {
@@ -88,6 +89,7 @@ export class Router {
     note(job: Job, outcome: Outcome): void {
         const { nodes } = this.context;
         if (outcome.type === 'result') {
+            job.refusals = 0;
             nodes.delivered(job.stored.worker);
         } else if (outcome.paid && nodes.failed(job.stored.worker)) {
             this.settlement.abandon(job, 'two queries in a row failed after their meters were paid');
@@ -164,15 +166,11 @@ export class Router {
         throw error;
     }
 
+    // Words without a signature oblige nobody and prove nothing: what they say against a job, ends it, and the node is kept
+    // away from, or each would open the next job.
     private async ofUnsigned(job: Job, { code }: WorkerRefusal): Promise<Verdict> {
         const error = unavailable(`The node refused the query (${code}), and there is no other`, 'node_refused');
         switch (code) {
-            case 'unknown_job':
-            case 'unknown_session':
-            case 'used_number':
-                job.session = undefined;
-                await this.recovery.connect(job);
-                return { error, avoid: 'nothing' };
             case 'too_large':
                 return {
                     error: badRequest(
@@ -183,20 +181,41 @@ export class Router {
                     avoid: 'job',
                     final: true,
                 };
+            case 'leaving':
+                if (this.jobs.isEnding(job)) {
+                    this.settlement.retire(job, 'its end is near');
+                    return { error, avoid: 'job' };
+                }
+                this.settlement.refused(job, code);
+                return { error, avoid: 'worker' };
             case 'wrong_terms':
             case 'wrong_channel':
-            case 'leaving':
-                await job.change({ phase: 'settling', note: `the worker refused it: ${code}` });
-                return { error, avoid: 'job' };
+                this.settlement.refused(job, code);
+                return { error, avoid: 'worker' };
             case 'bad_voucher':
                 this.settlement.abandon(job, 'the worker refuses its vouchers');
                 return { error, avoid: 'worker' };
             case 'shutting_down':
+            case 'internal':
                 this.context.nodes.cool(job.stored.worker);
                 return { error, avoid: 'worker' };
             default:
-                return { error, avoid: 'worker' };
+                return this.ofRepeated(job, code, error);
         }
+    }
+
+    // What may happen to an honest node once, and not again and again without an answer between.
+    private async ofRepeated(job: Job, code: WorkerRefusal['code'], error: GatewayError): Promise<Verdict> {
+        if (++job.refusals >= REFUSALS_MOST) {
+            this.settlement.refused(job, code);
+            return { error, avoid: 'worker' };
+        }
+        if (code === 'unknown_job' || code === 'unknown_session' || code === 'used_number') {
+            job.session = undefined;
+            await this.recovery.connect(job);
+            return { error, avoid: job.phase === 'open' ? 'nothing' : 'worker' };
+        }
+        return { error, avoid: 'worker' };
     }
 
     private ofRefusal(job: Job, { reason }: Refusal): Verdict {

@@ -6,9 +6,13 @@ import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
 
 const POLLS_MOST = 60;
+const SETTLE_SECONDS = 900; // that a worker has to end a job before the client leaves without it
 
 export class Settlement {
+    private readonly closing = new AbortController();
+    private readonly tasks = new Set<Promise<unknown>>();
     private readonly leaving = new Map<number, Promise<void>>();
+    private readonly settling = new Map<number, { since: number; done: Promise<JobPhase> | undefined }>();
 
     constructor(
         private readonly context: JobContext,
@@ -17,10 +21,51 @@ export class Settlement {
     ) {}
 
     /** Pays what is owed, asks the worker to end the job, and waits until the chain shows that it was paid. */
-    async settle(job: Job): Promise<JobPhase> {
+    settle(job: Job, note = 'settled by the client'): Promise<JobPhase> {
+        const settling = this.settlingOf(job);
+        settling.done ??= this.settleNow(job, note).finally(() => (settling.done = undefined));
+        return settling.done;
+    }
+
+    /** The job does not fit the rules of now, or is used up: no more queries, and its worker ends it. */
+    retire(job: Job, reason: string): void {
+        const { log } = this.context;
+        log.warn({ job: job.number, worker: job.stored.worker, reason }, 'the job is settled');
+        this.beside(
+            this.settle(job, reason).catch((error: unknown) =>
+                log.warn({ job: job.number, reason: reasonOf(error) }, 'the job is not settled yet'),
+            ),
+        );
+    }
+
+    /** Waits for nothing more; resolves when no task writes to the store any more. Call it once no worker is asked any more. */
+    async close(): Promise<void> {
+        this.closing.abort();
+        await Promise.all(this.tasks);
+    }
+
+    private beside(task: Promise<unknown>): void {
+        const settled = task.finally(() => this.tasks.delete(settled));
+        this.tasks.add(settled);
+    }
+
+    private async pause(): Promise<void> {
+        await sleep(this.pollMs, undefined, { signal: this.closing.signal }).catch(() => undefined);
+    }
+
+    /** The worker refused the job or its queries without a signature: away, and no new job there for a while. */
+    refused(job: Job, cause: string): void {
+        const { nodes, log, setbacks } = this.context;
+        nodes.ban(job.stored.worker, `it refused a job (${cause})`);
+        log.warn({ job: job.number, worker: job.stored.worker, cause }, 'the job is left: its worker refuses it');
+        this.leaveBeside(job, `the worker refused it: ${cause}`);
+        this.beside(setbacks.note(job, cause));
+    }
+
+    private async settleNow(job: Job, note: string): Promise<JobPhase> {
         this.requirePhase(job, ['open', 'settling', 'settled']);
         if (job.phase === 'open') {
-            await job.change({ phase: 'settling', note: 'settled by the client' });
+            await job.change({ phase: 'settling', note });
         }
         await job.whenIdle();
         try {
@@ -33,11 +78,11 @@ export class Settlement {
                 `The worker of job ${job.number} does not end it (${reasonOf(error)}): ask again, or leave the job without it`,
             );
         }
-        for (let poll = 0; poll < POLLS_MOST; poll++) {
+        for (let poll = 0; poll < POLLS_MOST && !this.closing.signal.aborted; poll++) {
             if (await this.look(job)) {
                 return job.phase;
             }
-            await sleep(this.pollMs);
+            await this.pause();
         }
         return job.phase;
     }
@@ -54,16 +99,26 @@ export class Settlement {
 
     /** The node broke the protocol, or failed twice after it was paid: no more money, no more queries, away. */
     abandon(job: Job, reason: string): void {
-        const { nodes, log } = this.context;
+        const { nodes, log, setbacks } = this.context;
         nodes.ban(job.stored.worker, reason);
         log.error({ job: job.number, worker: job.stored.worker, reason }, 'the job is left');
+        this.beside(setbacks.note(job, 'it broke the protocol'));
+        this.leaveBeside(job, reason);
+    }
+
+    private leaveBeside(job: Job, note: string): void {
         if (job.phase === 'leaving' || job.phase === 'gone') {
             return;
         }
         job.abandoned.abort();
-        this.leave(job, reason).catch((error: unknown) => {
-            log.error({ job: job.number, reason: reasonOf(error) }, 'leaving failed and is tried again');
-        });
+        this.beside(
+            this.leave(job, note).catch((error: unknown) => {
+                this.context.log.error(
+                    { job: job.number, reason: reasonOf(error) },
+                    'leaving failed and is tried again',
+                );
+            }),
+        );
     }
 
     /** Sends the rest of an ended job home; needs no worker. */
@@ -84,12 +139,12 @@ export class Settlement {
             );
         }
         await spending.jobOrder(job.parameters, 'refund');
-        for (let poll = 0; poll < POLLS_MOST; poll++) {
+        for (let poll = 0; poll < POLLS_MOST && !this.closing.signal.aborted; poll++) {
             if ((await spending.channel(job.channel)) === undefined) {
                 await job.change({ phase: 'gone', note: 'refunded' });
                 return;
             }
-            await sleep(this.pollMs);
+            await this.pause();
         }
     }
 
@@ -99,8 +154,9 @@ export class Settlement {
         await store.forget(now() - config.keepHours * 3600).catch((error: unknown) => {
             log.error({ reason: reasonOf(error) }, 'what should be forgotten is still in the store');
         });
+        await this.jobs.retireUnfit();
         for (const job of this.jobs.exhausted()) {
-            await this.settle(job).catch((error: unknown) =>
+            await this.settle(job, 'used up').catch((error: unknown) =>
                 log.warn({ job: job.number, reason: reasonOf(error) }, 'an exhausted job is not settled yet'),
             );
         }
@@ -118,11 +174,19 @@ export class Settlement {
                     await this.refund(job);
                 } else if (job.phase === 'leaving' && channel.refundAt > channel.at + channel.notice) {
                     await this.leave(job, job.stored.note);
+                } else if (job.phase === 'settling' && now() - this.settlingOf(job).since >= SETTLE_SECONDS) {
+                    await this.leave(job, `its worker did not end it: ${job.stored.note}`);
                 }
             } catch (error) {
                 log.warn({ job: job.number, reason: reasonOf(error) }, 'an ending job does not move on');
             }
         }
+    }
+
+    private settlingOf({ number }: Job) {
+        const settling = this.settling.get(number) ?? { since: this.context.now(), done: undefined };
+        this.settling.set(number, settling);
+        return settling;
     }
 
     private async leaveNow(job: Job, note: string): Promise<void> {

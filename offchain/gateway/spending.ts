@@ -96,7 +96,7 @@ export class SpendAccount {
                 validUntil: account.at + VALID_SECONDS,
             };
             await this.send(signedOrder(jobOrderCell({ ...head, job, action }), this.keys.spend), 0n);
-            for (let poll = 0; poll < POLLS_MOST; poll++) {
+            for (let poll = 0; poll < POLLS_MOST && !this.closed; poll++) {
                 if (Number((await this.read()).state.seqno) > seqno) {
                     return;
                 }

@@ -35,5 +35,11 @@ export const statusView = z.object({
         z.object({ model: z.string(), nodes: z.array(z.object({ worker: z.string(), state: z.string() })) }),
     ),
     jobs: z.record(z.string(), z.number()),
+    unproductive: z.object({
+        // jobs of the last 24 hours that their nodes spoiled, and how many may be
+        today: z.number(),
+        most: z.number(),
+        causes: z.array(z.object({ job: z.number(), worker: z.string(), cause: z.string(), at: z.number() })),
+    }),
 });
 export type StatusView = z.output<typeof statusView>;

@@ -80,6 +80,15 @@ export interface StoredEnding {
     breach?: { at: number; reason: string }; // of what was refused: in the same moment the job is left
 }
 
+/** A job that its node ended before it was worth its opening. */
+export interface Setback {
+    job: number;
+    worker: string; // URL
+    node: Buffer; // account
+    cause: string;
+    at: number; // unix seconds
+}
+
 /** Everything durable of a gateway; each promise resolves after its COMMIT. */
 export interface GatewayStore {
     /** Keeps an order before it is sent; its channel's address tells it from an earlier order of the same seqno. */
@@ -109,6 +118,9 @@ export interface GatewayStore {
     newestReceipt(job: number): Promise<Buffer | undefined>;
     /** Index, price and cumulative of every verified result, by index. */
     entries(job: number): Promise<{ index: number; price: bigint; cumulative: bigint }[]>;
+    addSetback(setback: Setback): Promise<void>;
+    /** Those at or after a time (unix seconds), in order. */
+    setbacks(since: number): Promise<Setback[]>;
     close(): Promise<void>;
 }
 
@@ -153,6 +165,7 @@ interface KeptTable {
 
 interface Schema {
     secret: { job: number; number: number; secret: Buffer }; // of open queries
+    setback: Setback;
     kept: KeptTable;
     job: JobTable;
     query: QueryTable;
@@ -186,6 +199,11 @@ const migrations: Migration[] = [
             PRIMARY KEY (job, number), FOREIGN KEY (job, number) REFERENCES query (job, number)
         ) STRICT, WITHOUT ROWID`.execute(db);
         await sql`ALTER TABLE job ADD COLUMN breachAt INTEGER`.execute(db);
+    },
+    async (db) => {
+        await sql`CREATE TABLE setback (
+            job INTEGER PRIMARY KEY, worker TEXT NOT NULL, node BLOB NOT NULL, cause TEXT NOT NULL, at INTEGER NOT NULL
+        ) STRICT`.execute(db);
     },
 ];
 
@@ -383,6 +401,20 @@ class SqliteGatewayStore implements GatewayStore {
             price: amountFromBytes(price!),
             cumulative: amountFromBytes(cumulative!),
         }));
+    }
+
+    addSetback(setback: Setback): Promise<void> {
+        return this.commits.run(async (db) => {
+            await db
+                .insertInto('setback')
+                .values(setback)
+                .onConflict((conflict) => conflict.doNothing())
+                .execute();
+        });
+    }
+
+    setbacks(since: number): Promise<Setback[]> {
+        return this.db.selectFrom('setback').selectAll().where('at', '>=', since).orderBy('at').execute();
     }
 
     async close(): Promise<void> {

@@ -46,6 +46,8 @@ export interface Bench {
         body: unknown,
         headers?: Record<string, string>,
     ): Promise<{ status: number; headers: Record<string, unknown>; body: Answer }>;
+    /** What an admin path answers. */
+    admin(path: string): Promise<Answer>;
     close(): Promise<void>;
 }
 
@@ -116,6 +118,9 @@ export async function startBench(market: Market, options: BenchOptions = {}): Pr
                 headers: response.headers,
                 body: text.startsWith('{') ? JSON.parse(text) : text,
             };
+        },
+        async admin(path) {
+            return (await request(`${this.gateway.url}/admin/${path}`)).body.json();
         },
         async close() {
             await this.gateway.close();

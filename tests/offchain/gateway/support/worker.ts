@@ -112,6 +112,7 @@ export class FakeWorker {
     readonly wire: { path: string; body: Buffer | string }[] = [];
     readonly posted: SignedVoucher[] = []; // every voucher that came, in order
     highest: number | undefined; // what is told instead of the highest number
+    falseIndex: number | undefined; // what is told instead of the newest result's
     attestation: Attestation = { tier: 'open' };
     info: (info: NodeInfo) => NodeInfo = (info) => info;
     /** What is answered to a voucher instead of the newest. */
@@ -275,7 +276,7 @@ export class FakeWorker {
             channel: job.channel.toRawString(),
             there: 10n ** 9n,
             highest: this.highest ?? Math.max(0, ...job.queries.keys()),
-            results: { index: job.index, cumulative: job.cumulative },
+            results: { index: this.falseIndex ?? job.index, cumulative: job.cumulative },
             voucher: job.vouchers.at(-1) ?? null,
         });
     }

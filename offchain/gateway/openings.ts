@@ -1,0 +1,134 @@
+/** Opens jobs: one order for one need, shown to the worker as soon as the chain has it. */
+import { jobHash } from '@cocoon-market/wrappers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StoredJob } from '../store/gateway';
+import { GatewayError, reasonOf, unavailable } from './errors';
+import type { Job } from './job';
+import type { JobContext, Jobs } from './jobs';
+import { Candidate, termsAt } from './nodes';
+import { OrderLapsed } from './spending';
+import { WorkerRefusal } from './workers';
+
+const OPEN_TRIES = 3; // with another seqno when something else used it
+const WELCOME_TRIES = 5; // while the worker's API has not seen the channel yet
+
+export class Openings {
+    private readonly opening = new Map<string, Promise<Job>>();
+
+    constructor(
+        private readonly context: JobContext,
+        private readonly jobs: Jobs,
+    ) {}
+
+    /** Opens one job of a model at the best node that is not excluded; a need that is being met is met once. */
+    open(model: string, excluded: ReadonlySet<string>): Promise<Job> {
+        const need = [model, ...[...excluded].sort()].join(' ');
+        let opening = this.opening.get(need);
+        if (opening === undefined) {
+            opening = this.openNow(model, excluded).finally(() => this.opening.delete(need));
+            this.opening.set(need, opening);
+        }
+        return opening;
+    }
+
+    private async openNow(model: string, excluded: ReadonlySet<string>): Promise<Job> {
+        const { nodes, log, setbacks } = this.context;
+        setbacks.requireFew();
+        const candidate = await nodes.pick(model, excluded);
+        for (let attempt = 1; ; attempt++) {
+            try {
+                const job = await this.order(model, candidate);
+                await this.welcome(job);
+                return job;
+            } catch (error) {
+                const cause = error instanceof OrderLapsed ? (error.cause as GatewayError | undefined) : undefined;
+                if (!(error instanceof OrderLapsed)) {
+                    throw error;
+                }
+                log.warn({ model, reason: reasonOf(cause ?? error) }, 'an order was not taken');
+                if (attempt === OPEN_TRIES || cause?.status === 402) {
+                    throw cause ?? unavailable(error.message, 'chain');
+                }
+            }
+        }
+    }
+
+    private async order(model: string, candidate: Candidate): Promise<Job> {
+        const { config, network, keys, spending, store, now } = this.context;
+        const escrow = spending.escrow.hash;
+        const { deposit, notice, lifetime } = config.job;
+        const { url: worker, info } = candidate;
+        const made: Job[] = [];
+        try {
+            const balance = await spending.open(
+                (number, at) => {
+                    const voucherKey = keys.voucher(escrow, number).publicKey;
+                    const terms = termsAt(candidate, { escrow, voucherKey, model, notice, end: at + lifetime });
+                    const { payout, end } = terms;
+                    return { terms, deposit, parameters: { job: number, end, notice, voucherKey, payout } };
+                },
+                async ({ terms, parameters, channel, validUntil }) => {
+                    const stored: StoredJob = {
+                        number: parameters.job,
+                        phase: 'ordered',
+                        model,
+                        worker,
+                        tier: info.attestation.tier,
+                        channel: channel.hash,
+                        hash: jobHash(network, channel.hash, terms),
+                        terms,
+                        deposit,
+                        funds: 0n,
+                        validUntil,
+                        createdAt: now(),
+                        voucher: null,
+                        note: '',
+                    };
+                    await store.addJob(stored);
+                    made.push(this.jobs.add(stored));
+                },
+            );
+            made[0].complete = true;
+            await made[0].change({ phase: 'open', funds: balance });
+            return made[0];
+        } catch (error) {
+            if (error instanceof OrderLapsed) {
+                await made[0]?.change({ phase: 'failed', note: reasonOf(error.cause ?? error) });
+            }
+            throw error;
+        }
+    }
+
+    private async welcome(job: Job): Promise<void> {
+        const { log, nodes } = this.context;
+        try {
+            await this.show(job);
+            log.info({ job: job.number, model: job.stored.model, worker: job.stored.worker }, 'job open');
+        } catch (error) {
+            nodes.cool(job.stored.worker);
+            log.warn({ job: job.number, reason: reasonOf(error) }, 'the worker does not take the job yet');
+            if (error instanceof WorkerRefusal && error.status < 500) {
+                this.jobs.hooks.refused(job, error.code);
+            } else {
+                this.jobs.hooks.reconnect(job);
+            }
+            throw unavailable(`A job is open at ${job.stored.worker}, which does not take it: ${reasonOf(error)}`);
+        }
+    }
+
+    // The worker's API may be some seconds behind ours.
+    private async show(job: Job): Promise<void> {
+        for (let attempt = 1; ; attempt++) {
+            try {
+                await this.jobs.register(job);
+                return;
+            } catch (error) {
+                const unseen = error instanceof WorkerRefusal && error.code === 'wrong_channel';
+                if (!unseen || attempt === WELCOME_TRIES) {
+                    throw error;
+                }
+                await sleep(this.context.config.pollMs * 2 ** attempt);
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+/**
+ * Jobs that were opened and brought nothing. Each ties up a deposit until its notice has passed, so a node gets one new job
+ * after the first for the same cause, and a day has a number of them that is not exceeded.
+ */
+import type { GatewayStore, Setback } from '../store/gateway';
+import { unavailable } from './errors';
+import type { Job } from './job';
+
+const DAY = 86_400; // seconds
+const CAUSE_MOST = 2; // jobs that one node may spoil for one cause in a day: the first, and one new one
+const PRODUCTIVE = 10n; // a job that used this part of its deposit was worth its opening
+
+export class Setbacks {
+    private constructor(
+        private readonly store: GatewayStore,
+        private readonly most: number, // a day
+        private readonly now: () => number, // unix seconds
+        private all: Setback[],
+    ) {}
+
+    static async load(store: GatewayStore, most: number, now: () => number): Promise<Setbacks> {
+        return new Setbacks(store, most, now, await store.setbacks(now() - DAY));
+    }
+
+    /** Those of the last 24 hours. */
+    get today(): Setback[] {
+        this.all = this.all.filter(({ at }) => at > this.now() - DAY);
+        return this.all;
+    }
+
+    /** A job ended early by its node's doing. */
+    async note(job: Job, cause: string): Promise<void> {
+        const { deposit, worker } = job.stored;
+        if (job.ledger.total * PRODUCTIVE >= deposit || this.all.some((one) => one.job === job.number)) {
+            return;
+        }
+        const setback = { job: job.number, worker, node: job.terms.node, cause, at: this.now() };
+        this.all.push(setback);
+        await this.store.addSetback(setback);
+    }
+
+    /** Why a node gets no new job today; undefined when it may. */
+    fault(worker: string, node: Buffer): string | undefined {
+        const counts = new Map<string, number>();
+        for (const one of this.today.filter((other) => other.worker === worker || other.node.equals(node))) {
+            const count = (counts.get(one.cause) ?? 0) + 1;
+            if (count >= CAUSE_MOST) {
+                return `spoiled ${count} jobs in a day (${one.cause}), so it gets no other before the day is over`;
+            }
+            counts.set(one.cause, count);
+        }
+        return undefined;
+    }
+
+    /** Throws 503 when the day has as many as it may have. */
+    requireFew(): void {
+        const { length } = this.today;
+        if (length >= this.most) {
+            const causes = [...new Set(this.today.map(({ worker, cause }) => `${worker}: ${cause}`))].sort();
+            throw unavailable(
+                `${length} jobs of the last 24 hours brought nothing, and no more may (job.unproductiveMost). ` +
+                    `Take their nodes out of the configuration, or raise it. ${causes.join('; ')}`,
+                'unproductive',
+            );
+        }
+    }
+
+    /** What the command line shows. */
+    view() {
+        const causes = this.today.map(({ job, worker, cause, at }) => ({ job, worker, cause, at }));
+        return { today: causes.length, most: this.most, causes };
+    }
+}

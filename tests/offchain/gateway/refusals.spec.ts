@@ -1,0 +1,104 @@
+import { DAY, HOUR, useMarket } from '../../support/market';
+import { ask, Bench, BenchOptions, startBench, until } from './support';
+
+describe('A node that refuses without a signature', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    const start = async (options: BenchOptions = {}) => (bench = await startBench(market(), options));
+    const jobs = () => bench.gateway.jobs.all;
+    const seqno = () => market().seqno();
+    const pass = async (seconds: number) => {
+        market().blockchain.now = market().now + seconds;
+        await bench.gateway.settlement.sweep();
+    };
+    const status = () => bench.admin('status');
+
+    afterEach(() => bench.close());
+
+    it.each(['leaving', 'wrong_terms', 'wrong_channel'] as const)(
+        'as "%s" is left and kept away from: ten requests open one job',
+        async (refuse) => {
+            await start();
+            bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ refuse })));
+            for (let time = 0; time < 10; time++) {
+                expect((await bench.post(ask)).status).toBe(503);
+            }
+
+            expect(bench.worker.jobs.size).toBe(1);
+            await until(() => jobs()[0].phase === 'leaving');
+            await until(async () => (await seqno()) === 2);
+        },
+    );
+
+    it('as "unknown_session" with a result too many is left and kept away from: ten requests open one job', async () => {
+        await start();
+        bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ refuse: 'unknown_session' as const })));
+        bench.worker.falseIndex = 7;
+        for (let time = 0; time < 10; time++) {
+            expect((await bench.post(ask)).status).toBe(503);
+        }
+
+        expect(bench.worker.jobs.size).toBe(1);
+        await until(() => jobs()[0].phase === 'leaving');
+    });
+
+    it('gets one new job after a while for one cause, and none more that day', async () => {
+        await start();
+        bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ refuse: 'leaving' as const })));
+        for (let time = 0; time < 8; time++) {
+            await bench.post(ask);
+            await pass(HOUR);
+        }
+        expect(bench.worker.jobs.size).toBe(2);
+        bench.worker.scripts.length = 0;
+        await pass(DAY - 8 * HOUR - 1);
+        expect((await bench.post(ask)).status).toBe(503);
+        await pass(2 * HOUR);
+
+        expect((await bench.post(ask)).status).toBe(200);
+    });
+
+    it('is remembered by a gateway that starts again', async () => {
+        await start();
+        bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ refuse: 'leaving' as const })));
+        await bench.post(ask);
+        await pass(HOUR);
+        await bench.post(ask);
+        await pass(HOUR);
+        await bench.restart();
+        await bench.gateway.recovered;
+        await bench.post(ask);
+
+        expect(bench.worker.jobs.size).toBe(2);
+    });
+
+    it('is not held against a node whose job is almost over: it is settled, and the next one opened', async () => {
+        await start({ config: { job: { step: '40000', notice: HOUR, lifetime: 2 * HOUR, lastHours: 0 } } });
+        await bench.post(ask);
+        market().blockchain.now = market().now + HOUR + 600;
+        bench.worker.scripts.push({ refuse: 'leaving' });
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs()).toHaveLength(2);
+        await until(() => jobs()[0].phase === 'settling');
+        expect((await status()).unproductive.today).toBe(0);
+    });
+
+    it('opens no more jobs a day than may be unproductive, whatever the causes and nodes, and says so', async () => {
+        await start({ workers: 3, config: { job: { step: '40000', unproductiveMost: 2 } } });
+        const codes = ['leaving', 'wrong_terms', 'wrong_channel'] as const;
+        bench.workers.forEach(({ scripts }, i) => scripts.push(...Array(9).fill({ refuse: codes[i] })));
+        const answers = [];
+        for (let time = 0; time < 4; time++) {
+            answers.push(await bench.post(ask));
+        }
+
+        expect(jobs()).toHaveLength(2);
+        expect(answers.at(-1)!.status).toBe(503);
+        expect(answers.at(-1)!.body.error.message).toContain('job.unproductiveMost');
+        const { unproductive } = await status();
+        expect(unproductive).toMatchObject({ today: 2, most: 2 });
+        expect(unproductive.causes.map(({ job }: { job: number }) => job)).toEqual(jobs().map(({ number }) => number));
+    });
+});

@@ -1,0 +1,126 @@
+import { useMarket } from '../../support/market';
+import { ask, Bench, BenchOptions, MODEL, RATES, startBench, until } from './support';
+import type { FakeWorker } from './support';
+
+const text = (amount: bigint) => amount.toString();
+const exactly = Object.fromEntries(Object.entries(RATES).map(([kind, rate]) => [kind, text(rate)])) as Record<
+    keyof typeof RATES,
+    string
+>;
+
+describe("An open job under today's rules", () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    const start = async (options: BenchOptions = {}) => (bench = await startBench(market(), options));
+    const job = (number = 0) => bench.gateway.jobs.get(number)!;
+    const model = (maxPrice: object, more: object = {}) => ({ models: { [MODEL]: { maxPrice, ...more } } }) as never;
+    const prompts = (worker: FakeWorker) => worker.wire.filter(({ path }) => path === '/v1/query').length;
+    const later = async (overrides: object) => {
+        await bench.restart(overrides);
+        await bench.gateway.recovered;
+    };
+    /** The worker that has the only job, and the other. */
+    const pair = () => {
+        const first = bench.workers.find(({ jobs }) => jobs.size > 0)!;
+        return { first, second: bench.workers.find((one) => one !== first)! };
+    };
+
+    afterEach(() => bench.close());
+
+    it('gets no prompt when its worker is not in the configuration any more, and is settled', async () => {
+        await start({ workers: 2 });
+        await bench.post(ask);
+        const { first, second } = pair();
+        await later({ workers: [second.url] });
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect([prompts(first), prompts(second)]).toEqual([1, 1]);
+        await until(() => first.only.ended);
+        expect(job().stored.note).toContain('not in the configuration');
+    });
+
+    it("gets no prompt when its worker is none of the model's any more, and is settled", async () => {
+        await start({ workers: 2 });
+        await bench.post(ask);
+        const { first, second } = pair();
+        await later(model(exactly, { workers: [second.url] }));
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect([prompts(first), prompts(second)]).toEqual([1, 1]);
+        await until(() => first.only.ended);
+    });
+
+    it.each(['prompt', 'cached', 'completion', 'reasoning'] as const)(
+        'gets no prompt when it is dearer than maxPrice for %s tokens, and is settled',
+        async (kind) => {
+            await start();
+            await bench.post(ask);
+            await later(model({ ...exactly, [kind]: text(RATES[kind] - 1n) }));
+
+            expect((await bench.post(ask)).status).toBe(503);
+            expect(prompts(bench.worker)).toBe(1);
+            await until(() => bench.worker.only.ended);
+            expect(job().stored.note).toContain('maxPrice');
+        },
+    );
+
+    it('goes on when its prices are exactly maxPrice and its step exactly job.step', async () => {
+        await start();
+        await bench.post(ask);
+        await later(model(exactly));
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(prompts(bench.worker)).toBe(2);
+        expect(job().phase).toBe('open');
+    });
+
+    it('gets no prompt when its step is above job.step, and is settled', async () => {
+        await start();
+        await bench.post(ask);
+        await later({ job: { deposit: '1000000000', step: '39999', notice: 3600, lifetime: 86400, parallel: 4 } });
+
+        expect((await bench.post(ask)).headers['x-cocoon-job']).toBe('4');
+        await until(() => [...bench.worker.jobs.values()][0].ended);
+        expect(job().stored.note).toContain('job.step');
+    });
+
+    it('gets no prompt when nodes that attest nothing are not allowed any more, and is settled', async () => {
+        await start();
+        await bench.post(ask);
+        await later({ attestation: {} });
+
+        expect((await bench.post(ask)).status).toBe(503);
+        expect(prompts(bench.worker)).toBe(1);
+        await until(() => bench.worker.only.ended);
+        expect(job().stored.note).toMatch(/"open"|tier is open/);
+    });
+
+    it('is settled when its model is not in the configuration any more, though nobody asks for it', async () => {
+        await start();
+        await bench.post(ask);
+        await later({ models: { other: { maxPrice: exactly } } });
+        await bench.gateway.settlement.sweep();
+
+        await until(() => bench.worker.only.ended);
+        expect(job().stored.note).toContain(MODEL);
+    });
+
+    it('that is not ended by its worker in a quarter of an hour is left, and refunded', async () => {
+        await start();
+        await bench.post(ask);
+        await later(model({ ...exactly, prompt: '1' }));
+        await bench.gateway.settlement.sweep();
+        await until(() => bench.worker.only.ended);
+        market().blockchain.now = market().now + 899;
+        await bench.gateway.settlement.sweep();
+        expect(job().phase).toBe('settling');
+        market().blockchain.now = market().now + 1;
+        await bench.gateway.settlement.sweep();
+        expect(job().phase).toBe('leaving');
+        market().blockchain.now = market().now + 3600;
+        await bench.gateway.settlement.sweep();
+
+        expect(await market().isGone({ address: job().channel })).toBe(true);
+    });
+});
