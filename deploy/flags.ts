@@ -1,9 +1,9 @@
 /** Flags of scripts: what each takes, and what is said when it is not that. */
-import { assertUsableKey, parseTon } from '@cocoon-market/wrappers';
+import { assertUsableKey, parseTon, readAddress } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { parseArgs } from 'node:util';
 import { Refusal } from './refusal';
-import { readAddress, type NetworkName } from './network';
+import type { NetworkName } from './network';
 
 /** What reading a flag may depend on. */
 export interface Reading {

@@ -63,32 +63,6 @@ export function faucetFor({ name }: Network, provider: NetworkProvider, address:
     }
 }
 
-/** Reads an address for this network. Throws an Error that says what is wrong with it. */
-export function readAddress(text: string, { testOnly }: Pick<Network, 'testOnly'>): Address {
-    if (Address.isRaw(text)) {
-        return inBasechain(Address.parseRaw(text), text);
-    }
-    let read: ReturnType<typeof Address.parseFriendly>;
-    try {
-        read = Address.parseFriendly(text);
-    } catch {
-        throw new Error(`"${text}" is not an address, or has a typing error: its checksum does not fit`);
-    }
-    const { address, isTestOnly } = read;
-    if (isTestOnly !== testOnly) {
-        const [own, here] = isTestOnly ? ['testnet', 'mainnet'] : ['mainnet', 'testnet'];
-        throw new Error(`"${text}" is an address of ${own}, this is ${here}; the raw form 0:… belongs to no network`);
-    }
-    return inBasechain(address, text);
-}
-
-function inBasechain(address: Address, text: string): Address {
-    if (address.workChain !== 0) {
-        throw new Error(`"${text}" is in workchain ${address.workChain}; the market is in the basechain, 0`);
-    }
-    return address;
-}
-
 /** True for what an HTTP client, or the endpoint behind it, does when it cannot serve. */
 export function isEndpointFailure(error: unknown): error is Error {
     const { isAxiosError, code, name, message } = error as { isAxiosError?: boolean; code?: string } & Error;

@@ -1,11 +1,11 @@
 /** The frame of every script: flags, what was found, what will be sent and what it costs, consent, the new state. */
 import type { NetworkProvider } from '@ton/blueprint';
-import { formatTon } from '@cocoon-market/wrappers';
+import { formatTon, readAddress } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { scriptArguments } from './argv';
 import { flagLines, type Flags, optionName, readFlags, splitArguments, toggle, address, type Values } from './flags';
 import { sendingFee } from './fees';
-import { endpointRefusal, faucetFor, isEndpointFailure, readAddress } from './network';
+import { endpointRefusal, faucetFor, isEndpointFailure } from './network';
 import { exported, messageLabel, messageLines, type Row, table, ton } from './output';
 import { Refusal } from './refusal';
 import { Session } from './session';

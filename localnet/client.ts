@@ -1,6 +1,7 @@
 /** Client for what a local network can do beyond the TON HTTP API: coins, time and the log of all transactions. */
 import { request } from 'node:http';
 import { Address } from '@ton/core';
+import { type Fault } from './faults';
 import { type LoggedTransaction, reviveTransaction } from './record';
 
 interface Answer {
@@ -44,6 +45,17 @@ export class LocalnetClient {
     /** How many transactions there are; the position from which `transactions` shows what comes next. */
     async height(): Promise<number> {
         return ((await this.call('localnet_info', {})) as { seqno: number }).seqno;
+    }
+
+    /** Serves so many calls a second, all when undefined; tells how many were refused and served so far, by method. */
+    async limit(callsPerSecond?: number): Promise<{ refused: number; calls: Record<string, number> }> {
+        const params = callsPerSecond === undefined ? {} : { callsPerSecond };
+        return (await this.call('localnet_limit', params)) as { refused: number; calls: Record<string, number> };
+    }
+
+    /** The next `times` calls of a method go wrong. */
+    async fault(method: string, fault: Fault, times = 1): Promise<void> {
+        await this.call('localnet_fault', { method, fault, times });
     }
 
     /** Every transaction after position `after` of the log, in the order of execution. */

@@ -7,6 +7,7 @@ import { type Address } from '@ton/core';
 import { type Blockchain } from '@ton/sandbox';
 import { Clock, type ClockMode } from './clock';
 import { networkConfig, type PriceLevel } from './config';
+import { Faults } from './faults';
 import { Ledger, type LedgerState } from './ledger';
 import { type LoggedTransaction } from './record';
 import { createServer, RPC_PATH } from './server';
@@ -15,6 +16,7 @@ import { keepState } from './stateFile';
 export { LocalnetClient } from './client';
 export { type ClockMode } from './clock';
 export { configParam, networkConfig, networkIdOf, PRICE_LEVELS, type PriceLevel } from './config';
+export { type Fault, Faults } from './faults';
 export { FAUCET_ADDRESS, type LedgerState } from './ledger';
 export { type LoggedMessage, type LoggedTransaction } from './record';
 
@@ -32,6 +34,8 @@ export interface LocalnetOptions {
     networkId?: number;
     /** File that holds the network's state over restarts; made when it does not exist. */
     state?: string;
+    /** Calls a second that are served, as public APIs have it; more are answered with 429. Default no limit. */
+    callsPerSecond?: number;
 }
 
 /** A running local network, seen from the process that started it. */
@@ -40,6 +44,8 @@ export interface Localnet {
     readonly url: string;
     readonly port: number;
     readonly networkId: number;
+    /** The limit of calls, and failures that a test asks for. */
+    readonly faults: Faults;
     /** The sandbox underneath. What is sent on it directly is logged; for snapshots use `snapshot` and `restore`. */
     readonly blockchain: Blockchain;
     /** Every transaction so far, in the order of execution. */
@@ -62,17 +68,20 @@ export interface Localnet {
 
 /** Starts a local network on the loopback interface. */
 export async function startLocalnet(options: LocalnetOptions = {}): Promise<Localnet> {
-    const { port = 0, prices = '2026', clock: mode = 'wall', now, networkId, state } = options;
+    const { port = 0, prices = '2026', clock: mode = 'wall', now, networkId, state, callsPerSecond } = options;
     const clock = new Clock(mode, now);
     const ledger = await Ledger.create(clock, networkConfig(prices, networkId));
     const saveState = state === undefined ? undefined : await keepState(state, ledger);
-    const server = createServer(ledger);
+    const faults = new Faults();
+    faults.limit = callsPerSecond;
+    const server = createServer(ledger, faults);
     await server.listen({ host: '127.0.0.1', port });
     const bound = (server.server.address() as AddressInfo).port;
     return {
         url: `http://127.0.0.1:${bound}${RPC_PATH}`,
         port: bound,
         networkId: ledger.networkId,
+        faults,
         blockchain: ledger.blockchain,
         get transactions() {
             return ledger.log();
@@ -85,6 +94,7 @@ export async function startLocalnet(options: LocalnetOptions = {}): Promise<Loca
         snapshot: () => ledger.save(),
         restore: (snapshot) => ledger.restore(snapshot),
         close: async () => {
+            faults.close();
             await server.close();
             await saveState?.();
         },

@@ -21,6 +21,7 @@ A local TON network behind the TON HTTP API v2, on 127.0.0.1 and in memory.
   --now SECONDS     unix time to start at (default real time)
   --network-id=N    what GLOBALID answers, and the network of v5r1 wallets (default -3, testnet's; mainnet's is -239)
   --state FILE      keep everything in FILE, over restarts
+  --calls N         calls a second that are served, as public APIs have it; more are answered with 429 (default no limit)
   --help            this text
 `;
 
@@ -36,6 +37,7 @@ async function main(): Promise<void> {
             now: { type: 'string' },
             'network-id': { type: 'string', default: `${TESTNET}` },
             state: { type: 'string' },
+            calls: { type: 'string' },
             help: { type: 'boolean', default: false },
         },
     });
@@ -60,6 +62,7 @@ async function main(): Promise<void> {
             now: values.now === undefined ? undefined : integer('now', values.now),
             networkId,
             state: values.state,
+            ...(values.calls === undefined ? {} : { callsPerSecond: integer('calls', values.calls) }),
         });
         console.log(`localnet listens on ${localnet.url} (prices ${values.prices}, network id ${networkId})`);
         for (const signal of ['SIGINT', 'SIGTERM'] as const) {

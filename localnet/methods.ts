@@ -14,10 +14,11 @@ import {
 } from './codecs';
 import { configParam } from './config';
 import { ApiError, liteServerError, unreadableMessage } from './errors';
+import { type Fault, type Faults } from './faults';
 import { type Entry, type Ledger } from './ledger';
 
 /** Calls a method with unchecked parameters. */
-export type Method = (params: unknown, ledger: Ledger) => unknown;
+export type Method = (params: unknown, ledger: Ledger, faults: Faults) => unknown;
 
 const MAX_PAGE = 1000;
 const MAX_FAUCET = 10n ** 18n;
@@ -60,6 +61,13 @@ const stackItem = parsed(z.tuple([z.string(), z.union([z.string(), z.number()])]
     return read;
 });
 const route = { source: address, destination: address, created_lt: whole };
+
+const status = z.number().int().min(500).max(599).default(504);
+const fault = z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('down'), status }),
+    z.strictObject({ kind: z.literal('late'), status, afterMs: z.number().int().nonnegative().default(0) }),
+    z.strictObject({ kind: z.literal('hang') }),
+]) satisfies z.ZodType<Fault>;
 
 /** Every method by its name. */
 export const methods: ReadonlyMap<string, Method> = new Map(
@@ -208,6 +216,19 @@ export const methods: ReadonlyMap<string, Method> = new Map(
             lt: ledger.blockchain.lt,
         })),
 
+        localnet_limit: method({ callsPerSecond: z.number().int().positive().optional() }, (params, _, faults) => {
+            faults.limit = params.callsPerSecond;
+            return { refused: faults.refused, calls: Object.fromEntries(faults.calls) };
+        }),
+
+        localnet_fault: method(
+            { method: z.string(), fault, times: z.number().int().min(1).max(MAX_PAGE).default(1) },
+            (params, _, faults) => {
+                faults.plan(params.method, params.fault, params.times);
+                return {};
+            },
+        ),
+
         localnet_transactions: method(
             { after: position.default(0), limit: z.number().int().min(1).max(MAX_PAGE).default(MAX_PAGE) },
             (params, ledger) => ledger.log(params.after, params.limit),
@@ -217,16 +238,16 @@ export const methods: ReadonlyMap<string, Method> = new Map(
 
 function method<S extends z.ZodRawShape>(
     shape: S,
-    run: (params: z.output<z.ZodObject<S>>, ledger: Ledger) => unknown,
+    run: (params: z.output<z.ZodObject<S>>, ledger: Ledger, faults: Faults) => unknown,
 ): Method {
     const schema = z.object(shape);
-    return (params, ledger) => {
+    return (params, ledger, faults) => {
         const read = schema.safeParse(params);
         if (!read.success) {
             const reasons = read.error.issues.map((issue) => `${issue.path.join('.') || 'params'}: ${issue.message}`);
             throw new ApiError(422, reasons.join('; '));
         }
-        return run(read.data, ledger);
+        return run(read.data, ledger, faults);
     };
 }
 

@@ -1,4 +1,5 @@
 /** Values in the settings of worker and gateway, and in other JSON files that commands are given. */
+import { readAddress } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
@@ -10,14 +11,44 @@ export const nano = z
     .transform(BigInt)
     .refine((amount) => amount < 1n << 64n, 'amounts have 64 bits');
 
-/** An address in any of its usual forms. */
+const texts = new WeakMap<Address, string>(); // as they were written
+
+/** An address of the basechain in any of its usual forms; {@link ofOneNetwork} says whether it is of the right network. */
 export const address = z.string().transform((text, context): Address => {
     try {
-        return Address.parse(text);
-    } catch {
-        context.addIssue({ code: 'custom', message: 'expected an address' });
+        const read = readAddress(text);
+        texts.set(read, text);
+        return read;
+    } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
         return z.NEVER;
     }
+});
+
+/** For the `superRefine` of settings: refuses their addresses when they are written for another network than theirs. */
+export function ofOneNetwork(settings: { network: number }, context: z.RefinementCtx): void {
+    for (const [name, value] of Object.entries(settings) as [string, unknown][]) {
+        const text = value instanceof Address ? texts.get(value) : undefined;
+        try {
+            readAddress(text ?? '0:'.padEnd(66, '0'), { testOnly: settings.network !== MAINNET });
+        } catch (error) {
+            context.addIssue({ code: 'custom', path: [name], message: (error as Error).message });
+        }
+    }
+}
+
+const MAINNET = -239;
+
+const oneEndpoint = z.strictObject({
+    url: z.url(),
+    apiKey: z.string().optional(),
+    callsPerSecond: z.number().positive().optional(), // what its provider allows
+    answerSeconds: z.number().positive().max(30).optional(), // that one answer may take
+});
+
+/** TON HTTP API v2: a URL, or a list of them with or without keys, of which the first is asked while it serves. */
+export const endpoint = z.union([z.url(), z.array(z.union([z.url(), oneEndpoint])).min(1)], {
+    error: 'expected the URL of a TON HTTP API v2, or a list of URLs and {"url", "apiKey", "callsPerSecond"}',
 });
 
 /** What a JSON file holds. Errors name the file; `absent` says what to do when it is not there. */

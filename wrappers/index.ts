@@ -7,6 +7,7 @@ export * from './Node';
 export * from './Provider';
 export * from './Registry';
 export * from './actions';
+export * from './addresses';
 export * from './bounds';
 export * from './catalogue';
 export * from './changes';

@@ -2,6 +2,9 @@
 import { Address, beginCell, Cell, external, loadTransaction, storeMessage } from '@ton/core';
 import type { Contract, OpenedContract } from '@ton/core';
 import { TonClient } from '@ton/ton';
+import { ChainApi } from './api';
+import type { Urgency } from './budget';
+import type { EndpointSettings } from './endpoint';
 
 /** One account as the API saw it at `at`. */
 export interface Account {
@@ -22,15 +25,11 @@ export interface Received {
     unreadable?: Error; // why the transaction could not be read; `from` and `body` are empty then
 }
 
-/** The API refused a message or did not answer. */
-export class ChainError extends Error {
-    constructor(
-        message: string,
-        readonly exitCode?: number, // of an external message that its contract refused
-    ) {
-        super(message);
-        this.name = 'ChainError';
-    }
+/** An external message that an account took. */
+export interface Accepted {
+    lt: bigint; // of the transaction
+    at: number; // unix seconds
+    body: Cell;
 }
 
 /** Reads accounts. */
@@ -40,18 +39,33 @@ export interface AccountReader {
 
 export interface Chain extends AccountReader {
     readonly network: number; // -239 mainnet, -3 testnet
-    /** Further endpoints of this network, each asked alone: what one says is held against them. */
+    /** Where there are several endpoints: each of them, asked alone. What this chain says is held against them. */
     readonly others?: readonly AccountReader[];
+    /** This chain with another claim to the calls of its endpoints; 'routine' unless asked for. */
+    as(urgency: Urgency): Chain;
+    /** Several accounts in as few calls as the API allows, in the order asked for. */
+    accountsAt(addresses: readonly Address[]): Promise<Account[]>;
     /** The internal messages that an account took in transactions later than `after` (lt), newest first. */
     received(address: Address, after: bigint): AsyncIterable<Received>;
-    /** Sends an external message. Throws ChainError when the contract refuses it. */
+    /** The external messages that an account took, newest first. */
+    accepted(address: Address): AsyncIterable<Accepted>;
+    /**
+     * Sends an external message; the same one may be sent again at any time. Throws ChainError: with an exit code when
+     * the contract refuses it, `unknown` when it may have arrived all the same.
+     */
     sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void>;
     /** The contract with its getters bound to this chain. */
     open<T extends Contract>(contract: T): OpenedContract<T>;
 }
 
+/** Where a chain is: one endpoint or several, the first being asked while it serves. */
+export interface ChainSettings {
+    network: number; // every endpoint must be of it
+    endpoint: string | readonly (string | EndpointSettings)[];
+    apiKey?: string | undefined; // of the first endpoint
+}
+
 const PAGE = 50; // transactions asked for at once
-const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
 
 /** A client that gives transactions as they came, so that one which cannot be read costs no other. */
 class Client extends TonClient {
@@ -62,16 +76,37 @@ class Client extends TonClient {
 
 type RawTransaction = Awaited<ReturnType<Client['transactions']>>[number];
 
-/** The chain behind a TON HTTP API v2 endpoint, such as `https://toncenter.com/api/v2/jsonRPC` or a local network's. */
+/** The chain behind TON HTTP API v2 endpoints, such as `https://toncenter.com/api/v2/jsonRPC` or a local network's. */
 export class TonHttpChain implements Chain {
+    readonly network: number;
+    private readonly api: ChainApi;
     private readonly client: Client;
 
-    constructor({ endpoint, apiKey, network }: { endpoint: string; apiKey?: string; network: number }) {
-        this.client = new Client({ endpoint, ...(apiKey === undefined ? {} : { apiKey }) });
-        this.network = network;
+    constructor(
+        private readonly settings: ChainSettings,
+        private readonly view: { api?: ChainApi; urgency?: Urgency; only?: number } = {},
+    ) {
+        this.network = settings.network;
+        const endpoints = endpointsOf(settings);
+        this.api = view.api ?? new ChainApi(endpoints, settings.network);
+        this.client = new Client({
+            endpoint: endpoints[0].url,
+            httpAdapter: this.api.adapter(view.urgency, view.only),
+        });
     }
 
-    readonly network: number;
+    /** One chain for each endpoint, which asks only that one. */
+    get sources(): TonHttpChain[] {
+        return this.api.names.map((_, only) => this.seen({ only }));
+    }
+
+    get others(): TonHttpChain[] {
+        return this.api.names.length > 1 ? this.sources : [];
+    }
+
+    as(urgency: Urgency): TonHttpChain {
+        return this.seen({ urgency });
+    }
 
     async account(address: Address): Promise<Account> {
         const state = await this.client.getContractState(address);
@@ -84,20 +119,24 @@ export class TonHttpChain implements Chain {
         };
     }
 
+    accountsAt(addresses: readonly Address[]): Promise<Account[]> {
+        return Promise.all(addresses.map((address) => this.account(address)));
+    }
+
     async *received(address: Address, after: bigint): AsyncGenerator<Received> {
-        const fetch = (from?: RawTransaction) =>
-            this.client.transactions(address, {
-                limit: PAGE,
-                archival: true, // servers without it know the last two days
-                to_lt: after.toString(),
-                ...(from && { lt: from.transaction_id.lt, hash: from.transaction_id.hash }),
-            });
-        for (let page = await fetch(); page.length > 0; page = await fetch(page.at(-1))) {
-            for (const raw of page) {
-                const received = BigInt(raw.transaction_id.lt) > after ? receivedIn(raw, address) : undefined;
-                if (received !== undefined) {
-                    yield received;
-                }
+        for await (const raw of this.transactions(address, after)) {
+            const received = receivedIn(raw, address);
+            if (received !== undefined) {
+                yield received;
+            }
+        }
+    }
+
+    async *accepted(address: Address): AsyncGenerator<Accepted> {
+        for await (const raw of this.transactions(address, 0n)) {
+            const { lt, now: at, inMessage } = loadTransaction(Cell.fromBase64(raw.data).beginParse());
+            if (inMessage?.info.type === 'external-in') {
+                yield { lt, at, body: inMessage.body };
             }
         }
     }
@@ -106,15 +145,28 @@ export class TonHttpChain implements Chain {
         const message = beginCell().store(
             storeMessage(external({ to, body, ...(init === undefined ? {} : { init }) })),
         );
-        try {
-            await this.client.sendFile(message.endCell().toBoc());
-        } catch (error) {
-            throw chainError(error);
-        }
+        await this.client.sendFile(message.endCell().toBoc());
     }
 
     open<T extends Contract>(contract: T): OpenedContract<T> {
         return this.client.open(contract);
+    }
+
+    private seen(view: { urgency?: Urgency; only?: number }): TonHttpChain {
+        return new TonHttpChain(this.settings, { ...this.view, ...view, api: this.api });
+    }
+
+    private async *transactions(address: Address, after: bigint): AsyncGenerator<RawTransaction> {
+        const fetch = (from?: RawTransaction) =>
+            this.client.transactions(address, {
+                limit: PAGE,
+                archival: true, // servers without it know the last two days
+                to_lt: after.toString(),
+                ...(from && { lt: from.transaction_id.lt, hash: from.transaction_id.hash }),
+            });
+        for (let page = await fetch(); page.length > 0; page = await fetch(page.at(-1))) {
+            yield* page.filter(({ transaction_id: { lt } }) => BigInt(lt) > after);
+        }
     }
 }
 
@@ -133,9 +185,9 @@ function receivedIn({ data, transaction_id, utime }: RawTransaction, account: Ad
     }
 }
 
-function chainError(error: unknown): ChainError {
-    const answer = (error as { response?: { data?: { error?: unknown } } }).response?.data?.error;
-    const text = typeof answer === 'string' ? answer : error instanceof Error ? error.message : String(error);
-    const exitCode = EXIT_CODE.exec(text)?.[1];
-    return new ChainError(text, exitCode === undefined ? undefined : Number(exitCode));
+function endpointsOf({ endpoint, apiKey }: ChainSettings): EndpointSettings[] {
+    const each = (typeof endpoint === 'string' ? [endpoint] : endpoint).map((one) =>
+        typeof one === 'string' ? { url: one } : one,
+    );
+    return each.map((one, i) => (i === 0 && apiKey !== undefined ? { apiKey, ...one } : one));
 }

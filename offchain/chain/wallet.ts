@@ -3,7 +3,8 @@ import { SigningKey, signingKey } from '@cocoon-market/wrappers';
 import { Address, Cell, internal, Sender, SendMode } from '@ton/core';
 import { WalletContractV5R1 } from '@ton/ton';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Chain, ChainError } from './chain';
+import { Chain } from './chain';
+import { ChainError } from './errors';
 
 export interface Transfer {
     to: Address;

@@ -1,5 +1,5 @@
 /** What commands that act on chain share: the network a config names, the wallet that pays, and a question before it does. */
-import { Actor, formatTon } from '@cocoon-market/wrappers';
+import { Actor, formatTon, readAddress } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { mnemonicToPrivateKey } from '@ton/crypto';
 import { Command, Option } from 'commander';
@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { Chain, HotWallet, TonHttpChain } from '../chain';
-import { readJsonAs } from '../settings';
+import { endpoint, readJsonAs } from '../settings';
 
 const OTHERS = 0o077; // any right of group or others
 const POLLS = 60;
@@ -40,13 +40,17 @@ export function acting(command: Command): Command {
         .option('--yes', 'do not ask before sending');
 }
 
-const settings = z.object({ network: z.number().int(), endpoint: z.url(), apiKey: z.string().optional() });
+const settings = z.object({ network: z.number().int(), endpoint, apiKey: z.string().optional() });
 
 /** The chain that a configuration names. */
 export function chainOf(config: string): TonHttpChain {
     const absent = 'name a configuration of gateway or worker with --config';
-    const { apiKey, ...rest } = readJsonAs(settings, config, 'configuration', absent);
-    return new TonHttpChain({ ...rest, ...(apiKey === undefined ? {} : { apiKey }) });
+    return new TonHttpChain(readJsonAs(settings, config, 'configuration', absent));
+}
+
+/** An address that a command was given, of this chain's network. Throws an Error that says what is wrong with it. */
+export function addressOn({ network }: Chain, text: string): Address {
+    return readAddress(text, { testOnly: network !== -239 });
 }
 
 /** An account in the network's form. */

@@ -8,15 +8,15 @@ import { z } from 'zod';
 import { Chain } from '../chain';
 import { writeNewSeed } from '../gateway';
 import { hex, openQuery, opening, toWire } from '../link';
-import { readJsonAs } from '../settings';
-import { acting, ActFlags, chainOf, reading, readSecret, send } from './actor';
+import { address, readJsonAs } from '../settings';
+import { acting, ActFlags, addressOn, chainOf, reading, readSecret, send } from './actor';
 import { hashOf, lines, viewOf } from './dispute';
 
 /** A member's vote as `sign` writes it and `submit` reads it. */
 const vote = z.object({
     version: z.literal('cocoon-market vote 1'),
     network: z.number().int(),
-    dispute: z.string().transform((text) => Address.parse(text)),
+    dispute: address,
     member: z.number().int().min(0).max(8),
     basisPoints: z.number().int().min(0).max(10_000),
     rulesVersion: z.number().int(),
@@ -39,7 +39,8 @@ export function committeeCommand(): Command {
     reading(command.command('read <dispute>').description('print a case, and check the evidence that came with it'))
         .option('--evidence <file>', 'what the reporter named as his statement')
         .action(async (dispute: string, flags: ActFlags & { evidence?: string }) => {
-            const [chain, address] = [chainOf(flags.config), Address.parse(dispute)];
+            const chain = chainOf(flags.config);
+            const address = addressOn(chain, dispute);
             const { file } = await caseOf(chain, address);
             const view = {
                 ...(await viewOf(chain, address)),
@@ -100,7 +101,8 @@ async function sign(
     dispute: string,
     { config, key: path, basisPoints, evidence, out, json }: SignFlags,
 ): Promise<void> {
-    const [chain, address] = [chainOf(config), Address.parse(dispute)];
+    const chain = chainOf(config);
+    const address = addressOn(chain, dispute);
     const { state, file } = await caseOf(chain, address);
     const { rulesVersion, committee, most } = file;
     if (evidence !== undefined) {
@@ -133,7 +135,8 @@ async function sign(
 }
 
 async function submit(dispute: string, files: string[], flags: ActFlags): Promise<void> {
-    const [chain, address] = [chainOf(flags.config), Address.parse(dispute)];
+    const chain = chainOf(flags.config);
+    const address = addressOn(chain, dispute);
     const { state, file, at } = await caseOf(chain, address);
     if (state.state !== caseStates.open) {
         throw new Error('The case is closed');

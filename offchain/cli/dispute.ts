@@ -22,7 +22,7 @@ import { Chain } from '../chain';
 import { Evidence, evidence, evidenceIn, loadConfig } from '../gateway';
 import { toWire } from '../link';
 import { openGatewayStore } from '../store/gateway';
-import { acting, ActFlags, becomes, chainOf, reading, send, shown } from './actor';
+import { acting, ActFlags, addressOn, becomes, chainOf, reading, send, shown } from './actor';
 import { assertNew, planLines, planOf, timeOf } from './prospects';
 
 interface Which {
@@ -57,7 +57,7 @@ export function disputeCommand(): Command {
         command.command('state <dispute>').description('print a case: what it is about, deadlines, outcome'),
     ).action(async (dispute: string, flags: ActFlags) => {
         const chain = chainOf(flags.config);
-        const view = await viewOf(chain, Address.parse(dispute));
+        const view = await viewOf(chain, addressOn(chain, dispute));
         print(flags, view, () => lines(view));
     });
 
@@ -182,7 +182,8 @@ async function step(
     action: (actor: Parameters<typeof decideCase>[0], address: Address) => Promise<unknown>,
     due: (view: View) => number = () => 0, // unix seconds
 ): Promise<void> {
-    const [chain, address] = [chainOf(flags.config), Address.parse(dispute)];
+    const chain = chainOf(flags.config);
+    const address = addressOn(chain, dispute);
     const from = due(await viewOf(chain, address));
     if ((await chain.account(address)).at < from) {
         throw new Error(`It is too early: come back from ${timeOf(from)} on`);

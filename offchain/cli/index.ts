@@ -28,7 +28,10 @@ export async function main(argv: string[]): Promise<void> {
 
 /** What to do about a file or a server, where the system only says what it could not do with it. */
 function remedyOf(error: unknown): string | undefined {
-    const { code, path, message } = error as { code?: string; path?: string; message?: string };
+    const { code, path, message, name } = error as { code?: string; path?: string; message?: string; name?: string };
+    if (name === 'ChainError' && message?.includes('does not answer') === true) {
+        return `${message}: look at "endpoint" in the configuration, and whether it runs`;
+    }
     if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'ETIMEDOUT') {
         return `Nothing answers (${message || code}): look at "endpoint" in the configuration, and whether it runs`;
     }

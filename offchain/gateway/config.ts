@@ -3,7 +3,7 @@ import { jobRules } from '@cocoon-market/wrappers';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { CLOCK_TOLERANCE } from '../link';
-import { address, nano, readJson } from '../settings';
+import { address, endpoint, nano, ofOneNetwork, readJson } from '../settings';
 
 const hex = (bytes: number) =>
     z
@@ -63,8 +63,8 @@ const attestation = z
 export const gatewayConfig = z
     .strictObject({
         network: z.number().int(), // -239 mainnet, -3 testnet
-        endpoint: z.url(), // TON HTTP API v2
-        apiKey: z.string().optional(),
+        endpoint, // TON HTTP API v2: a URL, or a list of them
+        apiKey: z.string().optional(), // of the first endpoint
         pollMs: z.number().int().min(10).default(1000), // between two looks at the chain while it is waited for
         owner: address.optional(), // the client's wallet, from which the escrow's address follows
         escrow: address.optional(),
@@ -88,6 +88,7 @@ export const gatewayConfig = z
         banSeconds: z.number().int().min(0).default(1800), // a node that cheated or failed twice is not used for so long
         logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
     })
+    .superRefine(ofOneNetwork)
     .refine(({ owner, escrow }) => (owner === undefined) !== (escrow === undefined), {
         message: 'give either "owner" or "escrow"',
         path: ['escrow'],

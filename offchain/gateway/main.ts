@@ -56,8 +56,8 @@ export function gatewayLog(level: string): Logger {
 export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}): Promise<Gateway> {
     const log = deps.log ?? gatewayLog(config.logLevel);
     const now = deps.now ?? (() => Math.floor(Date.now() / 1000));
-    const { network, endpoint, apiKey, pollMs } = config;
-    const chain = deps.chain ?? new TonHttpChain({ endpoint, network, ...(apiKey === undefined ? {} : { apiKey }) });
+    const { network, pollMs } = config;
+    const chain = deps.chain ?? new TonHttpChain(config);
     const keys = deps.keys ?? readClientKeys(config.keyFile);
     const escrow = config.escrow ?? (await Escrow.ofOwner(config.owner!)).address;
     const store = deps.store ?? (await openGatewayStore(config.store, (error) => stop(log, error)));

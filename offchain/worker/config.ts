@@ -5,7 +5,7 @@ import { closeSync, fchmodSync, openSync, readFileSync, statSync, writeSync } fr
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { ANSWER_SECONDS } from '../link';
-import { address, nano, readJsonAs } from '../settings';
+import { address, endpoint, nano, ofOneNetwork, readJsonAs } from '../settings';
 
 const MiB = 1 << 20;
 
@@ -49,8 +49,8 @@ const backend = z.discriminatedUnion('kind', [
 export const workerConfig = z
     .strictObject({
         network: z.number().int(), // -239 mainnet, -3 testnet
-        endpoint: z.url(), // TON HTTP API v2
-        apiKey: z.string().optional(),
+        endpoint, // TON HTTP API v2: a URL, or a list of them
+        apiKey: z.string().optional(), // of the first endpoint
         registry: address.optional(), // of the market: the node must be there with these keys and offers
         node: address,
         provider: address,
@@ -105,6 +105,7 @@ export const workerConfig = z
             .default('open'),
         logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
     })
+    .superRefine(ofOneNetwork)
     .refine(({ marginSeconds, limits }) => limits.noticeLeast >= 2 * marginSeconds, {
         message: 'marginSeconds is at most half of limits.noticeLeast',
         path: ['marginSeconds'],

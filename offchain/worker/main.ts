@@ -79,8 +79,7 @@ interface Assembled {
 async function assemble(config: WorkerConfig, parts: WorkerParts, serving: boolean): Promise<Assembled> {
     const log = parts.log ?? createLog(config.logLevel);
     const seeds = parts.seeds ?? readKeys(config.keyFile);
-    const { network, endpoint, apiKey } = config;
-    const chain = parts.chain ?? new TonHttpChain({ endpoint, network, ...(apiKey !== undefined && { apiKey }) });
+    const chain = parts.chain ?? new TonHttpChain(config);
     const wallet = parts.wallet ?? new HotWallet(chain, seeds.wallet, config.chain.pollSeconds * 1000);
     const keys = { receiptKey: signingKey(seeds.receiptKey), encryptionKey: await encryptionKey(seeds.encryptionKey) };
     if (serving) {

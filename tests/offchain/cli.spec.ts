@@ -90,7 +90,9 @@ describe('cocoon, given a file', () => {
 
         const said = await failure('dispute', 'state', `0:${'11'.repeat(32)}`, '--config', file('chain.json'));
 
-        expect(said).toMatch(/^cocoon: Nothing answers \(.*127\.0\.0\.1:1\): look at "endpoint" in the configuration/);
+        expect(said).toMatch(
+            /^cocoon: http:\/\/127\.0\.0\.1:1 does not answer: ECONNREFUSED: look at "endpoint" in the configuration/,
+        );
     });
 
     it('says how an opened query and its number are found', async () => {

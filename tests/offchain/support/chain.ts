@@ -3,7 +3,7 @@ import type { JobParameters } from '@cocoon-market/wrappers';
 import { Address, beginCell } from '@ton/core';
 import type { Cell, Contract, OpenedContract } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
-import type { Account, Chain, Received, Transfer } from '../../../offchain/chain';
+import type { Accepted, Account, Chain, Received, Transfer } from '../../../offchain/chain';
 
 const NODE = Buffer.alloc(32, 0x11); // account of the node in every config under test
 const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here
@@ -36,8 +36,20 @@ export class FakeChain implements Chain {
         return { ...(this.accounts.get(address.toRawString()) ?? none), at: this.now() };
     }
 
+    as(): this {
+        return this;
+    }
+
+    accountsAt(addresses: readonly Address[]): Promise<Account[]> {
+        return Promise.all(addresses.map((address) => this.account(address)));
+    }
+
     async *received(_address: Address, after: bigint): AsyncGenerator<Received> {
         yield* this.messages.filter(({ lt }) => lt > after);
+    }
+
+    async *accepted(): AsyncGenerator<Accepted> {
+        // No external message is taken here: wallets are FakeWallet.
     }
 
     async sendExternal(): Promise<void> {

@@ -74,7 +74,7 @@ describe('cocoon worker', () => {
         writeFileSync(config, JSON.stringify({ node: 'x' }));
         const { stderr, status } = run('status', '--config', config);
         expect(status).toBe(1);
-        expect(stderr).toContain('expected an address');
+        expect(stderr).toContain('is not an address');
         expect(stderr).toContain('keyFile');
     });
 

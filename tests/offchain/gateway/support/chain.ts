@@ -2,7 +2,7 @@
 import { Address, Cell, external } from '@ton/core';
 import type { Contract, OpenedContract } from '@ton/core';
 import { EmulationError } from '@ton/sandbox';
-import { Account, Chain, ChainError, Received } from '../../../../offchain/chain';
+import { Accepted, Account, Chain, ChainError, Received } from '../../../../offchain/chain';
 import { Market, NETWORK } from '../../../support/market';
 
 export class SandboxChain implements Chain {
@@ -14,6 +14,18 @@ export class SandboxChain implements Chain {
     afterSend: () => Promise<void> | void = () => undefined;
 
     constructor(readonly market: Market) {}
+
+    as(): this {
+        return this;
+    }
+
+    accountsAt(addresses: readonly Address[]): Promise<Account[]> {
+        return Promise.all(addresses.map((address) => this.account(address)));
+    }
+
+    accepted(): AsyncIterable<Accepted> {
+        throw new ChainError('a gateway reads no messages');
+    }
 
     async account(address: Address): Promise<Account> {
         const { accountState, balance } = await this.market.blockchain.getContract(address);

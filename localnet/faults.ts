@@ -1,0 +1,74 @@
+/** What a public API does besides answering: a limit of calls a second, and failures that tests ask for. */
+
+/** How one call goes wrong. */
+export type Fault =
+    | { kind: 'down'; status: number } // answered with this status and no JSON; nothing is done
+    | { kind: 'late'; status: number; afterMs: number } // answered so at once, and done all the same, later
+    | { kind: 'hang' }; // no answer for as long as the network runs
+
+const OWN = 'localnet_'; // methods that no public API has: never limited, never failing
+
+/** Limit and faults of one network. */
+export class Faults {
+    /** Calls a second that are served; more are answered with 429. No limit when undefined. */
+    limit: number | undefined;
+    /** Calls that were answered with 429. */
+    refused = 0;
+    /** Calls so far, by method. */
+    readonly calls = new Map<string, number>();
+    private served: number[] = []; // when, in milliseconds, of the last second
+    private readonly planned: { method: string; fault: Fault }[] = [];
+    private readonly timers = new Set<NodeJS.Timeout>();
+    private readonly hung = new Set<() => void>();
+
+    /** The next `times` calls of a method go wrong. */
+    plan(method: string, fault: Fault, times = 1): void {
+        this.planned.push(...Array.from({ length: times }, () => ({ method, fault })));
+    }
+
+    /** Forgets what was planned. */
+    clear(): void {
+        this.planned.length = 0;
+    }
+
+    /** Seconds to wait when a call is one too many; undefined when it may go on. */
+    admit(method: string): number | undefined {
+        if (method.startsWith(OWN)) {
+            return undefined;
+        }
+        const now = performance.now();
+        this.served = this.served.filter((at) => now - at < 1000);
+        if (this.limit !== undefined && this.served.length >= this.limit) {
+            this.refused++;
+            return 1;
+        }
+        this.served.push(now);
+        this.calls.set(method, (this.calls.get(method) ?? 0) + 1);
+        return undefined;
+    }
+
+    /** What is planned for this call; it happens once. */
+    next(method: string): Fault | undefined {
+        const found = this.planned.findIndex((one) => one.method === method);
+        return found < 0 ? undefined : this.planned.splice(found, 1)[0].fault;
+    }
+
+    /** Does what a late call asks for, when its time has come. */
+    later(work: () => Promise<unknown>, afterMs: number): void {
+        const timer = setTimeout(() => {
+            this.timers.delete(timer);
+            work().catch(() => undefined); // as on a real network: nobody hears of a refusal
+        }, afterMs);
+        this.timers.add(timer);
+    }
+
+    /** Resolves when the network ends. */
+    hang(): Promise<void> {
+        return new Promise((resolve) => this.hung.add(resolve));
+    }
+
+    close(): void {
+        this.timers.forEach(clearTimeout);
+        this.hung.forEach((resolve) => resolve());
+    }
+}

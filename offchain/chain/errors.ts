@@ -1,0 +1,20 @@
+/** What goes wrong with a chain's API. */
+
+/** The API refused a message or did not answer; the text names the endpoint, and never its key. */
+export class ChainError extends Error {
+    /** True when asking again cannot help: a wrong network, a wrong key, a malformed call. */
+    readonly final: boolean;
+    /** True when a message was handed over and nobody said what became of it: only the chain's state can tell. */
+    readonly unknown: boolean;
+
+    constructor(
+        message: string,
+        readonly exitCode?: number, // of an external message that its contract refused
+        { final = false, unknown = false }: { final?: boolean; unknown?: boolean } = {},
+    ) {
+        super(message);
+        this.name = 'ChainError';
+        this.final = final;
+        this.unknown = unknown;
+    }
+}

@@ -1,0 +1,72 @@
+import { Budget } from '../../../offchain/chain';
+import type { Urgency } from '../../../offchain/chain';
+
+/** The order in which waiting calls get their turn. */
+async function orderOf(budget: Budget, calls: readonly Urgency[]): Promise<Urgency[]> {
+    const order: Urgency[] = [];
+    await Promise.all(
+        calls.map(async (urgency) => {
+            if (await budget.turn(urgency, 20_000)) {
+                order.push(urgency);
+            }
+        }),
+    );
+    return order;
+}
+
+describe('A budget of calls', () => {
+    it('gives one call a second where one a second is all there is', async () => {
+        const budget = new Budget(1);
+        const from = performance.now();
+
+        const order = await orderOf(budget, ['routine', 'routine', 'routine']);
+
+        expect(order).toHaveLength(3);
+        expect(performance.now() - from).toBeGreaterThanOrEqual(1950);
+    });
+
+    it('lets claims go before what is routine, and that before strangers', async () => {
+        const budget = new Budget(20);
+        await orderOf(budget, Array<Urgency>(10).fill('claim')); // what a burst may be
+
+        const order = await orderOf(budget, ['stranger', 'routine', 'claim', 'stranger', 'routine', 'claim']);
+
+        expect(order).toEqual(['claim', 'claim', 'routine', 'routine', 'stranger', 'stranger']);
+    });
+
+    it('keeps half of a burst from strangers, and a quarter for claims alone', async () => {
+        const now = async (budget: Budget, urgency: Urgency) => {
+            const took = await Promise.all(Array.from({ length: 12 }, () => budget.turn(urgency, 0)));
+            return took.filter((came) => came).length;
+        };
+        const full = () => new Budget(0.001, 10); // so slow that nothing comes back while the test runs
+        const [strangers, routine, claims] = [full(), full(), full()];
+
+        expect(await now(strangers, 'stranger')).toBe(5);
+        expect(await now(strangers, 'claim')).toBe(5);
+        expect(await now(routine, 'routine')).toBe(7);
+        expect(await now(claims, 'claim')).toBe(10);
+    });
+
+    it('refuses the ninth stranger that waits at once', async () => {
+        const budget = new Budget(0.01);
+        await budget.turn('claim', 0);
+        const waiting = Array.from({ length: 8 }, () => budget.turn('stranger', 100));
+
+        const from = performance.now();
+        const ninth = await budget.turn('stranger', 20_000);
+
+        expect(ninth).toBe(false);
+        expect(performance.now() - from).toBeLessThan(90);
+        expect(await Promise.all(waiting)).toEqual(Array(8).fill(false));
+    });
+
+    it('gives a turn up when it does not come in time, and serves the next one', async () => {
+        const budget = new Budget(2);
+        await budget.turn('claim', 0);
+
+        const [given, taken] = await Promise.all([budget.turn('claim', 50), budget.turn('routine', 5000)]);
+
+        expect([given, taken]).toEqual([false, true]);
+    });
+});
