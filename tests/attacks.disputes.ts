@@ -366,4 +366,32 @@ export const disputeAttacks: Attack[] = [
         file: 'tests/provider/jail.spec.ts',
         test: 'Strikes are never more than three, so that none can be one too many to count',
     },
+    {
+        source: 'issue 6: readers that stop',
+        attack: 'A reporter writes evidence that only the TVM can read, so that the node never hears of the case.',
+        stoppedBy: 'The Provider tells each case that it opens in its own words, counted.',
+        file: 'tests/dispute/opened.spec.ts',
+        test: 'A case that is opened of A3 is told with all that finds and answers it',
+    },
+    {
+        source: 'issue 6: readers that stop',
+        attack: 'A message that says a case was opened is missed, and the case is never answered.',
+        stoppedBy: 'Cases have serials, and the Provider says how many are open.',
+        file: 'tests/dispute/opened.spec.ts',
+        test: 'A case that is opened counts until it ends, whichever way, and its serial is never used again',
+    },
+    {
+        source: 'issue 6: readers that stop',
+        attack: 'A report is sent with cells cut or swapped, and whoever reads it throws.',
+        stoppedBy: 'What cannot be read is told apart and passed.',
+        file: 'tests/dispute/opened.spec.ts',
+        test: 'What strangers wrote as DemandAnswer is unreadable with any cell cut or swapped, and never throws',
+    },
+    {
+        source: 'issue 6: readers that stop',
+        attack: 'A message with a library cell for its body stops whoever prints a trace.',
+        stoppedBy: 'It is named unreadable.',
+        file: 'tests/trace.spec.ts',
+        test: 'trace names a message whose body or order is a library cell, which anyone may send, and goes on',
+    },
 ];

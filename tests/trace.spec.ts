@@ -1,5 +1,16 @@
-import { beginCell, Cell, loadTransaction, storeTransaction, toNano, Transaction } from '@ton/core';
-import { claimBody, messageName, mTon, Names, opcodes, trace, traceRows, traceText, traceTotals } from '../wrappers';
+import { beginCell, Cell, external, internal, loadTransaction, storeTransaction, toNano, Transaction } from '@ton/core';
+import {
+    claimBody,
+    libraryOf,
+    messageName,
+    mTon,
+    Names,
+    opcodes,
+    trace,
+    traceRows,
+    traceText,
+    traceTotals,
+} from '../wrappers';
 import { feesOf, gasOf } from './support/chain';
 import { bodyOf, Market, useMarket } from './support/market';
 
@@ -27,6 +38,16 @@ describe('trace', () => {
         ]);
         expect(steps[0].value).toBeNull();
         expect(steps[1].value).toBeGreaterThan(toNano('1'));
+    });
+
+    it('names a message whose body or order is a library cell, which anyone may send, and goes on', () => {
+        const { cell } = libraryOf(beginCell().storeUint(1, 32).endCell());
+        const { address } = market().stranger;
+        const inside = internal({ to: address, value: 1n, body: cell });
+
+        expect(messageName({ ...inside, info: { ...inside.info, src: address } as never })).toBe('unreadable');
+        expect(messageName(external({ to: address, body: cell }))).toBe('unreadable');
+        expect(messageName(external({ to: address, body: beginCell().storeRef(cell).endCell() }))).toBe('external');
     });
 
     it('counts gas and fees as the helpers of the tests do', async () => {

@@ -2,7 +2,7 @@
  * Evidence and the bodies that carry it: reports to a Node, answers to a Dispute. What each shows, and what it costs or
  * earns: docs/contracts/dispute.md.
  */
-import { beginCell, Builder, Cell } from '@ton/core';
+import { Address, beginCell, Builder, Cell } from '@ton/core';
 import {
     loadDemandAnswer,
     loadReportWrong,
@@ -11,6 +11,7 @@ import {
     storeReportTwice,
     storeReportWrong,
 } from '../build/Node/Node_Node';
+import { loadCaseOpened } from '../build/Provider/Provider_Provider';
 import { SigningKey } from './keys';
 import { opcodes } from './protocol';
 import { cellOf } from './signed/layout';
@@ -105,31 +106,97 @@ export interface Reported {
     date: number; // unix seconds, what the receipt says of itself
 }
 
+/** What stands for a message of a stranger that says what it is and cannot be read. */
+export const UNREADABLE = 'unreadable';
+
 /**
- * What the body of a DemandAnswer or a ReportWrong is about; undefined for any other message. Proves nothing: whether a
- * case was opened, its Dispute tells. Throws when the body is malformed, which no Node takes.
+ * What the body of a DemandAnswer or a ReportWrong is about; undefined for any other message, UNREADABLE for one of these
+ * that is malformed. Never throws. Proves nothing: a stranger wrote it. What a Provider took up is in `readCaseOpened`.
  */
-export function readReport(body: Cell, network: number): Reported | undefined {
-    const opcode = body.bits.length < 32 ? 0 : body.beginParse().preloadUint(32);
+export function readReport(body: Cell, network: number): Reported | typeof UNREADABLE | undefined {
+    const opcode = opcodeOf(body);
     if (opcode === opcodes.DemandAnswer) {
-        const { channel, terms, accept } = loadDemandAnswer(body.beginParse());
-        const { number, deadline } = Accept.decode(payloadOf(accept));
-        return { class: 'A3', job: jobOf(network, channel, terms), query: number, date: deadline };
+        return orUnreadable(() => {
+            const { channel, terms, accept } = loadDemandAnswer(body.beginParse());
+            const { number, deadline } = Accept.decode(payloadOf(accept));
+            return { class: 'A3', job: jobOf(network, channel, terms), query: number, date: deadline };
+        });
     }
     if (opcode === opcodes.ReportWrong) {
-        const { channel, terms, result } = loadReportWrong(body.beginParse());
-        const { number, finishedAt } = Result.decode(payloadOf(result));
-        return { class: 'B1', job: jobOf(network, channel, terms), query: number, date: finishedAt };
+        return orUnreadable(() => {
+            const { channel, terms, result } = loadReportWrong(body.beginParse());
+            const { number, finishedAt } = Result.decode(payloadOf(result));
+            return { class: 'B1', job: jobOf(network, channel, terms), query: number, date: finishedAt };
+        });
     }
     return undefined;
 }
+
+/** A case that a Provider opened, as it says itself; amounts in nanoTON, times in unix seconds. */
+export interface CaseOpened {
+    serial: number; // 1, 2, 3 … for each Provider: a gap is a case that was missed
+    class: FaultClass;
+    node: number;
+    job: Buffer; // hash
+    query: number; // number within the job; of an A2 its result's index
+    dispute: Address;
+    date: number; // what the receipts say of themselves
+    answerBy: number; // the earliest that the Dispute may say; 0 for an A2, which nobody answers
+    amount: bigint; // the most it may cost
+    bond: bigint;
+}
+
+/**
+ * The case that this message says was opened: the body of an external message out of a Provider; undefined for any other
+ * message, UNREADABLE for one that is malformed. Never throws. The newest serial and the count of open cases are in
+ * `Provider.getStanding()`; how a case stands, its Dispute tells.
+ */
+export function readCaseOpened(body: Cell): CaseOpened | typeof UNREADABLE | undefined {
+    if (opcodeOf(body) !== opcodes.CaseOpened) {
+        return undefined;
+    }
+    return orUnreadable(() => {
+        const opened = loadCaseOpened(body.beginParse());
+        const named = Object.entries(faultClasses).find(([, number]) => BigInt(number) === opened.faultClass);
+        if (named === undefined) {
+            return UNREADABLE;
+        }
+        return {
+            serial: Number(opened.serial),
+            class: named[0] as FaultClass,
+            node: Number(opened.node),
+            job: bytesOf(opened.job),
+            query: Number(opened.query),
+            dispute: new Address(0, bytesOf(opened.dispute)),
+            date: Number(opened.date),
+            answerBy: Number(opened.answerBy),
+            amount: opened.amount,
+            bond: opened.bond,
+        };
+    });
+}
+
+/** The first 32 bits; undefined for a cell that has fewer or is not an ordinary one. */
+function opcodeOf(body: Cell): number | undefined {
+    return body.isExotic || body.bits.length < 32 ? undefined : body.beginParse().loadUint(32);
+}
+
+function orUnreadable<T>(read: () => T): T | typeof UNREADABLE {
+    try {
+        return read();
+    } catch {
+        return UNREADABLE;
+    }
+}
+
+const bytesOf = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex');
 
 function payloadOf(evidence: Cell): Buffer {
     return receiptOf(evidence).subarray(0, -SIGNATURE_BYTES);
 }
 
 function jobOf(network: number, channel: bigint, terms: Cell): Buffer {
-    return jobHash(network, Buffer.from(channel.toString(16).padStart(64, '0'), 'hex'), loadTerms(terms));
+    return jobHash(network, bytesOf(channel), loadTerms(terms));
 }
 
 /** One member's signature over a verdict. */

@@ -73,8 +73,14 @@ function outcomeOf({ description }: Transaction): string {
     return actionPhase && !actionPhase.success ? errorName(actionPhase.resultCode) : 'ok';
 }
 
-/** What a message is: the name of its opcode, `bounced X`, `deploy`, `transfer`, or what kind of order is outside. */
+/**
+ * What a message is: the name of its opcode, `bounced X`, `deploy`, `transfer`, what kind of order is outside, or
+ * `unreadable`, which strangers send.
+ */
 export function messageName({ info, body, init }: Message): string {
+    if (body.isExotic) {
+        return 'unreadable';
+    }
     const slice = body.beginParse();
     if (info.type === 'external-in') {
         const order = body.refs[0] && firstWord(body.refs[0]);
@@ -94,7 +100,7 @@ export function messageName({ info, body, init }: Message): string {
 }
 
 function firstWord(cell: Cell): number | undefined {
-    return cell.bits.length >= 32 ? cell.beginParse().loadUint(32) : undefined;
+    return !cell.isExotic && cell.bits.length >= 32 ? cell.beginParse().loadUint(32) : undefined;
 }
 
 /** What the steps come to together; `fees` in nanoTON. */

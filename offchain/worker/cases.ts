@@ -1,5 +1,14 @@
 /** Watches the node's account for demands and cases, and answers demands before their deadline. */
-import { caseOutcomes, caseStates, Dispute, faultClasses, Node, Provider, readReport } from '@cocoon-market/wrappers';
+import {
+    caseOutcomes,
+    caseStates,
+    Dispute,
+    faultClasses,
+    Node,
+    Provider,
+    readReport,
+    UNREADABLE,
+} from '@cocoon-market/wrappers';
 import type { CaseState } from '@cocoon-market/wrappers';
 import type { OpenedContract } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -87,7 +96,13 @@ export class Cases {
     private async collect(): Promise<void> {
         const { chain, config, store } = this.context;
         const after = await store.cases.readUntil();
-        const parse = ({ body, failed }: Received) => (failed ? undefined : readReport(body, config.network));
+        const parse = ({ body, failed }: Received) => {
+            const report = failed ? undefined : readReport(body, config.network);
+            if (report === UNREADABLE) {
+                throw new Error('A report to the node is malformed');
+            }
+            return report;
+        };
         const { found, newest } = await readMessages(chain, { address: config.node, after }, parse, (message, error) =>
             this.passed(message, error),
         );
