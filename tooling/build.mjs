@@ -1,39 +1,43 @@
-// Compiles the contracts and the floors they are measured against, unless build/ holds exactly what this compiler made of
-// exactly these sources.
+// Compiles the contracts and the floors they are measured against. A project is compiled again unless build/ holds exactly
+// what this compiler made of exactly its sources.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { projectFiles, root } from './files.mjs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { root } from './files.mjs';
 import { tools } from './tools.mjs';
 
-/** Each set is compiled on its own: the floors are no part of the market. */
-const sets = [
-    { config: 'tact.config.json', stamp: 'build/.sources', sources: ['contracts/'] },
-    {
-        config: 'tact.floors.json',
-        stamp: 'build/floors/.sources',
-        sources: ['contracts/protocol/', 'benchmarks/floors/'],
-    },
-];
+/** Each is compiled on its own: the floors are no part of the market. */
+const configs = ['tact.config.json', 'tact.floors.json'];
+const compiler = 'node_modules/@tact-lang/compiler/package.json';
+
+const read = (path) => readFileSync(join(root, path), 'utf8');
+
+/** The file and all that it imports, from the root. Imports of the standard library come with the compiler. */
+function sourcesOf(path, known = new Set()) {
+    if (known.has(path)) return known;
+    known.add(path);
+    for (const [, imported] of read(path).matchAll(/^import\s+"(\.[^"]+)"/gm)) {
+        const file = imported.endsWith('.tact') ? imported : `${imported}.tact`;
+        sourcesOf(join(dirname(path), file), known);
+    }
+    return known;
+}
 
 /** Files that the compiler makes of a project and others read: wrappers of its contracts, and their code. */
 function madeOf({ name, path, output }) {
-    const contracts = readFileSync(join(root, path), 'utf8').matchAll(/^contract (\w+)/gm);
-    return Array.from(contracts, ([, contract]) =>
+    return Array.from(read(path).matchAll(/^contract (\w+)/gm), ([, contract]) =>
         ['ts', 'code.boc'].map((kind) => join(output, `${name}_${contract}.${kind}`)),
-    );
+    ).flat();
 }
 
-/** A fingerprint of compiler, sources and what was made of them; undefined when something is missing. */
-function fingerprint({ config, sources }) {
-    const { projects } = JSON.parse(readFileSync(join(root, config), 'utf8'));
-    const read = projectFiles().filter(
-        (file) => file.endsWith('.tact') && sources.some((part) => file.startsWith(part)),
-    );
-    const made = projects.flatMap(madeOf).flat();
-    const hash = createHash('sha256');
-    for (const file of ['node_modules/@tact-lang/compiler/package.json', config, ...read, ...made]) {
+const stampOf = ({ output }) => join(root, output, '.sources');
+
+/** A fingerprint of compiler, options, sources and what was made of them; undefined when something is missing. */
+function fingerprint(project) {
+    const files = [compiler, ...[...sourcesOf(join(project.path))].sort(), ...madeOf(project)];
+    const hash = createHash('sha256').update(JSON.stringify(project));
+    for (const file of files) {
         if (!existsSync(join(root, file))) return undefined;
         hash.update(file)
             .update('\0')
@@ -43,23 +47,31 @@ function fingerprint({ config, sources }) {
     return hash.digest('hex');
 }
 
+function isFresh(project) {
+    const now = fingerprint(project);
+    return now !== undefined && existsSync(stampOf(project)) && readFileSync(stampOf(project), 'utf8') === now;
+}
+
 /** Returns the compiler's exit code, 0 when there was nothing to do. */
-function build(set) {
-    const stamp = join(root, set.stamp);
-    const now = fingerprint(set);
-    if (now !== undefined && existsSync(stamp) && readFileSync(stamp, 'utf8') === now) {
-        console.log(`build: ${set.config} is up to date`);
+function build(config) {
+    const stale = JSON.parse(read(config)).projects.filter((project) => !isFresh(project));
+    if (stale.length === 0) {
+        console.log(`build: ${config} is up to date`);
         return 0;
     }
-    rmSync(stamp, { force: true });
-    const { status } = spawnSync(process.execPath, [tools.tact, '--config', set.config], {
+    for (const project of stale) rmSync(stampOf(project), { force: true });
+    const names = stale.flatMap(({ name }) => ['--project', name]);
+    const { status } = spawnSync(process.execPath, [tools.tact, '--config', config, ...names], {
         cwd: root,
         stdio: 'inherit',
     });
     if (status === 0) {
-        writeFileSync(stamp, fingerprint(set) ?? '');
+        for (const project of stale) {
+            mkdirSync(join(root, project.output), { recursive: true });
+            writeFileSync(stampOf(project), fingerprint(project) ?? '');
+        }
     }
     return status ?? 1;
 }
 
-process.exitCode = sets.map(build).find((status) => status !== 0) ?? 0;
+process.exitCode = configs.map(build).find((status) => status !== 0) ?? 0;
