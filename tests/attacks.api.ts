@@ -23,4 +23,25 @@ export const apiAttacks: Attack[] = [
         file: 'tests/offchain/worker/usage.spec.ts',
         test: 'what is billed of the usage of a server that sends more pieces than it counts tokens',
     },
+    {
+        source: 'issue 6: whose fault a status is',
+        attack: 'A model server that is busy answers 429, and the request is called wrong for good.',
+        stoppedBy: 'Only 400, 413 and 422 with a body that says so are the fault of the request.',
+        file: 'tests/offchain/worker/fault.spec.ts',
+        test: 'whose fault the worker says it is when its model server answers 429',
+    },
+    {
+        source: 'issue 6: whose fault a status is',
+        attack: "A proxy before the model server answers 400 with a page of its own, and the client's request is blamed.",
+        stoppedBy: 'A body that does not name the request as wrong blames nobody but the node.',
+        file: 'tests/offchain/worker/fault.spec.ts',
+        test: 'whose fault the worker says it is when its model server answers 400 with a page of a proxy',
+    },
+    {
+        source: 'issue 6: whose fault a status is',
+        attack: 'A node whose model server is busy takes a query and fails it; a healthy node beside it is not asked.',
+        stoppedBy: 'What is not the fault of the request goes to another node before the first byte.',
+        file: 'tests/offchain/gateway/fault.spec.ts',
+        test: 'A node that does not answer for BackendBusy after its accept, is asked no more: another answers',
+    },
 ];

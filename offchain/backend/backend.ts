@@ -3,6 +3,9 @@
  * Implementations: `embedded` (a small transformer in this repository) and `openai` (any OpenAI-compatible URL).
  */
 
+import { Reason } from '@cocoon-market/wrappers';
+import { reasonOf } from './fault';
+
 export interface ChatMessage {
     role: 'system' | 'user' | 'assistant' | 'tool';
     content: string;
@@ -47,12 +50,18 @@ export type BackendEvent =
 
 /** A backend that failed; `status` is an HTTP status when one was received. Never carries prompt or answer text. */
 export class BackendError extends Error {
+    readonly reason: Reason; // whose fault it is; a backend that names none and 400 has refused the request
+    readonly retryAfter: number | undefined; // seconds
+
     constructor(
         message: string,
         readonly status?: number,
+        { reason, retryAfter }: { reason?: Reason; retryAfter?: number } = {},
     ) {
         super(message);
         this.name = 'BackendError';
+        this.reason = reason ?? (status === 400 ? Reason.BackendRefused : reasonOf(status ?? 500, undefined));
+        this.retryAfter = retryAfter;
     }
 }
 

@@ -6,8 +6,11 @@
 import { createParser } from 'eventsource-parser';
 import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
+import { Reason } from '@cocoon-market/wrappers';
 import { BackendError } from './backend';
 import type { Backend, BackendEvent, ChatRequest, FinishReason, Usage } from './backend';
+import { retryAfterOf } from '../link';
+import { reasonOf } from './fault';
 import { toUsage } from './usage';
 import type { WireUsage } from './usage';
 
@@ -24,7 +27,7 @@ interface Chunk {
         finish_reason?: string | null;
     }[];
     usage?: WireUsage | null;
-    error?: { code?: unknown } | null;
+    error?: unknown;
 }
 
 // Marks around a message (5 in Llama 3, Qwen and harmony) with room for others.
@@ -118,7 +121,9 @@ export class OpenAiBackend implements Backend {
         } catch (error) {
             if (signal.aborted) return;
             if (error instanceof BackendError) throw error;
-            throw new BackendError(`the stream from ${this.origin} broke off (${codeOf(error)})`);
+            throw new BackendError(`the stream from ${this.origin} broke off (${codeOf(error)})`, undefined, {
+                reason: reasonOfCode(codeOf(error)),
+            });
         }
         if (signal.aborted) return;
         if (!finish) throw new BackendError(`the stream from ${this.origin} ended before the answer did`);
@@ -136,12 +141,17 @@ export class OpenAiBackend implements Backend {
         try {
             response = await this.pool.request({ ...options, headers });
         } catch (error) {
-            throw new BackendError(connectionAdvice(this.origin, codeOf(error)));
+            const code = codeOf(error);
+            throw new BackendError(connectionAdvice(this.origin, code), undefined, { reason: reasonOfCode(code) });
         }
-        if (response.statusCode === 200) return response;
-        // The text is read to its end only so that the connection can be used again.
-        await response.body.dump().catch(() => undefined);
-        throw new BackendError(statusAdvice(response.statusCode, this.origin + this.path), response.statusCode);
+        const { statusCode: status, body } = response;
+        if (status === 200) return response;
+        const reason = reasonOf(status, await errorBody(body));
+        const retryAfter = retryAfterOf(response.headers['retry-after']);
+        throw new BackendError(adviceOf(reason, status, this.origin + this.path), status, {
+            reason,
+            ...(retryAfter !== undefined && { retryAfter }),
+        });
     }
 }
 
@@ -168,10 +178,17 @@ function readChunk(data: string): Chunk {
             'the server sent an event that is not JSON: check that the URL is an OpenAI-compatible API',
         );
     }
-    if (chunk.error) {
-        const { code } = chunk.error;
+    if (chunk?.error || (chunk as { object?: unknown } | null)?.object === 'error') {
+        const { code } = (typeof chunk.error === 'object' ? chunk.error : chunk) as { code?: unknown };
         const status = typeof code === 'number' && code >= 400 && code < 600 ? code : undefined;
-        throw new BackendError('the server reported an error in the middle of an answer: see its own log', status);
+        throw new BackendError('the server reported an error in the middle of an answer: see its own log', status, {
+            reason: reasonOf(status, chunk),
+        });
+    }
+    if (typeof chunk !== 'object' || chunk === null) {
+        throw new BackendError(
+            'the server sent an event that is no object: check that the URL is an OpenAI-compatible API',
+        );
     }
     return chunk;
 }
@@ -202,22 +219,50 @@ function connectionAdvice(origin: string, code: string): string {
     }
 }
 
-function statusAdvice(status: number, base: string): string {
-    switch (status) {
-        case 400:
-        case 413:
-        case 422:
-            return `the model server refused the request (HTTP ${status}): usually it is longer than the model's context`;
-        case 401:
-        case 403:
-            return `the model server refused the API key (HTTP ${status}): correct the backend's API key`;
-        case 404:
-            return `the model server knows no such path or model (HTTP 404): check the model's name and the URL ${base}`;
-        case 429:
-            return 'the model server has too much to do (HTTP 429): lower the number of parallel queries';
-        case 503:
-            return 'the model server is not ready (HTTP 503): wait until it has loaded its model';
+function reasonOfCode(code: string): Reason {
+    const slow = ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'];
+    return slow.includes(code) ? Reason.BackendSlow : Reason.BackendDown;
+}
+
+const ERROR_BYTES = 64 * 1024;
+const ERROR_MS = 5_000;
+
+/** What the body of an error says, as JSON; undefined when it is none, too long, or does not come. */
+async function errorBody(body: Dispatcher.ResponseData['body']): Promise<unknown> {
+    const late = setTimeout(() => body.destroy(), ERROR_MS);
+    try {
+        const pieces: Buffer[] = [];
+        let length = 0;
+        for await (const piece of body) {
+            pieces.push(piece as Buffer);
+            length += (piece as Buffer).length;
+            if (length > ERROR_BYTES) return undefined;
+        }
+        return JSON.parse(Buffer.concat(pieces).toString('utf8')) as unknown;
+    } catch {
+        return undefined;
+    } finally {
+        clearTimeout(late);
+    }
+}
+
+function adviceOf(reason: Reason, status: number, base: string): string {
+    switch (reason) {
+        case Reason.ContextExceeded:
+            return `the model server refused the request (HTTP ${status}): it is longer than the model's context`;
+        case Reason.BackendRefused:
+            return `the model server refused the request (HTTP ${status}) as wrong: see its own log`;
+        case Reason.BackendDenied:
+            return `the model server refused the API key (HTTP ${status}): correct the backend's API key, or its account`;
+        case Reason.BackendModel:
+            return `the model server knows no such path or model (HTTP ${status}): check the model's name and the URL ${base}`;
+        case Reason.BackendBusy:
+            return `the model server has too much to do (HTTP ${status}): lower the number of parallel queries`;
+        case Reason.BackendSlow:
+            return `the model server did not answer in time (HTTP ${status}): see its own log`;
         default:
-            return `the model server failed (HTTP ${status}): see its own log`;
+            return status === 503
+                ? 'the model server is not ready (HTTP 503): wait until it has loaded its model'
+                : `the model server failed (HTTP ${status}): see its own log`;
     }
 }

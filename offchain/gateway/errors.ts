@@ -17,7 +17,7 @@ export class GatewayError extends Error {
         this.name = 'GatewayError';
         this.type = status === 402 ? 'insufficient_funds' : status < 500 ? 'invalid_request_error' : 'server_error';
         this.param = param ?? null;
-        this.retryAfter = retryAfter ?? (status === 503 ? RETRY_SECONDS : undefined);
+        this.retryAfter = retryAfter ?? (ASK_AGAIN.includes(status) ? RETRY_SECONDS : undefined);
         this.billed = billed;
     }
 
@@ -35,6 +35,7 @@ export class GatewayError extends Error {
 }
 
 const RETRY_SECONDS = 5;
+const ASK_AGAIN = [429, 503, 504];
 
 /** The request itself is wrong; sending it again changes nothing. */
 export function badRequest(message: string, param?: string, code = 'invalid_request'): GatewayError {

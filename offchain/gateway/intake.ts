@@ -1,6 +1,15 @@
 /** Takes the records of one answer, live or fetched afterwards, and checks every one before anything is believed or paid. */
 import { Accept, answerRoot, contentHash, Refusal, Result, TokenCounts, Verifier } from '@cocoon-market/wrappers';
-import { Frame, FrameKind, FrameReader, openReceipt, receiptLayouts, RecordType, WireRecord } from '../link';
+import {
+    Frame,
+    FrameKind,
+    FrameReader,
+    openReceipt,
+    receiptLayouts,
+    RecordType,
+    RETRY_AFTER_MOST,
+    WireRecord,
+} from '../link';
 import { acceptFault, Asked, Clock, isCut, meterFault, OwnCount, refusalFault, resultFault } from './check';
 import { TokenCounter } from './tokens';
 
@@ -26,6 +35,7 @@ export class Intake {
     readonly number: number;
     accept: Buffer | undefined; // the receipt
     ending: Ending | undefined;
+    retryAfter: number | undefined; // seconds, as an unsigned hint of a node that did not answer
     meter: TokenCounts = NOTHING;
     private readonly own: OwnCount = { completion: 0, reasoning: 0 };
     private readonly frames: FrameReader;
@@ -75,6 +85,9 @@ export class Intake {
                 return [];
             case RecordType.Fail:
                 this.takeRefusal('fail', bytes);
+                return [];
+            case RecordType.RetryAfter:
+                this.takeRetryAfter(bytes);
                 return [];
         }
     }
@@ -145,6 +158,13 @@ export class Intake {
         const refusal: Refusal = this.open(type === 'decline' ? RecordType.Decline : RecordType.Fail, bytes);
         this.refuse(type, refusalFault(refusal, this.asked), bytes);
         this.ending = { type, refusal, receipt: Buffer.from(bytes) };
+    }
+
+    private takeRetryAfter(bytes: Buffer): void {
+        if (bytes.length !== 4 || this.retryAfter !== undefined) {
+            throw new Breach('a hint of when to ask again is malformed or comes twice');
+        }
+        this.retryAfter = Math.min(bytes.readUInt32BE(), RETRY_AFTER_MOST);
     }
 
     private open<T extends keyof typeof receiptLayouts>(type: T, bytes: Buffer) {

@@ -30,7 +30,13 @@ export interface Question {
 
 /** How an attempt at a query ended, when it did not break off. */
 export type Outcome =
-    { type: 'result'; result: Result; receipt: Buffer } | { type: 'decline' | 'fail'; refusal: Refusal; paid: boolean }; // paid: meters of it were
+    | { type: 'result'; result: Result; receipt: Buffer }
+    | {
+          type: 'decline' | 'fail';
+          refusal: Refusal;
+          paid: boolean; // meters of it were
+          retryAfter?: number; // seconds
+      };
 
 /**
  * The connection to the worker ended before the answer did, by whoever's doing; who catches it has the query's lease and
@@ -201,7 +207,13 @@ export async function conclude(lease: Lease, intake: Intake, ending: Ending): Pr
         const paid = job.ledger.metered(number) > 0n;
         job.ledger.drop(number);
         await lease.end({ phase: ending.type, ...accept, receipt: ending.receipt });
-        return { type: ending.type, refusal: ending.refusal, paid };
+        const { retryAfter } = intake;
+        return {
+            type: ending.type,
+            refusal: ending.refusal,
+            paid,
+            ...(retryAfter === undefined ? {} : { retryAfter }),
+        };
     }
     const { result, receipt } = ending;
     const { index, price, cumulative } = result;

@@ -1,8 +1,8 @@
 /** Brings one question to a job, and to one other when the first fails before anything was delivered. */
 import { Reason, Refusal, Result } from '@cocoon-market/wrappers';
-import { Frame } from '../link';
+import { causeOf, Frame } from '../link';
 import { Clock } from './check';
-import { badRequest, GatewayError, unavailable } from './errors';
+import { GatewayError, unavailable } from './errors';
 import { Breach } from './intake';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
@@ -68,7 +68,7 @@ export class Router {
                 if (outcome.type === 'result') {
                     return outcome.result;
                 }
-                const verdict = this.ofRefusal(job, outcome.refusal);
+                const verdict = this.ofRefusal(job, outcome);
                 this.requireMore(verdict, begun, signal);
                 failure = this.exclude(verdict, job, excluded);
             } catch (error) {
@@ -168,18 +168,17 @@ export class Router {
 
     // Words without a signature oblige nobody and prove nothing: what they say against a job, ends it, and the node is kept
     // away from, or each would open the next job.
-    private async ofUnsigned(job: Job, { code }: WorkerRefusal): Promise<Verdict> {
-        const error = unavailable(`The node refused the query (${code}), and there is no other`, 'node_refused');
+    private async ofUnsigned(job: Job, { code, retryAfter }: WorkerRefusal): Promise<Verdict> {
+        const words = `The node refused the query (${code}), and there is no other`;
+        const error = new GatewayError(503, 'node_refused', words, retryAfter === undefined ? {} : { retryAfter });
         switch (code) {
             case 'too_large':
+                // By the limit of this node; others may take more.
                 return {
-                    error: badRequest(
-                        'The request is longer than the node takes',
-                        'messages',
-                        'context_length_exceeded',
-                    ),
-                    avoid: 'job',
-                    final: true,
+                    error: new GatewayError(413, 'too_large', 'The request is longer than the nodes take: send less', {
+                        param: 'messages',
+                    }),
+                    avoid: 'worker',
                 };
             case 'leaving':
                 if (this.jobs.isEnding(job)) {
@@ -218,39 +217,20 @@ export class Router {
         return { error, avoid: 'worker' };
     }
 
-    private ofRefusal(job: Job, { reason }: Refusal): Verdict {
+    private ofRefusal(job: Job, { refusal: { reason }, retryAfter }: Extract<Outcome, { refusal: Refusal }>): Verdict {
         const { nodes, log } = this.context;
         const name = Reason[reason] ?? String(reason);
         log.warn({ job: job.number, reason: name }, 'the node did not answer a query');
-        const error = unavailable(`The node did not answer (${name}), and there is no other`, 'node_refused');
-        switch (reason) {
-            case Number(Reason.StepTooSmall):
-                return {
-                    error: badRequest(
-                        'The prompt costs more than half a step of this job: send less, or raise job.step in the configuration',
-                        'messages',
-                        'prompt_too_dear',
-                    ),
-                    avoid: 'job',
-                    final: true,
-                };
-            case Number(Reason.TooLarge):
-            case Number(Reason.BackendRefused):
-                return {
-                    error: badRequest(
-                        'The model refused the request: usually it is longer than its context',
-                        'messages',
-                        'context_length_exceeded',
-                    ),
-                    avoid: 'job',
-                    final: true,
-                };
-            case Number(Reason.Unfunded):
-            case Number(Reason.Leaving):
-                return { error, avoid: 'job' };
-            default:
-                nodes.cool(job.stored.worker);
-                return { error, avoid: 'worker' };
+        const { fault, status, code, words, param } = causeOf(reason);
+        const error = new GatewayError(status, code, fault === 'node' ? `${words} (${name})` : words, {
+            ...(param === undefined ? {} : { param }),
+            ...(retryAfter === undefined ? {} : { retryAfter }),
+        });
+        if (fault === 'node') {
+            nodes.cool(job.stored.worker);
         }
+        // Another job at the node may hold more or last longer; its prices are the same.
+        const same = reason === Number(Reason.Unfunded) || reason === Number(Reason.Leaving);
+        return { error, avoid: same ? 'job' : 'worker', final: fault === 'request' };
     }
 }

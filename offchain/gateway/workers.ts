@@ -13,6 +13,8 @@ import {
     QueryHead,
     RefusalCode,
     refusal,
+    RETRY_AFTER_MOST,
+    retryAfterOf,
     sessionHash,
     termsToWire,
     toWire,
@@ -26,6 +28,7 @@ export class WorkerRefusal extends Error {
         readonly code: RefusalCode | 'unknown',
         readonly status: number,
         readonly words: string, // the worker's own, for the log only
+        readonly retryAfter?: number, // seconds
     ) {
         super(`the worker refused: ${code}`);
         this.name = 'WorkerRefusal';
@@ -152,7 +155,9 @@ export class WorkerClient {
         if (!parsed.success && response.statusCode >= 500) {
             throw new WorkerDown(`${this.url} failed (HTTP ${response.statusCode})`);
         }
-        throw new WorkerRefusal(code, response.statusCode, message.slice(0, 200));
+        const after = retryAfterOf(response.headers['retry-after']);
+        const retryAfter = after === undefined ? undefined : Math.min(after, RETRY_AFTER_MOST);
+        throw new WorkerRefusal(code, response.statusCode, message.slice(0, 200), retryAfter);
     }
 }
 

@@ -9,6 +9,7 @@ export enum RecordType {
     Result = 3, // receipt
     Decline = 4, // receipt
     Fail = 5, // receipt
+    RetryAfter = 6, // seconds as 32 bits, at most once and before a fail: what a busy model server asks for; not signed
 }
 
 export interface WireRecord {
@@ -48,6 +49,13 @@ export class RecordReader {
         }
         return records;
     }
+}
+
+/** The record of {@link RecordType.RetryAfter}. */
+export function encodeRetryAfter(seconds: number): Buffer {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(seconds);
+    return encodeRecord(RecordType.RetryAfter, bytes);
 }
 
 const SIGNATURE_BYTES = 64;

@@ -3,7 +3,7 @@ import { answerRoot, contentHash, Fail, Finish, Reason } from '@cocoon-market/wr
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError } from '../backend';
 import type { BackendEvent, ChatRequest, Usage } from '../backend';
-import { commitEvery, encodeRecord, RecordType, signReceipt } from '../link';
+import { commitEvery, encodeRecord, encodeRetryAfter, RecordType, RETRY_AFTER_MOST, signReceipt } from '../link';
 import { Answer, parts } from './answer';
 import type { Delta, Part } from './answer';
 import type { WorkerContext } from './context';
@@ -35,6 +35,7 @@ export class RunningQuery implements Running {
     private readonly aborted: Promise<'aborted'>;
     private stopped: Finish | undefined; // who cut it
     private reason = Reason.Stopped; // of the fail, if nothing was sent
+    private retryAfter: number | undefined; // seconds, of a backend that is busy
     private waits = false; // for a voucher
     private ended: Promise<void> | undefined;
 
@@ -84,7 +85,7 @@ export class RunningQuery implements Running {
         const { answerSeconds } = this.context.config;
         // A little before the deadline that the accept promised, so that the receipt is in time.
         const timer = setTimeout(
-            () => this.stop(this.waits ? Finish.CutByClient : Finish.CutByBackend, Reason.BackendDown),
+            () => this.stop(this.waits ? Finish.CutByClient : Finish.CutByBackend, Reason.BackendSlow),
             answerSeconds * 950,
         );
         try {
@@ -135,11 +136,11 @@ export class RunningQuery implements Running {
     }
 
     private fell(error: unknown): void {
-        const status = error instanceof BackendError ? error.status : undefined;
-        const refused = status !== undefined && status >= 400 && status < 500;
-        this.stop(Finish.CutByBackend, refused ? Reason.BackendRefused : Reason.BackendDown);
+        const known = error instanceof BackendError ? error : undefined;
+        this.retryAfter = known?.retryAfter;
+        this.stop(Finish.CutByBackend, known?.reason ?? Reason.BackendDown);
         // Only a BackendError is known to carry nothing of a prompt.
-        const message = error instanceof BackendError ? error.message : `a fault (${(error as Error).name})`;
+        const message = known?.message ?? `a fault (${(error as Error).name})`;
         this.context.log.error(
             { job: this.job.id.toString('hex'), number: this.query.number, message },
             'backend failed',
@@ -249,6 +250,9 @@ export class RunningQuery implements Running {
             context.receiptKey,
         );
         await context.store.end({ kind: 'fail', job: job.id, number, receipt });
+        if (this.retryAfter !== undefined) {
+            await this.sink.write(encodeRetryAfter(Math.min(this.retryAfter, RETRY_AFTER_MOST)));
+        }
         await this.write(receipt, RecordType.Fail);
     }
 

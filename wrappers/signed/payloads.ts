@@ -91,7 +91,12 @@ export enum Reason {
     TooLarge = 5, // the request or its answer exceeds what the terms or the model allow
     UnknownModel = 6,
     BadRequest = 7, // unsealed, it is no chat completion
-    BackendDown = 8,
-    BackendRefused = 9,
+    BackendDown = 8, // or it fails for a cause of its own
+    BackendRefused = 9, // the request itself is wrong, and the backend says so
     Stopped = 10, // the worker went down before anything was stored
+    ContextExceeded = 11, // prompt and answer are longer than the model's context, and the backend says so
+    BackendBusy = 12, // it has too much to do
+    BackendDenied = 13, // it refuses the node's own key or account
+    BackendModel = 14, // it has no such model or path
+    BackendSlow = 15, // it did not begin or go on in time
 }

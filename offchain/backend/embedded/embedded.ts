@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { Reason } from '@cocoon-market/wrappers';
 import { BackendError } from '../backend';
 import type { Backend, BackendEvent, ChatRequest, FinishReason } from '../backend';
 import { AnswerText } from './answer';
@@ -80,6 +81,7 @@ export class EmbeddedBackend implements Backend {
             throw new BackendError(
                 `the prompt has ${prompt.length} tokens, ${EMBEDDED_MODEL} takes at most ${this.context - 1}: send less`,
                 400,
+                { reason: Reason.ContextExceeded },
             );
         }
         const most = Math.min(request.maxTokens, this.context - prompt.length);

@@ -190,7 +190,7 @@ describe('URL backend', () => {
 
     describe('errors', () => {
         it.each([
-            [400, "longer than the model's context"],
+            [400, 'see its own log'],
             [401, 'API key'],
             [404, "check the model's name"],
             [429, 'lower the number of parallel queries'],

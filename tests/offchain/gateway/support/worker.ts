@@ -9,6 +9,7 @@ import {
     Attestation,
     decodeQuery,
     encodeRecord,
+    encodeRetryAfter,
     EncryptionKey,
     encryptionKey,
     FrameKind,
@@ -71,6 +72,7 @@ export interface Script {
     refuse?: RefusalCode; // unsigned
     decline?: Reason;
     failAtOnce?: Reason; // after the accept
+    retryAfter?: number; // seconds, said before a fail
     failAtEnd?: Reason; // after every frame, as if nothing had been stored
     cut?: 'before accept' | 'after accept' | number; // the connection ends, after so many frames
     accept?: (accept: Accept) => Accept;
@@ -378,6 +380,9 @@ export class FakeWorker {
             return;
         }
         if (script.failAtOnce !== undefined) {
+            if (script.retryAfter !== undefined) {
+                raw.write(encodeRetryAfter(script.retryAfter));
+            }
             send(RecordType.Fail, signReceipt(Fail, refusal(script.failAtOnce), key));
             return finishWith();
         }

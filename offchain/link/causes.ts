@@ -1,0 +1,78 @@
+/**
+ * Why a query was not answered: whose fault that is, whether another node may answer it, and what the app hears when there
+ * is none. The worker signs the reason, the gateway acts on it; both read this table.
+ */
+import { Reason } from '@cocoon-market/wrappers';
+
+export interface Cause {
+    /** `request`: no node can answer it; `job`: this job's terms or money; `node`: the node, or what runs its model. */
+    fault: 'request' | 'job' | 'node';
+    status: number; // HTTP
+    code: string;
+    words: string; // for the app
+    param?: string; // field of the request
+}
+
+/** The cause of every reason. A reason that is not here is a node's fault, see {@link causeOf}. */
+export const causes: Record<Reason, Cause> = {
+    [Reason.StepTooSmall]: {
+        fault: 'job',
+        status: 400,
+        code: 'prompt_too_dear',
+        words: 'The prompt costs more than half a step of this job: send less, or raise job.step in the configuration',
+        param: 'messages',
+    },
+    [Reason.TooBusy]: node(503, 'node_busy', 'The node answers as many queries as it takes'),
+    [Reason.Unfunded]: { ...node(503, 'node_refused', "The job's deposit does not cover the query"), fault: 'job' },
+    [Reason.Leaving]: { ...node(503, 'node_refused', 'The job ends too soon'), fault: 'job' },
+    [Reason.TooLarge]: {
+        fault: 'job',
+        status: 400,
+        code: 'request_too_large',
+        words: 'By the count of the node, the request alone costs more than it may: send less, or allow more tokens',
+        param: 'messages',
+    },
+    [Reason.UnknownModel]: node(503, 'node_refused', "The node does not know the job's model"),
+    [Reason.BadRequest]: node(503, 'node_refused', 'The node cannot read the request'),
+    [Reason.BackendDown]: node(503, 'node_refused', "The node's model server is down or failed"),
+    [Reason.BackendRefused]: {
+        fault: 'request',
+        status: 400,
+        code: 'invalid_request',
+        words: 'The model server refused the request as wrong: check its fields and the order of its messages',
+    },
+    [Reason.Stopped]: node(503, 'node_down', 'The node went down before it answered'),
+    [Reason.ContextExceeded]: {
+        fault: 'request',
+        status: 400,
+        code: 'context_length_exceeded',
+        words: "The request with its answer is longer than the model's context: send less, or ask for fewer tokens",
+        param: 'messages',
+    },
+    [Reason.BackendBusy]: node(429, 'node_busy', "The node's model server has too much to do"),
+    [Reason.BackendDenied]: node(503, 'node_refused', "The node's model server refuses the node's own key or account"),
+    [Reason.BackendModel]: node(503, 'node_refused', "The node's model server does not have the model"),
+    [Reason.BackendSlow]: node(504, 'node_timeout', "The node's model server did not answer in time"),
+};
+
+function node(status: number, code: string, words: string): Cause {
+    return { fault: 'node', status, code, words };
+}
+
+/** The cause of a reason in a receipt, of a later version too. */
+export function causeOf(reason: number): Cause {
+    const known: Partial<Record<number, Cause>> = causes;
+    return known[reason] ?? node(503, 'node_refused', `The node did not answer (reason ${reason})`);
+}
+
+/** Longest time, in seconds, for which a busy server's word is passed on. */
+export const RETRY_AFTER_MOST = 3600;
+
+/** Seconds that the header Retry-After asks for; undefined when it is none. */
+export function retryAfterOf(header: string | string[] | undefined, now = Date.now()): number | undefined {
+    if (typeof header !== 'string' || header.trim() === '') {
+        return undefined;
+    }
+    const seconds = /^\s*\d+(\.\d+)?\s*$/.test(header) ? Number(header) : (Date.parse(header) - now) / 1000;
+    return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
+}

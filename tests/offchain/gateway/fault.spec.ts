@@ -1,0 +1,98 @@
+import { Reason } from '../../../wrappers';
+import { causeOf, causes } from '../../../offchain/link';
+import { useMarket } from '../../support/market';
+import { ask, Bench, startBench } from './support';
+
+const reasons = Object.values(Reason).filter((reason): reason is Reason => typeof reason === 'number');
+const ofRequest = reasons.filter((reason) => causes[reason].fault === 'request');
+const ofJob = [Reason.Unfunded, Reason.Leaving];
+const others = reasons.filter((reason) => !ofRequest.includes(reason) && !ofJob.includes(reason));
+const named = (list: Reason[]) => list.map((reason) => [Reason[reason], reason] as const);
+
+describe('A node that does not answer', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    afterEach(() => bench.close());
+
+    /** Two workers; the first, which is cheaper, does not answer. */
+    const start = async (workers = 2) => {
+        bench = await startBench(market(), { workers });
+        bench.workers[0].info = (info) => ({
+            ...info,
+            offers: info.offers.map((offer) => ({ ...offer, rates: { ...offer.rates, prompt: 1n } })),
+        });
+    };
+    const asked = () => bench.workers.map((worker) => worker.asked.length);
+
+    it.each(named(others))('for %s after its accept, is asked no more: another answers', async (_, reason) => {
+        await start();
+        bench.workers[0].scripts.push({ failAtOnce: reason });
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(asked()).toEqual([1, 1]);
+    });
+
+    it.each(named(ofRequest))('for %s, ends the request: no other would answer it', async (_, reason) => {
+        await start();
+        bench.workers[0].scripts.push({ failAtOnce: reason });
+        const { status, body } = await bench.post(ask);
+
+        expect(status).toBe(400);
+        expect(body.error.code).toBe(causes[reason].code);
+        expect(asked()).toEqual([1, 0]);
+    });
+
+    it.each(named(ofJob))('for %s, is asked once more in another job', async (_, reason) => {
+        await start();
+        bench.workers[0].scripts.push({ failAtOnce: reason });
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(asked()).toEqual([2, 0]);
+    });
+
+    it.each(named([...ofRequest, ...others]))('for %s, and there is no other: the app hears why', async (_, reason) => {
+        await start(1);
+        bench.worker.scripts.push({ failAtOnce: reason });
+        const { status, body } = await bench.post(ask);
+
+        expect(status).toBe(causes[reason].status);
+        expect(body.error.code).toBe(causes[reason].code);
+        expect(body.error.message).toContain(causes[reason].words);
+    });
+
+    it('for a reason of a later version, is at fault itself', async () => {
+        await start();
+        bench.workers[0].scripts.push({ failAtOnce: 99 as Reason });
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(causeOf(99)).toMatchObject({ fault: 'node', status: 503 });
+    });
+
+    it('because its model server is busy: the app hears 429 and when to ask again', async () => {
+        await start(1);
+        bench.worker.scripts.push({ failAtOnce: Reason.BackendBusy, retryAfter: 17 });
+        const { status, headers } = await bench.post(ask);
+
+        expect(status).toBe(429);
+        expect(headers['retry-after']).toBe('17');
+    });
+
+    it('and asks for more than an hour: the app hears an hour', async () => {
+        await start(1);
+        bench.worker.scripts.push({ failAtOnce: Reason.BackendBusy, retryAfter: 100_000 });
+
+        expect((await bench.post(ask)).headers['retry-after']).toBe('3600');
+    });
+
+    it('because the request is longer than it takes: another may take it', async () => {
+        await start();
+        bench.workers[0].scripts.push({ refuse: 'too_large' });
+
+        expect((await bench.post(ask)).status).toBe(200);
+        bench.workers.forEach((worker) => worker.scripts.push({ refuse: 'too_large' }));
+        const { status, body } = await bench.post(ask);
+        expect(status).toBe(413);
+        expect(body.error.code).toBe('too_large');
+    });
+});
