@@ -1,16 +1,19 @@
 /**
- * Preloaded into a worker's process: kills it with SIGKILL at the CRASH_AT-th step, counted over every write to the
- * store (before it, and after its commit) and every piece of an HTTP answer (before it leaves, and after).
+ * Kills this process with SIGKILL at a step, counted over every write to the store (before it, and after its commit) and
+ * every piece of an HTTP answer (before it leaves, and after).
  */
 import { ServerResponse } from 'node:http';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 
-const at = Number(process.env.CRASH_AT ?? 0);
-let step = 0;
+let left = 0; // steps to the kill; 0: none is counted
+
+/** Counts from now on; 0 for no kill. */
+export function crashAfter(steps: number): void {
+    left = steps;
+}
 
 function count(): void {
-    step++;
-    if (step === at) {
+    if (left > 0 && --left === 0) {
         process.kill(process.pid, 'SIGKILL');
     }
 }

@@ -4,6 +4,7 @@ import { startWorker } from '../../../offchain/worker';
 import { ScriptedBackend } from './backend';
 import type { Step } from './backend';
 import { FakeChain, FakeWallet } from './chain';
+import { crashAfter } from './crash';
 import { account, configFor, SEEDS } from './worker';
 
 interface Described {
@@ -28,7 +29,9 @@ async function main(): Promise<void> {
     // Never claims: the chain begins anew with each process, and would have forgotten what it paid.
     const config = configFor(process.env.FOLDER!, { creditSeconds: 2, claim: { threshold: `${1n << 62n}` } });
     const wallet = new FakeWallet(chain, account(0x33));
+    crashAfter(Number(process.env.CRASH_IN_START ?? 0));
     const worker = await startWorker(config, { chain, backend, wallet, seeds: SEEDS });
+    crashAfter(Number(process.env.CRASH_AT ?? 0)); // counted from here: what recovery writes is no step of a query
     process.stdin.resume().on('close', () => process.kill(process.pid, 'SIGKILL')); // the test is gone
     process.stdout.write(`${worker.url}\n`);
 }

@@ -13,6 +13,7 @@ import type { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
 import type { Answer, Sealed } from '../support/client';
 import { startFixture, TOKEN } from '../support/worker';
+import type { Fixture } from '../support/worker';
 
 const ROOT = join(__dirname, '..', '..', '..');
 const STEP = 400n * TOKEN;
@@ -40,28 +41,36 @@ class Evidence {
     }
 }
 
+/** A job with two accepted queries without an end, the first with stored bytes, and no worker. */
+async function withTwoOpen(fixture: Fixture) {
+    const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+    const [kept, nothing] = [client.seal(1, 'one'), client.seal(2, 'two')];
+    await fixture.worker.close();
+    const store = await SqliteWorkerStore.open(join(fixture.folder, 'worker.db'));
+    const bytes = Buffer.from('what was on the disk');
+    for (const { head, hash: request } of [kept, nothing]) {
+        const query = { job: client.job, number: head.number, request, ceiling: CEILING, promptBytes: 40 };
+        await store.accept({ ...query, accept: Buffer.alloc(148) });
+    }
+    const counts = { prompt: 0, cached: 0, completion: 9, reasoning: 1 };
+    await store.append({ job: client.job, number: 1, bytes, counts, promptKnown: false });
+    await store.close();
+    return { client, kept, nothing, bytes };
+}
+
 describe('a worker that was killed', () => {
+    let fixture: Fixture | undefined;
+    const children: Child[] = [];
+
+    afterEach(async () => {
+        children.splice(0).forEach((child) => child.process.kill('SIGKILL'));
+        await fixture?.stop();
+        fixture = undefined;
+    });
+
     it('point 13: gives at its start every query without an end a result over what is stored, or a fail', async () => {
-        const fixture = await startFixture();
-        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
-        const [kept, nothing] = [client.seal(1, 'one'), client.seal(2, 'two')];
-        await fixture.worker.close();
-        const store = await SqliteWorkerStore.open(join(fixture.folder, 'worker.db'));
-        const bytes = Buffer.from('what was on the disk');
-        for (const { head, hash } of [kept, nothing]) {
-            const accept = Buffer.alloc(148);
-            await store.accept({
-                job: client.job,
-                number: head.number,
-                request: hash,
-                ceiling: CEILING,
-                promptBytes: 40,
-                accept,
-            });
-        }
-        const counts = { prompt: 0, cached: 0, completion: 9, reasoning: 1 };
-        await store.append({ job: client.job, number: 1, bytes, counts, promptKnown: false });
-        await store.close();
+        fixture = await startFixture();
+        const { client, kept, nothing, bytes } = await withTwoOpen(fixture);
 
         client.url = (await fixture.restart()).url;
 
@@ -76,16 +85,31 @@ describe('a worker that was killed', () => {
         });
         expect(stored.result!.content).toEqual(contentHash(kept.hash, answerRoot(bytes)));
         expect((await fetchReceipts(client, 2)).fail).toMatchObject({ reason: Reason.Stopped, request: nothing.hash });
-        await fixture.stop();
     });
 
-    let fixture: Awaited<ReturnType<typeof startFixture>> | undefined;
-    const children: Child[] = [];
+    it('is killed by this test once it listens, and not among the ends that its recovery writes', async () => {
+        fixture = await startFixture();
+        const { client } = await withTwoOpen(fixture);
 
-    afterEach(async () => {
-        children.splice(0).forEach((child) => child.process.kill('SIGKILL'));
-        await fixture?.stop();
-        fixture = undefined;
+        const child = await start(fixture.folder, client, 4); // as many steps as those ends are
+
+        children.push(child);
+        client.url = child.url;
+        expect((await client.state()).results.index).toBe(1);
+    });
+
+    it('in the midst of its recovery ends every query once, in the next start', async () => {
+        fixture = await startFixture();
+        const { client } = await withTwoOpen(fixture);
+        // Two ends have four steps: the third is after the first commit at the earliest.
+        await expect(start(fixture.folder, client, 3, 'start')).rejects.toThrow('before it listened: SIGKILL');
+
+        const child = await start(fixture.folder, client, 0);
+
+        children.push(child);
+        client.url = child.url;
+        expect((await client.state()).results).toMatchObject({ index: 1 });
+        expect((await fetchReceipts(client, 2)).fail).toBeDefined();
     });
 
     it('loses no voucher that it acknowledged and signs nothing twice, wherever it is killed', async () => {
@@ -186,7 +210,13 @@ interface Child {
     ended: Promise<unknown>;
 }
 
-async function start(folder: string, client: TestClient, crashAt: number): Promise<Child> {
+/** `crashAt`: the step at which it is killed, counted from its start or from when it listens; 0 for none. */
+async function start(
+    folder: string,
+    client: TestClient,
+    crashAt: number,
+    from: 'start' | 'listening' = 'listening',
+): Promise<Child> {
     const account = (client.chain as FakeChain).accounts.get(client.channel.toRawString())!;
     const channel = {
         address: client.channel.toRawString(),
@@ -199,16 +229,10 @@ async function start(folder: string, client: TestClient, crashAt: number): Promi
         FOLDER: folder,
         COMPILED: folder,
         CHANNELS: JSON.stringify([channel]),
-        CRASH_AT: String(crashAt),
+        [from === 'start' ? 'CRASH_IN_START' : 'CRASH_AT']: String(crashAt),
     };
     const support = join(ROOT, 'tests', 'offchain', 'support');
-    const args = [
-        '-r',
-        'ts-node/register/transpile-only',
-        '-r',
-        join(support, 'crash.ts'),
-        join(support, 'crashingWorker.ts'),
-    ];
+    const args = ['-r', 'ts-node/register/transpile-only', join(support, 'crashingWorker.ts')];
     const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['pipe', 'pipe', 'ignore'] });
     const ended = once(child, 'exit');
     const url = await new Promise<string>((resolve, reject) => {
