@@ -822,9 +822,10 @@ export const attacks: Attack[] = [
     {
         source: 'issue 2: redeployed channel',
         attack: 'A client deploys an ended channel again, to be served for void vouchers.',
-        stoppedBy: 'A worker that saw a job end refuses it for ever.',
+        stoppedBy:
+            'A job that its own last claim ended never comes back; vouchers of any other cover what the channel pays.',
         file: 'tests/offchain/worker/jobs.spec.ts',
-        test: 'POST /v1/jobs refuses for ever a job that it saw end',
+        test: 'POST /v1/jobs refuses for ever a job that it ended itself, also when somebody deploys its channel again',
     },
     {
         source: 'issue 2: rent debt',

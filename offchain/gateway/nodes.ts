@@ -275,6 +275,9 @@ export class Nodes {
         if (info.limits.noticeLeast > this.config.job.notice) {
             return `wants a notice of ${info.limits.noticeLeast} s, job.notice is ${this.config.job.notice} s`;
         }
+        if (info.limits.depositLeast > this.config.job.deposit) {
+            return `wants a deposit of ${info.limits.depositLeast} nanoTON, job.deposit is ${this.config.job.deposit}`;
+        }
         if (info.limits.stepLeast > this.config.job.step) {
             return `wants a step of ${info.limits.stepLeast} nanoTON, job.step is ${this.config.job.step}`;
         }

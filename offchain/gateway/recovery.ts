@@ -10,6 +10,7 @@ import { JobContext, Jobs } from './jobs';
 import { NodeUnfit } from './nodes';
 import type { Lease } from './lease';
 import { askedOf, conclude, Outcome, parse, refuse } from './query';
+import { NOT_CLAIMED } from './settle';
 import { OrderLapsed } from './spending';
 import { counterOf } from './tokens';
 import { WorkerDown, WorkerRefusal } from './workers';
@@ -184,7 +185,9 @@ export class Recovery {
             }
             if (job.stored.phase === 'settling') {
                 await job.post.flush();
-                await job.worker.end(job.stored.hash, job.key);
+                if (!(await job.worker.end(job.stored.hash, job.key))) {
+                    await job.change({ phase: 'leaving', note: NOT_CLAIMED }); // the next sweep orders it
+                }
             }
             return true;
         } catch (error) {

@@ -8,6 +8,9 @@ import { JobContext, Jobs } from './jobs';
 const POLLS_MOST = 60;
 const SETTLE_SECONDS = 900; // that a worker has to end a job before the client leaves without it
 
+/** Why a job is left whose worker has nothing against it. */
+export const NOT_CLAIMED = 'worth less to the worker than a claim costs';
+
 export class Settlement {
     private readonly closing = new AbortController();
     private readonly tasks = new Set<Promise<unknown>>();
@@ -68,15 +71,20 @@ export class Settlement {
             await job.change({ phase: 'settling', note });
         }
         await job.whenIdle();
+        let claims: boolean;
         try {
             await job.post.flush();
-            await job.worker.end(job.stored.hash, job.key);
+            claims = await job.worker.end(job.stored.hash, job.key);
         } catch (error) {
             throw new GatewayError(
                 502,
                 'worker_down',
                 `The worker of job ${job.number} does not end it (${reasonOf(error)}): ask again, or leave the job without it`,
             );
+        }
+        if (!claims) {
+            await this.leave(job, NOT_CLAIMED);
+            return job.phase;
         }
         for (let poll = 0; poll < POLLS_MOST && !this.closing.signal.aborted; poll++) {
             if (await this.look(job)) {

@@ -3,6 +3,7 @@ import { SignedVoucher, Terms } from '@cocoon-market/wrappers';
 import { Dispatcher, Pool } from 'undici';
 import { z } from 'zod';
 import {
+    endAnswer,
     endHash,
     encodeQuery,
     JobState,
@@ -96,9 +97,10 @@ export class WorkerClient {
         return (await this.json('POST', paths.voucher, { job, voucher }, voucherAnswer)).voucher;
     }
 
-    /** Tells the worker that the client needs the job no more. */
-    async end(job: Buffer, key: SigningKey): Promise<void> {
-        await this.json('POST', paths.endJob(job.toString('hex')), { signature: key.sign(endHash(job)) }, z.unknown());
+    /** Tells the worker that the client needs the job no more. False when the worker does nothing, and the client leaves alone. */
+    async end(job: Buffer, key: SigningKey): Promise<boolean> {
+        const body = { signature: key.sign(endHash(job)) };
+        return (await this.json('POST', paths.endJob(job.toString('hex')), body, endAnswer)).claims;
     }
 
     /** The bytes of the records that answer a query, as they arrive. Aborting `signal` cuts the query. */

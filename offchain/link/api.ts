@@ -92,6 +92,7 @@ export const nodeInfo = z.object({
         parallelMost: uint32,
         largestAnswerMost: uint32, // bytes
         noticeLeast: uint32, // seconds
+        depositLeast: nano, // of a job's channel
     }),
     channelCodes: z.array(hex(32)),
 });
@@ -139,6 +140,8 @@ export type JobState = z.output<typeof jobState>;
 
 /** POST /v1/jobs/:job/end, signed by the voucher key, see {@link endHash}. The worker claims and closes. */
 export const endRequest = z.object({ signature: hex(64) });
+/** `claims`: false when the worker sends nothing, for the job is worth less than that costs: the client leaves alone. */
+export const endAnswer = z.object({ claims: z.boolean() });
 
 /** POST /v1/voucher. The answer is the newest voucher the worker holds, this one or a newer. */
 export const voucherRequest = z.object({ job: hex(32), voucher: signedVoucher });

@@ -41,6 +41,8 @@ interface JobTable {
     paid: Buffer; // amount
     refund_at: number;
     seen_at: number;
+    sure: Generated<Buffer>; // amount
+    closing: Generated<number>;
 }
 
 interface QueryTable {
@@ -140,6 +142,13 @@ const signing: Migration = async (db) => {
 
 const ZERO = amountToBytes(0n);
 
+const endings: Migration = async (db) => {
+    await sql`ALTER TABLE jobs ADD COLUMN sure BLOB NOT NULL DEFAULT ${sql.raw(`x'${ZERO.toString('hex')}'`)}`.execute(
+        db,
+    );
+    await sql`ALTER TABLE jobs ADD COLUMN closing INTEGER NOT NULL DEFAULT 0`.execute(db);
+};
+
 /** A {@link WorkerStore} in one SQLite file. */
 export class SqliteWorkerStore implements WorkerStore {
     readonly cases: SqliteCases<Schema>;
@@ -156,7 +165,10 @@ export class SqliteWorkerStore implements WorkerStore {
 
     /** Opens or creates the file; `onBroken` is told when the disk took no commit and the process should end. */
     static async open(path: string, onBroken?: (error: Error) => void): Promise<SqliteWorkerStore> {
-        return new SqliteWorkerStore(await openDatabase<Schema>(path, [tables, signing, caseTables]), onBroken);
+        return new SqliteWorkerStore(
+            await openDatabase<Schema>(path, [tables, signing, caseTables, endings]),
+            onBroken,
+        );
     }
 
     async job(job: Buffer) {
@@ -175,7 +187,22 @@ export class SqliteWorkerStore implements WorkerStore {
             .selectAll()
             .where('job', '>', after ?? Buffer.alloc(0))
             .where('state', '!=', 'ended')
-            .where((or) => or.or([or('state', '=', 'ending'), or('voucher_cumulative', '>', or.ref('paid'))]))
+            .where((or) => or.or([or('state', '=', 'ending'), or('voucher_cumulative', '>', or.ref('sure'))]))
+            .orderBy('job')
+            .limit(limit)
+            .execute();
+        return rows.map(jobOf);
+    }
+
+    async lost(since: number, after: Buffer | undefined, limit: number) {
+        const rows = await this.db
+            .selectFrom('jobs')
+            .selectAll()
+            .where('job', '>', after ?? Buffer.alloc(0))
+            .where('state', '=', 'ended')
+            .where('closing', '=', 0)
+            .where('seen_at', '>=', since)
+            .whereRef('voucher_cumulative', '>', 'sure')
             .orderBy('job')
             .limit(limit)
             .execute();
@@ -216,6 +243,28 @@ export class SqliteWorkerStore implements WorkerStore {
 
     async setSeen(job: Buffer, seen: SeenChannel) {
         await this.writes.run((t) => t.updateTable('jobs').set(seenColumns(seen)).where('job', '=', job).execute());
+    }
+
+    async setSure(job: Buffer, paid: bigint) {
+        const sure = amountToBytes(paid);
+        await this.writes.run((t) => t.updateTable('jobs').set({ sure }).where('job', '=', job).execute());
+    }
+
+    async setClosing(jobs: readonly Buffer[], at: number) {
+        await this.writes.run((t) =>
+            t
+                .updateTable('jobs')
+                .set({ closing: at })
+                .where('job', 'in', [...jobs])
+                .execute(),
+        );
+    }
+
+    async revive(job: Buffer, seen: SeenChannel) {
+        await this.writes.run((t) => {
+            const jobs = t.updateTable('jobs').set({ state: 'open', ...seenColumns(seen) });
+            return jobs.where('job', '=', job).where('state', '=', 'ended').execute();
+        });
     }
 
     async setState(job: Buffer, state: JobState, at: number) {
@@ -508,6 +557,8 @@ function jobOf(row: Selectable<JobTable>): JobRecord {
         index: row.result_index,
         cumulative: amountFromBytes(row.cumulative),
         voucher: voucher ?? undefined,
+        sure: amountFromBytes(row.sure),
+        closing: row.closing,
         seen: {
             there: amountFromBytes(row.there),
             paid: amountFromBytes(row.paid),

@@ -4,7 +4,7 @@
  */
 import type { SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
 
-/** `ending`: the client needs it no more; `ended`: its channel was seen gone, so it is refused for ever. */
+/** `ending`: the client needs it no more; `ended`: its channel is gone, as far as the chain's API tells. */
 export type JobState = 'open' | 'ending' | 'ended';
 
 /** A job's channel as it was last seen on chain. */
@@ -31,6 +31,8 @@ export interface JobRecord extends NewJob {
     index: number; // of the newest result
     cumulative: bigint; // nanoTON of all results
     voucher: SignedVoucher | undefined; // the newest
+    sure: bigint; // nanoTON that the channel has paid, as the chain's API has said again and again
+    closing: number; // unix seconds when the last claim was handed to the wallet, 0 if none was
 }
 
 /** The receipt that ended a query. */
@@ -126,15 +128,26 @@ export class StaleStore extends Error {
 export interface WorkerStore {
     job(job: Buffer): Promise<JobRecord | undefined>;
     jobOfChannel(channel: Buffer): Promise<JobRecord | undefined>;
-    /** At most `limit` jobs that may need a claim or are ending, in the order of their hashes, after `after`. */
+    /**
+     * At most `limit` jobs that have vouchers above what is surely paid, or are ending, in the order of their hashes, after
+     * `after`.
+     */
     claimable(after: Buffer | undefined, limit: number): Promise<JobRecord[]>;
+    /** The same of jobs that have ended since `since` (unix seconds) by no last claim of this worker. */
+    lost(since: number, after: Buffer | undefined, limit: number): Promise<JobRecord[]>;
     totals(): Promise<WorkerTotals>;
     /** Throws when the job or its channel is there already. */
     addJob(job: NewJob): Promise<void>;
     setSession(job: Buffer, enc: Buffer): Promise<void>;
     setSeen(job: Buffer, seen: SeenChannel): Promise<void>;
-    /** Never leads back from `ended`; `at` (unix seconds) is when it was found. */
+    /** `paid`: nanoTON that the channel has surely paid. */
+    setSure(job: Buffer, paid: bigint): Promise<void>;
+    /** `at`: unix seconds when the jobs' last claims are handed to the wallet, 0 when a channel is still there long after. */
+    setClosing(jobs: readonly Buffer[], at: number): Promise<void>;
+    /** Never leads back from `ended`, which `revive` alone does; `at` (unix seconds) is when it was found. */
     setState(job: Buffer, state: JobState, at: number): Promise<void>;
+    /** Opens a job again that ended and whose channel is there. */
+    revive(job: Buffer, seen: SeenChannel): Promise<void>;
     /** Keeps the voucher unless it is below the one kept in either number; says whether it did. */
     addVoucher(job: Buffer, voucher: SignedVoucher): Promise<boolean>;
 

@@ -7,12 +7,13 @@ import { loadChannelData } from '@cocoon-market/wrappers';
 import type { Terms } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import type { Cell } from '@ton/core';
-import type { Account, Chain } from '../chain';
+import { CONFIRM_READS, Confirmed } from '../chain';
+import type { Account, AccountReader } from '../chain';
 import type { SeenChannel } from '../store/worker';
 import { Refused } from './refusal';
 
-/** A channel's account now: gone, or what it holds. */
-export type ChannelState = { gone: true; at: number } | ({ gone: false } & SeenChannel);
+/** A channel's account now. `confirmed`: what it takes out of sight was said again and again, and elsewhere. */
+export type ChannelState = { confirmed: boolean } & ({ gone: true; at: number } | ({ gone: false } & SeenChannel));
 
 /** The basechain address of an account. */
 export function accountAddress(account: Buffer): Address {
@@ -21,60 +22,42 @@ export function accountAddress(account: Buffer): Address {
 
 /** Reads channels and compares them with what terms say they are. */
 export class Channels {
-    private readonly gone = new Map<string, number>(); // channel -> when it first looked gone, unix seconds of the chain
-    private readonly closed = new Set<string>();
+    private readonly words: Confirmed;
 
-    /** `codes`: the channel codes that this worker knows to be sound. */
+    /**
+     * `codes`: the channel codes that this worker knows to be sound; `goneSeconds`: for how long a word that takes money out
+     * of sight must be said; `now`: seconds of a clock that nobody sets.
+     */
     constructor(
-        private readonly chain: Chain,
+        chain: AccountReader,
         readonly codes: readonly Cell[],
-    ) {}
-
-    /** Notes that a channel looks gone at `at`; says for how many seconds it has, each time it was looked at. */
-    looksGone(channel: Buffer, at: number): number {
-        const name = channel.toString('hex');
-        const since = this.gone.get(name);
-        this.gone.set(name, since ?? at);
-        return since === undefined ? -1 : at - since;
+        goneSeconds: number,
+        now: () => number,
+    ) {
+        this.words = new Confirmed(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
     }
 
-    isThere(channel: Buffer): void {
-        this.gone.delete(channel.toString('hex'));
-    }
-
-    /** Notes that the wallet has sent its last claim. */
-    closes(channel: Buffer): void {
-        this.closed.add(channel.toString('hex'));
-    }
-
-    isClosed(channel: Buffer): boolean {
-        return this.closed.has(channel.toString('hex'));
-    }
-
-    /** Forgets a channel whose job has ended. */
+    /** Forgets what was said of a channel whose job has ended. */
     ended(channel: Buffer): void {
-        this.gone.delete(channel.toString('hex'));
-        this.closed.delete(channel.toString('hex'));
+        this.words.forget(accountAddress(channel));
     }
 
-    /** True when a channel looked gone at the last look. */
-    isGone(channel: Buffer): boolean {
-        return this.gone.has(channel.toString('hex'));
-    }
-
-    /** The state of a job's channel. Throws {@link Refused} when it is not what the terms say. */
-    async read(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelState> {
-        const account = await this.account(accountAddress(channel));
-        return account.state === 'active'
-            ? { gone: false, ...this.check(account, terms, jobNumber) }
-            : { gone: true, at: account.at };
-    }
-
-    private async account(address: Address): Promise<Account> {
+    /**
+     * The state of a job's channel, which has surely paid `sure` nanoTON. Throws {@link Refused} when it is not what the
+     * terms say, and {@link ChannelUnreadable}.
+     */
+    async read(channel: Buffer, terms: Terms, jobNumber: number, sure = 0n): Promise<ChannelState> {
+        const claimOf = (account: Account): string | undefined => {
+            const paid = account.state === 'active' ? this.check(account, terms, jobNumber).paid : undefined;
+            return paid === undefined ? 'gone' : paid > sure ? `paid ${paid}` : undefined;
+        };
         try {
-            return await this.chain.account(address);
+            const { account, confirmed } = await this.words.read(accountAddress(channel), claimOf);
+            return account.state === 'active'
+                ? { gone: false, confirmed, ...this.check(account, terms, jobNumber) }
+                : { gone: true, confirmed, at: account.at };
         } catch (error) {
-            throw new ChannelUnreadable(error);
+            throw error instanceof Refused ? error : new ChannelUnreadable(error);
         }
     }
 

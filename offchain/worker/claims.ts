@@ -1,7 +1,7 @@
 /** Turns vouchers into coins: looks at the jobs that owe something from time to time, and claims in batches. */
 import { Channel, claimBody } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WALLET_BATCH } from '../chain';
+import { CONFIRM_READS, WALLET_BATCH } from '../chain';
 import type { HotWallet, Transfer } from '../chain';
 import type { JobRecord } from '../store/worker';
 import { accountAddress } from './channels';
@@ -33,13 +33,16 @@ const PAGE = 500; // jobs read from the store at once
 const READERS = 4; // channels read from the chain at once
 const CONFIRM_POLLS = 30;
 const HOUR = 3600;
+const KEPT_SECONDS = 30 * 24 * HOUR; // for which the vouchers of an ended job are looked after
 const WALLET_RESERVE = 10_000_000n; // nanoTON
 const MESSAGE_FEES = 3_000_000n; // nanoTON a message costs the wallet, above any level seen
 
 /** Claims the vouchers of one worker. */
 export class Claims {
     private readonly stopping = new AbortController();
-    private readonly watched = new Map<string, number>(); // job -> when its channel was read, unix seconds
+    private readonly nextLook = new Map<string, number>(); // job -> when its channel is to be read whatever is due, unix seconds
+    private lookedForLost = -Infinity; // unix seconds
+    private readonly gone = new Map<string, number>(); // job whose channel looks gone -> since when, unix seconds
     private readonly failures = new Map<string, { count: number; notBefore: number }>();
     private round: Promise<unknown> = Promise.resolve();
     private woken = new AbortController();
@@ -96,6 +99,7 @@ export class Claims {
     private async lookNow(all: boolean): Promise<ClaimReport> {
         const report: ClaimReport = { claimed: 0, amount: 0n, failed: 0 };
         const claims: Claim[] = [];
+        await this.lookForLost(all);
         let page = await this.context.store.claimable(undefined, PAGE);
         while (page.length > 0 && !this.stopping.signal.aborted) {
             claims.push(...(await this.wanted(page, all)));
@@ -110,6 +114,22 @@ export class Claims {
             await this.send(batch, report);
         }
         return report;
+    }
+
+    /** Jobs that ended with unpaid vouchers: the words on which they ended may have been wrong. */
+    private async lookForLost(all: boolean): Promise<void> {
+        const { store, now } = this.context;
+        if (!all && now() - this.lookedForLost < HOUR) {
+            return;
+        }
+        this.lookedForLost = now();
+        let page = await store.lost(now() - KEPT_SECONDS, undefined, PAGE);
+        while (page.length > 0 && !this.stopping.signal.aborted) {
+            for (const { job: id } of page) {
+                await this.jobs.use(id, (job) => job.readChannel()).catch(() => undefined); // looked for again
+            }
+            page = await store.lost(now() - KEPT_SECONDS, page.at(-1)!.job, PAGE);
+        }
     }
 
     private async wanted(records: JobRecord[], all: boolean): Promise<Claim[]> {
@@ -141,11 +161,28 @@ export class Claims {
             return false;
         }
         const due = smaller((voucher?.cumulative ?? 0n) - seen.paid, seen.there);
+        const look = now() >= (this.nextLook.get(key) ?? 0);
+        if (this.gone.has(key)) {
+            return all || look;
+        }
         const near = seen.refundAt - now() <= 2 * config.marginSeconds;
-        // A client who left since the last look is seen long before the margin begins, for a notice lasts two margins.
-        const unwatched = now() - (this.watched.get(key) ?? 0) >= config.marginSeconds / 4;
-        const closes = state === 'ending' && (this.closes() || due > 0n);
-        return all || closes || due >= config.claim.threshold || near || unwatched;
+        const closes = state === 'ending' && this.endIsWorth(due, voucher?.cumulative ?? 0n);
+        return all || closes || (this.isWorth(due) && due >= config.claim.threshold) || near || look;
+    }
+
+    /** True when a claim brings more than it costs. */
+    private isWorth(due: bigint): boolean {
+        return due > 0n && due >= this.context.config.claim.least;
+    }
+
+    /** True when the claim that ends a job brings more than it costs, or the job has brought twice that. */
+    private endIsWorth(due: bigint, brought: bigint): boolean {
+        return this.isWorth(due) || (this.closes() && brought >= 2n * this.context.config.claim.least);
+    }
+
+    /** False when nothing is sent for a job that its client ends: what there is to get is less than that costs. */
+    claimsAtEnd({ paid: brought, seen }: Job): boolean {
+        return this.endIsWorth(brought - seen.paid, brought);
     }
 
     /** True when the wallet is the payout, which alone may send a channel's last claim. */
@@ -155,22 +192,27 @@ export class Claims {
 
     private async claimOf(job: Job, all: boolean): Promise<Claim | undefined> {
         const { config, now } = this.context;
+        const key = job.id.toString('hex');
+        // A client who left since the last look is seen long before the margin begins, for a notice lasts two margins.
+        this.nextLook.set(key, now() + config.marginSeconds / 4);
         await job.readChannel();
-        this.watched.set(job.id.toString('hex'), now());
         if (job.state === 'ended') {
             this.forget(job);
             return undefined;
         }
         if (job.isGone) {
-            return undefined; // looked at again with the next look
+            this.rest(key);
+            return undefined;
         }
+        this.gone.delete(key);
         const { seen, voucher } = job;
         const due = larger(0n, smaller(job.paid - seen.paid, seen.there));
         const settled = job.running.size === 0 && job.paid >= job.cumulative;
         const leaving = job.leaving();
-        const last = this.closes() && settled && (job.state === 'ending' || (leaving && due > 0n));
+        const ends = job.state === 'ending' ? this.endIsWorth(due, job.paid) : leaving && this.isWorth(due);
+        const last = this.closes() && settled && ends;
         const urgent = all || leaving || job.state === 'ending' || due >= config.claim.threshold;
-        if (!last && (due === 0n || !urgent)) {
+        if (!last && !(this.isWorth(due) && urgent)) {
             return undefined;
         }
         const body = claimBody(voucher, last);
@@ -183,6 +225,15 @@ export class Claims {
             refundAt: seen.refundAt,
             body,
         };
+    }
+
+    /** A channel that looks gone is read as often as it takes to be sure, and then every hour. */
+    private rest(key: string): void {
+        const { config, now } = this.context;
+        const since = this.gone.get(key) ?? now();
+        this.gone.set(key, since);
+        const often = now() - since <= 2 * config.chain.goneSeconds;
+        this.nextLook.set(key, now() + (often ? config.chain.goneSeconds / CONFIRM_READS : HOUR));
     }
 
     /** How many of so many claims the wallet can pay for in one order; what it attaches mostly comes back. */
@@ -214,15 +265,28 @@ export class Claims {
         const value = await this.value(batch[0]);
         const transfers = batch.map(({ channel, body }) => ({ to: accountAddress(channel), value, body }));
         let polls = CONFIRM_POLLS;
+        await this.close(batch.filter(({ last }) => last));
         try {
             await this.wallet.send(transfers);
-            batch.filter(({ last }) => last).forEach(({ channel }) => this.context.channels.closes(channel));
         } catch (error) {
             // The order may still be taken; then the next look finds it in the channels.
             this.context.log.error({ err: error, claims: batch.length }, 'claims: the wallet did not send');
             polls = 1;
         }
         await Promise.all(batch.map((claim) => this.confirm(claim, polls, report)));
+    }
+
+    /** Kept before the wallet sends: an end that this worker makes is known as such, also after a restart. */
+    private async close(last: Claim[]): Promise<void> {
+        const { now, store } = this.context;
+        if (last.length > 0) {
+            const at = now();
+            await store.setClosing(
+                last.map(({ job }) => job),
+                at,
+            );
+            await Promise.all(last.map(({ job: id }) => this.jobs.use(id, async (job) => job.closes(at))));
+        }
     }
 
     private async confirm(claim: Claim, polls: number, report: ClaimReport): Promise<void> {
@@ -239,6 +303,7 @@ export class Claims {
             await sleep(config.chain.pollSeconds * 1000);
         }
         report.failed++;
+        this.cachedValue = undefined; // what one answer of the API said is asked again
         this.failed(name, claim);
     }
 
@@ -255,13 +320,12 @@ export class Claims {
 
     private forget(job: Job): void {
         const name = job.id.toString('hex');
-        this.watched.delete(name);
-        this.failures.delete(name);
-        if (job.paid > job.seen.paid) {
-            const lost = (job.paid - job.seen.paid).toString();
+        [this.nextLook, this.gone, this.failures].forEach((kept) => kept.delete(name));
+        if (job.paid > job.sure) {
+            const lost = (job.paid - job.sure).toString();
             this.context.log.warn(
                 { job: name, lost },
-                'claims: the channel has ended, and nobody here saw it pay these vouchers',
+                'claims: the channel has ended, and nobody here saw it pay these vouchers; it is looked for a month longer',
             );
         }
     }

@@ -32,6 +32,8 @@ const limits = z
             .min(1024)
             .default(4 * MiB), // bytes of sealed frames
         noticeLeast: seconds.default(3600),
+        // A job must be able to earn what its claims cost, some 5 mTON each at the dearest prices of late.
+        depositLeast: nano.prefault('50000000'), // nanoTON in the channel of a new job
         requestMost: z
             .number()
             .int()
@@ -73,6 +75,7 @@ export const workerConfig = z
         claim: z
             .strictObject({
                 threshold: nano.prefault('100000000'), // nanoTON of unclaimed vouchers
+                least: nano.prefault('6000000'), // nanoTON that a claim may cost: for less none is sent, whatever the threshold
                 seconds: z.number().positive().default(60), // between two looks
                 attempts: z.number().int().min(1).default(5), // in a row, before a job waits longest: a quarter of the margin
             })
@@ -86,7 +89,7 @@ export const workerConfig = z
             .strictObject({
                 freshSeconds: z.number().min(0).default(5), // after which a channel is read again beside the query
                 staleSeconds: z.number().min(0).default(60), // after which a query waits for that
-                goneSeconds: z.number().min(0).default(600), // for which a channel must look gone before its job ends
+                goneSeconds: z.number().min(0).default(600), // for which what takes money out of sight must be said to be believed
                 pollSeconds: z.number().positive().default(1), // while the wallet or a channel is waited for
             })
             .prefault({}),

@@ -10,6 +10,9 @@ import type { RunningCost } from './credit';
 import { Refused } from './refusal';
 
 const DECLINES_MOST = 64; // signed at once
+const ENDED_PAUSES = 12; // times `freshSeconds` between two looks for the channel of a job that has ended
+const LAG_SECONDS = 120; // by which a server of the API may lag behind another
+const ORDER_SECONDS = 600; // after which a last claim that was handed to the wallet would have ended the channel
 const DECLINE_MS = 600_000; // for one more: some 13,000 or 3 MB in the longest job
 
 /** A query that runs, as its job sees it. */
@@ -25,6 +28,7 @@ export class Job {
     private readonly waiting = new Set<() => void>();
     private readAt = -Infinity; // when the channel was read, milliseconds of performance.now()
     private reading: Promise<void> | undefined;
+    private gone = false;
     private declines = DECLINES_MOST; // that may be signed now
     private declinedAt = performance.now();
     private keyOfVouchers: Verifier | undefined;
@@ -73,6 +77,11 @@ export class Job {
     /** nanoTON that vouchers have promised. */
     get paid(): bigint {
         return this.voucher?.cumulative ?? 0n;
+    }
+
+    /** nanoTON that the channel has surely paid. */
+    get sure(): bigint {
+        return this.record.sure;
     }
 
     get verifier(): Verifier {
@@ -217,6 +226,11 @@ export class Job {
         return performance.now() - this.readAt;
     }
 
+    /** Notes that the job's last claim is being handed to the wallet; it is on the disk already. */
+    closes(at: number): void {
+        this.record = { ...this.record, closing: at };
+    }
+
     /** Takes a reading of the channel made elsewhere. */
     sawChannel(seen: SeenChannel): void {
         this.record = { ...this.record, seen };
@@ -225,13 +239,15 @@ export class Job {
 
     /**
      * Makes sure that the channel was read lately: within `freshSeconds` nothing happens, up to `staleSeconds` the
-     * reading goes on beside the caller.
+     * reading goes on beside the caller. A job that has ended is looked for at greater intervals: it may have been an error.
      *
      * @throws {Refused} if the channel is gone, or cannot be read and was not for long
      */
     async recent(): Promise<void> {
         const { freshSeconds, staleSeconds } = this.context.config.chain;
-        if (this.state !== 'ended' && this.age() > freshSeconds * 1000) {
+        if (this.state === 'ended' && this.mayReturn && this.age() > ENDED_PAUSES * freshSeconds * 1000) {
+            await this.readChannel().catch(() => undefined);
+        } else if (this.state !== 'ended' && this.age() > freshSeconds * 1000) {
             const reading = this.readChannel();
             if (this.age() > staleSeconds * 1000) {
                 await reading.catch((error: unknown) => this.bearUnreadable(error));
@@ -262,46 +278,104 @@ export class Job {
 
     /** True while the channel looks gone and the job has not ended: nothing new begins, vouchers are kept. */
     get isGone(): boolean {
-        return this.context.channels.isGone(this.channel);
+        return this.gone;
+    }
+
+    /** False once the worker's own last claim has ended the channel: another one there is not this job's. */
+    private get mayReturn(): boolean {
+        return this.record.closing === 0;
     }
 
     // One answer of an API may be wrong, or a lie that would cost every voucher of the job. So a job ends only when its
-    // channel looks gone again after a while; with unpaid vouchers, and no last claim of our own, after its time alone.
-    private async looksGone(at: number): Promise<void> {
-        const { channels, config, log } = this.context;
-        const seconds = channels.looksGone(this.channel, at);
-        const owed = this.paid > this.seen.paid && !channels.isClosed(this.channel);
-        if (seconds >= config.chain.goneSeconds && (!owed || at > this.seen.refundAt)) {
+    // channel was said to be gone again and again; with unpaid vouchers, and no last claim of our own, after the end that
+    // its terms name alone, which no API can bring nearer.
+    private async looksGone({ at, confirmed }: { at: number; confirmed: boolean }): Promise<void> {
+        const { channels, log, now, store } = this.context;
+        const own = this.record.closing > 0;
+        const owed = own ? 0n : this.paid - this.sure;
+        if (!this.gone) {
+            this.gone = true;
+            const told = { job: this.id.toString('hex'), ...(owed > 0n && { owed: owed.toString() }) };
+            if (own) {
+                log.debug(told, 'the channel is gone after its last claim');
+            } else {
+                log.warn(told, 'the channel looks gone');
+            }
+        }
+        if (confirmed && (owed <= 0n || Math.min(at, now()) > this.terms.end)) {
             channels.ended(this.channel);
+            if (own) {
+                await store.setSure(this.id, this.paid);
+                this.record = { ...this.record, sure: this.paid };
+            }
             await this.setState('ended');
-        } else {
-            log.warn({ job: this.id.toString('hex'), seconds }, 'the channel looks gone');
         }
     }
 
-    /** Reads the channel now and stores what changed. A channel that stays gone ends the job for ever. */
+    /** Reads the channel now and stores what changed. A channel that is surely gone ends the job. */
     readChannel(): Promise<void> {
         this.reading ??= this.read().finally(() => (this.reading = undefined));
         return this.reading;
     }
 
     private async read(): Promise<void> {
-        const { channels, store } = this.context;
+        const { channels } = this.context;
         const before = this.seen;
-        const now = await channels.read(this.channel, this.terms, this.record.jobNumber);
-        if (now.at < before.at) {
+        const now = await channels
+            .read(this.channel, this.terms, this.record.jobNumber, this.sure)
+            .catch((error: unknown) => {
+                // Code and data of a channel never change, so another one is an error of the API.
+                throw error instanceof Refused ? new ChannelUnreadable(error) : error;
+            });
+        if (now.at < before.at && before.at - now.at <= LAG_SECONDS) {
             return; // servers of one API may lag behind each other
         }
-        // Neither happens to a living channel: it ended and somebody deployed it again.
-        if (now.gone || now.paid < before.paid || now.refundAt > before.refundAt) {
-            await this.looksGone(now.at);
-            return;
+        if (this.state === 'ended') {
+            this.readAt = performance.now();
+            return now.gone || !this.mayReturn ? undefined : this.comeBack(now);
         }
-        channels.isThere(this.channel);
-        const { there, paid, refundAt, at } = now;
+        if (now.gone) {
+            return this.looksGone(now);
+        }
+        await this.take(now, before);
+    }
+
+    private async take(
+        { there, paid, refundAt, at, confirmed }: SeenChannel & { confirmed: boolean },
+        before: SeenChannel,
+    ): Promise<void> {
+        const { store } = this.context;
+        this.requirePossible({ paid, refundAt });
+        this.gone = false;
+        if (this.record.closing > 0 && at - this.record.closing > ORDER_SECONDS) {
+            await store.setClosing([this.id], 0); // the wallet's order was not taken
+            this.record = { ...this.record, closing: 0 };
+        }
         this.sawChannel({ there, paid, refundAt, at });
         if (there !== before.there || paid !== before.paid || refundAt !== before.refundAt) {
             await store.setSeen(this.id, this.seen);
         }
+        if (confirmed && paid > this.sure) {
+            await store.setSure(this.id, paid);
+            this.record = { ...this.record, sure: paid };
+        }
+    }
+
+    private requirePossible({ paid, refundAt }: Pick<SeenChannel, 'paid' | 'refundAt'>): void {
+        if (paid > this.paid) {
+            throw new ChannelUnreadable(new Error('It is said to have paid more than any voucher here promises'));
+        }
+        if (refundAt > this.terms.end) {
+            throw new ChannelUnreadable(new Error('It is said to last longer than its terms'));
+        }
+    }
+
+    private async comeBack({ there, paid, refundAt, at }: SeenChannel): Promise<void> {
+        this.requirePossible({ paid, refundAt });
+        await this.context.store.revive(this.id, { there, paid, refundAt, at });
+        this.record = { ...this.record, state: 'open' };
+        this.gone = false;
+        this.sawChannel({ there, paid, refundAt, at });
+        this.context.log.warn({ job: this.id.toString('hex') }, 'a job had ended and its channel is there: it goes on');
     }
 }

@@ -100,6 +100,7 @@ export class Jobs {
         const seen = await channels.read(channel, terms, jobNumber).catch((error: unknown) => {
             throw error instanceof ChannelUnreadable ? new Refused('internal', error.message, 503) : error;
         });
+        channels.ended(channel); // nothing that was said before it was a job counts
         if (seen.gone) {
             throw new Refused('wrong_channel', 'The channel of these terms is not on chain');
         }
@@ -109,10 +110,14 @@ export class Jobs {
         if (seen.there === 0n) {
             throw new Refused('wrong_channel', 'The channel is empty');
         }
+        if (seen.there < config.limits.depositLeast) {
+            const least = `${config.limits.depositLeast} nanoTON`;
+            throw new Refused('wrong_channel', `The channel holds less than ${least}, the least deposit served here`);
+        }
         if (seen.refundAt - seen.at <= config.marginSeconds) {
             throw new Refused('leaving', 'The channel can be refunded too soon');
         }
-        const { gone: _, ...state } = seen;
+        const { gone: _gone, confirmed: _confirmed, ...state } = seen;
         const job = { job: id, channel, terms: termsCell(terms).toBoc(), jobNumber, enc, seen: state };
         await store.addJob(job).catch(async (error: unknown) => {
             if ((await store.job(id)) === undefined) {

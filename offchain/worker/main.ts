@@ -107,7 +107,10 @@ async function assemble(config: WorkerConfig, parts: WorkerParts, serving: boole
     };
     const backend = parts.backend ?? createBackend(config.backend);
     const store = parts.store ?? (await SqliteWorkerStore.open(config.store, fatal));
-    const channels = new Channels(chain, config.channelCodes ?? (await channelCodes()));
+    const codes = config.channelCodes ?? (await channelCodes());
+    // What was said for how long is measured by a clock that nobody sets.
+    const steady = parts.now ?? (() => performance.now() / 1000);
+    const channels = new Channels(chain, codes, config.chain.goneSeconds, steady);
     const payout = config.payout ?? wallet.address;
     const now = parts.now ?? (() => Math.floor(Date.now() / 1000));
     const context: WorkerContext = { config, store, chain, channels, backend, ...keys, payout, log, now, fatal };
@@ -150,7 +153,7 @@ function nodeInfoOf(
     { config, channels, payout, receiptKey, encryptionKey }: WorkerContext,
     evidence: Evidence,
 ): NodeInfo {
-    const { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast } = config.limits;
+    const { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast, depositLeast } = config.limits;
     return {
         network: config.network,
         node: config.node.toRawString(),
@@ -160,7 +163,7 @@ function nodeInfoOf(
         encryptionKey: encryptionKey.publicKey,
         attestation: evidence.current(),
         offers: config.offers,
-        limits: { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast },
+        limits: { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast, depositLeast },
         channelCodes: channels.codes.map((code) => code.hash()),
     };
 }
@@ -206,6 +209,7 @@ async function serve(
         const server = createServer(context, jobs, {
             nodeInfo,
             onEnding: () => claims.wake(),
+            claimsAtEnd: (job) => claims.claimsAtEnd(job),
             closing: () => closing !== undefined,
         });
         const url = await server.listen(config.listen);

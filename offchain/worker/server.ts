@@ -31,6 +31,8 @@ export interface ServerHooks {
     nodeInfo(): NodeInfo;
     /** A client has ended its job. */
     onEnding(): void;
+    /** Whether the worker claims or ends the channel of a job that its client has ended. */
+    claimsAtEnd(job: Job): boolean;
     /** True once no new query may begin. */
     closing(): boolean;
 }
@@ -74,7 +76,7 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
                 await job.setState('ending');
                 hooks.onEnding();
             }
-            return toWire(job.describe());
+            return { claims: hooks.claimsAtEnd(job) };
         });
     });
 

@@ -1,6 +1,6 @@
 import { Voucher, voucherFor } from '@cocoon-market/wrappers';
 import type { SignedVoucher } from '@cocoon-market/wrappers';
-import { accountAddress } from './channels';
+import { accountAddress, ChannelUnreadable } from './channels';
 import type { WorkerContext } from './context';
 import type { Job } from './job';
 import { Refused } from './refusal';
@@ -24,7 +24,7 @@ export async function takeVoucher(context: WorkerContext, job: Job, voucher: Sig
         throw new Refused('bad_voucher', 'The voucher key did not sign this voucher for this channel');
     }
     if (!covered(job, voucher)) {
-        await job.readChannel(); // it may have been topped up
+        await job.readChannel().catch(unreadable); // it may have been topped up
         if (!covered(job, voucher)) {
             throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');
         }
@@ -33,6 +33,10 @@ export async function takeVoucher(context: WorkerContext, job: Job, voucher: Sig
         job.credit(voucher);
     }
     return job.voucher!;
+}
+
+function unreadable(error: unknown): never {
+    throw error instanceof ChannelUnreadable ? new Refused('internal', error.message, 503) : error;
 }
 
 function covered({ seen }: Job, { cumulative }: SignedVoucher): boolean {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { encodeQuery, paths } from '../../offchain/link';
 import type { Step } from '../offchain/support/backend';
-import { TestClient } from '../offchain/support/client';
+import { DAY, TestClient } from '../offchain/support/client';
 import type { Sealed } from '../offchain/support/client';
 import { startFixture, TOKEN } from '../offchain/support/worker';
 import type { Fixture } from '../offchain/support/worker';
@@ -210,7 +210,7 @@ describe('An API of the chain that says a channel is gone', () => {
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: 5n });
     });
 
-    it('ends a job that it owes nothing after ten minutes, and one with vouchers after its refund', async () => {
+    it('ends a job that it owes nothing after ten minutes, and one with vouchers after its terms', async () => {
         fixture = await startFixture({ chain });
         const [empty, owed] = [await withJob(), await withJob()];
         await owed.pay(owed.voucher(5n, 0));
@@ -219,15 +219,129 @@ describe('An API of the chain that says a channel is gone', () => {
         const look = async () => void (await Promise.all([empty, owed].map((client) => client.ask(1, 'one'))));
 
         await look();
-        fixture.chain.advance(599);
+        fixture.chain.advance(300);
+        await look();
+        fixture.chain.advance(299);
         await look();
         expect(await ended()).toBe(0);
         fixture.chain.advance(2);
         await look();
         expect(await ended()).toBe(1);
-        fixture.chain.advance(86_400);
+        fixture.chain.advance(DAY - 700);
+        await look();
+        expect(await ended()).toBe(1);
+        fixture.chain.advance(101);
         await look();
         expect(await ended()).toBe(2);
+    });
+
+    it('for days ends no job of which nothing was said at another endpoint', async () => {
+        fixture = await startFixture({ chain });
+        const client = await withJob();
+        const elsewhere = fixture.chain.accounts.get(client.channel.toRawString())!;
+        const other = { account: async () => ({ ...elsewhere, at: fixture.chain.now() }) };
+        (fixture.chain as { others?: unknown[] }).others = [other];
+        await fixture.restart({ chain });
+        client.url = fixture.worker.url;
+        hide(client);
+        for (let hour = 0; hour < 20; hour++) {
+            await client.ask(1, 'one');
+            fixture.chain.advance(3600);
+        }
+
+        expect((await fixture.worker.status()).jobs).toMatchObject({ open: 1, ended: 0 });
+    });
+});
+
+describe('One answer of an API of the chain', () => {
+    const settings = {
+        chain: { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 600 },
+        claim: { seconds: 1000, threshold: '1000' },
+    };
+    const OWED = 5000n;
+
+    let client: TestClient;
+
+    beforeEach(async () => {
+        fixture = await startFixture(settings);
+        client = await withJob();
+        await client.pay(client.voucher(OWED, 0));
+    });
+
+    /** The chain says something else of the channel while `action` runs. */
+    async function said(change: Parameters<typeof fixture.chain.change>[1], action: () => Promise<unknown>) {
+        const { chain } = fixture;
+        const honest = chain.accounts.get(client.channel.toRawString())!;
+        chain.change(client.channel, change);
+        await action();
+        chain.accounts.set(client.channel.toRawString(), honest);
+    }
+
+    const read = () => client.ask(1, { messages: 'none' });
+
+    it.each([
+        ['is refunded already', () => ({ refundAt: fixture.chain.now() - 10 })],
+        ['has paid its voucher', () => ({ paid: OWED })],
+        ['has paid more than its voucher', () => ({ paid: OWED + 1n })],
+        ['has paid nearly all there is', () => ({ paid: 999_999_999n, balance: 1n })],
+        ['lasts for ever', () => ({ refundAt: 0xffffffff })],
+    ])('that a channel %s costs no voucher, also when the channel then seems gone', async (_, change) => {
+        await said(change(), read);
+        for (let minute = 0; minute < 3; minute++) {
+            const honest = fixture.chain.accounts.get(client.channel.toRawString())!;
+            fixture.chain.remove(client.channel);
+            fixture.chain.advance(301);
+            await read();
+            fixture.chain.accounts.set(client.channel.toRawString(), honest);
+        }
+        expect((await fixture.worker.status()).jobs.ended).toBe(0);
+
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
+        expect(fixture.chain.paidBy(client.channel)).toBe(OWED);
+    });
+
+    it('that a voucher was paid does not keep the next look from claiming it, also after a restart', async () => {
+        await said({ paid: OWED }, read);
+        await fixture.restart({ ...settings, claim: { ...settings.claim, seconds: 0.02 } });
+
+        await until(() => fixture.chain.paidBy(client.channel) === OWED);
+    });
+
+    it('from the far future is not what later ones are measured by', async () => {
+        const now = fixture.chain.now.bind(fixture.chain);
+        const account = fixture.chain.account.bind(fixture.chain);
+        fixture.chain.account = async (address) => ({ ...(await account(address)), at: now() + 10 * DAY });
+        await read();
+        fixture.chain.account = account;
+
+        expect((await client.ask(2, 'one')).text).toBe('one');
+        expect((await client.ask(3, 'two')).text).toBe('two');
+    });
+
+    it('that is of another contract leaves the job as it is', async () => {
+        const code = beginCell().storeUint(1, 1).endCell();
+        const honest = fixture.chain.accounts.get(client.channel.toRawString())!;
+        fixture.chain.set(client.channel, { code, data: code, balance: 1n });
+
+        expect((await client.ask(1, 'one')).refusal?.code ?? 'served').not.toBe('wrong_channel');
+        fixture.chain.accounts.set(client.channel.toRawString(), honest);
+        expect((await client.ask(2, 'two')).text).toBe('two');
+    });
+
+    it('repeated until a job with vouchers ended leaves them to be claimed when the channel is there again', async () => {
+        const honest = fixture.chain.accounts.get(client.channel.toRawString())!;
+        fixture.chain.remove(client.channel);
+        fixture.chain.advance(DAY);
+        for (let look = 0; look < 4; look++) {
+            await fixture.worker.claimNow();
+            fixture.chain.advance(300);
+        }
+        expect((await fixture.worker.status()).jobs.ended).toBe(1);
+        fixture.chain.accounts.set(client.channel.toRawString(), honest);
+        await fixture.restart(settings);
+
+        await until(() => fixture.wallet.orders.length === 1);
+        expect(fixture.chain.accounts.has(client.channel.toRawString())).toBe(false);
     });
 });
 

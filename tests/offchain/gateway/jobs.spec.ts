@@ -199,9 +199,24 @@ describe('Jobs', () => {
                         parallelMost: 9,
                         largestAnswerMost: 9999,
                         noticeLeast: 7200,
+                        depositLeast: 0n,
                     },
                 },
                 'notice',
+            ],
+            [
+                'a larger deposit',
+                {
+                    limits: {
+                        stepLeast: 1n,
+                        stepMost: 10n ** 18n,
+                        parallelMost: 9,
+                        largestAnswerMost: 9999,
+                        noticeLeast: 3600,
+                        depositLeast: 1_000_000_001n,
+                    },
+                },
+                'wants a deposit of 1000000001 nanoTON',
             ],
             ['no such model', { offers: [] }, 'does not offer'],
             [

@@ -38,13 +38,13 @@ export function configFor(folder: string, overrides: Overrides = {}) {
         listen: { port: 0 },
         backend: { kind: 'embedded' },
         offers: [{ model: ECHO, rates: RATES }],
-        limits: { stepLeast: '1000' },
         chain: { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 0 },
-        claim: { seconds: 1000 },
         creditSeconds: 0.3,
         shutdownSeconds: 0,
         logLevel: 'silent',
         ...overrides,
+        limits: { stepLeast: '1000', depositLeast: '0', ...overrides.limits },
+        claim: { seconds: 1000, least: '0', ...overrides.claim },
     });
 }
 

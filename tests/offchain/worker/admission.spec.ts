@@ -117,6 +117,7 @@ describe('a query, before it is accepted', () => {
     it('point 2: is declined when the ceiling is more than the channel holds, and taken when it is as much', async () => {
         fixture.chain.change(client.channel, { balance: 4_999_999n + rent - 100n });
         expect((await client.ask(1, 'one')).decline).toMatchObject({ reason: Reason.Unfunded });
+        await client.pay(client.voucher(1_000_000n, 0));
         fixture.chain.change(client.channel, { balance: 4_000_000n + rent, paid: 1_000_000n });
         expect((await client.ask(2, 'one')).text).toBe('one');
     });

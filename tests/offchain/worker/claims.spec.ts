@@ -1,5 +1,6 @@
 import { opcodes } from '@cocoon-market/wrappers';
 import type { Cell } from '@ton/core';
+import pino from 'pino';
 import { askWorker, serveAdmin } from '../../../offchain/worker';
 import { TestClient } from '../support/client';
 import { account, startFixture, TOKEN } from '../support/worker';
@@ -101,6 +102,62 @@ describe('claims', () => {
             return (await fixture.worker.status()).jobs.ended === 2;
         });
         expect((await used.ask(2, 'more')).refusal).toMatchObject({ code: 'wrong_channel' });
+    });
+
+    it('know the end that they made: nothing looks gone, nothing is lost, also after a restart', async () => {
+        const lines: string[] = [];
+        const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
+        const chain = { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 600 };
+        fixture = await startFixture({ chain }, { log });
+        const [one, two] = [await withJob(), await withJob()];
+        for (const client of [one, two]) {
+            await client.ask(1, 'one two');
+            await client.end();
+        }
+        await until(() => fixture.chain.accounts.size === 0);
+        for (let look = 0; look < 4; look++) {
+            await fixture.worker.claimNow();
+            fixture.chain.advance(301);
+            if (look === 0) await fixture.restart({ chain });
+        }
+
+        expect((await fixture.worker.status()).jobs).toEqual({ open: 0, ending: 0, ended: 2 });
+        expect(lines.filter((line) => /gone|lost|nobody/.test(line))).toEqual([]);
+        expect(lines.filter((line) => line.includes('"claimed"'))).toHaveLength(2);
+    });
+
+    it.each([
+        { least: 4n * TOKEN, orders: 1 },
+        { least: 4n * TOKEN + 1n, orders: 0 },
+    ])('are not sent for less than they cost: $orders of a job worth 40000 nanoTON', async ({ least, orders }) => {
+        const claim = { seconds: 0.02, least: least.toString() };
+        fixture = await startFixture({ claim });
+        const client = await withJob();
+        await client.ask(1, 'one two');
+        expect(client.newest!.cumulative).toBe(4n * TOKEN);
+        const ended = await client.end();
+        await rounds();
+        await fixture.worker.claimNow();
+        if (orders === 0) {
+            fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1000 });
+        }
+        await rounds();
+
+        expect(ended.body).toEqual({ claims: orders === 1 });
+        expect(fixture.wallet.orders).toHaveLength(orders);
+    });
+
+    it('end no job that brought nothing, and one that brought twice what they cost', async () => {
+        const claim = { seconds: 0.02, threshold: '1', least: (2n * TOKEN).toString() };
+        fixture = await startFixture({ claim });
+        const [unused, used] = [await withJob(), await withJob()];
+        await used.ask(1, 'one two');
+        await until(() => fixture.chain.paidBy(used.channel) === 4n * TOKEN);
+
+        expect([(await unused.end()).body, (await used.end()).body]).toEqual([{ claims: false }, { claims: true }]);
+        await until(() => !fixture.chain.accounts.has(used.channel.toRawString()));
+        await rounds();
+        expect(fixture.wallet.orders).toHaveLength(2); // both of the used one
     });
 
     it('never end a channel whose payout is another wallet', async () => {

@@ -159,11 +159,11 @@ describe('POST /v1/jobs', () => {
         expect(await client.register()).toMatchObject(refusal('wrong_terms', 'other terms'));
     });
 
-    it('refuses for ever a job that it saw end', async () => {
+    it('refuses for ever a job that it ended itself, also when somebody deploys its channel again', async () => {
         const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
-        fixture.chain.remove(client.channel);
-        expect((await client.ask(1, 'one')).refusal).toMatchObject({ code: 'internal' });
-        expect((await client.ask(1, 'one')).refusal).toMatchObject({ code: 'wrong_channel' });
+        await client.end();
+        while (fixture.chain.accounts.has(client.channel.toRawString())) await new Promise(setImmediate);
+        for (let look = 0; look < 3; look++) await fixture.worker.claimNow();
 
         await client.open();
         expect(await client.register()).toMatchObject(refusal('wrong_channel', 'ended'));
@@ -171,11 +171,39 @@ describe('POST /v1/jobs', () => {
         expect(await client.register()).toMatchObject(refusal('wrong_channel', 'ended'));
     });
 
-    it('takes a channel that pays back or lives longer for one that ended and was deployed again', async () => {
+    it('takes up a job again that it thought ended, once its channel is there, also after a restart', async () => {
         const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
-        fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 2 * DAY });
+        const account = fixture.chain.accounts.get(client.channel.toRawString())!;
+        fixture.chain.remove(client.channel);
         expect((await client.ask(1, 'one')).refusal).toMatchObject({ code: 'internal' });
+        await client.ask(1, 'one');
         expect((await client.ask(1, 'one')).refusal).toMatchObject({ code: 'wrong_channel' });
+        client.url = (await fixture.restart()).url;
+
+        expect(await client.register()).toMatchObject(refusal('wrong_channel', 'ended'));
+        fixture.chain.accounts.set(client.channel.toRawString(), account);
+        expect((await client.register()).status).toBe(200);
+        expect((await client.ask(1, 'one')).text).toBe('one');
+    });
+
+    it('goes on by what it knew when the channel is said to last longer than its terms', async () => {
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        fixture.chain.change(client.channel, { refundAt: client.terms.end + 1 });
+        expect((await client.ask(1, 'one')).text).toBe('one');
+        fixture.chain.change(client.channel, { refundAt: client.terms.end });
+        expect((await client.ask(2, 'two')).text).toBe('two');
+    });
+
+    it('takes no job on a channel that holds less than the least deposit', async () => {
+        await fixture.restart({ limits: { depositLeast: '50000000' } });
+        const [small, enough] = [1, 2].map(() => new TestClient(fixture.worker.url, fixture.chain));
+        await Promise.all([small, enough].map((client) => client.draft()));
+        await small.open(49_999_999n);
+        await enough.open(50_000_000n);
+
+        expect(enough.info.limits.depositLeast).toBe(50_000_000n);
+        expect(await small.register()).toMatchObject(refusal('wrong_channel', 'less than 50000000 nanoTON'));
+        expect((await enough.register()).status).toBe(200);
     });
 
     it('reads the channel of a job in use beside its queries, not before them', async () => {

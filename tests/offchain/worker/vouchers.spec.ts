@@ -27,6 +27,7 @@ function plusL(signature: Buffer): Buffer {
 
 describe('a voucher', () => {
     it('point 8: counts up to what the channel holds and has paid, and not one nanoTON more', async () => {
+        await client.pay(client.voucher(400n, 0));
         fixture.chain.change(client.channel, { balance: 600n, paid: 400n });
         expect(await client.pay(client.voucher(1001n, 0))).toMatchObject({
             status: 422,

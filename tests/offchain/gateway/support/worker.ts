@@ -121,6 +121,7 @@ export class FakeWorker {
     answerVoucher: (newest: SignedVoucher) => SignedVoucher = (newest) => newest;
     refuseVoucher: RefusalCode | undefined;
     refuseJob: RefusalCode | undefined;
+    claims = true; // what it says when a job is ended
     onEnd: (job: HeldJob) => Promise<void> = async () => undefined;
     url = '';
     private server: FastifyInstance | undefined;
@@ -154,7 +155,7 @@ export class FakeWorker {
             this.withJob(request.params.job, reply, async (job) => {
                 job.ended = true;
                 await this.onEnd(job);
-                return {};
+                return { claims: this.claims };
             }),
         );
         server.get<{ Params: { job: string; number: string } }>('/v1/jobs/:job/queries/:number', (request, reply) =>
@@ -222,6 +223,7 @@ export class FakeWorker {
                 parallelMost: 16,
                 largestAnswerMost: 1 << 20,
                 noticeLeast: 3600,
+                depositLeast: 0n,
             },
             channelCodes: [],
         };
