@@ -18,7 +18,10 @@ export const Tag = {
     Sequence: 0x30,
 } as const;
 
-/** The elements that these bytes are a row of. Throws when a length is not the shortest, or they end in the middle of one. */
+/**
+ * The elements that these bytes are a row of. Throws when a length is not the shortest, a tag has more than one byte, or
+ * they end in the middle of one.
+ */
 export function row(bytes: Buffer): Element[] {
     const elements: Element[] = [];
     for (let at = 0; at < bytes.length;) {
@@ -32,6 +35,9 @@ export function row(bytes: Buffer): Element[] {
 function span(bytes: Buffer, at: number): { start: number; end: number } {
     if (at + 2 > bytes.length) {
         throw new Error('The DER ends in the middle of an element');
+    }
+    if ((bytes[at] & 0x1f) === 0x1f) {
+        throw new Error('The DER has a tag that it may not have');
     }
     const first = bytes[at + 1];
     const extra = first < 0x80 ? 0 : first & 0x7f;
@@ -53,9 +59,45 @@ function span(bytes: Buffer, at: number): { start: number; end: number } {
 export function inside(bytes: Buffer, tag: number): Element[] {
     const [only, ...more] = row(bytes);
     if (only?.tag !== tag || more.length > 0) {
-        throw new Error('The DER is not what is expected here');
+        throw new Error('The DER has something else than is expected here');
     }
     return row(only.body);
+}
+
+/** The body of this element. Throws when its tag is another, or there is none. */
+export function bodyOf(element: Element | undefined, tag: number): Buffer {
+    if (element?.tag !== tag) {
+        throw new Error('The DER has something else than is expected here');
+    }
+    return element.body;
+}
+
+/** The bytes of a whole number of at least 0, in the shortest form; throws for any other. */
+export function naturalOf(element: Element | undefined): Buffer {
+    const body = bodyOf(element, Tag.Integer);
+    if (body.length === 0 || body[0] >= 0x80 || (body.length > 1 && body[0] === 0 && body[1] < 0x80)) {
+        throw new Error('The DER has a number in a form that it may not have');
+    }
+    return body;
+}
+
+/** The bytes of a bit string. Throws when it says of bits that they are not used and they are not zeros. */
+export function bitsOf(element: Element | undefined): { bytes: Buffer; unused: number } {
+    const [unused, ...bits] = bodyOf(element, Tag.BitString);
+    const last = bits.at(-1);
+    if (unused === undefined || unused > 7 || (last === undefined ? unused > 0 : last % 2 ** unused !== 0)) {
+        throw new Error('The DER has a bit string in a form that it may not have');
+    }
+    return { bytes: Buffer.from(bits), unused };
+}
+
+/** A bit string of whole bytes, such as a signature. */
+export function bytesOfBits(element: Element | undefined): Buffer {
+    const { bytes, unused } = bitsOf(element);
+    if (unused !== 0) {
+        throw new Error('The DER has a bit string that does not end with a byte');
+    }
+    return bytes;
 }
 
 /** Unix seconds of a UTCTime or GeneralizedTime in the one form that certificates use. */
@@ -70,5 +112,9 @@ export function timeOf({ tag, body }: Element): number {
     }
     const [year, month, day, hour, minute, second] = parts.map(Number);
     const whole = generalized ? year : year + (year < 50 ? 2000 : 1900);
-    return Date.UTC(whole, month - 1, day, hour, minute, second) / 1000;
+    const milliseconds = Date.UTC(whole, month - 1, day, hour, minute, second);
+    if (new Date(milliseconds).toISOString().replace(/\.000|\D/g, '') !== [whole, ...parts.slice(1)].join('')) {
+        throw new Error('The DER has a time that does not exist'); // such as a month 13, which Date counts on
+    }
+    return milliseconds / 1000;
 }

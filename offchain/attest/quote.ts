@@ -1,6 +1,7 @@
 /** The layout of a TDX quote, version 4, read strictly: every length exact, nothing after the end. */
 import { createHash } from 'node:crypto';
 
+const HEADER = 48;
 const REPORT = 584;
 const SIGNATURE = 64;
 const ENCLAVE_REPORT = 384;
@@ -20,9 +21,24 @@ export interface Quote {
     signerSeam: Buffer; // 48 bytes, who signed the TDX module
     seamAttributes: Buffer; // 8 bytes
     attributes: Buffer; // 8 bytes, of the guest
-    measurement: Buffer; // 48 bytes: SHA-384 of MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG, RTMR0 to RTMR3
+    /**
+     * 48 bytes: SHA-384 of MRSEAM, TDATTRIBUTES, XFAM, MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG and RTMR0 to RTMR3: of all
+     * that the report says and that neither Intel's collateral nor the report data binds.
+     */
+    measurement: Buffer;
     reportData: Buffer; // 64 bytes
     chain: string; // PEM
+    signatures: QuoteSignatures;
+}
+
+/** Who vouches for what in a quote. */
+export interface QuoteSignatures {
+    signed: Buffer; // header and report
+    signature: Buffer; // 64 bytes, over them
+    key: Buffer; // 64 bytes, that made it
+    enclaveReport: Buffer; // of the quoting enclave, which has made the key
+    enclaveSignature: Buffer; // 64 bytes, of the machine's key, over that
+    enclaveData: Buffer; // hashed with the key into the enclave's report
 }
 
 class Reader {
@@ -49,6 +65,12 @@ class Reader {
         }
     }
 
+    zeros(size: number, what: string): void {
+        if (!this.take(size).equals(Buffer.alloc(size))) {
+            throw new Error(`The quote has ${what}`);
+        }
+    }
+
     end(): void {
         if (this.at !== this.bytes.length) {
             throw new Error('The quote has something appended');
@@ -62,21 +84,22 @@ export function readQuote(bytes: Buffer): Quote {
     reader.expect(2, VERSION, 'version');
     reader.expect(2, ECDSA_P256, 'kind of key');
     reader.expect(4, TDX, 'kind of machine');
-    reader.take(4);
+    reader.zeros(4, 'something in a reserved field');
     if (!reader.take(16).equals(INTEL)) {
         throw new Error('The quote is of another vendor');
     }
-    reader.take(20);
+    reader.take(20); // names the enclave's installation, says nothing of the guest
     const report = reader.take(REPORT);
     const auth = new Reader(reader.sized(4));
     reader.end();
-    auth.take(2 * SIGNATURE); // the quote's signature, and the key that made it
+    const [signature, key] = [auth.take(SIGNATURE), auth.take(SIGNATURE)];
     auth.expect(2, QE_REPORT, 'kind of certification');
     const enclave = new Reader(auth.sized(4));
     auth.end();
-    enclave.take(ENCLAVE_REPORT + SIGNATURE);
+    const [enclaveReport, enclaveSignature] = [enclave.take(ENCLAVE_REPORT), enclave.take(SIGNATURE)];
+    checkEnclaveReport(new Reader(enclaveReport));
     enclave.expect(2, QE_AUTH, 'length of data'); // the package hashes so many and would pass over more
-    enclave.take(QE_AUTH);
+    const enclaveData = enclave.take(QE_AUTH);
     enclave.expect(2, PCK_CHAIN, 'kind of certification');
     const chain = enclave.sized(4);
     enclave.end();
@@ -85,8 +108,28 @@ export function readQuote(bytes: Buffer): Quote {
         signerSeam: report.subarray(64, 112),
         seamAttributes: report.subarray(112, 120),
         attributes: report.subarray(120, 128),
-        measurement: createHash('sha384').update(report.subarray(136, 520)).digest(),
+        measurement: createHash('sha384').update(report.subarray(16, 64)).update(report.subarray(120, 520)).digest(),
         reportData: report.subarray(520, 584),
         chain: chain.toString('latin1').replace(/\0$/, ''), // the quoting library ends its text as C does
+        signatures: {
+            signed: bytes.subarray(0, HEADER + REPORT),
+            ...{ signature, key, enclaveReport, enclaveSignature, enclaveData },
+        },
     };
+}
+
+/** The fields of the quoting enclave's report that nobody compares: zeros, unless it is another kind of enclave. */
+function checkEnclaveReport(report: Reader): void {
+    const reserved = 'something in a reserved field of the quoting enclave';
+    report.take(20); // security versions of the machine, and what is saved: the package compares them
+    report.zeros(28, reserved); // with the extended product
+    report.take(48); // attributes, measurement: the package compares what Intel says of the first
+    report.zeros(32, reserved);
+    report.take(32); // signer
+    report.zeros(96, reserved); // with the configuration
+    report.take(4); // product and its security version
+    report.zeros(60, reserved); // with the configuration's version and the product family
+    report.take(32); // hash of key and data
+    report.zeros(32, 'something after the hash in the report of the quoting enclave');
+    report.end();
 }

@@ -4,11 +4,11 @@
  * and what it does not look at (the TDX module, the PCE) afterwards. Nothing is fetched: the node brings the collateral,
  * which Intel has signed and dated.
  */
-import { X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, KeyObject, verify, X509Certificate } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { z } from 'zod';
 import { Attestation } from '../link';
-import { inside, row, Tag } from './der';
+import { bodyOf, inside, row, Tag } from './der';
 import { AttestedKeys, reportData } from './keys';
 import { Quote, readQuote } from './quote';
 import { chainFault, extensionOf, pemChain, revocationFault, revocationList } from './x509';
@@ -110,11 +110,31 @@ function collateralFault(
         return fault;
     }
     const [machine, authority, anchor] = pck;
+    const broken = signatureFault(quote, machine.publicKey);
+    if (broken !== undefined) {
+        return broken;
+    }
     const byRoot = [authority, anchor, tcb[0], qe[0]];
     return (
         revocationFault(revocationList(collateral.rootCrl), anchor, byRoot, now) ??
         revocationFault(revocationList(collateral.pckCrl), authority, [machine], now)
     );
+}
+
+/** Why the machine's key does not vouch for this quote. The package checks the same once more. */
+function signatureFault({ signatures: of }: Quote, machine: KeyObject): string | undefined {
+    const signedBy = (key: KeyObject, text: Buffer, signature: Buffer) =>
+        verify('sha256', text, { key, dsaEncoding: 'ieee-p1363' }, signature);
+    if (!signedBy(machine, of.enclaveReport, of.enclaveSignature)) {
+        return 'the quoting enclave is not signed by the machine';
+    }
+    const hash = createHash('sha256').update(of.key).update(of.enclaveData).digest();
+    if (!of.enclaveReport.subarray(320, 352).equals(hash)) {
+        return 'the quote is refused: QE report hash mismatch';
+    }
+    const [x, y] = [of.key.subarray(0, 32), of.key.subarray(32)].map((half) => half.toString('base64url'));
+    const key = createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' });
+    return signedBy(key, of.signed, of.signature) ? undefined : 'the quote is not signed by its enclave';
 }
 
 function packageFault(
@@ -188,9 +208,11 @@ function machineFault(
 function pceIdOf(machine: X509Certificate): Buffer {
     const extension = extensionOf(machine, SGX_EXTENSION);
     const entries = extension === undefined ? [] : inside(extension, Tag.Sequence);
-    const found = entries.map(({ body }) => row(body)).find(([oid]) => oid.body.equals(PCE_ID));
-    if (found === undefined) {
-        throw new Error("The machine's certificate names no PCE");
+    const found = entries
+        .map((entry) => row(bodyOf(entry, Tag.Sequence)))
+        .filter(([oid]) => bodyOf(oid, Tag.Oid).equals(PCE_ID));
+    if (found.length !== 1 || found[0].length !== 2) {
+        throw new Error("The machine's certificate does not name one PCE");
     }
-    return found[1].body;
+    return bodyOf(found[0][1], Tag.OctetString);
 }

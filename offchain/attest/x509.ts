@@ -3,7 +3,7 @@
  * issue what, whose list it is, whether it is current, and that nothing is appended. Everything is ECDSA on P-256.
  */
 import { createHash, verify, X509Certificate } from 'node:crypto';
-import { Element, inside, row, Tag, timeOf } from './der';
+import { bitsOf, bodyOf, bytesOfBits, Element, inside, naturalOf, row, Tag, timeOf } from './der';
 
 const PEM = /-----BEGIN CERTIFICATE-----\n((?:[A-Za-z0-9+/=]{1,64}\n)+)-----END CERTIFICATE-----\n?/y;
 
@@ -55,7 +55,8 @@ export function chainFault(chain: X509Certificate[], { names, root }: Expected, 
         if (certificate.ca !== i > 0) {
             return i > 0 ? 'an issuer is no authority' : 'a leaf certificate is an authority';
         }
-        if (Date.parse(certificate.validFrom) > now * 1000 || Date.parse(certificate.validTo) < now * 1000) {
+        const [from, until] = validityOf(certificate);
+        if (from > now || until < now) {
             return 'a certificate is not valid now';
         }
         if (certificate.publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
@@ -68,26 +69,53 @@ export function chainFault(chain: X509Certificate[], { names, root }: Expected, 
     return undefined;
 }
 
-/** The fields of a certificate's signed part, version first. */
+/** The fields of a certificate's signed part, version first. Throws when certificate or signature are in a loose form. */
 function fieldsOf(certificate: X509Certificate): Element[] {
-    return row(inside(certificate.raw, Tag.Sequence)[0].body);
+    const [signed, algorithm, signature, ...more] = inside(certificate.raw, Tag.Sequence);
+    const fields = row(bodyOf(signed, Tag.Sequence));
+    bytesOfBits(signature);
+    naturalOf(fields[1]);
+    if (more.length > 0 || !algorithm.whole.equals(ECDSA_SHA256) || !fields[2].whole.equals(ECDSA_SHA256)) {
+        throw new Error('A certificate has another algorithm, or something appended');
+    }
+    return fields;
+}
+
+/** Unix seconds from and until which a certificate is valid. */
+function validityOf(certificate: X509Certificate): number[] {
+    const [from, until, ...more] = row(bodyOf(fieldsOf(certificate)[4], Tag.Sequence));
+    if (more.length > 0) {
+        throw new Error('A certificate has a validity in another form');
+    }
+    return [timeOf(from), timeOf(until)];
 }
 
 /** The value of the certificate's extension of this identifier; undefined when it has none. Throws when it has two. */
 export function extensionOf(certificate: X509Certificate, oid: Buffer): Buffer | undefined {
     const extensions = fieldsOf(certificate).find(({ tag }) => tag === 0xa3);
     const all = extensions === undefined ? [] : inside(extensions.body, Tag.Sequence);
-    const found = all.map(({ body }) => row(body)).filter(([id]) => id.body.equals(oid));
+    const found = all.map(extension).filter(({ id }) => id.equals(oid));
     if (found.length > 1) {
         throw new Error('A certificate has an extension twice');
     }
-    return found[0]?.at(-1)?.body;
+    return found[0]?.value;
+}
+
+function extension(element: Element): { id: Buffer; critical: boolean; value: Buffer } {
+    const parts = row(bodyOf(element, Tag.Sequence));
+    const [id, value] = [bodyOf(parts.shift(), Tag.Oid), bodyOf(parts.pop(), Tag.OctetString)];
+    const [critical, ...more] = parts;
+    // DER leaves out a "false", and has one form of "true".
+    if (more.length > 0 || (critical !== undefined && !bodyOf(critical, Tag.Boolean).equals(Buffer.of(0xff)))) {
+        throw new Error('An extension is in another form');
+    }
+    return { id, critical: critical !== undefined, value };
 }
 
 function maySignLists(certificate: X509Certificate): boolean {
     const usage = extensionOf(certificate, KEY_USAGE);
-    const [bits] = usage === undefined ? [] : row(usage);
-    return bits?.tag === Tag.BitString && bits.body.length > 1 && (bits.body[1] & MAY_SIGN_LISTS) !== 0;
+    const [bits, ...more] = usage === undefined ? [] : row(usage);
+    return bits !== undefined && more.length === 0 && ((bitsOf(bits).bytes[0] ?? 0) & MAY_SIGN_LISTS) !== 0;
 }
 
 /** A parsed revocation list. */
@@ -103,24 +131,34 @@ export interface RevocationList {
 /** Parses a revocation list in DER. Throws when it is none, has no end, or has conditions that change its meaning. */
 export function revocationList(der: Buffer): RevocationList {
     const [list, algorithm, signature, ...more] = inside(der, Tag.Sequence);
-    const [version, inner, issuer, from, until, ...rest] = row(list.body);
+    const [version, inner, issuer, from, until, ...rest] = row(bodyOf(list, Tag.Sequence));
     const known = version.tag === Tag.Integer && version.body.equals(Buffer.of(1)) && more.length === 0;
     if (!known || !algorithm.whole.equals(ECDSA_SHA256) || !inner.whole.equals(ECDSA_SHA256)) {
         throw new Error('A revocation list has another version or another algorithm');
     }
     const entries = rest[0]?.tag === Tag.Sequence ? rest.shift()! : undefined;
     const extensions = rest[0]?.tag === 0xa0 ? inside(rest.shift()!.body, Tag.Sequence) : [];
-    if (rest.length > 0 || extensions.some(({ body }) => row(body).some(({ tag }) => tag === Tag.Boolean))) {
+    if (rest.length > 0 || extensions.some((element) => extension(element).critical)) {
         throw new Error('A revocation list has a critical extension, or something appended');
     }
     return {
         signed: list.whole,
-        signature: signature.body.subarray(1),
+        signature: bytesOfBits(signature),
         issuer: issuer.whole,
         from: timeOf(from),
         until: timeOf(until),
-        serials: entries === undefined ? [] : row(entries.body).map(({ body }) => row(body)[0].body),
+        serials: entries === undefined ? [] : row(entries.body).map(revokedSerial),
     };
+}
+
+function revokedSerial(entry: Element): Buffer {
+    const [serial, at, extensions, ...more] = row(bodyOf(entry, Tag.Sequence));
+    if (at === undefined || more.length > 0) {
+        throw new Error('A revocation list has an entry in another form');
+    }
+    timeOf(at);
+    row(extensions === undefined ? Buffer.alloc(0) : bodyOf(extensions, Tag.Sequence)).map(extension); // the reason, not needed
+    return naturalOf(serial);
 }
 
 /** Why this list does not say that `issuer` has revoked none of `issued`. */
