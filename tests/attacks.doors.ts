@@ -56,7 +56,7 @@ export const doorsAttacks: Attack[] = [
         attack: 'A quote is altered in a field that nobody compares.',
         stoppedBy: 'Every bit of it is signed or compared.',
         file: 'tests/offchain/attest/flips.spec.ts',
-        test: 'A flipped bit of a quote is refused, without exception',
+        test: 'A flipped bit of a quote is refused at every byte',
     },
     {
         source: 'issue 6: attestation',
@@ -70,7 +70,7 @@ export const doorsAttacks: Attack[] = [
         attack: 'Data of another protocol stands after the hash in the report of the quoting enclave.',
         stoppedBy: 'The rest of the field is zeros.',
         file: 'tests/offchain/attest/flips.spec.ts',
-        test: 'A report that is well signed of a quoting enclave with something after its hash, at byte 352, is refused',
+        test: 'A report that is well signed of a quoting enclave says nothing after its hash: byte 352',
     },
     {
         source: 'issue 6: attestation',

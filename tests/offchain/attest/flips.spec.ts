@@ -50,7 +50,7 @@ function certificates(text: string): { der: Buffer; in: (changed: Buffer) => str
 }
 
 describe('A flipped bit', () => {
-    it('of a quote is refused, without exception', () => {
+    it('of a quote is refused at every byte', () => {
         expect(faultOf(good)).toBeUndefined();
         expect(taken(good.quote, (quote) => ({ ...good, quote }))).toEqual([]);
     }, 900_000);
@@ -124,7 +124,7 @@ describe('A report that is well signed', () => {
         );
     });
 
-    it.each([352, 383])('of a quoting enclave with something after its hash, at byte %i, is refused', (at) => {
+    it.each([352, 383])('of a quoting enclave says nothing after its hash: byte %i', (at) => {
         expect(faultOf(make({ qeReport: (report) => (report[at] ^= 1) }))).toBe(
             'the quote is refused: The quote has something after the hash in the report of the quoting enclave',
         );
