@@ -57,6 +57,35 @@ export async function readNode(chain: Chain, registry: Address, address: Address
     };
 }
 
+const KEY_SECONDS = 60; // a key that ends within this time has ended, for the next look at it comes later
+
+/**
+ * What stands behind receipts of a key of a node that {@link readNode} has found genuine.
+ * @throws Error if the API does not answer
+ */
+export async function readLiability(
+    chain: Chain,
+    address: Address,
+    receiptKey: Buffer,
+): Promise<{ fault: string | undefined; jailed: boolean }> {
+    const { state: account, at } = await chain.account(address);
+    if (account !== 'active') {
+        return { fault: 'its node is no more', jailed: false };
+    }
+    const node = chain.open(Node.fromAddress(address));
+    const { state, share, provider } = await node.getNodeState();
+    if (state !== nodeStates.open) {
+        return { fault: 'its node is closed', jailed: false };
+    }
+    if (share === 0n) {
+        return { fault: 'no share of the stake stands behind its node', jailed: false };
+    }
+    if (Number(await node.getKeyEndsAt(BigInt(`0x${receiptKey.toString('hex')}`))) <= at + KEY_SECONDS) {
+        return { fault: 'the key that signs its receipts has ended', jailed: false };
+    }
+    return { fault: undefined, jailed: (await chain.open(Provider.fromAddress(provider)).getStanding()).jailed };
+}
+
 async function standingOf(chain: Chain, registry: Address, address: Address): Promise<Standing> {
     const account = await chain.account(address);
     if (account.state !== 'active') {

@@ -13,6 +13,7 @@ import { openSession, RENT, Session } from '../link';
 import { GatewayStore, JobChange, JobPhase, StoredJob } from '../store/gateway';
 import { Lease } from './lease';
 import { Ledger } from './ledger';
+import type { Watched } from './spending';
 import { VoucherPost } from './vouchers';
 import { WorkerClient, WorkerRefusal } from './workers';
 
@@ -67,6 +68,12 @@ export class Job {
     get parameters(): JobParameters {
         const { end, notice, voucherKey, payout } = this.terms;
         return { job: this.number, end, notice, voucherKey, payout };
+    }
+
+    /** The channel and what it can have paid: no more than the newest voucher says, while this store has that one. */
+    get watched(): Watched {
+        const { stored, ledger, channel } = this;
+        return { channel, paidMost: stored.found === true ? undefined : ledger.voucher.cumulative };
     }
 
     /** nanoTON that a new query may be promised. */

@@ -13,6 +13,7 @@ import { Openings } from './openings';
 import { mostOf, Question } from './query';
 import { Setbacks } from './setbacks';
 import { SpendAccount } from './spending';
+import type { NodeWatch } from './watch';
 import { WorkerRefusal } from './workers';
 
 /** What a manager of jobs works with. */
@@ -23,6 +24,7 @@ export interface JobContext {
     nodes: Nodes;
     spending: SpendAccount;
     setbacks: Setbacks;
+    watch: NodeWatch;
     store: GatewayStore;
     log: Logger;
     now: () => number; // unix seconds
@@ -96,8 +98,10 @@ export class Jobs {
         await this.recovered;
         const deadline = Date.now() + SLOT_MS;
         let asked = false; // the workers of jobs without a session
+        let opened = false; // a job for this question: another would not serve it better
         for (;;) {
             await this.retireUnfit(model);
+            await this.watch(this.all.filter(({ phase, stored }) => phase === 'open' && stored.model === model));
             const fit = this.usable(model, excluded).filter((job) => this.covers(job, question));
             const free = fit.find((job) => job.running < job.terms.parallel);
             if (free !== undefined) {
@@ -114,11 +118,19 @@ export class Jobs {
                 continue;
             }
             try {
-                // Where a job waits for its worker, another one would be the second for the same need.
-                const workers = new Set([...excluded.workers, ...away.map(({ stored }) => stored.worker)]);
+                if (opened) {
+                    throw unavailable('The job that was opened for this question cannot be used yet: ask again');
+                }
+                // Where a job waits for its worker or is not paid now, another would be the second for the same need.
+                const waiting = this.all.filter(({ phase, post }) => phase === 'open' && post.paused !== undefined);
+                const workers = new Set([
+                    ...excluded.workers,
+                    ...[...away, ...waiting].map(({ stored }) => stored.worker),
+                ]);
                 this.context.setbacks.requireFew();
                 await this.requireCover(model, workers, question);
                 await this.openings.open(model, workers);
+                opened = true;
             } catch (error) {
                 const last = this.usable(model, excluded).find(
                     (job) => job.available >= leastOf(job.terms.rates, question),
@@ -174,6 +186,15 @@ export class Jobs {
         }
     }
 
+    /** Reads the nodes of jobs again, and settles those that nothing stands behind any more. */
+    async watch(jobs: readonly Job[]): Promise<void> {
+        for (const { job, fault } of await this.context.watch.check(jobs)) {
+            if (job.phase === 'open') {
+                this.hooks.retire(job, fault);
+            }
+        }
+    }
+
     /** Shows an open job to its worker; a worker that does not want it is left. */
     async register(job: Job): Promise<Awaited<ReturnType<Job['register']>>> {
         let registering = this.registering.get(job.number);
@@ -192,6 +213,7 @@ export class Jobs {
         return fits.filter(
             (job) =>
                 !job.isConnected(this.context.now()) &&
+                job.post.paused === undefined &&
                 !jobs.has(job.number) &&
                 !workers.has(job.stored.worker) &&
                 !this.isOver(job) &&
@@ -209,6 +231,7 @@ export class Jobs {
                 !jobs.has(job.number) &&
                 !workers.has(job.stored.worker) &&
                 !nodes.isBanned(job.stored.worker) &&
+                job.post.paused === undefined &&
                 !this.isOver(job),
         );
         return fits.sort((a, b) => Number(nodes.isCool(a.stored.worker)) - Number(nodes.isCool(b.stored.worker)));

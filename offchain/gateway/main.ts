@@ -19,6 +19,7 @@ import { makeServer } from './server';
 import { Settlement } from './settle';
 import { Setbacks } from './setbacks';
 import { SpendAccount } from './spending';
+import { NodeWatch } from './watch';
 
 /** Parts that a test, or a program with its own discovery, puts in the place of the usual ones. */
 export interface GatewayDeps {
@@ -30,6 +31,7 @@ export interface GatewayDeps {
     store?: GatewayStore;
     log?: Logger;
     sweepMs?: number; // between two looks at ending jobs
+    watchMs?: number; // between two looks at the nodes of paying jobs
 }
 
 /** A running gateway. */
@@ -45,6 +47,7 @@ export interface Gateway {
 }
 
 const SWEEP_MS = 60_000;
+const WATCH_MS = 10_000; // between two looks at whether nodes of paying jobs are to be read again
 
 /** A logger that writes to stderr and leaves out what could hold a key or a text. */
 export function gatewayLog(level: string): Logger {
@@ -72,8 +75,12 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const record = deps.record ?? onChain;
     const setbacks = await Setbacks.load(store, config.job.unproductiveMost, now);
     const nodes = new Nodes(config, network, now, deps.nodes ?? configuredNodes(config), record, setbacks);
-    const spending = new SpendAccount(chain, escrow, keys, pollMs);
-    const context: JobContext = { config, network, keys, nodes, spending, setbacks, store, log, now };
+    const spending = new SpendAccount(chain, escrow, keys, pollMs, {
+        goneSeconds: config.goneSeconds,
+        ...(deps.now === undefined ? {} : { now: deps.now }),
+    });
+    const watch = new NodeWatch(record, log, deps.now);
+    const context: JobContext = { config, network, keys, nodes, spending, setbacks, watch, store, log, now };
     const clock = (): Clock => ({ now: now(), tolerance: config.clockTolerance });
     const jobs = new Jobs(context);
     const settlement = new Settlement(context, jobs, pollMs);
@@ -105,6 +112,18 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
         sweeping ??= settlement.sweep().finally(() => (sweeping = undefined));
     }, deps.sweepMs ?? SWEEP_MS);
 
+    let watching: Promise<void> | undefined;
+    const watchTimer = setInterval(() => {
+        const paying = jobs.all.filter(
+            ({ phase, running, unfinished }) =>
+                (phase === 'open' || phase === 'settling') && (running > 0 || unfinished.length > 0),
+        );
+        watching ??= jobs
+            .watch(paying)
+            .catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'nodes are not watched'))
+            .finally(() => (watching = undefined));
+    }, deps.watchMs ?? WATCH_MS);
+
     return {
         url,
         jobs,
@@ -113,6 +132,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
         recovered,
         async close() {
             clearInterval(timer);
+            clearInterval(watchTimer);
             spending.close();
             await server.close();
             await recovered.catch(() => undefined);
@@ -122,6 +142,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
             await nodes.close();
             await settlement.close();
             await sweeping;
+            await watching;
             await store.close();
         },
     };

@@ -19,6 +19,8 @@ export interface NodeSource {
 export interface NodeRecord {
     /** Why the chain does not bear out what a node says of itself; undefined when it does. */
     fault(info: NodeInfo): Promise<string | undefined>;
+    /** Why receipts of this node's key count no more, or nothing stands behind them. Throws when the chain is not read. */
+    keyFault?(node: Address, receiptKey: Buffer): Promise<string | undefined>;
 }
 
 /** The workers of the configuration. */

@@ -1,6 +1,6 @@
 /** Holds what a node says of itself against what the market's contracts say. */
 import { Address } from '@ton/core';
-import { Chain, NodeRecord as ChainRecord, readNode } from '../chain';
+import { Chain, NodeRecord as ChainRecord, readLiability, readNode } from '../chain';
 import { modelHash, NodeInfo } from '../link';
 import { reasonOf } from './errors';
 import { NodeRecord } from './nodes';
@@ -17,6 +17,10 @@ export function recordOnChain(chain: Chain, registry: Address, { allowJailed = f
             } catch (error) {
                 return reasonOf(error);
             }
+        },
+        keyFault: async (node, receiptKey) => {
+            const { fault, jailed } = await readLiability(chain, node, receiptKey);
+            return fault ?? (jailed && !allowJailed ? JAILED : undefined);
         },
     };
 }

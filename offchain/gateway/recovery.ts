@@ -115,9 +115,9 @@ export class Recovery {
         const { validUntil, deposit } = job.stored;
         try {
             if (job.phase === 'failed') {
-                const channel = await spending.channel(job.channel);
-                if (channel !== undefined) {
-                    await job.change({ phase: 'open', funds: channel.balance + channel.paid, note: 'appeared late' });
+                const channel = await spending.channel(job.watched);
+                if (channel.type === 'there') {
+                    await job.change({ phase: 'open', funds: job.stored.deposit, note: 'appeared late' });
                     this.jobs.revive(job);
                 }
                 return;

@@ -1,17 +1,21 @@
 /** How jobs end: settled with the worker, left alone by the client, refunded once the time has come. */
+import { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobPhase } from '../store/gateway';
 import { GatewayError, reasonOf } from './errors';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
+import type { ChannelView } from './spending';
 
 const POLLS_MOST = 60;
+const ENDED_LOOKS = 3; // at ended jobs with every sweep
 const SETTLE_SECONDS = 900; // that a worker has to end a job before the client leaves without it
 
 /** Why a job is left whose worker has nothing against it. */
 export const NOT_CLAIMED = 'worth less to the worker than a claim costs';
 
 export class Settlement {
+    private ended = 0; // ended jobs that were looked at once more
     private readonly closing = new AbortController();
     private readonly tasks = new Set<Promise<unknown>>();
     private readonly leaving = new Map<number, Promise<void>>();
@@ -133,12 +137,16 @@ export class Settlement {
     async refund(job: Job): Promise<void> {
         this.requirePhase(job, ['open', 'leaving', 'settling', 'settled']);
         const { spending } = this.context;
-        const channel = await spending.channel(job.channel);
-        if (channel === undefined) {
+        const channel = await this.confirmed(job);
+        if (channel.type === 'gone') {
             await job.change({ phase: 'gone' });
             return;
         }
-        if (channel.at < channel.refundAt) {
+        if (channel.type === 'unclear') {
+            const words = `${channel.claim}, says the API: that is not confirmed yet, ask again in some minutes`;
+            throw new GatewayError(503, 'unclear', `The channel of job ${job.number}: ${words}`);
+        }
+        if (!channel.due) {
             const when = new Date(channel.refundAt * 1000).toISOString();
             throw new GatewayError(
                 409,
@@ -148,9 +156,21 @@ export class Settlement {
         }
         await spending.jobOrder(job.parameters, 'refund');
         for (let poll = 0; poll < POLLS_MOST && !this.closing.signal.aborted; poll++) {
-            if ((await spending.channel(job.channel)) === undefined) {
+            if ((await spending.channel(job.watched, true)).type === 'gone') {
                 await job.change({ phase: 'gone', note: 'refunded' });
                 return;
+            }
+            await this.pause();
+        }
+    }
+
+    // What the chain says once it has said so often enough, or what it says now.
+    private async confirmed(job: Job): Promise<ChannelView> {
+        for (let poll = 1; ; poll++) {
+            const view = await this.context.spending.channel(job.watched, true);
+            const open = view.type === 'unclear' || (view.type === 'there' && view.looksDue && !view.due);
+            if (!open || poll === POLLS_MOST || this.closing.signal.aborted) {
+                return view;
             }
             await this.pause();
         }
@@ -175,10 +195,15 @@ export class Settlement {
                 continue;
             }
             try {
-                const channel = await spending.channel(job.channel);
-                if (channel === undefined) {
+                const channel = await spending.channel(job.watched);
+                if (channel.type === 'gone') {
                     await job.change({ phase: 'gone' });
-                } else if (channel.at >= channel.refundAt) {
+                } else if (channel.type === 'unclear') {
+                    log.warn(
+                        { job: job.number, claim: channel.claim },
+                        'the API says so of a channel: it is asked again',
+                    );
+                } else if (channel.looksDue) {
                     await this.refund(job);
                 } else if (job.phase === 'leaving' && channel.refundAt > channel.at + channel.notice) {
                     await this.leave(job, job.stored.note);
@@ -188,6 +213,30 @@ export class Settlement {
             } catch (error) {
                 log.warn({ job: job.number, reason: reasonOf(error) }, 'an ending job does not move on');
             }
+        }
+        await this.lookAtEnded().catch((error: unknown) =>
+            log.warn({ reason: reasonOf(error) }, 'ended jobs are not looked at'),
+        );
+    }
+
+    // What was ended on words of the API comes back when the chain shows it: some are looked at with every sweep.
+    private async lookAtEnded(): Promise<void> {
+        const { spending, store } = this.context;
+        const over = (await store.jobs()).filter(({ phase }) => phase === 'gone' || phase === 'failed').reverse();
+        for (const stored of Array.from({ length: Math.min(ENDED_LOOKS, over.length) }, () => {
+            return over[this.ended++ % over.length];
+        })) {
+            const channel = new Address(0, stored.channel);
+            const view = await spending.channel({ channel, paidMost: undefined });
+            if (view.type !== 'there') {
+                continue;
+            }
+            const known = this.jobs.get(stored.number);
+            const job = known?.channel.equals(channel) === true ? known : this.jobs.add(stored);
+            const phase = stored.phase === 'failed' ? 'open' : stored.breachAt ? 'leaving' : 'settling';
+            await job.change({ phase, funds: stored.deposit, note: 'its account is there after all' });
+            this.jobs.revive(job);
+            this.jobs.hooks.reconnect(job);
         }
     }
 
@@ -202,22 +251,24 @@ export class Settlement {
         await job.change({ phase: 'leaving', note });
         await job.post.stop();
         const { spending } = this.context;
-        const channel = await spending.channel(job.channel);
-        if (channel === undefined) {
-            await job.change({ phase: 'gone' });
-        } else if (channel.refundAt > channel.at + channel.notice) {
+        const channel = await spending.channel(job.watched);
+        if (channel.type === 'there' && channel.refundAt > channel.at + channel.notice) {
             await spending.jobOrder(job.parameters, 'leave');
         }
     }
 
     // The worker's claim ends the account, or with a cold payout only pays what is owed.
     private async look(job: Job): Promise<boolean> {
-        const channel = await this.context.spending.channel(job.channel);
-        if (channel === undefined) {
+        const channel = await this.context.spending.channel(job.watched, true);
+        if (channel.type === 'gone') {
             await job.change({ phase: 'gone', note: 'settled' });
             return true;
         }
-        if (channel.paid >= job.ledger.voucher.cumulative && job.ledger.voucher.cumulative > 0n) {
+        if (
+            channel.type === 'there' &&
+            channel.paid === job.ledger.voucher.cumulative &&
+            job.ledger.voucher.cumulative > 0n
+        ) {
             await job.change({ phase: 'settled' });
             return true;
         }

@@ -3,7 +3,7 @@ import { Channel, channelCodes, channelData, Escrow, EscrowState, JobParameters 
 import { errorName, errors, jobOrderCell, loadChannelData, openJobsCell, signedOrder } from '@cocoon-market/wrappers';
 import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Account, Chain, ChainError } from '../chain';
+import { Account, Chain, ChainError, Confirmed, CONFIRM_READS } from '../chain';
 import { GatewayError, noMoney, unavailable } from './errors';
 import { ClientKeys } from './keys';
 
@@ -29,19 +29,45 @@ export interface Purse {
     seqno: number;
 }
 
+type ChannelData = ReturnType<typeof loadChannelData>;
+
+/**
+ * What the chain says of a job's channel. What takes money out of sight is `unclear` until it was said again and again:
+ * that the account is gone, or has paid more than was ever signed. `due`: the refund is, and that is confirmed.
+ */
+export type ChannelView =
+    | ({ type: 'there'; looksDue: boolean; due: boolean; balance: bigint; at: number } & ChannelData)
+    | { type: 'gone' }
+    | { type: 'unclear'; claim: string };
+
+/** A job's channel and the most that it can have paid, nanoTON; undefined where that is not known. */
+export interface Watched {
+    channel: Address;
+    paidMost: bigint | undefined;
+}
+
+const SOON_READS = 10; // while an end is waited for that was asked for
+
 /** The order was not taken and never will be. */
 export class OrderLapsed extends Error {}
 
 export class SpendAccount {
     private queue: Promise<unknown> = Promise.resolve();
     private closed = false;
+    private readonly words: Confirmed;
+    private readonly wordsSoon: Confirmed;
 
+    /** `goneSeconds`: see the configuration; `now`: seconds of the clock that it is measured with. */
     constructor(
         private readonly chain: Chain,
         readonly escrow: Address,
         private readonly keys: ClientKeys,
         private readonly pollMs: number,
-    ) {}
+        { goneSeconds, now }: { goneSeconds: number; now?: () => number },
+    ) {
+        this.words = new Confirmed(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
+        this.wordsSoon = new Confirmed(chain, { reads: SOON_READS, seconds: ((SOON_READS - 1) * pollMs) / 1000 });
+    }
 
     /** What can be spent now. Throws 402 when the escrow is not set up for this gateway's key. */
     async purse(): Promise<Purse> {
@@ -106,14 +132,32 @@ export class SpendAccount {
         });
     }
 
-    /** The channel as the chain has it; undefined once its account is gone. */
-    async channel(
-        address: Address,
-    ): Promise<(ReturnType<typeof loadChannelData> & { balance: bigint; at: number }) | undefined> {
-        const account = await this.chain.account(address);
-        return account.state === 'active' && account.data !== undefined
-            ? { ...loadChannelData(account.data), balance: account.balance, at: account.at }
-            : undefined;
+    /**
+     * The channel as the chain has it. `soon`: an end was asked for and is waited for, so the words of ten polls are
+     * enough; otherwise those of `goneSeconds` are.
+     */
+    async channel({ channel, paidMost }: Watched, soon = false): Promise<ChannelView> {
+        const claimOf = (account: Account): string | undefined => {
+            if (account.state !== 'active' || account.data === undefined) {
+                return 'gone';
+            }
+            const { paid, refundAt } = loadChannelData(account.data);
+            if (paidMost !== undefined && paid > paidMost) {
+                return `it has paid ${paid} nanoTON, more than was signed`;
+            }
+            return account.at >= refundAt ? 'due' : undefined;
+        };
+        const { account, claim, confirmed } = await (soon ? this.wordsSoon : this.words).read(channel, claimOf);
+        if (claim !== undefined && claim !== 'due' && !confirmed) {
+            return { type: 'unclear', claim };
+        }
+        if (account.data === undefined || claim === 'gone') {
+            return { type: 'gone' };
+        }
+        const data = loadChannelData(account.data);
+        const looksDue = account.at >= data.refundAt;
+        const { balance, at } = account;
+        return { type: 'there', looksDue, due: looksDue && confirmed, balance, at, ...data };
     }
 
     /** Unix seconds of the chain. */

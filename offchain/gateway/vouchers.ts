@@ -8,6 +8,7 @@ export class VoucherPost {
     private posting: Promise<void> | undefined;
     private wanted = false;
     private stopped = false;
+    private pausedFor: string | undefined;
     private failures = 0;
     private timer: NodeJS.Timeout | undefined;
 
@@ -16,9 +17,27 @@ export class VoucherPost {
         private readonly onFault: (error: unknown) => void,
     ) {}
 
+    /** Why nothing is paid now; undefined when it is. */
+    get paused(): string | undefined {
+        return this.pausedFor;
+    }
+
+    /** Pays nothing while there is a reason; goes on when there is none any more. */
+    pause(reason: string | undefined): void {
+        const resumes = this.pausedFor !== undefined && reason === undefined;
+        this.pausedFor = reason;
+        if (resumes && this.job.ledger.grown) {
+            this.kick();
+        }
+    }
+
     /** Pays when a quarter of a step is unpaid, or, with `arrived`, whatever a verified result added. */
     consider(arrived = false): void {
-        if (!this.stopped && (arrived ? this.job.ledger.grown : this.job.ledger.isDue(this.job.terms.step))) {
+        if (
+            !this.stopped &&
+            this.pausedFor === undefined &&
+            (arrived ? this.job.ledger.grown : this.job.ledger.isDue(this.job.terms.step))
+        ) {
             this.kick();
         }
     }
@@ -70,8 +89,11 @@ export class VoucherPost {
 
     private async once(): Promise<void> {
         const { job } = this;
+        if (this.pausedFor !== undefined) {
+            return;
+        }
         const voucher = job.ledger.grown ? await job.sign() : job.stored.voucher;
-        if (voucher === null || this.stopped) {
+        if (voucher === null || this.stopped || this.paused !== undefined) {
             return;
         }
         await job.adopt(await job.worker.voucher(job.stored.hash, voucher));

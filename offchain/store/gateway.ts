@@ -29,6 +29,7 @@ export interface StoredJob {
     voucher: SignedVoucher | null; // the newest
     note: string; // why it is in this phase
     breachAt?: number | null; // unix seconds, when its node was seen to break the protocol
+    found?: boolean; // on chain, by a store that did not know it: its vouchers may be others' knowledge
 }
 
 /** What of a job changes. */
@@ -125,6 +126,7 @@ export interface GatewayStore {
 }
 
 interface JobTable {
+    found: number | null; // 1 for true
     number: number;
     phase: JobPhase;
     model: string;
@@ -204,6 +206,7 @@ const migrations: Migration[] = [
         await sql`CREATE TABLE setback (
             job INTEGER PRIMARY KEY, worker TEXT NOT NULL, node BLOB NOT NULL, cause TEXT NOT NULL, at INTEGER NOT NULL
         ) STRICT`.execute(db);
+        await sql`ALTER TABLE job ADD COLUMN found INTEGER`.execute(db);
     },
 ];
 
@@ -430,6 +433,7 @@ function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob): JobTable
         deposit: amountToBytes(deposit),
         funds: amountToBytes(funds),
         breachAt: job.breachAt ?? null,
+        found: job.found === true ? 1 : null,
         cumulative: voucher === null ? null : amountToBytes(voucher.cumulative),
         count: voucher?.count ?? null,
         signature: voucher?.signature ?? null,
@@ -440,6 +444,7 @@ function jobOf({ terms, deposit, funds, cumulative, count, signature, ...job }: 
     return {
         ...job,
         terms: loadTerms(Cell.fromBoc(terms)[0]),
+        found: job.found === 1,
         deposit: amountFromBytes(deposit),
         funds: amountFromBytes(funds),
         voucher:

@@ -2,7 +2,7 @@
 import { Address, Cell, external } from '@ton/core';
 import type { Contract, OpenedContract } from '@ton/core';
 import { EmulationError } from '@ton/sandbox';
-import { Accepted, Account, Chain, ChainError, Received } from '../../../../offchain/chain';
+import { Accepted, Account, AccountReader, Chain, ChainError, Received } from '../../../../offchain/chain';
 import { Market, NETWORK } from '../../../support/market';
 
 export class SandboxChain implements Chain {
@@ -12,6 +12,10 @@ export class SandboxChain implements Chain {
     beforeSend: (body: Cell) => Promise<void> | void = () => undefined;
     /** Runs after the chain has taken a message. */
     afterSend: () => Promise<void> | void = () => undefined;
+
+    /** What the API says of an account instead of the truth. */
+    lie: (address: Address, truth: Account) => Account = (_, truth) => truth;
+    others?: AccountReader[];
 
     constructor(readonly market: Market) {}
 
@@ -28,6 +32,10 @@ export class SandboxChain implements Chain {
     }
 
     async account(address: Address): Promise<Account> {
+        return this.lie(address, await this.truth(address));
+    }
+
+    async truth(address: Address): Promise<Account> {
         const { accountState, balance } = await this.market.blockchain.getContract(address);
         const at = this.market.now;
         if (accountState?.type !== 'active') {

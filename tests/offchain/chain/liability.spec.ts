@@ -1,0 +1,53 @@
+import type { Address, Contract } from '@ton/core';
+import { toNano } from '@ton/core';
+import { Chain, readLiability } from '../../../offchain/chain';
+import { nodeChanges } from '../../../wrappers';
+import { changeNode, DAY, keyOf, NodeMarket, nodeMarket } from '../../support/stake';
+
+describe("What stands behind a key's receipts on chain", () => {
+    let market: NodeMarket;
+    let chain: Chain;
+
+    const keyOfNode = (name: string) => Buffer.from(keyOf(name).toString(16).padStart(64, '0'), 'hex');
+    const fault = async (name = 'receipt') => (await readLiability(chain, market.node.address, keyOfNode(name))).fault;
+
+    beforeEach(async () => {
+        market = await nodeMarket();
+        chain = {
+            account: async (address: Address) => {
+                const { accountState } = await market.blockchain.getContract(address);
+                const state = accountState?.type === 'active' ? 'active' : 'uninitialized';
+                return { state, balance: 0n, code: undefined, data: undefined, at: market.blockchain.now! };
+            },
+            open: (contract: Contract) => market.blockchain.openContract(contract),
+        } as unknown as Chain;
+    });
+
+    it('is the share of a node that is open, for its key and no other', async () => {
+        expect(await fault()).toBeUndefined();
+        expect(await fault('never')).toContain('has ended');
+    });
+
+    it('is nothing from EndKey on', async () => {
+        await changeNode(market, nodeChanges.endKey(keyOf('receipt')));
+
+        expect(await fault()).toContain('has ended');
+    });
+
+    it('is nothing from a minute before the end of a key that was replaced', async () => {
+        const oldEndsAt = market.blockchain.now! + DAY;
+        await changeNode(market, nodeChanges.keys({ receiptKey: keyOf('second'), encryptionKey: 9n, oldEndsAt }));
+        market.blockchain.now = oldEndsAt - 61;
+        expect(await fault()).toBeUndefined();
+        market.blockchain.now = oldEndsAt - 60;
+
+        expect(await fault()).toContain('has ended');
+        expect(await fault('second')).toBeUndefined();
+    });
+
+    it('is nothing once the node is closed', async () => {
+        await market.provider.sendCloseNode(market.owner.getSender(), { value: toNano('1'), number: 0 });
+
+        expect(await fault()).toContain('closed');
+    });
+});

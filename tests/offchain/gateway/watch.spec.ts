@@ -1,0 +1,133 @@
+import { useMarket } from '../../support/market';
+import { ask, Bench, startBench, until } from './support';
+
+describe('What stands behind a job, read again while it is paid', () => {
+    const market = useMarket();
+    let bench: Bench;
+    let fault: string | undefined;
+    let down: boolean;
+    let reads: number;
+
+    const record = {
+        fault: async () => undefined,
+        keyFault: async () => {
+            reads++;
+            if (down) {
+                throw new Error('the API does not answer');
+            }
+            return fault;
+        },
+    };
+    const start = async (workers = 1) =>
+        (bench = await startBench(market(), { workers, deps: { record, watchMs: 10 } }));
+    const job = () => bench.gateway.jobs.all[0];
+    const pass = (seconds: number) => (market().blockchain.now = market().now + seconds);
+    const paid = () => bench.worker.only.vouchers.at(-1)?.cumulative ?? 0n;
+    const prompts = () => bench.worker.wire.filter(({ path }) => path === '/v1/query').length;
+    const warm = async () => {
+        expect((await bench.post(ask)).status).toBe(200);
+        await until(() => paid() === 3020n);
+    };
+    /** An answer of many steps that waits at its second frame. */
+    const streaming = async () => {
+        let go: () => void = () => undefined;
+        let waits = false;
+        const open = new Promise<void>((resolve) => (go = resolve));
+        bench.worker.scripts.push({
+            frames: Array<string>(12).fill('word '),
+            tokensPerFrame: 6,
+            wait: async (frame) => {
+                waits ||= frame === 1;
+                await (frame === 1 ? open : undefined);
+            },
+        });
+        const answer = bench.post(ask);
+        await until(() => waits);
+        return { answer, go };
+    };
+
+    beforeEach(() => {
+        fault = undefined;
+        down = false;
+        reads = 0;
+    });
+    afterEach(() => bench.close());
+
+    it('is read within a minute of a running answer: once its key has ended no voucher is signed, though results come', async () => {
+        await start();
+        await warm();
+        const { answer, go } = await streaming();
+        fault = 'the key that signs its receipts has ended';
+        pass(60);
+        await until(() => job().post.paused !== undefined);
+        go();
+        await answer;
+        await new Promise((resolve) => setTimeout(resolve, 200));
+
+        expect(job().ledger.total).toBeGreaterThan(3020n);
+        expect(paid()).toBe(3020n);
+        expect(bench.worker.posted.every(({ cumulative }) => cumulative <= 3020n)).toBe(true);
+    });
+
+    it('gets no new query once it has ended, and is settled without a voucher when that is confirmed', async () => {
+        await start();
+        await warm();
+        fault = 'its node is closed';
+        pass(60);
+        expect((await bench.post(ask)).status).toBe(503);
+        expect([prompts(), job().phase]).toEqual([1, 'open']);
+        for (let time = 0; time < 4; time++) {
+            pass(20);
+            await bench.post(ask);
+        }
+
+        await until(() => bench.worker.only.ended);
+        expect([prompts(), paid()]).toEqual([1, 3020n]);
+        expect(job().stored.note).toBe('its node is closed');
+    });
+
+    it('is paid again when the next reading says that it has not ended: one answer ends no job', async () => {
+        await start();
+        await warm();
+        fault = 'its node is closed';
+        pass(60);
+        await bench.post(ask);
+        fault = undefined;
+        pass(15);
+
+        expect((await bench.post(ask)).status).toBe(200);
+        await until(() => paid() === 6040n);
+        expect(bench.gateway.jobs.all).toHaveLength(1);
+    });
+
+    it('is read once in a while for all jobs of its node, not with every query', async () => {
+        await start();
+        await warm();
+        pass(44);
+        for (let time = 0; time < 5; time++) {
+            await bench.post(ask);
+        }
+        expect(reads).toBe(1);
+        pass(1);
+        await Promise.all([bench.post(ask), bench.post(ask), bench.post(ask)]);
+
+        expect(reads).toBe(2);
+    });
+
+    it('is paid for ten minutes without a reading, and no longer', async () => {
+        await start();
+        await warm();
+        down = true;
+        pass(600);
+        expect((await bench.post(ask)).status).toBe(200);
+        await until(() => paid() === 6040n);
+        pass(46);
+        expect((await bench.post(ask)).status).toBe(503);
+        expect(prompts()).toBe(2);
+        down = false;
+        pass(46);
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(bench.gateway.jobs.all).toHaveLength(1);
+    });
+});

@@ -1,0 +1,132 @@
+import { beginCell } from '@ton/core';
+import type { Account } from '../../../offchain/chain';
+import { HOUR, useMarket } from '../../support/market';
+import { ask, Bench, BenchOptions, startBench, until } from './support';
+
+const NONE = { state: 'uninitialized', balance: 0n, code: undefined, data: undefined } as const;
+
+/** A channel's account with other numbers at the head of its data: paid, refundAt. */
+function altered(truth: Account, { paid, refundAt }: { paid?: bigint; refundAt?: number }): Account {
+    const data = truth.data!.beginParse();
+    const were = [data.loadUintBig(64), data.loadUint(32)] as const;
+    const head = beginCell()
+        .storeUint(paid ?? were[0], 64)
+        .storeUint(refundAt ?? were[1], 32);
+    return { ...truth, data: head.storeSlice(data).endCell() };
+}
+
+describe("What one API says of a job's channel", () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    const start = async (options: BenchOptions = {}) => {
+        bench = await startBench(market(), options);
+        await bench.post(ask);
+        await until(() => bench.worker.only.vouchers.length === 1);
+    };
+    const job = () => bench.gateway.jobs.all[0];
+    const sweep = () => bench.gateway.settlement.sweep();
+    const pass = (seconds: number) => (market().blockchain.now = market().now + seconds);
+    /** The API lies about the channel, as often as `times` says. */
+    const lie = (lies: (truth: Account) => Account, times = Infinity) => {
+        let left = times;
+        bench.chain.lie = (address, truth) =>
+            address.equals(job().channel) && truth.state === 'active' && left-- > 0 ? lies(truth) : truth;
+    };
+    const gone = (truth: Account): Account => ({ ...truth, ...NONE });
+    const leave = async () => {
+        await bench.gateway.settlement.leave(job());
+        expect(job().phase).toBe('leaving');
+    };
+
+    afterEach(() => bench.close());
+
+    it('once, that it is gone, forgets no deposit: it is refunded in its time', async () => {
+        await start();
+        await leave();
+        lie(gone, 1);
+        await sweep();
+        expect(job().phase).toBe('leaving');
+        pass(HOUR);
+        await sweep();
+
+        expect(job().phase).toBe('gone');
+        expect(await market().isGone({ address: job().channel })).toBe(true);
+    });
+
+    it('once, that it is gone, at the moment of leaving, leaves it all the same', async () => {
+        await start();
+        lie(gone, 1);
+        await bench.gateway.settlement.leave(job());
+        await sweep();
+
+        expect(bench.chain.sent).toBe(2);
+        expect(job().phase).toBe('leaving');
+    });
+
+    it('is believed after goneSeconds of it, not a second before, and taken back when the chain shows the channel', async () => {
+        await start();
+        await leave();
+        lie(gone);
+        for (const seconds of [0, 120, 120, 59]) {
+            pass(seconds);
+            await sweep();
+            expect(job().phase).toBe('leaving');
+        }
+        pass(1);
+        await sweep();
+        expect(job().phase).toBe('gone');
+        lie((truth) => truth);
+        await sweep();
+        expect(['settling', 'leaving']).toContain(job().phase);
+        pass(HOUR);
+        await sweep();
+
+        expect(await market().isGone({ address: job().channel })).toBe(true);
+    });
+
+    it('takes back what it ended also after a start', async () => {
+        await start();
+        await job().change({ phase: 'gone' });
+        await bench.restart();
+        await bench.gateway.recovered;
+        expect(bench.gateway.jobs.all).toEqual([]);
+        await sweep();
+
+        expect(job().phase).toBe('settling');
+    });
+
+    it('is not believed while another endpoint shows the channel', async () => {
+        await start();
+        bench.chain.others = [{ account: (address) => bench.chain.truth(address) }];
+        await bench.restart();
+        await bench.gateway.recovered;
+        await leave();
+        lie(gone);
+        for (let time = 0; time < 6; time++) {
+            await sweep();
+            pass(300);
+        }
+
+        expect(job().phase).toBe('leaving');
+    });
+
+    it('that it has paid more than was ever signed, settles nothing and is passed', async () => {
+        await start();
+        lie((truth) => altered(truth, { paid: 900_000_000n }));
+        bench.worker.onEnd = async () => undefined;
+        await bench.gateway.settlement.settle(job());
+
+        expect(job().phase).toBe('settling');
+    });
+
+    it('once, that its refund is due, sends no order', async () => {
+        await start();
+        await leave();
+        const { sent } = bench.chain;
+        lie((truth) => altered(truth, { refundAt: market().now - 1 }), 1);
+        await sweep();
+
+        expect(bench.chain.sent).toBe(sent);
+    });
+});
