@@ -44,4 +44,32 @@ export const apiAttacks: Attack[] = [
         file: 'tests/offchain/gateway/fault.spec.ts',
         test: 'A node that does not answer for BackendBusy after its accept, is asked no more: another answers',
     },
+    {
+        source: 'issue 6: fields that vanish',
+        attack: 'An app asks for less reasoning; the field is dropped, and 200 says that it was heeded.',
+        stoppedBy: 'A field that is not passed on is refused by its name.',
+        file: 'tests/offchain/gateway/fields.spec.ts',
+        test: 'Fields of a chat completion reasoning_effort is refused by its name',
+    },
+    {
+        source: 'issue 6: fields that vanish',
+        attack: 'A field within a part of a message is dropped in silence.',
+        stoppedBy: 'Fields within messages, their parts and options are refused by name too.',
+        file: 'tests/offchain/gateway/fields.spec.ts',
+        test: 'Fields of a chat completion a message with a part of the content with a mark is refused by the name of the field',
+    },
+    {
+        source: 'issue 6: fields that vanish',
+        attack: 'A model server ends an answer with an error, and it is sold as whole.',
+        stoppedBy: 'Only the reasons of a whole answer make one; any other cuts it.',
+        file: 'tests/offchain/worker/finish.spec.ts',
+        test: 'an answer of a model server that finishes with error is cut by the backend, and what arrived is billed by the meter',
+    },
+    {
+        source: 'issue 6: fields that vanish',
+        attack: 'A model server sends an emoji in two halves, and each becomes a mark of a lost character.',
+        stoppedBy: 'The worker joins halves before it seals them.',
+        file: 'tests/offchain/worker/finish.spec.ts',
+        test: 'an answer of a model server with an emoji split over two pieces arrives whole',
+    },
 ];

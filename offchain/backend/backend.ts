@@ -37,7 +37,7 @@ export interface TokenCounts {
 export type Usage = Partial<TokenCounts>;
 
 /** Why an answer ended, in OpenAI's words. */
-export type FinishReason = 'stop' | 'length';
+export type FinishReason = 'stop' | 'length' | 'content_filter';
 
 /**
  * What a running completion yields, in order: at most one `prompt`, any number of `delta`, one `end`.

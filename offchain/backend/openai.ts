@@ -23,7 +23,7 @@ export interface OpenAiConfig {
 /** What the server sends in one event, as far as it is read here. */
 interface Chunk {
     choices?: {
-        delta?: { content?: string | null; reasoning_content?: string | null; reasoning?: string | null };
+        delta?: Record<string, unknown> | null;
         finish_reason?: string | null;
     }[];
     usage?: WireUsage | null;
@@ -108,8 +108,7 @@ export class OpenAiBackend implements Backend {
                     if (data === '[DONE]') continue;
                     const chunk = readChunk(data);
                     const choice = chunk.choices?.[0];
-                    const content = choice?.delta?.content;
-                    const reasoning = choice?.delta?.reasoning_content ?? choice?.delta?.reasoning;
+                    const { content, reasoning } = textsOf(choice?.delta ?? {});
                     if (content || reasoning) {
                         usage = undefined; // what came before counts a part
                         yield { type: 'delta', ...(content && { content }), ...(reasoning && { reasoning }) };
@@ -193,9 +192,42 @@ function readChunk(data: string): Chunk {
     return chunk;
 }
 
-function toFinish(reason: string): FinishReason {
-    if (reason === 'abort') throw new BackendError('the server stopped the answer by itself: see its own log');
-    return reason === 'length' ? 'length' : 'stop';
+// Deltas that are no text: nobody asked for them, and nobody could deliver them.
+const UNDELIVERED = ['tool_calls', 'function_call', 'refusal', 'audio'];
+
+/** The texts of a delta. Throws when it holds something else, which would be lost. */
+function textsOf(delta: Record<string, unknown>): { content?: string; reasoning?: string } {
+    const { content, reasoning_content: thought, reasoning = thought } = delta;
+    const other = UNDELIVERED.find((name) => !isNothing(delta[name]));
+    const texts = [content, thought, reasoning];
+    if (other !== undefined || texts.some((text) => !isNothing(text) && typeof text !== 'string')) {
+        throw new BackendError(
+            `the server sent what is not text (${other ?? 'content'}): turn its tools and parsers off`,
+        );
+    }
+    // Some servers send reasoning under both names.
+    return { content: (content as string) || undefined, reasoning: ((thought || reasoning) as string) || undefined };
+}
+
+function isNothing(value: unknown): boolean {
+    return value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0);
+}
+
+const FINISHES: Partial<Record<string, FinishReason>> = {
+    stop: 'stop',
+    eos_token: 'stop', // TGI
+    stop_sequence: 'stop', // TGI
+    length: 'length',
+    content_filter: 'content_filter',
+};
+
+// An answer that ended for another cause is not whole, whatever was delivered of it.
+function toFinish(reason: unknown): FinishReason {
+    const finish = typeof reason === 'string' && Object.hasOwn(FINISHES, reason) ? FINISHES[reason] : undefined;
+    if (finish === undefined) {
+        throw new BackendError('the server stopped the answer by itself: see its own log');
+    }
+    return finish;
 }
 
 function codeOf(error: unknown): string {

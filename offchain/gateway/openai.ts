@@ -8,9 +8,8 @@ import { badRequest, GatewayError } from './errors';
 const DEFAULT_MAX_TOKENS = 1024;
 const MOST_TOKENS = 1_000_000;
 
-const textPart = z.object({ type: z.literal('text'), text: z.string() });
 const content = z.union(
-    [z.string(), z.array(textPart)],
+    [z.string(), z.array(z.object({ type: z.literal('text'), text: z.string() }))],
     'expected a text or a list of text parts; images, audio and files are not served',
 );
 const message = z.object({
@@ -22,6 +21,7 @@ const message = z.object({
 });
 
 const tokens = z.number().int().min(1).max(MOST_TOKENS).nullish();
+const stop = z.string().min(1, 'expected no empty stop string');
 
 const chat = z.object({
     model: z.string(),
@@ -33,39 +33,93 @@ const chat = z.object({
     temperature: z.number().min(0).max(2).nullish(),
     top_p: z.number().gt(0).max(1).nullish(),
     seed: z.number().int().nullish(),
-    stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
+    stop: z.union([stop, z.array(stop).max(4)], 'expected a text or up to four, none of them empty').nullish(),
 });
 
-type Absent = (value: unknown) => boolean;
-const empty: Absent = (value) => Array.isArray(value) && value.length === 0;
-const off: Absent = (value) => value === false || value === 0;
-const plainText: Absent = (value) => (value as { type?: unknown }).type === 'text';
-const noKeys: Absent = (value) => typeof value === 'object' && Object.keys(value as object).length === 0;
+type Neutral = (value: unknown) => boolean;
+const empty: Neutral = (value) => Array.isArray(value) && value.length === 0;
+const off: Neutral = (value) => value === false || value === 0;
+const oneOf =
+    (...values: unknown[]): Neutral =>
+    (value) =>
+        values.includes(value);
+const hasOnly =
+    (name: string, expected: unknown): Neutral =>
+    (value) =>
+        typeof value === 'object' &&
+        Object.entries(value as object).every(([key, field]) => key === name && field === expected);
 
-/** Fields that would change what the answer means, and the values at which they do not. */
-const unserved: Record<string, Absent> = {
-    n: (value) => value === 1,
+/**
+ * Fields that are not passed on, and the values at which nothing is lost by that. A field that is neither here nor passed on
+ * is refused by its name: an app must not believe that something was heeded which was dropped.
+ */
+const neutral: Record<string, Neutral> = {
+    n: oneOf(1),
     tools: empty,
     functions: empty,
-    tool_choice: (value) => value === 'none' || value === 'auto',
-    function_call: (value) => value === 'none' || value === 'auto',
-    response_format: plainText,
+    tool_choice: oneOf('none', 'auto'),
+    function_call: oneOf('none', 'auto'),
+    parallel_tool_calls: oneOf(true, false), // of tools, and there are none
+    response_format: hasOnly('type', 'text'),
     logprobs: off,
     top_logprobs: off,
-    logit_bias: noKeys,
+    logit_bias: (value) => typeof value === 'object' && Object.keys(value as object).length === 0,
     presence_penalty: off,
     frequency_penalty: off,
-    audio: () => false,
     modalities: (value) => Array.isArray(value) && value.every((one) => one === 'text'),
-    prediction: () => false,
-    web_search_options: () => false,
+    store: off,
+    service_tier: oneOf('auto', 'default'),
 };
+const neutralInMessage: Record<string, Neutral> = { tool_calls: empty, annotations: empty };
+const neutralInStreamOptions: Record<string, Neutral> = { include_obfuscation: off };
+
+/** Fields that are for whoever runs the API, which is this gateway: they name a person, and no node hears of them. */
+const KEPT = ['user', 'metadata', 'safety_identifier'];
+
+const NAME_MOST = 100; // characters of a field's name in an error
+
+/** Refuses every field that is neither known nor neutral; null is the same as absent. */
+function requireKnown(value: unknown, at: string, known: readonly string[], also: Record<string, Neutral> = {}): void {
+    if (typeof value !== 'object' || value === null) {
+        return; // its type is checked afterwards
+    }
+    for (const [name, field] of Object.entries(value)) {
+        const isNeutral = Object.hasOwn(also, name) && also[name](field);
+        if (field !== null && !known.includes(name) && !isNeutral) {
+            const param = `${at}${name.slice(0, NAME_MOST)}`;
+            const words = Object.hasOwn(also, name) ? 'with this value is not served here' : 'is not served here';
+            throw badRequest(`"${param}" ${words}: leave it out`, param, 'unsupported_parameter');
+        }
+    }
+}
+
+function requireKnownFields(body: Record<string, unknown>): void {
+    requireKnown(body, '', [...Object.keys(chat.shape), ...KEPT], neutral);
+    requireKnown(body.stream_options, 'stream_options.', ['include_usage'], neutralInStreamOptions);
+    const { messages } = body;
+    if (!Array.isArray(messages)) {
+        return;
+    }
+    messages.forEach((one: unknown, i) => {
+        requireKnown(one, `messages.${i}.`, ['role', 'content'], neutralInMessage);
+        const { content: parts } = (one ?? {}) as { content?: unknown };
+        if (Array.isArray(parts)) {
+            // Parts of another type are refused as such.
+            parts.forEach((part: unknown, j) => {
+                if ((part as { type?: unknown } | null)?.type === 'text') {
+                    requireKnown(part, `messages.${i}.content.${j}.`, ['type', 'text']);
+                }
+            });
+        }
+    });
+}
 
 /** A chat completion as a client asked for it. */
 export interface ChatCall {
     chat: SealedChat;
     stream: boolean;
     includeUsage: boolean;
+    kept: string[]; // names of fields that stay in this gateway
 }
 
 /** The call that a request's body is. Throws 400 in words that repeat nothing of it. */
@@ -74,17 +128,7 @@ export function parseChat(body: unknown): ChatCall {
         throw badRequest('The body must be a JSON object with "model" and "messages"');
     }
     const fields = body as Record<string, unknown>;
-    for (const [name, absent] of Object.entries(unserved)) {
-        const value = fields[name];
-        if (value !== undefined && value !== null && !absent(value)) {
-            throw badRequest(
-                `"${name}" with this value is not served here: leave it out`,
-                name,
-                'unsupported_parameter',
-            );
-        }
-    }
-    requirePlainMessages(fields.messages);
+    requireKnownFields(fields);
     const parsed = chat.safeParse(body);
     if (!parsed.success) {
         const issue = parsed.error.issues[0];
@@ -95,41 +139,28 @@ export function parseChat(body: unknown): ChatCall {
         );
     }
     const { messages, stop, ...call } = parsed.data;
-    const stops = (typeof stop === 'string' ? [stop] : (stop ?? [])).filter((one) => one !== '');
+    const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
+    const { max_tokens: most, max_completion_tokens: mostNew } = call;
+    if (most != null && mostNew != null && most !== mostNew) {
+        throw badRequest('"max_tokens" and "max_completion_tokens" differ: give one of them', 'max_tokens');
+    }
     return {
         stream: call.stream === true,
         includeUsage: call.stream_options?.include_usage === true,
+        kept: KEPT.filter((name) => fields[name] != null),
         chat: {
             model: call.model,
             messages: messages.map(({ role, content }) => ({
                 role: role === 'developer' ? 'system' : role,
                 content: textOf(content),
             })),
-            maxTokens: call.max_completion_tokens ?? call.max_tokens ?? DEFAULT_MAX_TOKENS,
+            maxTokens: mostNew ?? most ?? DEFAULT_MAX_TOKENS,
             ...(call.temperature == null ? {} : { temperature: call.temperature }),
             ...(call.top_p == null ? {} : { topP: call.top_p }),
             ...(call.seed == null ? {} : { seed: call.seed }),
             ...(stops.length === 0 ? {} : { stop: stops }),
         },
     };
-}
-
-function requirePlainMessages(messages: unknown): void {
-    if (!Array.isArray(messages)) {
-        return;
-    }
-    messages.forEach((one: unknown, i) => {
-        const fields = (one ?? {}) as Record<string, unknown>;
-        for (const name of ['tool_calls', 'function_call', 'audio']) {
-            if (fields[name] != null && !empty(fields[name])) {
-                throw badRequest(
-                    `"messages.${i}.${name}" is not served here`,
-                    `messages.${i}.${name}`,
-                    'unsupported_parameter',
-                );
-            }
-        }
-    });
 }
 
 function textOf(content: z.output<typeof message>['content']): string {
@@ -149,12 +180,14 @@ export function usageOf({ prompt, cached, completion, reasoning, price }: Result
 }
 
 /** Why a whole answer ended, in OpenAI's words. Throws when it was cut short. */
-export function finishOf({ finish }: Result): 'stop' | 'length' {
+export function finishOf({ finish }: Result): 'stop' | 'length' | 'content_filter' {
     switch (finish) {
         case Number(Finish.Stop):
             return 'stop';
         case Number(Finish.Length):
             return 'length';
+        case Number(Finish.ContentFilter):
+            return 'content_filter';
         default:
             throw new GatewayError(502, 'answer_cut', 'The node cut the answer short; what arrived of it was paid', {
                 billed: true,

@@ -74,6 +74,9 @@ export function makeServer(context: JobContext, router: Router): FastifyInstance
                 param: 'model',
             });
         }
+        if (call.kept.length > 0) {
+            reply.header('x-cocoon-not-passed-on', call.kept.join(', '));
+        }
         const head = { id: `chatcmpl-${randomUUID()}`, created: now(), model: call.chat.model };
         const gone = new AbortController();
         reply.raw.once('close', () => {

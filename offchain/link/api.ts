@@ -159,10 +159,15 @@ export const queryHead = z.object({
 });
 export type QueryHead = z.output<typeof queryHead>;
 
-/** What the sealed request holds, as JSON: an OpenAI chat completion less what only the gateway needs. */
-export const sealedChat = z.object({
+/**
+ * What the sealed request holds, as JSON: an OpenAI chat completion less what only the gateway needs. A field that is not
+ * here is refused: a worker of this version would drop it.
+ */
+export const sealedChat = z.strictObject({
     model: z.string(),
-    messages: z.array(z.object({ role: z.enum(['system', 'user', 'assistant', 'tool']), content: z.string() })).min(1),
+    messages: z
+        .array(z.strictObject({ role: z.enum(['system', 'user', 'assistant', 'tool']), content: z.string() }))
+        .min(1),
     maxTokens: z.number().int().min(1).max(1_000_000),
     temperature: z.number().min(0).max(2).optional(),
     topP: z.number().gt(0).max(1).optional(),

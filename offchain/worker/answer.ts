@@ -24,6 +24,36 @@ export interface Delta {
     tokens?: number; // undefined: not counted, so at least one, and at most one for each byte
 }
 
+/**
+ * Joins characters that a backend sent in halves: UTF-16 has two for an emoji, and a half alone cannot be sent. Content and
+ * reasoning apart.
+ */
+export class WholeText {
+    private held = { content: '', reasoning: '' };
+
+    /** The delta with the half before it, without a half at its end. */
+    take({ content = '', reasoning = '', ...rest }: Delta): Delta {
+        return { ...rest, content: this.whole('content', content), reasoning: this.whole('reasoning', reasoning) };
+    }
+
+    /** Halves that found no other; each becomes U+FFFD. */
+    rest(): Delta {
+        const { content, reasoning } = this.held;
+        this.held = { content: '', reasoning: '' };
+        return { content, reasoning };
+    }
+
+    private whole(kind: 'content' | 'reasoning', text: string): string {
+        if (text === '') {
+            return '';
+        }
+        const joined = this.held[kind] + text;
+        const half = /[\ud800-\udbff]$/.exec(joined)?.[0] ?? '';
+        this.held[kind] = half;
+        return joined.slice(0, joined.length - half.length);
+    }
+}
+
 /** Cuts a delta into parts of at most `most` tokens, or bytes where tokens are not counted. */
 export function parts(delta: Delta, most: number): Part[] {
     const reasoning = Buffer.byteLength(delta.reasoning ?? '');

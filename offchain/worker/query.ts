@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError } from '../backend';
 import type { BackendEvent, ChatRequest, Usage } from '../backend';
 import { commitEvery, encodeRecord, encodeRetryAfter, RecordType, RETRY_AFTER_MOST, signReceipt } from '../link';
-import { Answer, parts } from './answer';
+import { Answer, parts, WholeText } from './answer';
 import type { Delta, Part } from './answer';
 import type { WorkerContext } from './context';
 import { billedCounts, frameTokens, promptBoundPrice, unmeteredBound } from './credit';
@@ -28,9 +28,12 @@ export interface AcceptedQuery {
     promptBytes: number;
 }
 
+const FINISHES = { stop: Finish.Stop, length: Finish.Length, content_filter: Finish.ContentFilter };
+
 /** Runs one accepted query to its receipt. */
 export class RunningQuery implements Running {
     private readonly answer: Answer;
+    private readonly text = new WholeText();
     private readonly abort = new AbortController();
     private readonly aborted: Promise<'aborted'>;
     private stopped: Finish | undefined; // who cut it
@@ -155,10 +158,16 @@ export class RunningQuery implements Running {
                 return undefined;
             }
             case 'delta':
-                return (await this.deliver(event)) ? undefined : { finish: Finish.Length };
+                return (await this.deliver(this.text.take(event))) ? undefined : { finish: Finish.Length };
             case 'end':
+                if (!(await this.deliver({ ...this.text.rest(), ...(this.answer.counted && { tokens: 0 }) }))) {
+                    return { finish: Finish.Length };
+                }
+                if (this.stopped !== undefined) {
+                    return undefined;
+                }
                 return {
-                    finish: event.finish === 'length' ? Finish.Length : Finish.Stop,
+                    finish: FINISHES[event.finish],
                     ...(event.usage && { usage: event.usage }),
                 };
         }

@@ -80,6 +80,7 @@ export enum Finish {
     CutByClient = 3,
     CutByBackend = 4,
     CutByWorker = 5, // the worker went down and found the stored prefix when it came back
+    ContentFilter = 6, // the model server's filter ended it
 }
 
 /** Why a node declined a query, or failed one it had accepted. */
