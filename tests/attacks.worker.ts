@@ -5,9 +5,10 @@ export const workerAttacks: Attack[] = [
     {
         source: 'issue 6: readers that stop',
         attack: 'Evidence in a library cell stops the reader of cases, and later demands go unanswered.',
-        stoppedBy: 'A message that cannot be read is logged, counted and passed.',
+        stoppedBy:
+            'The Provider tells of its cases in its own words, and counts them: one that was missed is looked for.',
         file: 'tests/offchain/worker/cases.spec.ts',
-        test: 'The reader of cases passes and counts a demand whose evidence is in a library cell, and finds the next one',
+        test: 'The reader of cases finds a case whose message it passed, once the chain counts one more than were told of',
     },
     {
         source: 'issue 6: readers that stop',
@@ -79,5 +80,12 @@ export const workerAttacks: Attack[] = [
         stoppedBy: 'A last claim is on the disk before the wallet sends it.',
         file: 'tests/offchain/worker/claims.spec.ts',
         test: 'claims know the end that they made: nothing looks gone, nothing is lost, also after a restart',
+    },
+    {
+        source: 'issue 6: one answer believed',
+        attack: 'The API says once that a demand is closed, and nobody answers it.',
+        stoppedBy: 'A case is looked after until its end was said again and again.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'The reader of cases does not take one answer for the end of a case',
     },
 ];

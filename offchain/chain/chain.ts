@@ -32,6 +32,14 @@ export interface Accepted {
     body: Cell;
 }
 
+/** An external message out of an account: what it tells everybody. */
+export interface Emitted {
+    lt: bigint; // of the transaction
+    at: number; // unix seconds
+    body: Cell;
+    unreadable?: Error; // why the transaction could not be read; `body` is empty then
+}
+
 /** Reads accounts. */
 export interface AccountReader {
     account(address: Address): Promise<Account>;
@@ -47,6 +55,8 @@ export interface Chain extends AccountReader {
     accountsAt(addresses: readonly Address[]): Promise<Account[]>;
     /** The internal messages that an account took in transactions later than `after` (lt), newest first. */
     received(address: Address, after: bigint): AsyncIterable<Received>;
+    /** The external messages that an account sent in transactions later than `after` (lt), newest first. */
+    emitted(address: Address, after: bigint): AsyncIterable<Emitted>;
     /** The external messages that an account took, newest first. */
     accepted(address: Address): AsyncIterable<Accepted>;
     /**
@@ -132,6 +142,12 @@ export class TonHttpChain implements Chain {
         }
     }
 
+    async *emitted(address: Address, after: bigint): AsyncGenerator<Emitted> {
+        for await (const raw of this.transactions(address, after)) {
+            yield* emittedIn(raw).reverse();
+        }
+    }
+
     async *accepted(address: Address): AsyncGenerator<Accepted> {
         for await (const raw of this.transactions(address, 0n)) {
             const { lt, now: at, inMessage } = loadTransaction(Cell.fromBase64(raw.data).beginParse());
@@ -181,8 +197,23 @@ function receivedIn({ data, transaction_id, utime }: RawTransaction, account: Ad
         return { lt, at, from: inMessage.info.src, body: inMessage.body, failed };
     } catch (error) {
         const named = { lt: BigInt(transaction_id.lt), at: utime, from: account, body: Cell.EMPTY };
-        return { ...named, failed: false, unreadable: error instanceof Error ? error : new Error(String(error)) };
+        return { ...named, failed: false, unreadable: asError(error) };
     }
+}
+
+/** The external messages out of a transaction, in their order. */
+function emittedIn({ data, transaction_id, utime }: RawTransaction): Emitted[] {
+    try {
+        const { lt, now: at, outMessages } = loadTransaction(Cell.fromBase64(data).beginParse());
+        const told = outMessages.values().filter(({ info }) => info.type === 'external-out');
+        return told.map(({ body }) => ({ lt, at, body }));
+    } catch (error) {
+        return [{ lt: BigInt(transaction_id.lt), at: utime, body: Cell.EMPTY, unreadable: asError(error) }];
+    }
+}
+
+function asError(error: unknown): Error {
+    return error instanceof Error ? error : new Error(String(error));
 }
 
 function endpointsOf({ endpoint, apiKey }: ChainSettings): EndpointSettings[] {

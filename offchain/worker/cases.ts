@@ -1,19 +1,10 @@
-/** Watches the node's account for demands and cases, and answers demands before their deadline. */
-import {
-    caseOutcomes,
-    caseStates,
-    Dispute,
-    faultClasses,
-    Node,
-    Provider,
-    readReport,
-    UNREADABLE,
-} from '@cocoon-market/wrappers';
-import type { CaseState } from '@cocoon-market/wrappers';
-import type { OpenedContract } from '@ton/core';
+/** Watches what the Provider tells of its node's demands and cases, and answers demands before their deadline. */
+import { caseOutcomes, caseStates, Dispute, Node, Provider, readCaseOpened, UNREADABLE } from '@cocoon-market/wrappers';
+import type { CaseOpened, CaseState } from '@cocoon-market/wrappers';
+import type { Cell, OpenedContract } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readMessages } from '../chain';
-import type { Received, Transfer } from '../chain';
+import { CONFIRM_READS, Confirmed, readMessages } from '../chain';
+import type { Emitted, Transfer } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding } from '../store/worker';
 import { accountAddress } from './channels';
@@ -26,6 +17,7 @@ const HOUR = 3600;
 const ABSENT_AFTER = 24 * HOUR; // a report whose Dispute is not there by then came back to its sender
 const PIECES_PER_ORDER = 3; // an external message has at most 64 KiB
 const CONFIRM_POLLS = 30;
+const ASK_MS = 300_000; // between two times that the chain is asked how many cases there are
 
 const STANDINGS = new Map<bigint, CaseStanding>([
     [caseOutcomes.innocent, 'innocent'],
@@ -40,11 +32,19 @@ export class Cases {
     private loop: Promise<void> | undefined;
     /** Messages that could not be read since the start. */
     unreadable = 0;
+    private evidence = EVIDENCE_SECONDS;
+    private serial = 0; // of the newest case that was told of since the start
+    private askedAt = -Infinity; // when the chain was asked how many there are, milliseconds
+    private number: number | undefined; // of the node at its provider
+    private readonly words: Confirmed;
 
     constructor(
         private readonly context: WorkerContext,
         private readonly wallet: ClaimWallet,
-    ) {}
+    ) {
+        const { chain, config } = context;
+        this.words = new Confirmed(chain, { reads: CONFIRM_READS, seconds: config.chain.goneSeconds });
+    }
 
     /** Looks at the chain at the configured interval until {@link stop}. */
     start(): void {
@@ -84,49 +84,67 @@ export class Cases {
         }
     }
 
-    /** Seconds after a job's end for which somebody may still show a receipt of it. */
+    /** Seconds after a job's end for which somebody may still show a receipt of it, by the longest window ever read. */
     private async keepSeconds(): Promise<number> {
         const { chain, config } = this.context;
         const { state } = await chain.account(config.node);
-        const evidence =
-            state === 'active' ? Number((await chain.open(Node.fromAddress(config.node)).getNodeRecord()).evidence) : 0;
-        return Math.max(evidence, EVIDENCE_SECONDS) + ANSWER_SECONDS + HOUR;
+        if (state === 'active') {
+            const { evidence } = await chain.open(Node.fromAddress(config.node)).getNodeRecord();
+            this.evidence = Math.max(this.evidence, Number(evidence));
+        }
+        return this.evidence + ANSWER_SECONDS + HOUR;
     }
 
+    /** What the Provider itself tells of its cases. From the beginning when the chain counts more than were told. */
     private async collect(): Promise<void> {
-        const { chain, config, store } = this.context;
-        const after = await store.cases.readUntil();
-        const parse = ({ body, failed }: Received) => {
-            const report = failed ? undefined : readReport(body, config.network);
-            if (report === UNREADABLE) {
-                throw new Error('A report to the node is malformed');
-            }
-            return report;
-        };
-        const { found, newest } = await readMessages(chain, { address: config.node, after }, parse, (message, error) =>
-            this.passed(message, error),
+        const { store } = this.context;
+        const missed = await this.hasMissed();
+        const after = missed ? 0n : await store.cases.readUntil();
+        const node = await this.nodeNumber();
+        const { found, newest } = await readMessages(
+            this.context.chain.emitted(this.context.config.provider, after),
+            after,
+            ({ body }) => openedIn(body),
+            (message, error) => this.passed(message, error),
         );
         const cases: Parameters<typeof store.cases.found>[0] = [];
         for (const { message, value } of found) {
-            const { class: faultClass, job, query: number, date } = value;
-            const provider = chain.open(Provider.fromAddress(config.provider));
-            const address = await provider.getDisputeAddress(
-                BigInt(faultClasses[faultClass]),
-                BigInt(`0x${job.toString('hex')}`),
-                BigInt(number),
-                BigInt(date),
-            );
-            cases.push({ dispute: address.hash, class: faultClass, job, number, reportedAt: message.at });
+            const { class: faultClass, job, query: number, dispute, serial } = value;
+            this.serial = Math.max(this.serial, serial);
+            if ((faultClass === 'A3' || faultClass === 'B1') && (node === undefined || node === value.node)) {
+                cases.push({ dispute: dispute.hash, class: faultClass, job, number, reportedAt: message.at });
+            }
         }
-        if (newest > after) {
+        if (newest > after || cases.length > 0) {
             await store.cases.found(cases, newest);
         }
     }
 
-    private passed({ lt, from }: Received, error: unknown): void {
+    /** At the start and every few minutes: true when cases are open and one was opened that no message told of. */
+    private async hasMissed(): Promise<boolean> {
+        const { chain, config } = this.context;
+        if (performance.now() - this.askedAt < ASK_MS) {
+            return false;
+        }
+        const { cases, opened } = await chain.open(Provider.fromAddress(config.provider)).getStanding();
+        this.askedAt = performance.now();
+        return cases > 0n && Number(opened) > this.serial;
+    }
+
+    /** The node's number at its provider; undefined when nobody says: then every case is looked at, and no other's answered. */
+    private async nodeNumber(): Promise<number | undefined> {
+        const { chain, config } = this.context;
+        this.number ??= await chain
+            .open(Node.fromAddress(config.node))
+            .getNodeState()
+            .then(({ number }) => Number(number))
+            .catch(() => undefined);
+        return this.number;
+    }
+
+    private passed({ lt }: Emitted, error: unknown): void {
         this.unreadable++;
-        const named = { lt: lt.toString(), from: from.toRawString(), err: error };
-        this.context.log.warn(named, 'cases: a message cannot be read and is passed');
+        this.context.log.warn({ lt: lt.toString(), err: error }, 'cases: a message cannot be read and is passed');
     }
 
     private async attend(found: CaseRecord): Promise<void> {
@@ -136,17 +154,21 @@ export class Cases {
         const dispute = chain.open(Dispute.fromAddress(address));
         const state = account.state === 'active' ? await dispute.getCaseState() : undefined;
         if (state === undefined || state.state === caseStates.new) {
-            if (now() - found.reportedAt > ABSENT_AFTER) {
+            if (this.isSure(found, 'absent') && now() - found.reportedAt > ABSENT_AFTER) {
                 await store.cases.set(found.dispute, { standing: 'absent' });
             }
             return;
         }
         if (state.state !== caseStates.open) {
             const standing = STANDINGS.get(state.outcome)!;
+            if (!this.isSure(found, standing)) {
+                return;
+            }
             await store.cases.set(found.dispute, { standing });
             log.warn({ ...nameOf(found), standing }, 'a case is closed');
             return;
         }
+        this.isSure(found, undefined);
         const answerBy = Number(state.answerBy);
         if (answerBy !== found.answerBy) {
             await store.cases.set(found.dispute, { answerBy });
@@ -158,6 +180,11 @@ export class Cases {
         } else {
             await this.answer(found, dispute, state);
         }
+    }
+
+    /** A case is looked after no longer only when the API has said again and again that there is none. */
+    private isSure({ dispute }: CaseRecord, standing: CaseStanding | undefined): boolean {
+        return this.words.hear(dispute.toString('hex'), standing);
     }
 
     private async warn(found: CaseRecord, dispute: OpenedContract<Dispute>, answerBy: number): Promise<void> {
@@ -247,6 +274,15 @@ export class Cases {
             this.context.log.warn({ ...nameOf(found), ...more }, message);
         }
     }
+}
+
+/** The case that a message of the Provider tells of. Throws for one that cannot be read. */
+function openedIn(body: Cell): CaseOpened | undefined {
+    const opened = readCaseOpened(body);
+    if (opened === UNREADABLE) {
+        throw new Error('It says that it tells of a case, and no more can be read');
+    }
+    return opened;
 }
 
 /** A case as logs name it. */

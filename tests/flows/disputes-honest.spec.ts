@@ -33,7 +33,11 @@ type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 type Accusation = Without<Evidence, 'channel' | 'terms'>;
 
 const ANSWER_SECONDS = 600;
-const SETTINGS = { cases: { seconds: 0.2 }, claim: { seconds: 1000, threshold: '1000000000000' } };
+const SETTINGS = {
+    chain: { goneSeconds: 0 },
+    cases: { seconds: 0.2 },
+    claim: { seconds: 1000, threshold: '1000000000000' },
+};
 const QUESTION = 'What is a voucher?';
 
 jest.setTimeout(120_000);

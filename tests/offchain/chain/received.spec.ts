@@ -27,7 +27,7 @@ beforeAll(async () => {
             const headers = { 'content-type': 'application/json' };
             const { body } = await request(localnet.url, { method: 'POST', headers, body: Buffer.concat(chunks) });
             const answer = (await body.json()) as { result: { transaction_id: { lt: string }; data: string }[] };
-            for (const each of answer.result) {
+            for (const each of Array.isArray(answer.result) ? answer.result : []) {
                 each.data = each.transaction_id.lt === spoil ? 'bm8gY2VsbA==' : each.data;
             }
             response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));

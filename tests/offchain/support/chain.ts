@@ -3,7 +3,7 @@ import type { JobParameters } from '@cocoon-market/wrappers';
 import { Address, beginCell } from '@ton/core';
 import type { Cell, Contract, OpenedContract } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
-import type { Accepted, Account, Chain, Received, Transfer } from '../../../offchain/chain';
+import type { Accepted, Account, Chain, Emitted, Received, Transfer } from '../../../offchain/chain';
 
 const NODE = Buffer.alloc(32, 0x11); // account of the node in every config under test
 const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here
@@ -12,7 +12,7 @@ const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here
 export class FakeChain implements Chain {
     readonly network = -239;
     readonly accounts = new Map<string, Account>();
-    readonly messages: Received[] = []; // of the node, newest first
+    readonly told: Emitted[] = []; // by the provider, newest first
     reads = 0; // of accounts, besides the node's, which every worker watches
     down = false;
     /** Getters of a contract by its raw address. */
@@ -44,8 +44,12 @@ export class FakeChain implements Chain {
         return Promise.all(addresses.map((address) => this.account(address)));
     }
 
-    async *received(_address: Address, after: bigint): AsyncGenerator<Received> {
-        yield* this.messages.filter(({ lt }) => lt > after);
+    async *received(): AsyncGenerator<Received> {
+        // Nobody reads them here.
+    }
+
+    async *emitted(_address: Address, after: bigint): AsyncGenerator<Emitted> {
+        yield* this.told.filter(({ lt }) => lt > after);
     }
 
     async *accepted(): AsyncGenerator<Accepted> {
@@ -58,7 +62,14 @@ export class FakeChain implements Chain {
 
     open<T extends Contract>({ address }: T): OpenedContract<T> {
         const getters = this.getters.get(address.toRawString());
-        return { getClaimValue: async () => CLAIM, ...getters } as unknown as OpenedContract<T>;
+        const getStanding = async () => ({ cases: 0n, opened: 0n });
+        const getNodeState = async () => ({ number: 0n });
+        return {
+            getClaimValue: async () => CLAIM,
+            getStanding,
+            getNodeState,
+            ...getters,
+        } as unknown as OpenedContract<T>;
     }
 
     /** Puts a channel on the chain as an escrow would. */

@@ -1,16 +1,23 @@
 /** How the worker finds the cases of its node, and that no message keeps it from doing so. */
-import { Accept, opcodes, reports, signingKey } from '@cocoon-market/wrappers';
+import { caseStates, opcodes } from '@cocoon-market/wrappers';
 import { beginCell, Cell } from '@ton/core';
-import type { Received } from '../../../offchain/chain';
-import { signReceipt } from '../../../offchain/link';
-import { TestClient } from '../support/client';
-import { account, SEEDS, startFixture } from '../support/worker';
+import { storeCaseOpened } from '../../../build/Provider/Provider_Provider';
+import { account, startFixture } from '../support/worker';
 import type { Fixture } from '../support/worker';
 
-const KEY = signingKey(SEEDS.receiptKey);
-const CODE = beginCell().endCell();
+const PROVIDER = account(0x22).toRawString();
 
 let fixture: Fixture;
+let lt: bigint;
+
+beforeEach(async () => {
+    lt = 1n;
+    fixture = await startFixture({ cases: { seconds: 0.02 } });
+    const stillNew = { getCaseState: async () => ({ state: caseStates.new }) };
+    for (const number of [3, 7, 8, 9]) {
+        fixture.chain.getters.set(account(number).toRawString(), stillNew);
+    }
+});
 
 afterEach(() => fixture.stop());
 
@@ -23,66 +30,91 @@ function libraryOf(cell: Cell): Cell {
     return beginCell().storeUint(2, 8).storeBuffer(cell.hash()).endCell({ exotic: true });
 }
 
-function demand(client: TestClient, number: number): Cell {
-    const { job, terms, channel } = client;
-    const accept = { job, number, request: Buffer.alloc(32, 5), ceiling: 1n, deadline: 1_900_000_000 };
-    return reports.demand({ channel: channel.hash, terms, accept: signReceipt(Accept, accept, KEY), code: CODE });
+/** What the Provider tells of a case about a query; its Dispute is the account of that number. */
+function opened(query: number, change: { node?: bigint; faultClass?: bigint } = {}): Cell {
+    const message = {
+        ...{
+            $$type: 'CaseOpened' as const,
+            serial: BigInt(query),
+            faultClass: 3n,
+            node: 0n,
+            job: 5n,
+            query: BigInt(query),
+        },
+        ...{
+            dispute: BigInt(`0x${account(query).hash.toString('hex')}`),
+            date: 1n,
+            answerBy: 2n,
+            amount: 3n,
+            bond: 4n,
+        },
+        ...change,
+    };
+    return beginCell().store(storeCaseOpened(message)).endCell();
 }
 
-/** The same body with its evidence, its first reference but one, in a library cell. */
-function hidden(body: Cell): Cell {
-    const builder = beginCell().storeBits(body.bits);
-    body.refs.forEach((ref, i) => builder.storeRef(i === 1 ? libraryOf(ref) : ref));
-    return builder.endCell();
-}
+const tells = (body: Cell, unreadable?: Error) => {
+    fixture.chain.told.unshift({ lt: ++lt, at: fixture.chain.now(), body, ...(unreadable && { unreadable }) });
+};
+const numbers = async () => (await fixture.worker.status()).cases.map(({ number }) => number).sort();
 
 describe('The reader of cases', () => {
-    let lt: bigint;
-
-    beforeEach(async () => {
-        lt = 1n;
-        fixture = await startFixture({ cases: { seconds: 0.02 } });
-        const getDisputeAddress = async (_class: bigint, _job: bigint, query: bigint) => account(Number(query));
-        fixture.chain.getters.set(account(0x22).toRawString(), { getDisputeAddress });
-    });
-
-    const arrives = (body: Cell, more: Partial<Received> = {}) => {
-        fixture.chain.messages.unshift({
-            ...{ lt: ++lt, at: fixture.chain.now(), from: account(0x77), body, failed: false, ...more },
-        });
-    };
-    const numbers = async () => (await fixture.worker.status()).cases.map(({ number }) => number).sort();
-
-    it('passes and counts a demand whose evidence is in a library cell, and finds the next one', async () => {
-        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
-        arrives(hidden(demand(client, 7)));
-        arrives(demand(client, 8));
-
-        await until(async () => (await numbers()).includes(8));
-        expect((await fixture.worker.status()).unreadable).toBe(1);
-    });
-
     it.each([
-        { what: 'is an exotic cell', body: libraryOf(CODE) },
-        { what: 'is cut off', body: beginCell().storeUint(opcodes.DemandAnswer, 32).endCell() },
-        { what: 'holds nothing', body: Cell.EMPTY },
-    ])('goes on after a message whose body $what', async ({ body }) => {
-        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
-        arrives(body);
-        arrives(demand(client, 9));
+        { what: 'is an exotic cell', body: libraryOf(Cell.EMPTY), unreadable: 0 },
+        { what: 'is cut off', body: beginCell().storeUint(opcodes.CaseOpened, 32).endCell(), unreadable: 1 },
+        { what: 'names a class that there is none of', body: opened(7, { faultClass: 9n }), unreadable: 1 },
+    ])('passes and counts a message whose body $what, and finds the next case', async ({ body, unreadable }) => {
+        tells(body);
+        tells(opened(9));
 
         await until(async () => (await numbers()).includes(9));
+        expect((await fixture.worker.status()).unreadable).toBe(unreadable);
     });
 
     it('goes on after a transaction that the API gives and nobody can read, also after a restart', async () => {
-        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
-        arrives(Cell.EMPTY, { unreadable: new Error('no transaction') });
+        tells(Cell.EMPTY, new Error('no transaction'));
         await until(async () => (await fixture.worker.status()).unreadable === 1);
 
         await fixture.restart();
-        arrives(demand(client, 3));
+        tells(opened(3));
 
         await until(async () => (await numbers()).includes(3));
         expect((await fixture.worker.status()).unreadable).toBe(0); // it is behind the cursor
+    });
+
+    it('keeps demands and cases before the committee of its own node, and no others', async () => {
+        tells(opened(3, { node: 1n }));
+        tells(opened(7, { faultClass: 2n }));
+        tells(opened(8, { faultClass: 4n }));
+        tells(opened(9));
+
+        await until(async () => (await numbers()).includes(9));
+        expect(await numbers()).toEqual([8, 9]);
+    });
+
+    it('finds a case whose message it passed, once the chain counts one more than were told of', async () => {
+        tells(opened(7));
+        await until(async () => (await numbers()).includes(7));
+        fixture.chain.told.push({ lt: 1n, at: fixture.chain.now(), body: opened(8) }); // behind the cursor
+        fixture.chain.getters.set(PROVIDER, { getStanding: async () => ({ cases: 2n, opened: 8n }) });
+
+        await fixture.restart();
+
+        await until(async () => (await numbers()).includes(8));
+        expect(await numbers()).toEqual([7, 8]);
+    });
+
+    it('does not take one answer for the end of a case', async () => {
+        await fixture.restart({ cases: { seconds: 0.02 }, chain: { goneSeconds: 600, pollSeconds: 0.01 } });
+        const closed = { getCaseState: async () => ({ state: caseStates.closed, outcome: 0n }) };
+        fixture.chain.set(account(9), { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
+        fixture.chain.getters.set(account(9).toRawString(), closed);
+        tells(opened(9));
+
+        await until(async () => (await numbers()).includes(9));
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        expect(await numbers()).toEqual([9]);
+        await fixture.restart({ cases: { seconds: 0.02 } }); // where ten minutes are none
+        await until(async () => (await numbers()).length === 0);
     });
 });

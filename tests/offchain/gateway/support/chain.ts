@@ -2,7 +2,7 @@
 import { Address, Cell, external } from '@ton/core';
 import type { Contract, OpenedContract } from '@ton/core';
 import { EmulationError } from '@ton/sandbox';
-import { Accepted, Account, AccountReader, Chain, ChainError, Received } from '../../../../offchain/chain';
+import { Accepted, Account, AccountReader, Chain, ChainError, Emitted, Received } from '../../../../offchain/chain';
 import { Market, NETWORK } from '../../../support/market';
 
 export class SandboxChain implements Chain {
@@ -51,6 +51,10 @@ export class SandboxChain implements Chain {
     }
 
     received(): AsyncIterable<Received> {
+        throw new ChainError('a gateway reads no messages');
+    }
+
+    emitted(): AsyncIterable<Emitted> {
         throw new ChainError('a gateway reads no messages');
     }
 
