@@ -3,6 +3,7 @@ import { Address, beginCell, Builder, Cell, contractAddress, ContractProvider, D
 import {
     Node as Generated,
     EndedKey,
+    KeyLiability,
     loadService,
     NodeLiability,
     NodeListing,
@@ -21,7 +22,7 @@ import {
 } from '../build/Node/Node_Node';
 import { cellSize } from './protocol';
 
-export type { EndedKey, NodeLiability, NodeListing, NodeState, ReportValues };
+export type { EndedKey, KeyLiability, NodeLiability, NodeListing, NodeState, ReportValues };
 
 /** A node's life: `new` until its Provider starts it, `closed` until anyone clears it. */
 export const nodeStates = { new: 0n, open: 1n, closed: 2n } as const;

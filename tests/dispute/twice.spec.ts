@@ -258,7 +258,7 @@ describe('ReportTwice', () => {
         const { job, node } = market();
         const large = job.result({ number: 2, index: 2, cumulative: toNano('100') });
         await report(market(), 'excess', job.report.excess(large, job.result()));
-        expect((await node.getNodeRecord()).taken).toBe(SHARE);
+        expect((await node.getEndedKey(0n)).taken).toBe(SHARE);
 
         await expectRejected(market(), 'twice', pair(), ErrNoShare);
     });

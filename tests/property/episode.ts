@@ -2,7 +2,7 @@
 import { Action, actions, closeNode, Kind, Take, unbond, withdraw, withdrawSurplus } from './actions';
 import { decide } from './faults';
 import { Dice, StakeMarket } from './market';
-import { there } from './model';
+import { holdOf, there } from './model';
 
 /** Takes these actions from the beginning, then ends all that is open and takes everything home. */
 export async function takeAll(market: StakeMarket, list: Action[]): Promise<void> {
@@ -38,7 +38,7 @@ async function endAll(market: StakeMarket): Promise<void> {
     await market.wait(
         Math.max(
             ...model.providers.map((p) =>
-                Math.max(p.rules.unbonding, ...p.slots.map((slot) => (slot ? slot.unlockAt - model.now : 0))),
+                Math.max(holdOf(p), ...p.slots.map((slot) => (slot ? slot.unlockAt - model.now : 0))),
             ),
         ),
     );
@@ -50,7 +50,7 @@ async function endAll(market: StakeMarket): Promise<void> {
         }
         if (p.stake > 0n) {
             await unbond(market, p, p.stake);
-            await market.wait(p.rules.unbonding);
+            await market.wait(Math.max(holdOf(p), p.heldUntil - model.now));
             await withdraw(market, p, 0);
         }
         await withdrawSurplus(market, p);

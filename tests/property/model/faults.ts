@@ -2,6 +2,8 @@
  * What docs/contracts/dispute.md promises about faults, cases and slashes, as arithmetic without a chain. Written from that
  * page, not from the contracts.
  */
+import { ok } from 'node:assert';
+
 import { forgottenBy, StakeModel } from './stake';
 import {
     basisPoints,
@@ -48,6 +50,9 @@ export class FaultModel extends StakeModel {
             node.last.A1 = this.now;
             return this.slash(p, node, claim, amount, p.rules.insurance.hash.toString('hex'));
         }
+        if (node.state === 'closed') {
+            node.clearAt = Math.max(node.clearAt, this.now + 90 * DAY);
+        }
         const code = claim.date > p.disputeSince ? p.rules.dispute : p.disputeBefore;
         const account = accountOf(code);
         if (claim.dispute !== code || p.cases.has(account)) {
@@ -63,14 +68,19 @@ export class FaultModel extends StakeModel {
             most: repeat ? 2_000 : 500,
             answerBy,
             decideFrom: answerBy + (claim.class === 'B1' ? p.rules.verdict : 0),
+            openedAt: this.now,
             clearAt: this.now + 31 * DAY,
             stated: false,
+            basis,
             state: claim.class === 'A2' ? 'closed' : 'open',
             rules: p.rules,
         });
         if (claim.class === 'A2') {
             record.taken += amount;
             node.last.A2 = this.now;
+            if (record.taken >= basis) {
+                this.end(node, claim.key);
+            }
             return this.slash(p, node, claim, amount, p.rules.insurance.hash.toString('hex'), true);
         }
         p.frozen += amount;
@@ -86,26 +96,32 @@ export class FaultModel extends StakeModel {
 
     /** A case ends by an answer, an acquittal or nobody's word: nothing is taken, the bond goes to whom it is due. */
     acquit(p: ModelProvider, found: ModelCase, bondTo: string): Payment[] {
-        this.end(p, found);
+        this.close(p, found);
         return [{ from: found.account, to: bondTo, value: found.bond }];
     }
 
     /** Guilty: takes what the key's share still bears. A node that is gone bears nothing. */
     convict(p: ModelProvider, found: ModelCase, points = found.most): Payment[] {
-        this.end(p, found);
+        this.close(p, found);
         const { node, key } = found;
         const bond = { from: found.account, to: found.reporter, value: found.bond };
+        // A case keeps its node: only where nobody had it decided for 90 days may it be gone.
         if (node.state === 'cleared') {
+            ok(this.now >= found.openedAt + 90 * DAY, 'the node is there while its case is open');
             return [bond];
         }
         const known = key === node.key ? node : node.ended.find((each) => each?.key === key);
         const record = known ?? { taken: forgottenBy(node, this.now) };
         const said = (found.amount * BigInt(points)) / BigInt(found.most);
         const judged = found.class === 'B1' ? least(said, this.leftForVerdicts(p)) : said;
-        const take = least(judged, most(this.basis(node) - record.taken, 0n));
+        const left = most(this.basis(node), found.basis) - record.taken;
+        const take = least(judged, most(left, 0n));
         record.taken += take;
         if (known === undefined) {
             node.forgotten = { taken: record.taken, until: this.now + 90 * DAY };
+        }
+        if (take >= left) {
+            this.end(node, key);
         }
         node.last[found.class] = this.now;
         if (found.class === 'B1') {
@@ -167,16 +183,11 @@ export class FaultModel extends StakeModel {
     }
 
     private kill(node: ModelNode, key: string): void {
-        if (key === node.key) {
-            this.retire(node, key, this.now);
-            Object.assign(node, { key: undefined, taken: 0n });
-        }
-        const ended = node.ended.find((each) => each?.key === key)!;
-        ended.dead = true;
-        ended.endsAt = Math.min(ended.endsAt, this.now);
+        this.end(node, key);
+        node.ended.find((each) => each?.key === key)!.dead = true;
     }
 
-    private end(p: ModelProvider, found: ModelCase): void {
+    private close(p: ModelProvider, found: ModelCase): void {
         found.state = 'closed';
         p.frozen -= found.amount;
     }

@@ -1,3 +1,4 @@
 /** The reference that the contracts are compared with. */
 export * from './faults';
+export { holdOf } from './stake';
 export * from './state';

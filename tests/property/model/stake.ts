@@ -11,7 +11,8 @@ export class StakeModel {
     join(account: string, owner: string, rules: ModelRules, stake: bigint): void {
         const record = { frozen: 0n, strikes: 0, strikeAt: 0, jailedUntil: 0, verdicts: [], cases: new Map() };
         const slots = Array.from({ length: SLOTS }, () => undefined);
-        const rest = { shares: 0n, nodes: [], disputeBefore: -1, disputeSince: 0, in: stake, out: 0n };
+        const since = { disputeBefore: -1, disputeSince: 0, followed: [rules], heldUntil: 0 };
+        const rest = { shares: 0n, nodes: [], ...since, in: stake, out: 0n };
         this.providers.push({ account, owner, rules, stake, slots, ...record, ...rest });
     }
 
@@ -29,7 +30,7 @@ export class StakeModel {
         const slot = p.slots.findIndex((used) => used === undefined);
         refuseIf(slot < 0, p.account, 'ErrNoSlot');
         p.stake -= amount;
-        p.slots[slot] = { amount, unlockAt: this.now + p.rules.unbonding };
+        p.slots[slot] = { amount, unlockAt: Math.max(this.now + holdOf(p), p.heldUntil) };
     }
 
     cancelUnbonding(p: ModelProvider, slot: number): void {
@@ -63,6 +64,11 @@ export class StakeModel {
             p.disputeBefore = p.rules.dispute;
             p.disputeSince = this.now;
         }
+        if (openNodes(p) === 0) {
+            p.heldUntil = Math.max(p.heldUntil, this.now + holdOf(p));
+            p.followed = [];
+        }
+        p.followed.push(newest);
         p.rules = newest;
     }
 
@@ -80,7 +86,7 @@ export class StakeModel {
             clearAt: 0,
             key,
             ended: Array.from({ length: SLOTS }),
-            evidence: p.rules.evidence,
+            evidence: longestOf(p, 'evidence'),
             taken: 0n,
             forgotten: { taken: 0n, until: 0 },
             pastShare: 0n,
@@ -98,6 +104,9 @@ export class StakeModel {
         requireOpen(node);
         if (share < node.share) {
             this.lower(p, node);
+            if (node.key !== undefined && node.taken >= share) {
+                this.end(node, node.key);
+            }
         }
         p.shares += share - node.share;
         Object.assign(node, hardware, { share, most: most(node.most, share) });
@@ -105,8 +114,7 @@ export class StakeModel {
 
     closeNode(p: ModelProvider, node: ModelNode): void {
         requireOpen(node);
-        const longer = Math.max(node.evidence - p.rules.evidence, 0);
-        node.evidence = Math.max(node.evidence, p.rules.evidence);
+        node.evidence = longestOf(p, 'evidence');
         this.retire(node, node.key, this.now);
         node.ended.forEach((ended) => {
             if (ended !== undefined && ended.endsAt > this.now) {
@@ -115,7 +123,7 @@ export class StakeModel {
         });
         this.lower(p, node);
         p.shares -= node.share;
-        const clearAt = this.now + p.rules.unbonding + longer;
+        const clearAt = this.now + holdOf(p);
         Object.assign(node, { state: 'closed', key: undefined, taken: 0n, share: 0n, gpus: 0, clearAt });
     }
 
@@ -128,7 +136,7 @@ export class StakeModel {
     setKeys(p: ModelProvider, node: ModelNode, key: string, oldEndsAt: number): void {
         requireOpen(node);
         const [slots, forgotten, evidence] = [[...node.ended], { ...node.forgotten }, node.evidence];
-        node.evidence = Math.max(evidence, p.rules.evidence);
+        node.evidence = longestOf(p, 'evidence');
         if (key !== node.key) {
             const inTime = oldEndsAt >= this.now && oldEndsAt <= this.now + 90 * DAY;
             const old = node.key;
@@ -152,7 +160,7 @@ export class StakeModel {
 
     endKey(p: ModelProvider, node: ModelNode, key: string): void {
         requireOpen(node);
-        const evidence = Math.max(node.evidence, p.rules.evidence);
+        const evidence = longestOf(p, 'evidence');
         if (key === node.key) {
             this.retire(node, key, this.now, evidence);
             Object.assign(node, { key: undefined, taken: 0n });
@@ -166,7 +174,19 @@ export class StakeModel {
 
     protected lower(p: ModelProvider, node: ModelNode): void {
         node.pastShare = most(node.share, this.now <= node.pastUntil ? node.pastShare : 0n);
-        node.pastUntil = this.now + p.rules.unbonding;
+        node.pastUntil = Math.max(node.pastUntil, this.now + holdOf(p));
+    }
+
+    /** A key that is dead, or could cost nothing more, signs no longer. */
+    protected end(node: ModelNode, key: string): void {
+        if (key === node.key) {
+            this.retire(node, key, this.now);
+            Object.assign(node, { key: undefined, taken: 0n });
+        }
+        const ended = node.ended.find((each) => each?.key === key);
+        if (ended !== undefined) {
+            ended.endsAt = Math.min(ended.endsAt, this.now);
+        }
     }
 
     protected retire(node: ModelNode, key: string | undefined, endsAt: number, evidence = node.evidence): void {
@@ -183,6 +203,21 @@ export class StakeModel {
         }
         node.ended[slot] = { key, endsAt, freeAt: endsAt + DAY + evidence, taken: node.taken, dead: false };
     }
+}
+
+type Window = 'evidence' | 'response' | 'verdict' | 'buffer' | 'unbonding';
+
+/** The longest of all rules under which something may have begun that is still liable. */
+function longestOf(p: ModelProvider, window: Window): number {
+    return Math.max(...p.followed.map((rules) => rules[window]));
+}
+
+/** What ends now stays liable for so many seconds: evidence, then the longest case, and time to have it decided. */
+export function holdOf(p: ModelProvider): number {
+    const demandOrVerdict = Math.max(
+        ...p.followed.map(({ response, buffer, verdict }) => response + buffer + Math.max(verdict, DAY)),
+    );
+    return Math.max(longestOf(p, 'unbonding'), longestOf(p, 'evidence') + demandOrVerdict);
 }
 
 function shareOf(p: ModelProvider, { gpuClass, gpus }: { gpuClass: number; gpus: number }): bigint {

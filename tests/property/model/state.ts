@@ -80,9 +80,11 @@ export interface ModelCase extends Claim {
     most: number; // basis points that the amount stands for
     answerBy: number;
     decideFrom: number;
+    openedAt: number;
     clearAt: number;
     stated: boolean;
     rules: ModelRules;
+    basis: bigint; // the node's share when it was shown
 }
 
 export interface ModelProvider {
@@ -100,6 +102,8 @@ export interface ModelProvider {
     disputeBefore: number;
     disputeSince: number;
     verdicts: { at: number; amount: bigint }[]; // newest first
+    followed: ModelRules[]; // all that still hold something: since it last adopted rules without an open node
+    heldUntil: number; // until when the hold of before that moment lasts
     cases: Map<string, ModelCase>;
     in: bigint; // all that was ever put into the stake
     out: bigint; // all that went home or was slashed
