@@ -45,7 +45,7 @@ const withdraw = ({ provider, owner }: Joined) =>
     provider.sendWithdrawStake(owner.getSender(), { value: VALUE, slot: 0 });
 
 /** The job of a client of now, with the node's key. */
-const newJob = (market: CaseMarket) => new NodeJob(market, Buffer.alloc(32, 6), market.victim.address);
+const newJob = (market: Omit<CaseMarket, 'job'>) => new NodeJob(market, Buffer.alloc(32, 6), market.victim.address);
 
 describe('Rules with shorter windows that a provider adopts', () => {
     it('leave a node that closes afterwards liable with its share for what it signed before, to the last second', async () => {
@@ -163,8 +163,9 @@ describe('A demand about the last accept that a closed node can have signed', ()
         blockchain.now! += HOLD;
         const { node } = await registerNode(joined);
         const victim = await blockchain.treasury('victim');
-        const market = { ...joined, node, victim } as CaseMarket;
-        const job = newJob(market);
+        const opened = { ...joined, node, victim };
+        const job = newJob(opened);
+        const market: CaseMarket = { ...opened, job };
         await close(market);
         const accept = job.accept({ deadline: blockchain.now! + DAY });
         const body = job.report.demand(accept);
@@ -190,7 +191,7 @@ describe('A key whose receipts have cost', () => {
 
     it.each([
         ['the whole share ends with it, and a top-up brings no impunity', SHARE, false],
-        ['a nanoTON less signs on', SHARE - 1n, true],
+        ['three nanoTON less signs on', SHARE - 3n, true],
     ])('%s', async (_, cost, signsOn) => {
         const market = await caseMarket();
         const { blockchain, provider, owner, node, job } = market;
@@ -206,7 +207,7 @@ describe('A key whose receipts have cost', () => {
         const later = newJob(market);
         const body = later.report.excess(later.result({ cumulative: toNano('1') }));
         if (signsOn) {
-            expect(slashesIn(await report(market, 'excess', body))[0].amounts.amount).toBe(1n);
+            expect(slashesIn(await report(market, 'excess', body))[0].amounts.amount).toBe(3n);
         } else {
             await expectRejected(market, 'excess', body, errors.ErrUnknownKey);
         }
@@ -214,7 +215,7 @@ describe('A key whose receipts have cost', () => {
 
     it.each([
         ['as much as the share of fewer GPUs ends with these', RATE, false],
-        ['two nanoTON less signs on with fewer GPUs', RATE - 2n, true],
+        ['three nanoTON less signs on with fewer GPUs', RATE - 3n, true],
     ])('%s', async (_, cost, signsOn) => {
         const market = await caseMarket();
         const { blockchain, provider, owner, node, job } = market;
