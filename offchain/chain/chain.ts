@@ -150,9 +150,9 @@ export class TonHttpChain implements Chain {
 
     async *accepted(address: Address): AsyncGenerator<Accepted> {
         for await (const raw of this.transactions(address, 0n)) {
-            const { lt, now: at, inMessage } = loadTransaction(Cell.fromBase64(raw.data).beginParse());
-            if (inMessage?.info.type === 'external-in') {
-                yield { lt, at, body: inMessage.body };
+            const accepted = acceptedIn(raw);
+            if (accepted !== undefined) {
+                yield accepted;
             }
         }
     }
@@ -183,6 +183,16 @@ export class TonHttpChain implements Chain {
         for (let page = await fetch(); page.length > 0; page = await fetch(page.at(-1))) {
             yield* page.filter(({ transaction_id: { lt } }) => BigInt(lt) > after);
         }
+    }
+}
+
+/** The external message of a transaction; undefined when it has none, or cannot be read: what an account took could. */
+function acceptedIn({ data }: RawTransaction): Accepted | undefined {
+    try {
+        const { lt, now: at, inMessage } = loadTransaction(Cell.fromBase64(data).beginParse());
+        return inMessage?.info.type === 'external-in' ? { lt, at, body: inMessage.body } : undefined;
+    } catch {
+        return undefined;
     }
 }
 

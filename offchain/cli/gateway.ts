@@ -153,6 +153,9 @@ function statusLines(status: StatusView): string {
                 .map(([phase, count]) => `${count} ${phase}`)
                 .join(', ') || 'none'
         }`,
+        ...(Math.abs(status.clockOffset ?? 0) > 10
+            ? [`clock      the chain's is ${status.clockOffset} s ahead: set it`]
+            : []),
         `spoiled    ${status.unproductive.today} jobs in 24 hours, at most ${status.unproductive.most}`,
         ...status.unproductive.causes.map(({ job, worker, cause }) => `           ${job}  ${worker}  ${cause}`),
     ].join('\n');

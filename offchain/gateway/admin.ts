@@ -80,6 +80,7 @@ export function addAdmin(server: FastifyInstance, context: JobContext, jobs: Job
                 models,
                 jobs: phases,
                 unproductive: setbacks.view(),
+                clockOffset: spending.clock.offset ?? null,
             };
         });
         admin.get('/admin/evidence', async () => toWire(await evidenceIn(store)));

@@ -27,6 +27,23 @@ export interface OwnCount {
 export interface Clock {
     now: number;
     tolerance: number;
+    offset?: number | undefined; // seconds by which the chain's clock is ahead; undefined: not known
+}
+
+/** True when the gateway's own clock may be the one that is wrong. */
+export function isDoubtful({ tolerance, offset }: Clock): boolean {
+    return offset === undefined || Math.abs(offset) > tolerance;
+}
+
+// What time it is: by this machine, and by the chain. A node that keeps to either is in time.
+const times = ({ now, offset = 0 }: Clock): number[] => (offset === 0 ? [now] : [now, now + offset]);
+
+/** Words of a time that does not fit; said by nobody else. */
+const OFF_CLOCK = "of this gateway's clock";
+
+/** True when a fault is one of time. */
+export function isOfTime(fault: string): boolean {
+    return fault.endsWith(OFF_CLOCK);
 }
 
 function identityFault(receipt: { job: Buffer; number: number }, asked: Asked): string | undefined {
@@ -37,7 +54,7 @@ function identityFault(receipt: { job: Buffer; number: number }, asked: Asked): 
 }
 
 /** Why an accept is refused. */
-export function acceptFault(accept: Accept, asked: Asked, { now, tolerance }: Clock): string | undefined {
+export function acceptFault(accept: Accept, asked: Asked, clock: Clock): string | undefined {
     const fault = identityFault(accept, asked);
     if (fault !== undefined) {
         return fault;
@@ -48,8 +65,11 @@ export function acceptFault(accept: Accept, asked: Asked, { now, tolerance }: Cl
     if (accept.ceiling !== asked.ceiling) {
         return 'it names another ceiling';
     }
-    const inTime = accept.deadline > now - tolerance && accept.deadline <= now + ANSWER_SECONDS + tolerance;
-    return inTime ? undefined : `its deadline is not within ${ANSWER_SECONDS} s of this gateway's clock`;
+    const { tolerance } = clock;
+    const inTime = times(clock).some(
+        (now) => accept.deadline > now - tolerance && accept.deadline <= now + ANSWER_SECONDS + tolerance,
+    );
+    return inTime ? undefined : `its deadline is not within ${ANSWER_SECONDS} s ${OFF_CLOCK}`;
 }
 
 /** Why a decline or a fail is refused. */
@@ -99,7 +119,7 @@ export function resultFault(
     result: Result,
     asked: Asked,
     own: OwnCount,
-    { now, tolerance, late }: Clock & { late: boolean }, // late: fetched afterwards, so it may be as old as the query
+    clock: Clock & { late: boolean }, // late: fetched afterwards, so it may be as old as the query
 ): string | undefined {
     const fault = identityFault(result, asked);
     if (fault !== undefined) {
@@ -117,9 +137,14 @@ export function resultFault(
     if (result.price > asked.ceiling) {
         return 'its price is above the ceiling';
     }
-    const earliest = (late ? Math.min(asked.askedAt, now) : now) - tolerance;
-    if (result.finishedAt < earliest || result.finishedAt > now + tolerance) {
-        return `its time is more than ${tolerance} s off this gateway's clock`;
+    const { tolerance, late, offset = 0 } = clock;
+    const inTime = times(clock).some((now) => {
+        const asked_ = asked.askedAt + (now === clock.now ? 0 : offset);
+        const earliest = (late ? Math.min(asked_, now) : now) - tolerance;
+        return result.finishedAt >= earliest && result.finishedAt <= now + tolerance;
+    });
+    if (!inTime) {
+        return `its time is not within ${tolerance} s ${OFF_CLOCK}`;
     }
     return countFault(result, own, asked);
 }

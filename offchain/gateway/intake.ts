@@ -10,7 +10,18 @@ import {
     RETRY_AFTER_MOST,
     WireRecord,
 } from '../link';
-import { acceptFault, Asked, Clock, isCut, meterFault, OwnCount, refusalFault, resultFault } from './check';
+import {
+    acceptFault,
+    Asked,
+    Clock,
+    isCut,
+    isDoubtful,
+    isOfTime,
+    meterFault,
+    OwnCount,
+    refusalFault,
+    resultFault,
+} from './check';
 import { TokenCounter } from './tokens';
 
 /** The node broke the protocol in a way that costs it this client: stop paying, leave. */
@@ -23,6 +34,9 @@ export class Breach extends Error {
         this.name = 'Breach';
     }
 }
+
+/** A time of the node's does not fit, and this machine's clock may be the one that is wrong: nobody is blamed. */
+export class ClockInDoubt extends Error {}
 
 /** How a query ended, signed by the node. */
 export type Ending =
@@ -176,8 +190,16 @@ export class Intake {
     }
 
     private refuse(what: string, fault: string | undefined, receipt?: Buffer): void {
-        if (fault !== undefined) {
-            throw new Breach(`the ${what} is refused: ${fault}`, receipt);
+        if (fault === undefined) {
+            return;
         }
+        const clock = this.options.clock();
+        if (isOfTime(fault) && isDoubtful(clock)) {
+            const off = clock.offset === undefined ? 'has not been compared' : `is ${Math.abs(clock.offset)} s off`;
+            throw new ClockInDoubt(
+                `the ${what} does not fit the time, and this machine's clock ${off} with the chain's`,
+            );
+        }
+        throw new Breach(`the ${what} is refused: ${fault}`, receipt);
     }
 }

@@ -47,7 +47,7 @@ const SLOT_MS = 30_000; // longest wait for a running query to end
 
 export class Jobs {
     private readonly byNumber = new Map<number, Job>();
-    private readonly openings: Openings;
+    readonly openings: Openings;
     private readonly registering = new Map<number, ReturnType<Job['register']>>(); // a worker keeps its newest session only
     private waiting: (() => void)[] = [];
     /** Resolves when what was open at the start is known again; no job is opened before. */

@@ -19,6 +19,7 @@ import { makeServer } from './server';
 import { Settlement } from './settle';
 import { Setbacks } from './setbacks';
 import { SpendAccount } from './spending';
+import { ChainClock } from './time';
 import { NodeWatch } from './watch';
 
 /** Parts that a test, or a program with its own discovery, puts in the place of the usual ones. */
@@ -77,11 +78,13 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const nodes = new Nodes(config, network, now, deps.nodes ?? configuredNodes(config), record, setbacks);
     const spending = new SpendAccount(chain, escrow, keys, pollMs, {
         goneSeconds: config.goneSeconds,
+        clock: new ChainClock(now),
         ...(deps.now === undefined ? {} : { now: deps.now }),
     });
+    const chainClock = spending.clock;
     const watch = new NodeWatch(record, log, deps.now);
     const context: JobContext = { config, network, keys, nodes, spending, setbacks, watch, store, log, now };
-    const clock = (): Clock => ({ now: now(), tolerance: config.clockTolerance });
+    const clock = (): Clock => ({ now: now(), tolerance: config.clockTolerance, offset: chainClock.offset });
     const jobs = new Jobs(context);
     const settlement = new Settlement(context, jobs, pollMs);
     const recovery = new Recovery(context, jobs, {

@@ -7,6 +7,7 @@ import { reasonOf } from './errors';
 import { Breach, Intake } from './intake';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
+import { findLost } from './lost';
 import { NodeUnfit } from './nodes';
 import type { Lease } from './lease';
 import { askedOf, conclude, Outcome, parse, refuse } from './query';
@@ -55,13 +56,25 @@ export class Recovery {
             }
             job.raise(await this.context.store.highest(job.number));
         }
+        // Before anybody's times are judged.
+        await this.context.spending.time().catch((error: unknown) => {
+            this.context.log.warn({ reason: reasonOf(error) }, 'no time of the chain');
+        });
         for (const job of jobs.filter(({ phase }) => phase === 'ordered' || phase === 'failed')) {
             await this.order(job);
         }
         const working = jobs
             .filter(({ phase }) => phase === 'open' || phase === 'settling')
             .map((job) => this.reconnect(job));
+        void this.track(this.untilDone(() => this.find()));
         await Promise.race([Promise.all(working), sleep(START_MS, undefined, { ref: false })]);
+    }
+
+    private async find(): Promise<boolean> {
+        for (const job of await findLost(this.context, this.jobs)) {
+            void this.reconnect(job);
+        }
+        return true;
     }
 
     /** Asks for the ending of the lease's query until the worker gives one or the gateway ends. */

@@ -3,7 +3,7 @@ import { Reason, Refusal, Result } from '@cocoon-market/wrappers';
 import { causeOf, Frame } from '../link';
 import { Clock } from './check';
 import { GatewayError, unavailable } from './errors';
-import { Breach } from './intake';
+import { Breach, ClockInDoubt } from './intake';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
 import type { Lease } from './lease';
@@ -133,6 +133,16 @@ export class Router {
         const { worker } = job.stored;
         if (error instanceof BrokenOff) {
             void this.recovery.reclaim(error.lease, error.query, error.received);
+            if (error.cause instanceof ClockInDoubt) {
+                log.error({ job: job.number, reason: error.cause.message }, 'nobody is blamed for a time');
+                return {
+                    error: unavailable(
+                        "The clock of this gateway's machine is not the chain's, so a node's times cannot be judged: set it",
+                        'clock',
+                    ),
+                    avoid: 'worker',
+                };
+            }
             if (!job.abandoned.signal.aborted && !signal.aborted) {
                 nodes.cool(worker);
             }

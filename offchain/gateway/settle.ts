@@ -182,6 +182,10 @@ export class Settlement {
         await store.forget(now() - config.keepHours * 3600).catch((error: unknown) => {
             log.error({ reason: reasonOf(error) }, 'what should be forgotten is still in the store');
         });
+        await spending.time().catch((error: unknown) => log.warn({ reason: reasonOf(error) }, 'no time of the chain'));
+        if (Math.abs(spending.clock.offset ?? 0) > config.clockTolerance) {
+            log.error({ seconds: spending.clock.offset }, "the clock of this machine is not the chain's: set it");
+        }
         await this.jobs.retireUnfit();
         for (const job of this.jobs.exhausted()) {
             await this.settle(job, 'used up').catch((error: unknown) =>

@@ -3,9 +3,10 @@ import { Channel, channelCodes, channelData, Escrow, EscrowState, JobParameters 
 import { errorName, errors, jobOrderCell, loadChannelData, openJobsCell, signedOrder } from '@cocoon-market/wrappers';
 import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Account, Chain, ChainError, Confirmed, CONFIRM_READS } from '../chain';
+import { Accepted, Account, Chain, ChainError, Confirmed, CONFIRM_READS } from '../chain';
 import { GatewayError, noMoney, unavailable } from './errors';
 import { ClientKeys } from './keys';
+import type { ChainClock } from './time';
 
 const VALID_SECONDS = 120; // how long an order can be taken
 const POLLS_MOST = 60; // until an opened channel shows, or an order shows as taken
@@ -54,6 +55,8 @@ export class OrderLapsed extends Error {}
 export class SpendAccount {
     private queue: Promise<unknown> = Promise.resolve();
     private closed = false;
+    /** This machine's clock beside the chain's, as the last answers of the API tell. */
+    readonly clock: ChainClock;
     private readonly words: Confirmed;
     private readonly wordsSoon: Confirmed;
 
@@ -63,8 +66,9 @@ export class SpendAccount {
         readonly escrow: Address,
         private readonly keys: ClientKeys,
         private readonly pollMs: number,
-        { goneSeconds, now }: { goneSeconds: number; now?: () => number },
+        { goneSeconds, now, clock }: { goneSeconds: number; now?: () => number; clock: ChainClock },
     ) {
+        this.clock = clock;
         this.words = new Confirmed(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
         this.wordsSoon = new Confirmed(chain, { reads: SOON_READS, seconds: ((SOON_READS - 1) * pollMs) / 1000 });
     }
@@ -160,9 +164,21 @@ export class SpendAccount {
         return { type: 'there', looksDue, due: looksDue && confirmed, balance, at, ...data };
     }
 
+    /** Accounts in as few calls as the API allows. */
+    accounts(addresses: readonly Address[]): Promise<Account[]> {
+        return this.chain.accountsAt(addresses);
+    }
+
+    /** The orders that the escrow took, newest first. */
+    orders(): AsyncIterable<Accepted> {
+        return this.chain.accepted(this.escrow);
+    }
+
     /** Unix seconds of the chain. */
     async time(): Promise<number> {
-        return (await this.chain.account(this.escrow)).at;
+        const { at } = await this.chain.account(this.escrow);
+        this.clock.saw(at);
+        return at;
     }
 
     /** Waits no longer; an order under way stays on disk for the next start. */
@@ -178,6 +194,7 @@ export class SpendAccount {
 
     private async read(): Promise<{ account: Account; state: EscrowState; code: Cell }> {
         const account = await this.chain.account(this.escrow);
+        this.clock.saw(account.at);
         if (account.state !== 'active') {
             throw noMoney(
                 `The escrow ${this.name()} is not set up: its owner deposits there and sets this gateway's spend key`,

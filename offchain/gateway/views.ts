@@ -35,6 +35,7 @@ export const statusView = z.object({
         z.object({ model: z.string(), nodes: z.array(z.object({ worker: z.string(), state: z.string() })) }),
     ),
     jobs: z.record(z.string(), z.number()),
+    clockOffset: z.number().nullable(), // seconds by which the chain's clock is ahead of this machine's
     unproductive: z.object({
         // jobs of the last 24 hours that their nodes spoiled, and how many may be
         today: z.number(),

@@ -8,6 +8,7 @@ import { Market, NETWORK } from '../../../support/market';
 export class SandboxChain implements Chain {
     readonly network = NETWORK;
     sent = 0; // external messages handed over
+    readonly taken: Accepted[] = []; // oldest first
     /** Runs before an external message; what it throws is what the gateway meets. */
     beforeSend: (body: Cell) => Promise<void> | void = () => undefined;
     /** Runs after the chain has taken a message. */
@@ -27,8 +28,8 @@ export class SandboxChain implements Chain {
         return Promise.all(addresses.map((address) => this.account(address)));
     }
 
-    accepted(): AsyncIterable<Accepted> {
-        throw new ChainError('a gateway reads no messages');
+    async *accepted(): AsyncGenerator<Accepted> {
+        yield* [...this.taken].reverse();
     }
 
     async account(address: Address): Promise<Account> {
@@ -63,6 +64,7 @@ export class SandboxChain implements Chain {
         try {
             await this.market.blockchain.sendMessage(external({ to, body }));
             this.sent++;
+            this.taken.push({ lt: BigInt(this.sent), at: this.market.now, body });
         } catch (error) {
             if (error instanceof EmulationError) {
                 throw new ChainError(error.message, error.exitCode);

@@ -1,0 +1,170 @@
+/**
+ * Jobs that the chain knows and the store does not, because the store is gone or an old copy of it: found again from the
+ * orders that the escrow took, settled with the worker where one knows them, otherwise left and refunded.
+ */
+import { Channel, channelCodes, jobHash, JobParameters, NewJob, tags, Terms } from '@cocoon-market/wrappers';
+import { Address, Cell } from '@ton/core';
+import { StoredJob } from '../store/gateway';
+import { reasonOf } from './errors';
+import type { Job } from './job';
+import type { JobContext, Jobs } from './jobs';
+import { Candidate, termsAt } from './nodes';
+
+const BATCH = 50; // accounts read at once
+
+interface Opened {
+    parameters: JobParameters;
+    deposit: bigint; // nanoTON
+    channel: Address;
+}
+
+/** The jobs that an order opens; none if it is another order. Throws when it cannot be read. */
+export function jobsOfOrder(body: Cell): { seqno: number; jobs: NewJob[] } {
+    const order = body.refs[0].beginParse();
+    if (order.loadUint(32) !== tags.TagOpenJobs) {
+        return { seqno: 0, jobs: [] };
+    }
+    order.skip(32 + 256);
+    const seqno = order.loadUint(32);
+    order.skip(32 + 64);
+    const jobs: NewJob[] = [];
+    while (order.remainingRefs > 0) {
+        const job = order.loadRef().beginParse();
+        jobs.push({
+            deposit: job.loadUintBig(64),
+            end: job.loadUint(32),
+            notice: job.loadUint(32),
+            voucherKey: job.loadBuffer(32),
+            payout: job.loadBuffer(32),
+        });
+    }
+    return { seqno, jobs };
+}
+
+/** Takes jobs of this gateway's keys that the store does not know into it, and into memory those that are not over. */
+export async function findLost(context: JobContext, jobs: Jobs): Promise<Job[]> {
+    const { spending, log } = context;
+    const lost = await unknownJobs(context);
+    const found: Job[] = [];
+    for (let from = 0; from < lost.length; from += BATCH) {
+        const some = lost.slice(from, from + BATCH);
+        const accounts = await spending.accounts(some.map(({ channel }) => channel));
+        for (const [i, opened] of some.entries()) {
+            const there = accounts[i].state === 'active';
+            const stored = await describe(context, opened, there);
+            await context.store.addJob(stored);
+            if (there) {
+                log.warn(
+                    { job: stored.number, phase: stored.phase },
+                    'a job that this store did not know was found on chain',
+                );
+                found.push(jobs.add(stored));
+            }
+        }
+    }
+    return found;
+}
+
+async function unknownJobs({ spending, store, keys, log }: JobContext): Promise<Opened[]> {
+    const highest = (await store.jobs()).reduce(
+        (most, { number, phase }) => (phase === 'failed' ? most : Math.max(most, number)),
+        -1,
+    );
+    const codes = await channelCodes();
+    const all: Opened[] = [];
+    for await (const { body } of spending.orders()) {
+        let order: ReturnType<typeof jobsOfOrder>;
+        try {
+            order = jobsOfOrder(body);
+        } catch (error) {
+            log.warn({ reason: reasonOf(error) }, 'an order of the escrow cannot be read, and is passed');
+            continue;
+        }
+        if (order.jobs.length > 0 && order.seqno * 4 <= highest) {
+            break; // what is older was known when this one was kept
+        }
+        for (const [i, { deposit, ...job }] of order.jobs.entries()) {
+            const number = order.seqno * 4 + i;
+            if (!keys.voucher(spending.escrow.hash, number).publicKey.equals(job.voucherKey)) {
+                log.warn({ job: number }, 'a job of this escrow has a voucher key that is not of this key file');
+                continue;
+            }
+            const parameters = { ...job, job: number };
+            for (const code of codes) {
+                const { address } = await Channel.ofJob(spending.escrow, parameters, code);
+                all.push({ parameters, deposit, channel: address });
+            }
+        }
+    }
+    const known = new Set((await store.jobs()).map(({ channel }) => channel.toString('hex')));
+    return all.filter(({ channel }) => !known.has(channel.hash.toString('hex')));
+}
+
+async function describe(context: JobContext, opened: Opened, there: boolean): Promise<StoredJob> {
+    const { network, now } = context;
+    const { parameters, deposit, channel } = opened;
+    const named = there ? await atWorker(context, opened) : undefined;
+    const terms = named?.terms ?? unnamed(context, parameters);
+    return {
+        number: parameters.job,
+        phase: !there ? 'gone' : named === undefined ? 'leaving' : 'settling',
+        model: named?.model ?? '',
+        worker: named?.candidate.url ?? context.config.workers[0],
+        tier: named?.candidate.info.attestation.tier ?? '',
+        channel: channel.hash,
+        hash: jobHash(network, channel.hash, terms),
+        terms,
+        deposit,
+        funds: deposit,
+        validUntil: 0,
+        createdAt: now(),
+        voucher: null,
+        note: 'found on chain by a store that did not know it',
+        found: true,
+    };
+}
+
+// The chain does not keep a job's whole terms. A worker that has the job under the terms of now still knows it.
+async function atWorker(
+    { config, nodes, network, spending }: JobContext,
+    { parameters, channel }: Opened,
+): Promise<{ candidate: Candidate; terms: Terms; model: string } | undefined> {
+    const { end, notice, voucherKey, payout } = parameters;
+    for (const model of Object.keys(config.models)) {
+        for (const url of config.models[model].workers ?? config.workers) {
+            const candidate = await nodes.check(url, model).catch(reasonOf);
+            if (typeof candidate === 'string' || !Address.parse(candidate.info.payout).hash.equals(payout)) {
+                continue;
+            }
+            const terms = termsAt(candidate, { escrow: spending.escrow.hash, voucherKey, model, notice, end });
+            const state = await nodes
+                .client(url)
+                .job(jobHash(network, channel.hash, terms))
+                .catch(() => undefined);
+            if (state !== undefined) {
+                return { candidate, terms, model };
+            }
+        }
+    }
+    return undefined;
+}
+
+// Terms of a job that nobody can be asked about: enough to leave it and to have it refunded.
+function unnamed({ spending }: JobContext, { end, notice, voucherKey, payout }: JobParameters): Terms {
+    const none = Buffer.alloc(32);
+    return {
+        escrow: spending.escrow.hash,
+        provider: none,
+        node: none,
+        receiptKey: voucherKey,
+        payout,
+        voucherKey,
+        model: none,
+        rates: { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n },
+        step: 1n,
+        parallel: 1,
+        largestAnswer: 1,
+        notice,
+        end,
+    };
+}
