@@ -6,4 +6,5 @@ export * from './messages';
 export * from './endpoint';
 export * from './errors';
 export * from './node';
+export * from './order';
 export * from './wallet';

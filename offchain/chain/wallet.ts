@@ -1,10 +1,11 @@
 /** A hot wallet (v5r1) that a process holds: sends batches of messages and waits until the chain has taken them. */
 import { SigningKey, signingKey } from '@cocoon-market/wrappers';
-import { Address, Cell, internal, Sender, SendMode } from '@ton/core';
+import { Address, beginCell, Cell, internal, Sender, SendMode, storeMessageRelaxed } from '@ton/core';
+import type { MessageRelaxed } from '@ton/core';
 import { WalletContractV5R1 } from '@ton/ton';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Chain } from './chain';
 import { ChainError } from './errors';
+import { deliver, type Order, outcomeOf, OutcomeUnknown } from './order';
 
 export interface Transfer {
     to: Address;
@@ -17,13 +18,13 @@ export interface Transfer {
 /** Most messages that one order of this wallet carries. */
 export const WALLET_BATCH = 255;
 
-const TAKEN_AFTER = 30; // polls
 const VALID_SECONDS = 120;
 
 export class HotWallet {
     private readonly contract: WalletContractV5R1;
     private readonly key: SigningKey;
     private queue: Promise<unknown> = Promise.resolve();
+    private open: { order: Order; content: string } | undefined; // an order whose outcome is not known
 
     /** `seed`: 32 bytes. */
     constructor(
@@ -76,23 +77,58 @@ export class HotWallet {
         if (transfers.length === 0 || transfers.length > WALLET_BATCH) {
             throw new RangeError(`A wallet order holds 1 to ${WALLET_BATCH} messages, not ${transfers.length}`);
         }
+        const messages = transfers.map(({ bounce = true, ...transfer }) => internal({ ...transfer, bounce }));
+        if (await this.wasTaken(contentOf(messages))) {
+            return;
+        }
         const account = await this.chain.account(this.address);
-        const seqno = account.state === 'active' ? await this.chain.open(this.contract).getSeqno() : 0;
+        const seqno = account.state === 'active' ? await this.seqno() : 0;
+        const validUntil = account.at + VALID_SECONDS;
         const body = await this.contract.createTransfer({
             seqno,
             signer: (order) => Promise.resolve(this.key.sign(order.hash())),
             sendMode: SendMode.PAY_GAS_SEPARATELY,
-            timeout: account.at + VALID_SECONDS,
-            messages: transfers.map(({ bounce = true, ...transfer }) => internal({ ...transfer, bounce })),
+            timeout: validUntil,
+            messages,
         });
-        await this.chain.sendExternal(this.address, body, account.state === 'active' ? undefined : this.contract.init);
-        for (let poll = 0; poll < TAKEN_AFTER; poll++) {
-            const now = await this.chain.account(this.address);
-            if (now.state === 'active' && (await this.chain.open(this.contract).getSeqno()) > seqno) {
-                return;
-            }
-            await sleep(this.pollMs);
+        const hash = body.hash().toString('hex');
+        const order = { wallet: this.address, seqno, hash, from: account.at, validUntil };
+        const { init } = this.contract;
+        try {
+            await deliver(
+                this.chain,
+                order,
+                { body, ...(account.state === 'active' ? {} : { init }) },
+                { seqno: () => this.seqno(), pollMs: this.pollMs },
+            );
+        } catch (error) {
+            this.open = error instanceof OutcomeUnknown ? { order, content: contentOf(messages) } : undefined;
+            throw error;
         }
-        throw new ChainError('The wallet did not take the order in time; it may still, so check before sending again');
+    }
+
+    // Nothing is sent while an earlier order may still be taken. Asked for once more, what was sent is not sent again; asked
+    // for something else, the caller first has to read the state that the earlier order has changed.
+    private async wasTaken(content: string): Promise<boolean> {
+        if (this.open === undefined) {
+            return false;
+        }
+        const { order, content: before } = this.open;
+        const outcome = await outcomeOf(this.chain, order, () => this.seqno());
+        if (outcome === 'waiting') {
+            throw new OutcomeUnknown(order, 'An earlier order is on its way');
+        }
+        this.open = undefined;
+        if (outcome === 'taken' && before !== content) {
+            throw new ChainError(`Order ${order.seqno} was taken after all: read the state again before sending more`);
+        }
+        return outcome === 'taken';
+    }
+
+    private seqno(): Promise<number> {
+        return this.chain.open(this.contract).getSeqno();
     }
 }
+
+const contentOf = (messages: MessageRelaxed[]) =>
+    messages.map((message) => beginCell().store(storeMessageRelaxed(message)).endCell().hash().toString('hex')).join();

@@ -1,0 +1,102 @@
+/**
+ * Orders of wallets: external messages that a key signed. An API that fails while it carries one does not say whether it
+ * arrived, so each is known by its number and its hash until the chain shows what became of it.
+ */
+import type { Address, Cell } from '@ton/core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Chain } from './chain';
+import { ChainError } from './errors';
+
+export interface Order {
+    wallet: Address;
+    seqno: number;
+    hash: string; // of the body, hex
+    from: number; // unix seconds of the chain when it was signed
+    validUntil: number; // unix seconds: taken by then, or never
+}
+
+/** taken: the wallet has sent it. lapsed: it did not, and never will. waiting: it still may. */
+export type Outcome = 'taken' | 'lapsed' | 'waiting';
+
+/** What became of an order is not known: until then nothing else may be sent in its place. */
+export class OutcomeUnknown extends ChainError {
+    constructor(
+        readonly order: Order,
+        why: string,
+    ) {
+        super(`${why}; whether the wallet takes order ${order.seqno} (${order.hash}) is not known yet`, undefined, {
+            unknown: true,
+        });
+        this.name = 'OutcomeUnknown';
+    }
+}
+
+const SLACK = 60; // seconds by which the clocks of the chain's servers may differ
+const GRACE = 5; // seconds after which an order that is no longer valid cannot show any more
+const RESEND_POLLS = 10;
+const PATIENCE = 60; // seconds beyond an order's validity that a silent API is asked again
+
+/** What the chain shows of an order. `seqno`: reads the wallet's. */
+export async function outcomeOf(chain: Chain, order: Order, seqno: () => Promise<number>): Promise<Outcome> {
+    const { state, at } = await chain.account(order.wallet);
+    const next = state === 'active' ? await seqno() : 0;
+    if (next > order.seqno && (await isAccepted(chain, order))) {
+        return 'taken';
+    }
+    // Another order may have used its number, or the list of transactions is behind: time decides.
+    return at > order.validUntil + GRACE ? 'lapsed' : 'waiting';
+}
+
+async function isAccepted(chain: Chain, { wallet, hash, from }: Order): Promise<boolean> {
+    for await (const { at, body } of chain.accepted(wallet)) {
+        if (at < from - SLACK) {
+            return false;
+        }
+        if (body.hash().toString('hex') === hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/**
+ * Hands an order over, again while it may be lost, and resolves once the wallet has taken it.
+ * @throws ChainError when it was refused or lapsed: nothing was sent; OutcomeUnknown when the API says nothing for long
+ */
+export async function deliver(
+    chain: Chain,
+    order: Order,
+    message: { body: Cell; init?: { code: Cell; data: Cell } },
+    { seqno, pollMs }: { seqno: () => Promise<number>; pollMs: number },
+): Promise<void> {
+    const carry = () => chain.sendExternal(order.wallet, message.body, message.init);
+    let trouble = '';
+    try {
+        await carry();
+    } catch (error) {
+        if (!(error instanceof ChainError) || !error.unknown) {
+            throw error; // refused before anything was on its way
+        }
+        trouble = error.message;
+    }
+    const end = performance.now() + (order.validUntil - order.from + PATIENCE) * 1000;
+    for (let poll = 1; performance.now() < end; poll++) {
+        const outcome = await outcomeOf(chain, order, seqno).catch((error: Error) => {
+            trouble = error.message;
+            return 'waiting' as const;
+        });
+        if (outcome === 'taken') {
+            return;
+        }
+        if (outcome === 'lapsed') {
+            throw new ChainError(
+                `The wallet did not take order ${order.seqno} in time and never will: nothing was sent`,
+            );
+        }
+        if (poll % RESEND_POLLS === 0) {
+            await carry().catch(() => undefined); // the same bytes: the wallet takes them once
+        }
+        await sleep(pollMs);
+    }
+    throw new OutcomeUnknown(order, trouble || 'The wallet has not taken it');
+}
