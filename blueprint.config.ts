@@ -1,8 +1,20 @@
 import type { Config } from '@ton/blueprint';
+import { normaliseWords } from './wrappers/words';
 import { sortArguments } from './deploy/argv';
+import { withoutTerminal } from './deploy/terminal';
+
+const terminal = process.stdin.isTTY === true;
+if (!terminal) {
+    withoutTerminal();
+}
 
 // Blueprint refuses a script's own options unless they stand after `--`: put them there before it looks.
-process.argv.splice(2, Infinity, ...sortArguments(process.argv.slice(2)));
+process.argv.splice(2, Infinity, ...sortArguments(process.argv.slice(2), terminal));
+
+// Blueprint splits words at each space, so that two in a row would open another wallet.
+if (process.env.WALLET_MNEMONIC !== undefined) {
+    process.env.WALLET_MNEMONIC = normaliseWords(process.env.WALLET_MNEMONIC);
+}
 
 // Contracts and their outputs are listed in tact.config.json; the network comes from the command line
 // (`--testnet`, `--mainnet`, or `--custom URL` for the local network).

@@ -7,8 +7,15 @@ const SWITCHES = ['mainnet', 'testnet', 'tetra', 'tonconnect', 'deeplink', 'mnem
 const EXPLORERS = ['tonscan', 'tonviewer', 'toncx', 'dton'];
 const WITH_VALUE = ['custom', 'custom-type', 'custom-version', 'custom-key', 'custom-global-id', 'compiler-version'];
 
-/** The arguments of `blueprint run <script> …` with the script's own after `--`; any other command as it is. */
-export function sortArguments(argv: readonly string[]): string[] {
+const WALLETS = ['tonconnect', 'deeplink', 'mnemonic'];
+/** How scripts that only read are called. */
+const READING = /^(check|show|plan)[A-Z]/i;
+
+/**
+ * The arguments of `blueprint run <script> …` with the script's own after `--`; any other command as it is. Without a
+ * wallet's flag, Blueprint asks for one: a script that reads needs none, and without a terminal nobody would answer.
+ */
+export function sortArguments(argv: readonly string[], terminal = true): string[] {
     const [command, script, ...rest] = argv;
     if (command !== 'run' || script === undefined || script.startsWith('-')) {
         return [...argv];
@@ -28,6 +35,10 @@ export function sortArguments(argv: readonly string[]): string[] {
         } else {
             own.push(rest[i]);
         }
+    }
+    const named = blueprints.some((option) => WALLETS.includes(option.replace(/^--/, '')));
+    if (!named && (READING.test(script) || !terminal)) {
+        blueprints.push('--deeplink'); // no wallet
     }
     return own.length === 0 ? [command, script, ...blueprints] : [command, script, ...blueprints, '--', ...own];
 }

@@ -2,13 +2,17 @@
 import { Address, Cell, Dictionary } from '@ton/core';
 import type { NetworkProvider } from '@ton/blueprint';
 import { TonClient } from '@ton/ton';
+import { ChainApi } from '../offchain/chain/api';
+import { TonHttpChain } from '../offchain/chain/chain';
+import { type EndpointSettings, isLoopback } from '../offchain/chain/endpoint';
+import { ChainError } from '../offchain/chain/errors';
 import { Refusal } from './refusal';
 
 export type NetworkName = 'mainnet' | 'testnet' | 'local';
 
 export const GLOBAL_IDS = { mainnet: -239, testnet: -3 } as const;
 
-const ANSWER_WITHIN = 15_000; // milliseconds
+const ANSWER_WITHIN = 5000; // milliseconds
 const CONFIG_ADDRESS = new Address(-1, Buffer.alloc(32, 0x55));
 const GLOBAL_ID_PARAM = 19;
 
@@ -17,6 +21,7 @@ export interface Network {
     name: NetworkName;
     globalId: number; // what GLOBALID answers
     testOnly: boolean; // whether friendly addresses carry the test mark
+    chain: TonHttpChain | undefined; // by the one client; undefined where Blueprint speaks to no HTTP API v2
 }
 
 /** Asks the endpoint what it is. Refuses one that does not answer, answers nonsense, or is another network than named. */
@@ -42,7 +47,46 @@ export async function identify(provider: NetworkProvider, within = ANSWER_WITHIN
                 : 'give --mainnet, or --custom-type mainnet beside --custom; a local network takes --network-id=-3',
         );
     }
-    return { name: local ? 'local' : (called as NetworkName), globalId, testOnly: called === 'testnet' };
+    const chain = chainOf(provider, globalId);
+    return { name: local ? 'local' : (called as NetworkName), globalId, testOnly: called === 'testnet', chain };
+}
+
+const clients = new WeakMap<NetworkProvider, ChainApi>();
+
+/** Has Blueprint's own client send its calls through ours: with retries, a budget, and the further endpoints behind it. */
+function chainOf(provider: NetworkProvider, network: number): TonHttpChain | undefined {
+    const endpoint = endpointsOf(provider);
+    if (endpoint.length === 0) {
+        return undefined;
+    }
+    const chain = new TonHttpChain({ network, endpoint });
+    innerOf(provider).adapter = chain.api.adapter();
+    clients.set(provider, chain.api);
+    return chain;
+}
+
+/** Blueprint's endpoint, and those of COCOON_ENDPOINTS (URLs with commas between) for when it does not serve. */
+function endpointsOf(provider: NetworkProvider): EndpointSettings[] {
+    const url = endpointOf(provider);
+    if (url === undefined) {
+        return [];
+    }
+    const more = (process.env.COCOON_ENDPOINTS ?? '').split(',').map((each) => each.trim());
+    const wrong = more.find((each) => each !== '' && !URL.canParse(each));
+    if (wrong !== undefined) {
+        throw new Refusal(
+            `COCOON_ENDPOINTS: "${wrong}" is not a URL`,
+            'write URLs of TON HTTP APIs v2 with commas between',
+        );
+    }
+    const { apiKey } = innerOf(provider);
+    return [{ url, apiKey }, ...more.filter((each) => each !== '' && each !== url).map((each) => ({ url: each }))];
+}
+
+/** The settings that TonClient keeps for itself; it reads them with each call. */
+function innerOf(provider: NetworkProvider): { apiKey?: string; adapter?: unknown } {
+    return (provider.api() as unknown as { api: { parameters: { apiKey?: string; adapter?: unknown } } }).api
+        .parameters;
 }
 
 /** The endpoint of an HTTP API v2; undefined for the other kinds that Blueprint speaks to. */
@@ -67,6 +111,7 @@ export function faucetFor({ name }: Network, provider: NetworkProvider, address:
 export function isEndpointFailure(error: unknown): error is Error {
     const { isAxiosError, code, name, message } = error as { isAxiosError?: boolean; code?: string } & Error;
     return (
+        error instanceof ChainError ||
         isAxiosError === true ||
         ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENOTFOUND', 'ECONNABORTED'].includes(code ?? '') ||
         ['ZodError', 'SyntaxError', 'TimeoutError'].includes(name) ||
@@ -74,18 +119,30 @@ export function isEndpointFailure(error: unknown): error is Error {
     );
 }
 
+const LOOKS_FIRST = 'run the script again: before it sends anything, it looks what became of what was sent';
+
 /** The sentence for a failure of the endpoint. */
 export function endpointRefusal(endpoint: string | undefined, error: unknown): Refusal {
+    if (error instanceof ChainError) {
+        const { message, unknown, final } = error;
+        return /\(429\)/.test(message)
+            ? new Refusal(message, 'wait, or give an API key with --custom-key')
+            : new Refusal(
+                  message,
+                  unknown
+                      ? LOOKS_FIRST
+                      : final
+                        ? undefined
+                        : 'is it up, and is the URL right, /api/v2/jsonRPC included?',
+              );
+    }
     const answer = (error as { response?: { status: number; data?: { error?: string } } }).response;
     const cause = (error as Error & { cause?: { code?: string } }).cause?.code ?? (error as { code?: string }).code;
     const said = answer?.data?.error ?? cause ?? (error as Error).message.split('\n')[0];
-    const where = endpoint ?? 'the endpoint';
-    return answer?.status === 429
-        ? new Refusal(`${where} takes no more calls for now (429)`, 'wait, or give an API key with --custom-key')
-        : new Refusal(
-              `${where} does not serve: ${answer === undefined ? '' : `${answer.status} `}${said}`,
-              'is it up, and is the URL right, /api/v2/jsonRPC included? Running the script again is safe',
-          );
+    return new Refusal(
+        `${endpoint ?? 'The endpoint'} does not serve: ${answer === undefined ? '' : `${answer.status} `}${said}`,
+        LOOKS_FIRST,
+    );
 }
 
 /** A parameter of the network's configuration. Refuses an endpoint that does not answer, or answers nonsense. */
@@ -99,28 +156,19 @@ async function paramByHttp(
     { endpoint, within }: { endpoint: string; within: number },
     id: number,
 ): Promise<Cell> {
-    const { apiKey } = (provider.api() as TonClient).parameters;
-    const body = { id: 1, jsonrpc: '2.0', method: 'getConfigParam', params: { config_id: id } };
-    let text: string;
+    const first = endpointsOf(provider).map((each) => ({ ...each, answerSeconds: within / 1000 }));
+    const client = clients.get(provider) ?? new ChainApi(first);
+    let answer: unknown;
     try {
-        const response = await fetch(endpoint, {
-            method: 'POST',
-            headers: { 'content-type': 'application/json', ...(apiKey === undefined ? {} : { 'x-api-key': apiKey }) },
-            body: JSON.stringify(body),
-            signal: AbortSignal.timeout(within),
-        });
-        text = await response.text();
+        answer = await client.call('getConfigParam', { config_id: id });
     } catch (error) {
-        throw (error as Error).name === 'TimeoutError'
-            ? new Refusal(`${endpoint} did not answer within ${within / 1000} s`, 'try again, or use another endpoint')
-            : endpointRefusal(endpoint, error);
+        throw endpointRefusal(endpoint, error);
     }
     try {
-        const { result } = JSON.parse(text) as { result: { config: { bytes: string } } };
-        return Cell.fromBase64(result.config.bytes);
+        return Cell.fromBase64((answer as { config: { bytes: string } }).config.bytes);
     } catch {
         throw new Refusal(
-            `${endpoint} answers, but not as a TON HTTP API: ${text.slice(0, 80).replace(/\s+/g, ' ')}`,
+            `${client.names[0]} answers, but not as a TON HTTP API: ${JSON.stringify(answer).slice(0, 80)}`,
             'check the URL: it ends in /api/v2/jsonRPC',
         );
     }
@@ -133,12 +181,4 @@ async function paramByAccount(provider: NetworkProvider, id: number): Promise<Ce
     }
     const params = Cell.fromBoc(state.data)[0].beginParse().loadRef().beginParse();
     return params.loadDictDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell()).get(id)!;
-}
-
-function isLoopback(endpoint: string): boolean {
-    try {
-        return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(endpoint).hostname);
-    } catch {
-        return false;
-    }
 }

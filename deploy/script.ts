@@ -2,11 +2,13 @@
 import type { NetworkProvider } from '@ton/blueprint';
 import { formatTon, readAddress } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
+import { ChainError } from '../offchain/chain/errors';
 import { scriptArguments } from './argv';
 import { flagLines, type Flags, optionName, readFlags, splitArguments, toggle, address, type Values } from './flags';
 import { sendingFee } from './fees';
 import { endpointRefusal, faucetFor, isEndpointFailure } from './network';
 import { exported, messageLabel, messageLines, type Row, table, ton } from './output';
+import { forgetOrder, keepOrder, settleOrder } from './pending';
 import { Refusal } from './refusal';
 import { Session } from './session';
 import { type Outgoing, waitUntil } from './wallet';
@@ -57,6 +59,8 @@ const common = {
 };
 const readOnly = { json: common.json, help: common.help };
 
+const NETWORKS = /^--(mainnet|testnet|tetra|custom)(=|$)/;
+
 type Run = (provider: NetworkProvider, args: string[]) => Promise<void>;
 
 /** A script that sends. Its file exports the result as `run`. */
@@ -65,6 +69,7 @@ export function script<F extends Flags>(spec: Spec<F>): Run {
     return framed(spec, flags, async (session, values) => {
         const consent = values as unknown as Values<typeof common>;
         session.actsAs = consent.from;
+        await settleOrder(session);
         await carryOut(session, await spec.prepare(session, values), consent);
     });
 }
@@ -85,14 +90,14 @@ function framed<F extends Flags>(
 ): Run {
     // Blueprint asks for a network before it calls `run`; help needs none, so it is answered while the file loads.
     const argv = process.argv.slice(2);
-    if (
-        argv[0] === 'run' &&
-        argv[1]?.toLowerCase() === name.toLowerCase() &&
-        scriptArguments(argv).includes('--help')
-    ) {
+    const isAsked = argv[0] === 'run' && argv[1]?.toLowerCase() === name.toLowerCase();
+    if (isAsked && scriptArguments(argv).includes('--help')) {
         console.log(`${helpText(name, about, flags)}\n`);
         // eslint-disable-next-line no-restricted-properties -- or Blueprint goes on to ask for a network
         process.exit(0);
+    }
+    if (isAsked && !process.stdin.isTTY && !argv.some((option) => NETWORKS.test(option))) {
+        throw new Refusal('Missing: the network', 'give --testnet, --mainnet, or --custom URL with --custom-type');
     }
     return async (provider, args) => {
         const texts = splitArguments(flags, args);
@@ -216,7 +221,8 @@ async function requireConsent({ provider }: Session, { yes }: Consent): Promise<
     if (!process.stdin.isTTY) {
         throw new Refusal('Nobody is there to agree', 'add --yes to send, or --dry-run to stop here');
     }
-    if (!(await provider.ui().prompt('Send?'))) {
+    // Not Blueprint's own question, to which Enter is yes.
+    if (!/^y(es)?$/i.test((await provider.ui().input('Send? (y/N)')).trim())) {
         throw new Refusal('Not sent');
     }
 }
@@ -232,10 +238,19 @@ async function send(
         const next = messages.slice(sent, sent + wallet.capacity(messages.slice(sent)));
         const newest = await session.newest(next[next.length - 1].to);
         beforeOrder?.(sent + next.length);
-        await wallet.send(next);
+        const last = next[next.length - 1].to;
+        try {
+            await wallet.send(next, (order) => keepOrder(session, order, last, newest));
+        } catch (error) {
+            if (!(error instanceof ChainError && error.unknown)) {
+                forgetOrder(session); // it never left
+            }
+            throw error;
+        }
         sent += next.length;
         console.log(`Sent ${sent} of ${messages.length}`);
         await waitForEffect(session, next, newest, async () => settled === undefined || settled(sent));
+        forgetOrder(session);
     }
     const spent = before - (await session.account(wallet.address)).balance;
     console.log(`Done. The wallet paid ${ton(spent)}: ${ton(kept)} stays, ${ton(spent - kept)} were fees.`);
@@ -261,6 +276,7 @@ async function waitForEffect(
         // Asked even then: rent alone can make a balance look as if the message had done its work.
         const failure = await session.failureSince(last.to, since);
         if (failure !== undefined) {
+            forgetOrder(session);
             throw new Refusal(
                 `${messageLabel(last)} was refused by ${session.show(last.to)}: ${failure}`,
                 'what was attached comes back; the codes are explained in contracts/protocol/errors.tact',

@@ -28,7 +28,7 @@ export class Session {
     static async open(provider: NetworkProvider): Promise<Session> {
         const network = await identify(provider);
         const patience = network.name === 'local' ? { every: 50, within: 60_000 } : { every: 2_000, within: 120_000 };
-        return new Session(provider, network, await openWallet(provider, patience), patience);
+        return new Session(provider, network, await openWallet(provider, network.chain, patience), patience);
     }
 
     /** Who acts. Refuses when nobody does. */

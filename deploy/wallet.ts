@@ -1,8 +1,20 @@
 /** The wallet that signs: by words, with as many messages in one order as its version takes, or whatever Blueprint uses. */
-import { Address, beginCell, Cell, internal, SendMode, type StateInit, storeMessageRelaxed } from '@ton/core';
-import { mnemonicToPrivateKey } from '@ton/crypto';
+import {
+    Address,
+    beginCell,
+    Cell,
+    internal,
+    type OpenedContract,
+    SendMode,
+    type StateInit,
+    storeMessageRelaxed,
+} from '@ton/core';
+import { normaliseWords, seedOfWords } from '@cocoon-market/wrappers';
+import { keyPairFromSeed } from '@ton/crypto';
 import type { NetworkProvider } from '@ton/blueprint';
-import { type OpenedContract, TonClient, WalletContractV4, WalletContractV5R1 } from '@ton/ton';
+import { WalletContractV4, WalletContractV5R1 } from '@ton/ton';
+import type { Chain } from '../offchain/chain/chain';
+import { deliver, type Order, type Outcome, outcomeOf } from '../offchain/chain/order';
 import { Refusal } from './refusal';
 
 /** One message that a wallet sends. */
@@ -19,8 +31,10 @@ export interface Wallet {
     readonly version: string;
     /** How many of the first messages fit into one order, at least 1. */
     capacity(messages: readonly Outgoing[]): number;
-    /** Sends one order and returns once the wallet has taken it. */
-    send(messages: readonly Outgoing[]): Promise<void>;
+    /** Sends one order and returns once the wallet has taken it. `signed`: told what it is before it leaves. */
+    send(messages: readonly Outgoing[], signed?: (order: Order) => void): Promise<void>;
+    /** What became of an order of this wallet. */
+    outcome?(order: Order): Promise<Outcome>;
 }
 
 const V4_MESSAGES = 4;
@@ -39,6 +53,7 @@ export interface Patience {
 /** The wallet of the command line; undefined when there is none, as with --deeplink. */
 export async function openWallet(
     provider: NetworkProvider,
+    chain: Chain | undefined,
     patience: Patience,
     environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Wallet | undefined> {
@@ -46,17 +61,30 @@ export async function openWallet(
     if (address === undefined) {
         return undefined;
     }
-    const own = await walletByWords(provider, patience, environment);
+    const own = await walletByWords(provider, chain, patience, environment);
     return own?.address.equals(address) ? own : foreignWallet(provider, address, patience);
 }
 
-async function walletByWords(provider: NetworkProvider, patience: Patience, environment: NodeJS.ProcessEnv) {
+async function walletByWords(
+    provider: NetworkProvider,
+    chain: Chain | undefined,
+    patience: Patience,
+    environment: NodeJS.ProcessEnv,
+) {
     const { WALLET_MNEMONIC: words, WALLET_VERSION: version = '' } = environment;
-    const api = provider.api();
-    if (!words || !(api instanceof TonClient)) {
+    if (!words || !isByWords(provider)) {
         return undefined;
     }
-    const pair = await mnemonicToPrivateKey(words.split(' '));
+    const seed = await seedOfWords(words).catch((error: Error) => {
+        throw new Refusal(`WALLET_MNEMONIC: ${error.message}`, 'look at the words again; nothing was sent');
+    });
+    if (words !== normaliseWords(words)) {
+        throw new Refusal('WALLET_MNEMONIC: write small letters and one space between two words');
+    }
+    if (chain === undefined) {
+        return undefined;
+    }
+    const pair = keyPairFromSeed(seed);
     const limits: Record<string, number> = { v4: V4_MESSAGES, v4r2: V4_MESSAGES, v5r1: V5_MESSAGES };
     const limit = limits[version.toLowerCase()];
     if (limit === undefined) {
@@ -68,18 +96,24 @@ async function walletByWords(provider: NetworkProvider, patience: Patience, envi
         limit === V5_MESSAGES
             ? WalletContractV5R1.create({ publicKey: pair.publicKey, walletId: { networkGlobalId, context } })
             : WalletContractV4.create({ workchain: 0, publicKey: pair.publicKey });
-    return new WordsWallet(api, contract as WalletContractV4, { secretKey: pair.secretKey, limit, patience });
+    return new WordsWallet(chain, contract as WalletContractV4, { secretKey: pair.secretKey, limit, patience });
+}
+
+/** Whether Blueprint has made the sender of the words in the environment, and not of a wallet elsewhere. */
+function isByWords(provider: NetworkProvider): boolean {
+    const { provider: kind } = provider.sender() as { provider?: object };
+    return kind?.constructor.name === 'MnemonicProvider';
 }
 
 class WordsWallet implements Wallet {
     private readonly opened: OpenedContract<WalletContractV4>;
 
     constructor(
-        private readonly api: TonClient,
+        private readonly chain: Chain,
         private readonly contract: WalletContractV4,
         private readonly options: { secretKey: Buffer; limit: number; patience: Patience },
     ) {
-        this.opened = api.open(contract);
+        this.opened = chain.open(contract);
     }
 
     get address(): Address {
@@ -100,27 +134,31 @@ class WordsWallet implements Wallet {
         return fits;
     }
 
-    async send(messages: readonly Outgoing[]): Promise<void> {
-        const before = await this.api.getContractState(this.address);
-        const seqno = before.state === 'active' ? await this.opened.getSeqno() : 0;
-        const sent = this.opened.sendTransfer({
+    async send(messages: readonly Outgoing[], signed?: (order: Order) => void): Promise<void> {
+        const { state, at } = await this.chain.account(this.address);
+        const seqno = state === 'active' ? await this.opened.getSeqno() : 0;
+        // The chain's time, not the machine's: they differ on a local network whose time was moved.
+        const validUntil = Math.max(at, 0) + VALID_FOR;
+        const body = this.contract.createTransfer({
             seqno,
             secretKey: this.options.secretKey,
             sendMode: SendMode.PAY_GAS_SEPARATELY,
-            // The chain's time, not the machine's: they differ on a local network whose time was moved.
-            timeout: Math.max(before.timestampt, 0) + VALID_FOR,
+            timeout: validUntil,
             messages: messages.map(({ init, bounce = true, ...message }) => internal({ ...message, init, bounce })),
         });
-        // An endpoint that answers too late may have passed the order on: the wallet's seqno tells.
-        await sent.catch((error: unknown) => {
-            if ((error as { code?: string }).code !== 'ECONNABORTED') {
-                throw error;
-            }
-        });
-        await waitUntil(this.options.patience, async () => {
-            const { state } = await this.api.getContractState(this.address);
-            return state === 'active' && (await this.opened.getSeqno()) > seqno;
-        });
+        const order = { wallet: this.address, seqno, hash: body.hash().toString('hex'), from: at, validUntil };
+        signed?.(order);
+        const { init } = this.contract;
+        await deliver(
+            this.chain,
+            order,
+            { body, ...(state === 'active' ? {} : { init }) },
+            { seqno: () => this.opened.getSeqno(), pollMs: this.options.patience.every },
+        );
+    }
+
+    outcome(order: Order): Promise<Outcome> {
+        return outcomeOf(this.chain, order, () => this.opened.getSeqno());
     }
 }
 
@@ -146,7 +184,7 @@ export async function waitUntil({ every, within }: Patience, holds: () => Promis
         if (Date.now() > end) {
             throw new Refusal(
                 `Nothing was seen on chain within ${within / 1000} s`,
-                'the network may be slow: run the script again, it sends nothing twice',
+                'the network may be slow: run the script again, it looks first what became of what was sent',
             );
         }
         await new Promise((resolve) => setTimeout(resolve, every));

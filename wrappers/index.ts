@@ -25,3 +25,4 @@ export * from './prices';
 export * from './protocol';
 export * from './signed';
 export * from './trace';
+export * from './words';

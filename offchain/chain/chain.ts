@@ -89,7 +89,8 @@ type RawTransaction = Awaited<ReturnType<Client['transactions']>>[number];
 /** The chain behind TON HTTP API v2 endpoints, such as `https://toncenter.com/api/v2/jsonRPC` or a local network's. */
 export class TonHttpChain implements Chain {
     readonly network: number;
-    private readonly api: ChainApi;
+    /** The client that carries its calls. */
+    readonly api: ChainApi;
     private readonly client: Client;
 
     constructor(

@@ -149,7 +149,7 @@ export class Endpoint {
             return { kind: 'failure', said: failureText(error as Error, within) };
         }
         const body = answerOf(text);
-        const said = this.withoutKey(body?.error ?? `answers ${code} and not as a TON HTTP API`);
+        const said = this.withoutKey(body?.error ?? `answers, but not as a TON HTTP API (${code})`);
         const status = body !== undefined && body.ok !== true && body.code ? body.code : code;
         if (status === 429) {
             return { kind: 'busy', after: retryAfter(header), said: `takes no more calls for now (429): ${said}` };

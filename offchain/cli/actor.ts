@@ -1,7 +1,6 @@
 /** What commands that act on chain share: the network a config names, the wallet that pays, and a question before it does. */
-import { Actor, formatTon, readAddress } from '@cocoon-market/wrappers';
+import { Actor, formatTon, readAddress, seedOfWords } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { mnemonicToPrivateKey } from '@ton/crypto';
 import { Command, Option } from 'commander';
 import { readFileSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
@@ -74,11 +73,13 @@ async function walletOf(chain: Chain, path: string | undefined): Promise<HotWall
     if (/^[0-9a-f]{64}$/.test(text)) {
         return new HotWallet(chain, Buffer.from(text, 'hex'));
     }
-    const words = text.split(/\s+/);
-    if (words.length !== 24) {
+    if (!/\s/.test(text)) {
         throw new Error(`${path} holds neither 24 words nor a seed of 64 hex digits`);
     }
-    return new HotWallet(chain, (await mnemonicToPrivateKey(words)).secretKey.subarray(0, 32));
+    const seed = await seedOfWords(text).catch((error: Error) => {
+        throw new Error(`${path}: ${error.message}`, { cause: error });
+    });
+    return new HotWallet(chain, seed);
 }
 
 /**

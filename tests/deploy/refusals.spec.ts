@@ -219,13 +219,13 @@ describe('An endpoint', () => {
     it('that is down is named, with what to do', async () => {
         const provider = await providerOf(`http://127.0.0.1:${await freePort()}/`, stage.wallet);
 
-        await expect(pauseMarket(provider, ['--yes'])).rejects.toThrow(/does not serve: ECONNREFUSED\n {2}→ is it up/);
+        await expect(pauseMarket(provider, ['--yes'])).rejects.toThrow(/does not answer: ECONNREFUSED\n {2}→ is it up/);
     });
 
     it('that is slow is not waited for without end', async () => {
         const provider = await providerOf(await serve(undefined), stage.wallet);
 
-        await expect(identify(provider, 200)).rejects.toThrow(/did not answer within 0.2 s\n {2}→ try again/);
+        await expect(identify(provider, 200)).rejects.toThrow(/did not answer within 0.2 s\n {2}→ is it up/);
     });
 
     it.each(['<html>Bad Gateway</html>', '{"ok":true,"result":{}}', ''])(
@@ -269,7 +269,7 @@ describe('Where coins come from', () => {
     ] as const)('on %s is said', async (name, remedy) => {
         const provider = await providerOf(stage.network.url, stage.wallet);
 
-        const said = faucetFor({ name, globalId: 0, testOnly: false }, provider, 'ADDRESS', '2');
+        const said = faucetFor({ name, globalId: 0, testOnly: false, chain: undefined }, provider, 'ADDRESS', '2');
 
         expect(said).toContain(remedy);
     });

@@ -29,7 +29,7 @@ const layers = [
     })),
     { from: 'offchain', may: ['offchain', 'wrappers'] },
     { from: 'localnet', may: ['localnet'] },
-    { from: 'deploy', may: ['deploy', 'wrappers'] },
+    { from: 'deploy', may: ['deploy', 'wrappers', 'offchain/chain'] }, // one client of the chain's API
     { from: 'scripts', may: ['scripts', 'deploy', 'wrappers'] },
     { from: '', may: [''], not: ['build'] },
 ];

@@ -1,0 +1,81 @@
+/**
+ * Orders that a script has signed and whose effect it has not seen, kept on disk: the next run of any script learns what
+ * became of such an order before it looks at anything, so that nothing is sent twice.
+ */
+import { Address } from '@ton/core';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Order } from '../offchain/chain/order';
+import { Refusal } from './refusal';
+import type { Session } from './session';
+import { waitUntil } from './wallet';
+
+/** An order as it is kept. */
+interface Note extends Omit<Order, 'wallet'> {
+    to: string; // the account whose change was waited for
+    newest: string; // logical time of its newest transaction before
+}
+
+const BEYOND = 60_000; // milliseconds after its validity in which an order's outcome shows
+
+/** Keeps an order before it leaves. `to`: the account that its last message goes to, `newest`: its newest transaction. */
+export function keepOrder(session: Session, { wallet, ...order }: Order, to: Address, newest: bigint): void {
+    const file = noteFile(session, wallet);
+    mkdirSync(dirname(file), { recursive: true });
+    const note: Note = { ...order, to: to.toRawString(), newest: newest.toString() };
+    writeFileSync(file, JSON.stringify(note), { flush: true });
+}
+
+/** Forgets the order of a wallet: its effect was seen, or it never left. */
+export function forgetOrder(session: Session): void {
+    if (session.wallet !== undefined) {
+        rmSync(noteFile(session, session.wallet.address), { force: true });
+    }
+}
+
+/** Waits until it is known what became of an order that an earlier run left open. Refuses to go on while it is not. */
+export async function settleOrder(session: Session): Promise<void> {
+    const { wallet, patience } = session;
+    const note = wallet === undefined ? undefined : noteOf(session, wallet.address);
+    if (wallet?.outcome === undefined || note === undefined) {
+        return;
+    }
+    const order: Order = { ...note, wallet: wallet.address };
+    const name = `order ${note.seqno} (${note.hash.slice(0, 8)}…) of an earlier run`;
+    let outcome = await wallet.outcome(order);
+    if (outcome === 'waiting') {
+        console.log(`Waiting for ${name}, which may still be taken`);
+        const left = Math.max(0, note.validUntil - (await session.now())) * 1000 + BEYOND;
+        await waitUntil(
+            { ...patience, within: left },
+            async () => (outcome = await wallet.outcome!(order)) !== 'waiting',
+        );
+    }
+    if (outcome === 'taken') {
+        console.log(`The wallet has sent ${name}; what it changed is read now`);
+        const to = Address.parseRaw(note.to);
+        await waitUntil(patience, async () => (await session.newest(to)) > BigInt(note.newest)).catch(
+            (error: Error) => {
+                throw new Refusal(
+                    `The wallet has sent ${name}, and ${session.show(to)} has not shown it`,
+                    `look at both in an explorer; if all is well, remove ${noteFile(session, wallet.address)}: ${error.message}`,
+                );
+            },
+        );
+    } else {
+        console.log(`The wallet never took ${name}, and never will`);
+    }
+    forgetOrder(session);
+}
+
+function noteOf(session: Session, wallet: Address): Note | undefined {
+    try {
+        return JSON.parse(readFileSync(noteFile(session, wallet), 'utf8')) as Note;
+    } catch {
+        return undefined; // no order is open
+    }
+}
+
+function noteFile({ network }: Session, wallet: Address): string {
+    return join('temp', network.name, `order-${wallet.hash.toString('hex')}.json`);
+}

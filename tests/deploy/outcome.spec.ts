@@ -1,0 +1,107 @@
+import { Address, toNano } from '@ton/core';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { run as fundWallet } from '../../scripts/fundWallet';
+import { ScriptStage } from './support/scripts';
+
+const to = new Address(0, Buffer.alloc(32, 9));
+const asked = ['--to', to.toRawString(), '--up-to', '3', '--yes'];
+
+describe('A script whose endpoint fails', () => {
+    let stage: ScriptStage;
+    let note: string;
+    const arrived = async () => (await stage.network.blockchain.getContract(to)).balance;
+
+    beforeEach(async () => {
+        stage = await ScriptStage.open();
+        note = join('temp', 'local', `order-${stage.wallet.address.hash.toString('hex')}.json`);
+    });
+
+    afterEach(async () => {
+        rmSync(note, { force: true });
+        await stage.close();
+    });
+
+    it('sends once what is answered with 504 and delivered later', async () => {
+        stage.network.faults.plan('sendBoc', { kind: 'late', status: 504, afterMs: 1500 }, 2);
+
+        const said = await stage.run(fundWallet, asked);
+
+        expect(said).toContain('Sent 1 of 1');
+        await new Promise((resolve) => setTimeout(resolve, 1600));
+        expect(await arrived()).toBe(toNano('3'));
+        expect(existsSync(note)).toBe(false);
+    });
+
+    it('run again while an order is on its way, waits for it and sends nothing', async () => {
+        stage.network.faults.plan('sendBoc', { kind: 'late', status: 504, afterMs: 4000 }, 1);
+        stage.network.faults.plan('sendBoc', { kind: 'down', status: 504 }, 50);
+        const first = stage.run(fundWallet, asked); // as if it was killed: the second knows nothing but the disk
+        while (!existsSync(note)) {
+            await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+
+        const { run } = await import('../../scripts/fundWallet');
+        const lines: string[] = [];
+        const print = jest.spyOn(console, 'log').mockImplementation((line: unknown) => void lines.push(String(line)));
+        const { providerOf } = await import('./support/scripts');
+        await run(await providerOf(stage.network.url, stage.wallet), asked);
+        print.mockRestore();
+
+        expect(lines.join('\n')).toMatch(/Waiting for order 0 .*\n(.*\n)*.*Nothing to do: it holds 3 TON or more/);
+        await first;
+        expect(await arrived()).toBe(toNano('3'));
+    });
+
+    it('is carried on by the next endpoint of COCOON_ENDPOINTS', async () => {
+        stage.network.faults.plan('getAddressInformation', { kind: 'down', status: 502 }, 500);
+        const { startLocalnet } = await import('@cocoon-market/localnet');
+        const second = await startLocalnet({ networkId: -3 });
+        await second.faucet(stage.wallet.address, toNano('10'));
+        process.env.COCOON_ENDPOINTS = second.url;
+
+        const said = await stage.run(fundWallet, asked).finally(() => delete process.env.COCOON_ENDPOINTS);
+
+        expect(said).toContain('Sent 1 of 1');
+        expect((await second.blockchain.getContract(to)).balance).toBe(toNano('3'));
+        await second.close();
+    });
+
+    it('does its work at one call a second', async () => {
+        stage.network.faults.limit = 1;
+
+        const said = await stage.run(fundWallet, asked);
+
+        expect(said).toContain('Sent 1 of 1');
+        expect(await arrived()).toBe(toNano('3'));
+    });
+});
+
+describe('A script whose words are wrong', () => {
+    let stage: ScriptStage;
+
+    beforeAll(async () => {
+        stage = await ScriptStage.open({ coins: '0' });
+    });
+
+    afterAll(() => stage.close());
+
+    it.each([
+        ['23 words', (words: string[]) => words.slice(1).join(' '), 'A wallet has 24 words, these are 23'],
+        [
+            'a typing error',
+            (words: string[]) => [`${words[0]}q`, ...words.slice(1)].join(' '),
+            'Word 1 is not in the list',
+        ],
+        ['a double space', (words: string[]) => words.join('  '), 'one space between two words'],
+    ])('refuses %s, and repeats none of them', async (_, change, said) => {
+        const words = change(stage.wallet.words.split(' '));
+
+        const refusal = await stage
+            .run(fundWallet, asked, { ...stage.wallet, words })
+            .catch((error: unknown) => (error as Error).message);
+
+        expect(refusal).toContain(said);
+        expect(refusal).not.toContain(stage.wallet.words.split(' ')[5]);
+    });
+});
