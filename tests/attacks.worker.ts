@@ -88,4 +88,32 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/cases.spec.ts',
         test: 'The reader of cases does not take one answer for the end of a case',
     },
+    {
+        source: 'issue 6: a machine restored',
+        attack: 'Key, mark and store come back together, and the gateway goes on in its session: a number is signed twice.',
+        stoppedBy: 'A session ends with its process, and each new one shows the newest receipts.',
+        file: 'tests/offchain/worker/honest.spec.ts',
+        test: 'A store that may not be the newest gets no query of a session of the process before it',
+    },
+    {
+        source: 'issue 6: a machine restored',
+        attack: 'A restored store knows the highest number, but not a lower one that ended after it.',
+        stoppedBy: 'The gateway shows the result of highest index as well.',
+        file: 'tests/offchain/worker/honest.spec.ts',
+        test: 'A store that may not be the newest is given away by the result of highest index when a later number ended before it',
+    },
+    {
+        source: 'issue 6: a machine restored',
+        attack: 'A machine comes back whole while its process lives on, and signs on below what clients hold.',
+        stoppedBy: 'A voucher that counts more results than the store knows ends all signing for its job.',
+        file: 'tests/offchain/worker/honest.spec.ts',
+        test: 'A store that may not be the newest signs nothing more for a job whose voucher counts more results than it knows, and claims that voucher',
+    },
+    {
+        source: 'issue 6: a machine restored',
+        attack: 'A running query ends after a voucher has shown that its store is not the newest.',
+        stoppedBy: 'Every receipt is refused then, that of running queries too.',
+        file: 'tests/offchain/worker/honest.spec.ts',
+        test: 'A store that may not be the newest signs no end of a query that runs when such a voucher comes, nor later',
+    },
 ];

@@ -9,7 +9,7 @@ import {
     SignedVoucher,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { openSession, RENT, Session } from '../link';
+import { openSession, RENT, Session, withProcess } from '../link';
 import { GatewayStore, JobChange, JobPhase, StoredJob } from '../store/gateway';
 import { Lease } from './lease';
 import { Ledger } from './ledger';
@@ -191,7 +191,7 @@ export class Job {
             job: hash,
             enc: session.enc,
             key: this.key,
-            newest: await this.store.newestReceipt(this.number),
+            newest: await this.store.newestReceipts(this.number),
         });
         if (!state.job.equals(hash) || state.highest > HIGHEST_MOST) {
             throw new WorkerRefusal('unknown', 200, 'it answers for another job, or leaves it no numbers');
@@ -200,7 +200,7 @@ export class Job {
             await this.adopt(state.voucher);
         }
         this.raise(state.highest);
-        this.session = session;
+        this.session = withProcess(session, state.boot);
         this.attestedUntil = attestedUntil;
         return state;
     }

@@ -81,11 +81,11 @@ export class WorkerClient {
         job: Buffer;
         enc: Buffer;
         key: SigningKey;
-        newest: Buffer | undefined; // receipt
+        newest: Buffer[]; // receipts
     }): Promise<JobState> {
         const { terms, jobNumber, job, enc, key, newest } = args;
         const signature = key.sign(sessionHash(job, enc));
-        const body = { terms: termsToWire(terms), jobNumber, enc, signature, ...(newest && { newest }) };
+        const body = { terms: termsToWire(terms), jobNumber, enc, signature, newest };
         return this.json('POST', paths.jobs, body, jobState);
     }
 

@@ -124,7 +124,8 @@ export const jobRequest = z.object({
         .max(2 ** 40 - 1), // the escrow's own: seqno * 4 + position; names the channel
     enc: hex(32),
     signature: hex(64),
-    newest: hexUpTo(256).nullish(), // the node's own receipt of the highest ended query the client has of this job
+    // The node's own receipts that the client has of this job: of the highest ended query, and the result of highest index.
+    newest: z.array(hexUpTo(256)).max(2).default([]),
 });
 
 /** Answer to POST /v1/jobs and GET /v1/jobs/:job. */
@@ -135,6 +136,7 @@ export const jobState = z.object({
     highest: uint32, // the highest query number ever used, 0 for none
     results: z.object({ index: uint32, cumulative: nano }), // of the newest result, 0 for none
     voucher: signedVoucher.nullable(), // the newest one the worker holds
+    boot: hex(16), // of the worker's process: sessions end with it
 });
 export type JobState = z.output<typeof jobState>;
 

@@ -32,7 +32,7 @@ export async function encryptionKey(seed: Buffer): Promise<EncryptionKey> {
 
 /** One client's session with one node for one job. `id` names it on the wire; `secret` never leaves either end. */
 export interface Session {
-    readonly id: Buffer; // 32 bytes, SHA-256 of `enc`
+    readonly id: Buffer; // 32 bytes, SHA-256 of `enc` and the node's boot nonce, once that is known
     readonly enc: Buffer; // 32 bytes, what the node needs to derive `secret`
     readonly secret: Buffer; // 32 bytes
 }
@@ -48,6 +48,14 @@ function sessionInfo(job: Buffer): ArrayBuffer {
 async function sessionOf(enc: Buffer, context: { export(context: ArrayBuffer, length: number): Promise<ArrayBuffer> }) {
     const secret = Buffer.from(await context.export(bytes(Buffer.from('session')), 32));
     return { id: createHash('sha256').update(enc).digest(), enc, secret };
+}
+
+/**
+ * The session with a node's process, which ends with it: after a restart the client must show the job again, and with it the
+ * node's newest receipts. `boot`: the nonce (16 bytes) of that process.
+ */
+export function withProcess(session: Session, boot: Buffer): Session {
+    return { ...session, id: createHash('sha256').update(session.enc).update(boot).digest() };
 }
 
 /** The client's side of a new session with the node that holds `nodeKey` (32 bytes). */

@@ -116,7 +116,7 @@ export interface GatewayStore {
     /** The highest number ever used in this job, 0 for none. */
     highest(job: number): Promise<number>;
     /** The receipt that ended the highest query of a job which has one. */
-    newestReceipt(job: number): Promise<Buffer | undefined>;
+    newestReceipts(job: number): Promise<Buffer[]>;
     /** Index, price and cumulative of every verified result, by index. */
     entries(job: number): Promise<{ index: number; price: bigint; cumulative: bigint }[]>;
     addSetback(setback: Setback): Promise<void>;
@@ -379,16 +379,18 @@ class SqliteGatewayStore implements GatewayStore {
         return row?.highest ?? 0;
     }
 
-    async newestReceipt(job: number) {
-        const row = await this.db
+    async newestReceipts(job: number) {
+        const ended = this.db
             .selectFrom('query')
             .select('receipt')
             .where('job', '=', job)
             .where('phase', 'in', ['result', 'fail', 'decline'])
-            .orderBy('number', 'desc')
-            .limit(1)
-            .executeTakeFirst();
-        return row?.receipt ?? undefined;
+            .limit(1);
+        const highest = await ended.orderBy('number', 'desc').executeTakeFirst();
+        // Queries run beside each other: the result that was signed last may be of a lower number.
+        const last = await ended.where('phase', '=', 'result').orderBy('index', 'desc').executeTakeFirst();
+        const receipts = [highest?.receipt, last?.receipt].filter((receipt) => receipt != null);
+        return receipts.filter((receipt, i) => i === 0 || !receipt.equals(receipts[0]));
     }
 
     async entries(job: number) {

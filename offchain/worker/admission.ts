@@ -61,6 +61,7 @@ export async function admit(
     if (head.voucher !== null) {
         await takeVoucher(context, job, head.voucher);
     }
+    job.requireNewest();
     const decision = decide(context, job, head.ceiling, plain);
     if (job.running.has(number)) {
         throw new Refused('running', 'This query is being answered');

@@ -19,6 +19,8 @@ export interface WorkerContext {
     readonly encryptionKey: EncryptionKey;
     readonly payout: Address;
     readonly log: Logger;
+    /** 16 bytes, new with every process: sessions end with it. */
+    readonly boot: Buffer;
     /** Unix seconds. */
     now(): number;
     /** Something was lost that the worker cannot go on without: it stops at once. */

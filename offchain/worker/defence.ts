@@ -86,6 +86,12 @@ async function deny(
     if (!key.equals(receiptKey.publicKey)) {
         return { kind: 'none', why: 'the receipt key is not that of this worker' };
     }
+    if (record !== undefined && (record.voucher?.count ?? 0) > record.index) {
+        return {
+            kind: 'none',
+            why: 'a voucher of the job counts results that are not stored: this store is not the newest',
+        };
+    }
     if (record !== undefined && number <= record.lowWater) {
         return { kind: 'none', why: 'what was answered under this number is no longer stored' };
     }

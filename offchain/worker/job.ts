@@ -1,6 +1,6 @@
 import { Finish, priceOf, Result, Verifier } from '@cocoon-market/wrappers';
 import type { SignedVoucher, Terms, TokenCounts } from '@cocoon-market/wrappers';
-import { acceptSession, signReceipt } from '../link';
+import { acceptSession, signReceipt, withProcess } from '../link';
 import type { JobState, Session } from '../link';
 import type { JobRecord, JobState as State, SeenChannel } from '../store/worker';
 import { accountAddress, ChannelUnreadable } from './channels';
@@ -92,7 +92,7 @@ export class Job {
     session(): Promise<Session> {
         this.session_ ??= {
             id: this.record.enc,
-            session: acceptSession(this.context.encryptionKey, this.record.enc, this.id),
+            session: this.accepted(this.record.enc),
         };
         return this.session_.session;
     }
@@ -100,10 +100,29 @@ export class Job {
     /** Begins a new session; the old one is known no more. Throws when `enc` is no key. */
     async begin(enc: Buffer): Promise<void> {
         if (!enc.equals(this.record.enc)) {
-            const session = await acceptSession(this.context.encryptionKey, enc, this.id);
+            const session = await this.accepted(enc);
             await this.context.store.setSession(this.id, enc);
             this.record = { ...this.record, enc };
             this.session_ = { id: enc, session: Promise.resolve(session) };
+        }
+    }
+
+    private async accepted(enc: Buffer): Promise<Session> {
+        return withProcess(await acceptSession(this.context.encryptionKey, enc, this.id), this.context.boot);
+    }
+
+    /**
+     * True when the client's voucher counts results that this store does not know: the store is not the newest, so nothing
+     * is signed for this job any more. Its vouchers are taken and claimed.
+     */
+    get isStale(): boolean {
+        return (this.voucher?.count ?? 0) > this.record.index;
+    }
+
+    /** Throws {@link Refused} when nothing may be signed for this job. */
+    requireNewest(): void {
+        if (this.isStale) {
+            throw new Refused('wrong_terms', 'A voucher of this job counts results that this node does not know');
         }
     }
 
@@ -117,6 +136,7 @@ export class Job {
             highest,
             results: { index, cumulative },
             voucher: voucher ?? null,
+            boot: this.context.boot,
         };
     }
 
@@ -148,6 +168,13 @@ export class Job {
     credit(voucher: SignedVoucher): void {
         if (voucher.cumulative >= this.paid && voucher.count >= (this.voucher?.count ?? 0)) {
             this.record = { ...this.record, voucher };
+            if (this.isStale) {
+                const told = { job: this.id.toString('hex'), count: voucher.count, results: this.record.index };
+                this.context.log.error(
+                    told,
+                    'a voucher counts results that this store does not know: it signs no more for this job; if the store is a copy, run cocoon worker restore',
+                );
+            }
             this.wake();
         }
     }
@@ -181,6 +208,7 @@ export class Job {
         content: Buffer;
         finish: Finish;
     }): Promise<Buffer> {
+        this.requireNewest();
         const { number, bytes, counts, content, finish } = ended;
         const price = priceOf(counts, this.terms.rates);
         const index = this.record.index + 1;

@@ -56,8 +56,8 @@ export class Jobs {
             throw new Refused('wrong_terms', fault);
         }
         const { id, channel } = this.named(request);
-        if (request.newest) {
-            await assertKnown(this.context, id, request.newest);
+        for (const receipt of request.newest) {
+            await assertKnown(this.context, id, receipt);
         }
         await acceptSession(this.context.encryptionKey, request.enc, id).catch(() => {
             throw new Refused('bad_request', 'enc is no key');

@@ -7,6 +7,7 @@ import type { Backend } from '../backend';
 import { encryptionKey } from '../link';
 import type { NodeInfo } from '../link';
 import type { Logger } from 'pino';
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockKey } from '../store/keyLock';
 import { SqliteWorkerStore } from '../store/sqliteWorker';
@@ -113,7 +114,8 @@ async function assemble(config: WorkerConfig, parts: WorkerParts, serving: boole
     const channels = new Channels(chain, codes, config.chain.goneSeconds, steady);
     const payout = config.payout ?? wallet.address;
     const now = parts.now ?? (() => Math.floor(Date.now() / 1000));
-    const context: WorkerContext = { config, store, chain, channels, backend, ...keys, payout, log, now, fatal };
+    const boot = randomBytes(16);
+    const context: WorkerContext = { config, store, chain, channels, backend, ...keys, payout, log, boot, now, fatal };
     const jobs = new Jobs(context);
     const [claims, cases] = [new Claims(context, jobs, wallet), new Cases(context, wallet)];
     const status = async (): Promise<WorkerStatus> => ({

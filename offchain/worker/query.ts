@@ -253,6 +253,7 @@ export class RunningQuery implements Running {
     private async fail(): Promise<void> {
         const { number, request } = this.query;
         const { context, job } = this;
+        job.requireNewest();
         const receipt = signReceipt(
             Fail,
             { job: job.id, number, request, reason: this.reason, signedAt: context.now() },

@@ -27,8 +27,8 @@ export async function recover(context: WorkerContext, jobs: Jobs): Promise<numbe
 
 async function endQuery(context: WorkerContext, job: Job, query: QueryRecord): Promise<boolean> {
     const { store, receiptKey } = context;
-    if (!job.isOwn) {
-        return false; // an earlier key accepted it, and only that key could end it
+    if (!job.isOwn || job.isStale) {
+        return false; // an earlier key accepted it, and only that key could end it; or a newer store did end it
     }
     const { number, request, counts: meter, promptKnown, promptBytes, ceiling } = query;
     const stored = await store.answer(job.id, number);

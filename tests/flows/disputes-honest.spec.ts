@@ -154,6 +154,7 @@ describe('An honest worker', () => {
         worker = await stage.startWorker(registry.address, seller, SETTINGS);
 
         expect(await expectAnswered(made)).toBe('PostPiece');
+        await client.register(); // its session ended with the process
     });
 
     it('A3: is not demanded from twice for one query', async () => {

@@ -34,6 +34,7 @@ import {
     sessionHash,
     termsToWire,
     toWire,
+    withProcess,
 } from '../../../offchain/link';
 import type { Frame, JobState, NodeInfo, QueryHead, Session } from '../../../offchain/link';
 
@@ -158,7 +159,7 @@ export class TestClient {
         this.job = jobHash(this.chain.network, this.channel.hash, this.terms);
     }
 
-    async register(change: { signature?: Buffer; jobNumber?: number; newest?: Buffer } = {}) {
+    async register(change: { signature?: Buffer; jobNumber?: number; newest?: Buffer[] } = {}) {
         this.session = await openSession(this.info.encryptionKey, this.job);
         const { enc } = this.session;
         const signature = this.key.sign(sessionHash(this.job, enc));
@@ -166,7 +167,10 @@ export class TestClient {
             terms: termsToWire(this.terms),
             ...(toWire({ jobNumber: this.jobNumber, enc, signature, ...change }) as object),
         };
-        return this.post(paths.jobs, body);
+        const answer = await this.post(paths.jobs, body);
+        const { boot } = answer.body as { boot?: string };
+        this.session = boot === undefined ? this.session : withProcess(this.session, Buffer.from(boot, 'hex'));
+        return answer;
     }
 
     async state(): Promise<JobState> {

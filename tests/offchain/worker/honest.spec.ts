@@ -129,7 +129,7 @@ describe('A store that may not be the newest', () => {
 
         const stale = await start();
         client.url = stale.url;
-        const { status, body } = await client.register({ newest: receipts.get(RecordType.Result)! });
+        const { status, body } = await client.register({ newest: [receipts.get(RecordType.Result)!] });
 
         expect(status).toBe(503);
         expect(body.error!.code).toBe('shutting_down');
@@ -138,17 +138,86 @@ describe('A store that may not be the newest', () => {
         await expect(start()).rejects.toThrow('The receipt key was retired');
     });
 
+    it('is given away by the result of highest index when a later number ended before it', async () => {
+        fixture.backend.script = ({ messages }) =>
+            messages[0].content === 'slow'
+                ? [{ type: 'delta', content: 'slow', tokens: 1 }, { type: 'pause' }, { type: 'end', finish: 'stop' }]
+                : [
+                      { type: 'delta', content: 'fast', tokens: 1 },
+                      { type: 'end', finish: 'stop' },
+                  ];
+        const slow = client.ask(1, 'slow');
+        await fixture.backend.atPause();
+        const fast = await client.ask(2, 'fast');
+        backupWithLog();
+        const mark = readFileSync(file('keys.json.mark'));
+        fixture.backend.go();
+        const { receipts } = await slow;
+        await fixture.worker.close();
+        putBack();
+        writeFileSync(file('keys.json.mark'), mark); // the whole machine came back
+
+        const restored = await start();
+        client.url = restored.url;
+        const shown = [fast.receipts.get(RecordType.Result)!, receipts.get(RecordType.Result)!];
+        expect((await client.register({ newest: shown })).body.error!.code).toBe('shutting_down');
+        await expect(restored.failed).rejects.toThrow('A client holds a receipt of this key');
+    });
+
+    it('gets no query of a session of the process before it', async () => {
+        await client.ask(1, 'one');
+        client.url = (await fixture.restart()).url;
+
+        expect((await client.ask(2, 'two')).refusal!.code).toBe('unknown_session');
+        await client.register();
+        expect((await client.ask(2, 'two')).text).toBe('two');
+    });
+
+    it('signs nothing more for a job whose voucher counts more results than it knows, and claims that voucher', async () => {
+        await client.ask(1, 'one');
+        const voucher = client.voucher(client.owed() + 1000n, 2);
+
+        expect((await client.pay(voucher)).status).toBe(200);
+
+        expect((await client.ask(2, 'two')).refusal!.code).toBe('wrong_terms');
+        expect((await client.ask(3, 'x', { model: 'other' })).refusal!.code).toBe('wrong_terms');
+        client.url = (await fixture.restart()).url;
+        await client.register();
+        expect((await client.ask(2, 'two')).refusal!.code).toBe('wrong_terms');
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1 });
+        const other = await TestClient.withJob(client.url, fixture.chain);
+        expect((await other.ask(1, 'one')).text).toBe('one');
+    });
+
+    it('signs no end of a query that runs when such a voucher comes, nor later', async () => {
+        fixture.backend.script = () => [
+            { type: 'delta', content: 'word', tokens: 1 },
+            { type: 'pause' },
+            { type: 'end', finish: 'stop' },
+        ];
+        const query = client.seal(1, 'one');
+        const answer = client.send(query, { pays: false });
+        await fixture.backend.atPause();
+        await client.pay(client.voucher(5n, 1));
+        fixture.backend.go();
+
+        expect((await answer).receipts.size).toBe(1); // the accept
+        client.url = (await fixture.restart()).url;
+        await client.register();
+        expect((await client.fetch(query)).refusal!.code).toBe('running');
+    });
+
     it('is not made out of receipts that the store knows, or that this node did not sign for this job', async () => {
         const { receipts } = await client.ask(1, 'one');
         const [accept, result] = [receipts.get(RecordType.Accept)!, receipts.get(RecordType.Result)!];
-        expect((await client.register({ newest: result })).status).toBe(200);
-        expect((await client.register({ newest: accept })).status).toBe(200);
+        expect((await client.register({ newest: [result] })).status).toBe(200);
+        expect((await client.register({ newest: [accept] })).status).toBe(200);
 
         const forged = Buffer.from(result);
         forged[40] ^= 1;
-        expect((await client.register({ newest: forged })).body.error!.code).toBe('bad_request');
+        expect((await client.register({ newest: [forged] })).body.error!.code).toBe('bad_request');
         const other = await TestClient.withJob(client.url, fixture.chain);
-        expect((await other.register({ newest: result })).body.error!.code).toBe('bad_request');
+        expect((await other.register({ newest: [result] })).body.error!.code).toBe('bad_request');
         await client.register();
         expect((await client.ask(2, 'two')).text).toBe('two');
     });

@@ -26,6 +26,7 @@ import {
     SealedChat,
     Session,
     sessionHash,
+    withProcess,
     signReceipt,
     toWire,
     voucherRequest,
@@ -121,6 +122,8 @@ export class FakeWorker {
     answerVoucher: (newest: SignedVoucher) => SignedVoucher = (newest) => newest;
     refuseVoucher: RefusalCode | undefined;
     refuseJob: RefusalCode | undefined;
+    boot = Buffer.alloc(16, 7); // of its process
+    readonly shown: Buffer[][] = []; // the receipts that came with each registration
     claims = true; // what it says when a job is ended
     onEnd: (job: HeldJob) => Promise<void> = async () => undefined;
     url = '';
@@ -239,7 +242,7 @@ export class FakeWorker {
     }
 
     private async register(body: unknown, reply: FastifyReply) {
-        const { terms, jobNumber, enc, signature } = jobRequest.parse(body);
+        const { terms, jobNumber, enc, signature, newest } = jobRequest.parse(body);
         if (this.refuseJob !== undefined) {
             return this.refuse(reply, this.refuseJob, 422);
         }
@@ -269,7 +272,8 @@ export class FakeWorker {
             ended: false,
         };
         this.jobs.set(id, known);
-        const session = await acceptSession(this.encryption, enc, hash);
+        const session = withProcess(await acceptSession(this.encryption, enc, hash), this.boot);
+        this.shown.push(newest);
         known.sessions.set(session.id.toString('hex'), session);
         return this.stateOf(known);
     }
@@ -282,6 +286,7 @@ export class FakeWorker {
             highest: this.highest ?? Math.max(0, ...job.queries.keys()),
             results: { index: this.falseIndex ?? job.index, cumulative: job.cumulative },
             voucher: job.vouchers.at(-1) ?? null,
+            boot: this.boot,
         });
     }
 
