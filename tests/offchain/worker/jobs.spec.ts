@@ -48,9 +48,11 @@ describe('POST /v1/jobs', () => {
         expect((await client.ask(1, 'one')).text).toBe('one');
     });
 
-    it('keeps the session over a restart', async () => {
+    it('keeps the job over a restart, and no session of it', async () => {
         const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
         client.url = (await fixture.restart()).url;
+        expect((await client.ask(1, 'still here')).refusal!.code).toBe('unknown_session');
+        expect((await client.register()).status).toBe(200);
         expect((await client.ask(1, 'still here')).text).toBe('still here');
     });
 
