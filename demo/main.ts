@@ -9,6 +9,7 @@ import { Address, toNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import OpenAI from 'openai';
+import { tellFailure } from '../offchain/cli/failure';
 import { TonHttpChain } from '../offchain/chain';
 import { Asked, ask } from './ask';
 import { DemoLedger } from './ledger';
@@ -180,6 +181,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`demo: ${tellFailure(error)}`);
     process.exitCode = 1;
 });

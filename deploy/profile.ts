@@ -131,7 +131,9 @@ export function rulesOf({ rules }: Profile, insurance: Address): Rules {
 export function readFile(file: string): Buffer {
     try {
         return readFileSync(file);
-    } catch {
-        throw new Refusal(`${file} cannot be read`, 'paths count from the root of this repository');
+    } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        const remedy = code === 'ENOENT' ? 'paths count from the root of this repository' : undefined;
+        throw new Refusal(`${file} cannot be read: ${message}`, remedy);
     }
 }

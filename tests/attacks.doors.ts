@@ -86,4 +86,32 @@ export const doorsAttacks: Attack[] = [
         file: 'tests/offchain/attest/flips.spec.ts',
         test: 'The DER of certificates and lists is refused with bits that are not used and not zeros',
     },
+    {
+        source: 'issue 6: strangers at the door',
+        attack: "Another user's process takes a public name of the machine, and the worker does not start.",
+        stoppedBy: 'The lock is on files of its own user alone.',
+        file: 'tests/offchain/store/keyLock.spec.ts',
+        test: 'The lock of a receipt key cannot be taken by a process that listens on a public name of the machine',
+    },
+    {
+        source: 'issue 6: strangers at the door',
+        attack: "Another user's process holds a lock on the lock file, which it may read.",
+        stoppedBy: 'Only its owner may open it.',
+        file: 'tests/offchain/store/keyLock.spec.ts',
+        test: 'The lock of a receipt key is on files that nobody else may open, also where they were there before',
+    },
+    {
+        source: 'issue 6: strangers at the door',
+        attack: 'Two workers of one user sign with copies of one key file.',
+        stoppedBy: "The key itself is locked in the user's home too.",
+        file: 'tests/offchain/store/keyLock.spec.ts',
+        test: 'The lock of a receipt key keeps a second owner out, by the key file and by a copy of it, and lets one in once it is released',
+    },
+    {
+        source: 'issue 6: wrong words',
+        attack: 'An operator moves a key file, as he was told, when a native module was built for another Node.js.',
+        stoppedBy: 'A cause is kept and told, and a remedy is given for what was recognised alone.',
+        file: 'tests/offchain/failure.spec.ts',
+        test: 'A failed command names a native module that was built for another Node.js, however deep the cause lies',
+    },
 ];

@@ -12,6 +12,7 @@ import {
     statusOnce,
     writeKeys,
 } from '../worker';
+import { tellFailure } from './failure';
 import type { WorkerConfig, WorkerParts } from '../worker';
 import { Command, InvalidArgumentError } from 'commander';
 
@@ -121,7 +122,7 @@ async function run(config: WorkerConfig, parts: WorkerParts): Promise<void> {
     try {
         await Promise.race([signal, worker.failed]);
     } catch (error) {
-        console.error(`The worker stops: ${(error as Error).message}`);
+        console.error(`The worker stops: ${tellFailure(error)}`);
         process.exit(1); // at once: nothing may be sent on top of what the disk did not take
     }
     admin?.close();

@@ -1,10 +1,12 @@
 /**
- * One writer for each receipt key: two would sign the same numbers. Both locks are the kernel's, so they end with the
- * process however it ends, and a restart after a crash waits for nothing.
+ * One writer for each receipt key: two would sign the same numbers. Locks are on files that only this user may open, so no
+ * other user's process can hold one. They are the kernel's, so they end with the process however it ends, and a restart
+ * after a crash waits for nothing.
  */
 import Sqlite from 'better-sqlite3';
-import { createServer } from 'node:net';
-import type { Server } from 'node:net';
+import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
 
 /** Held until it is released or the process ends. */
 export interface KeyLock {
@@ -12,51 +14,63 @@ export interface KeyLock {
 }
 
 /**
- * Locks the key for this process: beside its file, for whoever sees that file, and on Linux by its name, for copies of the
- * file on this machine.
+ * Locks the key for this process: beside its file, for whoever sees that file, and in the user's home (`home`), for copies
+ * of the file that this user has. A home that cannot be used, as in some containers, is left out.
  *
  * @throws if another process holds it, or nothing can be written beside the file
  */
-export async function lockKey(publicKey: Buffer, keyFile: string): Promise<KeyLock> {
-    const file = lockFile(`${keyFile}.lock`);
+export function lockKey(publicKey: Buffer, keyFile: string, home = userInfo().homedir): KeyLock {
+    const locks = [lockFile(`${keyFile}.lock`)];
     try {
-        const name = process.platform === 'linux' ? await lockName(publicKey) : undefined;
-        return {
-            release: () => {
-                name?.close();
-                file.close();
-            },
-        };
+        const folder = privateFolder(home);
+        if (folder !== undefined) {
+            locks.push(lockFile(join(folder, `${publicKey.toString('hex')}.lock`)));
+        }
     } catch (error) {
-        file.close();
+        locks.forEach((lock) => lock.close());
         throw error;
     }
+    return { release: () => locks.forEach((lock) => lock.close()) };
 }
 
-function inUse(cause: unknown): Error {
-    return new Error('Another process signs with this receipt key: only one may. Stop the other one first', { cause });
+/** Where this user's processes see each other's keys; undefined where there is no such place. */
+function privateFolder(home: string): string | undefined {
+    const folder = join(home, '.cocoon-market');
+    try {
+        if (!existsSync(folder)) {
+            mkdirSync(folder, { mode: 0o700 });
+        }
+        const { uid, mode } = lstatSync(folder);
+        return uid === userInfo().uid && (mode & 0o077) === 0 ? folder : undefined;
+    } catch (error) {
+        if (
+            ['EACCES', 'EROFS', 'ENOENT', 'ENOTDIR', 'EPERM', 'EEXIST'].includes(
+                (error as { code?: string }).code ?? '',
+            )
+        ) {
+            return undefined;
+        }
+        throw error;
+    }
 }
 
 function lockFile(path: string): Sqlite.Database {
     let file: Sqlite.Database | undefined;
     try {
+        closeSync(openSync(path, 'a', 0o600));
+        chmodSync(path, 0o600); // whoever may read a file may lock it
         file = new Sqlite(path, { timeout: 0 });
         file.exec('BEGIN EXCLUSIVE'); // a transaction without a change, as long as the process lives
         return file;
     } catch (error) {
         file?.close();
-        throw (error as { code?: string }).code?.startsWith('SQLITE_BUSY') === true
-            ? inUse(error)
-            : new Error(`${path} cannot be locked: keep the key file where the worker may write`, { cause: error });
+        const code = (error as { code?: string }).code ?? '';
+        if (code.startsWith('SQLITE_BUSY')) {
+            const held = 'Another process signs with this receipt key: only one may. Stop the other one first';
+            throw new Error(held, { cause: error });
+        }
+        const unwritable = ['EACCES', 'EPERM', 'EROFS', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'].includes(code);
+        const remedy = unwritable ? ': keep the key file where the worker may write' : '';
+        throw new Error(`${path} cannot be locked${remedy}`, { cause: error });
     }
-}
-
-function lockName(publicKey: Buffer): Promise<Server> {
-    const server = createServer((socket) => socket.destroy()).unref();
-    return new Promise((resolve, reject) => {
-        server.once('error', (error: NodeJS.ErrnoException) =>
-            reject(error.code === 'EADDRINUSE' ? inUse(error) : error),
-        );
-        server.listen(`\0cocoon-market receipt key ${publicKey.toString('hex')}`, () => resolve(server)); // no file
-    });
 }

@@ -164,10 +164,12 @@ export function readKeys(path: string): WorkerSeeds {
     if ((mode & 0o077) !== 0) {
         throw new Error(`${path} has mode ${mode.toString(8)}: others may read it. Run: chmod 600 ${path}`);
     }
+    const text = readFileSync(path, 'utf8');
     let json: unknown;
     try {
-        json = JSON.parse(readFileSync(path, 'utf8'));
+        json = JSON.parse(text);
     } catch {
+        // Without its cause, which quotes the text.
         throw new Error(`${path} is not JSON: make a key file with cocoon worker keygen`);
     }
     const parsed = keys.safeParse(json);

@@ -179,7 +179,7 @@ function nodeInfoOf(
 export async function startWorker(config: WorkerConfig, parts: WorkerParts = {}): Promise<Worker> {
     const seeds = parts.seeds ?? readKeys(config.keyFile);
     // Whoever hands keys over sees to it that nobody else uses them.
-    const lock = parts.seeds ? undefined : await lockKey(signingKey(seeds.receiptKey).publicKey, config.keyFile);
+    const lock = parts.seeds ? undefined : lockKey(signingKey(seeds.receiptKey).publicKey, config.keyFile);
     try {
         return await serve(await assemble(config, { ...parts, seeds }, true), () => lock?.release());
     } catch (error) {

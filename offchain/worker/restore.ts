@@ -35,7 +35,7 @@ export async function restoreStore(
     if (existsSync(keyFile)) {
         throw new Error(`${keyFile} is there already: name a file for the new keys that is not`);
     }
-    const lock = await lockKey(old, config.keyFile);
+    const lock = lockKey(old, config.keyFile);
     const fresh = `${config.store}.restoring`;
     try {
         remove(fresh);

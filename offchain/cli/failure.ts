@@ -1,0 +1,55 @@
+/** How a failed command is told: what failed, why as far as it is known, and what to do where the cause is recognised. */
+
+interface Failure {
+    code?: string;
+    path?: string;
+    message?: string;
+    cause?: unknown;
+}
+
+const CAUSES_MOST = 8;
+
+/** The error and each of its causes, what is recognised with its remedy, and nothing twice. */
+export function tellFailure(error: unknown): string {
+    const chain = chainOf(error);
+    const told = chain
+        .map((each) => remedyOf(each) ?? textOf(each))
+        .filter((text, i, all) => text !== '' && !all.slice(0, i).some((earlier) => earlier.includes(text)));
+    return told.join(': ');
+}
+
+function chainOf(error: unknown): unknown[] {
+    const chain = [error];
+    while (chain.length < CAUSES_MOST) {
+        const { cause } = (chain.at(-1) ?? {}) as Failure;
+        if (cause === undefined || chain.includes(cause)) {
+            break;
+        }
+        chain.push(cause);
+    }
+    return chain;
+}
+
+function textOf(error: unknown): string {
+    const text = error instanceof Error ? error.message || ((error as Failure).code ?? error.name) : String(error);
+    return text.trim();
+}
+
+/** What to do about a file, a server or a module, where the system only says what it could not do with it. */
+function remedyOf(error: unknown): string | undefined {
+    const { code, path, message = '' } = (error ?? {}) as Failure;
+    if (code === 'ERR_DLOPEN_FAILED' && message.includes('NODE_MODULE_VERSION')) {
+        const version = process.versions.node;
+        return `A native module was built for another version of Node.js than this one (${version}): run "npm rebuild better-sqlite3" with it, or use the version it was built with`;
+    }
+    if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'ETIMEDOUT') {
+        return `Nothing answers (${message || code}): look at "endpoint" in the configuration, and whether it runs`;
+    }
+    const remedies: Record<string, string> = {
+        ENOENT: `There is no ${path}: check the name and its folder`,
+        EEXIST: `${path} is there already, and nothing is written over it: name another file`,
+        EACCES: `This user may not use ${path}: look at its owner and mode`,
+        EISDIR: `${path} is a folder: name a file`,
+    };
+    return path === undefined || code === undefined ? undefined : remedies[code];
+}

@@ -1,0 +1,49 @@
+/** What the command line says of an error and its causes. */
+import { tellFailure } from '../../offchain/cli/failure';
+
+const coded = (message: string, fields: object) => Object.assign(new Error(message), fields);
+
+describe('A failed command', () => {
+    it('says what failed and every cause of it, each once', () => {
+        const cause = new Error('disk I/O error', { cause: new Error('the cable is out') });
+        const error = new Error('The store could not commit', { cause });
+
+        expect(tellFailure(error)).toBe('The store could not commit: disk I/O error: the cable is out');
+        expect(tellFailure(new Error('The store: disk I/O error', { cause: new Error('disk I/O error') }))).toBe(
+            'The store: disk I/O error',
+        );
+    });
+
+    it('names a native module that was built for another Node.js, however deep the cause lies', () => {
+        const dlopen = coded(
+            'The module was compiled against a different Node.js version using\nNODE_MODULE_VERSION 137.',
+            { code: 'ERR_DLOPEN_FAILED' },
+        );
+        const told = tellFailure(new Error('keys.json.lock cannot be locked', { cause: dlopen }));
+
+        expect(told).toContain('keys.json.lock cannot be locked');
+        expect(told).toContain('npm rebuild better-sqlite3');
+        expect(told).not.toContain('may write');
+    });
+
+    it('guesses nothing of a native module that fails to load for another cause', () => {
+        const dlopen = coded('libstdc++.so.6: cannot open shared object file', { code: 'ERR_DLOPEN_FAILED' });
+        expect(tellFailure(dlopen)).toBe('libstdc++.so.6: cannot open shared object file');
+    });
+
+    it('says what to do about a file inside a cause', () => {
+        const missing = coded('ENOENT: no such file', { code: 'ENOENT', path: '/keys/worker.json' });
+        expect(tellFailure(new Error('The worker does not start', { cause: missing }))).toBe(
+            'The worker does not start: There is no /keys/worker.json: check the name and its folder',
+        );
+    });
+
+    it('ends with causes that go round in a circle, and with what is no error', () => {
+        const error = new Error('round');
+        error.cause = new Error('and round', { cause: error });
+        expect(tellFailure(error)).toBe('round: and round');
+        expect(tellFailure('text')).toBe('text');
+        expect(tellFailure(undefined)).toBe('undefined');
+        expect(tellFailure(coded('', { code: 'EPIPE' }))).toBe('EPIPE');
+    });
+});
