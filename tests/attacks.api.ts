@@ -72,4 +72,25 @@ export const apiAttacks: Attack[] = [
         file: 'tests/offchain/worker/finish.spec.ts',
         test: 'an answer of a model server with an emoji split over two pieces arrives whole',
     },
+    {
+        source: 'issue 6: silence',
+        attack: 'A model thinks for minutes before its first word, and what lies between closes the silent connection.',
+        stoppedBy: 'A stream that waits has its headers and comments.',
+        file: 'tests/offchain/gateway/silence.spec.ts',
+        test: 'Waiting a stream that waits for its first word has its headers and comments, then its answer',
+    },
+    {
+        source: 'issue 6: silence',
+        attack: 'The gateway is told to stop in the middle of a stream, which ends as if it were whole.',
+        stoppedBy: 'Running answers have time to end; then an event says that they were cut.',
+        file: 'tests/offchain/gateway/silence.spec.ts',
+        test: 'A gateway that is told to stop ends a stream that takes too long with an event, and what arrived is paid',
+    },
+    {
+        source: 'issue 6: silence',
+        attack: 'A node cuts an answer that is not streamed: it is paid, and its text is lost.',
+        stoppedBy: 'The text is returned, with the finish reason error.',
+        file: 'tests/offchain/gateway/silence.spec.ts',
+        test: 'Answers that are cut by the node, not streamed: have their text, their usage and the finish reason error',
+    },
 ];

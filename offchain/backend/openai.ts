@@ -9,7 +9,7 @@ import type { Dispatcher } from 'undici';
 import { Reason } from '@cocoon-market/wrappers';
 import { BackendError } from './backend';
 import type { Backend, BackendEvent, ChatRequest, FinishReason, Usage } from './backend';
-import { retryAfterOf } from '../link';
+import { retryAfterOf, waits } from '../link';
 import { reasonOf } from './fault';
 import { toUsage } from './usage';
 import type { WireUsage } from './usage';
@@ -56,7 +56,12 @@ export class OpenAiBackend implements Backend {
 
     /** @throws {BackendError} if the server cannot be asked */
     async models(): Promise<string[]> {
-        const { body } = await this.request({ method: 'GET', path: `${this.path}/models` });
+        const { body } = await this.request({
+            method: 'GET',
+            path: `${this.path}/models`,
+            headersTimeout: waits.models * 1000,
+            bodyTimeout: waits.models * 1000,
+        });
         try {
             const list = (await body.json()) as { data: { id: string }[] };
             return list.data.map(({ id }) => id);
@@ -88,6 +93,8 @@ export class OpenAiBackend implements Backend {
                 method: 'POST',
                 path: `${this.path}/chat/completions`,
                 body: JSON.stringify(toWire(request)),
+                headersTimeout: waits.backend * 1000,
+                bodyTimeout: waits.backend * 1000,
                 signal,
             }));
         } catch (error) {

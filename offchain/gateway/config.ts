@@ -2,7 +2,7 @@
 import { jobRules } from '@cocoon-market/wrappers';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { CLOCK_TOLERANCE } from '../link';
+import { CLOCK_TOLERANCE, waits } from '../link';
 import { address, endpoint, nano, ofOneNetwork, readJson } from '../settings';
 
 const hex = (bytes: number) =>
@@ -86,6 +86,8 @@ export const gatewayConfig = z
         goneSeconds: z.number().int().min(0).default(300), // an account that looks gone, for so long, is believed to be
         clockTolerance: z.number().int().min(1).max(CLOCK_TOLERANCE).default(CLOCK_TOLERANCE), // seconds
         queriesMost: z.number().int().min(1).default(256), // at once, over all jobs; each holds a prompt and an answer
+        commentSeconds: z.number().positive().max(60).default(waits.comment), // of silence, before a stream is sent a comment
+        shutdownSeconds: z.number().min(0).default(waits.shutdown), // for running answers to end by themselves
         banSeconds: z.number().int().min(0).default(1800), // a node that cheated or failed twice is not used for so long
         logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
     })

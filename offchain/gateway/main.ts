@@ -6,6 +6,7 @@ import pino, { Logger } from 'pino';
 import { Chain, TonHttpChain } from '../chain';
 import { GatewayStore, openGatewayStore } from '../store/gateway';
 import { addAdmin } from './admin';
+import { Answers } from './answers';
 import { Clock } from './check';
 import { GatewayConfig } from './config';
 import { reasonOf } from './errors';
@@ -43,7 +44,7 @@ export interface Gateway {
     readonly store: GatewayStore;
     /** Resolves once orders of the last run are known and its jobs' workers were asked. */
     readonly recovered: Promise<unknown>;
-    /** Ends running answers, keeps what they owe, and lets go of the store. */
+    /** Lets running answers end for `shutdownSeconds`, cuts the rest, keeps what they owe, and lets go of the store. */
     close(): Promise<void>;
 }
 
@@ -101,7 +102,8 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
         retire: (job, reason) => settlement.retire(job, reason),
     };
 
-    const server = makeServer(context, router);
+    const answers = new Answers();
+    const server = makeServer(context, router, answers);
     addAdmin(server, context, jobs, settlement);
     const recovered = recovery.start();
     recovered.catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'recovery failed'));
@@ -136,6 +138,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
         async close() {
             clearInterval(timer);
             clearInterval(watchTimer);
+            await answers.stop(config.shutdownSeconds);
             spending.close();
             await server.close();
             await recovered.catch(() => undefined);

@@ -179,8 +179,18 @@ export function usageOf({ prompt, cached, completion, reasoning, price }: Result
     };
 }
 
-/** Why a whole answer ended, in OpenAI's words. Throws when it was cut short. */
-export function finishOf({ finish }: Result): 'stop' | 'length' | 'content_filter' {
+/** Why an answer ended: OpenAI's words, and `error` for one that was cut short. */
+export type FinishWord = 'stop' | 'length' | 'content_filter' | 'error';
+
+/** What an answer that was cut short is told with. */
+export function cutError(): GatewayError {
+    return new GatewayError(502, 'answer_cut', 'The node cut the answer short; what arrived of it was paid', {
+        billed: true,
+    });
+}
+
+/** Why an answer ended. */
+export function finishOf({ finish }: Result): FinishWord {
     switch (finish) {
         case Number(Finish.Stop):
             return 'stop';
@@ -189,9 +199,7 @@ export function finishOf({ finish }: Result): 'stop' | 'length' | 'content_filte
         case Number(Finish.ContentFilter):
             return 'content_filter';
         default:
-            throw new GatewayError(502, 'answer_cut', 'The node cut the answer short; what arrived of it was paid', {
-                billed: true,
-            });
+            return 'error';
     }
 }
 
@@ -230,11 +238,11 @@ export const finishChunk = (head: AnswerHead, result: Result) =>
 /** The chunk that `stream_options.include_usage` asks for. */
 export const usageChunk = (head: AnswerHead, result: Result) => chunkOf(head, [], usageOf(result));
 
-/** A whole answer. */
+/** An answer that is not streamed. One that was cut short has its text, the finish reason `error`, and the error. */
 export function completionOf(
     head: AnswerHead,
     { content, reasoning }: { content: string; reasoning: string },
-    result: Result,
+    { finish, usage, error }: { finish: FinishWord; usage?: object; error?: GatewayError },
 ) {
     return {
         id: head.id,
@@ -251,12 +259,16 @@ export function completionOf(
                     ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
                 },
                 logprobs: null,
-                finish_reason: finishOf(result),
+                finish_reason: finish,
             },
         ],
-        usage: usageOf(result),
+        ...(usage && { usage }),
+        ...(error && error.toBody()),
     };
 }
+
+/** A line that every reader of server-sent events passes over; it shows that the connection lives. */
+export const comment = (text: string) => `: ${text}\n\n`;
 
 /** One server-sent event. */
 export function sse(data: unknown): string {

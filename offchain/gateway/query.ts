@@ -2,7 +2,6 @@
 import { priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import {
-    ANSWER_SECONDS,
     Frame,
     keyCommitment,
     querySecret,
@@ -11,6 +10,7 @@ import {
     requestHash,
     SealedChat,
     sealRequest,
+    waits,
 } from '../link';
 import type { StoredQuery } from '../store/gateway';
 import { Asked, Clock } from './check';
@@ -134,7 +134,7 @@ export async function ask(
             late: false,
         });
         // A node that goes on after its deadline, or never begins, holds nobody longer.
-        const late = AbortSignal.timeout((ANSWER_SECONDS + clock().tolerance) * 1000);
+        const late = AbortSignal.timeout(waits.query * 1000);
         const cut = AbortSignal.any([signal, job.abandoned.signal, late]);
         try {
             const ending = await follow(job, intake, await job.worker.query(head, sealed, cut), (frame) =>

@@ -22,6 +22,15 @@ export interface Sink {
 /** The client went away; nobody waits for the answer. */
 export class ClientGone extends Error {}
 
+const BROKEN = 'The node ended the answer before it was whole; only what arrived is paid';
+
+/** The connection to the node ended in the middle of an answer; what arrived is paid. */
+export class AnswerBroken extends GatewayError {
+    constructor() {
+        super(502, 'answer_broken', BROKEN, { billed: true });
+    }
+}
+
 const ATTEMPTS = 2;
 const REFUSALS_MOST = 4; // of a job without a signature, since its last result
 
@@ -76,7 +85,7 @@ export class Router {
                     throw error;
                 }
                 const verdict = await this.ofError(job, error, signal);
-                this.requireMore(verdict, begun, signal);
+                this.requireMore(verdict, begun, signal, error instanceof BrokenOff);
                 failure = this.exclude(verdict, job, excluded);
             } finally {
                 this.jobs.freed(job);
@@ -109,19 +118,12 @@ export class Router {
         return error;
     }
 
-    private requireMore({ error, final }: Verdict, begun: boolean, signal: AbortSignal): void {
+    private requireMore({ error, final }: Verdict, begun: boolean, signal: AbortSignal, broken = false): void {
         if (signal.aborted) {
             throw new ClientGone('the client went away');
         }
         if (begun) {
-            throw new GatewayError(
-                502,
-                'answer_broken',
-                'The node ended the answer before it was whole; only what arrived is paid',
-                {
-                    billed: true,
-                },
-            );
+            throw broken ? new AnswerBroken() : new GatewayError(502, 'answer_broken', BROKEN, { billed: true });
         }
         if (final === true) {
             throw error;

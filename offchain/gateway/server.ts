@@ -3,22 +3,27 @@ import Fastify, { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Frame, FrameKind } from '../link';
-import { badRequest, GatewayError, reasonOf, tooMany, unavailable } from './errors';
+import { Answers, Gone, stoppingError } from './answers';
+import { badRequest, GatewayError, reasonOf, tooMany } from './errors';
 import type { Job } from './job';
 import { JobContext } from './jobs';
 import {
     AnswerHead,
     ChatCall,
+    comment,
     completionOf,
+    cutError,
     finishChunk,
+    finishOf,
     parseChat,
     roleChunk,
     sse,
     textChunk,
     usageChunk,
+    usageOf,
 } from './openai';
 import { Question } from './query';
-import { ClientGone, Router, Sink } from './router';
+import { AnswerBroken, ClientGone, Router, Sink } from './router';
 import { counterOf } from './tokens';
 
 const BODY_BYTES = 8 << 20;
@@ -27,9 +32,8 @@ const LOCAL_NAMES = /^(127\.0\.0\.1|localhost|::1)$/;
 const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 
 /** The server, not yet listening. */
-export function makeServer(context: JobContext, router: Router): FastifyInstance {
+export function makeServer(context: JobContext, router: Router, answers = new Answers()): FastifyInstance {
     const { config, log, now } = context;
-    let running = 0; // queries
     const server = Fastify({ logger: false, bodyLimit: BODY_BYTES, forceCloseConnections: true });
 
     server.setErrorHandler((error: FastifyError | GatewayError, _, reply) => {
@@ -62,7 +66,7 @@ export function makeServer(context: JobContext, router: Router): FastifyInstance
         data: Object.keys(config.models).map((id) => ({ id, object: 'model', created: 0, owned_by: 'cocoon-market' })),
     }));
     server.post('/v1/chat/completions', async (request, reply) => {
-        if (running >= config.queriesMost) {
+        if (answers.count >= config.queriesMost) {
             throw tooMany(
                 `This gateway answers ${config.queriesMost} queries at once (queriesMost): ask again in a moment`,
             );
@@ -78,22 +82,26 @@ export function makeServer(context: JobContext, router: Router): FastifyInstance
             reply.header('x-cocoon-not-passed-on', call.kept.join(', '));
         }
         const head = { id: `chatcmpl-${randomUUID()}`, created: now(), model: call.chat.model };
-        const gone = new AbortController();
+        const { abort, end } = answers.begin();
         reply.raw.once('close', () => {
             if (!reply.raw.writableFinished) {
-                gone.abort();
+                abort.abort('client' satisfies Gone);
             }
         });
-        running++;
+        const { signal } = abort;
         try {
-            await (call.stream ? answerStream : answerWhole)({ call, head, router, reply, signal: gone.signal, log });
+            const silence = config.commentSeconds * 1000;
+            await (call.stream ? answerStream : answerWhole)({ call, head, router, reply, signal, log, silence });
         } catch (error) {
             if (error instanceof ClientGone) {
+                if (signal.reason === 'stopping') {
+                    throw stoppingError();
+                }
                 return reply.hijack();
             }
             throw error;
         } finally {
-            running--;
+            end();
         }
         return reply;
     });
@@ -107,6 +115,7 @@ interface Answering {
     reply: FastifyReply;
     signal: AbortSignal;
     log: JobContext['log'];
+    silence: number; // milliseconds, before a comment
 }
 
 function questionOf({ chat }: ChatCall): Question {
@@ -127,13 +136,51 @@ async function answerWhole({ call, head, router, reply, signal }: Answering): Pr
             text[frame.kind === FrameKind.Reasoning ? 'reasoning' : 'content'] += frame.text;
         },
     };
-    const result = await router.answer(questionOf(call), sink, signal);
-    await reply.send(completionOf(head, text, result));
+    try {
+        const result = await router.answer(questionOf(call), sink, signal);
+        const finish = finishOf(result);
+        const error = finish === 'error' ? { error: cutError() } : {};
+        await reply.send(completionOf(head, text, { finish, usage: usageOf(result), ...error }));
+    } catch (error) {
+        const broken = brokenOff(error, signal);
+        if (broken === undefined || (text.content === '' && text.reasoning === '')) {
+            throw error;
+        }
+        // It is paid, so it is the app's; what it cost is known once the node's result was fetched.
+        await reply.send(completionOf(head, text, { finish: 'error', error: broken }));
+    }
 }
 
-async function answerStream({ call, head, router, reply, signal, log }: Answering): Promise<void> {
+/** How an answer that broke off is told; undefined when nobody is there to hear it, or it is none that was paid. */
+function brokenOff(error: unknown, signal: AbortSignal): GatewayError | undefined {
+    if (error instanceof ClientGone) {
+        return signal.reason === 'stopping' ? stoppingMidway() : undefined;
+    }
+    return error instanceof AnswerBroken ? error : undefined;
+}
+
+function stoppingMidway(): GatewayError {
+    return new GatewayError(
+        503,
+        'stopping',
+        'The gateway stopped before the answer was whole; only what arrived is paid',
+        {
+            billed: true,
+        },
+    );
+}
+
+const STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
+
+/**
+ * Headers leave with the first text, so that until then a refusal has its HTTP status; or after a time of silence, so that
+ * nothing between closes the connection, and then a refusal is an event. Which job and query answer is then said in a comment.
+ */
+async function answerStream({ call, head, router, reply, signal, log, silence }: Answering): Promise<void> {
     const { raw } = reply;
+    let wroteAt = performance.now();
     const write = async (text: string) => {
+        wroteAt = performance.now();
         if (!raw.write(text) && !signal.aborted) {
             await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]).catch(() => undefined);
         }
@@ -141,11 +188,33 @@ async function answerStream({ call, head, router, reply, signal, log }: Answerin
             throw new ClientGone('the client went away');
         }
     };
+    const open = (headers: Record<string, string>) => {
+        reply.hijack();
+        raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...STREAM, ...headers });
+        raw.flushHeaders();
+    };
+    const waiting = setInterval(() => {
+        if (performance.now() - wroteAt < silence || raw.destroyed || raw.writableNeedDrain || signal.aborted) {
+            return;
+        }
+        wroteAt = performance.now();
+        if (!raw.headersSent) {
+            open({});
+        }
+        raw.write(comment('waiting'));
+    }, silence / 4);
     const sink: Sink = {
         begin: (job, number) => {
-            reply.hijack();
-            const stream = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
-            raw.writeHead(200, { ...stream, ...headersOf(job, number) });
+            const headers = headersOf(job, number);
+            if (raw.headersSent) {
+                raw.write(
+                    Object.entries(headers)
+                        .map(([name, value]) => `: ${name}: ${value}\n`)
+                        .join('') + '\n',
+                );
+            } else {
+                open(headers);
+            }
             raw.write(sse(roleChunk(head)));
         },
         frame: async (frame: Frame) => {
@@ -156,19 +225,33 @@ async function answerStream({ call, head, router, reply, signal, log }: Answerin
     };
     try {
         const result = await router.answer(questionOf(call), sink, signal);
+        if (finishOf(result) === 'error') {
+            throw cutError();
+        }
         await write(sse(finishChunk(head, result)));
         if (call.includeUsage) {
             await write(sse(usageChunk(head, result)));
         }
         raw.end(sse('[DONE]'));
     } catch (error) {
-        if (!raw.headersSent || error instanceof ClientGone) {
+        const stopped = error instanceof ClientGone && signal.reason === 'stopping';
+        if (!raw.headersSent || (error instanceof ClientGone && !stopped)) {
             throw error;
         }
-        if (!(error instanceof GatewayError)) {
+        if (!(error instanceof GatewayError) && !stopped) {
             log.error({ reason: reasonOf(error) }, 'a stream failed');
         }
-        raw.end(sse(asGatewayError(error as Error).toBody()));
+        raw.end(sse((stopped ? stoppingMidway() : asGatewayError(error as Error)).toBody()));
+        await finished(raw);
+    } finally {
+        clearInterval(waiting);
+    }
+}
+
+/** Resolves when the last bytes are handed over, or nobody takes them. */
+async function finished(raw: FastifyReply['raw']): Promise<void> {
+    if (!raw.writableFinished && !raw.destroyed) {
+        await Promise.race([once(raw, 'finish'), once(raw, 'close')]).catch(() => undefined);
     }
 }
 
@@ -206,11 +289,4 @@ export function requireLocal(request: FastifyRequest): void {
     if (request.method === 'POST' && request.headers['content-type'] !== 'application/json') {
         throw badRequest('Admin paths take JSON');
     }
-}
-
-/** No new queries begin; for the end of the process. */
-export function refuseNew(server: FastifyInstance): void {
-    server.addHook('onRequest', async () => {
-        throw unavailable('The gateway is stopping', 'stopping');
-    });
 }

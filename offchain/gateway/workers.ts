@@ -20,6 +20,7 @@ import {
     termsToWire,
     toWire,
     voucherAnswer,
+    waits,
 } from '../link';
 import type { SigningKey } from '@cocoon-market/wrappers';
 
@@ -50,10 +51,6 @@ export class WorkerDown extends Error {
 
 const UNSENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'];
 
-const CONNECT_MS = 5_000;
-const HEADERS_MS = 30_000;
-const SILENCE_MS = 120_000; // between two pieces of an answer
-const WHOLE_MS = 30_000; // for any answer that is not a stream: one slow worker must not hold up the choice of others
 const SMALL_BYTES = 1 << 20; // of any answer that is not a stream
 
 export class WorkerClient {
@@ -64,9 +61,9 @@ export class WorkerClient {
         const { origin, pathname } = new URL(url);
         this.prefix = pathname.replace(/\/+$/, '');
         this.pool = new Pool(origin, {
-            connect: { timeout: CONNECT_MS },
-            headersTimeout: HEADERS_MS,
-            bodyTimeout: SILENCE_MS,
+            connect: { timeout: waits.connect * 1000 },
+            headersTimeout: waits.accept * 1000,
+            bodyTimeout: waits.silence * 1000,
         });
     }
 
@@ -110,6 +107,7 @@ export class WorkerClient {
             path: paths.query,
             body: encodeQuery(head, sealed),
             headers: { 'content-type': 'application/octet-stream' },
+            bodyTimeout: waits.query * 1000,
             signal,
         });
         return readable(body);
@@ -129,7 +127,7 @@ export class WorkerClient {
         const { body: answer } = await this.request({
             method,
             path,
-            signal: AbortSignal.timeout(WHOLE_MS),
+            signal: AbortSignal.timeout(waits.whole * 1000), // one slow worker must not hold up the choice of others
             ...(body === undefined
                 ? {}
                 : { body: JSON.stringify(toWire(body)), headers: { 'content-type': 'application/json' } }),

@@ -12,6 +12,22 @@ export const CLOCK_TOLERANCE = 60;
 /** Seconds a node has to answer what it accepted, unless the request asks for less. */
 export const ANSWER_SECONDS = 600;
 
+/**
+ * Seconds that gateway, worker and model server wait for each other. Between acceptance and ending nothing but the deadline
+ * ends a query: a model may think for minutes before its first word.
+ */
+export const waits = {
+    connect: 5, // for a connection to a worker
+    accept: 30, // for a worker to take or refuse a query
+    whole: 30, // for any answer of a worker that is not a stream
+    silence: 30, // between two pieces of an answer that is stored
+    query: ANSWER_SECONDS + CLOCK_TOLERANCE, // between two pieces of a query's answer: as long as its deadline may be away
+    backend: ANSWER_SECONDS, // for a model server to begin, and between two pieces; the query's deadline comes first
+    models: 30, // for a model server's list of models
+    comment: 5, // after which a stream that waits is sent a comment, and its headers, so that nothing between closes it
+    shutdown: 30, // for running answers, when a process is told to stop
+} as const;
+
 /** Seconds after a receipt in which it counts as evidence, unless the chain says more: stored answers stay as long. */
 export const EVIDENCE_SECONDS = 120 * 3600;
 

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fchmodSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { ANSWER_SECONDS } from '../link';
+import { ANSWER_SECONDS, waits } from '../link';
 import { address, endpoint, nano, ofOneNetwork, readJsonAs } from '../settings';
 
 const MiB = 1 << 20;
@@ -95,7 +95,7 @@ export const workerConfig = z
             .prefault({}),
         answerSeconds: seconds.max(ANSWER_SECONDS).default(ANSWER_SECONDS), // from acceptance to result
         creditSeconds: z.number().positive().default(30), // for a voucher to come, then the answer is cut
-        shutdownSeconds: z.number().min(0).default(30), // for running queries to end by themselves
+        shutdownSeconds: z.number().min(0).default(waits.shutdown), // for running queries to end by themselves
         channelCodes: z.array(code).min(1).optional(), // default: this version's, plain and as a library
         attestation: z
             .union([

@@ -292,19 +292,20 @@ describe('Jobs', () => {
             expect(other.asked).toHaveLength(0);
         });
 
-        it('after the first byte without a stream: 502, and SDKs are told not to repeat it', async () => {
+        it('after the first byte without a stream: what arrived, with the finish reason error', async () => {
             await start();
             await bench.post(ask);
             bench.worker.scripts.push({ frames: ['one ', 'two ', 'three '], cut: 2 });
-            const { status, headers } = await bench.post(ask);
-            expect(status).toBe(502);
-            expect(headers['x-should-retry']).toBe('false');
+            const { status, body } = await bench.post(ask);
+            expect(status).toBe(200);
+            expect(body.choices[0]).toMatchObject({ message: { content: 'one two ' }, finish_reason: 'error' });
         });
 
         it('an answer that the node cut is no whole answer', async () => {
             await start();
             bench.worker.scripts.push({ finish: Finish.CutByBackend });
-            expect((await bench.post(ask)).status).toBe(502);
+            const { body } = await bench.post(ask);
+            expect(body).toMatchObject({ choices: [{ finish_reason: 'error' }], error: { code: 'answer_cut' } });
             await until(() => bench.worker.only.vouchers.at(-1)?.cumulative === 3020n);
         });
     });

@@ -387,6 +387,7 @@ export class FakeWorker {
             return;
         }
         if (script.failAtOnce !== undefined) {
+            await script.wait?.(0);
             if (script.retryAfter !== undefined) {
                 raw.write(encodeRetryAfter(script.retryAfter));
             }
