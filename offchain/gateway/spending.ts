@@ -11,6 +11,7 @@ import type { ChainClock } from './time';
 const VALID_SECONDS = 120; // how long an order can be taken
 const POLLS_MOST = 60; // until an opened channel shows, or an order shows as taken
 const RESEND_POLLS = 10;
+const USED_POLLS = 3; // until the escrow's orders are asked which one had the seqno
 const DAY = 86400;
 
 /** An order to open one job, on its way or about to be. */
@@ -119,19 +120,29 @@ export class SpendAccount {
         return this.inTurn(async () => {
             const { account, state } = await this.read();
             const seqno = Number(state.seqno);
-            const head = {
+            const validUntil = account.at + VALID_SECONDS;
+            const order = jobOrderCell({
                 network: this.chain.network,
                 escrow: this.escrow,
                 seqno,
-                validUntil: account.at + VALID_SECONDS,
-            };
-            await this.send(signedOrder(jobOrderCell({ ...head, job, action }), this.keys.spend), 0n);
-            for (let poll = 0; poll < POLLS_MOST && !this.closed; poll++) {
+                validUntil,
+                job,
+                action,
+            });
+            await this.send(order, 0n);
+            for (let poll = 1; poll <= POLLS_MOST && !this.closed; poll++) {
                 if (Number((await this.read()).state.seqno) > seqno) {
+                    if ((await this.isTaken(order, seqno)) === false) {
+                        throw new OrderLapsed(`Another order was faster than the one to ${action}`);
+                    }
                     return;
                 }
                 await sleep(this.pollMs);
+                if (poll % RESEND_POLLS === 0) {
+                    await this.send(order, 0n).catch(() => undefined); // the same one, which is taken once
+                }
             }
+            // Whatever comes next has the same seqno, so at most one of the two is taken.
             throw new ChainError(`The escrow did not take the order to ${action} in time; it may still`);
         });
     }
@@ -278,18 +289,41 @@ export class SpendAccount {
         }
     }
 
-    private async carryOpening({ parameters, deposit, validUntil }: Opening): Promise<void> {
+    private openingOrder({ parameters, deposit, validUntil }: Opening): Cell {
         const { job, ...rest } = parameters;
         const head = { network: this.chain.network, escrow: this.escrow, seqno: Math.floor(job / 4), validUntil };
-        const order = openJobsCell({ ...head, jobs: [{ ...rest, deposit }] });
-        await this.send(signedOrder(order, this.keys.spend), deposit);
+        return openJobsCell({ ...head, jobs: [{ ...rest, deposit }] });
     }
 
-    private async send(body: Cell, deposit: bigint): Promise<void> {
+    private async carryOpening(opening: Opening): Promise<void> {
+        await this.send(this.openingOrder(opening), opening.deposit);
+    }
+
+    /** True when the escrow took this very order, false when it took another of its seqno; undefined: not known. */
+    private async isTaken(order: Cell, seqno: number): Promise<boolean | undefined> {
         try {
-            await this.chain.sendExternal(this.escrow, body);
+            for await (const { body } of this.chain.accepted(this.escrow)) {
+                const taken = seqnoOf(body);
+                if (taken === seqno) {
+                    return body.refs[0].hash().equals(order.hash());
+                }
+                if (taken !== undefined && taken < seqno) {
+                    break;
+                }
+            }
+        } catch {
+            // The API does not answer; then the account of the channel says.
+        }
+        return undefined;
+    }
+
+    private async send(order: Cell, deposit: bigint): Promise<void> {
+        try {
+            await this.chain.sendExternal(this.escrow, signedOrder(order, this.keys.spend));
         } catch (error) {
-            if (error instanceof ChainError && error.exitCode !== undefined) {
+            // An order of a used seqno may be this one: an endpoint that did not answer passed it on, the next refuses it.
+            const taken = error instanceof ChainError && (error.unknown || error.exitCode === errors.ErrStaleSeqno);
+            if (error instanceof ChainError && error.exitCode !== undefined && !taken) {
                 throw new OrderLapsed('The escrow refused the order', {
                     cause: this.refused(error.exitCode, deposit, deposit),
                 });
@@ -302,7 +336,9 @@ export class SpendAccount {
         const { parameters, channel, validUntil, deposit } = opening;
         const fresh = channelData(this.escrow, parameters).hash();
         const codes = (await channelCodes()).map((code) => code.hash());
+        const order = this.openingOrder(opening);
         let used = 0; // polls since the seqno was seen used
+        let late = 0; // polls that saw it out of time
         for (let poll = 1; !this.closed; poll++) {
             await sleep(poll === 1 ? 0 : this.pollMs);
             const seen = await this.look(channel).catch(() => undefined);
@@ -316,7 +352,13 @@ export class SpendAccount {
             }
             if (seqno * 4 > parameters.job) {
                 used++;
+                if (used === USED_POLLS && (await this.isTaken(order, Math.floor(parameters.job / 4))) === false) {
+                    throw new OrderLapsed('Another order was faster than the one to open a job');
+                }
             } else if (at > validUntil) {
+                if (++late < CONFIRM_READS) {
+                    continue; // one answer may be wrong about the time
+                }
                 throw new OrderLapsed('The chain did not take the order to open a job in time');
             } else if (poll % RESEND_POLLS === 0) {
                 await this.carryOpening(opening).catch(() => undefined); // the first copy may have been lost
@@ -337,5 +379,17 @@ export class SpendAccount {
 
     private name(): string {
         return this.escrow.toString({ testOnly: this.chain.network !== -239 });
+    }
+}
+
+/** The seqno of an order as the escrow took it; undefined when it cannot be read. */
+function seqnoOf(body: Cell): number | undefined {
+    try {
+        return body.refs[0]
+            .beginParse()
+            .skip(32 + 32 + 256)
+            .loadUint(32);
+    } catch {
+        return undefined;
     }
 }

@@ -1,0 +1,71 @@
+import { ChainError } from '../../../offchain/chain';
+import { errors } from '../../../wrappers';
+import { useMarket } from '../../support/market';
+import { ask, Bench, startBench, until } from './support';
+
+describe('An order whose outcome is not known', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    const jobs = () => bench.gateway.jobs.all.map(({ number, phase }) => [number, phase]);
+    const seqno = () => market().seqno();
+
+    beforeEach(async () => void (bench = await startBench(market())));
+    afterEach(() => bench.close());
+
+    it('was taken, and the next endpoint refuses it as stale: it opened its one job', async () => {
+        bench.chain.beforeSend = async (body) => {
+            bench.chain.beforeSend = () => undefined;
+            await market().carry(body);
+            bench.chain.taken.push({ lt: 1n, at: market().now, body });
+            throw new ChainError('exitcode=1016', errors.ErrStaleSeqno);
+        };
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs()).toEqual([[0, 'open']]);
+        expect(await seqno()).toBe(1);
+    });
+
+    it('is delivered after the 504: nothing else was sent meanwhile', async () => {
+        bench.chain.beforeSend = (body) => {
+            bench.chain.beforeSend = () => undefined;
+            setTimeout(() => void market().carry(body), 300);
+            throw new ChainError('HTTP 504');
+        };
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs()).toEqual([[0, 'open']]);
+        expect(await seqno()).toBe(1);
+    });
+
+    it('is not given up for one answer that says it is too late', async () => {
+        let lies = 1;
+        bench.chain.beforeSend = (body) => {
+            bench.chain.beforeSend = () => undefined;
+            setTimeout(() => void market().carry(body), 100);
+            bench.chain.lie = (address, truth) =>
+                address.equals(market().escrow.address) && lies-- > 0 ? { ...truth, at: truth.at + 3600 } : truth;
+            throw new ChainError('HTTP 504');
+        };
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs()).toEqual([[0, 'open']]);
+    });
+
+    it('to leave, whose seqno another order took, is not thought taken: the next sweep sends it', async () => {
+        await bench.post(ask);
+        bench.chain.beforeSend = async () => {
+            bench.chain.beforeSend = () => undefined;
+            const body = await market().openOrder([market().newJob()]);
+            await market().carry(body);
+            bench.chain.taken.push({ lt: 2n, at: market().now, body });
+            throw new ChainError('HTTP 504');
+        };
+        const [job] = bench.gateway.jobs.all;
+        await expect(bench.gateway.settlement.leave(job)).rejects.toThrow('Another order was faster');
+        await bench.gateway.settlement.sweep();
+
+        await until(async () => (await seqno()) === 3);
+        expect(job.phase).toBe('leaving');
+    });
+});
