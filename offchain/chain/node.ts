@@ -59,29 +59,35 @@ export async function readNode(chain: Chain, registry: Address, address: Address
 
 const KEY_SECONDS = 60; // a key that ends within this time has ended, for the next look at it comes later
 
+/** A key of a node, and its provider's account. */
+export interface NodeKey {
+    node: Address;
+    provider: Address;
+    receiptKey: Buffer; // Ed25519, 32 bytes
+}
+
 /**
  * What stands behind receipts of a key of a node that {@link readNode} has found genuine.
  * @throws Error if the API does not answer
  */
 export async function readLiability(
     chain: Chain,
-    address: Address,
-    receiptKey: Buffer,
+    { node, provider, receiptKey }: NodeKey,
 ): Promise<{ fault: string | undefined; jailed: boolean }> {
-    const { state: account, at } = await chain.account(address);
+    const { state: account, at } = await chain.account(node);
     if (account !== 'active') {
         return { fault: 'its node is no more', jailed: false };
     }
-    const node = chain.open(Node.fromAddress(address));
-    const { state, share, provider } = await node.getNodeState();
+    const key = BigInt(`0x${receiptKey.toString('hex')}`);
+    const { state, endsAt, left } = await chain.open(Node.fromAddress(node)).getKeyLiability(key);
     if (state !== nodeStates.open) {
         return { fault: 'its node is closed', jailed: false };
     }
-    if (share === 0n) {
-        return { fault: 'no share of the stake stands behind its node', jailed: false };
-    }
-    if (Number(await node.getKeyEndsAt(BigInt(`0x${receiptKey.toString('hex')}`))) <= at + KEY_SECONDS) {
+    if (Number(endsAt) <= at + KEY_SECONDS) {
         return { fault: 'the key that signs its receipts has ended', jailed: false };
+    }
+    if (left <= 0n) {
+        return { fault: "nothing of its share of the stake is left for its key's receipts", jailed: false };
     }
     return { fault: undefined, jailed: (await chain.open(Provider.fromAddress(provider)).getStanding()).jailed };
 }

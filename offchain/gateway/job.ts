@@ -28,6 +28,8 @@ export class Job {
     running = 0;
     session: Session | undefined; // undefined until the worker knows the job
     complete = false; // true once it is known that the store has all results that the worker has given
+    /** Why nothing is signed any more: a voucher of our key says more than this store knows, so there is another signer. */
+    foreign: string | undefined;
     refusals = 0; // without signature, since the last result
     private attestedUntil = 0; // unix seconds, of the session's key
     private readonly promised = new Map<number, { ceiling: bigint; lease: Lease | undefined }>(); // without an ending
@@ -162,8 +164,8 @@ export class Job {
     }
 
     /**
-     * Takes a voucher that the worker holds when it says more than ours, which happens after this store was lost.
-     * Throws when our key did not sign it.
+     * Takes a voucher that the worker holds when it says more than ours. Unless this store was lost, the machine was restored
+     * or its key is used elsewhere: nothing is signed on top of it. Throws when our key did not sign it.
      */
     async adopt(voucher: SignedVoucher): Promise<void> {
         const { cumulative, count } = this.ledger.voucher;
@@ -176,6 +178,7 @@ export class Job {
         if (!this.voucherVerifier.verify(this.hashOf(voucher.cumulative, voucher.count), voucher.signature)) {
             throw new Error('The worker holds a voucher that this gateway did not sign');
         }
+        this.foreign = 'the worker holds a voucher of this key that says more than this store knows';
         this.ledger.sign(voucher);
         await this.store.saveVoucher(this.stored.channel, voucher);
         this.stored.voucher = voucher;

@@ -179,7 +179,7 @@ export class Jobs {
         for (const job of this.all.filter(
             ({ phase, stored }) => phase === 'open' && stored.model === (model ?? stored.model),
         )) {
-            const fault = await this.context.nodes.jobFault(job.stored);
+            const fault = job.foreign ?? (await this.context.nodes.jobFault(job.stored));
             if (fault !== undefined && job.phase === 'open') {
                 this.hooks.retire(job, fault);
             }

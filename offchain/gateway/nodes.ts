@@ -2,6 +2,7 @@
 import { Rates, Terms } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { AttestationPolicy, attestationFault } from '../attest';
+import type { NodeKey } from '../chain';
 import { modelHash, NodeInfo } from '../link';
 import { GatewayConfig } from './config';
 import type { StoredJob } from '../store/gateway';
@@ -20,7 +21,7 @@ export interface NodeRecord {
     /** Why the chain does not bear out what a node says of itself; undefined when it does. */
     fault(info: NodeInfo): Promise<string | undefined>;
     /** Why receipts of this node's key count no more, or nothing stands behind them. Throws when the chain is not read. */
-    keyFault?(node: Address, receiptKey: Buffer): Promise<string | undefined>;
+    keyFault?(key: NodeKey): Promise<string | undefined>;
 }
 
 /** The workers of the configuration. */

@@ -144,7 +144,7 @@ export async function ask(
         } catch (error) {
             if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
                 await lease.end({ phase: 'void' });
-                throw error;
+                throw error instanceof WorkerRefusal ? Object.assign(error, { session }) : error;
             }
             if (error instanceof Breach) {
                 await refuse(lease, intake, { breach: error, at: clock().now });

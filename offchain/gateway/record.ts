@@ -18,8 +18,8 @@ export function recordOnChain(chain: Chain, registry: Address, { allowJailed = f
                 return reasonOf(error);
             }
         },
-        keyFault: async (node, receiptKey) => {
-            const { fault, jailed } = await readLiability(chain, node, receiptKey);
+        keyFault: async (key) => {
+            const { fault, jailed } = await readLiability(chain, key);
             return fault ?? (jailed && !allowJailed ? JAILED : undefined);
         },
     };

@@ -183,6 +183,9 @@ export class Recovery {
                 job.post.kick();
             }
             await Promise.race([Promise.all(done), sleep(START_MS, undefined, { ref: false })]);
+            if (job.foreign !== undefined && job.phase === 'open') {
+                await job.change({ phase: 'settling', note: job.foreign });
+            }
             if (job.unfinished.length === 0) {
                 const ahead = state.results.index > job.ledger.verified;
                 if (ahead && job.complete) {
@@ -190,7 +193,7 @@ export class Recovery {
                     return true;
                 }
                 job.complete = !ahead;
-                if (ahead) {
+                if (ahead && job.phase === 'open') {
                     // What those results cost cannot be checked; the newest voucher covers what was paid.
                     const note = 'the worker has results that this store does not know';
                     await job.change({ phase: 'settling', note });

@@ -180,7 +180,8 @@ export class Router {
 
     // Words without a signature oblige nobody and prove nothing: what they say against a job, ends it, and the node is kept
     // away from, or each would open the next job.
-    private async ofUnsigned(job: Job, { code, retryAfter }: WorkerRefusal): Promise<Verdict> {
+    private async ofUnsigned(job: Job, refusal: WorkerRefusal): Promise<Verdict> {
+        const { code, retryAfter } = refusal;
         const words = `The node refused the query (${code}), and there is no other`;
         const error = new GatewayError(503, 'node_refused', words, retryAfter === undefined ? {} : { retryAfter });
         switch (code) {
@@ -208,22 +209,31 @@ export class Router {
                 return { error, avoid: 'worker' };
             case 'shutting_down':
             case 'internal':
+            case 'declined': // for a while, as signed declines are
+            case 'running':
                 this.context.nodes.cool(job.stored.worker);
                 return { error, avoid: 'worker' };
             default:
-                return this.ofRepeated(job, code, error);
+                return this.ofRepeated(job, refusal, error);
         }
     }
 
     // What may happen to an honest node once, and not again and again without an answer between.
-    private async ofRepeated(job: Job, code: WorkerRefusal['code'], error: GatewayError): Promise<Verdict> {
-        if (++job.refusals >= REFUSALS_MOST) {
+    private async ofRepeated(job: Job, { code, session }: WorkerRefusal, error: GatewayError): Promise<Verdict> {
+        const again = code === 'unknown_job' || code === 'unknown_session' || code === 'used_number';
+        // A worker that began again refuses every query of its last session; that is one refusal.
+        if (!again || (session !== undefined && session === job.session)) {
+            job.refusals++;
+        }
+        if (job.refusals >= REFUSALS_MOST) {
             this.settlement.refused(job, code);
             return { error, avoid: 'worker' };
         }
-        if (code === 'unknown_job' || code === 'unknown_session' || code === 'used_number') {
-            job.session = undefined;
-            await this.recovery.connect(job);
+        if (again) {
+            job.session = session === job.session ? undefined : job.session;
+            if (job.session === undefined) {
+                await this.recovery.connect(job);
+            }
             return { error, avoid: job.phase === 'open' ? 'nothing' : 'worker' };
         }
         return { error, avoid: 'worker' };

@@ -19,7 +19,7 @@ export class VoucherPost {
 
     /** Why nothing is paid now; undefined when it is. */
     get paused(): string | undefined {
-        return this.pausedFor;
+        return this.job.foreign ?? this.pausedFor;
     }
 
     /** Pays nothing while there is a reason; goes on when there is none any more. */
@@ -89,7 +89,7 @@ export class VoucherPost {
 
     private async once(): Promise<void> {
         const { job } = this;
-        if (this.pausedFor !== undefined) {
+        if (this.paused !== undefined) {
             return;
         }
         const voucher = job.ledger.grown ? await job.sign() : job.stored.voucher;

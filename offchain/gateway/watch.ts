@@ -4,7 +4,7 @@
  */
 import { Address } from '@ton/core';
 import { Logger } from 'pino';
-import { Confirmation, Confirmed, CONFIRM_READS } from '../chain';
+import { Confirmation, Confirmed, CONFIRM_READS, NodeKey } from '../chain';
 import { reasonOf } from './errors';
 import type { Job } from './job';
 import type { NodeRecord } from './nodes';
@@ -15,8 +15,7 @@ const BLIND_SECONDS = 600; // without any reading, nothing more is paid
 const CONFIRMATION: Confirmation = { reads: CONFIRM_READS, seconds: 60 };
 
 interface Seen {
-    node: Address;
-    receiptKey: Buffer;
+    key: NodeKey;
     at: number; // seconds, of the last reading
     goodAt: number; // seconds, of the last reading that said that all is well; or of the first try
     fault: string | undefined;
@@ -68,9 +67,9 @@ export class NodeWatch {
         let seen = this.seen.get(key);
         if (seen === undefined) {
             const { receiptKey } = terms;
-            const node = new Address(0, terms.node);
-            const at = -Infinity;
-            seen = { node, receiptKey, at, goodAt: this.now(), fault: undefined, confirmed: false, reading: undefined };
+            const named = { node: new Address(0, terms.node), provider: new Address(0, terms.provider), receiptKey };
+            const none = { fault: undefined, confirmed: false, reading: undefined };
+            seen = { key: named, at: -Infinity, goodAt: this.now(), ...none };
             this.seen.set(key, seen);
         }
         return seen;
@@ -84,17 +83,15 @@ export class NodeWatch {
     }
 
     private async read(seen: Seen): Promise<void> {
+        const { node, receiptKey } = seen.key;
         try {
-            seen.fault = await this.record!.keyFault!(seen.node, seen.receiptKey);
-            seen.confirmed = this.words.hear(
-                `${seen.node.toRawString()} ${seen.receiptKey.toString('hex')}`,
-                seen.fault,
-            );
+            seen.fault = await this.record!.keyFault!(seen.key);
+            seen.confirmed = this.words.hear(`${node.toRawString()} ${receiptKey.toString('hex')}`, seen.fault);
             if (seen.fault === undefined) {
                 seen.goodAt = this.now();
             }
         } catch (error) {
-            this.log.warn({ node: seen.node.toRawString(), reason: reasonOf(error) }, 'a node is not read');
+            this.log.warn({ node: node.toRawString(), reason: reasonOf(error) }, 'a node is not read');
         }
         seen.at = this.now();
     }

@@ -16,6 +16,7 @@ import {
     refusal,
     RETRY_AFTER_MOST,
     retryAfterOf,
+    Session,
     sessionHash,
     termsToWire,
     toWire,
@@ -26,6 +27,9 @@ import type { SigningKey } from '@cocoon-market/wrappers';
 
 /** The worker answered with a refusal without signature: nothing is owed. */
 export class WorkerRefusal extends Error {
+    /** Of a query: the session that it was sealed in. */
+    session: Session | undefined;
+
     constructor(
         readonly code: RefusalCode | 'unknown',
         readonly status: number,

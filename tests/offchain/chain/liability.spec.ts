@@ -9,7 +9,14 @@ describe("What stands behind a key's receipts on chain", () => {
     let chain: Chain;
 
     const keyOfNode = (name: string) => Buffer.from(keyOf(name).toString(16).padStart(64, '0'), 'hex');
-    const fault = async (name = 'receipt') => (await readLiability(chain, market.node.address, keyOfNode(name))).fault;
+    const fault = async (name = 'receipt') =>
+        (
+            await readLiability(chain, {
+                node: market.node.address,
+                provider: market.provider.address,
+                receiptKey: keyOfNode(name),
+            })
+        ).fault;
 
     beforeEach(async () => {
         market = await nodeMarket();

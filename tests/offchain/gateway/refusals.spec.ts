@@ -73,6 +73,16 @@ describe('A node that refuses without a signature', () => {
         expect(bench.worker.jobs.size).toBe(2);
     });
 
+    it('as "unknown_session" to many queries at once, for it began again, keeps its job: that is one refusal', async () => {
+        await start({ config: { job: { step: '40000', parallel: 8 } } });
+        await bench.post(ask);
+        bench.worker.only.sessions.clear();
+        const answers = await Promise.all(Array.from({ length: 8 }, () => bench.post(ask)));
+
+        expect(answers.map(({ status: code }) => code)).toEqual(Array(8).fill(200));
+        expect(jobs().map(({ phase }) => phase)).toEqual(['open']);
+    });
+
     it('is not held against a node whose job is almost over: it is settled, and the next one opened', async () => {
         await start({ config: { job: { step: '40000', notice: HOUR, lifetime: 2 * HOUR, lastHours: 0 } } });
         await bench.post(ask);
