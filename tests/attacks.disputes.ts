@@ -329,7 +329,7 @@ export const disputeAttacks: Attack[] = [
         attack: 'The code of Disputes is changed twice, so that that of an old fault is forgotten.',
         stoppedBy: 'A third one waits until the first can be needed no more.',
         file: 'tests/dispute/settle.spec.ts',
-        test: 'Rules that change with a third code of Disputes are not taken until the first can be needed no more',
+        test: 'Rules that change with a third code of Disputes are followed but for that code until the first can be needed no more',
     },
     {
         source: 'issue 4: forged settlement',

@@ -125,15 +125,16 @@ export class Provider extends Generated {
     }
 
     /**
-     * Takes a slot (0 to 3) home, from its `unlockAt` on. From the owner.
-     * @throws on chain: ErrNotOwner, ErrEmptySlot, ErrTooEarly, ErrLowStake, ErrLowValue
+     * Takes `amount` nanoTON of a slot (0 to 3) home, all of it unless given, from its `unlockAt` on. From the owner.
+     * `getWithdrawable(slot)` says how much may go now.
+     * @throws on chain: ErrNotOwner, ErrEmptySlot, ErrTooEarly, ErrWrongAmount, ErrLowStake, ErrLowValue
      */
     async sendWithdrawStake(
         provider: ContractProvider,
         via: Sender,
-        { value, slot, queryId = 0n }: Call & { slot: number },
+        { value, slot, amount = 0n, queryId = 0n }: Call & { slot: number; amount?: bigint },
     ) {
-        await this.send(provider, via, { value }, { $$type: 'WithdrawStake', queryId, slot: BigInt(slot) });
+        await this.send(provider, via, { value }, { $$type: 'WithdrawStake', queryId, slot: BigInt(slot), amount });
     }
 
     /**

@@ -4,7 +4,7 @@ import { internal } from '@ton/sandbox';
 
 import { errors } from '../../wrappers';
 import { nodeChanges } from '../../wrappers/Node';
-import { registryChanges } from '../../wrappers/Registry';
+import { parseRules, registryChanges } from '../../wrappers/Registry';
 import {
     caseMarket,
     expectNoSlash,
@@ -397,19 +397,23 @@ describe('Rules that change', () => {
         expect((await provider.getDisputeAddress(2n, hash, 0n, since + 1n)).equals(before)).toBe(false);
     });
 
-    it('with a third code of Disputes are not taken until the first can be needed no more', async () => {
+    it('with a third code of Disputes are followed but for that code until the first can be needed no more', async () => {
         const { blockchain, provider } = market();
+        const code = async () => parseRules((await provider.getMembershipNow()).rules!).dispute.hash;
         await adopt(registryChanges.code('dispute', beginCell().storeUint(1, 8).endCell()));
         const since = Number((await provider.getStanding()).disputeSince);
-        await adopt(registryChanges.code('dispute', beginCell().storeUint(2, 8).endCell()));
-        expect((await provider.getProviderState()).rulesVersion).toBe(2n);
+        const second = await code();
+        const third = beginCell().storeUint(2, 8).endCell();
+        await adopt(registryChanges.code('dispute', third));
+        expect((await provider.getProviderState()).rulesVersion).toBe(3n);
 
         blockchain.now = since + 90 * DAY - 1;
         await provider.sendAdopt(mine(), { value: VALUE });
-        expect((await provider.getProviderState()).rulesVersion).toBe(2n);
+        expect(await code()).toEqual(second);
         blockchain.now = since + 90 * DAY;
         await provider.sendAdopt(mine(), { value: VALUE });
-        expect((await provider.getProviderState()).rulesVersion).toBe(3n);
+        expect(await code()).not.toEqual(second);
+        expect((await provider.getStanding()).disputeSince).toBe(BigInt(since + 90 * DAY));
     });
 
     it('do not move a case that is open: it ends by the code, windows and insurance it began under', async () => {

@@ -10,6 +10,14 @@ describe('Stake, slots, shares, keys and cases, beside a model written from the 
         expect(failure).toBeUndefined();
     });
 
+    it('hold it where rules change before or after a share falls and a node closes: the first actions of seed 7', async () => {
+        const market = await StakeMarket.launch();
+
+        const failure = await failureOf(market, drawActions(7, 90));
+
+        expect(failure).toBeUndefined();
+    });
+
     it('are told from a model that keeps a nanoTON too many, by the one action that shows it', async () => {
         const market = await StakeMarket.launch();
         const begin = market.begin.bind(market);

@@ -57,10 +57,12 @@ export class StakeModel {
 
     adopt(p: ModelProvider, newest: ModelRules): void {
         const other = newest.dispute !== p.rules.dispute;
-        if (newest.version <= p.rules.version || (other && this.now < p.disputeSince + 90 * DAY)) {
+        const early = other && this.now < p.disputeSince + 90 * DAY;
+        const next = early ? { ...newest, dispute: p.rules.dispute } : newest;
+        if (newest.version === p.rules.version && (early || !other)) {
             return;
         }
-        if (other) {
+        if (other && !early) {
             p.disputeBefore = p.rules.dispute;
             p.disputeSince = this.now;
         }
@@ -68,8 +70,8 @@ export class StakeModel {
             p.heldUntil = Math.max(p.heldUntil, this.now + holdOf(p));
             p.followed = [];
         }
-        p.followed.push(newest);
-        p.rules = newest;
+        p.followed.push(next);
+        p.rules = next;
     }
 
     registerNode(p: ModelProvider, account: string, hardware: { gpuClass: number; gpus: number }, key: string): void {
