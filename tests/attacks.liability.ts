@@ -56,7 +56,7 @@ export const liabilityAttacks: Attack[] = [
         attack: 'Lowers the share below what the key has cost, and signs on.',
         stoppedBy: 'The key ends with the change.',
         file: 'tests/regression/liability.spec.ts',
-        test: 'A key whose receipts have cost as much as the share of fewer GPUs ends with these',
+        test: 'A key of a node that gets fewer GPUs, whose receipts have cost the share of these, ends with the change',
     },
     {
         source: 'issue 6: never throws',

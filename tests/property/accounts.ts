@@ -20,7 +20,8 @@ export function providerOf(data: Cell) {
     membership.loadMaybeAddress(); // operator
     membership.loadMaybeRef(); // rules
     const record = membership.loadMaybeRef()?.beginParse() ?? emptyRecord();
-    const frozen = record.loadUintBig(64);
+    const [frozen, cases] = [record.loadUintBig(64), record.loadUint(32)];
+    record.loadUint(32); // cases ever opened
     const [strikes, strikeAt, jailedUntil] = [record.loadUint(8), record.loadUint(32), record.loadUint(32)];
     return {
         stake,
@@ -32,6 +33,7 @@ export function providerOf(data: Cell) {
         rulesVersion,
         slots,
         frozen,
+        cases,
         strikes,
         strikeAt,
         jailedUntil,
@@ -90,5 +92,5 @@ function slotsOf<T>(slice: Slice, read: Read<T>): (T | undefined)[] {
 }
 
 function emptyRecord(): Slice {
-    return beginCell().storeUint(0, 136).endCell().beginParse();
+    return beginCell().storeUint(0, 200).endCell().beginParse();
 }

@@ -233,6 +233,7 @@ function expectedProvider(p: ModelProvider) {
         rulesVersion: p.rules.version,
         slots: [...slots],
         frozen,
+        cases: [...p.cases.values()].filter(({ state }) => state === 'open').length,
         strikes,
         strikeAt,
         jailedUntil,

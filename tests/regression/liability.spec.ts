@@ -183,7 +183,7 @@ describe('A demand about the last accept that a closed node can have signed', ()
     });
 });
 
-describe('A key whose receipts have cost', () => {
+describe('A key', () => {
     const excess = ({ job }: CaseMarket, cost: bigint) => {
         const price = 300n;
         return job.report.excess(job.result({ price, cumulative: price + (cost + 2n) / 3n })); // rounded up
@@ -192,7 +192,7 @@ describe('A key whose receipts have cost', () => {
     it.each([
         ['the whole share ends with it, and a top-up brings no impunity', SHARE, false],
         ['three nanoTON less signs on', SHARE - 3n, true],
-    ])('%s', async (_, cost, signsOn) => {
+    ])('whose receipts have cost %s', async (_, cost, signsOn) => {
         const market = await caseMarket();
         const { blockchain, provider, owner, node, job } = market;
         const key = BigInt(`0x${job.receiptKey.publicKey.toString('hex')}`);
@@ -214,9 +214,9 @@ describe('A key whose receipts have cost', () => {
     });
 
     it.each([
-        ['as much as the share of fewer GPUs ends with these', RATE, false],
-        ['three nanoTON less signs on with fewer GPUs', RATE - 3n, true],
-    ])('%s', async (_, cost, signsOn) => {
+        ['the share of these, ends with the change', RATE, false],
+        ['three nanoTON less than that, signs on', RATE - 3n, true],
+    ])('of a node that gets fewer GPUs, whose receipts have cost %s', async (_, cost, signsOn) => {
         const market = await caseMarket();
         const { blockchain, provider, owner, node, job } = market;
         const key = BigInt(`0x${job.receiptKey.publicKey.toString('hex')}`);
@@ -230,7 +230,7 @@ describe('A key whose receipts have cost', () => {
         expect((await node.getNodeState()).share).toBe(RATE);
     });
 
-    it('the share of a rotated key that would still sign ends it, too', async () => {
+    it('that was rotated and would still sign ends, too, when its receipts have cost the share', async () => {
         const market = await caseMarket();
         const { blockchain, node, job } = market;
         const key = BigInt(`0x${job.receiptKey.publicKey.toString('hex')}`);
