@@ -2,9 +2,10 @@
 import Fastify, { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { guardDoors } from '../doors';
 import { Frame, FrameKind } from '../link';
 import { Answers, Gone, stoppingError } from './answers';
-import { badRequest, GatewayError, reasonOf, tooMany } from './errors';
+import { badRequest, GatewayError, reasonOf, tooMany, unavailable } from './errors';
 import type { Job } from './job';
 import { JobContext } from './jobs';
 import {
@@ -26,7 +27,9 @@ import { Question } from './query';
 import { AnswerBroken, ClientGone, Router, Sink } from './router';
 import { counterOf } from './tokens';
 
-const BODY_BYTES = 8 << 20;
+const BODY_BYTES = 8 << 20; // of a chat
+const SMALL_BYTES = 4 << 10; // of every other request
+const REQUEST_SECONDS = 60; // for a request to arrive whole
 
 const LOCAL_NAMES = /^(127\.0\.0\.1|localhost|::1)$/;
 const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
@@ -34,7 +37,13 @@ const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 /** The server, not yet listening. */
 export function makeServer(context: JobContext, router: Router, answers = new Answers()): FastifyInstance {
     const { config, log, now } = context;
-    const server = Fastify({ logger: false, bodyLimit: BODY_BYTES, forceCloseConnections: true });
+    const server = Fastify({
+        logger: false,
+        bodyLimit: SMALL_BYTES,
+        forceCloseConnections: true,
+        requestTimeout: REQUEST_SECONDS * 1000,
+    });
+    guardDoors(server);
 
     server.setErrorHandler((error: FastifyError | GatewayError, _, reply) => {
         const answer = asGatewayError(error);
@@ -65,7 +74,7 @@ export function makeServer(context: JobContext, router: Router, answers = new An
         object: 'list',
         data: Object.keys(config.models).map((id) => ({ id, object: 'model', created: 0, owned_by: 'cocoon-market' })),
     }));
-    server.post('/v1/chat/completions', async (request, reply) => {
+    server.post('/v1/chat/completions', { bodyLimit: BODY_BYTES }, async (request, reply) => {
         if (answers.count >= config.queriesMost) {
             throw tooMany(
                 `This gateway answers ${config.queriesMost} queries at once (queriesMost): ask again in a moment`,
@@ -261,6 +270,9 @@ function asGatewayError(error: Error & { statusCode?: number; code?: string }): 
         return error;
     }
     const { statusCode = 500, code } = error;
+    if (code === 'NO_ROOM') {
+        return unavailable(error.message, 'too_busy');
+    }
     if (statusCode === 413) {
         return new GatewayError(413, 'too_large', `The body is longer than ${BODY_BYTES} bytes: send less`);
     }

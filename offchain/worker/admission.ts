@@ -1,5 +1,6 @@
 /** What happens between a query's arrival and its acceptance (rules 2 and 3). */
 import { Accept, Decline, Reason } from '@cocoon-market/wrappers';
+import { assertShallow } from '../doors';
 import {
     commits,
     modelHash,
@@ -147,6 +148,7 @@ function decide(context: WorkerContext, job: Job, ceiling: bigint, plain: Buffer
 
 function parsed(plain: Buffer): SealedChat | undefined {
     try {
+        assertShallow(plain);
         return sealedChat.parse(JSON.parse(plain.toString('utf8')));
     } catch {
         return undefined;

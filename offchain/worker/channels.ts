@@ -10,6 +10,7 @@ import type { Cell } from '@ton/core';
 import { CONFIRM_READS, Confirmed } from '../chain';
 import type { Account, AccountReader } from '../chain';
 import type { SeenChannel } from '../store/worker';
+import { Turns } from '../doors';
 import { Refused } from './refusal';
 
 /** A channel's account now. `confirmed`: what it takes out of sight was said again and again, and elsewhere. */
@@ -20,16 +21,19 @@ export function accountAddress(account: Buffer): Address {
     return new Address(0, account);
 }
 
+const UNKNOWN_MOST = 8; // channels of strangers that are read at once; as many wait
+
 /** Reads channels and compares them with what terms say they are. */
 export class Channels {
     private readonly words: Confirmed;
+    private readonly unknown = new Turns(UNKNOWN_MOST);
 
     /**
      * `codes`: the channel codes that this worker knows to be sound; `goneSeconds`: for how long a word that takes money out
      * of sight must be said; `now`: seconds of a clock that nobody sets.
      */
     constructor(
-        chain: AccountReader,
+        private readonly chain: AccountReader & { as?(urgency: 'stranger'): AccountReader },
         readonly codes: readonly Cell[],
         goneSeconds: number,
         now: () => number,
@@ -58,6 +62,25 @@ export class Channels {
                 : { gone: true, confirmed, at: account.at };
         } catch (error) {
             throw error instanceof Refused ? error : new ChannelUnreadable(error);
+        }
+    }
+
+    /** A channel that no job of this worker has, for somebody unknown: it gets few calls of the API, and after all others. */
+    async readUnknown(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelState> {
+        const done = await this.unknown.take();
+        if (done === undefined) {
+            throw new ChannelUnreadable(new Error('too many unknown channels are read now'));
+        }
+        try {
+            const chain = this.chain.as?.('stranger') ?? this.chain;
+            const account = await chain.account(accountAddress(channel));
+            return account.state === 'active'
+                ? { gone: false, confirmed: false, ...this.check(account, terms, jobNumber) }
+                : { gone: true, confirmed: false, at: account.at };
+        } catch (error) {
+            throw error instanceof Refused ? error : new ChannelUnreadable(error);
+        } finally {
+            done();
         }
     }
 

@@ -97,10 +97,9 @@ export class Jobs {
         if ((await store.jobOfChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
         }
-        const seen = await channels.read(channel, terms, jobNumber).catch((error: unknown) => {
+        const seen = await channels.readUnknown(channel, terms, jobNumber).catch((error: unknown) => {
             throw error instanceof ChannelUnreadable ? new Refused('internal', error.message, 503) : error;
         });
-        channels.ended(channel); // nothing that was said before it was a job counts
         if (seen.gone) {
             throw new Refused('wrong_channel', 'The channel of these terms is not on chain');
         }

@@ -4,6 +4,7 @@ import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { guardDoors, Turns } from '../doors';
 import {
     decodeQuery,
     encodeRecord,
@@ -40,17 +41,39 @@ export interface ServerHooks {
 const OCTETS = 'application/octet-stream';
 
 const REQUEST_SECONDS = 60; // for a request to arrive whole
+const JOB_BYTES = 16 << 10; // of the largest request that registers a job
+const SMALL_BYTES = 4 << 10; // of every other request but a query
+const STORED_MOST = 8; // stored answers that are read and sent at once
+const STORED_SECONDS = 60; // for one of them to be sent
 
 /** The server, not yet listening. */
 export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHooks): FastifyInstance {
     const { limits, answerSeconds } = context.config;
     const server = fastify({
-        bodyLimit: limits.requestMost,
+        bodyLimit: SMALL_BYTES,
         forceCloseConnections: true,
         requestTimeout: REQUEST_SECONDS * 1000,
         connectionTimeout: (answerSeconds + REQUEST_SECONDS) * 1000, // of one on which nothing moves
     });
     server.removeContentTypeParser(['text/plain']);
+    guardDoors(server);
+    const stored = new Turns(STORED_MOST);
+    const sendStored = async (reply: FastifyReply, query: QueryRecord): Promise<FastifyReply> => {
+        const done = await stored.take();
+        if (done === undefined) {
+            throw new Refused('running', 'Too many stored answers are read now: ask again in a moment', 503);
+        }
+        const late = setTimeout(() => reply.raw.destroy(), STORED_SECONDS * 1000).unref();
+        reply.raw.once('close', () => {
+            clearTimeout(late);
+            done();
+        });
+        if (reply.raw.destroyed || reply.raw.socket?.destroyed !== false) {
+            clearTimeout(late);
+            done(); // its event is over
+        }
+        return reply.type(OCTETS).send(await storedRecords(context, query));
+    };
     server.addContentTypeParser(OCTETS, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     server.setErrorHandler((error, _request, reply) => refuse(context, error, reply));
     server.setNotFoundHandler((_request, reply) =>
@@ -59,7 +82,7 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
 
     server.get(paths.node, async () => toWire(hooks.nodeInfo()));
 
-    server.post(paths.jobs, async ({ body }) => {
+    server.post(paths.jobs, { bodyLimit: JOB_BYTES }, async ({ body }) => {
         open(hooks);
         return jobs.register(jobRequest.parse(body), async (job) => toWire(job.describe()));
     });
@@ -95,11 +118,16 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
             if (query.end === undefined) {
                 throw new Refused('running', 'This query is being answered');
             }
-            return reply.type(OCTETS).send(await storedRecords(context, query));
+            return sendStored(reply, query);
         });
     });
 
-    server.post(paths.query, async ({ body }, reply) => {
+    const octetsOnly = async ({ headers }: { headers: { 'content-type'?: string } }) => {
+        if (headers['content-type']?.split(';')[0].trim().toLowerCase() !== OCTETS) {
+            throw new Refused('bad_request', `The body of a query is ${OCTETS}`);
+        }
+    };
+    server.post(paths.query, { bodyLimit: limits.requestMost, onRequest: octetsOnly }, async ({ body }, reply) => {
         open(hooks);
         if (!Buffer.isBuffer(body)) {
             throw new Refused('bad_request', `The body of a query is ${OCTETS}`);
@@ -111,7 +139,7 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
             const admitted = await admit(context, job, head, sealed, begin);
             switch (admitted.kind) {
                 case 'stored':
-                    return reply.type(OCTETS).send(await storedRecords(context, admitted.query));
+                    return sendStored(reply, admitted.query);
                 case 'declined':
                     return reply.type(OCTETS).send(encodeRecord(RecordType.Decline, admitted.receipt));
                 case 'new':
@@ -256,6 +284,9 @@ function refusalOf(error: unknown): Refused {
     const status = (error as { statusCode?: unknown }).statusCode;
     if (status === 413) {
         return new Refused('too_large', 'The request is larger than this worker takes');
+    }
+    if ((error as { code?: unknown }).code === 'NO_ROOM') {
+        return new Refused('internal', (error as Error).message, 503);
     }
     return typeof status === 'number' && status >= 400 && status < 500
         ? new Refused('bad_request', (error as Error).message, status)

@@ -1,0 +1,122 @@
+/** The worker's door and those who have no business there. */
+import { connect, Socket } from 'node:net';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { request } from 'undici';
+import { assertShallow, JSON_DEPTH_MOST, Turns } from '../../../offchain/doors';
+import { startFixture } from '../support/worker';
+import type { Fixture } from '../support/worker';
+
+let fixture: Fixture;
+
+beforeAll(async () => {
+    fixture = await startFixture();
+});
+
+afterAll(() => fixture.stop());
+
+async function posted(path: string, body: string | Buffer, type = 'application/json') {
+    const from = performance.now();
+    const response = await request(fixture.worker.url + path, {
+        method: 'POST',
+        headers: { 'content-type': type },
+        body,
+    });
+    const answer = (await response.body.json()) as { error: { code: string; message: string } };
+    return { status: response.statusCode, ...answer.error, ms: performance.now() - from };
+}
+
+/** A connection that has sent these bytes. */
+async function opened(text: string, bytes = Buffer.alloc(0)): Promise<Socket> {
+    const { hostname, port } = new URL(fixture.worker.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write(Buffer.concat([Buffer.from(text), bytes]));
+    return socket;
+}
+
+/** The status of what the server answers on this connection. */
+async function statusOn(socket: Socket): Promise<number> {
+    const [first] = (await once(socket, 'data')) as [Buffer];
+    return Number(/^HTTP\/1\.1 (\d+)/.exec(first.toString('latin1'))?.[1]);
+}
+
+const head = (path: string, length: number, type: string) =>
+    `POST ${path} HTTP/1.1\r\nhost: worker\r\ncontent-type: ${type}\r\ncontent-length: ${length}\r\n\r\n`;
+
+describe("A worker's door", () => {
+    it.each([
+        ['/v1/jobs', 16 << 10],
+        ['/v1/vouchers', 4 << 10],
+        [`/v1/jobs/${'00'.repeat(32)}/end`, 4 << 10],
+    ])('takes no body at %s that is larger than its largest request', async (path, most) => {
+        const text = (length: number) => `"${'x'.repeat(length - 2)}"`;
+        expect((await posted(path, text(most + 1))).status).toBe(413);
+        expect((await posted(path, text(most))).status).not.toBe(413);
+    });
+
+    it('reads no JSON where a sealed query is expected', async () => {
+        const { status, code, message } = await posted('/v1/query', '['.repeat(1 << 20));
+        expect({ status, code }).toEqual({ status: 400, code: 'bad_request' });
+        expect(message).toContain('application/octet-stream');
+    });
+
+    it('refuses JSON that is deeper than any request, before it is parsed', async () => {
+        const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+        expect((await posted('/v1/jobs', nested(JSON_DEPTH_MOST + 1))).message).toContain('levels');
+        expect((await posted('/v1/jobs', nested(JSON_DEPTH_MOST))).message).not.toContain('levels');
+    });
+
+    it('holds few large bodies of one stranger, and answers the next at once', async () => {
+        const size = 2 << 20;
+        const type = 'application/octet-stream';
+        const held = await Promise.all(
+            Array.from({ length: 16 }, () => opened(head('/v1/query', size, type), Buffer.alloc(1000))),
+        );
+        await sleep(200);
+
+        const next = await opened(head('/v1/query', size, type));
+        expect(await statusOn(next)).toBe(503);
+        await once(next, 'close');
+        held.forEach((socket) => socket.destroy());
+        await sleep(200);
+
+        const after = await opened(head('/v1/query', size, type), Buffer.alloc(size));
+        expect(await statusOn(after)).toBe(400);
+        after.destroy();
+    });
+
+    it('keeps half of its connections for others than one address', async () => {
+        const sockets = await Promise.all(Array.from({ length: 512 }, () => opened('')));
+        const more = await opened('');
+        await once(more, 'close');
+        sockets.forEach((socket) => socket.destroy());
+        await sleep(200);
+        expect((await request(`${fixture.worker.url}/v1/node`)).statusCode).toBe(200);
+    });
+});
+
+describe('Depth of JSON', () => {
+    it('counts no brackets inside texts, and not past an escaped quote', () => {
+        expect(() => assertShallow(Buffer.from(JSON.stringify({ a: '['.repeat(1000) + '"[' })))).not.toThrow();
+        expect(() => assertShallow(Buffer.from('"\\\\"' + '['.repeat(JSON_DEPTH_MOST + 1)))).toThrow('levels');
+        expect(() => assertShallow(Buffer.from('[]'.repeat(1000)))).not.toThrow();
+    });
+});
+
+describe('Turns', () => {
+    it('are taken by so many at once, waited for by as many more, and refused to the rest', async () => {
+        const turns = new Turns(1);
+        const first = await turns.take();
+        const second = turns.take();
+        expect(await turns.take()).toBeUndefined();
+        first!();
+        first!(); // twice is once
+        const end = await second;
+        expect(end).toBeDefined();
+        const third = turns.take();
+        end!();
+        expect(await third).toBeDefined();
+    });
+});
