@@ -116,4 +116,25 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/honest.spec.ts',
         test: 'A store that may not be the newest signs no end of a query that runs when such a voucher comes, nor later',
     },
+    {
+        source: 'issue 6: work for nothing',
+        attack: 'Many jobs of one client each take their steps of work, and no voucher ever comes.',
+        stoppedBy: 'Credit is counted over all jobs of an escrow, and grows from one step as it pays.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing gets one step of work over three jobs with four queries each, and no more',
+    },
+    {
+        source: 'issue 6: work for nothing',
+        attack: 'Hundreds of queries are dropped before their first word, and the model runs for each.',
+        stoppedBy: 'What dropped prompts may have cost counts as unpaid.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing has the model run once for many queries that it drops before their answer',
+    },
+    {
+        source: 'issue 6: work for nothing',
+        attack: 'The disk is filled with signed fails of queries that never ran.',
+        stoppedBy: 'They take from the same allowance as declines.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing fills no disk with fails of queries that never ran: 64 are signed',
+    },
 ];

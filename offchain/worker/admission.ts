@@ -73,6 +73,9 @@ export async function admit(
         }
         return { kind: 'declined', receipt: await decline(context, job, { number, request, reason: decision }) };
     }
+    if (!job.signsForNothing && !job.client.mayStart(job.terms.step)) {
+        throw new Refused('declined', 'Too many queries of this job were dropped before they ran, and none is paid');
+    }
     const query = { ...decision, number, request, secret, ceiling: head.ceiling };
     const running = begin(query);
     // In the same moment as the decision: many queries wait for one reading, and each must count those before it.

@@ -26,6 +26,7 @@ const limits = z
         // What one job may leave unpaid is stepMost × parallelMost: by default 0.8 TON, less than the deposit of a job.
         stepMost: nano.prefault('100000000'), // nanoTON, what the worker may lose with one query
         parallelMost: z.number().int().min(1).default(8),
+        startSteps: z.number().int().min(1).default(1), // of unpaid work for a client, over all its jobs, before it has paid
         largestAnswerMost: z
             .number()
             .int()

@@ -6,6 +6,7 @@ import type { Chain } from '../chain';
 import type { EncryptionKey } from '../link';
 import type { WorkerStore } from '../store/worker';
 import type { Channels } from './channels';
+import type { Clients } from './clients';
 import type { WorkerConfig } from './config';
 
 /** What every part of one worker shares. */
@@ -14,6 +15,7 @@ export interface WorkerContext {
     readonly store: WorkerStore;
     readonly chain: Chain;
     readonly channels: Channels;
+    readonly clients: Clients;
     readonly backend: Backend;
     readonly receiptKey: SigningKey;
     readonly encryptionKey: EncryptionKey;

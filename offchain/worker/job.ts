@@ -4,6 +4,7 @@ import { acceptSession, signReceipt, withProcess } from '../link';
 import type { JobState, Session } from '../link';
 import type { JobRecord, JobState as State, SeenChannel } from '../store/worker';
 import { accountAddress, ChannelUnreadable } from './channels';
+import type { Client } from './clients';
 import type { WorkerContext } from './context';
 import { maySend } from './credit';
 import type { RunningCost } from './credit';
@@ -17,6 +18,7 @@ const DECLINE_MS = 600_000; // for one more: some 13,000 or 3 MB in the longest 
 
 /** A query that runs, as its job sees it. */
 export interface Running extends RunningCost {
+    readonly started: boolean; // the model runs; until then nothing is made that could be unpaid
     readonly ceiling: bigint;
     /** Ends it now; resolves when its receipt is stored. */
     cut(finish: Finish): Promise<void>;
@@ -25,6 +27,8 @@ export interface Running extends RunningCost {
 /** One job in memory. What it says of vouchers and results is on the disk already. */
 export class Job {
     readonly running = new Map<number, Running>();
+    /** Whose job it is. */
+    readonly client: Client;
     private readonly waiting = new Set<() => void>();
     private readAt = -Infinity; // when the channel was read, milliseconds of performance.now()
     private reading: Promise<void> | undefined;
@@ -38,7 +42,10 @@ export class Job {
         private readonly context: WorkerContext,
         private record: JobRecord,
         readonly terms: Terms,
-    ) {}
+    ) {
+        this.client = context.clients.of(terms.escrow);
+        this.client.note(record.job, this);
+    }
 
     get id(): Buffer {
         return this.record.job;
@@ -140,16 +147,19 @@ export class Job {
         };
     }
 
-    /** Takes one of the declines that this job may still have signed; each stays on the disk for as long as the job. */
-    maySignDecline(): boolean {
+    /** True while this job may still have something signed that brings nothing: each stays on the disk as long as the job. */
+    get signsForNothing(): boolean {
         const now = performance.now();
         this.declines = Math.min(DECLINES_MOST, this.declines + (now - this.declinedAt) / DECLINE_MS);
         this.declinedAt = now;
-        if (this.declines < 1) {
-            return false;
-        }
-        this.declines--;
-        return true;
+        return this.declines >= 1;
+    }
+
+    /** Takes one of the declines, and fails of what never ran, that this job may still have signed. */
+    maySignDecline(): boolean {
+        const may = this.signsForNothing;
+        this.declines -= may ? 1 : 0;
+        return may;
     }
 
     /** Notes that a query number is used and stored. */
@@ -168,6 +178,7 @@ export class Job {
     credit(voucher: SignedVoucher): void {
         if (voucher.cumulative >= this.paid && voucher.count >= (this.voucher?.count ?? 0)) {
             this.record = { ...this.record, voucher };
+            this.client.note(this.id, this);
             if (this.isStale) {
                 const told = { job: this.id.toString('hex'), count: voucher.count, results: this.record.index };
                 this.context.log.error(
@@ -181,7 +192,7 @@ export class Job {
 
     /** True when `next` more nanoTON may be sent before another voucher. */
     maySend(next: bigint): boolean {
-        const running = [...this.running.values()];
+        const running = [...this.running.values()].filter(({ started }) => started);
         return maySend({ step: this.terms.step, ended: this.cumulative, paid: this.paid, running }, next);
     }
 
@@ -221,6 +232,7 @@ export class Job {
         );
         // Before the write is awaited: the next result is signed on top of this one, and written after it.
         this.record = { ...this.record, index, cumulative };
+        this.client.note(this.id, this);
         try {
             await this.context.store.end({
                 kind: 'result',

@@ -15,6 +15,7 @@ import type { CaseRecord, WorkerStore, WorkerTotals } from '../store/worker';
 import { Cases } from './cases';
 import { accountAddress, Channels } from './channels';
 import { Claims } from './claims';
+import { Clients } from './clients';
 import type { ClaimReport, ClaimWallet } from './claims';
 import { readKeys } from './config';
 import type { WorkerConfig, WorkerSeeds } from './config';
@@ -115,7 +116,21 @@ async function assemble(config: WorkerConfig, parts: WorkerParts, serving: boole
     const payout = config.payout ?? wallet.address;
     const now = parts.now ?? (() => Math.floor(Date.now() / 1000));
     const boot = randomBytes(16);
-    const context: WorkerContext = { config, store, chain, channels, backend, ...keys, payout, log, boot, now, fatal };
+    const clients = new Clients(config.limits.startSteps);
+    const context: WorkerContext = {
+        config,
+        store,
+        chain,
+        channels,
+        clients,
+        backend,
+        ...keys,
+        payout,
+        log,
+        boot,
+        now,
+        fatal,
+    };
     const jobs = new Jobs(context);
     const [claims, cases] = [new Claims(context, jobs, wallet), new Cases(context, wallet)];
     const status = async (): Promise<WorkerStatus> => ({

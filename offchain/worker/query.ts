@@ -40,6 +40,7 @@ export class RunningQuery implements Running {
     private reason = Reason.Stopped; // of the fail, if nothing was sent
     private retryAfter: number | undefined; // seconds, of a backend that is busy
     private waits = false; // for a voucher
+    started = false;
     private ended: Promise<void> | undefined;
 
     constructor(
@@ -92,14 +93,37 @@ export class RunningQuery implements Running {
             answerSeconds * 950,
         );
         try {
-            const end = await this.stream();
+            await this.begin();
+            const end = this.started ? await this.stream() : undefined;
             await (end === undefined && this.answer.empty ? this.fail() : this.finish(end));
         } finally {
             clearTimeout(timer);
             this.job.running.delete(this.query.number);
+            if (this.started) {
+                this.job.client.end(this.job.terms.step, this.dropped());
+            }
             this.job.wake();
             this.sink.end();
         }
+    }
+
+    /** Rule 5: the model runs once there is credit over all jobs of this client. */
+    private async begin(): Promise<void> {
+        const { job, context } = this;
+        this.waits = true;
+        this.started = await job.client.startInTime(job.terms.step, context.config.creditSeconds, this.abort.signal);
+        this.waits = false;
+        if (!this.started) {
+            job.maySignDecline();
+            this.stop(Finish.CutByClient, Reason.Unfunded);
+        }
+    }
+
+    /** nanoTON that the prompt may have cost whose answer the client cut before it began, so that nothing is billed. */
+    private dropped(): bigint {
+        const { answer, job, query } = this;
+        const unbilled = answer.empty && this.stopped === Finish.CutByClient;
+        return unbilled ? promptBoundPrice(query.promptBound, job.terms.rates) : 0n;
     }
 
     private stop(finish: Finish, reason = Reason.Stopped): void {

@@ -43,7 +43,7 @@ export function configFor(folder: string, overrides: Overrides = {}) {
         shutdownSeconds: 0,
         logLevel: 'silent',
         ...overrides,
-        limits: { stepLeast: '1000', depositLeast: '0', ...overrides.limits },
+        limits: { stepLeast: '1000', depositLeast: '0', startSteps: 1000, ...overrides.limits },
         claim: { seconds: 1000, least: '0', ...overrides.claim },
     });
 }

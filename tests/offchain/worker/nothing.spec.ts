@@ -1,0 +1,130 @@
+/** What a client gets that pays nothing: one step of work over all its jobs, and more only as it pays. */
+import { request } from 'undici';
+import { encodeQuery, paths } from '../../../offchain/link';
+import type { Step } from '../support/backend';
+import { TestClient } from '../support/client';
+import { startFixture, TOKEN } from '../support/worker';
+import type { Fixture } from '../support/worker';
+
+const STEP = 1000n * TOKEN;
+const LIMITS = { startSteps: 1 };
+
+let fixture: Fixture;
+
+afterEach(() => fixture.stop());
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** Jobs of one escrow. */
+async function jobsOf(count: number): Promise<TestClient[]> {
+    const clients: TestClient[] = [];
+    for (let i = 0; i < count; i++) {
+        const client = new TestClient(fixture.worker.url, fixture.chain);
+        client.jobNumber = 4 * (i + 1);
+        await client.draft({ step: STEP, ...(i > 0 && { escrow: clients[0].terms.escrow }) });
+        await client.open();
+        expect((await client.register()).status).toBe(200);
+        clients.push(client);
+    }
+    return clients;
+}
+
+const long: Step[] = [
+    { type: 'prompt', prompt: 10, cached: 0 },
+    ...Array.from({ length: 200 }, (): Step => ({ type: 'delta', content: 'word ', tokens: 20 })),
+    { type: 'end', finish: 'stop' },
+];
+const held: Step[] = [
+    { type: 'prompt', prompt: 1, cached: 0 },
+    { type: 'delta', content: 'word', tokens: 1 },
+    { type: 'pause' },
+    { type: 'end', finish: 'stop' },
+];
+
+describe('A client that pays nothing', () => {
+    it('gets one step of work over three jobs with four queries each, and no more', async () => {
+        fixture = await startFixture({ limits: LIMITS });
+        fixture.backend.script = () => long;
+        const jobs = await jobsOf(3);
+        const asked = jobs.flatMap((client) =>
+            [1, 2, 3, 4].map((number) => client.ask(number, 'more', { pays: false, ceiling: 50_000_000n })),
+        );
+        const answers = await Promise.all(asked);
+
+        const cost = answers.reduce((sum, { result }) => sum + (result?.price ?? 0n), 0n);
+        expect(cost).toBeLessThanOrEqual(STEP);
+        expect(cost).toBeGreaterThan(STEP / 2n);
+        expect(fixture.backend.requests).toHaveLength(1);
+    });
+
+    it('has the model run once for many queries that it drops before their answer', async () => {
+        fixture = await startFixture({ limits: LIMITS });
+        fixture.backend.script = () => [{ type: 'pause' }, { type: 'end', finish: 'stop' }];
+        const [client] = await jobsOf(1);
+        for (let number = 1; number <= 6; number++) {
+            const leave = new AbortController();
+            const { head, sealed } = client.seal(number, 'hello');
+            const headers = { 'content-type': 'application/octet-stream' };
+            const body = encodeQuery(head, sealed);
+            const { body: answer } = await request(client.url + paths.query, {
+                ...{ method: 'POST', headers, body, signal: leave.signal },
+            });
+            await new Promise((resolve) => setTimeout(resolve, 50));
+            leave.abort();
+            await answer.dump().catch(() => undefined);
+            await until(async () => (await fixture.worker.status()).running === 0);
+        }
+
+        expect((await client.state()).highest).toBe(6);
+        expect(fixture.backend.requests).toHaveLength(1);
+    });
+
+    it('fills no disk with fails of queries that never ran: 64 are signed', async () => {
+        fixture = await startFixture({ limits: { ...LIMITS, parallelMost: 100 }, creditSeconds: 0.05 });
+        fixture.backend.script = () => long;
+        const client = new TestClient(fixture.worker.url, fixture.chain);
+        await client.draft({ step: STEP, parallel: 100 });
+        await client.open(10_000_000_000n);
+        await client.register();
+        await client.ask(1, 'more', { pays: false });
+        const numbers = Array.from({ length: 64 }, (_, i) => i + 2);
+        const answers = await Promise.all(numbers.map((number) => client.ask(number, 'more', { pays: false })));
+        expect(answers.filter(({ fail }) => fail !== undefined)).toHaveLength(64);
+
+        expect((await client.ask(66, 'more')).refusal).toMatchObject({ code: 'declined' });
+        await client.pay(client.voucher(3n * STEP, 0));
+        expect((await client.ask(66, 'more')).result).toBeDefined();
+    });
+});
+
+describe('A client that pays', () => {
+    it('has its second query wait until the first is paid, and both answered', async () => {
+        fixture = await startFixture({ limits: LIMITS, creditSeconds: 10 });
+        const [client] = await jobsOf(1);
+
+        const answers = await Promise.all([1, 2, 3].map((number) => client.ask(number, 'one two three')));
+
+        expect(answers.map(({ text }) => text)).toEqual(Array.from({ length: 3 }, () => 'one two three'));
+    });
+
+    it.each([
+        { what: 'a step', paid: STEP, runs: 2 },
+        { what: 'less than a step', paid: STEP - 1n, runs: 1 },
+        { what: 'three steps', paid: 3n * STEP, runs: 4 },
+    ])('$what has $runs queries run at once, whichever of its jobs they are of', async ({ paid, runs }) => {
+        fixture = await startFixture({ limits: LIMITS });
+        fixture.backend.script = () => held;
+        const [one, other] = await jobsOf(2);
+        await one.pay(one.voucher(paid, 0));
+        const asked = [1, 2, 3].flatMap((number) => [one.ask(number, 'a'), other.ask(number, 'a')]);
+        await until(() => fixture.backend.requests.length >= runs);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+
+        expect(fixture.backend.requests).toHaveLength(runs);
+        fixture.backend.script = () => held.filter(({ type }) => type !== 'pause');
+        fixture.backend.go();
+        await Promise.all(asked);
+    });
+});
