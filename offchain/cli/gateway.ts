@@ -97,8 +97,12 @@ async function up({ config, ...flags }: UpFlags): Promise<void> {
     const { loadConfig, startGateway } = await import('../gateway');
     const gateway = await startGateway(loadConfig(config, flags));
     console.log(`cocoon gateway listens at ${gateway.url}`);
-    await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+    const signals = ['SIGTERM', 'SIGINT'] as const;
+    await Promise.race(signals.map((signal) => once(process, signal)));
+    // Whoever asks again does not want to wait; the store has everything that is owed.
+    signals.forEach((signal) => process.once(signal, () => process.exit(1)));
     await gateway.close();
+    signals.forEach((signal) => process.removeAllListeners(signal));
 }
 
 function remote(command: Command): Command {

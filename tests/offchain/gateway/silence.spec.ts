@@ -62,6 +62,18 @@ describe('Waiting', () => {
         expect(state.text.trimEnd().endsWith('data: [DONE]')).toBe(true);
     });
 
+    it('a query that is accepted may be silent longer than any other answer of a worker', async () => {
+        const short = jest.replaceProperty(waits as { silence: number }, 'silence', 0.2);
+        await start();
+        bench.worker.scripts.push({
+            wait: (frame) => new Promise((resolve) => setTimeout(resolve, frame === 0 ? 1500 : 0)),
+        });
+
+        const { body } = await bench.post(ask);
+        short.restore();
+        expect(body.choices?.[0]).toMatchObject({ message: { content: 'Hello world' } });
+    });
+
     it('a stream that pauses between two words has comments', async () => {
         await start({ commentSeconds: 0.5 });
         await bench.post(ask);
