@@ -1,6 +1,7 @@
 import type { Config } from '@ton/blueprint';
 import { normaliseWords } from './wrappers/words';
 import { sortArguments } from './deploy/argv';
+import { scriptLines } from './deploy/list';
 import { withoutTerminal } from './deploy/terminal';
 
 const terminal = process.stdin.isTTY === true;
@@ -10,6 +11,11 @@ if (!terminal) {
 
 // Blueprint refuses a script's own options unless they stand after `--`: put them there before it looks.
 process.argv.splice(2, Infinity, ...sortArguments(process.argv.slice(2), terminal));
+
+const [command, script = '-'] = process.argv.slice(2);
+if (command === 'run' && script.startsWith('-')) {
+    console.log(scriptLines().join('\n')); // Blueprint lists their names alone
+}
 
 // Blueprint splits words at each space, so that two in a row would open another wallet.
 if (process.env.WALLET_MNEMONIC !== undefined) {

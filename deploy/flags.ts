@@ -53,6 +53,29 @@ export const keys = flag('HEX,HEX,…', (value) => value.split(',').map(hex32));
 /** Seconds, of a text such as `90m`, `36h` or `14d`. */
 export const duration = flag('TIME', parseDuration);
 
+/** A point in time, in unix seconds once the present is known: a span from now, a date (UTC), or unix seconds. */
+export const moment = flag('TIME', (value) => {
+    const text = value.trim();
+    if (/^\d{9,10}$/.test(text)) {
+        return () => Number(text);
+    }
+    if (/^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z?)?$/.test(text)) {
+        const [day, time = '00:00'] = text.replace('Z', '').split(/[T ]/);
+        const at = Date.parse(`${day}T${time}Z`);
+        if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== day) {
+            throw new Error(`"${value}" is not a date`);
+        }
+        return () => at / 1000;
+    }
+    if (!/^\d{1,6}\s*[smhd]$/.test(text)) {
+        throw new Error(
+            `"${value}" is no time: write a span such as 30d, a date such as 2026-12-31 or 2026-12-31T18:00, or unix seconds`,
+        );
+    }
+    const span = parseDuration(text);
+    return (now: number) => now + span;
+});
+
 /** A flag without a value. */
 export const toggle = (about: string): Flag<boolean> => ({ about, takes: '', required: false, read: () => true });
 

@@ -13,7 +13,8 @@ export type NetworkName = 'mainnet' | 'testnet' | 'local';
 export const GLOBAL_IDS = { mainnet: -239, testnet: -3 } as const;
 
 const ANSWER_WITHIN = 5000; // milliseconds
-const CONFIG_ADDRESS = new Address(-1, Buffer.alloc(32, 0x55));
+/** Where a network keeps its parameters. */
+export const CONFIG_ADDRESS = new Address(-1, Buffer.alloc(32, 0x55));
 const GLOBAL_ID_PARAM = 19;
 
 /** What a script knows of its network before it does anything. */

@@ -1,7 +1,7 @@
 /** What scripts print. */
 import { formatTon, opcodeName } from '@cocoon-market/wrappers';
 import { tonDeepLink } from '@ton/blueprint';
-import { beginCell, storeStateInit } from '@ton/core';
+import { beginCell, type Cell, Dictionary, internal, SendMode, storeMessageRelaxed, storeStateInit } from '@ton/core';
 import type { Session } from './session';
 import type { Outgoing } from './wallet';
 
@@ -44,6 +44,20 @@ export function messageLines(session: Session, messages: readonly Outgoing[]): s
     return lines.map(({ text, count }) => `  ${count === 1 ? '' : `${count} × `}${text}`);
 }
 
+const SEND_MESSAGE = 0xf1381e5b; // the action of multisig-v2's order.tlb
+
+/** An order of a multisig-v2 wallet that sends this one message, as its `new_order` takes it. */
+export function multisigOrder({ to, value, body, init, bounce = true }: Outgoing): Cell {
+    const message = storeMessageRelaxed(internal({ to, value, body, init, bounce }));
+    const action = beginCell()
+        .storeUint(SEND_MESSAGE, 32)
+        .storeUint(SendMode.PAY_GAS_SEPARATELY, 8)
+        .storeRef(beginCell().store(message))
+        .endCell();
+    const order = Dictionary.empty(Dictionary.Keys.Uint(8), Dictionary.Values.Cell()).set(0, action);
+    return beginCell().storeDictDirect(order).endCell();
+}
+
 /** A message for somebody else's wallet, such as a multisig. */
 export function exported(session: Session, message: Outgoing) {
     const init = message.init && beginCell().store(storeStateInit(message.init)).endCell();
@@ -53,6 +67,7 @@ export function exported(session: Session, message: Outgoing) {
         value: message.value.toString(), // nanoTON
         body: message.body.toBoc().toString('base64'),
         ...(init ? { stateInit: init.toBoc().toString('base64') } : {}),
+        multisigOrder: multisigOrder(message).toBoc().toString('base64'), // of multisig-v2
         link: tonDeepLink(message.to, message.value, message.body, init, session.network.testOnly),
     };
 }

@@ -6,6 +6,7 @@ import { ChainError } from '../offchain/chain/errors';
 import { scriptArguments } from './argv';
 import { flagLines, type Flags, optionName, readFlags, splitArguments, toggle, address, type Values } from './flags';
 import { sendingFee } from './fees';
+import { forecast } from './forecast';
 import { endpointRefusal, faucetFor, isEndpointFailure } from './network';
 import { exported, messageLabel, messageLines, type Row, table, ton } from './output';
 import { forgetOrder, keepOrder, settleOrder } from './pending';
@@ -18,6 +19,8 @@ export interface Task {
     found: Row[];
     /** Why nothing has to be sent; then nothing else is asked for. */
     nothing?: string;
+    /** What was asked and is not so, though nothing can be sent for it: a line each. */
+    differs?: string[];
     /** In words, what is going to happen. */
     will?: string[];
     /** Who has to send, and as what: the governor, the owner. Anyone if left out. */
@@ -155,6 +158,13 @@ async function carryOut(session: Session, task: Task, consent: Consent): Promise
     const sender = as === undefined ? '' : `, wallet ${session.show(as, false)}`;
     console.log(`Network ${session.network.name}${sender}`);
     console.log(table(task.found));
+    const { differs = [] } = task;
+    if (differs.length > 0) {
+        throw new Refusal(
+            `Not as asked: ${task.nothing ?? 'something else is there'}\n${differs.map((line) => `  - ${line}`).join('\n')}`,
+            'leave out what differs, or change it by the script that does',
+        );
+    }
     if (task.nothing !== undefined || messages.length === 0) {
         console.log(`Nothing to do: ${task.nothing ?? 'everything is as asked'}.`);
         report(consent, { sent: 0, ...Object.fromEntries((await task.after?.()) ?? []) });
@@ -167,6 +177,21 @@ async function carryOut(session: Session, task: Task, consent: Consent): Promise
     stays.forEach(([what, value]) => console.log(`  ${value} stays as ${what}`));
     const sending = await sendingFee(session, messages);
     const most = ton(attached - kept + sending);
+    const expected = await forecast(session, messages);
+    if (expected?.refused !== undefined) {
+        throw new Refusal(
+            expected.refused,
+            'nothing was sent; the codes are explained in contracts/protocol/errors.tact',
+        );
+    }
+    if (expected !== undefined) {
+        const net = attached + sending - expected.back;
+        console.log(
+            net < kept
+                ? `Expects: about ${ton(expected.back)} come back, ${ton(expected.back - attached - sending)} more than is sent.`
+                : `Expects: fees of about ${ton(net - kept)}.`,
+        );
+    }
     console.log(`Costs: ${ton(kept)} that stays, and fees of at most ${most}; of that, what is not used comes back.`);
     if (consent.dryRun) {
         console.log('Dry run: nothing was sent.');
@@ -253,12 +278,17 @@ async function send(
         forgetOrder(session);
     }
     const spent = before - (await session.account(wallet.address)).balance;
-    console.log(`Done. The wallet paid ${ton(spent)}: ${ton(kept)} stays, ${ton(spent - kept)} were fees.`);
+    const received = spent < kept ? kept - spent : 0n; // more came home than fees took
+    console.log(
+        received === 0n
+            ? `Done. The wallet paid ${ton(spent)}: ${ton(kept)} stays, ${ton(spent - kept)} were fees.`
+            : `Done. The wallet holds ${ton(received - kept)} more than before, fees taken off.`,
+    );
     const rows = (await after?.()) ?? [];
     console.log(table(rows));
     report(consent, {
         sent: messages.length,
-        spent: spent.toString(),
+        ...(received === 0n ? { spent: spent.toString() } : { received: (received - kept).toString() }),
         kept: kept.toString(),
         ...Object.fromEntries(rows),
     });

@@ -3,7 +3,7 @@ import { type Actor, errorName } from '@cocoon-market/wrappers';
 import { Address, Cell, type Contract, type OpenedContract, type SenderArguments } from '@ton/core';
 import type { NetworkProvider } from '@ton/blueprint';
 import { TonClient } from '@ton/ton';
-import { endpointOf, identify, type Network } from './network';
+import { CONFIG_ADDRESS, endpointOf, identify, type Network } from './network';
 import { Refusal } from './refusal';
 import { openWallet, type Outgoing, type Patience, type Wallet } from './wallet';
 
@@ -54,6 +54,17 @@ export class Session {
     /** An address as this network writes it; wallets as they show themselves with `bounceable: false`. */
     show(address: Address, bounceable = true): string {
         return address.toString({ testOnly: this.network.testOnly, bounceable });
+    }
+
+    /** Balance, code, data and newest transaction of an account. */
+    stateOf(address: Address): ReturnType<NetworkProvider['getContractState']> {
+        return this.provider.getContractState(address);
+    }
+
+    /** All parameters of the network; undefined where the endpoint does not give them. */
+    async config(): Promise<Cell | undefined> {
+        const { state } = await this.stateOf(CONFIG_ADDRESS);
+        return state.type === 'active' && state.data ? Cell.fromBoc(state.data)[0].beginParse().loadRef() : undefined;
     }
 
     async account(address: Address): Promise<Account> {

@@ -1,15 +1,30 @@
-import { codesOfThisCheckout, launchRegistry, Registry } from '@cocoon-market/wrappers';
-import { Address } from '@ton/core';
+import {
+    codesOfThisCheckout,
+    launchRegistry,
+    parseCommittee,
+    parseRules,
+    Registry,
+    registryChanges,
+} from '@cocoon-market/wrappers';
+import { Address, type OpenedContract } from '@ton/core';
 import { requireTaken } from '../deploy/bounds';
 import { rulesText } from '../deploy/change';
 import { committeeOf } from '../deploy/committee';
 import { address, count, formatDuration, keys, text } from '../deploy/flags';
 import { registryRows } from '../deploy/governor';
 import { ton } from '../deploy/output';
-import { readProfile, rulesOf } from '../deploy/profile';
+import { type Profile, readProfile, rulesOf } from '../deploy/profile';
 import { recordOf, writeRecord } from '../deploy/record';
 import { Refusal } from '../deploy/refusal';
 import { script } from '../deploy/script';
+import type { Session } from '../deploy/session';
+
+interface Asked {
+    profile: string | undefined;
+    committee: Buffer[] | undefined;
+    threshold: number | undefined;
+    insurance: Address | undefined;
+}
 
 export const run = script({
     name: 'deployMarket',
@@ -34,7 +49,8 @@ export const run = script({
         };
         if (state !== undefined && state.rulesVersion > 0n) {
             const found = registryRows(session, at, state);
-            return { found, nothing: 'the market is deployed', ...(record === undefined ? { after } : {}) };
+            const differs = await differencesFrom(session, registry, { flags, profile });
+            return { found, nothing: 'the market is deployed', differs, ...(record === undefined ? { after } : {}) };
         }
         if (record !== undefined) {
             throw new Refusal(
@@ -72,3 +88,36 @@ export const run = script({
         };
     },
 });
+
+/** What the flags name and the market that is there has otherwise. */
+async function differencesFrom(
+    session: Session,
+    registry: OpenedContract<Registry>,
+    { flags, profile }: { flags: Asked; profile: Profile },
+): Promise<string[]> {
+    const lines: string[] = [];
+    if (flags.committee !== undefined) {
+        const asked = registryChanges.committee(committeeOf(flags.committee, flags.threshold));
+        const is = registryChanges.committee(parseCommittee(await registry.getCommittee()));
+        lines.push(...(is.equals(asked) ? [] : ['committee: another one decides; proposeCommittee changes it']));
+    } else if (flags.threshold !== undefined) {
+        const { threshold } = parseCommittee(await registry.getCommittee());
+        lines.push(
+            ...(threshold === flags.threshold ? [] : [`threshold: ${threshold} decide, not ${flags.threshold}`]),
+        );
+    }
+    const { insurance, ...rules } = parseRules(await registry.getRules());
+    if (flags.insurance !== undefined && !insurance.equals(flags.insurance)) {
+        lines.push(`insurance: it is ${session.show(insurance, false)}; proposeRules changes it`);
+    }
+    if (flags.profile !== undefined) {
+        const asked = registryChanges.rules(rulesOf(profile, insurance));
+        const is = registryChanges.rules({ ...rules, insurance });
+        lines.push(
+            ...(is.equals(asked)
+                ? []
+                : [`profile: the rules are others than ${profile.file}'s; proposeRules changes them`]),
+        );
+    }
+    return lines;
+}

@@ -16,16 +16,28 @@ export const run = script({
         operator: address.optional('may change nodes besides the owner, but neither register them nor set their keys'),
         ...anyCodeFlag,
     },
-    prepare: async (session, { registry: given, stake, payout = session.actor, operator, anyCode }) => {
+    prepare: async (session, { registry: given, stake, payout: asked, operator, anyCode }) => {
+        const payout = asked ?? session.actor;
         const registry = await registryOf(session, given);
         const account = await findProvider(session, registry, session.actor);
         if (account !== undefined) {
             const provider = session.openContract(Provider.fromAddress(account));
-            const { rulesVersion } = await provider.getProviderState();
+            const { rulesVersion, stake: staked } = await provider.getProviderState();
             if (rulesVersion > 0n) {
+                const is = await provider.getMembershipNow();
+                const differs = [
+                    staked < stake && `stake: it is ${ton(staked)}; addStake brings it up`,
+                    asked !== undefined &&
+                        !is.nextPayout.equals(asked) &&
+                        `payout: it is ${session.show(is.nextPayout, false)}; setPayout changes it`,
+                    operator !== undefined &&
+                        is.operator?.equals(operator) !== true &&
+                        `operator: it is ${is.operator === null ? 'nobody' : session.show(is.operator, false)}; setOperator changes it`,
+                ].filter((line) => line !== false);
                 return {
                     found: await providerRows(session, { at: account, provider }),
                     nothing: 'this wallet is a provider',
+                    differs,
                 };
             }
         }

@@ -1,6 +1,6 @@
 import { channelInit, channelCode, channelLibrary, codeHash, openJob } from '@cocoon-market/wrappers';
 import { escrowTask, openEscrow } from '../deploy/escrow';
-import { address, amount, count, duration, key } from '../deploy/flags';
+import { address, amount, count, duration, key, moment } from '../deploy/flags';
 import { ton, when } from '../deploy/output';
 import { Refusal } from '../deploy/refusal';
 import { script } from '../deploy/script';
@@ -12,11 +12,12 @@ export const run = script({
         payout: address.required("who is paid: the provider's payout"),
         voucherKey: key.required('the public key that signs vouchers'),
         deposit: amount.required('what the job may cost at most'),
-        until: count.required('when the job ends, in unix seconds, at most 90 days ahead'),
+        until: moment.required('when the job ends, at most 90 days ahead: 30d, 2026-12-31, or unix seconds'),
         notice: duration.required('how long the provider may claim after a leave, 1h to 7d'),
         order: count.required('the next order of the escrow, as checkEscrow shows it: makes a second run harmless'),
     },
-    prepare: async (session, { payout, voucherKey, deposit, until: end, notice, order }) => {
+    prepare: async (session, { payout, voucherKey, deposit, until, notice, order }) => {
+        const end = until(await session.now());
         const opened = await openEscrow(session, session.actor);
         const code = [await channelCode(), (await channelLibrary()).cell].find(
             (each) => BigInt(`0x${codeHash(each)}`) === opened.state.codeHash,

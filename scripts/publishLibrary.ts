@@ -4,17 +4,26 @@ import { findLibrary, libraryRows } from '../deploy/library';
 import { ton } from '../deploy/output';
 import { script } from '../deploy/script';
 
+const GAS_MOST = 200_000_000n; // nanoTON
+
 export const run = script({
     name: 'publishLibrary',
     about: 'Publishes the channel code in the masterchain, so that jobs carry its hash only. From anyone.',
-    flags: { rent: amount.required('rent paid ahead; at least 90 days of it, at about 9.3 TON a year') },
+    flags: {
+        rent: amount.required(
+            'what is attached: the gas, and rent paid ahead with the rest; at least 90 days of it, at about 9.3 TON a year',
+        ),
+    },
     prepare: async (session, { rent }) => {
         const library = await findLibrary(session);
         const found = libraryRows(session, library);
         if (library.runway > 0) {
-            return { found, nothing: 'the code is published' };
+            // What the gas took, and a tenth for the rent since.
+            const isPaid = library.balance + GAS_MOST >= (rent * 9n) / 10n;
+            const differs = isPaid ? [] : [`rent: ${ton(library.balance)} are left of it; topUpLibrary brings it up`];
+            return { found, nothing: 'the code is published', differs };
         }
-        const messages = await session.rehearse((actor) => publishLibrary(actor, { rent }));
+        const messages = await session.rehearse((actor) => publishLibrary(actor, { rent, gas: 0n }));
         const kept = messages.reduce((sum, { value }) => sum + value, 0n);
         return {
             found,

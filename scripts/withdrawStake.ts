@@ -1,6 +1,7 @@
 import { withdrawStake } from '@cocoon-market/wrappers';
 import { ton, when } from '../deploy/output';
 import { providerFlags, providerTask, slotsOf } from '../deploy/provider';
+import { Refusal } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 export const run = script({
@@ -13,8 +14,11 @@ export const run = script({
             const now = await session.now();
             const ripe = slots.filter(({ unlockAt }) => unlockAt <= now);
             if (ripe.length === 0) {
+                if (slots.length === 0) {
+                    return 'nothing waits in a slot';
+                }
                 const first = Math.min(...slots.map(({ unlockAt }) => unlockAt));
-                return slots.length === 0 ? 'nothing waits in a slot' : `the first slot is free at ${when(first)}`;
+                throw new Refusal(`Too early: the first slot is free at ${when(first)}`, 'run this again then');
             }
             return {
                 will: `take ${ton(ripe.reduce((sum, { amount }) => sum + amount, 0n))} home`,

@@ -4,7 +4,7 @@ import { channelCode } from '../Channel';
 import { CodeLibrary, Library, libraryOf } from '../Library';
 import { Actor } from './actor';
 
-const PUBLISH_VALUE = toNano('1'); // gas; what is left of it pays rent too
+const PUBLISH_VALUE = toNano('1');
 
 /** The channel code of this checkout as a library: what to set up an escrow with, and the hash that is published. */
 export async function channelLibrary(): Promise<CodeLibrary> {
@@ -19,12 +19,12 @@ export async function channelCodes(): Promise<[plain: Cell, library: Cell]> {
 /**
  * Publishes a code in the masterchain with `rent` nanoTON paid ahead, at least 90 days (`libraryRent`); the channel code
  * of this checkout unless another is given. Keepers of the same code at other numbers are as good: publishing again
- * needs nothing of the first.
+ * needs nothing of the first. `gas`: attached beside the rent, 1 TON unless given; what is left of it pays rent too.
  */
-export async function publishLibrary(actor: Actor, args: { rent: bigint; code?: Cell; number?: number }) {
+export async function publishLibrary(actor: Actor, args: { rent: bigint; gas?: bigint; code?: Cell; number?: number }) {
     const code = args.code ?? (await channelCode());
     const library = actor.open(await Library.ofHash(code.hash(), args.number));
-    await library.sendPublish(actor.sender, { value: args.rent + PUBLISH_VALUE, code });
+    await library.sendPublish(actor.sender, { value: args.rent + (args.gas ?? PUBLISH_VALUE), code });
     return library;
 }
 

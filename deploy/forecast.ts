@@ -1,0 +1,105 @@
+/**
+ * What a chain would make of messages, tried on a copy of the accounts that they touch: what they really cost, and what
+ * a contract would refuse, before anything is sent.
+ */
+import { errorName, channelCode } from '@cocoon-market/wrappers';
+import { beginCell, Cell, Dictionary, type Transaction } from '@ton/core';
+import { Blockchain, internal, RemoteBlockchainStorage } from '@ton/sandbox';
+import type { Session } from './session';
+import { messageLabel } from './output';
+import { type Outgoing } from './wallet';
+
+/** The outcome of a try. */
+export interface Forecast {
+    back: bigint; // nanoTON that come back to the wallet
+    refused?: string; // what the first contract that refuses says
+}
+
+const TRIED_MOST = 24; // messages; what more come cost like these
+
+/** Tries messages of the acting wallet. Undefined where the network's own configuration cannot be read. */
+export async function forecast(session: Session, messages: readonly Outgoing[]): Promise<Forecast | undefined> {
+    const config = await session.config();
+    if (config === undefined) {
+        return undefined;
+    }
+    const blockchain = await Blockchain.create({ config, storage: new RemoteBlockchainStorage(storageOf(session), 0) });
+    blockchain.now = await session.now();
+    blockchain.libs = beginCell()
+        .storeDictDirect(await libraries())
+        .endCell();
+    const tried = messages.slice(0, TRIED_MOST);
+    let back = 0n;
+    for (const message of tried) {
+        const { to, value, body, init, bounce = true } = message;
+        const { transactions } = await blockchain.sendMessage(
+            internal({
+                from: session.actor,
+                to,
+                value,
+                body,
+                bounce,
+                ...(init === undefined ? {} : { stateInit: init }),
+            }),
+        );
+        for (const transaction of transactions) {
+            const why = refusalIn(transaction);
+            if (why !== undefined) {
+                return {
+                    back: 0n,
+                    refused: `${messageLabel(message)} to ${session.show(to)} would be refused: ${why}`,
+                };
+            }
+            back += arrivedAt(session, transaction);
+        }
+    }
+    return { back: (back * BigInt(messages.length)) / BigInt(tried.length) };
+}
+
+function storageOf(session: Session): ConstructorParameters<typeof RemoteBlockchainStorage>[0] {
+    return {
+        getLastBlockSeqno: async () => 0,
+        getAccount: async (_, address) => {
+            const { balance, last, state } = await session.stateOf(address);
+            const cell = (boc: Buffer | null | undefined) => (boc == null ? undefined : Cell.fromBoc(boc)[0]);
+            return {
+                state:
+                    state.type === 'active'
+                        ? { type: 'active', state: { code: cell(state.code), data: cell(state.data) } }
+                        : { type: 'uninit' },
+                balance,
+                ...(last === null ? {} : { lastTransaction: { lt: last.lt, hash: last.hash } }),
+            };
+        },
+    };
+}
+
+// The one code that accounts of the market may hold as a library.
+async function libraries(): Promise<Dictionary<Buffer, Cell>> {
+    const code = await channelCode();
+    return Dictionary.empty(Dictionary.Keys.Buffer(32), Dictionary.Values.Cell()).set(code.hash(), code);
+}
+
+// Of what bounces: whether a wallet or another's contract makes something of coins that arrive is no word on the message.
+function refusalIn({ description, inMessage }: Transaction): string | undefined {
+    if (inMessage?.info.type !== 'internal' || !inMessage.info.bounce) {
+        return undefined;
+    }
+    if (description.type !== 'generic' || description.computePhase.type !== 'vm') {
+        return undefined;
+    }
+    const { computePhase, actionPhase } = description;
+    if (!computePhase.success) {
+        return errorName(computePhase.exitCode);
+    }
+    return actionPhase === null || actionPhase === undefined || actionPhase.success
+        ? undefined
+        : `what it has to send cannot be sent (${actionPhase.resultCode})`;
+}
+
+function arrivedAt(session: Session, { inMessage, description }: Transaction): bigint {
+    const { info } = inMessage!;
+    const arrived = info.type === 'internal' && info.dest.equals(session.actor);
+    const stays = description.type !== 'generic' || !description.aborted || description.computePhase.type === 'skipped';
+    return arrived && stays ? info.value.coins : 0n;
+}
