@@ -13,6 +13,7 @@ import {
     sendReport,
     stateCase,
 } from '@cocoon-market/wrappers';
+import { adminHeaders } from '../gateway/adminToken';
 import { Address } from '@ton/core';
 import { Command, Option } from 'commander';
 import { createHash } from 'node:crypto';
@@ -95,8 +96,9 @@ function which(command: Command): Command {
 async function gathered({ config: path }: ActFlags): Promise<Evidence[]> {
     const { listen, store: file } = loadConfig(path);
     const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
+    const url = `http://${host}:${listen.port}`;
     try {
-        const { statusCode, body } = await request(`http://${host}:${listen.port}/admin/evidence`);
+        const { statusCode, body } = await request(`${url}/admin/evidence`, { headers: adminHeaders(url) });
         const found = await body.json();
         if (statusCode !== 200) {
             throw new Error(`the gateway answered with HTTP ${statusCode}`);

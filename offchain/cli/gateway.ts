@@ -112,10 +112,13 @@ function remote(command: Command): Command {
 }
 
 async function call({ url }: RemoteFlags, method: 'GET' | 'POST', path: string): Promise<unknown> {
-    const post = method === 'POST' ? { headers: { 'content-type': 'application/json' }, body: '{}' } : {};
+    const { adminHeaders } = await import('../gateway/adminToken');
+    const json = method === 'POST' ? { 'content-type': 'application/json' } : {};
+    const headers = { ...adminHeaders(url), ...json };
+    const post = method === 'POST' ? { body: '{}' } : {};
     let response: Awaited<ReturnType<typeof request>>;
     try {
-        response = await request(url.replace(/\/+$/, '') + path, { method, ...post });
+        response = await request(url.replace(/\/+$/, '') + path, { method, headers, ...post });
     } catch (error) {
         const { code } = error as { code?: string };
         throw new Error(

@@ -1,6 +1,7 @@
 /** What the command line asks of a running gateway: lists, and the ends of jobs. State changes only by POST. */
 import { FastifyInstance } from 'fastify';
 import { Opening, termsToWire, toWire } from '../link';
+import { ADMIN_HEADER, AdminToken } from './adminToken';
 import { GatewayError } from './errors';
 import { evidenceIn } from './evidence';
 import type { Job } from './job';
@@ -8,6 +9,8 @@ import { JobContext, Jobs } from './jobs';
 import { requireLocal } from './server';
 import { Settlement } from './settle';
 import type { JobView, StatusView } from './views';
+
+const ADVICE = 'Admin paths are for the user who runs this gateway: "cocoon gateway …" has its token';
 
 /** A job for a list. */
 export function viewOf(job: Job, testnet: boolean): JobView {
@@ -33,7 +36,13 @@ export function viewOf(job: Job, testnet: boolean): JobView {
 }
 
 /** Adds `/admin/…` to the server. */
-export function addAdmin(server: FastifyInstance, context: JobContext, jobs: Jobs, settlement: Settlement): void {
+export function addAdmin(
+    server: FastifyInstance,
+    context: JobContext,
+    jobs: Jobs,
+    settlement: Settlement,
+    token: AdminToken,
+): void {
     const { network, spending, keys, nodes, config, setbacks, store } = context;
     const testnet = network !== -239;
 
@@ -60,7 +69,12 @@ export function addAdmin(server: FastifyInstance, context: JobContext, jobs: Job
     };
 
     server.register(async (admin) => {
-        admin.addHook('onRequest', async (request) => requireLocal(request));
+        admin.addHook('onRequest', async (request) => {
+            requireLocal(request);
+            if (!token.is(request.headers[ADMIN_HEADER])) {
+                throw new GatewayError(403, 'no_token', ADVICE);
+            }
+        });
         admin.get('/admin/jobs', async () => jobs.all.map(view));
         admin.get('/admin/status', async (): Promise<StatusView> => {
             const purse = await spending.purse();

@@ -6,6 +6,7 @@ import pino, { Logger } from 'pino';
 import { Chain, TonHttpChain } from '../chain';
 import { GatewayStore, openGatewayStore } from '../store/gateway';
 import { addAdmin } from './admin';
+import { AdminToken } from './adminToken';
 import { Answers } from './answers';
 import { Clock } from './check';
 import { GatewayConfig } from './config';
@@ -104,12 +105,16 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
 
     const answers = new Answers();
     const server = makeServer(context, router, answers);
-    addAdmin(server, context, jobs, settlement);
+    const token = new AdminToken();
+    addAdmin(server, context, jobs, settlement, token);
     const recovered = recovery.start();
     recovered.catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'recovery failed'));
     jobs.recovered = recovered;
     await server.listen(config.listen);
     const { address, port, family } = server.server.address() as AddressInfo;
+    if (!token.keep(port)) {
+        log.warn('no folder of this user can be written, so the commands of the gateway cannot reach it');
+    }
     const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 
     let sweeping: Promise<void> | undefined;
@@ -150,6 +155,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
             await sweeping;
             await watching;
             await store.close();
+            token.drop();
         },
     };
 }

@@ -4,9 +4,10 @@
  * after a crash waits for nothing.
  */
 import Sqlite from 'better-sqlite3';
-import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { privateFolder } from './privateFolder';
 
 /** Held until it is released or the process ends. */
 export interface KeyLock {
@@ -31,27 +32,6 @@ export function lockKey(publicKey: Buffer, keyFile: string, home = userInfo().ho
         throw error;
     }
     return { release: () => locks.forEach((lock) => lock.close()) };
-}
-
-/** Where this user's processes see each other's keys; undefined where there is no such place. */
-function privateFolder(home: string): string | undefined {
-    const folder = join(home, '.cocoon-market');
-    try {
-        if (!existsSync(folder)) {
-            mkdirSync(folder, { mode: 0o700 });
-        }
-        const { uid, mode } = lstatSync(folder);
-        return uid === userInfo().uid && (mode & 0o077) === 0 ? folder : undefined;
-    } catch (error) {
-        if (
-            ['EACCES', 'EROFS', 'ENOENT', 'ENOTDIR', 'EPERM', 'EEXIST'].includes(
-                (error as { code?: string }).code ?? '',
-            )
-        ) {
-            return undefined;
-        }
-        throw error;
-    }
 }
 
 function lockFile(path: string): Sqlite.Database {

@@ -2,6 +2,7 @@
  * For each class of fault: from a worker process that cheats (see support/faults.ts), through a gateway that notices and the
  * `cocoon dispute` command, to the money in the victim's escrow.
  */
+import { adminHeaders } from '../../offchain/gateway/adminToken';
 import { Address, OpenedContract, toNano } from '@ton/core';
 import { readFileSync, writeFileSync } from 'node:fs';
 import OpenAI from 'openai';
@@ -248,7 +249,7 @@ describe('A worker that cheats', () => {
         expect(await find(made)).toEqual([]); // nothing is wrong with the receipts
         const evidence = `${made.buyer.folder}/opening.json`;
         const path = `${made.gateway.url}/admin/jobs/${made.gateway.jobs.all[0].number}/queries/1/opening`;
-        writeFileSync(evidence, await (await fetch(path)).text());
+        writeFileSync(evidence, await (await fetch(path, { headers: adminHeaders(made.gateway.url) })).text());
         const backend = createBackend({ kind: 'embedded' });
         const opened = openQuery(opening.parse(JSON.parse(readFileSync(evidence, 'utf8'))));
         expect(await rerun(opened, backend)).toMatchObject({ verdict: 'mismatch' });

@@ -1,3 +1,7 @@
+import { statSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { ADMIN_HEADER, adminHeaders } from '../../../offchain/gateway/adminToken';
 import OpenAI from 'openai';
 import { request } from 'undici';
 import { useMarket } from '../../support/market';
@@ -149,7 +153,36 @@ describe('Requests to the gateway', () => {
 
     describe('admin paths', () => {
         const admin = (path: string, options: Parameters<typeof request>[1] = {}) =>
-            request(`${bench.gateway.url}/admin${path}`, options);
+            request(`${bench.gateway.url}/admin${path}`, {
+                ...options,
+                headers: { ...adminHeaders(bench.gateway.url), ...(options.headers as Record<string, string>) },
+            });
+
+        it('answer nobody without the token, such as a reverse proxy on the same machine', async () => {
+            const { port } = new URL(bench.gateway.url);
+            const at = `${bench.gateway.url}/admin/jobs`;
+            const shown = adminHeaders(bench.gateway.url);
+            expect(Object.keys(shown)).toEqual([ADMIN_HEADER]);
+
+            const statuses: number[] = [];
+            for (const headers of [
+                {},
+                { 'x-forwarded-for': '203.0.113.9', host: `127.0.0.1:${port}` },
+                { [ADMIN_HEADER]: '' },
+                { [ADMIN_HEADER]: '0'.repeat(64) },
+                { [ADMIN_HEADER]: shown[ADMIN_HEADER].slice(1) },
+                shown,
+            ]) {
+                statuses.push((await request(at, { headers })).statusCode);
+            }
+            expect(statuses).toEqual([403, 403, 403, 403, 403, 200]);
+        });
+
+        it('have their token in a file that nobody else may read', () => {
+            const { port } = new URL(bench.gateway.url);
+            const file = join(userInfo().homedir, '.cocoon-market', `gateway-${port}.token`);
+            expect(statSync(file).mode & 0o777).toBe(0o600);
+        });
 
         it('change nothing by GET', async () => {
             expect((await admin('/jobs/0/leave')).statusCode).toBe(404);

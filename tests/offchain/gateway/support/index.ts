@@ -1,4 +1,5 @@
 /** A gateway, its market and its workers for one test; everything ends with the test. */
+import { adminHeaders } from '../../../../offchain/gateway/adminToken';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -121,7 +122,9 @@ export async function startBench(market: Market, options: BenchOptions = {}): Pr
             };
         },
         async admin(path) {
-            return (await request(`${this.gateway.url}/admin/${path}`)).body.json();
+            return (
+                await request(`${this.gateway.url}/admin/${path}`, { headers: adminHeaders(this.gateway.url) })
+            ).body.json();
         },
         async close() {
             await this.gateway.close();

@@ -1,0 +1,67 @@
+/**
+ * What tells the command line of this user from everybody else who reaches the gateway's port: a token that is made at each
+ * start, in a file that only this user may read. A reverse proxy beside the gateway does not have it.
+ */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { privateFolder } from '../store/privateFolder';
+
+/** The header that carries it. */
+export const ADMIN_HEADER = 'x-cocoon-admin';
+
+const BYTES = 32;
+
+function fileOf(port: number): string | undefined {
+    const folder = privateFolder(userInfo().homedir);
+    return folder && join(folder, `gateway-${port}.token`);
+}
+
+/** The token of a gateway that listens at a port; `drop` takes its file away again. */
+export class AdminToken {
+    private readonly token = randomBytes(BYTES).toString('hex');
+    private file: string | undefined;
+
+    /** Writes it to the user's folder; says whether there is one. */
+    keep(port: number): boolean {
+        this.file = fileOf(port);
+        if (this.file === undefined) {
+            return false;
+        }
+        const fresh = `${this.file}.${process.pid}`;
+        writeFileSync(fresh, this.token, { mode: 0o600 });
+        renameSync(fresh, this.file);
+        return true;
+    }
+
+    is(shown: unknown): boolean {
+        const [a, b] = [Buffer.from(this.token), Buffer.from(typeof shown === 'string' ? shown : '')];
+        return a.length === b.length && timingSafeEqual(a, b);
+    }
+
+    drop(): void {
+        if (this.file !== undefined && readToken(this.file) === this.token) {
+            rmSync(this.file, { force: true });
+        }
+    }
+}
+
+function readToken(file: string): string | undefined {
+    try {
+        return readFileSync(file, 'utf8');
+    } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+            return undefined;
+        }
+        throw error;
+    }
+}
+
+/** The headers with which this user may ask the gateway at this URL; none when it runs as another user, or not at all. */
+export function adminHeaders(url: string): Record<string, string> {
+    const { port, protocol } = new URL(url);
+    const file = fileOf(port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port));
+    const token = file && readToken(file);
+    return token === undefined ? {} : { [ADMIN_HEADER]: token };
+}

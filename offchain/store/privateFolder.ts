@@ -1,0 +1,24 @@
+import { existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+
+/** Where this user's processes see what is between them; undefined where there is no such place. */
+export function privateFolder(home: string): string | undefined {
+    const folder = join(home, '.cocoon-market');
+    try {
+        if (!existsSync(folder)) {
+            mkdirSync(folder, { mode: 0o700 });
+        }
+        const { uid, mode } = lstatSync(folder);
+        return uid === userInfo().uid && (mode & 0o077) === 0 ? folder : undefined;
+    } catch (error) {
+        if (
+            ['EACCES', 'EROFS', 'ENOENT', 'ENOTDIR', 'EPERM', 'EEXIST'].includes(
+                (error as { code?: string }).code ?? '',
+            )
+        ) {
+            return undefined;
+        }
+        throw error;
+    }
+}
