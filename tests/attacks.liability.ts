@@ -18,7 +18,7 @@ export const liabilityAttacks: Attack[] = [
     },
     {
         source: 'issue 6: liability that ends early',
-        attack: 'Closes all nodes, adopts shorter windows, and unbonds under them.',
+        attack: 'Closes all nodes, adopts shorter windows, and takes its stake out under them.',
         stoppedBy: 'Stake that leaves stays until the hold of before is over.',
         file: 'tests/regression/liability.spec.ts',
         test: 'Rules with shorter windows that a provider adopts count alone once they were adopted without an open node and the hold of before is over',
