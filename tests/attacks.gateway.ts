@@ -91,7 +91,7 @@ export const gatewayAttacks: Attack[] = [
         attack: 'The API says once that a refund is due, and each sweep pays for an order that does nothing.',
         stoppedBy: 'A refund is ordered when its time is confirmed.',
         file: 'tests/offchain/gateway/words.spec.ts',
-        test: "What one API says of a job's channel once, that its refund is due, sends no order",
+        test: "What one API says of a job's channel twice, that its refund is due, sends no order",
     },
     {
         source: 'issue 6: liability that ends early',

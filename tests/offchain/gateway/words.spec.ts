@@ -120,11 +120,11 @@ describe("What one API says of a job's channel", () => {
         expect(job().phase).toBe('settling');
     });
 
-    it('once, that its refund is due, sends no order', async () => {
+    it('twice, that its refund is due, sends no order', async () => {
         await start();
         await leave();
         const { sent } = bench.chain;
-        lie((truth) => altered(truth, { refundAt: market().now - 1 }), 1);
+        lie((truth) => altered(truth, { refundAt: market().now - 1 }), 2);
         await sweep();
 
         expect(bench.chain.sent).toBe(sent);
