@@ -1,0 +1,21 @@
+/** A short run of `npm run test:doors`. */
+import { startFixture } from '../support/worker';
+import { fuzz } from './fuzz';
+
+const MEMORY_MOST = 256 << 20; // bytes more than before
+
+describe('Requests that nobody should send', () => {
+    it('are each answered by a worker in time, without a failure, and its memory stays flat', async () => {
+        const fixture = await startFixture();
+        const job = '00'.repeat(32);
+        const before = process.memoryUsage().rss;
+        const paths = ['/v1/node', '/v1/jobs', `/v1/jobs/${job}`, `/v1/jobs/${job}/end`, '/v1/voucher', '/v1/query'];
+
+        expect(
+            await fuzz(fixture.worker.url, [...paths, `/v1/jobs/${job}/queries/1`, '/v1/jobs/x/queries/-1'], 7),
+        ).toEqual([]);
+
+        expect(process.memoryUsage().rss - before).toBeLessThan(MEMORY_MOST);
+        await fixture.stop();
+    }, 1_800_000);
+});
