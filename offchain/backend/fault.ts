@@ -2,6 +2,7 @@
  * Whose fault it is that a model server did not answer. Its words are read here and go no further: they may repeat the
  * prompt.
  */
+// cspell:ignore badrequest bcuda unauthori
 import { Reason } from '@cocoon-market/wrappers';
 
 // Asked in this order: a server that refuses a key or lacks a model often says so with status 400.

@@ -1,3 +1,4 @@
+// cspell:ignore kwargs temprature
 import { badRequest, GatewayError } from '../../../offchain/gateway/errors';
 import { parseChat } from '../../../offchain/gateway/openai';
 
