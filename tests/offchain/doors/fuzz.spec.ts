@@ -1,4 +1,6 @@
 /** A short run of `npm run test:doors`. */
+import { useMarket } from '../../support/market';
+import { startBench } from '../gateway/support';
 import { startFixture } from '../support/worker';
 import { fuzz } from './fuzz';
 
@@ -17,5 +19,20 @@ describe('Requests that nobody should send', () => {
 
         expect(process.memoryUsage().rss - before).toBeLessThan(MEMORY_MOST);
         await fixture.stop();
+    }, 1_800_000);
+});
+
+describe('Requests that nobody should send to a gateway', () => {
+    const market = useMarket();
+
+    it('are each answered in time, without a failure, and its memory stays flat', async () => {
+        const bench = await startBench(market());
+        const before = process.memoryUsage().rss;
+        const paths = ['/v1/models', '/v1/chat/completions', '/healthz', '/admin/jobs', '/admin/status', '/v1/x'];
+
+        expect(await fuzz(bench.gateway.url, paths, 11)).toEqual([]);
+
+        expect(process.memoryUsage().rss - before).toBeLessThan(MEMORY_MOST);
+        await bench.close();
     }, 1_800_000);
 });
