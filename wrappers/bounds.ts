@@ -50,6 +50,7 @@ export function leastSlash({ basechain }: Prices): bigint {
         rentWeek +
         2n * carried +
         fault +
+        forward(0n, CaseBits) + // the event of its opening
         ofCase +
         disputeRent;
     const settling =
