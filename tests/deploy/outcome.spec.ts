@@ -2,7 +2,7 @@ import { Address, toNano } from '@ton/core';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { run as fundWallet } from '../../scripts/fundWallet';
-import { ScriptStage } from './support/scripts';
+import { providerOf, ScriptStage } from './support/scripts';
 
 const to = new Address(0, Buffer.alloc(32, 9));
 const asked = ['--to', to.toRawString(), '--up-to', '3', '--yes'];
@@ -36,20 +36,18 @@ describe('A script whose endpoint fails', () => {
     it('run again while an order is on its way, waits for it and sends nothing', async () => {
         stage.network.faults.plan('sendBoc', { kind: 'late', status: 504, afterMs: 4000 }, 1);
         stage.network.faults.plan('sendBoc', { kind: 'down', status: 504 }, 50);
-        const first = stage.run(fundWallet, asked); // as if it was killed: the second knows nothing but the disk
+        const lines: string[] = [];
+        const print = jest.spyOn(console, 'log').mockImplementation((line: unknown) => void lines.push(String(line)));
+        const run = async () => fundWallet(await providerOf(stage.network.url, stage.wallet), asked);
+        const first = run(); // as if it was killed: the second knows nothing but the disk
         while (!existsSync(note)) {
             await new Promise((resolve) => setTimeout(resolve, 10));
         }
 
-        const { run } = await import('../../scripts/fundWallet');
-        const lines: string[] = [];
-        const print = jest.spyOn(console, 'log').mockImplementation((line: unknown) => void lines.push(String(line)));
-        const { providerOf } = await import('./support/scripts');
-        await run(await providerOf(stage.network.url, stage.wallet), asked);
+        await Promise.all([first, run()]);
         print.mockRestore();
 
         expect(lines.join('\n')).toMatch(/Waiting for order 0 .*\n(.*\n)*.*Nothing to do: it holds 3 TON or more/);
-        await first;
         expect(await arrived()).toBe(toNano('3'));
     });
 
