@@ -75,6 +75,7 @@ export async function startWorkerProcess(
     entry?: string[],
 ): Promise<Running> {
     const { folder, port, endpoint, network, registry, provider, node, keyFile } = settings;
+    const { claim, ...rest } = more as { claim?: object };
     const config = {
         endpoint,
         network,
@@ -86,10 +87,11 @@ export async function startWorkerProcess(
         listen: { host: '127.0.0.1', port },
         backend: { kind: 'embedded' },
         offers: [{ model: MODEL, rates: inNano(RATES) }],
-        claim: { seconds: 1 },
+        // Claims whatever it earns: a handful of questions is worth less than a claim's fee.
+        claim: { seconds: 1, least: '1', ...claim },
         chain: { pollSeconds: 0.05 },
         logLevel: 'warn',
-        ...more,
+        ...rest,
     };
     const file = join(folder, 'worker.json');
     writeFileSync(file, JSON.stringify(config, null, 4));
