@@ -33,9 +33,9 @@ export const disputeAttacks: Attack[] = [
     {
         source: 'marketplaces 1.3: Trust M-7, OZ H02',
         attack: "Disputes cost nothing, so that they waste the committee's time.",
-        stoppedBy: 'A case costs a bond that goes to the payout when the committee acquits.',
+        stoppedBy: 'A case costs a bond that goes to the insurance when the committee acquits.',
         file: 'tests/dispute/verdict.spec.ts',
-        test: 'SubmitVerdict of nothing acquits: the bond goes to the payout',
+        test: 'SubmitVerdict of nothing acquits: the bond goes to the insurance, and nobody gains by having asked or been asked',
     },
     {
         source: 'marketplaces 1.3: Trust M-7, OZ H02',
@@ -63,7 +63,7 @@ export const disputeAttacks: Attack[] = [
         attack: 'The same fault is shown twice and punished twice.',
         stoppedBy: "A Dispute's address is its fault, and it stays until nobody can report that again.",
         file: 'tests/dispute/excess.spec.ts',
-        test: 'ReportExcess counts once per job: a second report finds the first, and comes back with its value',
+        test: 'ReportExcess counts once per index of a result: a second report finds the first, and comes back with its value',
     },
     {
         source: 'marketplaces 1.3: OZ missed issues 2025',
@@ -166,9 +166,9 @@ export const disputeAttacks: Attack[] = [
     {
         source: 'marketplaces 3.6: reporter front-running',
         attack: "Someone copies a report to get the victim's money.",
-        stoppedBy: 'The victim is the escrow of the signed terms; the first report is paid, its copy finds a dead key.',
+        stoppedBy: 'The victim is the escrow of the signed terms; the first report is paid, its copy comes back.',
         file: 'tests/dispute/twice.spec.ts',
-        test: 'ReportTwice pays the reporter who came first; one who copies the evidence finds a dead key',
+        test: 'ReportTwice pays the reporter who came first; one who copies the evidence has his value back',
     },
     {
         source: 'marketplaces 3.6: reporter front-running',

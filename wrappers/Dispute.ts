@@ -30,6 +30,7 @@ export interface CaseFile {
     date: number;
     amount: bigint; // the most it may cost
     loss: bigint;
+    counted: bigint; // the largest loss that was shown; A1 and A2 count again for what is more
     reporter: Address;
     victim: Buffer; // account of the escrow
     receiptKey: Buffer;
@@ -54,7 +55,7 @@ interface Call {
 const bytes = (value: bigint): Buffer => Buffer.from(value.toString(16).padStart(64, '0'), 'hex');
 
 export class Dispute extends Generated {
-    /** The Dispute of a Provider about one fault, as it is deployed; `query` is 0 for A2. */
+    /** The Dispute of a Provider about one fault, as it is deployed; `query`: 0 for A1, the result's index for A2. */
     static async ofFault(
         provider: Address,
         fault: { class: FaultClass; job: Buffer; query: number },
@@ -72,7 +73,7 @@ export class Dispute extends Generated {
             0n, // bond
             false, // stated
             0n, // wanted
-            0n, // result
+            0n, // cost
             null,
         );
         return new Dispute(address, init);
@@ -83,8 +84,8 @@ export class Dispute extends Generated {
     }
 
     /**
-     * Answers a demand with one piece of the answer; the last one that was demanded closes it and earns the bond. From
-     * anyone, until `answerBy`. `result`: the receipt as stored; `answer`: all bytes of the answer.
+     * Answers a demand with one piece of the answer; the last one that was demanded closes it, and the payout gets what the
+     * answer cost out of the bond. From anyone, until `answerBy`. `result`: the receipt as stored; `answer`: all bytes of the answer.
      * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrWrongPiece, ErrLowValue,
      * ErrNotBasechain
      */
@@ -218,6 +219,7 @@ export class Dispute extends Generated {
             date: Number(fault.date),
             amount: fault.amount,
             loss: fault.loss,
+            counted: file.loss,
             reporter: fault.reporter,
             victim: bytes(parties.victim),
             receiptKey: bytes(parties.key),

@@ -54,13 +54,14 @@ function jobFields({ channel, terms }: EvidenceJob) {
 /** The bodies of reports to a Node; receipts as they are stored, `code` is that of the Dispute. */
 export const reports = {
     /** A1: two results of one query or index, or a result and a fail of one query. */
-    twice: (args: EvidenceJob & { first: Buffer; second: Buffer }): Cell =>
+    twice: (args: EvidenceJob & { first: Buffer; second: Buffer; code: Cell }): Cell =>
         toCell(
             storeReportTwice({
                 $$type: 'ReportTwice',
                 ...jobFields(args),
                 first: evidenceCell(args.first),
                 second: evidenceCell(args.second),
+                code: args.code,
             }),
         ),
     /** A2: a result, and the result before it or its accept where its own counts are not enough. */
@@ -138,10 +139,10 @@ export interface CaseOpened {
     class: FaultClass;
     node: number;
     job: Buffer; // hash
-    query: number; // number within the job; of an A2 its result's index
+    query: number; // number within the job; A1: 0; A2: the result's index
     dispute: Address;
     date: number; // what the receipts say of themselves
-    answerBy: number; // the earliest that the Dispute may say; 0 for an A2, which nobody answers
+    answerBy: number; // the earliest that the Dispute may say; 0 for A1 and A2, which nobody answers
     amount: bigint; // the most it may cost
     bond: bigint;
 }

@@ -22,7 +22,7 @@ export interface Outcome {
     slash: bigint; // of a verdict the most, of the others what it is if nothing else comes before
     victim: bigint; // to the escrow that the terms name
     reporter: bigint; // reward
-    bond: 'none' | 'back' | 'lost';
+    bond: 'none' | 'back' | 'part' | 'lost'; // part: comes back less what the answer cost; lost: to the insurance
 }
 
 const TON = 1_000_000_000n;
@@ -59,7 +59,7 @@ export function outcomesOf(
         case 'A3': {
             const wanted = 2n * loss + (least(loss, basis) * part(silentAt, 1n, 2n)) / 100n;
             return [
-                nothing('answered', 'the node answers in time: an honest one does', 'lost'),
+                nothing('answered', 'the node answers in time: an honest one does', 'part'),
                 slashed('unanswered', 'no answer in time, and somebody has it decided', wanted, 'back'),
             ];
         }

@@ -7,7 +7,7 @@ import * as generated from '../build/Escrow/Escrow_Escrow';
 import { Channel } from '../build/Channel/Channel_Channel';
 import { Library } from '../build/Library/Library_Library';
 import { Dispute } from '../build/Dispute/Dispute_Dispute';
-import { Node } from '../build/Node/Node_Node';
+import * as nodeConstants from '../build/Node/Node_Node';
 import { Provider } from '../build/Provider/Provider_Provider';
 import { Registry } from '../build/Registry/Registry_Registry';
 
@@ -31,7 +31,7 @@ export const tags = numbersWith('Tag');
 export const opcodes: Record<string, number> = {
     ...Registry.opcodes,
     ...Provider.opcodes,
-    ...Node.opcodes,
+    ...nodeConstants.Node.opcodes,
     ...generated.Escrow.opcodes,
     ...Channel.opcodes,
     ...Library.opcodes,
@@ -43,6 +43,12 @@ export const jobRules = {
     noticeMin: Number(generated.NoticeMin),
     noticeMax: Number(generated.NoticeMax),
     endMax: Number(generated.EndMax),
+};
+
+/** Rules of evidence, in seconds. */
+export const liabilityRules = {
+    clockSkew: Number(nodeConstants.ClockSkew),
+    answerSpan: Number(nodeConstants.AnswerSpan),
 };
 
 /** What a JobOrder may ask of a running job. */

@@ -8,7 +8,6 @@ import {
     Evidence as Shown,
     faultClasses,
     formatTon,
-    Node,
     prepareReport,
     sendReport,
     stateCase,
@@ -137,27 +136,24 @@ async function report(flags: ReportFlags): Promise<void> {
     }
     const chain = chainOf(flags.config);
     const prepared = await prepareReport(chain, chain.network, shownBy(found, flags));
-    await assertNew(chain, prepared);
+    await assertNew(chain, prepared, found.loss);
     const plan = await planOf(chain, found, prepared, Number(flags.piece));
     if (flags.json !== true) {
         console.log([line(found), ...planLines(plan)].join('\n'));
     }
-    const twiceAt = async () => (await chain.open(Node.fromAddress(prepared.node)).getNodeRecord()).twiceAt;
-    const before = await twiceAt();
-    const sent = await send(chain, flags, prepared.value, (actor) => sendReport(actor, prepared));
     const { dispute } = prepared;
-    if (sent) {
-        const arrived =
-            dispute === undefined
-                ? async () => (await twiceAt()) !== before
-                : async () => (await chain.account(dispute)).state === 'active';
-        if (!(await becomes(arrived))) {
-            throw new Error('The node did not take the report: what was sent comes back, less the fees');
-        }
+    const counted = async () => {
+        const { state } = await chain.account(dispute);
+        return state === 'active' ? (await chain.open(Dispute.fromAddress(dispute)).getFile())?.counted : undefined;
+    };
+    const before = await counted();
+    const sent = await send(chain, flags, prepared.value, (actor) => sendReport(actor, prepared));
+    if (sent && !(await becomes(async () => (await counted()) !== before))) {
+        throw new Error('The node did not take the report: what was sent comes back, less the fees');
     }
-    const view = dispute !== undefined && sent ? await viewOf(chain, dispute) : undefined;
+    const view = sent ? await viewOf(chain, dispute) : undefined;
     const result = { ...found, terms: undefined, ...plan, sent, case: view };
-    print(flags, result, () => (view === undefined ? (sent ? 'slashed' : 'nothing was sent') : lines(view)));
+    print(flags, result, () => (view === undefined ? 'nothing was sent' : lines(view)));
 }
 
 function shownBy(found: Evidence, { statement, piece }: ReportFlags): Shown {

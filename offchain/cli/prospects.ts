@@ -6,6 +6,7 @@ import {
     caseStates,
     Dispute,
     formatTon,
+    liabilityRules,
     Node,
     nodeStates,
     Outcome,
@@ -21,7 +22,6 @@ import { shown } from './actor';
 
 const NO_END = 0xffffffff; // unix seconds, of the key that a node signs with now
 const KEY_SLOTS = 4;
-const ANSWER_SPAN = 86_400; // seconds by which an accept's deadline may pass its key's end
 const PIECE_BYTES = 16_384;
 const STRIKES_MOST = 3;
 
@@ -40,7 +40,7 @@ export interface Plan {
     until: number; // unix seconds, the last
     known: string; // of node and provider
     outcomes: Prospect[];
-    dispute: string | undefined;
+    dispute: string;
 }
 
 /** The plan of a report; throws what the node would refuse it for. `piece`: the first that a demand asks for. */
@@ -76,7 +76,7 @@ export async function planOf(chain: Chain, found: Evidence, prepared: PreparedRe
         ...{ from, until },
         known: `the node is ${open} and ${signs}; its provider has ${strikes} of ${STRIKES_MOST} strikes${jail}`,
         outcomes: outcomes.map((outcome) => ({ ...outcome, ...chanceOf(outcome, found, terms) })),
-        dispute: prepared.dispute && shown(prepared.dispute, chain),
+        dispute: shown(prepared.dispute, chain),
     };
 }
 
@@ -111,10 +111,7 @@ async function keyOf(
     if (ended === undefined) {
         throw new Error('The node does not know the key any more that signed these receipts');
     }
-    if (faultClass === 'A1' && ended.dead) {
-        throw new Error('This key has been slashed for signing twice, which counts once');
-    }
-    if (date > endsAt + (faultClass === 'A3' ? ANSWER_SPAN : 0)) {
+    if (date > endsAt + (faultClass === 'A3' ? liabilityRules.answerSpan : liabilityRules.clockSkew)) {
         throw new Error(`These receipts are dated after the end of their key, ${timeOf(endsAt)}`);
     }
     return { endsAt, taken: ended.taken };
@@ -170,12 +167,15 @@ function chanceOf(
     }
 }
 
-/** Throws when there is a case about this fault already. */
-export async function assertNew(chain: Chain, { dispute }: PreparedReport): Promise<void> {
-    if (dispute === undefined || (await chain.account(dispute)).state !== 'active') {
+/** Throws when there is a case about this fault already, unless it is an A1 or A2 that shows a larger loss (nanoTON). */
+export async function assertNew(chain: Chain, { dispute }: PreparedReport, loss: bigint): Promise<void> {
+    if ((await chain.account(dispute)).state !== 'active') {
         return;
     }
-    if ((await chain.open(Dispute.fromAddress(dispute)).getCaseState()).state !== caseStates.new) {
+    const opened = chain.open(Dispute.fromAddress(dispute));
+    const [{ state }, file] = [await opened.getCaseState(), await opened.getFile()];
+    const decided = file?.class === 'A1' || file?.class === 'A2';
+    if (state !== caseStates.new && !(decided && loss > file.counted)) {
         throw new Error(`There is a case about this already: cocoon dispute state ${shown(dispute, chain)}`);
     }
 }
@@ -184,7 +184,12 @@ export async function assertNew(chain: Chain, { dispute }: PreparedReport): Prom
 export function planLines({ node, attached, bond, until, known, outcomes }: Plan): string[] {
     const ends = outcomes.flatMap(({ when, slash, victim, reporter, bond: ofBond, decidedBy, chance }) => {
         const amounts = `slash ${formatTon(slash)}, your escrow ${formatTon(victim)}, reward ${formatTon(reporter)} TON`;
-        const bonds = { none: '', back: '; the bond comes back', lost: '; the bond is lost' };
+        const bonds = {
+            none: '',
+            back: '; the bond comes back',
+            part: '; the bond comes back, less what the answer cost',
+            lost: '; the bond is lost',
+        };
         return [
             `  ${when}: ${slash === 0n ? 'nothing' : amounts}${bonds[ofBond]}`,
             `    decided by ${decidedBy}`,

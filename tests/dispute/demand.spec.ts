@@ -52,11 +52,14 @@ type Open = Awaited<ReturnType<typeof demand>>;
 const post = ({ dispute, value }: Open, answer: Buffer, result: Buffer, index: number) =>
     expectConserved(market().blockchain, () => dispute.sendPiece(via(), { value, answer, result, index }));
 
-/** Asserts that the demand ended for the node: nothing slashed, the bond at the payout, the freeze lifted. */
+/** Asserts that the demand ended for the node: nothing slashed, its cost at the payout, the rest back, the freeze lifted. */
 async function expectAnswered(open: Open, action: () => ReturnType<typeof post>): Promise<void> {
     const result = await expectNoSlash(market(), action);
-    const { payout, provider } = market();
-    expect(valueSent(result, open.dispute, payout)).toBe(open.bond);
+    const { payout, provider, stranger } = market();
+    const paid = valueSent(result, open.dispute, payout);
+    expect(paid).toBeGreaterThan(0n);
+    expect(paid).toBeLessThan(open.bond);
+    expect(valueSent(result, open.dispute, stranger)).toBe(open.bond - paid);
     expect(await open.dispute.getCaseState()).toMatchObject({ state: 2n, outcome: 0n, bond: 0n, wanted: 0n });
     expect((await provider.getStanding()).frozen).toBe(0n);
     expect((await provider.getStanding()).strikes).toBe(0n);
@@ -87,7 +90,7 @@ describe('DemandAnswer', () => {
         await demand(0, job.accept({ deadline }));
     });
 
-    it('may be of an accept whose deadline is a day after its key’s end, and no later', async () => {
+    it('may be of an accept whose deadline is a day and the clock skew after its key’s end, and no later', async () => {
         const { job, blockchain } = market();
         const end = blockchain.now!;
         await changeNode(market(), nodeChanges.keys({ receiptKey: keyOf('next'), encryptionKey: 7n, oldEndsAt: end }));
@@ -96,10 +99,10 @@ describe('DemandAnswer', () => {
         await expectRejected(
             market(),
             'demand',
-            job.report.demand(job.accept({ deadline: end + DAY + 1 })),
+            job.report.demand(job.accept({ deadline: end + DAY + 61 })),
             ErrUnknownKey,
         );
-        await demand(0, job.accept({ deadline: end + DAY }));
+        await demand(0, job.accept({ deadline: end + DAY + 60 }));
     });
 
     it('asks for pieces of the largest answer the terms allow, not beyond it', async () => {

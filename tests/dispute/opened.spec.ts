@@ -87,10 +87,15 @@ describe('A case that is opened', () => {
         expect(await standing()).toMatchObject({ cases: 0n, opened: 3n, frozen: 0n });
     });
 
-    it('is not told where the provider opens none: for an A1, or another code', async () => {
-        const { job } = market();
-        const twice = await report(market(), 'twice', job.report.twice(job.result(), job.fail()));
-        expect(openedIn(twice)).toEqual([]);
+    it('is not told where the provider opens none: for another code', async () => {
+        const { job, codes } = market();
+        const other = new NodeJob(
+            { ...market(), codes: { ...codes, dispute: codes.node } } as never,
+            job.channel,
+            job.escrow,
+        );
+
+        expect(openedIn(await report(market(), 'demand', demandOf(other)))).toEqual([]);
         expect(await standing()).toMatchObject({ cases: 0n, opened: 0n });
     });
 });

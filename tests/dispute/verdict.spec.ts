@@ -151,14 +151,15 @@ describe('SubmitVerdict', () => {
         expect(slashesIn(await judge(open, 1))[0].amounts.amount).toBe(SHARE / 10_000n);
     });
 
-    it('of nothing acquits: the bond goes to the payout', async () => {
-        const { payout, provider } = market();
+    it('of nothing acquits: the bond goes to the insurance, and nobody gains by having asked or been asked', async () => {
+        const { insurance, payout, provider } = market();
         const open = await openCase();
         await state(open);
 
         const result = await expectNoSlash(market(), () => judge(open, 0));
 
-        expect(valueSent(result, open.dispute, payout)).toBe(open.bond);
+        expect(valueSent(result, open.dispute, insurance)).toBe(open.bond);
+        expect(valueSent(result, open.dispute, payout)).toBe(0n);
         expect((await open.dispute.getCaseState()).outcome).toBe(0n);
         expect((await provider.getStanding()).frozen).toBe(0n);
     });

@@ -128,7 +128,7 @@ export function drawReport(
         class: faultClass,
         key,
         job: evidence.job.toString('hex'),
-        query: faultClass === 'A1' || faultClass === 'A2' ? 0 : number,
+        query: faultClass === 'A1' ? 0 : number, // of an A2 the index of its result, as it is drawn
         date,
         loss: 0n,
         reporter: hex(accountNamed(`reporter ${dice.below(3)}`)),
@@ -180,7 +180,7 @@ const drawTwice: Draw = (claim, evidence, number, { dice }) => {
     if (kind === 0) {
         claim.loss = HONEST;
     }
-    return () => reports.twice({ ...evidence, first: one, second: other });
+    return (code: Cell) => reports.twice({ ...evidence, first: one, second: other, code });
 };
 
 const drawExcess: Draw = (claim, evidence, number, { dice }) => {
@@ -190,7 +190,9 @@ const drawExcess: Draw = (claim, evidence, number, { dice }) => {
     claim.flaw = excess === 0n ? 'ErrNoFault' : undefined;
     const body = (result: Buffer, beside?: Buffer) => (code: Cell) =>
         reports.excess({ ...evidence, result, ...(beside === undefined ? {} : { beside }), code });
-    switch (dice.below(4)) {
+    const kind = dice.below(4);
+    claim.query = [2, 1, 3, 1][kind];
+    switch (kind) {
         case 0: // above its counts
             return body(evidence.result(number, date, { index: 2, price: HONEST + excess, cumulative: 10n ** 12n }));
         case 1: // above the first of all results

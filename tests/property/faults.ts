@@ -29,7 +29,7 @@ export async function report(
     }
 
     const deployed = disputes.get(claim.dispute)!;
-    if (faultClass !== 'A1' && dice.below(12) === 0 && !p.cases.has(hex(deployed.address))) {
+    if (dice.below(12) === 0 && !p.cases.has(hex(deployed.address))) {
         const early = { to: deployed.address, body: Cell.EMPTY };
         await world.send(world.stranger, early, { value: toNano('0.01'), init: deployed.init, bounce: false });
     }
@@ -108,7 +108,7 @@ const answer: CaseStep = ({ model, world, evidence }, p, found, dice) => {
             requireOpen(found, 'A3');
             refuseIf(model.now > found.answerBy, found.account, 'ErrExpired');
             refuseIf(how === 3, found.account, 'ErrWrongJob');
-            return model.acquit(p, found, found.payout);
+            return model.acquit(p, found, found.reporter); // less what the answer cost, see StakeMarket.withoutCosts
         },
         send: async () => {
             switch (how) {
@@ -166,7 +166,9 @@ const verdict: CaseStep = ({ model, world }, p, found, dice) => {
             refuseIf(!found.stated && model.now <= found.answerBy, found.account, 'ErrTooEarly');
             refuseIf(model.now > found.decideFrom || model.now > validUntil, found.account, 'ErrExpired');
             refuseIf(basisPoints > found.most || signing < threshold, found.account, 'ErrWrongVerdict');
-            return basisPoints === 0 ? model.acquit(p, found, found.payout) : model.convict(p, found, basisPoints);
+            return basisPoints === 0
+                ? model.acquit(p, found, found.rules.insurance.hash.toString('hex'))
+                : model.convict(p, found, basisPoints);
         },
         send: () => world.sendWith(world.stranger, contractOf(found), (c, via, s) => c.sendVerdict(via, s, args)),
     };

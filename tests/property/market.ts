@@ -152,7 +152,11 @@ export class StakeMarket {
 
         const name = ran.refused && { by: ran.refused.by, code: errorName(ran.refused.code).replace(/ .*/, '') };
         deepStrictEqual(name, refused, 'who refused it with which code');
-        deepStrictEqual(sorted(this.withoutReserves(p, ran)), sorted(paid), 'who was paid how much');
+        deepStrictEqual(
+            sorted(this.withoutCosts(p, this.withoutReserves(p, ran))),
+            sorted(paid),
+            'who was paid how much',
+        );
         this.checkBalances(p, ran, there(p) - before, about);
         await this.compare(p, ran.touched);
         return refused === undefined;
@@ -165,6 +169,22 @@ export class StakeMarket {
             const isNode = p.nodes.some(({ account }) => account === from);
             return !(isNode && to === p.owner && held.after === 0n && value === held.before - held.rent);
         });
+    }
+
+    /** What answers cost goes to the payout out of the reporter's bond, and is counted as his; how much, prices say. */
+    private withoutCosts(p: ModelProvider, paid: Payment[]): Payment[] {
+        const cases = new Map([...p.cases.values()].map((each) => [each.account, each]));
+        const isCost = ({ from, to, value }: Payment) => {
+            const found = cases.get(from);
+            return found?.class === 'A3' && to === found.payout && value < found.bond;
+        };
+        const costs = paid.filter(isCost);
+        return paid
+            .filter((each) => !isCost(each))
+            .map((each) => {
+                const cost = costs.find(({ from }) => from === each.from);
+                return cost === undefined ? each : { ...each, value: each.value + cost.value };
+            });
     }
 
     /**
@@ -261,7 +281,8 @@ function expectedNode(node: ModelNode) {
 function expectedCase(found: ModelCase) {
     const { answerBy, decideFrom, clearAt, stated } = found;
     const open = found.state === 'open';
-    const dates = found.class === 'A2' ? { answerBy: 0, decideFrom: 0 } : { answerBy, decideFrom };
+    const dates =
+        found.class === 'A1' || found.class === 'A2' ? { answerBy: 0, decideFrom: 0 } : { answerBy, decideFrom };
     return { state: open ? 1 : 2, ...dates, clearAt, bond: open ? found.bond : 0n, stated };
 }
 

@@ -119,7 +119,7 @@ describe('A result dated ahead', () => {
         await report(market, 'wrong', job.report.wrong(ahead));
         await report(market, 'excess', job.report.excess(excess));
         expect((await (await job.dispute('B1')).getCaseState()).state).toBe(caseStates.open);
-        expect((await (await job.dispute('A2', 0)).getCaseState()).state).toBe(caseStates.closed);
+        expect((await (await job.dispute('A2', 1)).getCaseState()).state).toBe(caseStates.closed);
     });
 });
 

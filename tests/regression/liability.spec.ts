@@ -11,6 +11,7 @@ const VALUE = toNano('3');
 const SHARE = 2n * RATE;
 const HOLD = 336 * HOUR; // of the rules of the beginning
 const EVIDENCE = 120 * HOUR;
+const SKEW = 60; // seconds by which a receipt may be dated ahead
 const SHORT = { evidence: 24 * HOUR, response: HOUR, verdict: 12 * HOUR, buffer: 12 * HOUR, unbonding: 61 * HOUR };
 const SHORTEST = { evidence: HOUR, response: HOUR, verdict: HOUR, buffer: HOUR, unbonding: 4 * HOUR };
 const LONG = { response: 10 * DAY, verdict: 20 * DAY, buffer: 10 * DAY, unbonding: 60 * DAY };
@@ -90,7 +91,7 @@ describe('Rules with shorter windows that a provider adopts', () => {
         };
 
         expect(await unbond(0n)).toBe(adopted + HOLD);
-        blockchain.now = adopted + HOLD - SHORT.unbonding;
+        blockchain.now = adopted + HOLD - SHORT.unbonding - SKEW;
         expect(await unbond(1n)).toBe(adopted + HOLD);
         blockchain.now += 1;
         expect(await unbond(2n)).toBe(adopted + HOLD + 1);
@@ -171,7 +172,7 @@ describe('A demand about the last accept that a closed node can have signed', ()
         const body = job.report.demand(accept);
         const unlockAt = await unbondAll(market);
 
-        expect(unlockAt).toBe(blockchain.now! + DAY + 3 * HOUR);
+        expect(unlockAt).toBe(blockchain.now! + DAY + 3 * HOUR + SKEW);
         blockchain.now! += DAY + HOUR;
         await report(market, 'demand', body, { value: VALUE });
         blockchain.now! += HOUR + 1;

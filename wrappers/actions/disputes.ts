@@ -7,7 +7,8 @@ import { codesOfThisCheckout } from '../codes';
 import { Dispute } from '../Dispute';
 import { EvidenceJob, FaultClass, faultClasses, reports, Vote } from '../evidence';
 import { Node } from '../Node';
-import { Accept, Result } from '../signed/payloads';
+import { tags } from '../protocol';
+import { Accept, Fail, Result } from '../signed/payloads';
 import { jobHash } from '../signed/terms';
 import { Provider } from '../Provider';
 import { Actor } from './actor';
@@ -27,7 +28,7 @@ export interface PreparedReport {
     body: Cell;
     value: bigint; // nanoTON to attach, the bond included
     bond: bigint; // nanoTON
-    dispute: Address | undefined; // none for A1, which is slashed at once
+    dispute: Address; // that remembers the fault
 }
 
 const SIGNATURE_BYTES = 64;
@@ -50,8 +51,8 @@ export async function prepareReport(chain: Pick<Actor, 'open'>, network: number,
     const value = named + values.cost;
     const fault = faultOf(jobHash(network, channel, terms), evidence);
     const provider = new Address(0, terms.provider);
-    const dispute = fault && (await Dispute.ofFault(provider, fault)).address;
-    if (fault !== undefined && !(await followedAddress(chain, provider, fault)).equals(dispute!)) {
+    const { address: dispute } = await Dispute.ofFault(provider, fault);
+    if (!(await followedAddress(chain, provider, fault)).equals(dispute)) {
         throw new Error("The provider follows another Dispute code than this release's: use the release of its rules");
     }
     return { node: node.address, body, value, bond, dispute } satisfies PreparedReport;
@@ -65,7 +66,7 @@ export async function sendReport({ sender }: Pick<Actor, 'sender'>, { node, valu
 function bodyOf(evidence: Evidence, code: Cell): Cell {
     switch (evidence.class) {
         case 'A1':
-            return reports.twice(evidence);
+            return reports.twice({ ...evidence, code });
         case 'A2':
             return reports.excess({ ...evidence, code });
         case 'A3':
@@ -82,12 +83,14 @@ interface Fault {
     date: number;
 }
 
-function faultOf(job: Buffer, evidence: Evidence): Fault | undefined {
+function faultOf(job: Buffer, evidence: Evidence): Fault {
     switch (evidence.class) {
         case 'A1':
-            return undefined;
-        case 'A2':
-            return { class: 'A2', job, query: 0, date: Result.decode(payload(evidence.result)).finishedAt };
+            return { class: 'A1', job, query: 0, date: Math.max(endOf(evidence.first), endOf(evidence.second)) };
+        case 'A2': {
+            const { index, finishedAt } = Result.decode(payload(evidence.result));
+            return { class: 'A2', job, query: index, date: finishedAt };
+        }
         case 'A3': {
             const { number, deadline } = Accept.decode(payload(evidence.accept));
             return { class: 'A3', job, query: number, date: deadline };
@@ -97,6 +100,13 @@ function faultOf(job: Buffer, evidence: Evidence): Fault | undefined {
             return { class: 'B1', job, query: number, date: finishedAt };
         }
     }
+}
+
+/** Unix seconds at which a result or a fail says that it was signed. */
+function endOf(receipt: Buffer): number {
+    const signed = payload(receipt);
+    const isFail = signed.readUInt32BE(0) === tags.TagFail;
+    return isFail ? Fail.decode(signed).signedAt : Result.decode(signed).finishedAt;
 }
 
 /** The account at which the provider keeps the case of a fault. */

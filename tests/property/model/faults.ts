@@ -16,6 +16,8 @@ import {
     most,
     Payment,
     refuseIf,
+    SKEW,
+    SPAN,
     there,
 } from './state';
 
@@ -37,26 +39,33 @@ export class FaultModel extends StakeModel {
         const record = this.recordOf(node, claim);
         refuseIf(claim.date > this.now, node.account, 'ErrTooEarly');
         refuseIf(this.now > claim.date + node.evidence, node.account, 'ErrExpired');
-        refuseIf(claim.class === 'A1' && record.dead === true, node.account, 'ErrKeyDead');
         const basis = this.basis(node);
         const lastWas = node.last[claim.class];
         const repeat = lastWas !== 0 && claim.date > lastWas;
         const amount = least(this.wanted(claim, basis, repeat), most(basis - record.taken, 0n));
         refuseIf(amount === 0n, node.account, 'ErrNoShare');
 
+        const decided = claim.class === 'A1' || claim.class === 'A2';
         if (claim.class === 'A1') {
-            record.taken += amount;
             this.kill(node, claim.key);
-            node.last.A1 = this.now;
-            return this.slash(p, node, claim, amount, p.rules.insurance.hash.toString('hex'));
         }
         if (node.state === 'closed') {
             node.clearAt = Math.max(node.clearAt, this.now + 90 * DAY);
         }
         const code = claim.date > p.disputeSince ? p.rules.dispute : p.disputeBefore;
         const account = accountOf(code);
-        if (claim.dispute !== code || p.cases.has(account)) {
+        if (claim.dispute !== code) {
             return [];
+        }
+        const before = p.cases.get(account);
+        if (before !== undefined) {
+            const more = claim.loss - before.counted;
+            if (!decided || more <= 0n) {
+                return [];
+            }
+            const take = least(amount, most(amount - before.asked, 2n * more));
+            Object.assign(before, { counted: claim.loss, asked: before.asked + take });
+            return this.take(p, node, { ...claim, loss: more }, take, basis);
         }
         const answerBy = this.now + p.rules.response;
         p.cases.set(account, {
@@ -72,19 +81,28 @@ export class FaultModel extends StakeModel {
             clearAt: this.now + 31 * DAY,
             stated: false,
             basis,
-            state: claim.class === 'A2' ? 'closed' : 'open',
+            state: decided ? 'closed' : 'open',
+            counted: claim.loss,
+            asked: decided ? amount : 0n,
             rules: p.rules,
         });
-        if (claim.class === 'A2') {
-            record.taken += amount;
-            node.last.A2 = this.now;
-            if (record.taken >= basis) {
-                this.end(node, claim.key);
-            }
-            return this.slash(p, node, claim, amount, p.rules.insurance.hash.toString('hex'), true);
+        if (decided) {
+            return this.take(p, node, claim, amount, basis);
         }
         p.frozen += amount;
         return [];
+    }
+
+    /** An A1 or A2, at once: what the key's share still bears. */
+    private take(p: ModelProvider, node: ModelNode, claim: Claim, wanted: bigint, basis: bigint): Payment[] {
+        const record = claim.key === node.key ? node : node.ended.find((each) => each?.key === claim.key)!;
+        const take = least(wanted, most(basis - record.taken, 0n));
+        record.taken += take;
+        node.last[claim.class] = this.now;
+        if (record.taken >= basis) {
+            this.end(node, claim.key);
+        }
+        return this.slash(p, node, claim, take, p.rules.insurance.hash.toString('hex'));
     }
 
     bondOf(claim: Claim, amount: bigint): bigint {
@@ -132,7 +150,7 @@ export class FaultModel extends StakeModel {
             p.strikeAt = this.now;
             p.jailedUntil = p.strikes >= 3 ? this.now + 7 * DAY : p.jailedUntil;
         }
-        return [bond, ...this.slash(p, node, found, take, found.rules.insurance.hash.toString('hex'), true)];
+        return [bond, ...this.slash(p, node, found, take, found.rules.insurance.hash.toString('hex'))];
     }
 
     /** Verdicts take at most a tenth of the stake a day and a fifth in 14 days, measured with what they took still there. */
@@ -177,7 +195,7 @@ export class FaultModel extends StakeModel {
             return node;
         }
         const ended = node.ended.find((each) => each?.key === claim.key);
-        const span = claim.class === 'A3' ? DAY : 0;
+        const span = claim.class === 'A3' ? SPAN : SKEW;
         refuseIf(ended === undefined || claim.date > ended.endsAt + span, node.account, 'ErrUnknownKey');
         return ended!;
     }
@@ -192,15 +210,8 @@ export class FaultModel extends StakeModel {
         p.frozen -= found.amount;
     }
 
-    /** Slots first, oldest first, then the stake; never more than there is. `alone`: the reporter is paid by itself. */
-    private slash(
-        p: ModelProvider,
-        node: ModelNode,
-        claim: Claim,
-        amount: bigint,
-        insurance: string,
-        alone = false,
-    ): Payment[] {
+    /** Slots first, oldest first, then the stake; never more than there is. */
+    private slash(p: ModelProvider, node: ModelNode, claim: Claim, amount: bigint, insurance: string): Payment[] {
         const taken = least(amount, there(p));
         let left = taken;
         const order = [...p.slots.keys()].filter((slot) => p.slots[slot] !== undefined);
@@ -222,7 +233,7 @@ export class FaultModel extends StakeModel {
         return [
             { from, to: claim.victim, value: victim },
             { from, to: insurance, value: taken - victim - reward },
-            { from, to: claim.reporter, value: alone ? reward : 0n },
+            { from, to: claim.reporter, value: reward },
         ].filter(({ value }) => value > 0n);
     }
 }

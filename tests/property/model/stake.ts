@@ -2,7 +2,7 @@
  * What docs/contracts/{provider,node}.md promise about stake, slots, shares and keys, as arithmetic without a chain.
  * Written from those pages, not from the contracts.
  */
-import { DAY, ModelNode, ModelProvider, ModelRules, most, openNodes, refuseIf, SLOTS, there } from './state';
+import { DAY, ModelNode, ModelProvider, ModelRules, most, openNodes, refuseIf, SLOTS, SPAN, there } from './state';
 
 export class StakeModel {
     now = 0;
@@ -120,7 +120,7 @@ export class StakeModel {
         this.retire(node, node.key, this.now);
         node.ended.forEach((ended) => {
             if (ended !== undefined && ended.endsAt > this.now) {
-                Object.assign(ended, { endsAt: this.now, freeAt: this.now + DAY + node.evidence });
+                Object.assign(ended, { endsAt: this.now, freeAt: this.now + SPAN + node.evidence });
             }
         });
         this.lower(p, node);
@@ -169,7 +169,7 @@ export class StakeModel {
         } else {
             const ended = node.ended.find((each) => each?.key === key);
             refuseIf(ended === undefined || ended.endsAt <= this.now, node.account, 'ErrUnknownKey');
-            Object.assign(ended!, { endsAt: this.now, freeAt: this.now + DAY + evidence });
+            Object.assign(ended!, { endsAt: this.now, freeAt: this.now + SPAN + evidence });
         }
         node.evidence = evidence;
     }
@@ -203,7 +203,7 @@ export class StakeModel {
         if (node.forgotten.taken > before) {
             node.forgotten.until = this.now + 90 * DAY;
         }
-        node.ended[slot] = { key, endsAt, freeAt: endsAt + DAY + evidence, taken: node.taken, dead: false };
+        node.ended[slot] = { key, endsAt, freeAt: endsAt + SPAN + evidence, taken: node.taken, dead: false };
     }
 }
 
@@ -217,7 +217,7 @@ function longestOf(p: ModelProvider, window: Window): number {
 /** What ends now stays liable for so many seconds: evidence, then the longest case, and time to have it decided. */
 export function holdOf(p: ModelProvider): number {
     const demandOrVerdict = Math.max(
-        ...p.followed.map(({ response, buffer, verdict }) => response + buffer + Math.max(verdict, DAY)),
+        ...p.followed.map(({ response, buffer, verdict }) => response + buffer + Math.max(verdict, SPAN)),
     );
     return Math.max(longestOf(p, 'unbonding'), longestOf(p, 'evidence') + demandOrVerdict);
 }

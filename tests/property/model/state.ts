@@ -3,6 +3,8 @@ import { FaultClass } from '../../../wrappers/evidence';
 import { Rules } from '../../../wrappers/Registry';
 
 export const DAY = 86_400;
+export const SKEW = 60; // seconds by which a receipt may be dated ahead
+export const SPAN = DAY + SKEW; // seconds by which an accept's deadline may pass its key's end
 export const SLOTS = 4; // of a stake, and of a node's ended keys
 
 export type ModelRules = Rules & { version: number; dispute: number; committee: number };
@@ -85,6 +87,8 @@ export interface ModelCase extends Claim {
     stated: boolean;
     rules: ModelRules;
     basis: bigint; // the node's share when it was shown
+    counted: bigint; // the largest loss that was shown
+    asked: bigint; // of an A1 or A2, in all
 }
 
 export interface ModelProvider {

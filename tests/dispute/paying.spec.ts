@@ -1,0 +1,160 @@
+/** Who gets what by each class and ending, from the table in docs/contracts/dispute.md: nobody gains by being asked. */
+import { toNano } from '@ton/core';
+
+import { answerRoot, contentHash } from '../../wrappers/signed/answer';
+import { caseMarket, NodeJob, report, REQUEST, useCases, votes } from '../support/cases';
+import { PriceLevel } from '../support/chain';
+import { DAY, HOUR } from '../support/stake';
+
+const answer = Buffer.alloc(3 * 16384 + 1, 3);
+
+describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (prices) => {
+    const market = useCases(() => caseMarket({ prices }));
+
+    /** All that the provider's side has: its wallets, stake, slots, and what its accounts hold beside. */
+    async function held(): Promise<bigint> {
+        const { owner, payout, provider, node, blockchain } = market();
+        const accounts = [provider.address, node.address];
+        const balances = await Promise.all(accounts.map(async (each) => (await blockchain.getContract(each)).balance));
+        return balances.reduce(
+            (sum, balance) => sum + balance,
+            (await owner.getBalance()) + (await payout.getBalance()),
+        );
+    }
+
+    /** What the provider's side gained by all that the action does. */
+    async function gain(action: () => Promise<void>): Promise<bigint> {
+        const before = await held();
+        await action();
+        return (await held()) - before;
+    }
+
+    const ask = async (kind: 'demand' | 'wrong') => {
+        const { job, stranger, insurance } = market();
+        const body = kind === 'demand' ? job.report.demand(job.accept()) : job.report.wrong(job.result({ content }));
+        await report(market(), kind, body);
+        const dispute = await job.dispute(kind === 'demand' ? 'A3' : 'B1');
+        const { bond } = await dispute.getCaseState();
+        const before = { reporter: await stranger.getBalance(), insurance: await insurance.getBalance() };
+        const after = async () => ({
+            reporter: (await stranger.getBalance()) - before.reporter,
+            insurance: (await insurance.getBalance()) - before.insurance,
+        });
+        return { dispute, bond, value: await dispute.getCloseValue(), after };
+    };
+
+    const content = contentHash(REQUEST, answerRoot(answer));
+    const answers: Record<string, (job: NodeJob, open: Awaited<ReturnType<typeof ask>>) => Promise<void>> = {
+        pieces: async (job, { dispute, value }) => {
+            for (const index of [0, 1, 2, 3]) {
+                const result = job.result({ content });
+                await dispute.sendPiece(market().payout.getSender(), { value, answer, index, result });
+            }
+        },
+        'a fail': async (job, { dispute, value }) => {
+            await dispute.sendFail(market().payout.getSender(), { value, fail: job.fail() });
+        },
+        'a voucher': async (job, { dispute, value }) => {
+            const args = { value, result: job.result({ content }), voucher: job.voucher(1) };
+            await dispute.sendVoucher(market().payout.getSender(), args);
+        },
+    };
+
+    it.each(Object.keys(answers))(
+        'A3 answered with %s: the payout gets its cost and no more, the reporter the rest of the bond',
+        async (name) => {
+            let open!: Awaited<ReturnType<typeof ask>>;
+            const before = await market().payout.getBalance();
+            const gained = await gain(async () => {
+                open = await ask('demand');
+                await answers[name](market().job, open);
+            });
+
+            const { reporter, insurance } = await open.after();
+            const lost = before - (await market().payout.getBalance());
+            expect((await open.dispute.getCaseState()).outcome).toBe(0n);
+            expect(gained).toBeLessThanOrEqual(0n);
+            expect(lost).toBeGreaterThanOrEqual(0n);
+            expect(lost).toBeLessThan(open.bond / 12n);
+            expect(insurance).toBe(0n);
+            expect(reporter).toBeGreaterThan(name === 'pieces' ? 0n : (open.bond * 9n) / 10n);
+        },
+    );
+
+    it('A3 unanswered: the bond is the reporter’s again, and the stake pays', async () => {
+        let open!: Awaited<ReturnType<typeof ask>>;
+        const gained = await gain(async () => {
+            open = await ask('demand');
+            market().blockchain.now! += DAY + 1;
+            await open.dispute.sendDecide(market().payout.getSender(), { value: open.value });
+        });
+
+        expect((await open.after()).reporter).toBeGreaterThan((open.bond * 99n) / 100n); // less what his wallet takes
+        expect(gained).toBeLessThan(-toNano('0.1'));
+    });
+
+    it.each([
+        ['acquitted: the bond is the insurance’s', 0],
+        ['convicted: the bond is the reporter’s again', 500],
+    ])('B1 %s, and nothing the provider’s', async (_, basisPoints) => {
+        let open!: Awaited<ReturnType<typeof ask>>;
+        const gained = await gain(async () => {
+            const { owner, payout, blockchain } = market();
+            open = await ask('wrong');
+            const { dispute, value } = open;
+            await dispute.sendStatement(owner.getSender(), { value, statement: Buffer.alloc(32, 1) });
+            const verdict = { basisPoints, validUntil: blockchain.now! + HOUR };
+            const signed = votes((await dispute.getFile())!, dispute.address, verdict, [0, 1]);
+            await dispute.sendVerdict(payout.getSender(), { value, ...verdict, votes: signed });
+        });
+
+        const { reporter, insurance } = await open.after();
+        expect(gained).toBeLessThanOrEqual(0n);
+        if (basisPoints === 0) {
+            expect(reporter).toBe(0n);
+            expect(insurance).toBeGreaterThan((open.bond * 99n) / 100n);
+        } else {
+            expect(reporter).toBeGreaterThan((open.bond * 99n) / 100n);
+        }
+    });
+
+    it('B1 without a verdict: the bond is the reporter’s again, and nothing the provider’s', async () => {
+        let open!: Awaited<ReturnType<typeof ask>>;
+        const gained = await gain(async () => {
+            open = await ask('wrong');
+            market().blockchain.now! += 97 * HOUR;
+            await open.dispute.sendDecide(market().payout.getSender(), { value: open.value });
+        });
+
+        const { reporter, insurance } = await open.after();
+        expect(reporter).toBeGreaterThan((open.bond * 99n) / 100n);
+        expect(insurance).toBe(0n);
+        expect(gained).toBeLessThanOrEqual(0n);
+    });
+
+    it.each(['A1', 'A2'])(
+        '%s costs the provider the slash, also where it is its own victim and reporter',
+        async (name) => {
+            const { job, owner, provider, payout } = market();
+            const own = new NodeJob(market(), job.channel, owner.address);
+            const price = toNano('100');
+            const slashed = async () => {
+                const { stake, unbonding } = await provider.getProviderState();
+                return stake + unbonding;
+            };
+            const before = await slashed();
+
+            const gained = await gain(async () => {
+                const body =
+                    name === 'A1'
+                        ? own.report.twice(own.result({ price }), own.fail())
+                        : own.report.excess(own.result({ price }));
+                await report(market(), name === 'A1' ? 'twice' : 'excess', body, { by: payout });
+            });
+
+            const taken = before - (await slashed());
+            expect(taken).toBeGreaterThan(0n);
+            expect(gained).toBeLessThanOrEqual(-taken / 2n);
+        },
+    );
+});
