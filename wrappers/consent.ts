@@ -11,9 +11,10 @@ export class UnknownCode extends Error {
     constructor(
         readonly kind: 'node' | 'dispute',
         readonly hash: string, // hex
+        readonly depth: number,
     ) {
         super(
-            `The market names a code of a ${kind} that is not this release's, ${hash}: whoever adopts it trusts it with all ` +
+            `The market names a code of a ${kind} that is not this release's, ${hash} of depth ${depth}: whoever adopts it trusts it with all ` +
                 'the stake. Use the release that the market runs, or agree to any code (anyCode) after reading it',
         );
     }
@@ -28,9 +29,10 @@ export async function agreedRules(rules: Cell, { before, anyCode }: Agreed = {})
         const known = [await releaseCodes(), ...(before ? [codesIn(before)] : [])];
         const named = codesIn(rules);
         for (const kind of ['node', 'dispute'] as const) {
-            for (const hash of named[kind]) {
-                if (!known.some((codes) => codes[kind].includes(hash))) {
-                    throw new UnknownCode(kind, hash.toString(16).padStart(64, '0'));
+            for (const { hash, depth } of named[kind]) {
+                // A hash without its depth names another account than the one that the code is deployed at.
+                if (!known.some((codes) => codes[kind].some((each) => each.hash === hash && each.depth === depth))) {
+                    throw new UnknownCode(kind, hash.toString(16).padStart(64, '0'), Number(depth));
                 }
             }
         }
@@ -43,17 +45,19 @@ interface Agreed {
     anyCode?: boolean | undefined;
 }
 
-type Codes = Record<'node' | 'dispute', bigint[]>;
+type Codes = Record<'node' | 'dispute', { hash: bigint; depth: bigint }[]>;
 
 function codesIn(rules: Cell): Codes {
     const { nodeCodes, dispute } = parseRules(rules);
-    return { node: nodeCodes.map(({ hash }) => hash), dispute: dispute.hash === 0n ? [] : [dispute.hash] };
+    return { node: nodeCodes, dispute: dispute.hash === 0n ? [] : [dispute] };
 }
 
 async function releaseCodes(): Promise<Codes> {
     const { node, dispute } = await codesOfThisCheckout();
-    return { node: [asNumber(node)], dispute: [asNumber(dispute)] };
+    return { node: [idOf(node)], dispute: [idOf(dispute)] };
 }
+
+const idOf = (code: Cell) => ({ hash: asNumber(code), depth: BigInt(code.depth()) });
 
 function asNumber(cell: Cell): bigint {
     return BigInt(`0x${cell.hash().toString('hex')}`);

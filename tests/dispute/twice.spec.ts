@@ -170,13 +170,8 @@ describe('ReportTwice', () => {
         const bare = beginCell().storeUint(0, 512).endCell();
 
         for (const odd of [long, bare]) {
-            const body = beginCell()
-                .storeBits(head)
-                .storeRef(terms)
-                .storeRef(first)
-                .storeRef(odd)
-                .storeRef(code)
-                .endCell();
+            const rest = beginCell().storeRef(odd).storeRef(tail.refs[1]).endCell();
+            const body = beginCell().storeBits(head).storeRef(terms).storeRef(first).storeRef(rest).endCell();
             await expectRejected(market(), 'twice', body, ErrMalformed);
         }
     });
