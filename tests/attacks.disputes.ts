@@ -434,6 +434,6 @@ export const disputeAttacks: Attack[] = [
         attack: 'A receipt is dated 59 seconds ahead, and the key ends at once.',
         stoppedBy: 'Evidence counts as long after the end as clocks may differ.',
         file: 'tests/dispute/twice.spec.ts',
-        test: 'ReportTwice takes receipts dated to the clock skew after their key ended, none of the second after',
+        test: 'ReportTwice counts receipts dated up to the clock skew after their key ended, none of the second after',
     },
 ];

@@ -204,7 +204,7 @@ describe('ReportTwice', () => {
         expect(slashesIn(await report(market(), 'twice', ahead))).toHaveLength(1);
     });
 
-    it('takes receipts dated to the clock skew after their key ended, none of the second after', async () => {
+    it('counts receipts dated up to the clock skew after their key ended, none of the second after', async () => {
         const { blockchain, node } = market();
         const end = blockchain.now! + DAY;
         await changeNode(market(), nodeChanges.keys({ receiptKey: keyOf('next'), encryptionKey: 7n, oldEndsAt: end }));
