@@ -436,4 +436,18 @@ export const disputeAttacks: Attack[] = [
         file: 'tests/dispute/twice.spec.ts',
         test: 'ReportTwice counts receipts dated up to the clock skew after their key ended, none of the second after',
     },
+    {
+        source: 'issue 6: mutants',
+        attack: 'A client shows two honest results that are not neighbours, and what lies between counts as an excess.',
+        stoppedBy: 'Only the result right before counts.',
+        file: 'tests/dispute/order.spec.ts',
+        test: 'Honest results that are not neighbours 1 and 3 show no excess by what lies between',
+    },
+    {
+        source: 'issue 6: times',
+        attack: 'A node signs a result of index 0, which a voucher of count 0 is to cover.',
+        stoppedBy: 'No result of index 0 answers a demand.',
+        file: 'tests/dispute/order.spec.ts',
+        test: 'A result of index 0 answers no demand with a voucher of count 0; one of index and count 1 does',
+    },
 ];
