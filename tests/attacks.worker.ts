@@ -137,4 +137,11 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/nothing.spec.ts',
         test: 'A client that pays nothing fills no disk with fails of queries that never ran: 64 are signed',
     },
+    {
+        source: 'review: honest node slashed',
+        attack: 'While its query runs, a client signs a voucher that counts a result which nobody gave: the node signs no more, and a demand for the query that it accepted finds no answer.',
+        stoppedBy: 'A demand for such a query is answered with a fail, on the disk first.',
+        file: 'tests/offchain/worker/defence.spec.ts',
+        test: 'The answer to a demand is a fail of what it accepted once a voucher counts results that nobody gave, for then nothing else ends it',
+    },
 ];

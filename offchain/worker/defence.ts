@@ -17,7 +17,7 @@ const SIGNATURE_BYTES = 64;
 /**
  * The answer to an open demand: the client's voucher if it acknowledges the result, for that costs least; else the pieces
  * still wanted; else the fail. A query that this worker never accepted is failed now, on the disk first: somebody else has
- * the receipt key. Where a result exists there is never a fail.
+ * the receipt key. So is one that was accepted and that no result can follow. Where a result exists there is never a fail.
  *
  * @param wanted one bit for each piece still to be posted from the first demanded on; undefined before the first piece
  */
@@ -33,9 +33,12 @@ export async function defend(
         return ofResult(context, file, { job: job!, query, same, wanted });
     }
     if (query !== undefined && query.end === undefined) {
-        return file.receiptKey.equals(context.receiptKey.publicKey)
-            ? { kind: 'wait', why: 'the query is still being answered' }
-            : { kind: 'none', why: 'an earlier receipt key accepted it, and only that key could end it' };
+        if (!file.receiptKey.equals(context.receiptKey.publicKey)) {
+            return { kind: 'none', why: 'an earlier receipt key accepted it, and only that key could end it' };
+        }
+        return same && isStale(job)
+            ? endUnanswered(context, query)
+            : { kind: 'wait', why: 'the query is still being answered' };
     }
     if (query?.end?.kind === 'fail' && same) {
         return { kind: 'fail', fail: query.end.receipt };
@@ -73,6 +76,21 @@ export function piecesWanted(length: number, first: number, wanted: number | und
         .map((place) => first + place);
 }
 
+/** True when a voucher of the job counts results that this store does not know: no query of it is answered any more. */
+function isStale(job: JobRecord | undefined): boolean {
+    return job !== undefined && (job.voucher?.count ?? 0) > job.index;
+}
+
+// A client can sign any count, so nobody may be found guilty for what was then left without an end.
+async function endUnanswered(
+    { store, receiptKey, now }: WorkerContext,
+    { job, number, request }: QueryRecord,
+): Promise<Defence> {
+    const fail = signReceipt(Fail, { job, number, request, reason: Reason.Stopped, signedAt: now() }, receiptKey);
+    await store.end({ kind: 'fail', job, number, receipt: fail });
+    return { kind: 'fail', fail };
+}
+
 async function deny(
     { store, receiptKey, now }: WorkerContext,
     { job, query: number, about, receiptKey: key }: Pick<CaseFile, 'job' | 'query' | 'about' | 'receiptKey'>,
@@ -86,7 +104,7 @@ async function deny(
     if (!key.equals(receiptKey.publicKey)) {
         return { kind: 'none', why: 'the receipt key is not that of this worker' };
     }
-    if (record !== undefined && (record.voucher?.count ?? 0) > record.index) {
+    if (isStale(record)) {
         return {
             kind: 'none',
             why: 'a voucher of the job counts results that are not stored: this store is not the newest',

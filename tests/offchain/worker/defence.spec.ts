@@ -93,6 +93,19 @@ describe('The answer to a demand', () => {
         expect(answer).toEqual({ kind: 'fail', fail: await store.denial({ job, number: 9, request: REQUEST }) });
     });
 
+    it('is a fail of what it accepted once a voucher counts results that nobody gave, for then nothing else ends it', async () => {
+        const signature = Buffer.alloc(64, 4);
+        await store.addVoucher(job, { cumulative: 0n, count: 1, signature }); // signed by a client that was given no result
+
+        const answer = await answerTo();
+
+        expect(answer).toMatchObject({ kind: 'fail' });
+        const { fail } = answer as { fail: Buffer };
+        expect(Fail.decode(fail.subarray(0, -64))).toMatchObject({ job, number: 1, request: REQUEST });
+        expect((await store.query(job, 1))!.end).toEqual({ kind: 'fail', receipt: fail });
+        expect(await answerTo()).toEqual({ kind: 'fail', fail });
+    });
+
     it('is none under another receipt key, or for records that are gone', async () => {
         expect(await answerTo(demanded({ query: 9, receiptKey: OTHER_KEY.publicKey }))).toMatchObject({ kind: 'none' });
         await deliver(Buffer.alloc(1));
