@@ -9,6 +9,7 @@ import {
 } from '../build/Channel/Channel_Channel';
 import { JobParameters } from './signed/orders';
 import { Voucher } from './signed/payloads';
+import { withoutState } from './sending';
 
 export type { ChannelState };
 
@@ -94,9 +95,19 @@ export class Channel extends Generated {
         return new Channel(address);
     }
 
+    /** Any message of the contract, without a state: see {@link withoutState}. */
+    override async send(
+        provider: ContractProvider,
+        via: Sender,
+        args: Parameters<Generated['send']>[2],
+        message: Parameters<Generated['send']>[3],
+    ) {
+        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
+    }
+
     /** Gives to the job. From anyone. The whole value stays. */
     async sendTopUp(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
-        await provider.internal(via, { value });
+        await withoutState(provider, this.address).internal(via, { value });
     }
 
     /**
@@ -110,7 +121,7 @@ export class Channel extends Generated {
         via: Sender,
         { value, voucher, last = false }: { value: bigint; voucher?: SignedVoucher; last?: boolean },
     ) {
-        await provider.internal(via, { value, body: claimBody(voucher, last) });
+        await withoutState(provider, this.address).internal(via, { value, body: claimBody(voucher, last) });
     }
 
     /**
@@ -119,7 +130,7 @@ export class Channel extends Generated {
      * @throws on chain: ErrTooEarly, ErrLowValue
      */
     async sendRefund(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
-        await provider.internal(via, {
+        await withoutState(provider, this.address).internal(via, {
             value,
             body: beginCell()
                 .store(storeRefund({ $$type: 'Refund' }))

@@ -13,6 +13,7 @@ import { evidenceCell, FaultClass, faultClasses, Vote, votesCell } from './evide
 import { Committee, parseCommittee } from './Registry';
 import { pieceCell, pieceOf, proofCell } from './signed/answer';
 import { cellOf } from './signed/layout';
+import { withoutState } from './sending';
 
 export type { CaseState };
 
@@ -81,6 +82,16 @@ export class Dispute extends Generated {
 
     static override fromAddress(address: Address): Dispute {
         return new Dispute(address);
+    }
+
+    /** Any message of the contract, without a state: see {@link withoutState}. */
+    override async send(
+        provider: ContractProvider,
+        via: Sender,
+        args: Parameters<Generated['send']>[2],
+        message: Parameters<Generated['send']>[3],
+    ) {
+        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
     }
 
     /**

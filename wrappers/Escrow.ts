@@ -1,5 +1,5 @@
 /** One client's deposit. See docs/contracts/escrow.md. */
-import { Address, beginCell, Builder, Cell, contractAddress, ContractProvider, Sender } from '@ton/core';
+import { Address, beginCell, Builder, Cell, contractAddress, ContractProvider, Sender, Slice } from '@ton/core';
 import {
     Escrow as Generated,
     EscrowState,
@@ -13,6 +13,7 @@ import {
 } from '../build/Escrow/Escrow_Escrow';
 import { SigningKey } from './keys';
 import { jobOrderCell, jobsCell, JobParameters, NewJob, openJobsCell, OrderHead, signedOrder } from './signed/orders';
+import { withoutState } from './sending';
 
 export type { EscrowState };
 
@@ -51,13 +52,29 @@ export class Escrow extends Generated {
         return new Escrow(address);
     }
 
-    /** Deposits the whole value. From anyone; deploys the account when it is not there. */
+    /** Any message of the contract, without a state: see {@link withoutState}. */
+    override async send(
+        provider: ContractProvider,
+        via: Sender,
+        args: Parameters<Generated['send']>[2],
+        message: Parameters<Generated['send']>[3],
+    ) {
+        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
+    }
+
+    /** Any order, to an escrow that is there. */
+    override async sendExternal(provider: ContractProvider, message: Slice) {
+        await withoutState(provider, this.address).external(message.asCell());
+    }
+
+    /** Deposits the whole value. From anyone; where the account is not there, only with `opens`, which deploys it. */
     async sendDeposit(
         provider: ContractProvider,
         via: Sender,
-        { value, queryId = 0n }: { value: bigint; queryId?: bigint },
+        { value, queryId = 0n, opens = false }: { value: bigint; queryId?: bigint; opens?: boolean },
     ) {
-        await provider.internal(via, { value, body: bodyOf(storeDeposit({ $$type: 'Deposit', queryId })) });
+        const to = opens ? provider : withoutState(provider, this.address);
+        await to.internal(via, { value, body: bodyOf(storeDeposit({ $$type: 'Deposit', queryId })) });
     }
 
     /**
@@ -93,7 +110,7 @@ export class Escrow extends Generated {
         const total = args.total ?? args.jobs.reduce((sum, job) => sum + job.deposit, 0n);
         const { value, queryId = 0n, seqno } = args;
         const open = storeOpen({ $$type: 'Open', queryId, seqno: BigInt(seqno), total, jobs: jobsCell(args.jobs) });
-        await provider.internal(via, { value, body: bodyOf(open) });
+        await withoutState(provider, this.address).internal(via, { value, body: bodyOf(open) });
     }
 
     /**
@@ -108,7 +125,7 @@ export class Escrow extends Generated {
     ) {
         const account = BigInt(`0x${channel.hash.toString('hex')}`);
         const body = bodyOf(storeLeaveJob({ $$type: 'LeaveJob', queryId, channel: account }));
-        await provider.internal(via, { value, body });
+        await withoutState(provider, this.address).internal(via, { value, body });
     }
 
     /**
@@ -121,7 +138,10 @@ export class Escrow extends Generated {
         via: Sender,
         { value, amount, queryId = 0n }: { value: bigint; amount: bigint; queryId?: bigint },
     ) {
-        await provider.internal(via, { value, body: bodyOf(storeWithdraw({ $$type: 'Withdraw', queryId, amount })) });
+        await withoutState(provider, this.address).internal(via, {
+            value,
+            body: bodyOf(storeWithdraw({ $$type: 'Withdraw', queryId, amount })),
+        });
     }
 
     /**
@@ -135,7 +155,9 @@ export class Escrow extends Generated {
         provider: ContractProvider,
         { key, ...order }: Omit<OrderHead, 'escrow'> & { key: SigningKey; jobs: NewJob[]; total?: bigint },
     ) {
-        await provider.external(signedOrder(openJobsCell({ ...order, escrow: this.address }), key));
+        await withoutState(provider, this.address).external(
+            signedOrder(openJobsCell({ ...order, escrow: this.address }), key),
+        );
     }
 
     /**
@@ -151,6 +173,8 @@ export class Escrow extends Generated {
             ...order
         }: Omit<OrderHead, 'escrow'> & { key: SigningKey; job: JobParameters; action: 'leave' | 'refund' },
     ) {
-        await provider.external(signedOrder(jobOrderCell({ ...order, escrow: this.address }), key));
+        await withoutState(provider, this.address).external(
+            signedOrder(jobOrderCell({ ...order, escrow: this.address }), key),
+        );
     }
 }

@@ -11,6 +11,7 @@ import {
     storeTopUpLibrary,
 } from '../build/Library/Library_Library';
 import { forwardFee, Prices, sizeOf, storageFee, YEAR } from './prices';
+import { withoutState } from './sending';
 
 const MASTERCHAIN = -1;
 
@@ -74,6 +75,16 @@ export class Library extends Generated {
         return new Library(address);
     }
 
+    /** Any message of the contract, without a state: see {@link withoutState}. */
+    override async send(
+        provider: ContractProvider,
+        via: Sender,
+        args: Parameters<Generated['send']>[2],
+        message: Parameters<Generated['send']>[3],
+    ) {
+        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
+    }
+
     /**
      * Publishes the code, for the first time or again. From anyone; deploys the account when it is not there. The whole
      * `value` (nanoTON) stays and pays rent: with what is there at least 90 days of it, and the gas.
@@ -90,15 +101,16 @@ export class Library extends Generated {
         await provider.internal(via, { value, body });
     }
 
-    /** Pays rent ahead with the whole `value` (nanoTON). From anyone; a plain transfer does the same. */
+    /** Pays rent ahead with the whole `value` (nanoTON). From anyone; a plain transfer does the same. `opens` deploys the account. */
     async sendTopUp(
         provider: ContractProvider,
         via: Sender,
-        { value, queryId = 0n }: { value: bigint; queryId?: bigint },
+        { value, queryId = 0n, opens = false }: { value: bigint; queryId?: bigint; opens?: boolean },
     ) {
         const body = beginCell()
             .store(storeTopUpLibrary({ $$type: 'TopUpLibrary', queryId }))
             .endCell();
-        await provider.internal(via, { value, body });
+        const to = opens ? provider : withoutState(provider, this.address);
+        await to.internal(via, { value, body });
     }
 }

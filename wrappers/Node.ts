@@ -21,6 +21,7 @@ import {
     storeSetService,
 } from '../build/Node/Node_Node';
 import { cellSize } from './protocol';
+import { withoutState } from './sending';
 
 export type { EndedKey, KeyLiability, NodeLiability, NodeListing, NodeState, ReportValues };
 
@@ -206,6 +207,16 @@ export class Node extends Generated {
         return new Node(address);
     }
 
+    /** Any message of the contract, without a state: see {@link withoutState}. */
+    override async send(
+        provider: ContractProvider,
+        via: Sender,
+        args: Parameters<Generated['send']>[2],
+        message: Parameters<Generated['send']>[3],
+    ) {
+        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
+    }
+
     /** Pays rent ahead with the whole value. From anyone; what is left goes to the provider's owner in the end. */
     async sendRent(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
         await this.send(provider, via, { value }, null);
@@ -218,7 +229,7 @@ export class Node extends Generated {
      * ErrTooEarly, ErrNoShare, ErrLowValue, ErrWrongState, ErrNotBasechain
      */
     async sendReport(provider: ContractProvider, via: Sender, { value, report }: { value: bigint; report: Cell }) {
-        await provider.internal(via, { value, body: report });
+        await withoutState(provider, this.address).internal(via, { value, body: report });
     }
 
     /** What to attach to this report, by its class, in nanoTON. */

@@ -12,6 +12,7 @@ import {
     storeReplaceHardware,
 } from '../build/Provider/Provider_Provider';
 import { cellSize } from './protocol';
+import { withoutState } from './sending';
 
 export type { Membership, ProviderState, ProviderValues, StakeSlot, Standing };
 
@@ -53,6 +54,16 @@ export class Provider extends Generated {
         return new Provider(address);
     }
 
+    /** Any message of the contract, without a state: see {@link withoutState}. */
+    override async send(
+        provider: ContractProvider,
+        via: Sender,
+        args: Parameters<Generated['send']>[2],
+        message: Parameters<Generated['send']>[3],
+    ) {
+        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
+    }
+
     /**
      * Deploys the Provider with its first stake and registers it. From the owner, until joined; `value` at least `stake` +
      * the Registry's `getJoinValue()`. When the Registry refuses, the stake comes back and the account ends. `rules`: hash
@@ -66,7 +77,7 @@ export class Provider extends Generated {
         args: Call & { stake: bigint; payout: Address; operator?: Address; codeVersion?: number; rules?: bigint },
     ) {
         const { value, queryId = 0n, stake, payout, operator = null, codeVersion = 0, rules = 0n } = args;
-        await this.send(
+        await super.send(
             provider,
             via,
             { value },

@@ -14,6 +14,7 @@ import {
     storeReplaceCommittee,
     storeReplaceRules,
 } from '../build/Registry/Registry_Registry';
+import { withoutState } from './sending';
 
 export type { CodeId, RegistryInfo };
 
@@ -146,6 +147,16 @@ export class Registry extends Generated {
         return new Registry(address);
     }
 
+    /** Any message of the contract, without a state: see {@link withoutState}. */
+    override async send(
+        provider: ContractProvider,
+        via: Sender,
+        args: Parameters<Generated['send']>[2],
+        message: Parameters<Generated['send']>[3],
+    ) {
+        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
+    }
+
     /**
      * Sets the first rules, codes (version 0 of each kind) and committee. From the governor, once.
      * @throws on chain: ErrNotGovernor, ErrWrongState, ErrWrongWindows, ErrWrongInsurance, ErrWrongAmount, ErrWrongCommittee,
@@ -225,9 +236,14 @@ export class Registry extends Generated {
         await this.send(provider, via, { value }, { $$type: 'AcceptGovernor', queryId });
     }
 
-    /** Pays rent ahead with the whole value. From anyone. */
-    async sendTopUp(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
-        await this.send(provider, via, { value }, { $$type: 'TopUpRegistry', queryId });
+    /** Pays rent ahead with the whole value. From anyone; where the account is not there, only with `opens`, which deploys it. */
+    async sendTopUp(
+        provider: ContractProvider,
+        via: Sender,
+        { value, queryId = 0n, opens = false }: Call & { opens?: boolean },
+    ) {
+        const message = { $$type: 'TopUpRegistry', queryId } as const;
+        await (opens ? super.send(provider, via, { value }, message) : this.send(provider, via, { value }, message));
     }
 
     /**

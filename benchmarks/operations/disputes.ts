@@ -35,7 +35,7 @@ export async function caseStage(prices: PriceLevel): Promise<CaseStage> {
     const { blockchain, registry, provider, node } = made;
     const { governor, owner, operator, payout, stranger, insurance } = made;
     const escrow = blockchain.openContract(await Escrow.ofOwner(operator.address));
-    await escrow.sendDeposit(operator.getSender(), { value: VALUE });
+    await escrow.sendDeposit(operator.getSender(), { value: VALUE, opens: true });
     const market = { ...made, job: new NodeJob(made, Buffer.alloc(32, 5), escrow.address) };
     const wallets = Object.entries({ governor, owner, operator, payout, reporter: stranger, insurance });
     const contracts = Object.entries({ registry, provider, node, escrow });

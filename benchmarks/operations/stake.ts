@@ -231,7 +231,7 @@ export const governance: Operations<StakeStage> = {
         title: 'launch a registry',
         prepare: async ({ market: { blockchain, insurance, codes }, newcomer }) => {
             const registry = blockchain.openContract(await Registry.ofGovernor(newcomer.address, CHANGE_DELAY));
-            await registry.sendTopUp(newcomer.getSender(), { value: VALUE });
+            await registry.sendTopUp(newcomer.getSender(), { value: VALUE, opens: true });
             const rules = rulesWith(insurance.address);
             const launch = { value: VALUE, rules, committee: committeeOf(9, 6), codes, catalogue: CATALOGUE };
             return async () => ({ results: [await registry.sendLaunch(newcomer.getSender(), launch)] });

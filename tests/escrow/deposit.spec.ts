@@ -36,7 +36,7 @@ describe('Escrow: deposits and other messages', () => {
     it('is deployed by the first deposit, from anyone, and waits for its owner then', async () => {
         const fresh = await Market.deploy({ setUp: false });
 
-        await fresh.escrow.sendDeposit(fresh.stranger.getSender(), { value: toNano('2') });
+        await fresh.escrow.sendDeposit(fresh.stranger.getSender(), { value: toNano('2'), opens: true });
 
         expect(await fresh.balanceOf(fresh.escrow)).toBeGreaterThan(toNano('1.99'));
         expect(plain(await fresh.escrow.getEscrowState())).toMatchObject({

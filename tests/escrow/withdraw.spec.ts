@@ -102,7 +102,7 @@ describe('Escrow: Withdraw', () => {
 
     it("leaves another client's escrow alone", async () => {
         const other = market().blockchain.openContract(await Escrow.ofOwner(market().stranger.address));
-        await other.sendDeposit(market().stranger.getSender(), { value: toNano('5') });
+        await other.sendDeposit(market().stranger.getSender(), { value: toNano('5'), opens: true });
         const before = await market().balanceOf(other);
 
         await withdraw(0n);

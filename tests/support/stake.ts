@@ -150,7 +150,7 @@ const asItIs = (market: Market): Promise<Market> => Promise.resolve(market);
 
 export async function deployRegistry(options: StakeOptions = {}): Promise<Market> {
     return marketAfter('registry', options, openMarket, asItIs, ({ registry, governor }) =>
-        registry.sendTopUp(governor.getSender(), { value: toNano('1') }),
+        registry.sendTopUp(governor.getSender(), { value: toNano('1'), opens: true }),
     );
 }
 

@@ -28,7 +28,7 @@ export async function launchRegistry(
     const { delay, rent, ...first } = args;
     const registry = actor.open(await Registry.ofGovernor(addressOf(actor), delay));
     if (rent > 0n) {
-        await registry.sendTopUp(actor.sender, { value: rent });
+        await registry.sendTopUp(actor.sender, { value: rent, opens: true });
     }
     await registry.sendLaunch(actor.sender, { value: GOVERNOR_VALUE, ...first });
     return registry;

@@ -1,0 +1,31 @@
+/**
+ * The one place from which wrappers send. A ContractProvider attaches a contract's first state to whatever it sends to an
+ * account that is not there: one that has ended would begin again with its first data, and an old voucher be paid twice.
+ * Here nothing but an opening brings a state.
+ */
+import { Address, Cell, comment, ContractProvider, Sender, toNano } from '@ton/core';
+
+/** A contract's provider, but without a state in what it sends. */
+export function withoutState(
+    provider: ContractProvider,
+    address: Address,
+): Pick<ContractProvider, 'internal' | 'external'> {
+    return {
+        async internal(via: Sender, { bounce, value, body, ...rest }) {
+            await via.send({
+                ...rest,
+                to: address,
+                bounce: bounce ?? true,
+                value: typeof value === 'string' ? toNano(value) : value,
+                ...(body === undefined ? {} : { body: typeof body === 'string' ? comment(body) : body }),
+            });
+        },
+        async external(message: Cell) {
+            const { state } = await provider.getState();
+            if (state.type !== 'active') {
+                throw new Error(`Nothing to send an order to: there is no contract at ${address.toString()}`);
+            }
+            await provider.external(message);
+        },
+    };
+}
