@@ -31,11 +31,25 @@ const ENOUGH = toNano('20');
 const YEAR = 31_557_600;
 const FREEZING = toNano('0.1'); // of debt, in the masterchain
 
+/** What the keeper asks for the gas of counting and publishing this code. */
+const gasToPublish = (code: Cell) => gas.GasPublish + Number(sizeOf(code).cells) * gas.GasPublishCell;
+
+/** A tree of so many different leaves, four to a parent. */
+function treeOf(leaves: number): Cell {
+    let width = Array.from({ length: leaves }, (_, i) => beginCell().storeUint(i, 16).endCell());
+    while (width.length > 1) {
+        const groups = Array.from({ length: Math.ceil(width.length / 4) }, (_, i) => width.slice(4 * i, 4 * i + 4));
+        width = groups.map((group) => group.reduce((cell, each) => cell.storeRef(each), beginCell()).endCell());
+    }
+    return width[0];
+}
+
 describe('Library', () => {
     let blockchain: Blockchain;
     let anyone: SandboxContract<TreasuryContract>;
     let stranger: SandboxContract<TreasuryContract>;
     let code: Cell;
+    let gasOfPublishing: number;
     let library: SandboxContract<Library>;
     let fresh: ReturnType<Blockchain['snapshot']>;
 
@@ -44,6 +58,7 @@ describe('Library', () => {
         anyone = await blockchain.treasury('anyone');
         stranger = await blockchain.treasury('stranger');
         code = await channelCode();
+        gasOfPublishing = gasToPublish(code);
         library = blockchain.openContract(await Library.ofHash(code.hash()));
         fresh = blockchain.snapshot();
     });
@@ -121,7 +136,7 @@ describe('Library', () => {
     });
 
     it('refuses a nanoTON below 90 days of rent and the gas, and takes those', async () => {
-        const minimum = libraryRent(pricesOf(blockchain.config), code, 90 * DAY) + BigInt(gas.GasPublish) * 10_000n;
+        const minimum = libraryRent(pricesOf(blockchain.config), code, 90 * DAY) + BigInt(gasOfPublishing) * 10_000n;
 
         const short = await publish(minimum - 1n);
 
@@ -137,16 +152,6 @@ describe('Library', () => {
     });
 
     it('takes a code of 1,000 cells and refuses one of 1,001', async () => {
-        const treeOf = (leaves: number): Cell => {
-            let width = Array.from({ length: leaves }, (_, i) => beginCell().storeUint(i, 16).endCell());
-            while (width.length > 1) {
-                const groups = Array.from({ length: Math.ceil(width.length / 4) }, (_, i) =>
-                    width.slice(4 * i, 4 * i + 4),
-                );
-                width = groups.map((group) => group.reduce((cell, each) => cell.storeRef(each), beginCell()).endCell());
-            }
-            return width[0];
-        };
         for (const [leaves, size, exitCode] of [
             [749, 1000, 0],
             [750, 1001, 8],
@@ -161,8 +166,37 @@ describe('Library', () => {
         }
     });
 
+    it('asks for the gas of counting a code of 1,000 cells, besides 90 days of its rent', async () => {
+        const big = treeOf(749);
+        const keeper = blockchain.openContract(await Library.ofHash(big.hash()));
+        const rent = libraryRent(pricesOf(blockchain.config), big, 90 * DAY);
+        const minimum = rent + BigInt(gasToPublish(big)) * 10_000n;
+
+        const short = await keeper.sendPublish(anyone.getSender(), { value: minimum - 1n, code: big });
+        expectRefused(short, { to: keeper.address, exitCode: errors.ErrLowBalance });
+        const result = await keeper.sendPublish(anyone.getSender(), { value: minimum, code: big });
+
+        expect(Number(gasOf(transactionsOn(result, keeper.address)))).toBeLessThanOrEqual(gasToPublish(big));
+        expect(Number(await keeper.getRunway())).toBeGreaterThanOrEqual(90 * DAY);
+    });
+
+    it('has no runway before it has published, whatever it was paid ahead', async () => {
+        await library.sendTopUp(stranger.getSender(), { value: toNano('1000'), opens: true });
+
+        expect(await library.getRunway()).toBe(0n);
+    });
+
+    it('refuses a library cell of the code that it keeps, where that is published too', async () => {
+        const keeper = blockchain.openContract(await Library.ofHash(libraryOf(code).cell.hash()));
+        await publish();
+
+        const result = await keeper.sendPublish(anyone.getSender(), { value: ENOUGH, code: libraryOf(code).cell });
+
+        expectRefused(result, { to: keeper.address, exitCode: errors.ErrWrongCode });
+    });
+
     it('counts what was paid ahead before it was published', async () => {
-        await library.sendTopUp(stranger.getSender(), { value: ENOUGH });
+        await library.sendTopUp(stranger.getSender(), { value: ENOUGH, opens: true });
 
         await publish(toNano('0.1'));
 
@@ -234,8 +268,8 @@ describe('Library', () => {
         const again = transactionsOn(await publish(), library.address);
 
         for (const transactions of [first, again]) {
-            expect(Number(gasOf(transactions))).toBeLessThanOrEqual(gas.GasPublish);
-            expect(Number(gasOf(transactions)) * 1.25).toBeGreaterThan(gas.GasPublish);
+            expect(Number(gasOf(transactions))).toBeLessThanOrEqual(gasOfPublishing);
+            expect(Number(gasOf(transactions)) * 1.25).toBeGreaterThan(gasOfPublishing);
         }
     });
 
@@ -338,7 +372,8 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('A library at the prices 
         const library = blockchain.openContract(await Library.ofHash(code.hash()));
         const year = libraryRent(pricesOf(blockchain.config), code, YEAR);
         const gasPrice = prices === 'tenfold' ? 100_000n : 10_000n;
-        const minimum = libraryRent(pricesOf(blockchain.config), code, 90 * DAY) + BigInt(gas.GasPublish) * gasPrice;
+        const minimum =
+            libraryRent(pricesOf(blockchain.config), code, 90 * DAY) + BigInt(gasToPublish(code)) * gasPrice;
 
         const short = await library.sendPublish(anyone.getSender(), { value: minimum - 1n, code });
         expectRefused(short, { to: library.address, exitCode: errors.ErrLowBalance });
