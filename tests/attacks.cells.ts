@@ -1,4 +1,33 @@
 import type { Attack } from './attacks';
 
 /** Attacks on cells from outside, sends and values; part of the list in attacks.ts. */
-export const cellsAttacks: Attack[] = [];
+export const cellsAttacks: Attack[] = [
+    {
+        source: 'issue 6: exotic cells',
+        attack: 'A stolen spend key orders a job that is a library cell of 640 bits and many references, to burn the deposit in a deploy.',
+        stoppedBy: 'A job is read as it is: a library cell has 264 bits, and a job with references is left out.',
+        file: 'tests/exotic.spec.ts',
+        test: 'A job of an order of 640 bits and 980 references in a library cell is not copied into a deploy',
+    },
+    {
+        source: 'issue 6: exotic cells',
+        attack: 'An order is itself a library cell, so that its depth says nothing of what is in it.',
+        stoppedBy: 'Every cell that a message brings is ordinary, or the message is refused.',
+        file: 'tests/exotic.spec.ts',
+        test: 'A job of an order is in no order that is a library cell',
+    },
+    {
+        source: 'issue 6: state of ended accounts',
+        attack: 'Someone tops up a job that has ended: the wrapper makes it anew, and an old voucher is paid twice.',
+        stoppedBy: 'Nothing but an opening brings a state.',
+        file: 'tests/sending.spec.ts',
+        test: 'A top-up of a job that has ended comes back: it begins no channel anew, so that an old voucher is not paid twice',
+    },
+    {
+        source: 'issue 6: getters and values',
+        attack: 'A large code is published for the gas of a small one, and its rent is short from the first day.',
+        stoppedBy: 'The keeper asks for the gas of counting each cell besides the rent.',
+        file: 'tests/library/publish.spec.ts',
+        test: 'Library asks for the gas of counting a code of 1,000 cells, besides 90 days of its rent',
+    },
+];

@@ -1,0 +1,107 @@
+import { beginCell, toNano } from '@ton/core';
+import { errors, nodeChanges, opcodes, registryChanges } from '../../wrappers';
+import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
+import { changeNode, CHANGE_DELAY, committeeOf, nodeMarket, NodeMarket, registerNode } from '../support/stake';
+
+const VALUE = toNano('1');
+const GAS_PRICE = 400n; // nanoTON, in the basechain
+const BOUNCE_ALONE = 420_000n; // nanoTON, for a message without a cell, not for an event with one
+
+/** Bodies of the events of a result, by their opcode. */
+function eventsOf(result: { externals: { body: { beginParse(): { loadUint(bits: number): number } } }[] }): number[] {
+    return result.externals.map(({ body }) => body.beginParse().loadUint(32));
+}
+
+describe('Registry', () => {
+    let market: NodeMarket;
+    beforeEach(async () => {
+        market = await nodeMarket();
+    });
+
+    const balance = async () => (await market.blockchain.getContract(market.registry.address)).balance;
+
+    it('announces the change of a node while it is paused, but no new node', async () => {
+        const { registry, governor } = market;
+        await registry.sendSetPaused(governor.getSender(), { value: VALUE, paused: true });
+
+        const changed = await changeNode(market, nodeChanges.offers([]));
+        const { result } = await registerNode(market);
+
+        expect(eventsOf(changed)).toEqual([opcodes.NodeAnnounced]);
+        expect(eventsOf(result)).toEqual([]);
+        expectRefused(result, { to: registry.address, exitCode: errors.ErrPaused });
+    });
+
+    it('announces the first word of a node, and keeps nothing of its value', async () => {
+        const before = await balance();
+
+        const { result } = await registerNode(market);
+
+        expect(eventsOf(result)).toEqual([opcodes.NodeAnnounced]);
+        expect(await balance()).toBe(before);
+    });
+
+    it('returns a value that pays for the gas and not for the event', async () => {
+        const { blockchain, registry, governor } = market;
+        const paused = { value: VALUE, paused: true };
+        const gas = gasOf(transactionsOn(await registry.sendSetPaused(governor.getSender(), paused), registry.address));
+        const before = await balance();
+
+        const result = await expectConserved(blockchain, () =>
+            registry.sendSetPaused(governor.getSender(), { value: gas * GAS_PRICE + BOUNCE_ALONE, paused: false }),
+        );
+
+        expectRefused(result, { to: registry.address, exitCode: 37 });
+        expect((await registry.getRegistryState()).paused).toBe(true);
+        expect(await balance()).toBe(before);
+    });
+
+    it('knows no time once its change was dropped, or took place', async () => {
+        const { blockchain, registry, governor, stranger } = market;
+        const change = registryChanges.committee(committeeOf(1, 1));
+        const propose = () => registry.sendProposeChange(governor.getSender(), { value: VALUE, change });
+        await propose();
+        expect((await registry.getRegistryState()).executeAt).toBe(BigInt(blockchain.now! + CHANGE_DELAY));
+
+        await registry.sendCancelChange(governor.getSender(), { value: VALUE });
+        expect(await registry.getRegistryState()).toMatchObject({ executeAt: 0n, change: null });
+        await propose();
+        blockchain.now! += CHANGE_DELAY;
+        await registry.sendExecuteChange(stranger.getSender(), { value: VALUE });
+
+        expect(await registry.getRegistryState()).toMatchObject({ executeAt: 0n, change: null, rulesVersion: 2n });
+    });
+
+    describe('asked for rules by name', () => {
+        const ask = async (rules: bigint) => {
+            const body = beginCell().storeUint(opcodes.AskRules, 32).storeUint(7, 64).storeUint(rules, 256).endCell();
+            return market.stranger.send({ to: market.registry.address, value: VALUE, body });
+        };
+        const named = async () => BigInt(`0x${(await market.registry.getRules()).hash().toString('hex')}`);
+
+        it('gives those that have the name, and those of now to whom names none', async () => {
+            for (const name of [await named(), 0n]) {
+                const result = await ask(name);
+                const { body } = transactionsOn(result, market.stranger.address, market.registry.address)[0].inMessage!;
+                expect(body.beginParse().loadUint(32)).toBe(opcodes.RulesGiven);
+            }
+        });
+
+        it('refuses any other name, and keeps neither value nor balance', async () => {
+            const before = await balance();
+
+            const result = await ask((await named()) + 1n);
+
+            expectRefused(result, { to: market.registry.address, exitCode: errors.ErrWrongRules });
+            expect(await balance()).toBe(before);
+        });
+
+        it('keeps its balance when it gives them', async () => {
+            const before = await balance();
+
+            await ask(0n);
+
+            expect(await balance()).toBe(before);
+        });
+    });
+});
