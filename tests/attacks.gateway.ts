@@ -184,4 +184,18 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/refusals.spec.ts',
         test: 'A node that refuses without a signature as "unknown_session" to many queries at once, for it began again, keeps its job: that is one refusal',
     },
+    {
+        source: 'review: money locked',
+        attack: 'The search for lost jobs is interrupted, by a kill or the API, after it has found the newest: the older ones are never looked for again, and their deposits stay locked.',
+        stoppedBy: 'They are kept oldest first, so the search goes on where it was interrupted.',
+        file: 'tests/offchain/gateway/lost.spec.ts',
+        test: 'A gateway whose store is gone and that had opened two finds both when it was interrupted after 1 of their accounts',
+    },
+    {
+        source: 'review: money locked',
+        attack: 'A question opens a new job before the lost ones were found, and the search ends at it.',
+        stoppedBy: 'No job is opened before the search is over.',
+        file: 'tests/offchain/gateway/lost.spec.ts',
+        test: 'A gateway whose store is gone and that had opened two finds both when a question came before the API gave the orders',
+    },
 ];

@@ -52,6 +52,8 @@ export class Jobs {
     private waiting: (() => void)[] = [];
     /** Resolves when what was open at the start is known again; no job is opened before. */
     recovered: Promise<unknown> = Promise.resolve();
+    /** Resolves when the store has every job that the chain knows; no job is opened before, for the search ends at the newest. */
+    searched: Promise<unknown> = Promise.resolve();
     hooks!: JobHooks; // set once, before anything is asked
 
     constructor(private readonly context: JobContext) {

@@ -10,7 +10,7 @@ import type { Job } from './job';
 import type { JobContext, Jobs } from './jobs';
 import { Candidate, termsAt } from './nodes';
 
-const BATCH = 50; // accounts read at once
+const BATCH = 25; // jobs whose accounts are read at once
 
 interface Opened {
     parameters: JobParameters;
@@ -47,10 +47,12 @@ export async function findLost(context: JobContext, jobs: Jobs): Promise<Job[]> 
     const lost = await unknownJobs(context);
     const found: Job[] = [];
     for (let from = 0; from < lost.length; from += BATCH) {
-        const some = lost.slice(from, from + BATCH);
+        const some = lost.slice(from, from + BATCH).flat();
         const accounts = await spending.accounts(some.map(({ channel }) => channel));
-        for (const [i, opened] of some.entries()) {
-            const there = accounts[i].state === 'active';
+        const seen = some.map((opened, i) => ({ opened, there: accounts[i].state === 'active' }));
+        // Of each job the account that is there first: whatever interrupts this, the next search goes on behind it.
+        seen.sort((a, b) => numberOf(a) - numberOf(b) || Number(b.there) - Number(a.there));
+        for (const { opened, there } of seen) {
             const stored = await describe(context, opened, there);
             await context.store.addJob(stored);
             if (there) {
@@ -65,13 +67,16 @@ export async function findLost(context: JobContext, jobs: Jobs): Promise<Job[]> 
     return found;
 }
 
-async function unknownJobs({ spending, store, keys, log }: JobContext): Promise<Opened[]> {
+const numberOf = ({ opened }: { opened: Opened }): number => opened.parameters.job;
+
+/** Oldest first, so that the store never has a gap below its newest job, where the next search ends. Of each, one for every code. */
+async function unknownJobs({ spending, store, keys, log }: JobContext): Promise<Opened[][]> {
     const highest = (await store.jobs()).reduce(
         (most, { number, phase }) => (phase === 'failed' ? most : Math.max(most, number)),
         -1,
     );
     const codes = await channelCodes();
-    const all: Opened[] = [];
+    const all: Opened[][] = [];
     for await (const { body } of spending.orders()) {
         let order: ReturnType<typeof jobsOfOrder>;
         try {
@@ -80,7 +85,7 @@ async function unknownJobs({ spending, store, keys, log }: JobContext): Promise<
             log.warn({ reason: reasonOf(error) }, 'an order of the escrow cannot be read, and is passed');
             continue;
         }
-        if (order.jobs.length > 0 && order.seqno * 4 <= highest) {
+        if (order.jobs.length > 0 && order.seqno * 4 + order.jobs.length - 1 <= highest) {
             break; // what is older was known when this one was kept
         }
         for (const [i, { deposit, ...job }] of order.jobs.entries()) {
@@ -90,14 +95,13 @@ async function unknownJobs({ spending, store, keys, log }: JobContext): Promise<
                 continue;
             }
             const parameters = { ...job, job: number };
-            for (const code of codes) {
-                const { address } = await Channel.ofJob(spending.escrow, parameters, code);
-                all.push({ parameters, deposit, channel: address });
-            }
+            const channels = await Promise.all(codes.map((code) => Channel.ofJob(spending.escrow, parameters, code)));
+            all.push(channels.map(({ address: channel }) => ({ parameters, deposit, channel })));
         }
     }
     const known = new Set((await store.jobs()).map(({ channel }) => channel.toString('hex')));
-    return all.filter(({ channel }) => !known.has(channel.hash.toString('hex')));
+    const isUnknown = ({ channel }: Opened) => !known.has(channel.hash.toString('hex'));
+    return all.sort(([a], [b]) => a.parameters.job - b.parameters.job).map((accounts) => accounts.filter(isUnknown));
 }
 
 async function describe(context: JobContext, opened: Opened, there: boolean): Promise<StoredJob> {

@@ -110,6 +110,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const recovered = recovery.start();
     recovered.catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'recovery failed'));
     jobs.recovered = recovered;
+    jobs.searched = recovery.searched;
     await server.listen(config.listen);
     const { address, port, family } = server.server.address() as AddressInfo;
     if (!token.keep(port)) {

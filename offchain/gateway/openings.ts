@@ -10,6 +10,7 @@ import { OrderLapsed } from './spending';
 import { WorkerRefusal } from './workers';
 
 const OPEN_TRIES = 3; // with another seqno when something else used it
+const SEARCH_MS = 15_000; // for the jobs that the chain knows to be found
 const WELCOME_TRIES = 5; // while the worker's API has not seen the channel yet
 
 export class Openings {
@@ -34,6 +35,7 @@ export class Openings {
     private async openNow(model: string, excluded: ReadonlySet<string>): Promise<Job> {
         const { nodes, log, setbacks } = this.context;
         setbacks.requireFew();
+        await this.requireSearched();
         const candidate = await nodes.pick(model, excluded);
         for (let attempt = 1; ; attempt++) {
             try {
@@ -50,6 +52,19 @@ export class Openings {
                     throw cause ?? unavailable(error.message, 'chain');
                 }
             }
+        }
+    }
+
+    private async requireSearched(): Promise<void> {
+        const waits = new AbortController();
+        const late = sleep(SEARCH_MS, 'late' as const, { signal: waits.signal, ref: false }).catch(() => undefined);
+        const first = await Promise.race([this.jobs.searched, late]);
+        waits.abort();
+        if (first === 'late') {
+            throw unavailable(
+                "The escrow's orders cannot be read on chain yet, so no job is opened: ask again",
+                'chain',
+            );
         }
     }
 

@@ -33,12 +33,17 @@ export class Recovery {
     private readonly closing = new AbortController();
     private readonly tasks = new Set<Promise<void>>();
     private readonly connecting = new Map<number, Promise<boolean>>();
+    /** Resolves once the store has every job that the chain knows; never if the gateway ends before. */
+    readonly searched: Promise<void>;
+    private foundAll!: () => void;
 
     constructor(
         private readonly context: JobContext,
         private readonly jobs: Jobs,
         private readonly hooks: RecoveryHooks,
-    ) {}
+    ) {
+        this.searched = new Promise((resolve) => (this.foundAll = resolve));
+    }
 
     /** Takes up everything the store knows. Resolves when orders are known and answering workers were asked. */
     async start(): Promise<void> {
@@ -74,6 +79,7 @@ export class Recovery {
         for (const job of await findLost(this.context, this.jobs)) {
             void this.reconnect(job);
         }
+        this.foundAll();
         return true;
     }
 

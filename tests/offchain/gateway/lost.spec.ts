@@ -1,5 +1,6 @@
 import { beginCell } from '@ton/core';
 import { join } from 'node:path';
+import { ChainError } from '../../../offchain/chain';
 import { openGatewayStore } from '../../../offchain/store/gateway';
 import { Channel } from '../../../wrappers';
 import { HOUR, useMarket } from '../../support/market';
@@ -78,5 +79,54 @@ describe('A gateway whose store is gone', () => {
 
         await until(async () => (await bench.gateway.store.jobs()).some(({ found }) => found === true));
         expect((await bench.gateway.store.jobs()).map(({ number }) => number)).toEqual([0, 8]);
+    });
+
+    describe('and that had opened two', () => {
+        // A channel has one of two codes, so the store notes the other of each found one as gone.
+        const numbers = async () =>
+            (await bench.gateway.store.jobs()).filter(({ phase }) => phase !== 'gone').map(({ number }) => number);
+
+        beforeEach(async () => {
+            await bench.gateway.jobs.openings.open(MODEL, new Set());
+            await until(() => bench.worker.jobs.size === 2);
+        });
+
+        it.each([1, 2, 3])('finds both when it was interrupted after %i of their accounts', async (kept) => {
+            const path = join(bench.folder, 'halfway.sqlite');
+            const store = await openGatewayStore(path);
+            const addJob = store.addJob.bind(store);
+            let left = kept;
+            store.addJob = async (job) => {
+                if (left-- > 0) {
+                    return addJob(job);
+                }
+                store.addJob = addJob;
+                throw new Error('interrupted');
+            };
+            await bench.restart({ store: path }, { store });
+
+            await until(async () => (await numbers()).length === 2);
+            expect(await numbers()).toEqual([0, 4]);
+        });
+
+        it('finds both when a question came before the API gave the orders', async () => {
+            const accepted = bench.chain.accepted.bind(bench.chain);
+            let away = true;
+            // eslint-disable-next-line require-yield
+            bench.chain.accepted = async function* () {
+                if (away) {
+                    throw new ChainError('The API does not answer');
+                }
+                yield* accepted();
+            };
+            await bench.restart(other());
+            const answer = bench.post(ask);
+            await new Promise((resolve) => setTimeout(resolve, 1000));
+            away = false;
+            expect((await answer).status).toBe(200);
+
+            await until(async () => (await numbers()).length === 3);
+            expect(await numbers()).toEqual([0, 4, 8]);
+        });
     });
 });
