@@ -58,6 +58,25 @@ export class DemoLedger {
         return balance - last.storageFees - elsewhere;
     }
 
+    /** All that a channel has paid to the payout in its life, nanoTON; what came with the claims is not counted. */
+    paidBy(channel: Address, payout: Address): bigint {
+        const own = this.network.transactions.filter(({ account }) => account === channel.toRawString());
+        let [balance, paid] = [0n, 0n];
+        for (const logged of own) {
+            const before = balance;
+            const { totalFees, outMessages } = parsed(logged);
+            const sent = outMessages.values().map(({ info }) => {
+                return info.type === 'internal' ? info.value.coins + info.forwardFee : 0n;
+            });
+            balance += (logged.inMessage?.value ?? 0n) - totalFees.coins - sent.reduce((sum, value) => sum + value, 0n);
+            if (logged.inMessage?.source === payout.toRawString()) {
+                const elsewhere = logged.outMessages.filter(({ destination }) => destination !== payout.toRawString());
+                paid += before - logged.storageFees - elsewhere.reduce((sum, { value }) => sum + value, 0n) - balance;
+            }
+        }
+        return paid;
+    }
+
     /** True when what was made equals what all accounts hold and what validators took. */
     async conserved(balanceOf: (address: Address) => Promise<bigint>): Promise<boolean> {
         const made = this.network.transactions

@@ -16,14 +16,15 @@ import { DemoLedger } from './ledger';
 import { endAll, runCocoon } from './processes';
 import { Stage } from './stage';
 
-const DEPOSIT = toNano('5');
-const JOB_DEPOSIT = '1000000000'; // nanoTON
+const DEPOSIT = toNano('40');
+const JOB = { deposit: '1000000000', step: '50000000', notice: 3600 }; // nanoTON, seconds
+const LEVELS = PRICE_LEVELS.filter((level) => level !== 'tenfold'); // at which the demo's rules are none that a registry takes
 const PROMPTS = ['What is a voucher?', 'Who can read my prompt?', 'What happens if the worker disappears?'];
 
 const USAGE = `npm run demo -- [--prompt TEXT]... [--queries N] [--prices LEVEL] [--json]
   --prompt TEXT   asks this instead of the three default questions; may be given more than once
   --queries N     how many queries are sent, repeating the prompts; 1 to 1000
-  --prices LEVEL  fees of the chain: ${PRICE_LEVELS.join(', ')}; 2026, the ones in force, unless given
+  --prices LEVEL  fees of the chain: ${LEVELS.join(', ')}; 2026, the ones in force, unless given
   --json          one JSON object on standard output, and nothing else there`;
 
 interface Options {
@@ -46,9 +47,9 @@ function readOptions(): Options | undefined {
         console.log(USAGE);
         return undefined;
     }
-    const prices = PRICE_LEVELS.find((level) => level === values.prices);
+    const prices = LEVELS.find((level) => level === values.prices);
     if (prices === undefined) {
-        throw new Error(`--prices is one of ${PRICE_LEVELS.join(', ')}, not "${values.prices}"`);
+        throw new Error(`--prices is one of ${LEVELS.join(', ')}, not "${values.prices}"`);
     }
     const asked = values.prompt ?? PROMPTS;
     const count = values.queries === undefined ? asked.length : Number(values.queries);
@@ -77,7 +78,7 @@ async function play(stage: Stage, { prompts, json }: Options): Promise<boolean> 
     close(`An app developer deposits ${formatTon(DEPOSIT)} TON and sets a spend key`);
 
     const worker = await stage.startWorker(registry.address, seller);
-    const gateway = await stage.startGateway(registry.address, buyer, [worker.url], { job: { deposit: JOB_DEPOSIT } });
+    const gateway = await stage.startGateway(registry.address, buyer, [worker.url], { job: JOB });
     say(`\n■ Worker and gateway run\n  worker  ${worker.url}\n  gateway ${gateway.url}/v1`);
 
     const before = await stage.balanceOf(seller.hot.address);
@@ -95,29 +96,44 @@ async function play(stage: Stage, { prompts, json }: Options): Promise<boolean> 
     channels.forEach((channel, i) => ledger.name(channel, jobs.length === 1 ? 'Channel' : `Channel ${i + 1}`));
     close(`${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'} opened; ${answers.length} queries took no transaction`);
 
-    const held = await Promise.all(channels.map((channel) => stage.balanceOf(channel)));
+    const ends: JobRow[] = [];
     for (const { job } of jobs) {
-        await runCocoon(['gateway', 'settle', `${job}`, '--url', gateway.url]);
+        const printed = await runCocoon(['gateway', 'settle', `${job}`, '--url', gateway.url, '--json']);
+        ends.push(JSON.parse(printed) as JobRow);
     }
-    const gone = await waitUntilGone(stage.chain, channels);
+    const left = ends.filter(({ phase }) => phase === 'leaving');
+    const claimedFrom = channels.filter((_, i) => !left.includes(ends[i]));
+    let gone = await waitUntilGone(stage.chain, claimedFrom);
+    if (claimedFrom.length > 0) {
+        close('The worker claims its last voucher; the rest goes home and the channel is gone');
+    }
+    if (left.length > 0) {
+        close('A claim would cost more than its job owes: the worker lets it be, and the client leaves');
+        stage.network.advance(JOB.notice);
+        for (const { job } of left) {
+            await runCocoon(['gateway', 'refund', `${job}`, '--url', gateway.url]);
+        }
+        gone &&= await waitUntilGone(stage.chain, channels);
+        close('An hour later, after the notice, the client takes all of it back without the worker');
+    }
     await gateway.end();
     await worker.end();
-    close('The worker claims its last voucher; the rest goes home and the channel is gone');
     const received = (await stage.balanceOf(seller.hot.address)) - before;
     await withdrawDeposit(stage.actor(buyer.wallet), { amount: 0n });
     close('The app developer takes the rest of the deposit home');
 
-    const paid = answers.reduce((sum, { cost }) => sum + cost, 0n);
+    const cost = answers.reduce((sum, answer) => sum + answer.cost, 0n);
+    const letGo = left.reduce((sum, { owed }) => sum + BigInt(owed), 0n);
     const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
     const conserved = await ledger.conserved((address) => stage.balanceOf(address));
     const { gas, fees } = ledger.total();
-    const claimed = channels.reduce(
-        (sum, channel, i) => sum + ledger.paidOut(channel, held[i], seller.hot.address),
-        0n,
-    );
+    const paid = channels.reduce((sum, channel) => sum + ledger.paidBy(channel, seller.hot.address), 0n);
     const checks: [string, boolean][] = [
         ['every job ended and its account is gone', gone],
-        ['the channels paid exactly what the queries cost', claimed === paid],
+        [
+            `the channels paid exactly what the queries cost${letGo > 0n ? ', less what was let be' : ''}`,
+            paid + letGo === cost,
+        ],
         ['conserved: 0 nanoTON lost', conserved],
     ];
 
@@ -125,6 +141,7 @@ async function play(stage: Stage, { prompts, json }: Options): Promise<boolean> 
     const rows = [
         ['queries', `${answers.length}, ${tokens} tokens`],
         ['the app developer paid for them', `${formatTon(paid)} TON`],
+        ...(letGo > 0n ? [['let be, for a claim costs more', `${formatTon(letGo)} TON`]] : []),
         ['the worker received, less the fees of its claims', `${formatTon(received)} TON`],
         ['validators took, for everything above', `${formatTon(fees)} TON for ${gas} gas`],
     ];
@@ -137,6 +154,7 @@ async function play(stage: Stage, { prompts, json }: Options): Promise<boolean> 
             queries: answers.length,
             tokens,
             ...sums,
+            letGo: Number(letGo),
             transactions: ledger.transactions,
             conserved,
             steps,
@@ -150,6 +168,8 @@ async function play(stage: Stage, { prompts, json }: Options): Promise<boolean> 
 interface JobRow {
     job: number;
     channel: string;
+    phase: string;
+    owed: string; // nanoTON
 }
 
 const GONE_SECONDS = 60;
@@ -159,7 +179,7 @@ async function waitUntilGone(chain: TonHttpChain, channels: Address[]): Promise<
     for (let poll = 0; poll < GONE_SECONDS * 10; poll++) {
         const accounts = await Promise.all(channels.map((channel) => chain.account(channel)));
         if (accounts.every(({ state, balance }) => state === 'uninitialized' && balance === 0n)) {
-            return channels.length > 0;
+            return true;
         }
         await sleep(100);
     }

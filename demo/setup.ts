@@ -9,12 +9,15 @@ import { runCocoon, Running, startCocoon } from './processes';
 /** The model in this repository. */
 export const MODEL = 'cocoon-tiny';
 
-/** What the demo's node charges, nanoTON per million tokens. */
+/**
+ * What the demo's node charges, nanoTON per million tokens: so much that one short answer is worth the claim that ends its
+ * job, which a worker does not send at a loss.
+ */
 export const RATES = {
-    prompt: 10_000_000_000n,
-    cached: 5_000_000_000n,
-    completion: 50_000_000_000n,
-    reasoning: 50_000_000_000n,
+    prompt: 50_000_000_000n,
+    cached: 25_000_000_000n,
+    completion: 250_000_000_000n,
+    reasoning: 250_000_000_000n,
 };
 
 const inNano = (rates: typeof RATES) =>
@@ -87,8 +90,7 @@ export async function startWorkerProcess(
         listen: { host: '127.0.0.1', port },
         backend: { kind: 'embedded' },
         offers: [{ model: MODEL, rates: inNano(RATES) }],
-        // Claims whatever it earns: a handful of questions is worth less than a claim's fee.
-        claim: { seconds: 1, least: '1', ...claim },
+        claim: { seconds: 1, ...claim },
         chain: { pollSeconds: 0.05 },
         logLevel: 'warn',
         ...rest,
