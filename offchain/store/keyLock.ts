@@ -49,6 +49,7 @@ function lockFile(path: string): Sqlite.Database {
             const held = 'Another process signs with this receipt key: only one may. Stop the other one first';
             throw new Error(held, { cause: error });
         }
+        // cspell:ignore CANTOPEN
         const unwritable = ['EACCES', 'EPERM', 'EROFS', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'].includes(code);
         const remedy = unwritable ? ': keep the key file where the worker may write' : '';
         throw new Error(`${path} cannot be locked${remedy}`, { cause: error });

@@ -122,8 +122,8 @@ export class RunningQuery implements Running {
     /** nanoTON that the prompt may have cost whose answer the client cut before it began, so that nothing is billed. */
     private dropped(): bigint {
         const { answer, job, query } = this;
-        const unbilled = answer.empty && this.stopped === Finish.CutByClient;
-        return unbilled ? promptBoundPrice(query.promptBound, job.terms.rates) : 0n;
+        const isFree = answer.empty && this.stopped === Finish.CutByClient;
+        return isFree ? promptBoundPrice(query.promptBound, job.terms.rates) : 0n;
     }
 
     private stop(finish: Finish, reason = Reason.Stopped): void {

@@ -1,3 +1,4 @@
+// cspell:ignore libstdc
 /** What the command line says of an error and its causes. */
 import { tellFailure } from '../../offchain/cli/failure';
 
