@@ -69,10 +69,17 @@ export async function settleOrder(session: Session): Promise<void> {
 }
 
 function noteOf(session: Session, wallet: Address): Note | undefined {
+    const file = noteFile(session, wallet);
     try {
-        return JSON.parse(readFileSync(noteFile(session, wallet), 'utf8')) as Note;
-    } catch {
-        return undefined; // no order is open
+        return JSON.parse(readFileSync(file, 'utf8')) as Note;
+    } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+            return undefined; // no order is open
+        }
+        throw new Refusal(
+            `${file} names an order of an earlier run and cannot be read: ${(error as Error).message}`,
+            'look at the wallet in an explorer: once nothing is on its way any more, remove the file',
+        );
     }
 }
 

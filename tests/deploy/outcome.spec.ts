@@ -1,6 +1,6 @@
 import { Address, toNano } from '@ton/core';
-import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { run as fundWallet } from '../../scripts/fundWallet';
 import { providerOf, ScriptStage } from './support/scripts';
 
@@ -49,6 +49,16 @@ describe('A script whose endpoint fails', () => {
 
         expect(lines.join('\n')).toMatch(/Waiting for order 0 .*\n(.*\n)*.*Nothing to do: it holds 3 TON or more/);
         expect(await arrived()).toBe(toNano('3'));
+    });
+
+    it('run again sends nothing while what the first run kept of an order cannot be read', async () => {
+        mkdirSync(dirname(note), { recursive: true });
+        writeFileSync(note, '{');
+
+        await expect(stage.run(fundWallet, asked)).rejects.toThrow(`${note} names an order of an earlier run`);
+
+        expect(await arrived()).toBe(0n);
+        expect(existsSync(note)).toBe(true);
     });
 
     it('is carried on by the next endpoint of COCOON_ENDPOINTS', async () => {
