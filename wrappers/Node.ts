@@ -225,7 +225,7 @@ export class Node extends Generated {
     /**
      * Reports a fault, or demands what was accepted: `report` is one of `reports`. From anyone; `value` at least what
      * `getValuesFor` names for it, the rest comes back.
-     * @throws on chain: ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNoFault, ErrUnknownKey, ErrExpired, ErrKeyDead,
+     * @throws on chain: ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNoFault, ErrUnknownKey, ErrExpired,
      * ErrTooEarly, ErrNoShare, ErrLowValue, ErrWrongState, ErrNotBasechain
      */
     async sendReport(provider: ContractProvider, via: Sender, { value, report }: { value: bigint; report: Cell }) {
