@@ -1307,7 +1307,7 @@ export const attacks: Attack[] = [
     {
         source: 'issue 4: demands what it has',
         attack: 'A client demands on chain an answer that it has and has acknowledged.',
-        stoppedBy: 'The worker shows the voucher that counts the result, and gets the bond.',
+        stoppedBy: 'The worker shows the voucher that counts the result; the bond pays for it.',
         file: 'tests/flows/disputes-honest.spec.ts',
         test: 'An honest worker A3: shows the voucher that acknowledges the result',
     },
