@@ -1,21 +1,19 @@
 /** Which network a script really talks to, and what its addresses look like. */
+import { GLOBAL_IDS } from '@cocoon-market/wrappers';
 import { Address, Cell, Dictionary } from '@ton/core';
 import type { NetworkProvider } from '@ton/blueprint';
 import { TonClient } from '@ton/ton';
 import { ChainApi } from '../offchain/chain/api';
 import { TonHttpChain } from '../offchain/chain/chain';
-import { type EndpointSettings, isLoopback } from '../offchain/chain/endpoint';
+import { type EndpointSettings, GLOBAL_ID_PARAM, isLoopback } from '../offchain/chain/endpoint';
 import { ChainError } from '../offchain/chain/errors';
 import { Refusal } from './refusal';
 
 export type NetworkName = 'mainnet' | 'testnet' | 'local';
 
-export const GLOBAL_IDS = { mainnet: -239, testnet: -3 } as const;
-
 const ANSWER_WITHIN = 5000; // milliseconds
 /** Where a network keeps its parameters. */
 export const CONFIG_ADDRESS = new Address(-1, Buffer.alloc(32, 0x55));
-const GLOBAL_ID_PARAM = 19;
 
 /** What a script knows of its network before it does anything. */
 export interface Network {

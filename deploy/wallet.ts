@@ -9,7 +9,7 @@ import {
     type StateInit,
     storeMessageRelaxed,
 } from '@ton/core';
-import { normaliseWords, seedOfWords } from '@cocoon-market/wrappers';
+import { GLOBAL_IDS, normaliseWords, seedOfWords } from '@cocoon-market/wrappers';
 import { keyPairFromSeed } from '@ton/crypto';
 import type { NetworkProvider } from '@ton/blueprint';
 import { WalletContractV4, WalletContractV5R1 } from '@ton/ton';
@@ -90,7 +90,7 @@ async function walletByWords(
     if (limit === undefined) {
         return undefined;
     }
-    const networkGlobalId = provider.network() === 'testnet' ? -3 : -239;
+    const networkGlobalId = provider.network() === 'testnet' ? GLOBAL_IDS.testnet : GLOBAL_IDS.mainnet;
     const context = { walletVersion: 'v5r1', workchain: 0, subwalletNumber: 0 } as const;
     const contract =
         limit === V5_MESSAGES

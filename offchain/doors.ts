@@ -38,13 +38,15 @@ export interface DoorLimits {
 
 export const DOOR_LIMITS: DoorLimits = { connections: 1024, bodyBytes: 64 * MiB };
 
+export const SMALL_BODY = 4 << 10; // bytes of the largest request of a route that takes no long ones
+export const REQUEST_SECONDS = 60; // for a request to arrive whole
+
 const SMALL = 64 << 10; // bytes; a body of so many is taken without counting, connections are counted already
 const SHARE = 2; // one address gets at most one part in so many
 
 /** A body for which there is no room now. */
 export class NoRoom extends Error {
     readonly statusCode = 503;
-    readonly code = 'NO_ROOM';
 
     constructor() {
         super('Too many large requests are on their way: ask again in a moment');

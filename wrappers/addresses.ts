@@ -1,5 +1,13 @@
-/** Addresses as people write them. */
+/** Addresses as people write them, and the networks that they are written for. */
 import { Address } from '@ton/core';
+
+/** What a network answers to GLOBALID. */
+export const GLOBAL_IDS = { mainnet: -239, testnet: -3 } as const;
+
+/** Whether friendly addresses of this network (its GLOBALID) carry the test mark: those of every network but mainnet. */
+export function isTestOnly(network: number): boolean {
+    return network !== GLOBAL_IDS.mainnet;
+}
 
 /**
  * Reads an address of the basechain. `testOnly`: whether friendly addresses of the network carry the test mark; either

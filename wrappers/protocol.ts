@@ -45,10 +45,13 @@ export const jobRules = {
     endMax: Number(generated.EndMax),
 };
 
-/** Rules of evidence, in seconds. */
+/** Rules of evidence. */
 export const liabilityRules = {
-    clockSkew: Number(nodeConstants.ClockSkew),
-    answerSpan: Number(nodeConstants.AnswerSpan),
+    clockSkew: Number(nodeConstants.ClockSkew), // seconds
+    answerSpan: Number(nodeConstants.AnswerSpan), // seconds
+    keySlots: Number(nodeConstants.KeySlots), // ended keys that a node remembers
+    pieceBytes: Number(nodeConstants.PieceBytes), // of an answer
+    strikesMost: Number(nodeConstants.StrikesMost),
 };
 
 /** What a JobOrder may ask of a running job. */

@@ -1,6 +1,7 @@
 /** One TON HTTP API v2: where it is, what it may be asked, whether it serves, and which network it is of. */
 import { Cell } from '@ton/core';
 import { request } from 'undici';
+import { retryAfterOf } from '../link/causes';
 import { Budget } from './budget';
 import { ChainError } from './errors';
 
@@ -15,7 +16,8 @@ export interface EndpointSettings {
 const KEYLESS = 0.95; // calls a second: toncenter takes one, and a call may overtake another on the way
 const KEYED = 9.5;
 const RESTS = [500, 1000, 2000, 4000, 8000, 15_000]; // milliseconds after the first, second, … failure in a row
-const GLOBAL_ID_PARAM = 19;
+/** The parameter of a network's configuration that holds its id. */
+export const GLOBAL_ID_PARAM = 19;
 const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
 const ANSWER_SECONDS = 5;
 const SLOW = ['getTransactions', 'sendBoc']; // methods that may take twice as long
@@ -131,7 +133,7 @@ export class Endpoint {
 
     private async ask(call: string, within: number): Promise<Answered> {
         let code: number;
-        let header: string | undefined;
+        let header: string | string[] | undefined;
         let text: string;
         try {
             const signal = AbortSignal.timeout(within);
@@ -141,9 +143,8 @@ export class Endpoint {
                 body: call,
                 signal,
             });
-            const after = response.headers['retry-after'];
             code = response.statusCode;
-            header = Array.isArray(after) ? after[0] : after;
+            header = response.headers['retry-after'];
             text = await response.body.text();
         } catch (error) {
             return { kind: 'failure', said: failureText(error as Error, within) };
@@ -234,8 +235,7 @@ function answerOf(text: string): { ok?: unknown; result?: unknown; error?: strin
 const WAIT = 1000; // milliseconds after a 429 that does not say how long
 const WAIT_MOST = 60_000;
 
-function retryAfter(header: string | undefined): number {
-    const text = header?.trim() ?? '';
-    const wait = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-    return Number.isFinite(wait) ? Math.min(WAIT_MOST, Math.max(0, wait)) : WAIT;
+function retryAfter(header: string | string[] | undefined): number {
+    const seconds = retryAfterOf(header);
+    return seconds === undefined ? WAIT : Math.min(WAIT_MOST, seconds * 1000);
 }

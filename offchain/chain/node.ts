@@ -1,5 +1,5 @@
 /** What the chain says of a node: read by a worker of itself, and by a gateway before it trusts a worker's word. */
-import { Node, nodeStates, parseOffers, Provider, Rates, Standing } from '@cocoon-market/wrappers';
+import { isTestOnly, Node, nodeStates, parseOffers, Provider, Rates, Standing } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Chain } from './chain';
 
@@ -31,7 +31,7 @@ export async function readNode(chain: Chain, registry: Address, address: Address
     const account = await chain.account(address);
     const blank = await Node.ofProvider(registry, 0);
     if (account.state !== 'active' || account.code === undefined) {
-        const shown = address.toString({ testOnly: chain.network !== -239 });
+        const shown = address.toString({ testOnly: isTestOnly(chain.network) });
         throw new Error(`There is no node at ${shown} on network ${chain.network}: look at node, network and endpoint`);
     }
     if (!account.code.hash().equals(blank.init!.code.hash())) {

@@ -1,5 +1,5 @@
 /** What commands that act on chain share: the network a config names, the wallet that pays, and a question before it does. */
-import { Actor, formatTon, readAddress, seedOfWords } from '@cocoon-market/wrappers';
+import { Actor, formatTon, isTestOnly, readAddress, seedOfWords } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Command, Option } from 'commander';
 import { readFileSync, statSync } from 'node:fs';
@@ -49,12 +49,12 @@ export function chainOf(config: string): TonHttpChain {
 
 /** An address that a command was given, of this chain's network. Throws an Error that says what is wrong with it. */
 export function addressOn({ network }: Chain, text: string): Address {
-    return readAddress(text, { testOnly: network !== -239 });
+    return readAddress(text, { testOnly: isTestOnly(network) });
 }
 
 /** An account in the network's form. */
 export function shown(address: Address, { network }: Chain): string {
-    return address.toString({ testOnly: network !== -239 });
+    return address.toString({ testOnly: isTestOnly(network) });
 }
 
 /** The contents of a file that holds a secret. Throws when others may read it. */

@@ -9,6 +9,7 @@ import { request } from 'undici';
 import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 
 const NANO = 1_000_000_000;
+const CLOCK_SHOWN = 10; // seconds between the clocks of machine and chain from which they are worth a line
 
 const JOB = 'a job is named by its number; "cocoon gateway jobs" lists them';
 const QUERY = 'a query is named by its number; the header x-cocoon-query of its answer says it';
@@ -160,7 +161,7 @@ function statusLines(status: StatusView): string {
                 .map(([phase, count]) => `${count} ${phase}`)
                 .join(', ') || 'none'
         }`,
-        ...(Math.abs(status.clockOffset ?? 0) > 10
+        ...(Math.abs(status.clockOffset ?? 0) > CLOCK_SHOWN
             ? [`clock      the chain's is ${status.clockOffset} s ahead: set it`]
             : []),
         `spoiled    ${status.unproductive.today} jobs in 24 hours, at most ${status.unproductive.most}`,

@@ -21,9 +21,7 @@ import { Evidence } from '../gateway';
 import { shown } from './actor';
 
 const NO_END = 0xffffffff; // unix seconds, of the key that a node signs with now
-const KEY_SLOTS = 4;
-const PIECE_BYTES = 16_384;
-const STRIKES_MOST = 3;
+const { keySlots, pieceBytes, strikesMost } = liabilityRules;
 
 /** One way in which a report may end. */
 export interface Prospect extends Outcome {
@@ -74,7 +72,7 @@ export async function planOf(chain: Chain, found: Evidence, prepared: PreparedRe
         attached: prepared.value,
         bond: prepared.bond,
         ...{ from, until },
-        known: `the node is ${open} and ${signs}; its provider has ${strikes} of ${STRIKES_MOST} strikes${jail}`,
+        known: `the node is ${open} and ${signs}; its provider has ${strikes} of ${strikesMost} strikes${jail}`,
         outcomes: outcomes.map((outcome) => ({ ...outcome, ...chanceOf(outcome, found, terms) })),
         dispute: shown(prepared.dispute, chain),
     };
@@ -106,7 +104,7 @@ async function keyOf(
     if (endsAt === NO_END) {
         return { endsAt, taken };
     }
-    const slots = await Promise.all(Array.from({ length: KEY_SLOTS }, (_, slot) => node.getEndedKey(BigInt(slot))));
+    const slots = await Promise.all(Array.from({ length: keySlots }, (_, slot) => node.getEndedKey(BigInt(slot))));
     const ended = slots.find((slot) => slot.key === key);
     if (ended === undefined) {
         throw new Error('The node does not know the key any more that signed these receipts');
@@ -118,7 +116,7 @@ async function keyOf(
 }
 
 function assertShown({ class: faultClass, terms: { largestAnswer } }: Evidence, piece: number): void {
-    if (faultClass === 'A3' && piece * PIECE_BYTES > largestAnswer) {
+    if (faultClass === 'A3' && piece * pieceBytes > largestAnswer) {
         throw new Error(`No answer of this job has a piece ${piece}: the largest has ${largestAnswer} bytes`);
     }
 }

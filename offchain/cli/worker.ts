@@ -1,5 +1,5 @@
 /** `cocoon worker`: what a provider runs. */
-import { signingKey } from '@cocoon-market/wrappers';
+import { GLOBAL_IDS, isTestOnly, signingKey } from '@cocoon-market/wrappers';
 import { HotWallet } from '../chain';
 import { encryptionKey, toWire } from '../link';
 import {
@@ -37,7 +37,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
             '--network <id>',
             'network that the printed wallet address is for: -239 mainnet, -3 testnet',
             networkOf,
-            -239,
+            GLOBAL_IDS.mainnet,
         )
         .option(...JSON_OPTION)
         .action(async ({ out, network, json = false }: { out: string; network: number; json?: boolean }) => {
@@ -46,7 +46,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
             print(json, {
                 receiptKey: signingKey(seeds.receiptKey).publicKey,
                 encryptionKey: (await encryptionKey(seeds.encryptionKey)).publicKey,
-                wallet: wallet.address.toString({ testOnly: network !== -239, bounceable: false }),
+                wallet: wallet.address.toString({ testOnly: isTestOnly(network), bounceable: false }),
             });
         });
 

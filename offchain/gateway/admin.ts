@@ -1,4 +1,5 @@
 /** What the command line asks of a running gateway: lists, and the ends of jobs. State changes only by POST. */
+import { isTestOnly } from '@cocoon-market/wrappers';
 import { FastifyInstance } from 'fastify';
 import { Opening, termsToWire, toWire } from '../link';
 import { ADMIN_HEADER, AdminToken } from './adminToken';
@@ -44,7 +45,7 @@ export function addAdmin(
     token: AdminToken,
 ): void {
     const { network, spending, keys, nodes, config, setbacks, store } = context;
-    const testnet = network !== -239;
+    const testnet = isTestOnly(network);
 
     const find = (text: string): Job => {
         const job = jobs.get(Number(text));

@@ -139,8 +139,8 @@ export function resultFault(
     }
     const { tolerance, late, offset = 0 } = clock;
     const inTime = times(clock).some((now) => {
-        const asked_ = asked.askedAt + (now === clock.now ? 0 : offset);
-        const earliest = (late ? Math.min(asked_, now) : now) - tolerance;
+        const askedAt = asked.askedAt + (now === clock.now ? 0 : offset);
+        const earliest = (late ? Math.min(askedAt, now) : now) - tolerance;
         return result.finishedAt >= earliest && result.finishedAt <= now + tolerance;
     });
     if (!inTime) {

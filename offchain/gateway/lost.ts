@@ -2,8 +2,8 @@
  * Jobs that the chain knows and the store does not, because the store is gone or an old copy of it: found again from the
  * orders that the escrow took, settled with the worker where one knows them, otherwise left and refunded.
  */
-import { Channel, channelCodes, jobHash, JobParameters, NewJob, tags, Terms } from '@cocoon-market/wrappers';
-import { Address, Cell } from '@ton/core';
+import { Channel, channelCodes, jobHash, JobParameters, readOrder, Terms } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
 import { StoredJob } from '../store/gateway';
 import { reasonOf } from './errors';
 import type { Job } from './job';
@@ -16,29 +16,6 @@ interface Opened {
     parameters: JobParameters;
     deposit: bigint; // nanoTON
     channel: Address;
-}
-
-/** The jobs that an order opens; none if it is another order. Throws when it cannot be read. */
-export function jobsOfOrder(body: Cell): { seqno: number; jobs: NewJob[] } {
-    const order = body.refs[0].beginParse();
-    if (order.loadUint(32) !== tags.TagOpenJobs) {
-        return { seqno: 0, jobs: [] };
-    }
-    order.skip(32 + 256);
-    const seqno = order.loadUint(32);
-    order.skip(32 + 64);
-    const jobs: NewJob[] = [];
-    while (order.remainingRefs > 0) {
-        const job = order.loadRef().beginParse();
-        jobs.push({
-            deposit: job.loadUintBig(64),
-            end: job.loadUint(32),
-            notice: job.loadUint(32),
-            voucherKey: job.loadBuffer(32),
-            payout: job.loadBuffer(32),
-        });
-    }
-    return { seqno, jobs };
 }
 
 /** Takes jobs of this gateway's keys that the store does not know into it, and into memory those that are not over. */
@@ -78,9 +55,9 @@ async function unknownJobs({ spending, store, keys, log }: JobContext): Promise<
     const codes = await channelCodes();
     const all: Opened[][] = [];
     for await (const { body } of spending.orders()) {
-        let order: ReturnType<typeof jobsOfOrder>;
+        let order: ReturnType<typeof readOrder>;
         try {
-            order = jobsOfOrder(body);
+            order = readOrder(body);
         } catch (error) {
             log.warn({ reason: reasonOf(error) }, 'an order of the escrow cannot be read, and is passed');
             continue;

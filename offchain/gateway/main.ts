@@ -1,5 +1,5 @@
 /** Puts a gateway together: store, chain, nodes, jobs, server. */
-import { Escrow, jobHash } from '@cocoon-market/wrappers';
+import { Escrow, isTestOnly, jobHash } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { AddressInfo } from 'node:net';
 import pino, { Logger } from 'pino';
@@ -165,7 +165,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
 async function requireOwnStore(store: GatewayStore, escrow: Address, { network, store: path }: GatewayConfig) {
     for (const { terms, channel, hash } of await store.jobs()) {
         if (!terms.escrow.equals(escrow.hash)) {
-            const other = new Address(0, terms.escrow).toString({ testOnly: network !== -239 });
+            const other = new Address(0, terms.escrow).toString({ testOnly: isTestOnly(network) });
             throw new Error(`${path} holds the jobs of the escrow ${other}: name another store for this escrow`);
         }
         if (!jobHash(network, channel, terms).equals(hash)) {

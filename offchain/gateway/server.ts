@@ -2,7 +2,7 @@
 import Fastify, { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { guardDoors } from '../doors';
+import { guardDoors, NoRoom, REQUEST_SECONDS, SMALL_BODY } from '../doors';
 import { Frame, FrameKind } from '../link';
 import { Answers, Gone, stoppingError } from './answers';
 import { badRequest, GatewayError, reasonOf, tooMany, unavailable } from './errors';
@@ -28,8 +28,6 @@ import { AnswerBroken, ClientGone, Router, Sink } from './router';
 import { counterOf } from './tokens';
 
 const BODY_BYTES = 8 << 20; // of a chat
-const SMALL_BYTES = 4 << 10; // of every other request
-const REQUEST_SECONDS = 60; // for a request to arrive whole
 
 const LOCAL_NAMES = /^(127\.0\.0\.1|localhost|::1)$/;
 const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
@@ -39,7 +37,7 @@ export function makeServer(context: JobContext, router: Router, answers = new An
     const { config, log, now } = context;
     const server = Fastify({
         logger: false,
-        bodyLimit: SMALL_BYTES,
+        bodyLimit: SMALL_BODY,
         forceCloseConnections: true,
         requestTimeout: REQUEST_SECONDS * 1000,
     });
@@ -270,11 +268,15 @@ function asGatewayError(error: Error & { statusCode?: number; code?: string }): 
         return error;
     }
     const { statusCode = 500, code } = error;
-    if (code === 'NO_ROOM') {
+    if (error instanceof NoRoom) {
         return unavailable(error.message, 'too_busy');
     }
     if (statusCode === 413) {
-        return new GatewayError(413, 'too_large', `The body is longer than ${BODY_BYTES} bytes: send less`);
+        return new GatewayError(
+            413,
+            'too_large',
+            `The body is too long: a chat takes ${BODY_BYTES} bytes, all else ${SMALL_BODY}`,
+        );
     }
     if (statusCode === 415) {
         return badRequest('The body must be JSON: send content-type: application/json');

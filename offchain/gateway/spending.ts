@@ -1,6 +1,15 @@
 /** Orders of the spend key: one at a time, because an escrow takes each seqno once. */
 import { Channel, channelCodes, channelData, Escrow, EscrowState, JobParameters } from '@cocoon-market/wrappers';
-import { errorName, errors, jobOrderCell, loadChannelData, openJobsCell, signedOrder } from '@cocoon-market/wrappers';
+import {
+    errorName,
+    errors,
+    isTestOnly,
+    jobOrderCell,
+    loadChannelData,
+    openJobsCell,
+    readOrder,
+    signedOrder,
+} from '@cocoon-market/wrappers';
 import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Accepted, Account, Chain, ChainError, Confirmed, CONFIRM_READS } from '../chain';
@@ -378,17 +387,14 @@ export class SpendAccount {
     }
 
     private name(): string {
-        return this.escrow.toString({ testOnly: this.chain.network !== -239 });
+        return this.escrow.toString({ testOnly: isTestOnly(this.chain.network) });
     }
 }
 
 /** The seqno of an order as the escrow took it; undefined when it cannot be read. */
 function seqnoOf(body: Cell): number | undefined {
     try {
-        return body.refs[0]
-            .beginParse()
-            .skip(32 + 32 + 256)
-            .loadUint(32);
+        return readOrder(body).seqno;
     } catch {
         return undefined;
     }

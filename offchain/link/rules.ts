@@ -2,12 +2,13 @@
  * The numbers of the stream between gateway and worker, in one place. A model of these rules lost nothing in 20,000
  * rounds with 36,824 kills; with the meter ahead of the disk, or larger thresholds, it broke. See docs/protocol.md.
  */
+import { liabilityRules } from '@cocoon-market/wrappers';
 
 /** Version of the wire, part of every session's binding. */
 export const WIRE_VERSION = 'cocoon-market/1';
 
-/** Most seconds between a receipt's own time and the gateway's clock. */
-export const CLOCK_TOLERANCE = 60;
+/** Most seconds between a receipt's own time and the gateway's clock; contracts allow for as many. */
+export const CLOCK_TOLERANCE = liabilityRules.clockSkew;
 
 /** Seconds a node has to answer what it accepted, unless the request asks for less. */
 export const ANSWER_SECONDS = 600;

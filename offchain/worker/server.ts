@@ -4,7 +4,7 @@ import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { guardDoors, Turns } from '../doors';
+import { guardDoors, NoRoom, REQUEST_SECONDS, SMALL_BODY, Turns } from '../doors';
 import {
     decodeQuery,
     encodeRecord,
@@ -40,9 +40,7 @@ export interface ServerHooks {
 
 const OCTETS = 'application/octet-stream';
 
-const REQUEST_SECONDS = 60; // for a request to arrive whole
 const JOB_BYTES = 16 << 10; // of the largest request that registers a job
-const SMALL_BYTES = 4 << 10; // of every other request but a query
 const STORED_MOST = 8; // stored answers that are read and sent at once
 const STORED_SECONDS = 60; // for one of them to be sent
 
@@ -50,7 +48,7 @@ const STORED_SECONDS = 60; // for one of them to be sent
 export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHooks): FastifyInstance {
     const { limits, answerSeconds } = context.config;
     const server = fastify({
-        bodyLimit: SMALL_BYTES,
+        bodyLimit: SMALL_BODY,
         forceCloseConnections: true,
         requestTimeout: REQUEST_SECONDS * 1000,
         connectionTimeout: (answerSeconds + REQUEST_SECONDS) * 1000, // of one on which nothing moves
@@ -285,8 +283,8 @@ function refusalOf(error: unknown): Refused {
     if (status === 413) {
         return new Refused('too_large', 'The request is larger than this worker takes');
     }
-    if ((error as { code?: unknown }).code === 'NO_ROOM') {
-        return new Refused('internal', (error as Error).message, 503);
+    if (error instanceof NoRoom) {
+        return new Refused('internal', error.message, 503);
     }
     return typeof status === 'number' && status >= 400 && status < 500
         ? new Refused('bad_request', (error as Error).message, status)

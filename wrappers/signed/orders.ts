@@ -66,6 +66,31 @@ export function jobOrderCell(order: OrderHead & { job: JobParameters; action: ke
         .endCell();
 }
 
+/**
+ * The order in an external message that an escrow took, and the jobs that it opens, none if it is a JobOrder. Throws an Error
+ * for a body that is no order.
+ */
+export function readOrder(body: Cell): { seqno: number; jobs: NewJob[] } {
+    const order = body.refs[0].beginParse();
+    const tag = order.loadUint(32);
+    if (tag !== tags.TagOpenJobs && tag !== tags.TagJobOrder) {
+        throw new Error('The message carries no order');
+    }
+    const seqno = order.skip(32 + 256).loadUint(32);
+    const jobs: NewJob[] = [];
+    while (tag === tags.TagOpenJobs && order.remainingRefs > 0) {
+        const job = order.loadRef().beginParse();
+        jobs.push({
+            deposit: job.loadUintBig(64),
+            end: job.loadUint(32),
+            notice: job.loadUint(32),
+            voucherKey: job.loadBuffer(32),
+            payout: job.loadBuffer(32),
+        });
+    }
+    return { seqno, jobs };
+}
+
 /** The body of the external message that carries an order. */
 export function signedOrder(order: Cell, key: SigningKey): Cell {
     return beginCell().storeBuffer(key.sign(order.hash()), 64).storeRef(order).endCell();
