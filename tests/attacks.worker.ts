@@ -144,4 +144,11 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/defence.spec.ts',
         test: 'The answer to a demand is a fail of what it accepted once a voucher counts results that nobody gave, for then nothing else ends it',
     },
+    {
+        source: 'review: one answer believed',
+        attack: 'After a start the API first answers from a server that lags: every job looks as if its refund were near, and is declined and closed.',
+        stoppedBy: 'The newer reading in the store is taken as it is then.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One answer of an API of the chain from a server that lags, the first after a start, ends nothing early',
+    },
 ];

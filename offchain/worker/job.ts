@@ -368,7 +368,9 @@ export class Job {
                 throw error instanceof Refused ? new ChannelUnreadable(error) : error;
             });
         if (now.at < before.at && before.at - now.at <= LAG_SECONDS) {
-            return; // servers of one API may lag behind each other
+            // Servers of one API may lag behind each other: what is known is newer, and has its time from here on.
+            this.readAt = this.readAt === -Infinity ? performance.now() : this.readAt;
+            return;
         }
         if (this.state === 'ended') {
             this.readAt = performance.now();

@@ -318,6 +318,18 @@ describe('One answer of an API of the chain', () => {
         expect((await client.ask(3, 'two')).text).toBe('two');
     });
 
+    it('from a server that lags, the first after a start, ends nothing early', async () => {
+        const now = fixture.chain.now.bind(fixture.chain);
+        const account = fixture.chain.account.bind(fixture.chain);
+        fixture.chain.account = async (address) => ({ ...(await account(address)), at: now() - 30 });
+        client.url = (await fixture.restart(settings)).url;
+
+        await fixture.worker.claimNow();
+        expect(fixture.chain.accounts.has(client.channel.toRawString())).toBe(true);
+        await client.register();
+        expect((await client.ask(2, 'one')).text).toBe('one');
+    });
+
     it('that is of another contract leaves the job as it is', async () => {
         const code = beginCell().storeUint(1, 1).endCell();
         const honest = fixture.chain.accounts.get(client.channel.toRawString())!;
