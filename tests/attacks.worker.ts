@@ -151,4 +151,18 @@ export const workerAttacks: Attack[] = [
         file: 'tests/regression/offchain-worker.spec.ts',
         test: 'One answer of an API of the chain from a server that lags, the first after a start, ends nothing early',
     },
+    {
+        source: 'review: one answer believed',
+        attack: 'Thousands of tiny jobs end unpaid, and every hour all claims wait until each of their channels was read again.',
+        stoppedBy: 'Lost channels are read a few with each look.',
+        file: 'tests/offchain/worker/claims.spec.ts',
+        test: 'Channels that were lost are looked for a few at a time, so that no claim waits for many',
+    },
+    {
+        source: 'review: one answer believed',
+        attack: 'Jobs that end with less than a claim costs use up the calls of the API for a month.',
+        stoppedBy: 'What would not be claimed is not looked for.',
+        file: 'tests/offchain/worker/claims.spec.ts',
+        test: 'Channels that were lost are not looked for where they are worth less than a claim costs',
+    },
 ];

@@ -33,6 +33,7 @@ const PAGE = 500; // jobs read from the store at once
 const READERS = 4; // channels read from the chain at once
 const CONFIRM_POLLS = 30;
 const HOUR = 3600;
+const LOST_READS = 20; // channels of ended jobs that are read with one look
 const KEPT_SECONDS = 30 * 24 * HOUR; // for which the vouchers of an ended job are looked after
 const WALLET_RESERVE = 10_000_000n; // nanoTON
 const MESSAGE_FEES = 3_000_000n; // nanoTON a message costs the wallet, above any level seen
@@ -41,7 +42,8 @@ const MESSAGE_FEES = 3_000_000n; // nanoTON a message costs the wallet, above an
 export class Claims {
     private readonly stopping = new AbortController();
     private readonly nextLook = new Map<string, number>(); // job -> when its channel is to be read whatever is due, unix seconds
-    private lookedForLost = -Infinity; // unix seconds
+    private lookedForLost = -Infinity; // when the last of them was, unix seconds
+    private lostAfter: Buffer | undefined; // the job up to which it was done since
     private readonly gone = new Map<string, number>(); // job whose channel looks gone -> since when, unix seconds
     private readonly failures = new Map<string, { count: number; notBefore: number }>();
     private round: Promise<unknown> = Promise.resolve();
@@ -116,20 +118,33 @@ export class Claims {
         return report;
     }
 
-    /** Jobs that ended with unpaid vouchers: the words on which they ended may have been wrong. */
+    /**
+     * Jobs that ended with unpaid vouchers: the words on which they ended may have been wrong. Every hour, a few with each
+     * look, for claims wait meanwhile; none that would bring less than its claim costs.
+     */
     private async lookForLost(all: boolean): Promise<void> {
         const { store, now } = this.context;
         if (!all && now() - this.lookedForLost < HOUR) {
             return;
         }
-        this.lookedForLost = now();
-        let page = await store.lost(now() - KEPT_SECONDS, undefined, PAGE);
-        while (page.length > 0 && !this.stopping.signal.aborted) {
-            for (const { job: id } of page) {
-                await this.jobs.use(id, (job) => job.readChannel()).catch(() => undefined); // looked for again
+        let left = all ? Infinity : LOST_READS;
+        let after = all ? undefined : this.lostAfter;
+        let page = await store.lost(now() - KEPT_SECONDS, after, PAGE);
+        for (; page.length > 0; page = await store.lost(now() - KEPT_SECONDS, after, PAGE)) {
+            for (const { job: id, voucher, sure } of page) {
+                if (left === 0 || this.stopping.signal.aborted) {
+                    this.lostAfter = after;
+                    return;
+                }
+                after = id;
+                if (this.isWorth((voucher?.cumulative ?? 0n) - sure)) {
+                    left--;
+                    await this.jobs.use(id, (job) => job.readChannel()).catch(() => undefined); // looked for again
+                }
             }
-            page = await store.lost(now() - KEPT_SECONDS, page.at(-1)!.job, PAGE);
         }
+        this.lostAfter = undefined;
+        this.lookedForLost = now();
     }
 
     private async wanted(records: JobRecord[], all: boolean): Promise<Claim[]> {

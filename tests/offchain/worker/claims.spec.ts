@@ -209,3 +209,35 @@ describe('the admin socket', () => {
         expect(await askWorker(store, 'GET', '/status')).toBeUndefined();
     });
 });
+
+describe('Channels that were lost', () => {
+    const gone = { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 0 };
+
+    /** Jobs that ended with so much unpaid; how many of their channels the next worker's first look reads. */
+    async function readOf(count: number, owed: bigint, least: string): Promise<number> {
+        const overrides = { chain: gone, claim: { seconds: 1000, threshold: '100000', least } };
+        fixture = await startFixture(overrides);
+        const { chain } = fixture;
+        const clients = await Promise.all(Array.from({ length: count }, () => withJob()));
+        await Promise.all(clients.map((client) => client.pay(client.voucher(owed, 0))));
+        clients.forEach((client) => chain.remove(client.channel));
+        chain.advance(2 * 86_400);
+        for (let look = 0; look < 4; look++) await fixture.worker.claimNow();
+        expect((await fixture.worker.status()).jobs.ended).toBe(count);
+        const other = await withJob();
+        await other.pay(other.voucher(200_000n, 0));
+        await fixture.worker.close();
+        chain.reads = 0;
+        await fixture.restart(overrides);
+        await until(() => chain.paidBy(other.channel) === 200_000n);
+        return chain.reads;
+    }
+
+    it('are not looked for where they are worth less than a claim costs', async () => {
+        expect(await readOf(10, 5n, '1000')).toBeLessThan(10);
+    });
+
+    it('are looked for a few at a time, so that no claim waits for many', async () => {
+        expect(await readOf(60, 5000n, '1000')).toBeLessThan(30);
+    });
+});
