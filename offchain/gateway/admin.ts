@@ -13,6 +13,10 @@ import type { JobView, StatusView } from './views';
 
 const ADVICE = 'Admin paths are for the user who runs this gateway: "cocoon gateway …" has its token';
 
+const notYet = (job: number) =>
+    `The worker was asked to end job ${job}, and the chain does not show it yet: ask again. What the worker does not end in ` +
+    '15 minutes is left without it, and its rest comes back after the notice';
+
 /** A job for a list. */
 export function viewOf(job: Job, testnet: boolean): JobView {
     const { stored, ledger } = job;
@@ -105,7 +109,9 @@ export function addAdmin(
         );
         admin.post<{ Params: { job: string } }>('/admin/jobs/:job/settle', async ({ params }) => {
             const job = find(params.job);
-            await settlement.settle(job);
+            if ((await settlement.settle(job)) === 'settling') {
+                throw new GatewayError(504, 'not_yet', notYet(job.number));
+            }
             return view(job);
         });
         admin.post<{ Params: { job: string } }>('/admin/jobs/:job/leave', async ({ params }) => {

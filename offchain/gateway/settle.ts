@@ -12,7 +12,12 @@ const ENDED_LOOKS = 3; // at ended jobs with every sweep
 const SETTLE_SECONDS = 900; // that a worker has to end a job before the client leaves without it
 
 /** Why a job is left whose worker has nothing against it. */
-export const NOT_CLAIMED = 'worth less to the worker than a claim costs';
+export const NOT_CLAIMED = 'worth less to the worker than a claim costs: the rest comes back after the notice';
+
+const REMEDIES: Partial<Record<JobPhase, string>> = {
+    leaving: 'nothing more is paid, and its rest comes back by itself after the notice',
+    failed: 'it was never opened, and nothing of it was spent',
+};
 
 export class Settlement {
     private ended = 0; // ended jobs that were looked at once more
@@ -70,6 +75,9 @@ export class Settlement {
     }
 
     private async settleNow(job: Job, note: string): Promise<JobPhase> {
+        if (job.phase === 'gone') {
+            return job.phase;
+        }
         this.requirePhase(job, ['open', 'settling', 'settled']);
         if (job.phase === 'open') {
             await job.change({ phase: 'settling', note });
@@ -135,6 +143,9 @@ export class Settlement {
 
     /** Sends the rest of an ended job home; needs no worker. */
     async refund(job: Job): Promise<void> {
+        if (job.phase === 'gone') {
+            return;
+        }
         this.requirePhase(job, ['open', 'leaving', 'settling', 'settled']);
         const { spending } = this.context;
         const channel = await this.confirmed(job);
@@ -251,6 +262,9 @@ export class Settlement {
     }
 
     private async leaveNow(job: Job, note: string): Promise<void> {
+        if (job.phase === 'gone') {
+            return;
+        }
         this.requirePhase(job, ['open', 'settling', 'settled', 'leaving']);
         await job.change({ phase: 'leaving', note });
         await job.post.stop();
@@ -281,7 +295,8 @@ export class Settlement {
 
     private requirePhase(job: Job, phases: JobPhase[]): void {
         if (!phases.includes(job.phase)) {
-            throw new GatewayError(409, 'wrong_phase', `Job ${job.number} is ${job.phase}`);
+            const what = REMEDIES[job.phase] ?? 'ask again when it is open';
+            throw new GatewayError(409, 'wrong_phase', `Job ${job.number} is ${job.phase}: ${what}`);
         }
     }
 }

@@ -1,4 +1,5 @@
 import { issueTestCa } from '../../../offchain/attest';
+import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { Channel, Finish, Reason } from '../../../wrappers';
 import { ChainError } from '../../../offchain/chain';
 import { DAY, HOUR, JOB_LIMIT, testKey, useMarket } from '../../support/market';
@@ -355,6 +356,46 @@ describe('Jobs', () => {
             expect(job().phase).toBe('gone');
             expect(await market().isGone({ address: job().channel })).toBe(true);
             expect((await market().balanceOf(market().escrow)) - before).toBeGreaterThan(990_000_000n);
+        });
+
+        it('settle: a job that is worth less than its claim is left at once, and says when its rest comes', async () => {
+            await start();
+            await bench.post(ask);
+            bench.worker.claims = false;
+            await bench.gateway.settlement.settle(job());
+
+            expect(job().phase).toBe('leaving');
+            expect(job().stored.note).toContain('than a claim costs: the rest comes back after the notice');
+            await expect(bench.gateway.settlement.settle(job())).rejects.toMatchObject({
+                status: 409,
+                message: expect.stringContaining('its rest comes back by itself after the notice') as string,
+            });
+        });
+
+        it('what is gone already is settled, left and refunded without an order', async () => {
+            await start();
+            await bench.post(ask);
+            bench.worker.onEnd = () => claimLast(bench.worker);
+            await bench.gateway.settlement.settle(job());
+            const orders = await seqno();
+
+            await bench.gateway.settlement.settle(job());
+            await bench.gateway.settlement.leave(job());
+            await bench.gateway.settlement.refund(job());
+
+            expect([job().phase, await seqno()]).toEqual(['gone', orders]);
+        });
+
+        it('settle: a worker that says it claims and does not is no success, and ends in bounded time', async () => {
+            await start();
+            await bench.post(ask);
+            const { url } = bench.gateway;
+            const headers = { ...adminHeaders(url), 'content-type': 'application/json' };
+            const response = await fetch(`${url}/admin/jobs/0/settle`, { method: 'POST', headers, body: '{}' });
+
+            expect(response.status).toBe(504);
+            expect(await response.text()).toContain('the chain does not show it yet: ask again');
+            expect(job().phase).toBe('settling');
         });
 
         it('leave and refund work without the worker, refund only after the notice', async () => {
