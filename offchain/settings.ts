@@ -1,7 +1,7 @@
 /** Values in the settings of worker and gateway, and in other JSON files that commands are given. */
 import { isTestOnly, readAddress } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 /** nanoTON as a decimal string, of 64 bits at most. */
@@ -54,15 +54,10 @@ export const endpoint = z.union([z.url(), z.array(z.union([z.url(), oneEndpoint]
 
 /** What a JSON file holds. Errors name the file; `absent` says what to do when it is not there. */
 export function readJson(path: string, absent = 'check its name'): unknown {
-    let text: string;
-    try {
-        text = readFileSync(path, 'utf8');
-    } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-            throw new Error(`There is no file ${path}: ${absent}`, { cause: error });
-        }
-        throw error;
+    if (!existsSync(path)) {
+        throw new Error(`There is no file ${path}: ${absent}`);
     }
+    const text = readFileSync(path, 'utf8');
     try {
         return JSON.parse(text) as unknown;
     } catch (error) {

@@ -13,7 +13,10 @@ const CAUSES_MOST = 8;
 export function tellFailure(error: unknown): string {
     const chain = chainOf(error);
     const told = chain
-        .map((each) => remedyOf(each) ?? textOf(each))
+        .map(
+            (each, i) =>
+                (chain.slice(0, i).some((earlier) => namesCode(earlier, each)) ? '' : remedyOf(each)) ?? textOf(each),
+        )
         .filter((text, i, all) => text !== '' && !all.slice(0, i).some((earlier) => earlier.includes(text)));
     return told.join(': ');
 }
@@ -28,6 +31,12 @@ function chainOf(error: unknown): unknown[] {
         chain.push(cause);
     }
     return chain;
+}
+
+// An error that names its cause's code has said what to do about it, for where it happened.
+function namesCode(error: unknown, cause: unknown): boolean {
+    const { code } = (cause ?? {}) as Failure;
+    return code !== undefined && textOf(error).includes(code);
 }
 
 function textOf(error: unknown): string {

@@ -113,6 +113,9 @@ function remote(command: Command): Command {
 }
 
 async function call({ url }: RemoteFlags, method: 'GET' | 'POST', path: string): Promise<unknown> {
+    if (!URL.canParse(url) || !/^https?:/.test(url)) {
+        throw new Error(`--url takes a URL such as http://127.0.0.1:10000, not "${url}"`);
+    }
     const { adminHeaders } = await import('../gateway/adminToken');
     const json = method === 'POST' ? { 'content-type': 'application/json' } : {};
     const headers = { ...adminHeaders(url), ...json };
