@@ -1,4 +1,5 @@
 /** How a failed command is told: what failed, why as far as it is known, and what to do where the cause is recognised. */
+import { ChainError } from '../chain/errors';
 
 interface Failure {
     code?: string;
@@ -8,15 +9,13 @@ interface Failure {
 }
 
 const CAUSES_MOST = 8;
+const ENDPOINT = 'look at "endpoint" in the configuration, and whether it runs';
 
 /** The error and each of its causes, what is recognised with its remedy, and nothing twice. */
 export function tellFailure(error: unknown): string {
     const chain = chainOf(error);
     const told = chain
-        .map(
-            (each, i) =>
-                (chain.slice(0, i).some((earlier) => namesCode(earlier, each)) ? '' : remedyOf(each)) ?? textOf(each),
-        )
+        .map((each) => remedyOf(each) ?? textOf(each))
         .filter((text, i, all) => text !== '' && !all.slice(0, i).some((earlier) => earlier.includes(text)));
     return told.join(': ');
 }
@@ -33,12 +32,6 @@ function chainOf(error: unknown): unknown[] {
     return chain;
 }
 
-// An error that names its cause's code has said what to do about it, for where it happened.
-function namesCode(error: unknown, cause: unknown): boolean {
-    const { code } = (cause ?? {}) as Failure;
-    return code !== undefined && textOf(error).includes(code);
-}
-
 function textOf(error: unknown): string {
     const text = error instanceof Error ? error.message || ((error as Failure).code ?? error.name) : String(error);
     return text.trim();
@@ -51,8 +44,11 @@ function remedyOf(error: unknown): string | undefined {
         const version = process.versions.node;
         return `A native module was built for another version of Node.js than this one (${version}): run "npm rebuild better-sqlite3" with it, or use the version it was built with`;
     }
+    if (error instanceof ChainError && /(does|did) not answer/.test(message)) {
+        return `${message}: ${ENDPOINT}`;
+    }
     if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'ETIMEDOUT') {
-        return `Nothing answers (${message || code}): look at "endpoint" in the configuration, and whether it runs`;
+        return `Nothing answers (${message || code}): ${ENDPOINT}`;
     }
     const remedies: Record<string, string> = {
         ENOENT: `There is no ${path}: check the name and its folder`,

@@ -120,16 +120,13 @@ async function call({ url }: RemoteFlags, method: 'GET' | 'POST', path: string):
     const json = method === 'POST' ? { 'content-type': 'application/json' } : {};
     const headers = { ...adminHeaders(url), ...json };
     const post = method === 'POST' ? { body: '{}' } : {};
-    let response: Awaited<ReturnType<typeof request>>;
-    try {
-        response = await request(url.replace(/\/+$/, '') + path, { method, headers, ...post });
-    } catch (error) {
-        const { code } = error as { code?: string };
+    const sent = request(url.replace(/\/+$/, '') + path, { method, headers, ...post });
+    const response = await sent.catch(({ code }: { code?: string }) => {
+        // Without its cause, whose remedy is for an endpoint of the chain.
         throw new Error(
             `no gateway answers at ${url} (${code ?? 'no connection'}): start "cocoon gateway up", or give --url`,
-            { cause: error },
         );
-    }
+    });
     const body = (await response.body.json().catch(() => ({}))) as { error?: { message?: string } };
     if (response.statusCode >= 300) {
         throw new Error(body.error?.message ?? `the gateway answered with HTTP ${response.statusCode}`);

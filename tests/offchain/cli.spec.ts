@@ -95,6 +95,15 @@ describe('cocoon, given a file', () => {
         );
     });
 
+    it('says once how a gateway is found that does not answer, and refuses a --url that is none', async () => {
+        expect(await failure('gateway', 'jobs', '--url', 'http://127.0.0.1:1')).toBe(
+            'cocoon: no gateway answers at http://127.0.0.1:1 (ECONNREFUSED): start "cocoon gateway up", or give --url',
+        );
+        expect(await failure('gateway', 'jobs', '--url', 'here')).toBe(
+            'cocoon: --url takes a URL such as http://127.0.0.1:10000, not "here"',
+        );
+    });
+
     it('says how an opened query and its number are found', async () => {
         expect(await failure('rerun', file('no.json'))).toContain('"cocoon gateway open-query" writes one');
         expect(await failure('gateway', 'open-query', '1', 'first', '--out', file('out'))).toContain('x-cocoon-query');

@@ -39,14 +39,6 @@ describe('A failed command', () => {
         );
     });
 
-    it('says once what to do about a server that is away, where the error names its code already', () => {
-        const cause = coded('connect ECONNREFUSED 127.0.0.1:10000', { code: 'ECONNREFUSED' });
-        expect(tellFailure(new Error('no gateway answers (ECONNREFUSED): start it', { cause }))).toBe(
-            'no gateway answers (ECONNREFUSED): start it',
-        );
-        expect(tellFailure(new Error('the chain was not read', { cause }))).toContain('look at "endpoint"');
-    });
-
     it('ends with causes that go round in a circle, and with what is no error', () => {
         const error = new Error('round');
         error.cause = new Error('and round', { cause: error });
