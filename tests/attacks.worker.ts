@@ -165,4 +165,11 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/claims.spec.ts',
         test: 'Channels that were lost are not looked for where they are worth less than a claim costs',
     },
+    {
+        source: 'review: one answer believed',
+        attack: 'The API names another number of the node once, and every demand against it is passed as that of another node.',
+        stoppedBy: 'A number is believed when the address of the node follows from it.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'The reader of cases does not believe a number of its node that the address of the node does not bear out',
+    },
 ];

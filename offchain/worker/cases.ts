@@ -131,14 +131,21 @@ export class Cases {
         return cases > 0n && Number(opened) > this.serial;
     }
 
-    /** The node's number at its provider; undefined when nobody says: then every case is looked at, and no other's answered. */
+    /**
+     * The node's number at its provider, which the node's address bears out: one answer of an API is not enough. Undefined when
+     * it is not known: then every case is looked at, and no other's answered.
+     */
     private async nodeNumber(): Promise<number | undefined> {
         const { chain, config } = this.context;
-        this.number ??= await chain
-            .open(Node.fromAddress(config.node))
-            .getNodeState()
-            .then(({ number }) => Number(number))
-            .catch(() => undefined);
+        if (this.number === undefined) {
+            try {
+                const number = Number((await chain.open(Node.fromAddress(config.node)).getNodeState()).number);
+                const { address } = await Node.ofProvider(config.provider, number);
+                this.number = address.equals(config.node) ? number : undefined;
+            } catch {
+                return undefined; // asked again with the next look
+            }
+        }
         return this.number;
     }
 

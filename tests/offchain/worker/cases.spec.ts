@@ -1,5 +1,5 @@
 /** How the worker finds the cases of its node, and that no message keeps it from doing so. */
-import { caseStates, opcodes } from '@cocoon-market/wrappers';
+import { caseStates, Node, opcodes } from '@cocoon-market/wrappers';
 import { beginCell, Cell } from '@ton/core';
 import { storeCaseOpened } from '../../../build/Provider/Provider_Provider';
 import { account, startFixture } from '../support/worker';
@@ -82,7 +82,18 @@ describe('The reader of cases', () => {
         expect((await fixture.worker.status()).unreadable).toBe(0); // it is behind the cursor
     });
 
+    it('does not believe a number of its node that the address of the node does not bear out', async () => {
+        const { address } = await Node.ofProvider(account(0x22), 0);
+        fixture.chain.getters.set(address.toRawString(), { getNodeState: async () => ({ number: 1n }) });
+        await fixture.restart({ cases: { seconds: 0.02 }, node: address.toRawString() });
+        tells(opened(9));
+
+        await until(async () => (await numbers()).includes(9));
+    });
+
     it('keeps demands and cases before the committee of its own node, and no others', async () => {
+        const { address } = await Node.ofProvider(account(0x22), 0);
+        await fixture.restart({ cases: { seconds: 0.02 }, node: address.toRawString() });
         tells(opened(3, { node: 1n }));
         tells(opened(7, { faultClass: 2n }));
         tells(opened(8, { faultClass: 4n }));
