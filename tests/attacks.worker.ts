@@ -172,4 +172,11 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/cases.spec.ts',
         test: 'The reader of cases does not believe a number of its node that the address of the node does not bear out',
     },
+    {
+        source: 'review: a wrong clock',
+        attack: 'The clock of the machine jumps years ahead, and the worker forgets the answers with which it would meet demands.',
+        stoppedBy: 'What the chain says of the time must bear it out.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'A clock that jumps years ahead does not have the worker forget what answers a demand',
+    },
 ];

@@ -57,12 +57,12 @@ export class Cases {
     }
 
     private async run(): Promise<void> {
-        const { config, log, store, now } = this.context;
+        const { config, log, store } = this.context;
         while (!this.stopping.signal.aborted) {
             try {
                 await this.look();
                 // Only after a look: what is needed for an answer goes when nobody can ask for it any more.
-                await store.prune(now() - (await this.keepSeconds()));
+                await store.prune(await this.forgetBefore());
             } catch (error) {
                 log.error({ err: error }, 'cases: could not look at the chain');
             }
@@ -84,15 +84,18 @@ export class Cases {
         }
     }
 
-    /** Seconds after a job's end for which somebody may still show a receipt of it, by the longest window ever read. */
-    private async keepSeconds(): Promise<number> {
-        const { chain, config } = this.context;
-        const { state } = await chain.account(config.node);
+    /**
+     * The end of jobs (unix seconds) of which nobody can show a receipt any more, by the longest window ever read. Neither this
+     * machine's clock nor one answer of the API brings it nearer alone.
+     */
+    private async forgetBefore(): Promise<number> {
+        const { chain, config, now } = this.context;
+        const { state, at } = await chain.account(config.node);
         if (state === 'active') {
             const { evidence } = await chain.open(Node.fromAddress(config.node)).getNodeRecord();
             this.evidence = Math.max(this.evidence, Number(evidence));
         }
-        return this.evidence + ANSWER_SECONDS + HOUR;
+        return Math.min(now(), at) - (this.evidence + ANSWER_SECONDS + HOUR);
     }
 
     /** What the Provider itself tells of its cases. From the beginning when the chain counts more than were told. */

@@ -169,7 +169,8 @@ export class Job {
 
     async setState(state: State): Promise<void> {
         if (this.state !== 'ended') {
-            await this.context.store.setState(this.id, state, this.context.now());
+            const at = Math.max(this.context.now(), this.seen.at); // a clock that is behind must not have it look long over
+            await this.context.store.setState(this.id, state, at);
             this.record = { ...this.record, state };
         }
     }

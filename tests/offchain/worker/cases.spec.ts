@@ -2,6 +2,7 @@
 import { caseStates, Node, opcodes } from '@cocoon-market/wrappers';
 import { beginCell, Cell } from '@ton/core';
 import { storeCaseOpened } from '../../../build/Provider/Provider_Provider';
+import { TestClient } from '../support/client';
 import { account, startFixture } from '../support/worker';
 import type { Fixture } from '../support/worker';
 
@@ -127,5 +128,27 @@ describe('The reader of cases', () => {
         expect(await numbers()).toEqual([9]);
         await fixture.restart({ cases: { seconds: 0.02 } }); // where ten minutes are none
         await until(async () => (await numbers()).length === 0);
+    });
+});
+
+describe('A clock that jumps years ahead', () => {
+    it('does not have the worker forget what answers a demand', async () => {
+        await fixture.stop();
+        let ahead = 0;
+        const now = (): number => Math.floor(Date.now() / 1000) + ahead;
+        fixture = await startFixture({ cases: { seconds: 0.02 } }, { now });
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        const query = client.seal(1, 'one');
+        await client.send(query);
+        await client.end();
+        await until(async () => {
+            await fixture.worker.claimNow();
+            return (await fixture.worker.status()).jobs.ended === 1;
+        });
+
+        ahead = 10 * 365 * 86_400;
+        await new Promise((resolve) => setTimeout(resolve, 300));
+
+        expect((await client.fetch(query)).text).toBe('one');
     });
 });
