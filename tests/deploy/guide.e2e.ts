@@ -92,7 +92,7 @@ describe('The operations guide', () => {
         const words = 'WALLET_MNEMONIC="$NEXT_MNEMONIC"';
         const before = await shell.run('npx blueprint run checkDeployment $NET');
         await shell.run(
-            `sed 's/"unbonding": "4h"/"unbonding": "5h"/; s/"baseStake": "0.2"/"baseStake": "0.24"/' params/testnet.json > temp/operations/altered.json
+            `sed 's/"unbonding": "4h"/"unbonding": "5h"/; s/"baseStake": "0.2"/"baseStake": "0.21"/' params/testnet.json > temp/operations/altered.json
             ${elsewhere} ${words} npx blueprint run proposeRules $NET ${registry} --profile temp/operations/altered.json --yes`,
         );
         await network.client.advance(600);
