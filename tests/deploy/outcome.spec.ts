@@ -34,7 +34,7 @@ describe('A script whose endpoint fails', () => {
     });
 
     it('run again while an order is on its way, waits for it and sends nothing', async () => {
-        stage.network.faults.plan('sendBoc', { kind: 'late', status: 504, afterMs: 4000 }, 1);
+        stage.network.faults.plan('sendBoc', { kind: 'late', status: 504, afterMs: 20_000 }, 1);
         stage.network.faults.plan('sendBoc', { kind: 'down', status: 504 }, 50);
         const lines: string[] = [];
         const print = jest.spyOn(console, 'log').mockImplementation((line: unknown) => void lines.push(String(line)));

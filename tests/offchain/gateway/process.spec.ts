@@ -9,6 +9,8 @@ import { NETWORK } from '../../support/market';
 import { ask, FakeWorker, MODEL, until } from './support';
 import { GatewayProcess, runCommand, startProcess } from './support/process';
 
+jest.setTimeout(300_000); // each test starts processes, however busy the machine
+
 describe('The gateway as a process', () => {
     let network: Localnet;
     let worker: FakeWorker;
@@ -25,6 +27,7 @@ describe('The gateway as a process', () => {
             '--log-level',
             'silent',
         ]));
+    const isUp = () => gateway?.child.exitCode === null && gateway.child.signalCode === null;
     const kill = () => gateway!.child.kill('SIGKILL');
     const post = async () => {
         const response = await request(`${gateway!.url}/v1/chat/completions`, {
@@ -34,7 +37,7 @@ describe('The gateway as a process', () => {
         });
         return { status: response.statusCode, body: (await response.body.json()) as object };
     };
-    const dead = () => until(() => gateway!.child.exitCode !== null || gateway!.child.signalCode !== null);
+    const dead = () => until(() => !isUp());
 
     beforeAll(async () => {
         folder = mkdtempSync(join(tmpdir(), 'gateway-'));
