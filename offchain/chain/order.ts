@@ -4,7 +4,8 @@
  */
 import type { Address, Cell } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Chain } from './chain';
+import type { Account, Chain } from './chain';
+import { CONFIRM_READS, Confirmed } from './confirmed';
 import { ChainError } from './errors';
 
 export interface Order {
@@ -36,15 +37,36 @@ const GRACE = 5; // seconds after which an order that is no longer valid cannot 
 const RESEND_POLLS = 10;
 const PATIENCE = 60; // seconds beyond an order's validity that a silent API is asked again
 
-/** What the chain shows of an order. `seqno`: reads the wallet's. */
-export async function outcomeOf(chain: Chain, order: Order, seqno: () => Promise<number>): Promise<Outcome> {
-    const { state, at } = await chain.account(order.wallet);
-    const next = state === 'active' ? await seqno() : 0;
-    if (next > order.seqno && (await isAccepted(chain, order))) {
-        return 'taken';
-    }
+/**
+ * What the chain shows of an order. `seqno`: reads the wallet's. That it lapsed is heard several times, `pauseMs` apart, and
+ * of every endpoint, for who believes it signs another in its place.
+ */
+export async function outcomeOf(
+    chain: Chain,
+    order: Order,
+    seqno: () => Promise<number>,
+    pauseMs = 1000,
+): Promise<Outcome> {
+    const seconds = ((CONFIRM_READS - 1) * pauseMs) / 1000;
+    const words = new Confirmed(chain, { reads: CONFIRM_READS, seconds });
     // Another order may have used its number, or the list of transactions is behind: time decides.
-    return at > order.validUntil + GRACE ? 'lapsed' : 'waiting';
+    const claimOf = ({ at, data }: Account) =>
+        at > order.validUntil + GRACE ? `lapsed, as ${data?.hash().toString('hex')}` : undefined;
+    for (let read = 0; read < 2 * CONFIRM_READS; read++) {
+        const { account, claim, confirmed } = await words.read(order.wallet, claimOf);
+        const next = account.state === 'active' ? await seqno() : 0;
+        if (next > order.seqno && (await isAccepted(chain, order))) {
+            return 'taken';
+        }
+        if (claim === undefined) {
+            return 'waiting';
+        }
+        if (confirmed) {
+            return 'lapsed';
+        }
+        await sleep(pauseMs);
+    }
+    return 'waiting'; // the endpoints do not agree
 }
 
 async function isAccepted(chain: Chain, { wallet, hash, from }: Order): Promise<boolean> {
@@ -81,7 +103,7 @@ export async function deliver(
     }
     const end = performance.now() + (order.validUntil - order.from + PATIENCE) * 1000;
     for (let poll = 1; performance.now() < end; poll++) {
-        const outcome = await outcomeOf(chain, order, seqno).catch((error: Error) => {
+        const outcome = await outcomeOf(chain, order, seqno, pollMs).catch((error: Error) => {
             trouble = error.message;
             return 'waiting' as const;
         });
