@@ -28,13 +28,13 @@ export class HotWallet {
 
     /** `seed`: 32 bytes. */
     constructor(
-        private readonly chain: Chain,
+        private readonly given: Chain,
         seed: Buffer,
         private readonly pollMs = 1000,
     ) {
         this.key = signingKey(seed);
         const walletId = {
-            networkGlobalId: chain.network,
+            networkGlobalId: given.network,
             context: { walletVersion: 'v5r1', workchain: 0, subwalletNumber: 0 },
         };
         this.contract = WalletContractV5R1.create({ publicKey: this.key.publicKey, walletId: walletId as never });
@@ -42,6 +42,11 @@ export class HotWallet {
 
     get address(): Address {
         return this.contract.address;
+    }
+
+    // What a wallet sends earns money or saves it, so its calls go before others.
+    private get chain(): Chain {
+        return this.given.as('claim');
     }
 
     /** This wallet as contracts' wrappers send through it; each message is one order, awaited. */
@@ -114,7 +119,7 @@ export class HotWallet {
             return false;
         }
         const { order, content: before } = this.open;
-        const outcome = await outcomeOf(this.chain, order, () => this.seqno());
+        const outcome = await outcomeOf(this.chain, order, () => this.seqno(), this.pollMs);
         if (outcome === 'waiting') {
             throw new OutcomeUnknown(order, 'An earlier order is on its way');
         }

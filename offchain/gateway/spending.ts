@@ -67,6 +67,7 @@ export class SpendAccount {
     private closed = false;
     /** This machine's clock beside the chain's, as the last answers of the API tell. */
     readonly clock: ChainClock;
+    private readonly urgent: Chain; // for orders, which go before all that is only read
     private readonly words: Confirmed;
     private readonly wordsSoon: Confirmed;
 
@@ -79,13 +80,14 @@ export class SpendAccount {
         { goneSeconds, now, clock }: { goneSeconds: number; now?: () => number; clock: ChainClock },
     ) {
         this.clock = clock;
+        this.urgent = chain.as('claim');
         this.words = new Confirmed(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
         this.wordsSoon = new Confirmed(chain, { reads: SOON_READS, seconds: ((SOON_READS - 1) * pollMs) / 1000 });
     }
 
     /** What can be spent now. Throws 402 when the escrow is not set up for this gateway's key. */
     async purse(): Promise<Purse> {
-        const { account, state } = await this.read();
+        const { account, state } = await this.read(this.chain);
         return this.purseOf(account, state, await this.chain.open(Escrow.fromAddress(this.escrow)).getReserve());
     }
 
@@ -212,15 +214,15 @@ export class SpendAccount {
         return done;
     }
 
-    private async read(): Promise<{ account: Account; state: EscrowState; code: Cell }> {
-        const account = await this.chain.account(this.escrow);
+    private async read(chain = this.urgent): Promise<{ account: Account; state: EscrowState; code: Cell }> {
+        const account = await chain.account(this.escrow);
         this.clock.saw(account.at);
         if (account.state !== 'active') {
             throw noMoney(
                 `The escrow ${this.name()} is not set up: its owner deposits there and sets this gateway's spend key`,
             );
         }
-        const state = await this.chain.open(Escrow.fromAddress(this.escrow)).getEscrowState();
+        const state = await chain.open(Escrow.fromAddress(this.escrow)).getEscrowState();
         const ours = BigInt(`0x${this.keys.spend.publicKey.toString('hex')}`);
         if (state.spendKey !== ours) {
             throw noMoney(
@@ -252,7 +254,7 @@ export class SpendAccount {
 
     // The chain would refuse as well; asked first, the gateway can say how much is missing.
     private async requireMoney(account: Account, state: EscrowState, deposit: bigint): Promise<void> {
-        const escrow = this.chain.open(Escrow.fromAddress(this.escrow));
+        const escrow = this.urgent.open(Escrow.fromAddress(this.escrow));
         const cost = deposit + (await escrow.getOpenFeeOf(1n));
         const purse = this.purseOf(account, state, await escrow.getReserve());
         if (deposit > purse.jobLimit) {
@@ -311,7 +313,7 @@ export class SpendAccount {
     /** True when the escrow took this very order, false when it took another of its seqno; undefined: not known. */
     private async isTaken(order: Cell, seqno: number): Promise<boolean | undefined> {
         try {
-            for await (const { body } of this.chain.accepted(this.escrow)) {
+            for await (const { body } of this.urgent.accepted(this.escrow)) {
                 const taken = seqnoOf(body);
                 if (taken === seqno) {
                     return body.refs[0].hash().equals(order.hash());
@@ -328,7 +330,7 @@ export class SpendAccount {
 
     private async send(order: Cell, deposit: bigint): Promise<void> {
         try {
-            await this.chain.sendExternal(this.escrow, signedOrder(order, this.keys.spend));
+            await this.urgent.sendExternal(this.escrow, signedOrder(order, this.keys.spend));
         } catch (error) {
             // An order of a used seqno may be this one: an endpoint that did not answer passed it on, the next refuses it.
             const taken = error instanceof ChainError && (error.unknown || error.exitCode === errors.ErrStaleSeqno);
@@ -347,7 +349,6 @@ export class SpendAccount {
         const codes = (await channelCodes()).map((code) => code.hash());
         const order = this.openingOrder(opening);
         let used = 0; // polls since the seqno was seen used
-        let late = 0; // polls that saw it out of time
         for (let poll = 1; !this.closed; poll++) {
             await sleep(poll === 1 ? 0 : this.pollMs);
             const seen = await this.look(channel).catch(() => undefined);
@@ -365,10 +366,9 @@ export class SpendAccount {
                     throw new OrderLapsed('Another order was faster than the one to open a job');
                 }
             } else if (at > validUntil) {
-                if (++late < CONFIRM_READS) {
-                    continue; // one answer may be wrong about the time
+                if (await this.isLate(validUntil).catch(() => false)) {
+                    throw new OrderLapsed('The chain did not take the order to open a job in time');
                 }
-                throw new OrderLapsed('The chain did not take the order to open a job in time');
             } else if (poll % RESEND_POLLS === 0) {
                 await this.carryOpening(opening).catch(() => undefined); // the first copy may have been lost
             }
@@ -379,10 +379,18 @@ export class SpendAccount {
         throw new Error('The gateway ended before the order did');
     }
 
+    // An answer may be wrong about the time, so it is heard again, and of every endpoint, while the escrow stays as it is.
+    private async isLate(validUntil: number): Promise<boolean> {
+        const { confirmed } = await this.wordsSoon.read(this.escrow, ({ at, data }) =>
+            at > validUntil ? `late, as ${data?.hash().toString('hex')}` : undefined,
+        );
+        return confirmed;
+    }
+
     private async look(channel: Address): Promise<{ account: Account; seqno: number; at: number }> {
-        const account = await this.chain.account(channel);
-        const { at } = await this.chain.account(this.escrow);
-        const { seqno } = await this.chain.open(Escrow.fromAddress(this.escrow)).getEscrowState();
+        const account = await this.urgent.account(channel);
+        const { at } = await this.urgent.account(this.escrow);
+        const { seqno } = await this.urgent.open(Escrow.fromAddress(this.escrow)).getEscrowState();
         return { account, seqno: Number(seqno), at };
     }
 

@@ -270,7 +270,8 @@ export class Claims {
     private async value({ channel }: Claim): Promise<bigint> {
         const now = this.context.now();
         if (this.cachedValue === undefined || this.cachedValue.until < now) {
-            const asked = await this.context.chain.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
+            const chain = this.context.chain.as('claim');
+            const asked = await chain.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
             this.cachedValue = { value: (asked * 11n) / 10n, until: now + HOUR };
         }
         return this.cachedValue.value;

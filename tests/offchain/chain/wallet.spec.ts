@@ -14,6 +14,7 @@ describe('A wallet whose API fails', () => {
     beforeEach(async () => {
         network = await startLocalnet({ clock: 'manual' });
         chain = new TonHttpChain({ network: -239, endpoint: network.url });
+        jest.spyOn(chain, 'as').mockReturnValue(chain); // so that what a test does to the chain reaches the wallet
         wallet = new HotWallet(chain, Buffer.alloc(32, 3), 20);
         await network.faucet(wallet.address, 10n * COIN);
     });
@@ -36,11 +37,13 @@ describe('A wallet whose API fails', () => {
     it('says that nothing was sent when the order can be taken no more', async () => {
         network.faults.plan('sendBoc', { kind: 'down', status: 504 }, 50);
         const ended = pay().catch((error: unknown) => error as ChainError);
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        while (!network.faults.calls.has('sendBoc')) {
+            await new Promise((resolve) => setTimeout(resolve, 10));
+        }
         network.advance(130);
+        network.faults.clear();
 
         expect((await ended)!.message).toMatch(/order 0 in time and never will: nothing was sent/);
-        network.faults.clear();
         await pay();
         expect(await arrived()).toBe(COIN);
     });
