@@ -450,4 +450,25 @@ export const disputeAttacks: Attack[] = [
         file: 'tests/dispute/order.spec.ts',
         test: 'A result of index 0 answers no demand with a voucher of count 0; one of index and count 1 does',
     },
+    {
+        source: 'issue 6: self-reports',
+        attack: 'A larger loss is shown while the end of the first may still come back, which then nobody could send again.',
+        stoppedBy: 'A larger loss counts 300 seconds after the Provider was last told.',
+        file: 'tests/dispute/topup.spec.ts',
+        test: 'A larger loss of the same fault is not taken in the last second in which the end before may come back, and is in the next',
+    },
+    {
+        source: 'issue 6: self-reports',
+        attack: 'A larger loss is shown while the case is stuck, so that its end replaces the one that is to be sent again.',
+        stoppedBy: 'A stuck case counts nothing more until its end was sent again.',
+        file: 'tests/dispute/topup.spec.ts',
+        test: 'A larger loss of the same fault is not taken while the end before waits to be sent again; sent again it counts once, and then the larger',
+    },
+    {
+        source: 'issue 6: self-reports',
+        attack: 'A provider shows a nanoTON more of itself every five minutes, to hold off the report of a large loss.',
+        stoppedBy: 'Each takes what a fault costs at least.',
+        file: 'tests/dispute/topup.spec.ts',
+        test: 'A larger loss of the same fault costs no less than a fault does, so that small steps shield nothing for long',
+    },
 ];

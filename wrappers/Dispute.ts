@@ -1,8 +1,9 @@
 /** One fault of one job: demanded, judged, and remembered until nobody can report it again. See docs/contracts/dispute.md. */
-import { Address, ContractProvider, Sender } from '@ton/core';
+import { Address, Cell, ContractProvider, Sender } from '@ton/core';
 import {
     CaseState,
     Dispute as Generated,
+    EndBack,
     loadCaseFile,
     loadCaseRules,
     loadFault,
@@ -23,6 +24,9 @@ export const caseStates = { new: 0n, open: 1n, closed: 2n, stuck: 3n } as const;
 /** How a case ended. */
 export const caseOutcomes = { innocent: 0n, guilty: 1n, draw: 2n } as const;
 
+/** Seconds between two reports of one A1 or A2, each with a larger loss. */
+export const END_BACK = Number(EndBack);
+
 /** What a case is about; amounts in nanoTON, times in unix seconds, accounts in the basechain. */
 export interface CaseFile {
     class: FaultClass;
@@ -32,6 +36,7 @@ export interface CaseFile {
     amount: bigint; // the most it may cost
     loss: bigint;
     counted: bigint; // the largest loss that was shown; A1 and A2 count again for what is more
+    toldAt: number; // when the Provider was told last of an A1 or A2; a larger loss counts `END_BACK` seconds later
     reporter: Address;
     victim: Buffer; // account of the escrow
     receiptKey: Buffer;
@@ -54,6 +59,16 @@ interface Call {
 }
 
 const bytes = (value: bigint): Buffer => Buffer.from(value.toString(16).padStart(64, '0'), 'hex');
+
+/** There is no Dispute of this release's code at the address. */
+export class NotDispute extends Error {
+    constructor(address: Address, cause: unknown) {
+        super(`There is no Dispute of this release at ${address.toString()}: look at the address and the network`, {
+            cause,
+        });
+        this.name = 'NotDispute';
+    }
+}
 
 export class Dispute extends Generated {
     /** The Dispute of a Provider about one fault, as it is deployed; `query`: 0 for A1, the result's index for A2. */
@@ -211,8 +226,22 @@ export class Dispute extends Generated {
         await this.send(provider, via, { value }, { $$type: 'ClearCase', queryId });
     }
 
-    /** What the case is about; undefined until it is opened. */
+    /**
+     * What the case is about; undefined until it is opened.
+     * @throws NotDispute when another contract, or none, is at this address
+     */
     async getFile(provider: ContractProvider): Promise<CaseFile | undefined> {
+        try {
+            return await this.readFile(provider);
+        } catch (cause) {
+            const { state } = await provider.getState();
+            const { init } = await Dispute.ofFault(this.address, { class: 'A1', job: Buffer.alloc(32), query: 0 });
+            const runs = state.type === 'active' && state.code ? Cell.fromBoc(state.code)[0] : undefined;
+            throw runs?.equals(init!.code) === true ? cause : new NotDispute(this.address, cause);
+        }
+    }
+
+    private async readFile(provider: ContractProvider): Promise<CaseFile | undefined> {
         const cell = await this.getCaseFile(provider);
         if (cell === null) {
             return undefined;
@@ -231,6 +260,7 @@ export class Dispute extends Generated {
             amount: fault.amount,
             loss: fault.loss,
             counted: file.loss,
+            toldAt: Number(file.toldAt),
             reporter: fault.reporter,
             victim: bytes(parties.victim),
             receiptKey: bytes(parties.key),

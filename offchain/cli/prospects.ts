@@ -5,6 +5,7 @@
 import {
     caseStates,
     Dispute,
+    END_BACK,
     formatTon,
     liabilityRules,
     Node,
@@ -165,9 +166,13 @@ function chanceOf(
     }
 }
 
-/** Throws when there is a case about this fault already, unless it is an A1 or A2 that shows a larger loss (nanoTON). */
+/**
+ * Throws when there is a case about this fault already, unless it is an A1 or A2 that shows a larger loss (nanoTON) and the
+ * end of the case before cannot come back any more.
+ */
 export async function assertNew(chain: Chain, { dispute }: PreparedReport, loss: bigint): Promise<void> {
-    if ((await chain.account(dispute)).state !== 'active') {
+    const account = await chain.account(dispute);
+    if (account.state !== 'active') {
         return;
     }
     const opened = chain.open(Dispute.fromAddress(dispute));
@@ -175,6 +180,14 @@ export async function assertNew(chain: Chain, { dispute }: PreparedReport, loss:
     const decided = file?.class === 'A1' || file?.class === 'A2';
     if (state !== caseStates.new && !(decided && loss > file.counted)) {
         throw new Error(`There is a case about this already: cocoon dispute state ${shown(dispute, chain)}`);
+    }
+    if (state === caseStates.stuck) {
+        throw new Error(
+            `The end of the case before was not taken: first cocoon dispute decide ${shown(dispute, chain)}`,
+        );
+    }
+    if (state !== caseStates.new && account.at < file!.toldAt + END_BACK) {
+        throw new Error(`A larger loss than that of the case before counts from ${timeOf(file!.toldAt + END_BACK)} on`);
     }
 }
 

@@ -5,15 +5,19 @@ import { caseMarket, expectNoSlash, NodeJob, report, slashesIn, useCases } from 
 import { expectSolvent, RATE } from '../support/stake';
 
 const SHARE = 2n * RATE;
+const END_BACK = 300; // seconds between two reports of one fault, see topup.spec.ts
 const market = useCases(() => caseMarket());
+const later = () => (market().blockchain.now! += END_BACK);
 
 const jobOf = (byte: number) => new NodeJob(market(), Buffer.alloc(32, byte), market().victim.address);
 
 const excess = async (job: NodeJob, args: Parameters<NodeJob['result']>[0], beside?: Buffer) =>
     slashesIn(await report(market(), 'excess', job.report.excess(job.result(args), beside)));
 
-const twice = async (job: NodeJob, price: bigint) =>
-    slashesIn(await report(market(), 'twice', job.report.twice(job.result({ price }), job.fail())));
+const twice = async (job: NodeJob, price: bigint, date = job.now) => {
+    const body = job.report.twice(job.result({ price, finishedAt: date }), job.fail({ signedAt: date }));
+    return slashesIn(await report(market(), 'twice', body));
+};
 
 const fair = () =>
     market()
@@ -38,6 +42,7 @@ describe('A small A2 that a provider shows of itself', () => {
     it('of the same index, by other bytes, leaves what the large one is more', async () => {
         const { job } = market();
         const [first] = await excess(job, { price: fair() + 1n });
+        later();
 
         const [{ amounts }] = await excess(job, { number: 2, price: fair() + toNano('1') });
 
@@ -49,8 +54,10 @@ describe('A small A2 that a provider shows of itself', () => {
     it('of the same result, by its counts alone, leaves what the result before it shows', async () => {
         const { job } = market();
         const before = job.result();
-        const large = { number: 2, index: 2, price: fair() + 1n, cumulative: 2n * fair() + toNano('1') };
+        const counts = { number: 2, index: 2, finishedAt: job.now };
+        const large = { ...counts, price: fair() + 1n, cumulative: 2n * fair() + toNano('1') };
         const [first] = await excess(job, large);
+        later();
 
         const [{ amounts }] = await excess(job, large, before);
 
@@ -61,6 +68,7 @@ describe('A small A2 that a provider shows of itself', () => {
         const { job } = market();
         const body = job.report.excess(job.result({ price: fair() + toNano('1') }));
         await report(market(), 'excess', body);
+        later();
 
         await expectNoSlash(market(), () => report(market(), 'excess', body));
     });
@@ -79,17 +87,21 @@ describe('A dummy A1 that a provider shows of itself', () => {
     });
 
     it('in the same job leaves what the real one lost more', async () => {
+        const date = market().job.now;
         await twice(market().job, 0n);
+        later();
 
-        const [{ amounts }] = await twice(market().job, toNano('1'));
+        const [{ amounts }] = await twice(market().job, toNano('1'), date);
 
         expect(amounts).toMatchObject({ amount: toNano('2'), victim: toNano('1') });
     });
 
     it('counts once per job where nothing more was lost', async () => {
+        const date = market().job.now;
         await twice(market().job, toNano('1'));
+        later();
 
-        expect(await twice(market().job, toNano('1'))).toEqual([]);
+        expect(await twice(market().job, toNano('1'), date)).toEqual([]);
     });
 
     it('and as many as there are cost the key its share in sum, no more', async () => {

@@ -1,0 +1,28 @@
+/** What is read at an address where no Dispute is. */
+import { Address } from '@ton/core';
+
+import { Dispute, NotDispute } from '../../wrappers';
+import { caseMarket, report, useCases } from '../support/cases';
+
+const market = useCases(() => caseMarket());
+const fileAt = (address: Address) => market().blockchain.openContract(Dispute.fromAddress(address)).getFile();
+
+describe('The file of a case', () => {
+    it.each([
+        ['another contract of the market', () => market().provider.address],
+        ['a wallet', () => market().stranger.address],
+        ['no contract', () => new Address(0, Buffer.alloc(32, 0x77))],
+    ])('is not read from %s, which is named', async (_, address) => {
+        const read = fileAt(address());
+
+        await expect(read).rejects.toThrow(NotDispute);
+        await expect(read).rejects.toThrow(`There is no Dispute of this release at ${address().toString()}`);
+    });
+
+    it('is read from a Dispute', async () => {
+        const { job } = market();
+        await report(market(), 'demand', job.report.demand(job.accept()));
+
+        expect(await fileAt((await job.dispute('A3')).address)).toMatchObject({ class: 'A3', query: 1 });
+    });
+});
