@@ -1,5 +1,6 @@
 import {
     codeHash,
+    codeName,
     codesOfThisCheckout,
     compareMarkets,
     deploymentFile,
@@ -61,10 +62,10 @@ async function codeDifferences(market: Market, registry: { registry: string; rec
     const own = codeHash((await Registry.ofGovernor(Address.parseRaw(market.governor), market.delay)).init!.code);
     const newest = Object.entries(codes).map(([kind, code]) => {
         const versions = market.codes[kind as keyof typeof codes];
-        const hash = versions[versions.length - 1];
-        return hash === codeHash(code)
+        const name = versions[versions.length - 1];
+        return name === codeName(code)
             ? undefined
-            : `code of ${kind}: the network's newest, version ${versions.length - 1}, is ${hash}, this checkout builds ${codeHash(code)}`;
+            : `code of ${kind}: the network's newest, version ${versions.length - 1}, is ${name}, this checkout builds ${codeName(code)}`;
     });
     return [
         registry.registry === registry.recorded

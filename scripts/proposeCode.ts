@@ -1,4 +1,4 @@
-import { codeHash, codesOfThisCheckout, proposeCode, readMarket, registryChanges } from '@cocoon-market/wrappers';
+import { codeName, codesOfThisCheckout, proposeCode, readMarket, registryChanges } from '@cocoon-market/wrappers';
 import { choice } from '../deploy/flags';
 import { proposalTask } from '../deploy/governor';
 import { registryFlag, registryOf } from '../deploy/record';
@@ -17,7 +17,7 @@ export const run = script({
             registry: at,
             change: registryChanges.code(kind, code),
             already: async () => {
-                const version = (await readMarket(session.reader(), at)).codes[kind].indexOf(codeHash(code));
+                const version = (await readMarket(session.reader(), at)).codes[kind].indexOf(codeName(code));
                 return version < 0 ? undefined : `this code is version ${version} of ${kind} already`;
             },
             propose: (actor) => proposeCode(actor, { registry: at, kind, code }),

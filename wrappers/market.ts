@@ -23,7 +23,7 @@ export interface Market {
     };
     committee: { threshold: number; keys: string[] };
     catalogue: string;
-    codes: Record<CodeKind, string[]>; // by version
+    codes: Record<CodeKind, string[]>; // by version, as `codeName` names them
 }
 
 const hex = (value: bigint) => value.toString(16).padStart(64, '0');
@@ -60,21 +60,27 @@ export async function readMarket({ open }: Pick<Actor, 'open'>, address: Address
 }
 
 async function codeVersions(
-    registry: { getCodeHash(kind: bigint, version: bigint): Promise<bigint> },
+    registry: Record<'getCodeHash' | 'getCodeDepth', (kind: bigint, version: bigint) => Promise<bigint>>,
     kind: CodeKind,
 ): Promise<string[]> {
-    const hashes: string[] = [];
-    while (hashes.length < VERSIONS_MAX) {
-        const hash = await registry.getCodeHash(BigInt(codeKinds[kind]), BigInt(hashes.length));
+    const names: string[] = [];
+    while (names.length < VERSIONS_MAX) {
+        const version = [BigInt(codeKinds[kind]), BigInt(names.length)] as const;
+        const hash = await registry.getCodeHash(...version);
         if (hash === 0n) {
             break;
         }
-        hashes.push(hex(hash));
+        names.push(`${hex(hash)}:${await registry.getCodeDepth(...version)}`);
     }
-    return hashes;
+    return names;
 }
 
-/** The hash of a code as markets name it. */
+/** A code as markets name it, hash and depth: a hash with another depth names other accounts. */
+export function codeName(code: Cell): string {
+    return `${codeHash(code)}:${code.depth()}`;
+}
+
+/** The hash of a code in hex. */
 export function codeHash(code: Cell): string {
     return code.hash().toString('hex');
 }
@@ -89,8 +95,8 @@ export function marketValues(market: Market): Map<string, string> {
         ...rates.map((rate, gpuClass) => [`rules.rate of GPU class ${gpuClass}`, rate] as const),
         ['committee.threshold', String(committee.threshold)],
         ...committee.keys.map((key, i) => [`committee.key ${i + 1}`, key] as const),
-        ...Object.entries(codes).flatMap(([kind, hashes]) =>
-            hashes.map((hash, version) => [`codes.${kind} ${version}`, hash] as const),
+        ...Object.entries(codes).flatMap(([kind, names]) =>
+            names.map((name, version) => [`codes.${kind} ${version}`, name] as const),
         ),
     ]);
 }

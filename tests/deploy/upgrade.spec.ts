@@ -6,6 +6,7 @@ import {
     channelInit,
     claimJob,
     codeHash,
+    codeName,
     Escrow,
     executeChange,
     joinMarket,
@@ -72,10 +73,10 @@ describe('A new release of the node', () => {
 
         const at = await joined.getNodeAddress(1n, 1n);
         const after = provider.open(Node.fromAddress(at));
-        expect(early.codes.node).toEqual([codeHash(codes.node)]);
+        expect(early.codes.node).toEqual([codeName(codes.node)]);
         expect((await readMarket(ruler, registry.address)).codes.node).toEqual([
-            codeHash(codes.node),
-            codeHash(second),
+            codeName(codes.node),
+            codeName(second),
         ]);
         expect([await codeAt(market, before.address), await codeAt(market, at)]).toEqual([
             codeHash(codes.node),
