@@ -1,5 +1,14 @@
 /** `cocoon committee`: how M of N members rule on a case (B1). Each signs alone; anyone submits. */
-import { CaseFile, caseStates, Dispute, signingKey, submitVerdict, Verdict, Verifier } from '@cocoon-market/wrappers';
+import {
+    CaseFile,
+    caseStates,
+    codesOfThisCheckout,
+    Dispute,
+    signingKey,
+    submitVerdict,
+    Verdict,
+    Verifier,
+} from '@cocoon-market/wrappers';
 import type { CaseState } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Command } from 'commander';
@@ -69,9 +78,10 @@ export function committeeCommand(): Command {
 }
 
 async function caseOf(chain: Chain, address: Address): Promise<{ state: CaseState; file: CaseFile; at: number }> {
-    const { state: account, at } = await chain.account(address);
+    const { state: account, code, at } = await chain.account(address);
     const dispute = chain.open(Dispute.fromAddress(address));
-    const file = account === 'active' ? await dispute.getFile() : undefined;
+    const isCase = account === 'active' && code?.equals((await codesOfThisCheckout()).dispute) === true;
+    const file = isCase ? await dispute.getFile() : undefined;
     if (file?.class !== 'B1') {
         throw new Error(`There is no case for a committee at ${address.toString()}`);
     }

@@ -3,6 +3,7 @@ import {
     caseOutcomes,
     caseStates,
     clearCase,
+    codesOfThisCheckout,
     decideCase,
     Dispute,
     Evidence as Shown,
@@ -200,8 +201,15 @@ const STATES = new Map<bigint, string>(Object.entries(caseStates).map(([name, nu
 
 /** A case as `cocoon dispute state --json` prints it. */
 export async function viewOf(chain: Chain, address: Address) {
-    if ((await chain.account(address)).state !== 'active') {
+    const account = await chain.account(address);
+    if (account.state !== 'active') {
         throw new Error(`There is no case at ${shown(address, chain)}`);
+    }
+    const { dispute: code } = await codesOfThisCheckout();
+    if (account.code?.equals(code) !== true) {
+        throw new Error(
+            `The account ${shown(address, chain)} does not run the code of this release's Disputes: look at the address`,
+        );
     }
     const dispute = chain.open(Dispute.fromAddress(address));
     const [state, file] = [await dispute.getCaseState(), await dispute.getFile()];
