@@ -101,7 +101,7 @@ describe('A slash', () => {
     });
 
     it('beyond the stake takes what there is, and the next nothing, and none fails', async () => {
-        const bare = await caseMarket({ rates: [toNano('40')], gpus: 1 });
+        const bare = await caseMarket({ rates: [toNano('45')], gpus: 1 });
         const { blockchain, provider, victim } = bare;
         const taken = [];
         for (const name of ['receipt', 'second', 'third', 'fourth']) {
@@ -116,7 +116,7 @@ describe('A slash', () => {
             blockchain.now! += 120 * HOUR;
         }
 
-        expect(taken).toEqual([toNano('40'), toNano('40'), STAKE - toNano('80'), 0n]);
+        expect(taken).toEqual([toNano('45'), toNano('45'), STAKE - toNano('90'), 0n]);
         expect(await provider.getProviderState()).toMatchObject({ stake: 0n, unbonding: 0n });
         expect((await provider.getStanding()).jailed).toBe(true);
         await expectSolvent(bare);

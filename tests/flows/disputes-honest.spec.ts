@@ -1,6 +1,6 @@
 /**
- * An honest worker, as a process of its own, under every accusation that a client can make: it answers demands and earns
- * their bonds, signs nothing that could be shown, and is acquitted or left alone by the committee.
+ * An honest worker, as a process of its own, under every accusation that a client can make: it answers demands and is paid
+ * what that costs, signs nothing that could be shown, and is acquitted or left alone by the committee.
  */
 import { Address, OpenedContract, toNano } from '@ton/core';
 import { writeFileSync } from 'node:fs';
@@ -102,8 +102,11 @@ describe('An honest worker', () => {
             state: caseStates.closed,
             outcome: caseOutcomes.innocent,
         });
-        const paid = messagesBetween(stage, dispute.address, seller.hot.address);
-        expect(paid.map(({ value }) => value)).toContain(bond);
+        const paid = messagesBetween(stage, dispute.address, seller.hot.address).filter(({ name }) => name === '');
+        const back = messagesBetween(stage, dispute.address, wallet.address).filter(({ name }) => name === '');
+        expect(paid).toHaveLength(1);
+        expect(paid[0].value).toBeGreaterThan(0n);
+        expect(back.map(({ value }) => value)).toEqual([bond - paid[0].value]);
         expect(await seller.provider.getStanding()).toMatchObject({ frozen: 0n, strikes: 0n });
         const answers = messagesBetween(stage, seller.hot.address, dispute.address);
         expect(answers).toHaveLength(1);
@@ -192,7 +195,7 @@ describe('An honest worker', () => {
         await expectNoFault({ class: 'A2', result, beside: acceptOf(answer) });
     });
 
-    it('B1: is acquitted by a committee to which the reporter shows nothing, and gets the bond', async () => {
+    it('B1: is acquitted by a committee to which the reporter shows nothing; the bond goes to the insurance', async () => {
         const { dispute, bond } = await accuse({ class: 'B1', ...(await accusation()) });
         const store = `${seller.folder}/worker.sqlite`;
         const cases = async () => ((await askWorker(store, 'GET', '/status')) as { cases: { class: string }[] }).cases;
@@ -207,8 +210,10 @@ describe('An honest worker', () => {
         });
 
         expect(await dispute.getCaseState()).toMatchObject({ outcome: caseOutcomes.innocent, take: 0n });
-        const paid = messagesBetween(stage, dispute.address, seller.hot.address);
+        const { insurance } = (await dispute.getFile())!;
+        const paid = messagesBetween(stage, dispute.address, insurance);
         expect(paid.map(({ value }) => value)).toEqual([bond]);
+        expect(messagesBetween(stage, dispute.address, seller.hot.address)).toEqual([]);
         await until(async () => (await cases()).length === 0, 20);
     });
 
