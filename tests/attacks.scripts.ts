@@ -149,4 +149,11 @@ export const scriptsAttacks: Attack[] = [
         file: TRUST,
         test: 'A script that reads is called so that it asks for no wallet, and no other is',
     },
+    {
+        attack: 'one answer says that an order’s time is over while it is on its way',
+        source: 'issue 6: outcome unknown',
+        stoppedBy: 'that an order lapsed is heard several times, and of every endpoint',
+        file: WALLET,
+        test: 'A wallet whose API fails does not think an order lapsed for one answer about the time',
+    },
 ];

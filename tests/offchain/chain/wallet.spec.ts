@@ -48,6 +48,16 @@ describe('A wallet whose API fails', () => {
         expect(await arrived()).toBe(COIN);
     });
 
+    it('does not think an order lapsed for one answer about the time', async () => {
+        const truth = await chain.account(wallet.address);
+        const times = { from: truth.at, validUntil: truth.at + 60 };
+        jest.spyOn(chain, 'account').mockResolvedValueOnce({ ...truth, at: truth.at + 3600 });
+
+        expect(
+            await outcomeOf(chain, { wallet: wallet.address, seqno: 0, hash: 'ab', ...times }, async () => 0, 20),
+        ).toBe('waiting');
+    });
+
     it('does not take an order of another device for its own', async () => {
         const other = new HotWallet(chain, Buffer.alloc(32, 3), 20);
         await other.send([{ to, value: COIN, bounce: false }]);
