@@ -6,6 +6,7 @@
 import { PRICE_LEVELS, PriceLevel } from '@cocoon-market/localnet';
 import { formatTon, mTon, withdrawDeposit } from '@cocoon-market/wrappers';
 import { Address, toNano } from '@ton/core';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import OpenAI from 'openai';
@@ -192,6 +193,16 @@ async function main(): Promise<void> {
         return;
     }
     const stage = await Stage.open(options.prices);
+    for (const [signal, code] of [
+        ['SIGINT', 130],
+        ['SIGTERM', 143],
+    ] as const) {
+        process.once(signal, () => {
+            endAll();
+            rmSync(stage.folder, { recursive: true, force: true });
+            process.exit(code);
+        });
+    }
     try {
         process.exitCode = (await play(stage, options)) ? 0 : 1;
     } finally {
