@@ -35,6 +35,7 @@ type Accusation = Without<Evidence, 'channel' | 'terms'>;
 const ANSWER_SECONDS = 600;
 const SETTINGS = {
     chain: { goneSeconds: 0 },
+    limits: { startSteps: 1000 }, // these queries are mostly not paid on purpose
     cases: { seconds: 0.2 },
     claim: { seconds: 1000, threshold: '1000000000000' },
 };
@@ -245,7 +246,7 @@ describe('An honest worker', () => {
             const sign = (basisPoints: string) =>
                 cocoon<{ member: number; signature: string }>(
                     'committee',
-                    ...['sign', dispute.toString(), '--basis-points', basisPoints, ...files],
+                    ...['sign', dispute.toRawString(), '--basis-points', basisPoints, ...files],
                 );
             await expect(sign('1')).rejects.toThrow('What takes stake needs the evidence');
             const { member, signature } = await sign('0');
