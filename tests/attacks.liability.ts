@@ -66,6 +66,13 @@ export const liabilityAttacks: Attack[] = [
         test: 'At the prices of tenfold, a slash of all stake takes what the account still holds after 1826 days of silence, by its own word',
     },
     {
+        source: 'issue 6: never throws',
+        attack: 'Lets a case lie for ten years, until its bond has paid the rent, so that it can never end.',
+        stoppedBy: 'Of the bond goes home what is there.',
+        file: 'tests/regression/silence.spec.ts',
+        test: 'At the prices of 2025, a case that nobody ended by demand ends after ten years: of the bond goes home what rent has left of it',
+    },
+    {
         source: 'issue 6: freezing',
         attack: 'Opens a case so that a whole due slot stays.',
         stoppedBy: 'What no case can take goes home in part.',
