@@ -17,6 +17,13 @@ export const cellsAttacks: Attack[] = [
         test: 'A job of an order is in no order that is a library cell',
     },
     {
+        source: 'issue 6: exotic cells',
+        attack: 'A report hides its last fields in a library cell, which the chain resolves and no reader off chain can.',
+        stoppedBy: 'All that a report brings is in its own cells, and each is ordinary and exact.',
+        file: 'tests/walk.spec.ts',
+        test: 'A cell from outside is as it should be in ReportTwice, or refused with its value returned',
+    },
+    {
         source: 'issue 6: state of ended accounts',
         attack: 'Someone tops up a job that has ended: the wrapper makes it anew, and an old voucher is paid twice.',
         stoppedBy: 'Nothing but an opening brings a state.',

@@ -61,7 +61,7 @@ export const reports = {
                 ...jobFields(args),
                 first: evidenceCell(args.first),
                 second: evidenceCell(args.second),
-                code: args.code,
+                code: beginCell().storeRef(args.code).asSlice(),
             }),
         ),
     /** A2: a result, and the result before it or its accept where its own counts are not enough. */
@@ -72,7 +72,7 @@ export const reports = {
                 ...jobFields(args),
                 result: evidenceCell(args.result),
                 beside: args.beside === undefined ? null : evidenceCell(args.beside),
-                code: args.code,
+                code: beginCell().storeRef(args.code).asSlice(),
             }),
         ),
     /** A3: an accept whose deadline has passed; `first`: the first of the four pieces demanded. */

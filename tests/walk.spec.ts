@@ -1,0 +1,329 @@
+import {
+    Address,
+    beginCell,
+    Builder,
+    Cell,
+    convertToMerkleProof,
+    Dictionary,
+    Message,
+    Sender,
+    toNano,
+} from '@ton/core';
+import { Blockchain, internal } from '@ton/sandbox';
+import { storePostFail, storePostPiece, storePostVoucher, storeSubmitVerdict } from '../build/Dispute/Dispute_Dispute';
+import { storePublish } from '../build/Library/Library_Library';
+import { storeChangeNode, storeRegisterNode, storeReplaceHardware } from '../build/Provider/Provider_Provider';
+import { storeProposeChange } from '../build/Registry/Registry_Registry';
+import { schema } from '../tooling/schema';
+import { channelCode, errors, Library, libraryOf, nodeChanges, Registry, registryChanges } from '../wrappers';
+import { evidenceCell, votesCell } from '../wrappers/evidence';
+import { SigningKey } from '../wrappers/keys';
+import { listingCell } from '../wrappers/Node';
+import { answerRoot, contentHash, pieceCell, pieceOf, proofCell } from '../wrappers/signed/answer';
+import { CaseMarket, caseMarket, report, REQUEST, useCases, votes } from './support/cases';
+import { exitCodeOf } from './support/chain';
+import { spendKey } from './support/market';
+import { committeeOf, HOUR, keyOf, largestListing, listingWith, rulesWith, Wallet } from './support/stake';
+
+const VALUE = toNano('20');
+
+/** Messages of a sender that a contract knows by its address: one of the suite, which checked these cells before. */
+const OF_THE_SUITE = [
+    ...['AnnounceNode', 'AnnounceSelf', 'RulesGiven', 'ShareFreed', 'FaultFound', 'CaseClosed', 'ShareTaken'],
+    ...['StartNode', 'ApplyChange', 'ApplyHardware', 'TakeShare', 'OpenCase'],
+];
+/** Cells that others carry, and what contracts only tell. */
+const CARRIED = ['ListNode', 'SetOffers', 'SetService', 'SetAttestation', 'ReplaceRules', 'ReplaceCommittee'];
+const EVENTS = ['NodeAnnounced', 'ChangeProposed', 'ChangeExecuted', 'ChangeCancelled'];
+/** ErrWrongJob: prices that a report does not need are a part of the terms, whose hash the receipts name. */
+const EXOTIC_CODES = [errors.ErrMalformed, errors.ErrWrongJob].map(Number);
+/** A dictionary: the TVM refuses an exotic cell in it, or the contract one that is not as it would make it itself. */
+const CODES_OF_LAUNCH = 2;
+
+const cellOf = (store: (builder: Builder) => void): Cell => beginCell().store(store).endCell();
+
+const copyOf = (cell: Cell): Builder => beginCell().storeSlice(cell.beginParse(true));
+
+/** What a cell is swapped for. */
+const swaps: Record<string, (cell: Cell) => Cell> = {
+    'a library cell': (cell) => libraryOf(cell).cell,
+    'a library cell that the chain does not know': (cell) => libraryOf(cell).cell,
+    'a Merkle proof': (cell) => convertToMerkleProof(cell),
+    'a Merkle update': (cell) => {
+        const hashes = beginCell().storeUint(4, 8).storeBuffer(cell.hash()).storeBuffer(cell.hash());
+        const depths = hashes.storeUint(cell.depth(), 16).storeUint(cell.depth(), 16);
+        return depths.storeRef(cell).storeRef(cell).endCell({ exotic: true });
+    },
+    // A message that holds a pruned branch outside a proof is none: its root would have a level above 0.
+    'a Merkle proof of a pruned branch': (cell) => {
+        const head = beginCell().storeUint(0x0101, 16).storeBuffer(cell.hash());
+        const pruned = head.storeUint(cell.depth(), 16).endCell({ exotic: true });
+        const proof = beginCell().storeUint(3, 8).storeBuffer(cell.hash()).storeUint(cell.depth(), 16);
+        return proof.storeRef(pruned).endCell({ exotic: true });
+    },
+    'one bit more': (cell) => copyOf(cell).storeBit(false).endCell(),
+    'one reference more': (cell) => copyOf(cell).storeRef(Cell.EMPTY).endCell(),
+};
+const EXOTIC = Object.keys(swaps).slice(0, 5);
+
+const nameOf = (cell: Cell): string => cell.hash().toString('hex');
+
+/** Codes, and a piece of an answer: nothing of them but the hash counts, which is named elsewhere. */
+async function opaqueCells({ codes }: CaseMarket): Promise<Set<string>> {
+    return new Set([...Object.values(codes), await channelCode(), pieceCell(pieceOf(ANSWER, 1))].map(nameOf));
+}
+
+/** Paths to all cells below a root, but to none below an opaque one. */
+function pathsOf(root: Cell, opaque: Set<string>, at: number[] = []): number[][] {
+    return root.refs.flatMap((child, index) => {
+        const path = [...at, index];
+        return [path, ...(opaque.has(nameOf(child)) ? [] : pathsOf(child, opaque, path))];
+    });
+}
+
+/** False where a full cell takes no bit or reference more. */
+function fits(cell: Cell, kind: string): boolean {
+    return kind === 'one bit more' ? cell.bits.length < 1023 : kind !== 'one reference more' || cell.refs.length < 4;
+}
+
+/** nanoTON that messages bring to an account. */
+function valueTo(transactions: { inMessage?: Message | null }[], to: Address): bigint {
+    return transactions.reduce((sum, { inMessage }) => {
+        const info = inMessage?.info;
+        return info?.type === 'internal' && info.dest.equals(to) ? sum + info.value.coins : sum;
+    }, 0n);
+}
+
+function cellAt(root: Cell, path: number[]): Cell {
+    return path.reduce((cell, index) => cell.refs[index], root);
+}
+
+/** The tree with the cell at a path swapped; what is a signature over a cell that changed is signed again. */
+function swapped(root: Cell, [index, ...path]: number[], swap: (cell: Cell) => Cell, key: SigningKey): Cell {
+    if (index === undefined) {
+        return swap(root);
+    }
+    const child = swapped(root.refs[index], path, swap, key);
+    const signature = root.bits.length === 512 && root.refs.length === 1 ? key.sign(root.refs[0].hash()) : undefined;
+    const isSigned = signature !== undefined && root.beginParse().loadBuffer(64).equals(signature);
+    const builder = isSigned ? beginCell().storeBuffer(key.sign(child.hash())) : beginCell().storeBits(root.bits);
+    return root.refs.reduce((made, ref, at) => made.storeRef(at === index ? child : ref), builder).endCell();
+}
+
+/** A chain that knows this cell as a library, or none. */
+function knowLibrary(blockchain: Blockchain, cell?: Cell): void {
+    const all = Dictionary.empty(Dictionary.Keys.Buffer(32), Dictionary.Values.Cell());
+    blockchain.libs = cell && beginCell().storeDictDirect(all.set(cell.hash(), cell)).endCell();
+}
+
+interface Told {
+    to: Address;
+    by: Wallet;
+    body: Cell;
+    key: SigningKey;
+    value?: bigint;
+}
+
+const ANSWER = Buffer.alloc(3 * 16384 + 5, 7);
+
+/** A message of each kind whose every cell is as it should be; the rest of it need not be. */
+const recipes: Record<string, (market: CaseMarket) => Promise<Told> | Told> = {
+    ProposeChange: ({ registry, governor, insurance }) => {
+        const change = registryChanges.rules(rulesWith(insurance.address));
+        return {
+            to: registry.address,
+            by: governor,
+            body: cellOf(storeProposeChange({ $$type: 'ProposeChange', queryId: 0n, change })),
+            key: spendKey,
+        };
+    },
+    'ProposeChange of a committee': ({ registry, governor }) => {
+        const change = registryChanges.committee(committeeOf(7, 5));
+        return {
+            to: registry.address,
+            by: governor,
+            body: cellOf(storeProposeChange({ $$type: 'ProposeChange', queryId: 0n, change })),
+            key: spendKey,
+        };
+    },
+    'ProposeChange of a code': ({ registry, governor, codes }) => {
+        const change = registryChanges.code('node', codes.node);
+        return {
+            to: registry.address,
+            by: governor,
+            body: cellOf(storeProposeChange({ $$type: 'ProposeChange', queryId: 0n, change })),
+            key: spendKey,
+        };
+    },
+    Launch: async ({ blockchain, governor, insurance, codes }) => {
+        const registry = blockchain.openContract(await Registry.ofGovernor(governor.address, HOUR));
+        await registry.sendTopUp(governor.getSender(), { value: VALUE, opens: true });
+        let body = Cell.EMPTY;
+        const reader: Sender = { send: async (message) => void (body = message.body!) };
+        const terms = { rules: rulesWith(insurance.address), committee: committeeOf(7, 5), codes, catalogue: 1n };
+        await registry.sendLaunch(reader, { value: VALUE, ...terms });
+        return { to: registry.address, by: governor, body, key: spendKey };
+    },
+    RegisterNode: ({ provider, owner, codes, blockchain }) => {
+        const largest = largestListing(blockchain.now!);
+        const listing = { ...largest, offers: largest.offers.slice(0, 2), hardware: listingWith().hardware };
+        const body = { queryId: 0n, code: codes.node, listing: listingCell(listing) };
+        return {
+            to: provider.address,
+            by: owner,
+            body: cellOf(storeRegisterNode({ $$type: 'RegisterNode', ...body })),
+            key: spendKey,
+        };
+    },
+    ChangeNode: (market) =>
+        changing(market, nodeChanges.offers(largestListing(market.blockchain.now!).offers.slice(0, 2))),
+    'ChangeNode of the service': (market) => changing(market, nodeChanges.service(listingWith().service)),
+    'ChangeNode of the attestation': (market) =>
+        changing(market, nodeChanges.attestation(largestListing(market.blockchain.now!).attestation)),
+    'ChangeNode of a key that ends': (market) => changing(market, nodeChanges.endKey(keyOf('receipt'))),
+    ReplaceHardware: async ({ provider, node, owner }) => {
+        const { share, gpus } = await node.getNodeState();
+        const change = nodeChanges.hardware({ ...listingWith().hardware, gpus: 1 });
+        const fields = { queryId: 0n, number: 0n, codeVersion: 0n, share, gpus, change };
+        return {
+            to: provider.address,
+            by: owner,
+            body: cellOf(storeReplaceHardware({ $$type: 'ReplaceHardware', ...fields })),
+            key: spendKey,
+        };
+    },
+    ReportTwice: ({ node, stranger, job }) => ({
+        to: node.address,
+        by: stranger,
+        body: job.report.twice(job.result(), job.result({ index: 2, number: 1 })),
+        key: job.receiptKey,
+    }),
+    ReportExcess: ({ node, stranger, job }) => ({
+        to: node.address,
+        by: stranger,
+        body: job.report.excess(job.result({ price: toNano('0.3') }), job.accept()),
+        key: job.receiptKey,
+    }),
+    DemandAnswer: ({ node, stranger, job }) => ({
+        to: node.address,
+        by: stranger,
+        body: job.report.demand(job.accept()),
+        key: job.receiptKey,
+    }),
+    ReportWrong: ({ node, stranger, job }) => ({
+        to: node.address,
+        by: stranger,
+        body: job.report.wrong(job.result()),
+        key: job.receiptKey,
+    }),
+    PostPiece: async (market) => {
+        const result = market.job.result({ content: contentHash(REQUEST, answerRoot(ANSWER)) });
+        const fields = { queryId: 0n, length: BigInt(ANSWER.length), index: 1n, result: evidenceCell(result) };
+        const piece = { proof: proofCell(ANSWER, 1), piece: pieceCell(pieceOf(ANSWER, 1)) };
+        return answering(market, cellOf(storePostPiece({ $$type: 'PostPiece', ...fields, ...piece })));
+    },
+    PostFail: (market) =>
+        answering(
+            market,
+            cellOf(storePostFail({ $$type: 'PostFail', queryId: 0n, fail: evidenceCell(market.job.fail()) })),
+        ),
+    PostVoucher: (market) => {
+        const { cumulative, count, signature } = market.job.voucher(1);
+        const result = evidenceCell(market.job.result());
+        const fields = { queryId: 0n, cumulative, count: BigInt(count), result };
+        const signed = beginCell().storeBuffer(signature).endCell();
+        return answering(market, cellOf(storePostVoucher({ $$type: 'PostVoucher', ...fields, signature: signed })));
+    },
+    SubmitVerdict: async (market) => {
+        const { job, owner, stranger, blockchain } = market;
+        await report(market, 'wrong', job.report.wrong(job.result()));
+        const dispute = await job.dispute('B1');
+        await dispute.sendStatement(owner.getSender(), { value: VALUE, statement: Buffer.alloc(32, 1) });
+        const verdict = { basisPoints: 500, validUntil: blockchain.now! + HOUR };
+        const signed = votesCell(votes((await dispute.getFile())!, dispute.address, verdict, [0, 1, 2]));
+        const fields = { queryId: 0n, basisPoints: 500n, validUntil: BigInt(verdict.validUntil), votes: signed };
+        return {
+            to: dispute.address,
+            by: stranger,
+            body: cellOf(storeSubmitVerdict({ $$type: 'SubmitVerdict', ...fields })),
+            key: job.receiptKey,
+        };
+    },
+    Publish: async ({ blockchain, stranger }) => {
+        const code = await channelCode();
+        const keeper = blockchain.openContract(await Library.ofHash(code.hash()));
+        await keeper.sendTopUp(stranger.getSender(), { value: VALUE, opens: true });
+        return {
+            to: keeper.address,
+            by: stranger,
+            body: cellOf(storePublish({ $$type: 'Publish', queryId: 0n, code })),
+            key: spendKey,
+        };
+    },
+};
+
+function changing({ provider, owner }: CaseMarket, change: Cell): Told {
+    const body = cellOf(storeChangeNode({ $$type: 'ChangeNode', queryId: 0n, number: 0n, codeVersion: 0n, change }));
+    return { to: provider.address, by: owner, body, key: spendKey };
+}
+
+async function answering(market: CaseMarket, body: Cell): Promise<Told> {
+    const { job, stranger } = market;
+    await report(market, 'demand', job.report.demand(job.accept()));
+    return { to: (await job.dispute('A3')).address, by: stranger, body, key: job.receiptKey };
+}
+
+/** Hashes of the data of all contracts that a message may reach. */
+async function statesOf(blockchain: Blockchain, addresses: Address[]): Promise<string[]> {
+    const states: string[] = [];
+    for (const address of addresses) {
+        const { accountState } = await blockchain.getContract(address);
+        states.push(accountState?.type === 'active' ? accountState.state.data!.hash().toString('hex') : '');
+    }
+    return states;
+}
+
+describe('A cell from outside', () => {
+    const market = useCases(() => caseMarket());
+
+    it('is in no message that this file forgets', () => {
+        const withCells = schema()
+            .split('\n')
+            .filter((line) => /^\w+#[0-9a-f]{8} .*(\^cell|dict<|RuleSet|Committee)/.test(line));
+        const names = withCells.map((line) => / = (\w+);$/.exec(line)![1]);
+        const told = new Set(Object.keys(recipes).map((name) => name.split(' ')[0]));
+        const known = [...told, ...OF_THE_SUITE, ...CARRIED, ...EVENTS, 'SetUp', 'Open'];
+        expect(names.sort()).toEqual(known.sort());
+    });
+
+    it.each(Object.keys(recipes))('is as it should be in %s, or refused with its value returned', async (name) => {
+        const { blockchain, registry, provider, node } = market();
+        const { to, by, body, key } = await recipes[name](market());
+        const opaque = await opaqueCells(market());
+        // The number of a node that refused its listing stays used: there the Provider's state changes.
+        const reached = [registry.address, node.address, ...(name === 'RegisterNode' ? [] : [provider.address, to])];
+        const states = await statesOf(blockchain, reached);
+        const snapshot = blockchain.snapshot();
+        const missed: string[] = [];
+        for (const path of pathsOf(body, opaque)) {
+            const cell = cellAt(body, path);
+            const byHash = opaque.has(nameOf(cell));
+            for (const [kind, swap] of Object.entries(swaps).filter(([each]) => fits(cell, each))) {
+                knowLibrary(blockchain, kind === 'a library cell' ? cell : undefined);
+                const changed = swapped(body, path, swap, key);
+                const message = internal({ from: by.address, to, value: VALUE, body: changed });
+                const { transactions } = await blockchain.sendMessage(message);
+                const code = transactions.map(exitCodeOf).find((each) => each !== undefined && each > 1);
+                const isNamed = EXOTIC.includes(kind) && !(name === 'Launch' && path[0] === CODES_OF_LAUNCH);
+                const right = isNamed ? EXOTIC_CODES.includes(code!) : code !== undefined;
+                const same = (await statesOf(blockchain, reached)).join() === states.join();
+                const returned = valueTo(transactions, by.address) > VALUE - toNano('1.5');
+                if (!returned || !(byHash || (right && same))) {
+                    missed.push(`${path.join('.')} ${kind}: ${code}`);
+                }
+                if (!same) await blockchain.loadFrom(snapshot);
+            }
+        }
+        expect(missed).toEqual([]);
+    });
+});
