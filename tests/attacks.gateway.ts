@@ -54,9 +54,16 @@ export const gatewayAttacks: Attack[] = [
     {
         source: 'issue 6: a day tied up',
         attack: 'A node refuses each new job, hour after hour.',
-        stoppedBy: 'A node gets one new job after the first for one cause in a day.',
+        stoppedBy: 'A node gets one new job after the first in a day.',
         file: 'tests/offchain/gateway/refusals.spec.ts',
-        test: 'A node that refuses without a signature gets one new job after a while for one cause, and none more that day',
+        test: 'A node that refuses without a signature gets one new job after a while, and none more that day',
+    },
+    {
+        source: 'issue 6: a day tied up',
+        attack: "A node varies its refusals, to spoil job after job and use up the day's bound for all nodes.",
+        stoppedBy: 'Its spoiled jobs are counted together, whatever the causes.',
+        file: 'tests/offchain/gateway/refusals.spec.ts',
+        test: 'A node that refuses without a signature gets no third job that day by giving another cause each time',
     },
     {
         source: 'issue 6: a day tied up',

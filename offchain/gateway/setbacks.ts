@@ -1,13 +1,13 @@
 /**
  * Jobs that were opened and brought nothing. Each ties up a deposit until its notice has passed, so a node gets one new job
- * after the first for the same cause, and a day has a number of them that is not exceeded.
+ * after the first, whatever the causes, and a day has a number of them that is not exceeded.
  */
 import type { GatewayStore, Setback } from '../store/gateway';
 import { unavailable } from './errors';
 import type { Job } from './job';
 
 const DAY = 86_400; // seconds
-const CAUSE_MOST = 2; // jobs that one node may spoil for one cause in a day: the first, and one new one
+const NODE_MOST = 2; // jobs that one node may spoil in a day: the first, and one new one. The node chooses the causes
 const PRODUCTIVE = 10n; // a job that used this part of its deposit was worth its opening
 
 export class Setbacks {
@@ -41,15 +41,12 @@ export class Setbacks {
 
     /** Why a node gets no new job today; undefined when it may. */
     fault(worker: string, node: Buffer): string | undefined {
-        const counts = new Map<string, number>();
-        for (const one of this.today.filter((other) => other.worker === worker || other.node.equals(node))) {
-            const count = (counts.get(one.cause) ?? 0) + 1;
-            if (count >= CAUSE_MOST) {
-                return `spoiled ${count} jobs in a day (${one.cause}), so it gets no other before the day is over`;
-            }
-            counts.set(one.cause, count);
+        const spoiled = this.today.filter((one) => one.worker === worker || one.node.equals(node));
+        if (spoiled.length < NODE_MOST) {
+            return undefined;
         }
-        return undefined;
+        const causes = [...new Set(spoiled.map(({ cause }) => cause))].join(', ');
+        return `spoiled ${spoiled.length} jobs in a day (${causes}), so it gets no other before the day is over`;
     }
 
     /** Throws 503 when the day has as many as it may have. */

@@ -43,7 +43,7 @@ describe('A node that refuses without a signature', () => {
         await until(() => jobs()[0].phase === 'leaving');
     });
 
-    it('gets one new job after a while for one cause, and none more that day', async () => {
+    it('gets one new job after a while, and none more that day', async () => {
         await start();
         bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ refuse: 'leaving' as const })));
         for (let time = 0; time < 8; time++) {
@@ -57,6 +57,18 @@ describe('A node that refuses without a signature', () => {
         await pass(2 * HOUR);
 
         expect((await bench.post(ask)).status).toBe(200);
+    });
+
+    it('gets no third job that day by giving another cause each time', async () => {
+        await start();
+        for (const refuse of ['leaving', 'wrong_terms', 'wrong_channel'] as const) {
+            bench.worker.scripts.splice(0, Infinity, ...Array.from({ length: 9 }, () => ({ refuse })));
+            await bench.post(ask);
+            await pass(HOUR);
+        }
+
+        expect(bench.worker.jobs.size).toBe(2);
+        expect((await status()).unproductive.today).toBe(2);
     });
 
     it('is remembered by a gateway that starts again', async () => {
