@@ -179,4 +179,11 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/cases.spec.ts',
         test: 'A clock that jumps years ahead does not have the worker forget what answers a demand',
     },
+    {
+        source: 'issue 6: one answer believed',
+        attack: "The API fails the getter of the channel with the nearest refund, look after look, and no job's vouchers are claimed.",
+        stoppedBy: 'All channels ask the same value, so the next one is asked.',
+        file: 'tests/offchain/worker/claims.spec.ts',
+        test: 'claims are sent when the getter of the channel with the nearest refund fails at the API',
+    },
 ];

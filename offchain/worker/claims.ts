@@ -31,6 +31,7 @@ interface Claim {
 
 const PAGE = 500; // jobs read from the store at once
 const READERS = 4; // channels read from the chain at once
+const ASKED_MOST = 8; // channels that are asked what a claim needs, until one answers
 const CONFIRM_POLLS = 30;
 const HOUR = 3600;
 const LOST_READS = 20; // channels of ended jobs that are read with one look
@@ -254,7 +255,7 @@ export class Claims {
     /** How many of so many claims the wallet can pay for in one order; what it attaches mostly comes back. */
     private async affordable(claims: Claim[]): Promise<number> {
         const balance = await this.wallet.balance();
-        const each = (await this.value(claims[0])) + MESSAGE_FEES;
+        const each = (await this.value(claims)) + MESSAGE_FEES;
         const affordable = balance <= WALLET_RESERVE ? 0n : (balance - WALLET_RESERVE) / each;
         if (affordable === 0n) {
             const address = this.wallet.address.toString();
@@ -267,18 +268,35 @@ export class Claims {
     }
 
     /** nanoTON to attach to a claim, a tenth more than any channel asks, for prices may change on the way. */
-    private async value({ channel }: Claim): Promise<bigint> {
+    private async value(claims: readonly Claim[]): Promise<bigint> {
         const now = this.context.now();
         if (this.cachedValue === undefined || this.cachedValue.until < now) {
-            const chain = this.context.chain.as('claim');
-            const asked = await chain.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
-            this.cachedValue = { value: (asked * 11n) / 10n, until: now + HOUR };
+            this.cachedValue = { value: ((await this.asked(claims)) * 11n) / 10n, until: now + HOUR };
         }
         return this.cachedValue.value;
     }
 
+    /** What the first channel that answers asks. Throws what the API said of the last one when none of a few does. */
+    private async asked(claims: readonly Claim[]): Promise<bigint> {
+        const { log } = this.context;
+        const chain = this.context.chain.as('claim');
+        let fault: unknown;
+        for (const { job, channel } of claims.slice(0, ASKED_MOST)) {
+            try {
+                return await chain.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
+            } catch (error) {
+                fault = error;
+                log.warn(
+                    { job: job.toString('hex'), err: error },
+                    'claims: the channel does not say what a claim needs',
+                );
+            }
+        }
+        throw fault;
+    }
+
     private async send(batch: Claim[], report: ClaimReport): Promise<void> {
-        const value = await this.value(batch[0]);
+        const value = await this.value(batch);
         const transfers = batch.map(({ channel, body }) => ({ to: accountAddress(channel), value, body }));
         let polls = CONFIRM_POLLS;
         await this.close(batch.filter(({ last }) => last));

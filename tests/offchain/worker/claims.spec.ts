@@ -183,6 +183,29 @@ describe('claims', () => {
         await until(() => fixture.chain.paidBy(client.channel) === 5000n);
     });
 
+    it('are sent when the getter of the channel with the nearest refund fails at the API', async () => {
+        fixture = await startFixture();
+        const [broken, other] = [await withJob(), await withJob()];
+        const fails = { getClaimValue: () => Promise.reject(new Error('exit code 11')) };
+        fixture.chain.getters.set(broken.channel.toRawString(), fails);
+        fixture.chain.change(broken.channel, { refundAt: fixture.chain.now() + 1000 });
+        await broken.pay(broken.voucher(5n, 0));
+        await other.pay(other.voucher(7n, 0));
+
+        expect(await fixture.worker.claimNow()).toEqual({ claimed: 2, amount: 12n, failed: 0 });
+    });
+
+    it('wait for the next look where no channel says what a claim must carry', async () => {
+        fixture = await startFixture();
+        const client = await withJob();
+        const fails = { getClaimValue: () => Promise.reject(new Error('exit code 11')) };
+        fixture.chain.getters.set(client.channel.toRawString(), fails);
+        await client.pay(client.voucher(5n, 0));
+
+        await expect(fixture.worker.claimNow()).rejects.toThrow('exit code 11');
+        expect(fixture.wallet.orders).toHaveLength(0);
+    });
+
     it('are counted once when another claims first', async () => {
         fixture = await startFixture();
         const client = await withJob();
