@@ -177,6 +177,9 @@ async function carryOut(session: Session, task: Task, consent: Consent): Promise
     stays.forEach(([what, value]) => console.log(`  ${value} stays as ${what}`));
     const sending = await sendingFee(session, messages);
     const most = ton(attached - kept + sending);
+    if (!consent.dryRun && !consent.print) {
+        await requireRole(session, task);
+    }
     const expected = await forecast(session, messages);
     if (expected?.refused !== undefined) {
         throw new Refusal(
@@ -205,7 +208,6 @@ async function carryOut(session: Session, task: Task, consent: Consent): Promise
         );
         return;
     }
-    await requireRole(session, task);
     await requireFunds(session, attached + sending);
     await requireConsent(session, consent);
     await send(session, task, consent);
