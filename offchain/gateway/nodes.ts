@@ -220,8 +220,8 @@ export class Nodes {
      * The encryption key under which a job's questions may be sealed, asked anew, and when its attestation expires (unix
      * seconds). What was checked when the job was opened says nothing of the key that a worker names now.
      *
-     * @throws NodeUnfit if the worker names another node, or does not attest what this gateway's rules ask for; Error if the
-     * chain does not bear it out, or it does not answer
+     * @throws NodeUnfit if the worker names another node, or does not attest what this gateway's rules ask for; Error if its
+     * attestation has expired, which it may renew, the chain does not bear it out, or it does not answer
      */
     async sealingKey(url: string, { node, receiptKey }: Terms): Promise<{ key: Buffer; until: number }> {
         const info = await this.client(url).node();
@@ -230,7 +230,10 @@ export class Nodes {
         }
         const unfit = attestationFault(info.attestation, attestedKeys(info), this.policy, this.now());
         if (unfit !== undefined) {
-            throw new NodeUnfit(`${url}: ${unfit}`);
+            const evidence = info.attestation;
+            const allowed = this.policy.tiers.includes(evidence.tier);
+            const expired = allowed && evidence.tier !== 'open' && evidence.expiry <= this.now();
+            throw new (expired ? Error : NodeUnfit)(`${url}: ${unfit}`);
         }
         const fault = await this.record?.fault(info);
         if (fault !== undefined) {
