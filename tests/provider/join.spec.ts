@@ -3,7 +3,7 @@ import { beginCell, toNano } from '@ton/core';
 import { errors } from '../../wrappers/protocol';
 import { Provider } from '../../wrappers/Provider';
 import { registryChanges } from '../../wrappers/Registry';
-import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
+import { expectConserved, expectRefused, feesOf, transactionsOn } from '../support/chain';
 import {
     BASE_STAKE,
     CHANGE_DELAY,
@@ -65,7 +65,7 @@ describe('Provider: Join', () => {
 
         const [tx] = transactionsOn(below.result, below.provider.address);
         expect(tx.description).toMatchObject({ computePhase: { exitCode: errors.ErrLowValue } });
-        expect(below.spent).toBeLessThan(toNano('0.1'));
+        expect(below.spent).toBe(feesOf(below.result.transactions));
         expect((await exact.provider.getProviderState()).rulesVersion).toBe(1n);
     });
 
@@ -77,7 +77,7 @@ describe('Provider: Join', () => {
 
         if (version === 0n) {
             expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrLowStake });
-            expect(spent).toBeLessThan(toNano('0.1'));
+            expect(spent).toBe(feesOf(result.transactions));
         } else {
             expect((await provider.getProviderState()).rulesVersion).toBe(version);
         }
@@ -91,7 +91,7 @@ describe('Provider: Join', () => {
 
         expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrPaused });
         expect((await market.blockchain.getContract(provider.address)).balance).toBe(0n);
-        expect(spent).toBeLessThan(toNano('0.1'));
+        expect(spent).toBe(feesOf(result.transactions));
     });
 
     it('can be repeated after a refusal', async () => {
@@ -116,7 +116,7 @@ describe('Provider: Join', () => {
         const { provider, result, spent } = await join(market, { codeVersion: 1 });
 
         expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrNotProvider });
-        expect(spent).toBeLessThan(toNano('0.1'));
+        expect(spent).toBe(feesOf(result.transactions));
     });
 
     it('refuses anyone but the owner, and the owner a second time', async () => {

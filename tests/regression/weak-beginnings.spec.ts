@@ -139,7 +139,7 @@ describe('A listing in a cell of another kind', () => {
             listing: library.endCell({ exotic: true }),
         });
 
-        expectRefused(result, { from: owner.address, to: provider.address, exitCode: 9 });
+        expectRefused(result, { from: owner.address, to: provider.address, exitCode: errors.ErrMalformed });
         expect((await provider.getProviderState()).nodes).toBe(1n);
     });
 });
