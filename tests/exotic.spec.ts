@@ -1,7 +1,7 @@
 import { beginCell, Builder, Cell, convertToMerkleProof, Dictionary, toNano } from '@ton/core';
 import { Blockchain } from '@ton/sandbox';
-import { storeOpen, storeSetUp } from '../build/Escrow/Escrow_Escrow';
 import { errors, libraryOf } from '../wrappers';
+import { storeOpen, storeSetUp } from '../wrappers/bodies';
 import { SigningKey } from '../wrappers/keys';
 import { jobsCell } from '../wrappers/signed/orders';
 import { exitCodeOf } from './support/chain';

@@ -45,7 +45,7 @@ describe('trace', () => {
         const { address } = market().stranger;
         const inside = internal({ to: address, value: 1n, body: cell });
 
-        expect(messageName({ ...inside, info: { ...inside.info, src: address } as never })).toBe('unreadable');
+        expect(messageName({ ...inside, info: { ...inside.info, src: address } })).toBe('unreadable');
         expect(messageName(external({ to: address, body: cell }))).toBe('unreadable');
         expect(messageName(external({ to: address, body: beginCell().storeRef(cell).endCell() }))).toBe('external');
     });

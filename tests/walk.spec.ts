@@ -10,12 +10,19 @@ import {
     toNano,
 } from '@ton/core';
 import { Blockchain, internal } from '@ton/sandbox';
-import { storePostFail, storePostPiece, storePostVoucher, storeSubmitVerdict } from '../build/Dispute/Dispute_Dispute';
-import { storePublish } from '../build/Library/Library_Library';
-import { storeChangeNode, storeRegisterNode, storeReplaceHardware } from '../build/Provider/Provider_Provider';
-import { storeProposeChange } from '../build/Registry/Registry_Registry';
 import { schema } from '../tooling/schema';
 import { channelCode, errors, Library, libraryOf, nodeChanges, Registry, registryChanges } from '../wrappers';
+import {
+    storeChangeNode,
+    storePostFail,
+    storePostPiece,
+    storePostVoucher,
+    storeProposeChange,
+    storePublish,
+    storeRegisterNode,
+    storeReplaceHardware,
+    storeSubmitVerdict,
+} from '../wrappers/bodies';
 import { evidenceCell, votesCell } from '../wrappers/evidence';
 import { SigningKey } from '../wrappers/keys';
 import { listingCell } from '../wrappers/Node';

@@ -89,11 +89,7 @@ describe('A case that is opened', () => {
 
     it('is not told where the provider opens none: for another code', async () => {
         const { job, codes } = market();
-        const other = new NodeJob(
-            { ...market(), codes: { ...codes, dispute: codes.node } } as never,
-            job.channel,
-            job.escrow,
-        );
+        const other = new NodeJob({ ...market(), codes: { ...codes, dispute: codes.node } }, job.channel, job.escrow);
 
         expect(openedIn(await report(market(), 'demand', demandOf(other)))).toEqual([]);
         expect(await standing()).toMatchObject({ cases: 0n, opened: 0n });

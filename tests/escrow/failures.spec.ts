@@ -33,7 +33,7 @@ describe('Escrow: what fails once it was accepted', () => {
 
         const fall = await market().fallOf(market().escrow, async () => {
             const result = await expectConserved(market().blockchain, () => market().carry(body));
-            expect(exitCodeOf(result.transactions[0])).toBe(9);
+            expect(exitCodeOf(result.transactions[0])).toBe(errors.ErrMalformed);
         });
 
         expect(fall).toBeGreaterThan(0n);

@@ -77,7 +77,7 @@ export class World {
         const codes = { node, disputes: Array.from({ length: CODES }, (_, version) => twinOf(dispute, version)) };
         const world = new World(blockchain, registry, providers, codes);
 
-        const topUp = await messageOf(registry, (r, p, via) => r.sendTopUp(p, via, { value: 0n }));
+        const topUp = await messageOf(registry, (r, p, via) => r.sendTopUp(p, via, { value: 0n, opens: true }));
         await world.send(governor, topUp, { init: registry.init });
         const launched = await world.sendWith(governor, registry, (r, p, via) =>
             r.sendLaunch(p, via, {

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
-import { Address } from '@ton/core';
 import { issueTestCa } from '../../offchain/attest';
 import { counterOf } from '../../offchain/gateway/tokens';
 import { Intake } from '../../offchain/gateway/intake';

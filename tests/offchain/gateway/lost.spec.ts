@@ -112,7 +112,7 @@ describe('A gateway whose store is gone', () => {
         it('finds both when a question came before the API gave the orders', async () => {
             const accepted = bench.chain.accepted.bind(bench.chain);
             let away = true;
-            // eslint-disable-next-line require-yield
+
             bench.chain.accepted = async function* () {
                 if (away) {
                     throw new ChainError('The API does not answer');

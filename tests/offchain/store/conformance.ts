@@ -69,7 +69,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await store.addJob(job);
             await reopen();
 
-            const fresh = { state: 'open', highest: 0, lowWater: 0, index: 0, cumulative: 0n };
+            const fresh = { state: 'open', highest: 0, lowWater: 0, index: 0, cumulative: 0n, sure: 0n, closing: 0 };
             expect(await store.job(job.job)).toEqual({ ...job, ...fresh, voucher: undefined });
             expect((await store.jobOfChannel(job.channel))!.job).toEqual(job.job);
             expect(await store.job(randomBytes(32))).toBeUndefined();
@@ -199,7 +199,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await store.addVoucher(jobs[2], { cumulative: 5n, count: 0, signature: randomBytes(64) });
             await store.setState(jobs[2], 'ended', 1);
             await store.addVoucher(jobs[3], { cumulative: 5n, count: 0, signature: randomBytes(64) });
-            await store.setSeen(jobs[3], { there: 1n, paid: 5n, refundAt: 1, at: 1 });
+            await store.setSure(jobs[3], 5n);
 
             const all = await store.claimable(undefined, 10);
             expect(all.map(({ job }) => job)).toEqual(jobs.slice(0, 2));

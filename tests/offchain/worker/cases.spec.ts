@@ -1,7 +1,7 @@
 /** How the worker finds the cases of its node, and that no message keeps it from doing so. */
 import { caseStates, Node, opcodes } from '@cocoon-market/wrappers';
 import { beginCell, Cell } from '@ton/core';
-import { storeCaseOpened } from '../../../build/Provider/Provider_Provider';
+import { storeCaseOpened } from '../../../wrappers/bodies';
 import { TestClient } from '../support/client';
 import { account, startFixture } from '../support/worker';
 import type { Fixture } from '../support/worker';

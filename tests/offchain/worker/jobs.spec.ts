@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { NodeClosed } from '../../../offchain/chain';
 import { modelHash, sessionHash } from '../../../offchain/link';
 import { claimOnce, startWorker, statusOnce } from '../../../offchain/worker';
-import { DAY, TestClient } from '../support/client';
+import { TestClient } from '../support/client';
 import { ECHO, ScriptedBackend } from '../support/backend';
 import { FakeWallet } from '../support/chain';
 import { account, configFor, RATES, SEEDS, startFixture } from '../support/worker';
