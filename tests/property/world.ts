@@ -33,13 +33,12 @@ export async function messageOf<T extends Wrapper>(
     send: (contract: T, provider: ContractProvider, via: never) => Promise<void>,
 ): Promise<Sent> {
     let body = Cell.EMPTY;
-    const provider = {
-        internal: (_via: unknown, message: { body?: Cell }) => {
-            body = message.body ?? body;
-            return Promise.resolve();
-        },
+    const keep = (message: { body?: Cell | null }) => {
+        body = message.body ?? body;
+        return Promise.resolve();
     };
-    await send(contract, provider as unknown as ContractProvider, undefined as never);
+    const provider = { internal: (_via: unknown, message: { body?: Cell }) => keep(message) }; // of an opening
+    await send(contract, provider as unknown as ContractProvider, { send: keep } as never);
     return { to: contract.address, body };
 }
 

@@ -63,7 +63,8 @@ describe('Waiting', () => {
     });
 
     it('a query that is accepted may be silent longer than any other answer of a worker', async () => {
-        const short = jest.replaceProperty(waits, 'silence', 0.2);
+        const times: { silence: number } = waits;
+        const short = jest.replaceProperty(times, 'silence', 0.2);
         await start();
         bench.worker.scripts.push({
             wait: (frame) => new Promise((resolve) => setTimeout(resolve, frame === 0 ? 1500 : 0)),
