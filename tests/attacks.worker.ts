@@ -186,4 +186,11 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/claims.spec.ts',
         test: 'claims are sent when the getter of the channel with the nearest refund fails at the API',
     },
+    {
+        source: 'issue 6: one answer believed',
+        attack: 'The API shows one false message with a huge count of cases, so that a case that was passed is never missed.',
+        stoppedBy: 'Any count but the one told of last means another reading from the beginning, which counts anew.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'The reader of cases finds a case that it passed after a false message counted more cases than there are',
+    },
 ];

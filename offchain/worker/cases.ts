@@ -98,7 +98,7 @@ export class Cases {
         return Math.min(now(), at) - (this.evidence + ANSWER_SECONDS + HOUR);
     }
 
-    /** What the Provider itself tells of its cases. From the beginning when the chain counts more than were told. */
+    /** What the Provider itself tells of its cases. From the beginning when the chain counts others than were told. */
     private async collect(): Promise<void> {
         const { store } = this.context;
         const missed = await this.hasMissed();
@@ -111,6 +111,7 @@ export class Cases {
             (message, error) => this.passed(message, error),
         );
         const cases: Parameters<typeof store.cases.found>[0] = [];
+        this.serial = missed ? 0 : this.serial; // a false message may have named a later one than there is
         for (const { message, value } of found) {
             const { class: faultClass, job, query: number, dispute, serial } = value;
             this.serial = Math.max(this.serial, serial);
@@ -123,7 +124,7 @@ export class Cases {
         }
     }
 
-    /** At the start and every few minutes: true when cases are open and one was opened that no message told of. */
+    /** At the start and every few minutes: true when cases are open and the newest is not the one told of last. */
     private async hasMissed(): Promise<boolean> {
         const { chain, config } = this.context;
         if (performance.now() - this.askedAt < ASK_MS) {
@@ -131,7 +132,7 @@ export class Cases {
         }
         const { cases, opened } = await chain.open(Provider.fromAddress(config.provider)).getStanding();
         this.askedAt = performance.now();
-        return cases > 0n && Number(opened) > this.serial;
+        return cases > 0n && Number(opened) !== this.serial;
     }
 
     /**

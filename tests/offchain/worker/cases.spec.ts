@@ -116,6 +116,40 @@ describe('The reader of cases', () => {
         expect(await numbers()).toEqual([7, 8]);
     });
 
+    it('finds a case that it passed after a false message counted more cases than there are', async () => {
+        tells(opened(9)); // false: the chain counts eight
+        await until(async () => (await numbers()).includes(9));
+        fixture.chain.told.splice(0);
+        tells(opened(7));
+        fixture.chain.told.push({ lt: 1n, at: fixture.chain.now(), body: opened(8) }); // behind the cursor
+        fixture.chain.getters.set(PROVIDER, { getStanding: async () => ({ cases: 2n, opened: 8n }) });
+        const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 300_001);
+
+        try {
+            await until(async () => (await numbers()).includes(8));
+        } finally {
+            clock.mockRestore();
+        }
+    });
+
+    it('reads from the beginning once, and not again while the chain counts as many as were told of', async () => {
+        tells(opened(8));
+        fixture.chain.getters.set(PROVIDER, { getStanding: async () => ({ cases: 1n, opened: 8n }) });
+        await fixture.restart();
+        await until(async () => (await numbers()).includes(8));
+        const read = jest.spyOn(fixture.chain, 'emitted');
+        const base = performance.now();
+        let ahead = 0;
+        const clock = jest.spyOn(performance, 'now').mockImplementation(() => base + (ahead += 300_001));
+
+        try {
+            await until(() => read.mock.calls.length > 3);
+            expect(read.mock.calls.map(([, after]) => after)).not.toContain(0n);
+        } finally {
+            clock.mockRestore();
+        }
+    });
+
     it('does not take one answer for the end of a case', async () => {
         await fixture.restart({ cases: { seconds: 0.02 }, chain: { goneSeconds: 600, pollSeconds: 0.01 } });
         const closed = { getCaseState: async () => ({ state: caseStates.closed, outcome: 0n }) };
