@@ -31,6 +31,27 @@ export const cellsAttacks: Attack[] = [
         test: 'A top-up of a job that has ended comes back: it begins no channel anew, so that an old voucher is not paid twice',
     },
     {
+        source: 'issue 6: liability that ends early',
+        attack: 'Ends its key in the middle of a job: what it signs until the gateway looks again is paid and counts for nothing.',
+        stoppedBy: 'A key that its provider ends goes on for two minutes, and gateways look every minute.',
+        file: 'tests/regression/liability.spec.ts',
+        test: 'A key that its provider ends by EndKey bears what it signs for two minutes more, within which a gateway looks at it, and nothing later',
+    },
+    {
+        source: 'issue 6: liability that ends early',
+        attack: 'Closes its node in the middle of a job, to the same end.',
+        stoppedBy: 'The keys of a closed node have the same notice, and node and stake stay as much longer.',
+        file: 'tests/regression/liability.spec.ts',
+        test: 'A key that its provider ends by CloseNode bears what it signs for two minutes more, within which a gateway looks at it, and nothing later',
+    },
+    {
+        source: 'issue 6: liability that ends early',
+        attack: 'Rotates its key with an end of now, to the same end.',
+        stoppedBy: 'At least the notice is given.',
+        file: 'tests/regression/liability.spec.ts',
+        test: 'A key that its provider ends by SetKeys bears what it signs for two minutes more, within which a gateway looks at it, and nothing later',
+    },
+    {
         source: 'issue 6: getters and values',
         attack: 'A large code is published for the gas of a small one, and its rent is short from the first day.',
         stoppedBy: 'The keeper asks for the gas of counting each cell besides the rent.',

@@ -427,7 +427,7 @@ export const disputeAttacks: Attack[] = [
         attack: 'A provider shows a dummy job signed twice, so that its key is dead for all victims.',
         stoppedBy: 'An A1 counts once per job, up to the share of the key.',
         file: 'tests/dispute/shields.spec.ts',
-        test: 'A dummy A1 that a provider shows of itself in another job leaves the victims of the dead key what its share still bears',
+        test: 'A dummy A1 that a provider shows of itself in another job leaves the victims of the ended key what its share still bears',
     },
     {
         source: 'issue 6: times',

@@ -432,7 +432,7 @@ export const attacks: Attack[] = [
         attack: 'A provider revokes its keys in the middle of a job, and earned money is frozen.',
         stoppedBy: "A claim asks no node: it needs the client's signature alone.",
         file: 'tests/node/keys.spec.ts',
-        test: 'Node: EndKey revokes the receipt key at once, without a successor',
+        test: 'Node: EndKey revokes the receipt key with two minutes of notice, without a successor',
     },
     {
         source: 'marketplaces 1.3: 0G removeService',

@@ -152,10 +152,10 @@ export const nodeChanges = {
     offers: (offers: Offer[]): Cell => toCell(storeSetOffers({ $$type: 'SetOffers', offers: offersCell(offers) })),
     service: (service: Service): Cell =>
         toCell(storeSetService({ $$type: 'SetService', service: serviceCell(service) })),
-    /** `oldEndsAt`: unix seconds until which the old receipt key signs, now to now + 90 days. Ends the attestation. */
+    /** `oldEndsAt`: unix seconds until which the old receipt key signs, now to now + 90 days; at least 120 s are given. Ends the attestation. */
     keys: (keys: { receiptKey: bigint; encryptionKey: bigint; oldEndsAt: number }): Cell =>
         toCell(storeSetKeys({ $$type: 'SetKeys', ...keys, oldEndsAt: BigInt(keys.oldEndsAt) })),
-    /** Ends a receipt key now; names no successor. */
+    /** Ends a receipt key in 120 s; names no successor. */
     endKey: (receiptKey: bigint): Cell => toCell(storeEndKey({ $$type: 'EndKey', receiptKey })),
     attestation: (attestation?: Attestation): Cell =>
         toCell(storeSetAttestation({ $$type: 'SetAttestation', attestation: attestationCell(attestation) })),

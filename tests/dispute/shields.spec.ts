@@ -75,10 +75,10 @@ describe('A small A2 that a provider shows of itself', () => {
 });
 
 describe('A dummy A1 that a provider shows of itself', () => {
-    it('in another job leaves the victims of the dead key what its share still bears', async () => {
+    it('in another job leaves the victims of the ended key what its share still bears', async () => {
         const dummy = await twice(jobOf(6), 0n);
         expect(dummy[0].amounts.amount).toBe(SHARE / 5n);
-        expect((await market().node.getEndedKey(0n)).dead).toBe(true);
+        expect((await market().node.getNodeState()).receiptKey).toBe(0n);
 
         const [{ amounts }] = await twice(market().job, toNano('1'));
 

@@ -214,7 +214,7 @@ describe('ReportTwice', () => {
         expect(slashesIn(await report(market(), 'twice', pair(market().job, { finishedAt: end + SKEW })))).toHaveLength(
             1,
         );
-        expect((await node.getEndedKey(0n)).dead).toBe(true);
+        expect(await node.getKeyEndsAt(keyOf('receipt'))).toBe(BigInt(end));
         expect((await node.getNodeState()).receiptKey).toBe(keyOf('next'));
     });
 
@@ -228,7 +228,6 @@ describe('ReportTwice', () => {
             endsAt: BigInt(blockchain.now!),
             freeAt: BigInt(blockchain.now! + DAY + SKEW + EVIDENCE),
             taken: SHARE / 5n,
-            dead: true,
         });
         expect((await node.getNodeState()).receiptKey).toBe(0n);
         await expectNoSlash(market(), () => report(market(), 'twice', pair()));

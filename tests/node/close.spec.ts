@@ -15,7 +15,7 @@ async function closed(): Promise<NodeMarket> {
 }
 
 describe('Node: StopNode', () => {
-    it('keeps all keys, ended at most now, for one unbonding time', async () => {
+    it('keeps all keys, ended after two minutes of notice at most, for one unbonding time', async () => {
         const market = await nodeMarket();
         const { blockchain, node, provider, owner } = market;
         const keys = { receiptKey: keyOf('second'), encryptionKey: 9n, oldEndsAt: blockchain.now! + 30 * DAY };
@@ -24,9 +24,10 @@ describe('Node: StopNode', () => {
         await provider.sendCloseNode(owner.getSender(), { value: VALUE, number: 0 });
 
         const now = BigInt(blockchain.now!);
+        const notice = 120n; // seconds
         expect(await node.getNodeState()).toMatchObject({ state: nodeStates.closed, clearAt: now + BigInt(UNBONDING) });
-        expect(await node.getKeyEndsAt(keyOf('receipt'))).toBe(now);
-        expect(await node.getKeyEndsAt(keyOf('second'))).toBe(now);
+        expect(await node.getKeyEndsAt(keyOf('receipt'))).toBe(now + notice);
+        expect(await node.getKeyEndsAt(keyOf('second'))).toBe(now + notice);
     });
 
     it('refuses every change afterwards', async () => {

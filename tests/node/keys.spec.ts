@@ -3,6 +3,7 @@ import { errors } from '../../wrappers/protocol';
 import { expectRefused } from '../support/chain';
 import { changeNode, DAY, HOUR, keyOf, nodeMarket, NodeMarket } from '../support/stake';
 
+const NOTICE = 120; // seconds for which a key goes on that its provider ends
 const KEPT = 24 * HOUR + 60 + 120 * HOUR; // a slot behind the end of its key: an accept's deadline, clocks that differ, evidence
 const CURRENT = 0xffffffffn;
 
@@ -62,9 +63,27 @@ describe('Node: SetKeys', () => {
         await rotate(market, 'second', { oldEndsAt: now });
         await rotate(market, 'third', { oldEndsAt: now + 90 * DAY });
 
+        expect(await market.node.getKeyEndsAt(keyOf('second'))).toBe(BigInt(now + 90 * DAY));
         expectRefused(past, { to: market.node.address, exitCode: errors.ErrWrongKeyEnd });
         expectRefused(far, { to: market.node.address, exitCode: errors.ErrWrongKeyEnd });
         expect((await market.node.getNodeState()).receiptKey).toBe(keyOf('third'));
+    });
+
+    it.each([
+        ['two minutes ahead at the least', NOTICE - 1],
+        ['as said from then on', NOTICE + 1],
+    ])('ends the old key %s', async (_, ahead) => {
+        const market = await nodeMarket();
+        const now = market.blockchain.now!;
+
+        await rotate(market, 'second', { oldEndsAt: now + ahead });
+
+        const endsAt = now + Math.max(ahead, NOTICE);
+        expect(await market.node.getEndedKey(0n)).toMatchObject({
+            key: keyOf('receipt'),
+            endsAt: BigInt(endsAt),
+            freeAt: BigInt(endsAt + KEPT),
+        });
     });
 
     it('refuses a fourth rotation while slots are kept, and takes it on time', async () => {
@@ -73,10 +92,10 @@ describe('Node: SetKeys', () => {
             await rotate(market, name);
         }
         const start = market.blockchain.now!;
-        market.blockchain.now = start + KEPT - 1;
+        market.blockchain.now = start + NOTICE + KEPT - 1;
 
         const early = await rotate(market, 'fifth');
-        market.blockchain.now = start + KEPT;
+        market.blockchain.now = start + NOTICE + KEPT;
         await rotate(market, 'fifth');
 
         expectRefused(early, { to: market.node.address, exitCode: errors.ErrNoSlot });
@@ -107,13 +126,13 @@ describe('Node: SetKeys', () => {
 });
 
 describe('Node: EndKey', () => {
-    it('revokes the receipt key at once, without a successor', async () => {
+    it('revokes the receipt key with two minutes of notice, without a successor', async () => {
         const market = await nodeMarket();
 
         await revoke(market, 'receipt');
 
         expect(await market.node.getNodeState()).toMatchObject({ receiptKey: 0n, state: nodeStates.open });
-        expect(await market.node.getKeyEndsAt(keyOf('receipt'))).toBe(BigInt(market.blockchain.now!));
+        expect(await market.node.getKeyEndsAt(keyOf('receipt'))).toBe(BigInt(market.blockchain.now! + NOTICE));
     });
 
     it('is possible with every slot but the last in use', async () => {
@@ -144,17 +163,33 @@ describe('Node: EndKey', () => {
         const { blockchain, node } = market;
         await rotate(market, 'second', { oldEndsAt: blockchain.now! + DAY });
         blockchain.now! += HOUR;
-        const revokedAt = blockchain.now!;
+        const endsAt = blockchain.now! + NOTICE;
 
         await revoke(market, 'receipt');
-        blockchain.now! += HOUR;
         const again = await revoke(market, 'receipt');
 
         expect(await node.getEndedKey(0n)).toMatchObject({
-            endsAt: BigInt(revokedAt),
-            freeAt: BigInt(revokedAt + KEPT),
+            endsAt: BigInt(endsAt),
+            freeAt: BigInt(endsAt + KEPT),
         });
         expectRefused(again, { to: node.address, exitCode: errors.ErrUnknownKey });
+    });
+
+    it.each([
+        ['takes a rotated key that ends a second after its notice would', NOTICE + 1, true],
+        ['refuses one that ends with it', NOTICE, false],
+    ])('%s', async (_, ahead, taken) => {
+        const market = await nodeMarket();
+        const { blockchain, node } = market;
+        await rotate(market, 'second', { oldEndsAt: blockchain.now! + HOUR });
+        blockchain.now! += HOUR - ahead;
+
+        const result = await revoke(market, 'receipt');
+
+        expect(await node.getKeyEndsAt(keyOf('receipt'))).toBe(BigInt(blockchain.now! + NOTICE));
+        if (!taken) {
+            expectRefused(result, { to: node.address, exitCode: errors.ErrUnknownKey });
+        }
     });
 
     it('refuses a key that is not the node’s, and key 0', async () => {

@@ -53,7 +53,6 @@ export function nodeOf(data: Cell) {
         endsAt: slot.loadUint(32),
         freeAt: slot.loadUint(32),
         taken: slot.loadUintBig(64),
-        dead: slot.loadBit(),
     }));
     const info = slice.loadRef().beginParse();
     info.skip(8 + 16 + 16 + 256); // hardware

@@ -155,7 +155,7 @@ export const actions = {
                 const fresh = market.freshKey();
                 const key = dice.of([fresh, fresh, fresh, ...used]);
                 const oldEndsAt =
-                    market.model.now + dice.of([0, 0, HOUR, HOUR, DAY, 10 * DAY, 90 * DAY, -1, 90 * DAY + 1]);
+                    market.model.now + dice.of([0, 120, 121, HOUR, DAY, 10 * DAY, 90 * DAY, -1, 90 * DAY + 1]);
                 const change = nodeChanges.keys({ receiptKey: keyNumber(key), encryptionKey: 7n, oldEndsAt });
                 await changeNode(market, 'setKeys', p, node, change, () =>
                     market.model.setKeys(p, node, key, oldEndsAt),

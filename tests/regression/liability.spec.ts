@@ -1,17 +1,28 @@
 import { toNano } from '@ton/core';
 
-import { nodeChanges, nodeStates } from '../../wrappers/Node';
+import { Node, nodeChanges, nodeStates } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
 import { registryChanges, Rules } from '../../wrappers/Registry';
 import { aside, CaseMarket, caseMarket, expectRejected, NodeJob, report, slashesIn, votes } from '../support/cases';
 import { expectRefused } from '../support/chain';
-import { CHANGE_DELAY, changeNode, DAY, HOUR, joinedMarket, RATE, registerNode, rulesWith } from '../support/stake';
+import {
+    CHANGE_DELAY,
+    changeNode,
+    DAY,
+    HOUR,
+    joinedMarket,
+    keyOf,
+    RATE,
+    registerNode,
+    rulesWith,
+} from '../support/stake';
 
 const VALUE = toNano('3');
 const SHARE = 2n * RATE;
 const HOLD = 336 * HOUR; // of the rules of the beginning
 const EVIDENCE = 120 * HOUR;
 const SKEW = 60; // seconds by which a receipt may be dated ahead
+const NOTICE = 120; // seconds for which a key goes on that its provider ends
 const SHORT = { evidence: 24 * HOUR, response: HOUR, verdict: 12 * HOUR, buffer: 12 * HOUR, unbonding: 61 * HOUR };
 const SHORTEST = { evidence: HOUR, response: HOUR, verdict: HOUR, buffer: HOUR, unbonding: 4 * HOUR };
 const LONG = { response: 10 * DAY, verdict: 20 * DAY, buffer: 10 * DAY, unbonding: 60 * DAY };
@@ -91,7 +102,7 @@ describe('Rules with shorter windows that a provider adopts', () => {
         };
 
         expect(await unbond(0n)).toBe(adopted + HOLD);
-        blockchain.now = adopted + HOLD - SHORT.unbonding - SKEW;
+        blockchain.now = adopted + HOLD - SHORT.unbonding - SKEW - NOTICE;
         expect(await unbond(1n)).toBe(adopted + HOLD);
         blockchain.now += 1;
         expect(await unbond(2n)).toBe(adopted + HOLD + 1);
@@ -168,12 +179,12 @@ describe('A demand about the last accept that a closed node can have signed', ()
         const job = newJob(opened);
         const market: CaseMarket = { ...opened, job };
         await close(market);
-        const accept = job.accept({ deadline: blockchain.now! + DAY });
+        const accept = job.accept({ deadline: blockchain.now! + NOTICE + DAY });
         const body = job.report.demand(accept);
         const unlockAt = await unbondAll(market);
 
-        expect(unlockAt).toBe(blockchain.now! + DAY + 3 * HOUR + SKEW);
-        blockchain.now! += DAY + HOUR;
+        expect(unlockAt).toBe(blockchain.now! + NOTICE + DAY + 3 * HOUR + SKEW);
+        blockchain.now! += NOTICE + DAY + HOUR;
         await report(market, 'demand', body, { value: VALUE });
         blockchain.now! += HOUR + 1;
         await withdraw(market);
@@ -181,6 +192,51 @@ describe('A demand about the last accept that a closed node can have signed', ()
         const decided = await dispute.sendDecide(market.stranger.getSender(), { value: VALUE });
 
         expect(slashesIn(decided)).toHaveLength(1);
+    });
+});
+
+describe('A key that its provider ends', () => {
+    const ways = {
+        'by EndKey': (market: CaseMarket) => changeNode(market, nodeChanges.endKey(keyOf('receipt'))),
+        'by CloseNode': close,
+        'by SetKeys': (market: CaseMarket) => {
+            const keys = { receiptKey: keyOf('next'), encryptionKey: 7n, oldEndsAt: market.blockchain.now! };
+            return changeNode(market, nodeChanges.keys(keys));
+        },
+    };
+
+    it.each(Object.entries(ways))(
+        '%s bears what it signs for two minutes more, within which a gateway looks at it, and nothing later',
+        async (_, end) => {
+            const market = await caseMarket();
+            const { blockchain } = market;
+            const last = blockchain.now! + NOTICE + SKEW;
+            await end(market);
+
+            blockchain.now = last + 1;
+            const { job } = market;
+            const excess = (finishedAt: number) => job.report.excess(job.result({ finishedAt, cumulative: 1_000n }));
+            await expectRejected(market, 'excess', excess(last + 1), errors.ErrUnknownKey);
+
+            expect(slashesIn(await report(market, 'excess', excess(last)))).toHaveLength(1);
+        },
+    );
+
+    it('holds its node and the stake for those two minutes longer than all windows together', async () => {
+        const market = await caseMarket();
+        const { blockchain, provider } = market;
+        await close(market);
+        const windows = { evidence: 24 * HOUR, response: HOUR, verdict: 25 * HOUR, buffer: 12 * HOUR };
+        const together = 62 * HOUR;
+        await adopt(market, { ...windows, unbonding: together });
+        blockchain.now! += HOLD;
+        await registerNode(market);
+        await provider.sendCloseNode(market.owner.getSender(), { value: VALUE, number: 1 });
+        const second = blockchain.openContract(await Node.ofProvider(provider.address, 1));
+        const unlockAt = await unbondAll(market);
+
+        expect((await second.getNodeState()).clearAt).toBe(BigInt(unlockAt));
+        expect(unlockAt).toBe(blockchain.now! + NOTICE + together);
     });
 });
 

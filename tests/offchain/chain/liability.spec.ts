@@ -35,10 +35,15 @@ describe("What stands behind a key's receipts on chain", () => {
         expect(await fault('never')).toContain('has ended');
     });
 
-    it('is nothing from EndKey on', async () => {
+    it('ends for whoever looks a minute after EndKey, and what was signed until a minute later counts', async () => {
+        const now = market.blockchain.now!;
         await changeNode(market, nodeChanges.endKey(keyOf('receipt')));
+        market.blockchain.now = now + 59;
+        expect(await fault()).toBeUndefined();
+        market.blockchain.now = now + 60;
 
         expect(await fault()).toContain('has ended');
+        expect(await market.node.getKeyEndsAt(keyOf('receipt'))).toBe(BigInt(now + 120));
     });
 
     it('is nothing from a minute before the end of a key that was replaced', async () => {

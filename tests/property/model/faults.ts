@@ -47,7 +47,7 @@ export class FaultModel extends StakeModel {
 
         const decided = claim.class === 'A1' || claim.class === 'A2';
         if (claim.class === 'A1') {
-            this.kill(node, claim.key);
+            this.end(node, claim.key);
         }
         if (node.state === 'closed') {
             node.clearAt = Math.max(node.clearAt, this.now + 90 * DAY);
@@ -190,7 +190,7 @@ export class FaultModel extends StakeModel {
     }
 
     /** Where what this key's receipts cost is counted. Refuses keys that the node does not know at this date. */
-    private recordOf(node: ModelNode, claim: Claim): { taken: bigint; dead?: boolean } {
+    private recordOf(node: ModelNode, claim: Claim): { taken: bigint } {
         if (claim.key === node.key) {
             return node;
         }
@@ -198,11 +198,6 @@ export class FaultModel extends StakeModel {
         const span = claim.class === 'A3' ? SPAN : SKEW;
         refuseIf(ended === undefined || claim.date > ended.endsAt + span, node.account, 'ErrUnknownKey');
         return ended!;
-    }
-
-    private kill(node: ModelNode, key: string): void {
-        this.end(node, key);
-        node.ended.find((each) => each?.key === key)!.dead = true;
     }
 
     private close(p: ModelProvider, found: ModelCase): void {

@@ -2,7 +2,19 @@
  * What docs/contracts/{provider,node}.md promise about stake, slots, shares and keys, as arithmetic without a chain.
  * Written from those pages, not from the contracts.
  */
-import { DAY, ModelNode, ModelProvider, ModelRules, most, openNodes, refuseIf, SLOTS, SPAN, there } from './state';
+import {
+    DAY,
+    ModelNode,
+    ModelProvider,
+    ModelRules,
+    most,
+    NOTICE,
+    openNodes,
+    refuseIf,
+    SLOTS,
+    SPAN,
+    there,
+} from './state';
 
 export class StakeModel {
     now = 0;
@@ -117,10 +129,11 @@ export class StakeModel {
     closeNode(p: ModelProvider, node: ModelNode): void {
         requireOpen(node);
         node.evidence = longestOf(p, 'evidence');
-        this.retire(node, node.key, this.now);
+        const endsAt = this.now + NOTICE;
+        this.retire(node, node.key, endsAt);
         node.ended.forEach((ended) => {
-            if (ended !== undefined && ended.endsAt > this.now) {
-                Object.assign(ended, { endsAt: this.now, freeAt: this.now + SPAN + node.evidence });
+            if (ended !== undefined && ended.endsAt > endsAt) {
+                Object.assign(ended, { endsAt, freeAt: endsAt + SPAN + node.evidence });
             }
         });
         this.lower(p, node);
@@ -149,7 +162,7 @@ export class StakeModel {
                     node.account,
                     'ErrKeyUsed',
                 );
-                this.retire(node, old, oldEndsAt);
+                this.retire(node, old, Math.max(oldEndsAt, this.now + NOTICE));
                 refuseIf(freeSlot(node, this.now) < 0, node.account, 'ErrNoSlot');
             } catch (error) {
                 Object.assign(node, { ended: slots, forgotten, evidence });
@@ -163,13 +176,14 @@ export class StakeModel {
     endKey(p: ModelProvider, node: ModelNode, key: string): void {
         requireOpen(node);
         const evidence = longestOf(p, 'evidence');
+        const endsAt = this.now + NOTICE;
         if (key === node.key) {
-            this.retire(node, key, this.now, evidence);
+            this.retire(node, key, endsAt, evidence);
             Object.assign(node, { key: undefined, taken: 0n });
         } else {
             const ended = node.ended.find((each) => each?.key === key);
-            refuseIf(ended === undefined || ended.endsAt <= this.now, node.account, 'ErrUnknownKey');
-            Object.assign(ended!, { endsAt: this.now, freeAt: this.now + SPAN + evidence });
+            refuseIf(ended === undefined || ended.endsAt <= endsAt, node.account, 'ErrUnknownKey');
+            Object.assign(ended!, { endsAt, freeAt: endsAt + SPAN + evidence });
         }
         node.evidence = evidence;
     }
@@ -179,7 +193,7 @@ export class StakeModel {
         node.pastUntil = Math.max(node.pastUntil, this.now + holdOf(p));
     }
 
-    /** A key that is dead, or could cost nothing more, signs no longer. */
+    /** A key that has signed twice, or could cost nothing more, ends at once. */
     protected end(node: ModelNode, key: string): void {
         if (key === node.key) {
             this.retire(node, key, this.now);
@@ -203,7 +217,7 @@ export class StakeModel {
         if (node.forgotten.taken > before) {
             node.forgotten.until = this.now + 90 * DAY;
         }
-        node.ended[slot] = { key, endsAt, freeAt: endsAt + SPAN + evidence, taken: node.taken, dead: false };
+        node.ended[slot] = { key, endsAt, freeAt: endsAt + SPAN + evidence, taken: node.taken };
     }
 }
 
@@ -214,12 +228,12 @@ function longestOf(p: ModelProvider, window: Window): number {
     return Math.max(...p.followed.map((rules) => rules[window]));
 }
 
-/** What ends now stays liable for so many seconds: evidence, then the longest case, and time to have it decided. */
+/** What ends now stays liable for so many seconds: its keys' notice, evidence, the longest case, time to have it decided. */
 export function holdOf(p: ModelProvider): number {
     const demandOrVerdict = Math.max(
         ...p.followed.map(({ response, buffer, verdict }) => response + buffer + Math.max(verdict, SPAN)),
     );
-    return Math.max(longestOf(p, 'unbonding'), longestOf(p, 'evidence') + demandOrVerdict);
+    return Math.max(longestOf(p, 'unbonding'), NOTICE + longestOf(p, 'evidence') + demandOrVerdict);
 }
 
 function shareOf(p: ModelProvider, { gpuClass, gpus }: { gpuClass: number; gpus: number }): bigint {

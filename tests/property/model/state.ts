@@ -5,6 +5,7 @@ import { Rules } from '../../../wrappers/Registry';
 export const DAY = 86_400;
 export const SKEW = 60; // seconds by which a receipt may be dated ahead
 export const SPAN = DAY + SKEW; // seconds by which an accept's deadline may pass its key's end
+export const NOTICE = 120; // seconds for which a key goes on that its provider ends
 export const SLOTS = 4; // of a stake, and of a node's ended keys
 
 export type ModelRules = Rules & { version: number; dispute: number; committee: number };
@@ -35,7 +36,6 @@ interface EndedKey {
     endsAt: number;
     freeAt: number;
     taken: bigint;
-    dead: boolean;
 }
 
 export interface ModelNode {
