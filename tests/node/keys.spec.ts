@@ -176,9 +176,9 @@ describe('Node: EndKey', () => {
     });
 
     it.each([
-        ['takes a rotated key that ends a second after its notice would', NOTICE + 1, true],
-        ['refuses one that ends with it', NOTICE, false],
-    ])('%s', async (_, ahead, taken) => {
+        ['a second after its notice would is taken', NOTICE + 1, true],
+        ['with it is refused', NOTICE, false],
+    ])('of a rotated key that ends %s', async (_, ahead, taken) => {
         const market = await nodeMarket();
         const { blockchain, node } = market;
         await rotate(market, 'second', { oldEndsAt: blockchain.now! + HOUR });
