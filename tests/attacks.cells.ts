@@ -58,4 +58,11 @@ export const cellsAttacks: Attack[] = [
         file: 'tests/library/publish.spec.ts',
         test: 'Library asks for the gas of counting a code of 1,000 cells, besides 90 days of its rent',
     },
+    {
+        source: 'review',
+        attack: 'The governor packs the keys of a committee one in a cell, so that cases cost more than was asked for, and their rent ends early.',
+        stoppedBy: 'A committee is taken in the one shape that fees and reserves were measured with.',
+        file: 'tests/registry/changes.spec.ts',
+        test: 'Registry: changes that wait takes the keys of a committee three in a cell only, the size that fees and rent of a case count on',
+    },
 ];

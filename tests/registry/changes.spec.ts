@@ -1,6 +1,6 @@
-import { beginCell, toNano } from '@ton/core';
+import { beginCell, Cell, toNano } from '@ton/core';
 
-import { errors } from '../../wrappers/protocol';
+import { errors, opcodes } from '../../wrappers/protocol';
 import { codeKinds, parseCommittee, parseRules, registryChanges } from '../../wrappers/Registry';
 import { expectConserved, expectRefused } from '../support/chain';
 import { CHANGE_DELAY, committeeOf, HOUR, keyOf, launchMarket, Market, rulesWith } from '../support/stake';
@@ -22,6 +22,17 @@ async function pass(market: Market, change: Parameters<typeof propose>[1]) {
     return expectConserved(market.blockchain, () =>
         market.registry.sendExecuteChange(market.stranger.getSender(), { value: VALUE }),
     );
+}
+
+/** ReplaceCommittee of these keys, all of which decide, so many in each cell. */
+function packed(keys: bigint[], perCell: number[]): Cell {
+    const cells = (from: number, [most, ...rest]: number[]): Cell => {
+        const builder = beginCell();
+        keys.slice(from, from + most).forEach((key) => builder.storeUint(key, 256));
+        return (rest.length === 0 ? builder : builder.storeRef(cells(from + most, rest))).endCell();
+    };
+    const head = beginCell().storeUint(opcodes.ReplaceCommittee, 32);
+    return head.storeUint(keys.length, 8).storeUint(keys.length, 8).storeRef(cells(0, perCell)).endCell();
 }
 
 describe('Registry: changes that wait', () => {
@@ -98,6 +109,25 @@ describe('Registry: changes that wait', () => {
 
         expect(parseCommittee(await market.registry.getCommittee())).toMatchObject({ threshold: 6 });
         expectRefused(weak, { to: market.registry.address, exitCode: errors.ErrWeakKey });
+    });
+
+    it('takes the keys of a committee three in a cell only, the size that fees and rent of a case count on', async () => {
+        const market = await launchMarket();
+        const keys = [...committeeOf(7, 7).keys].sort((a, b) => (a < b ? -1 : 1));
+
+        for (const perCell of [
+            [1, 1, 1, 1, 1, 1, 1],
+            [0, 3, 3, 1],
+            [3, 1, 3],
+            [2, 3, 2],
+            [3, 3, 1, 0],
+        ]) {
+            const result = await propose(market, packed(keys, perCell));
+            expectRefused(result, { to: market.registry.address, exitCode: errors.ErrWrongCommittee });
+        }
+        await pass(market, packed(keys, [3, 3, 1]));
+
+        expect(parseCommittee(await market.registry.getCommittee())).toEqual({ threshold: 7, keys });
     });
 
     it('adds node codes up to eight, each with new rules that name it', async () => {
