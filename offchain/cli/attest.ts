@@ -22,7 +22,7 @@ const collateral = z.object({
 
 /** The command with its subcommands. */
 export function attestCommand(): Command {
-    const command = new Command('attest').description('handle the quotes of TDX machines');
+    const command = new Command('attest');
 
     command
         .command('measurement')

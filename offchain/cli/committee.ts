@@ -15,11 +15,12 @@ import { Command } from 'commander';
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { Chain } from '../chain';
-import { writeNewSeed } from '../gateway';
+import { keptSeed, writeNewSeed } from '../gateway';
 import { hex, openQuery, opening, toWire } from '../link';
 import { address, readJsonAs } from '../settings';
 import { acting, ActFlags, addressOn, chainOf, reading, readSecret, send } from './actor';
 import { hashOf, lines, viewOf } from './dispute';
+import { KEEP, type KeygenFlags } from './keygen';
 
 /** A member's vote as `sign` writes it and `submit` reads it. */
 const vote = z.object({
@@ -37,13 +38,16 @@ const B1 = 4;
 
 /** The command with its subcommands. */
 export function committeeCommand(): Command {
-    const command = new Command('committee').description('rule on cases as M of N members');
+    const command = new Command('committee');
 
     command
         .command('keygen')
         .description("write a new member's key; its public half goes to the governor")
         .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
-        .action(({ out }: { out: string }) => console.log(writeNewSeed(out).toString('hex')));
+        .option(...KEEP)
+        .action(({ out, keep }: KeygenFlags) => {
+            console.log((keep === true ? keptSeed : writeNewSeed)(out).toString('hex'));
+        });
 
     reading(command.command('read <dispute>').description('print a case, and check the evidence that came with it'))
         .option('--evidence <file>', 'what the reporter named as his statement')

@@ -34,9 +34,7 @@ interface Which {
 
 /** The command with its subcommands. */
 export function disputeCommand(): Command {
-    const command = new Command('dispute').description(
-        'show the faults of nodes on chain, and follow what comes of it',
-    );
+    const command = new Command('dispute');
 
     which(reading(command.command('find').description('list what the receipts of a gateway show'))).action(
         async (flags: ActFlags & Which) => {

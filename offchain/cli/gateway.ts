@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { request } from 'undici';
+import { KEEP, type KeygenFlags } from './keygen';
 import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 
 const NANO = 1_000_000_000;
@@ -16,15 +17,16 @@ const QUERY = 'a query is named by its number; the header x-cocoon-query of its 
 
 /** The `gateway` command and everything below it. */
 export function gatewayCommand(): Command {
-    const gateway = new Command('gateway').description('buy answers: an OpenAI-compatible API on this machine');
+    const gateway = new Command('gateway');
 
     gateway
         .command('keygen')
         .description('write a new spend key; its public half is what the escrow is set up with')
         .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
-        .action(async ({ out }: { out: string }) => {
-            const { writeNewSeed } = await import('../gateway/keys');
-            console.log(writeNewSeed(out).toString('hex'));
+        .option(...KEEP)
+        .action(async ({ out, keep }: KeygenFlags) => {
+            const { keptSeed, writeNewSeed } = await import('../gateway/keys');
+            console.log((keep === true ? keptSeed : writeNewSeed)(out).toString('hex'));
         });
 
     gateway

@@ -10,7 +10,6 @@ const EXIT: Record<Verdict, number> = { match: 0, mismatch: 2, undecided: 3 };
 /** The command; its exit code is 0 for a match, 2 for a mismatch, 3 when it stays undecided. */
 export function rerunCommand(): Command {
     return new Command('rerun')
-        .description('check an opened query and repeat it: match (exit code 0), mismatch (2) or undecided (3)')
         .argument('<file>', 'what "cocoon gateway open-query" wrote')
         .addOption(new Option('--url <url>', 'an OpenAI-compatible server; without it the embedded model runs'))
         .addOption(new Option('--api-key <key>', 'for that server').env('COCOON_RERUN_API_KEY'))

@@ -6,6 +6,7 @@ import {
     askWorker,
     claimOnce,
     readConfig,
+    readKeys,
     restoreStore,
     serveAdmin,
     startWorker,
@@ -13,15 +14,17 @@ import {
     writeKeys,
 } from '../worker';
 import { tellFailure } from './failure';
+import { KEEP, type KeygenFlags } from './keygen';
 import type { WorkerConfig, WorkerParts } from '../worker';
 import { Command, InvalidArgumentError } from 'commander';
+import { existsSync } from 'node:fs';
 
 const CONFIG = ['--config <file>', 'JSON file with the settings of the worker', 'worker.json'] as const;
 const JSON_OPTION = ['--json', 'print one line of JSON'] as const;
 
 /** The command with its subcommands; `parts` take the place of what the config names. */
 export function workerCommand(parts: WorkerParts = {}): Command {
-    const command = new Command('worker').description('serve queries as a provider and claim what they earn');
+    const command = new Command('worker');
 
     command
         .command('run')
@@ -32,16 +35,17 @@ export function workerCommand(parts: WorkerParts = {}): Command {
     command
         .command('keygen')
         .description('make the keys of a new node in a file that only you can read')
-        .requiredOption('--out <file>', 'the file to make; it must not exist')
+        .requiredOption('--out <file>', 'the file to make; never over one that exists')
         .option(
             '--network <id>',
             'network that the printed wallet address is for: -239 mainnet, -3 testnet',
             networkOf,
             GLOBAL_IDS.mainnet,
         )
+        .option(...KEEP)
         .option(...JSON_OPTION)
-        .action(async ({ out, network, json = false }: { out: string; network: number; json?: boolean }) => {
-            const seeds = writeKeys(out);
+        .action(async ({ out, network, keep, json = false }: KeygenFlags & { network: number; json?: boolean }) => {
+            const seeds = keep === true && existsSync(out) ? readKeys(out) : writeKeys(out);
             const wallet = new HotWallet({ network } as never, seeds.wallet);
             print(json, {
                 receiptKey: signingKey(seeds.receiptKey).publicKey,

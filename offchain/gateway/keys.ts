@@ -1,7 +1,7 @@
 /** The gateway's one secret: a seed in a file. Every voucher key follows from it, so a lost store can be rebuilt. */
 import { SigningKey, signingKey } from '@cocoon-market/wrappers';
 import { hkdfSync, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 
 const SEED_BYTES = 32;
 const OTHERS = 0o077; // any right of group or others
@@ -35,6 +35,11 @@ export function readClientKeys(path: string): ClientKeys {
         throw new Error(`${path} does not hold a seed: 32 bytes as hex, made by "cocoon gateway keygen"`);
     }
     return clientKeys(Buffer.from(text, 'hex'));
+}
+
+/** The spend key of a key file, which is made if it is not there. Throws when it is there and holds no key of ours. */
+export function keptSeed(path: string): Buffer {
+    return existsSync(path) ? readClientKeys(path).spend.publicKey : writeNewSeed(path);
 }
 
 /** Writes a new random seed, readable by the owner only; never over a file that exists. Returns its spend key. */

@@ -1,7 +1,7 @@
 /** What a worker is told: a JSON file, and a key file that only its owner may read. */
 import { Cell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
-import { closeSync, fchmodSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { ANSWER_SECONDS, waits } from '../link';
@@ -153,6 +153,7 @@ export function writeKeys(path: string, kept: Partial<WorkerSeeds> = {}): Worker
         fchmodSync(file, 0o600);
         const hex = Object.fromEntries(Object.entries(seeds).map(([name, value]) => [name, value.toString('hex')]));
         writeSync(file, `${JSON.stringify(hex, null, 4)}\n`);
+        fsyncSync(file);
     } finally {
         closeSync(file);
     }

@@ -30,6 +30,46 @@ async function failure(...args: string[]): Promise<string> {
     }
 }
 
+/** What a command prints; it must end well. */
+async function said(...args: string[]): Promise<string> {
+    const lines: string[] = [];
+    const keep = (text: unknown) => lines.push(String(text)) > 0;
+    let code: unknown;
+    const spies = [
+        jest.spyOn(console, 'error').mockImplementation(keep),
+        jest.spyOn(console, 'log').mockImplementation(keep),
+        jest.spyOn(process.stdout, 'write').mockImplementation(keep),
+        jest.spyOn(process, 'exit').mockImplementation((given) => {
+            code = given;
+            throw new Error('the process ends');
+        }),
+    ];
+    try {
+        await main(['node', 'cocoon', ...args]);
+        expect(code ?? process.exitCode ?? 0).toBe(0);
+        return lines.filter((line) => !line.includes('the process ends')).join('\n');
+    } finally {
+        spies.forEach((spy) => spy.mockRestore());
+    }
+}
+
+describe('cocoon', () => {
+    it('says its version, which is that of its package', async () => {
+        const { version } = JSON.parse(readFileSync('offchain/package.json', 'utf8')) as { version: string };
+
+        expect(await said('--version')).toBe(`${version}\n`);
+    });
+
+    it('names every command in its help, each with what that says of itself', async () => {
+        const help = await said('--help');
+
+        for (const name of ['worker', 'gateway', 'attest', 'dispute', 'committee', 'rerun']) {
+            const [, about] = new RegExp(`^  ${name} +(.*)$`, 'm').exec(help)!;
+            expect(await said(name, '--help')).toContain(about);
+        }
+    });
+});
+
 describe('cocoon, given a file', () => {
     it.each([
         ['worker run', 'docs/worker.md shows one; name it with --config'],
@@ -76,6 +116,27 @@ describe('cocoon, given a file', () => {
             `cocoon: ${file('key')} is there already, and nothing is written over it: name another file`,
         );
         expect(readFileSync(file('key'), 'utf8')).toBe('kept');
+    });
+
+    it.each(['worker', 'gateway', 'committee'])('shows with --keep the key of %s that is there', async (who) => {
+        const keygen = () => said(who, 'keygen', '--keep', '--out', file('key'));
+
+        const made = await keygen();
+        const seed = readFileSync(file('key'), 'utf8');
+        const again = await keygen();
+
+        expect(made).toMatch(/[0-9a-f]{64}/);
+        expect(again).toBe(made);
+        expect(readFileSync(file('key'), 'utf8')).toBe(seed);
+    });
+
+    it.each(['worker', 'gateway', 'committee'])('takes nothing else for a key of %s with --keep', async (who) => {
+        writeFileSync(file('key'), '', { mode: 0o600 }); // as a machine leaves it that lost its power
+
+        expect(await failure(who, 'keygen', '--keep', '--out', file('key'))).toMatch(
+            /is not JSON|does not hold a seed/,
+        );
+        expect(readFileSync(file('key'), 'utf8')).toBe('');
     });
 
     it('says which folder is missing for a new key', async () => {
