@@ -1,7 +1,7 @@
 import type { Config } from '@ton/blueprint';
 import { normaliseWords } from './wrappers/words';
 import { sortArguments } from './deploy/argv';
-import { scriptLines } from './deploy/list';
+import type { scriptLines } from './deploy/list';
 import { withoutTerminal } from './deploy/terminal';
 
 const terminal = process.stdin.isTTY === true;
@@ -14,7 +14,10 @@ process.argv.splice(2, Infinity, ...sortArguments(process.argv.slice(2), termina
 
 const [command, script = '-'] = process.argv.slice(2);
 if (command === 'run' && script.startsWith('-')) {
-    console.log(scriptLines().join('\n')); // Blueprint lists their names alone
+    // Blueprint lists their names alone. Loaded here, since it loads all of them.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- Blueprint does not wait for its configuration
+    const list = require('./deploy/list') as { scriptLines: typeof scriptLines };
+    console.log(list.scriptLines().join('\n'));
 }
 
 // Blueprint splits words at each space, so that two in a row would open another wallet.

@@ -1,9 +1,61 @@
-/** Amounts that shall be there: what is missing, so that a second run sends nothing. */
+/** Amounts that shall be there: what has to be sent so that they are, and what is said when they are not. */
+import { type Actor, pricesOf, sizeOf, storageFee } from '@cocoon-market/wrappers';
+import { type Address, beginCell, type Cell } from '@ton/core';
+import { balanceAfter } from './forecast';
+import { ton } from './output';
+import type { Session } from './session';
 
-const TOLERANCE = 50n; // a fiftieth: fees and rent take a little of what arrives
+// Added where arriving costs something: prices and rent may be others when the message is there.
+const SLACK = 1_000_000n; // nanoTON
+const OWN_BITS = 512n; // of an account besides its code and data
 
-/** nanoTON that `held` lacks of `upTo`; 0n when there is enough, or all but a fiftieth. */
-export function shortfall(held: bigint, upTo: bigint): bigint {
-    const due = upTo - held;
-    return due <= 0n || due * TOLERANCE < upTo ? 0n : due;
+interface Asked {
+    at: Address;
+    held: bigint; // nanoTON
+    upTo: bigint; // nanoTON
+    /** What brings `amount` nanoTON there. */
+    action: (actor: Actor, amount: bigint) => Promise<unknown>;
+    /** What the account keeps besides its code and data. */
+    library?: Cell;
+}
+
+/** nanoTON to send so that the account then holds `upTo`, rent and gas of the arrival taken off; 0n when nothing is missing. */
+export async function missing(session: Session, { at, held, upTo, action, library }: Asked): Promise<bigint> {
+    if (held >= upTo) {
+        return 0n;
+    }
+    const rent = await rentDue(session, at, { library });
+    const bare = upTo - held;
+    const arrived = await balanceAfter(session, await session.rehearse((actor) => action(actor, bare)), at);
+    const lost = rent + (arrived === undefined || arrived > upTo ? 0n : upTo - arrived);
+    return lost > 0n ? bare + lost + SLACK : bare;
+}
+
+/** For a task's `unmet`: a line when an account holds less than what was asked for it. */
+export function shortOf(held: bigint, upTo: bigint, what = 'up to'): string[] {
+    return held >= upTo ? [] : [`${what}: it holds ${ton(held)} of ${ton(upTo)}, what arrived paid for rent too`];
+}
+
+/**
+ * nanoTON of rent that an account will not have paid until `ahead` seconds from now; its next message pays it. 0n where the
+ * endpoint does not say since when.
+ */
+export async function rentDue(
+    session: Session,
+    at: Address,
+    { library, ahead = 0 }: { library?: Cell | undefined; ahead?: number } = {},
+): Promise<bigint> {
+    const [{ code, data }, since, config] = [
+        await session.contents(at),
+        await session.changedAt(at),
+        await session.config(),
+    ];
+    if (code === undefined || data === undefined || since === undefined || config === undefined) {
+        return 0n;
+    }
+    const kept = beginCell().storeRef(code).storeRef(data);
+    const { cells, bits } = sizeOf((library === undefined ? kept : kept.storeRef(library)).endCell());
+    const { basechain, masterchain } = pricesOf(config);
+    const seconds = Math.max(0, (await session.now()) - since) + ahead;
+    return storageFee(at.workChain === 0 ? basechain : masterchain, { cells, bits: bits + OWN_BITS }, seconds);
 }

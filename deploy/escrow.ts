@@ -4,7 +4,7 @@ import type { Address, OpenedContract } from '@ton/core';
 import { address } from './flags';
 import { type Row, ton } from './output';
 import { Refusal } from './refusal';
-import type { Task } from './script';
+import type { Task } from './task';
 import type { Session } from './session';
 
 /** The flag by which every script finds its escrow. */
@@ -60,19 +60,30 @@ interface Step {
     kept?: bigint;
     stays?: Row[];
     anyone?: boolean;
+    /** What was asked and is not so once it is done: a line each. */
+    unmet?(now: OpenedEscrow): Promise<string[]> | string[];
     rows?: () => Promise<Row[]>;
+}
+
+/** Why there is nothing to do, and what of it is not as asked. */
+interface Nothing {
+    nothing: string;
+    differs: string[];
 }
 
 /** A task of one message; a step that is a text says why there is nothing to do. */
 export async function escrowTask(
     session: Session,
     opened: OpenedEscrow,
-    decide: () => Promise<Step | string> | Step | string,
+    decide: () => Promise<Step | Nothing | string> | Step | Nothing | string,
 ): Promise<Task> {
     const found = escrowRows(session, opened);
     const step = await decide();
     if (typeof step === 'string') {
         return { found, nothing: step };
+    }
+    if ('nothing' in step) {
+        return { found, ...step };
     }
     const now = () => findEscrow(session, opened.owner);
     return {
@@ -83,6 +94,7 @@ export async function escrowTask(
         kept: step.kept ?? 0n,
         stays: step.stays ?? [],
         settled: async () => step.done(await now()),
+        unmet: async () => (await step.unmet?.(await now())) ?? [],
         after: async () => [...escrowRows(session, await now()), ...((await step.rows?.()) ?? [])],
     };
 }

@@ -34,13 +34,15 @@ export const file = flag('FILE', (value) => value);
 /** nanoTON */
 export const amount = flag('TON', parseTon);
 export const address = flag('ADDRESS', readAddress);
+/** An address, or a word that stands for none; then the value is null. */
+export const addressOr = (word: string) =>
+    flag(`ADDRESS|${word}`, (value, reading): Address | null => (value === word ? null : readAddress(value, reading)));
 export const count = flag('N', (value) => {
     if (!/^\d{1,10}$/.test(value)) {
         throw new Error(`"${value}" is not a whole number`);
     }
     return Number(value);
 });
-/** 32 bytes */
 /** A key that signs; 32 zero bytes stand for none. */
 export const key = flag('HEX', (value) => {
     const read = hex32(value);

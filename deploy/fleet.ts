@@ -55,6 +55,9 @@ export interface Fleet {
 export async function openFleet(session: Session, flags: Flags): Promise<Fleet> {
     const manifest = readManifest(flags.manifest, readCatalogue('params/catalogue.json').models);
     const opened = await openProvider(session, flags);
+    if (session.wallet === undefined) {
+        session.actsAs ??= opened.state.owner; // a plan needs no wallet
+    }
     await waitForOrders(session, opened);
     const { rules } = await opened.provider.getMembershipNow();
     if (rules === null) {

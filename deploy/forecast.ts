@@ -3,11 +3,11 @@
  * a contract would refuse, before anything is sent.
  */
 import { errorName, channelCode } from '@cocoon-market/wrappers';
-import { beginCell, Cell, Dictionary, type Transaction } from '@ton/core';
+import { type Address, beginCell, Cell, Dictionary, type Transaction } from '@ton/core';
 import { Blockchain, internal, RemoteBlockchainStorage } from '@ton/sandbox';
-import type { Session } from './session';
 import { messageLabel } from './output';
-import { type Outgoing } from './wallet';
+import type { Session } from './session';
+import type { Outgoing } from './wallet';
 
 /** The outcome of a try. */
 export interface Forecast {
@@ -19,30 +19,15 @@ const TRIED_MOST = 24; // messages; what more come cost like these
 
 /** Tries messages of the acting wallet. Undefined where the network's own configuration cannot be read. */
 export async function forecast(session: Session, messages: readonly Outgoing[]): Promise<Forecast | undefined> {
-    const config = await session.config();
-    if (config === undefined) {
+    const blockchain = await copyOf(session);
+    if (blockchain === undefined) {
         return undefined;
     }
-    const blockchain = await Blockchain.create({ config, storage: new RemoteBlockchainStorage(storageOf(session), 0) });
-    blockchain.now = await session.now();
-    blockchain.libs = beginCell()
-        .storeDictDirect(await libraries())
-        .endCell();
     const tried = messages.slice(0, TRIED_MOST);
     let back = 0n;
     for (const message of tried) {
-        const { to, value, body, init, bounce = true } = message;
-        const { transactions } = await blockchain.sendMessage(
-            internal({
-                from: session.actor,
-                to,
-                value,
-                body,
-                bounce,
-                ...(init === undefined ? {} : { stateInit: init }),
-            }),
-        );
-        for (const transaction of transactions) {
+        const { to } = message;
+        for (const transaction of await attempt(session, blockchain, message)) {
             const why = refusalIn(transaction);
             if (why !== undefined) {
                 return {
@@ -54,6 +39,46 @@ export async function forecast(session: Session, messages: readonly Outgoing[]):
         }
     }
     return { back: (back * BigInt(messages.length)) / BigInt(tried.length) };
+}
+
+/** What an account would hold after messages of the acting wallet. Undefined where that cannot be tried. */
+export async function balanceAfter(
+    session: Session,
+    messages: readonly Outgoing[],
+    account: Address,
+): Promise<bigint | undefined> {
+    const blockchain = await copyOf(session);
+    if (blockchain === undefined) {
+        return undefined;
+    }
+    for (const message of messages) {
+        await attempt(session, blockchain, message);
+    }
+    return (await blockchain.getContract(account)).balance;
+}
+
+/** A chain whose accounts are copies of the network's; undefined where its configuration cannot be read. */
+async function copyOf(session: Session): Promise<Blockchain | undefined> {
+    const config = await session.config();
+    if (config === undefined) {
+        return undefined;
+    }
+    const blockchain = await Blockchain.create({ config, storage: new RemoteBlockchainStorage(storageOf(session), 0) });
+    blockchain.now = await session.now();
+    blockchain.libs = beginCell()
+        .storeDictDirect(await libraries())
+        .endCell();
+    return blockchain;
+}
+
+async function attempt(
+    session: Session,
+    blockchain: Blockchain,
+    { to, value, body, init, bounce = true }: Outgoing,
+): Promise<Transaction[]> {
+    const state = init === undefined ? {} : { stateInit: init };
+    const message = internal({ from: session.actor, to, value, body, bounce, ...state });
+    return (await blockchain.sendMessage(message)).transactions;
 }
 
 function storageOf(session: Session): ConstructorParameters<typeof RemoteBlockchainStorage>[0] {

@@ -6,7 +6,7 @@ import { formatDuration } from './flags';
 import { type Row, when } from './output';
 import { openRegistry, refreshRecord } from './record';
 import { Refusal } from './refusal';
-import type { Task } from './script';
+import type { Task } from './task';
 import type { Session } from './session';
 
 /** What there is to say of a registry. */

@@ -5,7 +5,7 @@ import { address, toggle } from './flags';
 import { type Row, ton, when } from './output';
 import { registryFlag, registryOf } from './record';
 import { Refusal } from './refusal';
-import type { Task } from './script';
+import type { Task } from './task';
 import type { Session } from './session';
 
 const SLOTS = 4;

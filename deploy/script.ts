@@ -1,45 +1,37 @@
-/** The frame of every script: flags, what was found, what will be sent and what it costs, consent, the new state. */
+/** The frame of every script: who it is for, its flags, and how it is started. */
 import type { NetworkProvider } from '@ton/blueprint';
-import { formatTon, readAddress } from '@cocoon-market/wrappers';
-import type { Address } from '@ton/core';
-import { ChainError } from '../offchain/chain/errors';
 import { scriptArguments } from './argv';
 import { flagLines, type Flags, optionName, readFlags, splitArguments, toggle, address, type Values } from './flags';
-import { sendingFee } from './fees';
-import { forecast } from './forecast';
-import { endpointRefusal, faucetFor, isEndpointFailure } from './network';
-import { exported, messageLabel, messageLines, type Row, table, ton } from './output';
-import { forgetOrder, keepOrder, settleOrder } from './pending';
+import { endpointRefusal, isEndpointFailure } from './network';
+import { type Row, table } from './output';
+import { settleOrder } from './pending';
 import { Refusal } from './refusal';
 import { Session } from './session';
-import { type Outgoing, waitUntil } from './wallet';
+import { carryOut, type Task } from './task';
 
-/** What a script has decided to do, before it does it. */
-export interface Task {
-    found: Row[];
-    /** Why nothing has to be sent; then nothing else is asked for. */
-    nothing?: string;
-    /** What was asked and is not so, though nothing can be sent for it: a line each. */
-    differs?: string[];
-    /** In words, what is going to happen. */
-    will?: string[];
-    /** Who has to send, and as what: the governor, the owner. Anyone if left out. */
-    only?: { address: Address; role: string };
-    messages?: Outgoing[];
-    /** nanoTON of what is attached that stays where it goes, and what it is there. */
-    stays?: Row[];
-    kept?: bigint;
-    /** True once the first `sent` messages have done what they were sent for. */
-    settled?: (sent: number) => Promise<boolean>;
-    /** Told before an order leaves how many messages will have been sent with it. */
-    beforeOrder?: (sent: number) => void;
-    /** The new state; writes records too. */
-    after?: () => Promise<Row[]>;
+/** Whom a script is for, and the title of those scripts in the list. */
+export const GROUPS = {
+    governor: 'for the governor',
+    provider: 'for providers',
+    client: 'for clients',
+    anyone: 'for anyone',
+    look: 'to look',
+} as const;
+export type Group = keyof typeof GROUPS;
+
+/** What is known of a script without running it. */
+export interface About {
+    readonly name: string;
+    readonly about: string;
+    readonly group: Group;
+    readonly flags: Flags;
+    readonly sends: boolean;
 }
 
 interface Spec<F extends Flags> {
     name: string;
     about: string;
+    group: Group;
     flags: F;
     prepare(session: Session, values: Values<F>): Promise<Task>;
 }
@@ -47,6 +39,7 @@ interface Spec<F extends Flags> {
 interface CheckSpec<F extends Flags> {
     name: string;
     about: string;
+    group: Group;
     flags: F;
     /** Rows to show; throws a Refusal when something is not as it should be, after printing what it found. */
     read(session: Session, values: Values<F>): Promise<Row[]>;
@@ -64,12 +57,13 @@ const readOnly = { json: common.json, help: common.help };
 
 const NETWORKS = /^--(mainnet|testnet|tetra|custom)(=|$)/;
 
-type Run = (provider: NetworkProvider, args: string[]) => Promise<void>;
+/** What the file of a script exports as `run`. */
+export type Run = ((provider: NetworkProvider, args: string[]) => Promise<void>) & { readonly spec: About };
 
 /** A script that sends. Its file exports the result as `run`. */
 export function script<F extends Flags>(spec: Spec<F>): Run {
     const flags = { ...spec.flags, ...common };
-    return framed(spec, flags, async (session, values) => {
+    return framed({ ...spec, flags, sends: true }, async (session, values) => {
         const consent = values as unknown as Values<typeof common>;
         session.actsAs = consent.from;
         await settleOrder(session);
@@ -80,15 +74,15 @@ export function script<F extends Flags>(spec: Spec<F>): Run {
 /** A script that only reads. */
 export function check<F extends Flags>(spec: CheckSpec<F>): Run {
     const flags = { ...spec.flags, ...readOnly };
-    return framed(spec, flags, async (session, values) => {
+    return framed({ ...spec, flags, sends: false }, async (session, values) => {
+        session.instead = 'the flag that names the account (--help)';
         const rows = await spec.read(session, values);
         console.log(values.json ? JSON.stringify(Object.fromEntries(rows)) : table(rows));
     });
 }
 
 function framed<F extends Flags>(
-    { name, about }: { name: string; about: string },
-    flags: F,
+    { name, about, group, flags, sends }: About & { flags: F },
     play: (session: Session, values: Values<F>) => Promise<void>,
 ): Run {
     // Blueprint asks for a network before it calls `run`; help needs none, so it is answered while the file loads.
@@ -102,7 +96,7 @@ function framed<F extends Flags>(
     if (isAsked && !process.stdin.isTTY && !argv.some((option) => NETWORKS.test(option))) {
         throw new Refusal('Missing: the network', 'give --testnet, --mainnet, or --custom URL with --custom-type');
     }
-    return async (provider, args) => {
+    const run = async (provider: NetworkProvider, args: string[]) => {
         const texts = splitArguments(flags, args);
         if (texts.has('help')) {
             console.log(helpText(name, about, flags));
@@ -115,6 +109,7 @@ function framed<F extends Flags>(
         const values = readFlags(flags, texts, reading);
         await orRefusal(provider, () => play(session, values));
     };
+    return Object.assign(run, { spec: { name, about, group, flags, sends } });
 }
 
 function helpText(name: string, about: string, flags: Flags): string {
@@ -142,193 +137,5 @@ async function askForMissing(provider: NetworkProvider, flags: Flags, texts: Map
     }
     for (const [name, { about, takes }] of missing) {
         texts.set(name, (await provider.ui().input(`${about} (${takes})`)).trim());
-    }
-}
-
-interface Consent {
-    dryRun: boolean;
-    print: boolean;
-    yes: boolean;
-    json: boolean;
-}
-
-async function carryOut(session: Session, task: Task, consent: Consent): Promise<void> {
-    const { messages = [], will = [], stays = [] } = task;
-    const as = session.actsAs ?? session.wallet?.address;
-    const sender = as === undefined ? '' : `, wallet ${session.show(as, false)}`;
-    console.log(`Network ${session.network.name}${sender}`);
-    console.log(table(task.found));
-    const { differs = [] } = task;
-    if (differs.length > 0) {
-        throw new Refusal(
-            `Not as asked: ${task.nothing ?? 'something else is there'}\n${differs.map((line) => `  - ${line}`).join('\n')}`,
-            'leave out what differs, or change it by the script that does',
-        );
-    }
-    if (task.nothing !== undefined || messages.length === 0) {
-        console.log(`Nothing to do: ${task.nothing ?? 'everything is as asked'}.`);
-        report(consent, { sent: 0, ...Object.fromEntries((await task.after?.()) ?? []) });
-        return;
-    }
-    const attached = messages.reduce((sum, { value }) => sum + value, 0n);
-    const kept = task.kept ?? 0n;
-    console.log('Will:');
-    [...will.map((line) => `  ${line}`), ...messageLines(session, messages)].forEach((line) => console.log(line));
-    stays.forEach(([what, value]) => console.log(`  ${value} stays as ${what}`));
-    const sending = await sendingFee(session, messages);
-    const most = ton(attached - kept + sending);
-    if (!consent.dryRun && !consent.print) {
-        await requireRole(session, task);
-    }
-    const expected = await forecast(session, messages);
-    if (expected?.refused !== undefined) {
-        throw new Refusal(
-            expected.refused,
-            'nothing was sent; the codes are explained in contracts/protocol/errors.tact',
-        );
-    }
-    if (expected !== undefined) {
-        const net = attached + sending - expected.back;
-        console.log(
-            net < kept
-                ? `Expects: about ${ton(expected.back)} come back, ${ton(expected.back - attached - sending)} more than is sent.`
-                : `Expects: fees of about ${ton(net - kept)}.`,
-        );
-    }
-    console.log(`Costs: ${ton(kept)} that stays, and fees of at most ${most}; of that, what is not used comes back.`);
-    if (consent.dryRun) {
-        console.log('Dry run: nothing was sent.');
-        report(consent, { sent: 0, attached: attached.toString(), kept: kept.toString() });
-        return;
-    }
-    if (consent.print) {
-        const orders = messages.map((message) => exported(session, message));
-        console.log(
-            consent.json ? JSON.stringify(orders) : orders.map((order) => table(Object.entries(order))).join('\n\n'),
-        );
-        return;
-    }
-    await requireFunds(session, attached + sending);
-    await requireConsent(session, consent);
-    await send(session, task, consent);
-}
-
-async function requireRole(session: Session, { only }: Task): Promise<void> {
-    const { wallet } = session;
-    if (wallet === undefined || !session.actor.equals(wallet.address)) {
-        throw new Refusal(
-            'This command line has no wallet that could send',
-            'add --mnemonic, or --print for another wallet',
-        );
-    }
-    if (only !== undefined && !only.address.equals(wallet.address)) {
-        throw new Refusal(
-            `Only the ${only.role}, ${session.show(only.address, false)}, may do this; this wallet is ${session.show(wallet.address, false)}`,
-            `use its words, or add --print --from ${session.show(only.address, false)} and send from there`,
-        );
-    }
-}
-
-async function requireFunds(session: Session, needed: bigint): Promise<void> {
-    const { address, version } = session.wallet!;
-    const { balance } = await session.account(address);
-    if (balance < needed) {
-        const other = version === 'v5r1' ? ' A v5r1 wallet has another address on each network.' : '';
-        throw new Refusal(
-            `The wallet ${session.show(address, false)} holds ${ton(balance)} and needs ${ton(needed)}.${other}`,
-            faucetFor(session.network, session.provider, session.show(address, false), formatTon(needed - balance)),
-        );
-    }
-}
-
-async function requireConsent({ provider }: Session, { yes }: Consent): Promise<void> {
-    if (yes) {
-        return;
-    }
-    if (!process.stdin.isTTY) {
-        throw new Refusal('Nobody is there to agree', 'add --yes to send, or --dry-run to stop here');
-    }
-    // Not Blueprint's own question, to which Enter is yes.
-    if (!/^y(es)?$/i.test((await provider.ui().input('Send? (y/N)')).trim())) {
-        throw new Refusal('Not sent');
-    }
-}
-
-async function send(
-    session: Session,
-    { messages = [], settled, after, beforeOrder, kept = 0n }: Task,
-    consent: Consent,
-): Promise<void> {
-    const wallet = session.wallet!;
-    const before = (await session.account(wallet.address)).balance;
-    for (let sent = 0; sent < messages.length;) {
-        const next = messages.slice(sent, sent + wallet.capacity(messages.slice(sent)));
-        const newest = await session.newest(next[next.length - 1].to);
-        beforeOrder?.(sent + next.length);
-        const last = next[next.length - 1].to;
-        try {
-            await wallet.send(next, (order) => keepOrder(session, order, last, newest));
-        } catch (error) {
-            if (!(error instanceof ChainError && error.unknown)) {
-                forgetOrder(session); // it never left
-            }
-            throw error;
-        }
-        sent += next.length;
-        console.log(`Sent ${sent} of ${messages.length}`);
-        await waitForEffect(session, next, newest, async () => settled === undefined || settled(sent));
-        forgetOrder(session);
-    }
-    const spent = before - (await session.account(wallet.address)).balance;
-    const received = spent < kept ? kept - spent : 0n; // more came home than fees took
-    console.log(
-        received === 0n
-            ? `Done. The wallet paid ${ton(spent)}: ${ton(kept)} stays, ${ton(spent - kept)} were fees.`
-            : `Done. The wallet holds ${ton(received - kept)} more than before, fees taken off.`,
-    );
-    const rows = (await after?.()) ?? [];
-    console.log(table(rows));
-    report(consent, {
-        sent: messages.length,
-        ...(received === 0n ? { spent: spent.toString() } : { received: (received - kept).toString() }),
-        kept: kept.toString(),
-        ...Object.fromEntries(rows),
-    });
-}
-
-async function waitForEffect(
-    session: Session,
-    messages: readonly Outgoing[],
-    since: bigint,
-    holds: () => Promise<boolean>,
-): Promise<void> {
-    const last = messages[messages.length - 1];
-    await waitUntil(session.patience, async () => {
-        const held = await holds();
-        // Asked even then: rent alone can make a balance look as if the message had done its work.
-        const failure = await session.failureSince(last.to, since);
-        if (failure !== undefined) {
-            forgetOrder(session);
-            throw new Refusal(
-                `${messageLabel(last)} was refused by ${session.show(last.to)}: ${failure}`,
-                'what was attached comes back; the codes are explained in contracts/protocol/errors.tact',
-            );
-        }
-        return held;
-    });
-}
-
-function report({ json }: Consent, result: Record<string, unknown>): void {
-    if (json) {
-        console.log(JSON.stringify(result));
-    }
-}
-
-/** Reads an address that a flag takes besides a word of its own. */
-export function readAddressFlag({ network }: Session, name: string, text: string): Address {
-    try {
-        return readAddress(text, network);
-    } catch (error) {
-        throw new Refusal(`--${name}: ${(error as Error).message}`);
     }
 }

@@ -17,6 +17,8 @@ export interface Account {
 export class Session {
     /** Who acts, when it is not the wallet of the command line. */
     actsAs: Address | undefined;
+    /** What names an account where there is no wallet, beside the flags that bring one. */
+    instead = '--from ADDRESS';
 
     private constructor(
         readonly provider: NetworkProvider,
@@ -37,7 +39,7 @@ export class Session {
         if (actor === undefined) {
             throw new Refusal(
                 'There is no wallet',
-                'give --mnemonic (with WALLET_MNEMONIC and WALLET_VERSION), --tonconnect, or --from ADDRESS',
+                `give --mnemonic (with WALLET_MNEMONIC and WALLET_VERSION), --tonconnect, or ${this.instead}`,
             );
         }
         return actor;
@@ -71,6 +73,21 @@ export class Session {
         const { balance, state } = await this.provider.getContractState(address);
         const code = state.type === 'active' && state.code ? Cell.fromBoc(state.code)[0] : undefined;
         return { active: state.type === 'active', balance, code };
+    }
+
+    /** Code and data of an account, as far as it has them. */
+    async contents(address: Address): Promise<{ code?: Cell; data?: Cell }> {
+        const { state } = await this.stateOf(address);
+        if (state.type !== 'active' || !state.code || !state.data) {
+            return {};
+        }
+        return { code: Cell.fromBoc(state.code)[0], data: Cell.fromBoc(state.data)[0] };
+    }
+
+    /** Unix seconds of an account's newest transaction; undefined where there is none, or the endpoint lists none. */
+    async changedAt(address: Address): Promise<number | undefined> {
+        const api = this.provider.api();
+        return api instanceof TonClient ? (await api.getTransactions(address, { limit: 1 }))[0]?.now : undefined;
     }
 
     /** Unix seconds on chain where the endpoint says them, the machine's otherwise. */

@@ -6,6 +6,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'acceptGovernor',
+    group: 'governor',
     about: 'Takes over as governor after transferGovernor. From the wallet that was named there.',
     flags: registryFlag,
     prepare: (session, { registry }) =>

@@ -6,6 +6,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'addStake',
+    group: 'provider',
     about: 'Adds stake, up to an amount. From anyone.',
     flags: { ...providerFlags, upTo: amount.required('what the stake shall be; the difference is sent') },
     prepare: (session, { upTo, ...flags }) =>

@@ -4,6 +4,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'adoptRules',
+    group: 'provider',
     about: "Follows the market's newest rules and codes. From the provider's owner.",
     flags: { ...providerFlags, ...anyCodeFlag },
     prepare: (session, { anyCode, ...flags }) =>

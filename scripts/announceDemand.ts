@@ -7,6 +7,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'announceDemand',
+    group: 'anyone',
     about: 'Tells providers what a client is going to buy; binds nobody. From anyone.',
     flags: {
         ...registryFlag,

@@ -14,6 +14,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'applyFleet',
+    group: 'provider',
     about: 'Makes the nodes on chain those of a manifest; run again after an interruption, it does the rest.',
     flags: fleetFlags,
     prepare: async (session, flags) => {

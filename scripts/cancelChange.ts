@@ -5,6 +5,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'cancelChange',
+    group: 'governor',
     about: 'Drops the change that waits. From the governor.',
     flags: registryFlag,
     prepare: (session, { registry }) =>

@@ -5,6 +5,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'cancelUnbonding',
+    group: 'provider',
     about: "Moves all that waits in slots back into the stake. From the provider's owner.",
     flags: providerFlags,
     prepare: (session, flags) =>

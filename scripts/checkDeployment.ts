@@ -19,12 +19,16 @@ import { registryRows } from '../deploy/governor';
 
 export const run = check({
     name: 'checkDeployment',
+    group: 'look',
     about: 'Compares the network, the record in deployments/ and this checkout; exits with 1 and names what differs.',
     flags: {},
     read: async (session) => {
         const record = recordOf(session);
         if (record === undefined) {
-            throw new Refusal(`There is no ${deploymentFile(session.network.name)}`, 'run deployMarket first');
+            throw new Refusal(
+                `There is nothing to compare ${session.network.name} with: no record of a market, ${deploymentFile(session.network.name)}`,
+                'take the record from version control; where it is lost, deployMarket from the governor, with the profile of then, writes it again. Where no market is, it deploys one',
+            );
         }
         const at = Address.parseRaw(record.registry);
         const { active, code } = await session.account(at);

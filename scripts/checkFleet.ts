@@ -5,6 +5,7 @@ import { check } from '../deploy/script';
 
 export const run = check({
     name: 'checkFleet',
+    group: 'look',
     about: 'Lists the nodes of a Provider: address, endpoint, hardware and state.',
     flags: providerFlags,
     read: async (session, flags) => {

@@ -1,17 +1,20 @@
+import { address } from '../deploy/flags';
 import { ton } from '../deploy/output';
 import { check } from '../deploy/script';
 
 export const run = check({
     name: 'checkWallet',
-    about: 'Shows the wallet of the command line on this network, and what it holds.',
-    flags: {},
-    read: async (session) => {
-        const { balance, active } = await session.account(session.actor);
+    group: 'look',
+    about: 'Shows the wallet of the command line, or the one that is named, on this network, and what it holds.',
+    flags: { wallet: address.optional('the wallet; the one of the command line unless given') },
+    read: async (session, { wallet }) => {
+        const at = wallet ?? session.actor;
+        const { balance, active } = await session.account(at);
         return [
             ['network', `${session.network.name}, id ${session.network.globalId}`],
-            ['wallet', session.show(session.actor, false)],
-            ['raw', session.actor.toRawString()],
-            ['kind', session.wallet?.version ?? 'none'],
+            ['wallet', session.show(at, false)],
+            ['raw', at.toRawString()],
+            ['kind', session.wallet?.address.equals(at) === true ? session.wallet.version : 'unknown'],
             ['state', active ? 'active' : 'not used yet'],
             ['holds', ton(balance)],
         ];

@@ -7,6 +7,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'claimJob',
+    group: 'anyone',
     about: 'Redeems a voucher; the money goes to the payout. A worker does this by itself. From anyone who holds the voucher.',
     flags: {
         ...jobFlag,
@@ -32,7 +33,14 @@ export const run = script({
             found,
             will: [`pay ${ton(cumulative - paid)}, or what the job holds, to its payout`],
             messages: await session.rehearse((actor) => claimJob(actor, { channel: job, voucher: asked })),
-            settled: async () => requireJob(session, await findJob(session, job)).paid > paid,
+            settled: async () => ((await findJob(session, job)).state?.paid ?? cumulative) > paid,
+            unmet: async () => {
+                const { state } = await findJob(session, job);
+                const short = state !== undefined && state.paid < cumulative;
+                return short
+                    ? [`cumulative: ${ton(state.paid)} of ${ton(cumulative)} are paid; the job held no more`]
+                    : [];
+            },
             after: async () => jobRows(session, await findJob(session, job)),
         };
     },

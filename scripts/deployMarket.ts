@@ -28,6 +28,7 @@ interface Asked {
 
 export const run = script({
     name: 'deployMarket',
+    group: 'governor',
     about: 'Deploys the registry and sets its first rules, codes, committee and catalogue. The sender becomes the governor.',
     flags: {
         profile: text.optional('a name in params/, or a JSON file like those; that of the network unless given'),
@@ -49,7 +50,11 @@ export const run = script({
         };
         if (state !== undefined && state.rulesVersion > 0n) {
             const found = registryRows(session, at, state);
-            const differs = await differencesFrom(session, registry, { flags, profile });
+            const other = record !== undefined && !state.governor.equals(session.actor);
+            const differs = [
+                ...(other ? [`governor: it is ${session.show(state.governor, false)}, not this wallet`] : []),
+                ...(await differencesFrom(session, registry, { flags, profile })),
+            ];
             return { found, nothing: 'the market is deployed', differs, ...(record === undefined ? { after } : {}) };
         }
         if (record !== undefined) {
@@ -117,6 +122,17 @@ async function differencesFrom(
             ...(is.equals(asked)
                 ? []
                 : [`profile: the rules are others than ${profile.file}'s; proposeRules changes them`]),
+        );
+        const { delay, catalogue } = await registry.getRegistryState();
+        lines.push(
+            ...(Number(delay) === profile.delay
+                ? []
+                : [
+                      `delay: changes wait ${formatDuration(Number(delay))} in this market for ever, not ${formatDuration(profile.delay)}`,
+                  ]),
+            ...(catalogue === profile.catalogue.hash
+                ? []
+                : [`catalogue: it is another than ${profile.catalogue.file}; setCatalogue changes it`]),
         );
     }
     return lines;

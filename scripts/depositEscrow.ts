@@ -1,5 +1,5 @@
-import { depositTo } from '@cocoon-market/wrappers';
-import { shortfall } from '../deploy/amounts';
+import { type Actor, depositTo } from '@cocoon-market/wrappers';
+import { missing, shortOf } from '../deploy/amounts';
 import { escrowFlag, escrowTask, openEscrow } from '../deploy/escrow';
 import { amount } from '../deploy/flags';
 import { ton } from '../deploy/output';
@@ -7,18 +7,21 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'depositEscrow',
+    group: 'anyone',
     about: "Brings a client's deposit up to an amount. From anyone.",
     flags: { ...escrowFlag, upTo: amount.required('what the escrow shall hold; the difference is sent') },
     prepare: async (session, { owner, upTo }) => {
         const opened = await openEscrow(session, owner ?? session.actor);
-        const due = shortfall(opened.balance, upTo);
+        const bring = (actor: Actor, due: bigint) => depositTo(actor, { owner: opened.owner, amount: due });
+        const due = await missing(session, { at: opened.at, held: opened.balance, upTo, action: bring });
         return escrowTask(session, opened, () =>
             due === 0n
                 ? `the escrow holds ${ton(upTo)} or more`
                 : {
                       will: `deposit ${ton(due)}`,
-                      action: (actor) => depositTo(actor, { owner: opened.owner, amount: due }),
+                      action: (actor) => bring(actor, due),
                       done: ({ balance }) => balance > opened.balance,
+                      unmet: ({ balance }) => shortOf(balance, upTo),
                       kept: due,
                       stays: [['deposit', ton(due)]],
                       anyone: true,

@@ -7,6 +7,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'executeChange',
+    group: 'anyone',
     about: 'Applies the change that waits, once its time has come. From anyone.',
     flags: registryFlag,
     prepare: (session, { registry }) =>

@@ -1,11 +1,13 @@
-import { fundWallet } from '@cocoon-market/wrappers';
-import { shortfall } from '../deploy/amounts';
+import { type Actor, fundWallet } from '@cocoon-market/wrappers';
+import { missing, shortOf } from '../deploy/amounts';
 import { address, amount } from '../deploy/flags';
 import { type Row, ton } from '../deploy/output';
+import { Refusal } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 export const run = script({
     name: 'fundWallet',
+    group: 'anyone',
     about: "Brings another wallet up to an amount, such as a worker's own. From anyone.",
     flags: {
         to: address.required('the wallet'),
@@ -15,16 +17,21 @@ export const run = script({
         const balance = async () => (await session.account(to)).balance;
         const held = await balance();
         const rows = async (): Promise<Row[]> => [[session.show(to, false), `holds ${ton(await balance())}`]];
-        const due = shortfall(held, upTo);
+        const bring = (actor: Actor, due: bigint) => fundWallet(actor, { to, amount: due });
+        const due = await missing(session, { at: to, held, upTo, action: bring });
         if (due === 0n) {
             return { found: await rows(), nothing: `it holds ${ton(upTo)} or more` };
         }
+        if (to.equals(session.actor)) {
+            throw new Refusal(`--to: ${session.show(to, false)} is the wallet that would send`, 'name another wallet');
+        }
         return {
             found: await rows(),
-            messages: await session.rehearse((actor) => fundWallet(actor, { to, amount: due })),
+            messages: await session.rehearse((actor) => bring(actor, due)),
             kept: due,
             stays: [['coins of that wallet', ton(due)]],
             settled: async () => (await balance()) > held,
+            unmet: async () => shortOf(await balance(), upTo),
             after: rows,
         };
     },

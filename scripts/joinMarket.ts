@@ -8,6 +8,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'joinMarket',
+    group: 'provider',
     about: "Makes the wallet a provider: deploys its Provider with a first stake. From the provider's owner.",
     flags: {
         ...registryFlag,
@@ -26,7 +27,8 @@ export const run = script({
             if (rulesVersion > 0n) {
                 const is = await provider.getMembershipNow();
                 const differs = [
-                    staked < stake && `stake: it is ${ton(staked)}; addStake brings it up`,
+                    staked !== stake &&
+                        `stake: it is ${ton(staked)}; ${staked < stake ? 'addStake brings it up' : 'unbondStake takes it down'}`,
                     asked !== undefined &&
                         !is.nextPayout.equals(asked) &&
                         `payout: it is ${session.show(is.nextPayout, false)}; setPayout changes it`,

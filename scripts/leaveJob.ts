@@ -5,6 +5,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'leaveJob',
+    group: 'client',
     about: 'Asks a job to end after its notice; the provider may claim until then. From the client.',
     flags: jobFlag,
     prepare: async (session, { job }) => {
@@ -21,7 +22,7 @@ export const run = script({
             will: [`end the job at ${when(now + Number(notice))}; refundJob then brings the rest back`],
             only: { address: owner, role: 'client of this job' },
             messages: await session.rehearse((actor) => leaveJob(actor, { escrow, channel: job })),
-            settled: async () => requireJob(session, await findJob(session, job)).refundAt < refundAt,
+            settled: async () => ((await findJob(session, job)).state?.refundAt ?? 0n) < refundAt,
             after: async () => jobRows(session, await findJob(session, job)),
         };
     },

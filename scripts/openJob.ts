@@ -1,12 +1,16 @@
 import { channelInit, channelCode, channelLibrary, codeHash, openJob } from '@cocoon-market/wrappers';
-import { escrowTask, openEscrow } from '../deploy/escrow';
+import type { Address } from '@ton/core';
+import { escrowTask, openEscrow, type OpenedEscrow } from '../deploy/escrow';
 import { address, amount, count, duration, key, moment } from '../deploy/flags';
+import { findJob } from '../deploy/job';
 import { ton, when } from '../deploy/output';
 import { Refusal } from '../deploy/refusal';
 import { script } from '../deploy/script';
+import type { Session } from '../deploy/session';
 
 export const run = script({
     name: 'openJob',
+    group: 'client',
     about: 'Opens a job without limits; a gateway does this by itself with its spend key. From the client.',
     flags: {
         payout: address.required("who is paid: the provider's payout"),
@@ -35,12 +39,17 @@ export const run = script({
         const rows = async () => [['job', session.show(channel)] as const];
         return escrowTask(session, opened, async () => {
             if (await isOpen()) {
-                return `the job is open at ${session.show(channel)}`;
+                return {
+                    nothing: `the job is open at ${session.show(channel)}`,
+                    differs: await depositDifference(session, { channel, escrow: opened.escrow, deposit }),
+                };
             }
             if (order !== seqno) {
                 throw new Refusal(
                     `The escrow's next order is ${seqno}, not ${order}`,
-                    order < seqno ? 'the job of that order was another, or has ended' : 'see checkEscrow',
+                    order < seqno
+                        ? 'the job of that order has ended, or had another end, notice, key or payout: a span such as 30d ends at another second with each run, a date does not'
+                        : 'see checkEscrow',
                 );
             }
             return {
@@ -54,3 +63,18 @@ export const run = script({
         });
     },
 });
+
+/** What a job that is open had as its deposit and was not asked: a line, or none. */
+async function depositDifference(
+    session: Session,
+    { channel, escrow, deposit }: { channel: Address; escrow: OpenedEscrow['escrow']; deposit: bigint },
+): Promise<string[]> {
+    const { state, balance } = await findJob(session, channel);
+    const had = balance + (state?.paid ?? 0n);
+    // What its message brought for fees stays with it, and rent leaves it.
+    const about = await escrow.getOpenFeeOf(1n);
+    const isSame = had >= deposit - about && had <= deposit + about;
+    return isSame
+        ? []
+        : [`deposit: the job holds ${ton(balance)} and has paid ${ton(had - balance)}, which is not ${ton(deposit)}`];
+}

@@ -5,6 +5,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'pauseMarket',
+    group: 'governor',
     about: 'Stops the arrival of new providers and nodes; everything that is open goes on. From the governor.',
     flags: registryFlag,
     prepare: (session, { registry }) =>

@@ -3,6 +3,7 @@ import { check } from '../deploy/script';
 
 export const run = check({
     name: 'planFleet',
+    group: 'provider',
     about: 'Shows what applyFleet would do: which nodes to register, change and close, with stake, fees and time.',
     flags: fleetFlags,
     read: async (session, flags) => {

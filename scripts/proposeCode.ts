@@ -8,6 +8,7 @@ const KINDS = ['provider', 'node', 'escrow', 'channel', 'dispute'] as const;
 
 export const run = script({
     name: 'proposeCode',
+    group: 'governor',
     about: "Proposes this checkout's code of one kind of contract as its next version; older versions stay. From the governor.",
     flags: { ...registryFlag, kind: choice(KINDS).required('the kind of contract') },
     prepare: async (session, { registry, kind }) => {

@@ -7,6 +7,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'proposeCommittee',
+    group: 'governor',
     about: 'Proposes another committee: who decides what a contract cannot. From the governor.',
     flags: {
         ...registryFlag,

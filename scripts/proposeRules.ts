@@ -8,6 +8,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'proposeRules',
+    group: 'governor',
     about: 'Proposes the windows, stakes and rates of a profile as new rules. From the governor.',
     flags: {
         ...registryFlag,

@@ -8,6 +8,7 @@ const GAS_MOST = 200_000_000n; // nanoTON
 
 export const run = script({
     name: 'publishLibrary',
+    group: 'anyone',
     about: 'Publishes the channel code in the masterchain, so that jobs carry its hash only. From anyone.',
     flags: {
         rent: amount.required(

@@ -6,13 +6,14 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'refundJob',
+    group: 'anyone',
     about: "Sends the rest of an ended job to the client's escrow and ends its account. From anyone.",
     flags: jobFlag,
     prepare: async (session, { job }) => {
         const opened = await findJob(session, job);
         const found = jobRows(session, opened);
         if (opened.state === undefined) {
-            return { found, nothing: 'the job has ended' };
+            return { found, nothing: 'no account is there that holds anything' };
         }
         const { refundAt } = opened.state;
         if (Number(refundAt) > (await session.now())) {

@@ -5,6 +5,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'resumeMarket',
+    group: 'governor',
     about: 'Takes new providers and nodes again after pauseMarket. From the governor.',
     flags: registryFlag,
     prepare: (session, { registry }) =>

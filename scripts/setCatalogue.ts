@@ -7,6 +7,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'setCatalogue',
+    group: 'governor',
     about: 'Names the published list of models by its SHA-256. From the governor.',
     flags: { ...registryFlag, catalogue: file.optional('the list; params/catalogue.json unless given') },
     prepare: (session, { registry, catalogue = 'params/catalogue.json' }) => {

@@ -1,15 +1,15 @@
 import { setOperator } from '@cocoon-market/wrappers';
-import { text } from '../deploy/flags';
+import { addressOr } from '../deploy/flags';
 import { providerFlags, providerTask } from '../deploy/provider';
-import { script, readAddressFlag } from '../deploy/script';
+import { script } from '../deploy/script';
 
 export const run = script({
     name: 'setOperator',
+    group: 'provider',
     about: "Names who may register and change nodes besides the owner, or nobody. From the provider's owner.",
-    flags: { ...providerFlags, operator: text.required('the wallet, or nobody') },
-    prepare: (session, { operator: given, ...flags }) =>
+    flags: { ...providerFlags, operator: addressOr('nobody').required('the wallet, or nobody') },
+    prepare: (session, { operator, ...flags }) =>
         providerTask(session, flags, async ({ provider: opened }) => {
-            const operator = given === 'nobody' ? null : readAddressFlag(session, 'operator', given);
             const is = async () => {
                 const now = (await opened.getMembershipNow()).operator;
                 return operator === null || now === null ? now === operator : now.equals(operator);

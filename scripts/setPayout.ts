@@ -5,6 +5,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'setPayout',
+    group: 'provider',
     about: "Names where jobs pay, from the rules' payout delay on. From the provider's owner.",
     flags: { ...providerFlags, payout: address.required('the wallet that jobs shall pay') },
     prepare: (session, { payout, ...flags }) =>

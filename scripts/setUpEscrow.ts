@@ -1,5 +1,5 @@
-import { channelCode, channelLibrary, codeHash, setUpEscrow } from '@cocoon-market/wrappers';
-import { shortfall } from '../deploy/amounts';
+import { type Actor, channelCode, channelLibrary, codeHash, setUpEscrow } from '@cocoon-market/wrappers';
+import { missing, shortOf } from '../deploy/amounts';
 import { escrowTask, findEscrow } from '../deploy/escrow';
 import { amount, choice, key } from '../deploy/flags';
 import { requireLibrary } from '../deploy/library';
@@ -8,35 +8,44 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'setUpEscrow',
+    group: 'client',
     about: "Deploys the client's escrow or changes its spend key and limits; a deposit is brought up to an amount. From the client.",
     flags: {
         spendKey: key.required("the gateway's public key, as cocoon gateway keygen prints it"),
         jobLimit: amount.required('the most that the spend key may put into one job'),
         dayLimit: amount.required('the most that the spend key may spend a day (UTC), fees included'),
         deposit: amount.optional('what the escrow shall hold; the difference is sent'),
-        channel: choice(['plain', 'library'] as const).optional('how new jobs carry their code; plain unless given'),
+        channel: choice(['plain', 'library'] as const).optional(
+            'how new jobs carry their code; as it is unless given, and plain at first',
+        ),
     },
-    prepare: async (session, { spendKey, jobLimit, dayLimit, deposit = 0n, channel = 'plain' }) => {
-        const code = channel === 'plain' ? await channelCode() : (await channelLibrary()).cell;
+    prepare: async (session, { spendKey, jobLimit, dayLimit, deposit = 0n, channel: asked }) => {
+        const opened = await findEscrow(session, session.actor);
+        const library = (await channelLibrary()).cell;
+        const carriesLibrary = opened.state?.codeHash === BigInt(`0x${codeHash(library)}`);
+        const channel = asked ?? (carriesLibrary ? 'library' : 'plain');
+        const code = channel === 'plain' ? await channelCode() : library;
         if (channel === 'library') {
             await requireLibrary(session);
         }
-        const opened = await findEscrow(session, session.actor);
-        const due = shortfall(opened.balance, deposit);
         const isSet = ({ state }: typeof opened) =>
             state !== undefined &&
             state.spendKey === BigInt(`0x${spendKey.toString('hex')}`) &&
             state.jobLimit === jobLimit &&
             state.dayLimit === dayLimit &&
             state.codeHash === BigInt(`0x${codeHash(code)}`);
+        const set = (actor: Actor, due: bigint) =>
+            setUpEscrow(actor, { spendKey, jobLimit, dayLimit, channelCode: code, deposit: due });
+        const { at, balance: held } = opened;
+        const due = await missing(session, { at, held, upTo: deposit, action: set });
         return escrowTask(session, opened, () =>
             isSet(opened) && due === 0n
                 ? 'key, limits and deposit are as asked'
                 : {
                       will: `allow the spend key ${ton(jobLimit)} a job and ${ton(dayLimit)} a day, jobs with ${channel} code`,
-                      action: (actor) =>
-                          setUpEscrow(actor, { spendKey, jobLimit, dayLimit, channelCode: code, deposit: due }),
-                      done: isSet,
+                      action: (actor) => set(actor, due),
+                      done: (now) => isSet(now) && (due === 0n || now.balance > held),
+                      unmet: ({ balance }) => (due === 0n ? [] : shortOf(balance, deposit, 'deposit')),
                       kept: due,
                       stays: due === 0n ? [] : [['deposit', ton(due)]],
                   },

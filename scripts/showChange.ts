@@ -5,6 +5,7 @@ import { check } from '../deploy/script';
 
 export const run = check({
     name: 'showChange',
+    group: 'look',
     about: 'Shows the change that waits in the registry, what it would set and from when on it may be executed.',
     flags: registryFlag,
     read: async (session, { registry }) => {

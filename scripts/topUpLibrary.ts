@@ -1,5 +1,5 @@
-import { topUpLibrary } from '@cocoon-market/wrappers';
-import { shortfall } from '../deploy/amounts';
+import { type Actor, channelCode, topUpLibrary } from '@cocoon-market/wrappers';
+import { missing, shortOf } from '../deploy/amounts';
 import { amount } from '../deploy/flags';
 import { findLibrary, libraryRows, requireLibrary } from '../deploy/library';
 import { ton } from '../deploy/output';
@@ -7,22 +7,26 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'topUpLibrary',
+    group: 'anyone',
     about: 'Pays rent of the published channel code ahead, up to a balance. From anyone.',
     flags: { upTo: amount.required('what its keeper shall hold; the difference is sent') },
     prepare: async (session, { upTo }) => {
         await requireLibrary(session);
         const library = await findLibrary(session);
         const found = libraryRows(session, library);
-        const due = shortfall(library.balance, upTo);
+        const { at, hash, balance: held } = library;
+        const bring = (actor: Actor, due: bigint) => topUpLibrary(actor, { hash, amount: due });
+        const due = await missing(session, { at, held, upTo, action: bring, library: await channelCode() });
         if (due === 0n) {
             return { found, nothing: `it holds ${ton(upTo)} or more` };
         }
         return {
             found,
-            messages: await session.rehearse((actor) => topUpLibrary(actor, { hash: library.hash, amount: due })),
+            messages: await session.rehearse((actor) => bring(actor, due)),
             kept: due,
             stays: [['rent', ton(due)]],
-            settled: async () => (await findLibrary(session)).balance > library.balance,
+            settled: async () => (await findLibrary(session)).balance > held,
+            unmet: async () => shortOf((await findLibrary(session)).balance, upTo),
             after: async () => libraryRows(session, await findLibrary(session)),
         };
     },

@@ -1,5 +1,5 @@
-import { topUpRegistry } from '@cocoon-market/wrappers';
-import { shortfall } from '../deploy/amounts';
+import { type Actor, topUpRegistry } from '@cocoon-market/wrappers';
+import { missing, shortOf } from '../deploy/amounts';
 import { amount } from '../deploy/flags';
 import { ton } from '../deploy/output';
 import { registryFlag, registryOf } from '../deploy/record';
@@ -7,6 +7,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'topUpRegistry',
+    group: 'anyone',
     about: "Pays the registry's rent ahead, up to a balance. From anyone.",
     flags: { ...registryFlag, upTo: amount.required('what the registry shall hold; the difference is sent') },
     prepare: async (session, { registry, upTo }) => {
@@ -18,16 +19,18 @@ export const run = script({
                 ['registry', session.show(at)],
                 ['holds', ton(await balance())],
             ] as const;
-        const amountDue = shortfall(held, upTo);
-        if (amountDue === 0n) {
+        const bring = (actor: Actor, due: bigint) => topUpRegistry(actor, { registry: at, amount: due });
+        const due = await missing(session, { at, held, upTo, action: bring });
+        if (due === 0n) {
             return { found: [...(await rows())], nothing: `it holds ${ton(upTo)} or more` };
         }
         return {
             found: [...(await rows())],
-            messages: await session.rehearse((actor) => topUpRegistry(actor, { registry: at, amount: amountDue })),
-            kept: amountDue,
-            stays: [['rent', ton(amountDue)]],
+            messages: await session.rehearse((actor) => bring(actor, due)),
+            kept: due,
+            stays: [['rent', ton(due)]],
             settled: async () => (await balance()) > held,
+            unmet: async () => shortOf(await balance(), upTo),
             after: async () => [...(await rows())],
         };
     },

@@ -6,6 +6,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'transferGovernor',
+    group: 'governor',
     about: 'Names who may take over as governor; nothing changes until that one runs acceptGovernor. From the governor.',
     flags: { ...registryFlag, to: address.required('the wallet that may take over') },
     prepare: (session, { registry, to }) =>

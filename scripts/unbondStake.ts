@@ -7,6 +7,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'unbondStake',
+    group: 'provider',
     about: "Moves stake above an amount into a slot, where it waits for the unbonding time. From the provider's owner.",
     flags: { ...providerFlags, keep: amount.required('what shall stay as stake; nodes require their part of it') },
     prepare: (session, { keep, ...flags }) =>

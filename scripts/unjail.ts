@@ -6,12 +6,13 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'unjail',
+    group: 'provider',
     about: "Leaves jail once its time is over and the stake suffices. From the provider's owner.",
     flags: providerFlags,
     prepare: (session, flags) =>
         providerTask(session, flags, async ({ provider: opened, state }) => {
-            const { jailedUntil } = await opened.getStanding();
-            if (jailedUntil === 0n) {
+            const { jailedUntil, jailed } = await opened.getStanding();
+            if (jailedUntil === 0n && !jailed) {
                 return 'this provider is not in jail';
             }
             if (jailedUntil > (await session.now())) {

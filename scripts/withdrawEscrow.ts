@@ -1,17 +1,22 @@
 import { withdrawDeposit } from '@cocoon-market/wrappers';
+import { rentDue } from '../deploy/amounts';
 import { escrowTask, openEscrow } from '../deploy/escrow';
 import { amount } from '../deploy/flags';
 import { ton } from '../deploy/output';
 import { script } from '../deploy/script';
 
+const UNTIL_THERE = 300; // seconds in which the message is there
+
 export const run = script({
     name: 'withdrawEscrow',
+    group: 'client',
     about: 'Takes home what the escrow holds above an amount. From the client.',
     flags: { keep: amount.required('what shall stay; 0 takes all above the reserve of a year of rent') },
     prepare: async (session, { keep }) => {
         const opened = await openEscrow(session, session.actor);
         const free = await opened.escrow.getWithdrawable();
-        const above = opened.balance > keep ? opened.balance - keep : 0n;
+        const rent = await rentDue(session, opened.at, { ahead: UNTIL_THERE });
+        const above = opened.balance > keep + rent ? opened.balance - keep - rent : 0n;
         const due = above < free ? above : free;
         return escrowTask(session, opened, () =>
             due <= 0n

@@ -6,6 +6,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'withdrawStake',
+    group: 'provider',
     about: "Takes home what has waited in slots for its time. From the provider's owner.",
     flags: providerFlags,
     prepare: (session, flags) =>

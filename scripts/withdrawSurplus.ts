@@ -5,6 +5,7 @@ import { script } from '../deploy/script';
 
 export const run = script({
     name: 'withdrawSurplus',
+    group: 'provider',
     about: "Takes home what a Provider holds besides stake, slots and reserve. From the provider's owner.",
     flags: providerFlags,
     prepare: (session, flags) =>

@@ -2,6 +2,7 @@
 import { Address } from '@ton/core';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { GLOBAL_IDS, readAddress } from './addresses';
 import { Market, marketValues } from './market';
 
 /** A market as it was when the record was written. */
@@ -31,11 +32,25 @@ export function loadDeployment(network: string): Deployment | undefined {
     }
     try {
         const deployment = JSON.parse(readFileSync(file, 'utf8')) as Deployment;
-        Address.parseRaw(deployment.registry);
         Address.parseRaw(deployment.governor);
         marketValues(deployment);
+        requirePlace(deployment, network);
         return deployment;
     } catch (error) {
         throw new Error(`${file} is not a record of a deployment: ${(error as Error).message}`, { cause: error });
     }
+}
+
+/** Throws unless a record is of this network, and its market in the basechain. */
+function requirePlace({ network, globalId, registry }: Deployment, asked: string): void {
+    if (network !== asked) {
+        throw new Error(`it is of ${network}`);
+    }
+    const known: Partial<Record<string, number>> = GLOBAL_IDS;
+    const expected = known[asked];
+    if (expected !== undefined && globalId !== expected) {
+        throw new Error(`it is of a network with id ${globalId}, ${asked} has ${expected}`);
+    }
+    Address.parseRaw(registry);
+    readAddress(registry);
 }
