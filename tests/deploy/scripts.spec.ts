@@ -1,6 +1,7 @@
 /** What `npx blueprint run` lists: scripts whose names and help texts say what they do and what they take. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NetworkProvider } from '@ton/blueprint';
 import { readGuide } from './support/guide';
@@ -85,6 +86,39 @@ describe('The operations guide', () => {
             const used = rest.match(/--[a-z-]+/g) ?? [];
             expect(used.filter((flag) => !known.has(flag))).toEqual([]);
         }
+    });
+});
+
+describe("The guide's lines that make keys", () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-keys-'));
+    const lines = readGuide(join(ROOT, 'docs/operations.md'))
+        .flatMap((block) => (block.kind === 'run' ? block.commands.replace(/\\\n/g, ' ').split('\n') : []))
+        .filter((line) => /keygen|^keys /.test(line))
+        .map((line) => line.replaceAll('temp/operations', '.').replace(/ \$NET.*/, ''));
+    const listed = () =>
+        ['committee', 'new-committee', 'worker.public.json'].map((file) => readFileSync(join(folder, file), 'utf8'));
+
+    /** Runs them where the command that makes keys fails as \`broken\` says. */
+    const run = (broken: string) =>
+        execFileSync(
+            'bash',
+            ['-c', `npx() { case "$*" in ${broken}) return 1;; esac; echo "$@"; }\n${lines.join('\n')}\ntrue`],
+            {
+                cwd: folder,
+            },
+        );
+
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    it.each(['*-1.key*', '*-2.key*', '*-3.key*', '*worker*'])('leave whole lists when %s fails', (broken) => {
+        expect(lines).toHaveLength(5);
+        run('none');
+        const whole = listed();
+
+        run(broken);
+
+        expect(whole[0].trim().split('\n')).toHaveLength(3);
+        expect(listed()).toEqual(whole);
     });
 });
 

@@ -1,31 +1,55 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomSigningKey } from '@cocoon-market/wrappers';
-import { Address, beginCell, Dictionary, loadMessageRelaxed } from '@ton/core';
+import { Escrow, formatTon, randomSigningKey } from '@cocoon-market/wrappers';
+import { Address, beginCell, Dictionary, loadMessageRelaxed, toNano } from '@ton/core';
 import { sortArguments } from '../../deploy/argv';
 import { moment } from '../../deploy/flags';
-import { scriptLines } from '../../deploy/list';
+import { allScripts, scriptLines } from '../../deploy/list';
 import { multisigOrder } from '../../deploy/output';
+import { GROUPS } from '../../deploy/script';
+import { run as checkProvider } from '../../scripts/checkProvider';
 import { run as deployMarket } from '../../scripts/deployMarket';
+import { run as depositEscrow } from '../../scripts/depositEscrow';
+import { run as fundWallet } from '../../scripts/fundWallet';
 import { run as joinMarket } from '../../scripts/joinMarket';
 import { run as openJob } from '../../scripts/openJob';
 import { run as setUpEscrow } from '../../scripts/setUpEscrow';
+import { run as topUpRegistry } from '../../scripts/topUpRegistry';
 import { run as withdrawEscrow } from '../../scripts/withdrawEscrow';
+import { type FreshWallet, freshWallet } from './support/network';
 import { ScriptStage } from './support/scripts';
 
 const hex = () => randomSigningKey().publicKey.toString('hex');
 const COMMITTEE = [hex(), hex(), hex()].join(',');
 const SPEND_KEY = hex();
+const FLEET = `offers:
+  cocoon-tiny: { prompt: 1, cached: 1, completion: 1, reasoning: 1 }
+hardware:
+  desk: { class: 0, gpus: 1, vram: 24, model: RTX 4090 }
+sites:
+  home:
+    region: home
+    uptime: 99
+    hardware: desk
+    offers: [cocoon-tiny]
+    nodes:
+      one: { endpoint: "https://one.example.net", receiptKey: "${hex()}", encryptionKey: "${hex()}" }
+`;
 
 describe('The word of a script', () => {
     let stage: ScriptStage;
     const folder = mkdtempSync(join(tmpdir(), 'records-'));
+    const recorded = () => JSON.parse(readFileSync(join(folder, 'local.json'), 'utf8')) as { registry: string };
+    let rich: FreshWallet;
+    let opened: string;
     const refusalOf = (work: Promise<string>) => work.catch((error: unknown) => (error as Error).message);
 
     beforeAll(async () => {
         process.env.COCOON_DEPLOYMENTS = folder;
         stage = await ScriptStage.open();
+        rich = await freshWallet('v4');
+        await stage.network.faucet(rich.address, toNano('50'));
         await stage.run(deployMarket, ['--profile', 'testnet', '--committee', COMMITTEE, '--yes']);
         await stage.run(joinMarket, ['--stake', '1', '--yes']);
         const limits = ['--job-limit', '1', '--day-limit', '5', '--deposit', '4'];
@@ -73,6 +97,21 @@ describe('The word of a script', () => {
         expect(stage.network.transactions).toHaveLength(seqno);
     });
 
+    it('is not given for a provider with more stake', async () => {
+        const said = await refusalOf(stage.run(joinMarket, ['--stake', '0.9', '--yes']));
+
+        expect(said).toContain('Not as asked: this wallet is a provider\n  - stake: it is 1 TON; unbondStake takes it');
+    });
+
+    it("is not given for another's market, nor for one of another profile", async () => {
+        const said = await refusalOf(
+            stage.run(deployMarket, ['--profile', 'mainnet', '--yes'], await freshWallet('v4')),
+        );
+
+        const lines = said.split('\n').flatMap((line) => /^ {2}- (\w+):/.exec(line)?.[1] ?? []);
+        expect(lines).toEqual(['governor', 'profile', 'delay']);
+    });
+
     it('expects fees near those that are paid, beside the most', async () => {
         const said = await stage.run(setUpEscrow, [
             ...['--spend-key', SPEND_KEY, '--job-limit', '2', '--day-limit', '5', '--deposit', '4', '--yes'],
@@ -93,11 +132,77 @@ describe('The word of a script', () => {
         expect(said).not.toMatch(/-\d[\d.]* TON|"-\d/);
         expect(JSON.parse(said.split('\n').at(-1)!)).toMatchObject({ received: expect.stringMatching(/^9\d{8}$/) });
     });
+
+    it('is not given for a job that is open with another deposit', async () => {
+        const end = `${stage.network.now() + 86_400}`;
+        const job = ['--payout', `0:${'22'.repeat(32)}`, '--voucher-key', hex(), '--notice', '1h', '--until', end];
+        const open = (deposit: string) =>
+            refusalOf(stage.run(openJob, [...job, '--deposit', deposit, '--order', '0', '--yes', '--json']));
+
+        const first = await open('0.5');
+        opened = (JSON.parse(first.split('\n').at(-1)!) as { job: string }).job;
+        const same = await open('0.5');
+        const [less, more] = [await open('0.49'), await open('0.51')];
+
+        expect(same).toContain(`Nothing to do: the job is open at ${opened}`);
+        expect(less).toMatch(/Not as asked: the job is open.*\n {2}- deposit: the job holds 0\.5\d* TON/);
+        expect(more).toMatch(/Not as asked: the job is open.*\n {2}- deposit: the job holds 0\.5\d* TON/);
+    });
+
+    it.each([
+        ['an escrow', depositEscrow, [], async () => (await Escrow.ofOwner(stage.wallet.address)).address],
+        ['the registry', topUpRegistry, [], async () => Address.parseRaw(recorded().registry)],
+        ['a wallet in use', fundWallet, undefined, async () => stage.wallet.address],
+    ] as const)('is given for %s only once it holds what was asked', async (_, script, flags, where) => {
+        const at = await where();
+        const [sender, to] = flags === undefined ? [rich, ['--to', at.toRawString()]] : [stage.wallet, []];
+        const holds = async () => (await stage.network.blockchain.getContract(at)).balance;
+        const upTo = (await holds()) + (await holds()) / 100n; // a hundredth of it is no rest to forget
+        const bring = () => stage.run(script, [...to, '--up-to', formatTon(upTo), '--yes'], sender);
+
+        await bring();
+        const [held, height] = [await holds(), stage.network.transactions.length];
+        const again = await bring();
+
+        expect(held).toBeGreaterThanOrEqual(upTo);
+        expect(again).toContain('Nothing to do: ');
+        expect(stage.network.transactions).toHaveLength(height);
+    });
+
+    it('is given by every script that reads without a wallet', async () => {
+        const manifest = join(folder, 'fleet.yaml');
+        writeFileSync(manifest, FLEET);
+        const owner = stage.wallet.address.toRawString();
+        const provider = await stage.run(checkProvider, ['--json']);
+        const [whose] = [['--provider', (JSON.parse(provider.split('\n').at(-1)!) as { provider: string }).provider]];
+        const runs: Record<string, string[]> = {
+            checkDeployment: [],
+            checkEscrow: ['--owner', owner],
+            checkFleet: whose,
+            checkJob: ['--job', opened],
+            checkLibrary: [],
+            checkProvider: whose,
+            checkWallet: ['--wallet', stage.wallet.text],
+            planFleet: [...whose, '--manifest', manifest],
+            showChange: [],
+        };
+        expect(Object.keys(runs)).toEqual(allScripts().flatMap(({ name, sends }) => (sends ? [] : [name])));
+
+        for (const [name, flags] of Object.entries(runs)) {
+            const { run } = (await import(`../../scripts/${name}`)) as { run: Parameters<ScriptStage['run']>[0] };
+            const said = await refusalOf(stage.runWithoutWallet(run, flags));
+            expect([name, said]).toEqual([name, expect.not.stringMatching(/wallet'|no wallet|Nobody|asked/)]);
+            expect([name, said]).toEqual([
+                name,
+                expect.stringMatching(name === 'checkLibrary' ? /not published/ : /^ {2}\w+/m),
+            ]);
+        }
+    });
 });
 
 describe('A script that reads', () => {
-    const scripts = readdirSync('scripts').map((file) => file.replace('.ts', ''));
-    const reads = scripts.filter((name) => /\bcheck\(\{/.test(readFileSync(`scripts/${name}.ts`, 'utf8')));
+    const scripts = allScripts().map(({ name }) => name);
+    const reads = allScripts().flatMap(({ name, sends }) => (sends ? [] : [name]));
 
     it('is called so that it asks for no wallet, and no other is', () => {
         const asked = scripts.filter((name) => sortArguments(['run', name, '--testnet']).includes('--deeplink'));
@@ -139,8 +244,61 @@ describe('The list of scripts', () => {
                 .map((file) => file.replace('.ts', ''))
                 .sort(),
         );
-        expect(lines.filter((line) => !line.startsWith('  '))).toHaveLength(5);
+        expect(lines.filter((line) => !line.startsWith('  '))).toEqual(
+            Object.values(GROUPS).map((title) => `${title}:`),
+        );
         expect(lines.find((line) => line.includes('setUpEscrow'))).toContain("Deploys the client's escrow");
+    });
+});
+
+describe('Each script', () => {
+    it('has the name of its file, a group of the list and a sentence', () => {
+        for (const [i, { name, group, about }] of allScripts().entries()) {
+            expect(`${name}.ts`).toBe(readdirSync('scripts')[i]);
+            expect(Object.keys(GROUPS)).toContain(group);
+            expect(about).toMatch(/^[A-Z].{20,}\.$/);
+        }
+    });
+
+    it('that sends can print its messages for another wallet, and ask nobody', () => {
+        const flags = allScripts().flatMap(({ sends, flags: known }) => (sends ? [Object.keys(known)] : []));
+
+        expect(flags.length).toBeGreaterThan(25);
+        flags.forEach((known) => expect(known).toEqual(expect.arrayContaining(['print', 'from', 'dryRun', 'yes'])));
+    });
+
+    const account = new Address(0, Buffer.alloc(32, 7));
+    const addresses = allScripts().flatMap(({ name, flags }) =>
+        Object.entries(flags).flatMap(([flag, { takes, read }]) =>
+            takes.startsWith('ADDRESS') ? [{ flag: `${name} --${flag}`, read }] : [],
+        ),
+    );
+
+    it.each([
+        ['another network', account.toString({ testOnly: false }), 'is an address of mainnet, this is testnet'],
+        ['the masterchain', new Address(-1, account.hash).toString({ testOnly: true }), 'is in workchain -1'],
+        ['the masterchain in raw form', new Address(-1, account.hash).toRawString(), 'is in workchain -1'],
+        ['nowhere', `${account.toString({ testOnly: true }).slice(0, -1)}_`, 'has a typing error'],
+    ])('refuses an address of %s in each of its flags', (_, text, said) => {
+        expect(addresses.length).toBeGreaterThan(80);
+        for (const { flag, read } of addresses) {
+            const refusal = () => read(text, { testOnly: true, network: 'testnet' });
+            expect([flag, refusal]).toEqual([flag, expect.any(Function)]);
+            expect(refusal).toThrow(said);
+        }
+    });
+
+    it('names no account by a flag that takes any text', () => {
+        const texts = allScripts().flatMap(({ name, flags }) =>
+            Object.entries(flags).flatMap(([flag, { takes }]) => (takes === 'TEXT' ? [`${name} --${flag}`] : [])),
+        );
+
+        expect(texts).toEqual([
+            'announceDemand --model',
+            'claimJob --signature',
+            'deployMarket --profile',
+            'proposeRules --profile',
+        ]);
     });
 });
 

@@ -74,29 +74,27 @@ export async function freePort(): Promise<number> {
 
 const BLUEPRINT = join(ROOT, 'node_modules/.bin/blueprint');
 
-/** Runs a script to its end, or kills it at once when it prints `killedAt`. */
+/** Runs a script to its end, or to where it has printed `killedAt`: there it is killed. */
 export function runBlueprint(
     { network, wallet, deployments }: { network: NetworkProcess; wallet: FreshWallet; deployments: string },
     [script, ...args]: string[],
     killedAt?: string,
 ): Promise<{ code: number | null; output: string }> {
-    const child = spawn(process.execPath, [BLUEPRINT, 'run', script, ...network.flags.split(' '), ...args], {
+    const killed = killedAt === undefined ? [] : ['-r', join(__dirname, 'killed.js')];
+    const command = [...killed, BLUEPRINT, 'run', script, ...network.flags.split(' '), ...args];
+    const child = spawn(process.execPath, command, {
         cwd: ROOT,
         env: {
             ...process.env,
             WALLET_MNEMONIC: wallet.words,
             WALLET_VERSION: wallet.version,
             COCOON_DEPLOYMENTS: deployments,
+            ...(killedAt === undefined ? {} : { KILLED_AT: killedAt }),
         },
         stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
-    const hear = (chunk: Buffer) => {
-        output += chunk.toString();
-        if (killedAt !== undefined && output.includes(killedAt)) {
-            child.kill('SIGKILL');
-        }
-    };
+    const hear = (chunk: Buffer) => void (output += chunk.toString());
     child.stdout.on('data', hear);
     child.stderr.on('data', hear);
     return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })));

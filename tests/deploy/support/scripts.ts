@@ -17,12 +17,19 @@ const nobody: UIProvider = {
 
 type Script = (provider: NetworkProvider, args: string[]) => Promise<void>;
 
-/** Blueprint's provider for a wallet of words; `type` is what stands after --custom-type. */
-export async function providerOf(url: string, wallet: FreshWallet, type = 'testnet'): Promise<NetworkProvider> {
-    process.env.WALLET_MNEMONIC = wallet.words;
-    process.env.WALLET_VERSION = wallet.version;
-    const args = { '--custom': url, '--custom-version': 'v2', '--custom-type': type, '--mnemonic': true };
-    return createNetworkProvider(nobody, { _: [], ...args }, undefined);
+/** Blueprint's provider for a wallet of words, or for none; `type` is what stands after --custom-type. */
+export async function providerOf(
+    url: string,
+    wallet: FreshWallet | undefined,
+    type = 'testnet',
+): Promise<NetworkProvider> {
+    if (wallet !== undefined) {
+        process.env.WALLET_MNEMONIC = wallet.words;
+        process.env.WALLET_VERSION = wallet.version;
+    }
+    const network = { '--custom': url, '--custom-version': 'v2', '--custom-type': type };
+    const by = wallet === undefined ? { '--deeplink': true } : { '--mnemonic': true };
+    return createNetworkProvider(nobody, { _: [], ...network, ...by }, undefined);
 }
 
 /** A local network with a funded wallet, and scripts against it. */
@@ -45,7 +52,16 @@ export class ScriptStage {
     }
 
     /** Runs a script to its end and returns what it printed. */
-    async run(script: Script, args: string[], wallet = this.wallet): Promise<string> {
+    run(script: Script, args: string[], wallet = this.wallet): Promise<string> {
+        return this.heard(script, args, wallet);
+    }
+
+    /** The same with no wallet on the command line. */
+    runWithoutWallet(script: Script, args: string[]): Promise<string> {
+        return this.heard(script, args, undefined);
+    }
+
+    private async heard(script: Script, args: string[], wallet: FreshWallet | undefined): Promise<string> {
         const lines: string[] = [];
         const print = jest
             .spyOn(console, 'log')
