@@ -65,4 +65,11 @@ export const cellsAttacks: Attack[] = [
         file: 'tests/registry/changes.spec.ts',
         test: 'Registry: changes that wait takes the keys of a committee three in a cell only, the size that fees and rent of a case count on',
     },
+    {
+        source: 'review',
+        attack: 'Cells become dear to forward and bits cheap, and rules with eight node codes cost more than a provider was told to attach.',
+        stoppedBy: 'The largest rules are counted as they are, in cells as in bits.',
+        file: 'tests/regression/price-ratios.spec.ts',
+        test: 'The largest rules there can be, where only cells of a message cost reach a provider that joins and adopts, at the values that are asked for',
+    },
 ];

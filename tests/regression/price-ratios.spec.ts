@@ -4,8 +4,20 @@ import { beginCell, Cell, Dictionary, toNano } from '@ton/core';
 import { networkConfig, PriceLevel } from '../../localnet/config';
 import { Dispute } from '../../wrappers/Dispute';
 import { listingCell } from '../../wrappers/Node';
+import { registryChanges } from '../../wrappers/Registry';
 import { caseMarket, report, slashesIn } from '../support/cases';
-import { DAY, joinedMarket, largestListing, leastValue } from '../support/stake';
+import { exitCodeOf } from '../support/chain';
+import {
+    CHANGE_DELAY,
+    committeeOf,
+    DAY,
+    exactValue,
+    joinedMarket,
+    joinProvider,
+    largestListing,
+    launchMarket,
+    leastValue,
+} from '../support/stake';
 
 const VALUE = toNano('1');
 const [STORAGE, FORWARD] = [18, 25];
@@ -19,6 +31,41 @@ function mixed(level: PriceLevel, parameter: number, other: PriceLevel): Cell {
         .storeDictDirect(config.set(parameter, from.get(parameter)!))
         .endCell();
 }
+
+/** The configuration, but with a forwarded cell a hundred times dearer, and no bit that costs anything. */
+function dearCells(config: Cell): Cell {
+    const params = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config);
+    const old = params.get(FORWARD)!.beginParse();
+    const prices = beginCell()
+        .storeBits(old.loadBits(8 + 64))
+        .storeUint(0, 64);
+    old.skip(64);
+    prices.storeUint(old.loadUintBig(64) * 100n, 64).storeSlice(old);
+    return beginCell().storeDictDirect(params.set(FORWARD, prices.endCell())).endCell();
+}
+
+describe('The largest rules there can be, where only cells of a message cost', () => {
+    it('reach a provider that joins and adopts, at the values that are asked for', async () => {
+        const market = await launchMarket();
+        const { blockchain, registry, governor, owner } = market;
+        const codes = [1, 2, 3, 4, 5, 6, 7].map((version) => beginCell().storeUint(version, 8).endCell());
+        const changes = codes.map((code) => registryChanges.code('node', code));
+        for (const change of [...changes, registryChanges.committee(committeeOf(9, 9))]) {
+            await registry.sendProposeChange(governor.getSender(), { value: VALUE, change });
+            blockchain.now! += CHANGE_DELAY;
+            await registry.sendExecuteChange(governor.getSender(), { value: VALUE });
+        }
+        blockchain.setConfig(dearCells(blockchain.config));
+
+        const provider = await joinProvider(market, owner);
+        const value = await exactValue({ ...market, provider }, 'adopt');
+        const result = await provider.sendAdopt(owner.getSender(), { value });
+
+        const { rulesVersion } = await registry.getRegistryState();
+        expect((await provider.getProviderState()).rulesVersion).toBe(rulesVersion);
+        expect(result.transactions.map(exitCodeOf)).toEqual(result.transactions.map(() => 0));
+    });
+});
 
 describe('A new node that the Registry refuses, where forwarding has become cheap', () => {
     it('gives back its share and is counted no more, at the least value', async () => {
