@@ -72,4 +72,11 @@ export const cellsAttacks: Attack[] = [
         file: 'tests/regression/price-ratios.spec.ts',
         test: 'The largest rules there can be, where only cells of a message cost reach a provider that joins and adopts, at the values that are asked for',
     },
+    {
+        source: 'review',
+        attack: 'The governor proposes a known code with a wrong depth, and nobody who looks at the waiting change sees that it names no account.',
+        stoppedBy: 'A waiting code is told by hash and depth, as everywhere else.',
+        file: 'tests/registry/changes.spec.ts',
+        test: 'Registry: changes that wait tells a waiting code from one of another depth, which names other accounts',
+    },
 ];

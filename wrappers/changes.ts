@@ -11,7 +11,7 @@ import { opcodes } from './protocol';
 
 export type RegistryChange =
     | { kind: 'rules'; rules: Rules }
-    | { kind: 'code'; of: CodeKind; hash: bigint }
+    | { kind: 'code'; of: CodeKind; hash: bigint; depth: number } // one without the other names other accounts
     | { kind: 'committee'; committee: Committee };
 
 const RATE_BITS = 64;
@@ -40,7 +40,7 @@ export function parseChange(cell: Cell): RegistryChange {
         case opcodes.AddCode: {
             const added = loadAddCode(slice);
             const of = (Object.keys(codeKinds) as CodeKind[]).find((name) => codeKinds[name] === Number(added.kind));
-            return { kind: 'code', of: of!, hash: added.code.hash };
+            return { kind: 'code', of: of!, hash: added.code.hash, depth: Number(added.code.depth) };
         }
         case opcodes.ReplaceCommittee: {
             const { committee } = loadReplaceCommittee(slice);

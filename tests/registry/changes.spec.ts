@@ -1,5 +1,6 @@
 import { beginCell, Cell, toNano } from '@ton/core';
 
+import { parseChange } from '../../wrappers/changes';
 import { errors, opcodes } from '../../wrappers/protocol';
 import { codeKinds, parseCommittee, parseRules, registryChanges } from '../../wrappers/Registry';
 import { expectConserved, expectRefused } from '../support/chain';
@@ -171,6 +172,17 @@ describe('Registry: changes that wait', () => {
         expectRefused(unknown, { to: registry.address, exitCode: errors.ErrUnknownChange });
         expectRefused(cut, { to: registry.address, exitCode: 9 });
         expectRefused(kind, { to: registry.address, exitCode: errors.ErrTooManyVersions });
+    });
+
+    it('tells a waiting code from one of another depth, which names other accounts', () => {
+        const code = beginCell().storeRef(Cell.EMPTY).endCell();
+        const change = registryChanges.code('dispute', code);
+        const hash = BigInt(`0x${code.hash().toString('hex')}`);
+        const head = beginCell().storeUint(opcodes.AddCode, 32).storeUint(codeKinds.dispute, 8).storeUint(hash, 256);
+        const other = head.storeUint(7, 16).endCell();
+
+        expect(parseChange(change)).toEqual({ kind: 'code', of: 'dispute', hash, depth: 1 });
+        expect(parseChange(other)).toEqual({ kind: 'code', of: 'dispute', hash, depth: 7 });
     });
 
     it('takes proposals from nobody but the governor', async () => {
