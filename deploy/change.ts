@@ -15,7 +15,7 @@ export function changeText(session: Session, cell: Cell): string {
             return `code: the next version of ${change.of}, ${change.hash.toString(16).padStart(64, '0')}:${change.depth}`;
         case 'committee':
             return `committee: ${change.committee.threshold} of ${change.committee.keys.length} keys, ${change.committee.keys
-                .map((key) => `${key.toString(16).padStart(64, '0').slice(0, 8)}…`)
+                .map((key) => key.toString(16).padStart(64, '0'))
                 .join(' ')}`;
     }
 }

@@ -79,4 +79,11 @@ export const cellsAttacks: Attack[] = [
         file: 'tests/registry/changes.spec.ts',
         test: 'Registry: changes that wait tells a waiting code from one of another depth, which names other accounts',
     },
+    {
+        source: 'review',
+        attack: 'A thief of the governor makes keys that begin as those of the committee do, and proposes them: what is shown looks the same.',
+        stoppedBy: 'A waiting committee is shown by its whole keys.',
+        file: 'tests/deploy/change.spec.ts',
+        test: 'A committee that waits is told by whole keys: whoever makes keys of the same first digits does not pass for it',
+    },
 ];
