@@ -105,7 +105,10 @@ export class Channel extends Generated {
         await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
     }
 
-    /** Gives to the job. From anyone. The whole value stays. */
+    /**
+     * Gives to the job. From anyone. The whole value stays. A job that has ended may have been deployed again by its payout,
+     * before the value arrives: old vouchers are paid from it then. Another job costs little more and has no old vouchers.
+     */
     async sendTopUp(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
         await withoutState(provider, this.address).internal(via, { value });
     }

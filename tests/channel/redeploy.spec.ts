@@ -30,6 +30,22 @@ describe('Channel: deployed by a stranger', () => {
         expect(await market().balanceOf(market().escrow)).toBe(before);
     });
 
+    it('pays old vouchers from a top-up too that was under way: one gives to a job only what its payout may have', async () => {
+        const { channel, job } = await market().openJob();
+        const voucher = market().voucher(channel, toNano('0.9'));
+        const { payout, owner, escrow } = market();
+        await channel.sendClaim(payout.getSender(), { value: ENOUGH, voucher, last: true });
+        await deploy(job, channel, toNano('0.01'));
+        const before = await market().balanceOf(escrow);
+
+        await channel.sendTopUp(owner.getSender(), { value: toNano('2') });
+        const body = claimBody(voucher, true);
+        const result = await market().send(payout, channel, { value: ENOUGH, body });
+
+        expect(valueSent(result, channel, payout)).toBeGreaterThan(toNano('0.9'));
+        expect((await market().balanceOf(escrow)) - before).toBeGreaterThan(toNano('1.09'));
+    });
+
     it("sends what is left of the stranger's money to the client at the end", async () => {
         const { channel, job } = await market().openJob();
         await channel.sendClaim(market().payout.getSender(), { value: ENOUGH, last: true });
