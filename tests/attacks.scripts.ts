@@ -115,6 +115,20 @@ export const scriptsAttacks: Attack[] = [
         test: 'The words of a wallet are refused when two have changed places, and none is repeated',
     },
     {
+        attack: 'a typing error in a wallet file of cocoon opens another wallet',
+        source: 'issue 6: words',
+        stoppedBy: 'words are checked against list, length and checksum',
+        file: WORDS,
+        test: 'Whatever reads words refuses a typing error in a wallet file of cocoon, and names the file',
+    },
+    {
+        attack: 'a new place makes keys of words that nobody checked',
+        source: 'issue 6: words',
+        stoppedBy: 'words are checked against list, length and checksum',
+        file: WORDS,
+        test: 'Whatever reads words makes keys of them by the one function that checks them',
+    },
+    {
         attack: 'another committee is asked for, and the answer is exit code 0',
         source: 'issue 6: scripts',
         stoppedBy: 'the frame of scripts: what differs is named, messages are tried first',

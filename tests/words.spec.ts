@@ -1,5 +1,10 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { normaliseWords, seedOfWords } from '@cocoon-market/wrappers';
 import { mnemonicNew, mnemonicToPrivateKey } from '@ton/crypto';
+import { send } from '../offchain/cli/actor';
 
 describe('The words of a wallet', () => {
     let words: string[];
@@ -64,5 +69,41 @@ describe('The words of a wallet', () => {
         expect(refused[0]).toBe(
             "These 24 words are not a wallet's: one of them is another, or two have changed places",
         );
+    });
+});
+
+describe('Whatever reads words', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'words-'));
+    const file = join(folder, 'wallet');
+    let words: string[];
+
+    beforeAll(async () => {
+        words = await mnemonicNew();
+    });
+
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    it('makes keys of them by the one function that checks them', () => {
+        const sources = execFileSync('git', ['ls-files', '*.ts', '*.js', '*.mjs'], { encoding: 'utf8' })
+            .trim()
+            .split('\n');
+        const making = /mnemonicTo\w+|mnemonicValidate|deriveMnemonic/;
+
+        const places = sources.filter((path) => !path.startsWith('tests/') && making.test(readFileSync(path, 'utf8')));
+
+        expect(places).toEqual(['localnet/main.ts', 'wrappers/words.ts']); // the first only makes new ones
+        expect(readFileSync('localnet/main.ts', 'utf8')).toContain('const words = await mnemonicNew();');
+    });
+
+    it.each([
+        ['a typing error', (words: string[]) => [`${words[0]}q`, ...words.slice(1)], ': Word 1 is not in the list'],
+        ['23 words', (words: string[]) => words.slice(1), ': A wallet has 24 words, these are 23'],
+        ['one word', () => ['abandon'], ' holds neither 24 words nor a seed of 64 hex digits'],
+    ])('refuses %s in a wallet file of cocoon, and names the file', async (_, change, complaint) => {
+        writeFileSync(file, change(words).join(' '), { mode: 0o600 });
+
+        const sent = send({} as never, { config: '', wallet: file, yes: true }, 0n, () => Promise.resolve());
+
+        await expect(sent).rejects.toThrow(`${file}${complaint}`);
     });
 });
