@@ -1,3 +1,4 @@
+import './tooling/node';
 import type { Config } from '@ton/blueprint';
 import { normaliseWords } from './wrappers/words';
 import { sortArguments } from './deploy/argv';
