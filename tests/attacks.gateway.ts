@@ -205,4 +205,32 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/lost.spec.ts',
         test: 'A gateway whose store is gone and that had opened two finds both when a question came before the API gave the orders',
     },
+    {
+        source: 'issue 6: two owners',
+        attack: 'A query is cut, its node goes on to the ceiling, stores that and signs a result, which the gateway fetches and pays.',
+        stoppedBy: 'What is fetched after the connection ended is at most a step for each query ahead of what is paid.',
+        file: 'tests/offchain/gateway/query.spec.ts',
+        test: 'One query a node that goes on with an answer after it was cut is not paid for more: the job is left',
+    },
+    {
+        source: 'issue 6: strangers at the door',
+        attack: 'A worker keeps the connection open after the signed end, and holds a place of the job for eleven minutes.',
+        stoppedBy: 'The signed end is the end; the connection has a second more.',
+        file: 'tests/offchain/gateway/query.spec.ts',
+        test: 'One query is over with its signed end: a node that holds the connection open holds no place of the job',
+    },
+    {
+        source: 'issue 6: a day tied up',
+        attack: 'A node that holds a job of every model spoils them all at once, and no job of any other node may be opened that day.',
+        stoppedBy: 'Of one node no more count against the day than it may spoil.',
+        file: 'tests/offchain/gateway/refusals.spec.ts',
+        test: 'A node that refuses without a signature and has a job of every model spoils them all at once, and the other node is used all the same',
+    },
+    {
+        source: 'issue 6: one failure kept',
+        attack: 'The store fails one reading at the start, and no question is answered until the next start.',
+        stoppedBy: 'It is read again until that works.',
+        file: 'tests/offchain/gateway/recovery.spec.ts',
+        test: 'A gateway that starts again reads its store again when that fails once, and answers',
+    },
 ];

@@ -193,4 +193,11 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/cases.spec.ts',
         test: 'The reader of cases finds a case that it passed after a false message counted more cases than there are',
     },
+    {
+        source: 'issue 6: one failure kept',
+        attack: 'The store fails one reading of a job, and the job is refused until the worker starts again.',
+        stoppedBy: 'A reading that failed is forgotten.',
+        file: 'tests/offchain/worker/jobs.spec.ts',
+        test: 'POST /v1/jobs is served again once the store, which could not read it, can',
+    },
 ];

@@ -19,6 +19,12 @@ import { WorkerClient, WorkerRefusal } from './workers';
 
 const HIGHEST_MOST = 0xff00_0000; // a number beyond which no job has come, and above which enough are left
 
+interface Promised {
+    ceiling: bigint; // nanoTON
+    lease: Lease | undefined;
+    beside: number; // the most that had no ending at one time, this one among them
+}
+
 export class Job {
     readonly ledger = new Ledger();
     readonly post: VoucherPost;
@@ -32,7 +38,7 @@ export class Job {
     foreign: string | undefined;
     refusals = 0; // without signature, since the last result
     private attestedUntil = 0; // unix seconds, of the session's key
-    private readonly promised = new Map<number, { ceiling: bigint; lease: Lease | undefined }>(); // without an ending
+    private readonly promised = new Map<number, Promised>(); // queries without an ending
     private last = 0; // the highest number ever used
     private readonly voucherVerifier: Verifier;
     private readonly idle: (() => void)[] = [];
@@ -101,14 +107,32 @@ export class Job {
     allocate(ceiling: bigint): Lease {
         this.last += 1;
         const lease = new Lease(this, this.last, ceiling);
-        this.promised.set(this.last, { ceiling, lease });
+        this.promise(this.last, { ceiling, lease });
         return lease;
     }
 
     /** Keeps the money of a query that was running when the gateway ended; nobody has its lease yet. */
     reserve(number: number, ceiling: bigint): void {
         this.raise(number);
-        this.promised.set(number, { ceiling, lease: undefined });
+        this.promise(number, { ceiling, lease: undefined });
+    }
+
+    private promise(number: number, promised: Omit<Promised, 'beside'>): void {
+        this.promised.set(number, { ...promised, beside: 0 });
+        for (const one of this.promised.values()) {
+            one.beside = Math.max(one.beside, this.promised.size);
+        }
+    }
+
+    /**
+     * Why the result of a query whose connection ended is not taken: it bills more than a worker sends before it is paid, one
+     * step for each query that runs (rule 5), so more than was delivered and may have been on its way.
+     */
+    excess({ number }: Lease, price: bigint): string | undefined {
+        const most = this.terms.step * BigInt(this.promised.get(number)?.beside ?? 1);
+        return this.ledger.unpaidWith(number, price) > most
+            ? `it bills ${price} nanoTON for an answer that was not delivered, more than a step ahead of what is paid`
+            : undefined;
     }
 
     /** The lease of a query without an ending; undefined when another task has it or the query has ended. */

@@ -82,6 +82,11 @@ export class Ledger {
             : undefined;
     }
 
+    /** nanoTON that would be unpaid if a query that has a meter, or none, cost `price`. */
+    unpaidWith(number: number, price: bigint): bigint {
+        return this.total - this.metered(number) + price - this.paid.cumulative;
+    }
+
     /** Takes a verified result in place of the query's meter. */
     result(number: number, entry: Entry): void {
         this.meters.delete(number);

@@ -147,7 +147,6 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
             await answers.stop(config.shutdownSeconds);
             spending.close();
             await server.close();
-            await recovered.catch(() => undefined);
             await recovery.close();
             await Promise.all(jobs.all.map((job) => job.whenIdle()));
             await Promise.all(jobs.all.map((job) => job.post.stop()));

@@ -28,6 +28,8 @@ export interface Question {
     stopBound: number; // tokens of the longest stop string
 }
 
+const END_MS = 1000; // from the signed ending to the end of the connection
+
 /** How an attempt at a query ended, when it did not break off. */
 export type Outcome =
     | { type: 'result'; result: Result; receipt: Buffer }
@@ -135,11 +137,12 @@ export async function ask(
         });
         // A node that goes on after its deadline, or never begins, holds nobody longer.
         const late = AbortSignal.timeout(waits.query * 1000);
-        const cut = AbortSignal.any([signal, job.abandoned.signal, late]);
+        const over = new AbortController();
+        const cut = AbortSignal.any([signal, job.abandoned.signal, late, over.signal]);
         try {
-            const ending = await follow(job, intake, await job.worker.query(head, sealed, cut), (frame) =>
-                deliver(frame, number),
-            );
+            const body = (await job.worker.query(head, sealed, cut))[Symbol.asyncIterator]();
+            const ending = await follow(job, intake, body, (frame) => deliver(frame, number));
+            void letGo(body, over);
             return await conclude(lease, intake, ending);
         } catch (error) {
             if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
@@ -157,15 +160,16 @@ export async function ask(
     }
 }
 
+/** Hands over the frames that come; resolves with the signed ending, with which the answer is over whatever else comes. */
 async function follow(
     job: Job,
     intake: Intake,
-    body: AsyncIterable<Buffer>,
+    body: AsyncIterator<Buffer>,
     deliver: (frame: Frame) => Promise<void>,
 ): Promise<Ending> {
     const records = new RecordReader();
-    for await (const chunk of body) {
-        for (const record of parse(records, chunk)) {
+    for (let next = await body.next(); next.done !== true; next = await body.next()) {
+        for (const record of parse(records, next.value)) {
             const frames = intake.take(record);
             if (record.type === RecordType.Accept) {
                 // Not awaited: no frame waits for it, and a store that fails ends the process.
@@ -178,11 +182,22 @@ async function follow(
                 await deliver(frame);
             }
         }
+        if (intake.ending !== undefined) {
+            return intake.ending;
+        }
     }
-    if (intake.ending === undefined) {
-        throw new WorkerDown('the answer ends without a signed ending');
+    throw new WorkerDown('the answer ends without a signed ending');
+}
+
+/** Waits a moment for the end of the connection, which can be used again then, and ends one that is held open. */
+async function letGo(body: AsyncIterator<Buffer>, connection: AbortController): Promise<void> {
+    const late = setTimeout(() => connection.abort(), END_MS).unref();
+    try {
+        while ((await body.next()).done !== true);
+    } catch {
+        // It broke off, after all that matters.
     }
-    return intake.ending;
+    clearTimeout(late);
 }
 
 /** The records a chunk completes; what is none of this protocol's is a breach. */

@@ -4,7 +4,7 @@ import { RecordReader } from '../link';
 import { StoredQuery } from '../store/gateway';
 import { Clock } from './check';
 import { reasonOf } from './errors';
-import { Breach, Intake } from './intake';
+import { Breach, Ending, Intake } from './intake';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
 import { findLost } from './lost';
@@ -46,21 +46,17 @@ export class Recovery {
     }
 
     /** Takes up everything the store knows. Resolves when orders are known and answering workers were asked. */
-    async start(): Promise<void> {
-        const stored = await this.context.store.jobs();
-        const jobs = stored.filter(({ phase }) => phase !== 'gone').map((job) => this.jobs.add(job));
-        for (const { stored: left } of jobs.filter((job) => job.stored.breachAt)) {
-            this.context.nodes.ban(left.worker, left.note, left.breachAt!);
-        }
-        for (const job of jobs) {
-            for (const entry of await this.context.store.entries(job.number)) {
-                job.ledger.result(0, entry);
-            }
-            for (const { number, ceiling } of await this.context.store.openQueries(job.number)) {
-                job.reserve(number, ceiling);
-            }
-            job.raise(await this.context.store.highest(job.number));
-        }
+    start(): Promise<void> {
+        return this.track(this.startNow());
+    }
+
+    private async startNow(): Promise<void> {
+        let jobs: Job[] = [];
+        // What could not be read is read again, or no question would ever be answered.
+        await this.untilDone(async () => {
+            jobs = await this.take();
+            return true;
+        });
         // Before anybody's times are judged.
         await this.context.spending.time().catch((error: unknown) => {
             this.context.log.warn({ reason: reasonOf(error) }, 'no time of the chain');
@@ -73,6 +69,26 @@ export class Recovery {
             .map((job) => this.reconnect(job));
         void this.track(this.untilDone(() => this.find()));
         await Promise.race([Promise.all(working), sleep(START_MS, undefined, { ref: false })]);
+    }
+
+    /** Takes the jobs of the store into memory. */
+    private async take(): Promise<Job[]> {
+        const { nodes, store } = this.context;
+        const stored = await store.jobs();
+        const jobs = stored.filter(({ phase }) => phase !== 'gone').map((job) => this.jobs.add(job));
+        for (const { stored: left } of jobs.filter((job) => job.stored.breachAt)) {
+            nodes.ban(left.worker, left.note, left.breachAt!);
+        }
+        for (const job of jobs) {
+            for (const entry of await store.entries(job.number)) {
+                job.ledger.result(0, entry);
+            }
+            for (const { number, ceiling } of await store.openQueries(job.number)) {
+                job.reserve(number, ceiling);
+            }
+            job.raise(await store.highest(job.number));
+        }
+        return jobs;
     }
 
     private async find(): Promise<boolean> {
@@ -264,6 +280,7 @@ export class Recovery {
             if (intake.ending === undefined) {
                 return false; // still being made
             }
+            this.requireDelivered(lease, intake.ending);
             this.hooks.onOutcome(job, await conclude(lease, intake, intake.ending));
         } catch (error) {
             if (!(error instanceof Breach)) {
@@ -273,6 +290,13 @@ export class Recovery {
             this.hooks.onBreach(job, error.message);
         }
         return true;
+    }
+
+    private requireDelivered(lease: Lease, ending: Ending): void {
+        const fault = ending.type === 'result' ? lease.job.excess(lease, ending.result.price) : undefined;
+        if (fault !== undefined) {
+            throw new Breach(`the result is refused: ${fault}`, ending.receipt);
+        }
     }
 
     // A number the worker does not know was never accepted; it is not used again all the same.

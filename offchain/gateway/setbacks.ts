@@ -1,6 +1,7 @@
 /**
  * Jobs that were opened and brought nothing. Each ties up a deposit until its notice has passed, so a node gets one new job
- * after the first, whatever the causes, and a day has a number of them that is not exceeded.
+ * after the first, whatever the causes, and a day has a number of them that is not exceeded. A node that holds several jobs can
+ * spoil them all at once: it gets no other that day, and they count as two.
  */
 import type { GatewayStore, Setback } from '../store/gateway';
 import { unavailable } from './errors';
@@ -28,6 +29,16 @@ export class Setbacks {
         return this.all;
     }
 
+    /** How many count against the day: of one node no more than it may spoil, or it would close the gateway to all others. */
+    get counted(): number {
+        const nodes = new Map<string, number>();
+        for (const { node } of this.today) {
+            const key = node.toString('hex');
+            nodes.set(key, Math.min(NODE_MOST, (nodes.get(key) ?? 0) + 1));
+        }
+        return [...nodes.values()].reduce((sum, count) => sum + count, 0);
+    }
+
     /** A job ended early by its node's doing. */
     async note(job: Job, cause: string): Promise<void> {
         const { deposit, worker } = job.stored;
@@ -51,11 +62,10 @@ export class Setbacks {
 
     /** Throws 503 when the day has as many as it may have. */
     requireFew(): void {
-        const { length } = this.today;
-        if (length >= this.most) {
+        if (this.counted >= this.most) {
             const causes = [...new Set(this.today.map(({ worker, cause }) => `${worker}: ${cause}`))].sort();
             throw unavailable(
-                `${length} jobs of the last 24 hours brought nothing, and no more may (job.unproductiveMost). ` +
+                `${this.today.length} jobs of the last 24 hours brought nothing, and no more may (job.unproductiveMost). ` +
                     `Take their nodes out of the configuration, or raise it. ${causes.join('; ')}`,
                 'unproductive',
             );
@@ -65,6 +75,6 @@ export class Setbacks {
     /** What the command line shows. */
     view() {
         const causes = this.today.map(({ job, worker, cause, at }) => ({ job, worker, cause, at }));
-        return { today: causes.length, most: this.most, causes };
+        return { today: this.counted, most: this.most, causes };
     }
 }

@@ -158,26 +158,35 @@ export class Jobs {
 
     /** Every query that runs. */
     async running(): Promise<Running[]> {
-        const jobs = await Promise.all([...this.entries.values()].map(({ job }) => job));
+        const jobs = await Promise.all([...this.entries.values()].map(({ job }) => job.catch(() => undefined)));
         return jobs.flatMap((job) => [...(job?.running.values() ?? [])]);
     }
 
     private hold(id: Buffer): Entry {
         const key = id.toString('hex');
-        const entry = this.entries.get(key) ?? { users: 0, job: this.load(id, key) };
+        const entry = this.entries.get(key) ?? this.load(id, key);
         entry.users++;
         this.entries.delete(key); // and in again at the end, so that the map's order is that of use
         this.entries.set(key, entry);
         return entry;
     }
 
-    private async load(id: Buffer, key: string): Promise<Job | undefined> {
+    /** What is not there, or could not be read, is read again by who asks next. */
+    private load(id: Buffer, key: string): Entry {
+        const forget = () => {
+            if (this.entries.get(key) === entry) {
+                this.entries.delete(key);
+            }
+        };
+        const job = this.stored(id);
+        const entry = { users: 0, job };
+        job.then((found) => found ?? forget(), forget);
+        return entry;
+    }
+
+    private async stored(id: Buffer): Promise<Job | undefined> {
         const record = await this.context.store.job(id);
-        if (record === undefined) {
-            this.entries.delete(key);
-            return undefined;
-        }
-        return new Job(this.context, record, loadTerms(Cell.fromBoc(record.terms)[0]));
+        return record && new Job(this.context, record, loadTerms(Cell.fromBoc(record.terms)[0]));
     }
 
     private dropIdle(): void {

@@ -228,6 +228,46 @@ describe('One query', () => {
         expect(bench.worker.wire.some(({ path }) => path.endsWith('/queries/2'))).toBe(true);
     });
 
+    it.each([
+        ['is paid for what was on its way, up to a step', '37020', 3020n + 37_020n, 'open'],
+        ['is not paid for more: the job is left', '37019', 3020n, 'leaving'],
+    ])('a node that goes on with an answer after it was cut %s', async (_, step, most, phase) => {
+        await start({ config: { job: { deposit: '1000000000', step, notice: 3600, lifetime: 86400, parallel: 4 } } });
+        await warm();
+        let go: () => void = () => undefined;
+        const gone = new Promise<void>((resolve) => (go = resolve));
+        script({
+            frames: long,
+            tokensPerFrame: 3,
+            goesOn: true,
+            wait: (frame) => (frame === 1 ? gone : Promise.resolve()),
+        });
+        const stream = await bench.openai.chat.completions.create({ ...ask, stream: true });
+        for await (const chunk of stream) {
+            if (chunk.choices[0]?.delta.content) break;
+        }
+        stream.controller.abort();
+        await until(() => job().running === 0);
+        go();
+
+        await until(() => job().unfinished.length === 0 && job().phase === phase);
+        await until(() => paid() === most || phase === 'leaving');
+        expect(paid()).toBe(most);
+    });
+
+    it('is over with its signed end: a node that holds the connection open holds no place of the job', async () => {
+        await start({
+            config: { job: { deposit: '1000000000', step: '40000', notice: 3600, lifetime: 86400, parallel: 1 } },
+        });
+        script({ holdsOpen: true });
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(job().running).toBe(0);
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(bench.gateway.jobs.all).toHaveLength(1);
+        await until(() => bench.worker.letGo === 1);
+    });
+
     it('point 13: takes a result over a prefix of what arrived', async () => {
         await start();
         await warm();

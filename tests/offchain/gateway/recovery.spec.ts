@@ -40,6 +40,18 @@ describe('A gateway that starts again', () => {
         await until(() => bench.worker.only.vouchers.at(-1)?.cumulative === 3020n);
     });
 
+    it('reads its store again when that fails once, and answers', async () => {
+        await start();
+        await bench.post(ask);
+        const store = await openGatewayStore(join(bench.folder, 'other.sqlite'));
+        await store.addJob((await bench.gateway.store.jobs())[0]);
+        jest.spyOn(store, 'entries').mockRejectedValueOnce(new Error('disk I/O error'));
+        await bench.restart({ store: join(bench.folder, 'other.sqlite') }, { store });
+        await bench.gateway.recovered;
+
+        expect((await bench.post(ask)).status).toBe(200);
+    });
+
     it('point 15: takes over a newer voucher of its own key, after its store was lost', async () => {
         await start();
         await bench.post(ask);

@@ -1,5 +1,6 @@
+import { Address } from '@ton/core';
 import { DAY, HOUR, useMarket } from '../../support/market';
-import { ask, Bench, BenchOptions, startBench, until } from './support';
+import { ask, Bench, BenchOptions, MODEL, RATES, startBench, until } from './support';
 
 describe('A node that refuses without a signature', () => {
     const market = useMarket();
@@ -57,6 +58,38 @@ describe('A node that refuses without a signature', () => {
         await pass(2 * HOUR);
 
         expect((await bench.post(ask)).status).toBe(200);
+    });
+
+    it('and has a job of every model spoils them all at once, and the other node is used all the same', async () => {
+        const models = [MODEL, 'model-b', 'model-c', 'model-d'];
+        const offers = models.map((model) => ({ model, rates: RATES }));
+        const maxPrice = Object.fromEntries(Object.entries(RATES).map(([kind, rate]) => [kind, rate.toString()]));
+        const all = Object.fromEntries(models.map((model) => [model, { maxPrice } as never]));
+        await start({
+            workers: 2,
+            config: { models: all, job: { step: '40000', unproductiveMost: 3 } },
+            before: ({ workers }) =>
+                workers.forEach((worker, i) => {
+                    const node = new Address(0, Buffer.alloc(32, i)).toRawString();
+                    worker.info = (info) => ({ ...info, node, offers });
+                }),
+        });
+        const [bad, good] = bench.workers;
+        const serves = good.info;
+        good.info = (info) => ({ ...serves(info), offers: [] });
+        for (const model of models) {
+            expect((await bench.post({ ...ask, model })).status).toBe(200);
+        }
+        good.info = serves;
+        await pass(HOUR);
+        bad.scripts.push(...models.map(() => ({ refuse: 'leaving' as const })));
+        await Promise.all(models.map((model) => bench.post({ ...ask, model })));
+
+        expect(bad.jobs.size).toBe(models.length);
+        await until(async () => (await status()).unproductive.causes.length === models.length);
+        expect((await status()).unproductive.today).toBe(2);
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(good.jobs.size).toBeGreaterThan(0);
     });
 
     it('gets no third job that day by giving another cause each time', async () => {

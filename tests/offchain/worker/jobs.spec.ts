@@ -2,8 +2,10 @@ import { channelCode, isWeakKey, libraryOf, randomSigningKey, signingKey } from 
 import type { Terms } from '@cocoon-market/wrappers';
 import { beginCell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
+import { request } from 'undici';
 import { NodeClosed } from '../../../offchain/chain';
-import { modelHash, sessionHash } from '../../../offchain/link';
+import { modelHash, paths, sessionHash } from '../../../offchain/link';
+import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { claimOnce, startWorker, statusOnce } from '../../../offchain/worker';
 import { TestClient } from '../support/client';
 import { ECHO, ScriptedBackend } from '../support/backend';
@@ -54,6 +56,17 @@ describe('POST /v1/jobs', () => {
         expect((await client.ask(1, 'still here')).refusal!.code).toBe('unknown_session');
         expect((await client.register()).status).toBe(200);
         expect((await client.ask(1, 'still here')).text).toBe('still here');
+    });
+
+    it('is served again once the store, which could not read it, can', async () => {
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        client.url = (await fixture.restart()).url;
+        jest.spyOn(SqliteWorkerStore.prototype, 'job').mockRejectedValueOnce(new Error('disk I/O error'));
+        const path = `${client.url}${paths.job(client.job.toString('hex'))}`;
+        expect((await request(path)).statusCode).toBe(500);
+
+        expect((await request(path)).statusCode).toBe(200);
+        expect((await fixture.worker.status()).running).toBe(0);
     });
 
     it.each<[string, Partial<Terms>]>([

@@ -85,6 +85,8 @@ export interface Script {
     spoilFrame?: number; // its bytes are changed
     storedPrefix?: number; // after a cut, only so many frames were stored
     contradict?: boolean; // after a cut, another answer is stored
+    goesOn?: boolean; // after the client has cut the query
+    holdsOpen?: boolean; // the connection, after the end
     lost?: boolean; // after a cut, the worker knows nothing of it
     wait?: (frame: number) => Promise<unknown>; // before each frame
 }
@@ -122,6 +124,7 @@ export class FakeWorker {
     answerVoucher: (newest: SignedVoucher) => SignedVoucher = (newest) => newest;
     refuseVoucher: RefusalCode | undefined;
     refuseJob: RefusalCode | undefined;
+    letGo = 0; // connections held open after the end that the gateway ended
     boot = Buffer.alloc(16, 7); // of its process
     readonly shown: Buffer[][] = []; // the receipts that came with each registration
     claims = true; // what it says when a job is ended
@@ -366,7 +369,11 @@ export class FakeWorker {
         const refusal = (reason: Reason) => ({ job: job.hash, number, request, reason, signedAt: this.now() });
         const finishWith = () => {
             query.ended = true;
-            raw.end();
+            if (script.holdsOpen === true) {
+                raw.once('close', () => this.letGo++);
+            } else {
+                raw.end();
+            }
         };
 
         if (script.decline !== undefined) {
@@ -406,7 +413,7 @@ export class FakeWorker {
         let cut = false;
         for (const [i, text] of texts.entries()) {
             await script.wait?.(i);
-            if (raw.destroyed || script.cut === i) {
+            if ((raw.destroyed && script.goesOn !== true) || script.cut === i) {
                 cut = true;
                 break;
             }
