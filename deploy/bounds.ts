@@ -1,6 +1,5 @@
 /** What the registry would refuse of a profile at this network's prices, found before anything is sent. */
-import { leastSlash, PRICE_PARAMS, type Prices, pricesOf, ruleBounds } from '@cocoon-market/wrappers';
-import { beginCell, type Cell, Dictionary } from '@ton/core';
+import { leastSlash, type Prices, readPrices, ruleBounds } from '@cocoon-market/wrappers';
 import { formatDuration } from './flags';
 import { configParam } from './network';
 import { ton } from './output';
@@ -19,12 +18,8 @@ export async function requireTaken(session: Session, profile: Profile): Promise<
     requireAmounts(profile, leastSlash(await pricesNow(session)));
 }
 
-async function pricesNow({ provider }: Session): Promise<Prices> {
-    const params = Dictionary.empty<number, Cell>(Dictionary.Keys.Int(32), Dictionary.Values.Cell());
-    for (const id of PRICE_PARAMS) {
-        params.set(id, await configParam(provider, id));
-    }
-    return pricesOf(beginCell().storeDictDirect(params).endCell());
+function pricesNow({ provider }: Session): Promise<Prices> {
+    return readPrices((id) => configParam(provider, id));
 }
 
 function requireWindows(profile: Profile): void {

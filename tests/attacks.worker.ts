@@ -200,4 +200,32 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/jobs.spec.ts',
         test: 'POST /v1/jobs is served again once the store, which could not read it, can',
     },
+    {
+        source: 'issue 6: one answer believed',
+        attack: 'The API says for ten minutes that a channel is gone whose last claim was not taken, and its vouchers are forgotten.',
+        stoppedBy: 'It is looked for once a day, and its vouchers are claimed when it is there.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An API of the chain that says a channel is gone after its own last claim, which was not taken, is wrong: the vouchers are claimed when it is there again',
+    },
+    {
+        source: 'issue 6: one answer believed',
+        attack: 'The API hides a channel for half an hour, and its client leaves before the worker looks again.',
+        stoppedBy: 'A channel that looks gone and owes is read as often as others.',
+        file: 'tests/offchain/worker/claims.spec.ts',
+        test: 'Channels that were lost and only look gone, are read as often as others, so that no client leaves meanwhile',
+    },
+    {
+        source: 'issue 6: one answer believed',
+        attack: 'Thousands of channels look gone, and every claim waits until each was read.',
+        stoppedBy: 'They are read after the claims, a few with each look.',
+        file: 'tests/offchain/worker/claims.spec.ts',
+        test: 'Channels that were lost and only look gone, are read after the claims, a few at a time',
+    },
+    {
+        source: 'issue 6: tiny jobs',
+        attack: 'Prices rise fivefold, and a worker claims at a loss by a constant of before.',
+        stoppedBy: 'What a claim costs follows the prices of the chain.',
+        file: 'tests/offchain/worker/costs.spec.ts',
+        test: 'What a claim costs at the prices of 2025 decides whether 0.005 TON are claimed',
+    },
 ];

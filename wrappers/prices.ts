@@ -30,8 +30,7 @@ const BASECHAIN_GAS = 21;
 const MASTERCHAIN_FORWARD = 24;
 const BASECHAIN_FORWARD = 25;
 
-/** Parameters of a configuration that `pricesOf` reads. */
-export const PRICE_PARAMS = [STORAGE, MASTERCHAIN_GAS, BASECHAIN_GAS, MASTERCHAIN_FORWARD, BASECHAIN_FORWARD] as const;
+const PRICE_PARAMS = [STORAGE, MASTERCHAIN_GAS, BASECHAIN_GAS, MASTERCHAIN_FORWARD, BASECHAIN_FORWARD] as const;
 
 /** The prices in force under a configuration, the newest of each kind. Throws when a parameter is missing. */
 export function pricesOf(config: Cell): Prices {
@@ -64,6 +63,15 @@ export function pricesOf(config: Cell): Prices {
         basechain: { storage: storage(), gas: gas(BASECHAIN_GAS), forward: forward(BASECHAIN_FORWARD) },
         masterchain: { storage: storage(), gas: gas(MASTERCHAIN_GAS), forward: forward(MASTERCHAIN_FORWARD) },
     };
+}
+
+/** The prices in force, of parameters that are asked for one by one. */
+export async function readPrices(param: (id: number) => Promise<Cell>): Promise<Prices> {
+    const params = Dictionary.empty(Dictionary.Keys.Int(32), Dictionary.Values.Cell());
+    for (const id of PRICE_PARAMS) {
+        params.set(id, await param(id));
+    }
+    return pricesOf(beginCell().storeDictDirect(params).endCell());
 }
 
 /** nanoTON for keeping this much for so many seconds, rounded up. */

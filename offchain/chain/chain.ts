@@ -1,10 +1,12 @@
 /** All that worker and gateway know of the chain: what a public HTTP API says, and messages they send through it. */
+import { type Prices, readPrices } from '@cocoon-market/wrappers';
 import { Address, beginCell, Cell, external, loadTransaction, storeMessage } from '@ton/core';
 import type { Contract, OpenedContract } from '@ton/core';
 import { TonClient } from '@ton/ton';
 import { ChainApi } from './api';
 import type { Urgency } from './budget';
 import type { EndpointSettings } from './endpoint';
+import { ChainError } from './errors';
 
 /** One account as the API saw it at `at`. */
 export interface Account {
@@ -66,6 +68,8 @@ export interface Chain extends AccountReader {
     sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void>;
     /** The contract with its getters bound to this chain. */
     open<T extends Contract>(contract: T): OpenedContract<T>;
+    /** What the network charges now; missing where a chain cannot say. */
+    prices?(): Promise<Prices>;
 }
 
 /** Where a chain is: one endpoint or several, the first being asked while it serves. */
@@ -167,6 +171,19 @@ export class TonHttpChain implements Chain {
 
     open<T extends Contract>(contract: T): OpenedContract<T> {
         return this.client.open(contract);
+    }
+
+    prices(): Promise<Prices> {
+        return readPrices((id) => this.param(id));
+    }
+
+    private async param(id: number): Promise<Cell> {
+        const answer = await this.api.call('getConfigParam', { config_id: id }, this.view.urgency, this.view.only);
+        try {
+            return Cell.fromBase64((answer as { config: { bytes: string } }).config.bytes);
+        } catch {
+            throw new ChainError(`${this.api.names[0]} does not say parameter ${id} of the network's configuration`);
+        }
     }
 
     private seen(view: { urgency?: Urgency; only?: number }): TonHttpChain {

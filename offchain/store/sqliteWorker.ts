@@ -194,13 +194,13 @@ export class SqliteWorkerStore implements WorkerStore {
         return rows.map(jobOf);
     }
 
-    async lost(since: number, after: Buffer | undefined, limit: number) {
+    async lost(own: boolean, since: number, after: Buffer | undefined, limit: number) {
         const rows = await this.db
             .selectFrom('jobs')
             .selectAll()
             .where('job', '>', after ?? Buffer.alloc(0))
             .where('state', '=', 'ended')
-            .where('closing', '=', 0)
+            .where('closing', own ? '>' : '=', 0)
             .where('seen_at', '>=', since)
             .whereRef('voucher_cumulative', '>', 'sure')
             .orderBy('job')
@@ -260,9 +260,9 @@ export class SqliteWorkerStore implements WorkerStore {
         );
     }
 
-    async revive(job: Buffer, seen: SeenChannel) {
+    async revive(job: Buffer, state: Exclude<JobState, 'ended'>, seen: SeenChannel) {
         await this.writes.run((t) => {
-            const jobs = t.updateTable('jobs').set({ state: 'open', ...seenColumns(seen) });
+            const jobs = t.updateTable('jobs').set({ state, closing: 0, ...seenColumns(seen) });
             return jobs.where('job', '=', job).where('state', '=', 'ended').execute();
         });
     }

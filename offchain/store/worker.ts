@@ -133,8 +133,11 @@ export interface WorkerStore {
      * `after`.
      */
     claimable(after: Buffer | undefined, limit: number): Promise<JobRecord[]>;
-    /** The same of jobs that have ended since `since` (unix seconds) by no last claim of this worker. */
-    lost(since: number, after: Buffer | undefined, limit: number): Promise<JobRecord[]>;
+    /**
+     * The same of jobs that have ended since `since` (unix seconds): by a last claim of this worker (`own`), as far as it was
+     * told, or by none.
+     */
+    lost(own: boolean, since: number, after: Buffer | undefined, limit: number): Promise<JobRecord[]>;
     totals(): Promise<WorkerTotals>;
     /** Throws when the job or its channel is there already. */
     addJob(job: NewJob): Promise<void>;
@@ -146,8 +149,8 @@ export interface WorkerStore {
     setClosing(jobs: readonly Buffer[], at: number): Promise<void>;
     /** Never leads back from `ended`, which `revive` alone does; `at` (unix seconds) is when it was found. */
     setState(job: Buffer, state: JobState, at: number): Promise<void>;
-    /** Opens a job again that ended and whose channel is there. */
-    revive(job: Buffer, seen: SeenChannel): Promise<void>;
+    /** Opens a job again that ended and whose channel is there; one that was to end goes on to. */
+    revive(job: Buffer, state: Exclude<JobState, 'ended'>, seen: SeenChannel): Promise<void>;
     /** Keeps the voucher unless it is below the one kept in either number; says whether it did. */
     addVoucher(job: Buffer, voucher: SignedVoucher): Promise<boolean>;
 

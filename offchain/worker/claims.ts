@@ -29,13 +29,22 @@ interface Claim {
     body: Transfer['body'];
 }
 
+/** The search for ended jobs whose channels are there after all. */
+interface Search {
+    readonly own: boolean; // those that a last claim of this worker has ended, as far as it was told
+    readonly every: number; // seconds
+    readonly kept: number; // seconds for which the vouchers of an ended job are looked after
+    done: number; // unix seconds when the last one was
+    after: Buffer | undefined; // the job up to which it was done since
+}
+
 const PAGE = 500; // jobs read from the store at once
 const READERS = 4; // channels read from the chain at once
 const ASKED_MOST = 8; // channels that are asked what a claim needs, until one answers
 const CONFIRM_POLLS = 30;
 const HOUR = 3600;
-const LOST_READS = 20; // channels of ended jobs that are read with one look
-const KEPT_SECONDS = 30 * 24 * HOUR; // for which the vouchers of an ended job are looked after
+const DAY = 24 * HOUR;
+const GONE_READS = 20; // channels that look gone, and of ended jobs, that are read with one look
 const WALLET_RESERVE = 10_000_000n; // nanoTON
 const MESSAGE_FEES = 3_000_000n; // nanoTON a message costs the wallet, above any level seen
 
@@ -43,8 +52,10 @@ const MESSAGE_FEES = 3_000_000n; // nanoTON a message costs the wallet, above an
 export class Claims {
     private readonly stopping = new AbortController();
     private readonly nextLook = new Map<string, number>(); // job -> when its channel is to be read whatever is due, unix seconds
-    private lookedForLost = -Infinity; // when the last of them was, unix seconds
-    private lostAfter: Buffer | undefined; // the job up to which it was done since
+    private readonly searches: Search[] = [
+        { own: false, every: HOUR, kept: 30 * DAY, done: -Infinity, after: undefined },
+        { own: true, every: DAY, kept: 7 * DAY, done: -Infinity, after: undefined },
+    ];
     private readonly gone = new Map<string, number>(); // job whose channel looks gone -> since when, unix seconds
     private readonly failures = new Map<string, { count: number; notBefore: number }>();
     private round: Promise<unknown> = Promise.resolve();
@@ -100,14 +111,34 @@ export class Claims {
     }
 
     private async lookNow(all: boolean): Promise<ClaimReport> {
+        const { costs, store } = this.context;
         const report: ClaimReport = { claimed: 0, amount: 0n, failed: 0 };
         const claims: Claim[] = [];
-        await this.lookForLost(all);
-        let page = await this.context.store.claimable(undefined, PAGE);
+        const gone: JobRecord[] = [];
+        await costs.refresh();
+        let page = await store.claimable(undefined, PAGE);
         while (page.length > 0 && !this.stopping.signal.aborted) {
-            claims.push(...(await this.wanted(page, all)));
-            page = await this.context.store.claimable(page.at(-1)!.job, PAGE);
+            gone.push(...page.filter((record) => this.gone.has(keyOf(record)) && (all || this.isTurn(record))));
+            claims.push(
+                ...(await this.wanted(
+                    page.filter((record) => this.mayMatter(record, all)),
+                    all,
+                )),
+            );
+            page = await store.claimable(page.at(-1)!.job, PAGE);
         }
+        await this.sendAll(claims, report);
+        // Only now, and a few with each look: no claim waits for channels that look gone.
+        gone.sort((a, b) => this.nextLook.get(keyOf(a))! - this.nextLook.get(keyOf(b))!);
+        const again = await this.wanted(all ? gone : gone.slice(0, GONE_READS), all);
+        for (const search of this.searches) {
+            again.push(...(await this.wanted(await this.found(search, all), all)));
+        }
+        await this.sendAll(again, report);
+        return report;
+    }
+
+    private async sendAll(claims: Claim[], report: ClaimReport): Promise<void> {
         claims.sort((a, b) => a.refundAt - b.refundAt);
         while (claims.length > 0) {
             const batch = claims.splice(0, await this.affordable(claims));
@@ -116,41 +147,53 @@ export class Claims {
             }
             await this.send(batch, report);
         }
-        return report;
     }
 
     /**
-     * Jobs that ended with unpaid vouchers: the words on which they ended may have been wrong. Every hour, a few with each
-     * look, for claims wait meanwhile; none that would bring less than its claim costs.
+     * Jobs that ended with unpaid vouchers and whose channel is there after all: the words on which they ended may have been
+     * wrong. A few are read with each look; none that would bring less than its claim costs.
      */
-    private async lookForLost(all: boolean): Promise<void> {
+    private async found(search: Search, all: boolean): Promise<JobRecord[]> {
         const { store, now } = this.context;
-        if (!all && now() - this.lookedForLost < HOUR) {
-            return;
+        if (!all && now() - search.done < search.every) {
+            return [];
         }
-        let left = all ? Infinity : LOST_READS;
-        let after = all ? undefined : this.lostAfter;
-        let page = await store.lost(now() - KEPT_SECONDS, after, PAGE);
-        for (; page.length > 0; page = await store.lost(now() - KEPT_SECONDS, after, PAGE)) {
-            for (const { job: id, voucher, sure } of page) {
+        const back: JobRecord[] = [];
+        const next = (after?: Buffer) => store.lost(search.own, now() - search.kept, after, PAGE);
+        let left = all ? Infinity : GONE_READS;
+        let after = all ? undefined : search.after;
+        for (let page = await next(after); page.length > 0; page = await next(after)) {
+            for (const record of page) {
                 if (left === 0 || this.stopping.signal.aborted) {
-                    this.lostAfter = after;
-                    return;
+                    search.after = after;
+                    return back;
                 }
-                after = id;
-                if (this.isWorth((voucher?.cumulative ?? 0n) - sure)) {
+                after = record.job;
+                if (this.isWorth((record.voucher?.cumulative ?? 0n) - record.sure)) {
                     left--;
-                    await this.jobs.use(id, (job) => job.readChannel()).catch(() => undefined); // looked for again
+                    if (await this.isBack(record)) {
+                        back.push(record);
+                    }
                 }
             }
         }
-        this.lostAfter = undefined;
-        this.lookedForLost = now();
+        search.after = undefined;
+        search.done = now();
+        return back;
+    }
+
+    /** What cannot be read is looked for again later. */
+    private isBack({ job: id }: JobRecord): Promise<boolean> {
+        const read = this.jobs.use(id, async (job) => {
+            await job.readChannel();
+            return job.state !== 'ended';
+        });
+        return read.catch(() => false);
     }
 
     private async wanted(records: JobRecord[], all: boolean): Promise<Claim[]> {
         const claims: Claim[] = [];
-        const queue = records.filter((record) => this.mayMatter(record, all));
+        const queue = [...records];
         const reader = async () => {
             for (let record = queue.pop(); record !== undefined; record = queue.pop()) {
                 const id = record.job;
@@ -170,30 +213,33 @@ export class Claims {
     }
 
     /** False for a job whose channel need not be read now: nothing is due that is large enough or in danger. */
-    private mayMatter({ job, state, voucher, seen }: JobRecord, all: boolean): boolean {
+    private mayMatter(record: JobRecord, all: boolean): boolean {
         const { config, now } = this.context;
-        const key = job.toString('hex');
-        if (!all && (this.failures.get(key)?.notBefore ?? 0) > now()) {
+        const { state, voucher, seen } = record;
+        const key = keyOf(record);
+        if (this.gone.has(key) || (!all && (this.failures.get(key)?.notBefore ?? 0) > now())) {
             return false;
         }
         const due = smaller((voucher?.cumulative ?? 0n) - seen.paid, seen.there);
-        const look = now() >= (this.nextLook.get(key) ?? 0);
-        if (this.gone.has(key)) {
-            return all || look;
-        }
+        const look = this.isTurn(record);
         const near = seen.refundAt - now() <= 2 * config.marginSeconds;
         const closes = state === 'ending' && this.endIsWorth(due, voucher?.cumulative ?? 0n);
         return all || closes || (this.isWorth(due) && due >= config.claim.threshold) || near || look;
     }
 
+    /** True when a channel is to be read whatever is due. */
+    private isTurn(record: JobRecord): boolean {
+        return this.context.now() >= (this.nextLook.get(keyOf(record)) ?? 0);
+    }
+
     /** True when a claim brings more than it costs. */
     private isWorth(due: bigint): boolean {
-        return due > 0n && due >= this.context.config.claim.least;
+        return due > 0n && due >= this.context.costs.least;
     }
 
     /** True when the claim that ends a job brings more than it costs, or the job has brought twice that. */
     private endIsWorth(due: bigint, brought: bigint): boolean {
-        return this.isWorth(due) || (this.closes() && brought >= 2n * this.context.config.claim.least);
+        return this.isWorth(due) || (this.closes() && brought >= 2n * this.context.costs.least);
     }
 
     /** False when nothing is sent for a job that its client ends: what there is to get is less than that costs. */
@@ -217,7 +263,7 @@ export class Claims {
             return undefined;
         }
         if (job.isGone) {
-            this.rest(key);
+            this.rest(key, job);
             return undefined;
         }
         this.gone.delete(key);
@@ -243,13 +289,17 @@ export class Claims {
         };
     }
 
-    /** A channel that looks gone is read as often as it takes to be sure, and then every hour. */
-    private rest(key: string): void {
+    /**
+     * A channel that looks gone is read as often as it takes to be sure, and then, while it may owe what is worth a claim, as
+     * often as others are: the words may be wrong, and its client may leave meanwhile.
+     */
+    private rest(key: string, { paid: promised, sure, isClosing }: Job): void {
         const { config, now } = this.context;
         const since = this.gone.get(key) ?? now();
         this.gone.set(key, since);
         const often = now() - since <= 2 * config.chain.goneSeconds;
-        this.nextLook.set(key, now() + (often ? config.chain.goneSeconds / CONFIRM_READS : HOUR));
+        const late = !isClosing && this.isWorth(promised - sure) ? config.marginSeconds / 4 : HOUR;
+        this.nextLook.set(key, now() + (often ? config.chain.goneSeconds / CONFIRM_READS : late));
     }
 
     /** How many of so many claims the wallet can pay for in one order; what it attaches mostly comes back. */
@@ -355,7 +405,7 @@ export class Claims {
     private forget(job: Job): void {
         const name = job.id.toString('hex');
         [this.nextLook, this.gone, this.failures].forEach((kept) => kept.delete(name));
-        if (job.paid > job.sure) {
+        if (job.paid > job.sure && !job.isClosing) {
             const lost = (job.paid - job.sure).toString();
             this.context.log.warn(
                 { job: name, lost },
@@ -370,5 +420,6 @@ async function paid(job: Job, { last, paidThen }: Claim): Promise<boolean> {
     return job.state === 'ended' || job.isGone || (!last && job.seen.paid >= paidThen);
 }
 
+const keyOf = ({ job }: JobRecord): string => job.toString('hex');
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);

@@ -33,8 +33,7 @@ const limits = z
             .min(1024)
             .default(4 * MiB), // bytes of sealed frames
         noticeLeast: seconds.default(3600),
-        // A job must be able to earn what its claims cost, 0.9 mTON each, and 5 mTON at the prices before 2026-04-30.
-        depositLeast: nano.prefault('50000000'), // nanoTON in the channel of a new job
+        depositLeast: nano.optional(), // nanoTON in the channel of a new job; default: what fifty claims cost
         requestMost: z
             .number()
             .int()
@@ -76,7 +75,7 @@ export const workerConfig = z
         claim: z
             .strictObject({
                 threshold: nano.prefault('100000000'), // nanoTON of unclaimed vouchers
-                least: nano.prefault('1000000'), // nanoTON that a claim costs: for less none is sent, whatever the threshold
+                least: nano.optional(), // nanoTON below which no claim is sent, whatever the threshold; default: what one costs
                 seconds: z.number().positive().default(60), // between two looks
                 attempts: z.number().int().min(1).default(5), // in a row, before a job waits longest: a quarter of the margin
             })

@@ -8,6 +8,7 @@ import type { WorkerStore } from '../store/worker';
 import type { Channels } from './channels';
 import type { Clients } from './clients';
 import type { WorkerConfig } from './config';
+import type { Costs } from './costs';
 
 /** What every part of one worker shares. */
 export interface WorkerContext {
@@ -16,6 +17,7 @@ export interface WorkerContext {
     readonly chain: Chain;
     readonly channels: Channels;
     readonly clients: Clients;
+    readonly costs: Costs;
     readonly backend: Backend;
     readonly receiptKey: SigningKey;
     readonly encryptionKey: EncryptionKey;

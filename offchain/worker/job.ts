@@ -322,17 +322,23 @@ export class Job {
         return this.gone;
     }
 
-    /** False once the worker's own last claim has ended the channel: another one there is not this job's. */
+    /** True from when the worker's own last claim was handed to its wallet. */
+    get isClosing(): boolean {
+        return this.record.closing > 0;
+    }
+
+    /** False once the worker's own last claim has ended a channel that owed nothing: another one there is not this job's. */
     private get mayReturn(): boolean {
-        return this.record.closing === 0;
+        return !this.isClosing || this.paid > this.sure;
     }
 
     // One answer of an API may be wrong, or a lie that would cost every voucher of the job. So a job ends only when its
     // channel was said to be gone again and again; with unpaid vouchers, and no last claim of our own, after the end that
-    // its terms name alone, which no API can bring nearer.
+    // its terms name alone, which no API can bring nearer. An end of our own is looked at again later, for the claim may not
+    // have been taken.
     private async looksGone({ at, confirmed }: { at: number; confirmed: boolean }): Promise<void> {
-        const { channels, log, now, store } = this.context;
-        const own = this.record.closing > 0;
+        const { channels, log, now } = this.context;
+        const own = this.isClosing;
         const owed = own ? 0n : this.paid - this.sure;
         if (!this.gone) {
             this.gone = true;
@@ -345,10 +351,6 @@ export class Job {
         }
         if (confirmed && (owed <= 0n || Math.min(at, now()) > this.terms.end)) {
             channels.ended(this.channel);
-            if (own) {
-                await store.setSure(this.id, this.paid);
-                this.record = { ...this.record, sure: this.paid };
-            }
             await this.setState('ended');
         }
     }
@@ -415,8 +417,10 @@ export class Job {
 
     private async comeBack({ there, paid, refundAt, at }: SeenChannel): Promise<void> {
         this.requirePossible({ paid, refundAt });
-        await this.context.store.revive(this.id, { there, paid, refundAt, at });
-        this.record = { ...this.record, state: 'open' };
+        // Where our own last claim was thought to have ended it, vouchers are claimed and nothing new begins.
+        const state = this.isClosing ? 'ending' : 'open';
+        await this.context.store.revive(this.id, state, { there, paid, refundAt, at });
+        this.record = { ...this.record, state, closing: 0 };
         this.gone = false;
         this.sawChannel({ there, paid, refundAt, at });
         this.context.log.warn({ job: this.id.toString('hex') }, 'a job had ended and its channel is there: it goes on');

@@ -93,7 +93,7 @@ export class Jobs {
     }
 
     private async add({ terms, jobNumber, enc }: JobRequest, id: Buffer, channel: Buffer): Promise<SeenChannel> {
-        const { store, channels, config } = this.context;
+        const { store, channels, config, costs } = this.context;
         if ((await store.jobOfChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
         }
@@ -109,8 +109,8 @@ export class Jobs {
         if (seen.there === 0n) {
             throw new Refused('wrong_channel', 'The channel is empty');
         }
-        if (seen.there < config.limits.depositLeast) {
-            const least = `${config.limits.depositLeast} nanoTON`;
+        if (seen.there < costs.depositLeast) {
+            const least = `${costs.depositLeast} nanoTON`;
             throw new Refused('wrong_channel', `The channel holds less than ${least}, the least deposit served here`);
         }
         if (seen.refundAt - seen.at <= config.marginSeconds) {

@@ -20,6 +20,7 @@ import type { ClaimReport, ClaimWallet } from './claims';
 import { readKeys } from './config';
 import type { WorkerConfig, WorkerSeeds } from './config';
 import type { WorkerContext } from './context';
+import { Costs } from './costs';
 import { Evidence } from './evidence';
 import { Jobs } from './jobs';
 import { createLog } from './log';
@@ -117,12 +118,14 @@ async function assemble(config: WorkerConfig, parts: WorkerParts, serving: boole
     const now = parts.now ?? (() => Math.floor(Date.now() / 1000));
     const boot = randomBytes(16);
     const clients = new Clients(config.limits.startSteps);
+    const costs = new Costs(config, chain, log, steady);
     const context: WorkerContext = {
         config,
         store,
         chain,
         channels,
         clients,
+        costs,
         backend,
         ...keys,
         payout,
@@ -167,10 +170,11 @@ async function assertModels({ backend, config, log }: WorkerContext): Promise<vo
 }
 
 function nodeInfoOf(
-    { config, channels, payout, receiptKey, encryptionKey }: WorkerContext,
+    { config, channels, costs, payout, receiptKey, encryptionKey }: WorkerContext,
     evidence: Evidence,
 ): NodeInfo {
-    const { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast, depositLeast } = config.limits;
+    const { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast } = config.limits;
+    const { depositLeast } = costs;
     return {
         network: config.network,
         node: config.node.toRawString(),

@@ -235,6 +235,28 @@ describe('An API of the chain that says a channel is gone', () => {
         expect(await ended()).toBe(2);
     });
 
+    it('after its own last claim, which was not taken, is wrong: the vouchers are claimed when it is there again', async () => {
+        fixture = await startFixture({ chain });
+        const client = await withJob();
+        await client.ask(1, 'one');
+        await client.pay(client.voucher(TOKEN * 2n, 1));
+        fixture.wallet.failing = 1;
+        await client.end();
+        await until(() => fixture.wallet.failing === 0);
+        const show = hide(client);
+        for (let look = 0; look < 4; look++) {
+            await fixture.worker.claimNow();
+            fixture.chain.advance(301);
+        }
+        expect((await fixture.worker.status()).jobs.ended).toBe(1);
+        await fixture.restart({ chain });
+        show();
+
+        await fixture.worker.claimNow();
+        expect(fixture.wallet.orders).toHaveLength(1);
+        expect(fixture.chain.accounts.has(client.channel.toRawString())).toBe(false);
+    });
+
     it('for days ends no job of which nothing was said at another endpoint', async () => {
         fixture = await startFixture({ chain });
         const client = await withJob();

@@ -260,6 +260,57 @@ describe('Channels that were lost', () => {
         expect(await readOf(10, 5n, '1000')).toBeLessThan(10);
     });
 
+    const doubtful = {
+        chain: { ...gone, goneSeconds: 600 },
+        claim: { seconds: 1000, threshold: '100000', least: '1000' },
+    };
+    /** One look, which the end of another job brings about. */
+    async function look(): Promise<void> {
+        const { reads } = fixture.chain;
+        await (await withJob()).end();
+        await until(() => fixture.chain.reads > reads + 2);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+
+    it('and only look gone, are read as often as others, so that no client leaves meanwhile', async () => {
+        fixture = await startFixture(doubtful);
+        const client = await withJob();
+        await client.pay(client.voucher(5000n, 0));
+        const account = fixture.chain.accounts.get(client.channel.toRawString())!;
+        fixture.chain.remove(client.channel);
+        for (const seconds of [500, 1300]) {
+            fixture.chain.advance(seconds);
+            await look();
+        }
+        fixture.chain.accounts.set(client.channel.toRawString(), account);
+        fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1800 });
+        fixture.chain.advance(460);
+        await look();
+
+        await until(() => !fixture.chain.accounts.has(client.channel.toRawString()));
+        expect(fixture.wallet.orders).toHaveLength(1);
+    });
+
+    it('and only look gone, are read after the claims, a few at a time', async () => {
+        fixture = await startFixture(doubtful);
+        const lost = await Promise.all(Array.from({ length: 60 }, () => withJob()));
+        await Promise.all(lost.map((client) => client.pay(client.voucher(5000n, 0))));
+        await look();
+        lost.forEach(({ channel }) => fixture.chain.remove(channel));
+        for (const seconds of [500, 1300]) {
+            fixture.chain.advance(seconds);
+            await look();
+        }
+        const other = await withJob();
+        await other.pay(other.voucher(200_000n, 0));
+        fixture.chain.advance(3700);
+        fixture.chain.reads = 0;
+        await other.end();
+        await until(() => !fixture.chain.accounts.has(other.channel.toRawString()));
+
+        expect(fixture.chain.reads).toBeLessThan(30);
+    });
+
     it('are looked for a few at a time, so that no claim waits for many', async () => {
         expect(await readOf(60, 5000n, '1000')).toBeLessThan(30);
     });

@@ -1,0 +1,77 @@
+import { pricesOf } from '@cocoon-market/wrappers';
+import type { PriceLevel } from '@cocoon-market/localnet';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { networkConfig } from '../../../localnet/config';
+import { claimCost } from '../../../offchain/worker/costs';
+import { TestClient } from '../support/client';
+import { startFixture } from '../support/worker';
+import type { Fixture, Overrides } from '../support/worker';
+
+const pricesAt = (level: PriceLevel) => pricesOf(networkConfig(level));
+
+/** nanoTON of the newest record of what a claim costs, at the prices of 2025. */
+function measured(): bigint {
+    const history = JSON.parse(readFileSync(join(__dirname, '../../../benchmarks/gas.json'), 'utf8')) as {
+        fees?: { claim?: number };
+    }[];
+    return BigInt(history.flatMap(({ fees }) => fees?.claim ?? []).at(-1)!);
+}
+
+describe('What a claim costs', () => {
+    let fixture: Fixture | undefined;
+
+    /** A worker at these prices whose client has signed a voucher of so much. */
+    async function claimed(level: PriceLevel, amount: bigint, least?: string): Promise<number> {
+        const prices = async () => pricesAt(level);
+        const overrides = { claim: { least, threshold: '1' }, limits: { depositLeast: '0' } } as Overrides;
+        fixture = await startFixture(overrides);
+        Object.assign(fixture.chain, { prices });
+        await fixture.restart(overrides);
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain, {}, 1_000_000_000n);
+        await client.pay(client.voucher(amount, 0));
+        return (await fixture.worker.claimNow()).claimed;
+    }
+
+    afterEach(async () => {
+        await fixture?.stop();
+        fixture = undefined;
+    });
+
+    it('is what was measured, or a few hundredths more', () => {
+        const cost = claimCost(pricesAt('2025').basechain);
+        expect(cost).toBeGreaterThanOrEqual(measured());
+        expect(cost).toBeLessThan((measured() * 105n) / 100n);
+    });
+
+    it.each<[PriceLevel, number]>([
+        ['2025', 0],
+        ['2026', 1],
+    ])('at the prices of %s decides whether 0.005 TON are claimed', async (level, claims) => {
+        expect(await claimed(level, 5_000_000n)).toBe(claims);
+    });
+
+    it('is what the configuration says where it says so', async () => {
+        expect(await claimed('2025', 5_000_000n, '5000000')).toBe(1);
+    });
+
+    it('fifty times is the least deposit of a job, which clients are told', async () => {
+        const overrides = { limits: { depositLeast: undefined }, claim: { least: undefined } } as Overrides;
+        fixture = await startFixture(overrides);
+        Object.assign(fixture.chain, { prices: async () => pricesAt('2025') });
+        await fixture.restart(overrides);
+        await fixture.worker.claimNow();
+
+        expect(fixture.worker.nodeInfo.limits.depositLeast).toBe(50n * claimCost(pricesAt('2025').basechain));
+    });
+
+    it('is as before while the chain does not say', async () => {
+        const overrides = { limits: { depositLeast: undefined } } as Overrides;
+        fixture = await startFixture(overrides);
+        Object.assign(fixture.chain, { prices: () => Promise.reject(new Error('the API does not answer')) });
+        await fixture.restart(overrides);
+        await fixture.worker.claimNow();
+
+        expect(fixture.worker.nodeInfo.limits.depositLeast).toBe(50_000_000n);
+    });
+});
