@@ -1,8 +1,8 @@
-import { beginCell, toNano } from '@ton/core';
+import { beginCell, StateInit, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 import { opcodes } from '../../wrappers';
 import { expectConserved, expectRefused } from '../support/chain';
-import { bodyOf, Market, plain, useMarket } from '../support/market';
+import { bodyOf, DAY, Market, plain, spendKey, useMarket, valueSent } from '../support/market';
 
 describe('Escrow: deposits and other messages', () => {
     const market = useMarket();
@@ -72,6 +72,48 @@ describe('Escrow: deposits and other messages', () => {
         const body = bodyOf(opcodes.Deposit, beginCell().storeUint(5, 64).storeUint(1, 500).endCell());
 
         expect(await rises(market().stranger, body)).toBeGreaterThan(toNano('0.998'));
+    });
+
+    describe('left empty for six years at the prices of 2025', () => {
+        const everything = () =>
+            market().escrow.sendWithdraw(market().owner.getSender(), { value: toNano('0.1'), amount: 0n });
+        const account = async () => (await market().blockchain.getContract(market().escrow.address)).accountState;
+        const give = (init?: StateInit) =>
+            market().send(market().stranger, market().escrow, {
+                value: toNano('5'),
+                bounce: false,
+                ...(init && { init }),
+            });
+        let last: StateInit;
+        beforeEach(async () => {
+            await everything();
+            const state = await account();
+            last = state?.type === 'active' ? state.state : {};
+            market().blockchain.now! += 6 * 365 * DAY;
+        });
+
+        it('is as it was after a deposit that asks for no bounce', async () => {
+            await give();
+            const before = await market().escrow.getEscrowState();
+
+            const fall = await market().fallOf(market().escrow, everything);
+
+            expect(before.spendKey).toBe(BigInt(`0x${spendKey.publicKey.toString('hex')}`));
+            expect(fall).toBeGreaterThan(toNano('4.8'));
+        });
+
+        it('is frozen by any other message, which comes back, and whoever brings its last state wakes it', async () => {
+            const refused = await market().setUp({ deposit: toNano('10'), value: toNano('11') });
+            expect((await account())?.type).toBe('frozen');
+            expect(valueSent(refused, market().escrow, market().owner)).toBeGreaterThan(toNano('10.9'));
+            await give();
+            await everything();
+            expect((await account())?.type).toBe('frozen');
+
+            await give(last);
+
+            expect(await market().fallOf(market().escrow, everything)).toBeGreaterThan(toNano('9.8'));
+        });
     });
 
     it('keeps the money of a channel that bounced an opening', async () => {
