@@ -199,6 +199,20 @@ export const scriptsAttacks: Attack[] = [
         test: 'Each script refuses an address of another network in each of its flags',
     },
     {
+        attack: 'an address of another network in the configuration of a worker',
+        source: "issue 6: the chain's API",
+        stoppedBy: 'one reader of addresses for every configuration',
+        file: 'tests/offchain/addresses.spec.ts',
+        test: 'The configuration of a worker refuses an address of mainnet wherever it takes one',
+    },
+    {
+        attack: 'the record of another network under the name of this one',
+        source: "issue 6: the chain's API",
+        stoppedBy: 'a record says its network, and its market is in the basechain',
+        file: 'tests/offchain/addresses.spec.ts',
+        test: 'A record of a deployment of another network in its place is refused',
+    },
+    {
         attack: 'an address of the masterchain on a command line',
         source: "issue 6: the chain's API",
         stoppedBy: 'one reader of addresses for every flag',

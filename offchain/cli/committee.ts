@@ -17,22 +17,24 @@ import { z } from 'zod';
 import { Chain } from '../chain';
 import { keptSeed, writeNewSeed } from '../gateway';
 import { hex, openQuery, opening, toWire } from '../link';
-import { address, readJsonAs } from '../settings';
+import { address, ofOneNetwork, readJsonAs } from '../settings';
 import { acting, ActFlags, addressOn, chainOf, reading, readSecret, send } from './actor';
 import { hashOf, lines, viewOf } from './dispute';
 import { KEEP, type KeygenFlags } from './keygen';
 
 /** A member's vote as `sign` writes it and `submit` reads it. */
-const vote = z.object({
-    version: z.literal('cocoon-market vote 1'),
-    network: z.number().int(),
-    dispute: address,
-    member: z.number().int().min(0).max(8),
-    basisPoints: z.number().int().min(0).max(10_000),
-    rulesVersion: z.number().int(),
-    validUntil: z.number().int(),
-    signature: hex(64),
-});
+const vote = z
+    .object({
+        version: z.literal('cocoon-market vote 1'),
+        network: z.number().int(),
+        dispute: address,
+        member: z.number().int().min(0).max(8),
+        basisPoints: z.number().int().min(0).max(10_000),
+        rulesVersion: z.number().int(),
+        validUntil: z.number().int(),
+        signature: hex(64),
+    })
+    .superRefine(ofOneNetwork);
 
 const B1 = 4;
 
