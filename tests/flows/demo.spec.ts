@@ -7,7 +7,7 @@ const ROOT = join(__dirname, '../..');
 jest.setTimeout(180_000);
 
 const demo = (...args: string[]) =>
-    spawnSync(process.execPath, ['-r', 'ts-node/register/transpile-only', 'demo/main.ts', ...args], {
+    spawnSync(process.execPath, ['-r', './offchain/bin/typescript.js', 'demo/main.ts', ...args], {
         cwd: ROOT,
         encoding: 'utf8',
     });

@@ -14,9 +14,10 @@ describe('Local network: as a process of its own', () => {
     let child: ChildProcess | undefined;
 
     function run(...args: string[]): ChildProcess {
-        // Not through npx, which does not pass signals on.
-        const tsNode = path.join(ROOT, 'node_modules', '.bin', 'ts-node');
-        child = spawn(process.execPath, [tsNode, '--transpile-only', 'localnet/main.ts', ...args], { cwd: ROOT });
+        // Not through npm, which does not pass signals on.
+        child = spawn(process.execPath, ['-r', './offchain/bin/typescript.js', 'localnet/main.ts', ...args], {
+            cwd: ROOT,
+        });
         return child;
     }
 

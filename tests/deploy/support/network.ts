@@ -40,7 +40,13 @@ export class NetworkProcess {
     ) {}
 
     static async start(): Promise<NetworkProcess> {
-        const arguments_ = ['-r', 'ts-node/register', join(ROOT, 'localnet/main.ts'), '--port', '0'];
+        const arguments_ = [
+            '-r',
+            join(ROOT, 'offchain/bin/typescript.js'),
+            join(ROOT, 'localnet/main.ts'),
+            '--port',
+            '0',
+        ];
         const child = spawn(process.execPath, arguments_, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
         const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
         const [url] = /http:\S+/.exec(line)!;

@@ -17,17 +17,7 @@ import { account, RATES } from '../support/worker';
 
 const ROOT = join(__dirname, '..', '..', '..');
 const MAIN = `require('./offchain/cli/worker').workerCommand().parseAsync(process.argv.slice(1), { from: 'user' }).catch((e) => { console.error(e.message); process.exitCode = 1; })`;
-const command = (...args: string[]) => [
-    '-r',
-    join(ROOT, 'tests/offchain/support/compiled.js'),
-    '-e',
-    MAIN,
-    '--',
-    ...args,
-];
-
-const compiled = mkdtempSync(join(tmpdir(), 'cocoon-compiled-'));
-const env = { ...process.env, COMPILED: compiled };
+const command = (...args: string[]) => ['-r', join(ROOT, 'offchain/bin/typescript.js'), '-e', MAIN, '--', ...args];
 
 let folder: string;
 let config: string;
@@ -45,9 +35,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
-afterAll(() => rmSync(compiled, { recursive: true }));
-
-const run = (...args: string[]) => spawnSync(process.execPath, command(...args), { cwd: ROOT, encoding: 'utf8', env });
+const run = (...args: string[]) => spawnSync(process.execPath, command(...args), { cwd: ROOT, encoding: 'utf8' });
 
 jest.setTimeout(300_000); // each test starts processes, however busy the machine
 
@@ -86,7 +74,7 @@ describe('cocoon worker', () => {
         copyFileSync(join(folder, 'keys.json'), join(folder, 'copy', 'keys.json'));
         const copied = join(folder, 'copy', 'worker.json');
         writeFileSync(copied, JSON.stringify(settings));
-        const first = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT, env });
+        const first = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT });
         await once(first.stdout, 'data');
 
         for (const refused of [other, ...(process.platform === 'linux' ? [copied] : [])]) {
@@ -100,7 +88,7 @@ describe('cocoon worker', () => {
 
         first.kill('SIGKILL');
         await once(first, 'exit');
-        const again = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT, env });
+        const again = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT });
         const [line] = (await once(again.stdout, 'data')) as [Buffer];
         expect(line.toString()).toMatch(/^http:/);
         again.kill('SIGKILL');
@@ -114,7 +102,7 @@ describe('cocoon worker', () => {
     });
 
     it('run prints its URL, keeps a second process out, answers status, and ends at SIGTERM', async () => {
-        const worker = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT, env });
+        const worker = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT });
         const [line] = (await once(worker.stdout, 'data')) as [Buffer];
         expect(line.toString()).toMatch(/^http:\/\/127\.0\.0\.1:\d+\n$/);
 

@@ -227,12 +227,11 @@ async function start(
     const env = {
         ...process.env,
         FOLDER: folder,
-        COMPILED: folder,
         CHANNELS: JSON.stringify([channel]),
         [from === 'start' ? 'CRASH_IN_START' : 'CRASH_AT']: String(crashAt),
     };
     const support = join(ROOT, 'tests', 'offchain', 'support');
-    const args = ['-r', 'ts-node/register/transpile-only', join(support, 'crashingWorker.ts')];
+    const args = ['-r', join(ROOT, 'offchain/bin/typescript.js'), join(support, 'crashingWorker.ts')];
     const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['pipe', 'pipe', 'ignore'] });
     const ended = once(child, 'exit');
     const url = await new Promise<string>((resolve, reject) => {

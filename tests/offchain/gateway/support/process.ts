@@ -1,16 +1,10 @@
 /** The `cocoon gateway` command as a child process, to be killed at any moment. */
 import { ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const ENTRY = join(__dirname, 'entry.ts');
-const PRELOAD = join(__dirname, '..', '..', 'support', 'compiled.js');
-
-// Compiled once for all processes of a test file: compiling takes most of a start, and many times that beside other work.
-const COMPILED = mkdtempSync(join(tmpdir(), 'cocoon-compiled-'));
-afterAll(() => rmSync(COMPILED, { recursive: true }));
+const PRELOAD = join(__dirname, '../../../../offchain/bin/typescript.js');
 
 export interface GatewayProcess {
     readonly url: string;
@@ -52,8 +46,5 @@ export async function runCommand(args: string[]): Promise<{ code: number | null;
 }
 
 function spawnCommand(args: string[]): ChildProcess {
-    return spawn(process.execPath, ['-r', PRELOAD, ENTRY, ...args], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, COMPILED },
-    });
+    return spawn(process.execPath, ['-r', PRELOAD, ENTRY, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
 }
