@@ -10,7 +10,7 @@ module.exports = {
     runtime: '<rootDir>/tooling/jest/runtime.js',
     testMatch: ['<rootDir>/tests/**/*.spec.ts'],
     transform: { '^.+\\.ts$': swc },
-    setupFiles: ['<rootDir>/tests/support/hashing.ts'],
+    setupFiles: ['<rootDir>/tests/support/faster.ts'],
     reporters: ['default', '<rootDir>/tooling/jest/slowest.js'],
     modulePathIgnorePatterns: ['<rootDir>/temp/'],
     testTimeout: 60_000,

@@ -2,6 +2,7 @@
  * A local TON network: the TON HTTP API v2 over the sandbox, for processes that otherwise talk to toncenter.
  * It runs each message chain to its end before the next one starts, and keeps everything in memory, and in a file if asked.
  */
+import './fast';
 import { type AddressInfo } from 'node:net';
 import { type Address } from '@ton/core';
 import { type Blockchain } from '@ton/sandbox';

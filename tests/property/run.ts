@@ -1,5 +1,5 @@
 /** `npm run test:property [-- actions [seed]]`: random actions against the model; prints the seed, and what fails made short. */
-import '../support/hashing';
+import '../support/faster';
 import { drawActions, failureOf, shortened } from './episode';
 import { StakeMarket } from './market';
 

@@ -1,8 +1,6 @@
 import { beginCell, Cell, contractAddress, toNano } from '@ton/core';
 
 import { createBlockchain, expectConserved, expectRefused, feesOf, transactionsOn } from './chain';
-import { deployProbe } from './probe';
-import { sha256_sync as ours } from './sha256';
 
 // Refuses everything: SETCP 0, THROW 42.
 const REFUSER = beginCell().storeUint(0xff00, 16).storeUint(0xf22a, 16).endCell();
@@ -14,18 +12,6 @@ async function deployRefuser() {
     const address = contractAddress(0, init);
     return { blockchain, sender, init, address };
 }
-
-describe('SHA-256 of the tests', () => {
-    it('is what takes the place of the slow one in jest, and agrees with the hash the chain computes', async () => {
-        const { sha256_sync } = await import('@ton/crypto');
-        const probe = await deployProbe(await createBlockchain());
-        const cell = beginCell().storeUint(7, 13).storeRef(Cell.EMPTY).endCell();
-
-        expect(sha256_sync).toBe(ours);
-        expect(sha256_sync('abc').toString('hex')).toMatch(/^ba7816bf8f01cfea/);
-        expect(await probe.getHashOf(cell)).toBe(BigInt(`0x${cell.hash().toString('hex')}`));
-    });
-});
 
 describe('chain helpers', () => {
     it('counts the fees of a plain transfer as the drop of all balances', async () => {

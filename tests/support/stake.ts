@@ -22,9 +22,13 @@ export const RATE = toNano('15'); // per GPU of class 0, sane at tenfold prices 
 
 export type { Wallet };
 
+const pairs = new Map<string, SigningKey>(); // making one takes a millisecond
+
 /** A fixed Ed25519 key pair of this name. */
 export function pairOf(name: string): SigningKey {
-    return signingKey(createHash('sha256').update(name).digest());
+    const pair = pairs.get(name) ?? signingKey(createHash('sha256').update(name).digest());
+    pairs.set(name, pair);
+    return pair;
 }
 
 /** Its public key, as the chain reads it. */
