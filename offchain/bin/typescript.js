@@ -11,7 +11,6 @@ const OPTIONS = {
     jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
     module: { type: 'commonjs' },
     sourceMaps: true,
-    swcrc: false,
 };
 const KIND = JSON.stringify([version, OPTIONS]);
 

@@ -147,7 +147,7 @@ describe('What makes cells faster', () => {
     });
 
     it('finds the functions of a table of WebAssembly, also those that came later', () => {
-        // (module (func (export "f")) (table (export "t") 1 funcref))
+        // A module with a function f and a table t of one place.
         const bytes = '0061736d01000000010401600000030201000404017000010709020166000001740100' + '0a040102000b';
         const { Instance, Module } = (globalThis as unknown as { WebAssembly: Assembly }).WebAssembly;
         const { t: table, f } = new Instance(new Module(Buffer.from(bytes, 'hex'))).exports;
