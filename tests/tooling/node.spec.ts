@@ -19,7 +19,7 @@ describe('The version of Node.js', () => {
         (file) => {
             const [first] = readFileSync(file, 'utf8')
                 .split('\n')
-                .filter((line) => /^import |require\(|-r ts-node/.test(line))
+                .filter((line) => /^import |require\(|-r .*typescript/.test(line))
                 .slice(file === 'package.json' ? -1 : 0);
 
             expect(first).toMatch(/tooling\/node|\.\/node\.js/);
