@@ -6,8 +6,9 @@ import { Address, beginCell, Dictionary, loadMessageRelaxed, toNano } from '@ton
 import { sortArguments } from '../../deploy/argv';
 import { moment } from '../../deploy/flags';
 import { allScripts, scriptLines } from '../../deploy/list';
-import { multisigOrder } from '../../deploy/output';
+import { exported, multisigOrder } from '../../deploy/output';
 import { GROUPS } from '../../deploy/script';
+import type { Session } from '../../deploy/session';
 import { run as checkProvider } from '../../scripts/checkProvider';
 import { run as deployMarket } from '../../scripts/deployMarket';
 import { run as depositEscrow } from '../../scripts/depositEscrow';
@@ -315,5 +316,19 @@ describe('A message that is printed', () => {
         const { info, body: sent } = loadMessageRelaxed(action.loadRef().beginParse());
         expect(info).toMatchObject({ type: 'internal', bounce: false, value: { coins: 5n } });
         expect(sent.equals(body)).toBe(true);
+    });
+
+    it('by whatever script carries that order beside address, value and body', () => {
+        const message = {
+            to: new Address(0, Buffer.alloc(32, 9)),
+            value: 5n,
+            body: beginCell().storeUint(7, 32).endCell(),
+        };
+        const session = { show: String, network: { testOnly: true } } as unknown as Session;
+
+        const printed = exported(session, message);
+
+        expect(Object.keys(printed)).toEqual(['message', 'address', 'value', 'body', 'multisigOrder', 'link']);
+        expect(printed.multisigOrder).toBe(multisigOrder(message).toBoc().toString('base64'));
     });
 });
