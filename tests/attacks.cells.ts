@@ -86,4 +86,11 @@ export const cellsAttacks: Attack[] = [
         file: 'tests/deploy/change.spec.ts',
         test: 'A committee that waits is told by whole keys: whoever makes keys of the same first digits does not pass for it',
     },
+    {
+        source: 'review',
+        attack: 'A payout sees a top-up coming, ends the job, deploys it again and is paid by its old vouchers out of the top-up.',
+        stoppedBy: 'A TopUp names what was signed, and comes back from a job that has had less.',
+        file: 'tests/channel/redeploy.spec.ts',
+        test: 'Channel: deployed by a stranger gives a top-up back that was under way as the payout ended the job and deployed it again',
+    },
 ];

@@ -712,7 +712,7 @@ export const attacks: Attack[] = [
         attack: 'Someone deploys the channel before the order arrives, to spoil it.',
         stoppedBy: 'The account is the same, whoever deploys it; the order tops it up.',
         file: 'tests/channel/redeploy.spec.ts',
-        test: 'Channel: deployed by a stranger changes nothing when it happens before the order arrives: the opening is a top-up then',
+        test: 'Channel: deployed by a stranger changes nothing when it happens before the order arrives: the opening is a gift then',
     },
     {
         source: 'issue 2: forged order',

@@ -6,6 +6,7 @@ import {
     loadChannelData as load,
     storeChannelData,
     storeRefund,
+    storeTopUp,
 } from '../build/Channel/Channel_Channel';
 import { JobParameters } from './signed/orders';
 import { Voucher } from './signed/payloads';
@@ -84,6 +85,19 @@ export function claimBody(voucher: SignedVoucher | undefined, last: boolean): Ce
     return (voucher === undefined ? body : body.storeBuffer(voucher.signature, 64)).endCell();
 }
 
+const RENT_ROOM = 1_000_000n; // nanoTON of what a job has had that rent may have taken
+const NEVER_HAD = 2n ** 64n - 1n; // nanoTON; no job has had as much, so the value comes back
+
+/** nanoTON that a job has had, paid or still there, less what rent may take. */
+async function hadSoFar(provider: ContractProvider): Promise<bigint> {
+    const { balance, state } = await provider.getState();
+    if (state.type !== 'active' || !state.data) {
+        return NEVER_HAD;
+    }
+    const had = loadChannelData(Cell.fromBoc(state.data)[0]).paid + balance - RENT_ROOM;
+    return had < 0n ? 0n : had;
+}
+
 export class Channel extends Generated {
     /** The channel that `escrow` opens for `job`; `code` is this checkout's unless the escrow was set up with another. */
     static async ofJob(escrow: Address, job: JobParameters, code?: Cell): Promise<Channel> {
@@ -106,11 +120,19 @@ export class Channel extends Generated {
     }
 
     /**
-     * Gives to the job. From anyone. The whole value stays. A job that has ended may have been deployed again by its payout,
-     * before the value arrives: old vouchers are paid from it then. Another job costs little more and has no old vouchers.
+     * Gives `value` (nanoTON), all of it, to the job. From anyone. Comes back when the job has ended, even if its payout deployed
+     * it again to be paid once more: the job must have had `signed` nanoTON, what the highest voucher says. Without `signed` the
+     * chain is asked what the job has had so far.
+     * @throws on chain: ErrLowBalance
      */
-    async sendTopUp(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
-        await withoutState(provider, this.address).internal(via, { value });
+    async sendTopUp(provider: ContractProvider, via: Sender, { value, signed }: { value: bigint; signed?: bigint }) {
+        const least = signed ?? (await hadSoFar(provider));
+        await withoutState(provider, this.address).internal(via, {
+            value,
+            body: beginCell()
+                .store(storeTopUp({ $$type: 'TopUp', signed: least }))
+                .endCell(),
+        });
     }
 
     /**

@@ -228,7 +228,8 @@ export const payments: Operations<PaymentStage> = {
             const { channel } = await market.openJob();
             const { owner } = market;
             const moves = [{ from: owner.address, to: channel.address, amount: TOP_UP }];
-            return async () => ({ results: [await owner.send({ to: channel.address, value: TOP_UP })], moves });
+            const topUp = { value: TOP_UP, signed: DEPOSIT };
+            return async () => ({ results: [await channel.sendTopUp(owner.getSender(), topUp)], moves });
         },
     },
     deposit: {

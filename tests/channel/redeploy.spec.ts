@@ -30,20 +30,34 @@ describe('Channel: deployed by a stranger', () => {
         expect(await market().balanceOf(market().escrow)).toBe(before);
     });
 
-    it('pays old vouchers from a top-up too that was under way: one gives to a job only what its payout may have', async () => {
+    it('gives a top-up back that was under way as the payout ended the job and deployed it again', async () => {
         const { channel, job } = await market().openJob();
         const voucher = market().voucher(channel, toNano('0.9'));
-        const { payout, owner, escrow } = market();
+        const { payout, owner } = market();
         await channel.sendClaim(payout.getSender(), { value: ENOUGH, voucher, last: true });
         await deploy(job, channel, toNano('0.01'));
-        const before = await market().balanceOf(escrow);
 
-        await channel.sendTopUp(owner.getSender(), { value: toNano('2') });
-        const body = claimBody(voucher, true);
-        const result = await market().send(payout, channel, { value: ENOUGH, body });
+        const result = await channel.sendTopUp(owner.getSender(), { value: toNano('2'), signed: toNano('0.9') });
 
-        expect(valueSent(result, channel, payout)).toBeGreaterThan(toNano('0.9'));
-        expect((await market().balanceOf(escrow)) - before).toBeGreaterThan(toNano('1.09'));
+        expectRefused(result, { to: channel.address, exitCode: errors.ErrLowBalance });
+        expect(valueSent(result, channel, owner)).toBeGreaterThan(toNano('1.99'));
+    });
+
+    it('gains nothing by own money that makes it take a top-up', async () => {
+        const { channel, job } = await market().openJob();
+        const { payout, owner } = market();
+        const [some, all] = ['0.4', '0.9'].map((amount) => market().voucher(channel, toNano(amount)));
+        await channel.sendClaim(payout.getSender(), { value: ENOUGH, voucher: all, last: true });
+        const before = await market().balanceOf(payout);
+        await market().send(market().stranger, payout, { value: toNano('0.9') });
+        const { code, data } = channelInit(market().escrow.address, job, market().code);
+        await market().send(payout, channel, { value: toNano('0.9'), init: { code, data } });
+        await channel.sendClaim(payout.getSender(), { value: ENOUGH, voucher: some });
+
+        await channel.sendTopUp(owner.getSender(), { value: toNano('2'), signed: toNano('0.9') });
+        await channel.sendClaim(payout.getSender(), { value: ENOUGH, voucher: all, last: true });
+
+        expect(await market().balanceOf(payout)).toBeLessThanOrEqual(before + toNano('0.9'));
     });
 
     it("sends what is left of the stranger's money to the client at the end", async () => {
@@ -61,7 +75,7 @@ describe('Channel: deployed by a stranger', () => {
         expect(await market().isGone(channel)).toBe(true);
     });
 
-    it('changes nothing when it happens before the order arrives: the opening is a top-up then', async () => {
+    it('changes nothing when it happens before the order arrives: the opening is a gift then', async () => {
         const seqno = await market().seqno();
         const { channel, job } = await market().jobOf(market().newJob(), seqno * 4);
         await deploy(job, channel, toNano('0.2'));
