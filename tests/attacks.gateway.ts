@@ -233,4 +233,11 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/recovery.spec.ts',
         test: 'A gateway that starts again reads its store again when that fails once, and answers',
     },
+    {
+        source: 'issue 6: one answer believed',
+        attack: 'One endpoint says that a node is closed, and its honest jobs are settled.',
+        stoppedBy: 'Jobs are settled when every endpoint says so; until then they are only not paid.',
+        file: 'tests/offchain/gateway/watch.spec.ts',
+        test: 'What stands behind a job, read again while it is paid is not settled for words of one endpoint that another does not bear out',
+    },
 ];

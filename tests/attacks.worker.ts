@@ -228,4 +228,18 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/costs.spec.ts',
         test: 'What a claim costs at the prices of 2025 decides whether 0.005 TON are claimed',
     },
+    {
+        source: 'issue 6: one answer believed',
+        attack: 'One endpoint says for as long as it likes that a demand is closed, and nobody answers it.',
+        stoppedBy: 'The end of a case is believed when every endpoint says it.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'The end of a case that one endpoint tells of is not believed while another shows the case open',
+    },
+    {
+        source: 'issue 6: one answer believed',
+        attack: 'An API that stands still repeats one time for an hour, and hides that a client leaves, or that a node has ended.',
+        stoppedBy: 'An endpoint that tells the same time for two minutes serves no more, and the other is asked.',
+        file: 'tests/offchain/chain/api.spec.ts',
+        test: 'The client of the chain with an endpoint that stands still believes it for less than two minutes, and then asks the other whatever it asks',
+    },
 ];

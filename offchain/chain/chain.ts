@@ -47,10 +47,16 @@ export interface AccountReader {
     account(address: Address): Promise<Account>;
 }
 
-export interface Chain extends AccountReader {
+/** Reads accounts and asks contracts. */
+export interface ChainReader extends AccountReader {
+    /** The contract with its getters bound to this chain. */
+    open<T extends Contract>(contract: T): OpenedContract<T>;
+}
+
+export interface Chain extends ChainReader {
     readonly network: number; // -239 mainnet, -3 testnet
     /** Where there are several endpoints: each of them, asked alone. What this chain says is held against them. */
-    readonly others?: readonly AccountReader[];
+    readonly others?: readonly ChainReader[];
     /** This chain with another claim to the calls of its endpoints; 'routine' unless asked for. */
     as(urgency: Urgency): Chain;
     /** Several accounts in as few calls as the API allows, in the order asked for. */
@@ -66,8 +72,6 @@ export interface Chain extends AccountReader {
      * the contract refuses it, `unknown` when it may have arrived all the same.
      */
     sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void>;
-    /** The contract with its getters bound to this chain. */
-    open<T extends Contract>(contract: T): OpenedContract<T>;
     /** What the network charges now; missing where a chain cannot say. */
     prices?(): Promise<Prices>;
 }

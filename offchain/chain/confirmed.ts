@@ -4,7 +4,7 @@
  * a while, nothing else was said in between, and every other endpoint says the same.
  */
 import type { Address } from '@ton/core';
-import type { Account, AccountReader, Chain } from './chain';
+import type { Account, AccountReader } from './chain';
 
 /** When words are believed. */
 export interface Confirmation {
@@ -15,64 +15,63 @@ export interface Confirmation {
 /** How often a word is heard before it is believed, where nothing else is said. */
 export const CONFIRM_READS = 3;
 
-/** A reading of an account and what it claims. */
-export interface Reading {
-    account: Account;
-    claim: string | undefined; // what would take money out of sight; undefined: nothing
-    confirmed: boolean; // the claim may be acted on
+/** An answer, and what it says that would take money out of sight. */
+export interface Said<T> {
+    answer: T;
+    word: string | undefined; // undefined: nothing
+    confirmed: boolean; // the word may be acted on
 }
 
+/** A reading of an account. */
+export type Reading = Omit<Said<Account>, 'answer'> & { account: Account };
+
 interface Heard {
-    claim: string;
+    word: string;
     since: number; // seconds
     last: number; // seconds, of the last reading that counted
     reads: number;
 }
 
-export class Confirmed {
+/** Asks one source, and before a word is believed all others: endpoints of a chain, unless it is used with another kind. */
+export class Confirmed<Source = AccountReader> {
     private readonly heard = new Map<string, Heard>();
 
-    /** `now`: seconds of a clock that nobody sets; `others`: further endpoints, by default those of the chain. */
+    /** `now`: seconds of a clock that nobody sets; `others`: further sources, by default those of the first. */
     constructor(
-        private readonly chain: AccountReader & Pick<Chain, 'others'>,
+        private readonly source: Source & { readonly others?: readonly Source[] },
         private readonly rules: Confirmation,
         private readonly now: () => number = () => performance.now() / 1000,
-        private readonly others: readonly AccountReader[] = chain.others ?? [],
+        private readonly others: readonly Source[] = source.others ?? [],
     ) {}
 
     /**
-     * Reads an account. `claimOf` says in words what the reading would take out of sight, undefined if nothing; only equal
-     * words count together, and a reading without such words forgets those before it.
+     * Asks for `key`. `wordOf` says in words what the answer would take out of sight, undefined if nothing; only equal words
+     * count together, and an answer without such words forgets those before it.
      *
-     * @throws what the API or `claimOf` throws; an answer that was not understood counts for nothing
+     * @throws what `ask` or `wordOf` throws; an answer that was not understood counts for nothing
      */
-    async read(address: Address, claimOf: (account: Account) => string | undefined): Promise<Reading> {
-        const account = await this.chain.account(address);
-        const claim = claimOf(account);
-        const often = this.hear(address.toRawString(), claim);
-        const confirmed = often && (await this.othersSay(address, claim, claimOf));
-        return { account, claim, confirmed };
+    async ask<T>(
+        key: string,
+        ask: (source: Source) => Promise<T>,
+        wordOf: (answer: T) => string | undefined,
+    ): Promise<Said<T>> {
+        const answer = await ask(this.source);
+        const word = wordOf(answer);
+        const confirmed = this.isOften(key, word) && (await this.othersSay(word, ask, wordOf));
+        return { answer, word, confirmed };
     }
 
-    /** Notes what a reading of `key` claims. True once it was said often and long enough. */
-    hear(key: string, claim: string | undefined): boolean {
-        if (claim === undefined) {
-            this.heard.delete(key);
-            return false;
-        }
-        const now = this.now();
-        const before = this.heard.get(key);
-        if (before?.claim !== claim) {
-            this.heard.set(key, { claim, since: now, last: now, reads: 1 });
-        } else if (now - before.last >= this.rules.seconds / this.rules.reads) {
-            before.last = now;
-            before.reads++;
-        }
-        const { since, reads } = this.heard.get(key)!;
-        return reads >= this.rules.reads && now - since >= this.rules.seconds;
+    /** Reads an account as {@link ask} does. */
+    async read(this: Confirmed, address: Address, wordOf: (account: Account) => string | undefined): Promise<Reading> {
+        const { answer: account, ...said } = await this.ask(
+            address.toRawString(),
+            (source) => source.account(address),
+            wordOf,
+        );
+        return { account, ...said };
     }
 
-    /** Seconds since `key` has claimed what it claims now; undefined when it claims nothing. */
+    /** Seconds since `key` has said what it says now; undefined when it says nothing. */
     since(key: string | Address): number | undefined {
         const heard = this.heard.get(typeof key === 'string' ? key : key.toRawString());
         return heard === undefined ? undefined : this.now() - heard.since;
@@ -83,20 +82,31 @@ export class Confirmed {
         this.heard.delete(typeof key === 'string' ? key : key.toRawString());
     }
 
-    // An endpoint that does not answer, or not in words that are understood, has not agreed.
-    private async othersSay(
-        address: Address,
-        claim: string | undefined,
-        claimOf: (account: Account) => string | undefined,
+    /** Notes what was said of `key`. True once it was said often and long enough. */
+    private isOften(key: string, word: string | undefined): boolean {
+        if (word === undefined) {
+            this.heard.delete(key);
+            return false;
+        }
+        const now = this.now();
+        const before = this.heard.get(key);
+        if (before?.word !== word) {
+            this.heard.set(key, { word, since: now, last: now, reads: 1 });
+        } else if (now - before.last >= this.rules.seconds / this.rules.reads) {
+            before.last = now;
+            before.reads++;
+        }
+        const { since, reads } = this.heard.get(key)!;
+        return reads >= this.rules.reads && now - since >= this.rules.seconds;
+    }
+
+    // A source that does not answer, or not in words that are understood, has not agreed.
+    private async othersSay<T>(
+        word: string | undefined,
+        ask: (source: Source) => Promise<T>,
+        wordOf: (answer: T) => string | undefined,
     ): Promise<boolean> {
-        const said = await Promise.all(
-            this.others.map((other) =>
-                other.account(address).then(
-                    (account) => claimOf(account) === claim,
-                    () => false,
-                ),
-            ),
-        );
-        return said.every(Boolean);
+        const says = async (other: Source) => wordOf(await ask(other)) === word;
+        return (await Promise.all(this.others.map((other) => says(other).catch(() => false)))).every(Boolean);
     }
 }

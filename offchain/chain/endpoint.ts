@@ -20,6 +20,9 @@ const RESTS = [500, 1000, 2000, 4000, 8000, 15_000]; // milliseconds after the f
 export const GLOBAL_ID_PARAM = 19;
 const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
 const ANSWER_SECONDS = 5;
+/** Seconds for which an endpoint may tell one and the same time of the chain before it is believed no more. */
+export const FROZEN_SECONDS = 120;
+const TELLS_TIME = 'getAddressInformation'; // the method whose answers say when they were true
 const SLOW = ['getTransactions', 'sendBoc']; // methods that may take twice as long
 
 /** What came back: an answer, or why there was none. */
@@ -38,6 +41,7 @@ export class Endpoint {
     private restsUntil = 0;
     private why = '';
     private identity: Promise<void> | undefined;
+    private told: { at: unknown; since: number; last: number } | undefined; // the time of the chain, and when it was told so
 
     constructor(
         private readonly settings: EndpointSettings,
@@ -71,7 +75,7 @@ export class Endpoint {
             this.restsUntil = performance.now() + within; // one asks whether it serves again; the others need not
         }
         const round = this.failures;
-        const answered = await this.ask(call, within);
+        const answered = this.believed(method) ? await this.timed(method, call, within) : this.outdated;
         if (answered.kind === 'failure') {
             this.failures = Math.max(this.failures, round + 1); // calls that failed side by side are one failure
             this.restsUntil = performance.now() + RESTS[Math.min(this.failures, RESTS.length) - 1];
@@ -87,6 +91,33 @@ export class Endpoint {
             this.budget.served();
         }
         return answered;
+    }
+
+    // Only a reading that tells its time can show that it goes on; what it carries to the chain may arrive.
+    private believed(method: string): boolean {
+        return method === TELLS_TIME || method === 'sendBoc' || this.frozenSeconds < FROZEN_SECONDS;
+    }
+
+    /** Asks, and takes an answer whose time has stood still for long as none. */
+    private async timed(method: string, call: string, within: number): Promise<Answered> {
+        const answered = await this.ask(call, within);
+        if (method !== TELLS_TIME || answered.kind !== 'answer') {
+            return answered;
+        }
+        const { sync_utime: at } = (answered.result ?? {}) as { sync_utime?: unknown };
+        const [now, { told }] = [performance.now() / 1000, this];
+        this.told = { at, since: told !== undefined && told.at === at ? told.since : now, last: now };
+        return this.frozenSeconds < FROZEN_SECONDS ? answered : this.outdated;
+    }
+
+    /** Seconds over which it has told one and the same time. */
+    private get frozenSeconds(): number {
+        return this.told === undefined ? 0 : this.told.last - this.told.since;
+    }
+
+    private get outdated(): Answered {
+        const said = `has told the same time of the chain for ${Math.floor(this.frozenSeconds)} s, so it is not believed`;
+        return { kind: 'failure', said };
     }
 
     /** How often in a row it did not serve. */

@@ -1,7 +1,7 @@
 /** What the chain says of a node: read by a worker of itself, and by a gateway before it trusts a worker's word. */
 import { isTestOnly, Node, nodeStates, parseOffers, Provider, Rates, Standing } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { Chain } from './chain';
+import { Chain, ChainReader } from './chain';
 
 export interface NodeRecord {
     provider: Address;
@@ -71,7 +71,7 @@ export interface NodeKey {
  * @throws Error if the API does not answer
  */
 export async function readLiability(
-    chain: Chain,
+    chain: ChainReader,
     { node, provider, receiptKey }: NodeKey,
 ): Promise<{ fault: string | undefined; jailed: boolean }> {
     const { state: account, at } = await chain.account(node);

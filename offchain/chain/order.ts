@@ -50,15 +50,15 @@ export async function outcomeOf(
     const seconds = ((CONFIRM_READS - 1) * pauseMs) / 1000;
     const words = new Confirmed(chain, { reads: CONFIRM_READS, seconds });
     // Another order may have used its number, or the list of transactions is behind: time decides.
-    const claimOf = ({ at, data }: Account) =>
+    const wordOf = ({ at, data }: Account) =>
         at > order.validUntil + GRACE ? `lapsed, as ${data?.hash().toString('hex')}` : undefined;
     for (let read = 0; read < 2 * CONFIRM_READS; read++) {
-        const { account, claim, confirmed } = await words.read(order.wallet, claimOf);
+        const { account, word, confirmed } = await words.read(order.wallet, wordOf);
         const next = account.state === 'active' ? await seqno() : 0;
         if (next > order.seqno && (await isAccepted(chain, order))) {
             return 'taken';
         }
-        if (claim === undefined) {
+        if (word === undefined) {
             return 'waiting';
         }
         if (confirmed) {

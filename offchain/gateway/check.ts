@@ -38,13 +38,17 @@ export function isDoubtful({ tolerance, offset }: Clock): boolean {
 // What time it is: by this machine, and by the chain. A node that keeps to either is in time.
 const times = ({ now, offset = 0 }: Clock): number[] => (offset === 0 ? [now] : [now, now + offset]);
 
-/** Words of a time that does not fit; said by nobody else. */
-const OFF_CLOCK = "of this gateway's clock";
+/** A time that does not fit this gateway's clock, which may be the one that is wrong. */
+export class TimeFault {
+    constructor(private readonly words: string) {}
 
-/** True when a fault is one of time. */
-export function isOfTime(fault: string): boolean {
-    return fault.endsWith(OFF_CLOCK);
+    toString(): string {
+        return `${this.words} of this gateway's clock`;
+    }
 }
+
+/** Why something is refused. */
+export type Fault = string | TimeFault;
 
 function identityFault(receipt: { job: Buffer; number: number }, asked: Asked): string | undefined {
     if (!receipt.job.equals(asked.job)) {
@@ -54,7 +58,7 @@ function identityFault(receipt: { job: Buffer; number: number }, asked: Asked): 
 }
 
 /** Why an accept is refused. */
-export function acceptFault(accept: Accept, asked: Asked, clock: Clock): string | undefined {
+export function acceptFault(accept: Accept, asked: Asked, clock: Clock): Fault | undefined {
     const fault = identityFault(accept, asked);
     if (fault !== undefined) {
         return fault;
@@ -69,7 +73,7 @@ export function acceptFault(accept: Accept, asked: Asked, clock: Clock): string 
     const inTime = times(clock).some(
         (now) => accept.deadline > now - tolerance && accept.deadline <= now + ANSWER_SECONDS + tolerance,
     );
-    return inTime ? undefined : `its deadline is not within ${ANSWER_SECONDS} s ${OFF_CLOCK}`;
+    return inTime ? undefined : new TimeFault(`its deadline is not within ${ANSWER_SECONDS} s`);
 }
 
 /** Why a decline or a fail is refused. */
@@ -120,7 +124,7 @@ export function resultFault(
     asked: Asked,
     own: OwnCount,
     clock: Clock & { late: boolean }, // late: fetched afterwards, so it may be as old as the query
-): string | undefined {
+): Fault | undefined {
     const fault = identityFault(result, asked);
     if (fault !== undefined) {
         return fault;
@@ -144,7 +148,7 @@ export function resultFault(
         return result.finishedAt >= earliest && result.finishedAt <= now + tolerance;
     });
     if (!inTime) {
-        return `its time is not within ${tolerance} s ${OFF_CLOCK}`;
+        return new TimeFault(`its time is not within ${tolerance} s`);
     }
     return countFault(result, own, asked);
 }

@@ -14,13 +14,14 @@ import {
     acceptFault,
     Asked,
     Clock,
+    Fault,
     isCut,
     isDoubtful,
-    isOfTime,
     meterFault,
     OwnCount,
     refusalFault,
     resultFault,
+    TimeFault,
 } from './check';
 import { TokenCounter } from './tokens';
 
@@ -189,17 +190,17 @@ export class Intake {
         }
     }
 
-    private refuse(what: string, fault: string | undefined, receipt?: Buffer): void {
+    private refuse(what: string, fault: Fault | undefined, receipt?: Buffer): void {
         if (fault === undefined) {
             return;
         }
         const clock = this.options.clock();
-        if (isOfTime(fault) && isDoubtful(clock)) {
+        if (fault instanceof TimeFault && isDoubtful(clock)) {
             const off = clock.offset === undefined ? 'has not been compared' : `is ${Math.abs(clock.offset)} s off`;
             throw new ClockInDoubt(
                 `the ${what} does not fit the time, and this machine's clock ${off} with the chain's`,
             );
         }
-        throw new Breach(`the ${what} is refused: ${fault}`, receipt);
+        throw new Breach(`the ${what} is refused: ${fault.toString()}`, receipt);
     }
 }

@@ -22,6 +22,8 @@ export interface NodeRecord {
     fault(info: NodeInfo): Promise<string | undefined>;
     /** Why receipts of this node's key count no more, or nothing stands behind them. Throws when the chain is not read. */
     keyFault?(key: NodeKey): Promise<string | undefined>;
+    /** Where there are several endpoints: what each says of it alone. */
+    readonly others?: readonly Pick<NodeRecord, 'keyFault'>[];
 }
 
 /** The workers of the configuration. */

@@ -154,7 +154,7 @@ export class Settlement {
             return;
         }
         if (channel.type === 'unclear') {
-            const words = `${channel.claim}, says the API: that is not confirmed yet, ask again in some minutes`;
+            const words = `${channel.word}, says the API: that is not confirmed yet, ask again in some minutes`;
             throw new GatewayError(503, 'unclear', `The channel of job ${job.number}: ${words}`);
         }
         if (!channel.due) {
@@ -215,7 +215,7 @@ export class Settlement {
                     await job.change({ phase: 'gone' });
                 } else if (channel.type === 'unclear') {
                     log.warn(
-                        { job: job.number, claim: channel.claim },
+                        { job: job.number, word: channel.word },
                         'the API says so of a channel: it is asked again',
                     );
                 } else if (channel.looksDue) {

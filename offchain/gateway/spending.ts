@@ -49,7 +49,7 @@ type ChannelData = ReturnType<typeof loadChannelData>;
 export type ChannelView =
     | ({ type: 'there'; looksDue: boolean; due: boolean; balance: bigint; at: number } & ChannelData)
     | { type: 'gone' }
-    | { type: 'unclear'; claim: string };
+    | { type: 'unclear'; word: string };
 
 /** A job's channel and the most that it can have paid, nanoTON; undefined where that is not known. */
 export interface Watched {
@@ -163,7 +163,7 @@ export class SpendAccount {
      * enough; otherwise those of `goneSeconds` are.
      */
     async channel({ channel, paidMost }: Watched, soon = false): Promise<ChannelView> {
-        const claimOf = (account: Account): string | undefined => {
+        const wordOf = (account: Account): string | undefined => {
             if (account.state !== 'active' || account.data === undefined) {
                 return 'gone';
             }
@@ -173,11 +173,11 @@ export class SpendAccount {
             }
             return account.at >= refundAt ? 'due' : undefined;
         };
-        const { account, claim, confirmed } = await (soon ? this.wordsSoon : this.words).read(channel, claimOf);
-        if (claim !== undefined && claim !== 'due' && !confirmed) {
-            return { type: 'unclear', claim };
+        const { account, word, confirmed } = await (soon ? this.wordsSoon : this.words).read(channel, wordOf);
+        if (word !== undefined && word !== 'due' && !confirmed) {
+            return { type: 'unclear', word };
         }
-        if (account.data === undefined || claim === 'gone') {
+        if (account.data === undefined || word === 'gone') {
             return { type: 'gone' };
         }
         const data = loadChannelData(account.data);

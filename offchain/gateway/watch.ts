@@ -25,7 +25,7 @@ interface Seen {
 
 export class NodeWatch {
     private readonly seen = new Map<string, Seen>();
-    private readonly words: Confirmed;
+    private readonly words: Confirmed<Pick<NodeRecord, 'keyFault'>>;
 
     /** `now`: seconds of the clock that readings are timed with. */
     constructor(
@@ -33,7 +33,7 @@ export class NodeWatch {
         private readonly log: Logger,
         private readonly now: () => number = () => performance.now() / 1000,
     ) {
-        this.words = new Confirmed({ account: () => Promise.reject(new Error('not here')) }, CONFIRMATION, now);
+        this.words = new Confirmed(record ?? {}, CONFIRMATION, now);
     }
 
     /**
@@ -85,8 +85,13 @@ export class NodeWatch {
     private async read(seen: Seen): Promise<void> {
         const { node, receiptKey } = seen.key;
         try {
-            seen.fault = await this.record!.keyFault!(seen.key);
-            seen.confirmed = this.words.hear(`${node.toRawString()} ${receiptKey.toString('hex')}`, seen.fault);
+            const name = `${node.toRawString()} ${receiptKey.toString('hex')}`;
+            const said = await this.words.ask(
+                name,
+                (source) => source.keyFault!(seen.key),
+                (fault) => fault,
+            );
+            [seen.fault, seen.confirmed] = [said.answer, said.confirmed];
             if (seen.fault === undefined) {
                 seen.goodAt = this.now();
             }

@@ -1,10 +1,10 @@
 /** Watches what the Provider tells of its node's demands and cases, and answers demands before their deadline. */
 import { caseOutcomes, caseStates, Dispute, Node, Provider, readCaseOpened, UNREADABLE } from '@cocoon-market/wrappers';
 import type { CaseOpened, CaseState } from '@cocoon-market/wrappers';
-import type { Cell, OpenedContract } from '@ton/core';
+import type { Address, Cell, OpenedContract } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CONFIRM_READS, Confirmed, readMessages } from '../chain';
-import type { Emitted, Transfer } from '../chain';
+import type { ChainReader, Emitted, Transfer } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding } from '../store/worker';
 import { accountAddress } from './channels';
@@ -36,7 +36,7 @@ export class Cases {
     private serial = 0; // of the newest case that was told of since the start
     private askedAt = -Infinity; // when the chain was asked how many there are, milliseconds
     private number: number | undefined; // of the node at its provider
-    private readonly words: Confirmed;
+    private readonly words: Confirmed<ChainReader>;
 
     constructor(
         private readonly context: WorkerContext,
@@ -161,41 +161,36 @@ export class Cases {
     private async attend(found: CaseRecord): Promise<void> {
         const { chain, log, now, store } = this.context;
         const address = accountAddress(found.dispute);
-        const account = await chain.account(address);
-        const dispute = chain.open(Dispute.fromAddress(address));
-        const state = account.state === 'active' ? await dispute.getCaseState() : undefined;
-        if (state === undefined || state.state === caseStates.new) {
-            if (this.isSure(found, 'absent') && now() - found.reportedAt > ABSENT_AFTER) {
-                await store.cases.set(found.dispute, { standing: 'absent' });
-            }
-            return;
-        }
-        if (state.state !== caseStates.open) {
-            const standing = STANDINGS.get(state.outcome)!;
-            if (!this.isSure(found, standing)) {
+        // A case is looked after no longer only when every endpoint has said again and again that there is none.
+        const { answer, word, confirmed } = await this.words.ask(
+            address.toRawString(),
+            (source) => readCase(source, address),
+            endOf,
+        );
+        const { state, at } = answer;
+        if (state === undefined || word !== undefined) {
+            const standing = word as CaseStanding;
+            if (!confirmed || (standing === 'absent' && now() - found.reportedAt <= ABSENT_AFTER)) {
                 return;
             }
             await store.cases.set(found.dispute, { standing });
-            log.warn({ ...nameOf(found), standing }, 'a case is closed');
+            if (standing !== 'absent') {
+                log.warn({ ...nameOf(found), standing }, 'a case is closed');
+            }
             return;
         }
-        this.isSure(found, undefined);
+        const dispute = chain.open(Dispute.fromAddress(address));
         const answerBy = Number(state.answerBy);
         if (answerBy !== found.answerBy) {
             await store.cases.set(found.dispute, { answerBy });
         }
         if (found.class === 'B1') {
             await this.warn(found, dispute, answerBy);
-        } else if (account.at > answerBy) {
+        } else if (at > answerBy) {
             this.tell(found, 'a demand was not answered in time');
         } else {
             await this.answer(found, dispute, state);
         }
-    }
-
-    /** A case is looked after no longer only when the API has said again and again that there is none. */
-    private isSure({ dispute }: CaseRecord, standing: CaseStanding | undefined): boolean {
-        return this.words.hear(dispute.toString('hex'), standing);
     }
 
     private async warn(found: CaseRecord, dispute: OpenedContract<Dispute>, answerBy: number): Promise<void> {
@@ -294,6 +289,21 @@ function openedIn(body: Cell): CaseOpened | undefined {
         throw new Error('It says that it tells of a case, and no more can be read');
     }
     return opened;
+}
+
+/** A case as one endpoint has it: without a state where there is no account. */
+async function readCase(source: ChainReader, address: Address): Promise<{ at: number; state: CaseState | undefined }> {
+    const { state: account, at } = await source.account(address);
+    const dispute = source.open(Dispute.fromAddress(address));
+    return { at, state: account === 'active' ? await dispute.getCaseState() : undefined };
+}
+
+/** How a case has ended, as far as one reading says; undefined while it is open. */
+function endOf({ state }: { state: CaseState | undefined }): CaseStanding | undefined {
+    if (state === undefined || state.state === caseStates.new) {
+        return 'absent';
+    }
+    return state.state === caseStates.open ? undefined : STANDINGS.get(state.outcome)!;
 }
 
 /** A case as logs name it. */

@@ -51,12 +51,12 @@ export class Channels {
      * terms say, and {@link ChannelUnreadable}.
      */
     async read(channel: Buffer, terms: Terms, jobNumber: number, sure = 0n): Promise<ChannelState> {
-        const claimOf = (account: Account): string | undefined => {
+        const wordOf = (account: Account): string | undefined => {
             const paid = account.state === 'active' ? this.check(account, terms, jobNumber).paid : undefined;
             return paid === undefined ? 'gone' : paid > sure ? `paid ${paid}` : undefined;
         };
         try {
-            const { account, confirmed } = await this.words.read(accountAddress(channel), claimOf);
+            const { account, confirmed } = await this.words.read(accountAddress(channel), wordOf);
             return account.state === 'active'
                 ? { gone: false, confirmed, ...this.check(account, terms, jobNumber) }
                 : { gone: true, confirmed, at: account.at };

@@ -58,6 +58,60 @@ describe('The client of the chain', () => {
         expect(network.faults.refused).toBeLessThan(8);
     });
 
+    describe('with an endpoint that stands still', () => {
+        let still: Localnet;
+        let passed: number; // milliseconds
+        const pass = (seconds: number) => void (passed += seconds * 1000);
+
+        beforeEach(async () => {
+            still = await startLocalnet({ clock: 'manual' });
+            await still.faucet(address(1), 2_000_000_000n);
+            passed = 0;
+            const real = performance.now.bind(performance);
+            jest.spyOn(performance, 'now').mockImplementation(() => real() + passed);
+        });
+
+        afterEach(async () => {
+            jest.restoreAllMocks();
+            await still.close();
+        });
+
+        const balance = async (chain: TonHttpChain) => (await chain.account(address(1))).balance;
+        const asked = async (chain: TonHttpChain) =>
+            chain.api.call('getAddressBalance', { address: address(1).toString() });
+
+        it('believes it for less than two minutes, and then asks the other whatever it asks', async () => {
+            const chain = chainAt(still.url, network.url);
+            expect(await balance(chain)).toBe(2_000_000_000n);
+            pass(119);
+            expect(await balance(chain)).toBe(2_000_000_000n);
+            pass(1);
+
+            expect(await balance(chain)).toBe(1_000_000_000n);
+            expect(await asked(chain)).toBe('1000000000');
+        });
+
+        it('believes it again once its time goes on', async () => {
+            const chain = chainAt(still.url, network.url);
+            await balance(chain);
+            pass(120);
+            await balance(chain);
+            still.advance(1);
+            pass(15);
+
+            expect(await balance(chain)).toBe(2_000_000_000n);
+            expect(await asked(chain)).toBe('2000000000');
+        });
+
+        it('and no other, says so rather than what may be long over', async () => {
+            const chain = chainAt(still.url);
+            await balance(chain);
+            pass(120);
+
+            expect((await failureOf(balance(chain))).message).toContain('the same time of the chain for 120 s');
+        });
+    });
+
     it('is never refused by an API whose limit it knows', async () => {
         const slow = await startLocalnet({ callsPerSecond: 1 });
         const chain = chainAt({ url: slow.url, callsPerSecond: 0.9 });

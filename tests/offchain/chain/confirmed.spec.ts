@@ -63,14 +63,42 @@ describe('What an API says of money', () => {
         expect(await verdicts(words, [60, 90, 119, 120])).toEqual([false, false, false, true]);
     });
 
-    it('begins again when it claims something else', () => {
+    it('begins again when it says something else', async () => {
         const words = confirmed();
-        words.hear('key', 'paid 5');
+        const says = async (paid: number) => {
+            const said = await words.ask(
+                'key',
+                async () => paid,
+                (answer) => `paid ${answer}`,
+            );
+            return said.confirmed;
+        };
+        await says(5);
         time = 30;
-        words.hear('key', 'paid 5');
+        await says(5);
         time = 60;
 
-        expect(words.hear('key', 'paid 6')).toBe(false);
+        expect(await says(6)).toBe(false);
+    });
+
+    it('is asked of every other source in the same way, whatever is asked', async () => {
+        const doubter: { fault: string | undefined } = { fault: undefined };
+        const closed = { fault: 'closed' } as typeof doubter;
+        const words = new Confirmed(closed, RULES, () => time, [closed, doubter]);
+        const says = async () =>
+            (
+                await words.ask(
+                    'node',
+                    async ({ fault }) => fault,
+                    (fault) => fault,
+                )
+            ).confirmed;
+        for (time of [0, 30]) await says();
+        time = 60;
+
+        expect(await says()).toBe(false);
+        doubter.fault = 'closed';
+        expect(await says()).toBe(true);
     });
 
     it('is not believed while another endpoint says otherwise, or does not answer', async () => {

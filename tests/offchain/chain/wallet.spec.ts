@@ -34,6 +34,15 @@ describe('A wallet whose API fails', () => {
         expect(await arrived()).toBe(2n * COIN);
     });
 
+    it('has all its calls go before those that only read', async () => {
+        jest.restoreAllMocks();
+        const called = jest.spyOn(chain.api, 'call');
+        await pay();
+
+        expect(called.mock.calls.map(([method]) => method)).toContain('sendBoc');
+        expect(new Set(called.mock.calls.map(([, , urgency]) => urgency))).toEqual(new Set(['claim']));
+    });
+
     it('says that nothing was sent when the order can be taken no more', async () => {
         network.faults.plan('sendBoc', { kind: 'down', status: 504 }, 50);
         const ended = pay().catch((error: unknown) => error as ChainError);

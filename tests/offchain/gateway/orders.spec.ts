@@ -26,6 +26,30 @@ describe('An order whose outcome is not known', () => {
         expect(await seqno()).toBe(1);
     });
 
+    it('goes before all that is only read, and so does what it waits for', async () => {
+        const asked: string[] = [];
+        const { chain } = bench;
+        const read = chain.account.bind(chain);
+        chain.as = (urgency) => {
+            const seen = Object.create(chain) as typeof chain;
+            seen.account = (address) => {
+                asked.push(`${urgency} reads`);
+                return read(address);
+            };
+            seen.sendExternal = (to, body) => {
+                asked.push(`${urgency} sends`);
+                return chain.sendExternal(to, body);
+            };
+            return seen;
+        };
+        await bench.restart();
+        expect((await bench.post(ask)).status).toBe(200);
+        await bench.gateway.settlement.leave(bench.gateway.jobs.all[0]);
+
+        expect(new Set(asked)).toEqual(new Set(['claim reads', 'claim sends']));
+        expect(asked.filter((one) => one === 'claim sends')).toHaveLength(2);
+    });
+
     it('is delivered after the 504: no other order was sent meanwhile', async () => {
         bench.chain.beforeSend = (body) => {
             bench.chain.beforeSend = () => undefined;

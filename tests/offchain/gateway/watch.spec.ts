@@ -100,6 +100,25 @@ describe('What stands behind a job, read again while it is paid', () => {
         expect(bench.gateway.jobs.all).toHaveLength(1);
     });
 
+    it('is not settled for words of one endpoint that another does not bear out', async () => {
+        const other: { fault: string | undefined } = { fault: undefined };
+        bench = await startBench(market(), {
+            deps: { record: { ...record, others: [{ keyFault: async () => other.fault }] }, watchMs: 10 },
+        });
+        await warm();
+        fault = 'its node is closed';
+        pass(60);
+        for (let time = 0; time < 6; time++) {
+            await bench.post(ask);
+            pass(20);
+        }
+        expect(job().phase).toBe('open');
+        other.fault = fault;
+        await bench.post(ask);
+
+        await until(() => bench.worker.only.ended);
+    });
+
     it('is read once in a while for all jobs of its node, not with every query', async () => {
         await start();
         await warm();

@@ -98,7 +98,8 @@ describe("What one API says of a job's channel", () => {
 
     it('is not believed while another endpoint shows the channel', async () => {
         await start();
-        bench.chain.others = [{ account: (address) => bench.chain.truth(address) }];
+        const { chain } = bench;
+        chain.others = [{ account: (address) => chain.truth(address), open: (contract) => chain.open(contract) }];
         await bench.restart();
         await bench.gateway.recovered;
         await leave();

@@ -3,7 +3,7 @@ import type { JobParameters } from '@cocoon-market/wrappers';
 import { Address, beginCell } from '@ton/core';
 import type { Cell, Contract, OpenedContract } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
-import type { Accepted, Account, Chain, Emitted, Received, Transfer } from '../../../offchain/chain';
+import type { Accepted, Account, Chain, Emitted, Received, Transfer, Urgency } from '../../../offchain/chain';
 
 const NODE = Buffer.alloc(32, 0x11); // account of the node in every config under test
 const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here
@@ -36,7 +36,7 @@ export class FakeChain implements Chain {
         return { ...(this.accounts.get(address.toRawString()) ?? none), at: this.now() };
     }
 
-    as(): this {
+    as(_urgency: Urgency): FakeChain {
         return this;
     }
 

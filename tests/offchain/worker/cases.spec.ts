@@ -165,6 +165,27 @@ describe('The reader of cases', () => {
     });
 });
 
+describe('The end of a case that one endpoint tells of', () => {
+    it('is not believed while another shows the case open', async () => {
+        const there = { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n };
+        const closed = { getCaseState: async () => ({ state: caseStates.closed, outcome: 0n }) };
+        let elsewhere: object = { getCaseState: async () => ({ state: caseStates.open }) };
+        fixture.chain.set(account(9), there);
+        fixture.chain.getters.set(account(9).toRawString(), closed);
+        const { chain } = fixture;
+        const other = { account: chain.account.bind(chain), open: () => elsewhere };
+        (chain as { others?: unknown[] }).others = [other];
+        await fixture.restart({ cases: { seconds: 0.02 } });
+        tells(opened(9));
+        await until(async () => (await numbers()).includes(9));
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        expect(await numbers()).toEqual([9]);
+        elsewhere = closed;
+
+        await until(async () => (await numbers()).length === 0);
+    });
+});
+
 describe('A clock that jumps years ahead', () => {
     it('does not have the worker forget what answers a demand', async () => {
         await fixture.stop();

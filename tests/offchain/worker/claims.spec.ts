@@ -195,6 +195,21 @@ describe('claims', () => {
         expect(await fixture.worker.claimNow()).toEqual({ claimed: 2, amount: 12n, failed: 0 });
     });
 
+    it('ask what a claim must carry before all that is only read', async () => {
+        fixture = await startFixture();
+        const client = await withJob();
+        await client.pay(client.voucher(5n, 0));
+        const { chain } = fixture;
+        const asked: string[] = [];
+        chain.as = (urgency) => {
+            const getClaimValue = async () => (asked.push(urgency), 10_000_000n);
+            return Object.assign(Object.create(chain) as typeof chain, { open: () => ({ getClaimValue }) });
+        };
+
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1 });
+        expect(asked).toEqual(['claim']);
+    });
+
     it('wait for the next look where no channel says what a claim must carry', async () => {
         fixture = await startFixture();
         const client = await withJob();

@@ -2,7 +2,16 @@
 import { Address, Cell, external } from '@ton/core';
 import type { Contract, OpenedContract } from '@ton/core';
 import { EmulationError } from '@ton/sandbox';
-import { Accepted, Account, AccountReader, Chain, ChainError, Emitted, Received } from '../../../../offchain/chain';
+import {
+    Accepted,
+    Account,
+    Chain,
+    ChainError,
+    ChainReader,
+    Emitted,
+    Received,
+    Urgency,
+} from '../../../../offchain/chain';
 import { Market, NETWORK } from '../../../support/market';
 
 export class SandboxChain implements Chain {
@@ -16,11 +25,11 @@ export class SandboxChain implements Chain {
 
     /** What the API says of an account instead of the truth. */
     lie: (address: Address, truth: Account) => Account = (_, truth) => truth;
-    others?: AccountReader[];
+    others?: ChainReader[];
 
     constructor(readonly market: Market) {}
 
-    as(): this {
+    as(_urgency: Urgency): SandboxChain {
         return this;
     }
 
