@@ -14,5 +14,6 @@ module.exports = {
     reporters: ['default', '<rootDir>/tooling/jest/slowest.js'],
     modulePathIgnorePatterns: ['<rootDir>/temp/'],
     testTimeout: 60_000,
-    maxWorkers: '100%', // by default jest leaves one core idle, and journeys mostly wait
+    testSequencer: '<rootDir>/tooling/jest/sequencer.js',
+    maxWorkers: '150%', // of the cores: journeys, and tests of what an API does in real time, mostly wait
 };

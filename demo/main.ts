@@ -3,22 +3,12 @@
  * real contracts. Every message on chain is shown; at the end every nanoTON is accounted for. Exit code 1 if any check
  * fails.
  */
-import { PRICE_LEVELS, PriceLevel } from '@cocoon-market/localnet';
-import { formatTon, mTon, withdrawDeposit } from '@cocoon-market/wrappers';
-import { Address, toNano } from '@ton/core';
+import { PRICE_LEVELS } from '@cocoon-market/localnet/levels';
 import { rmSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import OpenAI from 'openai';
 import { tellFailure } from '../offchain/cli/failure';
-import { TonHttpChain } from '../offchain/chain';
-import { Asked, ask } from './ask';
-import { DemoLedger } from './ledger';
-import { endAll, runCocoon } from './processes';
-import { Stage } from './stage';
+import type { Options } from './play';
 
-const DEPOSIT = toNano('40');
-const JOB = { deposit: '1000000000', step: '50000000', notice: 3600 }; // nanoTON, seconds
 const LEVELS = PRICE_LEVELS.filter((level) => level !== 'tenfold'); // at which the demo's rules are none that a registry takes
 const PROMPTS = ['What is a voucher?', 'Who can read my prompt?', 'What happens if the worker disappears?'];
 
@@ -27,12 +17,6 @@ const USAGE = `npm run demo -- [--prompt TEXT]... [--queries N] [--prices LEVEL]
   --queries N     how many queries are sent, repeating the prompts; 1 to 1000
   --prices LEVEL  fees of the chain: ${LEVELS.join(', ')}; 2026, the ones in force, unless given
   --json          one JSON object on standard output, and nothing else there`;
-
-interface Options {
-    prompts: string[];
-    prices: PriceLevel;
-    json: boolean;
-}
 
 function readOptions(): Options | undefined {
     const { values } = parseArgs({
@@ -60,138 +44,15 @@ function readOptions(): Options | undefined {
     return { prompts: Array.from({ length: count }, (_, i) => asked[i % asked.length]), prices, json: values.json };
 }
 
-/** Plays the whole story; true when every check held. */
-async function play(stage: Stage, { prompts, json }: Options): Promise<boolean> {
-    const say = json ? () => undefined : console.log;
-    const write = json ? () => undefined : (text: string) => void process.stdout.write(text);
-    const ledger = new DemoLedger(stage.network);
-    stage.onName((address, name) => ledger.name(address, name));
-    const close = (name: string) => say(`\n■ ${name}\n${ledger.close(name).replace(/^/gm, '  ')}`);
-
-    say('Cocoon Market: from query to payout on one machine');
-    const registry = await stage.launch();
-    close('The market is launched');
-    const joined = await stage.join(registry.address);
-    close('A GPU owner stakes 60 TON and joins');
-    const seller = await stage.register(joined);
-    close('He registers a machine with its keys and prices');
-    const buyer = await stage.buyer('app developer', DEPOSIT);
-    close(`An app developer deposits ${formatTon(DEPOSIT)} TON and sets a spend key`);
-
-    const worker = await stage.startWorker(registry.address, seller);
-    const gateway = await stage.startGateway(registry.address, buyer, [worker.url], { job: JOB });
-    say(`\n■ Worker and gateway run\n  worker  ${worker.url}\n  gateway ${gateway.url}/v1`);
-
-    const before = await stage.balanceOf(seller.hot.address);
-    say('\n■ The app asks through the openai package; the gateway opens a job with the spend key');
-    const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'not needed', maxRetries: 0 });
-    const answers: Asked[] = [];
-    for (const prompt of prompts) {
-        write(`\n  > ${prompt}\n  `);
-        const asked = await ask(openai, prompt, write);
-        write(`\n  ${asked.tokens} tokens, ${mTon(asked.cost)} mTON\n`);
-        answers.push(asked);
-    }
-    const jobs = JSON.parse(await runCocoon(['gateway', 'jobs', '--url', gateway.url, '--json'])) as JobRow[];
-    const channels = jobs.map(({ channel }) => Address.parse(channel));
-    channels.forEach((channel, i) => ledger.name(channel, jobs.length === 1 ? 'Channel' : `Channel ${i + 1}`));
-    close(`${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'} opened; ${answers.length} queries took no transaction`);
-
-    const ends: JobRow[] = [];
-    for (const { job } of jobs) {
-        const printed = await runCocoon(['gateway', 'settle', `${job}`, '--url', gateway.url, '--json']);
-        ends.push(JSON.parse(printed) as JobRow);
-    }
-    const left = ends.filter(({ phase }) => phase === 'leaving');
-    const claimedFrom = channels.filter((_, i) => !left.includes(ends[i]));
-    let gone = await waitUntilGone(stage.chain, claimedFrom);
-    if (claimedFrom.length > 0) {
-        close('The worker claims its last voucher; the rest goes home and the channel is gone');
-    }
-    if (left.length > 0) {
-        close('A claim would cost more than its job owes: the worker lets it be, and the client leaves');
-        stage.network.advance(JOB.notice);
-        for (const { job } of left) {
-            await runCocoon(['gateway', 'refund', `${job}`, '--url', gateway.url]);
-        }
-        gone &&= await waitUntilGone(stage.chain, channels);
-        close('An hour later, after the notice, the client takes all of it back without the worker');
-    }
-    await gateway.end();
-    await worker.end();
-    const received = (await stage.balanceOf(seller.hot.address)) - before;
-    await withdrawDeposit(stage.actor(buyer.wallet), { amount: 0n });
-    close('The app developer takes the rest of the deposit home');
-
-    const cost = answers.reduce((sum, answer) => sum + answer.cost, 0n);
-    const letGo = left.reduce((sum, { owed }) => sum + BigInt(owed), 0n);
-    const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
-    const conserved = await ledger.conserved((address) => stage.balanceOf(address));
-    const { gas, fees } = ledger.total();
-    const paid = channels.reduce((sum, channel) => sum + ledger.paidBy(channel, seller.hot.address), 0n);
-    const checks: [string, boolean][] = [
-        ['every job ended and its account is gone', gone],
-        [
-            `the channels paid exactly what the queries cost${letGo > 0n ? ', less what was let be' : ''}`,
-            paid + letGo === cost,
-        ],
-        ['conserved: 0 nanoTON lost', conserved],
-    ];
-
-    say('\n■ Who paid and got what');
-    const rows = [
-        ['queries', `${answers.length}, ${tokens} tokens`],
-        ['the app developer paid for them', `${formatTon(paid)} TON`],
-        ...(letGo > 0n ? [['let be, for a claim costs more', `${formatTon(letGo)} TON`]] : []),
-        ['the worker received, less the fees of its claims', `${formatTon(received)} TON`],
-        ['validators took, for everything above', `${formatTon(fees)} TON for ${gas} gas`],
-    ];
-    rows.forEach(([what, amount]) => say(`  ${what.padEnd(50)} ${amount}`));
-    checks.forEach(([what, holds]) => say(`  ${holds ? '✓' : '✗'} ${what}`));
-    if (json) {
-        const steps = ledger.steps.map((step) => ({ name: step.name, gas: Number(step.gas), fees: Number(step.fees) }));
-        const sums = { paid: Number(paid), fees: Number(fees), gas: Number(gas) };
-        const report = {
-            queries: answers.length,
-            tokens,
-            ...sums,
-            letGo: Number(letGo),
-            transactions: ledger.transactions,
-            conserved,
-            steps,
-        };
-        console.log(JSON.stringify(report));
-    }
-    return checks.every(([, holds]) => holds);
-}
-
-/** What the demo reads of a row of `cocoon gateway jobs --json`. */
-interface JobRow {
-    job: number;
-    channel: string;
-    phase: string;
-    owed: string; // nanoTON
-}
-
-const GONE_SECONDS = 60;
-
-/** True once no account is left of any channel. */
-async function waitUntilGone(chain: TonHttpChain, channels: Address[]): Promise<boolean> {
-    for (let poll = 0; poll < GONE_SECONDS * 10; poll++) {
-        const accounts = await Promise.all(channels.map((channel) => chain.account(channel)));
-        if (accounts.every(({ state, balance }) => state === 'uninitialized' && balance === 0n)) {
-            return true;
-        }
-        await sleep(100);
-    }
-    return false;
-}
-
 async function main(): Promise<void> {
     const options = readOptions();
     if (options === undefined) {
         return;
     }
+    // Loaded once it is known what to do: all of it takes longer than to say what is wrong with the options.
+    const { play } = await import('./play');
+    const { Stage } = await import('./stage');
+    const { endAll } = await import('./processes');
     const stage = await Stage.open(options.prices);
     for (const [signal, code] of [
         ['SIGINT', 130],

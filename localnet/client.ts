@@ -4,6 +4,9 @@ import { Address } from '@ton/core';
 import { type Fault } from './faults';
 import { type LoggedTransaction, reviveTransaction } from './record';
 
+/** Path of the JSON-RPC endpoint, the same as on toncenter. */
+export const RPC_PATH = '/api/v2/jsonRPC';
+
 interface Answer {
     ok: boolean;
     result?: unknown;

@@ -1,12 +1,7 @@
 /** Network configurations that differ only in what storage, gas and forwarding cost. */
 import { beginCell, Cell, Dictionary } from '@ton/core';
 import { defaultConfig, loadConfig, updateConfig } from '@ton/sandbox';
-
-/** '2025' and '2026' are mainnet's prices before and since 30 April 2026; 'tenfold' is ten times those of 2025. */
-export type PriceLevel = '2025' | '2026' | 'tenfold';
-
-/** Every price level, for loops and for checking input. */
-export const PRICE_LEVELS: readonly PriceLevel[] = ['2025', '2026', 'tenfold'];
+import { type PriceLevel } from './levels';
 
 // Read once: it has thousands of cells.
 const DEFAULT_CONFIG = Cell.fromBase64(defaultConfig);

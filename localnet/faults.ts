@@ -8,6 +8,11 @@ export type Fault =
 
 const OWN = 'localnet_'; // methods that no public API has: never limited, never failing
 
+interface Late {
+    work: () => Promise<unknown>;
+    timer: NodeJS.Timeout;
+}
+
 /** Limit and faults of one network. */
 export class Faults {
     /** Calls a second that are served; more are answered with 429. No limit when undefined. */
@@ -18,7 +23,7 @@ export class Faults {
     readonly calls = new Map<string, number>();
     private served: number[] = []; // when, in milliseconds, of the last second
     private readonly planned: { method: string; fault: Fault }[] = [];
-    private readonly timers = new Set<NodeJS.Timeout>();
+    private readonly late = new Set<Late>();
     private readonly hung = new Set<() => void>();
 
     /** The next `times` calls of a method go wrong. */
@@ -55,11 +60,21 @@ export class Faults {
 
     /** Does what a late call asks for, when its time has come. */
     later(work: () => Promise<unknown>, afterMs: number): void {
-        const timer = setTimeout(() => {
-            this.timers.delete(timer);
-            work().catch(() => undefined); // as on a real network: nobody hears of a refusal
-        }, afterMs);
-        this.timers.add(timer);
+        const late = { work, timer: setTimeout(() => void this.arrive(late), afterMs) };
+        this.late.add(late);
+    }
+
+    /** Lets the time of all late calls come, and resolves when what they asked for is done. */
+    async hurry(): Promise<void> {
+        for (const late of this.late) {
+            await this.arrive(late);
+        }
+    }
+
+    private async arrive(late: Late): Promise<void> {
+        clearTimeout(late.timer);
+        this.late.delete(late);
+        await late.work().catch(() => undefined); // as on a real network: nobody hears of a refusal
     }
 
     /** Resolves when the network ends. */
@@ -68,7 +83,7 @@ export class Faults {
     }
 
     close(): void {
-        this.timers.forEach(clearTimeout);
+        this.late.forEach(({ timer }) => clearTimeout(timer));
         this.hung.forEach((resolve) => resolve());
     }
 }

@@ -6,19 +6,22 @@ import './fast';
 import { type AddressInfo } from 'node:net';
 import { type Address } from '@ton/core';
 import { type Blockchain } from '@ton/sandbox';
+import { RPC_PATH } from './client';
 import { Clock, type ClockMode } from './clock';
-import { networkConfig, type PriceLevel } from './config';
+import { networkConfig } from './config';
 import { Faults } from './faults';
 import { Ledger, type LedgerState } from './ledger';
+import { type PriceLevel } from './levels';
 import { type LoggedTransaction } from './record';
-import { createServer, RPC_PATH } from './server';
+import { createServer } from './server';
 import { keepState } from './stateFile';
 
 export { LocalnetClient } from './client';
 export { type ClockMode } from './clock';
-export { configParam, networkConfig, networkIdOf, PRICE_LEVELS, type PriceLevel } from './config';
+export { configParam, networkConfig, networkIdOf } from './config';
 export { type Fault, Faults } from './faults';
 export { FAUCET_ADDRESS, type LedgerState } from './ledger';
+export { PRICE_LEVELS, type PriceLevel } from './levels';
 export { type LoggedMessage, type LoggedTransaction } from './record';
 
 /** How a local network starts; every field may be left out. */

@@ -1,10 +1,8 @@
 /** Runs a local network until it is told to stop, or asks a running one for coins or time. */
 import { parseArgs } from 'node:util';
 import { Address, toNano } from '@ton/core';
-import { mnemonicNew, mnemonicToPrivateKey } from '@ton/crypto';
-import { WalletContractV4, WalletContractV5R1 } from '@ton/ton';
-import { LocalnetClient, PRICE_LEVELS, startLocalnet } from './index';
-import { RPC_PATH } from './server';
+import { LocalnetClient, RPC_PATH } from './client';
+import { PRICE_LEVELS } from './levels';
 
 const HELP = `Usage: npm run localnet -- [command] [options]
 
@@ -55,9 +53,11 @@ async function main(): Promise<void> {
     } else if (command !== undefined) {
         throw new Error(`there is no command ${command}: leave it out to run the network, or see --help`);
     } else {
+        const prices = oneOf('prices', PRICE_LEVELS, values.prices);
+        const { startLocalnet } = await import('./index'); // long to load, and of no use to the other commands
         const localnet = await startLocalnet({
             port,
-            prices: oneOf('prices', PRICE_LEVELS, values.prices),
+            prices,
             clock: oneOf('clock', ['wall', 'manual'] as const, values.clock),
             now: values.now === undefined ? undefined : integer('now', values.now),
             networkId,
@@ -96,6 +96,8 @@ async function advance(port: number, [seconds, ...more]: string[]): Promise<void
 const clientAt = (port: number) => new LocalnetClient(`http://127.0.0.1:${port}${RPC_PATH}`);
 
 async function newWallet(networkId: number): Promise<void> {
+    const { mnemonicNew, mnemonicToPrivateKey } = await import('@ton/crypto');
+    const { WalletContractV4, WalletContractV5R1 } = await import('@ton/ton');
     const words = await mnemonicNew();
     const { publicKey } = await mnemonicToPrivateKey(words);
     const context = { walletVersion: 'v5r1', workchain: 0, subwalletNumber: 0 } as const;

@@ -1,13 +1,11 @@
 /** The HTTP face: one JSON-RPC endpoint and a health check, on the loopback interface only. */
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { RPC_PATH } from './client';
 import { ApiError } from './errors';
 import { type Faults } from './faults';
 import { type Ledger } from './ledger';
 import { methods } from './methods';
-
-/** Path of the JSON-RPC endpoint, the same as on toncenter. */
-export const RPC_PATH = '/api/v2/jsonRPC';
 
 const call = z.object({
     id: z.union([z.string(), z.number()]).nullish(),

@@ -28,13 +28,13 @@ describe('A script whose endpoint fails', () => {
         const said = await stage.run(fundWallet, asked);
 
         expect(said).toContain('Sent 1 of 1');
-        await new Promise((resolve) => setTimeout(resolve, 1600));
+        await stage.network.faults.hurry(); // the second as well
         expect(await arrived()).toBe(toNano('3'));
         expect(existsSync(note)).toBe(false);
     });
 
     it('run again while an order is on its way, waits for it and sends nothing', async () => {
-        stage.network.faults.plan('sendBoc', { kind: 'late', status: 504, afterMs: 20_000 }, 1);
+        stage.network.faults.plan('sendBoc', { kind: 'late', status: 504, afterMs: 3_600_000 }, 1);
         stage.network.faults.plan('sendBoc', { kind: 'down', status: 504 }, 50);
         const lines: string[] = [];
         const print = jest.spyOn(console, 'log').mockImplementation((line: unknown) => void lines.push(String(line)));
@@ -44,7 +44,12 @@ describe('A script whose endpoint fails', () => {
             await new Promise((resolve) => setTimeout(resolve, 10));
         }
 
-        await Promise.all([first, run()]);
+        const second = run();
+        while (!lines.some((line) => line.includes('Waiting for order'))) {
+            await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        await stage.network.faults.hurry();
+        await Promise.all([first, second]);
         print.mockRestore();
 
         expect(lines.join('\n')).toMatch(/Waiting for order 0 .*\n(.*\n)*.*Nothing to do: it holds 3 TON or more/);

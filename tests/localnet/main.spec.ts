@@ -10,6 +10,8 @@ import { stranger } from './support';
 
 const ROOT = path.join(__dirname, '..', '..');
 
+jest.setTimeout(180_000); // each test starts processes, however busy the machine
+
 describe('Local network: as a process of its own', () => {
     let child: ChildProcess | undefined;
 

@@ -1,7 +1,8 @@
 /** Prices of gas, forwarding and storage do not move together: values must suffice whatever their ratio. */
 import { beginCell, Cell, Dictionary, toNano } from '@ton/core';
 
-import { networkConfig, PriceLevel } from '../../localnet/config';
+import { networkConfig } from '../../localnet/config';
+import { PriceLevel } from '../../localnet/levels';
 import { Dispute } from '../../wrappers/Dispute';
 import { listingCell } from '../../wrappers/Node';
 import { registryChanges } from '../../wrappers/Registry';
