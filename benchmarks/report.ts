@@ -29,7 +29,7 @@ export interface LevelReport {
     rentPerYear: bigint; // of an open job
     nodeRentPerYear: bigint; // of a node with one offer
     leftAfterJob: bigint; // in its account
-    claimOverFloor: number; // gas of a payee's claim in the channel over that of one signature and one message
+    claimOverFloor: number; // gas of a payee's claim in the channel over that of one signature, one memory and one message
     floors: Record<Floor, bigint>; // gas
     plain: { operations: Record<string, Row>; rentPerYear: bigint };
     library: { rentPerYear: bigint; savedPerJob: bigint; jobsToBreakEven: bigint };

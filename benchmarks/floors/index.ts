@@ -10,7 +10,7 @@ import { DAY, NETWORK, testKey, voucherKey } from '../../tests/support/market';
 const BUILT = join(__dirname, '..', '..', 'build', 'floors');
 const VALUE = toNano('0.1');
 const BALANCE = toNano('10');
-const OWED = toNano('0.4');
+export const OWED = toNano('0.4'); // that a claim's voucher says
 const NOBODY = new Address(0, Buffer.alloc(32, 7));
 const ASKER = new Address(0, Buffer.alloc(32, 9));
 const key = testKey(1);
@@ -26,6 +26,7 @@ interface Scene {
 }
 
 const payee = beginCell().storeBuffer(voucherKey.publicKey, 32).storeAddress(ASKER);
+const remembering = beginCell().storeUint(0, 64).storeBuilder(payee).endCell();
 const owned = beginCell().storeAddress(ASKER).storeUint(0, 64).endCell();
 const dated = beginCell().storeUint(START, 32).storeAddress(ASKER).endCell();
 const amount = beginCell().storeUint(OWED, 64).endCell();
@@ -70,13 +71,8 @@ const announcing = { code: Cell.EMPTY, data: beginCell().storeUint(1, 8).endCell
 
 const scenes = {
     Take: { file: 'Payments', body: () => Cell.EMPTY, sends: 0 },
-    Claim: { file: 'Payments', data: payee.endCell(), body: claim, sends: 1 },
-    Pay: {
-        file: 'Payments',
-        data: beginCell().storeUint(0, 64).storeBuilder(payee).endCell(),
-        body: claim,
-        sends: 1,
-    },
+    Claim: { file: 'Payments', data: remembering, body: claim, sends: 1 },
+    ClaimFor: { file: 'Payments', data: remembering, body: claim, sends: 2 },
     End: {
         file: 'Payments',
         data: beginCell().storeBuilder(payee).storeAddress(NOBODY).endCell(),
@@ -119,15 +115,21 @@ const scenes = {
 /** A step of an operation's chain; `Open2` opens two jobs in one order. */
 export type Floor = keyof typeof scenes;
 
+/** Code, first data and address of a floor. */
+export function accountOfFloor(name: Floor): { code: Cell; data: Cell; address: Address } {
+    const { file, code: contract = name, data = Cell.EMPTY }: Scene = scenes[name];
+    const code = Cell.fromBoc(readFileSync(join(BUILT, file, `${file}_Bare${contract}.code.boc`)))[0];
+    return { code, data, address: contractAddress(0, { code, data }) };
+}
+
 /** Runs a floor; `change` makes another body of its own. Throws when it does not do what it is there for. */
 export async function gasOfFloor(
     blockchain: Blockchain,
     name: Floor,
     change: (body: Cell) => Cell = (body) => body,
 ): Promise<bigint> {
-    const { file, code: contract = name, data = Cell.EMPTY, from = ASKER, ...scene }: Scene = scenes[name];
-    const code = Cell.fromBoc(readFileSync(join(BUILT, file, `${file}_Bare${contract}.code.boc`)))[0];
-    const address = contractAddress(0, { code, data });
+    const { from = ASKER, ...scene }: Scene = scenes[name];
+    const { code, data, address } = accountOfFloor(name);
     const bare = createShardAccount({ address, code, data, balance: BALANCE, workchain: 0 });
     await blockchain.setShardAccount(address, bare);
     const body = change(scene.body(address));
@@ -135,7 +137,9 @@ export async function gasOfFloor(
         from === 'outside' ? external({ to: address, body }) : internal({ from, to: address, value: VALUE, body });
     const [tx] = transactionsOn(await blockchain.sendMessage(message), address);
     if (exitCodeOf(tx) !== 0 || tx.outMessages.size !== scene.sends) {
-        throw new Error(`Bare${contract} ended with ${exitCodeOf(tx)} and sent ${tx.outMessages.size} messages`);
+        throw new Error(
+            `Bare${scene.code ?? name} ended with ${exitCodeOf(tx)} and sent ${tx.outMessages.size} messages`,
+        );
     }
     return gasOf([tx]);
 }

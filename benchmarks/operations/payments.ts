@@ -165,7 +165,7 @@ export const payments: Operations<PaymentStage> = {
     openTwo: opening(2),
     openThree: opening(3),
     openFour: opening(4),
-    claimByAnyone: claiming('part payout, claimed by a third party', 1, { floor: ['End'], stranger: true }),
+    claimByAnyone: claiming('part payout, claimed by a third party', 1, { floor: ['ClaimFor'], stranger: true }),
     claimFromV4: claiming('part payout, wallet v4', 1, { v4: true }),
     claimFourFromV4: claiming('four part payouts in one message, wallet v4', 4, { v4: true }),
     closeOne: claiming('last claim, rest home', 1, { floor: ['End', 'Take'], last: true }),
