@@ -15,8 +15,7 @@ export const run = script({
             if (state.stake <= keep) {
                 return `the stake is ${ton(keep)} or less`;
             }
-            const required = state.nodes === 0n && keep === 0n ? 0n : state.requiredStake;
-            if (keep < required) {
+            if (keep < state.requiredStake) {
                 throw new Refusal(`${ton(state.requiredStake)} are required and cannot leave`, 'close nodes first');
             }
             const due = state.stake - keep;

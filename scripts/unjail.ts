@@ -1,4 +1,4 @@
-import { unjail } from '@cocoon-market/wrappers';
+import { parseRules, unjail } from '@cocoon-market/wrappers';
 import { ton, when } from '../deploy/output';
 import { providerFlags, providerTask } from '../deploy/provider';
 import { Refusal } from '../deploy/refusal';
@@ -18,9 +18,11 @@ export const run = script({
             if (jailedUntil > (await session.now())) {
                 throw new Refusal(`In jail until ${when(Number(jailedUntil))}`, 'run this again then');
             }
-            if (state.stake < state.requiredStake) {
+            const { rules } = await opened.getMembershipNow();
+            const required = parseRules(rules!).baseStake + state.shares;
+            if (state.stake < required) {
                 throw new Refusal(
-                    `The stake of ${ton(state.stake)} is below the required ${ton(state.requiredStake)}`,
+                    `The stake of ${ton(state.stake)} is below the required ${ton(required)}`,
                     'run addStake first',
                 );
             }

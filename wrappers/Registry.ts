@@ -247,7 +247,8 @@ export class Registry extends Generated {
     }
 
     /**
-     * Announces what a client is going to buy; binds nobody. From anyone; `value` at least `getAnnounceDemandValue()`.
+     * Announces what a client is going to buy; binds nobody. From anyone; `value` at least `getAnnounceDemandValue(…)`,
+     * which is told whether the sender is in the masterchain.
      * `model`: SHA-256 of its catalogue id; `endsAt`: unix seconds.
      * @throws on chain: ErrExpired, ErrLowValue
      */

@@ -207,20 +207,20 @@ async function jailed(stage: CaseStage): Promise<void> {
 
 const OPENING: Floor[] = ['Claim', 'Deploy', 'Save']; // Node, Provider, Dispute
 const SLASHING: Floor[] = ['Send', 'Save', 'Tell', 'Take']; // Provider, Node, Provider, escrow
-const ANSWERING: Floor[] = ['Pay', 'Save']; // Dispute, Provider
+const ANSWERING: Floor[] = ['Claim', 'Save']; // Dispute, Provider
 
 export const disputes: Operations<CaseStage> = {
-    reportTwice: slashing('A1: two receipts, slash', ['Pay', 'Tell', 'Take'], 'twice', (job) =>
+    reportTwice: slashing('A1: two receipts, slash', ['Claim', 'Tell', 'Take'], 'twice', (job) =>
         job.report.twice(job.result({ price: PRICE }), job.result({ price: PRICE, number: 2 })),
     ),
     reportExcess: slashing('A2: an excess, slash', [...OPENING, ...SLASHING], 'excess', (job) =>
         job.report.excess(job.result({ price: PRICE })),
     ),
     demandAnswer: opening('A3: demand an answer', 'demand'),
-    postPiece: step('A3: post the first piece of 16 KB', ['Pay'], opened('demand'), piece(0)),
+    postPiece: step('A3: post the first piece of 16 KB', ['Claim'], opened('demand'), piece(0)),
     postPieces: step(
         'A3: post 64 KB in four pieces, answered',
-        ['Pay', 'Pay', 'Pay', ...ANSWERING],
+        ['Claim', 'Claim', 'Claim', ...ANSWERING],
         opened('demand'),
         ...[0, 1, 2, 3].map(piece),
     ),
@@ -235,8 +235,8 @@ export const disputes: Operations<CaseStage> = {
     stateCase: step("B1: name the owner's statement", ['Save'], opened('wrong'), (dispute, value, { owner }) =>
         dispute.sendStatement(owner.getSender(), { value, statement: Buffer.alloc(32, 1) }),
     ),
-    convict: step('B1: verdict of 2 of 3, slash', ['Pay', ...SLASHING], opened('wrong', RESPONSE + 1), verdict(500)),
-    convictBySix: step('B1: verdict of 6 of 9, slash', ['Pay', ...SLASHING], openedForNine, verdict(500)),
+    convict: step('B1: verdict of 2 of 3, slash', ['Claim', ...SLASHING], opened('wrong', RESPONSE + 1), verdict(500)),
+    convictBySix: step('B1: verdict of 6 of 9, slash', ['Claim', ...SLASHING], openedForNine, verdict(500)),
     acquit: step('B1: verdict of 2 of 3, acquitted', ANSWERING, opened('wrong', RESPONSE + 1), verdict(0)),
     decideDraw: step('B1: no verdict, a draw', ['Save', 'Save'], opened('wrong', RESPONSE + VERDICT + 1), decide),
     clearCase: step('end the account of a case', ['Send'], closedLongAgo, (dispute, value, { stranger }) =>

@@ -277,7 +277,7 @@ export const governance: Operations<StakeStage> = {
         floor: ['Event'],
         title: 'announce demand',
         prepare: async ({ market: { registry, stranger, blockchain } }) => {
-            const value = await registry.getAnnounceDemandValue();
+            const value = await registry.getAnnounceDemandValue(false);
             const demand = { value, model: modelOf('a'), queriesPerDay: 1000, endsAt: blockchain.now! + DAY };
             return async () => ({ results: [await registry.sendAnnounceDemand(stranger.getSender(), demand)] });
         },

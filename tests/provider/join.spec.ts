@@ -48,7 +48,7 @@ describe('Provider: Join', () => {
             unbonding: 0n,
             nodes: 0n,
             rulesVersion: 1n,
-            requiredStake: BASE_STAKE,
+            requiredStake: 0n, // no node is open
         });
         const { payout, operator } = await market.provider.getMembershipNow();
         expect(payout).toEqualAddress(market.payout.address);

@@ -194,7 +194,7 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
 
         await expectPair(
             {
-                exactly: await registry.getAnnounceDemandValue(),
+                exactly: await registry.getAnnounceDemandValue(false),
                 to: registry.address,
                 send: (value) => registry.sendAnnounceDemand(stranger.getSender(), { value, ...demand }),
             },

@@ -80,7 +80,7 @@ describe('Registry: the market in one history', () => {
 
     it('takes demand at the value its getter names, not one nanoTON below', async () => {
         const { blockchain, registry, stranger } = await launchMarket();
-        const enough = await registry.getAnnounceDemandValue();
+        const enough = await registry.getAnnounceDemandValue(false);
         const demand = { model: 1n, queriesPerDay: 1, endsAt: blockchain.now! + 1 };
 
         const below = await registry.sendAnnounceDemand(stranger.getSender(), { value: enough - 1n, ...demand });

@@ -90,7 +90,10 @@ export async function announceDemand(
     { registry: address, ...demand }: Which & { model: bigint; queriesPerDay: number; endsAt: number },
 ) {
     const registry = open(actor, address);
-    await registry.sendAnnounceDemand(actor.sender, { value: await registry.getAnnounceDemandValue(), ...demand });
+    await registry.sendAnnounceDemand(actor.sender, {
+        value: await registry.getAnnounceDemandValue(actor.sender.address?.workChain === -1),
+        ...demand,
+    });
 }
 
 async function propose(actor: Actor, registry: Address, change: Cell) {
