@@ -53,6 +53,29 @@ export const cellsAttacks: Attack[] = [
     },
     {
         source: 'issue 6: getters and values',
+        attack: 'A client in the masterchain attaches what a getter names, and loses it with the answer that cannot be paid.',
+        stoppedBy:
+            "An escrow's getters count the way back to where its owner lives; less is refused before anything is done.",
+        file: 'tests/values.spec.ts',
+        test: 'From the masterchain Withdraw is taken at the value that its getter names to such an owner, not a nanoTON below',
+    },
+    {
+        source: 'issue 6: getters and values',
+        attack: 'A withdrawal of what the getter named is refused for the rent of the seconds between.',
+        stoppedBy: 'Rent that was just taken is borne by the reserve, up to half of it.',
+        file: 'tests/values.spec.ts',
+        test: 'What an escrow says that can be withdrawn can be, 87 seconds later, and not a nanoTON more',
+    },
+    {
+        source: 'issue 6: getters and values',
+        attack: 'An escrow that nobody touched for 14 years is frozen: what is sent to it, or its deposit, is lost.',
+        stoppedBy:
+            'A frozen escrow returns what comes, and lives on once its last state is brought and its debt is paid.',
+        file: 'tests/values.spec.ts',
+        test: 'An escrow that is left alone for 14 years with its reserve alone is frozen, refuses what is sent, and is itself again once its state is brought and its debt paid',
+    },
+    {
+        source: 'issue 6: getters and values',
         attack: 'A large code is published for the gas of a small one, and its rent is short from the first day.',
         stoppedBy: 'The keeper asks for the gas of counting each cell besides the rent.',
         file: 'tests/library/publish.spec.ts',
