@@ -2,9 +2,9 @@
  * What a chain would make of messages, tried on a copy of the accounts that they touch: what they really cost, and what
  * a contract would refuse, before anything is sent.
  */
-import { errorName, channelCode } from '@cocoon-market/wrappers';
-import { type Address, beginCell, Cell, Dictionary, type Transaction } from '@ton/core';
-import { Blockchain, internal, RemoteBlockchainStorage } from '@ton/sandbox';
+import { channelCode, errorName, sizeOf } from '@cocoon-market/wrappers';
+import { type Address, beginCell, Cell, Dictionary, storeAccountStorage, type Transaction } from '@ton/core';
+import { Blockchain, internal, RemoteBlockchainStorage, type SmartContract } from '@ton/sandbox';
 import { messageLabel } from './output';
 import type { Session } from './session';
 import type { Outgoing } from './wallet';
@@ -63,7 +63,7 @@ async function copyOf(session: Session): Promise<Blockchain | undefined> {
     if (config === undefined) {
         return undefined;
     }
-    const blockchain = await Blockchain.create({ config, storage: new RemoteBlockchainStorage(storageOf(session), 0) });
+    const blockchain = await Blockchain.create({ config, storage: new Copies(storageOf(session), 0) });
     blockchain.now = await session.now();
     blockchain.libs = beginCell()
         .storeDictDirect(await libraries())
@@ -79,6 +79,23 @@ async function attempt(
     const state = init === undefined ? {} : { stateInit: init };
     const message = internal({ from: session.actor, to, value, body, bounce, ...state });
     return (await blockchain.sendMessage(message)).transactions;
+}
+
+/** Accounts with the size that they have: the emulator aborts when one of size 0 shrinks, as by a smaller balance. */
+class Copies extends RemoteBlockchainStorage {
+    private readonly sized = new WeakSet<SmartContract>();
+
+    override async getContract(blockchain: Blockchain, address: Address): Promise<SmartContract> {
+        const contract = await super.getContract(blockchain, address);
+        const shard = contract.account;
+        if (!this.sized.has(contract) && shard.account) {
+            const { storage, storageStats } = shard.account;
+            storageStats.used = sizeOf(beginCell().store(storeAccountStorage(storage)).endCell());
+            contract.account = shard;
+        }
+        this.sized.add(contract);
+        return contract;
+    }
 }
 
 function storageOf(session: Session): ConstructorParameters<typeof RemoteBlockchainStorage>[0] {

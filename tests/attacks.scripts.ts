@@ -178,6 +178,13 @@ export const scriptsAttacks: Attack[] = [
         test: "The word of a script is not given for another's market, nor for one of another profile",
     },
     {
+        attack: 'all of a deposit cannot be taken home, since the try of it aborts',
+        source: 'issue 6: scripts',
+        stoppedBy: 'messages are tried on accounts of the size that they have',
+        file: TRUST,
+        test: 'The word of a script is given before all but 0 TON leave, however small what stays',
+    },
+    {
         attack: 'an escrow that lacks a hundredth passes for one that holds the amount',
         source: 'issue 6: scripts',
         stoppedBy: 'amounts are brought up to the last nanoTON, and looked at afterwards',

@@ -134,6 +134,13 @@ describe('The word of a script', () => {
         expect(JSON.parse(said.split('\n').at(-1)!)).toMatchObject({ received: expect.stringMatching(/^9\d{8}$/) });
     });
 
+    it.each(['0', '0.01'])('is given before all but %s TON leave, however small what stays', async (keep) => {
+        const said = await refusalOf(stage.run(withdrawEscrow, ['--keep', keep, '--dry-run']));
+
+        expect(said).toMatch(/Expects: about 2\.9\d* TON come back/);
+        expect(said).toContain('Dry run: nothing was sent.');
+    });
+
     it('is not given for a job that is open with another deposit', async () => {
         const end = `${stage.network.now() + 86_400}`;
         const job = ['--payout', `0:${'22'.repeat(32)}`, '--voucher-key', hex(), '--notice', '1h', '--until', end];
