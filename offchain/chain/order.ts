@@ -33,30 +33,33 @@ export class OutcomeUnknown extends ChainError {
 }
 
 const SLACK = 60; // seconds by which the clocks of the chain's servers may differ
-const GRACE = 5; // seconds after which an order that is no longer valid cannot show any more
+const GRACE_POLLS = 5; // after which an order that is no longer valid cannot show any more
 const RESEND_POLLS = 10;
 const PATIENCE = 60; // seconds beyond an order's validity that a silent API is asked again
 
 /**
- * What the chain shows of an order. `seqno`: reads the wallet's. That it lapsed is heard several times, `pauseMs` apart, and
- * of every endpoint, for who believes it signs another in its place.
+ * What the chain shows of an order of a wallet, or of an escrow. `seqno`: reads the account's; `numberOf`: the number of an order
+ * that it took, where that can be read. That it lapsed is heard several times, `pauseMs` apart, and of every endpoint, for who
+ * believes it signs another in its place.
  */
 export async function outcomeOf(
     chain: Chain,
     order: Order,
     seqno: () => Promise<number>,
     pauseMs = 1000,
+    numberOf: (body: Cell) => number | undefined = () => undefined,
 ): Promise<Outcome> {
-    const seconds = ((CONFIRM_READS - 1) * pauseMs) / 1000;
+    const seconds = (GRACE_POLLS * pauseMs) / 1000;
     const words = new Confirmed(chain, { reads: CONFIRM_READS, seconds });
     // Another order may have used its number, or the list of transactions is behind: time decides.
     const wordOf = ({ at, data }: Account) =>
-        at > order.validUntil + GRACE ? `lapsed, as ${data?.hash().toString('hex')}` : undefined;
-    for (let read = 0; read < 2 * CONFIRM_READS; read++) {
+        at > order.validUntil ? `lapsed, as ${data?.hash().toString('hex')}` : undefined;
+    for (let read = 0; read < 2 * GRACE_POLLS; read++) {
         const { account, word, confirmed } = await words.read(order.wallet, wordOf);
         const next = account.state === 'active' ? await seqno() : 0;
-        if (next > order.seqno && (await isAccepted(chain, order))) {
-            return 'taken';
+        const shown = next > order.seqno ? await shownOf(chain, order, numberOf) : undefined;
+        if (shown !== undefined) {
+            return shown;
         }
         if (word === undefined) {
             return 'waiting';
@@ -69,16 +72,23 @@ export async function outcomeOf(
     return 'waiting'; // the endpoints do not agree
 }
 
-async function isAccepted(chain: Chain, { wallet, hash, from }: Order): Promise<boolean> {
+async function shownOf(
+    chain: Chain,
+    { wallet, seqno, hash, from }: Order,
+    numberOf: (body: Cell) => number | undefined,
+): Promise<'taken' | 'lapsed' | undefined> {
     for await (const { at, body } of chain.accepted(wallet)) {
         if (at < from - SLACK) {
-            return false;
+            return undefined;
         }
         if (body.hash().toString('hex') === hash) {
-            return true;
+            return 'taken';
+        }
+        if (numberOf(body) === seqno) {
+            return 'lapsed'; // another had its number
         }
     }
-    return false;
+    return undefined;
 }
 
 /**

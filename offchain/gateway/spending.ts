@@ -12,7 +12,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Accepted, Account, Chain, ChainError, Confirmed, CONFIRM_READS } from '../chain';
+import { Accepted, Account, Chain, ChainError, Confirmed, CONFIRM_READS, Outcome, outcomeOf } from '../chain';
 import { GatewayError, noMoney, unavailable } from './errors';
 import { ClientKeys } from './keys';
 import type { ChainClock } from './time';
@@ -20,7 +20,6 @@ import type { ChainClock } from './time';
 const VALID_SECONDS = 120; // how long an order can be taken
 const POLLS_MOST = 60; // until an opened channel shows, or an order shows as taken
 const RESEND_POLLS = 10;
-const USED_POLLS = 3; // until the escrow's orders are asked which one had the seqno
 const DAY = 86400;
 
 /** An order to open one job, on its way or about to be. */
@@ -142,11 +141,12 @@ export class SpendAccount {
             });
             await this.send(order, 0n);
             for (let poll = 1; poll <= POLLS_MOST && !this.closed; poll++) {
-                if (Number((await this.read()).state.seqno) > seqno) {
-                    if ((await this.isTaken(order, seqno)) === false) {
-                        throw new OrderLapsed(`Another order was faster than the one to ${action}`);
-                    }
+                const { outcome } = await this.outcome(order, seqno, validUntil);
+                if (outcome === 'taken') {
                     return;
+                }
+                if (outcome === 'lapsed') {
+                    throw new OrderLapsed(`Another order was faster than the one to ${action}, or it came too late`);
                 }
                 await sleep(this.pollMs);
                 if (poll % RESEND_POLLS === 0) {
@@ -310,22 +310,23 @@ export class SpendAccount {
         await this.send(this.openingOrder(opening), opening.deposit);
     }
 
-    /** True when the escrow took this very order, false when it took another of its seqno; undefined: not known. */
-    private async isTaken(order: Cell, seqno: number): Promise<boolean | undefined> {
-        try {
-            for await (const { body } of this.urgent.accepted(this.escrow)) {
-                const taken = seqnoOf(body);
-                if (taken === seqno) {
-                    return body.refs[0].hash().equals(order.hash());
-                }
-                if (taken !== undefined && taken < seqno) {
-                    break;
-                }
-            }
-        } catch {
-            // The API does not answer; then the account of the channel says.
-        }
-        return undefined;
+    /** What became of an order, and whether its seqno is used; one that cannot be asked about now may still be taken. */
+    private async outcome(
+        order: Cell,
+        seqno: number,
+        validUntil: number,
+    ): Promise<{ outcome: Outcome; used: boolean }> {
+        let used = false;
+        const hash = signedOrder(order, this.keys.spend).hash().toString('hex');
+        const escrow = this.urgent.open(Escrow.fromAddress(this.escrow));
+        const known = { wallet: this.escrow, seqno, hash, from: validUntil - VALID_SECONDS, validUntil };
+        const next = async () => {
+            const newest = Number((await escrow.getEscrowState()).seqno);
+            used = newest > seqno;
+            return newest;
+        };
+        const asked = outcomeOf(this.urgent, known, next, this.pollMs, seqnoOf);
+        return { outcome: await asked.catch(() => 'waiting' as const), used };
     }
 
     private async send(order: Cell, deposit: bigint): Promise<void> {
@@ -348,50 +349,33 @@ export class SpendAccount {
         const fresh = channelData(this.escrow, parameters).hash();
         const codes = (await channelCodes()).map((code) => code.hash());
         const order = this.openingOrder(opening);
-        let used = 0; // polls since the seqno was seen used
+        let polls = 0; // since the seqno was seen used
         for (let poll = 1; !this.closed; poll++) {
             await sleep(poll === 1 ? 0 : this.pollMs);
-            const seen = await this.look(channel).catch(() => undefined);
-            if (seen === undefined) {
+            const account = await this.urgent.account(channel).catch(() => undefined);
+            if (account === undefined) {
                 continue; // the API is away; whether the order was taken is for the chain to say
             }
-            const { account, seqno, at } = seen;
             const known = codes.some((code) => account.code?.hash().equals(code));
             if (account.state === 'active' && known && account.data?.hash().equals(fresh)) {
                 return account.balance;
             }
-            if (seqno * 4 > parameters.job) {
-                used++;
-                if (used === USED_POLLS && (await this.isTaken(order, Math.floor(parameters.job / 4))) === false) {
-                    throw new OrderLapsed('Another order was faster than the one to open a job');
-                }
-            } else if (at > validUntil) {
-                if (await this.isLate(validUntil).catch(() => false)) {
-                    throw new OrderLapsed('The chain did not take the order to open a job in time');
-                }
-            } else if (poll % RESEND_POLLS === 0) {
-                await this.carryOpening(opening).catch(() => undefined); // the first copy may have been lost
+            const { outcome, used } = await this.outcome(order, Math.floor(parameters.job / 4), validUntil);
+            if (outcome === 'lapsed') {
+                throw new OrderLapsed(
+                    'The chain did not take the order to open a job: another was faster, or it came late',
+                );
             }
-            if (used > POLLS_MOST) {
-                throw new OrderLapsed(`The order was taken and its channel of ${fromNano(deposit)} TON did not appear`);
+            if (used && ++polls > POLLS_MOST) {
+                throw new OrderLapsed(
+                    `The seqno of the order is used and its channel of ${fromNano(deposit)} TON did not appear`,
+                );
+            }
+            if (!used && poll % RESEND_POLLS === 0) {
+                await this.carryOpening(opening).catch(() => undefined); // the first copy may have been lost
             }
         }
         throw new Error('The gateway ended before the order did');
-    }
-
-    // An answer may be wrong about the time, so it is heard again, and of every endpoint, while the escrow stays as it is.
-    private async isLate(validUntil: number): Promise<boolean> {
-        const { confirmed } = await this.wordsSoon.read(this.escrow, ({ at, data }) =>
-            at > validUntil ? `late, as ${data?.hash().toString('hex')}` : undefined,
-        );
-        return confirmed;
-    }
-
-    private async look(channel: Address): Promise<{ account: Account; seqno: number; at: number }> {
-        const account = await this.urgent.account(channel);
-        const { at } = await this.urgent.account(this.escrow);
-        const { seqno } = await this.urgent.open(Escrow.fromAddress(this.escrow)).getEscrowState();
-        return { account, seqno: Number(seqno), at };
     }
 
     private name(): string {
