@@ -1,3 +1,5 @@
+const { availableParallelism } = require('node:os');
+
 // Types are checked by `npm run check` (tsc), not here: swc only transpiles, many times faster than tsc.
 const swc = [
     '@swc/jest',
@@ -15,5 +17,6 @@ module.exports = {
     modulePathIgnorePatterns: ['<rootDir>/temp/'],
     testTimeout: 60_000,
     testSequencer: '<rootDir>/tooling/jest/sequencer.js',
-    maxWorkers: '150%', // of the cores: journeys, and tests of what an API does in real time, mostly wait
+    // One more than cores: journeys, and tests of what an API does in real time, mostly wait. Jest reads '150%' as 150 workers.
+    maxWorkers: availableParallelism() + 1,
 };
