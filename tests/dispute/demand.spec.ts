@@ -1,5 +1,5 @@
 /** A3: demands for what was accepted, and their three answers. */
-import { beginCell, toNano } from '@ton/core';
+import { beginCell, Cell, toNano } from '@ton/core';
 
 import { errors } from '../../wrappers';
 import { evidenceCell, signedReceipt } from '../../wrappers/evidence';
@@ -264,6 +264,28 @@ describe('PostPiece', () => {
             expectRefused(await send(parts), { to: dispute.address, exitCode });
         }
         expect((await dispute.getCaseState()).result).toBe(0n);
+    });
+
+    it('of an answer without pieces is refused: nobody pays for what is none', async () => {
+        const { result } = answerOf(0);
+        const open = await demand();
+        const head = beginCell()
+            .storeUint(0xc0c00602, 32)
+            .storeUint(0, 64)
+            .storeUint(0, 64)
+            .storeRef(evidenceCell(result));
+        const body = (piece: Cell | null) =>
+            beginCell().storeBuilder(head).storeMaybeRef(null).storeMaybeRef(piece).endCell();
+        const sent = (piece: Cell | null) =>
+            market().stranger.send({ to: open.dispute.address, value: open.value, body: body(piece) });
+
+        expectRefused(await sent(pieceCell(Buffer.alloc(1, 9))), {
+            to: open.dispute.address,
+            exitCode: ErrWrongPiece,
+        });
+        await sent(null);
+
+        expect(await open.dispute.getCaseState()).toMatchObject({ state: 2n, outcome: 0n });
     });
 
     it('of another result than the first posted is refused', async () => {

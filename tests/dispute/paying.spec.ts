@@ -1,12 +1,38 @@
 /** Who gets what by each class and ending, from the table in docs/contracts/dispute.md: nobody gains by being asked. */
 import { toNano } from '@ton/core';
+import { SendMessageResult } from '@ton/sandbox';
 
+import { networkConfig, withoutValidators } from '../../localnet/config';
 import { answerRoot, contentHash } from '../../wrappers/signed/answer';
 import { caseMarket, NodeJob, report, REQUEST, useCases, votes } from '../support/cases';
-import { PriceLevel } from '../support/chain';
+import { PriceLevel, transactionsOn } from '../support/chain';
+import { valueSent } from '../support/market';
 import { DAY, HOUR } from '../support/stake';
 
 const answer = Buffer.alloc(3 * 16384 + 1, 3);
+
+describe('A demand that is answered when gas has become dearer than its bond', () => {
+    const market = useCases(() => caseMarket({ prices: '2026' }));
+
+    it('ends, and the payout gets the bond and no more', async () => {
+        const { job, payout, stranger, blockchain } = market();
+        await report(market(), 'demand', job.report.demand(job.accept()));
+        const dispute = await job.dispute('A3');
+        const { bond } = await dispute.getCaseState();
+        const usual = blockchain.config;
+        blockchain.setConfig(withoutValidators(networkConfig('tenfold')));
+        const result = job.result({ content: contentHash(REQUEST, answerRoot(answer)) });
+        let last!: SendMessageResult;
+        for (const index of [0, 1, 2, 3]) {
+            last = await dispute.sendPiece(payout.getSender(), { value: toNano('10'), answer, index, result });
+        }
+        blockchain.setConfig(usual);
+
+        expect(await dispute.getCaseState()).toMatchObject({ outcome: 0n, bond: 0n });
+        expect(valueSent(last, dispute, payout)).toBeGreaterThanOrEqual(bond);
+        expect(transactionsOn(last, stranger.address, dispute.address)).toEqual([]);
+    });
+});
 
 describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (prices) => {
     const market = useCases(() => caseMarket({ prices }));

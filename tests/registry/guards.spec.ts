@@ -1,6 +1,8 @@
 import { beginCell, toNano } from '@ton/core';
+import { SendMessageResult } from '@ton/sandbox';
 import { errors, nodeChanges, opcodes, registryChanges } from '../../wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
+import { rentOf } from '../support/market';
 import { changeNode, CHANGE_DELAY, committeeOf, nodeMarket, NodeMarket, registerNode } from '../support/stake';
 
 const VALUE = toNano('1');
@@ -30,6 +32,59 @@ describe('Registry', () => {
         expect(eventsOf(changed)).toEqual([opcodes.NodeAnnounced]);
         expect(eventsOf(result)).toEqual([]);
         expectRefused(result, { to: registry.address, exitCode: errors.ErrPaused });
+    });
+
+    const sends: Record<string, () => Promise<SendMessageResult>> = {
+        ChangeProposed: () => propose(),
+        ChangeExecuted: async () => {
+            await propose();
+            market.blockchain.now! += CHANGE_DELAY;
+            return market.registry.sendExecuteChange(market.governor.getSender(), { value: VALUE });
+        },
+        ChangeCancelled: async () => {
+            await propose();
+            return market.registry.sendCancelChange(market.governor.getSender(), { value: VALUE });
+        },
+        WorkPaused: () => market.registry.sendSetPaused(market.governor.getSender(), { value: VALUE, paused: true }),
+        GovernorChanged: async () => {
+            const { registry, governor } = market;
+            await registry.sendProposeGovernor(governor.getSender(), { value: VALUE, governor: governor.address });
+            return registry.sendAcceptGovernor(governor.getSender(), { value: VALUE });
+        },
+    };
+    const propose = () =>
+        market.registry.sendProposeChange(market.governor.getSender(), {
+            value: VALUE,
+            change: registryChanges.committee(committeeOf(1, 1)),
+        });
+
+    it.each(Object.keys(sends))('says %s, keeps nothing of the value and returns it to who asked', async (name) => {
+        const { registry, governor } = market;
+        const before = await balance();
+
+        const result = await sends[name]();
+
+        expect(eventsOf(result)).toEqual([opcodes[name]]);
+        expect(transactionsOn(result, governor.address, registry.address)).toHaveLength(1);
+        const rent = transactionsOn(result, registry.address).reduce((sum, tx) => sum + rentOf(tx), 0n);
+        expect(before - (await balance())).toBe(rent);
+    });
+
+    it.each([
+        ['changes', nodeChanges.offers([])],
+        ['ends', undefined],
+    ])('announces a node that %s, keeps nothing and returns the rest to the operator who asked', async (_, change) => {
+        const { registry, provider, operator } = market;
+        const before = await balance();
+
+        const result =
+            change === undefined
+                ? await provider.sendCloseNode(operator.getSender(), { value: VALUE, number: 0 })
+                : await changeNode(market, change, { by: operator });
+
+        expect(eventsOf(result)).toEqual([opcodes.NodeAnnounced]);
+        expect(transactionsOn(result, operator.address, registry.address)).toHaveLength(1);
+        expect(await balance()).toBe(before);
     });
 
     it('announces the first word of a node, and keeps nothing of its value', async () => {
