@@ -6,13 +6,13 @@
 import {
     type Address,
     type BitBuilder,
-    type BitString,
+    BitString,
     Cell,
     CellType,
     loadShardAccount,
     type ShardAccount,
 } from '@ton/core';
-import { SmartContract } from '@ton/sandbox';
+import { Executor, SmartContract } from '@ton/sandbox';
 import { hash } from 'node:crypto';
 
 /** What stands in the place of `original`, which stays at hand to be compared. */
@@ -33,7 +33,7 @@ const { getRepr } = require('@ton/core/dist/boc/cell/descriptor') as {
 const { BitReader } = require('@ton/core') as { BitReader: { prototype: object } };
 const { BitBuilder: Builder } = require('@ton/core') as { BitBuilder: new (size: number) => BitBuilder };
 
-interface Bits {
+interface Fields {
     _data: Buffer;
     _offset: number; // in bits
     _length: number; // in bits
@@ -78,7 +78,7 @@ function numberOf(data: Buffer, from: number, to: number): bigint {
     return BigInt.asUintN(to - from, BigInt(`0x${bytes.toString('hex')}`) >> BigInt(spare));
 }
 
-type Preload = (this: { _bits: Bits }, bits: number, offset: number) => bigint;
+type Preload = (this: { _bits: Fields }, bits: number, offset: number) => bigint;
 
 for (const [name, as] of [
     ['_preloadUint', BigInt.asUintN],
@@ -95,7 +95,7 @@ for (const [name, as] of [
     });
 }
 
-replace<(this: { _buffer: Buffer; _length: number }, source: Bits) => void>(
+replace<(this: { _buffer: Buffer; _length: number }, source: Fields) => void>(
     Builder.prototype as object,
     'writeBits',
     (original) => {
@@ -194,6 +194,81 @@ replace<(type: CellType, bits: BitString, refs: Cell[]) => Wonders>(
     },
 );
 
+interface Boc {
+    size: number; // bytes of a reference
+    cells: number;
+    root: number[];
+    cellData: Buffer;
+}
+
+const serialization = require('@ton/core/dist/boc/cell/serialization') as { parseBoc(source: Buffer): Boc };
+
+const KNOWN_MOST = 30_000;
+let known = new Map<string, Cell>(); // by their bytes and the numbers of their references
+const numbers = new WeakMap<Cell, number>();
+let count = 0;
+
+/** The ordinary cells of a bag, each content once for all bags: codes come with every message. Undefined when one is odd. */
+function cellsIn({ size, cells, cellData: data }: Boc): Cell[] | undefined {
+    const starts: number[] = [];
+    let at = 0;
+    for (let i = 0; i < cells; i++) {
+        if (data[at] > 4) {
+            return undefined; // exotic, or with a level, or with hashes
+        }
+        starts.push(at);
+        at += 2 + ((data[at + 1] + 1) >> 1) + data[at] * size;
+    }
+    if (!(at <= data.length)) {
+        return undefined;
+    }
+    const found: Cell[] = [];
+    for (let i = cells - 1; i >= 0; i--) {
+        const [start, length] = [starts[i], (data[starts[i] + 1] + 1) >> 1];
+        const bytes = data.subarray(start + 2, start + 2 + length);
+        const padded = data[start + 1] % 2 === 1;
+        const refs: Cell[] = [];
+        let key = data.toString('latin1', start + 1, start + 2 + length);
+        for (let ref = 0; ref < data[start]; ref++) {
+            const cell = found[data.readUIntBE(start + 2 + length + ref * size, size)];
+            if (cell === undefined) {
+                return undefined;
+            }
+            refs.push(cell);
+            key += `,${numbers.get(cell)}`;
+        }
+        if (padded && bytes[length - 1] === 0) {
+            return undefined;
+        }
+        found[i] = known.get(key) ?? keep(key, bitsOf(Buffer.from(bytes), padded), refs);
+    }
+    return found;
+}
+
+function bitsOf(bytes: Buffer, padded: boolean): BitString {
+    const last = bytes[bytes.length - 1];
+    // After the last bit comes a 1, then zeros.
+    const length = bytes.length * 8 - (padded ? 32 - Math.clz32(last & -last) : 0);
+    return length === 0 ? BitString.EMPTY : new BitString(bytes, 0, length);
+}
+
+function keep(key: string, bits: BitString, refs: Cell[]): Cell {
+    const cell = new Cell({ bits, refs });
+    if (known.size >= KNOWN_MOST) {
+        known = new Map();
+    }
+    known.set(key, cell);
+    numbers.set(cell, count++);
+    return cell;
+}
+
+replace<(source: Buffer) => Cell[]>(serialization, 'deserializeBoc', (original) => (source) => {
+    const boc = serialization.parseBoc(source);
+    const cells = cellsIn(boc);
+    const roots = boc.root.map((root) => cells?.[root]);
+    return roots.includes(undefined) ? original(source) : (roots as Cell[]); // which says what is wrong
+});
+
 const written = new WeakMap<Cell, Buffer>();
 
 replace<(this: Cell, options?: { idx?: boolean | null; crc32?: boolean | null }) => Buffer>(
@@ -253,6 +328,26 @@ replace<(this: Account, snapshot: Snapshot) => void>(SmartContract.prototype, 'l
         this._verbosity = snapshot.verbosity && { ...snapshot.verbosity };
     };
 });
+
+interface Emulating {
+    emulator?: { ptr: number };
+    invoke(name: string, args: unknown[]): unknown;
+    hadLibraries?: boolean;
+}
+
+// The emulator keeps the libraries that it was given last: a message without any needs a new one.
+for (const name of ['runTransaction', 'runTickTock']) {
+    replace<(this: Emulating, args: { libs: Cell | null }) => unknown>(Executor.prototype, name, (original) => {
+        return function (args) {
+            if (args.libs === null && this.hadLibraries === true && this.emulator !== undefined) {
+                this.invoke('_destroy_emulator', [this.emulator.ptr]);
+                this.emulator = undefined;
+            }
+            this.hadLibraries = args.libs !== null;
+            return original.call(this, args);
+        };
+    });
+}
 
 /** A table of functions as a list: the emulator looks one up for each call that may throw. */
 type Mirrored = { mirror?: unknown[] };

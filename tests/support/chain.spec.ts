@@ -1,6 +1,6 @@
-import { beginCell, Cell, contractAddress, toNano } from '@ton/core';
+import { beginCell, Cell, contractAddress, Dictionary, toNano } from '@ton/core';
 
-import { createBlockchain, expectConserved, expectRefused, feesOf, transactionsOn } from './chain';
+import { createBlockchain, exitCodeOf, expectConserved, expectRefused, feesOf, transactionsOn } from './chain';
 
 // Refuses everything: SETCP 0, THROW 42.
 const REFUSER = beginCell().storeUint(0xff00, 16).storeUint(0xf22a, 16).endCell();
@@ -33,6 +33,24 @@ describe('chain helpers', () => {
         );
 
         expect(transactionsOn(result, sender.address).length).toBe(2);
+    });
+
+    it('makes blockchains that know no library of another one', async () => {
+        const code = beginCell().storeUint(2, 8).storeBuffer(REFUSER.hash()).endCell({ exotic: true });
+        const init = { code, data: Cell.EMPTY };
+        const libraries = Dictionary.empty(Dictionary.Keys.Buffer(32), Dictionary.Values.Cell());
+        libraries.set(REFUSER.hash(), REFUSER);
+        const sendsTo = async (libs?: Cell) => {
+            const blockchain = await createBlockchain();
+            blockchain.libs = libs;
+            const sender = await blockchain.treasury('sender');
+            const to = contractAddress(0, init);
+            const result = await sender.send({ to, value: toNano('1'), init });
+            return exitCodeOf(transactionsOn(result, to)[0]);
+        };
+
+        expect(await sendsTo(beginCell().storeDictDirect(libraries).endCell())).toBe(42);
+        expect(await sendsTo()).not.toBe(42);
     });
 
     it('names the exit code of a refusal', async () => {

@@ -109,6 +109,55 @@ describe('What makes cells faster', () => {
         expect(Cell.fromBoc(below.toBoc())[0].hash()).toEqual(below.hash());
     });
 
+    it('reads bags of cells of all sizes as the library does, and keeps each content once', async () => {
+        const { deserializeBoc } = (await import('@ton/core/dist/boc/cell/serialization')) as {
+            deserializeBoc: (source: Buffer) => Cell[];
+        };
+        const cells = STRINGS.map((bits) => beginCell().storeBits(bits).storeRef(Cell.EMPTY).endCell());
+        const all = cells.reduce((rest, cell) =>
+            beginCell().storeRef(rest).storeRef(cell).storeRef(cell).storeUint(cell.bits.length, 9).endCell(),
+        );
+
+        for (const options of [{}, { idx: true }, { crc32: false }]) {
+            const written = all.toBoc(options);
+            const [[ours], [theirs]] = [deserializeBoc(written), original(deserializeBoc)(written)];
+            expect(ours.hash()).toEqual(all.hash());
+            expect(ours.toString()).toBe(theirs.toString());
+            expect(ours.depth()).toBe(theirs.depth());
+            written.fill(0); // is the caller's own
+            expect(ours.toString()).toBe(all.toString());
+            expect(deserializeBoc(all.toBoc(options))[0]).toBe(ours);
+        }
+    });
+
+    it('refuses a bag that is broken in the words of the library, and reads exotic cells', async () => {
+        const { deserializeBoc } = (await import('@ton/core/dist/boc/cell/serialization')) as {
+            deserializeBoc: (source: Buffer) => Cell[];
+        };
+        const bag = beginCell().storeUint(5, 3).storeRef(Cell.EMPTY).endCell().toBoc({ crc32: false });
+        const exotic = beginCell().storeUint(2, 8).storeBuffer(BYTES.subarray(0, 32)).endCell({ exotic: true });
+        const said = (read: () => unknown) => {
+            try {
+                return read() && 'nothing';
+            } catch (error) {
+                return String(error);
+            }
+        };
+
+        expect(deserializeBoc(exotic.toBoc())[0].isExotic).toBe(true);
+        for (let at = 0; at < bag.length; at++) {
+            for (const changed of [
+                bag.subarray(0, at),
+                Buffer.from(bag.map((byte, i) => (i === at ? byte ^ 2 : byte))),
+            ]) {
+                expect([at, said(() => deserializeBoc(changed))]).toEqual([
+                    at,
+                    said(() => original(deserializeBoc)(changed)),
+                ]);
+            }
+        }
+    });
+
     it('leaves cells with pruned branches to the library', () => {
         const pruned = beginCell().storeUint(1, 8).storeUint(1, 8).storeBuffer(BYTES.subarray(0, 32)).storeUint(7, 16);
         const cell = beginCell()
