@@ -3,6 +3,48 @@ import type { Attack } from './attacks';
 /** Attacks on liability, shares and consents; part of the list in attacks.ts. */
 export const liabilityAttacks: Attack[] = [
     {
+        source: 'issue 6: freezing without a cap',
+        attack: 'Opens case after case against one key of a rival, so that no stake of it can leave.',
+        stoppedBy: 'All cases of a key together freeze no more than its share still bears.',
+        file: 'tests/regression/freezing.spec.ts',
+        test: 'Cases against one key freeze what they ask until the share is reached, and the next nothing',
+    },
+    {
+        source: 'issue 6: freezing without a cap',
+        attack: 'A provider fills the cap with a case of its own, answers it, and takes home what the victim’s case should hold.',
+        stoppedBy: 'What other open cases ask for stays frozen when one ends.',
+        file: 'tests/regression/freezing.spec.ts',
+        test: 'Cases against one key that the provider has opened against itself shield no victim: what its case asks stays frozen when they end',
+    },
+    {
+        source: 'issue 6: freezing without a cap',
+        attack: 'A case of a key that has ended since leaves what it froze behind for ever.',
+        stoppedBy: 'The node finds the key where it is kept now.',
+        file: 'tests/regression/freezing.spec.ts',
+        test: 'Of what a case has frozen nothing stays when it is answered after its key has ended',
+    },
+    {
+        source: 'issue 6: freezing without a cap',
+        attack: 'Has its report refused by the Dispute’s code or account, so that what it froze is never lifted.',
+        stoppedBy: 'Where no case comes of it the node is told so.',
+        file: 'tests/regression/freezing.spec.ts',
+        test: 'Of what a case has frozen nothing stays when its Dispute does not run, since a stranger has let it owe years of rent',
+    },
+    {
+        source: 'issue 6: freezing without a cap',
+        attack: 'Sets a key that begins like an old one, so that the end of a case is counted for the wrong key.',
+        stoppedBy: 'No two keys of a node begin with the same 88 bits.',
+        file: 'tests/regression/freezing.spec.ts',
+        test: 'A key whose start is that of another is refused: a case that could not be opened tells its key by the start alone',
+    },
+    {
+        source: 'issue 6: freezing without a cap',
+        attack: 'Freezes a rival’s stake with a case for the committee, which stays silent, and pays nothing for the trouble.',
+        stoppedBy: 'The owner’s statement is paid from the bond.',
+        file: 'tests/regression/freezing.spec.ts',
+        test: 'A draw costs the reporter what the statement cost the owner',
+    },
+    {
         source: 'issue 6: liability that ends early',
         attack: 'Adopts shorter windows, closes its node, and waits until the share counts no more for what it signed before.',
         stoppedBy: 'The share counts for the hold of the longest rules followed.',

@@ -141,7 +141,7 @@ describe('DemandAnswer', () => {
         });
         const cost = before - (await stranger.getBalance()) - open.bond;
         expect(cost).toBeGreaterThan(0n);
-        expect(cost).toBeLessThan(toNano('0.15'));
+        expect(cost).toBeLessThan(toNano('0.16'));
         expect(job.hash).toEqual((await open.dispute.getFile())!.job);
         await expectSolvent(market());
     });
@@ -156,7 +156,7 @@ describe('DemandAnswer', () => {
             report(market(), 'demand', job.report.demand(job.accept({ ceiling: 9n }), 4)),
         );
 
-        expect(before - (await stranger.getBalance())).toBeLessThan(toNano('0.15'));
+        expect(before - (await stranger.getBalance())).toBeLessThan(toNano('0.16'));
         expect((await provider.getStanding()).frozen).toBe(frozen);
         expect((await open.dispute.getCaseState()).bond).toBe(open.bond);
     });
@@ -490,7 +490,7 @@ describe('A Dispute', () => {
     it('is opened by nobody but its Provider', async () => {
         const { job, stranger } = market();
         const dispute = await job.dispute('A3');
-        const junk = beginCell().storeUint(0xc0c00601, 32).storeUint(0, 128).storeRef(beginCell().endCell());
+        const junk = beginCell().storeUint(0xc0c00601, 32).storeUint(0, 256).storeRef(beginCell().endCell());
         const body = junk.storeRef(beginCell().endCell()).endCell();
 
         const result = await stranger.send({ to: dispute.address, value: toNano('1'), init: dispute.init!, body });

@@ -8,6 +8,7 @@ import { evidenceCell } from '../../wrappers/evidence';
 import { pricesOf, sizeOf, storageFee, YEAR } from '../../wrappers/prices';
 import { gas } from '../../wrappers/protocol';
 import { registryChanges } from '../../wrappers/Registry';
+import { Accept } from '../../wrappers/signed/payloads';
 import { answerRoot, contentHash, pieceCell } from '../../wrappers/signed/answer';
 import { cellHash } from '../../wrappers/signed/layout';
 import {
@@ -33,6 +34,7 @@ import {
     keyOf,
     largestListing,
     pairOf,
+    RATE,
 } from '../support/stake';
 
 const VALUE = toNano('3');
@@ -47,9 +49,11 @@ const ceilings: Record<number, [name: string, ceiling: number]> = {
     0xc0c00308: ['DemandAnswer', gas.GasDemandAnswer],
     0xc0c00309: ['ReportWrong', gas.GasReportWrong],
     0xc0c00331: ['TakeShare', gas.GasTakeShare],
+    0xc0c00332: ['ReleaseShare', gas.GasTakeShare],
     0xc0c00222: ['FaultFound', gas.GasFaultFound],
     0xc0c00223: ['CaseClosed', gas.GasCaseClosed],
     0xc0c00224: ['ShareTaken', gas.GasShareTaken],
+    0xc0c00225: ['ShareReleased', gas.GasShareTaken],
     0xc0c00601: ['OpenCase', gas.GasOpenCase],
     0xc0c00602: ['PostPiece', gas.GasPostPiece],
     0xc0c00603: ['PostFail', gas.GasCloseCase],
@@ -88,9 +92,10 @@ async function worstMarket(prices?: PriceLevel): Promise<CaseMarket> {
 }
 
 /** A job that was agreed on with one of the node's keys. */
-function jobOf(market: CaseMarket, name: string): NodeJob {
+function jobOf(market: CaseMarket, name: string, step = toNano('0.1')): NodeJob {
     const job = new NodeJob(market, Buffer.alloc(32, 6), market.victim.address, {
         receiptKey: pairOf(name).publicKey,
+        step,
         largestAnswer: 0xffffffff,
     });
     return Object.assign(job, { receiptKey: pairOf(name) });
@@ -129,6 +134,12 @@ const ways: Record<string, (market: CaseMarket) => Promise<SendMessageResult[]>>
         market.blockchain.now! += 25 * HOUR;
         return [asked, await decide()];
     },
+    'a demand of the whole share that nobody answers': async (market) => {
+        const whole = jobOf(market, 'fourth', 2n * RATE);
+        const { asked, decide } = await demanded({ ...market, job: whole }, { ceiling: 2n * RATE });
+        market.blockchain.now! += 25 * HOUR;
+        return [asked, await decide()];
+    },
     'a verdict, and a second': async (market) => [...(await judged(market, 1)), ...(await judged(market, 2))],
     'a case without a verdict': async (market) => {
         const { job, blockchain } = market;
@@ -155,9 +166,9 @@ async function inTurn<T, R>(values: T[], act: (value: T) => Promise<R>): Promise
     return results;
 }
 
-async function demanded(market: CaseMarket) {
+async function demanded(market: CaseMarket, overrides: Partial<Accept> = {}) {
     const { blockchain, job, stranger } = market;
-    const asked = await report(market, 'demand', job.report.demand(job.accept()));
+    const asked = await report(market, 'demand', job.report.demand(job.accept(overrides)));
     const dispute = await job.dispute('A3');
     const value = await dispute.getCloseValue();
     const via = stranger.getSender();
@@ -214,9 +225,12 @@ describe('Gas ceilings of faults and cases', () => {
         note(await ways[name](market()));
     });
 
-    it.each(['ReportTwice', 'a verdict, and a second'])('hold for %s, by the current key', async (name) => {
-        note(await ways[name](market()));
-    });
+    it.each(['ReportTwice', 'a verdict, and a second', 'a demand of the whole share that nobody answers'])(
+        'hold for %s, by the current key',
+        async (name) => {
+            note(await ways[name](market()));
+        },
+    );
 
     it('hold for a piece of the largest answer', async () => {
         await endLast(market());

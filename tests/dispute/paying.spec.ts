@@ -144,6 +144,29 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
         }
     });
 
+    it('B1 without a verdict after a statement: the owner gets its cost and no more, the reporter the rest of the bond', async () => {
+        let open!: Awaited<ReturnType<typeof ask>>;
+        const { owner, blockchain, payout } = market();
+        const before = await owner.getBalance();
+        const gained = await gain(async () => {
+            open = await ask('wrong');
+            for (const byte of [1, 2]) {
+                const statement = Buffer.alloc(32, byte);
+                await open.dispute.sendStatement(owner.getSender(), { value: toNano('1'), statement });
+            }
+            blockchain.now! += 97 * HOUR;
+            await open.dispute.sendDecide(payout.getSender(), { value: open.value });
+        });
+
+        const { reporter } = await open.after();
+        const lost = before - (await owner.getBalance());
+        const { cost } = await open.dispute.getCaseState();
+        expect(gained).toBeLessThanOrEqual(0n);
+        expect(lost).toBeGreaterThan(0n);
+        expect(reporter).toBeLessThan(open.bond - cost / 2n);
+        expect(reporter).toBeGreaterThan(open.bond - 2n * cost);
+    });
+
     it('B1 without a verdict: the bond is the reporter’s again, and nothing the provider’s', async () => {
         let open!: Awaited<ReturnType<typeof ask>>;
         const gained = await gain(async () => {

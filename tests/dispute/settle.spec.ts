@@ -132,7 +132,7 @@ describe('A slash', () => {
             await report(market(), 'demand', job.report.demand(accept));
             cases.push(await job.dispute('A3', number));
         }
-        expect((await provider.getStanding()).frozen).toBe(10n * toNano('4.02'));
+        expect((await provider.getStanding()).frozen).toBe(SHARE);
         blockchain.now! += DAY + 1;
 
         const results = [];

@@ -344,7 +344,7 @@ describe('What a node says of faults', () => {
         const { node, stranger } = market();
         const body = beginCell()
             .storeUint(0xc0c00331, 32)
-            .storeUint(0, 64 + 64 + 64)
+            .storeUint(0, 64 + 8 + 64)
             .storeAddress(stranger.address);
         const take = body.storeRef(beginCell().endCell()).storeRef(beginCell().endCell()).endCell();
 

@@ -53,6 +53,8 @@ export function nodeOf(data: Cell) {
         endsAt: slot.loadUint(32),
         freeAt: slot.loadUint(32),
         taken: slot.loadUintBig(64),
+        asked: slot.loadUintBig(64),
+        frozen: slot.loadUintBig(64),
     }));
     const info = slice.loadRef().beginParse();
     info.skip(8 + 16 + 16 + 256); // hardware
@@ -68,8 +70,10 @@ export function nodeOf(data: Cell) {
     const [taken, pastShare, pastUntil] = [record.loadUintBig(64), record.loadUintBig(64), record.loadUint(32)];
     const [A1, A2, A3, B1] = [32, 32, 32, 32].map((bits) => record.loadUint(bits));
     const last = { A1, A2, A3, B1 };
-    const forgotten = { taken: record.loadUintBig(64), until: record.loadUint(32) };
-    return { state, share, gpus, clearAt, key, ended, evidence, taken, pastShare, pastUntil, last, forgotten };
+    const past = { taken: record.loadUintBig(64), until: record.loadUint(32) };
+    const held = { asked: record.loadUintBig(64), frozen: record.loadUintBig(64) };
+    const forgotten = { ...past, asked: record.loadUintBig(64), frozen: record.loadUintBig(64) };
+    return { state, share, gpus, clearAt, key, ended, evidence, taken, ...held, pastShare, pastUntil, last, forgotten };
 }
 
 /** The state of a Dispute that the model foretells. */

@@ -117,9 +117,15 @@ export class StakeMarket {
         if (seconds < 86_400) {
             return;
         }
-        const nodes = this.model.providers.flatMap(({ nodes: all }) => all);
-        for (const { account, state } of nodes) {
-            if (state !== 'cleared' && (await this.world.balanceOf(account)) < RENT) {
+        const nodes = this.model.providers.flatMap(({ nodes: all }) => all.filter(({ state }) => state !== 'cleared'));
+        const cases = this.model.providers.flatMap((p) =>
+            [...p.cases.values()].filter(({ state }) => state === 'open'),
+        );
+        for (const { account, least } of [
+            ...nodes.map((node) => ({ account: node.account, least: RENT })),
+            ...cases.map((found) => ({ account: found.account, least: found.bond + RENT })),
+        ]) {
+            if ((await this.world.balanceOf(account)) < least) {
                 const rent = { to: addressOf(account), body: Cell.EMPTY };
                 await this.world.send(this.world.stranger, rent, { value: RENT });
             }
@@ -171,12 +177,13 @@ export class StakeMarket {
         });
     }
 
-    /** What answers cost goes to the payout out of the reporter's bond, and is counted as his; how much, prices say. */
+    /** What answers and statements cost goes out of the reporter's bond, and is counted as his; how much, prices say. */
     private withoutCosts(p: ModelProvider, paid: Payment[]): Payment[] {
         const cases = new Map([...p.cases.values()].map((each) => [each.account, each]));
         const isCost = ({ from, to, value }: Payment) => {
             const found = cases.get(from);
-            return found?.class === 'A3' && to === found.payout && value < found.bond;
+            const due = found?.class === 'A3' ? found.payout : found?.stated ? p.owner : undefined;
+            return to === due && value < found!.bond;
         };
         const costs = paid.filter(isCost);
         return paid
@@ -261,7 +268,7 @@ function expectedProvider(p: ModelProvider) {
 }
 
 function expectedNode(node: ModelNode) {
-    const { share, gpus, clearAt, evidence, taken, pastShare, pastUntil, last, forgotten } = node;
+    const { share, gpus, clearAt, evidence, taken, asked, frozen, pastShare, pastUntil, last, forgotten } = node;
     return {
         state: node.state === 'open' ? 1 : 2,
         share,
@@ -271,6 +278,8 @@ function expectedNode(node: ModelNode) {
         ended: node.ended.map((ended) => ended && { ...ended, key: keyNumber(ended.key) }),
         evidence,
         taken,
+        asked,
+        frozen,
         pastShare,
         pastUntil,
         last,

@@ -23,6 +23,12 @@ import {
 
 const TON = 1_000_000_000n;
 
+interface Held {
+    taken: bigint;
+    asked: bigint; // what open cases ask for
+    frozen: bigint; // what of it is frozen
+}
+
 export class FaultModel extends StakeModel {
     private reportCost = 0n;
     private demandBond = 0n;
@@ -45,6 +51,8 @@ export class FaultModel extends StakeModel {
         const amount = least(this.wanted(claim, basis, repeat), most(basis - record.taken, 0n));
         refuseIf(amount === 0n, node.account, 'ErrNoShare');
 
+        record.asked += amount;
+        this.freeze(p, record, most(record.frozen, least(record.asked, basis - record.taken)));
         const decided = claim.class === 'A1' || claim.class === 'A2';
         if (claim.class === 'A1') {
             this.end(node, claim.key);
@@ -55,17 +63,17 @@ export class FaultModel extends StakeModel {
         const code = claim.date > p.disputeSince ? p.rules.dispute : p.disputeBefore;
         const account = accountOf(code);
         if (claim.dispute !== code) {
-            return [];
+            return this.release(p, node, claim.key, amount);
         }
         const before = p.cases.get(account);
         if (before !== undefined) {
             const more = claim.loss - before.counted;
             if (!decided || more <= 0n) {
-                return [];
+                return this.release(p, node, claim.key, amount);
             }
             const take = least(amount, most(amount - before.asked, 2n * more));
             Object.assign(before, { counted: claim.loss, asked: before.asked + take });
-            return this.take(p, node, { ...claim, loss: more }, take, basis);
+            return this.take(p, node, { ...claim, loss: more }, { amount, take, basis });
         }
         const answerBy = this.now + p.rules.response;
         p.cases.set(account, {
@@ -87,21 +95,20 @@ export class FaultModel extends StakeModel {
             rules: p.rules,
         });
         if (decided) {
-            return this.take(p, node, claim, amount, basis);
+            return this.take(p, node, claim, { amount, take: amount, basis });
         }
-        p.frozen += amount;
         return [];
     }
 
     /** An A1 or A2, at once: what the key's share still bears. */
-    private take(p: ModelProvider, node: ModelNode, claim: Claim, wanted: bigint, basis: bigint): Payment[] {
-        const record = claim.key === node.key ? node : node.ended.find((each) => each?.key === claim.key)!;
-        const take = least(wanted, most(basis - record.taken, 0n));
-        record.taken += take;
+    private take(
+        p: ModelProvider,
+        node: ModelNode,
+        claim: Claim,
+        of: { amount: bigint; take: bigint; basis: bigint },
+    ): Payment[] {
+        const take = this.bear(p, node, claim.key, of);
         node.last[claim.class] = this.now;
-        if (record.taken >= basis) {
-            this.end(node, claim.key);
-        }
         return this.slash(p, node, claim, take, p.rules.insurance.hash.toString('hex'));
     }
 
@@ -114,33 +121,26 @@ export class FaultModel extends StakeModel {
 
     /** A case ends by an answer, an acquittal or nobody's word: nothing is taken, the bond goes to whom it is due. */
     acquit(p: ModelProvider, found: ModelCase, bondTo: string): Payment[] {
-        this.close(p, found);
+        found.state = 'closed';
+        this.release(p, found.node, found.key, found.amount);
         return [{ from: found.account, to: bondTo, value: found.bond }];
     }
 
     /** Guilty: takes what the key's share still bears. A node that is gone bears nothing. */
     convict(p: ModelProvider, found: ModelCase, points = found.most): Payment[] {
-        this.close(p, found);
+        found.state = 'closed';
         const { node, key } = found;
         const bond = { from: found.account, to: found.reporter, value: found.bond };
         // A case keeps its node: only where nobody had it decided for 90 days may it be gone.
         if (node.state === 'cleared') {
             ok(this.now >= found.openedAt + 90 * DAY, 'the node is there while its case is open');
+            this.thaw(p);
             return [bond];
         }
-        const known = key === node.key ? node : node.ended.find((each) => each?.key === key);
-        const record = known ?? { taken: forgottenBy(node, this.now) };
         const said = (found.amount * BigInt(points)) / BigInt(found.most);
         const judged = found.class === 'B1' ? least(said, this.leftForVerdicts(p)) : said;
-        const left = most(this.basis(node), found.basis) - record.taken;
-        const take = least(judged, most(left, 0n));
-        record.taken += take;
-        if (known === undefined) {
-            node.forgotten = { taken: record.taken, until: this.now + 90 * DAY };
-        }
-        if (take >= left) {
-            this.end(node, key);
-        }
+        const basis = most(this.basis(node), found.basis);
+        const take = this.bear(p, node, key, { amount: found.amount, take: judged, basis });
         node.last[found.class] = this.now;
         if (found.class === 'B1') {
             this.rememberVerdict(p, take);
@@ -190,7 +190,7 @@ export class FaultModel extends StakeModel {
     }
 
     /** Where what this key's receipts cost is counted. Refuses keys that the node does not know at this date. */
-    private recordOf(node: ModelNode, claim: Claim): { taken: bigint } {
+    private recordOf(node: ModelNode, claim: Claim): Held {
         if (claim.key === node.key) {
             return node;
         }
@@ -200,9 +200,64 @@ export class FaultModel extends StakeModel {
         return ended!;
     }
 
-    private close(p: ModelProvider, found: ModelCase): void {
-        found.state = 'closed';
-        p.frozen -= found.amount;
+    /** Where what a key has cost, and its open cases ask for, is counted; keys that were forgotten count as one. */
+    private heldBy(node: ModelNode, key: string): Held {
+        const known = key === node.key ? node : node.ended.find((each) => each?.key === key);
+        if (known !== undefined) {
+            return known;
+        }
+        const { taken, asked, frozen } = forgottenBy(node, this.now);
+        return Object.assign(node.forgotten, { taken, asked, frozen });
+    }
+
+    /**
+     * A case of this key that asked for `amount` is over, and its share is to bear `take`: what it still can. What is frozen
+     * falls to what others ask for, and to what the share then bears; it never rises by an end.
+     */
+    private bear(
+        p: ModelProvider,
+        node: ModelNode,
+        key: string,
+        { amount, take, basis }: { amount: bigint; take: bigint; basis: bigint },
+    ): bigint {
+        const record = this.heldBy(node, key);
+        const left = basis - record.taken;
+        const borne = least(take, most(left, 0n));
+        const stillBorne = most(left, record.frozen) - borne; // what was frozen began under a share that stays liable
+        record.taken += borne;
+        record.asked -= least(amount, record.asked);
+        this.freeze(p, record, least(record.frozen, record.asked, stillBorne));
+        if (record === node.forgotten && borne > 0n) {
+            node.forgotten.until = this.now + 90 * DAY;
+        }
+        this.thaw(p);
+        if (borne >= left) {
+            this.end(node, key);
+        }
+        return borne;
+    }
+
+    /** A case of this key that asked for `amount` is over, and nothing is taken. A node that is gone says nothing. */
+    private release(p: ModelProvider, node: ModelNode, key: string, amount: bigint): Payment[] {
+        if (node.state !== 'cleared') {
+            const record = this.heldBy(node, key);
+            record.asked -= least(amount, record.asked);
+            this.freeze(p, record, least(record.frozen, record.asked));
+        }
+        this.thaw(p);
+        return [];
+    }
+
+    /** What the key's cases freeze from now on; the provider keeps the sum. */
+    private freeze(p: ModelProvider, record: Held, frozen: bigint): void {
+        p.frozen += frozen - record.frozen;
+        record.frozen = frozen;
+    }
+
+    /** With the last open case nothing stays frozen, whatever a node that is gone would have said. */
+    private thaw(p: ModelProvider): void {
+        const open = [...p.cases.values()].some(({ state }) => state === 'open');
+        p.frozen = open ? p.frozen : 0n;
     }
 
     /** Slots first, oldest first, then the stake; never more than there is. */

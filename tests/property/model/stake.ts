@@ -102,7 +102,9 @@ export class StakeModel {
             ended: Array.from({ length: SLOTS }),
             evidence: longestOf(p, 'evidence'),
             taken: 0n,
-            forgotten: { taken: 0n, until: 0 },
+            asked: 0n,
+            frozen: 0n,
+            forgotten: { taken: 0n, until: 0, asked: 0n, frozen: 0n },
             pastShare: 0n,
             pastUntil: 0,
             last: { A1: 0, A2: 0, A3: 0, B1: 0 },
@@ -139,7 +141,7 @@ export class StakeModel {
         this.lower(p, node);
         p.shares -= node.share;
         const clearAt = this.now + holdOf(p);
-        Object.assign(node, { state: 'closed', key: undefined, taken: 0n, share: 0n, gpus: 0, clearAt });
+        Object.assign(node, { state: 'closed', key: undefined, ...NOTHING, share: 0n, gpus: 0, clearAt });
     }
 
     clearNode(node: ModelNode): void {
@@ -169,7 +171,7 @@ export class StakeModel {
                 throw error;
             }
             node.key = key;
-            node.taken = 0n;
+            Object.assign(node, NOTHING);
         }
     }
 
@@ -179,7 +181,7 @@ export class StakeModel {
         const endsAt = this.now + NOTICE;
         if (key === node.key) {
             this.retire(node, key, endsAt, evidence);
-            Object.assign(node, { key: undefined, taken: 0n });
+            Object.assign(node, { key: undefined, ...NOTHING });
         } else {
             const ended = node.ended.find((each) => each?.key === key);
             refuseIf(ended === undefined || ended.endsAt <= endsAt, node.account, 'ErrUnknownKey');
@@ -197,7 +199,7 @@ export class StakeModel {
     protected end(node: ModelNode, key: string): void {
         if (key === node.key) {
             this.retire(node, key, this.now);
-            Object.assign(node, { key: undefined, taken: 0n });
+            Object.assign(node, { key: undefined, ...NOTHING });
         }
         const ended = node.ended.find((each) => each?.key === key);
         if (ended !== undefined) {
@@ -212,14 +214,24 @@ export class StakeModel {
         const slot = freeSlot(node, this.now);
         refuseIf(slot < 0, node.account, 'ErrNoSlot');
         const old = node.ended[slot];
-        const before = forgottenBy(node, this.now);
-        node.forgotten.taken = most(before, old?.taken ?? 0n);
-        if (node.forgotten.taken > before) {
-            node.forgotten.until = this.now + 90 * DAY;
+        if (old !== undefined) {
+            const before = forgottenBy(node, this.now);
+            Object.assign(node.forgotten, {
+                taken: most(before.taken, old.taken),
+                asked: before.asked + old.asked,
+                frozen: before.frozen + old.frozen,
+            });
+            if (old.taken > before.taken || old.asked > 0n) {
+                node.forgotten.until = this.now + 90 * DAY;
+            }
         }
-        node.ended[slot] = { key, endsAt, freeAt: endsAt + SPAN + evidence, taken: node.taken };
+        const { taken, asked, frozen } = node;
+        node.ended[slot] = { key, endsAt, freeAt: endsAt + SPAN + evidence, taken, asked, frozen };
     }
 }
+
+/** What a new key has cost, and what cases about it hold. */
+const NOTHING = { taken: 0n, asked: 0n, frozen: 0n };
 
 type Window = 'evidence' | 'response' | 'verdict' | 'buffer' | 'unbonding';
 
@@ -255,7 +267,7 @@ function freeSlot(node: ModelNode, now: number): number {
     return node.ended.findIndex((ended) => ended === undefined || ended.freeAt <= now);
 }
 
-/** What forgotten keys have cost: for 90 days, until which all their cases have ended. */
-export function forgottenBy(node: ModelNode, now: number): bigint {
-    return now <= node.forgotten.until ? node.forgotten.taken : 0n;
+/** What forgotten keys have cost, and what their cases ask for: for 90 days, until which all of these have ended. */
+export function forgottenBy(node: ModelNode, now: number): ModelNode['forgotten'] {
+    return { ...node.forgotten, ...(now <= node.forgotten.until ? {} : NOTHING) };
 }

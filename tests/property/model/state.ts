@@ -36,6 +36,8 @@ interface EndedKey {
     endsAt: number;
     freeAt: number;
     taken: bigint;
+    asked: bigint; // what open cases about its receipts ask for
+    frozen: bigint; // what of it is frozen: never more than the share still bears
 }
 
 export interface ModelNode {
@@ -50,7 +52,9 @@ export interface ModelNode {
     ended: (EndedKey | undefined)[];
     evidence: number;
     taken: bigint;
-    forgotten: { taken: bigint; until: number }; // what keys have cost whose slots were used again while a case was open
+    asked: bigint;
+    frozen: bigint;
+    forgotten: { taken: bigint; until: number; asked: bigint; frozen: bigint }; // what keys have cost whose slots were used again while a case was open
     pastShare: bigint;
     pastUntil: number;
     last: Record<FaultClass, number>; // time of the last slash of each class, 0 for none
