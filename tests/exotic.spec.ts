@@ -1,11 +1,12 @@
 import { beginCell, Builder, Cell, convertToMerkleProof, Dictionary, toNano } from '@ton/core';
 import { Blockchain } from '@ton/sandbox';
-import { errors, libraryOf } from '../wrappers';
+import { errors, libraryOf, registryChanges } from '../wrappers';
 import { storeOpen, storeSetUp } from '../wrappers/bodies';
 import { SigningKey } from '../wrappers/keys';
 import { jobsCell } from '../wrappers/signed/orders';
 import { exitCodeOf } from './support/chain';
 import { spendKey, useMarket } from './support/market';
+import { committeeOf, launchMarket, rulesWith } from './support/stake';
 
 const VALUE = toNano('20');
 
@@ -123,5 +124,47 @@ describe('The code of new channels', () => {
         const result = await escrow().owner.send({ to: escrow().escrow.address, value: VALUE, body });
 
         expect(result.transactions.map(exitCodeOf)).toContain(Number(errors.ErrWrongCode));
+    });
+});
+
+describe('A change of the Registry', () => {
+    const changes = async () => {
+        const market = await launchMarket();
+        const proposed = async (change: Cell) => {
+            const snapshot = market.blockchain.snapshot();
+            const result = await market.registry.sendProposeChange(market.governor.getSender(), {
+                value: VALUE,
+                change,
+            });
+            await market.blockchain.loadFrom(snapshot);
+            return result.transactions.map(exitCodeOf);
+        };
+        const committee = registryChanges.committee(committeeOf(5, 4));
+        const rules = registryChanges.rules(rulesWith(market.insurance.address));
+        for (const change of [committee, rules]) {
+            expect((await proposed(change)).every((exitCode) => exitCode === 0)).toBe(true);
+        }
+        return { blockchain: market.blockchain, proposed, committee, rules };
+    };
+
+    it.each(EXOTIC)('is refused as %s, or with a cell of it that is one', async (kind) => {
+        const { blockchain, proposed, committee, rules } = await changes();
+
+        for (const change of [committee, rules]) {
+            knowLibraries(blockchain, beginCell().storeRef(change).endCell());
+            for (const path of [[], ...pathsOf(change)]) {
+                const exitCodes = await proposed(swapped(change, path, swaps[kind], spendKey));
+                expect(exitCodes).toContain(Number(errors.ErrMalformed));
+            }
+        }
+    });
+
+    it.each(['one bit more', 'one reference more'])('is refused with %s in a cell of its keys', async (kind) => {
+        const { proposed, committee } = await changes();
+
+        for (const path of pathsOf(committee)) {
+            const exitCodes = await proposed(swapped(committee, path, swaps[kind], spendKey));
+            expect(exitCodes).toContain(Number(errors.ErrWrongCommittee));
+        }
     });
 });

@@ -36,6 +36,12 @@ function packed(keys: bigint[], perCell: number[]): Cell {
     return head.storeUint(keys.length, 8).storeUint(keys.length, 8).storeRef(cells(0, perCell)).endCell();
 }
 
+/** The same ReplaceRules with this cell in the place of its rates, its only reference. */
+function withRates(change: Cell, rates: Cell): Cell {
+    const fields = change.beginParse();
+    return beginCell().storeBits(fields.loadBits(fields.remainingBits)).storeRef(rates).endCell();
+}
+
 describe('Registry: changes that wait', () => {
     it('keeps the old rules until the delay has passed, then anyone executes', async () => {
         const market = await launchMarket();
@@ -129,6 +135,26 @@ describe('Registry: changes that wait', () => {
         await pass(market, packed(keys, [3, 3, 1]));
 
         expect(parseCommittee(await market.registry.getCommittee())).toEqual({ threshold: 7, keys });
+    });
+
+    it('takes the rates of all classes and nothing besides: nobody pays to carry more with every set of rules', async () => {
+        const market = await launchMarket();
+        const change = registryChanges.rules(rulesWith(market.insurance.address));
+        const rates = change.refs[0];
+        const copy = () => beginCell().storeSlice(rates.beginParse());
+
+        for (const other of [
+            copy().storeRef(Cell.EMPTY),
+            copy().storeBit(false),
+            copy().storeUint(0, 64),
+            beginCell().storeBits(rates.bits.substring(0, rates.bits.length - 64)),
+        ]) {
+            const result = await propose(market, withRates(change, other.endCell()));
+            expectRefused(result, { to: market.registry.address, exitCode: errors.ErrMalformed });
+        }
+        await pass(market, withRates(change, rates));
+
+        expect(parseRules(await market.registry.getRules())).toMatchObject({ version: 2 });
     });
 
     it('adds node codes up to eight, each with new rules that name it', async () => {

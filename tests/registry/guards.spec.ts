@@ -1,5 +1,5 @@
-import { beginCell, toNano } from '@ton/core';
-import { SendMessageResult } from '@ton/sandbox';
+import { Address, beginCell, toNano } from '@ton/core';
+import { internal, SendMessageResult } from '@ton/sandbox';
 import { errors, nodeChanges, opcodes, registryChanges } from '../../wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { rentOf } from '../support/market';
@@ -128,9 +128,9 @@ describe('Registry', () => {
     });
 
     describe('asked for rules by name', () => {
-        const ask = async (rules: bigint) => {
+        const ask = async (rules: bigint, value = VALUE) => {
             const body = beginCell().storeUint(opcodes.AskRules, 32).storeUint(7, 64).storeUint(rules, 256).endCell();
-            return market.stranger.send({ to: market.registry.address, value: VALUE, body });
+            return market.stranger.send({ to: market.registry.address, value, body });
         };
         const named = async () => BigInt(`0x${(await market.registry.getRules()).hash().toString('hex')}`);
 
@@ -148,6 +148,32 @@ describe('Registry', () => {
             const result = await ask((await named()) + 1n);
 
             expectRefused(result, { to: market.registry.address, exitCode: errors.ErrWrongRules });
+            expect(await balance()).toBe(before);
+        });
+
+        it('gives them to one who cannot take them, who keeps the rest of the value too', async () => {
+            const { blockchain, registry } = market;
+            const before = await balance();
+            const nobody = new Address(0, Buffer.alloc(32, 7));
+            const body = beginCell().storeUint(opcodes.AskRules, 32).storeUint(7, 64).storeUint(0, 256).endCell();
+
+            const result = await blockchain.sendMessage(
+                internal({ from: nobody, to: registry.address, value: VALUE, body }),
+            );
+
+            expect(transactionsOn(result, registry.address)).toHaveLength(1);
+            expect(await balance()).toBe(before);
+            expect((await blockchain.getContract(nobody)).balance).toBeGreaterThan(VALUE - toNano('0.05'));
+        });
+
+        it('returns a value that pays for the gas and not for the rules', async () => {
+            const { blockchain, registry } = market;
+            const gas = gasOf(transactionsOn(await ask(0n), registry.address));
+            const before = await balance();
+
+            const result = await expectConserved(blockchain, () => ask(0n, gas * GAS_PRICE + 2n * BOUNCE_ALONE));
+
+            expectRefused(result, { to: registry.address, exitCode: 37 });
             expect(await balance()).toBe(before);
         });
 
