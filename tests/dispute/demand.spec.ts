@@ -26,11 +26,12 @@ import { nodeChanges } from '../../wrappers/Node';
 const RESPONSE = 24 * HOUR;
 const market = useCases(() => caseMarket());
 const via = () => market().stranger.getSender();
+const OTHER = Buffer.alloc(32, 6); // a job or channel that is not this one
 const { ErrTooEarly, ErrExpired, ErrNoFault, ErrUnknownKey, ErrLowValue, ErrWrongState, ErrMalformed } = errors;
 const { ErrBadSignature, ErrWrongJob, ErrWrongPiece, ErrNothingNew, ErrNotProvider } = errors;
 
 /** An answer of so many bytes, and the result over it. */
-function answerOf(bytes: number, overrides: { number?: number; index?: number } = {}) {
+function answerOf(bytes: number, overrides: { job?: Buffer; number?: number; index?: number } = {}) {
     const answer = Buffer.alloc(bytes, 9);
     for (let at = 0; at < bytes; at += PIECE_BYTES) {
         answer.writeUInt8(at / PIECE_BYTES, at); // no two pieces are equal
@@ -255,6 +256,7 @@ describe('PostPiece', () => {
             [{ proof: null }, ErrWrongPiece],
             [{ proof: Buffer.concat([cut, Buffer.of(1)]) }, ErrWrongPiece],
             [{ signed: answerOf(3 * PIECE_BYTES, { number: 2 }).result }, ErrWrongJob],
+            [{ signed: answerOf(3 * PIECE_BYTES, { job: OTHER }).result }, ErrWrongJob],
             [{ signed: job.result({ content: answerRoot(answer) }) }, ErrWrongPiece],
             [{ signed: job.result({}, pairOf('other')) }, ErrBadSignature],
             [{ signed: job.accept() }, ErrMalformed],
@@ -346,6 +348,7 @@ describe('Every answer', () => {
     it.each([
         ['of another query', () => market().job.fail({ number: 2 }), ErrWrongJob],
         ['of another request', () => market().job.fail({ request: Buffer.alloc(32, 8) }), ErrWrongJob],
+        ['of another job', () => market().job.fail({ job: OTHER }), ErrWrongJob],
         ['by another key', () => market().job.fail({}, pairOf('other')), ErrBadSignature],
         ['that is a decline', () => market().job.decline(), ErrMalformed],
     ])('by a fail %s is refused', async (_, fail, exitCode) => {
@@ -357,6 +360,7 @@ describe('Every answer', () => {
     it.each([
         ['whose count does not reach the result', { index: 2 }, () => market().job.voucher(1), ErrNothingNew],
         ['beside the result of another query', { number: 2 }, () => market().job.voucher(1), ErrWrongJob],
+        ['beside the result of another job', { job: OTHER }, () => market().job.voucher(1), ErrWrongJob],
         ['by another key', {}, () => signedVoucher({}, 'receipt'), ErrBadSignature],
         ['of another channel', {}, () => signedVoucher({ channel: Buffer.alloc(32, 6) }), ErrBadSignature],
         ['of another network', {}, () => signedVoucher({ network: -3 }), ErrBadSignature],

@@ -1,7 +1,8 @@
-/** The order of results: what is before what, and that none has index 0. */
+/** The order of results: what is before what, and that none has index 0; and what is none, whatever its length. */
 import { toNano } from '@ton/core';
 
-import { errors } from '../../wrappers';
+import { errors, tags } from '../../wrappers';
+import { signedReceipt } from '../../wrappers/evidence';
 import { caseMarket, expectRejected, report, slashesIn, useCases } from '../support/cases';
 import { expectRefused } from '../support/chain';
 
@@ -56,5 +57,41 @@ describe('A result of index 0', () => {
         expectRefused(await post(0), { to: dispute.address, exitCode: ErrMalformed });
         await post(1);
         expect((await dispute.getCaseState()).outcome).toBe(0n);
+    });
+});
+
+describe('What the key of a job signed in the form of a receipt, with another tag,', () => {
+    /** The same receipt under another tag, signed by the same key. */
+    const retagged = (receipt: Buffer, tag: number) => {
+        const payload = Buffer.from(receipt.subarray(0, -64));
+        payload.writeUInt32BE(tag);
+        return signedReceipt(payload, market().job.receiptKey);
+    };
+
+    it('is no result that bills too much', async () => {
+        const { job } = market();
+        const result = retagged(job.result({ cumulative: toNano('1') }), tags.TagVerdict);
+
+        await expectRejected(market(), 'excess', job.report.excess(result), ErrMalformed);
+    });
+
+    it('is no accept that can be demanded', async () => {
+        const { job } = market();
+
+        const body = job.report.demand(retagged(job.accept(), tags.TagVerdict));
+
+        await expectRejected(market(), 'demand', body, ErrMalformed);
+    });
+
+    it('is no result that answers a demand', async () => {
+        const { job, stranger } = market();
+        await report(market(), 'demand', job.report.demand(job.accept()));
+        const dispute = await job.dispute('A3');
+        const value = await dispute.getCloseValue();
+
+        const result = retagged(job.result(), tags.TagVerdict);
+        const sent = await dispute.sendVoucher(stranger.getSender(), { value, result, voucher: job.voucher(1) });
+
+        expectRefused(sent, { to: dispute.address, exitCode: ErrMalformed });
     });
 });

@@ -124,13 +124,17 @@ describe('Escrow: Open', () => {
         expectRefused(result, { to: market().escrow.address, exitCode: errors.ErrMalformed });
     });
 
-    it('refuses the whole order when the cell of a job has the wrong length', async () => {
+    it('refuses the whole order when the cell of a job has the wrong length, or a reference', async () => {
         const good = jobsCell([market().newJob()]).refs[0];
-        const jobs = beginCell().storeRef(good).storeRef(beginCell().storeUint(0, 639).endCell()).endCell();
+        const odd = [
+            beginCell().storeUint(0, 639).endCell(),
+            beginCell().storeSlice(good.beginParse()).storeRef(Cell.EMPTY).endCell(),
+        ];
 
-        const result = await sendRaw(jobs);
-
-        expectRefused(result, { to: market().escrow.address, exitCode: errors.ErrMalformed });
+        for (const job of odd) {
+            const result = await sendRaw(beginCell().storeRef(good).storeRef(job).endCell());
+            expectRefused(result, { to: market().escrow.address, exitCode: errors.ErrMalformed });
+        }
     });
 
     const sendRaw = (jobs: Cell) =>
