@@ -3,6 +3,7 @@ import { SigningKey, signingKey } from '@cocoon-market/wrappers';
 import { Address, beginCell, Cell, internal, Sender, SendMode, storeMessageRelaxed } from '@ton/core';
 import type { MessageRelaxed } from '@ton/core';
 import { WalletContractV5R1 } from '@ton/ton';
+import type { Urgency } from './budget';
 import { Chain } from './chain';
 import { ChainError } from './errors';
 import { deliver, type Order, outcomeOf, OutcomeUnknown } from './order';
@@ -66,9 +67,9 @@ export class HotWallet {
         };
     }
 
-    /** nanoTON */
-    async balance(): Promise<bigint> {
-        return (await this.chain.account(this.address)).balance;
+    /** nanoTON. Whoever only wants to see it asks as `routine`, and is not kept waiting while no endpoint serves. */
+    async balance(urgency: Urgency = 'claim'): Promise<bigint> {
+        return (await this.given.as(urgency).account(this.address)).balance;
     }
 
     /** Sends up to 255 transfers in one order; resolves when the wallet has sent them. One order at a time. */

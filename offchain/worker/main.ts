@@ -139,7 +139,10 @@ async function assemble(config: WorkerConfig, parts: WorkerParts, serving: boole
     const status = async (): Promise<WorkerStatus> => ({
         node: config.node.toRawString(),
         running: (await jobs.running()).length,
-        wallet: { address: wallet.address.toRawString(), balance: await wallet.balance().catch(() => undefined) },
+        wallet: {
+            address: wallet.address.toRawString(),
+            balance: await wallet.balance('routine').catch(() => undefined),
+        },
         cases: (await store.cases.open()).map(viewOf),
         unreadable: cases.unreadable,
         ...(await store.totals()),

@@ -109,8 +109,10 @@ describe('cocoon worker', () => {
         const second = run('run', '--config', config);
         expect(second.status).toBe(1);
         expect(second.stderr).toContain('Another process signs with this receipt key');
+        const asked = performance.now();
         const status = run('status', '--config', config, '--json');
         expect(JSON.parse(status.stdout)).toMatchObject({ state: 'serving', running: 0, earned: '0' });
+        expect(performance.now() - asked).toBeLessThan(30_000); // although no chain answers
 
         worker.kill('SIGTERM');
         const [code] = (await once(worker, 'exit')) as [number | null];
