@@ -62,7 +62,7 @@ describe('A result of index 0', () => {
 
 describe('What the key of a job signed in the form of a receipt, with another tag,', () => {
     /** The same receipt under another tag, signed by the same key. */
-    const retagged = (receipt: Buffer, tag: number) => {
+    const underTag = (receipt: Buffer, tag: number) => {
         const payload = Buffer.from(receipt.subarray(0, -64));
         payload.writeUInt32BE(tag);
         return signedReceipt(payload, market().job.receiptKey);
@@ -70,7 +70,7 @@ describe('What the key of a job signed in the form of a receipt, with another ta
 
     it('is no result that bills too much', async () => {
         const { job } = market();
-        const result = retagged(job.result({ cumulative: toNano('1') }), tags.TagVerdict);
+        const result = underTag(job.result({ cumulative: toNano('1') }), tags.TagVerdict);
 
         await expectRejected(market(), 'excess', job.report.excess(result), ErrMalformed);
     });
@@ -78,7 +78,7 @@ describe('What the key of a job signed in the form of a receipt, with another ta
     it('is no accept that can be demanded', async () => {
         const { job } = market();
 
-        const body = job.report.demand(retagged(job.accept(), tags.TagVerdict));
+        const body = job.report.demand(underTag(job.accept(), tags.TagVerdict));
 
         await expectRejected(market(), 'demand', body, ErrMalformed);
     });
@@ -89,7 +89,7 @@ describe('What the key of a job signed in the form of a receipt, with another ta
         const dispute = await job.dispute('A3');
         const value = await dispute.getCloseValue();
 
-        const result = retagged(job.result(), tags.TagVerdict);
+        const result = underTag(job.result(), tags.TagVerdict);
         const sent = await dispute.sendVoucher(stranger.getSender(), { value, result, voucher: job.voucher(1) });
 
         expectRefused(sent, { to: dispute.address, exitCode: ErrMalformed });
