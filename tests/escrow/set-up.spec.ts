@@ -1,5 +1,5 @@
 import { beginCell, Cell, toNano } from '@ton/core';
-import { errors, gas, isWeakKey } from '../../wrappers';
+import { computeFee, errors, forwardFee, gas, isWeakKey, pricesOf, sizeOf } from '../../wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { WEAK_KEYS } from '../support/keys';
 import {
@@ -100,6 +100,20 @@ describe('Escrow: SetUp', () => {
         await market().setUp({ channelCode: beginCell().storeUint(1, 8).endCell() });
 
         expect(await market().escrow.getOpenFeeOf(1n)).toBeLessThan(before - 2_000_000n);
+    });
+
+    it('counts the job in its order and the data of its channel besides the code, for each job and one more', async () => {
+        const { basechain } = pricesOf(market().blockchain.config);
+        const code = sizeOf(market().code);
+        const fee = (besides: bigint) => {
+            const sent = { cells: code.cells + 2n, bits: code.bits + besides };
+            return 5n * (computeFee(basechain, gas.GasOpenJob) + forwardFee(basechain, sent));
+        };
+
+        const asked = await market().escrow.getOpenFeeOf(4n);
+
+        expect(asked).toBeGreaterThanOrEqual(fee(640n + 947n));
+        expect(asked).toBeLessThan(fee(640n + 947n + 64n));
     });
 
     it('refuses a code of more than 1,024 cells', async () => {
