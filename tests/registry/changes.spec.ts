@@ -171,6 +171,33 @@ describe('Registry: changes that wait', () => {
         expectRefused(ninth, { to: registry.address, exitCode: errors.ErrTooManyVersions });
     });
 
+    it('names the one code of Disputes from launch on, and the newest once there are more', async () => {
+        const market = await launchMarket();
+        const nameOf = (code: Cell) => ({
+            hash: BigInt(`0x${code.hash().toString('hex')}`),
+            depth: BigInt(code.depth()),
+        });
+        const next = beginCell().storeUint(1, 8).endCell();
+
+        const first = parseRules(await market.registry.getRules());
+        await pass(market, registryChanges.code('dispute', next));
+        const second = parseRules(await market.registry.getRules());
+
+        expect(first).toMatchObject({ version: 1, dispute: nameOf(market.codes.dispute) });
+        expect(second).toMatchObject({ version: 2, dispute: nameOf(next) });
+    });
+
+    it('knows no version that was not added, and none beyond a kind, where the next kind begins', async () => {
+        const { registry } = await launchMarket();
+        const [kind, next] = [BigInt(codeKinds.provider), BigInt(codeKinds.node)];
+        expect(await registry.getCodeDepth(next, 0n)).toBeGreaterThan(0n);
+
+        for (const version of [1n, 7n, 8n]) {
+            const asked = registry.getCodeDepth(kind, version);
+            await expect(asked).rejects.toThrow(`exit_code: ${errors.ErrUnknownVersion}`);
+        }
+    });
+
     it('adds codes of other kinds without new rules', async () => {
         const market = await launchMarket();
         const { registry } = market;
