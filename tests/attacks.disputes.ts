@@ -471,4 +471,18 @@ export const disputeAttacks: Attack[] = [
         file: 'tests/dispute/topup.spec.ts',
         test: 'A larger loss of the same fault costs no less than a fault does, so that small steps shield nothing for long',
     },
+    {
+        source: 'review',
+        attack: 'An operator in the masterchain closes a node at the least value: it ends, and the Registry, which cannot pay him back, announces nothing.',
+        stoppedBy: 'A provider names an operator in the basechain or none.',
+        file: 'tests/regression/masterchain-operator.spec.ts',
+        test: 'An operator in the masterchain is not named by SetOperator: a node that he closes at the least value would be announced to nobody',
+    },
+    {
+        source: 'review',
+        attack: 'A provider joins with an operator in the masterchain.',
+        stoppedBy: 'Join refuses him as SetOperator does.',
+        file: 'tests/regression/masterchain-operator.spec.ts',
+        test: 'An operator in the masterchain is not named by Join, one in the basechain is',
+    },
 ];

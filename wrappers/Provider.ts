@@ -157,8 +157,8 @@ export class Provider extends Generated {
     }
 
     /**
-     * Names who else may register and change nodes; null for nobody. From the owner, after Join.
-     * @throws on chain: ErrNotOwner, ErrWrongState, ErrLowValue
+     * Names who else may change nodes, in the basechain; null for nobody. From the owner, after Join.
+     * @throws on chain: ErrNotOwner, ErrNotBasechain, ErrWrongState, ErrLowValue
      */
     async sendSetOperator(
         provider: ContractProvider,
