@@ -485,4 +485,19 @@ export const disputeAttacks: Attack[] = [
         file: 'tests/regression/masterchain-operator.spec.ts',
         test: 'An operator in the masterchain is not named by Join, one in the basechain is',
     },
+    {
+        source: 'review',
+        attack: 'Where forwarding is dear beside gas, showing a fault costs its reporter more than the least reward.',
+        stoppedBy:
+            'The cost of a report counts the code of the Dispute on all four ways, the one into the chain included.',
+        file: 'tests/regression/price-ratios.spec.ts',
+        test: 'The least reward of a fault is more than showing it costs, the message into the chain included, where forwarding cost most',
+    },
+    {
+        source: 'review',
+        attack: 'Where only bits of a message cost, a report at the value that the node names is refused for a nanoTON, and its forwarding lost.',
+        stoppedBy: 'The getter counts what rounding may add.',
+        file: 'tests/regression/price-ratios.spec.ts',
+        test: 'A report at the value that the getter names for it is taken where only bits cost, 7 times what they do',
+    },
 ];

@@ -59,5 +59,5 @@ export function leastSlash({ basechain }: Prices): bigint {
         3n * ofCase +
         (3n * plain + forward(0n, CaseBits)) +
         home;
-    return 6n * (caseRent + computeFee(basechain, gas.GasReportTwice) + opening + settling + carried);
+    return 6n * (caseRent + computeFee(basechain, gas.GasReportTwice) + opening + settling + 2n * carried);
 }

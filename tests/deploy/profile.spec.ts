@@ -28,7 +28,7 @@ describe('A profile', () => {
         ['"delay"', '"delays"', 'unknown field "delays"\n  → known are about, delay'],
         ['"4h"', '"4 hours"', 'unbonding: "4 hours" is not a time'],
         ['"0.2"', '"0,2"', 'rent: "0,2" is not an amount in TON'],
-        ['"0.25"', '0.25', '"stake" is not a text in quotes'],
+        ['"0.28"', '0.28', '"stake" is not a text in quotes'],
         ['"baseStake"', '"stake"', 'unknown field "stake"'],
         ['"stake": "0.3"', '"steak": "0.3"', 'unknown field "steak"\n  → known are name, stake'],
     ])('with %s written as %s is refused at its line', (from, to, complaint) => {
@@ -92,7 +92,7 @@ describe('Before a profile is sent', () => {
     });
 
     it('a rate below what a slash takes at the prices of this network is refused, with one that is enough', async () => {
-        const line = write('"stake": "0.25"', `"stake": "${formatTon(least - 1n)}"`);
+        const line = write('"stake": "0.28"', `"stake": "${formatTon(least - 1n)}"`);
 
         const said = await refusal();
 
@@ -101,14 +101,14 @@ describe('Before a profile is sent', () => {
         );
         const [, enough] = /→ write "([\d.]+)" or more, or "0" for a class/.exec(said)!;
         for (const rate of [formatTon(least), enough, '0']) {
-            write('"stake": "0.25"', `"stake": "${rate}"`);
+            write('"stake": "0.28"', `"stake": "${rate}"`);
             expect(await deploy()).toContain('Dry run: nothing was sent.');
         }
     });
 
     it('rules are held to the same when they are proposed', async () => {
         await stage.run(deployMarket, ['--committee', KEYS, '--yes']);
-        const line = write('"stake": "0.24"', `"stake": "${formatTon(least - 1n)}"`);
+        const line = write('"stake": "0.26"', `"stake": "${formatTon(least - 1n)}"`);
         const before = stage.network.transactions.length;
 
         await expect(stage.run(proposeRules, ['--profile', file, '--yes'])).rejects.toThrow(`${file}:${line}: stake:`);

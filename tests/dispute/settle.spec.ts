@@ -74,7 +74,7 @@ async function decide(dispute: Awaited<ReturnType<typeof demand>>) {
 describe('A slash', () => {
     it('takes slots first, the oldest first wherever it lies, then the stake', async () => {
         const { blockchain, provider } = market();
-        for (const amount of ['1', '2', '4']) {
+        for (const amount of ['1', '2', '6']) {
             await unbond(toNano(amount));
             blockchain.now! += HOUR;
         }
@@ -85,9 +85,9 @@ describe('A slash', () => {
 
         expect(taken).toBe(SHARE / 5n);
         expect((await slot(1)).amount).toBe(0n);
-        expect((await slot(2)).amount).toBe(toNano('6') - taken);
+        expect((await slot(2)).amount).toBe(toNano('8') - taken);
         expect((await slot(0)).amount).toBe(toNano('0.5'));
-        expect((await provider.getProviderState()).stake).toBe(STAKE - toNano('6.5'));
+        expect((await provider.getProviderState()).stake).toBe(STAKE - toNano('8.5'));
         await expectSolvent(market());
     });
 

@@ -6,7 +6,7 @@ import { PriceLevel } from '../../localnet/levels';
 import { Dispute } from '../../wrappers/Dispute';
 import { listingCell } from '../../wrappers/Node';
 import { registryChanges } from '../../wrappers/Registry';
-import { caseMarket, report, slashesIn } from '../support/cases';
+import { aside, caseMarket, report, slashesIn } from '../support/cases';
 import { exitCodeOf } from '../support/chain';
 import {
     CHANGE_DELAY,
@@ -33,15 +33,15 @@ function mixed(level: PriceLevel, parameter: number, other: PriceLevel): Cell {
         .endCell();
 }
 
-/** The configuration, but with a forwarded cell a hundred times dearer, and no bit that costs anything. */
-function dearCells(config: Cell): Cell {
+/** The configuration, but with forwarded bits and cells so many times dearer. */
+function forwarding(config: Cell, { bits, cells }: { bits: bigint; cells: bigint }): Cell {
     const params = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config);
     const old = params.get(FORWARD)!.beginParse();
     const prices = beginCell()
         .storeBits(old.loadBits(8 + 64))
-        .storeUint(0, 64);
-    old.skip(64);
-    prices.storeUint(old.loadUintBig(64) * 100n, 64).storeSlice(old);
+        .storeUint(old.loadUintBig(64) * bits, 64)
+        .storeUint(old.loadUintBig(64) * cells, 64)
+        .storeSlice(old);
     return beginCell().storeDictDirect(params.set(FORWARD, prices.endCell())).endCell();
 }
 
@@ -56,7 +56,7 @@ describe('The largest rules there can be, where only cells of a message cost', (
             blockchain.now! += CHANGE_DELAY;
             await registry.sendExecuteChange(governor.getSender(), { value: VALUE });
         }
-        blockchain.setConfig(dearCells(blockchain.config));
+        blockchain.setConfig(forwarding(blockchain.config, { bits: 0n, cells: 100n }));
 
         const provider = await joinProvider(market, owner);
         const value = await exactValue({ ...market, provider }, 'adopt');
@@ -100,5 +100,61 @@ describe('A Dispute that its provider deployed as the job began, where storage h
 
         expect(slashesIn(result)).toHaveLength(1);
         expect((await provider.getStanding()).frozen).toBe(0n);
+    });
+});
+
+describe('A report at the value that the getter names for it', () => {
+    it.each([1, 7, 100])('is taken where only bits cost, %d times what they do', async (times) => {
+        const market = await caseMarket({ prices: '2026', wallets: 'v5' });
+        const { blockchain, job } = market;
+        blockchain.setConfig(forwarding(blockchain.config, { bits: BigInt(times), cells: 0n }));
+        const price = toNano('1');
+        const result = job.result({ price, cumulative: price });
+        const bodies = {
+            excess: job.report.excess(result),
+            twice: job.report.twice(result, job.result({ price, cumulative: price, index: 2 })),
+            demand: job.report.demand(job.accept()),
+            wrong: job.report.wrong(result),
+        };
+
+        for (const kind of ['excess', 'twice', 'demand', 'wrong'] as const) {
+            const shown = await aside(market, blockchain.now!, () => report(market, kind, bodies[kind]));
+
+            expect([kind, ...shown.transactions.map(exitCodeOf)]).toEqual([kind, ...shown.transactions.map(() => 0)]);
+        }
+    });
+});
+
+describe('The least reward of a fault', () => {
+    it.each([
+        ['forwarding', { bits: 10n, cells: 10n }],
+        ['forwarding a hundred times', { bits: 100n, cells: 100n }],
+        ['forwarded bits', { bits: 100n, cells: 0n }],
+        ['forwarded cells', { bits: 0n, cells: 100n }],
+    ])('is more than showing it costs, the message into the chain included, where %s cost most', async (_, times) => {
+        const market = await caseMarket({ prices: '2026', wallets: 'v5' });
+        const { blockchain, node, stranger, job } = market;
+        blockchain.setConfig(forwarding(blockchain.config, times));
+        blockchain.now! += 420 * DAY; // the node's rent is the reporter's to bring
+        const rent = toNano('0.1');
+        const { cost, least } = await node.getReportValues(0n, 0n);
+        const price = least / 2n - cost; // leaves its reporter no more than the least
+        const first = job.result({ price, cumulative: price });
+        const bodies = {
+            excess: job.report.excess(first, job.accept({ ceiling: 0n, deadline: blockchain.now! })),
+            twice: job.report.twice(first, job.result({ price, cumulative: price, index: 2 })),
+        };
+
+        for (const kind of ['excess', 'twice'] as const) {
+            const value = (await node.getValuesFor(bodies[kind]))[kind] + rent;
+            const before = await stranger.getBalance();
+            const [shown, after] = await aside(market, blockchain.now!, async () => [
+                await report(market, kind, bodies[kind], { value }),
+                await stranger.getBalance(),
+            ]);
+            const [{ amounts }] = slashesIn(shown);
+
+            expect(after - before - (amounts.reward - cost)).toBeGreaterThan(0n);
+        }
     });
 });
