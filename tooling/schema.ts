@@ -12,7 +12,7 @@ const LIBRARY = new Set([
     ...['DataSize', 'SignedBundle', 'StateInit', 'Context', 'SendParameters', 'MessageParameters', 'DeployParameters'],
     ...['StdAddress', 'VarAddress', 'BasechainAddress'],
 ]);
-const FOR_TESTS = new Set(['Probe']);
+const FOR_TESTS = new Set(['Probe', 'Foreign']);
 
 /** Contracts of the suite, in the order of tact.config.json. */
 export function contractNames(): string[] {

@@ -71,10 +71,11 @@ export class NotDispute extends Error {
 }
 
 export class Dispute extends Generated {
-    /** The Dispute of a Provider about one fault, as it is deployed; `query`: 0 for A1, the result's index for A2. */
+    /** The Dispute of a Provider about one fault, as it is deployed; `query`: 0 for A1, the result's index for A2. `nodeVersion`:
+     * of the node's code, 0 unless given. */
     static async ofFault(
         provider: Address,
-        fault: { class: FaultClass; job: Buffer; query: number },
+        fault: { class: FaultClass; job: Buffer; query: number; nodeVersion?: number },
     ): Promise<Dispute> {
         const job = BigInt(`0x${fault.job.toString('hex')}`);
         const { address, init } = await Generated.fromInit(
@@ -82,6 +83,7 @@ export class Dispute extends Generated {
             BigInt(faultClasses[fault.class]),
             job,
             BigInt(fault.query),
+            BigInt(fault.nodeVersion ?? 0),
             caseStates.new,
             0n, // answerBy
             0n, // decideFrom

@@ -28,6 +28,7 @@ import {
     CHANGE_DELAY,
     changeNode,
     committeeOf,
+    countVersions,
     DAY,
     expectSolvent,
     HOUR,
@@ -67,7 +68,7 @@ function opcodeOf({ inMessage }: BlockchainTransaction): number | undefined {
     return inMessage!.info.type === 'internal' && body.remainingBits >= 32 ? body.preloadUint(32) : undefined;
 }
 
-/** All that there can be at once: nine members, eight node codes, four slots, four ended keys, the largest listing. */
+/** All that there can be at once: nine members, eight node codes with shares, four slots, four ended keys, the largest listing. */
 async function worstMarket(prices?: PriceLevel): Promise<CaseMarket> {
     const market = await caseMarket({ ...(prices === undefined ? {} : { prices }), listing: largestListing });
     const { blockchain, registry, governor, provider, owner } = market;
@@ -81,6 +82,7 @@ async function worstMarket(prices?: PriceLevel): Promise<CaseMarket> {
         await change(registryChanges.code('node', beginCell().storeUint(version, 8).endCell()));
     }
     await provider.sendAdopt(owner.getSender(), { value: VALUE });
+    await countVersions(market);
     for (const name of ['second', 'third', 'fourth']) {
         const keys = { receiptKey: keyOf(name), encryptionKey: 3n, oldEndsAt: blockchain.now! + 60 * DAY };
         await changeNode(market, nodeChanges.keys(keys));

@@ -23,6 +23,18 @@ export function providerOf(data: Cell) {
     const [frozen, cases] = [record.loadUintBig(64), record.loadUint(32)];
     record.loadUint(32); // cases ever opened
     const [strikes, strikeAt, jailedUntil] = [record.loadUint(8), record.loadUint(32), record.loadUint(32)];
+    record.skip(256 + 16 + 32 + 3 * 32 + 32); // code of Disputes of before and until when, windows, hold
+    record.loadMaybeRef(); // verdicts
+    const version = record.loadDict(Dictionary.Keys.Uint(8), ENTRY).get(0)?.beginParse() ?? emptyVersion();
+    const counted = {
+        shares: version.loadUintBig(64),
+        nodes: version.loadUint(32),
+        gpus: version.loadUint(32),
+        largest: version.loadUintBig(64),
+        takeable: version.loadUintBig(64),
+        frozen: version.loadUintBig(64),
+        cases: version.loadUint(32),
+    };
     return {
         stake,
         unbonding,
@@ -37,6 +49,7 @@ export function providerOf(data: Cell) {
         strikes,
         strikeAt,
         jailedUntil,
+        counted,
     };
 }
 
@@ -80,7 +93,7 @@ export function nodeOf(data: Cell) {
 export function disputeOf(data: Cell) {
     const slice = data.beginParse();
     slice.loadAddress(); // provider
-    slice.skip(8 + 256 + 32); // class, job and query
+    slice.skip(8 + 256 + 32 + 8); // class, job, query and version of the node's code
     const [state, answerBy, decideFrom, clearAt] = [2, 32, 32, 32].map((bits) => slice.loadUint(bits));
     return { state, answerBy, decideFrom, clearAt, bond: slice.loadUintBig(64), stated: slice.loadBit() };
 }
@@ -94,6 +107,12 @@ function slotsOf<T>(slice: Slice, read: Read<T>): (T | undefined)[] {
     return Array.from({ length: SLOTS }, (_, slot) => slots.get(slot));
 }
 
+const ENTRY = Dictionary.Values.Cell();
+
 function emptyRecord(): Slice {
-    return beginCell().storeUint(0, 200).endCell().beginParse();
+    return beginCell().storeUint(0, 256).storeUint(0, 256).storeUint(0, 122).endCell().beginParse();
+}
+
+function emptyVersion(): Slice {
+    return beginCell().storeUint(0, 256).storeUint(0, 128).endCell().beginParse();
 }

@@ -249,21 +249,24 @@ export class StakeMarket {
 
 function expectedProvider(p: ModelProvider) {
     const open = p.nodes.filter(({ state }) => state === 'open');
-    const { stake, shares, slots, frozen, strikes, strikeAt, jailedUntil } = p;
+    const { stake, shares, slots, frozen, strikes, strikeAt, jailedUntil, largest, takeable } = p;
+    const gpus = open.reduce((sum, node) => sum + node.gpus, 0);
+    const cases = [...p.cases.values()].filter(({ state }) => state === 'open').length;
     return {
         stake,
         unbonding: there(p) - stake,
         shares,
         nodes: openNodes(p),
-        gpus: open.reduce((sum, { gpus }) => sum + gpus, 0),
+        gpus,
         nextNumber: p.nodes.length,
         rulesVersion: p.rules.version,
         slots: [...slots],
         frozen,
-        cases: [...p.cases.values()].filter(({ state }) => state === 'open').length,
+        cases,
         strikes,
         strikeAt,
         jailedUntil,
+        counted: { shares, nodes: open.length, gpus, largest, takeable, frozen, cases },
     };
 }
 

@@ -1,11 +1,14 @@
-import { toNano } from '@ton/core';
+import { beginCell, toNano } from '@ton/core';
 import { BlockchainTransaction, SendMessageResult } from '@ton/sandbox';
 
 import { listingCell, nodeChanges } from '../../wrappers/Node';
 import { gas } from '../../wrappers/protocol';
+import { registryChanges } from '../../wrappers/Registry';
 import { expectConserved, gasOf, PriceLevel } from '../support/chain';
 import {
+    CHANGE_DELAY,
     changeNode,
+    countVersions,
     DAY,
     expectSolvent,
     HOUR,
@@ -16,13 +19,13 @@ import {
     largestListing,
     launchMarket,
     listingWith,
-    nodeMarket,
     NodeMarket,
     registerNode,
     RATE,
 } from '../support/stake';
 
 const VALUE = toNano('1');
+const NEWEST = 7; // of eight versions of node code
 
 /** Gas of the transactions with these opcodes, in order; fails when one of them aborted. */
 function gasOfSteps(result: SendMessageResult, opcodes: number[]): number[] {
@@ -43,15 +46,32 @@ function expectWithin(result: SendMessageResult, ceilings: Record<number, number
     gasOfSteps(result, opcodes).forEach((used, index) => expect(used).toBeLessThanOrEqual(ceilings[opcodes[index]]));
 }
 
-async function largestNode(): Promise<NodeMarket> {
+/** A joined provider that keeps something for each of eight versions of node code. */
+async function countingMarket(): Promise<JoinedMarket> {
     const market = await joinedMarket();
+    const { blockchain, registry, governor, provider, owner, codes } = market;
+    const via = governor.getSender();
+    for (let version = 1; version <= NEWEST; version++) {
+        const code = version === NEWEST ? codes.node : beginCell().storeUint(version, 8).endCell();
+        await registry.sendProposeChange(via, { value: VALUE, change: registryChanges.code('node', code) });
+        blockchain.now! += CHANGE_DELAY;
+        await registry.sendExecuteChange(via, { value: VALUE });
+    }
+    await provider.sendAdopt(owner.getSender(), { value: VALUE });
+    await countVersions(market);
+    return market;
+}
+
+async function largestNode(): Promise<NodeMarket> {
+    const market = await countingMarket();
     const { node } = await registerNode(market, {
         listing: largestListing(market.blockchain.now!),
     });
     const full = { ...market, node };
     for (const name of ['second', 'third', 'fourth']) {
         const oldEndsAt = market.blockchain.now! + 30 * DAY;
-        await changeNode(full, nodeChanges.keys({ receiptKey: keyOf(name), encryptionKey: 3n, oldEndsAt }));
+        const change = nodeChanges.keys({ receiptKey: keyOf(name), encryptionKey: 3n, oldEndsAt });
+        await changeNode(full, change, { codeVersion: NEWEST });
     }
     return full;
 }
@@ -79,7 +99,7 @@ describe('Gas ceilings', () => {
     });
 
     it('hold for every message about stake, with all slots in use', async () => {
-        const market = await joinedMarket();
+        const market = await countingMarket();
         const { blockchain, provider, owner, stranger } = market;
         const via = owner.getSender();
         const within = (result: SendMessageResult, opcode: number) =>
@@ -98,7 +118,7 @@ describe('Gas ceilings', () => {
     });
 
     it('hold for the largest listing', async () => {
-        const market = await joinedMarket();
+        const market = await countingMarket();
 
         const { result } = await registerNode(market, {
             listing: largestListing(market.blockchain.now!),
@@ -122,7 +142,7 @@ describe('Gas ceilings', () => {
             nodeChanges.endKey(keyOf('third')),
             nodeChanges.endKey(keyOf('fourth')),
         ]) {
-            expectWithin(await changeNode(market, change, { by: market.operator }), {
+            expectWithin(await changeNode(market, change, { by: market.operator, codeVersion: NEWEST }), {
                 0xc0c00211: gas.GasChangeNode,
                 0xc0c00302: gas.GasApplyChange,
                 0xc0c00113: gas.GasAnnounceSelf,
@@ -131,23 +151,28 @@ describe('Gas ceilings', () => {
     });
 
     it('hold for the last rotation, hardware, closing and clearing', async () => {
-        const market = await nodeMarket();
+        const counting = await countingMarket();
+        const market = { ...counting, node: (await registerNode(counting)).node };
         const { blockchain, provider, operator, node, stranger } = market;
         const via = operator.getSender();
         for (const name of ['second', 'third', 'fourth']) {
             const keys = { receiptKey: keyOf(name), encryptionKey: 3n, oldEndsAt: blockchain.now! + 30 * DAY };
-            expectWithin(await changeNode(market, nodeChanges.keys(keys)), { 0xc0c00302: gas.GasApplyChange });
+            expectWithin(await changeNode(market, nodeChanges.keys(keys), { codeVersion: NEWEST }), {
+                0xc0c00211: gas.GasChangeNode,
+                0xc0c00302: gas.GasApplyChange,
+            });
         }
+        const named = { number: 0, codeVersion: NEWEST };
         const { share } = await node.getNodeState();
         const change = nodeChanges.hardware({ ...listingWith().hardware, gpus: 1 });
 
-        expectWithin(await provider.sendReplaceHardware(via, { value: VALUE, number: 0, share, gpus: 2, change }), {
+        expectWithin(await provider.sendReplaceHardware(via, { value: VALUE, ...named, share, gpus: 2, change }), {
             0xc0c00212: gas.GasReplaceHardware,
             0xc0c00303: gas.GasApplyHardware,
             0xc0c00221: gas.GasShareFreed,
             0xc0c00112: gas.GasAnnounceNode,
         });
-        expectWithin(await provider.sendCloseNode(via, { value: VALUE, number: 0 }), {
+        expectWithin(await provider.sendCloseNode(via, { value: VALUE, ...named }), {
             0xc0c00213: gas.GasCloseNode,
             0xc0c00304: gas.GasStopNode,
             0xc0c00221: gas.GasShareFreed,

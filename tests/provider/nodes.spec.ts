@@ -177,7 +177,7 @@ describe('Provider: RegisterNode', () => {
         await expectSolvent(market);
     });
 
-    it('costs the fiftieth node the same gas as the first', async () => {
+    it('costs the fiftieth node the same gas as the second, and the first less: nothing is counted before it', async () => {
         const market = await launchMarket();
         const provider = await joinProvider(market, market.owner, BASE_STAKE + 100n * RATE);
         const gas: bigint[] = [];
@@ -187,7 +187,8 @@ describe('Provider: RegisterNode', () => {
             gas.push(gasOf(result.transactions));
         }
 
-        expect(gas[49]).toBe(gas[0]);
+        expect(new Set(gas.slice(1)).size).toBe(1);
+        expect(gas[0]).toBeLessThan(gas[1]);
     });
 
     it('takes the newest node code after Adopt, and still changes nodes of the old one', async () => {

@@ -1,6 +1,7 @@
 import { beginCell, Builder, SendMode, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 
+import { storeStartNode } from '../../wrappers/Foreign';
 import { listingCell, Node } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
 import { expectRefused } from '../support/chain';
@@ -28,13 +29,18 @@ describe('A stranger who writes the bounced flag into his own message', () => {
         const { provider, node, stranger } = market;
         const before = await stateOf(market);
 
-        for (const opcode of [0xc0c00301, 0xc0c00303]) {
+        // The version, 0, comes after the owner's bit in one and before it in the other.
+        for (const [opcode, end] of [
+            [0xc0c00301, beginCell().storeBit(true).storeUint(0, 8)],
+            [0xc0c00303, beginCell().storeUint(0, 8).storeBit(true)],
+        ] as const) {
             const share = head(opcode)
                 .storeUint(2n * RATE, 64)
                 .storeUint(2, 16)
-                .storeBit(true);
+                .storeBuilder(end);
             await sendFlagged(stranger, provider, share);
         }
+        await sendFlagged(stranger, provider, head(0xc0c00302).storeUint(RATE, 64).storeUint(0, 8).storeBit(true));
         await sendFlagged(stranger, provider, head(0xc0c00110));
         await sendFlagged(stranger, node, head(0xc0c00113).storeBit(true));
         await sendFlagged(stranger, node, head(0xc0c00221).storeUint(RATE, 64).storeUint(9, 56).storeBit(true));
@@ -50,9 +56,14 @@ describe('A provider who speaks for another', () => {
         const other = await Node.ofProvider(stranger.address, 0);
         // A stranger can be the provider of a true Node: the code is public, he is whom its data name.
         await stranger.send({ to: other.address, value: VALUE, init: other.init!, bounce: false });
-        const home = beginCell().storeAddress(registry.address).storeAddress(stranger.address).storeUint(0, 16);
-        const start = head(0xc0c00301).storeUint(RATE, 64).storeUint(2, 16).storeBit(true).storeBuilder(home);
-        start.storeRef(beginCell().storeAddress(stranger.address).storeRef(listingCell(listingWith())).endCell());
+        const start = beginCell().store(
+            storeStartNode({
+                $$type: 'StartNode',
+                ...{ queryId: 0n, share: RATE, gpus: 2n, byOwner: true, codeVersion: 0n, evidence: 0n },
+                ...{ registry: registry.address, owner: stranger.address, providerVersion: 0n },
+                ...{ excessTo: stranger.address, listing: listingCell(listingWith()) },
+            }),
+        );
 
         const freed = head(0xc0c00221).storeUint(RATE, 64).storeUint(2, 16).storeUint(0, 40).storeBit(true);
         freed.storeAddress(stranger.address).storeBit(false);

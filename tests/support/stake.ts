@@ -6,7 +6,7 @@ import { Blockchain, BlockchainSnapshot, SandboxContract, SendMessageResult } fr
 
 import { Dispute } from '../../wrappers/Dispute';
 import { signingKey, SigningKey } from '../../wrappers/keys';
-import { Listing, listingCell, Node } from '../../wrappers/Node';
+import { Listing, listingCell, Node, nodeChanges } from '../../wrappers/Node';
 import { Provider } from '../../wrappers/Provider';
 import { Committee, Registry, Rules } from '../../wrappers/Registry';
 import { createBlockchain, exitCodeOf, expectConserved, PriceLevel, transactionsOn } from './chain';
@@ -225,6 +225,20 @@ export async function changeNode(
     return expectConserved(blockchain, () =>
         provider.sendChangeNode(by.getSender(), { value, number, codeVersion, change }),
     );
+}
+
+/** Has the Provider keep something for each of eight versions of node code, which its rules name: the most there can be. */
+export async function countVersions({ provider, owner }: JoinedMarket): Promise<void> {
+    for (let version = 1; version < 8; version++) {
+        const share = RATE - BigInt(version); // no two the same: equal cells would take the room of one
+        const change = nodeChanges.hardware({ ...listingWith().hardware, gpus: 1 });
+        const args = { value: toNano('1'), number: 99, codeVersion: version, share, gpus: 1, change };
+        await provider.sendReplaceHardware(owner.getSender(), args);
+        const { largest } = await provider.getVersionShares(BigInt(version));
+        if (largest !== BigInt(version)) {
+            throw new Error(`nothing is kept for version ${version}`);
+        }
+    }
 }
 
 /** Asserts the Provider's invariant: balance >= stake + slots + reserve, and the slots add up to `unbonding`. */

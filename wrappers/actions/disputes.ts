@@ -49,7 +49,8 @@ export async function prepareReport(chain: Pick<Actor, 'open'>, network: number,
     }[evidence.class];
     // The getter knows no rent that fell due since the node's last message; what showing a fault costs is more than that.
     const value = named + values.cost;
-    const fault = faultOf(jobHash(network, channel, terms), evidence);
+    const { codeVersion } = await node.getNodeState();
+    const fault = { ...faultOf(jobHash(network, channel, terms), evidence), nodeVersion: Number(codeVersion) };
     const provider = new Address(0, terms.provider);
     const { address: dispute } = await Dispute.ofFault(provider, fault);
     if (!(await followedAddress(chain, provider, fault)).equals(dispute)) {
@@ -110,12 +111,16 @@ function endOf(receipt: Buffer): number {
 }
 
 /** The account at which the provider keeps the case of a fault. */
-async function followedAddress(chain: Pick<Actor, 'open'>, provider: Address, fault: Fault): Promise<Address> {
+async function followedAddress(
+    chain: Pick<Actor, 'open'>,
+    provider: Address,
+    fault: Fault & { nodeVersion: number },
+): Promise<Address> {
     const job = BigInt(`0x${fault.job.toString('hex')}`);
-    const { class: faultClass, query, date } = fault;
+    const { class: faultClass, query, nodeVersion, date } = fault;
     return chain
         .open(Provider.fromAddress(provider))
-        .getDisputeAddress(BigInt(faultClasses[faultClass]), job, BigInt(query), BigInt(date));
+        .getDisputeAddress(BigInt(faultClasses[faultClass]), job, BigInt(query), BigInt(nodeVersion), BigInt(date));
 }
 
 interface Which {

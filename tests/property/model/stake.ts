@@ -24,7 +24,7 @@ export class StakeModel {
         const record = { frozen: 0n, strikes: 0, strikeAt: 0, jailedUntil: 0, verdicts: [], cases: new Map() };
         const slots = Array.from({ length: SLOTS }, () => undefined);
         const since = { disputeBefore: -1, disputeSince: 0, followed: [rules], heldUntil: 0 };
-        const rest = { shares: 0n, nodes: [], ...since, in: stake, out: 0n };
+        const rest = { shares: 0n, largest: 0n, takeable: 0n, nodes: [], ...since, in: stake, out: 0n };
         this.providers.push({ account, owner, rules, stake, slots, ...record, ...rest });
     }
 
@@ -91,6 +91,8 @@ export class StakeModel {
         refuseIf(p.stake < p.rules.baseStake + p.shares + share, p.account, 'ErrLowStake');
         refuseIf(p.jailedUntil !== 0, p.account, 'ErrJailed');
         p.shares += share;
+        p.largest = most(p.largest, share);
+        p.takeable += share;
         p.nodes.push({
             account,
             number: p.nodes.length,
@@ -117,7 +119,9 @@ export class StakeModel {
         const share = shareOf(p, hardware);
         const raised = most(share - node.share, 0n);
         refuseIf(p.stake < p.rules.baseStake + p.shares + raised, p.account, 'ErrLowStake');
+        p.largest = most(p.largest, share);
         requireOpen(node);
+        p.takeable += KEYS * raised;
         if (share < node.share) {
             this.lower(p, node);
             if (node.key !== undefined && node.taken >= share) {
@@ -173,6 +177,7 @@ export class StakeModel {
             node.key = key;
             Object.assign(node, NOTHING);
         }
+        p.takeable += p.largest;
     }
 
     endKey(p: ModelProvider, node: ModelNode, key: string): void {
@@ -229,6 +234,9 @@ export class StakeModel {
         node.ended[slot] = { key, endsAt, freeAt: endsAt + SPAN + evidence, taken, asked, frozen };
     }
 }
+
+/** That a node keeps at once: the current one, those in slots, and forgotten ones as one. */
+const KEYS = BigInt(SLOTS + 2);
 
 /** What a new key has cost, and what cases about it hold. */
 const NOTHING = { taken: 0n, asked: 0n, frozen: 0n };

@@ -102,6 +102,8 @@ export interface ModelProvider {
     stake: bigint;
     slots: ({ amount: bigint; unlockAt: number } | undefined)[];
     shares: bigint;
+    largest: bigint; // share that one of its nodes was given or asked for
+    takeable: bigint; // what receipts of its nodes may still cost; all have the same version of code
     nodes: ModelNode[];
     frozen: bigint;
     strikes: number;
