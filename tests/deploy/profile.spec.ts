@@ -108,7 +108,7 @@ describe('Before a profile is sent', () => {
 
     it('rules are held to the same when they are proposed', async () => {
         await stage.run(deployMarket, ['--committee', KEYS, '--yes']);
-        const line = write('"stake": "0.26"', `"stake": "${formatTon(least - 1n)}"`);
+        const line = write('"stake": "0.29"', `"stake": "${formatTon(least - 1n)}"`);
         const before = stage.network.transactions.length;
 
         await expect(stage.run(proposeRules, ['--profile', file, '--yes'])).rejects.toThrow(`${file}:${line}: stake:`);

@@ -248,7 +248,7 @@ describe('A key', () => {
 
     it.each([
         ['the whole share ends with it, and a top-up brings no impunity', SHARE, false],
-        ['two nanoTON less signs on', SHARE - 2n, true],
+        ['a nanoTON less signs on', SHARE - 1n, true],
     ])('whose receipts have cost %s', async (_, cost, signsOn) => {
         const market = await caseMarket();
         const { blockchain, provider, owner, node, job } = market;
@@ -272,7 +272,7 @@ describe('A key', () => {
 
     it.each([
         ['the share of these, ends with the change', RATE, false],
-        ['a nanoTON less than that, signs on', RATE - 1n, true],
+        ['two nanoTON less than that, signs on', RATE - 2n, true],
     ])('of a node that gets fewer GPUs, whose receipts have cost %s', async (_, cost, signsOn) => {
         const market = await caseMarket();
         const { blockchain, provider, owner, node, job } = market;

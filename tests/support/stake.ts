@@ -16,9 +16,9 @@ export const HOUR = 3600;
 export const DAY = 24 * HOUR;
 export const CHANGE_DELAY = 7 * DAY;
 export const CATALOGUE = 0xca7an;
-export const STAKE = toNano('130'); // enough for five GPUs of class 0
+export const STAKE = toNano('135'); // enough for five GPUs of class 0
 export const BASE_STAKE = toNano('50');
-export const RATE = toNano('16'); // per GPU of class 0, sane at tenfold prices too; class 1 takes twice that
+export const RATE = toNano('17'); // per GPU of class 0, sane at tenfold prices too; class 1 takes twice that
 
 export type { Wallet };
 
