@@ -21,7 +21,7 @@ const layers = [
         not: ['offchain/gateway', 'offchain/cli', 'offchain/bin'],
     },
     { from: 'offchain/cli', may: ['offchain', 'wrappers'] },
-    { from: 'offchain/bin', may: ['offchain', 'wrappers'] },
+    { from: 'offchain/bin', may: ['offchain', 'wrappers', 'tooling/node'] }, // which refuses other versions of Node.js
     ...['link', 'store', 'chain', 'attest', 'backend'].map((shared) => ({
         from: `offchain/${shared}`,
         may: ['offchain', 'wrappers'],
