@@ -1,3 +1,4 @@
+import type { Cell } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
 import { errors } from '../../../wrappers';
 import { useMarket } from '../../support/market';
@@ -11,7 +12,20 @@ describe('An order whose outcome is not known', () => {
     const seqno = () => market().seqno();
 
     beforeEach(async () => void (bench = await startBench(market())));
-    afterEach(() => bench.close());
+    let late: Promise<void> | undefined; // a delivery that belongs to this test, even where it is over sooner
+    afterEach(async () => {
+        await late;
+        late = undefined;
+        await bench.close();
+    });
+
+    const carryLater = (body: Cell, ms: number) => {
+        const carried = () =>
+            market()
+                .carry(body)
+                .catch(() => undefined); // stale where the same order was taken before
+        late = new Promise((resolve) => setTimeout(() => void carried().finally(resolve), ms));
+    };
 
     it('was taken, and the next endpoint refuses it as stale: it opened its one job', async () => {
         bench.chain.beforeSend = async (body) => {
@@ -53,11 +67,7 @@ describe('An order whose outcome is not known', () => {
     it('is delivered after the 504: no other order was sent meanwhile', async () => {
         bench.chain.beforeSend = (body) => {
             bench.chain.beforeSend = () => undefined;
-            const late = () =>
-                market()
-                    .carry(body)
-                    .catch(() => undefined); // stale where the same order was taken before
-            setTimeout(() => void late(), 300);
+            carryLater(body, 300);
             throw new ChainError('HTTP 504');
         };
 
@@ -70,11 +80,7 @@ describe('An order whose outcome is not known', () => {
         let lies = 1;
         bench.chain.beforeSend = (body) => {
             bench.chain.beforeSend = () => undefined;
-            const late = () =>
-                market()
-                    .carry(body)
-                    .catch(() => undefined);
-            setTimeout(() => void late(), 100);
+            carryLater(body, 100);
             bench.chain.lie = (address, truth) =>
                 address.equals(market().escrow.address) && lies-- > 0 ? { ...truth, at: truth.at + 3600 } : truth;
             throw new ChainError('HTTP 504');
