@@ -1,17 +1,7 @@
-import {
-    Address,
-    beginCell,
-    Builder,
-    Cell,
-    convertToMerkleProof,
-    Dictionary,
-    Message,
-    Sender,
-    toNano,
-} from '@ton/core';
+import { Address, beginCell, Cell, Message, Sender, toNano } from '@ton/core';
 import { Blockchain, internal } from '@ton/sandbox';
 import { schema } from '../tooling/schema';
-import { channelCode, errors, Library, libraryOf, nodeChanges, Registry, registryChanges } from '../wrappers';
+import { channelCode, errors, Library, nodeChanges, Registry, registryChanges } from '../wrappers';
 import {
     storeChangeNode,
     storePostFail,
@@ -31,6 +21,7 @@ import { CaseMarket, caseMarket, report, REQUEST, useCases, votes } from './supp
 import { exitCodeOf } from './support/chain';
 import { spendKey } from './support/market';
 import { committeeOf, HOUR, keyOf, largestListing, listingWith, rulesWith, Wallet } from './support/stake';
+import { cellOf, exotic, knowLibraries, pathsOf, resized, swapped } from './support/swaps';
 
 const VALUE = toNano('20');
 
@@ -47,45 +38,15 @@ const EXOTIC_CODES = [errors.ErrMalformed, errors.ErrWrongJob].map(Number);
 /** A dictionary: the TVM refuses an exotic cell in it, or the contract one that is not as it would make it itself. */
 const CODES_OF_LAUNCH = 2;
 
-const cellOf = (store: (builder: Builder) => void): Cell => beginCell().store(store).endCell();
-
-const copyOf = (cell: Cell): Builder => beginCell().storeSlice(cell.beginParse(true));
-
-/** What a cell is swapped for. */
-const swaps: Record<string, (cell: Cell) => Cell> = {
-    'a library cell': (cell) => libraryOf(cell).cell,
-    'a library cell that the chain does not know': (cell) => libraryOf(cell).cell,
-    'a Merkle proof': (cell) => convertToMerkleProof(cell),
-    'a Merkle update': (cell) => {
-        const hashes = beginCell().storeUint(4, 8).storeBuffer(cell.hash()).storeBuffer(cell.hash());
-        const depths = hashes.storeUint(cell.depth(), 16).storeUint(cell.depth(), 16);
-        return depths.storeRef(cell).storeRef(cell).endCell({ exotic: true });
-    },
-    // A message that holds a pruned branch outside a proof is none: its root would have a level above 0.
-    'a Merkle proof of a pruned branch': (cell) => {
-        const head = beginCell().storeUint(0x0101, 16).storeBuffer(cell.hash());
-        const pruned = head.storeUint(cell.depth(), 16).endCell({ exotic: true });
-        const proof = beginCell().storeUint(3, 8).storeBuffer(cell.hash()).storeUint(cell.depth(), 16);
-        return proof.storeRef(pruned).endCell({ exotic: true });
-    },
-    'one bit more': (cell) => copyOf(cell).storeBit(false).endCell(),
-    'one reference more': (cell) => copyOf(cell).storeRef(Cell.EMPTY).endCell(),
-};
-const EXOTIC = Object.keys(swaps).slice(0, 5);
+const UNKNOWN_LIBRARY = 'a library cell that the chain does not know';
+const swaps = { ...exotic, [UNKNOWN_LIBRARY]: exotic['a library cell'], ...resized };
+const EXOTIC = [...Object.keys(exotic), UNKNOWN_LIBRARY];
 
 const nameOf = (cell: Cell): string => cell.hash().toString('hex');
 
 /** Codes, and a piece of an answer: nothing of them but the hash counts, which is named elsewhere. */
 async function opaqueCells({ codes }: CaseMarket): Promise<Set<string>> {
     return new Set([...Object.values(codes), await channelCode(), pieceCell(pieceOf(ANSWER, 1))].map(nameOf));
-}
-
-/** Paths to all cells below a root, but to none below an opaque one. */
-function pathsOf(root: Cell, opaque: Set<string>, at: number[] = []): number[][] {
-    return root.refs.flatMap((child, index) => {
-        const path = [...at, index];
-        return [path, ...(opaque.has(nameOf(child)) ? [] : pathsOf(child, opaque, path))];
-    });
 }
 
 /** False where a full cell takes no bit or reference more. */
@@ -103,24 +64,6 @@ function valueTo(transactions: { inMessage?: Message | null }[], to: Address): b
 
 function cellAt(root: Cell, path: number[]): Cell {
     return path.reduce((cell, index) => cell.refs[index], root);
-}
-
-/** The tree with the cell at a path swapped; what is a signature over a cell that changed is signed again. */
-function swapped(root: Cell, [index, ...path]: number[], swap: (cell: Cell) => Cell, key: SigningKey): Cell {
-    if (index === undefined) {
-        return swap(root);
-    }
-    const child = swapped(root.refs[index], path, swap, key);
-    const signature = root.bits.length === 512 && root.refs.length === 1 ? key.sign(root.refs[0].hash()) : undefined;
-    const isSigned = signature !== undefined && root.beginParse().loadBuffer(64).equals(signature);
-    const builder = isSigned ? beginCell().storeBuffer(key.sign(child.hash())) : beginCell().storeBits(root.bits);
-    return root.refs.reduce((made, ref, at) => made.storeRef(at === index ? child : ref), builder).endCell();
-}
-
-/** A chain that knows this cell as a library, or none. */
-function knowLibrary(blockchain: Blockchain, cell?: Cell): void {
-    const all = Dictionary.empty(Dictionary.Keys.Buffer(32), Dictionary.Values.Cell());
-    blockchain.libs = cell && beginCell().storeDictDirect(all.set(cell.hash(), cell)).endCell();
 }
 
 interface Told {
@@ -312,11 +255,11 @@ describe('A cell from outside', () => {
         const states = await statesOf(blockchain, reached);
         const snapshot = blockchain.snapshot();
         const missed: string[] = [];
-        for (const path of pathsOf(body, opaque)) {
+        for (const path of pathsOf(body, (each) => opaque.has(nameOf(each)))) {
             const cell = cellAt(body, path);
             const byHash = opaque.has(nameOf(cell));
             for (const [kind, swap] of Object.entries(swaps).filter(([each]) => fits(cell, each))) {
-                knowLibrary(blockchain, kind === 'a library cell' ? cell : undefined);
+                knowLibraries(blockchain, kind === 'a library cell' ? [cell] : []);
                 const changed = swapped(body, path, swap, key);
                 const message = internal({ from: by.address, to, value: VALUE, body: changed });
                 const { transactions } = await blockchain.sendMessage(message);

@@ -18,25 +18,14 @@ import { run as openJob } from '../../scripts/openJob';
 import { run as setUpEscrow } from '../../scripts/setUpEscrow';
 import { run as topUpRegistry } from '../../scripts/topUpRegistry';
 import { run as withdrawEscrow } from '../../scripts/withdrawEscrow';
+import { fleetOf } from './support/fleet';
 import { type FreshWallet, freshWallet } from './support/network';
 import { ScriptStage } from './support/scripts';
 
 const hex = () => randomSigningKey().publicKey.toString('hex');
 const COMMITTEE = [hex(), hex(), hex()].join(',');
 const SPEND_KEY = hex();
-const FLEET = `offers:
-  cocoon-tiny: { prompt: 1, cached: 1, completion: 1, reasoning: 1 }
-hardware:
-  desk: { class: 0, gpus: 1, vram: 24, model: RTX 4090 }
-sites:
-  home:
-    region: home
-    uptime: 99
-    hardware: desk
-    offers: [cocoon-tiny]
-    nodes:
-      one: { endpoint: "https://one.example.net", receiptKey: "${hex()}", encryptionKey: "${hex()}" }
-`;
+const FLEET = fleetOf(hex(), hex());
 
 describe('The word of a script', () => {
     let stage: ScriptStage;

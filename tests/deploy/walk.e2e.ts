@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { randomSigningKey, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { Address, Cell, Dictionary, loadMessageRelaxed, toNano } from '@ton/core';
 import { allScripts } from '../../deploy/list';
+import { fleetOf } from './support/fleet';
 import { type FreshWallet, freshWallet } from './support/network';
 import { ScriptStage } from './support/scripts';
 
@@ -42,23 +43,7 @@ const catalogue = () => {
     const [first] = (JSON.parse(readFileSync('params/catalogue.json', 'utf8')) as { models: object[] }).models;
     return file('catalogue.json', JSON.stringify({ about: 'One model.', models: [first] }));
 };
-const fleet = () =>
-    file(
-        'fleet.yaml',
-        `offers:
-  cocoon-tiny: { prompt: 1, cached: 1, completion: 1, reasoning: 1 }
-hardware:
-  desk: { class: 0, gpus: 1, vram: 24, model: RTX 4090 }
-sites:
-  home:
-    region: home
-    uptime: 99
-    hardware: desk
-    offers: [cocoon-tiny]
-    nodes:
-      one: { endpoint: "https://one.example.net", receiptKey: "${spendKey}", encryptionKey: "${spendKey}" }
-`,
-    );
+const fleet = () => file('fleet.yaml', fleetOf(spendKey, spendKey));
 const voucher = () => {
     const hash = Voucher.hash(voucherFor(stage.network.networkId, Address.parse(job), toNano('0.1'), 1));
     return ['--cumulative', '0.1', '--count', '1', '--signature', key.sign(hash).toString('hex')];

@@ -381,32 +381,18 @@ describe('Rules that change', () => {
     it('find no second address for a fault: one from before still goes to a Dispute of the code of before', async () => {
         const { blockchain, provider, job } = market();
         blockchain.now! += CHANGE_DELAY;
-        const date = blockchain.now!;
+        const date = BigInt(blockchain.now!);
+        const hash = BigInt(`0x${job.hash.toString('hex')}`);
+        const disputeAt = (at: bigint) => provider.getDisputeAddress(2n, hash, 0n, 0n, at);
         const bad = job.result({ price: toNano('1') });
         await report(market(), 'excess', job.report.excess(bad));
-        const other = beginCell().storeUint(1, 8).endCell();
-        const before = await provider.getDisputeAddress(
-            2n,
-            BigInt(`0x${job.hash.toString('hex')}`),
-            0n,
-            0n,
-            BigInt(date),
-        );
-        await adopt(registryChanges.code('dispute', other));
-
-        const after = await provider.getDisputeAddress(
-            2n,
-            BigInt(`0x${job.hash.toString('hex')}`),
-            0n,
-            0n,
-            BigInt(date),
-        );
+        const before = await disputeAt(date);
+        await adopt(registryChanges.code('dispute', beginCell().storeUint(1, 8).endCell()));
         const since = (await provider.getStanding()).disputeSince;
-        const hash = BigInt(`0x${job.hash.toString('hex')}`);
 
-        expect(after.equals(before)).toBe(true);
-        expect((await provider.getDisputeAddress(2n, hash, 0n, 0n, since)).equals(before)).toBe(true);
-        expect((await provider.getDisputeAddress(2n, hash, 0n, 0n, since + 1n)).equals(before)).toBe(false);
+        expect((await disputeAt(date)).equals(before)).toBe(true);
+        expect((await disputeAt(since)).equals(before)).toBe(true);
+        expect((await disputeAt(since + 1n)).equals(before)).toBe(false);
     });
 
     it('with a third code of Disputes are followed but for that code until the first can be needed no more', async () => {
