@@ -476,7 +476,7 @@ export const disputeAttacks: Attack[] = [
         attack: 'An operator in the masterchain closes a node at the least value: it ends, and the Registry, which cannot pay him back, announces nothing.',
         stoppedBy: 'A provider names an operator in the basechain or none.',
         file: 'tests/regression/masterchain-operator.spec.ts',
-        test: 'An operator in the masterchain is not named by SetOperator: a node that he closes at the least value would be announced to nobody',
+        test: 'An operator in the masterchain is not named by SetOperator',
     },
     {
         source: 'review',

@@ -207,10 +207,11 @@ async function jailed(stage: CaseStage): Promise<void> {
 
 const OPENING: Floor[] = ['Claim', 'Deploy', 'Save']; // Node, Provider, Dispute
 const SLASHING: Floor[] = ['Send', 'Save', 'Tell', 'Take']; // Provider, Node, Provider, escrow
-const ANSWERING: Floor[] = ['Claim', 'Save']; // Dispute, Provider
+const RELEASING: Floor[] = ['Send', 'Save', 'Save']; // Provider, Node, Provider
+const ANSWERING: Floor[] = ['Claim', ...RELEASING]; // from the Dispute
 
 export const disputes: Operations<CaseStage> = {
-    reportTwice: slashing('A1: two receipts, slash', ['Claim', 'Tell', 'Take'], 'twice', (job) =>
+    reportTwice: slashing('A1: two receipts, slash', [...OPENING, ...SLASHING], 'twice', (job) =>
         job.report.twice(job.result({ price: PRICE }), job.result({ price: PRICE, number: 2 })),
     ),
     reportExcess: slashing('A2: an excess, slash', [...OPENING, ...SLASHING], 'excess', (job) =>
@@ -238,7 +239,7 @@ export const disputes: Operations<CaseStage> = {
     convict: step('B1: verdict of 2 of 3, slash', ['Claim', ...SLASHING], opened('wrong', RESPONSE + 1), verdict(500)),
     convictBySix: step('B1: verdict of 6 of 9, slash', ['Claim', ...SLASHING], openedForNine, verdict(500)),
     acquit: step('B1: verdict of 2 of 3, acquitted', ANSWERING, opened('wrong', RESPONSE + 1), verdict(0)),
-    decideDraw: step('B1: no verdict, a draw', ['Save', 'Save'], opened('wrong', RESPONSE + VERDICT + 1), decide),
+    decideDraw: step('B1: no verdict, a draw', ['Save', ...RELEASING], opened('wrong', RESPONSE + VERDICT + 1), decide),
     clearCase: step('end the account of a case', ['Send'], closedLongAgo, (dispute, value, { stranger }) =>
         dispute.sendClear(stranger.getSender(), { value }),
     ),

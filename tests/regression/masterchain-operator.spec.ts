@@ -1,11 +1,10 @@
 /** An operator's rest goes back by way of the Registry: in the masterchain it would not reach him, and half of a change fail. */
 import { toNano } from '@ton/core';
 
-import { listingCell } from '../../wrappers/Node';
 import { Provider } from '../../wrappers/Provider';
 import { errors } from '../../wrappers/protocol';
 import { exitCodeOf, expectRefused } from '../support/chain';
-import { launchMarket, leastValue, listingWith, STAKE } from '../support/stake';
+import { launchMarket, STAKE } from '../support/stake';
 
 const VALUE = toNano('1');
 
@@ -37,21 +36,12 @@ describe('An operator in the masterchain', () => {
         expect((await provider.getMembershipNow()).operator?.equals(below.address)).toBe(true);
     });
 
-    it('is not named by SetOperator: a node that he closes at the least value would be announced to nobody', async () => {
-        const { blockchain, provider, owner, above, below, join, codes } = await marketWithTwins();
+    it('is not named by SetOperator', async () => {
+        const { provider, owner, above, below, join } = await marketWithTwins();
         await join(below);
-        const listing = listingCell(listingWith());
-        await provider.sendRegisterNode(owner.getSender(), { value: VALUE, code: codes.node, listing });
 
         const named = await provider.sendSetOperator(owner.getSender(), { value: VALUE, operator: above.address });
 
-        if ((await provider.getMembershipNow()).operator?.equals(above.address) === true) {
-            // What it comes to where he is named.
-            const close = (value: bigint) => provider.sendCloseNode(above.getSender(), { value, number: 0 });
-            const closed = await close(await leastValue({ blockchain, provider }, VALUE, close));
-            expect((await provider.getProviderState()).nodes).toBe(0n);
-            expect(closed.externals).toHaveLength(0);
-        }
         expectRefused(named, { to: provider.address, exitCode: errors.ErrNotBasechain });
     });
 
