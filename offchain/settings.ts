@@ -1,8 +1,9 @@
 /** Values in the settings of worker and gateway, and in other JSON files that commands are given. */
 import { isTestOnly, readAddress } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { Remedied } from './remedied';
 
 /** nanoTON as a decimal string, of 64 bits at most. */
 export const nano = z
@@ -54,14 +55,22 @@ export const endpoint = z.union([z.url(), z.array(z.union([z.url(), oneEndpoint]
 
 /** What a JSON file holds. Errors name the file; `absent` says what to do when it is not there. */
 export function readJson(path: string, absent = 'check its name'): unknown {
-    if (!existsSync(path)) {
-        throw new Error(`There is no file ${path}: ${absent}`);
-    }
-    const text = readFileSync(path, 'utf8');
+    const text = textOf(path, absent);
     try {
         return JSON.parse(text) as unknown;
     } catch (error) {
         throw new Error(`${path} is not JSON: ${(error as Error).message}`, { cause: error });
+    }
+}
+
+// Only what is not there is told so: a folder that may not be read is another trouble, and its own error says which.
+function textOf(path: string, absent: string): string {
+    try {
+        return readFileSync(path, 'utf8');
+    } catch (error) {
+        throw (error as NodeJS.ErrnoException).code === 'ENOENT'
+            ? new Remedied(`There is no file ${path}: ${absent}`, { cause: error })
+            : error;
     }
 }
 

@@ -1,5 +1,6 @@
 /** How a failed command is told: what failed, why as far as it is known, and what to do where the cause is recognised. */
 import { ChainError } from '../chain/errors';
+import { Remedied } from '../remedied';
 
 interface Failure {
     code?: string;
@@ -11,7 +12,7 @@ interface Failure {
 const CAUSES_MOST = 8;
 const ENDPOINT = 'look at "endpoint" in the configuration, and whether it runs';
 
-/** The error and each of its causes, what is recognised with its remedy, and nothing twice. */
+/** The error and each of its causes down to one that says what to do, what is recognised with its remedy, and nothing twice. */
 export function tellFailure(error: unknown): string {
     const chain = chainOf(error);
     const told = chain
@@ -22,7 +23,7 @@ export function tellFailure(error: unknown): string {
 
 function chainOf(error: unknown): unknown[] {
     const chain = [error];
-    while (chain.length < CAUSES_MOST) {
+    while (chain.length < CAUSES_MOST && !(chain.at(-1) instanceof Remedied)) {
         const { cause } = (chain.at(-1) ?? {}) as Failure;
         if (cause === undefined || chain.includes(cause)) {
             break;

@@ -83,6 +83,14 @@ describe('cocoon, given a file', () => {
         );
     });
 
+    it('says what it may not do with one that it cannot reach, and not that there is none', async () => {
+        writeFileSync(file('plain'), '');
+
+        const said = await failure('worker', 'status', '--config', join(file('plain'), 'worker.json'));
+
+        expect(said).toMatch(/^cocoon: ENOTDIR: /); // as EACCES, which does not happen to root
+    });
+
     it.each(['worker run', 'gateway up', 'dispute state EQ'])('names the one that %s cannot parse', async (command) => {
         writeFileSync(file('half.json'), '{');
 

@@ -1,6 +1,7 @@
 // cspell:ignore libstdc
 /** What the command line says of an error and its causes. */
 import { tellFailure } from '../../offchain/cli/failure';
+import { Remedied } from '../../offchain/remedied';
 
 const coded = (message: string, fields: object) => Object.assign(new Error(message), fields);
 
@@ -36,6 +37,13 @@ describe('A failed command', () => {
         const missing = coded('ENOENT: no such file', { code: 'ENOENT', path: '/keys/worker.json' });
         expect(tellFailure(new Error('The worker does not start', { cause: missing }))).toBe(
             'The worker does not start: There is no /keys/worker.json: check the name and its folder',
+        );
+    });
+
+    it('ends with the first error that says itself what to do', () => {
+        const cause = coded('connect ECONNREFUSED', { code: 'ECONNREFUSED' });
+        expect(tellFailure(new Error('no list', { cause: new Remedied('start it', { cause }) }))).toBe(
+            'no list: start it',
         );
     });
 
