@@ -65,7 +65,8 @@ export class Setbacks {
         if (this.counted >= this.most) {
             const causes = [...new Set(this.today.map(({ worker, cause }) => `${worker}: ${cause}`))].sort();
             throw unavailable(
-                `${this.today.length} jobs of the last 24 hours brought nothing, and no more may (job.unproductiveMost). ` +
+                `${this.counted} jobs of the last 24 hours brought nothing, counting ${NODE_MOST} of one node at most, and no ` +
+                    `more may (job.unproductiveMost). ` +
                     `Take their nodes out of the configuration, or raise it. ${causes.join('; ')}`,
                 'unproductive',
             );
@@ -75,6 +76,6 @@ export class Setbacks {
     /** What the command line shows. */
     view() {
         const causes = this.today.map(({ job, worker, cause, at }) => ({ job, worker, cause, at }));
-        return { today: this.counted, most: this.most, causes };
+        return { today: causes.length, counted: this.counted, most: this.most, causes };
     }
 }

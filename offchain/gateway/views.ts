@@ -37,8 +37,9 @@ export const statusView = z.object({
     jobs: z.record(z.string(), z.number()),
     clockOffset: z.number().nullable(), // seconds by which the chain's clock is ahead of this machine's
     unproductive: z.object({
-        // jobs of the last 24 hours that their nodes spoiled, and how many may be
+        // jobs of the last 24 hours that their nodes spoiled, how many of them count, and how many may
         today: z.number(),
+        counted: z.number(),
         most: z.number(),
         causes: z.array(z.object({ job: z.number(), worker: z.string(), cause: z.string(), at: z.number() })),
     }),
