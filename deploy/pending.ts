@@ -63,7 +63,8 @@ export async function settleOrder(session: Session): Promise<void> {
             },
         );
     } else {
-        console.log(`The wallet never took ${name}, and never will`);
+        const why = outcome === 'overtaken' ? ': it took another with its number' : '';
+        console.log(`The wallet never took ${name}, and never will${why}`);
     }
     forgetOrder(session);
 }

@@ -16,8 +16,11 @@ export interface Order {
     validUntil: number; // unix seconds: taken by then, or never
 }
 
-/** taken: the wallet has sent it. lapsed: it did not, and never will. waiting: it still may. */
-export type Outcome = 'taken' | 'lapsed' | 'waiting';
+/**
+ * taken: the wallet has sent it. lapsed: it did not in time, and never will. overtaken: it never will either, for it took
+ * another with its number. waiting: it still may.
+ */
+export type Outcome = 'taken' | 'lapsed' | 'overtaken' | 'waiting';
 
 /** What became of an order is not known: until then nothing else may be sent in its place. */
 export class OutcomeUnknown extends ChainError {
@@ -65,7 +68,7 @@ export async function outcomeOf(
             return 'waiting';
         }
         if (confirmed) {
-            return 'lapsed';
+            return next > order.seqno ? 'overtaken' : 'lapsed';
         }
         await sleep(pauseMs);
     }
@@ -76,7 +79,7 @@ async function shownOf(
     chain: Chain,
     { wallet, seqno, hash, from }: Order,
     numberOf: (body: Cell) => number | undefined,
-): Promise<'taken' | 'lapsed' | undefined> {
+): Promise<'taken' | 'overtaken' | undefined> {
     for await (const { at, body } of chain.accepted(wallet)) {
         if (at < from - SLACK) {
             return undefined;
@@ -85,7 +88,7 @@ async function shownOf(
             return 'taken';
         }
         if (numberOf(body) === seqno) {
-            return 'lapsed'; // another had its number
+            return 'overtaken';
         }
     }
     return undefined;
@@ -93,7 +96,7 @@ async function shownOf(
 
 /**
  * Hands an order over, again while it may be lost, and resolves once the wallet has taken it.
- * @throws ChainError when it was refused or lapsed: nothing was sent; OutcomeUnknown when the API says nothing for long
+ * @throws ChainError when it was refused, lapsed or was overtaken: nothing was sent; OutcomeUnknown when the API says nothing for long
  */
 export async function deliver(
     chain: Chain,
@@ -123,6 +126,11 @@ export async function deliver(
         if (outcome === 'lapsed') {
             throw new ChainError(
                 `The wallet did not take order ${order.seqno} in time and never will: nothing was sent`,
+            );
+        }
+        if (outcome === 'overtaken') {
+            throw new ChainError(
+                `The wallet took another order ${order.seqno}, so nothing of this one was sent: does anything else use its key?`,
             );
         }
         if (poll % RESEND_POLLS === 0) {

@@ -145,8 +145,8 @@ export class SpendAccount {
                 if (outcome === 'taken') {
                     return;
                 }
-                if (outcome === 'lapsed') {
-                    throw new OrderLapsed(`Another order was faster than the one to ${action}, or it came too late`);
+                if (outcome !== 'waiting') {
+                    throw lapse(outcome, action);
                 }
                 await sleep(this.pollMs);
                 if (poll % RESEND_POLLS === 0) {
@@ -361,10 +361,8 @@ export class SpendAccount {
                 return account.balance;
             }
             const { outcome, used } = await this.outcome(order, Math.floor(parameters.job / 4), validUntil);
-            if (outcome === 'lapsed') {
-                throw new OrderLapsed(
-                    'The chain did not take the order to open a job: another was faster, or it came late',
-                );
+            if (outcome === 'lapsed' || outcome === 'overtaken') {
+                throw lapse(outcome, 'open a job');
             }
             if (used && ++polls > POLLS_MOST) {
                 throw new OrderLapsed(
@@ -381,6 +379,16 @@ export class SpendAccount {
     private name(): string {
         return this.escrow.toString({ testOnly: isTestOnly(this.chain.network) });
     }
+}
+
+/** Why an order will never be taken. What to do differs: a late one is sent again, two gateways must not share a key. */
+function lapse(outcome: 'lapsed' | 'overtaken', to: string): OrderLapsed {
+    return new OrderLapsed(
+        outcome === 'lapsed'
+            ? `The escrow did not take the order to ${to} in time, and never will`
+            : `The escrow took another order in the place of the one to ${to}: an earlier one of this gateway, or one of ` +
+                  'another gateway, which must not use the same spend key',
+    );
 }
 
 /** The seqno of an order as the escrow took it; undefined when it cannot be read. */

@@ -81,7 +81,8 @@ describe('A wallet whose API fails', () => {
 
         expect(await outcomeOf(chain, order, seqno)).toBe('waiting');
         network.advance(66);
-        expect(await outcomeOf(chain, order, seqno)).toBe('lapsed');
+        expect(await outcomeOf(chain, order, seqno)).toBe('overtaken');
+        expect(await outcomeOf(chain, { ...order, seqno: 1 }, seqno)).toBe('lapsed');
     });
 
     describe('once it does not know what became of an order', () => {

@@ -90,6 +90,18 @@ describe('An order whose outcome is not known', () => {
         expect(jobs()).toEqual([[0, 'open']]);
     });
 
+    it('to leave, which came too late, is told so and not as one that another overtook', async () => {
+        await bench.post(ask);
+        bench.chain.beforeSend = () => {
+            bench.chain.lie = (_, truth) => ({ ...truth, at: truth.at + 3600 });
+            throw new ChainError('HTTP 504');
+        };
+
+        const leaving = bench.gateway.settlement.leave(bench.gateway.jobs.all[0]);
+
+        await expect(leaving).rejects.toThrow('did not take the order to leave in time, and never will');
+    });
+
     it('to leave, whose seqno another order took, is not thought taken: the next sweep sends it', async () => {
         await bench.post(ask);
         bench.chain.beforeSend = async () => {
@@ -100,7 +112,7 @@ describe('An order whose outcome is not known', () => {
             throw new ChainError('HTTP 504');
         };
         const [job] = bench.gateway.jobs.all;
-        await expect(bench.gateway.settlement.leave(job)).rejects.toThrow('Another order was faster');
+        await expect(bench.gateway.settlement.leave(job)).rejects.toThrow('took another order in the place');
 
         // A sweep leaves out a job that is busy; the gateway sweeps again and again.
         await until(async () => {
