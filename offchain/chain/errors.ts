@@ -10,9 +10,9 @@ export class ChainError extends Error {
     constructor(
         message: string,
         readonly exitCode?: number, // of an external message that its contract refused
-        { final = false, unknown = false }: { final?: boolean; unknown?: boolean } = {},
+        { final = false, unknown = false, cause }: { final?: boolean; unknown?: boolean; cause?: unknown } = {},
     ) {
-        super(message);
+        super(message, cause === undefined ? {} : { cause });
         this.name = 'ChainError';
         this.final = final;
         this.unknown = unknown;

@@ -81,6 +81,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const spending = new SpendAccount(chain, escrow, keys, pollMs, {
         goneSeconds: config.goneSeconds,
         clock: new ChainClock(now),
+        log,
         ...(deps.now === undefined ? {} : { now: deps.now }),
     });
     const chainClock = spending.clock;

@@ -12,8 +12,9 @@ import {
 } from '@cocoon-market/wrappers';
 import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import { Accepted, Account, Chain, ChainError, Confirmed, CONFIRM_READS, Outcome, outcomeOf } from '../chain';
-import { GatewayError, noMoney, unavailable } from './errors';
+import { GatewayError, noMoney, reasonOf, unavailable } from './errors';
 import { ClientKeys } from './keys';
 import type { ChainClock } from './time';
 
@@ -21,6 +22,7 @@ const VALID_SECONDS = 120; // how long an order can be taken
 const POLLS_MOST = 60; // until an opened channel shows, or an order shows as taken
 const RESEND_POLLS = 10;
 const DAY = 86400;
+const SAY_MS = 60_000; // between two lines of the log while the chain is not read
 
 /** An order to open one job, on its way or about to be. */
 export interface Opening {
@@ -64,6 +66,8 @@ export class OrderLapsed extends Error {}
 export class SpendAccount {
     private queue: Promise<unknown> = Promise.resolve();
     private closed = false;
+    private said = -Infinity; // when the log last said that the chain is not read
+    private readonly log: Logger;
     /** This machine's clock beside the chain's, as the last answers of the API tell. */
     readonly clock: ChainClock;
     private readonly urgent: Chain; // for orders, which go before all that is only read
@@ -76,9 +80,10 @@ export class SpendAccount {
         readonly escrow: Address,
         private readonly keys: ClientKeys,
         private readonly pollMs: number,
-        { goneSeconds, now, clock }: { goneSeconds: number; now?: () => number; clock: ChainClock },
+        { goneSeconds, now, clock, log }: { goneSeconds: number; now?: () => number; clock: ChainClock; log: Logger },
     ) {
         this.clock = clock;
+        this.log = log;
         this.urgent = chain.as('claim');
         this.words = new Confirmed(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
         this.wordsSoon = new Confirmed(chain, { reads: SOON_READS, seconds: ((SOON_READS - 1) * pollMs) / 1000 });
@@ -140,8 +145,10 @@ export class SpendAccount {
                 action,
             });
             await this.send(order, 0n);
+            let silence: unknown; // why the chain was not read the last time
             for (let poll = 1; poll <= POLLS_MOST && !this.closed; poll++) {
-                const { outcome } = await this.outcome(order, seqno, validUntil);
+                const { outcome, fault } = await this.outcome(order, seqno, validUntil);
+                silence = fault;
                 if (outcome === 'taken') {
                     return;
                 }
@@ -154,7 +161,11 @@ export class SpendAccount {
                 }
             }
             // Whatever comes next has the same seqno, so at most one of the two is taken.
-            throw new ChainError(`The escrow did not take the order to ${action} in time; it may still`);
+            if (silence === undefined) {
+                throw new ChainError(`The escrow did not take the order to ${action} in time; it may still`);
+            }
+            const said = `It is not known whether the escrow took the order to ${action}: ${reasonOf(silence)}`;
+            throw new ChainError(said, undefined, { cause: silence });
         });
     }
 
@@ -315,7 +326,7 @@ export class SpendAccount {
         order: Cell,
         seqno: number,
         validUntil: number,
-    ): Promise<{ outcome: Outcome; used: boolean }> {
+    ): Promise<{ outcome: Outcome; used: boolean; fault?: unknown }> {
         let used = false;
         const hash = signedOrder(order, this.keys.spend).hash().toString('hex');
         const escrow = this.urgent.open(Escrow.fromAddress(this.escrow));
@@ -325,8 +336,23 @@ export class SpendAccount {
             used = newest > seqno;
             return newest;
         };
-        const asked = outcomeOf(this.urgent, known, next, this.pollMs, seqnoOf);
-        return { outcome: await asked.catch(() => 'waiting' as const), used };
+        try {
+            return { outcome: await outcomeOf(this.urgent, known, next, this.pollMs, seqnoOf), used };
+        } catch (fault) {
+            this.unread(fault);
+            return { outcome: 'waiting', used, fault };
+        }
+    }
+
+    /** Says once in a while why an order is still waited for. */
+    private unread(fault: unknown): void {
+        if (performance.now() - this.said >= SAY_MS) {
+            this.said = performance.now();
+            this.log.warn(
+                { reason: reasonOf(fault) },
+                'the chain does not say what became of an order: it is asked again',
+            );
+        }
     }
 
     private async send(order: Cell, deposit: bigint): Promise<void> {
@@ -334,13 +360,17 @@ export class SpendAccount {
             await this.urgent.sendExternal(this.escrow, signedOrder(order, this.keys.spend));
         } catch (error) {
             // An order of a used seqno may be this one: an endpoint that did not answer passed it on, the next refuses it.
-            const taken = error instanceof ChainError && (error.unknown || error.exitCode === errors.ErrStaleSeqno);
+            const stale = error instanceof ChainError && error.exitCode === errors.ErrStaleSeqno;
+            const taken = stale || (error instanceof ChainError && error.unknown);
             if (error instanceof ChainError && error.exitCode !== undefined && !taken) {
                 throw new OrderLapsed('The escrow refused the order', {
                     cause: this.refused(error.exitCode, deposit, deposit),
                 });
             }
             // The API did not answer: it may have passed the order on, so only the chain can tell.
+            if (!stale) {
+                this.unread(error);
+            }
         }
     }
 
@@ -350,17 +380,22 @@ export class SpendAccount {
         const codes = (await channelCodes()).map((code) => code.hash());
         const order = this.openingOrder(opening);
         let polls = 0; // since the seqno was seen used
+        let silence: unknown; // why the chain was not read the last time
         for (let poll = 1; !this.closed; poll++) {
             await sleep(poll === 1 ? 0 : this.pollMs);
-            const account = await this.urgent.account(channel).catch(() => undefined);
-            if (account === undefined) {
-                continue; // the API is away; whether the order was taken is for the chain to say
+            let account: Account;
+            try {
+                account = await this.urgent.account(channel);
+            } catch (fault) {
+                this.unread((silence = fault));
+                continue; // whether the order was taken is for the chain to say
             }
             const known = codes.some((code) => account.code?.hash().equals(code));
             if (account.state === 'active' && known && account.data?.hash().equals(fresh)) {
                 return account.balance;
             }
-            const { outcome, used } = await this.outcome(order, Math.floor(parameters.job / 4), validUntil);
+            const { outcome, used, fault } = await this.outcome(order, Math.floor(parameters.job / 4), validUntil);
+            silence = fault;
             if (outcome === 'lapsed' || outcome === 'overtaken') {
                 throw lapse(outcome, 'open a job');
             }
@@ -373,7 +408,7 @@ export class SpendAccount {
                 await this.carryOpening(opening).catch(() => undefined); // the first copy may have been lost
             }
         }
-        throw new Error('The gateway ended before the order did');
+        throw new Error('The gateway ended before the order did', { cause: silence });
     }
 
     private name(): string {

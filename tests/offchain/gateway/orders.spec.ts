@@ -102,6 +102,33 @@ describe('An order whose outcome is not known', () => {
         await expect(leaving).rejects.toThrow('did not take the order to leave in time, and never will');
     });
 
+    it('to leave, while the chain is not read, is not told as one that was not taken: the reason is said', async () => {
+        await bench.post(ask);
+        const { chain } = bench;
+        chain.beforeSend = () => {
+            jest.spyOn(chain, 'account').mockRejectedValue(new ChainError('the API is away'));
+        };
+
+        const leaving = bench.gateway.settlement.leave(bench.gateway.jobs.all[0]);
+
+        await expect(leaving).rejects.toThrow('not known whether the escrow took the order to leave: the API is away');
+        expect(bench.log.filter((line) => line.includes('"reason":"the API is away"'))).toHaveLength(1);
+        jest.restoreAllMocks();
+    });
+
+    it('is waited for while the chain is not read, and the log says why', async () => {
+        const { chain } = bench;
+        const away = Array.from({ length: 5 }, () => new ChainError('the API is away'));
+        chain.afterSend = () => {
+            const account = jest.spyOn(chain, 'account');
+            away.splice(0).forEach((error) => account.mockRejectedValueOnce(error));
+        };
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(bench.log.filter((line) => line.includes('"reason":"the API is away"'))).toHaveLength(1);
+        jest.restoreAllMocks();
+    });
+
     it('to leave, whose seqno another order took, is not thought taken: the next sweep sends it', async () => {
         await bench.post(ask);
         bench.chain.beforeSend = async () => {
