@@ -2,7 +2,7 @@
 import type { TonClientParameters } from '@ton/ton';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Urgency } from './budget';
-import { Endpoint, type EndpointSettings, errorOf } from './endpoint';
+import { BUSY, Endpoint, type EndpointSettings, errorOf } from './endpoint';
 import { ChainError } from './errors';
 
 type Adapter = Extract<NonNullable<TonClientParameters['httpAdapter']>, (config: never) => unknown>;
@@ -83,7 +83,7 @@ export class ChainApi {
         for (let tries = 0; candidates.length > 0 && performance.now() < triesUntil;) {
             const endpoint = soonest(candidates);
             if (endpoint.down) {
-                last = new ChainError(`${endpoint.name} ${endpoint.reason}`);
+                last = endpoint.error;
                 if (urgency !== 'claim' && (endpoint.failed > 1 || urgency === 'stranger')) {
                     break; // somebody asked in vain just now: the others hear so at once
                 }
@@ -101,8 +101,7 @@ export class ChainApi {
             }
             const patience = Math.min(turnUntil, triesUntil) - performance.now();
             if (!(await endpoint.budget.turn(urgency, Math.max(0, patience)))) {
-                const why = endpoint.budget.pause > 0 ? endpoint.reason : 'takes no more calls for now';
-                last = new ChainError(`${endpoint.name} ${why}`);
+                last = endpoint.budget.pause > 0 ? endpoint.error : new ChainError(`${endpoint.name} ${BUSY}`);
                 break;
             }
             leaving();
@@ -133,7 +132,10 @@ export class ChainApi {
         }
         // A refusal after a copy went out may only say that the copy was taken.
         throw unknown
-            ? new ChainError(`${last.message}; what became of the message is not known`, undefined, { unknown })
+            ? new ChainError(`${last.message}; what became of the message is not known`, undefined, {
+                  unknown,
+                  silent: last.silent,
+              })
             : last;
     }
 }

@@ -25,12 +25,15 @@ export const FROZEN_SECONDS = 120;
 const TELLS_TIME = 'getAddressInformation'; // the method whose answers say when they were true
 const SLOW = ['getTransactions', 'sendBoc']; // methods that may take twice as long
 
+/** What is said of an endpoint that gets no more calls than it has. */
+export const BUSY = 'takes no more calls for now';
+
 /** What came back: an answer, or why there was none. */
 export type Answered =
     | { kind: 'answer'; result: unknown }
     | { kind: 'refusal'; status: number; said: string } // in the API's own form
     | { kind: 'busy'; after: number; said: string } // 429; milliseconds to wait
-    | { kind: 'failure'; said: string }; // no answer, or not the API's
+    | { kind: 'failure'; said: string; silent?: boolean }; // not the API's answer, or none (silent)
 
 export class Endpoint {
     readonly budget: Budget;
@@ -39,7 +42,7 @@ export class Endpoint {
     private readonly headers: Record<string, string>;
     private failures = 0;
     private restsUntil = 0;
-    private why = '';
+    private trouble: Extract<Answered, { said: string }> = { kind: 'failure', said: BUSY }; // the last one
     private identity: Promise<void> | undefined;
     private told: { at: unknown; since: number; last: number } | undefined; // the time of the chain, and when it was told so
 
@@ -64,8 +67,8 @@ export class Endpoint {
     }
 
     /** Why it did not serve the last time. */
-    get reason(): string {
-        return this.why;
+    get error(): ChainError {
+        return errorOf(this, this.trouble);
     }
 
     /** Posts one call of JSON-RPC; never throws. */
@@ -79,14 +82,14 @@ export class Endpoint {
         if (answered.kind === 'failure') {
             this.failures = Math.max(this.failures, round + 1); // calls that failed side by side are one failure
             this.restsUntil = performance.now() + RESTS[Math.min(this.failures, RESTS.length) - 1];
-            this.why = answered.said;
+            this.trouble = answered;
         } else {
             this.failures = 0;
             this.restsUntil = 0;
         }
         if (answered.kind === 'busy') {
             this.budget.slow(answered.after);
-            this.why = answered.said;
+            this.trouble = answered;
         } else if (answered.kind !== 'failure') {
             this.budget.served();
         }
@@ -141,7 +144,7 @@ export class Endpoint {
             return;
         }
         if (!(await this.budget.turn('claim', patience))) {
-            throw new ChainError(`${this.name} ${this.why}`);
+            throw this.error;
         }
         const params = { config_id: GLOBAL_ID_PARAM };
         const method = 'getConfigParam';
@@ -178,7 +181,7 @@ export class Endpoint {
             header = response.headers['retry-after'];
             text = await response.body.text();
         } catch (error) {
-            return { kind: 'failure', said: failureText(error as Error, within) };
+            return { kind: 'failure', said: failureText(error as Error, within), silent: true };
         }
         const body = answerOf(text);
         const said = this.withoutKey(body?.error ?? `answers, but not as a TON HTTP API (${code})`);
@@ -203,7 +206,8 @@ export class Endpoint {
 /** What to throw when there is no answer. */
 export function errorOf({ name }: Pick<Endpoint, 'name'>, answered: Extract<Answered, { said: string }>): ChainError {
     if (answered.kind !== 'refusal') {
-        return new ChainError(`${name} ${answered.said}`);
+        const silent = answered.kind === 'failure' && answered.silent === true;
+        return new ChainError(`${name} ${answered.said}`, undefined, { silent });
     }
     const exitCode = EXIT_CODE.exec(answered.said)?.[1];
     const final = answered.status < 500;

@@ -27,9 +27,11 @@ export class OutcomeUnknown extends ChainError {
     constructor(
         readonly order: Order,
         why: string,
+        silent = false,
     ) {
         super(`${why}; whether the wallet takes order ${order.seqno} (${order.hash}) is not known yet`, undefined, {
             unknown: true,
+            silent,
         });
         this.name = 'OutcomeUnknown';
     }
@@ -105,19 +107,19 @@ export async function deliver(
     { seqno, pollMs }: { seqno: () => Promise<number>; pollMs: number },
 ): Promise<void> {
     const carry = () => chain.sendExternal(order.wallet, message.body, message.init);
-    let trouble = '';
+    let trouble: Error | undefined;
     try {
         await carry();
     } catch (error) {
         if (!(error instanceof ChainError) || !error.unknown) {
             throw error; // refused before anything was on its way
         }
-        trouble = error.message;
+        trouble = error;
     }
     const end = performance.now() + (order.validUntil - order.from + PATIENCE) * 1000;
     for (let poll = 1; performance.now() < end; poll++) {
         const outcome = await outcomeOf(chain, order, seqno, pollMs).catch((error: Error) => {
-            trouble = error.message;
+            trouble = error;
             return 'waiting' as const;
         });
         if (outcome === 'taken') {
@@ -138,5 +140,6 @@ export async function deliver(
         }
         await sleep(pollMs);
     }
-    throw new OutcomeUnknown(order, trouble || 'The wallet has not taken it');
+    const silent = trouble instanceof ChainError && trouble.silent;
+    throw new OutcomeUnknown(order, trouble?.message ?? 'The wallet has not taken it', silent);
 }

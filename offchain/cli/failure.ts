@@ -45,7 +45,7 @@ function remedyOf(error: unknown): string | undefined {
         const version = process.versions.node;
         return `A native module was built for another version of Node.js than this one (${version}): run "npm rebuild better-sqlite3" with it, or use the version it was built with`;
     }
-    if (error instanceof ChainError && /(does|did) not answer/.test(message)) {
+    if (error instanceof ChainError && error.silent) {
         return `${message}: ${ENDPOINT}`;
     }
     if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'ETIMEDOUT') {

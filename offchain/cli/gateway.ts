@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { request } from 'undici';
 import { KEEP, type KeygenFlags } from './keygen';
+import { Remedied } from '../remedied';
 import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 
 const NANO = 1_000_000_000;
@@ -123,10 +124,10 @@ async function call({ url }: RemoteFlags, method: 'GET' | 'POST', path: string):
     const headers = { ...adminHeaders(url), ...json };
     const post = method === 'POST' ? { body: '{}' } : {};
     const sent = request(url.replace(/\/+$/, '') + path, { method, headers, ...post });
-    const response = await sent.catch(({ code }: { code?: string }) => {
-        // Without its cause, whose remedy is for an endpoint of the chain.
-        throw new Error(
-            `no gateway answers at ${url} (${code ?? 'no connection'}): start "cocoon gateway up", or give --url`,
+    const response = await sent.catch((cause: { code?: string }) => {
+        throw new Remedied(
+            `no gateway answers at ${url} (${cause.code ?? 'no connection'}): start "cocoon gateway up", or give --url`,
+            { cause },
         );
     });
     const body = (await response.body.json().catch(() => ({}))) as { error?: { message?: string } };

@@ -1,5 +1,6 @@
 // cspell:ignore libstdc
 /** What the command line says of an error and its causes. */
+import { ChainError } from '../../offchain/chain';
 import { tellFailure } from '../../offchain/cli/failure';
 import { Remedied } from '../../offchain/remedied';
 
@@ -38,6 +39,12 @@ describe('A failed command', () => {
         expect(tellFailure(new Error('The worker does not start', { cause: missing }))).toBe(
             'The worker does not start: There is no /keys/worker.json: check the name and its folder',
         );
+    });
+
+    it('says what to do about an endpoint that is silent, by what the error is and not by its words', () => {
+        const [message, none] = ['the endpoint is away', undefined];
+        expect(tellFailure(new ChainError(message, none, { silent: true }))).toContain('look at "endpoint"');
+        expect(tellFailure(new ChainError('it does not answer as a TON HTTP API'))).not.toContain('"endpoint"');
     });
 
     it('ends with the first error that says itself what to do', () => {
