@@ -27,9 +27,10 @@ export const run = script({
         }
         const { owner } = fleet.opened.state;
         const { operator } = await fleet.opened.provider.getMembershipNow();
-        // Keys can cost the stake, so their owner sets them.
-        const { register, changes: changed } = fleet.plan;
-        const ownersPart = fleet.stakeDue > 0n || register.length > 0 || changed.some(({ what }) => what === 'keys');
+        // Keys can cost the stake, and a share is what they cost, so the owner sets both.
+        const { register, changes: changed, raises } = fleet.plan;
+        const ownersPart =
+            fleet.stakeDue > 0n || register.length > 0 || raises || changed.some(({ what }) => what === 'keys');
         const isOperator = operator?.equals(session.actor) === true && !ownersPart;
         return {
             found,

@@ -14,7 +14,9 @@ export const run = script({
         ...registryFlag,
         stake: amount.required("the stake; at least the market's base stake, more for nodes"),
         payout: address.optional("gets what jobs pay, such as a worker's own wallet; the owner unless given"),
-        operator: address.optional('may change nodes besides the owner, but neither register them nor set their keys'),
+        operator: address.optional(
+            'may change nodes besides the owner, but neither register them, nor set their keys, nor raise their shares',
+        ),
         ...anyCodeFlag,
     },
     prepare: async (session, { registry: given, stake, payout: asked, operator, anyCode }) => {

@@ -223,8 +223,8 @@ export class Provider extends Generated {
     /**
      * Gives a node other GPUs and the share they require under the rules followed now. From owner or operator, once
      * joined. `share` (nanoTON) and `gpus` are what the node has until now; `change`: `nodeChanges.hardware`.
-     * @throws on chain: ErrNotOperator, ErrWrongState, ErrUnknownVersion, ErrWrongClass, ErrLowStake, ErrLowValue; in
-     * the Node: ErrWrongState, ErrWrongShare
+     * @throws on chain: ErrNotOperator, ErrNotOwner (an operator who raises the share), ErrWrongState,
+     * ErrUnknownVersion, ErrWrongClass, ErrLowStake, ErrLowValue; in the Node: ErrWrongState, ErrWrongShare
      */
     async sendReplaceHardware(
         provider: ContractProvider,

@@ -50,6 +50,7 @@ export interface FleetPlan {
     changes: NodeChange[];
     missing: RegisteredNode[]; // open, and not wanted
     unchanged: number;
+    raises: boolean; // the share of a node, which is its owner's to do
     requiredStake: bigint; // once all of it is done, `missing` still open
     shares: bigint; // of the nodes that are to be registered
 }
@@ -130,7 +131,15 @@ export function planFleet(
     const byEndpoint = new Map(open.map((node) => [node.service.endpoint, node]));
     const keys = new Set(wanted.map(({ listing }) => listing.receiptKey));
     const matched = new Set<RegisteredNode>();
-    const plan: FleetPlan = { register: [], changes: [], missing: [], unchanged: 0, requiredStake: 0n, shares: 0n };
+    const plan: FleetPlan = {
+        register: [],
+        changes: [],
+        missing: [],
+        unchanged: 0,
+        raises: false,
+        requiredStake: 0n,
+        shares: 0n,
+    };
     for (const node of wanted) {
         const { receiptKey, service, hardware } = node.listing;
         const elsewhere = byEndpoint.get(service.endpoint);
@@ -146,6 +155,7 @@ export function planFleet(
         const what = differences(node.listing, match);
         plan.unchanged += what.length === 0 ? 1 : 0;
         plan.changes.push(...what.map((each) => ({ node: match, wanted: node, what: each })));
+        plan.raises ||= what.includes('hardware') && share > match.share;
         // A share is fixed until the hardware changes, whatever the rates are now.
         plan.requiredStake += what.includes('hardware') ? 0n : match.share - share;
     }

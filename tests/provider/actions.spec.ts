@@ -35,7 +35,7 @@ describe('Actions', () => {
         const whose = { provider: mine.address };
         const node = await provide.registerNode(provider, { ...whose, code: codes.node, listing: listingWith() });
         await provide.changeNode(helper, { ...whose, number: 0, change: nodeChanges.offers([]) });
-        await provide.replaceHardware(helper, {
+        await provide.replaceHardware(provider, {
             ...whose,
             number: 0,
             hardware: { ...listingWith().hardware, gpus: 3 },

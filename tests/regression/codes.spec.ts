@@ -92,6 +92,35 @@ describe('A node of a foreign code', () => {
         expect(amounts(await say(market(), foreign, its().taken(MUCH)))).toEqual([2n * FOREIGN]);
     });
 
+    it('takes no more by an operator who raises again and again what it frees', async () => {
+        const { provider, operator, foreign } = market();
+        const change = nodeChanges.hardware({ ...listingWith().hardware, gpus: 1 });
+        const named = { number: foreign.number, codeVersion: 1 };
+        for (let time = 0; time < 3; time++) {
+            await say(market(), foreign, its().freed(FOREIGN, 1, false));
+            await provider.sendReplaceHardware(operator.getSender(), {
+                value: VALUE,
+                ...named,
+                share: 0n,
+                gpus: 0,
+                change,
+            });
+        }
+
+        expect(amounts(await say(market(), foreign, its().taken(MUCH)))).toEqual([FOREIGN]);
+    });
+
+    it('counts for a new key what its largest share is, whatever old share an operator names', async () => {
+        const { provider, operator, foreign } = market();
+        await registerForeign(market());
+        const change = nodeChanges.hardware({ ...listingWith().hardware, gpus: 50 });
+        const named = { number: foreign.number, codeVersion: 1, share: 50n * RATE, gpus: 50 };
+
+        await provider.sendReplaceHardware(operator.getSender(), { value: VALUE, ...named, change });
+
+        expect(await counted(1n)).toMatchObject({ largest: FOREIGN, takeable: 2n * FOREIGN });
+    });
+
     it('of which none is registered takes, freezes and frees nothing, and leaves no strike', async () => {
         const { stranger } = market();
         const { init, ...other } = await foreignOf(market(), 0);

@@ -57,6 +57,35 @@ describe('A thief of the operator key', () => {
         expect((await provider.getProviderState()).shares).toBe(2n * RATE);
     });
 
+    it('and of a receipt key takes no more than the share by raising it first', async () => {
+        const market = await caseMarket();
+        const { provider, operator } = market;
+        const change = nodeChanges.hardware({ ...listingWith().hardware, gpus: 4 });
+        const args = { value: VALUE, number: 0, share: 2n * RATE, gpus: 2, change };
+
+        const result = await provider.sendReplaceHardware(operator.getSender(), args);
+        const forged = await forge(market, 'receipt', 40);
+
+        expect(slashesIn(forged).map(({ amounts }) => amounts.amount)).toEqual([2n * RATE]);
+        expectRefused(result, { to: provider.address, exitCode: errors.ErrNotOwner });
+    });
+
+    it('lowers a share, and gives a node more GPUs that require no more', async () => {
+        const market = await caseMarket();
+        const { provider, operator, node } = market;
+        const give = (gpus: number, share: bigint, was: number) =>
+            provider.sendReplaceHardware(operator.getSender(), {
+                value: VALUE,
+                ...{ number: 0, share, gpus: was },
+                change: nodeChanges.hardware({ ...listingWith().hardware, gpus }),
+            });
+
+        await give(2, 2n * RATE, 2);
+        await give(1, 2n * RATE, 2);
+
+        expect(await node.getNodeState()).toMatchObject({ share: RATE, gpus: 1n });
+    });
+
     it('still ends a key that was stolen', async () => {
         const market = await caseMarket();
 
