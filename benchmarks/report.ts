@@ -2,7 +2,7 @@
 import { networkConfig } from '../localnet/config';
 import { channelCode, libraryRent, pricesOf, YEAR } from '../wrappers';
 import { PriceLevel } from '../tests/support/chain';
-import { Batch, creditUsed, largestBatch } from './batches';
+import { Batch, creditUsed, maxBatch } from './batches';
 import { Floor, measureFloors } from './floors';
 import { Cast, Measurement, measure } from './meter';
 import { caseStage, disputes } from './operations/disputes';
@@ -99,8 +99,8 @@ export interface BatchReport {
 /** Measures the largest batches, at the prices of 2025. */
 export async function reportOfBatches(): Promise<BatchReport> {
     return {
-        claims: await largestBatch(await paymentStage('2025', true), false),
-        closes: await largestBatch(await paymentStage('2025', true), true),
+        claims: await maxBatch(await paymentStage('2025', true), false),
+        closes: await maxBatch(await paymentStage('2025', true), true),
         creditUsed: await creditUsed(await paymentStage('2025', true)),
     };
 }

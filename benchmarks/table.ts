@@ -6,7 +6,7 @@ import { Batch, BOUNDS } from './batches';
 
 /** Lines of cells, columns aligned: those of words to the left, the others to the right. */
 function aligned(rows: string[][], words = [0]): string[] {
-    const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), []);
+    const widths = rows.reduce<number[]>((max, row) => row.map((cell, i) => Math.max(max[i] ?? 0, cell.length)), []);
     const pad = (cell: string, i: number) => (words.includes(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i]));
     return rows.map((row) => row.map(pad).join('  ').trimEnd());
 }

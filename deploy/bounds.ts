@@ -36,18 +36,18 @@ function requireWindows(profile: Profile): void {
         }
     };
     for (const window of WINDOWS) {
-        const [least, most] = bounds(window);
-        if (rules[window] < least || rules[window] > most) {
+        const [min, max] = bounds(window);
+        if (rules[window] < min || rules[window] > max) {
             const sum = window === 'unbonding' ? ', the four windows above together being the least' : '';
             throw profile.refusal(
                 ['rules', window],
-                `${window}: the registry takes ${formatDuration(least)} to ${formatDuration(most)}${sum}`,
+                `${window}: the registry takes ${formatDuration(min)} to ${formatDuration(max)}${sum}`,
             );
         }
     }
 }
 
-function requireAmounts(profile: Profile, least: bigint): void {
+function requireAmounts(profile: Profile, min: bigint): void {
     const { baseStake, rates } = profile.rules;
     if (baseStake === 0n || baseStake > baseStakeMax) {
         throw profile.refusal(
@@ -60,11 +60,11 @@ function requireAmounts(profile: Profile, least: bigint): void {
         if (rate > baseStakeMax) {
             throw profile.refusal(path, `stake: the registry takes up to ${ton(baseStakeMax)} a GPU`);
         }
-        if (rate > 0n && rate < least) {
-            const enough = ((least + least / MARGIN) / STEP + 1n) * STEP;
+        if (rate > 0n && rate < min) {
+            const enough = ((min + min / MARGIN) / STEP + 1n) * STEP;
             throw profile.refusal(
                 path,
-                `stake: ${ton(rate)} a GPU is too little: a slash takes at least ${ton(least)}, six times what reporting costs here`,
+                `stake: ${ton(rate)} a GPU is too little: a slash takes at least ${ton(min)}, six times what reporting costs here`,
                 `write "${ton(enough).replace(' TON', '')}" or more, or "0" for a class that the market does not take`,
             );
         }

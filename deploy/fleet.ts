@@ -141,13 +141,13 @@ function changeText({ changes }: FleetPlan): string {
 }
 
 /** The diff, a line for each node; long lists are cut. */
-export function planLines({ plan, close }: Fleet, most = 10): string[] {
+export function planLines({ plan, close }: Fleet, max = 10): string[] {
     const lines = [
         ...plan.register.map(({ name, listing }) => `+ ${name}  ${listing.service.endpoint}`),
         ...plan.changes.map(({ wanted, node, what }) => `~ ${wanted.name}  node ${node.number}: ${what}`),
         ...close.map(({ number, service }) => `- node ${number}  ${service.endpoint}`),
     ];
-    return lines.length <= most ? lines : [...lines.slice(0, most), `… and ${lines.length - most} more`];
+    return lines.length <= max ? lines : [...lines.slice(0, max), `… and ${lines.length - max} more`];
 }
 
 /** True once the first `sent` messages of a fleet have arrived. */

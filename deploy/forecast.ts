@@ -15,7 +15,7 @@ export interface Forecast {
     refused?: string; // what the first contract that refuses says
 }
 
-const TRIED_MOST = 24; // messages; what more come cost like these
+const MAX_EMULATED = 24; // messages; what more come cost like these
 
 /** Tries messages of the acting wallet. Undefined where the network's own configuration cannot be read. */
 export async function forecast(session: Session, messages: readonly Outgoing[]): Promise<Forecast | undefined> {
@@ -23,7 +23,7 @@ export async function forecast(session: Session, messages: readonly Outgoing[]):
     if (blockchain === undefined) {
         return undefined;
     }
-    const tried = messages.slice(0, TRIED_MOST);
+    const tried = messages.slice(0, MAX_EMULATED);
     let back = 0n;
     for (const message of tried) {
         const { to } = message;

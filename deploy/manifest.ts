@@ -138,11 +138,11 @@ class Reader {
 
     private hardware(node: Node | null): Hardware {
         const fields = this.map(node, 'hardware', ['class', 'gpus', 'vram', 'model']);
-        const whole = (name: string, least: number, most: number) =>
+        const whole = (name: string, min: number, max: number) =>
             this.parsed(fields, name, (text) => {
                 const value = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
-                if (!(value >= least && value <= most)) {
-                    throw new Error(`"${text}" is not a whole number from ${least} to ${most}`);
+                if (!(value >= min && value <= max)) {
+                    throw new Error(`"${text}" is not a whole number from ${min} to ${max}`);
                 }
                 return value;
             });

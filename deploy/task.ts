@@ -69,7 +69,7 @@ export async function carryOut(session: Session, task: Task, consent: Consent): 
     [...will.map((line) => `  ${line}`), ...messageLines(session, messages)].forEach((line) => console.log(line));
     stays.forEach(([what, value]) => console.log(`  ${value} stays as ${what}`));
     const sending = await sendingFee(session, messages);
-    const most = ton(attached - kept + sending);
+    const maxFees = ton(attached - kept + sending);
     if (!consent.dryRun && !consent.print) {
         await requireRole(session, task);
     }
@@ -88,7 +88,9 @@ export async function carryOut(session: Session, task: Task, consent: Consent): 
                 : `Expects: fees of about ${ton(net - kept)}.`,
         );
     }
-    console.log(`Costs: ${ton(kept)} that stays, and fees of at most ${most}; of that, what is not used comes back.`);
+    console.log(
+        `Costs: ${ton(kept)} that stays, and fees of at most ${maxFees}; of that, what is not used comes back.`,
+    );
     if (consent.dryRun) {
         console.log('Dry run: nothing was sent.');
         report(consent, { sent: 0, attached: attached.toString(), kept: kept.toString() });

@@ -125,8 +125,8 @@ class WordsWallet implements Wallet {
     }
 
     capacity(messages: readonly Outgoing[]): number {
-        const most = Math.min(messages.length, this.options.limit);
-        let [fits, fails] = isSendable(messages.slice(0, most)) ? [most, most + 1] : [1, most];
+        const max = Math.min(messages.length, this.options.limit);
+        let [fits, fails] = isSendable(messages.slice(0, max)) ? [max, max + 1] : [1, max];
         while (fails - fits > 1) {
             const middle = (fits + fails) >> 1;
             [fits, fails] = isSendable(messages.slice(0, middle)) ? [middle, fails] : [fits, middle];

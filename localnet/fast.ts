@@ -188,7 +188,7 @@ replace<(type: CellType, bits: BitString, refs: Cell[]) => Wonders>(
         if (type !== CellType.Ordinary || refs.some(({ mask }) => mask.value !== 0)) {
             return original(type, bits, refs);
         }
-        const depth = refs.reduce((most, ref) => Math.max(most, ref.depth() + 1), 0);
+        const depth = refs.reduce((max, ref) => Math.max(max, ref.depth() + 1), 0);
         depths[depth] ??= [depth, depth, depth, depth];
         return { mask: new LevelMask(), hashes: new Hashes(bits, refs), depths: depths[depth] };
     },
@@ -203,7 +203,7 @@ interface Boc {
 
 const serialization = require('@ton/core/dist/boc/cell/serialization') as { parseBoc(source: Buffer): Boc };
 
-const KNOWN_MOST = 30_000;
+const MAX_KNOWN = 30_000;
 let known = new Map<string, Cell>(); // by their bytes and the numbers of their references
 const numbers = new WeakMap<Cell, number>();
 let count = 0;
@@ -254,7 +254,7 @@ function bitsOf(bytes: Buffer, padded: boolean): BitString {
 
 function keep(key: string, bits: BitString, refs: Cell[]): Cell {
     const cell = new Cell({ bits, refs });
-    if (known.size >= KNOWN_MOST) {
+    if (known.size >= MAX_KNOWN) {
         known = new Map();
     }
     known.set(key, cell);

@@ -5,9 +5,9 @@ import type { Socket } from 'node:net';
 const MiB = 1 << 20;
 
 /** Levels of brackets that JSON may have; every shape of either API has fewer than ten. */
-export const JSON_DEPTH_MOST = 64;
+export const MAX_JSON_DEPTH = 64;
 
-/** Throws unless the text's brackets, outside of its strings, are at most {@link JSON_DEPTH_MOST} deep. */
+/** Throws unless the text's brackets, outside of its strings, are at most {@link MAX_JSON_DEPTH} deep. */
 export function assertShallow(json: Buffer): void {
     let depth = 0;
     let inText = false;
@@ -22,8 +22,8 @@ export function assertShallow(json: Buffer): void {
         } else if (byte === 0x22) {
             inText = true;
         } else if (byte === 0x5b || byte === 0x7b) {
-            if (++depth > JSON_DEPTH_MOST) {
-                throw new SyntaxError(`JSON of more than ${JSON_DEPTH_MOST} levels`);
+            if (++depth > MAX_JSON_DEPTH) {
+                throw new SyntaxError(`JSON of more than ${MAX_JSON_DEPTH} levels`);
             }
         } else if (byte === 0x5d || byte === 0x7d) {
             depth--;
@@ -75,9 +75,9 @@ export function guardDoors(server: FastifyInstance, limits: DoorLimits = DOOR_LI
     });
 }
 
-function limitConnections(server: FastifyInstance, most: number): void {
+function limitConnections(server: FastifyInstance, max: number): void {
     const open = new Map<string, number>();
-    server.server.maxConnections = most;
+    server.server.maxConnections = max;
     server.server.on('connection', (socket: Socket) => {
         const from = socket.remoteAddress ?? '';
         const count = (open.get(from) ?? 0) + 1;
@@ -90,13 +90,13 @@ function limitConnections(server: FastifyInstance, most: number): void {
                 open.set(from, left);
             }
         });
-        if (count > Math.ceil(most / SHARE)) {
+        if (count > Math.ceil(max / SHARE)) {
             socket.destroy();
         }
     });
 }
 
-function limitBodies(server: FastifyInstance, most: number): void {
+function limitBodies(server: FastifyInstance, max: number): void {
     const held = new Map<string, number>();
     let all = 0;
     server.addHook('onRequest', async (request, reply) => {
@@ -106,7 +106,7 @@ function limitBodies(server: FastifyInstance, most: number): void {
         }
         const from = request.socket.remoteAddress ?? '';
         const own = held.get(from) ?? 0;
-        if (all + size > most || (own > 0 && own + size > most / SHARE)) {
+        if (all + size > max || (own > 0 && own + size > max / SHARE)) {
             // Nothing reads the rest, so the connection cannot serve another request.
             reply.header('connection', 'close');
             reply.raw.once('finish', () => request.socket.destroySoon());
@@ -136,11 +136,11 @@ function limitBodies(server: FastifyInstance, most: number): void {
 /** Bytes that a request may still bring; of one that does not say, as many as its route takes. */
 function bodySize(request: FastifyRequest): number {
     const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
-    const most = request.routeOptions.bodyLimit ?? MiB;
+    const max = request.routeOptions.bodyLimit ?? MiB;
     if (coding !== undefined) {
-        return most;
+        return max;
     }
-    return Math.min(Number(length ?? 0) || 0, most);
+    return Math.min(Number(length ?? 0) || 0, max);
 }
 
 /** Lets `most` do something at once, and as many again wait; more are told so at once. */
@@ -148,15 +148,15 @@ export class Turns {
     private free: number;
     private readonly waiting: (() => void)[] = [];
 
-    constructor(private readonly most: number) {
-        this.free = most;
+    constructor(private readonly max: number) {
+        this.free = max;
     }
 
     /** Resolves when it is one's turn, with what ends it; undefined when too many wait. */
     async take(): Promise<(() => void) | undefined> {
         if (this.free > 0) {
             this.free--;
-        } else if (this.waiting.length < this.most) {
+        } else if (this.waiting.length < this.max) {
             await new Promise<void>((resolve) => this.waiting.push(resolve));
         } else {
             return undefined;

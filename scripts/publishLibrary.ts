@@ -4,7 +4,7 @@ import { findLibrary, libraryRows } from '../deploy/library';
 import { ton } from '../deploy/output';
 import { script } from '../deploy/script';
 
-const GAS_MOST = 200_000_000n; // nanoTON
+const MAX_GAS = 200_000_000n; // nanoTON
 
 export const run = script({
     name: 'publishLibrary',
@@ -20,7 +20,7 @@ export const run = script({
         const found = libraryRows(session, library);
         if (library.runway > 0) {
             // What the gas took, and a tenth for the rent since.
-            const isPaid = library.balance + GAS_MOST >= (rent * 9n) / 10n;
+            const isPaid = library.balance + MAX_GAS >= (rent * 9n) / 10n;
             const differs = isPaid ? [] : [`rent: ${ton(library.balance)} are left of it; topUpLibrary brings it up`];
             return { found, nothing: 'the code is published', differs };
         }

@@ -70,9 +70,9 @@ export const workerAttacks: Attack[] = [
     {
         source: 'issue 6: tiny jobs',
         attack: 'A job is shown whose deposit is below what its claims cost.',
-        stoppedBy: 'A worker states its least deposit and takes no job below it.',
+        stoppedBy: 'A worker states its smallest deposit and takes no job below it.',
         file: 'tests/offchain/worker/jobs.spec.ts',
-        test: 'POST /v1/jobs takes no job on a channel that holds less than the least deposit',
+        test: 'POST /v1/jobs takes no job on a channel that holds less than the smallest deposit',
     },
     {
         source: 'issue 6: false alarms',

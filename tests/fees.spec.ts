@@ -40,7 +40,7 @@ function expectCeiling(name: string, measured: bigint | number): void {
     });
 }
 
-function most(...results: bigint[]): bigint {
+function max(...results: bigint[]): bigint {
     return results.reduce((a, b) => (a > b ? a : b));
 }
 
@@ -68,7 +68,7 @@ describe('gas ceilings', () => {
 
         expectCeiling(
             'GasClaim',
-            most(
+            max(
                 await claim(market().payout, toNano('0.1')),
                 await claim(market().stranger, toNano('0.2')),
                 await claim(market().payout, toNano('0.3')),
@@ -104,9 +104,9 @@ describe('gas ceilings', () => {
             orders.push(gasOf(result.transactions));
         }
         const [, one, two, three, four] = orders as [bigint, bigint, bigint, bigint, bigint];
-        const job = most(two - one, three - two, four - three);
+        const job = max(two - one, three - two, four - three);
 
-        expectCeiling('GasOpenJob', most(job, one - job));
+        expectCeiling('GasOpenJob', max(job, one - job));
 
         const jobs = Array<NewJob>(4).fill(market().newJob());
         const bad = await market().openJobs([...jobs.slice(1), market().newJob({ voucherKey: Buffer.alloc(32) })]);
@@ -123,7 +123,7 @@ describe('gas ceilings', () => {
         market().blockchain.now! += DAY;
         const refund = gasOn(await jobOrder(job, 'refund'), market().escrow);
 
-        expectCeiling('GasJobOrder', most(leave, refund));
+        expectCeiling('GasJobOrder', max(leave, refund));
     });
 
     it('GasLeaveJob', async () => {
@@ -142,7 +142,7 @@ describe('gas ceilings', () => {
         const deploying = gasOn(await fresh.setUp({ deposit: 1n }), fresh.escrow);
         const changing = gasOn(await fresh.setUp(), fresh.escrow);
 
-        expectCeiling('GasSetUp', most(deploying, changing));
+        expectCeiling('GasSetUp', max(deploying, changing));
     });
 
     it('GasWithdraw', async () => {
@@ -285,7 +285,7 @@ describe.each(LEVELS)('at the prices of %s', (prices) => {
         expect(await channel.getChannelState()).toMatchObject({ refundAt: BigInt(market().now + job.notice) });
     });
 
-    it('the least deposit opens a job, a nanoTON less is left out', async () => {
+    it('the smallest deposit opens a job, a nanoTON less is left out', async () => {
         await rich();
         const deposit = await market().escrow.getDepositMin();
 
@@ -302,14 +302,14 @@ describe.each(LEVELS)('at the prices of %s', (prices) => {
         const fee = await market().escrow.getOpenFeeOf(1n);
         const order = await market().openOrder([market().newJob({ deposit })]);
         const carried = forwardFee(pricesOf(market().blockchain.config).basechain, sizeOf(order.refs[0])); // taken before it runs
-        const least = carried + deposit + fee + (await market().escrow.getReserve());
+        const min = carried + deposit + fee + (await market().escrow.getReserve());
         const hold = async (balance: bigint) => {
             (await market().blockchain.getContract(market().escrow.address)).balance = balance;
         };
 
-        await hold(least - 1n);
+        await hold(min - 1n);
         await expectNotAccepted(market(), () => market().carry(order), errors.ErrLowBalance);
-        await hold(least);
+        await hold(min);
         const result = await market().carry(order);
 
         expect(exitCodeOf(result.transactions[0])).toBe(0);

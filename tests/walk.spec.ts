@@ -20,7 +20,7 @@ import { answerRoot, contentHash, pieceCell, pieceOf, proofCell } from '../wrapp
 import { CaseMarket, caseMarket, report, REQUEST, useCases, votes } from './support/cases';
 import { exitCodeOf } from './support/chain';
 import { spendKey } from './support/market';
-import { committeeOf, HOUR, keyOf, largestListing, listingWith, rulesWith, Wallet } from './support/stake';
+import { committeeOf, HOUR, keyOf, maxListing, listingWith, rulesWith, Wallet } from './support/stake';
 import { cellOf, exotic, knowLibraries, pathsOf, resized, swapped } from './support/swaps';
 
 const VALUE = toNano('20');
@@ -115,7 +115,7 @@ const recipes: Record<string, (market: CaseMarket) => Promise<Told> | Told> = {
         return { to: registry.address, by: governor, body, key: spendKey };
     },
     RegisterNode: ({ provider, owner, codes, blockchain }) => {
-        const largest = largestListing(blockchain.now!);
+        const largest = maxListing(blockchain.now!);
         const listing = { ...largest, offers: largest.offers.slice(0, 2), hardware: listingWith().hardware };
         const body = { queryId: 0n, code: codes.node, listing: listingCell(listing) };
         return {
@@ -125,11 +125,10 @@ const recipes: Record<string, (market: CaseMarket) => Promise<Told> | Told> = {
             key: spendKey,
         };
     },
-    ChangeNode: (market) =>
-        changing(market, nodeChanges.offers(largestListing(market.blockchain.now!).offers.slice(0, 2))),
+    ChangeNode: (market) => changing(market, nodeChanges.offers(maxListing(market.blockchain.now!).offers.slice(0, 2))),
     'ChangeNode of the service': (market) => changing(market, nodeChanges.service(listingWith().service)),
     'ChangeNode of the attestation': (market) =>
-        changing(market, nodeChanges.attestation(largestListing(market.blockchain.now!).attestation)),
+        changing(market, nodeChanges.attestation(maxListing(market.blockchain.now!).attestation)),
     'ChangeNode of a key that ends': (market) => changing(market, nodeChanges.endKey(keyOf('receipt'))),
     ReplaceHardware: async ({ provider, node, owner }) => {
         const { share, gpus } = await node.getNodeState();

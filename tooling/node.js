@@ -9,7 +9,7 @@ function refusalOf(version, stated = engines.node) {
     const fits = stated
         .split('||')
         .map(numbersOf)
-        .some(([least, leastMinor]) => major === least && minor >= leastMinor);
+        .some(([lowestMajor, lowestMinor]) => major === lowestMajor && minor >= lowestMinor);
     return fits ? undefined : `Node.js ${version} is not tried here: use one of ${stated}`;
 }
 

@@ -115,7 +115,7 @@ const usualTerms: Terms = {
     end: 1_798_027_200,
 };
 
-const mostTerms: Terms = {
+const maxTerms: Terms = {
     ...{ escrow: ones, provider: ones, node: ones, receiptKey: ones, payout: ones, voucherKey: ones, model: ones },
     rates: { prompt: MAX_64, cached: MAX_64, completion: MAX_64, reasoning: MAX_64 },
     ...{ step: MAX_64, parallel: MAX_32, largestAnswer: MAX_32, notice: MAX_32, end: MAX_32 },
@@ -170,7 +170,7 @@ export function vectors(): Record<string, unknown[]> {
             hash: layout.hash(fields as never),
         }));
     });
-    const terms = [usualTerms, mostTerms].map((each) => ({
+    const terms = [usualTerms, maxTerms].map((each) => ({
         terms: each,
         cell: termsCell(each),
         hash: termsCell(each).hash(),

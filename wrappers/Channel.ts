@@ -126,11 +126,11 @@ export class Channel extends Generated {
      * @throws on chain: ErrLowBalance
      */
     async sendTopUp(provider: ContractProvider, via: Sender, { value, signed }: { value: bigint; signed?: bigint }) {
-        const least = signed ?? (await hadSoFar(provider));
+        const min = signed ?? (await hadSoFar(provider));
         await withoutState(provider, this.address).internal(via, {
             value,
             body: beginCell()
-                .store(storeTopUp({ $$type: 'TopUp', signed: least }))
+                .store(storeTopUp({ $$type: 'TopUp', signed: min }))
                 .endCell(),
         });
     }

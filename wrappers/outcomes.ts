@@ -26,9 +26,9 @@ export interface Outcome {
 }
 
 const TON = 1_000_000_000n;
-const REWARD_MOST = 20n * TON;
-const least = (a: bigint, b: bigint) => (a < b ? a : b);
-const most = (a: bigint, b: bigint) => (a > b ? a : b);
+const MAX_REWARD = 20n * TON;
+const min = (a: bigint, b: bigint) => (a < b ? a : b);
+const max = (a: bigint, b: bigint) => (a > b ? a : b);
 
 /** The ends that a report of this class can have; `loss` as the contract counts it, `date` what the receipts say. */
 export function outcomesOf(
@@ -38,9 +38,9 @@ export function outcomesOf(
     const { basis, taken, there, verdictsLeft, cost, twiceAt, excessAt, silentAt, wrongAt } = liability;
     const part = (last: bigint, first: bigint, repeat: bigint) => (last !== 0n && BigInt(date) > last ? repeat : first);
     const slashed = (end: Outcome['end'], when: string, wanted: bigint, bond: Outcome['bond']): Outcome => {
-        const slash = least(most(least(wanted, basis - taken), 0n), there);
-        const victim = least(loss, slash / 2n);
-        const reporter = least(most(least(slash / 10n, REWARD_MOST), cost), slash / 2n - victim);
+        const slash = min(max(min(wanted, basis - taken), 0n), there);
+        const victim = min(loss, slash / 2n);
+        const reporter = min(max(min(slash / 10n, MAX_REWARD), cost), slash / 2n - victim);
         return { end, when, slash, victim, reporter, bond };
     };
     const nothing = (end: Outcome['end'], when: string, bond: Outcome['bond']): Outcome => ({
@@ -49,22 +49,22 @@ export function outcomesOf(
     });
     switch (faultClass) {
         case 'A1': {
-            const wanted = most((basis * part(twiceAt, 20n, 100n)) / 100n, liability.least);
+            const wanted = max((basis * part(twiceAt, 20n, 100n)) / 100n, liability.least);
             return [slashed('slashed', 'at once', wanted, 'none')];
         }
         case 'A2': {
-            const floor = most((basis * part(excessAt, 1n, 5n)) / 100n, liability.least);
-            return [slashed('slashed', 'at once', most(3n * loss, floor), 'none')];
+            const floor = max((basis * part(excessAt, 1n, 5n)) / 100n, liability.least);
+            return [slashed('slashed', 'at once', max(3n * loss, floor), 'none')];
         }
         case 'A3': {
-            const wanted = 2n * loss + (least(loss, basis) * part(silentAt, 1n, 2n)) / 100n;
+            const wanted = 2n * loss + (min(loss, basis) * part(silentAt, 1n, 2n)) / 100n;
             return [
                 nothing('answered', 'the node answers in time: an honest one does', 'part'),
                 slashed('unanswered', 'no answer in time, and somebody has it decided', wanted, 'back'),
             ];
         }
         case 'B1': {
-            const wanted = least((basis * part(wrongAt, 5n, 20n)) / 100n, verdictsLeft);
+            const wanted = min((basis * part(wrongAt, 5n, 20n)) / 100n, verdictsLeft);
             return [
                 nothing('acquitted', 'the committee acquits', 'lost'),
                 nothing('silence', 'the committee is silent: a draw', 'back'),

@@ -51,7 +51,7 @@ export const liabilityRules = {
     answerSpan: Number(nodeConstants.AnswerSpan), // seconds
     keySlots: Number(nodeConstants.KeySlots), // ended keys that a node remembers
     pieceBytes: Number(nodeConstants.PieceBytes), // of an answer
-    strikesMost: Number(nodeConstants.StrikesMost),
+    maxStrikes: Number(nodeConstants.StrikesMost),
 };
 
 /** What a JobOrder may ask of a running job. */

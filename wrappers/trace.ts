@@ -135,7 +135,7 @@ export function traceText(steps: readonly TraceStep[]): string {
         `${mTon(fees)} mTON`,
         outcome === 'ok' ? '' : `✗ ${outcome}`,
     ]);
-    const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), []);
+    const widths = rows.reduce<number[]>((max, row) => row.map((cell, i) => Math.max(max[i] ?? 0, cell.length)), []);
     return rows
         .map((row) => row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '))
         .map((line) => line.trimEnd())

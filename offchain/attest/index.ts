@@ -11,7 +11,7 @@ import { testCaFault } from './testca';
 export { reportData } from './keys';
 export type { AttestedKeys } from './keys';
 export { readQuote } from './quote';
-export { TDX_LIFETIME_MOST } from './tdx';
+export { MAX_TDX_LIFETIME } from './tdx';
 export { issueTestCa } from './testca';
 
 export type Tier = Attestation['tier'];

@@ -26,7 +26,7 @@ export interface TdxPolicy {
 }
 
 /** Seconds that an attestation may last at most: so long does a machine that was found weak stay trusted. */
-export const TDX_LIFETIME_MOST = 48 * 3600;
+export const MAX_TDX_LIFETIME = 48 * 3600;
 
 /** SHA-256 of the Intel SGX Root CA's certificate. */
 const INTEL_ROOT = Buffer.from('44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3', 'hex');
@@ -63,8 +63,8 @@ export function tdxFault(
     policy: TdxPolicy,
     now: number, // unix seconds
 ): string | undefined {
-    if (evidence.expiry > now + TDX_LIFETIME_MOST) {
-        return `the attestation lasts longer than ${TDX_LIFETIME_MOST} s`;
+    if (evidence.expiry > now + MAX_TDX_LIFETIME) {
+        return `the attestation lasts longer than ${MAX_TDX_LIFETIME} s`;
     }
     try {
         const quote = readQuote(evidence.quote);

@@ -36,7 +36,7 @@ const TOKENS_PER_MESSAGE = 16;
 // Templates may open with a text of their own: a default system message, dates, harmony's channel rules (about 100).
 const TOKENS_PER_REQUEST = 256;
 
-const LARGEST_EVENT = 16 * 1024 * 1024; // characters; an event without an end would otherwise fill the memory
+const MAX_EVENT = 16 * 1024 * 1024; // characters; an event without an end would otherwise fill the memory
 
 /** Serves whatever models the server at the URL has. */
 export class OpenAiBackend implements Backend {
@@ -105,7 +105,7 @@ export class OpenAiBackend implements Backend {
         let finish: FinishReason | undefined;
         let usage: Usage | undefined;
         const received: string[] = [];
-        const parser = createParser({ maxBufferSize: LARGEST_EVENT, onEvent: ({ data }) => received.push(data) });
+        const parser = createParser({ maxBufferSize: MAX_EVENT, onEvent: ({ data }) => received.push(data) });
         const decoder = new TextDecoder();
         try {
             for await (const bytes of body) {

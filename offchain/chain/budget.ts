@@ -6,7 +6,7 @@ export type Urgency = 'claim' | 'routine' | 'stranger';
 const ORDER: Record<Urgency, number> = { claim: 0, routine: 1, stranger: 2 };
 /** Part of a burst that stays for those who are more urgent. */
 const RESERVED: Record<Urgency, number> = { claim: 0, routine: 0.25, stranger: 0.5 };
-const STRANGERS_MOST = 8; // that wait; more are refused at once
+const MAX_STRANGERS = 8; // that wait; more are refused at once
 const LEAST = 0.95; // calls a second: the slowest public API takes one
 const FIRST = 4; // calls a second once an endpoint without a limit has refused a call
 const GROWTH = 0.005; // calls a second more after each call that was served
@@ -31,10 +31,10 @@ export class Budget {
      * after a pause; half a second's unless given.
      */
     constructor(
-        private readonly most: number,
+        private readonly max: number,
         private readonly bursts?: number,
     ) {
-        this.rate = most;
+        this.rate = max;
         this.tokens = this.burst;
     }
 
@@ -49,7 +49,7 @@ export class Budget {
             return Promise.resolve(true);
         }
         const strangers = this.waiting.filter((one) => one.urgency === 'stranger').length;
-        if (urgency === 'stranger' && strangers >= STRANGERS_MOST) {
+        if (urgency === 'stranger' && strangers >= MAX_STRANGERS) {
             return Promise.resolve(false);
         }
         return new Promise((resolve) => {
@@ -69,7 +69,7 @@ export class Budget {
     slow(after: number): void {
         this.refill();
         const slower = this.rate === Infinity ? FIRST : this.rate * 0.75;
-        this.rate = Math.min(this.most, Math.max(LEAST, slower));
+        this.rate = Math.min(this.max, Math.max(LEAST, slower));
         this.tokens = 1;
         this.pausedUntil = Math.max(this.pausedUntil, performance.now() + after);
         this.serve();
@@ -77,9 +77,9 @@ export class Budget {
 
     /** The endpoint served a call. */
     served(): void {
-        if (this.rate < this.most) {
+        if (this.rate < this.max) {
             this.refill();
-            this.rate = Math.min(this.most, this.rate + GROWTH);
+            this.rate = Math.min(this.max, this.rate + GROWTH);
         }
     }
 

@@ -268,9 +268,9 @@ function answerOf(text: string): { ok?: unknown; result?: unknown; error?: strin
 }
 
 const WAIT = 1000; // milliseconds after a 429 that does not say how long
-const WAIT_MOST = 60_000;
+const MAX_WAIT = 60_000;
 
 function retryAfter(header: string | string[] | undefined): number {
     const seconds = retryAfterOf(header);
-    return seconds === undefined ? WAIT : Math.min(WAIT_MOST, seconds * 1000);
+    return seconds === undefined ? WAIT : Math.min(MAX_WAIT, seconds * 1000);
 }

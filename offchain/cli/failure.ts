@@ -9,7 +9,7 @@ interface Failure {
     cause?: unknown;
 }
 
-const CAUSES_MOST = 8;
+const MAX_CAUSES = 8;
 const ENDPOINT = 'look at "endpoint" in the configuration, and whether it runs';
 
 /** The error and each of its causes down to one that says what to do, what is recognised with its remedy, and nothing twice. */
@@ -23,7 +23,7 @@ export function tellFailure(error: unknown): string {
 
 function chainOf(error: unknown): unknown[] {
     const chain = [error];
-    while (chain.length < CAUSES_MOST && !(chain.at(-1) instanceof Remedied)) {
+    while (chain.length < MAX_CAUSES && !(chain.at(-1) instanceof Remedied)) {
         const { cause } = (chain.at(-1) ?? {}) as Failure;
         if (cause === undefined || chain.includes(cause)) {
             break;

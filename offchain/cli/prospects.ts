@@ -22,7 +22,7 @@ import { Evidence } from '../gateway';
 import { shown } from './actor';
 
 const NO_END = 0xffffffff; // unix seconds, of the key that a node signs with now
-const { keySlots, pieceBytes, strikesMost } = liabilityRules;
+const { keySlots, pieceBytes, maxStrikes } = liabilityRules;
 
 /** One way in which a report may end. */
 export interface Prospect extends Outcome {
@@ -73,7 +73,7 @@ export async function planOf(chain: Chain, found: Evidence, prepared: PreparedRe
         attached: prepared.value,
         bond: prepared.bond,
         ...{ from, until },
-        known: `the node is ${open} and ${signs}; its provider has ${strikes} of ${strikesMost} strikes${jail}`,
+        known: `the node is ${open} and ${signs}; its provider has ${strikes} of ${maxStrikes} strikes${jail}`,
         outcomes: outcomes.map((outcome) => ({ ...outcome, ...chanceOf(outcome, found, terms) })),
         dispute: shown(prepared.dispute, chain),
     };

@@ -38,7 +38,7 @@ const job = z
             .default(4 << 20), // bytes
         openAhead: z.number().min(0).max(0.9).default(0.25), // the next job is opened below this part of the deposit
         lastHours: z.number().min(0).default(2), // no new query begins in the last hours of a job
-        unproductiveMost: z.number().int().min(1).default(8), // jobs in 24 hours that nodes may spoil before they paid off
+        maxUnproductive: z.number().int().min(1).default(8), // jobs in 24 hours that nodes may spoil before they paid off
     })
     .prefault({});
 
@@ -85,7 +85,7 @@ export const gatewayConfig = z
         keepHours: z.number().min(0).default(0), // so long answered queries are kept whole, to be opened in a dispute
         goneSeconds: z.number().int().min(0).default(300), // an account that looks gone, for so long, is believed to be
         clockTolerance: z.number().int().min(1).max(CLOCK_TOLERANCE).default(CLOCK_TOLERANCE), // seconds
-        queriesMost: z.number().int().min(1).default(256), // at once, over all jobs; each holds a prompt and an answer
+        maxQueries: z.number().int().min(1).default(256), // at once, over all jobs; each holds a prompt and an answer
         commentSeconds: z.number().positive().max(60).default(waits.comment), // of silence, before a stream is sent a comment
         shutdownSeconds: z.number().min(0).default(waits.shutdown), // for running answers to end by themselves
         banSeconds: z.number().int().min(0).default(1800), // a node that cheated or failed twice is not used for so long

@@ -7,7 +7,7 @@ import {
     openReceipt,
     receiptLayouts,
     RecordType,
-    RETRY_AFTER_MOST,
+    MAX_RETRY_AFTER,
     WireRecord,
 } from '../link';
 import {
@@ -179,7 +179,7 @@ export class Intake {
         if (bytes.length !== 4 || this.retryAfter !== undefined) {
             throw new Breach('a hint of when to ask again is malformed or comes twice');
         }
-        this.retryAfter = Math.min(bytes.readUInt32BE(), RETRY_AFTER_MOST);
+        this.retryAfter = Math.min(bytes.readUInt32BE(), MAX_RETRY_AFTER);
     }
 
     private open<T extends keyof typeof receiptLayouts>(type: T, bytes: Buffer) {

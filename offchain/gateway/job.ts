@@ -17,7 +17,7 @@ import type { Watched } from './spending';
 import { VoucherPost } from './vouchers';
 import { WorkerClient, WorkerRefusal } from './workers';
 
-const HIGHEST_MOST = 0xff00_0000; // a number beyond which no job has come, and above which enough are left
+const MAX_NUMBER = 0xff00_0000; // a number beyond which no job has come, and above which enough are left
 
 interface Promised {
     ceiling: bigint; // nanoTON
@@ -81,7 +81,7 @@ export class Job {
     /** The channel and what it can have paid: no more than the newest voucher says, while this store has that one. */
     get watched(): Watched {
         const { stored, ledger, channel } = this;
-        return { channel, paidMost: stored.found === true ? undefined : ledger.voucher.cumulative };
+        return { channel, maxPaid: stored.found === true ? undefined : ledger.voucher.cumulative };
     }
 
     /** nanoTON that a new query may be promised. */
@@ -129,8 +129,8 @@ export class Job {
      * step for each query that runs (rule 5), so more than was delivered and may have been on its way.
      */
     excess({ number }: Lease, price: bigint): string | undefined {
-        const most = this.terms.step * BigInt(this.promised.get(number)?.beside ?? 1);
-        return this.ledger.unpaidWith(number, price) > most
+        const max = this.terms.step * BigInt(this.promised.get(number)?.beside ?? 1);
+        return this.ledger.unpaidWith(number, price) > max
             ? `it bills ${price} nanoTON for an answer that was not delivered, more than a step ahead of what is paid`
             : undefined;
     }
@@ -220,7 +220,7 @@ export class Job {
             key: this.key,
             newest: await this.store.newestReceipts(this.number),
         });
-        if (!state.job.equals(hash) || state.highest > HIGHEST_MOST) {
+        if (!state.job.equals(hash) || state.highest > MAX_NUMBER) {
             throw new WorkerRefusal('unknown', 200, 'it answers for another job, or leaves it no numbers');
         }
         if (state.voucher !== null) {

@@ -10,7 +10,7 @@ import { ClientKeys } from './keys';
 import type { Lease } from './lease';
 import { Nodes } from './nodes';
 import { Openings } from './openings';
-import { mostOf, Question } from './query';
+import { maxCost, Question } from './query';
 import { Setbacks } from './setbacks';
 import { SpendAccount } from './spending';
 import type { NodeWatch } from './watch';
@@ -135,7 +135,7 @@ export class Jobs {
                 opened = true;
             } catch (error) {
                 const last = this.usable(model, excluded).find(
-                    (job) => job.available >= leastOf(job.terms.rates, question),
+                    (job) => job.available >= minCost(job.terms.rates, question),
                 );
                 if (last === undefined || last.running >= last.terms.parallel) {
                     throw error;
@@ -258,10 +258,10 @@ export class Jobs {
     private async requireCover(model: string, excluded: ReadonlySet<string>, question: Question): Promise<void> {
         const { nodes, config } = this.context;
         const { rates } = await nodes.pick(model, excluded);
-        const least = leastOf(rates, question);
-        if (least > freshOf(config.job.deposit)) {
+        const min = minCost(rates, question);
+        if (min > freshOf(config.job.deposit)) {
             throw badRequest(
-                `The prompt may cost ${least} nanoTON, more than a job holds: send less, or raise job.deposit`,
+                `The prompt may cost ${min} nanoTON, more than a job holds: send less, or raise job.deposit`,
                 'messages',
                 'prompt_too_dear',
             );
@@ -269,11 +269,11 @@ export class Jobs {
     }
 
     private covers(job: Job, question: Question): boolean {
-        const most = mostOf(job.terms.rates, question);
+        const max = maxCost(job.terms.rates, question);
         const enough = this.threshold(job);
-        const least = leastOf(job.terms.rates, question);
-        const wanted = most < enough ? most : enough;
-        return job.available >= (wanted > least ? wanted : least);
+        const min = minCost(job.terms.rates, question);
+        const wanted = max < enough ? max : enough;
+        return job.available >= (wanted > min ? wanted : min);
     }
 
     private async slot(deadline: number): Promise<void> {
@@ -297,8 +297,8 @@ export class Jobs {
 
 // Taken in the same moment in which it was found free, so that no two questions get it.
 function lease(job: Job, question: Question): Lease {
-    const most = mostOf(job.terms.rates, question);
-    const ceiling = most < job.available ? most : job.available;
+    const max = maxCost(job.terms.rates, question);
+    const ceiling = max < job.available ? max : job.available;
     job.begin();
     return job.allocate(ceiling);
 }
@@ -309,6 +309,9 @@ function freshOf(deposit: bigint): bigint {
 }
 
 // The prompt and a short answer.
-function leastOf(rates: Rates, question: Question): bigint {
-    return mostOf(rates, { ...question, chat: { ...question.chat, maxTokens: Math.min(16, question.chat.maxTokens) } });
+function minCost(rates: Rates, question: Question): bigint {
+    return maxCost(rates, {
+        ...question,
+        chat: { ...question.chat, maxTokens: Math.min(16, question.chat.maxTokens) },
+    });
 }

@@ -49,7 +49,7 @@ const numberOf = ({ opened }: { opened: Opened }): number => opened.parameters.j
 /** Oldest first, so that the store never has a gap below its newest job, where the next search ends. Of each, one for every code. */
 async function unknownJobs({ spending, store, keys, log }: JobContext): Promise<Opened[][]> {
     const highest = (await store.jobs()).reduce(
-        (most, { number, phase }) => (phase === 'failed' ? most : Math.max(most, number)),
+        (max, { number, phase }) => (phase === 'failed' ? max : Math.max(max, number)),
         -1,
     );
     const codes = await channelCodes();

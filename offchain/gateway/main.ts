@@ -76,7 +76,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     }
     const onChain = config.registry === undefined ? undefined : recordOnChain(chain, config.registry, config);
     const record = deps.record ?? onChain;
-    const setbacks = await Setbacks.load(store, config.job.unproductiveMost, now);
+    const setbacks = await Setbacks.load(store, config.job.maxUnproductive, now);
     const nodes = new Nodes(config, network, now, deps.nodes ?? configuredNodes(config), record, setbacks);
     const spending = new SpendAccount(chain, escrow, keys, pollMs, {
         goneSeconds: config.goneSeconds,

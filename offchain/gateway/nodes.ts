@@ -65,7 +65,7 @@ export class NodeUnfit extends Error {}
 
 const INFO_SECONDS = 30; // how long what a node says of itself is believed
 const COOL_SECONDS = 15; // a node that was down or busy comes last for so long
-const FAILS_MOST = 2; // in a row, after meters were paid
+const MAX_FAILS = 2; // in a row, after meters were paid
 
 interface Standing {
     bannedUntil: number; // unix seconds; not used before
@@ -118,7 +118,7 @@ export class Nodes {
 
     /** A query failed after meters were paid. True when that was once too often. */
     failed(url: string): boolean {
-        return ++this.standing(url).fails >= FAILS_MOST;
+        return ++this.standing(url).fails >= MAX_FAILS;
     }
 
     /** A result was verified. */
@@ -206,15 +206,15 @@ export class Nodes {
         if (fault !== undefined) {
             return fault;
         }
-        const { stepMost, parallelMost, largestAnswerMost } = info.limits;
+        const { maxStep, maxParallel, maxAnswer } = info.limits;
         const { step, parallel, largestAnswer } = this.config.job;
         return {
             url,
             info,
             rates: offer.rates,
-            step: step < stepMost ? step : stepMost,
-            parallel: Math.min(parallel, parallelMost),
-            largestAnswer: Math.min(largestAnswer, largestAnswerMost),
+            step: step < maxStep ? step : maxStep,
+            parallel: Math.min(parallel, maxParallel),
+            largestAnswer: Math.min(largestAnswer, maxAnswer),
         };
     }
 
@@ -280,16 +280,16 @@ export class Nodes {
         if (dear !== undefined) {
             return dear;
         }
-        if (info.limits.noticeLeast > this.config.job.notice) {
-            return `wants a notice of ${info.limits.noticeLeast} s, job.notice is ${this.config.job.notice} s`;
+        if (info.limits.minNotice > this.config.job.notice) {
+            return `wants a notice of ${info.limits.minNotice} s, job.notice is ${this.config.job.notice} s`;
         }
-        if (info.limits.depositLeast > this.config.job.deposit) {
-            return `wants a deposit of ${info.limits.depositLeast} nanoTON, job.deposit is ${this.config.job.deposit}`;
+        if (info.limits.minDeposit > this.config.job.deposit) {
+            return `wants a deposit of ${info.limits.minDeposit} nanoTON, job.deposit is ${this.config.job.deposit}`;
         }
-        if (info.limits.stepLeast > this.config.job.step) {
-            return `wants a step of ${info.limits.stepLeast} nanoTON, job.step is ${this.config.job.step}`;
+        if (info.limits.minStep > this.config.job.step) {
+            return `wants a step of ${info.limits.minStep} nanoTON, job.step is ${this.config.job.step}`;
         }
-        if (info.limits.parallelMost < 1) {
+        if (info.limits.maxParallel < 1) {
             return 'takes no queries';
         }
         const fault = attestationFault(info.attestation, attestedKeys(info), this.policy, this.now());

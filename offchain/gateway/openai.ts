@@ -6,7 +6,7 @@ import { badRequest, GatewayError } from './errors';
 
 /** Tokens of an answer when the client names no limit. */
 const DEFAULT_MAX_TOKENS = 1024;
-const MOST_TOKENS = 1_000_000;
+const MAX_TOKENS = 1_000_000;
 
 const content = z.union(
     [z.string(), z.array(z.object({ type: z.literal('text'), text: z.string() }))],
@@ -20,7 +20,7 @@ const message = z.object({
     content: content.nullish(),
 });
 
-const tokens = z.number().int().min(1).max(MOST_TOKENS).nullish();
+const tokens = z.number().int().min(1).max(MAX_TOKENS).nullish();
 const stop = z.string().min(1, 'expected no empty stop string');
 
 const chat = z.object({
@@ -76,7 +76,7 @@ const neutralInStreamOptions: Record<string, Neutral> = { include_obfuscation: o
 /** Fields that are for whoever runs the API, which is this gateway: they name a person, and no node hears of them. */
 const KEPT = ['user', 'metadata', 'safety_identifier'];
 
-const NAME_MOST = 100; // characters of a field's name in an error
+const MAX_NAME = 100; // characters of a field's name in an error
 
 /** Refuses every field that is neither known nor neutral; null is the same as absent. */
 function requireKnown(value: unknown, at: string, known: readonly string[], also: Record<string, Neutral> = {}): void {
@@ -86,7 +86,7 @@ function requireKnown(value: unknown, at: string, known: readonly string[], also
     for (const [name, field] of Object.entries(value)) {
         const isNeutral = Object.hasOwn(also, name) && also[name](field);
         if (field !== null && !known.includes(name) && !isNeutral) {
-            const param = `${at}${name.slice(0, NAME_MOST)}`;
+            const param = `${at}${name.slice(0, MAX_NAME)}`;
             const words = Object.hasOwn(also, name) ? 'with this value is not served here' : 'is not served here';
             throw badRequest(`"${param}" ${words}: leave it out`, param, 'unsupported_parameter');
         }
@@ -140,8 +140,8 @@ export function parseChat(body: unknown): ChatCall {
     }
     const { messages, stop, ...call } = parsed.data;
     const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
-    const { max_tokens: most, max_completion_tokens: mostNew } = call;
-    if (most != null && mostNew != null && most !== mostNew) {
+    const { max_tokens: maxTokens, max_completion_tokens: maxNewTokens } = call;
+    if (maxTokens != null && maxNewTokens != null && maxTokens !== maxNewTokens) {
         throw badRequest('"max_tokens" and "max_completion_tokens" differ: give one of them', 'max_tokens');
     }
     return {
@@ -154,7 +154,7 @@ export function parseChat(body: unknown): ChatCall {
                 role: role === 'developer' ? 'system' : role,
                 content: textOf(content),
             })),
-            maxTokens: mostNew ?? most ?? DEFAULT_MAX_TOKENS,
+            maxTokens: maxNewTokens ?? maxTokens ?? DEFAULT_MAX_TOKENS,
             ...(call.temperature == null ? {} : { temperature: call.temperature }),
             ...(call.top_p == null ? {} : { topP: call.top_p }),
             ...(call.seed == null ? {} : { seed: call.seed }),

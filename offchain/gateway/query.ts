@@ -63,7 +63,7 @@ export function askedOf(job: Job, query: StoredQuery): Asked {
 }
 
 /** nanoTON that a question may cost at most at these rates. */
-export function mostOf(rates: Rates, { chat, promptBound }: Question): bigint {
+export function maxCost(rates: Rates, { chat, promptBound }: Question): bigint {
     const dearest = rates.completion > rates.reasoning ? rates.completion : rates.reasoning;
     const prompt = rates.prompt > rates.cached ? rates.prompt : rates.cached;
     return priceOf(

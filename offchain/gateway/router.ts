@@ -32,7 +32,7 @@ export class AnswerBroken extends GatewayError {
 }
 
 const ATTEMPTS = 2;
-const REFUSALS_MOST = 4; // of a job without a signature, since its last result
+const MAX_REFUSALS = 4; // of a job without a signature, since its last result
 
 /** What to do after a failed attempt, when there may be another. */
 interface Verdict {
@@ -225,7 +225,7 @@ export class Router {
         if (!again || (session !== undefined && session === job.session)) {
             job.refusals++;
         }
-        if (job.refusals >= REFUSALS_MOST) {
+        if (job.refusals >= MAX_REFUSALS) {
             this.settlement.refused(job, code);
             return { error, avoid: 'worker' };
         }

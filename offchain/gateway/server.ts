@@ -73,9 +73,9 @@ export function makeServer(context: JobContext, router: Router, answers = new An
         data: Object.keys(config.models).map((id) => ({ id, object: 'model', created: 0, owned_by: 'cocoon-market' })),
     }));
     server.post('/v1/chat/completions', { bodyLimit: BODY_BYTES }, async (request, reply) => {
-        if (answers.count >= config.queriesMost) {
+        if (answers.count >= config.maxQueries) {
             throw tooMany(
-                `This gateway answers ${config.queriesMost} queries at once (queriesMost): ask again in a moment`,
+                `This gateway answers ${config.maxQueries} queries at once (maxQueries): ask again in a moment`,
             );
         }
         const call = parseChat(request.body);

@@ -8,19 +8,19 @@ import { unavailable } from './errors';
 import type { Job } from './job';
 
 const DAY = 86_400; // seconds
-const NODE_MOST = 2; // jobs that one node may spoil in a day: the first, and one new one. The node chooses the causes
+const MAX_PER_NODE = 2; // jobs that one node may spoil in a day: the first, and one new one. The node chooses the causes
 const PRODUCTIVE = 10n; // a job that used this part of its deposit was worth its opening
 
 export class Setbacks {
     private constructor(
         private readonly store: GatewayStore,
-        private readonly most: number, // a day
+        private readonly max: number, // a day
         private readonly now: () => number, // unix seconds
         private all: Setback[],
     ) {}
 
-    static async load(store: GatewayStore, most: number, now: () => number): Promise<Setbacks> {
-        return new Setbacks(store, most, now, await store.setbacks(now() - DAY));
+    static async load(store: GatewayStore, max: number, now: () => number): Promise<Setbacks> {
+        return new Setbacks(store, max, now, await store.setbacks(now() - DAY));
     }
 
     /** Those of the last 24 hours. */
@@ -34,7 +34,7 @@ export class Setbacks {
         const nodes = new Map<string, number>();
         for (const { node } of this.today) {
             const key = node.toString('hex');
-            nodes.set(key, Math.min(NODE_MOST, (nodes.get(key) ?? 0) + 1));
+            nodes.set(key, Math.min(MAX_PER_NODE, (nodes.get(key) ?? 0) + 1));
         }
         return [...nodes.values()].reduce((sum, count) => sum + count, 0);
     }
@@ -53,7 +53,7 @@ export class Setbacks {
     /** Why a node gets no new job today; undefined when it may. */
     fault(worker: string, node: Buffer): string | undefined {
         const spoiled = this.today.filter((one) => one.worker === worker || one.node.equals(node));
-        if (spoiled.length < NODE_MOST) {
+        if (spoiled.length < MAX_PER_NODE) {
             return undefined;
         }
         const causes = [...new Set(spoiled.map(({ cause }) => cause))].join(', ');
@@ -62,11 +62,11 @@ export class Setbacks {
 
     /** Throws 503 when the day has as many as it may have. */
     requireFew(): void {
-        if (this.counted >= this.most) {
+        if (this.counted >= this.max) {
             const causes = [...new Set(this.today.map(({ worker, cause }) => `${worker}: ${cause}`))].sort();
             throw unavailable(
-                `${this.counted} jobs of the last 24 hours brought nothing, counting ${NODE_MOST} of one node at most, and no ` +
-                    `more may (job.unproductiveMost). ` +
+                `${this.counted} jobs of the last 24 hours brought nothing, counting ${MAX_PER_NODE} of one node at most, and no ` +
+                    `more may (job.maxUnproductive). ` +
                     `Take their nodes out of the configuration, or raise it. ${causes.join('; ')}`,
                 'unproductive',
             );
@@ -76,6 +76,6 @@ export class Setbacks {
     /** What the command line shows. */
     view() {
         const causes = this.today.map(({ job, worker, cause, at }) => ({ job, worker, cause, at }));
-        return { today: causes.length, counted: this.counted, most: this.most, causes };
+        return { today: causes.length, counted: this.counted, max: this.max, causes };
     }
 }

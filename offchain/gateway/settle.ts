@@ -7,7 +7,7 @@ import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
 import type { ChannelView } from './spending';
 
-const POLLS_MOST = 60;
+const MAX_POLLS = 60;
 const ENDED_LOOKS = 3; // at ended jobs with every sweep
 const SETTLE_SECONDS = 900; // that a worker has to end a job before the client leaves without it
 
@@ -98,7 +98,7 @@ export class Settlement {
             await this.leave(job, NOT_CLAIMED);
             return job.phase;
         }
-        for (let poll = 0; poll < POLLS_MOST && !this.closing.signal.aborted; poll++) {
+        for (let poll = 0; poll < MAX_POLLS && !this.closing.signal.aborted; poll++) {
             if (await this.look(job)) {
                 return job.phase;
             }
@@ -166,7 +166,7 @@ export class Settlement {
             );
         }
         await spending.jobOrder(job.parameters, 'refund');
-        for (let poll = 0; poll < POLLS_MOST && !this.closing.signal.aborted; poll++) {
+        for (let poll = 0; poll < MAX_POLLS && !this.closing.signal.aborted; poll++) {
             if ((await spending.channel(job.watched, true)).type === 'gone') {
                 await job.change({ phase: 'gone', note: 'refunded' });
                 return;
@@ -180,7 +180,7 @@ export class Settlement {
         for (let poll = 1; ; poll++) {
             const view = await this.context.spending.channel(job.watched, true);
             const open = view.type === 'unclear' || (view.type === 'there' && view.looksDue && !view.due);
-            if (!open || poll === POLLS_MOST || this.closing.signal.aborted) {
+            if (!open || poll === MAX_POLLS || this.closing.signal.aborted) {
                 return view;
             }
             await this.pause();
@@ -242,7 +242,7 @@ export class Settlement {
             return over[this.ended++ % over.length];
         })) {
             const channel = new Address(0, stored.channel);
-            const view = await spending.channel({ channel, paidMost: undefined });
+            const view = await spending.channel({ channel, maxPaid: undefined });
             if (view.type !== 'there') {
                 continue;
             }

@@ -19,7 +19,7 @@ import { ClientKeys } from './keys';
 import type { ChainClock } from './time';
 
 const VALID_SECONDS = 120; // how long an order can be taken
-const POLLS_MOST = 60; // until an opened channel shows, or an order shows as taken
+const MAX_POLLS = 60; // until an opened channel shows, or an order shows as taken
 const RESEND_POLLS = 10;
 const DAY = 86400;
 const SAY_MS = 60_000; // between two lines of the log while the chain is not read
@@ -55,7 +55,7 @@ export type ChannelView =
 /** A job's channel and the most that it can have paid, nanoTON; undefined where that is not known. */
 export interface Watched {
     channel: Address;
-    paidMost: bigint | undefined;
+    maxPaid: bigint | undefined;
 }
 
 const SOON_READS = 10; // while an end is waited for that was asked for
@@ -146,7 +146,7 @@ export class SpendAccount {
             });
             await this.send(order, 0n);
             let silence: unknown; // why the chain was not read the last time
-            for (let poll = 1; poll <= POLLS_MOST && !this.closed; poll++) {
+            for (let poll = 1; poll <= MAX_POLLS && !this.closed; poll++) {
                 const { outcome, fault } = await this.outcome(order, seqno, validUntil);
                 silence = fault;
                 if (outcome === 'taken') {
@@ -173,13 +173,13 @@ export class SpendAccount {
      * The channel as the chain has it. `soon`: an end was asked for and is waited for, so the words of ten polls are
      * enough; otherwise those of `goneSeconds` are.
      */
-    async channel({ channel, paidMost }: Watched, soon = false): Promise<ChannelView> {
+    async channel({ channel, maxPaid }: Watched, soon = false): Promise<ChannelView> {
         const wordOf = (account: Account): string | undefined => {
             if (account.state !== 'active' || account.data === undefined) {
                 return 'gone';
             }
             const { paid, refundAt } = loadChannelData(account.data);
-            if (paidMost !== undefined && paid > paidMost) {
+            if (maxPaid !== undefined && paid > maxPaid) {
                 return `it has paid ${paid} nanoTON, more than was signed`;
             }
             return account.at >= refundAt ? 'due' : undefined;
@@ -399,7 +399,7 @@ export class SpendAccount {
             if (outcome === 'lapsed' || outcome === 'overtaken') {
                 throw lapse(outcome, 'open a job');
             }
-            if (used && ++polls > POLLS_MOST) {
+            if (used && ++polls > MAX_POLLS) {
                 throw new OrderLapsed(
                     `The seqno of the order is used and its channel of ${fromNano(deposit)} TON did not appear`,
                 );

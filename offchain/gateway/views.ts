@@ -40,7 +40,7 @@ export const statusView = z.object({
         // jobs of the last 24 hours that their nodes spoiled, how many of them count, and how many may
         today: z.number(),
         counted: z.number(),
-        most: z.number(),
+        max: z.number(),
         causes: z.array(z.object({ job: z.number(), worker: z.string(), cause: z.string(), at: z.number() })),
     }),
 });

@@ -14,7 +14,7 @@ import {
     QueryHead,
     RefusalCode,
     refusal,
-    RETRY_AFTER_MOST,
+    MAX_RETRY_AFTER,
     retryAfterOf,
     Session,
     sessionHash,
@@ -118,9 +118,9 @@ export class WorkerClient {
     }
 
     /** The stored records of a query. */
-    async stored(job: Buffer, number: number, mostBytes: number): Promise<Buffer> {
+    async stored(job: Buffer, number: number, maxBytes: number): Promise<Buffer> {
         const { body } = await this.request({ method: 'GET', path: paths.stored(job.toString('hex'), number) });
-        return collect(body, mostBytes);
+        return collect(body, maxBytes);
     }
 
     async close(): Promise<void> {
@@ -160,7 +160,7 @@ export class WorkerClient {
             throw new WorkerDown(`${this.url} failed (HTTP ${response.statusCode})`);
         }
         const after = retryAfterOf(response.headers['retry-after']);
-        const retryAfter = after === undefined ? undefined : Math.min(after, RETRY_AFTER_MOST);
+        const retryAfter = after === undefined ? undefined : Math.min(after, MAX_RETRY_AFTER);
         throw new WorkerRefusal(code, response.statusCode, message.slice(0, 200), retryAfter);
     }
 }
@@ -175,12 +175,12 @@ async function* readable(body: Dispatcher.ResponseData['body']): AsyncGenerator<
     }
 }
 
-async function collect(body: Dispatcher.ResponseData['body'], most: number): Promise<Buffer> {
+async function collect(body: Dispatcher.ResponseData['body'], max: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let length = 0;
     for await (const chunk of readable(body)) {
         length += chunk.length;
-        if (length > most) {
+        if (length > max) {
             throw new WorkerDown('the worker answers with more than the protocol allows');
         }
         chunks.push(chunk);

@@ -46,7 +46,7 @@ const uint32 = z.number().int().min(0).max(0xffffffff);
 
 const rates = z.object({ prompt: nano, cached: nano, completion: nano, reasoning: nano });
 
-const CHAIN_MOST = 16 << 10; // characters
+const MAX_CHAIN = 16 << 10; // characters
 
 /** Evidence that a node's keys belong to a measured machine; `open` says that there is none. */
 export const attestation = z.discriminatedUnion('tier', [
@@ -65,10 +65,10 @@ export const attestation = z.discriminatedUnion('tier', [
             // What Intel says of such machines. A node brings it, so that a client asks no third party.
             tcbInfo: z.string().max(128 << 10), // the very text that was signed
             tcbInfoSignature: hex(64),
-            tcbInfoChain: z.string().max(CHAIN_MOST), // PEM
+            tcbInfoChain: z.string().max(MAX_CHAIN), // PEM
             qeIdentity: z.string().max(64 << 10),
             qeIdentitySignature: hex(64),
-            qeIdentityChain: z.string().max(CHAIN_MOST),
+            qeIdentityChain: z.string().max(MAX_CHAIN),
             rootCrl: hexUpTo(32 << 10), // DER
             pckCrl: hexUpTo(128 << 10),
         }),
@@ -87,12 +87,12 @@ export const nodeInfo = z.object({
     attestation,
     offers: z.array(z.object({ model: z.string().regex(/^[^\p{Cc}]{1,200}$/u), rates })),
     limits: z.object({
-        stepLeast: nano,
-        stepMost: nano,
-        parallelMost: uint32,
-        largestAnswerMost: uint32, // bytes
-        noticeLeast: uint32, // seconds
-        depositLeast: nano, // of a job's channel
+        minStep: nano,
+        maxStep: nano,
+        maxParallel: uint32,
+        maxAnswer: uint32, // bytes
+        minNotice: uint32, // seconds
+        minDeposit: nano, // of a job's channel
     }),
     channelCodes: z.array(hex(32)),
 });
@@ -100,11 +100,11 @@ export type NodeInfo = z.output<typeof nodeInfo>;
 
 export const signedVoucher = z.object({ cumulative: nano, count: uint32, signature: hex(64) });
 
-const TERMS_MOST = 1024; // characters; three cells need half of it, and a stranger must not have more hashed
+const MAX_TERMS = 1024; // characters; three cells need half of it, and a stranger must not have more hashed
 
 export const terms = z
     .string()
-    .max(TERMS_MOST)
+    .max(MAX_TERMS)
     .transform((text, context): Terms => {
         try {
             return loadTerms(Cell.fromBase64(text));

@@ -66,7 +66,7 @@ export function causeOf(reason: number): Cause {
 }
 
 /** Longest time, in seconds, for which a busy server's word is passed on. */
-export const RETRY_AFTER_MOST = 3600;
+export const MAX_RETRY_AFTER = 3600;
 
 /** Seconds that the header Retry-After asks for; undefined when it is none. */
 export function retryAfterOf(header: string | string[] | undefined, now = Date.now()): number | undefined {

@@ -18,7 +18,7 @@ export interface WireRecord {
 }
 
 const HEADER_BYTES = 5;
-const RECORD_MOST = 1 << 20; // bytes; a longer one is refused before it is read
+const MAX_RECORD = 1 << 20; // bytes; a longer one is refused before it is read
 
 export function encodeRecord(type: RecordType, bytes: Buffer): Buffer {
     const header = Buffer.alloc(HEADER_BYTES);
@@ -39,7 +39,7 @@ export class RecordReader {
             const header = this.rest.peek(HEADER_BYTES);
             const type = header.readUInt8(0);
             const length = header.readUInt32BE(1);
-            if (RecordType[type] === undefined || length > RECORD_MOST) {
+            if (RecordType[type] === undefined || length > MAX_RECORD) {
                 throw new Error('The worker sent a record that this version does not know');
             }
             if (this.rest.length < HEADER_BYTES + length) {

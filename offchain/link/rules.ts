@@ -42,7 +42,7 @@ export const rentLeft = (seconds: number): bigint =>
     (RENT * BigInt(Math.min(LONGEST_JOB, Math.max(0, seconds)))) / BigInt(LONGEST_JOB);
 
 /** A frame's price is at most this part of a step. */
-export const frameMost = (step: bigint): bigint => step / 10n;
+export const maxFrame = (step: bigint): bigint => step / 10n;
 
 /** The worker commits what it sent at least every this much of price. */
 export const commitEvery = (step: bigint): bigint => step / 8n;
@@ -51,7 +51,7 @@ export const commitEvery = (step: bigint): bigint => step / 8n;
 export const payEvery = (step: bigint): bigint => step / 4n;
 
 /** The most the bound of a prompt may cost; above it a node declines. */
-export const promptMost = (step: bigint): bigint => step / 2n;
+export const maxPrompt = (step: bigint): bigint => step / 2n;
 
 /** How far a node's token count may lie above the gateway's own: 2 % and 16 tokens, for template tokens differ. */
 export const countTolerance = (own: number): number => Math.ceil(own * 1.02) + 16;

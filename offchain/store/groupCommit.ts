@@ -16,7 +16,7 @@ interface Waiting<Schema> {
 
 type Outcome = { ok: true; result: unknown } | { ok: false; error: unknown };
 
-const GROUP_MOST = 1000; // writes in one transaction, so that none waits long for the others
+const MAX_GROUP = 1000; // writes in one transaction, so that none waits long for the others
 
 /** The only writer of its database: every write goes through {@link GroupCommit.run}, in the order of the calls. */
 export class GroupCommit<Schema> {
@@ -48,7 +48,7 @@ export class GroupCommit<Schema> {
     private async drain(): Promise<void> {
         await nextTurn();
         while (this.waiting.length > 0) {
-            await this.commit(this.waiting.splice(0, GROUP_MOST));
+            await this.commit(this.waiting.splice(0, MAX_GROUP));
             await nextTurn();
         }
         this.draining = undefined;

@@ -227,9 +227,9 @@ export class SqliteWorkerStore implements WorkerStore {
         const zeros = { cumulative: ZERO, voucher_cumulative: ZERO };
         await this.writes.run(async (t) => {
             const denied = t.selectFrom('denials').where('job', '=', job.job);
-            const used = await denied.select((select) => select.fn.max('number').as('most')).executeTakeFirst();
-            const most = used?.most ?? 0;
-            const columns = { job_number: jobNumber, state: 'open', highest: most, low_water: most } as const;
+            const used = await denied.select((select) => select.fn.max('number').as('highest')).executeTakeFirst();
+            const highest = used?.highest ?? 0;
+            const columns = { job_number: jobNumber, state: 'open', highest, low_water: highest } as const;
             await t
                 .insertInto('jobs')
                 .values({ ...job, ...zeros, ...seenColumns(seen), ...columns })

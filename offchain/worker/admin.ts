@@ -8,7 +8,7 @@ import type { Server, ServerResponse } from 'node:http';
 import { toWire } from '../link';
 import type { Worker } from './main';
 
-const PATH_MOST = 100; // bytes that every system takes as the path of a socket
+const MAX_PATH = 100; // bytes that every system takes as the path of a socket
 
 function socketOf(store: string): string {
     return `${store}.sock`;
@@ -20,7 +20,7 @@ export async function serveAdmin(
     worker: Pick<Worker, 'status' | 'claimNow'>,
 ): Promise<Server | undefined> {
     const path = socketOf(store);
-    if (Buffer.byteLength(path) > PATH_MOST) {
+    if (Buffer.byteLength(path) > MAX_PATH) {
         return undefined;
     }
     const actions = new Map<string, () => Promise<unknown>>([

@@ -5,7 +5,7 @@ import {
     commits,
     modelHash,
     openRequest,
-    promptMost,
+    maxPrompt,
     querySecret,
     rentLeft,
     requestHash,
@@ -133,7 +133,7 @@ function decide(context: WorkerContext, job: Job, ceiling: bigint, plain: Buffer
     }
     const request = chat;
     const promptBound = context.backend.promptBound(request);
-    if (promptBoundPrice(promptBound, terms.rates) > promptMost(terms.step)) {
+    if (promptBoundPrice(promptBound, terms.rates) > maxPrompt(terms.step)) {
         return Reason.StepTooSmall;
     }
     const maxTokens = Math.min(chat.maxTokens, answerTokens(ceiling, promptBound, terms.rates));

@@ -12,10 +12,10 @@ export interface Part {
     bound: number; // tokens that it may hold at most
 }
 
-const FRAME_MOST = 16 * 1024; // bytes
+const MAX_FRAME = 16 * 1024; // bytes
 
 /** Bytes of text that a frame may carry. */
-export const TEXT_MOST = FRAME_MOST - FRAME_OVERHEAD;
+export const MAX_TEXT = MAX_FRAME - FRAME_OVERHEAD;
 
 /** A delta of a backend as it concerns frames. */
 export interface Delta {
@@ -55,24 +55,24 @@ export class WholeText {
 }
 
 /** Cuts a delta into parts of at most `most` tokens, or bytes where tokens are not counted. */
-export function parts(delta: Delta, most: number): Part[] {
+export function parts(delta: Delta, max: number): Part[] {
     const reasoning = Buffer.byteLength(delta.reasoning ?? '');
     const content = Buffer.byteLength(delta.content ?? '');
     if (delta.tokens === undefined) {
         return [
-            ...uncounted(FrameKind.Reasoning, delta.reasoning ?? '', most),
-            ...uncounted(FrameKind.Content, delta.content ?? '', most),
+            ...uncounted(FrameKind.Reasoning, delta.reasoning ?? '', max),
+            ...uncounted(FrameKind.Content, delta.content ?? '', max),
         ];
     }
     const ofReasoning = reasoning === 0 ? 0 : Math.floor((delta.tokens * reasoning) / (reasoning + content));
     return [
-        ...counted(FrameKind.Reasoning, delta.reasoning ?? '', ofReasoning, most),
-        ...counted(FrameKind.Content, delta.content ?? '', delta.tokens - ofReasoning, most),
+        ...counted(FrameKind.Reasoning, delta.reasoning ?? '', ofReasoning, max),
+        ...counted(FrameKind.Content, delta.content ?? '', delta.tokens - ofReasoning, max),
     ];
 }
 
-function uncounted(kind: FrameKind, text: string, most: number): Part[] {
-    return textPieces(text, most).map((piece, i) => ({
+function uncounted(kind: FrameKind, text: string, max: number): Part[] {
+    return textPieces(text, max).map((piece, i) => ({
         kind,
         text: piece,
         tokens: i === 0 ? 1 : 0,
@@ -80,13 +80,13 @@ function uncounted(kind: FrameKind, text: string, most: number): Part[] {
     }));
 }
 
-function counted(kind: FrameKind, text: string, tokens: number, most: number): Part[] {
-    const frames = Math.max(1, Math.ceil(tokens / most));
+function counted(kind: FrameKind, text: string, tokens: number, max: number): Part[] {
+    const frames = Math.max(1, Math.ceil(tokens / max));
     const pieces = textPieces(text, Math.ceil(Buffer.byteLength(text) / frames));
     const made: Part[] = [];
     let left = tokens;
     for (let i = 0; i < pieces.length || left > 0; i++) {
-        const share = Math.min(most, i < pieces.length ? Math.ceil(left / (pieces.length - i)) : left);
+        const share = Math.min(max, i < pieces.length ? Math.ceil(left / (pieces.length - i)) : left);
         const piece = pieces[i];
         // Tokens without text, such as half a character or a hidden mark.
         const kindOfPart = piece === undefined && kind === FrameKind.Content ? FrameKind.Empty : kind;
@@ -97,8 +97,8 @@ function counted(kind: FrameKind, text: string, tokens: number, most: number): P
 }
 
 /** The text in pieces of at most `most` bytes, or one character where that is longer. */
-function textPieces(text: string, most: number): string[] {
-    const limit = Math.max(1, Math.min(most, TEXT_MOST));
+function textPieces(text: string, max: number): string[] {
+    const limit = Math.max(1, Math.min(max, MAX_TEXT));
     if (text === '' || Buffer.byteLength(text) <= limit) {
         return text === '' ? [] : [text];
     }

@@ -21,12 +21,12 @@ export function accountAddress(account: Buffer): Address {
     return new Address(0, account);
 }
 
-const UNKNOWN_MOST = 8; // channels of strangers that are read at once; as many wait
+const MAX_UNKNOWN = 8; // channels of strangers that are read at once; as many wait
 
 /** Reads channels and compares them with what terms say they are. */
 export class Channels {
     private readonly words: Confirmed;
-    private readonly unknown = new Turns(UNKNOWN_MOST);
+    private readonly unknown = new Turns(MAX_UNKNOWN);
 
     /**
      * `codes`: the channel codes that this worker knows to be sound; `goneSeconds`: for how long a word that takes money out

@@ -40,7 +40,7 @@ interface Search {
 
 const PAGE = 500; // jobs read from the store at once
 const READERS = 4; // channels read from the chain at once
-const ASKED_MOST = 8; // channels that are asked what a claim needs, until one answers
+const MAX_TRIES = 8; // channels that are asked what a claim needs, until one answers
 const CONFIRM_POLLS = 30;
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -234,12 +234,12 @@ export class Claims {
 
     /** True when a claim brings more than it costs. */
     private isWorth(due: bigint): boolean {
-        return due > 0n && due >= this.context.costs.least;
+        return due > 0n && due >= this.context.costs.minClaim;
     }
 
     /** True when the claim that ends a job brings more than it costs, or the job has brought twice that. */
     private endIsWorth(due: bigint, brought: bigint): boolean {
-        return this.isWorth(due) || (this.closes() && brought >= 2n * this.context.costs.least);
+        return this.isWorth(due) || (this.closes() && brought >= 2n * this.context.costs.minClaim);
     }
 
     /** False when nothing is sent for a job that its client ends: what there is to get is less than that costs. */
@@ -331,7 +331,7 @@ export class Claims {
         const { log } = this.context;
         const chain = this.context.chain.as('claim');
         let fault: unknown;
-        for (const { job, channel } of claims.slice(0, ASKED_MOST)) {
+        for (const { job, channel } of claims.slice(0, MAX_TRIES)) {
             try {
                 return await chain.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
             } catch (error) {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const CLIENTS_MOST = 10_000; // kept in memory; each has paid for an escrow
+const MAX_CLIENTS = 10_000; // kept in memory; each has paid for an escrow
 const DROPPED_STEPS = 8n; // of work that a client may drop before its answer, whatever it has paid
 const STEP_MS = 600_000; // after which a step of dropped work is forgiven
 const LOOK_MS = 500;
@@ -106,7 +106,7 @@ export class Clients {
         this.clients.delete(key); // and in again at the end, so that the map's order is that of use
         this.clients.set(key, client);
         for (const [name, { isIdle }] of this.clients) {
-            if (this.clients.size <= CLIENTS_MOST) {
+            if (this.clients.size <= MAX_CLIENTS) {
                 break;
             }
             if (isIdle && name !== key) {

@@ -22,19 +22,19 @@ const seconds = z.number().int().positive();
 
 const limits = z
     .strictObject({
-        stepLeast: nano.prefault('1000000'), // nanoTON
-        // What one job may leave unpaid is stepMost × parallelMost: by default 0.8 TON, less than the deposit of a job.
-        stepMost: nano.prefault('100000000'), // nanoTON, what the worker may lose with one query
-        parallelMost: z.number().int().min(1).default(8),
+        minStep: nano.prefault('1000000'), // nanoTON
+        // What one job may leave unpaid is maxStep × maxParallel: by default 0.8 TON, less than the deposit of a job.
+        maxStep: nano.prefault('100000000'), // nanoTON, what the worker may lose with one query
+        maxParallel: z.number().int().min(1).default(8),
         startSteps: z.number().int().min(1).default(1), // of unpaid work for a client, over all its jobs, before it has paid
-        largestAnswerMost: z
+        maxAnswer: z
             .number()
             .int()
             .min(1024)
             .default(4 * MiB), // bytes of sealed frames
-        noticeLeast: seconds.default(3600),
-        depositLeast: nano.optional(), // nanoTON in the channel of a new job; default: what fifty claims cost
-        requestMost: z
+        minNotice: seconds.default(3600),
+        minDeposit: nano.optional(), // nanoTON in the channel of a new job; default: what fifty claims cost
+        maxRequest: z
             .number()
             .int()
             .min(1024)
@@ -75,7 +75,7 @@ export const workerConfig = z
         claim: z
             .strictObject({
                 threshold: nano.prefault('100000000'), // nanoTON of unclaimed vouchers
-                least: nano.optional(), // nanoTON below which no claim is sent, whatever the threshold; default: what one costs
+                minAmount: nano.optional(), // nanoTON below which no claim is sent, whatever the threshold; default: what one costs
                 seconds: z.number().positive().default(60), // between two looks
                 attempts: z.number().int().min(1).default(5), // in a row, before a job waits longest: a quarter of the margin
             })
@@ -109,8 +109,8 @@ export const workerConfig = z
         logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
     })
     .superRefine(ofOneNetwork)
-    .refine(({ marginSeconds, limits }) => limits.noticeLeast >= 2 * marginSeconds, {
-        message: 'marginSeconds is at most half of limits.noticeLeast',
+    .refine(({ marginSeconds, limits }) => limits.minNotice >= 2 * marginSeconds, {
+        message: 'marginSeconds is at most half of limits.minNotice',
         path: ['marginSeconds'],
     });
 export type WorkerConfig = z.output<typeof workerConfig>;

@@ -30,19 +30,19 @@ export class Costs {
     ) {}
 
     /** nanoTON below which no claim is sent. */
-    get least(): bigint {
-        return this.config.claim.least ?? this.cost;
+    get minClaim(): bigint {
+        return this.config.claim.minAmount ?? this.cost;
     }
 
     /** nanoTON that the channel of a new job holds at least. */
-    get depositLeast(): bigint {
-        return this.config.limits.depositLeast ?? this.cost * JOB_CLAIMS;
+    get minDeposit(): bigint {
+        return this.config.limits.minDeposit ?? this.cost * JOB_CLAIMS;
     }
 
     /** Reads the prices when they are an hour old. While the API does not answer, those of before serve. */
     async refresh(): Promise<void> {
         const { claim, limits } = this.config;
-        if ((claim.least !== undefined && limits.depositLeast !== undefined) || this.now() - this.readAt < HOUR) {
+        if ((claim.minAmount !== undefined && limits.minDeposit !== undefined) || this.now() - this.readAt < HOUR) {
             return;
         }
         try {

@@ -4,7 +4,7 @@
  */
 import { priceOf } from '@cocoon-market/wrappers';
 import type { Rates, TokenCounts } from '@cocoon-market/wrappers';
-import { countTolerance, frameMost, promptMost } from '../link';
+import { countTolerance, maxFrame, maxPrompt } from '../link';
 
 /** What a query that runs has cost so far. */
 export interface RunningCost {
@@ -40,15 +40,15 @@ const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
 const TOKENS_PER_RATE = 1_000_000n;
-const MOST_TOKENS = 0xffff_ffff;
+const MAX_TOKENS = 0xffff_ffff;
 
 /** The most tokens at `rate` that cost at most `amount`, rounded up as prices are. */
 export function tokensFor(amount: bigint, rate: bigint): number {
     if (amount < 0n) {
         return 0;
     }
-    const tokens = rate === 0n ? BigInt(MOST_TOKENS) : (amount * TOKENS_PER_RATE) / rate;
-    return Number(smaller(tokens, BigInt(MOST_TOKENS)));
+    const tokens = rate === 0n ? BigInt(MAX_TOKENS) : (amount * TOKENS_PER_RATE) / rate;
+    return Number(smaller(tokens, BigInt(MAX_TOKENS)));
 }
 
 const NONE: TokenCounts = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
@@ -73,12 +73,12 @@ export function answerTokens(ceiling: bigint, promptBound: number, rates: Rates)
 
 /** The most tokens of a frame, at least 1. */
 export function frameTokens(step: bigint, rates: Rates): number {
-    return Math.max(1, tokensFor(frameMost(step), answerRate(rates)));
+    return Math.max(1, tokensFor(maxFrame(step), answerRate(rates)));
 }
 
 /** False for a step so small that a frame cannot hold one character (4 bytes, so at most 4 tokens) within its part of it. */
 export function stepCarriesFrames(step: bigint, rates: Rates): boolean {
-    return tokensFor(frameMost(step), answerRate(rates)) >= 4;
+    return tokensFor(maxFrame(step), answerRate(rates)) >= 4;
 }
 
 /**
@@ -96,7 +96,7 @@ export function unmeteredBound(
 ): bigint {
     const answer = priceOf({ ...NONE, completion: bounds.completion, reasoning: bounds.reasoning }, rates);
     const counted = priceOf({ ...NONE, completion: counts.completion, reasoning: counts.reasoning }, rates);
-    return smaller(promptMost(step), promptBoundPrice(promptBound, rates) + answer - counted);
+    return smaller(maxPrompt(step), promptBoundPrice(promptBound, rates) + answer - counted);
 }
 
 /** Tokens of a text whose tokens nobody counted (rule 17). */
@@ -127,7 +127,7 @@ export interface Ended {
 export function billedCounts(ended: Ended, rates: Rates): TokenCounts {
     const { meter, bounds, promptBound } = ended;
     const { prompt, cached } = promptCounts(ended);
-    const { completion, reasoning, most } = answerCounts(ended);
+    const { completion, reasoning, max } = answerCounts(ended);
     // No client believes that more was read than it sent, or made than arrived.
     const read = {
         prompt: Math.max(Math.min(prompt, promptBound - Math.min(cached, promptBound)), meter.prompt),
@@ -137,7 +137,7 @@ export function billedCounts(ended: Ended, rates: Rates): TokenCounts {
         completion: Math.max(Math.min(completion, countTolerance(bounds.completion)), meter.completion),
         reasoning: Math.max(Math.min(reasoning, countTolerance(bounds.reasoning)), meter.reasoning),
     };
-    const billed = { ...read, ...within(most, made, meter) };
+    const billed = { ...read, ...within(max, made, meter) };
     const floor = {
         ...meter,
         completion: Math.min(meter.completion, billed.completion),
@@ -163,37 +163,37 @@ function answerCounts({
     usage,
     contentBytes,
     reasoningBytes,
-}: Ended): Pick<TokenCounts, 'completion' | 'reasoning'> & { most: number } {
+}: Ended): Pick<TokenCounts, 'completion' | 'reasoning'> & { max: number } {
     if (usage?.completion === undefined) {
         const [completion, reasoning] =
             cut || counted
                 ? [meter.completion, meter.reasoning]
                 : [estimatedTokens(contentBytes), estimatedTokens(reasoningBytes)];
-        return { completion, reasoning, most: Infinity };
+        return { completion, reasoning, max: Infinity };
     }
     const { completion, reasoning = 0 } = usage;
-    const most = counted ? Infinity : completion + reasoning;
+    const max = counted ? Infinity : completion + reasoning;
     if (reasoning > 0 || reasoningBytes === 0) {
-        return { completion, reasoning, most };
+        return { completion, reasoning, max };
     }
     // Reasoning arrived and was not counted apart: the text tells how much of the sum it is.
     const share = Math.round((completion * reasoningBytes) / (reasoningBytes + contentBytes));
-    return { completion: completion - share, reasoning: share, most };
+    return { completion: completion - share, reasoning: share, max };
 }
 
 type Made = Pick<TokenCounts, 'completion' | 'reasoning'>;
 
 /** The counts with a sum of at most `most`: first what lies above the meter is taken away, then both in proportion. */
-function within(most: number, { completion, reasoning }: Made, meter: Made): Made {
-    if (completion + reasoning <= most) {
+function within(max: number, { completion, reasoning }: Made, meter: Made): Made {
+    if (completion + reasoning <= max) {
         return { completion, reasoning };
     }
     const pieces = meter.completion + meter.reasoning;
-    if (pieces > most) {
-        const part = Math.floor((most * meter.completion) / pieces);
-        return { completion: part, reasoning: most - part };
+    if (pieces > max) {
+        const part = Math.floor((max * meter.completion) / pieces);
+        return { completion: part, reasoning: max - part };
     }
-    const over = completion + reasoning - most;
+    const over = completion + reasoning - max;
     const fromCompletion = Math.min(over, completion - meter.completion);
     return { completion: completion - fromCompletion, reasoning: reasoning - (over - fromCompletion) };
 }

@@ -10,7 +10,7 @@ import { maySend } from './credit';
 import type { RunningCost } from './credit';
 import { Refused } from './refusal';
 
-const DECLINES_MOST = 64; // signed at once
+const MAX_DECLINES = 64; // signed at once
 const ENDED_PAUSES = 12; // times `freshSeconds` between two looks for the channel of a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may lag behind another
 const ORDER_SECONDS = 600; // after which a last claim that was handed to the wallet would have ended the channel
@@ -33,7 +33,7 @@ export class Job {
     private readAt = -Infinity; // when the channel was read, milliseconds of performance.now()
     private reading: Promise<void> | undefined;
     private gone = false;
-    private declines = DECLINES_MOST; // that may be signed now
+    private declines = MAX_DECLINES; // that may be signed now
     private declinedAt = performance.now();
     private keyOfVouchers: Verifier | undefined;
     private session_: { id: Buffer; session: Promise<Session> } | undefined;
@@ -150,7 +150,7 @@ export class Job {
     /** True while this job may still have something signed that brings nothing: each stays on the disk as long as the job. */
     get signsForNothing(): boolean {
         const now = performance.now();
-        this.declines = Math.min(DECLINES_MOST, this.declines + (now - this.declinedAt) / DECLINE_MS);
+        this.declines = Math.min(MAX_DECLINES, this.declines + (now - this.declinedAt) / DECLINE_MS);
         this.declinedAt = now;
         return this.declines >= 1;
     }

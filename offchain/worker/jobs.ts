@@ -17,10 +17,10 @@ import { Refused } from './refusal';
 export type JobRequest = z.output<typeof jobRequest>;
 
 /** Most jobs kept in memory while nobody uses them; each holds two keys. */
-const IDLE_MOST = 2000;
+const MAX_IDLE = 2000;
 
 /** Bytes into which salt, some frames and the end fit; below it nothing can be answered. */
-const LARGEST_ANSWER_LEAST = 1024;
+const MIN_ANSWER = 1024;
 
 interface Entry {
     users: number;
@@ -109,9 +109,12 @@ export class Jobs {
         if (seen.there === 0n) {
             throw new Refused('wrong_channel', 'The channel is empty');
         }
-        if (seen.there < costs.depositLeast) {
-            const least = `${costs.depositLeast} nanoTON`;
-            throw new Refused('wrong_channel', `The channel holds less than ${least}, the least deposit served here`);
+        if (seen.there < costs.minDeposit) {
+            const minDeposit = `${costs.minDeposit} nanoTON`;
+            throw new Refused(
+                'wrong_channel',
+                `The channel holds less than ${minDeposit}, the smallest deposit served here`,
+            );
         }
         if (seen.refundAt - seen.at <= config.marginSeconds) {
             throw new Refused('leaving', 'The channel can be refunded too soon');
@@ -143,14 +146,14 @@ export class Jobs {
                 rates?.some((kind) => terms.rates[kind] !== offer!.rates[kind]) === true,
                 'rates are not those of the offer',
             ],
-            [terms.step < limits.stepLeast || terms.step > limits.stepMost, 'step is outside the limits'],
+            [terms.step < limits.minStep || terms.step > limits.maxStep, 'step is outside the limits'],
             [!stepCarriesFrames(terms.step, terms.rates), 'step is too small for the rates'],
-            [terms.parallel < 1 || terms.parallel > limits.parallelMost, 'parallel is outside the limits'],
+            [terms.parallel < 1 || terms.parallel > limits.maxParallel, 'parallel is outside the limits'],
             [
-                terms.largestAnswer < LARGEST_ANSWER_LEAST || terms.largestAnswer > limits.largestAnswerMost,
+                terms.largestAnswer < MIN_ANSWER || terms.largestAnswer > limits.maxAnswer,
                 'largest answer is outside the limits',
             ],
-            [terms.notice < limits.noticeLeast, 'notice is shorter than the limit'],
+            [terms.notice < limits.minNotice, 'notice is shorter than the limit'],
         ];
         const found = faults.find(([wrong]) => wrong);
         return found && `These terms are not served: ${found[1]}`;
@@ -191,7 +194,7 @@ export class Jobs {
 
     private dropIdle(): void {
         for (const [key, { users }] of this.entries) {
-            if (this.entries.size <= IDLE_MOST) {
+            if (this.entries.size <= MAX_IDLE) {
                 return;
             }
             if (users === 0) {

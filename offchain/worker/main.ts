@@ -176,8 +176,8 @@ function nodeInfoOf(
     { config, channels, costs, payout, receiptKey, encryptionKey }: WorkerContext,
     evidence: Evidence,
 ): NodeInfo {
-    const { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast } = config.limits;
-    const { depositLeast } = costs;
+    const { minStep, maxStep, maxParallel, maxAnswer, minNotice } = config.limits;
+    const { minDeposit } = costs;
     return {
         network: config.network,
         node: config.node.toRawString(),
@@ -187,7 +187,7 @@ function nodeInfoOf(
         encryptionKey: encryptionKey.publicKey,
         attestation: evidence.current(),
         offers: config.offers,
-        limits: { stepLeast, stepMost, parallelMost, largestAnswerMost, noticeLeast, depositLeast },
+        limits: { minStep, maxStep, maxParallel, maxAnswer, minNotice, minDeposit },
         channelCodes: channels.codes.map((code) => code.hash()),
     };
 }

@@ -3,7 +3,7 @@ import { answerRoot, contentHash, Fail, Finish, Reason } from '@cocoon-market/wr
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError } from '../backend';
 import type { BackendEvent, ChatRequest, Usage } from '../backend';
-import { commitEvery, encodeRecord, encodeRetryAfter, RecordType, RETRY_AFTER_MOST, signReceipt } from '../link';
+import { commitEvery, encodeRecord, encodeRetryAfter, RecordType, MAX_RETRY_AFTER, signReceipt } from '../link';
 import { Answer, parts, WholeText } from './answer';
 import type { Delta, Part } from './answer';
 import type { WorkerContext } from './context';
@@ -285,7 +285,7 @@ export class RunningQuery implements Running {
         );
         await context.store.end({ kind: 'fail', job: job.id, number, receipt });
         if (this.retryAfter !== undefined) {
-            await this.sink.write(encodeRetryAfter(Math.min(this.retryAfter, RETRY_AFTER_MOST)));
+            await this.sink.write(encodeRetryAfter(Math.min(this.retryAfter, MAX_RETRY_AFTER)));
         }
         await this.write(receipt, RecordType.Fail);
     }

@@ -41,7 +41,7 @@ export interface ServerHooks {
 const OCTETS = 'application/octet-stream';
 
 const JOB_BYTES = 16 << 10; // of the largest request that registers a job
-const STORED_MOST = 8; // stored answers that are read and sent at once
+const MAX_STORED = 8; // stored answers that are read and sent at once
 const STORED_SECONDS = 60; // for one of them to be sent
 
 /** The server, not yet listening. */
@@ -55,7 +55,7 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
     });
     server.removeContentTypeParser(['text/plain']);
     guardDoors(server);
-    const stored = new Turns(STORED_MOST);
+    const stored = new Turns(MAX_STORED);
     const sendStored = async (reply: FastifyReply, query: QueryRecord): Promise<FastifyReply> => {
         const done = await stored.take();
         if (done === undefined) {
@@ -125,7 +125,7 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
             throw new Refused('bad_request', `The body of a query is ${OCTETS}`);
         }
     };
-    server.post(paths.query, { bodyLimit: limits.requestMost, onRequest: octetsOnly }, async ({ body }, reply) => {
+    server.post(paths.query, { bodyLimit: limits.maxRequest, onRequest: octetsOnly }, async ({ body }, reply) => {
         open(hooks);
         if (!Buffer.isBuffer(body)) {
             throw new Refused('bad_request', `The body of a query is ${OCTETS}`);

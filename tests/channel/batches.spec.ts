@@ -1,11 +1,11 @@
 /** Many jobs in one message of a wallet. */
 import { internal, toNano } from '@ton/core';
-import { BOUNDS, claimMessages, largestBatch, openMany } from '../../benchmarks/batches';
+import { BOUNDS, claimMessages, maxBatch, openMany } from '../../benchmarks/batches';
 import { DEPOSIT, OWED, openJobs, PaymentStage, paymentStage } from '../../benchmarks/operations/payments';
 import { claimBody, errors } from '../../wrappers';
 import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
 import { otherKey, valueSent } from '../support/market';
-import { MOST_MESSAGES } from '../support/wallet';
+import { MAX_MESSAGES } from '../support/wallet';
 
 const VALUE = toNano('0.05');
 
@@ -24,7 +24,7 @@ describe('Channel: many jobs in one message of a wallet', () => {
     };
 
     it('claims from 255 with a v5 wallet: its messages are bounded before its bytes', async () => {
-        const { jobs, bytes, claimsByBytes, conserved, transactions } = await largestBatch(stage, false);
+        const { jobs, bytes, claimsByBytes, conserved, transactions } = await maxBatch(stage, false);
 
         expect({ claims: jobs.length, conserved, transactions }).toEqual({
             claims: 255,
@@ -36,7 +36,7 @@ describe('Channel: many jobs in one message of a wallet', () => {
     }, 240_000);
 
     it('closes 255 with a v5 wallet, and no account is left', async () => {
-        const { jobs, bytes, conserved, transactions } = await largestBatch(stage, true);
+        const { jobs, bytes, conserved, transactions } = await maxBatch(stage, true);
 
         expect({ claims: jobs.length, conserved, transactions }).toEqual({
             claims: 255,
@@ -65,7 +65,7 @@ describe('Channel: many jobs in one message of a wallet', () => {
             payeeV4.sendMessages(jobs.slice(0, 4).map((job) => claimOf(job))),
         );
 
-        for (const { channel } of jobs.slice(0, MOST_MESSAGES.v4)) {
+        for (const { channel } of jobs.slice(0, MAX_MESSAGES.v4)) {
             expect(valueSent(result, channel, payeeV4)).toBeGreaterThanOrEqual(OWED);
         }
         await expect(payeeV4.getOrder(jobs.map((job) => claimOf(job)))).rejects.toThrow('Too many references');

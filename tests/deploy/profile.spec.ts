@@ -54,12 +54,12 @@ describe('A profile', () => {
 
 describe('Before a profile is sent', () => {
     let stage: ScriptStage;
-    let least: bigint; // nanoTON
+    let min: bigint; // nanoTON
 
     beforeAll(async () => {
         process.env.COCOON_DEPLOYMENTS = folder;
         stage = await ScriptStage.open();
-        least = leastSlash(pricesOf(stage.network.blockchain.config));
+        min = leastSlash(pricesOf(stage.network.blockchain.config));
     });
 
     afterAll(() => stage.close());
@@ -92,15 +92,15 @@ describe('Before a profile is sent', () => {
     });
 
     it('a rate below what a slash takes at the prices of this network is refused, with one that is enough', async () => {
-        const line = write('"stake": "0.28"', `"stake": "${formatTon(least - 1n)}"`);
+        const line = write('"stake": "0.28"', `"stake": "${formatTon(min - 1n)}"`);
 
         const said = await refusal();
 
         expect(said).toContain(
-            `${file}:${line}: stake: ${formatTon(least - 1n)} TON a GPU is too little: a slash takes at least ${formatTon(least)} TON`,
+            `${file}:${line}: stake: ${formatTon(min - 1n)} TON a GPU is too little: a slash takes at least ${formatTon(min)} TON`,
         );
         const [, enough] = /→ write "([\d.]+)" or more, or "0" for a class/.exec(said)!;
-        for (const rate of [formatTon(least), enough, '0']) {
+        for (const rate of [formatTon(min), enough, '0']) {
             write('"stake": "0.28"', `"stake": "${rate}"`);
             expect(await deploy()).toContain('Dry run: nothing was sent.');
         }
@@ -108,7 +108,7 @@ describe('Before a profile is sent', () => {
 
     it('rules are held to the same when they are proposed', async () => {
         await stage.run(deployMarket, ['--committee', KEYS, '--yes']);
-        const line = write('"stake": "0.29"', `"stake": "${formatTon(least - 1n)}"`);
+        const line = write('"stake": "0.29"', `"stake": "${formatTon(min - 1n)}"`);
         const before = stage.network.transactions.length;
 
         await expect(stage.run(proposeRules, ['--profile', file, '--yes'])).rejects.toThrow(`${file}:${line}: stake:`);
@@ -119,17 +119,17 @@ describe('Before a profile is sent', () => {
 
 describe('The profiles of this repository', () => {
     it.each(['2025', '2026'] as const)('for mainnet is taken at the prices of %s', (prices) => {
-        const least = leastSlash(pricesOf(networkConfig(prices)));
+        const min = leastSlash(pricesOf(networkConfig(prices)));
 
-        expect(readProfile('mainnet').rules.rates.every((rate) => rate >= least)).toBe(true);
+        expect(readProfile('mainnet').rules.rates.every((rate) => rate >= min)).toBe(true);
     });
 
     it('for testnet asks little more than the least that is taken today, so that a faucet pays for it', () => {
-        const least = leastSlash(pricesOf(networkConfig('2026')));
+        const min = leastSlash(pricesOf(networkConfig('2026')));
         const [{ rules }, local] = [readProfile('testnet'), readProfile('local')];
 
-        expect(rules.rates[0]).toBeGreaterThanOrEqual(least);
-        expect(rules.rates[0]).toBeLessThan((least * 3n) / 2n);
+        expect(rules.rates[0]).toBeGreaterThanOrEqual(min);
+        expect(rules.rates[0]).toBeLessThan((min * 3n) / 2n);
         expect(local.rules).toEqual(rules);
     });
 });

@@ -33,7 +33,7 @@ import {
     expectSolvent,
     HOUR,
     keyOf,
-    largestListing,
+    maxListing,
     pairOf,
     RATE,
 } from '../support/stake';
@@ -70,7 +70,7 @@ function opcodeOf({ inMessage }: BlockchainTransaction): number | undefined {
 
 /** All that there can be at once: nine members, eight node codes with shares, four slots, four ended keys, the largest listing. */
 async function worstMarket(prices?: PriceLevel): Promise<CaseMarket> {
-    const market = await caseMarket({ ...(prices === undefined ? {} : { prices }), listing: largestListing });
+    const market = await caseMarket({ ...(prices === undefined ? {} : { prices }), listing: maxListing });
     const { blockchain, registry, governor, provider, owner } = market;
     const change = async (what: Cell) => {
         await registry.sendProposeChange(governor.getSender(), { value: VALUE, change: what });
@@ -216,9 +216,9 @@ function gasBelow(results: SendMessageResult[]): Map<string, number> {
 
 describe('Gas ceilings of faults and cases', () => {
     const market = useCases(() => worstMarket());
-    const most = new Map<string, number>();
+    const max = new Map<string, number>();
     const note = (results: SendMessageResult[]) => {
-        gasBelow(results).forEach((used, name) => most.set(name, Math.max(used, most.get(name) ?? 0)));
+        gasBelow(results).forEach((used, name) => max.set(name, Math.max(used, max.get(name) ?? 0)));
     };
 
     it.each(Object.keys(ways))('hold for %s, by a key in the last slot', async (name) => {
@@ -264,7 +264,7 @@ describe('Gas ceilings of faults and cases', () => {
 
     it('are no more than an eighth above what was measured', () => {
         const wide = Object.values(ceilings).filter(
-            ([, ceiling]) => ![...most.values()].some((used) => used * 1.125 >= ceiling),
+            ([, ceiling]) => ![...max.values()].some((used) => used * 1.125 >= ceiling),
         );
 
         expect(wide).toEqual([]);

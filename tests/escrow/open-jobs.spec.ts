@@ -264,7 +264,7 @@ describe('Escrow: OpenJobs', () => {
     });
 
     describe('with a job that breaks a rule', () => {
-        const least = () => market().escrow.getDepositMin();
+        const min = () => market().escrow.getDepositMin();
 
         /** Opens [good, bad, good]: the good ones must open, the exit code must name the rule, the seqno is used. */
         const leavesOut = async (bad: NewJob, exitCode: number, overrides: Order = {}) => {
@@ -281,9 +281,9 @@ describe('Escrow: OpenJobs', () => {
         };
 
         it('opens the others when a deposit is a nanoTON below the minimum, and all at the minimum', async () => {
-            await leavesOut(market().newJob({ deposit: (await least()) - 1n }), errors.ErrLowDeposit);
+            await leavesOut(market().newJob({ deposit: (await min()) - 1n }), errors.ErrLowDeposit);
 
-            const result = await opens([market().newJob({ deposit: await least() })]);
+            const result = await opens([market().newJob({ deposit: await min() })]);
             expect(exitCodeOf(result.transactions[0])).toBe(0);
         });
 

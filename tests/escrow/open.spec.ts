@@ -147,9 +147,9 @@ describe('Escrow: Open', () => {
         });
 
     it('refuses the whole order, and uses no seqno, when one job breaks a rule', async () => {
-        const least = await market().escrow.getDepositMin();
+        const min = await market().escrow.getDepositMin();
         const rules: [Partial<NewJob>, number][] = [
-            [{ deposit: least - 1n }, errors.ErrLowDeposit],
+            [{ deposit: min - 1n }, errors.ErrLowDeposit],
             [{ end: market().now }, errors.ErrWrongEnd],
             [{ end: market().now + 90 * DAY + 1 }, errors.ErrWrongEnd],
             [{ notice: 3599 }, errors.ErrWrongNotice],
@@ -180,10 +180,10 @@ describe('Escrow: Open', () => {
         const value = toNano('0.1');
         const fee = await market().escrow.getOpenFeeOf(1n);
         const there = await market().escrow.getWithdrawable();
-        const most = there + value - fee;
+        const max = there + value - fee;
 
-        await refused(errors.ErrLowBalance, [market().newJob({ deposit: most + 1n })], { value });
-        await open([market().newJob({ deposit: most })], { value });
+        await refused(errors.ErrLowBalance, [market().newJob({ deposit: max + 1n })], { value });
+        await open([market().newJob({ deposit: max })], { value });
 
         expect(await market().balanceOf(market().escrow)).toBeGreaterThanOrEqual(await market().escrow.getReserve());
     });
@@ -191,11 +191,11 @@ describe('Escrow: Open', () => {
     it('asks the fee of each of its jobs, to the nanoTON', async () => {
         const value = toNano('0.1');
         const fees = await market().escrow.getOpenFeeOf(4n);
-        const most = (await market().escrow.getWithdrawable()) + value - fees - toNano('3');
+        const max = (await market().escrow.getWithdrawable()) + value - fees - toNano('3');
         const jobs = (deposit: bigint) => [...Array<NewJob>(3).fill(market().newJob()), market().newJob({ deposit })];
 
-        await refused(errors.ErrLowBalance, jobs(most + 1n), { value });
-        await open(jobs(most), { value });
+        await refused(errors.ErrLowBalance, jobs(max + 1n), { value });
+        await open(jobs(max), { value });
 
         expect(await market().seqno()).toBe(1);
     });

@@ -43,7 +43,7 @@ class Life {
         const { there, fall } = await this.run(() =>
             this.market.send(this.market[by], this.channel, { value: VALUE, body }),
         );
-        const due = least(cumulative - this.paid, there);
+        const due = min(cumulative - this.paid, there);
 
         expect(fall).toBe(due);
         this.paid += due;
@@ -56,7 +56,7 @@ class Life {
         const { result, there } = await this.run(() =>
             this.market.send(this.market.payout, this.channel, { value: VALUE, body: claimBody(voucher, true) }),
         );
-        const due = least(cumulative > this.paid ? cumulative - this.paid : 0n, there);
+        const due = min(cumulative > this.paid ? cumulative - this.paid : 0n, there);
 
         this.paid += due;
         this.wentHome(result, there - due);
@@ -113,7 +113,7 @@ class Life {
     }
 }
 
-function least(a: bigint, b: bigint): bigint {
+function min(a: bigint, b: bigint): bigint {
     return a < b ? a : b;
 }
 

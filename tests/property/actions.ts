@@ -16,7 +16,7 @@ export interface Action {
     dice: number[];
 }
 
-const NODES_MOST = 6; // of one provider
+const MAX_NODES = 6; // of one provider
 const PAUSES = [60, HOUR, HOUR, HOUR, 6 * HOUR, 6 * HOUR, DAY, DAY, 2 * DAY, 8 * DAY, 33 * DAY]; // seconds
 const HARDWARE = { vram: 80, model: 'GPU' };
 
@@ -106,7 +106,7 @@ export const actions = {
     registerNode: [
         3,
         async ({ market, p, dice }) => {
-            if (p.nodes.length < NODES_MOST) {
+            if (p.nodes.length < MAX_NODES) {
                 await market.registerNode(p, { gpuClass: dice.below(4), gpus: 1 + dice.below(6) });
             }
         },

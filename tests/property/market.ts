@@ -121,11 +121,11 @@ export class StakeMarket {
         const cases = this.model.providers.flatMap((p) =>
             [...p.cases.values()].filter(({ state }) => state === 'open'),
         );
-        for (const { account, least } of [
-            ...nodes.map((node) => ({ account: node.account, least: RENT })),
-            ...cases.map((found) => ({ account: found.account, least: found.bond + RENT })),
+        for (const { account, min } of [
+            ...nodes.map((node) => ({ account: node.account, min: RENT })),
+            ...cases.map((found) => ({ account: found.account, min: found.bond + RENT })),
         ]) {
-            if ((await this.world.balanceOf(account)) < least) {
+            if ((await this.world.balanceOf(account)) < min) {
                 const rent = { to: addressOf(account), body: Cell.EMPTY };
                 await this.world.send(this.world.stranger, rent, { value: RENT });
             }

@@ -16,7 +16,7 @@ import {
     JoinedMarket,
     joinProvider,
     keyOf,
-    largestListing,
+    maxListing,
     launchMarket,
     listingWith,
     NodeMarket,
@@ -62,10 +62,10 @@ async function countingMarket(): Promise<JoinedMarket> {
     return market;
 }
 
-async function largestNode(): Promise<NodeMarket> {
+async function maxNode(): Promise<NodeMarket> {
     const market = await countingMarket();
     const { node } = await registerNode(market, {
-        listing: largestListing(market.blockchain.now!),
+        listing: maxListing(market.blockchain.now!),
     });
     const full = { ...market, node };
     for (const name of ['second', 'third', 'fourth']) {
@@ -121,7 +121,7 @@ describe('Gas ceilings', () => {
         const market = await countingMarket();
 
         const { result } = await registerNode(market, {
-            listing: largestListing(market.blockchain.now!),
+            listing: maxListing(market.blockchain.now!),
         });
 
         expectWithin(result, {
@@ -132,8 +132,8 @@ describe('Gas ceilings', () => {
     });
 
     it('hold for every change of the largest node', async () => {
-        const market = await largestNode();
-        const { offers, service, attestation } = largestListing(market.blockchain.now!);
+        const market = await maxNode();
+        const { offers, service, attestation } = maxListing(market.blockchain.now!);
 
         for (const change of [
             nodeChanges.offers(offers),
@@ -209,13 +209,13 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
         await conserved(() => provider.sendAdopt(via, { value: adopt - reserve }));
         await conserved(() => provider.sendUnbond(via, { value: stakeStep - reserve, amount: 1n }));
         expect((await provider.getProviderState()).unbonding).toBe(1n);
-        const listing = listingCell(largestListing(blockchain.now!));
+        const listing = listingCell(maxListing(blockchain.now!));
         const value = (await provider.getRegisterNodeValue({ code: codes.node, listing })) - reserve;
         await announced(
             market,
             await conserved(() => provider.sendRegisterNode(via, { value, code: codes.node, listing })),
         );
-        const change = nodeChanges.offers(largestListing(0).offers);
+        const change = nodeChanges.offers(maxListing(0).offers);
         const changeValue = (await provider.getChangeNodeValue(change)) - reserve;
         await announced(
             market,

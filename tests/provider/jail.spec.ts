@@ -140,9 +140,9 @@ describe('Jail', () => {
         const { blockchain, provider } = market();
         await jailed();
         blockchain.now! += 7 * DAY;
-        const least = await exactValue(market(), 'stakeStep');
+        const min = await exactValue(market(), 'stakeStep');
 
-        const refused = await unjail(market().owner, least - 1n);
+        const refused = await unjail(market().owner, min - 1n);
 
         expectRefused(refused, { to: provider.address, exitCode: ErrLowValue });
     });

@@ -10,7 +10,7 @@ import {
     exactValue,
     HOUR,
     keyOf,
-    leastValue,
+    minValue,
     listingWith,
     nodeMarket,
     NodeMarket,
@@ -97,7 +97,7 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
     };
 
     const expectPair = async ({ exactly, atMost, to = market.provider.address, send }: Case, events = 0) => {
-        const minimum = exactly ?? (await leastValue(market, atMost!, send));
+        const minimum = exactly ?? (await minValue(market, atMost!, send));
         const before = market.blockchain.snapshot();
 
         const short = await expectConserved(market.blockchain, () => send(minimum - 1n));
@@ -119,7 +119,7 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
         const provider = blockchain.openContract(await Provider.ofOwner(registry.address, newcomer.address));
         const args = { stake: STAKE, payout: payout.address };
         const join = (value: bigint) => provider.sendJoin(newcomer.getSender(), { value: STAKE + value, ...args });
-        const minimum = await leastValue({ ...market, provider }, await registry.getJoinValue(), join);
+        const minimum = await minValue({ ...market, provider }, await registry.getJoinValue(), join);
 
         const before = blockchain.snapshot();
         const [short] = transactionsOn(await join(minimum - 1n), provider.address);

@@ -17,7 +17,7 @@ import {
     JoinedMarket,
     joinProvider,
     launchMarket,
-    leastValue,
+    minValue,
     listingWith,
     NodeMarket,
     nodeMarket,
@@ -81,7 +81,7 @@ describe('Provider: RegisterNode', () => {
         const { provider, owner, codes } = market;
         const body = { code: codes.node, listing: listingCell(listingWith()) };
         const named = (await provider.getRegisterNodeValue(body)) - (await provider.getProviderState()).reserve;
-        const value = await leastValue(market, named, (less) =>
+        const value = await minValue(market, named, (less) =>
             provider.sendRegisterNode(owner.getSender(), { value: less, ...body }),
         );
 
@@ -214,7 +214,7 @@ describe('Provider: ChangeNode', () => {
         const { provider, owner } = market;
         const change = nodeChanges.offers(listingWith().offers);
         const named = (await provider.getChangeNodeValue(change)) - (await provider.getProviderState()).reserve;
-        const value = await leastValue(market, named, (less) =>
+        const value = await minValue(market, named, (less) =>
             provider.sendChangeNode(owner.getSender(), { value: less, number: 0, change }),
         );
         expect(named - value).toBeLessThan(NAMED_TOO_MUCH);
@@ -321,7 +321,7 @@ describe('Provider: ReplaceHardware', () => {
         const { provider } = market;
         const change = nodeChanges.hardware({ ...HARDWARE, gpus: 4 });
         const named = (await provider.getReplaceHardwareValue(change)) - (await provider.getProviderState()).reserve;
-        const value = await leastValue(market, named, (less) => replace(market, 4, { value: less }));
+        const value = await minValue(market, named, (less) => replace(market, 4, { value: less }));
         expect(named - value).toBeLessThan(NAMED_TOO_MUCH);
 
         const below = await replace(market, 4, { value: value - 1n });

@@ -19,11 +19,11 @@ function launch({ blockchain, registry, governor, insurance, codes }: Stage, rul
 describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('The least rate at the prices of %s', (prices) => {
     it('is what the wrapper says, to a nanoTON', async () => {
         const stage = await deployRegistry({ prices });
-        const least = leastSlash(pricesOf(stage.blockchain.config));
+        const min = leastSlash(pricesOf(stage.blockchain.config));
 
-        const below = await launch(stage, { rates: [least - 1n] });
+        const below = await launch(stage, { rates: [min - 1n] });
         expectRefused(below, { to: stage.registry.address, exitCode: errors.ErrWrongAmount });
-        await launch(stage, { rates: [least] });
+        await launch(stage, { rates: [min] });
 
         expect((await stage.registry.getRegistryState()).rulesVersion).toBe(1n);
     });

@@ -27,10 +27,10 @@ async function pass(market: Market, change: Parameters<typeof propose>[1]) {
 
 /** ReplaceCommittee of these keys, all of which decide, so many in each cell. */
 function packed(keys: bigint[], perCell: number[]): Cell {
-    const cells = (from: number, [most, ...rest]: number[]): Cell => {
+    const cells = (from: number, [max, ...rest]: number[]): Cell => {
         const builder = beginCell();
-        keys.slice(from, from + most).forEach((key) => builder.storeUint(key, 256));
-        return (rest.length === 0 ? builder : builder.storeRef(cells(from + most, rest))).endCell();
+        keys.slice(from, from + max).forEach((key) => builder.storeUint(key, 256));
+        return (rest.length === 0 ? builder : builder.storeRef(cells(from + max, rest))).endCell();
     };
     const head = beginCell().storeUint(opcodes.ReplaceCommittee, 32);
     return head.storeUint(keys.length, 8).storeUint(keys.length, 8).storeRef(cells(0, perCell)).endCell();

@@ -5,7 +5,7 @@ import { listingCell, Node } from '../../wrappers/Node';
 import { Provider } from '../../wrappers/Provider';
 import { errors } from '../../wrappers/protocol';
 import { exitCodeOf, transactionsOn } from '../support/chain';
-import { launchMarket, leastValue, listingWith, STAKE } from '../support/stake';
+import { launchMarket, minValue, listingWith, STAKE } from '../support/stake';
 
 const VALUE = toNano('1');
 
@@ -25,9 +25,8 @@ describe('An owner in the masterchain', () => {
             // What it comes to where he joins.
             await registry.sendSetPaused(governor.getSender(), { value: VALUE, paused: true });
             const body = { code: codes.node, listing: listingCell(listingWith()) };
-            const register = (least: bigint) =>
-                provider.sendRegisterNode(operator.getSender(), { value: least, ...body });
-            await register(await leastValue({ blockchain, provider }, VALUE, register));
+            const register = (min: bigint) => provider.sendRegisterNode(operator.getSender(), { value: min, ...body });
+            await register(await minValue({ blockchain, provider }, VALUE, register));
             const node = blockchain.openContract(await Node.ofProvider(provider.address, 0));
             await provider.sendCloseNode(owner.getSender(), { value: VALUE, number: 0 });
             const { share } = await node.getNodeState();

@@ -150,7 +150,7 @@ describe('A gateway that is killed', () => {
 
 describe('A program that asks without end', () => {
     it('gets 429 above the number of queries at once, and answers again below it', async () => {
-        bench = await startBench(market(), { config: { queriesMost: 2 } });
+        bench = await startBench(market(), { config: { maxQueries: 2 } });
         let go!: () => void;
         const gate = new Promise<void>((resolve) => (go = resolve));
         bench.worker.scripts.push({ wait: () => gate }, { wait: () => gate });

@@ -15,9 +15,9 @@ import {
     exactValue,
     joinedMarket,
     joinProvider,
-    largestListing,
+    maxListing,
     launchMarket,
-    leastValue,
+    minValue,
 } from '../support/stake';
 
 const VALUE = toNano('1');
@@ -74,9 +74,9 @@ describe('A new node that the Registry refuses, where forwarding has become chea
         const { blockchain, registry, governor, provider, owner, codes } = market;
         await registry.sendSetPaused(governor.getSender(), { value: VALUE, paused: true });
         blockchain.setConfig(mixed('2025', FORWARD, '2026'));
-        const node = { code: codes.node, listing: listingCell(largestListing(blockchain.now!)) };
+        const node = { code: codes.node, listing: listingCell(maxListing(blockchain.now!)) };
         const register = (value: bigint) => provider.sendRegisterNode(owner.getSender(), { value, ...node });
-        const value = await leastValue(market, await provider.getRegisterNodeValue(node), register);
+        const value = await minValue(market, await provider.getRegisterNodeValue(node), register);
 
         await register(value);
 

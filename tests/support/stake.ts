@@ -72,7 +72,7 @@ export function listingWith(overrides: Partial<Listing> = {}): Listing {
 }
 
 /** The dearest listing there is: eight offers, longest endpoint, attested. */
-export function largestListing(now: number): Listing {
+export function maxListing(now: number): Listing {
     const offers = Array.from({ length: 8 }, (_, index) => ({
         ...listingWith().offers[0],
         model: modelOf(`${index}`),
@@ -263,7 +263,7 @@ export async function exactValue(
  * The least value at which `send` makes `provider` do what it is asked, found by halving below `enough`, which must do;
  * leaves the blockchain as it was. Where a body lies in its message depends on the wallet, so getters name a little more.
  */
-export async function leastValue(
+export async function minValue(
     { blockchain, provider }: Pick<JoinedMarket, 'blockchain' | 'provider'>,
     enough: bigint,
     send: (value: bigint) => Promise<SendMessageResult>,

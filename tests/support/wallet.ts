@@ -23,7 +23,7 @@ export type Wallet = Pick<SandboxContract<TreasuryContract>, 'address' | 'send' 
 };
 
 /** Most messages that one order of a wallet carries. */
-export const MOST_MESSAGES = { v4: 4, v5: 255 };
+export const MAX_MESSAGES = { v4: 4, v5: 255 };
 
 const BALANCE = 1_000_000_000_000_000n; // nanoTON
 const VALID = 0xffffffff; // unix seconds: tests move the clock

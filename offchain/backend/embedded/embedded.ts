@@ -84,8 +84,8 @@ export class EmbeddedBackend implements Backend {
                 { reason: Reason.ContextExceeded },
             );
         }
-        const most = Math.min(request.maxTokens, this.context - prompt.length);
-        const session = new Session(this.model, prompt.length + most);
+        const max = Math.min(request.maxTokens, this.context - prompt.length);
+        const session = new Session(this.model, prompt.length + max);
         for (const [i, token] of prompt.entries()) {
             if (i % PROMPT_SLICE === 0) await setImmediate();
             if (this.isOver(signal)) return;
@@ -98,7 +98,7 @@ export class EmbeddedBackend implements Backend {
         let finish: FinishReason = 'length';
         let completion = 0;
         let unsent = 0; // tokens whose text is held back
-        while (completion < most) {
+        while (completion < max) {
             await setImmediate();
             if (this.isOver(signal)) return;
             const token = sampler.pick(session.logits());
@@ -118,7 +118,7 @@ export class EmbeddedBackend implements Backend {
                 finish = 'stop';
                 break;
             }
-            if (completion < most) session.feed(token);
+            if (completion < max) session.feed(token);
         }
         if (this.isOver(signal)) return;
         const rest = text.end();

@@ -7,13 +7,13 @@ export const COUNT = Number(process.env.DOOR_REQUESTS ?? 300);
 export const WITHIN = Number(process.env.DOOR_MS ?? 10_000);
 
 /** Whole numbers below `most`, the same for a seed (mulberry32). */
-export function numbers(seed: number): (most: number) => number {
+export function numbers(seed: number): (max: number) => number {
     let state = seed;
-    return (most) => {
+    return (max) => {
         state = (state + 0x6d2b79f5) | 0;
         let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
         mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-        return ((mixed ^ (mixed >>> 14)) >>> 0) % most;
+        return ((mixed ^ (mixed >>> 14)) >>> 0) % max;
     };
 }
 

@@ -3,7 +3,7 @@ import { connect, Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { assertShallow, JSON_DEPTH_MOST, Turns } from '../../../offchain/doors';
+import { assertShallow, MAX_JSON_DEPTH, Turns } from '../../../offchain/doors';
 import { startFixture } from '../support/worker';
 import type { Fixture } from '../support/worker';
 
@@ -50,10 +50,10 @@ describe("A worker's door", () => {
         ['/v1/jobs', 16 << 10],
         ['/v1/vouchers', 4 << 10],
         [`/v1/jobs/${'00'.repeat(32)}/end`, 4 << 10],
-    ])('takes no body at %s that is larger than its largest request', async (path, most) => {
+    ])('takes no body at %s that is larger than its largest request', async (path, max) => {
         const text = (length: number) => `"${'x'.repeat(length - 2)}"`;
-        expect((await posted(path, text(most + 1))).status).toBe(413);
-        expect((await posted(path, text(most))).status).not.toBe(413);
+        expect((await posted(path, text(max + 1))).status).toBe(413);
+        expect((await posted(path, text(max))).status).not.toBe(413);
     });
 
     it('reads no JSON where a sealed query is expected', async () => {
@@ -64,8 +64,8 @@ describe("A worker's door", () => {
 
     it('refuses JSON that is deeper than any request, before it is parsed', async () => {
         const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
-        expect((await posted('/v1/jobs', nested(JSON_DEPTH_MOST + 1))).message).toContain('levels');
-        expect((await posted('/v1/jobs', nested(JSON_DEPTH_MOST))).message).not.toContain('levels');
+        expect((await posted('/v1/jobs', nested(MAX_JSON_DEPTH + 1))).message).toContain('levels');
+        expect((await posted('/v1/jobs', nested(MAX_JSON_DEPTH))).message).not.toContain('levels');
     });
 
     it('holds few large bodies of one stranger, and answers the next at once', async () => {
@@ -100,7 +100,7 @@ describe("A worker's door", () => {
 describe('Depth of JSON', () => {
     it('counts no brackets inside texts, and not past an escaped quote', () => {
         expect(() => assertShallow(Buffer.from(JSON.stringify({ a: '['.repeat(1000) + '"[' })))).not.toThrow();
-        expect(() => assertShallow(Buffer.from('"\\\\"' + '['.repeat(JSON_DEPTH_MOST + 1)))).toThrow('levels');
+        expect(() => assertShallow(Buffer.from('"\\\\"' + '['.repeat(MAX_JSON_DEPTH + 1)))).toThrow('levels');
         expect(() => assertShallow(Buffer.from('[]'.repeat(1000)))).not.toThrow();
     });
 });

@@ -71,17 +71,17 @@ describe('Jobs', () => {
             await start();
             await bench.post(ask);
             let running = 0;
-            let most = 0;
+            let max = 0;
             const wait = async () => {
-                most = Math.max(most, ++running);
+                max = Math.max(max, ++running);
                 await new Promise((resolve) => setTimeout(resolve, 50));
                 running--;
             };
             bench.worker.scripts.push(...Array.from({ length: 12 }, () => ({ frames: ['one'], wait })));
             const answers = await Promise.all(Array.from({ length: 12 }, () => bench.post(ask)));
             expect(answers.every(({ status }) => status === 200)).toBe(true);
-            expect(most).toBeGreaterThan(1);
-            expect(most).toBeLessThanOrEqual(4);
+            expect(max).toBeGreaterThan(1);
+            expect(max).toBeLessThanOrEqual(4);
         });
 
         it('an order that the API lost is sent again, and opens one job', async () => {
@@ -195,12 +195,12 @@ describe('Jobs', () => {
                 'a longer notice',
                 {
                     limits: {
-                        stepLeast: 1n,
-                        stepMost: 10n ** 18n,
-                        parallelMost: 9,
-                        largestAnswerMost: 9999,
-                        noticeLeast: 7200,
-                        depositLeast: 0n,
+                        minStep: 1n,
+                        maxStep: 10n ** 18n,
+                        maxParallel: 9,
+                        maxAnswer: 9999,
+                        minNotice: 7200,
+                        minDeposit: 0n,
                     },
                 },
                 'notice',
@@ -209,12 +209,12 @@ describe('Jobs', () => {
                 'a larger deposit',
                 {
                     limits: {
-                        stepLeast: 1n,
-                        stepMost: 10n ** 18n,
-                        parallelMost: 9,
-                        largestAnswerMost: 9999,
-                        noticeLeast: 3600,
-                        depositLeast: 1_000_000_001n,
+                        minStep: 1n,
+                        maxStep: 10n ** 18n,
+                        maxParallel: 9,
+                        maxAnswer: 9999,
+                        minNotice: 3600,
+                        minDeposit: 1_000_000_001n,
                     },
                 },
                 'wants a deposit of 1000000001 nanoTON',

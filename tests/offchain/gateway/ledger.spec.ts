@@ -130,7 +130,7 @@ describe('Ledger of one job', () => {
                 let last = ledger.voucher;
                 let index = 0;
                 let cumulative = 0n;
-                let most = 0n; // the highest total ever owed
+                let max = 0n; // the highest total ever owed
                 for (const one of steps) {
                     if (one.do === 'meter') ledger.meter(one.number, one.price);
                     if (one.do === 'drop') ledger.drop(one.number);
@@ -138,11 +138,11 @@ describe('Ledger of one job', () => {
                         cumulative += one.price;
                         ledger.result(one.number, entry(++index, one.price, cumulative));
                     }
-                    most = ledger.total > most ? ledger.total : most;
+                    max = ledger.total > max ? ledger.total : max;
                     if (one.do === 'sign') ledger.sign(ledger.next());
                     expect(ledger.voucher.cumulative >= last.cumulative).toBe(true);
                     expect(ledger.voucher.count).toBeGreaterThanOrEqual(last.count);
-                    expect(ledger.voucher.cumulative <= most).toBe(true);
+                    expect(ledger.voucher.cumulative <= max).toBe(true);
                     last = ledger.voucher;
                 }
             }),

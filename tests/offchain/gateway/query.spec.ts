@@ -176,17 +176,17 @@ describe('One query', () => {
         await start();
         await warm();
         let flying = 0;
-        let most = 0;
+        let max = 0;
         const { worker } = job();
         const post = worker.voucher.bind(worker);
         worker.voucher = async (...args) => {
-            most = Math.max(most, ++flying);
+            max = Math.max(max, ++flying);
             await tick(20);
             return post(...args).finally(() => flying--);
         };
         await Promise.all(Array.from({ length: 4 }, () => bench.post(ask)));
         await until(() => paid() === 5n * 3020n);
-        expect(most).toBe(1);
+        expect(max).toBe(1);
     });
 
     it('point 7: a voucher that was lost on the wire goes with the next query', async () => {
@@ -231,7 +231,7 @@ describe('One query', () => {
     it.each([
         ['is paid for what was on its way, up to a step', '37020', 3020n + 37_020n, 'open'],
         ['is not paid for more: the job is left', '37019', 3020n, 'leaving'],
-    ])('a node that goes on with an answer after it was cut %s', async (_, step, most, phase) => {
+    ])('a node that goes on with an answer after it was cut %s', async (_, step, max, phase) => {
         await start({ config: { job: { deposit: '1000000000', step, notice: 3600, lifetime: 86400, parallel: 4 } } });
         await warm();
         let go: () => void = () => undefined;
@@ -251,8 +251,8 @@ describe('One query', () => {
         go();
 
         await until(() => job().unfinished.length === 0 && job().phase === phase);
-        await until(() => paid() === most || phase === 'leaving');
-        expect(paid()).toBe(most);
+        await until(() => paid() === max || phase === 'leaving');
+        expect(paid()).toBe(max);
     });
 
     it('is over with its signed end: a node that holds the connection open holds no place of the job', async () => {

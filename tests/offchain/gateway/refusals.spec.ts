@@ -67,7 +67,7 @@ describe('A node that refuses without a signature', () => {
         const all = Object.fromEntries(models.map((model) => [model, { maxPrice } as never]));
         await start({
             workers: 2,
-            config: { models: all, job: { step: '40000', unproductiveMost: 3 } },
+            config: { models: all, job: { step: '40000', maxUnproductive: 3 } },
             before: ({ workers }) =>
                 workers.forEach((worker, i) => {
                     const node = new Address(0, Buffer.alloc(32, i)).toRawString();
@@ -141,7 +141,7 @@ describe('A node that refuses without a signature', () => {
     });
 
     it('opens no more jobs a day than may be unproductive, whatever the causes and nodes, and says so', async () => {
-        await start({ workers: 3, config: { job: { step: '40000', unproductiveMost: 2 } } });
+        await start({ workers: 3, config: { job: { step: '40000', maxUnproductive: 2 } } });
         const codes = ['leaving', 'wrong_terms', 'wrong_channel'] as const;
         bench.workers.forEach(({ scripts }, i) => scripts.push(...Array(9).fill({ refuse: codes[i] })));
         const answers = [];
@@ -151,9 +151,9 @@ describe('A node that refuses without a signature', () => {
 
         expect(jobs()).toHaveLength(2);
         expect(answers.at(-1)!.status).toBe(503);
-        expect(answers.at(-1)!.body.error.message).toMatch(/^2 jobs .*job\.unproductiveMost/);
+        expect(answers.at(-1)!.body.error.message).toMatch(/^2 jobs .*job\.maxUnproductive/);
         const { unproductive } = await status();
-        expect(unproductive).toMatchObject({ today: 2, counted: 2, most: 2 });
+        expect(unproductive).toMatchObject({ today: 2, counted: 2, max: 2 });
         expect(unproductive.causes.map(({ job }: { job: number }) => job)).toEqual(jobs().map(({ number }) => number));
     });
 });

@@ -43,14 +43,14 @@ describe('a sender that dribbles', () => {
         const whole = [...record].flatMap((byte) => reader.push(Buffer.of(byte)));
         const head = Buffer.concat([salt, Buffer.of(0, 1, 0x86, 0xa0)]); // a frame of 100,000 bytes, never whole
         [...head, ...bytes.subarray(1)].forEach((byte) => frame.push(Buffer.of(byte)));
-        const most = copied.mock.calls.reduce(
+        const max = copied.mock.calls.reduce(
             (sum, [parts]) => sum + parts.reduce((all, { length }) => all + length, 0),
             0,
         );
         copied.mockRestore();
 
         expect(whole).toEqual([{ type: RecordType.Answer, bytes }]);
-        expect(most).toBeLessThan(20 * bytes.length); // joined at every byte it was 50,000 times as much
+        expect(max).toBeLessThan(20 * bytes.length); // joined at every byte it was 50,000 times as much
     });
 });
 

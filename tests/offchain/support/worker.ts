@@ -43,8 +43,8 @@ export function configFor(folder: string, overrides: Overrides = {}) {
         shutdownSeconds: 0,
         logLevel: 'silent',
         ...overrides,
-        limits: { stepLeast: '1000', depositLeast: '0', startSteps: 1000, ...overrides.limits },
-        claim: { seconds: 1000, least: '0', ...overrides.claim },
+        limits: { minStep: '1000', minDeposit: '0', startSteps: 1000, ...overrides.limits },
+        claim: { seconds: 1000, minAmount: '0', ...overrides.claim },
     });
 }
 

@@ -127,10 +127,10 @@ describe('claims', () => {
     });
 
     it.each([
-        { least: 4n * TOKEN, orders: 1 },
-        { least: 4n * TOKEN + 1n, orders: 0 },
-    ])('are not sent for less than they cost: $orders of a job worth 40000 nanoTON', async ({ least, orders }) => {
-        const claim = { seconds: 0.02, least: least.toString() };
+        { minAmount: 4n * TOKEN, orders: 1 },
+        { minAmount: 4n * TOKEN + 1n, orders: 0 },
+    ])('are not sent for less than they cost: $orders of a job worth 40000 nanoTON', async ({ minAmount, orders }) => {
+        const claim = { seconds: 0.02, minAmount: minAmount.toString() };
         fixture = await startFixture({ claim });
         const client = await withJob();
         await client.ask(1, 'one two');
@@ -148,7 +148,7 @@ describe('claims', () => {
     });
 
     it('end no job that brought nothing, and one that brought twice what they cost', async () => {
-        const claim = { seconds: 0.02, threshold: '1', least: (2n * TOKEN).toString() };
+        const claim = { seconds: 0.02, threshold: '1', minAmount: (2n * TOKEN).toString() };
         fixture = await startFixture({ claim });
         const [unused, used] = [await withJob(), await withJob()];
         await used.ask(1, 'one two');
@@ -252,8 +252,8 @@ describe('Channels that were lost', () => {
     const gone = { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 0 };
 
     /** Jobs that ended with so much unpaid; how many of their channels the next worker's first look reads. */
-    async function readOf(count: number, owed: bigint, least: string): Promise<number> {
-        const overrides = { chain: gone, claim: { seconds: 1000, threshold: '100000', least } };
+    async function readOf(count: number, owed: bigint, minAmount: string): Promise<number> {
+        const overrides = { chain: gone, claim: { seconds: 1000, threshold: '100000', minAmount } };
         fixture = await startFixture(overrides);
         const { chain } = fixture;
         const clients = await Promise.all(Array.from({ length: count }, () => withJob()));
@@ -277,7 +277,7 @@ describe('Channels that were lost', () => {
 
     const doubtful = {
         chain: { ...gone, goneSeconds: 600 },
-        claim: { seconds: 1000, threshold: '100000', least: '1000' },
+        claim: { seconds: 1000, threshold: '100000', minAmount: '1000' },
     };
     /** One look, which the end of another job brings about. */
     async function look(): Promise<void> {

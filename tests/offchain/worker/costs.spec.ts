@@ -22,9 +22,9 @@ describe('What a claim costs', () => {
     let fixture: Fixture | undefined;
 
     /** A worker at these prices whose client has signed a voucher of so much. */
-    async function claimed(level: PriceLevel, amount: bigint, least?: string): Promise<number> {
+    async function claimed(level: PriceLevel, amount: bigint, minAmount?: string): Promise<number> {
         const prices = async () => pricesAt(level);
-        const overrides = { claim: { least, threshold: '1' }, limits: { depositLeast: '0' } } as Overrides;
+        const overrides = { claim: { minAmount, threshold: '1' }, limits: { minDeposit: '0' } } as Overrides;
         fixture = await startFixture(overrides);
         Object.assign(fixture.chain, { prices });
         await fixture.restart(overrides);
@@ -55,23 +55,23 @@ describe('What a claim costs', () => {
         expect(await claimed('2025', 5_000_000n, '5000000')).toBe(1);
     });
 
-    it('fifty times is the least deposit of a job, which clients are told', async () => {
-        const overrides = { limits: { depositLeast: undefined }, claim: { least: undefined } } as Overrides;
+    it('fifty times is the smallest deposit of a job, which clients are told', async () => {
+        const overrides = { limits: { minDeposit: undefined }, claim: { minAmount: undefined } } as Overrides;
         fixture = await startFixture(overrides);
         Object.assign(fixture.chain, { prices: async () => pricesAt('2025') });
         await fixture.restart(overrides);
         await fixture.worker.claimNow();
 
-        expect(fixture.worker.nodeInfo.limits.depositLeast).toBe(50n * claimCost(pricesAt('2025').basechain));
+        expect(fixture.worker.nodeInfo.limits.minDeposit).toBe(50n * claimCost(pricesAt('2025').basechain));
     });
 
     it('is as before while the chain does not say', async () => {
-        const overrides = { limits: { depositLeast: undefined } } as Overrides;
+        const overrides = { limits: { minDeposit: undefined } } as Overrides;
         fixture = await startFixture(overrides);
         Object.assign(fixture.chain, { prices: () => Promise.reject(new Error('the API does not answer')) });
         await fixture.restart(overrides);
         await fixture.worker.claimNow();
 
-        expect(fixture.worker.nodeInfo.limits.depositLeast).toBe(50_000_000n);
+        expect(fixture.worker.nodeInfo.limits.minDeposit).toBe(50_000_000n);
     });
 });

@@ -1,7 +1,7 @@
 import { priceOf } from '@cocoon-market/wrappers';
 import fc from 'fast-check';
-import { FrameKind, promptMost, RENT, rentLeft } from '../../../offchain/link';
-import { parts, TEXT_MOST } from '../../../offchain/worker/answer';
+import { FrameKind, maxPrompt, RENT, rentLeft } from '../../../offchain/link';
+import { parts, MAX_TEXT } from '../../../offchain/worker/answer';
 import {
     answerTokens,
     billedCounts,
@@ -45,7 +45,7 @@ describe('credit', () => {
         fc.assert(
             fc.property(fc.bigInt(1000n, 1n << 40n), amount, amount, fc.bigInt(0n, 10n), (step, sent, paid, tenth) => {
                 const next = (step * tenth) / 100n; // at most a tenth of a step
-                const state = { step, ended: 0n, paid, running: [{ sent, unmetered: promptMost(step) }] };
+                const state = { step, ended: 0n, paid, running: [{ sent, unmetered: maxPrompt(step) }] };
                 fc.pre(!maySend(state, next));
                 expect(sent - paid).toBeGreaterThanOrEqual(step / 4n);
             }),
@@ -67,10 +67,10 @@ describe('credit', () => {
     it('tokensFor is the most tokens that an amount pays', () => {
         fc.assert(
             fc.property(amount, fc.bigInt(1n, 1n << 50n), (pays, each) => {
-                const most = tokensFor(pays, each);
-                fc.pre(most < 0xffff_ffff);
+                const max = tokensFor(pays, each);
+                fc.pre(max < 0xffff_ffff);
                 const price = (completion: number) => priceOf({ ...NONE, completion }, { ...FREE, completion: each });
-                expect(price(most) <= pays && price(most + 1) > pays).toBe(true);
+                expect(price(max) <= pays && price(max + 1) > pays).toBe(true);
             }),
         );
     });
@@ -78,11 +78,11 @@ describe('credit', () => {
     it('an answer of the tokens that a ceiling allows never costs more than the ceiling', () => {
         fc.assert(
             fc.property(amount, tokens, rates, fc.nat(100), (ceiling, promptBound, at, share) => {
-                const most = answerTokens(ceiling, promptBound, at);
-                fc.pre(most > 0);
-                const reasoning = Math.floor((most * share) / 100);
+                const max = answerTokens(ceiling, promptBound, at);
+                fc.pre(max > 0);
+                const reasoning = Math.floor((max * share) / 100);
                 const cached = Math.floor((promptBound * share) / 100);
-                const used = { prompt: promptBound - cached, cached, completion: most - reasoning, reasoning };
+                const used = { prompt: promptBound - cached, cached, completion: max - reasoning, reasoning };
                 // Both prices were rounded up apart, so together they never exceed it.
                 expect(priceOf(used, at)).toBeLessThanOrEqual(ceiling);
             }),
@@ -94,7 +94,7 @@ describe('credit', () => {
             fc.property(amount, tokens, counts, counts, rates, (step, promptBound, some, more, at) => {
                 const bounds = { ...some, completion: some.completion + more.completion };
                 const bound = unmeteredBound({ step, promptBound, counts: some, bounds }, at);
-                expect(bound <= promptMost(step) && bound >= 0n).toBe(true);
+                expect(bound <= maxPrompt(step) && bound >= 0n).toBe(true);
                 const whole = promptBoundPrice(promptBound, at) + priceOf({ ...NONE, completion: more.completion }, at);
                 expect(bound <= whole).toBe(true);
             }),
@@ -197,40 +197,40 @@ describe('parts of a delta', () => {
 
     it('hold its text and its tokens, each within the most of a frame', () => {
         fc.assert(
-            fc.property(delta, fc.nat(500), fc.integer({ min: 1, max: 100 }), (texts, count, most) => {
-                const made = parts({ ...texts, tokens: count }, most);
+            fc.property(delta, fc.nat(500), fc.integer({ min: 1, max: 100 }), (texts, count, max) => {
+                const made = parts({ ...texts, tokens: count }, max);
                 const text = (kind: FrameKind) => made.filter((part) => part.kind === kind).map((part) => part.text);
                 expect(text(FrameKind.Content).join('')).toBe(texts.content ?? '');
                 expect(text(FrameKind.Reasoning).join('')).toBe(texts.reasoning ?? '');
                 expect(made.reduce((sum, part) => sum + part.tokens, 0)).toBe(count);
-                expect(made.every((part) => part.tokens <= most)).toBe(true);
+                expect(made.every((part) => part.tokens <= max)).toBe(true);
             }),
         );
     });
 
     it('count one token for text that was not counted, and at most one for each byte', () => {
         fc.assert(
-            fc.property(delta, fc.integer({ min: 4, max: 100 }), (texts, most) => {
-                const made = parts(texts, most);
+            fc.property(delta, fc.integer({ min: 4, max: 100 }), (texts, max) => {
+                const made = parts(texts, max);
                 const given = [texts.content, texts.reasoning].filter((text) => text !== undefined && text !== '');
                 expect(made.reduce((sum, part) => sum + part.tokens, 0)).toBe(given.length);
-                expect(made.every(({ text, bound }) => bound === Buffer.byteLength(text) && bound <= most)).toBe(true);
+                expect(made.every(({ text, bound }) => bound === Buffer.byteLength(text) && bound <= max)).toBe(true);
             }),
         );
     });
 
     it('point 4: have at most 16 KiB, however cheap they are', () => {
         const made = parts({ content: 'é'.repeat(40_000), tokens: 10 }, 1_000_000);
-        expect(Math.max(...made.map(({ text }) => Buffer.byteLength(text)))).toBeLessThanOrEqual(TEXT_MOST);
+        expect(Math.max(...made.map(({ text }) => Buffer.byteLength(text)))).toBeLessThanOrEqual(MAX_TEXT);
     });
 
     it('point 4: cost at most a tenth of a step', () => {
         fc.assert(
             fc.property(fc.bigInt(1n, 1n << 40n), rates, (step, at) => {
                 fc.pre(stepCarriesFrames(step, at));
-                const most = frameTokens(step, at);
-                expect(priceOf({ ...NONE, completion: most }, at) <= step / 10n).toBe(true);
-                expect(priceOf({ ...NONE, reasoning: most }, at) <= step / 10n).toBe(true);
+                const max = frameTokens(step, at);
+                expect(priceOf({ ...NONE, completion: max }, at) <= step / 10n).toBe(true);
+                expect(priceOf({ ...NONE, reasoning: max }, at) <= step / 10n).toBe(true);
             }),
         );
     });

@@ -209,14 +209,14 @@ describe('POST /v1/jobs', () => {
         expect((await client.ask(2, 'two')).text).toBe('two');
     });
 
-    it('takes no job on a channel that holds less than the least deposit', async () => {
-        await fixture.restart({ limits: { depositLeast: '50000000' } });
+    it('takes no job on a channel that holds less than the smallest deposit', async () => {
+        await fixture.restart({ limits: { minDeposit: '50000000' } });
         const [small, enough] = [1, 2].map(() => new TestClient(fixture.worker.url, fixture.chain));
         await Promise.all([small, enough].map((client) => client.draft()));
         await small.open(49_999_999n);
         await enough.open(50_000_000n);
 
-        expect(enough.info.limits.depositLeast).toBe(50_000_000n);
+        expect(enough.info.limits.minDeposit).toBe(50_000_000n);
         expect(await small.register()).toMatchObject(refusal('wrong_channel', 'less than 50000000 nanoTON'));
         expect((await enough.register()).status).toBe(200);
     });

@@ -82,7 +82,7 @@ describe('A client that pays nothing', () => {
     });
 
     it('fills no disk with fails of queries that never ran: 64 are signed', async () => {
-        fixture = await startFixture({ limits: { ...LIMITS, parallelMost: 100 }, creditSeconds: 0.05 });
+        fixture = await startFixture({ limits: { ...LIMITS, maxParallel: 100 }, creditSeconds: 0.05 });
         fixture.backend.script = () => long;
         const client = new TestClient(fixture.worker.url, fixture.chain);
         await client.draft({ step: STEP, parallel: 100 });

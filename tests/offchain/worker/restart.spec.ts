@@ -138,7 +138,7 @@ describe('a worker that was killed', () => {
         children.push(last);
         client.url = last.url;
         const state = await client.state();
-        const newest = evidence.vouchers.reduce((most, { cumulative }) => (cumulative > most ? cumulative : most), 0n);
+        const newest = evidence.vouchers.reduce((max, { cumulative }) => (cumulative > max ? cumulative : max), 0n);
         expect(BigInt(state.voucher!.cumulative)).toBeGreaterThanOrEqual(newest);
         expect(newest).toBeGreaterThan(0n);
         const indexes: number[] = [];

@@ -9,11 +9,11 @@ import {
     basisPoints,
     Claim,
     DAY,
-    least,
+    min,
     ModelCase,
     ModelNode,
     ModelProvider,
-    most,
+    max,
     Payment,
     refuseIf,
     SKEW,
@@ -48,11 +48,11 @@ export class FaultModel extends StakeModel {
         const basis = this.basis(node);
         const lastWas = node.last[claim.class];
         const repeat = lastWas !== 0 && claim.date > lastWas;
-        const amount = least(this.wanted(claim, basis, repeat), most(basis - record.taken, 0n));
+        const amount = min(this.wanted(claim, basis, repeat), max(basis - record.taken, 0n));
         refuseIf(amount === 0n, node.account, 'ErrNoShare');
 
         record.asked += amount;
-        this.freeze(p, record, most(record.frozen, least(record.asked, basis - record.taken)));
+        this.freeze(p, record, max(record.frozen, min(record.asked, basis - record.taken)));
         const decided = claim.class === 'A1' || claim.class === 'A2';
         if (claim.class === 'A1') {
             this.end(node, claim.key);
@@ -71,7 +71,7 @@ export class FaultModel extends StakeModel {
             if (!decided || more <= 0n) {
                 return this.release(p, node, claim.key, amount);
             }
-            const take = least(amount, most(amount - before.asked, 2n * more));
+            const take = min(amount, max(amount - before.asked, 2n * more));
             Object.assign(before, { counted: claim.loss, asked: before.asked + take });
             return this.take(p, node, { ...claim, loss: more }, { amount, take, basis });
         }
@@ -116,7 +116,7 @@ export class FaultModel extends StakeModel {
         if (claim.class === 'A3') {
             return this.demandBond;
         }
-        return claim.class === 'B1' ? most(5n * TON, amount / 10n) : 0n;
+        return claim.class === 'B1' ? max(5n * TON, amount / 10n) : 0n;
     }
 
     /** A case ends by an answer, an acquittal or nobody's word: nothing is taken, the bond goes to whom it is due. */
@@ -138,8 +138,8 @@ export class FaultModel extends StakeModel {
             return [bond];
         }
         const said = (found.amount * BigInt(points)) / BigInt(found.most);
-        const judged = found.class === 'B1' ? least(said, this.leftForVerdicts(p)) : said;
-        const basis = most(this.basis(node), found.basis);
+        const judged = found.class === 'B1' ? min(said, this.leftForVerdicts(p)) : said;
+        const basis = max(this.basis(node), found.basis);
         const take = this.bear(p, node, key, { amount: found.amount, take: judged, basis });
         node.last[found.class] = this.now;
         if (found.class === 'B1') {
@@ -159,7 +159,7 @@ export class FaultModel extends StakeModel {
             p.verdicts.reduce((sum, { at, amount }) => sum + (this.now < at + seconds ? amount : 0n), 0n);
         const base = there(p) + since(14 * DAY);
         const [day, fortnight] = [basisPoints(base, 1_000) - since(DAY), basisPoints(base, 2_000) - since(14 * DAY)];
-        return most(least(day, fortnight), 0n);
+        return max(min(day, fortnight), 0n);
     }
 
     /** Four are remembered; the two oldest become one of the later date. */
@@ -173,17 +173,17 @@ export class FaultModel extends StakeModel {
 
     /** What percentages count from: the share, or the higher one it was before. */
     private basis(node: ModelNode): bigint {
-        return most(node.share, this.now <= node.pastUntil ? node.pastShare : 0n);
+        return max(node.share, this.now <= node.pastUntil ? node.pastShare : 0n);
     }
 
     private wanted(claim: Claim, basis: bigint, repeat: boolean): bigint {
         switch (claim.class) {
             case 'A1':
-                return most(basisPoints(basis, repeat ? 10_000 : 2_000), 6n * this.reportCost);
+                return max(basisPoints(basis, repeat ? 10_000 : 2_000), 6n * this.reportCost);
             case 'A2':
-                return most(3n * claim.loss, basisPoints(basis, repeat ? 500 : 100), 6n * this.reportCost);
+                return max(3n * claim.loss, basisPoints(basis, repeat ? 500 : 100), 6n * this.reportCost);
             case 'A3':
-                return 2n * claim.loss + basisPoints(least(claim.loss, basis), repeat ? 200 : 100);
+                return 2n * claim.loss + basisPoints(min(claim.loss, basis), repeat ? 200 : 100);
             case 'B1':
                 return basisPoints(basis, repeat ? 2_000 : 500);
         }
@@ -222,11 +222,11 @@ export class FaultModel extends StakeModel {
     ): bigint {
         const record = this.heldBy(node, key);
         const left = basis - record.taken;
-        const borne = least(take, most(left, 0n));
-        const stillBorne = most(left, record.frozen) - borne; // what was frozen began under a share that stays liable
+        const borne = min(take, max(left, 0n));
+        const stillBorne = max(left, record.frozen) - borne; // what was frozen began under a share that stays liable
         record.taken += borne;
-        record.asked -= least(amount, record.asked);
-        this.freeze(p, record, least(record.frozen, record.asked, stillBorne));
+        record.asked -= min(amount, record.asked);
+        this.freeze(p, record, min(record.frozen, record.asked, stillBorne));
         if (record === node.forgotten && borne > 0n) {
             node.forgotten.until = this.now + 90 * DAY;
         }
@@ -241,8 +241,8 @@ export class FaultModel extends StakeModel {
     private release(p: ModelProvider, node: ModelNode, key: string, amount: bigint): Payment[] {
         if (node.state !== 'cleared') {
             const record = this.heldBy(node, key);
-            record.asked -= least(amount, record.asked);
-            this.freeze(p, record, least(record.frozen, record.asked));
+            record.asked -= min(amount, record.asked);
+            this.freeze(p, record, min(record.frozen, record.asked));
         }
         this.thaw(p);
         return [];
@@ -264,13 +264,13 @@ export class FaultModel extends StakeModel {
     private slash(p: ModelProvider, node: ModelNode, claim: Claim, amount: bigint, insurance: string): Payment[] {
         ok(amount <= p.takeable, 'what a key’s share bears was counted for its version');
         p.takeable -= amount;
-        const taken = least(amount, there(p));
+        const taken = min(amount, there(p));
         let left = taken;
         const order = [...p.slots.keys()].filter((slot) => p.slots[slot] !== undefined);
         order.sort((a, b) => p.slots[a]!.unlockAt - p.slots[b]!.unlockAt);
         for (const slot of order) {
             const used = p.slots[slot]!;
-            const part = least(left, used.amount);
+            const part = min(left, used.amount);
             left -= part;
             p.slots[slot] = part === used.amount ? undefined : { ...used, amount: used.amount - part };
         }
@@ -279,8 +279,8 @@ export class FaultModel extends StakeModel {
         node.cost.set(claim.key, (node.cost.get(claim.key) ?? 0n) + taken);
 
         const half = taken / 2n;
-        const victim = least(claim.loss, half);
-        const reward = least(most(least(basisPoints(taken, 1_000), 20n * TON), this.reportCost), half - victim);
+        const victim = min(claim.loss, half);
+        const reward = min(max(min(basisPoints(taken, 1_000), 20n * TON), this.reportCost), half - victim);
         const from = p.account;
         return [
             { from, to: claim.victim, value: victim },

@@ -7,7 +7,7 @@ import {
     ModelNode,
     ModelProvider,
     ModelRules,
-    most,
+    max,
     NOTICE,
     openNodes,
     refuseIf,
@@ -91,7 +91,7 @@ export class StakeModel {
         refuseIf(p.stake < p.rules.baseStake + p.shares + share, p.account, 'ErrLowStake');
         refuseIf(p.jailedUntil !== 0, p.account, 'ErrJailed');
         p.shares += share;
-        p.largest = most(p.largest, share);
+        p.largest = max(p.largest, share);
         p.takeable += share;
         p.nodes.push({
             account,
@@ -117,9 +117,9 @@ export class StakeModel {
 
     replaceHardware(p: ModelProvider, node: ModelNode, hardware: { gpuClass: number; gpus: number }): void {
         const share = shareOf(p, hardware);
-        const raised = most(share - node.share, 0n);
+        const raised = max(share - node.share, 0n);
         refuseIf(p.stake < p.rules.baseStake + p.shares + raised, p.account, 'ErrLowStake');
-        p.largest = most(p.largest, share);
+        p.largest = max(p.largest, share);
         requireOpen(node);
         p.takeable += KEYS * raised;
         if (share < node.share) {
@@ -129,7 +129,7 @@ export class StakeModel {
             }
         }
         p.shares += share - node.share;
-        Object.assign(node, hardware, { share, most: most(node.most, share) });
+        Object.assign(node, hardware, { share, most: max(node.most, share) });
     }
 
     closeNode(p: ModelProvider, node: ModelNode): void {
@@ -196,7 +196,7 @@ export class StakeModel {
     }
 
     protected lower(p: ModelProvider, node: ModelNode): void {
-        node.pastShare = most(node.share, this.now <= node.pastUntil ? node.pastShare : 0n);
+        node.pastShare = max(node.share, this.now <= node.pastUntil ? node.pastShare : 0n);
         node.pastUntil = Math.max(node.pastUntil, this.now + holdOf(p));
     }
 
@@ -222,7 +222,7 @@ export class StakeModel {
         if (old !== undefined) {
             const before = forgottenBy(node, this.now);
             Object.assign(node.forgotten, {
-                taken: most(before.taken, old.taken),
+                taken: max(before.taken, old.taken),
                 asked: before.asked + old.asked,
                 frozen: before.frozen + old.frozen,
             });

@@ -120,8 +120,8 @@ export interface ModelProvider {
 }
 
 export const basisPoints = (of: bigint, rate: number) => (of * BigInt(rate)) / 10_000n;
-export const least = (...of: bigint[]) => of.reduce((a, b) => (b < a ? b : a));
-export const most = (...of: bigint[]) => of.reduce((a, b) => (b > a ? b : a));
+export const min = (...of: bigint[]) => of.reduce((a, b) => (b < a ? b : a));
+export const max = (...of: bigint[]) => of.reduce((a, b) => (b > a ? b : a));
 
 export function refuseIf(condition: boolean, by: string, code: string): void {
     if (condition) {

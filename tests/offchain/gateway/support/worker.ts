@@ -224,12 +224,12 @@ export class FakeWorker {
             attestation: this.attestation,
             offers: [{ model: MODEL, rates: RATES }],
             limits: {
-                stepLeast: 1n,
-                stepMost: 10n ** 18n,
-                parallelMost: 16,
-                largestAnswerMost: 1 << 20,
-                noticeLeast: 3600,
-                depositLeast: 0n,
+                minStep: 1n,
+                maxStep: 10n ** 18n,
+                maxParallel: 16,
+                maxAnswer: 1 << 20,
+                minNotice: 3600,
+                minDeposit: 0n,
             },
             channelCodes: [],
         };
