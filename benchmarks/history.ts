@@ -18,7 +18,7 @@ type Named<Value> = Record<string, Value>;
 
 export type Figures = Record<Kind, Named<number>>;
 
-export interface Entry extends Partial<Record<Kind, Named<number | null>>> {
+export interface HistoryEntry extends Partial<Record<Kind, Named<number | null>>> {
     date: string; // YYYY-MM-DD, UTC
     reason: string;
 }
@@ -48,12 +48,12 @@ export function figuresOf({ operations, rentPerYear, nodeRentPerYear, library, f
     };
 }
 
-export function readHistory(): Entry[] {
-    return JSON.parse(readFileSync(FILE, 'utf8')) as Entry[];
+export function readHistory(): HistoryEntry[] {
+    return JSON.parse(readFileSync(FILE, 'utf8')) as HistoryEntry[];
 }
 
 /** The figures as the last entry leaves them. */
-export function latest(history: Entry[]): Figures {
+export function latest(history: HistoryEntry[]): Figures {
     const of = (kind: Kind) => {
         const all = history.reduce<Named<number | null>>((sum, entry) => ({ ...sum, ...entry[kind] }), {});
         return Object.fromEntries(Object.entries(all).filter((pair): pair is [string, number] => pair[1] !== null));
@@ -76,13 +76,13 @@ export function changeText({ kind, name, before, after }: Change): string {
 }
 
 /** The entry that these changes make. */
-export function entryOf(changed: Change[], date: string, reason: string): Entry {
+export function entryOf(changed: Change[], date: string, reason: string): HistoryEntry {
     const of = (kind: Kind) => {
         const named = changed.filter((change) => change.kind === kind);
         const figures = Object.fromEntries(named.map(({ name, after }) => [name, after ?? null]));
         return named.length === 0 ? {} : { [kind]: figures };
     };
-    return Object.assign({ date, reason }, ...KINDS.map(of)) as Entry;
+    return Object.assign({ date, reason }, ...KINDS.map(of)) as HistoryEntry;
 }
 
 /** Writes down what changed since the newest entry. Returns the changes; throws when there are none, or no reason. */

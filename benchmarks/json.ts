@@ -1,17 +1,17 @@
 /** The report as JSON: fees and rent in nanoTON, as numbers. The figures of the first level stand at the top as well. */
-import { LevelReport, overFloor, Row } from './report';
+import { LevelReport, overFloor, ReportRow } from './report';
 import { WholeReport } from './targets';
 import { Batch, BOUNDS } from './batches';
 
 const BATCH = 10;
 
-type Figures = Record<string, unknown>;
+type JsonFigures = Record<string, unknown>;
 
-function numbers(amounts: object): Figures {
+function numbers(amounts: object): JsonFigures {
     return Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, Number(amount)]));
 }
 
-function rowOf(row: Row): Figures {
+function rowOf(row: ReportRow): JsonFigures {
     const { transactions, gas, contractGas, floorGas, fees, parts, paid, conserved } = row;
     return {
         transactions,
@@ -26,13 +26,13 @@ function rowOf(row: Row): Figures {
     };
 }
 
-function rowsOf(operations: Record<string, Row>): Figures {
+function rowsOf(operations: Record<string, ReportRow>): JsonFigures {
     const rows = Object.entries(operations).map(([name, row]) => [name, rowOf(row)]);
     return { ...Object.fromEntries(rows), claimInBatchOf10: each(operations.claimInBatchOf10) };
 }
 
 /** One claim of the batch, rounded up, and the whole of it. */
-function each(batch: Row): Figures {
+function each(batch: ReportRow): JsonFigures {
     const whole = rowOf(batch);
     const share = (figure: number | bigint) => Math.ceil(Number(figure) / BATCH);
     return {
@@ -44,7 +44,7 @@ function each(batch: Row): Figures {
     };
 }
 
-function levelOf(report: LevelReport): Figures {
+function levelOf(report: LevelReport): JsonFigures {
     const { level, operations, rentPerYear, nodeRentPerYear, leftAfterJob, claimOverFloor, floors, plain, library } =
         report;
     return {
@@ -60,12 +60,12 @@ function levelOf(report: LevelReport): Figures {
     };
 }
 
-function batchOf({ jobs, bytes, claimsByBytes, transactions, gas, fees, conserved }: Batch): Figures {
+function batchOf({ jobs, bytes, claimsByBytes, transactions, gas, fees, conserved }: Batch): JsonFigures {
     const bound = claimsByBytes > jobs.length ? 'messages' : 'bytes';
     return { claims: jobs.length, bound, bytes, claimsByBytes, transactions, ...numbers({ gas, fees }), conserved };
 }
 
-export function jsonOf({ levels, batches, reached }: WholeReport): Figures {
+export function jsonOf({ levels, batches, reached }: WholeReport): JsonFigures {
     const byName = Object.fromEntries(levels.map((report) => [report.level, levelOf(report)]));
     return {
         ...levelOf(levels[0]),

@@ -20,18 +20,18 @@ export const SECTIONS = {
 };
 
 /** An operation as measured, with the title of its row and the gas of what its contracts cannot do without. */
-export type Row = Measurement & { title: string; floorGas: bigint };
+export type ReportRow = Measurement & { title: string; floorGas: bigint };
 
 /** One price level: the channel's code in a library, and the plain profile beside it. */
 export interface LevelReport {
     level: PriceLevel;
-    operations: Record<string, Row>;
+    operations: Record<string, ReportRow>;
     rentPerYear: bigint; // of an open job
     nodeRentPerYear: bigint; // of a node with one offer
     leftAfterJob: bigint; // in its account
     claimOverFloor: number; // gas of a payee's claim in the channel over that of one signature, one memory and one message
     floors: Record<Floor, bigint>; // gas
-    plain: { operations: Record<string, Row>; rentPerYear: bigint };
+    plain: { operations: Record<string, ReportRow>; rentPerYear: bigint };
     library: { rentPerYear: bigint; savedPerJob: bigint; jobsToBreakEven: bigint };
 }
 
@@ -39,10 +39,10 @@ async function measureAll<Stage extends { cast: Cast }>(
     stage: Stage,
     operations: Operations<Stage>,
     floors: Record<Floor, bigint>,
-): Promise<Record<string, Row>> {
+): Promise<Record<string, ReportRow>> {
     const { blockchain } = stage.cast;
     const [fresh, now] = [blockchain.snapshot(), blockchain.now];
-    const rows: Record<string, Row> = {};
+    const rows: Record<string, ReportRow> = {};
     for (const [name, { title, floor, prepare }] of Object.entries(operations)) {
         const floorGas = floor.reduce((sum, step) => sum + floors[step], 0n);
         rows[name] = { title, floorGas, ...(await measure(stage.cast, await prepare(stage))) };
@@ -85,7 +85,7 @@ export async function reportOf(level: PriceLevel): Promise<LevelReport> {
 }
 
 /** Gas of an operation's contracts over that of its floor. */
-export function overFloor({ contractGas, floorGas }: Row): number {
+export function overFloor({ contractGas, floorGas }: ReportRow): number {
     return Number(contractGas) / Number(floorGas);
 }
 

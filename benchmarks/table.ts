@@ -1,6 +1,6 @@
 /** The report as text for a terminal. */
 import { mTon } from '../wrappers/trace';
-import { BatchReport, LevelReport, overFloor, Row, SECTIONS } from './report';
+import { BatchReport, LevelReport, overFloor, ReportRow, SECTIONS } from './report';
 import { Reached, WholeReport } from './targets';
 import { Batch, BOUNDS } from './batches';
 
@@ -40,7 +40,7 @@ function targetLines(reached: Reached[]): string[] {
     return aligned([['', 'figure', '', '', '', 'from aim, or must'], ...rows]);
 }
 
-function operationLines(operations: Record<string, Row>): string[] {
+function operationLines(operations: Record<string, ReportRow>): string[] {
     const head = [
         '',
         'txs',
@@ -63,7 +63,7 @@ function operationLines(operations: Record<string, Row>): string[] {
     return aligned([head, ...sections], [0, head.length - 1]);
 }
 
-function operationCells(row: Row): string[] {
+function operationCells(row: ReportRow): string[] {
     const { title, transactions, gas, contractGas, parts, fees, paid, conserved } = row;
     return [
         `  ${title}`,
@@ -77,7 +77,7 @@ function operationCells(row: Row): string[] {
     ];
 }
 
-function payers(paid: Row['paid']): string {
+function payers(paid: ReportRow['paid']): string {
     return Object.entries(paid)
         .filter(([, amount]) => amount > 0n)
         .map(([name, amount]) => `${name} ${mTon(amount)}`)

@@ -2,14 +2,14 @@
 import OpenAI from 'openai';
 import { MODEL } from './setup';
 
-export interface Asked {
+export interface Reply {
     answer: string;
     tokens: number;
     cost: bigint; // nanoTON
 }
 
 /** Sends one prompt and calls `write` with the answer as it streams. Throws when no complete answer came. */
-export async function ask(client: OpenAI, prompt: string, write: (text: string) => void): Promise<Asked> {
+export async function ask(client: OpenAI, prompt: string, write: (text: string) => void): Promise<Reply> {
     const stream = await client.chat.completions.create({
         model: MODEL,
         messages: [{ role: 'user', content: prompt }],

@@ -5,7 +5,7 @@ import { Address, toNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI from 'openai';
 import { TonHttpChain } from '../offchain/chain';
-import { Asked, ask } from './ask';
+import { Reply, ask } from './ask';
 import { DemoLedger } from './ledger';
 import { runCocoon } from './processes';
 import { Stage } from './stage';
@@ -44,7 +44,7 @@ export async function play(stage: Stage, { prompts, json }: Options): Promise<bo
     const before = await stage.balanceOf(seller.hot.address);
     say('\n■ The app asks through the openai package; the gateway opens a job with the spend key');
     const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'not needed', maxRetries: 0 });
-    const answers: Asked[] = [];
+    const answers: Reply[] = [];
     for (const prompt of prompts) {
         write(`\n  > ${prompt}\n  `);
         const asked = await ask(openai, prompt, write);

@@ -7,7 +7,7 @@ const COCOON = join(__dirname, '../offchain/bin/cocoon.js');
 const START_SECONDS = 60;
 
 /** A `cocoon` process that has said where it listens. */
-export interface Running {
+export interface RunningProcess {
     readonly url: string;
     /** Sends the signal and waits for the end; SIGTERM unless given. */
     end(signal?: NodeJS.Signals): Promise<void>;
@@ -19,7 +19,7 @@ const running = new Set<ChildProcess>();
  * Starts a process and waits for the URL in its first line of output; `entry` takes the place of the `cocoon` command.
  * Throws with its last words when it ends first.
  */
-export async function startCocoon(args: string[], entry = [COCOON]): Promise<Running> {
+export async function startCocoon(args: string[], entry = [COCOON]): Promise<RunningProcess> {
     const child = spawn(process.execPath, [...entry, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     running.add(child);
     child.once('exit', () => running.delete(child));

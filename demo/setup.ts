@@ -4,7 +4,7 @@ import { Address } from '@ton/core';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encryptionKey } from '../offchain/link';
-import { runCocoon, Running, startCocoon } from './processes';
+import { runCocoon, RunningProcess, startCocoon } from './processes';
 
 /** The model in this repository. */
 export const MODEL = 'cocoon-tiny';
@@ -57,12 +57,12 @@ export async function gatewayKey(folder: string): Promise<{ keyFile: string; pub
 }
 
 /** Where the chain is and how it is called. */
-export interface ChainSettings {
+export interface LocalChain {
     endpoint: string;
     network: number;
 }
 
-export interface WorkerSettings extends ChainSettings {
+export interface WorkerSettings extends LocalChain {
     folder: string;
     port: number;
     registry: Address;
@@ -76,7 +76,7 @@ export async function startWorkerProcess(
     settings: WorkerSettings,
     more: object = {},
     entry?: string[],
-): Promise<Running> {
+): Promise<RunningProcess> {
     const { folder, port, endpoint, network, registry, provider, node, keyFile } = settings;
     const { claim, ...rest } = more as { claim?: object };
     const config = {
@@ -100,7 +100,7 @@ export async function startWorkerProcess(
     return startCocoon(['worker', 'run', '--config', file], entry);
 }
 
-export interface GatewaySettings extends ChainSettings {
+export interface GatewaySettings extends LocalChain {
     folder: string;
     registry: Address;
     owner: Address;
@@ -132,6 +132,6 @@ export function writeGatewayConfig(settings: GatewaySettings, more: object = {})
 }
 
 /** Writes the config and starts `cocoon gateway up`. */
-export async function startGatewayProcess(settings: GatewaySettings, more: object = {}): Promise<Running> {
+export async function startGatewayProcess(settings: GatewaySettings, more: object = {}): Promise<RunningProcess> {
     return startCocoon(['gateway', 'up', '--config', writeGatewayConfig(settings, more)]);
 }

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HotWallet, TonHttpChain } from '../offchain/chain';
 import { deposit, joinAsProvider, launch, registerMachine } from './market';
-import { Running } from './processes';
+import { RunningProcess } from './processes';
 import {
     gatewayKey,
     MODEL,
@@ -126,7 +126,7 @@ export class Stage {
     }
 
     /** Starts the seller's worker, or `entry` in its place; `more` is merged into its config. */
-    startWorker(registry: Address, seller: Seller, more: object = {}, entry?: string[]): Promise<Running> {
+    startWorker(registry: Address, seller: Seller, more: object = {}, entry?: string[]): Promise<RunningProcess> {
         const { folder, port, provider, node, keys } = seller;
         return startWorkerProcess(
             {
@@ -144,7 +144,7 @@ export class Stage {
     }
 
     /** Starts the buyer's gateway; `more` is merged into its config. */
-    startGateway(registry: Address, buyer: Buyer, workers: string[], more: object = {}): Promise<Running> {
+    startGateway(registry: Address, buyer: Buyer, workers: string[], more: object = {}): Promise<RunningProcess> {
         return startGatewayProcess(this.gatewaySettings(registry, buyer, workers), more);
     }
 

@@ -3,13 +3,13 @@ import { type Actor, pricesOf, sizeOf, storageFee } from '@cocoon-market/wrapper
 import { type Address, beginCell, type Cell } from '@ton/core';
 import { balanceAfter } from './forecast';
 import { ton } from './output';
-import type { Session } from './session';
+import type { ScriptSession } from './session';
 
 // Added where arriving costs something: prices and rent may be others when the message is there.
 const SLACK = 1_000_000n; // nanoTON
 const OWN_BITS = 512n; // of an account besides its code and data
 
-interface Asked {
+interface Funding {
     at: Address;
     held: bigint; // nanoTON
     upTo: bigint; // nanoTON
@@ -20,7 +20,7 @@ interface Asked {
 }
 
 /** nanoTON to send so that the account then holds `upTo`, rent and gas of the arrival taken off; 0n when nothing is missing. */
-export async function missing(session: Session, { at, held, upTo, action, library }: Asked): Promise<bigint> {
+export async function missing(session: ScriptSession, { at, held, upTo, action, library }: Funding): Promise<bigint> {
     if (held >= upTo) {
         return 0n;
     }
@@ -41,7 +41,7 @@ export function shortOf(held: bigint, upTo: bigint, what = 'up to'): string[] {
  * endpoint does not say since when.
  */
 export async function rentDue(
-    session: Session,
+    session: ScriptSession,
     at: Address,
     { library, ahead = 0 }: { library?: Cell | undefined; ahead?: number } = {},
 ): Promise<bigint> {

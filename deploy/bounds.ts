@@ -4,7 +4,7 @@ import { formatDuration } from './flags';
 import { configParam } from './network';
 import { ton } from './output';
 import { type Profile, WINDOWS } from './profile';
-import type { Session } from './session';
+import type { ScriptSession } from './session';
 
 const { windowMin, windowMax, unbondingMax, payoutDelayMax, baseStakeMax } = ruleBounds;
 
@@ -13,12 +13,12 @@ const MARGIN = 10n;
 const STEP = 1_000_000n;
 
 /** Refuses windows, stakes and rates that the registry would not take, with their line. */
-export async function requireTaken(session: Session, profile: Profile): Promise<void> {
+export async function requireTaken(session: ScriptSession, profile: Profile): Promise<void> {
     requireWindows(profile);
     requireAmounts(profile, leastSlash(await pricesNow(session)));
 }
 
-function pricesNow({ provider }: Session): Promise<Prices> {
+function pricesNow({ provider }: ScriptSession): Promise<Prices> {
     return readPrices((id) => configParam(provider, id));
 }
 

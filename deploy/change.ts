@@ -3,10 +3,10 @@ import { parseChange, type Rules } from '@cocoon-market/wrappers';
 import type { Cell } from '@ton/core';
 import { formatDuration } from './flags';
 import { ton } from './output';
-import type { Session } from './session';
+import type { ScriptSession } from './session';
 
 /** One line that names a change and what it sets. */
-export function changeText(session: Session, cell: Cell): string {
+export function changeText(session: ScriptSession, cell: Cell): string {
     const change = parseChange(cell);
     switch (change.kind) {
         case 'rules':
@@ -21,7 +21,7 @@ export function changeText(session: Session, cell: Cell): string {
 }
 
 /** Rules in one line. */
-export function rulesText(session: Session, { rates, baseStake, insurance, ...times }: Rules): string {
+export function rulesText(session: ScriptSession, { rates, baseStake, insurance, ...times }: Rules): string {
     const windows = Object.entries(times).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`);
     const classes = rates.flatMap((rate, gpuClass) => (rate === 0n ? [] : [`class ${gpuClass} ${ton(rate)}`]));
     const amounts = [`base stake ${ton(baseStake)}`, `per GPU ${classes.join(', ')}`];

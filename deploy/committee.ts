@@ -1,6 +1,6 @@
 /** Committees from flags. */
 import { assertUsableKey, type Committee } from '@cocoon-market/wrappers';
-import { Refusal } from './refusal';
+import { ScriptError } from './refusal';
 
 const MEMBERS_MAX = 9;
 
@@ -8,16 +8,16 @@ const MEMBERS_MAX = 9;
 export function committeeOf(keys: readonly Buffer[], threshold = Math.ceil((keys.length * 2) / 3)): Committee {
     const numbers = keys.map((key) => BigInt(`0x${key.toString('hex')}`));
     if (keys.length > MEMBERS_MAX || new Set(numbers).size < keys.length) {
-        throw new Refusal(`A committee has 1 to ${MEMBERS_MAX} different keys, these are ${keys.length}`);
+        throw new ScriptError(`A committee has 1 to ${MEMBERS_MAX} different keys, these are ${keys.length}`);
     }
     if (threshold * 3 < keys.length * 2 || threshold > keys.length) {
-        throw new Refusal(`${threshold} of ${keys.length} cannot decide: at least two thirds, rounded up, have to`);
+        throw new ScriptError(`${threshold} of ${keys.length} cannot decide: at least two thirds, rounded up, have to`);
     }
     keys.forEach((key, i) => {
         try {
             assertUsableKey(key);
         } catch (error) {
-            throw new Refusal(`Key ${i + 1} of the committee: ${(error as Error).message}`);
+            throw new ScriptError(`Key ${i + 1} of the committee: ${(error as Error).message}`);
         }
     });
     return { threshold, keys: numbers.sort((a, b) => (a < b ? -1 : 1)) };

@@ -3,9 +3,9 @@ import { type Actor, Escrow, type EscrowState } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address } from './flags';
 import { type Row, ton } from './output';
-import { Refusal } from './refusal';
+import { ScriptError } from './refusal';
 import type { Task } from './task';
-import type { Session } from './session';
+import type { ScriptSession } from './session';
 
 /** The flag by which every script finds its escrow. */
 export const escrowFlag = {
@@ -21,7 +21,7 @@ export interface OpenedEscrow {
 }
 
 /** The escrow of a client, whether it is there or not. */
-export async function findEscrow(session: Session, owner: Address): Promise<OpenedEscrow> {
+export async function findEscrow(session: ScriptSession, owner: Address): Promise<OpenedEscrow> {
     const { address: at } = await Escrow.ofOwner(owner);
     const escrow = session.openContract(Escrow.fromAddress(at));
     const { active, balance } = await session.account(at);
@@ -29,16 +29,19 @@ export async function findEscrow(session: Session, owner: Address): Promise<Open
 }
 
 /** The escrow of a client. Refuses when it is not there. */
-export async function openEscrow(session: Session, owner: Address): Promise<OpenedEscrow & { state: EscrowState }> {
+export async function openEscrow(
+    session: ScriptSession,
+    owner: Address,
+): Promise<OpenedEscrow & { state: EscrowState }> {
     const opened = await findEscrow(session, owner);
     if (opened.state === undefined) {
-        throw new Refusal(`There is no escrow of ${session.show(owner, false)}`, 'run setUpEscrow first');
+        throw new ScriptError(`There is no escrow of ${session.show(owner, false)}`, 'run setUpEscrow first');
     }
     return { ...opened, state: opened.state };
 }
 
 /** What there is to say of an escrow. */
-export function escrowRows(session: Session, { at, state, balance }: OpenedEscrow): Row[] {
+export function escrowRows(session: ScriptSession, { at, state, balance }: OpenedEscrow): Row[] {
     if (state === undefined) {
         return [['escrow', `${session.show(at)} (not there yet)`]];
     }
@@ -73,7 +76,7 @@ interface Nothing {
 
 /** A task of one message; a step that is a text says why there is nothing to do. */
 export async function escrowTask(
-    session: Session,
+    session: ScriptSession,
     opened: OpenedEscrow,
     decide: () => Promise<Step | Nothing | string> | Step | Nothing | string,
 ): Promise<Task> {

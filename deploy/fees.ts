@@ -2,7 +2,7 @@
 import { sizeOf } from '@cocoon-market/wrappers';
 import { beginCell, Cell, storeStateInit } from '@ton/core';
 import { configParam } from './network';
-import type { Session } from './session';
+import type { ScriptSession } from './session';
 import type { Outgoing } from './wallet';
 
 const GAS_PRICES = 21; // parameters of the basechain
@@ -12,7 +12,7 @@ const MESSAGE_GAS = 1_000n;
 const SHIFT = 16n; // prices are per 2^16
 
 /** nanoTON, rounded up, that the wallet itself pays for sending these: gas, and the way of what they carry. */
-export async function sendingFee({ provider }: Session, messages: readonly Outgoing[]): Promise<bigint> {
+export async function sendingFee({ provider }: ScriptSession, messages: readonly Outgoing[]): Promise<bigint> {
     const gas = (await configParam(provider, GAS_PRICES)).beginParse();
     const gasPrice = gas.skip(8 + 64 + 64 + 8).loadUintBig(64);
     const used = (ORDER_GAS + MESSAGE_GAS) * BigInt(messages.length) * gasPrice;

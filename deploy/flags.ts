@@ -2,11 +2,11 @@
 import { assertUsableKey, parseTon, readAddress } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { parseArgs } from 'node:util';
-import { Refusal } from './refusal';
+import { ScriptError } from './refusal';
 import type { NetworkName } from './network';
 
 /** What reading a flag may depend on. */
-export interface Reading {
+export interface FlagContext {
     testOnly: boolean; // whether friendly addresses of this network carry the test mark
     network: NetworkName;
 }
@@ -16,11 +16,11 @@ export interface Flag<T> {
     about: string;
     takes: string; // what stands after it in the help; empty for a switch
     required: boolean;
-    read(text: string, reading: Reading): T;
+    read(text: string, reading: FlagContext): T;
 }
 
 export type Flags = Record<string, Flag<unknown>>;
-export type Values<F extends Flags> = { [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
+export type FlagValues<F extends Flags> = { [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
 
 function flag<T>(takes: string, read: Flag<T>['read']) {
     return {
@@ -136,13 +136,13 @@ export function splitArguments(flags: Flags, args: readonly string[]): Map<strin
     } catch (error) {
         const [sentence] = (error as Error).message.split(/\. (?=To specify|If you)/);
         const known = [...names.keys()].map((option) => `--${option}`).join(', ');
-        throw new Refusal(sentence, `the flags of this script are ${known}`);
+        throw new ScriptError(sentence, `the flags of this script are ${known}`);
     }
     return new Map(Object.entries(parsed.values).map(([option, value]) => [names.get(option)!, String(value)]));
 }
 
 /** Values of flags from their texts. Refuses the first that cannot be read, by its name. */
-export function readFlags<F extends Flags>(flags: F, texts: Map<string, string>, reading: Reading): Values<F> {
+export function readFlags<F extends Flags>(flags: F, texts: Map<string, string>, reading: FlagContext): FlagValues<F> {
     const values = Object.entries(flags).map(([name, each]) => {
         const given = texts.get(name);
         if (given === undefined) {
@@ -151,10 +151,12 @@ export function readFlags<F extends Flags>(flags: F, texts: Map<string, string>,
         try {
             return [name, each.read(given, reading)];
         } catch (error) {
-            throw error instanceof Refusal ? error : new Refusal(`--${optionName(name)}: ${(error as Error).message}`);
+            throw error instanceof ScriptError
+                ? error
+                : new ScriptError(`--${optionName(name)}: ${(error as Error).message}`);
         }
     });
-    return Object.fromEntries(values) as Values<F>;
+    return Object.fromEntries(values) as FlagValues<F>;
 }
 
 /** Lines of a help text. */

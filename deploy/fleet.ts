@@ -18,8 +18,8 @@ import { type Manifest, readManifest } from './manifest';
 import { type Row, ton } from './output';
 import { readCatalogue } from './profile';
 import { type OpenedProvider, openProvider, providerFlags } from './provider';
-import { Refusal } from './refusal';
-import type { Session } from './session';
+import { ScriptError } from './refusal';
+import type { ScriptSession } from './session';
 import { type Outgoing, waitUntil } from './wallet';
 
 export const fleetFlags = {
@@ -28,7 +28,7 @@ export const fleetFlags = {
     closeMissing: toggle('also close nodes that are registered and not in the manifest'),
 };
 
-interface Flags {
+interface FleetFlags {
     registry: Parameters<typeof openProvider>[1]['registry'];
     provider: Parameters<typeof openProvider>[1]['provider'];
     manifest: string;
@@ -52,7 +52,7 @@ export interface Fleet {
 }
 
 /** Reads manifest and chain and says what lies between. Refuses what the contracts would refuse. */
-export async function openFleet(session: Session, flags: Flags): Promise<Fleet> {
+export async function openFleet(session: ScriptSession, flags: FleetFlags): Promise<Fleet> {
     const manifest = readManifest(flags.manifest, readCatalogue('params/catalogue.json').models);
     const opened = await openProvider(session, flags);
     if (session.wallet === undefined) {
@@ -61,14 +61,14 @@ export async function openFleet(session: Session, flags: Flags): Promise<Fleet> 
     await waitForOrders(session, opened);
     const { rules } = await opened.provider.getMembershipNow();
     if (rules === null) {
-        throw new Refusal('This Provider has not joined yet', 'run joinMarket');
+        throw new ScriptError('This Provider has not joined yet', 'run joinMarket');
     }
     const { rates, baseStake } = parseRules(rules);
     requireRates(manifest, rates);
     const present = await readFleet(session.reader(), opened.at);
     const plan = planFleet(manifest.nodes, present, { rates, baseStake });
     if (plan.register.length > 0 && !registersOwnCode(rules, (await Node.ofProvider(opened.at, 0)).init!.code)) {
-        throw new Refusal(
+        throw new ScriptError(
             'The node code of this checkout is not the newest of the rules that this Provider follows',
             'run adoptRules, or use the release that the market runs (checkDeployment)',
         );
@@ -91,14 +91,14 @@ export async function openFleet(session: Session, flags: Flags): Promise<Fleet> 
 function requireRates({ nodes, file: name }: Manifest, rates: readonly bigint[]): void {
     const without = nodes.find(({ listing }) => (rates[listing.hardware.gpuClass] ?? 0n) === 0n);
     if (without !== undefined) {
-        throw new Refusal(
+        throw new ScriptError(
             `${name}: the market takes no GPUs of class ${without.listing.hardware.gpuClass} (${without.name})`,
             'checkDeployment shows the classes that have a rate',
         );
     }
 }
 
-function ordersOf({ wallet }: Session, messages: readonly Outgoing[]): number[] {
+function ordersOf({ wallet }: ScriptSession, messages: readonly Outgoing[]): number[] {
     const orders: number[] = [];
     for (let sent = 0; sent < messages.length; sent += orders[orders.length - 1]) {
         orders.push(wallet === undefined ? 1 : wallet.capacity(messages.slice(sent)));
@@ -110,7 +110,7 @@ function ordersOf({ wallet }: Session, messages: readonly Outgoing[]): number[] 
 export const changesOf = ({ plan, close }: Fleet) => plan.register.length + plan.changes.length + close.length;
 
 /** The plan in rows. */
-export function planRows(session: Session, fleet: Fleet): Row[] {
+export function planRows(session: ScriptSession, fleet: Fleet): Row[] {
     const { opened, manifest, plan, close, stakeDue, orders, fees } = fleet;
     const kept = plan.missing.length - close.length;
     return [
@@ -151,7 +151,7 @@ export function planLines({ plan, close }: Fleet, max = 10): string[] {
 }
 
 /** True once the first `sent` messages of a fleet have arrived. */
-export async function fleetArrived(session: Session, fleet: Fleet, sent: number): Promise<boolean> {
+export async function fleetArrived(session: ScriptSession, fleet: Fleet, sent: number): Promise<boolean> {
     const { opened, plan, close, stakeDue, messages } = fleet;
     const registered = Math.max(0, Math.min(sent - (stakeDue > 0n ? 1 : 0), plan.register.length));
     const { nextNumber } = await opened.provider.getProviderState();
@@ -169,7 +169,7 @@ export async function fleetArrived(session: Session, fleet: Fleet, sent: number)
 }
 
 /** Remembers that an order is on its way, so that a run after an interruption waits for it instead of sending it again. */
-export function rememberOrder({ network }: Session, { opened, plan, stakeDue }: Fleet, sent: number): void {
+export function rememberOrder({ network }: ScriptSession, { opened, plan, stakeDue }: Fleet, sent: number): void {
     const registered = Math.max(0, Math.min(sent - (stakeDue > 0n ? 1 : 0), plan.register.length));
     const note = { nextNumber: Number(opened.state.nextNumber) + registered, until: Date.now() + IN_FLIGHT };
     const path = noteFile(network.name, opened);
@@ -178,11 +178,11 @@ export function rememberOrder({ network }: Session, { opened, plan, stakeDue }: 
 }
 
 /** Forgets it: everything has arrived. */
-export function forgetOrders({ network }: Session, { opened }: Fleet): void {
+export function forgetOrders({ network }: ScriptSession, { opened }: Fleet): void {
     rmSync(noteFile(network.name, opened), { force: true });
 }
 
-async function waitForOrders(session: Session, opened: OpenedProvider): Promise<void> {
+async function waitForOrders(session: ScriptSession, opened: OpenedProvider): Promise<void> {
     const path = noteFile(session.network.name, opened);
     let note: { nextNumber: number; until: number };
     try {

@@ -6,7 +6,7 @@ import { channelCode, errorName, sizeOf } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell, Dictionary, storeAccountStorage, type Transaction } from '@ton/core';
 import { Blockchain, internal, RemoteBlockchainStorage, type SmartContract } from '@ton/sandbox';
 import { messageLabel } from './output';
-import type { Session } from './session';
+import type { ScriptSession } from './session';
 import type { Outgoing } from './wallet';
 
 /** The outcome of a try. */
@@ -18,7 +18,7 @@ export interface Forecast {
 const MAX_EMULATED = 24; // messages; what more come cost like these
 
 /** Tries messages of the acting wallet. Undefined where the network's own configuration cannot be read. */
-export async function forecast(session: Session, messages: readonly Outgoing[]): Promise<Forecast | undefined> {
+export async function forecast(session: ScriptSession, messages: readonly Outgoing[]): Promise<Forecast | undefined> {
     const blockchain = await copyOf(session);
     if (blockchain === undefined) {
         return undefined;
@@ -43,7 +43,7 @@ export async function forecast(session: Session, messages: readonly Outgoing[]):
 
 /** What an account would hold after messages of the acting wallet. Undefined where that cannot be tried. */
 export async function balanceAfter(
-    session: Session,
+    session: ScriptSession,
     messages: readonly Outgoing[],
     account: Address,
 ): Promise<bigint | undefined> {
@@ -58,7 +58,7 @@ export async function balanceAfter(
 }
 
 /** A chain whose accounts are copies of the network's; undefined where its configuration cannot be read. */
-async function copyOf(session: Session): Promise<Blockchain | undefined> {
+async function copyOf(session: ScriptSession): Promise<Blockchain | undefined> {
     const config = await session.config();
     if (config === undefined) {
         return undefined;
@@ -72,7 +72,7 @@ async function copyOf(session: Session): Promise<Blockchain | undefined> {
 }
 
 async function attempt(
-    session: Session,
+    session: ScriptSession,
     blockchain: Blockchain,
     { to, value, body, init, bounce = true }: Outgoing,
 ): Promise<Transaction[]> {
@@ -98,7 +98,7 @@ class Copies extends RemoteBlockchainStorage {
     }
 }
 
-function storageOf(session: Session): ConstructorParameters<typeof RemoteBlockchainStorage>[0] {
+function storageOf(session: ScriptSession): ConstructorParameters<typeof RemoteBlockchainStorage>[0] {
     return {
         getLastBlockSeqno: async () => 0,
         getAccount: async (_, address) => {
@@ -139,7 +139,7 @@ function refusalIn({ description, inMessage }: Transaction): string | undefined 
         : `what it has to send cannot be sent (${actionPhase.resultCode})`;
 }
 
-function arrivedAt(session: Session, { inMessage, description }: Transaction): bigint {
+function arrivedAt(session: ScriptSession, { inMessage, description }: Transaction): bigint {
     const { info } = inMessage!;
     const arrived = info.type === 'internal' && info.dest.equals(session.actor);
     const stays = description.type !== 'generic' || !description.aborted || description.computePhase.type === 'skipped';

@@ -5,12 +5,12 @@ import { changeText } from './change';
 import { formatDuration } from './flags';
 import { type Row, when } from './output';
 import { openRegistry, refreshRecord } from './record';
-import { Refusal } from './refusal';
+import { ScriptError } from './refusal';
 import type { Task } from './task';
-import type { Session } from './session';
+import type { ScriptSession } from './session';
 
 /** What there is to say of a registry. */
-export function registryRows(session: Session, at: Address, state: RegistryInfo): Row[] {
+export function registryRows(session: ScriptSession, at: Address, state: RegistryInfo): Row[] {
     const rows: Row[] = [
         ['registry', session.show(at)],
         ['governor', session.show(state.governor, false)],
@@ -24,7 +24,7 @@ export function registryRows(session: Session, at: Address, state: RegistryInfo)
         : [...rows, ['proposed governor', session.show(state.nextGovernor, false)]];
 }
 
-function waitingText(session: Session, { change, executeAt }: RegistryInfo): string {
+function waitingText(session: ScriptSession, { change, executeAt }: RegistryInfo): string {
     return change === null ? 'none' : `${changeText(session, change)}; from ${when(Number(executeAt))}`;
 }
 
@@ -42,7 +42,7 @@ interface Step {
 }
 
 /** A task of one message to the registry; what `done` says of the state afterwards is how its effect is known. */
-export async function registryTask(session: Session, step: Step): Promise<Task> {
+export async function registryTask(session: ScriptSession, step: Step): Promise<Task> {
     const { registry, at, state } = await openRegistry(session, step.registry);
     const found = registryRows(session, at, state);
     const after = async () => {
@@ -67,7 +67,7 @@ export async function registryTask(session: Session, step: Step): Promise<Task> 
 
 /** A task that proposes a change of rules, codes or committee; `already`: why it would change nothing. */
 export async function proposalTask(
-    session: Session,
+    session: ScriptSession,
     args: {
         registry: Address | undefined;
         change: Cell;
@@ -83,7 +83,7 @@ export async function proposalTask(
         done: (now) => already ?? (now.change?.equals(args.change) ? 'this change waits already' : undefined),
         allowed: ({ change }) => {
             if (change !== null) {
-                throw new Refusal(
+                throw new ScriptError(
                     `Another change waits: ${changeText(session, change)}`,
                     'one at a time: run executeChange or cancelChange first',
                 );

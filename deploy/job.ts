@@ -3,8 +3,8 @@ import { Channel, type ChannelState } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address } from './flags';
 import { type Row, ton, when } from './output';
-import { Refusal } from './refusal';
-import type { Session } from './session';
+import { ScriptError } from './refusal';
+import type { ScriptSession } from './session';
 
 /** The flag by which every script finds its job. */
 export const jobFlag = { job: address.required("the job's account, as openJob or cocoon gateway jobs shows it") };
@@ -17,14 +17,14 @@ export interface OpenedJob {
 }
 
 /** A job, whether it runs or has ended. */
-export async function findJob(session: Session, at: Address): Promise<OpenedJob> {
+export async function findJob(session: ScriptSession, at: Address): Promise<OpenedJob> {
     const channel = session.openContract(Channel.fromAddress(at));
     const { active, balance } = await session.account(at);
     return { at, channel, balance, state: active ? await channel.getChannelState() : undefined };
 }
 
 /** What there is to say of a job. */
-export function jobRows(session: Session, { at, state, balance }: OpenedJob): Row[] {
+export function jobRows(session: ScriptSession, { at, state, balance }: OpenedJob): Row[] {
     if (state === undefined) {
         return [['job', `${session.show(at)} (no account: ended, or never opened)`]];
     }
@@ -39,9 +39,9 @@ export function jobRows(session: Session, { at, state, balance }: OpenedJob): Ro
 }
 
 /** Refuses a job that is not there. */
-export function requireJob(session: Session, { at, state }: OpenedJob): ChannelState {
+export function requireJob(session: ScriptSession, { at, state }: OpenedJob): ChannelState {
     if (state === undefined) {
-        throw new Refusal(
+        throw new ScriptError(
             `There is no job at ${session.show(at)}: it has ended, or never was on ${session.network.name}`,
         );
     }

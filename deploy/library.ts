@@ -3,8 +3,8 @@ import { channelLibrary, Library } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { formatDuration } from './flags';
 import { type Row, ton } from './output';
-import { Refusal } from './refusal';
-import type { Session } from './session';
+import { ScriptError } from './refusal';
+import type { ScriptSession } from './session';
 
 const DAY = 86_400;
 
@@ -17,7 +17,7 @@ export interface OpenedLibrary {
 }
 
 /** The library of this checkout's channel code, whether it is there or not. */
-export async function findLibrary(session: Session): Promise<OpenedLibrary> {
+export async function findLibrary(session: ScriptSession): Promise<OpenedLibrary> {
     const { hash } = await channelLibrary();
     const { address: at } = await Library.ofHash(hash);
     const keeper = session.openContract(Library.fromAddress(at));
@@ -26,7 +26,7 @@ export async function findLibrary(session: Session): Promise<OpenedLibrary> {
 }
 
 /** What there is to say of a library. */
-export function libraryRows(session: Session, { hash, at, balance, runway }: OpenedLibrary): Row[] {
+export function libraryRows(session: ScriptSession, { hash, at, balance, runway }: OpenedLibrary): Row[] {
     return [
         ['channel code', hash.toString('hex')],
         ['keeper', session.show(at)],
@@ -36,10 +36,10 @@ export function libraryRows(session: Session, { hash, at, balance, runway }: Ope
 }
 
 /** Refuses to go on without the library. */
-export async function requireLibrary(session: Session): Promise<void> {
+export async function requireLibrary(session: ScriptSession): Promise<void> {
     const { runway, at } = await findLibrary(session);
     if (runway === 0) {
-        throw new Refusal(
+        throw new ScriptError(
             `The channel code is not published on ${session.network.name}: ${session.show(at)} keeps no library`,
             'run publishLibrary, or use --channel plain',
         );

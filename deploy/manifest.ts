@@ -11,7 +11,7 @@ import {
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import { hex32 } from './flags';
 import { readFile } from './profile';
-import { Refusal } from './refusal';
+import { ScriptError } from './refusal';
 
 /** A fleet as its file says it. */
 export interface Manifest {
@@ -45,7 +45,7 @@ class Reader {
         if (error !== undefined) {
             const { line } = this.lines.linePos(error.pos[0]);
             const remedy = error.code === 'DUPLICATE_KEY' ? 'remove one of them' : 'the file has to be YAML';
-            throw new Refusal(`${file}:${line}: ${error.message}`, remedy);
+            throw new ScriptError(`${file}:${line}: ${error.message}`, remedy);
         }
         this.root = document.contents;
     }
@@ -252,9 +252,9 @@ class Reader {
         return node;
     }
 
-    private refusal(node: Node | null, what: string, remedy?: string): Refusal {
+    private refusal(node: Node | null, what: string, remedy?: string): ScriptError {
         const offset = node?.range?.[0];
         const line = offset === undefined ? '' : `:${this.lines.linePos(offset).line}`;
-        return new Refusal(`${this.file}${line}: ${what}`, remedy);
+        return new ScriptError(`${this.file}${line}: ${what}`, remedy);
     }
 }

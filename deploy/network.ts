@@ -7,7 +7,7 @@ import { ChainApi } from '../offchain/chain/api';
 import { TonHttpChain } from '../offchain/chain/chain';
 import { type EndpointSettings, GLOBAL_ID_PARAM, isLoopback } from '../offchain/chain/endpoint';
 import { ChainError } from '../offchain/chain/errors';
-import { Refusal } from './refusal';
+import { ScriptError } from './refusal';
 
 export type NetworkName = 'mainnet' | 'testnet' | 'local';
 
@@ -29,7 +29,7 @@ export async function identify(provider: NetworkProvider, within = ANSWER_WITHIN
     const endpoint = endpointOf(provider);
     const local = endpoint !== undefined && isLoopback(endpoint);
     if (called === 'tetra' || (called === 'custom' && !local)) {
-        throw new Refusal(
+        throw new ScriptError(
             'Nobody said which network this is',
             'give --testnet or --mainnet, or --custom-type testnet (or mainnet) beside --custom',
         );
@@ -39,7 +39,7 @@ export async function identify(provider: NetworkProvider, within = ANSWER_WITHIN
     if (globalId !== expected) {
         const is =
             globalId === GLOBAL_IDS.testnet ? 'testnet' : globalId === GLOBAL_IDS.mainnet ? 'mainnet' : 'neither';
-        throw new Refusal(
+        throw new ScriptError(
             `Wrong network: the endpoint's id is ${globalId} (${is}), Blueprint was told ${called} (${expected})`,
             is === 'testnet'
                 ? 'give --testnet, or --custom-type testnet beside --custom'
@@ -73,7 +73,7 @@ function endpointsOf(provider: NetworkProvider): EndpointSettings[] {
     const more = (process.env.COCOON_ENDPOINTS ?? '').split(',').map((each) => each.trim());
     const wrong = more.find((each) => each !== '' && !URL.canParse(each));
     if (wrong !== undefined) {
-        throw new Refusal(
+        throw new ScriptError(
             `COCOON_ENDPOINTS: "${wrong}" is not a URL`,
             'write URLs of TON HTTP APIs v2 with commas between',
         );
@@ -121,12 +121,12 @@ export function isEndpointFailure(error: unknown): error is Error {
 const LOOKS_FIRST = 'run the script again: before it sends anything, it looks what became of what was sent';
 
 /** The sentence for a failure of the endpoint. */
-export function endpointRefusal(endpoint: string | undefined, error: unknown): Refusal {
+export function endpointRefusal(endpoint: string | undefined, error: unknown): ScriptError {
     if (error instanceof ChainError) {
         const { message, unknown, final } = error;
         return /\(429\)/.test(message)
-            ? new Refusal(message, 'wait, or give an API key with --custom-key')
-            : new Refusal(
+            ? new ScriptError(message, 'wait, or give an API key with --custom-key')
+            : new ScriptError(
                   message,
                   unknown
                       ? LOOKS_FIRST
@@ -138,7 +138,7 @@ export function endpointRefusal(endpoint: string | undefined, error: unknown): R
     const answer = (error as { response?: { status: number; data?: { error?: string } } }).response;
     const cause = (error as Error & { cause?: { code?: string } }).cause?.code ?? (error as { code?: string }).code;
     const said = answer?.data?.error ?? cause ?? (error as Error).message.split('\n')[0];
-    return new Refusal(
+    return new ScriptError(
         `${endpoint ?? 'The endpoint'} does not serve: ${answer === undefined ? '' : `${answer.status} `}${said}`,
         LOOKS_FIRST,
     );
@@ -166,7 +166,7 @@ async function paramByHttp(
     try {
         return Cell.fromBase64((answer as { config: { bytes: string } }).config.bytes);
     } catch {
-        throw new Refusal(
+        throw new ScriptError(
             `${client.names[0]} answers, but not as a TON HTTP API: ${JSON.stringify(answer).slice(0, 80)}`,
             'check the URL: it ends in /api/v2/jsonRPC',
         );
@@ -176,7 +176,7 @@ async function paramByHttp(
 async function paramByAccount(provider: NetworkProvider, id: number): Promise<Cell> {
     const { state } = await provider.getContractState(CONFIG_ADDRESS);
     if (state.type !== 'active' || !state.data) {
-        throw new Refusal('The endpoint does not know the configuration of the network', 'use another endpoint');
+        throw new ScriptError('The endpoint does not know the configuration of the network', 'use another endpoint');
     }
     const params = Cell.fromBoc(state.data)[0].beginParse().loadRef().beginParse();
     return params.loadDictDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell()).get(id)!;

@@ -2,7 +2,7 @@
 import { formatTon, opcodeName } from '@cocoon-market/wrappers';
 import { tonDeepLink } from '@ton/blueprint';
 import { beginCell, type Cell, Dictionary, internal, SendMode, storeMessageRelaxed, storeStateInit } from '@ton/core';
-import type { Session } from './session';
+import type { ScriptSession } from './session';
 import type { Outgoing } from './wallet';
 
 /** What is shown of a thing: its name, its value. */
@@ -30,7 +30,7 @@ export function messageLabel({ body, init }: Outgoing): string {
 }
 
 /** One line per message; equal ones of a row are counted. */
-export function messageLines(session: Session, messages: readonly Outgoing[]): string[] {
+export function messageLines(session: ScriptSession, messages: readonly Outgoing[]): string[] {
     const lines: { text: string; count: number }[] = [];
     for (const message of messages) {
         const text = `${messageLabel(message)} to ${session.show(message.to)} with ${ton(message.value)}`;
@@ -59,7 +59,7 @@ export function multisigOrder({ to, value, body, init, bounce = true }: Outgoing
 }
 
 /** A message for somebody else's wallet, such as a multisig. */
-export function exported(session: Session, message: Outgoing) {
+export function exported(session: ScriptSession, message: Outgoing) {
     const init = message.init && beginCell().store(storeStateInit(message.init)).endCell();
     return {
         message: messageLabel(message),

@@ -6,8 +6,8 @@ import { Address } from '@ton/core';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Order } from '../offchain/chain/order';
-import { Refusal } from './refusal';
-import type { Session } from './session';
+import { ScriptError } from './refusal';
+import type { ScriptSession } from './session';
 import { waitUntil } from './wallet';
 
 /** An order as it is kept. */
@@ -19,7 +19,7 @@ interface Note extends Omit<Order, 'wallet'> {
 const BEYOND = 60_000; // milliseconds after its validity in which an order's outcome shows
 
 /** Keeps an order before it leaves. `to`: the account that its last message goes to, `newest`: its newest transaction. */
-export function keepOrder(session: Session, { wallet, ...order }: Order, to: Address, newest: bigint): void {
+export function keepOrder(session: ScriptSession, { wallet, ...order }: Order, to: Address, newest: bigint): void {
     const file = noteFile(session, wallet);
     mkdirSync(dirname(file), { recursive: true });
     const note: Note = { ...order, to: to.toRawString(), newest: newest.toString() };
@@ -27,14 +27,14 @@ export function keepOrder(session: Session, { wallet, ...order }: Order, to: Add
 }
 
 /** Forgets the order of a wallet: its effect was seen, or it never left. */
-export function forgetOrder(session: Session): void {
+export function forgetOrder(session: ScriptSession): void {
     if (session.wallet !== undefined) {
         rmSync(noteFile(session, session.wallet.address), { force: true });
     }
 }
 
 /** Waits until it is known what became of an order that an earlier run left open. Refuses to go on while it is not. */
-export async function settleOrder(session: Session): Promise<void> {
+export async function settleOrder(session: ScriptSession): Promise<void> {
     const { wallet, patience } = session;
     const note = wallet === undefined ? undefined : noteOf(session, wallet.address);
     if (wallet?.outcome === undefined || note === undefined) {
@@ -56,7 +56,7 @@ export async function settleOrder(session: Session): Promise<void> {
         const to = Address.parseRaw(note.to);
         await waitUntil(patience, async () => (await session.newest(to)) > BigInt(note.newest)).catch(
             (error: Error) => {
-                throw new Refusal(
+                throw new ScriptError(
                     `The wallet has sent ${name}, and ${session.show(to)} has not shown it`,
                     `look at both in an explorer; if all is well, remove ${noteFile(session, wallet.address)}: ${error.message}`,
                 );
@@ -69,7 +69,7 @@ export async function settleOrder(session: Session): Promise<void> {
     forgetOrder(session);
 }
 
-function noteOf(session: Session, wallet: Address): Note | undefined {
+function noteOf(session: ScriptSession, wallet: Address): Note | undefined {
     const file = noteFile(session, wallet);
     try {
         return JSON.parse(readFileSync(file, 'utf8')) as Note;
@@ -77,13 +77,13 @@ function noteOf(session: Session, wallet: Address): Note | undefined {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
             return undefined; // no order is open
         }
-        throw new Refusal(
+        throw new ScriptError(
             `${file} names an order of an earlier run and cannot be read: ${(error as Error).message}`,
             'look at the wallet in an explorer: once nothing is on its way any more, remove the file',
         );
     }
 }
 
-function noteFile({ network }: Session, wallet: Address): string {
+function noteFile({ network }: ScriptSession, wallet: Address): string {
     return join('temp', network.name, `order-${wallet.hash.toString('hex')}.json`);
 }

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LineCounter, type Node, parseDocument } from 'yaml';
 import { parseDuration } from './flags';
-import { Refusal } from './refusal';
+import { ScriptError } from './refusal';
 
 /** The way to a value in a profile: names of fields, numbers of classes. */
 export type ProfilePath = readonly (string | number)[];
@@ -19,7 +19,7 @@ export interface Profile {
     gpuClasses: string[]; // names, by class
     catalogue: { file: string; hash: bigint; models: string[] };
     /** What is wrong at a place of the file, with its line. */
-    refusal(path: ProfilePath, what: string, remedy?: string): Refusal;
+    refusal(path: ProfilePath, what: string, remedy?: string): ScriptError;
 }
 
 export const WINDOWS = ['evidence', 'response', 'verdict', 'buffer', 'unbonding', 'payoutDelay'] as const;
@@ -40,7 +40,7 @@ class Reader {
         try {
             this.json = JSON.parse(this.text);
         } catch (error) {
-            throw new Refusal(`${file} is not JSON: ${(error as Error).message}`);
+            throw new ScriptError(`${file} is not JSON: ${(error as Error).message}`);
         }
     }
 
@@ -97,8 +97,8 @@ class Reader {
         }
     }
 
-    private refusal(path: ProfilePath, what: string, remedy?: string): Refusal {
-        return new Refusal(`${this.file}:${this.lineOf(path)}: ${what}`, remedy);
+    private refusal(path: ProfilePath, what: string, remedy?: string): ScriptError {
+        return new ScriptError(`${this.file}:${this.lineOf(path)}: ${what}`, remedy);
     }
 
     // JSON is YAML, whose parser knows where each value stands. What is missing is missing where it should have been.
@@ -118,7 +118,7 @@ export function readCatalogue(file: string): Profile['catalogue'] {
     try {
         return { file, hash: catalogueHash(bytes), models: parseCatalogue(bytes).map(({ id }) => id) };
     } catch (error) {
-        throw new Refusal(`${file}: ${(error as Error).message}`);
+        throw new ScriptError(`${file}: ${(error as Error).message}`);
     }
 }
 
@@ -134,6 +134,6 @@ export function readFile(file: string): Buffer {
     } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException;
         const remedy = code === 'ENOENT' ? 'paths count from the root of this repository' : undefined;
-        throw new Refusal(`${file} cannot be read: ${message}`, remedy);
+        throw new ScriptError(`${file} cannot be read: ${message}`, remedy);
     }
 }

@@ -4,9 +4,9 @@ import type { Address, OpenedContract } from '@ton/core';
 import { address, toggle } from './flags';
 import { type Row, ton, when } from './output';
 import { registryFlag, registryOf } from './record';
-import { Refusal } from './refusal';
+import { ScriptError } from './refusal';
 import type { Task } from './task';
-import type { Session } from './session';
+import type { ScriptSession } from './session';
 
 const SLOTS = 4;
 const PROVIDER_KIND = 0n;
@@ -30,7 +30,7 @@ export async function known<T>(agreeing: () => Promise<T>): Promise<T> {
         return await agreeing();
     } catch (error) {
         if (error instanceof UnknownCode) {
-            throw new Refusal(
+            throw new ScriptError(
                 `The market's code of a ${error.kind}, ${error.hash}, is not in this release: it could take all the stake`,
                 'use the release that the market runs (checkDeployment), or read that code and give --any-code',
             );
@@ -55,7 +55,11 @@ export interface OpenedProvider {
 }
 
 /** The Provider of an owner at a registry, newest code version first; undefined if he has none. */
-export async function findProvider(session: Session, registry: Address, owner: Address): Promise<Address | undefined> {
+export async function findProvider(
+    session: ScriptSession,
+    registry: Address,
+    owner: Address,
+): Promise<Address | undefined> {
     const opened = session.openContract(Registry.fromAddress(registry));
     const accounts: Address[] = [];
     while ((await opened.getCodeHash(PROVIDER_KIND, BigInt(accounts.length))) !== 0n) {
@@ -71,14 +75,14 @@ export async function findProvider(session: Session, registry: Address, owner: A
 
 /** The Provider that a script works on. Refuses when there is none. */
 export async function openProvider(
-    session: Session,
+    session: ScriptSession,
     flags: { registry: Address | undefined; provider: Address | undefined },
 ): Promise<OpenedProvider> {
     const registry = await registryOf(session, flags.registry);
     const at = flags.provider ?? (await findProvider(session, registry, session.actor));
     if (at === undefined || !(await session.account(at)).active) {
         const whose = at === undefined ? `of ${session.show(session.actor, false)}` : `at ${session.show(at)}`;
-        throw new Refusal(`There is no Provider ${whose}`, 'run joinMarket, or name one with --provider');
+        throw new ScriptError(`There is no Provider ${whose}`, 'run joinMarket, or name one with --provider');
     }
     const provider = session.openContract(Provider.fromAddress(at));
     return { at, registry, provider, state: await provider.getProviderState() };
@@ -96,7 +100,7 @@ export async function slotsOf(provider: OpenedContract<Provider>): Promise<Slot[
 
 /** What there is to say of a Provider. */
 export async function providerRows(
-    session: Session,
+    session: ScriptSession,
     { at, provider }: Pick<OpenedProvider, 'at' | 'provider'>,
 ): Promise<Row[]> {
     const state = await provider.getProviderState();
@@ -141,7 +145,7 @@ interface Step {
 
 /** A task of messages to a Provider; a step that is a text says why there is nothing to do. */
 export async function providerTask(
-    session: Session,
+    session: ScriptSession,
     flags: { registry: Address | undefined; provider: Address | undefined },
     decide: (opened: OpenedProvider) => Promise<Step | string> | Step | string,
 ): Promise<Task> {

@@ -13,8 +13,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { address } from './flags';
-import { Refusal } from './refusal';
-import type { Session } from './session';
+import { ScriptError } from './refusal';
+import type { ScriptSession } from './session';
 
 /** The flag by which every script finds its market. */
 export const registryFlag = {
@@ -22,15 +22,15 @@ export const registryFlag = {
 };
 
 /** The record of this network. Refuses one of another network of the same name. */
-export function recordOf({ network }: Session): Deployment | undefined {
+export function recordOf({ network }: ScriptSession): Deployment | undefined {
     let record: Deployment | undefined;
     try {
         record = loadDeployment(network.name);
     } catch (error) {
-        throw new Refusal((error as Error).message, 'restore it from version control');
+        throw new ScriptError((error as Error).message, 'restore it from version control');
     }
     if (record !== undefined && record.globalId !== network.globalId) {
-        throw new Refusal(
+        throw new ScriptError(
             `${deploymentFile(network.name)} is of a network with id ${record.globalId}, this one has ${network.globalId}`,
         );
     }
@@ -38,17 +38,17 @@ export function recordOf({ network }: Session): Deployment | undefined {
 }
 
 /** The registry that a script works on. Refuses when none is known, or nothing is there. */
-export async function registryOf(session: Session, given: Address | undefined): Promise<Address> {
+export async function registryOf(session: ScriptSession, given: Address | undefined): Promise<Address> {
     const record = recordOf(session);
     const registry = given ?? (record && Address.parseRaw(record.registry));
     if (registry === undefined) {
-        throw new Refusal(
+        throw new ScriptError(
             `No market is known on ${session.network.name}: there is no ${deploymentFile(session.network.name)}`,
             'run deployMarket, or name one with --registry',
         );
     }
     if (!(await session.account(registry)).active) {
-        throw new Refusal(
+        throw new ScriptError(
             `There is no registry at ${session.show(registry)} on ${session.network.name}`,
             'is this the right network? After a new start of a local one, remove its record and run deployMarket',
         );
@@ -57,14 +57,14 @@ export async function registryOf(session: Session, given: Address | undefined): 
 }
 
 /** The market with its state on chain. */
-export async function openRegistry(session: Session, given: Address | undefined) {
+export async function openRegistry(session: ScriptSession, given: Address | undefined) {
     const at = await registryOf(session, given);
     const registry = session.openContract(Registry.fromAddress(at));
     return { registry, at, state: await registry.getRegistryState() };
 }
 
 /** Writes what the network says now; keeps everything of the old record that did not change. */
-export async function writeRecord(session: Session, registry: Address): Promise<string> {
+export async function writeRecord(session: ScriptSession, registry: Address): Promise<string> {
     const [market, { code }] = [await readMarket(session.reader(), registry), await session.account(registry)];
     const record: Deployment = {
         network: session.network.name,
@@ -81,7 +81,7 @@ export async function writeRecord(session: Session, registry: Address): Promise<
 }
 
 /** Brings the record up to date after a change, if it is this registry's. */
-export async function refreshRecord(session: Session, registry: Address): Promise<void> {
+export async function refreshRecord(session: ScriptSession, registry: Address): Promise<void> {
     const record = recordOf(session);
     if (record !== undefined && Address.parseRaw(record.registry).equals(registry)) {
         await writeRecord(session, registry);

@@ -1,12 +1,21 @@
 /** The frame of every script: who it is for, its flags, and how it is started. */
 import type { NetworkProvider } from '@ton/blueprint';
 import { scriptArguments } from './argv';
-import { flagLines, type Flags, optionName, readFlags, splitArguments, toggle, address, type Values } from './flags';
+import {
+    flagLines,
+    type Flags,
+    optionName,
+    readFlags,
+    splitArguments,
+    toggle,
+    address,
+    type FlagValues,
+} from './flags';
 import { endpointRefusal, isEndpointFailure } from './network';
 import { type Row, table } from './output';
 import { settleOrder } from './pending';
-import { Refusal } from './refusal';
-import { Session } from './session';
+import { ScriptError } from './refusal';
+import { ScriptSession } from './session';
 import { carryOut, type Task } from './task';
 
 /** Whom a script is for, and the title of those scripts in the list. */
@@ -33,7 +42,7 @@ interface Spec<F extends Flags> {
     about: string;
     group: Group;
     flags: F;
-    prepare(session: Session, values: Values<F>): Promise<Task>;
+    prepare(session: ScriptSession, values: FlagValues<F>): Promise<Task>;
 }
 
 interface CheckSpec<F extends Flags> {
@@ -42,7 +51,7 @@ interface CheckSpec<F extends Flags> {
     group: Group;
     flags: F;
     /** Rows to show; throws a Refusal when something is not as it should be, after printing what it found. */
-    read(session: Session, values: Values<F>): Promise<Row[]>;
+    read(session: ScriptSession, values: FlagValues<F>): Promise<Row[]>;
 }
 
 const common = {
@@ -64,7 +73,7 @@ export type Run = ((provider: NetworkProvider, args: string[]) => Promise<void>)
 export function script<F extends Flags>(spec: Spec<F>): Run {
     const flags = { ...spec.flags, ...common };
     return framed({ ...spec, flags, sends: true }, async (session, values) => {
-        const consent = values as unknown as Values<typeof common>;
+        const consent = values as unknown as FlagValues<typeof common>;
         session.actsAs = consent.from;
         await settleOrder(session);
         await carryOut(session, await spec.prepare(session, values), consent);
@@ -83,7 +92,7 @@ export function check<F extends Flags>(spec: CheckSpec<F>): Run {
 
 function framed<F extends Flags>(
     { name, about, group, flags, sends }: About & { flags: F },
-    play: (session: Session, values: Values<F>) => Promise<void>,
+    play: (session: ScriptSession, values: FlagValues<F>) => Promise<void>,
 ): Run {
     // Blueprint asks for a network before it calls `run`; help needs none, so it is answered while the file loads.
     const argv = process.argv.slice(2);
@@ -94,7 +103,7 @@ function framed<F extends Flags>(
         process.exit(0);
     }
     if (isAsked && !process.stdin.isTTY && !argv.some((option) => NETWORKS.test(option))) {
-        throw new Refusal('Missing: the network', 'give --testnet, --mainnet, or --custom URL with --custom-type');
+        throw new ScriptError('Missing: the network', 'give --testnet, --mainnet, or --custom URL with --custom-type');
     }
     const run = async (provider: NetworkProvider, args: string[]) => {
         const texts = splitArguments(flags, args);
@@ -103,7 +112,7 @@ function framed<F extends Flags>(
             return;
         }
         console.log(); // ends the line that Blueprint keeps redrawing
-        const session = await orRefusal(provider, () => Session.open(provider));
+        const session = await orRefusal(provider, () => ScriptSession.open(provider));
         const reading = { testOnly: session.network.testOnly, network: session.network.name };
         await askForMissing(provider, flags, texts);
         const values = readFlags(flags, texts, reading);
@@ -133,7 +142,7 @@ async function askForMissing(provider: NetworkProvider, flags: Flags, texts: Map
     const missing = Object.entries(flags).filter(([name, { required }]) => required && !texts.has(name));
     if (missing.length > 0 && !process.stdin.isTTY) {
         const names = missing.map(([name, { takes }]) => `--${optionName(name)} ${takes}`).join(' ');
-        throw new Refusal(`Missing: ${names}`, 'give it, or run the script in a terminal to be asked');
+        throw new ScriptError(`Missing: ${names}`, 'give it, or run the script in a terminal to be asked');
     }
     for (const [name, { about, takes }] of missing) {
         texts.set(name, (await provider.ui().input(`${about} (${takes})`)).trim());

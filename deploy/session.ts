@@ -4,17 +4,17 @@ import { Address, Cell, type Contract, type OpenedContract, type SenderArguments
 import type { NetworkProvider } from '@ton/blueprint';
 import { TonClient } from '@ton/ton';
 import { CONFIG_ADDRESS, endpointOf, identify, type Network } from './network';
-import { Refusal } from './refusal';
+import { ScriptError } from './refusal';
 import { openWallet, type Outgoing, type Patience, type Wallet } from './wallet';
 
 /** An account as the network has it now. */
-export interface Account {
+export interface AccountState {
     active: boolean;
     balance: bigint; // nanoTON
     code: Cell | undefined;
 }
 
-export class Session {
+export class ScriptSession {
     /** Who acts, when it is not the wallet of the command line. */
     actsAs: Address | undefined;
     /** What names an account where there is no wallet, beside the flags that bring one. */
@@ -27,17 +27,17 @@ export class Session {
         readonly patience: Patience,
     ) {}
 
-    static async open(provider: NetworkProvider): Promise<Session> {
+    static async open(provider: NetworkProvider): Promise<ScriptSession> {
         const network = await identify(provider);
         const patience = network.name === 'local' ? { every: 50, within: 60_000 } : { every: 2_000, within: 120_000 };
-        return new Session(provider, network, await openWallet(provider, network.chain, patience), patience);
+        return new ScriptSession(provider, network, await openWallet(provider, network.chain, patience), patience);
     }
 
     /** Who acts. Refuses when nobody does. */
     get actor(): Address {
         const actor = this.actsAs ?? this.wallet?.address;
         if (actor === undefined) {
-            throw new Refusal(
+            throw new ScriptError(
                 'There is no wallet',
                 `give --mnemonic (with WALLET_MNEMONIC and WALLET_VERSION), --tonconnect, or ${this.instead}`,
             );
@@ -69,7 +69,7 @@ export class Session {
         return state.type === 'active' && state.data ? Cell.fromBoc(state.data)[0].beginParse().loadRef() : undefined;
     }
 
-    async account(address: Address): Promise<Account> {
+    async account(address: Address): Promise<AccountState> {
         const { balance, state } = await this.provider.getContractState(address);
         const code = state.type === 'active' && state.code ? Cell.fromBoc(state.code)[0] : undefined;
         return { active: state.type === 'active', balance, code };

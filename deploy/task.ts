@@ -7,8 +7,8 @@ import { forecast } from './forecast';
 import { faucetFor } from './network';
 import { exported, messageLabel, messageLines, type Row, table, ton } from './output';
 import { forgetOrder, keepOrder } from './pending';
-import { Refusal } from './refusal';
-import type { Session } from './session';
+import { ScriptError } from './refusal';
+import type { ScriptSession } from './session';
 import { type Outgoing, waitUntil } from './wallet';
 
 /** What a script has decided to do, before it does it. */
@@ -45,7 +45,7 @@ export interface Consent {
 }
 
 /** Shows a task, asks, sends and says what came of it. Throws a Refusal when what was asked is not so. */
-export async function carryOut(session: Session, task: Task, consent: Consent): Promise<void> {
+export async function carryOut(session: ScriptSession, task: Task, consent: Consent): Promise<void> {
     const { messages = [], will = [], stays = [] } = task;
     const as = session.actsAs ?? session.wallet?.address;
     const sender = as === undefined ? '' : `, wallet ${session.show(as, false)}`;
@@ -53,7 +53,7 @@ export async function carryOut(session: Session, task: Task, consent: Consent): 
     console.log(table(task.found));
     const { differs = [] } = task;
     if (differs.length > 0) {
-        throw new Refusal(
+        throw new ScriptError(
             `Not as asked: ${task.nothing ?? 'something else is there'}\n${listed(differs)}`,
             'leave out what differs, or change it by the script that does',
         );
@@ -75,7 +75,7 @@ export async function carryOut(session: Session, task: Task, consent: Consent): 
     }
     const expected = await forecast(session, messages);
     if (expected?.refused !== undefined) {
-        throw new Refusal(
+        throw new ScriptError(
             expected.refused,
             'nothing was sent; the codes are explained in contracts/protocol/errors.tact',
         );
@@ -108,49 +108,49 @@ export async function carryOut(session: Session, task: Task, consent: Consent): 
     await send(session, task, consent);
 }
 
-async function requireRole(session: Session, { only }: Task): Promise<void> {
+async function requireRole(session: ScriptSession, { only }: Task): Promise<void> {
     const { wallet } = session;
     if (wallet === undefined || !session.actor.equals(wallet.address)) {
-        throw new Refusal(
+        throw new ScriptError(
             'This command line has no wallet that could send',
             'add --mnemonic, or --print for another wallet',
         );
     }
     if (only !== undefined && !only.address.equals(wallet.address)) {
-        throw new Refusal(
+        throw new ScriptError(
             `Only the ${only.role}, ${session.show(only.address, false)}, may do this; this wallet is ${session.show(wallet.address, false)}`,
             `use its words, or add --print --from ${session.show(only.address, false)} and send from there`,
         );
     }
 }
 
-async function requireFunds(session: Session, needed: bigint): Promise<void> {
+async function requireFunds(session: ScriptSession, needed: bigint): Promise<void> {
     const { address, version } = session.wallet!;
     const { balance } = await session.account(address);
     if (balance < needed) {
         const other = version === 'v5r1' ? ' A v5r1 wallet has another address on each network.' : '';
-        throw new Refusal(
+        throw new ScriptError(
             `The wallet ${session.show(address, false)} holds ${ton(balance)} and needs ${ton(needed)}.${other}`,
             faucetFor(session.network, session.provider, session.show(address, false), formatTon(needed - balance)),
         );
     }
 }
 
-async function requireConsent({ provider }: Session, { yes }: Consent): Promise<void> {
+async function requireConsent({ provider }: ScriptSession, { yes }: Consent): Promise<void> {
     if (yes) {
         return;
     }
     if (!process.stdin.isTTY) {
-        throw new Refusal('Nobody is there to agree', 'add --yes to send, or --dry-run to stop here');
+        throw new ScriptError('Nobody is there to agree', 'add --yes to send, or --dry-run to stop here');
     }
     // Not Blueprint's own question, to which Enter is yes.
     if (!/^y(es)?$/i.test((await provider.ui().input('Send? (y/N)')).trim())) {
-        throw new Refusal('Not sent');
+        throw new ScriptError('Not sent');
     }
 }
 
 async function send(
-    session: Session,
+    session: ScriptSession,
     { messages = [], settled, after, unmet, beforeOrder, kept = 0n }: Task,
     consent: Consent,
 ): Promise<void> {
@@ -191,14 +191,17 @@ async function send(
     });
     const lacking = (await unmet?.()) ?? [];
     if (lacking.length > 0) {
-        throw new Refusal(`Sent, and not yet as asked:\n${listed(lacking)}`, 'run it again: it sends what is missing');
+        throw new ScriptError(
+            `Sent, and not yet as asked:\n${listed(lacking)}`,
+            'run it again: it sends what is missing',
+        );
     }
 }
 
 const listed = (lines: readonly string[]) => lines.map((line) => `  - ${line}`).join('\n');
 
 async function waitForEffect(
-    session: Session,
+    session: ScriptSession,
     messages: readonly Outgoing[],
     since: bigint,
     holds: () => Promise<boolean>,
@@ -210,7 +213,7 @@ async function waitForEffect(
         const failure = await session.failureSince(last.to, since);
         if (failure !== undefined) {
             forgetOrder(session);
-            throw new Refusal(
+            throw new ScriptError(
                 `${messageLabel(last)} was refused by ${session.show(last.to)}: ${failure}`,
                 'what was attached comes back; the codes are explained in contracts/protocol/errors.tact',
             );

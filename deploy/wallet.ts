@@ -14,8 +14,8 @@ import { keyPairFromSeed } from '@ton/crypto';
 import type { NetworkProvider } from '@ton/blueprint';
 import { WalletContractV4, WalletContractV5R1 } from '@ton/ton';
 import type { Chain } from '../offchain/chain/chain';
-import { deliver, type Order, type Outcome, outcomeOf } from '../offchain/chain/order';
-import { Refusal } from './refusal';
+import { deliver, type Order, type OrderOutcome, outcomeOf } from '../offchain/chain/order';
+import { ScriptError } from './refusal';
 
 /** One message that a wallet sends. */
 export interface Outgoing {
@@ -34,7 +34,7 @@ export interface Wallet {
     /** Sends one order and returns once the wallet has taken it. `signed`: told what it is before it leaves. */
     send(messages: readonly Outgoing[], signed?: (order: Order) => void): Promise<void>;
     /** What became of an order of this wallet. */
-    outcome?(order: Order): Promise<Outcome>;
+    outcome?(order: Order): Promise<OrderOutcome>;
 }
 
 const V4_MESSAGES = 4;
@@ -76,10 +76,10 @@ async function walletByWords(
         return undefined;
     }
     const seed = await seedOfWords(words).catch((error: Error) => {
-        throw new Refusal(`WALLET_MNEMONIC: ${error.message}`, 'look at the words again; nothing was sent');
+        throw new ScriptError(`WALLET_MNEMONIC: ${error.message}`, 'look at the words again; nothing was sent');
     });
     if (words !== normaliseWords(words)) {
-        throw new Refusal('WALLET_MNEMONIC: write small letters and one space between two words');
+        throw new ScriptError('WALLET_MNEMONIC: write small letters and one space between two words');
     }
     if (chain === undefined) {
         return undefined;
@@ -157,7 +157,7 @@ class WordsWallet implements Wallet {
         );
     }
 
-    outcome(order: Order): Promise<Outcome> {
+    outcome(order: Order): Promise<OrderOutcome> {
         return outcomeOf(this.chain, order, () => this.opened.getSeqno());
     }
 }
@@ -182,7 +182,7 @@ export async function waitUntil({ every, within }: Patience, holds: () => Promis
     const end = Date.now() + within;
     while (!(await holds())) {
         if (Date.now() > end) {
-            throw new Refusal(
+            throw new ScriptError(
                 `Nothing was seen on chain within ${within / 1000} s`,
                 'the network may be slow: run the script again, it looks first what became of what was sent',
             );

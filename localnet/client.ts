@@ -1,7 +1,7 @@
 /** Client for what a local network can do beyond the TON HTTP API: coins, time and the log of all transactions. */
 import { request } from 'node:http';
 import { Address } from '@ton/core';
-import { type Fault } from './faults';
+import { type Disturbance } from './disturbances';
 import { type LoggedTransaction, reviveTransaction } from './record';
 
 /** Path of the JSON-RPC endpoint, the same as on toncenter. */
@@ -57,8 +57,8 @@ export class LocalnetClient {
     }
 
     /** The next `times` calls of a method go wrong. */
-    async fault(method: string, fault: Fault, times = 1): Promise<void> {
-        await this.call('localnet_fault', { method, fault, times });
+    async disturb(method: string, disturbance: Disturbance, times = 1): Promise<void> {
+        await this.call('localnet_disturb', { method, disturbance, times });
     }
 
     /** Every transaction after position `after` of the log, in the order of execution. */

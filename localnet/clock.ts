@@ -3,7 +3,7 @@
 /** 'wall' follows real time plus whatever was advanced; 'manual' stands still until advanced. */
 export type ClockMode = 'wall' | 'manual';
 
-export class Clock {
+export class NetworkClock {
     private offset = 0;
     private latest = 0;
 

@@ -15,7 +15,7 @@ type ForwardPrices = Config[25]['anon0'];
 
 // Storage: nanoTON per 2^16 seconds. Gas: `flat` is nanoTON for the first 100 gas units, `unit` nanoTON per 2^16 units.
 // Forwarding: `lump` is nanoTON per message, `bit` and `cell` nanoTON per 2^16. `mc` is the masterchain.
-interface Prices {
+interface PriceValues {
     storage: { bit: bigint; cell: bigint; mcBit: bigint; mcCell: bigint };
     gas: { flat: bigint; unit: bigint };
     mcGas: { flat: bigint; unit: bigint };
@@ -23,7 +23,7 @@ interface Prices {
     mcForward: { lump: bigint; bit: bigint; cell: bigint };
 }
 
-const PRICES_2025: Prices = {
+const PRICES_2025: PriceValues = {
     storage: { bit: 1n, cell: 500n, mcBit: 1000n, mcCell: 500_000n },
     gas: { flat: 40_000n, unit: 26_214_400n },
     mcGas: { flat: 1_000_000n, unit: 655_360_000n },
@@ -32,14 +32,14 @@ const PRICES_2025: Prices = {
 };
 
 // Read from mainnet's configuration as of masterchain block 92871331; the masterchain's own prices did not change.
-const PRICES_2026: Prices = {
+const PRICES_2026: PriceValues = {
     ...PRICES_2025,
     storage: { ...PRICES_2025.storage, bit: 0n, cell: 135n },
     gas: { flat: 6_667n, unit: 4_369_067n },
     forward: { lump: 66_667n, bit: 4_369_067n, cell: 436_906_667n },
 };
 
-const PRICES: Record<PriceLevel, Prices> = {
+const PRICES: Record<PriceLevel, PriceValues> = {
     '2025': PRICES_2025,
     '2026': PRICES_2026,
     tenfold: {
@@ -110,12 +110,12 @@ function tenfold<T extends Record<string, bigint>>(prices: T): T {
     return Object.fromEntries(Object.entries(prices).map(([name, price]) => [name, price * 10n])) as T;
 }
 
-function withGas(limits: GasLimits, gas: Prices['gas']): GasLimits {
+function withGas(limits: GasLimits, gas: PriceValues['gas']): GasLimits {
     return limits.kind === 'GasLimitsPrices_gas_flat_pfx'
         ? { ...limits, flat_gas_price: gas.flat, other: withGas(limits.other, gas) }
         : { ...limits, gas_price: gas.unit };
 }
 
-function withForward(prices: ForwardPrices, forward: Prices['forward']): ForwardPrices {
+function withForward(prices: ForwardPrices, forward: PriceValues['forward']): ForwardPrices {
     return { ...prices, lump_price: forward.lump, bit_price: forward.bit, _cell_price: forward.cell };
 }

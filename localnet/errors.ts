@@ -17,7 +17,7 @@ export function liteServerError(message: string): ApiError {
 }
 
 /** What is known of an external message that was not accepted; `exitCode` is missing if no phase was reached. */
-export interface Refusal {
+export interface Rejection {
     exitCode?: number;
     vmLogs?: string;
     blockchainLogs?: string;
@@ -37,7 +37,7 @@ export function noSuchAccount(): ApiError {
 }
 
 /** An external message that its account refused. */
-export function refusedMessage(account: Address, refusal: Refusal): ApiError {
+export function refusedMessage(account: Address, refusal: Rejection): ApiError {
     const hash = account.hash.toString('hex').toUpperCase();
     const text = `${NOT_APPLIED} : External message was not accepted: cannot run message on account: `;
     if (refusal.exitCode === undefined) {

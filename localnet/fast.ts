@@ -295,7 +295,7 @@ interface Snapshot {
     readonly stored?: string;
 }
 
-interface Account {
+interface EmulatedAccount {
     address: Address;
     _account: string;
     parsedAccount: ShardAccount | undefined;
@@ -303,7 +303,7 @@ interface Account {
     _verbosity: object | undefined;
 }
 
-replace<(this: Account) => Snapshot>(SmartContract.prototype, 'snapshot', () => {
+replace<(this: EmulatedAccount) => Snapshot>(SmartContract.prototype, 'snapshot', () => {
     return function () {
         const { address, _account: stored, lastTxTime, _verbosity: verbosity } = this;
         let cell: Cell | undefined;
@@ -317,7 +317,7 @@ replace<(this: Account) => Snapshot>(SmartContract.prototype, 'snapshot', () => 
     };
 });
 
-replace<(this: Account, snapshot: Snapshot) => void>(SmartContract.prototype, 'loadFrom', (original) => {
+replace<(this: EmulatedAccount, snapshot: Snapshot) => void>(SmartContract.prototype, 'loadFrom', (original) => {
     return function (snapshot) {
         if (snapshot.stored === undefined || !snapshot.address.equals(this.address)) {
             return original.call(this, snapshot); // which says what is wrong

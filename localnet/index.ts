@@ -7,10 +7,10 @@ import { type AddressInfo } from 'node:net';
 import { type Address } from '@ton/core';
 import { type Blockchain } from '@ton/sandbox';
 import { RPC_PATH } from './client';
-import { Clock, type ClockMode } from './clock';
+import { NetworkClock, type ClockMode } from './clock';
 import { networkConfig } from './config';
-import { Faults } from './faults';
-import { Ledger, type LedgerState } from './ledger';
+import { Disturbances } from './disturbances';
+import { LocalLedger, type LedgerState } from './ledger';
 import { type PriceLevel } from './levels';
 import { type LoggedTransaction } from './record';
 import { createServer } from './server';
@@ -19,7 +19,7 @@ import { keepState } from './stateFile';
 export { LocalnetClient } from './client';
 export { type ClockMode } from './clock';
 export { configParam, networkConfig, networkIdOf } from './config';
-export { type Fault, Faults } from './faults';
+export { type Disturbance, Disturbances } from './disturbances';
 export { FAUCET_ADDRESS, type LedgerState } from './ledger';
 export { PRICE_LEVELS, type PriceLevel } from './levels';
 export { type LoggedMessage, type LoggedTransaction } from './record';
@@ -49,7 +49,7 @@ export interface Localnet {
     readonly port: number;
     readonly networkId: number;
     /** The limit of calls, and failures that a test asks for. */
-    readonly faults: Faults;
+    readonly disturbances: Disturbances;
     /** The sandbox underneath. What is sent on it directly is logged; for snapshots use `snapshot` and `restore`. */
     readonly blockchain: Blockchain;
     /** Every transaction so far, in the order of execution. */
@@ -73,19 +73,19 @@ export interface Localnet {
 /** Starts a local network on the loopback interface. */
 export async function startLocalnet(options: LocalnetOptions = {}): Promise<Localnet> {
     const { port = 0, prices = '2026', clock: mode = 'wall', now, networkId, state, callsPerSecond } = options;
-    const clock = new Clock(mode, now);
-    const ledger = await Ledger.create(clock, networkConfig(prices, networkId));
+    const clock = new NetworkClock(mode, now);
+    const ledger = await LocalLedger.create(clock, networkConfig(prices, networkId));
     const saveState = state === undefined ? undefined : await keepState(state, ledger);
-    const faults = new Faults();
-    faults.limit = callsPerSecond;
-    const server = createServer(ledger, faults);
+    const disturbances = new Disturbances();
+    disturbances.limit = callsPerSecond;
+    const server = createServer(ledger, disturbances);
     await server.listen({ host: '127.0.0.1', port });
     const bound = (server.server.address() as AddressInfo).port;
     return {
         url: `http://127.0.0.1:${bound}${RPC_PATH}`,
         port: bound,
         networkId: ledger.networkId,
-        faults,
+        disturbances,
         blockchain: ledger.blockchain,
         get transactions() {
             return ledger.log();
@@ -98,7 +98,7 @@ export async function startLocalnet(options: LocalnetOptions = {}): Promise<Loca
         snapshot: () => ledger.save(),
         restore: (snapshot) => ledger.restore(snapshot),
         close: async () => {
-            faults.close();
+            disturbances.close();
             await server.close();
             await saveState?.();
         },

@@ -22,7 +22,7 @@ import {
     internal,
     LocalBlockchainStorage,
 } from '@ton/sandbox';
-import { type Clock } from './clock';
+import { type NetworkClock } from './clock';
 import { networkIdOf } from './config';
 import { noSuchAccount, refusedMessage } from './errors';
 import { Libraries } from './libraries';
@@ -48,7 +48,7 @@ export interface LedgerState {
 }
 
 /** One transaction in the log: its record, and itself. */
-export interface Entry {
+export interface LedgerEntry {
     account: Address;
     transaction: Transaction;
     record: LoggedTransaction;
@@ -63,7 +63,7 @@ export interface GetMethodOutcome {
 
 class ClockedBlockchain extends Blockchain {
     constructor(
-        private readonly clock: Clock,
+        private readonly clock: NetworkClock,
         options: { executor: IExecutor; config: Cell; storage: LocalBlockchainStorage },
     ) {
         super(options);
@@ -78,19 +78,19 @@ class ClockedBlockchain extends Blockchain {
     }
 }
 
-export class Ledger {
+export class LocalLedger {
     readonly blockchain: Blockchain;
     readonly networkId: number;
     private readonly recorder: Recorder;
     private readonly libraries = new Libraries();
     private readonly storage: LocalBlockchainStorage;
-    private readonly entries: Entry[] = [];
-    private readonly byAccount = new Map<string, Entry[]>();
+    private readonly entries: LedgerEntry[] = [];
+    private readonly byAccount = new Map<string, LedgerEntry[]>();
     private readonly listeners = new Set<(transaction: LoggedTransaction) => void>();
     private queue: Promise<unknown> = Promise.resolve();
 
     private constructor(
-        readonly clock: Clock,
+        readonly clock: NetworkClock,
         readonly config: Cell,
         executor: IExecutor,
     ) {
@@ -105,8 +105,8 @@ export class Ledger {
         this.blockchain.verbosity = { print: false, blockchainLogs: false, vmLogs: 'none', debugLogs: false };
     }
 
-    static async create(clock: Clock, config: Cell): Promise<Ledger> {
-        const ledger = new Ledger(clock, config, await Executor.create());
+    static async create(clock: NetworkClock, config: Cell): Promise<LocalLedger> {
+        const ledger = new LocalLedger(clock, config, await Executor.create());
         await ledger.blockchain.setShardAccount(CONFIG_ADDRESS, configAccount(config));
         return ledger;
     }
@@ -122,12 +122,12 @@ export class Ledger {
     }
 
     /** The transaction that block `seqno` holds. */
-    entryAt(seqno: number): Entry | undefined {
+    entryAt(seqno: number): LedgerEntry | undefined {
         return this.entries[seqno - 1];
     }
 
     /** Transactions of one account, oldest first. */
-    entriesOf(account: Address): readonly Entry[] {
+    entriesOf(account: Address): readonly LedgerEntry[] {
         return this.byAccount.get(account.toRawString()) ?? [];
     }
 

@@ -14,11 +14,11 @@ import {
 } from './codecs';
 import { configParam } from './config';
 import { ApiError, liteServerError, unreadableMessage } from './errors';
-import { type Fault, type Faults } from './faults';
-import { type Entry, type Ledger } from './ledger';
+import { type Disturbance, type Disturbances } from './disturbances';
+import { type LedgerEntry, type LocalLedger } from './ledger';
 
 /** Calls a method with unchecked parameters. */
-export type Method = (params: unknown, ledger: Ledger, faults: Faults) => unknown;
+export type Method = (params: unknown, ledger: LocalLedger, disturbances: Disturbances) => unknown;
 
 const MAX_PAGE = 1000;
 const MAX_FAUCET = 10n ** 18n;
@@ -63,11 +63,11 @@ const stackItem = parsed(z.tuple([z.string(), z.union([z.string(), z.number()])]
 const route = { source: address, destination: address, created_lt: whole };
 
 const status = z.number().int().min(500).max(599).default(504);
-const fault = z.discriminatedUnion('kind', [
+const disturbance = z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('down'), status }),
     z.strictObject({ kind: z.literal('late'), status, afterMs: z.number().int().nonnegative().default(0) }),
     z.strictObject({ kind: z.literal('hang') }),
-]) satisfies z.ZodType<Fault>;
+]) satisfies z.ZodType<Disturbance>;
 
 /** Every method by its name. */
 export const methods: ReadonlyMap<string, Method> = new Map(
@@ -216,15 +216,18 @@ export const methods: ReadonlyMap<string, Method> = new Map(
             lt: ledger.blockchain.lt,
         })),
 
-        localnet_limit: method({ callsPerSecond: z.number().int().positive().optional() }, (params, _, faults) => {
-            faults.limit = params.callsPerSecond;
-            return { refused: faults.refused, calls: Object.fromEntries(faults.calls) };
-        }),
+        localnet_limit: method(
+            { callsPerSecond: z.number().int().positive().optional() },
+            (params, _, disturbances) => {
+                disturbances.limit = params.callsPerSecond;
+                return { refused: disturbances.refused, calls: Object.fromEntries(disturbances.calls) };
+            },
+        ),
 
-        localnet_fault: method(
-            { method: z.string(), fault, times: z.number().int().min(1).max(MAX_PAGE).default(1) },
-            (params, _, faults) => {
-                faults.plan(params.method, params.fault, params.times);
+        localnet_disturb: method(
+            { method: z.string(), disturbance, times: z.number().int().min(1).max(MAX_PAGE).default(1) },
+            (params, _, disturbances) => {
+                disturbances.plan(params.method, params.disturbance, params.times);
                 return {};
             },
         ),
@@ -238,16 +241,16 @@ export const methods: ReadonlyMap<string, Method> = new Map(
 
 function method<S extends z.ZodRawShape>(
     shape: S,
-    run: (params: z.output<z.ZodObject<S>>, ledger: Ledger, faults: Faults) => unknown,
+    run: (params: z.output<z.ZodObject<S>>, ledger: LocalLedger, disturbances: Disturbances) => unknown,
 ): Method {
     const schema = z.object(shape);
-    return (params, ledger, faults) => {
+    return (params, ledger, disturbances) => {
         const read = schema.safeParse(params);
         if (!read.success) {
             const reasons = read.error.issues.map((issue) => `${issue.path.join('.') || 'params'}: ${issue.message}`);
             throw new ApiError(422, reasons.join('; '));
         }
-        return run(read.data, ledger, faults);
+        return run(read.data, ledger, disturbances);
     };
 }
 
@@ -265,7 +268,7 @@ function readExternal(boc: string): { message: Message; to: Address } {
     return { message, to: message.info.dest };
 }
 
-function startOf(entries: readonly Entry[], lt: bigint, hash: string): number {
+function startOf(entries: readonly LedgerEntry[], lt: bigint, hash: string): number {
     let [start, end] = [0, entries.length];
     while (start < end) {
         const middle = (start + end) >> 1;
@@ -280,13 +283,13 @@ function startOf(entries: readonly Entry[], lt: bigint, hash: string): number {
     return start;
 }
 
-function requireBlock(ledger: Ledger, seqno: number): void {
+function requireBlock(ledger: LocalLedger, seqno: number): void {
     if (seqno > ledger.height) {
         throw liteServerError(`cannot load block ${seqno}: seqno not in db`);
     }
 }
 
-function locate(entries: readonly Entry[], matches: (entry: Entry) => boolean) {
+function locate(entries: readonly LedgerEntry[], matches: (entry: LedgerEntry) => boolean) {
     const found = entries.find(matches);
     if (!found) {
         throw liteServerError('Tx not found');

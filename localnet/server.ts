@@ -3,8 +3,8 @@ import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { RPC_PATH } from './client';
 import { ApiError } from './errors';
-import { type Faults } from './faults';
-import { type Ledger } from './ledger';
+import { type Disturbances } from './disturbances';
+import { type LocalLedger } from './ledger';
 import { methods } from './methods';
 
 const call = z.object({
@@ -15,7 +15,7 @@ const call = z.object({
 });
 
 /** Builds the server over a ledger; the caller listens. */
-export function createServer(ledger: Ledger, faults: Faults): FastifyInstance {
+export function createServer(ledger: LocalLedger, disturbances: Disturbances): FastifyInstance {
     const app = fastify({ forceCloseConnections: true });
 
     app.setReplySerializer((payload) =>
@@ -39,30 +39,30 @@ export function createServer(ledger: Ledger, faults: Faults): FastifyInstance {
         }
         const { id, method: name, params } = read.data;
         const envelope = { jsonrpc: '2.0', id };
-        const refused = faults.admit(name);
+        const refused = disturbances.admit(name);
         if (refused !== undefined) {
             return reply
                 .code(429)
                 .header('retry-after', refused)
                 .send({ ...failure(429, 'Ratelimit exceed'), ...envelope });
         }
-        const fault = faults.next(name);
-        if (fault?.kind === 'down') {
-            return reply.code(fault.status).send('<html>no server answers</html>');
+        const disturbance = disturbances.next(name);
+        if (disturbance?.kind === 'down') {
+            return reply.code(disturbance.status).send('<html>no server answers</html>');
         }
         try {
             const method = methods.get(name);
             if (!method) {
                 throw new ApiError(422, `Unknown method ${name}; known are ${[...methods.keys()].join(', ')}`);
             }
-            if (fault?.kind === 'late') {
-                faults.later(async () => method(params, ledger, faults), fault.afterMs);
-                return reply.code(fault.status).send('<html>the answer took too long</html>');
+            if (disturbance?.kind === 'late') {
+                disturbances.later(async () => method(params, ledger, disturbances), disturbance.afterMs);
+                return reply.code(disturbance.status).send('<html>the answer took too long</html>');
             }
-            if (fault?.kind === 'hang') {
-                await faults.hang();
+            if (disturbance?.kind === 'hang') {
+                await disturbances.hang();
             }
-            return { ok: true, result: await method(params, ledger, faults), ...envelope };
+            return { ok: true, result: await method(params, ledger, disturbances), ...envelope };
         } catch (error) {
             const status = error instanceof ApiError ? error.status : 500;
             return reply.code(status).send({ ...failure(status, (error as Error).message), ...envelope });

@@ -1,6 +1,6 @@
 /** A network's state in a file, so that it survives a restart. */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { type Ledger, type LedgerState } from './ledger';
+import { type LocalLedger, type LedgerState } from './ledger';
 
 const SAVE_AFTER = 500; // milliseconds, so that a burst of transactions is written once
 
@@ -10,7 +10,7 @@ interface Saved {
 }
 
 /** Loads `file` into the ledger if it exists, then keeps it up to date; the result writes it a last time. */
-export async function keepState(file: string, ledger: Ledger): Promise<() => Promise<void>> {
+export async function keepState(file: string, ledger: LocalLedger): Promise<() => Promise<void>> {
     const saved = read(file);
     if (saved !== undefined) {
         // On a wall clock time has passed while the network was down, as it would have anywhere.

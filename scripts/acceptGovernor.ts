@@ -1,7 +1,7 @@
 import { acceptGovernor } from '@cocoon-market/wrappers';
 import { registryTask } from '../deploy/governor';
 import { registryFlag } from '../deploy/record';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 export const run = script({
@@ -16,7 +16,7 @@ export const run = script({
             done: ({ governor }) => (governor.equals(session.actor) ? 'this wallet is the governor' : undefined),
             allowed: ({ nextGovernor }) => {
                 if (nextGovernor === null) {
-                    throw new Refusal('Nobody may take over', 'the governor runs transferGovernor first');
+                    throw new ScriptError('Nobody may take over', 'the governor runs transferGovernor first');
                 }
             },
             only: ({ nextGovernor }) => ({ address: nextGovernor!, role: 'proposed governor' }),

@@ -2,7 +2,7 @@ import { announceDemand, modelKey } from '@cocoon-market/wrappers';
 import { count, duration, formatDuration, text } from '../deploy/flags';
 import { readCatalogue } from '../deploy/profile';
 import { registryFlag, registryOf } from '../deploy/record';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 export const run = script({
@@ -19,7 +19,7 @@ export const run = script({
         const at = await registryOf(session, registry);
         const { models } = readCatalogue('params/catalogue.json');
         if (!models.includes(model)) {
-            throw new Refusal(`"${model}" is not in params/catalogue.json`, `there are ${models.join(', ')}`);
+            throw new ScriptError(`"${model}" is not in params/catalogue.json`, `there are ${models.join(', ')}`);
         }
         const endsAt = (await session.now()) + seconds;
         const demand = { model: modelKey(model), queriesPerDay: queries, endsAt };

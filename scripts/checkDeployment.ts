@@ -13,7 +13,7 @@ import { findLibrary, libraryRows } from '../deploy/library';
 import type { Row } from '../deploy/output';
 import { readCatalogue } from '../deploy/profile';
 import { recordOf } from '../deploy/record';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { check } from '../deploy/script';
 import { registryRows } from '../deploy/governor';
 
@@ -25,7 +25,7 @@ export const run = check({
     read: async (session) => {
         const record = recordOf(session);
         if (record === undefined) {
-            throw new Refusal(
+            throw new ScriptError(
                 `There is nothing to compare ${session.network.name} with: no record of a market, ${deploymentFile(session.network.name)}`,
                 'take the record from version control; where it is lost, deployMarket from the governor, with the profile of then, writes it again. Where no market is, it deploys one',
             );
@@ -33,7 +33,7 @@ export const run = check({
         const at = Address.parseRaw(record.registry);
         const { active, code } = await session.account(at);
         if (!active || code === undefined) {
-            throw new Refusal(
+            throw new ScriptError(
                 `The record names ${session.show(at)}, but there is no registry on ${session.network.name}`,
             );
         }
@@ -55,7 +55,7 @@ export const run = check({
         if (differences.length > 0) {
             console.log(rows.map(([name, value]) => `  ${name}: ${value}`).join('\n'));
             const count = differences.length === 1 ? '1 difference' : `${differences.length} differences`;
-            throw new Refusal(`${count}:\n${differences.map((line) => `  - ${line}`).join('\n')}`);
+            throw new ScriptError(`${count}:\n${differences.map((line) => `  - ${line}`).join('\n')}`);
         }
         return [...rows, ['network, record and checkout', 'all match']];
     },

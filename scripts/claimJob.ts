@@ -2,7 +2,7 @@ import { claimJob, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers
 import { amount, count, text } from '../deploy/flags';
 import { findJob, jobFlag, jobRows, requireJob } from '../deploy/job';
 import { ton } from '../deploy/output';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 export const run = script({
@@ -26,7 +26,7 @@ export const run = script({
         const key = new Verifier(Buffer.from(voucherKey.toString(16).padStart(64, '0'), 'hex'));
         const signature = /^[0-9a-fA-F]{128}$/.test(hex) ? Buffer.from(hex, 'hex') : Buffer.alloc(0);
         if (!key.verify(Voucher.hash(voucher), signature)) {
-            throw new Refusal('The signature is not over this job, amount and count', 'the chain would refuse it');
+            throw new ScriptError('The signature is not over this job, amount and count', 'the chain would refuse it');
         }
         const asked = { cumulative, count: answers, signature };
         return {

@@ -15,11 +15,11 @@ import { registryRows } from '../deploy/governor';
 import { ton } from '../deploy/output';
 import { type Profile, readProfile, rulesOf } from '../deploy/profile';
 import { recordOf, writeRecord } from '../deploy/record';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { script } from '../deploy/script';
-import type { Session } from '../deploy/session';
+import type { ScriptSession } from '../deploy/session';
 
-interface Asked {
+interface Choices {
     profile: string | undefined;
     committee: Buffer[] | undefined;
     threshold: number | undefined;
@@ -58,13 +58,13 @@ export const run = script({
             return { found, nothing: 'the market is deployed', differs, ...(record === undefined ? { after } : {}) };
         }
         if (record !== undefined) {
-            throw new Refusal(
+            throw new ScriptError(
                 `The record of ${session.network.name} names ${session.show(at)}, but there is no market there`,
                 'another network of the same name? Move the record away to deploy a new market',
             );
         }
         if (flags.committee === undefined) {
-            throw new Refusal('Missing: --committee HEX,HEX,…', 'docs/operations.md says how to make the keys');
+            throw new ScriptError('Missing: --committee HEX,HEX,…', 'docs/operations.md says how to make the keys');
         }
         await requireTaken(session, profile);
         const rules = rulesOf(profile, flags.insurance ?? session.actor);
@@ -96,9 +96,9 @@ export const run = script({
 
 /** What the flags name and the market that is there has otherwise. */
 async function differencesFrom(
-    session: Session,
+    session: ScriptSession,
     registry: OpenedContract<Registry>,
-    { flags, profile }: { flags: Asked; profile: Profile },
+    { flags, profile }: { flags: Choices; profile: Profile },
 ): Promise<string[]> {
     const lines: string[] = [];
     if (flags.committee !== undefined) {

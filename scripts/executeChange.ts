@@ -2,7 +2,7 @@ import { executeChange } from '@cocoon-market/wrappers';
 import { registryTask } from '../deploy/governor';
 import { when } from '../deploy/output';
 import { registryFlag } from '../deploy/record';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 export const run = script({
@@ -18,7 +18,7 @@ export const run = script({
             allowed: async ({ executeAt }) => {
                 const now = await session.now();
                 if (now < Number(executeAt)) {
-                    throw new Refusal(
+                    throw new ScriptError(
                         `Too early: it is ${when(now)}, the change may be executed from ${when(Number(executeAt))} on`,
                         'wait, or run cancelChange',
                     );

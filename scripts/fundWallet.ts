@@ -2,7 +2,7 @@ import { type Actor, fundWallet } from '@cocoon-market/wrappers';
 import { missing, shortOf } from '../deploy/amounts';
 import { address, amount } from '../deploy/flags';
 import { type Row, ton } from '../deploy/output';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 export const run = script({
@@ -23,7 +23,10 @@ export const run = script({
             return { found: await rows(), nothing: `it holds ${ton(upTo)} or more` };
         }
         if (to.equals(session.actor)) {
-            throw new Refusal(`--to: ${session.show(to, false)} is the wallet that would send`, 'name another wallet');
+            throw new ScriptError(
+                `--to: ${session.show(to, false)} is the wallet that would send`,
+                'name another wallet',
+            );
         }
         return {
             found: await rows(),

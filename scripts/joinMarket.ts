@@ -3,7 +3,7 @@ import { address, amount } from '../deploy/flags';
 import { ton } from '../deploy/output';
 import { anyCodeFlag, findProvider, known, providerRows } from '../deploy/provider';
 import { registryFlag, registryOf } from '../deploy/record';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 export const run = script({
@@ -48,10 +48,13 @@ export const run = script({
         const { rules, codes } = await readMarket(session.reader(), registry);
         const { paused } = await session.openContract(Registry.fromAddress(registry)).getRegistryState();
         if (paused) {
-            throw new Refusal('The market takes no new providers for now', 'the governor ends that with resumeMarket');
+            throw new ScriptError(
+                'The market takes no new providers for now',
+                'the governor ends that with resumeMarket',
+            );
         }
         if (stake < BigInt(rules.baseStake)) {
-            throw new Refusal(
+            throw new ScriptError(
                 `A stake of ${ton(stake)} is below the market's base stake of ${ton(BigInt(rules.baseStake))}`,
             );
         }

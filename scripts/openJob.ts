@@ -4,9 +4,9 @@ import { escrowTask, openEscrow, type OpenedEscrow } from '../deploy/escrow';
 import { address, amount, count, duration, key, moment } from '../deploy/flags';
 import { findJob } from '../deploy/job';
 import { ton, when } from '../deploy/output';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { script } from '../deploy/script';
-import type { Session } from '../deploy/session';
+import type { ScriptSession } from '../deploy/session';
 
 export const run = script({
     name: 'openJob',
@@ -27,7 +27,7 @@ export const run = script({
             (each) => BigInt(`0x${codeHash(each)}`) === opened.state.codeHash,
         );
         if (code === undefined) {
-            throw new Refusal(
+            throw new ScriptError(
                 'The escrow uses a channel code that this checkout does not build',
                 'run setUpEscrow again',
             );
@@ -45,7 +45,7 @@ export const run = script({
                 };
             }
             if (order !== seqno) {
-                throw new Refusal(
+                throw new ScriptError(
                     `The escrow's next order is ${seqno}, not ${order}`,
                     order < seqno
                         ? 'the job of that order has ended, or had another end, notice, key or payout: a span such as 30d ends at another second with each run, a date does not'
@@ -66,7 +66,7 @@ export const run = script({
 
 /** What a job that is open had as its deposit and was not asked: a line, or none. */
 async function depositDifference(
-    session: Session,
+    session: ScriptSession,
     { channel, escrow, deposit }: { channel: Address; escrow: OpenedEscrow['escrow']; deposit: bigint },
 ): Promise<string[]> {
     const { state, balance } = await findJob(session, channel);

@@ -1,7 +1,7 @@
 import { refundJob } from '@cocoon-market/wrappers';
 import { findJob, jobFlag, jobRows } from '../deploy/job';
 import { when } from '../deploy/output';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 export const run = script({
@@ -17,7 +17,7 @@ export const run = script({
         }
         const { refundAt } = opened.state;
         if (Number(refundAt) > (await session.now())) {
-            throw new Refusal(
+            throw new ScriptError(
                 `The job runs until ${when(Number(refundAt))}`,
                 'run leaveJob to end it after its notice',
             );

@@ -1,7 +1,7 @@
 import { unbondStake } from '@cocoon-market/wrappers';
 import { amount } from '../deploy/flags';
 import { ton } from '../deploy/output';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { providerFlags, providerTask } from '../deploy/provider';
 import { script } from '../deploy/script';
 
@@ -16,7 +16,7 @@ export const run = script({
                 return `the stake is ${ton(keep)} or less`;
             }
             if (keep < state.requiredStake) {
-                throw new Refusal(`${ton(state.requiredStake)} are required and cannot leave`, 'close nodes first');
+                throw new ScriptError(`${ton(state.requiredStake)} are required and cannot leave`, 'close nodes first');
             }
             const due = state.stake - keep;
             return {

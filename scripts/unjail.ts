@@ -1,7 +1,7 @@
 import { parseRules, unjail } from '@cocoon-market/wrappers';
 import { ton, when } from '../deploy/output';
 import { providerFlags, providerTask } from '../deploy/provider';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 export const run = script({
@@ -16,12 +16,12 @@ export const run = script({
                 return 'this provider is not in jail';
             }
             if (jailedUntil > (await session.now())) {
-                throw new Refusal(`In jail until ${when(Number(jailedUntil))}`, 'run this again then');
+                throw new ScriptError(`In jail until ${when(Number(jailedUntil))}`, 'run this again then');
             }
             const { rules } = await opened.getMembershipNow();
             const required = parseRules(rules!).baseStake + state.shares;
             if (state.stake < required) {
-                throw new Refusal(
+                throw new ScriptError(
                     `The stake of ${ton(state.stake)} is below the required ${ton(required)}`,
                     'run addStake first',
                 );

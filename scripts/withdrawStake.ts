@@ -1,7 +1,7 @@
 import { withdrawStake } from '@cocoon-market/wrappers';
 import { ton, when } from '../deploy/output';
 import { providerFlags, providerTask, slotsOf } from '../deploy/provider';
-import { Refusal } from '../deploy/refusal';
+import { ScriptError } from '../deploy/refusal';
 import { script } from '../deploy/script';
 
 export const run = script({
@@ -19,7 +19,7 @@ export const run = script({
                     return 'nothing waits in a slot';
                 }
                 const first = Math.min(...slots.map(({ unlockAt }) => unlockAt));
-                throw new Refusal(`Too early: the first slot is free at ${when(first)}`, 'run this again then');
+                throw new ScriptError(`Too early: the first slot is free at ${when(first)}`, 'run this again then');
             }
             return {
                 will: `take ${ton(ripe.reduce((sum, { amount }) => sum + amount, 0n))} home`,

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { judge, Outcome, summary } from '../tooling/attacks';
+import { judge, TestOutcome, summary } from '../tooling/attacks';
 import { attacks, notAsked } from './attacks';
 
 const ROOT = join(__dirname, '..');
@@ -75,7 +75,7 @@ describe('npm run attacks', () => {
     const list = ['one', 'two', 'three', 'four'].map((test) => ({ ...attacks[0], file: 'a.spec.ts', test }));
 
     it('counts an attack as stopped only when its one test ran and passed', () => {
-        const outcomes: Outcome[] = [
+        const outcomes: TestOutcome[] = [
             { file: 'a.spec.ts', name: 'one', status: 'passed' },
             { file: 'a.spec.ts', name: 'two', status: 'failed' },
             { file: 'a.spec.ts', name: 'three', status: 'pending' },

@@ -12,23 +12,23 @@ const ROOT = join(__dirname, '..');
 const WIDTH = [44, 44, 48]; // columns of the table, in characters
 
 /** What jest says of one test: its file from the root, its full name, `passed`, `failed`, `pending` or another word. */
-export interface Outcome {
+export interface TestOutcome {
     file: string;
     name: string;
     status: string;
 }
 
-export type Verdict = Attack & { outcome: 'stopped' | 'failed' | 'skipped' | 'missing' };
+export type AttackVerdict = Attack & { outcome: 'stopped' | 'failed' | 'skipped' | 'missing' };
 
 /** What became of each attack. A name that stands for no test, or for more than one, counts as missing. */
-export function judge(list: Attack[], outcomes: Outcome[]): Verdict[] {
+export function judge(list: Attack[], outcomes: TestOutcome[]): AttackVerdict[] {
     return list.map((attack) => {
         const found = outcomes.filter(({ file, name }) => file === attack.file && name === attack.test);
         return { ...attack, outcome: found.length === 1 ? outcomeOf(found[0].status) : 'missing' };
     });
 }
 
-function outcomeOf(status: string): Verdict['outcome'] {
+function outcomeOf(status: string): AttackVerdict['outcome'] {
     if (status === 'passed') {
         return 'stopped';
     }
@@ -36,8 +36,9 @@ function outcomeOf(status: string): Verdict['outcome'] {
 }
 
 /** The last line of the report. */
-export function summary(verdicts: Verdict[]): string {
-    const count = (outcome: Verdict['outcome']) => verdicts.filter((verdict) => verdict.outcome === outcome).length;
+export function summary(verdicts: AttackVerdict[]): string {
+    const count = (outcome: AttackVerdict['outcome']) =>
+        verdicts.filter((verdict) => verdict.outcome === outcome).length;
     const bad = (['failed', 'missing'] as const).flatMap((outcome) => {
         return count(outcome) > 0 ? [`${count(outcome)} ${outcome}`] : [];
     });
@@ -47,7 +48,7 @@ export function summary(verdicts: Verdict[]): string {
 }
 
 /** Runs these tests and no others; what jest prints goes to standard error. */
-function run(list: Attack[]): Outcome[] {
+function run(list: Attack[]): TestOutcome[] {
     const folder = mkdtempSync(join(tmpdir(), 'attacks-'));
     try {
         const names = list.map(({ test }) => test.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
@@ -68,7 +69,7 @@ function run(list: Attack[]): Outcome[] {
         if (result.error !== undefined) {
             throw result.error;
         }
-        return JSON.parse(readFileSync(outcomes, 'utf8')) as Outcome[];
+        return JSON.parse(readFileSync(outcomes, 'utf8')) as TestOutcome[];
     } finally {
         rmSync(folder, { recursive: true });
     }
@@ -98,7 +99,7 @@ function row(cells: string[]): string {
     }).join('\n');
 }
 
-function table(verdicts: Verdict[]): string {
+function table(verdicts: AttackVerdict[]): string {
     const rule = [...WIDTH, 8].map((width) => '-'.repeat(width)).join('-|-');
     const rows = verdicts.map(({ source, attack, stoppedBy, file, test, outcome }) => {
         return row([`${attack} (${source})`, stoppedBy, `${file}: ${test}`, outcome === 'stopped' ? 'ok' : outcome]);
@@ -113,7 +114,7 @@ if (require.main === module) {
         process.exit(2);
     }
     const verdicts = judge(attacks, run(attacks));
-    const of = (outcome: Verdict['outcome']) => verdicts.filter((verdict) => verdict.outcome === outcome).length;
+    const of = (outcome: AttackVerdict['outcome']) => verdicts.filter((verdict) => verdict.outcome === outcome).length;
     if (process.argv.includes('--json')) {
         const counts = { stopped: of('stopped'), failed: of('failed'), skipped: of('skipped'), missing: of('missing') };
         console.log(JSON.stringify({ attacks: verdicts.length, ...counts, list: verdicts }, undefined, 2));

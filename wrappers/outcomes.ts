@@ -16,7 +16,7 @@ export interface Liability {
 }
 
 /** One way in which a report may end; amounts in nanoTON, beside the fees. */
-export interface Outcome {
+export interface FaultOutcome {
     end: 'slashed' | 'answered' | 'unanswered' | 'acquitted' | 'silence' | 'convicted';
     when: string;
     slash: bigint; // of a verdict the most, of the others what it is if nothing else comes before
@@ -34,16 +34,21 @@ const max = (a: bigint, b: bigint) => (a > b ? a : b);
 export function outcomesOf(
     { class: faultClass, loss, date }: { class: FaultClass; loss: bigint; date: number },
     liability: Liability,
-): Outcome[] {
+): FaultOutcome[] {
     const { basis, taken, there, verdictsLeft, cost, twiceAt, excessAt, silentAt, wrongAt } = liability;
     const part = (last: bigint, first: bigint, repeat: bigint) => (last !== 0n && BigInt(date) > last ? repeat : first);
-    const slashed = (end: Outcome['end'], when: string, wanted: bigint, bond: Outcome['bond']): Outcome => {
+    const slashed = (
+        end: FaultOutcome['end'],
+        when: string,
+        wanted: bigint,
+        bond: FaultOutcome['bond'],
+    ): FaultOutcome => {
         const slash = min(max(min(wanted, basis - taken), 0n), there);
         const victim = min(loss, slash / 2n);
         const reporter = min(max(min(slash / 10n, MAX_REWARD), cost), slash / 2n - victim);
         return { end, when, slash, victim, reporter, bond };
     };
-    const nothing = (end: Outcome['end'], when: string, bond: Outcome['bond']): Outcome => ({
+    const nothing = (end: FaultOutcome['end'], when: string, bond: FaultOutcome['bond']): FaultOutcome => ({
         ...{ end, when, bond },
         ...{ slash: 0n, victim: 0n, reporter: 0n },
     });

@@ -62,19 +62,19 @@ function slashMoves(
 }
 
 type Case = SandboxContract<Dispute>;
-type Opening = 'demand' | 'wrong';
+type CaseKind = 'demand' | 'wrong';
 
-const openings: Record<Opening, (job: NodeJob, number: number) => Cell> = {
+const openings: Record<CaseKind, (job: NodeJob, number: number) => Cell> = {
     demand: (job, number) => job.report.demand(job.accept({ number })),
     wrong: (job, number) => job.report.wrong(job.result({ number, index: number, price: PRICE })),
 };
 
-const caseOf = ({ market: { job } }: CaseStage, kind: Opening, number = 1): Promise<Case> =>
+const caseOf = ({ market: { job } }: CaseStage, kind: CaseKind, number = 1): Promise<Case> =>
     job.dispute(kind === 'demand' ? 'A3' : 'B1', number);
 
 /** A case that a report of this kind opens, so many seconds ago. */
 const opened =
-    (kind: Opening, wait = 0) =>
+    (kind: CaseKind, wait = 0) =>
     async (stage: CaseStage, number = 1): Promise<Case> => {
         const { market } = stage;
         await report(market, kind, openings[kind](market.job, number));
@@ -103,7 +103,7 @@ function slashing(
 }
 
 /** A report that opens a case; its bond is no fee. */
-function opening(title: string, kind: Opening): Operation<CaseStage> {
+function opening(title: string, kind: CaseKind): Operation<CaseStage> {
     return {
         title,
         floor: OPENING,

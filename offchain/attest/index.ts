@@ -3,7 +3,8 @@
  * quote of an Intel TDX machine; `testca`: a generated authority with a true verification; `open`: no attestation at all,
  * to which a client must opt in.
  */
-import { Attestation } from '../link';
+import type { Tier } from '@cocoon-market/wrappers';
+import { AttestationProof } from '../link';
 import { AttestedKeys } from './keys';
 import { tdxFault } from './tdx';
 import { testCaFault } from './testca';
@@ -13,8 +14,6 @@ export type { AttestedKeys } from './keys';
 export { readQuote } from './quote';
 export { MAX_TDX_LIFETIME } from './tdx';
 export { issueTestCa } from './testca';
-
-export type Tier = Attestation['tier'];
 
 /** Which attestations a client accepts. */
 export interface AttestationPolicy {
@@ -27,7 +26,7 @@ export interface AttestationPolicy {
 
 /** Why this evidence is not good enough for the policy at `now` (unix seconds); undefined when it is. */
 export function attestationFault(
-    evidence: Attestation,
+    evidence: AttestationProof,
     keys: AttestedKeys,
     { tiers, authority, measurements = [], tcbStatuses = ['UpToDate'], tdxRoot }: AttestationPolicy,
     now: number,

@@ -7,7 +7,7 @@
 import { createHash, createPublicKey, KeyObject, verify, X509Certificate } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { z } from 'zod';
-import { Attestation } from '../link';
+import { AttestationProof } from '../link';
 import { bodyOf, inside, row, Tag } from './der';
 import { AttestedKeys, reportData } from './keys';
 import { Quote, readQuote } from './quote';
@@ -16,7 +16,7 @@ import { chainFault, extensionOf, pemChain, revocationFault, revocationList } fr
 // Loaded with the first quote: it takes longer than all the rest of a gateway's start.
 const load = createRequire(__filename);
 
-type TdxEvidence = Extract<Attestation, { tier: 'tdx' }>;
+type TdxEvidence = Extract<AttestationProof, { tier: 'tdx' }>;
 
 /** What a client accepts of a TDX machine. */
 export interface TdxPolicy {

@@ -1,10 +1,10 @@
 /** The generated authority of tests: its signature stands where a machine's quote would. */
 import { SigningKey, Verifier } from '@cocoon-market/wrappers';
 import { createHash } from 'node:crypto';
-import { Attestation } from '../link';
+import { AttestationProof } from '../link';
 import { AttestedKeys, reportData } from './keys';
 
-type TestCaEvidence = Extract<Attestation, { tier: 'testca' }>;
+type TestCaEvidence = Extract<AttestationProof, { tier: 'testca' }>;
 
 function statement(report: Buffer, measurement: Buffer): Buffer {
     return createHash('sha256').update('cocoon-market testca').update(report).update(measurement).digest();

@@ -3,7 +3,7 @@
  * Implementations: `embedded` (a small transformer in this repository) and `openai` (any OpenAI-compatible URL).
  */
 
-import { Reason } from '@cocoon-market/wrappers';
+import { Reason, type TokenCounts } from '@cocoon-market/wrappers';
 import { reasonOf } from './fault';
 
 export interface ChatMessage {
@@ -20,14 +20,6 @@ export interface ChatRequest {
     topP?: number;
     seed?: number;
     stop?: string[];
-}
-
-/** The four token counts of a query; `prompt` excludes `cached`, `completion` excludes `reasoning`. */
-export interface TokenCounts {
-    prompt: number;
-    cached: number;
-    completion: number;
-    reasoning: number;
 }
 
 /**

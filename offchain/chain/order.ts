@@ -20,7 +20,7 @@ export interface Order {
  * taken: the wallet has sent it. lapsed: it did not in time, and never will. overtaken: it never will either, for it took
  * another with its number. waiting: it still may.
  */
-export type Outcome = 'taken' | 'lapsed' | 'overtaken' | 'waiting';
+export type OrderOutcome = 'taken' | 'lapsed' | 'overtaken' | 'waiting';
 
 /** What became of an order is not known: until then nothing else may be sent in its place. */
 export class OutcomeUnknown extends ChainError {
@@ -53,7 +53,7 @@ export async function outcomeOf(
     seqno: () => Promise<number>,
     pauseMs = 1000,
     numberOf: (body: Cell) => number | undefined = () => undefined,
-): Promise<Outcome> {
+): Promise<OrderOutcome> {
     const seconds = (GRACE_POLLS * pauseMs) / 1000;
     const words = new Confirmed(chain, { reads: CONFIRM_READS, seconds });
     // Another order may have used its number, or the list of transactions is behind: time decides.

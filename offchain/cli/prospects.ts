@@ -10,7 +10,7 @@ import {
     liabilityRules,
     Node,
     nodeStates,
-    Outcome,
+    FaultOutcome,
     outcomesOf,
     parseRules,
     PreparedReport,
@@ -25,7 +25,7 @@ const NO_END = 0xffffffff; // unix seconds, of the key that a node signs with no
 const { keySlots, pieceBytes, maxStrikes } = liabilityRules;
 
 /** One way in which a report may end. */
-export interface Prospect extends Outcome {
+export interface Prospect extends FaultOutcome {
     decidedBy: string;
     chance: string; // what it hangs on, in words
 }
@@ -129,7 +129,7 @@ interface CaseTerms {
 }
 
 function chanceOf(
-    { end }: Outcome,
+    { end }: FaultOutcome,
     { class: faultClass, held }: Evidence,
     { answerBy, decideFrom, members }: CaseTerms,
 ): Pick<Prospect, 'decidedBy' | 'chance'> {

@@ -2,10 +2,10 @@
 import { Command, Option } from 'commander';
 import { createBackend } from '../backend';
 import { opening, openQuery, toWire } from '../link';
-import { rerun, Verdict } from '../rerun';
+import { rerun, RerunVerdict } from '../rerun';
 import { readJsonAs } from '../settings';
 
-const EXIT: Record<Verdict, number> = { match: 0, mismatch: 2, undecided: 3 };
+const EXIT: Record<RerunVerdict, number> = { match: 0, mismatch: 2, undecided: 3 };
 
 /** The command; its exit code is 0 for a match, 2 for a mismatch, 3 when it stays undecided. */
 export function rerunCommand(): Command {

@@ -13,7 +13,7 @@ import {
 import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Accepted, Account, Chain, ChainError, Confirmed, CONFIRM_READS, Outcome, outcomeOf } from '../chain';
+import { Accepted, Account, Chain, ChainError, Confirmed, CONFIRM_READS, OrderOutcome, outcomeOf } from '../chain';
 import { GatewayError, noMoney, reasonOf, unavailable } from './errors';
 import { ClientKeys } from './keys';
 import type { ChainClock } from './time';
@@ -326,7 +326,7 @@ export class SpendAccount {
         order: Cell,
         seqno: number,
         validUntil: number,
-    ): Promise<{ outcome: Outcome; used: boolean; fault?: unknown }> {
+    ): Promise<{ outcome: OrderOutcome; used: boolean; fault?: unknown }> {
         let used = false;
         const hash = signedOrder(order, this.keys.spend).hash().toString('hex');
         const escrow = this.urgent.open(Escrow.fromAddress(this.escrow));

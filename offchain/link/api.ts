@@ -74,7 +74,7 @@ export const attestation = z.discriminatedUnion('tier', [
         }),
     }),
 ]);
-export type Attestation = z.output<typeof attestation>;
+export type AttestationProof = z.output<typeof attestation>;
 
 /** GET /v1/node: what a worker says of itself. Everything that matters is checked against the chain. */
 export const nodeInfo = z.object({

@@ -4,10 +4,10 @@ import { Backend } from '../backend';
 import { Opened } from '../link';
 
 /** `match`: the same text; `mismatch`: another, where the same was certain; `undecided`: another, which proves nothing. */
-export type Verdict = 'match' | 'mismatch' | 'undecided';
+export type RerunVerdict = 'match' | 'mismatch' | 'undecided';
 
 export interface Comparison {
-    verdict: Verdict;
+    verdict: RerunVerdict;
     why: string;
     same: number; // characters that both begin with
     delivered: number; // characters

@@ -13,7 +13,7 @@ import type {
     EndKind,
     JobRecord,
     JobState,
-    NewJob,
+    JobInsert,
     NewQuery,
     Piece,
     QueryEnd,
@@ -223,7 +223,7 @@ export class SqliteWorkerStore implements WorkerStore {
         return totals;
     }
 
-    async addJob({ seen, jobNumber, ...job }: NewJob) {
+    async addJob({ seen, jobNumber, ...job }: JobInsert) {
         const zeros = { cumulative: ZERO, voucher_cumulative: ZERO };
         await this.writes.run(async (t) => {
             const denied = t.selectFrom('denials').where('job', '=', job.job);

@@ -15,7 +15,7 @@ export interface SeenChannel {
     at: number; // unix seconds
 }
 
-export interface NewJob {
+export interface JobInsert {
     job: Buffer; // 32 bytes
     channel: Buffer; // account
     terms: Buffer; // bag of cells
@@ -24,7 +24,7 @@ export interface NewJob {
     seen: SeenChannel;
 }
 
-export interface JobRecord extends NewJob {
+export interface JobRecord extends JobInsert {
     state: JobState;
     highest: number; // query number, 0 for none
     lowWater: number; // numbers up to this one are used, whether or not their records are still here
@@ -140,7 +140,7 @@ export interface WorkerStore {
     lost(own: boolean, since: number, after: Buffer | undefined, limit: number): Promise<JobRecord[]>;
     totals(): Promise<WorkerTotals>;
     /** Throws when the job or its channel is there already. */
-    addJob(job: NewJob): Promise<void>;
+    addJob(job: JobInsert): Promise<void>;
     setSession(job: Buffer, enc: Buffer): Promise<void>;
     setSeen(job: Buffer, seen: SeenChannel): Promise<void>;
     /** `paid`: nanoTON that the channel has surely paid. */

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import { reportData } from '../attest';
 import type { AttestedKeys } from '../attest';
 import { attestation } from '../link';
-import type { Attestation } from '../link';
+import type { AttestationProof } from '../link';
 import type { WorkerConfig } from './config';
 
 const COMMAND_MS = 120_000;
@@ -35,7 +35,7 @@ export class Evidence {
 
     private constructor(
         private readonly context: EvidenceContext,
-        private newest: Attestation,
+        private newest: AttestationProof,
     ) {}
 
     /** Throws when there is no evidence at all, or it is about to end. */
@@ -49,7 +49,7 @@ export class Evidence {
     }
 
     /** The evidence to show now. */
-    current(): Attestation {
+    current(): AttestationProof {
         const { source, log } = this.context;
         if (typeof source === 'string' && source !== 'open') {
             try {
@@ -96,7 +96,7 @@ export class Evidence {
         }, ms).unref();
     }
 
-    private take(next: Attestation, expiry?: number): void {
+    private take(next: AttestationProof, expiry?: number): void {
         if (next.tier !== 'open' && next.expiry <= this.context.now()) {
             throw new Error('The evidence has expired: make it again');
         }

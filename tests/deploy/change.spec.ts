@@ -1,9 +1,9 @@
 import { registryChanges } from '@cocoon-market/wrappers';
 import { changeText } from '../../deploy/change';
-import type { Session } from '../../deploy/session';
+import type { ScriptSession } from '../../deploy/session';
 import { committeeOf } from '../support/stake';
 
-const NONE = {} as Session; // a committee names no address
+const NONE = {} as ScriptSession; // a committee names no address
 
 describe('A committee that waits', () => {
     it('is told by whole keys: whoever makes keys of the same first digits does not pass for it', () => {

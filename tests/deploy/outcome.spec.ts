@@ -23,19 +23,19 @@ describe('A script whose endpoint fails', () => {
     });
 
     it('sends once what is answered with 504 and delivered later', async () => {
-        stage.network.faults.plan('sendBoc', { kind: 'late', status: 504, afterMs: 1500 }, 2);
+        stage.network.disturbances.plan('sendBoc', { kind: 'late', status: 504, afterMs: 1500 }, 2);
 
         const said = await stage.run(fundWallet, asked);
 
         expect(said).toContain('Sent 1 of 1');
-        await stage.network.faults.hurry(); // the second as well
+        await stage.network.disturbances.hurry(); // the second as well
         expect(await arrived()).toBe(toNano('3'));
         expect(existsSync(note)).toBe(false);
     });
 
     it('run again while an order is on its way, waits for it and sends nothing', async () => {
-        stage.network.faults.plan('sendBoc', { kind: 'late', status: 504, afterMs: 3_600_000 }, 1);
-        stage.network.faults.plan('sendBoc', { kind: 'down', status: 504 }, 50);
+        stage.network.disturbances.plan('sendBoc', { kind: 'late', status: 504, afterMs: 3_600_000 }, 1);
+        stage.network.disturbances.plan('sendBoc', { kind: 'down', status: 504 }, 50);
         const lines: string[] = [];
         const print = jest.spyOn(console, 'log').mockImplementation((line: unknown) => void lines.push(String(line)));
         const run = async () => fundWallet(await providerOf(stage.network.url, stage.wallet), asked);
@@ -48,7 +48,7 @@ describe('A script whose endpoint fails', () => {
         while (!lines.some((line) => line.includes('Waiting for order'))) {
             await new Promise((resolve) => setTimeout(resolve, 10));
         }
-        await stage.network.faults.hurry();
+        await stage.network.disturbances.hurry();
         await Promise.all([first, second]);
         print.mockRestore();
 
@@ -67,7 +67,7 @@ describe('A script whose endpoint fails', () => {
     });
 
     it('is carried on by the next endpoint of COCOON_ENDPOINTS', async () => {
-        stage.network.faults.plan('getAddressInformation', { kind: 'down', status: 502 }, 500);
+        stage.network.disturbances.plan('getAddressInformation', { kind: 'down', status: 502 }, 500);
         const { startLocalnet } = await import('@cocoon-market/localnet');
         const second = await startLocalnet({ networkId: -3 });
         await second.faucet(stage.wallet.address, toNano('10'));
@@ -81,7 +81,7 @@ describe('A script whose endpoint fails', () => {
     });
 
     it('does its work at one call a second', async () => {
-        stage.network.faults.limit = 1;
+        stage.network.disturbances.limit = 1;
 
         const said = await stage.run(fundWallet, asked);
 

@@ -8,7 +8,7 @@ import { moment } from '../../deploy/flags';
 import { allScripts, scriptLines } from '../../deploy/list';
 import { exported, multisigOrder } from '../../deploy/output';
 import { GROUPS } from '../../deploy/script';
-import type { Session } from '../../deploy/session';
+import type { ScriptSession } from '../../deploy/session';
 import { run as checkProvider } from '../../scripts/checkProvider';
 import { run as deployMarket } from '../../scripts/deployMarket';
 import { run as depositEscrow } from '../../scripts/depositEscrow';
@@ -320,7 +320,7 @@ describe('A message that is printed', () => {
             value: 5n,
             body: beginCell().storeUint(7, 32).endCell(),
         };
-        const session = { show: String, network: { testOnly: true } } as unknown as Session;
+        const session = { show: String, network: { testOnly: true } } as unknown as ScriptSession;
 
         const printed = exported(session, message);
 

@@ -5,7 +5,7 @@
 import { Address, OpenedContract, toNano } from '@ton/core';
 import { writeFileSync } from 'node:fs';
 import { DemoLedger } from '../../demo/ledger';
-import { endAll, Running } from '../../demo/processes';
+import { endAll, RunningProcess } from '../../demo/processes';
 import { Buyer, Seller, Stage } from '../../demo/stage';
 import { HotWallet } from '../../offchain/chain';
 import { RecordType, signReceipt } from '../../offchain/link';
@@ -49,7 +49,7 @@ describe('An honest worker', () => {
     let registry: OpenedContract<Registry>;
     let seller: Seller;
     let buyer: Buyer;
-    let worker: Running;
+    let worker: RunningProcess;
     let wallet: HotWallet;
     let client: TestClient;
     let number = 0;

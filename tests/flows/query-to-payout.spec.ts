@@ -2,7 +2,7 @@
 import { Address, OpenedContract, toNano } from '@ton/core';
 import { ask } from '../../demo/ask';
 import { DemoLedger } from '../../demo/ledger';
-import { endAll, runCocoon, Running } from '../../demo/processes';
+import { endAll, runCocoon, RunningProcess } from '../../demo/processes';
 import { MODEL } from '../../demo/setup';
 import { Buyer, Seller, Stage } from '../../demo/stage';
 import { channelLibrary, publishLibrary, Registry, setUpEscrow } from '../../wrappers';
@@ -21,7 +21,7 @@ describe('From query to payout', () => {
     let ledger: DemoLedger;
     let registry: OpenedContract<Registry>;
     let seller: Seller;
-    let worker: Running;
+    let worker: RunningProcess;
 
     beforeAll(async () => {
         stage = await Stage.open('2026');

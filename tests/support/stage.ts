@@ -3,7 +3,7 @@ import { opcodeName } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import OpenAI from 'openai';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runCocoon, Running } from '../../demo/processes';
+import { runCocoon, RunningProcess } from '../../demo/processes';
 import { Stage } from '../../demo/stage';
 
 /** A row of `cocoon gateway jobs --json`; amounts are nanoTON. */
@@ -16,16 +16,20 @@ export interface JobRow {
     paid: string;
 }
 
-export function openaiOf(gateway: Running): OpenAI {
+export function openaiOf(gateway: RunningProcess): OpenAI {
     return new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'not needed', maxRetries: 0 });
 }
 
 /** Asks a running gateway through the command line, as its user would. */
-export async function gatewayJobs(gateway: Running): Promise<JobRow[]> {
+export async function gatewayJobs(gateway: RunningProcess): Promise<JobRow[]> {
     return JSON.parse(await runCocoon(['gateway', 'jobs', '--url', gateway.url, '--json'])) as JobRow[];
 }
 
-export async function endJob(gateway: Running, how: 'settle' | 'leave' | 'refund', job: number): Promise<JobRow> {
+export async function endJob(
+    gateway: RunningProcess,
+    how: 'settle' | 'leave' | 'refund',
+    job: number,
+): Promise<JobRow> {
     const printed = await runCocoon(['gateway', how, `${job}`, '--url', gateway.url, '--json']);
     return JSON.parse(printed) as JobRow;
 }

@@ -77,14 +77,14 @@ function bodyOf(evidence: Evidence, code: Cell): Cell {
     }
 }
 
-interface Fault {
+interface PreparedFault {
     class: FaultClass;
     job: Buffer;
     query: number;
     date: number;
 }
 
-function faultOf(job: Buffer, evidence: Evidence): Fault {
+function faultOf(job: Buffer, evidence: Evidence): PreparedFault {
     switch (evidence.class) {
         case 'A1':
             return { class: 'A1', job, query: 0, date: Math.max(endOf(evidence.first), endOf(evidence.second)) };
@@ -114,7 +114,7 @@ function endOf(receipt: Buffer): number {
 async function followedAddress(
     chain: Pick<Actor, 'open'>,
     provider: Address,
-    fault: Fault & { nodeVersion: number },
+    fault: PreparedFault & { nodeVersion: number },
 ): Promise<Address> {
     const job = BigInt(`0x${fault.job.toString('hex')}`);
     const { class: faultClass, query, nodeVersion, date } = fault;

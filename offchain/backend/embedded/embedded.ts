@@ -14,7 +14,7 @@ import { AnswerText } from './answer';
 import { Sampler } from './sampler';
 import { Tokenizer } from './tokenizer';
 import type { TokenizerFile } from './tokenizer';
-import { Session, Transformer } from './transformer';
+import { Inference, Transformer } from './transformer';
 import type { TransformerConfig } from './transformer';
 import { readWeights } from './safetensors';
 
@@ -85,7 +85,7 @@ export class EmbeddedBackend implements Backend {
             );
         }
         const max = Math.min(request.maxTokens, this.context - prompt.length);
-        const session = new Session(this.model, prompt.length + max);
+        const session = new Inference(this.model, prompt.length + max);
         for (const [i, token] of prompt.entries()) {
             if (i % PROMPT_SLICE === 0) await setImmediate();
             if (this.isOver(signal)) return;

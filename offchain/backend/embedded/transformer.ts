@@ -72,7 +72,7 @@ export class Transformer {
 }
 
 /** One conversation's cache of keys and values; nothing of it is shared with another. */
-export class Session {
+export class Inference {
     private position = 0;
     private readonly keys: Float32Array[];
     private readonly values: Float32Array[];

@@ -38,10 +38,10 @@ describe('The client of the chain', () => {
     });
 
     beforeEach(() => {
-        network.faults.limit = undefined;
-        network.faults.refused = 0;
-        network.faults.clear();
-        network.faults.calls.clear();
+        network.disturbances.limit = undefined;
+        network.disturbances.refused = 0;
+        network.disturbances.clear();
+        network.disturbances.calls.clear();
     });
 
     afterAll(() => network.close());
@@ -49,13 +49,13 @@ describe('The client of the chain', () => {
     const chainAt = (...endpoint: (string | EndpointSettings)[]) => new TonHttpChain({ network: NETWORK, endpoint });
 
     it('gets every answer from an API that takes one call a second', async () => {
-        network.faults.limit = 1;
+        network.disturbances.limit = 1;
         const chain = chainAt(network.url);
 
         const read = await Promise.all([1, 2, 3, 4, 5].map((byte) => chain.account(address(byte))));
 
         expect(read.map(({ balance }) => balance)).toEqual([1_000_000_000n, 0n, 0n, 0n, 0n]);
-        expect(network.faults.refused).toBeLessThan(8);
+        expect(network.disturbances.refused).toBeLessThan(8);
     });
 
     describe('with an endpoint that stands still', () => {
@@ -118,7 +118,7 @@ describe('The client of the chain', () => {
 
         await Promise.all([1, 2, 3].map((byte) => chain.account(address(byte))));
 
-        expect(slow.faults.refused).toBe(0);
+        expect(slow.disturbances.refused).toBe(0);
         await slow.close();
     });
 
@@ -143,7 +143,7 @@ describe('The client of the chain', () => {
     });
 
     it('asks again after an answer of 502', async () => {
-        network.faults.plan('getAddressInformation', { kind: 'down', status: 502 });
+        network.disturbances.plan('getAddressInformation', { kind: 'down', status: 502 });
 
         const { balance } = await chainAt(network.url).account(address(1));
 
@@ -162,7 +162,7 @@ describe('The client of the chain', () => {
         const second = await startLocalnet({});
         const chain = chainAt(network.url, second.url);
         await chain.account(address(1));
-        network.faults.plan('getAddressInformation', { kind: 'down', status: 503 });
+        network.disturbances.plan('getAddressInformation', { kind: 'down', status: 503 });
 
         expect((await chain.account(address(1))).balance).toBe(0n);
         await new Promise((resolve) => setTimeout(resolve, 600));
@@ -171,7 +171,7 @@ describe('The client of the chain', () => {
     });
 
     it('lets a hung API cost seconds once, and those who ask next nothing', async () => {
-        network.faults.plan('getAddressInformation', { kind: 'hang' }, 50);
+        network.disturbances.plan('getAddressInformation', { kind: 'hang' }, 50);
         const chain = chainAt({ url: network.url, answerSeconds: 1 });
         const from = performance.now();
         await failureOf(chain.account(address(1)));
@@ -209,7 +209,7 @@ describe('The client of the chain', () => {
             `Wrong network: ${testnet.url} is an endpoint of network -3, and ${NETWORK} is configured`,
         );
         expect(behind.message).not.toContain('refuses');
-        expect(testnet.faults.calls.get('getAddressInformation')).toBeUndefined();
+        expect(testnet.disturbances.calls.get('getAddressInformation')).toBeUndefined();
         await testnet.close();
     });
 
@@ -228,7 +228,7 @@ describe('The client of the chain', () => {
 
         await Promise.all(Array.from({ length: 20 }, () => chain.account(address(1))));
 
-        expect(network.faults.calls.get('getAddressInformation')).toBe(1);
+        expect(network.disturbances.calls.get('getAddressInformation')).toBe(1);
     });
 
     it('does not share an answer that was asked for before', async () => {
@@ -243,7 +243,7 @@ describe('The client of the chain', () => {
     });
 
     it('says that the outcome of a message is unknown when an endpoint failed after it was handed over', async () => {
-        network.faults.plan('sendBoc', { kind: 'late', status: 504, afterMs: 0 }, 50);
+        network.disturbances.plan('sendBoc', { kind: 'late', status: 504, afterMs: 0 }, 50);
 
         const failure = await failureOf(chainAt(network.url).sendExternal(address(1), beginCell().endCell()));
 
@@ -258,7 +258,7 @@ describe('The client of the chain', () => {
     });
 
     it('does not take a refusal as the end when a copy of the message went out before', async () => {
-        network.faults.plan('sendBoc', { kind: 'down', status: 504 });
+        network.disturbances.plan('sendBoc', { kind: 'down', status: 504 });
 
         const failure = await failureOf(chainAt(network.url).sendExternal(address(9), beginCell().endCell()));
 

@@ -24,7 +24,7 @@ describe('A wallet whose API fails', () => {
     const pay = (value = COIN) => wallet.send([{ to, value, bounce: false }]);
 
     it('sends once what an API answers with 504 and delivers later', async () => {
-        network.faults.plan('sendBoc', { kind: 'late', status: 504, afterMs: 300 }, 2);
+        network.disturbances.plan('sendBoc', { kind: 'late', status: 504, afterMs: 300 }, 2);
 
         await pay();
         await new Promise((resolve) => setTimeout(resolve, 500));
@@ -44,13 +44,13 @@ describe('A wallet whose API fails', () => {
     });
 
     it('says that nothing was sent when the order can be taken no more', async () => {
-        network.faults.plan('sendBoc', { kind: 'down', status: 504 }, 50);
+        network.disturbances.plan('sendBoc', { kind: 'down', status: 504 }, 50);
         const ended = pay().catch((error: unknown) => error as ChainError);
-        while (!network.faults.calls.has('sendBoc')) {
+        while (!network.disturbances.calls.has('sendBoc')) {
             await new Promise((resolve) => setTimeout(resolve, 10));
         }
         network.advance(130);
-        network.faults.clear();
+        network.disturbances.clear();
 
         expect((await ended)!.message).toMatch(/order 0 in time and never will: nothing was sent/);
         await pay();

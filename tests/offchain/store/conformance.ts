@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { NewJob, WorkerStore } from '../../../offchain/store/worker';
+import type { JobInsert, WorkerStore } from '../../../offchain/store/worker';
 
 const counts = (completion: number) => ({ prompt: 3, cached: 1, completion, reasoning: 0 });
 
 /** A job as the worker adds it. */
-export function newJob(fields: Partial<NewJob> = {}): NewJob {
+export function newJob(fields: Partial<JobInsert> = {}): JobInsert {
     return {
         job: randomBytes(32),
         channel: randomBytes(32),

@@ -3,10 +3,10 @@
  * piece can be replaced before it is signed, so that a test shows what the verifier says to a lie that is well signed.
  */
 import { createHash, generateKeyPairSync, KeyObject, sign } from 'node:crypto';
-import type { Attestation } from '../../../offchain/link';
+import type { AttestationProof } from '../../../offchain/link';
 import { bits, der, integer, name, octets, oid, sequence, time, yes } from './der';
 
-type Evidence = Extract<Attestation, { tier: 'tdx' }>;
+type Evidence = Extract<AttestationProof, { tier: 'tdx' }>;
 
 export const NOW = 1_800_000_000;
 const DAY = 86_400;

@@ -6,7 +6,7 @@ import { Address } from '@ton/core';
 import { reportData } from '../../../../offchain/attest';
 import {
     acceptSession,
-    Attestation,
+    AttestationProof,
     decodeQuery,
     encodeRecord,
     encodeRetryAfter,
@@ -118,7 +118,7 @@ export class FakeWorker {
     readonly posted: SignedVoucher[] = []; // every voucher that came, in order
     highest: number | undefined; // what is told instead of the highest number
     falseIndex: number | undefined; // what is told instead of the newest result's
-    attestation: Attestation = { tier: 'open' };
+    attestation: AttestationProof = { tier: 'open' };
     info: (info: NodeInfo) => NodeInfo = (info) => info;
     /** What is answered to a voucher instead of the newest. */
     answerVoucher: (newest: SignedVoucher) => SignedVoucher = (newest) => newest;

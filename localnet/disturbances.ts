@@ -1,7 +1,7 @@
 /** What a public API does besides answering: a limit of calls a second, and failures that tests ask for. */
 
 /** How one call goes wrong. */
-export type Fault =
+export type Disturbance =
     | { kind: 'down'; status: number } // answered with this status and no JSON; nothing is done
     | { kind: 'late'; status: number; afterMs: number } // answered so at once, and done all the same, later
     | { kind: 'hang' }; // no answer for as long as the network runs
@@ -13,8 +13,8 @@ interface Late {
     timer: NodeJS.Timeout;
 }
 
-/** Limit and faults of one network. */
-export class Faults {
+/** Limit and disturbances of one network. */
+export class Disturbances {
     /** Calls a second that are served; more are answered with 429. No limit when undefined. */
     limit: number | undefined;
     /** Calls that were answered with 429. */
@@ -22,13 +22,13 @@ export class Faults {
     /** Calls so far, by method. */
     readonly calls = new Map<string, number>();
     private served: number[] = []; // when, in milliseconds, of the last second
-    private readonly planned: { method: string; fault: Fault }[] = [];
+    private readonly planned: { method: string; disturbance: Disturbance }[] = [];
     private readonly late = new Set<Late>();
     private readonly hung = new Set<() => void>();
 
     /** The next `times` calls of a method go wrong. */
-    plan(method: string, fault: Fault, times = 1): void {
-        this.planned.push(...Array.from({ length: times }, () => ({ method, fault })));
+    plan(method: string, disturbance: Disturbance, times = 1): void {
+        this.planned.push(...Array.from({ length: times }, () => ({ method, disturbance })));
     }
 
     /** Forgets what was planned. */
@@ -53,9 +53,9 @@ export class Faults {
     }
 
     /** What is planned for this call; it happens once. */
-    next(method: string): Fault | undefined {
+    next(method: string): Disturbance | undefined {
         const found = this.planned.findIndex((one) => one.method === method);
-        return found < 0 ? undefined : this.planned.splice(found, 1)[0].fault;
+        return found < 0 ? undefined : this.planned.splice(found, 1)[0].disturbance;
     }
 
     /** Does what a late call asks for, when its time has come. */
