@@ -2,14 +2,14 @@
 import { Actor, formatTon, isTestOnly, readAddress, seedOfWords } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Command, Option } from 'commander';
-import { readFileSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { Chain, HotWallet, TonHttpChain } from '../chain';
-import { endpoint, readJsonAs } from '../settings';
+import { endpoint } from '../process/fields';
+import { readSecret, seedOf } from '../process/keyFiles';
+import { readJsonAs } from '../process/settings';
 
-const OTHERS = 0o077; // any right of group or others
 const POLLS = 60;
 
 export interface ActFlags {
@@ -57,29 +57,22 @@ export function shown(address: Address, { network }: Chain): string {
     return address.toString({ testOnly: isTestOnly(network) });
 }
 
-/** The contents of a file that holds a secret. Throws when others may read it. */
-export function readSecret(path: string): string {
-    if ((statSync(path).mode & OTHERS) !== 0) {
-        throw new Error(`${path} holds a key and can be read by others: chmod 600 ${path}`);
-    }
-    return readFileSync(path, 'utf8').trim();
-}
-
 async function walletOf(chain: Chain, path: string | undefined): Promise<HotWallet> {
     if (path === undefined) {
         throw new Error('Name the wallet that pays with --wallet FILE');
     }
     const text = readSecret(path);
-    if (/^[0-9a-f]{64}$/.test(text)) {
-        return new HotWallet(chain, Buffer.from(text, 'hex'));
+    const seed = seedOf(text);
+    if (seed !== undefined) {
+        return new HotWallet(chain, seed);
     }
     if (!/\s/.test(text)) {
         throw new Error(`${path} holds neither 24 words nor a seed of 64 hex digits`);
     }
-    const seed = await seedOfWords(text).catch((error: Error) => {
+    const ofWords = await seedOfWords(text).catch((error: Error) => {
         throw new Error(`${path}: ${error.message}`, { cause: error });
     });
-    return new HotWallet(chain, seed);
+    return new HotWallet(chain, ofWords);
 }
 
 /**

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { readQuote } from '../attest';
 import { attestation, toWire } from '../link';
-import { readJsonAs } from '../settings';
+import { readJsonAs } from '../process/settings';
 
 const bytes = z.string().regex(/^([0-9a-fA-F]{2})+$/, 'expected bytes of hex');
 

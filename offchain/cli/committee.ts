@@ -15,12 +15,13 @@ import { Command } from 'commander';
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { Chain } from '../chain';
-import { keptSeed, writeNewSeed } from '../gateway';
-import { hex, openQuery, opening, toWire } from '../link';
-import { address, ofOneNetwork, readJsonAs } from '../settings';
-import { acting, ActFlags, addressOn, chainOf, reading, readSecret, send } from './actor';
+import { openQuery, opening, toWire } from '../link';
+import { address, hex, ofOneNetwork } from '../process/fields';
+import { readSeed } from '../process/keyFiles';
+import { readJsonAs } from '../process/settings';
+import { acting, ActFlags, addressOn, chainOf, reading, send } from './actor';
 import { hashOf, lines, viewOf } from './dispute';
-import { KEEP, type KeygenFlags } from './keygen';
+import { KEEP, publicKeyIn, type KeygenFlags } from './keygen';
 
 /** A member's vote as `sign` writes it and `submit` reads it. */
 const vote = z
@@ -37,6 +38,7 @@ const vote = z
     .superRefine(ofOneNetwork);
 
 const B1 = 4;
+const MAKER = 'cocoon committee keygen';
 
 /** The command with its subcommands. */
 export function committeeCommand(): Command {
@@ -47,9 +49,7 @@ export function committeeCommand(): Command {
         .description("write a new member's key; its public half goes to the governor")
         .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
         .option(...KEEP)
-        .action(({ out, keep }: KeygenFlags) => {
-            console.log((keep === true ? keptSeed : writeNewSeed)(out).toString('hex'));
-        });
+        .action(async (flags: KeygenFlags) => console.log(await publicKeyIn(flags, MAKER)));
 
     reading(command.command('read <dispute>').description('print a case, and check the evidence that came with it'))
         .option('--evidence <file>', 'what the reporter named as his statement')
@@ -132,11 +132,7 @@ async function sign(
     if (!Number.isInteger(basisPoints) || basisPoints < 0 || basisPoints > most) {
         throw new Error(`This case costs 0 to ${most} basis points`);
     }
-    const seed = readSecret(path);
-    if (!/^[0-9a-f]{64}$/.test(seed)) {
-        throw new Error(`${path} holds no member's key: "cocoon committee keygen" makes one`);
-    }
-    const key = signingKey(Buffer.from(seed, 'hex'));
+    const key = signingKey(readSeed(path, MAKER));
     const member = committee.keys.indexOf(BigInt(`0x${key.publicKey.toString('hex')}`));
     if (member < 0) {
         throw new Error(`The key in ${path} is none of the committee that the case keeps`);

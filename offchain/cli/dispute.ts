@@ -20,7 +20,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'undici';
 import { Chain } from '../chain';
-import { Evidence, evidence, evidenceIn, loadConfig } from '../gateway';
+import { Evidence, evidence, evidenceIn, readGatewayConfig } from '../gateway';
 import { toWire } from '../link';
 import { openGatewayStore } from '../store/gateway';
 import { acting, ActFlags, addressOn, becomes, chainOf, reading, send, shown } from './actor';
@@ -92,7 +92,7 @@ function which(command: Command): Command {
 
 /** What a running gateway finds, or its store when none runs. */
 async function gathered({ config: path }: ActFlags): Promise<Evidence[]> {
-    const { listen, store: file } = loadConfig(path);
+    const { listen, store: file } = readGatewayConfig(path);
     const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
     const url = `http://${host}:${listen.port}`;
     try {

@@ -1,6 +1,6 @@
 /** How a failed command is told: what failed, why as far as it is known, and what to do where the cause is recognised. */
 import { ChainError } from '../chain/errors';
-import { Remedied } from '../remedied';
+import { Remedied } from '../process/errors';
 
 interface Failure {
     code?: string;

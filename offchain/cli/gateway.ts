@@ -3,11 +3,11 @@
  * this machine, because only one process may hold the store and the keys.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { request } from 'undici';
-import { KEEP, type KeygenFlags } from './keygen';
-import { Remedied } from '../remedied';
+import { Remedied } from '../process/errors';
+import { KEEP, publicKeyIn, type KeygenFlags } from './keygen';
+import { stopRequested } from './stop';
 import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 
 const NANO = 1_000_000_000;
@@ -25,10 +25,7 @@ export function gatewayCommand(): Command {
         .description('write a new spend key; its public half is what the escrow is set up with')
         .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
         .option(...KEEP)
-        .action(async ({ out, keep }: KeygenFlags) => {
-            const { keptSeed, writeNewSeed } = await import('../gateway/keys');
-            console.log((keep === true ? keptSeed : writeNewSeed)(out).toString('hex'));
-        });
+        .action(async (flags: KeygenFlags) => console.log(await publicKeyIn(flags, 'cocoon gateway keygen')));
 
     gateway
         .command('up')
@@ -98,15 +95,11 @@ interface RemoteFlags {
 }
 
 async function up({ config, ...flags }: UpFlags): Promise<void> {
-    const { loadConfig, startGateway } = await import('../gateway');
-    const gateway = await startGateway(loadConfig(config, flags));
+    const { readGatewayConfig, startGateway } = await import('../gateway');
+    const gateway = await startGateway(readGatewayConfig(config, flags));
     console.log(`cocoon gateway listens at ${gateway.url}`);
-    const signals = ['SIGTERM', 'SIGINT'] as const;
-    await Promise.race(signals.map((signal) => once(process, signal)));
-    // Whoever asks again does not want to wait; the store has everything that is owed.
-    signals.forEach((signal) => process.once(signal, () => process.exit(1)));
+    await stopRequested();
     await gateway.close();
-    signals.forEach((signal) => process.removeAllListeners(signal));
 }
 
 function remote(command: Command): Command {

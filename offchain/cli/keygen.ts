@@ -1,11 +1,25 @@
-/** What the commands that make keys share: run again, they can show the key that is there. */
+/** What the commands that make keys share: run again, they can show the key that exists. */
+import { existsSync } from 'node:fs';
+import { readSeed, writeSeed } from '../process/keyFiles';
 
 export const KEEP = [
     '--keep',
-    'if the file is there, print the public half of what it holds; otherwise that is refused',
+    'if the file exists, print the public half of what it holds; without this, that is refused',
 ] as const;
 
 export interface KeygenFlags {
     out: string;
     keep?: boolean;
+}
+
+/** The content of a key file: read if it exists and may be kept, otherwise made. */
+export function readOrMake<T>({ out, keep }: KeygenFlags, read: (path: string) => T, make: (path: string) => T): T {
+    return keep === true && existsSync(out) ? read(out) : make(out);
+}
+
+/** The public half, as hex, of a key file that holds one seed. `maker`: the command that makes it. */
+export async function publicKeyIn(flags: KeygenFlags, maker: string): Promise<string> {
+    const { signingKey } = await import('@cocoon-market/wrappers'); // after --help was answered
+    const seed = readOrMake(flags, (path) => readSeed(path, maker), writeSeed);
+    return signingKey(seed).publicKey.toString('hex');
 }

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { createBackend } from '../backend';
 import { opening, openQuery, toWire } from '../link';
 import { rerun, RerunVerdict } from '../rerun';
-import { readJsonAs } from '../settings';
+import { readJsonAs } from '../process/settings';
 
 const EXIT: Record<RerunVerdict, number> = { match: 0, mismatch: 2, undecided: 3 };
 

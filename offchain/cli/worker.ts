@@ -5,7 +5,7 @@ import { encryptionKey, toWire } from '../link';
 import {
     askWorker,
     claimOnce,
-    readConfig,
+    readWorkerConfig,
     readKeys,
     restoreStore,
     serveAdmin,
@@ -14,10 +14,10 @@ import {
     writeKeys,
 } from '../worker';
 import { tellFailure } from './failure';
-import { KEEP, type KeygenFlags } from './keygen';
+import { KEEP, readOrMake, type KeygenFlags } from './keygen';
+import { stopRequested } from './stop';
 import type { WorkerConfig, WorkerParts } from '../worker';
 import { Command, InvalidArgumentError } from 'commander';
-import { existsSync } from 'node:fs';
 
 const CONFIG = ['--config <file>', 'JSON file with the settings of the worker', 'worker.json'] as const;
 const JSON_OPTION = ['--json', 'print one line of JSON'] as const;
@@ -30,7 +30,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         .command('run')
         .description('serve until SIGTERM or SIGINT; prints the URL once it listens')
         .option(...CONFIG)
-        .action(async ({ config }: { config: string }) => run(readConfig(config), parts));
+        .action(async ({ config }: { config: string }) => run(readWorkerConfig(config), parts));
 
     command
         .command('keygen')
@@ -44,8 +44,8 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         )
         .option(...KEEP)
         .option(...JSON_OPTION)
-        .action(async ({ out, network, keep, json = false }: KeygenFlags & { network: number; json?: boolean }) => {
-            const seeds = keep === true && existsSync(out) ? readKeys(out) : writeKeys(out);
+        .action(async ({ network, json = false, ...flags }: KeygenFlags & { network: number; json?: boolean }) => {
+            const seeds = readOrMake(flags, readKeys, writeKeys);
             const wallet = new HotWallet({ network } as never, seeds.wallet);
             print(json, {
                 receiptKey: signingKey(seeds.receiptKey).publicKey,
@@ -60,7 +60,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         .option(...CONFIG)
         .option(...JSON_OPTION)
         .action(async ({ config: path, json = false }: { config: string; json?: boolean }) => {
-            const config = readConfig(path);
+            const config = readWorkerConfig(path);
             print(json, (await askWorker(config.store, 'POST', '/claim')) ?? (await claimOnce(config, parts)));
         });
 
@@ -70,7 +70,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         .option(...CONFIG)
         .option(...JSON_OPTION)
         .action(async ({ config: path, json = false }: { config: string; json?: boolean }) => {
-            const config = readConfig(path);
+            const config = readWorkerConfig(path);
             const answer = await askWorker(config.store, 'GET', '/status');
             const status = answer ?? (await statusOnce(config, parts));
             print(json, { state: answer === undefined ? 'stopped' : 'serving', ...status });
@@ -84,7 +84,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         .requiredOption('--out <file>', 'the file to make for the new keys; it must not exist')
         .option(...JSON_OPTION)
         .action(async ({ config: path, backup, out, json = false }: RestoreFlags) => {
-            const restored = await restoreStore(readConfig(path), { backup, keyFile: out });
+            const restored = await restoreStore(readWorkerConfig(path), { backup, keyFile: out });
             print(json, restored);
             if (!json) {
                 console.log(RESTORED);
@@ -119,12 +119,8 @@ async function run(config: WorkerConfig, parts: WorkerParts): Promise<void> {
     const worker = await startWorker(config, parts);
     const admin = await serveAdmin(config.store, worker);
     console.log(worker.url);
-    const signal = new Promise<void>((resolve) => {
-        process.once('SIGTERM', () => resolve());
-        process.once('SIGINT', () => resolve());
-    });
     try {
-        await Promise.race([signal, worker.failed]);
+        await Promise.race([stopRequested(), worker.failed]);
     } catch (error) {
         console.error(`The worker stops: ${tellFailure(error)}`);
         process.exit(1); // at once: nothing may be sent on top of what the disk did not take

@@ -76,7 +76,7 @@ export function addAdmin(
     server.register(async (admin) => {
         admin.addHook('onRequest', async (request) => {
             requireLocal(request);
-            if (!token.is(request.headers[ADMIN_HEADER])) {
+            if (!token.matches(request.headers[ADMIN_HEADER])) {
                 throw new GatewayError(403, 'no_token', ADVICE);
             }
         });

@@ -13,19 +13,21 @@ export const ADMIN_HEADER = 'x-cocoon-admin';
 
 const BYTES = 32;
 
-function fileOf(port: number): string | undefined {
+function fileOf(url: string): string | undefined {
+    const { port, protocol } = new URL(url);
+    const number = port || (protocol === 'https:' ? '443' : '80');
     const folder = privateFolder(userInfo().homedir);
-    return folder && join(folder, `gateway-${port}.token`);
+    return folder && join(folder, `gateway-${number}.token`);
 }
 
-/** The token of a gateway that listens at a port; `drop` takes its file away again. */
+/** The token of a gateway that listens at a port; `remove` deletes its file. */
 export class AdminToken {
     private readonly token = randomBytes(BYTES).toString('hex');
     private file: string | undefined;
 
-    /** Writes it to the user's folder; says whether there is one. */
-    keep(port: number): boolean {
-        this.file = fileOf(port);
+    /** Writes it to the user's folder; false if the user has none. */
+    write(url: string): boolean {
+        this.file = fileOf(url);
         if (this.file === undefined) {
             return false;
         }
@@ -35,12 +37,12 @@ export class AdminToken {
         return true;
     }
 
-    is(shown: unknown): boolean {
-        const [a, b] = [Buffer.from(this.token), Buffer.from(typeof shown === 'string' ? shown : '')];
+    matches(header: unknown): boolean {
+        const [a, b] = [Buffer.from(this.token), Buffer.from(typeof header === 'string' ? header : '')];
         return a.length === b.length && timingSafeEqual(a, b);
     }
 
-    drop(): void {
+    remove(): void {
         if (this.file !== undefined && readToken(this.file) === this.token) {
             rmSync(this.file, { force: true });
         }
@@ -60,8 +62,7 @@ function readToken(file: string): string | undefined {
 
 /** The headers with which this user may ask the gateway at this URL; none when it runs as another user, or not at all. */
 export function adminHeaders(url: string): Record<string, string> {
-    const { port, protocol } = new URL(url);
-    const file = fileOf(port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port));
+    const file = fileOf(url);
     const token = file && readToken(file);
     return token === undefined ? {} : { [ADMIN_HEADER]: token };
 }

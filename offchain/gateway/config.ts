@@ -1,20 +1,13 @@
 /** The gateway's settings: one JSON file, some of it overridden by flags. Amounts are nanoTON as decimal strings. */
 import { jobRules } from '@cocoon-market/wrappers';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CLOCK_TOLERANCE, waits } from '../link';
-import { address, endpoint, nano, ofOneNetwork, readJson } from '../settings';
-
-const hex = (bytes: number) =>
-    z
-        .string()
-        .regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`), `expected ${bytes} bytes of hex`)
-        .transform((text) => Buffer.from(text, 'hex'));
-
-const rates = z.strictObject({ prompt: nano, cached: nano, completion: nano, reasoning: nano });
+import { address, endpoint, hex, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
+import { readSettings } from '../process/settings';
 
 const model = z.strictObject({
-    maxPrice: rates, // nanoTON per million tokens that the client accepts
+    maxPrice: z.strictObject(rates), // nanoTON per million tokens that the client accepts
     workers: z.array(z.url()).optional(), // which of the workers; all when left out
 });
 
@@ -89,7 +82,7 @@ export const gatewayConfig = z
         commentSeconds: z.number().positive().max(60).default(waits.comment), // of silence, before a stream is sent a comment
         shutdownSeconds: z.number().min(0).default(waits.shutdown), // for running answers to end by themselves
         banSeconds: z.number().int().min(0).default(1800), // a node that cheated or failed twice is not used for so long
-        logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+        logLevel,
     })
     .superRefine(ofOneNetwork)
     .refine(({ owner, escrow }) => (owner === undefined) !== (escrow === undefined), {
@@ -109,28 +102,13 @@ export interface ConfigFlags {
     logLevel?: string;
 }
 
-/** The settings of a file and the flags; paths in the file count from its folder. Throws with one line per field that is wrong. */
-export function loadConfig(path: string, flags: ConfigFlags = {}): GatewayConfig {
-    const file = readJson(path, 'docs/gateway.md shows one; name it with --config') as Record<string, unknown>;
-    const listen = { ...(file.listen as object), ...defined({ host: flags.host, port: flags.port }) };
-    const attestation = { ...(file.attestation as object), ...defined({ allowOpen: flags.allowOpen }) };
-    const parsed = gatewayConfig.safeParse({
-        ...file,
-        ...defined({ store: flags.store, logLevel: flags.logLevel }),
-        listen,
-        attestation,
-    });
-    if (!parsed.success) {
-        const lines = parsed.error.issues.map(
-            ({ path: field, message }) => `  ${[field.join('.'), message].filter(Boolean).join(': ')}`,
-        );
-        throw new Error([`${path} is not a gateway's configuration:`, ...lines].join('\n'));
-    }
-    const from = (name: string) => resolve(dirname(path), name);
-    const store = flags.store ?? from(parsed.data.store);
-    return { ...parsed.data, keyFile: from(parsed.data.keyFile), store };
-}
-
-function defined(fields: Record<string, unknown>): Record<string, unknown> {
-    return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+/** The settings in a file, with the flags in the place of what it says. */
+export function readGatewayConfig(path: string, flags: ConfigFlags = {}): GatewayConfig {
+    const { host, port, allowOpen, store, logLevel } = flags;
+    return readSettings(gatewayConfig, path, 'gateway', {
+        listen: { host, port },
+        attestation: { allowOpen },
+        store: store && resolve(store), // a path on the command line starts where the command runs
+        logLevel,
+    }).settings;
 }

@@ -56,8 +56,3 @@ export function tooMany(message: string): GatewayError {
 export function unavailable(message: string, code = 'no_node'): GatewayError {
     return new GatewayError(503, code, message);
 }
-
-/** The first words of an error, for logs and lists. */
-export function reasonOf(error: unknown): string {
-    return error instanceof Error ? error.message : String(error);
-}

@@ -2,7 +2,8 @@
 import { Accept, Fail, priceOf, Result, Terms, Verifier } from '@cocoon-market/wrappers';
 import type { Refusal } from '@cocoon-market/wrappers';
 import { z } from 'zod';
-import { hex, openReceipt, terms as wireTerms, termsToWire } from '../link';
+import { openReceipt, terms as wireTerms, termsToWire } from '../link';
+import { hex, nano } from '../process/fields';
 import type { GatewayStore, StoredJob, StoredReceipts } from '../store/gateway';
 
 const receipt = z
@@ -10,7 +11,6 @@ const receipt = z
     .regex(/^([0-9a-f]{2})+$/)
     .transform((text): Buffer => Buffer.from(text, 'hex'));
 const SIGNATURE_BYTES = 64;
-const nano = z.string().transform(BigInt);
 
 /** One thing that can be shown: who did what in which query, and the receipts that say so. */
 export const evidence = z.object({

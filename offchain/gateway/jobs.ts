@@ -1,9 +1,10 @@
 /** Keeps jobs for every model: opens the next one ahead, lends jobs to queries, and never opens two for one need. */
 import { Rates } from '@cocoon-market/wrappers';
-import { Logger } from 'pino';
+import type { ProcessContext } from '../process/context';
+import { reasonOf } from '../process/errors';
 import { GatewayStore, StoredJob } from '../store/gateway';
 import { GatewayConfig } from './config';
-import { badRequest, reasonOf, unavailable } from './errors';
+import { badRequest, unavailable } from './errors';
 import { RENT } from '../link';
 import { Job } from './job';
 import { ClientKeys } from './keys';
@@ -17,17 +18,13 @@ import type { NodeWatch } from './watch';
 import { WorkerRefusal } from './workers';
 
 /** What a manager of jobs works with. */
-export interface JobContext {
-    config: GatewayConfig;
+export interface JobContext extends ProcessContext<GatewayConfig, GatewayStore> {
     network: number;
     keys: ClientKeys;
     nodes: Nodes;
     spending: SpendAccount;
     setbacks: Setbacks;
     watch: NodeWatch;
-    store: GatewayStore;
-    log: Logger;
-    now: () => number; // unix seconds
 }
 
 /** What the manager asks of recovery and settlement. */

@@ -4,8 +4,8 @@
  */
 import { Channel, channelCodes, jobHash, JobParameters, readOrder, Terms } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import { reasonOf } from '../process/errors';
 import { StoredJob } from '../store/gateway';
-import { reasonOf } from './errors';
 import type { Job } from './job';
 import type { JobContext, Jobs } from './jobs';
 import { Candidate, termsAt } from './nodes';

@@ -1,16 +1,18 @@
 /** Puts a gateway together: store, chain, nodes, jobs, server. */
 import { Escrow, isTestOnly, jobHash } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { AddressInfo } from 'node:net';
-import pino, { Logger } from 'pino';
+import type { Logger } from 'pino';
 import { Chain, TonHttpChain } from '../chain';
+import { unixSeconds } from '../process/clock';
+import { reasonOf } from '../process/errors';
+import { createLog } from '../process/log';
+import { PollLoop } from '../process/tasks';
 import { GatewayStore, openGatewayStore } from '../store/gateway';
 import { addAdmin } from './admin';
 import { AdminToken } from './adminToken';
 import { Answers } from './answers';
 import { Clock } from './check';
 import { GatewayConfig } from './config';
-import { reasonOf } from './errors';
 import { JobContext, Jobs } from './jobs';
 import { ClientKeys, readClientKeys } from './keys';
 import { configuredNodes, NodeRecord, Nodes, NodeSource } from './nodes';
@@ -52,16 +54,10 @@ export interface Gateway {
 const SWEEP_MS = 60_000;
 const WATCH_MS = 10_000; // between two looks at whether nodes of paying jobs are to be read again
 
-/** A logger that writes to stderr and leaves out what could hold a key or a text. */
-export function gatewayLog(level: string): Logger {
-    const secret = ['key', 'seed', 'secret', 'prompt', 'messages', 'content', 'text', 'headers', 'body'];
-    return pino({ level, redact: [...secret, ...secret.map((name) => `*.${name}`)] }, pino.destination(2));
-}
-
 /** Starts a gateway and listens; jobs of an earlier run are taken up beside. */
 export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}): Promise<Gateway> {
-    const log = deps.log ?? gatewayLog(config.logLevel);
-    const now = deps.now ?? (() => Math.floor(Date.now() / 1000));
+    const log = deps.log ?? createLog(config.logLevel);
+    const now = deps.now ?? unixSeconds;
     const { network, pollMs } = config;
     const chain = deps.chain ?? new TonHttpChain(config);
     const keys = deps.keys ?? readClientKeys(config.keyFile);
@@ -112,29 +108,29 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     recovered.catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'recovery failed'));
     jobs.recovered = recovered;
     jobs.searched = recovery.searched;
-    await server.listen(config.listen);
-    const { address, port, family } = server.server.address() as AddressInfo;
-    if (!token.keep(port)) {
+    const url = await server.listen(config.listen);
+    if (!token.write(url)) {
         log.warn('no folder of this user can be written, so the commands of the gateway cannot reach it');
     }
-    const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 
-    let sweeping: Promise<void> | undefined;
-    const timer = setInterval(() => {
-        sweeping ??= settlement.sweep().finally(() => (sweeping = undefined));
-    }, deps.sweepMs ?? SWEEP_MS);
-
-    let watching: Promise<void> | undefined;
-    const watchTimer = setInterval(() => {
-        const paying = jobs.all.filter(
+    const paying = () =>
+        jobs.all.filter(
             ({ phase, running, unfinished }) =>
                 (phase === 'open' || phase === 'settling') && (running > 0 || unfinished.length > 0),
         );
-        watching ??= jobs
-            .watch(paying)
-            .catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'nodes are not watched'))
-            .finally(() => (watching = undefined));
-    }, deps.watchMs ?? WATCH_MS);
+    const loops = [
+        new PollLoop(
+            () => settlement.sweep(),
+            deps.sweepMs ?? SWEEP_MS,
+            (error) => log.error({ reason: reasonOf(error) }, 'ending jobs are not looked at'),
+        ),
+        new PollLoop(
+            () => jobs.watch(paying()),
+            deps.watchMs ?? WATCH_MS,
+            (error) => log.error({ reason: reasonOf(error) }, 'nodes are not watched'),
+        ),
+    ];
+    loops.forEach((loop) => loop.startLater());
 
     return {
         url,
@@ -143,8 +139,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
         store,
         recovered,
         async close() {
-            clearInterval(timer);
-            clearInterval(watchTimer);
+            const stopped = loops.map((loop) => loop.stop());
             await answers.stop(config.shutdownSeconds);
             spending.close();
             await server.close();
@@ -153,10 +148,9 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
             await Promise.all(jobs.all.map((job) => job.post.stop()));
             await nodes.close();
             await settlement.close();
-            await sweeping;
-            await watching;
+            await Promise.all(stopped);
             await store.close();
-            token.drop();
+            token.remove();
         },
     };
 }

@@ -4,9 +4,10 @@ import { Address } from '@ton/core';
 import { AttestationPolicy, attestationFault } from '../attest';
 import type { NodeKey } from '../chain';
 import { modelHash, NodeInfo } from '../link';
+import { reasonOf } from '../process/errors';
 import { GatewayConfig } from './config';
 import type { StoredJob } from '../store/gateway';
-import { reasonOf, unavailable } from './errors';
+import { unavailable } from './errors';
 import type { Setbacks } from './setbacks';
 import { WorkerClient } from './workers';
 

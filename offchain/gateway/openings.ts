@@ -1,8 +1,9 @@
 /** Opens jobs: one order for one need, shown to the worker as soon as the chain has it. */
 import { jobHash } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '../process/errors';
 import { StoredJob } from '../store/gateway';
-import { GatewayError, reasonOf, unavailable } from './errors';
+import { GatewayError, unavailable } from './errors';
 import type { Job } from './job';
 import type { JobContext, Jobs } from './jobs';
 import { Candidate, termsAt } from './nodes';

@@ -2,7 +2,7 @@
 import { Address } from '@ton/core';
 import { Chain, ChainReader, NodeKey, NodeRecord as ChainRecord, readLiability, readNode } from '../chain';
 import { modelHash, NodeInfo } from '../link';
-import { reasonOf } from './errors';
+import { reasonOf } from '../process/errors';
 import { NodeRecord } from './nodes';
 
 const JAILED = 'its provider is in jail, or has less stake than its nodes require (allowJailed accepts it)';

@@ -1,9 +1,9 @@
 /** What was under way when a connection or the gateway itself ended: orders, sessions, vouchers, unfinished queries. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RecordReader } from '../link';
+import { reasonOf } from '../process/errors';
 import { StoredQuery } from '../store/gateway';
 import { Clock } from './check';
-import { reasonOf } from './errors';
 import { Breach, Ending, Intake } from './intake';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';

@@ -1,11 +1,12 @@
 /** The gateway's own HTTP: what an OpenAI client sees, and the admin paths of the command line. */
-import Fastify, { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { guardDoors, NoRoom, REQUEST_SECONDS, SMALL_BODY } from '../doors';
+import { createDoor, NoRoom, SMALL_BODY } from '../process/doors';
 import { Frame, FrameKind } from '../link';
+import { reasonOf } from '../process/errors';
 import { Answers, Gone, stoppingError } from './answers';
-import { badRequest, GatewayError, reasonOf, tooMany, unavailable } from './errors';
+import { badRequest, GatewayError, tooMany, unavailable } from './errors';
 import type { Job } from './job';
 import { JobContext } from './jobs';
 import {
@@ -35,13 +36,7 @@ const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 /** The server, not yet listening. */
 export function makeServer(context: JobContext, router: Router, answers = new Answers()): FastifyInstance {
     const { config, log, now } = context;
-    const server = Fastify({
-        logger: false,
-        bodyLimit: SMALL_BODY,
-        forceCloseConnections: true,
-        requestTimeout: REQUEST_SECONDS * 1000,
-    });
-    guardDoors(server);
+    const server = createDoor();
 
     server.setErrorHandler((error: FastifyError | GatewayError, _, reply) => {
         const answer = asGatewayError(error);

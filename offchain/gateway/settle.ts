@@ -1,8 +1,9 @@
 /** How jobs end: settled with the worker, left alone by the client, refunded once the time has come. */
 import { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '../process/errors';
 import { JobPhase } from '../store/gateway';
-import { GatewayError, reasonOf } from './errors';
+import { GatewayError } from './errors';
 import type { Job } from './job';
 import { JobContext, Jobs } from './jobs';
 import type { ChannelView } from './spending';

@@ -14,7 +14,8 @@ import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Accepted, Account, Chain, ChainError, Confirmed, CONFIRM_READS, OrderOutcome, outcomeOf } from '../chain';
-import { GatewayError, noMoney, reasonOf, unavailable } from './errors';
+import { reasonOf } from '../process/errors';
+import { GatewayError, noMoney, unavailable } from './errors';
 import { ClientKeys } from './keys';
 import type { ChainClock } from './time';
 

@@ -5,7 +5,7 @@
 import { Address } from '@ton/core';
 import { Logger } from 'pino';
 import { Confirmation, Confirmed, CONFIRM_READS, NodeKey } from '../chain';
-import { reasonOf } from './errors';
+import { reasonOf } from '../process/errors';
 import type { Job } from './job';
 import type { NodeRecord } from './nodes';
 

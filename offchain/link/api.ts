@@ -6,6 +6,7 @@ import { SignedVoucher, Terms, loadTerms, termsCell } from '@cocoon-market/wrapp
 import { Cell } from '@ton/core';
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { hex, nano, rates } from '../process/fields';
 
 export const paths = {
     node: '/v1/node',
@@ -16,20 +17,6 @@ export const paths = {
     stored: (job: string, number: number) => `/v1/jobs/${job}/queries/${number}`, // GET: the stored records
     voucher: '/v1/voucher', // POST
 } as const;
-
-/** `n` bytes as hex; parses to a Buffer. */
-export const hex = (n: number) =>
-    z
-        .string()
-        .regex(new RegExp(`^[0-9a-f]{${n * 2}}$`), `expected ${n} bytes of hex`)
-        .transform((text): Buffer => Buffer.from(text, 'hex'));
-
-/** nanoTON below 2^64; parses to a bigint. */
-const nano = z
-    .string()
-    .regex(/^[0-9]{1,20}$/, 'expected nanoTON as a decimal string')
-    .transform(BigInt)
-    .refine((amount) => amount < 1n << 64n, 'amounts have 64 bits');
 
 /** At most `n` bytes as hex; parses to a Buffer. */
 const hexUpTo = (n: number) =>
@@ -43,8 +30,6 @@ const hexUpTo = (n: number) =>
 const rawAddress = z.string().regex(/^0:[0-9a-f]{64}$/, 'expected a raw address');
 
 const uint32 = z.number().int().min(0).max(0xffffffff);
-
-const rates = z.object({ prompt: nano, cached: nano, completion: nano, reasoning: nano });
 
 const MAX_CHAIN = 16 << 10; // characters
 
@@ -85,7 +70,7 @@ export const nodeInfo = z.object({
     receiptKey: hex(32),
     encryptionKey: hex(32),
     attestation,
-    offers: z.array(z.object({ model: z.string().regex(/^[^\p{Cc}]{1,200}$/u), rates })),
+    offers: z.array(z.object({ model: z.string().regex(/^[^\p{Cc}]{1,200}$/u), rates: z.object(rates) })),
     limits: z.object({
         minStep: nano,
         maxStep: nano,

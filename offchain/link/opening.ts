@@ -5,7 +5,8 @@
 import { answerRoot, contentHash, jobHash, loadTerms, Result, Terms, Verifier } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { z } from 'zod';
-import { hex, modelHash, SealedChat, sealedChat } from './api';
+import { hex } from '../process/fields';
+import { modelHash, SealedChat, sealedChat } from './api';
 import { FrameKind, FrameReader } from './frames';
 import { openReceipt } from './records';
 import { commits, openRequest, requestHash } from './sealing';

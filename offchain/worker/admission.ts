@@ -1,6 +1,6 @@
 /** What happens between a query's arrival and its acceptance (rules 2 and 3). */
 import { Accept, Decline, Reason } from '@cocoon-market/wrappers';
-import { assertShallow } from '../doors';
+import { assertShallow } from '../process/doors';
 import {
     commits,
     modelHash,

@@ -10,7 +10,7 @@ import type { Cell } from '@ton/core';
 import { CONFIRM_READS, Confirmed } from '../chain';
 import type { Account, AccountReader } from '../chain';
 import type { SeenChannel } from '../store/worker';
-import { Turns } from '../doors';
+import { Turns } from '../process/doors';
 import { Refused } from './refusal';
 
 /** A channel's account now. `confirmed`: what it takes out of sight was said again and again, and elsewhere. */

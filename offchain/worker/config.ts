@@ -1,11 +1,10 @@
 /** What a worker is told: a JSON file, and a key file that only its owner may read. */
 import { Cell } from '@ton/core';
-import { randomBytes } from 'node:crypto';
-import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { ANSWER_SECONDS, waits } from '../link';
-import { address, endpoint, nano, ofOneNetwork, readJsonAs } from '../settings';
+import { address, endpoint, hex, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
+import { newSeed, readSecret, writeSecret } from '../process/keyFiles';
+import { readSettings } from '../process/settings';
 
 const MiB = 1 << 20;
 
@@ -65,7 +64,7 @@ export const workerConfig = z
             .array(
                 z.strictObject({
                     model: z.string().min(1),
-                    rates: z.strictObject({ prompt: nano, cached: nano, completion: nano, reasoning: nano }),
+                    rates: z.strictObject(rates),
                 }),
             )
             .min(1)
@@ -106,7 +105,7 @@ export const workerConfig = z
                 }),
             ])
             .default('open'),
-        logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+        logLevel,
     })
     .superRefine(ofOneNetwork)
     .refine(({ marginSeconds, limits }) => limits.minNotice >= 2 * marginSeconds, {
@@ -116,18 +115,12 @@ export const workerConfig = z
 export type WorkerConfig = z.output<typeof workerConfig>;
 export type WorkerConfigInput = z.input<typeof workerConfig>;
 
-/** The config in a JSON file; paths in it count from its folder. Throws an error that names every wrong field. */
-export function readConfig(path: string): WorkerConfig {
-    const config = readJsonAs(
-        workerConfig,
-        path,
-        "worker's configuration",
-        'docs/worker.md shows one; name it with --config',
-    );
-    const { keyFile, store, attestation } = config;
-    const from = (file: string) => resolve(dirname(path), file);
-    const evidence = typeof attestation === 'string' && attestation !== 'open' ? from(attestation) : attestation;
-    return { ...config, keyFile: from(keyFile), store: from(store), attestation: evidence };
+/** The config in a JSON file; paths in it start at its folder. Throws an error that names every wrong field. */
+export function readWorkerConfig(path: string): WorkerConfig {
+    const { settings, from } = readSettings(workerConfig, path, 'worker');
+    const { attestation } = settings;
+    const isFile = typeof attestation === 'string' && attestation !== 'open';
+    return isFile ? { ...settings, attestation: from(attestation) } : settings;
 }
 
 /** The three seeds of a worker, 32 bytes each. */
@@ -137,45 +130,29 @@ export interface WorkerSeeds {
     wallet: Buffer;
 }
 
-const seed = z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .transform((text) => Buffer.from(text, 'hex'));
-const keys = z.object({ receiptKey: seed, encryptionKey: seed, wallet: seed });
+const seeds = z.object({ receiptKey: hex(32), encryptionKey: hex(32), wallet: hex(32) });
 
-/** Writes three seeds, fresh ones unless `kept`, to a new file with mode 0600. Throws when the file is there already. */
-export function writeKeys(path: string, kept: Partial<WorkerSeeds> = {}): WorkerSeeds {
-    const fresh = { receiptKey: randomBytes(32), encryptionKey: randomBytes(32), wallet: randomBytes(32) };
-    const seeds = { ...fresh, ...kept };
-    const file = openSync(path, 'wx', 0o600);
-    try {
-        fchmodSync(file, 0o600);
-        const hex = Object.fromEntries(Object.entries(seeds).map(([name, value]) => [name, value.toString('hex')]));
-        writeSync(file, `${JSON.stringify(hex, null, 4)}\n`);
-        fsyncSync(file);
-    } finally {
-        closeSync(file);
-    }
-    return seeds;
+/** Writes three seeds, new ones except for `existing`, to a new key file. Throws if the file exists. */
+export function writeKeys(path: string, existing: Partial<WorkerSeeds> = {}): WorkerSeeds {
+    const made = { receiptKey: newSeed(), encryptionKey: newSeed(), wallet: newSeed(), ...existing };
+    const texts = Object.fromEntries(Object.entries(made).map(([name, seed]) => [name, seed.toString('hex')]));
+    writeSecret(path, JSON.stringify(texts, null, 4));
+    return made;
 }
 
-/** The seeds of a key file. Throws when others may read it; the error never repeats its text. */
+/** The seeds of a key file. Throws if others may read it; the error never repeats its text. */
 export function readKeys(path: string): WorkerSeeds {
-    const mode = statSync(path).mode & 0o777;
-    if ((mode & 0o077) !== 0) {
-        throw new Error(`${path} has mode ${mode.toString(8)}: others may read it. Run: chmod 600 ${path}`);
-    }
-    const text = readFileSync(path, 'utf8');
+    const text = readSecret(path);
     let json: unknown;
     try {
         json = JSON.parse(text);
     } catch {
         // Without its cause, which quotes the text.
-        throw new Error(`${path} is not JSON: make a key file with cocoon worker keygen`);
+        throw new Error(`${path} is not JSON: "cocoon worker keygen" makes a key file`);
     }
-    const parsed = keys.safeParse(json);
+    const parsed = seeds.safeParse(json);
     if (!parsed.success) {
-        throw new Error(`${path} does not hold three seeds of 32 bytes: make it with cocoon worker keygen`);
+        throw new Error(`${path} does not hold three seeds of 32 bytes: "cocoon worker keygen" makes a key file`);
     }
     return parsed.data;
 }

@@ -1,9 +1,9 @@
 import type { SigningKey } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
-import type { Logger } from 'pino';
 import type { Backend } from '../backend';
 import type { Chain } from '../chain';
 import type { EncryptionKey } from '../link';
+import type { ProcessContext } from '../process/context';
 import type { WorkerStore } from '../store/worker';
 import type { Channels } from './channels';
 import type { Clients } from './clients';
@@ -11,9 +11,7 @@ import type { WorkerConfig } from './config';
 import type { Costs } from './costs';
 
 /** What every part of one worker shares. */
-export interface WorkerContext {
-    readonly config: WorkerConfig;
-    readonly store: WorkerStore;
+export interface WorkerContext extends ProcessContext<WorkerConfig, WorkerStore> {
     readonly chain: Chain;
     readonly channels: Channels;
     readonly clients: Clients;
@@ -22,11 +20,8 @@ export interface WorkerContext {
     readonly receiptKey: SigningKey;
     readonly encryptionKey: EncryptionKey;
     readonly payout: Address;
-    readonly log: Logger;
     /** 16 bytes, new with every process: sessions end with it. */
     readonly boot: Buffer;
-    /** Unix seconds. */
-    now(): number;
     /** Something was lost that the worker cannot go on without: it stops at once. */
     fatal(error: Error): void;
 }

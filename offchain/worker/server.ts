@@ -1,10 +1,9 @@
 /** The worker's HTTP side: paths, bodies and refusals; everything else is decided elsewhere. */
 import { Finish } from '@cocoon-market/wrappers';
-import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { guardDoors, NoRoom, REQUEST_SECONDS, SMALL_BODY, Turns } from '../doors';
+import { createDoor, NoRoom, REQUEST_SECONDS, Turns } from '../process/doors';
 import {
     decodeQuery,
     encodeRecord,
@@ -47,14 +46,8 @@ const STORED_SECONDS = 60; // for one of them to be sent
 /** The server, not yet listening. */
 export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHooks): FastifyInstance {
     const { limits, answerSeconds } = context.config;
-    const server = fastify({
-        bodyLimit: SMALL_BODY,
-        forceCloseConnections: true,
-        requestTimeout: REQUEST_SECONDS * 1000,
-        connectionTimeout: (answerSeconds + REQUEST_SECONDS) * 1000, // of one on which nothing moves
-    });
+    const server = createDoor({ silentSeconds: answerSeconds + REQUEST_SECONDS });
     server.removeContentTypeParser(['text/plain']);
-    guardDoors(server);
     const stored = new Turns(MAX_STORED);
     const sendStored = async (reply: FastifyReply, query: QueryRecord): Promise<FastifyReply> => {
         const done = await stored.take();

@@ -11,7 +11,7 @@ import { endAll } from '../../demo/processes';
 import { MODEL, RATES } from '../../demo/setup';
 import { Buyer, freePort, Seller, Stage } from '../../demo/stage';
 import { createBackend } from '../../offchain/backend';
-import { Gateway, loadConfig, startGateway } from '../../offchain/gateway';
+import { Gateway, readGatewayConfig, startGateway } from '../../offchain/gateway';
 import { recordOnChain } from '../../offchain/gateway/record';
 import { NodeInfo, opening, openQuery, signReceipt } from '../../offchain/link';
 import { rerun } from '../../offchain/rerun';
@@ -88,7 +88,7 @@ describe('A worker that cheats', () => {
             keepHours: 1,
             logLevel: 'silent',
         });
-        return { seller, buyer, config, worker, gateway: await startGateway(loadConfig(config)) };
+        return { seller, buyer, config, worker, gateway: await startGateway(readGatewayConfig(config)) };
     }
 
     function ask({ gateway }: Scene, signal?: AbortSignal): Promise<unknown> {

@@ -6,7 +6,7 @@ import { GLOBAL_IDS, loadDeployment } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { main } from '../../offchain/cli';
 import { gatewayConfig } from '../../offchain/gateway/config';
-import { address } from '../../offchain/settings';
+import { address } from '../../offchain/process/fields';
 import { workerConfig } from '../../offchain/worker';
 
 const account = new Address(0, Buffer.alloc(32, 7));

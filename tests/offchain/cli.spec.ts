@@ -113,7 +113,7 @@ describe('cocoon, given a file', () => {
         writeFileSync(file('typo.json'), JSON.stringify({ keepHour: 1 }));
 
         expect(await failure('gateway', 'up', '--config', file('typo.json'))).toContain(
-            '\n  Unrecognized key: "keepHour"',
+            '\n✖ Unrecognized key: "keepHour"',
         );
     });
 

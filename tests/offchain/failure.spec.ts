@@ -2,7 +2,7 @@
 /** What the command line says of an error and its causes. */
 import { ChainError } from '../../offchain/chain';
 import { tellFailure } from '../../offchain/cli/failure';
-import { Remedied } from '../../offchain/remedied';
+import { Remedied } from '../../offchain/process/errors';
 
 const coded = (message: string, fields: object) => Object.assign(new Error(message), fields);
 

@@ -20,6 +20,7 @@ const layers = [
         may: ['offchain', 'wrappers'],
         not: ['offchain/gateway', 'offchain/cli', 'offchain/bin'],
     },
+    { from: 'offchain/process', may: ['offchain/process', 'wrappers'] }, // the ground floor of every process
     { from: 'offchain/cli', may: ['offchain', 'wrappers'] },
     { from: 'offchain/bin', may: ['offchain', 'wrappers', 'tooling/node'] }, // which refuses other versions of Node.js
     ...['link', 'store', 'chain', 'attest', 'backend'].map((shared) => ({

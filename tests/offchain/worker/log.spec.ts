@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import pino from 'pino';
-import { createLog, logOptions } from '../../../offchain/worker/log';
+import { createLog, logOptions } from '../../../offchain/process/log';
 import { TestClient } from '../support/client';
 import { startFixture } from '../support/worker';
 

@@ -1,3 +1,4 @@
+/** The log of a process, without secrets. */
 import pino from 'pino';
 import type { Logger, LoggerOptions } from 'pino';
 
@@ -24,27 +25,17 @@ function plainError(error: unknown): LoggedError {
     };
 }
 
-const SECRETS = [
-    'apiKey',
-    'seeds',
-    'wallet',
-    'receiptKey',
-    'encryptionKey',
-    'content',
-    'text',
-    'messages',
-    'prompt',
-    'chat',
-];
+const KEYS = ['apiKey', 'key', 'seed', 'seeds', 'secret', 'wallet', 'receiptKey', 'encryptionKey', 'headers'];
+const TEXTS = ['prompt', 'messages', 'chat', 'content', 'text', 'body'];
 
-/** How a worker's log is made: no seed, no API key, nothing of prompts and answers. */
+/** How a log is made: no seed, no API key, nothing of prompts and answers. */
 export const logOptions: LoggerOptions = {
     base: undefined,
     serializers: { err: plainError },
-    redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), remove: true },
+    redact: { paths: [...KEYS, ...TEXTS].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), remove: true },
 };
 
-/** The worker's log, on standard error. */
+/** The log of a process, on standard error. */
 export function createLog(level: string): Logger {
     return pino({ ...logOptions, level }, pino.destination({ dest: 2, sync: true }));
 }

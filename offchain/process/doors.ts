@@ -1,13 +1,14 @@
-/** What worker and gateway bear of strangers: connections, bodies in flight, and JSON that costs more than it says. */
+/** The HTTP server of a process, and its limits for strangers: connections, bodies in flight, and the depth of JSON. */
+import fastify from 'fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
 
 const MiB = 1 << 20;
 
-/** Levels of brackets that JSON may have; every shape of either API has fewer than ten. */
+/** Levels of brackets that JSON may have. Every request of the APIs has fewer than ten. */
 export const MAX_JSON_DEPTH = 64;
 
-/** Throws unless the text's brackets, outside of its strings, are at most {@link MAX_JSON_DEPTH} deep. */
+/** Throws unless the brackets of a JSON text, outside its strings, are at most {@link MAX_JSON_DEPTH} deep. */
 export function assertShallow(json: Buffer): void {
     let depth = 0;
     let inText = false;
@@ -15,7 +16,7 @@ export function assertShallow(json: Buffer): void {
         const byte = json[at];
         if (inText) {
             if (byte === 0x5c) {
-                at++; // what follows a backslash ends no text
+                at++; // the byte after a backslash does not end the text
             } else if (byte === 0x22) {
                 inText = false;
             }
@@ -33,18 +34,18 @@ export function assertShallow(json: Buffer): void {
 
 export interface DoorLimits {
     connections: number; // at once
-    bodyBytes: number; // of all bodies that are on their way
+    bodyBytes: number; // of all bodies in flight
 }
 
-export const DOOR_LIMITS: DoorLimits = { connections: 1024, bodyBytes: 64 * MiB };
+const DOOR_LIMITS: DoorLimits = { connections: 1024, bodyBytes: 64 * MiB };
 
-export const SMALL_BODY = 4 << 10; // bytes of the largest request of a route that takes no long ones
+export const SMALL_BODY = 4 << 10; // bytes that a request may have unless its route allows more
 export const REQUEST_SECONDS = 60; // for a request to arrive whole
 
-const SMALL = 64 << 10; // bytes; a body of so many is taken without counting, connections are counted already
-const SHARE = 2; // one address gets at most one part in so many
+const UNCOUNTED_BODY = 64 << 10; // bytes; a body up to this size is not counted, because connections are
+const SHARE = 2; // one address gets at most 1/SHARE of each limit
 
-/** A body for which there is no room now. */
+/** There is no room for a body now. */
 export class NoRoom extends Error {
     readonly statusCode = 503;
 
@@ -55,10 +56,20 @@ export class NoRoom extends Error {
 }
 
 /**
- * Holds a server to the limits: closes connections beyond them, answers bodies beyond them with {@link NoRoom} before they are
- * read, and JSON that is too deep as what is no JSON.
+ * A server, not yet listening. It closes connections beyond the limits, answers bodies beyond them with {@link NoRoom} before
+ * they are read, and refuses JSON that is too deep like a text that is no JSON. `silentSeconds`: after which it closes a
+ * connection on which nothing moves.
  */
-export function guardDoors(server: FastifyInstance, limits: DoorLimits = DOOR_LIMITS): void {
+export function createDoor(
+    { silentSeconds = 0 }: { silentSeconds?: number } = {},
+    limits: DoorLimits = DOOR_LIMITS,
+): FastifyInstance {
+    const server = fastify({
+        bodyLimit: SMALL_BODY,
+        forceCloseConnections: true,
+        requestTimeout: REQUEST_SECONDS * 1000,
+        connectionTimeout: silentSeconds * 1000,
+    });
     limitConnections(server, limits.connections);
     limitBodies(server, limits.bodyBytes);
     const parse = server.getDefaultJsonParser('error', 'error');
@@ -73,6 +84,7 @@ export function guardDoors(server: FastifyInstance, limits: DoorLimits = DOOR_LI
         }
         void parse(request, bytes.toString('utf8'), done);
     });
+    return server;
 }
 
 function limitConnections(server: FastifyInstance, max: number): void {
@@ -83,11 +95,11 @@ function limitConnections(server: FastifyInstance, max: number): void {
         const count = (open.get(from) ?? 0) + 1;
         open.set(from, count);
         socket.once('close', () => {
-            const left = (open.get(from) ?? 1) - 1;
-            if (left === 0) {
+            const remaining = (open.get(from) ?? 1) - 1;
+            if (remaining === 0) {
                 open.delete(from);
             } else {
-                open.set(from, left);
+                open.set(from, remaining);
             }
         });
         if (count > Math.ceil(max / SHARE)) {
@@ -97,15 +109,15 @@ function limitConnections(server: FastifyInstance, max: number): void {
 }
 
 function limitBodies(server: FastifyInstance, max: number): void {
-    const held = new Map<string, number>();
+    const inFlight = new Map<string, number>(); // bytes by address
     let all = 0;
     server.addHook('onRequest', async (request, reply) => {
         const size = bodySize(request);
-        if (size <= SMALL) {
+        if (size <= UNCOUNTED_BODY) {
             return;
         }
         const from = request.socket.remoteAddress ?? '';
-        const own = held.get(from) ?? 0;
+        const own = inFlight.get(from) ?? 0;
         if (all + size > max || (own > 0 && own + size > max / SHARE)) {
             // Nothing reads the rest, so the connection cannot serve another request.
             reply.header('connection', 'close');
@@ -113,17 +125,17 @@ function limitBodies(server: FastifyInstance, max: number): void {
             throw new NoRoom();
         }
         all += size;
-        held.set(from, own + size);
+        inFlight.set(from, own + size);
         let released = false;
         const release = () => {
             if (!released) {
                 released = true;
                 all -= size;
-                const left = (held.get(from) ?? size) - size;
-                if (left === 0) {
-                    held.delete(from);
+                const remaining = (inFlight.get(from) ?? size) - size;
+                if (remaining === 0) {
+                    inFlight.delete(from);
                 } else {
-                    held.set(from, left);
+                    inFlight.set(from, remaining);
                 }
             }
         };
@@ -133,17 +145,14 @@ function limitBodies(server: FastifyInstance, max: number): void {
     });
 }
 
-/** Bytes that a request may still bring; of one that does not say, as many as its route takes. */
+/** Bytes that a request may still bring: as many as its route takes if it does not say how many. */
 function bodySize(request: FastifyRequest): number {
     const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
     const max = request.routeOptions.bodyLimit ?? MiB;
-    if (coding !== undefined) {
-        return max;
-    }
-    return Math.min(Number(length ?? 0) || 0, max);
+    return coding === undefined ? Math.min(Number(length ?? 0) || 0, max) : max;
 }
 
-/** Lets `most` do something at once, and as many again wait; more are told so at once. */
+/** Lets `max` callers do something at once, and as many again wait; further ones are told at once. */
 export class Turns {
     private free: number;
     private readonly waiting: (() => void)[] = [];
@@ -152,7 +161,7 @@ export class Turns {
         this.free = max;
     }
 
-    /** Resolves when it is one's turn, with what ends it; undefined when too many wait. */
+    /** Resolves when the caller's turn has come, with the function that ends it; undefined if too many wait. */
     async take(): Promise<(() => void) | undefined> {
         if (this.free > 0) {
             this.free--;
@@ -161,12 +170,12 @@ export class Turns {
         } else {
             return undefined;
         }
-        let given = false;
+        let ended = false;
         return () => {
-            if (given) {
+            if (ended) {
                 return;
             }
-            given = true;
+            ended = true;
             const next = this.waiting.shift();
             if (next === undefined) {
                 this.free++;

@@ -1,0 +1,65 @@
+/** Fields that settings, requests and other JSON have in common: what they look like, and what they are read as. */
+import { isTestOnly, readAddress } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { z } from 'zod';
+
+/** nanoTON below 2^64 as a decimal string; parses to a bigint. */
+export const nano = z
+    .string()
+    .regex(/^[0-9]{1,20}$/, 'expected nanoTON as a decimal string')
+    .transform(BigInt)
+    .refine((amount) => amount < 1n << 64n, 'amounts have 64 bits');
+
+/** `n` bytes as lower-case hex; parses to a Buffer. */
+export const hex = (n: number) =>
+    z
+        .string()
+        .regex(new RegExp(`^[0-9a-f]{${n * 2}}$`), `expected ${n} bytes of hex`)
+        .transform((text): Buffer => Buffer.from(text, 'hex'));
+
+/** nanoTON per million tokens of each kind. */
+export const rates = { prompt: nano, cached: nano, completion: nano, reasoning: nano };
+
+/** How much a process logs. */
+export const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info');
+
+const texts = new WeakMap<Address, string>(); // as they were written
+
+/** An address of the basechain in any of its usual forms; {@link ofOneNetwork} says whether it is of the right network. */
+export const address = z.string().transform((text, context): Address => {
+    try {
+        const read = readAddress(text);
+        texts.set(read, text);
+        return read;
+    } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+        return z.NEVER;
+    }
+});
+
+/** For the `superRefine` of settings: refuses addresses that are written for another network than that of the settings. */
+export function ofOneNetwork(settings: { network: number }, context: z.RefinementCtx): void {
+    for (const [name, value] of Object.entries(settings) as [string, unknown][]) {
+        const text = value instanceof Address ? texts.get(value) : undefined;
+        if (text === undefined) {
+            continue;
+        }
+        try {
+            readAddress(text, { testOnly: isTestOnly(settings.network) });
+        } catch (error) {
+            context.addIssue({ code: 'custom', path: [name], message: (error as Error).message });
+        }
+    }
+}
+
+const oneEndpoint = z.strictObject({
+    url: z.url(),
+    apiKey: z.string().optional(),
+    callsPerSecond: z.number().positive().optional(), // that the provider of the endpoint allows
+    answerSeconds: z.number().positive().max(30).optional(), // that one answer may take
+});
+
+/** TON HTTP API v2: a URL, or a list of them with or without keys. The first is asked while it serves. */
+export const endpoint = z.union([z.url(), z.array(z.union([z.url(), oneEndpoint])).min(1)], {
+    error: 'expected the URL of a TON HTTP API v2, or a list of URLs and {"url", "apiKey", "callsPerSecond"}',
+});

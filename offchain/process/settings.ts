@@ -1,0 +1,78 @@
+/** Reads the JSON files that a process is started with, or that a command is given. */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { Remedied } from './errors';
+
+/** What a JSON file holds. Errors name the file; `absent` says what to do when there is none. */
+function readJson(path: string, absent = 'check its name'): unknown {
+    const text = textOf(path, absent);
+    try {
+        return JSON.parse(text) as unknown;
+    } catch (error) {
+        throw new Error(`${path} is not JSON: ${(error as Error).message}`, { cause: error });
+    }
+}
+
+// Only a file that does not exist is reported so: a folder that may not be read has an error of its own, which says which.
+function textOf(path: string, absent: string): string {
+    try {
+        return readFileSync(path, 'utf8');
+    } catch (error) {
+        throw (error as NodeJS.ErrnoException).code === 'ENOENT'
+            ? new Remedied(`There is no file ${path}: ${absent}`, { cause: error })
+            : error;
+    }
+}
+
+function parsed<T extends z.ZodType>(schema: T, value: unknown, path: string, kind: string): z.output<T> {
+    const result = schema.safeParse(value);
+    if (!result.success) {
+        throw new Error(`${path} is no ${kind}:\n${z.prettifyError(result.error)}`);
+    }
+    return result.data;
+}
+
+/** What a JSON file of this kind holds. Errors name the file and every wrong field; `kind` completes "is no …". */
+export function readJsonAs<T extends z.ZodType>(schema: T, path: string, kind: string, absent?: string): z.output<T> {
+    return parsed(schema, readJson(path, absent), path, kind);
+}
+
+/** Fields that take the place of those in a file; an undefined one takes none. */
+export interface Flags {
+    [name: string]: Flags | string | number | boolean | undefined;
+}
+
+/**
+ * The settings of a process: its file, with `flags` in the place of what it says. Relative paths in the file start at the
+ * folder of the file; `from` resolves them. Errors name every wrong field.
+ */
+export function readSettings<T extends z.ZodType<{ keyFile: string; store: string }>>(
+    schema: T,
+    path: string,
+    name: 'gateway' | 'worker',
+    flags: Flags = {},
+): { settings: z.output<T>; from: (file: string) => string } {
+    const file = readJson(path, `docs/${name}.md shows one; name it with --config`);
+    const settings = parsed(schema, withFlags(file, flags), path, `${name}'s configuration`);
+    const from = (relative: string) => resolve(dirname(path), relative);
+    return {
+        settings: Object.assign(settings, { keyFile: from(settings.keyFile), store: from(settings.store) }),
+        from,
+    };
+}
+
+function withFlags(value: unknown, flags: Flags): unknown {
+    if (typeof value !== 'object' && value !== undefined) {
+        return value;
+    }
+    const fields: Record<string, unknown> = { ...(value as object) };
+    for (const [name, flag] of Object.entries(flags)) {
+        if (typeof flag === 'object') {
+            fields[name] = withFlags(fields[name], flag);
+        } else if (flag !== undefined) {
+            fields[name] = flag;
+        }
+    }
+    return fields;
+}

@@ -1,0 +1,94 @@
+/** Work that a process does beside requests: it is over before the store is let go. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Tasks that may still write, and a signal that tells them to wait for nothing more. */
+export class Tasks {
+    private readonly closing = new AbortController();
+    private readonly running = new Set<Promise<unknown>>();
+
+    get isClosing(): boolean {
+        return this.closing.signal.aborted;
+    }
+
+    /** Counts a task among those that {@link close} waits for; the task itself handles its errors. */
+    add<T>(task: Promise<T>): Promise<T> {
+        const counted = task.finally(() => this.running.delete(counted));
+        this.running.add(counted);
+        return counted;
+    }
+
+    /** Waits so long, or until {@link close}. */
+    async pause(ms: number): Promise<void> {
+        await sleep(ms, undefined, { signal: this.closing.signal }).catch(() => undefined);
+    }
+
+    /** Polls until `holds`; false if it did not in so many polls, or before {@link close}. */
+    async until(holds: () => Promise<boolean>, { polls, ms }: { polls: number; ms: number }): Promise<boolean> {
+        for (let poll = 0; poll < polls && !this.isClosing; poll++) {
+            if (await holds()) {
+                return true;
+            }
+            await this.pause(ms);
+        }
+        return false;
+    }
+
+    /** Ends all waiting; resolves when every task is over, also those that others began meanwhile. */
+    async close(): Promise<void> {
+        this.closing.abort();
+        while (this.running.size > 0) {
+            await Promise.allSettled(this.running);
+        }
+    }
+}
+
+/** Repeats a round with pauses between, one at a time. A round that fails is reported and the next one tries again. */
+export class PollLoop {
+    private readonly stopping = new AbortController();
+    private woken = new AbortController();
+    private running: Promise<void> | undefined;
+
+    constructor(
+        private readonly round: () => Promise<unknown>,
+        private readonly pauseMs: number,
+        private readonly onError: (error: unknown) => void,
+    ) {}
+
+    /** Starts with a round. */
+    start(): void {
+        this.running = this.run();
+    }
+
+    /** Starts with a pause. */
+    startLater(): void {
+        this.running = this.pause().then(() => this.run());
+    }
+
+    /** The next round begins now, or as soon as the current one is over. */
+    wake(): void {
+        this.woken.abort();
+    }
+
+    /** Resolves when the current round is over; no other begins. */
+    async stop(): Promise<void> {
+        this.stopping.abort();
+        await this.running;
+    }
+
+    private async run(): Promise<void> {
+        while (!this.stopping.signal.aborted) {
+            this.woken = new AbortController();
+            try {
+                await this.round();
+            } catch (error) {
+                this.onError(error);
+            }
+            await this.pause();
+        }
+    }
+
+    private async pause(): Promise<void> {
+        const signal = AbortSignal.any([this.stopping.signal, this.woken.signal]);
+        await sleep(this.pauseMs, undefined, { signal }).catch(() => undefined);
+    }
+}
