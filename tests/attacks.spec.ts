@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { judge, TestOutcome, summary } from '../tooling/attacks';
-import { attacks, notAsked } from './attacks';
+import { attacksPage, PAGE } from '../tooling/attacksPage';
+import { attacks, inapplicable, sources } from './attacks';
 
 const ROOT = join(__dirname, '..');
 
@@ -63,11 +64,22 @@ describe('Attacks', () => {
         }
     });
 
-    it('ask every weakness of Cocoon, or say why not', () => {
-        const sources = [...attacks, ...notAsked].map(({ source }) => source).join('; ');
+    it('try every weakness of Cocoon, or say why not', () => {
+        const named = [...attacks, ...inapplicable].map(({ source }) => source).join('; ');
         const weaknesses = ['1b', ...Array.from({ length: 14 }, (_, i) => `${i + 1}`)];
 
-        expect(weaknesses.filter((number) => !new RegExp(`cocoon P${number}\\b`).test(sources))).toEqual([]);
+        expect(weaknesses.filter((number) => !new RegExp(`Cocoon weakness ${number}\\b`).test(named))).toEqual([]);
+    });
+
+    it('come from sources that the page explains', () => {
+        const starts = Object.keys(sources).map((name) => new RegExp(`^${name}\\b`));
+        const parts = [...attacks, ...inapplicable].flatMap(({ source }) => source.split('; '));
+
+        expect(parts.filter((part) => !starts.some((start) => start.test(part)))).toEqual([]);
+    });
+
+    it('are on the page that is generated from them (node -r ./offchain/bin/typescript.js tooling/attacksPage.ts)', () => {
+        expect(readFileSync(PAGE, 'utf8')).toBe(attacksPage());
     });
 });
 

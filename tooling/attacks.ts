@@ -1,5 +1,5 @@
 /**
- * `npm run attacks`: runs exactly the tests that tests/attacks.ts names and prints attack, what stopped it, test and whether
+ * `npm run attacks`: runs exactly the tests that tests/attacks/ names and prints attack, what stopped it, test and whether
  * it did; `--json` prints one object instead. Exits 1 if a named test is missing, skipped or fails.
  */
 import { spawnSync } from 'node:child_process';

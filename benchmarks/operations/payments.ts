@@ -126,7 +126,7 @@ function endsOf(
     return last ? [claimed, rest] : [claimed];
 }
 
-/** The rows of design 6, in the shape of a chain of transactions each. */
+/** Payments, each as a chain of transactions. */
 export const payments: Operations<PaymentStage> = {
     job: {
         floor: ['Open1', 'Take', 'End', 'Take'],

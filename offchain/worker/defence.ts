@@ -1,4 +1,4 @@
-/** What a worker says to a demand (design 4, A3): it decides here, and nothing is sent. */
+/** What a worker says to a demand (A3): it decides here, and nothing is sent. */
 import { Fail, pieceCount, PIECES_DEMANDED, Reason, Result } from '@cocoon-market/wrappers';
 import type { CaseFile, SignedVoucher } from '@cocoon-market/wrappers';
 import { signReceipt } from '../link';

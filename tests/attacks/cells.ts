@@ -1,58 +1,58 @@
-import type { Attack } from './attacks';
+import type { Attack } from './attack';
 
-/** Attacks on cells from outside, sends and values; part of the list in attacks.ts. */
+/** Attacks by cells from outside, sends and values. */
 export const cellsAttacks: Attack[] = [
     {
-        source: 'issue 6: exotic cells',
+        source: 'fault kind: exotic cells',
         attack: 'A stolen spend key orders a job that is a library cell of 640 bits and many references, to burn the deposit in a deploy.',
         stoppedBy: 'A job is read as it is: a library cell has 264 bits, and a job with references is left out.',
         file: 'tests/exotic.spec.ts',
         test: 'A job of an order of 640 bits and 980 references in a library cell is not copied into a deploy',
     },
     {
-        source: 'issue 6: exotic cells',
+        source: 'fault kind: exotic cells',
         attack: 'An order is itself a library cell, so that its depth says nothing of what is in it.',
         stoppedBy: 'Every cell that a message brings is ordinary, or the message is refused.',
         file: 'tests/exotic.spec.ts',
         test: 'A job of an order is in no order that is a library cell',
     },
     {
-        source: 'issue 6: exotic cells',
+        source: 'fault kind: exotic cells',
         attack: 'A report hides its last fields in a library cell, which the chain resolves and no reader off chain can.',
         stoppedBy: 'All that a report brings is in its own cells, and each is ordinary and exact.',
         file: 'tests/walk.spec.ts',
         test: 'A cell from outside is as it should be in ReportTwice, or refused with its value returned',
     },
     {
-        source: 'issue 6: state of ended accounts',
+        source: 'fault kind: state of ended accounts',
         attack: 'Someone tops up a job that has ended: the wrapper makes it anew, and an old voucher is paid twice.',
         stoppedBy: 'Nothing but an opening brings a state.',
         file: 'tests/sending.spec.ts',
         test: 'A top-up of a job that has ended comes back: it begins no channel anew, so that an old voucher is not paid twice',
     },
     {
-        source: 'issue 6: liability that ends early',
+        source: 'fault kind: liability that ends early',
         attack: 'Ends its key in the middle of a job: what it signs until the gateway looks again is paid and counts for nothing.',
         stoppedBy: 'A key that its provider ends goes on for two minutes, and gateways look every minute.',
         file: 'tests/regression/liability.spec.ts',
         test: 'A key that its provider ends by EndKey bears what it signs for two minutes more, within which a gateway looks at it, and nothing later',
     },
     {
-        source: 'issue 6: liability that ends early',
+        source: 'fault kind: liability that ends early',
         attack: 'Closes its node in the middle of a job, to the same end.',
         stoppedBy: 'The keys of a closed node have the same notice, and node and stake stay as much longer.',
         file: 'tests/regression/liability.spec.ts',
         test: 'A key that its provider ends by CloseNode bears what it signs for two minutes more, within which a gateway looks at it, and nothing later',
     },
     {
-        source: 'issue 6: liability that ends early',
+        source: 'fault kind: liability that ends early',
         attack: 'Rotates its key with an end of now, to the same end.',
         stoppedBy: 'At least the notice is given.',
         file: 'tests/regression/liability.spec.ts',
         test: 'A key that its provider ends by SetKeys bears what it signs for two minutes more, within which a gateway looks at it, and nothing later',
     },
     {
-        source: 'issue 6: getters and values',
+        source: 'fault kind: getters and values',
         attack: 'A client in the masterchain attaches what a getter names, and loses it with the answer that cannot be paid.',
         stoppedBy:
             "An escrow's getters count the way back to where its owner lives; less is refused before anything is done.",
@@ -60,14 +60,14 @@ export const cellsAttacks: Attack[] = [
         test: 'From the masterchain Withdraw is taken at the value that its getter names to such an owner, not a nanoTON below',
     },
     {
-        source: 'issue 6: getters and values',
+        source: 'fault kind: getters and values',
         attack: 'A withdrawal of what the getter named is refused for the rent of the seconds between.',
         stoppedBy: 'Rent that was just taken is borne by the reserve, up to half of it.',
         file: 'tests/values.spec.ts',
         test: 'What an escrow says that can be withdrawn can be, 87 seconds later, and not a nanoTON more',
     },
     {
-        source: 'issue 6: getters and values',
+        source: 'fault kind: getters and values',
         attack: 'An escrow that nobody touched for 14 years is frozen: what is sent to it, or its deposit, is lost.',
         stoppedBy:
             'A frozen escrow returns what comes, and lives on once its last state is brought and its debt is paid.',
@@ -75,7 +75,7 @@ export const cellsAttacks: Attack[] = [
         test: 'An escrow that is left alone for 14 years with its reserve alone is frozen, refuses what is sent, and is itself again once its state is brought and its debt paid',
     },
     {
-        source: 'issue 6: getters and values',
+        source: 'fault kind: getters and values',
         attack: 'A large code is published for the gas of a small one, and its rent is short from the first day.',
         stoppedBy: 'The keeper asks for the gas of counting each cell besides the rent.',
         file: 'tests/library/publish.spec.ts',
