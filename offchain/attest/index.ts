@@ -1,13 +1,13 @@
 /**
- * Attestation tiers. What is attested is that a node's two keys live in a measured machine, until an expiry. `tdx`: the
+ * AttestationProof tiers. What is attested is that a node's two keys live in a measured machine, until an expiry. `tdx`: the
  * quote of an Intel TDX machine; `testca`: a generated authority with a true verification; `open`: no attestation at all,
  * to which a client must opt in.
  */
 import type { Tier } from '@cocoon-market/wrappers';
 import { AttestationProof } from '../link';
 import { AttestedKeys } from './keys';
-import { tdxFault } from './tdx';
-import { testCaFault } from './testca';
+import { tdxRejection } from './tdx';
+import { testCaRejection } from './testca';
 
 export { reportData } from './keys';
 export type { AttestedKeys } from './keys';
@@ -25,22 +25,27 @@ export interface AttestationPolicy {
 }
 
 /** Why this evidence is not good enough for the policy at `now` (unix seconds); undefined when it is. */
-export function attestationFault(
-    evidence: AttestationProof,
+export function rejectionOf(
+    attestation: AttestationProof,
     keys: AttestedKeys,
     { tiers, authority, measurements = [], tcbStatuses = ['UpToDate'], tdxRoot }: AttestationPolicy,
     now: number,
 ): string | undefined {
-    if (!tiers.includes(evidence.tier)) {
-        return `the node's tier is ${evidence.tier}, allowed are ${tiers.join(', ')}`;
+    if (!tiers.includes(attestation.tier)) {
+        return `the node's tier is ${attestation.tier}, allowed are ${tiers.join(', ')}`;
     }
-    if (evidence.tier === 'open') {
+    if (attestation.tier === 'open') {
         return undefined;
     }
-    if (evidence.expiry <= now) {
+    if (attestation.expiry <= now) {
         return 'the attestation has expired';
     }
-    return evidence.tier === 'testca'
-        ? testCaFault(evidence, keys, { authority, measurements })
-        : tdxFault(evidence, keys, { measurements, statuses: tcbStatuses, ...(tdxRoot && { root: tdxRoot }) }, now);
+    return attestation.tier === 'testca'
+        ? testCaRejection(attestation, keys, { authority, measurements })
+        : tdxRejection(
+              attestation,
+              keys,
+              { measurements, statuses: tcbStatuses, ...(tdxRoot && { root: tdxRoot }) },
+              now,
+          );
 }

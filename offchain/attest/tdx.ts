@@ -11,12 +11,12 @@ import { AttestationProof } from '../link';
 import { bodyOf, inside, row, Tag } from './der';
 import { AttestedKeys, reportData } from './keys';
 import { Quote, readQuote } from './quote';
-import { chainFault, extensionOf, pemChain, revocationFault, revocationList } from './x509';
+import { chainRejection, extensionOf, pemChain, revocationRejection, revocationList } from './x509';
 
 // Loaded with the first quote: it takes longer than all the rest of a gateway's start.
 const load = createRequire(__filename);
 
-type TdxEvidence = Extract<AttestationProof, { tier: 'tdx' }>;
+type TdxAttestation = Extract<AttestationProof, { tier: 'tdx' }>;
 
 /** What a client accepts of a TDX machine. */
 export interface TdxPolicy {
@@ -57,22 +57,22 @@ const tcbInfo = z.object({
 const qeIdentity = z.object({ id: z.literal('TD_QE'), ...dates });
 
 /** Why this evidence does not show that the keys live in an allowed image on a sound machine; undefined when it does. */
-export function tdxFault(
-    evidence: TdxEvidence,
+export function tdxRejection(
+    attestation: TdxAttestation,
     keys: AttestedKeys,
     policy: TdxPolicy,
     now: number, // unix seconds
 ): string | undefined {
-    if (evidence.expiry > now + MAX_TDX_LIFETIME) {
+    if (attestation.expiry > now + MAX_TDX_LIFETIME) {
         return `the attestation lasts longer than ${MAX_TDX_LIFETIME} s`;
     }
     try {
-        const quote = readQuote(evidence.quote);
+        const quote = readQuote(attestation.quote);
         return (
-            bindingFault(quote, reportData(keys, evidence.expiry), policy) ??
-            collateralFault(evidence, quote, policy, now) ??
-            packageFault(evidence, quote, policy, now) ??
-            machineFault(evidence, quote, policy, now)
+            bindingRejection(quote, reportData(keys, attestation.expiry), policy) ??
+            collateralRejection(attestation, quote, policy, now) ??
+            packageRejection(attestation, quote, policy, now) ??
+            machineRejection(attestation, quote, policy, now)
         );
     } catch (error) {
         // Whoever made the evidence may have chosen these words.
@@ -80,7 +80,7 @@ export function tdxFault(
     }
 }
 
-function bindingFault(quote: Quote, expected: Buffer, { measurements }: TdxPolicy): string | undefined {
+function bindingRejection(quote: Quote, expected: Buffer, { measurements }: TdxPolicy): string | undefined {
     if (quote.attributes[0] !== 0) {
         return 'the guest can be debugged';
     }
@@ -92,8 +92,8 @@ function bindingFault(quote: Quote, expected: Buffer, { measurements }: TdxPolic
         : 'the measurement is not an allowed image';
 }
 
-function collateralFault(
-    { collateral }: TdxEvidence,
+function collateralRejection(
+    { collateral }: TdxAttestation,
     quote: Quote,
     policy: TdxPolicy,
     now: number,
@@ -102,15 +102,15 @@ function collateralFault(
     const pck = pemChain(quote.chain);
     const tcb = pemChain(collateral.tcbInfoChain);
     const qe = pemChain(collateral.qeIdentityChain);
-    const fault =
-        chainFault(pck, { names: PCK, root }, now) ??
-        chainFault(tcb, { names: TCB, root }, now) ??
-        chainFault(qe, { names: TCB, root }, now);
-    if (fault !== undefined) {
-        return fault;
+    const rejection =
+        chainRejection(pck, { names: PCK, root }, now) ??
+        chainRejection(tcb, { names: TCB, root }, now) ??
+        chainRejection(qe, { names: TCB, root }, now);
+    if (rejection !== undefined) {
+        return rejection;
     }
     const [machine, authority, anchor] = pck;
-    const broken = signatureFault(quote, machine.publicKey);
+    const broken = signatureRejection(quote, machine.publicKey);
     if (broken !== undefined) {
         return broken;
     }
@@ -123,8 +123,8 @@ function collateralFault(
     }
     const byRoot = [authority, anchor, tcb[0], qe[0]];
     return (
-        revocationFault(revocationList(collateral.rootCrl), anchor, byRoot, now) ??
-        revocationFault(revocationList(collateral.pckCrl), authority, [machine], now)
+        revocationRejection(revocationList(collateral.rootCrl), anchor, byRoot, now) ??
+        revocationRejection(revocationList(collateral.pckCrl), authority, [machine], now)
     );
 }
 
@@ -134,7 +134,7 @@ function isSigned(key: KeyObject, text: Buffer, signature: Buffer): boolean {
 }
 
 /** Why the machine's key does not vouch for this quote. */
-function signatureFault({ signatures: of }: Quote, machine: KeyObject): string | undefined {
+function signatureRejection({ signatures: of }: Quote, machine: KeyObject): string | undefined {
     if (!isSigned(machine, of.enclaveReport, of.enclaveSignature)) {
         return 'the quoting enclave is not signed by the machine';
     }
@@ -147,8 +147,8 @@ function signatureFault({ signatures: of }: Quote, machine: KeyObject): string |
     return isSigned(key, of.signed, of.signature) ? undefined : 'the quote is not signed by its enclave';
 }
 
-function packageFault(
-    { quote: bytes, collateral }: TdxEvidence,
+function packageRejection(
+    { quote: bytes, collateral }: TdxAttestation,
     quote: Quote,
     { statuses }: TdxPolicy,
     now: number,
@@ -170,16 +170,16 @@ function packageFault(
         },
         now,
     );
-    return statusFault(status, statuses);
+    return statusRejection(status, statuses);
 }
 
-function statusFault(status: string, allowed: readonly string[]): string | undefined {
+function statusRejection(status: string, allowed: readonly string[]): string | undefined {
     return allowed.includes(status) ? undefined : `the machine's TCB is ${status}, allowed is ${allowed.join(', ')}`;
 }
 
 // Runs after the package, which has checked what these texts say of the quote.
-function machineFault(
-    { collateral }: TdxEvidence,
+function machineRejection(
+    { collateral }: TdxAttestation,
     quote: Quote,
     { statuses }: TdxPolicy,
     now: number,
@@ -212,7 +212,7 @@ function machineFault(
         return undefined; // its level is among the machine's
     }
     const level = identity!.tcbLevels.find(({ tcb }) => tcb.isvsvn <= svn);
-    return statusFault(level?.tcbStatus ?? 'unknown', statuses);
+    return statusRejection(level?.tcbStatus ?? 'unknown', statuses);
 }
 
 function pceIdOf(machine: X509Certificate): Buffer {

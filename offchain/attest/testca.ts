@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { AttestationProof } from '../link';
 import { AttestedKeys, reportData } from './keys';
 
-type TestCaEvidence = Extract<AttestationProof, { tier: 'testca' }>;
+type TestCaAttestation = Extract<AttestationProof, { tier: 'testca' }>;
 
 function statement(report: Buffer, measurement: Buffer): Buffer {
     return createHash('sha256').update('cocoon-market testca').update(report).update(measurement).digest();
@@ -15,14 +15,14 @@ export function issueTestCa(
     authority: SigningKey,
     keys: AttestedKeys,
     { measurement, expiry }: { measurement: Buffer; expiry: number },
-): TestCaEvidence {
+): TestCaAttestation {
     const signature = authority.sign(statement(reportData(keys, expiry), measurement));
     return { tier: 'testca', measurement, expiry, signature };
 }
 
 /** Why the authority (Ed25519 public key) does not vouch for these keys; undefined when it does. */
-export function testCaFault(
-    { measurement, expiry, signature }: TestCaEvidence,
+export function testCaRejection(
+    { measurement, expiry, signature }: TestCaAttestation,
     keys: AttestedKeys,
     { authority, measurements }: { authority: Buffer | undefined; measurements: readonly Buffer[] },
 ): string | undefined {

@@ -39,7 +39,7 @@ export interface Expected {
 }
 
 /** Why this chain does not lead from the expected leaf to the expected root at `now` (unix seconds). */
-export function chainFault(chain: X509Certificate[], { names, root }: Expected, now: number): string | undefined {
+export function chainRejection(chain: X509Certificate[], { names, root }: Expected, now: number): string | undefined {
     if (chain.length !== names.length) {
         return `a certificate chain has ${chain.length} certificates, not ${names.length}`;
     }
@@ -132,8 +132,8 @@ export interface RevocationList {
 export function revocationList(der: Buffer): RevocationList {
     const [list, algorithm, signature, ...more] = inside(der, Tag.Sequence);
     const [version, inner, issuer, from, until, ...rest] = row(bodyOf(list, Tag.Sequence));
-    const known = version.tag === Tag.Integer && version.body.equals(Buffer.of(1)) && more.length === 0;
-    if (!known || !algorithm.whole.equals(ECDSA_SHA256) || !inner.whole.equals(ECDSA_SHA256)) {
+    const isKnown = version.tag === Tag.Integer && version.body.equals(Buffer.of(1)) && more.length === 0;
+    if (!isKnown || !algorithm.whole.equals(ECDSA_SHA256) || !inner.whole.equals(ECDSA_SHA256)) {
         throw new Error('A revocation list has another version or another algorithm');
     }
     const entries = rest[0]?.tag === Tag.Sequence ? rest.shift()! : undefined;
@@ -162,7 +162,7 @@ function revokedSerial(entry: Element): Buffer {
 }
 
 /** Why this list does not say that `issuer` has revoked none of `issued`. */
-export function revocationFault(
+export function revocationRejection(
     list: RevocationList,
     issuer: X509Certificate,
     issued: X509Certificate[],

@@ -57,7 +57,7 @@ function reasonOfWords(body: unknown): Reason {
     return WORDS.find(([pattern]) => pattern.test(words))?.[1] ?? Reason.BackendDown;
 }
 
-const MAX_CHARS = 4096; // characters of each text
+const MAX_TEXT = 4096; // characters of each text
 
 /** The texts in which servers name an error: `error` as text or object, its fields beside, or FastAPI's `detail`. */
 function wordsOf(body: unknown): string {
@@ -69,6 +69,6 @@ function wordsOf(body: unknown): string {
     const validation = Array.isArray(detail) ? ['validation'] : [detail];
     return [inner.type, inner.code, inner.message, type, code, error_type, message, ...validation]
         .filter((text) => typeof text === 'string')
-        .map((text) => text.slice(0, MAX_CHARS))
+        .map((text) => text.slice(0, MAX_TEXT))
         .join('\n');
 }

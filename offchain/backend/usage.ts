@@ -37,11 +37,11 @@ export function toUsage(wire: WireUsage): Usage | undefined {
     const sum = (prompt ?? 0) + (answer ?? 0);
     // Parts that are left out of their whole show in the total alone.
     if (total !== undefined && total > sum && prompt !== undefined && answer !== undefined) {
-        const beside = total - sum;
-        if (beside === reasoning || beside === (reasoning ?? 0) + (cached ?? 0)) {
+        const extra = total - sum;
+        if (extra === reasoning || extra === (reasoning ?? 0) + (cached ?? 0)) {
             answer += reasoning ?? 0;
         }
-        if (beside === cached || beside === (reasoning ?? 0) + (cached ?? 0)) {
+        if (extra === cached || extra === (reasoning ?? 0) + (cached ?? 0)) {
             prompt += cached ?? 0;
         }
     } else if (total !== undefined && prompt !== undefined && answer !== undefined && total > prompt) {

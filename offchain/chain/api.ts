@@ -1,4 +1,4 @@
-/** The one client of a chain's HTTP API: retries, a budget of calls, timeouts of seconds, several endpoints. */
+/** The client of a chain's HTTP API: several endpoints, a budget of calls, retries and timeouts. */
 import type { TonClientParameters } from '@ton/ton';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Urgency } from './budget';
@@ -7,20 +7,21 @@ import { ChainError } from './errors';
 
 type Adapter = Extract<NonNullable<TonClientParameters['httpAdapter']>, (config: never) => unknown>;
 
-/** Milliseconds that a call waits for its turn, and that it goes on trying after its first failure. */
+/** Milliseconds that a call waits for its turn. */
 const QUEUE: Record<Urgency, number> = { claim: 120_000, routine: 60_000, stranger: 2000 };
+/** Milliseconds that a call is tried again after its first failure. */
 const TROUBLE: Record<Urgency, number> = { claim: 45_000, routine: 8000, stranger: 2000 };
 const BACKOFF = 500; // milliseconds before the same call is tried again; doubles
-const LOOK = 250; // milliseconds between two looks for an endpoint that serves again
-const ATTEMPTS = 3; // of a call that endpoints answer with an error of their own
-const REFUSED_MESSAGE = /cannot apply external message|external message was not accepted/i;
+const POLL = 250; // milliseconds between two looks for an endpoint that serves again
+const ATTEMPTS = 3; // of a call to which endpoints answer with their own error
+const REFUSED = /cannot apply external message|external message was not accepted/i;
 
-/** Endpoints in the order in which they are asked: the next when one does not serve. */
+/** Asks the endpoints in their order: the next one while the first does not serve. */
 export class ChainApi {
     private readonly endpoints: Endpoint[];
     private readonly queued = new Map<string, Promise<unknown>>();
 
-    /** `network`: what every endpoint must be of; unchecked when left out. */
+    /** `network`: the network that every endpoint must be of; undefined: unchecked. */
     constructor(settings: readonly EndpointSettings[], network?: number) {
         if (settings.length === 0) {
             throw new RangeError('A chain needs at least one endpoint');
@@ -34,8 +35,8 @@ export class ChainApi {
     }
 
     /**
-     * One call. `only` is the number of the endpoint to ask; the first that serves unless given. A call that still waits
-     * for its turn is shared by all who ask the same.
+     * Makes one call. `only`: the number of the endpoint to ask; by default the first that serves. Equal calls that wait for their
+     * turn become one.
      * @throws ChainError
      */
     call(method: string, params: unknown, urgency: Urgency = 'routine', only?: number): Promise<unknown> {
@@ -67,13 +68,13 @@ export class ChainApi {
         };
     }
 
-    // Each round asks the endpoint that serves soonest, until one answers, or all reasons to go on are used up.
+    // Each round asks the endpoint that serves soonest, until one answers or no further try is worth it.
     private async carry(
         text: string,
         method: string,
         urgency: Urgency,
         only: number | undefined,
-        leaving: () => void,
+        onStart: () => void,
     ): Promise<unknown> {
         let candidates = only === undefined ? this.endpoints : [this.endpoints[only]];
         const turnUntil = performance.now() + QUEUE[urgency];
@@ -82,17 +83,17 @@ export class ChainApi {
         let last = new ChainError('No endpoint serves');
         for (let tries = 0; candidates.length > 0 && performance.now() < triesUntil;) {
             const endpoint = soonest(candidates);
-            if (endpoint.down) {
+            if (endpoint.isDown) {
                 last = endpoint.error;
-                if (urgency !== 'claim' && (endpoint.failed > 1 || urgency === 'stranger')) {
-                    break; // somebody asked in vain just now: the others hear so at once
+                if (urgency !== 'claim' && (endpoint.failureCount > 1 || urgency === 'stranger')) {
+                    break; // another call failed just now, so this one fails at once
                 }
-                await sleep(Math.min(endpoint.rest, LOOK));
+                await sleep(Math.min(endpoint.pause, POLL));
                 triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
                 continue;
             }
             try {
-                await endpoint.identified(Math.min(turnUntil, triesUntil) - performance.now());
+                await endpoint.requireNetwork(Math.min(turnUntil, triesUntil) - performance.now());
             } catch (error) {
                 last = error as ChainError;
                 triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
@@ -104,35 +105,35 @@ export class ChainApi {
                 last = endpoint.budget.pause > 0 ? endpoint.error : new ChainError(`${endpoint.name} ${BUSY}`);
                 break;
             }
-            leaving();
+            onStart();
             triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
-            const answered = await endpoint.post(method, text);
-            if (answered.kind === 'answer') {
-                return answered.result;
+            const answer = await endpoint.post(method, text);
+            if (answer.kind === 'answer') {
+                return answer.result;
             }
-            last = errorOf(endpoint, answered);
-            if (answered.kind === 'busy') {
-                triesUntil = Infinity; // it serves, only not so fast: waits for its turn again
+            last = errorOf(endpoint, answer);
+            if (answer.kind === 'busy') {
+                triesUntil = Infinity; // the endpoint serves, only not so fast: the call waits for its turn again
                 continue;
             }
-            if (last.exitCode !== undefined || REFUSED_MESSAGE.test(answered.said)) {
-                break; // a word of the chain, not of the endpoint
+            if (last.exitCode !== undefined || REFUSED.test(answer.message)) {
+                break; // the chain refused it, not the endpoint
             }
             unknown ||= method === 'sendBoc' && !last.final;
-            if (answered.kind === 'refusal') {
+            if (answer.kind === 'refusal') {
                 const others = candidates.filter((each) => each !== endpoint);
                 candidates = last.final ? others : [...others, endpoint];
                 if (++tries === ATTEMPTS) {
                     break;
                 }
                 await sleep(last.final ? 0 : BACKOFF * 2 ** (tries - 1));
-            } else if (urgency !== 'claim' && candidates.every(({ failed }) => failed > 1)) {
+            } else if (urgency !== 'claim' && candidates.every(({ failureCount }) => failureCount > 1)) {
                 break;
             }
         }
-        // A refusal after a copy went out may only say that the copy was taken.
+        // A refusal after a copy was sent may only mean that the copy was taken.
         throw unknown
-            ? new ChainError(`${last.message}; what became of the message is not known`, undefined, {
+            ? new ChainError(`${last.message}; whether the message was taken is not known`, undefined, {
                   unknown,
                   silent: last.silent,
               })
@@ -140,7 +141,7 @@ export class ChainApi {
     }
 }
 
-/** The first that serves, else the one that may be asked soonest. */
+/** The first endpoint that serves, else the one that may be asked soonest. */
 function soonest(endpoints: readonly Endpoint[]): Endpoint {
-    return endpoints.find(({ rest }) => rest === 0) ?? [...endpoints].sort((a, b) => a.rest - b.rest)[0];
+    return endpoints.find(({ pause }) => pause === 0) ?? [...endpoints].sort((a, b) => a.pause - b.pause)[0];
 }

@@ -1,14 +1,14 @@
-/** How many calls a second an endpoint gets, and whose turn it is when it takes no more. */
+/** Limits the calls a second to an endpoint, and orders the calls that wait. */
 
-/** Who asks: what earns or saves money, what keeps a process up to date, and what somebody unknown caused. */
+/** claim: earns or saves money. routine: keeps the process up to date. stranger: caused by an unknown client. */
 export type Urgency = 'claim' | 'routine' | 'stranger';
 
 const ORDER: Record<Urgency, number> = { claim: 0, routine: 1, stranger: 2 };
-/** Part of a burst that stays for those who are more urgent. */
+/** Part of a burst that is reserved for more urgent calls. */
 const RESERVED: Record<Urgency, number> = { claim: 0, routine: 0.25, stranger: 0.5 };
-const MAX_STRANGERS = 8; // that wait; more are refused at once
-const LEAST = 0.95; // calls a second: the slowest public API takes one
-const FIRST = 4; // calls a second once an endpoint without a limit has refused a call
+const MAX_STRANGERS = 8; // waiting calls of strangers; more are refused at once
+const MIN_RATE = 0.95; // calls a second: the slowest public API takes one
+const FIRST_RATE = 4; // calls a second after the first refusal of an endpoint without a limit
 const GROWTH = 0.005; // calls a second more after each call that was served
 
 interface Waiting {
@@ -17,7 +17,7 @@ interface Waiting {
     timer: NodeJS.Timeout;
 }
 
-/** A token bucket. It slows down when the endpoint says that it was too fast, and slowly comes back. */
+/** A token bucket. It slows down when the endpoint refuses calls as too many, and slowly recovers. */
 export class Budget {
     private rate: number;
     private tokens: number;
@@ -27,14 +27,14 @@ export class Budget {
     private wake: NodeJS.Timeout | undefined;
 
     /**
-     * `most`: calls a second; Infinity where only the endpoint itself says when it is too much. `bursts`: calls at once,
-     * after a pause; half a second's unless given.
+     * `maxRate`: calls a second; Infinity where only the endpoint's refusals limit them. `maxBurst`: calls at once after a pause;
+     * by default those of half a second.
      */
     constructor(
-        private readonly max: number,
-        private readonly bursts?: number,
+        private readonly maxRate: number,
+        private readonly maxBurst?: number,
     ) {
-        this.rate = max;
+        this.rate = maxRate;
         this.tokens = this.burst;
     }
 
@@ -43,7 +43,7 @@ export class Budget {
         return Math.max(0, this.pausedUntil - performance.now());
     }
 
-    /** Resolves with true when a call may go out, with false when its turn did not come within `patience` milliseconds. */
+    /** Resolves with true when the call may be made, with false when its turn did not come within `patience` milliseconds. */
     turn(urgency: Urgency, patience: number): Promise<boolean> {
         if (this.waiting.length === 0 && this.take(urgency)) {
             return Promise.resolve(true);
@@ -53,10 +53,10 @@ export class Budget {
             return Promise.resolve(false);
         }
         return new Promise((resolve) => {
-            const end = (came: boolean) => {
+            const end = (isTurn: boolean) => {
                 clearTimeout(one.timer);
                 this.waiting = this.waiting.filter((other) => other !== one);
-                resolve(came);
+                resolve(isTurn);
             };
             const one: Waiting = { urgency, go: () => end(true), timer: setTimeout(() => end(false), patience) };
             this.waiting.push(one);
@@ -65,26 +65,26 @@ export class Budget {
         });
     }
 
-    /** The endpoint refused a call because there were too many. `after`: milliseconds that it asks to wait. */
-    slow(after: number): void {
+    /** Notes that the endpoint refused a call as one too many. `pauseMs`: milliseconds that it asks to wait. */
+    slowDown(pauseMs: number): void {
         this.refill();
-        const slower = this.rate === Infinity ? FIRST : this.rate * 0.75;
-        this.rate = Math.min(this.max, Math.max(LEAST, slower));
+        const slower = this.rate === Infinity ? FIRST_RATE : this.rate * 0.75;
+        this.rate = Math.min(this.maxRate, Math.max(MIN_RATE, slower));
         this.tokens = 1;
-        this.pausedUntil = Math.max(this.pausedUntil, performance.now() + after);
+        this.pausedUntil = Math.max(this.pausedUntil, performance.now() + pauseMs);
         this.serve();
     }
 
-    /** The endpoint served a call. */
-    served(): void {
-        if (this.rate < this.max) {
+    /** Notes that the endpoint served a call. */
+    noteServed(): void {
+        if (this.rate < this.maxRate) {
             this.refill();
-            this.rate = Math.min(this.max, this.rate + GROWTH);
+            this.rate = Math.min(this.maxRate, this.rate + GROWTH);
         }
     }
 
     private get burst(): number {
-        return this.rate === Infinity ? Infinity : (this.bursts ?? Math.max(1, this.rate / 2));
+        return this.rate === Infinity ? Infinity : (this.maxBurst ?? Math.max(1, this.rate / 2));
     }
 
     private refill(): void {
@@ -98,7 +98,7 @@ export class Budget {
         this.at = now;
     }
 
-    /** Milliseconds until this one may take its token. */
+    /** Milliseconds until a call of this urgency may take its token. */
     private due(urgency: Urgency): number {
         this.refill();
         const needed = this.rate === Infinity ? 1 : 1 + (this.burst - 1) * RESERVED[urgency];

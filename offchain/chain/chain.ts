@@ -1,4 +1,4 @@
-/** All that worker and gateway know of the chain: what a public HTTP API says, and messages they send through it. */
+/** The chain as worker and gateway use it: reads and external messages through a public HTTP API. */
 import { type Prices, readPrices } from '@cocoon-market/wrappers';
 import { Address, beginCell, Cell, external, loadTransaction, storeMessage } from '@ton/core';
 import type { Contract, OpenedContract } from '@ton/core';
@@ -8,8 +8,8 @@ import type { Urgency } from './budget';
 import type { EndpointSettings } from './endpoint';
 import { ChainError } from './errors';
 
-/** One account as the API saw it at `at`. */
-export interface Account {
+/** One account at time `at`, as the API answers. */
+export interface AccountState {
     state: 'active' | 'uninitialized' | 'frozen';
     balance: bigint; // nanoTON
     code: Cell | undefined;
@@ -17,14 +17,14 @@ export interface Account {
     at: number; // unix seconds of the chain
 }
 
-/** An internal message and what became of it at the account that got it. */
+/** An internal message to an account, and whether its transaction failed. */
 export interface Received {
     lt: bigint; // of the transaction
     at: number; // unix seconds
     from: Address;
     body: Cell;
-    failed: boolean; // the transaction was undone
-    unreadable?: Error; // why the transaction could not be read; `from` and `body` are empty then
+    failed: boolean; // the transaction was aborted
+    unreadable?: Error; // why the transaction could not be read; then `body` is empty and `from` the account itself
 }
 
 /** An external message that an account took. */
@@ -34,20 +34,20 @@ export interface Accepted {
     body: Cell;
 }
 
-/** An external message out of an account: what it tells everybody. */
+/** An external message out of an account: an event. */
 export interface Emitted {
     lt: bigint; // of the transaction
     at: number; // unix seconds
     body: Cell;
-    unreadable?: Error; // why the transaction could not be read; `body` is empty then
+    unreadable?: Error; // why the transaction could not be read; then `body` is empty
 }
 
 /** Reads accounts. */
 export interface AccountReader {
-    account(address: Address): Promise<Account>;
+    account(address: Address): Promise<AccountState>;
 }
 
-/** Reads accounts and asks contracts. */
+/** Reads accounts and runs getters. */
 export interface ChainReader extends AccountReader {
     /** The contract with its getters bound to this chain. */
     open<T extends Contract>(contract: T): OpenedContract<T>;
@@ -55,12 +55,12 @@ export interface ChainReader extends AccountReader {
 
 export interface Chain extends ChainReader {
     readonly network: number; // -239 mainnet, -3 testnet
-    /** Where there are several endpoints: each of them, asked alone. What this chain says is held against them. */
+    /** Each endpoint alone, where there are several. The answers of this chain are compared with theirs. */
     readonly others?: readonly ChainReader[];
-    /** This chain with another claim to the calls of its endpoints; 'routine' unless asked for. */
+    /** This chain with calls of another urgency; the default is 'routine'. */
     as(urgency: Urgency): Chain;
-    /** Several accounts in as few calls as the API allows, in the order asked for. */
-    accountsAt(addresses: readonly Address[]): Promise<Account[]>;
+    /** Several accounts in as few calls as the API allows, in the order of the addresses. */
+    accountsAt(addresses: readonly Address[]): Promise<AccountState[]>;
     /** The internal messages that an account took in transactions later than `after` (lt), newest first. */
     received(address: Address, after: bigint): AsyncIterable<Received>;
     /** The external messages that an account sent in transactions later than `after` (lt), newest first. */
@@ -68,24 +68,24 @@ export interface Chain extends ChainReader {
     /** The external messages that an account took, newest first. */
     accepted(address: Address): AsyncIterable<Accepted>;
     /**
-     * Sends an external message; the same one may be sent again at any time. Throws ChainError: with an exit code when
-     * the contract refuses it, `unknown` when it may have arrived all the same.
+     * Sends an external message. The same message may be sent again at any time.
+     * @throws ChainError with an exit code when the contract refuses it; with `unknown` when it may have arrived
      */
     sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void>;
-    /** What the network charges now; missing where a chain cannot say. */
-    prices?(): Promise<Prices>;
+    /** The prices of the network now. */
+    prices(): Promise<Prices>;
 }
 
-/** Where a chain is: one endpoint or several, the first being asked while it serves. */
+/** The endpoints of a chain: one or several, of which the first is asked while it serves. */
 export interface ChainSettings {
-    network: number; // every endpoint must be of it
+    network: number; // of every endpoint
     endpoint: string | readonly (string | EndpointSettings)[];
     apiKey?: string | undefined; // of the first endpoint
 }
 
-const PAGE = 50; // transactions asked for at once
+const PAGE = 50; // transactions in one call
 
-/** A client that gives transactions as they came, so that one which cannot be read costs no other. */
+/** A client that returns raw transactions, so that one which cannot be read does not hide the others. */
 class Client extends TonClient {
     transactions(address: Address, from: Parameters<TonClient['getTransactions']>[1]) {
         return this.api.getTransactions(address, from);
@@ -97,7 +97,7 @@ type RawTransaction = Awaited<ReturnType<Client['transactions']>>[number];
 /** The chain behind TON HTTP API v2 endpoints, such as `https://toncenter.com/api/v2/jsonRPC` or a local network's. */
 export class TonHttpChain implements Chain {
     readonly network: number;
-    /** The client that carries its calls. */
+    /** The client that makes its calls. */
     readonly api: ChainApi;
     private readonly client: Client;
 
@@ -114,9 +114,9 @@ export class TonHttpChain implements Chain {
         });
     }
 
-    /** One chain for each endpoint, which asks only that one. */
+    /** One chain for each endpoint, which asks that endpoint only. */
     get sources(): TonHttpChain[] {
-        return this.api.names.map((_, only) => this.seen({ only }));
+        return this.api.names.map((_, only) => this.withView({ only }));
     }
 
     get others(): TonHttpChain[] {
@@ -124,10 +124,10 @@ export class TonHttpChain implements Chain {
     }
 
     as(urgency: Urgency): TonHttpChain {
-        return this.seen({ urgency });
+        return this.withView({ urgency });
     }
 
-    async account(address: Address): Promise<Account> {
+    async account(address: Address): Promise<AccountState> {
         const state = await this.client.getContractState(address);
         return {
             state: state.state,
@@ -138,7 +138,7 @@ export class TonHttpChain implements Chain {
         };
     }
 
-    accountsAt(addresses: readonly Address[]): Promise<Account[]> {
+    accountsAt(addresses: readonly Address[]): Promise<AccountState[]> {
         return Promise.all(addresses.map((address) => this.account(address)));
     }
 
@@ -186,11 +186,11 @@ export class TonHttpChain implements Chain {
         try {
             return Cell.fromBase64((answer as { config: { bytes: string } }).config.bytes);
         } catch {
-            throw new ChainError(`${this.api.names[0]} does not say parameter ${id} of the network's configuration`);
+            throw new ChainError(`${this.api.names[0]} does not give parameter ${id} of the network's configuration`);
         }
     }
 
-    private seen(view: { urgency?: Urgency; only?: number }): TonHttpChain {
+    private withView(view: { urgency?: Urgency; only?: number }): TonHttpChain {
         return new TonHttpChain(this.settings, { ...this.view, ...view, api: this.api });
     }
 
@@ -198,7 +198,7 @@ export class TonHttpChain implements Chain {
         const fetch = (from?: RawTransaction) =>
             this.client.transactions(address, {
                 limit: PAGE,
-                archival: true, // servers without it know the last two days
+                archival: true, // servers without it have the last two days only
                 to_lt: after.toString(),
                 ...(from && { lt: from.transaction_id.lt, hash: from.transaction_id.hash }),
             });
@@ -208,7 +208,7 @@ export class TonHttpChain implements Chain {
     }
 }
 
-/** The external message of a transaction; undefined when it has none, or cannot be read: what an account took could. */
+/** The external message of a transaction; undefined when it has none or cannot be read. */
 function acceptedIn({ data }: RawTransaction): Accepted | undefined {
     try {
         const { lt, now: at, inMessage } = loadTransaction(Cell.fromBase64(data).beginParse());
@@ -228,8 +228,8 @@ function receivedIn({ data, transaction_id, utime }: RawTransaction, account: Ad
         const failed = description.type === 'generic' && description.aborted;
         return { lt, at, from: inMessage.info.src, body: inMessage.body, failed };
     } catch (error) {
-        const named = { lt: BigInt(transaction_id.lt), at: utime, from: account, body: Cell.EMPTY };
-        return { ...named, failed: false, unreadable: asError(error) };
+        const unread = { lt: BigInt(transaction_id.lt), at: utime, from: account, body: Cell.EMPTY };
+        return { ...unread, failed: false, unreadable: asError(error) };
     }
 }
 
@@ -237,8 +237,8 @@ function receivedIn({ data, transaction_id, utime }: RawTransaction, account: Ad
 function emittedIn({ data, transaction_id, utime }: RawTransaction): Emitted[] {
     try {
         const { lt, now: at, outMessages } = loadTransaction(Cell.fromBase64(data).beginParse());
-        const told = outMessages.values().filter(({ info }) => info.type === 'external-out');
-        return told.map(({ body }) => ({ lt, at, body }));
+        const messages = outMessages.values().filter(({ info }) => info.type === 'external-out');
+        return messages.map(({ body }) => ({ lt, at, body }));
     } catch (error) {
         return [{ lt: BigInt(transaction_id.lt), at: utime, body: Cell.EMPTY, unreadable: asError(error) }];
     }

@@ -1,4 +1,4 @@
-/** One TON HTTP API v2: where it is, what it may be asked, whether it serves, and which network it is of. */
+/** One endpoint of TON HTTP API v2: its address, its budget of calls, its availability and its network. */
 import { Cell } from '@ton/core';
 import { request } from 'undici';
 import { retryAfterOf } from '../link/causes';
@@ -10,45 +10,45 @@ export interface EndpointSettings {
     url: string; // ends in /api/v2/jsonRPC with most providers
     apiKey?: string | undefined;
     callsPerSecond?: number | undefined; // default 10 with a key, 1 without, no limit on this machine
-    answerSeconds?: number | undefined; // that one answer may take; default 5
+    answerSeconds?: number | undefined; // limit for one answer; default 5
 }
 
-const KEYLESS = 0.95; // calls a second: toncenter takes one, and a call may overtake another on the way
-const KEYED = 9.5;
-const RESTS = [500, 1000, 2000, 4000, 8000, 15_000]; // milliseconds after the first, second, … failure in a row
+const KEYLESS = 0.95; // calls a second: toncenter allows one, and calls may overtake each other on the way
+const KEYED = 9.5; // calls a second
+const PAUSES = [500, 1000, 2000, 4000, 8000, 15_000]; // milliseconds after the first, second, … failure in a row
 /** The parameter of a network's configuration that holds its id. */
 export const GLOBAL_ID_PARAM = 19;
 const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
 const ANSWER_SECONDS = 5;
-/** Seconds for which an endpoint may tell one and the same time of the chain before it is believed no more. */
+/** Seconds for which an endpoint may report the same time of the chain; after that its answers are not used. */
 export const FROZEN_SECONDS = 120;
-const TELLS_TIME = 'getAddressInformation'; // the method whose answers say when they were true
+const TIMED_METHOD = 'getAddressInformation'; // its answers carry the time of the chain
 const SLOW = ['getTransactions', 'sendBoc']; // methods that may take twice as long
 
-/** What is said of an endpoint that gets no more calls than it has. */
+/** The reason while an endpoint's budget is used up. */
 export const BUSY = 'takes no more calls for now';
 
-/** What came back: an answer, or why there was none. */
-export type Answered =
+/** The outcome of one call: an answer, or why none came. */
+export type EndpointAnswer =
     | { kind: 'answer'; result: unknown }
-    | { kind: 'refusal'; status: number; said: string } // in the API's own form
-    | { kind: 'busy'; after: number; said: string } // 429; milliseconds to wait
-    | { kind: 'failure'; said: string; silent?: boolean }; // not the API's answer, or none (silent)
+    | { kind: 'refusal'; status: number; message: string } // in the API's own form
+    | { kind: 'busy'; waitMs: number; message: string } // HTTP 429
+    | { kind: 'failure'; message: string; silent?: boolean }; // another server's answer, or none (silent)
 
 export class Endpoint {
     readonly budget: Budget;
-    /** What errors call it: without keys, which may stand in the URL's query, user or path. */
+    /** Its name in errors, without keys: a URL may carry one in its query, user or path. */
     readonly name: string;
     private readonly headers: Record<string, string>;
     private failures = 0;
-    private restsUntil = 0;
-    private trouble: Extract<Answered, { said: string }> = { kind: 'failure', said: BUSY }; // the last one
+    private pausedUntil = 0;
+    private trouble: Extract<EndpointAnswer, { message: string }> = { kind: 'failure', message: BUSY }; // the last one
     private identity: Promise<void> | undefined;
-    private told: { at: unknown; since: number; last: number } | undefined; // the time of the chain, and when it was told so
+    private reportedTime: { at: unknown; since: number; last: number } | undefined; // time of the chain; seconds of its reports
 
     constructor(
         private readonly settings: EndpointSettings,
-        private readonly network: number | undefined, // that it must be of; unchecked when undefined
+        private readonly network: number | undefined, // the network that it must be of; undefined: unchecked
     ) {
         const { url, apiKey, callsPerSecond } = settings;
         this.name = endpointName(url);
@@ -56,83 +56,84 @@ export class Endpoint {
         this.headers = { 'content-type': 'application/json', ...(apiKey ? { 'x-api-key': apiKey } : {}) };
     }
 
-    /** Milliseconds until it may be asked again after it failed or said that it is too much. */
-    get rest(): number {
-        return Math.max(0, this.restsUntil - performance.now(), this.budget.pause);
+    /** Milliseconds until it may be asked again after a failure or a refusal for too many calls. */
+    get pause(): number {
+        return Math.max(0, this.pausedUntil - performance.now(), this.budget.pause);
     }
 
-    /** True while it does not serve, and the next to ask would only wait in vain. */
-    get down(): boolean {
-        return this.failures > 0 && this.restsUntil > performance.now();
+    /** True while a call to it would only wait in vain. */
+    get isDown(): boolean {
+        return this.failures > 0 && this.pausedUntil > performance.now();
     }
 
-    /** Why it did not serve the last time. */
+    /** Why its last failed call failed. */
     get error(): ChainError {
         return errorOf(this, this.trouble);
     }
 
     /** Posts one call of JSON-RPC; never throws. */
-    async post(method: string, call: string): Promise<Answered> {
+    async post(method: string, call: string): Promise<EndpointAnswer> {
         const within = (this.settings.answerSeconds ?? ANSWER_SECONDS) * (SLOW.includes(method) ? 2000 : 1000);
         if (this.failures > 0) {
-            this.restsUntil = performance.now() + within; // one asks whether it serves again; the others need not
+            this.pausedUntil = performance.now() + within; // one call probes whether it serves again; the others wait
         }
         const round = this.failures;
-        const answered = this.believed(method) ? await this.timed(method, call, within) : this.outdated;
-        if (answered.kind === 'failure') {
-            this.failures = Math.max(this.failures, round + 1); // calls that failed side by side are one failure
-            this.restsUntil = performance.now() + RESTS[Math.min(this.failures, RESTS.length) - 1];
-            this.trouble = answered;
+        const answer = this.mayUse(method) ? await this.askTimed(method, call, within) : this.outdated;
+        if (answer.kind === 'failure') {
+            this.failures = Math.max(this.failures, round + 1); // parallel calls that fail count as one failure
+            this.pausedUntil = performance.now() + PAUSES[Math.min(this.failures, PAUSES.length) - 1];
+            this.trouble = answer;
         } else {
             this.failures = 0;
-            this.restsUntil = 0;
+            this.pausedUntil = 0;
         }
-        if (answered.kind === 'busy') {
-            this.budget.slow(answered.after);
-            this.trouble = answered;
-        } else if (answered.kind !== 'failure') {
-            this.budget.served();
+        if (answer.kind === 'busy') {
+            this.budget.slowDown(answer.waitMs);
+            this.trouble = answer;
+        } else if (answer.kind !== 'failure') {
+            this.budget.noteServed();
         }
-        return answered;
+        return answer;
     }
 
-    // Only a reading that tells its time can show that it goes on; what it carries to the chain may arrive.
-    private believed(method: string): boolean {
-        return method === TELLS_TIME || method === 'sendBoc' || this.frozenSeconds < FROZEN_SECONDS;
+    // While its time stands still, only an answer with a time can show progress, and a message may still reach the chain.
+    private mayUse(method: string): boolean {
+        return method === TIMED_METHOD || method === 'sendBoc' || this.frozenSeconds < FROZEN_SECONDS;
     }
 
-    /** Asks, and takes an answer whose time has stood still for long as none. */
-    private async timed(method: string, call: string, within: number): Promise<Answered> {
-        const answered = await this.ask(call, within);
-        if (method !== TELLS_TIME || answered.kind !== 'answer') {
-            return answered;
+    /** Asks. An answer whose time has stood still for too long counts as a failure. */
+    private async askTimed(method: string, call: string, within: number): Promise<EndpointAnswer> {
+        const answer = await this.ask(call, within);
+        if (method !== TIMED_METHOD || answer.kind !== 'answer') {
+            return answer;
         }
-        const { sync_utime: at } = (answered.result ?? {}) as { sync_utime?: unknown };
-        const [now, { told }] = [performance.now() / 1000, this];
-        this.told = { at, since: told !== undefined && told.at === at ? told.since : now, last: now };
-        return this.frozenSeconds < FROZEN_SECONDS ? answered : this.outdated;
+        const { sync_utime: at } = (answer.result ?? {}) as { sync_utime?: unknown };
+        const now = performance.now() / 1000;
+        const since = this.reportedTime?.at === at ? this.reportedTime!.since : now;
+        this.reportedTime = { at, since, last: now };
+        return this.frozenSeconds < FROZEN_SECONDS ? answer : this.outdated;
     }
 
-    /** Seconds over which it has told one and the same time. */
+    /** Seconds over which it has reported the same time. */
     private get frozenSeconds(): number {
-        return this.told === undefined ? 0 : this.told.last - this.told.since;
+        return this.reportedTime === undefined ? 0 : this.reportedTime.last - this.reportedTime.since;
     }
 
-    private get outdated(): Answered {
-        const said = `has told the same time of the chain for ${Math.floor(this.frozenSeconds)} s, so it is not believed`;
-        return { kind: 'failure', said };
+    private get outdated(): EndpointAnswer {
+        const message = `has reported the same time of the chain for ${Math.floor(this.frozenSeconds)} s, so it is not used`;
+        return { kind: 'failure', message };
     }
 
-    /** How often in a row it did not serve. */
-    get failed(): number {
+    /** Failures in a row. */
+    get failureCount(): number {
         return this.failures;
     }
 
-    /** Throws a ChainError when this endpoint is of another network; asks it once, within `patience` milliseconds. */
-    identified(patience: number): Promise<void> {
+    /** Throws a ChainError when this endpoint is of another network. Asks it once, within `patience` milliseconds. */
+    requireNetwork(patience: number): Promise<void> {
         this.identity ??= this.identify(patience).catch((error: unknown) => {
             if (!(error instanceof ChainError && error.final)) {
-                this.identity = undefined; // not known yet: asked again by the next call
+                this.identity = undefined; // not known yet, so the next call asks again
             }
             throw error;
         });
@@ -148,24 +149,24 @@ export class Endpoint {
         }
         const params = { config_id: GLOBAL_ID_PARAM };
         const method = 'getConfigParam';
-        const answered = await this.post(method, JSON.stringify({ id: '1', jsonrpc: '2.0', method, params }));
-        if (answered.kind !== 'answer') {
-            throw errorOf(this, answered);
+        const answer = await this.post(method, JSON.stringify({ id: '1', jsonrpc: '2.0', method, params }));
+        if (answer.kind !== 'answer') {
+            throw errorOf(this, answer);
         }
         let id: number;
         try {
-            const { config } = answered.result as { config: { bytes: string } };
+            const { config } = answer.result as { config: { bytes: string } };
             id = Cell.fromBase64(config.bytes).beginParse().loadInt(32);
         } catch {
-            throw new ChainError(`${this.name} does not say which network it is of: is it a TON HTTP API v2?`);
+            throw new ChainError(`${this.name} does not name its network: is it a TON HTTP API v2?`);
         }
         if (id !== this.network) {
-            const said = `${this.name} is an endpoint of network ${id}, and ${this.network} is configured`;
-            throw new ChainError(`Wrong network: ${said}`, undefined, { final: true });
+            const text = `${this.name} is an endpoint of network ${id}, and ${this.network} is configured`;
+            throw new ChainError(`Wrong network: ${text}`, undefined, { final: true });
         }
     }
 
-    private async ask(call: string, within: number): Promise<Answered> {
+    private async ask(call: string, within: number): Promise<EndpointAnswer> {
         let code: number;
         let header: string | string[] | undefined;
         let text: string;
@@ -181,20 +182,20 @@ export class Endpoint {
             header = response.headers['retry-after'];
             text = await response.body.text();
         } catch (error) {
-            return { kind: 'failure', said: failureText(error as Error, within), silent: true };
+            return { kind: 'failure', message: failureText(error as Error, within), silent: true };
         }
         const body = answerOf(text);
-        const said = this.withoutKey(body?.error ?? `answers, but not as a TON HTTP API (${code})`);
+        const message = this.withoutKey(body?.error ?? `answers, but not as a TON HTTP API (${code})`);
         const status = body !== undefined && body.ok !== true && body.code ? body.code : code;
         if (status === 429) {
-            return { kind: 'busy', after: retryAfter(header), said: `takes no more calls for now (429): ${said}` };
+            return { kind: 'busy', waitMs: retryAfter(header), message: `${BUSY} (429): ${message}` };
         }
         if (body === undefined) {
             return code === 401 || code === 403 || code === 404
-                ? { kind: 'refusal', status: code, said }
-                : { kind: 'failure', said };
+                ? { kind: 'refusal', status: code, message }
+                : { kind: 'failure', message };
         }
-        return body.ok === true ? { kind: 'answer', result: body.result } : { kind: 'refusal', status, said };
+        return body.ok === true ? { kind: 'answer', result: body.result } : { kind: 'refusal', status, message };
     }
 
     private withoutKey(text: string): string {
@@ -203,22 +204,25 @@ export class Endpoint {
     }
 }
 
-/** What to throw when there is no answer. */
-export function errorOf({ name }: Pick<Endpoint, 'name'>, answered: Extract<Answered, { said: string }>): ChainError {
-    if (answered.kind !== 'refusal') {
-        const silent = answered.kind === 'failure' && answered.silent === true;
-        return new ChainError(`${name} ${answered.said}`, undefined, { silent });
+/** The error to throw when no answer came. */
+export function errorOf(
+    { name }: Pick<Endpoint, 'name'>,
+    answer: Extract<EndpointAnswer, { message: string }>,
+): ChainError {
+    if (answer.kind !== 'refusal') {
+        const silent = answer.kind === 'failure' && answer.silent === true;
+        return new ChainError(`${name} ${answer.message}`, undefined, { silent });
     }
-    const exitCode = EXIT_CODE.exec(answered.said)?.[1];
-    const final = answered.status < 500;
+    const exitCode = EXIT_CODE.exec(answer.message)?.[1];
+    const final = answer.status < 500;
     return new ChainError(
-        `${name} refuses (${answered.status}): ${answered.said}`,
+        `${name} refuses (${answer.status}): ${answer.message}`,
         exitCode === undefined ? undefined : Number(exitCode),
         { final },
     );
 }
 
-/** A URL for people: host and path, without what could be a key. */
+/** The host and path of a URL, without what could be a key. */
 export function endpointName(url: string): string {
     try {
         const { protocol, host, pathname } = new URL(url);

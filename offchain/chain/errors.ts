@@ -1,6 +1,6 @@
-/** What goes wrong with a chain's API. */
+/** Errors of a chain's API. */
 
-/** What is known of an error besides its text; see {@link ChainError}. */
+/** The fields of a {@link ChainError} besides its text. */
 export interface ChainErrorKind {
     final?: boolean;
     unknown?: boolean;
@@ -8,13 +8,13 @@ export interface ChainErrorKind {
     cause?: unknown;
 }
 
-/** The API refused a message or did not answer; the text names the endpoint, and never its key. */
+/** The API refused a message or did not answer. The text names the endpoint, and never its key. */
 export class ChainError extends Error {
-    /** True when asking again cannot help: a wrong network, a wrong key, a malformed call. */
+    /** True when another try cannot help: a wrong network, a wrong key, a malformed call. */
     readonly final: boolean;
-    /** True when a message was handed over and nobody said what became of it: only the chain's state can tell. */
+    /** True when a message was sent and may have been taken: only the chain's state shows whether it was. */
     readonly unknown: boolean;
-    /** True when nothing came back, as from an endpoint that does not run. */
+    /** True when no answer came, as from an endpoint that does not run. */
     readonly silent: boolean;
 
     constructor(

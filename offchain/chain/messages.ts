@@ -1,44 +1,44 @@
-/** The one way in which messages of an account are read: forward, each once, and none stops the reader. */
+/** Reads the messages of an account once each. A message that cannot be read does not stop the reader. */
 
-/** A message of an account; `unreadable`: why nobody can say what is in it. */
-export interface Read {
+/** A message of an account. */
+export interface AccountMessage {
     lt: bigint; // of the transaction
-    unreadable?: Error;
+    unreadable?: Error; // why its content cannot be read
 }
 
-/** What was found behind a cursor. */
-export interface Found<M, T> {
-    found: { message: M; value: T }[]; // oldest first
+/** The messages after a cursor. */
+export interface MessageBatch<M, T> {
+    parsed: { message: M; value: T }[]; // oldest first
     newest: bigint; // lt, the next cursor
 }
 
 /**
- * Reads messages that came after the cursor, newest first as a chain gives them. `parse` gives what a message says, or
- * undefined for one that is of no concern; it asks nobody and keeps nothing, so that whatever it throws is the message's own
- * fault: such a message is told to `unreadable` and passed.
+ * Reads messages later than the cursor, newest first as a chain gives them. `parse` returns a message's value, or undefined for
+ * one that does not matter. It must have no side effects and make no calls, because its errors count as errors of the message:
+ * `onUnreadable` gets them, and the reader goes on.
  *
- * @throws ChainError when the API does not answer; nothing was read then
+ * @throws ChainError when the API does not answer; then nothing was read
  */
-export async function readMessages<M extends Read, T>(
+export async function readMessages<M extends AccountMessage, T>(
     messages: AsyncIterable<M>,
-    after: bigint,
+    cursor: bigint,
     parse: (message: M) => T | undefined,
-    unreadable: (message: M, error: unknown) => void,
-): Promise<Found<M, T>> {
-    const read: Found<M, T> = { found: [], newest: after };
+    onUnreadable: (message: M, error: unknown) => void,
+): Promise<MessageBatch<M, T>> {
+    const batch: MessageBatch<M, T> = { parsed: [], newest: cursor };
     for await (const message of messages) {
-        read.newest = message.lt > read.newest ? message.lt : read.newest;
+        batch.newest = message.lt > batch.newest ? message.lt : batch.newest;
         try {
             const value = message.unreadable === undefined ? parse(message) : raise(message.unreadable);
             if (value !== undefined) {
-                read.found.push({ message, value });
+                batch.parsed.push({ message, value });
             }
         } catch (error) {
-            unreadable(message, error);
+            onUnreadable(message, error);
         }
     }
-    read.found.reverse();
-    return read;
+    batch.parsed.reverse();
+    return batch;
 }
 
 function raise(error: Error): never {

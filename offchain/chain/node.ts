@@ -1,17 +1,18 @@
-/** What the chain says of a node: read by a worker of itself, and by a gateway before it trusts a worker's word. */
+/** Reads a node from the chain: a worker reads its own node, a gateway every node whose worker it pays. */
 import { isTestOnly, Node, nodeStates, parseOffers, Provider, Rates, Standing } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Chain, ChainReader } from './chain';
 
-export interface NodeRecord {
+/** An open node as the chain has it. */
+export interface ListedNode {
     provider: Address;
     receiptKey: Buffer; // Ed25519, 32 bytes
     encryptionKey: Buffer; // X25519, 32 bytes
     offers: { model: Buffer; rates: Rates }[]; // model: SHA-256 of the catalogue id
-    jailed: boolean; // its provider is in jail, or has less stake than its nodes require
+    jailed: boolean; // its provider is jailed, or has less stake than its nodes require
 }
 
-/** The node was closed by its provider: it takes no new jobs, and what it owes and is owed is still there. */
+/** The provider has closed the node: it takes no new jobs. Its debts and vouchers remain. */
 export class NodeClosed extends Error {
     constructor(address: Address) {
         super(`The node ${address.toString()} is closed`);
@@ -25,14 +26,14 @@ function bytes32(value: bigint): Buffer {
 
 /**
  * Reads an open node of the market that `registry` names.
- * @throws NodeClosed; else an Error that says what is wrong: no such node, other code than this release's, or another registry's.
+ * @throws NodeClosed; an Error for a missing node, code that is not this release's, or a node of another registry
  */
-export async function readNode(chain: Chain, registry: Address, address: Address): Promise<NodeRecord> {
+export async function readNode(chain: Chain, registry: Address, address: Address): Promise<ListedNode> {
     const account = await chain.account(address);
     const blank = await Node.ofProvider(registry, 0);
     if (account.state !== 'active' || account.code === undefined) {
-        const shown = address.toString({ testOnly: isTestOnly(chain.network) });
-        throw new Error(`There is no node at ${shown} on network ${chain.network}: look at node, network and endpoint`);
+        const text = address.toString({ testOnly: isTestOnly(chain.network) });
+        throw new Error(`No node exists at ${text} on network ${chain.network}: check node, network and endpoint`);
     }
     if (!account.code.hash().equals(blank.init!.code.hash())) {
         throw new Error(`The account ${address.toString()} does not run a node's code`);
@@ -57,7 +58,7 @@ export async function readNode(chain: Chain, registry: Address, address: Address
     };
 }
 
-const KEY_SECONDS = 60; // a key that ends within this time has ended, for the next look at it comes later
+const KEY_SECONDS = 60; // a key that ends within this time counts as ended, because the next reading comes later
 
 /** A key of a node, and its provider's account. */
 export interface NodeKey {
@@ -67,35 +68,35 @@ export interface NodeKey {
 }
 
 /**
- * What stands behind receipts of a key of a node that {@link readNode} has found genuine.
+ * Whether stake still covers the receipts of a key, of a node that {@link readNode} has verified: undefined, or why it does not.
  * @throws Error if the API does not answer
  */
 export async function readLiability(
     chain: ChainReader,
     { node, provider, receiptKey }: NodeKey,
-): Promise<{ fault: string | undefined; jailed: boolean }> {
+): Promise<{ rejection: string | undefined; jailed: boolean }> {
     const { state: account, at } = await chain.account(node);
     if (account !== 'active') {
-        return { fault: 'its node is no more', jailed: false };
+        return { rejection: 'its node no longer exists', jailed: false };
     }
     const key = BigInt(`0x${receiptKey.toString('hex')}`);
     const { state, endsAt, left } = await chain.open(Node.fromAddress(node)).getKeyLiability(key);
     if (state !== nodeStates.open) {
-        return { fault: 'its node is closed', jailed: false };
+        return { rejection: 'its node is closed', jailed: false };
     }
     if (Number(endsAt) <= at + KEY_SECONDS) {
-        return { fault: 'the key that signs its receipts has ended', jailed: false };
+        return { rejection: 'the key that signs its receipts has ended', jailed: false };
     }
     if (left <= 0n) {
-        return { fault: "nothing of its share of the stake is left for its key's receipts", jailed: false };
+        return { rejection: "its key's share of the stake is used up", jailed: false };
     }
-    return { fault: undefined, jailed: (await chain.open(Provider.fromAddress(provider)).getStanding()).jailed };
+    return { rejection: undefined, jailed: (await chain.open(Provider.fromAddress(provider)).getStanding()).jailed };
 }
 
 async function standingOf(chain: Chain, registry: Address, address: Address): Promise<Standing> {
     const account = await chain.account(address);
     if (account.state !== 'active') {
-        throw new Error(`There is no provider at ${address.toString()}`);
+        throw new Error(`No provider exists at ${address.toString()}`);
     }
     const provider = chain.open(Provider.fromAddress(address));
     const state = await provider.getProviderState();

@@ -1,11 +1,11 @@
 /**
- * Orders of wallets: external messages that a key signed. An API that fails while it carries one does not say whether it
- * arrived, so each is known by its number and its hash until the chain shows what became of it.
+ * Orders of wallets: external messages that a key signed. An API that fails while it carries one does not say whether the order
+ * arrived. So each order is identified by its number and its hash until the chain shows its outcome.
  */
 import type { Address, Cell } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Account, Chain } from './chain';
-import { CONFIRM_READS, Confirmed } from './confirmed';
+import type { AccountState, Chain } from './chain';
+import { CONFIRM_READS, Confirmer } from './confirmer';
 import { ChainError } from './errors';
 
 export interface Order {
@@ -17,19 +17,19 @@ export interface Order {
 }
 
 /**
- * taken: the wallet has sent it. lapsed: it did not in time, and never will. overtaken: it never will either, for it took
- * another with its number. waiting: it still may.
+ * taken: the wallet has executed the order. lapsed: its time is over, so it never will. overtaken: it took another order of the
+ * same number, so it never will. waiting: it still may.
  */
 export type OrderOutcome = 'taken' | 'lapsed' | 'overtaken' | 'waiting';
 
-/** What became of an order is not known: until then nothing else may be sent in its place. */
+/** The outcome of an order is not known yet; until it is, no other order may be sent in its place. */
 export class OutcomeUnknown extends ChainError {
     constructor(
         readonly order: Order,
-        why: string,
+        reason: string,
         silent = false,
     ) {
-        super(`${why}; whether the wallet takes order ${order.seqno} (${order.hash}) is not known yet`, undefined, {
+        super(`${reason}; whether the wallet takes order ${order.seqno} (${order.hash}) is not known yet`, undefined, {
             unknown: true,
             silent,
         });
@@ -38,14 +38,14 @@ export class OutcomeUnknown extends ChainError {
 }
 
 const SLACK = 60; // seconds by which the clocks of the chain's servers may differ
-const GRACE_POLLS = 5; // after which an order that is no longer valid cannot show any more
+const GRACE_POLLS = 5; // after the end of its validity, in which an order may still appear
 const RESEND_POLLS = 10;
-const PATIENCE = 60; // seconds beyond an order's validity that a silent API is asked again
+const PATIENCE = 60; // seconds after an order's validity in which a silent API is asked again
 
 /**
- * What the chain shows of an order of a wallet, or of an escrow. `seqno`: reads the account's; `numberOf`: the number of an order
- * that it took, where that can be read. That it lapsed is heard several times, `pauseMs` apart, and of every endpoint, for who
- * believes it signs another in its place.
+ * The outcome of an order of a wallet or of an escrow, as the chain shows it. `seqno` reads the account's number; `numberOf` gives the
+ * number of an order that the account took, where that can be read. A lapse is confirmed by several readings, `pauseMs` apart, and by
+ * every endpoint, because the caller then signs another order in its place.
  */
 export async function outcomeOf(
     chain: Chain,
@@ -55,18 +55,18 @@ export async function outcomeOf(
     numberOf: (body: Cell) => number | undefined = () => undefined,
 ): Promise<OrderOutcome> {
     const seconds = (GRACE_POLLS * pauseMs) / 1000;
-    const words = new Confirmed(chain, { reads: CONFIRM_READS, seconds });
-    // Another order may have used its number, or the list of transactions is behind: time decides.
-    const wordOf = ({ at, data }: Account) =>
+    const confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds });
+    // Another order may have used its number, or the list of transactions is behind, so time decides.
+    const findingOf = ({ at, data }: AccountState) =>
         at > order.validUntil ? `lapsed, as ${data?.hash().toString('hex')}` : undefined;
     for (let read = 0; read < 2 * GRACE_POLLS; read++) {
-        const { account, word, confirmed } = await words.read(order.wallet, wordOf);
+        const { account, finding, confirmed } = await confirmer.read(order.wallet, findingOf);
         const next = account.state === 'active' ? await seqno() : 0;
-        const shown = next > order.seqno ? await shownOf(chain, order, numberOf) : undefined;
-        if (shown !== undefined) {
-            return shown;
+        const outcome = next > order.seqno ? await readOutcome(chain, order, numberOf) : undefined;
+        if (outcome !== undefined) {
+            return outcome;
         }
-        if (word === undefined) {
+        if (finding === undefined) {
             return 'waiting';
         }
         if (confirmed) {
@@ -77,7 +77,7 @@ export async function outcomeOf(
     return 'waiting'; // the endpoints do not agree
 }
 
-async function shownOf(
+async function readOutcome(
     chain: Chain,
     { wallet, seqno, hash, from }: Order,
     numberOf: (body: Cell) => number | undefined,
@@ -97,8 +97,8 @@ async function shownOf(
 }
 
 /**
- * Hands an order over, again while it may be lost, and resolves once the wallet has taken it.
- * @throws ChainError when it was refused, lapsed or was overtaken: nothing was sent; OutcomeUnknown when the API says nothing for long
+ * Sends an order, again while it may be lost, and resolves once the wallet has taken it.
+ * @throws ChainError when it was refused, lapsed or was overtaken: nothing was sent; OutcomeUnknown when the API stays silent
  */
 export async function deliver(
     chain: Chain,
@@ -126,13 +126,11 @@ export async function deliver(
             return;
         }
         if (outcome === 'lapsed') {
-            throw new ChainError(
-                `The wallet did not take order ${order.seqno} in time and never will: nothing was sent`,
-            );
+            throw new ChainError(`The wallet did not take order ${order.seqno} in time, so nothing was sent`);
         }
         if (outcome === 'overtaken') {
             throw new ChainError(
-                `The wallet took another order ${order.seqno}, so nothing of this one was sent: does anything else use its key?`,
+                `The wallet took another order ${order.seqno}, so nothing of this one was sent. Does another program use its key?`,
             );
         }
         if (poll % RESEND_POLLS === 0) {

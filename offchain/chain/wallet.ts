@@ -1,4 +1,4 @@
-/** A hot wallet (v5r1) that a process holds: sends batches of messages and waits until the chain has taken them. */
+/** A hot wallet (v5r1): sends batches of messages and waits until the chain has taken them. */
 import { SigningKey, signingKey } from '@cocoon-market/wrappers';
 import { Address, beginCell, Cell, internal, Sender, SendMode, storeMessageRelaxed } from '@ton/core';
 import type { MessageRelaxed } from '@ton/core';
@@ -16,8 +16,8 @@ export interface Transfer {
     bounce?: boolean; // default true
 }
 
-/** Most messages that one order of this wallet carries. */
-export const WALLET_BATCH = 255;
+/** Maximal number of messages in one order of this wallet. */
+export const MAX_TRANSFERS = 255;
 
 const VALID_SECONDS = 120;
 
@@ -25,17 +25,17 @@ export class HotWallet {
     private readonly contract: WalletContractV5R1;
     private readonly key: SigningKey;
     private queue: Promise<unknown> = Promise.resolve();
-    private open: { order: Order; content: string } | undefined; // an order whose outcome is not known
+    private pending: { order: Order; content: string } | undefined; // an order whose outcome is not known
 
     /** `seed`: 32 bytes. */
     constructor(
-        private readonly given: Chain,
+        private readonly api: Chain,
         seed: Buffer,
         private readonly pollMs = 1000,
     ) {
         this.key = signingKey(seed);
         const walletId = {
-            networkGlobalId: given.network,
+            networkGlobalId: api.network,
             context: { walletVersion: 'v5r1', workchain: 0, subwalletNumber: 0 },
         };
         this.contract = WalletContractV5R1.create({ publicKey: this.key.publicKey, walletId: walletId as never });
@@ -45,12 +45,12 @@ export class HotWallet {
         return this.contract.address;
     }
 
-    // What a wallet sends earns money or saves it, so its calls go before others.
+    // A wallet's orders earn or save money, so its calls come first.
     private get chain(): Chain {
-        return this.given.as('claim');
+        return this.api.as('claim');
     }
 
-    /** This wallet as contracts' wrappers send through it; each message is one order, awaited. */
+    /** This wallet as a sender for the wrappers of contracts. Each message is one order, awaited. */
     sender(): Sender {
         return {
             address: this.address,
@@ -67,9 +67,9 @@ export class HotWallet {
         };
     }
 
-    /** nanoTON. Whoever only wants to see it asks as `routine`, and is not kept waiting while no endpoint serves. */
+    /** nanoTON. As `routine` it fails soon while no endpoint serves. */
     async balance(urgency: Urgency = 'claim'): Promise<bigint> {
-        return (await this.given.as(urgency).account(this.address)).balance;
+        return (await this.api.as(urgency).account(this.address)).balance;
     }
 
     /** Sends up to 255 transfers in one order; resolves when the wallet has sent them. One order at a time. */
@@ -80,11 +80,11 @@ export class HotWallet {
     }
 
     private async sendNow(transfers: Transfer[]): Promise<void> {
-        if (transfers.length === 0 || transfers.length > WALLET_BATCH) {
-            throw new RangeError(`A wallet order holds 1 to ${WALLET_BATCH} messages, not ${transfers.length}`);
+        if (transfers.length === 0 || transfers.length > MAX_TRANSFERS) {
+            throw new RangeError(`A wallet order holds 1 to ${MAX_TRANSFERS} messages, not ${transfers.length}`);
         }
         const messages = transfers.map(({ bounce = true, ...transfer }) => internal({ ...transfer, bounce }));
-        if (await this.wasTaken(contentOf(messages))) {
+        if (await this.settlePending(contentOf(messages))) {
             return;
         }
         const account = await this.chain.account(this.address);
@@ -108,24 +108,26 @@ export class HotWallet {
                 { seqno: () => this.seqno(), pollMs: this.pollMs },
             );
         } catch (error) {
-            this.open = error instanceof OutcomeUnknown ? { order, content: contentOf(messages) } : undefined;
+            this.pending = error instanceof OutcomeUnknown ? { order, content: contentOf(messages) } : undefined;
             throw error;
         }
     }
 
-    // Nothing is sent while an earlier order may still be taken. Asked for once more, what was sent is not sent again; asked
-    // for something else, the caller first has to read the state that the earlier order has changed.
-    private async wasTaken(content: string): Promise<boolean> {
-        if (this.open === undefined) {
+    /**
+     * Finds out the outcome of an earlier order. True when it was taken and had this content: then it is not sent again.
+     * @throws OutcomeUnknown while it may still be taken; ChainError when another content was taken: the caller must read the state again
+     */
+    private async settlePending(content: string): Promise<boolean> {
+        if (this.pending === undefined) {
             return false;
         }
-        const { order, content: before } = this.open;
+        const { order, content: sentContent } = this.pending;
         const outcome = await outcomeOf(this.chain, order, () => this.seqno(), this.pollMs);
         if (outcome === 'waiting') {
             throw new OutcomeUnknown(order, 'An earlier order is on its way');
         }
-        this.open = undefined;
-        if (outcome === 'taken' && before !== content) {
+        this.pending = undefined;
+        if (outcome === 'taken' && sentContent !== content) {
             throw new ChainError(`Order ${order.seqno} was taken after all: read the state again before sending more`);
         }
         return outcome === 'taken';

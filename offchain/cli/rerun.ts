@@ -24,7 +24,7 @@ export function rerunCommand(): Command {
             try {
                 const compared = await rerun(opened, backend);
                 process.exitCode = EXIT[compared.verdict];
-                const { verdict, why, same, delivered, repeated } = compared;
+                const { verdict, reason, same, delivered, repeated } = compared;
                 const { job, result, chat } = opened;
                 const shown = { job, number: result.number, model: chat.model, ...compared };
                 console.log(
@@ -33,7 +33,7 @@ export function rerunCommand(): Command {
                         : [
                               `${verdict}: query ${result.number} of job ${job.toString('hex')}, model ${chat.model}`,
                               `characters alike ${same}, delivered ${delivered}, repeated ${repeated}`,
-                              why,
+                              reason,
                           ].join('\n'),
                 );
             } finally {

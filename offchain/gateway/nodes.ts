@@ -1,7 +1,7 @@
 /** Which nodes a query may go to: what they say of themselves, held against the client's rules and the chain. */
 import { Rates, Terms } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { AttestationPolicy, attestationFault } from '../attest';
+import { AttestationPolicy, rejectionOf } from '../attest';
 import type { NodeKey } from '../chain';
 import { modelHash, NodeInfo } from '../link';
 import { reasonOf } from '../process/errors';
@@ -231,7 +231,7 @@ export class Nodes {
         if (!Address.parse(info.node).hash.equals(node) || !info.receiptKey.equals(receiptKey)) {
             throw new NodeUnfit(`${url} is another node than that of the job`);
         }
-        const unfit = attestationFault(info.attestation, attestedKeys(info), this.policy, this.now());
+        const unfit = rejectionOf(info.attestation, attestedKeys(info), this.policy, this.now());
         if (unfit !== undefined) {
             const evidence = info.attestation;
             const allowed = this.policy.tiers.includes(evidence.tier);
@@ -293,7 +293,7 @@ export class Nodes {
         if (info.limits.maxParallel < 1) {
             return 'takes no queries';
         }
-        const fault = attestationFault(info.attestation, attestedKeys(info), this.policy, this.now());
+        const fault = rejectionOf(info.attestation, attestedKeys(info), this.policy, this.now());
         return fault === undefined || info.attestation.tier !== 'open' ? fault : `${fault} (--allow-open accepts it)`;
     }
 

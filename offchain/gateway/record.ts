@@ -1,6 +1,6 @@
 /** Holds what a node says of itself against what the market's contracts say. */
 import { Address } from '@ton/core';
-import { Chain, ChainReader, NodeKey, NodeRecord as ChainRecord, readLiability, readNode } from '../chain';
+import { Chain, ChainReader, NodeKey, ListedNode as ChainRecord, readLiability, readNode } from '../chain';
 import { modelHash, NodeInfo } from '../link';
 import { reasonOf } from '../process/errors';
 import { NodeRecord } from './nodes';
@@ -10,8 +10,8 @@ const JAILED = 'its provider is in jail, or has less stake than its nodes requir
 /** Asks the chain for nodes of the market that `registry` names; `allowJailed`: see the configuration. */
 export function recordOnChain(chain: Chain, registry: Address, { allowJailed = false } = {}): NodeRecord {
     const keyFaultBy = (source: ChainReader) => async (key: NodeKey) => {
-        const { fault, jailed } = await readLiability(source, key);
-        return fault ?? (jailed && !allowJailed ? JAILED : undefined);
+        const { rejection, jailed } = await readLiability(source, key);
+        return rejection ?? (jailed && !allowJailed ? JAILED : undefined);
     };
     return {
         fault: async (info) => {

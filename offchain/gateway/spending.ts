@@ -13,7 +13,7 @@ import {
 import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Accepted, Account, Chain, ChainError, Confirmed, CONFIRM_READS, OrderOutcome, outcomeOf } from '../chain';
+import { Accepted, AccountState, Chain, ChainError, Confirmer, CONFIRM_READS, OrderOutcome, outcomeOf } from '../chain';
 import { reasonOf } from '../process/errors';
 import { GatewayError, noMoney, unavailable } from './errors';
 import { ClientKeys } from './keys';
@@ -72,8 +72,8 @@ export class SpendAccount {
     /** This machine's clock beside the chain's, as the last answers of the API tell. */
     readonly clock: ChainClock;
     private readonly urgent: Chain; // for orders, which go before all that is only read
-    private readonly words: Confirmed;
-    private readonly wordsSoon: Confirmed;
+    private readonly words: Confirmer;
+    private readonly wordsSoon: Confirmer;
 
     /** `goneSeconds`: see the configuration; `now`: seconds of the clock that it is measured with. */
     constructor(
@@ -86,8 +86,8 @@ export class SpendAccount {
         this.clock = clock;
         this.log = log;
         this.urgent = chain.as('claim');
-        this.words = new Confirmed(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
-        this.wordsSoon = new Confirmed(chain, { reads: SOON_READS, seconds: ((SOON_READS - 1) * pollMs) / 1000 });
+        this.words = new Confirmer(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
+        this.wordsSoon = new Confirmer(chain, { reads: SOON_READS, seconds: ((SOON_READS - 1) * pollMs) / 1000 });
     }
 
     /** What can be spent now. Throws 402 when the escrow is not set up for this gateway's key. */
@@ -175,7 +175,7 @@ export class SpendAccount {
      * enough; otherwise those of `goneSeconds` are.
      */
     async channel({ channel, maxPaid }: Watched, soon = false): Promise<ChannelView> {
-        const wordOf = (account: Account): string | undefined => {
+        const findingOf = (account: AccountState): string | undefined => {
             if (account.state !== 'active' || account.data === undefined) {
                 return 'gone';
             }
@@ -185,11 +185,11 @@ export class SpendAccount {
             }
             return account.at >= refundAt ? 'due' : undefined;
         };
-        const { account, word, confirmed } = await (soon ? this.wordsSoon : this.words).read(channel, wordOf);
-        if (word !== undefined && word !== 'due' && !confirmed) {
-            return { type: 'unclear', word };
+        const { account, finding, confirmed } = await (soon ? this.wordsSoon : this.words).read(channel, findingOf);
+        if (finding !== undefined && finding !== 'due' && !confirmed) {
+            return { type: 'unclear', word: finding };
         }
-        if (account.data === undefined || word === 'gone') {
+        if (account.data === undefined || finding === 'gone') {
             return { type: 'gone' };
         }
         const data = loadChannelData(account.data);
@@ -199,7 +199,7 @@ export class SpendAccount {
     }
 
     /** Accounts in as few calls as the API allows. */
-    accounts(addresses: readonly Address[]): Promise<Account[]> {
+    accounts(addresses: readonly Address[]): Promise<AccountState[]> {
         return this.chain.accountsAt(addresses);
     }
 
@@ -226,7 +226,7 @@ export class SpendAccount {
         return done;
     }
 
-    private async read(chain = this.urgent): Promise<{ account: Account; state: EscrowState; code: Cell }> {
+    private async read(chain = this.urgent): Promise<{ account: AccountState; state: EscrowState; code: Cell }> {
         const account = await chain.account(this.escrow);
         this.clock.saw(account.at);
         if (account.state !== 'active') {
@@ -252,7 +252,7 @@ export class SpendAccount {
         return { account, state, code };
     }
 
-    private purseOf({ balance, at }: Account, state: EscrowState, reserve: bigint): Purse {
+    private purseOf({ balance, at }: AccountState, state: EscrowState, reserve: bigint): Purse {
         const spent = state.day === BigInt(Math.floor(at / DAY)) ? state.spent : 0n;
         const positive = (amount: bigint) => (amount > 0n ? amount : 0n);
         return {
@@ -265,7 +265,7 @@ export class SpendAccount {
     }
 
     // The chain would refuse as well; asked first, the gateway can say how much is missing.
-    private async requireMoney(account: Account, state: EscrowState, deposit: bigint): Promise<void> {
+    private async requireMoney(account: AccountState, state: EscrowState, deposit: bigint): Promise<void> {
         const escrow = this.urgent.open(Escrow.fromAddress(this.escrow));
         const cost = deposit + (await escrow.getOpenFeeOf(1n));
         const purse = this.purseOf(account, state, await escrow.getReserve());
@@ -384,7 +384,7 @@ export class SpendAccount {
         let silence: unknown; // why the chain was not read the last time
         for (let poll = 1; !this.closed; poll++) {
             await sleep(poll === 1 ? 0 : this.pollMs);
-            let account: Account;
+            let account: AccountState;
             try {
                 account = await this.urgent.account(channel);
             } catch (fault) {

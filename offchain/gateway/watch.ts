@@ -4,7 +4,7 @@
  */
 import { Address } from '@ton/core';
 import { Logger } from 'pino';
-import { Confirmation, Confirmed, CONFIRM_READS, NodeKey } from '../chain';
+import { ConfirmationRules, Confirmer, CONFIRM_READS, NodeKey } from '../chain';
 import { reasonOf } from '../process/errors';
 import type { Job } from './job';
 import type { NodeRecord } from './nodes';
@@ -12,7 +12,7 @@ import type { NodeRecord } from './nodes';
 const READ_SECONDS = 45; // a reading is this old at most before the next is made, so that none is used after a minute
 const DOUBT_SECONDS = 15; // while it says that something has ended
 const BLIND_SECONDS = 600; // without any reading, nothing more is paid
-const CONFIRMATION: Confirmation = { reads: CONFIRM_READS, seconds: 60 };
+const CONFIRMATION: ConfirmationRules = { reads: CONFIRM_READS, seconds: 60 };
 
 interface Seen {
     key: NodeKey;
@@ -25,7 +25,7 @@ interface Seen {
 
 export class NodeWatch {
     private readonly seen = new Map<string, Seen>();
-    private readonly words: Confirmed<Pick<NodeRecord, 'keyFault'>>;
+    private readonly words: Confirmer<Pick<NodeRecord, 'keyFault'>>;
 
     /** `now`: seconds of the clock that readings are timed with. */
     constructor(
@@ -33,7 +33,7 @@ export class NodeWatch {
         private readonly log: Logger,
         private readonly now: () => number = () => performance.now() / 1000,
     ) {
-        this.words = new Confirmed(record ?? {}, CONFIRMATION, now);
+        this.words = new Confirmer(record ?? {}, CONFIRMATION, now);
     }
 
     /**
@@ -91,7 +91,7 @@ export class NodeWatch {
                 (source) => source.keyFault!(seen.key),
                 (fault) => fault,
             );
-            [seen.fault, seen.confirmed] = [said.answer, said.confirmed];
+            [seen.fault, seen.confirmed] = [said.value, said.confirmed];
             if (seen.fault === undefined) {
                 seen.goodAt = this.now();
             }

@@ -8,14 +8,14 @@ export type RerunVerdict = 'match' | 'mismatch' | 'undecided';
 
 export interface Comparison {
     verdict: RerunVerdict;
-    why: string;
+    reason: string;
     same: number; // characters that both begin with
     delivered: number; // characters
     repeated: number; // characters
 }
 
 /** Why an unlike answer of another machine is no proof. */
-export const WHY_UNDECIDED =
+export const UNDECIDED_REASON =
     'Equal weights on unlike GPUs, drivers, batch sizes or quantizations add floating-point numbers in another order. ' +
     'At the first token where two candidates are nearly equal the answers part, and everything after it differs, though ' +
     'both machines run the model that was paid for. So an unlike answer shows nothing by itself; a committee weighs ' +
@@ -32,18 +32,18 @@ export async function rerun({ chat, content, reasoning, result }: Opened, backen
     }
     // What was cut, or reached the ceiling, is compared as far as it goes.
     const whole = result.finish === Number(Finish.Stop);
-    const like = (there: string, here: string) => (whole ? here === there : here.startsWith(there));
+    const isAlike = (there: string, here: string) => (whole ? here === there : here.startsWith(there));
     const counts = {
         same: sharedLength(content, again.content),
         delivered: content.length,
         repeated: again.content.length,
     };
-    if (like(content, again.content) && like(reasoning, again.reasoning)) {
-        return { verdict: 'match', why: matchOf(whole), ...counts };
+    if (isAlike(content, again.content) && isAlike(reasoning, again.reasoning)) {
+        return { verdict: 'match', reason: matchOf(whole), ...counts };
     }
     return isRepeatable(backend, chat)
-        ? { verdict: 'mismatch', why: 'This backend repeats such a request bit by bit, on any machine.', ...counts }
-        : { verdict: 'undecided', why: WHY_UNDECIDED, ...counts };
+        ? { verdict: 'mismatch', reason: 'This backend repeats such a request bit by bit, on any machine.', ...counts }
+        : { verdict: 'undecided', reason: UNDECIDED_REASON, ...counts };
 }
 
 function matchOf(whole: boolean): string {

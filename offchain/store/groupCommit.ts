@@ -14,7 +14,7 @@ interface Waiting<Schema> {
     reject(error: unknown): void;
 }
 
-type Settled = { ok: true; result: unknown } | { ok: false; error: unknown };
+type WriteOutcome = { ok: true; result: unknown } | { ok: false; error: unknown };
 
 const MAX_GROUP = 1000; // writes in one transaction, so that none waits long for the others
 
@@ -55,7 +55,7 @@ export class GroupCommit<Schema> {
     }
 
     private async commit(group: Waiting<Schema>[]): Promise<void> {
-        let outcomes: Settled[] = [];
+        let outcomes: WriteOutcome[] = [];
         try {
             if (this.broken === undefined) {
                 outcomes = await this.db.transaction().execute((transaction) => runAll(transaction, group));
@@ -76,11 +76,11 @@ export class GroupCommit<Schema> {
     }
 }
 
-async function runAll<Schema>(transaction: Transaction<Schema>, group: Waiting<Schema>[]): Promise<Settled[]> {
-    const outcomes: Settled[] = [];
+async function runAll<Schema>(transaction: Transaction<Schema>, group: Waiting<Schema>[]): Promise<WriteOutcome[]> {
+    const outcomes: WriteOutcome[] = [];
     for (const { write } of group) {
         await sql`SAVEPOINT one_write`.execute(transaction);
-        let outcome: Settled;
+        let outcome: WriteOutcome;
         try {
             outcome = { ok: true, result: await write(transaction) };
         } catch (error) {

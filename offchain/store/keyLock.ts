@@ -46,8 +46,8 @@ function lockFile(path: string): Sqlite.Database {
         file?.close();
         const code = (error as { code?: string }).code ?? '';
         if (code.startsWith('SQLITE_BUSY')) {
-            const held = 'Another process signs with this receipt key: only one may. Stop the other one first';
-            throw new Error(held, { cause: error });
+            const message = 'Another process signs with this receipt key: only one may. Stop the other one first';
+            throw new Error(message, { cause: error });
         }
         // cspell:ignore CANTOPEN
         const unwritable = ['EACCES', 'EPERM', 'EROFS', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'].includes(code);

@@ -12,13 +12,13 @@ import type {
     Denial,
     EndKind,
     JobRecord,
-    JobState,
+    JobStage,
     JobInsert,
     NewQuery,
     Piece,
     QueryEnd,
     QueryRecord,
-    SeenChannel,
+    ChannelSnapshot,
     WorkerStore,
     WorkerTotals,
 } from './worker';
@@ -29,7 +29,7 @@ interface JobTable {
     terms: Buffer;
     job_number: number;
     enc: Buffer;
-    state: JobState;
+    state: JobStage;
     highest: Generated<number>;
     low_water: Generated<number>;
     result_index: Generated<number>;
@@ -37,12 +37,12 @@ interface JobTable {
     voucher_cumulative: Buffer; // amount, 0 for none
     voucher_count: Generated<number>;
     voucher_signature: Buffer | null;
-    there: Buffer; // amount
+    balance: Buffer; // amount
     paid: Buffer; // amount
     refund_at: number;
     seen_at: number;
-    sure: Generated<Buffer>; // amount
-    closing: Generated<number>;
+    confirmed_paid: Generated<Buffer>; // amount
+    closing_at: Generated<number>;
 }
 
 interface QueryTable {
@@ -97,7 +97,7 @@ const tables: Migration = async (db) => {
         voucher_cumulative BLOB NOT NULL,
         voucher_count INTEGER NOT NULL DEFAULT 0,
         voucher_signature BLOB,
-        there BLOB NOT NULL,
+        balance BLOB NOT NULL,
         paid BLOB NOT NULL,
         refund_at INTEGER NOT NULL,
         seen_at INTEGER NOT NULL
@@ -143,10 +143,10 @@ const signing: Migration = async (db) => {
 const ZERO = amountToBytes(0n);
 
 const endings: Migration = async (db) => {
-    await sql`ALTER TABLE jobs ADD COLUMN sure BLOB NOT NULL DEFAULT ${sql.raw(`x'${ZERO.toString('hex')}'`)}`.execute(
+    await sql`ALTER TABLE jobs ADD COLUMN confirmed_paid BLOB NOT NULL DEFAULT ${sql.raw(`x'${ZERO.toString('hex')}'`)}`.execute(
         db,
     );
-    await sql`ALTER TABLE jobs ADD COLUMN closing INTEGER NOT NULL DEFAULT 0`.execute(db);
+    await sql`ALTER TABLE jobs ADD COLUMN closing_at INTEGER NOT NULL DEFAULT 0`.execute(db);
 };
 
 /** A {@link WorkerStore} in one SQLite file. */
@@ -187,7 +187,7 @@ export class SqliteWorkerStore implements WorkerStore {
             .selectAll()
             .where('job', '>', after ?? Buffer.alloc(0))
             .where('state', '!=', 'ended')
-            .where((or) => or.or([or('state', '=', 'ending'), or('voucher_cumulative', '>', or.ref('sure'))]))
+            .where((or) => or.or([or('state', '=', 'ending'), or('voucher_cumulative', '>', or.ref('confirmed_paid'))]))
             .orderBy('job')
             .limit(limit)
             .execute();
@@ -200,9 +200,9 @@ export class SqliteWorkerStore implements WorkerStore {
             .selectAll()
             .where('job', '>', after ?? Buffer.alloc(0))
             .where('state', '=', 'ended')
-            .where('closing', own ? '>' : '=', 0)
+            .where('closing_at', own ? '>' : '=', 0)
             .where('seen_at', '>=', since)
-            .whereRef('voucher_cumulative', '>', 'sure')
+            .whereRef('voucher_cumulative', '>', 'confirmed_paid')
             .orderBy('job')
             .limit(limit)
             .execute();
@@ -211,7 +211,7 @@ export class SqliteWorkerStore implements WorkerStore {
 
     async totals() {
         const totals: WorkerTotals = { jobs: { open: 0, ending: 0, ended: 0 }, results: 0, earned: 0n, unclaimed: 0n };
-        const columns = ['state', 'result_index', 'cumulative', 'voucher_cumulative', 'paid', 'there'] as const;
+        const columns = ['state', 'result_index', 'cumulative', 'voucher_cumulative', 'paid', 'balance'] as const;
         for await (const row of this.db.selectFrom('jobs').select(columns).stream()) {
             totals.jobs[row.state]++;
             totals.results += row.result_index;
@@ -223,7 +223,7 @@ export class SqliteWorkerStore implements WorkerStore {
         return totals;
     }
 
-    async addJob({ seen, jobNumber, ...job }: JobInsert) {
+    async addJob({ snapshot, jobNumber, ...job }: JobInsert) {
         const zeros = { cumulative: ZERO, voucher_cumulative: ZERO };
         await this.writes.run(async (t) => {
             const denied = t.selectFrom('denials').where('job', '=', job.job);
@@ -232,7 +232,7 @@ export class SqliteWorkerStore implements WorkerStore {
             const columns = { job_number: jobNumber, state: 'open', highest, low_water: highest } as const;
             await t
                 .insertInto('jobs')
-                .values({ ...job, ...zeros, ...seenColumns(seen), ...columns })
+                .values({ ...job, ...zeros, ...snapshotColumns(snapshot), ...columns })
                 .execute();
         });
     }
@@ -241,33 +241,38 @@ export class SqliteWorkerStore implements WorkerStore {
         await this.writes.run((t) => t.updateTable('jobs').set({ enc }).where('job', '=', job).execute());
     }
 
-    async setSeen(job: Buffer, seen: SeenChannel) {
-        await this.writes.run((t) => t.updateTable('jobs').set(seenColumns(seen)).where('job', '=', job).execute());
+    async setSnapshot(job: Buffer, seen: ChannelSnapshot) {
+        await this.writes.run((t) => t.updateTable('jobs').set(snapshotColumns(seen)).where('job', '=', job).execute());
     }
 
-    async setSure(job: Buffer, paid: bigint) {
-        const sure = amountToBytes(paid);
-        await this.writes.run((t) => t.updateTable('jobs').set({ sure }).where('job', '=', job).execute());
+    async setConfirmedPaid(job: Buffer, paid: bigint) {
+        await this.writes.run((t) =>
+            t
+                .updateTable('jobs')
+                .set({ confirmed_paid: amountToBytes(paid) })
+                .where('job', '=', job)
+                .execute(),
+        );
     }
 
     async setClosing(jobs: readonly Buffer[], at: number) {
         await this.writes.run((t) =>
             t
                 .updateTable('jobs')
-                .set({ closing: at })
+                .set({ closing_at: at })
                 .where('job', 'in', [...jobs])
                 .execute(),
         );
     }
 
-    async revive(job: Buffer, state: Exclude<JobState, 'ended'>, seen: SeenChannel) {
+    async revive(job: Buffer, state: Exclude<JobStage, 'ended'>, seen: ChannelSnapshot) {
         await this.writes.run((t) => {
-            const jobs = t.updateTable('jobs').set({ state, closing: 0, ...seenColumns(seen) });
+            const jobs = t.updateTable('jobs').set({ state, closing_at: 0, ...snapshotColumns(seen) });
             return jobs.where('job', '=', job).where('state', '=', 'ended').execute();
         });
     }
 
-    async setState(job: Buffer, state: JobState, at: number) {
+    async setState(job: Buffer, state: JobStage, at: number) {
         await this.writes.run((t) => {
             const jobs = t.updateTable('jobs').set({ state, seen_at: at });
             return jobs.where('job', '=', job).where('state', '!=', 'ended').execute();
@@ -539,8 +544,8 @@ function assertOne(updated: bigint, message: string): void {
     }
 }
 
-function seenColumns({ there, paid, refundAt, at }: SeenChannel) {
-    return { there: amountToBytes(there), paid: amountToBytes(paid), refund_at: refundAt, seen_at: at };
+function snapshotColumns({ balance, paid, refundAt, at }: ChannelSnapshot) {
+    return { balance: amountToBytes(balance), paid: amountToBytes(paid), refund_at: refundAt, seen_at: at };
 }
 
 function jobOf(row: Selectable<JobTable>): JobRecord {
@@ -557,10 +562,10 @@ function jobOf(row: Selectable<JobTable>): JobRecord {
         index: row.result_index,
         cumulative: amountFromBytes(row.cumulative),
         voucher: voucher ?? undefined,
-        sure: amountFromBytes(row.sure),
-        closing: row.closing,
-        seen: {
-            there: amountFromBytes(row.there),
+        confirmedPaid: amountFromBytes(row.confirmed_paid),
+        closingAt: row.closing_at,
+        snapshot: {
+            balance: amountFromBytes(row.balance),
             paid: amountFromBytes(row.paid),
             refundAt: row.refund_at,
             at: row.seen_at,
@@ -581,8 +586,8 @@ function queryOf(row: Selectable<QueryTable>): QueryRecord {
     };
 }
 
-function due(row: Pick<Selectable<JobTable>, 'voucher_cumulative' | 'paid' | 'there'>): bigint {
+function due(row: Pick<Selectable<JobTable>, 'voucher_cumulative' | 'paid' | 'balance'>): bigint {
     const owed = amountFromBytes(row.voucher_cumulative) - amountFromBytes(row.paid);
-    const there = amountFromBytes(row.there);
-    return owed < 0n ? 0n : owed < there ? owed : there;
+    const balance = amountFromBytes(row.balance);
+    return owed < 0n ? 0n : owed < balance ? owed : balance;
 }

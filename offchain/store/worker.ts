@@ -5,11 +5,11 @@
 import type { SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
 
 /** `ending`: the client needs it no more; `ended`: its channel is gone, as far as the chain's API tells. */
-export type JobState = 'open' | 'ending' | 'ended';
+export type JobStage = 'open' | 'ending' | 'ended';
 
 /** A job's channel as it was last seen on chain. */
-export interface SeenChannel {
-    there: bigint; // nanoTON
+export interface ChannelSnapshot {
+    balance: bigint; // nanoTON
     paid: bigint; // nanoTON
     refundAt: number; // unix seconds
     at: number; // unix seconds
@@ -21,18 +21,18 @@ export interface JobInsert {
     terms: Buffer; // bag of cells
     jobNumber: number; // the escrow's
     enc: Buffer; // of the newest session
-    seen: SeenChannel;
+    snapshot: ChannelSnapshot;
 }
 
 export interface JobRecord extends JobInsert {
-    state: JobState;
+    state: JobStage;
     highest: number; // query number, 0 for none
     lowWater: number; // numbers up to this one are used, whether or not their records are still here
     index: number; // of the newest result
     cumulative: bigint; // nanoTON of all results
     voucher: SignedVoucher | undefined; // the newest
-    sure: bigint; // nanoTON that the channel has paid, as the chain's API has said again and again
-    closing: number; // unix seconds when the last claim was handed to the wallet, 0 if none was
+    confirmedPaid: bigint; // nanoTON that the channel has paid, as the chain's API has said again and again
+    closingAt: number; // unix seconds when the last claim was handed to the wallet, 0 if none was
 }
 
 /** The receipt that ended a query. */
@@ -82,7 +82,7 @@ export interface Denial {
 }
 
 export interface WorkerTotals {
-    jobs: Record<JobState, number>;
+    jobs: Record<JobStage, number>;
     results: number;
     earned: bigint; // nanoTON of all results
     unclaimed: bigint; // nanoTON of vouchers above what channels have paid
@@ -142,15 +142,15 @@ export interface WorkerStore {
     /** Throws when the job or its channel is there already. */
     addJob(job: JobInsert): Promise<void>;
     setSession(job: Buffer, enc: Buffer): Promise<void>;
-    setSeen(job: Buffer, seen: SeenChannel): Promise<void>;
+    setSnapshot(job: Buffer, seen: ChannelSnapshot): Promise<void>;
     /** `paid`: nanoTON that the channel has surely paid. */
-    setSure(job: Buffer, paid: bigint): Promise<void>;
+    setConfirmedPaid(job: Buffer, paid: bigint): Promise<void>;
     /** `at`: unix seconds when the jobs' last claims are handed to the wallet, 0 when a channel is still there long after. */
     setClosing(jobs: readonly Buffer[], at: number): Promise<void>;
     /** Never leads back from `ended`, which `revive` alone does; `at` (unix seconds) is when it was found. */
-    setState(job: Buffer, state: JobState, at: number): Promise<void>;
+    setState(job: Buffer, state: JobStage, at: number): Promise<void>;
     /** Opens a job again that ended and whose channel is there; one that was to end goes on to. */
-    revive(job: Buffer, state: Exclude<JobState, 'ended'>, seen: SeenChannel): Promise<void>;
+    revive(job: Buffer, state: Exclude<JobStage, 'ended'>, seen: ChannelSnapshot): Promise<void>;
     /** Keeps the voucher unless it is below the one kept in either number; says whether it did. */
     addVoucher(job: Buffer, voucher: SignedVoucher): Promise<boolean>;
 

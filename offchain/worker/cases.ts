@@ -3,7 +3,7 @@ import { caseOutcomes, caseStates, Dispute, Node, Provider, readCaseOpened, UNRE
 import type { CaseOpened, CaseState } from '@cocoon-market/wrappers';
 import type { Address, Cell, OpenedContract } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CONFIRM_READS, Confirmed, readMessages } from '../chain';
+import { CONFIRM_READS, Confirmer, readMessages } from '../chain';
 import type { ChainReader, Emitted, Transfer } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding } from '../store/worker';
@@ -36,14 +36,14 @@ export class Cases {
     private serial = 0; // of the newest case that was told of since the start
     private askedAt = -Infinity; // when the chain was asked how many there are, milliseconds
     private number: number | undefined; // of the node at its provider
-    private readonly words: Confirmed<ChainReader>;
+    private readonly words: Confirmer<ChainReader>;
 
     constructor(
         private readonly context: WorkerContext,
         private readonly wallet: ClaimWallet,
     ) {
         const { chain, config } = context;
-        this.words = new Confirmed(chain, { reads: CONFIRM_READS, seconds: config.chain.goneSeconds });
+        this.words = new Confirmer(chain, { reads: CONFIRM_READS, seconds: config.chain.goneSeconds });
     }
 
     /** Looks at the chain at the configured interval until {@link stop}. */
@@ -104,7 +104,7 @@ export class Cases {
         const missed = await this.hasMissed();
         const after = missed ? 0n : await store.cases.readUntil();
         const node = await this.nodeNumber();
-        const { found, newest } = await readMessages(
+        const { parsed, newest } = await readMessages(
             this.context.chain.emitted(this.context.config.provider, after),
             after,
             ({ body }) => openedIn(body),
@@ -112,7 +112,7 @@ export class Cases {
         );
         const cases: Parameters<typeof store.cases.found>[0] = [];
         this.serial = missed ? 0 : this.serial; // a false message may have named a later one than there is
-        for (const { message, value } of found) {
+        for (const { message, value } of parsed) {
             const { class: faultClass, job, query: number, dispute, serial } = value;
             this.serial = Math.max(this.serial, serial);
             if ((faultClass === 'A3' || faultClass === 'B1') && (node === undefined || node === value.node)) {
@@ -162,14 +162,14 @@ export class Cases {
         const { chain, log, now, store } = this.context;
         const address = accountAddress(found.dispute);
         // A case is looked after no longer only when every endpoint has said again and again that there is none.
-        const { answer, word, confirmed } = await this.words.ask(
+        const { value, finding, confirmed } = await this.words.ask(
             address.toRawString(),
             (source) => readCase(source, address),
             endOf,
         );
-        const { state, at } = answer;
-        if (state === undefined || word !== undefined) {
-            const standing = word as CaseStanding;
+        const { state, at } = value;
+        if (state === undefined || finding !== undefined) {
+            const standing = finding as CaseStanding;
             if (!confirmed || (standing === 'absent' && now() - found.reportedAt <= ABSENT_AFTER)) {
                 return;
             }

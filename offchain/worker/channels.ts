@@ -7,14 +7,14 @@ import { loadChannelData } from '@cocoon-market/wrappers';
 import type { Terms } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import type { Cell } from '@ton/core';
-import { CONFIRM_READS, Confirmed } from '../chain';
-import type { Account, AccountReader } from '../chain';
-import type { SeenChannel } from '../store/worker';
+import { CONFIRM_READS, Confirmer } from '../chain';
+import type { AccountState, AccountReader } from '../chain';
+import type { ChannelSnapshot } from '../store/worker';
 import { Turns } from '../process/doors';
 import { Refused } from './refusal';
 
 /** A channel's account now. `confirmed`: what it takes out of sight was said again and again, and elsewhere. */
-export type ChannelState = { confirmed: boolean } & ({ gone: true; at: number } | ({ gone: false } & SeenChannel));
+export type ChannelState = { confirmed: boolean } & ({ gone: true; at: number } | ({ gone: false } & ChannelSnapshot));
 
 /** The basechain address of an account. */
 export function accountAddress(account: Buffer): Address {
@@ -25,7 +25,7 @@ const MAX_UNKNOWN = 8; // channels of strangers that are read at once; as many w
 
 /** Reads channels and compares them with what terms say they are. */
 export class Channels {
-    private readonly words: Confirmed;
+    private readonly words: Confirmer;
     private readonly unknown = new Turns(MAX_UNKNOWN);
 
     /**
@@ -38,7 +38,7 @@ export class Channels {
         goneSeconds: number,
         now: () => number,
     ) {
-        this.words = new Confirmed(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
+        this.words = new Confirmer(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
     }
 
     /** Forgets what was said of a channel whose job has ended. */
@@ -51,12 +51,12 @@ export class Channels {
      * terms say, and {@link ChannelUnreadable}.
      */
     async read(channel: Buffer, terms: Terms, jobNumber: number, sure = 0n): Promise<ChannelState> {
-        const wordOf = (account: Account): string | undefined => {
+        const findingOf = (account: AccountState): string | undefined => {
             const paid = account.state === 'active' ? this.check(account, terms, jobNumber).paid : undefined;
             return paid === undefined ? 'gone' : paid > sure ? `paid ${paid}` : undefined;
         };
         try {
-            const { account, confirmed } = await this.words.read(accountAddress(channel), wordOf);
+            const { account, confirmed } = await this.words.read(accountAddress(channel), findingOf);
             return account.state === 'active'
                 ? { gone: false, confirmed, ...this.check(account, terms, jobNumber) }
                 : { gone: true, confirmed, at: account.at };
@@ -84,7 +84,7 @@ export class Channels {
         }
     }
 
-    private check(account: Account, terms: Terms, jobNumber: number): SeenChannel {
+    private check(account: AccountState, terms: Terms, jobNumber: number): ChannelSnapshot {
         const { code, data, balance, at } = account;
         if (code === undefined || !this.codes.some((known) => known.hash().equals(code.hash()))) {
             throw new Refused('wrong_channel', "The channel's code is none that this node accepts");
@@ -102,7 +102,7 @@ export class Channels {
             throw new Refused('wrong_channel', "The channel's data is not what the terms say");
         }
         const { paid, refundAt } = found;
-        return { there: balance, paid, refundAt, at };
+        return { balance: balance, paid, refundAt, at };
     }
 }
 

@@ -1,7 +1,7 @@
 /** Turns vouchers into coins: looks at the jobs that owe something from time to time, and claims in batches. */
 import { Channel, claimBody } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CONFIRM_READS, WALLET_BATCH } from '../chain';
+import { CONFIRM_READS, MAX_TRANSFERS } from '../chain';
 import type { HotWallet, Transfer } from '../chain';
 import type { JobRecord } from '../store/worker';
 import { accountAddress } from './channels';
@@ -169,7 +169,7 @@ export class Claims {
                     return back;
                 }
                 after = record.job;
-                if (this.isWorth((record.voucher?.cumulative ?? 0n) - record.sure)) {
+                if (this.isWorth((record.voucher?.cumulative ?? 0n) - record.confirmedPaid)) {
                     left--;
                     if (await this.isBack(record)) {
                         back.push(record);
@@ -215,14 +215,14 @@ export class Claims {
     /** False for a job whose channel need not be read now: nothing is due that is large enough or in danger. */
     private mayMatter(record: JobRecord, all: boolean): boolean {
         const { config, now } = this.context;
-        const { state, voucher, seen } = record;
+        const { state, voucher, snapshot } = record;
         const key = keyOf(record);
         if (this.gone.has(key) || (!all && (this.failures.get(key)?.notBefore ?? 0) > now())) {
             return false;
         }
-        const due = smaller((voucher?.cumulative ?? 0n) - seen.paid, seen.there);
+        const due = smaller((voucher?.cumulative ?? 0n) - snapshot.paid, snapshot.balance);
         const look = this.isTurn(record);
-        const near = seen.refundAt - now() <= 2 * config.marginSeconds;
+        const near = snapshot.refundAt - now() <= 2 * config.marginSeconds;
         const closes = state === 'ending' && this.endIsWorth(due, voucher?.cumulative ?? 0n);
         return all || closes || (this.isWorth(due) && due >= config.claim.threshold) || near || look;
     }
@@ -268,7 +268,7 @@ export class Claims {
         }
         this.gone.delete(key);
         const { seen, voucher } = job;
-        const due = larger(0n, smaller(job.paid - seen.paid, seen.there));
+        const due = larger(0n, smaller(job.paid - seen.paid, seen.balance));
         const settled = job.running.size === 0 && job.paid >= job.cumulative;
         const leaving = job.leaving();
         const ends = job.state === 'ending' ? this.endIsWorth(due, job.paid) : leaving && this.isWorth(due);
@@ -314,7 +314,7 @@ export class Claims {
                 'claims: the hot wallet needs coins for fees',
             );
         }
-        return Math.min(claims.length, WALLET_BATCH, Number(affordable));
+        return Math.min(claims.length, MAX_TRANSFERS, Number(affordable));
     }
 
     /** nanoTON to attach to a claim, a tenth more than any channel asks, for prices may change on the way. */

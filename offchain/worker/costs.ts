@@ -46,8 +46,7 @@ export class Costs {
             return;
         }
         try {
-            const prices = await this.chain.prices?.();
-            this.cost = prices === undefined ? this.cost : claimCost(prices.basechain);
+            this.cost = claimCost((await this.chain.prices()).basechain);
             this.readAt = this.now();
         } catch (error) {
             this.log.warn({ err: error }, 'the prices of the chain are not read: what a claim costs is as before');

@@ -30,10 +30,10 @@ export function maySend({ step, ended, paid, running }: Credit, next: bigint): b
  * it may still pay.
  */
 export function covers(
-    { there, paid, rent }: { there: bigint; paid: bigint; rent: bigint },
+    { balance, paid, rent }: { balance: bigint; paid: bigint; rent: bigint },
     { results, ceilings, ceiling }: { results: bigint; ceilings: bigint; ceiling: bigint },
 ): boolean {
-    return results + ceilings + ceiling <= (there > rent ? there - rent : 0n) + paid;
+    return results + ceilings + ceiling <= (balance > rent ? balance - rent : 0n) + paid;
 }
 
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);

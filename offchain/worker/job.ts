@@ -2,7 +2,7 @@ import { Finish, priceOf, Result, Verifier } from '@cocoon-market/wrappers';
 import type { SignedVoucher, Terms, TokenCounts } from '@cocoon-market/wrappers';
 import { acceptSession, signReceipt, withProcess } from '../link';
 import type { JobState, Session } from '../link';
-import type { JobRecord, JobState as State, SeenChannel } from '../store/worker';
+import type { JobRecord, JobStage as State, ChannelSnapshot } from '../store/worker';
 import { accountAddress, ChannelUnreadable } from './channels';
 import type { Client } from './clients';
 import type { WorkerContext } from './context';
@@ -68,8 +68,8 @@ export class Job {
         return this.record.lowWater;
     }
 
-    get seen(): SeenChannel {
-        return this.record.seen;
+    get seen(): ChannelSnapshot {
+        return this.record.snapshot;
     }
 
     get voucher(): SignedVoucher | undefined {
@@ -88,7 +88,7 @@ export class Job {
 
     /** nanoTON that the channel has surely paid. */
     get sure(): bigint {
-        return this.record.sure;
+        return this.record.confirmedPaid;
     }
 
     get verifier(): Verifier {
@@ -135,11 +135,11 @@ export class Job {
 
     /** What the client is told. */
     describe(): JobState {
-        const { job, channel, highest, index, cumulative, voucher, seen } = this.record;
+        const { job, channel, highest, index, cumulative, voucher, snapshot } = this.record;
         return {
             job,
             channel: accountAddress(channel).toRawString(),
-            there: seen.there,
+            there: snapshot.balance,
             highest,
             results: { index, cumulative },
             voucher: voucher ?? null,
@@ -269,12 +269,12 @@ export class Job {
 
     /** Notes that the job's last claim is being handed to the wallet; it is on the disk already. */
     closes(at: number): void {
-        this.record = { ...this.record, closing: at };
+        this.record = { ...this.record, closingAt: at };
     }
 
     /** Takes a reading of the channel made elsewhere. */
-    sawChannel(seen: SeenChannel): void {
-        this.record = { ...this.record, seen };
+    sawChannel(snapshot: ChannelSnapshot): void {
+        this.record = { ...this.record, snapshot };
         this.readAt = performance.now();
     }
 
@@ -324,7 +324,7 @@ export class Job {
 
     /** True from when the worker's own last claim was handed to its wallet. */
     get isClosing(): boolean {
-        return this.record.closing > 0;
+        return this.record.closingAt > 0;
     }
 
     /** False once the worker's own last claim has ended a channel that owed nothing: another one there is not this job's. */
@@ -386,27 +386,27 @@ export class Job {
     }
 
     private async take(
-        { there, paid, refundAt, at, confirmed }: SeenChannel & { confirmed: boolean },
-        before: SeenChannel,
+        { balance, paid, refundAt, at, confirmed }: ChannelSnapshot & { confirmed: boolean },
+        before: ChannelSnapshot,
     ): Promise<void> {
         const { store } = this.context;
         this.requirePossible({ paid, refundAt });
         this.gone = false;
-        if (this.record.closing > 0 && at - this.record.closing > ORDER_SECONDS) {
+        if (this.record.closingAt > 0 && at - this.record.closingAt > ORDER_SECONDS) {
             await store.setClosing([this.id], 0); // the wallet's order was not taken
-            this.record = { ...this.record, closing: 0 };
+            this.record = { ...this.record, closingAt: 0 };
         }
-        this.sawChannel({ there, paid, refundAt, at });
-        if (there !== before.there || paid !== before.paid || refundAt !== before.refundAt) {
-            await store.setSeen(this.id, this.seen);
+        this.sawChannel({ balance, paid, refundAt, at });
+        if (balance !== before.balance || paid !== before.paid || refundAt !== before.refundAt) {
+            await store.setSnapshot(this.id, this.seen);
         }
         if (confirmed && paid > this.sure) {
-            await store.setSure(this.id, paid);
-            this.record = { ...this.record, sure: paid };
+            await store.setConfirmedPaid(this.id, paid);
+            this.record = { ...this.record, confirmedPaid: paid };
         }
     }
 
-    private requirePossible({ paid, refundAt }: Pick<SeenChannel, 'paid' | 'refundAt'>): void {
+    private requirePossible({ paid, refundAt }: Pick<ChannelSnapshot, 'paid' | 'refundAt'>): void {
         if (paid > this.paid) {
             throw new ChannelUnreadable(new Error('It is said to have paid more than any voucher here promises'));
         }
@@ -415,14 +415,14 @@ export class Job {
         }
     }
 
-    private async comeBack({ there, paid, refundAt, at }: SeenChannel): Promise<void> {
+    private async comeBack({ balance, paid, refundAt, at }: ChannelSnapshot): Promise<void> {
         this.requirePossible({ paid, refundAt });
         // Where our own last claim was thought to have ended it, vouchers are claimed and nothing new begins.
         const state = this.isClosing ? 'ending' : 'open';
-        await this.context.store.revive(this.id, state, { there, paid, refundAt, at });
-        this.record = { ...this.record, state, closing: 0 };
+        await this.context.store.revive(this.id, state, { balance, paid, refundAt, at });
+        this.record = { ...this.record, state, closingAt: 0 };
         this.gone = false;
-        this.sawChannel({ there, paid, refundAt, at });
+        this.sawChannel({ balance, paid, refundAt, at });
         this.context.log.warn({ job: this.id.toString('hex') }, 'a job had ended and its channel is there: it goes on');
     }
 }

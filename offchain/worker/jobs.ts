@@ -5,7 +5,7 @@ import { Cell } from '@ton/core';
 import type { z } from 'zod';
 import { acceptSession, modelHash, sessionHash } from '../link';
 import type { jobRequest } from '../link';
-import type { SeenChannel } from '../store/worker';
+import type { ChannelSnapshot } from '../store/worker';
 import { accountAddress, ChannelUnreadable } from './channels';
 import type { WorkerContext } from './context';
 import { stepCarriesFrames } from './credit';
@@ -92,7 +92,7 @@ export class Jobs {
         );
     }
 
-    private async add({ terms, jobNumber, enc }: JobRequest, id: Buffer, channel: Buffer): Promise<SeenChannel> {
+    private async add({ terms, jobNumber, enc }: JobRequest, id: Buffer, channel: Buffer): Promise<ChannelSnapshot> {
         const { store, channels, config, costs } = this.context;
         if ((await store.jobOfChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
@@ -106,21 +106,18 @@ export class Jobs {
         if (seen.paid > 0n) {
             throw new Refused('wrong_channel', 'The channel has paid vouchers of a job that is not known here');
         }
-        if (seen.there === 0n) {
+        if (seen.balance === 0n) {
             throw new Refused('wrong_channel', 'The channel is empty');
         }
-        if (seen.there < costs.minDeposit) {
-            const minDeposit = `${costs.minDeposit} nanoTON`;
-            throw new Refused(
-                'wrong_channel',
-                `The channel holds less than ${minDeposit}, the smallest deposit served here`,
-            );
+        if (seen.balance < costs.minDeposit) {
+            const reason = `The channel holds less than ${costs.minDeposit} nanoTON, the minimum deposit of this node`;
+            throw new Refused('wrong_channel', reason);
         }
         if (seen.refundAt - seen.at <= config.marginSeconds) {
             throw new Refused('leaving', 'The channel can be refunded too soon');
         }
         const { gone: _gone, confirmed: _confirmed, ...state } = seen;
-        const job = { job: id, channel, terms: termsCell(terms).toBoc(), jobNumber, enc, seen: state };
+        const job = { job: id, channel, terms: termsCell(terms).toBoc(), jobNumber, enc, snapshot: state };
         await store.addJob(job).catch(async (error: unknown) => {
             if ((await store.job(id)) === undefined) {
                 throw error; // else another request of the same client was faster

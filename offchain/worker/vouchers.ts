@@ -40,5 +40,5 @@ function unreadable(error: unknown): never {
 }
 
 function covered({ seen }: Job, { cumulative }: SignedVoucher): boolean {
-    return cumulative <= seen.there + seen.paid;
+    return cumulative <= seen.balance + seen.paid;
 }

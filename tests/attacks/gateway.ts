@@ -6,7 +6,7 @@ export const gatewayAttacks: Attack[] = [
         source: 'fault kind: one answer believed',
         attack: 'One endpoint of several says that an account is gone, for as long as it likes.',
         stoppedBy: 'What takes money out of sight is believed when every endpoint says it.',
-        file: 'tests/offchain/chain/confirmed.spec.ts',
+        file: 'tests/offchain/chain/confirmer.spec.ts',
         test: 'What an API says of money is not believed while another endpoint says otherwise, or does not answer',
     },
     {

@@ -2,7 +2,7 @@
 export class AnswerText {
     private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     private readonly stops: string[];
-    private held = '';
+    private pending = '';
     private found = false;
 
     constructor(stops: string[] = []) {
@@ -16,8 +16,8 @@ export class AnswerText {
 
     /** Takes the bytes of one token and returns what is safe to send now. */
     push(bytes: Uint8Array): string {
-        this.held += this.decoder.decode(bytes, { stream: true });
-        const at = this.stops.map((stop) => this.held.indexOf(stop)).filter((index) => index >= 0);
+        this.pending += this.decoder.decode(bytes, { stream: true });
+        const at = this.stops.map((stop) => this.pending.indexOf(stop)).filter((index) => index >= 0);
         if (at.length > 0) {
             this.found = true;
             return this.release(Math.min(...at), '');
@@ -25,24 +25,24 @@ export class AnswerText {
         // The longest end of the text that may still grow into a stop string stays here.
         let keep = 0;
         for (const stop of this.stops) {
-            for (let length = Math.min(stop.length - 1, this.held.length); length > keep; length--) {
-                if (this.held.endsWith(stop.slice(0, length))) keep = length;
+            for (let length = Math.min(stop.length - 1, this.pending.length); length > keep; length--) {
+                if (this.pending.endsWith(stop.slice(0, length))) keep = length;
             }
         }
-        const safe = this.held.length - keep;
-        return this.release(safe, this.held.slice(safe));
+        const safe = this.pending.length - keep;
+        return this.release(safe, this.pending.slice(safe));
     }
 
     /** What is left at the end; bytes of an unfinished character become U+FFFD. */
     end(): string {
         if (this.found) return '';
-        this.held += this.decoder.decode();
-        return this.release(this.held.length, '');
+        this.pending += this.decoder.decode();
+        return this.release(this.pending.length, '');
     }
 
-    private release(length: number, held: string): string {
-        const out = this.held.slice(0, length);
-        this.held = held;
+    private release(length: number, pending: string): string {
+        const out = this.pending.slice(0, length);
+        this.pending = pending;
         return out;
     }
 }

@@ -84,12 +84,12 @@ export class EmbeddedBackend implements Backend {
                 { reason: Reason.ContextExceeded },
             );
         }
-        const max = Math.min(request.maxTokens, this.context - prompt.length);
-        const session = new Inference(this.model, prompt.length + max);
+        const maxTokens = Math.min(request.maxTokens, this.context - prompt.length);
+        const inference = new Inference(this.model, prompt.length + maxTokens);
         for (const [i, token] of prompt.entries()) {
             if (i % PROMPT_SLICE === 0) await setImmediate();
             if (this.isOver(signal)) return;
-            session.feed(token);
+            inference.feed(token);
         }
         yield { type: 'prompt', prompt: prompt.length, cached: 0 };
 
@@ -98,10 +98,10 @@ export class EmbeddedBackend implements Backend {
         let finish: FinishReason = 'length';
         let completion = 0;
         let unsent = 0; // tokens whose text is held back
-        while (completion < max) {
+        while (completion < maxTokens) {
             await setImmediate();
             if (this.isOver(signal)) return;
-            const token = sampler.pick(session.logits());
+            const token = sampler.pick(inference.logits());
             // Only the end mark is ever trained here; another mark, drawn at a high temperature, ends the answer too.
             if (this.tokenizer.isSpecial(token)) {
                 finish = 'stop';
@@ -118,7 +118,7 @@ export class EmbeddedBackend implements Backend {
                 finish = 'stop';
                 break;
             }
-            if (completion < max) session.feed(token);
+            if (completion < maxTokens) inference.feed(token);
         }
         if (this.isOver(signal)) return;
         const rest = text.end();

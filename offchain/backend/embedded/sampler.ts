@@ -25,15 +25,15 @@ export class Sampler {
         const weights = Array.from(logits, (score) => Math.exp((score - logits[best]) / this.temperature));
         const order = weights.map((_, token) => token).sort((a, b) => weights[b] - weights[a]);
         const total = weights.reduce((sum, weight) => sum + weight, 0);
-        let kept = 0;
+        let size = 0;
         let mass = 0;
-        do mass += weights[order[kept++]];
-        while (kept < order.length && mass < this.topP * total);
+        do mass += weights[order[size++]];
+        while (size < order.length && mass < this.topP * total);
 
-        let left = this.random() * mass;
-        for (let i = 0; i < kept; i++) {
-            left -= weights[order[i]];
-            if (left < 0) return order[i];
+        let rest = this.random() * mass;
+        for (let i = 0; i < size; i++) {
+            rest -= weights[order[i]];
+            if (rest < 0) return order[i];
         }
         return order[0]; // only by rounding of the sums
     }

@@ -81,13 +81,13 @@ export class Tokenizer {
                 best = Math.min(best, this.made.get(tokens[i] * PAIR + tokens[i + 1]) ?? Infinity);
             }
             if (best === Infinity) return tokens;
-            let kept = 0;
-            for (let i = 0; i < tokens.length; kept++) {
+            let length = 0;
+            for (let i = 0; i < tokens.length; length++) {
                 const merges = i + 1 < tokens.length && this.made.get(tokens[i] * PAIR + tokens[i + 1]) === best;
-                tokens[kept] = merges ? best : tokens[i];
+                tokens[length] = merges ? best : tokens[i];
                 i += merges ? 2 : 1;
             }
-            tokens.length = kept;
+            tokens.length = length;
         }
     }
 }

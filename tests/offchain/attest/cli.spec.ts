@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { attestationFault, readQuote, reportData } from '../../../offchain/attest';
+import { rejectionOf, readQuote, reportData } from '../../../offchain/attest';
 import { attestCommand } from '../../../offchain/cli/attest';
 import { attestation } from '../../../offchain/link';
 import { NOW, TestIntel } from '../support/intel';
@@ -56,7 +56,7 @@ describe('cocoon attest', () => {
 
         const evidence = attestation.parse(JSON.parse(printed[0]));
         const policy = { tiers: ['tdx'] as const, measurements: [measurement], tdxRoot: intel.root };
-        expect(attestationFault(evidence, keys, policy, NOW)).toBeUndefined();
+        expect(rejectionOf(evidence, keys, policy, NOW)).toBeUndefined();
     });
 
     it('names every field of the collateral that is missing', async () => {

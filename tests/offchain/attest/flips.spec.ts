@@ -3,7 +3,7 @@
  * flip is refused, but for those that are listed with why they mean nothing. `FLIPS=all` takes all eight bits of every
  * byte; without it one of them is taken of each, another in every byte.
  */
-import { attestationFault, AttestationPolicy, readQuote, reportData } from '../../../offchain/attest';
+import { rejectionOf, AttestationPolicy, readQuote, reportData } from '../../../offchain/attest';
 import { bitsOf, bytesOfBits, naturalOf, row, timeOf } from '../../../offchain/attest/der';
 import { revocationList } from '../../../offchain/attest/x509';
 import { bits, der, octets } from '../support/der';
@@ -16,7 +16,7 @@ const make = (lies: Lies = {}) => intel.evidence(reportData(keys, expiry), expir
 const good = make();
 const { measurement } = readQuote(good.quote);
 const policy: AttestationPolicy = { tiers: ['tdx'], measurements: [measurement], tdxRoot: intel.root };
-const faultOf = (evidence: typeof good) => attestationFault(evidence, keys, policy, NOW);
+const faultOf = (evidence: typeof good) => rejectionOf(evidence, keys, policy, NOW);
 
 const ALL = process.env.FLIPS === 'all';
 

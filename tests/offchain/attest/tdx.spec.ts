@@ -1,4 +1,4 @@
-import { attestationFault, AttestationPolicy, readQuote, reportData, MAX_TDX_LIFETIME } from '../../../offchain/attest';
+import { rejectionOf, AttestationPolicy, readQuote, reportData, MAX_TDX_LIFETIME } from '../../../offchain/attest';
 import { octets, oid, sequence, yes } from '../support/der';
 import { Lies, NOW, TestIntel } from '../support/intel';
 
@@ -10,7 +10,7 @@ const good = make();
 const { measurement } = readQuote(good.quote);
 const policy: AttestationPolicy = { tiers: ['tdx'], measurements: [measurement], tdxRoot: intel.root };
 
-const faultOf = (evidence = good, now = NOW) => attestationFault(evidence, keys, policy, now);
+const faultOf = (evidence = good, now = NOW) => rejectionOf(evidence, keys, policy, now);
 
 /** The evidence with other bytes in its quote. */
 const quoted = (quote: Buffer) => ({ ...good, quote });
@@ -25,11 +25,11 @@ describe('attestation of tier tdx', () => {
 
     it('is not good under the root of Intel when another authority made it', () => {
         const { tdxRoot: _, ...intels } = policy;
-        expect(attestationFault(good, keys, intels, NOW)).toBe('a certificate chain does not end in the pinned root');
+        expect(rejectionOf(good, keys, intels, NOW)).toBe('a certificate chain does not end in the pinned root');
     });
 
     it.each(['encryptionKey', 'receiptKey', 'node'] as const)('is not good for another %s', (field) => {
-        expect(attestationFault(good, { ...keys, [field]: Buffer.alloc(32, 9) }, policy, NOW)).toBe(
+        expect(rejectionOf(good, { ...keys, [field]: Buffer.alloc(32, 9) }, policy, NOW)).toBe(
             'the quote does not bind these keys',
         );
     });
@@ -49,8 +49,8 @@ describe('attestation of tier tdx', () => {
 
     it('needs the image to be one that is allowed', () => {
         const others = { ...policy, measurements: [Buffer.alloc(48, 1)] };
-        expect(attestationFault(good, keys, others, NOW)).toBe('the measurement is not an allowed image');
-        expect(attestationFault(good, keys, { ...policy, measurements: [] }, NOW)).toBe(
+        expect(rejectionOf(good, keys, others, NOW)).toBe('the measurement is not an allowed image');
+        expect(rejectionOf(good, keys, { ...policy, measurements: [] }, NOW)).toBe(
             'the measurement is not an allowed image',
         );
     });
@@ -282,11 +282,9 @@ describe('attestation of tier tdx', () => {
         expect(faultOf(status('SWHardeningNeeded'))).toBe(
             "the machine's TCB is SWHardeningNeeded, allowed is UpToDate",
         );
-        expect(attestationFault(status('SWHardeningNeeded'), keys, allowing, NOW)).toBeUndefined();
-        expect(attestationFault(status('OutOfDate'), keys, allowing, NOW)).toContain('OutOfDate');
-        expect(attestationFault(status('Revoked'), keys, { ...policy, tcbStatuses: ['Revoked'] }, NOW)).toContain(
-            'Revoked',
-        );
+        expect(rejectionOf(status('SWHardeningNeeded'), keys, allowing, NOW)).toBeUndefined();
+        expect(rejectionOf(status('OutOfDate'), keys, allowing, NOW)).toContain('OutOfDate');
+        expect(rejectionOf(status('Revoked'), keys, { ...policy, tcbStatuses: ['Revoked'] }, NOW)).toContain('Revoked');
     });
 
     it('takes a TDX module of the level that Intel calls up to date, and none below', () => {

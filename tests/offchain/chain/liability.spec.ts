@@ -16,7 +16,7 @@ describe("What stands behind a key's receipts on chain", () => {
                 provider: market.provider.address,
                 receiptKey: keyOfNode(name),
             })
-        ).fault;
+        ).rejection;
 
     beforeEach(async () => {
         market = await nodeMarket();

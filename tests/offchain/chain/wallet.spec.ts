@@ -52,7 +52,7 @@ describe('A wallet whose API fails', () => {
         network.advance(130);
         network.disturbances.clear();
 
-        expect((await ended)!.message).toMatch(/order 0 in time and never will: nothing was sent/);
+        expect((await ended)!.message).toMatch(/order 0 in time, so nothing was sent/);
         await pay();
         expect(await arrived()).toBe(COIN);
     });
@@ -95,7 +95,7 @@ describe('A wallet whose API fails', () => {
                 validUntil: network.now() + 120,
             };
             // As after minutes of silence: the order is out, and nobody said more.
-            Object.assign(wallet, { open: { order, content: 'another payment' } });
+            Object.assign(wallet, { pending: { order, content: 'another payment' } });
         });
 
         it('sends nothing while that order may still be taken', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { EMBEDDED_MODEL, EmbeddedBackend } from '../../../offchain/backend';
 import { rerunCommand } from '../../../offchain/cli/rerun';
 import { openQuery, SealedChat, toWire } from '../../../offchain/link';
-import { rerun, WHY_UNDECIDED } from '../../../offchain/rerun';
+import { rerun, UNDECIDED_REASON } from '../../../offchain/rerun';
 import { ECHO, ScriptedBackend } from '../support/backend';
 import { Made, makeOpening } from '../support/opening';
 
@@ -63,7 +63,7 @@ describe('rerun', () => {
         expect((await repeat(echo, { texts: ['one ', 'two'] }, backend)).verdict).toBe('match');
         expect(await repeat(echo, { texts: ['one ', 'three'] }, backend)).toEqual({
             verdict: 'undecided',
-            why: WHY_UNDECIDED,
+            reason: UNDECIDED_REASON,
             same: 5,
             delivered: 9,
             repeated: 7,

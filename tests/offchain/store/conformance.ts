@@ -11,7 +11,7 @@ export function newJob(fields: Partial<JobInsert> = {}): JobInsert {
         terms: Buffer.from('terms'),
         jobNumber: 2 ** 40 - 1,
         enc: Buffer.alloc(32, 9),
-        seen: { there: (1n << 64n) - 1n, paid: 0n, refundAt: 2_000_000_000, at: 1_800_000_000 },
+        snapshot: { balance: (1n << 64n) - 1n, paid: 0n, refundAt: 2_000_000_000, at: 1_800_000_000 },
         ...fields,
     };
 }
@@ -69,7 +69,15 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await store.addJob(job);
             await reopen();
 
-            const fresh = { state: 'open', highest: 0, lowWater: 0, index: 0, cumulative: 0n, sure: 0n, closing: 0 };
+            const fresh = {
+                state: 'open',
+                highest: 0,
+                lowWater: 0,
+                index: 0,
+                cumulative: 0n,
+                confirmedPaid: 0n,
+                closingAt: 0,
+            };
             expect(await store.job(job.job)).toEqual({ ...job, ...fresh, voucher: undefined });
             expect((await store.jobOfChannel(job.channel))!.job).toEqual(job.job);
             expect(await store.job(randomBytes(32))).toBeUndefined();
@@ -84,10 +92,10 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
 
         it('keeps the newest session and the channel as it was seen', async () => {
             const job = await withJob();
-            const seen = { there: 5n, paid: 6n, refundAt: 7, at: 8 };
+            const snapshot = { balance: 5n, paid: 6n, refundAt: 7, at: 8 };
             await store.setSession(job, Buffer.alloc(32, 1));
-            await store.setSeen(job, seen);
-            expect(await store.job(job)).toMatchObject({ enc: Buffer.alloc(32, 1), seen });
+            await store.setSnapshot(job, snapshot);
+            expect(await store.job(job)).toMatchObject({ enc: Buffer.alloc(32, 1), snapshot });
         });
 
         it('never leads an ended job back', async () => {
@@ -199,7 +207,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await store.addVoucher(jobs[2], { cumulative: 5n, count: 0, signature: randomBytes(64) });
             await store.setState(jobs[2], 'ended', 1);
             await store.addVoucher(jobs[3], { cumulative: 5n, count: 0, signature: randomBytes(64) });
-            await store.setSure(jobs[3], 5n);
+            await store.setConfirmedPaid(jobs[3], 5n);
 
             const all = await store.claimable(undefined, 10);
             expect(all.map(({ job }) => job)).toEqual(jobs.slice(0, 2));
@@ -211,7 +219,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             const job = await withQuery();
             await store.end(result(job, 1, 1, 10n));
             await store.addVoucher(job, { cumulative: 8n, count: 1, signature: randomBytes(64) });
-            await store.setSeen(job, { there: 100n, paid: 3n, refundAt: 1, at: 1 });
+            await store.setSnapshot(job, { balance: 100n, paid: 3n, refundAt: 1, at: 1 });
 
             const jobs = { open: 1, ending: 0, ended: 0 };
             expect(await store.totals()).toEqual({ jobs, results: 1, earned: 10n, unclaimed: 5n });

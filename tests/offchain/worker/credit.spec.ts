@@ -53,14 +53,14 @@ describe('credit', () => {
     });
 
     it('point 2: covers ceilings only from what the channel holds and has paid', () => {
-        const seen = { there: 75n, paid: 30n, rent: 5n };
+        const seen = { balance: 75n, paid: 30n, rent: 5n };
         expect(covers(seen, { results: 40n, ceilings: 50n, ceiling: 10n })).toBe(true);
         expect(covers(seen, { results: 40n, ceilings: 50n, ceiling: 11n })).toBe(false);
     });
 
     it('point 2: counts no money that rent may take, and never less than was paid', () => {
-        expect(covers({ there: 4n, paid: 30n, rent: 5n }, { results: 20n, ceilings: 0n, ceiling: 10n })).toBe(true);
-        expect(covers({ there: 4n, paid: 30n, rent: 5n }, { results: 20n, ceilings: 0n, ceiling: 11n })).toBe(false);
+        expect(covers({ balance: 4n, paid: 30n, rent: 5n }, { results: 20n, ceilings: 0n, ceiling: 10n })).toBe(true);
+        expect(covers({ balance: 4n, paid: 30n, rent: 5n }, { results: 20n, ceilings: 0n, ceiling: 11n })).toBe(false);
         expect([0, 45, 90, 900].map((days) => rentLeft(days * 86_400))).toEqual([0n, RENT / 2n, RENT, RENT]);
     });
 

@@ -1,6 +1,6 @@
 import { Address } from '@ton/core';
-import { Confirmed } from '../../../offchain/chain';
-import type { Account } from '../../../offchain/chain';
+import { Confirmer } from '../../../offchain/chain';
+import type { AccountState } from '../../../offchain/chain';
 
 const ADDRESS = new Address(0, Buffer.alloc(32, 7));
 const RULES = { reads: 3, seconds: 60 };
@@ -10,7 +10,7 @@ class Endpoint {
     there = true;
     down = false;
 
-    async account(): Promise<Account> {
+    async account(): Promise<AccountState> {
         if (this.down) {
             throw new Error('the API does not answer');
         }
@@ -24,10 +24,10 @@ describe('What an API says of money', () => {
     let first: Endpoint;
     let second: Endpoint;
 
-    const goneOf = ({ state }: Account) => (state === 'active' ? undefined : 'gone');
-    const confirmed = (others: Endpoint[] = []) => new Confirmed(first, RULES, () => time, others);
+    const goneOf = ({ state }: AccountState) => (state === 'active' ? undefined : 'gone');
+    const confirmed = (others: Endpoint[] = []) => new Confirmer(Object.assign(first, { others }), RULES, () => time);
     /** The verdicts of readings at these seconds. */
-    const verdicts = async (words: Confirmed, times: number[]) => {
+    const verdicts = async (words: Confirmer, times: number[]) => {
         const all: boolean[] = [];
         for (time of times) {
             all.push((await words.read(ADDRESS, goneOf)).confirmed);
@@ -84,7 +84,7 @@ describe('What an API says of money', () => {
     it('is asked of every other source in the same way, whatever is asked', async () => {
         const doubter: { fault: string | undefined } = { fault: undefined };
         const closed = { fault: 'closed' } as typeof doubter;
-        const words = new Confirmed(closed, RULES, () => time, [closed, doubter]);
+        const words = new Confirmer({ ...closed, others: [closed, doubter] }, RULES, () => time);
         const says = async () =>
             (
                 await words.ask(
