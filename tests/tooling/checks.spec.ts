@@ -71,3 +71,80 @@ describe('dead links', () => {
         rmSync(folder, { recursive: true });
     });
 });
+
+describe('conventions', () => {
+    const glossary = '# Glossary\n\n## Retired words\n\n- `there`: `balance`\n- `*Most`, `most*`: the prefix `max`\n';
+    /** What each of these trees breaks; one process for all of them. */
+    const breachesOf = (...trees: Record<string, string>[]) => {
+        const whole = JSON.stringify(trees.map((files) => ({ 'docs/glossary.md': glossary, ...files })));
+        return evaluate(
+            'conventions.mjs',
+            `${whole}.map((tree) => m.breaches(Object.keys(tree), (file) => tree[file]))`,
+        ) as string[][];
+    };
+
+    it('refuse a retired word as a name in TypeScript and in Tact, and not as a word in a text', () => {
+        const [found] = breachesOf({
+            'wrappers/a.ts':
+                "export const there = 'there';\nfunction f({ stepMost }: { stepMost: number }) {}\nalmost();\n",
+            'contracts/a.tact': 'fun f(there: Int): Int {\n    let x: Int = 1; // there\n    return x;\n}\n',
+        });
+
+        expect(found).toEqual([
+            'wrappers/a.ts:1 "there" is retired: `balance` (docs/glossary.md)',
+            'wrappers/a.ts:2 "stepMost" is retired: the prefix `max` (docs/glossary.md)',
+            'wrappers/a.ts:2 "stepMost" is retired: the prefix `max` (docs/glossary.md)',
+            'contracts/a.tact:1 "there" is retired: `balance` (docs/glossary.md)',
+        ]);
+    });
+
+    it('refuse a glossary whose retired words cannot be read', () => {
+        expect(breachesOf({ 'docs/glossary.md': '# Glossary\n' })).toEqual([
+            ['docs/glossary.md:1 lists no retired words: the check reads them under "## Retired words"'],
+        ]);
+    });
+
+    it('refuse two exported types of one name, except in tests', () => {
+        const type = 'export interface Job {}\n';
+
+        expect(breachesOf({ 'wrappers/a.ts': type, 'deploy/b.ts': type, 'tests/c.ts': type })).toEqual([
+            ['wrappers/a.ts:1 exports the type "Job", as deploy/b.ts does'],
+        ]);
+    });
+
+    it('refuse imports in a circle, through an index too', () => {
+        const [found] = breachesOf({
+            'wrappers/a.ts': "import { b } from './b';\n",
+            'wrappers/b/index.ts': "export { c } from './c';\n",
+            'wrappers/b/c.ts': "import type { a } from '../a';\n",
+            'wrappers/d.ts': "import { b } from './b';\n",
+        });
+
+        expect(found).toEqual([
+            'wrappers/a.ts:1 imports in a circle: wrappers/a.ts -> wrappers/b/index.ts -> wrappers/b/c.ts -> wrappers/a.ts',
+        ]);
+    });
+
+    it('refuse a file of 351 lines, unless it says why, and take one of 350', () => {
+        const lines = (count: number) => 'a();\n'.repeat(count);
+        const [long, reasoned] = breachesOf(
+            { 'wrappers/a.ts': lines(350), 'wrappers/b.ts': lines(351) },
+            { 'wrappers/b.ts': `// Longer than 350 lines because it is one list.\n${lines(351)}` },
+        );
+
+        expect(long).toEqual([expect.stringContaining('wrappers/b.ts:1 has 351 lines, of 350')]);
+        expect(reasoned).toEqual([]);
+    });
+
+    it('refuse 121 characters of prose or comment, and take 120, a table too, code and a lone link', () => {
+        const words = (length: number) => `${'a '.repeat(length / 2 - 1)}${length % 2 === 0 ? 'aa' : 'aaa'}`;
+        const trees = [
+            { 'a.md': `${words(120)}\n${words(121)}\n|${words(120)}|\n` },
+            { 'a.md': `\`\`\`\n${words(200)}\n\`\`\`\n- ${'a'.repeat(200)}\n` },
+            { 'wrappers/a.ts': `// ${words(117)}\n` },
+            { 'wrappers/a.ts': `// ${words(118)}\n` },
+        ];
+
+        expect(breachesOf(...trees).map(({ length }) => length)).toEqual([2, 0, 0, 1]);
+    });
+});
