@@ -1,5 +1,5 @@
 /** What the registry would refuse of a profile at this network's prices, found before anything is sent. */
-import { leastSlash, type Prices, readPrices, ruleBounds } from '@cocoon-market/wrappers';
+import { minSlash, type Prices, readPrices, ruleBounds } from '@cocoon-market/wrappers';
 import { formatDuration } from './flags';
 import { configParam } from './network';
 import { ton } from './output';
@@ -15,7 +15,7 @@ const STEP = 1_000_000n;
 /** Refuses windows, stakes and rates that the registry would not take, with their line. */
 export async function requireTaken(session: ScriptSession, profile: Profile): Promise<void> {
     requireWindows(profile);
-    requireAmounts(profile, leastSlash(await pricesNow(session)));
+    requireAmounts(profile, minSlash(await pricesNow(session)));
 }
 
 function pricesNow({ provider }: ScriptSession): Promise<Prices> {

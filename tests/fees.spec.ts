@@ -209,7 +209,7 @@ describe.each(LEVELS)('at the prices of %s', (prices) => {
 
     it('a channel holds its deposit once it has run', async () => {
         await rich();
-        const deposit = await market().escrow.getDepositMin();
+        const deposit = await market().escrow.getMinDeposit();
 
         const { channel } = await market().openJob({ deposit });
 
@@ -287,7 +287,7 @@ describe.each(LEVELS)('at the prices of %s', (prices) => {
 
     it('the smallest deposit opens a job, a nanoTON less is left out', async () => {
         await rich();
-        const deposit = await market().escrow.getDepositMin();
+        const deposit = await market().escrow.getMinDeposit();
 
         const short = await market().openJob({ deposit: deposit - 1n });
         const enough = await market().openJob({ deposit });
@@ -373,7 +373,7 @@ describe.each(LEVELS)('at the prices of %s', (prices) => {
     });
 
     it('the reserve of an escrow is at least its rent of a year', async () => {
-        await market().openJob({ deposit: await market().escrow.getDepositMin() });
+        await market().openJob({ deposit: await market().escrow.getMinDeposit() });
         const reserve = await market().escrow.getReserve();
         const before = await market().balanceOf(market().escrow);
         market().blockchain.now! += 31557600;

@@ -27,8 +27,8 @@ const VALUE = toNano('20');
 
 /** Messages of a sender that a contract knows by its address: one of the suite, which checked these cells before. */
 const OF_THE_SUITE = [
-    ...['AnnounceNode', 'AnnounceSelf', 'RulesGiven', 'ShareFreed', 'FaultFound', 'CaseClosed', 'ShareTaken'],
-    ...['StartNode', 'ApplyChange', 'ApplyHardware', 'TakeShare', 'OpenCase'],
+    ...['AnnounceNode', 'AnnounceSelf', 'RulesGiven', 'ShareFreed', 'FaultFound', 'CaseClosed', 'ShareSlashed'],
+    ...['StartNode', 'ApplyChange', 'ApplyHardware', 'SlashShare', 'OpenCase'],
 ];
 /** Cells that others carry, and what contracts only tell. */
 const CARRIED = ['ListNode', 'SetOffers', 'SetService', 'SetAttestation', 'ReplaceRules', 'ReplaceCommittee'];

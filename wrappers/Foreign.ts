@@ -9,6 +9,6 @@ export {
     storeFaultParties,
     storeShareFreed,
     storeShareReleased,
-    storeShareTaken,
+    storeShareSlashed,
     storeStartNode,
 } from '../build/Provider/Provider_Provider';

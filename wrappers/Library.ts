@@ -48,7 +48,7 @@ export function libraryBreakEven(prices: Prices, code: Cell) {
 }
 
 function initialData(hash: Buffer, number: number): Cell {
-    const empty = { cells: 0n, bits: 0n, countedAt: 0n };
+    const empty = { cells: 0n, bits: 0n, lastRunAt: 0n };
     const data = { hash: BigInt(`0x${hash.toString('hex')}`), number: BigInt(number), ...empty };
     return beginCell()
         .store(storeLibraryData({ $$type: 'LibraryData', ...data }))

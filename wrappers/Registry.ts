@@ -3,7 +3,7 @@ import { Address, beginCell, Builder, Cell, ContractProvider, Dictionary, Sender
 import {
     Registry as Generated,
     CodeId,
-    CodeVersionsMax,
+    MaxCodeVersions,
     Committee as CommitteeFields,
     loadCommittee,
     loadRules,
@@ -169,7 +169,7 @@ export class Registry extends Generated {
     ) {
         const codes = Dictionary.empty<number, CodeId>();
         for (const [kind, code] of Object.entries(args.codes)) {
-            codes.set(codeKinds[kind as CodeKind] * Number(CodeVersionsMax), codeId(code));
+            codes.set(codeKinds[kind as CodeKind] * Number(MaxCodeVersions), codeId(code));
         }
         const { value, queryId = 0n, catalogue } = args;
         const [rules, committee] = [ruleSet(args.rules), committeeFields(args.committee)];

@@ -3,7 +3,7 @@
  * fees.tact decide; tests/registry/bounds.spec.ts holds this page to them.
  */
 import {
-    BaseStakeMax,
+    MaxBaseStake,
     CaseBits,
     CaseLife,
     CaseRulesBits,
@@ -15,27 +15,27 @@ import {
     FaultCells,
     NodeBits,
     NodeCells,
-    PayoutDelayMax,
+    MaxPayoutDelay,
     ProviderBits,
     ProviderCells,
-    UnbondingMax,
-    WindowMax,
-    WindowMin,
+    MaxUnbonding,
+    MaxWindow,
+    MinWindow,
 } from '../build/Registry/Registry_Registry';
 import { computeFee, forwardFee, type Prices, storageFee, YEAR } from './prices';
 import { gas } from './protocol';
 
 /** Times in seconds, amounts in nanoTON. */
 export const ruleBounds = {
-    windowMin: Number(WindowMin),
-    windowMax: Number(WindowMax),
-    unbondingMax: Number(UnbondingMax),
-    payoutDelayMax: Number(PayoutDelayMax),
-    baseStakeMax: BaseStakeMax, // of a rate too
+    windowMin: Number(MinWindow),
+    windowMax: Number(MaxWindow),
+    unbondingMax: Number(MaxUnbonding),
+    payoutDelayMax: Number(MaxPayoutDelay),
+    baseStakeMax: MaxBaseStake, // of a rate too
 } as const;
 
 /** nanoTON that a slash takes at least, and below which no GPU class may require stake: six times what reporting costs. */
-export function leastSlash({ basechain }: Prices): bigint {
+export function minSlash({ basechain }: Prices): bigint {
     const forward = (cells: bigint, bits: bigint) => forwardFee(basechain, { cells, bits });
     const plain = forward(0n, 0n);
     const home = forward(0n, ExcessesBits);
@@ -54,7 +54,7 @@ export function leastSlash({ basechain }: Prices): bigint {
         ofCase +
         disputeRent;
     const settling =
-        computeFee(basechain, gas.GasCaseClosed + gas.GasTakeShare + gas.GasShareTaken) +
+        computeFee(basechain, gas.GasCaseClosed + gas.GasSlashShare + gas.GasShareSlashed) +
         2n * rentWeek +
         3n * ofCase +
         (3n * plain + forward(0n, CaseBits)) +

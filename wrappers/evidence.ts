@@ -71,7 +71,7 @@ export const reports = {
                 $$type: 'ReportExcess',
                 ...jobFields(args),
                 result: evidenceCell(args.result),
-                beside: args.beside === undefined ? null : evidenceCell(args.beside),
+                comparison: args.beside === undefined ? null : evidenceCell(args.beside),
                 code: beginCell().storeRef(args.code).asSlice(),
             }),
         ),

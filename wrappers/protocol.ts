@@ -40,9 +40,9 @@ export const opcodes: Record<string, number> = {
 
 /** Rules of jobs, in seconds. */
 export const jobRules = {
-    noticeMin: Number(generated.NoticeMin),
-    noticeMax: Number(generated.NoticeMax),
-    endMax: Number(generated.EndMax),
+    noticeMin: Number(generated.MinNotice),
+    noticeMax: Number(generated.MaxNotice),
+    endMax: Number(generated.MaxEnd),
 };
 
 /** Rules of evidence. */
@@ -51,7 +51,7 @@ export const liabilityRules = {
     answerSpan: Number(nodeConstants.AnswerSpan), // seconds
     keySlots: Number(nodeConstants.KeySlots), // ended keys that a node remembers
     pieceBytes: Number(nodeConstants.PieceBytes), // of an answer
-    maxStrikes: Number(nodeConstants.StrikesMost),
+    maxStrikes: Number(nodeConstants.MaxStrikes),
 };
 
 /** What a JobOrder may ask of a running job. */

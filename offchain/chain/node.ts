@@ -80,7 +80,7 @@ export async function readLiability(
         return { rejection: 'its node no longer exists', jailed: false };
     }
     const key = BigInt(`0x${receiptKey.toString('hex')}`);
-    const { state, endsAt, left } = await chain.open(Node.fromAddress(node)).getKeyLiability(key);
+    const { state, endsAt, slashable: left } = await chain.open(Node.fromAddress(node)).getKeyLiability(key);
     if (state !== nodeStates.open) {
         return { rejection: 'its node is closed', jailed: false };
     }

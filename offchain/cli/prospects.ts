@@ -46,7 +46,7 @@ export interface Plan {
 export async function planOf(chain: Chain, found: Evidence, prepared: PreparedReport, piece: number): Promise<Plan> {
     const node = chain.open(Node.fromAddress(prepared.node));
     const { at } = await chain.account(prepared.node);
-    const { evidence, taken, ...record } = await node.getNodeRecord();
+    const { evidence, slashed: taken, ...record } = await node.getNodeRecord();
     const [from, until] = [found.class === 'A3' ? found.date + 1 : found.date, found.date + Number(evidence)];
     assertDated(found, { at, from, until });
     const key = await keyOf(node, found, taken);
@@ -57,8 +57,8 @@ export async function planOf(chain: Chain, found: Evidence, prepared: PreparedRe
     const state = await node.getNodeState();
     const provider = chain.open(Provider.fromAddress(state.provider));
     const { stake, unbonding } = await provider.getProviderState();
-    const { strikes, jailedUntil, verdictsLeft } = await provider.getStanding();
-    const { least, cost } = await node.getValuesFor(prepared.body);
+    const { strikes, jailedUntil, slashableByVerdict: verdictsLeft } = await provider.getStanding();
+    const { minSlash: least, cost } = await node.getValuesFor(prepared.body);
     const rules = parseRules((await provider.getMembershipNow()).rules!);
     const there = stake + unbonding;
     const outcomes = outcomesOf(found, { ...record, taken: key.taken, there, verdictsLeft, least, cost });
@@ -113,7 +113,7 @@ async function keyOf(
     if (date > endsAt + (faultClass === 'A3' ? liabilityRules.answerSpan : liabilityRules.clockSkew)) {
         throw new Error(`These receipts are dated after the end of their key, ${timeOf(endsAt)}`);
     }
-    return { endsAt, taken: ended.taken };
+    return { endsAt, taken: ended.slashed };
 }
 
 function assertShown({ class: faultClass, terms: { largestAnswer } }: Evidence, piece: number): void {

@@ -203,7 +203,7 @@ export class Cases {
 
     private async answer(found: CaseRecord, dispute: OpenedContract<Dispute>, state: CaseState): Promise<void> {
         const file = (await dispute.getFile())!;
-        const defence = await defend(this.context, file, state.result === 0n ? undefined : Number(state.wanted));
+        const defence = await defend(this.context, file, state.result === 0n ? undefined : Number(state.missingPieces));
         if ('why' in defence) {
             this.tell(found, `a demand has no answer: ${defence.why}`);
             return;

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { networkConfig } from '@cocoon-market/localnet';
-import { formatTon, leastSlash, pricesOf, randomSigningKey } from '@cocoon-market/wrappers';
+import { formatTon, minSlash, pricesOf, randomSigningKey } from '@cocoon-market/wrappers';
 import { readProfile } from '../../deploy/profile';
 import { run as deployMarket } from '../../scripts/deployMarket';
 import { run as proposeRules } from '../../scripts/proposeRules';
@@ -59,7 +59,7 @@ describe('Before a profile is sent', () => {
     beforeAll(async () => {
         process.env.COCOON_DEPLOYMENTS = folder;
         stage = await ScriptStage.open();
-        min = leastSlash(pricesOf(stage.network.blockchain.config));
+        min = minSlash(pricesOf(stage.network.blockchain.config));
     });
 
     afterAll(() => stage.close());
@@ -119,13 +119,13 @@ describe('Before a profile is sent', () => {
 
 describe('The profiles of this repository', () => {
     it.each(['2025', '2026'] as const)('for mainnet is taken at the prices of %s', (prices) => {
-        const min = leastSlash(pricesOf(networkConfig(prices)));
+        const min = minSlash(pricesOf(networkConfig(prices)));
 
         expect(readProfile('mainnet').rules.rates.every((rate) => rate >= min)).toBe(true);
     });
 
     it('for testnet asks little more than the least that is taken today, so that a faucet pays for it', () => {
-        const min = leastSlash(pricesOf(networkConfig('2026')));
+        const min = minSlash(pricesOf(networkConfig('2026')));
         const [{ rules }, local] = [readProfile('testnet'), readProfile('local')];
 
         expect(rules.rates[0]).toBeGreaterThanOrEqual(min);

@@ -61,7 +61,7 @@ async function expectAnswered(open: Open, action: () => ReturnType<typeof post>)
     expect(paid).toBeGreaterThan(0n);
     expect(paid).toBeLessThan(open.bond);
     expect(valueSent(result, open.dispute, stranger)).toBe(open.bond - paid);
-    expect(await open.dispute.getCaseState()).toMatchObject({ state: 2n, outcome: 0n, bond: 0n, wanted: 0n });
+    expect(await open.dispute.getCaseState()).toMatchObject({ state: 2n, outcome: 0n, bond: 0n, missingPieces: 0n });
     expect((await provider.getStanding()).frozen).toBe(0n);
     expect((await provider.getStanding()).strikes).toBe(0n);
 }
@@ -184,7 +184,7 @@ describe('PostPiece', () => {
 
         for (let index = wanted - 1; index > 0; index--) {
             await post(open, answer, result, index);
-            expect((await open.dispute.getCaseState()).wanted).toBe((1n << BigInt(index)) - 1n);
+            expect((await open.dispute.getCaseState()).missingPieces).toBe((1n << BigInt(index)) - 1n);
         }
         await expectAnswered(open, () => post(open, answer, result, 0));
     });
@@ -194,7 +194,7 @@ describe('PostPiece', () => {
         const open = await demand(3);
 
         await post(open, answer, result, 0);
-        expect((await open.dispute.getCaseState()).wanted).toBe(3n);
+        expect((await open.dispute.getCaseState()).missingPieces).toBe(3n);
         await post(open, answer, result, 4);
         await expectAnswered(open, () => post(open, answer, result, 3));
     });
@@ -217,7 +217,7 @@ describe('PostPiece', () => {
         await post(open, answer, result, 0);
         await post(open, answer, result, 0);
 
-        expect((await open.dispute.getCaseState()).wanted).toBe(2n);
+        expect((await open.dispute.getCaseState()).missingPieces).toBe(2n);
     });
 
     it('is refused in everything that is not as it was signed', async () => {

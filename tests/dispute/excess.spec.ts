@@ -38,7 +38,7 @@ describe('ReportExcess', () => {
         const sent = await report(market(), 'excess', job.report.excess(result()));
 
         expect(slashesIn(sent)).toMatchObject([
-            { class: 2, node: 0, amounts: { amount: (await valuesOf()).least, victim: 1n } },
+            { class: 2, node: 0, amounts: { amount: (await valuesOf()).minSlash, victim: 1n } },
         ]);
     });
 
@@ -126,7 +126,7 @@ describe('ReportExcess', () => {
 
         expect(parts.victim).toBe(SHARE / 2n);
         expect((await node.getNodeRecord()).excessAt).toBe(BigInt(market().blockchain.now!));
-        expect((await node.getEndedKey(0n)).taken).toBe(SHARE);
+        expect((await node.getEndedKey(0n)).slashed).toBe(SHARE);
         const more = new NodeJob(market(), Buffer.alloc(32, 6), market().victim.address);
         await expectRejected(market(), 'excess', more.report.excess(more.result({ price: toNano('1') })), ErrNoShare);
     });
@@ -159,7 +159,7 @@ describe('ReportExcess', () => {
         await report(market(), 'excess', excess(jobs[0], slashedAt));
         const amountOf = async (job: NodeJob, date: number) =>
             slashesIn(await report(market(), 'excess', excess(job, date)))[0].amounts.amount;
-        const { least } = await valuesOf();
+        const { minSlash: least } = await valuesOf();
         const twentieth = SHARE / 20n;
         const repeat = twentieth > least ? twentieth : least;
 
@@ -190,7 +190,7 @@ describe('ReportExcess', () => {
         await expectNoSlash(market(), () => report(market(), 'excess', body, { value: toNano('2') }));
 
         expect(at - (await stranger.getBalance())).toBeLessThan(toNano('0.3'));
-        expect((await node.getNodeRecord()).taken).toBe(0n);
+        expect((await node.getNodeRecord()).slashed).toBe(0n);
         expect((await provider.getStanding()).frozen).toBe(0n);
         expect(
             slashesIn(await report(market(), 'excess', job.report.excess(job.result({ price: toNano('1') })))),

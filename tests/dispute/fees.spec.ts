@@ -49,12 +49,12 @@ const ceilings: Record<number, [name: string, ceiling: number]> = {
     0xc0c00307: ['ReportExcess', gas.GasReportExcess],
     0xc0c00308: ['DemandAnswer', gas.GasDemandAnswer],
     0xc0c00309: ['ReportWrong', gas.GasReportWrong],
-    0xc0c00331: ['TakeShare', gas.GasTakeShare],
-    0xc0c00332: ['ReleaseShare', gas.GasTakeShare],
+    0xc0c00331: ['SlashShare', gas.GasSlashShare],
+    0xc0c00332: ['ReleaseShare', gas.GasSlashShare],
     0xc0c00222: ['FaultFound', gas.GasFaultFound],
     0xc0c00223: ['CaseClosed', gas.GasCaseClosed],
-    0xc0c00224: ['ShareTaken', gas.GasShareTaken],
-    0xc0c00225: ['ShareReleased', gas.GasShareTaken],
+    0xc0c00224: ['ShareSlashed', gas.GasShareSlashed],
+    0xc0c00225: ['ShareReleased', gas.GasShareSlashed],
     0xc0c00601: ['OpenCase', gas.GasOpenCase],
     0xc0c00602: ['PostPiece', gas.GasPostPiece],
     0xc0c00603: ['PostFail', gas.GasCloseCase],
@@ -335,7 +335,7 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('With the wallets of peop
     const LARGE = toNano('1000'); // the victim takes the whole half
 
     const smallest = useCases(async () => {
-        const { least } = await (await caseMarket({ prices })).node.getReportValues(0n, 0n);
+        const { minSlash: least } = await (await caseMarket({ prices })).node.getReportValues(0n, 0n);
         await expect(caseMarket({ prices, rates: [least - 1n], gpus: 1 })).rejects.toThrow();
         const market = await caseMarket({ prices, wallets: 'v5', rates: [least], gpus: 1 });
         expect((await market.node.getNodeState()).share).toBe(least);

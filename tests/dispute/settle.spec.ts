@@ -267,7 +267,7 @@ describe('A key', () => {
         }
 
         expect(sumOf(results)).toBe(SHARE);
-        expect((await node.getNodeRecord()).forgotten).toBe(SHARE);
+        expect((await node.getNodeRecord()).forgottenSlashed).toBe(SHARE);
     });
 
     it('that was stolen in a fleet of ten costs its node’s share, whatever the thief forges', async () => {
@@ -294,7 +294,7 @@ describe('A key', () => {
         expect(before.stake - after.stake).toBe(SHARE);
         expect(after).toMatchObject({ shares: before.shares, nodes: 10n });
         for (const other of nodes.slice(1)) {
-            expect(await other.getNodeRecord()).toMatchObject({ taken: 0n, basis: SHARE });
+            expect(await other.getNodeRecord()).toMatchObject({ slashed: 0n, basis: SHARE });
             const job = jobOf(9, 'receipt', other);
             await expectRejected(market(), 'twice', job.report.twice(job.result(), job.fail()), ErrUnknownKey, {
                 node: other,

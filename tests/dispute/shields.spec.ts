@@ -83,7 +83,7 @@ describe('A dummy A1 that a provider shows of itself', () => {
         const [{ amounts }] = await twice(market().job, toNano('1'));
 
         expect(amounts).toMatchObject({ amount: SHARE / 5n, victim: toNano('1') });
-        expect((await market().node.getEndedKey(0n)).taken).toBe((2n * SHARE) / 5n);
+        expect((await market().node.getEndedKey(0n)).slashed).toBe((2n * SHARE) / 5n);
     });
 
     it('in the same job leaves what the real one lost more', async () => {
@@ -111,6 +111,6 @@ describe('A dummy A1 that a provider shows of itself', () => {
         }
 
         expect(amounts.reduce((sum, amount) => sum + amount, 0n)).toBe(SHARE);
-        expect((await market().node.getEndedKey(0n)).taken).toBe(SHARE);
+        expect((await market().node.getEndedKey(0n)).slashed).toBe(SHARE);
     });
 });

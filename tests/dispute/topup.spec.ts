@@ -2,7 +2,7 @@
 import { beginCell, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 
-import { caseStates, leastSlash, opcodes, pricesOf } from '../../wrappers';
+import { caseStates, minSlash, opcodes, pricesOf } from '../../wrappers';
 import { caseMarket, expectNoSlash, report, slashesIn, useCases } from '../support/cases';
 import { expectSolvent } from '../support/stake';
 
@@ -57,7 +57,7 @@ describe('A larger loss of the same fault', () => {
 
         expect(first.amount).toBe(toNano('3'));
         expect(second).toMatchObject({ victim: 1n });
-        expect(second.amount).toBe(leastSlash(pricesOf(market().blockchain.config)));
+        expect(second.amount).toBe(minSlash(pricesOf(market().blockchain.config)));
     });
 
     it('is not taken while the end before waits to be sent again; sent again it counts once, and then the larger', async () => {

@@ -227,7 +227,7 @@ describe('ReportTwice', () => {
             key: keyOf('receipt'),
             endsAt: BigInt(blockchain.now!),
             freeAt: BigInt(blockchain.now! + DAY + SKEW + EVIDENCE),
-            taken: SHARE / 5n,
+            slashed: SHARE / 5n,
         });
         expect((await node.getNodeState()).receiptKey).toBe(0n);
         await expectNoSlash(market(), () => report(market(), 'twice', pair()));
@@ -261,7 +261,7 @@ describe('ReportTwice', () => {
         const { job, node } = market();
         const large = job.result({ number: 2, index: 2, cumulative: toNano('100') });
         await report(market(), 'excess', job.report.excess(large, job.result()));
-        expect((await node.getEndedKey(0n)).taken).toBe(SHARE);
+        expect((await node.getEndedKey(0n)).slashed).toBe(SHARE);
 
         await expectRejected(market(), 'twice', pair(), ErrNoShare);
     });

@@ -140,7 +140,7 @@ describe('SubmitVerdict', () => {
         expect(await open.dispute.getCaseState()).toMatchObject({ state: 2n, outcome: 1n });
         expect((await provider.getStanding()).frozen).toBe(0n);
         expect((await provider.getStanding()).strikes).toBe(0n);
-        expect(await node.getNodeRecord()).toMatchObject({ wrongAt: BigInt(blockchain.now!), taken: SHARE / 20n });
+        expect(await node.getNodeRecord()).toMatchObject({ wrongAt: BigInt(blockchain.now!), slashed: SHARE / 20n });
         await expectSolvent(market());
     });
 
@@ -357,23 +357,23 @@ describe('The committee', () => {
 
         let sum = await convict();
         blockchain.now! += 1;
-        while ((await provider.getStanding()).verdictsLeft > 0n) {
+        while ((await provider.getStanding()).slashableByVerdict > 0n) {
             sum += await convict();
             blockchain.now! += 1;
         }
         expect(sum).toBe(before / 10n);
         blockchain.now! += DAY;
-        const left = (await provider.getStanding()).verdictsLeft;
+        const left = (await provider.getStanding()).slashableByVerdict;
         expect(left).toBe(before / 10n);
-        while ((await provider.getStanding()).verdictsLeft > 0n) {
+        while ((await provider.getStanding()).slashableByVerdict > 0n) {
             sum += await convict();
             blockchain.now! += 1;
         }
         expect(sum).toBe(before / 5n);
         blockchain.now! += DAY;
-        expect((await provider.getStanding()).verdictsLeft).toBe(0n);
+        expect((await provider.getStanding()).slashableByVerdict).toBe(0n);
         blockchain.now! += 12 * DAY + HOUR;
-        expect((await provider.getStanding()).verdictsLeft).toBeGreaterThan(0n);
+        expect((await provider.getStanding()).slashableByVerdict).toBeGreaterThan(0n);
         await expectSolvent(market());
     });
 });

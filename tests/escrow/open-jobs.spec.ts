@@ -264,7 +264,7 @@ describe('Escrow: OpenJobs', () => {
     });
 
     describe('with a job that breaks a rule', () => {
-        const min = () => market().escrow.getDepositMin();
+        const min = () => market().escrow.getMinDeposit();
 
         /** Opens [good, bad, good]: the good ones must open, the exit code must name the rule, the seqno is used. */
         const leavesOut = async (bad: NewJob, exitCode: number, overrides: Order = {}) => {
@@ -415,7 +415,7 @@ describe('Escrow: OpenJobs', () => {
             await refused([market().newJob({ deposit: toNano('2') + 1n })], {}, errors.ErrOverDayLimit);
             await opens([market().newJob({ deposit: toNano('2') })]);
             await refused(
-                [market().newJob({ deposit: await market().escrow.getDepositMin() })],
+                [market().newJob({ deposit: await market().escrow.getMinDeposit() })],
                 {},
                 errors.ErrOverDayLimit,
             );
@@ -462,7 +462,7 @@ describe('Escrow: OpenJobs', () => {
         it('stops a thief who opens the smallest jobs: he moves no more than the day limit', async () => {
             const dayLimit = toNano('1');
             await market().setUp({ dayLimit });
-            const deposit = await market().escrow.getDepositMin();
+            const deposit = await market().escrow.getMinDeposit();
             const before = await market().balanceOf(market().escrow);
             const jobs = Array<NewJob>(4).fill(market().newJob({ deposit }));
 

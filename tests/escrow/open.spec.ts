@@ -147,7 +147,7 @@ describe('Escrow: Open', () => {
         });
 
     it('refuses the whole order, and uses no seqno, when one job breaks a rule', async () => {
-        const min = await market().escrow.getDepositMin();
+        const min = await market().escrow.getMinDeposit();
         const rules: [Partial<NewJob>, number][] = [
             [{ deposit: min - 1n }, errors.ErrLowDeposit],
             [{ end: market().now }, errors.ErrWrongEnd],
@@ -164,7 +164,7 @@ describe('Escrow: Open', () => {
     });
 
     it('takes all of these limits themselves', async () => {
-        const deposit = await market().escrow.getDepositMin();
+        const deposit = await market().escrow.getMinDeposit();
         const jobs = [{ deposit }, { end: market().now + 1 }, { end: market().now + 90 * DAY }, { notice: 3600 }];
 
         await open(jobs.map((job) => market().newJob(job)));

@@ -210,7 +210,7 @@ describe('An honest worker', () => {
             votes: await votes(dispute.address),
         });
 
-        expect(await dispute.getCaseState()).toMatchObject({ outcome: caseOutcomes.innocent, take: 0n });
+        expect(await dispute.getCaseState()).toMatchObject({ outcome: caseOutcomes.innocent, slash: 0n });
         const { insurance } = (await dispute.getFile())!;
         const paid = messagesBetween(stage, dispute.address, insurance);
         expect(paid.map(({ value }) => value)).toEqual([bond]);

@@ -93,7 +93,7 @@ describe('Library', () => {
             hash: BigInt(`0x${code.hash().toString('hex')}`),
             number: 0n,
             cells: sizeOf(code).cells,
-            countedAt: BigInt(blockchain.now!),
+            lastRunAt: BigInt(blockchain.now!),
         });
     });
 

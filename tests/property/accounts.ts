@@ -31,7 +31,7 @@ export function providerOf(data: Cell) {
         nodes: version.loadUint(32),
         gpus: version.loadUint(32),
         largest: version.loadUintBig(64),
-        takeable: version.loadUintBig(64),
+        slashable: version.loadUintBig(64),
         frozen: version.loadUintBig(64),
         cases: version.loadUint(32),
     };

@@ -50,7 +50,7 @@ async function endAll(market: StakeMarket): Promise<void> {
         }
         if (p.stake > 0n) {
             await unbond(market, p, p.stake);
-            await market.wait(Math.max(holdOf(p), p.heldUntil - model.now));
+            await market.wait(Math.max(holdOf(p), p.lockedUntil - model.now));
             await withdraw(market, p, 0);
         }
         await withdrawSurplus(market, p);

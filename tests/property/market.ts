@@ -249,7 +249,7 @@ export class StakeMarket {
 
 function expectedProvider(p: ModelProvider) {
     const open = p.nodes.filter(({ state }) => state === 'open');
-    const { stake, shares, slots, frozen, strikes, strikeAt, jailedUntil, largest, takeable } = p;
+    const { stake, shares, slots, frozen, strikes, strikeAt, jailedUntil, largest, slashable } = p;
     const gpus = open.reduce((sum, node) => sum + node.gpus, 0);
     const cases = [...p.cases.values()].filter(({ state }) => state === 'open').length;
     return {
@@ -266,7 +266,7 @@ function expectedProvider(p: ModelProvider) {
         strikes,
         strikeAt,
         jailedUntil,
-        counted: { shares, nodes: open.length, gpus, largest, takeable, frozen, cases },
+        counted: { shares, nodes: open.length, gpus, largest, slashable, frozen, cases },
     };
 }
 

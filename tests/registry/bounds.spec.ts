@@ -1,6 +1,6 @@
 /** The bounds of rules, as the wrapper computes them and as the Registry holds them, at every price level. */
 import { toNano } from '@ton/core';
-import { errors, leastSlash, pricesOf, ruleBounds, type Rules } from '../../wrappers';
+import { errors, minSlash, pricesOf, ruleBounds, type Rules } from '../../wrappers';
 import { expectConserved, expectRefused, PriceLevel } from '../support/chain';
 import { CATALOGUE, committeeOf, deployRegistry, rulesWith } from '../support/stake';
 
@@ -19,7 +19,7 @@ function launch({ blockchain, registry, governor, insurance, codes }: Stage, rul
 describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('The least rate at the prices of %s', (prices) => {
     it('is what the wrapper says, to a nanoTON', async () => {
         const stage = await deployRegistry({ prices });
-        const min = leastSlash(pricesOf(stage.blockchain.config));
+        const min = minSlash(pricesOf(stage.blockchain.config));
 
         const below = await launch(stage, { rates: [min - 1n] });
         expectRefused(below, { to: stage.registry.address, exitCode: errors.ErrWrongAmount });

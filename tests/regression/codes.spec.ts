@@ -118,7 +118,7 @@ describe('A node of a foreign code', () => {
 
         await provider.sendReplaceHardware(operator.getSender(), { value: VALUE, ...named, change });
 
-        expect(await counted(1n)).toMatchObject({ largest: FOREIGN, takeable: 2n * FOREIGN });
+        expect(await counted(1n)).toMatchObject({ maxShare: FOREIGN, slashable: 2n * FOREIGN });
     });
 
     it('of which none is registered takes, freezes and frees nothing, and leaves no strike', async () => {
@@ -143,7 +143,11 @@ describe('A node of a foreign code', () => {
             nodes: 1n,
             gpus: 2n,
         });
-        expect(await standing()).toMatchObject({ frozen: 0n, strikes: 0n, verdictsLeft: before.verdictsLeft });
+        expect(await standing()).toMatchObject({
+            frozen: 0n,
+            strikes: 0n,
+            slashableByVerdict: before.slashableByVerdict,
+        });
     });
 
     it('frees nothing that another version’s nodes require, however often it says so', async () => {
@@ -152,7 +156,7 @@ describe('A node of a foreign code', () => {
         }
 
         expect(await market().provider.getProviderState()).toMatchObject({ shares: SHARE, nodes: 1n, gpus: 2n });
-        expect(await counted(0n)).toMatchObject({ shares: SHARE, nodes: 1n, gpus: 2n, takeable: SHARE });
+        expect(await counted(0n)).toMatchObject({ shares: SHARE, nodes: 1n, gpus: 2n, slashable: SHARE });
     });
 
     it('freezes no more than its version’s share', async () => {
@@ -196,14 +200,14 @@ describe('A node of a foreign code', () => {
     });
 
     it('uses up nothing of what verdicts may take', async () => {
-        const { verdictsLeft } = await standing();
+        const { slashableByVerdict } = await standing();
         const { stake } = await market().provider.getProviderState();
 
         for (const amount of [0n, 1n, MUCH, MUCH, 0n, 0n]) {
             expect(amounts(await say(market(), market().foreign, its().taken(amount, 'B1')))).toEqual([0n]);
         }
 
-        expect((await standing()).verdictsLeft).toBe(verdictsLeft);
+        expect((await standing()).slashableByVerdict).toBe(slashableByVerdict);
         expect((await market().provider.getProviderState()).stake).toBe(stake);
         expect(amounts(await convict(market().job))).toEqual([SHARE / 20n]);
     });
@@ -234,7 +238,7 @@ describe('After all that a foreign node can say', () => {
         market().blockchain.now! += DAY + 1;
 
         expect(amounts(await decide(job))).toEqual([SHARE]);
-        expect(await counted(0n)).toMatchObject({ frozen: 0n, cases: 0n, takeable: 0n });
+        expect(await counted(0n)).toMatchObject({ frozen: 0n, cases: 0n, slashable: 0n });
         await expectSolvent(market());
     });
 
@@ -342,19 +346,19 @@ describe('No slash of a node is cut short by what is counted for its own version
         const sent = await changeNode(market(), change, { codeVersion: 2 });
 
         expectRefused(sent, { to: market().node.address, exitCode: errors.ErrUnknownVersion });
-        expect(await counted(2n)).toMatchObject({ takeable: 0n, shares: 0n });
+        expect(await counted(2n)).toMatchObject({ slashable: 0n, shares: 0n });
     });
 
     it('by an old share that was named too high: it counts for no key', async () => {
         await setGpus(60000, 60000n * RATE, 2);
 
-        expect(await counted(0n)).toMatchObject({ largest: SHARE, takeable: SHARE, shares: SHARE });
+        expect(await counted(0n)).toMatchObject({ maxShare: SHARE, slashable: SHARE, shares: SHARE });
     });
 
     it('by a change that the node refuses: what was counted for it is not', async () => {
         await changeNode(market(), nodeChanges.keys({ receiptKey: 0n, encryptionKey: 7n, oldEndsAt: 0 }));
         await setGpus(3, SHARE - 1n, 2);
 
-        expect(await counted(0n)).toMatchObject({ takeable: SHARE, shares: SHARE, gpus: 2n, nodes: 1n });
+        expect(await counted(0n)).toMatchObject({ slashable: SHARE, shares: SHARE, gpus: 2n, nodes: 1n });
     });
 });

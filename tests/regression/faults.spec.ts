@@ -145,7 +145,7 @@ describe('A verdict above what verdicts may take', () => {
 
         const slashed = STAKE - (await stakeOf(market));
         expect(slashed).toBe(STAKE / 10n);
-        expect((await node.getNodeRecord()).taken).toBe(slashed);
+        expect((await node.getNodeRecord()).slashed).toBe(slashed);
     });
 });
 

@@ -46,7 +46,7 @@ async function decide(job: NodeJob, of: 'A3' | 'B1' = 'A3', number = 1): Promise
 /** Nothing is frozen, at the Provider or at the node, and a new case freezes all that it asks. */
 async function expectThawed(taken: bigint, name = 'receipt'): Promise<void> {
     expect(await market().provider.getStanding()).toMatchObject({ frozen: 0n, cases: 0n });
-    const { left } = await market().node.getKeyLiability(keyOf(name));
+    const { slashable: left } = await market().node.getKeyLiability(keyOf(name));
     expect(left).toBe(SHARE - taken);
     await demand(jobOf(0xee, name), SHARE);
     expect(await frozen()).toBe(SHARE - taken);

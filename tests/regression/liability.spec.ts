@@ -256,7 +256,7 @@ describe('A key', () => {
         await report(market, 'excess', excess(market, cost));
         await provider.sendAddStake(owner.getSender(), { value: toNano('101'), amount: toNano('100') });
 
-        const { state, endsAt, left } = await node.getKeyLiability(key);
+        const { state, endsAt, slashable: left } = await node.getKeyLiability(key);
 
         expect([state, left]).toEqual([nodeStates.open, SHARE - cost]);
         expect(endsAt).toBe(signsOn ? 0xffffffffn : BigInt(blockchain.now!));

@@ -137,7 +137,7 @@ describe('The least reward of a fault', () => {
         blockchain.setConfig(forwarding(blockchain.config, times));
         blockchain.now! += 420 * DAY; // the node's rent is the reporter's to bring
         const rent = toNano('0.1');
-        const { cost, least } = await node.getReportValues(0n, 0n);
+        const { cost, minSlash: least } = await node.getReportValues(0n, 0n);
         const price = least / 2n - cost; // leaves its reporter no more than the least
         const first = job.result({ price, cumulative: price });
         const bodies = {

@@ -13,7 +13,7 @@ import {
     storeFaultParties,
     storeShareFreed,
     storeShareReleased,
-    storeShareTaken,
+    storeShareSlashed,
 } from '../../wrappers/Foreign';
 import { listingCell, Node } from '../../wrappers/Node';
 import { registryChanges } from '../../wrappers/Registry';
@@ -100,7 +100,7 @@ export const sayings = ({ stranger, codes }: NodeMarket, node: ForeignNode) => {
             node: BigInt(number),
             nodeVersion: BigInt(nodeVersion),
         };
-        const claim = { about: 0n, voucherKey: 0n, channel: 0n, first: 0n, most: 500n };
+        const claim = { about: 0n, voucherKey: 0n, channel: 0n, first: 0n, maxBasisPoints: 500n };
         return cell(
             storeFault({
                 $$type: 'Fault',
@@ -123,8 +123,8 @@ export const sayings = ({ stranger, codes }: NodeMarket, node: ForeignNode) => {
     return {
         taken: (amount: bigint, faultClass: FaultClass = 'A2') =>
             cell(
-                storeShareTaken({
-                    $$type: 'ShareTaken',
+                storeShareSlashed({
+                    $$type: 'ShareSlashed',
                     ...QUERY,
                     ...named,
                     frozen: toNano('1000'),
@@ -144,7 +144,7 @@ export const sayings = ({ stranger, codes }: NodeMarket, node: ForeignNode) => {
                     $$type: 'ShareFreed',
                     ...QUERY,
                     ...named,
-                    ...{ share, gpus: BigInt(gpus), closed, what },
+                    ...{ share, gpus: BigInt(gpus), closed, content: what },
                     excessTo: stranger.address,
                 }),
             ),

@@ -234,8 +234,8 @@ export async function countVersions({ provider, owner }: JoinedMarket): Promise<
         const change = nodeChanges.hardware({ ...listingWith().hardware, gpus: 1 });
         const args = { value: toNano('1'), number: 99, codeVersion: version, share, gpus: 1, change };
         await provider.sendReplaceHardware(owner.getSender(), args);
-        const { largest } = await provider.getVersionShares(BigInt(version));
-        if (largest !== BigInt(version)) {
+        const { maxShare } = await provider.getVersionShares(BigInt(version));
+        if (maxShare !== BigInt(version)) {
             throw new Error(`nothing is kept for version ${version}`);
         }
     }

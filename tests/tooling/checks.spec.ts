@@ -138,7 +138,7 @@ describe('conventions', () => {
 
     it('refuse 121 characters of prose or comment, and take 120, a table too, code and a lone link', () => {
         const words = (length: number) => `${'a '.repeat(length / 2 - 1)}${length % 2 === 0 ? 'aa' : 'aaa'}`;
-        const trees = [
+        const trees: Record<string, string>[] = [
             { 'a.md': `${words(120)}\n${words(121)}\n|${words(120)}|\n` },
             { 'a.md': `\`\`\`\n${words(200)}\n\`\`\`\n- ${'a'.repeat(200)}\n` },
             { 'wrappers/a.ts': `// ${words(117)}\n` },

@@ -262,8 +262,8 @@ export class FaultModel extends StakeModel {
 
     /** Slots first, oldest first, then the stake; never more than there is. */
     private slash(p: ModelProvider, node: ModelNode, claim: Claim, amount: bigint, insurance: string): Payment[] {
-        ok(amount <= p.takeable, 'what a key’s share bears was counted for its version');
-        p.takeable -= amount;
+        ok(amount <= p.slashable, 'what a key’s share bears was counted for its version');
+        p.slashable -= amount;
         const taken = min(amount, there(p));
         let left = taken;
         const order = [...p.slots.keys()].filter((slot) => p.slots[slot] !== undefined);

@@ -23,8 +23,8 @@ export class StakeModel {
     join(account: string, owner: string, rules: ModelRules, stake: bigint): void {
         const record = { frozen: 0n, strikes: 0, strikeAt: 0, jailedUntil: 0, verdicts: [], cases: new Map() };
         const slots = Array.from({ length: SLOTS }, () => undefined);
-        const since = { disputeBefore: -1, disputeSince: 0, followed: [rules], heldUntil: 0 };
-        const rest = { shares: 0n, largest: 0n, takeable: 0n, nodes: [], ...since, in: stake, out: 0n };
+        const since = { disputeBefore: -1, disputeSince: 0, followed: [rules], lockedUntil: 0 };
+        const rest = { shares: 0n, largest: 0n, slashable: 0n, nodes: [], ...since, in: stake, out: 0n };
         this.providers.push({ account, owner, rules, stake, slots, ...record, ...rest });
     }
 
@@ -42,7 +42,7 @@ export class StakeModel {
         const slot = p.slots.findIndex((used) => used === undefined);
         refuseIf(slot < 0, p.account, 'ErrNoSlot');
         p.stake -= amount;
-        p.slots[slot] = { amount, unlockAt: Math.max(this.now + holdOf(p), p.heldUntil) };
+        p.slots[slot] = { amount, unlockAt: Math.max(this.now + holdOf(p), p.lockedUntil) };
     }
 
     cancelUnbonding(p: ModelProvider, slot: number): void {
@@ -79,7 +79,7 @@ export class StakeModel {
             p.disputeSince = this.now;
         }
         if (openNodes(p) === 0) {
-            p.heldUntil = Math.max(p.heldUntil, this.now + holdOf(p));
+            p.lockedUntil = Math.max(p.lockedUntil, this.now + holdOf(p));
             p.followed = [];
         }
         p.followed.push(next);
@@ -92,7 +92,7 @@ export class StakeModel {
         refuseIf(p.jailedUntil !== 0, p.account, 'ErrJailed');
         p.shares += share;
         p.largest = max(p.largest, share);
-        p.takeable += share;
+        p.slashable += share;
         p.nodes.push({
             account,
             number: p.nodes.length,
@@ -121,7 +121,7 @@ export class StakeModel {
         refuseIf(p.stake < p.rules.baseStake + p.shares + raised, p.account, 'ErrLowStake');
         p.largest = max(p.largest, share);
         requireOpen(node);
-        p.takeable += KEYS * raised;
+        p.slashable += KEYS * raised;
         if (share < node.share) {
             this.lower(p, node);
             if (node.key !== undefined && node.taken >= share) {
@@ -177,7 +177,7 @@ export class StakeModel {
             node.key = key;
             Object.assign(node, NOTHING);
         }
-        p.takeable += p.largest;
+        p.slashable += p.largest;
     }
 
     endKey(p: ModelProvider, node: ModelNode, key: string): void {

@@ -103,7 +103,7 @@ export interface ModelProvider {
     slots: ({ amount: bigint; unlockAt: number } | undefined)[];
     shares: bigint;
     largest: bigint; // share that one of its nodes was given or asked for
-    takeable: bigint; // what receipts of its nodes may still cost; all have the same version of code
+    slashable: bigint; // what receipts of its nodes may still cost; all have the same version of code
     nodes: ModelNode[];
     frozen: bigint;
     strikes: number;
@@ -113,7 +113,7 @@ export interface ModelProvider {
     disputeSince: number;
     verdicts: { at: number; amount: bigint }[]; // newest first
     followed: ModelRules[]; // all that still hold something: since it last adopted rules without an open node
-    heldUntil: number; // until when the hold of before that moment lasts
+    lockedUntil: number; // until when the hold of before that moment lasts
     cases: Map<string, ModelCase>;
     in: bigint; // all that was ever put into the stake
     out: bigint; // all that went home or was slashed
