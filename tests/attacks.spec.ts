@@ -78,7 +78,7 @@ describe('Attacks', () => {
         expect(parts.filter((part) => !starts.some((start) => start.test(part)))).toEqual([]);
     });
 
-    it('are on the page that is generated from them (node -r ./offchain/bin/typescript.js tooling/attacksPage.ts)', () => {
+    it('are on the page that is generated from them by npm run generate', () => {
         expect(readFileSync(PAGE, 'utf8')).toBe(attacksPage());
     });
 });

@@ -1,5 +1,8 @@
-/** Writes docs/attacks.md from tests/attacks/: the lists of attacks, and kinds.md as it is. `tests/attacks.spec.ts` compares. */
-import { readFileSync, writeFileSync } from 'node:fs';
+/**
+ * Makes docs/attacks.md out of tests/attacks/: the lists of attacks, and kinds.md as it is. `npm run generate` writes it,
+ * tests/attacks.spec.ts checks it.
+ */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { areas, attacks, inapplicable, sources } from '../tests/attacks';
 
@@ -46,7 +49,7 @@ export function attacksPage(): string {
         ...wrapped(
             `This page lists the ${attacks.length} attacks that the contracts and the two processes withstand, with the test ` +
                 'that proves each. `npm run attacks` runs exactly these tests. The page is generated from ' +
-                '`tests/attacks/` by `tooling/attacksPage.ts`.',
+                '`tests/attacks/` by `npm run generate`.',
         ),
         '',
         ...wrapped(
@@ -67,8 +70,4 @@ export function attacksPage(): string {
         '',
         readFileSync(join(ROOT, 'tests/attacks/kinds.md'), 'utf8'),
     ].join('\n');
-}
-
-if (require.main === module) {
-    writeFileSync(PAGE, attacksPage());
 }

@@ -1,4 +1,4 @@
-// npm run format: rewrites what `npm run check` would complain about and a machine can fix.
+// npm run check:fix: rewrites what `npm run check` would complain about and a machine can fix.
 import { spawnSync } from 'node:child_process';
 import { root } from './files.mjs';
 import { tools } from './tools.mjs';

@@ -1,12 +1,12 @@
 /**
  * Makes docs/schema.tlb out of the compiler's reports: every message, structure and storage of the contracts in
- * tact.config.json. `npx ts-node --transpile-only tooling/schema.ts` writes it, tests/protocol.spec.ts checks it.
+ * tact.config.json. `npm run generate` writes it, tests/protocol.spec.ts checks it.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const ROOT = join(__dirname, '..');
-const SCHEMA = join(ROOT, 'docs', 'schema.tlb');
+export const SCHEMA = join(ROOT, 'docs', 'schema.tlb');
 /** Structures of Tact's own library, which every report repeats. */
 const LIBRARY = new Set([
     ...['DataSize', 'SignedBundle', 'StateInit', 'Context', 'SendParameters', 'MessageParameters', 'DeployParameters'],
@@ -72,8 +72,4 @@ export function schema(): string {
         ...section('Structures', structures),
         ...section('Storage', storage),
     ].join('\n');
-}
-
-if (require.main === module) {
-    writeFileSync(SCHEMA, schema());
 }

@@ -12,4 +12,5 @@ export const tools = {
     eslint: bin('eslint/bin/eslint.js'),
     tsc: bin('typescript/bin/tsc'),
     cspell: bin('cspell/bin.mjs'),
+    knip: bin('knip/bin/knip.js'),
 };

@@ -1,9 +1,8 @@
 /**
  * Makes tests/vectors/*.json: every signed payload as fields, bytes and hash, for anyone who writes another client.
- * Fixed inputs only; `npx ts-node --transpile-only tooling/vectors.ts` writes the files, tests/signed.spec.ts checks
+ * Fixed inputs only; `npm run generate` writes the files, tests/signed.spec.ts checks
  * that they are what this makes. Numbers above 32 bits are decimal strings, bytes are hex, cells are bags of cells.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Address, Cell } from '@ton/core';
 import {
@@ -31,6 +30,7 @@ import {
     Voucher,
 } from '../wrappers';
 
+export const VECTORS = join(__dirname, '..', 'tests', 'vectors');
 const MAX_32 = 0xffffffff;
 const MAX_64 = 2n ** 64n - 1n;
 const LAYOUTS = { Voucher, Job, Accept, Result, Decline, Fail };
@@ -205,12 +205,4 @@ function plain<T>(value: T): T {
             return text;
         }),
     ) as T;
-}
-
-if (require.main === module) {
-    const folder = join(__dirname, '..', 'tests', 'vectors');
-    mkdirSync(folder, { recursive: true });
-    for (const [name, content] of Object.entries(vectors())) {
-        writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(content, null, 4)}\n`);
-    }
 }

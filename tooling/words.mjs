@@ -20,7 +20,7 @@ if (process.argv.includes('--unknown')) {
     const words = lines.filter((line) => !line.startsWith('#')).map((line) => line.trim().toLowerCase());
     const after = [...head, ...[...new Set(words)].sort(), ''].join('\n');
     if (after !== before && process.argv.includes('--check')) {
-        console.error('.cspell/words.txt: not lower case, sorted and unique; run npm run format');
+        console.error('.cspell/words.txt: not lower case, sorted and unique; run npm run check:fix');
         process.exitCode = 1;
     } else if (after !== before) {
         writeFileSync(path, after);

@@ -1,6 +1,6 @@
 /**
  * Every attack that the contracts and the two processes withstand. `npm run attacks` runs exactly their tests;
- * docs/attacks.md is generated from these lists by `tooling/attacksPage.ts`.
+ * docs/attacks.md is generated from these lists by `npm run generate`.
  */
 import { apiAttacks } from './api';
 import type { Attack } from './attack';

@@ -1,0 +1,19 @@
+/**
+ * `npm run generate`: writes what is derived and committed: docs/schema.tlb, tests/vectors/ and docs/attacks.md. Tests fail
+ * when one of them is not what this writes.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { attacksPage, PAGE } from './attacksPage';
+import { schema, SCHEMA } from './schema';
+import { VECTORS, vectors } from './vectors';
+
+const files: Record<string, string> = { [SCHEMA]: schema(), [PAGE]: attacksPage() };
+for (const [name, content] of Object.entries(vectors())) {
+    files[join(VECTORS, `${name}.json`)] = `${JSON.stringify(content, null, 4)}\n`;
+}
+for (const [file, text] of Object.entries(files)) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+    console.log(`generate: wrote ${relative(join(__dirname, '..'), file)}`);
+}
