@@ -17,7 +17,7 @@ import { modelHash } from '../offchain/link';
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
-/** Rules as design section 4 states them, with rates for small machines. */
+/** Rules with the windows of params/mainnet.json, and with rates for small machines. */
 function rulesOf(insurance: Address): Rules {
     return {
         evidence: 120 * HOUR,
