@@ -1,70 +1,26 @@
-/** The part of a worker's SQLite file that knows of demands and cases on chain. */
-import { sql } from 'kysely';
+/** The demands and cases in a worker's SQLite file. */
 import type { Kysely } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
-import type { Migration } from './database';
 import type { GroupCommit } from './groupCommit';
-import type { CaseRecord, CaseStanding, CaseStore, Denial } from './worker';
+import type { CaseRecord, CaseStore } from './worker';
+import type { WorkerSchema } from './workerTables';
 
-interface CaseTable {
-    dispute: Buffer;
-    class: 'A3' | 'B1';
-    job: Buffer;
-    number: number;
-    reported_at: number;
-    answer_by: number;
-    standing: CaseStanding;
-}
+export class SqliteCases implements CaseStore {
+    constructor(
+        private readonly db: Kysely<WorkerSchema>,
+        private readonly writes: GroupCommit<WorkerSchema>,
+    ) {}
 
-/** The tables that {@link caseTables} makes. */
-export interface CaseSchema {
-    watched: { lt: Buffer }; // one row
-    cases: CaseTable;
-    denials: Denial;
-}
-
-export const caseTables: Migration = async (db) => {
-    await sql`CREATE TABLE watched (lt BLOB NOT NULL) STRICT`.execute(db);
-    await sql`INSERT INTO watched (lt) VALUES (${amountToBytes(0n)})`.execute(db);
-    await sql`CREATE TABLE cases (
-        dispute BLOB PRIMARY KEY,
-        class TEXT NOT NULL,
-        job BLOB NOT NULL,
-        number INTEGER NOT NULL,
-        reported_at INTEGER NOT NULL,
-        answer_by INTEGER NOT NULL,
-        standing TEXT NOT NULL
-    ) STRICT`.execute(db);
-    await sql`CREATE INDEX open_cases ON cases (job) WHERE standing = 'open'`.execute(db);
-    await sql`CREATE TABLE denials (
-        job BLOB NOT NULL, -- may be unknown here
-        number INTEGER NOT NULL,
-        request BLOB NOT NULL,
-        receipt BLOB NOT NULL,
-        PRIMARY KEY (job, number, request)
-    ) STRICT`.execute(db);
-};
-
-/** A {@link CaseStore} in the file of a worker's store. */
-export class SqliteCases<Schema extends CaseSchema> implements CaseStore {
-    private readonly db: Kysely<CaseSchema>;
-    private readonly writes: GroupCommit<CaseSchema>;
-
-    constructor(db: Kysely<Schema>, writes: GroupCommit<Schema>) {
-        this.db = db as unknown as Kysely<CaseSchema>;
-        this.writes = writes as unknown as GroupCommit<CaseSchema>;
-    }
-
-    async readUntil() {
+    async cursor() {
         return amountFromBytes((await this.db.selectFrom('watched').select('lt').executeTakeFirstOrThrow()).lt);
     }
 
-    async found(cases: Omit<CaseRecord, 'answerBy' | 'standing'>[], lt: bigint) {
+    async add(cases: Omit<CaseRecord, 'answerBy' | 'standing'>[], lt: bigint) {
         await this.writes.run(async (t) => {
-            for (const { reportedAt, ...found } of cases) {
+            for (const { reportedAt, ...rest } of cases) {
                 await t
                     .insertInto('cases')
-                    .values({ ...found, reported_at: reportedAt, answer_by: 0, standing: 'open' })
+                    .values({ ...rest, reported_at: reportedAt, answer_by: 0, standing: 'open' })
                     .onConflict((conflict) =>
                         conflict
                             .column('dispute')

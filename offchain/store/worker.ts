@@ -1,13 +1,13 @@
 /**
- * What a worker keeps: its jobs, the newest voucher of each, and every query with its receipts and answer bytes. A
- * promise of a write resolves only when the write is on the disk, so whatever it holds may be sent.
+ * The store of a worker: its jobs, the newest voucher of each, and every query with its receipts and answer bytes. The promise of a
+ * write resolves when the write is on the disk, so what it holds may be sent.
  */
 import type { SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
 
-/** `ending`: the client needs it no more; `ended`: its channel is gone, as far as the chain's API tells. */
+/** `ending`: the client no longer needs the job; `ended`: its channel no longer exists, as far as the chain's API shows. */
 export type JobStage = 'open' | 'ending' | 'ended';
 
-/** A job's channel as it was last seen on chain. */
+/** A job's channel as it was last read from the chain. */
 export interface ChannelSnapshot {
     balance: bigint; // nanoTON
     paid: bigint; // nanoTON
@@ -19,7 +19,7 @@ export interface JobInsert {
     job: Buffer; // 32 bytes
     channel: Buffer; // account
     terms: Buffer; // bag of cells
-    jobNumber: number; // the escrow's
+    jobNumber: number; // of the escrow
     enc: Buffer; // of the newest session
     snapshot: ChannelSnapshot;
 }
@@ -27,70 +27,111 @@ export interface JobInsert {
 export interface JobRecord extends JobInsert {
     state: JobStage;
     highest: number; // query number, 0 for none
-    lowWater: number; // numbers up to this one are used, whether or not their records are still here
+    lowWater: number; // numbers up to this one are used, whether or not their records are still stored
     index: number; // of the newest result
     cumulative: bigint; // nanoTON of all results
     voucher: SignedVoucher | undefined; // the newest
-    confirmedPaid: bigint; // nanoTON that the channel has paid, as the chain's API has said again and again
-    closingAt: number; // unix seconds when the last claim was handed to the wallet, 0 if none was
+    confirmedPaid: bigint; // nanoTON that the channel has paid, confirmed by several readings
+    closingAt: number; // unix seconds when the last claim was handed to the wallet, 0 for none
+}
+
+/** A page of jobs: at most `limit`, in the order of their hashes, later than `cursor`. */
+export interface JobPage {
+    cursor?: Buffer | undefined;
+    limit: number;
+}
+
+export interface JobStore {
+    get(job: Buffer): Promise<JobRecord | undefined>;
+    ofChannel(channel: Buffer): Promise<JobRecord | undefined>;
+    /** Jobs that are ending, or have vouchers above what the channel has confirmed to have paid. */
+    claimable(page: JobPage): Promise<JobRecord[]>;
+    /**
+     * Jobs that have ended since `since` (unix seconds) with vouchers above what the channel has confirmed to have paid. `closed`:
+     * those that a last claim of this worker has ended, or those that it has not.
+     */
+    lost(search: { closed: boolean; since: number } & JobPage): Promise<JobRecord[]>;
+    /** Throws when the job or its channel exists already. */
+    add(job: JobInsert): Promise<void>;
+    setSession(job: Buffer, enc: Buffer): Promise<void>;
+    setSnapshot(job: Buffer, snapshot: ChannelSnapshot): Promise<void>;
+    /** `paid`: nanoTON. */
+    setConfirmedPaid(job: Buffer, paid: bigint): Promise<void>;
+    /** `at`: unix seconds when the jobs' last claims are handed to the wallet; 0 when a channel still exists long after. */
+    setClosing(jobs: readonly Buffer[], at: number): Promise<void>;
+    /** Changes nothing for an ended job, which `revive` alone reopens. `at`: unix seconds when the change was found. */
+    setState(job: Buffer, state: JobStage, at: number): Promise<void>;
+    /** Reopens an ended job whose channel exists; `ending` if it was to end. */
+    revive(job: Buffer, state: Exclude<JobStage, 'ended'>, snapshot: ChannelSnapshot): Promise<void>;
+    /** Stores the voucher unless one of its numbers is lower than the stored one's. Resolves with whether it did. */
+    addVoucher(job: Buffer, voucher: SignedVoucher): Promise<boolean>;
+}
+
+/** Identifies a query. */
+export interface QueryId {
+    job: Buffer;
+    number: number;
 }
 
 /** The receipt that ended a query. */
 export type EndKind = 'result' | 'decline' | 'fail';
 
-export interface QueryRecord {
-    job: Buffer;
-    number: number;
+export interface NewQuery extends QueryId {
     request: Buffer; // hash
     ceiling: bigint; // nanoTON
     promptBytes: number;
+    accept: Buffer; // receipt
+}
+
+export interface QueryRecord extends Omit<NewQuery, 'accept'> {
     accept: Buffer | undefined; // receipt; none for a declined query
     end: { kind: EndKind; receipt: Buffer } | undefined;
     counts: TokenCounts; // the meter of what is stored
     promptKnown: boolean; // the meter holds the prompt's count
 }
 
-export interface NewQuery {
-    job: Buffer;
-    number: number;
-    request: Buffer;
-    ceiling: bigint;
-    promptBytes: number;
-    accept: Buffer;
-}
-
 /** More bytes of an answer and the meter that covers them. */
-export interface Piece {
-    job: Buffer;
-    number: number;
+export interface Piece extends QueryId {
     bytes: Buffer;
     counts: TokenCounts;
     promptKnown: boolean;
 }
 
 /** The end of an accepted query. `result` moves the job's index to `index`, which must be the next one. */
-export type QueryEnd = { job: Buffer; number: number; receipt: Buffer } & (
-    { kind: 'fail' } | { kind: 'result'; bytes: Buffer; counts: TokenCounts; index: number; cumulative: bigint }
-);
+export type QueryEnd = QueryId & { receipt: Buffer } & (
+        { kind: 'fail' } | { kind: 'result'; bytes: Buffer; counts: TokenCounts; index: number; cumulative: bigint }
+    );
 
-/** A fail of a query that somebody else accepted in this node's name. */
-export interface Denial {
-    job: Buffer;
-    number: number;
+/** A query that is not served: the receipt is its decline, or the fail of one that another holder of the key accepted. */
+export interface UnservedQuery extends QueryId {
     request: Buffer; // hash
     receipt: Buffer;
 }
 
-export interface WorkerTotals {
-    jobs: Record<JobStage, number>;
-    results: number;
-    earned: bigint; // nanoTON of all results
-    unclaimed: bigint; // nanoTON of vouchers above what channels have paid
+export interface QueryStore {
+    get(query: QueryId): Promise<QueryRecord | undefined>;
+    answer(query: QueryId): Promise<Buffer>;
+    /** At most `limit` accepted queries without an end, by job and number, later than `cursor`. */
+    unended(limit: number, cursor?: QueryId): Promise<QueryRecord[]>;
+    /** Throws when the number was used. */
+    accept(query: NewQuery): Promise<void>;
+    /** Throws when the number was used. */
+    decline(query: UnservedQuery): Promise<void>;
+    append(piece: Piece): Promise<void>;
+    /** Throws when the query has an end, or a result's index is not the next. */
+    end(end: QueryEnd): Promise<void>;
+    /**
+     * Stores a fail of a query that this store never accepted. Its number is then used, whether or not the job is known.
+     * Throws when the store accepted the query, or may have deleted it.
+     */
+    deny(denial: UnservedQuery): Promise<void>;
+    /** The fail that {@link deny} stored. */
+    denial(query: Omit<UnservedQuery, 'receipt'>): Promise<Buffer | undefined>;
 }
 
 /**
- * A demand or a case about a query of this node. `open`: its Dispute is not there yet, or open; `absent`: none came to be;
- * the others are how it ended.
+ * The state of a demand or case about a query of this node. `open`: its Dispute does not exist yet, or is open; `absent`: it never came
+ * to exist; the others are its outcome.
  */
 export type CaseStanding = 'open' | 'innocent' | 'guilty' | 'draw' | 'absent';
 
@@ -104,87 +145,51 @@ export interface CaseRecord {
     standing: CaseStanding;
 }
 
-/** What the worker found of cases on chain. */
+/** The cases about this node on chain. */
 export interface CaseStore {
-    /** The logical time up to which the node's messages were read, 0 at first. */
-    readUntil(): Promise<bigint>;
-    /** Keeps cases that were found, those known already as they are but for absent ones, and that messages were read until `lt`. */
-    found(cases: Omit<CaseRecord, 'answerBy' | 'standing'>[], lt: bigint): Promise<void>;
+    /** The logical time up to which the provider's messages were read, 0 at first. */
+    cursor(): Promise<bigint>;
+    /** Stores new cases, reopens absent ones, and moves the cursor to `lt`. Other known cases do not change. */
+    add(cases: Omit<CaseRecord, 'answerBy' | 'standing'>[], lt: bigint): Promise<void>;
     set(dispute: Buffer, change: Partial<Pick<CaseRecord, 'answerBy' | 'standing'>>): Promise<void>;
     open(): Promise<CaseRecord[]>;
 }
 
+export interface WorkerTotals {
+    jobs: Record<JobStage, number>;
+    results: number;
+    earned: bigint; // nanoTON of all results
+    unclaimed: bigint; // nanoTON of vouchers above what channels have paid
+}
+
 /** This store may not be the newest that its receipt key has used, so the key must not sign with it. */
 export class StaleStore extends Error {
-    constructor(message: string) {
+    constructor(reason: string) {
         super(
-            `${message}. It may have signed what this store does not know, and must sign no more: cocoon worker restore`,
+            `${reason}. The key may have signed what this store does not hold, so it must not sign: cocoon worker restore`,
         );
         this.name = 'StaleStore';
     }
 }
 
-/** One conformance suite (tests/offchain/store/conformance.ts) says what every implementation does. */
+/** Every implementation passes one suite, tests/offchain/store/conformance.ts. */
 export interface WorkerStore {
-    job(job: Buffer): Promise<JobRecord | undefined>;
-    jobOfChannel(channel: Buffer): Promise<JobRecord | undefined>;
-    /**
-     * At most `limit` jobs that have vouchers above what is surely paid, or are ending, in the order of their hashes, after
-     * `after`.
-     */
-    claimable(after: Buffer | undefined, limit: number): Promise<JobRecord[]>;
-    /**
-     * The same of jobs that have ended since `since` (unix seconds): by a last claim of this worker (`own`), as far as it was
-     * told, or by none.
-     */
-    lost(own: boolean, since: number, after: Buffer | undefined, limit: number): Promise<JobRecord[]>;
-    totals(): Promise<WorkerTotals>;
-    /** Throws when the job or its channel is there already. */
-    addJob(job: JobInsert): Promise<void>;
-    setSession(job: Buffer, enc: Buffer): Promise<void>;
-    setSnapshot(job: Buffer, seen: ChannelSnapshot): Promise<void>;
-    /** `paid`: nanoTON that the channel has surely paid. */
-    setConfirmedPaid(job: Buffer, paid: bigint): Promise<void>;
-    /** `at`: unix seconds when the jobs' last claims are handed to the wallet, 0 when a channel is still there long after. */
-    setClosing(jobs: readonly Buffer[], at: number): Promise<void>;
-    /** Never leads back from `ended`, which `revive` alone does; `at` (unix seconds) is when it was found. */
-    setState(job: Buffer, state: JobStage, at: number): Promise<void>;
-    /** Opens a job again that ended and whose channel is there; one that was to end goes on to. */
-    revive(job: Buffer, state: Exclude<JobStage, 'ended'>, seen: ChannelSnapshot): Promise<void>;
-    /** Keeps the voucher unless it is below the one kept in either number; says whether it did. */
-    addVoucher(job: Buffer, voucher: SignedVoucher): Promise<boolean>;
-
-    query(job: Buffer, number: number): Promise<QueryRecord | undefined>;
-    answer(job: Buffer, number: number): Promise<Buffer>;
-    /** At most `limit` accepted queries without an end, by job and number, after `after`. */
-    unended(limit: number, after?: { job: Buffer; number: number }): Promise<QueryRecord[]>;
-    /** Throws when the number was used. */
-    accept(query: NewQuery): Promise<void>;
-    /** Throws when the number was used. */
-    decline(query: { job: Buffer; number: number; request: Buffer; receipt: Buffer }): Promise<void>;
-    append(piece: Piece): Promise<void>;
-    /** Throws when the query has an end, or a result's index is not the next. */
-    end(end: QueryEnd): Promise<void>;
-    /**
-     * Keeps a fail of a query that this store never accepted; its number is used then, whether or not the job is known.
-     * Throws when the store knows that the query was accepted, or may have forgotten it.
-     */
-    deny(denial: Denial): Promise<void>;
-    /** The fail that {@link deny} kept. */
-    denial(query: Omit<Denial, 'receipt'>): Promise<Buffer | undefined>;
+    readonly jobs: JobStore;
+    readonly queries: QueryStore;
     readonly cases: CaseStore;
+    totals(): Promise<WorkerTotals>;
     /**
-     * Drops queries and answers of jobs that were seen to have ended before `before` (unix seconds) and have no open case,
-     * so that they are in none of the store's files any more; says of how many jobs.
+     * Deletes queries and answers of jobs that ended before `endedBefore` (unix seconds) and have no open case, so that no file of the
+     * store holds them. Resolves with the number of these jobs.
      */
-    prune(before: number): Promise<number>;
+    prune(endedBefore: number): Promise<number>;
     /**
-     * To be called before the key (32 bytes) signs: from now on the file at `mark` keeps up with what this store holds.
+     * Must be called before the key (32 bytes) signs. From then on the file at `mark` follows what this store holds.
      *
-     * @throws {StaleStore} if the key was retired here, or the file says that it used a newer store or another one
+     * @throws {StaleStore} if the key was retired here, or the file shows that the key used a newer store or another one
      */
     guard(receiptKey: Buffer, mark: string): Promise<void>;
-    /** The key signs with this store no more. */
+    /** The key no longer signs with this store. */
     retire(receiptKey: Buffer): Promise<void>;
     close(): Promise<void>;
 }

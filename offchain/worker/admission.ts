@@ -89,7 +89,7 @@ async function storedQuery(
     number: number,
     request: Buffer,
 ): Promise<QueryRecord | undefined> {
-    const stored = await context.store.query(job.id, number);
+    const stored = await context.store.queries.get({ job: job.id, number });
     if (stored === undefined) {
         if (number <= job.lowWater) {
             throw new Refused('used_number', 'This query number is too old');
@@ -164,7 +164,7 @@ async function decline(
     { number, request, reason }: { number: number; request: Buffer; reason: Reason },
 ): Promise<Buffer> {
     const receipt = signReceipt(Decline, { job: job.id, number, request, reason, signedAt: now() }, receiptKey);
-    await store.decline({ job: job.id, number, request, receipt });
+    await store.queries.decline({ job: job.id, number, request, receipt });
     job.used(number);
     return receipt;
 }
@@ -177,7 +177,7 @@ async function accept(
     const { number, request, ceiling, promptBytes } = query;
     const deadline = now() + config.answerSeconds;
     const receipt = signReceipt(Accept, { job: job.id, number, request, ceiling, deadline }, receiptKey);
-    await store.accept({ job: job.id, number, request, ceiling, promptBytes, accept: receipt });
+    await store.queries.accept({ job: job.id, number, request, ceiling, promptBytes, accept: receipt });
     job.used(number);
     return receipt;
 }

@@ -102,7 +102,7 @@ export class Cases {
     private async collect(): Promise<void> {
         const { store } = this.context;
         const missed = await this.hasMissed();
-        const after = missed ? 0n : await store.cases.readUntil();
+        const after = missed ? 0n : await store.cases.cursor();
         const node = await this.nodeNumber();
         const { parsed, newest } = await readMessages(
             this.context.chain.emitted(this.context.config.provider, after),
@@ -110,7 +110,7 @@ export class Cases {
             ({ body }) => openedIn(body),
             (message, error) => this.passed(message, error),
         );
-        const cases: Parameters<typeof store.cases.found>[0] = [];
+        const cases: Parameters<typeof store.cases.add>[0] = [];
         this.serial = missed ? 0 : this.serial; // a false message may have named a later one than there is
         for (const { message, value } of parsed) {
             const { class: faultClass, job, query: number, dispute, serial } = value;
@@ -120,7 +120,7 @@ export class Cases {
             }
         }
         if (newest > after || cases.length > 0) {
-            await store.cases.found(cases, newest);
+            await store.cases.add(cases, newest);
         }
     }
 

@@ -116,7 +116,7 @@ export class Claims {
         const claims: Claim[] = [];
         const gone: JobRecord[] = [];
         await costs.refresh();
-        let page = await store.claimable(undefined, PAGE);
+        let page = await store.jobs.claimable({ limit: PAGE });
         while (page.length > 0 && !this.stopping.signal.aborted) {
             gone.push(...page.filter((record) => this.gone.has(keyOf(record)) && (all || this.isTurn(record))));
             claims.push(
@@ -125,7 +125,7 @@ export class Claims {
                     all,
                 )),
             );
-            page = await store.claimable(page.at(-1)!.job, PAGE);
+            page = await store.jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE });
         }
         await this.sendAll(claims, report);
         // Only now, and a few with each look: no claim waits for channels that look gone.
@@ -159,7 +159,8 @@ export class Claims {
             return [];
         }
         const back: JobRecord[] = [];
-        const next = (after?: Buffer) => store.lost(search.own, now() - search.kept, after, PAGE);
+        const next = (after?: Buffer) =>
+            store.jobs.lost({ closed: search.own, since: now() - search.kept, cursor: after, limit: PAGE });
         let left = all ? Infinity : GONE_READS;
         let after = all ? undefined : search.after;
         for (let page = await next(after); page.length > 0; page = await next(after)) {
@@ -365,7 +366,7 @@ export class Claims {
         const { now, store } = this.context;
         if (last.length > 0) {
             const at = now();
-            await store.setClosing(
+            await store.jobs.setClosing(
                 last.map(({ job }) => job),
                 at,
             );

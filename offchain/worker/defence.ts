@@ -27,7 +27,10 @@ export async function defend(
     wanted: number | undefined,
 ): Promise<Defence> {
     const { store } = context;
-    const [job, query] = [await store.job(file.job), await store.query(file.job, file.query)];
+    const [job, query] = [
+        await store.jobs.get(file.job),
+        await store.queries.get({ job: file.job, number: file.query }),
+    ];
     const same = query?.request.equals(file.about!) === true;
     if (query?.end?.kind === 'result') {
         return ofResult(context, file, { job: job!, query, same, wanted });
@@ -60,7 +63,7 @@ async function ofResult(
     if (!same) {
         return { kind: 'none', why: 'the number was used for another request: somebody else has the receipt key' };
     }
-    const answer = await store.answer(query.job, query.number);
+    const answer = await store.queries.answer({ job: query.job, number: query.number });
     return { kind: 'pieces', result, answer, indexes: piecesWanted(answer.length, first, wanted) };
 }
 
@@ -87,7 +90,7 @@ async function endUnanswered(
     { job, number, request }: QueryRecord,
 ): Promise<Defence> {
     const fail = signReceipt(Fail, { job, number, request, reason: Reason.Stopped, signedAt: now() }, receiptKey);
-    await store.end({ kind: 'fail', job, number, receipt: fail });
+    await store.queries.end({ kind: 'fail', job, number, receipt: fail });
     return { kind: 'fail', fail };
 }
 
@@ -97,7 +100,7 @@ async function deny(
     record: JobRecord | undefined,
 ): Promise<Defence> {
     const request = about!;
-    const denied = await store.denial({ job, number, request });
+    const denied = await store.queries.denial({ job, number, request });
     if (denied !== undefined) {
         return { kind: 'fail', fail: denied };
     }
@@ -114,6 +117,6 @@ async function deny(
         return { kind: 'none', why: 'what was answered under this number is no longer stored' };
     }
     const fail = signReceipt(Fail, { job, number, request, reason: Reason.Stopped, signedAt: now() }, receiptKey);
-    await store.deny({ job, number, request, receipt: fail });
+    await store.queries.deny({ job, number, request, receipt: fail });
     return { kind: 'fail', fail };
 }

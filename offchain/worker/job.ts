@@ -108,7 +108,7 @@ export class Job {
     async begin(enc: Buffer): Promise<void> {
         if (!enc.equals(this.record.enc)) {
             const session = await this.accepted(enc);
-            await this.context.store.setSession(this.id, enc);
+            await this.context.store.jobs.setSession(this.id, enc);
             this.record = { ...this.record, enc };
             this.session_ = { id: enc, session: Promise.resolve(session) };
         }
@@ -170,7 +170,7 @@ export class Job {
     async setState(state: State): Promise<void> {
         if (this.state !== 'ended') {
             const at = Math.max(this.context.now(), this.seen.at); // a clock that is behind must not have it look long over
-            await this.context.store.setState(this.id, state, at);
+            await this.context.store.jobs.setState(this.id, state, at);
             this.record = { ...this.record, state };
         }
     }
@@ -235,7 +235,7 @@ export class Job {
         this.record = { ...this.record, index, cumulative };
         this.client.note(this.id, this);
         try {
-            await this.context.store.end({
+            await this.context.store.queries.end({
                 kind: 'result',
                 job: this.id,
                 number,
@@ -393,15 +393,15 @@ export class Job {
         this.requirePossible({ paid, refundAt });
         this.gone = false;
         if (this.record.closingAt > 0 && at - this.record.closingAt > ORDER_SECONDS) {
-            await store.setClosing([this.id], 0); // the wallet's order was not taken
+            await store.jobs.setClosing([this.id], 0); // the wallet's order was not taken
             this.record = { ...this.record, closingAt: 0 };
         }
         this.sawChannel({ balance, paid, refundAt, at });
         if (balance !== before.balance || paid !== before.paid || refundAt !== before.refundAt) {
-            await store.setSnapshot(this.id, this.seen);
+            await store.jobs.setSnapshot(this.id, this.seen);
         }
         if (confirmed && paid > this.sure) {
-            await store.setConfirmedPaid(this.id, paid);
+            await store.jobs.setConfirmedPaid(this.id, paid);
             this.record = { ...this.record, confirmedPaid: paid };
         }
     }
@@ -419,7 +419,7 @@ export class Job {
         this.requirePossible({ paid, refundAt });
         // Where our own last claim was thought to have ended it, vouchers are claimed and nothing new begins.
         const state = this.isClosing ? 'ending' : 'open';
-        await this.context.store.revive(this.id, state, { balance, paid, refundAt, at });
+        await this.context.store.jobs.revive(this.id, state, { balance, paid, refundAt, at });
         this.record = { ...this.record, state, closingAt: 0 };
         this.gone = false;
         this.sawChannel({ balance, paid, refundAt, at });

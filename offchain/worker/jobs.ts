@@ -62,7 +62,7 @@ export class Jobs {
         await acceptSession(this.context.encryptionKey, request.enc, id).catch(() => {
             throw new Refused('bad_request', 'enc is no key');
         });
-        const seen = (await store.job(id)) === undefined ? await this.add(request, id, channel) : undefined;
+        const seen = (await store.jobs.get(id)) === undefined ? await this.add(request, id, channel) : undefined;
         return this.use(id, async (job) => {
             if (seen !== undefined) {
                 job.sawChannel(seen);
@@ -94,7 +94,7 @@ export class Jobs {
 
     private async add({ terms, jobNumber, enc }: JobRequest, id: Buffer, channel: Buffer): Promise<ChannelSnapshot> {
         const { store, channels, config, costs } = this.context;
-        if ((await store.jobOfChannel(channel)) !== undefined) {
+        if ((await store.jobs.ofChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
         }
         const seen = await channels.readUnknown(channel, terms, jobNumber).catch((error: unknown) => {
@@ -118,8 +118,8 @@ export class Jobs {
         }
         const { gone: _gone, confirmed: _confirmed, ...state } = seen;
         const job = { job: id, channel, terms: termsCell(terms).toBoc(), jobNumber, enc, snapshot: state };
-        await store.addJob(job).catch(async (error: unknown) => {
-            if ((await store.job(id)) === undefined) {
+        await store.jobs.add(job).catch(async (error: unknown) => {
+            if ((await store.jobs.get(id)) === undefined) {
                 throw error; // else another request of the same client was faster
             }
         });
@@ -185,7 +185,7 @@ export class Jobs {
     }
 
     private async stored(id: Buffer): Promise<Job | undefined> {
-        const record = await this.context.store.job(id);
+        const record = await this.context.store.jobs.get(id);
         return record && new Job(this.context, record, loadTerms(Cell.fromBoc(record.terms)[0]));
     }
 

@@ -16,10 +16,10 @@ export async function assertKnown(context: WorkerContext, job: Buffer, receipt: 
     if (shown?.job.equals(job) !== true) {
         throw new Refused('bad_request', 'The newest receipt is none of this node for this job');
     }
-    const query = await store.query(job, shown.number);
+    const query = await store.queries.get({ job, number: shown.number });
     const known = query
         ? [query.accept, query.end?.receipt].some((stored) => stored?.equals(receipt) === true)
-        : shown.number <= ((await store.job(job))?.lowWater ?? 0);
+        : shown.number <= ((await store.jobs.get(job))?.lowWater ?? 0);
     if (!known) {
         await store.retire(receiptKey.publicKey);
         fatal(new StaleStore('A client holds a receipt of this key that the store does not know'));

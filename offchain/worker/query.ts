@@ -264,7 +264,7 @@ export class RunningQuery implements Running {
         if (bytes.length > 0) {
             const { number } = this.query;
             const { promptKnown } = this.answer;
-            await this.context.store.append({ job: this.job.id, number, bytes, counts, promptKnown });
+            await this.context.store.queries.append({ job: this.job.id, number, bytes, counts, promptKnown });
             done();
         }
     }
@@ -283,7 +283,7 @@ export class RunningQuery implements Running {
             { job: job.id, number, request, reason: this.reason, signedAt: context.now() },
             context.receiptKey,
         );
-        await context.store.end({ kind: 'fail', job: job.id, number, receipt });
+        await context.store.queries.end({ kind: 'fail', job: job.id, number, receipt });
         if (this.retryAfter !== undefined) {
             await this.sink.write(encodeRetryAfter(Math.min(this.retryAfter, MAX_RETRY_AFTER)));
         }

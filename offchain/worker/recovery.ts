@@ -14,13 +14,13 @@ const BATCH = 100;
  */
 export async function recover(context: WorkerContext, jobs: Jobs): Promise<number> {
     let recovered = 0;
-    let queries = await context.store.unended(BATCH);
+    let queries = await context.store.queries.unended(BATCH);
     while (queries.length > 0) {
         const ended = await Promise.all(
             queries.map((query) => jobs.use(query.job, (job) => endQuery(context, job, query))),
         );
         recovered += ended.filter(Boolean).length;
-        queries = await context.store.unended(BATCH, queries.at(-1));
+        queries = await context.store.queries.unended(BATCH, queries.at(-1));
     }
     return recovered;
 }
@@ -31,10 +31,10 @@ async function endQuery(context: WorkerContext, job: Job, query: QueryRecord): P
         return false; // an earlier key accepted it, and only that key could end it; or a newer store did end it
     }
     const { number, request, counts: meter, promptKnown, promptBytes, ceiling } = query;
-    const stored = await store.answer(job.id, number);
+    const stored = await store.queries.answer({ job: job.id, number });
     if (stored.length === 0) {
         const fail = { job: job.id, number, request, reason: Reason.Stopped, signedAt: context.now() };
-        await store.end({ kind: 'fail', job: job.id, number, receipt: signReceipt(Fail, fail, receiptKey) });
+        await store.queries.end({ kind: 'fail', job: job.id, number, receipt: signReceipt(Fail, fail, receiptKey) });
         return true;
     }
     const unknown = { counted: true, usage: undefined, cut: true, contentBytes: 0, reasoningBytes: 0 };

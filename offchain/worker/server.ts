@@ -102,7 +102,7 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
     server.get('/v1/jobs/:job/queries/:number', async ({ params }, reply) => {
         const id = jobOf(params);
         return jobs.use(id, async () => {
-            const query = await context.store.query(id, numberOf(params));
+            const query = await context.store.queries.get({ job: id, number: numberOf(params) });
             if (query === undefined) {
                 throw new Refused('bad_request', 'No query of this number is stored', 404);
             }
@@ -221,7 +221,7 @@ class ResponseSink implements Sink {
 async function storedRecords({ store }: WorkerContext, query: QueryRecord): Promise<Buffer> {
     const { accept, end, job, number } = query;
     const records: Buffer[] = accept === undefined ? [] : [encodeRecord(RecordType.Accept, accept)];
-    const answer = await store.answer(job, number);
+    const answer = await store.queries.answer({ job, number });
     for (let at = 0; at < answer.length; at += ANSWER_RECORD) {
         records.push(encodeRecord(RecordType.Answer, answer.subarray(at, at + ANSWER_RECORD)));
     }

@@ -29,7 +29,7 @@ export async function takeVoucher(context: WorkerContext, job: Job, voucher: Sig
             throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');
         }
     }
-    if (await context.store.addVoucher(job.id, voucher)) {
+    if (await context.store.jobs.addVoucher(job.id, voucher)) {
         job.credit(voucher);
     }
     return job.voucher!;

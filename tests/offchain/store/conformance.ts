@@ -34,13 +34,13 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
 
         async function withJob(): Promise<Buffer> {
             const job = newJob();
-            await store.addJob(job);
+            await store.jobs.add(job);
             return job.job;
         }
 
         async function withQuery(number = 1): Promise<Buffer> {
             const job = await withJob();
-            await store.accept(query(job, number));
+            await store.queries.accept(query(job, number));
             return job;
         }
 
@@ -66,7 +66,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
 
         it('finds a job by its hash and by its channel, after a restart too', async () => {
             const job = newJob();
-            await store.addJob(job);
+            await store.jobs.add(job);
             await reopen();
 
             const fresh = {
@@ -78,32 +78,32 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
                 confirmedPaid: 0n,
                 closingAt: 0,
             };
-            expect(await store.job(job.job)).toEqual({ ...job, ...fresh, voucher: undefined });
-            expect((await store.jobOfChannel(job.channel))!.job).toEqual(job.job);
-            expect(await store.job(randomBytes(32))).toBeUndefined();
+            expect(await store.jobs.get(job.job)).toEqual({ ...job, ...fresh, voucher: undefined });
+            expect((await store.jobs.ofChannel(job.channel))!.job).toEqual(job.job);
+            expect(await store.jobs.get(randomBytes(32))).toBeUndefined();
         });
 
         it('refuses a second job on one channel', async () => {
             const job = newJob();
-            await store.addJob(job);
-            await expect(store.addJob(newJob({ channel: job.channel }))).rejects.toBeDefined();
-            await expect(store.addJob(newJob({ job: job.job }))).rejects.toBeDefined();
+            await store.jobs.add(job);
+            await expect(store.jobs.add(newJob({ channel: job.channel }))).rejects.toBeDefined();
+            await expect(store.jobs.add(newJob({ job: job.job }))).rejects.toBeDefined();
         });
 
         it('keeps the newest session and the channel as it was seen', async () => {
             const job = await withJob();
             const snapshot = { balance: 5n, paid: 6n, refundAt: 7, at: 8 };
-            await store.setSession(job, Buffer.alloc(32, 1));
-            await store.setSnapshot(job, snapshot);
-            expect(await store.job(job)).toMatchObject({ enc: Buffer.alloc(32, 1), snapshot });
+            await store.jobs.setSession(job, Buffer.alloc(32, 1));
+            await store.jobs.setSnapshot(job, snapshot);
+            expect(await store.jobs.get(job)).toMatchObject({ enc: Buffer.alloc(32, 1), snapshot });
         });
 
         it('never leads an ended job back', async () => {
             const job = await withJob();
-            await store.setState(job, 'ending', 1);
-            await store.setState(job, 'ended', 2);
-            await store.setState(job, 'open', 3);
-            expect((await store.job(job))!.state).toBe('ended');
+            await store.jobs.setState(job, 'ending', 1);
+            await store.jobs.setState(job, 'ended', 2);
+            await store.jobs.setState(job, 'open', 3);
+            expect((await store.jobs.get(job))!.state).toBe('ended');
         });
 
         it('keeps a voucher that grows in both numbers and no other', async () => {
@@ -111,13 +111,13 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             const voucher = (cumulative: bigint, count: number) => ({ cumulative, count, signature: randomBytes(64) });
             const newest = voucher((1n << 63n) + 5n, 2);
 
-            expect(await store.addVoucher(job, voucher(1n << 63n, 2))).toBe(true);
-            expect(await store.addVoucher(job, newest)).toBe(true);
-            expect(await store.addVoucher(job, voucher(1n << 63n, 3))).toBe(false);
-            expect(await store.addVoucher(job, voucher((1n << 63n) + 6n, 1))).toBe(false);
+            expect(await store.jobs.addVoucher(job, voucher(1n << 63n, 2))).toBe(true);
+            expect(await store.jobs.addVoucher(job, newest)).toBe(true);
+            expect(await store.jobs.addVoucher(job, voucher(1n << 63n, 3))).toBe(false);
+            expect(await store.jobs.addVoucher(job, voucher((1n << 63n) + 6n, 1))).toBe(false);
             await reopen();
 
-            expect((await store.job(job))!.voucher).toEqual(newest);
+            expect((await store.jobs.get(job))!.voucher).toEqual(newest);
         });
 
         it('keeps the newest of vouchers that arrive in one turn', async () => {
@@ -127,41 +127,41 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
                 count: 0,
                 signature: randomBytes(64),
             }));
-            const kept = await Promise.all(vouchers.map((voucher) => store.addVoucher(job, voucher)));
+            const kept = await Promise.all(vouchers.map((voucher) => store.jobs.addVoucher(job, voucher)));
             expect(kept).toEqual([true, false, true, false]);
-            expect((await store.job(job))!.voucher).toEqual(vouchers[2]);
+            expect((await store.jobs.get(job))!.voucher).toEqual(vouchers[2]);
         });
 
         it('uses a query number once', async () => {
             const job = await withQuery(4);
-            await expect(store.accept(query(job, 4))).rejects.toBeDefined();
+            await expect(store.queries.accept(query(job, 4))).rejects.toBeDefined();
             await expect(
-                store.decline({ job, number: 4, request: Buffer.alloc(32), receipt: Buffer.from('no') }),
+                store.queries.decline({ job, number: 4, request: Buffer.alloc(32), receipt: Buffer.from('no') }),
             ).rejects.toBeDefined();
-            await store.accept(query(job, 2));
-            expect((await store.job(job))!.highest).toBe(4);
+            await store.queries.accept(query(job, 2));
+            expect((await store.jobs.get(job))!.highest).toBe(4);
         });
 
         it('keeps a decline without an accept', async () => {
             const job = await withJob();
-            await store.decline({ job, number: 1, request: Buffer.alloc(32, 1), receipt: Buffer.from('no') });
-            expect(await store.query(job, 1)).toMatchObject({
+            await store.queries.decline({ job, number: 1, request: Buffer.alloc(32, 1), receipt: Buffer.from('no') });
+            expect(await store.queries.get({ job, number: 1 })).toMatchObject({
                 accept: undefined,
                 end: { kind: 'decline', receipt: Buffer.from('no') },
             });
-            expect(await store.unended(10)).toEqual([]);
+            expect(await store.queries.unended(10)).toEqual([]);
         });
 
         it('appends to an answer in order, with the meter of all of it', async () => {
             const job = await withQuery();
             for (const [i, bytes] of ['one', 'two', 'three'].entries()) {
                 const piece = { job, number: 1, bytes: Buffer.from(bytes), counts: counts(i), promptKnown: i > 0 };
-                await store.append(piece);
+                await store.queries.append(piece);
             }
             await reopen();
 
-            expect(await store.answer(job, 1)).toEqual(Buffer.from('onetwothree'));
-            expect(await store.query(job, 1)).toEqual({
+            expect(await store.queries.answer({ job, number: 1 })).toEqual(Buffer.from('onetwothree'));
+            expect(await store.queries.get({ job, number: 1 })).toEqual({
                 ...query(job, 1),
                 counts: counts(2),
                 promptKnown: true,
@@ -171,55 +171,68 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
 
         it('lists accepted queries without an end, in pages', async () => {
             const job = await withQuery(1);
-            await store.accept(query(job, 2));
-            await store.accept(query(job, 3));
-            await store.end(result(job, 2, 1, 10n));
+            await store.queries.accept(query(job, 2));
+            await store.queries.accept(query(job, 3));
+            await store.queries.end(result(job, 2, 1, 10n));
 
-            expect((await store.unended(10)).map(({ number }) => number)).toEqual([1, 3]);
-            expect(await store.unended(1)).toHaveLength(1);
+            expect((await store.queries.unended(10)).map(({ number }) => number)).toEqual([1, 3]);
+            expect(await store.queries.unended(1)).toHaveLength(1);
         });
 
         it('ends a query once, with its last bytes, its counts and the job in one step', async () => {
             const job = await withQuery();
-            await store.append({ job, number: 1, bytes: Buffer.from('the '), counts: counts(1), promptKnown: true });
-            await store.end(result(job, 1, 1, (1n << 64n) - 1n));
-            await expect(store.end(result(job, 1, 2, 20n))).rejects.toBeDefined();
-            await expect(store.end({ kind: 'fail', job, number: 1, receipt: Buffer.from('f') })).rejects.toBeDefined();
+            await store.queries.append({
+                job,
+                number: 1,
+                bytes: Buffer.from('the '),
+                counts: counts(1),
+                promptKnown: true,
+            });
+            await store.queries.end(result(job, 1, 1, (1n << 64n) - 1n));
+            await expect(store.queries.end(result(job, 1, 2, 20n))).rejects.toBeDefined();
+            await expect(
+                store.queries.end({ kind: 'fail', job, number: 1, receipt: Buffer.from('f') }),
+            ).rejects.toBeDefined();
             await reopen();
 
-            expect(await store.answer(job, 1)).toEqual(Buffer.from('the end'));
-            expect(await store.query(job, 1)).toMatchObject({ counts: counts(7), end: { kind: 'result' } });
-            expect(await store.job(job)).toMatchObject({ index: 1, cumulative: (1n << 64n) - 1n });
+            expect(await store.queries.answer({ job, number: 1 })).toEqual(Buffer.from('the end'));
+            expect(await store.queries.get({ job, number: 1 })).toMatchObject({
+                counts: counts(7),
+                end: { kind: 'result' },
+            });
+            expect(await store.jobs.get(job)).toMatchObject({ index: 1, cumulative: (1n << 64n) - 1n });
         });
 
         it('refuses a result whose index is not the next, and nothing of it stays', async () => {
             const job = await withQuery();
-            await expect(store.end(result(job, 1, 2, 10n))).rejects.toThrow('does not follow');
-            expect(await store.answer(job, 1)).toHaveLength(0);
-            expect((await store.query(job, 1))!.end).toBeUndefined();
+            await expect(store.queries.end(result(job, 1, 2, 10n))).rejects.toThrow('does not follow');
+            expect(await store.queries.answer({ job, number: 1 })).toHaveLength(0);
+            expect((await store.queries.get({ job, number: 1 }))!.end).toBeUndefined();
         });
 
         it('lists jobs with vouchers above what was paid, and those that are ending, in pages', async () => {
             const jobs = await Promise.all([withJob(), withJob(), withJob(), withJob()]);
             jobs.sort(Buffer.compare);
-            await store.addVoucher(jobs[0], { cumulative: 5n, count: 0, signature: randomBytes(64) });
-            await store.setState(jobs[1], 'ending', 1);
-            await store.addVoucher(jobs[2], { cumulative: 5n, count: 0, signature: randomBytes(64) });
-            await store.setState(jobs[2], 'ended', 1);
-            await store.addVoucher(jobs[3], { cumulative: 5n, count: 0, signature: randomBytes(64) });
-            await store.setConfirmedPaid(jobs[3], 5n);
+            await store.jobs.addVoucher(jobs[0], { cumulative: 5n, count: 0, signature: randomBytes(64) });
+            await store.jobs.setState(jobs[1], 'ending', 1);
+            await store.jobs.addVoucher(jobs[2], { cumulative: 5n, count: 0, signature: randomBytes(64) });
+            await store.jobs.setState(jobs[2], 'ended', 1);
+            await store.jobs.addVoucher(jobs[3], { cumulative: 5n, count: 0, signature: randomBytes(64) });
+            await store.jobs.setConfirmedPaid(jobs[3], 5n);
 
-            const all = await store.claimable(undefined, 10);
+            const all = await store.jobs.claimable({ limit: 10 });
             expect(all.map(({ job }) => job)).toEqual(jobs.slice(0, 2));
-            expect((await store.claimable(jobs[0], 10)).map(({ job }) => job)).toEqual([jobs[1]]);
-            expect(await store.claimable(undefined, 1)).toHaveLength(1);
+            expect((await store.jobs.claimable({ cursor: jobs[0], limit: 10 })).map(({ job }) => job)).toEqual([
+                jobs[1],
+            ]);
+            expect(await store.jobs.claimable({ limit: 1 })).toHaveLength(1);
         });
 
         it('sums up jobs, results, earnings and what is unclaimed', async () => {
             const job = await withQuery();
-            await store.end(result(job, 1, 1, 10n));
-            await store.addVoucher(job, { cumulative: 8n, count: 1, signature: randomBytes(64) });
-            await store.setSnapshot(job, { balance: 100n, paid: 3n, refundAt: 1, at: 1 });
+            await store.queries.end(result(job, 1, 1, 10n));
+            await store.jobs.addVoucher(job, { cumulative: 8n, count: 1, signature: randomBytes(64) });
+            await store.jobs.setSnapshot(job, { balance: 100n, paid: 3n, refundAt: 1, at: 1 });
 
             const jobs = { open: 1, ending: 0, ended: 0 };
             expect(await store.totals()).toEqual({ jobs, results: 1, earned: 10n, unclaimed: 5n });
@@ -228,17 +241,17 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
         it('drops the answers of jobs that ended long ago, and keeps their numbers used', async () => {
             const [old, recent] = [await withQuery(7), await withQuery(7)];
             for (const job of [old, recent]) {
-                await store.end(result(job, 7, 1, 10n));
+                await store.queries.end(result(job, 7, 1, 10n));
             }
-            await store.setState(old, 'ended', 1000);
-            await store.setState(recent, 'ended', 2000);
+            await store.jobs.setState(old, 'ended', 1000);
+            await store.jobs.setState(recent, 'ended', 2000);
 
             expect(await store.prune(1500)).toBe(1);
             expect(await store.prune(1500)).toBe(0);
-            expect(await store.query(old, 7)).toBeUndefined();
-            expect((await store.job(old))!.lowWater).toBe(7);
-            expect(await store.answer(recent, 7)).toEqual(Buffer.from('end'));
-            await expect(store.accept(query(old, 7))).rejects.toThrow('was used');
+            expect(await store.queries.get({ job: old, number: 7 })).toBeUndefined();
+            expect((await store.jobs.get(old))!.lowWater).toBe(7);
+            expect(await store.queries.answer({ job: recent, number: 7 })).toEqual(Buffer.from('end'));
+            await expect(store.queries.accept(query(old, 7))).rejects.toThrow('was used');
         });
 
         const denial = (job: Buffer, number: number) => ({
@@ -249,38 +262,41 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
 
         it('fails a query it never accepted, whose number is used from then on', async () => {
             const job = await withQuery(1);
-            await store.deny(denial(job, 3));
+            await store.queries.deny(denial(job, 3));
 
             await reopen();
-            expect(await store.denial(denial(job, 3))).toEqual(Buffer.from('fail'));
-            expect((await store.query(job, 3))!.end).toEqual({ kind: 'fail', receipt: Buffer.from('fail') });
-            expect((await store.job(job))!.highest).toBe(3);
+            expect(await store.queries.denial(denial(job, 3))).toEqual(Buffer.from('fail'));
+            expect((await store.queries.get({ job, number: 3 }))!.end).toEqual({
+                kind: 'fail',
+                receipt: Buffer.from('fail'),
+            });
+            expect((await store.jobs.get(job))!.highest).toBe(3);
             // The database's error may be of another realm than the test's, so it is no `Error` here.
-            await expect(store.accept(query(job, 3))).rejects.toHaveProperty('message');
-            await store.accept(query(job, 2));
+            await expect(store.queries.accept(query(job, 3))).rejects.toHaveProperty('message');
+            await store.queries.accept(query(job, 2));
         });
 
         it('uses no number of an unknown job that it denied, nor one below, once the job is added', async () => {
             const unknown = newJob();
-            await store.deny(denial(unknown.job, 5));
-            await store.addJob(unknown);
+            await store.queries.deny(denial(unknown.job, 5));
+            await store.jobs.add(unknown);
 
-            expect(await store.job(unknown.job)).toMatchObject({ highest: 5, lowWater: 5 });
-            await expect(store.accept(query(unknown.job, 5))).rejects.toThrow('was used');
-            await store.accept(query(unknown.job, 6));
+            expect(await store.jobs.get(unknown.job)).toMatchObject({ highest: 5, lowWater: 5 });
+            await expect(store.queries.accept(query(unknown.job, 5))).rejects.toThrow('was used');
+            await store.queries.accept(query(unknown.job, 6));
         });
 
         it('denies nothing that it accepted or may have forgotten', async () => {
             const [running, delivered, failed] = [await withQuery(1), await withQuery(1), await withQuery(1)];
-            await store.end(result(delivered, 1, 1, 10n));
-            await store.end({ kind: 'fail', job: failed, number: 1, receipt: Buffer.from('its own') });
-            await expect(store.deny(denial(running, 1))).rejects.toThrow('cannot be denied');
-            await expect(store.deny(denial(delivered, 1))).rejects.toThrow('cannot be denied');
-            await store.deny(denial(failed, 1)); // of another request: two fails exclude nothing
+            await store.queries.end(result(delivered, 1, 1, 10n));
+            await store.queries.end({ kind: 'fail', job: failed, number: 1, receipt: Buffer.from('its own') });
+            await expect(store.queries.deny(denial(running, 1))).rejects.toThrow('cannot be denied');
+            await expect(store.queries.deny(denial(delivered, 1))).rejects.toThrow('cannot be denied');
+            await store.queries.deny(denial(failed, 1)); // of another request: two fails exclude nothing
 
-            await store.setState(delivered, 'ended', 1);
+            await store.jobs.setState(delivered, 'ended', 1);
             await store.prune(2);
-            await expect(store.deny(denial(delivered, 1))).rejects.toThrow('was used');
+            await expect(store.queries.deny(denial(delivered, 1))).rejects.toThrow('was used');
         });
 
         const found = (job: Buffer, number = 1) => ({
@@ -291,32 +307,32 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
 
         it('keeps cases, how far it read, and how each one stands', async () => {
             const job = randomBytes(32);
-            expect(await store.cases.readUntil()).toBe(0n);
-            await store.cases.found([found(job, 1), found(job, 2)], 77n);
+            expect(await store.cases.cursor()).toBe(0n);
+            await store.cases.add([found(job, 1), found(job, 2)], 77n);
             await store.cases.set(Buffer.alloc(32, 1), { answerBy: 2000 });
             await store.cases.set(Buffer.alloc(32, 2), { standing: 'innocent' });
 
             await reopen();
-            await store.cases.found([{ ...found(job, 2), reportedAt: 3000 }], 78n);
-            expect(await store.cases.readUntil()).toBe(78n);
+            await store.cases.add([{ ...found(job, 2), reportedAt: 3000 }], 78n);
+            expect(await store.cases.cursor()).toBe(78n);
             expect(await store.cases.open()).toEqual([{ ...found(job, 1), answerBy: 2000, standing: 'open' }]);
         });
 
         it('opens a case again that was absent, when it is reported again', async () => {
             const job = randomBytes(32);
-            await store.cases.found([found(job)], 1n);
+            await store.cases.add([found(job)], 1n);
             await store.cases.set(found(job).dispute, { standing: 'absent' });
             expect(await store.cases.open()).toEqual([]);
 
-            await store.cases.found([{ ...found(job), reportedAt: 5000 }], 2n);
+            await store.cases.add([{ ...found(job), reportedAt: 5000 }], 2n);
             expect(await store.cases.open()).toMatchObject([{ reportedAt: 5000, standing: 'open' }]);
         });
 
         it('drops no answer while a case of its job is open', async () => {
             const job = await withQuery(7);
-            await store.end(result(job, 7, 1, 10n));
-            await store.setState(job, 'ended', 1000);
-            await store.cases.found([found(job, 7)], 1n);
+            await store.queries.end(result(job, 7, 1, 10n));
+            await store.jobs.setState(job, 'ended', 1000);
+            await store.cases.add([found(job, 7)], 1n);
             expect(await store.prune(1500)).toBe(0);
 
             await store.cases.set(Buffer.alloc(32, 7), { standing: 'innocent' });

@@ -143,20 +143,25 @@ describe('What a worker forgets', () => {
         const store = await SqliteWorkerStore.open(path);
         const counts = { prompt: 1, cached: 0, completion: 1, reasoning: 0 };
         const job = newJob();
-        await store.addJob(job);
+        await store.jobs.add(job);
         const markers = markersOf(2 * QUERIES);
         for (let i = 0; i < QUERIES; i++) {
             const [piece, last] = markers.slice(2 * i);
             const named = { job: job.job, number: i + 1 };
             const asked = { request: randomBytes(32), ceiling: 1n, promptBytes: 1, accept: randomBytes(150) };
-            await store.accept({ ...named, ...asked });
-            await store.append({ ...named, bytes: text(piece, SIZES[i % SIZES.length]), counts, promptKnown: true });
+            await store.queries.accept({ ...named, ...asked });
+            await store.queries.append({
+                ...named,
+                bytes: text(piece, SIZES[i % SIZES.length]),
+                counts,
+                promptKnown: true,
+            });
             const bytes = text(last, SIZES[(i + 2) % SIZES.length]);
             const ended = { kind: 'result' as const, bytes, counts, index: i + 1, cumulative: BigInt(i + 1) };
-            await store.end({ ...named, ...ended, receipt: randomBytes(200) });
+            await store.queries.end({ ...named, ...ended, receipt: randomBytes(200) });
         }
         expect(found(markers)).toHaveLength(markers.length);
-        await store.setState(job.job, 'ended', 1000);
+        await store.jobs.setState(job.job, 'ended', 1000);
 
         expect(await store.prune(1001)).toBe(1);
 

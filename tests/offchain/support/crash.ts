@@ -3,17 +3,18 @@
  * every piece of an HTTP answer (before it leaves, and after).
  */
 import { ServerResponse } from 'node:http';
-import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
+import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
+import { SqliteQueries } from '../../../offchain/store/sqliteQueries';
 
-let left = 0; // steps to the kill; 0: none is counted
+let remaining = 0; // steps to the kill; 0: none is counted
 
 /** Counts from now on; 0 for no kill. */
 export function crashAfter(steps: number): void {
-    left = steps;
+    remaining = steps;
 }
 
 function count(): void {
-    if (left > 0 && --left === 0) {
+    if (remaining > 0 && --remaining === 0) {
         process.kill(process.pid, 'SIGKILL');
     }
 }
@@ -34,5 +35,6 @@ function wrap(prototype: object, name: string): void {
     };
 }
 
-['accept', 'decline', 'append', 'end', 'addVoucher'].forEach((name) => wrap(SqliteWorkerStore.prototype, name));
+['accept', 'decline', 'append', 'end'].forEach((name) => wrap(SqliteQueries.prototype, name));
+wrap(SqliteJobs.prototype, 'addVoucher');
 ['write', 'end'].forEach((name) => wrap(ServerResponse.prototype, name));

@@ -23,10 +23,10 @@ beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'cocoon-defence-'));
     store = await SqliteWorkerStore.open(join(folder, 'worker.db'));
     const added = newJob();
-    await store.addJob(added);
+    await store.jobs.add(added);
     job = added.job;
     const query = { job, number: 1, request: REQUEST, ceiling: 1n, promptBytes: 1 };
-    await store.accept({ ...query, accept: Buffer.from('accept') });
+    await store.queries.accept({ ...query, accept: Buffer.from('accept') });
 });
 
 afterEach(async () => {
@@ -46,23 +46,23 @@ async function deliver(bytes: Buffer): Promise<Buffer> {
     const named = { job, number: 1, index: 1, content: Buffer.alloc(32) };
     const bill = { ...counts, price: 5n, cumulative: 5n, finishedAt: 900, finish: Finish.Stop };
     const receipt = signReceipt(Result, { ...named, ...bill }, KEY);
-    await store.end({ kind: 'result', job, number: 1, receipt, bytes, counts, index: 1, cumulative: 5n });
+    await store.queries.end({ kind: 'result', job, number: 1, receipt, bytes, counts, index: 1, cumulative: 5n });
     return receipt;
 }
 
 describe('The answer to a demand', () => {
     it('waits while the query is being answered, and never fails it meanwhile', async () => {
         expect(await answerTo()).toMatchObject({ kind: 'wait' });
-        expect(await store.denial({ job, number: 1, request: REQUEST })).toBeUndefined();
+        expect(await store.queries.denial({ job, number: 1, request: REQUEST })).toBeUndefined();
     });
 
     it('is the voucher from the count on that reaches the result, and the pieces below', async () => {
         const result = await deliver(Buffer.alloc(100, 3));
         const signature = Buffer.alloc(64, 4);
-        await store.addVoucher(job, { cumulative: 5n, count: 0, signature });
+        await store.jobs.addVoucher(job, { cumulative: 5n, count: 0, signature });
         expect(await answerTo()).toMatchObject({ kind: 'pieces', result, indexes: [0] });
 
-        await store.addVoucher(job, { cumulative: 5n, count: 1, signature });
+        await store.jobs.addVoucher(job, { cumulative: 5n, count: 1, signature });
         expect(await answerTo()).toMatchObject({ kind: 'voucher', result, voucher: { count: 1 } });
     });
 
@@ -72,12 +72,12 @@ describe('The answer to a demand', () => {
         const answer = await answerTo(demanded({ about: OTHER_REQUEST }));
 
         expect(answer).toMatchObject({ kind: 'none', why: expect.stringContaining('another request') as string });
-        expect(await store.denial({ job, number: 1, request: OTHER_REQUEST })).toBeUndefined();
+        expect(await store.queries.denial({ job, number: 1, request: OTHER_REQUEST })).toBeUndefined();
     });
 
     it('is the stored fail of the same request, and a new one of another', async () => {
         const receipt = Buffer.from('stored fail');
-        await store.end({ kind: 'fail', job, number: 1, receipt });
+        await store.queries.end({ kind: 'fail', job, number: 1, receipt });
 
         expect(await answerTo()).toEqual({ kind: 'fail', fail: receipt });
         const denied = await answerTo(demanded({ about: OTHER_REQUEST }));
@@ -90,26 +90,29 @@ describe('The answer to a demand', () => {
     it('is on the disk before it is given, for a query that was never seen', async () => {
         const answer = await answerTo(demanded({ query: 9 }));
 
-        expect(answer).toEqual({ kind: 'fail', fail: await store.denial({ job, number: 9, request: REQUEST }) });
+        expect(answer).toEqual({
+            kind: 'fail',
+            fail: await store.queries.denial({ job, number: 9, request: REQUEST }),
+        });
     });
 
     it('is a fail of what it accepted once a voucher counts results that nobody gave, for then nothing else ends it', async () => {
         const signature = Buffer.alloc(64, 4);
-        await store.addVoucher(job, { cumulative: 0n, count: 1, signature }); // signed by a client that was given no result
+        await store.jobs.addVoucher(job, { cumulative: 0n, count: 1, signature }); // signed by a client that was given no result
 
         const answer = await answerTo();
 
         expect(answer).toMatchObject({ kind: 'fail' });
         const { fail } = answer as { fail: Buffer };
         expect(Fail.decode(fail.subarray(0, -64))).toMatchObject({ job, number: 1, request: REQUEST });
-        expect((await store.query(job, 1))!.end).toEqual({ kind: 'fail', receipt: fail });
+        expect((await store.queries.get({ job, number: 1 }))!.end).toEqual({ kind: 'fail', receipt: fail });
         expect(await answerTo()).toEqual({ kind: 'fail', fail });
     });
 
     it('is none under another receipt key, or for records that are gone', async () => {
         expect(await answerTo(demanded({ query: 9, receiptKey: OTHER_KEY.publicKey }))).toMatchObject({ kind: 'none' });
         await deliver(Buffer.alloc(1));
-        await store.setState(job, 'ended', 1);
+        await store.jobs.setState(job, 'ended', 1);
         await store.prune(2);
 
         expect(await answerTo()).toMatchObject({ kind: 'none', why: expect.stringContaining('no longer') as string });

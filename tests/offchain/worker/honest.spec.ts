@@ -250,7 +250,7 @@ describe('cocoon worker restore', () => {
         await fixture.worker.close();
         const store = await SqliteWorkerStore.open(file('worker.db'));
         const { hash } = client.seal(2, 'open');
-        await store.accept({
+        await store.queries.accept({
             ...{ job: client.job, number: 2, request: hash, ceiling: 5_000_000n, promptBytes: 4 },
             accept: Buffer.alloc(148),
         });

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
 import { NodeClosed } from '../../../offchain/chain';
 import { modelHash, paths, sessionHash } from '../../../offchain/link';
-import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
+import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
 import { claimOnce, startWorker, statusOnce } from '../../../offchain/worker';
 import { TestClient } from '../support/client';
 import { ECHO, ScriptedBackend } from '../support/backend';
@@ -61,7 +61,7 @@ describe('POST /v1/jobs', () => {
     it('is served again once the store, which could not read it, can', async () => {
         const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
         client.url = (await fixture.restart()).url;
-        jest.spyOn(SqliteWorkerStore.prototype, 'job').mockRejectedValueOnce(new Error('disk I/O error'));
+        jest.spyOn(SqliteJobs.prototype, 'get').mockRejectedValueOnce(new Error('disk I/O error'));
         const path = `${client.url}${paths.job(client.job.toString('hex'))}`;
         expect((await request(path)).statusCode).toBe(500);
 

@@ -50,10 +50,10 @@ async function withTwoOpen(fixture: Fixture) {
     const bytes = Buffer.from('what was on the disk');
     for (const { head, hash: request } of [kept, nothing]) {
         const query = { job: client.job, number: head.number, request, ceiling: CEILING, promptBytes: 40 };
-        await store.accept({ ...query, accept: Buffer.alloc(148) });
+        await store.queries.accept({ ...query, accept: Buffer.alloc(148) });
     }
     const counts = { prompt: 0, cached: 0, completion: 9, reasoning: 1 };
-    await store.append({ job: client.job, number: 1, bytes, counts, promptKnown: false });
+    await store.queries.append({ job: client.job, number: 1, bytes, counts, promptKnown: false });
     await store.close();
     return { client, kept, nothing, bytes };
 }

@@ -1,0 +1,119 @@
+/** The jobs in a worker's SQLite file. */
+import type { SignedVoucher } from '@cocoon-market/wrappers';
+import type { Kysely, Updateable } from 'kysely';
+import { amountToBytes } from './database';
+import type { GroupCommit } from './groupCommit';
+import type { ChannelSnapshot, JobInsert, JobPage, JobStage, JobStore } from './worker';
+import { jobOf, snapshotColumns, ZERO } from './workerTables';
+import type { JobTable, WorkerSchema } from './workerTables';
+
+export class SqliteJobs implements JobStore {
+    constructor(
+        private readonly db: Kysely<WorkerSchema>,
+        private readonly writes: GroupCommit<WorkerSchema>,
+    ) {}
+
+    async get(job: Buffer) {
+        const row = await this.db.selectFrom('jobs').selectAll().where('job', '=', job).executeTakeFirst();
+        return row && jobOf(row);
+    }
+
+    async ofChannel(channel: Buffer) {
+        const row = await this.db.selectFrom('jobs').selectAll().where('channel', '=', channel).executeTakeFirst();
+        return row && jobOf(row);
+    }
+
+    async claimable(page: JobPage) {
+        const rows = await this.page(page)
+            .where('state', '!=', 'ended')
+            .where((or) => or.or([or('state', '=', 'ending'), or('voucher_cumulative', '>', or.ref('confirmed_paid'))]))
+            .execute();
+        return rows.map(jobOf);
+    }
+
+    async lost({ closed, since, ...page }: { closed: boolean; since: number } & JobPage) {
+        const rows = await this.page(page)
+            .where('state', '=', 'ended')
+            .where('closing_at', closed ? '>' : '=', 0)
+            .where('read_at', '>=', since)
+            .whereRef('voucher_cumulative', '>', 'confirmed_paid')
+            .execute();
+        return rows.map(jobOf);
+    }
+
+    async add({ snapshot, jobNumber, ...job }: JobInsert) {
+        const zeros = { cumulative: ZERO, voucher_cumulative: ZERO, confirmed_paid: ZERO };
+        await this.writes.run(async (t) => {
+            const denied = t.selectFrom('denials').where('job', '=', job.job);
+            const used = await denied.select((select) => select.fn.max('number').as('highest')).executeTakeFirst();
+            const highest = used?.highest ?? 0;
+            const columns = { job_number: jobNumber, state: 'open', highest, low_water: highest } as const;
+            await t
+                .insertInto('jobs')
+                .values({ ...job, ...zeros, ...snapshotColumns(snapshot), ...columns })
+                .execute();
+        });
+    }
+
+    setSession(job: Buffer, enc: Buffer) {
+        return this.update([job], { enc });
+    }
+
+    setSnapshot(job: Buffer, snapshot: ChannelSnapshot) {
+        return this.update([job], snapshotColumns(snapshot));
+    }
+
+    setConfirmedPaid(job: Buffer, paid: bigint) {
+        return this.update([job], { confirmed_paid: amountToBytes(paid) });
+    }
+
+    setClosing(jobs: readonly Buffer[], at: number) {
+        return this.update(jobs, { closing_at: at });
+    }
+
+    async setState(job: Buffer, state: JobStage, at: number) {
+        await this.writes.run((t) => {
+            const jobs = t.updateTable('jobs').set({ state, read_at: at });
+            return jobs.where('job', '=', job).where('state', '!=', 'ended').execute();
+        });
+    }
+
+    async revive(job: Buffer, state: Exclude<JobStage, 'ended'>, snapshot: ChannelSnapshot) {
+        await this.writes.run((t) => {
+            const jobs = t.updateTable('jobs').set({ state, closing_at: 0, ...snapshotColumns(snapshot) });
+            return jobs.where('job', '=', job).where('state', '=', 'ended').execute();
+        });
+    }
+
+    addVoucher(job: Buffer, voucher: SignedVoucher) {
+        const cumulative = amountToBytes(voucher.cumulative);
+        return this.writes.run(async (t) => {
+            const { numUpdatedRows } = await t
+                .updateTable('jobs')
+                .set({
+                    voucher_cumulative: cumulative,
+                    voucher_count: voucher.count,
+                    voucher_signature: voucher.signature,
+                })
+                .where('job', '=', job)
+                .where('voucher_cumulative', '<=', cumulative)
+                .where('voucher_count', '<=', voucher.count)
+                .executeTakeFirst();
+            return numUpdatedRows === 1n;
+        });
+    }
+
+    private page({ cursor = Buffer.alloc(0), limit }: JobPage) {
+        return this.db.selectFrom('jobs').selectAll().where('job', '>', cursor).orderBy('job').limit(limit);
+    }
+
+    private async update(jobs: readonly Buffer[], columns: Updateable<JobTable>): Promise<void> {
+        await this.writes.run((t) =>
+            t
+                .updateTable('jobs')
+                .set(columns)
+                .where('job', 'in', [...jobs])
+                .execute(),
+        );
+    }
+}
