@@ -1,3 +1,4 @@
+// Longer than 350 lines because its replacements share the tables of one reader of cells.
 /**
  * Makes `@ton/core` and the sandbox's emulator several times faster, with the same results: each message that a local network
  * or a test sends has its cells read, hashed and written again. tests/support/fast.spec.ts compares what is replaced.

@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one set-up.
 /**
  * The origin of every gas ceiling in contracts/protocol/fees.tact that Escrow and Channel use, and the proof that what
  * they ask for is enough at every price level.

@@ -1,3 +1,4 @@
+// Longer than 350 lines because it is one list.
 /** Attacks on stake by faults and cases, part of `attacks`. */
 import type { Attack } from './attack';
 

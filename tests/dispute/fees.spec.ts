@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one set-up.
 /** What faults and cases cost: gas and sizes at the worst there is, and values at every price level. */
 import { Address, beginCell, Cell, openContract, toNano } from '@ton/core';
 import { BlockchainTransaction, SendMessageResult } from '@ton/sandbox';

@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one set-up.
 import { beginCell, Cell, Dictionary, toNano } from '@ton/core';
 import { errors, gas, jobRules, NewJob, openJobsCell, signedOrder, tags } from '../../wrappers';
 import { exitCodeOf, expectConserved, gasOf, transactionsOn } from '../support/chain';

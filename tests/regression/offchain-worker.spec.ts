@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one set-up.
 import { termsCell } from '@cocoon-market/wrappers';
 import { beginCell } from '@ton/core';
 import { ServerResponse } from 'node:http';

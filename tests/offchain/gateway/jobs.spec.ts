@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one set-up.
 import { issueTestCa } from '../../../offchain/attest';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { Channel, Finish, Reason } from '../../../wrappers';

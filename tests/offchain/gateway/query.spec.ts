@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one set-up.
 import { Finish, Reason, TokenCounts, Verifier, Voucher, voucherFor } from '../../../wrappers';
 import { GatewayStore, openGatewayStore, StoredQuery } from '../../../offchain/store/gateway';
 import { NETWORK, testKey, useMarket } from '../../support/market';

@@ -1,3 +1,4 @@
+// Longer than 350 lines because it plays every part of one protocol.
 /** A worker that speaks the link protocol and does what a script says, lies included. */
 import Fastify, { FastifyInstance, FastifyReply } from 'fastify';
 import { AddressInfo } from 'node:net';
