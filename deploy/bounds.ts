@@ -6,7 +6,7 @@ import { ton } from './output';
 import { type Profile, WINDOWS } from './profile';
 import type { ScriptSession } from './session';
 
-const { windowMin, windowMax, unbondingMax, payoutDelayMax, baseStakeMax } = ruleBounds;
+const { minWindow, maxWindow, maxUnbonding, maxPayoutDelay, maxBaseStake } = ruleBounds;
 
 // A tenth above the least, in whole thousandths of a TON: prices may rise until the message arrives.
 const MARGIN = 10n;
@@ -28,11 +28,11 @@ function requireWindows(profile: Profile): void {
     const bounds = (window: (typeof WINDOWS)[number]) => {
         switch (window) {
             case 'unbonding':
-                return [needed, unbondingMax];
+                return [needed, maxUnbonding];
             case 'payoutDelay':
-                return [0, payoutDelayMax];
+                return [0, maxPayoutDelay];
             default:
-                return [windowMin, windowMax];
+                return [minWindow, maxWindow];
         }
     };
     for (const window of WINDOWS) {
@@ -49,16 +49,16 @@ function requireWindows(profile: Profile): void {
 
 function requireAmounts(profile: Profile, min: bigint): void {
     const { baseStake, rates } = profile.rules;
-    if (baseStake === 0n || baseStake > baseStakeMax) {
+    if (baseStake === 0n || baseStake > maxBaseStake) {
         throw profile.refusal(
             ['rules', 'baseStake'],
-            `baseStake: the registry takes up to ${ton(baseStakeMax)}, and not 0`,
+            `baseStake: the registry takes up to ${ton(maxBaseStake)}, and not 0`,
         );
     }
     rates.forEach((rate, gpuClass) => {
         const path = ['gpuClasses', gpuClass, 'stake'];
-        if (rate > baseStakeMax) {
-            throw profile.refusal(path, `stake: the registry takes up to ${ton(baseStakeMax)} a GPU`);
+        if (rate > maxBaseStake) {
+            throw profile.refusal(path, `stake: the registry takes up to ${ton(maxBaseStake)} a GPU`);
         }
         if (rate > 0n && rate < min) {
             const enough = ((min + min / MARGIN) / STEP + 1n) * STEP;

@@ -1,14 +1,14 @@
 /** Committees from flags. */
-import { assertUsableKey, type Committee } from '@cocoon-market/wrappers';
+import { assertUsableKey, type Committee, ruleBounds } from '@cocoon-market/wrappers';
 import { ScriptError } from './refusal';
 
-const MEMBERS_MAX = 9;
+const { maxMembers } = ruleBounds;
 
 /** A committee of these keys; refuses what the registry would refuse. `threshold`: two thirds, rounded up, unless given. */
 export function committeeOf(keys: readonly Buffer[], threshold = Math.ceil((keys.length * 2) / 3)): Committee {
     const numbers = keys.map((key) => BigInt(`0x${key.toString('hex')}`));
-    if (keys.length > MEMBERS_MAX || new Set(numbers).size < keys.length) {
-        throw new ScriptError(`A committee has 1 to ${MEMBERS_MAX} different keys, these are ${keys.length}`);
+    if (keys.length > maxMembers || new Set(numbers).size < keys.length) {
+        throw new ScriptError(`A committee has 1 to ${maxMembers} different keys, these are ${keys.length}`);
     }
     if (threshold * 3 < keys.length * 2 || threshold > keys.length) {
         throw new ScriptError(`${threshold} of ${keys.length} cannot decide: at least two thirds, rounded up, have to`);

@@ -2,6 +2,7 @@
 import {
     assertUsableKey,
     type Hardware,
+    listingBounds,
     modelKey,
     type Offer,
     parseTon,
@@ -20,8 +21,7 @@ export interface Manifest {
     sites: { name: string; nodes: number; gpus: number }[];
 }
 
-const OFFERS_MAX = 8;
-const TEXT_BYTES = { model: 32, region: 16, endpoint: 100 };
+const { maxOffers, maxText } = listingBounds;
 const BASIS_POINTS = 10_000;
 
 /** Reads a manifest; `models` are the ids that may be offered. Refuses the first mistake, with its line and its remedy. */
@@ -76,10 +76,10 @@ class Reader {
         const named = this.text(site, 'hardware');
         const machine = this.known(site, 'hardware', hardware, named);
         const list = this.required(site, 'offers');
-        if (!isSeq(list) || list.items.length === 0 || list.items.length > OFFERS_MAX) {
+        if (!isSeq(list) || list.items.length === 0 || list.items.length > maxOffers) {
             throw this.refusal(
                 list,
-                `offers is not a list of 1 to ${OFFERS_MAX} models`,
+                `offers is not a list of 1 to ${maxOffers} models`,
                 'write offers: [model, model]',
             );
         }
@@ -192,10 +192,10 @@ class Reader {
         });
     }
 
-    private bounded(fields: YAMLMap, name: keyof typeof TEXT_BYTES): string {
+    private bounded(fields: YAMLMap, name: keyof typeof maxText): string {
         return this.parsed(fields, name, (text) => {
-            if (!/^[\x21-\x7e][\x20-\x7e]*$/.test(text) || text.length > TEXT_BYTES[name]) {
-                throw new Error(`"${text}" is not 1 to ${TEXT_BYTES[name]} ASCII characters`);
+            if (!/^[\x21-\x7e][\x20-\x7e]*$/.test(text) || text.length > maxText[name]) {
+                throw new Error(`"${text}" is not 1 to ${maxText[name]} ASCII characters`);
             }
             return text;
         });

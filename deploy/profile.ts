@@ -1,5 +1,5 @@
 /** Profiles: what a market is launched with, and what its rules are changed to. `params/<name>.json`. */
-import { catalogueHash, parseCatalogue, parseTon, type Rules } from '@cocoon-market/wrappers';
+import { catalogueHash, parseCatalogue, parseTon, ruleBounds, type Rules } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ export interface Profile {
 
 export const WINDOWS = ['evidence', 'response', 'verdict', 'buffer', 'unbonding', 'payoutDelay'] as const;
 const FIELDS = ['about', 'delay', 'rent', 'rules', 'gpuClasses', 'catalogue'];
-const CLASSES_MAX = 8;
+const { gpuClasses: maxClasses } = ruleBounds;
 
 /** Reads `params/<name>.json`, or a file by its path. Refuses what is misspelt, missing or malformed, with its line. */
 export function readProfile(name: string): Profile {
@@ -51,8 +51,8 @@ class Reader {
             WINDOWS.map((window) => [window, this.read(['rules', window], parseDuration)]),
         );
         const classes = this.at(['gpuClasses']);
-        if (!Array.isArray(classes) || classes.length === 0 || classes.length > CLASSES_MAX) {
-            throw this.refusal(['gpuClasses'], `gpuClasses is not a list of 1 to ${CLASSES_MAX} classes`);
+        if (!Array.isArray(classes) || classes.length === 0 || classes.length > maxClasses) {
+            throw this.refusal(['gpuClasses'], `gpuClasses is not a list of 1 to ${maxClasses} classes`);
         }
         classes.forEach((_, i) => this.fields(['gpuClasses', i], ['name', 'stake']));
         return {

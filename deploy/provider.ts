@@ -1,5 +1,13 @@
 /** What the provider's scripts share: which Provider it is, what is said of it, and tasks of messages to it. */
-import { type Actor, Provider, type ProviderState, Registry, UnknownCode } from '@cocoon-market/wrappers';
+import {
+    type Actor,
+    codeKinds,
+    Provider,
+    type ProviderState,
+    Registry,
+    stakeSlots,
+    UnknownCode,
+} from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address, toggle } from './flags';
 import { type Row, ton, when } from './output';
@@ -7,9 +15,6 @@ import { registryFlag, registryOf } from './record';
 import { ScriptError } from './refusal';
 import type { Task } from './task';
 import type { ScriptSession } from './session';
-
-const SLOTS = 4;
-const PROVIDER_KIND = 0n;
 
 /** The flags by which every script finds its Provider. */
 export const providerFlags = {
@@ -62,7 +67,7 @@ export async function findProvider(
 ): Promise<Address | undefined> {
     const opened = session.openContract(Registry.fromAddress(registry));
     const accounts: Address[] = [];
-    while ((await opened.getCodeHash(PROVIDER_KIND, BigInt(accounts.length))) !== 0n) {
+    while ((await opened.getCodeHash(BigInt(codeKinds.provider), BigInt(accounts.length))) !== 0n) {
         accounts.unshift(await opened.getProviderAddress(owner, BigInt(accounts.length)));
     }
     for (const account of accounts) {
@@ -91,7 +96,7 @@ export async function openProvider(
 /** Slots of a Provider that hold something. */
 export async function slotsOf(provider: OpenedContract<Provider>): Promise<Slot[]> {
     const slots: Slot[] = [];
-    for (let slot = 0; slot < SLOTS; slot++) {
+    for (let slot = 0; slot < stakeSlots; slot++) {
         const { amount, unlockAt } = await provider.getStakeSlot(BigInt(slot));
         slots.push({ slot, amount, unlockAt: Number(unlockAt) });
     }

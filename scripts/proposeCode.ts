@@ -1,16 +1,21 @@
-import { codeName, codesOfThisCheckout, proposeCode, readMarket, registryChanges } from '@cocoon-market/wrappers';
+import {
+    codeKindNames,
+    codeName,
+    codesOfThisCheckout,
+    proposeCode,
+    readMarket,
+    registryChanges,
+} from '@cocoon-market/wrappers';
 import { choice } from '../deploy/flags';
 import { proposalTask } from '../deploy/governor';
 import { registryFlag, registryOf } from '../deploy/record';
 import { script } from '../deploy/script';
 
-const KINDS = ['provider', 'node', 'escrow', 'channel', 'dispute'] as const;
-
 export const run = script({
     name: 'proposeCode',
     group: 'governor',
     about: "Proposes this checkout's code of one kind of contract as its next version; older versions stay. From the governor.",
-    flags: { ...registryFlag, kind: choice(KINDS).required('the kind of contract') },
+    flags: { ...registryFlag, kind: choice(codeKindNames).required('the kind of contract') },
     prepare: async (session, { registry, kind }) => {
         const at = await registryOf(session, registry);
         const code = (await codesOfThisCheckout())[kind];

@@ -9,8 +9,13 @@ import {
     loadFault,
     loadFaultClaim,
     loadFaultParties,
+    StateClosed,
+    StateNew,
+    StateOpen,
+    StateStuck,
 } from '../build/Dispute/Dispute_Dispute';
-import { evidenceCell, FaultClass, faultClasses, Vote, votesCell } from './evidence';
+import { evidenceCell, Vote, votesCell } from './evidence';
+import { FaultClass, faultClasses, faultClassOf } from './faults';
 import { Committee, parseCommittee } from './Registry';
 import { pieceCell, pieceOf, proofCell } from './signed/answer';
 import { cellOf } from './signed/layout';
@@ -19,10 +24,7 @@ import { withoutState } from './sending';
 export type { CaseState };
 
 /** A case's life: `stuck` is closed, but its Provider did not take the outcome; anyone may have it sent again. */
-export const caseStates = { new: 0n, open: 1n, closed: 2n, stuck: 3n } as const;
-
-/** How a case ended. */
-export const caseOutcomes = { innocent: 0n, guilty: 1n, draw: 2n } as const;
+export const caseStates = { new: StateNew, open: StateOpen, closed: StateClosed, stuck: StateStuck } as const;
 
 /** Seconds between two reports of one A1 or A2, each with a larger loss. */
 export const END_BACK = Number(EndBack);
@@ -80,7 +82,7 @@ export class Dispute extends Generated {
         const job = BigInt(`0x${fault.job.toString('hex')}`);
         const { address, init } = await Generated.fromInit(
             provider,
-            BigInt(faultClasses[fault.class]),
+            BigInt(faultClasses[fault.class].number),
             job,
             BigInt(fault.query),
             BigInt(fault.nodeVersion ?? 0),
@@ -253,9 +255,8 @@ export class Dispute extends Generated {
         const parties = loadFaultParties(fault.parties.beginParse());
         const claim = fault.claim === null ? undefined : loadFaultClaim(fault.claim.beginParse());
         const rules = loadCaseRules(file.rules.beginParse());
-        const names = Object.entries(faultClasses) as [FaultClass, number][];
         return {
-            class: names.find(([, number]) => BigInt(number) === fault.faultClass)![0],
+            class: faultClassOf(fault.faultClass)!,
             job: bytes(fault.job),
             query: Number(fault.query),
             date: Number(fault.date),

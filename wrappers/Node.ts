@@ -9,6 +9,9 @@ import {
     NodeListing,
     NodeState,
     ReportValues,
+    StateClosed,
+    StateNew,
+    StateOpen,
     storeAttestation,
     storeEndKey,
     storeListNode,
@@ -20,13 +23,16 @@ import {
     storeSetOffers,
     storeSetService,
 } from '../build/Node/Node_Node';
+import { listingBounds } from './bounds';
 import { cellSize } from './protocol';
 import { withoutState } from './sending';
+
+const { maxText } = listingBounds;
 
 export type { EndedKey, KeyLiability, NodeLiability, NodeListing, NodeState, ReportValues };
 
 /** A node's life: `new` until its Provider starts it, `closed` until anyone clears it. */
-export const nodeStates = { new: 0n, open: 1n, closed: 2n } as const;
+export const nodeStates = { new: StateNew, open: StateOpen, closed: StateClosed } as const;
 
 /** How a node shows what it runs; the order is that of the numbers on chain. */
 export const tiers = ['open', 'testca', 'tdx'] as const;
@@ -109,7 +115,7 @@ export function serviceCell({ region, uptime, endpoint }: Service): Cell {
     const url = beginCell().storeBuffer(Buffer.from(endpoint, 'utf8')).asSlice();
     const service = {
         $$type: 'Service',
-        region: textToNumber(region, 16),
+        region: textToNumber(region, maxText.region),
         uptime: BigInt(uptime),
         endpoint: url,
     } as const;
@@ -119,7 +125,7 @@ export function serviceCell({ region, uptime, endpoint }: Service): Cell {
 export function parseService(cell: Cell): Service {
     const { region, uptime, endpoint } = loadService(cell.beginParse());
     const url = endpoint.loadBuffer(endpoint.remainingBits / 8).toString('utf8');
-    return { region: numberToText(region, 16), uptime: Number(uptime), endpoint: url };
+    return { region: numberToText(region, maxText.region), uptime: Number(uptime), endpoint: url };
 }
 
 export function attestationCell(attestation: Attestation | undefined): Cell | null {
@@ -166,7 +172,7 @@ export const nodeChanges = {
 
 function hardwareFields({ gpuClass, gpus, vram, model }: Hardware) {
     const numbers = { gpuClass: BigInt(gpuClass), gpus: BigInt(gpus), vram: BigInt(vram) };
-    return { $$type: 'Hardware', ...numbers, model: textToNumber(model, 32) } as const;
+    return { $$type: 'Hardware', ...numbers, model: textToNumber(model, maxText.model) } as const;
 }
 
 function toCell(store: (builder: Builder) => void): Cell {

@@ -6,6 +6,7 @@ import {
     ProviderState,
     ProviderValues,
     StakeSlot,
+    StakeSlots,
     Standing,
     storeChangeNode,
     storeRegisterNode,
@@ -15,6 +16,9 @@ import { cellSize } from './protocol';
 import { withoutState } from './sending';
 
 export type { Membership, ProviderState, ProviderValues, StakeSlot, Standing };
+
+/** Slots of stake that is on its way out. */
+export const stakeSlots = Number(StakeSlots);
 
 /** `value`: nanoTON attached; what is not used comes back to the sender. */
 interface Call {

@@ -3,8 +3,12 @@ import { Address, beginCell, Builder, Cell, ContractProvider, Dictionary, Sender
 import {
     Registry as Generated,
     CodeId,
-    MaxCodeVersions,
     Committee as CommitteeFields,
+    KindChannel,
+    KindDispute,
+    KindEscrow,
+    KindNode,
+    KindProvider,
     loadCommittee,
     loadRules,
     loadRuleSet,
@@ -14,13 +18,21 @@ import {
     storeReplaceCommittee,
     storeReplaceRules,
 } from '../build/Registry/Registry_Registry';
+import { ruleBounds } from './bounds';
 import { withoutState } from './sending';
 
 export type { CodeId, RegistryInfo };
 
 /** Kinds of contracts whose code versions the Registry names. */
-export const codeKinds = { provider: 0, node: 1, escrow: 2, channel: 3, dispute: 4 } as const;
+export const codeKinds = {
+    provider: Number(KindProvider),
+    node: Number(KindNode),
+    escrow: Number(KindEscrow),
+    channel: Number(KindChannel),
+    dispute: Number(KindDispute),
+} as const;
 export type CodeKind = keyof typeof codeKinds;
+export const codeKindNames = Object.keys(codeKinds) as [CodeKind, ...CodeKind[]];
 
 /** Times in seconds, amounts in nanoTON. */
 export interface Rules {
@@ -40,13 +52,13 @@ export interface Committee {
     keys: bigint[]; // 1 to 9 Ed25519 keys
 }
 
-const KEYS_PER_CELL = 3;
-const GPU_CLASSES = 8;
+const RATE_BITS = 64;
+const { gpuClasses, membersPerCell, maxCodeVersions } = ruleBounds;
 
 function ruleSet({ rates, baseStake, insurance, ...times }: Rules): RuleSet {
     const packed = beginCell();
-    for (let gpuClass = 0; gpuClass < GPU_CLASSES; gpuClass++) {
-        packed.storeUint(rates[gpuClass] ?? 0n, 64);
+    for (let gpuClass = 0; gpuClass < gpuClasses; gpuClass++) {
+        packed.storeUint(rates[gpuClass] ?? 0n, RATE_BITS);
     }
     const { evidence, response, verdict, buffer, unbonding, payoutDelay } = times;
     return {
@@ -68,13 +80,19 @@ export function parseRules(
     cell: Cell,
 ): Rules & { version: number; nodeCodes: CodeId[]; dispute: CodeId; committee: Committee } {
     const { version, set, nodeCodes, dispute, committee } = loadRules(cell.beginParse());
-    const { rates, baseStake, insurance, ...times } = loadRuleSet(set.beginParse());
-    const slice = rates.beginParse();
     return {
         version: Number(version),
         nodeCodes: nodeCodes.keys().map((key) => nodeCodes.get(key)!),
         dispute,
         committee: parseCommittee(committee),
+        ...rulesOf(loadRuleSet(set.beginParse())),
+    };
+}
+
+/** Rules out of their storage form. */
+export function rulesOf({ rates, baseStake, insurance, ...times }: RuleSet): Rules {
+    const slice = rates.beginParse();
+    return {
         evidence: Number(times.evidence),
         response: Number(times.response),
         verdict: Number(times.verdict),
@@ -83,7 +101,7 @@ export function parseRules(
         payoutDelay: Number(times.payoutDelay),
         baseStake,
         insurance,
-        rates: Array.from({ length: GPU_CLASSES }, () => slice.loadUintBig(64)),
+        rates: Array.from({ length: slice.remainingBits / RATE_BITS }, () => slice.loadUintBig(RATE_BITS)),
     };
 }
 
@@ -91,8 +109,8 @@ function committeeFields({ threshold, keys }: Committee): CommitteeFields {
     const ascending = [...keys].sort((a, b) => (a < b ? -1 : 1));
     const cells = (from: number): Cell => {
         const builder = beginCell();
-        ascending.slice(from, from + KEYS_PER_CELL).forEach((key) => builder.storeUint(key, 256));
-        const next = from + KEYS_PER_CELL;
+        ascending.slice(from, from + membersPerCell).forEach((key) => builder.storeUint(key, 256));
+        const next = from + membersPerCell;
         return (next < ascending.length ? builder.storeRef(cells(next)) : builder).endCell();
     };
     return { $$type: 'Committee', threshold: BigInt(threshold), count: BigInt(keys.length), keys: cells(0) };
@@ -169,7 +187,7 @@ export class Registry extends Generated {
     ) {
         const codes = Dictionary.empty<number, CodeId>();
         for (const [kind, code] of Object.entries(args.codes)) {
-            codes.set(codeKinds[kind as CodeKind] * Number(MaxCodeVersions), codeId(code));
+            codes.set(codeKinds[kind as CodeKind] * maxCodeVersions, codeId(code));
         }
         const { value, queryId = 0n, catalogue } = args;
         const [rules, committee] = [ruleSet(args.rules), committeeFields(args.committee)];

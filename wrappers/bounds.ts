@@ -3,7 +3,6 @@
  * fees.tact decide; tests/registry/bounds.spec.ts holds this page to them.
  */
 import {
-    MaxBaseStake,
     CaseBits,
     CaseLife,
     CaseRulesBits,
@@ -13,25 +12,42 @@ import {
     ExcessesBits,
     FaultBits,
     FaultCells,
-    NodeBits,
-    NodeCells,
+    GpuClasses,
+    KeysPerCell,
+    MaxBaseStake,
+    MaxCodeVersions,
+    MaxCommittee,
+    MaxEndpointBytes,
+    MaxOffers,
     MaxPayoutDelay,
-    ProviderBits,
-    ProviderCells,
     MaxUnbonding,
     MaxWindow,
     MinWindow,
+    NodeBits,
+    NodeCells,
+    ProviderBits,
+    ProviderCells,
 } from '../build/Registry/Registry_Registry';
 import { computeFee, forwardFee, type Prices, storageFee, YEAR } from './prices';
 import { gas } from './protocol';
 
 /** Times in seconds, amounts in nanoTON. */
 export const ruleBounds = {
-    windowMin: Number(MinWindow),
-    windowMax: Number(MaxWindow),
-    unbondingMax: Number(MaxUnbonding),
-    payoutDelayMax: Number(MaxPayoutDelay),
-    baseStakeMax: MaxBaseStake, // of a rate too
+    minWindow: Number(MinWindow),
+    maxWindow: Number(MaxWindow),
+    maxUnbonding: Number(MaxUnbonding),
+    maxPayoutDelay: Number(MaxPayoutDelay),
+    maxBaseStake: MaxBaseStake, // of a rate too
+    gpuClasses: Number(GpuClasses),
+    maxMembers: Number(MaxCommittee),
+    membersPerCell: Number(KeysPerCell),
+    maxCodeVersions: Number(MaxCodeVersions), // of each kind
+} as const;
+
+/** Bounds of what a node says of itself; texts in bytes. */
+export const listingBounds = {
+    maxOffers: Number(MaxOffers),
+    maxText: { model: 32, region: 16, endpoint: Number(MaxEndpointBytes) },
 } as const;
 
 /** nanoTON that a slash takes at least, and below which no GPU class may require stake: six times what reporting costs. */

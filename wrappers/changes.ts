@@ -6,7 +6,7 @@ import {
     loadReplaceRules,
     storeCommittee,
 } from '../build/Registry/Registry_Registry';
-import { CodeKind, codeKinds, Committee, parseCommittee, Rules } from './Registry';
+import { CodeKind, codeKindNames, codeKinds, Committee, parseCommittee, Rules, rulesOf } from './Registry';
 import { opcodes } from './protocol';
 
 export type RegistryChange =
@@ -14,32 +14,15 @@ export type RegistryChange =
     | { kind: 'code'; of: CodeKind; hash: bigint; depth: number } // one without the other names other accounts
     | { kind: 'committee'; committee: Committee };
 
-const RATE_BITS = 64;
-
 /** What `registryChanges` made a cell of. Throws when the cell is no change. */
 export function parseChange(cell: Cell): RegistryChange {
     const slice = cell.beginParse();
     switch (slice.preloadUint(32)) {
-        case opcodes.ReplaceRules: {
-            const { rates, baseStake, insurance, evidence, response, verdict, buffer, unbonding, payoutDelay } =
-                loadReplaceRules(slice).rules;
-            const rate = rates.beginParse();
-            const rules = {
-                evidence: Number(evidence),
-                response: Number(response),
-                verdict: Number(verdict),
-                buffer: Number(buffer),
-                unbonding: Number(unbonding),
-                payoutDelay: Number(payoutDelay),
-                baseStake,
-                insurance,
-                rates: Array.from({ length: rate.remainingBits / RATE_BITS }, () => rate.loadUintBig(RATE_BITS)),
-            };
-            return { kind: 'rules', rules };
-        }
+        case opcodes.ReplaceRules:
+            return { kind: 'rules', rules: rulesOf(loadReplaceRules(slice).rules) };
         case opcodes.AddCode: {
             const added = loadAddCode(slice);
-            const of = (Object.keys(codeKinds) as CodeKind[]).find((name) => codeKinds[name] === Number(added.kind));
+            const of = codeKindNames.find((name) => codeKinds[name] === Number(added.kind));
             return { kind: 'code', of: of!, hash: added.code.hash, depth: Number(added.code.depth) };
         }
         case opcodes.ReplaceCommittee: {

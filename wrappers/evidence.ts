@@ -12,6 +12,7 @@ import {
     storeReportWrong,
 } from '../build/Node/Node_Node';
 import { loadCaseOpened } from '../build/Provider/Provider_Provider';
+import { FaultClass, faultClassOf, JudgedClass } from './faults';
 import { SigningKey } from './keys';
 import { opcodes } from './protocol';
 import { cellOf } from './signed/layout';
@@ -19,13 +20,6 @@ import { Accept, Result } from './signed/payloads';
 import { jobHash, loadTerms, termsCell, Terms } from './signed/terms';
 
 const SIGNATURE_BYTES = 64;
-
-/** Classes of faults by the names of the design; the numbers are those on chain. */
-export const faultClasses = { A1: 1, A2: 2, A3: 3, B1: 4 } as const;
-export type FaultClass = keyof typeof faultClasses;
-
-/** Pieces of an answer that one demand may ask for, from its first on. */
-export const PIECES_DEMANDED = 4;
 
 /** Evidence out of a stored receipt: the payload's bytes and the signature's 64 behind them. */
 export function evidenceCell(receipt: Buffer): Cell {
@@ -101,7 +95,7 @@ export const reports = {
 
 /** What a demand or a case for the committee is about, as the report that opened it says. */
 export interface Reported {
-    class: 'A3' | 'B1';
+    class: JudgedClass;
     job: Buffer; // hash
     query: number;
     date: number; // unix seconds, what the receipt says of itself
@@ -158,13 +152,13 @@ export function readCaseOpened(body: Cell): CaseOpened | typeof UNREADABLE | und
     }
     return orUnreadable(() => {
         const opened = loadCaseOpened(body.beginParse());
-        const named = Object.entries(faultClasses).find(([, number]) => BigInt(number) === opened.faultClass);
-        if (named === undefined) {
+        const faultClass = faultClassOf(opened.faultClass);
+        if (faultClass === undefined) {
             return UNREADABLE;
         }
         return {
             serial: Number(opened.serial),
-            class: named[0] as FaultClass,
+            class: faultClass,
             node: Number(opened.node),
             job: bytesOf(opened.job),
             query: Number(opened.query),

@@ -15,6 +15,7 @@ export * from './codes';
 export * from './consent';
 export * from './deployments';
 export * from './evidence';
+export * from './faults';
 export * from './fleet';
 export * from './keys';
 export * from './market';

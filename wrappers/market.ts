@@ -1,9 +1,8 @@
 /** A whole market as data: what the network says it is, in words that a record keeps and a check compares. */
 import { Address, Cell } from '@ton/core';
 import { Actor } from './actions/actor';
-import { CodeKind, codeKinds, parseCommittee, parseRules, Registry } from './Registry';
-
-const VERSIONS_MAX = 8;
+import { ruleBounds } from './bounds';
+import { CodeKind, codeKindNames, codeKinds, parseCommittee, parseRules, Registry } from './Registry';
 
 /** Amounts in nanoTON as decimal strings, times in seconds, keys and hashes in hex, addresses raw. */
 export interface Market {
@@ -35,7 +34,7 @@ export async function readMarket({ open }: Pick<Actor, 'open'>, address: Address
     const rules = parseRules(await registry.getRules());
     const committee = parseCommittee(await registry.getCommittee());
     const codes: [CodeKind, string[]][] = [];
-    for (const kind of Object.keys(codeKinds) as CodeKind[]) {
+    for (const kind of codeKindNames) {
         codes.push([kind, await codeVersions(registry, kind)]);
     }
     return {
@@ -64,7 +63,7 @@ async function codeVersions(
     kind: CodeKind,
 ): Promise<string[]> {
     const names: string[] = [];
-    while (names.length < VERSIONS_MAX) {
+    while (names.length < ruleBounds.maxCodeVersions) {
         const version = [BigInt(codeKinds[kind]), BigInt(names.length)] as const;
         const hash = await registry.getCodeHash(...version);
         if (hash === 0n) {

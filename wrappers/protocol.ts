@@ -7,7 +7,7 @@ import * as generated from '../build/Escrow/Escrow_Escrow';
 import { Channel } from '../build/Channel/Channel_Channel';
 import { Library } from '../build/Library/Library_Library';
 import { Dispute } from '../build/Dispute/Dispute_Dispute';
-import * as nodeConstants from '../build/Node/Node_Node';
+import { Node } from '../build/Node/Node_Node';
 import { Provider } from '../build/Provider/Provider_Provider';
 import { Registry } from '../build/Registry/Registry_Registry';
 
@@ -31,7 +31,7 @@ export const tags = numbersWith('Tag');
 export const opcodes: Record<string, number> = {
     ...Registry.opcodes,
     ...Provider.opcodes,
-    ...nodeConstants.Node.opcodes,
+    ...Node.opcodes,
     ...generated.Escrow.opcodes,
     ...Channel.opcodes,
     ...Library.opcodes,
@@ -40,18 +40,9 @@ export const opcodes: Record<string, number> = {
 
 /** Rules of jobs, in seconds. */
 export const jobRules = {
-    noticeMin: Number(generated.MinNotice),
-    noticeMax: Number(generated.MaxNotice),
-    endMax: Number(generated.MaxEnd),
-};
-
-/** Rules of evidence. */
-export const liabilityRules = {
-    clockSkew: Number(nodeConstants.ClockSkew), // seconds
-    answerSpan: Number(nodeConstants.AnswerSpan), // seconds
-    keySlots: Number(nodeConstants.KeySlots), // ended keys that a node remembers
-    pieceBytes: Number(nodeConstants.PieceBytes), // of an answer
-    maxStrikes: Number(nodeConstants.MaxStrikes),
+    minNotice: Number(generated.MinNotice),
+    maxNotice: Number(generated.MaxNotice),
+    maxEnd: Number(generated.MaxEnd),
 };
 
 /** What a JobOrder may ask of a running job. */

@@ -2,7 +2,8 @@
 import { Cell, toNano } from '@ton/core';
 import { SandboxContract, SendMessageResult } from '@ton/sandbox';
 import { Escrow } from '../../wrappers';
-import { caseOutcomes, Dispute } from '../../wrappers/Dispute';
+import { Dispute } from '../../wrappers/Dispute';
+import { caseOutcomes } from '../../wrappers/faults';
 import { registryChanges } from '../../wrappers/Registry';
 import { answerRoot, contentHash } from '../../wrappers/signed/answer';
 import { CaseMarket, caseMarket, NodeJob, report, REQUEST, slashesIn, votes } from '../../tests/support/cases';

@@ -7,7 +7,7 @@ import {
     decideCase,
     Dispute,
     Evidence as Shown,
-    faultClasses,
+    faultClassCodes,
     formatTon,
     prepareReport,
     sendReport,
@@ -87,7 +87,7 @@ function which(command: Command): Command {
     return command
         .option('--job <number>', 'only of this job')
         .option('--query <number>', 'only of this query')
-        .addOption(new Option('--class <class>', 'only faults of this class').choices(Object.keys(faultClasses)));
+        .addOption(new Option('--class <class>', 'only faults of this class').choices(faultClassCodes));
 }
 
 /** What a running gateway finds, or its store when none runs. */

@@ -6,7 +6,9 @@ import {
     caseStates,
     Dispute,
     END_BACK,
+    faultClasses,
     formatTon,
+    isJudged,
     liabilityRules,
     Node,
     nodeStates,
@@ -46,22 +48,23 @@ export interface Plan {
 export async function planOf(chain: Chain, found: Evidence, prepared: PreparedReport, piece: number): Promise<Plan> {
     const node = chain.open(Node.fromAddress(prepared.node));
     const { at } = await chain.account(prepared.node);
-    const { evidence, slashed: taken, ...record } = await node.getNodeRecord();
-    const [from, until] = [found.class === 'A3' ? found.date + 1 : found.date, found.date + Number(evidence)];
+    const { evidence, ...record } = await node.getNodeRecord();
+    const { waitsAfterDate } = faultClasses[found.class];
+    const [from, until] = [found.date + waitsAfterDate, found.date + Number(evidence)];
     assertDated(found, { at, from, until });
-    const key = await keyOf(node, found, taken);
+    const key = await keyOf(node, found, record.slashed);
     assertShown(found, piece);
-    if (record.basis <= key.taken) {
+    if (record.basis <= key.slashed) {
         throw new Error("The receipts of this key have cost the node's whole share already: nothing is left to take");
     }
     const state = await node.getNodeState();
     const provider = chain.open(Provider.fromAddress(state.provider));
     const { stake, unbonding } = await provider.getProviderState();
-    const { strikes, jailedUntil, slashableByVerdict: verdictsLeft } = await provider.getStanding();
-    const { minSlash: least, cost } = await node.getValuesFor(prepared.body);
+    const { strikes, jailedUntil, slashableByVerdict } = await provider.getStanding();
+    const { minSlash, cost } = await node.getValuesFor(prepared.body);
     const rules = parseRules((await provider.getMembershipNow()).rules!);
-    const there = stake + unbonding;
-    const outcomes = outcomesOf(found, { ...record, taken: key.taken, there, verdictsLeft, least, cost });
+    const slashable = { slashed: key.slashed, stake: stake + unbonding, slashableByVerdict, minSlash, cost };
+    const outcomes = outcomesOf(found, { ...record, ...slashable });
     const answerBy = at + rules.response;
     const { threshold, keys } = rules.committee;
     const terms = { answerBy, decideFrom: answerBy + rules.verdict, members: `${threshold} of ${keys.length}` };
@@ -98,22 +101,22 @@ function assertDated(
 async function keyOf(
     node: OpenedContract<Node>,
     { class: faultClass, terms, date }: Evidence,
-    taken: bigint,
-): Promise<{ endsAt: number; taken: bigint }> {
+    slashed: bigint,
+): Promise<{ endsAt: number; slashed: bigint }> {
     const key = BigInt(`0x${terms.receiptKey.toString('hex')}`);
     const endsAt = Number(await node.getKeyEndsAt(key));
     if (endsAt === NO_END) {
-        return { endsAt, taken };
+        return { endsAt, slashed };
     }
     const slots = await Promise.all(Array.from({ length: keySlots }, (_, slot) => node.getEndedKey(BigInt(slot))));
     const ended = slots.find((slot) => slot.key === key);
     if (ended === undefined) {
         throw new Error('The node does not know the key any more that signed these receipts');
     }
-    if (date > endsAt + (faultClass === 'A3' ? liabilityRules.answerSpan : liabilityRules.clockSkew)) {
+    if (date > endsAt + faultClasses[faultClass].maxAfterKeyEnd) {
         throw new Error(`These receipts are dated after the end of their key, ${timeOf(endsAt)}`);
     }
-    return { endsAt, taken: ended.slashed };
+    return { endsAt, slashed: ended.slashed };
 }
 
 function assertShown({ class: faultClass, terms: { largestAnswer } }: Evidence, piece: number): void {
@@ -152,7 +155,7 @@ function chanceOf(
                 decidedBy: 'anyone, by "cocoon dispute decide"',
                 chance: `certain, if nobody answers until ${timeOf(answerBy)}`,
             };
-        case 'silence':
+        case 'draw':
             return {
                 decidedBy: 'anyone, by "cocoon dispute decide"',
                 chance: `certain, if no verdict of ${members} members comes until ${timeOf(decideFrom)}`,
@@ -177,7 +180,7 @@ export async function assertNew(chain: Chain, { dispute }: PreparedReport, loss:
     }
     const opened = chain.open(Dispute.fromAddress(dispute));
     const [{ state }, file] = [await opened.getCaseState(), await opened.getFile()];
-    const decided = file?.class === 'A1' || file?.class === 'A2';
+    const decided = file !== undefined && !isJudged(file.class);
     if (state !== caseStates.new && !(decided && loss > file.counted)) {
         throw new Error(`There is a case about this already: cocoon dispute state ${shown(dispute, chain)}`);
     }

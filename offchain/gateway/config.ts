@@ -14,12 +14,12 @@ const model = z.strictObject({
 const job = z
     .strictObject({
         deposit: nano.prefault('1000000000'), // a job begins with
-        notice: z.number().int().min(jobRules.noticeMin).max(jobRules.noticeMax).default(3600), // seconds
+        notice: z.number().int().min(jobRules.minNotice).max(jobRules.maxNotice).default(3600), // seconds
         lifetime: z
             .number()
             .int()
             .min(7200)
-            .max(jobRules.endMax)
+            .max(jobRules.maxEnd)
             .default(7 * 86400), // seconds
         step: nano.prefault('10000000'), // the most unpaid work per running query
         parallel: z.number().int().min(1).max(1024).default(8),

@@ -1,5 +1,5 @@
 /** What a gateway's store can show of its nodes' faults, found in the receipts it keeps. See docs/contracts/dispute.md. */
-import { Accept, Fail, priceOf, Result, Terms, Verifier } from '@cocoon-market/wrappers';
+import { Accept, Fail, faultClassCodes, priceOf, Result, Terms, Verifier } from '@cocoon-market/wrappers';
 import type { Refusal } from '@cocoon-market/wrappers';
 import { z } from 'zod';
 import { openReceipt, terms as wireTerms, termsToWire } from '../link';
@@ -14,7 +14,7 @@ const SIGNATURE_BYTES = 64;
 
 /** One thing that can be shown: who did what in which query, and the receipts that say so. */
 export const evidence = z.object({
-    class: z.enum(['A1', 'A2', 'A3', 'B1']),
+    class: z.enum(faultClassCodes),
     job: z.number(), // the escrow's number
     queries: z.array(z.number()),
     channel: hex(32),

@@ -2,7 +2,7 @@
  * The store of a worker: its jobs, the newest voucher of each, and every query with its receipts and answer bytes. The promise of a
  * write resolves when the write is on the disk, so what it holds may be sent.
  */
-import type { SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
+import type { JudgedClass, SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
 
 /** `ending`: the client no longer needs the job; `ended`: its channel no longer exists, as far as the chain's API shows. */
 export type JobStage = 'open' | 'ending' | 'ended';
@@ -137,7 +137,7 @@ export type CaseStanding = 'open' | 'innocent' | 'guilty' | 'draw' | 'absent';
 
 export interface CaseRecord {
     dispute: Buffer; // account
-    class: 'A3' | 'B1';
+    class: JudgedClass;
     job: Buffer;
     number: number;
     reportedAt: number; // unix seconds

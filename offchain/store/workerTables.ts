@@ -1,4 +1,5 @@
 /** The tables of a worker's SQLite file, and their rows as records. */
+import type { JudgedClass } from '@cocoon-market/wrappers';
 import { sql } from 'kysely';
 import type { Generated, Selectable, Transaction } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN } from './database';
@@ -58,7 +59,7 @@ interface SigningTable {
 
 interface CaseTable {
     dispute: Buffer;
-    class: 'A3' | 'B1';
+    class: JudgedClass;
     job: Buffer;
     number: number;
     reported_at: number;

@@ -1,5 +1,14 @@
 /** Watches what the Provider tells of its node's demands and cases, and answers demands before their deadline. */
-import { caseOutcomes, caseStates, Dispute, Node, Provider, readCaseOpened, UNREADABLE } from '@cocoon-market/wrappers';
+import {
+    caseOutcomes,
+    caseStates,
+    Dispute,
+    isJudged,
+    Node,
+    Provider,
+    readCaseOpened,
+    UNREADABLE,
+} from '@cocoon-market/wrappers';
 import type { CaseOpened, CaseState } from '@cocoon-market/wrappers';
 import type { Address, Cell, OpenedContract } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -115,7 +124,7 @@ export class Cases {
         for (const { message, value } of parsed) {
             const { class: faultClass, job, query: number, dispute, serial } = value;
             this.serial = Math.max(this.serial, serial);
-            if ((faultClass === 'A3' || faultClass === 'B1') && (node === undefined || node === value.node)) {
+            if (isJudged(faultClass) && (node === undefined || node === value.node)) {
                 cases.push({ dispute: dispute.hash, class: faultClass, job, number, reportedAt: message.at });
             }
         }

@@ -1,5 +1,5 @@
 /** What a worker says to a demand (A3): it decides here, and nothing is sent. */
-import { Fail, pieceCount, PIECES_DEMANDED, Reason, Result } from '@cocoon-market/wrappers';
+import { Fail, liabilityRules, pieceCount, Reason, Result } from '@cocoon-market/wrappers';
 import type { CaseFile, SignedVoucher } from '@cocoon-market/wrappers';
 import { signReceipt } from '../link';
 import type { JobRecord, QueryRecord } from '../store/worker';
@@ -69,7 +69,7 @@ async function ofResult(
 
 /** Numbers of the pieces to post; any piece shows that an answer ends before those demanded. */
 export function piecesWanted(length: number, first: number, wanted: number | undefined): number[] {
-    const there = Math.min(pieceCount(length) - first, PIECES_DEMANDED);
+    const there = Math.min(pieceCount(length) - first, liabilityRules.maxPieces);
     if (there <= 0) {
         return [0];
     }

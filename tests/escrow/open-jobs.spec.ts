@@ -320,7 +320,7 @@ describe('Escrow: OpenJobs', () => {
         });
 
         it('opens the others when an end is a second beyond 90 days, and all at 90 days', async () => {
-            expect(jobRules.endMax).toBe(90 * DAY);
+            expect(jobRules.maxEnd).toBe(90 * DAY);
             await leavesOut(market().newJob({ end: market().now + 90 * DAY + 1 }), errors.ErrWrongEnd);
 
             const result = await opens([market().newJob({ end: market().now + 90 * DAY })]);
@@ -328,12 +328,12 @@ describe('Escrow: OpenJobs', () => {
         });
 
         it('opens the others when a notice is a second too short or too long, and all at both limits', async () => {
-            const { noticeMin, noticeMax } = jobRules;
-            expect([noticeMin, noticeMax]).toEqual([3600, 7 * DAY]);
-            await leavesOut(market().newJob({ notice: noticeMin - 1 }), errors.ErrWrongNotice);
-            await leavesOut(market().newJob({ notice: noticeMax + 1 }), errors.ErrWrongNotice);
+            const { minNotice, maxNotice } = jobRules;
+            expect([minNotice, maxNotice]).toEqual([3600, 7 * DAY]);
+            await leavesOut(market().newJob({ notice: minNotice - 1 }), errors.ErrWrongNotice);
+            await leavesOut(market().newJob({ notice: maxNotice + 1 }), errors.ErrWrongNotice);
 
-            const result = await opens([noticeMin, noticeMax].map((notice) => market().newJob({ notice })));
+            const result = await opens([minNotice, maxNotice].map((notice) => market().newJob({ notice })));
             expect(exitCodeOf(result.transactions[0])).toBe(0);
         });
 

@@ -258,7 +258,7 @@ describe('A worker that cheats', () => {
 
         const accused = await report(made, '--class', 'B1', '--query', '1', '--statement', evidence, '--yes');
         const { dispute, answerBy } = accused.case!;
-        expect(accused.outcomes.map(({ end }) => end)).toEqual(['acquitted', 'silence', 'convicted']);
+        expect(accused.outcomes.map(({ end }) => end)).toEqual(['acquitted', 'draw', 'convicted']);
         expect(accused.outcomes[1].chance).toContain('certain, if no verdict of 2 of 3 members comes until');
         expect(accused.outcomes[2].decidedBy).toContain('2 of 3 members');
         const committee = <T>(...args: string[]) => cocoon<T>('committee', ...args, '--config', made.config);

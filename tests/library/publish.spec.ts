@@ -149,7 +149,7 @@ describe('Library', () => {
     });
 
     it('asks for the rent of the longest job there can be', () => {
-        expect(jobRules.endMax).toBe(90 * DAY);
+        expect(jobRules.maxEnd).toBe(90 * DAY);
     });
 
     it('takes a code of 1,000 cells and refuses one of 1,001', async () => {

@@ -1,6 +1,6 @@
 /** Every kind of action, and how a list of them is drawn, taken, and made shorter. */
 import { Cell, toNano } from '@ton/core';
-import { FaultClass } from '../../wrappers/evidence';
+import { FaultClass } from '../../wrappers/faults';
 import { nodeChanges } from '../../wrappers/Node';
 import { Rules } from '../../wrappers/Registry';
 import { DAY, HOUR } from '../support/stake';

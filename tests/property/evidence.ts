@@ -1,6 +1,7 @@
 /** What a reporter holds: receipts of a job, true or not, and the exit code that meets those which show nothing. */
 import { Cell, toNano } from '@ton/core';
-import { FaultClass, reports, signedReceipt } from '../../wrappers/evidence';
+import { reports, signedReceipt } from '../../wrappers/evidence';
+import { FaultClass } from '../../wrappers/faults';
 import { SigningKey } from '../../wrappers/keys';
 import { answerRoot, contentHash } from '../../wrappers/signed/answer';
 import { Accept, Decline, Fail, Result, Voucher } from '../../wrappers/signed/payloads';

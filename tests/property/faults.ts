@@ -1,7 +1,7 @@
 /** Actions about faults: reports, and what follows them in a case. */
 import { Cell, toNano } from '@ton/core';
 import { Dispute } from '../../wrappers/Dispute';
-import { FaultClass } from '../../wrappers/evidence';
+import { FaultClass } from '../../wrappers/faults';
 import { Verdict } from '../../wrappers/signed/payloads';
 import { NETWORK } from '../support/cases';
 import { DAY } from '../support/stake';

@@ -31,25 +31,25 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('The least rate at the pr
 
 describe('The bounds that do not follow prices', () => {
     it('are those that the Registry takes, and not one more', async () => {
-        const { windowMin, windowMax, unbondingMax, payoutDelayMax, baseStakeMax } = ruleBounds;
+        const { minWindow, maxWindow, maxUnbonding, maxPayoutDelay, maxBaseStake } = ruleBounds;
         const stage = await deployRegistry();
         const beyond: [Partial<Rules>, number][] = [
-            [{ evidence: windowMin - 1 }, errors.ErrWrongWindows],
-            [{ evidence: windowMax + 1, unbonding: unbondingMax }, errors.ErrWrongWindows],
-            [{ unbonding: unbondingMax + 1 }, errors.ErrWrongWindows],
-            [{ payoutDelay: payoutDelayMax + 1 }, errors.ErrWrongWindows],
-            [{ baseStake: baseStakeMax + 1n }, errors.ErrWrongAmount],
-            [{ rates: [baseStakeMax + 1n] }, errors.ErrWrongAmount],
+            [{ evidence: minWindow - 1 }, errors.ErrWrongWindows],
+            [{ evidence: maxWindow + 1, unbonding: maxUnbonding }, errors.ErrWrongWindows],
+            [{ unbonding: maxUnbonding + 1 }, errors.ErrWrongWindows],
+            [{ payoutDelay: maxPayoutDelay + 1 }, errors.ErrWrongWindows],
+            [{ baseStake: maxBaseStake + 1n }, errors.ErrWrongAmount],
+            [{ rates: [maxBaseStake + 1n] }, errors.ErrWrongAmount],
         ];
 
         for (const [rules, exitCode] of beyond) {
             expectRefused(await launch(stage, rules), { to: stage.registry.address, exitCode });
         }
         const [windows, times] = [
-            { evidence: windowMax, response: windowMin },
-            { unbonding: unbondingMax, payoutDelay: payoutDelayMax },
+            { evidence: maxWindow, response: minWindow },
+            { unbonding: maxUnbonding, payoutDelay: maxPayoutDelay },
         ];
-        await launch(stage, { ...windows, ...times, baseStake: baseStakeMax, rates: [baseStakeMax] });
+        await launch(stage, { ...windows, ...times, baseStake: maxBaseStake, rates: [maxBaseStake] });
 
         expect((await stage.registry.getRegistryState()).rulesVersion).toBe(1n);
     });

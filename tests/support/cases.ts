@@ -3,7 +3,8 @@ import { Address, Cell, toNano } from '@ton/core';
 import { BlockchainSnapshot, SandboxContract, SendMessageResult } from '@ton/sandbox';
 
 import { CaseFile, Dispute } from '../../wrappers/Dispute';
-import { FaultClass, reports, signedReceipt, Vote } from '../../wrappers/evidence';
+import { reports, signedReceipt, Vote } from '../../wrappers/evidence';
+import { FaultClass } from '../../wrappers/faults';
 import { SigningKey } from '../../wrappers/keys';
 import { opcodes } from '../../wrappers';
 import { priceOf } from '../../wrappers/price';

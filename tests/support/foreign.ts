@@ -2,7 +2,7 @@
 import { Address, beginCell, Builder, Cell, contractAddress, toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
 
-import { faultClasses, FaultClass } from '../../wrappers/evidence';
+import { faultClasses, FaultClass } from '../../wrappers/faults';
 import {
     Fault,
     Foreign,
@@ -104,7 +104,7 @@ export const sayings = ({ stranger, codes }: NodeMarket, node: ForeignNode) => {
         return cell(
             storeFault({
                 $$type: 'Fault',
-                faultClass: BigInt(faultClasses[faultClass]),
+                faultClass: BigInt(faultClasses[faultClass].number),
                 job: 1n,
                 query: 0n,
                 date: 0xffffffffn,

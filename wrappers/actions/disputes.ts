@@ -5,7 +5,8 @@
 import { Address, Cell } from '@ton/core';
 import { codesOfThisCheckout } from '../codes';
 import { Dispute } from '../Dispute';
-import { EvidenceJob, FaultClass, faultClasses, reports, Vote } from '../evidence';
+import { EvidenceJob, reports, Vote } from '../evidence';
+import { FaultClass, faultClasses } from '../faults';
 import { Node } from '../Node';
 import { tags } from '../protocol';
 import { Accept, Fail, Result } from '../signed/payloads';
@@ -39,18 +40,15 @@ export async function prepareReport(chain: Pick<Actor, 'open'>, network: number,
     const { channel, terms } = evidence;
     const node = chain.open(Node.fromAddress(new Address(0, terms.node)));
     const { dispute: code } = await codesOfThisCheckout();
-    const body = bodyOf(evidence, code);
+    const { body, query, date } = readEvidence(evidence, code);
     const values = await node.getValuesFor(body);
-    const [named, bond] = {
-        A1: [values.twice, 0n],
-        A2: [values.excess, 0n],
-        A3: [values.demand, values.demandBond],
-        B1: [values.wrong, values.wrongBond],
-    }[evidence.class];
+    const { report, bond: bondOf } = faultClasses[evidence.class];
     // The getter knows no rent that fell due since the node's last message; what showing a fault costs is more than that.
-    const value = named + values.cost;
+    const value = values[report] + values.cost;
+    const bond = bondOf === undefined ? 0n : values[bondOf];
     const { codeVersion } = await node.getNodeState();
-    const fault = { ...faultOf(jobHash(network, channel, terms), evidence), nodeVersion: Number(codeVersion) };
+    const job = jobHash(network, channel, terms);
+    const fault = { class: evidence.class, job, query, date, nodeVersion: Number(codeVersion) };
     const provider = new Address(0, terms.provider);
     const { address: dispute } = await Dispute.ofFault(provider, fault);
     if (!(await followedAddress(chain, provider, fault)).equals(dispute)) {
@@ -64,19 +62,6 @@ export async function sendReport({ sender }: Pick<Actor, 'sender'>, { node, valu
     await sender.send({ to: node, value, body, bounce: true });
 }
 
-function bodyOf(evidence: Evidence, code: Cell): Cell {
-    switch (evidence.class) {
-        case 'A1':
-            return reports.twice({ ...evidence, code });
-        case 'A2':
-            return reports.excess({ ...evidence, code });
-        case 'A3':
-            return reports.demand({ ...evidence, first: evidence.piece ?? 0, code });
-        case 'B1':
-            return reports.wrong({ ...evidence, code });
-    }
-}
-
 interface PreparedFault {
     class: FaultClass;
     job: Buffer;
@@ -84,21 +69,25 @@ interface PreparedFault {
     date: number;
 }
 
-function faultOf(job: Buffer, evidence: Evidence): PreparedFault {
+/** The body of the report, and what of the evidence names its Dispute. */
+function readEvidence(evidence: Evidence, code: Cell): Pick<PreparedFault, 'query' | 'date'> & { body: Cell } {
     switch (evidence.class) {
-        case 'A1':
-            return { class: 'A1', job, query: 0, date: Math.max(endOf(evidence.first), endOf(evidence.second)) };
+        case 'A1': {
+            const date = Math.max(endOf(evidence.first), endOf(evidence.second));
+            return { body: reports.twice({ ...evidence, code }), query: 0, date };
+        }
         case 'A2': {
             const { index, finishedAt } = Result.decode(payload(evidence.result));
-            return { class: 'A2', job, query: index, date: finishedAt };
+            return { body: reports.excess({ ...evidence, code }), query: index, date: finishedAt };
         }
         case 'A3': {
             const { number, deadline } = Accept.decode(payload(evidence.accept));
-            return { class: 'A3', job, query: number, date: deadline };
+            const body = reports.demand({ ...evidence, first: evidence.piece ?? 0, code });
+            return { body, query: number, date: deadline };
         }
         case 'B1': {
             const { number, finishedAt } = Result.decode(payload(evidence.result));
-            return { class: 'B1', job, query: number, date: finishedAt };
+            return { body: reports.wrong({ ...evidence, code }), query: number, date: finishedAt };
         }
     }
 }
@@ -120,7 +109,13 @@ async function followedAddress(
     const { class: faultClass, query, nodeVersion, date } = fault;
     return chain
         .open(Provider.fromAddress(provider))
-        .getDisputeAddress(BigInt(faultClasses[faultClass]), job, BigInt(query), BigInt(nodeVersion), BigInt(date));
+        .getDisputeAddress(
+            BigInt(faultClasses[faultClass].number),
+            job,
+            BigInt(query),
+            BigInt(nodeVersion),
+            BigInt(date),
+        );
 }
 
 interface Which {

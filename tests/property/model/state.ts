@@ -1,5 +1,5 @@
 /** What the model keeps of providers, nodes and cases. Amounts are nanoTON, times unix seconds, accounts the hex of 256 bits. */
-import { FaultClass } from '../../../wrappers/evidence';
+import { FaultClass } from '../../../wrappers/faults';
 import { Rules } from '../../../wrappers/Registry';
 
 export const DAY = 86_400;

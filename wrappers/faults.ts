@@ -1,0 +1,138 @@
+/**
+ * The classes of faults as one table, made of the constants of the contracts. docs/contracts/dispute.md says what each
+ * class is; everything else here reads this table.
+ */
+import {
+    AnswerSpan,
+    ClassExcess,
+    ClassSilent,
+    ClassTwice,
+    ClassWrong,
+    ClockSkew,
+    ExcessFirst,
+    ExcessRepeat,
+    ExcessTimes,
+    KeySlots,
+    MaxPieces,
+    MaxReward,
+    MaxStrikes,
+    PieceBytes,
+    RewardBasisPoints,
+    SilentFirst,
+    SilentRepeat,
+    SilentTimes,
+    TwiceFirst,
+    TwiceRepeat,
+    WrongFirst,
+    WrongRepeat,
+} from '../build/Node/Node_Node';
+import { OutcomeDraw, OutcomeGuilty, OutcomeInnocent } from '../build/Dispute/Dispute_Dispute';
+
+/** Rules of receipts, demands and slashes. */
+export const liabilityRules = {
+    clockSkew: Number(ClockSkew), // seconds
+    answerSpan: Number(AnswerSpan), // seconds
+    keySlots: Number(KeySlots), // ended keys that a node remembers
+    pieceBytes: Number(PieceBytes), // of an answer
+    maxPieces: Number(MaxPieces), // that one demand may ask for, from its first on
+    maxStrikes: Number(MaxStrikes),
+    reward: RewardBasisPoints, // basis points of a slash, for the reporter
+    maxReward: MaxReward, // nanoTON
+} as const;
+
+/** How a Dispute closes, as `getCaseState` says it. */
+export const caseOutcomes = { innocent: OutcomeInnocent, guilty: OutcomeGuilty, draw: OutcomeDraw } as const;
+
+/** The ways in which a report may end. `bond`: `part` comes back less what the answer cost, `lost` goes to the insurance. */
+export const faultOutcomes = {
+    slashed: { when: 'at once', slashes: true, bond: 'none' },
+    answered: { when: 'the node answers in time: an honest one does', slashes: false, bond: 'part' },
+    unanswered: { when: 'no answer in time, and somebody has it decided', slashes: true, bond: 'back' },
+    acquitted: { when: 'the committee acquits', slashes: false, bond: 'lost' },
+    draw: { when: 'the committee is silent: a draw', slashes: false, bond: 'back' },
+    convicted: { when: 'the committee convicts, at most', slashes: true, bond: 'back' },
+} as const;
+
+interface FaultClassRow {
+    number: number; // on chain, in the address of a Dispute
+    name: string; // as in the contracts; the last slash of a class is `<name>At` of the node's record
+    report: 'twice' | 'excess' | 'demand' | 'wrong'; // in `reports`, and in the node's `reportValues`
+    bond: 'demandBond' | 'wrongBond' | undefined; // in `reportValues`
+    decidedBy: 'node' | 'response' | 'committee'; // `response`: whoever answers a demand within its window
+    share: { first: bigint; repeat: bigint }; // basis points; `repeat` when the receipt is dated after the last slash
+    lossTimes: bigint; // a slash takes so many times the loss, beside or within the share
+    waitsAfterDate: number; // seconds between the receipt's date and the first in which it can be shown
+    maxAfterKeyEnd: number; // seconds by which the receipt's date may pass the end of its key
+    outcomes: readonly (keyof typeof faultOutcomes)[];
+}
+
+/** The fault classes by the codes of the design. */
+export const faultClasses = {
+    A1: {
+        number: Number(ClassTwice),
+        name: 'twice',
+        report: 'twice',
+        bond: undefined,
+        decidedBy: 'node',
+        share: { first: TwiceFirst, repeat: TwiceRepeat },
+        lossTimes: 0n,
+        waitsAfterDate: 0,
+        maxAfterKeyEnd: liabilityRules.clockSkew,
+        outcomes: ['slashed'],
+    },
+    A2: {
+        number: Number(ClassExcess),
+        name: 'excess',
+        report: 'excess',
+        bond: undefined,
+        decidedBy: 'node',
+        share: { first: ExcessFirst, repeat: ExcessRepeat },
+        lossTimes: ExcessTimes,
+        waitsAfterDate: 0,
+        maxAfterKeyEnd: liabilityRules.clockSkew,
+        outcomes: ['slashed'],
+    },
+    A3: {
+        number: Number(ClassSilent),
+        name: 'silent',
+        report: 'demand',
+        bond: 'demandBond',
+        decidedBy: 'response',
+        share: { first: SilentFirst, repeat: SilentRepeat },
+        lossTimes: SilentTimes,
+        waitsAfterDate: 1, // the date is the accept's deadline, which has to be over
+        maxAfterKeyEnd: liabilityRules.answerSpan,
+        outcomes: ['answered', 'unanswered'],
+    },
+    B1: {
+        number: Number(ClassWrong),
+        name: 'wrong',
+        report: 'wrong',
+        bond: 'wrongBond',
+        decidedBy: 'committee',
+        share: { first: WrongFirst, repeat: WrongRepeat },
+        lossTimes: 0n,
+        waitsAfterDate: 0,
+        maxAfterKeyEnd: liabilityRules.clockSkew,
+        outcomes: ['acquitted', 'draw', 'convicted'],
+    },
+} as const satisfies Record<string, FaultClassRow>;
+
+export type FaultClass = keyof typeof faultClasses;
+
+/** A class that a Dispute has to judge; the node decides the others at once. */
+export type JudgedClass = {
+    [C in FaultClass]: (typeof faultClasses)[C]['decidedBy'] extends 'node' ? never : C;
+}[FaultClass];
+
+export const faultClassCodes = Object.keys(faultClasses) as [FaultClass, ...FaultClass[]];
+
+/** The class with this number on chain; undefined for a number that is none. */
+export function faultClassOf(number: bigint): FaultClass | undefined {
+    return faultClassCodes.find((code) => BigInt(faultClasses[code].number) === number);
+}
+
+/** Whether a Dispute has to judge this class. */
+export function isJudged(code: FaultClass): code is JudgedClass {
+    return faultClasses[code].decidedBy !== 'node';
+}
