@@ -15,6 +15,9 @@ export { readQuote } from './quote';
 export { MAX_TDX_LIFETIME } from './tdx';
 export { issueTestCa } from './testca';
 
+/** The one shortcoming that a node can mend by itself, by renewing its attestation. */
+export const EXPIRED = 'the attestation has expired';
+
 /** Which attestations a client accepts. */
 export interface AttestationPolicy {
     tiers: readonly Tier[];
@@ -38,7 +41,7 @@ export function rejectionOf(
         return undefined;
     }
     if (attestation.expiry <= now) {
-        return 'the attestation has expired';
+        return EXPIRED;
     }
     return attestation.tier === 'testca'
         ? testCaRejection(attestation, keys, { authority, measurements })

@@ -20,7 +20,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'undici';
 import { Chain } from '../chain';
-import { Evidence, evidence, evidenceIn, readGatewayConfig } from '../gateway';
+import { FaultEvidence, evidence, evidenceIn, readGatewayConfig } from '../gateway';
 import { toWire } from '../link';
 import { openGatewayStore } from '../store/gateway';
 import { acting, ActFlags, addressOn, becomes, chainOf, reading, send, shown } from './actor';
@@ -29,7 +29,7 @@ import { assertNew, planLines, planOf, timeOf } from './prospects';
 interface Which {
     job?: string;
     query?: string;
-    class?: Evidence['class'];
+    class?: FaultEvidence['class'];
 }
 
 /** The command with its subcommands. */
@@ -91,7 +91,7 @@ function which(command: Command): Command {
 }
 
 /** What a running gateway finds, or its store when none runs. */
-async function gathered({ config: path }: ActFlags): Promise<Evidence[]> {
+async function gathered({ config: path }: ActFlags): Promise<FaultEvidence[]> {
     const { listen, store: file } = readGatewayConfig(path);
     const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
     const url = `http://${host}:${listen.port}`;
@@ -117,7 +117,7 @@ async function gathered({ config: path }: ActFlags): Promise<Evidence[]> {
 
 // Every result may be brought before the committee, so those are shown only to who asks for them.
 function matching({ job, query, class: wanted }: Which) {
-    return (found: Evidence) =>
+    return (found: FaultEvidence) =>
         (job === undefined || found.job === Number(job)) &&
         (query === undefined || found.queries.includes(Number(query))) &&
         (wanted === undefined ? found.class !== 'B1' : found.class === wanted);
@@ -155,7 +155,7 @@ async function report(flags: ReportFlags): Promise<void> {
     print(flags, result, () => (view === undefined ? 'nothing was sent' : lines(view)));
 }
 
-function shownBy(found: Evidence, { statement, piece }: ReportFlags): Shown {
+function shownBy(found: FaultEvidence, { statement, piece }: ReportFlags): Shown {
     const { channel, terms, receipts } = found;
     const job = { channel, terms };
     switch (found.class) {
@@ -244,7 +244,7 @@ export function hashOf(path: string): Buffer {
     return createHash('sha256').update(readFileSync(path)).digest();
 }
 
-function line({ class: faultClass, job, queries, loss, why }: Evidence): string {
+function line({ class: faultClass, job, queries, loss, why }: FaultEvidence): string {
     const of = `job ${job}, ${queries.length > 1 ? 'queries' : 'query'} ${queries.join(' and ')}`;
     return `${faultClass}  ${of}  ${formatTon(loss)} TON  ${why}`;
 }

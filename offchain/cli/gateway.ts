@@ -148,7 +148,7 @@ function statusLines(status: StatusView): string {
     return [
         `escrow     ${status.escrow} (network ${status.network})`,
         `spend key  ${status.spendKey}`,
-        `available  ${ton(status.available)}; today ${ton(status.dayLeft)}, a job at most ${ton(status.jobLimit)}`,
+        `available  ${ton(status.available)}; today ${ton(status.dayRemaining)}, a job at most ${ton(status.jobLimit)}`,
         ...status.models.flatMap(({ model, nodes }) =>
             nodes.map(({ worker, state }) => `${model}  ${worker}  ${state}`),
         ),

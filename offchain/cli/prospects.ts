@@ -20,7 +20,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { OpenedContract } from '@ton/core';
 import { Chain } from '../chain';
-import { Evidence } from '../gateway';
+import { FaultEvidence } from '../gateway';
 import { shown } from './actor';
 
 const NO_END = 0xffffffff; // unix seconds, of the key that a node signs with now
@@ -45,7 +45,12 @@ export interface Plan {
 }
 
 /** The plan of a report; throws what the node would refuse it for. `piece`: the first that a demand asks for. */
-export async function planOf(chain: Chain, found: Evidence, prepared: PreparedReport, piece: number): Promise<Plan> {
+export async function planOf(
+    chain: Chain,
+    found: FaultEvidence,
+    prepared: PreparedReport,
+    piece: number,
+): Promise<Plan> {
     const node = chain.open(Node.fromAddress(prepared.node));
     const { at } = await chain.account(prepared.node);
     const { evidence, ...record } = await node.getNodeRecord();
@@ -83,7 +88,7 @@ export async function planOf(chain: Chain, found: Evidence, prepared: PreparedRe
 }
 
 function assertDated(
-    { class: faultClass, date }: Evidence,
+    { class: faultClass, date }: FaultEvidence,
     { at, from, until }: { at: number; from: number; until: number },
 ): void {
     if (at < from && faultClass === 'A3') {
@@ -100,7 +105,7 @@ function assertDated(
 /** What the node keeps of the key that signed. */
 async function keyOf(
     node: OpenedContract<Node>,
-    { class: faultClass, terms, date }: Evidence,
+    { class: faultClass, terms, date }: FaultEvidence,
     slashed: bigint,
 ): Promise<{ endsAt: number; slashed: bigint }> {
     const key = BigInt(`0x${terms.receiptKey.toString('hex')}`);
@@ -119,7 +124,7 @@ async function keyOf(
     return { endsAt, slashed: ended.slashed };
 }
 
-function assertShown({ class: faultClass, terms: { largestAnswer } }: Evidence, piece: number): void {
+function assertShown({ class: faultClass, terms: { largestAnswer } }: FaultEvidence, piece: number): void {
     if (faultClass === 'A3' && piece * pieceBytes > largestAnswer) {
         throw new Error(`No answer of this job has a piece ${piece}: the largest has ${largestAnswer} bytes`);
     }
@@ -133,7 +138,7 @@ interface CaseTerms {
 
 function chanceOf(
     { end }: FaultOutcome,
-    { class: faultClass, held }: Evidence,
+    { class: faultClass, held }: FaultEvidence,
     { answerBy, decideFrom, members }: CaseTerms,
 ): Pick<Prospect, 'decidedBy' | 'chance'> {
     switch (end) {

@@ -5,20 +5,21 @@ import { Opening, termsToWire, toWire } from '../link';
 import { ADMIN_HEADER, AdminToken } from './adminToken';
 import { GatewayError } from './errors';
 import { evidenceIn } from './evidence';
-import type { Job } from './job';
-import { JobContext, Jobs } from './jobs';
+import type { JobBook } from './book';
+import type { Closing } from './closing';
+import type { GatewayContext } from './context';
+import type { GatewayJob } from './job';
 import { requireLocal } from './server';
-import { Settlement } from './settle';
 import type { JobView, StatusView } from './views';
 
 const ADVICE = 'Admin paths are for the user who runs this gateway: "cocoon gateway …" has its token';
 
 const notYet = (job: number) =>
     `The worker was asked to end job ${job}, and the chain does not show it yet: ask again. What the worker does not end in ` +
-    '15 minutes is left without it, and its rest comes back after the notice';
+    '15 minutes is left without it, and its remaining balance comes back after the notice';
 
 /** A job for a list. */
-export function viewOf(job: Job, testnet: boolean): JobView {
+export function viewOf(job: GatewayJob, testnet: boolean): JobView {
     const { stored, ledger } = job;
     return {
         job: job.number,
@@ -43,16 +44,14 @@ export function viewOf(job: Job, testnet: boolean): JobView {
 /** Adds `/admin/…` to the server. */
 export function addAdmin(
     server: FastifyInstance,
-    context: JobContext,
-    jobs: Jobs,
-    settlement: Settlement,
-    token: AdminToken,
+    context: GatewayContext,
+    { book, closing, token }: { book: JobBook; closing: Closing; token: AdminToken },
 ): void {
-    const { network, spending, keys, nodes, config, setbacks, store } = context;
+    const { network, escrow, keys, nodes, config, setbacks, store } = context;
     const testnet = isTestOnly(network);
 
-    const find = (text: string): Job => {
-        const job = jobs.get(Number(text));
+    const find = (text: string): GatewayJob => {
+        const job = book.get(Number(text));
         if (job === undefined) {
             throw new GatewayError(
                 404,
@@ -62,8 +61,8 @@ export function addAdmin(
         }
         return job;
     };
-    const view = (job: Job) => viewOf(job, testnet);
-    const openingOf = async (job: Job, number: number): Promise<Opening> => {
+    const view = (job: GatewayJob) => viewOf(job, testnet);
+    const openingOf = async (job: GatewayJob, number: number): Promise<Opening> => {
         const kept = await store.kept(job.number, number);
         if (kept === undefined) {
             const remedy = 'queries with a result are kept whole while "keepHours" in the configuration says so';
@@ -80,26 +79,26 @@ export function addAdmin(
                 throw new GatewayError(403, 'no_token', ADVICE);
             }
         });
-        admin.get('/admin/jobs', async () => jobs.all.map(view));
+        admin.get('/admin/jobs', async () => book.all.map(view));
         admin.get('/admin/status', async (): Promise<StatusView> => {
-            const purse = await spending.purse();
+            const purse = await escrow.purse();
             const models = await Promise.all(
                 Object.keys(config.models).map(async (model) => ({ model, nodes: await nodes.states(model) })),
             );
             const phases: Record<string, number> = {};
-            jobs.all.forEach(({ phase }) => (phases[phase] = (phases[phase] ?? 0) + 1));
+            book.all.forEach(({ phase }) => (phases[phase] = (phases[phase] ?? 0) + 1));
             return {
-                escrow: spending.escrow.toString({ testOnly: testnet }),
+                escrow: escrow.name,
                 network,
                 spendKey: keys.spend.publicKey.toString('hex'),
                 balance: purse.balance.toString(),
                 available: purse.available.toString(),
-                dayLeft: purse.dayLeft.toString(),
+                dayRemaining: purse.dayRemaining.toString(),
                 jobLimit: purse.jobLimit.toString(),
                 models,
                 jobs: phases,
                 unproductive: setbacks.view(),
-                clockOffset: spending.clock.offset ?? null,
+                clockOffset: escrow.clock.offset ?? null,
             };
         });
         admin.get('/admin/evidence', async () => toWire(await evidenceIn(store)));
@@ -109,19 +108,19 @@ export function addAdmin(
         );
         admin.post<{ Params: { job: string } }>('/admin/jobs/:job/settle', async ({ params }) => {
             const job = find(params.job);
-            if ((await settlement.settle(job)) === 'settling') {
+            if ((await closing.settle(job)) === 'settling') {
                 throw new GatewayError(504, 'not_yet', notYet(job.number));
             }
             return view(job);
         });
         admin.post<{ Params: { job: string } }>('/admin/jobs/:job/leave', async ({ params }) => {
             const job = find(params.job);
-            await settlement.leave(job);
+            await closing.leave(job);
             return view(job);
         });
         admin.post<{ Params: { job: string } }>('/admin/jobs/:job/refund', async ({ params }) => {
             const job = find(params.job);
-            await settlement.refund(job);
+            await closing.refund(job);
             return view(job);
         });
     });

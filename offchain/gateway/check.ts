@@ -6,7 +6,7 @@ import { Accept, Finish, priceOf, Rates, Refusal, Result, TokenCounts } from '@c
 import { ANSWER_SECONDS, countTolerance } from '../link';
 
 /** One query as the gateway sent it. */
-export interface Asked {
+export interface SentQuery {
     job: Buffer;
     number: number;
     request: Buffer; // hash of the sealed request
@@ -24,22 +24,22 @@ export interface OwnCount {
 }
 
 /** The gateway's clock in unix seconds and the tolerance in seconds. */
-export interface Clock {
+export interface ClockReading {
     now: number;
     tolerance: number;
     offset?: number | undefined; // seconds by which the chain's clock is ahead; undefined: not known
 }
 
 /** True when the gateway's own clock may be the one that is wrong. */
-export function isDoubtful({ tolerance, offset }: Clock): boolean {
+export function isDoubtful({ tolerance, offset }: ClockReading): boolean {
     return offset === undefined || Math.abs(offset) > tolerance;
 }
 
 // What time it is: by this machine, and by the chain. A node that keeps to either is in time.
-const times = ({ now, offset = 0 }: Clock): number[] => (offset === 0 ? [now] : [now, now + offset]);
+const times = ({ now, offset = 0 }: ClockReading): number[] => (offset === 0 ? [now] : [now, now + offset]);
 
 /** A time that does not fit this gateway's clock, which may be the one that is wrong. */
-export class TimeFault {
+export class TimeObjection {
     constructor(private readonly words: string) {}
 
     toString(): string {
@@ -48,47 +48,47 @@ export class TimeFault {
 }
 
 /** Why something is refused. */
-export type Fault = string | TimeFault;
+export type Objection = string | TimeObjection;
 
-function identityFault(receipt: { job: Buffer; number: number }, asked: Asked): string | undefined {
-    if (!receipt.job.equals(asked.job)) {
+function checkIdentity(receipt: { job: Buffer; number: number }, query: SentQuery): string | undefined {
+    if (!receipt.job.equals(query.job)) {
         return 'it is for another job';
     }
-    return receipt.number === asked.number ? undefined : 'it is for another query';
+    return receipt.number === query.number ? undefined : 'it is for another query';
 }
 
 /** Why an accept is refused. */
-export function acceptFault(accept: Accept, asked: Asked, clock: Clock): Fault | undefined {
-    const fault = identityFault(accept, asked);
-    if (fault !== undefined) {
-        return fault;
+export function checkAccept(accept: Accept, query: SentQuery, clock: ClockReading): Objection | undefined {
+    const objection = checkIdentity(accept, query);
+    if (objection !== undefined) {
+        return objection;
     }
-    if (!accept.request.equals(asked.request)) {
+    if (!accept.request.equals(query.request)) {
         return 'it is for another request';
     }
-    if (accept.ceiling !== asked.ceiling) {
+    if (accept.ceiling !== query.ceiling) {
         return 'it names another ceiling';
     }
     const { tolerance } = clock;
     const inTime = times(clock).some(
         (now) => accept.deadline > now - tolerance && accept.deadline <= now + ANSWER_SECONDS + tolerance,
     );
-    return inTime ? undefined : new TimeFault(`its deadline is not within ${ANSWER_SECONDS} s`);
+    return inTime ? undefined : new TimeObjection(`its deadline is not within ${ANSWER_SECONDS} s`);
 }
 
 /** Why a decline or a fail is refused. */
-export function refusalFault(refusal: Refusal, asked: Asked): string | undefined {
+export function checkRefusal(refusal: Refusal, query: SentQuery): string | undefined {
     return (
-        identityFault(refusal, asked) ??
-        (refusal.request.equals(asked.request) ? undefined : 'it is for another request')
+        checkIdentity(refusal, query) ??
+        (refusal.request.equals(query.request) ? undefined : 'it is for another request')
     );
 }
 
-function countFault(counts: TokenCounts, own: OwnCount, asked: Asked): string | undefined {
-    if (counts.prompt + counts.cached > countTolerance(asked.promptBound)) {
+function checkCounts(counts: TokenCounts, own: OwnCount, query: SentQuery): string | undefined {
+    if (counts.prompt + counts.cached > countTolerance(query.promptBound)) {
         return 'it counts more prompt tokens than were sent';
     }
-    if (counts.completion > countTolerance(own.completion + asked.stopBound)) {
+    if (counts.completion > countTolerance(own.completion + query.stopBound)) {
         return 'it counts more completion tokens than arrived';
     }
     return counts.reasoning > countTolerance(own.reasoning)
@@ -97,16 +97,16 @@ function countFault(counts: TokenCounts, own: OwnCount, asked: Asked): string | 
 }
 
 /** Why a frame's meter is refused, after the meter before it. */
-export function meterFault(meter: TokenCounts, last: TokenCounts, own: OwnCount, asked: Asked): string | undefined {
+export function checkMeter(meter: TokenCounts, last: TokenCounts, own: OwnCount, query: SentQuery): string | undefined {
     const kinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
     if (kinds.some((kind) => meter[kind] < last[kind])) {
         return 'the meter fell';
     }
-    if (priceOf(meter, asked.rates) > asked.ceiling) {
+    if (priceOf(meter, query.rates) > query.ceiling) {
         return 'the meter is above the ceiling';
     }
-    const fault = countFault(meter, own, asked);
-    return fault === undefined ? undefined : `the meter is too high: ${fault}`;
+    const objection = checkCounts(meter, own, query);
+    return objection === undefined ? undefined : `the meter is too high: ${objection}`;
 }
 
 /** True when a result says that its answer was cut short. */
@@ -119,15 +119,15 @@ export function isCut(finish: number): boolean {
 }
 
 /** Why a result is refused; what it covers is checked apart, see `Intake`, and its neighbours, see `Ledger`. */
-export function resultFault(
+export function checkResult(
     result: Result,
-    asked: Asked,
+    query: SentQuery,
     own: OwnCount,
-    clock: Clock & { late: boolean }, // late: fetched afterwards, so it may be as old as the query
-): Fault | undefined {
-    const fault = identityFault(result, asked);
-    if (fault !== undefined) {
-        return fault;
+    clock: ClockReading & { late: boolean }, // late: fetched afterwards, so it may be as old as the query
+): Objection | undefined {
+    const objection = checkIdentity(result, query);
+    if (objection !== undefined) {
+        return objection;
     }
     if (result.index === 0) {
         return 'its index is 0';
@@ -135,20 +135,20 @@ export function resultFault(
     if (Finish[result.finish] === undefined) {
         return 'its finish is unknown';
     }
-    if (result.price !== priceOf(result, asked.rates)) {
+    if (result.price !== priceOf(result, query.rates)) {
         return 'its price is not that of its counts at the rates of the terms';
     }
-    if (result.price > asked.ceiling) {
+    if (result.price > query.ceiling) {
         return 'its price is above the ceiling';
     }
     const { tolerance, late, offset = 0 } = clock;
     const inTime = times(clock).some((now) => {
-        const askedAt = asked.askedAt + (now === clock.now ? 0 : offset);
+        const askedAt = query.askedAt + (now === clock.now ? 0 : offset);
         const earliest = (late ? Math.min(askedAt, now) : now) - tolerance;
         return result.finishedAt >= earliest && result.finishedAt <= now + tolerance;
     });
     if (!inTime) {
-        return new TimeFault(`its time is not within ${tolerance} s`);
+        return new TimeObjection(`its time is not within ${tolerance} s`);
     }
-    return countFault(result, own, asked);
+    return checkCounts(result, own, query);
 }

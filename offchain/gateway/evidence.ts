@@ -25,9 +25,9 @@ export const evidence = z.object({
     why: z.string(),
     held: z.enum(['result', 'fail']).optional(), // A3: what the node signed of this query and the gateway refused
 });
-export type Evidence = z.output<typeof evidence>;
-type OnWire = Omit<Evidence, 'terms'> & { terms: string };
-type Found = Pick<Evidence, 'class' | 'queries' | 'receipts' | 'loss' | 'date' | 'why' | 'held'>;
+export type FaultEvidence = z.output<typeof evidence>;
+type OnWire = Omit<FaultEvidence, 'terms'> & { terms: string };
+type Found = Pick<FaultEvidence, 'class' | 'queries' | 'receipts' | 'loss' | 'date' | 'why' | 'held'>;
 
 /** Everything in the store; a result that nothing is wrong with by arithmetic is there as a B1, for a committee to judge. */
 export async function evidenceIn(store: Pick<GatewayStore, 'jobs' | 'receipts'>): Promise<OnWire[]> {
@@ -40,7 +40,7 @@ export async function evidenceIn(store: Pick<GatewayStore, 'jobs' | 'receipts'>)
     return all;
 }
 
-interface Ending<T> {
+interface SignedReceipt<T> {
     number: number;
     value: T;
     bytes: Buffer;
@@ -89,14 +89,14 @@ function opened<T>(open: () => T): T | undefined {
     }
 }
 
-function fails(endings: { number: number; fail?: Refusal; receipt: Buffer | null }[]): Ending<Refusal>[] {
+function fails(endings: { number: number; fail?: Refusal; receipt: Buffer | null }[]): SignedReceipt<Refusal>[] {
     return endings.flatMap(({ number, fail, receipt: bytes }) =>
         fail === undefined ? [] : [{ number, value: fail, bytes: bytes! }],
     );
 }
 
 /** A1: two results of one index or one number, or a result and a fail of one number, whatever queries they came for. */
-function twice(results: Ending<Result>[], failed: Ending<Refusal>[]): Found[] {
+function twice(results: SignedReceipt<Result>[], failed: SignedReceipt<Refusal>[]): Found[] {
     const pairs = results.flatMap((first, at) => [
         ...results
             .slice(at + 1)
@@ -122,7 +122,7 @@ function sameSigned(one: Buffer, other: Buffer): boolean {
 }
 
 /** A2: by its own counts, by the result before it, by its accept. Once per job, so the largest comes first. */
-function excesses(terms: Terms, results: Ending<Result>[], accepts: Ending<Accept>[]): Found[] {
+function excesses(terms: Terms, results: SignedReceipt<Result>[], accepts: SignedReceipt<Accept>[]): Found[] {
     const found = results.flatMap(({ number, value, bytes }) => {
         const { price, index, cumulative, finishedAt: date } = value;
         const before = results.find((other) => other.value.index === index - 1);
@@ -144,14 +144,17 @@ function excesses(terms: Terms, results: Ending<Result>[], accepts: Ending<Accep
 }
 
 /** What of a query's ending would answer a demand for it. */
-function answering({ number, request }: Accept, result?: Result, fail?: Refusal): Evidence['held'] {
+function answering({ number, request }: Accept, result?: Result, fail?: Refusal): FaultEvidence['held'] {
     if (result?.number === number) {
         return 'result';
     }
     return fail?.number === number && fail.request.equals(request) ? 'fail' : undefined;
 }
 
-function silent({ step }: Terms, { number, value, bytes, held }: Ending<Accept> & Pick<Evidence, 'held'>): Found {
+function silent(
+    { step }: Terms,
+    { number, value, bytes, held }: SignedReceipt<Accept> & Pick<FaultEvidence, 'held'>,
+): Found {
     const { ceiling, deadline } = value;
     return {
         class: 'A3',
@@ -164,7 +167,7 @@ function silent({ step }: Terms, { number, value, bytes, held }: Ending<Accept> 
     };
 }
 
-function judged({ number, value, bytes }: Ending<Result>): Found {
+function judged({ number, value, bytes }: SignedReceipt<Result>): Found {
     return {
         class: 'B1',
         queries: [number],

@@ -11,17 +11,17 @@ import {
     WireRecord,
 } from '../link';
 import {
-    acceptFault,
-    Asked,
-    Clock,
-    Fault,
+    checkAccept,
+    SentQuery,
+    ClockReading,
+    Objection,
     isCut,
     isDoubtful,
-    meterFault,
+    checkMeter,
     OwnCount,
-    refusalFault,
-    resultFault,
-    TimeFault,
+    checkRefusal,
+    checkResult,
+    TimeObjection,
 } from './check';
 import { TokenCounter } from './tokens';
 
@@ -40,7 +40,7 @@ export class Breach extends Error {
 export class ClockInDoubt extends Error {}
 
 /** How a query ended, signed by the node. */
-export type Ending =
+export type SignedEnding =
     | { type: 'result'; result: Result; receipt: Buffer }
     | { type: 'decline' | 'fail'; refusal: Refusal; receipt: Buffer };
 
@@ -49,7 +49,7 @@ const NOTHING: TokenCounts = { prompt: 0, cached: 0, completion: 0, reasoning: 0
 export class Intake {
     readonly number: number;
     accept: Buffer | undefined; // the receipt
-    ending: Ending | undefined;
+    ending: SignedEnding | undefined;
     retryAfter: number | undefined; // seconds, as an unsigned hint of a node that did not answer
     meter: TokenCounts = NOTHING;
     private readonly own: OwnCount = { completion: 0, reasoning: 0 };
@@ -58,14 +58,14 @@ export class Intake {
     private length = 0;
 
     constructor(
-        private readonly asked: Asked,
+        private readonly query: SentQuery,
         private readonly verifier: Verifier,
         secret: Buffer,
         private readonly counter: TokenCounter,
-        private readonly options: { largestAnswer: number; clock: () => Clock; late: boolean },
+        private readonly options: { largestAnswer: number; clock: () => ClockReading; late: boolean },
     ) {
-        this.number = asked.number;
-        this.frames = new FrameReader(secret, asked.number);
+        this.number = query.number;
+        this.frames = new FrameReader(secret, query.number);
     }
 
     /** Every byte of the answer so far. */
@@ -113,8 +113,8 @@ export class Intake {
         }
         const accept: Accept = this.open(RecordType.Accept, bytes);
         // Fetched afterwards, an accept is as old as its query.
-        const clock = this.options.late ? { ...this.options.clock(), now: this.asked.askedAt } : this.options.clock();
-        this.refuse('accept', acceptFault(accept, this.asked, clock), bytes);
+        const clock = this.options.late ? { ...this.options.clock(), now: this.query.askedAt } : this.options.clock();
+        this.refuse('accept', checkAccept(accept, this.query, clock), bytes);
         this.accept = Buffer.from(bytes);
     }
 
@@ -148,7 +148,7 @@ export class Intake {
         } else if (kind === FrameKind.Reasoning) {
             this.own.reasoning += this.counter.text(text);
         }
-        this.refuse('frame', meterFault(meter, this.meter, this.own, this.asked));
+        this.refuse('frame', checkMeter(meter, this.meter, this.own, this.query));
         this.meter = meter;
     }
 
@@ -158,12 +158,12 @@ export class Intake {
         }
         const result: Result = this.open(RecordType.Result, bytes);
         const { late } = this.options;
-        this.refuse('result', resultFault(result, this.asked, this.own, { ...this.options.clock(), late }), bytes);
+        this.refuse('result', checkResult(result, this.query, this.own, { ...this.options.clock(), late }), bytes);
         if (!isCut(result.finish) && !this.frames.complete) {
             throw new Breach('a result says that its answer is whole, and the final frame is missing', bytes);
         }
         // A worker that was killed signs over the prefix it had stored, and then stores and sends nothing else.
-        if (!contentHash(this.asked.request, answerRoot(this.received)).equals(result.content)) {
+        if (!contentHash(this.query.request, answerRoot(this.received)).equals(result.content)) {
             throw new Breach("a result's content is not the answer that arrived", bytes);
         }
         this.ending = { type: 'result', result, receipt: Buffer.from(bytes) };
@@ -171,7 +171,7 @@ export class Intake {
 
     private takeRefusal(type: 'decline' | 'fail', bytes: Buffer): void {
         const refusal: Refusal = this.open(type === 'decline' ? RecordType.Decline : RecordType.Fail, bytes);
-        this.refuse(type, refusalFault(refusal, this.asked), bytes);
+        this.refuse(type, checkRefusal(refusal, this.query), bytes);
         this.ending = { type, refusal, receipt: Buffer.from(bytes) };
     }
 
@@ -190,17 +190,17 @@ export class Intake {
         }
     }
 
-    private refuse(what: string, fault: Fault | undefined, receipt?: Buffer): void {
-        if (fault === undefined) {
+    private refuse(what: string, objection: Objection | undefined, receipt?: Buffer): void {
+        if (objection === undefined) {
             return;
         }
         const clock = this.options.clock();
-        if (fault instanceof TimeFault && isDoubtful(clock)) {
+        if (objection instanceof TimeObjection && isDoubtful(clock)) {
             const off = clock.offset === undefined ? 'has not been compared' : `is ${Math.abs(clock.offset)} s off`;
             throw new ClockInDoubt(
                 `the ${what} does not fit the time, and this machine's clock ${off} with the chain's`,
             );
         }
-        throw new Breach(`the ${what} is refused: ${fault.toString()}`, receipt);
+        throw new Breach(`the ${what} is refused: ${objection.toString()}`, receipt);
     }
 }

@@ -1,62 +1,109 @@
-/** One job in memory: what its terms are, who may still use how much of it, and the money it owes. */
+/** One job in memory: its terms, the queries that may use its money, and the money it owes. */
 import {
     JobParameters,
+    SignedVoucher,
     SigningKey,
     Terms,
     Verifier,
     voucherFor,
     Voucher,
-    SignedVoucher,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { openSession, RENT, Session, withProcess } from '../link';
-import { GatewayStore, JobChange, JobPhase, StoredJob } from '../store/gateway';
-import { Lease } from './lease';
+import { JobState, openSession, RENT, Session, withProcess } from '../link';
+import type { GatewayStore, JobChange, JobPhase, StoredEnding, StoredJob } from '../store/gateway';
+import type { JobChannel } from './channels';
 import { Ledger } from './ledger';
-import type { Watched } from './spending';
-import { VoucherPost } from './vouchers';
+import { Payer, VoucherPost } from './vouchers';
 import { WorkerClient, WorkerRefusal } from './workers';
 
-const MAX_NUMBER = 0xff00_0000; // a number beyond which no job has come, and above which enough are left
+const MAX_HIGHEST = 0xff00_0000; // no job comes so far in its query numbers, and above it enough remain
 
-interface Promised {
+interface Reservation {
     ceiling: bigint; // nanoTON
     lease: Lease | undefined;
-    beside: number; // the most that had no ending at one time, this one among them
+    concurrent: number; // the most queries without an ending at one time, this one among them
 }
 
-export class Job {
+/** What a job works with. */
+export interface JobParts {
+    key: SigningKey; // of its vouchers
+    worker: WorkerClient;
+    store: GatewayStore;
+    network: number;
+    /** Called with the error of a voucher that was not taken in the background. */
+    onUnpaid: (error: unknown) => void;
+}
+
+/**
+ * A query's number and money. A job makes one for a new query ({@link GatewayJob.allocate}), or for a query that was left
+ * without an ending ({@link GatewayJob.takeLease}). Only the task that holds it can book the ending.
+ */
+export class Lease {
+    private ended = false;
+
+    constructor(
+        readonly job: GatewayJob,
+        readonly number: number,
+        readonly ceiling: bigint, // nanoTON
+    ) {}
+
+    /** The query has an ending, durably, and its money is paid or free. */
+    async end(ending: StoredEnding): Promise<void> {
+        this.use();
+        await this.job.store.endQuery(this.job.number, this.number, ending);
+        this.job.release(this);
+    }
+
+    /** The number was never sent: its money is free. */
+    drop(): void {
+        this.use();
+        this.job.release(this);
+    }
+
+    private use(): void {
+        if (this.ended) {
+            throw new Error(`Query ${this.number} of job ${this.job.number} has ended already`);
+        }
+        this.ended = true;
+    }
+}
+
+export class GatewayJob implements Payer {
     readonly ledger = new Ledger();
     readonly post: VoucherPost;
     readonly channel: Address;
     readonly verifier: Verifier; // of the node's receipts
     readonly abandoned = new AbortController(); // cuts every running query when the node broke the protocol
-    running = 0;
+    readonly key: SigningKey;
+    readonly worker: WorkerClient;
+    readonly store: GatewayStore;
+    running = 0; // queries
     session: Session | undefined; // undefined until the worker knows the job
-    complete = false; // true once it is known that the store has all results that the worker has given
+    isComplete = false; // true once it is known that the store has every result that the worker has sent
     /** Why nothing is signed any more: a voucher of our key says more than this store knows, so there is another signer. */
-    foreign: string | undefined;
+    signingStop: string | undefined;
     refusals = 0; // without signature, since the last result
     private attestedUntil = 0; // unix seconds, of the session's key
-    private readonly promised = new Map<number, Promised>(); // queries without an ending
-    private last = 0; // the highest number ever used
+    private readonly reservations = new Map<number, Reservation>(); // of queries without an ending, by number
+    private highest = 0; // number ever used
+    private readonly network: number;
     private readonly voucherVerifier: Verifier;
     private readonly idle: (() => void)[] = [];
 
     constructor(
         readonly stored: StoredJob,
-        readonly key: SigningKey, // of its vouchers
-        readonly worker: WorkerClient,
-        readonly store: GatewayStore,
-        private readonly network: number,
-        onPostFault: (error: unknown) => void = () => undefined,
+        { key, worker, store, network, onUnpaid }: JobParts,
     ) {
+        this.key = key;
+        this.worker = worker;
+        this.store = store;
+        this.network = network;
         this.channel = new Address(0, stored.channel);
         this.verifier = new Verifier(stored.terms.receiptKey);
         this.voucherVerifier = new Verifier(key.publicKey);
-        this.post = new VoucherPost(this, onPostFault);
+        this.post = new VoucherPost(this, onUnpaid);
         if (stored.voucher !== null) {
-            this.ledger.sign(stored.voucher);
+            this.ledger.setVoucher(stored.voucher);
         }
     }
 
@@ -78,24 +125,24 @@ export class Job {
         return { job: this.number, end, notice, voucherKey, payout };
     }
 
-    /** The channel and what it can have paid: no more than the newest voucher says, while this store has that one. */
-    get watched(): Watched {
+    /** The channel, and the most it can have paid: what the newest voucher says, while this store has that one. */
+    get paidChannel(): JobChannel {
         const { stored, ledger, channel } = this;
         return { channel, maxPaid: stored.found === true ? undefined : ledger.voucher.cumulative };
     }
 
-    /** nanoTON that a new query may be promised. */
+    /** nanoTON that a new query may reserve. */
     get available(): bigint {
         const { cumulative } = this.ledger.voucher;
         const used = cumulative > this.ledger.results ? cumulative : this.ledger.results;
-        const promised = [...this.promised.values()].reduce((sum, { ceiling }) => sum + ceiling, 0n);
-        const left = this.stored.funds - RENT - used - promised;
-        return left > 0n ? left : 0n;
+        const reserved = [...this.reservations.values()].reduce((sum, { ceiling }) => sum + ceiling, 0n);
+        const remaining = this.stored.funds - RENT - used - reserved;
+        return remaining > 0n ? remaining : 0n;
     }
 
-    /** Queries without an ending, running or lost on the wire. */
+    /** Numbers of queries without an ending, running or lost on the wire. */
     get unfinished(): number[] {
-        return [...this.promised.keys()];
+        return [...this.reservations.keys()];
     }
 
     /** True while questions may be sealed to the session's key. */
@@ -105,53 +152,53 @@ export class Job {
 
     /** A new query of the next number, which is above every number that gateway or worker ever used. */
     allocate(ceiling: bigint): Lease {
-        this.last += 1;
-        const lease = new Lease(this, this.last, ceiling);
-        this.promise(this.last, { ceiling, lease });
+        this.highest += 1;
+        const lease = new Lease(this, this.highest, ceiling);
+        this.addReservation(this.highest, { ceiling, lease });
         return lease;
     }
 
     /** Keeps the money of a query that was running when the gateway ended; nobody has its lease yet. */
     reserve(number: number, ceiling: bigint): void {
-        this.raise(number);
-        this.promise(number, { ceiling, lease: undefined });
+        this.raiseHighest(number);
+        this.addReservation(number, { ceiling, lease: undefined });
     }
 
-    private promise(number: number, promised: Omit<Promised, 'beside'>): void {
-        this.promised.set(number, { ...promised, beside: 0 });
-        for (const one of this.promised.values()) {
-            one.beside = Math.max(one.beside, this.promised.size);
+    private addReservation(number: number, reservation: Omit<Reservation, 'concurrent'>): void {
+        this.reservations.set(number, { ...reservation, concurrent: 0 });
+        for (const one of this.reservations.values()) {
+            one.concurrent = Math.max(one.concurrent, this.reservations.size);
         }
     }
 
     /**
-     * Why the result of a query whose connection ended is not taken: it bills more than a worker sends before it is paid, one
-     * step for each query that runs (rule 5), so more than was delivered and may have been on its way.
+     * Why the result of a query whose connection ended is refused: it bills more than a worker sends before it is paid, which
+     * is one step for each query that runs (rule 5). So it bills more than was delivered and may have been on its way.
      */
-    excess({ number }: Lease, price: bigint): string | undefined {
-        const max = this.terms.step * BigInt(this.promised.get(number)?.beside ?? 1);
+    excessObjection({ number }: Lease, price: bigint): string | undefined {
+        const max = this.terms.step * BigInt(this.reservations.get(number)?.concurrent ?? 1);
         return this.ledger.unpaidWith(number, price) > max
             ? `it bills ${price} nanoTON for an answer that was not delivered, more than a step ahead of what is paid`
             : undefined;
     }
 
-    /** The lease of a query without an ending; undefined when another task has it or the query has ended. */
-    take(number: number): Lease | undefined {
-        const promise = this.promised.get(number);
-        if (promise === undefined || promise.lease !== undefined) {
+    /** The lease of a query without an ending; undefined if another task has it or the query has ended. */
+    takeLease(number: number): Lease | undefined {
+        const reservation = this.reservations.get(number);
+        if (reservation === undefined || reservation.lease !== undefined) {
             return undefined;
         }
-        return (promise.lease = new Lease(this, number, promise.ceiling));
+        return (reservation.lease = new Lease(this, number, reservation.ceiling));
     }
 
     /** No number up to this one is used again. */
-    raise(number: number): void {
-        this.last = Math.max(this.last, number);
+    raiseHighest(number: number): void {
+        this.highest = Math.max(this.highest, number);
     }
 
     /** The lease's query has an ending: its money is paid or free. */
     release({ number }: Lease): void {
-        this.promised.delete(number);
+        this.reservations.delete(number);
     }
 
     /** A query runs; no more than the terms allow at once. */
@@ -176,22 +223,26 @@ export class Job {
         await this.store.changeJob(this.stored.channel, change);
     }
 
-    /** Signs what is owed now and keeps it; nothing signed leaves before it is on the disk. */
-    async sign(): Promise<SignedVoucher> {
-        const owed = this.ledger.next();
-        this.ledger.sign(owed);
-        const signature = this.key.sign(this.hashOf(owed.cumulative, owed.count));
-        const voucher = { ...owed, signature };
-        await this.store.saveVoucher(this.stored.channel, voucher);
-        this.stored.voucher = voucher;
-        return voucher;
+    /** Signs what is owed now if it is more than the newest voucher says; nothing signed leaves before it is on the disk. */
+    async newestVoucher(): Promise<SignedVoucher | null> {
+        if (!this.ledger.hasGrown) {
+            return this.stored.voucher;
+        }
+        const owed = this.ledger.nextVoucher();
+        this.ledger.setVoucher(owed);
+        return this.keepVoucher({ ...owed, signature: this.key.sign(this.hashOf(owed.cumulative, owed.count)) });
+    }
+
+    /** Hands a voucher to the worker, and adopts the newest one that the worker has. */
+    async deliver(voucher: SignedVoucher): Promise<void> {
+        await this.adopt(await this.worker.voucher(this.stored.hash, voucher));
     }
 
     /**
-     * Takes a voucher that the worker holds when it says more than ours. Unless this store was lost, the machine was restored
-     * or its key is used elsewhere: nothing is signed on top of it. Throws when our key did not sign it.
+     * Takes a voucher of the worker that says more than ours. If this store was not lost, the machine was restored or its key
+     * is used by another gateway: nothing is signed on top of it. Throws if our key did not sign it.
      */
-    async adopt(voucher: SignedVoucher): Promise<void> {
+    private async adopt(voucher: SignedVoucher): Promise<void> {
         const { cumulative, count } = this.ledger.voucher;
         if (voucher.cumulative < cumulative || voucher.count < count) {
             return;
@@ -200,16 +251,23 @@ export class Job {
             return;
         }
         if (!this.voucherVerifier.verify(this.hashOf(voucher.cumulative, voucher.count), voucher.signature)) {
-            throw new Error('The worker holds a voucher that this gateway did not sign');
+            throw new Error('The worker has a voucher that this gateway did not sign');
         }
-        this.foreign = 'the worker holds a voucher of this key that says more than this store knows';
-        this.ledger.sign(voucher);
-        await this.store.saveVoucher(this.stored.channel, voucher);
-        this.stored.voucher = voucher;
+        this.signingStop = 'the worker has a voucher of this key that says more than this store knows';
+        this.ledger.setVoucher(voucher);
+        await this.keepVoucher(voucher);
     }
 
-    /** Shows the job to its worker and begins a session; takes over what the worker knows better. */
-    async register(encryptionKey: Buffer, attestedUntil: number) {
+    private async keepVoucher(voucher: SignedVoucher): Promise<SignedVoucher> {
+        await this.store.saveVoucher(this.stored.channel, voucher);
+        return (this.stored.voucher = voucher);
+    }
+
+    /**
+     * Shows the job to its worker and begins a session; takes over what the worker knows better. `attestedUntil`: unix
+     * seconds, of the encryption key.
+     */
+    async register(encryptionKey: Buffer, attestedUntil: number): Promise<JobState> {
         const { hash, terms } = this.stored;
         const session = await openSession(encryptionKey, hash);
         const state = await this.worker.register({
@@ -220,13 +278,13 @@ export class Job {
             key: this.key,
             newest: await this.store.newestReceipts(this.number),
         });
-        if (!state.job.equals(hash) || state.highest > MAX_NUMBER) {
+        if (!state.job.equals(hash) || state.highest > MAX_HIGHEST) {
             throw new WorkerRefusal('unknown', 200, 'it answers for another job, or leaves it no numbers');
         }
         if (state.voucher !== null) {
             await this.adopt(state.voucher);
         }
-        this.raise(state.highest);
+        this.raiseHighest(state.highest);
         this.session = withProcess(session, state.boot);
         this.attestedUntil = attestedUntil;
         return state;

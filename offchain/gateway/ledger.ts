@@ -2,13 +2,13 @@
 import { payEvery } from '../link';
 
 /** What a voucher says, without its signature. */
-export interface Owed {
+export interface VoucherAmounts {
     cumulative: bigint; // nanoTON since the job began
-    count: number; // results 1 to count all arrived complete
+    count: number; // results 1 to count all arrived
 }
 
 /** A verified result's place in its job. */
-export interface Entry {
+export interface LedgerEntry {
     index: number; // 1, 2, 3 ... in the node's order of signing
     price: bigint; // nanoTON
     cumulative: bigint; // nanoTON, of all results up to this index
@@ -17,12 +17,12 @@ export interface Entry {
 export class Ledger {
     private settled = 0n; // nanoTON of all verified results
     private readonly meters = new Map<number, bigint>(); // nanoTON of running queries by number
-    private complete: { index: number; cumulative: bigint } = { index: 0, cumulative: 0n };
-    private readonly ahead = new Map<number, Entry>(); // results above a gap, by index
-    private paid: Owed = { cumulative: 0n, count: 0 };
+    private last: { index: number; cumulative: bigint } = { index: 0, cumulative: 0n };
+    private readonly aboveGap = new Map<number, LedgerEntry>(); // results, by index
+    private paid: VoucherAmounts = { cumulative: 0n, count: 0 };
 
-    /** The newest voucher's numbers: what is paid already, and never less again. */
-    get voucher(): Owed {
+    /** The newest voucher's amounts: what is paid already. They never fall. */
+    get voucher(): VoucherAmounts {
         return this.paid;
     }
 
@@ -36,14 +36,14 @@ export class Ledger {
         return this.settled;
     }
 
-    /** Results whose whole past arrived. */
+    /** Results that arrived together with every result before them. */
     get count(): number {
-        return this.complete.index;
+        return this.last.index;
     }
 
     /** How many results were verified. */
     get verified(): number {
-        return this.complete.index + this.ahead.size;
+        return this.last.index + this.aboveGap.size;
     }
 
     /** nanoTON owed and not yet under a voucher; 0 while credit of a failed query lasts. */
@@ -53,58 +53,58 @@ export class Ledger {
     }
 
     /** Takes a running query's meter in nanoTON; a lower one changes nothing. */
-    meter(number: number, price: bigint): void {
+    raiseMeter(number: number, price: bigint): void {
         if (price > (this.meters.get(number) ?? 0n)) {
             this.meters.set(number, price);
         }
     }
 
-    /** nanoTON that a running query's meter stands at. */
-    metered(number: number): bigint {
+    /** nanoTON that a running query's meter says. */
+    meterOf(number: number): bigint {
         return this.meters.get(number) ?? 0n;
     }
 
     /** Why a result does not fit its neighbours; undefined when it does. */
-    fault({ index, price, cumulative }: Entry): string | undefined {
-        if (index <= this.complete.index || this.ahead.has(index)) {
+    objection({ index, price, cumulative }: LedgerEntry): string | undefined {
+        if (index <= this.last.index || this.aboveGap.has(index)) {
             return `another result already has index ${index}`;
         }
-        const below = index === this.complete.index + 1 ? this.complete : this.ahead.get(index - 1);
+        const below = index === this.last.index + 1 ? this.last : this.aboveGap.get(index - 1);
         if (below !== undefined && below.cumulative + price !== cumulative) {
             return `its cumulative is not that of result ${index - 1} plus its price`;
         }
-        const above = this.ahead.get(index + 1);
+        const above = this.aboveGap.get(index + 1);
         if (above !== undefined && cumulative + above.price !== above.cumulative) {
             return `its cumulative plus the price of result ${index + 1} is not the cumulative of that result`;
         }
-        return cumulative - price < this.complete.cumulative
+        return cumulative - price < this.last.cumulative
             ? 'its cumulative is below that of an earlier result'
             : undefined;
     }
 
     /** nanoTON that would be unpaid if a query that has a meter, or none, cost `price`. */
     unpaidWith(number: number, price: bigint): bigint {
-        return this.total - this.metered(number) + price - this.paid.cumulative;
+        return this.total - this.meterOf(number) + price - this.paid.cumulative;
     }
 
     /** Takes a verified result in place of the query's meter. */
-    result(number: number, entry: Entry): void {
+    addResult(number: number, entry: LedgerEntry): void {
         this.meters.delete(number);
         this.settled += entry.price;
-        this.ahead.set(entry.index, entry);
-        for (let next = this.ahead.get(this.complete.index + 1); next; next = this.ahead.get(this.complete.index + 1)) {
-            this.ahead.delete(next.index);
-            this.complete = next;
+        this.aboveGap.set(entry.index, entry);
+        for (let next = this.aboveGap.get(this.last.index + 1); next; next = this.aboveGap.get(this.last.index + 1)) {
+            this.aboveGap.delete(next.index);
+            this.last = next;
         }
     }
 
     /** A query ended without a price; what was paid for its meter stays as credit. */
-    drop(number: number): void {
+    dropMeter(number: number): void {
         this.meters.delete(number);
     }
 
-    /** What the next voucher says: neither number is ever below the last one's. */
-    next(): Owed {
+    /** What the next voucher says: neither number is ever below that of the last one. */
+    nextVoucher(): VoucherAmounts {
         const { total, count, paid } = this;
         return {
             cumulative: total > paid.cumulative ? total : paid.cumulative,
@@ -113,22 +113,22 @@ export class Ledger {
     }
 
     /** True when the next voucher would say more than the last. */
-    get grown(): boolean {
-        const { cumulative, count } = this.next();
+    get hasGrown(): boolean {
+        const { cumulative, count } = this.nextVoucher();
         return cumulative > this.paid.cumulative || count > this.paid.count;
     }
 
-    /** True when a voucher is due although no result arrived: a quarter of a step is unpaid. */
+    /** True when a quarter of a step is unpaid: then a voucher is due although no result arrived. */
     isDue(step: bigint): boolean {
         const due = payEvery(step);
         return this.unpaid > 0n && this.unpaid >= due;
     }
 
-    /** Takes the numbers of a voucher that is on the disk. */
-    sign(owed: Owed): void {
-        if (owed.cumulative < this.paid.cumulative || owed.count < this.paid.count) {
+    /** Takes the amounts of the newest voucher. */
+    setVoucher(amounts: VoucherAmounts): void {
+        if (amounts.cumulative < this.paid.cumulative || amounts.count < this.paid.count) {
             throw new RangeError('A voucher never says less than the one before');
         }
-        this.paid = owed;
+        this.paid = amounts;
     }
 }

@@ -1,4 +1,4 @@
-/** Puts a gateway together: store, chain, nodes, jobs, server. */
+/** Puts a gateway together, floor by floor: book, sessions, closing, pool, router, server. Each knows only those below it. */
 import { Escrow, isTestOnly, jobHash } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import type { Logger } from 'pino';
@@ -6,126 +6,115 @@ import { Chain, TonHttpChain } from '../chain';
 import { unixSeconds } from '../process/clock';
 import { reasonOf } from '../process/errors';
 import { createLog } from '../process/log';
-import { PollLoop } from '../process/tasks';
-import { GatewayStore, openGatewayStore } from '../store/gateway';
+import { PollLoop, Tasks } from '../process/tasks';
+import { GatewayStore, openGatewayStore, StoredJob } from '../store/gateway';
 import { addAdmin } from './admin';
 import { AdminToken } from './adminToken';
 import { Answers } from './answers';
-import { Clock } from './check';
+import { JobBook } from './book';
+import { ChainClock } from './chainClock';
+import { JobChannels } from './channels';
+import type { ClockReading } from './check';
+import { Closing } from './closing';
 import { GatewayConfig } from './config';
-import { JobContext, Jobs } from './jobs';
+import type { GatewayContext } from './context';
+import { Endings } from './endings';
+import { EscrowAccount } from './escrow';
+import { JobRules } from './jobRules';
 import { ClientKeys, readClientKeys } from './keys';
-import { configuredNodes, NodeRecord, Nodes, NodeSource } from './nodes';
-import { recordOnChain } from './record';
+import { checksOnChain, NodeChecks } from './nodeChecks';
+import { configuredNodes, Nodes, NodeSource } from './nodes';
+import { NodeWatch } from './nodeWatch';
+import { Openings } from './openings';
+import { JobPool } from './pool';
 import { Recovery } from './recovery';
 import { Router } from './router';
 import { makeServer } from './server';
-import { Settlement } from './settle';
+import { Sessions } from './sessions';
 import { Setbacks } from './setbacks';
 import { SpendAccount } from './spending';
-import { ChainClock } from './time';
-import { NodeWatch } from './watch';
+import { Sweep } from './sweep';
 
 /** Parts that a test, or a program with its own discovery, puts in the place of the usual ones. */
 export interface GatewayDeps {
     chain?: Chain;
     now?: () => number; // unix seconds
     nodes?: NodeSource; // default: the workers of the configuration
-    record?: NodeRecord; // what the chain says of a node; default: asked when the configuration names a registry
+    checks?: NodeChecks; // of nodes on chain; default: made if the configuration names a registry
     keys?: ClientKeys;
     store?: GatewayStore;
     log?: Logger;
-    sweepMs?: number; // between two looks at ending jobs
+    sweepMs?: number; // between two sweeps over ending jobs
     watchMs?: number; // between two looks at the nodes of paying jobs
 }
 
 /** A running gateway. */
 export interface Gateway {
     readonly url: string; // without a slash at the end; the API is at `${url}/v1`
-    readonly jobs: Jobs;
-    readonly settlement: Settlement;
+    readonly book: JobBook;
+    readonly openings: Openings;
+    readonly closing: Closing;
     readonly store: GatewayStore;
-    /** Resolves once orders of the last run are known and its jobs' workers were asked. */
-    readonly recovered: Promise<unknown>;
-    /** Lets running answers end for `shutdownSeconds`, cuts the rest, keeps what they owe, and lets go of the store. */
+    readonly recovery: Recovery;
+    /** Moves ending jobs on now, as the gateway does from time to time. */
+    sweep(): Promise<void>;
+    /** Lets running answers end for `shutdownSeconds`, cuts the others, keeps what they owe, and closes the store. */
     close(): Promise<void>;
 }
 
 const SWEEP_MS = 60_000;
-const WATCH_MS = 10_000; // between two looks at whether nodes of paying jobs are to be read again
+const WATCH_MS = 10_000;
 
-/** Starts a gateway and listens; jobs of an earlier run are taken up beside. */
+/** Starts a gateway and listens; jobs of an earlier run are taken up meanwhile. */
 export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}): Promise<Gateway> {
     const log = deps.log ?? createLog(config.logLevel);
+    const { network, pollMs, goneSeconds } = config;
     const now = deps.now ?? unixSeconds;
-    const { network, pollMs } = config;
+    const steady = deps.now === undefined ? {} : { now: deps.now };
     const chain = deps.chain ?? new TonHttpChain(config);
     const keys = deps.keys ?? readClientKeys(config.keyFile);
-    const escrow = config.escrow ?? (await Escrow.ofOwner(config.owner!)).address;
-    const store = deps.store ?? (await openGatewayStore(config.store, (error) => stop(log, error)));
+    const address = config.escrow ?? (await Escrow.ofOwner(config.owner!)).address;
+    const store = deps.store ?? (await openGatewayStore(config.store, (error) => killBroken(log, error)));
+    await requireOwnStore(store, address, config);
 
-    try {
-        await requireOwnStore(store, escrow, config);
-    } catch (error) {
-        await store.close();
-        throw error;
-    }
-    const onChain = config.registry === undefined ? undefined : recordOnChain(chain, config.registry, config);
-    const record = deps.record ?? onChain;
+    const onChain = config.registry === undefined ? undefined : checksOnChain(chain, config.registry, config);
+    const checks = deps.checks ?? onChain;
+    const escrow = new EscrowAccount(chain, address, keys.spend.publicKey, new ChainClock(now));
+    const spending = new SpendAccount(chain, pollMs, { account: escrow, key: keys.spend, log });
     const setbacks = await Setbacks.load(store, config.job.maxUnproductive, now);
-    const nodes = new Nodes(config, network, now, deps.nodes ?? configuredNodes(config), record, setbacks);
-    const spending = new SpendAccount(chain, escrow, keys, pollMs, {
-        goneSeconds: config.goneSeconds,
-        clock: new ChainClock(now),
-        log,
-        ...(deps.now === undefined ? {} : { now: deps.now }),
-    });
-    const chainClock = spending.clock;
-    const watch = new NodeWatch(record, log, deps.now);
-    const context: JobContext = { config, network, keys, nodes, spending, setbacks, watch, store, log, now };
-    const clock = (): Clock => ({ now: now(), tolerance: config.clockTolerance, offset: chainClock.offset });
-    const jobs = new Jobs(context);
-    const settlement = new Settlement(context, jobs, pollMs);
-    const recovery = new Recovery(context, jobs, {
-        clock,
-        onBreach: (job, reason) => settlement.abandon(job, reason),
-        onOutcome: (job, outcome) => router.note(job, outcome),
-    });
-    const router: Router = new Router(context, jobs, recovery, settlement, clock);
+    const nodes = new Nodes(config, now, { source: deps.nodes ?? configuredNodes(config), checks, setbacks });
+    const context: GatewayContext = { config, network, keys, nodes, escrow, spending, setbacks, store, log, now };
+    const clock = (): ClockReading => ({ now: now(), tolerance: config.clockTolerance, offset: escrow.clock.offset });
 
-    jobs.hooks = {
-        connect: (job) => recovery.connect(job),
-        reconnect: (job) => void recovery.reconnect(job),
-        refused: (job, cause) => settlement.refused(job, cause),
-        retire: (job, reason) => settlement.retire(job, reason),
-    };
-
+    const book = new JobBook(context);
+    const channels = new JobChannels(chain, { goneSeconds, pollMs, ...steady });
+    const sessions = new Sessions(nodes);
+    const closing = new Closing(context, channels);
+    const rules = new JobRules(context, book, new NodeWatch(checks, log, deps.now), closing);
+    const asking = new Tasks();
+    const endings = new Endings(context, sessions, closing, asking, clock);
+    const recovery = new Recovery(context, { book, channels, sessions, closing, endings, tasks: asking });
+    const openings = new Openings(context, { book, sessions, closing, recovery });
+    const pool = new JobPool(context, book, rules, openings, recovery);
+    const sweep = new Sweep(context, { book, channels, closing, rules, pool, recovery });
+    const router = new Router(context, { pool, recovery, endings, closing, clock });
     const answers = new Answers();
-    const server = makeServer(context, router, answers);
     const token = new AdminToken();
-    addAdmin(server, context, jobs, settlement, token);
-    const recovered = recovery.start();
-    recovered.catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'recovery failed'));
-    jobs.recovered = recovered;
-    jobs.searched = recovery.searched;
+    const server = makeServer(context, router, answers);
+    addAdmin(server, context, { book, closing, token });
+
     const url = await server.listen(config.listen);
     if (!token.write(url)) {
         log.warn('no folder of this user can be written, so the commands of the gateway cannot reach it');
     }
-
-    const paying = () =>
-        jobs.all.filter(
-            ({ phase, running, unfinished }) =>
-                (phase === 'open' || phase === 'settling') && (running > 0 || unfinished.length > 0),
-        );
     const loops = [
         new PollLoop(
-            () => settlement.sweep(),
+            () => sweep.run(),
             deps.sweepMs ?? SWEEP_MS,
-            (error) => log.error({ reason: reasonOf(error) }, 'ending jobs are not looked at'),
+            (error) => log.error({ reason: reasonOf(error) }, 'the sweep over ending jobs failed'),
         ),
         new PollLoop(
-            () => jobs.watch(paying()),
+            () => rules.retireEnded(book.paying),
             deps.watchMs ?? WATCH_MS,
             (error) => log.error({ reason: reasonOf(error) }, 'nodes are not watched'),
         ),
@@ -134,20 +123,22 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
 
     return {
         url,
-        jobs,
-        settlement,
+        book,
+        openings,
+        closing,
         store,
-        recovered,
+        recovery,
+        sweep: () => sweep.run(),
         async close() {
             const stopped = loops.map((loop) => loop.stop());
             await answers.stop(config.shutdownSeconds);
             spending.close();
             await server.close();
-            await recovery.close();
-            await Promise.all(jobs.all.map((job) => job.whenIdle()));
-            await Promise.all(jobs.all.map((job) => job.post.stop()));
+            await asking.close();
+            await Promise.all(book.all.map((job) => job.whenIdle()));
+            await Promise.all(book.all.map((job) => job.post.stop()));
             await nodes.close();
-            await settlement.close();
+            await closing.close();
             await Promise.all(stopped);
             await store.close();
             token.remove();
@@ -156,20 +147,29 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
 }
 
 // Job numbers are an escrow's own, and so are voucher keys: two escrows in one store would overwrite each other's jobs.
-async function requireOwnStore(store: GatewayStore, escrow: Address, { network, store: path }: GatewayConfig) {
-    for (const { terms, channel, hash } of await store.jobs()) {
+async function requireOwnStore(store: GatewayStore, escrow: Address, config: GatewayConfig): Promise<void> {
+    try {
+        assertOwn(await store.jobs(), escrow, config);
+    } catch (error) {
+        await store.close();
+        throw error;
+    }
+}
+
+function assertOwn(jobs: StoredJob[], escrow: Address, { network, store: path }: GatewayConfig): void {
+    for (const { terms, channel, hash } of jobs) {
         if (!terms.escrow.equals(escrow.hash)) {
             const other = new Address(0, terms.escrow).toString({ testOnly: isTestOnly(network) });
-            throw new Error(`${path} holds the jobs of the escrow ${other}: name another store for this escrow`);
+            throw new Error(`${path} has the jobs of the escrow ${other}: name another store for this escrow`);
         }
         if (!jobHash(network, channel, terms).equals(hash)) {
-            throw new Error(`${path} holds jobs of another network than ${network}: name another store for this one`);
+            throw new Error(`${path} has jobs of another network than ${network}: name another store for this one`);
         }
     }
 }
 
-// What was not committed may be there at the next start or not: nothing may be decided on top of it.
-function stop(log: Logger, error: Error): void {
+// What was not committed may exist at the next start or not: nothing may be decided on top of it.
+function killBroken(log: Logger, error: Error): void {
     log.fatal({ reason: error.message }, 'the store failed');
     process.kill(process.pid, 'SIGKILL');
 }

@@ -1,30 +1,21 @@
-/** Which nodes a query may go to: what they say of themselves, held against the client's rules and the chain. */
+/** Which nodes a query may go to: what they say of themselves, checked against the client's rules and the chain. */
 import { Rates, Terms } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { AttestationPolicy, rejectionOf } from '../attest';
-import type { NodeKey } from '../chain';
+import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
 import { modelHash, NodeInfo } from '../link';
 import { reasonOf } from '../process/errors';
 import { GatewayConfig } from './config';
 import type { StoredJob } from '../store/gateway';
 import { unavailable } from './errors';
+import type { NodeChecks } from './nodeChecks';
 import type { Setbacks } from './setbacks';
+import { Standings } from './standings';
 import { WorkerClient } from './workers';
 
 /** Where nodes that may serve a model are found: the configured list, or the registry's events. */
 export interface NodeSource {
     /** URLs of workers that may serve the model. */
     workers(model: string): Promise<string[]>;
-}
-
-/** What the chain says of a node. */
-export interface NodeRecord {
-    /** Why the chain does not bear out what a node says of itself; undefined when it does. */
-    fault(info: NodeInfo): Promise<string | undefined>;
-    /** Why receipts of this node's key count no more, or nothing stands behind them. Throws when the chain is not read. */
-    keyFault?(key: NodeKey): Promise<string | undefined>;
-    /** Where there are several endpoints: what each says of it alone. */
-    readonly others?: readonly Pick<NodeRecord, 'keyFault'>[];
 }
 
 /** The workers of the configuration. */
@@ -65,31 +56,25 @@ export interface Candidate {
 export class NodeUnfit extends Error {}
 
 const INFO_SECONDS = 30; // how long what a node says of itself is believed
-const COOL_SECONDS = 15; // a node that was down or busy comes last for so long
-const MAX_FAILS = 2; // in a row, after meters were paid
-
-interface Standing {
-    bannedUntil: number; // unix seconds; not used before
-    coolUntil: number; // unix seconds; used only when there is no other
-    fails: number; // failed queries in a row after meters were paid
-    why: string;
-}
 
 export class Nodes {
     private readonly clients = new Map<string, WorkerClient>();
     private readonly infos = new Map<string, { info: NodeInfo; at: number }>();
-    private readonly standings = new Map<string, Standing>();
+    readonly standings: Standings;
+    private readonly source: NodeSource;
+    private readonly checks: NodeChecks | undefined;
+    private readonly setbacks: Setbacks;
     private readonly policy: AttestationPolicy;
 
     constructor(
         private readonly config: GatewayConfig,
-        private readonly network: number,
         private readonly now: () => number,
-        private readonly source: NodeSource,
-        private readonly record: NodeRecord | undefined,
-        private readonly setbacks: Setbacks,
-        private readonly makeClient: (url: string) => WorkerClient = (url) => new WorkerClient(url),
+        { source, checks, setbacks }: { source: NodeSource; checks: NodeChecks | undefined; setbacks: Setbacks },
     ) {
+        this.source = source;
+        this.checks = checks;
+        this.setbacks = setbacks;
+        this.standings = new Standings(config.banSeconds, now);
         this.policy = attestationPolicy(config.attestation);
     }
 
@@ -97,44 +82,16 @@ export class Nodes {
     client(url: string): WorkerClient {
         let client = this.clients.get(url);
         if (client === undefined) {
-            client = this.makeClient(url);
+            client = new WorkerClient(url);
             this.clients.set(url, client);
         }
         return client;
     }
 
-    /** Not used for the time the configuration says: it cheated, or failed twice in a row after it was paid. */
-    ban(url: string, why: string, at = this.now()): void {
-        const standing = this.standing(url);
-        standing.bannedUntil = Math.max(standing.bannedUntil, at + this.config.banSeconds);
-        standing.fails = 0;
-        standing.why = why;
-    }
-
     /** Comes last for a moment: it was down or busy. */
     cool(url: string): void {
-        this.standing(url).coolUntil = this.now() + COOL_SECONDS;
+        this.standings.cool(url);
         this.infos.delete(url);
-    }
-
-    /** A query failed after meters were paid. True when that was once too often. */
-    failed(url: string): boolean {
-        return ++this.standing(url).fails >= MAX_FAILS;
-    }
-
-    /** A result was verified. */
-    delivered(url: string): void {
-        const standing = this.standing(url);
-        standing.fails = 0;
-        standing.coolUntil = 0;
-    }
-
-    isBanned(url: string): boolean {
-        return this.standing(url).bannedUntil > this.now();
-    }
-
-    isCool(url: string): boolean {
-        return this.standing(url).coolUntil > this.now();
     }
 
     /** The best node for a new job of a model. Throws 503 with every node's reason when there is none. */
@@ -163,7 +120,8 @@ export class Nodes {
         );
         good.sort(
             (a, b) =>
-                Number(this.isCool(a.url)) - Number(this.isCool(b.url)) || compare(weight(a.rates), weight(b.rates)),
+                Number(this.standings.isCool(a.url)) - Number(this.standings.isCool(b.url)) ||
+                compare(weight(a.rates), weight(b.rates)),
         );
         const best = good[0];
         if (best === undefined) {
@@ -176,10 +134,15 @@ export class Nodes {
     async states(model: string): Promise<{ worker: string; state: string }[]> {
         return Promise.all(
             (await this.source.workers(model)).map(async (worker) => {
-                const found = await this.check(worker, model).catch(reasonOf);
+                const candidate = await this.check(worker, model).catch(reasonOf);
                 return {
                     worker,
-                    state: typeof found === 'string' ? found : this.isCool(worker) ? 'ok, comes last' : 'ok',
+                    state:
+                        typeof candidate === 'string'
+                            ? candidate
+                            : this.standings.isCool(worker)
+                              ? 'ok, comes last'
+                              : 'ok',
                 };
             }),
         );
@@ -189,23 +152,23 @@ export class Nodes {
         await Promise.all([...this.clients.values()].map((client) => client.close()));
     }
 
-    /** The node at a URL as a candidate for a model, or why it is none. */
+    /** The node at a URL as a candidate for a model, or why it is not one. */
     async check(url: string, model: string): Promise<Candidate | string> {
-        const standing = this.standing(url);
-        if (standing.bannedUntil > this.now()) {
-            return `not used for a while: ${standing.why}`;
+        const ban = this.standings.banReason(url);
+        if (ban !== undefined) {
+            return `not used for a while: ${ban}`;
         }
         const info = await this.info(url);
         const offer = info.offers.find((one) => one.model === model);
         if (offer === undefined) {
             return 'does not offer this model';
         }
-        const fault =
-            this.fault(info, offer.rates, model) ??
-            this.setbacks.fault(url, Address.parse(info.node).hash) ??
-            (await this.record?.fault(info));
-        if (fault !== undefined) {
-            return fault;
+        const objection =
+            this.objection(info, offer.rates, model) ??
+            this.setbacks.objection(url, Address.parse(info.node).hash) ??
+            (await this.checks?.objection(info));
+        if (objection !== undefined) {
+            return objection;
         }
         const { maxStep, maxParallel, maxAnswer } = info.limits;
         const { step, parallel, largestAnswer } = this.config.job;
@@ -233,14 +196,11 @@ export class Nodes {
         }
         const unfit = rejectionOf(info.attestation, attestedKeys(info), this.policy, this.now());
         if (unfit !== undefined) {
-            const evidence = info.attestation;
-            const allowed = this.policy.tiers.includes(evidence.tier);
-            const expired = allowed && evidence.tier !== 'open' && evidence.expiry <= this.now();
-            throw new (expired ? Error : NodeUnfit)(`${url}: ${unfit}`);
+            throw new (unfit === EXPIRED ? Error : NodeUnfit)(`${url}: ${unfit}`);
         }
-        const fault = await this.record?.fault(info);
-        if (fault !== undefined) {
-            throw new Error(`${url}: ${fault}`);
+        const objection = await this.checks?.objection(info);
+        if (objection !== undefined) {
+            throw new Error(`${url}: ${objection}`);
         }
         return {
             key: info.encryptionKey,
@@ -248,8 +208,8 @@ export class Nodes {
         };
     }
 
-    /** Why an open job does not fit the rules of now, as far as nobody need be asked; undefined when it does. */
-    async jobFault({ model, worker, tier, terms }: StoredJob): Promise<string | undefined> {
+    /** Why an open job does not fit the rules of now, as far as nobody need be asked; undefined if it does. */
+    async jobObjection({ model, worker, tier, terms }: StoredJob): Promise<string | undefined> {
         if (this.config.models[model] === undefined) {
             return `${model} is not in the configuration any more`;
         }
@@ -262,10 +222,10 @@ export class Nodes {
         if (terms.step > this.config.job.step) {
             return `its step of ${terms.step} nanoTON is above job.step`;
         }
-        return this.priceFault(terms.rates, model);
+        return this.priceObjection(terms.rates, model);
     }
 
-    private priceFault(rates: Rates, model: string): string | undefined {
+    private priceObjection(rates: Rates, model: string): string | undefined {
         const max = this.config.models[model].maxPrice;
         const dear = (['prompt', 'cached', 'completion', 'reasoning'] as const).filter(
             (kind) => rates[kind] > max[kind],
@@ -273,11 +233,11 @@ export class Nodes {
         return dear.length > 0 ? `asks more than maxPrice for ${dear.join(', ')} tokens` : undefined;
     }
 
-    private fault(info: NodeInfo, rates: Rates, model: string): string | undefined {
-        if (info.network !== this.network) {
-            return `is on network ${info.network}, not ${this.network}`;
+    private objection(info: NodeInfo, rates: Rates, model: string): string | undefined {
+        if (info.network !== this.config.network) {
+            return `is on network ${info.network}, not ${this.config.network}`;
         }
-        const dear = this.priceFault(rates, model);
+        const dear = this.priceObjection(rates, model);
         if (dear !== undefined) {
             return dear;
         }
@@ -293,27 +253,18 @@ export class Nodes {
         if (info.limits.maxParallel < 1) {
             return 'takes no queries';
         }
-        const fault = rejectionOf(info.attestation, attestedKeys(info), this.policy, this.now());
-        return fault === undefined || info.attestation.tier !== 'open' ? fault : `${fault} (--allow-open accepts it)`;
+        const unfit = rejectionOf(info.attestation, attestedKeys(info), this.policy, this.now());
+        return unfit === undefined || info.attestation.tier !== 'open' ? unfit : `${unfit} (--allow-open accepts it)`;
     }
 
     private async info(url: string): Promise<NodeInfo> {
-        const known = this.infos.get(url);
-        if (known !== undefined && this.now() - known.at < INFO_SECONDS) {
-            return known.info;
+        const cached = this.infos.get(url);
+        if (cached !== undefined && this.now() - cached.at < INFO_SECONDS) {
+            return cached.info;
         }
         const info = await this.client(url).node();
         this.infos.set(url, { info, at: this.now() });
         return info;
-    }
-
-    private standing(url: string): Standing {
-        let standing = this.standings.get(url);
-        if (standing === undefined) {
-            standing = { bannedUntil: 0, coolUntil: 0, fails: 0, why: '' };
-            this.standings.set(url, standing);
-        }
-        return standing;
     }
 }
 

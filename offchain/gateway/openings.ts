@@ -1,12 +1,16 @@
-/** Opens jobs: one order for one need, shown to the worker as soon as the chain has it. */
+/** Opens jobs: one order for one need, shown to the worker as soon as the chain has the channel. */
 import { jobHash } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../process/errors';
 import { StoredJob } from '../store/gateway';
 import { GatewayError, unavailable } from './errors';
-import type { Job } from './job';
-import type { JobContext, Jobs } from './jobs';
+import type { JobBook } from './book';
+import type { Closing } from './closing';
+import type { GatewayContext } from './context';
+import type { GatewayJob } from './job';
 import { Candidate, termsAt } from './nodes';
+import type { Recovery } from './recovery';
+import type { Sessions } from './sessions';
 import { OrderLapsed } from './spending';
 import { WorkerRefusal } from './workers';
 
@@ -14,16 +18,23 @@ const OPEN_TRIES = 3; // with another seqno when something else used it
 const SEARCH_MS = 15_000; // for the jobs that the chain knows to be found
 const WELCOME_TRIES = 5; // while the worker's API has not seen the channel yet
 
+export interface OpeningParts {
+    book: JobBook;
+    sessions: Sessions;
+    closing: Closing;
+    recovery: Recovery;
+}
+
 export class Openings {
-    private readonly opening = new Map<string, Promise<Job>>();
+    private readonly opening = new Map<string, Promise<GatewayJob>>();
 
     constructor(
-        private readonly context: JobContext,
-        private readonly jobs: Jobs,
+        private readonly context: GatewayContext,
+        private readonly parts: OpeningParts,
     ) {}
 
     /** Opens one job of a model at the best node that is not excluded; a need that is being met is met once. */
-    open(model: string, excluded: ReadonlySet<string>): Promise<Job> {
+    open(model: string, excluded: ReadonlySet<string>): Promise<GatewayJob> {
         const need = [model, ...[...excluded].sort()].join(' ');
         let opening = this.opening.get(need);
         if (opening === undefined) {
@@ -33,7 +44,7 @@ export class Openings {
         return opening;
     }
 
-    private async openNow(model: string, excluded: ReadonlySet<string>): Promise<Job> {
+    private async openNow(model: string, excluded: ReadonlySet<string>): Promise<GatewayJob> {
         const { nodes, log, setbacks } = this.context;
         setbacks.requireFew();
         await this.requireSearched();
@@ -59,7 +70,7 @@ export class Openings {
     private async requireSearched(): Promise<void> {
         const waits = new AbortController();
         const late = sleep(SEARCH_MS, 'late' as const, { signal: waits.signal, ref: false }).catch(() => undefined);
-        const first = await Promise.race([this.jobs.searched, late]);
+        const first = await Promise.race([this.parts.recovery.searched, late]);
         waits.abort();
         if (first === 'late') {
             throw unavailable(
@@ -69,12 +80,12 @@ export class Openings {
         }
     }
 
-    private async order(model: string, candidate: Candidate): Promise<Job> {
+    private async order(model: string, candidate: Candidate): Promise<GatewayJob> {
         const { config, network, keys, spending, store, now } = this.context;
-        const escrow = spending.escrow.hash;
+        const escrow = this.context.escrow.address.hash;
         const { deposit, notice, lifetime } = config.job;
         const { url: worker, info } = candidate;
-        const made: Job[] = [];
+        const made: GatewayJob[] = [];
         try {
             const balance = await spending.open(
                 (number, at) => {
@@ -101,10 +112,10 @@ export class Openings {
                         note: '',
                     };
                     await store.addJob(stored);
-                    made.push(this.jobs.add(stored));
+                    made.push(this.parts.book.add(stored));
                 },
             );
-            made[0].complete = true;
+            made[0].isComplete = true;
             await made[0].change({ phase: 'open', funds: balance });
             return made[0];
         } catch (error) {
@@ -115,7 +126,7 @@ export class Openings {
         }
     }
 
-    private async welcome(job: Job): Promise<void> {
+    private async welcome(job: GatewayJob): Promise<void> {
         const { log, nodes } = this.context;
         try {
             await this.show(job);
@@ -124,19 +135,19 @@ export class Openings {
             nodes.cool(job.stored.worker);
             log.warn({ job: job.number, reason: reasonOf(error) }, 'the worker does not take the job yet');
             if (error instanceof WorkerRefusal && error.status < 500) {
-                this.jobs.hooks.refused(job, error.code);
+                this.parts.closing.leaveRefused(job, error.code);
             } else {
-                this.jobs.hooks.reconnect(job);
+                void this.parts.recovery.reconnect(job);
             }
             throw unavailable(`A job is open at ${job.stored.worker}, which does not take it: ${reasonOf(error)}`);
         }
     }
 
     // The worker's API may be some seconds behind ours.
-    private async show(job: Job): Promise<void> {
+    private async show(job: GatewayJob): Promise<void> {
         for (let attempt = 1; ; attempt++) {
             try {
-                await this.jobs.register(job);
+                await this.parts.sessions.open(job);
                 return;
             } catch (error) {
                 const unseen = error instanceof WorkerRefusal && error.code === 'wrong_channel';

@@ -13,10 +13,9 @@ import {
     waits,
 } from '../link';
 import type { StoredQuery } from '../store/gateway';
-import { Asked, Clock } from './check';
-import { Breach, Ending, Intake } from './intake';
-import type { Job } from './job';
-import type { Lease } from './lease';
+import { SentQuery, ClockReading } from './check';
+import { Breach, SignedEnding, Intake } from './intake';
+import type { GatewayJob, Lease } from './job';
 import { TokenCounter } from './tokens';
 import { WorkerDown, WorkerRefusal } from './workers';
 
@@ -31,7 +30,7 @@ export interface Question {
 const END_MS = 1000; // from the signed ending to the end of the connection
 
 /** How an attempt at a query ended, when it did not break off. */
-export type Outcome =
+export type QueryOutcome =
     | { type: 'result'; result: Result; receipt: Buffer }
     | {
           type: 'decline' | 'fail';
@@ -57,7 +56,7 @@ export class BrokenOff extends Error {
 }
 
 /** What the checks of a stored query need to know. */
-export function askedOf(job: Job, query: StoredQuery): Asked {
+export function sentQueryOf(job: GatewayJob, query: StoredQuery): SentQuery {
     const { number, request, ceiling, askedAt, promptBound, stopBound } = query;
     return { job: job.stored.hash, rates: job.terms.rates, number, request, ceiling, askedAt, promptBound, stopBound };
 }
@@ -88,12 +87,12 @@ export async function ask(
         signal,
         keep = false,
     }: {
-        clock: () => Clock;
+        clock: () => ClockReading;
         deliver: (frame: Frame, number: number) => Promise<void>;
         signal: AbortSignal;
         keep?: boolean;
     },
-): Promise<Outcome> {
+): Promise<QueryOutcome> {
     const { job, number, ceiling } = lease;
     try {
         const { session } = job;
@@ -130,7 +129,7 @@ export async function ask(
             voucher: job.stored.voucher,
         };
 
-        const intake = new Intake(askedOf(job, query), job.verifier, secret, question.counter, {
+        const intake = new Intake(sentQueryOf(job, query), job.verifier, secret, question.counter, {
             largestAnswer: job.terms.largestAnswer,
             clock,
             late: false,
@@ -162,11 +161,11 @@ export async function ask(
 
 /** Hands over the frames that come; resolves with the signed ending, with which the answer is over whatever else comes. */
 async function follow(
-    job: Job,
+    job: GatewayJob,
     intake: Intake,
     body: AsyncIterator<Buffer>,
     deliver: (frame: Frame) => Promise<void>,
-): Promise<Ending> {
+): Promise<SignedEnding> {
     const records = new RecordReader();
     for (let next = await body.next(); next.done !== true; next = await body.next()) {
         for (const record of parse(records, next.value)) {
@@ -209,18 +208,18 @@ export function parse(records: RecordReader, chunk: Buffer) {
     }
 }
 
-function meter(job: Job, intake: Intake): void {
-    job.ledger.meter(intake.number, priceOf(intake.meter, job.terms.rates));
-    job.post.consider();
+function meter(job: GatewayJob, intake: Intake): void {
+    job.ledger.raiseMeter(intake.number, priceOf(intake.meter, job.terms.rates));
+    job.post.payIfDue();
 }
 
 /** Books a verified ending; it is on the disk, and what it adds is being paid, when this resolves. */
-export async function conclude(lease: Lease, intake: Intake, ending: Ending): Promise<Outcome> {
+export async function conclude(lease: Lease, intake: Intake, ending: SignedEnding): Promise<QueryOutcome> {
     const { job, number } = lease;
     const accept = intake.accept === undefined ? {} : { accept: intake.accept };
     if (ending.type !== 'result') {
-        const paid = job.ledger.metered(number) > 0n;
-        job.ledger.drop(number);
+        const paid = job.ledger.meterOf(number) > 0n;
+        job.ledger.dropMeter(number);
         await lease.end({ phase: ending.type, ...accept, receipt: ending.receipt });
         const { retryAfter } = intake;
         return {
@@ -232,14 +231,14 @@ export async function conclude(lease: Lease, intake: Intake, ending: Ending): Pr
     }
     const { result, receipt } = ending;
     const { index, price, cumulative } = result;
-    const fault = job.ledger.fault({ index, price, cumulative });
-    if (fault !== undefined) {
-        throw new Breach(`the result is refused: ${fault}`, receipt);
-    }
-    job.ledger.result(number, { index, price, cumulative });
     const entry = { index, price, cumulative };
+    const objection = job.ledger.objection(entry);
+    if (objection !== undefined) {
+        throw new Breach(`the result is refused: ${objection}`, receipt);
+    }
+    job.ledger.addResult(number, entry);
     await lease.end({ phase: 'result', ...accept, receipt, entry, answer: intake.received });
-    job.post.consider(true);
+    job.post.payResult();
     return { type: 'result', result, receipt };
 }
 
@@ -251,6 +250,5 @@ export async function refuse(
 ): Promise<void> {
     const accept = intake.accept === undefined ? {} : { accept: intake.accept };
     const receipt = breach.receipt === undefined ? {} : { receipt: Buffer.from(breach.receipt) };
-    const left = { at, reason: breach.message };
-    await lease.end({ phase: 'refused', ...accept, ...receipt, breach: left });
+    await lease.end({ phase: 'refused', ...accept, ...receipt, breach: { at, reason: breach.message } });
 }

@@ -1,111 +1,50 @@
-/** What was under way when a connection or the gateway itself ended: orders, sessions, vouchers, unfinished queries. */
+/** Takes up what was under way when a connection or the gateway itself ended: orders, sessions, vouchers, queries. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RecordReader } from '../link';
 import { reasonOf } from '../process/errors';
-import { StoredQuery } from '../store/gateway';
-import { Clock } from './check';
-import { Breach, Ending, Intake } from './intake';
-import type { Job } from './job';
-import { JobContext, Jobs } from './jobs';
-import { findLost } from './lost';
+import type { Tasks } from '../process/tasks';
+import type { JobBook } from './book';
+import type { JobChannels } from './channels';
+import { Closing, NOT_CLAIMED } from './closing';
+import type { GatewayContext } from './context';
+import { Endings, RETRY_MS } from './endings';
+import type { GatewayJob } from './job';
+import { findLost } from './lostJobs';
 import { NodeUnfit } from './nodes';
-import type { Lease } from './lease';
-import { askedOf, conclude, Outcome, parse, refuse } from './query';
-import { NOT_CLAIMED } from './settle';
+import type { Sessions } from './sessions';
 import { OrderLapsed } from './spending';
-import { counterOf } from './tokens';
-import { WorkerDown, WorkerRefusal } from './workers';
+import { WorkerRefusal } from './workers';
 
-const RETRY_MS = [50, 200, 500, 1000, 2000, 5000, 15_000, 60_000];
 const START_MS = 5_000; // how long a start waits for workers that do not answer; they are asked again afterwards
-const OVERHEAD = 1 << 20; // bytes of records besides the answer
 
-/** What recovery tells the rest of the gateway. */
-export interface RecoveryHooks {
-    clock: () => Clock;
-    /** The node broke the protocol: stop paying, leave. */
-    onBreach(job: Job, reason: string): void;
-    /** A query's ending was fetched and booked. */
-    onOutcome(job: Job, outcome: Outcome): void;
+export interface RecoveryParts {
+    book: JobBook;
+    channels: JobChannels;
+    sessions: Sessions;
+    closing: Closing;
+    endings: Endings;
+    tasks: Tasks; // what asks in the background until the gateway ends
 }
 
 export class Recovery {
-    private readonly closing = new AbortController();
-    private readonly tasks = new Set<Promise<void>>();
     private readonly connecting = new Map<number, Promise<boolean>>();
-    /** Resolves once the store has every job that the chain knows; never if the gateway ends before. */
+    /** Resolves once orders are known and answering workers were asked. No query begins before. */
+    readonly recovered: Promise<void>;
+    /** Resolves once the store has every job that the chain knows; never if the gateway ends before. No job is opened before. */
     readonly searched: Promise<void>;
     private foundAll!: () => void;
 
+    /** Starts at once, with everything that the store knows. */
     constructor(
-        private readonly context: JobContext,
-        private readonly jobs: Jobs,
-        private readonly hooks: RecoveryHooks,
+        private readonly context: GatewayContext,
+        private readonly parts: RecoveryParts,
     ) {
         this.searched = new Promise((resolve) => (this.foundAll = resolve));
+        this.recovered = parts.tasks.add(this.start());
+        this.recovered.catch((error: unknown) => context.log.error({ reason: reasonOf(error) }, 'recovery failed'));
     }
 
-    /** Takes up everything the store knows. Resolves when orders are known and answering workers were asked. */
-    start(): Promise<void> {
-        return this.track(this.startNow());
-    }
-
-    private async startNow(): Promise<void> {
-        let jobs: Job[] = [];
-        // What could not be read is read again, or no question would ever be answered.
-        await this.untilDone(async () => {
-            jobs = await this.take();
-            return true;
-        });
-        // Before anybody's times are judged.
-        await this.context.spending.time().catch((error: unknown) => {
-            this.context.log.warn({ reason: reasonOf(error) }, 'no time of the chain');
-        });
-        for (const job of jobs.filter(({ phase }) => phase === 'ordered' || phase === 'failed')) {
-            await this.order(job);
-        }
-        const working = jobs
-            .filter(({ phase }) => phase === 'open' || phase === 'settling')
-            .map((job) => this.reconnect(job));
-        void this.track(this.untilDone(() => this.find()));
-        await Promise.race([Promise.all(working), sleep(START_MS, undefined, { ref: false })]);
-    }
-
-    /** Takes the jobs of the store into memory. */
-    private async take(): Promise<Job[]> {
-        const { nodes, store } = this.context;
-        const stored = await store.jobs();
-        const jobs = stored.filter(({ phase }) => phase !== 'gone').map((job) => this.jobs.add(job));
-        for (const { stored: left } of jobs.filter((job) => job.stored.breachAt)) {
-            nodes.ban(left.worker, left.note, left.breachAt!);
-        }
-        for (const job of jobs) {
-            for (const entry of await store.entries(job.number)) {
-                job.ledger.result(0, entry);
-            }
-            for (const { number, ceiling } of await store.openQueries(job.number)) {
-                job.reserve(number, ceiling);
-            }
-            job.raise(await store.highest(job.number));
-        }
-        return jobs;
-    }
-
-    private async find(): Promise<boolean> {
-        for (const job of await findLost(this.context, this.jobs)) {
-            void this.reconnect(job);
-        }
-        this.foundAll();
-        return true;
-    }
-
-    /** Asks for the ending of the lease's query until the worker gives one or the gateway ends. */
-    reclaim(lease: Lease, query: StoredQuery, received: Buffer = Buffer.alloc(0)): Promise<void> {
-        return this.track(this.untilDone((attempt) => this.fetch(lease, query, received, attempt)));
-    }
-
-    /** Shows a job to its worker once; false when it is to be tried again. */
-    connect(job: Job): Promise<boolean> {
+    /** Shows a job to its worker once; false if that is to be tried again. */
+    connect(job: GatewayJob): Promise<boolean> {
         let connecting = this.connecting.get(job.number);
         if (connecting === undefined) {
             connecting = this.connectNow(job).finally(() => this.connecting.delete(job.number));
@@ -115,54 +54,86 @@ export class Recovery {
     }
 
     /** Shows a job to its worker until that works. */
-    reconnect(job: Job): Promise<void> {
-        return this.track(this.untilDone(() => this.connect(job)));
+    reconnect(job: GatewayJob): Promise<void> {
+        return this.retry(() => this.connect(job));
     }
 
-    /** Ends all asking. */
-    async close(): Promise<void> {
-        this.closing.abort();
-        await Promise.all(this.tasks);
+    private retry(step: (attempt: number) => Promise<boolean>): Promise<void> {
+        const { tasks } = this.parts;
+        return tasks.add(
+            tasks.retry(step, RETRY_MS, (error) =>
+                this.context.log.error({ reason: reasonOf(error) }, 'recovery failed and goes on'),
+            ),
+        );
     }
 
-    private track(task: Promise<void>): Promise<void> {
-        this.tasks.add(task);
-        return task.finally(() => this.tasks.delete(task));
-    }
-
-    private async untilDone(step: (attempt: number) => Promise<boolean>): Promise<void> {
-        for (let attempt = 0; !this.closing.signal.aborted; attempt++) {
-            try {
-                if (await step(attempt)) {
-                    return;
-                }
-            } catch (error) {
-                this.context.log.error({ reason: reasonOf(error) }, 'recovery failed and goes on');
-            }
-            const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)];
-            await sleep(wait, undefined, { signal: this.closing.signal, ref: false }).catch(() => undefined);
+    private async start(): Promise<void> {
+        let jobs: GatewayJob[] = [];
+        // What could not be read is read again, or no question would ever be answered.
+        await this.retry(async () => {
+            jobs = await this.loadJobs();
+            return true;
+        });
+        // Before anybody's times are judged.
+        await this.context.escrow.compareClocks().catch((error: unknown) => {
+            this.context.log.warn({ reason: reasonOf(error) }, 'no time of the chain');
+        });
+        for (const job of jobs.filter(({ phase }) => phase === 'ordered' || phase === 'failed')) {
+            await this.takeUpOrder(job);
         }
+        const working = jobs
+            .filter(({ phase }) => phase === 'open' || phase === 'settling')
+            .map((job) => this.reconnect(job));
+        void this.retry(() => this.findAll());
+        await Promise.race([Promise.all(working), sleep(START_MS, undefined, { ref: false })]);
+    }
+
+    /** Takes the jobs of the store into memory. */
+    private async loadJobs(): Promise<GatewayJob[]> {
+        const { nodes, store } = this.context;
+        const stored = await store.jobs();
+        const jobs = stored.filter(({ phase }) => phase !== 'gone').map((job) => this.parts.book.add(job));
+        for (const { worker, note, breachAt } of jobs.map((job) => job.stored)) {
+            if (breachAt) {
+                nodes.standings.ban(worker, note, breachAt);
+            }
+        }
+        for (const job of jobs) {
+            for (const entry of await store.entries(job.number)) {
+                job.ledger.addResult(0, entry);
+            }
+            for (const { number, ceiling } of await store.openQueries(job.number)) {
+                job.reserve(number, ceiling);
+            }
+            job.raiseHighest(await store.highest(job.number));
+        }
+        return jobs;
+    }
+
+    private async findAll(): Promise<boolean> {
+        for (const job of await findLost(this.context, this.parts.book)) {
+            void this.reconnect(job);
+        }
+        this.foundAll();
+        return true;
     }
 
     // An order whose end this gateway did not see: the chain knows whether it was taken.
-    private async order(job: Job): Promise<void> {
+    private async takeUpOrder(job: GatewayJob): Promise<void> {
         const { spending, log } = this.context;
+        const { book, channels } = this.parts;
         const { validUntil, deposit } = job.stored;
         try {
             if (job.phase === 'failed') {
-                const channel = await spending.channel(job.watched);
-                if (channel.type === 'there') {
+                const channel = await channels.read(job.paidChannel);
+                if (channel.type === 'active') {
                     await job.change({ phase: 'open', funds: job.stored.deposit, note: 'appeared late' });
-                    this.jobs.revive(job);
+                    book.replace(job);
                 }
                 return;
             }
-            const funds = await spending.resume({
-                parameters: job.parameters,
-                deposit,
-                validUntil,
-                channel: job.channel,
-            });
+            const { parameters, channel } = job;
+            const funds = await spending.resume({ parameters, deposit, validUntil, channel });
             await job.change({ phase: 'open', funds });
         } catch (error) {
             if (error instanceof OrderLapsed) {
@@ -174,52 +145,32 @@ export class Recovery {
         }
     }
 
-    private retryOrder(job: Job): void {
-        void this.track(
-            this.untilDone(async (attempt) => {
-                if (attempt > 0) {
-                    await this.order(job);
-                    if (job.phase === 'open') {
-                        void this.reconnect(job);
-                    }
+    private retryOrder(job: GatewayJob): void {
+        void this.retry(async (attempt) => {
+            if (attempt > 0) {
+                await this.takeUpOrder(job);
+                if (job.phase === 'open') {
+                    void this.reconnect(job);
                 }
-                return attempt > 0;
-            }),
-        );
+            }
+            return attempt > 0;
+        });
     }
 
-    private async connectNow(job: Job): Promise<boolean> {
+    private async connectNow(job: GatewayJob): Promise<boolean> {
         const { log, nodes } = this.context;
+        const { sessions, closing } = this.parts;
         if (job.phase !== 'open' && job.phase !== 'settling') {
             return true;
         }
         try {
-            const state = await this.jobs.register(job);
-            const open = await this.context.store.openQueries(job.number);
-            // A query that streams, or is being fetched already, has its owner.
-            const done = open.flatMap((query) => {
-                const lease = job.take(query.number);
-                return lease === undefined ? [] : [this.reclaim(lease, query)];
-            });
-            if (job.stored.voucher !== null && job.phase === 'open') {
-                job.post.kick();
+            const { results } = await sessions.open(job);
+            await this.takeUpQueries(job);
+            if (job.signingStop !== undefined && job.phase === 'open') {
+                await job.change({ phase: 'settling', note: job.signingStop });
             }
-            await Promise.race([Promise.all(done), sleep(START_MS, undefined, { ref: false })]);
-            if (job.foreign !== undefined && job.phase === 'open') {
-                await job.change({ phase: 'settling', note: job.foreign });
-            }
-            if (job.unfinished.length === 0) {
-                const ahead = state.results.index > job.ledger.verified;
-                if (ahead && job.complete) {
-                    this.jobs.hooks.refused(job, 'it counts results that it did not give');
-                    return true;
-                }
-                job.complete = !ahead;
-                if (ahead && job.phase === 'open') {
-                    // What those results cost cannot be checked; the newest voucher covers what was paid.
-                    const note = 'the worker has results that this store does not know';
-                    await job.change({ phase: 'settling', note });
-                }
+            if (job.unfinished.length === 0 && !(await this.compareResults(job, results.index))) {
+                return true;
             }
             if (job.stored.phase === 'settling') {
                 await job.post.flush();
@@ -232,88 +183,44 @@ export class Recovery {
             nodes.cool(job.stored.worker);
             log.warn({ job: job.number, reason: reasonOf(error) }, 'the worker of an open job does not answer');
             if (error instanceof NodeUnfit && job.phase === 'open') {
-                this.jobs.hooks.retire(job, error.message);
+                closing.retire(job, error.message);
                 return true;
             }
             if (!(error instanceof WorkerRefusal && error.status < 500 && error.code !== 'unknown')) {
                 return false;
             }
             if (job.phase === 'open') {
-                this.jobs.hooks.refused(job, error.code);
+                closing.leaveRefused(job, error.code);
             }
             return true;
         }
     }
 
-    private async fetch(lease: Lease, query: StoredQuery, received: Buffer, attempt: number): Promise<boolean> {
-        const { job, number } = lease;
-        if (query.secret === null) {
-            return true; // it has ended, which the task that ended it knows
-        }
-        let bytes: Buffer;
-        try {
-            bytes = await job.worker.stored(job.stored.hash, number, job.terms.largestAnswer + OVERHEAD);
-        } catch (error) {
-            if (error instanceof WorkerRefusal) {
-                return this.notStored(lease, received, error, attempt);
-            }
-            if (error instanceof WorkerDown) {
-                return false;
-            }
-            throw error;
-        }
-        const intake = new Intake(askedOf(job, query), job.verifier, query.secret, counterOf(job.stored.model), {
-            largestAnswer: job.terms.largestAnswer,
-            clock: this.hooks.clock,
-            late: true,
+    /** Fetches the endings of queries that nobody else fetches or streams, and pays; waits a moment for workers. */
+    private async takeUpQueries(job: GatewayJob): Promise<void> {
+        const open = await this.context.store.openQueries(job.number);
+        const fetched = open.flatMap((query) => {
+            const lease = job.takeLease(query.number);
+            return lease === undefined ? [] : [this.parts.endings.fetch(lease, query)];
         });
-        try {
-            const records = new RecordReader();
-            for (const record of parse(records, bytes)) {
-                intake.take(record);
-            }
-            const fetched = intake.received;
-            const common = Math.min(fetched.length, received.length);
-            if (!fetched.subarray(0, common).equals(received.subarray(0, common))) {
-                throw new Breach('the stored answer is another than the one that was sent');
-            }
-            if (intake.ending === undefined) {
-                return false; // still being made
-            }
-            this.requireDelivered(lease, intake.ending);
-            this.hooks.onOutcome(job, await conclude(lease, intake, intake.ending));
-        } catch (error) {
-            if (!(error instanceof Breach)) {
-                throw error;
-            }
-            await refuse(lease, intake, { breach: error, at: this.hooks.clock().now });
-            this.hooks.onBreach(job, error.message);
+        if (job.stored.voucher !== null && job.phase === 'open') {
+            job.post.start();
         }
-        return true;
+        await Promise.race([Promise.all(fetched), sleep(START_MS, undefined, { ref: false })]);
     }
 
-    private requireDelivered(lease: Lease, ending: Ending): void {
-        const fault = ending.type === 'result' ? lease.job.excess(lease, ending.result.price) : undefined;
-        if (fault !== undefined) {
-            throw new Breach(`the result is refused: ${fault}`, ending.receipt);
-        }
-    }
-
-    // A number the worker does not know was never accepted; it is not used again all the same.
-    private async notStored(lease: Lease, received: Buffer, error: WorkerRefusal, attempt: number): Promise<boolean> {
-        const { job } = lease;
-        if (error.code === 'running' || error.code === 'shutting_down' || error.status >= 500) {
+    /** Compares the worker's count of results with the store's; false if the job is left because they cannot agree. */
+    private async compareResults(job: GatewayJob, index: number): Promise<boolean> {
+        const isAhead = index > job.ledger.verified;
+        if (isAhead && job.isComplete) {
+            this.parts.closing.leaveRefused(job, 'it counts results that it did not give');
             return false;
         }
-        if (error.code === 'unknown_job') {
-            await this.jobs.register(job).catch(() => undefined);
-            return false;
+        job.isComplete = !isAhead;
+        if (isAhead && job.phase === 'open') {
+            // What those results cost cannot be checked; the newest voucher covers what was paid.
+            await job.change({ phase: 'settling', note: 'the worker has results that this store does not know' });
         }
-        if (attempt === 0 && received.length === 0) {
-            return false; // the request may still be on its way
-        }
-        job.ledger.drop(lease.number);
-        await lease.end({ phase: 'void' });
         return true;
     }
 }

@@ -1,21 +1,22 @@
 /** Brings one question to a job, and to one other when the first fails before anything was delivered. */
 import { Reason, Refusal, Result } from '@cocoon-market/wrappers';
 import { causeOf, Frame } from '../link';
-import { Clock } from './check';
+import { ClockReading } from './check';
 import { GatewayError, unavailable } from './errors';
 import { Breach, ClockInDoubt } from './intake';
-import type { Job } from './job';
-import { JobContext, Jobs } from './jobs';
-import type { Lease } from './lease';
-import { ask, BrokenOff, Outcome, Question } from './query';
-import { Recovery } from './recovery';
-import { Settlement } from './settle';
+import type { Closing } from './closing';
+import type { GatewayContext } from './context';
+import type { Endings } from './endings';
+import type { GatewayJob, Lease } from './job';
+import { Excluded, JobPool } from './pool';
+import { ask, BrokenOff, Question, QueryOutcome } from './query';
+import type { Recovery } from './recovery';
 import { WorkerDown, WorkerRefusal } from './workers';
 
 /** Where an answer goes. */
-export interface Sink {
+export interface AnswerSink {
     /** Before the first frame: which job and query answer. */
-    begin(job: Job, number: number): void;
+    begin(job: GatewayJob, number: number): void;
     frame(frame: Frame): Promise<void>;
 }
 
@@ -41,23 +42,29 @@ interface Verdict {
     final?: boolean; // asking elsewhere would change nothing
 }
 
+export interface RouterParts {
+    pool: JobPool;
+    recovery: Recovery;
+    endings: Endings;
+    closing: Closing;
+    clock: () => ClockReading;
+}
+
 export class Router {
     constructor(
-        private readonly context: JobContext,
-        private readonly jobs: Jobs,
-        private readonly recovery: Recovery,
-        private readonly settlement: Settlement,
-        private readonly clock: () => Clock,
+        private readonly context: GatewayContext,
+        private readonly parts: RouterParts,
     ) {}
 
     /** Answers one question. Throws {@link GatewayError} or {@link ClientGone}. */
-    async answer(question: Question, sink: Sink, signal: AbortSignal): Promise<Result> {
-        const excluded = { workers: new Set<string>(), jobs: new Set<number>() };
+    async answer(question: Question, sink: AnswerSink, signal: AbortSignal): Promise<Result> {
+        const { pool, closing, clock } = this.parts;
+        const excluded: Excluded = { workers: new Set(), jobs: new Set() };
         let failure: GatewayError | undefined;
         for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
             let lease: Lease;
             try {
-                lease = await this.jobs.acquire(question.chat.model, question, excluded);
+                lease = await pool.acquire(question.chat.model, question, excluded);
             } catch (error) {
                 throw failure ?? error;
             }
@@ -72,8 +79,8 @@ export class Router {
             };
             try {
                 const keep = this.context.config.keepHours > 0;
-                const outcome = await ask(lease, question, { clock: this.clock, deliver, signal, keep });
-                this.note(job, outcome);
+                const outcome = await ask(lease, question, { clock, deliver, signal, keep });
+                closing.noteOutcome(job, outcome);
                 if (outcome.type === 'result') {
                     return outcome.result;
                 }
@@ -88,28 +95,13 @@ export class Router {
                 this.requireMore(verdict, begun, signal, error instanceof BrokenOff);
                 failure = this.exclude(verdict, job, excluded);
             } finally {
-                this.jobs.freed(job);
+                pool.release(job);
             }
         }
         throw failure!;
     }
 
-    /** Books what an ending says about its node. Twice without an answer after meters were paid, and the job is left. */
-    note(job: Job, outcome: Outcome): void {
-        const { nodes } = this.context;
-        if (outcome.type === 'result') {
-            job.refusals = 0;
-            nodes.delivered(job.stored.worker);
-        } else if (outcome.paid && nodes.failed(job.stored.worker)) {
-            this.settlement.abandon(job, 'two queries in a row failed after their meters were paid');
-        }
-    }
-
-    private exclude(
-        { error, avoid }: Verdict,
-        job: Job,
-        excluded: { workers: Set<string>; jobs: Set<number> },
-    ): GatewayError {
+    private exclude({ error, avoid }: Verdict, job: GatewayJob, excluded: Excluded): GatewayError {
         if (avoid === 'worker') {
             excluded.workers.add(job.stored.worker);
         } else if (avoid === 'job') {
@@ -130,11 +122,11 @@ export class Router {
         }
     }
 
-    private async ofError(job: Job, error: unknown, signal: AbortSignal): Promise<Verdict> {
+    private async ofError(job: GatewayJob, error: unknown, signal: AbortSignal): Promise<Verdict> {
         const { nodes, log } = this.context;
         const { worker } = job.stored;
         if (error instanceof BrokenOff) {
-            void this.recovery.reclaim(error.lease, error.query, error.received);
+            void this.parts.endings.fetch(error.lease, error.query, error.received);
             if (error.cause instanceof ClockInDoubt) {
                 log.error({ job: job.number, reason: error.cause.message }, 'nobody is blamed for a time');
                 return {
@@ -154,7 +146,7 @@ export class Router {
             };
         }
         if (error instanceof Breach) {
-            this.settlement.abandon(job, error.message);
+            this.parts.closing.abandon(job, error.message);
             return {
                 error: new GatewayError(
                     502,
@@ -180,7 +172,7 @@ export class Router {
 
     // Words without a signature oblige nobody and prove nothing: what they say against a job, ends it, and the node is kept
     // away from, or each would open the next job.
-    private async ofUnsigned(job: Job, refusal: WorkerRefusal): Promise<Verdict> {
+    private async ofUnsigned(job: GatewayJob, refusal: WorkerRefusal): Promise<Verdict> {
         const { code, retryAfter } = refusal;
         const words = `The node refused the query (${code}), and there is no other`;
         const error = new GatewayError(503, 'node_refused', words, retryAfter === undefined ? {} : { retryAfter });
@@ -194,18 +186,18 @@ export class Router {
                     avoid: 'worker',
                 };
             case 'leaving':
-                if (this.jobs.isEnding(job)) {
-                    this.settlement.retire(job, 'its end is near');
+                if (this.parts.pool.isEnding(job)) {
+                    this.parts.closing.retire(job, 'its end is near');
                     return { error, avoid: 'job' };
                 }
-                this.settlement.refused(job, code);
+                this.parts.closing.leaveRefused(job, code);
                 return { error, avoid: 'worker' };
             case 'wrong_terms':
             case 'wrong_channel':
-                this.settlement.refused(job, code);
+                this.parts.closing.leaveRefused(job, code);
                 return { error, avoid: 'worker' };
             case 'bad_voucher':
-                this.settlement.abandon(job, 'the worker refuses its vouchers');
+                this.parts.closing.abandon(job, 'the worker refuses its vouchers');
                 return { error, avoid: 'worker' };
             case 'shutting_down':
             case 'internal':
@@ -219,27 +211,30 @@ export class Router {
     }
 
     // What may happen to an honest node once, and not again and again without an answer between.
-    private async ofRepeated(job: Job, { code, session }: WorkerRefusal, error: GatewayError): Promise<Verdict> {
+    private async ofRepeated(job: GatewayJob, { code, session }: WorkerRefusal, error: GatewayError): Promise<Verdict> {
         const again = code === 'unknown_job' || code === 'unknown_session' || code === 'used_number';
         // A worker that began again refuses every query of its last session; that is one refusal.
         if (!again || (session !== undefined && session === job.session)) {
             job.refusals++;
         }
         if (job.refusals >= MAX_REFUSALS) {
-            this.settlement.refused(job, code);
+            this.parts.closing.leaveRefused(job, code);
             return { error, avoid: 'worker' };
         }
         if (again) {
             job.session = session === job.session ? undefined : job.session;
             if (job.session === undefined) {
-                await this.recovery.connect(job);
+                await this.parts.recovery.connect(job);
             }
             return { error, avoid: job.phase === 'open' ? 'nothing' : 'worker' };
         }
         return { error, avoid: 'worker' };
     }
 
-    private ofRefusal(job: Job, { refusal: { reason }, retryAfter }: Extract<Outcome, { refusal: Refusal }>): Verdict {
+    private ofRefusal(
+        job: GatewayJob,
+        { refusal: { reason }, retryAfter }: Extract<QueryOutcome, { refusal: Refusal }>,
+    ): Verdict {
         const { nodes, log } = this.context;
         const name = Reason[reason] ?? String(reason);
         log.warn({ job: job.number, reason: name }, 'the node did not answer a query');

@@ -7,8 +7,8 @@ import { Frame, FrameKind } from '../link';
 import { reasonOf } from '../process/errors';
 import { Answers, Gone, stoppingError } from './answers';
 import { badRequest, GatewayError, tooMany, unavailable } from './errors';
-import type { Job } from './job';
-import { JobContext } from './jobs';
+import type { GatewayContext } from './context';
+import type { GatewayJob } from './job';
 import {
     AnswerHead,
     ChatCall,
@@ -25,7 +25,7 @@ import {
     usageOf,
 } from './openai';
 import { Question } from './query';
-import { AnswerBroken, ClientGone, Router, Sink } from './router';
+import { AnswerBroken, ClientGone, Router, AnswerSink } from './router';
 import { counterOf } from './tokens';
 
 const BODY_BYTES = 8 << 20; // of a chat
@@ -34,7 +34,7 @@ const LOCAL_NAMES = /^(127\.0\.0\.1|localhost|::1)$/;
 const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 
 /** The server, not yet listening. */
-export function makeServer(context: JobContext, router: Router, answers = new Answers()): FastifyInstance {
+export function makeServer(context: GatewayContext, router: Router, answers = new Answers()): FastifyInstance {
     const { config, log, now } = context;
     const server = createDoor();
 
@@ -116,7 +116,7 @@ interface Answering {
     router: Router;
     reply: FastifyReply;
     signal: AbortSignal;
-    log: JobContext['log'];
+    log: GatewayContext['log'];
     silence: number; // milliseconds, before a comment
 }
 
@@ -126,13 +126,13 @@ function questionOf({ chat }: ChatCall): Question {
     return { chat, counter, promptBound: counter.prompt(chat.messages), stopBound };
 }
 
-function headersOf(job: Job, number: number): Record<string, string> {
+function headersOf(job: GatewayJob, number: number): Record<string, string> {
     return { 'x-cocoon-job': String(job.number), 'x-cocoon-query': String(number), 'x-cocoon-tier': job.stored.tier };
 }
 
 async function answerWhole({ call, head, router, reply, signal }: Answering): Promise<void> {
     const text = { content: '', reasoning: '' };
-    const sink: Sink = {
+    const sink: AnswerSink = {
         begin: (job, number) => void reply.headers(headersOf(job, number)),
         frame: async (frame) => {
             text[frame.kind === FrameKind.Reasoning ? 'reasoning' : 'content'] += frame.text;
@@ -205,7 +205,7 @@ async function answerStream({ call, head, router, reply, signal, log, silence }:
         }
         raw.write(comment('waiting'));
     }, silence / 4);
-    const sink: Sink = {
+    const sink: AnswerSink = {
         begin: (job, number) => {
             const headers = headersOf(job, number);
             if (raw.headersSent) {

@@ -1,11 +1,11 @@
 /**
- * Jobs that were opened and brought nothing. Each ties up a deposit until its notice has passed, so a node gets one new job
- * after the first, whatever the causes, and a day has a number of them that is not exceeded. A node that holds several jobs can
- * spoil them all at once: it gets no other that day, and they count as two.
+ * Jobs that were opened and brought nothing. Each ties up a deposit until its notice has passed. So a node gets one new job
+ * after the first, whatever the causes, and a day has a limit. A node with several jobs can spoil them all at once: it gets
+ * no other job that day, and they count as two.
  */
 import type { GatewayStore, Setback } from '../store/gateway';
 import { unavailable } from './errors';
-import type { Job } from './job';
+import type { GatewayJob } from './job';
 
 const DAY = 86_400; // seconds
 const MAX_PER_NODE = 2; // jobs that one node may spoil in a day: the first, and one new one. The node chooses the causes
@@ -39,8 +39,8 @@ export class Setbacks {
         return [...nodes.values()].reduce((sum, count) => sum + count, 0);
     }
 
-    /** A job ended early by its node's doing. */
-    async note(job: Job, cause: string): Promise<void> {
+    /** Counts a job that its node ended early, unless it was worth its opening or is counted already. */
+    async add(job: GatewayJob, cause: string): Promise<void> {
         const { deposit, worker } = job.stored;
         if (job.ledger.total * PRODUCTIVE >= deposit || this.all.some((one) => one.job === job.number)) {
             return;
@@ -50,8 +50,8 @@ export class Setbacks {
         await this.store.addSetback(setback);
     }
 
-    /** Why a node gets no new job today; undefined when it may. */
-    fault(worker: string, node: Buffer): string | undefined {
+    /** Why a node gets no new job today; undefined if it may get one. */
+    objection(worker: string, node: Buffer): string | undefined {
         const spoiled = this.today.filter((one) => one.worker === worker || one.node.equals(node));
         if (spoiled.length < MAX_PER_NODE) {
             return undefined;
@@ -60,7 +60,7 @@ export class Setbacks {
         return `spoiled ${spoiled.length} jobs in a day (${causes}), so it gets no other before the day is over`;
     }
 
-    /** Throws 503 when the day has as many as it may have. */
+    /** Throws 503 if the day has as many as it may have. */
     requireFew(): void {
         if (this.counted >= this.max) {
             const causes = [...new Set(this.today.map(({ worker, cause }) => `${worker}: ${cause}`))].sort();

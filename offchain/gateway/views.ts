@@ -29,7 +29,7 @@ export const statusView = z.object({
     spendKey: z.string(),
     balance: z.string(),
     available: z.string(),
-    dayLeft: z.string(),
+    dayRemaining: z.string(),
     jobLimit: z.string(),
     models: z.array(
         z.object({ model: z.string(), nodes: z.array(z.object({ worker: z.string(), state: z.string() })) }),

@@ -1,62 +1,79 @@
-/** Brings vouchers to the worker: one post in flight per job, always with the newest, beside the running queries. */
-import type { Job } from './job';
+/** Brings vouchers to the worker: one post in flight per job, always with the newest, while queries run. */
+import type { SignedVoucher, Terms } from '@cocoon-market/wrappers';
+import type { Ledger } from './ledger';
 import { WorkerRefusal } from './workers';
 
 const RETRY_MS = [200, 500, 1000, 2000, 5000];
 
+/** The job whose vouchers are posted. */
+export interface Payer {
+    readonly ledger: Ledger;
+    readonly terms: Pick<Terms, 'step'>;
+    /** Why nothing is signed any more; undefined while vouchers are. */
+    readonly signingStop: string | undefined;
+    /** The newest voucher, which covers what is owed now and is on the disk; null if nothing is owed yet. */
+    newestVoucher(): Promise<SignedVoucher | null>;
+    /** Hands a voucher to the worker. */
+    deliver(voucher: SignedVoucher): Promise<void>;
+}
+
 export class VoucherPost {
     private posting: Promise<void> | undefined;
-    private wanted = false;
+    private again = false; // there is something to post after the post in flight
     private stopped = false;
-    private pausedFor: string | undefined;
+    private pauseReason: string | undefined;
     private failures = 0;
     private timer: NodeJS.Timeout | undefined;
 
+    /** `onFailure` is called with the error of a post that failed in the background. */
     constructor(
-        private readonly job: Job,
-        private readonly onFault: (error: unknown) => void,
+        private readonly payer: Payer,
+        private readonly onFailure: (error: unknown) => void,
     ) {}
 
-    /** Why nothing is paid now; undefined when it is. */
+    /** Why nothing is paid now; undefined while vouchers are posted. */
     get paused(): string | undefined {
-        return this.job.foreign ?? this.pausedFor;
+        return this.payer.signingStop ?? this.pauseReason;
     }
 
-    /** Pays nothing while there is a reason; goes on when there is none any more. */
+    /** Pays nothing while there is a reason, and goes on once there is none. */
     pause(reason: string | undefined): void {
-        const resumes = this.pausedFor !== undefined && reason === undefined;
-        this.pausedFor = reason;
-        if (resumes && this.job.ledger.grown) {
-            this.kick();
+        const resumes = this.pauseReason !== undefined && reason === undefined;
+        this.pauseReason = reason;
+        if (resumes && this.payer.ledger.hasGrown) {
+            this.start();
         }
     }
 
-    /** Pays when a quarter of a step is unpaid, or, with `arrived`, whatever a verified result added. */
-    consider(arrived = false): void {
-        if (
-            !this.stopped &&
-            this.pausedFor === undefined &&
-            (arrived ? this.job.ledger.grown : this.job.ledger.isDue(this.job.terms.step))
-        ) {
-            this.kick();
+    /** Pays if a quarter of a step is unpaid. */
+    payIfDue(): void {
+        if (this.pauseReason === undefined && this.payer.ledger.isDue(this.payer.terms.step)) {
+            this.start();
         }
     }
 
-    /** Posts the newest voucher, after the post in flight if there is one. */
-    kick(): void {
+    /** Pays what a verified result added, however little. */
+    payResult(): void {
+        if (this.pauseReason === undefined && this.payer.ledger.hasGrown) {
+            this.start();
+        }
+    }
+
+    /** Posts the newest voucher in the background, after the post in flight if there is one. */
+    start(): void {
         if (this.stopped) {
             return;
         }
-        this.wanted = true;
+        this.again = true;
         clearTimeout(this.timer);
         this.posting ??= this.run();
     }
 
-    /** Signs and posts what is owed now. Throws when the worker does not take it. */
+    /** Signs and posts what is owed now. Throws if the worker does not take it. */
     async flush(): Promise<void> {
         await this.posting?.catch(() => undefined);
         if (!this.stopped) {
-            await this.once();
+            await this.postOnce();
         }
     }
 
@@ -69,40 +86,38 @@ export class VoucherPost {
 
     private async run(): Promise<void> {
         try {
-            while (this.wanted && !this.stopped) {
-                this.wanted = false;
-                await this.once();
+            while (this.again && !this.stopped) {
+                this.again = false;
+                await this.postOnce();
                 this.failures = 0;
             }
         } catch (error) {
-            this.onFault(error);
+            this.onFailure(error);
             if (!(error instanceof WorkerRefusal)) {
-                this.later();
+                this.startLater();
             }
         } finally {
             this.posting = undefined;
         }
-        if (this.wanted && this.failures === 0) {
-            this.kick();
+        if (this.again && this.failures === 0) {
+            this.start();
         }
     }
 
-    private async once(): Promise<void> {
-        const { job } = this;
+    private async postOnce(): Promise<void> {
         if (this.paused !== undefined) {
             return;
         }
-        const voucher = job.ledger.grown ? await job.sign() : job.stored.voucher;
-        if (voucher === null || this.stopped || this.paused !== undefined) {
-            return;
+        const voucher = await this.payer.newestVoucher();
+        if (voucher !== null && !this.stopped && this.paused === undefined) {
+            await this.payer.deliver(voucher);
         }
-        await job.adopt(await job.worker.voucher(job.stored.hash, voucher));
     }
 
-    private later(): void {
+    private startLater(): void {
         const wait = RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)];
         if (!this.stopped) {
-            this.timer = setTimeout(() => this.kick(), wait).unref();
+            this.timer = setTimeout(() => this.start(), wait).unref();
         }
     }
 }

@@ -19,18 +19,38 @@ export class Tasks {
 
     /** Waits so long, or until {@link close}. */
     async pause(ms: number): Promise<void> {
-        await sleep(ms, undefined, { signal: this.closing.signal }).catch(() => undefined);
+        await sleep(ms, undefined, { signal: this.closing.signal, ref: false }).catch(() => undefined);
     }
 
-    /** Polls until `holds`; false if it did not in so many polls, or before {@link close}. */
+    /** Polls, at least once, until `holds`; false if it did not in so many polls, or before {@link close}. */
     async until(holds: () => Promise<boolean>, { polls, ms }: { polls: number; ms: number }): Promise<boolean> {
-        for (let poll = 0; poll < polls && !this.isClosing; poll++) {
+        for (let poll = 1; ; poll++) {
             if (await holds()) {
                 return true;
             }
+            if (poll === polls || this.isClosing) {
+                return false;
+            }
             await this.pause(ms);
         }
-        return false;
+    }
+
+    /** Repeats a step until it is done, or until {@link close}, with growing pauses. A step that fails is reported. */
+    async retry(
+        step: (attempt: number) => Promise<boolean>,
+        pausesMs: readonly number[],
+        onError: (error: unknown) => void,
+    ): Promise<void> {
+        for (let attempt = 0; !this.isClosing; attempt++) {
+            try {
+                if (await step(attempt)) {
+                    return;
+                }
+            } catch (error) {
+                onError(error);
+            }
+            await this.pause(pausesMs[Math.min(attempt, pausesMs.length - 1)]);
+        }
     }
 
     /** Ends all waiting; resolves when every task is over, also those that others began meanwhile. */

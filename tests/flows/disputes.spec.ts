@@ -12,7 +12,7 @@ import { MODEL, RATES } from '../../demo/setup';
 import { Buyer, freePort, Seller, Stage } from '../../demo/stage';
 import { createBackend } from '../../offchain/backend';
 import { Gateway, readGatewayConfig, startGateway } from '../../offchain/gateway';
-import { recordOnChain } from '../../offchain/gateway/record';
+import { checksOnChain } from '../../offchain/gateway/nodeChecks';
 import { NodeInfo, opening, openQuery, signReceipt } from '../../offchain/link';
 import { rerun } from '../../offchain/rerun';
 import { Finish, jobHash, prepareReport, priceOf, Registry, Result, sendReport } from '@cocoon-market/wrappers';
@@ -193,7 +193,7 @@ describe('A worker that cheats', () => {
             encryptionKey: cheat.keys.encryptionKey,
             offers: [{ model: MODEL, rates: RATES }],
         } as unknown as NodeInfo;
-        const fault = (settings = {}) => recordOnChain(stage.chain, registry.address, settings).fault(info);
+        const fault = (settings = {}) => checksOnChain(stage.chain, registry.address, settings).objection(info);
         expect(await fault()).toBeUndefined();
 
         await slashOnce(cheat);
@@ -249,7 +249,7 @@ describe('A worker that cheats', () => {
         await ask(made);
         expect(await find(made)).toEqual([]); // nothing is wrong with the receipts
         const evidence = `${made.buyer.folder}/opening.json`;
-        const path = `${made.gateway.url}/admin/jobs/${made.gateway.jobs.all[0].number}/queries/1/opening`;
+        const path = `${made.gateway.url}/admin/jobs/${made.gateway.book.all[0].number}/queries/1/opening`;
         writeFileSync(evidence, await (await fetch(path, { headers: adminHeaders(made.gateway.url) })).text());
         const backend = createBackend({ kind: 'embedded' });
         const opened = openQuery(opening.parse(JSON.parse(readFileSync(evidence, 'utf8'))));

@@ -72,7 +72,7 @@ describe('A node', () => {
         bench = await startBench(market(), { before: ({ worker }) => void (worker.highest = 0xffffffff) });
 
         expect((await bench.post(ask)).status).toBe(503);
-        expect(bench.gateway.jobs.all[0].unfinished).toEqual([]);
+        expect(bench.gateway.book.all[0].unfinished).toEqual([]);
     });
 
     it('cannot fill the memory with records of an answer that hold nothing', () => {
@@ -118,19 +118,19 @@ describe('A gateway that is killed', () => {
         bench = await startBench(market());
         await bench.post(ask);
         bench.worker.scripts.push({ result: (result) => ({ ...result, price: result.price + 1n }) });
-        bench.gateway.settlement.abandon = () => undefined; // the kill: nothing of it happens in this process
+        bench.gateway.closing.abandon = () => undefined; // the kill: nothing of it happens in this process
         expect((await bench.post(ask)).status).not.toBe(200);
 
         await bench.restart();
-        await bench.gateway.recovered;
-        const [job] = bench.gateway.jobs.all;
+        await bench.gateway.recovery.recovered;
+        const [job] = bench.gateway.book.all;
         expect(job.phase).toBe('leaving');
         expect(job.stored.note).toContain('its price is not that of its counts');
         const { status, body } = await bench.post(ask);
         expect(status).toBe(503);
         expect(body.error.message).toContain('not used for a while: the result is refused');
 
-        await bench.gateway.settlement.sweep();
+        await bench.gateway.sweep();
         const { refundAt } = loadChannelData((await bench.chain.account(job.channel)).data!);
         expect(refundAt).toBe(market().now + 3600); // the notice runs
     });
@@ -144,7 +144,7 @@ describe('A gateway that is killed', () => {
         const escrow = market().escrow.address.toRawString();
         await expect(bench.restart({ network: -3, escrow })).rejects.toThrow('another network than -3');
         await bench.restart();
-        expect(bench.gateway.jobs.all).toHaveLength(1);
+        expect(bench.gateway.book.all).toHaveLength(1);
     });
 });
 

@@ -88,7 +88,7 @@ describe('A node of tier testca', () => {
 
         expect(status).toBe(503);
         expect(body.error.message).toContain('the measurement is not an allowed image');
-        expect(bench.gateway.jobs.all).toHaveLength(0);
+        expect(bench.gateway.book.all).toHaveLength(0);
     });
 
     it('is refused when its evidence was made for the keys of another node', async () => {
@@ -119,7 +119,7 @@ describe('A node of tier testca', () => {
         expect(expiryOf()).toBeGreaterThan(first);
         backend.script = () => slow.filter(({ type }) => type !== 'pause');
         expect((await bench.post(question)).status).toBe(200);
-        expect(bench.gateway.jobs.all.map(({ phase }) => phase)).toEqual(['open']);
+        expect(bench.gateway.book.all.map(({ phase }) => phase)).toEqual(['open']);
         expect((await worker.status()).jobs).toEqual({ open: 1, ending: 0, ended: 0 });
     }, 30_000);
 
@@ -132,12 +132,12 @@ describe('A node of tier testca', () => {
 
         expect((await bench.post(question)).status).toBe(503);
         expect(backend.requests).toHaveLength(1);
-        expect(bench.gateway.jobs.all.map(({ phase }) => phase)).toEqual(['open']);
+        expect(bench.gateway.book.all.map(({ phase }) => phase)).toEqual(['open']);
 
         rmSync(broken());
         await until(() => expiryOf() > market().now, 10_000);
         expect((await bench.post(question)).status).toBe(200);
-        expect(bench.gateway.jobs.all).toHaveLength(1);
+        expect(bench.gateway.book.all).toHaveLength(1);
     }, 30_000);
 
     it('takes new evidence from a file without a restart, and keeps the old when the new is none', async () => {

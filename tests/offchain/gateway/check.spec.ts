@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { acceptFault, Asked, meterFault, refusalFault, resultFault } from '../../../offchain/gateway/check';
+import { checkAccept, SentQuery, checkMeter, checkRefusal, checkResult } from '../../../offchain/gateway/check';
 import { countTolerance } from '../../../offchain/link';
 import { Finish, priceOf, Reason, Result } from '../../../wrappers';
 
@@ -7,7 +7,7 @@ const NOW = 1_000_000;
 const rates = { prompt: 1_000_000n, cached: 500_000n, completion: 3_000_000n, reasoning: 2_000_000n };
 const clock = { now: NOW, tolerance: 60 };
 const own = { completion: 100, reasoning: 10 };
-const asked: Asked = {
+const asked: SentQuery = {
     job: Buffer.alloc(32, 1),
     number: 7,
     request: Buffer.alloc(32, 2),
@@ -34,7 +34,7 @@ const other = Buffer.alloc(32, 9);
 
 describe('Checks of receipts', () => {
     it('point 3: takes an accept that says what was asked', () => {
-        expect(acceptFault(accept, asked, clock)).toBeUndefined();
+        expect(checkAccept(accept, asked, clock)).toBeUndefined();
     });
 
     it.each([
@@ -46,18 +46,18 @@ describe('Checks of receipts', () => {
         ['a deadline more than a minute late', { deadline: NOW + 661 }],
         ['a deadline that has passed', { deadline: NOW - 60 }],
     ])('point 3: refuses an accept with %s', (_, change) => {
-        expect(acceptFault({ ...accept, ...change }, asked, clock)).toBeDefined();
+        expect(checkAccept({ ...accept, ...change }, asked, clock)).toBeDefined();
     });
 
     it.each([660, 540, 1])('point 3: takes a deadline %s s away', (seconds) => {
-        expect(acceptFault({ ...accept, deadline: NOW + seconds }, asked, clock)).toBeUndefined();
+        expect(checkAccept({ ...accept, deadline: NOW + seconds }, asked, clock)).toBeUndefined();
     });
 
     it('refuses a decline for another request', () => {
         const decline = { job: asked.job, number: 7, request: asked.request, reason: Reason.TooBusy, signedAt: NOW };
-        expect(refusalFault(decline, asked)).toBeUndefined();
-        expect(refusalFault({ ...decline, request: other }, asked)).toBeDefined();
-        expect(refusalFault({ ...decline, number: 8 }, asked)).toBeDefined();
+        expect(checkRefusal(decline, asked)).toBeUndefined();
+        expect(checkRefusal({ ...decline, request: other }, asked)).toBeDefined();
+        expect(checkRefusal({ ...decline, number: 8 }, asked)).toBeDefined();
     });
 
     it.each([
@@ -67,17 +67,17 @@ describe('Checks of receipts', () => {
         ['with more reasoning tokens than arrived', { ...counts, reasoning: countTolerance(10) + 1 }, undefined],
         ['with more prompt tokens than were sent', { ...counts, prompt: countTolerance(50) - 4 }, undefined],
     ])('point 6: refuses a meter %s', (_, meter, last = { prompt: 0, cached: 0, completion: 0, reasoning: 0 }) => {
-        expect(meterFault(meter, last, own, asked)).toBeDefined();
+        expect(checkMeter(meter, last, own, asked)).toBeDefined();
     });
 
     it('point 6: takes a meter at exactly 2 % + 16 tokens above the own count', () => {
         const meter = { prompt: 0, cached: 0, completion: 118, reasoning: 0 };
-        expect(meterFault(meter, { ...meter, completion: 0 }, own, asked)).toBeUndefined();
-        expect(meterFault({ ...meter, completion: 119 }, { ...meter, completion: 0 }, own, asked)).toBeDefined();
+        expect(checkMeter(meter, { ...meter, completion: 0 }, own, asked)).toBeUndefined();
+        expect(checkMeter({ ...meter, completion: 119 }, { ...meter, completion: 0 }, own, asked)).toBeDefined();
     });
 
     it('point 10: takes a result that says what was asked', () => {
-        expect(resultFault(result, asked, own, { ...clock, late: false })).toBeUndefined();
+        expect(checkResult(result, asked, own, { ...clock, late: false })).toBeUndefined();
     });
 
     it.each([
@@ -90,18 +90,18 @@ describe('Checks of receipts', () => {
         ['a time more than a minute ago', { finishedAt: NOW - 61 }],
         ['more tokens than arrived', { completion: 200, price: priceOf({ ...counts, completion: 200 }, rates) }],
     ])('point 10: refuses a result with %s', (_, change) => {
-        expect(resultFault({ ...result, ...change }, asked, own, { ...clock, late: false })).toBeDefined();
+        expect(checkResult({ ...result, ...change }, asked, own, { ...clock, late: false })).toBeDefined();
     });
 
     it('point 10: refuses a result above the ceiling', () => {
         const low = { ...asked, ceiling: result.price - 1n };
-        expect(resultFault(result, low, own, { ...clock, late: false })).toContain('ceiling');
+        expect(checkResult(result, low, own, { ...clock, late: false })).toContain('ceiling');
     });
 
     it('point 15: a result fetched afterwards may be as old as its query, not older', () => {
         const late = { ...clock, late: true };
-        expect(resultFault({ ...result, finishedAt: NOW - 560 }, asked, own, late)).toBeUndefined();
-        expect(resultFault({ ...result, finishedAt: NOW - 561 }, asked, own, late)).toBeDefined();
+        expect(checkResult({ ...result, finishedAt: NOW - 560 }, asked, own, late)).toBeUndefined();
+        expect(checkResult({ ...result, finishedAt: NOW - 561 }, asked, own, late)).toBeDefined();
     });
 
     it('points 6 and 10: no accepted meter or result ever costs more than the ceiling', () => {
@@ -115,8 +115,8 @@ describe('Checks of receipts', () => {
                 const none = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
                 const priced = { ...result, ...meter, price };
                 const taken =
-                    meterFault(meter, none, seen, query) === undefined ||
-                    resultFault(priced, query, seen, { ...clock, late: false }) === undefined;
+                    checkMeter(meter, none, seen, query) === undefined ||
+                    checkResult(priced, query, seen, { ...clock, late: false }) === undefined;
                 expect(taken && price > ceiling).toBe(false);
             }),
         );

@@ -9,7 +9,7 @@ describe('The clock of a gateway', () => {
     const start = async (off: number) => {
         bench = await startBench(market(), { workers: 2, deps: { now: () => market().now + off } });
     };
-    const jobs = () => bench.gateway.jobs.all.map(({ phase }) => phase);
+    const jobs = () => bench.gateway.book.all.map(({ phase }) => phase);
     const blamed = () => bench.log.filter((line) => line.includes('the job is left'));
 
     afterEach(() => bench.close());
@@ -18,7 +18,7 @@ describe('The clock of a gateway', () => {
         await start(off);
         expect((await bench.post(ask)).status).toBe(200);
         await bench.restart();
-        await bench.gateway.recovered;
+        await bench.gateway.recovery.recovered;
 
         expect((await bench.post(ask)).status).toBe(200);
         expect(blamed()).toEqual([]);

@@ -12,7 +12,7 @@ describe('Jobs', () => {
     let bench: Bench;
 
     const start = async (options: BenchOptions = {}) => (bench = await startBench(market(), options));
-    const jobs = () => bench.gateway.jobs.all;
+    const jobs = () => bench.gateway.book.all;
     const job = () => jobs()[0];
     const settings = (change: object) => ({
         job: { deposit: '1000000000', step: '40000', notice: HOUR, lifetime: DAY, parallel: 4, ...change },
@@ -52,7 +52,7 @@ describe('Jobs', () => {
             bench.worker.onEnd = async (held) => {
                 if (held.jobNumber === 0) await claimLast(bench.worker);
             };
-            await bench.gateway.settlement.sweep();
+            await bench.gateway.sweep();
             expect(job().phase).toBe('gone');
             expect(jobs()[1].phase).toBe('open');
         });
@@ -241,7 +241,7 @@ describe('Jobs', () => {
         });
 
         it('refuses a node that the chain does not bear out', async () => {
-            await start({ deps: { record: { fault: async () => 'its keys are not those on chain' } } });
+            await start({ deps: { checks: { objection: async () => 'its keys are not those on chain' } } });
             expect((await bench.post(ask)).body.error.message).toContain('not those on chain');
         });
     });
@@ -352,24 +352,28 @@ describe('Jobs', () => {
             await bench.post(ask);
             bench.worker.onEnd = () => claimLast(bench.worker);
             const before = await market().balanceOf(market().escrow);
-            await bench.gateway.settlement.settle(job());
+            await bench.gateway.closing.settle(job());
 
             expect(job().phase).toBe('gone');
             expect(await market().isGone({ address: job().channel })).toBe(true);
             expect((await market().balanceOf(market().escrow)) - before).toBeGreaterThan(990_000_000n);
         });
 
-        it('settle: a job that is worth less than its claim is left at once, and says when its rest comes', async () => {
+        it('settle: a job that is worth less than its claim is left at once, and says when its balance comes back', async () => {
             await start();
             await bench.post(ask);
             bench.worker.claims = false;
-            await bench.gateway.settlement.settle(job());
+            await bench.gateway.closing.settle(job());
 
             expect(job().phase).toBe('leaving');
-            expect(job().stored.note).toContain('than a claim costs: the rest comes back after the notice');
-            await expect(bench.gateway.settlement.settle(job())).rejects.toMatchObject({
+            expect(job().stored.note).toContain(
+                'than a claim costs: the remaining balance comes back after the notice',
+            );
+            await expect(bench.gateway.closing.settle(job())).rejects.toMatchObject({
                 status: 409,
-                message: expect.stringContaining('its rest comes back by itself after the notice') as string,
+                message: expect.stringContaining(
+                    'its remaining balance comes back by itself after the notice',
+                ) as string,
             });
         });
 
@@ -377,12 +381,12 @@ describe('Jobs', () => {
             await start();
             await bench.post(ask);
             bench.worker.onEnd = () => claimLast(bench.worker);
-            await bench.gateway.settlement.settle(job());
+            await bench.gateway.closing.settle(job());
             const orders = await seqno();
 
-            await bench.gateway.settlement.settle(job());
-            await bench.gateway.settlement.leave(job());
-            await bench.gateway.settlement.refund(job());
+            await bench.gateway.closing.settle(job());
+            await bench.gateway.closing.leave(job());
+            await bench.gateway.closing.refund(job());
 
             expect([job().phase, await seqno()]).toEqual(['gone', orders]);
         });
@@ -403,14 +407,14 @@ describe('Jobs', () => {
             await start();
             await bench.post(ask);
             await bench.worker.stop();
-            await bench.gateway.settlement.leave(job());
-            await expect(bench.gateway.settlement.refund(job())).rejects.toMatchObject({
+            await bench.gateway.closing.leave(job());
+            await expect(bench.gateway.closing.refund(job())).rejects.toMatchObject({
                 status: 409,
                 code: 'too_early',
             });
 
             market().blockchain.now = market().now + HOUR;
-            await bench.gateway.settlement.refund(job());
+            await bench.gateway.closing.refund(job());
             expect(job().phase).toBe('gone');
             expect(await market().isGone({ address: job().channel })).toBe(true);
         });
@@ -418,9 +422,9 @@ describe('Jobs', () => {
         it('a job that was left is refunded by itself when its time has come', async () => {
             await start();
             await bench.post(ask);
-            await bench.gateway.settlement.leave(job());
+            await bench.gateway.closing.leave(job());
             market().blockchain.now = market().now + HOUR;
-            await bench.gateway.settlement.sweep();
+            await bench.gateway.sweep();
             expect(job().phase).toBe('gone');
         });
     });

@@ -1,74 +1,74 @@
 import fc from 'fast-check';
-import { Entry, Ledger } from '../../../offchain/gateway/ledger';
+import { LedgerEntry, Ledger } from '../../../offchain/gateway/ledger';
 
-const entry = (index: number, price: bigint, cumulative: bigint): Entry => ({ index, price, cumulative });
+const entry = (index: number, price: bigint, cumulative: bigint): LedgerEntry => ({ index, price, cumulative });
 
 describe('Ledger of one job', () => {
     it('point 7: owes the price of each verified result, else the meter', () => {
         const ledger = new Ledger();
-        ledger.meter(1, 30n);
-        ledger.meter(2, 50n);
-        expect(ledger.next()).toEqual({ cumulative: 80n, count: 0 });
+        ledger.raiseMeter(1, 30n);
+        ledger.raiseMeter(2, 50n);
+        expect(ledger.nextVoucher()).toEqual({ cumulative: 80n, count: 0 });
 
-        ledger.result(1, entry(1, 35n, 35n));
-        expect(ledger.next()).toEqual({ cumulative: 85n, count: 1 });
+        ledger.addResult(1, entry(1, 35n, 35n));
+        expect(ledger.nextVoucher()).toEqual({ cumulative: 85n, count: 1 });
     });
 
     it('point 7: counts results only up to the first that is missing', () => {
         const ledger = new Ledger();
-        ledger.result(2, entry(2, 10n, 30n));
-        ledger.result(3, entry(3, 10n, 40n));
-        expect(ledger.next().count).toBe(0);
+        ledger.addResult(2, entry(2, 10n, 30n));
+        ledger.addResult(3, entry(3, 10n, 40n));
+        expect(ledger.nextVoucher().count).toBe(0);
 
-        ledger.result(1, entry(1, 20n, 20n));
-        expect(ledger.next()).toEqual({ cumulative: 40n, count: 3 });
+        ledger.addResult(1, entry(1, 20n, 20n));
+        expect(ledger.nextVoucher()).toEqual({ cumulative: 40n, count: 3 });
     });
 
     it('point 7: pays from a quarter of a step on', () => {
         const ledger = new Ledger();
-        ledger.meter(1, 24n);
+        ledger.raiseMeter(1, 24n);
         expect(ledger.isDue(100n)).toBe(false);
-        ledger.meter(1, 25n);
+        ledger.raiseMeter(1, 25n);
         expect(ledger.isDue(100n)).toBe(true);
     });
 
     it('a meter that falls lowers nothing', () => {
         const ledger = new Ledger();
-        ledger.meter(1, 25n);
-        ledger.meter(1, 5n);
+        ledger.raiseMeter(1, 25n);
+        ledger.raiseMeter(1, 5n);
         expect(ledger.total).toBe(25n);
     });
 
     it('point 16: what was paid for a failed query is credit for the next', () => {
         const ledger = new Ledger();
-        ledger.meter(1, 40n);
-        ledger.sign(ledger.next());
-        ledger.drop(1);
+        ledger.raiseMeter(1, 40n);
+        ledger.setVoucher(ledger.nextVoucher());
+        ledger.dropMeter(1);
         expect(ledger.unpaid).toBe(0n);
-        expect(ledger.next()).toEqual({ cumulative: 40n, count: 0 });
+        expect(ledger.nextVoucher()).toEqual({ cumulative: 40n, count: 0 });
 
-        ledger.result(2, entry(1, 50n, 50n));
+        ledger.addResult(2, entry(1, 50n, 50n));
         expect(ledger.unpaid).toBe(10n);
-        expect(ledger.next()).toEqual({ cumulative: 50n, count: 1 });
+        expect(ledger.nextVoucher()).toEqual({ cumulative: 50n, count: 1 });
     });
 
     it('refuses to say less than before', () => {
         const ledger = new Ledger();
-        ledger.sign({ cumulative: 10n, count: 1 });
-        expect(() => ledger.sign({ cumulative: 9n, count: 1 })).toThrow(RangeError);
-        expect(() => ledger.sign({ cumulative: 10n, count: 0 })).toThrow(RangeError);
+        ledger.setVoucher({ cumulative: 10n, count: 1 });
+        expect(() => ledger.setVoucher({ cumulative: 9n, count: 1 })).toThrow(RangeError);
+        expect(() => ledger.setVoucher({ cumulative: 10n, count: 0 })).toThrow(RangeError);
     });
 
     describe('point 10: a result against its neighbours', () => {
         let ledger: Ledger;
         beforeEach(() => {
             ledger = new Ledger();
-            ledger.result(1, entry(1, 10n, 10n));
-            ledger.result(3, entry(3, 10n, 40n));
+            ledger.addResult(1, entry(1, 10n, 10n));
+            ledger.addResult(3, entry(3, 10n, 40n));
         });
 
         it('takes one that fits both', () => {
-            expect(ledger.fault(entry(2, 20n, 30n))).toBeUndefined();
+            expect(ledger.objection(entry(2, 20n, 30n))).toBeUndefined();
         });
 
         it.each([
@@ -78,7 +78,7 @@ describe('Ledger of one job', () => {
             ['a cumulative that does not lead to the one above', entry(2, 10n, 20n)],
             ['a cumulative below an earlier one', entry(9, 10n, 15n)],
         ])('refuses %s', (_, wrong) => {
-            expect(ledger.fault(wrong)).toBeDefined();
+            expect(ledger.objection(wrong)).toBeDefined();
         });
     });
 
@@ -99,11 +99,11 @@ describe('Ledger of one job', () => {
                     for (const i of order) {
                         const cumulative = prices.slice(0, i + 1).reduce((sum, price) => sum + price, 0n);
                         const one = entry(i + 1, prices[i], cumulative);
-                        expect(ledger.fault(one)).toBeUndefined();
-                        ledger.result(i + 1, one);
+                        expect(ledger.objection(one)).toBeUndefined();
+                        ledger.addResult(i + 1, one);
                     }
                     const total = prices.reduce((sum, price) => sum + price, 0n);
-                    expect(ledger.next()).toEqual({ cumulative: total, count: prices.length });
+                    expect(ledger.nextVoucher()).toEqual({ cumulative: total, count: prices.length });
                 },
             ),
         );
@@ -132,14 +132,14 @@ describe('Ledger of one job', () => {
                 let cumulative = 0n;
                 let max = 0n; // the highest total ever owed
                 for (const one of steps) {
-                    if (one.do === 'meter') ledger.meter(one.number, one.price);
-                    if (one.do === 'drop') ledger.drop(one.number);
+                    if (one.do === 'meter') ledger.raiseMeter(one.number, one.price);
+                    if (one.do === 'drop') ledger.dropMeter(one.number);
                     if (one.do === 'result') {
                         cumulative += one.price;
-                        ledger.result(one.number, entry(++index, one.price, cumulative));
+                        ledger.addResult(one.number, entry(++index, one.price, cumulative));
                     }
                     max = ledger.total > max ? ledger.total : max;
-                    if (one.do === 'sign') ledger.sign(ledger.next());
+                    if (one.do === 'sign') ledger.setVoucher(ledger.nextVoucher());
                     expect(ledger.voucher.cumulative >= last.cumulative).toBe(true);
                     expect(ledger.voucher.count).toBeGreaterThanOrEqual(last.count);
                     expect(ledger.voucher.cumulative <= max).toBe(true);

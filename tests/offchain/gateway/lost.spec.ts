@@ -10,8 +10,8 @@ describe('A gateway whose store is gone', () => {
     const market = useMarket();
     let bench: Bench;
 
-    const jobs = () => bench.gateway.jobs.all;
-    const sweep = () => bench.gateway.settlement.sweep();
+    const jobs = () => bench.gateway.book.all;
+    const sweep = () => bench.gateway.sweep();
     const pass = (seconds: number) => (market().blockchain.now = market().now + seconds);
     const other = (name = 'other') => ({ store: join(bench.folder, `${name}.sqlite`) });
     const channel = () => bench.worker.only.channel;
@@ -42,7 +42,7 @@ describe('A gateway whose store is gone', () => {
 
     it('leaves and refunds what no worker knows', async () => {
         bench.worker.jobs.clear();
-        const address = bench.gateway.jobs.all[0].channel;
+        const address = bench.gateway.book.all[0].channel;
         await bench.restart(other());
         await until(() => jobs().length === 1);
         expect(jobs()[0].phase).toBe('leaving');
@@ -68,11 +68,11 @@ describe('A gateway whose store is gone', () => {
         const copy = await openGatewayStore(store);
         await copy.addJob((await bench.gateway.store.jobs())[0]);
         await copy.close();
-        await bench.gateway.settlement.leave(jobs()[0]);
-        await bench.gateway.jobs.openings.open(MODEL, new Set());
+        await bench.gateway.closing.leave(jobs()[0]);
+        await bench.gateway.openings.open(MODEL, new Set());
         await until(() => bench.worker.jobs.size === 2);
         await bench.restart();
-        await bench.gateway.recovered;
+        await bench.gateway.recovery.recovered;
         await new Promise((resolve) => setTimeout(resolve, 100));
         expect((await bench.gateway.store.jobs()).map(({ found }) => found)).toEqual([false, false]);
         await bench.restart({ store });
@@ -87,7 +87,7 @@ describe('A gateway whose store is gone', () => {
             (await bench.gateway.store.jobs()).filter(({ phase }) => phase !== 'gone').map(({ number }) => number);
 
         beforeEach(async () => {
-            await bench.gateway.jobs.openings.open(MODEL, new Set());
+            await bench.gateway.openings.open(MODEL, new Set());
             await until(() => bench.worker.jobs.size === 2);
         });
 

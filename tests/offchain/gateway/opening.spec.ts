@@ -39,14 +39,14 @@ describe('A gateway that keeps queries', () => {
     it('forgets them when their time is over, and keeps none unless it is told to', async () => {
         bench = await startBench(market(), { config: { keepHours: 1 } });
         await bench.post(ask);
-        await bench.gateway.settlement.sweep();
+        await bench.gateway.sweep();
         await open();
         market().blockchain.now = market().now + 3601;
-        await bench.gateway.settlement.sweep();
+        await bench.gateway.sweep();
         await expect(open(1, join(bench.folder, 'late.json'))).rejects.toThrow('Query 1 of job 0 is not kept');
 
         await bench.restart({ keepHours: 0 });
-        await bench.gateway.recovered;
+        await bench.gateway.recovery.recovered;
         await bench.post(ask);
         await expect(open(2, join(bench.folder, 'none.json'))).rejects.toThrow('"keepHours"');
     });

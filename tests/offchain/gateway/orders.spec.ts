@@ -8,7 +8,7 @@ describe('An order whose outcome is not known', () => {
     const market = useMarket();
     let bench: Bench;
 
-    const jobs = () => bench.gateway.jobs.all.map(({ number, phase }) => [number, phase]);
+    const jobs = () => bench.gateway.book.all.map(({ number, phase }) => [number, phase]);
     const seqno = () => market().seqno();
 
     beforeEach(async () => void (bench = await startBench(market())));
@@ -58,7 +58,7 @@ describe('An order whose outcome is not known', () => {
         };
         await bench.restart();
         expect((await bench.post(ask)).status).toBe(200);
-        await bench.gateway.settlement.leave(bench.gateway.jobs.all[0]);
+        await bench.gateway.closing.leave(bench.gateway.book.all[0]);
 
         expect(new Set(asked)).toEqual(new Set(['claim reads', 'claim sends']));
         expect(asked.filter((one) => one === 'claim sends')).toHaveLength(2);
@@ -97,7 +97,7 @@ describe('An order whose outcome is not known', () => {
             throw new ChainError('HTTP 504');
         };
 
-        const leaving = bench.gateway.settlement.leave(bench.gateway.jobs.all[0]);
+        const leaving = bench.gateway.closing.leave(bench.gateway.book.all[0]);
 
         await expect(leaving).rejects.toThrow('did not take the order to leave in time, and never will');
     });
@@ -109,7 +109,7 @@ describe('An order whose outcome is not known', () => {
             jest.spyOn(chain, 'account').mockRejectedValue(new ChainError('the API is away'));
         };
 
-        const leaving = bench.gateway.settlement.leave(bench.gateway.jobs.all[0]);
+        const leaving = bench.gateway.closing.leave(bench.gateway.book.all[0]);
 
         await expect(leaving).rejects.toThrow('not known whether the escrow took the order to leave: the API is away');
         expect(bench.log.filter((line) => line.includes('"reason":"the API is away"'))).toHaveLength(1);
@@ -138,12 +138,12 @@ describe('An order whose outcome is not known', () => {
             bench.chain.taken.push({ lt: 2n, at: market().now, body });
             throw new ChainError('HTTP 504');
         };
-        const [job] = bench.gateway.jobs.all;
-        await expect(bench.gateway.settlement.leave(job)).rejects.toThrow('took another order in the place');
+        const [job] = bench.gateway.book.all;
+        await expect(bench.gateway.closing.leave(job)).rejects.toThrow('took another order in the place');
 
         // A sweep leaves out a job that is busy; the gateway sweeps again and again.
         await until(async () => {
-            await bench.gateway.settlement.sweep();
+            await bench.gateway.sweep();
             return (await seqno()) === 3;
         }, 20_000);
         expect(job.phase).toBe('leaving');

@@ -7,11 +7,11 @@ describe('The one owner of a query', () => {
     let bench: Bench;
 
     const start = async (options: BenchOptions = {}) => (bench = await startBench(market(), options));
-    const job = () => bench.gateway.jobs.all[0];
+    const job = () => bench.gateway.book.all[0];
     const stays = () => {
         const { phase, unfinished, ledger } = job();
         expect(bench.log.filter((line) => line.includes('the job is left'))).toEqual([]);
-        expect({ jobs: bench.gateway.jobs.all.length, phase, unfinished }).toEqual({
+        expect({ jobs: bench.gateway.book.all.length, phase, unfinished }).toEqual({
             jobs: 1,
             phase: 'open',
             unfinished: [],
@@ -49,7 +49,7 @@ describe('The one owner of a query', () => {
         await start({ deps: { store: behind } });
         await bench.post(ask);
         const { answer, go } = await streaming();
-        bench.gateway.jobs.hooks.reconnect(job());
+        void bench.gateway.recovery.reconnect(job());
         await until(() => bench.worker.wire.filter(({ path }) => path === '/v1/jobs').length === 2);
         slow = true;
         go();
@@ -77,7 +77,7 @@ describe('The one owner of a query', () => {
         slow = true;
         await bench.post(ask);
         for (let time = 0; time < 5; time++) {
-            bench.gateway.jobs.hooks.reconnect(job());
+            void bench.gateway.recovery.reconnect(job());
             await new Promise((resolve) => setTimeout(resolve, 20));
         }
         await until(() => job().unfinished.length === 0);

@@ -33,7 +33,7 @@ describe('One query', () => {
     const start = async (options: Parameters<typeof startBench>[1] = {}) =>
         (bench = await startBench(market(), options));
     const paid = () => bench.worker.only.vouchers.at(-1)?.cumulative ?? 0n;
-    const job = () => bench.gateway.jobs.all[0];
+    const job = () => bench.gateway.book.all[0];
     const script = (one: Script) => bench.worker.scripts.push(one);
     /** A job is open and one honest answer of 3020 nanoTON is paid. */
     const warm = async () => {
@@ -59,7 +59,7 @@ describe('One query', () => {
         await until(() => holding);
         await new Promise((resolve) => setTimeout(resolve, 50));
         expect(bench.worker.wire.filter(({ path }) => path === '/v1/query')).toHaveLength(0);
-        expect(await store.openQueries(bench.gateway.jobs.all.at(-1)!.number)).toHaveLength(1);
+        expect(await store.openQueries(bench.gateway.book.all.at(-1)!.number)).toHaveLength(1);
         release();
         await answer;
         expect(bench.worker.wire.filter(({ path }) => path === '/v1/query')).toHaveLength(1);
@@ -209,7 +209,7 @@ describe('One query', () => {
 
         expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200));
         await until(() => paid() === 9n * 3020n && bench.worker.only.vouchers.at(-1)?.count === 9);
-        expect(bench.gateway.jobs.all).toHaveLength(1);
+        expect(bench.gateway.book.all).toHaveLength(1);
     });
 
     it('point 14: a client that goes away cuts the query; the signed result is fetched and paid', async () => {
@@ -265,7 +265,7 @@ describe('One query', () => {
         expect((await bench.post(ask)).status).toBe(200);
         expect(job().running).toBe(0);
         expect((await bench.post(ask)).status).toBe(200);
-        expect(bench.gateway.jobs.all).toHaveLength(1);
+        expect(bench.gateway.book.all).toHaveLength(1);
         await until(() => bench.worker.letGo === 1);
     });
 
@@ -301,18 +301,18 @@ describe('One query', () => {
         const fail: Script = { frames: long, tokensPerFrame: 6, failAtEnd: Reason.BackendDown };
         used.scripts.push(fail);
         await streamed(bench);
-        expect(bench.gateway.jobs.all[0].phase).toBe('open');
-        const credit = bench.gateway.jobs.all[0].ledger.voucher.cumulative;
+        expect(bench.gateway.book.all[0].phase).toBe('open');
+        const credit = bench.gateway.book.all[0].ledger.voucher.cumulative;
         expect(credit).toBeGreaterThan(3020n);
 
         used.scripts.push({});
         await bench.post(ask);
-        expect(bench.gateway.jobs.all[0].ledger.voucher.cumulative).toBe(credit);
+        expect(bench.gateway.book.all[0].ledger.voucher.cumulative).toBe(credit);
 
         used.scripts.push(fail, fail);
         await streamed(bench);
         await streamed(bench);
-        await until(() => bench.gateway.jobs.all[0].phase === 'leaving');
+        await until(() => bench.gateway.book.all[0].phase === 'leaving');
         const other = bench.workers.find((one) => one !== used)!;
         expect((await bench.post(ask)).status).toBe(200);
         expect(other.asked.length).toBeGreaterThan(0);

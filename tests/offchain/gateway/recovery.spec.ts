@@ -11,10 +11,10 @@ describe('A gateway that starts again', () => {
     let bench: Bench;
 
     const start = async (options: BenchOptions = {}) => (bench = await startBench(market(), options));
-    const job = (gateway: Gateway = bench.gateway) => gateway.jobs.all[0];
+    const job = (gateway: Gateway = bench.gateway) => gateway.book.all[0];
     const restart = async () => {
         await bench.restart();
-        await bench.gateway.recovered;
+        await bench.gateway.recovery.recovered;
     };
 
     afterEach(() => bench.close());
@@ -28,7 +28,7 @@ describe('A gateway that starts again', () => {
         const { headers } = await bench.post(ask);
 
         expect(headers['x-cocoon-query']).toBe('42');
-        expect(bench.gateway.jobs.all).toHaveLength(1);
+        expect(bench.gateway.book.all).toHaveLength(1);
     });
 
     it('point 15: shows its voucher to a worker that has an older one', async () => {
@@ -47,7 +47,7 @@ describe('A gateway that starts again', () => {
         await store.addJob((await bench.gateway.store.jobs())[0]);
         jest.spyOn(store, 'entries').mockRejectedValueOnce(new Error('disk I/O error'));
         await bench.restart({ store: join(bench.folder, 'other.sqlite') }, { store });
-        await bench.gateway.recovered;
+        await bench.gateway.recovery.recovered;
 
         expect((await bench.post(ask)).status).toBe(200);
     });
@@ -101,7 +101,7 @@ describe('A gateway that starts again', () => {
         expect(job().session).toBeUndefined();
         await bench.worker.start();
         expect((await bench.post(ask)).status).toBe(200);
-        expect(bench.gateway.jobs.all).toHaveLength(1);
+        expect(bench.gateway.book.all).toHaveLength(1);
     });
 
     it('a store that is not the newest does not go on: the job is settled', async () => {
@@ -127,7 +127,7 @@ describe('A gateway that starts again', () => {
         bench.chain.beforeSend = () => undefined;
         bench.gateway = undefined as unknown as Gateway;
         await bench.restart({ store });
-        await bench.gateway.recovered;
+        await bench.gateway.recovery.recovered;
 
         expect(job().phase).toBe('open');
         expect((await bench.post(ask)).status).toBe(200);
@@ -161,7 +161,7 @@ describe('A gateway that starts again', () => {
         };
         await bench.gateway.store.addJob(late);
         await restart();
-        expect(bench.gateway.jobs.get(4)!.phase).toBe('failed');
+        expect(bench.gateway.book.get(4)!.phase).toBe('failed');
     });
 
     it('the results of an earlier run are neighbours of the next', async () => {

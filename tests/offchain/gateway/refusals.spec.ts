@@ -7,11 +7,11 @@ describe('A node that refuses without a signature', () => {
     let bench: Bench;
 
     const start = async (options: BenchOptions = {}) => (bench = await startBench(market(), options));
-    const jobs = () => bench.gateway.jobs.all;
+    const jobs = () => bench.gateway.book.all;
     const seqno = () => market().seqno();
     const pass = async (seconds: number) => {
         market().blockchain.now = market().now + seconds;
-        await bench.gateway.settlement.sweep();
+        await bench.gateway.sweep();
     };
     const status = () => bench.admin('status');
 
@@ -112,7 +112,7 @@ describe('A node that refuses without a signature', () => {
         await bench.post(ask);
         await pass(HOUR);
         await bench.restart();
-        await bench.gateway.recovered;
+        await bench.gateway.recovery.recovered;
         await bench.post(ask);
 
         expect(bench.worker.jobs.size).toBe(2);

@@ -7,7 +7,7 @@ describe('A gateway that was restored while its copy went on', () => {
     const market = useMarket();
     let bench: Bench;
 
-    const job = () => bench.gateway.jobs.get(0)!;
+    const job = () => bench.gateway.book.get(0)!;
     /** What the copy signed meanwhile. */
     const more = (cumulative: bigint, count: number) => {
         const { channel, jobNumber } = bench.worker.only;
@@ -29,7 +29,7 @@ describe('A gateway that was restored while its copy went on', () => {
     ])('signs nothing more once the worker shows a voucher of its key with a larger %s', async (_, amount, count) => {
         bench.worker.answerVoucher = () => more(amount, count);
         await bench.post(ask);
-        await until(() => job().foreign !== undefined);
+        await until(() => job().signingStop !== undefined);
         const { length } = bench.worker.posted;
         bench.worker.answerVoucher = (newest) => newest;
         const answer = await bench.post(ask);
@@ -44,7 +44,7 @@ describe('A gateway that was restored while its copy went on', () => {
     it('does not go on with a job whose worker shows such a voucher at the start', async () => {
         bench.worker.only.vouchers.push(more(9000n, 3));
         await bench.restart();
-        await bench.gateway.recovered;
+        await bench.gateway.recovery.recovered;
 
         await until(() => bench.worker.only.ended);
         expect((await bench.post(ask)).headers['x-cocoon-job']).toBe('4');

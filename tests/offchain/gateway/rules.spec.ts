@@ -13,12 +13,12 @@ describe("An open job under today's rules", () => {
     let bench: Bench;
 
     const start = async (options: BenchOptions = {}) => (bench = await startBench(market(), options));
-    const job = (number = 0) => bench.gateway.jobs.get(number)!;
+    const job = (number = 0) => bench.gateway.book.get(number)!;
     const model = (maxPrice: object, more: object = {}) => ({ models: { [MODEL]: { maxPrice, ...more } } }) as never;
     const prompts = (worker: FakeWorker) => worker.wire.filter(({ path }) => path === '/v1/query').length;
     const later = async (overrides: object) => {
         await bench.restart(overrides);
-        await bench.gateway.recovered;
+        await bench.gateway.recovery.recovered;
     };
     /** The worker that has the only job, and the other. */
     const pair = () => {
@@ -100,7 +100,7 @@ describe("An open job under today's rules", () => {
         await start();
         await bench.post(ask);
         await later({ models: { other: { maxPrice: exactly } } });
-        await bench.gateway.settlement.sweep();
+        await bench.gateway.sweep();
 
         await until(() => bench.worker.only.ended);
         expect(job().stored.note).toContain(MODEL);
@@ -110,16 +110,16 @@ describe("An open job under today's rules", () => {
         await start();
         await bench.post(ask);
         await later(model({ ...exactly, prompt: '1' }));
-        await bench.gateway.settlement.sweep();
+        await bench.gateway.sweep();
         await until(() => bench.worker.only.ended);
         market().blockchain.now = market().now + 899;
-        await bench.gateway.settlement.sweep();
+        await bench.gateway.sweep();
         expect(job().phase).toBe('settling');
         market().blockchain.now = market().now + 1;
-        await bench.gateway.settlement.sweep();
+        await bench.gateway.sweep();
         expect(job().phase).toBe('leaving');
         market().blockchain.now = market().now + 3600;
-        await bench.gateway.settlement.sweep();
+        await bench.gateway.sweep();
 
         expect(await market().isGone({ address: job().channel })).toBe(true);
     });

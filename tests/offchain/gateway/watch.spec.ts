@@ -8,9 +8,9 @@ describe('What stands behind a job, read again while it is paid', () => {
     let down: boolean;
     let reads: number;
 
-    const record = {
-        fault: async () => undefined,
-        keyFault: async () => {
+    const checks = {
+        objection: async () => undefined,
+        keyObjection: async () => {
             reads++;
             if (down) {
                 throw new Error('the API does not answer');
@@ -19,8 +19,8 @@ describe('What stands behind a job, read again while it is paid', () => {
         },
     };
     const start = async (workers = 1) =>
-        (bench = await startBench(market(), { workers, deps: { record, watchMs: 10 } }));
-    const job = () => bench.gateway.jobs.all[0];
+        (bench = await startBench(market(), { workers, deps: { checks, watchMs: 10 } }));
+    const job = () => bench.gateway.book.all[0];
     const pass = (seconds: number) => (market().blockchain.now = market().now + seconds);
     const paid = () => bench.worker.only.vouchers.at(-1)?.cumulative ?? 0n;
     const prompts = () => bench.worker.wire.filter(({ path }) => path === '/v1/query').length;
@@ -97,13 +97,13 @@ describe('What stands behind a job, read again while it is paid', () => {
 
         expect((await bench.post(ask)).status).toBe(200);
         await until(() => paid() === 6040n);
-        expect(bench.gateway.jobs.all).toHaveLength(1);
+        expect(bench.gateway.book.all).toHaveLength(1);
     });
 
     it('is not settled for words of one endpoint that another does not bear out', async () => {
         const other: { fault: string | undefined } = { fault: undefined };
         bench = await startBench(market(), {
-            deps: { record: { ...record, others: [{ keyFault: async () => other.fault }] }, watchMs: 10 },
+            deps: { checks: { ...checks, others: [{ keyObjection: async () => other.fault }] }, watchMs: 10 },
         });
         await warm();
         fault = 'its node is closed';
@@ -147,6 +147,6 @@ describe('What stands behind a job, read again while it is paid', () => {
         pass(46);
 
         expect((await bench.post(ask)).status).toBe(200);
-        expect(bench.gateway.jobs.all).toHaveLength(1);
+        expect(bench.gateway.book.all).toHaveLength(1);
     });
 });

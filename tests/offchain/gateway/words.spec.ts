@@ -24,8 +24,8 @@ describe("What one API says of a job's channel", () => {
         await bench.post(ask);
         await until(() => bench.worker.only.vouchers.length === 1);
     };
-    const job = () => bench.gateway.jobs.all[0];
-    const sweep = () => bench.gateway.settlement.sweep();
+    const job = () => bench.gateway.book.all[0];
+    const sweep = () => bench.gateway.sweep();
     const pass = (seconds: number) => (market().blockchain.now = market().now + seconds);
     /** The API lies about the channel, as often as `times` says. */
     const lie = (lies: (truth: AccountState) => AccountState, times = Infinity) => {
@@ -35,7 +35,7 @@ describe("What one API says of a job's channel", () => {
     };
     const gone = (truth: AccountState): AccountState => ({ ...truth, ...NONE });
     const leave = async () => {
-        await bench.gateway.settlement.leave(job());
+        await bench.gateway.closing.leave(job());
         expect(job().phase).toBe('leaving');
     };
 
@@ -57,7 +57,7 @@ describe("What one API says of a job's channel", () => {
     it('once, that it is gone, at the moment of leaving, leaves it all the same', async () => {
         await start();
         lie(gone, 1);
-        await bench.gateway.settlement.leave(job());
+        await bench.gateway.closing.leave(job());
         await sweep();
 
         expect(bench.chain.sent).toBe(2);
@@ -89,8 +89,8 @@ describe("What one API says of a job's channel", () => {
         await start();
         await job().change({ phase: 'gone' });
         await bench.restart();
-        await bench.gateway.recovered;
-        expect(bench.gateway.jobs.all).toEqual([]);
+        await bench.gateway.recovery.recovered;
+        expect(bench.gateway.book.all).toEqual([]);
         await sweep();
 
         expect(job().phase).toBe('settling');
@@ -101,7 +101,7 @@ describe("What one API says of a job's channel", () => {
         const { chain } = bench;
         chain.others = [{ account: (address) => chain.truth(address), open: (contract) => chain.open(contract) }];
         await bench.restart();
-        await bench.gateway.recovered;
+        await bench.gateway.recovery.recovered;
         await leave();
         lie(gone);
         for (let time = 0; time < 6; time++) {
@@ -116,7 +116,7 @@ describe("What one API says of a job's channel", () => {
         await start();
         lie((truth) => altered(truth, { paid: 900_000_000n }));
         bench.worker.onEnd = async () => undefined;
-        await bench.gateway.settlement.settle(job());
+        await bench.gateway.closing.settle(job());
 
         expect(job().phase).toBe('settling');
     });

@@ -6,26 +6,27 @@ import { Channel, channelCodes, jobHash, JobParameters, readOrder, Terms } from 
 import { Address } from '@ton/core';
 import { reasonOf } from '../process/errors';
 import { StoredJob } from '../store/gateway';
-import type { Job } from './job';
-import type { JobContext, Jobs } from './jobs';
+import type { JobBook } from './book';
+import type { GatewayContext } from './context';
+import type { GatewayJob } from './job';
 import { Candidate, termsAt } from './nodes';
 
 const BATCH = 25; // jobs whose accounts are read at once
 
-interface Opened {
+interface LostJob {
     parameters: JobParameters;
     deposit: bigint; // nanoTON
     channel: Address;
 }
 
 /** Takes jobs of this gateway's keys that the store does not know into it, and into memory those that are not over. */
-export async function findLost(context: JobContext, jobs: Jobs): Promise<Job[]> {
-    const { spending, log } = context;
+export async function findLost(context: GatewayContext, book: JobBook): Promise<GatewayJob[]> {
+    const { escrow, log } = context;
     const lost = await unknownJobs(context);
-    const found: Job[] = [];
+    const found: GatewayJob[] = [];
     for (let from = 0; from < lost.length; from += BATCH) {
         const some = lost.slice(from, from + BATCH).flat();
-        const accounts = await spending.accounts(some.map(({ channel }) => channel));
+        const accounts = await escrow.accounts(some.map(({ channel }) => channel));
         const seen = some.map((opened, i) => ({ opened, there: accounts[i].state === 'active' }));
         // Of each job the account that is there first: whatever interrupts this, the next search goes on behind it.
         seen.sort((a, b) => numberOf(a) - numberOf(b) || Number(b.there) - Number(a.there));
@@ -37,24 +38,24 @@ export async function findLost(context: JobContext, jobs: Jobs): Promise<Job[]> 
                     { job: stored.number, phase: stored.phase },
                     'a job that this store did not know was found on chain',
                 );
-                found.push(jobs.add(stored));
+                found.push(book.add(stored));
             }
         }
     }
     return found;
 }
 
-const numberOf = ({ opened }: { opened: Opened }): number => opened.parameters.job;
+const numberOf = ({ opened }: { opened: LostJob }): number => opened.parameters.job;
 
 /** Oldest first, so that the store never has a gap below its newest job, where the next search ends. Of each, one for every code. */
-async function unknownJobs({ spending, store, keys, log }: JobContext): Promise<Opened[][]> {
+async function unknownJobs({ escrow, store, keys, log }: GatewayContext): Promise<LostJob[][]> {
     const highest = (await store.jobs()).reduce(
         (max, { number, phase }) => (phase === 'failed' ? max : Math.max(max, number)),
         -1,
     );
     const codes = await channelCodes();
-    const all: Opened[][] = [];
-    for await (const { body } of spending.orders()) {
+    const all: LostJob[][] = [];
+    for await (const { body } of escrow.orders()) {
         let order: ReturnType<typeof readOrder>;
         try {
             order = readOrder(body);
@@ -67,21 +68,21 @@ async function unknownJobs({ spending, store, keys, log }: JobContext): Promise<
         }
         for (const [i, { deposit, ...job }] of order.jobs.entries()) {
             const number = order.seqno * 4 + i;
-            if (!keys.voucher(spending.escrow.hash, number).publicKey.equals(job.voucherKey)) {
+            if (!keys.voucher(escrow.address.hash, number).publicKey.equals(job.voucherKey)) {
                 log.warn({ job: number }, 'a job of this escrow has a voucher key that is not of this key file');
                 continue;
             }
             const parameters = { ...job, job: number };
-            const channels = await Promise.all(codes.map((code) => Channel.ofJob(spending.escrow, parameters, code)));
+            const channels = await Promise.all(codes.map((code) => Channel.ofJob(escrow.address, parameters, code)));
             all.push(channels.map(({ address: channel }) => ({ parameters, deposit, channel })));
         }
     }
     const known = new Set((await store.jobs()).map(({ channel }) => channel.toString('hex')));
-    const isUnknown = ({ channel }: Opened) => !known.has(channel.hash.toString('hex'));
+    const isUnknown = ({ channel }: LostJob) => !known.has(channel.hash.toString('hex'));
     return all.sort(([a], [b]) => a.parameters.job - b.parameters.job).map((accounts) => accounts.filter(isUnknown));
 }
 
-async function describe(context: JobContext, opened: Opened, there: boolean): Promise<StoredJob> {
+async function describe(context: GatewayContext, opened: LostJob, there: boolean): Promise<StoredJob> {
     const { network, now } = context;
     const { parameters, deposit, channel } = opened;
     const named = there ? await atWorker(context, opened) : undefined;
@@ -107,8 +108,8 @@ async function describe(context: JobContext, opened: Opened, there: boolean): Pr
 
 // The chain does not keep a job's whole terms. A worker that has the job under the terms of now still knows it.
 async function atWorker(
-    { config, nodes, network, spending }: JobContext,
-    { parameters, channel }: Opened,
+    { config, nodes, network, escrow }: GatewayContext,
+    { parameters, channel }: LostJob,
 ): Promise<{ candidate: Candidate; terms: Terms; model: string } | undefined> {
     const { end, notice, voucherKey, payout } = parameters;
     for (const model of Object.keys(config.models)) {
@@ -117,7 +118,7 @@ async function atWorker(
             if (typeof candidate === 'string' || !Address.parse(candidate.info.payout).hash.equals(payout)) {
                 continue;
             }
-            const terms = termsAt(candidate, { escrow: spending.escrow.hash, voucherKey, model, notice, end });
+            const terms = termsAt(candidate, { escrow: escrow.address.hash, voucherKey, model, notice, end });
             const state = await nodes
                 .client(url)
                 .job(jobHash(network, channel.hash, terms))
@@ -131,10 +132,10 @@ async function atWorker(
 }
 
 // Terms of a job that nobody can be asked about: enough to leave it and to have it refunded.
-function unnamed({ spending }: JobContext, { end, notice, voucherKey, payout }: JobParameters): Terms {
+function unnamed({ escrow }: GatewayContext, { end, notice, voucherKey, payout }: JobParameters): Terms {
     const none = Buffer.alloc(32);
     return {
-        escrow: spending.escrow.hash,
+        escrow: escrow.address.hash,
         provider: none,
         node: none,
         receiptKey: voucherKey,

@@ -1,0 +1,60 @@
+/** The book: every job that this process has in memory. */
+import { reasonOf } from '../process/errors';
+import type { StoredJob } from '../store/gateway';
+import type { GatewayContext } from './context';
+import { GatewayJob } from './job';
+import { WorkerRefusal } from './workers';
+
+export class JobBook {
+    private readonly byNumber = new Map<number, GatewayJob>();
+
+    constructor(private readonly context: GatewayContext) {}
+
+    /** Every job, by number. */
+    get all(): GatewayJob[] {
+        return [...this.byNumber.values()].sort((a, b) => a.number - b.number);
+    }
+
+    /** The open jobs, of one model or of all. */
+    open(model?: string): GatewayJob[] {
+        return this.all.filter(({ phase, stored }) => phase === 'open' && stored.model === (model ?? stored.model));
+    }
+
+    /** Jobs whose queries run or are without an ending. */
+    get paying(): GatewayJob[] {
+        return this.all.filter(
+            ({ phase, running, unfinished }) =>
+                (phase === 'open' || phase === 'settling') && (running > 0 || unfinished.length > 0),
+        );
+    }
+
+    get(number: number): GatewayJob | undefined {
+        return this.byNumber.get(number);
+    }
+
+    /** Takes a stored job into memory. One that failed does not take the place of another of its number. */
+    add(stored: StoredJob): GatewayJob {
+        const { keys, nodes, store, network, escrow } = this.context;
+        const job = new GatewayJob(stored, {
+            key: keys.voucher(escrow.address.hash, stored.number),
+            worker: nodes.client(stored.worker),
+            store,
+            network,
+            onUnpaid: (error) => this.logUnpaid(stored, error),
+        });
+        if (stored.phase !== 'failed' || !this.byNumber.has(job.number)) {
+            this.byNumber.set(job.number, job);
+        }
+        return job;
+    }
+
+    /** A job whose order was thought to have failed takes the place of another of its number. */
+    replace(job: GatewayJob): void {
+        this.byNumber.set(job.number, job);
+    }
+
+    private logUnpaid({ number }: StoredJob, error: unknown): void {
+        const reason = error instanceof WorkerRefusal ? error.code : reasonOf(error);
+        this.context.log.warn({ job: number, reason }, 'a voucher was not taken');
+    }
+}

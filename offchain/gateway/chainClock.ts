@@ -1,0 +1,24 @@
+/** How far this machine's clock is from the chain's. Nobody is blamed for a time before the two were compared. */
+
+const FRESH_SECONDS = 600; // an older comparison says nothing
+
+export class ChainClock {
+    private comparison: { offset: number; at: number } | undefined;
+
+    /** `now`: unix seconds of this machine. */
+    constructor(private readonly now: () => number) {}
+
+    /** Compares with the chain's time (unix seconds), which an answer of the API just said. */
+    compare(at: number): void {
+        const now = this.now();
+        this.comparison = { offset: at - now, at: now };
+    }
+
+    /** Seconds by which the chain's clock is ahead of this machine's; undefined if that was not compared lately. */
+    get offset(): number | undefined {
+        const { comparison } = this;
+        return comparison === undefined || Math.abs(this.now() - comparison.at) > FRESH_SECONDS
+            ? undefined
+            : comparison.offset;
+    }
+}

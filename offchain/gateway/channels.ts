@@ -1,0 +1,72 @@
+/** What the chain says of the channels of jobs. */
+import { loadChannelData } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { AccountState, Chain, Confirmer, CONFIRM_READS } from '../chain';
+
+const SOON_READS = 10; // while an end is waited for that was asked for
+
+type ChannelData = ReturnType<typeof loadChannelData>;
+
+/**
+ * What the chain says of a job's channel. A message that takes money out of sight is `unclear` until it was confirmed: that
+ * the account is gone, or has paid more than was ever signed. `due`: the refund is, and that is confirmed.
+ */
+export type ChannelView =
+    | ({ type: 'active'; looksDue: boolean; due: boolean; balance: bigint; at: number } & ChannelData)
+    | { type: 'gone' }
+    | { type: 'unclear'; message: string };
+
+/** A job's channel and the most that it can have paid, nanoTON; undefined where that is not known. */
+export interface JobChannel {
+    channel: Address;
+    maxPaid: bigint | undefined;
+}
+
+export class JobChannels {
+    private readonly slow: Confirmer;
+    private readonly fast: Confirmer;
+
+    /** `goneSeconds`: see the configuration; `now`: seconds of the clock that it is measured with. */
+    constructor(
+        chain: Chain,
+        { goneSeconds, pollMs, now }: { goneSeconds: number; pollMs: number; now?: () => number },
+    ) {
+        this.slow = new Confirmer(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
+        this.fast = new Confirmer(chain, { reads: SOON_READS, seconds: ((SOON_READS - 1) * pollMs) / 1000 });
+    }
+
+    /** The channel as the chain has it. What the chain says for `goneSeconds` is confirmed. */
+    read(channel: JobChannel): Promise<ChannelView> {
+        return readWith(this.slow, channel);
+    }
+
+    /** The channel while an end is waited for that was asked for: what the chain says in ten polls is confirmed. */
+    readSoon(channel: JobChannel): Promise<ChannelView> {
+        return readWith(this.fast, channel);
+    }
+}
+
+async function readWith(confirmed: Confirmer, { channel, maxPaid }: JobChannel): Promise<ChannelView> {
+    const messageOf = (account: AccountState): string | undefined => {
+        if (account.state !== 'active' || account.data === undefined) {
+            return 'gone';
+        }
+        const { paid, refundAt } = loadChannelData(account.data);
+        if (maxPaid !== undefined && paid > maxPaid) {
+            return `it has paid ${paid} nanoTON, more than was signed`;
+        }
+        return account.at >= refundAt ? 'due' : undefined;
+    };
+    const reading = await confirmed.read(channel, messageOf);
+    const { account, finding: message } = reading;
+    if (message !== undefined && message !== 'due' && !reading.confirmed) {
+        return { type: 'unclear', message };
+    }
+    if (account.data === undefined || message === 'gone') {
+        return { type: 'gone' };
+    }
+    const data = loadChannelData(account.data);
+    const looksDue = account.at >= data.refundAt;
+    const { balance, at } = account;
+    return { type: 'active', looksDue, due: looksDue && reading.confirmed, balance, at, ...data };
+}

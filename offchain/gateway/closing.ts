@@ -1,0 +1,233 @@
+/** How one job ends: settled with its worker, left without it, refunded once the time has come. */
+import { reasonOf } from '../process/errors';
+import { Tasks } from '../process/tasks';
+import type { JobPhase } from '../store/gateway';
+import type { ChannelView, JobChannels } from './channels';
+import type { GatewayContext } from './context';
+import { GatewayError } from './errors';
+import type { GatewayJob } from './job';
+import type { QueryOutcome } from './query';
+
+const MAX_POLLS = 60;
+const SETTLE_SECONDS = 900; // that a worker has to end a job before the client leaves without it
+
+/** Why a job is left whose worker has nothing against it. */
+export const NOT_CLAIMED =
+    'worth less to the worker than a claim costs: the remaining balance comes back after the notice';
+
+const REMEDIES: Partial<Record<JobPhase, string>> = {
+    leaving: 'nothing more is paid, and its remaining balance comes back by itself after the notice',
+    failed: 'it was never opened, and nothing of it was spent',
+};
+
+export class Closing {
+    private readonly tasks = new Tasks();
+    private readonly leaving = new Map<number, Promise<void>>();
+    private readonly settling = new Map<number, { since: number; done: Promise<JobPhase> | undefined }>();
+
+    constructor(
+        private readonly context: GatewayContext,
+        private readonly channels: JobChannels,
+    ) {}
+
+    /** Pays what is owed, asks the worker to end the job, and waits until the chain shows that it was paid. */
+    settle(job: GatewayJob, note = 'settled by the client'): Promise<JobPhase> {
+        const settling = this.settlingOf(job);
+        settling.done ??= this.settleNow(job, note).finally(() => (settling.done = undefined));
+        return settling.done;
+    }
+
+    /** The job does not fit the rules of now, or is used up: it gets no more queries, and its worker ends it. */
+    retire(job: GatewayJob, reason: string): void {
+        const { log } = this.context;
+        log.warn({ job: job.number, worker: job.stored.worker, reason }, 'the job is settled');
+        void this.tasks.add(
+            this.settle(job, reason).catch((error: unknown) =>
+                log.warn({ job: job.number, reason: reasonOf(error) }, 'the job is not settled yet'),
+            ),
+        );
+    }
+
+    /** The worker refused the job or its queries without a signature: the job is left, and no new one opened there for a while. */
+    leaveRefused(job: GatewayJob, cause: string): void {
+        const { nodes, log, setbacks } = this.context;
+        nodes.standings.ban(job.stored.worker, `it refused a job (${cause})`);
+        log.warn({ job: job.number, worker: job.stored.worker, cause }, 'the job is left: its worker refuses it');
+        this.leaveLater(job, `the worker refused it: ${cause}`);
+        void this.tasks.add(setbacks.add(job, cause));
+    }
+
+    /** The node broke the protocol, or failed twice after it was paid: no more money, no more queries, and the job is left. */
+    abandon(job: GatewayJob, reason: string): void {
+        const { nodes, log, setbacks } = this.context;
+        nodes.standings.ban(job.stored.worker, reason);
+        log.error({ job: job.number, worker: job.stored.worker, reason }, 'the job is left');
+        void this.tasks.add(setbacks.add(job, 'it broke the protocol'));
+        this.leaveLater(job, reason);
+    }
+
+    /** Books what an ending says about its node. Twice without an answer after meters were paid, and the job is left. */
+    noteOutcome(job: GatewayJob, outcome: QueryOutcome): void {
+        const { standings } = this.context.nodes;
+        if (outcome.type === 'result') {
+            job.refusals = 0;
+            standings.clearFailures(job.stored.worker);
+        } else if (outcome.paid && standings.countFailure(job.stored.worker)) {
+            this.abandon(job, 'two queries in a row failed after their meters were paid');
+        }
+    }
+
+    /** Asks the chain to let the client go after the notice; needs no worker. Nothing more is paid. */
+    leave(job: GatewayJob, note = 'left by the client'): Promise<void> {
+        let leaving = this.leaving.get(job.number);
+        if (leaving === undefined) {
+            leaving = this.leaveNow(job, note).finally(() => this.leaving.delete(job.number));
+            this.leaving.set(job.number, leaving);
+        }
+        return leaving;
+    }
+
+    /** Leaves a settling job whose worker has had its time to end it. */
+    async leaveOverdue(job: GatewayJob): Promise<void> {
+        if (job.phase === 'settling' && this.context.now() - this.settlingOf(job).since >= SETTLE_SECONDS) {
+            await this.leave(job, `its worker did not end it: ${job.stored.note}`);
+        }
+    }
+
+    /** Sends the remaining balance of an ended job home; needs no worker. */
+    async refund(job: GatewayJob): Promise<void> {
+        if (job.phase === 'gone') {
+            return;
+        }
+        requirePhase(job, ['open', 'leaving', 'settling', 'settled']);
+        const channel = await this.readConfirmed(job);
+        if (channel.type === 'gone') {
+            await job.change({ phase: 'gone' });
+            return;
+        }
+        if (channel.type === 'unclear') {
+            const message = `${channel.message}, says the API: that is not confirmed yet, ask again in some minutes`;
+            throw new GatewayError(503, 'unclear', `The channel of job ${job.number}: ${message}`);
+        }
+        if (!channel.due) {
+            const when = new Date(channel.refundAt * 1000).toISOString();
+            throw new GatewayError(
+                409,
+                'too_early',
+                `Job ${job.number} can be refunded from ${when} on; leave it to bring that nearer`,
+            );
+        }
+        await this.context.spending.jobOrder(job.parameters, 'refund');
+        await this.untilEnded(async () => {
+            const isGone = (await this.channels.readSoon(job.paidChannel)).type === 'gone';
+            if (isGone) {
+                await job.change({ phase: 'gone', note: 'refunded' });
+            }
+            return isGone;
+        });
+    }
+
+    /** Waits for nothing more; resolves when no task writes to the store any more. Call it once no worker is asked any more. */
+    async close(): Promise<void> {
+        await this.tasks.close();
+    }
+
+    private async settleNow(job: GatewayJob, note: string): Promise<JobPhase> {
+        if (job.phase === 'gone') {
+            return job.phase;
+        }
+        requirePhase(job, ['open', 'settling', 'settled']);
+        if (job.phase === 'open') {
+            await job.change({ phase: 'settling', note });
+        }
+        await job.whenIdle();
+        let claims: boolean;
+        try {
+            await job.post.flush();
+            claims = await job.worker.end(job.stored.hash, job.key);
+        } catch (error) {
+            throw new GatewayError(
+                502,
+                'worker_down',
+                `The worker of job ${job.number} does not end it (${reasonOf(error)}): ask again, or leave the job without it`,
+            );
+        }
+        if (claims) {
+            await this.untilEnded(() => this.updateEnded(job));
+        } else {
+            await this.leave(job, NOT_CLAIMED);
+        }
+        return job.phase;
+    }
+
+    // The worker's claim ends the account, or with a cold payout only pays what is owed.
+    private async updateEnded(job: GatewayJob): Promise<boolean> {
+        const channel = await this.channels.readSoon(job.paidChannel);
+        const { cumulative } = job.ledger.voucher;
+        if (channel.type === 'gone') {
+            await job.change({ phase: 'gone', note: 'settled' });
+            return true;
+        }
+        if (channel.type === 'active' && channel.paid === cumulative && cumulative > 0n) {
+            await job.change({ phase: 'settled' });
+            return true;
+        }
+        return false;
+    }
+
+    private leaveLater(job: GatewayJob, note: string): void {
+        if (job.phase === 'leaving' || job.phase === 'gone') {
+            return;
+        }
+        job.abandoned.abort();
+        void this.tasks.add(
+            this.leave(job, note).catch((error: unknown) => {
+                this.context.log.error(
+                    { job: job.number, reason: reasonOf(error) },
+                    'leaving failed and is tried again',
+                );
+            }),
+        );
+    }
+
+    private async leaveNow(job: GatewayJob, note: string): Promise<void> {
+        if (job.phase === 'gone') {
+            return;
+        }
+        requirePhase(job, ['open', 'settling', 'settled', 'leaving']);
+        await job.change({ phase: 'leaving', note });
+        await job.post.stop();
+        const channel = await this.channels.read(job.paidChannel);
+        if (channel.type === 'active' && channel.refundAt > channel.at + channel.notice) {
+            await this.context.spending.jobOrder(job.parameters, 'leave');
+        }
+    }
+
+    // What the chain says once it is confirmed, or what it says after the last poll.
+    private async readConfirmed(job: GatewayJob): Promise<ChannelView> {
+        let view: ChannelView;
+        await this.untilEnded(async () => {
+            view = await this.channels.readSoon(job.paidChannel);
+            return view.type !== 'unclear' && !(view.type === 'active' && view.looksDue && !view.due);
+        });
+        return view!;
+    }
+
+    private untilEnded(holds: () => Promise<boolean>): Promise<boolean> {
+        return this.tasks.until(holds, { polls: MAX_POLLS, ms: this.context.config.pollMs });
+    }
+
+    /** Since when a job settles, counted from the first time that somebody asks; unix seconds. */
+    private settlingOf({ number }: GatewayJob) {
+        const settling = this.settling.get(number) ?? { since: this.context.now(), done: undefined };
+        this.settling.set(number, settling);
+        return settling;
+    }
+}
+
+function requirePhase(job: GatewayJob, phases: JobPhase[]): void {
+    if (!phases.includes(job.phase)) {
+        const remedy = REMEDIES[job.phase] ?? 'ask again when it is open';
+        throw new GatewayError(409, 'wrong_phase', `Job ${job.number} is ${job.phase}: ${remedy}`);
+    }
+}

@@ -1,0 +1,112 @@
+/** Fetches the endings of queries whose connection ended before their answer did. */
+import { RecordReader } from '../link';
+import { reasonOf } from '../process/errors';
+import type { Tasks } from '../process/tasks';
+import type { StoredQuery } from '../store/gateway';
+import type { ClockReading } from './check';
+import type { Closing } from './closing';
+import type { GatewayContext } from './context';
+import { Breach, Intake, SignedEnding } from './intake';
+import type { Lease } from './job';
+import { conclude, parse, refuse, sentQueryOf } from './query';
+import type { Sessions } from './sessions';
+import { counterOf } from './tokens';
+import { WorkerDown, WorkerRefusal } from './workers';
+
+/** Pauses between attempts to reach a worker or the chain, milliseconds. */
+export const RETRY_MS = [50, 200, 500, 1000, 2000, 5000, 15_000, 60_000];
+const OVERHEAD = 1 << 20; // bytes of records besides the answer
+
+export class Endings {
+    /** `tasks`: what asks in the background until the gateway ends. */
+    constructor(
+        private readonly context: GatewayContext,
+        private readonly sessions: Sessions,
+        private readonly closing: Closing,
+        private readonly tasks: Tasks,
+        private readonly clock: () => ClockReading,
+    ) {}
+
+    /** Asks for the ending of the lease's query until the worker gives one or the gateway ends. */
+    fetch(lease: Lease, query: StoredQuery, received: Buffer = Buffer.alloc(0)): Promise<void> {
+        return this.tasks.add(
+            this.tasks.retry(
+                (attempt) => this.fetchOnce(lease, query, received, attempt),
+                RETRY_MS,
+                (error) => this.context.log.error({ reason: reasonOf(error) }, 'an ending is not fetched yet'),
+            ),
+        );
+    }
+
+    private async fetchOnce(lease: Lease, query: StoredQuery, received: Buffer, attempt: number): Promise<boolean> {
+        const { job, number } = lease;
+        if (query.secret === null) {
+            return true; // it has ended, which the task that ended it knows
+        }
+        let bytes: Buffer;
+        try {
+            bytes = await job.worker.stored(job.stored.hash, number, job.terms.largestAnswer + OVERHEAD);
+        } catch (error) {
+            if (error instanceof WorkerRefusal) {
+                return this.endUnstored(lease, received, error, attempt);
+            }
+            if (error instanceof WorkerDown) {
+                return false;
+            }
+            throw error;
+        }
+        const intake = new Intake(sentQueryOf(job, query), job.verifier, query.secret, counterOf(job.stored.model), {
+            largestAnswer: job.terms.largestAnswer,
+            clock: this.clock,
+            late: true,
+        });
+        try {
+            const records = new RecordReader();
+            for (const record of parse(records, bytes)) {
+                intake.take(record);
+            }
+            const fetched = intake.received;
+            const common = Math.min(fetched.length, received.length);
+            if (!fetched.subarray(0, common).equals(received.subarray(0, common))) {
+                throw new Breach('the stored answer is another than the one that was sent');
+            }
+            if (intake.ending === undefined) {
+                return false; // still being made
+            }
+            requireDelivered(lease, intake.ending);
+            this.closing.noteOutcome(job, await conclude(lease, intake, intake.ending));
+        } catch (error) {
+            if (!(error instanceof Breach)) {
+                throw error;
+            }
+            await refuse(lease, intake, { breach: error, at: this.clock().now });
+            this.closing.abandon(job, error.message);
+        }
+        return true;
+    }
+
+    // A number that the worker does not know was never accepted. It is not used again all the same.
+    private async endUnstored(lease: Lease, received: Buffer, error: WorkerRefusal, attempt: number): Promise<boolean> {
+        const { job } = lease;
+        if (error.code === 'running' || error.code === 'shutting_down' || error.status >= 500) {
+            return false;
+        }
+        if (error.code === 'unknown_job') {
+            await this.sessions.open(job).catch(() => undefined);
+            return false;
+        }
+        if (attempt === 0 && received.length === 0) {
+            return false; // the request may still be on its way
+        }
+        job.ledger.dropMeter(lease.number);
+        await lease.end({ phase: 'void' });
+        return true;
+    }
+}
+
+function requireDelivered(lease: Lease, ending: SignedEnding): void {
+    const objection = ending.type === 'result' ? lease.job.excessObjection(lease, ending.result.price) : undefined;
+    if (objection !== undefined) {
+        throw new Breach(`the result is refused: ${objection}`, ending.receipt);
+    }
+}

@@ -1,0 +1,159 @@
+/** The client's escrow as the gateway reads it: what it holds and allows, and why it opens no job. */
+import { channelCodes, Escrow, EscrowState, errorName, errors, isTestOnly } from '@cocoon-market/wrappers';
+import { Address, Cell, fromNano } from '@ton/core';
+import { Accepted, AccountState, Chain } from '../chain';
+import type { ChainClock } from './chainClock';
+import { GatewayError, noMoney, unavailable } from './errors';
+
+const DAY = 86400;
+
+/** What the escrow holds and allows. */
+export interface Purse {
+    balance: bigint; // nanoTON
+    available: bigint; // nanoTON above the reserve
+    dayRemaining: bigint; // nanoTON the spend key may still spend today (UTC)
+    jobLimit: bigint; // nanoTON
+    seqno: number;
+}
+
+/** The escrow at one moment. */
+export interface EscrowReading {
+    account: AccountState;
+    state: EscrowState;
+    code: Cell; // of the channels that it opens
+}
+
+export class EscrowAccount {
+    /** `spendKey`: the public key of this gateway. */
+    constructor(
+        private readonly chain: Chain,
+        readonly address: Address,
+        private readonly spendKey: Buffer,
+        readonly clock: ChainClock,
+    ) {}
+
+    /** The same account, asked with the urgency of what earns or saves money. */
+    get urgent(): EscrowAccount {
+        return new EscrowAccount(this.chain.as('claim'), this.address, this.spendKey, this.clock);
+    }
+
+    /** The escrow's address for people. */
+    get name(): string {
+        return this.address.toString({ testOnly: isTestOnly(this.chain.network) });
+    }
+
+    /** The account and its state. Throws 402 if the escrow is not set up for this gateway's key. */
+    async read(): Promise<EscrowReading> {
+        const account = await this.chain.account(this.address);
+        this.clock.compare(account.at);
+        if (account.state !== 'active') {
+            throw noMoney(
+                `The escrow ${this.name} is not set up: its owner deposits there and sets this gateway's spend key`,
+            );
+        }
+        const state = await this.state();
+        const spendKey = this.spendKey.toString('hex');
+        if (state.spendKey !== BigInt(`0x${spendKey}`)) {
+            throw noMoney(
+                `The escrow ${this.name} does not know this gateway's spend key: its owner sets it to ${spendKey}`,
+            );
+        }
+        const code = (await channelCodes()).find(
+            (known) => state.codeHash === BigInt(`0x${known.hash().toString('hex')}`),
+        );
+        if (code === undefined) {
+            throw unavailable(
+                `The escrow ${this.name} opens channels of another version: its owner sets this version's code`,
+            );
+        }
+        return { account, state, code };
+    }
+
+    state(): Promise<EscrowState> {
+        return this.chain.open(Escrow.fromAddress(this.address)).getEscrowState();
+    }
+
+    /** What can be spent now. Throws 402 if the escrow is not set up for this gateway's key. */
+    async purse(): Promise<Purse> {
+        return this.purseOf(await this.read());
+    }
+
+    /** Throws 402 if the escrow does not open a job of this deposit; unlike the chain, it says how much is missing. */
+    async requireMoney(reading: EscrowReading, deposit: bigint): Promise<void> {
+        const cost = deposit + (await this.chain.open(Escrow.fromAddress(this.address)).getOpenFeeOf(1n));
+        const purse = await this.purseOf(reading);
+        if (deposit > purse.jobLimit) {
+            throw this.refusalOf(errors.ErrOverJobLimit, { cost, deposit });
+        }
+        if (cost > purse.dayRemaining) {
+            throw this.refusalOf(errors.ErrOverDayLimit, { cost, deposit, purse });
+        }
+        if (cost > purse.available) {
+            throw this.refusalOf(errors.ErrLowBalance, { cost, deposit, purse });
+        }
+    }
+
+    /** The error for an order that the escrow refuses with an exit code. Amounts are nanoTON. */
+    refusalOf(
+        exitCode: number,
+        { cost, deposit, purse }: { cost: bigint; deposit: bigint; purse?: Purse },
+    ): GatewayError {
+        const name = errorName(exitCode);
+        switch (exitCode) {
+            case errors.ErrLowBalance: {
+                const missing = purse === undefined ? cost : cost - purse.available;
+                return noMoney(
+                    `The escrow has too little to open the next job (${name}): deposit at least ${fromNano(missing)} TON ` +
+                        `to ${this.name}`,
+                );
+            }
+            case errors.ErrOverDayLimit:
+                return noMoney(
+                    `The next job costs ${fromNano(cost)} TON, and of the day's limit (UTC) ` +
+                        `${purse === undefined ? 'less' : `${fromNano(purse.dayRemaining)} TON`} remains (${name}): ` +
+                        `the owner of ${this.name} raises the day's limit, or wait until tomorrow`,
+                );
+            case errors.ErrOverJobLimit:
+                return noMoney(
+                    `A job of ${fromNano(deposit)} TON is above the escrow's limit per job (${name}): the owner of ` +
+                        `${this.name} raises the job limit, or lower job.deposit in the gateway's configuration`,
+                );
+            case errors.ErrNoKey:
+            case errors.ErrBadSignature:
+                return noMoney(
+                    `The escrow ${this.name} has another spend key or none (${name}): its owner sets it to ` +
+                        this.spendKey.toString('hex'),
+                );
+            default:
+                return unavailable(`The escrow ${this.name} refused the order: ${name}`, 'order_refused');
+        }
+    }
+
+    /** Accounts in as few calls as the API allows. */
+    accounts(addresses: readonly Address[]): Promise<AccountState[]> {
+        return this.chain.accountsAt(addresses);
+    }
+
+    /** The orders that the escrow took, newest first. */
+    orders(): AsyncIterable<Accepted> {
+        return this.chain.accepted(this.address);
+    }
+
+    /** Compares the clock of this machine with the chain's. */
+    async compareClocks(): Promise<void> {
+        this.clock.compare((await this.chain.account(this.address)).at);
+    }
+
+    private async purseOf({ account: { balance, at }, state }: EscrowReading): Promise<Purse> {
+        const reserve = await this.chain.open(Escrow.fromAddress(this.address)).getReserve();
+        const spent = state.day === BigInt(Math.floor(at / DAY)) ? state.spent : 0n;
+        const positive = (amount: bigint) => (amount > 0n ? amount : 0n);
+        return {
+            balance,
+            available: positive(balance - reserve),
+            dayRemaining: positive(state.dayLimit - spent),
+            jobLimit: state.jobLimit,
+            seqno: Number(state.seqno),
+        };
+    }
+}

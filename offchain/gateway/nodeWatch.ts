@@ -1,0 +1,106 @@
+/**
+ * What stands behind the receipts of running jobs, read again while they are paid: a receipt counts for nothing once its
+ * key has ended, its node is closed or its share of the stake is gone. One read per node, however many jobs it has.
+ */
+import { Address } from '@ton/core';
+import { Logger } from 'pino';
+import { ConfirmationRules, Confirmer, CONFIRM_READS, NodeKey } from '../chain';
+import { reasonOf } from '../process/errors';
+import type { GatewayJob } from './job';
+import type { NodeChecks } from './nodeChecks';
+
+const READ_SECONDS = 45; // an older reading is made anew, so that none is used after a minute
+const DOUBT_SECONDS = 15; // the same while a reading has an objection
+const BLIND_SECONDS = 600; // without any reading, nothing more is paid
+const CONFIRMATION: ConfirmationRules = { reads: CONFIRM_READS, seconds: 60 };
+
+interface Reading {
+    key: NodeKey;
+    at: number; // seconds, of the last reading
+    goodAt: number; // seconds, of the last reading without an objection; or of the first try
+    objection: string | undefined;
+    confirmed: boolean;
+    refreshing: Promise<void> | undefined;
+}
+
+export class NodeWatch {
+    private readonly readings = new Map<string, Reading>();
+    private readonly confirmer: Confirmer<Pick<NodeChecks, 'keyObjection'>>;
+
+    /** `now`: seconds of the clock that readings are timed with. */
+    constructor(
+        private readonly checks: NodeChecks | undefined,
+        private readonly log: Logger,
+        private readonly now: () => number = () => performance.now() / 1000,
+    ) {
+        this.confirmer = new Confirmer(checks ?? {}, CONFIRMATION, now);
+    }
+
+    /**
+     * Pauses the payments of jobs whose node has ended, and resumes them if that was not so after all. Resolves when every
+     * node of these jobs has a reading of at most a minute ago, or cannot be read. Resolves with the jobs of which it is
+     * confirmed that nothing stands behind them, and why.
+     */
+    async pausePayments(jobs: readonly GatewayJob[]): Promise<{ job: GatewayJob; objection: string }[]> {
+        if (this.checks?.keyObjection === undefined) {
+            return [];
+        }
+        const watched = jobs.map((job) => ({ job, reading: this.of(job) }));
+        await Promise.all([...new Set(watched.map(({ reading }) => reading))].map((reading) => this.refresh(reading)));
+        const ended: { job: GatewayJob; objection: string }[] = [];
+        for (const { job, reading } of watched) {
+            const blind = this.now() - reading.goodAt > BLIND_SECONDS;
+            const objection = reading.objection ?? (blind ? 'its node cannot be read on chain' : undefined);
+            if (objection !== undefined && job.post.paused === undefined) {
+                this.log.warn(
+                    { job: job.number, worker: job.stored.worker, reason: objection },
+                    'nothing more is paid',
+                );
+            }
+            job.post.pause(objection);
+            if (reading.objection !== undefined && reading.confirmed) {
+                ended.push({ job, objection: reading.objection });
+            }
+        }
+        return ended;
+    }
+
+    private of({ terms }: GatewayJob): Reading {
+        const key = Buffer.concat([terms.node, terms.receiptKey]).toString('hex');
+        let reading = this.readings.get(key);
+        if (reading === undefined) {
+            const { receiptKey } = terms;
+            const named = { node: new Address(0, terms.node), provider: new Address(0, terms.provider), receiptKey };
+            const none = { objection: undefined, confirmed: false, refreshing: undefined };
+            reading = { key: named, at: -Infinity, goodAt: this.now(), ...none };
+            this.readings.set(key, reading);
+        }
+        return reading;
+    }
+
+    private refresh(reading: Reading): Promise<void> {
+        if (this.now() - reading.at < (reading.objection === undefined ? READ_SECONDS : DOUBT_SECONDS)) {
+            return Promise.resolve();
+        }
+        return (reading.refreshing ??= this.read(reading).finally(() => (reading.refreshing = undefined)));
+    }
+
+    private async read(reading: Reading): Promise<void> {
+        const { node, receiptKey } = reading.key;
+        try {
+            const name = `${node.toRawString()} ${receiptKey.toString('hex')}`;
+            const answer = await this.confirmer.ask(
+                name,
+                (source) => source.keyObjection!(reading.key),
+                (objection) => objection,
+            );
+            [reading.objection, reading.confirmed] = [answer.value, answer.confirmed];
+            if (reading.objection === undefined) {
+                reading.goodAt = this.now();
+            }
+        } catch (error) {
+            this.log.warn({ node: node.toRawString(), reason: reasonOf(error) }, 'a node is not read');
+        }
+        reading.at = this.now();
+    }
+}

@@ -1,0 +1,65 @@
+/** What this gateway remembers of how workers served it, by their URL. */
+
+const COOL_SECONDS = 15; // a worker that was down or busy comes last for so long
+const MAX_FAILS = 2; // in a row, after meters were paid
+
+interface Standing {
+    bannedUntil: number; // unix seconds; not used before
+    coolUntil: number; // unix seconds; used only when there is no other
+    fails: number; // failed queries in a row after meters were paid
+    banReason: string;
+}
+
+export class Standings {
+    private readonly all = new Map<string, Standing>();
+
+    /** `banSeconds`: how long a ban lasts; `now`: unix seconds. */
+    constructor(
+        private readonly banSeconds: number,
+        private readonly now: () => number,
+    ) {}
+
+    /** Not used for the time the configuration says: it cheated, or failed twice in a row after it was paid. */
+    ban(url: string, reason: string, at = this.now()): void {
+        const standing = this.of(url);
+        standing.bannedUntil = Math.max(standing.bannedUntil, at + this.banSeconds);
+        standing.fails = 0;
+        standing.banReason = reason;
+    }
+
+    /** Comes last for a moment. */
+    cool(url: string): void {
+        this.of(url).coolUntil = this.now() + COOL_SECONDS;
+    }
+
+    /** Counts a query that failed after meters were paid. True if that was once too often. */
+    countFailure(url: string): boolean {
+        return ++this.of(url).fails >= MAX_FAILS;
+    }
+
+    /** Clears the failures of a worker whose result was verified. */
+    clearFailures(url: string): void {
+        const standing = this.of(url);
+        standing.fails = 0;
+        standing.coolUntil = 0;
+    }
+
+    /** Why a worker is banned now; undefined if it is not. */
+    banReason(url: string): string | undefined {
+        const { bannedUntil, banReason } = this.of(url);
+        return bannedUntil > this.now() ? banReason : undefined;
+    }
+
+    isCool(url: string): boolean {
+        return this.of(url).coolUntil > this.now();
+    }
+
+    private of(url: string): Standing {
+        let standing = this.all.get(url);
+        if (standing === undefined) {
+            standing = { bannedUntil: 0, coolUntil: 0, fails: 0, banReason: '' };
+            this.all.set(url, standing);
+        }
+        return standing;
+    }
+}

@@ -1,0 +1,104 @@
+/** What a gateway does with its jobs from time to time: it moves ending ones on and looks at ended ones again. */
+import { Address } from '@ton/core';
+import { reasonOf } from '../process/errors';
+import type { JobBook } from './book';
+import type { JobChannels } from './channels';
+import type { Closing } from './closing';
+import type { GatewayContext } from './context';
+import type { GatewayJob } from './job';
+import type { JobRules } from './jobRules';
+import type { JobPool } from './pool';
+import type { Recovery } from './recovery';
+
+const ENDED_PER_SWEEP = 3; // ended jobs that are looked at again
+
+export interface SweepParts {
+    book: JobBook;
+    channels: JobChannels;
+    closing: Closing;
+    rules: JobRules;
+    pool: JobPool;
+    recovery: Recovery;
+}
+
+export class Sweep {
+    private next = 0; // of the ended jobs
+
+    constructor(
+        private readonly context: GatewayContext,
+        private readonly parts: SweepParts,
+    ) {}
+
+    /** Moves every ending job on: sees what is gone, leaves what was not left yet, refunds what can be. */
+    async run(): Promise<void> {
+        const { config, log, escrow, store, now } = this.context;
+        const { book, closing, rules, pool } = this.parts;
+        await store.forget(now() - config.keepHours * 3600).catch((error: unknown) => {
+            log.error({ reason: reasonOf(error) }, 'what should be forgotten is still in the store');
+        });
+        await escrow
+            .compareClocks()
+            .catch((error: unknown) => log.warn({ reason: reasonOf(error) }, 'no time of the chain'));
+        if (Math.abs(escrow.clock.offset ?? 0) > config.clockTolerance) {
+            log.error({ seconds: escrow.clock.offset }, "the clock of this machine is not the chain's: set it");
+        }
+        await rules.retireUnfit();
+        for (const job of pool.exhausted()) {
+            await closing
+                .settle(job, 'used up')
+                .catch((error: unknown) =>
+                    log.warn({ job: job.number, reason: reasonOf(error) }, 'an exhausted job is not settled yet'),
+                );
+        }
+        for (const job of book.all.filter(({ phase }) => ['open', 'settling', 'settled', 'leaving'].includes(phase))) {
+            await this.moveOn(job).catch((error: unknown) =>
+                log.warn({ job: job.number, reason: reasonOf(error) }, 'an ending job does not move on'),
+            );
+        }
+        await this.lookAtEnded().catch((error: unknown) =>
+            log.warn({ reason: reasonOf(error) }, 'ended jobs are not looked at'),
+        );
+    }
+
+    private async moveOn(job: GatewayJob): Promise<void> {
+        const { log, now } = this.context;
+        const { channels, closing } = this.parts;
+        if (job.phase === 'open' && job.terms.end > now()) {
+            return;
+        }
+        const channel = await channels.read(job.paidChannel);
+        if (channel.type === 'gone') {
+            await job.change({ phase: 'gone' });
+        } else if (channel.type === 'unclear') {
+            const { message } = channel;
+            log.warn({ job: job.number, message }, 'the API says so of a channel: it is asked again');
+        } else if (channel.looksDue) {
+            await closing.refund(job);
+        } else if (job.phase === 'leaving' && channel.refundAt > channel.at + channel.notice) {
+            await closing.leave(job, job.stored.note);
+        } else {
+            await closing.leaveOverdue(job);
+        }
+    }
+
+    // What was ended because the API said so comes back if the chain shows it: some are looked at with every sweep.
+    private async lookAtEnded(): Promise<void> {
+        const { book, channels, recovery } = this.parts;
+        const stored = await this.context.store.jobs();
+        const ended = stored.filter(({ phase }) => phase === 'gone' || phase === 'failed').reverse();
+        for (let count = Math.min(ENDED_PER_SWEEP, ended.length); count > 0; count--) {
+            const record = ended[this.next++ % ended.length];
+            const channel = new Address(0, record.channel);
+            const view = await channels.read({ channel, maxPaid: undefined });
+            if (view.type !== 'active') {
+                continue;
+            }
+            const existing = book.get(record.number);
+            const job = existing?.channel.equals(channel) === true ? existing : book.add(record);
+            const phase = record.phase === 'failed' ? 'open' : record.breachAt ? 'leaving' : 'settling';
+            await job.change({ phase, funds: record.deposit, note: 'its account exists after all' });
+            book.replace(job);
+            void recovery.reconnect(job);
+        }
+    }
+}
