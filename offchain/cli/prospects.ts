@@ -124,9 +124,9 @@ async function keyOf(
     return { endsAt, slashed: ended.slashed };
 }
 
-function assertShown({ class: faultClass, terms: { largestAnswer } }: FaultEvidence, piece: number): void {
-    if (faultClass === 'A3' && piece * pieceBytes > largestAnswer) {
-        throw new Error(`No answer of this job has a piece ${piece}: the largest has ${largestAnswer} bytes`);
+function assertShown({ class: faultClass, terms: { maxAnswer } }: FaultEvidence, piece: number): void {
+    if (faultClass === 'A3' && piece * pieceBytes > maxAnswer) {
+        throw new Error(`No answer of this job has a piece ${piece}: the largest has ${maxAnswer} bytes`);
     }
 }
 

@@ -23,7 +23,7 @@ const job = z
             .default(7 * 86400), // seconds
         step: nano.prefault('10000000'), // the most unpaid work per running query
         parallel: z.number().int().min(1).max(1024).default(8),
-        largestAnswer: z
+        maxAnswer: z
             .number()
             .int()
             .min(1024)

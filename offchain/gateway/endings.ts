@@ -45,7 +45,7 @@ export class Endings {
         }
         let bytes: Buffer;
         try {
-            bytes = await job.worker.stored(job.stored.hash, number, job.terms.largestAnswer + OVERHEAD);
+            bytes = await job.worker.stored(job.stored.hash, number, job.terms.maxAnswer + OVERHEAD);
         } catch (error) {
             if (error instanceof WorkerRefusal) {
                 return this.endUnstored(lease, received, error, attempt);
@@ -56,7 +56,7 @@ export class Endings {
             throw error;
         }
         const intake = new Intake(sentQueryOf(job, query), job.verifier, query.secret, counterOf(job.stored.model), {
-            largestAnswer: job.terms.largestAnswer,
+            maxAnswer: job.terms.maxAnswer,
             clock: this.clock,
             late: true,
         });

@@ -62,7 +62,7 @@ export class Intake {
         private readonly verifier: Verifier,
         secret: Buffer,
         private readonly counter: TokenCounter,
-        private readonly options: { largestAnswer: number; clock: () => ClockReading; late: boolean },
+        private readonly options: { maxAnswer: number; clock: () => ClockReading; late: boolean },
     ) {
         this.number = query.number;
         this.frames = new FrameReader(secret, query.number);
@@ -126,7 +126,7 @@ export class Intake {
             throw new Breach('a record of the answer is empty'); // any number of them would be within the largest answer
         }
         this.length += bytes.length;
-        if (this.length > this.options.largestAnswer) {
+        if (this.length > this.options.maxAnswer) {
             throw new Breach('the answer is longer than the terms allow');
         }
         let frames: Frame[];

@@ -145,7 +145,7 @@ function unnamed({ escrow }: GatewayContext, { end, notice, voucherKey, payout }
         rates: { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n },
         step: 1n,
         parallel: 1,
-        largestAnswer: 1,
+        maxAnswer: 1,
         notice,
         end,
     };

@@ -48,7 +48,7 @@ export interface Candidate {
     info: NodeInfo;
     rates: Rates;
     parallel: number;
-    largestAnswer: number; // bytes
+    maxAnswer: number; // bytes
     step: bigint; // nanoTON
 }
 
@@ -170,15 +170,15 @@ export class Nodes {
         if (objection !== undefined) {
             return objection;
         }
-        const { maxStep, maxParallel, maxAnswer } = info.limits;
-        const { step, parallel, largestAnswer } = this.config.job;
+        const { limits } = info;
+        const { step, parallel, maxAnswer } = this.config.job;
         return {
             url,
             info,
             rates: offer.rates,
-            step: step < maxStep ? step : maxStep,
-            parallel: Math.min(parallel, maxParallel),
-            largestAnswer: Math.min(largestAnswer, maxAnswer),
+            step: step < limits.maxStep ? step : limits.maxStep,
+            parallel: Math.min(parallel, limits.maxParallel),
+            maxAnswer: Math.min(maxAnswer, limits.maxAnswer),
         };
     }
 
@@ -284,7 +284,7 @@ function compare(a: bigint, b: bigint): number {
 
 /** The terms of a new job at a node. */
 export function termsAt(
-    { info, rates, step, parallel, largestAnswer }: Candidate,
+    { info, rates, step, parallel, maxAnswer }: Candidate,
     job: { escrow: Buffer; voucherKey: Buffer; model: string; notice: number; end: number },
 ): Terms {
     return {
@@ -298,7 +298,7 @@ export function termsAt(
         rates,
         step,
         parallel,
-        largestAnswer,
+        maxAnswer,
         notice: job.notice,
         end: job.end,
     };

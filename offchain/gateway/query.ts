@@ -130,7 +130,7 @@ export async function ask(
         };
 
         const intake = new Intake(sentQueryOf(job, query), job.verifier, secret, question.counter, {
-            largestAnswer: job.terms.largestAnswer,
+            maxAnswer: job.terms.maxAnswer,
             clock,
             late: false,
         });

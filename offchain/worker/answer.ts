@@ -143,7 +143,7 @@ export class Answer {
     constructor(
         secret: Buffer,
         number: number,
-        private readonly terms: Pick<Terms, 'rates' | 'largestAnswer'>,
+        private readonly terms: Pick<Terms, 'rates' | 'maxAnswer'>,
     ) {
         this.writer = new FrameWriter(secret, number, randomBytes(SALT_BYTES));
     }
@@ -161,7 +161,7 @@ export class Answer {
     fits(part: Pick<Part, 'text'>): boolean {
         const salt = this.empty ? SALT_BYTES : 0;
         const frames = 2 * FRAME_OVERHEAD + Buffer.byteLength(part.text);
-        return this.size + salt + frames <= this.terms.largestAnswer;
+        return this.size + salt + frames <= this.terms.maxAnswer;
     }
 
     /** nanoTON of everything counted so far. */

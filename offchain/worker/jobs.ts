@@ -147,7 +147,7 @@ export class Jobs {
             [!stepCarriesFrames(terms.step, terms.rates), 'step is too small for the rates'],
             [terms.parallel < 1 || terms.parallel > limits.maxParallel, 'parallel is outside the limits'],
             [
-                terms.largestAnswer < MIN_ANSWER || terms.largestAnswer > limits.maxAnswer,
+                terms.maxAnswer < MIN_ANSWER || terms.maxAnswer > limits.maxAnswer,
                 'largest answer is outside the limits',
             ],
             [terms.notice < limits.minNotice, 'notice is shorter than the limit'],

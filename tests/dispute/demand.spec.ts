@@ -109,7 +109,7 @@ describe('DemandAnswer', () => {
 
     it('asks for pieces of the largest answer the terms allow, not beyond it', async () => {
         const { job } = market();
-        const last = job.terms.largestAnswer / PIECE_BYTES;
+        const last = job.terms.maxAnswer / PIECE_BYTES;
 
         await expectRejected(market(), 'demand', job.report.demand(job.accept(), last + 1), ErrNoFault);
         await demand(last);

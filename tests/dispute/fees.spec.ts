@@ -99,7 +99,7 @@ function jobOf(market: CaseMarket, name: string, step = toNano('0.1')): NodeJob 
     const job = new NodeJob(market, Buffer.alloc(32, 6), market.victim.address, {
         receiptKey: pairOf(name).publicKey,
         step,
-        largestAnswer: 0xffffffff,
+        maxAnswer: 0xffffffff,
     });
     return Object.assign(job, { receiptKey: pairOf(name) });
 }

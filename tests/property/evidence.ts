@@ -63,7 +63,7 @@ export class Evidence {
             rates: RATES,
             step: STEPS[variant % STEPS.length],
             parallel: 3,
-            largestAnswer: 1 << 20,
+            maxAnswer: 1 << 20,
             notice: 3600,
             end: 2_000_000_000,
         };

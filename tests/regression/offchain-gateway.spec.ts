@@ -87,7 +87,7 @@ describe('A node', () => {
             promptBound: 10,
             stopBound: 0,
         };
-        const options = { largestAnswer: 1024, clock: () => ({ now: 1000, tolerance: 60 }), late: false };
+        const options = { maxAnswer: 1024, clock: () => ({ now: 1000, tolerance: 60 }), late: false };
         const verifier = new Verifier(key.publicKey);
         const intake = new Intake(asked, verifier, randomBytes(32), counterOf('any'), options);
         const { job, number, request, ceiling } = asked;

@@ -54,7 +54,7 @@ export class NodeJob {
             rates: RATES,
             step: toNano('0.1'),
             parallel: 3,
-            largestAnswer: 1 << 20,
+            maxAnswer: 1 << 20,
             notice: HOUR,
             end: market.blockchain.now! + 24 * HOUR,
             ...overrides,

@@ -14,7 +14,7 @@ export interface Terms {
     rates: Rates; // nanoTON per million tokens
     step: bigint; // nanoTON, the most unpaid work per running query
     parallel: number; // most queries at once
-    largestAnswer: number; // bytes of sealed frames
+    maxAnswer: number; // bytes of sealed frames
     notice: number; // seconds
     end: number; // unix seconds
 }
@@ -29,7 +29,7 @@ export function termsCell(terms: Terms): Cell {
         .storeUint(terms.rates.reasoning, 64)
         .storeUint(terms.step, 64)
         .storeUint(terms.parallel, 32)
-        .storeUint(terms.largestAnswer, 32)
+        .storeUint(terms.maxAnswer, 32)
         .storeUint(terms.notice, 32)
         .storeUint(terms.end, 32)
         .endCell();
@@ -72,7 +72,7 @@ export function loadTerms(cell: Cell): Terms {
         },
         step: prices.loadUintBig(64),
         parallel: prices.loadUint(32),
-        largestAnswer: prices.loadUint(32),
+        maxAnswer: prices.loadUint(32),
         notice: prices.loadUint(32),
         end: prices.loadUint(32),
     };

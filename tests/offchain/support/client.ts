@@ -140,7 +140,7 @@ export class TestClient {
             rates: offer.rates,
             step: 10_000_000n,
             parallel: 4,
-            largestAnswer: 200_000,
+            maxAnswer: 200_000,
             notice: 3600,
             end: this.chain.now() + DAY,
             ...terms,

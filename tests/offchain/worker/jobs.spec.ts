@@ -81,8 +81,8 @@ describe('POST /v1/jobs', () => {
         ['step is too small for the rates', { step: 100_000n }],
         ['parallel', { parallel: 0 }],
         ['parallel', { parallel: 17 }],
-        ['largest answer', { largestAnswer: 10 }],
-        ['largest answer', { largestAnswer: 1 << 30 }],
+        ['largest answer', { maxAnswer: 10 }],
+        ['largest answer', { maxAnswer: 1 << 30 }],
         ['notice', { notice: 3599 }],
     ])('refuses wrong terms: %s', async (words, terms) => {
         const client = await drafted(terms);

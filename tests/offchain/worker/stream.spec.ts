@@ -286,7 +286,7 @@ describe('an answer', () => {
     });
 
     it('never has more bytes than the largest answer', async () => {
-        const client = await withJob({ largestAnswer: 1024 });
+        const client = await withJob({ maxAnswer: 1024 });
         script(prompt, ...deltas(500, 20), end);
         const query = client.seal(1, 'one', { ceiling: CEILING });
         const answer = await client.send(query);

@@ -27,7 +27,7 @@ describe('what is billed of the usage of', () => {
     beforeAll(async () => {
         server = await new ModelServer().start();
         fixture = await startFixture({}, { backend: new OpenAiBackend({ url: server.url }) });
-        client = await TestClient.withJob(fixture.worker.url, fixture.chain, { largestAnswer: 1 << 20 });
+        client = await TestClient.withJob(fixture.worker.url, fixture.chain, { maxAnswer: 1 << 20 });
     });
     afterAll(async () => {
         await fixture.stop();
