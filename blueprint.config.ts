@@ -1,9 +1,9 @@
 import './tooling/node';
 import type { Config } from '@ton/blueprint';
 import { normaliseWords } from './wrappers/words';
-import { sortArguments } from './deploy/argv';
-import type { scriptLines } from './deploy/list';
-import { withoutTerminal } from './deploy/terminal';
+import { sortArguments } from './scripting/argv';
+import type { scriptLines } from './scripting/list';
+import { withoutTerminal } from './scripting/terminal';
 
 const terminal = process.stdin.isTTY === true;
 if (!terminal) {
@@ -17,7 +17,7 @@ const [command, script = '-'] = process.argv.slice(2);
 if (command === 'run' && script.startsWith('-')) {
     // Blueprint lists their names alone. Loaded here, since it loads all of them.
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- Blueprint does not wait for its configuration
-    const list = require('./deploy/list') as { scriptLines: typeof scriptLines };
+    const list = require('./scripting/list') as { scriptLines: typeof scriptLines };
     console.log(list.scriptLines().join('\n'));
 }
 

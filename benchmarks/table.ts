@@ -1,5 +1,5 @@
 /** The report as text for a terminal. */
-import { mTon } from '../wrappers/trace';
+import { mTon } from '../wrappers/money';
 import { BatchReport, LevelReport, overFloor, ReportRow, SECTIONS } from './report';
 import { Reached, WholeReport } from './targets';
 import { Batch, BOUNDS } from './batches';

@@ -1,7 +1,8 @@
 /** What happened on the local chain: transactions by step, and whether every nanoTON is accounted for. */
 import { FAUCET_ADDRESS, Localnet, LoggedTransaction } from '@cocoon-market/localnet';
-import { mTon, trace, traceText, TraceStep } from '@cocoon-market/wrappers';
+import { mTon } from '@cocoon-market/wrappers';
 import { Address, Cell, loadTransaction } from '@ton/core';
+import { trace, traceText, TraceStep } from './trace';
 
 /** A step of the demo: what it is called and what it cost on chain. */
 export interface Step {

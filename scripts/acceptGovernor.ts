@@ -1,8 +1,8 @@
 import { acceptGovernor } from '@cocoon-market/wrappers';
-import { registryTask } from '../deploy/governor';
-import { registryFlag } from '../deploy/record';
-import { ScriptError } from '../deploy/refusal';
-import { script } from '../deploy/script';
+import { registryTask } from '../scripting/governor';
+import { registryFlag } from '../scripting/record';
+import { ScriptError } from '../scripting/scriptError';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'acceptGovernor',

@@ -1,8 +1,8 @@
 import { addStake } from '@cocoon-market/wrappers';
-import { amount } from '../deploy/flags';
-import { ton } from '../deploy/output';
-import { providerFlags, providerTask } from '../deploy/provider';
-import { script } from '../deploy/script';
+import { amount } from '../scripting/flags';
+import { ton } from '../scripting/output';
+import { providerFlags, providerTask } from '../scripting/provider';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'addStake',

@@ -1,6 +1,6 @@
 import { adoptRules, agreedRules, Registry } from '@cocoon-market/wrappers';
-import { anyCodeFlag, known, providerFlags, providerTask } from '../deploy/provider';
-import { script } from '../deploy/script';
+import { anyCodeFlag, known, providerFlags, providerTask } from '../scripting/provider';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'adoptRules',

@@ -1,9 +1,9 @@
 import { announceDemand, modelKey } from '@cocoon-market/wrappers';
-import { count, duration, formatDuration, text } from '../deploy/flags';
-import { readCatalogue } from '../deploy/profile';
-import { registryFlag, registryOf } from '../deploy/record';
-import { ScriptError } from '../deploy/refusal';
-import { script } from '../deploy/script';
+import { count, duration, formatDuration, text } from '../scripting/flags';
+import { readCatalogue } from '../scripting/profile';
+import { registryFlag, registryOf } from '../scripting/record';
+import { ScriptError } from '../scripting/scriptError';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'announceDemand',

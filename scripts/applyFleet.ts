@@ -7,10 +7,10 @@ import {
     planLines,
     planRows,
     rememberOrder,
-} from '../deploy/fleet';
-import { ton } from '../deploy/output';
-import { providerRows } from '../deploy/provider';
-import { script } from '../deploy/script';
+} from '../scripting/fleet';
+import { ton } from '../scripting/output';
+import { providerRows } from '../scripting/provider';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'applyFleet',

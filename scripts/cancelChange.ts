@@ -1,7 +1,7 @@
 import { cancelChange } from '@cocoon-market/wrappers';
-import { registryTask } from '../deploy/governor';
-import { registryFlag } from '../deploy/record';
-import { script } from '../deploy/script';
+import { registryTask } from '../scripting/governor';
+import { registryFlag } from '../scripting/record';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'cancelChange',

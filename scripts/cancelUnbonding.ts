@@ -1,7 +1,7 @@
 import { cancelUnbonding } from '@cocoon-market/wrappers';
-import { ton } from '../deploy/output';
-import { providerFlags, providerTask, slotsOf } from '../deploy/provider';
-import { script } from '../deploy/script';
+import { ton } from '../scripting/output';
+import { providerFlags, providerTask, slotsOf } from '../scripting/provider';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'cancelUnbonding',

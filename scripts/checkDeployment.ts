@@ -3,19 +3,19 @@ import {
     codeName,
     codesOfThisCheckout,
     compareMarkets,
-    deploymentFile,
     type Market,
     readMarket,
     Registry,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { findLibrary, libraryRows } from '../deploy/library';
-import type { Row } from '../deploy/output';
-import { readCatalogue } from '../deploy/profile';
-import { recordOf } from '../deploy/record';
-import { ScriptError } from '../deploy/refusal';
-import { check } from '../deploy/script';
-import { registryRows } from '../deploy/governor';
+import { findLibrary, libraryRows } from '../scripting/library';
+import type { Row } from '../scripting/output';
+import { readCatalogue } from '../scripting/profile';
+import { recordOf } from '../scripting/record';
+import { ScriptError } from '../scripting/scriptError';
+import { check } from '../scripting/script';
+import { registryRows } from '../scripting/governor';
+import { deploymentFile } from '../scripting/deployments';
 
 export const run = check({
     name: 'checkDeployment',

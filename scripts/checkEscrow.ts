@@ -1,5 +1,5 @@
-import { escrowFlag, escrowRows, openEscrow } from '../deploy/escrow';
-import { check } from '../deploy/script';
+import { escrowFlag, escrowRows, openEscrow } from '../scripting/escrow';
+import { check } from '../scripting/script';
 
 export const run = check({
     name: 'checkEscrow',

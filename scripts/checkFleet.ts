@@ -1,7 +1,7 @@
-import { readFleet } from '@cocoon-market/wrappers';
-import type { Row } from '../deploy/output';
-import { openProvider, providerFlags } from '../deploy/provider';
-import { check } from '../deploy/script';
+import type { Row } from '../scripting/output';
+import { openProvider, providerFlags } from '../scripting/provider';
+import { check } from '../scripting/script';
+import { readFleet } from '../scripting/fleetPlan';
 
 export const run = check({
     name: 'checkFleet',

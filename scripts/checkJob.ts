@@ -1,5 +1,5 @@
-import { findJob, jobFlag, jobRows } from '../deploy/job';
-import { check } from '../deploy/script';
+import { findJob, jobFlag, jobRows } from '../scripting/job';
+import { check } from '../scripting/script';
 
 export const run = check({
     name: 'checkJob',

@@ -1,5 +1,5 @@
-import { findLibrary, libraryRows, requireLibrary } from '../deploy/library';
-import { check } from '../deploy/script';
+import { findLibrary, libraryRows, requireLibrary } from '../scripting/library';
+import { check } from '../scripting/script';
 
 export const run = check({
     name: 'checkLibrary',

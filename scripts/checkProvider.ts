@@ -1,5 +1,5 @@
-import { openProvider, providerFlags, providerRows } from '../deploy/provider';
-import { check } from '../deploy/script';
+import { openProvider, providerFlags, providerRows } from '../scripting/provider';
+import { check } from '../scripting/script';
 
 export const run = check({
     name: 'checkProvider',

@@ -1,6 +1,6 @@
-import { address } from '../deploy/flags';
-import { ton } from '../deploy/output';
-import { check } from '../deploy/script';
+import { address } from '../scripting/flags';
+import { ton } from '../scripting/output';
+import { check } from '../scripting/script';
 
 export const run = check({
     name: 'checkWallet',

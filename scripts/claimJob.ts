@@ -1,9 +1,9 @@
 import { claimJob, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers';
-import { amount, count, text } from '../deploy/flags';
-import { findJob, jobFlag, jobRows, requireJob } from '../deploy/job';
-import { ton } from '../deploy/output';
-import { ScriptError } from '../deploy/refusal';
-import { script } from '../deploy/script';
+import { amount, count, text } from '../scripting/flags';
+import { findJob, jobFlag, jobRows, requireJob } from '../scripting/job';
+import { ton } from '../scripting/output';
+import { ScriptError } from '../scripting/scriptError';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'claimJob',

@@ -7,17 +7,17 @@ import {
     registryChanges,
 } from '@cocoon-market/wrappers';
 import { Address, type OpenedContract } from '@ton/core';
-import { requireTaken } from '../deploy/bounds';
-import { rulesText } from '../deploy/change';
-import { committeeOf } from '../deploy/committee';
-import { address, count, formatDuration, keys, text } from '../deploy/flags';
-import { registryRows } from '../deploy/governor';
-import { ton } from '../deploy/output';
-import { type Profile, readProfile, rulesOf } from '../deploy/profile';
-import { recordOf, writeRecord } from '../deploy/record';
-import { ScriptError } from '../deploy/refusal';
-import { script } from '../deploy/script';
-import type { ScriptSession } from '../deploy/session';
+import { requireTaken } from '../scripting/bounds';
+import { rulesText } from '../scripting/change';
+import { committeeOf } from '../scripting/committee';
+import { address, count, formatDuration, keys, text } from '../scripting/flags';
+import { registryRows } from '../scripting/governor';
+import { ton } from '../scripting/output';
+import { type Profile, readProfile, rulesOf } from '../scripting/profile';
+import { recordOf, writeRecord } from '../scripting/record';
+import { ScriptError } from '../scripting/scriptError';
+import { script } from '../scripting/script';
+import type { ScriptSession } from '../scripting/session';
 
 interface Choices {
     profile: string | undefined;

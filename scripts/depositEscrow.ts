@@ -1,9 +1,9 @@
 import { type Actor, depositTo } from '@cocoon-market/wrappers';
-import { missing, shortOf } from '../deploy/amounts';
-import { escrowFlag, escrowTask, openEscrow } from '../deploy/escrow';
-import { amount } from '../deploy/flags';
-import { ton } from '../deploy/output';
-import { script } from '../deploy/script';
+import { missing, shortOf } from '../scripting/amounts';
+import { escrowFlag, escrowTask, openEscrow } from '../scripting/escrow';
+import { amount } from '../scripting/flags';
+import { ton } from '../scripting/output';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'depositEscrow',

@@ -1,9 +1,9 @@
 import { executeChange } from '@cocoon-market/wrappers';
-import { registryTask } from '../deploy/governor';
-import { when } from '../deploy/output';
-import { registryFlag } from '../deploy/record';
-import { ScriptError } from '../deploy/refusal';
-import { script } from '../deploy/script';
+import { registryTask } from '../scripting/governor';
+import { when } from '../scripting/output';
+import { registryFlag } from '../scripting/record';
+import { ScriptError } from '../scripting/scriptError';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'executeChange',

@@ -1,9 +1,9 @@
 import { type Actor, fundWallet } from '@cocoon-market/wrappers';
-import { missing, shortOf } from '../deploy/amounts';
-import { address, amount } from '../deploy/flags';
-import { type Row, ton } from '../deploy/output';
-import { ScriptError } from '../deploy/refusal';
-import { script } from '../deploy/script';
+import { missing, shortOf } from '../scripting/amounts';
+import { address, amount } from '../scripting/flags';
+import { type Row, ton } from '../scripting/output';
+import { ScriptError } from '../scripting/scriptError';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'fundWallet',

@@ -1,10 +1,10 @@
 import { joinMarket, Provider, readMarket, Registry } from '@cocoon-market/wrappers';
-import { address, amount } from '../deploy/flags';
-import { ton } from '../deploy/output';
-import { anyCodeFlag, findProvider, known, providerRows } from '../deploy/provider';
-import { registryFlag, registryOf } from '../deploy/record';
-import { ScriptError } from '../deploy/refusal';
-import { script } from '../deploy/script';
+import { address, amount } from '../scripting/flags';
+import { ton } from '../scripting/output';
+import { anyCodeFlag, findProvider, known, providerRows } from '../scripting/provider';
+import { registryFlag, registryOf } from '../scripting/record';
+import { ScriptError } from '../scripting/scriptError';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'joinMarket',

@@ -1,7 +1,7 @@
 import { Escrow, leaveJob } from '@cocoon-market/wrappers';
-import { findJob, jobFlag, jobRows, requireJob } from '../deploy/job';
-import { when } from '../deploy/output';
-import { script } from '../deploy/script';
+import { findJob, jobFlag, jobRows, requireJob } from '../scripting/job';
+import { when } from '../scripting/output';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'leaveJob',

@@ -1,12 +1,12 @@
 import { channelInit, channelCode, channelLibrary, codeHash, openJob } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
-import { escrowTask, openEscrow, type OpenedEscrow } from '../deploy/escrow';
-import { address, amount, count, duration, key, moment } from '../deploy/flags';
-import { findJob } from '../deploy/job';
-import { ton, when } from '../deploy/output';
-import { ScriptError } from '../deploy/refusal';
-import { script } from '../deploy/script';
-import type { ScriptSession } from '../deploy/session';
+import { escrowTask, openEscrow, type OpenedEscrow } from '../scripting/escrow';
+import { address, amount, count, duration, key, moment } from '../scripting/flags';
+import { findJob } from '../scripting/job';
+import { ton, when } from '../scripting/output';
+import { ScriptError } from '../scripting/scriptError';
+import { script } from '../scripting/script';
+import type { ScriptSession } from '../scripting/session';
 
 export const run = script({
     name: 'openJob',

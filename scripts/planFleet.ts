@@ -1,5 +1,5 @@
-import { fleetFlags, openFleet, planLines, planRows, changesOf } from '../deploy/fleet';
-import { check } from '../deploy/script';
+import { fleetFlags, openFleet, planLines, planRows, changesOf } from '../scripting/fleet';
+import { check } from '../scripting/script';
 
 export const run = check({
     name: 'planFleet',

@@ -6,10 +6,10 @@ import {
     readMarket,
     registryChanges,
 } from '@cocoon-market/wrappers';
-import { choice } from '../deploy/flags';
-import { proposalTask } from '../deploy/governor';
-import { registryFlag, registryOf } from '../deploy/record';
-import { script } from '../deploy/script';
+import { choice } from '../scripting/flags';
+import { proposalTask } from '../scripting/governor';
+import { registryFlag, registryOf } from '../scripting/record';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'proposeCode',

@@ -1,9 +1,9 @@
 import { parseCommittee, proposeCommittee, registryChanges } from '@cocoon-market/wrappers';
-import { count, keys } from '../deploy/flags';
-import { committeeOf } from '../deploy/committee';
-import { proposalTask } from '../deploy/governor';
-import { openRegistry, registryFlag } from '../deploy/record';
-import { script } from '../deploy/script';
+import { count, keys } from '../scripting/flags';
+import { committeeOf } from '../scripting/committee';
+import { proposalTask } from '../scripting/governor';
+import { openRegistry, registryFlag } from '../scripting/record';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'proposeCommittee',

@@ -1,10 +1,10 @@
 import { parseRules, proposeRules, registryChanges } from '@cocoon-market/wrappers';
-import { requireTaken } from '../deploy/bounds';
-import { address, text } from '../deploy/flags';
-import { proposalTask } from '../deploy/governor';
-import { readProfile, rulesOf } from '../deploy/profile';
-import { openRegistry, registryFlag } from '../deploy/record';
-import { script } from '../deploy/script';
+import { requireTaken } from '../scripting/bounds';
+import { address, text } from '../scripting/flags';
+import { proposalTask } from '../scripting/governor';
+import { readProfile, rulesOf } from '../scripting/profile';
+import { openRegistry, registryFlag } from '../scripting/record';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'proposeRules',

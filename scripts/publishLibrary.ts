@@ -1,8 +1,8 @@
 import { publishLibrary } from '@cocoon-market/wrappers';
-import { amount } from '../deploy/flags';
-import { findLibrary, libraryRows } from '../deploy/library';
-import { ton } from '../deploy/output';
-import { script } from '../deploy/script';
+import { amount } from '../scripting/flags';
+import { findLibrary, libraryRows } from '../scripting/library';
+import { ton } from '../scripting/output';
+import { script } from '../scripting/script';
 
 const MAX_GAS = 200_000_000n; // nanoTON
 

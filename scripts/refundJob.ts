@@ -1,8 +1,8 @@
 import { refundJob } from '@cocoon-market/wrappers';
-import { findJob, jobFlag, jobRows } from '../deploy/job';
-import { when } from '../deploy/output';
-import { ScriptError } from '../deploy/refusal';
-import { script } from '../deploy/script';
+import { findJob, jobFlag, jobRows } from '../scripting/job';
+import { when } from '../scripting/output';
+import { ScriptError } from '../scripting/scriptError';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'refundJob',

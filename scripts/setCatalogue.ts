@@ -1,9 +1,9 @@
 import { setCatalogue } from '@cocoon-market/wrappers';
-import { file } from '../deploy/flags';
-import { registryTask } from '../deploy/governor';
-import { readCatalogue } from '../deploy/profile';
-import { registryFlag } from '../deploy/record';
-import { script } from '../deploy/script';
+import { file } from '../scripting/flags';
+import { registryTask } from '../scripting/governor';
+import { readCatalogue } from '../scripting/profile';
+import { registryFlag } from '../scripting/record';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'setCatalogue',

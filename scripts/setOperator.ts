@@ -1,7 +1,7 @@
 import { setOperator } from '@cocoon-market/wrappers';
-import { addressOr } from '../deploy/flags';
-import { providerFlags, providerTask } from '../deploy/provider';
-import { script } from '../deploy/script';
+import { addressOr } from '../scripting/flags';
+import { providerFlags, providerTask } from '../scripting/provider';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'setOperator',

@@ -1,7 +1,7 @@
 import { setPayout } from '@cocoon-market/wrappers';
-import { address } from '../deploy/flags';
-import { providerFlags, providerTask } from '../deploy/provider';
-import { script } from '../deploy/script';
+import { address } from '../scripting/flags';
+import { providerFlags, providerTask } from '../scripting/provider';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'setPayout',

@@ -1,10 +1,10 @@
 import { type Actor, channelCode, channelLibrary, codeHash, setUpEscrow } from '@cocoon-market/wrappers';
-import { missing, shortOf } from '../deploy/amounts';
-import { escrowTask, findEscrow } from '../deploy/escrow';
-import { amount, choice, key } from '../deploy/flags';
-import { requireLibrary } from '../deploy/library';
-import { ton } from '../deploy/output';
-import { script } from '../deploy/script';
+import { missing, shortOf } from '../scripting/amounts';
+import { escrowTask, findEscrow } from '../scripting/escrow';
+import { amount, choice, key } from '../scripting/flags';
+import { requireLibrary } from '../scripting/library';
+import { ton } from '../scripting/output';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'setUpEscrow',

@@ -1,7 +1,7 @@
-import { changeText } from '../deploy/change';
-import { type Row, when } from '../deploy/output';
-import { openRegistry, registryFlag } from '../deploy/record';
-import { check } from '../deploy/script';
+import { changeText } from '../scripting/change';
+import { type Row, when } from '../scripting/output';
+import { openRegistry, registryFlag } from '../scripting/record';
+import { check } from '../scripting/script';
 
 export const run = check({
     name: 'showChange',

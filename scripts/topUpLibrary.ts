@@ -1,9 +1,9 @@
 import { type Actor, channelCode, topUpLibrary } from '@cocoon-market/wrappers';
-import { missing, shortOf } from '../deploy/amounts';
-import { amount } from '../deploy/flags';
-import { findLibrary, libraryRows, requireLibrary } from '../deploy/library';
-import { ton } from '../deploy/output';
-import { script } from '../deploy/script';
+import { missing, shortOf } from '../scripting/amounts';
+import { amount } from '../scripting/flags';
+import { findLibrary, libraryRows, requireLibrary } from '../scripting/library';
+import { ton } from '../scripting/output';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'topUpLibrary',

@@ -1,9 +1,9 @@
 import { type Actor, topUpRegistry } from '@cocoon-market/wrappers';
-import { missing, shortOf } from '../deploy/amounts';
-import { amount } from '../deploy/flags';
-import { ton } from '../deploy/output';
-import { registryFlag, registryOf } from '../deploy/record';
-import { script } from '../deploy/script';
+import { missing, shortOf } from '../scripting/amounts';
+import { amount } from '../scripting/flags';
+import { ton } from '../scripting/output';
+import { registryFlag, registryOf } from '../scripting/record';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'topUpRegistry',

@@ -1,8 +1,8 @@
 import { proposeGovernor } from '@cocoon-market/wrappers';
-import { address } from '../deploy/flags';
-import { registryTask } from '../deploy/governor';
-import { registryFlag } from '../deploy/record';
-import { script } from '../deploy/script';
+import { address } from '../scripting/flags';
+import { registryTask } from '../scripting/governor';
+import { registryFlag } from '../scripting/record';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'transferGovernor',

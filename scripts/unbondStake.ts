@@ -1,9 +1,9 @@
 import { unbondStake } from '@cocoon-market/wrappers';
-import { amount } from '../deploy/flags';
-import { ton } from '../deploy/output';
-import { ScriptError } from '../deploy/refusal';
-import { providerFlags, providerTask } from '../deploy/provider';
-import { script } from '../deploy/script';
+import { amount } from '../scripting/flags';
+import { ton } from '../scripting/output';
+import { ScriptError } from '../scripting/scriptError';
+import { providerFlags, providerTask } from '../scripting/provider';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'unbondStake',

@@ -1,9 +1,9 @@
 import { withdrawDeposit } from '@cocoon-market/wrappers';
-import { rentDue } from '../deploy/amounts';
-import { escrowTask, openEscrow } from '../deploy/escrow';
-import { amount } from '../deploy/flags';
-import { ton } from '../deploy/output';
-import { script } from '../deploy/script';
+import { rentDue } from '../scripting/amounts';
+import { escrowTask, openEscrow } from '../scripting/escrow';
+import { amount } from '../scripting/flags';
+import { ton } from '../scripting/output';
+import { script } from '../scripting/script';
 
 const UNTIL_THERE = 300; // seconds in which the message is there
 

@@ -1,8 +1,8 @@
 import { withdrawStake } from '@cocoon-market/wrappers';
-import { ton, when } from '../deploy/output';
-import { providerFlags, providerTask, slotsOf } from '../deploy/provider';
-import { ScriptError } from '../deploy/refusal';
-import { script } from '../deploy/script';
+import { ton, when } from '../scripting/output';
+import { providerFlags, providerTask, slotsOf } from '../scripting/provider';
+import { ScriptError } from '../scripting/scriptError';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'withdrawStake',

@@ -1,7 +1,7 @@
 import { withdrawSurplus } from '@cocoon-market/wrappers';
-import { ton } from '../deploy/output';
-import { providerFlags, providerTask } from '../deploy/provider';
-import { script } from '../deploy/script';
+import { ton } from '../scripting/output';
+import { providerFlags, providerTask } from '../scripting/provider';
+import { script } from '../scripting/script';
 
 export const run = script({
     name: 'withdrawSurplus',

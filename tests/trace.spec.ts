@@ -1,18 +1,8 @@
 import { beginCell, Cell, external, internal, loadTransaction, storeTransaction, toNano, Transaction } from '@ton/core';
-import {
-    claimBody,
-    libraryOf,
-    messageName,
-    mTon,
-    Names,
-    opcodes,
-    trace,
-    traceRows,
-    traceText,
-    traceTotals,
-} from '../wrappers';
+import { claimBody, libraryOf, mTon, opcodes } from '../wrappers';
 import { feesOf, gasOf } from './support/chain';
 import { bodyOf, Market, useMarket } from './support/market';
+import { messageName, Names, trace, traceRows, traceText, traceTotals } from '../demo/trace';
 
 describe('trace', () => {
     const market = useMarket();

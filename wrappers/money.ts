@@ -22,3 +22,9 @@ export function parseTon(text: string): bigint {
     }
     return BigInt(match[1]) * NANO + BigInt((match[2] ?? '').padEnd(DECIMALS, '0'));
 }
+
+/** nanoTON as thousandths of a TON, rounded up, for fees: `mTon(1_500_000n)` is `'1.500'`. */
+export function mTon(nano: bigint): string {
+    const micro = (nano + 999n) / 1000n;
+    return `${micro / 1000n}.${(micro % 1000n).toString().padStart(3, '0')}`;
+}

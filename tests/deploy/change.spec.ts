@@ -1,6 +1,6 @@
 import { registryChanges } from '@cocoon-market/wrappers';
-import { changeText } from '../../deploy/change';
-import type { ScriptSession } from '../../deploy/session';
+import { changeText } from '../../scripting/change';
+import type { ScriptSession } from '../../scripting/session';
 import { committeeOf } from '../support/stake';
 
 const NONE = {} as ScriptSession; // a committee names no address

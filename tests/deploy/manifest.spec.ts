@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { modelKey } from '@cocoon-market/wrappers';
-import { sortArguments } from '../../deploy/argv';
-import { formatDuration, parseDuration } from '../../deploy/flags';
-import { readManifest } from '../../deploy/manifest';
-import { readCatalogue } from '../../deploy/profile';
+import { sortArguments } from '../../scripting/argv';
+import { formatDuration, parseDuration } from '../../scripting/flags';
+import { readManifest } from '../../scripting/manifest';
+import { readCatalogue } from '../../scripting/profile';
 
 const folder = mkdtempSync(join(tmpdir(), 'cocoon-manifest-'));
 const example = readFileSync('params/fleet.example.yaml', 'utf8');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { networkConfig } from '@cocoon-market/localnet';
 import { formatTon, minSlash, pricesOf, randomSigningKey } from '@cocoon-market/wrappers';
-import { readProfile } from '../../deploy/profile';
+import { readProfile } from '../../scripting/profile';
 import { run as deployMarket } from '../../scripts/deployMarket';
 import { run as proposeRules } from '../../scripts/proposeRules';
 import { ScriptStage } from './support/scripts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomSigningKey, readAddress } from '@cocoon-market/wrappers';
 import { Address, toNano } from '@ton/core';
-import { faucetFor, identify } from '../../deploy/network';
+import { faucetFor, identify } from '../../scripting/network';
 import { run as checkDeployment } from '../../scripts/checkDeployment';
 import { run as deployMarket } from '../../scripts/deployMarket';
 import { run as executeChange } from '../../scripts/executeChange';

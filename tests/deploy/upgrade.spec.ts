@@ -16,7 +16,6 @@ import {
     nodeStates,
     openJob,
     proposeCode,
-    readFleet,
     readMarket,
     refundJob,
     registerNode,
@@ -36,6 +35,7 @@ import {
     STAKE,
     Wallet,
 } from '../support/stake';
+import { readFleet } from '../../scripting/fleetPlan';
 
 /** Another code that does the same: one instruction longer, NOP. */
 function nextVersion(code: Cell): Cell {

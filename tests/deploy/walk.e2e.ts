@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomSigningKey, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { Address, Cell, Dictionary, loadMessageRelaxed, toNano } from '@ton/core';
-import { allScripts } from '../../deploy/list';
+import { allScripts } from '../../scripting/list';
 import { fleetOf } from './support/fleet';
 import { type FreshWallet, freshWallet } from './support/network';
 import { ScriptStage } from './support/scripts';

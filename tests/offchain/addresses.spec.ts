@@ -2,12 +2,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GLOBAL_IDS, loadDeployment } from '@cocoon-market/wrappers';
+import { GLOBAL_IDS } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { main } from '../../offchain/cli';
 import { gatewayConfig } from '../../offchain/gateway/config';
 import { address } from '../../offchain/process/fields';
 import { workerConfig } from '../../offchain/worker';
+import { loadDeployment } from '../../scripting/deployments';
 
 const account = new Address(0, Buffer.alloc(32, 7));
 const elsewhere = new Address(-1, account.hash);

@@ -30,8 +30,8 @@ const layers = [
     })),
     { from: 'offchain', may: ['offchain', 'wrappers'] },
     { from: 'localnet', may: ['localnet'] },
-    { from: 'deploy', may: ['deploy', 'wrappers', 'offchain/chain'] }, // one client of the chain's API
-    { from: 'scripts', may: ['scripts', 'deploy', 'wrappers'] },
+    { from: 'scripting', may: ['scripting', 'wrappers', 'offchain/chain'] }, // one client of the chain's API
+    { from: 'scripts', may: ['scripts', 'scripting', 'wrappers'] },
     { from: '', may: [''], not: ['build'] },
 ];
 

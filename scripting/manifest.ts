@@ -7,12 +7,12 @@ import {
     type Offer,
     parseTon,
     type Service,
-    type WantedNode,
 } from '@cocoon-market/wrappers';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import { hex32 } from './flags';
 import { readFile } from './profile';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
+import { type WantedNode } from './fleetPlan';
 
 /** A fleet as its file says it. */
 export interface Manifest {

@@ -15,7 +15,7 @@ import type { NetworkProvider } from '@ton/blueprint';
 import { WalletContractV4, WalletContractV5R1 } from '@ton/ton';
 import type { Chain } from '../offchain/chain/chain';
 import { deliver, type Order, type OrderOutcome, outcomeOf } from '../offchain/chain/order';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 
 /** One message that a wallet sends. */
 export interface Outgoing {

@@ -1,9 +1,8 @@
 /** Where markets are: `deployments/<network>.json`, written by the scripts that deploy and change them. */
+import { GLOBAL_IDS, type Market, marketValues, readAddress } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GLOBAL_IDS, readAddress } from './addresses';
-import { Market, marketValues } from './market';
 
 /** A market as it was when the record was written. */
 export interface Deployment extends Market {

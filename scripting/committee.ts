@@ -1,6 +1,6 @@
 /** Committees from flags. */
 import { assertUsableKey, type Committee, ruleBounds } from '@cocoon-market/wrappers';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 
 const { maxMembers } = ruleBounds;
 

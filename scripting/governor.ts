@@ -5,7 +5,7 @@ import { changeText } from './change';
 import { formatDuration } from './flags';
 import { type Row, when } from './output';
 import { openRegistry, refreshRecord } from './record';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import type { Task } from './task';
 import type { ScriptSession } from './session';
 

@@ -2,7 +2,7 @@
 import { assertUsableKey, parseTon, readAddress } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { parseArgs } from 'node:util';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import type { NetworkName } from './network';
 
 /** What reading a flag may depend on. */

@@ -6,7 +6,7 @@ import { Address } from '@ton/core';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Order } from '../offchain/chain/order';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
 import { waitUntil } from './wallet';
 

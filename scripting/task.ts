@@ -7,7 +7,7 @@ import { forecast } from './forecast';
 import { faucetFor } from './network';
 import { exported, messageLabel, messageLines, type Row, table, ton } from './output';
 import { forgetOrder, keepOrder } from './pending';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
 import { type Outgoing, waitUntil } from './wallet';
 

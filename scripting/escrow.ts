@@ -3,7 +3,7 @@ import { type Actor, Escrow, type EscrowState } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address } from './flags';
 import { type Row, ton } from './output';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import type { Task } from './task';
 import type { ScriptSession } from './session';
 

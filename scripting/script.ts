@@ -14,7 +14,7 @@ import {
 import { endpointRefusal, isEndpointFailure } from './network';
 import { type Row, table } from './output';
 import { settleOrder } from './pending';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import { ScriptSession } from './session';
 import { carryOut, type Task } from './task';
 

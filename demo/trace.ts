@@ -1,7 +1,6 @@
 /** Chains of transactions as people read them: who sent what to whom, with names, values, gas, fees and outcomes. */
+import { errorName, formatTon, mTon, opcodeName, tags } from '@cocoon-market/wrappers';
 import { Cell, Message, Transaction } from '@ton/core';
-import { formatTon } from './money';
-import { errorName, opcodeName, tags } from './protocol';
 
 /** Names of accounts by their raw address; one that is missing is shown by the beginning of its address. */
 export type Names = ReadonlyMap<string, string>;
@@ -117,12 +116,6 @@ export function traceRows(steps: readonly TraceStep[]) {
         gas: gas.toString(),
         fees: fees.toString(),
     }));
-}
-
-/** nanoTON as thousandths of a TON, rounded up, for fees: `mTon(1_500_000n)` is `'1.500'`. */
-export function mTon(nano: bigint): string {
-    const micro = (nano + 999n) / 1000n;
-    return `${micro / 1000n}.${(micro % 1000n).toString().padStart(3, '0')}`;
 }
 
 /** Lines for a terminal, columns aligned. */

@@ -3,7 +3,7 @@ import { Channel, type ChannelState } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address } from './flags';
 import { type Row, ton, when } from './output';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
 
 /** The flag by which every script finds its job. */

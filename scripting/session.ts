@@ -4,7 +4,7 @@ import { Address, Cell, type Contract, type OpenedContract, type SenderArguments
 import type { NetworkProvider } from '@ton/blueprint';
 import { TonClient } from '@ton/ton';
 import { CONFIG_ADDRESS, endpointOf, identify, type Network } from './network';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import { openWallet, type Outgoing, type Patience, type Wallet } from './wallet';
 
 /** An account as the network has it now. */

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LineCounter, type Node, parseDocument } from 'yaml';
 import { parseDuration } from './flags';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 
 /** The way to a value in a profile: names of fields, numbers of classes. */
 export type ProfilePath = readonly (string | number)[];

@@ -1,22 +1,24 @@
 /** A provider's nodes as a list: what is registered, what is wanted, and what lies between. */
-import { Address, Cell, OpenedContract } from '@ton/core';
-import { Actor } from './actions/actor';
 import {
-    Hardware,
-    Listing,
+    type Actor,
+    codeId,
+    type Hardware,
+    type Listing,
     listingCell,
     Node,
     nodeChanges,
+    type NodeName,
     nodeStates,
     numberToText,
-    Offer,
+    type Offer,
     parseOffers,
+    parseRules,
     parseService,
-    Service,
-} from './Node';
-import { NodeName, Provider } from './Provider';
-import { sizeOf } from './prices';
-import { codeId, parseRules } from './Registry';
+    Provider,
+    type Service,
+    sizeOf,
+} from '@cocoon-market/wrappers';
+import { Address, Cell, type OpenedContract } from '@ton/core';
 
 /** A node that shall be there; `name` is its owner's word for it and is not on chain. */
 export interface WantedNode {

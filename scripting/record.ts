@@ -1,20 +1,13 @@
 /** Records of deployments: written here, read by everything through the wrappers. */
-import {
-    codeHash,
-    type Deployment,
-    deploymentFile,
-    loadDeployment,
-    type Market,
-    readMarket,
-    Registry,
-} from '@cocoon-market/wrappers';
+import { codeHash, type Market, readMarket, Registry } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { address } from './flags';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
+import { type Deployment, deploymentFile, loadDeployment } from './deployments';
 
 /** The flag by which every script finds its market. */
 export const registryFlag = {

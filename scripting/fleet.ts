@@ -1,15 +1,5 @@
 /** From a manifest to messages, and what keeps a second run from registering twice. */
-import {
-    addStake,
-    applyFleet,
-    type FleetPlan,
-    Node,
-    parseRules,
-    planFleet,
-    readFleet,
-    registersOwnCode,
-    type RegisteredNode,
-} from '@cocoon-market/wrappers';
+import { addStake, Node, parseRules } from '@cocoon-market/wrappers';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { sendingFee } from './fees';
@@ -18,9 +8,10 @@ import { type Manifest, readManifest } from './manifest';
 import { type Row, ton } from './output';
 import { readCatalogue } from './profile';
 import { type OpenedProvider, openProvider, providerFlags } from './provider';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
 import { type Outgoing, waitUntil } from './wallet';
+import { applyFleet, type FleetPlan, planFleet, readFleet, registersOwnCode, type RegisteredNode } from './fleetPlan';
 
 export const fleetFlags = {
     ...providerFlags,

@@ -7,7 +7,7 @@ import { ChainApi } from '../offchain/chain/api';
 import { TonHttpChain } from '../offchain/chain/chain';
 import { type EndpointSettings, GLOBAL_ID_PARAM, isLoopback } from '../offchain/chain/endpoint';
 import { ChainError } from '../offchain/chain/errors';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 
 export type NetworkName = 'mainnet' | 'testnet' | 'local';
 

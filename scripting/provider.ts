@@ -12,7 +12,7 @@ import type { Address, OpenedContract } from '@ton/core';
 import { address, toggle } from './flags';
 import { type Row, ton, when } from './output';
 import { registryFlag, registryOf } from './record';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import type { Task } from './task';
 import type { ScriptSession } from './session';
 

@@ -3,7 +3,7 @@ import { channelLibrary, Library } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { formatDuration } from './flags';
 import { type Row, ton } from './output';
-import { ScriptError } from './refusal';
+import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
 
 const DAY = 86_400;
