@@ -12,8 +12,7 @@ import {
     storeWithdraw,
 } from '../build/Escrow/Escrow_Escrow';
 import { SigningKey } from './keys';
-import { JobParameters } from './Channel';
-import { jobOrderCell, jobsCell, NewJob, openJobsCell, OrderHead, signedOrder } from './signed/orders';
+import { jobOrderCell, jobsCell, JobParameters, NewJob, openJobsCell, OrderHead, signedOrder } from './signed/orders';
 import { withoutState } from './sending';
 
 export type { EscrowState };

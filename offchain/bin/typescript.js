@@ -1,6 +1,6 @@
-// Lets Node load TypeScript, with `-r`: a file is transpiled once for its content, and what came out is kept, which makes
-// a start three times as fast. Types are not checked here (`npm run check` does). Where the folder cannot be written,
-// each start transpiles. With `--enable-source-maps` errors name the lines of the sources.
+// Lets Node load TypeScript, with `-r`: a file is transpiled once for its content, and what came out is kept, which
+// makes a start three times as fast. Types are not checked here (`npm run check` does). Where the folder cannot be
+// written, each start transpiles. With `--enable-source-maps` errors name the lines of the sources.
 const { createHash } = require('node:crypto');
 const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
 const { dirname, join, relative } = require('node:path');

@@ -1,4 +1,7 @@
-/** What commands that act on chain share: the network a config names, the wallet that pays, and a question before it does. */
+/**
+ * What commands that act on chain share: the network a config names, the wallet that pays, and a question before it
+ * does.
+ */
 import { Actor, formatTon, isTestOnly, readAddress, seedOfWords } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Command, Option } from 'commander';
@@ -76,8 +79,8 @@ async function walletOf(chain: Chain, path: string | undefined): Promise<HotWall
 }
 
 /**
- * Sends what `action` sends, once the user agreed to `attached` nanoTON; false for a dry run. Throws when the user does not,
- * or the wallet does not hold so much.
+ * Sends what `action` sends, once the user agreed to `attached` nanoTON; false for a dry run. Throws when the user does
+ * not, or the wallet does not hold so much.
  */
 export async function send(
     chain: Chain,

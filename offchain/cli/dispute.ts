@@ -1,4 +1,6 @@
-/** `cocoon dispute`: what a client can show of a node, what that costs and may bring, and every later step of a case. */
+/**
+ * `cocoon dispute`: what a client can show of a node, what that costs and may bring, and every later step of a case.
+ */
 import {
     caseOutcomes,
     caseStates,
@@ -22,7 +24,7 @@ import { request } from 'undici';
 import { Chain } from '../chain';
 import { FaultEvidence, evidence, evidenceIn, readGatewayConfig } from '../gateway';
 import { toWire } from '../link';
-import { openGatewayStore } from '../store/gateway';
+import { openGatewayStore } from '../store/sqliteGateway';
 import { acting, ActFlags, addressOn, becomes, chainOf, reading, send, shown } from './actor';
 import { assertNew, planLines, planOf, timeOf } from './prospects';
 
@@ -244,9 +246,9 @@ export function hashOf(path: string): Buffer {
     return createHash('sha256').update(readFileSync(path)).digest();
 }
 
-function line({ class: faultClass, job, queries, loss, why }: FaultEvidence): string {
+function line({ class: faultClass, job, queries, loss, reason }: FaultEvidence): string {
     const of = `job ${job}, ${queries.length > 1 ? 'queries' : 'query'} ${queries.join(' and ')}`;
-    return `${faultClass}  ${of}  ${formatTon(loss)} TON  ${why}`;
+    return `${faultClass}  ${of}  ${formatTon(loss)} TON  ${reason}`;
 }
 
 function print(flags: ActFlags, value: unknown, text: () => string): void {

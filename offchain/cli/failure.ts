@@ -1,4 +1,6 @@
-/** How a failed command is told: what failed, why as far as it is known, and what to do where the cause is recognised. */
+/**
+ * How a failed command is told: what failed, why as far as it is known, and what to do where the cause is recognised.
+ */
 import { ChainError } from '../chain/errors';
 import { Remedied } from '../process/errors';
 
@@ -12,7 +14,10 @@ interface Failure {
 const MAX_CAUSES = 8;
 const ENDPOINT = 'look at "endpoint" in the configuration, and whether it runs';
 
-/** The error and each of its causes down to one that says what to do, what is recognised with its remedy, and nothing twice. */
+/**
+ * The error and each of its causes down to one that says what to do, what is recognised with its remedy, and nothing
+ * twice.
+ */
 export function tellFailure(error: unknown): string {
     const chain = chainOf(error);
     const told = chain

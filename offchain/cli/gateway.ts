@@ -160,7 +160,7 @@ function statusLines(status: StatusView): string {
         ...(Math.abs(status.clockOffset ?? 0) > CLOCK_SHOWN
             ? [`clock      the chain's is ${status.clockOffset} s ahead: set it`]
             : []),
-        `spoiled    ${status.unproductive.today} jobs in 24 hours; ${status.unproductive.counted} count, at most ${status.unproductive.max}`,
+        `spoiled    ${status.unproductive.today} jobs in 24 hours; ${status.unproductive.count} count, at most ${status.unproductive.max}`,
         ...status.unproductive.causes.map(({ job, worker, cause }) => `           ${job}  ${worker}  ${cause}`),
     ].join('\n');
 }

@@ -8,7 +8,8 @@ interface Part {
     load: () => Promise<Command>;
 }
 
-// Each loads what it needs when it is asked for: a key is made, or a status shown, without loading all of worker and gateway.
+// Each loads what it needs when it is asked for: a key is made, or a status shown, without loading all of worker and
+// gateway.
 const COMMANDS: Readonly<Record<string, Part>> = {
     worker: {
         about: 'serve queries as a provider and claim what they earn',

@@ -1,6 +1,6 @@
 /**
- * What is known of a report before it is sent: whether the node takes it, what it costs, and of every way it may end who
- * decides it and what that hangs on. Never a probability: nobody has measured one.
+ * What is known of a report before it is sent: whether the node takes it, what it costs, and of every way it may end
+ * who decides it and what that hangs on. Never a probability: nobody has measured one.
  */
 import {
     caseStates,
@@ -138,7 +138,7 @@ interface CaseTerms {
 
 function chanceOf(
     { end }: FaultOutcome,
-    { class: faultClass, held }: FaultEvidence,
+    { class: faultClass, refused }: FaultEvidence,
     { answerBy, decideFrom, members }: CaseTerms,
 ): Pick<Prospect, 'decidedBy' | 'chance'> {
     switch (end) {
@@ -151,9 +151,9 @@ function chanceOf(
             return {
                 decidedBy: `whoever posts pieces, a fail or your voucher until ${timeOf(answerBy)}`,
                 chance:
-                    held === undefined
+                    refused === undefined
                         ? 'open: you hold neither result nor fail of this query; what the node kept cannot be seen from here'
-                        : `to be expected: the node has signed a ${held} of this query, which you refused, and can post it`,
+                        : `to be expected: the node has signed a ${refused} of this query, which you refused, and can post it`,
             };
         case 'unanswered':
             return {
@@ -175,8 +175,8 @@ function chanceOf(
 }
 
 /**
- * Throws when there is a case about this fault already, unless it is an A1 or A2 that shows a larger loss (nanoTON) and the
- * end of the case before cannot come back any more.
+ * Throws when there is a case about this fault already, unless it is an A1 or A2 that shows a larger loss (nanoTON) and
+ * the end of the case before cannot come back any more.
  */
 export async function assertNew(chain: Chain, { dispute }: PreparedReport, loss: bigint): Promise<void> {
     const account = await chain.account(dispute);

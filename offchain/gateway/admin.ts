@@ -63,13 +63,13 @@ export function addAdmin(
     };
     const view = (job: GatewayJob) => viewOf(job, testnet);
     const openingOf = async (job: GatewayJob, number: number): Promise<Opening> => {
-        const kept = await store.kept(job.number, number);
-        if (kept === undefined) {
-            const remedy = 'queries with a result are kept whole while "keepHours" in the configuration says so';
+        const whole = await store.wholeQuery(job.number, number);
+        if (whole === undefined) {
+            const remedy = 'queries with a result are kept whole for "keepHours" of the configuration';
             throw new GatewayError(404, 'not_kept', `Query ${number} of job ${job.number} is not kept: ${remedy}`);
         }
         const terms = termsToWire(job.terms);
-        return { version: 'cocoon-market opening 1', network, channel: job.stored.channel, terms, number, ...kept };
+        return { version: 'cocoon-market opening 1', network, channel: job.stored.channel, terms, number, ...whole };
     };
 
     server.register(async (admin) => {

@@ -1,6 +1,6 @@
 /**
- * What tells the command line of this user from everybody else who reaches the gateway's port: a token that is made at each
- * start, in a file that only this user may read. A reverse proxy beside the gateway does not have it.
+ * What tells the command line of this user from everybody else who reaches the gateway's port: a token that is made at
+ * each start, in a file that only this user may read. A reverse proxy beside the gateway does not have it.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -60,7 +60,9 @@ function readToken(file: string): string | undefined {
     }
 }
 
-/** The headers with which this user may ask the gateway at this URL; none when it runs as another user, or not at all. */
+/**
+ * The headers with which this user may ask the gateway at this URL; none when it runs as another user, or not at all.
+ */
 export function adminHeaders(url: string): Record<string, string> {
     const file = fileOf(url);
     const token = file && readToken(file);

@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GatewayError } from './errors';
 
-/** Why an answer was given up before its end. */
-export type Gone = 'client' | 'stopping';
+/** Why an answer was cut before its end. */
+export type CutReason = 'client' | 'stopping';
 
-const LOOK_MS = 20;
-const LAST_WORDS_MS = 2_000; // for what was cut to say so
+const POLL_MS = 20;
+const CUT_MS = 2_000; // for a cut answer to tell its client so
 
 export class Answers {
     private readonly running = new Set<AbortController>();
@@ -17,7 +17,7 @@ export class Answers {
         return this.running.size;
     }
 
-    /** A signal for a new answer, and how to say that it ended. Throws 503 while the gateway stops. */
+    /** A signal for a new answer, and the function to call at its end. Throws 503 while the gateway stops. */
     begin(): { abort: AbortController; end: () => void } {
         if (this.stopping) {
             throw stoppingError();
@@ -27,20 +27,20 @@ export class Answers {
         return { abort, end: () => void this.running.delete(abort) };
     }
 
-    /** Lets nothing begin, waits so many seconds for what runs, then cuts it; resolves when all have ended, or soon after. */
+    /** Lets no answer begin, waits so many seconds for those that run, then cuts them. Resolves soon after. */
     async stop(seconds: number): Promise<void> {
         this.stopping = true;
         await this.ended(seconds * 1000);
         for (const abort of this.running) {
-            abort.abort('stopping' satisfies Gone);
+            abort.abort('stopping' satisfies CutReason);
         }
-        await this.ended(LAST_WORDS_MS);
+        await this.ended(CUT_MS);
     }
 
     private async ended(ms: number): Promise<void> {
         const until = performance.now() + ms;
         while (this.running.size > 0 && performance.now() < until) {
-            await sleep(LOOK_MS);
+            await sleep(POLL_MS);
         }
     }
 }

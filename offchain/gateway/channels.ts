@@ -8,8 +8,8 @@ const SOON_READS = 10; // while an end is waited for that was asked for
 type ChannelData = ReturnType<typeof loadChannelData>;
 
 /**
- * What the chain says of a job's channel. A message that takes money out of sight is `unclear` until it was confirmed: that
- * the account is gone, or has paid more than was ever signed. `due`: the refund is, and that is confirmed.
+ * What the chain says of a job's channel. A message that takes money out of sight is `unclear` until it was confirmed:
+ * that the account is gone, or has paid more than was ever signed. `due`: the refund is, and that is confirmed.
  */
 export type ChannelView =
     | ({ type: 'active'; looksDue: boolean; due: boolean; balance: bigint; at: number } & ChannelData)

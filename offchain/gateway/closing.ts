@@ -48,7 +48,10 @@ export class Closing {
         );
     }
 
-    /** The worker refused the job or its queries without a signature: the job is left, and no new one opened there for a while. */
+    /**
+     * The worker refused the job or its queries without a signature: the job is left, and no new one opened there for a
+     * while.
+     */
     leaveRefused(job: GatewayJob, cause: string): void {
         const { nodes, log, setbacks } = this.context;
         nodes.standings.ban(job.stored.worker, `it refused a job (${cause})`);
@@ -57,7 +60,10 @@ export class Closing {
         void this.tasks.add(setbacks.add(job, cause));
     }
 
-    /** The node broke the protocol, or failed twice after it was paid: no more money, no more queries, and the job is left. */
+    /**
+     * The node broke the protocol, or failed twice after it was paid: no more money, no more queries, and the job is
+     * left.
+     */
     abandon(job: GatewayJob, reason: string): void {
         const { nodes, log, setbacks } = this.context;
         nodes.standings.ban(job.stored.worker, reason);
@@ -66,7 +72,9 @@ export class Closing {
         this.leaveLater(job, reason);
     }
 
-    /** Books what an ending says about its node. Twice without an answer after meters were paid, and the job is left. */
+    /**
+     * Books what an ending says about its node. Twice without an answer after meters were paid, and the job is left.
+     */
     noteOutcome(job: GatewayJob, outcome: QueryOutcome): void {
         const { standings } = this.context.nodes;
         if (outcome.type === 'result') {
@@ -127,7 +135,10 @@ export class Closing {
         });
     }
 
-    /** Waits for nothing more; resolves when no task writes to the store any more. Call it once no worker is asked any more. */
+    /**
+     * Waits for nothing more; resolves when no task writes to the store any more. Call it once no worker is asked any
+     * more.
+     */
     async close(): Promise<void> {
         await this.tasks.close();
     }

@@ -55,12 +55,10 @@ export class EscrowAccount {
         const spendKey = this.spendKey.toString('hex');
         if (state.spendKey !== BigInt(`0x${spendKey}`)) {
             throw noMoney(
-                `The escrow ${this.name} does not know this gateway's spend key: its owner sets it to ${spendKey}`,
+                `The escrow ${this.name} has another spend key than this gateway: its owner sets it to ${spendKey}`,
             );
         }
-        const code = (await channelCodes()).find(
-            (known) => state.codeHash === BigInt(`0x${known.hash().toString('hex')}`),
-        );
+        const code = (await channelCodes()).find((one) => state.codeHash === BigInt(`0x${one.hash().toString('hex')}`));
         if (code === undefined) {
             throw unavailable(
                 `The escrow ${this.name} opens channels of another version: its owner sets this version's code`,

@@ -1,4 +1,4 @@
-/** What a gateway's store can show of its nodes' faults, found in the receipts it keeps. See docs/contracts/dispute.md. */
+/** Finds the faults of nodes that the receipts in a gateway's store prove. See docs/contracts/dispute.md. */
 import { Accept, Fail, faultClassCodes, priceOf, Result, Terms, Verifier } from '@cocoon-market/wrappers';
 import type { Refusal } from '@cocoon-market/wrappers';
 import { z } from 'zod';
@@ -12,24 +12,24 @@ const receipt = z
     .transform((text): Buffer => Buffer.from(text, 'hex'));
 const SIGNATURE_BYTES = 64;
 
-/** One thing that can be shown: who did what in which query, and the receipts that say so. */
+/** One fault with its evidence: what was done in which query, and the receipts that prove it. */
 export const evidence = z.object({
     class: z.enum(faultClassCodes),
     job: z.number(), // the escrow's number
     queries: z.array(z.number()),
     channel: hex(32),
     terms: wireTerms,
-    receipts: z.array(receipt), // A1: both; A2: the result and what it is held against; A3: the accept; B1: the result
+    receipts: z.array(receipt), // A1: both; A2: the result and what it contradicts; A3: the accept; B1: the result
     loss: nano, // nanoTON that the contract counts as lost
     date: z.number(), // unix seconds that the receipts say
-    why: z.string(),
-    held: z.enum(['result', 'fail']).optional(), // A3: what the node signed of this query and the gateway refused
+    reason: z.string(),
+    refused: z.enum(['result', 'fail']).optional(), // A3: the receipt that the node signed of this query and the gateway refused
 });
 export type FaultEvidence = z.output<typeof evidence>;
 type OnWire = Omit<FaultEvidence, 'terms'> & { terms: string };
-type Found = Pick<FaultEvidence, 'class' | 'queries' | 'receipts' | 'loss' | 'date' | 'why' | 'held'>;
+type Found = Pick<FaultEvidence, 'class' | 'queries' | 'receipts' | 'loss' | 'date' | 'reason' | 'refused'>;
 
-/** Everything in the store; a result that nothing is wrong with by arithmetic is there as a B1, for a committee to judge. */
+/** All evidence in the store. Every result is also there as a B1, for a committee to judge. */
 export async function evidenceIn(store: Pick<GatewayStore, 'jobs' | 'receipts'>): Promise<OnWire[]> {
     const all: OnWire[] = [];
     for (const job of (await store.jobs()).filter(({ phase }) => phase !== 'failed')) {
@@ -46,7 +46,10 @@ interface SignedReceipt<T> {
     bytes: Buffer;
 }
 
-/** What the receipts of one job show. Receipts that the node did not sign, or for another job, show nothing. */
+/**
+ * The evidence in the receipts of one job. Receipts that the node did not sign, or signed for another job, prove
+ * nothing.
+ */
 export function evidenceOf({ hash, terms }: Pick<StoredJob, 'hash' | 'terms'>, stored: StoredReceipts[]): Found[] {
     const verifier = new Verifier(terms.receiptKey);
     const endings = stored.map((query) => {
@@ -57,11 +60,11 @@ export function evidenceOf({ hash, terms }: Pick<StoredJob, 'hash' | 'terms'>, s
         result === undefined ? [] : [{ number, value: result, bytes: bytes! }],
     );
     const accepts = endings.flatMap(({ number, phase, accept, accepted: value, result, fail }) =>
-        value ? [{ number, value, bytes: accept!, phase, held: answering(value, result, fail) }] : [],
+        value ? [{ number, value, bytes: accept!, phase, refused: answering(value, result, fail) }] : [],
     );
     return [
         ...twice(results, fails(endings)),
-        ...excesses(terms, results, accepts),
+        ...excessive(terms, results, accepts),
         ...accepts.filter(({ phase }) => phase === 'open' || phase === 'refused').map((one) => silent(terms, one)),
         ...results.map(judged),
     ];
@@ -85,7 +88,7 @@ function opened<T>(open: () => T): T | undefined {
     try {
         return open();
     } catch {
-        return undefined; // of another kind, or not signed by the node
+        return undefined; // another kind of receipt, or not signed by the node
     }
 }
 
@@ -100,7 +103,7 @@ function twice(results: SignedReceipt<Result>[], failed: SignedReceipt<Refusal>[
     const pairs = results.flatMap((first, at) => [
         ...results
             .slice(at + 1)
-            .filter(({ bytes }) => !sameSigned(bytes, first.bytes)) // one receipt sent for two queries shows nothing
+            .filter(({ bytes }) => !sameSigned(bytes, first.bytes)) // one receipt sent for two queries proves nothing
             .filter(({ value }) => value.index === first.value.index || value.number === first.value.number)
             .map((second) => ({ first, second, date: second.value.finishedAt, price: second.value.price })),
         ...failed
@@ -113,7 +116,7 @@ function twice(results: SignedReceipt<Result>[], failed: SignedReceipt<Refusal>[
         receipts: [first.bytes, second.bytes],
         loss: first.value.price > price ? first.value.price : price,
         date: Math.max(first.value.finishedAt, date),
-        why: 'the node signed two receipts that exclude each other',
+        reason: 'the node signed two receipts that exclude each other',
     }));
 }
 
@@ -121,30 +124,33 @@ function sameSigned(one: Buffer, other: Buffer): boolean {
     return one.subarray(0, -SIGNATURE_BYTES).equals(other.subarray(0, -SIGNATURE_BYTES));
 }
 
-/** A2: by its own counts, by the result before it, by its accept. Once per job, so the largest comes first. */
-function excesses(terms: Terms, results: SignedReceipt<Result>[], accepts: SignedReceipt<Accept>[]): Found[] {
+/**
+ * A2: a price above the counts, the result before it or the accept. It counts once per job, so the largest loss is
+ * first.
+ */
+function excessive(terms: Terms, results: SignedReceipt<Result>[], accepts: SignedReceipt<Accept>[]): Found[] {
     const found = results.flatMap(({ number, value, bytes }) => {
         const { price, index, cumulative, finishedAt: date } = value;
-        const before = results.find((other) => other.value.index === index - 1);
+        const previous = results.find((other) => other.value.index === index - 1);
         const accept = accepts.find((one) => one.value.number === value.number);
-        const shown: [bigint, Buffer | undefined, string][] = [
+        const excesses: [bigint, Buffer | undefined, string][] = [
             [price - priceOf(value, terms.rates), undefined, 'the price is above its counts at the rates of the terms'],
             [index === 1 ? cumulative - price : 0n, undefined, 'the first result counts more than its own price'],
-            [before ? cumulative - before.value.cumulative - price : 0n, before?.bytes, 'the sum grew by more'],
+            [previous ? cumulative - previous.value.cumulative - price : 0n, previous?.bytes, 'the sum grew by more'],
             [accept ? price - accept.value.ceiling : 0n, accept?.bytes, 'the price is above the ceiling it accepted'],
         ];
-        return shown
+        return excesses
             .filter(([excess]) => excess > 0n)
-            .map(([loss, beside, why]): Found => {
-                const receipts = beside === undefined ? [bytes] : [bytes, beside];
-                return { class: 'A2', queries: [number], receipts, loss, date, why };
+            .map(([loss, contradicted, reason]): Found => {
+                const receipts = contradicted === undefined ? [bytes] : [bytes, contradicted];
+                return { class: 'A2', queries: [number], receipts, loss, date, reason };
             });
     });
     return found.sort((a, b) => (a.loss > b.loss ? -1 : 1));
 }
 
-/** What of a query's ending would answer a demand for it. */
-function answering({ number, request }: Accept, result?: Result, fail?: Refusal): FaultEvidence['held'] {
+/** The receipt of a query that would answer a demand for it. */
+function answering({ number, request }: Accept, result?: Result, fail?: Refusal): FaultEvidence['refused'] {
     if (result?.number === number) {
         return 'result';
     }
@@ -153,7 +159,7 @@ function answering({ number, request }: Accept, result?: Result, fail?: Refusal)
 
 function silent(
     { step }: Terms,
-    { number, value, bytes, held }: SignedReceipt<Accept> & Pick<FaultEvidence, 'held'>,
+    { number, value, bytes, refused }: SignedReceipt<Accept> & Pick<FaultEvidence, 'refused'>,
 ): Found {
     const { ceiling, deadline } = value;
     return {
@@ -162,8 +168,8 @@ function silent(
         receipts: [bytes],
         loss: ceiling < step ? ceiling : step,
         date: deadline,
-        why: 'the node accepted, and no valid end has come',
-        ...(held === undefined ? {} : { held }),
+        reason: 'the node accepted, and no valid end has come',
+        ...(refused === undefined ? {} : { refused }),
     };
 }
 
@@ -174,6 +180,6 @@ function judged({ number, value, bytes }: SignedReceipt<Result>): Found {
         receipts: [bytes],
         loss: value.price,
         date: value.finishedAt,
-        why: 'if you think it is the wrong model or answer: the committee rules',
+        reason: 'if you think it is the wrong model or answer: a committee decides',
     };
 }

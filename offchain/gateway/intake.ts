@@ -1,4 +1,7 @@
-/** Takes the records of one answer, live or fetched afterwards, and checks every one before anything is believed or paid. */
+/**
+ * Takes the records of one answer, live or fetched afterwards, and checks every one before anything is believed or
+ * paid.
+ */
 import { Accept, answerRoot, contentHash, Refusal, Result, TokenCounts, Verifier } from '@cocoon-market/wrappers';
 import {
     Frame,

@@ -35,8 +35,8 @@ export interface JobParts {
 }
 
 /**
- * A query's number and money. A job makes one for a new query ({@link GatewayJob.allocate}), or for a query that was left
- * without an ending ({@link GatewayJob.takeLease}). Only the task that holds it can book the ending.
+ * A query's number and money. A job makes one for a new query ({@link GatewayJob.allocate}), or for a query that was
+ * left without an ending ({@link GatewayJob.takeLease}). Only the task that holds it can book the ending.
  */
 export class Lease {
     private ended = false;
@@ -80,7 +80,9 @@ export class GatewayJob implements Payer {
     running = 0; // queries
     session: Session | undefined; // undefined until the worker knows the job
     isComplete = false; // true once it is known that the store has every result that the worker has sent
-    /** Why nothing is signed any more: a voucher of our key says more than this store knows, so there is another signer. */
+    /**
+     * Why nothing is signed any more: a voucher of our key says more than this store knows, so there is another signer.
+     */
     signingStop: string | undefined;
     refusals = 0; // without signature, since the last result
     private attestedUntil = 0; // unix seconds, of the session's key
@@ -172,8 +174,9 @@ export class GatewayJob implements Payer {
     }
 
     /**
-     * Why the result of a query whose connection ended is refused: it bills more than a worker sends before it is paid, which
-     * is one step for each query that runs (rule 5). So it bills more than was delivered and may have been on its way.
+     * Why the result of a query whose connection ended is refused: it bills more than a worker sends before it is paid,
+     * which is one step for each query that runs (rule 5). So it bills more than was delivered and may have been on its
+     * way.
      */
     excessObjection({ number }: Lease, price: bigint): string | undefined {
         const max = this.terms.step * BigInt(this.reservations.get(number)?.concurrent ?? 1);
@@ -223,7 +226,10 @@ export class GatewayJob implements Payer {
         await this.store.changeJob(this.stored.channel, change);
     }
 
-    /** Signs what is owed now if it is more than the newest voucher says; nothing signed leaves before it is on the disk. */
+    /**
+     * Signs what is owed now if it is more than the newest voucher says; nothing signed leaves before it is on the
+     * disk.
+     */
     async newestVoucher(): Promise<SignedVoucher | null> {
         if (!this.ledger.hasGrown) {
             return this.stored.voucher;
@@ -239,8 +245,8 @@ export class GatewayJob implements Payer {
     }
 
     /**
-     * Takes a voucher of the worker that says more than ours. If this store was not lost, the machine was restored or its key
-     * is used by another gateway: nothing is signed on top of it. Throws if our key did not sign it.
+     * Takes a voucher of the worker that says more than ours. If this store was not lost, the machine was restored or
+     * its key is used by another gateway: nothing is signed on top of it. Throws if our key did not sign it.
      */
     private async adopt(voucher: SignedVoucher): Promise<void> {
         const { cumulative, count } = this.ledger.voucher;

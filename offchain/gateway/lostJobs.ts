@@ -1,6 +1,6 @@
 /**
- * Jobs that the chain knows and the store does not, because the store is gone or an old copy of it: found again from the
- * orders that the escrow took, settled with the worker where one knows them, otherwise left and refunded.
+ * Finds jobs that the chain knows and the store does not, because the store is lost or an old copy. They are found in
+ * the orders that the escrow took. A job that a worker knows is settled with it; the others are left and refunded.
  */
 import { Channel, channelCodes, jobHash, JobParameters, readOrder, Terms } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
@@ -19,7 +19,7 @@ interface LostJob {
     channel: Address;
 }
 
-/** Takes jobs of this gateway's keys that the store does not know into it, and into memory those that are not over. */
+/** Adds the lost jobs of this gateway's keys to the store, and those that are not over to the book. */
 export async function findLost(context: GatewayContext, book: JobBook): Promise<GatewayJob[]> {
     const { escrow, log } = context;
     const lost = await unknownJobs(context);
@@ -27,13 +27,13 @@ export async function findLost(context: GatewayContext, book: JobBook): Promise<
     for (let from = 0; from < lost.length; from += BATCH) {
         const some = lost.slice(from, from + BATCH).flat();
         const accounts = await escrow.accounts(some.map(({ channel }) => channel));
-        const seen = some.map((opened, i) => ({ opened, there: accounts[i].state === 'active' }));
-        // Of each job the account that is there first: whatever interrupts this, the next search goes on behind it.
-        seen.sort((a, b) => numberOf(a) - numberOf(b) || Number(b.there) - Number(a.there));
-        for (const { opened, there } of seen) {
-            const stored = await describe(context, opened, there);
+        const readings = some.map((job, i) => ({ job, exists: accounts[i].state === 'active' }));
+        // An account that exists is the first of its job: whatever interrupts this, the next search goes on after it.
+        readings.sort((a, b) => numberOf(a.job) - numberOf(b.job) || Number(b.exists) - Number(a.exists));
+        for (const { job, exists } of readings) {
+            const stored = await (exists ? describeExisting(context, job) : describeGone(context, job));
             await context.store.addJob(stored);
-            if (there) {
+            if (exists) {
                 log.warn(
                     { job: stored.number, phase: stored.phase },
                     'a job that this store did not know was found on chain',
@@ -45,9 +45,12 @@ export async function findLost(context: GatewayContext, book: JobBook): Promise<
     return found;
 }
 
-const numberOf = ({ opened }: { opened: LostJob }): number => opened.parameters.job;
+const numberOf = ({ parameters }: LostJob): number => parameters.job;
 
-/** Oldest first, so that the store never has a gap below its newest job, where the next search ends. Of each, one for every code. */
+/**
+ * The lost jobs, each with one account for every code of channels. The oldest is the first, so that the store never has
+ * a gap below its newest job, where the next search ends.
+ */
 async function unknownJobs({ escrow, store, keys, log }: GatewayContext): Promise<LostJob[][]> {
     const highest = (await store.jobs()).reduce(
         (max, { number, phase }) => (phase === 'failed' ? max : Math.max(max, number)),
@@ -60,11 +63,11 @@ async function unknownJobs({ escrow, store, keys, log }: GatewayContext): Promis
         try {
             order = readOrder(body);
         } catch (error) {
-            log.warn({ reason: reasonOf(error) }, 'an order of the escrow cannot be read, and is passed');
+            log.warn({ reason: reasonOf(error) }, 'an order of the escrow cannot be read, and is skipped');
             continue;
         }
         if (order.jobs.length > 0 && order.seqno * 4 + order.jobs.length - 1 <= highest) {
-            break; // what is older was known when this one was kept
+            break; // older orders were known when this one was stored
         }
         for (const [i, { deposit, ...job }] of order.jobs.entries()) {
             const number = order.seqno * 4 + i;
@@ -77,25 +80,41 @@ async function unknownJobs({ escrow, store, keys, log }: GatewayContext): Promis
             all.push(channels.map(({ address: channel }) => ({ parameters, deposit, channel })));
         }
     }
-    const known = new Set((await store.jobs()).map(({ channel }) => channel.toString('hex')));
-    const isUnknown = ({ channel }: LostJob) => !known.has(channel.hash.toString('hex'));
+    const stored = new Set((await store.jobs()).map(({ channel }) => channel.toString('hex')));
+    const isUnknown = ({ channel }: LostJob) => !stored.has(channel.hash.toString('hex'));
     return all.sort(([a], [b]) => a.parameters.job - b.parameters.job).map((accounts) => accounts.filter(isUnknown));
 }
 
-async function describe(context: GatewayContext, opened: LostJob, there: boolean): Promise<StoredJob> {
-    const { network, now } = context;
-    const { parameters, deposit, channel } = opened;
-    const named = there ? await atWorker(context, opened) : undefined;
-    const terms = named?.terms ?? unnamed(context, parameters);
+type Description = Pick<StoredJob, 'phase' | 'model' | 'worker' | 'tier' | 'terms'>;
+
+async function describeExisting(context: GatewayContext, job: LostJob): Promise<StoredJob> {
+    const match = await atWorker(context, job);
+    if (match === undefined) {
+        return recordOf(context, job, { ...withoutWorker(context, job), phase: 'leaving' });
+    }
+    const { candidate, terms, model } = match;
+    const { tier } = candidate.info.attestation;
+    return recordOf(context, job, { phase: 'settling', model, worker: candidate.url, tier, terms });
+}
+
+async function describeGone(context: GatewayContext, job: LostJob): Promise<StoredJob> {
+    return recordOf(context, job, { ...withoutWorker(context, job), phase: 'gone' });
+}
+
+function withoutWorker(context: GatewayContext, { parameters }: LostJob): Omit<Description, 'phase'> {
+    return { model: '', worker: context.config.workers[0], tier: '', terms: unknownTerms(context, parameters) };
+}
+
+function recordOf(
+    { network, now }: GatewayContext,
+    { parameters, deposit, channel }: LostJob,
+    description: Description,
+): StoredJob {
     return {
+        ...description,
         number: parameters.job,
-        phase: !there ? 'gone' : named === undefined ? 'leaving' : 'settling',
-        model: named?.model ?? '',
-        worker: named?.candidate.url ?? context.config.workers[0],
-        tier: named?.candidate.info.attestation.tier ?? '',
         channel: channel.hash,
-        hash: jobHash(network, channel.hash, terms),
-        terms,
+        hash: jobHash(network, channel.hash, description.terms),
         deposit,
         funds: deposit,
         validUntil: 0,
@@ -106,7 +125,7 @@ async function describe(context: GatewayContext, opened: LostJob, there: boolean
     };
 }
 
-// The chain does not keep a job's whole terms. A worker that has the job under the terms of now still knows it.
+// The chain does not have a job's whole terms. A worker that has the job under the terms of now still knows it.
 async function atWorker(
     { config, nodes, network, escrow }: GatewayContext,
     { parameters, channel }: LostJob,
@@ -132,7 +151,7 @@ async function atWorker(
 }
 
 // Terms of a job that nobody can be asked about: enough to leave it and to have it refunded.
-function unnamed({ escrow }: GatewayContext, { end, notice, voucherKey, payout }: JobParameters): Terms {
+function unknownTerms({ escrow }: GatewayContext, { end, notice, voucherKey, payout }: JobParameters): Terms {
     const none = Buffer.alloc(32);
     return {
         escrow: escrow.address.hash,

@@ -1,4 +1,7 @@
-/** Puts a gateway together, floor by floor: book, sessions, closing, pool, router, server. Each knows only those below it. */
+/**
+ * Puts a gateway together, floor by floor: book, sessions, closing, pool, router, server. Each knows only those below
+ * it.
+ */
 import { Escrow, isTestOnly, jobHash } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import type { Logger } from 'pino';
@@ -7,7 +10,8 @@ import { unixSeconds } from '../process/clock';
 import { reasonOf } from '../process/errors';
 import { createLog } from '../process/log';
 import { PollLoop, Tasks } from '../process/tasks';
-import { GatewayStore, openGatewayStore, StoredJob } from '../store/gateway';
+import type { GatewayStore, StoredJob } from '../store/gateway';
+import { openGatewayStore } from '../store/sqliteGateway';
 import { addAdmin } from './admin';
 import { AdminToken } from './adminToken';
 import { Answers } from './answers';

@@ -1,6 +1,7 @@
 /**
- * What stands behind the receipts of running jobs, read again while they are paid: a receipt counts for nothing once its
- * key has ended, its node is closed or its share of the stake is gone. One read per node, however many jobs it has.
+ * Reads again what stands behind the receipts of running jobs while they are paid. A receipt counts for nothing once
+ * its key has ended, its node is closed or its share of the stake is used up. There is one read per node, however many
+ * jobs it has.
  */
 import { Address } from '@ton/core';
 import { Logger } from 'pino';
@@ -37,9 +38,9 @@ export class NodeWatch {
     }
 
     /**
-     * Pauses the payments of jobs whose node has ended, and resumes them if that was not so after all. Resolves when every
-     * node of these jobs has a reading of at most a minute ago, or cannot be read. Resolves with the jobs of which it is
-     * confirmed that nothing stands behind them, and why.
+     * Pauses the payments of jobs whose node has ended, and resumes them if that was not so after all. Resolves when
+     * every node of these jobs has a reading of at most a minute ago, or cannot be read. Resolves with the jobs of
+     * which it is confirmed that nothing stands behind them, and why.
      */
     async pausePayments(jobs: readonly GatewayJob[]): Promise<{ job: GatewayJob; objection: string }[]> {
         if (this.checks?.keyObjection === undefined) {
@@ -70,9 +71,9 @@ export class NodeWatch {
         let reading = this.readings.get(key);
         if (reading === undefined) {
             const { receiptKey } = terms;
-            const named = { node: new Address(0, terms.node), provider: new Address(0, terms.provider), receiptKey };
+            const nodeKey = { node: new Address(0, terms.node), provider: new Address(0, terms.provider), receiptKey };
             const none = { objection: undefined, confirmed: false, refreshing: undefined };
-            reading = { key: named, at: -Infinity, goodAt: this.now(), ...none };
+            reading = { key: nodeKey, at: -Infinity, goodAt: this.now(), ...none };
             this.readings.set(key, reading);
         }
         return reading;

@@ -183,11 +183,11 @@ export class Nodes {
     }
 
     /**
-     * The encryption key under which a job's questions may be sealed, asked anew, and when its attestation expires (unix
-     * seconds). What was checked when the job was opened says nothing of the key that a worker names now.
+     * The encryption key under which a job's questions may be sealed, asked anew, and when its attestation expires
+     * (unix seconds). What was checked when the job was opened says nothing of the key that a worker names now.
      *
-     * @throws NodeUnfit if the worker names another node, or does not attest what this gateway's rules ask for; Error if its
-     * attestation has expired, which it may renew, the chain does not bear it out, or it does not answer
+     * @throws NodeUnfit if the worker names another node, or does not attest what this gateway's rules ask for; Error
+     * if its attestation has expired, which it may renew, the chain does not bear it out, or it does not answer
      */
     async sealingKey(url: string, { node, receiptKey }: Terms): Promise<{ key: Buffer; until: number }> {
         const info = await this.client(url).node();

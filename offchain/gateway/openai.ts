@@ -50,8 +50,8 @@ const hasOnly =
         Object.entries(value as object).every(([key, field]) => key === name && field === expected);
 
 /**
- * Fields that are not passed on, and the values at which nothing is lost by that. A field that is neither here nor passed on
- * is refused by its name: an app must not believe that something was heeded which was dropped.
+ * Fields that are not passed on, and the values at which nothing is lost by that. Any other field that is not passed on
+ * is refused by its name: an app must not believe that a field was obeyed which was dropped.
  */
 const neutral: Record<string, Neutral> = {
     n: oneOf(1),
@@ -73,19 +73,24 @@ const neutral: Record<string, Neutral> = {
 const neutralInMessage: Record<string, Neutral> = { tool_calls: empty, annotations: empty };
 const neutralInStreamOptions: Record<string, Neutral> = { include_obfuscation: off };
 
-/** Fields that are for whoever runs the API, which is this gateway: they name a person, and no node hears of them. */
-const KEPT = ['user', 'metadata', 'safety_identifier'];
+/** Fields for the one who runs the API, which is this gateway. They name a person, and no node gets them. */
+const GATEWAY_FIELDS = ['user', 'metadata', 'safety_identifier'];
 
 const MAX_NAME = 100; // characters of a field's name in an error
 
-/** Refuses every field that is neither known nor neutral; null is the same as absent. */
-function requireKnown(value: unknown, at: string, known: readonly string[], also: Record<string, Neutral> = {}): void {
+/** Refuses every field that is neither passed on nor neutral; null is the same as absent. */
+function requireKnown(
+    value: unknown,
+    at: string,
+    passedOn: readonly string[],
+    also: Record<string, Neutral> = {},
+): void {
     if (typeof value !== 'object' || value === null) {
         return; // its type is checked afterwards
     }
     for (const [name, field] of Object.entries(value)) {
         const isNeutral = Object.hasOwn(also, name) && also[name](field);
-        if (field !== null && !known.includes(name) && !isNeutral) {
+        if (field !== null && !passedOn.includes(name) && !isNeutral) {
             const param = `${at}${name.slice(0, MAX_NAME)}`;
             const words = Object.hasOwn(also, name) ? 'with this value is not served here' : 'is not served here';
             throw badRequest(`"${param}" ${words}: leave it out`, param, 'unsupported_parameter');
@@ -94,7 +99,7 @@ function requireKnown(value: unknown, at: string, known: readonly string[], also
 }
 
 function requireKnownFields(body: Record<string, unknown>): void {
-    requireKnown(body, '', [...Object.keys(chat.shape), ...KEPT], neutral);
+    requireKnown(body, '', [...Object.keys(chat.shape), ...GATEWAY_FIELDS], neutral);
     requireKnown(body.stream_options, 'stream_options.', ['include_usage'], neutralInStreamOptions);
     const { messages } = body;
     if (!Array.isArray(messages)) {
@@ -119,10 +124,10 @@ export interface ChatCall {
     chat: SealedChat;
     stream: boolean;
     includeUsage: boolean;
-    kept: string[]; // names of fields that stay in this gateway
+    notPassedOn: string[]; // names of fields that stay in this gateway
 }
 
-/** The call that a request's body is. Throws 400 in words that repeat nothing of it. */
+/** The call in a request's body. Throws 400 with a message that repeats nothing of it. */
 export function parseChat(body: unknown): ChatCall {
     if (typeof body !== 'object' || body === null) {
         throw badRequest('The body must be a JSON object with "model" and "messages"');
@@ -147,7 +152,7 @@ export function parseChat(body: unknown): ChatCall {
     return {
         stream: call.stream === true,
         includeUsage: call.stream_options?.include_usage === true,
-        kept: KEPT.filter((name) => fields[name] != null),
+        notPassedOn: GATEWAY_FIELDS.filter((name) => fields[name] != null),
         chat: {
             model: call.model,
             messages: messages.map(({ role, content }) => ({
@@ -182,7 +187,7 @@ export function usageOf({ prompt, cached, completion, reasoning, price }: Result
 /** Why an answer ended: OpenAI's words, and `error` for one that was cut short. */
 export type FinishWord = 'stop' | 'length' | 'content_filter' | 'error';
 
-/** What an answer that was cut short is told with. */
+/** The error of an answer that was cut short. */
 export function cutError(): GatewayError {
     return new GatewayError(502, 'answer_cut', 'The node cut the answer short; what arrived of it was paid', {
         billed: true,

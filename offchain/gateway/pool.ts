@@ -32,8 +32,8 @@ export class JobPool {
     ) {}
 
     /**
-     * A lease of a job that can take the question now; opens a job if there is none. The caller must ask. Throws 402 without
-     * money, 503 without a node.
+     * A lease of a job that can take the question now; opens a job if there is none. The caller must ask. Throws 402
+     * without money, 503 without a node.
      */
     async acquire(model: string, question: Question, excluded: Excluded): Promise<Lease> {
         await this.recovery.recovered;
@@ -49,7 +49,7 @@ export class JobPool {
                 return lease(free, question);
             }
             if (fit.length > 0) {
-                await this.slot(deadline);
+                await this.waitForSlot(deadline);
                 continue;
             }
             const disconnected = this.disconnected(model, excluded);
@@ -62,7 +62,7 @@ export class JobPool {
                 if (opened) {
                     throw unavailable('The job that was opened for this question cannot be used yet: ask again');
                 }
-                // Where a job waits for its worker or is not paid now, another would be the second for the same need.
+                // A worker whose job is disconnected or not paid now gets no second one for the same need.
                 const unpaid = this.book.open().filter(({ post }) => post.paused !== undefined);
                 const workers = new Set([
                     ...excluded.workers,
@@ -148,7 +148,7 @@ export class JobPool {
         );
     }
 
-    /** True when a worker may well say that a job's refund is too near. */
+    /** True if a worker may well say that a job's refund is too near. */
     isEnding({ terms }: GatewayJob): boolean {
         return terms.end - this.context.now() < terms.notice + ENDING_SECONDS;
     }
@@ -157,7 +157,7 @@ export class JobPool {
         return job.terms.end - this.context.now() < this.context.config.job.lastHours * 3600;
     }
 
-    // Below what a fresh job has, whatever the deposit, or jobs would be opened one after the other.
+    // Always less than what a fresh job has, or jobs would be opened one after the other.
     private threshold({ stored }: GatewayJob): bigint {
         const part = BigInt(Math.round(this.context.config.job.openAhead * 1000));
         return (freshOf(stored.deposit) * part) / 1000n;
@@ -181,19 +181,19 @@ export class JobPool {
         const max = maxCost(job.terms.rates, question);
         const enough = this.threshold(job);
         const min = minCost(job.terms.rates, question);
-        const wanted = max < enough ? max : enough;
-        return job.available >= (wanted > min ? wanted : min);
+        const target = max < enough ? max : enough;
+        return job.available >= (target > min ? target : min);
     }
 
-    private async slot(deadline: number): Promise<void> {
-        const left = deadline - Date.now();
-        if (left <= 0) {
+    private async waitForSlot(deadline: number): Promise<void> {
+        const remaining = deadline - Date.now();
+        if (remaining <= 0) {
             throw unavailable('Every job is busy: ask again in a moment, or raise job.parallel', 'busy');
         }
         let timer: NodeJS.Timeout | undefined;
         await new Promise<void>((resolve) => {
             this.waiting.push(resolve);
-            timer = setTimeout(resolve, left);
+            timer = setTimeout(resolve, remaining);
         });
         clearTimeout(timer);
     }
@@ -207,7 +207,7 @@ function lease(job: GatewayJob, question: Question): Lease {
     return job.allocate(ceiling);
 }
 
-// What a job that was just opened can promise.
+// What queries of a job that was just opened may reserve.
 function freshOf(deposit: bigint): bigint {
     return deposit > RENT ? deposit - RENT : 0n;
 }

@@ -1,4 +1,6 @@
-/** One query at one job: the number goes to disk, the request leaves sealed, and every record is checked as it arrives. */
+/**
+ * One query at one job: the number goes to disk, the request leaves sealed, and every record is checked as it arrives.
+ */
 import { priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import {
@@ -40,8 +42,8 @@ export type QueryOutcome =
       };
 
 /**
- * The connection to the worker ended before the answer did, by whoever's doing; who catches it has the query's lease and
- * fetches its ending later.
+ * The connection to the worker ended before the answer did, by whoever's doing; who catches it has the query's lease
+ * and fetches its ending later.
  */
 export class BrokenOff extends Error {
     constructor(
@@ -72,8 +74,8 @@ export function maxCost(rates: Rates, { chat, promptBound }: Question): bigint {
 }
 
 /**
- * Asks the worker and hands every frame to `deliver`. The lease's query is ended when this resolves or throws, unless the
- * connection broke off. Aborting `signal` cuts the query.
+ * Asks the worker and hands every frame to `deliver`. The lease's query is ended when this resolves or throws, unless
+ * the connection broke off. Aborting `signal` cuts the query.
  *
  * @throws {BrokenOff} when the connection ended first, {@link WorkerRefusal} and {@link WorkerDown} when nothing came,
  * {@link Breach} when the node broke the protocol
@@ -159,7 +161,9 @@ export async function ask(
     }
 }
 
-/** Hands over the frames that come; resolves with the signed ending, with which the answer is over whatever else comes. */
+/**
+ * Hands over the frames that come; resolves with the signed ending, with which the answer is over whatever else comes.
+ */
 async function follow(
     job: GatewayJob,
     intake: Intake,
@@ -172,7 +176,7 @@ async function follow(
             const frames = intake.take(record);
             if (record.type === RecordType.Accept) {
                 // Not awaited: no frame waits for it, and a store that fails ends the process.
-                job.store.keepAccept(job.number, intake.number, intake.accept!).catch(() => undefined);
+                job.store.saveAccept(job.number, intake.number, intake.accept!).catch(() => undefined);
             }
             if (frames.length > 0) {
                 meter(job, intake);

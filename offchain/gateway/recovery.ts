@@ -29,7 +29,10 @@ export class Recovery {
     private readonly connecting = new Map<number, Promise<boolean>>();
     /** Resolves once orders are known and answering workers were asked. No query begins before. */
     readonly recovered: Promise<void>;
-    /** Resolves once the store has every job that the chain knows; never if the gateway ends before. No job is opened before. */
+    /**
+     * Resolves once the store has every job that the chain knows; never if the gateway ends before. No job is opened
+     * before.
+     */
     readonly searched: Promise<void>;
     private foundAll!: () => void;
 

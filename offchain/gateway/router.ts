@@ -170,8 +170,8 @@ export class Router {
         throw error;
     }
 
-    // Words without a signature oblige nobody and prove nothing: what they say against a job, ends it, and the node is kept
-    // away from, or each would open the next job.
+    // Words without a signature oblige nobody and prove nothing: what they say against a job, ends it, and the node is
+    // kept away from, or each would open the next job.
     private async ofUnsigned(job: GatewayJob, refusal: WorkerRefusal): Promise<Verdict> {
         const { code, retryAfter } = refusal;
         const words = `The node refused the query (${code}), and there is no other`;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createDoor, NoRoom, SMALL_BODY } from '../process/doors';
 import { Frame, FrameKind } from '../link';
 import { reasonOf } from '../process/errors';
-import { Answers, Gone, stoppingError } from './answers';
+import { Answers, CutReason, stoppingError } from './answers';
 import { badRequest, GatewayError, tooMany, unavailable } from './errors';
 import type { GatewayContext } from './context';
 import type { GatewayJob } from './job';
@@ -75,25 +75,25 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
         }
         const call = parseChat(request.body);
         if (config.models[call.chat.model] === undefined) {
-            const known = Object.keys(config.models).join(', ');
-            throw new GatewayError(404, 'model_not_found', `This gateway has no such model; it has ${known}`, {
+            const names = Object.keys(config.models).join(', ');
+            throw new GatewayError(404, 'model_not_found', `This gateway has no such model; it has ${names}`, {
                 param: 'model',
             });
         }
-        if (call.kept.length > 0) {
-            reply.header('x-cocoon-not-passed-on', call.kept.join(', '));
+        if (call.notPassedOn.length > 0) {
+            reply.header('x-cocoon-not-passed-on', call.notPassedOn.join(', '));
         }
         const head = { id: `chatcmpl-${randomUUID()}`, created: now(), model: call.chat.model };
         const { abort, end } = answers.begin();
         reply.raw.once('close', () => {
             if (!reply.raw.writableFinished) {
-                abort.abort('client' satisfies Gone);
+                abort.abort('client' satisfies CutReason);
             }
         });
         const { signal } = abort;
         try {
-            const silence = config.commentSeconds * 1000;
-            await (call.stream ? answerStream : answerWhole)({ call, head, router, reply, signal, log, silence });
+            const silenceMs = config.commentSeconds * 1000;
+            await (call.stream ? answerStream : answerWhole)({ call, head, router, reply, signal, log, silenceMs });
         } catch (error) {
             if (error instanceof ClientGone) {
                 if (signal.reason === 'stopping') {
@@ -117,7 +117,7 @@ interface Answering {
     reply: FastifyReply;
     signal: AbortSignal;
     log: GatewayContext['log'];
-    silence: number; // milliseconds, before a comment
+    silenceMs: number; // before a comment
 }
 
 function questionOf({ chat }: ChatCall): Question {
@@ -148,12 +148,12 @@ async function answerWhole({ call, head, router, reply, signal }: Answering): Pr
         if (broken === undefined || (text.content === '' && text.reasoning === '')) {
             throw error;
         }
-        // It is paid, so it is the app's; what it cost is known once the node's result was fetched.
+        // It is paid, so the app gets it. Its cost is known once the node's result was fetched.
         await reply.send(completionOf(head, text, { finish: 'error', error: broken }));
     }
 }
 
-/** How an answer that broke off is told; undefined when nobody is there to hear it, or it is none that was paid. */
+/** The error for an answer that broke off; undefined if nobody listens any more, or nothing of it was paid. */
 function brokenOff(error: unknown, signal: AbortSignal): GatewayError | undefined {
     if (error instanceof ClientGone) {
         return signal.reason === 'stopping' ? stoppingMidway() : undefined;
@@ -175,10 +175,11 @@ function stoppingMidway(): GatewayError {
 const STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
 
 /**
- * Headers leave with the first text, so that until then a refusal has its HTTP status; or after a time of silence, so that
- * nothing between closes the connection, and then a refusal is an event. Which job and query answer is then said in a comment.
+ * Streams an answer. Headers are sent with the first text, so that a refusal before it has its HTTP status. After a
+ * time of silence they are sent anyway, so that no proxy closes the connection; a refusal is then an event, and a
+ * comment says which job and query answer.
  */
-async function answerStream({ call, head, router, reply, signal, log, silence }: Answering): Promise<void> {
+async function answerStream({ call, head, router, reply, signal, log, silenceMs }: Answering): Promise<void> {
     const { raw } = reply;
     let wroteAt = performance.now();
     const write = async (text: string) => {
@@ -196,7 +197,7 @@ async function answerStream({ call, head, router, reply, signal, log, silence }:
         raw.flushHeaders();
     };
     const waiting = setInterval(() => {
-        if (performance.now() - wroteAt < silence || raw.destroyed || raw.writableNeedDrain || signal.aborted) {
+        if (performance.now() - wroteAt < silenceMs || raw.destroyed || raw.writableNeedDrain || signal.aborted) {
             return;
         }
         wroteAt = performance.now();
@@ -204,7 +205,7 @@ async function answerStream({ call, head, router, reply, signal, log, silence }:
             open({});
         }
         raw.write(comment('waiting'));
-    }, silence / 4);
+    }, silenceMs / 4);
     const sink: AnswerSink = {
         begin: (job, number) => {
             const headers = headersOf(job, number);
@@ -250,14 +251,14 @@ async function answerStream({ call, head, router, reply, signal, log, silence }:
     }
 }
 
-/** Resolves when the last bytes are handed over, or nobody takes them. */
+/** Resolves when the last bytes are handed over, or the connection is closed. */
 async function finished(raw: FastifyReply['raw']): Promise<void> {
     if (!raw.writableFinished && !raw.destroyed) {
         await Promise.race([once(raw, 'finish'), once(raw, 'close')]).catch(() => undefined);
     }
 }
 
-// Says nothing that a parser said: it may quote the request.
+// Repeats nothing of a parser's error: it may quote the request.
 function asGatewayError(error: Error & { statusCode?: number; code?: string }): GatewayError {
     if (error instanceof GatewayError) {
         return error;
@@ -270,7 +271,7 @@ function asGatewayError(error: Error & { statusCode?: number; code?: string }): 
         return new GatewayError(
             413,
             'too_large',
-            `The body is too long: a chat takes ${BODY_BYTES} bytes, all else ${SMALL_BODY}`,
+            `The body is too long: a chat may have ${BODY_BYTES} bytes, any other request ${SMALL_BODY}`,
         );
     }
     if (statusCode === 415) {

@@ -1,7 +1,7 @@
 /**
- * Jobs that were opened and brought nothing. Each ties up a deposit until its notice has passed. So a node gets one new job
- * after the first, whatever the causes, and a day has a limit. A node with several jobs can spoil them all at once: it gets
- * no other job that day, and they count as two.
+ * Jobs that were opened and brought nothing. Each ties up a deposit until its notice has passed. So a node gets one new
+ * job after the first, whatever the causes, and a day has a limit. A node with several jobs can spoil them all at once:
+ * it gets no other job that day, and they count as two.
  */
 import type { GatewayStore, Setback } from '../store/gateway';
 import { unavailable } from './errors';
@@ -29,8 +29,11 @@ export class Setbacks {
         return this.all;
     }
 
-    /** How many count against the day: of one node no more than it may spoil, or it would close the gateway to all others. */
-    get counted(): number {
+    /**
+     * How many count against the day. Of one node no more than it may spoil, or it would close the gateway to all
+     * others.
+     */
+    get count(): number {
         const nodes = new Map<string, number>();
         for (const { node } of this.today) {
             const key = node.toString('hex');
@@ -62,10 +65,10 @@ export class Setbacks {
 
     /** Throws 503 if the day has as many as it may have. */
     requireFew(): void {
-        if (this.counted >= this.max) {
+        if (this.count >= this.max) {
             const causes = [...new Set(this.today.map(({ worker, cause }) => `${worker}: ${cause}`))].sort();
             throw unavailable(
-                `${this.counted} jobs of the last 24 hours brought nothing, counting ${MAX_PER_NODE} of one node at most, and no ` +
+                `${this.count} jobs of the last 24 hours brought nothing, counting ${MAX_PER_NODE} of one node at most, and no ` +
                     `more may (job.maxUnproductive). ` +
                     `Take their nodes out of the configuration, or raise it. ${causes.join('; ')}`,
                 'unproductive',
@@ -76,6 +79,6 @@ export class Setbacks {
     /** What the command line shows. */
     view() {
         const causes = this.today.map(({ job, worker, cause, at }) => ({ job, worker, cause, at }));
-        return { today: causes.length, counted: this.counted, max: this.max, causes };
+        return { today: causes.length, count: this.count, max: this.max, causes };
     }
 }

@@ -89,7 +89,10 @@ export class SpendAccount {
         });
     }
 
-    /** Asks a job to leave, or sends an ended job's remaining balance home; resolves when the escrow has taken the order. */
+    /**
+     * Asks a job to leave, or sends an ended job's remaining balance home; resolves when the escrow has taken the
+     * order.
+     */
     jobOrder(job: JobParameters, action: 'leave' | 'refund'): Promise<void> {
         return this.inTurn(async () => {
             const { account, state } = await this.account.read();
@@ -119,7 +122,7 @@ export class SpendAccount {
                     await this.sendAgain(order, 0n);
                 }
             }
-            // Whatever comes next has the same seqno, so at most one of the two is taken.
+            // The next order has the same seqno, so at most one of the two is taken.
             if (failure === undefined) {
                 throw new ChainError(`The escrow did not take the order to ${action} in time; it may still`);
             }
@@ -179,7 +182,10 @@ export class SpendAccount {
         }
     }
 
-    /** Sends an order again that may have been lost or taken: the escrow takes it once, and what the chain shows decides. */
+    /**
+     * Sends an order again that may have been lost or taken: the escrow takes it once, and what the chain shows
+     * decides.
+     */
     private async sendAgain(order: Cell, deposit: bigint): Promise<void> {
         await this.send(order, deposit).catch((error: Error) =>
             this.log.warn({ reason: reasonOf(error.cause ?? error) }, 'an order that was sent before is refused'),
@@ -190,10 +196,11 @@ export class SpendAccount {
         try {
             await this.chain.sendExternal(this.account.address, signedOrder(order, this.key));
         } catch (error) {
-            // An order of a used seqno may be this one: an endpoint that did not answer passed it on, the next refuses it.
+            // An order of a used seqno may be this one, if an endpoint that did not answer passed it on and the next
+            // refuses it.
             const stale = error instanceof ChainError && error.exitCode === errors.ErrStaleSeqno;
-            const taken = stale || (error instanceof ChainError && error.unknown);
-            if (error instanceof ChainError && error.exitCode !== undefined && !taken) {
+            const mayBeTaken = stale || (error instanceof ChainError && error.unknown);
+            if (error instanceof ChainError && error.exitCode !== undefined && !mayBeTaken) {
                 throw new OrderLapsed('The escrow refused the order', {
                     cause: this.account.refusalOf(error.exitCode, { cost: deposit, deposit }),
                 });

@@ -37,9 +37,9 @@ export const statusView = z.object({
     jobs: z.record(z.string(), z.number()),
     clockOffset: z.number().nullable(), // seconds by which the chain's clock is ahead of this machine's
     unproductive: z.object({
-        // jobs of the last 24 hours that their nodes spoiled, how many of them count, and how many may
+        // jobs of the last 24 hours that their nodes spoiled, how many of them count, and how many may at most
         today: z.number(),
-        counted: z.number(),
+        count: z.number(),
         max: z.number(),
         causes: z.array(z.object({ job: z.number(), worker: z.string(), cause: z.string(), at: z.number() })),
     }),

@@ -1,4 +1,4 @@
-/** The gateway's side of the wire: one worker's paths as calls. Uses undici, whose pools cost a fraction of `fetch`. */
+/** The gateway's side of the wire: the paths of one worker as calls. */
 import { SignedVoucher, Terms } from '@cocoon-market/wrappers';
 import { Dispatcher, Pool } from 'undici';
 import { z } from 'zod';
@@ -25,7 +25,7 @@ import {
 } from '../link';
 import type { SigningKey } from '@cocoon-market/wrappers';
 
-/** The worker answered with a refusal without signature: nothing is owed. */
+/** The worker refused without a signature: nothing is owed. */
 export class WorkerRefusal extends Error {
     /** Of a query: the session that it was sealed in. */
     session: Session | undefined;
@@ -41,9 +41,9 @@ export class WorkerRefusal extends Error {
     }
 }
 
-/** The worker did not answer, or not in the protocol's words. */
+/** The worker did not answer, or not as the protocol says. */
 export class WorkerDown extends Error {
-    /** True when the worker cannot have read the request. */
+    /** True if the worker cannot have read the request. */
     readonly unsent: boolean;
 
     constructor(message: string, cause?: unknown) {
@@ -98,7 +98,10 @@ export class WorkerClient {
         return (await this.json('POST', paths.voucher, { job, voucher }, voucherAnswer)).voucher;
     }
 
-    /** Tells the worker that the client needs the job no more. False when the worker does nothing, and the client leaves alone. */
+    /**
+     * Tells the worker that the client no longer needs the job. False if the worker does nothing and the client leaves
+     * by itself.
+     */
     async end(job: Buffer, key: SigningKey): Promise<boolean> {
         const body = { signature: key.sign(endHash(job)) };
         return (await this.json('POST', paths.endJob(job.toString('hex')), body, endAnswer)).claims;
@@ -159,8 +162,8 @@ export class WorkerClient {
         if (!parsed.success && response.statusCode >= 500) {
             throw new WorkerDown(`${this.url} failed (HTTP ${response.statusCode})`);
         }
-        const after = retryAfterOf(response.headers['retry-after']);
-        const retryAfter = after === undefined ? undefined : Math.min(after, MAX_RETRY_AFTER);
+        const hint = retryAfterOf(response.headers['retry-after']);
+        const retryAfter = hint === undefined ? undefined : Math.min(hint, MAX_RETRY_AFTER);
         throw new WorkerRefusal(code, response.statusCode, message.slice(0, 200), retryAfter);
     }
 }

@@ -99,7 +99,9 @@ export const terms = z
         }
     });
 
-/** POST /v1/jobs: the client shows the terms and begins a session; signed by the voucher key, see {@link sessionHash}. */
+/**
+ * POST /v1/jobs: the client shows the terms and begins a session; signed by the voucher key, see {@link sessionHash}.
+ */
 export const jobRequest = z.object({
     terms,
     jobNumber: z
@@ -109,7 +111,8 @@ export const jobRequest = z.object({
         .max(2 ** 40 - 1), // the escrow's own: seqno * 4 + position; names the channel
     enc: hex(32),
     signature: hex(64),
-    // The node's own receipts that the client has of this job: of the highest ended query, and the result of highest index.
+    // The node's own receipts that the client has of this job: of the highest ended query, and the result of highest
+    // index.
     newest: z.array(hexUpTo(256)).max(2).default([]),
 });
 
@@ -127,7 +130,9 @@ export type JobState = z.output<typeof jobState>;
 
 /** POST /v1/jobs/:job/end, signed by the voucher key, see {@link endHash}. The worker claims and closes. */
 export const endRequest = z.object({ signature: hex(64) });
-/** `claims`: false when the worker sends nothing, for the job is worth less than that costs: the client leaves alone. */
+/**
+ * `claims`: false when the worker sends nothing, for the job is worth less than that costs: the client leaves alone.
+ */
 export const endAnswer = z.object({ claims: z.boolean() });
 
 /** POST /v1/voucher. The answer is the newest voucher the worker holds, this one or a newer. */
@@ -147,8 +152,8 @@ export const queryHead = z.object({
 export type QueryHead = z.output<typeof queryHead>;
 
 /**
- * What the sealed request holds, as JSON: an OpenAI chat completion less what only the gateway needs. A field that is not
- * here is refused: a worker of this version would drop it.
+ * What the sealed request holds, as JSON: an OpenAI chat completion less what only the gateway needs. A field that is
+ * not here is refused: a worker of this version would drop it.
  */
 export const sealedChat = z.strictObject({
     model: z.string(),

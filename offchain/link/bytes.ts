@@ -1,6 +1,6 @@
 /**
- * Bytes that arrive in pieces of any size and leave in others. Pieces are joined only when something whole is taken, so a
- * record of a megabyte that comes byte by byte costs one copy and not half a million.
+ * Bytes that arrive in pieces of any size and leave in others. Pieces are joined only when something whole is taken, so
+ * a record of a megabyte that comes byte by byte costs one copy and not half a million.
  */
 export class ByteQueue {
     private chunks: Buffer[] = [];

@@ -1,6 +1,6 @@
 /**
- * Why a query was not answered: whose fault that is, whether another node may answer it, and what the app hears when there
- * is none. The worker signs the reason, the gateway acts on it; both read this table.
+ * Why a query was not answered: whose fault that is, whether another node may answer it, and what the app hears when
+ * there is none. The worker signs the reason, the gateway acts on it; both read this table.
  */
 import { Reason } from '@cocoon-market/wrappers';
 

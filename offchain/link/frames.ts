@@ -74,7 +74,9 @@ export class FrameReader {
         return this.rest.length > 0;
     }
 
-    /** The frames these bytes complete. Throws when a frame was changed, left out or moved, or follows the final one. */
+    /**
+     * The frames these bytes complete. Throws when a frame was changed, left out or moved, or follows the final one.
+     */
     push(chunk: Buffer): Frame[] {
         this.rest.push(chunk);
         if (this.opener === undefined) {

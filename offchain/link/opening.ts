@@ -44,8 +44,8 @@ export interface Opened {
 }
 
 /**
- * Opens a query. The node's signature covers the request's hash, that covers the commitment, and that one secret alone: so a
- * request sealed to open under two keys opens here under the one that was committed to.
+ * Opens a query. The node's signature covers the request's hash, that covers the commitment, and that one secret alone:
+ * so a request sealed to open under two keys opens here under the one that was committed to.
  *
  * @throws Error that says what does not hold together
  */

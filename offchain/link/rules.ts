@@ -14,8 +14,8 @@ export const CLOCK_TOLERANCE = liabilityRules.clockSkew;
 export const ANSWER_SECONDS = 600;
 
 /**
- * Seconds that gateway, worker and model server wait for each other. Between acceptance and ending nothing but the deadline
- * ends a query: a model may think for minutes before its first word.
+ * Seconds that gateway, worker and model server wait for each other. Between acceptance and ending nothing but the
+ * deadline ends a query: a model may think for minutes before its first word.
  */
 export const waits = {
     connect: 5, // for a connection to a worker

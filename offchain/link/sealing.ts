@@ -51,8 +51,8 @@ async function sessionOf(enc: Buffer, context: { export(context: ArrayBuffer, le
 }
 
 /**
- * The session with a node's process, which ends with it: after a restart the client must show the job again, and with it the
- * node's newest receipts. `boot`: the nonce (16 bytes) of that process.
+ * The session with a node's process, which ends with it: after a restart the client must show the job again, and with
+ * it the node's newest receipts. `boot`: the nonce (16 bytes) of that process.
  */
 export function withProcess(session: Session, boot: Buffer): Session {
     return { ...session, id: createHash('sha256').update(session.enc).update(boot).digest() };

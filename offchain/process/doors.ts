@@ -56,9 +56,9 @@ export class NoRoom extends Error {
 }
 
 /**
- * A server, not yet listening. It closes connections beyond the limits, answers bodies beyond them with {@link NoRoom} before
- * they are read, and refuses JSON that is too deep like a text that is no JSON. `silentSeconds`: after which it closes a
- * connection on which nothing moves.
+ * A server, not yet listening. It closes connections beyond the limits, answers bodies beyond them with {@link NoRoom}
+ * before they are read, and refuses JSON that is too deep like a text that is no JSON. `silentSeconds`: after which it
+ * closes a connection on which nothing moves.
  */
 export function createDoor(
     { silentSeconds = 0 }: { silentSeconds?: number } = {},

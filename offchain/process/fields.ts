@@ -25,7 +25,9 @@ export const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'sile
 
 const texts = new WeakMap<Address, string>(); // as they were written
 
-/** An address of the basechain in any of its usual forms; {@link ofOneNetwork} says whether it is of the right network. */
+/**
+ * An address of the basechain in any of its usual forms; {@link ofOneNetwork} says whether it is of the right network.
+ */
 export const address = z.string().transform((text, context): Address => {
     try {
         const read = readAddress(text);
@@ -37,7 +39,9 @@ export const address = z.string().transform((text, context): Address => {
     }
 });
 
-/** For the `superRefine` of settings: refuses addresses that are written for another network than that of the settings. */
+/**
+ * For the `superRefine` of settings: refuses addresses that are written for another network than that of the settings.
+ */
 export function ofOneNetwork(settings: { network: number }, context: z.RefinementCtx): void {
     for (const [name, value] of Object.entries(settings) as [string, unknown][]) {
         const text = value instanceof Address ? texts.get(value) : undefined;

@@ -14,7 +14,8 @@ function readJson(path: string, absent = 'check its name'): unknown {
     }
 }
 
-// Only a file that does not exist is reported so: a folder that may not be read has an error of its own, which says which.
+// Only a file that does not exist is reported so: a folder that may not be read has an error of its own, which says
+// which.
 function textOf(path: string, absent: string): string {
     try {
         return readFileSync(path, 'utf8');
@@ -44,8 +45,8 @@ export interface Flags {
 }
 
 /**
- * The settings of a process: its file, with `flags` in the place of what it says. Relative paths in the file start at the
- * folder of the file; `from` resolves them. Errors name every wrong field.
+ * The settings of a process: its file, with `flags` in the place of what it says. Relative paths in the file start at
+ * the folder of the file; `from` resolves them. Errors name every wrong field.
  */
 export function readSettings<T extends z.ZodType<{ keyFile: string; store: string }>>(
     schema: T,

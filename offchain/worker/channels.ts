@@ -1,21 +1,20 @@
 /**
- * Reads channels from the chain. A reading may be some seconds old, because what can change for the worse changes slowly: a claim
- * moves money from `balance` to `paid`, and the worker counts both; a client who leaves gives notice.
+ * What the worker knows of its jobs' channels. A channel's state is kept for a while, because all that can change for
+ * the worse does so slowly: a claim moves money the worker counts to where it still counts it, and a client who leaves
+ * gives notice.
  */
 import { loadChannelData } from '@cocoon-market/wrappers';
 import type { Terms } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import type { Cell } from '@ton/core';
 import { CONFIRM_READS, Confirmer } from '../chain';
-import type { AccountReader, AccountState } from '../chain';
-import { Turns } from '../process/doors';
+import type { AccountState, AccountReader } from '../chain';
 import type { ChannelSnapshot } from '../store/worker';
+import { Turns } from '../process/doors';
 import { Refused } from './refusal';
 
-/** A channel's account now. `confirmed`: several readings and every endpoint agree that it is gone, or has paid more. */
-export type ChannelReading = { confirmed: boolean } & (
-    { exists: false; at: number } | ({ exists: true } & ChannelSnapshot)
-);
+/** A channel's account now. `confirmed`: what it takes out of sight was said again and again, and elsewhere. */
+export type ChannelState = { confirmed: boolean } & ({ gone: true; at: number } | ({ gone: false } & ChannelSnapshot));
 
 /** The basechain address of an account. */
 export function accountAddress(account: Buffer): Address {
@@ -24,14 +23,14 @@ export function accountAddress(account: Buffer): Address {
 
 const MAX_UNKNOWN = 8; // channels of strangers that are read at once; as many wait
 
-/** Reads channels and compares them with terms. */
+/** Reads channels and compares them with what terms say they are. */
 export class Channels {
-    private readonly confirmer: Confirmer;
-    private readonly turns = new Turns(MAX_UNKNOWN);
+    private readonly words: Confirmer;
+    private readonly unknown = new Turns(MAX_UNKNOWN);
 
     /**
-     * `codes`: the channel codes that this worker accepts; `goneSeconds`: the time over which a reading that would end something of
-     * value is confirmed; `now`: seconds of a monotonic clock.
+     * `codes`: the channel codes that this worker knows to be sound; `goneSeconds`: for how long a word that takes money out
+     * of sight must be said; `now`: seconds of a clock that nobody sets.
      */
     constructor(
         private readonly chain: AccountReader & { as?(urgency: 'stranger'): AccountReader },
@@ -39,77 +38,75 @@ export class Channels {
         goneSeconds: number,
         now: () => number,
     ) {
-        this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
+        this.words = new Confirmer(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
     }
 
-    /** Forgets the readings of a channel whose job has ended. */
-    forget(channel: Buffer): void {
-        this.confirmer.forget(accountAddress(channel));
+    /** Forgets what was said of a channel whose job has ended. */
+    ended(channel: Buffer): void {
+        this.words.forget(accountAddress(channel));
     }
 
     /**
-     * The channel of a job, which has confirmed to have paid `confirmedPaid` nanoTON.
-     * @throws {Refused} when it is not that of the terms; {@link ChannelUnreadable}
+     * The state of a job's channel, which has surely paid `sure` nanoTON. Throws {@link Refused} when it is not what the
+     * terms say, and {@link ChannelUnreadable}.
      */
-    async read(channel: Buffer, terms: Terms, jobNumber: number, confirmedPaid = 0n): Promise<ChannelReading> {
+    async read(channel: Buffer, terms: Terms, jobNumber: number, sure = 0n): Promise<ChannelState> {
         const findingOf = (account: AccountState): string | undefined => {
             const paid = account.state === 'active' ? this.check(account, terms, jobNumber).paid : undefined;
-            return paid === undefined ? 'gone' : paid > confirmedPaid ? `paid ${paid}` : undefined;
+            return paid === undefined ? 'gone' : paid > sure ? `paid ${paid}` : undefined;
         };
-        return this.reading(terms, jobNumber, () => this.confirmer.read(accountAddress(channel), findingOf));
-    }
-
-    /** A channel that no job of this worker has, for a stranger: it gets few calls of the API, and after all others. */
-    async readUnknown(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelReading> {
-        const endTurn = await this.turns.take();
-        if (endTurn === undefined) {
-            throw new ChannelUnreadable(new Error('too many unknown channels are read now'));
-        }
-        const chain = this.chain.as?.('stranger') ?? this.chain;
-        return this.reading(terms, jobNumber, async () => ({
-            account: await chain.account(accountAddress(channel)),
-            confirmed: false,
-        })).finally(endTurn);
-    }
-
-    private async reading(
-        terms: Terms,
-        jobNumber: number,
-        read: () => Promise<{ account: AccountState; confirmed: boolean }>,
-    ): Promise<ChannelReading> {
         try {
-            const { account, confirmed } = await read();
+            const { account, confirmed } = await this.words.read(accountAddress(channel), findingOf);
             return account.state === 'active'
-                ? { exists: true, confirmed, ...this.check(account, terms, jobNumber) }
-                : { exists: false, confirmed, at: account.at };
+                ? { gone: false, confirmed, ...this.check(account, terms, jobNumber) }
+                : { gone: true, confirmed, at: account.at };
         } catch (error) {
             throw error instanceof Refused ? error : new ChannelUnreadable(error);
         }
     }
 
+    /** A channel that no job of this worker has, for somebody unknown: it gets few calls of the API, and after all others. */
+    async readUnknown(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelState> {
+        const done = await this.unknown.take();
+        if (done === undefined) {
+            throw new ChannelUnreadable(new Error('too many unknown channels are read now'));
+        }
+        try {
+            const chain = this.chain.as?.('stranger') ?? this.chain;
+            const account = await chain.account(accountAddress(channel));
+            return account.state === 'active'
+                ? { gone: false, confirmed: false, ...this.check(account, terms, jobNumber) }
+                : { gone: true, confirmed: false, at: account.at };
+        } catch (error) {
+            throw error instanceof Refused ? error : new ChannelUnreadable(error);
+        } finally {
+            done();
+        }
+    }
+
     private check(account: AccountState, terms: Terms, jobNumber: number): ChannelSnapshot {
         const { code, data, balance, at } = account;
-        if (code === undefined || !this.codes.some((accepted) => accepted.hash().equals(code.hash()))) {
-            throw new Refused('wrong_channel', "This node does not accept the channel's code");
+        if (code === undefined || !this.codes.some((known) => known.hash().equals(code.hash()))) {
+            throw new Refused('wrong_channel', "The channel's code is none that this node accepts");
         }
-        const channel = data && parsed(data);
+        const found = data && parsed(data);
         const { notice, voucherKey, payout } = terms;
         if (
-            channel === undefined ||
-            !channel.escrow.equals(accountAddress(terms.escrow)) ||
-            !channel.voucherKey.equals(voucherKey) ||
-            !channel.payout.equals(payout) ||
-            channel.notice !== notice ||
-            channel.job !== jobNumber
+            found === undefined ||
+            !found.escrow.equals(accountAddress(terms.escrow)) ||
+            !found.voucherKey.equals(voucherKey) ||
+            !found.payout.equals(payout) ||
+            found.notice !== notice ||
+            found.job !== jobNumber
         ) {
-            throw new Refused('wrong_channel', "The channel's data does not match the terms");
+            throw new Refused('wrong_channel', "The channel's data is not what the terms say");
         }
-        const { paid, refundAt } = channel;
-        return { balance, paid, refundAt, at };
+        const { paid, refundAt } = found;
+        return { balance: balance, paid, refundAt, at };
     }
 }
 
-/** The API did not answer, so the state of the channel is not known. */
+/** The API did not answer, so nothing is known of the channel. */
 export class ChannelUnreadable extends Error {
     constructor(cause: unknown) {
         super('The channel cannot be read now', { cause });

@@ -1,4 +1,4 @@
-/** One running query: turns the backend's deltas into paid, sealed, stored frames, and ends with a receipt. */
+/** One query that runs: the backend's deltas become paid, sealed, stored frames, and in the end a receipt. */
 import { answerRoot, contentHash, Fail, Finish, Reason } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError } from '../backend';
@@ -8,11 +8,11 @@ import { Answer, parts, WholeText } from './answer';
 import type { Delta, Part } from './answer';
 import type { WorkerContext } from './context';
 import { billedCounts, frameTokens, promptBoundPrice, unmeteredBound } from './credit';
-import type { ActiveQuery, WorkerJob } from './job';
+import type { Job, Running } from './job';
 
-/** Takes the records of an answer. A client that has left takes nothing, and delays nothing. */
-export interface RecordSink {
-    /** Resolves when there is room for more, or the client has left. */
+/** Where the records of an answer go; a client that is gone takes nothing and holds nothing up. */
+export interface Sink {
+    /** Resolves when there is room for more, or the client is gone. */
     write(bytes: Buffer): Promise<void>;
     end(): void;
 }
@@ -23,7 +23,7 @@ export interface AcceptedQuery {
     request: Buffer; // hash
     secret: Buffer;
     ceiling: bigint; // nanoTON
-    chat: ChatRequest; // with the maxTokens that the ceiling allows
+    chat: ChatRequest; // its maxTokens are those that the ceiling allows
     promptBound: number; // tokens
     promptBytes: number;
 }
@@ -31,23 +31,23 @@ export interface AcceptedQuery {
 const FINISHES = { stop: Finish.Stop, length: Finish.Length, content_filter: Finish.ContentFilter };
 
 /** Runs one accepted query to its receipt. */
-export class RunningQuery implements ActiveQuery {
+export class RunningQuery implements Running {
     private readonly answer: Answer;
     private readonly text = new WholeText();
     private readonly abort = new AbortController();
     private readonly aborted: Promise<'aborted'>;
-    private cutBy: Finish | undefined;
-    private failReason = Reason.Stopped; // if nothing was sent
+    private stopped: Finish | undefined; // who cut it
+    private reason = Reason.Stopped; // of the fail, if nothing was sent
     private retryAfter: number | undefined; // seconds, of a backend that is busy
-    private waits = false; // for credit
+    private waits = false; // for a voucher
     started = false;
     private ended: Promise<void> | undefined;
 
     constructor(
         private readonly context: WorkerContext,
-        private readonly job: WorkerJob,
+        private readonly job: Job,
         private readonly query: AcceptedQuery,
-        private readonly sink: RecordSink,
+        private readonly sink: Sink,
     ) {
         this.answer = new Answer(query.secret, query.number, job.terms);
         this.aborted = new Promise((resolve) => {
@@ -93,53 +93,54 @@ export class RunningQuery implements ActiveQuery {
             answerSeconds * 950,
         );
         try {
-            await this.waitForCredit();
+            await this.begin();
             const end = this.started ? await this.stream() : undefined;
-            await (end === undefined && this.answer.isEmpty ? this.fail() : this.finish(end));
+            await (end === undefined && this.answer.empty ? this.fail() : this.finish(end));
         } finally {
             clearTimeout(timer);
+            this.job.running.delete(this.query.number);
             if (this.started) {
-                this.job.client.endQuery(this.job.terms.step, this.droppedCost());
+                this.job.client.end(this.job.terms.step, this.dropped());
             }
-            this.job.remove(this.query.number);
+            this.job.wake();
             this.sink.end();
         }
     }
 
     /** Rule 5: the model runs once there is credit over all jobs of this client. */
-    private async waitForCredit(): Promise<void> {
+    private async begin(): Promise<void> {
         const { job, context } = this;
         this.waits = true;
         this.started = await job.client.startInTime(job.terms.step, context.config.creditSeconds, this.abort.signal);
         this.waits = false;
         if (!this.started) {
-            job.countUnpaid();
+            job.maySignDecline();
             this.stop(Finish.CutByClient, Reason.Unfunded);
         }
     }
 
-    /** Maximal nanoTON of a prompt whose answer the client cut before it began, so that nothing is billed; else 0. */
-    private droppedCost(): bigint {
+    /** nanoTON that the prompt may have cost whose answer the client cut before it began, so that nothing is billed. */
+    private dropped(): bigint {
         const { answer, job, query } = this;
-        const isFree = answer.isEmpty && this.cutBy === Finish.CutByClient;
+        const isFree = answer.empty && this.stopped === Finish.CutByClient;
         return isFree ? promptBoundPrice(query.promptBound, job.terms.rates) : 0n;
     }
 
     private stop(finish: Finish, reason = Reason.Stopped): void {
-        if (this.cutBy === undefined) {
-            this.cutBy = finish;
-            this.failReason = reason;
+        if (this.stopped === undefined) {
+            this.stopped = finish;
+            this.reason = reason;
             this.abort.abort();
         }
     }
 
-    /** Delivers the backend's answer; undefined when it was cut. */
+    /** Delivers what the backend says; undefined when the answer was cut. */
     private async stream(): Promise<{ finish: Finish; usage?: Usage } | undefined> {
         const events = this.context.backend.stream(this.query.chat, this.abort.signal)[Symbol.asyncIterator]();
         try {
-            while (this.cutBy === undefined) {
+            while (this.stopped === undefined) {
                 const next = events.next();
-                next.catch(() => undefined); // of a backend whose step is abandoned
+                next.catch(() => undefined); // of a backend that was left in the middle of a step
                 const step = await Promise.race([next, this.aborted]);
                 if (step === 'aborted') {
                     break;
@@ -153,7 +154,7 @@ export class RunningQuery implements ActiveQuery {
                 }
             }
         } catch (error) {
-            this.stopByBackend(error);
+            this.fell(error);
         } finally {
             this.abort.abort();
             void events.return?.()?.catch(() => undefined);
@@ -161,12 +162,12 @@ export class RunningQuery implements ActiveQuery {
         return undefined;
     }
 
-    private stopByBackend(error: unknown): void {
-        const expected = error instanceof BackendError ? error : undefined;
-        this.retryAfter = expected?.retryAfter;
-        this.stop(Finish.CutByBackend, expected?.reason ?? Reason.BackendDown);
-        // Other errors may carry text of the prompt.
-        const message = expected?.message ?? `an unexpected error (${(error as Error).name})`;
+    private fell(error: unknown): void {
+        const known = error instanceof BackendError ? error : undefined;
+        this.retryAfter = known?.retryAfter;
+        this.stop(Finish.CutByBackend, known?.reason ?? Reason.BackendDown);
+        // Only a BackendError is known to carry nothing of a prompt.
+        const message = known?.message ?? `a fault (${(error as Error).name})`;
         this.context.log.error(
             { job: this.job.id.toString('hex'), number: this.query.number, message },
             'backend failed',
@@ -181,12 +182,12 @@ export class RunningQuery implements ActiveQuery {
                 return undefined;
             }
             case 'delta':
-                return (await this.deliver(this.text.join(event))) ? undefined : { finish: Finish.Length };
+                return (await this.deliver(this.text.take(event))) ? undefined : { finish: Finish.Length };
             case 'end':
-                if (!(await this.deliver({ ...this.text.takeRest(), ...(this.answer.allCounted && { tokens: 0 }) }))) {
+                if (!(await this.deliver({ ...this.text.rest(), ...(this.answer.counted && { tokens: 0 }) }))) {
                     return { finish: Finish.Length };
                 }
-                if (this.cutBy !== undefined) {
+                if (this.stopped !== undefined) {
                     return undefined;
                 }
                 return {
@@ -196,11 +197,11 @@ export class RunningQuery implements ActiveQuery {
         }
     }
 
-    /** Resolves with false when the ceiling or the maximal answer is reached. The caller checks for a cut. */
+    /** False when the ceiling or the largest answer is reached; a cut is found by the caller. */
     private async deliver(delta: Delta): Promise<boolean> {
         const { rates, step } = this.job.terms;
         if (delta.tokens === undefined) {
-            this.answer.allCounted = false;
+            this.answer.counted = false;
         }
         for (const part of parts(delta, frameTokens(step, rates))) {
             const prompt = this.answer.promptKnown ? 0n : promptBoundPrice(this.query.promptBound, rates);
@@ -217,34 +218,34 @@ export class RunningQuery implements ActiveQuery {
 
     private async send(part: Part): Promise<'sent' | 'full' | 'stopped'> {
         const { answer, job } = this;
-        const cost = answer.maxPriceOf(part);
+        const cost = answer.boundOf(part);
         if (answer.uncommitted() + cost > commitEvery(job.terms.step)) {
             await this.commit();
         }
-        while (this.cutBy === undefined && !job.maySend(cost)) {
+        while (this.stopped === undefined && !job.maySend(cost)) {
             await this.waitForVoucher(cost);
         }
-        if (this.cutBy !== undefined) {
+        if (this.stopped !== undefined) {
             return 'stopped';
         }
         if (!answer.fits(part)) {
-            return 'full'; // a meter frame took its place
+            return 'full'; // a frame that showed the meter took its place
         }
-        await this.write(answer.addPart(part));
+        await this.write(answer.add(part));
         return 'sent';
     }
 
-    /** Rule 5: shows the client everything that it may pay for, then waits for a voucher, and cuts the query if none comes. */
+    /** Rule 5: shows the client everything that it may pay for, then waits until it has paid, or cuts. */
     private async waitForVoucher(cost: bigint): Promise<void> {
         const { answer, context, job } = this;
         await this.commit();
-        const meter = answer.addMeter();
+        const meter = answer.meter();
         if (meter !== undefined) {
             await this.write(meter);
         }
         const changed = job.change();
         if (job.maySend(cost)) {
-            return; // the voucher came during the write
+            return; // the voucher came while this was written
         }
         const patience = new AbortController();
         this.waits = true;
@@ -259,7 +260,7 @@ export class RunningQuery implements ActiveQuery {
     }
 
     private async commit(): Promise<void> {
-        const { bytes, counts, done } = this.answer.takePending();
+        const { bytes, counts, done } = this.answer.take();
         if (bytes.length > 0) {
             const { number } = this.query;
             const { promptKnown } = this.answer;
@@ -268,7 +269,7 @@ export class RunningQuery implements ActiveQuery {
         }
     }
 
-    /** Waits for room, at most until the query ends, because a client that reads nothing must not delay its receipt. */
+    /** Waits for room until the query ends: a client that reads nothing must not put off the receipt it was promised. */
     private async write(bytes: Buffer, type = RecordType.Answer): Promise<void> {
         await Promise.race([this.sink.write(encodeRecord(type, bytes)), this.aborted]);
     }
@@ -279,7 +280,7 @@ export class RunningQuery implements ActiveQuery {
         job.requireNewest();
         const receipt = signReceipt(
             Fail,
-            { job: job.id, number, request, reason: this.failReason, signedAt: context.now() },
+            { job: job.id, number, request, reason: this.reason, signedAt: context.now() },
             context.receiptKey,
         );
         await context.store.queries.end({ kind: 'fail', job: job.id, number, receipt });
@@ -292,33 +293,33 @@ export class RunningQuery implements ActiveQuery {
     /** Rules 9 and 12. */
     private async finish(end: { finish: Finish; usage?: Usage } | undefined): Promise<void> {
         const { answer, job, query } = this;
-        const { promptKnown, allCounted, textBytes } = answer;
+        const { promptKnown, counted, textBytes } = answer;
         const { promptBound, promptBytes, ceiling } = query;
         const texts = {
             promptBytes,
             contentBytes: textBytes.content,
             reasoningBytes: textBytes.reasoning,
         };
-        const measured = {
+        const known = {
             meter: answer.counts,
             bounds: answer.bounds,
             promptBound,
             promptKnown,
-            allCounted,
+            counted,
             usage: end?.usage,
             cut: end === undefined,
         };
-        const counts = billedCounts({ ...measured, ...texts, ceiling }, job.terms.rates);
-        const final = end === undefined ? undefined : answer.addFinal(counts);
+        const counts = billedCounts({ ...known, ...texts, ceiling }, job.terms.rates);
+        const final = end === undefined ? undefined : answer.final(counts);
         const ended = {
             number: query.number,
-            bytes: answer.takePending().bytes,
+            bytes: answer.take().bytes,
             counts,
             content: contentHash(query.request, answerRoot(answer.bytes)),
-            finish: end?.finish ?? this.cutBy ?? Finish.CutByWorker,
+            finish: end?.finish ?? this.stopped ?? Finish.CutByWorker,
         };
-        const storing = job.signResult(ended);
-        job.running.delete(query.number); // in the same step in which its price joins those of the results
+        const storing = job.result(ended);
+        job.running.delete(query.number); // in the same moment in which its price joins the ended ones
         const receipt = await storing;
         if (final !== undefined) {
             await this.write(final);

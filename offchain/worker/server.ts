@@ -1,8 +1,9 @@
-/** The worker's HTTP server: paths, bodies and refusals. */
+/** The worker's HTTP side: paths, bodies and refusals; everything else is decided elsewhere. */
 import { Finish } from '@cocoon-market/wrappers';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { createDoor, NoRoom, REQUEST_SECONDS, Turns } from '../process/doors';
 import {
     decodeQuery,
     encodeRecord,
@@ -14,56 +15,53 @@ import {
     toWire,
     voucherRequest,
 } from '../link';
-import { createDoor, NoRoom, REQUEST_SECONDS, Turns } from '../process/doors';
+import type { NodeInfo } from '../link';
 import type { QueryRecord } from '../store/worker';
 import { admit } from './admission';
-import type { NodeAttestation } from './attestation';
-import type { WorkerBook } from './book';
-import type { Claims } from './claims';
 import type { WorkerContext } from './context';
-import type { WorkerJob } from './job';
-import { nodeInfoOf } from './nodeInfo';
+import type { Job } from './job';
+import type { Jobs } from './jobs';
 import { RunningQuery } from './query';
-import type { AcceptedQuery, RecordSink } from './query';
+import type { AcceptedQuery, Sink } from './query';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
 
-/** The floors below the server. */
-export interface ServerParts {
-    context: WorkerContext;
-    book: WorkerBook;
-    claims: Claims;
-    attestation: NodeAttestation;
-    /** Aborted once no new query may begin. */
-    closing: AbortSignal;
+/** What the server tells the rest of the worker. */
+export interface ServerHooks {
+    nodeInfo(): NodeInfo;
+    /** A client has ended its job. */
+    onEnding(): void;
+    /** Whether the worker claims or ends the channel of a job that its client has ended. */
+    claimsAtEnd(job: Job): boolean;
+    /** True once no new query may begin. */
+    closing(): boolean;
 }
 
 const OCTETS = 'application/octet-stream';
 
-const JOB_BYTES = 16 << 10; // maximal bytes of a request that registers a job
+const JOB_BYTES = 16 << 10; // of the largest request that registers a job
 const MAX_STORED = 8; // stored answers that are read and sent at once
 const STORED_SECONDS = 60; // for one of them to be sent
 
 /** The server, not yet listening. */
-export function createServer(parts: ServerParts): FastifyInstance {
-    const { context, book, claims, attestation, closing } = parts;
+export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHooks): FastifyInstance {
     const { limits, answerSeconds } = context.config;
     const server = createDoor({ silentSeconds: answerSeconds + REQUEST_SECONDS });
     server.removeContentTypeParser(['text/plain']);
-    const turns = new Turns(MAX_STORED);
+    const stored = new Turns(MAX_STORED);
     const sendStored = async (reply: FastifyReply, query: QueryRecord): Promise<FastifyReply> => {
-        const endTurn = await turns.take();
-        if (endTurn === undefined) {
+        const done = await stored.take();
+        if (done === undefined) {
             throw new Refused('running', 'Too many stored answers are read now: ask again in a moment', 503);
         }
         const late = setTimeout(() => reply.raw.destroy(), STORED_SECONDS * 1000).unref();
         reply.raw.once('close', () => {
             clearTimeout(late);
-            endTurn();
+            done();
         });
         if (reply.raw.destroyed || reply.raw.socket?.destroyed !== false) {
             clearTimeout(late);
-            endTurn(); // the event has happened already
+            done(); // its event is over
         }
         return reply.type(OCTETS).send(await storedRecords(context, query));
     };
@@ -73,37 +71,37 @@ export function createServer(parts: ServerParts): FastifyInstance {
         refuse(context, new Refused('bad_request', 'No such path', 404), reply),
     );
 
-    server.get(paths.node, async () => toWire(nodeInfoOf(context, attestation)));
+    server.get(paths.node, async () => toWire(hooks.nodeInfo()));
 
     server.post(paths.jobs, { bodyLimit: JOB_BYTES }, async ({ body }) => {
-        requireOpen(closing);
-        return book.register(jobRequest.parse(body), async (job) => toWire(job.describe()));
+        open(hooks);
+        return jobs.register(jobRequest.parse(body), async (job) => toWire(job.describe()));
     });
 
-    server.get(paths.job(':job'), async ({ params }) => book.use(jobOf(params), async (job) => toWire(job.describe())));
+    server.get(paths.job(':job'), async ({ params }) => jobs.use(jobOf(params), async (job) => toWire(job.describe())));
 
     server.post(paths.endJob(':job'), async ({ params, body }) => {
         const { signature } = endRequest.parse(body);
-        return book.use(jobOf(params), async (job) => {
-            if (!job.entry.verifier.verify(endHash(job.id), signature)) {
+        return jobs.use(jobOf(params), async (job) => {
+            if (!job.verifier.verify(endHash(job.id), signature)) {
                 throw new Refused('bad_signature', 'The voucher key did not sign the end of this job');
             }
             if (job.state === 'open') {
-                await job.entry.setState('ending');
-                claims.wake();
+                await job.setState('ending');
+                hooks.onEnding();
             }
-            return { claims: claims.rules.willClaimAtEnd(job) };
+            return { claims: hooks.claimsAtEnd(job) };
         });
     });
 
     server.post(paths.voucher, async ({ body }) => {
         const { job: id, voucher } = voucherRequest.parse(body);
-        return book.use(id, async (job) => toWire({ voucher: await takeVoucher(context, job, voucher) }));
+        return jobs.use(id, async (job) => toWire({ voucher: await takeVoucher(context, job, voucher) }));
     });
 
     server.get('/v1/jobs/:job/queries/:number', async ({ params }, reply) => {
         const id = jobOf(params);
-        return book.use(id, async () => {
+        return jobs.use(id, async () => {
             const query = await context.store.queries.get({ job: id, number: numberOf(params) });
             if (query === undefined) {
                 throw new Refused('bad_request', 'No query of this number is stored', 404);
@@ -121,22 +119,22 @@ export function createServer(parts: ServerParts): FastifyInstance {
         }
     };
     server.post(paths.query, { bodyLimit: limits.maxRequest, onRequest: octetsOnly }, async ({ body }, reply) => {
-        requireOpen(closing);
+        open(hooks);
         if (!Buffer.isBuffer(body)) {
             throw new Refused('bad_request', `The body of a query is ${OCTETS}`);
         }
         const { head, sealed } = decoded(body);
-        await book.use(head.job, async (job) => {
+        await jobs.use(head.job, async (job) => {
             const sink = new ResponseSink(reply.raw);
             const begin = (query: AcceptedQuery) => new RunningQuery(context, job, query, sink);
-            const admission = await admit(context, job, head, sealed, begin);
-            switch (admission.kind) {
+            const admitted = await admit(context, job, head, sealed, begin);
+            switch (admitted.kind) {
                 case 'stored':
-                    return sendStored(reply, admission.query);
+                    return sendStored(reply, admitted.query);
                 case 'declined':
-                    return reply.type(OCTETS).send(encodeRecord(RecordType.Decline, admission.receipt));
+                    return reply.type(OCTETS).send(encodeRecord(RecordType.Decline, admitted.receipt));
                 case 'new':
-                    return run(parts, { job, sink, reply, ...admission });
+                    return run({ context, job, hooks, sink, reply, ...admitted });
             }
         });
         return reply;
@@ -145,84 +143,85 @@ export function createServer(parts: ServerParts): FastifyInstance {
     return server;
 }
 
-interface NewRun {
-    job: WorkerJob;
+interface Begun {
+    context: WorkerContext;
+    job: Job;
+    hooks: ServerHooks;
     sink: ResponseSink;
     reply: FastifyReply;
     running: RunningQuery;
     accept: () => Promise<Buffer>;
 }
 
-async function run({ context, closing }: ServerParts, { job, sink, reply, running, accept }: NewRun): Promise<void> {
+async function run({ context, job, hooks, sink, reply, running, accept }: Begun): Promise<void> {
     const { number } = running;
     let receipt: Buffer;
     try {
-        requireOpen(closing);
+        open(hooks);
         receipt = await accept();
     } catch (error) {
-        job.remove(number);
+        job.running.delete(number);
+        job.wake();
         throw error;
     }
     reply.hijack();
     reply.raw.writeHead(200, { 'content-type': OCTETS });
     try {
-        sink.onClose(() => void running.cut(Finish.CutByClient).catch(() => undefined)); // run() below reports it
-        reply.raw.write(encodeRecord(RecordType.Accept, receipt)); // small, so a client that reads nothing delays nothing
+        sink.onGone(() => void running.cut(Finish.CutByClient).catch(() => undefined)); // run() below reports it
+        reply.raw.write(encodeRecord(RecordType.Accept, receipt)); // small; a client that reads nothing holds nothing up
         await running.run();
     } catch (error) {
-        context.log.error({ ...job.entry.logName, number, err: error }, 'query not ended');
+        context.log.error({ job: job.id.toString('hex'), number, err: error }, 'query not ended');
         reply.raw.destroy();
     }
 }
 
 /** An HTTP response as a sink. */
-class ResponseSink implements RecordSink {
-    private isClosed = false;
-    private callback: () => void = () => undefined;
-    private readonly closed: Promise<void>;
+class ResponseSink implements Sink {
+    private gone = false;
+    private leave: () => void = () => undefined;
+    private readonly left: Promise<void>;
 
     constructor(private readonly response: ServerResponse) {
-        this.closed = new Promise((resolve) => {
+        this.left = new Promise((resolve) => {
             const close = () => {
-                this.isClosed = true;
+                this.gone = true;
                 resolve();
-                this.callback();
+                this.leave();
             };
             if (response.destroyed || response.socket?.destroyed === true) {
-                close(); // the event has happened already
+                close(); // its event is over
             } else {
                 response.once('close', close);
             }
         });
     }
 
-    /** Calls `callback` when the client closes the connection before the end; at once if it has. */
-    onClose(callback: () => void): void {
-        this.callback = callback;
-        if (this.isClosed) {
-            callback();
+    /** Calls `leave` when the client closes the connection before the end, now if it has. */
+    onGone(leave: () => void): void {
+        this.leave = leave;
+        if (this.gone) {
+            leave();
         }
     }
 
     async write(bytes: Buffer): Promise<void> {
-        if (!this.isClosed && !this.response.write(bytes)) {
-            await Promise.race([new Promise((resolve) => this.response.once('drain', resolve)), this.closed]);
+        if (!this.gone && !this.response.write(bytes)) {
+            await Promise.race([new Promise((resolve) => this.response.once('drain', resolve)), this.left]);
         }
     }
 
     end(): void {
-        this.callback = () => undefined;
+        this.leave = () => undefined;
         this.response.end();
     }
 }
 
-const ANSWER_RECORD = 1 << 16; // bytes
-
 /** Rule 14: accept, answer and end of a query as they were sent, or would have been. */
 async function storedRecords({ store }: WorkerContext, query: QueryRecord): Promise<Buffer> {
-    const { accept, end } = query;
+    const { accept, end, job, number } = query;
     const records: Buffer[] = accept === undefined ? [] : [encodeRecord(RecordType.Accept, accept)];
-    const answer = await store.queries.answer(query);
+    const answer = await store.queries.answer({ job, number });
     for (let at = 0; at < answer.length; at += ANSWER_RECORD) {
         records.push(encodeRecord(RecordType.Answer, answer.subarray(at, at + ANSWER_RECORD)));
     }
@@ -230,8 +229,10 @@ async function storedRecords({ store }: WorkerContext, query: QueryRecord): Prom
     return Buffer.concat([...records, encodeRecord(types[end!.kind], end!.receipt)]);
 }
 
-function requireOpen(closing: AbortSignal): void {
-    if (closing.aborted) {
+const ANSWER_RECORD = 1 << 16; // bytes
+
+function open(hooks: ServerHooks): void {
+    if (hooks.closing()) {
         throw new Refused('shutting_down', 'This worker is going down');
     }
 }
@@ -250,7 +251,7 @@ function decoded(body: Buffer): ReturnType<typeof decodeQuery> {
     try {
         return decodeQuery(body);
     } catch (error) {
-        const message = error instanceof z.ZodError ? z.prettifyError(error) : 'The body is not a query';
+        const message = error instanceof z.ZodError ? z.prettifyError(error) : 'The body is no query';
         throw new Refused('bad_request', message);
     }
 }
@@ -273,7 +274,7 @@ function refusalOf(error: unknown): Refused {
     }
     const status = (error as { statusCode?: unknown }).statusCode;
     if (status === 413) {
-        return new Refused('too_large', 'The request is larger than this worker allows');
+        return new Refused('too_large', 'The request is larger than this worker takes');
     }
     if (error instanceof NoRoom) {
         return new Refused('internal', error.message, 503);

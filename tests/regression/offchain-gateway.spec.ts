@@ -6,7 +6,7 @@ import { issueTestCa } from '../../offchain/attest';
 import { counterOf } from '../../offchain/gateway/tokens';
 import { Intake } from '../../offchain/gateway/intake';
 import { nodeInfo, RecordType, signReceipt, toWire } from '../../offchain/link';
-import { openGatewayStore } from '../../offchain/store/gateway';
+import { openGatewayStore } from '../../offchain/store/sqliteGateway';
 import { Accept, loadChannelData, Verifier } from '../../wrappers';
 import { ask, Bench, RATES, startBench, until } from '../offchain/gateway/support';
 import { testKey, useMarket } from '../support/market';

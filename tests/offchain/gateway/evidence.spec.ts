@@ -89,15 +89,15 @@ describe('The receipts of a gateway', () => {
     });
 
     it.each([
-        { what: 'a result', held: 'result', receipt: result(1, 1) },
-        { what: 'a fail', held: 'fail', receipt: fail(1) },
-        { what: 'a result of another query', held: undefined, receipt: result(2, 1) },
-        { what: 'nothing', held: undefined, receipt: null },
-    ])('say of an accept without an end that $what came and was refused', ({ held, receipt }) => {
+        { what: 'a result', refused: 'result', receipt: result(1, 1) },
+        { what: 'a fail', refused: 'fail', receipt: fail(1) },
+        { what: 'a result of another query', refused: undefined, receipt: result(2, 1) },
+        { what: 'nothing', refused: undefined, receipt: null },
+    ])('say of an accept without an end that $what came and was refused', ({ refused, receipt }) => {
         const [silent] = found(row(1, receipt, { phase: 'refused' }));
 
         expect(silent).toMatchObject({ class: 'A3' });
-        expect(silent.held).toBe(held);
+        expect(silent.refused).toBe(refused);
     });
 
     it('show nothing that another key signed, or for another job', () => {

@@ -129,7 +129,7 @@ describe('Fields of a chat completion', () => {
             annotations: [],
             name: null,
         };
-        const { chat, kept } = parseChat({ ...base, messages: [...base.messages, echoed], ...neutral });
+        const { chat, notPassedOn } = parseChat({ ...base, messages: [...base.messages, echoed], ...neutral });
 
         expect(chat).toEqual({
             model: 'm',
@@ -139,11 +139,11 @@ describe('Fields of a chat completion', () => {
             ],
             maxTokens: 5,
         });
-        expect(kept).toEqual([]);
+        expect(notPassedOn).toEqual([]);
     });
 
     it('what names a person stays here, and the call says so', () => {
-        expect(parseChat({ ...base, user: 'Ann', metadata: { a: 'b' }, safety_identifier: 'x' }).kept).toEqual([
+        expect(parseChat({ ...base, user: 'Ann', metadata: { a: 'b' }, safety_identifier: 'x' }).notPassedOn).toEqual([
             'user',
             'metadata',
             'safety_identifier',

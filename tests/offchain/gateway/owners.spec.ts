@@ -1,4 +1,5 @@
-import { GatewayStore, openGatewayStore } from '../../../offchain/store/gateway';
+import type { GatewayStore } from '../../../offchain/store/gateway';
+import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, startBench, until } from './support';
 

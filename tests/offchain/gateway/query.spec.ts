@@ -1,6 +1,7 @@
 // Longer than 350 lines because its cases share one set-up.
 import { Finish, Reason, TokenCounts, Verifier, Voucher, voucherFor } from '../../../wrappers';
-import { GatewayStore, openGatewayStore, StoredQuery } from '../../../offchain/store/gateway';
+import type { GatewayStore, StoredQuery } from '../../../offchain/store/gateway';
+import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { NETWORK, testKey, useMarket } from '../../support/market';
 import { ask, Bench, startBench, until } from './support';
 import { Script } from './support/worker';

@@ -1,7 +1,7 @@
 import { Finish, jobHash, Voucher, voucherFor } from '../../../wrappers';
 import { clientKeys } from '../../../offchain/gateway';
 import { Gateway } from '../../../offchain/gateway';
-import { openGatewayStore } from '../../../offchain/store/gateway';
+import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { join } from 'node:path';
 import { NETWORK, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, SEED, startBench, until } from './support';

@@ -87,7 +87,7 @@ describe('A node that refuses without a signature', () => {
 
         expect(bad.jobs.size).toBe(models.length);
         await until(async () => (await status()).unproductive.causes.length === models.length);
-        expect((await status()).unproductive).toMatchObject({ today: 4, counted: 2 });
+        expect((await status()).unproductive).toMatchObject({ today: 4, count: 2 });
         expect((await bench.post(ask)).status).toBe(200);
         expect(good.jobs.size).toBeGreaterThan(0);
     });
@@ -153,7 +153,7 @@ describe('A node that refuses without a signature', () => {
         expect(answers.at(-1)!.status).toBe(503);
         expect(answers.at(-1)!.body.error.message).toMatch(/^2 jobs .*job\.maxUnproductive/);
         const { unproductive } = await status();
-        expect(unproductive).toMatchObject({ today: 2, counted: 2, max: 2 });
+        expect(unproductive).toMatchObject({ today: 2, count: 2, max: 2 });
         expect(unproductive.causes.map(({ job }: { job: number }) => job)).toEqual(jobs().map(({ number }) => number));
     });
 });

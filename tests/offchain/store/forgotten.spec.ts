@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openGatewayStore } from '../../../offchain/store/gateway';
+import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import type { GatewayStore, StoredQuery } from '../../../offchain/store/gateway';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { newJob } from './conformance';
