@@ -42,7 +42,7 @@ export async function claimMessages(
 ): Promise<MessageRelaxed[]> {
     const value = await jobs[0].channel.getClaimValue();
     return jobs.map(({ channel }) => {
-        const body = claimBody(market.voucher(channel, JOB.owed), last);
+        const body = claimBody(market.voucher(channel, JOB.owed), { last });
         return internal({ to: channel.address, value, bounce: true, body });
     });
 }

@@ -63,7 +63,7 @@ describe('gas ceilings', () => {
     it('GasClaim: by payout, by a third party, up to the whole balance, and the last one', async () => {
         const { channel } = await market().openJob();
         const claim = async (by: Market['payout'], cumulative: bigint, last = false) => {
-            const body = claimBody(market().voucher(channel, cumulative), last);
+            const body = claimBody(market().voucher(channel, cumulative), { last });
             return gasOn(await market().send(by, channel, { value: toNano('0.1'), body }), channel);
         };
 
@@ -158,7 +158,7 @@ describe('gas ceilings', () => {
     it('GasWholeJob: open, claim last, rest home', async () => {
         await market().openJob();
         const { channel, result } = await market().openJob();
-        const body = claimBody(market().voucher(channel, toNano('0.1')), true);
+        const body = claimBody(market().voucher(channel, toNano('0.1')), { last: true });
         const ended = await market().send(market().payout, channel, { value: toNano('0.1'), body });
 
         const home = transactionsOn(ended, market().escrow.address);
@@ -221,7 +221,7 @@ describe.each(LEVELS)('at the prices of %s', (prices) => {
         await rich();
         const { channel } = await market().openJob();
         const minimum = await channel.getClaimValue();
-        const body = claimBody(market().voucher(channel, 5n), false);
+        const body = claimBody(market().voucher(channel, 5n));
 
         await bothSides(channel, minimum, (value) => market().send(market().stranger, channel, { value, body }), 5n);
     });
@@ -231,7 +231,7 @@ describe.each(LEVELS)('at the prices of %s', (prices) => {
         const { channel } = await market().openJob();
         const there = await market().balanceOf(channel);
         const minimum = await channel.getClaimValue();
-        const body = claimBody(market().voucher(channel, 5n), true);
+        const body = claimBody(market().voucher(channel, 5n), { last: true });
 
         const result = await market().send(market().payout, channel, { value: minimum, body });
 

@@ -42,7 +42,7 @@ describe('trace', () => {
 
     it('counts gas and fees as the helpers of the tests do', async () => {
         const { channel } = await market().openJob();
-        const body = claimBody(market().voucher(channel, toNano('0.1')), true);
+        const body = claimBody(market().voucher(channel, toNano('0.1')), { last: true });
 
         const { transactions } = await market().send(market().payout, channel, { value: toNano('0.1'), body });
 
@@ -55,7 +55,7 @@ describe('trace', () => {
 
     it('names what was refused, and the message that bounced', async () => {
         const { channel } = await market().openJob();
-        const body = claimBody(market().voucher(channel, 0n), false);
+        const body = claimBody(market().voucher(channel, 0n));
         const { transactions } = await market().send(market().payout, channel, { value: toNano('0.1'), body });
 
         const steps = trace(transactions, names);

@@ -56,7 +56,7 @@ const makers: Record<string, () => Promise<Scene>> = {
     'a Channel': async () => {
         const market = await Market.deploy();
         const { channel } = await market.openJob();
-        const body = claimBody(market.voucher(channel, toNano('0.3')), false);
+        const body = claimBody(market.voucher(channel, toNano('0.3')));
         return Scene.of(market.blockchain, channel, () =>
             market.send(market.stranger, channel, { value: VALUE, body }),
         );
@@ -64,7 +64,7 @@ const makers: Record<string, () => Promise<Scene>> = {
     'a Channel that ends': async () => {
         const market = await Market.deploy();
         const { channel } = await market.openJob();
-        const body = claimBody(market.voucher(channel, toNano('0.3')), true);
+        const body = claimBody(market.voucher(channel, toNano('0.3')), { last: true });
         return Scene.of(market.blockchain, channel, () => market.send(market.payout, channel, { value: VALUE, body }));
     },
     'a Registry': async () => {

@@ -8,7 +8,7 @@ import {
     storeRefund,
     storeTopUp,
 } from '../build/Channel/Channel_Channel';
-import { JobParameters } from './signed/orders';
+
 import { Voucher } from './signed/payloads';
 import { withoutState } from './sending';
 
@@ -19,6 +19,15 @@ export interface SignedVoucher {
     cumulative: bigint; // nanoTON
     count: number;
     signature: Buffer; // 64 bytes
+}
+
+/** The immutable data of a channel, from which its address follows. */
+export interface JobParameters {
+    end: number; // unix seconds, at most 90 days ahead
+    notice: number; // seconds, 1 hour to 7 days
+    voucherKey: Buffer; // Ed25519
+    payout: Buffer; // account
+    job: number; // seqno * 4 + position in the order
 }
 
 let code: Cell | undefined;
@@ -77,7 +86,7 @@ export function voucherFor(network: number, channel: Address, cumulative: bigint
 }
 
 /** The body of a claim; without a voucher, the last claim of a job in which nothing is owed. */
-export function claimBody(voucher: SignedVoucher | undefined, last: boolean): Cell {
+export function claimBody(voucher: SignedVoucher | undefined, { last = false } = {}): Cell {
     const body = beginCell()
         .storeUint(last ? Generated.opcodes.ClaimLast : Generated.opcodes.Claim, 32)
         .storeUint(voucher?.cumulative ?? 0n, 64)
@@ -146,7 +155,7 @@ export class Channel extends Generated {
         via: Sender,
         { value, voucher, last = false }: { value: bigint; voucher?: SignedVoucher; last?: boolean },
     ) {
-        await withoutState(provider, this.address).internal(via, { value, body: claimBody(voucher, last) });
+        await withoutState(provider, this.address).internal(via, { value, body: claimBody(voucher, { last }) });
     }
 
     /**

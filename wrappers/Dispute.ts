@@ -270,7 +270,7 @@ export class Dispute extends Generated {
             payout: bytes(parties.payout),
             node: Number(parties.node),
             ...(claim === undefined ? {} : { about: bytes(claim.about) }),
-            first: Number(claim?.first ?? 0n),
+            first: Number(claim?.firstPiece ?? 0n),
             most: Number(claim?.maxBasisPoints ?? 0n),
             rulesVersion: Number(rules.version),
             insurance: rules.insurance,

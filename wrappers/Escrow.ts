@@ -12,7 +12,8 @@ import {
     storeWithdraw,
 } from '../build/Escrow/Escrow_Escrow';
 import { SigningKey } from './keys';
-import { jobOrderCell, jobsCell, JobParameters, NewJob, openJobsCell, OrderHead, signedOrder } from './signed/orders';
+import { JobParameters } from './Channel';
+import { jobOrderCell, jobsCell, NewJob, openJobsCell, OrderHead, signedOrder } from './signed/orders';
 import { withoutState } from './sending';
 
 export type { EscrowState };

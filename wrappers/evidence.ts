@@ -75,7 +75,7 @@ export const reports = {
             storeDemandAnswer({
                 $$type: 'DemandAnswer',
                 ...jobFields(args),
-                first: BigInt(args.first ?? 0),
+                firstPiece: BigInt(args.first ?? 0),
                 accept: evidenceCell(args.accept),
                 code: args.code,
             }),

@@ -7,14 +7,12 @@ import * as generated from '../build/Escrow/Escrow_Escrow';
 import { Channel } from '../build/Channel/Channel_Channel';
 import { Library } from '../build/Library/Library_Library';
 import { Dispute } from '../build/Dispute/Dispute_Dispute';
-import { Node } from '../build/Node/Node_Node';
+import * as node from '../build/Node/Node_Node';
 import { Provider } from '../build/Provider/Provider_Provider';
 import { Registry } from '../build/Registry/Registry_Registry';
 
 function numbersWith(prefix: string): Record<string, number> {
-    const named = Object.entries(generated).filter(
-        ([name, value]) => name.startsWith(prefix) && typeof value === 'bigint',
-    );
+    const named = Object.entries(node).filter(([name, value]) => name.startsWith(prefix) && typeof value === 'bigint');
     return Object.fromEntries(named.map(([name, value]) => [name, Number(value)]));
 }
 
@@ -31,7 +29,7 @@ export const tags = numbersWith('Tag');
 export const opcodes: Record<string, number> = {
     ...Registry.opcodes,
     ...Provider.opcodes,
-    ...Node.opcodes,
+    ...node.Node.opcodes,
     ...generated.Escrow.opcodes,
     ...Channel.opcodes,
     ...Library.opcodes,

@@ -65,7 +65,7 @@ export async function claimAll(
                 to: channel.address,
                 value,
                 bounce: true,
-                body: claimBody(owed === 0n ? undefined : market.voucher(channel, owed), last),
+                body: claimBody(owed === 0n ? undefined : market.voucher(channel, owed), { last }),
             }),
         ),
     );

@@ -1,9 +1,9 @@
-/** Repeats an opened query on a backend, and says what that shows and what it does not. */
+/** Repeats an opened query on a backend, and compares the answers. */
 import { Finish } from '@cocoon-market/wrappers';
 import { Backend } from '../backend';
 import { Opened } from '../link';
 
-/** `match`: the same text; `mismatch`: another, where the same was certain; `undecided`: another, which proves nothing. */
+/** `match`: the same text; `mismatch`: another text of a backend that repeats exactly; `undecided`: another text, which proves nothing. */
 export type RerunVerdict = 'match' | 'mismatch' | 'undecided';
 
 export interface Comparison {
@@ -14,14 +14,14 @@ export interface Comparison {
     repeated: number; // characters
 }
 
-/** Why an unlike answer of another machine is no proof. */
+/** Why another answer of another machine is not a proof. */
 export const UNDECIDED_REASON =
     'Equal weights on unlike GPUs, drivers, batch sizes or quantizations add floating-point numbers in another order. ' +
-    'At the first token where two candidates are nearly equal the answers part, and everything after it differs, though ' +
-    'both machines run the model that was paid for. So an unlike answer shows nothing by itself; a committee weighs ' +
+    'At the first token where two candidates are nearly equal the answers part, and everything after it differs, although ' +
+    'both machines run the model that was paid for. So another answer shows nothing by itself; a committee weighs ' +
     'likelihoods over many queries.';
 
-/** Runs the request of an opened query again and compares. Throws BackendError when the backend does not answer it. */
+/** Runs the request of an opened query again and compares the answers. Throws BackendError when the backend does not answer. */
 export async function rerun({ chat, content, reasoning, result }: Opened, backend: Backend): Promise<Comparison> {
     const again = { content: '', reasoning: '' };
     for await (const event of backend.stream(chat, new AbortController().signal)) {
@@ -30,9 +30,10 @@ export async function rerun({ chat, content, reasoning, result }: Opened, backen
             again.reasoning += event.reasoning ?? '';
         }
     }
-    // What was cut, or reached the ceiling, is compared as far as it goes.
+    // An answer that was cut, or reached the ceiling, is compared up to its length.
     const whole = result.finish === Number(Finish.Stop);
-    const isAlike = (there: string, here: string) => (whole ? here === there : here.startsWith(there));
+    const isAlike = (delivered: string, repeated: string) =>
+        whole ? repeated === delivered : repeated.startsWith(delivered);
     const counts = {
         same: sharedLength(content, again.content),
         delivered: content.length,

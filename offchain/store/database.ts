@@ -1,23 +1,23 @@
 /**
- * One SQLite file of one process, durable at every commit: what gateway and worker keep lives in such a file. A second
- * process on the same file would sign with the same keys beside the first, so it does not get in.
+ * A SQLite file, durable at every commit, in which gateway and worker store everything. Only one process can open it, because a second
+ * one would sign with the same keys.
  */
 import Sqlite from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 import { closeSync, openSync } from 'node:fs';
 
-/** One step of a schema; a step that has run on some file is never changed, only followed by another. */
+/** One step of a schema. A released step never changes; a new one follows it. */
 export type Migration = (db: Kysely<unknown>) => Promise<void>;
 
-const FULL = 2; // fsync at every commit; better-sqlite3 is compiled to leave it out in WAL mode
-const APPLICATION = parseInt('636f636f', 16); // 'coco', marks the file as one of ours
+const FULL = 2; // fsync at every commit, which better-sqlite3 leaves out in WAL mode by default
+const APPLICATION = parseInt('636f636f', 16); // 'coco', in the header of every file of this program
 
 const PAGE = 4096; // bytes
 
 /**
- * The first column after the key of a table WITHOUT ROWID whose other columns are to be forgotten for good: zeros. SQLite
- * moves what lies inside a page when the table grows and shrinks, and leaves copies behind; of a row of such a table that
- * is 1002 bytes at most. What lies beyond them is in pages of its own, which are never copied, and zeroed once deleted.
+ * Zeros in the first column after the key of a table WITHOUT ROWID, so that its other columns leave no copies once they are deleted.
+ * SQLite moves the content of a page when a table grows or shrinks, and leaves copies: at most 1002 bytes of a row. The rest of a row is
+ * in pages of its own, which are never copied, and zeroed when deleted.
  */
 export const MARGIN = sql.raw('margin BLOB NOT NULL DEFAULT (zeroblob(1024))');
 
@@ -44,13 +44,13 @@ function openFile(path: string): Sqlite.Database {
     const file = new Sqlite(path, { timeout: 0 });
     try {
         file.pragma(`page_size = ${PAGE}`); // of a new file
-        // Before WAL mode begins: then SQLite keeps the file's lock from the first write until the process ends.
+        // Before WAL mode begins, so that SQLite holds the file's lock from the first write to the end of the process.
         file.pragma('locking_mode = EXCLUSIVE');
         file.pragma('journal_mode = WAL');
         file.pragma('synchronous = FULL');
         file.pragma('foreign_keys = ON');
-        file.pragma('secure_delete = ON'); // what is deleted or replaced is overwritten with zeros
-        file.pragma('temp_store = MEMORY'); // pages that a statement may have to put back never reach another file
+        file.pragma('secure_delete = ON'); // deleted and replaced content is overwritten with zeros
+        file.pragma('temp_store = MEMORY'); // no page reaches a temporary file
         const application = file.pragma('application_id', { simple: true });
         if (application !== 0 && application !== APPLICATION) {
             throw new Error(`${path} belongs to another program`);
@@ -66,7 +66,7 @@ function openFile(path: string): Sqlite.Database {
     }
 }
 
-// SQLite gives its log the same mode. Never opens a file that is there: closing it would drop this process's locks on it.
+// SQLite gives its log the same mode. An existing file is not opened, because closing it would drop this process's locks on it.
 function createPrivate(path: string): void {
     if (path === ':memory:') {
         return;
@@ -82,19 +82,19 @@ function createPrivate(path: string): void {
 
 function assertDurable(file: Sqlite.Database, path: string): void {
     if (path !== ':memory:' && file.pragma('journal_mode', { simple: true }) !== 'wal') {
-        throw new Error(`${path} cannot be kept in WAL mode: put it on a local disk`);
+        throw new Error(`${path} does not support WAL mode: put it on a local disk`);
     }
     if (file.pragma('synchronous', { simple: true }) !== FULL) {
-        throw new Error(`${path} would lose commits at a power cut: SQLite did not take synchronous=FULL`);
+        throw new Error(`${path} would lose commits at a power cut: SQLite did not accept synchronous=FULL`);
     }
     if (file.pragma('foreign_keys', { simple: true }) !== 1) {
-        throw new Error(`${path} would not check its references: SQLite did not take foreign_keys=ON`);
+        throw new Error(`${path} would not check its references: SQLite did not accept foreign_keys=ON`);
     }
     if (file.pragma('secure_delete', { simple: true }) !== 1) {
-        throw new Error(`${path} would keep what is deleted: SQLite did not take secure_delete=ON`);
+        throw new Error(`${path} would keep deleted content: SQLite did not accept secure_delete=ON`);
     }
     if (file.pragma('page_size', { simple: true }) !== PAGE) {
-        throw new Error(`${path} would keep copies of what is deleted: its pages do not have ${PAGE} bytes`);
+        throw new Error(`${path} would keep copies of deleted content: its pages do not have ${PAGE} bytes`);
     }
 }
 
@@ -110,18 +110,18 @@ async function migrate(db: Kysely<unknown>, file: Sqlite.Database, migrations: r
         });
     }
     assertDurable(file, path);
-    await truncateLog(db); // a killed process may have left in it what it was about to forget
+    await truncateLog(db); // of a killed process, it may hold content that was to be deleted
 }
 
 /**
- * Moves what is in the log to the file and empties the log, so that nothing overwritten is left in it.
+ * Moves the content of the log to the file and empties the log, so that it holds nothing deleted.
  *
- * @throws if somebody reads the file, or the disk takes no more
+ * @throws if another connection reads the file, or the disk is full
  */
 export async function truncateLog<Schema>(db: Kysely<Schema>): Promise<void> {
     const { rows } = await sql<{ busy: number }>`PRAGMA wal_checkpoint(TRUNCATE)`.execute(db);
     if (rows[0]?.busy !== 0) {
-        throw new Error('The log of the store cannot be emptied: what was forgotten is still in it');
+        throw new Error('The log of the store cannot be emptied: it still holds deleted content');
     }
 }
 

@@ -1,11 +1,11 @@
 /**
- * Writes of one event-loop turn in one transaction: an fsync costs the same for one row as for a hundred. A promise
- * resolves after the COMMIT that holds its write, so what it guards may be sent.
+ * Puts the writes of one turn of the event loop into one transaction, because an fsync costs the same for one row as for a hundred. The
+ * promise of a write resolves after its COMMIT, so what depends on it may be sent.
  */
 import { sql } from 'kysely';
 import type { Kysely, Transaction } from 'kysely';
 
-/** A write of a group; what it throws undoes it alone, and rejects its own promise only. */
+/** A write of a group. An error undoes this write only, and rejects its promise only. */
 export type Write<Schema, Result> = (transaction: Transaction<Schema>) => Promise<Result>;
 
 interface Waiting<Schema> {
@@ -16,15 +16,15 @@ interface Waiting<Schema> {
 
 type WriteOutcome = { ok: true; result: unknown } | { ok: false; error: unknown };
 
-const MAX_GROUP = 1000; // writes in one transaction, so that none waits long for the others
+const MAX_GROUP = 1000; // writes in one transaction, so that none waits long
 
-/** The only writer of its database: every write goes through {@link GroupCommit.run}, in the order of the calls. */
+/** The only writer of its database. Every write goes through {@link GroupCommit.run}, in the order of the calls. */
 export class GroupCommit<Schema> {
     private waiting: Waiting<Schema>[] = [];
     private draining: Promise<void> | undefined;
     private broken: Error | undefined;
 
-    /** `onBroken` is told once of a failed COMMIT; the process should end. */
+    /** `onBroken`: called once, when a COMMIT fails; then the process should end. */
     constructor(
         private readonly db: Kysely<Schema>,
         private readonly onBroken: (error: Error) => void = () => undefined,
@@ -38,7 +38,7 @@ export class GroupCommit<Schema> {
         });
     }
 
-    /** Resolves when nothing waits any more. */
+    /** Resolves when no write waits. */
     async idle(): Promise<void> {
         while (this.draining !== undefined) {
             await this.draining;
@@ -61,8 +61,8 @@ export class GroupCommit<Schema> {
                 outcomes = await this.db.transaction().execute((transaction) => runAll(transaction, group));
             }
         } catch (error) {
-            // What a failed COMMIT wrote may still be found at the next start, so nothing may be decided on top of it.
-            this.broken = new Error('The store could not commit and takes no more writes', { cause: error });
+            // The writes of a failed COMMIT may be on the disk at the next start, so no other write may follow them.
+            this.broken = new Error('The store could not commit, and accepts no more writes', { cause: error });
             this.onBroken(this.broken);
         }
         group.forEach(({ resolve, reject }, i) => {

@@ -1,7 +1,6 @@
 /**
- * One writer for each receipt key: two would sign the same numbers. Locks are on files that only this user may open, so no
- * other user's process can hold one. They are the kernel's, so they end with the process however it ends, and a restart
- * after a crash waits for nothing.
+ * Makes sure that one process uses a receipt key, because two would sign the same numbers. The locks are on files that only this user may
+ * open, so that no process of another user can take them. The kernel releases them when the process ends, also after a crash.
  */
 import Sqlite from 'better-sqlite3';
 import { chmodSync, closeSync, openSync } from 'node:fs';
@@ -9,16 +8,16 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { privateFolder } from './privateFolder';
 
-/** Held until it is released or the process ends. */
+/** A lock that lasts until it is released or the process ends. */
 export interface KeyLock {
     release(): void;
 }
 
 /**
- * Locks the key for this process: beside its file, for whoever sees that file, and in the user's home (`home`), for copies
- * of the file that this user has. A home that cannot be used, as in some containers, is left out.
+ * Locks the key for this process: beside its file, for every process that sees that file, and in the user's home (`home`), for copies of
+ * the file. A home that cannot be used, as in some containers, is left out.
  *
- * @throws if another process holds it, or nothing can be written beside the file
+ * @throws if another process has the lock, or no file can be written beside the key file
  */
 export function lockKey(publicKey: Buffer, keyFile: string, home = userInfo().homedir): KeyLock {
     const locks = [lockFile(`${keyFile}.lock`)];
@@ -38,20 +37,20 @@ function lockFile(path: string): Sqlite.Database {
     let file: Sqlite.Database | undefined;
     try {
         closeSync(openSync(path, 'a', 0o600));
-        chmodSync(path, 0o600); // whoever may read a file may lock it
+        chmodSync(path, 0o600); // a user who may read a file may lock it
         file = new Sqlite(path, { timeout: 0 });
-        file.exec('BEGIN EXCLUSIVE'); // a transaction without a change, as long as the process lives
+        file.exec('BEGIN EXCLUSIVE'); // an empty transaction that lasts as long as the process
         return file;
     } catch (error) {
         file?.close();
         const code = (error as { code?: string }).code ?? '';
         if (code.startsWith('SQLITE_BUSY')) {
-            const message = 'Another process signs with this receipt key: only one may. Stop the other one first';
+            const message = 'Another process signs with this receipt key, and only one may: stop the other one first';
             throw new Error(message, { cause: error });
         }
         // cspell:ignore CANTOPEN
         const unwritable = ['EACCES', 'EPERM', 'EROFS', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'].includes(code);
-        const remedy = unwritable ? ': keep the key file where the worker may write' : '';
+        const remedy = unwritable ? ': put the key file where the worker may write' : '';
         throw new Error(`${path} cannot be locked${remedy}`, { cause: error });
     }
 }

@@ -1,21 +1,21 @@
 /**
- * What a receipt key remembers of its store: which one, and how much was signed. It lies beside the key file, so a store
- * that comes back from a backup, is empty or is another one does not pass for the newest.
+ * The mark of a receipt key: which store it signs with, and how much it has signed. The mark lies beside the key file, so a store from a
+ * backup, an empty store and another store are detected.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 
-/** How far a store had come when its key last signed. */
+/** The state of a store when its key last signed. */
 export interface Marked {
     key: Buffer; // receipt key, 32 bytes
-    store: Buffer; // 16 bytes, names the store
-    sequence: number; // of what was signed
+    store: Buffer; // 16 bytes, identifies the store
+    sequence: number; // of signed receipts
 }
 
 const KEY_BYTES = 32;
 const STORE_BYTES = 16;
 const BYTES = KEY_BYTES + STORE_BYTES + 8;
 
-/** The mark in a file; undefined when there is none. Throws when it is damaged. */
+/** The mark in a file; undefined when the file does not exist. Throws when it is damaged. */
 export function readMark(path: string): Marked | undefined {
     let bytes: Buffer;
     try {
@@ -27,7 +27,7 @@ export function readMark(path: string): Marked | undefined {
         throw error;
     }
     if (bytes.length !== BYTES) {
-        throw new Error(`${path} is damaged, so nothing says whether the store is the newest: cocoon worker restore`);
+        throw new Error(`${path} is damaged, so the newest store is not known: cocoon worker restore`);
     }
     return {
         key: bytes.subarray(0, KEY_BYTES),
@@ -36,7 +36,7 @@ export function readMark(path: string): Marked | undefined {
     };
 }
 
-/** A mark that is kept up. A killed process loses nothing of it; what a power cut takes, it takes from the mark alone. */
+/** A mark that follows the store. A killed process loses nothing of it; a power cut may take the mark back, never the store. */
 export class Mark {
     private readonly file: number;
 
@@ -44,13 +44,13 @@ export class Mark {
         path: string,
         private readonly marked: Marked,
     ) {
-        closeSync(openSync(path, 'a', 0o600)); // so that it is there
+        closeSync(openSync(path, 'a', 0o600)); // creates it
         this.file = openSync(path, 'r+');
         this.write();
         fsyncSync(this.file);
     }
 
-    /** Notes that the store holds this much. Called only after its COMMIT, so the mark is never ahead of the disk. */
+    /** Must be called after the COMMIT of the store, so that the mark is never ahead of the disk. */
     raise(sequence: number): void {
         if (sequence > this.marked.sequence) {
             this.marked.sequence = sequence;

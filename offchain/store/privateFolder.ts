@@ -2,7 +2,7 @@ import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 
-/** Where this user's processes see what is between them; undefined where there is no such place. */
+/** The folder that the processes of this user share; undefined where none can be used. */
 export function privateFolder(home: string): string | undefined {
     const folder = join(home, '.cocoon-market');
     try {

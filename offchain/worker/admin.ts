@@ -1,6 +1,6 @@
 /**
- * The operator's way into a running worker: a socket beside its store, for the user that started it alone. The store
- * itself admits one process.
+ * Commands of the operator to a running worker, through a socket beside its store that only the user of the process may open. Only one
+ * process can open the store itself.
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, request } from 'node:http';
@@ -8,13 +8,13 @@ import type { Server, ServerResponse } from 'node:http';
 import { toWire } from '../link';
 import type { Worker } from './main';
 
-const MAX_PATH = 100; // bytes that every system takes as the path of a socket
+const MAX_PATH = 100; // bytes of a socket's path that every system accepts
 
 function socketOf(store: string): string {
     return `${store}.sock`;
 }
 
-/** Serves `worker` to the command line; undefined when the store's path is too long for a socket beside it. */
+/** Serves `worker` to the command line. Undefined when the store's path is too long for a socket beside it. */
 export async function serveAdmin(
     store: string,
     worker: Pick<Worker, 'status' | 'claimNow'>,
@@ -27,10 +27,10 @@ export async function serveAdmin(
         ['GET /status', () => worker.status()],
         ['POST /claim', () => worker.claimNow()],
     ]);
-    const server = createServer((asked, response) => {
-        void answer(response, actions.get(`${asked.method ?? ''} ${asked.url ?? ''}`));
+    const server = createServer((incoming, response) => {
+        void answer(response, actions.get(`${incoming.method ?? ''} ${incoming.url ?? ''}`));
     });
-    rmSync(path, { force: true }); // left by a killed process: the store's lock says that none lives
+    rmSync(path, { force: true }); // of a killed process: the store's lock shows that none runs
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
     chmodSync(path, 0o600);
     return server;
@@ -46,10 +46,10 @@ async function answer(response: ServerResponse, action: (() => Promise<unknown>)
     }
 }
 
-/** What the running worker of this store answers; undefined when none runs. */
+/** The answer of the running worker of this store; undefined when none runs. */
 export async function askWorker(store: string, method: 'GET' | 'POST', path: '/status' | '/claim'): Promise<unknown> {
     return new Promise((resolve, reject) => {
-        const asked = request({ socketPath: socketOf(store), method, path, agent: false }, (response) => {
+        const outgoing = request({ socketPath: socketOf(store), method, path, agent: false }, (response) => {
             const chunks: Buffer[] = [];
             response.on('data', (chunk: Buffer) => chunks.push(chunk));
             response.on('error', reject);
@@ -62,13 +62,13 @@ export async function askWorker(store: string, method: 'GET' | 'POST', path: '/s
                 }
             });
         });
-        asked.once('error', (error: NodeJS.ErrnoException) => {
+        outgoing.once('error', (error: NodeJS.ErrnoException) => {
             if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') {
                 resolve(undefined);
             } else {
                 reject(error);
             }
         });
-        asked.end();
+        outgoing.end();
     });
 }

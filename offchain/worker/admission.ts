@@ -1,11 +1,11 @@
-/** What happens between a query's arrival and its acceptance (rules 2 and 3). */
+/** Decides on a query between its arrival and its acceptance (rules 2 and 3). */
 import { Accept, Decline, Reason } from '@cocoon-market/wrappers';
-import { assertShallow } from '../process/doors';
+import type { ChatRequest } from '../backend';
 import {
     commits,
+    maxPrompt,
     modelHash,
     openRequest,
-    maxPrompt,
     querySecret,
     rentLeft,
     requestHash,
@@ -13,17 +13,17 @@ import {
     signReceipt,
 } from '../link';
 import type { QueryHead, SealedChat } from '../link';
-import type { ChatRequest } from '../backend';
+import { assertShallow } from '../process/doors';
 import type { QueryRecord } from '../store/worker';
 import type { WorkerContext } from './context';
 import { answerTokens, covers, promptBoundPrice } from './credit';
-import type { Job } from './job';
+import type { WorkerJob } from './job';
 import type { AcceptedQuery, RunningQuery } from './query';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
 
-/** What a query is answered with: what is stored of it, a signed decline, or what a new answer needs. */
-export type Admitted =
+/** The answer to a query: stored records, a signed decline, or a query that begins to run. */
+export type Admission =
     | { kind: 'stored'; query: QueryRecord }
     | { kind: 'declined'; receipt: Buffer }
     | { kind: 'new'; running: RunningQuery; accept: () => Promise<Buffer> };
@@ -35,30 +35,30 @@ export type Admitted =
  */
 export async function admit(
     context: WorkerContext,
-    job: Job,
+    job: WorkerJob,
     head: QueryHead,
     sealed: Buffer,
     begin: (query: AcceptedQuery) => RunningQuery,
-): Promise<Admitted> {
+): Promise<Admission> {
     const { number, salt, commitment, session: id } = head;
     const request = requestHash({ commitment, session: id, salt, sealed });
-    const known = await storedQuery(context, job, number, request);
-    if (known !== undefined) {
-        return { kind: 'stored', query: known };
+    const stored = await storedQuery(context, job, number, request);
+    if (stored !== undefined) {
+        return { kind: 'stored', query: stored };
     }
     if (!job.isOwn) {
         throw new Refused('wrong_terms', 'This job is of an earlier receipt key of the node: open another');
     }
-    const session = await job.session();
+    const session = await job.session.current();
     if (!session.id.equals(id)) {
-        throw new Refused('unknown_session', 'Register the job again: this session is not its newest');
+        throw new Refused('unknown_session', 'This session is not the newest of the job: register the job again');
     }
     const secret = querySecret(session, number, salt);
     if (!commits(commitment, secret)) {
         throw new Refused('not_sealed', "The key commitment is not this query's");
     }
-    const plain = opened(secret, number, sealed);
-    await job.recent();
+    const plain = unseal(secret, number, sealed);
+    await job.channel.refresh();
     if (head.voucher !== null) {
         await takeVoucher(context, job, head.voucher);
     }
@@ -68,30 +68,31 @@ export async function admit(
         throw new Refused('running', 'This query is being answered');
     }
     if (typeof decision === 'number') {
-        if (!job.maySignDecline()) {
+        if (!job.maySignUnpaid()) {
             throw new Refused('declined', `Declined (${Reason[decision]}), too often in this job to sign it`);
         }
+        job.countUnpaid();
         return { kind: 'declined', receipt: await decline(context, job, { number, request, reason: decision }) };
     }
-    if (!job.signsForNothing && !job.client.mayStart(job.terms.step)) {
+    if (!job.maySignUnpaid() && !job.client.mayStart(job.terms.step)) {
         throw new Refused('declined', 'Too many queries of this job were dropped before they ran, and none is paid');
     }
     const query = { ...decision, number, request, secret, ceiling: head.ceiling };
     const running = begin(query);
-    // In the same moment as the decision: many queries wait for one reading, and each must count those before it.
+    // In the same step as the decision, because queries that wait for one reading must count each other.
     job.running.set(number, running);
     return { kind: 'new', running, accept: () => accept(context, job, query) };
 }
 
 async function storedQuery(
     context: WorkerContext,
-    job: Job,
+    job: WorkerJob,
     number: number,
     request: Buffer,
 ): Promise<QueryRecord | undefined> {
     const stored = await context.store.queries.get({ job: job.id, number });
     if (stored === undefined) {
-        if (number <= job.lowWater) {
+        if (number <= job.entry.record.lowWater) {
             throw new Refused('used_number', 'This query number is too old');
         }
         return undefined;
@@ -105,7 +106,7 @@ async function storedQuery(
     return stored;
 }
 
-function opened(secret: Buffer, number: number, sealed: Buffer): Buffer {
+function unseal(secret: Buffer, number: number, sealed: Buffer): Buffer {
     try {
         return openRequest(secret, number, sealed);
     } catch {
@@ -115,9 +116,9 @@ function opened(secret: Buffer, number: number, sealed: Buffer): Buffer {
 
 type Decision = { chat: ChatRequest; promptBound: number; promptBytes: number };
 
-/** Why the query is declined, or what runs. Asks nobody, so that between it and the acceptance nothing changes. */
-function decide(context: WorkerContext, job: Job, ceiling: bigint, plain: Buffer): Decision | Reason {
-    const { terms, seen } = job;
+/** What runs, or the reason to decline. It awaits nothing, so that nothing changes before the acceptance. */
+function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: Buffer): Decision | Reason {
+    const { terms, channel } = job;
     const chat = parsed(plain);
     if (chat === undefined) {
         return Reason.BadRequest;
@@ -125,7 +126,7 @@ function decide(context: WorkerContext, job: Job, ceiling: bigint, plain: Buffer
     if (!modelHash(chat.model).equals(terms.model)) {
         return Reason.UnknownModel;
     }
-    if (job.state !== 'open' || job.leaving()) {
+    if (job.state !== 'open' || channel.isLeaving()) {
         return Reason.Leaving;
     }
     if (job.running.size >= terms.parallel) {
@@ -141,8 +142,8 @@ function decide(context: WorkerContext, job: Job, ceiling: bigint, plain: Buffer
         return Reason.TooLarge;
     }
     const ceilings = [...job.running.values()].reduce((sum, running) => sum + running.ceiling, 0n);
-    const rent = rentLeft(seen.refundAt - job.chainNow());
-    if (!covers({ ...seen, rent }, { results: job.cumulative, ceilings, ceiling })) {
+    const rent = rentLeft(channel.snapshot.refundAt - channel.chainTime());
+    if (!covers({ ...channel.snapshot, rent }, { results: job.cumulative, ceilings, ceiling })) {
         return Reason.Unfunded;
     }
     const promptBytes = chat.messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
@@ -160,24 +161,24 @@ function parsed(plain: Buffer): SealedChat | undefined {
 
 async function decline(
     { store, receiptKey, now }: WorkerContext,
-    job: Job,
+    job: WorkerJob,
     { number, request, reason }: { number: number; request: Buffer; reason: Reason },
 ): Promise<Buffer> {
     const receipt = signReceipt(Decline, { job: job.id, number, request, reason, signedAt: now() }, receiptKey);
     await store.queries.decline({ job: job.id, number, request, receipt });
-    job.used(number);
+    job.noteNumber(number);
     return receipt;
 }
 
 async function accept(
     { store, receiptKey, config, now }: WorkerContext,
-    job: Job,
+    job: WorkerJob,
     query: AcceptedQuery,
 ): Promise<Buffer> {
     const { number, request, ceiling, promptBytes } = query;
     const deadline = now() + config.answerSeconds;
     const receipt = signReceipt(Accept, { job: job.id, number, request, ceiling, deadline }, receiptKey);
     await store.queries.accept({ job: job.id, number, request, ceiling, promptBytes, accept: receipt });
-    job.used(number);
+    job.noteNumber(number);
     return receipt;
 }

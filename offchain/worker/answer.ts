@@ -1,4 +1,4 @@
-/** The sealed answer of one query as it grows: what was sent, what is on the disk, and the counts of both. */
+/** The sealed answer of one query as it grows: the frames, their counts, and which of them are on the disk. */
 import { priceOf } from '@cocoon-market/wrappers';
 import type { Terms, TokenCounts } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
@@ -8,8 +8,8 @@ import { FRAME_OVERHEAD, FrameKind, FrameWriter, SALT_BYTES } from '../link';
 export interface Part {
     kind: FrameKind;
     text: string;
-    tokens: number; // that it is known to hold
-    bound: number; // tokens that it may hold at most
+    tokens: number; // minimal
+    bound: number; // maximal tokens
 }
 
 const MAX_FRAME = 16 * 1024; // bytes
@@ -17,29 +17,29 @@ const MAX_FRAME = 16 * 1024; // bytes
 /** Bytes of text that a frame may carry. */
 export const MAX_TEXT = MAX_FRAME - FRAME_OVERHEAD;
 
-/** A delta of a backend as it concerns frames. */
+/** A delta of a backend. */
 export interface Delta {
     content?: string;
     reasoning?: string;
-    tokens?: number; // undefined: not counted, so at least one, and at most one for each byte
+    tokens?: number; // undefined: not counted, so at least one and at most one for each byte
 }
 
 /**
- * Joins characters that a backend sent in halves: UTF-16 has two for an emoji, and a half alone cannot be sent. Content and
- * reasoning apart.
+ * Joins characters that a backend sent in halves: UTF-16 has two for an emoji, and a half alone cannot be sent. Content and reasoning
+ * are joined separately.
  */
 export class WholeText {
-    private held = { content: '', reasoning: '' };
+    private halves = { content: '', reasoning: '' };
 
-    /** The delta with the half before it, without a half at its end. */
-    take({ content = '', reasoning = '', ...rest }: Delta): Delta {
+    /** The delta with the half before it, and without a half at its end. */
+    join({ content = '', reasoning = '', ...rest }: Delta): Delta {
         return { ...rest, content: this.whole('content', content), reasoning: this.whole('reasoning', reasoning) };
     }
 
-    /** Halves that found no other; each becomes U+FFFD. */
-    rest(): Delta {
-        const { content, reasoning } = this.held;
-        this.held = { content: '', reasoning: '' };
+    /** The halves without another; each becomes U+FFFD. */
+    takeRest(): Delta {
+        const { content, reasoning } = this.halves;
+        this.halves = { content: '', reasoning: '' };
         return { content, reasoning };
     }
 
@@ -47,31 +47,31 @@ export class WholeText {
         if (text === '') {
             return '';
         }
-        const joined = this.held[kind] + text;
+        const joined = this.halves[kind] + text;
         const half = /[\ud800-\udbff]$/.exec(joined)?.[0] ?? '';
-        this.held[kind] = half;
+        this.halves[kind] = half;
         return joined.slice(0, joined.length - half.length);
     }
 }
 
-/** Cuts a delta into parts of at most `most` tokens, or bytes where tokens are not counted. */
+/** Cuts a delta into parts of at most `max` tokens, or bytes where tokens are not counted. */
 export function parts(delta: Delta, max: number): Part[] {
     const reasoning = Buffer.byteLength(delta.reasoning ?? '');
     const content = Buffer.byteLength(delta.content ?? '');
     if (delta.tokens === undefined) {
         return [
-            ...uncounted(FrameKind.Reasoning, delta.reasoning ?? '', max),
-            ...uncounted(FrameKind.Content, delta.content ?? '', max),
+            ...uncountedParts(FrameKind.Reasoning, delta.reasoning ?? '', max),
+            ...uncountedParts(FrameKind.Content, delta.content ?? '', max),
         ];
     }
     const ofReasoning = reasoning === 0 ? 0 : Math.floor((delta.tokens * reasoning) / (reasoning + content));
     return [
-        ...counted(FrameKind.Reasoning, delta.reasoning ?? '', ofReasoning, max),
-        ...counted(FrameKind.Content, delta.content ?? '', delta.tokens - ofReasoning, max),
+        ...countedParts(FrameKind.Reasoning, delta.reasoning ?? '', ofReasoning, max),
+        ...countedParts(FrameKind.Content, delta.content ?? '', delta.tokens - ofReasoning, max),
     ];
 }
 
-function uncounted(kind: FrameKind, text: string, max: number): Part[] {
+function uncountedParts(kind: FrameKind, text: string, max: number): Part[] {
     return textPieces(text, max).map((piece, i) => ({
         kind,
         text: piece,
@@ -80,23 +80,23 @@ function uncounted(kind: FrameKind, text: string, max: number): Part[] {
     }));
 }
 
-function counted(kind: FrameKind, text: string, tokens: number, max: number): Part[] {
+function countedParts(kind: FrameKind, text: string, tokens: number, max: number): Part[] {
     const frames = Math.max(1, Math.ceil(tokens / max));
     const pieces = textPieces(text, Math.ceil(Buffer.byteLength(text) / frames));
     const made: Part[] = [];
-    let left = tokens;
-    for (let i = 0; i < pieces.length || left > 0; i++) {
-        const share = Math.min(max, i < pieces.length ? Math.ceil(left / (pieces.length - i)) : left);
+    let remaining = tokens;
+    for (let i = 0; i < pieces.length || remaining > 0; i++) {
+        const share = Math.min(max, i < pieces.length ? Math.ceil(remaining / (pieces.length - i)) : remaining);
         const piece = pieces[i];
         // Tokens without text, such as half a character or a hidden mark.
         const kindOfPart = piece === undefined && kind === FrameKind.Content ? FrameKind.Empty : kind;
         made.push({ kind: kindOfPart, text: piece ?? '', tokens: share, bound: share });
-        left -= share;
+        remaining -= share;
     }
     return made;
 }
 
-/** The text in pieces of at most `most` bytes, or one character where that is longer. */
+/** The text in pieces of at most `max` bytes, or one character where that is longer. */
 function textPieces(text: string, max: number): string[] {
     const limit = Math.max(1, Math.min(max, MAX_TEXT));
     if (text === '' || Buffer.byteLength(text) <= limit) {
@@ -119,22 +119,22 @@ function textPieces(text: string, max: number): string[] {
 
 const NONE: TokenCounts = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
 
-/** Counts with the tokens of one more part. */
+/** The counts with the tokens of one more part. */
 function plus(counts: TokenCounts, kind: FrameKind, tokens: number): TokenCounts {
     return kind === FrameKind.Reasoning
         ? { ...counts, reasoning: counts.reasoning + tokens }
         : { ...counts, completion: counts.completion + tokens };
 }
 
-/** Seals parts into frames and keeps the books of them. */
+/** Seals parts into frames, and counts them. */
 export class Answer {
     counts = NONE; // of everything sent
-    bounds = NONE; // the same, with the most that uncounted text may hold
-    committed = NONE; // what meters may say
-    counted = true; // no delta came without its tokens
+    bounds = NONE; // the same, with the maximal tokens of uncounted text
+    committed = NONE; // the counts that meters may show
+    allCounted = true; // no delta came without its tokens
     promptKnown = false;
     readonly textBytes = { content: 0, reasoning: 0 };
-    private shown = NONE; // what the last frame's meter said
+    private lastMeter = NONE; // of the last frame
     private readonly chunks: Buffer[] = [];
     private pending: Buffer[] = []; // sent, not on the disk
     private size = 0;
@@ -153,13 +153,13 @@ export class Answer {
         return Buffer.concat(this.chunks);
     }
 
-    get empty(): boolean {
+    get isEmpty(): boolean {
         return this.chunks.length === 0;
     }
 
     /** True when the part's frame and the final one fit into the largest answer. */
     fits(part: Pick<Part, 'text'>): boolean {
-        const salt = this.empty ? SALT_BYTES : 0;
+        const salt = this.isEmpty ? SALT_BYTES : 0;
         const frames = 2 * FRAME_OVERHEAD + Buffer.byteLength(part.text);
         return this.size + salt + frames <= this.terms.maxAnswer;
     }
@@ -174,12 +174,12 @@ export class Answer {
         return priceOf(plus(this.counts, kind, tokens), this.terms.rates);
     }
 
-    /** nanoTON that the part may cost at most. */
-    boundOf({ kind, bound }: Part): bigint {
+    /** Maximal nanoTON that the part costs. */
+    maxPriceOf({ kind, bound }: Part): bigint {
         return priceOf(plus(NONE, kind, bound), this.terms.rates);
     }
 
-    /** nanoTON of what was sent and is not on the disk. */
+    /** nanoTON of what is not on the disk. */
     uncommitted(): bigint {
         const { rates } = this.terms;
         return this.pending.length === 0 ? 0n : this.price() - priceOf(this.committed, rates);
@@ -192,42 +192,42 @@ export class Answer {
         this.promptKnown = true;
     }
 
-    /** The bytes of the part's frame, with the salt before the first. */
-    add({ kind, text, tokens, bound }: Part): Buffer {
+    /** Adds a part, and returns its frame, with the salt before the first. */
+    addPart({ kind, text, tokens, bound }: Part): Buffer {
         this.counts = plus(this.counts, kind, tokens);
         this.bounds = plus(this.bounds, kind, bound);
         if (kind !== FrameKind.Empty) {
             this.textBytes[kind === FrameKind.Reasoning ? 'reasoning' : 'content'] += Buffer.byteLength(text);
         }
-        return this.frame(kind, text, false);
+        return this.frame(kind, text);
     }
 
-    /** A frame without text that shows the client a newer meter; undefined when it knows it, or no frame fits. */
-    meter(): Buffer | undefined {
-        const known = priceOf(this.shown, this.terms.rates) === priceOf(this.committed, this.terms.rates);
-        return known || this.empty || !this.fits({ text: '' }) ? undefined : this.frame(FrameKind.Empty, '', false);
+    /** Adds a frame without text that shows the client a newer meter. Undefined when the client has it already, or no frame fits. */
+    addMeter(): Buffer | undefined {
+        const isCurrent = priceOf(this.lastMeter, this.terms.rates) === priceOf(this.committed, this.terms.rates);
+        return isCurrent || this.isEmpty || !this.fits({ text: '' }) ? undefined : this.frame(FrameKind.Empty, '');
     }
 
-    /** The frame that ends the answer, with the counts that the result bills, or the last meter where that is higher. */
-    final(counts: TokenCounts): Buffer {
+    /** Adds the frame that ends the answer, with the counts that the result bills, or the last meter where that is higher. */
+    addFinal(counts: TokenCounts): Buffer {
         const kinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
-        const grown = kinds.every((kind) => counts[kind] >= this.shown[kind]);
-        this.committed = grown ? counts : this.shown; // it leaves after the commit that holds the result
-        return this.frame(FrameKind.Empty, '', true);
+        const grown = kinds.every((kind) => counts[kind] >= this.lastMeter[kind]);
+        this.committed = grown ? counts : this.lastMeter; // it is sent after the commit of the result
+        return this.frame(FrameKind.Empty, '', { final: true });
     }
 
-    /** What is to be written to the disk, with the counts that are then covered; `done` after it is. */
-    take(): { bytes: Buffer; counts: TokenCounts; done: () => void } {
+    /** Takes the bytes that are to be written to the disk, with the counts that they cover. The caller calls `done` after the write. */
+    takePending(): { bytes: Buffer; counts: TokenCounts; done: () => void } {
         const taken = this.pending;
         const counts = this.counts;
         this.pending = [];
         return { bytes: Buffer.concat(taken), counts, done: () => (this.committed = counts) };
     }
 
-    private frame(kind: FrameKind, text: string, final: boolean): Buffer {
+    private frame(kind: FrameKind, text: string, { final = false } = {}): Buffer {
         const frame = this.writer.write({ meter: this.committed, kind, text, final });
-        const bytes = this.empty ? Buffer.concat([this.writer.salt, frame]) : frame;
-        this.shown = this.committed;
+        const bytes = this.isEmpty ? Buffer.concat([this.writer.salt, frame]) : frame;
+        this.lastMeter = this.committed;
         this.chunks.push(bytes);
         this.pending.push(bytes);
         this.size += bytes.length;

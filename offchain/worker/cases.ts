@@ -1,4 +1,4 @@
-/** Watches what the Provider tells of its node's demands and cases, and answers demands before their deadline. */
+/** Follows the demands and cases about this node on chain, and answers demands before their deadline. */
 import {
     caseOutcomes,
     caseStates,
@@ -11,22 +11,22 @@ import {
 } from '@cocoon-market/wrappers';
 import type { CaseOpened, CaseState } from '@cocoon-market/wrappers';
 import type { Address, Cell, OpenedContract } from '@ton/core';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CONFIRM_READS, Confirmer, readMessages } from '../chain';
 import type { ChainReader, Emitted, Transfer } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding } from '../store/worker';
+import { PollLoop, Tasks } from '../process/tasks';
 import { accountAddress } from './channels';
-import type { ClaimWallet } from './claims';
+import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
 import { defend } from './defence';
 import type { Defence } from './defence';
 
 const HOUR = 3600;
-const ABSENT_AFTER = 24 * HOUR; // a report whose Dispute is not there by then came back to its sender
-const PIECES_PER_ORDER = 3; // an external message has at most 64 KiB
+const ABSENT_AFTER = 24 * HOUR; // a report whose Dispute does not exist by then has bounced
+const MAX_PIECES = 3; // in one order, because an external message has at most 64 KiB
 const CONFIRM_POLLS = 30;
-const ASK_MS = 300_000; // between two times that the chain is asked how many cases there are
+const COUNT_MS = 300_000; // between two readings of the number of cases
 
 const STANDINGS = new Map<bigint, CaseStanding>([
     [caseOutcomes.innocent, 'innocent'],
@@ -36,91 +36,82 @@ const STANDINGS = new Map<bigint, CaseStanding>([
 
 /** The cases about one worker's node. */
 export class Cases {
-    private readonly stopping = new AbortController();
-    private readonly told = new Set<string>(); // what was logged once, and need not be at every look
-    private loop: Promise<void> | undefined;
+    private readonly tasks = new Tasks();
+    private readonly loop: PollLoop;
+    private readonly logged = new Set<string>(); // messages that are logged once, although every round finds them
     /** Messages that could not be read since the start. */
     unreadable = 0;
-    private evidence = EVIDENCE_SECONDS;
-    private serial = 0; // of the newest case that was told of since the start
-    private askedAt = -Infinity; // when the chain was asked how many there are, milliseconds
-    private number: number | undefined; // of the node at its provider
-    private readonly words: Confirmer<ChainReader>;
+    private evidenceSeconds = EVIDENCE_SECONDS;
+    private serial = 0; // of the newest case that a message announced since the start
+    private countedAt = -Infinity; // milliseconds
+    private nodeNumber: number | undefined; // of the node at its provider
+    private readonly confirmer: Confirmer<ChainReader>;
 
     constructor(
         private readonly context: WorkerContext,
         private readonly wallet: ClaimWallet,
     ) {
-        const { chain, config } = context;
-        this.words = new Confirmer(chain, { reads: CONFIRM_READS, seconds: config.chain.goneSeconds });
+        const { chain, config, log } = context;
+        this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: config.chain.goneSeconds });
+        this.loop = new PollLoop(
+            () => this.round(),
+            config.cases.seconds * 1000,
+            (error) => log.error({ err: error }, 'cases: the round failed'),
+        );
     }
 
-    /** Looks at the chain at the configured interval until {@link stop}. */
+    /** Reads the chain at the configured interval until {@link stop}. */
     start(): void {
-        this.loop = this.run();
+        this.loop.start();
     }
 
     async stop(): Promise<void> {
-        this.stopping.abort();
-        await this.loop;
+        await Promise.all([this.tasks.close(), this.loop.stop()]);
     }
 
-    private async run(): Promise<void> {
-        const { config, log, store } = this.context;
-        while (!this.stopping.signal.aborted) {
-            try {
-                await this.look();
-                // Only after a look: what is needed for an answer goes when nobody can ask for it any more.
-                await store.prune(await this.forgetBefore());
-            } catch (error) {
-                log.error({ err: error }, 'cases: could not look at the chain');
-            }
-            const pause = sleep(config.cases.seconds * 1000, undefined, { signal: this.stopping.signal });
-            await pause.catch(() => undefined);
-        }
-    }
-
-    private async look(): Promise<void> {
+    private async round(): Promise<void> {
         const { log, store } = this.context;
         await this.collect();
-        for (const found of await store.cases.open()) {
-            if (this.stopping.signal.aborted) {
+        for (const record of await store.cases.open()) {
+            if (this.tasks.isClosing) {
                 return;
             }
-            await this.attend(found).catch((error: unknown) =>
-                log.error({ ...nameOf(found), err: error }, 'cases: not answered yet, tried again'),
+            await this.attend(record).catch((error: unknown) =>
+                log.error({ ...nameOf(record), err: error }, 'cases: not answered yet, tried again'),
             );
         }
+        // Only after a complete round: answers are deleted once nobody can demand them any more.
+        await store.prune(await this.pruneBefore());
     }
 
     /**
-     * The end of jobs (unix seconds) of which nobody can show a receipt any more, by the longest window ever read. Neither this
-     * machine's clock nor one answer of the API brings it nearer alone.
+     * Unix seconds: receipts of jobs that ended before are no evidence any more, by the longest evidence window ever read. A wrong clock
+     * of this machine, or one wrong answer of the API, cannot bring it nearer.
      */
-    private async forgetBefore(): Promise<number> {
+    private async pruneBefore(): Promise<number> {
         const { chain, config, now } = this.context;
         const { state, at } = await chain.account(config.node);
         if (state === 'active') {
             const { evidence } = await chain.open(Node.fromAddress(config.node)).getNodeRecord();
-            this.evidence = Math.max(this.evidence, Number(evidence));
+            this.evidenceSeconds = Math.max(this.evidenceSeconds, Number(evidence));
         }
-        return Math.min(now(), at) - (this.evidence + ANSWER_SECONDS + HOUR);
+        return Math.min(now(), at) - (this.evidenceSeconds + ANSWER_SECONDS + HOUR);
     }
 
-    /** What the Provider itself tells of its cases. From the beginning when the chain counts others than were told. */
+    /** Stores the cases that the Provider's messages announce. Reads all messages again when the count on chain is another. */
     private async collect(): Promise<void> {
         const { store } = this.context;
         const missed = await this.hasMissed();
-        const after = missed ? 0n : await store.cases.cursor();
-        const node = await this.nodeNumber();
+        const cursor = missed ? 0n : await store.cases.cursor();
+        const node = await this.readNodeNumber();
         const { parsed, newest } = await readMessages(
-            this.context.chain.emitted(this.context.config.provider, after),
-            after,
+            this.context.chain.emitted(this.context.config.provider, cursor),
+            cursor,
             ({ body }) => openedIn(body),
-            (message, error) => this.passed(message, error),
+            (message, error) => this.skip(message, error),
         );
         const cases: Parameters<typeof store.cases.add>[0] = [];
-        this.serial = missed ? 0 : this.serial; // a false message may have named a later one than there is
+        this.serial = missed ? 0 : this.serial; // a false message may have announced a later one than exists
         for (const { message, value } of parsed) {
             const { class: faultClass, job, query: number, dispute, serial } = value;
             this.serial = Math.max(this.serial, serial);
@@ -128,50 +119,50 @@ export class Cases {
                 cases.push({ dispute: dispute.hash, class: faultClass, job, number, reportedAt: message.at });
             }
         }
-        if (newest > after || cases.length > 0) {
+        if (newest > cursor || cases.length > 0) {
             await store.cases.add(cases, newest);
         }
     }
 
-    /** At the start and every few minutes: true when cases are open and the newest is not the one told of last. */
+    /** At the start and every few minutes: true when cases are open and the newest is not the one announced last. */
     private async hasMissed(): Promise<boolean> {
         const { chain, config } = this.context;
-        if (performance.now() - this.askedAt < ASK_MS) {
+        if (performance.now() - this.countedAt < COUNT_MS) {
             return false;
         }
         const { cases, opened } = await chain.open(Provider.fromAddress(config.provider)).getStanding();
-        this.askedAt = performance.now();
+        this.countedAt = performance.now();
         return cases > 0n && Number(opened) !== this.serial;
     }
 
     /**
-     * The node's number at its provider, which the node's address bears out: one answer of an API is not enough. Undefined when
-     * it is not known: then every case is looked at, and no other's answered.
+     * The node's number at its provider, verified by the node's address, because one answer of an API is not enough. Undefined when
+     * it is not known: then every case is read, and those of other nodes are not answered.
      */
-    private async nodeNumber(): Promise<number | undefined> {
+    private async readNodeNumber(): Promise<number | undefined> {
         const { chain, config } = this.context;
-        if (this.number === undefined) {
+        if (this.nodeNumber === undefined) {
             try {
                 const number = Number((await chain.open(Node.fromAddress(config.node)).getNodeState()).number);
                 const { address } = await Node.ofProvider(config.provider, number);
-                this.number = address.equals(config.node) ? number : undefined;
+                this.nodeNumber = address.equals(config.node) ? number : undefined;
             } catch {
-                return undefined; // asked again with the next look
+                return undefined; // read again in the next round
             }
         }
-        return this.number;
+        return this.nodeNumber;
     }
 
-    private passed({ lt }: Emitted, error: unknown): void {
+    private skip({ lt }: Emitted, error: unknown): void {
         this.unreadable++;
-        this.context.log.warn({ lt: lt.toString(), err: error }, 'cases: a message cannot be read and is passed');
+        this.context.log.warn({ lt: lt.toString(), err: error }, 'cases: a message cannot be read and is skipped');
     }
 
-    private async attend(found: CaseRecord): Promise<void> {
+    private async attend(record: CaseRecord): Promise<void> {
         const { chain, log, now, store } = this.context;
-        const address = accountAddress(found.dispute);
-        // A case is looked after no longer only when every endpoint has said again and again that there is none.
-        const { value, finding, confirmed } = await this.words.ask(
+        const address = accountAddress(record.dispute);
+        // A case is given up only when several readings and every endpoint agree that it has ended.
+        const { value, finding, confirmed } = await this.confirmer.ask(
             address.toRawString(),
             (source) => readCase(source, address),
             endOf,
@@ -179,71 +170,69 @@ export class Cases {
         const { state, at } = value;
         if (state === undefined || finding !== undefined) {
             const standing = finding as CaseStanding;
-            if (!confirmed || (standing === 'absent' && now() - found.reportedAt <= ABSENT_AFTER)) {
+            if (!confirmed || (standing === 'absent' && now() - record.reportedAt <= ABSENT_AFTER)) {
                 return;
             }
-            await store.cases.set(found.dispute, { standing });
+            await store.cases.set(record.dispute, { standing });
             if (standing !== 'absent') {
-                log.warn({ ...nameOf(found), standing }, 'a case is closed');
+                log.warn({ ...nameOf(record), standing }, 'a case is closed');
             }
             return;
         }
         const dispute = chain.open(Dispute.fromAddress(address));
         const answerBy = Number(state.answerBy);
-        if (answerBy !== found.answerBy) {
-            await store.cases.set(found.dispute, { answerBy });
+        if (answerBy !== record.answerBy) {
+            await store.cases.set(record.dispute, { answerBy });
         }
-        if (found.class === 'B1') {
-            await this.warn(found, dispute, answerBy);
+        if (record.class === 'B1') {
+            await this.warn(record, dispute, answerBy);
         } else if (at > answerBy) {
-            this.tell(found, 'a demand was not answered in time');
+            this.logOnce(record, 'a demand was not answered in time');
         } else {
-            await this.answer(found, dispute, state);
+            await this.answer(record, dispute, state);
         }
     }
 
-    private async warn(found: CaseRecord, dispute: OpenedContract<Dispute>, answerBy: number): Promise<void> {
+    private async warn(record: CaseRecord, dispute: OpenedContract<Dispute>, answerBy: number): Promise<void> {
         const statement = (await dispute.getFile())!.about!.toString('hex');
-        this.tell(found, 'a case before the committee: the owner may name his side until answerBy', {
+        this.logOnce(record, 'a case before the committee: the owner may name their side until answerBy', {
             statement,
             answerBy,
         });
     }
 
-    private async answer(found: CaseRecord, dispute: OpenedContract<Dispute>, state: CaseState): Promise<void> {
+    private async answer(record: CaseRecord, dispute: OpenedContract<Dispute>, state: CaseState): Promise<void> {
         const file = (await dispute.getFile())!;
         const defence = await defend(this.context, file, state.result === 0n ? undefined : Number(state.missingPieces));
-        if ('why' in defence) {
-            this.tell(found, `a demand has no answer: ${defence.why}`);
+        if ('reason' in defence) {
+            this.logOnce(record, `a demand has no answer: ${defence.reason}`);
             return;
         }
         for (const order of await this.orders(dispute, defence)) {
             await this.send(order, state.bond);
         }
-        await this.confirm(found, dispute, defence);
+        await this.confirm(record, dispute, defence);
     }
 
     private async confirm(
-        found: CaseRecord,
+        record: CaseRecord,
         dispute: OpenedContract<Dispute>,
         { kind }: Pick<Defence, 'kind'>,
     ): Promise<void> {
         const { config, log } = this.context;
-        for (let poll = 0; poll < CONFIRM_POLLS && !this.stopping.signal.aborted; poll++) {
-            if ((await dispute.getCaseState()).state !== caseStates.open) {
-                log.info({ ...nameOf(found), kind }, 'a demand is answered');
-                await this.attend(found);
-                return;
-            }
-            await sleep(config.chain.pollSeconds * 1000);
+        const isClosed = async () => (await dispute.getCaseState()).state !== caseStates.open;
+        if (await this.tasks.until(isClosed, { polls: CONFIRM_POLLS, ms: config.chain.pollSeconds * 1000 })) {
+            log.info({ ...nameOf(record), kind }, 'a demand is answered');
+            await this.attend(record);
+            return;
         }
-        throw new Error('The answer to a demand was sent, and its case is open all the same');
+        throw new Error('The answer to a demand was sent, and its case is still open');
     }
 
     /** The messages of an answer in orders that the wallet can carry. */
     private async orders(
         dispute: OpenedContract<Dispute>,
-        defence: Exclude<Defence, { why: string }>,
+        defence: Exclude<Defence, { reason: string }>,
     ): Promise<Transfer[][]> {
         const transfers: Transfer[] = [];
         const via = {
@@ -266,7 +255,7 @@ export class Cases {
         }
         const orders: Transfer[][] = [];
         while (transfers.length > 0) {
-            orders.push(transfers.splice(0, PIECES_PER_ORDER));
+            orders.push(transfers.splice(0, MAX_PIECES));
         }
         return orders;
     }
@@ -281,33 +270,33 @@ export class Cases {
         await this.wallet.send(order);
     }
 
-    /** Logs what stays true over many looks once. */
-    private tell(found: CaseRecord, message: string, more: object = {}): void {
-        const key = `${found.dispute.toString('hex')} ${message}`;
-        if (!this.told.has(key)) {
-            this.told.add(key);
-            this.context.log.warn({ ...nameOf(found), ...more }, message);
+    /** Logs a message of a case once. */
+    private logOnce(record: CaseRecord, message: string, more: object = {}): void {
+        const key = `${record.dispute.toString('hex')} ${message}`;
+        if (!this.logged.has(key)) {
+            this.logged.add(key);
+            this.context.log.warn({ ...nameOf(record), ...more }, message);
         }
     }
 }
 
-/** The case that a message of the Provider tells of. Throws for one that cannot be read. */
+/** The case that a message of the Provider announces. Throws for one that cannot be read. */
 function openedIn(body: Cell): CaseOpened | undefined {
     const opened = readCaseOpened(body);
     if (opened === UNREADABLE) {
-        throw new Error('It says that it tells of a case, and no more can be read');
+        throw new Error('It announces a case, and the rest cannot be read');
     }
     return opened;
 }
 
-/** A case as one endpoint has it: without a state where there is no account. */
+/** A case as one endpoint has it: without a state where the account does not exist. */
 async function readCase(source: ChainReader, address: Address): Promise<{ at: number; state: CaseState | undefined }> {
     const { state: account, at } = await source.account(address);
     const dispute = source.open(Dispute.fromAddress(address));
     return { at, state: account === 'active' ? await dispute.getCaseState() : undefined };
 }
 
-/** How a case has ended, as far as one reading says; undefined while it is open. */
+/** The standing of an ended case in one reading; undefined while it is open. */
 function endOf({ state }: { state: CaseState | undefined }): CaseStanding | undefined {
     if (state === undefined || state.state === caseStates.new) {
         return 'absent';

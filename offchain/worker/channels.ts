@@ -1,20 +1,21 @@
 /**
- * What the worker knows of its jobs' channels. A channel's state is kept for a while, because all that can change for
- * the worse does so slowly: a claim moves money the worker counts to where it still counts it, and a client who leaves
- * gives notice.
+ * Reads channels from the chain. A reading may be some seconds old, because what can change for the worse changes slowly: a claim
+ * moves money from `balance` to `paid`, and the worker counts both; a client who leaves gives notice.
  */
 import { loadChannelData } from '@cocoon-market/wrappers';
 import type { Terms } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import type { Cell } from '@ton/core';
 import { CONFIRM_READS, Confirmer } from '../chain';
-import type { AccountState, AccountReader } from '../chain';
-import type { ChannelSnapshot } from '../store/worker';
+import type { AccountReader, AccountState } from '../chain';
 import { Turns } from '../process/doors';
+import type { ChannelSnapshot } from '../store/worker';
 import { Refused } from './refusal';
 
-/** A channel's account now. `confirmed`: what it takes out of sight was said again and again, and elsewhere. */
-export type ChannelState = { confirmed: boolean } & ({ gone: true; at: number } | ({ gone: false } & ChannelSnapshot));
+/** A channel's account now. `confirmed`: several readings and every endpoint agree that it is gone, or has paid more. */
+export type ChannelReading = { confirmed: boolean } & (
+    { exists: false; at: number } | ({ exists: true } & ChannelSnapshot)
+);
 
 /** The basechain address of an account. */
 export function accountAddress(account: Buffer): Address {
@@ -23,14 +24,14 @@ export function accountAddress(account: Buffer): Address {
 
 const MAX_UNKNOWN = 8; // channels of strangers that are read at once; as many wait
 
-/** Reads channels and compares them with what terms say they are. */
+/** Reads channels and compares them with terms. */
 export class Channels {
-    private readonly words: Confirmer;
-    private readonly unknown = new Turns(MAX_UNKNOWN);
+    private readonly confirmer: Confirmer;
+    private readonly turns = new Turns(MAX_UNKNOWN);
 
     /**
-     * `codes`: the channel codes that this worker knows to be sound; `goneSeconds`: for how long a word that takes money out
-     * of sight must be said; `now`: seconds of a clock that nobody sets.
+     * `codes`: the channel codes that this worker accepts; `goneSeconds`: the time over which a reading that would end something of
+     * value is confirmed; `now`: seconds of a monotonic clock.
      */
     constructor(
         private readonly chain: AccountReader & { as?(urgency: 'stranger'): AccountReader },
@@ -38,75 +39,77 @@ export class Channels {
         goneSeconds: number,
         now: () => number,
     ) {
-        this.words = new Confirmer(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
+        this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
     }
 
-    /** Forgets what was said of a channel whose job has ended. */
-    ended(channel: Buffer): void {
-        this.words.forget(accountAddress(channel));
+    /** Forgets the readings of a channel whose job has ended. */
+    forget(channel: Buffer): void {
+        this.confirmer.forget(accountAddress(channel));
     }
 
     /**
-     * The state of a job's channel, which has surely paid `sure` nanoTON. Throws {@link Refused} when it is not what the
-     * terms say, and {@link ChannelUnreadable}.
+     * The channel of a job, which has confirmed to have paid `confirmedPaid` nanoTON.
+     * @throws {Refused} when it is not that of the terms; {@link ChannelUnreadable}
      */
-    async read(channel: Buffer, terms: Terms, jobNumber: number, sure = 0n): Promise<ChannelState> {
+    async read(channel: Buffer, terms: Terms, jobNumber: number, confirmedPaid = 0n): Promise<ChannelReading> {
         const findingOf = (account: AccountState): string | undefined => {
             const paid = account.state === 'active' ? this.check(account, terms, jobNumber).paid : undefined;
-            return paid === undefined ? 'gone' : paid > sure ? `paid ${paid}` : undefined;
+            return paid === undefined ? 'gone' : paid > confirmedPaid ? `paid ${paid}` : undefined;
         };
-        try {
-            const { account, confirmed } = await this.words.read(accountAddress(channel), findingOf);
-            return account.state === 'active'
-                ? { gone: false, confirmed, ...this.check(account, terms, jobNumber) }
-                : { gone: true, confirmed, at: account.at };
-        } catch (error) {
-            throw error instanceof Refused ? error : new ChannelUnreadable(error);
-        }
+        return this.reading(terms, jobNumber, () => this.confirmer.read(accountAddress(channel), findingOf));
     }
 
-    /** A channel that no job of this worker has, for somebody unknown: it gets few calls of the API, and after all others. */
-    async readUnknown(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelState> {
-        const done = await this.unknown.take();
-        if (done === undefined) {
+    /** A channel that no job of this worker has, for a stranger: it gets few calls of the API, and after all others. */
+    async readUnknown(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelReading> {
+        const endTurn = await this.turns.take();
+        if (endTurn === undefined) {
             throw new ChannelUnreadable(new Error('too many unknown channels are read now'));
         }
+        const chain = this.chain.as?.('stranger') ?? this.chain;
+        return this.reading(terms, jobNumber, async () => ({
+            account: await chain.account(accountAddress(channel)),
+            confirmed: false,
+        })).finally(endTurn);
+    }
+
+    private async reading(
+        terms: Terms,
+        jobNumber: number,
+        read: () => Promise<{ account: AccountState; confirmed: boolean }>,
+    ): Promise<ChannelReading> {
         try {
-            const chain = this.chain.as?.('stranger') ?? this.chain;
-            const account = await chain.account(accountAddress(channel));
+            const { account, confirmed } = await read();
             return account.state === 'active'
-                ? { gone: false, confirmed: false, ...this.check(account, terms, jobNumber) }
-                : { gone: true, confirmed: false, at: account.at };
+                ? { exists: true, confirmed, ...this.check(account, terms, jobNumber) }
+                : { exists: false, confirmed, at: account.at };
         } catch (error) {
             throw error instanceof Refused ? error : new ChannelUnreadable(error);
-        } finally {
-            done();
         }
     }
 
     private check(account: AccountState, terms: Terms, jobNumber: number): ChannelSnapshot {
         const { code, data, balance, at } = account;
-        if (code === undefined || !this.codes.some((known) => known.hash().equals(code.hash()))) {
-            throw new Refused('wrong_channel', "The channel's code is none that this node accepts");
+        if (code === undefined || !this.codes.some((accepted) => accepted.hash().equals(code.hash()))) {
+            throw new Refused('wrong_channel', "This node does not accept the channel's code");
         }
-        const found = data && parsed(data);
+        const channel = data && parsed(data);
         const { notice, voucherKey, payout } = terms;
         if (
-            found === undefined ||
-            !found.escrow.equals(accountAddress(terms.escrow)) ||
-            !found.voucherKey.equals(voucherKey) ||
-            !found.payout.equals(payout) ||
-            found.notice !== notice ||
-            found.job !== jobNumber
+            channel === undefined ||
+            !channel.escrow.equals(accountAddress(terms.escrow)) ||
+            !channel.voucherKey.equals(voucherKey) ||
+            !channel.payout.equals(payout) ||
+            channel.notice !== notice ||
+            channel.job !== jobNumber
         ) {
-            throw new Refused('wrong_channel', "The channel's data is not what the terms say");
+            throw new Refused('wrong_channel', "The channel's data does not match the terms");
         }
-        const { paid, refundAt } = found;
-        return { balance: balance, paid, refundAt, at };
+        const { paid, refundAt } = channel;
+        return { balance, paid, refundAt, at };
     }
 }
 
-/** The API did not answer, so nothing is known of the channel. */
+/** The API did not answer, so the state of the channel is not known. */
 export class ChannelUnreadable extends Error {
     constructor(cause: unknown) {
         super('The channel cannot be read now', { cause });

@@ -1,205 +1,113 @@
-/** Turns vouchers into coins: looks at the jobs that owe something from time to time, and claims in batches. */
-import { Channel, claimBody } from '@cocoon-market/wrappers';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { CONFIRM_READS, MAX_TRANSFERS } from '../chain';
-import type { HotWallet, Transfer } from '../chain';
+/** Claims vouchers: reads at intervals the channels of jobs that have something due, and claims in batches. */
+import { claimBody } from '@cocoon-market/wrappers';
+import { CONFIRM_READS } from '../chain';
+import { PollLoop, Tasks } from '../process/tasks';
 import type { JobRecord } from '../store/worker';
-import { accountAddress } from './channels';
+import type { WorkerBook } from './book';
+import type { ClaimRules } from './claimRules';
+import { ClaimSender } from './claimSender';
+import type { Claim, ClaimReport, ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
-import type { Job } from './job';
-import type { Jobs } from './jobs';
-
-/** The wallet that sends claims. */
-export type ClaimWallet = Pick<HotWallet, 'address' | 'send' | 'balance'>;
-
-/** What one look at the jobs came to. */
-export interface ClaimReport {
-    claimed: number; // channels that paid
-    amount: bigint; // nanoTON that they paid
-    failed: number; // channels that did not
-}
-
-interface Claim {
-    job: Buffer;
-    channel: Buffer;
-    due: bigint; // nanoTON
-    paidThen: bigint; // nanoTON, what the channel will have paid
-    last: boolean;
-    refundAt: number; // unix seconds
-    body: Transfer['body'];
-}
-
-/** The search for ended jobs whose channels are there after all. */
-interface Search {
-    readonly own: boolean; // those that a last claim of this worker has ended, as far as it was told
-    readonly every: number; // seconds
-    readonly kept: number; // seconds for which the vouchers of an ended job are looked after
-    done: number; // unix seconds when the last one was
-    after: Buffer | undefined; // the job up to which it was done since
-}
+import type { WorkerJob } from './job';
+import { LostJobs } from './lostJobs';
 
 const PAGE = 500; // jobs read from the store at once
 const READERS = 4; // channels read from the chain at once
-const MAX_TRIES = 8; // channels that are asked what a claim needs, until one answers
-const CONFIRM_POLLS = 30;
 const HOUR = 3600;
-const DAY = 24 * HOUR;
-const GONE_READS = 20; // channels that look gone, and of ended jobs, that are read with one look
-const WALLET_RESERVE = 10_000_000n; // nanoTON
-const MESSAGE_FEES = 3_000_000n; // nanoTON a message costs the wallet, above any level seen
+const MISSING_READS = 20; // channels that look gone, and of ended jobs, that one round reads
+
+/** `due`: what the configuration claims at this time; `all`: every promise that channels can pay. */
+type Scope = 'due' | 'all';
 
 /** Claims the vouchers of one worker. */
 export class Claims {
-    private readonly stopping = new AbortController();
-    private readonly nextLook = new Map<string, number>(); // job -> when its channel is to be read whatever is due, unix seconds
-    private readonly searches: Search[] = [
-        { own: false, every: HOUR, kept: 30 * DAY, done: -Infinity, after: undefined },
-        { own: true, every: DAY, kept: 7 * DAY, done: -Infinity, after: undefined },
-    ];
-    private readonly gone = new Map<string, number>(); // job whose channel looks gone -> since when, unix seconds
-    private readonly failures = new Map<string, { count: number; notBefore: number }>();
-    private round: Promise<unknown> = Promise.resolve();
-    private woken = new AbortController();
-    private loop: Promise<void> | undefined;
-    private cachedValue: { value: bigint; until: number } | undefined;
+    private readonly nextRead = new Map<string, number>(); // by job: unix seconds when its channel is read whatever is due
+    private readonly missingSince = new Map<string, number>(); // by job whose channel looks gone: unix seconds
+    private readonly tasks = new Tasks();
+    private readonly loop: PollLoop;
+    private readonly sender: ClaimSender;
+    private readonly lostJobs: LostJobs;
+    private lastRound: Promise<unknown> = Promise.resolve();
 
     constructor(
         private readonly context: WorkerContext,
-        private readonly jobs: Jobs,
-        private readonly wallet: ClaimWallet,
-    ) {}
+        private readonly book: WorkerBook,
+        readonly rules: ClaimRules,
+        wallet: ClaimWallet,
+    ) {
+        const { config, log } = context;
+        this.sender = new ClaimSender(context, book, wallet, this.tasks);
+        this.lostJobs = new LostJobs(context, book, rules, () => this.tasks.isClosing);
+        this.loop = new PollLoop(
+            () => this.round('due'),
+            config.claim.seconds * 1000,
+            (error) => log.error({ err: error }, 'claims: the round failed'),
+        );
+    }
 
-    /** Looks at the jobs at the configured interval until {@link stop}. */
+    /** Claims at the configured interval until {@link stop}. */
     start(): void {
-        this.loop = this.run();
+        this.loop.start();
     }
 
     async stop(): Promise<void> {
-        this.stopping.abort();
-        await this.loop;
-        await this.round;
+        await Promise.all([this.tasks.close(), this.loop.stop()]);
+        await this.lastRound;
     }
 
-    /** Looks at the jobs soon. */
+    /** Begins a round soon. */
     wake(): void {
-        this.woken.abort();
+        this.loop.wake();
     }
 
     /** Claims everything that vouchers promise and channels hold, whatever the threshold. */
     claimNow(): Promise<ClaimReport> {
-        return this.look(true);
+        return this.round('all');
     }
 
-    private async run(): Promise<void> {
-        const { config, log } = this.context;
-        while (!this.stopping.signal.aborted) {
-            this.woken = new AbortController();
-            await this.look(false).catch((error: unknown) =>
-                log.error({ err: error }, 'claims: could not look at the jobs'),
-            );
-            const signal = AbortSignal.any([this.stopping.signal, this.woken.signal]);
-            const pause = sleep(config.claim.seconds * 1000, undefined, { signal });
-            await pause.catch(() => undefined);
-        }
+    /** One round at a time, so that no voucher is claimed twice. */
+    private round(scope: Scope): Promise<ClaimReport> {
+        const round = this.lastRound.then(() => this.runRound(scope));
+        this.lastRound = round.catch(() => undefined);
+        return round;
     }
 
-    /** One look at a time, so that no voucher is claimed twice. */
-    private look(all: boolean): Promise<ClaimReport> {
-        const look = this.round.then(() => this.lookNow(all));
-        this.round = look.catch(() => undefined);
-        return look;
-    }
-
-    private async lookNow(all: boolean): Promise<ClaimReport> {
+    private async runRound(scope: Scope): Promise<ClaimReport> {
         const { costs, store } = this.context;
         const report: ClaimReport = { claimed: 0, amount: 0n, failed: 0 };
         const claims: Claim[] = [];
-        const gone: JobRecord[] = [];
+        const missing: JobRecord[] = [];
         await costs.refresh();
         let page = await store.jobs.claimable({ limit: PAGE });
-        while (page.length > 0 && !this.stopping.signal.aborted) {
-            gone.push(...page.filter((record) => this.gone.has(keyOf(record)) && (all || this.isTurn(record))));
-            claims.push(
-                ...(await this.wanted(
-                    page.filter((record) => this.mayMatter(record, all)),
-                    all,
-                )),
-            );
+        while (page.length > 0 && !this.tasks.isClosing) {
+            missing.push(...page.filter((record) => this.isMissingDue(record, scope)));
+            const records = page.filter((record) => this.mayMatter(record, scope));
+            claims.push(...(await this.claimsOf(records, scope)));
             page = await store.jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE });
         }
-        await this.sendAll(claims, report);
-        // Only now, and a few with each look: no claim waits for channels that look gone.
-        gone.sort((a, b) => this.nextLook.get(keyOf(a))! - this.nextLook.get(keyOf(b))!);
-        const again = await this.wanted(all ? gone : gone.slice(0, GONE_READS), all);
-        for (const search of this.searches) {
-            again.push(...(await this.wanted(await this.found(search, all), all)));
+        await this.sender.send(claims, report);
+        // Only now, and a few in each round, so that no claim waits for channels that look gone.
+        missing.sort((a, b) => this.nextRead.get(keyOf(a))! - this.nextRead.get(keyOf(b))!);
+        const late = await this.claimsOf(scope === 'all' ? missing : missing.slice(0, MISSING_READS), scope);
+        for (const search of this.lostJobs.searches) {
+            const revived =
+                scope === 'all'
+                    ? await this.lostJobs.findAll(search)
+                    : await this.lostJobs.findDue(search, MISSING_READS);
+            late.push(...(await this.claimsOf(revived, scope)));
         }
-        await this.sendAll(again, report);
+        await this.sender.send(late, report);
         return report;
     }
 
-    private async sendAll(claims: Claim[], report: ClaimReport): Promise<void> {
-        claims.sort((a, b) => a.refundAt - b.refundAt);
-        while (claims.length > 0) {
-            const batch = claims.splice(0, await this.affordable(claims));
-            if (batch.length === 0) {
-                break;
-            }
-            await this.send(batch, report);
-        }
-    }
-
-    /**
-     * Jobs that ended with unpaid vouchers and whose channel is there after all: the words on which they ended may have been
-     * wrong. A few are read with each look; none that would bring less than its claim costs.
-     */
-    private async found(search: Search, all: boolean): Promise<JobRecord[]> {
-        const { store, now } = this.context;
-        if (!all && now() - search.done < search.every) {
-            return [];
-        }
-        const back: JobRecord[] = [];
-        const next = (after?: Buffer) =>
-            store.jobs.lost({ closed: search.own, since: now() - search.kept, cursor: after, limit: PAGE });
-        let left = all ? Infinity : GONE_READS;
-        let after = all ? undefined : search.after;
-        for (let page = await next(after); page.length > 0; page = await next(after)) {
-            for (const record of page) {
-                if (left === 0 || this.stopping.signal.aborted) {
-                    search.after = after;
-                    return back;
-                }
-                after = record.job;
-                if (this.isWorth((record.voucher?.cumulative ?? 0n) - record.confirmedPaid)) {
-                    left--;
-                    if (await this.isBack(record)) {
-                        back.push(record);
-                    }
-                }
-            }
-        }
-        search.after = undefined;
-        search.done = now();
-        return back;
-    }
-
-    /** What cannot be read is looked for again later. */
-    private isBack({ job: id }: JobRecord): Promise<boolean> {
-        const read = this.jobs.use(id, async (job) => {
-            await job.readChannel();
-            return job.state !== 'ended';
-        });
-        return read.catch(() => false);
-    }
-
-    private async wanted(records: JobRecord[], all: boolean): Promise<Claim[]> {
+    private async claimsOf(records: JobRecord[], scope: Scope): Promise<Claim[]> {
         const claims: Claim[] = [];
         const queue = [...records];
         const reader = async () => {
             for (let record = queue.pop(); record !== undefined; record = queue.pop()) {
                 const id = record.job;
-                const claim = await this.jobs
-                    .use(id, (job) => this.claimOf(job, all))
+                const claim = await this.book
+                    .use(id, (job) => this.claimOf(job, scope))
                     .catch((error: unknown) => {
                         this.context.log.warn({ job: id.toString('hex'), err: error }, 'claims: channel not read');
                         return undefined;
@@ -213,212 +121,97 @@ export class Claims {
         return claims;
     }
 
+    private isMissingDue(record: JobRecord, scope: Scope): boolean {
+        return this.missingSince.has(keyOf(record)) && (scope === 'all' || this.isReadDue(record));
+    }
+
     /** False for a job whose channel need not be read now: nothing is due that is large enough or in danger. */
-    private mayMatter(record: JobRecord, all: boolean): boolean {
+    private mayMatter(record: JobRecord, scope: Scope): boolean {
         const { config, now } = this.context;
         const { state, voucher, snapshot } = record;
         const key = keyOf(record);
-        if (this.gone.has(key) || (!all && (this.failures.get(key)?.notBefore ?? 0) > now())) {
+        if (this.missingSince.has(key)) {
             return false;
         }
-        const due = smaller((voucher?.cumulative ?? 0n) - snapshot.paid, snapshot.balance);
-        const look = this.isTurn(record);
-        const near = snapshot.refundAt - now() <= 2 * config.marginSeconds;
-        const closes = state === 'ending' && this.endIsWorth(due, voucher?.cumulative ?? 0n);
-        return all || closes || (this.isWorth(due) && due >= config.claim.threshold) || near || look;
+        if (scope === 'all') {
+            return true;
+        }
+        const promised = voucher?.cumulative ?? 0n;
+        const due = smaller(promised - snapshot.paid, snapshot.balance);
+        const isNear = snapshot.refundAt - now() <= 2 * config.marginSeconds;
+        const ends = state === 'ending' && this.rules.isEndWorth(due, promised);
+        const isLarge = this.rules.isWorth(due) && due >= config.claim.threshold;
+        return this.sender.mayTry(key) && (ends || isLarge || isNear || this.isReadDue(record));
     }
 
     /** True when a channel is to be read whatever is due. */
-    private isTurn(record: JobRecord): boolean {
-        return this.context.now() >= (this.nextLook.get(keyOf(record)) ?? 0);
+    private isReadDue(record: JobRecord): boolean {
+        return this.context.now() >= (this.nextRead.get(keyOf(record)) ?? 0);
     }
 
-    /** True when a claim brings more than it costs. */
-    private isWorth(due: bigint): boolean {
-        return due > 0n && due >= this.context.costs.minClaim;
-    }
-
-    /** True when the claim that ends a job brings more than it costs, or the job has brought twice that. */
-    private endIsWorth(due: bigint, brought: bigint): boolean {
-        return this.isWorth(due) || (this.closes() && brought >= 2n * this.context.costs.minClaim);
-    }
-
-    /** False when nothing is sent for a job that its client ends: what there is to get is less than that costs. */
-    claimsAtEnd({ paid: brought, seen }: Job): boolean {
-        return this.endIsWorth(brought - seen.paid, brought);
-    }
-
-    /** True when the wallet is the payout, which alone may send a channel's last claim. */
-    private closes(): boolean {
-        return this.wallet.address.equals(this.context.payout);
-    }
-
-    private async claimOf(job: Job, all: boolean): Promise<Claim | undefined> {
+    private async claimOf(job: WorkerJob, scope: Scope): Promise<Claim | undefined> {
         const { config, now } = this.context;
+        const { channel, promised } = job;
         const key = job.id.toString('hex');
-        // A client who left since the last look is seen long before the margin begins, for a notice lasts two margins.
-        this.nextLook.set(key, now() + config.marginSeconds / 4);
-        await job.readChannel();
+        // Often enough to see a client's notice long before the margin begins, because a notice lasts two margins.
+        this.nextRead.set(key, now() + config.marginSeconds / 4);
+        await channel.read();
         if (job.state === 'ended') {
-            this.forget(job);
+            this.forget(key, job);
             return undefined;
         }
-        if (job.isGone) {
-            this.rest(key, job);
+        if (channel.isMissing) {
+            this.scheduleMissing(key, job);
             return undefined;
         }
-        this.gone.delete(key);
-        const { seen, voucher } = job;
-        const due = larger(0n, smaller(job.paid - seen.paid, seen.balance));
-        const settled = job.running.size === 0 && job.paid >= job.cumulative;
-        const leaving = job.leaving();
-        const ends = job.state === 'ending' ? this.endIsWorth(due, job.paid) : leaving && this.isWorth(due);
-        const last = this.closes() && settled && ends;
-        const urgent = all || leaving || job.state === 'ending' || due >= config.claim.threshold;
-        if (!last && !(this.isWorth(due) && urgent)) {
+        this.missingSince.delete(key);
+        const { snapshot } = channel;
+        const due = larger(0n, smaller(promised - snapshot.paid, snapshot.balance));
+        const isSettled = job.running.size === 0 && promised >= job.cumulative;
+        const isLeaving = channel.isLeaving();
+        const isEnding = job.state === 'ending';
+        const ends = isEnding ? this.rules.isEndWorth(due, promised) : isLeaving && this.rules.isWorth(due);
+        const last = this.rules.canEnd() && isSettled && ends;
+        const isUrgent = scope === 'all' || isLeaving || isEnding || due >= config.claim.threshold;
+        if (!last && !(this.rules.isWorth(due) && isUrgent)) {
             return undefined;
         }
-        const body = claimBody(voucher, last);
         return {
             job: job.id,
-            channel: job.channel,
+            channel: job.entry.record.channel,
             due,
-            paidThen: seen.paid + due,
+            paidAfter: snapshot.paid + due,
             last,
-            refundAt: seen.refundAt,
-            body,
+            refundAt: snapshot.refundAt,
+            body: claimBody(job.voucher, { last }),
         };
     }
 
     /**
-     * A channel that looks gone is read as often as it takes to be sure, and then, while it may owe what is worth a claim, as
-     * often as others are: the words may be wrong, and its client may leave meanwhile.
+     * Plans the next reading of a channel that looks gone. It is soon until the finding can be confirmed. Later it is as often as for
+     * other channels while a claim may be worth it, because the finding may be wrong and the client may leave meanwhile.
      */
-    private rest(key: string, { paid: promised, sure, isClosing }: Job): void {
+    private scheduleMissing(key: string, { entry }: WorkerJob): void {
         const { config, now } = this.context;
-        const since = this.gone.get(key) ?? now();
-        this.gone.set(key, since);
-        const often = now() - since <= 2 * config.chain.goneSeconds;
-        const late = !isClosing && this.isWorth(promised - sure) ? config.marginSeconds / 4 : HOUR;
-        this.nextLook.set(key, now() + (often ? config.chain.goneSeconds / CONFIRM_READS : late));
+        const since = this.missingSince.get(key) ?? now();
+        this.missingSince.set(key, since);
+        const isNew = now() - since <= 2 * config.chain.goneSeconds;
+        const isOwed = !entry.isClosing && this.rules.isWorth(entry.unconfirmed);
+        const later = isOwed ? config.marginSeconds / 4 : HOUR;
+        this.nextRead.set(key, now() + (isNew ? config.chain.goneSeconds / CONFIRM_READS : later));
     }
 
-    /** How many of so many claims the wallet can pay for in one order; what it attaches mostly comes back. */
-    private async affordable(claims: Claim[]): Promise<number> {
-        const balance = await this.wallet.balance();
-        const each = (await this.value(claims)) + MESSAGE_FEES;
-        const affordable = balance <= WALLET_RESERVE ? 0n : (balance - WALLET_RESERVE) / each;
-        if (affordable === 0n) {
-            const address = this.wallet.address.toString();
-            this.context.log.error(
-                { address, balance: balance.toString() },
-                'claims: the hot wallet needs coins for fees',
-            );
-        }
-        return Math.min(claims.length, MAX_TRANSFERS, Number(affordable));
-    }
-
-    /** nanoTON to attach to a claim, a tenth more than any channel asks, for prices may change on the way. */
-    private async value(claims: readonly Claim[]): Promise<bigint> {
-        const now = this.context.now();
-        if (this.cachedValue === undefined || this.cachedValue.until < now) {
-            this.cachedValue = { value: ((await this.asked(claims)) * 11n) / 10n, until: now + HOUR };
-        }
-        return this.cachedValue.value;
-    }
-
-    /** What the first channel that answers asks. Throws what the API said of the last one when none of a few does. */
-    private async asked(claims: readonly Claim[]): Promise<bigint> {
-        const { log } = this.context;
-        const chain = this.context.chain.as('claim');
-        let fault: unknown;
-        for (const { job, channel } of claims.slice(0, MAX_TRIES)) {
-            try {
-                return await chain.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
-            } catch (error) {
-                fault = error;
-                log.warn(
-                    { job: job.toString('hex'), err: error },
-                    'claims: the channel does not say what a claim needs',
-                );
-            }
-        }
-        throw fault;
-    }
-
-    private async send(batch: Claim[], report: ClaimReport): Promise<void> {
-        const value = await this.value(batch);
-        const transfers = batch.map(({ channel, body }) => ({ to: accountAddress(channel), value, body }));
-        let polls = CONFIRM_POLLS;
-        await this.close(batch.filter(({ last }) => last));
-        try {
-            await this.wallet.send(transfers);
-        } catch (error) {
-            // The order may still be taken; then the next look finds it in the channels.
-            this.context.log.error({ err: error, claims: batch.length }, 'claims: the wallet did not send');
-            polls = 1;
-        }
-        await Promise.all(batch.map((claim) => this.confirm(claim, polls, report)));
-    }
-
-    /** Kept before the wallet sends: an end that this worker makes is known as such, also after a restart. */
-    private async close(last: Claim[]): Promise<void> {
-        const { now, store } = this.context;
-        if (last.length > 0) {
-            const at = now();
-            await store.jobs.setClosing(
-                last.map(({ job }) => job),
-                at,
-            );
-            await Promise.all(last.map(({ job: id }) => this.jobs.use(id, async (job) => job.closes(at))));
-        }
-    }
-
-    private async confirm(claim: Claim, polls: number, report: ClaimReport): Promise<void> {
-        const { config, log } = this.context;
-        const name = claim.job.toString('hex');
-        for (let poll = 0; poll < polls && !this.stopping.signal.aborted; poll++) {
-            if (await this.jobs.use(claim.job, (job) => paid(job, claim)).catch(() => false)) {
-                this.failures.delete(name);
-                report.claimed++;
-                report.amount += claim.due;
-                log.info({ job: name, amount: claim.due.toString(), last: claim.last }, 'claimed');
-                return;
-            }
-            await sleep(config.chain.pollSeconds * 1000);
-        }
-        report.failed++;
-        this.cachedValue = undefined; // what one answer of the API said is asked again
-        this.failed(name, claim);
-    }
-
-    private failed(name: string, { due }: Claim): void {
-        const { config, log, now } = this.context;
-        const count = (this.failures.get(name)?.count ?? 0) + 1;
-        // Never so long that a client who leaves meanwhile could be gone: a notice lasts two margins at least.
-        const longest = Math.min(HOUR, config.marginSeconds / 4);
-        const pause =
-            count >= config.claim.attempts ? longest : Math.min(longest, config.claim.seconds * 2 ** (count - 1));
-        this.failures.set(name, { count, notBefore: now() + Math.ceil(pause) });
-        log.error({ job: name, due: due.toString(), attempts: count, pause }, 'claims: the channel did not pay');
-    }
-
-    private forget(job: Job): void {
-        const name = job.id.toString('hex');
-        [this.nextLook, this.gone, this.failures].forEach((kept) => kept.delete(name));
-        if (job.paid > job.sure && !job.isClosing) {
-            const lost = (job.paid - job.sure).toString();
+    private forget(key: string, { entry }: WorkerJob): void {
+        this.nextRead.delete(key);
+        this.missingSince.delete(key);
+        this.sender.forget(key);
+        if (entry.unconfirmed > 0n && !entry.isClosing) {
             this.context.log.warn(
-                { job: name, lost },
-                'claims: the channel has ended, and nobody here saw it pay these vouchers; it is looked for a month longer',
+                { job: key, lost: entry.unconfirmed.toString() },
+                'claims: the channel has ended, and no reading showed that it paid these vouchers; it is searched for a month longer',
             );
         }
     }
-}
-
-async function paid(job: Job, { last, paidThen }: Claim): Promise<boolean> {
-    await job.readChannel();
-    return job.state === 'ended' || job.isGone || (!last && job.seen.paid >= paidThen);
 }
 
 const keyOf = ({ job }: JobRecord): string => job.toString('hex');

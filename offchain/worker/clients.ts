@@ -1,67 +1,66 @@
 /**
- * What clients owe over all their jobs, a client being an escrow. Credit grows from little: who has paid nothing gets a
- * step of work at a time, and more at once only as vouchers come. See rule 5 in docs/protocol.md. Amounts are nanoTON.
+ * The credit of clients over all their jobs; a client is an escrow. Credit starts small: a client that has paid nothing gets
+ * `startSteps` steps of unpaid work, and more only as its vouchers come. See docs/protocol.md. Amounts are nanoTON.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const MAX_CLIENTS = 10_000; // kept in memory; each has paid for an escrow
-const DROPPED_STEPS = 8n; // of work that a client may drop before its answer, whatever it has paid
+const MAX_CLIENTS = 10_000; // in memory; each has paid for an escrow
+const MAX_DROPPED_STEPS = 8n; // of work that a client may drop before its answer, whatever it has paid
 const STEP_MS = 600_000; // after which a step of dropped work is forgiven
-const LOOK_MS = 500;
+const POLL_MS = 500;
 
-/** One client. */
 export class Client {
     private readonly jobs = new Map<string, { paid: bigint; owed: bigint }>();
     private open = 0n; // steps of the queries that run
     private dropped = 0n; // what the prompts of dropped queries may have cost
-    private droppedAt = performance.now();
+    private forgivenAt = performance.now();
     private readonly waiting = new Set<() => void>();
 
-    /** `steps`: of unpaid work for a client that has paid nothing. */
-    constructor(private readonly steps: number) {}
+    /** `startSteps`: of unpaid work for a client that has paid nothing. */
+    constructor(private readonly startSteps: number) {}
 
     get isIdle(): boolean {
         return this.open === 0n && this.waiting.size === 0;
     }
 
-    /** Notes what a job's vouchers promise and its results cost. */
-    note(job: Buffer, { paid, cumulative }: { paid: bigint; cumulative: bigint }): void {
+    /** Notes the promise of a job's vouchers and the price of its results. */
+    noteJob(job: Buffer, { promised: paid, cumulative }: { promised: bigint; cumulative: bigint }): void {
         this.jobs.set(job.toString('hex'), { paid, owed: cumulative > paid ? cumulative - paid : 0n });
         this.wake();
     }
 
-    /** True when there is credit for one more query that may leave a step unpaid. */
+    /** True when there is credit for another query, which may leave a step unpaid. */
     mayStart(step: bigint): boolean {
-        this.forgive(step);
+        const dropped = this.droppedNow(step);
         const { paid, owed } = [...this.jobs.values()].reduce(
             (sum, job) => ({ paid: sum.paid + job.paid, owed: sum.owed + job.owed }),
             { paid: 0n, owed: 0n },
         );
-        const unpaid = owed + this.open + this.dropped + step;
-        return unpaid <= BigInt(this.steps) * step + paid && this.dropped <= DROPPED_STEPS * step;
+        const unpaid = owed + this.open + dropped + step;
+        return unpaid <= BigInt(this.startSteps) * step + paid && dropped <= MAX_DROPPED_STEPS * step;
     }
 
-    /** A query ended that had started; `dropped`: what its prompt may have cost, when its client left it unpaid. */
-    end(step: bigint, dropped: bigint): void {
+    /** Ends a query that was started. `dropped`: the cost of its prompt if the client left it unpaid, else 0. */
+    endQuery(step: bigint, dropped: bigint): void {
         this.open -= step;
         this.dropped += dropped;
         this.wake();
     }
 
     /**
-     * Starts a query as soon as there is credit; false once `signal` is aborted, or when for `seconds` nothing of this client
-     * ran and there was none.
+     * Starts a query as soon as there is credit. Resolves with false once `signal` is aborted, or when no query of this client ran and
+     * no credit came for `seconds`.
      */
     async startInTime(step: bigint, seconds: number, signal: AbortSignal): Promise<boolean> {
-        let patience = performance.now() + seconds * 1000;
+        let deadline = performance.now() + seconds * 1000;
         while (!signal.aborted) {
             if (this.mayStart(step)) {
                 this.open += step;
                 return true;
             }
             if (this.open > 0n) {
-                patience = performance.now() + seconds * 1000; // what runs is about to be paid
-            } else if (performance.now() > patience) {
+                deadline = performance.now() + seconds * 1000; // running queries are about to be paid
+            } else if (performance.now() > deadline) {
                 return false;
             }
             await this.change(signal);
@@ -74,7 +73,7 @@ export class Client {
         const changed = new Promise<void>((done) => (resolve = done));
         this.waiting.add(resolve);
         const over = new AbortController();
-        const pause = sleep(LOOK_MS, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(
+        const pause = sleep(POLL_MS, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(
             () => undefined,
         );
         await Promise.race([changed, pause]);
@@ -86,24 +85,26 @@ export class Client {
         this.waiting.forEach((resolve) => resolve());
     }
 
-    private forgive(step: bigint): void {
+    /** The dropped work that is not forgiven yet. */
+    private droppedNow(step: bigint): bigint {
         const now = performance.now();
-        const forgiven = (step * BigInt(Math.floor(now - this.droppedAt))) / BigInt(STEP_MS);
+        const forgiven = (step * BigInt(Math.floor(now - this.forgivenAt))) / BigInt(STEP_MS);
         this.dropped = forgiven > this.dropped ? 0n : this.dropped - forgiven;
-        this.droppedAt = now;
+        this.forgivenAt = now;
+        return this.dropped;
     }
 }
 
-/** The clients of one worker; a restart forgets them, and finds what their jobs have paid again. */
+/** The clients of one worker. A restart forgets them, and reads again what their jobs have paid. */
 export class Clients {
     private readonly clients = new Map<string, Client>();
 
-    constructor(private readonly steps: number) {}
+    constructor(private readonly startSteps: number) {}
 
     of(escrow: Buffer): Client {
         const key = escrow.toString('hex');
-        const client = this.clients.get(key) ?? new Client(this.steps);
-        this.clients.delete(key); // and in again at the end, so that the map's order is that of use
+        const client = this.clients.get(key) ?? new Client(this.startSteps);
+        this.clients.delete(key); // and in again at the end, so that the map is in the order of use
         this.clients.set(key, client);
         for (const [name, { isIdle }] of this.clients) {
             if (this.clients.size <= MAX_CLIENTS) {

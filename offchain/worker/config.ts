@@ -1,4 +1,4 @@
-/** What a worker is told: a JSON file, and a key file that only its owner may read. */
+/** The configuration of a worker: a JSON file, and a key file that only its owner may read. */
 import { Cell } from '@ton/core';
 import { z } from 'zod';
 import { ANSWER_SECONDS, waits } from '../link';
@@ -22,8 +22,8 @@ const seconds = z.number().int().positive();
 const limits = z
     .strictObject({
         minStep: nano.prefault('1000000'), // nanoTON
-        // What one job may leave unpaid is maxStep × maxParallel: by default 0.8 TON, less than the deposit of a job.
-        maxStep: nano.prefault('100000000'), // nanoTON, what the worker may lose with one query
+        // One job may leave maxStep × maxParallel unpaid: by default 0.8 TON, less than the deposit of a job.
+        maxStep: nano.prefault('100000000'), // nanoTON that the worker may lose with one query
         maxParallel: z.number().int().min(1).default(8),
         startSteps: z.number().int().min(1).default(1), // of unpaid work for a client, over all its jobs, before it has paid
         maxAnswer: z
@@ -32,7 +32,7 @@ const limits = z
             .min(1024)
             .default(4 * MiB), // bytes of sealed frames
         minNotice: seconds.default(3600),
-        minDeposit: nano.optional(), // nanoTON in the channel of a new job; default: what fifty claims cost
+        minDeposit: nano.optional(), // nanoTON in the channel of a new job; default: the cost of fifty claims
         maxRequest: z
             .number()
             .int()
@@ -52,10 +52,10 @@ export const workerConfig = z
         network: z.number().int(), // -239 mainnet, -3 testnet
         endpoint, // TON HTTP API v2: a URL, or a list of them
         apiKey: z.string().optional(), // of the first endpoint
-        registry: address.optional(), // of the market: the node must be there with these keys and offers
+        registry: address.optional(), // of the market; the node must be listed with these keys and offers
         node: address,
         provider: address,
-        payout: address.optional(), // default: the own hot wallet; no other node may use it, or one deposit backs two
+        payout: address.optional(), // default: the hot wallet; no other node may use it, or one deposit backs two jobs
         keyFile: z.string(),
         store: z.string(),
         listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65535) }),
@@ -74,34 +74,34 @@ export const workerConfig = z
         claim: z
             .strictObject({
                 threshold: nano.prefault('100000000'), // nanoTON of unclaimed vouchers
-                minAmount: nano.optional(), // nanoTON below which no claim is sent, whatever the threshold; default: what one costs
-                seconds: z.number().positive().default(60), // between two looks
-                attempts: z.number().int().min(1).default(5), // in a row, before a job waits longest: a quarter of the margin
+                minAmount: nano.optional(), // nanoTON; a smaller claim is never sent; default: the cost of a claim
+                seconds: z.number().positive().default(60), // between two rounds
+                attempts: z.number().int().min(1).default(5), // in a row, before a job waits the maximal time: a quarter of the margin
             })
             .prefault({}),
         cases: z
             .strictObject({
-                seconds: z.number().positive().default(60), // between two looks for demands; each has a day at least
+                seconds: z.number().positive().default(60), // between two rounds; a demand leaves a day at least
             })
             .prefault({}),
         chain: z
             .strictObject({
-                freshSeconds: z.number().min(0).default(5), // after which a channel is read again beside the query
-                staleSeconds: z.number().min(0).default(60), // after which a query waits for that
-                goneSeconds: z.number().min(0).default(600), // for which what takes money out of sight must be said to be believed
-                pollSeconds: z.number().positive().default(1), // while the wallet or a channel is waited for
+                freshSeconds: z.number().min(0).default(5), // after which a channel is read again in the background
+                staleSeconds: z.number().min(0).default(60), // after which a query waits for a new reading
+                goneSeconds: z.number().min(0).default(600), // over which a reading that would end money is confirmed
+                pollSeconds: z.number().positive().default(1), // while it waits for the wallet or a channel
             })
             .prefault({}),
         answerSeconds: seconds.max(ANSWER_SECONDS).default(ANSWER_SECONDS), // from acceptance to result
-        creditSeconds: z.number().positive().default(30), // for a voucher to come, then the answer is cut
-        shutdownSeconds: z.number().min(0).default(waits.shutdown), // for running queries to end by themselves
+        creditSeconds: z.number().positive().default(30), // of waiting for a voucher, before the answer is cut
+        shutdownSeconds: z.number().min(0).default(waits.shutdown), // in which running queries may end by themselves
         channelCodes: z.array(code).min(1).optional(), // default: this version's, plain and as a library
         attestation: z
             .union([
-                z.string(), // 'open', or a file with the evidence
+                z.string(), // 'open', or a file with the attestation
                 z.strictObject({
-                    command: z.array(z.string().min(1)).min(1), // prints the evidence; is given report data (hex) and expiry
-                    seconds: seconds.default(86_400), // for which evidence is made; it is renewed after half of them
+                    command: z.array(z.string().min(1)).min(1), // prints the attestation; its arguments: report data (hex) and expiry
+                    seconds: seconds.default(86_400), // of an attestation's life; it is renewed after half of them
                 }),
             ])
             .default('open'),

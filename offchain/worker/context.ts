@@ -10,7 +10,7 @@ import type { Clients } from './clients';
 import type { WorkerConfig } from './config';
 import type { Costs } from './costs';
 
-/** What every part of one worker shares. */
+/** What every floor of one worker works with. */
 export interface WorkerContext extends ProcessContext<WorkerConfig, WorkerStore> {
     readonly chain: Chain;
     readonly channels: Channels;
@@ -20,8 +20,8 @@ export interface WorkerContext extends ProcessContext<WorkerConfig, WorkerStore>
     readonly receiptKey: SigningKey;
     readonly encryptionKey: EncryptionKey;
     readonly payout: Address;
-    /** 16 bytes, new with every process: sessions end with it. */
+    /** 16 bytes, new in every process: its sessions end with it. */
     readonly boot: Buffer;
-    /** Something was lost that the worker cannot go on without: it stops at once. */
+    /** Stops the worker at once, because it cannot do what it has signed. */
     fatal(error: Error): void;
 }

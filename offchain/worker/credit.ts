@@ -1,21 +1,21 @@
 /**
- * The money of a job as the worker counts it: what it may send before the next voucher, what a query may cost, and what
- * it bills. Arithmetic alone; the rules are numbered in docs/protocol.md. All amounts are nanoTON.
+ * The arithmetic of a job's money: what the worker may send before the next voucher, what a query may cost, and what it bills. The
+ * rules are numbered in docs/protocol.md. All amounts are nanoTON.
  */
 import { priceOf } from '@cocoon-market/wrappers';
 import type { Rates, TokenCounts } from '@cocoon-market/wrappers';
 import { countTolerance, maxFrame, maxPrompt } from '../link';
 
-/** What a query that runs has cost so far. */
+/** The cost of a running query so far. */
 export interface RunningCost {
     sent: bigint; // price of the counts of everything sent
-    unmetered: bigint; // bound of what no count covers yet
+    unmetered: bigint; // maximal price of what no count covers yet
 }
 
 export interface Credit {
     step: bigint;
     ended: bigint; // prices of all results
-    paid: bigint; // the newest voucher's cumulative
+    paid: bigint; // promise of the newest voucher
     running: readonly RunningCost[];
 }
 
@@ -26,8 +26,7 @@ export function maySend({ step, ended, paid, running }: Credit, next: bigint): b
 }
 
 /**
- * Rule 2: true when the channel covers every open ceiling, `ceiling` among them, on top of all results, after the rent that
- * it may still pay.
+ * Rule 2: true when the channel covers all results and every open ceiling, `ceiling` among them, after the rent that it may still pay.
  */
 export function covers(
     { balance, paid, rent }: { balance: bigint; paid: bigint; rent: bigint },
@@ -42,7 +41,7 @@ const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 const TOKENS_PER_RATE = 1_000_000n;
 const MAX_TOKENS = 0xffff_ffff;
 
-/** The most tokens at `rate` that cost at most `amount`, rounded up as prices are. */
+/** The maximal number of tokens at `rate` whose price, rounded up, is at most `amount`. */
 export function tokensFor(amount: bigint, rate: bigint): number {
     if (amount < 0n) {
         return 0;
@@ -53,7 +52,7 @@ export function tokensFor(amount: bigint, rate: bigint): number {
 
 const NONE: TokenCounts = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
 
-/** What a prompt of at most `bound` tokens costs at most, whichever part of it is cached. */
+/** The maximal price of a prompt of at most `bound` tokens, whichever part of it is cached. */
 export function promptBoundPrice(bound: number, { prompt, cached }: Rates): bigint {
     return priceOf(
         { ...NONE, prompt: bound },
@@ -61,29 +60,29 @@ export function promptBoundPrice(bound: number, { prompt, cached }: Rates): bigi
     );
 }
 
-/** The dearer of the two kinds of tokens of which an answer is made. */
+/** The higher of the two rates of an answer's tokens. */
 export function answerRate({ completion, reasoning }: Rates): bigint {
     return larger(completion, reasoning);
 }
 
-/** The most tokens of answer for which the ceiling suffices after a prompt of at most `promptBound` tokens. */
+/** The maximal number of answer tokens within the ceiling, after a prompt of at most `promptBound` tokens. */
 export function answerTokens(ceiling: bigint, promptBound: number, rates: Rates): number {
     return tokensFor(ceiling - promptBoundPrice(promptBound, rates), answerRate(rates));
 }
 
-/** The most tokens of a frame, at least 1. */
+/** The maximal number of tokens of a frame, at least 1. */
 export function frameTokens(step: bigint, rates: Rates): number {
     return Math.max(1, tokensFor(maxFrame(step), answerRate(rates)));
 }
 
-/** False for a step so small that a frame cannot hold one character (4 bytes, so at most 4 tokens) within its part of it. */
+/** False for a step so small that a frame, which may cost a tenth of it, cannot hold one character of 4 tokens. */
 export function stepCarriesFrames(step: bigint, rates: Rates): boolean {
     return tokensFor(maxFrame(step), answerRate(rates)) >= 4;
 }
 
 /**
- * Bound of what no count covers: the prompt until it is known, and bytes of answer whose tokens the backend did not
- * count. At most half a step, since a client pays counts alone: with more, both would wait for each other.
+ * Maximal price of what no count covers: the prompt until its count is known, and bytes of the answer whose tokens the backend did not
+ * count. It is at most half a step, because a client pays counts only: with more, both would wait for each other.
  */
 export function unmeteredBound(
     {
@@ -95,23 +94,23 @@ export function unmeteredBound(
     rates: Rates,
 ): bigint {
     const answer = priceOf({ ...NONE, completion: bounds.completion, reasoning: bounds.reasoning }, rates);
-    const counted = priceOf({ ...NONE, completion: counts.completion, reasoning: counts.reasoning }, rates);
-    return smaller(maxPrompt(step), promptBoundPrice(promptBound, rates) + answer - counted);
+    const countedPrice = priceOf({ ...NONE, completion: counts.completion, reasoning: counts.reasoning }, rates);
+    return smaller(maxPrompt(step), promptBoundPrice(promptBound, rates) + answer - countedPrice);
 }
 
-/** Tokens of a text whose tokens nobody counted (rule 17). */
+/** Estimated tokens of a text whose tokens are not counted (rule 17). */
 export function estimatedTokens(bytes: number): number {
     return Math.ceil(bytes / 4);
 }
 
-/** What is known of a query when it ends. */
-export interface Ended {
+/** The counts and bounds of a query when it ends. */
+export interface EndedQuery {
     meter: TokenCounts; // of everything stored
-    bounds: TokenCounts; // the same, with the most tokens that uncounted text may hold
+    bounds: TokenCounts; // the same, with the maximal tokens of uncounted text
     promptBound: number; // tokens
     promptKnown: boolean; // the meter holds the prompt's count
-    counted: boolean; // the meter holds every token of the answer, not just one for each piece
-    usage: Partial<TokenCounts> | undefined; // from the backend, of the whole answer; undefined is what it left out
+    allCounted: boolean; // the meter holds every token of the answer, not just one for each piece
+    usage: Partial<TokenCounts> | undefined; // the backend's report on the whole answer; it may leave fields out
     cut: boolean; // the answer did not reach its own end
     promptBytes: number;
     contentBytes: number;
@@ -120,15 +119,15 @@ export interface Ended {
 }
 
 /**
- * The counts that a result bills (rules 12 and 17): usage as far as it is known; else the meter, with the prompt and, at an
- * answer's own end, its text by bytes. Never above the ceiling; never below the meter, which promised a floor, unless the
- * backend counted no piece and reports fewer tokens than the pieces it sent: never more than it reports in sum.
+ * The counts that a result bills (rules 12 and 17). They are the backend's usage where it reports one; otherwise the meter, with the
+ * prompt and, at an answer's own end, its text estimated by bytes. They are never above the ceiling. They are never below the meter, with
+ * one exception: a backend that counted no piece may report fewer tokens than pieces, and the sum is never above its report.
  */
-export function billedCounts(ended: Ended, rates: Rates): TokenCounts {
+export function billedCounts(ended: EndedQuery, rates: Rates): TokenCounts {
     const { meter, bounds, promptBound } = ended;
     const { prompt, cached } = promptCounts(ended);
     const { completion, reasoning, max } = answerCounts(ended);
-    // No client believes that more was read than it sent, or made than arrived.
+    // A client accepts no more prompt tokens than it sent, and no more answer tokens than arrived.
     const read = {
         prompt: Math.max(Math.min(prompt, promptBound - Math.min(cached, promptBound)), meter.prompt),
         cached: Math.max(Math.min(cached, promptBound), meter.cached),
@@ -146,8 +145,8 @@ export function billedCounts(ended: Ended, rates: Rates): TokenCounts {
     return withinCeiling(billed, floor, ended.ceiling, rates);
 }
 
-// A prompt that was read has tokens: a report without any says nothing.
-function promptCounts({ meter, promptKnown, usage, promptBytes }: Ended): Pick<TokenCounts, 'prompt' | 'cached'> {
+// Every prompt has tokens, so a report of none is ignored.
+function promptCounts({ meter, promptKnown, usage, promptBytes }: EndedQuery): Pick<TokenCounts, 'prompt' | 'cached'> {
     const { prompt = 0, cached = 0 } = usage ?? {};
     if (prompt + cached > 0) {
         return { prompt, cached };
@@ -155,35 +154,35 @@ function promptCounts({ meter, promptKnown, usage, promptBytes }: Ended): Pick<T
     return { prompt: promptKnown ? meter.prompt : estimatedTokens(promptBytes), cached: meter.cached };
 }
 
-/** `most` is what completion and reasoning are together at most. */
+/** `max` limits the sum of completion and reasoning. */
 function answerCounts({
     meter,
-    counted,
+    allCounted,
     cut,
     usage,
     contentBytes,
     reasoningBytes,
-}: Ended): Pick<TokenCounts, 'completion' | 'reasoning'> & { max: number } {
+}: EndedQuery): Pick<TokenCounts, 'completion' | 'reasoning'> & { max: number } {
     if (usage?.completion === undefined) {
         const [completion, reasoning] =
-            cut || counted
+            cut || allCounted
                 ? [meter.completion, meter.reasoning]
                 : [estimatedTokens(contentBytes), estimatedTokens(reasoningBytes)];
         return { completion, reasoning, max: Infinity };
     }
     const { completion, reasoning = 0 } = usage;
-    const max = counted ? Infinity : completion + reasoning;
+    const max = allCounted ? Infinity : completion + reasoning;
     if (reasoning > 0 || reasoningBytes === 0) {
         return { completion, reasoning, max };
     }
-    // Reasoning arrived and was not counted apart: the text tells how much of the sum it is.
+    // Reasoning arrived and was not counted separately, so the bytes of text show its share of the sum.
     const share = Math.round((completion * reasoningBytes) / (reasoningBytes + contentBytes));
     return { completion: completion - share, reasoning: share, max };
 }
 
 type Made = Pick<TokenCounts, 'completion' | 'reasoning'>;
 
-/** The counts with a sum of at most `most`: first what lies above the meter is taken away, then both in proportion. */
+/** Reduces the counts to a sum of at most `max`: first what lies above the meter, then both in proportion. */
 function within(max: number, { completion, reasoning }: Made, meter: Made): Made {
     if (completion + reasoning <= max) {
         return { completion, reasoning };

@@ -1,58 +1,60 @@
-/** What a worker says to a demand (A3): it decides here, and nothing is sent. */
+/** Decides the answer to a demand (fault A3). Nothing is sent here. */
 import { Fail, liabilityRules, pieceCount, Reason, Result } from '@cocoon-market/wrappers';
 import type { CaseFile, SignedVoucher } from '@cocoon-market/wrappers';
 import { signReceipt } from '../link';
 import type { JobRecord, QueryRecord } from '../store/worker';
 import type { WorkerContext } from './context';
 
-/** The answer to a demand, or why there is none now (`wait`) or none at all (`none`). */
+/** The answer to a demand, or why there is none yet (`wait`) or none at all (`none`). */
 export type Defence =
     | { kind: 'voucher'; result: Buffer; voucher: SignedVoucher }
     | { kind: 'pieces'; result: Buffer; answer: Buffer; indexes: number[] }
     | { kind: 'fail'; fail: Buffer }
-    | { kind: 'wait' | 'none'; why: string };
+    | { kind: 'wait' | 'none'; reason: string };
 
 const SIGNATURE_BYTES = 64;
 
 /**
- * The answer to an open demand: the client's voucher if it acknowledges the result, for that costs least; else the pieces
- * still wanted; else the fail. A query that this worker never accepted is failed now, on the disk first: somebody else has
- * the receipt key. So is one that was accepted and that no result can follow. Where a result exists there is never a fail.
+ * The answer to an open demand. A query with a result is answered with the client's voucher if it acknowledges the result, because that
+ * costs least, else with the missing pieces; never with a fail. A query that this worker never accepted gets a fail, stored first: then
+ * another process has the receipt key. So does an accepted query that no result can follow.
  *
- * @param wanted one bit for each piece still to be posted from the first demanded on; undefined before the first piece
+ * @param missing one bit for each piece to post, from the first demanded one on; undefined before the first piece
  */
 export async function defend(
     context: WorkerContext,
     file: Pick<CaseFile, 'job' | 'query' | 'about' | 'first' | 'receiptKey'>,
-    wanted: number | undefined,
+    missing: number | undefined,
 ): Promise<Defence> {
-    const { store } = context;
-    const [job, query] = [
-        await store.jobs.get(file.job),
-        await store.queries.get({ job: file.job, number: file.query }),
-    ];
-    const same = query?.request.equals(file.about!) === true;
+    const { jobs, queries } = context.store;
+    const [job, query] = [await jobs.get(file.job), await queries.get({ job: file.job, number: file.query })];
+    const isSame = query?.request.equals(file.about!) === true;
     if (query?.end?.kind === 'result') {
-        return ofResult(context, file, { job: job!, query, same, wanted });
+        return defendResult(context, file, { job: job!, query, isSame, missing });
     }
     if (query !== undefined && query.end === undefined) {
         if (!file.receiptKey.equals(context.receiptKey.publicKey)) {
-            return { kind: 'none', why: 'an earlier receipt key accepted it, and only that key could end it' };
+            return { kind: 'none', reason: 'an earlier receipt key accepted it, and only that key could end it' };
         }
-        return same && isStale(job)
+        return isSame && isStale(job)
             ? endUnanswered(context, query)
-            : { kind: 'wait', why: 'the query is still being answered' };
+            : { kind: 'wait', reason: 'the query is still being answered' };
     }
-    if (query?.end?.kind === 'fail' && same) {
+    if (query?.end?.kind === 'fail' && isSame) {
         return { kind: 'fail', fail: query.end.receipt };
     }
     return deny(context, file, job);
 }
 
-async function ofResult(
+async function defendResult(
     { store }: WorkerContext,
     { first }: Pick<CaseFile, 'first'>,
-    { job, query, same, wanted }: { job: JobRecord; query: QueryRecord; same: boolean; wanted: number | undefined },
+    {
+        job,
+        query,
+        isSame,
+        missing,
+    }: { job: JobRecord; query: QueryRecord; isSame: boolean; missing?: number | undefined },
 ): Promise<Defence> {
     const result = query.end!.receipt;
     const { index } = Result.decode(result.subarray(0, -SIGNATURE_BYTES));
@@ -60,31 +62,31 @@ async function ofResult(
     if (voucher !== undefined && voucher.count >= index) {
         return { kind: 'voucher', result, voucher };
     }
-    if (!same) {
-        return { kind: 'none', why: 'the number was used for another request: somebody else has the receipt key' };
+    if (!isSame) {
+        return { kind: 'none', reason: 'the number was used for another request: another process has the receipt key' };
     }
-    const answer = await store.queries.answer({ job: query.job, number: query.number });
-    return { kind: 'pieces', result, answer, indexes: piecesWanted(answer.length, first, wanted) };
+    const answer = await store.queries.answer(query);
+    return { kind: 'pieces', result, answer, indexes: missingPieces(answer.length, first, missing) };
 }
 
-/** Numbers of the pieces to post; any piece shows that an answer ends before those demanded. */
-export function piecesWanted(length: number, first: number, wanted: number | undefined): number[] {
-    const there = Math.min(pieceCount(length) - first, liabilityRules.maxPieces);
-    if (there <= 0) {
+/** Numbers of the pieces to post. Where the answer ends before the demanded pieces, any piece shows it. */
+export function missingPieces(length: number, first: number, missing: number | undefined): number[] {
+    const count = Math.min(pieceCount(length) - first, liabilityRules.maxPieces);
+    if (count <= 0) {
         return [0];
     }
-    const places = Array.from({ length: there }, (_, place) => place);
+    const places = Array.from({ length: count }, (_, place) => place);
     return places
-        .filter((place) => wanted === undefined || ((wanted >> place) & 1) === 1)
+        .filter((place) => missing === undefined || ((missing >> place) & 1) === 1)
         .map((place) => first + place);
 }
 
-/** True when a voucher of the job counts results that this store does not know: no query of it is answered any more. */
+/** True when a voucher of the job counts results that this store does not hold. */
 function isStale(job: JobRecord | undefined): boolean {
     return job !== undefined && (job.voucher?.count ?? 0) > job.index;
 }
 
-// A client can sign any count, so nobody may be found guilty for what was then left without an end.
+// A client can sign any count, so it must not be able to make this node guilty of a query that then gets no result.
 async function endUnanswered(
     { store, receiptKey, now }: WorkerContext,
     { job, number, request }: QueryRecord,
@@ -100,21 +102,21 @@ async function deny(
     record: JobRecord | undefined,
 ): Promise<Defence> {
     const request = about!;
-    const denied = await store.queries.denial({ job, number, request });
-    if (denied !== undefined) {
-        return { kind: 'fail', fail: denied };
+    const denial = await store.queries.denial({ job, number, request });
+    if (denial !== undefined) {
+        return { kind: 'fail', fail: denial };
     }
     if (!key.equals(receiptKey.publicKey)) {
-        return { kind: 'none', why: 'the receipt key is not that of this worker' };
+        return { kind: 'none', reason: 'the receipt key is not that of this worker' };
     }
     if (isStale(record)) {
         return {
             kind: 'none',
-            why: 'a voucher of the job counts results that are not stored: this store is not the newest',
+            reason: 'a voucher of the job counts results that are not stored: this store is not the newest',
         };
     }
     if (record !== undefined && number <= record.lowWater) {
-        return { kind: 'none', why: 'what was answered under this number is no longer stored' };
+        return { kind: 'none', reason: 'the record of this query is no longer stored' };
     }
     const fail = signReceipt(Fail, { job, number, request, reason: Reason.Stopped, signedAt: now() }, receiptKey);
     await store.queries.deny({ job, number, request, receipt: fail });

@@ -1,9 +1,10 @@
-/** The provider's process: serves queries for vouchers and turns vouchers into coins. */
+/** The provider's process: answers queries for vouchers, and claims the vouchers' coins. */
 export { askWorker, serveAdmin } from './admin';
-export type { ClaimReport, ClaimWallet } from './claims';
+export type { ClaimReport, ClaimWallet } from './claimSender';
 export { readWorkerConfig, readKeys, workerConfig, writeKeys } from './config';
 export type { WorkerConfig, WorkerConfigInput, WorkerSeeds } from './config';
 export { restoreStore } from './restore';
 export { claimOnce, startWorker, statusOnce } from './main';
-export type { Worker, WorkerParts, WorkerStatus } from './main';
-export type { NodeRecord } from './node';
+export type { Worker, WorkerParts } from './main';
+export type { ComparedNode } from './node';
+export type { WorkerStatus } from './status';

@@ -1,36 +1,39 @@
+/** Compares a receipt that a client brings with the store. */
 import { Verifier } from '@cocoon-market/wrappers';
 import { openReceipt, receiptLayouts } from '../link';
 import { StaleStore } from '../store/worker';
+import type { QueryId } from '../store/worker';
 import type { WorkerContext } from './context';
 import { Refused } from './refusal';
 
 /**
- * Holds a receipt that a client shows against the store. Only this node's key can have made it, so if the store does not
- * know it, the store is not the newest: the key is retired here and the worker stops. No client can bring that about.
+ * Only this node's key can have made the receipt. If the store does not hold it, the store is not the newest: the key is retired here
+ * and the worker stops. No client can cause that with a receipt of its own.
  *
- * @throws {Refused} if the receipt is none of this node for this job, or the store does not know it
+ * @throws {Refused} if the receipt is not one of this node for this job, or the store does not hold it
  */
-export async function assertKnown(context: WorkerContext, job: Buffer, receipt: Buffer): Promise<void> {
+export async function assertStored(context: WorkerContext, job: Buffer, receipt: Buffer): Promise<void> {
     const { store, receiptKey, fatal } = context;
-    const shown = opened(receipt, new Verifier(receiptKey.publicKey));
-    if (shown?.job.equals(job) !== true) {
-        throw new Refused('bad_request', 'The newest receipt is none of this node for this job');
+    const id = identify(receipt, new Verifier(receiptKey.publicKey));
+    if (id?.job.equals(job) !== true) {
+        throw new Refused('bad_request', 'The newest receipt is not one of this node for this job');
     }
-    const query = await store.queries.get({ job, number: shown.number });
-    const known = query
+    const query = await store.queries.get(id);
+    const isStored = query
         ? [query.accept, query.end?.receipt].some((stored) => stored?.equals(receipt) === true)
-        : shown.number <= ((await store.jobs.get(job))?.lowWater ?? 0);
-    if (!known) {
+        : id.number <= ((await store.jobs.get(job))?.lowWater ?? 0);
+    if (!isStored) {
         await store.retire(receiptKey.publicKey);
-        fatal(new StaleStore('A client holds a receipt of this key that the store does not know'));
+        fatal(new StaleStore('A client holds a receipt of this key that the store does not hold'));
         throw new Refused('shutting_down', 'This worker is going down');
     }
 }
 
-function opened(receipt: Buffer, verifier: Verifier): { job: Buffer; number: number } | undefined {
+/** The query of a receipt; undefined if the key did not sign it. */
+function identify(receipt: Buffer, verifier: Verifier): QueryId | undefined {
     for (const layout of Object.values(receiptLayouts)) {
         try {
-            return openReceipt(layout as never, receipt, verifier) as { job: Buffer; number: number };
+            return openReceipt(layout as never, receipt, verifier) as unknown as QueryId;
         } catch {
             // it is of another kind, or of another key
         }

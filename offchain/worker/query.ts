@@ -1,4 +1,4 @@
-/** One query that runs: the backend's deltas become paid, sealed, stored frames, and in the end a receipt. */
+/** One running query: turns the backend's deltas into paid, sealed, stored frames, and ends with a receipt. */
 import { answerRoot, contentHash, Fail, Finish, Reason } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError } from '../backend';
@@ -8,11 +8,11 @@ import { Answer, parts, WholeText } from './answer';
 import type { Delta, Part } from './answer';
 import type { WorkerContext } from './context';
 import { billedCounts, frameTokens, promptBoundPrice, unmeteredBound } from './credit';
-import type { Job, Running } from './job';
+import type { ActiveQuery, WorkerJob } from './job';
 
-/** Where the records of an answer go; a client that is gone takes nothing and holds nothing up. */
-export interface Sink {
-    /** Resolves when there is room for more, or the client is gone. */
+/** Takes the records of an answer. A client that has left takes nothing, and delays nothing. */
+export interface RecordSink {
+    /** Resolves when there is room for more, or the client has left. */
     write(bytes: Buffer): Promise<void>;
     end(): void;
 }
@@ -23,7 +23,7 @@ export interface AcceptedQuery {
     request: Buffer; // hash
     secret: Buffer;
     ceiling: bigint; // nanoTON
-    chat: ChatRequest; // its maxTokens are those that the ceiling allows
+    chat: ChatRequest; // with the maxTokens that the ceiling allows
     promptBound: number; // tokens
     promptBytes: number;
 }
@@ -31,23 +31,23 @@ export interface AcceptedQuery {
 const FINISHES = { stop: Finish.Stop, length: Finish.Length, content_filter: Finish.ContentFilter };
 
 /** Runs one accepted query to its receipt. */
-export class RunningQuery implements Running {
+export class RunningQuery implements ActiveQuery {
     private readonly answer: Answer;
     private readonly text = new WholeText();
     private readonly abort = new AbortController();
     private readonly aborted: Promise<'aborted'>;
-    private stopped: Finish | undefined; // who cut it
-    private reason = Reason.Stopped; // of the fail, if nothing was sent
+    private cutBy: Finish | undefined;
+    private failReason = Reason.Stopped; // if nothing was sent
     private retryAfter: number | undefined; // seconds, of a backend that is busy
-    private waits = false; // for a voucher
+    private waits = false; // for credit
     started = false;
     private ended: Promise<void> | undefined;
 
     constructor(
         private readonly context: WorkerContext,
-        private readonly job: Job,
+        private readonly job: WorkerJob,
         private readonly query: AcceptedQuery,
-        private readonly sink: Sink,
+        private readonly sink: RecordSink,
     ) {
         this.answer = new Answer(query.secret, query.number, job.terms);
         this.aborted = new Promise((resolve) => {
@@ -93,54 +93,53 @@ export class RunningQuery implements Running {
             answerSeconds * 950,
         );
         try {
-            await this.begin();
+            await this.waitForCredit();
             const end = this.started ? await this.stream() : undefined;
-            await (end === undefined && this.answer.empty ? this.fail() : this.finish(end));
+            await (end === undefined && this.answer.isEmpty ? this.fail() : this.finish(end));
         } finally {
             clearTimeout(timer);
-            this.job.running.delete(this.query.number);
             if (this.started) {
-                this.job.client.end(this.job.terms.step, this.dropped());
+                this.job.client.endQuery(this.job.terms.step, this.droppedCost());
             }
-            this.job.wake();
+            this.job.remove(this.query.number);
             this.sink.end();
         }
     }
 
     /** Rule 5: the model runs once there is credit over all jobs of this client. */
-    private async begin(): Promise<void> {
+    private async waitForCredit(): Promise<void> {
         const { job, context } = this;
         this.waits = true;
         this.started = await job.client.startInTime(job.terms.step, context.config.creditSeconds, this.abort.signal);
         this.waits = false;
         if (!this.started) {
-            job.maySignDecline();
+            job.countUnpaid();
             this.stop(Finish.CutByClient, Reason.Unfunded);
         }
     }
 
-    /** nanoTON that the prompt may have cost whose answer the client cut before it began, so that nothing is billed. */
-    private dropped(): bigint {
+    /** Maximal nanoTON of a prompt whose answer the client cut before it began, so that nothing is billed; else 0. */
+    private droppedCost(): bigint {
         const { answer, job, query } = this;
-        const isFree = answer.empty && this.stopped === Finish.CutByClient;
+        const isFree = answer.isEmpty && this.cutBy === Finish.CutByClient;
         return isFree ? promptBoundPrice(query.promptBound, job.terms.rates) : 0n;
     }
 
     private stop(finish: Finish, reason = Reason.Stopped): void {
-        if (this.stopped === undefined) {
-            this.stopped = finish;
-            this.reason = reason;
+        if (this.cutBy === undefined) {
+            this.cutBy = finish;
+            this.failReason = reason;
             this.abort.abort();
         }
     }
 
-    /** Delivers what the backend says; undefined when the answer was cut. */
+    /** Delivers the backend's answer; undefined when it was cut. */
     private async stream(): Promise<{ finish: Finish; usage?: Usage } | undefined> {
         const events = this.context.backend.stream(this.query.chat, this.abort.signal)[Symbol.asyncIterator]();
         try {
-            while (this.stopped === undefined) {
+            while (this.cutBy === undefined) {
                 const next = events.next();
-                next.catch(() => undefined); // of a backend that was left in the middle of a step
+                next.catch(() => undefined); // of a backend whose step is abandoned
                 const step = await Promise.race([next, this.aborted]);
                 if (step === 'aborted') {
                     break;
@@ -154,7 +153,7 @@ export class RunningQuery implements Running {
                 }
             }
         } catch (error) {
-            this.fell(error);
+            this.stopByBackend(error);
         } finally {
             this.abort.abort();
             void events.return?.()?.catch(() => undefined);
@@ -162,12 +161,12 @@ export class RunningQuery implements Running {
         return undefined;
     }
 
-    private fell(error: unknown): void {
-        const known = error instanceof BackendError ? error : undefined;
-        this.retryAfter = known?.retryAfter;
-        this.stop(Finish.CutByBackend, known?.reason ?? Reason.BackendDown);
-        // Only a BackendError is known to carry nothing of a prompt.
-        const message = known?.message ?? `a fault (${(error as Error).name})`;
+    private stopByBackend(error: unknown): void {
+        const expected = error instanceof BackendError ? error : undefined;
+        this.retryAfter = expected?.retryAfter;
+        this.stop(Finish.CutByBackend, expected?.reason ?? Reason.BackendDown);
+        // Other errors may carry text of the prompt.
+        const message = expected?.message ?? `an unexpected error (${(error as Error).name})`;
         this.context.log.error(
             { job: this.job.id.toString('hex'), number: this.query.number, message },
             'backend failed',
@@ -182,12 +181,12 @@ export class RunningQuery implements Running {
                 return undefined;
             }
             case 'delta':
-                return (await this.deliver(this.text.take(event))) ? undefined : { finish: Finish.Length };
+                return (await this.deliver(this.text.join(event))) ? undefined : { finish: Finish.Length };
             case 'end':
-                if (!(await this.deliver({ ...this.text.rest(), ...(this.answer.counted && { tokens: 0 }) }))) {
+                if (!(await this.deliver({ ...this.text.takeRest(), ...(this.answer.allCounted && { tokens: 0 }) }))) {
                     return { finish: Finish.Length };
                 }
-                if (this.stopped !== undefined) {
+                if (this.cutBy !== undefined) {
                     return undefined;
                 }
                 return {
@@ -197,11 +196,11 @@ export class RunningQuery implements Running {
         }
     }
 
-    /** False when the ceiling or the largest answer is reached; a cut is found by the caller. */
+    /** Resolves with false when the ceiling or the maximal answer is reached. The caller checks for a cut. */
     private async deliver(delta: Delta): Promise<boolean> {
         const { rates, step } = this.job.terms;
         if (delta.tokens === undefined) {
-            this.answer.counted = false;
+            this.answer.allCounted = false;
         }
         for (const part of parts(delta, frameTokens(step, rates))) {
             const prompt = this.answer.promptKnown ? 0n : promptBoundPrice(this.query.promptBound, rates);
@@ -218,34 +217,34 @@ export class RunningQuery implements Running {
 
     private async send(part: Part): Promise<'sent' | 'full' | 'stopped'> {
         const { answer, job } = this;
-        const cost = answer.boundOf(part);
+        const cost = answer.maxPriceOf(part);
         if (answer.uncommitted() + cost > commitEvery(job.terms.step)) {
             await this.commit();
         }
-        while (this.stopped === undefined && !job.maySend(cost)) {
+        while (this.cutBy === undefined && !job.maySend(cost)) {
             await this.waitForVoucher(cost);
         }
-        if (this.stopped !== undefined) {
+        if (this.cutBy !== undefined) {
             return 'stopped';
         }
         if (!answer.fits(part)) {
-            return 'full'; // a frame that showed the meter took its place
+            return 'full'; // a meter frame took its place
         }
-        await this.write(answer.add(part));
+        await this.write(answer.addPart(part));
         return 'sent';
     }
 
-    /** Rule 5: shows the client everything that it may pay for, then waits until it has paid, or cuts. */
+    /** Rule 5: shows the client everything that it may pay for, then waits for a voucher, and cuts the query if none comes. */
     private async waitForVoucher(cost: bigint): Promise<void> {
         const { answer, context, job } = this;
         await this.commit();
-        const meter = answer.meter();
+        const meter = answer.addMeter();
         if (meter !== undefined) {
             await this.write(meter);
         }
         const changed = job.change();
         if (job.maySend(cost)) {
-            return; // the voucher came while this was written
+            return; // the voucher came during the write
         }
         const patience = new AbortController();
         this.waits = true;
@@ -260,7 +259,7 @@ export class RunningQuery implements Running {
     }
 
     private async commit(): Promise<void> {
-        const { bytes, counts, done } = this.answer.take();
+        const { bytes, counts, done } = this.answer.takePending();
         if (bytes.length > 0) {
             const { number } = this.query;
             const { promptKnown } = this.answer;
@@ -269,7 +268,7 @@ export class RunningQuery implements Running {
         }
     }
 
-    /** Waits for room until the query ends: a client that reads nothing must not put off the receipt it was promised. */
+    /** Waits for room, at most until the query ends, because a client that reads nothing must not delay its receipt. */
     private async write(bytes: Buffer, type = RecordType.Answer): Promise<void> {
         await Promise.race([this.sink.write(encodeRecord(type, bytes)), this.aborted]);
     }
@@ -280,7 +279,7 @@ export class RunningQuery implements Running {
         job.requireNewest();
         const receipt = signReceipt(
             Fail,
-            { job: job.id, number, request, reason: this.reason, signedAt: context.now() },
+            { job: job.id, number, request, reason: this.failReason, signedAt: context.now() },
             context.receiptKey,
         );
         await context.store.queries.end({ kind: 'fail', job: job.id, number, receipt });
@@ -293,33 +292,33 @@ export class RunningQuery implements Running {
     /** Rules 9 and 12. */
     private async finish(end: { finish: Finish; usage?: Usage } | undefined): Promise<void> {
         const { answer, job, query } = this;
-        const { promptKnown, counted, textBytes } = answer;
+        const { promptKnown, allCounted, textBytes } = answer;
         const { promptBound, promptBytes, ceiling } = query;
         const texts = {
             promptBytes,
             contentBytes: textBytes.content,
             reasoningBytes: textBytes.reasoning,
         };
-        const known = {
+        const measured = {
             meter: answer.counts,
             bounds: answer.bounds,
             promptBound,
             promptKnown,
-            counted,
+            allCounted,
             usage: end?.usage,
             cut: end === undefined,
         };
-        const counts = billedCounts({ ...known, ...texts, ceiling }, job.terms.rates);
-        const final = end === undefined ? undefined : answer.final(counts);
+        const counts = billedCounts({ ...measured, ...texts, ceiling }, job.terms.rates);
+        const final = end === undefined ? undefined : answer.addFinal(counts);
         const ended = {
             number: query.number,
-            bytes: answer.take().bytes,
+            bytes: answer.takePending().bytes,
             counts,
             content: contentHash(query.request, answerRoot(answer.bytes)),
-            finish: end?.finish ?? this.stopped ?? Finish.CutByWorker,
+            finish: end?.finish ?? this.cutBy ?? Finish.CutByWorker,
         };
-        const storing = job.result(ended);
-        job.running.delete(query.number); // in the same moment in which its price joins the ended ones
+        const storing = job.signResult(ended);
+        job.running.delete(query.number); // in the same step in which its price joins those of the results
         const receipt = await storing;
         if (final !== undefined) {
             await this.write(final);

@@ -18,7 +18,7 @@ const STATUS: Record<RefusalCode, number> = {
     internal: 500,
 };
 
-/** Refuses without a signature: nothing is owed and no number is used. */
+/** A refusal without a signature: nothing is owed and no number is used. */
 export class Refused extends Error {
     readonly status: number;
 

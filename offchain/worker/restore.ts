@@ -1,6 +1,6 @@
 /**
- * Brings a store back from a backup without the danger in it: the node may have signed since, so its receipt key is retired
- * in the restored store before anything can use it, and the node needs a new one.
+ * Restores a store from a backup. The node may have signed since the backup, so its receipt key is retired in the restored store before
+ * anything can use it, and the node needs a new one.
  */
 import { signingKey } from '@cocoon-market/wrappers';
 import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -10,21 +10,21 @@ import type { WorkerTotals } from '../store/worker';
 import { readKeys, writeKeys } from './config';
 import type { WorkerConfig } from './config';
 
-/** What became of it. */
+/** The restored store and its new key. */
 export interface Restored extends WorkerTotals {
     receiptKey: Buffer; // the new one, Ed25519
     keyFile: string; // the new one
-    replaced: string | undefined; // where the store lies that was there
+    replaced: string | undefined; // where the replaced store lies now
 }
 
 const HEADER = Buffer.from('SQLite format 3\0');
-const LOG = '-wal'; // SQLite's, part of a store that was copied while it was open
+const LOG = '-wal'; // SQLite's log, part of a store that was copied while it was open
 
 /**
- * Puts the backup, or an empty store without one, in the place of the config's store, and writes a key file with a new
- * receipt key and the other two seeds.
+ * Puts the backup, or an empty store if there is none, in the place of the config's store. Writes a key file with a new receipt key and
+ * the other two seeds.
  *
- * @throws if a worker runs, the backup is no intact store, or the new key file is there already; nothing has changed then
+ * @throws if a worker runs, the backup is not an intact store, or the new key file exists already; then nothing has changed
  */
 export async function restoreStore(
     config: WorkerConfig,
@@ -33,7 +33,7 @@ export async function restoreStore(
     const seeds = readKeys(config.keyFile);
     const old = signingKey(seeds.receiptKey).publicKey;
     if (existsSync(keyFile)) {
-        throw new Error(`${keyFile} is there already: name a file for the new keys that is not`);
+        throw new Error(`${keyFile} exists already: name a new file for the new keys`);
     }
     const lock = lockKey(old, config.keyFile);
     const fresh = `${config.store}.restoring`;
@@ -62,9 +62,9 @@ export async function restoreStore(
 }
 
 function copy(from: string, to: string): void {
-    // SQLite takes a short file for an empty database.
+    // SQLite treats a short file as an empty database.
     if (!readFileSync(from).subarray(0, HEADER.length).equals(HEADER)) {
-        throw new Error(`${from} is no store`);
+        throw new Error(`${from} is not a store`);
     }
     copyFileSync(from, to);
     if (existsSync(from + LOG)) {
@@ -78,7 +78,7 @@ function remove(store: string): void {
     }
 }
 
-// Kept, for it may hold vouchers that the backup does not.
+// Not deleted, because it may hold vouchers that the backup does not.
 function moveAside(store: string): string | undefined {
     if (!existsSync(store)) {
         return undefined;

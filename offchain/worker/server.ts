@@ -1,9 +1,8 @@
-/** The worker's HTTP side: paths, bodies and refusals; everything else is decided elsewhere. */
+/** The worker's HTTP server: paths, bodies and refusals. */
 import { Finish } from '@cocoon-market/wrappers';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { createDoor, NoRoom, REQUEST_SECONDS, Turns } from '../process/doors';
 import {
     decodeQuery,
     encodeRecord,
@@ -15,53 +14,56 @@ import {
     toWire,
     voucherRequest,
 } from '../link';
-import type { NodeInfo } from '../link';
+import { createDoor, NoRoom, REQUEST_SECONDS, Turns } from '../process/doors';
 import type { QueryRecord } from '../store/worker';
 import { admit } from './admission';
+import type { NodeAttestation } from './attestation';
+import type { WorkerBook } from './book';
+import type { Claims } from './claims';
 import type { WorkerContext } from './context';
-import type { Job } from './job';
-import type { Jobs } from './jobs';
+import type { WorkerJob } from './job';
+import { nodeInfoOf } from './nodeInfo';
 import { RunningQuery } from './query';
-import type { AcceptedQuery, Sink } from './query';
+import type { AcceptedQuery, RecordSink } from './query';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
 
-/** What the server tells the rest of the worker. */
-export interface ServerHooks {
-    nodeInfo(): NodeInfo;
-    /** A client has ended its job. */
-    onEnding(): void;
-    /** Whether the worker claims or ends the channel of a job that its client has ended. */
-    claimsAtEnd(job: Job): boolean;
-    /** True once no new query may begin. */
-    closing(): boolean;
+/** The floors below the server. */
+export interface ServerParts {
+    context: WorkerContext;
+    book: WorkerBook;
+    claims: Claims;
+    attestation: NodeAttestation;
+    /** Aborted once no new query may begin. */
+    closing: AbortSignal;
 }
 
 const OCTETS = 'application/octet-stream';
 
-const JOB_BYTES = 16 << 10; // of the largest request that registers a job
+const JOB_BYTES = 16 << 10; // maximal bytes of a request that registers a job
 const MAX_STORED = 8; // stored answers that are read and sent at once
 const STORED_SECONDS = 60; // for one of them to be sent
 
 /** The server, not yet listening. */
-export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHooks): FastifyInstance {
+export function createServer(parts: ServerParts): FastifyInstance {
+    const { context, book, claims, attestation, closing } = parts;
     const { limits, answerSeconds } = context.config;
     const server = createDoor({ silentSeconds: answerSeconds + REQUEST_SECONDS });
     server.removeContentTypeParser(['text/plain']);
-    const stored = new Turns(MAX_STORED);
+    const turns = new Turns(MAX_STORED);
     const sendStored = async (reply: FastifyReply, query: QueryRecord): Promise<FastifyReply> => {
-        const done = await stored.take();
-        if (done === undefined) {
+        const endTurn = await turns.take();
+        if (endTurn === undefined) {
             throw new Refused('running', 'Too many stored answers are read now: ask again in a moment', 503);
         }
         const late = setTimeout(() => reply.raw.destroy(), STORED_SECONDS * 1000).unref();
         reply.raw.once('close', () => {
             clearTimeout(late);
-            done();
+            endTurn();
         });
         if (reply.raw.destroyed || reply.raw.socket?.destroyed !== false) {
             clearTimeout(late);
-            done(); // its event is over
+            endTurn(); // the event has happened already
         }
         return reply.type(OCTETS).send(await storedRecords(context, query));
     };
@@ -71,37 +73,37 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
         refuse(context, new Refused('bad_request', 'No such path', 404), reply),
     );
 
-    server.get(paths.node, async () => toWire(hooks.nodeInfo()));
+    server.get(paths.node, async () => toWire(nodeInfoOf(context, attestation)));
 
     server.post(paths.jobs, { bodyLimit: JOB_BYTES }, async ({ body }) => {
-        open(hooks);
-        return jobs.register(jobRequest.parse(body), async (job) => toWire(job.describe()));
+        requireOpen(closing);
+        return book.register(jobRequest.parse(body), async (job) => toWire(job.describe()));
     });
 
-    server.get(paths.job(':job'), async ({ params }) => jobs.use(jobOf(params), async (job) => toWire(job.describe())));
+    server.get(paths.job(':job'), async ({ params }) => book.use(jobOf(params), async (job) => toWire(job.describe())));
 
     server.post(paths.endJob(':job'), async ({ params, body }) => {
         const { signature } = endRequest.parse(body);
-        return jobs.use(jobOf(params), async (job) => {
-            if (!job.verifier.verify(endHash(job.id), signature)) {
+        return book.use(jobOf(params), async (job) => {
+            if (!job.entry.verifier.verify(endHash(job.id), signature)) {
                 throw new Refused('bad_signature', 'The voucher key did not sign the end of this job');
             }
             if (job.state === 'open') {
-                await job.setState('ending');
-                hooks.onEnding();
+                await job.entry.setState('ending');
+                claims.wake();
             }
-            return { claims: hooks.claimsAtEnd(job) };
+            return { claims: claims.rules.willClaimAtEnd(job) };
         });
     });
 
     server.post(paths.voucher, async ({ body }) => {
         const { job: id, voucher } = voucherRequest.parse(body);
-        return jobs.use(id, async (job) => toWire({ voucher: await takeVoucher(context, job, voucher) }));
+        return book.use(id, async (job) => toWire({ voucher: await takeVoucher(context, job, voucher) }));
     });
 
     server.get('/v1/jobs/:job/queries/:number', async ({ params }, reply) => {
         const id = jobOf(params);
-        return jobs.use(id, async () => {
+        return book.use(id, async () => {
             const query = await context.store.queries.get({ job: id, number: numberOf(params) });
             if (query === undefined) {
                 throw new Refused('bad_request', 'No query of this number is stored', 404);
@@ -119,22 +121,22 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
         }
     };
     server.post(paths.query, { bodyLimit: limits.maxRequest, onRequest: octetsOnly }, async ({ body }, reply) => {
-        open(hooks);
+        requireOpen(closing);
         if (!Buffer.isBuffer(body)) {
             throw new Refused('bad_request', `The body of a query is ${OCTETS}`);
         }
         const { head, sealed } = decoded(body);
-        await jobs.use(head.job, async (job) => {
+        await book.use(head.job, async (job) => {
             const sink = new ResponseSink(reply.raw);
             const begin = (query: AcceptedQuery) => new RunningQuery(context, job, query, sink);
-            const admitted = await admit(context, job, head, sealed, begin);
-            switch (admitted.kind) {
+            const admission = await admit(context, job, head, sealed, begin);
+            switch (admission.kind) {
                 case 'stored':
-                    return sendStored(reply, admitted.query);
+                    return sendStored(reply, admission.query);
                 case 'declined':
-                    return reply.type(OCTETS).send(encodeRecord(RecordType.Decline, admitted.receipt));
+                    return reply.type(OCTETS).send(encodeRecord(RecordType.Decline, admission.receipt));
                 case 'new':
-                    return run({ context, job, hooks, sink, reply, ...admitted });
+                    return run(parts, { job, sink, reply, ...admission });
             }
         });
         return reply;
@@ -143,85 +145,84 @@ export function createServer(context: WorkerContext, jobs: Jobs, hooks: ServerHo
     return server;
 }
 
-interface Begun {
-    context: WorkerContext;
-    job: Job;
-    hooks: ServerHooks;
+interface NewRun {
+    job: WorkerJob;
     sink: ResponseSink;
     reply: FastifyReply;
     running: RunningQuery;
     accept: () => Promise<Buffer>;
 }
 
-async function run({ context, job, hooks, sink, reply, running, accept }: Begun): Promise<void> {
+async function run({ context, closing }: ServerParts, { job, sink, reply, running, accept }: NewRun): Promise<void> {
     const { number } = running;
     let receipt: Buffer;
     try {
-        open(hooks);
+        requireOpen(closing);
         receipt = await accept();
     } catch (error) {
-        job.running.delete(number);
-        job.wake();
+        job.remove(number);
         throw error;
     }
     reply.hijack();
     reply.raw.writeHead(200, { 'content-type': OCTETS });
     try {
-        sink.onGone(() => void running.cut(Finish.CutByClient).catch(() => undefined)); // run() below reports it
-        reply.raw.write(encodeRecord(RecordType.Accept, receipt)); // small; a client that reads nothing holds nothing up
+        sink.onClose(() => void running.cut(Finish.CutByClient).catch(() => undefined)); // run() below reports it
+        reply.raw.write(encodeRecord(RecordType.Accept, receipt)); // small, so a client that reads nothing delays nothing
         await running.run();
     } catch (error) {
-        context.log.error({ job: job.id.toString('hex'), number, err: error }, 'query not ended');
+        context.log.error({ ...job.entry.logName, number, err: error }, 'query not ended');
         reply.raw.destroy();
     }
 }
 
 /** An HTTP response as a sink. */
-class ResponseSink implements Sink {
-    private gone = false;
-    private leave: () => void = () => undefined;
-    private readonly left: Promise<void>;
+class ResponseSink implements RecordSink {
+    private isClosed = false;
+    private callback: () => void = () => undefined;
+    private readonly closed: Promise<void>;
 
     constructor(private readonly response: ServerResponse) {
-        this.left = new Promise((resolve) => {
+        this.closed = new Promise((resolve) => {
             const close = () => {
-                this.gone = true;
+                this.isClosed = true;
                 resolve();
-                this.leave();
+                this.callback();
             };
             if (response.destroyed || response.socket?.destroyed === true) {
-                close(); // its event is over
+                close(); // the event has happened already
             } else {
                 response.once('close', close);
             }
         });
     }
 
-    /** Calls `leave` when the client closes the connection before the end, now if it has. */
-    onGone(leave: () => void): void {
-        this.leave = leave;
-        if (this.gone) {
-            leave();
+    /** Calls `callback` when the client closes the connection before the end; at once if it has. */
+    onClose(callback: () => void): void {
+        this.callback = callback;
+        if (this.isClosed) {
+            callback();
         }
     }
 
     async write(bytes: Buffer): Promise<void> {
-        if (!this.gone && !this.response.write(bytes)) {
-            await Promise.race([new Promise((resolve) => this.response.once('drain', resolve)), this.left]);
+        if (!this.isClosed && !this.response.write(bytes)) {
+            await Promise.race([new Promise((resolve) => this.response.once('drain', resolve)), this.closed]);
         }
     }
 
     end(): void {
-        this.leave = () => undefined;
+        this.callback = () => undefined;
         this.response.end();
     }
 }
 
+const ANSWER_RECORD = 1 << 16; // bytes
+
 /** Rule 14: accept, answer and end of a query as they were sent, or would have been. */
 async function storedRecords({ store }: WorkerContext, query: QueryRecord): Promise<Buffer> {
-    const { accept, end, job, number } = query;
+    const { accept, end } = query;
     const records: Buffer[] = accept === undefined ? [] : [encodeRecord(RecordType.Accept, accept)];
-    const answer = await store.queries.answer({ job, number });
+    const answer = await store.queries.answer(query);
     for (let at = 0; at < answer.length; at += ANSWER_RECORD) {
         records.push(encodeRecord(RecordType.Answer, answer.subarray(at, at + ANSWER_RECORD)));
     }
@@ -229,10 +230,8 @@ async function storedRecords({ store }: WorkerContext, query: QueryRecord): Prom
     return Buffer.concat([...records, encodeRecord(types[end!.kind], end!.receipt)]);
 }
 
-const ANSWER_RECORD = 1 << 16; // bytes
-
-function open(hooks: ServerHooks): void {
-    if (hooks.closing()) {
+function requireOpen(closing: AbortSignal): void {
+    if (closing.aborted) {
         throw new Refused('shutting_down', 'This worker is going down');
     }
 }
@@ -251,7 +250,7 @@ function decoded(body: Buffer): ReturnType<typeof decodeQuery> {
     try {
         return decodeQuery(body);
     } catch (error) {
-        const message = error instanceof z.ZodError ? z.prettifyError(error) : 'The body is no query';
+        const message = error instanceof z.ZodError ? z.prettifyError(error) : 'The body is not a query';
         throw new Refused('bad_request', message);
     }
 }
@@ -274,7 +273,7 @@ function refusalOf(error: unknown): Refused {
     }
     const status = (error as { statusCode?: unknown }).statusCode;
     if (status === 413) {
-        return new Refused('too_large', 'The request is larger than this worker takes');
+        return new Refused('too_large', 'The request is larger than this worker allows');
     }
     if (error instanceof NoRoom) {
         return new Refused('internal', error.message, 503);

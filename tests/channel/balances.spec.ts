@@ -43,7 +43,7 @@ describe('Channel: every balance from 0 up', () => {
         await forEachCase(async (balance, owed) => {
             const due = owed < balance ? owed : balance;
             const by = owed === 5n ? market().stranger : market().payout;
-            const body = claimBody(market().voucher(channel, owed), false);
+            const body = claimBody(market().voucher(channel, owed));
 
             const result = await expectConserved(market().blockchain, () =>
                 market().send(by, channel, { value: ENOUGH, body }),
@@ -63,7 +63,7 @@ describe('Channel: every balance from 0 up', () => {
     it('lets the last claim send the escrow what is not owed, to the nanoTON, and end the account', async () => {
         await forEachCase(async (balance, owed) => {
             const due = owed < balance ? owed : balance;
-            const body = claimBody(market().voucher(channel, owed), true);
+            const body = claimBody(market().voucher(channel, owed), { last: true });
 
             const result = await expectConserved(market().blockchain, () =>
                 market().send(market().payout, channel, { value: ENOUGH, body }),
@@ -106,7 +106,7 @@ describe('Channel: rent', () => {
 
     it('does not keep the payout from ending the channel with the minimum value: the debt ends with the account', async () => {
         const value = await channel.getClaimValue();
-        const body = claimBody(market().voucher(channel, toNano('1')), true);
+        const body = claimBody(market().voucher(channel, toNano('1')), { last: true });
 
         const result = await market().send(market().payout, channel, { value, body });
 
@@ -115,7 +115,7 @@ describe('Channel: rent', () => {
     });
 
     it('leaves nothing to claim, and a claim says so', async () => {
-        const body = claimBody(market().voucher(channel, toNano('1')), false);
+        const body = claimBody(market().voucher(channel, toNano('1')));
 
         const result = await market().send(market().payout, channel, { value: ENOUGH, body });
 
@@ -134,7 +134,7 @@ describe('Channel: rent', () => {
 
     it('is taken out of the value of a message that asks for no bounce, before the channel runs', async () => {
         const value = await channel.getClaimValue();
-        const body = claimBody(market().voucher(channel, toNano('1')), true);
+        const body = claimBody(market().voucher(channel, toNano('1')), { last: true });
 
         const result = await market().send(market().payout, channel, { value, body, bounce: false });
 
@@ -147,7 +147,7 @@ describe('Channel: rent', () => {
 
         const result = await market().send(market().payout, channel, {
             value: ENOUGH,
-            body: claimBody(market().voucher(channel, toNano('5')), false),
+            body: claimBody(market().voucher(channel, toNano('5'))),
         });
 
         const debt = rentOf(transactionsOn(result, channel.address)[0]);

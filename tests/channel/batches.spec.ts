@@ -20,7 +20,7 @@ describe('Channel: many jobs in one message of a wallet', () => {
         { key, last = false }: { key?: typeof otherKey; last?: boolean } = {},
     ) => {
         const voucher = stage.market.voucher(channel, OWED, key === undefined ? {} : { key });
-        return internal({ to: channel.address, value: VALUE, bounce: true, body: claimBody(voucher, last) });
+        return internal({ to: channel.address, value: VALUE, bounce: true, body: claimBody(voucher, { last }) });
     };
 
     it('claims from 255 with a v5 wallet: its messages are bounded before its bytes', async () => {

@@ -140,7 +140,7 @@ describe('Channel: ClaimLast', () => {
     it('refuses the escrow', async () => {
         const result = await market().send(market().escrow, channel, {
             value: ENOUGH,
-            body: claimBody(undefined, true),
+            body: claimBody(undefined, { last: true }),
         });
 
         expectRefused(result, { to: channel.address, exitCode: errors.ErrNotPayout });

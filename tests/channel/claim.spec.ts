@@ -254,7 +254,7 @@ describe('Channel: Claim', () => {
 
     it('refuses a signature shorter than 512 bits, and reads no further than those', async () => {
         const voucher = market().voucher(channel, toNano('0.3'));
-        const body = claimBody(voucher, false);
+        const body = claimBody(voucher);
         const short = beginCell()
             .storeBits(body.bits.substring(0, body.bits.length - 1))
             .endCell();
@@ -289,7 +289,7 @@ describe('Channel: Claim', () => {
     it('is answered with a bounce once the job has ended', async () => {
         await channel.sendClaim(market().payout.getSender(), { value: ENOUGH, last: true });
 
-        const body = claimBody(market().voucher(channel, toNano('0.3')), false);
+        const body = claimBody(market().voucher(channel, toNano('0.3')));
         const result = await market().send(market().payout, channel, { value: ENOUGH, body });
 
         expect(transactionsOn(result, market().payout.address, channel.address).length).toBe(1);

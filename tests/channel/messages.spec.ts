@@ -108,7 +108,7 @@ describe('Channel: other messages', () => {
     it('is claimed together with others when a wallet sends many claims in one message', async () => {
         const jobs = [await market().openJob(), await market().openJob(), await market().openJob()];
         const claims = jobs.map(({ channel: each }) => {
-            const body = claimBody(market().voucher(each, toNano('0.1')), false);
+            const body = claimBody(market().voucher(each, toNano('0.1')));
             return transfer({ to: each.address, value: toNano('0.02'), body });
         });
 

@@ -22,7 +22,7 @@ describe('Channel: deployed by a stranger', () => {
         await deploy(job, channel, toNano('2'));
         const result = await market().send(market().payout, channel, {
             value: ENOUGH,
-            body: claimBody(voucher, false),
+            body: claimBody(voucher),
         });
 
         expect(valueSent(result, channel, market().payout)).toBeGreaterThan(toNano('0.4'));
@@ -91,7 +91,7 @@ describe('Channel: deployed by a stranger', () => {
         const voucher = market().voucher(channel, toNano('0.4'));
         await channel.sendClaim(market().payout.getSender(), { value: ENOUGH, voucher });
         const { code, data } = channelInit(market().escrow.address, job, market().code);
-        const body = claimBody(voucher, false);
+        const body = claimBody(voucher);
 
         const result = await market().send(market().payout, channel, { value: ENOUGH, init: { code, data }, body });
 
@@ -108,7 +108,7 @@ describe('Channel: deployed by a stranger', () => {
             market().send(market().stranger, channel, {
                 value: ENOUGH,
                 init: { code, data },
-                body: claimBody(market().voucher(channel, 1n), false),
+                body: claimBody(market().voucher(channel, 1n)),
             }),
         );
 

@@ -39,7 +39,7 @@ class Life {
     }
 
     async claim(cumulative: bigint, by: keyof Pick<Market, 'payout' | 'stranger' | 'owner'> = 'payout') {
-        const body = claimBody(this.market.voucher(this.channel, cumulative), false);
+        const body = claimBody(this.market.voucher(this.channel, cumulative));
         const { there, fall } = await this.run(() =>
             this.market.send(this.market[by], this.channel, { value: VALUE, body }),
         );
@@ -54,7 +54,10 @@ class Life {
     async claimLast(cumulative = 0n) {
         const voucher = cumulative === 0n ? undefined : this.market.voucher(this.channel, cumulative);
         const { result, there } = await this.run(() =>
-            this.market.send(this.market.payout, this.channel, { value: VALUE, body: claimBody(voucher, true) }),
+            this.market.send(this.market.payout, this.channel, {
+                value: VALUE,
+                body: claimBody(voucher, { last: true }),
+            }),
         );
         const due = min(cumulative > this.paid ? cumulative - this.paid : 0n, there);
 

@@ -26,7 +26,7 @@ describe('Several jobs at once', () => {
         expectConserved(market().blockchain, () =>
             market().send(market().payout, channel, {
                 value: ENOUGH,
-                body: claimBody(market().voucher(channel, cumulative), last),
+                body: claimBody(market().voucher(channel, cumulative), { last }),
             }),
         );
 

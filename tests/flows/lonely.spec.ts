@@ -37,7 +37,7 @@ describe.each(LEVELS)('at the prices of %s', (prices) => {
         count(market().carry(signedOrder(jobOrderCell({ ...(await market().head()), job, action }), spendKey)));
 
     const claim = async (cumulative: bigint, by = market().payout, last = false) => {
-        const body = claimBody(market().voucher(channel, cumulative), last);
+        const body = claimBody(market().voucher(channel, cumulative), { last });
         await count(market().send(by, channel, { value: VALUE, body }));
     };
 

@@ -61,7 +61,7 @@ describe('A thousand clients of one provider', () => {
 
     const claim = (channel: Address, cumulative: bigint, last: boolean) => {
         const signature = voucherKey.sign(Voucher.hash(voucherFor(NETWORK, channel, cumulative, 1)));
-        const body = claimBody({ cumulative, count: 1, signature }, last);
+        const body = claimBody({ cumulative, count: 1, signature }, { last });
         return run(channel, internal({ from: provider, to: channel, value: toNano('0.05'), bounce: true, body }));
     };
 

@@ -61,7 +61,7 @@ describe('While the library is absent', () => {
         conserved(() =>
             market().send(market().payout, channel, {
                 value: ENOUGH,
-                body: claimBody(market().voucher(channel, cumulative), last),
+                body: claimBody(market().voucher(channel, cumulative), { last }),
             }),
         );
 

@@ -61,13 +61,16 @@ export function nodeOf(data: Cell) {
     const [state, share, gpus] = [slice.loadUint(2), slice.loadUintBig(64), slice.loadUint(16)];
     const [clearAt, key] = [slice.loadUint(32), slice.loadUintBig(256)];
     slice.loadUintBig(256); // encryption key
+    const ledgerOf = (slice: Slice) => ({
+        taken: slice.loadUintBig(64),
+        asked: slice.loadUintBig(64),
+        frozen: slice.loadUintBig(64),
+    });
     const ended = slotsOf(slice, (slot) => ({
         key: slot.loadUintBig(256),
         endsAt: slot.loadUint(32),
         freeAt: slot.loadUint(32),
-        taken: slot.loadUintBig(64),
-        asked: slot.loadUintBig(64),
-        frozen: slot.loadUintBig(64),
+        ...ledgerOf(slot),
     }));
     const info = slice.loadRef().beginParse();
     info.skip(8 + 16 + 16 + 256); // hardware
@@ -80,13 +83,12 @@ export function nodeOf(data: Cell) {
     rest.loadMaybeRef(); // attestation
     const record = rest.loadRef().beginParse();
     const evidence = record.loadUint(32);
-    const [taken, pastShare, pastUntil] = [record.loadUintBig(64), record.loadUintBig(64), record.loadUint(32)];
+    const current = ledgerOf(record);
+    const [pastShare, pastUntil] = [record.loadUintBig(64), record.loadUint(32)];
     const [A1, A2, A3, B1] = [32, 32, 32, 32].map((bits) => record.loadUint(bits));
     const last = { A1, A2, A3, B1 };
-    const past = { taken: record.loadUintBig(64), until: record.loadUint(32) };
-    const held = { asked: record.loadUintBig(64), frozen: record.loadUintBig(64) };
-    const forgotten = { ...past, asked: record.loadUintBig(64), frozen: record.loadUintBig(64) };
-    return { state, share, gpus, clearAt, key, ended, evidence, taken, ...held, pastShare, pastUntil, last, forgotten };
+    const forgotten = { ...ledgerOf(record), until: record.loadUint(32) };
+    return { state, share, gpus, clearAt, key, ended, evidence, ...current, pastShare, pastUntil, last, forgotten };
 }
 
 /** The state of a Dispute that the model foretells. */

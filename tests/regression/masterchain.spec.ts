@@ -33,13 +33,13 @@ describe('A twin in the masterchain', () => {
     it('of the payout cannot end the job, with a voucher or without', async () => {
         const voucher = market().voucher(channel, toNano('0.3'));
 
-        await refused(twinOf(market().payout), channel, claimBody(voucher, true), errors.ErrNotPayout);
-        await refused(twinOf(market().payout), channel, claimBody(undefined, true), errors.ErrNotPayout);
+        await refused(twinOf(market().payout), channel, claimBody(voucher, { last: true }), errors.ErrNotPayout);
+        await refused(twinOf(market().payout), channel, claimBody(undefined, { last: true }), errors.ErrNotPayout);
     });
 
     it('of the payout claims as any third party does: the payout is paid exactly, the twin gets its surplus', async () => {
         const twin = twinOf(market().payout);
-        const body = claimBody(market().voucher(channel, toNano('0.3')), false);
+        const body = claimBody(market().voucher(channel, toNano('0.3')));
 
         const result = await sends(twin, channel, body);
 
@@ -51,7 +51,7 @@ describe('A twin in the masterchain', () => {
 
     it('of the payout needs the minimum value of a third party', async () => {
         const value = (await channel.getClaimValue()) - 1n;
-        const body = claimBody(market().voucher(channel, 5n), false);
+        const body = claimBody(market().voucher(channel, 5n));
 
         const result = await sends(twinOf(market().payout), channel, body, value);
 
@@ -75,7 +75,7 @@ describe('A twin in the masterchain', () => {
 
     it('of anyone pays the dearer way back of its surplus itself, or nothing happens at all', async () => {
         const value = await channel.getClaimValue();
-        const body = claimBody(market().voucher(channel, 5n), false);
+        const body = claimBody(market().voucher(channel, 5n));
 
         const result = await sends(twinOf(market().stranger), channel, body, value);
 

@@ -100,7 +100,7 @@ export const sayings = ({ stranger, codes }: NodeMarket, node: ForeignNode) => {
             node: BigInt(number),
             nodeVersion: BigInt(nodeVersion),
         };
-        const claim = { about: 0n, voucherKey: 0n, channel: 0n, first: 0n, maxBasisPoints: 500n };
+        const claim = { about: 0n, voucherKey: 0n, channel: 0n, firstPiece: 0n, maxBasisPoints: 500n };
         return cell(
             storeFault({
                 $$type: 'Fault',

@@ -1,16 +1,12 @@
 /** Orders of the spend key: external messages that an escrow checks whole before it accepts them. */
 import { Address, beginCell, Cell } from '@ton/core';
 import { SigningKey } from '../keys';
-import { channelData } from '../Channel';
+import { channelData, JobParameters } from '../Channel';
 import { jobActions, tags } from '../protocol';
 
 /** One job of an order. */
-export interface NewJob {
+export interface NewJob extends Omit<JobParameters, 'job'> {
     deposit: bigint; // nanoTON
-    end: number; // unix seconds, at most 90 days ahead
-    notice: number; // seconds, 1 hour to 7 days
-    voucherKey: Buffer; // Ed25519
-    payout: Buffer; // account
 }
 
 /** What every order begins with. */
@@ -19,11 +15,6 @@ export interface OrderHead {
     escrow: Address;
     seqno: number;
     validUntil: number; // unix seconds, the last at which the order is taken
-}
-
-/** The immutable data of a channel, from which its address follows. */
-export interface JobParameters extends Omit<NewJob, 'deposit'> {
-    job: number; // seqno * 4 + position in the order
 }
 
 function head(tag: number, { network, escrow, seqno, validUntil }: OrderHead) {

@@ -80,7 +80,7 @@ describe('cocoon worker', () => {
         for (const refused of [other, ...(process.platform === 'linux' ? [copied] : [])]) {
             const { status, stderr } = run('run', '--config', refused);
             expect(status).toBe(1);
-            expect(stderr).toContain('Another process signs with this receipt key: only one may');
+            expect(stderr).toContain('Another process signs with this receipt key, and only one may');
         }
         const restore = run('restore', '--config', config, '--out', join(folder, 'new.json'));
         expect(restore.status).toBe(1);

@@ -110,7 +110,7 @@ describe('billed counts', () => {
         bounds: { prompt: 10, cached: 2, completion: 5, reasoning: 1 },
         promptBound: 100,
         promptKnown: true,
-        counted: true,
+        allCounted: true,
         usage: undefined,
         cut: false,
         promptBytes: 40,
@@ -126,7 +126,7 @@ describe('billed counts', () => {
             ...ended,
             meter: { ...ended.meter, prompt: 0, cached: 0 },
             promptKnown: false,
-            counted: false,
+            allCounted: false,
         };
         expect(billedCounts({ ...unknown, cut: true }, even)).toEqual({
             prompt: 10,
@@ -138,7 +138,7 @@ describe('billed counts', () => {
 
     it('point 17: are a quarter of the bytes when usage never comes', () => {
         const bounds = { ...ended.bounds, completion: 101, reasoning: 9 };
-        const unknown = { ...ended, bounds, meter: { ...NONE, completion: 5 }, promptKnown: false, counted: false };
+        const unknown = { ...ended, bounds, meter: { ...NONE, completion: 5 }, promptKnown: false, allCounted: false };
         expect(billedCounts(unknown, even)).toEqual({ prompt: 10, cached: 0, completion: 26, reasoning: 3 });
     });
 
@@ -163,7 +163,7 @@ describe('billed counts', () => {
             usage: fc.option(counts, { nil: undefined }),
             room: amount,
             promptKnown: fc.boolean(),
-            counted: fc.boolean(),
+            allCounted: fc.boolean(),
             cut: fc.boolean(),
             bytes: tokens,
         });
@@ -175,7 +175,7 @@ describe('billed counts', () => {
                 const billed = billedCounts({ meter, ceiling, ...texts, ...limits, ...known }, at);
                 expect(priceOf(billed, at) <= ceiling).toBe(true);
                 expect(billed.prompt >= meter.prompt && billed.cached >= meter.cached).toBe(true);
-                if (known.counted || known.usage === undefined) {
+                if (known.allCounted || known.usage === undefined) {
                     expect(kinds.every((kind) => billed[kind] >= meter[kind])).toBe(true);
                 } else {
                     const { completion, reasoning } = known.usage;
@@ -208,7 +208,7 @@ describe('parts of a delta', () => {
         );
     });
 
-    it('count one token for text that was not counted, and at most one for each byte', () => {
+    it('count one token for text that was not allCounted, and at most one for each byte', () => {
         fc.assert(
             fc.property(delta, fc.integer({ min: 4, max: 100 }), (texts, max) => {
                 const made = parts(texts, max);

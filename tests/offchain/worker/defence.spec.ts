@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { signReceipt } from '../../../offchain/link';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import type { WorkerContext } from '../../../offchain/worker/context';
-import { defend, piecesWanted } from '../../../offchain/worker/defence';
+import { defend, missingPieces } from '../../../offchain/worker/defence';
 import { newJob } from '../store/conformance';
 
 const KEY = signingKey(Buffer.alloc(32, 1));
@@ -71,7 +71,7 @@ describe('The answer to a demand', () => {
 
         const answer = await answerTo(demanded({ about: OTHER_REQUEST }));
 
-        expect(answer).toMatchObject({ kind: 'none', why: expect.stringContaining('another request') as string });
+        expect(answer).toMatchObject({ kind: 'none', reason: expect.stringContaining('another request') as string });
         expect(await store.queries.denial({ job, number: 1, request: OTHER_REQUEST })).toBeUndefined();
     });
 
@@ -115,7 +115,10 @@ describe('The answer to a demand', () => {
         await store.jobs.setState(job, 'ended', 1);
         await store.prune(2);
 
-        expect(await answerTo()).toMatchObject({ kind: 'none', why: expect.stringContaining('no longer') as string });
+        expect(await answerTo()).toMatchObject({
+            kind: 'none',
+            reason: expect.stringContaining('no longer') as string,
+        });
     });
 
     it.each([
@@ -125,6 +128,6 @@ describe('The answer to a demand', () => {
         { what: 'any where the answer ends before', length: PIECE, first: 1, wanted: undefined, posted: [0] },
         { what: 'the last piece of one byte', length: PIECE + 1, first: 1, wanted: undefined, posted: [1] },
     ])('posts $what', ({ length, first, wanted, posted }) => {
-        expect(piecesWanted(length, first, wanted)).toEqual(posted);
+        expect(missingPieces(length, first, wanted)).toEqual(posted);
     });
 });

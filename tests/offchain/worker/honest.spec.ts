@@ -302,8 +302,8 @@ describe('cocoon worker restore', () => {
     it('changes nothing when the backup is no store, or the new key file is there', async () => {
         await disaster();
         writeFileSync(file('text'), 'not a store');
-        await expect(restore(file('new.json'), file('text'))).rejects.toThrow('is no store');
-        await expect(restore(file('keys.json'))).rejects.toThrow('is there already');
+        await expect(restore(file('new.json'), file('text'))).rejects.toThrow('is not a store');
+        await expect(restore(file('keys.json'))).rejects.toThrow('exists already');
 
         expect(existsSync(file('new.json'))).toBe(false);
         expect(existsSync(file('worker.db.restoring'))).toBe(false);

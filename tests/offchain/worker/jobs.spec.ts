@@ -283,7 +283,7 @@ describe('startWorker', () => {
         await expect(of({ encryptionKey: randomBytes(32) })).rejects.toThrow('encryption key');
         await expect(of({ offers: [] })).rejects.toThrow('does not offer echo');
         const dearer = [{ model: modelHash(ECHO), rates: { ...rates, cached: 1n } }];
-        await expect(of({ offers: dearer })).rejects.toThrow('cached is 1 there');
+        await expect(of({ offers: dearer })).rejects.toThrow('cached is 1 on chain');
         await (await of({})).close();
     });
 

@@ -1,4 +1,4 @@
-/** The worker's jobs: registration, and which of them are in memory. A job that nobody uses costs a row on disk alone. */
+/** The book: the jobs of this worker. It registers them, and has those in memory that are in use; the others are rows on disk. */
 import { channelInit, isWeakKey, jobHash, loadTerms, termsCell, Verifier } from '@cocoon-market/wrappers';
 import type { Terms } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
@@ -9,72 +9,74 @@ import type { ChannelSnapshot } from '../store/worker';
 import { accountAddress, ChannelUnreadable } from './channels';
 import type { WorkerContext } from './context';
 import { stepCarriesFrames } from './credit';
-import { assertKnown } from './newest';
-import { Job } from './job';
-import type { Running } from './job';
+import { WorkerJob } from './job';
+import type { ActiveQuery } from './job';
+import { assertStored } from './newest';
 import { Refused } from './refusal';
 
 export type JobRequest = z.output<typeof jobRequest>;
 
-/** Most jobs kept in memory while nobody uses them; each holds two keys. */
-const MAX_IDLE = 2000;
+const MAX_IDLE = 2000; // unused jobs in memory; each has two keys
+const MIN_ANSWER = 1024; // bytes: salt, some frames and the end fit into as many
 
-/** Bytes into which salt, some frames and the end fit; below it nothing can be answered. */
-const MIN_ANSWER = 1024;
-
-interface Entry {
+interface Slot {
     users: number;
-    job: Promise<Job | undefined>;
+    job: Promise<WorkerJob | undefined>;
 }
 
-/** Finds, registers and keeps the jobs of one worker. */
-export class Jobs {
-    private readonly entries = new Map<string, Entry>();
+export class WorkerBook {
+    private readonly slots = new Map<string, Slot>();
 
     constructor(private readonly context: WorkerContext) {}
 
-    /** Runs `action` on a job; all that do so at one time see the same object. Throws {@link Refused} for an unknown one. */
-    async use<T>(id: Buffer, action: (job: Job) => Promise<T>): Promise<T> {
-        const entry = this.hold(id);
+    /** Runs `action` on a job. All that do so at one time get the same object. Throws {@link Refused} for an unknown job. */
+    async use<T>(id: Buffer, action: (job: WorkerJob) => Promise<T>): Promise<T> {
+        const slot = this.hold(id);
         try {
-            const job = await entry.job;
+            const job = await slot.job;
             if (job === undefined) {
                 throw new Refused('unknown_job', 'This job is not registered here');
             }
             return await action(job);
         } finally {
-            entry.users--;
+            slot.users--;
             this.dropIdle();
         }
     }
 
     /** Registers a job or begins a new session of it, and runs `action` on it. */
-    async register<T>(request: JobRequest, action: (job: Job) => Promise<T>): Promise<T> {
-        const { store } = this.context;
-        const fault = this.termsFault(request.terms);
-        if (fault !== undefined) {
-            throw new Refused('wrong_terms', fault);
+    async register<T>(request: JobRequest, action: (job: WorkerJob) => Promise<T>): Promise<T> {
+        const { jobs } = this.context.store;
+        const objection = this.objectionTo(request.terms);
+        if (objection !== undefined) {
+            throw new Refused('wrong_terms', `These terms are not served: ${objection}`);
         }
-        const { id, channel } = this.named(request);
+        const { id, channel } = this.identify(request);
         for (const receipt of request.newest) {
-            await assertKnown(this.context, id, receipt);
+            await assertStored(this.context, id, receipt);
         }
         await acceptSession(this.context.encryptionKey, request.enc, id).catch(() => {
-            throw new Refused('bad_request', 'enc is no key');
+            throw new Refused('bad_request', 'enc is not a key');
         });
-        const seen = (await store.jobs.get(id)) === undefined ? await this.add(request, id, channel) : undefined;
+        const snapshot = (await jobs.get(id)) === undefined ? await this.add(request, id, channel) : undefined;
         return this.use(id, async (job) => {
-            if (seen !== undefined) {
-                job.sawChannel(seen);
+            if (snapshot !== undefined) {
+                job.channel.note(snapshot);
             }
-            await job.recent();
-            await job.begin(request.enc);
+            await job.channel.refresh();
+            await job.session.begin(request.enc);
             return action(job);
         });
     }
 
-    /** The job that the request's signature names: it tells which of the known channel codes the channel has. */
-    private named({ terms, jobNumber, enc, signature }: JobRequest): { id: Buffer; channel: Buffer } {
+    /** Every query that runs. */
+    async running(): Promise<ActiveQuery[]> {
+        const jobs = await Promise.all([...this.slots.values()].map(({ job }) => job.catch(() => undefined)));
+        return jobs.flatMap((job) => [...(job?.running.values() ?? [])]);
+    }
+
+    /** The job that the request's signature is for, which also shows the code of its channel among those accepted. */
+    private identify({ terms, jobNumber, enc, signature }: JobRequest): { id: Buffer; channel: Buffer } {
         const { channels, config } = this.context;
         const { end, notice, voucherKey, payout } = terms;
         const verifier = new Verifier(voucherKey);
@@ -93,46 +95,53 @@ export class Jobs {
     }
 
     private async add({ terms, jobNumber, enc }: JobRequest, id: Buffer, channel: Buffer): Promise<ChannelSnapshot> {
-        const { store, channels, config, costs } = this.context;
+        const { store, channels } = this.context;
         if ((await store.jobs.ofChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
         }
-        const seen = await channels.readUnknown(channel, terms, jobNumber).catch((error: unknown) => {
+        const reading = await channels.readUnknown(channel, terms, jobNumber).catch((error: unknown) => {
             throw error instanceof ChannelUnreadable ? new Refused('internal', error.message, 503) : error;
         });
-        if (seen.gone) {
+        if (!reading.exists) {
             throw new Refused('wrong_channel', 'The channel of these terms is not on chain');
         }
-        if (seen.paid > 0n) {
-            throw new Refused('wrong_channel', 'The channel has paid vouchers of a job that is not known here');
-        }
-        if (seen.balance === 0n) {
-            throw new Refused('wrong_channel', 'The channel is empty');
-        }
-        if (seen.balance < costs.minDeposit) {
-            const reason = `The channel holds less than ${costs.minDeposit} nanoTON, the minimum deposit of this node`;
-            throw new Refused('wrong_channel', reason);
-        }
-        if (seen.refundAt - seen.at <= config.marginSeconds) {
-            throw new Refused('leaving', 'The channel can be refunded too soon');
-        }
-        const { gone: _gone, confirmed: _confirmed, ...state } = seen;
-        const job = { job: id, channel, terms: termsCell(terms).toBoc(), jobNumber, enc, snapshot: state };
+        this.requireUsable(reading);
+        const { balance, paid, refundAt, at } = reading;
+        const snapshot = { balance, paid, refundAt, at };
+        const job = { job: id, channel, terms: termsCell(terms).toBoc(), jobNumber, enc, snapshot };
         await store.jobs.add(job).catch(async (error: unknown) => {
             if ((await store.jobs.get(id)) === undefined) {
                 throw error; // else another request of the same client was faster
             }
         });
-        return state;
+        return snapshot;
     }
 
-    /** Why this worker does not serve these terms. */
-    private termsFault(terms: Terms): string | undefined {
+    /** Throws {@link Refused} when the channel of a new job cannot pay for one. */
+    private requireUsable({ balance, paid, refundAt, at }: ChannelSnapshot): void {
+        const { config, costs } = this.context;
+        if (paid > 0n) {
+            throw new Refused('wrong_channel', 'The channel has paid vouchers of a job that is not known here');
+        }
+        if (balance === 0n) {
+            throw new Refused('wrong_channel', 'The channel is empty');
+        }
+        if (balance < costs.minDeposit) {
+            const reason = `The channel holds less than ${costs.minDeposit} nanoTON, the minimum deposit of this node`;
+            throw new Refused('wrong_channel', reason);
+        }
+        if (refundAt - at <= config.marginSeconds) {
+            throw new Refused('leaving', 'The channel can be refunded too soon');
+        }
+    }
+
+    /** Why this worker does not serve these terms; undefined when it does. */
+    private objectionTo(terms: Terms): string | undefined {
         const { config, payout, receiptKey } = this.context;
         const { limits } = config;
         const offer = config.offers.find(({ model }) => modelHash(model).equals(terms.model));
-        const rates = offer && (['prompt', 'cached', 'completion', 'reasoning'] as const);
-        const faults: [boolean, string][] = [
+        const kinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
+        const objections: [boolean, string][] = [
             [!terms.node.equals(config.node.hash), 'node is another'],
             [!terms.provider.equals(config.provider.hash), 'provider is another'],
             [!terms.receiptKey.equals(receiptKey.publicKey), "receipt key is not this node's"],
@@ -140,7 +149,7 @@ export class Jobs {
             [isWeakKey(terms.voucherKey), 'voucher key is weak: anyone could sign for it'],
             [offer === undefined, 'model is not offered'],
             [
-                rates?.some((kind) => terms.rates[kind] !== offer!.rates[kind]) === true,
+                offer !== undefined && kinds.some((kind) => terms.rates[kind] !== offer.rates[kind]),
                 'rates are not those of the offer',
             ],
             [terms.step < limits.minStep || terms.step > limits.maxStep, 'step is outside the limits'],
@@ -152,50 +161,43 @@ export class Jobs {
             ],
             [terms.notice < limits.minNotice, 'notice is shorter than the limit'],
         ];
-        const found = faults.find(([wrong]) => wrong);
-        return found && `These terms are not served: ${found[1]}`;
+        return objections.find(([applies]) => applies)?.[1];
     }
 
-    /** Every query that runs. */
-    async running(): Promise<Running[]> {
-        const jobs = await Promise.all([...this.entries.values()].map(({ job }) => job.catch(() => undefined)));
-        return jobs.flatMap((job) => [...(job?.running.values() ?? [])]);
-    }
-
-    private hold(id: Buffer): Entry {
+    private hold(id: Buffer): Slot {
         const key = id.toString('hex');
-        const entry = this.entries.get(key) ?? this.load(id, key);
-        entry.users++;
-        this.entries.delete(key); // and in again at the end, so that the map's order is that of use
-        this.entries.set(key, entry);
-        return entry;
+        const slot = this.slots.get(key) ?? this.load(id, key);
+        slot.users++;
+        this.slots.delete(key); // and in again at the end, so that the map is in the order of use
+        this.slots.set(key, slot);
+        return slot;
     }
 
-    /** What is not there, or could not be read, is read again by who asks next. */
-    private load(id: Buffer, key: string): Entry {
+    /** A job that does not exist, or could not be read, is read again at its next use. */
+    private load(id: Buffer, key: string): Slot {
         const forget = () => {
-            if (this.entries.get(key) === entry) {
-                this.entries.delete(key);
+            if (this.slots.get(key) === slot) {
+                this.slots.delete(key);
             }
         };
         const job = this.stored(id);
-        const entry = { users: 0, job };
-        job.then((found) => found ?? forget(), forget);
-        return entry;
+        const slot = { users: 0, job };
+        job.then((record) => record ?? forget(), forget);
+        return slot;
     }
 
-    private async stored(id: Buffer): Promise<Job | undefined> {
+    private async stored(id: Buffer): Promise<WorkerJob | undefined> {
         const record = await this.context.store.jobs.get(id);
-        return record && new Job(this.context, record, loadTerms(Cell.fromBoc(record.terms)[0]));
+        return record && new WorkerJob(this.context, record, loadTerms(Cell.fromBoc(record.terms)[0]));
     }
 
     private dropIdle(): void {
-        for (const [key, { users }] of this.entries) {
-            if (this.entries.size <= MAX_IDLE) {
+        for (const [key, { users }] of this.slots) {
+            if (this.slots.size <= MAX_IDLE) {
                 return;
             }
             if (users === 0) {
-                this.entries.delete(key);
+                this.slots.delete(key);
             }
         }
     }

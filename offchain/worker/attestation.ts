@@ -1,7 +1,6 @@
 /**
- * The evidence that a node shows of its keys. It comes from a file, read again whenever it changes, or from a command that
- * the worker runs at its start and again well before the evidence ends. Jobs know nothing of it: a client that finds the old
- * evidence at its end asks for the new one and goes on.
+ * The attestation of the node's keys. It comes from a file, which is read again whenever it changes, or from a command, which the worker
+ * runs at its start and again halfway to the expiry. Jobs do not depend on it: a client whose attestation expires asks for the new one.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
@@ -19,43 +18,44 @@ const RETRY_MS = 60_000;
 
 const run = promisify(execFile);
 
-/** What {@link Evidence} needs to know of its node. */
-export interface EvidenceContext {
+export interface AttestationSource {
     source: WorkerConfig['attestation'];
     keys: AttestedKeys;
     log: Logger;
     now: () => number; // unix seconds
 }
 
-/** The newest evidence of one node. */
-export class Evidence {
-    private changed = 0; // when the file was, milliseconds
+type AttestationCommand = Exclude<WorkerConfig['attestation'], string>;
+
+/** The newest attestation of one node. */
+export class NodeAttestation {
+    private changedAt = 0; // of the file, milliseconds
     private timer: NodeJS.Timeout | undefined;
     private closed = false;
 
     private constructor(
-        private readonly context: EvidenceContext,
+        private readonly context: AttestationSource,
         private newest: AttestationProof,
     ) {}
 
-    /** Throws when there is no evidence at all, or it is about to end. */
-    static async open(context: EvidenceContext): Promise<Evidence> {
-        const evidence = new Evidence(context, { tier: 'open' });
+    /** Throws when the source has no attestation that is valid now. */
+    static async open(context: AttestationSource): Promise<NodeAttestation> {
+        const opened = new NodeAttestation(context, { tier: 'open' });
         const { source } = context;
         if (source !== 'open') {
-            await (typeof source === 'string' ? evidence.read(source) : evidence.make(source));
+            await (typeof source === 'string' ? opened.read(source) : opened.make(source));
         }
-        return evidence;
+        return opened;
     }
 
-    /** The evidence to show now. */
+    /** The attestation for clients now. */
     current(): AttestationProof {
         const { source, log } = this.context;
         if (typeof source === 'string' && source !== 'open') {
             try {
                 this.read(source);
             } catch (error) {
-                log.error({ err: error }, 'attestation: the new evidence is not used');
+                log.error({ err: error }, 'attestation: the new one is not used');
             }
         }
         return this.newest;
@@ -68,40 +68,40 @@ export class Evidence {
 
     private read(path: string): void {
         const { mtimeMs } = statSync(path);
-        if (mtimeMs !== this.changed) {
-            this.changed = mtimeMs; // also of a file that cannot be used: its fault is logged once
+        if (mtimeMs !== this.changedAt) {
+            this.changedAt = mtimeMs; // also of a file that cannot be used, so that its error is logged once
             this.take(attestation.parse(JSON.parse(readFileSync(path, 'utf8'))));
         }
     }
 
-    private async make(source: Exclude<WorkerConfig['attestation'], string>): Promise<void> {
+    private async make(source: AttestationCommand): Promise<void> {
         const { keys, now } = this.context;
         const expiry = now() + source.seconds;
         const [command, ...fixed] = source.command;
         const args = [...fixed, reportData(keys, expiry).toString('hex'), String(expiry)];
         const { stdout } = await run(command, args, { timeout: COMMAND_MS, maxBuffer: OUTPUT_BYTES });
         this.take(attestation.parse(JSON.parse(stdout)), expiry);
-        this.later(source, (source.seconds / 2) * 1000);
+        this.renewLater(source, (source.seconds / 2) * 1000);
     }
 
-    private later(source: Exclude<WorkerConfig['attestation'], string>, ms: number): void {
+    private renewLater(source: AttestationCommand, ms: number): void {
         if (this.closed) {
             return;
         }
         this.timer = setTimeout(() => {
             this.make(source).catch((error: unknown) => {
                 this.context.log.error({ err: error }, 'attestation: not renewed, tried again');
-                this.later(source, Math.min(RETRY_MS, ms));
+                this.renewLater(source, Math.min(RETRY_MS, ms));
             });
         }, ms).unref();
     }
 
     private take(next: AttestationProof, expiry?: number): void {
         if (next.tier !== 'open' && next.expiry <= this.context.now()) {
-            throw new Error('The evidence has expired: make it again');
+            throw new Error('The attestation has expired: make it again');
         }
         if (expiry !== undefined && (next.tier === 'open' || next.expiry !== expiry)) {
-            throw new Error('The command made evidence with another expiry than it was given');
+            throw new Error('The command made an attestation with another expiry than the one it was given');
         }
         this.newest = next;
     }

@@ -1,0 +1,168 @@
+/** Sends claims in orders that the wallet can pay for, and confirms that the channels paid. */
+import { Channel } from '@cocoon-market/wrappers';
+import { MAX_TRANSFERS } from '../chain';
+import type { HotWallet, Transfer } from '../chain';
+import type { Tasks } from '../process/tasks';
+import type { WorkerBook } from './book';
+import { accountAddress } from './channels';
+import type { WorkerContext } from './context';
+import type { WorkerJob } from './job';
+
+/** The wallet that sends claims. */
+export type ClaimWallet = Pick<HotWallet, 'address' | 'send' | 'balance'>;
+
+/** The outcome of one round of claims. */
+export interface ClaimReport {
+    claimed: number; // channels that paid
+    amount: bigint; // nanoTON that they paid
+    failed: number; // channels that did not
+}
+
+export interface Claim {
+    job: Buffer;
+    channel: Buffer;
+    due: bigint; // nanoTON
+    paidAfter: bigint; // nanoTON that the channel will have paid
+    last: boolean;
+    refundAt: number; // unix seconds
+    body: Transfer['body'];
+}
+
+const MAX_TRIES = 8; // channels that are asked for the value of a claim, until one answers
+const CONFIRM_POLLS = 30;
+const HOUR = 3600;
+const WALLET_RESERVE = 10_000_000n; // nanoTON
+const MESSAGE_FEES = 3_000_000n; // nanoTON that a message costs the wallet, above every measured level
+
+export class ClaimSender {
+    private readonly failures = new Map<string, { count: number; notBefore: number }>();
+    private cachedValue: { value: bigint; until: number } | undefined;
+
+    constructor(
+        private readonly context: WorkerContext,
+        private readonly book: WorkerBook,
+        private readonly wallet: ClaimWallet,
+        private readonly tasks: Tasks,
+    ) {}
+
+    /** False while a job whose claim failed must wait. */
+    mayTry(job: string): boolean {
+        return (this.failures.get(job)?.notBefore ?? 0) <= this.context.now();
+    }
+
+    /** Forgets the failures of a job that has ended. */
+    forget(job: string): void {
+        this.failures.delete(job);
+    }
+
+    /** Sends the claims, those of the earliest refunds first, and adds the outcome to the report. */
+    async send(claims: Claim[], report: ClaimReport): Promise<void> {
+        claims.sort((a, b) => a.refundAt - b.refundAt);
+        while (claims.length > 0) {
+            const batch = claims.splice(0, await this.affordable(claims));
+            if (batch.length === 0) {
+                break;
+            }
+            await this.sendBatch(batch, report);
+        }
+    }
+
+    /** The number of claims that the wallet can pay for in one order. Most of their value comes back. */
+    private async affordable(claims: Claim[]): Promise<number> {
+        const balance = await this.wallet.balance();
+        const each = (await this.value(claims)) + MESSAGE_FEES;
+        const affordable = balance <= WALLET_RESERVE ? 0n : (balance - WALLET_RESERVE) / each;
+        if (affordable === 0n) {
+            const address = this.wallet.address.toString();
+            this.context.log.error(
+                { address, balance: balance.toString() },
+                'claims: the hot wallet needs coins for fees',
+            );
+        }
+        return Math.min(claims.length, MAX_TRANSFERS, Number(affordable));
+    }
+
+    /** nanoTON to attach to a claim: a tenth more than a channel requires, because prices may change before it arrives. */
+    private async value(claims: readonly Claim[]): Promise<bigint> {
+        const now = this.context.now();
+        if (this.cachedValue === undefined || this.cachedValue.until < now) {
+            this.cachedValue = { value: ((await this.requiredValue(claims)) * 11n) / 10n, until: now + HOUR };
+        }
+        return this.cachedValue.value;
+    }
+
+    /** The value that the first channel to answer requires. Throws the last error of the API when none of a few answers. */
+    private async requiredValue(claims: readonly Claim[]): Promise<bigint> {
+        const { log } = this.context;
+        const chain = this.context.chain.as('claim');
+        let lastError: unknown;
+        for (const { job, channel } of claims.slice(0, MAX_TRIES)) {
+            try {
+                return await chain.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
+            } catch (error) {
+                lastError = error;
+                log.warn({ job: job.toString('hex'), err: error }, 'claims: the value of a claim cannot be read');
+            }
+        }
+        throw lastError;
+    }
+
+    private async sendBatch(batch: Claim[], report: ClaimReport): Promise<void> {
+        const value = await this.value(batch);
+        const transfers = batch.map(({ channel, body }) => ({ to: accountAddress(channel), value, body }));
+        let polls = CONFIRM_POLLS;
+        await this.markClosing(batch.filter(({ last }) => last));
+        try {
+            await this.wallet.send(transfers);
+        } catch (error) {
+            // The order may still be taken; then the next round finds it in the channels.
+            this.context.log.error({ err: error, claims: batch.length }, 'claims: the wallet did not send');
+            polls = 1;
+        }
+        await Promise.all(batch.map((claim) => this.confirm(claim, polls, report)));
+    }
+
+    /** Stored before the wallet sends, so that an end by this worker is recognised as such, also after a restart. */
+    private async markClosing(last: Claim[]): Promise<void> {
+        if (last.length > 0) {
+            const closingAt = this.context.now();
+            const ids = last.map(({ job }) => job);
+            await this.context.store.jobs.setClosing(ids, closingAt);
+            await Promise.all(ids.map((id) => this.book.use(id, async ({ entry }) => entry.update({ closingAt }))));
+        }
+    }
+
+    private async confirm(claim: Claim, polls: number, report: ClaimReport): Promise<void> {
+        const { config, log } = this.context;
+        const name = claim.job.toString('hex');
+        const isPaid = () => this.book.use(claim.job, (job) => readPaid(job, claim)).catch(() => false);
+        if (await this.tasks.until(isPaid, { polls, ms: config.chain.pollSeconds * 1000 })) {
+            this.failures.delete(name);
+            report.claimed++;
+            report.amount += claim.due;
+            log.info({ job: name, amount: claim.due.toString(), last: claim.last }, 'claimed');
+            return;
+        }
+        report.failed++;
+        this.cachedValue = undefined; // it may be wrong, so it is read again
+        this.noteFailure(name, claim);
+    }
+
+    private noteFailure(name: string, { due }: Claim): void {
+        const { config, log, now } = this.context;
+        const count = (this.failures.get(name)?.count ?? 0) + 1;
+        // Short enough that a client who leaves meanwhile cannot be refunded first: a notice lasts two margins at least.
+        const maxPause = Math.min(HOUR, config.marginSeconds / 4);
+        const pause =
+            count >= config.claim.attempts ? maxPause : Math.min(maxPause, config.claim.seconds * 2 ** (count - 1));
+        this.failures.set(name, { count, notBefore: now() + Math.ceil(pause) });
+        log.error({ job: name, due: due.toString(), attempts: count, pause }, 'claims: the channel did not pay');
+    }
+}
+
+/** Reads the channel, and tells whether it has taken the claim. */
+async function readPaid(job: WorkerJob, { last, paidAfter }: Claim): Promise<boolean> {
+    const { channel } = job;
+    await channel.read();
+    return job.state === 'ended' || channel.isMissing || (!last && channel.snapshot.paid >= paidAfter);
+}

@@ -1,0 +1,61 @@
+/** One entry of the book: a job's record in memory. Its vouchers and results are on the disk already. */
+import { Verifier } from '@cocoon-market/wrappers';
+import type { Terms } from '@cocoon-market/wrappers';
+import type { JobRecord, JobStage } from '../store/worker';
+import type { WorkerContext } from './context';
+
+export class JobEntry {
+    private readonly name: string;
+    private voucherVerifier: Verifier | undefined;
+
+    constructor(
+        private readonly context: WorkerContext,
+        private current: JobRecord,
+        readonly terms: Terms,
+    ) {
+        this.name = current.job.toString('hex');
+    }
+
+    get record(): JobRecord {
+        return this.current;
+    }
+
+    /** The job as logs name it. */
+    get logName(): { job: string } {
+        return { job: this.name };
+    }
+
+    /** Checks signatures of the voucher key. */
+    get verifier(): Verifier {
+        return (this.voucherVerifier ??= new Verifier(this.terms.voucherKey));
+    }
+
+    /** nanoTON that the newest voucher promises. */
+    get promised(): bigint {
+        return this.current.voucher?.cumulative ?? 0n;
+    }
+
+    /** nanoTON of the newest voucher that the channel has not yet confirmed to have paid. */
+    get unconfirmed(): bigint {
+        return this.promised - this.current.confirmedPaid;
+    }
+
+    /** True from when the worker's last claim of this job was handed to its wallet. */
+    get isClosing(): boolean {
+        return this.current.closingAt > 0;
+    }
+
+    update(change: Partial<JobRecord>): void {
+        this.current = { ...this.current, ...change };
+    }
+
+    /** Stores a new state; an ended job stays ended. */
+    async setState(state: JobStage): Promise<void> {
+        const { job, state: stored, snapshot } = this.current;
+        if (stored !== 'ended') {
+            const at = Math.max(this.context.now(), snapshot.at); // the chain's time where this machine's clock is behind
+            await this.context.store.jobs.setState(job, state, at);
+            this.update({ state });
+        }
+    }
+}

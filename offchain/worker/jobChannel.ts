@@ -1,0 +1,194 @@
+/** The channel of one job: when it is read, and what a reading changes. */
+import type { ChannelSnapshot } from '../store/worker';
+import { ChannelUnreadable } from './channels';
+import type { ChannelReading } from './channels';
+import type { WorkerContext } from './context';
+import type { JobEntry } from './entry';
+import { Refused } from './refusal';
+
+const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
+const LAG_SECONDS = 120; // by which a server of the API may be behind another
+const ORDER_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet's order been taken
+
+export class JobChannel {
+    private readAt = -Infinity; // milliseconds of performance.now()
+    private reading: Promise<void> | undefined;
+    private missing = false;
+
+    constructor(
+        private readonly context: WorkerContext,
+        private readonly entry: JobEntry,
+    ) {}
+
+    get snapshot(): ChannelSnapshot {
+        return this.entry.record.snapshot;
+    }
+
+    /** True while the channel seems to be gone and the job has not ended: nothing new begins, vouchers stay. */
+    get isMissing(): boolean {
+        return this.missing;
+    }
+
+    /** Unix seconds of the chain, estimated from the last reading. */
+    chainTime(): number {
+        return this.snapshot.at + Math.floor(this.age() / 1000);
+    }
+
+    /** True when the channel's refund is so near that nothing new begins. */
+    isLeaving(): boolean {
+        return this.snapshot.refundAt - this.chainTime() <= this.context.config.marginSeconds;
+    }
+
+    /** Takes over a reading. */
+    note(snapshot: ChannelSnapshot): void {
+        this.entry.update({ snapshot });
+        this.readAt = performance.now();
+    }
+
+    /**
+     * Makes sure of a recent reading: one of `freshSeconds` is enough, up to `staleSeconds` the next is made in the background. The
+     * channel of an ended job is read at longer intervals, because the end may have been an error of the API.
+     *
+     * @throws {Refused} if the channel is gone, or could not be read for too long
+     */
+    async refresh(): Promise<void> {
+        const { freshSeconds, staleSeconds } = this.context.config.chain;
+        if (this.hasEnded && this.mayRevive && this.age() > ENDED_PAUSES * freshSeconds * 1000) {
+            await this.read().catch(() => undefined);
+        } else if (!this.hasEnded && this.age() > freshSeconds * 1000) {
+            const reading = this.read();
+            if (this.age() > staleSeconds * 1000) {
+                await reading.catch((error: unknown) => this.tolerate(error));
+            } else {
+                reading.catch((error: unknown) => this.logUnread(error));
+            }
+        }
+        if (this.hasEnded) {
+            throw new Refused('wrong_channel', 'This job has ended: its channel no longer exists');
+        }
+        if (this.missing) {
+            throw new Refused('internal', 'The chain does not show the channel now', 503);
+        }
+    }
+
+    /** Reads the channel now and stores what changed. A channel that is confirmed to be gone ends the job. */
+    read(): Promise<void> {
+        this.reading ??= this.readOnce().finally(() => (this.reading = undefined));
+        return this.reading;
+    }
+
+    private get hasEnded(): boolean {
+        return this.entry.record.state === 'ended';
+    }
+
+    /** False once the last claim has ended a channel that owed nothing: a later channel of this address is not this job's. */
+    private get mayRevive(): boolean {
+        return !this.entry.isClosing || this.entry.unconfirmed > 0n;
+    }
+
+    /** Milliseconds since the last reading. */
+    private age(): number {
+        return performance.now() - this.readAt;
+    }
+
+    private logUnread(error: unknown): void {
+        this.context.log.warn({ ...this.entry.logName, err: error }, 'channel not read');
+    }
+
+    private tolerate(error: unknown): void {
+        if (!(error instanceof ChannelUnreadable)) {
+            throw error;
+        }
+        // The notice of a client lasts two margins at least, so half a margin without a reading loses nothing.
+        if (this.age() > (this.context.config.marginSeconds / 2) * 1000) {
+            throw new Refused('internal', error.message, 503);
+        }
+        this.logUnread(error);
+    }
+
+    private async readOnce(): Promise<void> {
+        const { record, terms } = this.entry;
+        const reading = await this.context.channels
+            .read(record.channel, terms, record.jobNumber, record.confirmedPaid)
+            .catch((error: unknown) => {
+                // Code and data of a channel never change, so others are an error of the API.
+                throw error instanceof Refused ? new ChannelUnreadable(error) : error;
+            });
+        const { at } = record.snapshot;
+        if (reading.at < at && at - reading.at <= LAG_SECONDS) {
+            // Servers of one API may be behind each other: the stored snapshot is newer, and counts as read now.
+            this.readAt = this.readAt === -Infinity ? performance.now() : this.readAt;
+            return;
+        }
+        if (this.hasEnded) {
+            this.readAt = performance.now();
+            return reading.exists && this.mayRevive ? this.revive(reading) : undefined;
+        }
+        await (reading.exists ? this.take(reading, record.snapshot) : this.markMissing(reading));
+    }
+
+    // One answer of an API may be wrong, or a lie that would cost every voucher of the job. So a job ends only when several readings
+    // have confirmed that its channel is gone. With unpaid vouchers, and no last claim of this worker, it ends only after the end in its
+    // terms, which no API can bring nearer. After a last claim it is read again later, because the claim may not have been taken.
+    private async markMissing({ at, confirmed }: { at: number; confirmed: boolean }): Promise<void> {
+        const { channels, log, now } = this.context;
+        const { entry } = this;
+        const owed = entry.isClosing ? 0n : entry.unconfirmed;
+        if (!this.missing) {
+            this.missing = true;
+            const fields = { ...entry.logName, ...(owed > 0n && { owed: owed.toString() }) };
+            if (entry.isClosing) {
+                log.debug(fields, 'the channel is gone after its last claim');
+            } else {
+                log.warn(fields, 'the channel looks gone');
+            }
+        }
+        if (confirmed && (owed <= 0n || Math.min(at, now()) > entry.terms.end)) {
+            channels.forget(entry.record.channel);
+            await entry.setState('ended');
+        }
+    }
+
+    private async take(reading: ExistingChannel, before: ChannelSnapshot): Promise<void> {
+        const { jobs } = this.context.store;
+        const { job, closingAt } = this.entry.record;
+        const snapshot = this.possible(reading);
+        this.missing = false;
+        if (closingAt > 0 && snapshot.at - closingAt > ORDER_SECONDS) {
+            await jobs.setClosing([job], 0); // the wallet's order was not taken
+            this.entry.update({ closingAt: 0 });
+        }
+        this.note(snapshot);
+        if ((['balance', 'paid', 'refundAt'] as const).some((field) => snapshot[field] !== before[field])) {
+            await jobs.setSnapshot(job, this.snapshot);
+        }
+        if (reading.confirmed && snapshot.paid > this.entry.record.confirmedPaid) {
+            await jobs.setConfirmedPaid(job, snapshot.paid);
+            this.entry.update({ confirmedPaid: snapshot.paid });
+        }
+    }
+
+    private async revive(reading: ExistingChannel): Promise<void> {
+        const snapshot = this.possible(reading);
+        // After a last claim of this worker, vouchers are claimed and nothing new begins.
+        const state = this.entry.isClosing ? 'ending' : 'open';
+        await this.context.store.jobs.revive(this.entry.record.job, state, snapshot);
+        this.entry.update({ state, closingAt: 0 });
+        this.missing = false;
+        this.note(snapshot);
+        this.context.log.warn(this.entry.logName, 'an ended job goes on, because its channel exists');
+    }
+
+    /** The snapshot of a reading. Throws when a channel cannot have come to it. */
+    private possible({ balance, paid, refundAt, at }: ExistingChannel): ChannelSnapshot {
+        if (paid > this.entry.promised) {
+            throw new ChannelUnreadable(new Error('The API says that it has paid more than any voucher here promises'));
+        }
+        if (refundAt > this.entry.terms.end) {
+            throw new ChannelUnreadable(new Error('The API says that it lasts longer than its terms'));
+        }
+        return { balance, paid, refundAt, at };
+    }
+}
+
+type ExistingChannel = Extract<ChannelReading, { exists: true }>;

@@ -1,0 +1,87 @@
+/** Searches ended jobs for channels that exist after all: the answers of the API on which these jobs ended may have been wrong. */
+import type { JobRecord } from '../store/worker';
+import type { WorkerBook } from './book';
+import type { ClaimRules } from './claimRules';
+import type { WorkerContext } from './context';
+
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+const PAGE = 500; // jobs read from the store at once
+
+/** A search for jobs that a last claim of this worker has ended (`closed`), or for the others. */
+export interface LostSearch {
+    readonly closed: boolean;
+    readonly everySeconds: number;
+    readonly searchSeconds: number; // for which the vouchers of an ended job are searched for
+    doneAt: number; // unix seconds when the last search was finished
+    cursor: Buffer | undefined; // of the search under way
+}
+
+export class LostJobs {
+    readonly searches: LostSearch[] = [
+        { closed: false, everySeconds: HOUR, searchSeconds: 30 * DAY, doneAt: -Infinity, cursor: undefined },
+        { closed: true, everySeconds: DAY, searchSeconds: 7 * DAY, doneAt: -Infinity, cursor: undefined },
+    ];
+
+    constructor(
+        private readonly context: WorkerContext,
+        private readonly book: WorkerBook,
+        private readonly rules: ClaimRules,
+        private readonly isStopping: () => boolean,
+    ) {}
+
+    /** Reads up to `max` channels of a search that is due, and returns the jobs whose channels exist. */
+    async findDue(search: LostSearch, max: number): Promise<JobRecord[]> {
+        if (this.context.now() - search.doneAt < search.everySeconds) {
+            return [];
+        }
+        const { revived, cursor } = await this.find(search, max, search.cursor);
+        search.cursor = cursor;
+        if (cursor === undefined) {
+            search.doneAt = this.context.now();
+        }
+        return revived;
+    }
+
+    /** Reads every channel of a search, and returns the jobs whose channels exist. */
+    async findAll(search: LostSearch): Promise<JobRecord[]> {
+        return (await this.find(search, Infinity, undefined)).revived;
+    }
+
+    /** `cursor` of the result: where to go on; undefined at the end. Jobs whose claim would cost more than it pays are left out. */
+    private async find(
+        { closed, searchSeconds }: LostSearch,
+        max: number,
+        start: Buffer | undefined,
+    ): Promise<{ revived: JobRecord[]; cursor: Buffer | undefined }> {
+        const { store, now } = this.context;
+        const revived: JobRecord[] = [];
+        let remaining = max;
+        let cursor = start;
+        const next = () => store.jobs.lost({ closed, since: now() - searchSeconds, cursor, limit: PAGE });
+        for (let page = await next(); page.length > 0; page = await next()) {
+            for (const record of page) {
+                if (remaining === 0 || this.isStopping()) {
+                    return { revived, cursor };
+                }
+                cursor = record.job;
+                if (this.rules.isWorth((record.voucher?.cumulative ?? 0n) - record.confirmedPaid)) {
+                    remaining--;
+                    if (await this.readRevived(record)) {
+                        revived.push(record);
+                    }
+                }
+            }
+        }
+        return { revived, cursor: undefined };
+    }
+
+    /** Reads the channel; false if it does not exist or cannot be read. A later search reads it again. */
+    private readRevived({ job: id }: JobRecord): Promise<boolean> {
+        const read = this.book.use(id, async (job) => {
+            await job.channel.read();
+            return job.state !== 'ended';
+        });
+        return read.catch(() => false);
+    }
+}

@@ -1,0 +1,24 @@
+/** What the worker publishes about its node, see `nodeInfo` in the wire. */
+import type { NodeInfo } from '../link';
+import type { NodeAttestation } from './attestation';
+import type { WorkerContext } from './context';
+
+export function nodeInfoOf(
+    { config, channels, costs, payout, receiptKey, encryptionKey }: WorkerContext,
+    attestation: NodeAttestation,
+): NodeInfo {
+    const { minStep, maxStep, maxParallel, maxAnswer, minNotice } = config.limits;
+    const { minDeposit } = costs;
+    return {
+        network: config.network,
+        node: config.node.toRawString(),
+        provider: config.provider.toRawString(),
+        payout: payout.toRawString(),
+        receiptKey: receiptKey.publicKey,
+        encryptionKey: encryptionKey.publicKey,
+        attestation: attestation.current(),
+        offers: config.offers,
+        limits: { minStep, maxStep, maxParallel, maxAnswer, minNotice, minDeposit },
+        channelCodes: channels.codes.map((code) => code.hash()),
+    };
+}
