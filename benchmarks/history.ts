@@ -1,6 +1,6 @@
 /**
- * What today's figures are, and what benchmarks/gas.json says they were: one entry per change, newest last, each with the
- * figures that it changed. The first entry has all of them; null takes one away.
+ * What today's figures are, and what benchmarks/gas.json says they were: one entry per change, newest last, each with
+ * the figures that it changed. The first entry has all of them; null takes one away.
  */
 import { Cell } from '@ton/core';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** The report as JSON: fees and rent in nanoTON, as numbers. The figures of the first level stand at the top as well. */
+/**
+ * The report as JSON: fees and rent in nanoTON, as numbers. The figures of the first level stand at the top as well.
+ */
 import { LevelReport, overFloor, ReportRow } from './report';
 import { WholeReport } from './targets';
 import { Batch, BOUNDS } from './batches';

@@ -1,6 +1,6 @@
 /**
- * What an operation costs over its whole chain of transactions, the wallets' included: gas, each kind of fee, and who bore
- * it. What validators take is counted from the transactions and compared with what is missing from the balances.
+ * What an operation costs over its whole chain of transactions, the wallets' included: gas, each kind of fee, and who
+ * bore it. What validators take is counted from the transactions and compared with what is missing from the balances.
  */
 import { Address } from '@ton/core';
 import { Blockchain, BlockchainTransaction, SendMessageResult } from '@ton/sandbox';

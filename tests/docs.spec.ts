@@ -1,4 +1,7 @@
-/** docs/contracts against contracts/: messages, exit codes, bounces and states are those of the code, in both directions. */
+/**
+ * docs/contracts against contracts/: messages, exit codes, bounces and states are those of the code, in both
+ * directions.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errors, opcodes } from '../wrappers';

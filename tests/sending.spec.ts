@@ -101,7 +101,9 @@ function sendsOf(contract: object): string[] {
     return [...names].filter((name) => name.startsWith('send')).sort();
 }
 
-/** The states that a method's messages bring to an account that is not there, as a provider that attaches them sends. */
+/**
+ * The states that a method's messages bring to an account that is not there, as a provider that attaches them sends.
+ */
 async function statesSent(contract: object, method: string, args: unknown): Promise<unknown[]> {
     const { init } = contract as { init?: { code: Cell; data: Cell } };
     const sent: unknown[] = [];

@@ -1,4 +1,7 @@
-/** What docs/contracts/common.md says of every contract: of values, of bits that nobody asked for, of foreign money, of time. */
+/**
+ * What docs/contracts/common.md says of every contract: of values, of bits that nobody asked for, of foreign money, of
+ * time.
+ */
 import { Address, beginCell, Cell, CommonMessageInfoInternal, toNano } from '@ton/core';
 import { Blockchain, BlockchainSnapshot, internal, SandboxContract, SendMessageResult } from '@ton/sandbox';
 import { Channel, channelCode, claimBody, errors, Escrow, Library, opcodes } from '../wrappers';

@@ -1,4 +1,6 @@
-/** What reporters, nodes and the committee do about faults: reports, answers to demands, verdicts, and what ends a case. */
+/**
+ * What reporters, nodes and the committee do about faults: reports, answers to demands, verdicts, and what ends a case.
+ */
 import { Cell, toNano } from '@ton/core';
 import { SandboxContract, SendMessageResult } from '@ton/sandbox';
 import { Escrow } from '../../wrappers';

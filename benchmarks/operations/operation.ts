@@ -8,8 +8,8 @@ import { Floor } from '../floors';
 import { Cast, Ran } from '../meter';
 
 /**
- * `prepare` brings a stage to where the operation begins; what it returns is measured. `floor`: what its contracts cannot
- * do without, one after the other.
+ * `prepare` brings a stage to where the operation begins; what it returns is measured. `floor`: what its contracts
+ * cannot do without, one after the other.
  */
 export interface Operation<Stage> {
     title: string;

@@ -1,8 +1,8 @@
 import type { Inapplicable } from './attack';
 
 /**
- * What the sources name and this design cannot be asked. All weaknesses of Cocoon are asked: those of a pool of all clients'
- * money (1, 3, 10) and of a stake that pays refunds (14) in the form that they would take here.
+ * What the sources name and this design cannot be asked. All weaknesses of Cocoon are asked: those of a pool of all
+ * clients' money (1, 3, 10) and of a stake that pays refunds (14) in the form that they would take here.
  */
 export const inapplicable: Inapplicable[] = [
     {

@@ -54,7 +54,10 @@ type Open = Awaited<ReturnType<typeof demand>>;
 const post = ({ dispute, value }: Open, answer: Buffer, result: Buffer, index: number) =>
     expectConserved(market().blockchain, () => dispute.sendPiece(via(), { value, answer, result, index }));
 
-/** Asserts that the demand ended for the node: nothing slashed, its cost at the payout, the rest back, the freeze lifted. */
+/**
+ * Asserts that the demand ended for the node: nothing slashed, its cost at the payout, the rest back, the freeze
+ * lifted.
+ */
 async function expectAnswered(open: Open, action: () => ReturnType<typeof post>): Promise<void> {
     const result = await expectNoSlash(market(), action);
     const { payout, provider, stranger } = market();

@@ -69,7 +69,10 @@ function opcodeOf({ inMessage }: BlockchainTransaction): number | undefined {
     return inMessage!.info.type === 'internal' && body.remainingBits >= 32 ? body.preloadUint(32) : undefined;
 }
 
-/** All that there can be at once: nine members, eight node codes with shares, four slots, four ended keys, the largest listing. */
+/**
+ * All that there can be at once: nine members, eight node codes with shares, four slots, four ended keys, the largest
+ * listing.
+ */
 async function worstMarket(prices?: PriceLevel): Promise<CaseMarket> {
     const market = await caseMarket({ ...(prices === undefined ? {} : { prices }), listing: maxListing });
     const { blockchain, registry, governor, provider, owner } = market;

@@ -1,4 +1,7 @@
-/** A fault that was shown before, with a larger loss: it counts once the end of the one before cannot come back any more. */
+/**
+ * A fault that was shown before, with a larger loss: it counts once the end of the one before cannot come back any
+ * more.
+ */
 import { beginCell, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 

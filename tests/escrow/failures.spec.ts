@@ -16,7 +16,9 @@ describe('Escrow: what fails once it was accepted', () => {
         market().blockchain.setConfig(usual);
     });
 
-    /** From now on the network takes no message to the basechain: whatever the escrow sends fails in the action phase. */
+    /**
+     * From now on the network takes no message to the basechain: whatever the escrow sends fails in the action phase.
+     */
     function closeBasechain(): void {
         const config = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), usual);
         const none = beginCell().storeBit(0).endCell();

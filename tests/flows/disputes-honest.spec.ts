@@ -1,6 +1,6 @@
 /**
- * An honest worker, as a process of its own, under every accusation that a client can make: it answers demands and is paid
- * what that costs, signs nothing that could be shown, and is acquitted or left alone by the committee.
+ * An honest worker, as a process of its own, under every accusation that a client can make: it answers demands and is
+ * paid what that costs, signs nothing that could be shown, and is acquitted or left alone by the committee.
  */
 import { Address, OpenedContract, toNano } from '@ton/core';
 import { writeFileSync } from 'node:fs';

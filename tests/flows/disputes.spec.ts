@@ -1,6 +1,6 @@
 /**
- * For each class of fault: from a worker process that cheats (see support/faults.ts), through a gateway that notices and the
- * `cocoon dispute` command, to the money in the victim's escrow.
+ * For each class of fault: from a worker process that cheats (see support/faults.ts), through a gateway that notices
+ * and the `cocoon dispute` command, to the money in the victim's escrow.
  */
 import { adminHeaders } from '../../offchain/gateway/adminToken';
 import { Address, OpenedContract, toNano } from '@ton/core';

@@ -1,6 +1,7 @@
 /**
- * Every way a job can end, at every price level. Each claim lowers its channel by exactly what it paid; what the channel
- * held is split between payout, escrow and rent to the nanoTON; in the end there is no account and nothing in it.
+ * Every way a job can end, at every price level. Each claim lowers its channel by exactly what it paid; what the
+ * channel held is split between payout, escrow and rent to the nanoTON; in the end there is no account and nothing in
+ * it.
  */
 import { toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
@@ -77,7 +78,9 @@ class Life {
         this.home += rest;
     }
 
-    /** The spend key's order. What its message brings, less the gas it buys, is the job's or goes home with the rest. */
+    /**
+     * The spend key's order. What its message brings, less the gas it buys, is the job's or goes home with the rest.
+     */
     async order(action: 'leave' | 'refund') {
         const { market, job } = this;
         const body = signedOrder(jobOrderCell({ ...(await market.head()), job, action }), spendKey);

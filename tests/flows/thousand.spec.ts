@@ -36,7 +36,9 @@ describe('A thousand clients of one provider', () => {
     let blockchain: Blockchain;
     let code: Cell;
 
-    /** One transaction, without what its messages cause elsewhere: its gas, and what it sent. Throws when it went wrong. */
+    /**
+     * One transaction, without what its messages cause elsewhere: its gas, and what it sent. Throws when it went wrong.
+     */
     const run = async (to: Address, message: Message) => {
         const tx = await (await blockchain.getContract(to)).receiveMessage(message);
         if (exitCodeOf(tx) !== 0) {

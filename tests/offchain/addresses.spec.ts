@@ -1,4 +1,7 @@
-/** Addresses of another network or workchain, in every place that names one besides the flags of scripts (tests/deploy/). */
+/**
+ * Addresses of another network or workchain, in every place that names one besides the flags of scripts
+ * (tests/deploy/).
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

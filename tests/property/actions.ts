@@ -6,7 +6,8 @@ import { Rules } from '../../wrappers/Registry';
 import { DAY, HOUR } from '../support/stake';
 import { keyNumber } from './evidence';
 import { continueCase, report } from './faults';
-import { Dice, StakeMarket } from './market';
+import { Dice } from './dice';
+import { StakeMarket } from './market';
 import { ModelNode, ModelProvider } from './model';
 import { addressOf, changeCells, CODES, DELAY } from './world';
 

@@ -1,7 +1,8 @@
 /** Lists of actions: drawn from a seed, taken from the beginning to the end of all that is open, made shorter. */
 import { Action, actions, closeNode, Kind, Take, unbond, withdraw, withdrawSurplus } from './actions';
 import { decide } from './faults';
-import { Dice, StakeMarket } from './market';
+import { Dice } from './dice';
+import { StakeMarket } from './market';
 import { holdOf, there } from './model';
 
 /** Takes these actions from the beginning, then ends all that is open and takes everything home. */

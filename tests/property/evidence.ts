@@ -8,7 +8,7 @@ import { Accept, Decline, Fail, Result, Voucher } from '../../wrappers/signed/pa
 import { jobHash, Terms } from '../../wrappers/signed/terms';
 import { NETWORK } from '../support/cases';
 import { DAY, pairOf } from '../support/stake';
-import { Dice } from './market';
+import { Dice } from './dice';
 import { Claim, ModelNode, ModelProvider } from './model';
 import { accountNamed, hex } from './world';
 

@@ -6,7 +6,8 @@ import { Verdict } from '../../wrappers/signed/payloads';
 import { NETWORK } from '../support/cases';
 import { DAY } from '../support/stake';
 import { drawReport, keyNumber, pair } from './evidence';
-import { Dice, StakeMarket } from './market';
+import { Dice } from './dice';
+import { StakeMarket } from './market';
 import { ModelCase, ModelNode, ModelProvider, Payment, refuseIf } from './model';
 import { accountNamed, addressOf, committee, hex, messageOf, Ran } from './world';
 

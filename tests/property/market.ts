@@ -5,6 +5,7 @@ import { Node } from '../../wrappers/Node';
 import { errorName } from '../../wrappers/protocol';
 import { Provider } from '../../wrappers/Provider';
 import { disputeOf, nodeOf, providerOf } from './accounts';
+import { Dice } from './dice';
 import { Evidence, keyNumber } from './evidence';
 import {
     ModelCase,
@@ -21,21 +22,6 @@ import { addressOf, hex, Ran, World } from './world';
 
 const STAKE = toNano('400'); // of every provider in the beginning
 const RENT = toNano('0.1'); // what anyone pays ahead for an account whose reserve runs out
-
-/** Turns an action's numbers, each below 2^32, into choices. */
-export class Dice {
-    private at = 0;
-
-    constructor(private readonly numbers: number[]) {}
-
-    below(limit: number): number {
-        return this.numbers[this.at++ % this.numbers.length] % limit;
-    }
-
-    of<T>(list: readonly T[]): T {
-        return list[this.below(list.length)];
-    }
-}
 
 /** What kind of step it is: one that takes the surplus home, or one about a fault. */
 export interface About {
@@ -177,7 +163,9 @@ export class StakeMarket {
         });
     }
 
-    /** What answers and statements cost goes out of the reporter's bond, and is counted as his; how much, prices say. */
+    /**
+     * What answers and statements cost goes out of the reporter's bond, and is counted as his; how much, prices say.
+     */
     private withoutCosts(p: ModelProvider, paid: Payment[]): Payment[] {
         const cases = new Map([...p.cases.values()].map((each) => [each.account, each]));
         const isCost = ({ from, to, value }: Payment) => {
@@ -195,8 +183,8 @@ export class StakeMarket {
     }
 
     /**
-     * What a Provider holds: as before, less rent and what it paid. What is missing in the reserve was topped up, by a fault
-     * only in part.
+     * What a Provider holds: as before, less rent and what it paid. What is missing in the reserve was topped up, by a
+     * fault only in part.
      */
     private checkBalances(p: ModelProvider, ran: Ran, change: bigint, about: About): void {
         const moved = ran.moved.get(p.account);

@@ -1,4 +1,7 @@
-/** `npm run test:property [-- actions [seed]]`: random actions against the model; prints the seed, and what fails made short. */
+/**
+ * `npm run test:property [-- actions [seed]]`: random actions against the model; prints the seed, and what fails made
+ * short.
+ */
 import '../support/faster';
 import { drawActions, failureOf, shortened } from './episode';
 import { StakeMarket } from './market';

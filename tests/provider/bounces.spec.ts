@@ -7,8 +7,8 @@ import { expectSolvent, NodeMarket, nodeMarket, RATE } from '../support/stake';
 const VALUE = toNano('0.5');
 
 /**
- * Delivers a message of this body that came back from `from`, which cannot happen by the fees that receivers ask for, but
- * must lose nothing if it does. The bounce carries the first 256 bits of it, as a real one would.
+ * Delivers a message of this body that came back from `from`, which cannot happen by the fees that receivers ask for,
+ * but must lose nothing if it does. The bounce carries the first 256 bits of it, as a real one would.
  */
 async function bounceBack({ blockchain }: NodeMarket, from: Address, to: Address, body: Builder) {
     const first = beginCell()

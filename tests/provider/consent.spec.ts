@@ -1,4 +1,7 @@
-/** Rules name the codes of nodes and disputes, which can cost all the stake: an owner follows those that he saw, or none. */
+/**
+ * Rules name the codes of nodes and disputes, which can cost all the stake: an owner follows those that he saw, or
+ * none.
+ */
 import { beginCell, toNano } from '@ton/core';
 
 import { adoptRules, joinMarket, UnknownCode } from '../../wrappers';

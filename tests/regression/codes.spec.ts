@@ -1,5 +1,7 @@
 // Longer than 350 lines because its cases share one set-up.
-/** A node code that an owner adopts by hand counts for what was counted for it, and touches nothing of another version. */
+/**
+ * A node code that an owner adopts by hand counts for what was counted for it, and touches nothing of another version.
+ */
 import { beginCell, toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
 

@@ -1,4 +1,7 @@
-/** What no key can do: the messages of a contract, in every length that one of them has, from those who have no right to them. */
+/**
+ * What no key can do: the messages of a contract, in every length that one of them has, from those who have no right to
+ * them.
+ */
 import { beginCell, Cell, toNano } from '@ton/core';
 import { internal, SendMessageResult } from '@ton/sandbox';
 import { opcodes } from '../../wrappers';
@@ -10,7 +13,10 @@ const VALUE = toNano('1');
 /** Lengths of the fields of messages that move money, in bits: empty, a query's number, and what may follow it. */
 const LENGTHS = [0, 1, 4, 8, 32, 40, 64, 256, 267].map((rest) => 64 + rest).concat(0);
 
-/** The messages to one contract, by its part of the opcodes (such as 0xc0c004), with fields of zeros and fields that end in 1. */
+/**
+ * The messages to one contract, by its part of the opcodes (such as 0xc0c004), with fields of zeros and fields that end
+ * in 1.
+ */
 function messagesOf(part: number): { name: string; body: Cell }[] {
     return Object.entries(opcodes)
         .filter(([, opcode]) => opcode >>> 8 === part)

@@ -1,4 +1,7 @@
-/** An operator's rest goes back by way of the Registry: in the masterchain it would not reach him, and half of a change fail. */
+/**
+ * An operator's rest goes back by way of the Registry: in the masterchain it would not reach him, and half of a change
+ * fail.
+ */
 import { toNano } from '@ton/core';
 
 import { Provider } from '../../wrappers/Provider';

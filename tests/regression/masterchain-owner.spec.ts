@@ -1,4 +1,7 @@
-/** What goes home to the masterchain costs more than the values of the stake side name: half of a change must not fail for that. */
+/**
+ * What goes home to the masterchain costs more than the values of the stake side name: half of a change must not fail
+ * for that.
+ */
 import { toNano } from '@ton/core';
 
 import { listingCell, Node } from '../../wrappers/Node';

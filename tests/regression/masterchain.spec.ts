@@ -1,4 +1,6 @@
-/** Accounts of the masterchain that share their 256 bits with someone of the basechain: anyone can deploy some of them. */
+/**
+ * Accounts of the masterchain that share their 256 bits with someone of the basechain: anyone can deploy some of them.
+ */
 import { Address, beginCell, Cell, toNano } from '@ton/core';
 import { internal, SendMessageResult } from '@ton/sandbox';
 import { claimBody, errors, opcodes } from '../../wrappers';

@@ -90,8 +90,8 @@ describe('Two Joins at once', () => {
         for await (const _ of all[0]);
         for await (const _ of all[1]);
 
-        // The sandbox takes nothing from a wallet for a message given to it, so all that came back is gain here; the value
-        // of the second answer waits at the address, where only this owner's Join makes an account.
+        // The sandbox takes nothing from a wallet for a message given to it, so all that came back is gain here; the
+        // value of the second answer waits at the address, where only this owner's Join makes an account.
         expect((await owner.getBalance()) - before).toBeGreaterThan(2n * STAKE);
         const waiting = (await blockchain.getContract(wrapper.address)).balance;
         const provider = blockchain.openContract(wrapper);

@@ -140,7 +140,9 @@ export async function openDispute(
 
 export type ReportKind = 'twice' | 'excess' | 'demand' | 'wrong';
 
-/** Sends a report with exactly the value that the node's getter names for its kind, and asserts that money is conserved. */
+/**
+ * Sends a report with exactly the value that the node's getter names for its kind, and asserts that money is conserved.
+ */
 export async function report(
     market: NodeMarket,
     kind: ReportKind,

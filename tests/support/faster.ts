@@ -1,2 +1,4 @@
-/** Cells and the emulator are faster, see localnet/fast.ts: jest imports this before each test file, other runs first. */
+/**
+ * Cells and the emulator are faster, see localnet/fast.ts: jest imports this before each test file, other runs first.
+ */
 import '../../localnet/fast';

@@ -1,4 +1,7 @@
-/** A door of its own to a network's API, which takes so many calls a second, as a public API counts them for each caller. */
+/**
+ * A door of its own to a network's API, which takes so many calls a second, as a public API counts them for each
+ * caller.
+ */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -76,8 +76,8 @@ export class Market {
     ) {}
 
     /**
-     * An escrow with DEPOSIT, key, limits and channel code; `setUp: false` does not deploy it; `library: true` publishes
-     * the channel's code and opens channels that name it by its hash.
+     * An escrow with DEPOSIT, key, limits and channel code; `setUp: false` does not deploy it; `library: true`
+     * publishes the channel's code and opens channels that name it by its hash.
      */
     static async deploy(options: MarketOptions & { setUp?: boolean } = {}): Promise<Market> {
         const blockchain = await createBlockchain(options);

@@ -227,7 +227,9 @@ export async function changeNode(
     );
 }
 
-/** Has the Provider keep something for each of eight versions of node code, which its rules name: the most there can be. */
+/**
+ * Has the Provider keep something for each of eight versions of node code, which its rules name: the most there can be.
+ */
 export async function countVersions({ provider, owner }: JoinedMarket): Promise<void> {
     for (let version = 1; version < 8; version++) {
         const share = RATE - BigInt(version); // no two the same: equal cells would take the room of one
@@ -251,7 +253,9 @@ export async function expectSolvent({ blockchain, provider }: JoinedMarket): Pro
     expect(balance).toBeGreaterThanOrEqual(state.stake + state.unbonding + state.reserve);
 }
 
-/** What the Provider asks for a message of fixed size when no rent is due: its getters add a year's rent for idle ones. */
+/**
+ * What the Provider asks for a message of fixed size when no rent is due: its getters add a year's rent for idle ones.
+ */
 export async function exactValue(
     { provider }: JoinedMarket,
     message: 'adopt' | 'stakeStep' | 'closeNode',
@@ -261,7 +265,8 @@ export async function exactValue(
 
 /**
  * The least value at which `send` makes `provider` do what it is asked, found by halving below `enough`, which must do;
- * leaves the blockchain as it was. Where a body lies in its message depends on the wallet, so getters name a little more.
+ * leaves the blockchain as it was. Where a body lies in its message depends on the wallet, so getters name a little
+ * more.
  */
 export async function minValue(
     { blockchain, provider }: Pick<JoinedMarket, 'blockchain' | 'provider'>,

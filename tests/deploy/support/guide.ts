@@ -1,4 +1,7 @@
-/** The operations guide as a list of things to run and to see: its own fenced blocks, so that guide and test cannot drift. */
+/**
+ * The operations guide as a list of things to run and to see: its own fenced blocks, so that guide and test cannot
+ * drift.
+ */
 import { readFileSync } from 'node:fs';
 
 export type Block =

@@ -1,7 +1,7 @@
 /**
- * Every bit of a quote, of its certificates, its revocation lists and the rest of its collateral, flipped by itself: each
- * flip is refused, but for those that are listed with why they mean nothing. `FLIPS=all` takes all eight bits of every
- * byte; without it one of them is taken of each, another in every byte.
+ * Every bit of a quote, of its certificates, its revocation lists and the rest of its collateral, flipped by itself:
+ * each flip is refused, but for those that are listed with why they mean nothing. `FLIPS=all` takes all eight bits of
+ * every byte; without it one of them is taken of each, another in every byte.
  */
 import { rejectionOf, AttestationPolicy, readQuote, reportData } from '../../../offchain/attest';
 import { bitsOf, bytesOfBits, naturalOf, row, timeOf } from '../../../offchain/attest/der';

@@ -1,4 +1,7 @@
-/** Worker and gateway together: the worker renews its evidence through a command, the gateway checks it when the old one ends. */
+/**
+ * Worker and gateway together: the worker renews its evidence through a command, the gateway checks it when the old one
+ * ends.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -14,7 +14,9 @@ function refusal(body: object): GatewayError {
     return badRequest('it was taken');
 }
 
-/** Every field that OpenAI or a model server takes and this version does not pass on, with a value that means something. */
+/**
+ * Every field that OpenAI or a model server takes and this version does not pass on, with a value that means something.
+ */
 const fields: [string, unknown][] = [
     ['reasoning_effort', 'high'],
     ['top_k', 5],

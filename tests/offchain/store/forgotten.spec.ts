@@ -28,7 +28,9 @@ function text(marker: Buffer, size: number): Buffer {
     return Buffer.alloc(size, marker);
 }
 
-/** Which of the markers are in any file of the store's folder. Another process reads: this one would drop its own locks. */
+/**
+ * Which of the markers are in any file of the store's folder. Another process reads: this one would drop its own locks.
+ */
 function found(markers: Buffer[]): number[] {
     const bytes = readdirSync(folder).map((file) =>
         execFileSync('cat', [join(folder, file)], { maxBuffer: 1 << 30, encoding: 'buffer' }),

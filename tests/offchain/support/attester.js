@@ -1,6 +1,6 @@
-// The attester of a node under test: signs the report data it is given with the key of the test authority, as a process of
-// its own. Arguments: seed of the authority (hex), measurement (hex), a file whose presence makes it fail, report data
-// (hex), expiry.
+// The attester of a node under test: signs the report data it is given with the key of the test authority, as a process
+// of its own. Arguments: seed of the authority (hex), measurement (hex), a file whose presence makes it fail, report
+// data (hex), expiry.
 const { createHash, createPrivateKey, sign } = require('node:crypto');
 const { existsSync } = require('node:fs');
 

@@ -1,6 +1,6 @@
 /**
- * Kills this process with SIGKILL at a step, counted over every write to the store (before it, and after its commit) and
- * every piece of an HTTP answer (before it leaves, and after).
+ * Kills this process with SIGKILL at a step, counted over every write to the store (before it, and after its commit)
+ * and every piece of an HTTP answer (before it leaves, and after).
  */
 import { ServerResponse } from 'node:http';
 import { SqliteJobs } from '../../../offchain/store/sqliteJobs';

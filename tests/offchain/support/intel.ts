@@ -1,6 +1,7 @@
 /**
- * Intel's part, generated: a root, the authorities below it, a machine with its quoting enclave, and the collateral. Every
- * piece can be replaced before it is signed, so that a test shows what the verifier says to a lie that is well signed.
+ * Intel's part, generated: a root, the authorities below it, a machine with its quoting enclave, and the collateral.
+ * Every piece can be replaced before it is signed, so that a test shows what the verifier says to a lie that is well
+ * signed.
  */
 import { createHash, generateKeyPairSync, KeyObject, sign } from 'node:crypto';
 import type { AttestationProof } from '../../../offchain/link';

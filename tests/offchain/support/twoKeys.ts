@@ -1,6 +1,6 @@
 /**
- * One AES-256-GCM text with one tag that opens under two keys. The tag is a polynomial in the text's blocks over GF(2^128), at
- * a point that depends on the key; with one block free, that both tags are equal is one linear equation.
+ * One AES-256-GCM text with one tag that opens under two keys. The tag is a polynomial in the text's blocks over
+ * GF(2^128), at a point that depends on the key; with one block free, that both tags are equal is one linear equation.
  */
 import { createCipheriv } from 'node:crypto';
 

@@ -41,7 +41,8 @@ describe('credit', () => {
     });
 
     it('point 5: a client that pays its meters is never waited for, once the worker has shown them', () => {
-        // Blocked with everything on the disk and shown: then at least a quarter of a step is unpaid, so the client pays.
+        // Blocked with everything on the disk and shown: then at least a quarter of a step is unpaid, so the client
+        // pays.
         fc.assert(
             fc.property(fc.bigInt(1000n, 1n << 40n), amount, amount, fc.bigInt(0n, 10n), (step, sent, paid, tenth) => {
                 const next = (step * tenth) / 100n; // at most a tenth of a step

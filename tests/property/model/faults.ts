@@ -1,6 +1,6 @@
 /**
- * What docs/contracts/dispute.md promises about faults, cases and slashes, as arithmetic without a chain. Written from that
- * page, not from the contracts.
+ * What docs/contracts/dispute.md promises about faults, cases and slashes, as arithmetic without a chain. Written from
+ * that page, not from the contracts.
  */
 import { ok } from 'node:assert';
 
@@ -153,7 +153,10 @@ export class FaultModel extends StakeModel {
         return [bond, ...this.slash(p, node, found, take, found.rules.insurance.hash.toString('hex'))];
     }
 
-    /** Verdicts take at most a tenth of the stake a day and a fifth in 14 days, measured with what they took still there. */
+    /**
+     * Verdicts take at most a tenth of the stake a day and a fifth in 14 days, measured with what they took still
+     * there.
+     */
     leftForVerdicts(p: ModelProvider): bigint {
         const since = (seconds: number) =>
             p.verdicts.reduce((sum, { at, amount }) => sum + (this.now < at + seconds ? amount : 0n), 0n);
@@ -211,8 +214,8 @@ export class FaultModel extends StakeModel {
     }
 
     /**
-     * A case of this key that asked for `amount` is over, and its share is to bear `take`: what it still can. What is frozen
-     * falls to what others ask for, and to what the share then bears; it never rises by an end.
+     * A case of this key that asked for `amount` is over, and its share is to bear `take`: what it still can. What is
+     * frozen falls to what others ask for, and to what the share then bears; it never rises by an end.
      */
     private bear(
         p: ModelProvider,

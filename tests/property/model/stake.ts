@@ -248,7 +248,10 @@ function longestOf(p: ModelProvider, window: Window): number {
     return Math.max(...p.followed.map((rules) => rules[window]));
 }
 
-/** What ends now stays liable for so many seconds: its keys' notice, evidence, the longest case, time to have it decided. */
+/**
+ * What ends now stays liable for so many seconds: its keys' notice, evidence, the longest case, time to have it
+ * decided.
+ */
 export function holdOf(p: ModelProvider): number {
     const demandOrVerdict = Math.max(
         ...p.followed.map(({ response, buffer, verdict }) => response + buffer + Math.max(verdict, SPAN)),

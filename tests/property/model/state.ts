@@ -1,4 +1,7 @@
-/** What the model keeps of providers, nodes and cases. Amounts are nanoTON, times unix seconds, accounts the hex of 256 bits. */
+/**
+ * What the model keeps of providers, nodes and cases. Amounts are nanoTON, times unix seconds, accounts the hex of 256
+ * bits.
+ */
 import { FaultClass } from '../../../wrappers/faults';
 import { Rules } from '../../../wrappers/Registry';
 
