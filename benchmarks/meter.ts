@@ -2,6 +2,7 @@
  * What an operation costs over its whole chain of transactions, the wallets' included: gas, each kind of fee, and who
  * bore it. What validators take is counted from the transactions and compared with what is missing from the balances.
  */
+import { numberToHex } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Blockchain, BlockchainTransaction, SendMessageResult } from '@ton/sandbox';
 import { accountsOf, exitCodeOf, feesOf, gasOf, totalBalance } from '../tests/support/chain';
@@ -56,7 +57,7 @@ export async function measure(cast: Cast, operation: () => Promise<Ran>): Promis
     const { results, moves = [] } = await operation();
 
     const transactions = results.flatMap((result) => result.transactions);
-    const ofContracts = transactions.filter((tx) => !wallets.has(`0:${tx.address.toString(16).padStart(64, '0')}`));
+    const ofContracts = transactions.filter((tx) => !wallets.has(`0:${numberToHex(tx.address)}`));
     ofContracts.forEach(assertDone);
     const fees = feesOf(transactions);
     const parts = partsOf(transactions);

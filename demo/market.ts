@@ -2,6 +2,7 @@
 import {
     Actor,
     addressOf,
+    bytesToNumber,
     codesOfThisCheckout,
     joinMarket,
     launchRegistry,
@@ -32,10 +33,6 @@ function rulesOf(insurance: Address): Rules {
     };
 }
 
-function asNumber(bytes: Buffer): bigint {
-    return BigInt(`0x${bytes.toString('hex')}`);
-}
-
 /** Deploys the registry; `committee` rules in disputes. */
 export async function launch(governor: Actor, committee: SigningKey[]) {
     return launchRegistry(governor, {
@@ -43,7 +40,7 @@ export async function launch(governor: Actor, committee: SigningKey[]) {
         rules: rulesOf(addressOf(governor)),
         committee: {
             threshold: Math.ceil((committee.length * 2) / 3),
-            keys: committee.map(({ publicKey }) => asNumber(publicKey)),
+            keys: committee.map(({ publicKey }) => bytesToNumber(publicKey)),
         },
         catalogue: 0n,
         rent: toNano('0.5'),
@@ -69,10 +66,10 @@ export interface NodeOffer {
 export async function registerMachine(owner: Actor, provider: Address, offer: NodeOffer) {
     const listing = {
         hardware: { gpuClass: 0, gpus: 1, vram: 24, model: 'Demo GPU' },
-        receiptKey: asNumber(offer.receiptKey),
-        encryptionKey: asNumber(offer.encryptionKey),
+        receiptKey: bytesToNumber(offer.receiptKey),
+        encryptionKey: bytesToNumber(offer.encryptionKey),
         service: { region: 'local', uptime: 9900, endpoint: offer.endpoint },
-        offers: [{ model: asNumber(modelHash(offer.model)), ...offer.rates }],
+        offers: [{ model: bytesToNumber(modelHash(offer.model)), ...offer.rates }],
     };
     const { node: code } = await codesOfThisCheckout();
     return registerNode(owner, { provider, code, listing });

@@ -1,5 +1,5 @@
 /** Chains of transactions as people read them: who sent what to whom, with names, values, gas, fees and outcomes. */
-import { errorName, formatTon, mTon, opcodeName, tags } from '@cocoon-market/wrappers';
+import { errorName, formatTon, mTon, numberToHex, opcodeName, tags } from '@cocoon-market/wrappers';
 import { Cell, Message, Transaction } from '@ton/core';
 
 /** Names of accounts by their raw address; one that is missing is shown by the beginning of its address. */
@@ -41,7 +41,7 @@ function step(transaction: Transaction, names: Names): TraceStep {
     const outcome = outcomeOf(transaction);
     return {
         from: info?.type === 'internal' ? nameOf(names, info.src.toRawString()) : 'outside',
-        to: nameOf(names, `0:${transaction.address.toString(16).padStart(64, '0')}`),
+        to: nameOf(names, `0:${numberToHex(transaction.address)}`),
         message: inMessage === undefined || inMessage === null ? 'tick' : messageName(inMessage),
         value: info?.type === 'internal' ? info.value.coins : null,
         gas: compute?.type === 'vm' ? compute.gasUsed : 0n,

@@ -1,5 +1,5 @@
 /** What the registry would refuse of a profile at this network's prices, found before anything is sent. */
-import { minSlash, type Prices, readPrices, ruleBounds } from '@cocoon-market/wrappers';
+import { minSlash, readPrices, ruleBounds } from '@cocoon-market/wrappers';
 import { formatDuration } from './flags';
 import { configParam } from './network';
 import { ton } from './output';
@@ -15,11 +15,8 @@ const STEP = 1_000_000n;
 /** Refuses windows, stakes and rates that the registry would not take, with their line. */
 export async function requireTaken(session: ScriptSession, profile: Profile): Promise<void> {
     requireWindows(profile);
-    requireAmounts(profile, minSlash(await pricesNow(session)));
-}
-
-function pricesNow({ provider }: ScriptSession): Promise<Prices> {
-    return readPrices((id) => configParam(provider, id));
+    const basechain = await readPrices((id) => configParam(session.provider, id), 'basechain');
+    requireAmounts(profile, minSlash({ basechain }));
 }
 
 function requireWindows(profile: Profile): void {

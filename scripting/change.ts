@@ -1,5 +1,5 @@
 /** Changes of the registry in words. */
-import { parseChange, type Rules } from '@cocoon-market/wrappers';
+import { numberToHex, parseChange, type Rules } from '@cocoon-market/wrappers';
 import type { Cell } from '@ton/core';
 import { formatDuration } from './flags';
 import { ton } from './output';
@@ -12,10 +12,10 @@ export function changeText(session: ScriptSession, cell: Cell): string {
         case 'rules':
             return `rules: ${rulesText(session, change.rules)}`;
         case 'code':
-            return `code: the next version of ${change.of}, ${change.hash.toString(16).padStart(64, '0')}:${change.depth}`;
+            return `code: the next version of ${change.of}, ${numberToHex(change.hash)}:${change.depth}`;
         case 'committee':
             return `committee: ${change.committee.threshold} of ${change.committee.keys.length} keys, ${change.committee.keys
-                .map((key) => key.toString(16).padStart(64, '0'))
+                .map((key) => numberToHex(key))
                 .join(' ')}`;
     }
 }

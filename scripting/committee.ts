@@ -1,12 +1,12 @@
 /** Committees from flags. */
-import { assertUsableKey, type Committee, ruleBounds } from '@cocoon-market/wrappers';
+import { assertUsableKey, bytesToNumber, type Committee, ruleBounds } from '@cocoon-market/wrappers';
 import { ScriptError } from './scriptError';
 
 const { maxMembers } = ruleBounds;
 
 /** A committee of these keys; refuses what the registry would refuse. `threshold`: two thirds, rounded up, unless given. */
 export function committeeOf(keys: readonly Buffer[], threshold = Math.ceil((keys.length * 2) / 3)): Committee {
-    const numbers = keys.map((key) => BigInt(`0x${key.toString('hex')}`));
+    const numbers = keys.map((key) => bytesToNumber(key));
     if (keys.length > maxMembers || new Set(numbers).size < keys.length) {
         throw new ScriptError(`A committee has 1 to ${maxMembers} different keys, these are ${keys.length}`);
     }

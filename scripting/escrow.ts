@@ -1,5 +1,5 @@
 /** What the client's scripts share: which escrow it is, what is said of it, and tasks of messages to it. */
-import { type Actor, Escrow, type EscrowState } from '@cocoon-market/wrappers';
+import { type Actor, Escrow, type EscrowState, numberToHex } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address } from './flags';
 import { type Row, ton } from './output';
@@ -45,7 +45,7 @@ export function escrowRows(session: ScriptSession, { at, state, balance }: Opene
     if (state === undefined) {
         return [['escrow', `${session.show(at)} (not there yet)`]];
     }
-    const key = state.spendKey === 0n ? 'none' : state.spendKey.toString(16).padStart(64, '0');
+    const key = state.spendKey === 0n ? 'none' : numberToHex(state.spendKey);
     return [
         ['escrow', session.show(at)],
         ['owner', session.show(state.owner, false)],

@@ -1,4 +1,5 @@
 /** What the governor's scripts share: each sends one message that only the governor may send, and renews the record. */
+import { numberToHex } from '@cocoon-market/wrappers';
 import type { Actor, RegistryInfo } from '@cocoon-market/wrappers';
 import type { Address, Cell } from '@ton/core';
 import { changeText } from './change';
@@ -16,7 +17,7 @@ export function registryRows(session: ScriptSession, at: Address, state: Registr
         ['governor', session.show(state.governor, false)],
         ['rules', state.rulesVersion === 0n ? 'not launched' : `version ${state.rulesVersion}`],
         ['new work', state.paused ? 'paused' : 'welcome'],
-        ['catalogue', state.catalogue.toString(16).padStart(64, '0')],
+        ['catalogue', numberToHex(state.catalogue)],
         ['waiting change', waitingText(session, state)],
     ];
     return state.nextGovernor === null

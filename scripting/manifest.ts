@@ -1,6 +1,7 @@
 /** Fleets as files: `fleet.yaml` names sites, hardware, prices and nodes. What is wrong in it is refused with its line. */
 import {
     assertUsableKey,
+    bytesToNumber,
     type Hardware,
     listingBounds,
     modelKey,
@@ -179,7 +180,7 @@ class Reader {
         return this.parsed(fields, name, (text) => {
             const key = hex32(text);
             check(key);
-            return BigInt(`0x${key.toString('hex')}`);
+            return bytesToNumber(key);
         });
     }
 

@@ -9,7 +9,7 @@ import {
     type StateInit,
     storeMessageRelaxed,
 } from '@ton/core';
-import { GLOBAL_IDS, normaliseWords, seedOfWords } from '@cocoon-market/wrappers';
+import { GLOBAL_IDS, normaliseWords, seedOfWords, sizeOf } from '@cocoon-market/wrappers';
 import { keyPairFromSeed } from '@ton/crypto';
 import type { NetworkProvider } from '@ton/blueprint';
 import { WalletContractV4, WalletContractV5R1 } from '@ton/ton';
@@ -41,7 +41,7 @@ const V4_MESSAGES = 4;
 const V5_MESSAGES = 255;
 // What a node takes of an external message, less the wallet's own part of it.
 const ORDER_BYTES = 60_000;
-const ORDER_CELLS = 8_000;
+const ORDER_CELLS = 8_000n;
 const VALID_FOR = 120; // seconds
 
 /** How long and how often a script looks whether something has happened on chain. */
@@ -197,18 +197,5 @@ function isSendable(messages: readonly Outgoing[]): boolean {
         const cell = beginCell().store(storeMessageRelaxed(internal({ ...message, init, bounce: true })));
         return beginCell().storeRef(rest).storeRef(cell.endCell()).endCell();
     }, Cell.EMPTY);
-    return order.toBoc({ idx: false }).length <= ORDER_BYTES && cellsOf(order) <= ORDER_CELLS;
-}
-
-function cellsOf(root: Cell): number {
-    const seen = new Set<string>();
-    const open = [root];
-    for (let cell = open.pop(); cell !== undefined; cell = open.pop()) {
-        const hash = cell.hash().toString('base64');
-        if (!seen.has(hash)) {
-            seen.add(hash);
-            open.push(...cell.refs);
-        }
-    }
-    return seen.size;
+    return order.toBoc({ idx: false }).length <= ORDER_BYTES && sizeOf(order).cells <= ORDER_CELLS;
 }

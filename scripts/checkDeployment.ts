@@ -4,6 +4,7 @@ import {
     codesOfThisCheckout,
     compareMarkets,
     type Market,
+    numberToHex,
     readMarket,
     Registry,
 } from '@cocoon-market/wrappers';
@@ -84,6 +85,6 @@ async function codeDifferences(market: Market, registry: { registry: string; rec
 
 function catalogueDifference({ catalogue }: Market): string[] {
     const { file, hash } = readCatalogue('params/catalogue.json');
-    const own = hash.toString(16).padStart(64, '0');
+    const own = numberToHex(hash);
     return own === catalogue ? [] : [`catalogue: the network names ${catalogue}, ${file} is ${own}`];
 }

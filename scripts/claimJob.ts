@@ -1,4 +1,4 @@
-import { claimJob, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers';
+import { claimJob, numberToBytes, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { amount, count, text } from '../scripting/flags';
 import { findJob, jobFlag, jobRows, requireJob } from '../scripting/job';
 import { ton } from '../scripting/output';
@@ -23,7 +23,7 @@ export const run = script({
             return { found, nothing: `${ton(paid)} were paid already` };
         }
         const voucher = voucherFor(session.network.globalId, job, cumulative, answers);
-        const key = new Verifier(Buffer.from(voucherKey.toString(16).padStart(64, '0'), 'hex'));
+        const key = new Verifier(numberToBytes(voucherKey));
         const signature = /^[0-9a-fA-F]{128}$/.test(hex) ? Buffer.from(hex, 'hex') : Buffer.alloc(0);
         if (!key.verify(Voucher.hash(voucher), signature)) {
             throw new ScriptError('The signature is not over this job, amount and count', 'the chain would refuse it');

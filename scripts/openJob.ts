@@ -1,4 +1,4 @@
-import { channelInit, channelCode, channelLibrary, codeHash, openJob } from '@cocoon-market/wrappers';
+import { bytesToNumber, channelCode, channelInit, channelLibrary, openJob } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { escrowTask, openEscrow, type OpenedEscrow } from '../scripting/escrow';
 import { address, amount, count, duration, key, moment } from '../scripting/flags';
@@ -24,7 +24,7 @@ export const run = script({
         const end = until(await session.now());
         const opened = await openEscrow(session, session.actor);
         const code = [await channelCode(), (await channelLibrary()).cell].find(
-            (each) => BigInt(`0x${codeHash(each)}`) === opened.state.codeHash,
+            (each) => bytesToNumber(each.hash()) === opened.state.codeHash,
         );
         if (code === undefined) {
             throw new ScriptError(

@@ -1,4 +1,4 @@
-import { type Actor, channelCode, channelLibrary, codeHash, setUpEscrow } from '@cocoon-market/wrappers';
+import { type Actor, bytesToNumber, channelCode, channelLibrary, setUpEscrow } from '@cocoon-market/wrappers';
 import { missing, shortOf } from '../scripting/amounts';
 import { escrowTask, findEscrow } from '../scripting/escrow';
 import { amount, choice, key } from '../scripting/flags';
@@ -22,7 +22,7 @@ export const run = script({
     prepare: async (session, { spendKey, jobLimit, dayLimit, deposit = 0n, channel: asked }) => {
         const opened = await findEscrow(session, session.actor);
         const library = (await channelLibrary()).cell;
-        const carriesLibrary = opened.state?.codeHash === BigInt(`0x${codeHash(library)}`);
+        const carriesLibrary = opened.state?.codeHash === bytesToNumber(library.hash());
         const channel = asked ?? (carriesLibrary ? 'library' : 'plain');
         const code = channel === 'plain' ? await channelCode() : library;
         if (channel === 'library') {
@@ -30,10 +30,10 @@ export const run = script({
         }
         const isSet = ({ state }: typeof opened) =>
             state !== undefined &&
-            state.spendKey === BigInt(`0x${spendKey.toString('hex')}`) &&
+            state.spendKey === bytesToNumber(spendKey) &&
             state.jobLimit === jobLimit &&
             state.dayLimit === dayLimit &&
-            state.codeHash === BigInt(`0x${codeHash(code)}`);
+            state.codeHash === bytesToNumber(code.hash());
         const set = (actor: Actor, due: bigint) =>
             setUpEscrow(actor, { spendKey, jobLimit, dayLimit, channelCode: code, deposit: due });
         const { at, balance: held } = opened;

@@ -11,6 +11,7 @@ import {
 
 import { Voucher } from './signed/payloads';
 import { withoutState } from './sending';
+import { bytesToNumber, numberToBytes } from './bytes';
 
 export type { ChannelState };
 
@@ -45,8 +46,8 @@ export function channelData(escrow: Address, job: JobParameters): Cell {
         paid: 0n,
         refundAt: BigInt(job.end),
         notice: BigInt(job.notice),
-        voucherKey: BigInt(`0x${job.voucherKey.toString('hex')}`),
-        payout: BigInt(`0x${job.payout.toString('hex')}`),
+        voucherKey: bytesToNumber(job.voucherKey),
+        payout: bytesToNumber(job.payout),
         escrow,
         job: BigInt(job.job),
     });
@@ -69,15 +70,11 @@ export function loadChannelData(data: Cell): JobParameters & { paid: bigint; ref
         refundAt: Number(refundAt),
         end: Number(refundAt),
         notice: Number(notice),
-        voucherKey: bytes32(voucherKey),
-        payout: bytes32(payout),
+        voucherKey: numberToBytes(voucherKey),
+        payout: numberToBytes(payout),
         escrow,
         job: Number(job),
     };
-}
-
-function bytes32(number: bigint): Buffer {
-    return Buffer.from(number.toString(16).padStart(64, '0'), 'hex');
 }
 
 /** The payload of a voucher for this channel. */

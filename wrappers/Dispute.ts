@@ -20,6 +20,7 @@ import { Committee, parseCommittee } from './Registry';
 import { pieceCell, pieceOf, proofCell } from './signed/answer';
 import { cellOf } from './signed/layout';
 import { withoutState } from './sending';
+import { bytesToNumber, numberToBytes } from './bytes';
 
 export type { CaseState };
 
@@ -60,8 +61,6 @@ interface Call {
     queryId?: bigint;
 }
 
-const bytes = (value: bigint): Buffer => Buffer.from(value.toString(16).padStart(64, '0'), 'hex');
-
 /** There is no Dispute of this release's code at the address. */
 export class NotDispute extends Error {
     constructor(address: Address, cause: unknown) {
@@ -79,7 +78,7 @@ export class Dispute extends Generated {
         provider: Address,
         fault: { class: FaultClass; job: Buffer; query: number; nodeVersion?: number },
     ): Promise<Dispute> {
-        const job = BigInt(`0x${fault.job.toString('hex')}`);
+        const job = bytesToNumber(fault.job);
         const { address, init } = await Generated.fromInit(
             provider,
             BigInt(faultClasses[fault.class].number),
@@ -184,7 +183,7 @@ export class Dispute extends Generated {
         via: Sender,
         { value, queryId = 0n, statement }: Call & { statement: Buffer },
     ) {
-        const hash = BigInt(`0x${statement.toString('hex')}`);
+        const hash = bytesToNumber(statement);
         await this.send(provider, via, { value }, { $$type: 'StateCase', queryId, statement: hash });
     }
 
@@ -257,7 +256,7 @@ export class Dispute extends Generated {
         const rules = loadCaseRules(file.rules.beginParse());
         return {
             class: faultClassOf(fault.faultClass)!,
-            job: bytes(fault.job),
+            job: numberToBytes(fault.job),
             query: Number(fault.query),
             date: Number(fault.date),
             amount: fault.amount,
@@ -265,11 +264,11 @@ export class Dispute extends Generated {
             counted: file.loss,
             toldAt: Number(file.sentAt),
             reporter: fault.reporter,
-            victim: bytes(parties.victim),
-            receiptKey: bytes(parties.key),
-            payout: bytes(parties.payout),
+            victim: numberToBytes(parties.victim),
+            receiptKey: numberToBytes(parties.key),
+            payout: numberToBytes(parties.payout),
             node: Number(parties.node),
-            ...(claim === undefined ? {} : { about: bytes(claim.about) }),
+            ...(claim === undefined ? {} : { about: numberToBytes(claim.about) }),
             first: Number(claim?.firstPiece ?? 0n),
             most: Number(claim?.maxBasisPoints ?? 0n),
             rulesVersion: Number(rules.version),

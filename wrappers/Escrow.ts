@@ -15,6 +15,7 @@ import { SigningKey } from './keys';
 import { JobParameters } from './Channel';
 import { jobOrderCell, jobsCell, NewJob, openJobsCell, OrderHead, signedOrder } from './signed/orders';
 import { withoutState } from './sending';
+import { bytesToNumber } from './bytes';
 
 export type { EscrowState };
 
@@ -93,7 +94,7 @@ export class Escrow extends Generated {
             ...settings
         }: EscrowSettings & { value: bigint; deposit: bigint; queryId?: bigint },
     ) {
-        const spendKey = BigInt(`0x${settings.spendKey.toString('hex')}`);
+        const spendKey = bytesToNumber(settings.spendKey);
         const body = bodyOf(storeSetUp({ $$type: 'SetUp', queryId, deposit, ...settings, spendKey }));
         await provider.internal(via, { value, body });
     }
@@ -124,7 +125,7 @@ export class Escrow extends Generated {
         via: Sender,
         { value, channel, queryId = 0n }: { value: bigint; channel: Address; queryId?: bigint },
     ) {
-        const account = BigInt(`0x${channel.hash.toString('hex')}`);
+        const account = bytesToNumber(channel.hash);
         const body = bodyOf(storeLeaveJob({ $$type: 'LeaveJob', queryId, channel: account }));
         await withoutState(provider, this.address).internal(via, { value, body });
     }

@@ -12,6 +12,7 @@ import {
 } from '../build/Library/Library_Library';
 import { forwardFee, Prices, sizeOf, storageFee, YEAR } from './prices';
 import { withoutState } from './sending';
+import { bytesToNumber } from './bytes';
 
 const MASTERCHAIN = -1;
 
@@ -49,7 +50,7 @@ export function libraryBreakEven(prices: Prices, code: Cell) {
 
 function initialData(hash: Buffer, number: number): Cell {
     const empty = { cells: 0n, bits: 0n, lastRunAt: 0n };
-    const data = { hash: BigInt(`0x${hash.toString('hex')}`), number: BigInt(number), ...empty };
+    const data = { hash: bytesToNumber(hash), number: BigInt(number), ...empty };
     return beginCell()
         .store(storeLibraryData({ $$type: 'LibraryData', ...data }))
         .endCell();

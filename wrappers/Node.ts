@@ -24,8 +24,9 @@ import {
     storeSetService,
 } from '../build/Node/Node_Node';
 import { listingBounds } from './bounds';
-import { cellSize } from './protocol';
+import { sizeOf } from './prices';
 import { withoutState } from './sending';
+import { bytesToNumber, numberToBytes } from './bytes';
 
 const { maxText } = listingBounds;
 
@@ -80,14 +81,12 @@ export function textToNumber(text: string, bytes: number): bigint {
     if (!/^[\x20-\x7e]*$/.test(text) || text.length > bytes) {
         throw new Error(`Not at most ${bytes} ASCII characters: ${text}`);
     }
-    return BigInt(`0x${Buffer.from(text.padEnd(bytes, '\0'), 'ascii').toString('hex')}`);
+    return bytesToNumber(Buffer.from(text.padEnd(bytes, '\0'), 'ascii'));
 }
 
 /** The text that {@link textToNumber} made a number of. */
 export function numberToText(value: bigint, bytes: number): string {
-    return Buffer.from(value.toString(16).padStart(bytes * 2, '0'), 'hex')
-        .toString('ascii')
-        .replace(/\0+$/, '');
+    return numberToBytes(value, bytes).toString('ascii').replace(/\0+$/, '');
 }
 
 /** Chain of offers in ascending order of models; null for none. */
@@ -240,7 +239,8 @@ export class Node extends Generated {
 
     /** What to attach to this report, by its class, in nanoTON. */
     async getValuesFor(provider: ContractProvider, report: Cell): Promise<ReportValues> {
-        return this.getReportValues(provider, ...cellSize(report));
+        const { cells, bits } = sizeOf(report);
+        return this.getReportValues(provider, cells, bits);
     }
 
     /**

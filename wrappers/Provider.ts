@@ -12,7 +12,7 @@ import {
     storeRegisterNode,
     storeReplaceHardware,
 } from '../build/Provider/Provider_Provider';
-import { cellSize } from './protocol';
+import { sizeOf } from './prices';
 import { withoutState } from './sending';
 
 export type { Membership, ProviderState, ProviderValues, StakeSlot, Standing };
@@ -265,20 +265,25 @@ export class Provider extends Generated {
     /** What to attach to a RegisterNode with this code and listing, in nanoTON. */
     async getRegisterNodeValue(provider: ContractProvider, args: { code: Cell; listing: Cell }): Promise<bigint> {
         const body = beginCell().store(storeRegisterNode({ $$type: 'RegisterNode', queryId: 0n, ...args }));
-        return (await this.getValuesOf(provider, ...cellSize(body.endCell()))).registerNode;
+        return (await this.valuesFor(provider, body.endCell())).registerNode;
     }
 
     /** What to attach to a ChangeNode with this change, in nanoTON. */
     async getChangeNodeValue(provider: ContractProvider, change: Cell): Promise<bigint> {
         const fields = { queryId: 0n, number: 0n, codeVersion: 0n, change };
         const body = beginCell().store(storeChangeNode({ $$type: 'ChangeNode', ...fields }));
-        return (await this.getValuesOf(provider, ...cellSize(body.endCell()))).changeNode;
+        return (await this.valuesFor(provider, body.endCell())).changeNode;
     }
 
     /** What to attach to a ReplaceHardware with this change, in nanoTON. */
     async getReplaceHardwareValue(provider: ContractProvider, change: Cell): Promise<bigint> {
         const fields = { queryId: 0n, number: 0n, codeVersion: 0n, share: 0n, gpus: 0n, change };
         const body = beginCell().store(storeReplaceHardware({ $$type: 'ReplaceHardware', ...fields }));
-        return (await this.getValuesOf(provider, ...cellSize(body.endCell()))).replaceHardware;
+        return (await this.valuesFor(provider, body.endCell())).replaceHardware;
+    }
+
+    private valuesFor(provider: ContractProvider, body: Cell): Promise<ProviderValues> {
+        const { cells, bits } = sizeOf(body);
+        return this.getValuesOf(provider, cells, bits);
     }
 }

@@ -20,6 +20,7 @@ import {
 } from '../build/Registry/Registry_Registry';
 import { ruleBounds } from './bounds';
 import { withoutState } from './sending';
+import { bytesToNumber } from './bytes';
 
 export type { CodeId, RegistryInfo };
 
@@ -130,7 +131,7 @@ export function parseCommittee(cell: Cell): Committee {
 
 /** What an address needs of a code. */
 export function codeId(code: Cell): CodeId {
-    return { $$type: 'CodeId', hash: BigInt(`0x${code.hash().toString('hex')}`), depth: BigInt(code.depth()) };
+    return { $$type: 'CodeId', hash: bytesToNumber(code.hash()), depth: BigInt(code.depth()) };
 }
 
 /** Changes that wait in the Registry, for ProposeChange. */

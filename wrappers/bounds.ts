@@ -51,7 +51,7 @@ export const listingBounds = {
 } as const;
 
 /** nanoTON that a slash takes at least, and below which no GPU class may require stake: six times what reporting costs. */
-export function minSlash({ basechain }: Prices): bigint {
+export function minSlash({ basechain }: Pick<Prices, 'basechain'>): bigint {
     const forward = (cells: bigint, bits: bigint) => forwardFee(basechain, { cells, bits });
     const plain = forward(0n, 0n);
     const home = forward(0n, ExcessesBits);

@@ -1,5 +1,6 @@
 /** The published list of models: the Registry names its hash, offers and terms name a model by the hash of its id. */
 import { createHash } from 'node:crypto';
+import { bytesToNumber } from './bytes';
 
 /** One model that may be offered. */
 export interface CatalogueModel {
@@ -12,12 +13,12 @@ export interface CatalogueModel {
 
 /** What offers and terms name a model by: SHA-256 of its catalogue id. */
 export function modelKey(id: string): bigint {
-    return BigInt(`0x${createHash('sha256').update(id).digest('hex')}`);
+    return bytesToNumber(createHash('sha256').update(id).digest());
 }
 
 /** What the Registry names a catalogue by: SHA-256 of the published file. */
 export function catalogueHash(file: Buffer): bigint {
-    return BigInt(`0x${createHash('sha256').update(file).digest('hex')}`);
+    return bytesToNumber(createHash('sha256').update(file).digest());
 }
 
 /** Models of a published file. Throws when it is not a catalogue, or names a model twice. */

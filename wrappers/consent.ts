@@ -5,6 +5,7 @@
 import { Cell } from '@ton/core';
 import { codesOfThisCheckout } from './codes';
 import { parseRules } from './Registry';
+import { bytesToNumber, numberToHex } from './bytes';
 
 /** The rules name a code that this release of the wrappers does not know. */
 export class UnknownCode extends Error {
@@ -32,12 +33,12 @@ export async function agreedRules(rules: Cell, { before, anyCode }: Agreed = {})
             for (const { hash, depth } of named[kind]) {
                 // A hash without its depth names another account than the one that the code is deployed at.
                 if (!known.some((codes) => codes[kind].some((each) => each.hash === hash && each.depth === depth))) {
-                    throw new UnknownCode(kind, hash.toString(16).padStart(64, '0'), Number(depth));
+                    throw new UnknownCode(kind, numberToHex(hash), Number(depth));
                 }
             }
         }
     }
-    return asNumber(rules);
+    return bytesToNumber(rules.hash());
 }
 
 interface Agreed {
@@ -57,8 +58,4 @@ async function releaseCodes(): Promise<Codes> {
     return { node: [idOf(node)], dispute: [idOf(dispute)] };
 }
 
-const idOf = (code: Cell) => ({ hash: asNumber(code), depth: BigInt(code.depth()) });
-
-function asNumber(cell: Cell): bigint {
-    return BigInt(`0x${cell.hash().toString('hex')}`);
-}
+const idOf = (code: Cell) => ({ hash: bytesToNumber(code.hash()), depth: BigInt(code.depth()) });

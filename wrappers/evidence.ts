@@ -18,6 +18,7 @@ import { opcodes } from './protocol';
 import { cellOf } from './signed/layout';
 import { Accept, Result } from './signed/payloads';
 import { jobHash, loadTerms, termsCell, Terms } from './signed/terms';
+import { bytesToNumber, numberToBytes } from './bytes';
 
 const SIGNATURE_BYTES = 64;
 
@@ -42,7 +43,7 @@ export interface EvidenceJob {
 }
 
 function jobFields({ channel, terms }: EvidenceJob) {
-    return { queryId: 0n, channel: BigInt(`0x${channel.toString('hex')}`), terms: termsCell(terms) };
+    return { queryId: 0n, channel: bytesToNumber(channel), terms: termsCell(terms) };
 }
 
 /** The bodies of reports to a Node; receipts as they are stored, `code` is that of the Dispute. */
@@ -86,7 +87,7 @@ export const reports = {
             storeReportWrong({
                 $$type: 'ReportWrong',
                 ...jobFields(args),
-                statement: BigInt(`0x${args.statement.toString('hex')}`),
+                statement: bytesToNumber(args.statement),
                 result: evidenceCell(args.result),
                 code: args.code,
             }),
@@ -160,9 +161,9 @@ export function readCaseOpened(body: Cell): CaseOpened | typeof UNREADABLE | und
             serial: Number(opened.serial),
             class: faultClass,
             node: Number(opened.node),
-            job: bytesOf(opened.job),
+            job: numberToBytes(opened.job),
             query: Number(opened.query),
-            dispute: new Address(0, bytesOf(opened.dispute)),
+            dispute: new Address(0, numberToBytes(opened.dispute)),
             date: Number(opened.date),
             answerBy: Number(opened.answerBy),
             amount: opened.amount,
@@ -184,14 +185,12 @@ function orUnreadable<T>(read: () => T): T | typeof UNREADABLE {
     }
 }
 
-const bytesOf = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex');
-
 function payloadOf(evidence: Cell): Buffer {
     return receiptOf(evidence).subarray(0, -SIGNATURE_BYTES);
 }
 
 function jobOf(network: number, channel: bigint, terms: Cell): Buffer {
-    return jobHash(network, bytesOf(channel), loadTerms(terms));
+    return jobHash(network, numberToBytes(channel), loadTerms(terms));
 }
 
 /** One member's signature over a verdict. */

@@ -9,6 +9,7 @@ export * from './Registry';
 export * from './actions';
 export * from './addresses';
 export * from './bounds';
+export * from './bytes';
 export * from './catalogue';
 export * from './changes';
 export * from './codes';

@@ -13,6 +13,7 @@ import {
     sign as nodeSign,
     verify as nodeVerify,
 } from 'node:crypto';
+import { bytesToNumber } from './bytes';
 
 const PKCS8_SEED_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex'); // RFC 8410, section 7
 const SPKI_KEY_PREFIX = Buffer.from('302a300506032b6570032100', 'hex'); // RFC 8410, section 4
@@ -85,7 +86,7 @@ function verifyByEquation(publicKey: Buffer, hash: Buffer, signature: Buffer): b
 }
 
 function littleEndian(bytes: Buffer): bigint {
-    return BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
+    return bytesToNumber(Buffer.from(bytes).reverse());
 }
 
 const MIDDLES = [

@@ -3,6 +3,7 @@ import { Address, Cell } from '@ton/core';
 import { Actor } from './actions/actor';
 import { ruleBounds } from './bounds';
 import { CodeKind, codeKindNames, codeKinds, parseCommittee, parseRules, Registry } from './Registry';
+import { numberToHex } from './bytes';
 
 /** Amounts in nanoTON as decimal strings, times in seconds, keys and hashes in hex, addresses raw. */
 export interface Market {
@@ -24,8 +25,6 @@ export interface Market {
     catalogue: string;
     codes: Record<CodeKind, string[]>; // by version, as `codeName` names them
 }
-
-const hex = (value: bigint) => value.toString(16).padStart(64, '0');
 
 /** Reads a launched market. */
 export async function readMarket({ open }: Pick<Actor, 'open'>, address: Address): Promise<Market> {
@@ -52,8 +51,8 @@ export async function readMarket({ open }: Pick<Actor, 'open'>, address: Address
             insurance: rules.insurance.toRawString(),
             rates: rules.rates.map(String),
         },
-        committee: { threshold: committee.threshold, keys: committee.keys.map(hex) },
-        catalogue: hex(catalogue),
+        committee: { threshold: committee.threshold, keys: committee.keys.map(numberToHex) },
+        catalogue: numberToHex(catalogue),
         codes: Object.fromEntries(codes) as Market['codes'],
     };
 }
@@ -69,7 +68,7 @@ async function codeVersions(
         if (hash === 0n) {
             break;
         }
-        names.push(`${hex(hash)}:${await registry.getCodeDepth(...version)}`);
+        names.push(`${numberToHex(hash)}:${await registry.getCodeDepth(...version)}`);
     }
     return names;
 }

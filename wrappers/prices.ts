@@ -24,13 +24,8 @@ export interface Size {
 
 export const YEAR = 31_557_600; // seconds
 
-const STORAGE = 18;
-const MASTERCHAIN_GAS = 20;
-const BASECHAIN_GAS = 21;
-const MASTERCHAIN_FORWARD = 24;
-const BASECHAIN_FORWARD = 25;
-
-const PRICE_PARAMS = [STORAGE, MASTERCHAIN_GAS, BASECHAIN_GAS, MASTERCHAIN_FORWARD, BASECHAIN_FORWARD] as const;
+const STORAGE = 18; // parameter of the configuration, as are the others
+const PARAMS = { basechain: { gas: 21, forward: 25 }, masterchain: { gas: 20, forward: 24 } };
 
 /** The prices in force under a configuration, the newest of each kind. Throws when a parameter is missing. */
 export function pricesOf(config: Cell): Prices {
@@ -42,36 +37,30 @@ export function pricesOf(config: Cell): Prices {
         }
         return cell;
     };
-    const forward = (id: number) => {
-        const slice = param(id).beginParse().skip(8);
-        return { lump: slice.loadUintBig(64), bit: slice.loadUintBig(64), cell: slice.loadUintBig(64) };
-    };
-    const gas = (id: number) => {
-        const slice = param(id).beginParse().skip(8);
-        const [flatUnits, flat] = [slice.loadUintBig(64), slice.loadUintBig(64)];
-        return { flatUnits, flat, unit: slice.skip(8).loadUintBig(64) };
-    };
-    const history = Dictionary.loadDirect(
-        Dictionary.Keys.Uint(32),
-        Dictionary.Values.BitString(8 + 32 + 256),
-        param(STORAGE),
-    );
-    const newest = history.get(Math.max(...history.keys()))!;
-    const slice = beginCell().storeBits(newest).asSlice().skip(40);
-    const storage = () => ({ bit: slice.loadUintBig(64), cell: slice.loadUintBig(64) });
-    return {
-        basechain: { storage: storage(), gas: gas(BASECHAIN_GAS), forward: forward(BASECHAIN_FORWARD) },
-        masterchain: { storage: storage(), gas: gas(MASTERCHAIN_GAS), forward: forward(MASTERCHAIN_FORWARD) },
-    };
+    const prices = (chain: keyof Prices) =>
+        chainPrices(chain, param(STORAGE), param(PARAMS[chain].gas), param(PARAMS[chain].forward));
+    return { basechain: prices('basechain'), masterchain: prices('masterchain') };
 }
 
-/** The prices in force, of parameters that are asked for one by one. */
-export async function readPrices(param: (id: number) => Promise<Cell>): Promise<Prices> {
-    const params = Dictionary.empty(Dictionary.Keys.Int(32), Dictionary.Values.Cell());
-    for (const id of PRICE_PARAMS) {
-        params.set(id, await param(id));
-    }
-    return pricesOf(beginCell().storeDictDirect(params).endCell());
+/** The prices of one chain in force, of parameters that are requested one by one. */
+export async function readPrices(param: (id: number) => Promise<Cell>, chain: keyof Prices): Promise<ChainPrices> {
+    const { gas, forward } = PARAMS[chain];
+    return chainPrices(chain, await param(STORAGE), await param(gas), await param(forward));
+}
+
+function chainPrices(chain: keyof Prices, storage: Cell, gas: Cell, forward: Cell): ChainPrices {
+    const history = Dictionary.loadDirect(Dictionary.Keys.Uint(32), Dictionary.Values.BitString(8 + 32 + 256), storage);
+    const newest = history.get(Math.max(...history.keys()))!;
+    const rent = beginCell().storeBits(newest).asSlice();
+    rent.skip(40 + (chain === 'basechain' ? 0 : 128));
+    const units = gas.beginParse().skip(8);
+    const [flatUnits, flat] = [units.loadUintBig(64), units.loadUintBig(64)];
+    const way = forward.beginParse().skip(8);
+    return {
+        storage: { bit: rent.loadUintBig(64), cell: rent.loadUintBig(64) },
+        gas: { flatUnits, flat, unit: units.skip(8).loadUintBig(64) },
+        forward: { lump: way.loadUintBig(64), bit: way.loadUintBig(64), cell: way.loadUintBig(64) },
+    };
 }
 
 /** nanoTON for keeping this much for so many seconds, rounded up. */

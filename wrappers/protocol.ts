@@ -2,7 +2,6 @@
  * Exit codes, opcodes, signed tags and gas ceilings as the contracts define them: the one re-export of build/.
  * Tact exports constants as bigint while exit codes and opcodes are numbers everywhere else; the conversion lives here.
  */
-import { Cell } from '@ton/core';
 import * as generated from '../build/Escrow/Escrow_Escrow';
 import { Channel } from '../build/Channel/Channel_Channel';
 import { Library } from '../build/Library/Library_Library';
@@ -75,18 +74,4 @@ export function errorName(code: number): string {
 /** The name of an internal message's opcode, such as `Claim`; the hex of one that is not the suite's. */
 export function opcodeName(code: number): string {
     return opcodeNames.get(code) ?? `0x${code.toString(16).padStart(8, '0')}`;
-}
-
-/** Different cells and their bits of a body in a reference, as forwarding counts them. */
-export function cellSize(body: Cell): [cells: bigint, bits: bigint] {
-    const seen = new Map<string, number>();
-    const visit = (cell: Cell): void => {
-        const hash = cell.hash().toString('hex');
-        if (!seen.has(hash)) {
-            seen.set(hash, cell.bits.length);
-            cell.refs.forEach(visit);
-        }
-    };
-    visit(body);
-    return [BigInt(seen.size), [...seen.values()].reduce((sum, bits) => sum + BigInt(bits), 0n)];
 }

@@ -1,5 +1,5 @@
 /** The chain as worker and gateway use it: reads and external messages through a public HTTP API. */
-import { type Prices, readPrices } from '@cocoon-market/wrappers';
+import { type ChainPrices, readPrices } from '@cocoon-market/wrappers';
 import { Address, beginCell, Cell, external, loadTransaction, storeMessage } from '@ton/core';
 import type { Contract, OpenedContract } from '@ton/core';
 import { TonClient } from '@ton/ton';
@@ -72,8 +72,8 @@ export interface Chain extends ChainReader {
      * @throws ChainError with an exit code when the contract refuses it; with `unknown` when it may have arrived
      */
     sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void>;
-    /** The prices of the network now. */
-    prices(): Promise<Prices>;
+    /** The prices of the basechain now. */
+    prices(): Promise<ChainPrices>;
 }
 
 /** The endpoints of a chain: one or several, of which the first is asked while it serves. */
@@ -177,8 +177,8 @@ export class TonHttpChain implements Chain {
         return this.client.open(contract);
     }
 
-    prices(): Promise<Prices> {
-        return readPrices((id) => this.param(id));
+    prices(): Promise<ChainPrices> {
+        return readPrices((id) => this.param(id), 'basechain');
     }
 
     private async param(id: number): Promise<Cell> {

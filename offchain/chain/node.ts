@@ -1,5 +1,15 @@
 /** Reads a node from the chain: a worker reads its own node, a gateway every node whose worker it pays. */
-import { isTestOnly, Node, nodeStates, parseOffers, Provider, Rates, Standing } from '@cocoon-market/wrappers';
+import {
+    bytesToNumber,
+    isTestOnly,
+    Node,
+    nodeStates,
+    numberToBytes,
+    parseOffers,
+    Provider,
+    Rates,
+    Standing,
+} from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Chain, ChainReader } from './chain';
 
@@ -18,10 +28,6 @@ export class NodeClosed extends Error {
         super(`The node ${address.toString()} is closed`);
         this.name = 'NodeClosed';
     }
-}
-
-function bytes32(value: bigint): Buffer {
-    return Buffer.from(value.toString(16).padStart(64, '0'), 'hex');
 }
 
 /**
@@ -51,10 +57,10 @@ export async function readNode(chain: Chain, registry: Address, address: Address
     const listing = await node.getNodeListing();
     return {
         provider: state.provider,
-        receiptKey: bytes32(state.receiptKey),
-        encryptionKey: bytes32(state.encryptionKey),
+        receiptKey: numberToBytes(state.receiptKey),
+        encryptionKey: numberToBytes(state.encryptionKey),
         jailed,
-        offers: parseOffers(listing.offers).map(({ model, ...rates }) => ({ model: bytes32(model), rates })),
+        offers: parseOffers(listing.offers).map(({ model, ...rates }) => ({ model: numberToBytes(model), rates })),
     };
 }
 
@@ -79,7 +85,7 @@ export async function readLiability(
     if (account !== 'active') {
         return { rejection: 'its node no longer exists', jailed: false };
     }
-    const key = BigInt(`0x${receiptKey.toString('hex')}`);
+    const key = bytesToNumber(receiptKey);
     const { state, endsAt, slashable: left } = await chain.open(Node.fromAddress(node)).getKeyLiability(key);
     if (state !== nodeStates.open) {
         return { rejection: 'its node is closed', jailed: false };

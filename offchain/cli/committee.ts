@@ -1,9 +1,11 @@
 /** `cocoon committee`: how M of N members rule on a case (B1). Each signs alone; anyone submits. */
 import {
+    bytesToNumber,
     CaseFile,
     caseStates,
     codesOfThisCheckout,
     Dispute,
+    numberToBytes,
     signingKey,
     submitVerdict,
     Verdict,
@@ -133,7 +135,7 @@ async function sign(
         throw new Error(`This case costs 0 to ${most} basis points`);
     }
     const key = signingKey(readSeed(path, MAKER));
-    const member = committee.keys.indexOf(BigInt(`0x${key.publicKey.toString('hex')}`));
+    const member = committee.keys.indexOf(bytesToNumber(key.publicKey));
     if (member < 0) {
         throw new Error(`The key in ${path} is none of the committee that the case keeps`);
     }
@@ -186,7 +188,7 @@ function counted(
     const { member, basisPoints, validUntil, signature } = given;
     const key = committee.keys[member];
     const hash = Verdict.hash({ network, dispute: dispute.hash, class: B1, basisPoints, rulesVersion, validUntil });
-    const publicKey = Buffer.from((key ?? 0n).toString(16).padStart(64, '0'), 'hex');
+    const publicKey = numberToBytes(key ?? 0n);
     if (key === undefined || !given.dispute.equals(dispute) || !new Verifier(publicKey).verify(hash, signature)) {
         throw new Error(`${path} is no vote of a member in this case`);
     }

@@ -11,6 +11,7 @@ import {
     Evidence as Shown,
     faultClassCodes,
     formatTon,
+    numberToHex,
     prepareReport,
     sendReport,
     stateCase,
@@ -217,7 +218,7 @@ export async function viewOf(chain: Chain, address: Address) {
         throw new Error(`No case was opened at ${shown(address, chain)}`);
     }
     const about = file.about?.toString('hex');
-    const statement = state.stated ? state.result.toString(16).padStart(64, '0') : undefined;
+    const statement = state.stated ? numberToHex(state.result) : undefined;
     return {
         dispute: shown(address, chain),
         class: file.class,

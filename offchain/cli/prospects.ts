@@ -3,16 +3,17 @@
  * who decides it and what that hangs on. Never a probability: nobody has measured one.
  */
 import {
+    bytesToNumber,
     caseStates,
     Dispute,
     END_BACK,
     faultClasses,
+    FaultOutcome,
     formatTon,
     isJudged,
     liabilityRules,
     Node,
     nodeStates,
-    FaultOutcome,
     outcomesOf,
     parseRules,
     PreparedReport,
@@ -108,7 +109,7 @@ async function keyOf(
     { class: faultClass, terms, date }: FaultEvidence,
     slashed: bigint,
 ): Promise<{ endsAt: number; slashed: bigint }> {
-    const key = BigInt(`0x${terms.receiptKey.toString('hex')}`);
+    const key = bytesToNumber(terms.receiptKey);
     const endsAt = Number(await node.getKeyEndsAt(key));
     if (endsAt === NO_END) {
         return { endsAt, slashed };

@@ -1,5 +1,13 @@
 /** The client's escrow as the gateway reads it: what it holds and allows, and why it opens no job. */
-import { channelCodes, Escrow, EscrowState, errorName, errors, isTestOnly } from '@cocoon-market/wrappers';
+import {
+    bytesToNumber,
+    channelCodes,
+    errorName,
+    errors,
+    Escrow,
+    EscrowState,
+    isTestOnly,
+} from '@cocoon-market/wrappers';
 import { Address, Cell, fromNano } from '@ton/core';
 import { Accepted, AccountState, Chain } from '../chain';
 import type { ChainClock } from './chainClock';
@@ -53,12 +61,12 @@ export class EscrowAccount {
         }
         const state = await this.state();
         const spendKey = this.spendKey.toString('hex');
-        if (state.spendKey !== BigInt(`0x${spendKey}`)) {
+        if (state.spendKey !== bytesToNumber(this.spendKey)) {
             throw noMoney(
                 `The escrow ${this.name} has another spend key than this gateway: its owner sets it to ${spendKey}`,
             );
         }
-        const code = (await channelCodes()).find((one) => state.codeHash === BigInt(`0x${one.hash().toString('hex')}`));
+        const code = (await channelCodes()).find((one) => state.codeHash === bytesToNumber(one.hash()));
         if (code === undefined) {
             throw unavailable(
                 `The escrow ${this.name} opens channels of another version: its owner sets this version's code`,

@@ -46,7 +46,7 @@ export class Costs {
             return;
         }
         try {
-            this.cost = claimCost((await this.chain.prices()).basechain);
+            this.cost = claimCost(await this.chain.prices());
             this.readAt = this.now();
         } catch (error) {
             this.log.warn({ err: error }, 'the prices of the chain are not read: the cost of a claim stays as it was');

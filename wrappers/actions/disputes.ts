@@ -13,6 +13,7 @@ import { Accept, Fail, Result } from '../signed/payloads';
 import { jobHash } from '../signed/terms';
 import { Provider } from '../Provider';
 import { Actor } from './actor';
+import { bytesToNumber } from '../bytes';
 
 /** What a report shows; receipts as they are stored. */
 export type Evidence = EvidenceJob &
@@ -105,7 +106,7 @@ async function followedAddress(
     provider: Address,
     fault: PreparedFault & { nodeVersion: number },
 ): Promise<Address> {
-    const job = BigInt(`0x${fault.job.toString('hex')}`);
+    const job = bytesToNumber(fault.job);
     const { class: faultClass, query, nodeVersion, date } = fault;
     return chain
         .open(Provider.fromAddress(provider))
