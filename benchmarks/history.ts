@@ -26,8 +26,8 @@ export interface HistoryEntry extends Partial<Record<Kind, Named<number | null>>
 export interface Change {
     kind: Kind;
     name: string;
-    before?: number;
-    after?: number;
+    oldValue?: number;
+    newValue?: number;
 }
 
 /** The figures of a report of 2025 and of the contracts as they are built. */
@@ -62,25 +62,25 @@ export function latest(history: HistoryEntry[]): Figures {
 }
 
 /** Every figure that is not what it was, new ones and lost ones included. */
-export function changes(before: Figures, after: Figures): Change[] {
+export function changes(oldFigures: Figures, newFigures: Figures): Change[] {
     return KINDS.flatMap((kind) =>
-        [...new Set([...Object.keys(before[kind]), ...Object.keys(after[kind])])]
-            .map((name) => ({ kind, name, before: before[kind][name], after: after[kind][name] }))
+        [...new Set([...Object.keys(oldFigures[kind]), ...Object.keys(newFigures[kind])])]
+            .map((name) => ({ kind, name, before: oldFigures[kind][name], after: newFigures[kind][name] }))
             .filter((change) => change.before !== change.after),
     );
 }
 
 /** A change as people read it: `gas of claim: 9607 -> 9500`. */
-export function changeText({ kind, name, before, after }: Change): string {
+export function changeText({ kind, name, oldValue: before, newValue: after }: Change): string {
     return `${kind} of ${name}: ${before ?? 'none'} -> ${after ?? 'none'}`;
 }
 
 /** The entry that these changes make. */
 export function entryOf(changed: Change[], date: string, reason: string): HistoryEntry {
     const of = (kind: Kind) => {
-        const named = changed.filter((change) => change.kind === kind);
-        const figures = Object.fromEntries(named.map(({ name, after }) => [name, after ?? null]));
-        return named.length === 0 ? {} : { [kind]: figures };
+        const ofKind = changed.filter((change) => change.kind === kind);
+        const figures = Object.fromEntries(ofKind.map(({ name, newValue: after }) => [name, after ?? null]));
+        return ofKind.length === 0 ? {} : { [kind]: figures };
     };
     return Object.assign({ date, reason }, ...KINDS.map(of)) as HistoryEntry;
 }

@@ -51,7 +51,7 @@ export interface Cast {
 export async function measure(cast: Cast, operation: () => Promise<Ran>): Promise<Measurement> {
     const { blockchain, wallets, contracts, others } = cast;
     const nameOf = (raw: string) => wallets.get(raw) ?? contracts.get(raw) ?? others;
-    const before = balancesOf(blockchain, nameOf);
+    const balancesBefore = balancesOf(blockchain, nameOf);
     const total = totalBalance(blockchain);
 
     const { results, moves = [] } = await operation();
@@ -68,7 +68,7 @@ export async function measure(cast: Cast, operation: () => Promise<Ran>): Promis
         contractGas: gasOf(ofContracts),
         fees,
         parts,
-        paid: paidBy(before, balancesOf(blockchain, nameOf), moves, nameOf),
+        paid: paidBy(balancesBefore, balancesOf(blockchain, nameOf), moves, nameOf),
         conserved: total - totalBalance(blockchain) === fees && whole === fees,
     };
 }
@@ -92,15 +92,15 @@ function balancesOf(blockchain: Blockchain, nameOf: (raw: string) => string): Ma
 }
 
 function paidBy(
-    before: Map<string, bigint>,
-    after: Map<string, bigint>,
+    balancesBefore: Map<string, bigint>,
+    balancesAfter: Map<string, bigint>,
     moves: Move[],
     nameOf: (raw: string) => string,
 ): Record<string, bigint> {
     const paid = new Map<string, bigint>();
     const add = (name: string, amount: bigint) => paid.set(name, (paid.get(name) ?? 0n) + amount);
-    before.forEach((balance, name) => add(name, balance));
-    after.forEach((balance, name) => add(name, -balance));
+    balancesBefore.forEach((balance, name) => add(name, balance));
+    balancesAfter.forEach((balance, name) => add(name, -balance));
     for (const { from, to, amount } of moves) {
         add(nameOf(from.toRawString()), -amount);
         add(nameOf(to.toRawString()), amount);

@@ -11,7 +11,7 @@ function aligned(rows: string[][], words = [0]): string[] {
     return rows.map((row) => row.map(pad).join('  ').trimEnd());
 }
 
-function shown(amount: number, unit: Reached['unit']): string {
+function formatted(amount: number, unit: Reached['unit']): string {
     switch (unit) {
         case 'nanoTON':
             return `${mTon(BigInt(Math.ceil(amount)))} mTON`;
@@ -31,10 +31,10 @@ function above(figure: number, target: number): string {
 function targetLines(reached: Reached[]): string[] {
     const rows = reached.map(({ row, figure, unit, must, aim, reached }) => [
         row,
-        shown(figure, unit),
-        `must ${shown(must, unit)}`,
+        formatted(figure, unit),
+        `must ${formatted(must, unit)}`,
         reached ? 'reached' : 'MISSED',
-        aim === undefined ? '' : `aim ${shown(aim, unit)}`,
+        aim === undefined ? '' : `aim ${formatted(aim, unit)}`,
         aim === undefined ? above(figure, must) : above(figure, aim),
     ]);
     return aligned([['', 'figure', '', '', '', 'from aim, or must'], ...rows]);

@@ -15,7 +15,7 @@ export interface Step {
 export class DemoLedger {
     readonly steps: Step[] = [];
     private readonly names = new Map<string, string>();
-    private seen = 0;
+    private position = 0;
 
     constructor(private readonly network: Localnet) {}
 
@@ -26,8 +26,8 @@ export class DemoLedger {
 
     /** Closes a step, which holds all transactions since the last one; returns it as text. */
     close(name: string): string {
-        const logged = this.network.transactions.slice(this.seen).filter((transaction) => !isMint(transaction));
-        this.seen = this.network.transactions.length;
+        const logged = this.network.transactions.slice(this.position).filter((transaction) => !isMint(transaction));
+        this.position = this.network.transactions.length;
         const rows = trace(logged.map(parsed), this.names);
         const step = { name, gas: sum(rows, 'gas'), fees: sum(rows, 'fees'), rows };
         this.steps.push(step);
@@ -53,10 +53,10 @@ export class DemoLedger {
         if (last === undefined) {
             return 0n;
         }
-        const elsewhere = last.outMessages
+        const sentToOthers = last.outMessages
             .filter(({ destination }) => destination !== payout.toRawString())
             .reduce((total, { value }) => total + value, 0n);
-        return balance - last.storageFees - elsewhere;
+        return balance - last.storageFees - sentToOthers;
     }
 
     /** All that a channel has paid to the payout in its life, nanoTON; what came with the claims is not counted. */
@@ -64,15 +64,16 @@ export class DemoLedger {
         const own = this.network.transactions.filter(({ account }) => account === channel.toRawString());
         let [balance, paid] = [0n, 0n];
         for (const logged of own) {
-            const before = balance;
+            const balanceBefore = balance;
             const { totalFees, outMessages } = parsed(logged);
             const sent = outMessages.values().map(({ info }) => {
                 return info.type === 'internal' ? info.value.coins + info.forwardFee : 0n;
             });
             balance += (logged.inMessage?.value ?? 0n) - totalFees.coins - sent.reduce((sum, value) => sum + value, 0n);
             if (logged.inMessage?.source === payout.toRawString()) {
-                const elsewhere = logged.outMessages.filter(({ destination }) => destination !== payout.toRawString());
-                paid += before - logged.storageFees - elsewhere.reduce((sum, { value }) => sum + value, 0n) - balance;
+                const toOthers = logged.outMessages.filter(({ destination }) => destination !== payout.toRawString());
+                paid +=
+                    balanceBefore - logged.storageFees - toOthers.reduce((sum, { value }) => sum + value, 0n) - balance;
             }
         }
         return paid;
@@ -83,10 +84,10 @@ export class DemoLedger {
         const made = this.network.transactions
             .filter(isMint)
             .reduce((total, { inMessage }) => total + (inMessage?.value ?? 0n), 0n);
-        const taken = sum(trace(this.network.transactions.map(parsed)), 'fees');
+        const fees = sum(trace(this.network.transactions.map(parsed)), 'fees');
         const accounts = [...new Set(this.network.transactions.map(({ account }) => account))];
         const balances = await Promise.all(accounts.map((account) => balanceOf(Address.parseRaw(account))));
-        return made === taken + balances.reduce((total, balance) => total + balance, 0n);
+        return made === fees + balances.reduce((total, balance) => total + balance, 0n);
     }
 }
 

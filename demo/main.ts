@@ -36,12 +36,12 @@ function readOptions(): Options | undefined {
     if (prices === undefined) {
         throw new Error(`--prices is one of ${LEVELS.join(', ')}, not "${values.prices}"`);
     }
-    const asked = values.prompt ?? PROMPTS;
-    const count = values.queries === undefined ? asked.length : Number(values.queries);
+    const prompts = values.prompt ?? PROMPTS;
+    const count = values.queries === undefined ? prompts.length : Number(values.queries);
     if (!Number.isInteger(count) || count < 1 || count > 1000) {
         throw new Error(`--queries is a number from 1 to 1000, not "${values.queries}"`);
     }
-    return { prompts: Array.from({ length: count }, (_, i) => asked[i % asked.length]), prices, json: values.json };
+    return { prompts: Array.from({ length: count }, (_, i) => prompts[i % prompts.length]), prices, json: values.json };
 }
 
 async function main(): Promise<void> {

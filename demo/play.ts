@@ -41,15 +41,15 @@ export async function play(stage: Stage, { prompts, json }: Options): Promise<bo
     const gateway = await stage.startGateway(registry.address, buyer, [worker.url], { job: JOB });
     say(`\n■ Worker and gateway run\n  worker  ${worker.url}\n  gateway ${gateway.url}/v1`);
 
-    const before = await stage.balanceOf(seller.hot.address);
+    const balanceBefore = await stage.balanceOf(seller.hot.address);
     say('\n■ The app asks through the openai package; the gateway opens a job with the spend key');
     const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'not needed', maxRetries: 0 });
     const answers: Reply[] = [];
     for (const prompt of prompts) {
         write(`\n  > ${prompt}\n  `);
-        const asked = await ask(openai, prompt, write);
-        write(`\n  ${asked.tokens} tokens, ${mTon(asked.cost)} mTON\n`);
-        answers.push(asked);
+        const reply = await ask(openai, prompt, write);
+        write(`\n  ${reply.tokens} tokens, ${mTon(reply.cost)} mTON\n`);
+        answers.push(reply);
     }
     const jobs = JSON.parse(await runCocoon(['gateway', 'jobs', '--url', gateway.url, '--json'])) as JobRow[];
     const channels = jobs.map(({ channel }) => Address.parse(channel));
@@ -61,35 +61,35 @@ export async function play(stage: Stage, { prompts, json }: Options): Promise<bo
         const printed = await runCocoon(['gateway', 'settle', `${job}`, '--url', gateway.url, '--json']);
         ends.push(JSON.parse(printed) as JobRow);
     }
-    const left = ends.filter(({ phase }) => phase === 'leaving');
-    const claimedFrom = channels.filter((_, i) => !left.includes(ends[i]));
-    let gone = await waitUntilGone(stage.chain, claimedFrom);
+    const leaving = ends.filter(({ phase }) => phase === 'leaving');
+    const claimedFrom = channels.filter((_, i) => !leaving.includes(ends[i]));
+    let areGone = await waitUntilGone(stage.chain, claimedFrom);
     if (claimedFrom.length > 0) {
         close('The worker claims its last voucher; the rest goes home and the channel is gone');
     }
-    if (left.length > 0) {
+    if (leaving.length > 0) {
         close('A claim would cost more than its job owes: the worker lets it be, and the client leaves');
         stage.network.advance(JOB.notice);
-        for (const { job } of left) {
+        for (const { job } of leaving) {
             await runCocoon(['gateway', 'refund', `${job}`, '--url', gateway.url]);
         }
-        gone &&= await waitUntilGone(stage.chain, channels);
+        areGone &&= await waitUntilGone(stage.chain, channels);
         close('An hour later, after the notice, the client takes all of it back without the worker');
     }
     await gateway.end();
     await worker.end();
-    const received = (await stage.balanceOf(seller.hot.address)) - before;
+    const received = (await stage.balanceOf(seller.hot.address)) - balanceBefore;
     await withdrawDeposit(stage.actor(buyer.wallet), { amount: 0n });
     close('The app developer takes the rest of the deposit home');
 
     const cost = answers.reduce((sum, answer) => sum + answer.cost, 0n);
-    const letGo = left.reduce((sum, { owed }) => sum + BigInt(owed), 0n);
+    const letGo = leaving.reduce((sum, { owed }) => sum + BigInt(owed), 0n);
     const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
     const conserved = await ledger.conserved((address) => stage.balanceOf(address));
     const { gas, fees } = ledger.total();
     const paid = channels.reduce((sum, channel) => sum + ledger.paidBy(channel, seller.hot.address), 0n);
     const checks: [string, boolean][] = [
-        ['every job ended and its account is gone', gone],
+        ['every job ended and its account is gone', areGone],
         [
             `the channels paid exactly what the queries cost${letGo > 0n ? ', less what was let be' : ''}`,
             paid + letGo === cost,

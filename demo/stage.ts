@@ -49,7 +49,7 @@ export class Stage {
     readonly chain: TonHttpChain;
     readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-'));
     readonly committeeSeeds = [1, 2, 3].map(() => randomBytes(32));
-    private named: (address: Address, name: string) => void = () => undefined;
+    private onNamed: (address: Address, name: string) => void = () => undefined;
 
     private constructor(readonly network: Localnet) {
         this.chain = new TonHttpChain({ endpoint: network.url, network: NETWORK });
@@ -61,13 +61,13 @@ export class Stage {
 
     /** Calls `listener` with every account that gets a name. */
     onName(listener: (address: Address, name: string) => void): void {
-        this.named = listener;
+        this.onNamed = listener;
     }
 
     /** A funded wallet. */
     async wallet(name: string, seed: Buffer = randomBytes(32), funds = FUNDS): Promise<HotWallet> {
         const wallet = new HotWallet(this.chain, seed, POLL_MS);
-        this.named(wallet.address, name);
+        this.onNamed(wallet.address, name);
         await this.network.faucet(wallet.address, funds);
         return wallet;
     }
@@ -86,7 +86,7 @@ export class Stage {
             this.actor(await this.wallet('governor')),
             this.committeeSeeds.map((seed) => signingKey(seed)),
         );
-        this.named(registry.address, 'Registry');
+        this.onNamed(registry.address, 'Registry');
         return registry;
     }
 
@@ -97,7 +97,7 @@ export class Stage {
         const owner = await this.wallet('GPU owner');
         const hot = await this.wallet('worker', keys.walletSeed, HOT_FUNDS);
         const provider = await joinAsProvider(this.actor(owner), registry, hot.address);
-        this.named(provider.address, 'Provider');
+        this.onNamed(provider.address, 'Provider');
         return { owner, hot, provider, keys, folder };
     }
 
@@ -111,7 +111,7 @@ export class Stage {
             model: MODEL,
             rates: RATES,
         });
-        this.named(node.address, 'Node');
+        this.onNamed(node.address, 'Node');
         return { ...joined, node, port };
     }
 
@@ -121,7 +121,7 @@ export class Stage {
         const { keyFile, publicKey } = await gatewayKey(folder);
         const wallet = await this.wallet(name);
         const escrow = await deposit(this.actor(wallet), publicKey, amount);
-        this.named(escrow.address, name === 'app developer' ? 'Escrow' : `Escrow of ${name}`);
+        this.onNamed(escrow.address, name === 'app developer' ? 'Escrow' : `Escrow of ${name}`);
         return { wallet, escrow, keyFile, folder };
     }
 

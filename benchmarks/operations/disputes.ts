@@ -151,9 +151,9 @@ function step(
 
 /** Where the bond went, if it did. */
 async function bondMoves({ market }: CaseStage, dispute: Case, bond: bigint): Promise<Move[]> {
-    const { bond: left, outcome } = await dispute.getCaseState();
+    const { bond: remainingBond, outcome } = await dispute.getCaseState();
     const { address: to } = outcome === caseOutcomes.innocent ? market.payout : market.stranger;
-    return left === bond ? [] : [{ from: dispute.address, to, amount: bond }];
+    return remainingBond === bond ? [] : [{ from: dispute.address, to, amount: bond }];
 }
 
 const piece =
@@ -167,11 +167,11 @@ const decide: Send = (dispute, value, { stranger }) => dispute.sendDecide(strang
 const verdict =
     (basisPoints: number): Send =>
     async (dispute, value, { blockchain, stranger }) => {
-        const said = { basisPoints, validUntil: blockchain.now! + HOUR };
+        const verdict = { basisPoints, validUntil: blockchain.now! + HOUR };
         const file = (await dispute.getFile())!;
         const members = Array.from({ length: file.committee.threshold }, (_, member) => member);
-        const signed = votes(file, dispute.address, said, members);
-        return dispute.sendVerdict(stranger.getSender(), { value, ...said, votes: signed });
+        const signed = votes(file, dispute.address, verdict, members);
+        return dispute.sendVerdict(stranger.getSender(), { value, ...verdict, votes: signed });
     };
 
 /** The same under the largest committee, which the provider follows. */

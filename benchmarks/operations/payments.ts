@@ -154,9 +154,9 @@ export const payments: Operations<PaymentStage> = {
         prepare: async (stage) => {
             const [{ job, channel }] = await openJobs(stage, 1);
             return async () => {
-                const left = await orderJob(stage, job, 'leave');
+                const leaving = await orderJob(stage, job, 'leave');
                 stage.market.blockchain.now! += job.notice;
-                const results = [left, await orderJob(stage, job, 'refund')];
+                const results = [leaving, await orderJob(stage, job, 'refund')];
                 const home = { from: channel.address, to: stage.market.escrow.address, amount: DEPOSIT };
                 return { results, moves: [home] };
             };

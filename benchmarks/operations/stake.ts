@@ -112,7 +112,7 @@ const unbonding = async ({ provider, owner }: NodeMarket) =>
     provider.sendUnbond(owner.getSender(), { value: VALUE, amount: AMOUNT });
 
 /** The same operation after another message. */
-function after(
+function afterwards(
     first: (market: NodeMarket) => Promise<unknown>,
     operation: Operation<StakeStage>,
     wait = 0,
@@ -195,13 +195,13 @@ export const stakes: Operations<StakeStage> = {
         ({ owner, provider }) => moved(owner, provider, AMOUNT),
     ),
     unbond: message('unbond stake', ['Save'], unbonding),
-    cancelUnbonding: after(
+    cancelUnbonding: afterwards(
         unbonding,
         message('cancel an unbonding', ['Save'], ({ provider, owner }) =>
             provider.sendCancelUnbonding(owner.getSender(), { value: VALUE, slot: 0 }),
         ),
     ),
-    withdrawStake: after(
+    withdrawStake: afterwards(
         unbonding,
         message(
             'withdraw stake',
@@ -238,14 +238,14 @@ export const governance: Operations<StakeStage> = {
         },
     },
     proposeChange: message('propose new rules', ['Tell'], proposed),
-    executeChange: after(
+    executeChange: afterwards(
         proposed,
         message('execute a change of rules', ['Tell'], ({ registry, stranger }) =>
             registry.sendExecuteChange(stranger.getSender(), { value: VALUE }),
         ),
         CHANGE_DELAY,
     ),
-    cancelChange: after(
+    cancelChange: afterwards(
         proposed,
         message('cancel a change', ['Tell'], ({ registry, governor }) =>
             registry.sendCancelChange(governor.getSender(), { value: VALUE }),
@@ -260,7 +260,7 @@ export const governance: Operations<StakeStage> = {
     proposeGovernor: message('propose a governor', ['Save'], ({ registry, governor, stranger }) =>
         registry.sendProposeGovernor(governor.getSender(), { value: VALUE, governor: stranger.address }),
     ),
-    acceptGovernor: after(
+    acceptGovernor: afterwards(
         ({ registry, governor, stranger }) =>
             registry.sendProposeGovernor(governor.getSender(), { value: VALUE, governor: stranger.address }),
         message("accept the governor's office", ['Tell'], ({ registry, stranger }) =>
