@@ -1,6 +1,6 @@
-/** As much DER as certificates and revocation lists need, and nothing that DER forbids. */
+/** A strict reader of the DER in certificates and revocation lists. */
 
-/** One element: its tag, what it contains, and all of it. */
+/** One element: its tag, its content, and its whole encoding. */
 export interface Element {
     tag: number;
     body: Buffer;
@@ -19,8 +19,8 @@ export const Tag = {
 } as const;
 
 /**
- * The elements that these bytes are a row of. Throws when a length is not the shortest, a tag has more than one byte, or
- * they end in the middle of one.
+ * The elements in these bytes. Throws when a length is not in its shortest form, a tag has more than one byte, or the
+ * last element is cut.
  */
 export function row(bytes: Buffer): Element[] {
     const elements: Element[] = [];
@@ -37,17 +37,17 @@ function span(bytes: Buffer, at: number): { start: number; end: number } {
         throw new Error('The DER ends in the middle of an element');
     }
     if ((bytes[at] & 0x1f) === 0x1f) {
-        throw new Error('The DER has a tag that it may not have');
+        throw new Error('The DER has a tag of a forbidden form');
     }
     const first = bytes[at + 1];
     const extra = first < 0x80 ? 0 : first & 0x7f;
     const start = at + 2 + extra;
     if (first === 0x80 || extra > 3 || start > bytes.length) {
-        throw new Error('The DER has a length that it may not have');
+        throw new Error('The DER has a length of a forbidden form');
     }
     const length = extra === 0 ? first : bytes.readUIntBE(at + 2, extra);
     if (extra > 0 && length < Math.max(0x80, 2 ** (8 * (extra - 1)))) {
-        throw new Error('The DER has a length that is not the shortest');
+        throw new Error('The DER has a length that is not in its shortest form');
     }
     if (start + length > bytes.length) {
         throw new Error('The DER ends in the middle of an element');
@@ -55,38 +55,38 @@ function span(bytes: Buffer, at: number): { start: number; end: number } {
     return { start, end: start + length };
 }
 
-/** The elements of the one element of this tag that the bytes are. */
+/** The elements inside the bytes' only element, which must have this tag. */
 export function inside(bytes: Buffer, tag: number): Element[] {
     const [only, ...more] = row(bytes);
     if (only?.tag !== tag || more.length > 0) {
-        throw new Error('The DER has something else than is expected here');
+        throw new Error('The DER has another element than expected');
     }
     return row(only.body);
 }
 
-/** The body of this element. Throws when its tag is another, or there is none. */
+/** The content of this element. Throws when the element is missing or has another tag. */
 export function bodyOf(element: Element | undefined, tag: number): Buffer {
     if (element?.tag !== tag) {
-        throw new Error('The DER has something else than is expected here');
+        throw new Error('The DER has another element than expected');
     }
     return element.body;
 }
 
-/** The bytes of a whole number of at least 0, in the shortest form; throws for any other. */
+/** The bytes of an integer of at least 0. Throws when it is negative, or not in its shortest form. */
 export function naturalOf(element: Element | undefined): Buffer {
     const body = bodyOf(element, Tag.Integer);
     if (body.length === 0 || body[0] >= 0x80 || (body.length > 1 && body[0] === 0 && body[1] < 0x80)) {
-        throw new Error('The DER has a number in a form that it may not have');
+        throw new Error('The DER has an integer of a forbidden form');
     }
     return body;
 }
 
-/** The bytes of a bit string. Throws when it says of bits that they are not used and they are not zeros. */
+/** The bytes of a bit string. Throws when its unused bits are not zeros. */
 export function bitsOf(element: Element | undefined): { bytes: Buffer; unused: number } {
     const [unused, ...bits] = bodyOf(element, Tag.BitString);
     const last = bits.at(-1);
     if (unused === undefined || unused > 7 || (last === undefined ? unused > 0 : last % 2 ** unused !== 0)) {
-        throw new Error('The DER has a bit string in a form that it may not have');
+        throw new Error('The DER has a bit string of a forbidden form');
     }
     return { bytes: Buffer.from(bits), unused };
 }
@@ -100,7 +100,7 @@ export function bytesOfBits(element: Element | undefined): Buffer {
     return bytes;
 }
 
-/** Unix seconds of a UTCTime or GeneralizedTime in the one form that certificates use. */
+/** Unix seconds of a UTCTime or GeneralizedTime in the form that certificates use. */
 export function timeOf({ tag, body }: Element): number {
     const text = body.toString('latin1');
     const generalized = tag === Tag.GeneralizedTime;
@@ -114,7 +114,7 @@ export function timeOf({ tag, body }: Element): number {
     const whole = generalized ? year : year + (year < 50 ? 2000 : 1900);
     const milliseconds = Date.UTC(whole, month - 1, day, hour, minute, second);
     if (new Date(milliseconds).toISOString().replace(/\.000|\D/g, '') !== [whole, ...parts.slice(1)].join('')) {
-        throw new Error('The DER has a time that does not exist'); // such as a month 13, which Date counts on
+        throw new Error('The DER has a time that does not exist'); // such as a month 13, which Date would accept
     }
     return milliseconds / 1000;
 }

@@ -1,7 +1,7 @@
 /**
- * AttestationProof tiers. What is attested is that a node's two keys live in a measured machine, until an expiry. `tdx`: the
- * quote of an Intel TDX machine; `testca`: a generated authority with a true verification; `open`: no attestation at all,
- * to which a client must opt in.
+ * Checks attestations: proofs that a node's two keys are in a measured machine, until an expiry. The tiers are
+ * `tdx`: the quote of an Intel TDX machine; `testca`: a generated authority, verified in the same way; `open`: no
+ * attestation, to which a client must opt in.
  */
 import type { Tier } from '@cocoon-market/wrappers';
 import { AttestationProof } from '../link';
@@ -27,7 +27,7 @@ export interface AttestationPolicy {
     tdxRoot?: Buffer; // SHA-256 of the certificate at the root of quotes; default Intel's
 }
 
-/** Why this evidence is not good enough for the policy at `now` (unix seconds); undefined when it is. */
+/** Why the policy rejects this attestation at `now` (unix seconds); undefined when it accepts it. */
 export function rejectionOf(
     attestation: AttestationProof,
     keys: AttestedKeys,

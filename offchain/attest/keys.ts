@@ -1,4 +1,4 @@
-/** What an attestation is about: the two keys of a node, its address, and until when. */
+/** The content of an attestation: the two keys of a node, its address, and the expiry. */
 import { createHash } from 'node:crypto';
 
 /** The keys that an attestation binds. */

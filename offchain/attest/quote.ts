@@ -1,4 +1,4 @@
-/** The layout of a TDX quote, version 4, read strictly: every length exact, nothing after the end. */
+/** Reads a TDX quote of version 4 strictly: every length is exact, and nothing follows the end. */
 import { createHash } from 'node:crypto';
 
 const HEADER = 48;
@@ -15,15 +15,15 @@ const TDX = 0x81;
 const QE_REPORT = 6; // certification data: report of the quoting enclave and its own certification
 const PCK_CHAIN = 5; // certification data: PEM chain of the machine's key
 
-/** What a verifier reads in a quote. */
+/** The fields of a quote that a verifier uses. */
 export interface Quote {
     tcbSvn: Buffer; // 16 bytes
-    signerSeam: Buffer; // 48 bytes, who signed the TDX module
+    signerSeam: Buffer; // 48 bytes, signer of the TDX module
     seamAttributes: Buffer; // 8 bytes
     attributes: Buffer; // 8 bytes, of the guest
     /**
-     * 48 bytes: SHA-384 of MRSEAM, TDATTRIBUTES, XFAM, MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG and RTMR0 to RTMR3: of all
-     * that the report says and that neither Intel's collateral nor the report data binds.
+     * 48 bytes: SHA-384 of MRSEAM, TDATTRIBUTES, XFAM, MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG and RTMR0 to RTMR3: all
+     * fields of the report that neither Intel's collateral nor the report data binds.
      */
     measurement: Buffer;
     reportData: Buffer; // 64 bytes
@@ -31,13 +31,13 @@ export interface Quote {
     signatures: QuoteSignatures;
 }
 
-/** Who vouches for what in a quote. */
+/** The signatures of a quote, and what they sign. */
 export interface QuoteSignatures {
     signed: Buffer; // header and report
-    signature: Buffer; // 64 bytes, over them
-    key: Buffer; // 64 bytes, that made it
-    enclaveReport: Buffer; // of the quoting enclave, which has made the key
-    enclaveSignature: Buffer; // 64 bytes, of the machine's key, over that
+    signature: Buffer; // 64 bytes, over header and report
+    key: Buffer; // 64 bytes, of that signature
+    enclaveReport: Buffer; // of the quoting enclave, which made the key
+    enclaveSignature: Buffer; // 64 bytes, by the machine's key, over the enclave's report
     enclaveData: Buffer; // hashed with the key into the enclave's report
 }
 
@@ -48,13 +48,13 @@ class Reader {
 
     take(length: number): Buffer {
         if (this.at + length > this.bytes.length) {
-            throw new Error('The quote ends too early');
+            throw new Error('The quote is cut');
         }
         this.at += length;
         return this.bytes.subarray(this.at - length, this.at);
     }
 
-    /** Bytes whose length is written before them, in `size` bytes. */
+    /** Bytes with their length before them, in `size` bytes. */
     sized(size: number): Buffer {
         return this.take(this.take(size).readUIntLE(0, size));
     }
@@ -78,7 +78,7 @@ class Reader {
     }
 }
 
-/** Reads a quote. Throws when it is of another kind, or a length in it is not exact. */
+/** Reads a quote. Throws when it is of another kind, or one of its lengths is not exact. */
 export function readQuote(bytes: Buffer): Quote {
     const reader = new Reader(bytes);
     reader.expect(2, VERSION, 'version');
@@ -88,7 +88,7 @@ export function readQuote(bytes: Buffer): Quote {
     if (!reader.take(16).equals(INTEL)) {
         throw new Error('The quote is of another vendor');
     }
-    reader.take(20); // names the enclave's installation, says nothing of the guest
+    reader.take(20); // identifies the enclave's installation, not the guest
     const report = reader.take(REPORT);
     const auth = new Reader(reader.sized(4));
     reader.end();
@@ -98,7 +98,7 @@ export function readQuote(bytes: Buffer): Quote {
     auth.end();
     const [enclaveReport, enclaveSignature] = [enclave.take(ENCLAVE_REPORT), enclave.take(SIGNATURE)];
     checkEnclaveReport(new Reader(enclaveReport));
-    enclave.expect(2, QE_AUTH, 'length of data'); // the package hashes so many and would pass over more
+    enclave.expect(2, QE_AUTH, 'length of data'); // the package hashes 32 bytes and would ignore more
     const enclaveData = enclave.take(QE_AUTH);
     enclave.expect(2, PCK_CHAIN, 'kind of certification');
     const chain = enclave.sized(4);
@@ -110,7 +110,7 @@ export function readQuote(bytes: Buffer): Quote {
         attributes: report.subarray(120, 128),
         measurement: createHash('sha384').update(report.subarray(16, 64)).update(report.subarray(120, 520)).digest(),
         reportData: report.subarray(520, 584),
-        chain: chain.toString('latin1').replace(/\0$/, ''), // the quoting library ends its text as C does
+        chain: chain.toString('latin1').replace(/\0$/, ''), // the quoting library appends a zero byte
         signatures: {
             signed: bytes.subarray(0, HEADER + REPORT),
             ...{ signature, key, enclaveReport, enclaveSignature, enclaveData },
@@ -118,12 +118,12 @@ export function readQuote(bytes: Buffer): Quote {
     };
 }
 
-/** The fields of the quoting enclave's report that nobody compares: zeros, unless it is another kind of enclave. */
+/** Checks that the unused fields of the quoting enclave's report are zeros, as in this kind of enclave. */
 function checkEnclaveReport(report: Reader): void {
     const reserved = 'something in a reserved field of the quoting enclave';
-    report.take(20); // security versions of the machine, and what is saved: the package compares them
+    report.take(20); // security versions of the machine, and the saved state: the package compares them
     report.zeros(28, reserved); // with the extended product
-    report.take(48); // attributes, measurement: the package compares what Intel says of the first
+    report.take(48); // attributes, measurement: the package compares the attributes with Intel's
     report.zeros(32, reserved);
     report.take(32); // signer
     report.zeros(96, reserved); // with the configuration

@@ -1,8 +1,8 @@
 /**
- * Quotes of Intel TDX. The package checks signatures and TCB levels; by itself it takes lists that nobody signed, issuers
- * that are none, certificates of another purpose, and what is appended. So everything it is given is checked here first,
- * and what it does not look at (the TDX module, the PCE) afterwards. Nothing is fetched: the node brings the collateral,
- * which Intel has signed and dated.
+ * Checks quotes of Intel TDX. The package checks signatures and TCB levels. It accepts unsigned lists, issuers that are
+ * no authority, certificates for another purpose, and appended bytes. So its inputs are checked here first, and the
+ * parts that it ignores (the TDX module, the PCE) afterwards. Nothing is fetched: the node brings the collateral, which
+ * Intel has signed and dated.
  */
 import { createHash, createPublicKey, KeyObject, verify, X509Certificate } from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -13,19 +13,19 @@ import { AttestedKeys, reportData } from './keys';
 import { Quote, readQuote } from './quote';
 import { chainRejection, extensionOf, pemChain, revocationRejection, revocationList } from './x509';
 
-// Loaded with the first quote: it takes longer than all the rest of a gateway's start.
+// Loaded with the first quote, because it takes longer than the rest of a gateway's start.
 const load = createRequire(__filename);
 
 type TdxAttestation = Extract<AttestationProof, { tier: 'tdx' }>;
 
-/** What a client accepts of a TDX machine. */
+/** Which TDX machines a client accepts. */
 export interface TdxPolicy {
     measurements: readonly Buffer[]; // allowed images, 48 bytes each, see Quote
     statuses: readonly string[]; // of the machine's TCB
     root?: Buffer; // SHA-256 of the root certificate; default Intel's
 }
 
-/** Seconds that an attestation may last at most: so long does a machine that was found weak stay trusted. */
+/** Maximal seconds of an attestation's life, which is how long a machine with a new weakness stays trusted. */
 export const MAX_TDX_LIFETIME = 48 * 3600;
 
 /** SHA-256 of the Intel SGX Root CA's certificate. */
@@ -56,7 +56,9 @@ const tcbInfo = z.object({
 });
 const qeIdentity = z.object({ id: z.literal('TD_QE'), ...dates });
 
-/** Why this evidence does not show that the keys live in an allowed image on a sound machine; undefined when it does. */
+/**
+ * Why this attestation does not prove that the keys are in an allowed image on a sound machine; undefined when it does.
+ */
 export function tdxRejection(
     attestation: TdxAttestation,
     keys: AttestedKeys,
@@ -75,7 +77,7 @@ export function tdxRejection(
             machineRejection(attestation, quote, policy, now)
         );
     } catch (error) {
-        // Whoever made the evidence may have chosen these words.
+        // The text may come from the maker of the quote, so it is cleaned.
         return `the quote is refused: ${(error as Error).message.replace(/[^\x20-\x7e]/g, ' ').slice(0, 100)}`;
     }
 }
@@ -128,12 +130,12 @@ function collateralRejection(
     );
 }
 
-// The package checks the same once more, a hundred times slower: what strangers bring is refused before that.
+// The package checks the same again, a hundred times slower, so quotes of strangers are refused before that.
 function isSigned(key: KeyObject, text: Buffer, signature: Buffer): boolean {
     return verify('sha256', text, { key, dsaEncoding: 'ieee-p1363' }, signature);
 }
 
-/** Why the machine's key does not vouch for this quote. */
+/** Why the machine's key does not certify this quote; undefined when it does. */
 function signatureRejection({ signatures: of }: Quote, machine: KeyObject): string | undefined {
     if (!isSigned(machine, of.enclaveReport, of.enclaveSignature)) {
         return 'the quoting enclave is not signed by the machine';
@@ -177,7 +179,7 @@ function statusRejection(status: string, allowed: readonly string[]): string | u
     return allowed.includes(status) ? undefined : `the machine's TCB is ${status}, allowed is ${allowed.join(', ')}`;
 }
 
-// Runs after the package, which has checked what these texts say of the quote.
+// Runs after the package, which has compared these texts with the quote.
 function machineRejection(
     { collateral }: TdxAttestation,
     quote: Quote,
@@ -209,7 +211,7 @@ function machineRejection(
         return 'the TDX module is not one that Intel signed';
     }
     if (version === 0) {
-        return undefined; // its level is among the machine's
+        return undefined; // its level is one of the machine's
     }
     const level = identity!.tcbLevels.find(({ tcb }) => tcb.isvsvn <= svn);
     return statusRejection(level?.tcbStatus ?? 'unknown', statuses);

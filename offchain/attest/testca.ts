@@ -1,4 +1,4 @@
-/** The generated authority of tests: its signature stands where a machine's quote would. */
+/** The generated authority of tests: its signature takes the place of a machine's quote. */
 import { SigningKey, Verifier } from '@cocoon-market/wrappers';
 import { createHash } from 'node:crypto';
 import { AttestationProof } from '../link';
@@ -10,7 +10,7 @@ function statement(report: Buffer, measurement: Buffer): Buffer {
     return createHash('sha256').update('cocoon-market testca').update(report).update(measurement).digest();
 }
 
-/** What the test authority hands to a node it has measured. */
+/** The attestation that the test authority gives a node. */
 export function issueTestCa(
     authority: SigningKey,
     keys: AttestedKeys,
@@ -20,7 +20,7 @@ export function issueTestCa(
     return { tier: 'testca', measurement, expiry, signature };
 }
 
-/** Why the authority (Ed25519 public key) does not vouch for these keys; undefined when it does. */
+/** Why the authority (Ed25519 public key) has not attested these keys; undefined when it has. */
 export function testCaRejection(
     { measurement, expiry, signature }: TestCaAttestation,
     keys: AttestedKeys,

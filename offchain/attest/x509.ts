@@ -1,6 +1,6 @@
 /**
- * The certificates and revocation lists behind a quote, checked for everything the quote package does not check: who may
- * issue what, whose list it is, whether it is current, and that nothing is appended. Everything is ECDSA on P-256.
+ * Checks the certificates and revocation lists of a quote for what the quote package does not check: which certificate
+ * may issue which, the issuer of a list, its dates, and that nothing is appended. All signatures are ECDSA on P-256.
  */
 import { createHash, verify, X509Certificate } from 'node:crypto';
 import { bitsOf, bodyOf, bytesOfBits, Element, inside, naturalOf, row, Tag, timeOf } from './der';
@@ -11,7 +11,9 @@ const ECDSA_SHA256 = Buffer.from('300a06082a8648ce3d040302', 'hex');
 const KEY_USAGE = Buffer.from('551d0f', 'hex');
 const MAY_SIGN_LISTS = 0x02; // cRLSign
 
-/** The certificates of a PEM text, which holds nothing else. Throws when it does, or one is not in its shortest form. */
+/**
+ * The certificates of a PEM text. Throws when the text holds anything else, or one is not in its shortest form.
+ */
 export function pemChain(text: string): X509Certificate[] {
     const chain: X509Certificate[] = [];
     for (let at = 0; at < text.length;) {
@@ -32,13 +34,16 @@ export function pemChain(text: string): X509Certificate[] {
     return chain;
 }
 
-/** Which chain is expected: the subject's common name of each certificate, leaf first, and the root's SHA-256. */
+/** The expected chain: the subject's common name of each certificate, leaf first, and the root's SHA-256. */
 export interface Expected {
     names: readonly RegExp[];
     root: Buffer;
 }
 
-/** Why this chain does not lead from the expected leaf to the expected root at `now` (unix seconds). */
+/**
+ * Why this chain does not lead from the expected leaf to the expected root at `now` (unix seconds); undefined when it
+ * does.
+ */
 export function chainRejection(chain: X509Certificate[], { names, root }: Expected, now: number): string | undefined {
     if (chain.length !== names.length) {
         return `a certificate chain has ${chain.length} certificates, not ${names.length}`;
@@ -69,7 +74,9 @@ export function chainRejection(chain: X509Certificate[], { names, root }: Expect
     return undefined;
 }
 
-/** The fields of a certificate's signed part, version first. Throws when certificate or signature are in a loose form. */
+/**
+ * The fields of a certificate's signed part, version first. Throws when certificate or signature are not in DER.
+ */
 function fieldsOf(certificate: X509Certificate): Element[] {
     const [signed, algorithm, signature, ...more] = inside(certificate.raw, Tag.Sequence);
     const fields = row(bodyOf(signed, Tag.Sequence));
@@ -128,7 +135,7 @@ export interface RevocationList {
     serials: Buffer[];
 }
 
-/** Parses a revocation list in DER. Throws when it is none, has no end, or has conditions that change its meaning. */
+/** Parses a revocation list in DER. Throws when it is malformed, has no end date, or has a critical extension. */
 export function revocationList(der: Buffer): RevocationList {
     const [list, algorithm, signature, ...more] = inside(der, Tag.Sequence);
     const [version, inner, issuer, from, until, ...rest] = row(bodyOf(list, Tag.Sequence));
@@ -157,11 +164,12 @@ function revokedSerial(entry: Element): Buffer {
         throw new Error('A revocation list has an entry in another form');
     }
     timeOf(at);
-    row(extensions === undefined ? Buffer.alloc(0) : bodyOf(extensions, Tag.Sequence)).map(extension); // the reason, not needed
+    // The reason of the revocation is not needed.
+    row(extensions === undefined ? Buffer.alloc(0) : bodyOf(extensions, Tag.Sequence)).map(extension);
     return naturalOf(serial);
 }
 
-/** Why this list does not say that `issuer` has revoked none of `issued`. */
+/** Why this list does not prove that `issuer` has revoked none of `issued`; undefined when it does. */
 export function revocationRejection(
     list: RevocationList,
     issuer: X509Certificate,

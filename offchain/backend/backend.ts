@@ -1,17 +1,17 @@
 /**
- * What a worker needs from whatever runs the model: one streamed chat completion at a time, with token counts.
- * Implementations: `embedded` (a small transformer in this repository) and `openai` (any OpenAI-compatible URL).
+ * A backend runs the model: it streams chat completions with their token counts. Implementations are `embedded` (a
+ * small transformer in this repository) and `openai` (any OpenAI-compatible URL).
  */
 
 import { Reason, type TokenCounts } from '@cocoon-market/wrappers';
-import { reasonOf } from './fault';
+import { reasonOf } from './reasons';
 
 export interface ChatMessage {
     role: 'system' | 'user' | 'assistant' | 'tool';
     content: string;
 }
 
-/** One chat completion. Field meanings are those of OpenAI's API. */
+/** One chat completion. The fields mean the same as in OpenAI's API. */
 export interface ChatRequest {
     model: string; // catalogue id
     messages: ChatMessage[];
@@ -23,26 +23,27 @@ export interface ChatRequest {
 }
 
 /**
- * What a backend reports of a whole answer; a count that it leaves out is undefined. Without `reasoning`, `completion` may
- * contain it.
+ * The counts that a backend reports for a whole answer; a count that it leaves out is undefined. Without `reasoning`,
+ * `completion` may include the reasoning.
  */
 export type Usage = Partial<TokenCounts>;
 
-/** Why an answer ended, in OpenAI's words. */
+/** Why an answer ended, in OpenAI's terms. */
 export type FinishReason = 'stop' | 'length' | 'content_filter';
 
 /**
- * What a running completion yields, in order: at most one `prompt`, any number of `delta`, one `end`.
- * A backend that learns the prompt's count only at the end (URL backends) sends no `prompt`.
+ * The events of a completion, in order: at most one `prompt`, any number of `delta`, one `end`. A backend that learns
+ * the prompt's count only at the end (a URL backend) sends no `prompt`.
  */
 export type BackendEvent =
     | { type: 'prompt'; prompt: number; cached: number }
-    | { type: 'delta'; content?: string; reasoning?: string; tokens?: number } // tokens: undefined when the backend does not say
+    // `tokens` is undefined when the backend does not count them.
+    | { type: 'delta'; content?: string; reasoning?: string; tokens?: number }
     | { type: 'end'; finish: FinishReason; usage?: Usage };
 
-/** A backend that failed; `status` is an HTTP status when one was received. Never carries prompt or answer text. */
+/** An error of a backend; `status`: of the HTTP response, if one came. It never carries text of prompt or answer. */
 export class BackendError extends Error {
-    readonly reason: Reason; // whose fault it is; a backend that names none and 400 has refused the request
+    readonly reason: Reason; // default: refused for status 400, else by the status
     readonly retryAfter: number | undefined; // seconds
 
     constructor(
@@ -60,14 +61,14 @@ export class BackendError extends Error {
 export interface Backend {
     readonly name: string;
 
-    /** Catalogue ids this backend serves. */
+    /** Catalogue ids that this backend serves. */
     models(): Promise<string[]>;
 
-    /** A number of prompt tokens that the request cannot exceed, known before it runs. */
+    /** The maximal number of prompt tokens of the request, known before it runs. */
     promptBound(request: ChatRequest): number;
 
     /**
-     * Runs one completion. Ends early without an `end` event only by throwing {@link BackendError} or, after `signal`
+     * Runs one completion. Without an `end` event it ends only by throwing {@link BackendError} or, after `signal`
      * aborts, by returning.
      */
     stream(request: ChatRequest, signal: AbortSignal): AsyncIterable<BackendEvent>;

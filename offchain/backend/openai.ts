@@ -1,6 +1,6 @@
 /**
- * Any server that speaks OpenAI's chat API over a URL: vLLM, SGLang, Ollama and others. Error messages are our own
- * words, because what such a server says about an error may repeat the prompt.
+ * A backend behind a URL with OpenAI's chat API: vLLM, SGLang, Ollama and others. Errors have texts of their own,
+ * because the server's text may repeat the prompt.
  */
 
 import { createParser } from 'eventsource-parser';
@@ -10,17 +10,17 @@ import { Reason } from '@cocoon-market/wrappers';
 import { BackendError } from './backend';
 import type { Backend, BackendEvent, ChatRequest, FinishReason, Usage } from './backend';
 import { retryAfterOf, waits } from '../link';
-import { reasonOf } from './fault';
+import { reasonOf } from './reasons';
 import { toUsage } from './usage';
 import type { WireUsage } from './usage';
 
-/** Where an OpenAI-compatible server is. */
+/** The address of an OpenAI-compatible server. */
 export interface OpenAiConfig {
-    url: string; // the base URL that SDKs take, usually ending in /v1
+    url: string; // the base URL for SDKs, which usually ends in /v1
     apiKey?: string;
 }
 
-/** What the server sends in one event, as far as it is read here. */
+/** The fields of one event of the server that are used here. */
 interface Chunk {
     choices?: {
         delta?: Record<string, unknown> | null;
@@ -30,15 +30,15 @@ interface Chunk {
     error?: unknown;
 }
 
-// Marks around a message (5 in Llama 3, Qwen and harmony) with room for others.
+// Marks around a message: 5 in Llama 3, Qwen and harmony, and room for other templates.
 const TOKENS_PER_MESSAGE = 16;
 
-// Templates may open with a text of their own: a default system message, dates, harmony's channel rules (about 100).
+// Text at the start of a template: a default system message, dates, harmony's channel rules (about 100).
 const TOKENS_PER_REQUEST = 256;
 
-const MAX_EVENT = 16 * 1024 * 1024; // characters; an event without an end would otherwise fill the memory
+const MAX_EVENT = 16 * 1024 * 1024; // characters; without a limit, an event without an end would fill the memory
 
-/** Serves whatever models the server at the URL has. */
+/** Serves the models of the server at the URL. */
 export class OpenAiBackend implements Backend {
     readonly name = 'openai';
     private readonly origin: string;
@@ -54,7 +54,7 @@ export class OpenAiBackend implements Backend {
         this.pool = new Pool(this.origin);
     }
 
-    /** @throws {BackendError} if the server cannot be asked */
+    /** @throws {BackendError} if the server does not answer with its models */
     async models(): Promise<string[]> {
         const { body } = await this.request({
             method: 'GET',
@@ -71,8 +71,8 @@ export class OpenAiBackend implements Backend {
     }
 
     /**
-     * UTF-8 bytes of all messages plus room for the template. Tokens of the byte-level vocabularies in use stand for at
-     * least one byte each, so a text never has more tokens than bytes.
+     * UTF-8 bytes of all messages plus room for the template. In byte-level vocabularies every token stands for at
+     * least one byte, so a text never has more tokens than bytes.
      */
     promptBound(request: ChatRequest): number {
         const bytes = request.messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
@@ -117,7 +117,7 @@ export class OpenAiBackend implements Backend {
                     const choice = chunk.choices?.[0];
                     const { content, reasoning } = textsOf(choice?.delta ?? {});
                     if (content || reasoning) {
-                        usage = undefined; // what came before counts a part
+                        usage = undefined; // an earlier report counts a part only
                         yield { type: 'delta', ...(content && { content }), ...(reasoning && { reasoning }) };
                     }
                     if (choice?.finish_reason) finish = toFinish(choice.finish_reason);
@@ -136,7 +136,7 @@ export class OpenAiBackend implements Backend {
         yield { type: 'end', finish, ...(usage && { usage }) };
     }
 
-    /** Breaks off running streams. */
+    /** Ends running streams with an error. */
     async close(): Promise<void> {
         await this.pool.destroy();
     }
@@ -199,10 +199,10 @@ function readChunk(data: string): Chunk {
     return chunk;
 }
 
-// Deltas that are no text: nobody asked for them, and nobody could deliver them.
+// Parts of a delta that are not text. No request asks for them, and they cannot be delivered.
 const UNDELIVERED = ['tool_calls', 'function_call', 'refusal', 'audio'];
 
-/** The texts of a delta. Throws when it holds something else, which would be lost. */
+/** The texts of a delta. Throws when it holds anything else, which would be lost. */
 function textsOf(delta: Record<string, unknown>): { content?: string; reasoning?: string } {
     const { content, reasoning_content: thought, reasoning = thought } = delta;
     const other = UNDELIVERED.find((name) => !isNothing(delta[name]));
@@ -228,7 +228,7 @@ const FINISHES: Partial<Record<string, FinishReason>> = {
     content_filter: 'content_filter',
 };
 
-// An answer that ended for another cause is not whole, whatever was delivered of it.
+// An answer that ended for another reason is not complete.
 function toFinish(reason: unknown): FinishReason {
     const finish = typeof reason === 'string' && Object.hasOwn(FINISHES, reason) ? FINISHES[reason] : undefined;
     if (finish === undefined) {
@@ -266,7 +266,7 @@ function reasonOfCode(code: string): Reason {
 const ERROR_BYTES = 64 * 1024;
 const ERROR_MS = 5_000;
 
-/** What the body of an error says, as JSON; undefined when it is none, too long, or does not come. */
+/** The body of an error as JSON; undefined when it is not JSON, too long, or does not come in time. */
 async function errorBody(body: Dispatcher.ResponseData['body']): Promise<unknown> {
     const late = setTimeout(() => body.destroy(), ERROR_MS);
     try {

@@ -1,11 +1,11 @@
 /**
- * Token counts as OpenAI-compatible servers report them. They agree on the names and not on what a name contains: some leave
- * reasoning or cached tokens out of the details, some out of the totals, some report 0 for a prompt that they had cached.
+ * Reads the token counts of OpenAI-compatible servers. The servers use the same names with different meanings: some
+ * leave reasoning or cached tokens out of the details, some out of the totals, some report 0 for a cached prompt.
  */
 
 import type { Usage } from './backend';
 
-/** The object `usage` of a server; anything may be missing, null or of another type. */
+/** The object `usage` of a server. Every field may be missing, null or of another type. */
 export interface WireUsage {
     prompt_tokens?: unknown;
     completion_tokens?: unknown;
@@ -17,8 +17,8 @@ export interface WireUsage {
 }
 
 /**
- * The counts that a server's report says, never more in sum than it says. A prompt of 0 tokens is none that was counted. Undefined
- * when neither prompt nor answer is counted.
+ * The counts of a server's report; their sum is never above the report's. A prompt of 0 tokens counts as not reported.
+ * Undefined when neither prompt nor answer is reported.
  */
 export function toUsage(wire: WireUsage): Usage | undefined {
     const total = count(wire.total_tokens);
@@ -35,7 +35,7 @@ export function toUsage(wire: WireUsage): Usage | undefined {
         return undefined;
     }
     const sum = (prompt ?? 0) + (answer ?? 0);
-    // Parts that are left out of their whole show in the total alone.
+    // Tokens that are left out of prompt and answer appear in the total only.
     if (total !== undefined && total > sum && prompt !== undefined && answer !== undefined) {
         const extra = total - sum;
         if (extra === reasoning || extra === (reasoning ?? 0) + (cached ?? 0)) {

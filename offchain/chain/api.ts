@@ -35,8 +35,8 @@ export class ChainApi {
     }
 
     /**
-     * Makes one call. `only`: the number of the endpoint to ask; by default the first that serves. Equal calls that wait for their
-     * turn become one.
+     * Makes one call. `only`: the number of the endpoint to ask; by default the first that serves. Equal calls that
+     * wait for their turn become one.
      * @throws ChainError
      */
     call(method: string, params: unknown, urgency: Urgency = 'routine', only?: number): Promise<unknown> {

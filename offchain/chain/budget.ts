@@ -27,8 +27,8 @@ export class Budget {
     private wake: NodeJS.Timeout | undefined;
 
     /**
-     * `maxRate`: calls a second; Infinity where only the endpoint's refusals limit them. `maxBurst`: calls at once after a pause;
-     * by default those of half a second.
+     * `maxRate`: calls a second; Infinity where only the endpoint's refusals limit them. `maxBurst`: calls at once
+     * after a pause; by default those of half a second.
      */
     constructor(
         private readonly maxRate: number,
@@ -43,7 +43,10 @@ export class Budget {
         return Math.max(0, this.pausedUntil - performance.now());
     }
 
-    /** Resolves with true when the call may be made, with false when its turn did not come within `patience` milliseconds. */
+    /**
+     * Resolves with true when the call may be made, with false when its turn did not come within `patience`
+     * milliseconds.
+     */
     turn(urgency: Urgency, patience: number): Promise<boolean> {
         if (this.waiting.length === 0 && this.take(urgency)) {
             return Promise.resolve(true);

@@ -9,7 +9,7 @@ import type { EndpointSettings } from './endpoint';
 import { ChainError } from './errors';
 
 /** One account at time `at`, as the API answers. */
-export interface AccountState {
+export interface ChainAccount {
     state: 'active' | 'uninitialized' | 'frozen';
     balance: bigint; // nanoTON
     code: Cell | undefined;
@@ -44,7 +44,7 @@ export interface Emitted {
 
 /** Reads accounts. */
 export interface AccountReader {
-    account(address: Address): Promise<AccountState>;
+    account(address: Address): Promise<ChainAccount>;
 }
 
 /** Reads accounts and runs getters. */
@@ -60,11 +60,11 @@ export interface Chain extends ChainReader {
     /** This chain with calls of another urgency; the default is 'routine'. */
     as(urgency: Urgency): Chain;
     /** Several accounts in as few calls as the API allows, in the order of the addresses. */
-    accountsAt(addresses: readonly Address[]): Promise<AccountState[]>;
-    /** The internal messages that an account took in transactions later than `after` (lt), newest first. */
-    received(address: Address, after: bigint): AsyncIterable<Received>;
-    /** The external messages that an account sent in transactions later than `after` (lt), newest first. */
-    emitted(address: Address, after: bigint): AsyncIterable<Emitted>;
+    accountsAt(addresses: readonly Address[]): Promise<ChainAccount[]>;
+    /** The internal messages that an account took in transactions later than `cursor` (lt), newest first. */
+    received(address: Address, cursor: bigint): AsyncIterable<Received>;
+    /** The external messages that an account sent in transactions later than `cursor` (lt), newest first. */
+    emitted(address: Address, cursor: bigint): AsyncIterable<Emitted>;
     /** The external messages that an account took, newest first. */
     accepted(address: Address): AsyncIterable<Accepted>;
     /**
@@ -127,7 +127,7 @@ export class TonHttpChain implements Chain {
         return this.withView({ urgency });
     }
 
-    async account(address: Address): Promise<AccountState> {
+    async account(address: Address): Promise<ChainAccount> {
         const state = await this.client.getContractState(address);
         return {
             state: state.state,
@@ -138,12 +138,12 @@ export class TonHttpChain implements Chain {
         };
     }
 
-    accountsAt(addresses: readonly Address[]): Promise<AccountState[]> {
+    accountsAt(addresses: readonly Address[]): Promise<ChainAccount[]> {
         return Promise.all(addresses.map((address) => this.account(address)));
     }
 
-    async *received(address: Address, after: bigint): AsyncGenerator<Received> {
-        for await (const raw of this.transactions(address, after)) {
+    async *received(address: Address, cursor: bigint): AsyncGenerator<Received> {
+        for await (const raw of this.transactions(address, cursor)) {
             const received = receivedIn(raw, address);
             if (received !== undefined) {
                 yield received;
@@ -151,8 +151,8 @@ export class TonHttpChain implements Chain {
         }
     }
 
-    async *emitted(address: Address, after: bigint): AsyncGenerator<Emitted> {
-        for await (const raw of this.transactions(address, after)) {
+    async *emitted(address: Address, cursor: bigint): AsyncGenerator<Emitted> {
+        for await (const raw of this.transactions(address, cursor)) {
             yield* emittedIn(raw).reverse();
         }
     }
@@ -194,16 +194,16 @@ export class TonHttpChain implements Chain {
         return new TonHttpChain(this.settings, { ...this.view, ...view, api: this.api });
     }
 
-    private async *transactions(address: Address, after: bigint): AsyncGenerator<RawTransaction> {
+    private async *transactions(address: Address, cursor: bigint): AsyncGenerator<RawTransaction> {
         const fetch = (from?: RawTransaction) =>
             this.client.transactions(address, {
                 limit: PAGE,
                 archival: true, // servers without it have the last two days only
-                to_lt: after.toString(),
+                to_lt: cursor.toString(),
                 ...(from && { lt: from.transaction_id.lt, hash: from.transaction_id.hash }),
             });
         for (let page = await fetch(); page.length > 0; page = await fetch(page.at(-1))) {
-            yield* page.filter(({ transaction_id: { lt } }) => BigInt(lt) > after);
+            yield* page.filter(({ transaction_id: { lt } }) => BigInt(lt) > cursor);
         }
     }
 }

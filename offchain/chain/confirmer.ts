@@ -1,10 +1,10 @@
 /**
- * Confirms what the chain's API says when that would end something of value: an account is gone, more was paid, a refund is due.
- * One answer may be wrong, late or a lie. Such a finding is confirmed once it came in several readings over a while, no other
- * finding came in between, and every other endpoint says the same.
+ * Confirms what the chain's API says when that would end something of value: an account is gone, more was paid, a
+ * refund is due. One answer may be wrong, late or a lie. Such a finding is confirmed once it came in several readings
+ * over a while, no other finding came in between, and every other endpoint says the same.
  */
 import type { Address } from '@ton/core';
-import type { AccountReader, AccountState } from './chain';
+import type { AccountReader, ChainAccount } from './chain';
 
 /** When a finding is confirmed. */
 export interface ConfirmationRules {
@@ -23,7 +23,7 @@ export interface CheckedAnswer<T> {
 }
 
 /** An account as the first source has it. */
-export type AccountReading = Omit<CheckedAnswer<AccountState>, 'value'> & { account: AccountState };
+export type AccountReading = Omit<CheckedAnswer<ChainAccount>, 'value'> & { account: ChainAccount };
 
 interface Repetition {
     finding: string;
@@ -32,7 +32,10 @@ interface Repetition {
     reads: number;
 }
 
-/** Asks one source. Before it confirms a finding it asks the others, which are the endpoints of a chain or of another kind. */
+/**
+ * Asks one source. Before it confirms a finding it asks the others, which are the endpoints of a chain or of another
+ * kind.
+ */
 export class Confirmer<Source = AccountReader> {
     private readonly repetitions = new Map<string, Repetition>();
 
@@ -44,8 +47,8 @@ export class Confirmer<Source = AccountReader> {
     ) {}
 
     /**
-     * Asks for `key`. `findingOf` names what the answer would end, undefined if nothing. Only equal findings count together; an
-     * answer without a finding starts the count again.
+     * Asks for `key`. `findingOf` names what the answer would end, undefined if nothing. Only equal findings count
+     * together; an answer without a finding starts the count again.
      *
      * @throws what `ask` or `findingOf` throws; such an answer counts for nothing
      */
@@ -64,7 +67,7 @@ export class Confirmer<Source = AccountReader> {
     async read(
         this: Confirmer,
         address: Address,
-        findingOf: (account: AccountState) => string | undefined,
+        findingOf: (account: ChainAccount) => string | undefined,
     ): Promise<AccountReading> {
         const read = (source: AccountReader) => source.account(address);
         const { value: account, ...checked } = await this.ask(address.toRawString(), read, findingOf);

@@ -44,7 +44,8 @@ export class Endpoint {
     private pausedUntil = 0;
     private trouble: Extract<EndpointAnswer, { message: string }> = { kind: 'failure', message: BUSY }; // the last one
     private identity: Promise<void> | undefined;
-    private reportedTime: { at: unknown; since: number; last: number } | undefined; // time of the chain; seconds of its reports
+    // Time of the chain; seconds of its reports.
+    private reportedTime: { at: unknown; since: number; last: number } | undefined;
 
     constructor(
         private readonly settings: EndpointSettings,
@@ -96,7 +97,8 @@ export class Endpoint {
         return answer;
     }
 
-    // While its time stands still, only an answer with a time can show progress, and a message may still reach the chain.
+    // While its time stands still, only an answer with a time can show progress, and a message may still reach the
+    // chain.
     private mayUse(method: string): boolean {
         return method === TIMED_METHOD || method === 'sendBoc' || this.frozenSeconds < FROZEN_SECONDS;
     }

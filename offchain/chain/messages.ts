@@ -13,9 +13,9 @@ export interface MessageBatch<M, T> {
 }
 
 /**
- * Reads messages later than the cursor, newest first as a chain gives them. `parse` returns a message's value, or undefined for
- * one that does not matter. It must have no side effects and make no calls, because its errors count as errors of the message:
- * `onUnreadable` gets them, and the reader goes on.
+ * Reads messages later than the cursor, newest first as a chain gives them. `parse` returns a message's value, or
+ * undefined for one that does not matter. It must have no side effects and make no calls, because its errors count as
+ * errors of the message: `onUnreadable` gets them, and the reader goes on.
  *
  * @throws ChainError when the API does not answer; then nothing was read
  */

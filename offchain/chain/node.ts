@@ -74,7 +74,8 @@ export interface NodeKey {
 }
 
 /**
- * Whether stake still covers the receipts of a key, of a node that {@link readNode} has verified: undefined, or why it does not.
+ * Whether stake still covers the receipts of a key, of a node that {@link readNode} has verified: undefined, or why it
+ * does not.
  * @throws Error if the API does not answer
  */
 export async function readLiability(
@@ -86,14 +87,14 @@ export async function readLiability(
         return { rejection: 'its node no longer exists', jailed: false };
     }
     const key = bytesToNumber(receiptKey);
-    const { state, endsAt, slashable: left } = await chain.open(Node.fromAddress(node)).getKeyLiability(key);
+    const { state, endsAt, slashable } = await chain.open(Node.fromAddress(node)).getKeyLiability(key);
     if (state !== nodeStates.open) {
         return { rejection: 'its node is closed', jailed: false };
     }
     if (Number(endsAt) <= at + KEY_SECONDS) {
         return { rejection: 'the key that signs its receipts has ended', jailed: false };
     }
-    if (left <= 0n) {
+    if (slashable <= 0n) {
         return { rejection: "its key's share of the stake is used up", jailed: false };
     }
     return { rejection: undefined, jailed: (await chain.open(Provider.fromAddress(provider)).getStanding()).jailed };

@@ -1,10 +1,10 @@
 /**
- * Orders of wallets: external messages that a key signed. An API that fails while it carries one does not say whether the order
- * arrived. So each order is identified by its number and its hash until the chain shows its outcome.
+ * Orders of wallets: external messages that a key signed. An API that fails while it carries one does not say whether
+ * the order arrived. So each order is identified by its number and its hash until the chain shows its outcome.
  */
 import type { Address, Cell } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AccountState, Chain } from './chain';
+import type { ChainAccount, Chain } from './chain';
 import { CONFIRM_READS, Confirmer } from './confirmer';
 import { ChainError } from './errors';
 
@@ -17,8 +17,8 @@ export interface Order {
 }
 
 /**
- * taken: the wallet has executed the order. lapsed: its time is over, so it never will. overtaken: it took another order of the
- * same number, so it never will. waiting: it still may.
+ * taken: the wallet has executed the order. lapsed: its time is over, so it never will. overtaken: it took another
+ * order of the same number, so it never will. waiting: it still may.
  */
 export type OrderOutcome = 'taken' | 'lapsed' | 'overtaken' | 'waiting';
 
@@ -43,9 +43,9 @@ const RESEND_POLLS = 10;
 const PATIENCE = 60; // seconds after an order's validity in which a silent API is asked again
 
 /**
- * The outcome of an order of a wallet or of an escrow, as the chain shows it. `seqno` reads the account's number; `numberOf` gives the
- * number of an order that the account took, where that can be read. A lapse is confirmed by several readings, `pauseMs` apart, and by
- * every endpoint, because the caller then signs another order in its place.
+ * The outcome of an order of a wallet or of an escrow, as the chain shows it. `seqno` reads the account's number;
+ * `numberOf` gives the number of an order that the account took, where that can be read. A lapse is confirmed by
+ * several readings, `pauseMs` apart, and by every endpoint, because the caller then signs another order in its place.
  */
 export async function outcomeOf(
     chain: Chain,
@@ -57,7 +57,7 @@ export async function outcomeOf(
     const seconds = (GRACE_POLLS * pauseMs) / 1000;
     const confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds });
     // Another order may have used its number, or the list of transactions is behind, so time decides.
-    const findingOf = ({ at, data }: AccountState) =>
+    const findingOf = ({ at, data }: ChainAccount) =>
         at > order.validUntil ? `lapsed, as ${data?.hash().toString('hex')}` : undefined;
     for (let read = 0; read < 2 * GRACE_POLLS; read++) {
         const { account, finding, confirmed } = await confirmer.read(order.wallet, findingOf);
@@ -98,7 +98,8 @@ async function readOutcome(
 
 /**
  * Sends an order, again while it may be lost, and resolves once the wallet has taken it.
- * @throws ChainError when it was refused, lapsed or was overtaken: nothing was sent; OutcomeUnknown when the API stays silent
+ * @throws ChainError when it was refused, lapsed or was overtaken: nothing was sent; OutcomeUnknown when the API stays
+ * silent
  */
 export async function deliver(
     chain: Chain,

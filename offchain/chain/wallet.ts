@@ -114,8 +114,10 @@ export class HotWallet {
     }
 
     /**
-     * Finds out the outcome of an earlier order. True when it was taken and had this content: then it is not sent again.
-     * @throws OutcomeUnknown while it may still be taken; ChainError when another content was taken: the caller must read the state again
+     * Finds out the outcome of an earlier order. True when it was taken and had this content: then it is not sent
+     * again.
+     * @throws OutcomeUnknown while it may still be taken; ChainError when another content was taken: the caller must
+     * read the state again
      */
     private async settlePending(content: string): Promise<boolean> {
         if (this.pending === undefined) {

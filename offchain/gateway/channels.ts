@@ -1,7 +1,7 @@
 /** What the chain says of the channels of jobs. */
 import { loadChannelData } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { AccountState, Chain, Confirmer, CONFIRM_READS } from '../chain';
+import { ChainAccount, Chain, Confirmer, CONFIRM_READS } from '../chain';
 
 const SOON_READS = 10; // while an end is waited for that was asked for
 
@@ -47,7 +47,7 @@ export class JobChannels {
 }
 
 async function readWith(confirmed: Confirmer, { channel, maxPaid }: JobChannel): Promise<ChannelView> {
-    const messageOf = (account: AccountState): string | undefined => {
+    const messageOf = (account: ChainAccount): string | undefined => {
         if (account.state !== 'active' || account.data === undefined) {
             return 'gone';
         }

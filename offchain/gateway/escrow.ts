@@ -9,7 +9,7 @@ import {
     isTestOnly,
 } from '@cocoon-market/wrappers';
 import { Address, Cell, fromNano } from '@ton/core';
-import { Accepted, AccountState, Chain } from '../chain';
+import { Accepted, ChainAccount, Chain } from '../chain';
 import type { ChainClock } from './chainClock';
 import { GatewayError, noMoney, unavailable } from './errors';
 
@@ -26,7 +26,7 @@ export interface Purse {
 
 /** The escrow at one moment. */
 export interface EscrowReading {
-    account: AccountState;
+    account: ChainAccount;
     state: EscrowState;
     code: Cell; // of the channels that it opens
 }
@@ -136,7 +136,7 @@ export class EscrowAccount {
     }
 
     /** Accounts in as few calls as the API allows. */
-    accounts(addresses: readonly Address[]): Promise<AccountState[]> {
+    accounts(addresses: readonly Address[]): Promise<ChainAccount[]> {
         return this.chain.accountsAt(addresses);
     }
 

@@ -14,7 +14,7 @@ import type { SigningKey } from '@cocoon-market/wrappers';
 import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { AccountState, Chain, ChainError, OrderOutcome, outcomeOf } from '../chain';
+import { ChainAccount, Chain, ChainError, OrderOutcome, outcomeOf } from '../chain';
 import { reasonOf } from '../process/errors';
 import type { EscrowAccount } from './escrow';
 
@@ -221,7 +221,7 @@ export class SpendAccount {
         let failure: unknown; // why the chain was not read the last time
         for (let poll = 1; !this.closed; poll++) {
             await sleep(poll === 1 ? 0 : this.pollMs);
-            let account: AccountState;
+            let account: ChainAccount;
             try {
                 account = await this.chain.account(channel);
             } catch (error) {

@@ -3,7 +3,10 @@ import { Finish } from '@cocoon-market/wrappers';
 import { Backend } from '../backend';
 import { Opened } from '../link';
 
-/** `match`: the same text; `mismatch`: another text of a backend that repeats exactly; `undecided`: another text, which proves nothing. */
+/**
+ * `match`: the same text; `mismatch`: another text of a backend that repeats exactly; `undecided`: another text, which
+ * proves nothing.
+ */
 export type RerunVerdict = 'match' | 'mismatch' | 'undecided';
 
 export interface Comparison {
@@ -21,7 +24,10 @@ export const UNDECIDED_REASON =
     'both machines run the model that was paid for. So another answer shows nothing by itself; a committee weighs ' +
     'likelihoods over many queries.';
 
-/** Runs the request of an opened query again and compares the answers. Throws BackendError when the backend does not answer. */
+/**
+ * Runs the request of an opened query again and compares the answers. Throws BackendError when the backend does not
+ * answer.
+ */
 export async function rerun({ chat, content, reasoning, result }: Opened, backend: Backend): Promise<Comparison> {
     const again = { content: '', reasoning: '' };
     for await (const event of backend.stream(chat, new AbortController().signal)) {

@@ -1,6 +1,6 @@
 /**
- * A SQLite file, durable at every commit, in which gateway and worker store everything. Only one process can open it, because a second
- * one would sign with the same keys.
+ * A SQLite file, durable at every commit, in which gateway and worker store everything. Only one process can open it,
+ * because a second one would sign with the same keys.
  */
 import Sqlite from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
@@ -15,9 +15,9 @@ const APPLICATION = parseInt('636f636f', 16); // 'coco', in the header of every 
 const PAGE = 4096; // bytes
 
 /**
- * Zeros in the first column after the key of a table WITHOUT ROWID, so that its other columns leave no copies once they are deleted.
- * SQLite moves the content of a page when a table grows or shrinks, and leaves copies: at most 1002 bytes of a row. The rest of a row is
- * in pages of its own, which are never copied, and zeroed when deleted.
+ * Zeros in the first column after the key of a table WITHOUT ROWID, so that its other columns leave no copies once they
+ * are deleted. SQLite moves the content of a page when a table grows or shrinks, and leaves copies: at most 1002 bytes
+ * of a row. The rest of a row is in pages of its own, which are never copied, and zeroed when deleted.
  */
 export const MARGIN = sql.raw('margin BLOB NOT NULL DEFAULT (zeroblob(1024))');
 
@@ -66,7 +66,8 @@ function openFile(path: string): Sqlite.Database {
     }
 }
 
-// SQLite gives its log the same mode. An existing file is not opened, because closing it would drop this process's locks on it.
+// SQLite gives its log the same mode. An existing file is not opened, because closing it would drop this process's
+// locks on it.
 function createPrivate(path: string): void {
     if (path === ':memory:') {
         return;
@@ -127,7 +128,10 @@ export async function truncateLog<Schema>(db: Kysely<Schema>): Promise<void> {
 
 const AMOUNT_BYTES = 8;
 
-/** An amount (0 to 2^64 - 1) as it is stored: 8 bytes, big-endian, so that SQL compares and sorts it; SQLite's own integers end at 2^63. */
+/**
+ * An amount (0 to 2^64 - 1) as it is stored: 8 bytes, big-endian, so that SQL compares and sorts it; SQLite's own
+ * integers end at 2^63.
+ */
 export function amountToBytes(amount: bigint): Buffer {
     const bytes = Buffer.allocUnsafe(AMOUNT_BYTES);
     bytes.writeBigUInt64BE(amount);

@@ -1,6 +1,6 @@
 /**
- * Puts the writes of one turn of the event loop into one transaction, because an fsync costs the same for one row as for a hundred. The
- * promise of a write resolves after its COMMIT, so what depends on it may be sent.
+ * Puts the writes of one turn of the event loop into one transaction, because an fsync costs the same for one row as
+ * for a hundred. The promise of a write resolves after its COMMIT, so what depends on it may be sent.
  */
 import { sql } from 'kysely';
 import type { Kysely, Transaction } from 'kysely';

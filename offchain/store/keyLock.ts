@@ -1,6 +1,7 @@
 /**
- * Makes sure that one process uses a receipt key, because two would sign the same numbers. The locks are on files that only this user may
- * open, so that no process of another user can take them. The kernel releases them when the process ends, also after a crash.
+ * Makes sure that one process uses a receipt key, because two would sign the same numbers. The locks are on files that
+ * only this user may open, so that no process of another user can take them. The kernel releases them when the process
+ * ends, also after a crash.
  */
 import Sqlite from 'better-sqlite3';
 import { chmodSync, closeSync, openSync } from 'node:fs';
@@ -14,8 +15,8 @@ export interface KeyLock {
 }
 
 /**
- * Locks the key for this process: beside its file, for every process that sees that file, and in the user's home (`home`), for copies of
- * the file. A home that cannot be used, as in some containers, is left out.
+ * Locks the key for this process: beside its file, for every process that sees that file, and in the user's home
+ * (`home`), for copies of the file. A home that cannot be used, as in some containers, is left out.
  *
  * @throws if another process has the lock, or no file can be written beside the key file
  */

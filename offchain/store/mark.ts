@@ -1,6 +1,6 @@
 /**
- * The mark of a receipt key: which store it signs with, and how much it has signed. The mark lies beside the key file, so a store from a
- * backup, an empty store and another store are detected.
+ * The mark of a receipt key: which store it signs with, and how much it has signed. The mark lies beside the key file,
+ * so a store from a backup, an empty store and another store are detected.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 
@@ -36,7 +36,10 @@ export function readMark(path: string): Marked | undefined {
     };
 }
 
-/** A mark that follows the store. A killed process loses nothing of it; a power cut may take the mark back, never the store. */
+/**
+ * A mark that follows the store. A killed process loses nothing of it; a power cut may take the mark back, never the
+ * store.
+ */
 export class Mark {
     private readonly file: number;
 

@@ -1,4 +1,7 @@
-/** Counts what the receipt key signs, in the store and in a mark beside the key file, so that an older copy of the store is detected. */
+/**
+ * Counts what the receipt key signs, in the store and in a mark beside the key file, so that an older copy of the store
+ * is detected.
+ */
 import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
 import type { GroupCommit } from './groupCommit';
@@ -34,7 +37,8 @@ export class SigningGuard {
                 throw new StaleStore(`The store is not the newest: ${mark.sequence - sequence} receipts are missing`);
             }
         }
-        this.mark = new Mark(path, { key: receiptKey, store, sequence }); // first: a crash must not look like a lost mark
+        // First: a crash must not look like a lost mark.
+        this.mark = new Mark(path, { key: receiptKey, store, sequence });
         await this.writes.run((t) => t.updateTable('signing').set({ receipt_key: receiptKey }).execute());
     }
 

@@ -1,10 +1,12 @@
 /**
- * The store of a worker: its jobs, the newest voucher of each, and every query with its receipts and answer bytes. The promise of a
- * write resolves when the write is on the disk, so what it holds may be sent.
+ * The store of a worker: its jobs, the newest voucher of each, and every query with its receipts and answer bytes. The
+ * promise of a write resolves when the write is on the disk, so what it holds may be sent.
  */
 import type { JudgedClass, SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
 
-/** `ending`: the client no longer needs the job; `ended`: its channel no longer exists, as far as the chain's API shows. */
+/**
+ * `ending`: the client no longer needs the job; `ended`: its channel no longer exists, as far as the chain's API shows.
+ */
 export type JobStage = 'open' | 'ending' | 'ended';
 
 /** A job's channel as it was last read from the chain. */
@@ -47,8 +49,8 @@ export interface JobStore {
     /** Jobs that are ending, or have vouchers above what the channel has confirmed to have paid. */
     claimable(page: JobPage): Promise<JobRecord[]>;
     /**
-     * Jobs that have ended since `since` (unix seconds) with vouchers above what the channel has confirmed to have paid. `closed`:
-     * those that a last claim of this worker has ended, or those that it has not.
+     * Jobs that have ended since `since` (unix seconds) with vouchers above what the channel has confirmed to have
+     * paid. `closed`: those that a last claim of this worker has ended, or those that it has not.
      */
     lost(search: { closed: boolean; since: number } & JobPage): Promise<JobRecord[]>;
     /** Throws when the job or its channel exists already. */
@@ -57,7 +59,9 @@ export interface JobStore {
     setSnapshot(job: Buffer, snapshot: ChannelSnapshot): Promise<void>;
     /** `paid`: nanoTON. */
     setConfirmedPaid(job: Buffer, paid: bigint): Promise<void>;
-    /** `at`: unix seconds when the jobs' last claims are handed to the wallet; 0 when a channel still exists long after. */
+    /**
+     * `at`: unix seconds when the jobs' last claims are handed to the wallet; 0 when a channel still exists long after.
+     */
     setClosing(jobs: readonly Buffer[], at: number): Promise<void>;
     /** Changes nothing for an ended job, which `revive` alone reopens. `at`: unix seconds when the change was found. */
     setState(job: Buffer, state: JobStage, at: number): Promise<void>;
@@ -102,7 +106,9 @@ export type QueryEnd = QueryId & { receipt: Buffer } & (
         { kind: 'fail' } | { kind: 'result'; bytes: Buffer; counts: TokenCounts; index: number; cumulative: bigint }
     );
 
-/** A query that is not served: the receipt is its decline, or the fail of one that another holder of the key accepted. */
+/**
+ * A query that is not served: the receipt is its decline, or the fail of one that another holder of the key accepted.
+ */
 export interface UnservedQuery extends QueryId {
     request: Buffer; // hash
     receipt: Buffer;
@@ -121,8 +127,8 @@ export interface QueryStore {
     /** Throws when the query has an end, or a result's index is not the next. */
     end(end: QueryEnd): Promise<void>;
     /**
-     * Stores a fail of a query that this store never accepted. Its number is then used, whether or not the job is known.
-     * Throws when the store accepted the query, or may have deleted it.
+     * Stores a fail of a query that this store never accepted. Its number is then used, whether or not the job is
+     * known. Throws when the store accepted the query, or may have deleted it.
      */
     deny(denial: UnservedQuery): Promise<void>;
     /** The fail that {@link deny} stored. */
@@ -130,8 +136,8 @@ export interface QueryStore {
 }
 
 /**
- * The state of a demand or case about a query of this node. `open`: its Dispute does not exist yet, or is open; `absent`: it never came
- * to exist; the others are its outcome.
+ * The state of a demand or case about a query of this node. `open`: its Dispute does not exist yet, or is open;
+ * `absent`: it never came to exist; the others are its outcome.
  */
 export type CaseStanding = 'open' | 'innocent' | 'guilty' | 'draw' | 'absent';
 
@@ -179,14 +185,15 @@ export interface WorkerStore {
     readonly cases: CaseStore;
     totals(): Promise<WorkerTotals>;
     /**
-     * Deletes queries and answers of jobs that ended before `endedBefore` (unix seconds) and have no open case, so that no file of the
-     * store holds them. Resolves with the number of these jobs.
+     * Deletes queries and answers of jobs that ended before `endedBefore` (unix seconds) and have no open case, so that
+     * no file of the store holds them. Resolves with the number of these jobs.
      */
     prune(endedBefore: number): Promise<number>;
     /**
      * Must be called before the key (32 bytes) signs. From then on the file at `mark` follows what this store holds.
      *
-     * @throws {StaleStore} if the key was retired here, or the file shows that the key used a newer store or another one
+     * @throws {StaleStore} if the key was retired here, or the file shows that the key used a newer store or another
+     * one
      */
     guard(receiptKey: Buffer, mark: string): Promise<void>;
     /** The key no longer signs with this store. */

@@ -1,6 +1,6 @@
 /**
- * Commands of the operator to a running worker, through a socket beside its store that only the user of the process may open. Only one
- * process can open the store itself.
+ * Commands of the operator to a running worker, through a socket beside its store that only the user of the process may
+ * open. Only one process can open the store itself.
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, request } from 'node:http';

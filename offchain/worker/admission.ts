@@ -29,7 +29,8 @@ export type Admission =
     | { kind: 'new'; running: RunningQuery; accept: () => Promise<Buffer> };
 
 /**
- * Decides on a query. A `new` one, made by `begin`, is in `job.running` already; `accept` stores and returns the receipt.
+ * Decides on a query. A `new` one, made by `begin`, is in `job.running` already; `accept` stores and returns the
+ * receipt.
  *
  * @throws {Refused} if it is not authentic, or its number was used by another
  */

@@ -25,8 +25,8 @@ export interface Delta {
 }
 
 /**
- * Joins characters that a backend sent in halves: UTF-16 has two for an emoji, and a half alone cannot be sent. Content and reasoning
- * are joined separately.
+ * Joins characters that a backend sent in halves: UTF-16 has two for an emoji, and a half alone cannot be sent. Content
+ * and reasoning are joined separately.
  */
 export class WholeText {
     private halves = { content: '', reasoning: '' };
@@ -202,13 +202,19 @@ export class Answer {
         return this.frame(kind, text);
     }
 
-    /** Adds a frame without text that shows the client a newer meter. Undefined when the client has it already, or no frame fits. */
+    /**
+     * Adds a frame without text that shows the client a newer meter. Undefined when the client has it already, or no
+     * frame fits.
+     */
     addMeter(): Buffer | undefined {
         const isCurrent = priceOf(this.lastMeter, this.terms.rates) === priceOf(this.committed, this.terms.rates);
         return isCurrent || this.isEmpty || !this.fits({ text: '' }) ? undefined : this.frame(FrameKind.Empty, '');
     }
 
-    /** Adds the frame that ends the answer, with the counts that the result bills, or the last meter where that is higher. */
+    /**
+     * Adds the frame that ends the answer, with the counts that the result bills, or the last meter where that is
+     * higher.
+     */
     addFinal(counts: TokenCounts): Buffer {
         const kinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
         const grown = kinds.every((kind) => counts[kind] >= this.lastMeter[kind]);
@@ -216,12 +222,15 @@ export class Answer {
         return this.frame(FrameKind.Empty, '', { final: true });
     }
 
-    /** Takes the bytes that are to be written to the disk, with the counts that they cover. The caller calls `done` after the write. */
+    /**
+     * Takes the bytes that are to be written to the disk, with the counts that they cover. The caller calls `done`
+     * after the write.
+     */
     takePending(): { bytes: Buffer; counts: TokenCounts; done: () => void } {
-        const taken = this.pending;
+        const { pending } = this;
         const counts = this.counts;
         this.pending = [];
-        return { bytes: Buffer.concat(taken), counts, done: () => (this.committed = counts) };
+        return { bytes: Buffer.concat(pending), counts, done: () => (this.committed = counts) };
     }
 
     private frame(kind: FrameKind, text: string, { final = false } = {}): Buffer {

@@ -1,6 +1,7 @@
 /**
- * The attestation of the node's keys. It comes from a file, which is read again whenever it changes, or from a command, which the worker
- * runs at its start and again halfway to the expiry. Jobs do not depend on it: a client whose attestation expires asks for the new one.
+ * The attestation of the node's keys. It comes from a file, which is read again whenever it changes, or from a command,
+ * which the worker runs at its start and again halfway to the expiry. Jobs do not depend on it: a client whose
+ * attestation expires asks for the new one.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';

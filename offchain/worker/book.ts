@@ -1,4 +1,7 @@
-/** The book: the jobs of this worker. It registers them, and has those in memory that are in use; the others are rows on disk. */
+/**
+ * The book: the jobs of this worker. It registers them, and has those in memory that are in use; the others are rows on
+ * disk.
+ */
 import { channelInit, isWeakKey, jobHash, loadTerms, termsCell, Verifier } from '@cocoon-market/wrappers';
 import type { Terms } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
@@ -29,7 +32,10 @@ export class WorkerBook {
 
     constructor(private readonly context: WorkerContext) {}
 
-    /** Runs `action` on a job. All that do so at one time get the same object. Throws {@link Refused} for an unknown job. */
+    /**
+     * Runs `action` on a job. All that do so at one time get the same object. Throws {@link Refused} for an unknown
+     * job.
+     */
     async use<T>(id: Buffer, action: (job: WorkerJob) => Promise<T>): Promise<T> {
         const slot = this.hold(id);
         try {

@@ -85,8 +85,8 @@ export class Cases {
     }
 
     /**
-     * Unix seconds: receipts of jobs that ended before are no evidence any more, by the longest evidence window ever read. A wrong clock
-     * of this machine, or one wrong answer of the API, cannot bring it nearer.
+     * Unix seconds: receipts of jobs that ended before are no evidence any more, by the longest evidence window ever
+     * read. A wrong clock of this machine, or one wrong answer of the API, cannot bring it nearer.
      */
     private async pruneBefore(): Promise<number> {
         const { chain, config, now } = this.context;
@@ -98,7 +98,10 @@ export class Cases {
         return Math.min(now(), at) - (this.evidenceSeconds + ANSWER_SECONDS + HOUR);
     }
 
-    /** Stores the cases that the Provider's messages announce. Reads all messages again when the count on chain is another. */
+    /**
+     * Stores the cases that the Provider's messages announce. Reads all messages again when the count on chain is
+     * another.
+     */
     private async collect(): Promise<void> {
         const { store } = this.context;
         const missed = await this.hasMissed();
@@ -136,8 +139,8 @@ export class Cases {
     }
 
     /**
-     * The node's number at its provider, verified by the node's address, because one answer of an API is not enough. Undefined when
-     * it is not known: then every case is read, and those of other nodes are not answered.
+     * The node's number at its provider, verified by the node's address, because one answer of an API is not enough.
+     * Undefined when it is not known: then every case is read, and those of other nodes are not answered.
      */
     private async readNodeNumber(): Promise<number | undefined> {
         const { chain, config } = this.context;

@@ -1,18 +1,20 @@
 /**
- * Reads channels from the chain. A reading may be some seconds old, because what can change for the worse changes slowly: a claim
- * moves money from `balance` to `paid`, and the worker counts both; a client who leaves gives notice.
+ * Reads channels from the chain. A reading may be some seconds old, because what can change for the worse changes
+ * slowly: a claim moves money from `balance` to `paid`, and the worker counts both; a client who leaves gives notice.
  */
 import { loadChannelData } from '@cocoon-market/wrappers';
 import type { Terms } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import type { Cell } from '@ton/core';
 import { CONFIRM_READS, Confirmer } from '../chain';
-import type { AccountReader, AccountState } from '../chain';
+import type { AccountReader, ChainAccount } from '../chain';
 import { Turns } from '../process/doors';
 import type { ChannelSnapshot } from '../store/worker';
 import { Refused } from './refusal';
 
-/** A channel's account now. `confirmed`: several readings and every endpoint agree that it is gone, or has paid more. */
+/**
+ * A channel's account now. `confirmed`: several readings and every endpoint agree that it is gone, or has paid more.
+ */
 export type ChannelReading = { confirmed: boolean } & (
     { exists: false; at: number } | ({ exists: true } & ChannelSnapshot)
 );
@@ -30,8 +32,8 @@ export class Channels {
     private readonly turns = new Turns(MAX_UNKNOWN);
 
     /**
-     * `codes`: the channel codes that this worker accepts; `goneSeconds`: the time over which a reading that would end something of
-     * value is confirmed; `now`: seconds of a monotonic clock.
+     * `codes`: the channel codes that this worker accepts; `goneSeconds`: the time over which a reading that would end
+     * something of value is confirmed; `now`: seconds of a monotonic clock.
      */
     constructor(
         private readonly chain: AccountReader & { as?(urgency: 'stranger'): AccountReader },
@@ -52,7 +54,7 @@ export class Channels {
      * @throws {Refused} when it is not that of the terms; {@link ChannelUnreadable}
      */
     async read(channel: Buffer, terms: Terms, jobNumber: number, confirmedPaid = 0n): Promise<ChannelReading> {
-        const findingOf = (account: AccountState): string | undefined => {
+        const findingOf = (account: ChainAccount): string | undefined => {
             const paid = account.state === 'active' ? this.check(account, terms, jobNumber).paid : undefined;
             return paid === undefined ? 'gone' : paid > confirmedPaid ? `paid ${paid}` : undefined;
         };
@@ -75,7 +77,7 @@ export class Channels {
     private async reading(
         terms: Terms,
         jobNumber: number,
-        read: () => Promise<{ account: AccountState; confirmed: boolean }>,
+        read: () => Promise<{ account: ChainAccount; confirmed: boolean }>,
     ): Promise<ChannelReading> {
         try {
             const { account, confirmed } = await read();
@@ -87,7 +89,7 @@ export class Channels {
         }
     }
 
-    private check(account: AccountState, terms: Terms, jobNumber: number): ChannelSnapshot {
+    private check(account: ChainAccount, terms: Terms, jobNumber: number): ChannelSnapshot {
         const { code, data, balance, at } = account;
         if (code === undefined || !this.codes.some((accepted) => accepted.hash().equals(code.hash()))) {
             throw new Refused('wrong_channel', "This node does not accept the channel's code");

@@ -82,7 +82,9 @@ export class ClaimSender {
         return Math.min(claims.length, MAX_TRANSFERS, Number(affordable));
     }
 
-    /** nanoTON to attach to a claim: a tenth more than a channel requires, because prices may change before it arrives. */
+    /**
+     * nanoTON to attach to a claim: a tenth more than a channel requires, because prices may change before it arrives.
+     */
     private async value(claims: readonly Claim[]): Promise<bigint> {
         const now = this.context.now();
         if (this.cachedValue === undefined || this.cachedValue.until < now) {
@@ -91,7 +93,9 @@ export class ClaimSender {
         return this.cachedValue.value;
     }
 
-    /** The value that the first channel to answer requires. Throws the last error of the API when none of a few answers. */
+    /**
+     * The value that the first channel to answer requires. Throws the last error of the API when none of a few answers.
+     */
     private async requiredValue(claims: readonly Claim[]): Promise<bigint> {
         const { log } = this.context;
         const chain = this.context.chain.as('claim');
@@ -151,7 +155,8 @@ export class ClaimSender {
     private noteFailure(name: string, { due }: Claim): void {
         const { config, log, now } = this.context;
         const count = (this.failures.get(name)?.count ?? 0) + 1;
-        // Short enough that a client who leaves meanwhile cannot be refunded first: a notice lasts two margins at least.
+        // Short enough that a client who leaves meanwhile cannot be refunded first: a notice lasts two margins at
+        // least.
         const maxPause = Math.min(HOUR, config.marginSeconds / 4);
         const pause =
             count >= config.claim.attempts ? maxPause : Math.min(maxPause, config.claim.seconds * 2 ** (count - 1));

@@ -21,7 +21,8 @@ type Scope = 'due' | 'all';
 
 /** Claims the vouchers of one worker. */
 export class Claims {
-    private readonly nextRead = new Map<string, number>(); // by job: unix seconds when its channel is read whatever is due
+    // By job: unix seconds when its channel is read whatever is due.
+    private readonly nextRead = new Map<string, number>();
     private readonly missingSince = new Map<string, number>(); // by job whose channel looks gone: unix seconds
     private readonly tasks = new Tasks();
     private readonly loop: PollLoop;
@@ -188,8 +189,9 @@ export class Claims {
     }
 
     /**
-     * Plans the next reading of a channel that looks gone. It is soon until the finding can be confirmed. Later it is as often as for
-     * other channels while a claim may be worth it, because the finding may be wrong and the client may leave meanwhile.
+     * Plans the next reading of a channel that looks gone. It is soon until the finding can be confirmed. Later it is
+     * as often as for other channels while a claim may be worth it, because the finding may be wrong and the client may
+     * leave meanwhile.
      */
     private scheduleMissing(key: string, { entry }: WorkerJob): void {
         const { config, now } = this.context;

@@ -1,6 +1,7 @@
 /**
- * The credit of clients over all their jobs; a client is an escrow. Credit starts small: a client that has paid nothing gets
- * `startSteps` steps of unpaid work, and more only as its vouchers come. See docs/protocol.md. Amounts are nanoTON.
+ * The credit of clients over all their jobs; a client is an escrow. Credit starts small: a client that has paid nothing
+ * gets `startSteps` steps of unpaid work, and more only as its vouchers come. See docs/protocol.md. Amounts are
+ * nanoTON.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -48,8 +49,8 @@ export class Client {
     }
 
     /**
-     * Starts a query as soon as there is credit. Resolves with false once `signal` is aborted, or when no query of this client ran and
-     * no credit came for `seconds`.
+     * Starts a query as soon as there is credit. Resolves with false once `signal` is aborted, or when no query of this
+     * client ran and no credit came for `seconds`.
      */
     async startInTime(step: bigint, seconds: number, signal: AbortSignal): Promise<boolean> {
         let deadline = performance.now() + seconds * 1000;

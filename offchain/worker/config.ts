@@ -25,7 +25,8 @@ const limits = z
         // One job may leave maxStep × maxParallel unpaid: by default 0.8 TON, less than the deposit of a job.
         maxStep: nano.prefault('100000000'), // nanoTON that the worker may lose with one query
         maxParallel: z.number().int().min(1).default(8),
-        startSteps: z.number().int().min(1).default(1), // of unpaid work for a client, over all its jobs, before it has paid
+        // Of unpaid work for a client, over all its jobs, before it has paid.
+        startSteps: z.number().int().min(1).default(1),
         maxAnswer: z
             .number()
             .int()
@@ -76,7 +77,8 @@ export const workerConfig = z
                 threshold: nano.prefault('100000000'), // nanoTON of unclaimed vouchers
                 minAmount: nano.optional(), // nanoTON; a smaller claim is never sent; default: the cost of a claim
                 seconds: z.number().positive().default(60), // between two rounds
-                attempts: z.number().int().min(1).default(5), // in a row, before a job waits the maximal time: a quarter of the margin
+                // In a row, before a job waits the maximal time: a quarter of the margin.
+                attempts: z.number().int().min(1).default(5),
             })
             .prefault({}),
         cases: z
@@ -100,7 +102,8 @@ export const workerConfig = z
             .union([
                 z.string(), // 'open', or a file with the attestation
                 z.strictObject({
-                    command: z.array(z.string().min(1)).min(1), // prints the attestation; its arguments: report data (hex) and expiry
+                    // Prints the attestation; its arguments: report data (hex) and expiry.
+                    command: z.array(z.string().min(1)).min(1),
                     seconds: seconds.default(86_400), // of an attestation's life; it is renewed after half of them
                 }),
             ])

@@ -1,4 +1,7 @@
-/** The cost of a claim at the prices of the chain, and the limits that follow from it unless the configuration sets them. */
+/**
+ * The cost of a claim at the prices of the chain, and the limits that follow from it unless the configuration sets
+ * them.
+ */
 import { type ChainPrices, computeFee, forwardFee } from '@cocoon-market/wrappers';
 import type { Logger } from 'pino';
 import type { Chain } from '../chain';

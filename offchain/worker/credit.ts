@@ -1,6 +1,6 @@
 /**
- * The arithmetic of a job's money: what the worker may send before the next voucher, what a query may cost, and what it bills. The
- * rules are numbered in docs/protocol.md. All amounts are nanoTON.
+ * The arithmetic of a job's money: what the worker may send before the next voucher, what a query may cost, and what it
+ * bills. The rules are numbered in docs/protocol.md. All amounts are nanoTON.
  */
 import { priceOf } from '@cocoon-market/wrappers';
 import type { Rates, TokenCounts } from '@cocoon-market/wrappers';
@@ -26,7 +26,8 @@ export function maySend({ step, ended, paid, running }: Credit, next: bigint): b
 }
 
 /**
- * Rule 2: true when the channel covers all results and every open ceiling, `ceiling` among them, after the rent that it may still pay.
+ * Rule 2: true when the channel covers all results and every open ceiling, `ceiling` among them, after the rent that it
+ * may still pay.
  */
 export function covers(
     { balance, paid, rent }: { balance: bigint; paid: bigint; rent: bigint },
@@ -81,8 +82,9 @@ export function stepCarriesFrames(step: bigint, rates: Rates): boolean {
 }
 
 /**
- * Maximal price of what no count covers: the prompt until its count is known, and bytes of the answer whose tokens the backend did not
- * count. It is at most half a step, because a client pays counts only: with more, both would wait for each other.
+ * Maximal price of what no count covers: the prompt until its count is known, and bytes of the answer whose tokens the
+ * backend did not count. It is at most half a step, because a client pays counts only: with more, both would wait for
+ * each other.
  */
 export function unmeteredBound(
     {
@@ -119,9 +121,10 @@ export interface EndedQuery {
 }
 
 /**
- * The counts that a result bills (rules 12 and 17). They are the backend's usage where it reports one; otherwise the meter, with the
- * prompt and, at an answer's own end, its text estimated by bytes. They are never above the ceiling. They are never below the meter, with
- * one exception: a backend that counted no piece may report fewer tokens than pieces, and the sum is never above its report.
+ * The counts that a result bills (rules 12 and 17). They are the backend's usage where it reports one; otherwise the
+ * meter, with the prompt and, at an answer's own end, its text estimated by bytes. They are never above the ceiling.
+ * They are never below the meter, with one exception: a backend that counted no piece may report fewer tokens than
+ * pieces, and the sum is never above its report.
  */
 export function billedCounts(ended: EndedQuery, rates: Rates): TokenCounts {
     const { meter, bounds, promptBound } = ended;

@@ -15,9 +15,10 @@ export type Defence =
 const SIGNATURE_BYTES = 64;
 
 /**
- * The answer to an open demand. A query with a result is answered with the client's voucher if it acknowledges the result, because that
- * costs least, else with the missing pieces; never with a fail. A query that this worker never accepted gets a fail, stored first: then
- * another process has the receipt key. So does an accepted query that no result can follow.
+ * The answer to an open demand. A query with a result is answered with the client's voucher if it acknowledges the
+ * result, because that costs least, else with the missing pieces; never with a fail. A query that this worker never
+ * accepted gets a fail, stored first: then another process has the receipt key. So does an accepted query that no
+ * result can follow.
  *
  * @param missing one bit for each piece to post, from the first demanded one on; undefined before the first piece
  */

@@ -10,7 +10,7 @@ import type { WorkerContext } from './context';
 import { maySend } from './credit';
 import type { RunningCost } from './credit';
 import { JobEntry } from './entry';
-import { JobChannel } from './jobChannel';
+import { ServedChannel } from './servedChannel';
 import { Refused } from './refusal';
 import { JobSession } from './sessions';
 
@@ -37,7 +37,7 @@ export interface UnsignedResult {
 export class WorkerJob {
     readonly running = new Map<number, ActiveQuery>();
     readonly client: Client;
-    readonly channel: JobChannel;
+    readonly channel: ServedChannel;
     readonly session: JobSession;
     readonly entry: JobEntry;
     private readonly waiting = new Set<() => void>();
@@ -50,7 +50,7 @@ export class WorkerJob {
         readonly terms: Terms,
     ) {
         this.entry = new JobEntry(context, record, terms);
-        this.channel = new JobChannel(context, this.entry);
+        this.channel = new ServedChannel(context, this.entry);
         this.session = new JobSession(context, this.entry);
         this.client = context.clients.of(terms.escrow);
         this.client.noteJob(record.job, this);
@@ -64,7 +64,9 @@ export class WorkerJob {
         return this.entry.record.state;
     }
 
-    /** False for a job of an earlier receipt key of the node: its vouchers are taken and claimed, and nothing is signed. */
+    /**
+     * False for a job of an earlier receipt key of the node: its vouchers are taken and claimed, and nothing is signed.
+     */
     get isOwn(): boolean {
         return this.terms.receiptKey.equals(this.context.receiptKey.publicKey);
     }
@@ -84,8 +86,8 @@ export class WorkerJob {
     }
 
     /**
-     * True when the client's voucher counts results that this store does not hold. Then the store is not the newest, and nothing is
-     * signed for this job. Its vouchers are taken and claimed.
+     * True when the client's voucher counts results that this store does not hold. Then the store is not the newest,
+     * and nothing is signed for this job. Its vouchers are taken and claimed.
      */
     get isStale(): boolean {
         return (this.voucher?.count ?? 0) > this.entry.record.index;
@@ -170,8 +172,8 @@ export class WorkerJob {
     }
 
     /**
-     * Signs the next result of this job and stores it with the last bytes of its answer. Results are stored in the order in which they
-     * are signed. Resolves with the receipt once it is on the disk.
+     * Signs the next result of this job and stores it with the last bytes of its answer. Results are stored in the
+     * order in which they are signed. Resolves with the receipt once it is on the disk.
      */
     async signResult({ number, bytes, counts, content, finish }: UnsignedResult): Promise<Buffer> {
         this.requireNewest();

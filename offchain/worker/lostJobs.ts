@@ -1,4 +1,7 @@
-/** Searches ended jobs for channels that exist after all: the answers of the API on which these jobs ended may have been wrong. */
+/**
+ * Searches ended jobs for channels that exist after all: the answers of the API on which these jobs ended may have been
+ * wrong.
+ */
 import type { JobRecord } from '../store/worker';
 import type { WorkerBook } from './book';
 import type { ClaimRules } from './claimRules';
@@ -48,7 +51,10 @@ export class LostJobs {
         return (await this.find(search, Infinity, undefined)).revived;
     }
 
-    /** `cursor` of the result: where to go on; undefined at the end. Jobs whose claim would cost more than it pays are left out. */
+    /**
+     * `cursor` of the result: where to go on; undefined at the end. Jobs whose claim would cost more than it pays are
+     * left out.
+     */
     private async find(
         { closed, searchSeconds }: LostSearch,
         max: number,

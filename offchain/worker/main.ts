@@ -211,7 +211,9 @@ async function serve(
     }
 }
 
-/** Claims everything of a worker that does not run, whatever the state of its node: vouchers outlive keys and prices. */
+/**
+ * Claims everything of a worker that does not run, whatever the state of its node: vouchers outlive keys and prices.
+ */
 export async function claimOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<ClaimReport> {
     const { claims, release } = await assemble(config, parts);
     try {

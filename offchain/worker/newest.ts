@@ -7,8 +7,8 @@ import type { WorkerContext } from './context';
 import { Refused } from './refusal';
 
 /**
- * Only this node's key can have made the receipt. If the store does not hold it, the store is not the newest: the key is retired here
- * and the worker stops. No client can cause that with a receipt of its own.
+ * Only this node's key can have made the receipt. If the store does not hold it, the store is not the newest: the key
+ * is retired here and the worker stops. No client can cause that with a receipt of its own.
  *
  * @throws {Refused} if the receipt is not one of this node for this job, or the store does not hold it
  */

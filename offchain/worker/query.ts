@@ -234,7 +234,10 @@ export class RunningQuery implements ActiveQuery {
         return 'sent';
     }
 
-    /** Rule 5: shows the client everything that it may pay for, then waits for a voucher, and cuts the query if none comes. */
+    /**
+     * Rule 5: shows the client everything that it may pay for, then waits for a voucher, and cuts the query if none
+     * comes.
+     */
     private async waitForVoucher(cost: bigint): Promise<void> {
         const { answer, context, job } = this;
         await this.commit();

@@ -9,8 +9,8 @@ import type { WorkerBook } from './book';
 const BATCH = 100;
 
 /**
- * Rule 13: ends every query that an earlier process accepted and did not end, with a result over the stored answer, or with a fail if
- * nothing is stored. Must run before anything else is signed. Resolves with the number of these queries.
+ * Rule 13: ends every query that an earlier process accepted and did not end, with a result over the stored answer, or
+ * with a fail if nothing is stored. Must run before anything else is signed. Resolves with the number of these queries.
  */
 export async function recover(context: WorkerContext, book: WorkerBook): Promise<number> {
     let recovered = 0;
@@ -39,7 +39,8 @@ async function endQuery(context: WorkerContext, job: WorkerJob, query: QueryReco
         return true;
     }
     const unknown = { allCounted: true, usage: undefined, cut: true, contentBytes: 0, reasoningBytes: 0 };
-    // The bound of the prompt is not stored. Without a count, its bytes take the place of the bound, because they were within it.
+    // The bound of the prompt is not stored. Without a count, its bytes take the place of the bound, because they were
+    // within it.
     const bounds = { bounds: meter, promptBound: meter.prompt + meter.cached + promptBytes };
     const counts = billedCounts({ meter, promptKnown, promptBytes, ceiling, ...bounds, ...unknown }, job.terms.rates);
     const content = contentHash(request, answerRoot(stored));

@@ -1,6 +1,6 @@
 /**
- * Restores a store from a backup. The node may have signed since the backup, so its receipt key is retired in the restored store before
- * anything can use it, and the node needs a new one.
+ * Restores a store from a backup. The node may have signed since the backup, so its receipt key is retired in the
+ * restored store before anything can use it, and the node needs a new one.
  */
 import { signingKey } from '@cocoon-market/wrappers';
 import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -21,10 +21,11 @@ const HEADER = Buffer.from('SQLite format 3\0');
 const LOG = '-wal'; // SQLite's log, part of a store that was copied while it was open
 
 /**
- * Puts the backup, or an empty store if there is none, in the place of the config's store. Writes a key file with a new receipt key and
- * the other two seeds.
+ * Puts the backup, or an empty store if there is none, in the place of the config's store. Writes a key file with a new
+ * receipt key and the other two seeds.
  *
- * @throws if a worker runs, the backup is not an intact store, or the new key file exists already; then nothing has changed
+ * @throws if a worker runs, the backup is not an intact store, or the new key file exists already; then nothing has
+ * changed
  */
 export async function restoreStore(
     config: WorkerConfig,

@@ -167,7 +167,8 @@ async function run({ context, closing }: ServerParts, { job, sink, reply, runnin
     reply.raw.writeHead(200, { 'content-type': OCTETS });
     try {
         sink.onClose(() => void running.cut(Finish.CutByClient).catch(() => undefined)); // run() below reports it
-        reply.raw.write(encodeRecord(RecordType.Accept, receipt)); // small, so a client that reads nothing delays nothing
+        // Small, so a client that reads nothing delays nothing.
+        reply.raw.write(encodeRecord(RecordType.Accept, receipt));
         await running.run();
     } catch (error) {
         context.log.error({ ...job.entry.logName, number, err: error }, 'query not ended');

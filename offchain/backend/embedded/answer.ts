@@ -1,4 +1,4 @@
-/** Turns an answer's bytes into text that may be sent: whole characters only, and nothing of a stop string. */
+/** Turns an answer's bytes into text that may be sent: whole characters, and no part of a stop string. */
 export class AnswerText {
     private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     private readonly stops: string[];
@@ -9,12 +9,12 @@ export class AnswerText {
         this.stops = stops.filter((stop) => stop !== ''); // an empty one would match before the first character
     }
 
-    /** Whether a stop string was met; what follows it is thrown away. */
+    /** True once a stop string came; the text after it is dropped. */
     get stopped(): boolean {
         return this.found;
     }
 
-    /** Takes the bytes of one token and returns what is safe to send now. */
+    /** Adds the bytes of one token, and returns the text that may be sent now. */
     push(bytes: Uint8Array): string {
         this.pending += this.decoder.decode(bytes, { stream: true });
         const at = this.stops.map((stop) => this.pending.indexOf(stop)).filter((index) => index >= 0);
@@ -22,7 +22,7 @@ export class AnswerText {
             this.found = true;
             return this.release(Math.min(...at), '');
         }
-        // The longest end of the text that may still grow into a stop string stays here.
+        // The end of the text that may still grow into a stop string is not sent yet.
         let keep = 0;
         for (const stop of this.stops) {
             for (let length = Math.min(stop.length - 1, this.pending.length); length > keep; length--) {
@@ -33,7 +33,7 @@ export class AnswerText {
         return this.release(safe, this.pending.slice(safe));
     }
 
-    /** What is left at the end; bytes of an unfinished character become U+FFFD. */
+    /** Returns the rest at the end; bytes of an unfinished character become U+FFFD. */
     end(): string {
         if (this.found) return '';
         this.pending += this.decoder.decode();

@@ -1,6 +1,6 @@
 /**
- * A small real transformer with its weights in this repository, so that a whole market runs on one machine with nothing
- * else installed. It knows the words of this project and nothing more.
+ * A backend with a small transformer, whose weights are in this repository, so that a market runs on one machine with
+ * nothing else installed. It was trained on texts of this project only.
  */
 
 import { createHash } from 'node:crypto';
@@ -69,7 +69,7 @@ export class EmbeddedBackend implements Backend {
     /**
      * Runs one completion; `completion` counts each token chosen except the mark that ends an answer, tokens of a
      * stop string included, and is the sum of the deltas' `tokens`. `cached` is always 0: no state outlives a request,
-     * because a cache shared by clients would tell one what another asked.
+     * because a shared cache would show a client what another one sent.
      *
      * @throws {BackendError} 400 if the prompt leaves no room for an answer, 404 for another model, 503 after close
      */
@@ -97,7 +97,7 @@ export class EmbeddedBackend implements Backend {
         const text = new AnswerText(request.stop);
         let finish: FinishReason = 'length';
         let completion = 0;
-        let unsent = 0; // tokens whose text is held back
+        let unsent = 0; // tokens whose text is not sent yet
         while (completion < maxTokens) {
             await setImmediate();
             if (this.isOver(signal)) return;

@@ -1,4 +1,6 @@
-/** Reads the safetensors file that the training script writes: int8 matrices with one scale per row, float32 vectors. */
+/**
+ * Reads the safetensors file that the training script writes: int8 matrices with one scale per row, float32 vectors.
+ */
 
 interface Entry {
     dtype: string;
@@ -15,7 +17,7 @@ export interface Tensor {
 /**
  * Tensors of a file by name, scales already multiplied in.
  *
- * @throws if the file is cut short, so that a bad checkout does not become a model that talks nonsense
+ * @throws if the file is cut short, as after a failed checkout
  */
 export function readWeights(file: Buffer): Map<string, Tensor> {
     const start = 8 + Number(file.readBigUInt64LE(0));

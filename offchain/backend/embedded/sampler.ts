@@ -1,13 +1,13 @@
 import { randomInt } from 'node:crypto';
 
-/** Chooses the next token; every stream has its own, so streams that run at once do not disturb each other. */
+/** Chooses the next token. Every stream has its own sampler, so that parallel streams do not affect each other. */
 export class Sampler {
     private state: number;
 
     /**
-     * @param temperature 0 takes the best token always, the first of equals
-     * @param topP keeps the fewest best tokens whose probabilities reach it
-     * @param seed the same seed repeats the same choices; left out, it is random
+     * @param temperature 0 always takes the best token, the first of equals
+     * @param topP chooses among the fewest best tokens whose probabilities reach it
+     * @param seed the same seed gives the same choices; default: random
      */
     constructor(
         private readonly temperature: number,

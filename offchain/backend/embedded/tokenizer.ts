@@ -5,7 +5,7 @@
 
 import type { ChatMessage } from '../backend';
 
-/** What `tokenizer.json` holds. */
+/** The content of `tokenizer.json`. */
 export interface TokenizerFile {
     pieces: string; // regular expression that cuts a text before merging
     specials: string[];
@@ -13,7 +13,7 @@ export interface TokenizerFile {
 }
 
 const BYTES = 256;
-const PAIR = 65_536; // above any token, so that left * PAIR + right is unique
+const PAIR = 65_536; // above any token, so that first * PAIR + second is unique
 
 /** Turns text into tokens and tokens into bytes. */
 export class Tokenizer {
@@ -31,9 +31,9 @@ export class Tokenizer {
         this.size = this.firstMerge + file.merges.length;
         this.text = Array.from({ length: BYTES }, (_, byte) => Uint8Array.of(byte));
         for (const _ of file.specials) this.text.push(new Uint8Array(0));
-        file.merges.forEach(([left, right], i) => {
-            this.made.set(left * PAIR + right, this.firstMerge + i);
-            this.text.push(Uint8Array.from([...this.text[left], ...this.text[right]]));
+        file.merges.forEach(([first, second], i) => {
+            this.made.set(first * PAIR + second, this.firstMerge + i);
+            this.text.push(Uint8Array.from([...this.text[first], ...this.text[second]]));
         });
     }
 
@@ -44,13 +44,14 @@ export class Tokenizer {
         return tokens;
     }
 
-    /** Tokens of a whole conversation in the model's template, up to and including the mark that asks for an answer. */
+    /** Tokens of a conversation in the model's template, up to and including the mark before the answer. */
     encodeChat(messages: ChatMessage[]): number[] {
         const tokens = [this.special('begin')];
         for (const { role, content } of messages) {
-            // The model has never seen a tool; what one said is read like a question.
+            // The model was never trained on tools, so a tool's message is read like a question.
             tokens.push(this.special(role === 'tool' ? 'user' : role));
-            // Not spread into push: an argument list has a limit, and a prompt may be long before it is refused.
+            // Not spread into push, because an argument list has a limit, and a prompt that is refused later may be
+            // long.
             for (const token of this.encode(content)) tokens.push(token);
             tokens.push(this.special('end'));
         }
@@ -58,12 +59,12 @@ export class Tokenizer {
         return tokens;
     }
 
-    /** UTF-8 bytes of a token, possibly a part of a character; empty for special tokens. */
+    /** UTF-8 bytes of a token, which may be part of a character; empty for special tokens. */
     bytes(token: number): Uint8Array {
         return this.text[token];
     }
 
-    /** Whether a token marks structure and stands for no text. */
+    /** True for a token that marks structure and has no text. */
     isSpecial(token: number): boolean {
         return token >= BYTES && token < this.firstMerge;
     }

@@ -37,7 +37,7 @@ export class Transformer {
     readonly norm: Float32Array;
     readonly frequencies: Float64Array; // radians per position, one per pair of a head
 
-    /** @throws if a tensor is missing, has another shape than the config says, or one that the loops cannot take */
+    /** @throws if a tensor is missing, or its shape is not that of the config, or the loops do not support it */
     constructor(
         readonly config: TransformerConfig,
         weights: Map<string, Tensor>,
@@ -71,7 +71,7 @@ export class Transformer {
     }
 }
 
-/** One conversation's cache of keys and values; nothing of it is shared with another. */
+/** The cache of keys and values of one conversation. Conversations share nothing. */
 export class Inference {
     private position = 0;
     private readonly keys: Float32Array[];
@@ -79,7 +79,7 @@ export class Inference {
     private readonly state: Float32Array;
     private readonly scores: Float32Array;
 
-    /** @param capacity tokens that will ever be fed, at most the context */
+    /** @param capacity maximal number of tokens that are fed, at most the context */
     constructor(
         private readonly model: Transformer,
         capacity: number,
@@ -91,7 +91,7 @@ export class Inference {
         this.scores = new Float32Array(capacity);
     }
 
-    /** Lets the model read one more token. */
+    /** Feeds one more token to the model. */
     feed(token: number): void {
         const { model, state } = this;
         const { dim, hidden, epsilon } = model.config;
@@ -125,7 +125,7 @@ export class Inference {
         this.position++;
     }
 
-    /** Scores of every token to come next, given what was fed. */
+    /** The score of every token as the next one. */
     logits(): Float32Array {
         const { vocabulary, dim, epsilon } = this.model.config;
         const normal = new Float32Array(dim);
@@ -179,7 +179,10 @@ export class Inference {
     }
 }
 
-/** `out = matrix × vector` for a matrix stored row by row; four rows at once, because that reads the vector a quarter as often. */
+/**
+ * `out = matrix × vector` for a matrix stored row by row; four rows at once, because that reads the vector a quarter as
+ * often.
+ */
 function multiply(out: Float32Array, matrix: Float32Array, vector: Float32Array): void {
     const columns = vector.length;
     for (let row = 0; row < out.length; row += 4) {

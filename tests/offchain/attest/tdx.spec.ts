@@ -93,8 +93,8 @@ describe('attestation of tier tdx', () => {
         expect(faultOf(quoted(Buffer.concat([good.quote, Buffer.of(0)])))).toBe(
             'the quote is refused: The quote has something appended',
         );
-        expect(faultOf(quoted(good.quote.subarray(0, -1)))).toBe('the quote is refused: The quote ends too early');
-        expect(faultOf(quoted(Buffer.alloc(0)))).toBe('the quote is refused: The quote ends too early');
+        expect(faultOf(quoted(good.quote.subarray(0, -1)))).toBe('the quote is refused: The quote is cut');
+        expect(faultOf(quoted(Buffer.alloc(0)))).toBe('the quote is refused: The quote is cut');
     });
 
     it.each(['tcbInfoSignature', 'qeIdentitySignature', 'rootCrl', 'pckCrl'] as const)(

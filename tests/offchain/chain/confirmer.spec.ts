@@ -1,6 +1,6 @@
 import { Address } from '@ton/core';
 import { Confirmer } from '../../../offchain/chain';
-import type { AccountState } from '../../../offchain/chain';
+import type { ChainAccount } from '../../../offchain/chain';
 
 const ADDRESS = new Address(0, Buffer.alloc(32, 7));
 const RULES = { reads: 3, seconds: 60 };
@@ -10,7 +10,7 @@ class Endpoint {
     there = true;
     down = false;
 
-    async account(): Promise<AccountState> {
+    async account(): Promise<ChainAccount> {
         if (this.down) {
             throw new Error('the API does not answer');
         }
@@ -24,7 +24,7 @@ describe('What an API says of money', () => {
     let first: Endpoint;
     let second: Endpoint;
 
-    const goneOf = ({ state }: AccountState) => (state === 'active' ? undefined : 'gone');
+    const goneOf = ({ state }: ChainAccount) => (state === 'active' ? undefined : 'gone');
     const confirmed = (others: Endpoint[] = []) => new Confirmer(Object.assign(first, { others }), RULES, () => time);
     /** The verdicts of readings at these seconds. */
     const verdicts = async (words: Confirmer, times: number[]) => {

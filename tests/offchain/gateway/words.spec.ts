@@ -1,12 +1,12 @@
 import { beginCell } from '@ton/core';
-import type { AccountState } from '../../../offchain/chain';
+import type { ChainAccount } from '../../../offchain/chain';
 import { HOUR, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, startBench, until } from './support';
 
 const NONE = { state: 'uninitialized', balance: 0n, code: undefined, data: undefined } as const;
 
 /** A channel's account with other numbers at the head of its data: paid, refundAt. */
-function altered(truth: AccountState, { paid, refundAt }: { paid?: bigint; refundAt?: number }): AccountState {
+function altered(truth: ChainAccount, { paid, refundAt }: { paid?: bigint; refundAt?: number }): ChainAccount {
     const data = truth.data!.beginParse();
     const were = [data.loadUintBig(64), data.loadUint(32)] as const;
     const head = beginCell()
@@ -28,12 +28,12 @@ describe("What one API says of a job's channel", () => {
     const sweep = () => bench.gateway.sweep();
     const pass = (seconds: number) => (market().blockchain.now = market().now + seconds);
     /** The API lies about the channel, as often as `times` says. */
-    const lie = (lies: (truth: AccountState) => AccountState, times = Infinity) => {
+    const lie = (lies: (truth: ChainAccount) => ChainAccount, times = Infinity) => {
         let left = times;
         bench.chain.lie = (address, truth) =>
             address.equals(job().channel) && truth.state === 'active' && left-- > 0 ? lies(truth) : truth;
     };
-    const gone = (truth: AccountState): AccountState => ({ ...truth, ...NONE });
+    const gone = (truth: ChainAccount): ChainAccount => ({ ...truth, ...NONE });
     const leave = async () => {
         await bench.gateway.closing.leave(job());
         expect(job().phase).toBe('leaving');

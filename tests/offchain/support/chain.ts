@@ -3,7 +3,7 @@ import type { JobParameters } from '@cocoon-market/wrappers';
 import { Address, beginCell } from '@ton/core';
 import type { Cell, Contract, OpenedContract } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
-import type { Accepted, AccountState, Chain, Emitted, Received, Transfer, Urgency } from '../../../offchain/chain';
+import type { Accepted, ChainAccount, Chain, Emitted, Received, Transfer, Urgency } from '../../../offchain/chain';
 
 const NODE = Buffer.alloc(32, 0x11); // account of the node in every config under test
 const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here
@@ -11,7 +11,7 @@ const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here
 /** Accounts in memory. Knows of contracts only what a channel's claims do, and takes their signatures on trust. */
 export class FakeChain implements Chain {
     readonly network = -239;
-    readonly accounts = new Map<string, AccountState>();
+    readonly accounts = new Map<string, ChainAccount>();
     readonly told: Emitted[] = []; // by the provider, newest first
     reads = 0; // of accounts, besides the node's, which every worker watches
     down = false;
@@ -27,12 +27,12 @@ export class FakeChain implements Chain {
         this.ahead += seconds;
     }
 
-    async account(address: Address): Promise<AccountState> {
+    async account(address: Address): Promise<ChainAccount> {
         this.reads += address.hash.equals(NODE) ? 0 : 1;
         if (this.down) {
             throw new ChainError('The API does not answer');
         }
-        const none: AccountState = { state: 'uninitialized', balance: 0n, code: undefined, data: undefined, at: 0 };
+        const none: ChainAccount = { state: 'uninitialized', balance: 0n, code: undefined, data: undefined, at: 0 };
         return { ...(this.accounts.get(address.toRawString()) ?? none), at: this.now() };
     }
 
@@ -40,7 +40,7 @@ export class FakeChain implements Chain {
         return this;
     }
 
-    accountsAt(addresses: readonly Address[]): Promise<AccountState[]> {
+    accountsAt(addresses: readonly Address[]): Promise<ChainAccount[]> {
         return Promise.all(addresses.map((address) => this.account(address)));
     }
 

@@ -4,7 +4,7 @@ import type { Contract, OpenedContract } from '@ton/core';
 import { EmulationError } from '@ton/sandbox';
 import {
     Accepted,
-    AccountState,
+    ChainAccount,
     Chain,
     ChainError,
     ChainReader,
@@ -24,7 +24,7 @@ export class SandboxChain implements Chain {
     afterSend: () => Promise<void> | void = () => undefined;
 
     /** What the API says of an account instead of the truth. */
-    lie: (address: Address, truth: AccountState) => AccountState = (_, truth) => truth;
+    lie: (address: Address, truth: ChainAccount) => ChainAccount = (_, truth) => truth;
     others?: ChainReader[];
 
     constructor(readonly market: Market) {}
@@ -33,7 +33,7 @@ export class SandboxChain implements Chain {
         return this;
     }
 
-    accountsAt(addresses: readonly Address[]): Promise<AccountState[]> {
+    accountsAt(addresses: readonly Address[]): Promise<ChainAccount[]> {
         return Promise.all(addresses.map((address) => this.account(address)));
     }
 
@@ -41,11 +41,11 @@ export class SandboxChain implements Chain {
         yield* [...this.taken].reverse();
     }
 
-    async account(address: Address): Promise<AccountState> {
+    async account(address: Address): Promise<ChainAccount> {
         return this.lie(address, await this.truth(address));
     }
 
-    async truth(address: Address): Promise<AccountState> {
+    async truth(address: Address): Promise<ChainAccount> {
         const { accountState, balance } = await this.market.blockchain.getContract(address);
         const at = this.market.now;
         if (accountState?.type !== 'active') {

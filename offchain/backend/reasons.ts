@@ -1,11 +1,11 @@
 /**
- * Whose fault it is that a model server did not answer. Its words are read here and go no further: they may repeat the
- * prompt.
+ * Finds the reason for which a model server did not answer. The text of its error is read here only, because it may
+ * repeat the prompt.
  */
 // cspell:ignore badrequest bcuda unauthori
 import { Reason } from '@cocoon-market/wrappers';
 
-// Asked in this order: a server that refuses a key or lacks a model often says so with status 400.
+// In this order, because a server that refuses a key or lacks a model often answers with status 400.
 const WORDS: [RegExp, Reason][] = [
     [/api.?key|authentic|unauthori[sz]ed|forbidden|permission|credential|billing|quota/, Reason.BackendDenied],
     [
@@ -23,7 +23,7 @@ const WORDS: [RegExp, Reason][] = [
     ],
 ];
 
-/** The reason that a status and the body of an error tell; `status` undefined: an error in a stream that names none. */
+/** The reason in the status and the body of an error; `status` undefined: an error in a stream without one. */
 export function reasonOf(status: number | undefined, body: unknown): Reason {
     switch (status) {
         case undefined:
@@ -51,7 +51,7 @@ export function reasonOf(status: number | undefined, body: unknown): Reason {
     }
 }
 
-// A request is only at fault when a body says so: a proxy's page, or no body, says nothing of the request.
+// The request is the cause only when the body says so: a proxy's page, or no body, says nothing about the request.
 function reasonOfWords(body: unknown): Reason {
     const words = wordsOf(body).toLowerCase();
     return WORDS.find(([pattern]) => pattern.test(words))?.[1] ?? Reason.BackendDown;
@@ -59,7 +59,10 @@ function reasonOfWords(body: unknown): Reason {
 
 const MAX_TEXT = 4096; // characters of each text
 
-/** The texts in which servers name an error: `error` as text or object, its fields beside, or FastAPI's `detail`. */
+/**
+ * The texts with which servers name an error: in `error` as text or object, in the body itself, or in FastAPI's
+ * `detail`.
+ */
 function wordsOf(body: unknown): string {
     if (typeof body !== 'object' || body === null) {
         return '';

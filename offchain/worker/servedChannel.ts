@@ -10,7 +10,7 @@ const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job 
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
 const ORDER_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet's order been taken
 
-export class JobChannel {
+export class ServedChannel {
     private readAt = -Infinity; // milliseconds of performance.now()
     private reading: Promise<void> | undefined;
     private missing = false;
@@ -46,8 +46,9 @@ export class JobChannel {
     }
 
     /**
-     * Makes sure of a recent reading: one of `freshSeconds` is enough, up to `staleSeconds` the next is made in the background. The
-     * channel of an ended job is read at longer intervals, because the end may have been an error of the API.
+     * Makes sure of a recent reading: one of `freshSeconds` is enough, up to `staleSeconds` the next is made in the
+     * background. The channel of an ended job is read at longer intervals, because the end may have been an error of
+     * the API.
      *
      * @throws {Refused} if the channel is gone, or could not be read for too long
      */
@@ -81,7 +82,10 @@ export class JobChannel {
         return this.entry.record.state === 'ended';
     }
 
-    /** False once the last claim has ended a channel that owed nothing: a later channel of this address is not this job's. */
+    /**
+     * False once the last claim has ended a channel that owed nothing: a later channel of this address is not this
+     * job's.
+     */
     private get mayRevive(): boolean {
         return !this.entry.isClosing || this.entry.unconfirmed > 0n;
     }
@@ -127,9 +131,10 @@ export class JobChannel {
         await (reading.exists ? this.take(reading, record.snapshot) : this.markMissing(reading));
     }
 
-    // One answer of an API may be wrong, or a lie that would cost every voucher of the job. So a job ends only when several readings
-    // have confirmed that its channel is gone. With unpaid vouchers, and no last claim of this worker, it ends only after the end in its
-    // terms, which no API can bring nearer. After a last claim it is read again later, because the claim may not have been taken.
+    // One answer of an API may be wrong, or a lie that would cost every voucher of the job. So a job ends only when
+    // several readings have confirmed that its channel is gone. With unpaid vouchers, and no last claim of this worker,
+    // it ends only after the end in its terms, which no API can bring nearer. After a last claim it is read again
+    // later, because the claim may not have been taken.
     private async markMissing({ at, confirmed }: { at: number; confirmed: boolean }): Promise<void> {
         const { channels, log, now } = this.context;
         const { entry } = this;
@@ -149,7 +154,7 @@ export class JobChannel {
         }
     }
 
-    private async take(reading: ExistingChannel, before: ChannelSnapshot): Promise<void> {
+    private async take(reading: ExistingChannel, previous: ChannelSnapshot): Promise<void> {
         const { jobs } = this.context.store;
         const { job, closingAt } = this.entry.record;
         const snapshot = this.possible(reading);
@@ -159,7 +164,7 @@ export class JobChannel {
             this.entry.update({ closingAt: 0 });
         }
         this.note(snapshot);
-        if ((['balance', 'paid', 'refundAt'] as const).some((field) => snapshot[field] !== before[field])) {
+        if ((['balance', 'paid', 'refundAt'] as const).some((field) => snapshot[field] !== previous[field])) {
             await jobs.setSnapshot(job, this.snapshot);
         }
         if (reading.confirmed && snapshot.paid > this.entry.record.confirmedPaid) {
