@@ -8,9 +8,9 @@ import { ChainError } from './errors';
 type Adapter = Extract<NonNullable<TonClientParameters['httpAdapter']>, (config: never) => unknown>;
 
 /** Milliseconds that a call waits for its turn. */
-const QUEUE: Record<Urgency, number> = { claim: 120_000, routine: 60_000, stranger: 2000 };
+const QUEUE: Record<Urgency, number> = { urgent: 120_000, routine: 60_000, stranger: 2000 };
 /** Milliseconds that a call is tried again after its first failure. */
-const TROUBLE: Record<Urgency, number> = { claim: 45_000, routine: 8000, stranger: 2000 };
+const TROUBLE: Record<Urgency, number> = { urgent: 45_000, routine: 8000, stranger: 2000 };
 const BACKOFF = 500; // milliseconds before the same call is tried again; doubles
 const POLL = 250; // milliseconds between two looks for an endpoint that serves again
 const ATTEMPTS = 3; // of a call to which endpoints answer with their own error
@@ -85,7 +85,7 @@ export class ChainApi {
             const endpoint = soonest(candidates);
             if (endpoint.isDown) {
                 last = endpoint.error;
-                if (urgency !== 'claim' && (endpoint.failureCount > 1 || urgency === 'stranger')) {
+                if (urgency !== 'urgent' && (endpoint.failureCount > 1 || urgency === 'stranger')) {
                     break; // another call failed just now, so this one fails at once
                 }
                 await sleep(Math.min(endpoint.pause, POLL));
@@ -127,7 +127,7 @@ export class ChainApi {
                     break;
                 }
                 await sleep(last.final ? 0 : BACKOFF * 2 ** (tries - 1));
-            } else if (urgency !== 'claim' && candidates.every(({ failureCount }) => failureCount > 1)) {
+            } else if (urgency !== 'urgent' && candidates.every(({ failureCount }) => failureCount > 1)) {
                 break;
             }
         }

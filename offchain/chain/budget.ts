@@ -1,11 +1,11 @@
 /** Limits the calls a second to an endpoint, and orders the calls that wait. */
 
-/** claim: earns or saves money. routine: keeps the process up to date. stranger: caused by an unknown client. */
-export type Urgency = 'claim' | 'routine' | 'stranger';
+/** urgent: earns or saves money. routine: keeps the process up to date. stranger: caused by an unknown client. */
+export type Urgency = 'urgent' | 'routine' | 'stranger';
 
-const ORDER: Record<Urgency, number> = { claim: 0, routine: 1, stranger: 2 };
+const ORDER: Record<Urgency, number> = { urgent: 0, routine: 1, stranger: 2 };
 /** Part of a burst that is reserved for more urgent calls. */
-const RESERVED: Record<Urgency, number> = { claim: 0, routine: 0.25, stranger: 0.5 };
+const RESERVED: Record<Urgency, number> = { urgent: 0, routine: 0.25, stranger: 0.5 };
 const MAX_STRANGERS = 8; // waiting calls of strangers; more are refused at once
 const MIN_RATE = 0.95; // calls a second: the slowest public API takes one
 const FIRST_RATE = 4; // calls a second after the first refusal of an endpoint without a limit

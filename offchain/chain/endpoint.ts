@@ -146,7 +146,7 @@ export class Endpoint {
         if (this.network === undefined) {
             return;
         }
-        if (!(await this.budget.turn('claim', patience))) {
+        if (!(await this.budget.turn('urgent', patience))) {
             throw this.error;
         }
         const params = { config_id: GLOBAL_ID_PARAM };

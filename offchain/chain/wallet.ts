@@ -47,7 +47,7 @@ export class HotWallet {
 
     // A wallet's orders earn or save money, so its calls come first.
     private get chain(): Chain {
-        return this.api.as('claim');
+        return this.api.as('urgent');
     }
 
     /** This wallet as a sender for the wrappers of contracts. Each message is one order, awaited. */
@@ -68,7 +68,7 @@ export class HotWallet {
     }
 
     /** nanoTON. As `routine` it fails soon while no endpoint serves. */
-    async balance(urgency: Urgency = 'claim'): Promise<bigint> {
+    async balance(urgency: Urgency = 'urgent'): Promise<bigint> {
         return (await this.api.as(urgency).account(this.address)).balance;
     }
 

@@ -17,7 +17,7 @@ export type ChannelView =
     | { type: 'unclear'; message: string };
 
 /** A job's channel and the most that it can have paid, nanoTON; undefined where that is not known. */
-export interface JobChannel {
+export interface PaidChannel {
     channel: Address;
     maxPaid: bigint | undefined;
 }
@@ -36,17 +36,17 @@ export class JobChannels {
     }
 
     /** The channel as the chain has it. What the chain says for `goneSeconds` is confirmed. */
-    read(channel: JobChannel): Promise<ChannelView> {
+    read(channel: PaidChannel): Promise<ChannelView> {
         return readWith(this.slow, channel);
     }
 
     /** The channel while an end is waited for that was asked for: what the chain says in ten polls is confirmed. */
-    readSoon(channel: JobChannel): Promise<ChannelView> {
+    readSoon(channel: PaidChannel): Promise<ChannelView> {
         return readWith(this.fast, channel);
     }
 }
 
-async function readWith(confirmed: Confirmer, { channel, maxPaid }: JobChannel): Promise<ChannelView> {
+async function readWith(confirmed: Confirmer, { channel, maxPaid }: PaidChannel): Promise<ChannelView> {
     const messageOf = (account: ChainAccount): string | undefined => {
         if (account.state !== 'active' || account.data === undefined) {
             return 'gone';

@@ -1,6 +1,6 @@
 /**
  * What the gateway demands of a node's receipts and meters before it pays. Pure: every function says what is wrong, or
- * undefined when nothing is. See docs/protocol.md, points 3, 6 and 10.
+ * undefined when nothing is. See rules 3, 6 and 10 in docs/protocol.md.
  */
 import { Accept, Finish, priceOf, Rates, Refusal, Result, TokenCounts } from '@cocoon-market/wrappers';
 import { ANSWER_SECONDS, countTolerance } from '../link';

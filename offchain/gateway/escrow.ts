@@ -42,7 +42,7 @@ export class EscrowAccount {
 
     /** The same account, asked with the urgency of what earns or saves money. */
     get urgent(): EscrowAccount {
-        return new EscrowAccount(this.chain.as('claim'), this.address, this.spendKey, this.clock);
+        return new EscrowAccount(this.chain.as('urgent'), this.address, this.spendKey, this.clock);
     }
 
     /** The escrow's address for people. */

@@ -11,7 +11,7 @@ import {
 import { Address } from '@ton/core';
 import { JobState, openSession, RENT, Session, withProcess } from '../link';
 import type { GatewayStore, JobChange, JobPhase, StoredEnding, StoredJob } from '../store/gateway';
-import type { JobChannel } from './channels';
+import type { PaidChannel } from './channels';
 import { Ledger } from './ledger';
 import { Payer, VoucherPost } from './vouchers';
 import { WorkerClient, WorkerRefusal } from './workers';
@@ -128,7 +128,7 @@ export class GatewayJob implements Payer {
     }
 
     /** The channel, and the most it can have paid: what the newest voucher says, while this store has that one. */
-    get paidChannel(): JobChannel {
+    get paidChannel(): PaidChannel {
         const { stored, ledger, channel } = this;
         return { channel, maxPaid: stored.found === true ? undefined : ledger.voucher.cumulative };
     }
@@ -175,8 +175,8 @@ export class GatewayJob implements Payer {
 
     /**
      * Why the result of a query whose connection ended is refused: it bills more than a worker sends before it is paid,
-     * which is one step for each query that runs (rule 5). So it bills more than was delivered and may have been on its
-     * way.
+     * which is one step for each query that runs (rules 5 and 14). So it bills more than was delivered and may have
+     * been on its way.
      */
     excessObjection({ number }: Lease, price: bigint): string | undefined {
         const max = this.terms.step * BigInt(this.reservations.get(number)?.concurrent ?? 1);

@@ -8,7 +8,7 @@ export interface VoucherAmounts {
 }
 
 /** A verified result's place in its job. */
-export interface LedgerEntry {
+export interface ResultEntry {
     index: number; // 1, 2, 3 ... in the node's order of signing
     price: bigint; // nanoTON
     cumulative: bigint; // nanoTON, of all results up to this index
@@ -18,7 +18,7 @@ export class Ledger {
     private settled = 0n; // nanoTON of all verified results
     private readonly meters = new Map<number, bigint>(); // nanoTON of running queries by number
     private last: { index: number; cumulative: bigint } = { index: 0, cumulative: 0n };
-    private readonly aboveGap = new Map<number, LedgerEntry>(); // results, by index
+    private readonly aboveGap = new Map<number, ResultEntry>(); // results, by index
     private paid: VoucherAmounts = { cumulative: 0n, count: 0 };
 
     /** The newest voucher's amounts: what is paid already. They never fall. */
@@ -65,7 +65,7 @@ export class Ledger {
     }
 
     /** Why a result does not fit its neighbours; undefined when it does. */
-    objection({ index, price, cumulative }: LedgerEntry): string | undefined {
+    objection({ index, price, cumulative }: ResultEntry): string | undefined {
         if (index <= this.last.index || this.aboveGap.has(index)) {
             return `another result already has index ${index}`;
         }
@@ -88,7 +88,7 @@ export class Ledger {
     }
 
     /** Takes a verified result in place of the query's meter. */
-    addResult(number: number, entry: LedgerEntry): void {
+    addResult(number: number, entry: ResultEntry): void {
         this.meters.delete(number);
         this.settled += entry.price;
         this.aboveGap.set(entry.index, entry);

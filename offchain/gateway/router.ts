@@ -238,16 +238,16 @@ export class Router {
         const { nodes, log } = this.context;
         const name = Reason[reason] ?? String(reason);
         log.warn({ job: job.number, reason: name }, 'the node did not answer a query');
-        const { fault, status, code, words, param } = causeOf(reason);
-        const error = new GatewayError(status, code, fault === 'node' ? `${words} (${name})` : words, {
+        const { origin, status, code, message, param } = causeOf(reason);
+        const error = new GatewayError(status, code, origin === 'node' ? `${message} (${name})` : message, {
             ...(param === undefined ? {} : { param }),
             ...(retryAfter === undefined ? {} : { retryAfter }),
         });
-        if (fault === 'node') {
+        if (origin === 'node') {
             nodes.cool(job.stored.worker);
         }
         // Another job at the node may hold more or last longer; its prices are the same.
         const same = reason === Number(Reason.Unfunded) || reason === Number(Reason.Leaving);
-        return { error, avoid: same ? 'job' : 'worker', final: fault === 'request' };
+        return { error, avoid: same ? 'job' : 'worker', final: origin === 'request' };
     }
 }

@@ -48,7 +48,7 @@ export class SpendAccount {
         private readonly pollMs: number,
         { account, key, log }: { account: EscrowAccount; key: SigningKey; log: Logger },
     ) {
-        this.chain = chain.as('claim');
+        this.chain = chain.as('urgent');
         this.account = account.urgent;
         this.key = key;
         this.log = log;

@@ -17,34 +17,34 @@ export class ByteQueue {
         }
     }
 
-    /** The first `length` bytes, which stay; there must be so many. */
+    /** The first `length` bytes, which stay in the queue. The queue must have so many. */
     peek(length: number): Buffer {
         if (this.chunks[0] !== undefined && this.chunks[0].length >= length) {
             return this.chunks[0].subarray(0, length);
         }
         const parts: Buffer[] = [];
-        let left = length;
-        for (let i = 0; left > 0; i++) {
-            const part = this.chunks[i].subarray(0, left);
+        let remaining = length;
+        for (let i = 0; remaining > 0; i++) {
+            const part = this.chunks[i].subarray(0, remaining);
             parts.push(part);
-            left -= part.length;
+            remaining -= part.length;
         }
         return Buffer.concat(parts);
     }
 
-    /** The first `length` bytes, which leave; there must be so many. */
+    /** Takes the first `length` bytes out. The queue must have so many. */
     take(length: number): Buffer {
-        const taken = this.peek(length);
+        const bytes = this.peek(length);
         this.total -= length;
-        let left = length;
-        let gone = 0;
-        while (left > 0 && this.chunks[gone].length <= left) {
-            left -= this.chunks[gone++].length;
+        let remaining = length;
+        let whole = 0; // pieces that leave
+        while (remaining > 0 && this.chunks[whole].length <= remaining) {
+            remaining -= this.chunks[whole++].length;
         }
-        this.chunks.splice(0, gone);
-        if (left > 0) {
-            this.chunks[0] = this.chunks[0].subarray(left);
+        this.chunks.splice(0, whole);
+        if (remaining > 0) {
+            this.chunks[0] = this.chunks[0].subarray(remaining);
         }
-        return taken;
+        return bytes;
     }
 }

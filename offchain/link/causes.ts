@@ -1,52 +1,53 @@
 /**
- * Why a query was not answered: whose fault that is, whether another node may answer it, and what the app hears when
- * there is none. The worker signs the reason, the gateway acts on it; both read this table.
+ * The reasons why a query was not answered: where each comes from, whether another node may answer the query, and the
+ * error of the app if none does. The worker signs the reason and the gateway acts on it; both read this table.
  */
 import { Reason } from '@cocoon-market/wrappers';
 
 export interface Cause {
     /** `request`: no node can answer it; `job`: this job's terms or money; `node`: the node, or what runs its model. */
-    fault: 'request' | 'job' | 'node';
+    origin: 'request' | 'job' | 'node';
     status: number; // HTTP
     code: string;
-    words: string; // for the app
+    message: string; // for the app
     param?: string; // field of the request
 }
 
-/** The cause of every reason. A reason that is not here is a node's fault, see {@link causeOf}. */
+/** The cause of every reason. A reason that is not here comes from the node, see {@link causeOf}. */
 export const causes: Record<Reason, Cause> = {
     [Reason.StepTooSmall]: {
-        fault: 'job',
+        origin: 'job',
         status: 400,
         code: 'prompt_too_dear',
-        words: 'The prompt costs more than half a step of this job: send less, or raise job.step in the configuration',
+        message:
+            'The prompt costs more than half a step of this job: send less, or raise job.step in the configuration',
         param: 'messages',
     },
     [Reason.TooBusy]: node(503, 'node_busy', 'The node answers as many queries as it takes'),
-    [Reason.Unfunded]: { ...node(503, 'node_refused', "The job's deposit does not cover the query"), fault: 'job' },
-    [Reason.Leaving]: { ...node(503, 'node_refused', 'The job ends too soon'), fault: 'job' },
+    [Reason.Unfunded]: { ...node(503, 'node_refused', "The job's deposit does not cover the query"), origin: 'job' },
+    [Reason.Leaving]: { ...node(503, 'node_refused', 'The job ends too soon'), origin: 'job' },
     [Reason.TooLarge]: {
-        fault: 'job',
+        origin: 'job',
         status: 400,
         code: 'request_too_large',
-        words: 'By the count of the node, the request alone costs more than it may: send less, or allow more tokens',
+        message: 'By the count of the node, the request alone costs more than it may: send less, or allow more tokens',
         param: 'messages',
     },
     [Reason.UnknownModel]: node(503, 'node_refused', "The node does not know the job's model"),
     [Reason.BadRequest]: node(503, 'node_refused', 'The node cannot read the request'),
     [Reason.BackendDown]: node(503, 'node_refused', "The node's model server is down or failed"),
     [Reason.BackendRefused]: {
-        fault: 'request',
+        origin: 'request',
         status: 400,
         code: 'invalid_request',
-        words: 'The model server refused the request as wrong: check its fields and the order of its messages',
+        message: 'The model server refused the request as wrong: check its fields and the order of its messages',
     },
     [Reason.Stopped]: node(503, 'node_down', 'The node went down before it answered'),
     [Reason.ContextExceeded]: {
-        fault: 'request',
+        origin: 'request',
         status: 400,
         code: 'context_length_exceeded',
-        words: "The request with its answer is longer than the model's context: send less, or ask for fewer tokens",
+        message: "The request with its answer is longer than the model's context: send less, or ask for fewer tokens",
         param: 'messages',
     },
     [Reason.BackendBusy]: node(429, 'node_busy', "The node's model server has too much to do"),
@@ -55,20 +56,20 @@ export const causes: Record<Reason, Cause> = {
     [Reason.BackendSlow]: node(504, 'node_timeout', "The node's model server did not answer in time"),
 };
 
-function node(status: number, code: string, words: string): Cause {
-    return { fault: 'node', status, code, words };
+function node(status: number, code: string, message: string): Cause {
+    return { origin: 'node', status, code, message };
 }
 
 /** The cause of a reason in a receipt, of a later version too. */
 export function causeOf(reason: number): Cause {
-    const known: Partial<Record<number, Cause>> = causes;
-    return known[reason] ?? node(503, 'node_refused', `The node did not answer (reason ${reason})`);
+    const byNumber: Partial<Record<number, Cause>> = causes;
+    return byNumber[reason] ?? node(503, 'node_refused', `The node did not answer (reason ${reason})`);
 }
 
-/** Longest time, in seconds, for which a busy server's word is passed on. */
+/** The longest time to wait, in seconds, that is passed on from a busy server. */
 export const MAX_RETRY_AFTER = 3600;
 
-/** Seconds that the header Retry-After asks for; undefined when it is none. */
+/** Seconds that the header Retry-After asks for; undefined if it does not. */
 export function retryAfterOf(header: string | string[] | undefined, now = Date.now()): number | undefined {
     if (typeof header !== 'string' || header.trim() === '') {
         return undefined;

@@ -33,8 +33,8 @@ export const opening = z.object({
 });
 export type Opening = z.output<typeof opening>;
 
-/** What an opening shows once it holds. */
-export interface Opened {
+/** An opened query whose parts belong together. */
+export interface OpenedQuery {
     job: Buffer; // hash
     terms: Terms;
     chat: SealedChat;
@@ -44,16 +44,16 @@ export interface Opened {
 }
 
 /**
- * Opens a query. The node's signature covers the request's hash, that covers the commitment, and that one secret alone:
- * so a request sealed to open under two keys opens here under the one that was committed to.
+ * Opens a query. The node's signature covers the hash of the request, which covers the commitment to one secret. So a
+ * request that was sealed to open under two keys opens here under the one that was committed to.
  *
  * @throws Error that says what does not hold together
  */
-export function openQuery(given: Opening): Opened {
-    const { network, channel, number, session, salt, commitment, secret, sealed, answer } = given;
-    const terms = loadTerms(Cell.fromBase64(given.terms));
+export function openQuery(opened: Opening): OpenedQuery {
+    const { network, channel, number, session, salt, commitment, secret, sealed, answer } = opened;
+    const terms = loadTerms(Cell.fromBase64(opened.terms));
     const job = jobHash(network, channel, terms);
-    const result: Result = openReceipt(Result, given.result, new Verifier(terms.receiptKey));
+    const result: Result = openReceipt(Result, opened.result, new Verifier(terms.receiptKey));
     if (!result.job.equals(job) || result.number !== number) {
         throw new Error('The result is of another query');
     }

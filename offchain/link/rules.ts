@@ -1,57 +1,58 @@
 /**
- * The numbers of the stream between gateway and worker, in one place. A model of these rules lost nothing in 20,000
- * rounds with 36,824 kills; with the meter ahead of the disk, or larger thresholds, it broke. See docs/protocol.md.
+ * The constants of the stream between gateway and worker. The numbers of rules are those of docs/protocol.md. A model
+ * of the rules lost nothing in 20,000 rounds with 36,824 kills. It broke when meters covered more than the disk had,
+ * and with larger thresholds.
  */
 import { liabilityRules } from '@cocoon-market/wrappers';
 
 /** Version of the wire, part of every session's binding. */
 export const WIRE_VERSION = 'cocoon-market/1';
 
-/** Most seconds between a receipt's own time and the gateway's clock; contracts allow for as many. */
+/** Rules 3 and 10: the most seconds between a receipt's time and the gateway's clock. Contracts allow as many. */
 export const CLOCK_TOLERANCE = liabilityRules.clockSkew;
 
-/** Seconds a node has to answer what it accepted, unless the request asks for less. */
+/** Seconds that a node has to answer what it accepted. */
 export const ANSWER_SECONDS = 600;
 
 /**
- * Seconds that gateway, worker and model server wait for each other. Between acceptance and ending nothing but the
- * deadline ends a query: a model may think for minutes before its first word.
+ * Seconds that gateway, worker and model server wait for each other. After its accept only the deadline ends a query,
+ * because a model may think for minutes before its first word.
  */
 export const waits = {
     connect: 5, // for a connection to a worker
     accept: 30, // for a worker to take or refuse a query
     whole: 30, // for any answer of a worker that is not a stream
     silence: 30, // between two pieces of an answer that is stored
-    query: ANSWER_SECONDS + CLOCK_TOLERANCE, // between two pieces of a query's answer: as long as its deadline may be away
+    query: ANSWER_SECONDS + CLOCK_TOLERANCE, // between two pieces of a query's answer: the latest deadline
     backend: ANSWER_SECONDS, // for a model server to begin, and between two pieces; the query's deadline comes first
     models: 30, // for a model server's list of models
-    comment: 5, // after which a stream that waits is sent a comment, and its headers, so that nothing between closes it
+    comment: 5, // of silence in a stream, before it is sent a comment so that no proxy closes it
     shutdown: 30, // for running answers, when a process is told to stop
 } as const;
 
-/** Seconds after a receipt in which it counts as evidence, unless the chain says more: stored answers stay as long. */
+/** Seconds for which a receipt counts as evidence, unless the chain says more. Stored answers stay as long. */
 export const EVIDENCE_SECONDS = 120 * 3600;
 
-/** nanoTON of a channel that no query is promised: the rent of the longest job, on plain code, and a quarter more. */
+/** nanoTON of a channel that no query may reserve: the rent of the longest job, on plain code, and a quarter more. */
 export const RENT = 2_000_000n;
 
 const LONGEST_JOB = 90 * 86_400; // seconds
 
-/** nanoTON of rent that a channel may still pay before its end in so many seconds. */
-export const rentLeft = (seconds: number): bigint =>
+/** nanoTON of rent that a channel may still pay if it ends in so many seconds. */
+export const remainingRent = (seconds: number): bigint =>
     (RENT * BigInt(Math.min(LONGEST_JOB, Math.max(0, seconds)))) / BigInt(LONGEST_JOB);
 
-/** A frame's price is at most this part of a step. */
+/** Rule 4: the highest price of a frame, nanoTON. */
 export const maxFrame = (step: bigint): bigint => step / 10n;
 
-/** The worker commits what it sent at least every this much of price. */
+/** Rule 4: the price of what the worker sends before it commits, nanoTON. */
 export const commitEvery = (step: bigint): bigint => step / 8n;
 
-/** The gateway pays at the latest when this much is unpaid. */
+/** Rule 7: the unpaid amount at which the gateway pays, nanoTON. */
 export const payEvery = (step: bigint): bigint => step / 4n;
 
-/** The most the bound of a prompt may cost; above it a node declines. */
+/** Rule 2: the highest price of the bound of a prompt, nanoTON; above it a node declines. */
 export const maxPrompt = (step: bigint): bigint => step / 2n;
 
-/** How far a node's token count may lie above the gateway's own: 2 % and 16 tokens, for template tokens differ. */
+/** Rule 6: the highest token count of a node for an own count of the gateway. Tokens of templates differ. */
 export const countTolerance = (own: number): number => Math.ceil(own * 1.02) + 16;

@@ -40,8 +40,8 @@ export function readJsonAs<T extends z.ZodType>(schema: T, path: string, kind: s
 }
 
 /** Fields that take the place of those in a file; an undefined one takes none. */
-export interface Flags {
-    [name: string]: Flags | string | number | boolean | undefined;
+interface SettingFlags {
+    [name: string]: SettingFlags | string | number | boolean | undefined;
 }
 
 /**
@@ -52,7 +52,7 @@ export function readSettings<T extends z.ZodType<{ keyFile: string; store: strin
     schema: T,
     path: string,
     name: 'gateway' | 'worker',
-    flags: Flags = {},
+    flags: SettingFlags = {},
 ): { settings: z.output<T>; from: (file: string) => string } {
     const file = readJson(path, `docs/${name}.md shows one; name it with --config`);
     const settings = parsed(schema, withFlags(file, flags), path, `${name}'s configuration`);
@@ -63,7 +63,7 @@ export function readSettings<T extends z.ZodType<{ keyFile: string; store: strin
     };
 }
 
-function withFlags(value: unknown, flags: Flags): unknown {
+function withFlags(value: unknown, flags: SettingFlags): unknown {
     if (typeof value !== 'object' && value !== undefined) {
         return value;
     }

@@ -12,9 +12,9 @@ export class Tasks {
 
     /** Counts a task among those that {@link close} waits for; the task itself handles its errors. */
     add<T>(task: Promise<T>): Promise<T> {
-        const counted = task.finally(() => this.running.delete(counted));
-        this.running.add(counted);
-        return counted;
+        const tracked = task.finally(() => this.running.delete(tracked));
+        this.running.add(tracked);
+        return tracked;
     }
 
     /** Waits so long, or until {@link close}. */

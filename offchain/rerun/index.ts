@@ -1,7 +1,7 @@
 /** Repeats an opened query on a backend, and compares the answers. */
 import { Finish } from '@cocoon-market/wrappers';
 import { Backend } from '../backend';
-import { Opened } from '../link';
+import { OpenedQuery } from '../link';
 
 /**
  * `match`: the same text; `mismatch`: another text of a backend that repeats exactly; `undecided`: another text, which
@@ -28,7 +28,7 @@ export const UNDECIDED_REASON =
  * Runs the request of an opened query again and compares the answers. Throws BackendError when the backend does not
  * answer.
  */
-export async function rerun({ chat, content, reasoning, result }: Opened, backend: Backend): Promise<Comparison> {
+export async function rerun({ chat, content, reasoning, result }: OpenedQuery, backend: Backend): Promise<Comparison> {
     const again = { content: '', reasoning: '' };
     for await (const event of backend.stream(chat, new AbortController().signal)) {
         if (event.type === 'delta') {
@@ -60,7 +60,7 @@ function matchOf(whole: boolean): string {
 }
 
 // The embedded transformer computes in one order everywhere; with a seed, it also draws the same.
-function isRepeatable({ name }: Backend, { temperature, seed }: Opened['chat']): boolean {
+function isRepeatable({ name }: Backend, { temperature, seed }: OpenedQuery['chat']): boolean {
     return name === 'embedded' && (temperature === 0 || seed !== undefined);
 }
 

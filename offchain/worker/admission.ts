@@ -7,7 +7,7 @@ import {
     modelHash,
     openRequest,
     querySecret,
-    rentLeft,
+    remainingRent,
     requestHash,
     sealedChat,
     signReceipt,
@@ -143,7 +143,7 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
         return Reason.TooLarge;
     }
     const ceilings = [...job.running.values()].reduce((sum, running) => sum + running.ceiling, 0n);
-    const rent = rentLeft(channel.snapshot.refundAt - channel.chainTime());
+    const rent = remainingRent(channel.snapshot.refundAt - channel.chainTime());
     if (!covers({ ...channel.snapshot, rent }, { results: job.cumulative, ceilings, ceiling })) {
         return Reason.Unfunded;
     }

@@ -98,7 +98,7 @@ export class ClaimSender {
      */
     private async requiredValue(claims: readonly Claim[]): Promise<bigint> {
         const { log } = this.context;
-        const chain = this.context.chain.as('claim');
+        const chain = this.context.chain.as('urgent');
         let lastError: unknown;
         for (const { job, channel } of claims.slice(0, MAX_TRIES)) {
             try {

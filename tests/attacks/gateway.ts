@@ -245,7 +245,7 @@ export const gatewayAttacks: Attack[] = [
         attack: 'The client loses its store, and the provider shows it a voucher it never signed.',
         stoppedBy: "A voucher is taken over only with the client's own signature.",
         file: 'tests/offchain/gateway/recovery.spec.ts',
-        test: 'A gateway that starts again point 15: takes over a newer voucher of its own key, after its store was lost',
+        test: 'A gateway that starts again rule 15: takes over a newer voucher of its own key, after its store was lost',
         removed: "gateway: the check of its own key's signature",
     },
     {

@@ -247,7 +247,7 @@ export const workerAttacks: Attack[] = [
         attack: 'A client sends vouchers with S + L, which usual libraries accept and the chain refuses.',
         stoppedBy: 'The worker verifies as the chain does.',
         file: 'tests/offchain/worker/vouchers.spec.ts',
-        test: 'a voucher point 8: is refused with a signature that other libraries accept and the chain does not (S + L)',
+        test: 'a voucher rule 8: is refused with a signature that other libraries accept and the chain does not (S + L)',
         removed: 'wrappers/keys: strict S (S modulo the order is checked)',
     },
     {
@@ -255,7 +255,7 @@ export const workerAttacks: Attack[] = [
         attack: 'A client takes answers and does not pay, or a provider money and serves nothing.',
         stoppedBy: 'The worker sends at most one unpaid step for each running query.',
         file: 'tests/offchain/worker/credit.spec.ts',
-        test: 'credit point 5: lets no more be unpaid than one step for each running query',
+        test: 'credit rule 5: lets no more be unpaid than one step for each running query',
         removed: 'worker: the limit of unpaid steps (maySend)',
     },
     {
@@ -263,7 +263,7 @@ export const workerAttacks: Attack[] = [
         attack: 'The worker is shown a voucher above what the channel holds.',
         stoppedBy: 'It counts a voucher up to what is there and was paid.',
         file: 'tests/offchain/worker/vouchers.spec.ts',
-        test: 'a voucher point 8: counts up to what the channel holds and has paid, and not one nanoTON more',
+        test: 'a voucher rule 8: counts up to what the channel holds and has paid, and not one nanoTON more',
         removed: 'worker: vouchers are held to what the channel holds',
     },
     {

@@ -27,11 +27,11 @@ describe('A budget of calls', () => {
 
     it('lets claims go before what is routine, and that before strangers', async () => {
         const budget = new Budget(20);
-        await orderOf(budget, Array<Urgency>(10).fill('claim')); // what a burst may be
+        await orderOf(budget, Array<Urgency>(10).fill('urgent')); // what a burst may be
 
-        const order = await orderOf(budget, ['stranger', 'routine', 'claim', 'stranger', 'routine', 'claim']);
+        const order = await orderOf(budget, ['stranger', 'routine', 'urgent', 'stranger', 'routine', 'urgent']);
 
-        expect(order).toEqual(['claim', 'claim', 'routine', 'routine', 'stranger', 'stranger']);
+        expect(order).toEqual(['urgent', 'urgent', 'routine', 'routine', 'stranger', 'stranger']);
     });
 
     it('keeps half of a burst from strangers, and a quarter for claims alone', async () => {
@@ -43,14 +43,14 @@ describe('A budget of calls', () => {
         const [strangers, routine, claims] = [full(), full(), full()];
 
         expect(await now(strangers, 'stranger')).toBe(5);
-        expect(await now(strangers, 'claim')).toBe(5);
+        expect(await now(strangers, 'urgent')).toBe(5);
         expect(await now(routine, 'routine')).toBe(7);
-        expect(await now(claims, 'claim')).toBe(10);
+        expect(await now(claims, 'urgent')).toBe(10);
     });
 
     it('refuses the ninth stranger that waits at once', async () => {
         const budget = new Budget(0.01);
-        await budget.turn('claim', 0);
+        await budget.turn('urgent', 0);
         const waiting = Array.from({ length: 8 }, () => budget.turn('stranger', 100));
 
         const from = performance.now();
@@ -63,9 +63,9 @@ describe('A budget of calls', () => {
 
     it('gives a turn up when it does not come in time, and serves the next one', async () => {
         const budget = new Budget(2);
-        await budget.turn('claim', 0);
+        await budget.turn('urgent', 0);
 
-        const [given, taken] = await Promise.all([budget.turn('claim', 50), budget.turn('routine', 5000)]);
+        const [given, taken] = await Promise.all([budget.turn('urgent', 50), budget.turn('routine', 5000)]);
 
         expect([given, taken]).toEqual([false, true]);
     });

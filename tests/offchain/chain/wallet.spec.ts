@@ -40,7 +40,7 @@ describe('A wallet whose API fails', () => {
         await pay();
 
         expect(called.mock.calls.map(([method]) => method)).toContain('sendBoc');
-        expect(new Set(called.mock.calls.map(([, , urgency]) => urgency))).toEqual(new Set(['claim']));
+        expect(new Set(called.mock.calls.map(([, , urgency]) => urgency))).toEqual(new Set(['urgent']));
     });
 
     it('says that nothing was sent when the order can be taken no more', async () => {

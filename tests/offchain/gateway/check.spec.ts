@@ -33,7 +33,7 @@ const result: Result = {
 const other = Buffer.alloc(32, 9);
 
 describe('Checks of receipts', () => {
-    it('point 3: takes an accept that says what was asked', () => {
+    it('rule 3: takes an accept that says what was asked', () => {
         expect(checkAccept(accept, asked, clock)).toBeUndefined();
     });
 
@@ -45,11 +45,11 @@ describe('Checks of receipts', () => {
         ['a lower ceiling', { ceiling: 9_999n }],
         ['a deadline more than a minute late', { deadline: NOW + 661 }],
         ['a deadline that has passed', { deadline: NOW - 60 }],
-    ])('point 3: refuses an accept with %s', (_, change) => {
+    ])('rule 3: refuses an accept with %s', (_, change) => {
         expect(checkAccept({ ...accept, ...change }, asked, clock)).toBeDefined();
     });
 
-    it.each([660, 540, 1])('point 3: takes a deadline %s s away', (seconds) => {
+    it.each([660, 540, 1])('rule 3: takes a deadline %s s away', (seconds) => {
         expect(checkAccept({ ...accept, deadline: NOW + seconds }, asked, clock)).toBeUndefined();
     });
 
@@ -66,17 +66,17 @@ describe('Checks of receipts', () => {
         ['with more completion tokens than arrived', { ...counts, completion: countTolerance(100) + 1 }, undefined],
         ['with more reasoning tokens than arrived', { ...counts, reasoning: countTolerance(10) + 1 }, undefined],
         ['with more prompt tokens than were sent', { ...counts, prompt: countTolerance(50) - 4 }, undefined],
-    ])('point 6: refuses a meter %s', (_, meter, last = { prompt: 0, cached: 0, completion: 0, reasoning: 0 }) => {
+    ])('rule 6: refuses a meter %s', (_, meter, last = { prompt: 0, cached: 0, completion: 0, reasoning: 0 }) => {
         expect(checkMeter(meter, last, own, asked)).toBeDefined();
     });
 
-    it('point 6: takes a meter at exactly 2 % + 16 tokens above the own count', () => {
+    it('rule 6: takes a meter at exactly 2 % + 16 tokens above the own count', () => {
         const meter = { prompt: 0, cached: 0, completion: 118, reasoning: 0 };
         expect(checkMeter(meter, { ...meter, completion: 0 }, own, asked)).toBeUndefined();
         expect(checkMeter({ ...meter, completion: 119 }, { ...meter, completion: 0 }, own, asked)).toBeDefined();
     });
 
-    it('point 10: takes a result that says what was asked', () => {
+    it('rule 10: takes a result that says what was asked', () => {
         expect(checkResult(result, asked, own, { ...clock, late: false })).toBeUndefined();
     });
 
@@ -89,22 +89,22 @@ describe('Checks of receipts', () => {
         ['a time more than a minute ahead', { finishedAt: NOW + 61 }],
         ['a time more than a minute ago', { finishedAt: NOW - 61 }],
         ['more tokens than arrived', { completion: 200, price: priceOf({ ...counts, completion: 200 }, rates) }],
-    ])('point 10: refuses a result with %s', (_, change) => {
+    ])('rule 10: refuses a result with %s', (_, change) => {
         expect(checkResult({ ...result, ...change }, asked, own, { ...clock, late: false })).toBeDefined();
     });
 
-    it('point 10: refuses a result above the ceiling', () => {
+    it('rule 10: refuses a result above the ceiling', () => {
         const low = { ...asked, ceiling: result.price - 1n };
         expect(checkResult(result, low, own, { ...clock, late: false })).toContain('ceiling');
     });
 
-    it('point 15: a result fetched afterwards may be as old as its query, not older', () => {
+    it('rule 15: a result fetched afterwards may be as old as its query, not older', () => {
         const late = { ...clock, late: true };
         expect(checkResult({ ...result, finishedAt: NOW - 560 }, asked, own, late)).toBeUndefined();
         expect(checkResult({ ...result, finishedAt: NOW - 561 }, asked, own, late)).toBeDefined();
     });
 
-    it('points 6 and 10: no accepted meter or result ever costs more than the ceiling', () => {
+    it('rules 6 and 10: no accepted meter or result ever costs more than the ceiling', () => {
         const count = fc.integer({ min: 0, max: 5000 });
         const any = fc.record({ prompt: count, cached: count, completion: count, reasoning: count });
         fc.assert(

@@ -4,7 +4,7 @@ import { useMarket } from '../../support/market';
 import { ask, Bench, startBench } from './support';
 
 const reasons = Object.values(Reason).filter((reason): reason is Reason => typeof reason === 'number');
-const ofRequest = reasons.filter((reason) => causes[reason].fault === 'request');
+const ofRequest = reasons.filter((reason) => causes[reason].origin === 'request');
 const ofJob = [Reason.Unfunded, Reason.Leaving];
 const others = reasons.filter((reason) => !ofRequest.includes(reason) && !ofJob.includes(reason));
 const named = (list: Reason[]) => list.map((reason) => [Reason[reason], reason] as const);
@@ -58,7 +58,7 @@ describe('A node that does not answer', () => {
 
         expect(status).toBe(causes[reason].status);
         expect(body.error.code).toBe(causes[reason].code);
-        expect(body.error.message).toContain(causes[reason].words);
+        expect(body.error.message).toContain(causes[reason].message);
     });
 
     it('for a reason of a later version, is at fault itself', async () => {
@@ -66,7 +66,7 @@ describe('A node that does not answer', () => {
         bench.workers[0].scripts.push({ failAtOnce: 99 as Reason });
 
         expect((await bench.post(ask)).status).toBe(200);
-        expect(causeOf(99)).toMatchObject({ fault: 'node', status: 503 });
+        expect(causeOf(99)).toMatchObject({ origin: 'node', status: 503 });
     });
 
     it('because its model server is busy: the app hears 429 and when to ask again', async () => {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { LedgerEntry, Ledger } from '../../../offchain/gateway/ledger';
+import { ResultEntry, Ledger } from '../../../offchain/gateway/ledger';
 
-const entry = (index: number, price: bigint, cumulative: bigint): LedgerEntry => ({ index, price, cumulative });
+const entry = (index: number, price: bigint, cumulative: bigint): ResultEntry => ({ index, price, cumulative });
 
 describe('Ledger of one job', () => {
-    it('point 7: owes the price of each verified result, else the meter', () => {
+    it('rule 7: owes the price of each verified result, else the meter', () => {
         const ledger = new Ledger();
         ledger.raiseMeter(1, 30n);
         ledger.raiseMeter(2, 50n);
@@ -14,7 +14,7 @@ describe('Ledger of one job', () => {
         expect(ledger.nextVoucher()).toEqual({ cumulative: 85n, count: 1 });
     });
 
-    it('point 7: counts results only up to the first that is missing', () => {
+    it('rule 7: counts results only up to the first that is missing', () => {
         const ledger = new Ledger();
         ledger.addResult(2, entry(2, 10n, 30n));
         ledger.addResult(3, entry(3, 10n, 40n));
@@ -24,7 +24,7 @@ describe('Ledger of one job', () => {
         expect(ledger.nextVoucher()).toEqual({ cumulative: 40n, count: 3 });
     });
 
-    it('point 7: pays from a quarter of a step on', () => {
+    it('rule 7: pays from a quarter of a step on', () => {
         const ledger = new Ledger();
         ledger.raiseMeter(1, 24n);
         expect(ledger.isDue(100n)).toBe(false);
@@ -39,7 +39,7 @@ describe('Ledger of one job', () => {
         expect(ledger.total).toBe(25n);
     });
 
-    it('point 16: what was paid for a failed query is credit for the next', () => {
+    it('rule 16: what was paid for a failed query is credit for the next', () => {
         const ledger = new Ledger();
         ledger.raiseMeter(1, 40n);
         ledger.setVoucher(ledger.nextVoucher());
@@ -59,7 +59,7 @@ describe('Ledger of one job', () => {
         expect(() => ledger.setVoucher({ cumulative: 10n, count: 0 })).toThrow(RangeError);
     });
 
-    describe('point 10: a result against its neighbours', () => {
+    describe('rule 10: a result against its neighbours', () => {
         let ledger: Ledger;
         beforeEach(() => {
             ledger = new Ledger();
@@ -82,7 +82,7 @@ describe('Ledger of one job', () => {
         });
     });
 
-    it('point 11: results in any order come to the same voucher', () => {
+    it('rule 11: results in any order come to the same voucher', () => {
         fc.assert(
             fc.property(
                 fc.array(fc.bigInt({ min: 0n, max: 1000n }), { minLength: 1, maxLength: 20 }).chain((prices) =>
@@ -109,7 +109,7 @@ describe('Ledger of one job', () => {
         );
     });
 
-    it('point 7: whatever happens, vouchers only grow and never exceed all that was metered', () => {
+    it('rule 7: whatever happens, vouchers only grow and never exceed all that was metered', () => {
         const step = fc.oneof(
             fc.record({
                 do: fc.constant('meter' as const),

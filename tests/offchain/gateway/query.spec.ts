@@ -44,7 +44,7 @@ describe('One query', () => {
 
     afterEach(() => bench.close());
 
-    it('point 1: number, salt and commitment are on the disk before the query leaves', async () => {
+    it('rule 1: number, salt and commitment are on the disk before the query leaves', async () => {
         const store = await openGatewayStore(':memory:');
         let release: () => void = () => undefined;
         let holding = false;
@@ -67,24 +67,21 @@ describe('One query', () => {
     });
 
     it.each<[string, Script]>([
-        ['point 3: an accept that another key signed', { receiptKey: testKey(77) }],
+        ['rule 3: an accept that another key signed', { receiptKey: testKey(77) }],
+        ['rule 3: an accept of another request', { accept: (accept) => ({ ...accept, request: Buffer.alloc(32, 1) }) }],
         [
-            'point 3: an accept of another request',
-            { accept: (accept) => ({ ...accept, request: Buffer.alloc(32, 1) }) },
-        ],
-        [
-            'point 3: an accept with another ceiling',
+            'rule 3: an accept with another ceiling',
             { accept: (accept) => ({ ...accept, ceiling: accept.ceiling + 1n }) },
         ],
         [
-            'point 3: an accept of a clock two minutes off',
+            'rule 3: an accept of a clock two minutes off',
             { accept: (accept) => ({ ...accept, deadline: accept.deadline + 120 }) },
         ],
-        ['point 3: two accepts', { twoAccepts: true }],
+        ['rule 3: two accepts', { twoAccepts: true }],
         ['a frame that does not open', { spoilFrame: 0 }],
-        ['point 6: a meter that falls', { frames: ['a', 'b'], meter: (meter, i) => ({ ...meter, prompt: 10 - i }) }],
-        ['point 6: a meter far above what arrived', { meter: (meter) => ({ ...meter, completion: 1000 }) }],
-        ['point 6: a meter far above what was sent', { meter: (meter) => ({ ...meter, prompt: 10_000 }) }],
+        ['rule 6: a meter that falls', { frames: ['a', 'b'], meter: (meter, i) => ({ ...meter, prompt: 10 - i }) }],
+        ['rule 6: a meter far above what arrived', { meter: (meter) => ({ ...meter, completion: 1000 }) }],
+        ['rule 6: a meter far above what was sent', { meter: (meter) => ({ ...meter, prompt: 10_000 }) }],
     ])('leaves the node for %s', async (_, lie) => {
         await start();
         await warm();
@@ -110,7 +107,7 @@ describe('One query', () => {
             { result: (result) => ({ ...result, completion: 1000, price: 1_001_020n, cumulative: 1_004_040n }) },
         ],
         ['a whole answer without its final frame', { cut: 1, finish: Finish.Stop }],
-    ])('point 10: refuses a result with %s, pays no more and leaves', async (_, lie) => {
+    ])('rule 10: refuses a result with %s, pays no more and leaves', async (_, lie) => {
         await start();
         await warm();
         script(lie);
@@ -127,7 +124,7 @@ describe('One query', () => {
         expect(paid()).toBeLessThan(6040n);
     });
 
-    it('point 10: a refused result ends a stream with an error event', async () => {
+    it('rule 10: a refused result ends a stream with an error event', async () => {
         await start();
         script({ result: (result) => ({ ...result, price: 5n }) });
         const { text, error, finish } = await streamed(bench);
@@ -137,7 +134,7 @@ describe('One query', () => {
         expect(error?.message).toContain('ended the answer');
     });
 
-    it('point 7: pays for a running answer at every quarter of a step, on another connection', async () => {
+    it('rule 7: pays for a running answer at every quarter of a step, on another connection', async () => {
         await start();
         let seen = 0n;
         script({
@@ -152,7 +149,7 @@ describe('One query', () => {
         await until(() => paid() === 1020n + 72_000n);
     });
 
-    it('point 7: vouchers only grow, each is for its channel, and the count follows the results', async () => {
+    it('rule 7: vouchers only grow, each is for its channel, and the count follows the results', async () => {
         await start();
         for (let i = 0; i < 3; i++) {
             script({ frames: long, tokensPerFrame: 6 });
@@ -174,7 +171,7 @@ describe('One query', () => {
         }
     });
 
-    it('point 7: one post is in flight, the next carries the newest', async () => {
+    it('rule 7: one post is in flight, the next carries the newest', async () => {
         await start();
         await warm();
         let flying = 0;
@@ -191,7 +188,7 @@ describe('One query', () => {
         expect(max).toBe(1);
     });
 
-    it('point 7: a voucher that was lost on the wire goes with the next query', async () => {
+    it('rule 7: a voucher that was lost on the wire goes with the next query', async () => {
         await start();
         await warm();
         const { worker } = job();
@@ -203,7 +200,7 @@ describe('One query', () => {
         expect(paid()).toBe(6040n);
     });
 
-    it('point 11: parallel queries share one voucher and one count', async () => {
+    it('rule 11: parallel queries share one voucher and one count', async () => {
         await start();
         await warm();
         const answers = await Promise.all(Array.from({ length: 8 }, () => bench.post(ask)));
@@ -213,7 +210,7 @@ describe('One query', () => {
         expect(bench.gateway.book.all).toHaveLength(1);
     });
 
-    it('point 14: a client that goes away cuts the query; the signed result is fetched and paid', async () => {
+    it('rule 14: a client that goes away cuts the query; the signed result is fetched and paid', async () => {
         await start();
         await warm();
         let frames = 0;
@@ -270,7 +267,7 @@ describe('One query', () => {
         await until(() => bench.worker.letGo === 1);
     });
 
-    it('point 13: takes a result over a prefix of what arrived', async () => {
+    it('rule 13: takes a result over a prefix of what arrived', async () => {
         await start();
         await warm();
         script({ frames: long, cut: 6, storedPrefix: 3 });
@@ -283,7 +280,7 @@ describe('One query', () => {
         expect(job().phase).toBe('open');
     });
 
-    it('point 14: refuses a stored answer that is not the one that was sent', async () => {
+    it('rule 14: refuses a stored answer that is not the one that was sent', async () => {
         await start();
         await warm();
         script({ frames: long, cut: 6, contradict: true });
@@ -293,7 +290,7 @@ describe('One query', () => {
         expect(job().stored.note).toContain('another than the one that was sent');
     });
 
-    it('point 16: a fail leaves what was paid as credit, and twice in a row leaves the node', async () => {
+    it('rule 16: a fail leaves what was paid as credit, and twice in a row leaves the node', async () => {
         await start({ workers: 2 });
         await bench.post(ask);
         const used = bench.workers.find(({ jobs }) => jobs.size > 0)!;
@@ -339,7 +336,7 @@ describe('One query', () => {
         expect(job().ledger.voucher.cumulative).toBe(6040n);
     });
 
-    it('point 6: what a meter says is the least that a later one says', async () => {
+    it('rule 6: what a meter says is the least that a later one says', async () => {
         await start();
         const meters: TokenCounts[] = [];
         script({ frames: long, meter: (meter) => (meters.push(meter), meter) });

@@ -19,7 +19,7 @@ describe('A gateway that starts again', () => {
 
     afterEach(() => bench.close());
 
-    it('point 15: goes on with the same job above the highest number of both sides', async () => {
+    it('rule 15: goes on with the same job above the highest number of both sides', async () => {
         await start();
         await bench.post(ask);
         await restart();
@@ -31,7 +31,7 @@ describe('A gateway that starts again', () => {
         expect(bench.gateway.book.all).toHaveLength(1);
     });
 
-    it('point 15: shows its voucher to a worker that has an older one', async () => {
+    it('rule 15: shows its voucher to a worker that has an older one', async () => {
         await start();
         await bench.post(ask);
         await until(() => bench.worker.only.vouchers.length === 1);
@@ -52,7 +52,7 @@ describe('A gateway that starts again', () => {
         expect((await bench.post(ask)).status).toBe(200);
     });
 
-    it('point 15: takes over a newer voucher of its own key, after its store was lost', async () => {
+    it('rule 15: takes over a newer voucher of its own key, after its store was lost', async () => {
         await start();
         await bench.post(ask);
         await until(() => bench.worker.only.vouchers.length === 1);
@@ -69,7 +69,7 @@ describe('A gateway that starts again', () => {
         expect(job().ledger.voucher).toMatchObject(newer);
     });
 
-    it('point 15: fetches unfinished queries and pays their results', async () => {
+    it('rule 15: fetches unfinished queries and pays their results', async () => {
         await start();
         await bench.post(ask);
         await until(() => bench.worker.only.vouchers.length === 1);
@@ -92,7 +92,7 @@ describe('A gateway that starts again', () => {
         expect(bench.worker.only.vouchers.at(-1)!.cumulative).toBe(bench.worker.only.cumulative);
     });
 
-    it('point 15: a worker that answers late is asked until it does', async () => {
+    it('rule 15: a worker that answers late is asked until it does', async () => {
         await start();
         await bench.post(ask);
         await until(() => bench.worker.only.vouchers.length === 1);

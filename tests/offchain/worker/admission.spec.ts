@@ -1,6 +1,6 @@
 import { Reason } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
-import { RecordType, rentLeft } from '../../../offchain/link';
+import { RecordType, remainingRent } from '../../../offchain/link';
 import { DAY, TestClient } from '../support/client';
 import { startFixture, TOKEN } from '../support/worker';
 import type { Fixture } from '../support/worker';
@@ -17,10 +17,10 @@ afterEach(() => fixture.stop());
 
 const code = async (answer: ReturnType<TestClient['send']>) => (await answer).refusal?.code;
 
-const rent = rentLeft(DAY); // of the fixture's job, which the worker keeps free; it falls by 1 nanoTON in 4 s
+const rent = remainingRent(DAY); // of the fixture's job, which the worker keeps free; it falls by 1 nanoTON in 4 s
 
 describe('a query, before it is accepted', () => {
-    it('point 2: is refused for a job or a session that nobody registered', async () => {
+    it('rule 2: is refused for a job or a session that nobody registered', async () => {
         const query = client.seal(1, 'one');
         expect(await code(client.send({ ...query, head: { ...query.head, job: randomBytes(32) } }))).toBe(
             'unknown_job',
@@ -29,7 +29,7 @@ describe('a query, before it is accepted', () => {
         expect(await code(client.send({ ...query, head: session }))).toBe('unknown_session');
     });
 
-    it('point 2: is refused when a byte of the sealed request was changed', async () => {
+    it('rule 2: is refused when a byte of the sealed request was changed', async () => {
         const query = client.seal(1, 'one');
         for (const at of [0, 5, query.sealed.length - 1]) {
             const sealed = Buffer.from(query.sealed);
@@ -38,7 +38,7 @@ describe('a query, before it is accepted', () => {
         }
     });
 
-    it('point 2: is refused when the sealed request was truncated or extended', async () => {
+    it('rule 2: is refused when the sealed request was truncated or extended', async () => {
         const query = client.seal(1, 'one');
         const { sealed } = query;
         for (const changed of [
@@ -51,7 +51,7 @@ describe('a query, before it is accepted', () => {
         }
     });
 
-    it('point 2: is refused when parts were reordered or belong to another number', async () => {
+    it('rule 2: is refused when parts were reordered or belong to another number', async () => {
         const [one, two] = [client.seal(1, 'one'), client.seal(2, 'two')];
         const swapped = Buffer.concat([one.sealed.subarray(16), one.sealed.subarray(0, 16)]);
         expect(await code(client.send({ ...one, sealed: swapped }))).toBe('not_sealed');
@@ -59,20 +59,20 @@ describe('a query, before it is accepted', () => {
         expect(await code(client.send({ ...one, head: { ...one.head, number: 2 } }))).toBe('not_sealed');
     });
 
-    it('point 2: is refused when its key commitment is not the one of its secret', async () => {
+    it('rule 2: is refused when its key commitment is not the one of its secret', async () => {
         const query = client.seal(1, 'one');
         expect(await code(client.send({ ...query, head: { ...query.head, commitment: randomBytes(32) } }))).toBe(
             'not_sealed',
         );
     });
 
-    it('point 2: leaves its number unused when it is refused', async () => {
+    it('rule 2: leaves its number unused when it is refused', async () => {
         const query = client.seal(1, 'one');
         await client.send({ ...query, sealed: Buffer.alloc(40) });
         expect((await client.send(query)).text).toBe('one');
     });
 
-    it('point 2: gets the stored records when it is sent again, and 409 when it is another', async () => {
+    it('rule 2: gets the stored records when it is sent again, and 409 when it is another', async () => {
         const query = client.seal(1, 'one two');
         const first = await client.send(query);
         const again = await client.send(query);
@@ -83,7 +83,7 @@ describe('a query, before it is accepted', () => {
         expect(fixture.backend.requests).toHaveLength(1);
     });
 
-    it('point 2: is told to wait when it is sent again while it runs', async () => {
+    it('rule 2: is told to wait when it is sent again while it runs', async () => {
         fixture.backend.script = () => [{ type: 'pause' }, { type: 'end', finish: 'stop' }];
         const query = client.seal(1, 'one');
         const first = client.send(query);
@@ -95,7 +95,7 @@ describe('a query, before it is accepted', () => {
         expect((await first).complete).toBe(true);
     });
 
-    it('point 2: is declined for good: the decline is stored and the number used', async () => {
+    it('rule 2: is declined for good: the decline is stored and the number used', async () => {
         const query = client.seal(1, 'one', { model: 'other' });
         const first = await client.send(query);
         expect(first.decline).toMatchObject({ number: 1, reason: Reason.UnknownModel, request: query.hash });
@@ -103,18 +103,18 @@ describe('a query, before it is accepted', () => {
         expect(await code(client.ask(1, 'one'))).toBe('used_number');
     });
 
-    it('point 2: is declined when it is no chat completion', async () => {
+    it('rule 2: is declined when it is no chat completion', async () => {
         expect((await client.ask(1, { messages: 'none' })).decline).toMatchObject({ reason: Reason.BadRequest });
     });
 
-    it('point 2: is declined when the channel is leaving within the margin', async () => {
+    it('rule 2: is declined when the channel is leaving within the margin', async () => {
         fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1810 });
         expect((await client.ask(1, 'one')).text).toBe('one');
         fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1800 });
         expect((await client.ask(2, 'one')).decline).toMatchObject({ reason: Reason.Leaving });
     });
 
-    it('point 2: is declined when the ceiling is more than the channel holds, and taken when it is as much', async () => {
+    it('rule 2: is declined when the ceiling is more than the channel holds, and taken when it is as much', async () => {
         fixture.chain.change(client.channel, { balance: 4_999_999n + rent - 100n });
         expect((await client.ask(1, 'one')).decline).toMatchObject({ reason: Reason.Unfunded });
         await client.pay(client.voucher(1_000_000n, 0));
@@ -122,7 +122,7 @@ describe('a query, before it is accepted', () => {
         expect((await client.ask(2, 'one')).text).toBe('one');
     });
 
-    it('point 2: counts results and open ceilings against the channel', async () => {
+    it('rule 2: counts results and open ceilings against the channel', async () => {
         fixture.chain.change(client.channel, { balance: 10_000_000n + rent });
         const { result } = await client.ask(1, 'one two three'); // leaves room for one ceiling of 5,000,000
         expect(result!.price).toBe(6n * TOKEN);
@@ -139,7 +139,7 @@ describe('a query, before it is accepted', () => {
         expect((await fits).complete && (await open).complete).toBe(true);
     });
 
-    it('point 2: is declined while as many run as the terms allow', async () => {
+    it('rule 2: is declined while as many run as the terms allow', async () => {
         const single = await TestClient.withJob(fixture.worker.url, fixture.chain, { parallel: 1 });
         fixture.backend.script = () => [{ type: 'pause' }, { type: 'end', finish: 'stop' }];
         const first = single.ask(1, 'one');
@@ -150,7 +150,7 @@ describe('a query, before it is accepted', () => {
         await first;
     });
 
-    it("point 2: is declined when the prompt's bound costs more than half a step", async () => {
+    it("rule 2: is declined when the prompt's bound costs more than half a step", async () => {
         const small = await TestClient.withJob(fixture.worker.url, fixture.chain, { step: 200n * TOKEN });
         fixture.backend.bound = 101;
         expect((await small.ask(1, 'one')).decline).toMatchObject({ reason: Reason.StepTooSmall });
@@ -158,30 +158,30 @@ describe('a query, before it is accepted', () => {
         expect((await small.ask(2, 'one')).text).toBe('one');
     });
 
-    it('point 2: is declined when the ceiling leaves nothing for an answer', async () => {
+    it('rule 2: is declined when the ceiling leaves nothing for an answer', async () => {
         const ceiling = 101n * TOKEN; // of which 100 tokens are the prompt's bound, and one of reasoning costs two
         expect((await client.ask(1, 'one', { ceiling })).decline).toMatchObject({ reason: Reason.TooLarge });
         expect((await client.ask(2, 'one', { ceiling: 102n * TOKEN })).accept).toBeDefined();
     });
 
-    it('point 2: asks the backend for no more tokens than the ceiling pays', async () => {
+    it('rule 2: asks the backend for no more tokens than the ceiling pays', async () => {
         await client.ask(1, 'one', { ceiling: 121n * TOKEN, maxTokens: 500 });
         await client.ask(2, 'one', { ceiling: 1000n * TOKEN, maxTokens: 50 });
         expect(fixture.backend.requests.map(({ maxTokens }) => maxTokens)).toEqual([10, 50]);
     });
 
-    it('point 2: takes the voucher that comes with it', async () => {
+    it('rule 2: takes the voucher that comes with it', async () => {
         const voucher = client.voucher(1_000_000n, 0);
         expect((await client.ask(1, 'one', { voucher, pays: false })).text).toBe('one');
         expect((await client.state()).voucher).toMatchObject({ cumulative: '1000000' });
     });
 
-    it('point 2: is refused with a voucher that is not good', async () => {
+    it('rule 2: is refused with a voucher that is not good', async () => {
         const voucher = client.voucher(2_000_000_000n, 0);
         expect(await code(client.ask(1, 'one', { voucher }))).toBe('bad_voucher');
     });
 
-    it('point 3: has its accept on the disk before the accept leaves', async () => {
+    it('rule 3: has its accept on the disk before the accept leaves', async () => {
         fixture.backend.script = () => [{ type: 'pause' }, { type: 'end', finish: 'stop' }];
         const query = client.seal(1, 'one');
         const answer = client.send(query);

@@ -207,7 +207,7 @@ describe('claims', () => {
         };
 
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1 });
-        expect(asked).toEqual(['claim']);
+        expect(asked).toEqual(['urgent']);
     });
 
     it('wait for the next look where no channel says what a claim must carry', async () => {

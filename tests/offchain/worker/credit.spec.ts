@@ -1,6 +1,6 @@
 import { priceOf } from '@cocoon-market/wrappers';
 import fc from 'fast-check';
-import { FrameKind, maxPrompt, RENT, rentLeft } from '../../../offchain/link';
+import { FrameKind, maxPrompt, RENT, remainingRent } from '../../../offchain/link';
 import { parts, MAX_TEXT } from '../../../offchain/worker/answer';
 import {
     answerTokens,
@@ -23,7 +23,7 @@ const NONE = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
 const kinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
 
 describe('credit', () => {
-    it('point 5: lets no more be unpaid than one step for each running query', () => {
+    it('rule 5: lets no more be unpaid than one step for each running query', () => {
         const cost = fc.record({ sent: amount, unmetered: amount });
         const credit = fc.record({
             step: amount,
@@ -40,7 +40,7 @@ describe('credit', () => {
         );
     });
 
-    it('point 5: a client that pays its meters is never waited for, once the worker has shown them', () => {
+    it('rule 5: a client that pays its meters is never waited for, once the worker has shown them', () => {
         // Blocked with everything on the disk and shown: then at least a quarter of a step is unpaid, so the client
         // pays.
         fc.assert(
@@ -53,16 +53,16 @@ describe('credit', () => {
         );
     });
 
-    it('point 2: covers ceilings only from what the channel holds and has paid', () => {
+    it('rule 2: covers ceilings only from what the channel holds and has paid', () => {
         const seen = { balance: 75n, paid: 30n, rent: 5n };
         expect(covers(seen, { results: 40n, ceilings: 50n, ceiling: 10n })).toBe(true);
         expect(covers(seen, { results: 40n, ceilings: 50n, ceiling: 11n })).toBe(false);
     });
 
-    it('point 2: counts no money that rent may take, and never less than was paid', () => {
+    it('rule 2: counts no money that rent may take, and never less than was paid', () => {
         expect(covers({ balance: 4n, paid: 30n, rent: 5n }, { results: 20n, ceilings: 0n, ceiling: 10n })).toBe(true);
         expect(covers({ balance: 4n, paid: 30n, rent: 5n }, { results: 20n, ceilings: 0n, ceiling: 11n })).toBe(false);
-        expect([0, 45, 90, 900].map((days) => rentLeft(days * 86_400))).toEqual([0n, RENT / 2n, RENT, RENT]);
+        expect([0, 45, 90, 900].map((days) => remainingRent(days * 86_400))).toEqual([0n, RENT / 2n, RENT, RENT]);
     });
 
     it('tokensFor is the most tokens that an amount pays', () => {
@@ -90,7 +90,7 @@ describe('credit', () => {
         );
     });
 
-    it('point 17: bounds what is unmetered by half a step', () => {
+    it('rule 17: bounds what is unmetered by half a step', () => {
         fc.assert(
             fc.property(amount, tokens, counts, counts, rates, (step, promptBound, some, more, at) => {
                 const bounds = { ...some, completion: some.completion + more.completion };
@@ -121,7 +121,7 @@ describe('billed counts', () => {
     };
     const even = { prompt: 1_000_000n, cached: 1_000_000n, completion: 1_000_000n, reasoning: 1_000_000n };
 
-    it('point 12: are the meter and the prompt of an answer that was cut', () => {
+    it('rule 12: are the meter and the prompt of an answer that was cut', () => {
         expect(billedCounts({ ...ended, cut: true }, even)).toEqual(ended.meter);
         const unknown = {
             ...ended,
@@ -137,7 +137,7 @@ describe('billed counts', () => {
         });
     });
 
-    it('point 17: are a quarter of the bytes when usage never comes', () => {
+    it('rule 17: are a quarter of the bytes when usage never comes', () => {
         const bounds = { ...ended.bounds, completion: 101, reasoning: 9 };
         const unknown = { ...ended, bounds, meter: { ...NONE, completion: 5 }, promptKnown: false, allCounted: false };
         expect(billedCounts(unknown, even)).toEqual({ prompt: 10, cached: 0, completion: 26, reasoning: 3 });
@@ -220,12 +220,12 @@ describe('parts of a delta', () => {
         );
     });
 
-    it('point 4: have at most 16 KiB, however cheap they are', () => {
+    it('rule 4: have at most 16 KiB, however cheap they are', () => {
         const made = parts({ content: 'é'.repeat(40_000), tokens: 10 }, 1_000_000);
         expect(Math.max(...made.map(({ text }) => Buffer.byteLength(text)))).toBeLessThanOrEqual(MAX_TEXT);
     });
 
-    it('point 4: cost at most a tenth of a step', () => {
+    it('rule 4: cost at most a tenth of a step', () => {
         fc.assert(
             fc.property(fc.bigInt(1n, 1n << 40n), rates, (step, at) => {
                 fc.pre(stepCarriesFrames(step, at));

@@ -68,7 +68,7 @@ describe('a worker that was killed', () => {
         fixture = undefined;
     });
 
-    it('point 13: gives at its start every query without an end a result over what is stored, or a fail', async () => {
+    it('rule 13: gives at its start every query without an end a result over what is stored, or a fail', async () => {
         fixture = await startFixture();
         const { client, kept, nothing, bytes } = await withTwoOpen(fixture);
 

@@ -57,7 +57,7 @@ describe('an answer', () => {
         expect((await client.state()).voucher).toMatchObject({ cumulative: (6n * TOKEN).toString(), count: 1 });
     });
 
-    it('point 4: comes in frames of at most a tenth of a step', async () => {
+    it('rule 4: comes in frames of at most a tenth of a step', async () => {
         const client = await withJob();
         script(prompt, { type: 'delta', content: 'x'.repeat(1000), tokens: 160 }, end);
         const { frames, text, result } = await client.ask(1, 'one', { ceiling: CEILING });
@@ -68,7 +68,7 @@ describe('an answer', () => {
         expect(result!.completion).toBe(160);
     });
 
-    it('point 4: is committed every eighth of a step, and its meter covers what is committed and no more', async () => {
+    it('rule 4: is committed every eighth of a step, and its meter covers what is committed and no more', async () => {
         const client = await withJob();
         script(prompt, ...deltas(30, 20), end);
         const { frames } = await client.ask(1, 'one', { ceiling: CEILING });
@@ -84,7 +84,7 @@ describe('an answer', () => {
         expect(meters.at(-1)).toBe(600);
     });
 
-    it('point 5: stops within a step when nobody pays, and goes on at the next voucher', async () => {
+    it('rule 5: stops within a step when nobody pays, and goes on at the next voucher', async () => {
         const client = await withJob();
         script(prompt, ...deltas(100, 20), end);
         let received = 0;
@@ -103,7 +103,7 @@ describe('an answer', () => {
         expect(await answer).toMatchObject({ complete: true });
     });
 
-    it('point 5: shows a client that must pay everything it may pay for', async () => {
+    it('rule 5: shows a client that must pay everything it may pay for', async () => {
         const client = await withJob();
         script(prompt, ...deltas(100, 20), end);
         let meter = 0n;
@@ -116,7 +116,7 @@ describe('an answer', () => {
         expect((await answer).result).toMatchObject({ finish: Finish.CutByClient, completion: 980 });
     });
 
-    it('point 5: is cut when no voucher comes in time, and bills what was sent', async () => {
+    it('rule 5: is cut when no voucher comes in time, and bills what was sent', async () => {
         const client = await withJob();
         script(prompt, ...deltas(100, 20), end);
         const query = client.seal(1, 'one', { ceiling: CEILING });
@@ -127,14 +127,14 @@ describe('an answer', () => {
         await until(() => fixture.backend.aborted === 1);
     });
 
-    it('point 5: goes on to its end, however long, for a client that pays by the meter', async () => {
+    it('rule 5: goes on to its end, however long, for a client that pays by the meter', async () => {
         const client = await withJob();
         script(prompt, ...deltas(500, 20), end);
         const answer = await client.ask(1, 'one', { ceiling: 9n * CEILING });
         expect(answer.result).toMatchObject({ finish: Finish.Stop, completion: 10_000 });
     });
 
-    it('points 5 and 17: goes on to its end when the backend counts nothing', async () => {
+    it('rules 5 and 17: goes on to its end when the backend counts nothing', async () => {
         const client = await withJob();
         script(...deltas(2000), {
             type: 'end',
@@ -146,14 +146,14 @@ describe('an answer', () => {
         expect(answer.result).toMatchObject({ finish: Finish.Stop, prompt: 7, cached: 1, completion: 2400 });
     });
 
-    it('point 17: counts a quarter of its bytes when usage never comes', async () => {
+    it('rule 17: counts a quarter of its bytes when usage never comes', async () => {
         const client = await withJob();
         script(...deltas(100), end);
         const { result } = await client.ask(1, 'x'.repeat(41), { ceiling: CEILING });
         expect(result).toMatchObject({ prompt: 11, cached: 0, completion: 125 });
     });
 
-    it('point 9: has its result on the disk before the final frame leaves', async () => {
+    it('rule 9: has its result on the disk before the final frame leaves', async () => {
         const client = await withJob();
         const query = client.seal(1, 'one two');
         let atFinal: Answer | undefined;
@@ -166,7 +166,7 @@ describe('an answer', () => {
         expect(atFinal!.bytes).toEqual(answer.bytes);
     });
 
-    it('point 11: shares credit, index and cumulative with others of its job', async () => {
+    it('rule 11: shares credit, index and cumulative with others of its job', async () => {
         const client = await withJob({ parallel: 8 });
         script(prompt, ...deltas(60, 20), end);
         const numbers = [1, 2, 3, 4, 5, 6];
@@ -177,7 +177,7 @@ describe('an answer', () => {
         expect((await client.state()).results).toMatchObject({ index: 6 });
     });
 
-    it('point 11: two that run may together be unpaid by two steps', async () => {
+    it('rule 11: two that run may together be unpaid by two steps', async () => {
         const client = await withJob();
         script(prompt, ...deltas(200, 20), end);
         let received = 0;
@@ -195,7 +195,7 @@ describe('an answer', () => {
         expect(answer.result).toMatchObject({ finish: Finish.CutByClient, completion: 80 });
     });
 
-    it('point 12: fails, at no price, when the backend fails before anything is sent', async () => {
+    it('rule 12: fails, at no price, when the backend fails before anything is sent', async () => {
         const client = await withJob();
         script(prompt, { type: 'fail' });
         const query = client.seal(1, 'one');
@@ -209,7 +209,7 @@ describe('an answer', () => {
         expect((await client.state()).results).toEqual({ index: 0, cumulative: '0' });
     });
 
-    it('point 12: ends with a result over what was sent when the backend fails later', async () => {
+    it('rule 12: ends with a result over what was sent when the backend fails later', async () => {
         const client = await withJob();
         script(prompt, ...deltas(3, 20), { type: 'fail' });
         const query = client.seal(1, 'one');
@@ -219,14 +219,14 @@ describe('an answer', () => {
         expectBills(answer, query, client);
     });
 
-    it('point 12: bills the prompt by its bytes when it is cut before its count is known', async () => {
+    it('rule 12: bills the prompt by its bytes when it is cut before its count is known', async () => {
         const client = await withJob();
         script(...deltas(3), { type: 'fail' });
         const { result } = await client.ask(1, 'x'.repeat(40));
         expect(result).toMatchObject({ finish: Finish.CutByBackend, prompt: 10, completion: 3 });
     });
 
-    it('point 12: ends at once when the client closes the connection, over what was sent', async () => {
+    it('rule 12: ends at once when the client closes the connection, over what was sent', async () => {
         const client = await withJob();
         script(prompt, ...deltas(3, 20), { type: 'pause' }, ...deltas(50, 20), end);
         const query = client.seal(1, 'one');
@@ -244,7 +244,7 @@ describe('an answer', () => {
         expect((await client.ask(2, 'two')).accept).toBeDefined();
     });
 
-    it('point 12: fails when the client closes the connection before anything was sent', async () => {
+    it('rule 12: fails when the client closes the connection before anything was sent', async () => {
         const client = await withJob();
         script({ type: 'pause' }, ...deltas(3), end);
         const query = client.seal(1, 'one');
@@ -261,7 +261,7 @@ describe('an answer', () => {
         expect((await stored(client, query)).fail).toMatchObject({ reason: Reason.Stopped });
     });
 
-    it('point 14: is fetched again as often as anyone asks, the same bytes', async () => {
+    it('rule 14: is fetched again as often as anyone asks, the same bytes', async () => {
         const client = await withJob();
         script(prompt, ...deltas(30, 20), end);
         const query = client.seal(1, 'one', { ceiling: CEILING });

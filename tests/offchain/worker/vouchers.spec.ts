@@ -26,7 +26,7 @@ function plusL(signature: Buffer): Buffer {
 }
 
 describe('a voucher', () => {
-    it('point 8: counts up to what the channel holds and has paid, and not one nanoTON more', async () => {
+    it('rule 8: counts up to what the channel holds and has paid, and not one nanoTON more', async () => {
         await client.pay(client.voucher(400n, 0));
         fixture.chain.change(client.channel, { balance: 600n, paid: 400n });
         expect(await client.pay(client.voucher(1001n, 0))).toMatchObject({
@@ -41,12 +41,12 @@ describe('a voucher', () => {
         expect((await client.pay(client.voucher(1000n, 0))).status).toBe(200);
     });
 
-    it('point 8: counts after a top-up that the worker had not seen', async () => {
+    it('rule 8: counts after a top-up that the worker had not seen', async () => {
         fixture.chain.change(client.channel, { balance: 2000n });
         expect((await client.pay(client.voucher(2000n, 0))).status).toBe(200);
     });
 
-    it('point 8: is on the disk when it is acknowledged', async () => {
+    it('rule 8: is on the disk when it is acknowledged', async () => {
         const voucher = client.voucher(700n, 3);
         await client.pay(voucher);
         client.url = (await fixture.restart()).url;
@@ -63,12 +63,12 @@ describe('a voucher', () => {
         ['was signed for another amount', (own) => ({ ...own.voucher(10n, 0), cumulative: 11n })],
         ['was signed for another count', (own) => ({ ...own.voucher(10n, 0), count: 1 })],
         ['has a signature of zeros', () => ({ cumulative: 10n, count: 0, signature: Buffer.alloc(64) })],
-    ])('point 8: is refused when it %s', async (_case, make) => {
+    ])('rule 8: is refused when it %s', async (_case, make) => {
         expect(await client.pay(make(client))).toMatchObject({ status: 422, body: { error: { code: 'bad_voucher' } } });
         expect((await client.state()).voucher).toBeNull();
     });
 
-    it('point 8: is refused with a signature that other libraries accept and the chain does not (S + L)', async () => {
+    it('rule 8: is refused with a signature that other libraries accept and the chain does not (S + L)', async () => {
         const seed = randomBytes(32);
         const pair = keyPairFromSeed(seed);
         const key = { publicKey: pair.publicKey, sign: (hash: Buffer) => sign(hash, pair.secretKey) };
@@ -86,7 +86,7 @@ describe('a voucher', () => {
         expect((await payer.pay(voucher)).status).toBe(200);
     });
 
-    it('point 7: is answered with the newest when it is older', async () => {
+    it('rule 7: is answered with the newest when it is older', async () => {
         const newest = client.voucher(500n, 2);
         await client.pay(newest);
         const answer = { voucher: { cumulative: '500', count: 2, signature: newest.signature.toString('hex') } };
@@ -95,14 +95,14 @@ describe('a voucher', () => {
         }
     });
 
-    it('point 7: is refused when one number grows and the other falls', async () => {
+    it('rule 7: is refused when one number grows and the other falls', async () => {
         await client.pay(client.voucher(500n, 2));
         expect(await client.pay(client.voucher(600n, 1))).toMatchObject({ status: 422 });
         expect(await client.pay(client.voucher(400n, 3))).toMatchObject({ status: 422 });
         expect((await client.pay(client.voucher(500n, 3))).status).toBe(200);
     });
 
-    it('point 11: counts whatever the order in which many arrive', async () => {
+    it('rule 11: counts whatever the order in which many arrive', async () => {
         const vouchers = Array.from({ length: 50 }, (_, i) => client.voucher(BigInt(i + 1), i + 1));
         const shuffled = vouchers.map((voucher) => ({ voucher, at: Math.random() })).sort((a, b) => a.at - b.at);
         await Promise.all(shuffled.map(({ voucher }) => client.pay(voucher)));
