@@ -26,16 +26,16 @@ export class JobChannels {
     private readonly slow: Confirmer;
     private readonly fast: Confirmer;
 
-    /** `goneSeconds`: see the configuration; `now`: seconds of the clock that it is measured with. */
+    /** `confirmSeconds`: see the configuration; `now`: seconds of the clock that it is measured with. */
     constructor(
         chain: Chain,
-        { goneSeconds, pollMs, now }: { goneSeconds: number; pollMs: number; now?: () => number },
+        { confirmSeconds, pollMs, now }: { confirmSeconds: number; pollMs: number; now?: () => number },
     ) {
-        this.slow = new Confirmer(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
+        this.slow = new Confirmer(chain, { reads: CONFIRM_READS, seconds: confirmSeconds }, now);
         this.fast = new Confirmer(chain, { reads: SOON_READS, seconds: ((SOON_READS - 1) * pollMs) / 1000 });
     }
 
-    /** The channel as the chain has it. What the chain says for `goneSeconds` is confirmed. */
+    /** The channel as the chain has it. What the chain says for `confirmSeconds` is confirmed. */
     read(channel: PaidChannel): Promise<ChannelView> {
         return readWith(this.slow, channel);
     }

@@ -76,7 +76,7 @@ export const gatewayConfig = z
         attestation,
         allowJailed: z.boolean().default(false), // also providers in jail, or with less stake than their nodes require
         keepHours: z.number().min(0).default(0), // so long answered queries are kept whole, to be opened in a dispute
-        goneSeconds: z.number().int().min(0).default(300), // an account that looks gone, for so long, is believed to be
+        confirmSeconds: z.number().int().min(0).default(300), // an account that looks gone, for so long, is believed to be
         clockTolerance: z.number().int().min(1).max(CLOCK_TOLERANCE).default(CLOCK_TOLERANCE), // seconds
         maxQueries: z.number().int().min(1).default(256), // at once, over all jobs; each holds a prompt and an answer
         commentSeconds: z.number().positive().max(60).default(waits.comment), // of silence, before a stream is sent a comment

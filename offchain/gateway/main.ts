@@ -72,7 +72,7 @@ const WATCH_MS = 10_000;
 /** Starts a gateway and listens; jobs of an earlier run are taken up meanwhile. */
 export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}): Promise<Gateway> {
     const log = deps.log ?? createLog(config.logLevel);
-    const { network, pollMs, goneSeconds } = config;
+    const { network, pollMs, confirmSeconds } = config;
     const now = deps.now ?? unixSeconds;
     const steady = deps.now === undefined ? {} : { now: deps.now };
     const chain = deps.chain ?? new TonHttpChain(config);
@@ -91,7 +91,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const clock = (): ClockReading => ({ now: now(), tolerance: config.clockTolerance, offset: escrow.clock.offset });
 
     const book = new JobBook(context);
-    const channels = new JobChannels(chain, { goneSeconds, pollMs, ...steady });
+    const channels = new JobChannels(chain, { confirmSeconds, pollMs, ...steady });
     const sessions = new Sessions(nodes);
     const closing = new Closing(context, channels);
     const rules = new JobRules(context, book, new NodeWatch(checks, log, deps.now), closing);

@@ -52,7 +52,7 @@ export class Cases {
         private readonly wallet: ClaimWallet,
     ) {
         const { chain, config, log } = context;
-        this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: config.chain.goneSeconds });
+        this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: config.chain.confirmSeconds });
         this.loop = new PollLoop(
             () => this.round(),
             config.cases.seconds * 1000,

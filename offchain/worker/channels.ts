@@ -32,16 +32,16 @@ export class Channels {
     private readonly turns = new Turns(MAX_UNKNOWN);
 
     /**
-     * `codes`: the channel codes that this worker accepts; `goneSeconds`: the time over which a reading that would end
+     * `codes`: the channel codes that this worker accepts; `confirmSeconds`: the time over which a reading that would end
      * something of value is confirmed; `now`: seconds of a monotonic clock.
      */
     constructor(
         private readonly chain: AccountReader & { as?(urgency: 'stranger'): AccountReader },
         readonly codes: readonly Cell[],
-        goneSeconds: number,
+        confirmSeconds: number,
         now: () => number,
     ) {
-        this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: goneSeconds }, now);
+        this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: confirmSeconds }, now);
     }
 
     /** Forgets the readings of a channel whose job has ended. */

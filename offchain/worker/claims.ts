@@ -8,6 +8,7 @@ import type { ClaimRules } from './claimRules';
 import { ClaimSender } from './claimSender';
 import type { Claim, ClaimReport, ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
+import { larger, smaller } from './credit';
 import type { WorkerJob } from './job';
 import { LostJobs } from './lostJobs';
 
@@ -197,10 +198,10 @@ export class Claims {
         const { config, now } = this.context;
         const since = this.missingSince.get(key) ?? now();
         this.missingSince.set(key, since);
-        const isNew = now() - since <= 2 * config.chain.goneSeconds;
+        const isNew = now() - since <= 2 * config.chain.confirmSeconds;
         const isOwed = !entry.isClosing && this.rules.isWorth(entry.unconfirmed);
         const later = isOwed ? config.marginSeconds / 4 : HOUR;
-        this.nextRead.set(key, now() + (isNew ? config.chain.goneSeconds / CONFIRM_READS : later));
+        this.nextRead.set(key, now() + (isNew ? config.chain.confirmSeconds / CONFIRM_READS : later));
     }
 
     private forget(key: string, { entry }: WorkerJob): void {
@@ -217,5 +218,3 @@ export class Claims {
 }
 
 const keyOf = ({ job }: JobRecord): string => job.toString('hex');
-const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
-const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);

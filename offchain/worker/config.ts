@@ -90,7 +90,7 @@ export const workerConfig = z
             .strictObject({
                 freshSeconds: z.number().min(0).default(5), // after which a channel is read again in the background
                 staleSeconds: z.number().min(0).default(60), // after which a query waits for a new reading
-                goneSeconds: z.number().min(0).default(600), // over which a reading that would end money is confirmed
+                confirmSeconds: z.number().min(0).default(600), // over which a reading that would end money is confirmed
                 pollSeconds: z.number().positive().default(1), // while it waits for the wallet or a channel
             })
             .prefault({}),

@@ -36,8 +36,8 @@ export function covers(
     return results + ceilings + ceiling <= (balance > rent ? balance - rent : 0n) + paid;
 }
 
-const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
-const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+export const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+export const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
 const TOKENS_PER_RATE = 1_000_000n;
 const MAX_TOKENS = 0xffff_ffff;

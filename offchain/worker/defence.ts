@@ -1,9 +1,10 @@
 /** Decides the answer to a demand (fault A3). Nothing is sent here. */
-import { Fail, liabilityRules, pieceCount, Reason, Result } from '@cocoon-market/wrappers';
+import { liabilityRules, pieceCount, Result } from '@cocoon-market/wrappers';
 import type { CaseFile, SignedVoucher } from '@cocoon-market/wrappers';
-import { signReceipt } from '../link';
 import type { JobRecord, QueryRecord } from '../store/worker';
 import type { WorkerContext } from './context';
+import { isStale } from './entry';
+import { signFail } from './fails';
 
 /** The answer to a demand, or why there is none yet (`wait`) or none at all (`none`). */
 export type Defence =
@@ -37,7 +38,7 @@ export async function defend(
         if (!file.receiptKey.equals(context.receiptKey.publicKey)) {
             return { kind: 'none', reason: 'an earlier receipt key accepted it, and only that key could end it' };
         }
-        return isSame && isStale(job)
+        return isSame && job !== undefined && isStale(job)
             ? endUnanswered(context, query)
             : { kind: 'wait', reason: 'the query is still being answered' };
     }
@@ -82,35 +83,29 @@ export function missingPieces(length: number, first: number, missing: number | u
         .map((place) => first + place);
 }
 
-/** True when a voucher of the job counts results that this store does not hold. */
-function isStale(job: JobRecord | undefined): boolean {
-    return job !== undefined && (job.voucher?.count ?? 0) > job.index;
-}
-
 // A client can sign any count, so it must not be able to make this node guilty of a query that then gets no result.
-async function endUnanswered(
-    { store, receiptKey, now }: WorkerContext,
-    { job, number, request }: QueryRecord,
-): Promise<Defence> {
-    const fail = signReceipt(Fail, { job, number, request, reason: Reason.Stopped, signedAt: now() }, receiptKey);
-    await store.queries.end({ kind: 'fail', job, number, receipt: fail });
+async function endUnanswered(context: WorkerContext, query: QueryRecord): Promise<Defence> {
+    const { job, number } = query;
+    const fail = signFail(context, query);
+    await context.store.queries.end({ kind: 'fail', job, number, receipt: fail });
     return { kind: 'fail', fail };
 }
 
 async function deny(
-    { store, receiptKey, now }: WorkerContext,
-    { job, query: number, about, receiptKey: key }: Pick<CaseFile, 'job' | 'query' | 'about' | 'receiptKey'>,
+    context: WorkerContext,
+    { job, query: number, about, receiptKey }: Pick<CaseFile, 'job' | 'query' | 'about' | 'receiptKey'>,
     record: JobRecord | undefined,
 ): Promise<Defence> {
     const request = about!;
-    const denial = await store.queries.denial({ job, number, request });
+    const { queries } = context.store;
+    const denial = await queries.denial({ job, number, request });
     if (denial !== undefined) {
         return { kind: 'fail', fail: denial };
     }
-    if (!key.equals(receiptKey.publicKey)) {
+    if (!receiptKey.equals(context.receiptKey.publicKey)) {
         return { kind: 'none', reason: 'the receipt key is not that of this worker' };
     }
-    if (isStale(record)) {
+    if (record !== undefined && isStale(record)) {
         return {
             kind: 'none',
             reason: 'a voucher of the job counts results that are not stored: this store is not the newest',
@@ -119,7 +114,7 @@ async function deny(
     if (record !== undefined && number <= record.lowWater) {
         return { kind: 'none', reason: 'the record of this query is no longer stored' };
     }
-    const fail = signReceipt(Fail, { job, number, request, reason: Reason.Stopped, signedAt: now() }, receiptKey);
-    await store.queries.deny({ job, number, request, receipt: fail });
+    const fail = signFail(context, { job, number, request });
+    await queries.deny({ job, number, request, receipt: fail });
     return { kind: 'fail', fail };
 }

@@ -4,6 +4,14 @@ import type { Terms } from '@cocoon-market/wrappers';
 import type { JobRecord, JobStage } from '../store/worker';
 import type { WorkerContext } from './context';
 
+/**
+ * True when the newest voucher of a job counts results that this store does not hold. Then the store is not the newest,
+ * and nothing is signed for this job. Its vouchers are taken and claimed.
+ */
+export function isStale({ voucher, index }: JobRecord): boolean {
+    return (voucher?.count ?? 0) > index;
+}
+
 export class JobEntry {
     private readonly name: string;
     private voucherVerifier: Verifier | undefined;

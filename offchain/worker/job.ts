@@ -9,7 +9,7 @@ import type { Client } from './clients';
 import type { WorkerContext } from './context';
 import { maySend } from './credit';
 import type { RunningCost } from './credit';
-import { JobEntry } from './entry';
+import { isStale, JobEntry } from './entry';
 import { ServedChannel } from './servedChannel';
 import { Refused } from './refusal';
 import { JobSession } from './sessions';
@@ -85,12 +85,9 @@ export class WorkerJob {
         return this.entry.promised;
     }
 
-    /**
-     * True when the client's voucher counts results that this store does not hold. Then the store is not the newest,
-     * and nothing is signed for this job. Its vouchers are taken and claimed.
-     */
+    /** See {@link isStale}. */
     get isStale(): boolean {
-        return (this.voucher?.count ?? 0) > this.entry.record.index;
+        return isStale(this.entry.record);
     }
 
     /** Throws {@link Refused} when nothing may be signed for this job. */

@@ -88,7 +88,7 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     const codes = config.channelCodes ?? (await channelCodes());
     const context: WorkerContext = {
         ...{ config, store, chain, backend, log, fatal },
-        channels: new Channels(chain, codes, config.chain.goneSeconds, steady),
+        channels: new Channels(chain, codes, config.chain.confirmSeconds, steady),
         clients: new Clients(config.limits.startSteps),
         costs: new Costs(config, chain, log, steady),
         receiptKey: signingKey(seeds.receiptKey),

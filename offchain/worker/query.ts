@@ -1,13 +1,14 @@
 /** One running query: turns the backend's deltas into paid, sealed, stored frames, and ends with a receipt. */
-import { answerRoot, contentHash, Fail, Finish, Reason } from '@cocoon-market/wrappers';
+import { answerRoot, contentHash, Finish, Reason } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError } from '../backend';
 import type { BackendEvent, ChatRequest, Usage } from '../backend';
-import { commitEvery, encodeRecord, encodeRetryAfter, RecordType, MAX_RETRY_AFTER, signReceipt } from '../link';
+import { commitEvery, encodeRecord, encodeRetryAfter, RecordType, MAX_RETRY_AFTER } from '../link';
 import { Answer, parts, WholeText } from './answer';
 import type { Delta, Part } from './answer';
 import type { WorkerContext } from './context';
 import { billedCounts, frameTokens, promptBoundPrice, unmeteredBound } from './credit';
+import { signFail } from './fails';
 import type { ActiveQuery, WorkerJob } from './job';
 
 /** Takes the records of an answer. A client that has left takes nothing, and delays nothing. */
@@ -280,11 +281,7 @@ export class RunningQuery implements ActiveQuery {
         const { number, request } = this.query;
         const { context, job } = this;
         job.requireNewest();
-        const receipt = signReceipt(
-            Fail,
-            { job: job.id, number, request, reason: this.failReason, signedAt: context.now() },
-            context.receiptKey,
-        );
+        const receipt = signFail(context, { job: job.id, number, request }, this.failReason);
         await context.store.queries.end({ kind: 'fail', job: job.id, number, receipt });
         if (this.retryAfter !== undefined) {
             await this.sink.write(encodeRetryAfter(Math.min(this.retryAfter, MAX_RETRY_AFTER)));

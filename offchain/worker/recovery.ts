@@ -1,10 +1,11 @@
-import { answerRoot, contentHash, Fail, Finish, Reason } from '@cocoon-market/wrappers';
-import { signReceipt } from '../link';
+/** Ends the queries that an earlier process left open. */
+import { answerRoot, contentHash, Finish } from '@cocoon-market/wrappers';
 import type { QueryRecord } from '../store/worker';
 import type { WorkerContext } from './context';
 import { billedCounts } from './credit';
 import type { WorkerJob } from './job';
 import type { WorkerBook } from './book';
+import { signFail } from './fails';
 
 const BATCH = 100;
 
@@ -27,15 +28,14 @@ export async function recover(context: WorkerContext, book: WorkerBook): Promise
 
 /** Resolves with false for a query that this worker must not end. */
 async function endQuery(context: WorkerContext, job: WorkerJob, query: QueryRecord): Promise<boolean> {
-    const { store, receiptKey } = context;
+    const { queries } = context.store;
     if (!job.isOwn || job.isStale) {
         return false; // an earlier key accepted it, and only that key may end it; or a newer store has ended it
     }
     const { number, request, counts: meter, promptKnown, promptBytes, ceiling } = query;
-    const stored = await store.queries.answer({ job: job.id, number });
+    const stored = await queries.answer(query);
     if (stored.length === 0) {
-        const fail = { job: job.id, number, request, reason: Reason.Stopped, signedAt: context.now() };
-        await store.queries.end({ kind: 'fail', job: job.id, number, receipt: signReceipt(Fail, fail, receiptKey) });
+        await queries.end({ kind: 'fail', job: job.id, number, receipt: signFail(context, query) });
         return true;
     }
     const unknown = { allCounted: true, usage: undefined, cut: true, contentBytes: 0, reasoningBytes: 0 };

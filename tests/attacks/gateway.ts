@@ -84,7 +84,7 @@ export const gatewayAttacks: Attack[] = [
         attack: 'The API says for long that an account is gone, and shows it afterwards.',
         stoppedBy: 'Ended jobs are looked at with every sweep, and come back.',
         file: 'tests/offchain/gateway/words.spec.ts',
-        test: "What one API says of a job's channel is believed after goneSeconds of it, not a second before, and taken back when the chain shows the channel",
+        test: "What one API says of a job's channel is believed after confirmSeconds of it, not a second before, and taken back when the chain shows the channel",
     },
     {
         source: 'fault kind: one answer believed',

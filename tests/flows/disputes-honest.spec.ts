@@ -34,7 +34,7 @@ type Accusation = Without<Evidence, 'channel' | 'terms'>;
 
 const ANSWER_SECONDS = 600;
 const SETTINGS = {
-    chain: { goneSeconds: 0 },
+    chain: { confirmSeconds: 0 },
     limits: { startSteps: 1000 }, // these queries are mostly not paid on purpose
     cases: { seconds: 0.2 },
     claim: { seconds: 1000, threshold: '1000000000000' },

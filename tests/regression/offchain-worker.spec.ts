@@ -172,7 +172,7 @@ describe('A client that leaves while claims fail', () => {
 });
 
 describe('An API of the chain that says a channel is gone', () => {
-    const chain = { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 600 };
+    const chain = { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, confirmSeconds: 600 };
 
     /** Hides the channel as the API would; the returned function shows it again. */
     function hide({ channel }: TestClient): () => void {
@@ -278,7 +278,7 @@ describe('An API of the chain that says a channel is gone', () => {
 
 describe('One answer of an API of the chain', () => {
     const settings = {
-        chain: { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 600 },
+        chain: { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, confirmSeconds: 600 },
         claim: { seconds: 1000, threshold: '1000' },
     };
     const OWED = 5000n;

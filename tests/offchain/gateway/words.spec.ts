@@ -64,7 +64,7 @@ describe("What one API says of a job's channel", () => {
         expect(job().phase).toBe('leaving');
     });
 
-    it('is believed after goneSeconds of it, not a second before, and taken back when the chain shows the channel', async () => {
+    it('is believed after confirmSeconds of it, not a second before, and taken back when the chain shows the channel', async () => {
         await start();
         await leave();
         lie(gone);

@@ -38,7 +38,7 @@ export function configFor(folder: string, overrides: Overrides = {}) {
         listen: { port: 0 },
         backend: { kind: 'embedded' },
         offers: [{ model: ECHO, rates: RATES }],
-        chain: { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 0 },
+        chain: { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, confirmSeconds: 0 },
         creditSeconds: 0.3,
         shutdownSeconds: 0,
         logLevel: 'silent',

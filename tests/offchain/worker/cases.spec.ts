@@ -151,7 +151,7 @@ describe('The reader of cases', () => {
     });
 
     it('does not take one answer for the end of a case', async () => {
-        await fixture.restart({ cases: { seconds: 0.02 }, chain: { goneSeconds: 600, pollSeconds: 0.01 } });
+        await fixture.restart({ cases: { seconds: 0.02 }, chain: { confirmSeconds: 600, pollSeconds: 0.01 } });
         const closed = { getCaseState: async () => ({ state: caseStates.closed, outcome: 0n }) };
         fixture.chain.set(account(9), { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
         fixture.chain.getters.set(account(9).toRawString(), closed);

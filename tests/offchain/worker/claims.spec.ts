@@ -107,7 +107,7 @@ describe('claims', () => {
     it('know the end that they made: nothing looks gone, nothing is lost, also after a restart', async () => {
         const lines: string[] = [];
         const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
-        const chain = { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 600 };
+        const chain = { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, confirmSeconds: 600 };
         fixture = await startFixture({ chain }, { log });
         const [one, two] = [await withJob(), await withJob()];
         for (const client of [one, two]) {
@@ -249,7 +249,7 @@ describe('the admin socket', () => {
 });
 
 describe('Channels that were lost', () => {
-    const gone = { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, goneSeconds: 0 };
+    const gone = { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, confirmSeconds: 0 };
 
     /** Jobs that ended with so much unpaid; how many of their channels the next worker's first look reads. */
     async function readOf(count: number, owed: bigint, minAmount: string): Promise<number> {
@@ -276,7 +276,7 @@ describe('Channels that were lost', () => {
     });
 
     const doubtful = {
-        chain: { ...gone, goneSeconds: 600 },
+        chain: { ...gone, confirmSeconds: 600 },
         claim: { seconds: 1000, threshold: '100000', minAmount: '1000' },
     };
     /** One look, which the end of another job brings about. */
