@@ -11,7 +11,7 @@ if (!terminal) {
 }
 
 // Blueprint refuses a script's own options unless they stand after `--`: put them there before it looks.
-process.argv.splice(2, Infinity, ...sortArguments(process.argv.slice(2), terminal));
+process.argv.splice(2, Infinity, ...sortArguments(process.argv.slice(2), { terminal }));
 
 const [command, script = '-'] = process.argv.slice(2);
 if (command === 'run' && script.startsWith('-')) {

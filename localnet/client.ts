@@ -62,10 +62,10 @@ export class LocalnetClient {
     }
 
     /** Every transaction after position `after` of the log, in the order of execution. */
-    async transactions(after = 0): Promise<LoggedTransaction[]> {
+    async transactions(from = 0): Promise<LoggedTransaction[]> {
         const all: LoggedTransaction[] = [];
         for (;;) {
-            const page = (await this.call('localnet_transactions', { after: after + all.length })) as WireTransaction[];
+            const page = (await this.call('localnet_transactions', { after: from + all.length })) as WireTransaction[];
             if (page.length === 0) {
                 return all;
             }

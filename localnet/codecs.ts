@@ -10,7 +10,7 @@ import {
     type Transaction,
     type TupleItem,
 } from '@ton/core';
-import { type LedgerEntry, type GetMethodOutcome } from './ledger';
+import { type LoggedEntry, type GetMethodOutcome } from './ledger';
 
 const SHARD = '-9223372036854775808';
 const NO_HASH = Buffer.alloc(32).toString('base64');
@@ -58,7 +58,7 @@ export function accountState(shardAccount: ShardAccount): 'active' | 'uninitiali
 }
 
 /** One element of getTransactions; `fee` is all that the account paid, forwarding included. */
-export function transactionJson({ account, transaction, record }: LedgerEntry) {
+export function transactionJson({ account, transaction, record }: LoggedEntry) {
     const outMessages = transaction.outMessages.values();
     const fee = outMessages.reduce((sum, { info }) => {
         return info.type === 'internal' ? sum + info.forwardFee + info.ihrFee : sum;
@@ -78,7 +78,7 @@ export function transactionJson({ account, transaction, record }: LedgerEntry) {
 }
 
 /** One element of getBlockTransactions. */
-export function shortTransactionId({ record }: LedgerEntry) {
+export function shortTransactionId({ record }: LoggedEntry) {
     return {
         '@type': 'blocks.shortTxId',
         mode: 135,

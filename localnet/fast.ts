@@ -205,7 +205,7 @@ interface Boc {
 const serialization = require('@ton/core/dist/boc/cell/serialization') as { parseBoc(source: Buffer): Boc };
 
 const MAX_KNOWN = 30_000;
-let known = new Map<string, Cell>(); // by their bytes and the numbers of their references
+let cellsByBytes = new Map<string, Cell>(); // by their bytes and the numbers of their references
 const numbers = new WeakMap<Cell, number>();
 let count = 0;
 
@@ -241,7 +241,7 @@ function cellsIn({ size, cells, cellData: data }: Boc): Cell[] | undefined {
         if (padded && bytes[length - 1] === 0) {
             return undefined;
         }
-        found[i] = known.get(key) ?? keep(key, bitsOf(Buffer.from(bytes), padded), refs);
+        found[i] = cellsByBytes.get(key) ?? keep(key, bitsOf(Buffer.from(bytes), padded), refs);
     }
     return found;
 }
@@ -255,10 +255,10 @@ function bitsOf(bytes: Buffer, padded: boolean): BitString {
 
 function keep(key: string, bits: BitString, refs: Cell[]): Cell {
     const cell = new Cell({ bits, refs });
-    if (known.size >= MAX_KNOWN) {
-        known = new Map();
+    if (cellsByBytes.size >= MAX_KNOWN) {
+        cellsByBytes = new Map();
     }
-    known.set(key, cell);
+    cellsByBytes.set(key, cell);
     numbers.set(cell, count++);
     return cell;
 }
@@ -280,9 +280,9 @@ replace<(this: Cell, options?: { idx?: boolean | null; crc32?: boolean | null })
             if (options !== undefined) {
                 return original.call(this, options);
             }
-            const kept = written.get(this) ?? original.call(this);
-            written.set(this, kept);
-            return Buffer.from(kept); // the caller's own
+            const bytes = written.get(this) ?? original.call(this);
+            written.set(this, bytes);
+            return Buffer.from(bytes); // the caller's own
         };
     },
 );

@@ -48,7 +48,7 @@ export interface LedgerState {
 }
 
 /** One transaction in the log: its record, and itself. */
-export interface LedgerEntry {
+export interface LoggedEntry {
     account: Address;
     transaction: Transaction;
     record: LoggedTransaction;
@@ -84,8 +84,8 @@ export class LocalLedger {
     private readonly recorder: Recorder;
     private readonly libraries = new Libraries();
     private readonly storage: LocalBlockchainStorage;
-    private readonly entries: LedgerEntry[] = [];
-    private readonly byAccount = new Map<string, LedgerEntry[]>();
+    private readonly entries: LoggedEntry[] = [];
+    private readonly byAccount = new Map<string, LoggedEntry[]>();
     private readonly listeners = new Set<(transaction: LoggedTransaction) => void>();
     private queue: Promise<unknown> = Promise.resolve();
 
@@ -117,17 +117,17 @@ export class LocalLedger {
     }
 
     /** The log after position `after`, oldest first. */
-    log(after = 0, limit = Infinity): LoggedTransaction[] {
-        return this.entries.slice(after, after + limit).map(({ record }) => record);
+    log(from = 0, limit = Infinity): LoggedTransaction[] {
+        return this.entries.slice(from, from + limit).map(({ record }) => record);
     }
 
     /** The transaction that block `seqno` holds. */
-    entryAt(seqno: number): LedgerEntry | undefined {
+    entryAt(seqno: number): LoggedEntry | undefined {
         return this.entries[seqno - 1];
     }
 
     /** Transactions of one account, oldest first. */
-    entriesOf(account: Address): readonly LedgerEntry[] {
+    entriesOf(account: Address): readonly LoggedEntry[] {
         return this.byAccount.get(account.toRawString()) ?? [];
     }
 
@@ -146,12 +146,14 @@ export class LocalLedger {
     sendExternal(message: Message, to: Address): Promise<void> {
         return this.exclusive(async () => {
             await this.requireAccount(to);
-            const before = this.height;
+            const heightBefore = this.height;
             try {
                 await this.blockchain.sendMessage(message);
             } catch (error) {
                 // Only the first message can be refused; a failure further on is the sandbox's and shows as it is.
-                throw error instanceof EmulationError && this.height === before ? refusedMessage(to, error) : error;
+                throw error instanceof EmulationError && this.height === heightBefore
+                    ? refusedMessage(to, error)
+                    : error;
             }
         });
     }
@@ -159,9 +161,9 @@ export class LocalLedger {
     /** Makes `value` nanoTON and sends it to an account, which need not exist. */
     credit(to: Address, value: bigint): Promise<LoggedTransaction> {
         return this.exclusive(async () => {
-            const before = this.height;
+            const heightBefore = this.height;
             await this.blockchain.sendMessage(internal({ from: FAUCET_ADDRESS, to, value, bounce: false }));
-            return this.entries[before].record;
+            return this.entries[heightBefore].record;
         });
     }
 
@@ -184,7 +186,7 @@ export class LocalLedger {
     }
 
     /** The transaction that an external message would make now; nothing changes. */
-    rehearse(message: Message, to: Address, ignoreChksig: boolean): Promise<Transaction> {
+    rehearse(message: Message, to: Address, { ignoreChksig }: { ignoreChksig: boolean }): Promise<Transaction> {
         return this.exclusive(async () => {
             const shardAccount = await this.requireAccount(to);
             const { result, logs } = await this.recorder.rehearse({

@@ -12,9 +12,9 @@ export class Libraries {
             return false;
         }
         const now = published(state());
-        const before = this.byAccount.get(account.toRawString()) ?? [];
+        const previous = this.byAccount.get(account.toRawString()) ?? [];
         this.byAccount.set(account.toRawString(), now);
-        return now.length !== before.length || now.some((cell, i) => !cell.equals(before[i]));
+        return now.length !== previous.length || now.some((cell, i) => !cell.equals(previous[i]));
     }
 
     /** Forgets everything. */

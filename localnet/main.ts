@@ -103,9 +103,9 @@ async function newWallet(networkId: number): Promise<void> {
     const context = { walletVersion: 'v5r1', workchain: 0, subwalletNumber: 0 } as const;
     const v5 = WalletContractV5R1.create({ publicKey, walletId: { networkGlobalId: networkId, context } });
     const v4 = WalletContractV4.create({ publicKey, workchain: 0 });
-    const shown = ({ address }: { address: Address }) =>
+    const textOf = ({ address }: { address: Address }) =>
         address.toString({ bounceable: false, testOnly: networkId === TESTNET });
-    console.log(`WALLET_MNEMONIC="${words.join(' ')}"\nv5r1: ${shown(v5)}\nv4: ${shown(v4)}`);
+    console.log(`WALLET_MNEMONIC="${words.join(' ')}"\nv5r1: ${textOf(v5)}\nv4: ${textOf(v4)}`);
 }
 
 function integer(name: string, text: string): number {

@@ -15,7 +15,7 @@ import {
 import { configParam } from './config';
 import { ApiError, liteServerError, unreadableMessage } from './errors';
 import { type Disturbance, type Disturbances } from './disturbances';
-import { type LedgerEntry, type LocalLedger } from './ledger';
+import { type LoggedEntry, type LocalLedger } from './ledger';
 
 /** Calls a method with unchecked parameters. */
 export type Method = (params: unknown, ledger: LocalLedger, disturbances: Disturbances) => unknown;
@@ -134,7 +134,9 @@ export const methods: ReadonlyMap<string, Method> = new Map(
                 const { init_code: code, init_data: data } = params;
                 const init: StateInit | undefined = code || data ? { code, data } : undefined;
                 const message = external({ to: params.address, init, body: params.body });
-                return queryFees(await ledger.rehearse(message, params.address, params.ignore_chksig));
+                return queryFees(
+                    await ledger.rehearse(message, params.address, { ignoreChksig: params.ignore_chksig }),
+                );
             },
         ),
 
@@ -268,7 +270,7 @@ function readExternal(boc: string): { message: Message; to: Address } {
     return { message, to: message.info.dest };
 }
 
-function startOf(entries: readonly LedgerEntry[], lt: bigint, hash: string): number {
+function startOf(entries: readonly LoggedEntry[], lt: bigint, hash: string): number {
     let [start, end] = [0, entries.length];
     while (start < end) {
         const middle = (start + end) >> 1;
@@ -289,7 +291,7 @@ function requireBlock(ledger: LocalLedger, seqno: number): void {
     }
 }
 
-function locate(entries: readonly LedgerEntry[], matches: (entry: LedgerEntry) => boolean) {
+function locate(entries: readonly LoggedEntry[], matches: (entry: LoggedEntry) => boolean) {
     const found = entries.find(matches);
     if (!found) {
         throw liteServerError('Tx not found');

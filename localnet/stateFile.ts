@@ -14,8 +14,8 @@ export async function keepState(file: string, ledger: LocalLedger): Promise<() =
     const saved = read(file);
     if (saved !== undefined) {
         // On a wall clock time has passed while the network was down, as it would have anywhere.
-        const away = ledger.clock.mode === 'wall' ? Math.max(0, now() - saved.savedAt) : 0;
-        await ledger.restore(saved.state, saved.state.time + away);
+        const secondsOff = ledger.clock.mode === 'wall' ? Math.max(0, now() - saved.savedAt) : 0;
+        await ledger.restore(saved.state, saved.state.time + secondsOff);
     }
     let timer: NodeJS.Timeout | undefined;
     const write = async () => {

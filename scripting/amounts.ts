@@ -11,7 +11,7 @@ const OWN_BITS = 512n; // of an account besides its code and data
 
 interface Funding {
     at: Address;
-    held: bigint; // nanoTON
+    balance: bigint; // nanoTON
     upTo: bigint; // nanoTON
     /** What brings `amount` nanoTON there. */
     action: (actor: Actor, amount: bigint) => Promise<unknown>;
@@ -20,30 +20,33 @@ interface Funding {
 }
 
 /** nanoTON to send so that the account then holds `upTo`, rent and gas of the arrival taken off; 0n when nothing is missing. */
-export async function missing(session: ScriptSession, { at, held, upTo, action, library }: Funding): Promise<bigint> {
-    if (held >= upTo) {
+export async function missing(
+    session: ScriptSession,
+    { at, balance, upTo, action, library }: Funding,
+): Promise<bigint> {
+    if (balance >= upTo) {
         return 0n;
     }
     const rent = await rentDue(session, at, { library });
-    const bare = upTo - held;
+    const bare = upTo - balance;
     const arrived = await balanceAfter(session, await session.rehearse((actor) => action(actor, bare)), at);
     const lost = rent + (arrived === undefined || arrived > upTo ? 0n : upTo - arrived);
     return lost > 0n ? bare + lost + SLACK : bare;
 }
 
 /** For a task's `unmet`: a line when an account holds less than what was asked for it. */
-export function shortOf(held: bigint, upTo: bigint, what = 'up to'): string[] {
-    return held >= upTo ? [] : [`${what}: it holds ${ton(held)} of ${ton(upTo)}, what arrived paid for rent too`];
+export function shortOf(balance: bigint, upTo: bigint, what = 'up to'): string[] {
+    return balance >= upTo ? [] : [`${what}: it holds ${ton(balance)} of ${ton(upTo)}, what arrived paid for rent too`];
 }
 
 /**
- * nanoTON of rent that an account will not have paid until `ahead` seconds from now; its next message pays it. 0n where the
+ * nanoTON of rent that an account will not have paid until `withinSeconds` from now; its next message pays it. 0n where the
  * endpoint does not say since when.
  */
 export async function rentDue(
     session: ScriptSession,
     at: Address,
-    { library, ahead = 0 }: { library?: Cell | undefined; ahead?: number } = {},
+    { library, withinSeconds = 0 }: { library?: Cell | undefined; withinSeconds?: number } = {},
 ): Promise<bigint> {
     const [{ code, data }, since, config] = [
         await session.contents(at),
@@ -53,9 +56,9 @@ export async function rentDue(
     if (code === undefined || data === undefined || since === undefined || config === undefined) {
         return 0n;
     }
-    const kept = beginCell().storeRef(code).storeRef(data);
-    const { cells, bits } = sizeOf((library === undefined ? kept : kept.storeRef(library)).endCell());
+    const content = beginCell().storeRef(code).storeRef(data);
+    const { cells, bits } = sizeOf((library === undefined ? content : content.storeRef(library)).endCell());
     const { basechain, masterchain } = pricesOf(config);
-    const seconds = Math.max(0, (await session.now()) - since) + ahead;
+    const seconds = Math.max(0, (await session.now()) - since) + withinSeconds;
     return storageFee(at.workChain === 0 ? basechain : masterchain, { cells, bits: bits + OWN_BITS }, seconds);
 }

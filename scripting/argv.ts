@@ -15,7 +15,7 @@ const READING = /^(check|show|plan)[A-Z]/i;
  * The arguments of `blueprint run <script> …` with the script's own after `--`; any other command as it is. Without a
  * wallet's flag, Blueprint asks for one: a script that reads needs none, and without a terminal nobody would answer.
  */
-export function sortArguments(argv: readonly string[], terminal = true): string[] {
+export function sortArguments(argv: readonly string[], { terminal = true } = {}): string[] {
     const [command, script, ...rest] = argv;
     if (command !== 'run' || script === undefined || script.startsWith('-')) {
         return [...argv];
@@ -36,8 +36,8 @@ export function sortArguments(argv: readonly string[], terminal = true): string[
             own.push(rest[i]);
         }
     }
-    const named = blueprints.some((option) => WALLETS.includes(option.replace(/^--/, '')));
-    if (!named && (READING.test(script) || !terminal)) {
+    const namesWallet = blueprints.some((option) => WALLETS.includes(option.replace(/^--/, '')));
+    if (!namesWallet && (READING.test(script) || !terminal)) {
         blueprints.push('--deeplink'); // no wallet
     }
     return own.length === 0 ? [command, script, ...blueprints] : [command, script, ...blueprints, '--', ...own];

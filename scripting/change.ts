@@ -25,5 +25,5 @@ export function rulesText(session: ScriptSession, { rates, baseStake, insurance,
     const windows = Object.entries(times).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`);
     const classes = rates.flatMap((rate, gpuClass) => (rate === 0n ? [] : [`class ${gpuClass} ${ton(rate)}`]));
     const amounts = [`base stake ${ton(baseStake)}`, `per GPU ${classes.join(', ')}`];
-    return [...windows, ...amounts, `insurance ${session.show(insurance, false)}`].join('; ');
+    return [...windows, ...amounts, `insurance ${session.formatWallet(insurance)}`].join('; ');
 }

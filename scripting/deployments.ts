@@ -41,14 +41,14 @@ export function loadDeployment(network: string): Deployment | undefined {
 }
 
 /** Throws unless a record is of this network, and its market in the basechain. */
-function requirePlace({ network, globalId, registry }: Deployment, asked: string): void {
-    if (network !== asked) {
+function requirePlace({ network, globalId, registry }: Deployment, expectedNetwork: string): void {
+    if (network !== expectedNetwork) {
         throw new Error(`it is of ${network}`);
     }
-    const known: Partial<Record<string, number>> = GLOBAL_IDS;
-    const expected = known[asked];
+    const globalIds: Partial<Record<string, number>> = GLOBAL_IDS;
+    const expected = globalIds[expectedNetwork];
     if (expected !== undefined && globalId !== expected) {
-        throw new Error(`it is of a network with id ${globalId}, ${asked} has ${expected}`);
+        throw new Error(`it is of a network with id ${globalId}, ${expectedNetwork} has ${expected}`);
     }
     Address.parseRaw(registry);
     readAddress(registry);

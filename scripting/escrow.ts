@@ -35,7 +35,7 @@ export async function openEscrow(
 ): Promise<OpenedEscrow & { state: EscrowState }> {
     const opened = await findEscrow(session, owner);
     if (opened.state === undefined) {
-        throw new ScriptError(`There is no escrow of ${session.show(owner, false)}`, 'run setUpEscrow first');
+        throw new ScriptError(`There is no escrow of ${session.formatWallet(owner)}`, 'run setUpEscrow first');
     }
     return { ...opened, state: opened.state };
 }
@@ -43,12 +43,12 @@ export async function openEscrow(
 /** What there is to say of an escrow. */
 export function escrowRows(session: ScriptSession, { at, state, balance }: OpenedEscrow): Row[] {
     if (state === undefined) {
-        return [['escrow', `${session.show(at)} (not there yet)`]];
+        return [['escrow', `${session.format(at)} (not there yet)`]];
     }
     const key = state.spendKey === 0n ? 'none' : numberToHex(state.spendKey);
     return [
-        ['escrow', session.show(at)],
-        ['owner', session.show(state.owner, false)],
+        ['escrow', session.format(at)],
+        ['owner', session.formatWallet(state.owner)],
         ['holds', ton(balance)],
         ['spend key', key],
         ['limits', `${ton(state.jobLimit)} a job, ${ton(state.dayLimit)} a day`],
@@ -60,7 +60,7 @@ interface Step {
     will: string;
     action(actor: Actor): Promise<unknown>;
     done(now: OpenedEscrow): Promise<boolean> | boolean;
-    kept?: bigint;
+    retained?: bigint;
     stays?: Row[];
     anyone?: boolean;
     /** What was asked and is not so once it is done: a line each. */
@@ -94,10 +94,10 @@ export async function escrowTask(
         will: [step.will],
         messages: await session.rehearse(step.action),
         ...(step.anyone ? {} : { only: { address: opened.owner, role: 'owner of the escrow' } }),
-        kept: step.kept ?? 0n,
+        retained: step.retained ?? 0n,
         stays: step.stays ?? [],
         settled: async () => step.done(await now()),
         unmet: async () => (await step.unmet?.(await now())) ?? [],
-        after: async () => [...escrowRows(session, await now()), ...((await step.rows?.()) ?? [])],
+        resultRows: async () => [...escrowRows(session, await now()), ...((await step.rows?.()) ?? [])],
     };
 }

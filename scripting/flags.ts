@@ -135,8 +135,8 @@ export function splitArguments(flags: Flags, args: readonly string[]): Map<strin
         parsed = parseArgs({ args: [...args], options, allowPositionals: false, strict: true });
     } catch (error) {
         const [sentence] = (error as Error).message.split(/\. (?=To specify|If you)/);
-        const known = [...names.keys()].map((option) => `--${option}`).join(', ');
-        throw new ScriptError(sentence, `the flags of this script are ${known}`);
+        const options = [...names.keys()].map((option) => `--${option}`).join(', ');
+        throw new ScriptError(sentence, `the flags of this script are ${options}`);
     }
     return new Map(Object.entries(parsed.values).map(([option, value]) => [names.get(option)!, String(value)]));
 }
@@ -144,12 +144,12 @@ export function splitArguments(flags: Flags, args: readonly string[]): Map<strin
 /** Values of flags from their texts. Refuses the first that cannot be read, by its name. */
 export function readFlags<F extends Flags>(flags: F, texts: Map<string, string>, reading: FlagContext): FlagValues<F> {
     const values = Object.entries(flags).map(([name, each]) => {
-        const given = texts.get(name);
-        if (given === undefined) {
+        const value = texts.get(name);
+        if (value === undefined) {
             return [name, each.takes === '' ? false : undefined];
         }
         try {
-            return [name, each.read(given, reading)];
+            return [name, each.read(value, reading)];
         } catch (error) {
             throw error instanceof ScriptError
                 ? error

@@ -103,15 +103,15 @@ export const changesOf = ({ plan, close }: Fleet) => plan.register.length + plan
 /** The plan in rows. */
 export function planRows(session: ScriptSession, fleet: Fleet): Row[] {
     const { opened, manifest, plan, close, stakeDue, orders, fees } = fleet;
-    const kept = plan.missing.length - close.length;
+    const stillOpen = plan.missing.length - close.length;
     return [
-        ['provider', session.show(opened.at)],
+        ['provider', session.format(opened.at)],
         ...manifest.sites.map((site): Row => [`site ${site.name}`, `${site.nodes} nodes, ${site.gpus} GPUs`]),
         ['register', `${plan.register.length} nodes, ${ton(plan.shares)} of shares`],
         ['change', changeText(plan)],
         [
             'close',
-            `${close.length} nodes${kept > 0 ? `; ${kept} are not in the manifest and stay (--close-missing)` : ''}`,
+            `${close.length} nodes${stillOpen > 0 ? `; ${stillOpen} are not in the manifest and stay (--close-missing)` : ''}`,
         ],
         ['unchanged', `${plan.unchanged} nodes`],
         ['fees', `at most ${ton(fees)}, a year of rent of each new node included`],
@@ -135,7 +135,7 @@ function changeText({ changes }: FleetPlan): string {
 export function planLines({ plan, close }: Fleet, max = 10): string[] {
     const lines = [
         ...plan.register.map(({ name, listing }) => `+ ${name}  ${listing.service.endpoint}`),
-        ...plan.changes.map(({ wanted, node, what }) => `~ ${wanted.name}  node ${node.number}: ${what}`),
+        ...plan.changes.map(({ target, node, what }) => `~ ${target.name}  node ${node.number}: ${what}`),
         ...close.map(({ number, service }) => `- node ${number}  ${service.endpoint}`),
     ];
     return lines.length <= max ? lines : [...lines.slice(0, max), `… and ${lines.length - max} more`];
@@ -152,10 +152,14 @@ export async function fleetArrived(session: ScriptSession, fleet: Fleet, sent: n
     if (sent < messages.length) {
         return true;
     }
-    const wanted = fleet.manifest.nodes;
-    const left = planFleet(wanted, await readFleet(session.reader(), opened.at), { rates: [], baseStake: 0n });
+    const targetNodes = fleet.manifest.nodes;
+    const remaining = planFleet(targetNodes, await readFleet(session.reader(), opened.at), {
+        rates: [],
+        baseStake: 0n,
+    });
     return (
-        left.register.length + left.changes.length === 0 && left.missing.length === plan.missing.length - close.length
+        remaining.register.length + remaining.changes.length === 0 &&
+        remaining.missing.length === plan.missing.length - close.length
     );
 }
 

@@ -21,7 +21,7 @@ import {
 import { Address, Cell, type OpenedContract } from '@ton/core';
 
 /** A node that shall be there; `name` is its owner's word for it and is not on chain. */
-export interface WantedNode {
+export interface TargetNode {
     name: string;
     listing: Listing;
 }
@@ -42,13 +42,13 @@ export interface RegisteredNode extends NodeName {
 /** One change of one node. */
 export interface NodeChange {
     node: RegisteredNode;
-    wanted: WantedNode;
+    target: TargetNode;
     what: 'hardware' | 'service' | 'offers' | 'keys';
 }
 
 /** What lies between the nodes that are wanted and those that are there. Amounts in nanoTON. */
 export interface FleetPlan {
-    register: WantedNode[];
+    register: TargetNode[];
     changes: NodeChange[];
     missing: RegisteredNode[]; // open, and not wanted
     unchanged: number;
@@ -124,14 +124,14 @@ async function readNode(node: OpenedContract<Node>, name: Required<NodeName>): P
  * endpoint. `rates` and `baseStake` are those of the rules that the Provider follows.
  */
 export function planFleet(
-    wanted: readonly WantedNode[],
+    targets: readonly TargetNode[],
     present: readonly RegisteredNode[],
     { rates, baseStake }: { rates: readonly bigint[]; baseStake: bigint },
 ): FleetPlan {
     const open = present.filter((node) => node.open);
     const byKey = new Map(open.map((node) => [node.receiptKey, node]));
     const byEndpoint = new Map(open.map((node) => [node.service.endpoint, node]));
-    const keys = new Set(wanted.map(({ listing }) => listing.receiptKey));
+    const keys = new Set(targets.map(({ listing }) => listing.receiptKey));
     const matched = new Set<RegisteredNode>();
     const plan: FleetPlan = {
         register: [],
@@ -142,10 +142,11 @@ export function planFleet(
         requiredStake: 0n,
         shares: 0n,
     };
-    for (const node of wanted) {
+    for (const node of targets) {
         const { receiptKey, service, hardware } = node.listing;
-        const elsewhere = byEndpoint.get(service.endpoint);
-        const match = byKey.get(receiptKey) ?? (elsewhere && !keys.has(elsewhere.receiptKey) ? elsewhere : undefined);
+        const registered = byEndpoint.get(service.endpoint);
+        const match =
+            byKey.get(receiptKey) ?? (registered && !keys.has(registered.receiptKey) ? registered : undefined);
         const share = (rates[hardware.gpuClass] ?? 0n) * BigInt(hardware.gpus);
         plan.requiredStake += share;
         if (match === undefined) {
@@ -156,7 +157,7 @@ export function planFleet(
         matched.add(match);
         const what = differences(node.listing, match);
         plan.unchanged += what.length === 0 ? 1 : 0;
-        plan.changes.push(...what.map((each) => ({ node: match, wanted: node, what: each })));
+        plan.changes.push(...what.map((each) => ({ node: match, target: node, what: each })));
         plan.raises ||= what.includes('hardware') && share > match.share;
         // A share is fixed until the hardware changes, whatever the rates are now.
         plan.requiredStake += what.includes('hardware') ? 0n : match.share - share;
@@ -166,12 +167,12 @@ export function planFleet(
     return plan;
 }
 
-function differences(wanted: Listing, present: RegisteredNode): NodeChange['what'][] {
-    const keys = { receiptKey: wanted.receiptKey, encryptionKey: wanted.encryptionKey };
+function differences(target: Listing, present: RegisteredNode): NodeChange['what'][] {
+    const keys = { receiptKey: target.receiptKey, encryptionKey: target.encryptionKey };
     const parts: Record<NodeChange['what'], [Cell, Cell]> = {
-        hardware: [nodeChanges.hardware(wanted.hardware), nodeChanges.hardware(present.hardware)],
-        service: [nodeChanges.service(wanted.service), nodeChanges.service(present.service)],
-        offers: [nodeChanges.offers(wanted.offers), nodeChanges.offers(present.offers)],
+        hardware: [nodeChanges.hardware(target.hardware), nodeChanges.hardware(present.hardware)],
+        service: [nodeChanges.service(target.service), nodeChanges.service(present.service)],
+        offers: [nodeChanges.offers(target.offers), nodeChanges.offers(present.offers)],
         keys: [
             nodeChanges.keys({ ...keys, oldEndsAt: 0 }),
             nodeChanges.keys({ receiptKey: present.receiptKey, encryptionKey: present.encryptionKey, oldEndsAt: 0 }),
@@ -210,8 +211,8 @@ export async function applyFleet(
         const value = await valueOf(body.listing, () => provider.getRegisterNodeValue(body), 'register');
         await provider.sendRegisterNode(actor.sender, { value, ...body });
     }
-    for (const { node, wanted, what } of changes) {
-        const change = changeCell(wanted.listing, what, oldKeysEndAt);
+    for (const { node, target, what } of changes) {
+        const change = changeCell(target.listing, what, oldKeysEndAt);
         const { number, codeVersion, share, hardware } = node;
         if (what === 'hardware') {
             const value = await valueOf(change, () => provider.getReplaceHardwareValue(change), what);

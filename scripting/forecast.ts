@@ -32,7 +32,7 @@ export async function forecast(session: ScriptSession, messages: readonly Outgoi
             if (why !== undefined) {
                 return {
                     back: 0n,
-                    refused: `${messageLabel(message)} to ${session.show(to)} would be refused: ${why}`,
+                    refused: `${messageLabel(message)} to ${session.format(to)} would be refused: ${why}`,
                 };
             }
             back += arrivedAt(session, transaction);

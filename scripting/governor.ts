@@ -13,8 +13,8 @@ import type { ScriptSession } from './session';
 /** What there is to say of a registry. */
 export function registryRows(session: ScriptSession, at: Address, state: RegistryInfo): Row[] {
     const rows: Row[] = [
-        ['registry', session.show(at)],
-        ['governor', session.show(state.governor, false)],
+        ['registry', session.format(at)],
+        ['governor', session.formatWallet(state.governor)],
         ['rules', state.rulesVersion === 0n ? 'not launched' : `version ${state.rulesVersion}`],
         ['new work', state.paused ? 'paused' : 'welcome'],
         ['catalogue', numberToHex(state.catalogue)],
@@ -22,7 +22,7 @@ export function registryRows(session: ScriptSession, at: Address, state: Registr
     ];
     return state.nextGovernor === null
         ? rows
-        : [...rows, ['proposed governor', session.show(state.nextGovernor, false)]];
+        : [...rows, ['proposed governor', session.formatWallet(state.nextGovernor)]];
 }
 
 function waitingText(session: ScriptSession, { change, executeAt }: RegistryInfo): string {
@@ -46,13 +46,13 @@ interface Step {
 export async function registryTask(session: ScriptSession, step: Step): Promise<Task> {
     const { registry, at, state } = await openRegistry(session, step.registry);
     const found = registryRows(session, at, state);
-    const after = async () => {
+    const resultRows = async () => {
         await refreshRecord(session, at);
         return registryRows(session, at, await registry.getRegistryState());
     };
     const nothing = await step.done(state);
     if (nothing !== undefined) {
-        return { found, nothing, after };
+        return { found, nothing, resultRows };
     }
     await step.allowed?.(state);
     const governor = { address: state.governor, role: 'governor' };
@@ -62,7 +62,7 @@ export async function registryTask(session: ScriptSession, step: Step): Promise<
         messages: await session.rehearse((actor) => step.action(actor, at)),
         ...(step.anyone ? {} : { only: step.only?.(state) ?? governor }),
         settled: async () => (await step.done(await registry.getRegistryState())) !== undefined,
-        after,
+        resultRows,
     };
 }
 

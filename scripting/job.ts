@@ -26,12 +26,12 @@ export async function findJob(session: ScriptSession, at: Address): Promise<Open
 /** What there is to say of a job. */
 export function jobRows(session: ScriptSession, { at, state, balance }: OpenedJob): Row[] {
     if (state === undefined) {
-        return [['job', `${session.show(at)} (no account: ended, or never opened)`]];
+        return [['job', `${session.format(at)} (no account: ended, or never opened)`]];
     }
     return [
-        ['job', session.show(at)],
-        ['escrow', session.show(state.escrow)],
-        ['payout', session.show(state.payout, false)],
+        ['job', session.format(at)],
+        ['escrow', session.format(state.escrow)],
+        ['payout', session.formatWallet(state.payout)],
         ['holds', ton(balance)],
         ['paid', ton(state.paid)],
         ['refund from', when(Number(state.refundAt))],
@@ -42,7 +42,7 @@ export function jobRows(session: ScriptSession, { at, state, balance }: OpenedJo
 export function requireJob(session: ScriptSession, { at, state }: OpenedJob): ChannelState {
     if (state === undefined) {
         throw new ScriptError(
-            `There is no job at ${session.show(at)}: it has ended, or never was on ${session.network.name}`,
+            `There is no job at ${session.format(at)}: it has ended, or never was on ${session.network.name}`,
         );
     }
     return state;

@@ -29,7 +29,7 @@ export async function findLibrary(session: ScriptSession): Promise<OpenedLibrary
 export function libraryRows(session: ScriptSession, { hash, at, balance, runway }: OpenedLibrary): Row[] {
     return [
         ['channel code', hash.toString('hex')],
-        ['keeper', session.show(at)],
+        ['keeper', session.format(at)],
         ['holds', ton(balance)],
         ['library paid for', runway === 0 ? 'not published' : formatDuration(Math.floor(runway / DAY) * DAY)],
     ];
@@ -40,7 +40,7 @@ export async function requireLibrary(session: ScriptSession): Promise<void> {
     const { runway, at } = await findLibrary(session);
     if (runway === 0) {
         throw new ScriptError(
-            `The channel code is not published on ${session.network.name}: ${session.show(at)} keeps no library`,
+            `The channel code is not published on ${session.network.name}: ${session.format(at)} keeps no library`,
             'run publishLibrary, or use --channel plain',
         );
     }

@@ -13,12 +13,12 @@ import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAM
 import { hex32 } from './flags';
 import { readFile } from './profile';
 import { ScriptError } from './scriptError';
-import { type WantedNode } from './fleetPlan';
+import { type TargetNode } from './fleetPlan';
 
 /** A fleet as its file says it. */
 export interface Manifest {
     file: string;
-    nodes: WantedNode[];
+    nodes: TargetNode[];
     sites: { name: string; nodes: number; gpus: number }[];
 }
 
@@ -33,7 +33,7 @@ export function readManifest(file: string, models: readonly string[]): Manifest 
 class Reader {
     private readonly lines = new LineCounter();
     private readonly root: Node | null;
-    private readonly seen = new Map<string, string>();
+    private readonly namesByValue = new Map<string, string>();
 
     constructor(
         private readonly file: string,
@@ -63,7 +63,7 @@ class Reader {
         if (nodes.length === 0) {
             throw this.refusal(this.root, 'there is no node in it');
         }
-        const gpus = (all: WantedNode[]) => all.reduce((sum, { listing }) => sum + listing.hardware.gpus, 0);
+        const gpus = (all: TargetNode[]) => all.reduce((sum, { listing }) => sum + listing.hardware.gpus, 0);
         return {
             file: this.file,
             nodes,
@@ -71,11 +71,11 @@ class Reader {
         };
     }
 
-    private site(node: Node | null, hardware: Map<string, Hardware>, offers: Map<string, Offer>): WantedNode[] {
+    private site(node: Node | null, hardware: Map<string, Hardware>, offers: Map<string, Offer>): TargetNode[] {
         const fields = ['region', 'uptime', 'hardware', 'offers', 'nodes'];
         const site = this.map(node, 'a site', fields);
-        const named = this.text(site, 'hardware');
-        const machine = this.known(site, 'hardware', hardware, named);
+        const hardwareName = this.text(site, 'hardware');
+        const machine = this.lookUp(site, 'hardware', hardware, hardwareName);
         const list = this.required(site, 'offers');
         if (!isSeq(list) || list.items.length === 0 || list.items.length > maxOffers) {
             throw this.refusal(
@@ -84,7 +84,9 @@ class Reader {
                 'write offers: [model, model]',
             );
         }
-        const sold = list.items.map((item) => this.known(site, 'offers', offers, this.scalar(item as Node, 'a model')));
+        const sold = list.items.map((item) =>
+            this.lookUp(site, 'offers', offers, this.scalar(item as Node, 'a model')),
+        );
         if (new Set(sold).size < sold.length) {
             throw this.refusal(list, 'a model is offered twice', 'remove one of them');
         }
@@ -99,7 +101,7 @@ class Reader {
         name: string,
         node: Node | null,
         site: { hardware: Hardware; offers: Offer[] } & Pick<Service, 'region' | 'uptime'>,
-    ): WantedNode {
+    ): TargetNode {
         const fields = this.map(node, `node ${name}`, ['endpoint', 'receiptKey', 'encryptionKey']);
         const endpoint = this.bounded(fields, 'endpoint');
         if (!/^https?:\/\/[^\s/]+/.test(endpoint)) {
@@ -156,7 +158,7 @@ class Reader {
     }
 
     private once(node: Node | null, what: string, name: string): void {
-        const other = this.seen.get(what);
+        const other = this.namesByValue.get(what);
         if (other !== undefined) {
             throw this.refusal(
                 node,
@@ -164,10 +166,10 @@ class Reader {
                 'every node has its own',
             );
         }
-        this.seen.set(what, name);
+        this.namesByValue.set(what, name);
     }
 
-    private known<T>(site: YAMLMap, field: string, all: Map<string, T>, name: string): T {
+    private lookUp<T>(site: YAMLMap, field: string, all: Map<string, T>, name: string): T {
         const found = all.get(name);
         if (found === undefined) {
             const names = [...all.keys()].join(', ');
@@ -236,18 +238,18 @@ class Reader {
         return map.items.map(({ key, value }) => [this.scalar(key as Node, 'a name'), value as Node | null]);
     }
 
-    private map(node: Node | null, what: string, known?: readonly string[]): YAMLMap {
+    private map(node: Node | null, what: string, allowed?: readonly string[]): YAMLMap {
         if (!isMap(node)) {
             throw this.refusal(
                 node,
                 `${what} has no fields`,
-                known === undefined ? undefined : `it takes ${known.join(', ')}`,
+                allowed === undefined ? undefined : `it takes ${allowed.join(', ')}`,
             );
         }
         for (const { key } of node.items) {
             const name = this.scalar(key as Node, 'a name');
-            if (known !== undefined && !known.includes(name)) {
-                throw this.refusal(key as Node, `${what} has no field "${name}"`, `it takes ${known.join(', ')}`);
+            if (allowed !== undefined && !allowed.includes(name)) {
+                throw this.refusal(key as Node, `${what} has no field "${name}"`, `it takes ${allowed.join(', ')}`);
             }
         }
         return node;

@@ -137,9 +137,9 @@ export function endpointRefusal(endpoint: string | undefined, error: unknown): S
     }
     const answer = (error as { response?: { status: number; data?: { error?: string } } }).response;
     const cause = (error as Error & { cause?: { code?: string } }).cause?.code ?? (error as { code?: string }).code;
-    const said = answer?.data?.error ?? cause ?? (error as Error).message.split('\n')[0];
+    const reason = answer?.data?.error ?? cause ?? (error as Error).message.split('\n')[0];
     return new ScriptError(
-        `${endpoint ?? 'The endpoint'} does not serve: ${answer === undefined ? '' : `${answer.status} `}${said}`,
+        `${endpoint ?? 'The endpoint'} does not serve: ${answer === undefined ? '' : `${answer.status} `}${reason}`,
         LOOKS_FIRST,
     );
 }

@@ -33,7 +33,7 @@ export function messageLabel({ body, init }: Outgoing): string {
 export function messageLines(session: ScriptSession, messages: readonly Outgoing[]): string[] {
     const lines: { text: string; count: number }[] = [];
     for (const message of messages) {
-        const text = `${messageLabel(message)} to ${session.show(message.to)} with ${ton(message.value)}`;
+        const text = `${messageLabel(message)} to ${session.format(message.to)} with ${ton(message.value)}`;
         const last = lines[lines.length - 1];
         if (last?.text === text) {
             last.count++;
@@ -63,7 +63,7 @@ export function exported(session: ScriptSession, message: Outgoing) {
     const init = message.init && beginCell().store(storeStateInit(message.init)).endCell();
     return {
         message: messageLabel(message),
-        address: session.show(message.to),
+        address: session.format(message.to),
         value: message.value.toString(), // nanoTON
         body: message.body.toBoc().toString('base64'),
         ...(init ? { stateInit: init.toBoc().toString('base64') } : {}),

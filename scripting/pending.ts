@@ -45,9 +45,9 @@ export async function settleOrder(session: ScriptSession): Promise<void> {
     let outcome = await wallet.outcome(order);
     if (outcome === 'waiting') {
         console.log(`Waiting for ${name}, which may still be taken`);
-        const left = Math.max(0, note.validUntil - (await session.now())) * 1000 + BEYOND;
+        const remaining = Math.max(0, note.validUntil - (await session.now())) * 1000 + BEYOND;
         await waitUntil(
-            { ...patience, within: left },
+            { ...patience, within: remaining },
             async () => (outcome = await wallet.outcome!(order)) !== 'waiting',
         );
     }
@@ -57,7 +57,7 @@ export async function settleOrder(session: ScriptSession): Promise<void> {
         await waitUntil(patience, async () => (await session.newest(to)) > BigInt(note.newest)).catch(
             (error: Error) => {
                 throw new ScriptError(
-                    `The wallet has sent ${name}, and ${session.show(to)} has not shown it`,
+                    `The wallet has sent ${name}, and ${session.format(to)} has not shown it`,
                     `look at both in an explorer; if all is well, remove ${noteFile(session, wallet.address)}: ${error.message}`,
                 );
             },

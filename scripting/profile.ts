@@ -74,14 +74,14 @@ class Reader {
         return path.reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], this.json);
     }
 
-    private fields(path: ProfilePath, known: readonly string[]): void {
+    private fields(path: ProfilePath, allowed: readonly string[]): void {
         const value = this.at(path);
         if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-            throw this.refusal(path, `${nameOf(path)} has no fields`, `it takes ${known.join(', ')}`);
+            throw this.refusal(path, `${nameOf(path)} has no fields`, `it takes ${allowed.join(', ')}`);
         }
-        const unknown = Object.keys(value).find((name) => !known.includes(name));
+        const unknown = Object.keys(value).find((name) => !allowed.includes(name));
         if (unknown !== undefined) {
-            throw this.refusal([...path, unknown], `unknown field "${unknown}"`, `known are ${known.join(', ')}`);
+            throw this.refusal([...path, unknown], `unknown field "${unknown}"`, `known are ${allowed.join(', ')}`);
         }
     }
 

@@ -30,7 +30,7 @@ export const anyCodeFlag = {
 };
 
 /** What `agreeing` returns. Refuses when the market names codes that this release does not know. */
-export async function known<T>(agreeing: () => Promise<T>): Promise<T> {
+export async function requireKnownCodes<T>(agreeing: () => Promise<T>): Promise<T> {
     try {
         return await agreeing();
     } catch (error) {
@@ -86,7 +86,7 @@ export async function openProvider(
     const registry = await registryOf(session, flags.registry);
     const at = flags.provider ?? (await findProvider(session, registry, session.actor));
     if (at === undefined || !(await session.account(at)).active) {
-        const whose = at === undefined ? `of ${session.show(session.actor, false)}` : `at ${session.show(at)}`;
+        const whose = at === undefined ? `of ${session.formatWallet(session.actor)}` : `at ${session.format(at)}`;
         throw new ScriptError(`There is no Provider ${whose}`, 'run joinMarket, or name one with --provider');
     }
     const provider = session.openContract(Provider.fromAddress(at));
@@ -110,8 +110,8 @@ export async function providerRows(
 ): Promise<Row[]> {
     const state = await provider.getProviderState();
     const rows: Row[] = [
-        ['provider', session.show(at)],
-        ['owner', session.show(state.owner, false)],
+        ['provider', session.format(at)],
+        ['owner', session.formatWallet(state.owner)],
         ['stake', `${ton(state.stake)}, required ${ton(state.requiredStake)}`],
         ...(await slotsOf(provider)).map(({ slot, amount, unlockAt }): Row => [
             `slot ${slot}`,
@@ -128,11 +128,11 @@ export async function providerRows(
     const { payout, nextPayout, nextPayoutAt, operator } = await provider.getMembershipNow();
     const next = nextPayout.equals(payout)
         ? ''
-        : `, ${session.show(nextPayout, false)} from ${when(Number(nextPayoutAt))}`;
+        : `, ${session.formatWallet(nextPayout)} from ${when(Number(nextPayoutAt))}`;
     return [
         ...rows,
-        ['payout', `${session.show(payout, false)}${next}`],
-        ['operator', operator === null ? 'nobody but the owner' : session.show(operator, false)],
+        ['payout', `${session.formatWallet(payout)}${next}`],
+        ['operator', operator === null ? 'nobody but the owner' : session.formatWallet(operator)],
         ['standing', `${jail}; ${strikes} strikes, ${ton(frozen)} frozen by cases`],
         ['surplus', ton(state.surplus)],
     ];
@@ -143,7 +143,7 @@ interface Step {
     action(actor: Actor, at: Address): Promise<unknown>;
     /** True once it has happened. */
     done(now: OpenedProvider): Promise<boolean> | boolean;
-    kept?: bigint;
+    retained?: bigint;
     stays?: Row[];
     anyone?: boolean;
 }
@@ -166,10 +166,10 @@ export async function providerTask(
         will: [step.will],
         messages,
         ...(step.anyone ? {} : { only: { address: opened.state.owner, role: 'owner of the Provider' } }),
-        kept: step.kept ?? 0n,
+        retained: step.retained ?? 0n,
         stays: step.stays ?? [],
         settled: async (sent) =>
             sent < messages.length || step.done({ ...opened, state: await opened.provider.getProviderState() }),
-        after: () => providerRows(session, opened),
+        resultRows: () => providerRows(session, opened),
     };
 }

@@ -31,9 +31,9 @@ export function recordOf({ network }: ScriptSession): Deployment | undefined {
 }
 
 /** The registry that a script works on. Refuses when none is known, or nothing is there. */
-export async function registryOf(session: ScriptSession, given: Address | undefined): Promise<Address> {
+export async function registryOf(session: ScriptSession, flag: Address | undefined): Promise<Address> {
     const record = recordOf(session);
-    const registry = given ?? (record && Address.parseRaw(record.registry));
+    const registry = flag ?? (record && Address.parseRaw(record.registry));
     if (registry === undefined) {
         throw new ScriptError(
             `No market is known on ${session.network.name}: there is no ${deploymentFile(session.network.name)}`,
@@ -42,7 +42,7 @@ export async function registryOf(session: ScriptSession, given: Address | undefi
     }
     if (!(await session.account(registry)).active) {
         throw new ScriptError(
-            `There is no registry at ${session.show(registry)} on ${session.network.name}`,
+            `There is no registry at ${session.format(registry)} on ${session.network.name}`,
             'is this the right network? After a new start of a local one, remove its record and run deployMarket',
         );
     }
@@ -50,8 +50,8 @@ export async function registryOf(session: ScriptSession, given: Address | undefi
 }
 
 /** The market with its state on chain. */
-export async function openRegistry(session: ScriptSession, given: Address | undefined) {
-    const at = await registryOf(session, given);
+export async function openRegistry(session: ScriptSession, flag: Address | undefined) {
+    const at = await registryOf(session, flag);
     const registry = session.openContract(Registry.fromAddress(at));
     return { registry, at, state: await registry.getRegistryState() };
 }

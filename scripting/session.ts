@@ -53,9 +53,14 @@ export class ScriptSession {
         return this.provider.open(contract);
     }
 
-    /** An address as this network writes it; wallets as they show themselves with `bounceable: false`. */
-    show(address: Address, bounceable = true): string {
-        return address.toString({ testOnly: this.network.testOnly, bounceable });
+    /** A contract's address in the form of this network. */
+    format(address: Address): string {
+        return address.toString({ testOnly: this.network.testOnly });
+    }
+
+    /** A wallet's address in the form of this network, as wallets display it. */
+    formatWallet(address: Address): string {
+        return address.toString({ testOnly: this.network.testOnly, bounceable: false });
     }
 
     /** Balance, code, data and newest transaction of an account. */

@@ -25,13 +25,13 @@ export interface Task {
     messages?: Outgoing[];
     /** nanoTON of what is attached that stays where it goes, and what it is there. */
     stays?: Row[];
-    kept?: bigint;
+    retained?: bigint;
     /** True once the first `sent` messages have done what they were sent for. */
     settled?: (sent: number) => Promise<boolean>;
     /** Told before an order leaves how many messages will have been sent with it. */
     beforeOrder?: (sent: number) => void;
     /** The new state; writes records too. */
-    after?: () => Promise<Row[]>;
+    resultRows?: () => Promise<Row[]>;
     /** What was asked and is not so though all was sent and has arrived: a line each. */
     unmet?: () => Promise<string[]>;
 }
@@ -48,7 +48,7 @@ export interface Consent {
 export async function carryOut(session: ScriptSession, task: Task, consent: Consent): Promise<void> {
     const { messages = [], will = [], stays = [] } = task;
     const as = session.actsAs ?? session.wallet?.address;
-    const sender = as === undefined ? '' : `, wallet ${session.show(as, false)}`;
+    const sender = as === undefined ? '' : `, wallet ${session.formatWallet(as)}`;
     console.log(`Network ${session.network.name}${sender}`);
     console.log(table(task.found));
     const { differs = [] } = task;
@@ -60,16 +60,16 @@ export async function carryOut(session: ScriptSession, task: Task, consent: Cons
     }
     if (task.nothing !== undefined || messages.length === 0) {
         console.log(`Nothing to do: ${task.nothing ?? 'everything is as asked'}.`);
-        report(consent, { sent: 0, ...Object.fromEntries((await task.after?.()) ?? []) });
+        report(consent, { sent: 0, ...Object.fromEntries((await task.resultRows?.()) ?? []) });
         return;
     }
     const attached = messages.reduce((sum, { value }) => sum + value, 0n);
-    const kept = task.kept ?? 0n;
+    const retained = task.retained ?? 0n;
     console.log('Will:');
     [...will.map((line) => `  ${line}`), ...messageLines(session, messages)].forEach((line) => console.log(line));
     stays.forEach(([what, value]) => console.log(`  ${value} stays as ${what}`));
     const sending = await sendingFee(session, messages);
-    const maxFees = ton(attached - kept + sending);
+    const maxFees = ton(attached - retained + sending);
     if (!consent.dryRun && !consent.print) {
         await requireRole(session, task);
     }
@@ -83,17 +83,17 @@ export async function carryOut(session: ScriptSession, task: Task, consent: Cons
     if (expected !== undefined) {
         const net = attached + sending - expected.back;
         console.log(
-            net < kept
+            net < retained
                 ? `Expects: about ${ton(expected.back)} come back, ${ton(expected.back - attached - sending)} more than is sent.`
-                : `Expects: fees of about ${ton(net - kept)}.`,
+                : `Expects: fees of about ${ton(net - retained)}.`,
         );
     }
     console.log(
-        `Costs: ${ton(kept)} that stays, and fees of at most ${maxFees}; of that, what is not used comes back.`,
+        `Costs: ${ton(retained)} that stays, and fees of at most ${maxFees}; of that, what is not used comes back.`,
     );
     if (consent.dryRun) {
         console.log('Dry run: nothing was sent.');
-        report(consent, { sent: 0, attached: attached.toString(), kept: kept.toString() });
+        report(consent, { sent: 0, attached: attached.toString(), kept: retained.toString() });
         return;
     }
     if (consent.print) {
@@ -118,8 +118,8 @@ async function requireRole(session: ScriptSession, { only }: Task): Promise<void
     }
     if (only !== undefined && !only.address.equals(wallet.address)) {
         throw new ScriptError(
-            `Only the ${only.role}, ${session.show(only.address, false)}, may do this; this wallet is ${session.show(wallet.address, false)}`,
-            `use its words, or add --print --from ${session.show(only.address, false)} and send from there`,
+            `Only the ${only.role}, ${session.formatWallet(only.address)}, may do this; this wallet is ${session.formatWallet(wallet.address)}`,
+            `use its words, or add --print --from ${session.formatWallet(only.address)} and send from there`,
         );
     }
 }
@@ -130,8 +130,8 @@ async function requireFunds(session: ScriptSession, needed: bigint): Promise<voi
     if (balance < needed) {
         const other = version === 'v5r1' ? ' A v5r1 wallet has another address on each network.' : '';
         throw new ScriptError(
-            `The wallet ${session.show(address, false)} holds ${ton(balance)} and needs ${ton(needed)}.${other}`,
-            faucetFor(session.network, session.provider, session.show(address, false), formatTon(needed - balance)),
+            `The wallet ${session.formatWallet(address)} holds ${ton(balance)} and needs ${ton(needed)}.${other}`,
+            faucetFor(session.network, session.provider, session.formatWallet(address), formatTon(needed - balance)),
         );
     }
 }
@@ -151,11 +151,11 @@ async function requireConsent({ provider }: ScriptSession, { yes }: Consent): Pr
 
 async function send(
     session: ScriptSession,
-    { messages = [], settled, after, unmet, beforeOrder, kept = 0n }: Task,
+    { messages = [], settled, resultRows, unmet, beforeOrder, retained = 0n }: Task,
     consent: Consent,
 ): Promise<void> {
     const wallet = session.wallet!;
-    const before = (await session.account(wallet.address)).balance;
+    const balanceBefore = (await session.account(wallet.address)).balance;
     for (let sent = 0; sent < messages.length;) {
         const next = messages.slice(sent, sent + wallet.capacity(messages.slice(sent)));
         const newest = await session.newest(next[next.length - 1].to);
@@ -174,19 +174,19 @@ async function send(
         await waitForEffect(session, next, newest, async () => settled === undefined || settled(sent));
         forgetOrder(session);
     }
-    const spent = before - (await session.account(wallet.address)).balance;
-    const received = spent < kept ? kept - spent : 0n; // more came home than fees took
+    const spent = balanceBefore - (await session.account(wallet.address)).balance;
+    const received = spent < retained ? retained - spent : 0n; // more came home than fees took
     console.log(
         received === 0n
-            ? `Done. The wallet paid ${ton(spent)}: ${ton(kept)} stays, ${ton(spent - kept)} were fees.`
-            : `Done. The wallet holds ${ton(received - kept)} more than before, fees taken off.`,
+            ? `Done. The wallet paid ${ton(spent)}: ${ton(retained)} stays, ${ton(spent - retained)} were fees.`
+            : `Done. The wallet holds ${ton(received - retained)} more than before, fees taken off.`,
     );
-    const rows = (await after?.()) ?? [];
+    const rows = (await resultRows?.()) ?? [];
     console.log(table(rows));
     report(consent, {
         sent: messages.length,
-        ...(received === 0n ? { spent: spent.toString() } : { received: (received - kept).toString() }),
-        kept: kept.toString(),
+        ...(received === 0n ? { spent: spent.toString() } : { received: (received - retained).toString() }),
+        kept: retained.toString(),
         ...Object.fromEntries(rows),
     });
     const lacking = (await unmet?.()) ?? [];
@@ -208,17 +208,17 @@ async function waitForEffect(
 ): Promise<void> {
     const last = messages[messages.length - 1];
     await waitUntil(session.patience, async () => {
-        const held = await holds();
+        const isSettled = await holds();
         // Asked even then: rent alone can make a balance look as if the message had done its work.
         const failure = await session.failureSince(last.to, since);
         if (failure !== undefined) {
             forgetOrder(session);
             throw new ScriptError(
-                `${messageLabel(last)} was refused by ${session.show(last.to)}: ${failure}`,
+                `${messageLabel(last)} was refused by ${session.format(last.to)}: ${failure}`,
                 'what was attached comes back; the codes are explained in contracts/protocol/errors.tact',
             );
         }
-        return held;
+        return isSettled;
     });
 }
 

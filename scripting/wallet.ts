@@ -170,9 +170,9 @@ function foreignWallet(provider: NetworkProvider, address: Address, patience: Pa
         version: 'one message at a time',
         capacity: () => 1,
         async send([{ to, value, body, init }]) {
-            const before = await latest();
+            const ltBefore = await latest();
             await sender.send({ to, value, body, ...(init === undefined ? {} : { init }) });
-            await waitUntil(patience, async () => (await latest()) > before);
+            await waitUntil(patience, async () => (await latest()) > ltBefore);
         },
     };
 }

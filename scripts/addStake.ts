@@ -19,7 +19,7 @@ export const run = script({
                 will: `add ${ton(due)} to the stake`,
                 action: (actor, provider) => addStake(actor, { provider, amount: due }),
                 done: (now) => now.state.stake >= upTo,
-                kept: due,
+                retained: due,
                 stays: [['stake', ton(due)]],
                 anyone: true,
             };

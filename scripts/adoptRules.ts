@@ -1,5 +1,5 @@
 import { adoptRules, agreedRules, Registry } from '@cocoon-market/wrappers';
-import { anyCodeFlag, known, providerFlags, providerTask } from '../scripting/provider';
+import { anyCodeFlag, requireKnownCodes, providerFlags, providerTask } from '../scripting/provider';
 import { script } from '../scripting/script';
 
 export const run = script({
@@ -11,9 +11,9 @@ export const run = script({
         providerTask(session, flags, async ({ registry, state, provider }) => {
             const market = session.openContract(Registry.fromAddress(registry));
             const { rulesVersion } = await market.getRegistryState();
-            const { rules: before } = await provider.getMembershipNow();
+            const { rules: currentRules } = await provider.getMembershipNow();
             const newest = await market.getRules();
-            await known(() => agreedRules(newest, { before, anyCode }));
+            await requireKnownCodes(() => agreedRules(newest, { previous: currentRules, anyCode }));
             return state.rulesVersion === rulesVersion
                 ? `version ${rulesVersion} is the newest`
                 : {

@@ -23,15 +23,15 @@ export const run = script({
         }
         const endsAt = (await session.now()) + seconds;
         const demand = { model: modelKey(model), queriesPerDay: queries, endsAt };
-        const before = await session.newest(at);
+        const newestBefore = await session.newest(at);
         return {
             found: [
-                ['registry', session.show(at)],
+                ['registry', session.format(at)],
                 ['model', model],
             ],
             will: [`announce ${queries} queries a day for ${formatDuration(seconds)}`],
             messages: await session.rehearse((actor) => announceDemand(actor, { registry: at, ...demand })),
-            settled: async () => (await session.newest(at)) > before,
+            settled: async () => (await session.newest(at)) > newestBefore,
         };
     },
 });

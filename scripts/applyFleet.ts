@@ -37,11 +37,11 @@ export const run = script({
             will: [`make ${changes} changes:`, ...planLines(fleet)],
             messages: fleet.messages,
             ...(isOperator ? {} : { only: { address: owner, role: 'owner of the Provider' } }),
-            kept: fleet.stakeDue,
+            retained: fleet.stakeDue,
             stays: fleet.stakeDue === 0n ? [] : [['stake', ton(fleet.stakeDue)]],
             beforeOrder: (sent) => rememberOrder(session, fleet, sent),
             settled: (sent) => fleetArrived(session, fleet, sent),
-            after: async () => {
+            resultRows: async () => {
                 forgetOrders(session, fleet);
                 return providerRows(session, fleet.opened);
             },

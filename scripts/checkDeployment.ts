@@ -35,7 +35,7 @@ export const run = check({
         const { active, code } = await session.account(at);
         if (!active || code === undefined) {
             throw new ScriptError(
-                `The record names ${session.show(at)}, but there is no registry on ${session.network.name}`,
+                `The record names ${session.format(at)}, but there is no registry on ${session.network.name}`,
             );
         }
         const state = await session.openContract(Registry.fromAddress(at)).getRegistryState();

@@ -12,11 +12,11 @@ export const run = check({
         const opened = await openProvider(session, flags);
         const nodes = await readFleet(session.reader(), opened.at);
         const rows: Row[] = [
-            ['registry', session.show(opened.registry)],
-            ['provider', session.show(opened.at)],
+            ['registry', session.format(opened.registry)],
+            ['provider', session.format(opened.at)],
         ];
         for (const { number, codeVersion, open, hardware, service } of nodes) {
-            const at = session.show(await opened.provider.getNodeAddress(BigInt(number), BigInt(codeVersion)));
+            const at = session.format(await opened.provider.getNodeAddress(BigInt(number), BigInt(codeVersion)));
             const machine = `${hardware.gpus} × ${hardware.model}`;
             rows.push([`node ${number}`, `${at} ${open ? 'open' : 'closed'} ${service.endpoint} ${machine}`]);
         }

@@ -12,7 +12,7 @@ export const run = check({
         const { balance, active } = await session.account(at);
         return [
             ['network', `${session.network.name}, id ${session.network.globalId}`],
-            ['wallet', session.show(at, false)],
+            ['wallet', session.formatWallet(at)],
             ['raw', at.toRawString()],
             ['kind', session.wallet?.address.equals(at) === true ? session.wallet.version : 'unknown'],
             ['state', active ? 'active' : 'not used yet'],

@@ -28,11 +28,11 @@ export const run = script({
         if (!key.verify(Voucher.hash(voucher), signature)) {
             throw new ScriptError('The signature is not over this job, amount and count', 'the chain would refuse it');
         }
-        const asked = { cumulative, count: answers, signature };
+        const signed = { cumulative, count: answers, signature };
         return {
             found,
             will: [`pay ${ton(cumulative - paid)}, or what the job holds, to its payout`],
-            messages: await session.rehearse((actor) => claimJob(actor, { channel: job, voucher: asked })),
+            messages: await session.rehearse((actor) => claimJob(actor, { channel: job, voucher: signed })),
             settled: async () => ((await findJob(session, job)).state?.paid ?? cumulative) > paid,
             unmet: async () => {
                 const { state } = await findJob(session, job);
@@ -41,7 +41,7 @@ export const run = script({
                     ? [`cumulative: ${ton(state.paid)} of ${ton(cumulative)} are paid; the job held no more`]
                     : [];
             },
-            after: async () => jobRows(session, await findJob(session, job)),
+            resultRows: async () => jobRows(session, await findJob(session, job)),
         };
     },
 });

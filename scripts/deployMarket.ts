@@ -44,7 +44,7 @@ export const run = script({
         const registry = session.openContract(Registry.fromAddress(at));
         const { active } = await session.account(at);
         const state = active ? await registry.getRegistryState() : undefined;
-        const after = async () => {
+        const resultRows = async () => {
             const file = await writeRecord(session, at);
             return [...registryRows(session, at, await registry.getRegistryState()), ['record', file] as const];
         };
@@ -52,14 +52,19 @@ export const run = script({
             const found = registryRows(session, at, state);
             const other = record !== undefined && !state.governor.equals(session.actor);
             const differs = [
-                ...(other ? [`governor: it is ${session.show(state.governor, false)}, not this wallet`] : []),
+                ...(other ? [`governor: it is ${session.formatWallet(state.governor)}, not this wallet`] : []),
                 ...(await differencesFrom(session, registry, { flags, profile })),
             ];
-            return { found, nothing: 'the market is deployed', differs, ...(record === undefined ? { after } : {}) };
+            return {
+                found,
+                nothing: 'the market is deployed',
+                differs,
+                ...(record === undefined ? { resultRows } : {}),
+            };
         }
         if (record !== undefined) {
             throw new ScriptError(
-                `The record of ${session.network.name} names ${session.show(at)}, but there is no market there`,
+                `The record of ${session.network.name} names ${session.format(at)}, but there is no market there`,
                 'another network of the same name? Move the record away to deploy a new market',
             );
         }
@@ -74,7 +79,7 @@ export const run = script({
         const launch = { delay: profile.delay, rent, rules, committee, codes, catalogue: profile.catalogue.hash };
         return {
             found: [
-                ['registry', `${session.show(at)} (${active ? 'deployed, not launched' : 'not deployed'})`],
+                ['registry', `${session.format(at)} (${active ? 'deployed, not launched' : 'not deployed'})`],
                 ['profile', profile.file],
                 ['rules', rulesText(session, rules)],
                 ['changes wait', formatDuration(profile.delay)],
@@ -83,13 +88,13 @@ export const run = script({
             ],
             will: [active ? 'launch the market' : 'deploy the registry and launch the market'],
             messages: await session.rehearse((actor) => launchRegistry(actor, launch)),
-            kept: rent,
+            retained: rent,
             stays: rent === 0n ? [] : [['rent of the registry', ton(rent)]],
             settled: async (sent) => {
                 const present = (await session.account(at)).active;
                 return present && (active || sent > 1 ? (await registry.getRegistryState()).rulesVersion > 0n : true);
             },
-            after,
+            resultRows,
         };
     },
 });
@@ -102,9 +107,9 @@ async function differencesFrom(
 ): Promise<string[]> {
     const lines: string[] = [];
     if (flags.committee !== undefined) {
-        const asked = registryChanges.committee(committeeOf(flags.committee, flags.threshold));
+        const change = registryChanges.committee(committeeOf(flags.committee, flags.threshold));
         const is = registryChanges.committee(parseCommittee(await registry.getCommittee()));
-        lines.push(...(is.equals(asked) ? [] : ['committee: another one decides; proposeCommittee changes it']));
+        lines.push(...(is.equals(change) ? [] : ['committee: another one decides; proposeCommittee changes it']));
     } else if (flags.threshold !== undefined) {
         const { threshold } = parseCommittee(await registry.getCommittee());
         lines.push(
@@ -113,13 +118,13 @@ async function differencesFrom(
     }
     const { insurance, ...rules } = parseRules(await registry.getRules());
     if (flags.insurance !== undefined && !insurance.equals(flags.insurance)) {
-        lines.push(`insurance: it is ${session.show(insurance, false)}; proposeRules changes it`);
+        lines.push(`insurance: it is ${session.formatWallet(insurance)}; proposeRules changes it`);
     }
     if (flags.profile !== undefined) {
-        const asked = registryChanges.rules(rulesOf(profile, insurance));
+        const change = registryChanges.rules(rulesOf(profile, insurance));
         const is = registryChanges.rules({ ...rules, insurance });
         lines.push(
-            ...(is.equals(asked)
+            ...(is.equals(change)
                 ? []
                 : [`profile: the rules are others than ${profile.file}'s; proposeRules changes them`]),
         );

@@ -13,7 +13,7 @@ export const run = script({
     prepare: async (session, { owner, upTo }) => {
         const opened = await openEscrow(session, owner ?? session.actor);
         const bring = (actor: Actor, due: bigint) => depositTo(actor, { owner: opened.owner, amount: due });
-        const due = await missing(session, { at: opened.at, held: opened.balance, upTo, action: bring });
+        const due = await missing(session, { at: opened.at, balance: opened.balance, upTo, action: bring });
         return escrowTask(session, opened, () =>
             due === 0n
                 ? `the escrow holds ${ton(upTo)} or more`
@@ -22,7 +22,7 @@ export const run = script({
                       action: (actor) => bring(actor, due),
                       done: ({ balance }) => balance > opened.balance,
                       unmet: ({ balance }) => shortOf(balance, upTo),
-                      kept: due,
+                      retained: due,
                       stays: [['deposit', ton(due)]],
                       anyone: true,
                   },

@@ -14,28 +14,28 @@ export const run = script({
         upTo: amount.required('what it shall hold; the difference is sent'),
     },
     prepare: async (session, { to, upTo }) => {
-        const balance = async () => (await session.account(to)).balance;
-        const held = await balance();
-        const rows = async (): Promise<Row[]> => [[session.show(to, false), `holds ${ton(await balance())}`]];
+        const readBalance = async () => (await session.account(to)).balance;
+        const balance = await readBalance();
+        const rows = async (): Promise<Row[]> => [[session.formatWallet(to), `holds ${ton(await readBalance())}`]];
         const bring = (actor: Actor, due: bigint) => fundWallet(actor, { to, amount: due });
-        const due = await missing(session, { at: to, held, upTo, action: bring });
+        const due = await missing(session, { at: to, balance, upTo, action: bring });
         if (due === 0n) {
             return { found: await rows(), nothing: `it holds ${ton(upTo)} or more` };
         }
         if (to.equals(session.actor)) {
             throw new ScriptError(
-                `--to: ${session.show(to, false)} is the wallet that would send`,
+                `--to: ${session.formatWallet(to)} is the wallet that would send`,
                 'name another wallet',
             );
         }
         return {
             found: await rows(),
             messages: await session.rehearse((actor) => bring(actor, due)),
-            kept: due,
+            retained: due,
             stays: [['coins of that wallet', ton(due)]],
-            settled: async () => (await balance()) > held,
-            unmet: async () => shortOf(await balance(), upTo),
-            after: rows,
+            settled: async () => (await readBalance()) > balance,
+            unmet: async () => shortOf(await readBalance(), upTo),
+            resultRows: rows,
         };
     },
 });

@@ -1,7 +1,7 @@
 import { joinMarket, Provider, readMarket, Registry } from '@cocoon-market/wrappers';
 import { address, amount } from '../scripting/flags';
 import { ton } from '../scripting/output';
-import { anyCodeFlag, findProvider, known, providerRows } from '../scripting/provider';
+import { anyCodeFlag, findProvider, requireKnownCodes, providerRows } from '../scripting/provider';
 import { registryFlag, registryOf } from '../scripting/record';
 import { ScriptError } from '../scripting/scriptError';
 import { script } from '../scripting/script';
@@ -19,9 +19,9 @@ export const run = script({
         ),
         ...anyCodeFlag,
     },
-    prepare: async (session, { registry: given, stake, payout: asked, operator, anyCode }) => {
-        const payout = asked ?? session.actor;
-        const registry = await registryOf(session, given);
+    prepare: async (session, { registry: flag, stake, payout: payoutFlag, operator, anyCode }) => {
+        const payout = payoutFlag ?? session.actor;
+        const registry = await registryOf(session, flag);
         const account = await findProvider(session, registry, session.actor);
         if (account !== undefined) {
             const provider = session.openContract(Provider.fromAddress(account));
@@ -31,12 +31,12 @@ export const run = script({
                 const differs = [
                     staked !== stake &&
                         `stake: it is ${ton(staked)}; ${staked < stake ? 'addStake brings it up' : 'unbondStake takes it down'}`,
-                    asked !== undefined &&
-                        !is.nextPayout.equals(asked) &&
-                        `payout: it is ${session.show(is.nextPayout, false)}; setPayout changes it`,
+                    payoutFlag !== undefined &&
+                        !is.nextPayout.equals(payoutFlag) &&
+                        `payout: it is ${session.formatWallet(is.nextPayout)}; setPayout changes it`,
                     operator !== undefined &&
                         is.operator?.equals(operator) !== true &&
-                        `operator: it is ${is.operator === null ? 'nobody' : session.show(is.operator, false)}; setOperator changes it`,
+                        `operator: it is ${is.operator === null ? 'nobody' : session.formatWallet(is.operator)}; setOperator changes it`,
                 ].filter((line) => line !== false);
                 return {
                     found: await providerRows(session, { at: account, provider }),
@@ -63,24 +63,24 @@ export const run = script({
         const provider = session.openContract(Provider.fromAddress(planned.address));
         return {
             found: [
-                ['registry', session.show(registry)],
-                ['provider', `${session.show(planned.address)} (not there yet)`],
+                ['registry', session.format(registry)],
+                ['provider', `${session.format(planned.address)} (not there yet)`],
                 ['base stake', ton(BigInt(rules.baseStake))],
-                ['payout', session.show(payout, false)],
+                ['payout', session.formatWallet(payout)],
             ],
             will: [`become a provider with a stake of ${ton(stake)}`],
-            messages: await known(() =>
+            messages: await requireKnownCodes(() =>
                 session.rehearse((actor) => {
                     const who = { payout, ...(operator === undefined ? {} : { operator }) };
                     return joinMarket(actor, { registry, stake, codeVersion, anyCode, ...who });
                 }),
             ),
-            kept: stake,
+            retained: stake,
             stays: [['stake', ton(stake)]],
             settled: async () =>
                 (await session.account(planned.address)).active &&
                 (await provider.getProviderState()).rulesVersion > 0n,
-            after: () => providerRows(session, { at: planned.address, provider }),
+            resultRows: () => providerRows(session, { at: planned.address, provider }),
         };
     },
 });

@@ -23,7 +23,7 @@ export const run = script({
             only: { address: owner, role: 'client of this job' },
             messages: await session.rehearse((actor) => leaveJob(actor, { escrow, channel: job })),
             settled: async () => ((await findJob(session, job)).state?.refundAt ?? 0n) < refundAt,
-            after: async () => jobRows(session, await findJob(session, job)),
+            resultRows: async () => jobRows(session, await findJob(session, job)),
         };
     },
 });

@@ -36,11 +36,11 @@ export const run = script({
         const { address: channel } = channelInit(opened.at, { ...job, job: order * 4 }, code);
         const isOpen = async () => (await session.account(channel)).active;
         const seqno = Number(opened.state.seqno);
-        const rows = async () => [['job', session.show(channel)] as const];
+        const rows = async () => [['job', session.format(channel)] as const];
         return escrowTask(session, opened, async () => {
             if (await isOpen()) {
                 return {
-                    nothing: `the job is open at ${session.show(channel)}`,
+                    nothing: `the job is open at ${session.format(channel)}`,
                     differs: await depositDifference(session, { channel, escrow: opened.escrow, deposit }),
                 };
             }
@@ -56,7 +56,7 @@ export const run = script({
                 will: `open a job of ${ton(deposit)} until ${when(end)}`,
                 action: (actor) => openJob(actor, { seqno, job: { ...job, deposit } }),
                 done: isOpen,
-                kept: deposit,
+                retained: deposit,
                 stays: [['deposit of the job', ton(deposit)]],
                 rows,
             };

@@ -14,8 +14,8 @@ export const run = script({
         keys: keys.required('public Ed25519 keys of all its members, 1 to 9'),
         threshold: count.optional('how many decide; two thirds, rounded up, unless given'),
     },
-    prepare: async (session, { registry: given, keys: members, threshold }) => {
-        const { registry, at } = await openRegistry(session, given);
+    prepare: async (session, { registry: flag, keys: members, threshold }) => {
+        const { registry, at } = await openRegistry(session, flag);
         const committee = committeeOf(members, threshold);
         const change = registryChanges.committee(committee);
         const same = registryChanges.committee(parseCommittee(await registry.getCommittee())).equals(change);

@@ -15,10 +15,10 @@ export const run = script({
         profile: text.required('a name in params/, or a JSON file like those'),
         insurance: address.optional('gets what is left of a slash; as it is now unless given'),
     },
-    prepare: async (session, { registry: given, profile: name, insurance }) => {
+    prepare: async (session, { registry: flag, profile: name, insurance }) => {
         const profile = readProfile(name);
         await requireTaken(session, profile);
-        const { registry, at } = await openRegistry(session, given);
+        const { registry, at } = await openRegistry(session, flag);
         const { insurance: present, ...now } = parseRules(await registry.getRules());
         const rules = rulesOf(profile, insurance ?? present);
         const change = registryChanges.rules(rules);

@@ -25,15 +25,15 @@ export const run = script({
             return { found, nothing: 'the code is published', differs };
         }
         const messages = await session.rehearse((actor) => publishLibrary(actor, { rent, gas: 0n }));
-        const kept = messages.reduce((sum, { value }) => sum + value, 0n);
+        const retained = messages.reduce((sum, { value }) => sum + value, 0n);
         return {
             found,
             will: ['publish the channel code; whatever is attached stays and pays rent'],
             messages,
-            kept,
-            stays: [['rent, after the gas', ton(kept)]],
+            retained,
+            stays: [['rent, after the gas', ton(retained)]],
             settled: async () => (await findLibrary(session)).runway > 0,
-            after: async () => libraryRows(session, await findLibrary(session)),
+            resultRows: async () => libraryRows(session, await findLibrary(session)),
         };
     },
 });

@@ -27,7 +27,7 @@ export const run = script({
             will: ["send the rest to the client's escrow"],
             messages: await session.rehearse((actor) => refundJob(actor, { channel: job })),
             settled: async () => (await findJob(session, job)).state === undefined,
-            after: async () => jobRows(session, await findJob(session, job)),
+            resultRows: async () => jobRows(session, await findJob(session, job)),
         };
     },
 });

@@ -6,7 +6,7 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'setOperator',
     group: 'provider',
-    about: "Names who may register and change nodes besides the owner, or nobody. From the provider's owner.",
+    about: "Names who may change nodes besides the owner, or nobody. They neither register nodes nor set keys nor raise shares. From the provider's owner.",
     flags: { ...providerFlags, operator: addressOr('nobody').required('the wallet, or nobody') },
     prepare: (session, { operator, ...flags }) =>
         providerTask(session, flags, async ({ provider: opened }) => {
@@ -17,7 +17,7 @@ export const run = script({
             return (await is())
                 ? 'this is the operator already'
                 : {
-                      will: `let ${operator === null ? 'nobody but the owner' : session.show(operator, false)} change nodes`,
+                      will: `let ${operator === null ? 'nobody but the owner' : session.formatWallet(operator)} change nodes`,
                       action: (actor, provider) => setOperator(actor, { provider, operator }),
                       done: is,
                   };

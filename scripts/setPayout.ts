@@ -14,7 +14,7 @@ export const run = script({
             return (await is())
                 ? 'this is the payout already'
                 : {
-                      will: `have jobs pay ${session.show(payout, false)}`,
+                      will: `have jobs pay ${session.formatWallet(payout)}`,
                       action: (actor, provider) => setPayout(actor, { provider, payout }),
                       done: is,
                   };

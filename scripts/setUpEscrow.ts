@@ -19,11 +19,11 @@ export const run = script({
             'how new jobs carry their code; as it is unless given, and plain at first',
         ),
     },
-    prepare: async (session, { spendKey, jobLimit, dayLimit, deposit = 0n, channel: asked }) => {
+    prepare: async (session, { spendKey, jobLimit, dayLimit, deposit = 0n, channel: kind }) => {
         const opened = await findEscrow(session, session.actor);
         const library = (await channelLibrary()).cell;
         const carriesLibrary = opened.state?.codeHash === bytesToNumber(library.hash());
-        const channel = asked ?? (carriesLibrary ? 'library' : 'plain');
+        const channel = kind ?? (carriesLibrary ? 'library' : 'plain');
         const code = channel === 'plain' ? await channelCode() : library;
         if (channel === 'library') {
             await requireLibrary(session);
@@ -36,17 +36,17 @@ export const run = script({
             state.codeHash === bytesToNumber(code.hash());
         const set = (actor: Actor, due: bigint) =>
             setUpEscrow(actor, { spendKey, jobLimit, dayLimit, channelCode: code, deposit: due });
-        const { at, balance: held } = opened;
-        const due = await missing(session, { at, held, upTo: deposit, action: set });
+        const { at, balance: balance } = opened;
+        const due = await missing(session, { at, balance, upTo: deposit, action: set });
         return escrowTask(session, opened, () =>
             isSet(opened) && due === 0n
                 ? 'key, limits and deposit are as asked'
                 : {
                       will: `allow the spend key ${ton(jobLimit)} a job and ${ton(dayLimit)} a day, jobs with ${channel} code`,
                       action: (actor) => set(actor, due),
-                      done: (now) => isSet(now) && (due === 0n || now.balance > held),
+                      done: (now) => isSet(now) && (due === 0n || now.balance > balance),
                       unmet: ({ balance }) => (due === 0n ? [] : shortOf(balance, deposit, 'deposit')),
-                      kept: due,
+                      retained: due,
                       stays: due === 0n ? [] : [['deposit', ton(due)]],
                   },
         );

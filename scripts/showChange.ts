@@ -11,7 +11,7 @@ export const run = check({
     read: async (session, { registry }) => {
         const { at, state } = await openRegistry(session, registry);
         const { change, executeAt } = state;
-        const rows: Row[] = [['registry', session.show(at)]];
+        const rows: Row[] = [['registry', session.format(at)]];
         if (change === null) {
             return [...rows, ['waiting change', 'none']];
         }

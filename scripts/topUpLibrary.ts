@@ -14,20 +14,20 @@ export const run = script({
         await requireLibrary(session);
         const library = await findLibrary(session);
         const found = libraryRows(session, library);
-        const { at, hash, balance: held } = library;
+        const { at, hash, balance: balance } = library;
         const bring = (actor: Actor, due: bigint) => topUpLibrary(actor, { hash, amount: due });
-        const due = await missing(session, { at, held, upTo, action: bring, library: await channelCode() });
+        const due = await missing(session, { at, balance, upTo, action: bring, library: await channelCode() });
         if (due === 0n) {
             return { found, nothing: `it holds ${ton(upTo)} or more` };
         }
         return {
             found,
             messages: await session.rehearse((actor) => bring(actor, due)),
-            kept: due,
+            retained: due,
             stays: [['rent', ton(due)]],
-            settled: async () => (await findLibrary(session)).balance > held,
+            settled: async () => (await findLibrary(session)).balance > balance,
             unmet: async () => shortOf((await findLibrary(session)).balance, upTo),
-            after: async () => libraryRows(session, await findLibrary(session)),
+            resultRows: async () => libraryRows(session, await findLibrary(session)),
         };
     },
 });

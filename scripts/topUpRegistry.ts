@@ -12,26 +12,26 @@ export const run = script({
     flags: { ...registryFlag, upTo: amount.required('what the registry shall hold; the difference is sent') },
     prepare: async (session, { registry, upTo }) => {
         const at = await registryOf(session, registry);
-        const balance = async () => (await session.account(at)).balance;
-        const held = await balance();
+        const readBalance = async () => (await session.account(at)).balance;
+        const balance = await readBalance();
         const rows = async () =>
             [
-                ['registry', session.show(at)],
-                ['holds', ton(await balance())],
+                ['registry', session.format(at)],
+                ['holds', ton(await readBalance())],
             ] as const;
         const bring = (actor: Actor, due: bigint) => topUpRegistry(actor, { registry: at, amount: due });
-        const due = await missing(session, { at, held, upTo, action: bring });
+        const due = await missing(session, { at, balance, upTo, action: bring });
         if (due === 0n) {
             return { found: [...(await rows())], nothing: `it holds ${ton(upTo)} or more` };
         }
         return {
             found: [...(await rows())],
             messages: await session.rehearse((actor) => bring(actor, due)),
-            kept: due,
+            retained: due,
             stays: [['rent', ton(due)]],
-            settled: async () => (await balance()) > held,
-            unmet: async () => shortOf(await balance(), upTo),
-            after: async () => [...(await rows())],
+            settled: async () => (await readBalance()) > balance,
+            unmet: async () => shortOf(await readBalance(), upTo),
+            resultRows: async () => [...(await rows())],
         };
     },
 });

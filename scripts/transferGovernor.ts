@@ -12,7 +12,7 @@ export const run = script({
     prepare: (session, { registry, to }) =>
         registryTask(session, {
             registry,
-            will: `allow ${session.show(to, false)} to take over`,
+            will: `allow ${session.formatWallet(to)} to take over`,
             done: ({ governor, nextGovernor }) => {
                 if (governor.equals(to)) {
                     return 'this wallet is the governor';

@@ -38,8 +38,8 @@ export interface CaseFile {
     date: number;
     amount: bigint; // the most it may cost
     loss: bigint;
-    counted: bigint; // the largest loss that was shown; A1 and A2 count again for what is more
-    toldAt: number; // when the Provider was told last of an A1 or A2; a larger loss counts `END_BACK` seconds later
+    countedLoss: bigint; // the largest loss that was shown; A1 and A2 count again for what is more
+    sentAt: number; // when the Provider was told last of an A1 or A2; a larger loss counts `END_BACK` seconds later
     reporter: Address;
     victim: Buffer; // account of the escrow
     receiptKey: Buffer;
@@ -47,8 +47,8 @@ export interface CaseFile {
     node: number;
     /** A3: hash of the request; B1: hash of the reporter's statement. */
     about?: Buffer;
-    first: number; // A3: first piece demanded
-    most: number; // B1: basis points that `amount` stands for
+    firstPiece: number; // A3: first piece demanded
+    maxBasisPoints: number; // B1: basis points that `amount` stands for
     rulesVersion: number;
     insurance: Address;
     owner: Address;
@@ -261,16 +261,16 @@ export class Dispute extends Generated {
             date: Number(fault.date),
             amount: fault.amount,
             loss: fault.loss,
-            counted: file.loss,
-            toldAt: Number(file.sentAt),
+            countedLoss: file.loss,
+            sentAt: Number(file.sentAt),
             reporter: fault.reporter,
             victim: numberToBytes(parties.victim),
             receiptKey: numberToBytes(parties.key),
             payout: numberToBytes(parties.payout),
             node: Number(parties.node),
             ...(claim === undefined ? {} : { about: numberToBytes(claim.about) }),
-            first: Number(claim?.firstPiece ?? 0n),
-            most: Number(claim?.maxBasisPoints ?? 0n),
+            firstPiece: Number(claim?.firstPiece ?? 0n),
+            maxBasisPoints: Number(claim?.maxBasisPoints ?? 0n),
             rulesVersion: Number(rules.version),
             insurance: rules.insurance,
             owner: rules.owner,

@@ -1,11 +1,24 @@
-/** Writers of message bodies, as generated: for whoever builds a message by hand, such as one that must be refused. */
+/**
+ * Writers of message bodies, as generated. They are for tests that build a message by hand, such as one that must be
+ * refused, and are not exported from index.ts.
+ */
 export { storePostFail, storePostPiece, storePostVoucher, storeSubmitVerdict } from '../build/Dispute/Dispute_Dispute';
 export { storeOpen, storeSetUp } from '../build/Escrow/Escrow_Escrow';
 export { storePublish } from '../build/Library/Library_Library';
 export {
+    type Fault,
     storeCaseOpened,
+    storeCaseRules,
     storeChangeNode,
+    storeFault,
+    storeFaultClaim,
+    storeFaultFound,
+    storeFaultParties,
     storeRegisterNode,
     storeReplaceHardware,
+    storeShareFreed,
+    storeShareReleased,
+    storeShareSlashed,
+    storeStartNode,
 } from '../build/Provider/Provider_Provider';
 export { storeProposeChange } from '../build/Registry/Registry_Registry';

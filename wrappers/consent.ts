@@ -22,17 +22,19 @@ export class UnknownCode extends Error {
 }
 
 /**
- * The hash of these rules (struct Rules), which Join and Adopt name. `before`: rules that were agreed to earlier.
- * @throws {UnknownCode} when a code of nodes or disputes is neither this release's nor in `before`, unless `anyCode`
+ * The hash of these rules (struct Rules), which Join and Adopt name. `previous`: rules that were agreed to earlier.
+ * @throws {UnknownCode} when a code of nodes or disputes is neither this release's nor in `previous`, unless `anyCode`
  */
-export async function agreedRules(rules: Cell, { before, anyCode }: Agreed = {}): Promise<bigint> {
+export async function agreedRules(rules: Cell, { previous, anyCode }: Agreed = {}): Promise<bigint> {
     if (anyCode !== true) {
-        const known = [await releaseCodes(), ...(before ? [codesIn(before)] : [])];
-        const named = codesIn(rules);
+        const knownCodes = [await releaseCodes(), ...(previous ? [codesIn(previous)] : [])];
+        const namedCodes = codesIn(rules);
         for (const kind of ['node', 'dispute'] as const) {
-            for (const { hash, depth } of named[kind]) {
+            for (const { hash, depth } of namedCodes[kind]) {
                 // A hash without its depth names another account than the one that the code is deployed at.
-                if (!known.some((codes) => codes[kind].some((each) => each.hash === hash && each.depth === depth))) {
+                if (
+                    !knownCodes.some((codes) => codes[kind].some((each) => each.hash === hash && each.depth === depth))
+                ) {
                     throw new UnknownCode(kind, numberToHex(hash), Number(depth));
                 }
             }
@@ -42,7 +44,7 @@ export async function agreedRules(rules: Cell, { before, anyCode }: Agreed = {})
 }
 
 interface Agreed {
-    before?: Cell | null;
+    previous?: Cell | null;
     anyCode?: boolean | undefined;
 }
 

@@ -60,13 +60,13 @@ export const reports = {
             }),
         ),
     /** A2: a result, and the result before it or its accept where its own counts are not enough. */
-    excess: (args: EvidenceJob & { result: Buffer; beside?: Buffer; code: Cell }): Cell =>
+    excess: (args: EvidenceJob & { result: Buffer; comparison?: Buffer; code: Cell }): Cell =>
         toCell(
             storeReportExcess({
                 $$type: 'ReportExcess',
                 ...jobFields(args),
                 result: evidenceCell(args.result),
-                comparison: args.beside === undefined ? null : evidenceCell(args.beside),
+                comparison: args.comparison === undefined ? null : evidenceCell(args.comparison),
                 code: beginCell().storeRef(args.code).asSlice(),
             }),
         ),

@@ -112,8 +112,8 @@ export interface Difference {
 
 /** Everything in which two markets differ. */
 export function compareMarkets(one: Market, other: Market): Difference[] {
-    const [left, right] = [marketValues(one), marketValues(other)];
-    return [...new Set([...left.keys(), ...right.keys()])]
-        .map((name) => ({ name, one: left.get(name), other: right.get(name) }))
+    const [ours, theirs] = [marketValues(one), marketValues(other)];
+    return [...new Set([...ours.keys(), ...theirs.keys()])]
+        .map((name) => ({ name, one: ours.get(name), other: theirs.get(name) }))
         .filter((each) => each.one !== each.other);
 }

@@ -35,10 +35,10 @@ export function outcomesOf(
     liability: Liability,
 ): FaultOutcome[] {
     const { basis, slashed, stake, cost } = liability;
-    const wanted = amountOf(faultClass, loss, date, liability);
+    const amount = amountOf(faultClass, loss, date, liability);
     return faultClasses[faultClass].outcomes.map((end) => {
         const { when, slashes, bond } = faultOutcomes[end];
-        const slash = slashes ? min(max(min(wanted, basis - slashed), 0n), stake) : 0n;
+        const slash = slashes ? min(max(min(amount, basis - slashed), 0n), stake) : 0n;
         const victim = min(loss, slash / 2n);
         const reporter = min(max(min((slash * reward) / 10_000n, maxReward), cost), slash / 2n - victim);
         return { end, when, slash, victim, reporter, bond };

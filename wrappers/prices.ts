@@ -81,18 +81,18 @@ export function forwardFee({ forward }: ChainPrices, { cells, bits }: Size): big
 
 /** Cells and bits of a tree, each cell once. */
 export function sizeOf(tree: Cell): Size {
-    const seen = new Map<string, Cell>();
+    const cells = new Map<string, Cell>();
     const visit = (cell: Cell) => {
         const hash = cell.hash().toString('hex');
-        if (!seen.has(hash)) {
-            seen.set(hash, cell);
+        if (!cells.has(hash)) {
+            cells.set(hash, cell);
             cell.refs.forEach(visit);
         }
     };
     visit(tree);
     return {
-        cells: BigInt(seen.size),
-        bits: [...seen.values()].reduce((sum, { bits }) => sum + BigInt(bits.length), 0n),
+        cells: BigInt(cells.size),
+        bits: [...cells.values()].reduce((sum, { bits }) => sum + BigInt(bits.length), 0n),
     };
 }
 

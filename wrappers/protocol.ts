@@ -11,8 +11,10 @@ import { Provider } from '../build/Provider/Provider_Provider';
 import { Registry } from '../build/Registry/Registry_Registry';
 
 function numbersWith(prefix: string): Record<string, number> {
-    const named = Object.entries(node).filter(([name, value]) => name.startsWith(prefix) && typeof value === 'bigint');
-    return Object.fromEntries(named.map(([name, value]) => [name, Number(value)]));
+    const constants = Object.entries(node).filter(
+        ([name, value]) => name.startsWith(prefix) && typeof value === 'bigint',
+    );
+    return Object.fromEntries(constants.map(([name, value]) => [name, Number(value)]));
 }
 
 /** Every exit code of the suite by its Tact name, such as `errors.ErrNotOwner` (1000). */

@@ -122,7 +122,7 @@ async function sign(
     const chain = chainOf(config);
     const address = addressOn(chain, dispute);
     const { state, file } = await caseOf(chain, address);
-    const { rulesVersion, committee, most } = file;
+    const { rulesVersion, committee, maxBasisPoints } = file;
     if (evidence !== undefined) {
         checked(file, evidence);
     } else if (basisPoints !== 0) {
@@ -131,8 +131,8 @@ async function sign(
     if (state.state !== caseStates.open) {
         throw new Error('The case is closed');
     }
-    if (!Number.isInteger(basisPoints) || basisPoints < 0 || basisPoints > most) {
-        throw new Error(`This case costs 0 to ${most} basis points`);
+    if (!Number.isInteger(basisPoints) || basisPoints < 0 || basisPoints > maxBasisPoints) {
+        throw new Error(`This case costs 0 to ${maxBasisPoints} basis points`);
     }
     const key = signingKey(readSeed(path, MAKER));
     const member = committee.keys.indexOf(bytesToNumber(key.publicKey));

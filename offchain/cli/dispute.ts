@@ -146,7 +146,7 @@ async function report(flags: ReportFlags): Promise<void> {
     const { dispute } = prepared;
     const counted = async () => {
         const { state } = await chain.account(dispute);
-        return state === 'active' ? (await chain.open(Dispute.fromAddress(dispute)).getFile())?.counted : undefined;
+        return state === 'active' ? (await chain.open(Dispute.fromAddress(dispute)).getFile())?.countedLoss : undefined;
     };
     const before = await counted();
     const sent = await send(chain, flags, prepared.value, (actor) => sendReport(actor, prepared));
@@ -165,7 +165,12 @@ function shownBy(found: FaultEvidence, { statement, piece }: ReportFlags): Shown
         case 'A1':
             return { class: 'A1', ...job, first: receipts[0], second: receipts[1] };
         case 'A2':
-            return { class: 'A2', ...job, result: receipts[0], ...(receipts.length > 1 && { beside: receipts[1] }) };
+            return {
+                class: 'A2',
+                ...job,
+                result: receipts[0],
+                ...(receipts.length > 1 && { comparison: receipts[1] }),
+            };
         case 'A3':
             return { class: 'A3', ...job, accept: receipts[0], piece: Number(piece) };
         case 'B1':
@@ -234,8 +239,13 @@ export async function viewOf(chain: Chain, address: Address) {
         loss: file.loss,
         bond: state.bond,
         take: state.slash,
-        ...(file.class === 'A3' && { request: about, first: file.first, wanted: Number(state.missingPieces) }),
-        ...(file.class === 'B1' && { accusation: about, statement, most: file.most, rules: file.rulesVersion }),
+        ...(file.class === 'A3' && { request: about, first: file.firstPiece, wanted: Number(state.missingPieces) }),
+        ...(file.class === 'B1' && {
+            accusation: about,
+            statement,
+            most: file.maxBasisPoints,
+            rules: file.rulesVersion,
+        }),
         answerBy: Number(state.answerBy),
         decideFrom: Number(state.decideFrom),
         clearAt: Number(state.clearAt),

@@ -187,7 +187,7 @@ export async function assertNew(chain: Chain, { dispute }: PreparedReport, loss:
     const opened = chain.open(Dispute.fromAddress(dispute));
     const [{ state }, file] = [await opened.getCaseState(), await opened.getFile()];
     const decided = file !== undefined && !isJudged(file.class);
-    if (state !== caseStates.new && !(decided && loss > file.counted)) {
+    if (state !== caseStates.new && !(decided && loss > file.countedLoss)) {
         throw new Error(`There is a case about this already: cocoon dispute state ${shown(dispute, chain)}`);
     }
     if (state === caseStates.stuck) {
@@ -195,8 +195,8 @@ export async function assertNew(chain: Chain, { dispute }: PreparedReport, loss:
             `The end of the case before was not taken: first cocoon dispute decide ${shown(dispute, chain)}`,
         );
     }
-    if (state !== caseStates.new && account.at < file!.toldAt + END_BACK) {
-        throw new Error(`A larger loss than that of the case before counts from ${timeOf(file!.toldAt + END_BACK)} on`);
+    if (state !== caseStates.new && account.at < file!.sentAt + END_BACK) {
+        throw new Error(`A larger loss than that of the case before counts from ${timeOf(file!.sentAt + END_BACK)} on`);
     }
 }
 

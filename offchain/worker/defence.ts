@@ -25,7 +25,7 @@ const SIGNATURE_BYTES = 64;
  */
 export async function defend(
     context: WorkerContext,
-    file: Pick<CaseFile, 'job' | 'query' | 'about' | 'first' | 'receiptKey'>,
+    file: Pick<CaseFile, 'job' | 'query' | 'about' | 'firstPiece' | 'receiptKey'>,
     missing: number | undefined,
 ): Promise<Defence> {
     const { jobs, queries } = context.store;
@@ -50,7 +50,7 @@ export async function defend(
 
 async function defendResult(
     { store }: WorkerContext,
-    { first }: Pick<CaseFile, 'first'>,
+    { firstPiece }: Pick<CaseFile, 'firstPiece'>,
     {
         job,
         query,
@@ -68,7 +68,7 @@ async function defendResult(
         return { kind: 'none', reason: 'the number was used for another request: another process has the receipt key' };
     }
     const answer = await store.queries.answer(query);
-    return { kind: 'pieces', result, answer, indexes: missingPieces(answer.length, first, missing) };
+    return { kind: 'pieces', result, answer, indexes: missingPieces(answer.length, firstPiece, missing) };
 }
 
 /** Numbers of the pieces to post. Where the answer ends before the demanded pieces, any piece shows it. */

@@ -279,9 +279,13 @@ describe('Each script', () => {
     ])('refuses an address of %s in each of its flags', (_, text, said) => {
         expect(addresses.length).toBeGreaterThan(80);
         for (const { flag, read } of addresses) {
-            const refusal = () => read(text, { testOnly: true, network: 'testnet' });
-            expect([flag, refusal]).toEqual([flag, expect.any(Function)]);
-            expect(refusal).toThrow(said);
+            let refusal = 'none';
+            try {
+                read(text, { testOnly: true, network: 'testnet' });
+            } catch (error) {
+                refusal = (error as Error).message;
+            }
+            expect([flag, refusal]).toEqual([flag, expect.stringContaining(said)]);
         }
     });
 
@@ -320,7 +324,7 @@ describe('A message that is printed', () => {
             value: 5n,
             body: beginCell().storeUint(7, 32).endCell(),
         };
-        const session = { show: String, network: { testOnly: true } } as unknown as ScriptSession;
+        const session = { format: String, network: { testOnly: true } } as unknown as ScriptSession;
 
         const printed = exported(session, message);
 

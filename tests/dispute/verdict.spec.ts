@@ -351,7 +351,7 @@ describe('The committee', () => {
             number += 1;
             const open = await openCase(number);
             await state(open);
-            return slashesIn(await judge(open, open.file.most))[0].amounts.amount;
+            return slashesIn(await judge(open, open.file.maxBasisPoints))[0].amounts.amount;
         };
         const there = async () => (await provider.getProviderState()).stake;
         const before = await there();

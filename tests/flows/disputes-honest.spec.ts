@@ -192,8 +192,8 @@ describe('An honest worker', () => {
         const result = resultOf(answer);
 
         await expectNoFault({ class: 'A2', result });
-        await expectNoFault({ class: 'A2', result, beside: resultOf(before) });
-        await expectNoFault({ class: 'A2', result, beside: acceptOf(answer) });
+        await expectNoFault({ class: 'A2', result, comparison: resultOf(before) });
+        await expectNoFault({ class: 'A2', result, comparison: acceptOf(answer) });
     });
 
     it('B1: is acquitted by a committee to which the reporter shows nothing; the bond goes to the insurance', async () => {

@@ -189,8 +189,8 @@ const drawExcess: Draw = (claim, evidence, number, { dice }) => {
     const { date } = claim;
     claim.loss = excess;
     claim.flaw = excess === 0n ? 'ErrNoFault' : undefined;
-    const body = (result: Buffer, beside?: Buffer) => (code: Cell) =>
-        reports.excess({ ...evidence, result, ...(beside === undefined ? {} : { beside }), code });
+    const body = (result: Buffer, comparison?: Buffer) => (code: Cell) =>
+        reports.excess({ ...evidence, result, ...(comparison === undefined ? {} : { comparison }), code });
     const kind = dice.below(4);
     claim.query = [2, 1, 3, 1][kind];
     switch (kind) {

@@ -32,7 +32,7 @@ async function convicted(market: CaseMarket, dispute: SandboxContract<Dispute>):
     const { owner, stranger, blockchain } = market;
     await dispute.sendStatement(owner.getSender(), { value: VALUE, statement: Buffer.alloc(32, 1) });
     const file = (await dispute.getFile())!;
-    const verdict = { basisPoints: file.most, validUntil: blockchain.now! };
+    const verdict = { basisPoints: file.maxBasisPoints, validUntil: blockchain.now! };
     const signed = votes(file, dispute.address, verdict, [0, 1]);
     await dispute.sendVerdict(stranger.getSender(), { value: VALUE, ...verdict, votes: signed });
 }

@@ -1,7 +1,7 @@
 import { beginCell, Builder, SendMode, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 
-import { storeStartNode } from '../../wrappers/Foreign';
+import { storeStartNode } from '../../wrappers/bodies';
 import { listingCell, Node } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
 import { expectRefused } from '../support/chain';

@@ -115,8 +115,8 @@ export class NodeJob {
     /** The body of a report about this job. */
     readonly report = {
         twice: (first: Buffer, second: Buffer): Cell => reports.twice({ ...this, first, second, code: this.code }),
-        excess: (result: Buffer, beside?: Buffer): Cell =>
-            reports.excess({ ...this, result, ...(beside === undefined ? {} : { beside }), code: this.code }),
+        excess: (result: Buffer, comparison?: Buffer): Cell =>
+            reports.excess({ ...this, result, ...(comparison === undefined ? {} : { comparison }), code: this.code }),
         demand: (accept: Buffer, first = 0): Cell => reports.demand({ ...this, accept, first, code: this.code }),
         wrong: (result: Buffer, statement = Buffer.alloc(32, 9)): Cell =>
             reports.wrong({ ...this, result, statement, code: this.code }),

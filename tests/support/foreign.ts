@@ -5,7 +5,6 @@ import { SendMessageResult } from '@ton/sandbox';
 import { faultClasses, FaultClass } from '../../wrappers/faults';
 import {
     Fault,
-    Foreign,
     storeCaseRules,
     storeFault,
     storeFaultClaim,
@@ -14,7 +13,8 @@ import {
     storeShareFreed,
     storeShareReleased,
     storeShareSlashed,
-} from '../../wrappers/Foreign';
+} from '../../wrappers/bodies';
+import { Foreign } from '../../wrappers/Foreign';
 import { listingCell, Node } from '../../wrappers/Node';
 import { registryChanges } from '../../wrappers/Registry';
 import { expectConserved } from './chain';

@@ -19,7 +19,7 @@ import { bytesToNumber } from '../bytes';
 export type Evidence = EvidenceJob &
     (
         | { class: 'A1'; first: Buffer; second: Buffer }
-        | { class: 'A2'; result: Buffer; beside?: Buffer }
+        | { class: 'A2'; result: Buffer; comparison?: Buffer }
         | { class: 'A3'; accept: Buffer; piece?: number } // `piece`: first of the four demanded, 0 unless given
         | { class: 'B1'; result: Buffer; statement: Buffer } // `statement`: hash of what is wrong with it
     );

@@ -45,9 +45,9 @@ export async function joinMarket(
 export async function adoptRules(actor: Actor, { anyCode, ...args }: Whose & { anyCode?: boolean | undefined }) {
     const { provider, values } = await providerOf(actor, args);
     const { registry } = await provider.getProviderState();
-    const { rules: before } = await provider.getMembershipNow();
+    const { rules: previous } = await provider.getMembershipNow();
     const newest = await actor.open(Registry.fromAddress(registry)).getRules();
-    const rules = await agreedRules(newest, { before, anyCode });
+    const rules = await agreedRules(newest, { previous, anyCode });
     await provider.sendAdopt(actor.sender, { value: values.adopt, rules });
 }
 

@@ -43,16 +43,16 @@ export function pieceCount(length: number): number {
 
 /** The hashes beside the way of piece `index` to the top, as a contract reads them; null where there are none. */
 export function proofCell(frames: Buffer, index: number): Cell | null {
-    const beside = levelsOf(frames).flatMap((level, height) => {
+    const siblings = levelsOf(frames).flatMap((level, height) => {
         const partner = level[(index >> height) ^ 1];
         return partner === undefined ? [] : [partner];
     });
     const cells = (from: number): Cell => {
-        const builder = beginCell().storeBuffer(Buffer.concat(beside.slice(from, from + HASHES_PER_CELL)));
+        const builder = beginCell().storeBuffer(Buffer.concat(siblings.slice(from, from + HASHES_PER_CELL)));
         const next = from + HASHES_PER_CELL;
-        return (next < beside.length ? builder.storeRef(cells(next)) : builder).endCell();
+        return (next < siblings.length ? builder.storeRef(cells(next)) : builder).endCell();
     };
-    return beside.length === 0 ? null : cells(0);
+    return siblings.length === 0 ? null : cells(0);
 }
 
 /** The tree's levels, from the leaves to the top, pairwise; a leaf without a partner moves up as it is. None for no bytes. */

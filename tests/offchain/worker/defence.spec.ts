@@ -35,7 +35,7 @@ afterEach(async () => {
 });
 
 const demanded = (change: object = {}) => ({
-    ...{ job, query: 1, about: REQUEST, first: 0, receiptKey: KEY.publicKey },
+    ...{ job, query: 1, about: REQUEST, firstPiece: 0, receiptKey: KEY.publicKey },
     ...change,
 });
 const answerTo = (file = demanded(), wanted?: number) =>
