@@ -56,7 +56,7 @@ function bytesOf(to: PaymentStage['payee']['address'], body: Cell): number {
 }
 
 /** As many claims as one order of a v5 wallet carries. Throws when they need more bytes than there may be. */
-export async function maxBatch(stage: PaymentStage, last: boolean): Promise<Batch> {
+export async function maxBatch(stage: PaymentStage, { last }: { last: boolean }): Promise<Batch> {
     const { payee } = stage;
     const jobs = await openMany(stage, BOUNDS.messages);
     const messages = await claimMessages(stage, jobs, last);

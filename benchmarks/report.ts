@@ -54,8 +54,8 @@ async function measureAll<Stage extends { cast: Cast }>(
 
 /** Measures every operation at a price level. */
 export async function reportOf(level: PriceLevel): Promise<LevelReport> {
-    const main = await paymentStage(level, true);
-    const plainStage = await paymentStage(level, false);
+    const main = await paymentStage(level, { library: true });
+    const plainStage = await paymentStage(level, { library: false });
     const stake = await stakeStage(level);
     const floors = await measureFloors();
     const operations = await measureAll(main, payments, floors);
@@ -99,8 +99,8 @@ export interface BatchReport {
 /** Measures the largest batches, at the prices of 2025. */
 export async function reportOfBatches(): Promise<BatchReport> {
     return {
-        claims: await maxBatch(await paymentStage('2025', true), false),
-        closes: await maxBatch(await paymentStage('2025', true), true),
-        creditUsed: await creditUsed(await paymentStage('2025', true)),
+        claims: await maxBatch(await paymentStage('2025', { library: true }), { last: false }),
+        closes: await maxBatch(await paymentStage('2025', { library: true }), { last: true }),
+        creditUsed: await creditUsed(await paymentStage('2025', { library: true })),
     };
 }

@@ -21,7 +21,7 @@ export const OWED = toNano('0.4');
 const TOP_UP = toNano('0.5');
 
 /** An escrow whose first order has been carried; wallets are v5 unless they say otherwise. */
-export async function paymentStage(prices: PriceLevel, library: boolean): Promise<PaymentStage> {
+export async function paymentStage(prices: PriceLevel, { library }: { library: boolean }): Promise<PaymentStage> {
     const market = await Market.deploy({ prices, library, wallets: 'v5' });
     const payee = await realWallet(market.blockchain, 'v5', 'payout');
     const payeeV4 = await realWallet(market.blockchain, 'v4', 'payout');

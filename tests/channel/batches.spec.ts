@@ -12,7 +12,7 @@ const VALUE = toNano('0.05');
 describe('Channel: many jobs in one message of a wallet', () => {
     let stage: PaymentStage;
     beforeEach(async () => {
-        stage = await paymentStage('2025', true);
+        stage = await paymentStage('2025', { library: true });
     });
 
     const claimOf = (
@@ -24,7 +24,7 @@ describe('Channel: many jobs in one message of a wallet', () => {
     };
 
     it('claims from 255 with a v5 wallet: its messages are bounded before its bytes', async () => {
-        const { jobs, bytes, claimsByBytes, conserved, transactions } = await maxBatch(stage, false);
+        const { jobs, bytes, claimsByBytes, conserved, transactions } = await maxBatch(stage, { last: false });
 
         expect({ claims: jobs.length, conserved, transactions }).toEqual({
             claims: 255,
@@ -36,7 +36,7 @@ describe('Channel: many jobs in one message of a wallet', () => {
     }, 240_000);
 
     it('closes 255 with a v5 wallet, and no account is left', async () => {
-        const { jobs, bytes, conserved, transactions } = await maxBatch(stage, true);
+        const { jobs, bytes, conserved, transactions } = await maxBatch(stage, { last: true });
 
         expect({ claims: jobs.length, conserved, transactions }).toEqual({
             claims: 255,

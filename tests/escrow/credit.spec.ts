@@ -9,7 +9,7 @@ const HALF = BOUNDS.credit / 2;
 describe('Escrow: the gas credit of an order', () => {
     let stage: PaymentStage;
     beforeEach(async () => {
-        stage = await paymentStage('2025', true);
+        stage = await paymentStage('2025', { library: true });
     });
 
     function giveCredit(credit: number): void {
