@@ -65,21 +65,21 @@ export function latest(history: HistoryEntry[]): Figures {
 export function changes(oldFigures: Figures, newFigures: Figures): Change[] {
     return KINDS.flatMap((kind) =>
         [...new Set([...Object.keys(oldFigures[kind]), ...Object.keys(newFigures[kind])])]
-            .map((name) => ({ kind, name, before: oldFigures[kind][name], after: newFigures[kind][name] }))
-            .filter((change) => change.before !== change.after),
+            .map((name) => ({ kind, name, oldValue: oldFigures[kind][name], newValue: newFigures[kind][name] }))
+            .filter((change) => change.oldValue !== change.newValue),
     );
 }
 
 /** A change as people read it: `gas of claim: 9607 -> 9500`. */
-export function changeText({ kind, name, oldValue: before, newValue: after }: Change): string {
-    return `${kind} of ${name}: ${before ?? 'none'} -> ${after ?? 'none'}`;
+export function changeText({ kind, name, oldValue, newValue }: Change): string {
+    return `${kind} of ${name}: ${oldValue ?? 'none'} -> ${newValue ?? 'none'}`;
 }
 
 /** The entry that these changes make. */
 export function entryOf(changed: Change[], date: string, reason: string): HistoryEntry {
     const of = (kind: Kind) => {
         const ofKind = changed.filter((change) => change.kind === kind);
-        const figures = Object.fromEntries(ofKind.map(({ name, newValue: after }) => [name, after ?? null]));
+        const figures = Object.fromEntries(ofKind.map(({ name, newValue }) => [name, newValue ?? null]));
         return ofKind.length === 0 ? {} : { [kind]: figures };
     };
     return Object.assign({ date, reason }, ...KINDS.map(of)) as HistoryEntry;

@@ -93,7 +93,7 @@ export async function carryOut(session: ScriptSession, task: Task, consent: Cons
     );
     if (consent.dryRun) {
         console.log('Dry run: nothing was sent.');
-        report(consent, { sent: 0, attached: attached.toString(), kept: retained.toString() });
+        report(consent, { sent: 0, attached: attached.toString(), retained: retained.toString() });
         return;
     }
     if (consent.print) {
@@ -186,7 +186,7 @@ async function send(
     report(consent, {
         sent: messages.length,
         ...(received === 0n ? { spent: spent.toString() } : { received: (received - retained).toString() }),
-        kept: retained.toString(),
+        retained: retained.toString(),
         ...Object.fromEntries(rows),
     });
     const lacking = (await unmet?.()) ?? [];
