@@ -1,6 +1,6 @@
 /**
- * `npm run attacks`: runs exactly the tests that tests/attacks/ names and prints attack, what stopped it, test and whether
- * it did; `--json` prints one object instead. Exits 1 if a named test is missing, skipped or fails.
+ * `npm run attacks`: runs exactly the tests that tests/attacks/ names and prints attack, what stopped it, test and
+ * whether it did; `--json` prints one object instead. Exits 1 if a named test is missing, skipped or fails.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * Makes docs/attacks.md out of tests/attacks/: the lists of attacks, and kinds.md as it is. `npm run generate` writes it,
- * tests/attacks.spec.ts checks it.
+ * Makes docs/attacks.md out of tests/attacks/: the lists of attacks, and kinds.md as it is. `npm run generate` writes
+ * it, tests/attacks.spec.ts checks it.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,9 @@ const WIDTH = 120; // characters of a line
 
 export const PAGE = join(ROOT, 'docs/attacks.md');
 
-/** Words and whole code spans in lines of at most 120 characters, the first after `bullet`, the others below its text. */
+/**
+ * Words and whole code spans in lines of at most 120 characters, the first after `bullet`, the others below its text.
+ */
 function wrapped(text: string, bullet = ''): string[] {
     const indent = ' '.repeat(bullet.length);
     const lines = [bullet];

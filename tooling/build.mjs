@@ -1,5 +1,5 @@
-// Compiles the contracts and the floors they are measured against. A project is compiled again unless build/ holds exactly
-// what this compiler made of exactly its sources.
+// Compiles the contracts and the floors they are measured against. A project is compiled again unless build/ holds
+// exactly what this compiler made of exactly its sources.
 import './node.js';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

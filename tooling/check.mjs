@@ -11,6 +11,8 @@ const steps = {
     types: [tools.tsc, '--noEmit', '-p', '.'],
     spelling: [tools.cspell, 'lint', '--no-progress', '--no-summary', '--dot'],
     words: ['tooling/words.mjs', '--check'],
+    conventions: ['tooling/conventions.mjs'],
+    unused: [tools.knip, '--no-progress'],
     misti: ['tooling/misti.mjs'],
     links: ['tooling/links.mjs'],
 };
@@ -35,7 +37,7 @@ function run(args) {
 }
 
 function report(name, result) {
-    console.log(`${result.ok ? 'ok    ' : 'FAILED'} ${name.padEnd(9)} ${result.seconds.toFixed(1).padStart(5)} s`);
+    console.log(`${result.ok ? 'ok    ' : 'FAILED'} ${name.padEnd(11)} ${result.seconds.toFixed(1).padStart(5)} s`);
     if (!result.ok) failed.push({ name, ...result });
 }
 
@@ -62,6 +64,6 @@ const total = ((performance.now() - started) / 1000).toFixed(1);
 console.log(
     failed.length === 0
         ? `check: all steps passed in ${total} s`
-        : `check: failed: ${failed.map(({ name }) => name).join(', ')} (${total} s); npm run format fixes formatting`,
+        : `check: failed: ${failed.map(({ name }) => name).join(', ')} (${total} s); npm run check:fix fixes formatting`,
 );
 process.exitCode = failed.length === 0 ? 0 : 1;

@@ -1,5 +1,5 @@
-// Conventions that no other tool checks: retired words as names, exported types of one name, circles of imports, long files,
-// long lines of prose. Prints each breach with its file and line; exits 1 if there is any.
+// Conventions that no other tool checks: retired words as names, exported types of one name, circles of imports, long
+// files, long lines of prose. Prints each breach with its file and line; exits 1 if there is any.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -71,7 +71,9 @@ export function namesOfTact(text) {
     return [...new Map(names.map((each) => [`${each.name} ${each.line}`, each])).values()];
 }
 
-/** Files that import each other in a circle, each circle once, as the paths in it. `imports`: file -> imported files. */
+/**
+ * Files that import each other in a circle, each circle once, as the paths in it. `imports`: file -> imported files.
+ */
 export function circles(imports) {
     const found = [];
     const state = new Map();
@@ -95,7 +97,9 @@ export function circles(imports) {
     return found;
 }
 
-/** Lines of Markdown longer than allowed: tables count, blocks of code do not, nor a line that one link or word fills. */
+/**
+ * Lines of Markdown longer than allowed: tables count, blocks of code do not, nor a line that one link or word fills.
+ */
 export function longProse(text) {
     const long = [];
     let fence;

@@ -1,6 +1,6 @@
 /**
- * `npm run generate`: writes what is derived and committed: docs/schema.tlb, tests/vectors/ and docs/attacks.md. Tests fail
- * when one of them is not what this writes.
+ * `npm run generate`: writes what is derived and committed: docs/schema.tlb, tests/vectors/ and docs/attacks.md. Tests
+ * fail when one of them is not what this writes.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';

@@ -3,7 +3,10 @@ const { engines } = require('../package.json');
 
 const numbersOf = (text) => text.match(/\d+/g).map(Number);
 
-/** Why this version does not do, such as '22.4.0'; undefined when it does. `stated`: ranges such as '^20.19.0 || ^24.0.0'. */
+/**
+ * Why this version does not do, such as '22.4.0'; undefined when it does. `stated`: ranges such as '^20.19.0 ||
+ * ^24.0.0'.
+ */
 function refusalOf(version, stated = engines.node) {
     const [major, minor] = numbersOf(version);
     const fits = stated

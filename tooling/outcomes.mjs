@@ -1,5 +1,5 @@
-// A jest reporter that writes file, full name and status of each test to the file that OUTCOMES names. Jest's own --json cannot
-// write a failed comparison of bigints.
+// A jest reporter that writes file, full name and status of each test to the file that OUTCOMES names. Jest's own
+// --json cannot write a failed comparison of bigints.
 import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { root } from './files.mjs';

@@ -29,13 +29,13 @@ export function built(contract: string, extension: string): Buffer {
 
 function entriesOf(contract: string): [string, string][] {
     const report = built(contract, 'md').toString('utf8');
-    return Array.from(report.matchAll(/^### (\S+)\nTL-B: `(.*)`$/gm), ([, name, line]) => [name, named(line)]);
+    return Array.from(report.matchAll(/^### (\S+)\nTL-B: `(.*)`$/gm), ([, name, line]) => [name, withNames(line)]);
 }
 
 /** The line with `field:Name` where the report repeats the fields of Name. */
-function named(line: string): string {
+function withNames(line: string): string {
     const shorter = line.replace(/\{[^{}]*\}/g, '');
-    return shorter === line ? line : named(shorter);
+    return shorter === line ? line : withNames(shorter);
 }
 
 /** The whole file. Throws when two contracts mean different things by one name. */

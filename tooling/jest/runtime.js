@@ -1,5 +1,5 @@
-// Loads packages once for all test files of a process, by Node's own require; jest's loads them anew for each file, which
-// took a third of the time of a whole run. The project's own modules are still loaded anew for each file.
+// Loads packages once for all test files of a process, by Node's own require; jest's loads them anew for each file,
+// which took a third of the time of a whole run. The project's own modules are still loaded anew for each file.
 const { isBuiltin } = require('node:module');
 const { sep } = require('node:path');
 const { default: Runtime } = require('jest-runtime');

@@ -1,5 +1,5 @@
-// Where no run has left its times yet, as on a clean clone, starts with what takes longest: else a long file that begins last
-// keeps one core waiting.
+// Where no run has left its times yet, as on a clean clone, starts with what takes longest: else a long file that
+// begins last keeps one core waiting.
 const { sep } = require('node:path');
 const { default: Sequencer } = require('@jest/test-sequencer');
 
