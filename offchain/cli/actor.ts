@@ -56,7 +56,7 @@ export function addressOn({ network }: Chain, text: string): Address {
 }
 
 /** An account in the network's form. */
-export function shown(address: Address, { network }: Chain): string {
+export function addressText(address: Address, { network }: Chain): string {
     return address.toString({ testOnly: isTestOnly(network) });
 }
 
@@ -93,10 +93,10 @@ export async function send(
     }
     const wallet = await walletOf(chain, path);
     if ((await wallet.balance()) < attached) {
-        throw new Error(`The wallet ${shown(wallet.address, chain)} holds less than ${formatTon(attached)} TON`);
+        throw new Error(`The wallet ${addressText(wallet.address, chain)} holds less than ${formatTon(attached)} TON`);
     }
     if (!yes) {
-        await agree(`Send ${formatTon(attached)} TON from ${shown(wallet.address, chain)}?`);
+        await agree(`Send ${formatTon(attached)} TON from ${addressText(wallet.address, chain)}?`);
     }
     await action({ sender: wallet.sender(), open: (contract) => chain.open(contract) });
     return true;

@@ -1,4 +1,4 @@
-/** `cocoon attest`: what a measured image needs to show its evidence, and a client to know which image it allows. */
+/** `cocoon attest`: makes the attestation of a measured image, and prints the measurement that a client allows. */
 import { Command, InvalidArgumentError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
@@ -33,8 +33,8 @@ export function attestCommand(): Command {
         });
 
     command
-        .command('evidence')
-        .description('print the evidence that a worker shows: a quote, its expiry, and what Intel says of the machine')
+        .command('proof')
+        .description('print the attestation of a worker: a quote, its expiry, and what Intel says of the machine')
         .requiredOption('--quote <file>', 'the quote, as the machine made it')
         .requiredOption(
             '--collateral <file>',
@@ -42,7 +42,7 @@ export function attestCommand(): Command {
         )
         .requiredOption('--expiry <seconds>', 'unix time that the report data of the quote was made for', expiryOf)
         .action(({ quote, collateral: path, expiry }: { quote: string; collateral: string; expiry: number }) => {
-            const made = evidenceOf(
+            const made = attestationOf(
                 readFileSync(quote),
                 readJsonAs(collateral, path, 'collateral of a machine'),
                 expiry,
@@ -54,21 +54,21 @@ export function attestCommand(): Command {
     return command;
 }
 
-function evidenceOf(quote: Buffer, given: z.output<typeof collateral>, expiry: number): unknown {
+function attestationOf(quote: Buffer, input: z.output<typeof collateral>, expiry: number): unknown {
     readQuote(quote);
     return {
         tier: 'tdx',
         quote: toWire(quote),
         expiry,
         collateral: {
-            tcbInfo: given.tcb_info,
-            tcbInfoSignature: given.tcb_info_signature.toLowerCase(),
-            tcbInfoChain: given.tcb_info_issuer_chain,
-            qeIdentity: given.qe_identity,
-            qeIdentitySignature: given.qe_identity_signature.toLowerCase(),
-            qeIdentityChain: given.qe_identity_issuer_chain,
-            rootCrl: given.root_ca_crl.toLowerCase(),
-            pckCrl: given.pck_crl.toLowerCase(),
+            tcbInfo: input.tcb_info,
+            tcbInfoSignature: input.tcb_info_signature.toLowerCase(),
+            tcbInfoChain: input.tcb_info_issuer_chain,
+            qeIdentity: input.qe_identity,
+            qeIdentitySignature: input.qe_identity_signature.toLowerCase(),
+            qeIdentityChain: input.qe_identity_issuer_chain,
+            rootCrl: input.root_ca_crl.toLowerCase(),
+            pckCrl: input.pck_crl.toLowerCase(),
         },
     };
 }

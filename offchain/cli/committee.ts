@@ -3,7 +3,6 @@ import {
     bytesToNumber,
     CaseFile,
     caseStates,
-    codesOfThisCheckout,
     Dispute,
     numberToBytes,
     signingKey,
@@ -11,7 +10,6 @@ import {
     Verdict,
     Verifier,
 } from '@cocoon-market/wrappers';
-import type { CaseState } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Command } from 'commander';
 import { writeFileSync } from 'node:fs';
@@ -22,11 +20,11 @@ import { address, hex, ofOneNetwork } from '../process/fields';
 import { readSeed } from '../process/keyFiles';
 import { readJsonAs } from '../process/settings';
 import { acting, ActFlags, addressOn, chainOf, reading, send } from './actor';
-import { hashOf, lines, viewOf } from './dispute';
+import { CaseReading, displayOf, hashOf, lines, readCase } from './case';
 import { KEEP, publicKeyIn, type KeygenFlags } from './keygen';
 
 /** A member's vote as `sign` writes it and `submit` reads it. */
-const vote = z
+const voteFile = z
     .object({
         version: z.literal('cocoon-market vote 1'),
         network: z.number().int(),
@@ -54,13 +52,14 @@ export function committeeCommand(): Command {
         .action(async (flags: KeygenFlags) => console.log(await publicKeyIn(flags, MAKER)));
 
     reading(command.command('read <dispute>').description('print a case, and check the evidence that came with it'))
-        .option('--evidence <file>', 'what the reporter named as his statement')
+        .option('--evidence <file>', 'the file that the report names as its statement')
         .action(async (dispute: string, flags: ActFlags & { evidence?: string }) => {
             const chain = chainOf(flags.config);
             const address = addressOn(chain, dispute);
-            const { file } = await caseOf(chain, address);
+            const reading = await readJudged(chain, address);
+            const { file } = reading;
             const view = {
-                ...(await viewOf(chain, address)),
+                ...displayOf(chain, address, reading),
                 threshold: file.committee.threshold,
                 members: file.committee.keys.length,
                 ...(flags.evidence === undefined ? {} : checked(file, flags.evidence)),
@@ -73,7 +72,7 @@ export function committeeCommand(): Command {
         .requiredOption('--basis-points <number>', 'of the share; 0 acquits', Number)
         .option(
             '--evidence <file>',
-            'what the reporter named as his statement; it is checked. Only an acquittal goes without',
+            'the file that the report names as its statement; it is checked. Only an acquittal goes without',
         )
         .requiredOption('--out <file>', 'where the vote goes; never over a file that exists')
         .action(sign);
@@ -85,21 +84,18 @@ export function committeeCommand(): Command {
     return command;
 }
 
-async function caseOf(chain: Chain, address: Address): Promise<{ state: CaseState; file: CaseFile; at: number }> {
-    const { state: account, code, at } = await chain.account(address);
-    const dispute = chain.open(Dispute.fromAddress(address));
-    const isCase = account === 'active' && code?.equals((await codesOfThisCheckout()).dispute) === true;
-    const file = isCase ? await dispute.getFile() : undefined;
-    if (file?.class !== 'B1') {
+async function readJudged(chain: Chain, address: Address): Promise<CaseReading> {
+    const reading = await readCase(chain, address);
+    if (reading.file.class !== 'B1') {
         throw new Error(`There is no case for a committee at ${address.toString()}`);
     }
-    return { state: await dispute.getCaseState(), file, at };
+    return reading;
 }
 
-/** What the evidence holds when it is the case's own: it must be named by the report, open, and be of that query. */
+/** What the evidence contains. Throws unless the report names it, it opens, and it is of the case's query. */
 function checked(file: CaseFile, path: string) {
     if (!hashOf(path).equals(file.about!)) {
-        throw new Error(`${path} is not what the reporter named: its hash is another`);
+        throw new Error(`${path} is not the file that the report names: it has another hash`);
     }
     const { job, result, chat } = openQuery(readJsonAs(opening, path, 'opening'));
     if (!job.equals(file.job) || result.number !== file.query) {
@@ -121,23 +117,23 @@ async function sign(
 ): Promise<void> {
     const chain = chainOf(config);
     const address = addressOn(chain, dispute);
-    const { state, file } = await caseOf(chain, address);
-    const { rulesVersion, committee, maxBasisPoints } = file;
+    const { state, file } = await readJudged(chain, address);
+    const { rulesVersion, committee, maxBasisPoints: max } = file;
     if (evidence !== undefined) {
         checked(file, evidence);
     } else if (basisPoints !== 0) {
-        throw new Error('What takes stake needs the evidence that the reporter named: --evidence FILE, or acquit');
+        throw new Error('A verdict that slashes needs the evidence that the report names: --evidence FILE, or acquit');
     }
     if (state.state !== caseStates.open) {
         throw new Error('The case is closed');
     }
-    if (!Number.isInteger(basisPoints) || basisPoints < 0 || basisPoints > maxBasisPoints) {
-        throw new Error(`This case costs 0 to ${maxBasisPoints} basis points`);
+    if (!Number.isInteger(basisPoints) || basisPoints < 0 || basisPoints > max) {
+        throw new Error(`This case costs 0 to ${max} basis points`);
     }
     const key = signingKey(readSeed(path, MAKER));
     const member = committee.keys.indexOf(bytesToNumber(key.publicKey));
     if (member < 0) {
-        throw new Error(`The key in ${path} is none of the committee that the case keeps`);
+        throw new Error(`The key in ${path} does not belong to the committee of the case`);
     }
     const payload = { rulesVersion, basisPoints, validUntil: Number(state.decideFrom) };
     const { network } = chain;
@@ -151,19 +147,19 @@ async function sign(
 async function submit(dispute: string, files: string[], flags: ActFlags): Promise<void> {
     const chain = chainOf(flags.config);
     const address = addressOn(chain, dispute);
-    const { state, file, at } = await caseOf(chain, address);
+    const { state, file, at } = await readJudged(chain, address);
     if (state.state !== caseStates.open) {
         throw new Error('The case is closed');
     }
     if (!state.stated && at <= Number(state.answerBy)) {
-        throw new Error('The owner may still state his side: submit after answerBy, or once he has');
+        throw new Error('The owner may still make a statement: submit after answerBy, or once they have');
     }
     const votes = files.map((path) =>
-        counted(path, readJsonAs(vote, path, 'vote', '"cocoon committee sign" writes one'), chain, address, file),
+        checkVote(path, readJsonAs(voteFile, path, 'vote', '"cocoon committee sign" writes one'), chain, address, file),
     );
     const [{ basisPoints, validUntil }] = votes;
     if (votes.some((other) => other.basisPoints !== basisPoints || other.validUntil !== validUntil)) {
-        throw new Error('These members do not agree: only equal verdicts are counted together');
+        throw new Error('These members do not agree: only equal verdicts count together');
     }
     const members = [...new Map(votes.map((one) => [one.member, one])).values()];
     const { threshold } = file.committee;
@@ -174,22 +170,22 @@ async function submit(dispute: string, files: string[], flags: ActFlags): Promis
     const sent = await send(chain, flags, attached, (actor) =>
         submitVerdict(actor, { dispute: address, basisPoints, validUntil, votes: members }),
     );
-    const view = { sent, ...(await viewOf(chain, address)) };
+    const view = { sent, ...displayOf(chain, address, await readCase(chain, address)) };
     console.log(flags.json === true ? JSON.stringify(toWire(view)) : lines(view));
 }
 
-function counted(
+function checkVote(
     path: string,
-    given: z.output<typeof vote>,
+    vote: z.output<typeof voteFile>,
     { network }: Chain,
     dispute: Address,
     { committee, rulesVersion }: CaseFile,
 ) {
-    const { member, basisPoints, validUntil, signature } = given;
+    const { member, basisPoints, validUntil, signature } = vote;
     const key = committee.keys[member];
     const hash = Verdict.hash({ network, dispute: dispute.hash, class: B1, basisPoints, rulesVersion, validUntil });
     const publicKey = numberToBytes(key ?? 0n);
-    if (key === undefined || !given.dispute.equals(dispute) || !new Verifier(publicKey).verify(hash, signature)) {
+    if (key === undefined || !vote.dispute.equals(dispute) || !new Verifier(publicKey).verify(hash, signature)) {
         throw new Error(`${path} is no vote of a member in this case`);
     }
     return { member, basisPoints, validUntil, signature };

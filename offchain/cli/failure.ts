@@ -1,5 +1,5 @@
 /**
- * How a failed command is told: what failed, why as far as it is known, and what to do where the cause is recognised.
+ * What the command line prints of a failed command: what failed, the causes, and what to do if a cause is recognised.
  */
 import { ChainError } from '../chain/errors';
 import { Remedied } from '../process/errors';
@@ -15,15 +15,15 @@ const MAX_CAUSES = 8;
 const ENDPOINT = 'look at "endpoint" in the configuration, and whether it runs';
 
 /**
- * The error and each of its causes down to one that says what to do, what is recognised with its remedy, and nothing
- * twice.
+ * The error and its causes, down to one that says what to do. A recognised cause comes with its remedy, and nothing
+ * comes twice.
  */
 export function tellFailure(error: unknown): string {
     const chain = chainOf(error);
-    const told = chain
+    const texts = chain
         .map((each) => remedyOf(each) ?? textOf(each))
         .filter((text, i, all) => text !== '' && !all.slice(0, i).some((earlier) => earlier.includes(text)));
-    return told.join(': ');
+    return texts.join(': ');
 }
 
 function chainOf(error: unknown): unknown[] {
@@ -43,7 +43,7 @@ function textOf(error: unknown): string {
     return text.trim();
 }
 
-/** What to do about a file, a server or a module, where the system only says what it could not do with it. */
+/** What to do about a file, a server or a module of which the system only says that it failed. */
 function remedyOf(error: unknown): string | undefined {
     const { code, path, message = '' } = (error ?? {}) as Failure;
     if (code === 'ERR_DLOPEN_FAILED' && message.includes('NODE_MODULE_VERSION')) {
@@ -58,7 +58,7 @@ function remedyOf(error: unknown): string | undefined {
     }
     const remedies: Record<string, string> = {
         ENOENT: `There is no ${path}: check the name and its folder`,
-        EEXIST: `${path} is there already, and nothing is written over it: name another file`,
+        EEXIST: `${path} exists already, and nothing is written over it: name another file`,
         EACCES: `This user may not use ${path}: look at its owner and mode`,
         EISDIR: `${path} is a folder: name a file`,
     };

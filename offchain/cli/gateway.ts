@@ -1,17 +1,16 @@
 /**
- * `cocoon gateway …`. `up` runs the gateway; every other command talks to the one that runs, over its admin paths on
- * this machine, because only one process may hold the store and the keys.
+ * `cocoon gateway …`. `up` runs the gateway. Every other command asks the one that runs, because only one process may
+ * use the store and the keys.
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { writeFileSync } from 'node:fs';
-import { request } from 'undici';
-import { Remedied } from '../process/errors';
+import { askGateway } from './gatewayClient';
 import { KEEP, publicKeyIn, type KeygenFlags } from './keygen';
 import { stopRequested } from './stop';
 import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 
 const NANO = 1_000_000_000;
-const CLOCK_SHOWN = 10; // seconds between the clocks of machine and chain from which they are worth a line
+const CLOCK_SECONDS = 10; // between the clocks of machine and chain; a larger difference gets a line
 
 const JOB = 'a job is named by its number; "cocoon gateway jobs" lists them';
 const QUERY = 'a query is named by its number; the header x-cocoon-query of its answer says it';
@@ -52,7 +51,7 @@ export function gatewayCommand(): Command {
     remote(
         gateway
             .command('open-query <job> <number>')
-            .description('write what opens one answered query to somebody else, who can then read and repeat it'),
+            .description('write a file with which somebody else can read and repeat one answered query'),
     )
         .requiredOption('--out <file>', 'where it goes; never over a file that exists')
         .action(async (job: string, number: string, flags: RemoteFlags & { out: string }) => {
@@ -65,9 +64,9 @@ export function gatewayCommand(): Command {
         });
 
     const ends = {
-        settle: 'pay what is owed and have the worker end the job; the rest comes back to the escrow',
+        settle: 'pay what is owed and have the worker end the job; its remaining balance comes back to the escrow',
         leave: 'leave a job without its worker: nothing more is paid, the refund comes after the notice',
-        refund: "send an ended job's rest back to the escrow, without its worker",
+        refund: 'send the remaining balance of an ended job back to the escrow, without its worker',
     };
     for (const [name, description] of Object.entries(ends)) {
         remote(gateway.command(`${name} <job>`).description(description)).action(
@@ -112,22 +111,7 @@ async function call({ url }: RemoteFlags, method: 'GET' | 'POST', path: string):
     if (!URL.canParse(url) || !/^https?:/.test(url)) {
         throw new Error(`--url takes a URL such as http://127.0.0.1:10000, not "${url}"`);
     }
-    const { adminHeaders } = await import('../gateway/adminToken');
-    const json = method === 'POST' ? { 'content-type': 'application/json' } : {};
-    const headers = { ...adminHeaders(url), ...json };
-    const post = method === 'POST' ? { body: '{}' } : {};
-    const sent = request(url.replace(/\/+$/, '') + path, { method, headers, ...post });
-    const response = await sent.catch((cause: { code?: string }) => {
-        throw new Remedied(
-            `no gateway answers at ${url} (${cause.code ?? 'no connection'}): start "cocoon gateway up", or give --url`,
-            { cause },
-        );
-    });
-    const body = (await response.body.json().catch(() => ({}))) as { error?: { message?: string } };
-    if (response.statusCode >= 300) {
-        throw new Error(body.error?.message ?? `the gateway answered with HTTP ${response.statusCode}`);
-    }
-    return body;
+    return askGateway(url, method, path);
 }
 
 function print(flags: RemoteFlags, value: unknown, text: () => string): void {
@@ -140,7 +124,7 @@ function ton(nano: string): string {
 
 function jobLine(job: JobView): string {
     const money = `paid ${ton(job.paid)} of ${ton(job.deposit)}, ${job.results} answers`;
-    const state = job.phase === 'open' && !job.connected ? 'open (worker away)' : job.phase;
+    const state = job.phase === 'open' && !job.connected ? 'open (disconnected)' : job.phase;
     return `${job.job}  ${state}  ${job.model}  ${job.tier}  ${job.worker}  ${money}${job.note === '' ? '' : `  ${job.note}`}`;
 }
 
@@ -157,7 +141,7 @@ function statusLines(status: StatusView): string {
                 .map(([phase, count]) => `${count} ${phase}`)
                 .join(', ') || 'none'
         }`,
-        ...(Math.abs(status.clockOffset ?? 0) > CLOCK_SHOWN
+        ...(Math.abs(status.clockOffset ?? 0) > CLOCK_SECONDS
             ? [`clock      the chain's is ${status.clockOffset} s ahead: set it`]
             : []),
         `spoiled    ${status.unproductive.today} jobs in 24 hours; ${status.unproductive.count} count, at most ${status.unproductive.max}`,

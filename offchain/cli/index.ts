@@ -8,7 +8,7 @@ interface Part {
     load: () => Promise<Command>;
 }
 
-// Each loads what it needs when it is asked for: a key is made, or a status shown, without loading all of worker and
+// Each loads its code only when it is called: a key is made or a status printed without loading all of worker and
 // gateway.
 const COMMANDS: Readonly<Record<string, Part>> = {
     worker: {
@@ -24,11 +24,11 @@ const COMMANDS: Readonly<Record<string, Part>> = {
         load: async () => (await import('./attest')).attestCommand(),
     },
     dispute: {
-        about: 'show the faults of nodes on chain, and follow what comes of it',
+        about: 'report the faults of nodes on chain, and follow the cases',
         load: async () => (await import('./dispute')).disputeCommand(),
     },
     committee: {
-        about: 'rule on cases as M of N members',
+        about: 'decide cases as M of N members',
         load: async () => (await import('./committee')).committeeCommand(),
     },
     rerun: {
@@ -42,10 +42,10 @@ export async function main(argv: string[]): Promise<void> {
     const program = new Command('cocoon')
         .description('A marketplace for private AI computation on TON')
         .version(version);
-    // `cocoon help worker` shows what `cocoon worker --help` does.
-    const named = argv[2] === 'help' ? argv[3] : argv[2];
+    // `cocoon help worker` prints the same as `cocoon worker --help`.
+    const requested = argv[2] === 'help' ? argv[3] : argv[2];
     for (const [name, { about, load }] of Object.entries(COMMANDS)) {
-        program.addCommand((name === named ? await load() : new Command(name)).description(about));
+        program.addCommand((name === requested ? await load() : new Command(name)).description(about));
     }
     try {
         await program.parseAsync(argv);

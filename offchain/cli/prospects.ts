@@ -1,6 +1,6 @@
 /**
- * What is known of a report before it is sent: whether the node takes it, what it costs, and of every way it may end
- * who decides it and what that hangs on. Never a probability: nobody has measured one.
+ * The plan of a report before it is sent: whether the node takes it, what it costs, and for every way in which it may
+ * end who decides and on what grounds. It names no probabilities, because nobody has measured any.
  */
 import {
     bytesToNumber,
@@ -22,7 +22,8 @@ import {
 import { OpenedContract } from '@ton/core';
 import { Chain } from '../chain';
 import { FaultEvidence } from '../gateway';
-import { shown } from './actor';
+import { addressText } from './actor';
+import { timeOf } from './case';
 
 const NO_END = 0xffffffff; // unix seconds, of the key that a node signs with now
 const { keySlots, pieceBytes, maxStrikes } = liabilityRules;
@@ -30,7 +31,7 @@ const { keySlots, pieceBytes, maxStrikes } = liabilityRules;
 /** One way in which a report may end. */
 export interface Prospect extends FaultOutcome {
     decidedBy: string;
-    chance: string; // what it hangs on, in words
+    chance: string; // what decides whether it ends so
 }
 
 /** What `cocoon dispute report` says before it asks. */
@@ -38,9 +39,9 @@ export interface Plan {
     node: string;
     attached: bigint; // nanoTON
     bond: bigint; // nanoTON
-    from: number; // unix seconds; before, no node takes it
+    from: number; // unix seconds, the first at which the node takes it
     until: number; // unix seconds, the last
-    known: string; // of node and provider
+    standing: string; // of node and provider
     outcomes: Prospect[];
     dispute: string;
 }
@@ -61,7 +62,9 @@ export async function planOf(
     const key = await keyOf(node, found, record.slashed);
     assertShown(found, piece);
     if (record.basis <= key.slashed) {
-        throw new Error("The receipts of this key have cost the node's whole share already: nothing is left to take");
+        throw new Error(
+            "The receipts of this key have cost the node's whole share already: nothing remains to be slashed",
+        );
     }
     const state = await node.getNodeState();
     const provider = chain.open(Provider.fromAddress(state.provider));
@@ -78,13 +81,13 @@ export async function planOf(
     const signs = key.endsAt === NO_END ? 'signs with this key' : `signed with this key until ${timeOf(key.endsAt)}`;
     const jail = jailedUntil === 0n ? '' : ', in jail';
     return {
-        node: shown(prepared.node, chain),
+        node: addressText(prepared.node, chain),
         attached: prepared.value,
         bond: prepared.bond,
         ...{ from, until },
-        known: `the node is ${open} and ${signs}; its provider has ${strikes} of ${maxStrikes} strikes${jail}`,
+        standing: `the node is ${open} and ${signs}; its provider has ${strikes} of ${maxStrikes} strikes${jail}`,
         outcomes: outcomes.map((outcome) => ({ ...outcome, ...chanceOf(outcome, found, terms) })),
-        dispute: shown(prepared.dispute, chain),
+        dispute: addressText(prepared.dispute, chain),
     };
 }
 
@@ -96,7 +99,7 @@ function assertDated(
         throw new Error(`The node has until ${timeOf(date)} to answer: demand it afterwards`);
     }
     if (at < from) {
-        throw new Error(`These receipts are dated ahead and count from ${timeOf(from)} on`);
+        throw new Error(`These receipts have a later date and count from ${timeOf(from)} on`);
     }
     if (at > until) {
         throw new Error(`These receipts counted as evidence until ${timeOf(until)}`);
@@ -117,7 +120,7 @@ async function keyOf(
     const slots = await Promise.all(Array.from({ length: keySlots }, (_, slot) => node.getEndedKey(BigInt(slot))));
     const ended = slots.find((slot) => slot.key === key);
     if (ended === undefined) {
-        throw new Error('The node does not know the key any more that signed these receipts');
+        throw new Error('The node no longer knows the key that signed these receipts');
     }
     if (date > endsAt + faultClasses[faultClass].maxAfterKeyEnd) {
         throw new Error(`These receipts are dated after the end of their key, ${timeOf(endsAt)}`);
@@ -132,8 +135,8 @@ function assertShown({ class: faultClass, terms: { maxAnswer } }: FaultEvidence,
 }
 
 interface CaseTerms {
-    answerBy: number; // unix seconds, if sent now; so is the other
-    decideFrom: number;
+    answerBy: number; // unix seconds, if the report is sent now
+    decideFrom: number; // the same
     members: string;
 }
 
@@ -145,7 +148,7 @@ function chanceOf(
     switch (end) {
         case 'slashed': {
             const by = faultClass === 'A1' ? 'both signatures' : 'signatures and arithmetic';
-            const first = 'unless somebody shows it first: then what you send comes back, less the fees';
+            const first = 'unless somebody reports it first: then what you send comes back, less the fees';
             return { decidedBy: `the node's contract, by ${by}`, chance: `certain, ${first}` };
         }
         case 'answered':
@@ -153,7 +156,7 @@ function chanceOf(
                 decidedBy: `whoever posts pieces, a fail or your voucher until ${timeOf(answerBy)}`,
                 chance:
                     refused === undefined
-                        ? 'open: you hold neither result nor fail of this query; what the node kept cannot be seen from here'
+                        ? 'open: you have neither a result nor a fail of this query, and nobody can see from here what the node has'
                         : `to be expected: the node has signed a ${refused} of this query, which you refused, and can post it`,
             };
         case 'unanswered':
@@ -169,15 +172,15 @@ function chanceOf(
         case 'acquitted':
         case 'convicted':
             return {
-                decidedBy: `${members} members, once the owner has stated his side or had until ${timeOf(answerBy)}`,
-                chance: `theirs to judge until ${timeOf(decideFrom)}: nothing on chain tells it beforehand`,
+                decidedBy: `${members} members, once the owner has made a statement or had until ${timeOf(answerBy)}`,
+                chance: `they decide until ${timeOf(decideFrom)}; nothing on chain shows beforehand how`,
             };
     }
 }
 
 /**
  * Throws when there is a case about this fault already, unless it is an A1 or A2 that shows a larger loss (nanoTON) and
- * the end of the case before cannot come back any more.
+ * the message about the end of the earlier case cannot come back any more.
  */
 export async function assertNew(chain: Chain, { dispute }: PreparedReport, loss: bigint): Promise<void> {
     const account = await chain.account(dispute);
@@ -188,20 +191,22 @@ export async function assertNew(chain: Chain, { dispute }: PreparedReport, loss:
     const [{ state }, file] = [await opened.getCaseState(), await opened.getFile()];
     const decided = file !== undefined && !isJudged(file.class);
     if (state !== caseStates.new && !(decided && loss > file.countedLoss)) {
-        throw new Error(`There is a case about this already: cocoon dispute state ${shown(dispute, chain)}`);
+        throw new Error(`A case about this exists already: cocoon dispute state ${addressText(dispute, chain)}`);
     }
     if (state === caseStates.stuck) {
         throw new Error(
-            `The end of the case before was not taken: first cocoon dispute decide ${shown(dispute, chain)}`,
+            `The end of the earlier case was not taken: first cocoon dispute decide ${addressText(dispute, chain)}`,
         );
     }
     if (state !== caseStates.new && account.at < file!.sentAt + END_BACK) {
-        throw new Error(`A larger loss than that of the case before counts from ${timeOf(file!.sentAt + END_BACK)} on`);
+        throw new Error(
+            `A larger loss than that of the earlier case counts from ${timeOf(file!.sentAt + END_BACK)} on`,
+        );
     }
 }
 
 /** The plan for people. */
-export function planLines({ node, attached, bond, until, known, outcomes }: Plan): string[] {
+export function planLines({ node, attached, bond, until, standing, outcomes }: Plan): string[] {
     const ends = outcomes.flatMap(({ when, slash, victim, reporter, bond: ofBond, decidedBy, chance }) => {
         const amounts = `slash ${formatTon(slash)}, your escrow ${formatTon(victim)}, reward ${formatTon(reporter)} TON`;
         const bonds = {
@@ -218,15 +223,10 @@ export function planLines({ node, attached, bond, until, known, outcomes }: Plan
     });
     return [
         `to       ${node}`,
-        `known    ${known}`,
+        `standing ${standing}`,
         `attached ${formatTon(attached)} TON, of which ${formatTon(bond)} are the bond; what is not used comes back`,
         `until    ${timeOf(until)}`,
         'ends',
         ...ends,
     ];
-}
-
-/** A time for people. */
-export function timeOf(seconds: number): string {
-    return seconds === 0 ? 'never' : new Date(seconds * 1000).toISOString();
 }

@@ -26,10 +26,10 @@ export function rerunCommand(): Command {
                 process.exitCode = EXIT[compared.verdict];
                 const { verdict, reason, same, delivered, repeated } = compared;
                 const { job, result, chat } = opened;
-                const shown = { job, number: result.number, model: chat.model, ...compared };
+                const report = { job, number: result.number, model: chat.model, ...compared };
                 console.log(
                     json === true
-                        ? JSON.stringify(toWire(shown))
+                        ? JSON.stringify(toWire(report))
                         : [
                               `${verdict}: query ${result.number} of job ${job.toString('hex')}, model ${chat.model}`,
                               `characters alike ${same}, delivered ${delivered}, repeated ${repeated}`,

@@ -1,6 +1,6 @@
 /**
- * What tells the command line of this user from everybody else who reaches the gateway's port: a token that is made at
- * each start, in a file that only this user may read. A reverse proxy beside the gateway does not have it.
+ * The token by which the gateway knows the command line of its own user from everybody else who reaches its port. It is
+ * made at each start, in a file that only this user may read. A reverse proxy on the same machine does not have it.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

@@ -8,7 +8,7 @@ export class ChainClock {
     /** `now`: unix seconds of this machine. */
     constructor(private readonly now: () => number) {}
 
-    /** Compares with the chain's time (unix seconds), which an answer of the API just said. */
+    /** Compares with the chain's time (unix seconds) in an answer that just came. */
     compare(at: number): void {
         const now = this.now();
         this.comparison = { offset: at - now, at: now };

@@ -40,10 +40,10 @@ const times = ({ now, offset = 0 }: ClockReading): number[] => (offset === 0 ? [
 
 /** A time that does not fit this gateway's clock, which may be the one that is wrong. */
 export class TimeObjection {
-    constructor(private readonly words: string) {}
+    constructor(private readonly text: string) {}
 
     toString(): string {
-        return `${this.words} of this gateway's clock`;
+        return `${this.text} of this gateway's clock`;
     }
 }
 

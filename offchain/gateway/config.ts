@@ -35,7 +35,7 @@ const job = z
     })
     .prefault({});
 
-// What Intel says of a machine's firmware; below these it has known holes that nobody has closed.
+// What Intel says of a machine's firmware. A machine of any other status has open holes that are known.
 const TCB_STATUSES = [
     'UpToDate',
     'SWHardeningNeeded',

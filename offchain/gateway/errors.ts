@@ -1,4 +1,4 @@
-/** What the gateway answers when it cannot answer: a status, OpenAI's error shape, and words that say what to do. */
+/** Errors of the gateway's API: an HTTP status, OpenAI's shape, and a message that says what to do. */
 
 /** An error in OpenAI's shape. The message names the remedy and never contains a prompt or an answer. */
 export class GatewayError extends Error {

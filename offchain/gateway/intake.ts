@@ -28,7 +28,7 @@ import {
 } from './check';
 import { TokenCounter } from './tokens';
 
-/** The node broke the protocol in a way that costs it this client: stop paying, leave. */
+/** The node broke the protocol: it is paid no more, and its job is left. */
 export class Breach extends Error {
     constructor(
         message: string,
@@ -39,7 +39,7 @@ export class Breach extends Error {
     }
 }
 
-/** A time of the node's does not fit, and this machine's clock may be the one that is wrong: nobody is blamed. */
+/** A time of the node does not fit, but this machine's clock may be the wrong one. So the node is not blamed. */
 export class ClockInDoubt extends Error {}
 
 /** How a query ended, signed by the node. */

@@ -160,7 +160,7 @@ export class GatewayJob implements Payer {
         return lease;
     }
 
-    /** Keeps the money of a query that was running when the gateway ended; nobody has its lease yet. */
+    /** Reserves the money of a query that was running when the gateway ended; its lease is still free. */
     reserve(number: number, ceiling: bigint): void {
         this.raiseHighest(number);
         this.addReservation(number, { ceiling, lease: undefined });
@@ -204,7 +204,7 @@ export class GatewayJob implements Payer {
         this.reservations.delete(number);
     }
 
-    /** A query runs; no more than the terms allow at once. */
+    /** Counts a running query. The caller sees to it that no more run than the terms allow. */
     begin(): void {
         this.running++;
     }

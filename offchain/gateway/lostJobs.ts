@@ -150,7 +150,7 @@ async function atWorker(
     return undefined;
 }
 
-// Terms of a job that nobody can be asked about: enough to leave it and to have it refunded.
+// Terms of a job that no worker knows: enough to leave it and to have it refunded.
 function unknownTerms({ escrow }: GatewayContext, { end, notice, voucherKey, payout }: JobParameters): Terms {
     const none = Buffer.alloc(32);
     return {

@@ -52,7 +52,7 @@ export interface Candidate {
     step: bigint; // nanoTON
 }
 
-/** A node that may not have a job's questions by the client's rules, by what it says of itself. */
+/** A node that the client's rules exclude from a job's questions, by what it says of itself. */
 export class NodeUnfit extends Error {}
 
 const INFO_SECONDS = 30; // how long what a node says of itself is believed
@@ -94,7 +94,7 @@ export class Nodes {
         this.infos.delete(url);
     }
 
-    /** The best node for a new job of a model. Throws 503 with every node's reason when there is none. */
+    /** The best node for a new job of a model. Throws 503 with the reason of every node if none is fit. */
     async pick(model: string, excluded: ReadonlySet<string>): Promise<Candidate> {
         const urls = await this.source.workers(model);
         const reasons: string[] = [];
@@ -208,7 +208,7 @@ export class Nodes {
         };
     }
 
-    /** Why an open job does not fit the rules of now, as far as nobody need be asked; undefined if it does. */
+    /** Why an open job does not fit the rules of now, without asking its worker; undefined if it does. */
     async jobObjection({ model, worker, tier, terms }: StoredJob): Promise<string | undefined> {
         if (this.config.models[model] === undefined) {
             return `${model} is not in the configuration any more`;

@@ -11,7 +11,7 @@ import type { Openings } from './openings';
 import { maxCost, Question } from './query';
 import type { Recovery } from './recovery';
 
-const ENDING_SECONDS = 7200; // before a job's end, beside its notice, that workers may want to be done
+const ENDING_SECONDS = 7200; // before the last notice of a job, in which workers may refuse its queries
 const SLOT_MS = 30_000; // longest wait for a running query to end
 
 /** Workers (URL) and jobs (number) that were tried already. */

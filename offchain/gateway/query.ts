@@ -21,7 +21,7 @@ import type { GatewayJob, Lease } from './job';
 import { TokenCounter } from './tokens';
 import { WorkerDown, WorkerRefusal } from './workers';
 
-/** What a client asks, as far as money and sealing need to know. */
+/** A client's question, with what money and sealing need to know of it. */
 export interface Question {
     chat: SealedChat;
     counter: TokenCounter;
@@ -31,7 +31,7 @@ export interface Question {
 
 const END_MS = 1000; // from the signed ending to the end of the connection
 
-/** How an attempt at a query ended, when it did not break off. */
+/** How an attempt at a query ended that did not break off. */
 export type QueryOutcome =
     | { type: 'result'; result: Result; receipt: Buffer }
     | {
@@ -42,8 +42,7 @@ export type QueryOutcome =
       };
 
 /**
- * The connection to the worker ended before the answer did, by whoever's doing; who catches it has the query's lease
- * and fetches its ending later.
+ * The connection to the worker ended before the answer. The catcher has the query's lease and fetches its ending later.
  */
 export class BrokenOff extends Error {
     constructor(
@@ -57,7 +56,7 @@ export class BrokenOff extends Error {
     }
 }
 
-/** What the checks of a stored query need to know. */
+/** A stored query as the checks need it. */
 export function sentQueryOf(job: GatewayJob, query: StoredQuery): SentQuery {
     const { number, request, ceiling, askedAt, promptBound, stopBound } = query;
     return { job: job.stored.hash, rates: job.terms.rates, number, request, ceiling, askedAt, promptBound, stopBound };
@@ -136,7 +135,7 @@ export async function ask(
             clock,
             late: false,
         });
-        // A node that goes on after its deadline, or never begins, holds nobody longer.
+        // A node that never begins, or goes on after its deadline, is not waited for.
         const late = AbortSignal.timeout(waits.query * 1000);
         const over = new AbortController();
         const cut = AbortSignal.any([signal, job.abandoned.signal, late, over.signal]);

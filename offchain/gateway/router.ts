@@ -20,7 +20,7 @@ export interface AnswerSink {
     frame(frame: Frame): Promise<void>;
 }
 
-/** The client went away; nobody waits for the answer. */
+/** The client closed the connection. */
 export class ClientGone extends Error {}
 
 const BROKEN = 'The node ended the answer before it was whole; only what arrived is paid';
@@ -35,11 +35,11 @@ export class AnswerBroken extends GatewayError {
 const ATTEMPTS = 2;
 const MAX_REFUSALS = 4; // of a job without a signature, since its last result
 
-/** What to do after a failed attempt, when there may be another. */
-interface Verdict {
-    error: GatewayError; // what the client hears when there is no other
+/** What to do after a failed attempt. */
+interface NextStep {
+    error: GatewayError; // for the client, if there is no other attempt
     avoid: 'worker' | 'job' | 'nothing';
-    final?: boolean; // asking elsewhere would change nothing
+    final?: boolean; // another attempt would change nothing
 }
 
 export interface RouterParts {
@@ -84,16 +84,16 @@ export class Router {
                 if (outcome.type === 'result') {
                     return outcome.result;
                 }
-                const verdict = this.ofRefusal(job, outcome);
-                this.requireMore(verdict, begun, signal);
-                failure = this.exclude(verdict, job, excluded);
+                const next = this.ofRefusal(job, outcome);
+                this.requireMore(next, begun, signal);
+                failure = this.exclude(next, job, excluded);
             } catch (error) {
                 if (error instanceof GatewayError || error instanceof ClientGone) {
                     throw error;
                 }
-                const verdict = await this.ofError(job, error, signal);
-                this.requireMore(verdict, begun, signal, error instanceof BrokenOff);
-                failure = this.exclude(verdict, job, excluded);
+                const next = await this.ofError(job, error, signal);
+                this.requireMore(next, begun, signal, error instanceof BrokenOff);
+                failure = this.exclude(next, job, excluded);
             } finally {
                 pool.release(job);
             }
@@ -101,7 +101,7 @@ export class Router {
         throw failure!;
     }
 
-    private exclude({ error, avoid }: Verdict, job: GatewayJob, excluded: Excluded): GatewayError {
+    private exclude({ error, avoid }: NextStep, job: GatewayJob, excluded: Excluded): GatewayError {
         if (avoid === 'worker') {
             excluded.workers.add(job.stored.worker);
         } else if (avoid === 'job') {
@@ -110,7 +110,7 @@ export class Router {
         return error;
     }
 
-    private requireMore({ error, final }: Verdict, begun: boolean, signal: AbortSignal, broken = false): void {
+    private requireMore({ error, final }: NextStep, begun: boolean, signal: AbortSignal, broken = false): void {
         if (signal.aborted) {
             throw new ClientGone('the client went away');
         }
@@ -122,7 +122,7 @@ export class Router {
         }
     }
 
-    private async ofError(job: GatewayJob, error: unknown, signal: AbortSignal): Promise<Verdict> {
+    private async ofError(job: GatewayJob, error: unknown, signal: AbortSignal): Promise<NextStep> {
         const { nodes, log } = this.context;
         const { worker } = job.stored;
         if (error instanceof BrokenOff) {
@@ -157,7 +157,10 @@ export class Router {
             };
         }
         if (error instanceof WorkerRefusal) {
-            log.warn({ job: job.number, code: error.code, words: error.words }, 'the worker refused a query');
+            log.warn(
+                { job: job.number, code: error.code, explanation: error.explanation },
+                'the worker refused a query',
+            );
             return this.ofUnsigned(job, error);
         }
         if (error instanceof WorkerDown) {
@@ -170,12 +173,12 @@ export class Router {
         throw error;
     }
 
-    // Words without a signature oblige nobody and prove nothing: what they say against a job, ends it, and the node is
-    // kept away from, or each would open the next job.
-    private async ofUnsigned(job: GatewayJob, refusal: WorkerRefusal): Promise<Verdict> {
+    // A refusal without a signature obliges and proves nothing. If it is about the job, the job ends and the node is
+    // avoided; otherwise each such refusal would open the next job.
+    private async ofUnsigned(job: GatewayJob, refusal: WorkerRefusal): Promise<NextStep> {
         const { code, retryAfter } = refusal;
-        const words = `The node refused the query (${code}), and there is no other`;
-        const error = new GatewayError(503, 'node_refused', words, retryAfter === undefined ? {} : { retryAfter });
+        const message = `The node refused the query (${code}), and there is no other`;
+        const error = new GatewayError(503, 'node_refused', message, retryAfter === undefined ? {} : { retryAfter });
         switch (code) {
             case 'too_large':
                 // By the limit of this node; others may take more.
@@ -210,8 +213,12 @@ export class Router {
         }
     }
 
-    // What may happen to an honest node once, and not again and again without an answer between.
-    private async ofRepeated(job: GatewayJob, { code, session }: WorkerRefusal, error: GatewayError): Promise<Verdict> {
+    // An honest node may refuse so once, but not again and again without an answer between.
+    private async ofRepeated(
+        job: GatewayJob,
+        { code, session }: WorkerRefusal,
+        error: GatewayError,
+    ): Promise<NextStep> {
         const again = code === 'unknown_job' || code === 'unknown_session' || code === 'used_number';
         // A worker that began again refuses every query of its last session; that is one refusal.
         if (!again || (session !== undefined && session === job.session)) {
@@ -234,7 +241,7 @@ export class Router {
     private ofRefusal(
         job: GatewayJob,
         { refusal: { reason }, retryAfter }: Extract<QueryOutcome, { refusal: Refusal }>,
-    ): Verdict {
+    ): NextStep {
         const { nodes, log } = this.context;
         const name = Reason[reason] ?? String(reason);
         log.warn({ job: job.number, reason: name }, 'the node did not answer a query');

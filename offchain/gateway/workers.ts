@@ -33,7 +33,7 @@ export class WorkerRefusal extends Error {
     constructor(
         readonly code: RefusalCode | 'unknown',
         readonly status: number,
-        readonly words: string, // the worker's own, for the log only
+        readonly explanation: string, // the worker's own, for the log only
         readonly retryAfter?: number, // seconds
     ) {
         super(`the worker refused: ${code}`);

@@ -12,7 +12,7 @@ export const paths = {
     node: '/v1/node',
     jobs: '/v1/jobs', // POST: register a job or a new session of it
     job: (job: string) => `/v1/jobs/${job}`, // GET: JobState
-    endJob: (job: string) => `/v1/jobs/${job}/end`, // POST: the client needs the job no more
+    endJob: (job: string) => `/v1/jobs/${job}/end`, // POST: the client no longer needs the job
     query: '/v1/query', // POST: a query, answered by records
     stored: (job: string, number: number) => `/v1/jobs/${job}/queries/${number}`, // GET: the stored records
     voucher: '/v1/voucher', // POST
@@ -26,14 +26,14 @@ const hexUpTo = (n: number) =>
         .regex(/^([0-9a-f]{2})+$/, 'expected bytes of hex')
         .transform((text): Buffer => Buffer.from(text, 'hex'));
 
-/** An address as `0:hex`: the only text of a stranger's that ends in messages and terminals. */
+/** An address as `0:hex`. It is the only text of a stranger that is printed in messages and terminals. */
 const rawAddress = z.string().regex(/^0:[0-9a-f]{64}$/, 'expected a raw address');
 
 const uint32 = z.number().int().min(0).max(0xffffffff);
 
 const MAX_CHAIN = 16 << 10; // characters
 
-/** Evidence that a node's keys belong to a measured machine; `open` says that there is none. */
+/** Proof that a node's keys belong to a measured machine; `open` says that the node has none. */
 export const attestation = z.discriminatedUnion('tier', [
     z.object({ tier: z.literal('open') }),
     z.object({
@@ -131,7 +131,8 @@ export type JobState = z.output<typeof jobState>;
 /** POST /v1/jobs/:job/end, signed by the voucher key, see {@link endHash}. The worker claims and closes. */
 export const endRequest = z.object({ signature: hex(64) });
 /**
- * `claims`: false when the worker sends nothing, for the job is worth less than that costs: the client leaves alone.
+ * `claims`: false if the worker sends nothing, because the job is worth less than a claim costs. The client then leaves
+ * by itself.
  */
 export const endAnswer = z.object({ claims: z.boolean() });
 
@@ -228,7 +229,7 @@ export function decodeQuery(body: Buffer): { head: QueryHead; sealed: Buffer } {
     return { head: queryHead.parse(JSON.parse(body.toString('utf8', 4, end))), sealed: body.subarray(end) };
 }
 
-/** What the voucher key signs to begin a session: nobody else can use the job's query numbers. */
+/** What the voucher key signs to begin a session, so that only its owner can use the job's query numbers. */
 export function sessionHash(job: Buffer, enc: Buffer): Buffer {
     return createHash('sha256').update('cocoon-market session').update(job).update(enc).digest();
 }

@@ -86,7 +86,7 @@ function uint32(value: number): Buffer {
     return out;
 }
 
-/** The secret of one query: whoever holds it can open that request and its answer, and nothing else. */
+/** The secret of one query. It opens that request and its answer, and nothing else. */
 export function querySecret(session: Session, number: number, salt: Buffer): Buffer {
     return derive(session.secret, salt, 'query', number, 32);
 }

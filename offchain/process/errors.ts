@@ -1,6 +1,6 @@
 /** Errors as they are told in logs and by the command line. */
 
-/** An error that says itself what to do: its causes stay with it, and the command line does not print them. */
+/** An error whose message says what to do. The command line prints it without its causes. */
 export class Remedied extends Error {}
 
 /** The message of an error, for logs and lists. */

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { Remedied } from './errors';
 
-/** What a JSON file holds. Errors name the file; `absent` says what to do when there is none. */
+/** The content of a JSON file. Errors name the file; `absent` says what to do if it does not exist. */
 function readJson(path: string, absent = 'check its name'): unknown {
     const text = textOf(path, absent);
     try {
@@ -34,7 +34,7 @@ function parsed<T extends z.ZodType>(schema: T, value: unknown, path: string, ki
     return result.data;
 }
 
-/** What a JSON file of this kind holds. Errors name the file and every wrong field; `kind` completes "is no …". */
+/** The content of a JSON file of one kind. Errors name the file and every wrong field; `kind` completes "is no …". */
 export function readJsonAs<T extends z.ZodType>(schema: T, path: string, kind: string, absent?: string): z.output<T> {
     return parsed(schema, readJson(path, absent), path, kind);
 }

@@ -1,4 +1,4 @@
-/** Work that a process does beside requests: it is over before the store is let go. */
+/** Work that a process does in the background, and how it ends before the store is closed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Tasks that may still write, and a signal that tells them to wait for nothing more. */

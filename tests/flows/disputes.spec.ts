@@ -37,7 +37,7 @@ interface Reported extends Found {
     attached: string;
     bond: string;
     dispute?: string;
-    known: string;
+    standing: string;
     outcomes: { end: string; slash: string; victim: string; reporter: string; decidedBy: string; chance: string }[];
     case?: { dispute: string; state: string; outcome?: string; answerBy: number };
 }
@@ -146,20 +146,20 @@ describe('A worker that cheats', () => {
         expect(found).toMatchObject({ class: 'A1', queries: [1, 2] });
         const before = await stakeOf(made);
 
-        const { sent, outcomes, known } = await report(made, '--class', 'A1', '--yes');
+        const { sent, outcomes, standing } = await report(made, '--class', 'A1', '--yes');
 
         expect(sent).toBe(true);
-        expect(known).toContain('the node is open and signs with this key; its provider has 0 of 3 strikes');
+        expect(standing).toContain('the node is open and signs with this key; its provider has 0 of 3 strikes');
         expect(outcomes).toMatchObject([{ end: 'slashed', slash: `${SHARE / 5n}`, victim: found.loss }]);
         expect(outcomes[0].decidedBy).toContain('by both signatures');
-        expect(outcomes[0].chance).toContain('certain, unless somebody shows it first');
+        expect(outcomes[0].chance).toContain('certain, unless somebody reports it first');
         expect(toVictim(made)).toEqual([BigInt(found.loss)]);
         expect(before - (await stakeOf(made))).toBe(SHARE / 5n);
         const earned = messagesBetween(stage, made.seller.provider.address, reporter);
         expect(earned.map(({ name }) => name)).toEqual(['', 'Excesses']); // the reward, and what was not used
         expect((await made.seller.node.getNodeState()).receiptKey).toBe(0n);
         const again = report(made, '--class', 'A1', '--dry-run');
-        await expect(again).rejects.toThrow('There is a case about this already');
+        await expect(again).rejects.toThrow('A case about this exists already');
         await end(made);
     });
 
@@ -172,14 +172,14 @@ describe('A worker that cheats', () => {
 
         const dry = await report(made, '--class', 'A2', '--dry-run');
         expect(dry).toMatchObject({ sent: false, bond: '0', outcomes: [{ end: 'slashed', victim: found.loss }] });
-        expect(dry.outcomes[0].chance).toContain('certain, unless somebody shows it first');
+        expect(dry.outcomes[0].chance).toContain('certain, unless somebody reports it first');
         expect(messagesBetween(stage, reporter, made.seller.node.address)).toEqual([]);
         const { case: opened } = await report(made, '--class', 'A2', '--yes');
 
         expect(opened).toMatchObject({ state: 'closed', outcome: 'guilty' });
         expect(toVictim(made)).toEqual([BigInt(found.loss)]);
         expect(before - (await stakeOf(made))).toBe(BigInt(dry.outcomes[0].slash));
-        await expect(report(made, '--class', 'A2', '--yes')).rejects.toThrow('There is a case about this already');
+        await expect(report(made, '--class', 'A2', '--yes')).rejects.toThrow('A case about this exists already');
         await end(made);
         excessive = made;
     });
@@ -213,7 +213,7 @@ describe('A worker that cheats', () => {
         stage.network.advance(ANSWER_SECONDS + 60);
 
         const told = await cocoonText('dispute', 'report', '--config', made.config, '--class', 'A3', '--dry-run');
-        expect(told).toContain('open: you hold neither result nor fail of this query');
+        expect(told).toContain('open: you have neither a result nor a fail of this query');
         expect(told).toMatch(/certain, if nobody answers until \d{4}-\d{2}-\d{2}T/);
         const before = await stakeOf(made);
 
@@ -276,7 +276,7 @@ describe('A worker that cheats', () => {
         const files = votes.map(({ out }) => out);
         const submit = (...which: string[]) =>
             committee<object>('submit', dispute, ...which, '--wallet', walletFile, '--yes');
-        await expect(submit(...files)).rejects.toThrow('The owner may still state his side');
+        await expect(submit(...files)).rejects.toThrow('The owner may still make a statement');
         stage.network.setTime(answerBy + 1);
         await expect(submit(files[0], files[0])).rejects.toThrow('1 of 2 members have signed');
 

@@ -121,7 +121,7 @@ describe('cocoon, given a file', () => {
         writeFileSync(file('key'), 'kept');
 
         expect(await failure(who, 'keygen', '--out', file('key'))).toBe(
-            `cocoon: ${file('key')} is there already, and nothing is written over it: name another file`,
+            `cocoon: ${file('key')} exists already, and nothing is written over it: name another file`,
         );
         expect(readFileSync(file('key'), 'utf8')).toBe('kept');
     });

@@ -50,9 +50,9 @@ describe('cocoon attest', () => {
         expect(printed).toEqual([measurement.toString('hex')]);
     });
 
-    it('evidence makes of quote and collateral what a worker shows and a gateway takes', async () => {
+    it('proof makes of quote and collateral what a worker shows and a gateway takes', async () => {
         const files = ['--quote', join(folder, 'quote'), '--collateral', join(folder, 'collateral.json')];
-        await run('evidence', ...files, '--expiry', String(expiry));
+        await run('proof', ...files, '--expiry', String(expiry));
 
         const evidence = attestation.parse(JSON.parse(printed[0]));
         const policy = { tiers: ['tdx'] as const, measurements: [measurement], tdxRoot: intel.root };
@@ -62,6 +62,6 @@ describe('cocoon attest', () => {
     it('names every field of the collateral that is missing', async () => {
         writeFileSync(join(folder, 'collateral.json'), '{}');
         const files = ['--quote', join(folder, 'quote'), '--collateral', join(folder, 'collateral.json')];
-        await expect(run('evidence', ...files, '--expiry', '1')).rejects.toThrow('pck_crl');
+        await expect(run('proof', ...files, '--expiry', '1')).rejects.toThrow('pck_crl');
     });
 });
