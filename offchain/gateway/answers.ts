@@ -1,11 +1,10 @@
 /** The answers that run in this gateway: how many, and how they end when it stops. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { waitUntil } from '../process/tasks';
 import { GatewayError } from './errors';
 
 /** Why an answer was cut before its end. */
 export type CutReason = 'client' | 'stopping';
 
-const POLL_MS = 20;
 const CUT_MS = 2_000; // for a cut answer to tell its client so
 
 export class Answers {
@@ -30,18 +29,15 @@ export class Answers {
     /** Lets no answer begin, waits so many seconds for those that run, then cuts them. Resolves soon after. */
     async stop(seconds: number): Promise<void> {
         this.stopping = true;
-        await this.ended(seconds * 1000);
+        await this.untilIdle(seconds * 1000);
         for (const abort of this.running) {
             abort.abort('stopping' satisfies CutReason);
         }
-        await this.ended(CUT_MS);
+        await this.untilIdle(CUT_MS);
     }
 
-    private async ended(ms: number): Promise<void> {
-        const until = performance.now() + ms;
-        while (this.running.size > 0 && performance.now() < until) {
-            await sleep(POLL_MS);
-        }
+    private untilIdle(maxMs: number): Promise<void> {
+        return waitUntil(() => this.running.size === 0, { maxMs });
     }
 }
 

@@ -62,6 +62,17 @@ export class Tasks {
     }
 }
 
+/** Polls until `holds`, for at most `maxMs` milliseconds. */
+export async function waitUntil(
+    holds: () => boolean | Promise<boolean>,
+    { maxMs, pollMs = 20 }: { maxMs: number; pollMs?: number },
+): Promise<void> {
+    const end = performance.now() + maxMs;
+    while (performance.now() < end && !(await holds())) {
+        await sleep(pollMs);
+    }
+}
+
 /** Repeats a round with pauses between, one at a time. A round that fails is reported and the next one tries again. */
 export class PollLoop {
     private readonly stopping = new AbortController();

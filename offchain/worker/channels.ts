@@ -32,8 +32,8 @@ export class Channels {
     private readonly turns = new Turns(MAX_UNKNOWN);
 
     /**
-     * `codes`: the channel codes that this worker accepts; `confirmSeconds`: the time over which a reading that would end
-     * something of value is confirmed; `now`: seconds of a monotonic clock.
+     * `codes`: the channel codes that this worker accepts; `confirmSeconds`: the time over which a reading that would
+     * end something of value is confirmed; `now`: seconds of a monotonic clock.
      */
     constructor(
         private readonly chain: AccountReader & { as?(urgency: 'stranger'): AccountReader },

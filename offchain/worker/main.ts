@@ -1,7 +1,6 @@
 /** A worker as one object. Its parts come from its config, or from the caller. */
 import { channelCodes, Finish, signingKey } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createBackend } from '../backend';
 import type { Backend } from '../backend';
@@ -11,6 +10,7 @@ import { encryptionKey } from '../link';
 import type { NodeInfo } from '../link';
 import { steadySeconds, unixSeconds } from '../process/clock';
 import { createLog } from '../process/log';
+import { waitUntil } from '../process/tasks';
 import { lockKey } from '../store/keyLock';
 import { SqliteWorkerStore } from '../store/sqliteWorker';
 import type { WorkerStore } from '../store/worker';
@@ -179,10 +179,8 @@ async function serve(
         cases.start();
         log.info({ url, recovered, node: config.node.toRawString() }, 'worker listens');
         const close = async () => {
-            const until = performance.now() + config.shutdownSeconds * 1000;
-            while (performance.now() < until && (await book.running()).length > 0) {
-                await sleep(50);
-            }
+            const isIdle = async () => (await book.running()).length === 0;
+            await waitUntil(isIdle, { maxMs: config.shutdownSeconds * 1000 });
             await Promise.allSettled((await book.running()).map((query) => query.cut(Finish.CutByWorker)));
             await Promise.all([claims.stop(), cases.stop()]);
             attestation.close();
