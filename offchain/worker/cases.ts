@@ -104,7 +104,7 @@ export class Cases {
      */
     private async collect(): Promise<void> {
         const { store } = this.context;
-        const missed = await this.hasMissed();
+        const missed = await this.detectMissed();
         const cursor = missed ? 0n : await store.cases.cursor();
         const node = await this.readNodeNumber();
         const { parsed, newest } = await readMessages(
@@ -128,7 +128,7 @@ export class Cases {
     }
 
     /** At the start and every few minutes: true when cases are open and the newest is not the one announced last. */
-    private async hasMissed(): Promise<boolean> {
+    private async detectMissed(): Promise<boolean> {
         const { chain, config } = this.context;
         if (performance.now() - this.countedAt < COUNT_MS) {
             return false;

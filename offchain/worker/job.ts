@@ -41,7 +41,7 @@ export class WorkerJob {
     readonly session: JobSession;
     readonly entry: JobEntry;
     private readonly waiting = new Set<() => void>();
-    private unpaidReceipts = MAX_UNPAID_RECEIPTS; // that may be signed now
+    private unpaidReceipts = MAX_UNPAID_RECEIPTS; // that could be signed at `countedAt`
     private countedAt = performance.now();
 
     constructor(
@@ -113,16 +113,18 @@ export class WorkerJob {
 
     /** True while this job may have another receipt that brings nothing: each stays on the disk as long as the job. */
     maySignUnpaid(): boolean {
-        const now = performance.now();
-        this.unpaidReceipts += (now - this.countedAt) / UNPAID_RECEIPT_MS;
-        this.unpaidReceipts = Math.min(MAX_UNPAID_RECEIPTS, this.unpaidReceipts);
-        this.countedAt = now;
-        return this.unpaidReceipts >= 1;
+        return this.unpaidReceiptsNow() >= 1;
     }
 
     /** Counts a receipt that brings nothing: a decline, or the fail of a query that never ran. */
     countUnpaid(): void {
-        this.unpaidReceipts -= this.maySignUnpaid() ? 1 : 0;
+        this.unpaidReceipts = this.unpaidReceiptsNow() - (this.maySignUnpaid() ? 1 : 0);
+        this.countedAt = performance.now();
+    }
+
+    private unpaidReceiptsNow(): number {
+        const earned = (performance.now() - this.countedAt) / UNPAID_RECEIPT_MS;
+        return Math.min(MAX_UNPAID_RECEIPTS, this.unpaidReceipts + earned);
     }
 
     /** Notes that a query number is used and stored. */
