@@ -19,7 +19,7 @@ export class DemoLedger {
 
     constructor(private readonly network: Localnet) {}
 
-    /** Gives an account the name by which it is shown. */
+    /** Gives an account its name in the output. */
     name(address: Address, name: string): void {
         this.names.set(address.toRawString(), name);
     }
@@ -79,7 +79,7 @@ export class DemoLedger {
         return paid;
     }
 
-    /** True when what was made equals what all accounts hold and what validators took. */
+    /** True when all coins that were made are in an account or with the validators. */
     async conserved(balanceOf: (address: Address) => Promise<bigint>): Promise<boolean> {
         const made = this.network.transactions
             .filter(isMint)

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { tellFailure } from '../offchain/cli/failure';
 import type { Options } from './play';
 
-const LEVELS = PRICE_LEVELS.filter((level) => level !== 'tenfold'); // at which the demo's rules are none that a registry takes
+const LEVELS = PRICE_LEVELS.filter((level) => level !== 'tenfold'); // at which the registry refuses the demo's rules
 const PROMPTS = ['What is a voucher?', 'Who can read my prompt?', 'What happens if the worker disappears?'];
 
 const USAGE = `npm run demo -- [--prompt TEXT]... [--queries N] [--prices LEVEL] [--json]
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
     if (options === undefined) {
         return;
     }
-    // Loaded once it is known what to do: all of it takes longer than to say what is wrong with the options.
+    // Loaded after the options are checked, because loading takes longer than checking.
     const { play } = await import('./play');
     const { Stage } = await import('./stage');
     const { endAll } = await import('./processes');

@@ -134,7 +134,7 @@ interface JobRow {
 
 const GONE_SECONDS = 60;
 
-/** True once no account is left of any channel. */
+/** True once the account of every channel is deleted. */
 async function waitUntilGone(chain: TonHttpChain, channels: Address[]): Promise<boolean> {
     for (let poll = 0; poll < GONE_SECONDS * 10; poll++) {
         const accounts = await Promise.all(channels.map((channel) => chain.account(channel)));

@@ -10,8 +10,8 @@ import { runCocoon, RunningProcess, startCocoon } from './processes';
 export const MODEL = 'cocoon-tiny';
 
 /**
- * What the demo's node charges, nanoTON per million tokens: so much that one short answer is worth the claim that ends its
- * job, which a worker does not send at a loss.
+ * The prices of the demo's node, in nanoTON per million tokens. One short answer pays for the claim that ends its
+ * job, because a worker sends no claim at a loss.
  */
 export const RATES = {
     prompt: 50_000_000_000n,
@@ -56,7 +56,7 @@ export async function gatewayKey(folder: string): Promise<{ keyFile: string; pub
     return { keyFile, publicKey: signingKey(Buffer.from(seed[0], 'hex')).publicKey };
 }
 
-/** Where the chain is and how it is called. */
+/** The endpoint of the chain and the id of its network. */
 export interface LocalChain {
     endpoint: string;
     network: number;

@@ -148,7 +148,7 @@ export class Stage {
         return startGatewayProcess(this.gatewaySettings(registry, buyer, workers), more);
     }
 
-    /** Writes the config of the buyer's gateway for a test that runs it itself; returns its path. */
+    /** Writes the config of the buyer's gateway and returns its path. For tests that run the gateway themselves. */
     configureGateway(registry: Address, buyer: Buyer, workers: string[], more: object = {}): string {
         return writeGatewayConfig(this.gatewaySettings(registry, buyer, workers), more);
     }
@@ -173,7 +173,7 @@ export class Stage {
     }
 }
 
-/** A port that nobody listens on. */
+/** A free port. */
 export async function freePort(): Promise<number> {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));

@@ -4,7 +4,7 @@ import { Address } from '@ton/core';
 import { type Disturbance } from './disturbances';
 import { type LoggedTransaction, reviveTransaction } from './record';
 
-/** Path of the JSON-RPC endpoint, the same as on toncenter. */
+/** The path of the JSON-RPC endpoint. It is the same as toncenter's. */
 export const RPC_PATH = '/api/v2/jsonRPC';
 
 interface Answer {
@@ -45,23 +45,26 @@ export class LocalnetClient {
         return ((await this.call('localnet_info', {})) as { networkId: number }).networkId;
     }
 
-    /** How many transactions there are; the position from which `transactions` shows what comes next. */
+    /** The number of transactions so far. `transactions` with this position returns the later ones. */
     async height(): Promise<number> {
         return ((await this.call('localnet_info', {})) as { seqno: number }).seqno;
     }
 
-    /** Serves so many calls a second, all when undefined; tells how many were refused and served so far, by method. */
+    /**
+     * Sets the limit of calls a second; undefined removes it. Returns the number of refused calls, and of served
+     * calls by method.
+     */
     async limit(callsPerSecond?: number): Promise<{ refused: number; calls: Record<string, number> }> {
         const params = callsPerSecond === undefined ? {} : { callsPerSecond };
         return (await this.call('localnet_limit', params)) as { refused: number; calls: Record<string, number> };
     }
 
-    /** The next `times` calls of a method go wrong. */
+    /** Disturbs the next `times` calls of a method. */
     async disturb(method: string, disturbance: Disturbance, times = 1): Promise<void> {
         await this.call('localnet_disturb', { method, disturbance, times });
     }
 
-    /** Every transaction after position `after` of the log, in the order of execution. */
+    /** Every transaction after position `from` of the log, in the order of execution. */
     async transactions(from = 0): Promise<LoggedTransaction[]> {
         const all: LoggedTransaction[] = [];
         for (;;) {

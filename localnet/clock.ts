@@ -1,4 +1,4 @@
-/** The network's time: it never goes back, because no account accepts a transaction older than its last. */
+/** The network's time. It never goes back, because no account accepts a transaction older than its last. */
 
 /** 'wall' follows real time plus whatever was advanced; 'manual' stands still until advanced. */
 export type ClockMode = 'wall' | 'manual';
@@ -38,7 +38,7 @@ export class NetworkClock {
         this.latest = time;
     }
 
-    /** Sets the time to a unix second, back included: only for a network whose accounts go back with it. */
+    /** Sets the time to any unix second, also an earlier one. The network's accounts must go back with it. */
     restore(time: number): void {
         this.offset = time - realTime();
         this.latest = time;

@@ -6,7 +6,7 @@ import { type PriceLevel } from './levels';
 // Read once: it has thousands of cells.
 const DEFAULT_CONFIG = Cell.fromBase64(defaultConfig);
 
-// Parsing all parameters takes long, because of the validators among them.
+// Parsing takes long because of the validators.
 const PRICED = only(18, 19, 20, 21, 24, 25);
 
 type Config = ReturnType<typeof loadConfig>;
@@ -77,7 +77,10 @@ export function networkConfig(level: PriceLevel, networkId?: number): Cell {
 
 const VALIDATOR_SETS = [32, 34, 36]; // previous, current, next
 
-/** The configuration without its validators, nine tenths of it: no contract of ours reads them, and every getter loads it. */
+/**
+ * The configuration without its validators. They are nine tenths of it, every getter loads it, and our contracts do
+ * not read them.
+ */
 export function withoutValidators(config: Cell): Cell {
     const params = config.beginParse().loadDictDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell());
     VALIDATOR_SETS.forEach((id) => params.delete(id));

@@ -1,9 +1,9 @@
-/** What a public API does besides answering: a limit of calls a second, and failures that tests ask for. */
+/** How a local network disturbs its clients: a limit of calls a second, and failures that tests plan. */
 
-/** How one call goes wrong. */
+/** How one call is disturbed. */
 export type Disturbance =
     | { kind: 'down'; status: number } // answered with this status and no JSON; nothing is done
-    | { kind: 'late'; status: number; afterMs: number } // answered so at once, and done all the same, later
+    | { kind: 'late'; status: number; afterMs: number } // answered at once with this status, and done later
     | { kind: 'hang' }; // no answer for as long as the network runs
 
 const OWN = 'localnet_'; // methods that no public API has: never limited, never failing
@@ -26,7 +26,7 @@ export class Disturbances {
     private readonly late = new Set<Late>();
     private readonly hung = new Set<() => void>();
 
-    /** The next `times` calls of a method go wrong. */
+    /** Disturbs the next `times` calls of a method. */
     plan(method: string, disturbance: Disturbance, times = 1): void {
         this.planned.push(...Array.from({ length: times }, () => ({ method, disturbance })));
     }
@@ -52,19 +52,19 @@ export class Disturbances {
         return undefined;
     }
 
-    /** What is planned for this call; it happens once. */
+    /** The disturbance that is planned for this call. It is used once. */
     next(method: string): Disturbance | undefined {
         const found = this.planned.findIndex((one) => one.method === method);
         return found < 0 ? undefined : this.planned.splice(found, 1)[0].disturbance;
     }
 
-    /** Does what a late call asks for, when its time has come. */
+    /** Runs a late call after its delay. */
     later(work: () => Promise<unknown>, afterMs: number): void {
         const late = { work, timer: setTimeout(() => void this.arrive(late), afterMs) };
         this.late.add(late);
     }
 
-    /** Lets the time of all late calls come, and resolves when what they asked for is done. */
+    /** Runs all late calls now and resolves when they are done. */
     async hurry(): Promise<void> {
         for (const late of this.late) {
             await this.arrive(late);
@@ -74,7 +74,7 @@ export class Disturbances {
     private async arrive(late: Late): Promise<void> {
         clearTimeout(late.timer);
         this.late.delete(late);
-        await late.work().catch(() => undefined); // as on a real network: nobody hears of a refusal
+        await late.work().catch(() => undefined); // as on a real network, a refusal is not reported
     }
 
     /** Resolves when the network ends. */

@@ -1,8 +1,8 @@
 // Longer than 350 lines because its replacements share the tables of one reader of cells.
 /**
- * Makes `@ton/core` and the sandbox's emulator several times faster, with the same results: each message that a local network
- * or a test sends has its cells read, hashed and written again. tests/support/fast.spec.ts compares what is replaced.
- * Imported for its effect, before the network runs; nothing that holds money imports it.
+ * Makes `@ton/core` and the sandbox's emulator several times faster, with the same results: the cells of each message
+ * are read, hashed and written again. tests/support/fast.spec.ts compares what is replaced. Imported for its effect,
+ * before the network runs; nothing that holds money imports it.
  */
 import {
     type Address,
@@ -16,7 +16,7 @@ import {
 import { Executor, SmartContract } from '@ton/sandbox';
 import { hash } from 'node:crypto';
 
-/** What stands in the place of `original`, which stays at hand to be compared. */
+/** The replacement of `original`. The original stays available for comparison. */
 type Replaced = { original?: unknown };
 
 /** Puts a function in the place of another; one that was put there before gives way. */
@@ -89,7 +89,7 @@ for (const [name, as] of [
         return function (bits, offset) {
             const { _data, _offset, _length } = this._bits;
             if (!(bits > 0 && offset >= 0 && offset + bits <= _length)) {
-                return original.call(this, bits, offset); // which says what is wrong
+                return original.call(this, bits, offset); // it throws the right error
             }
             return as(bits, numberOf(_data, _offset + offset, _offset + offset + bits));
         };
@@ -141,7 +141,10 @@ replace<(bits: BitString) => Buffer>(
     },
 );
 
-/** The four hashes of an ordinary cell, which are one: worked out when somebody asks, which of most cells nobody does. */
+/**
+ * The four hashes of an ordinary cell, which are equal. They are computed on request, because most cells never need
+ * them.
+ */
 class Hashes {
     #value?: Buffer;
     readonly #bits: BitString;
@@ -209,7 +212,10 @@ let cellsByBytes = new Map<string, Cell>(); // by their bytes and the numbers of
 const numbers = new WeakMap<Cell, number>();
 let count = 0;
 
-/** The ordinary cells of a bag, each content once for all bags: codes come with every message. Undefined when one is odd. */
+/**
+ * The ordinary cells of a bag. Equal cells are shared between bags, because every message carries the same codes.
+ * Undefined if a cell is not ordinary.
+ */
 function cellsIn({ size, cells, cellData: data }: Boc): Cell[] | undefined {
     const starts: number[] = [];
     let at = 0;
@@ -267,7 +273,7 @@ replace<(source: Buffer) => Cell[]>(serialization, 'deserializeBoc', (original) 
     const boc = serialization.parseBoc(source);
     const cells = cellsIn(boc);
     const roots = boc.root.map((root) => cells?.[root]);
-    return roots.includes(undefined) ? original(source) : (roots as Cell[]); // which says what is wrong
+    return roots.includes(undefined) ? original(source) : (roots as Cell[]); // it throws the right error
 });
 
 const written = new WeakMap<Cell, Buffer>();
@@ -321,7 +327,7 @@ replace<(this: EmulatedAccount) => Snapshot>(SmartContract.prototype, 'snapshot'
 replace<(this: EmulatedAccount, snapshot: Snapshot) => void>(SmartContract.prototype, 'loadFrom', (original) => {
     return function (snapshot) {
         if (snapshot.stored === undefined || !snapshot.address.equals(this.address)) {
-            return original.call(this, snapshot); // which says what is wrong
+            return original.call(this, snapshot); // it throws the right error
         }
         this._account = snapshot.stored;
         this.parsedAccount = snapshot.account;

@@ -1,6 +1,6 @@
 /**
- * A local TON network: the TON HTTP API v2 over the sandbox, for processes that otherwise talk to toncenter.
- * It runs each message chain to its end before the next one starts, and keeps everything in memory, and in a file if asked.
+ * A local TON network: the TON HTTP API v2 over the sandbox, for processes that otherwise talk to toncenter. It runs
+ * each chain of messages to its end before the next one starts. Its state is in memory and, optionally, in a file.
  */
 import './fast';
 import { type AddressInfo } from 'node:net';
@@ -24,7 +24,7 @@ export { FAUCET_ADDRESS, type LedgerState } from './ledger';
 export { PRICE_LEVELS, type PriceLevel } from './levels';
 export { type LoggedMessage, type LoggedTransaction } from './record';
 
-/** How a local network starts; every field may be left out. */
+/** The options of a local network. All are optional. */
 export interface LocalnetOptions {
     /** 0, the default, takes any free port. */
     port?: number;
@@ -48,7 +48,7 @@ export interface Localnet {
     readonly url: string;
     readonly port: number;
     readonly networkId: number;
-    /** The limit of calls, and failures that a test asks for. */
+    /** The limit of calls, and the failures that a test plans. */
     readonly disturbances: Disturbances;
     /** The sandbox underneath. What is sent on it directly is logged; for snapshots use `snapshot` and `restore`. */
     readonly blockchain: Blockchain;

@@ -32,7 +32,7 @@ import { Recorder } from './recorder';
 /** Where the faucet's coins come from; the account itself does not exist. */
 export const FAUCET_ADDRESS = new Address(0, Buffer.from('localnet faucet'.padEnd(32)));
 
-// tonlib gives a get method this much; contracts must not rely on the sandbox's ten times more.
+// The gas that tonlib gives a get method. The sandbox gives ten times more, on which contracts must not rely.
 const GET_METHOD_GAS = 1_000_000n;
 
 // Where a real network keeps its configuration; Blueprint's getConfig() reads it there.
@@ -150,7 +150,7 @@ export class LocalLedger {
             try {
                 await this.blockchain.sendMessage(message);
             } catch (error) {
-                // Only the first message can be refused; a failure further on is the sandbox's and shows as it is.
+                // Only the first message can be refused. A later failure is the sandbox's and is passed on.
                 throw error instanceof EmulationError && this.height === heightBefore
                     ? refusedMessage(to, error)
                     : error;
@@ -230,7 +230,7 @@ export class LocalLedger {
         }));
     }
 
-    /** Goes back to what `save` returned; `time` (unix seconds) may be another than then. */
+    /** Restores what `save` returned; `time` (unix seconds) may differ. */
     restore(state: LedgerState, time = state.time): Promise<void> {
         return this.exclusive(async () => {
             if (state.config !== this.config.hash().toString('hex')) {

@@ -54,7 +54,7 @@ async function main(): Promise<void> {
         throw new Error(`there is no command ${command}: leave it out to run the network, or see --help`);
     } else {
         const prices = oneOf('prices', PRICE_LEVELS, values.prices);
-        const { startLocalnet } = await import('./index'); // long to load, and of no use to the other commands
+        const { startLocalnet } = await import('./index'); // loading takes long, and other commands do not need it
         const localnet = await startLocalnet({
             port,
             prices,

@@ -21,7 +21,10 @@ export interface LoggedMessage {
     createdLt: bigint;
     bounce: boolean;
     bounced: boolean;
-    /** First 32 bits of the body, null if it is shorter; wallets' external messages may begin with a signature instead. */
+    /**
+     * The first 32 bits of the body; null if it is shorter. An external message of a wallet may begin with a
+     * signature.
+     */
     opcode: number | null;
     body: string;
     /** Hex. */

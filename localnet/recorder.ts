@@ -33,16 +33,16 @@ export class Recorder implements IExecutor {
         return done;
     }
 
-    /** Runs a transaction that nobody records: its result says what would happen. */
+    /** Runs a transaction without recording it. */
     async rehearse(args: ExecutorRunTransactionArgs): Promise<ExecutorEmulationResult> {
         const done = await this.inner.runTransaction(args);
-        // VM logs of everything would cost time and memory; a refusal is run once more to get its log.
+        // VM logs take time and memory. Only a refused message runs again with its log.
         return done.result.success ? done : this.inner.runTransaction({ ...args, verbosity: 'full' });
     }
 
     private record(account: Address, { result }: ExecutorEmulationResult): void {
         if (result.success) {
-            // Parsing a state costs as much as running the transaction: only who asks for it pays.
+            // Parsing a state takes as long as running the transaction, so it is done on request.
             const state = () => loadShardAccount(Cell.fromBase64(result.shardAccount).beginParse());
             this.onTransaction(account, Cell.fromBase64(result.transaction), state);
         }

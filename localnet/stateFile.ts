@@ -13,7 +13,7 @@ interface Saved {
 export async function keepState(file: string, ledger: LocalLedger): Promise<() => Promise<void>> {
     const saved = read(file);
     if (saved !== undefined) {
-        // On a wall clock time has passed while the network was down, as it would have anywhere.
+        // With a wall clock, time passes while the network is down.
         const secondsOff = ledger.clock.mode === 'wall' ? Math.max(0, now() - saved.savedAt) : 0;
         await ledger.restore(saved.state, saved.state.time + secondsOff);
     }

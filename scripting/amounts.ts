@@ -1,11 +1,11 @@
-/** Amounts that shall be there: what has to be sent so that they are, and what is said when they are not. */
+/** Target balances: the amount to send for one, and the line to print when it was not reached. */
 import { type Actor, pricesOf, sizeOf, storageFee } from '@cocoon-market/wrappers';
 import { type Address, beginCell, type Cell } from '@ton/core';
 import { balanceAfter } from './forecast';
 import { ton } from './output';
 import type { ScriptSession } from './session';
 
-// Added where arriving costs something: prices and rent may be others when the message is there.
+// Added where the arrival costs something, because prices and rent may change on the way.
 const SLACK = 1_000_000n; // nanoTON
 const OWN_BITS = 512n; // of an account besides its code and data
 
@@ -13,13 +13,13 @@ interface Funding {
     at: Address;
     balance: bigint; // nanoTON
     upTo: bigint; // nanoTON
-    /** What brings `amount` nanoTON there. */
+    /** Sends `amount` nanoTON to the account. */
     action: (actor: Actor, amount: bigint) => Promise<unknown>;
-    /** What the account keeps besides its code and data. */
+    /** What the account stores besides its code and data. */
     library?: Cell;
 }
 
-/** nanoTON to send so that the account then holds `upTo`, rent and gas of the arrival taken off; 0n when nothing is missing. */
+/** nanoTON to send so that the account holds `upTo` after rent and gas of the arrival; 0n if it holds that already. */
 export async function missing(
     session: ScriptSession,
     { at, balance, upTo, action, library }: Funding,
@@ -34,14 +34,14 @@ export async function missing(
     return lost > 0n ? bare + lost + SLACK : bare;
 }
 
-/** For a task's `unmet`: a line when an account holds less than what was asked for it. */
+/** For a task's `unmet`: a line if an account holds less than the target. */
 export function shortOf(balance: bigint, upTo: bigint, what = 'up to'): string[] {
     return balance >= upTo ? [] : [`${what}: it holds ${ton(balance)} of ${ton(upTo)}, what arrived paid for rent too`];
 }
 
 /**
- * nanoTON of rent that an account will not have paid until `withinSeconds` from now; its next message pays it. 0n where the
- * endpoint does not say since when.
+ * nanoTON of rent that an account will owe `withinSeconds` from now. Its next message pays it. 0n if the endpoint
+ * does not say when the account last paid.
  */
 export async function rentDue(
     session: ScriptSession,

@@ -8,12 +8,13 @@ const EXPLORERS = ['tonscan', 'tonviewer', 'toncx', 'dton'];
 const WITH_VALUE = ['custom', 'custom-type', 'custom-version', 'custom-key', 'custom-global-id', 'compiler-version'];
 
 const WALLETS = ['tonconnect', 'deeplink', 'mnemonic'];
-/** How scripts that only read are called. */
+/** The names of scripts that only read. */
 const READING = /^(check|show|plan)[A-Z]/i;
 
 /**
- * The arguments of `blueprint run <script> …` with the script's own after `--`; any other command as it is. Without a
- * wallet's flag, Blueprint asks for one: a script that reads needs none, and without a terminal nobody would answer.
+ * The arguments of `blueprint run <script> …` with the script's own after `--`; any other command unchanged.
+ * Blueprint asks for a wallet if no flag names one. A script that reads needs none, and without a terminal nobody can
+ * answer, so both get no wallet.
  */
 export function sortArguments(argv: readonly string[], { terminal = true } = {}): string[] {
     const [command, script, ...rest] = argv;

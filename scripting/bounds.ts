@@ -8,7 +8,7 @@ import type { ScriptSession } from './session';
 
 const { minWindow, maxWindow, maxUnbonding, maxPayoutDelay, maxBaseStake } = ruleBounds;
 
-// A tenth above the least, in whole thousandths of a TON: prices may rise until the message arrives.
+// A tenth above the minimum, in whole thousandths of a TON, because prices may rise until the message arrives.
 const MARGIN = 10n;
 const STEP = 1_000_000n;
 

@@ -4,7 +4,10 @@ import { ScriptError } from './scriptError';
 
 const { maxMembers } = ruleBounds;
 
-/** A committee of these keys; refuses what the registry would refuse. `threshold`: two thirds, rounded up, unless given. */
+/**
+ * A committee of these keys. Refuses what the registry would refuse. `threshold` is two thirds, rounded up, by
+ * default.
+ */
 export function committeeOf(keys: readonly Buffer[], threshold = Math.ceil((keys.length * 2) / 3)): Committee {
     const numbers = keys.map((key) => bytesToNumber(key));
     if (keys.length > maxMembers || new Set(numbers).size < keys.length) {

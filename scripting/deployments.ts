@@ -1,4 +1,4 @@
-/** Where markets are: `deployments/<network>.json`, written by the scripts that deploy and change them. */
+/** Records of markets: `deployments/<network>.json`, written by the scripts that deploy and change them. */
 import { GLOBAL_IDS, type Market, marketValues, readAddress } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { existsSync, readFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ export function deploymentFile(network: string): string {
     return join(deploymentsFolder(), `${network}.json`);
 }
 
-/** The record of a network, such as `testnet`; undefined if there is none. Throws when the file holds something else. */
+/** The record of a network, such as `testnet`; undefined if none exists. Throws if the file holds something else. */
 export function loadDeployment(network: string): Deployment | undefined {
     const file = deploymentFile(network);
     if (!existsSync(file)) {
@@ -40,7 +40,7 @@ export function loadDeployment(network: string): Deployment | undefined {
     }
 }
 
-/** Throws unless a record is of this network, and its market in the basechain. */
+/** Throws unless the record is of this network and its market is in the basechain. */
 function requirePlace({ network, globalId, registry }: Deployment, expectedNetwork: string): void {
     if (network !== expectedNetwork) {
         throw new Error(`it is of ${network}`);

@@ -1,4 +1,4 @@
-/** What the client's scripts share: which escrow it is, what is said of it, and tasks of messages to it. */
+/** What the client's scripts share: finding the escrow, printing its state, and tasks of messages to it. */
 import { type Actor, Escrow, type EscrowState, numberToHex } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address } from './flags';
@@ -20,7 +20,7 @@ export interface OpenedEscrow {
     balance: bigint; // nanoTON
 }
 
-/** The escrow of a client, whether it is there or not. */
+/** The escrow of a client, whether it exists or not. */
 export async function findEscrow(session: ScriptSession, owner: Address): Promise<OpenedEscrow> {
     const { address: at } = await Escrow.ofOwner(owner);
     const escrow = session.openContract(Escrow.fromAddress(at));
@@ -28,7 +28,7 @@ export async function findEscrow(session: ScriptSession, owner: Address): Promis
     return { at, owner, escrow, balance, state: active ? await escrow.getEscrowState() : undefined };
 }
 
-/** The escrow of a client. Refuses when it is not there. */
+/** The escrow of a client. Refuses if it does not exist. */
 export async function openEscrow(
     session: ScriptSession,
     owner: Address,
@@ -40,7 +40,7 @@ export async function openEscrow(
     return { ...opened, state: opened.state };
 }
 
-/** What there is to say of an escrow. */
+/** The rows that describe an escrow. */
 export function escrowRows(session: ScriptSession, { at, state, balance }: OpenedEscrow): Row[] {
     if (state === undefined) {
         return [['escrow', `${session.format(at)} (not there yet)`]];
@@ -63,12 +63,12 @@ interface Step {
     retained?: bigint;
     stays?: Row[];
     anyone?: boolean;
-    /** What was asked and is not so once it is done: a line each. */
+    /** What was requested and is not so after the task: a line each. */
     unmet?(now: OpenedEscrow): Promise<string[]> | string[];
     rows?: () => Promise<Row[]>;
 }
 
-/** Why there is nothing to do, and what of it is not as asked. */
+/** Why nothing has to be done, and what differs from the request. */
 interface Nothing {
     nothing: string;
     differs: string[];

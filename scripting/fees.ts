@@ -5,7 +5,7 @@ import { configParam } from './network';
 import type { ScriptSession } from './session';
 import type { Outgoing } from './wallet';
 
-const ORDER_GAS = 6_000n; // gas of a wallet that takes an order, and of each message it sends
+const ORDER_GAS = 6_000n; // gas of a wallet that takes an order; the next is for each message it sends
 const MESSAGE_GAS = 1_000n;
 
 /** nanoTON that the wallet itself pays for sending these: gas, and the forwarding of what they carry. */

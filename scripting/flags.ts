@@ -1,4 +1,4 @@
-/** Flags of scripts: what each takes, and what is said when it is not that. */
+/** Flags of scripts: what each takes, and the errors when it is something else. */
 import { assertUsableKey, parseTon, readAddress } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { parseArgs } from 'node:util';
@@ -121,7 +121,7 @@ export function formatDuration(seconds: number): string {
 
 export const optionName = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** Texts by flag from a script's arguments. Refuses what is no flag, and a flag without its value. */
+/** Texts by flag from a script's arguments. Refuses an unknown flag and a flag without its value. */
 export function splitArguments(flags: Flags, args: readonly string[]): Map<string, string> {
     const names = new Map(Object.keys(flags).map((name) => [optionName(name), name]));
     const options = Object.fromEntries(

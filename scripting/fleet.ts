@@ -1,4 +1,4 @@
-/** From a manifest to messages, and what keeps a second run from registering twice. */
+/** From a manifest to messages. A second run registers nothing twice. */
 import { addStake, Node, parseRules } from '@cocoon-market/wrappers';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -27,10 +27,10 @@ interface FleetFlags {
 }
 
 const KEY_OVERLAP = 14 * 86_400; // seconds that a rotated receipt key still signs, for the jobs that run
-const ORDER_SECONDS = 20; // what one order takes until the next can follow
-const IN_FLIGHT = 300_000; // milliseconds after which an order that was not seen is not coming
+const ORDER_SECONDS = 20; // until the next order can follow
+const IN_FLIGHT = 300_000; // milliseconds after which an order that has not arrived will not arrive
 
-/** A fleet between manifest and chain. */
+/** A fleet as its manifest and as the chain have it. */
 export interface Fleet {
     opened: OpenedProvider;
     manifest: Manifest;
@@ -42,7 +42,7 @@ export interface Fleet {
     fees: bigint; // nanoTON at most, a year of rent of each new node included
 }
 
-/** Reads manifest and chain and says what lies between. Refuses what the contracts would refuse. */
+/** Compares manifest and chain. Refuses what the contracts would refuse. */
 export async function openFleet(session: ScriptSession, flags: FleetFlags): Promise<Fleet> {
     const manifest = readManifest(flags.manifest, readCatalogue('params/catalogue.json').models);
     const opened = await openProvider(session, flags);
@@ -97,7 +97,7 @@ function ordersOf({ wallet }: ScriptSession, messages: readonly Outgoing[]): num
     return orders;
 }
 
-/** How many things a plan does. */
+/** The number of changes in a plan. */
 export const changesOf = ({ plan, close }: Fleet) => plan.register.length + plan.changes.length + close.length;
 
 /** The plan in rows. */
@@ -163,7 +163,7 @@ export async function fleetArrived(session: ScriptSession, fleet: Fleet, sent: n
     );
 }
 
-/** Remembers that an order is on its way, so that a run after an interruption waits for it instead of sending it again. */
+/** Stores that an order is on its way. A run after an interruption waits for it and does not send it again. */
 export function rememberOrder({ network }: ScriptSession, { opened, plan, stakeDue }: Fleet, sent: number): void {
     const registered = Math.max(0, Math.min(sent - (stakeDue > 0n ? 1 : 0), plan.register.length));
     const note = { nextNumber: Number(opened.state.nextNumber) + registered, until: Date.now() + IN_FLIGHT };
@@ -185,7 +185,7 @@ async function waitForOrders(session: ScriptSession, opened: OpenedProvider): Pr
     } catch {
         return; // no order is on its way
     }
-    // Where a message chain is done before the wallet is, nothing is ever on its way.
+    // On a local network a chain of messages ends before the wallet returns, so no order is ever on its way.
     const until = session.network.name === 'local' ? 0 : note.until;
     const { every } = session.patience;
     await waitUntil({ every, within: IN_FLIGHT }, async () => {

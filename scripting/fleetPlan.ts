@@ -1,4 +1,4 @@
-/** A provider's nodes as a list: what is registered, what is wanted, and what lies between. */
+/** A provider's nodes as a list: the registered ones, the target, and the difference. */
 import {
     type Actor,
     codeId,
@@ -20,13 +20,13 @@ import {
 } from '@cocoon-market/wrappers';
 import { Address, Cell, type OpenedContract } from '@ton/core';
 
-/** A node that shall be there; `name` is its owner's word for it and is not on chain. */
+/** A node of the target. `name` is its owner's name for it and is not on chain. */
 export interface TargetNode {
     name: string;
     listing: Listing;
 }
 
-/** A node that is there, and whether it is open. */
+/** A node that is registered, and whether it is open. */
 export interface RegisteredNode extends NodeName {
     number: number;
     codeVersion: number;
@@ -46,14 +46,14 @@ export interface NodeChange {
     what: 'hardware' | 'service' | 'offers' | 'keys';
 }
 
-/** What lies between the nodes that are wanted and those that are there. Amounts in nanoTON. */
+/** The difference between the target and the registered nodes. Amounts in nanoTON. */
 export interface FleetPlan {
     register: TargetNode[];
     changes: NodeChange[];
-    missing: RegisteredNode[]; // open, and not wanted
+    missing: RegisteredNode[]; // open, and not in the target
     unchanged: number;
     raises: boolean; // the share of a node, which is its owner's to do
-    requiredStake: bigint; // once all of it is done, `missing` still open
+    requiredStake: bigint; // after the plan, with `missing` still open
     shares: bigint; // of the nodes that are to be registered
 }
 
@@ -88,7 +88,7 @@ export async function readFleet(
     return found.filter((node): node is RegisteredNode => node !== undefined);
 }
 
-// What TonClient and the sandbox say of an account without code.
+// The errors of TonClient and the sandbox for an account without code.
 const NO_CODE = /exit_?code: -13|non-active contract/i;
 
 async function readNode(node: OpenedContract<Node>, name: Required<NodeName>): Promise<RegisteredNode | undefined> {
@@ -120,8 +120,8 @@ async function readNode(node: OpenedContract<Node>, name: Required<NodeName>): P
 }
 
 /**
- * What has to be done so that the wanted nodes are there. A node is recognised by its receipt key, or else by its
- * endpoint. `rates` and `baseStake` are those of the rules that the Provider follows.
+ * The changes that make the target true. A node is recognised by its receipt key, or else by its endpoint. `rates`
+ * and `baseStake` are those of the rules that the Provider follows.
  */
 export function planFleet(
     targets: readonly TargetNode[],

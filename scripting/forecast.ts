@@ -1,6 +1,6 @@
 /**
- * What a chain would make of messages, tried on a copy of the accounts that they touch: what they really cost, and what
- * a contract would refuse, before anything is sent.
+ * Runs messages on a copy of the accounts that they touch, before anything is sent. This shows what they cost and
+ * what a contract would refuse.
  */
 import { channelCode, errorName, sizeOf } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell, Dictionary, storeAccountStorage, type Transaction } from '@ton/core';
@@ -12,10 +12,10 @@ import type { Outgoing } from './wallet';
 /** The outcome of a try. */
 export interface Forecast {
     back: bigint; // nanoTON that come back to the wallet
-    refused?: string; // what the first contract that refuses says
+    refused?: string; // the reason of the first contract that refuses
 }
 
-const MAX_EMULATED = 24; // messages; what more come cost like these
+const MAX_EMULATED = 24; // messages; further ones cost as much
 
 /** Tries messages of the acting wallet. Undefined where the network's own configuration cannot be read. */
 export async function forecast(session: ScriptSession, messages: readonly Outgoing[]): Promise<Forecast | undefined> {
@@ -81,7 +81,10 @@ async function attempt(
     return (await blockchain.sendMessage(message)).transactions;
 }
 
-/** Accounts with the size that they have: the emulator aborts when one of size 0 shrinks, as by a smaller balance. */
+/**
+ * Accounts with their real size. The emulator aborts when an account of size 0 shrinks, for example by a smaller
+ * balance.
+ */
 class Copies extends RemoteBlockchainStorage {
     private readonly sized = new WeakSet<SmartContract>();
 
@@ -122,7 +125,7 @@ async function libraries(): Promise<Dictionary<Buffer, Cell>> {
     return Dictionary.empty(Dictionary.Keys.Buffer(32), Dictionary.Values.Cell()).set(code.hash(), code);
 }
 
-// Of what bounces: whether a wallet or another's contract makes something of coins that arrive is no word on the message.
+// Only bounceable messages count. Whether a wallet accepts coins that arrive does not say whether the message worked.
 function refusalIn({ description, inMessage }: Transaction): string | undefined {
     if (inMessage?.info.type !== 'internal' || !inMessage.info.bounce) {
         return undefined;

@@ -10,7 +10,7 @@ import { ScriptError } from './scriptError';
 import type { Task } from './task';
 import type { ScriptSession } from './session';
 
-/** What there is to say of a registry. */
+/** The rows that describe a registry. */
 export function registryRows(session: ScriptSession, at: Address, state: RegistryInfo): Row[] {
     const rows: Row[] = [
         ['registry', session.format(at)],
@@ -32,17 +32,17 @@ function waitingText(session: ScriptSession, { change, executeAt }: RegistryInfo
 interface Step {
     registry: Address | undefined; // as the flag says
     will: string;
-    /** Why there is nothing to do; undefined when there is. */
+    /** Why nothing has to be done; undefined if something has. */
     done(state: RegistryInfo): string | undefined | Promise<string | undefined>;
-    /** Throws a Refusal when this cannot be done in this state. */
+    /** Throws a ScriptError if this cannot be done in this state. */
     allowed?(state: RegistryInfo): void | Promise<void>;
     action(actor: Actor, at: Address): Promise<unknown>;
-    /** Who may; the governor unless given. */
+    /** Who may do this; the governor by default. */
     only?(state: RegistryInfo): Task['only'];
     anyone?: boolean;
 }
 
-/** A task of one message to the registry; what `done` says of the state afterwards is how its effect is known. */
+/** A task of one message to the registry. `done` says from the state afterwards whether it had its effect. */
 export async function registryTask(session: ScriptSession, step: Step): Promise<Task> {
     const { registry, at, state } = await openRegistry(session, step.registry);
     const found = registryRows(session, at, state);

@@ -23,7 +23,7 @@ export async function findJob(session: ScriptSession, at: Address): Promise<Open
     return { at, channel, balance, state: active ? await channel.getChannelState() : undefined };
 }
 
-/** What there is to say of a job. */
+/** The rows that describe a job. */
 export function jobRows(session: ScriptSession, { at, state, balance }: OpenedJob): Row[] {
     if (state === undefined) {
         return [['job', `${session.format(at)} (no account: ended, or never opened)`]];
@@ -38,7 +38,7 @@ export function jobRows(session: ScriptSession, { at, state, balance }: OpenedJo
     ];
 }
 
-/** Refuses a job that is not there. */
+/** Refuses a job that does not exist. */
 export function requireJob(session: ScriptSession, { at, state }: OpenedJob): ChannelState {
     if (state === undefined) {
         throw new ScriptError(

@@ -1,4 +1,4 @@
-/** The channel code as a library of the masterchain: whether it is there, and for how long it is paid. */
+/** The channel code as a library of the masterchain: whether it is published, and for how long its rent is paid. */
 import { channelLibrary, Library } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { formatDuration } from './flags';
@@ -16,7 +16,7 @@ export interface OpenedLibrary {
     runway: number; // seconds, 0 until published
 }
 
-/** The library of this checkout's channel code, whether it is there or not. */
+/** The library of this checkout's channel code, whether it is published or not. */
 export async function findLibrary(session: ScriptSession): Promise<OpenedLibrary> {
     const { hash } = await channelLibrary();
     const { address: at } = await Library.ofHash(hash);
@@ -25,7 +25,7 @@ export async function findLibrary(session: ScriptSession): Promise<OpenedLibrary
     return { hash, at, keeper, balance, runway: active ? Number(await keeper.getRunway()) : 0 };
 }
 
-/** What there is to say of a library. */
+/** The rows that describe a library. */
 export function libraryRows(session: ScriptSession, { hash, at, balance, runway }: OpenedLibrary): Row[] {
     return [
         ['channel code', hash.toString('hex')],

@@ -5,10 +5,10 @@ import { type About, GROUPS, type Run } from './script';
 
 const FOLDER = join(__dirname, '..', 'scripts');
 
-/** What is known of each script, in the order of their names. */
+/** The description of each script, in the order of their names. */
 export function allScripts(): About[] {
     return readdirSync(FOLDER).map((file) => {
-        // eslint-disable-next-line @typescript-eslint/no-require-imports -- Blueprint does not wait for its configuration
+        // eslint-disable-next-line @typescript-eslint/no-require-imports -- Blueprint's configuration is synchronous
         return (require(join(FOLDER, file)) as { run: Run }).run.spec;
     });
 }

@@ -1,4 +1,4 @@
-/** Fleets as files: `fleet.yaml` names sites, hardware, prices and nodes. What is wrong in it is refused with its line. */
+/** Fleets as files: `fleet.yaml` names sites, hardware, prices and nodes. A mistake is refused with its line. */
 import {
     assertUsableKey,
     bytesToNumber,
@@ -15,7 +15,7 @@ import { readFile } from './profile';
 import { ScriptError } from './scriptError';
 import { type TargetNode } from './fleetPlan';
 
-/** A fleet as its file says it. */
+/** A fleet as its file describes it. */
 export interface Manifest {
     file: string;
     nodes: TargetNode[];
@@ -25,7 +25,7 @@ export interface Manifest {
 const { maxOffers, maxText } = listingBounds;
 const BASIS_POINTS = 10_000;
 
-/** Reads a manifest; `models` are the ids that may be offered. Refuses the first mistake, with its line and its remedy. */
+/** Reads a manifest. `models` are the ids that may be offered. Refuses the first mistake with its line and a remedy. */
 export function readManifest(file: string, models: readonly string[]): Manifest {
     return new Reader(file, readFile(file).toString('utf8'), models).manifest();
 }

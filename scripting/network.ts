@@ -15,15 +15,18 @@ const ANSWER_WITHIN = 5000; // milliseconds
 /** Where a network keeps its parameters. */
 export const CONFIG_ADDRESS = new Address(-1, Buffer.alloc(32, 0x55));
 
-/** What a script knows of its network before it does anything. */
+/** The network as a script knows it before it does anything. */
 export interface Network {
     name: NetworkName;
     globalId: number; // what GLOBALID answers
     testOnly: boolean; // whether friendly addresses carry the test mark
-    chain: TonHttpChain | undefined; // by the one client; undefined where Blueprint speaks to no HTTP API v2
+    chain: TonHttpChain | undefined; // undefined if Blueprint does not use an HTTP API v2
 }
 
-/** Asks the endpoint what it is. Refuses one that does not answer, answers nonsense, or is another network than named. */
+/**
+ * Asks the endpoint for its network. Refuses an endpoint that does not answer, answers nonsense or is of another
+ * network.
+ */
 export async function identify(provider: NetworkProvider, within = ANSWER_WITHIN): Promise<Network> {
     const called = provider.network();
     const endpoint = endpointOf(provider);
@@ -52,7 +55,7 @@ export async function identify(provider: NetworkProvider, within = ANSWER_WITHIN
 
 const clients = new WeakMap<NetworkProvider, ChainApi>();
 
-/** Has Blueprint's own client send its calls through ours: with retries, a budget, and the further endpoints behind it. */
+/** Makes Blueprint's own client send its calls through ours, with retries, a budget and the further endpoints. */
 function chainOf(provider: NetworkProvider, network: number): TonHttpChain | undefined {
     const endpoint = endpointsOf(provider);
     if (endpoint.length === 0) {
@@ -64,7 +67,7 @@ function chainOf(provider: NetworkProvider, network: number): TonHttpChain | und
     return chain;
 }
 
-/** Blueprint's endpoint, and those of COCOON_ENDPOINTS (URLs with commas between) for when it does not serve. */
+/** Blueprint's endpoint, and after it those of COCOON_ENDPOINTS (URLs with commas between). */
 function endpointsOf(provider: NetworkProvider): EndpointSettings[] {
     const url = endpointOf(provider);
     if (url === undefined) {
@@ -106,7 +109,7 @@ export function faucetFor({ name }: Network, provider: NetworkProvider, address:
     }
 }
 
-/** True for what an HTTP client, or the endpoint behind it, does when it cannot serve. */
+/** True for an error of the HTTP client or its endpoint when they cannot serve. */
 export function isEndpointFailure(error: unknown): error is Error {
     const { isAxiosError, code, name, message } = error as { isAxiosError?: boolean; code?: string } & Error;
     return (

@@ -5,7 +5,7 @@ import { beginCell, type Cell, Dictionary, internal, SendMode, storeMessageRelax
 import type { ScriptSession } from './session';
 import type { Outgoing } from './wallet';
 
-/** What is shown of a thing: its name, its value. */
+/** One row of output. */
 export type Row = readonly [name: string, value: string];
 
 export const ton = (nano: bigint) => `${formatTon(nano)} TON`;
@@ -20,7 +20,7 @@ export function table(rows: readonly Row[], indent = '  '): string {
     return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
 }
 
-/** The name of what a message asks for. */
+/** The name of what a message does. */
 export function messageLabel({ body, init }: Outgoing): string {
     const slice = body.beginParse();
     if (slice.remainingBits >= 32) {

@@ -1,6 +1,6 @@
 /**
- * Orders that a script has signed and whose effect it has not seen, kept on disk: the next run of any script learns what
- * became of such an order before it looks at anything, so that nothing is sent twice.
+ * Orders on disk that a script has signed and whose effect is not confirmed. The next run of any script first finds
+ * out what became of such an order, so that nothing is sent twice.
  */
 import { Address } from '@ton/core';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,15 +10,18 @@ import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
 import { waitUntil } from './wallet';
 
-/** An order as it is kept. */
+/** An order as it is stored. */
 interface Note extends Omit<Order, 'wallet'> {
     to: string; // the account whose change was waited for
     newest: string; // logical time of its newest transaction before
 }
 
-const BEYOND = 60_000; // milliseconds after its validity in which an order's outcome shows
+const BEYOND = 60_000; // milliseconds after its validity until an order's outcome is certain
 
-/** Keeps an order before it leaves. `to`: the account that its last message goes to, `newest`: its newest transaction. */
+/**
+ * Stores an order before it is sent. `to`: the account of its last message; `newest`: that account's newest
+ * transaction.
+ */
 export function keepOrder(session: ScriptSession, { wallet, ...order }: Order, to: Address, newest: bigint): void {
     const file = noteFile(session, wallet);
     mkdirSync(dirname(file), { recursive: true });
@@ -26,14 +29,14 @@ export function keepOrder(session: ScriptSession, { wallet, ...order }: Order, t
     writeFileSync(file, JSON.stringify(note), { flush: true });
 }
 
-/** Forgets the order of a wallet: its effect was seen, or it never left. */
+/** Deletes the order of a wallet after its effect is confirmed or it was not sent. */
 export function forgetOrder(session: ScriptSession): void {
     if (session.wallet !== undefined) {
         rmSync(noteFile(session, session.wallet.address), { force: true });
     }
 }
 
-/** Waits until it is known what became of an order that an earlier run left open. Refuses to go on while it is not. */
+/** Waits for the outcome of an order that an earlier run left open. Refuses to go on without it. */
 export async function settleOrder(session: ScriptSession): Promise<void> {
     const { wallet, patience } = session;
     const note = wallet === undefined ? undefined : noteOf(session, wallet.address);

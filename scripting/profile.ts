@@ -101,7 +101,7 @@ class Reader {
         return new ScriptError(`${this.file}:${this.lineOf(path)}: ${what}`, remedy);
     }
 
-    // JSON is YAML, whose parser knows where each value stands. What is missing is missing where it should have been.
+    // JSON is YAML, and its parser knows the line of each value. A missing value has the line of its parent.
     private lineOf(path: ProfilePath): number {
         const lines = new LineCounter();
         const document = parseDocument(this.text, { lineCounter: lines });
@@ -122,7 +122,7 @@ export function readCatalogue(file: string): Profile['catalogue'] {
     }
 }
 
-/** A profile's rules with the address that gets what is left of a slash. */
+/** A profile's rules with the insurance address. */
 export function rulesOf({ rules }: Profile, insurance: Address): Rules {
     return { ...rules, insurance };
 }

@@ -1,4 +1,4 @@
-/** What the provider's scripts share: which Provider it is, what is said of it, and tasks of messages to it. */
+/** What the provider's scripts share: finding the Provider, printing its state, and tasks of messages to it. */
 import {
     type Actor,
     codeKinds,
@@ -29,7 +29,7 @@ export const anyCodeFlag = {
     ),
 };
 
-/** What `agreeing` returns. Refuses when the market names codes that this release does not know. */
+/** Returns what `agreeing` returns. Refuses if the market names codes that this release does not know. */
 export async function requireKnownCodes<T>(agreeing: () => Promise<T>): Promise<T> {
     try {
         return await agreeing();
@@ -51,7 +51,7 @@ export interface Slot {
     unlockAt: number; // unix seconds
 }
 
-/** A Provider with what scripts look at. */
+/** A Provider with the state that scripts read. */
 export interface OpenedProvider {
     at: Address;
     registry: Address;
@@ -59,7 +59,7 @@ export interface OpenedProvider {
     state: ProviderState;
 }
 
-/** The Provider of an owner at a registry, newest code version first; undefined if he has none. */
+/** The Provider of an owner at a registry, newest code version first; undefined if they have none. */
 export async function findProvider(
     session: ScriptSession,
     registry: Address,
@@ -103,7 +103,7 @@ export async function slotsOf(provider: OpenedContract<Provider>): Promise<Slot[
     return slots.filter(({ amount }) => amount > 0n);
 }
 
-/** What there is to say of a Provider. */
+/** The rows that describe a Provider. */
 export async function providerRows(
     session: ScriptSession,
     { at, provider }: Pick<OpenedProvider, 'at' | 'provider'>,

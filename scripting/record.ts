@@ -1,4 +1,4 @@
-/** Records of deployments: written here, read by everything through the wrappers. */
+/** Writes and reads the records of deployments. */
 import { codeHash, type Market, readMarket, Registry } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { execFileSync } from 'node:child_process';
@@ -30,7 +30,7 @@ export function recordOf({ network }: ScriptSession): Deployment | undefined {
     return record;
 }
 
-/** The registry that a script works on. Refuses when none is known, or nothing is there. */
+/** The registry that a script works on. Refuses if none is known or none is deployed. */
 export async function registryOf(session: ScriptSession, flag: Address | undefined): Promise<Address> {
     const record = recordOf(session);
     const registry = flag ?? (record && Address.parseRaw(record.registry));

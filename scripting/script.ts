@@ -28,7 +28,7 @@ export const GROUPS = {
 } as const;
 export type Group = keyof typeof GROUPS;
 
-/** What is known of a script without running it. */
+/** The description of a script. */
 export interface About {
     readonly name: string;
     readonly about: string;
@@ -50,7 +50,7 @@ interface CheckSpec<F extends Flags> {
     about: string;
     group: Group;
     flags: F;
-    /** Rows to show; throws a Refusal when something is not as it should be, after printing what it found. */
+    /** Rows to show; throws a ScriptError if something is wrong, after printing what it found. */
     read(session: ScriptSession, values: FlagValues<F>): Promise<Row[]>;
 }
 

@@ -15,9 +15,9 @@ export interface AccountState {
 }
 
 export class ScriptSession {
-    /** Who acts, when it is not the wallet of the command line. */
+    /** The account that acts, if it is not the wallet of the command line. */
     actsAs: Address | undefined;
-    /** What names an account where there is no wallet, beside the flags that bring one. */
+    /** The flag that names an account without a wallet. */
     instead = '--from ADDRESS';
 
     private constructor(
@@ -33,7 +33,7 @@ export class ScriptSession {
         return new ScriptSession(provider, network, await openWallet(provider, network.chain, patience), patience);
     }
 
-    /** Who acts. Refuses when nobody does. */
+    /** The account that acts. Refuses if none is named. */
     get actor(): Address {
         const actor = this.actsAs ?? this.wallet?.address;
         if (actor === undefined) {
@@ -80,7 +80,7 @@ export class ScriptSession {
         return { active: state.type === 'active', balance, code };
     }
 
-    /** Code and data of an account, as far as it has them. */
+    /** Code and data of an account, if it has them. */
     async contents(address: Address): Promise<{ code?: Cell; data?: Cell }> {
         const { state } = await this.stateOf(address);
         if (state.type !== 'active' || !state.code || !state.data) {
@@ -105,7 +105,7 @@ export class ScriptSession {
         return Math.floor(Date.now() / 1000);
     }
 
-    /** What `action` would send; nothing is sent. */
+    /** The messages that `action` would send. Nothing is sent. */
     async rehearse(action: (actor: Actor) => Promise<unknown>): Promise<Outgoing[]> {
         const messages: Outgoing[] = [];
         const send = async ({ to, value, body, init, bounce }: SenderArguments) => {

@@ -1,4 +1,4 @@
-/** What a sending script has decided to do, and how it is done: shown, agreed to, sent, and looked at again. */
+/** The task of a sending script: printed, confirmed, sent, and checked afterwards. */
 import { formatTon } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { ChainError } from '../offchain/chain/errors';
@@ -11,32 +11,32 @@ import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
 import { type Outgoing, waitUntil } from './wallet';
 
-/** What a script has decided to do, before it does it. */
+/** The task of a script before it is done. */
 export interface Task {
     found: Row[];
-    /** Why nothing has to be sent; then nothing else is asked for. */
+    /** Why nothing has to be sent; then the other fields are not used. */
     nothing?: string;
-    /** What was asked and is not so, though nothing can be sent for it: a line each. */
+    /** What differs from the request and no message can change: a line each. */
     differs?: string[];
     /** In words, what is going to happen. */
     will?: string[];
     /** Who has to send, and as what: the governor, the owner. Anyone if left out. */
     only?: { address: Address; role: string };
     messages?: Outgoing[];
-    /** nanoTON of what is attached that stays where it goes, and what it is there. */
+    /** What of the attached value stays with its receiver, and as what; `retained` is its sum in nanoTON. */
     stays?: Row[];
     retained?: bigint;
     /** True once the first `sent` messages have done what they were sent for. */
     settled?: (sent: number) => Promise<boolean>;
-    /** Told before an order leaves how many messages will have been sent with it. */
+    /** Called before an order is sent, with the number of messages sent by then. */
     beforeOrder?: (sent: number) => void;
     /** The new state; writes records too. */
     resultRows?: () => Promise<Row[]>;
-    /** What was asked and is not so though all was sent and has arrived: a line each. */
+    /** What differs from the request although all messages arrived: a line each. */
     unmet?: () => Promise<string[]>;
 }
 
-/** What the flags of the command line say of sending. */
+/** The flags of the command line about sending. */
 export interface Consent {
     dryRun: boolean;
     print: boolean;
@@ -44,7 +44,7 @@ export interface Consent {
     json: boolean;
 }
 
-/** Shows a task, asks, sends and says what came of it. Throws a Refusal when what was asked is not so. */
+/** Prints a task, asks, sends and prints the result. Throws a ScriptError if the result differs from the request. */
 export async function carryOut(session: ScriptSession, task: Task, consent: Consent): Promise<void> {
     const { messages = [], will = [], stays = [] } = task;
     const as = session.actsAs ?? session.wallet?.address;
@@ -143,7 +143,7 @@ async function requireConsent({ provider }: ScriptSession, { yes }: Consent): Pr
     if (!process.stdin.isTTY) {
         throw new ScriptError('Nobody is there to agree', 'add --yes to send, or --dry-run to stop here');
     }
-    // Not Blueprint's own question, to which Enter is yes.
+    // Blueprint's own question takes Enter as yes.
     if (!/^y(es)?$/i.test((await provider.ui().input('Send? (y/N)')).trim())) {
         throw new ScriptError('Not sent');
     }
@@ -165,7 +165,7 @@ async function send(
             await wallet.send(next, (order) => keepOrder(session, order, last, newest));
         } catch (error) {
             if (!(error instanceof ChainError && error.unknown)) {
-                forgetOrder(session); // it never left
+                forgetOrder(session); // it was not sent
             }
             throw error;
         }
@@ -175,7 +175,7 @@ async function send(
         forgetOrder(session);
     }
     const spent = balanceBefore - (await session.account(wallet.address)).balance;
-    const received = spent < retained ? retained - spent : 0n; // more came home than fees took
+    const received = spent < retained ? retained - spent : 0n; // more came back than the fees
     console.log(
         received === 0n
             ? `Done. The wallet paid ${ton(spent)}: ${ton(retained)} stays, ${ton(spent - retained)} were fees.`
@@ -209,7 +209,7 @@ async function waitForEffect(
     const last = messages[messages.length - 1];
     await waitUntil(session.patience, async () => {
         const isSettled = await holds();
-        // Asked even then: rent alone can make a balance look as if the message had done its work.
+        // Read in any case, because rent alone can change a balance as the message would.
         const failure = await session.failureSince(last.to, since);
         if (failure !== undefined) {
             forgetOrder(session);

@@ -1,4 +1,6 @@
-/** The wallet that signs: by words, with as many messages in one order as its version takes, or whatever Blueprint uses. */
+/**
+ * The wallet that signs: one of 24 words, with as many messages in an order as its version takes, or Blueprint's own.
+ */
 import {
     Address,
     beginCell,
@@ -29,9 +31,11 @@ export interface Outgoing {
 export interface Wallet {
     readonly address: Address;
     readonly version: string;
-    /** How many of the first messages fit into one order, at least 1. */
+    /** The number of messages from the first on that fit into one order, at least 1. */
     capacity(messages: readonly Outgoing[]): number;
-    /** Sends one order and returns once the wallet has taken it. `signed`: told what it is before it leaves. */
+    /**
+     * Sends one order and returns once the wallet has taken it. `signed` is called with the order before it is sent.
+     */
     send(messages: readonly Outgoing[], signed?: (order: Order) => void): Promise<void>;
     /** What became of an order of this wallet. */
     outcome?(order: Order): Promise<OrderOutcome>;
@@ -39,7 +43,7 @@ export interface Wallet {
 
 const V4_MESSAGES = 4;
 const V5_MESSAGES = 255;
-// What a node takes of an external message, less the wallet's own part of it.
+// The limits of an external message, less the wallet's own part.
 const ORDER_BYTES = 60_000;
 const ORDER_CELLS = 8_000n;
 const VALID_FOR = 120; // seconds
@@ -99,7 +103,7 @@ async function walletByWords(
     return new WordsWallet(chain, contract as WalletContractV4, { secretKey: pair.secretKey, limit, patience });
 }
 
-/** Whether Blueprint has made the sender of the words in the environment, and not of a wallet elsewhere. */
+/** Whether Blueprint's sender is the wallet of the words in the environment. */
 function isByWords(provider: NetworkProvider): boolean {
     const { provider: kind } = provider.sender() as { provider?: object };
     return kind?.constructor.name === 'MnemonicProvider';
@@ -137,7 +141,7 @@ class WordsWallet implements Wallet {
     async send(messages: readonly Outgoing[], signed?: (order: Order) => void): Promise<void> {
         const { state, at } = await this.chain.account(this.address);
         const seqno = state === 'active' ? await this.opened.getSeqno() : 0;
-        // The chain's time, not the machine's: they differ on a local network whose time was moved.
+        // The chain's time, because the machine's differs on a local network whose time was moved.
         const validUntil = Math.max(at, 0) + VALID_FOR;
         const body = this.contract.createTransfer({
             seqno,

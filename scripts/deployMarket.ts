@@ -99,7 +99,7 @@ export const run = script({
     },
 });
 
-/** What the flags name and the market that is there has otherwise. */
+/** What differs between the flags and the market that exists. */
 async function differencesFrom(
     session: ScriptSession,
     registry: OpenedContract<Registry>,

@@ -64,14 +64,14 @@ export const run = script({
     },
 });
 
-/** What a job that is open had as its deposit and was not asked: a line, or none. */
+/** A line if an open job has another deposit than the requested one. */
 async function depositDifference(
     session: ScriptSession,
     { channel, escrow, deposit }: { channel: Address; escrow: OpenedEscrow['escrow']; deposit: bigint },
 ): Promise<string[]> {
     const { state, balance } = await findJob(session, channel);
     const had = balance + (state?.paid ?? 0n);
-    // What its message brought for fees stays with it, and rent leaves it.
+    // The balance contains the rest of its message's fees, and rent has been taken from it.
     const about = await escrow.getOpenFeeOf(1n);
     const isSame = had >= deposit - about && had <= deposit + about;
     return isSame

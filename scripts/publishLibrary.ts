@@ -19,7 +19,7 @@ export const run = script({
         const library = await findLibrary(session);
         const found = libraryRows(session, library);
         if (library.runway > 0) {
-            // What the gas took, and a tenth for the rent since.
+            // The gas, and a tenth for the rent since.
             const isPaid = library.balance + MAX_GAS >= (rent * 9n) / 10n;
             const differs = isPaid ? [] : [`rent: ${ton(library.balance)} are left of it; topUpLibrary brings it up`];
             return { found, nothing: 'the code is published', differs };

@@ -5,7 +5,7 @@ import { amount } from '../scripting/flags';
 import { ton } from '../scripting/output';
 import { script } from '../scripting/script';
 
-const UNTIL_THERE = 300; // seconds in which the message is there
+const UNTIL_THERE = 300; // seconds until the message has arrived
 
 export const run = script({
     name: 'withdrawEscrow',
@@ -23,7 +23,8 @@ export const run = script({
                 ? `the escrow holds nothing above ${ton(keep)} and its reserve`
                 : {
                       will: `take ${ton(due)} home`,
-                      // All is asked for as 0: rent that falls due on the way would make the sum of now too much.
+                      // All of it is requested as 0, because rent that falls due on the way would make an exact sum
+                      // too much.
                       action: (actor) => withdrawDeposit(actor, { amount: above < free ? due : 0n }),
                       done: ({ balance }) => opened.balance - balance >= due / 2n,
                   },

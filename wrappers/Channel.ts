@@ -15,7 +15,7 @@ import { bytesToNumber, numberToBytes } from './bytes';
 
 export type { ChannelState };
 
-/** A voucher with the signature that makes it worth money. */
+/** A voucher with its signature. */
 export interface SignedVoucher {
     cumulative: bigint; // nanoTON
     count: number;
@@ -105,7 +105,9 @@ async function hadSoFar(provider: ContractProvider): Promise<bigint> {
 }
 
 export class Channel extends Generated {
-    /** The channel that `escrow` opens for `job`; `code` is this checkout's unless the escrow was set up with another. */
+    /**
+     * The channel that `escrow` opens for `job`; `code` is this checkout's unless the escrow was set up with another.
+     */
     static async ofJob(escrow: Address, job: JobParameters, code?: Cell): Promise<Channel> {
         const { address, ...init } = channelInit(escrow, job, code ?? (await channelCode()));
         return new Channel(address, { code: init.code!, data: init.data! });
@@ -126,9 +128,9 @@ export class Channel extends Generated {
     }
 
     /**
-     * Gives `value` (nanoTON), all of it, to the job. From anyone. Comes back when the job has ended, even if its payout deployed
-     * it again to be paid once more: the job must have had `signed` nanoTON, what the highest voucher says. Without `signed` the
-     * chain is asked what the job has had so far.
+     * Adds the whole `value` (nanoTON) to the job. From anyone. The value comes back if the job has ended, even if
+     * its payout has deployed it again: the job must have received `signed` nanoTON, which is the amount of the
+     * highest voucher. Without `signed`, the chain is asked for what the job has received so far.
      * @throws on chain: ErrLowBalance
      */
     async sendTopUp(provider: ContractProvider, via: Sender, { value, signed }: { value: bigint; signed?: bigint }) {

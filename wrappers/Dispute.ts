@@ -1,4 +1,6 @@
-/** One fault of one job: demanded, judged, and remembered until nobody can report it again. See docs/contracts/dispute.md. */
+/**
+ * The case of one fault of one job. It stays until nobody can report the fault again. See docs/contracts/dispute.md.
+ */
 import { Address, Cell, ContractProvider, Sender } from '@ton/core';
 import {
     CaseState,
@@ -61,7 +63,7 @@ interface Call {
     queryId?: bigint;
 }
 
-/** There is no Dispute of this release's code at the address. */
+/** The address holds no Dispute of this release's code. */
 export class NotDispute extends Error {
     constructor(address: Address, cause: unknown) {
         super(`There is no Dispute of this release at ${address.toString()}: look at the address and the network`, {
@@ -72,8 +74,10 @@ export class NotDispute extends Error {
 }
 
 export class Dispute extends Generated {
-    /** The Dispute of a Provider about one fault, as it is deployed; `query`: 0 for A1, the result's index for A2. `nodeVersion`:
-     * of the node's code, 0 unless given. */
+    /**
+     * The Dispute of a Provider about one fault, as it is deployed. `query` is 0 for A1 and the result's index for
+     * A2. `nodeVersion` is that of the node's code, 0 by default.
+     */
     static async ofFault(
         provider: Address,
         fault: { class: FaultClass; job: Buffer; query: number; nodeVersion?: number },
@@ -113,10 +117,11 @@ export class Dispute extends Generated {
     }
 
     /**
-     * Answers a demand with one piece of the answer; the last one that was demanded closes it, and the payout gets what the
-     * answer cost out of the bond. From anyone, until `answerBy`. `result`: the receipt as stored; `answer`: all bytes of the answer.
-     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrWrongPiece, ErrLowValue,
-     * ErrNotBasechain
+     * Answers a demand with one piece of the answer. The last demanded piece closes the case, and the payout gets the
+     * cost of the answer out of the bond. From anyone, until `answerBy`. `result`: the receipt as stored; `answer`:
+     * all bytes of the answer.
+     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrWrongPiece,
+     * ErrLowValue, ErrNotBasechain
      */
     async sendPiece(
         provider: ContractProvider,
@@ -142,7 +147,8 @@ export class Dispute extends Generated {
 
     /**
      * Answers a demand with the node's signed fail. From anyone, until `answerBy`.
-     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrLowValue, ErrNotBasechain
+     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrLowValue,
+     * ErrNotBasechain
      */
     async sendFail(provider: ContractProvider, via: Sender, { value, queryId = 0n, fail }: Call & { fail: Buffer }) {
         await this.send(provider, via, { value }, { $$type: 'PostFail', queryId, fail: evidenceCell(fail) });
@@ -150,8 +156,8 @@ export class Dispute extends Generated {
 
     /**
      * Answers a demand with a voucher that counts the result. From anyone, until `answerBy`.
-     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNothingNew, ErrLowValue,
-     * ErrNotBasechain
+     * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNothingNew,
+     * ErrLowValue, ErrNotBasechain
      */
     async sendVoucher(
         provider: ContractProvider,
@@ -188,8 +194,8 @@ export class Dispute extends Generated {
     }
 
     /**
-     * Submits what the committee signed, see `Verdict`. From anyone, for a B1 from the owner's statement or `answerBy` on,
-     * until `decideFrom`.
+     * Submits the committee's verdict on a B1, see `Verdict`. From anyone, between the owner's statement or
+     * `answerBy` and `decideFrom`.
      * @throws on chain: ErrWrongState, ErrTooEarly, ErrExpired, ErrWrongVerdict, ErrBadSignature, ErrLowValue,
      * ErrNotBasechain
      */
@@ -214,7 +220,7 @@ export class Dispute extends Generated {
     }
 
     /**
-     * Has a case decided whose deadline has passed, or sends the outcome of a stuck one again. From anyone.
+     * Decides a case after its deadline, or sends the outcome of a stuck one again. From anyone.
      * @throws on chain: ErrLowValue, ErrWrongState, ErrTooEarly, ErrNotBasechain
      */
     async sendDecide(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
@@ -222,7 +228,7 @@ export class Dispute extends Generated {
     }
 
     /**
-     * Ends the account of a closed case, from `clearAt` on; what its rent has left goes to the sender.
+     * Ends the account of a closed case, from `clearAt` on. Its remaining balance goes to the sender.
      * @throws on chain: ErrWrongState, ErrTooEarly
      */
     async sendClear(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
@@ -230,7 +236,7 @@ export class Dispute extends Generated {
     }
 
     /**
-     * What the case is about; undefined until it is opened.
+     * The content of the case; undefined until it is opened.
      * @throws NotDispute when another contract, or none, is at this address
      */
     async getFile(provider: ContractProvider): Promise<CaseFile | undefined> {

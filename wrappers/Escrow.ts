@@ -19,7 +19,7 @@ import { bytesToNumber } from './bytes';
 
 export type { EscrowState };
 
-/** What the owner sets: who may spend, how much, and the code of new channels. */
+/** The settings of the owner: the spend key, its limits, and the code of new channels. */
 export interface EscrowSettings {
     spendKey: Buffer; // Ed25519; 32 zero bytes for none
     jobLimit: bigint; // nanoTON, below 2^64
@@ -45,7 +45,7 @@ function bodyOf(message: Parameters<Builder['store']>[0]): Cell {
 export class Escrow extends Generated {
     /** The escrow of a client's wallet, as it is deployed: without key, limits and channel code. */
     static async ofOwner(owner: Address): Promise<Escrow> {
-        code ??= (await Generated.init()).code; // read once: whoever looks after many clients asks often
+        code ??= (await Generated.init()).code; // read once, because this is called often
         const init = { code, data: initialData(owner) };
         return new Escrow(contractAddress(0, init), init);
     }
@@ -64,12 +64,12 @@ export class Escrow extends Generated {
         await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
     }
 
-    /** Any order, to an escrow that is there. */
+    /** Any order, to an escrow that exists. */
     override async sendExternal(provider: ContractProvider, message: Slice) {
         await withoutState(provider, this.address).external(message.asCell());
     }
 
-    /** Deposits the whole value. From anyone; where the account is not there, only with `opens`, which deploys it. */
+    /** Deposits the whole value. From anyone. If the account does not exist, `opens` deploys it. */
     async sendDeposit(
         provider: ContractProvider,
         via: Sender,
@@ -80,8 +80,8 @@ export class Escrow extends Generated {
     }
 
     /**
-     * Keeps `deposit`, sets spend key, limits and channel code, and returns the rest of `value`. From the owner; deploys
-     * the account when it is not there. `value` at least `deposit` + `getSetUpValue()`.
+     * Keeps `deposit`, sets spend key, limits and channel code, and returns the rest of `value`. From the owner;
+     * deploys the account if it does not exist. `value` at least `deposit` + `getSetUpValue()`.
      * @throws on chain: ErrNotOwner, ErrWeakKey, ErrWrongCode, ErrLowValue
      */
     async sendSetUp(
@@ -101,8 +101,8 @@ export class Escrow extends Generated {
 
     /**
      * Opens one to four jobs without limits. From the owner; `value` stays as a deposit.
-     * @throws on chain: ErrNotOwner, ErrStaleSeqno, ErrWrongCode, ErrMalformed, ErrWrongCount, ErrLowBalance, ErrLowDeposit,
-     * ErrWrongTotal, ErrWrongEnd, ErrWrongNotice, ErrWeakKey
+     * @throws on chain: ErrNotOwner, ErrStaleSeqno, ErrWrongCode, ErrMalformed, ErrWrongCount, ErrLowBalance,
+     * ErrLowDeposit, ErrWrongTotal, ErrWrongEnd, ErrWrongNotice, ErrWeakKey
      */
     async sendOpen(
         provider: ContractProvider,
@@ -116,8 +116,8 @@ export class Escrow extends Generated {
     }
 
     /**
-     * Asks a channel to leave: its refund comes as near as its notice. From the owner; `value` at least
-     * `getLeaveJobValue()`; what is left of it comes back.
+     * Asks a channel to leave: its refund is then due after its notice. From the owner; `value` at least
+     * `getLeaveJobValue()`; the rest comes back.
      * @throws on chain: ErrNotOwner, ErrLowValue
      */
     async sendLeaveJob(
@@ -131,8 +131,8 @@ export class Escrow extends Generated {
     }
 
     /**
-     * Takes `amount` home, 0n for all above the reserve. From the owner; `value` at least `getWithdrawValue()`; what is
-     * left of it comes back with the amount.
+     * Takes `amount` home, 0n for all above the reserve. From the owner; `value` at least `getWithdrawValue()`; the
+     * rest comes back with the amount.
      * @throws on chain: ErrNotOwner, ErrLowValue, ErrLowBalance
      */
     async sendWithdraw(
@@ -147,11 +147,11 @@ export class Escrow extends Generated {
     }
 
     /**
-     * Opens one to four jobs with the spend key, without a wallet. An order that is refused costs nothing; in one that was
-     * accepted a job that breaks a rule is left out, and the exit code names the rule.
-     * @throws on chain, refused: ErrNoKey, ErrMalformed, ErrBadSignature, ErrWrongNetwork, ErrWrongEscrow, ErrStaleSeqno,
-     * ErrExpired, ErrWrongCount, ErrOverDayLimit, ErrLowBalance; of a job: ErrMalformed, ErrLowDeposit, ErrOverJobLimit,
-     * ErrWrongTotal, ErrWrongEnd, ErrWrongNotice, ErrWeakKey
+     * Opens one to four jobs with the spend key, without a wallet. A refused order costs nothing. An accepted order
+     * skips a job that breaks a rule, and the exit code names the rule.
+     * @throws on chain, refused: ErrNoKey, ErrMalformed, ErrBadSignature, ErrWrongNetwork, ErrWrongEscrow,
+     * ErrStaleSeqno, ErrExpired, ErrWrongCount, ErrOverDayLimit, ErrLowBalance; of a job: ErrMalformed,
+     * ErrLowDeposit, ErrOverJobLimit, ErrWrongTotal, ErrWrongEnd, ErrWrongNotice, ErrWeakKey
      */
     async sendOpenJobs(
         provider: ContractProvider,
@@ -165,8 +165,8 @@ export class Escrow extends Generated {
     /**
      * Asks a running job to leave, or sends the rest of an ended one home, with the spend key. Finds channels of the
      * escrow's present channel code only; the owner's LeaveJob and anyone's Refund find all.
-     * @throws on chain: ErrNoKey, ErrMalformed, ErrBadSignature, ErrWrongNetwork, ErrWrongEscrow, ErrStaleSeqno, ErrExpired,
-     * ErrUnknownOrder, ErrOverDayLimit, ErrLowBalance
+     * @throws on chain: ErrNoKey, ErrMalformed, ErrBadSignature, ErrWrongNetwork, ErrWrongEscrow, ErrStaleSeqno,
+     * ErrExpired, ErrUnknownOrder, ErrOverDayLimit, ErrLowBalance
      */
     async sendJobOrder(
         provider: ContractProvider,

@@ -1,4 +1,7 @@
-/** The keeper of a code cell that every account finds in the masterchain by its hash. See docs/contracts/library.md. */
+/**
+ * The account that publishes a code in the masterchain, where every account finds it by its hash. See
+ * docs/contracts/library.md.
+ */
 import { Address, beginCell, Cell, contractAddress, ContractProvider, Sender } from '@ton/core';
 import {
     KeeperBits,
@@ -16,13 +19,13 @@ import { bytesToNumber } from './bytes';
 
 const MASTERCHAIN = -1;
 
-/** A code as a library: its hash (32 bytes), and the cell that stands for it wherever the code itself would. */
+/** A code as a library: its hash (32 bytes), and the cell that replaces the code. */
 export interface CodeLibrary {
     hash: Buffer;
     cell: Cell;
 }
 
-/** The library cell of a code: 264 bits, of which the network makes the code itself where it is published. */
+/** The library cell of a code: 264 bits, which the network resolves to the code if it is published. */
 export function libraryOf(code: Cell): CodeLibrary {
     const hash = code.hash();
     return { hash, cell: beginCell().storeUint(2, 8).storeBuffer(hash, 32).endCell({ exotic: true }) };
@@ -35,9 +38,9 @@ export function libraryRent(prices: Prices, code: Cell, seconds: number): bigint
 }
 
 /**
- * Whether a library pays: its rent of a year, what one opening costs less when it carries the library cell instead of
- * the code, what a channel open for a year saves in rent (all in nanoTON), and from how many openings a year it is worth
- * its rent, however short the jobs.
+ * Whether a library is worth its rent: the rent of a year, the saving of one opening that carries the library cell
+ * instead of the code, the rent that a channel saves in a year (all in nanoTON), and the number of openings a year
+ * that pay for the rent.
  */
 export function libraryBreakEven(prices: Prices, code: Cell) {
     const [whole, cell] = [sizeOf(code), sizeOf(libraryOf(code).cell)];
@@ -56,7 +59,10 @@ function initialData(hash: Buffer, number: number): Cell {
         .endCell();
 }
 
-/** What a keeper's data cell says. `cells` and `bits` are 0 until it has published. Throws for data of another kind. */
+/**
+ * The content of a keeper's data cell. `cells` and `bits` are 0 until it has published. Throws for data of another
+ * kind.
+ */
 export function loadLibraryData(data: Cell): LibraryData {
     const slice = data.beginParse();
     const loaded = load(slice);
@@ -87,8 +93,8 @@ export class Library extends Generated {
     }
 
     /**
-     * Publishes the code, for the first time or again. From anyone; deploys the account when it is not there. The whole
-     * `value` (nanoTON) stays and pays rent: with what is there at least 90 days of it, and the gas.
+     * Publishes the code, for the first time or again. From anyone; deploys the account if it does not exist. The
+     * whole `value` (nanoTON) stays and pays rent. Together with the balance it covers at least 90 days and the gas.
      * @throws on chain: ErrWrongCode, ErrLowBalance
      */
     async sendPublish(
@@ -102,7 +108,10 @@ export class Library extends Generated {
         await provider.internal(via, { value, body });
     }
 
-    /** Pays rent ahead with the whole `value` (nanoTON). From anyone; a plain transfer does the same. `opens` deploys the account. */
+    /**
+     * Pays rent ahead with the whole `value` (nanoTON). From anyone; a plain transfer does the same. `opens` deploys
+     * the account.
+     */
     async sendTopUp(
         provider: ContractProvider,
         via: Sender,

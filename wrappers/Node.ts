@@ -1,4 +1,4 @@
-/** One machine or group of equal GPUs of a provider, and what it says of itself. See docs/contracts/node.md. */
+/** One machine or group of equal GPUs of a provider, with its listing. See docs/contracts/node.md. */
 import { Address, beginCell, Builder, Cell, contractAddress, ContractProvider, Dictionary, Sender } from '@ton/core';
 import {
     Node as Generated,
@@ -35,7 +35,7 @@ export type { EndedKey, KeyLiability, NodeLiability, NodeListing, NodeState, Rep
 /** A node's life: `new` until its Provider starts it, `closed` until anyone clears it. */
 export const nodeStates = { new: StateNew, open: StateOpen, closed: StateClosed } as const;
 
-/** How a node shows what it runs; the order is that of the numbers on chain. */
+/** The attestation tiers, in the order of their numbers on chain. */
 export const tiers = ['open', 'testca', 'tdx'] as const;
 export type Tier = (typeof tiers)[number];
 
@@ -157,10 +157,13 @@ export const nodeChanges = {
     offers: (offers: Offer[]): Cell => toCell(storeSetOffers({ $$type: 'SetOffers', offers: offersCell(offers) })),
     service: (service: Service): Cell =>
         toCell(storeSetService({ $$type: 'SetService', service: serviceCell(service) })),
-    /** `oldEndsAt`: unix seconds until which the old receipt key signs, now to now + 90 days; at least 120 s are given. Ends the attestation. */
+    /**
+     * Sets new keys and ends the attestation. `oldEndsAt`: unix seconds until which the old receipt key signs, from
+     * now to now + 90 days; it signs for at least 120 s.
+     */
     keys: (keys: { receiptKey: bigint; encryptionKey: bigint; oldEndsAt: number }): Cell =>
         toCell(storeSetKeys({ $$type: 'SetKeys', ...keys, oldEndsAt: BigInt(keys.oldEndsAt) })),
-    /** Ends a receipt key in 120 s; names no successor. */
+    /** Ends a receipt key in 120 s without a successor. */
     endKey: (receiptKey: bigint): Cell => toCell(storeEndKey({ $$type: 'EndKey', receiptKey })),
     attestation: (attestation?: Attestation): Cell =>
         toCell(storeSetAttestation({ $$type: 'SetAttestation', attestation: attestationCell(attestation) })),
@@ -178,7 +181,7 @@ function toCell(store: (builder: Builder) => void): Cell {
     return beginCell().store(store).endCell();
 }
 
-// The generated class parses its code anew at each call: seconds for a fleet, whose hundreds of nodes are each asked for.
+// The generated class parses its code at each call, which takes seconds for a fleet of hundreds of nodes.
 let nodeCode: Promise<Cell> | undefined;
 
 async function compiledCode(): Promise<Cell> {
@@ -187,7 +190,7 @@ async function compiledCode(): Promise<Cell> {
 }
 
 export class Node extends Generated {
-    /** Node `number` of a Provider, as it is deployed: new, with nothing said. */
+    /** Node `number` of a Provider, as it is deployed: new and without a listing. */
     static async ofProvider(provider: Address, number: number): Promise<Node> {
         const data = beginCell().store(
             storeNode$Data({
@@ -222,14 +225,14 @@ export class Node extends Generated {
         await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
     }
 
-    /** Pays rent ahead with the whole value. From anyone; what is left goes to the provider's owner in the end. */
+    /** Pays rent ahead with the whole value. From anyone; the rest goes to the provider's owner when the node ends. */
     async sendRent(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
         await this.send(provider, via, { value }, null);
     }
 
     /**
      * Reports a fault, or demands what was accepted: `report` is one of `reports`. From anyone; `value` at least what
-     * `getValuesFor` names for it, the rest comes back.
+     * `getValuesFor` returns for it; the rest comes back.
      * @throws on chain: ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNoFault, ErrUnknownKey, ErrExpired,
      * ErrTooEarly, ErrNoShare, ErrLowValue, ErrWrongState, ErrNotBasechain
      */
@@ -237,7 +240,7 @@ export class Node extends Generated {
         await withoutState(provider, this.address).internal(via, { value, body: report });
     }
 
-    /** What to attach to this report, by its class, in nanoTON. */
+    /** The values to attach to this report, by class, in nanoTON. */
     async getValuesFor(provider: ContractProvider, report: Cell): Promise<ReportValues> {
         const { cells, bits } = sizeOf(report);
         return this.getReportValues(provider, cells, bits);

@@ -1,4 +1,4 @@
-/** One owner's stake and the only way to his nodes. See docs/contracts/provider.md. */
+/** One owner's stake. All messages to their nodes go through it. See docs/contracts/provider.md. */
 import { Address, beginCell, Cell, ContractProvider, Dictionary, Sender } from '@ton/core';
 import {
     Provider as Generated,
@@ -26,7 +26,7 @@ interface Call {
     queryId?: bigint;
 }
 
-/** Which node, and of which version its code is. */
+/** A node by its number and the version of its code. */
 export interface NodeName {
     number: number;
     codeVersion?: number; // 0 unless given
@@ -69,9 +69,10 @@ export class Provider extends Generated {
     }
 
     /**
-     * Deploys the Provider with its first stake and registers it. From the owner, until joined; `value` at least `stake` +
-     * the Registry's `getJoinValue()`. When the Registry refuses, the stake comes back and the account ends. `rules`: hash
-     * of the rules that the owner agrees to, codes of nodes and disputes included; whatever they are by then unless given.
+     * Deploys the Provider with its first stake and registers it. From the owner, until joined. `value` at least
+     * `stake` + the Registry's `getJoinValue()`. If the Registry refuses, the stake comes back and the account ends.
+     * `rules`: the hash of the rules that the owner agrees to, with the codes of nodes and disputes; by default the
+     * rules at that time.
      * @throws on chain: ErrNotOwner, ErrNotBasechain, ErrWrongState, ErrLowValue; in the Registry: ErrPaused,
      * ErrUnknownVersion, ErrNotProvider, ErrLowStake, ErrWrongRules
      */
@@ -90,8 +91,8 @@ export class Provider extends Generated {
     }
 
     /**
-     * Follows the registry's newest rules, if they have the hash `rules`; whatever they are by then unless it is given.
-     * From the owner, once joined.
+     * Follows the registry's newest rules if they have the hash `rules`; without `rules`, any. From the owner, once
+     * joined.
      * @throws on chain: ErrNotOwner, ErrWrongState, ErrLowValue; in the Registry: ErrWrongRules
      */
     async sendAdopt(
@@ -140,8 +141,8 @@ export class Provider extends Generated {
     }
 
     /**
-     * Takes `amount` nanoTON of a slot (0 to 3) home, all of it unless given, from its `unlockAt` on. From the owner.
-     * `getWithdrawable(slot)` says how much may go now.
+     * Withdraws `amount` nanoTON of a slot (0 to 3), by default all of it, from its `unlockAt` on. From the owner.
+     * `getWithdrawable(slot)` returns how much may leave now.
      * @throws on chain: ErrNotOwner, ErrEmptySlot, ErrTooEarly, ErrWrongAmount, ErrLowStake, ErrLowValue
      */
     async sendWithdrawStake(
@@ -153,7 +154,7 @@ export class Provider extends Generated {
     }
 
     /**
-     * Takes home what is neither stake nor slot nor reserve, such as plain transfers. From the owner.
+     * Withdraws what is neither stake nor slot nor reserve, such as plain transfers. From the owner.
      * @throws on chain: ErrNotOwner, ErrLowValue
      */
     async sendWithdrawSurplus(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
@@ -194,8 +195,9 @@ export class Provider extends Generated {
 
     /**
      * Deploys and announces the next node. From the owner, once joined. `listing`: see `listingCell`.
-     * @throws on chain: ErrNotOwner, ErrWrongState, ErrJailed, ErrUnknownVersion, ErrWrongCode, ErrWrongClass, ErrLowStake,
-     * ErrLowValue; in the Node: ErrWeakKey, ErrWrongService, ErrWrongOffers, ErrWrongAttestation; in the Registry: ErrPaused
+     * @throws on chain: ErrNotOwner, ErrWrongState, ErrJailed, ErrUnknownVersion, ErrWrongCode, ErrWrongClass,
+     * ErrLowStake, ErrLowValue; in the Node: ErrWeakKey, ErrWrongService, ErrWrongOffers, ErrWrongAttestation; in the
+     * Registry: ErrPaused
      */
     async sendRegisterNode(
         provider: ContractProvider,
@@ -206,7 +208,8 @@ export class Provider extends Generated {
     }
 
     /**
-     * Changes what a node says of itself and announces it. From owner or operator, keys from the owner, once joined. `change`: see `nodeChanges`.
+     * Changes a node's listing and announces the change. From owner or operator, keys only from the owner, once
+     * joined. `change`: see `nodeChanges`.
      * @throws on chain: ErrNotOperator, ErrWrongState, ErrUnknownVersion, ErrLowValue; in the Node: ErrWrongState,
      * ErrUnknownChange, ErrWeakKey, ErrWrongKeyEnd, ErrKeyUsed, ErrNoSlot, ErrUnknownKey, ErrWrongService,
      * ErrWrongOffers, ErrWrongAttestation
@@ -246,7 +249,8 @@ export class Provider extends Generated {
     }
 
     /**
-     * Ends a node, frees its share and announces it; the account stays until `clearAt`. From owner or operator, once joined.
+     * Ends a node, frees its share and announces the end. The account stays until `clearAt`. From owner or operator,
+     * once joined.
      * @throws on chain: ErrNotOperator, ErrWrongState, ErrUnknownVersion, ErrLowValue; in the Node: ErrWrongState
      */
     async sendCloseNode(

@@ -1,4 +1,4 @@
-/** The network's rules, codes and committee, and the account whose history is the market. See docs/contracts/registry.md. */
+/** The rules, codes and committee of a market. Its events are the market's history. See docs/contracts/registry.md. */
 import { Address, beginCell, Builder, Cell, ContractProvider, Dictionary, Sender } from '@ton/core';
 import {
     Registry as Generated,
@@ -76,7 +76,7 @@ function ruleSet({ rates, baseStake, insurance, ...times }: Rules): RuleSet {
     };
 }
 
-/** Rules as a Provider or the Registry holds them in a cell, with their version, the codes and the committee they name. */
+/** The rules in a cell of a Provider or the Registry, with their version, codes and committee. */
 export function parseRules(
     cell: Cell,
 ): Rules & { version: number; nodeCodes: CodeId[]; dispute: CodeId; committee: Committee } {
@@ -129,7 +129,7 @@ export function parseCommittee(cell: Cell): Committee {
     return { threshold: Number(threshold), keys: parsed };
 }
 
-/** What an address needs of a code. */
+/** The hash and depth of a code, from which addresses follow. */
 export function codeId(code: Cell): CodeId {
     return { $$type: 'CodeId', hash: bytesToNumber(code.hash()), depth: BigInt(code.depth()) };
 }
@@ -178,8 +178,8 @@ export class Registry extends Generated {
 
     /**
      * Sets the first rules, codes (version 0 of each kind) and committee. From the governor, once.
-     * @throws on chain: ErrNotGovernor, ErrWrongState, ErrWrongWindows, ErrWrongInsurance, ErrWrongAmount, ErrWrongCommittee,
-     * ErrWeakKey, ErrUnknownVersion
+     * @throws on chain: ErrNotGovernor, ErrWrongState, ErrWrongWindows, ErrWrongInsurance, ErrWrongAmount,
+     * ErrWrongCommittee, ErrWeakKey, ErrUnknownVersion
      */
     async sendLaunch(
         provider: ContractProvider,
@@ -241,7 +241,7 @@ export class Registry extends Generated {
         await this.send(provider, via, { value }, { $$type: 'SetCatalogue', queryId, catalogue });
     }
 
-    /** Names who may take over. From the governor. @throws on chain: ErrNotGovernor */
+    /** Names the next governor. From the governor. @throws on chain: ErrNotGovernor */
     async sendProposeGovernor(
         provider: ContractProvider,
         via: Sender,
@@ -250,12 +250,12 @@ export class Registry extends Generated {
         await this.send(provider, via, { value }, { $$type: 'ProposeGovernor', queryId, governor });
     }
 
-    /** Takes over. From the proposed governor. @throws on chain: ErrNotGovernor */
+    /** Takes over the Registry. From the proposed governor. @throws on chain: ErrNotGovernor */
     async sendAcceptGovernor(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
         await this.send(provider, via, { value }, { $$type: 'AcceptGovernor', queryId });
     }
 
-    /** Pays rent ahead with the whole value. From anyone; where the account is not there, only with `opens`, which deploys it. */
+    /** Pays rent ahead with the whole value. From anyone. If the account does not exist, `opens` deploys it. */
     async sendTopUp(
         provider: ContractProvider,
         via: Sender,

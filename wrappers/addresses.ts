@@ -1,17 +1,19 @@
-/** Addresses as people write them, and the networks that they are written for. */
+/** Addresses as people write them, and their networks. */
 import { Address } from '@ton/core';
 
 /** What a network answers to GLOBALID. */
 export const GLOBAL_IDS = { mainnet: -239, testnet: -3 } as const;
 
-/** Whether friendly addresses of this network (its GLOBALID) carry the test mark: those of every network but mainnet. */
+/**
+ * Whether friendly addresses of this network (its GLOBALID) have the test mark. All networks except mainnet have it.
+ */
 export function isTestOnly(network: number): boolean {
     return network !== GLOBAL_IDS.mainnet;
 }
 
 /**
- * Reads an address of the basechain. `testOnly`: whether friendly addresses of the network carry the test mark; either
- * is taken when left out. Throws an Error that says what is wrong with it.
+ * Reads an address of the basechain. `testOnly`: whether friendly addresses of the network have the test mark; both
+ * forms are accepted by default. Throws an Error that says what is wrong with it.
  */
 export function readAddress(text: string, { testOnly }: { testOnly?: boolean | undefined } = {}): Address {
     if (Address.isRaw(text)) {

@@ -1,6 +1,6 @@
 /**
- * What the Registry holds rules to, so that a mistake is found before it is sent. contracts/protocol/params.tact and
- * fees.tact decide; tests/registry/bounds.spec.ts holds this page to them.
+ * The bounds of rules, so that a mistake is found before it is sent. They are those of contracts/protocol/params.tact
+ * and fees.tact; tests/registry/bounds.spec.ts compares them.
  */
 import {
     CaseBits,
@@ -50,7 +50,7 @@ export const listingBounds = {
     maxText: { model: 32, region: 16, endpoint: Number(MaxEndpointBytes) },
 } as const;
 
-/** nanoTON that a slash takes at least, and below which no GPU class may require stake: six times what reporting costs. */
+/** The minimum of a slash in nanoTON, six times the cost of a report. No GPU class may require less stake. */
 export function minSlash({ basechain }: Pick<Prices, 'basechain'>): bigint {
     const forward = (cells: bigint, bits: bigint) => forwardFee(basechain, { cells, bits });
     const plain = forward(0n, 0n);

@@ -1,4 +1,4 @@
-/** The published list of models: the Registry names its hash, offers and terms name a model by the hash of its id. */
+/** The published list of models. The Registry has its hash; offers and terms have the hash of a model's id. */
 import { createHash } from 'node:crypto';
 import { bytesToNumber } from './bytes';
 
@@ -11,12 +11,12 @@ export interface CatalogueModel {
     context: number; // tokens
 }
 
-/** What offers and terms name a model by: SHA-256 of its catalogue id. */
+/** The hash of a model in offers and terms: SHA-256 of its catalogue id. */
 export function modelKey(id: string): bigint {
     return bytesToNumber(createHash('sha256').update(id).digest());
 }
 
-/** What the Registry names a catalogue by: SHA-256 of the published file. */
+/** The hash of a catalogue in the Registry: SHA-256 of the published file. */
 export function catalogueHash(file: Buffer): bigint {
     return bytesToNumber(createHash('sha256').update(file).digest());
 }

@@ -11,10 +11,10 @@ import { opcodes } from './protocol';
 
 export type RegistryChange =
     | { kind: 'rules'; rules: Rules }
-    | { kind: 'code'; of: CodeKind; hash: bigint; depth: number } // one without the other names other accounts
+    | { kind: 'code'; of: CodeKind; hash: bigint; depth: number } // both are needed to compute an address
     | { kind: 'committee'; committee: Committee };
 
-/** What `registryChanges` made a cell of. Throws when the cell is no change. */
+/** The change in a cell of `registryChanges`. Throws if the cell is no change. */
 export function parseChange(cell: Cell): RegistryChange {
     const slice = cell.beginParse();
     switch (slice.preloadUint(32)) {

@@ -1,6 +1,6 @@
 /**
- * What a provider's owner agrees to with rules: a node or a dispute of a code named in them can slash all the stake, so a
- * code is to be known before it is adopted.
+ * The consent of a provider's owner to rules. A node or a dispute with a code of these rules can slash all the stake,
+ * so the owner adopts only known codes.
  */
 import { Cell } from '@ton/core';
 import { codesOfThisCheckout } from './codes';
@@ -31,7 +31,7 @@ export async function agreedRules(rules: Cell, { previous, anyCode }: Agreed = {
         const namedCodes = codesIn(rules);
         for (const kind of ['node', 'dispute'] as const) {
             for (const { hash, depth } of namedCodes[kind]) {
-                // A hash without its depth names another account than the one that the code is deployed at.
+                // The depth matters too, because the address follows from hash and depth.
                 if (
                     !knownCodes.some((codes) => codes[kind].some((each) => each.hash === hash && each.depth === depth))
                 ) {

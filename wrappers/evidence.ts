@@ -1,6 +1,6 @@
 /**
- * Evidence and the bodies that carry it: reports to a Node, answers to a Dispute. What each shows, and what it costs or
- * earns: docs/contracts/dispute.md.
+ * Evidence, and the bodies that carry it: reports to a Node and answers to a Dispute. docs/contracts/dispute.md says
+ * what each shows, costs and earns.
  */
 import { Address, beginCell, Builder, Cell } from '@ton/core';
 import {
@@ -22,13 +22,13 @@ import { bytesToNumber, numberToBytes } from './bytes';
 
 const SIGNATURE_BYTES = 64;
 
-/** Evidence out of a stored receipt: the payload's bytes and the signature's 64 behind them. */
+/** The evidence of a stored receipt: the payload's bytes, then the 64 bytes of the signature. */
 export function evidenceCell(receipt: Buffer): Cell {
     const payload = cellOf(receipt.subarray(0, -SIGNATURE_BYTES));
     return beginCell().storeBuffer(receipt.subarray(-SIGNATURE_BYTES), SIGNATURE_BYTES).storeRef(payload).endCell();
 }
 
-/** The receipt, payload and signature, that a piece of evidence holds. */
+/** The receipt of an evidence cell: payload, then signature. */
 export function receiptOf(evidence: Cell): Buffer {
     const slice = evidence.beginParse();
     const signature = slice.loadBuffer(SIGNATURE_BYTES);
@@ -36,7 +36,7 @@ export function receiptOf(evidence: Cell): Buffer {
     return Buffer.concat([payload.loadBuffer(payload.remainingBits / 8), signature]);
 }
 
-/** Which job the evidence is of. */
+/** The job of the evidence. */
 export interface EvidenceJob {
     channel: Buffer; // account of the job's channel
     terms: Terms;
@@ -59,7 +59,9 @@ export const reports = {
                 code: beginCell().storeRef(args.code).asSlice(),
             }),
         ),
-    /** A2: a result, and the result before it or its accept where its own counts are not enough. */
+    /**
+     * A2: a result, and as `comparison` the result before it or its accept, if its own counts do not show the fault.
+     */
     excess: (args: EvidenceJob & { result: Buffer; comparison?: Buffer; code: Cell }): Cell =>
         toCell(
             storeReportExcess({
@@ -94,7 +96,7 @@ export const reports = {
         ),
 };
 
-/** What a demand or a case for the committee is about, as the report that opened it says. */
+/** The subject of a demand or a B1, as the report says. */
 export interface Reported {
     class: JudgedClass;
     job: Buffer; // hash
@@ -102,12 +104,13 @@ export interface Reported {
     date: number; // unix seconds, what the receipt says of itself
 }
 
-/** What stands for a message of a stranger that says what it is and cannot be read. */
+/** The value for a message that is malformed. */
 export const UNREADABLE = 'unreadable';
 
 /**
- * What the body of a DemandAnswer or a ReportWrong is about; undefined for any other message, UNREADABLE for one of these
- * that is malformed. Never throws. Proves nothing: a stranger wrote it. What a Provider took up is in `readCaseOpened`.
+ * The subject of a DemandAnswer or a ReportWrong; undefined for another message, UNREADABLE for a malformed one.
+ * Never throws. Proves nothing, because anyone can write such a message; `readCaseOpened` reads what a Provider
+ * opened.
  */
 export function readReport(body: Cell, network: number): Reported | typeof UNREADABLE | undefined {
     const opcode = opcodeOf(body);
@@ -128,7 +131,7 @@ export function readReport(body: Cell, network: number): Reported | typeof UNREA
     return undefined;
 }
 
-/** A case that a Provider opened, as it says itself; amounts in nanoTON, times in unix seconds. */
+/** A case that a Provider opened, as its event says; amounts in nanoTON, times in unix seconds. */
 export interface CaseOpened {
     serial: number; // 1, 2, 3 … for each Provider: a gap is a case that was missed
     class: FaultClass;
@@ -143,9 +146,9 @@ export interface CaseOpened {
 }
 
 /**
- * The case that this message says was opened: the body of an external message out of a Provider; undefined for any other
- * message, UNREADABLE for one that is malformed. Never throws. The newest serial and the count of open cases are in
- * `Provider.getStanding()`; how a case stands, its Dispute tells.
+ * The case of a CaseOpened, an external message out of a Provider; undefined for another message, UNREADABLE for a
+ * malformed one. Never throws. `Provider.getStanding()` has the newest serial and the number of open cases. The state
+ * of a case is in its Dispute.
  */
 export function readCaseOpened(body: Cell): CaseOpened | typeof UNREADABLE | undefined {
     if (opcodeOf(body) !== opcodes.CaseOpened) {

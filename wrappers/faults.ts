@@ -40,10 +40,13 @@ export const liabilityRules = {
     maxReward: MaxReward, // nanoTON
 } as const;
 
-/** How a Dispute closes, as `getCaseState` says it. */
+/** The outcomes of a closed Dispute in `getCaseState`. */
 export const caseOutcomes = { innocent: OutcomeInnocent, guilty: OutcomeGuilty, draw: OutcomeDraw } as const;
 
-/** The ways in which a report may end. `bond`: `part` comes back less what the answer cost, `lost` goes to the insurance. */
+/**
+ * The ends that a report may have. Of the bond, `part` comes back without the cost of the answer, and `lost` goes to
+ * the insurance.
+ */
 export const faultOutcomes = {
     slashed: { when: 'at once', slashes: true, bond: 'none' },
     answered: { when: 'the node answers in time: an honest one does', slashes: false, bond: 'part' },
@@ -60,7 +63,7 @@ interface FaultClassRow {
     bond: 'demandBond' | 'wrongBond' | undefined; // in `reportValues`
     decidedBy: 'node' | 'response' | 'committee'; // `response`: whoever answers a demand within its window
     share: { first: bigint; repeat: bigint }; // basis points; `repeat` when the receipt is dated after the last slash
-    lossTimes: bigint; // a slash takes so many times the loss, beside or within the share
+    lossTimes: bigint; // a slash takes at least so many times the loss
     waitsAfterDate: number; // seconds between the receipt's date and the first in which it can be shown
     maxAfterKeyEnd: number; // seconds by which the receipt's date may pass the end of its key
     outcomes: readonly (keyof typeof faultOutcomes)[];
@@ -100,7 +103,7 @@ export const faultClasses = {
         decidedBy: 'response',
         share: { first: SilentFirst, repeat: SilentRepeat },
         lossTimes: SilentTimes,
-        waitsAfterDate: 1, // the date is the accept's deadline, which has to be over
+        waitsAfterDate: 1, // the date is the accept's deadline, which must be over
         maxAfterKeyEnd: liabilityRules.answerSpan,
         outcomes: ['answered', 'unanswered'],
     },

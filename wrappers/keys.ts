@@ -1,7 +1,7 @@
 /**
- * Ed25519 keys as the chain sees them. Signatures are checked with node:crypto, which agrees with the TVM: other
- * libraries accept signatures (S + L, cofactored) that a contract refuses, so a worker could serve for worthless vouchers.
- * Only where R is of small order do versions of Node.js differ: there the equation is computed here.
+ * Ed25519 keys by the rules of the TVM. Signatures are checked with node:crypto, which agrees with the TVM. Other
+ * libraries accept signatures (S + L, cofactored) that a contract refuses, so a worker could serve for worthless
+ * vouchers. Versions of Node.js differ if R is of small order; then the equation is computed here.
  */
 import { CURVE, ExtendedPoint, Point } from '@noble/ed25519';
 import {
@@ -97,8 +97,8 @@ const MIDDLES = [
 ];
 
 /**
- * True for a key with which anyone can sign: of small order (y is 0, 1, p - 1 or of order 8) or not canonical (y >= p).
- * Told by bytes 1 to 15, the same rule as `isWeakKey` in contracts/protocol/signed.tact.
+ * True for a key with which anyone can sign: of small order (y is 0, 1, p - 1 or of order 8) or not canonical (y >=
+ * p). Decided by bytes 1 to 15, as `isWeakKey` in contracts/protocol/signed.tact does.
  */
 export function isWeakKey(publicKey: Buffer): boolean {
     return MIDDLES.includes(publicKey.subarray(1, 16).toString('hex'));

@@ -1,4 +1,4 @@
-/** A whole market as data: what the network says it is, in words that a record keeps and a check compares. */
+/** A whole market as plain data, for records and comparisons. */
 import { Address, Cell } from '@ton/core';
 import { Actor } from './actions/actor';
 import { ruleBounds } from './bounds';
@@ -73,7 +73,7 @@ async function codeVersions(
     return names;
 }
 
-/** A code as markets name it, hash and depth: a hash with another depth names other accounts. */
+/** The hash and depth of a code, from which addresses follow. */
 export function codeName(code: Cell): string {
     return `${codeHash(code)}:${code.depth()}`;
 }

@@ -1,7 +1,9 @@
-/** What a report may come to, in nanoTON, before it is sent: the rules of docs/contracts/dispute.md as arithmetic. */
+/**
+ * The possible ends of a report, in nanoTON, before it is sent: the rules of docs/contracts/dispute.md as arithmetic.
+ */
 import { FaultClass, faultClasses, faultOutcomes, liabilityRules } from './faults';
 
-/** What the getters of node and provider say of what a fault may cost; amounts in nanoTON. */
+/** The liability of a key, from the getters of node and provider; amounts in nanoTON. */
 export interface Liability {
     basis: bigint; // of which the shares of a class are basis points
     slashed: bigint; // that receipts of the key have cost
@@ -19,7 +21,7 @@ export interface Liability {
 export interface FaultOutcome {
     end: keyof typeof faultOutcomes;
     when: string;
-    slash: bigint; // of a verdict the most, of the others what it is if nothing else comes before
+    slash: bigint; // of a verdict the maximum, of others the amount if no other slash comes first
     victim: bigint; // to the escrow that the terms name
     reporter: bigint; // reward
     bond: (typeof faultOutcomes)[keyof typeof faultOutcomes]['bond'];
@@ -45,7 +47,7 @@ export function outcomesOf(
     });
 }
 
-// What a slash takes where the key's share and the stake suffice.
+// What a slash takes if the key's share and the stake suffice.
 function amountOf(faultClass: FaultClass, loss: bigint, date: number, liability: Liability): bigint {
     const { decidedBy, name, share, lossTimes } = faultClasses[faultClass];
     const { basis, slashableByVerdict, minSlash } = liability;

@@ -1,9 +1,9 @@
-/** What the network charges, read from its configuration, and the arithmetic of rent and forward fees. */
+/** The prices of the network, read from its configuration, and the arithmetic of gas, rent and forward fees. */
 import { beginCell, Cell, Dictionary } from '@ton/core';
 
 /**
- * Prices of one chain. Storage: nanoTON per 2^16 seconds. Gas: `flat` nanoTON for the first `flatUnits`, `unit` nanoTON per
- * 2^16 more. Forwarding: nanoTON, `bit` and `cell` per 2^16.
+ * Prices of one chain. Storage: nanoTON per 2^16 seconds. Gas: `flat` nanoTON for the first `flatUnits`, `unit`
+ * nanoTON per 2^16 more. Forwarding: nanoTON, `bit` and `cell` per 2^16.
  */
 export interface ChainPrices {
     storage: { bit: bigint; cell: bigint };

@@ -1,6 +1,6 @@
 /**
- * Exit codes, opcodes, signed tags and gas ceilings as the contracts define them: the one re-export of build/.
- * Tact exports constants as bigint while exit codes and opcodes are numbers everywhere else; the conversion lives here.
+ * Exit codes, opcodes, signed tags and gas ceilings, as the contracts define them. Tact exports constants as bigint
+ * while exit codes and opcodes are numbers everywhere else; the conversion lives here.
  */
 import * as generated from '../build/Escrow/Escrow_Escrow';
 import { Channel } from '../build/Channel/Channel_Channel';

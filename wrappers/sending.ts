@@ -1,7 +1,7 @@
 /**
- * The one place from which wrappers send. A ContractProvider attaches a contract's first state to whatever it sends to an
- * account that is not there: one that has ended would begin again with its first data, and an old voucher be paid twice.
- * Here nothing but an opening brings a state.
+ * Sending without a state. A ContractProvider attaches a contract's initial state to any message to an account that
+ * does not exist. An account that has ended would begin again with its first data, and an old voucher would be paid
+ * twice. Therefore only messages that open an account carry a state.
  */
 import { Address, Cell, comment, ContractProvider, Sender, toNano } from '@ton/core';
 

@@ -1,4 +1,4 @@
-/** The 24 words of a wallet, checked before a key is made of them: any other words would quietly open another wallet. */
+/** The 24 words of a wallet. They are checked first, because other words would silently open another wallet. */
 import { mnemonicToPrivateKey, mnemonicValidate, mnemonicWordList } from '@ton/crypto';
 
 const WORDS = 24;
@@ -9,8 +9,8 @@ export function normaliseWords(text: string): string {
 }
 
 /**
- * The Ed25519 seed, 32 bytes, of a wallet's words. Throws an Error that says what is wrong with them; it never repeats
- * one of them.
+ * The Ed25519 seed, 32 bytes, of a wallet's words. Throws an Error that says what is wrong with them; it never
+ * contains one of them.
  */
 export async function seedOfWords(text: string): Promise<Buffer> {
     const words = normaliseWords(text).split(' ').filter(Boolean);

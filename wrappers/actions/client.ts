@@ -1,12 +1,15 @@
-/** What an app developer does with his own wallet, and what anyone may do for a job; gateways and workers do most of it. */
+/**
+ * What an app developer does with their own wallet, and what anyone may do for a job. Gateways and workers do most of
+ * it.
+ */
 import { Address, toNano } from '@ton/core';
 import { Channel, channelCode, SignedVoucher } from '../Channel';
 import { Escrow, EscrowSettings } from '../Escrow';
 import { NewJob } from '../signed/orders';
 import { Actor, addressOf } from './actor';
 
-const SET_UP_VALUE = toNano('0.1'); // the account is not there yet to say what it takes; the rest comes back
-const OPEN_VALUE = toNano('0.05'); // runs the escrow; what is left of it stays as a deposit
+const SET_UP_VALUE = toNano('0.1'); // the account does not exist yet, so no getter says the value; the rest comes back
+const OPEN_VALUE = toNano('0.05'); // runs the escrow; the rest stays as a deposit
 
 /** Deploys or changes the actor's escrow and deposits (nanoTON); the channel code is this checkout's unless given. */
 export async function setUpEscrow(
@@ -19,14 +22,14 @@ export async function setUpEscrow(
     return escrow;
 }
 
-/** Takes nanoTON home from the actor's escrow, 0n for all above its reserve. */
+/** Withdraws nanoTON from the actor's escrow, 0n for all above its reserve. */
 export async function withdrawDeposit(actor: Actor, { amount }: { amount: bigint }) {
     const escrow = actor.open(await Escrow.ofOwner(addressOf(actor)));
     await escrow.sendWithdraw(actor.sender, { amount, value: await escrow.getWithdrawValue() });
     return escrow;
 }
 
-/** Adds `amount` nanoTON to a client's escrow, which must be there. Anyone may. */
+/** Adds `amount` nanoTON to a client's escrow, which must exist. Anyone may. */
 export async function depositTo(actor: Actor, { owner, amount }: { owner: Address; amount: bigint }) {
     const escrow = actor.open(await Escrow.ofOwner(owner));
     await escrow.sendDeposit(actor.sender, { value: amount });

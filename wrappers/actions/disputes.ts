@@ -1,6 +1,6 @@
 /**
- * One function per step of a dispute; see docs/contracts/dispute.md. Each asks the contract what to attach; what is not
- * used comes back.
+ * One function per step of a dispute; see docs/contracts/dispute.md. Each asks the contract for the value to attach.
+ * The rest comes back.
  */
 import { Address, Cell } from '@ton/core';
 import { codesOfThisCheckout } from '../codes';
@@ -15,13 +15,13 @@ import { Provider } from '../Provider';
 import { Actor } from './actor';
 import { bytesToNumber } from '../bytes';
 
-/** What a report shows; receipts as they are stored. */
+/** The evidence of a report; receipts as they are stored. */
 export type Evidence = EvidenceJob &
     (
         | { class: 'A1'; first: Buffer; second: Buffer }
         | { class: 'A2'; result: Buffer; comparison?: Buffer }
         | { class: 'A3'; accept: Buffer; piece?: number } // `piece`: first of the four demanded, 0 unless given
-        | { class: 'B1'; result: Buffer; statement: Buffer } // `statement`: hash of what is wrong with it
+        | { class: 'B1'; result: Buffer; statement: Buffer } // `statement`: hash of the text that says what is wrong
     );
 
 /** A report ready to be sent. */
@@ -30,13 +30,15 @@ export interface PreparedReport {
     body: Cell;
     value: bigint; // nanoTON to attach, the bond included
     bond: bigint; // nanoTON
-    dispute: Address; // that remembers the fault
+    dispute: Address; // of this fault
 }
 
 const SIGNATURE_BYTES = 64;
 const payload = (receipt: Buffer) => receipt.subarray(0, -SIGNATURE_BYTES);
 
-/** The report of this evidence, with what it costs now. Throws when the provider follows another Dispute than this release. */
+/**
+ * The report of this evidence with its cost now. Throws if the provider follows another Dispute than this release's.
+ */
 export async function prepareReport(chain: Pick<Actor, 'open'>, network: number, evidence: Evidence) {
     const { channel, terms } = evidence;
     const node = chain.open(Node.fromAddress(new Address(0, terms.node)));
@@ -44,7 +46,7 @@ export async function prepareReport(chain: Pick<Actor, 'open'>, network: number,
     const { body, query, date } = readEvidence(evidence, code);
     const values = await node.getValuesFor(body);
     const { report, bond: bondOf } = faultClasses[evidence.class];
-    // The getter knows no rent that fell due since the node's last message; what showing a fault costs is more than that.
+    // The getter does not include the rent since the node's last message. `cost` is more than that rent.
     const value = values[report] + values.cost;
     const bond = bondOf === undefined ? 0n : values[bondOf];
     const { codeVersion } = await node.getNodeState();
@@ -70,7 +72,7 @@ interface PreparedFault {
     date: number;
 }
 
-/** The body of the report, and what of the evidence names its Dispute. */
+/** The body of the report, and the query and date that name its Dispute. */
 function readEvidence(evidence: Evidence, code: Cell): Pick<PreparedFault, 'query' | 'date'> & { body: Cell } {
     switch (evidence.class) {
         case 'A1': {
@@ -164,13 +166,13 @@ export async function submitVerdict(
     await dispute.sendVerdict(actor.sender, { value, basisPoints, validUntil, votes });
 }
 
-/** Has a case decided whose deadline has passed, or its outcome sent again. */
+/** Decides a case after its deadline, or has its outcome sent again. */
 export async function decideCase(actor: Actor, args: Which) {
     const { dispute, value } = await open(actor, args);
     await dispute.sendDecide(actor.sender, { value });
 }
 
-/** Ends the account of a closed case; what its rent has left goes to the actor. */
+/** Ends the account of a closed case. Its remaining balance goes to the actor. */
 export async function clearCase(actor: Actor, args: Which) {
     const { dispute, value } = await open(actor, args);
     await dispute.sendClear(actor.sender, { value });

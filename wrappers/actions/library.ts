@@ -1,4 +1,4 @@
-/** What anyone does so that channels of library code run: publish the code, and pay its rent. */
+/** Publishing the channel code as a library and paying its rent. Anyone may. */
 import { Cell, toNano } from '@ton/core';
 import { channelCode } from '../Channel';
 import { CodeLibrary, Library, libraryOf } from '../Library';
@@ -11,15 +11,15 @@ export async function channelLibrary(): Promise<CodeLibrary> {
     return libraryOf(await channelCode());
 }
 
-/** The codes with which escrows may open jobs of this version: the code itself, and the cell that stands for it as a library. */
+/** The codes with which escrows open jobs of this version: the code itself, and its library cell. */
 export async function channelCodes(): Promise<[plain: Cell, library: Cell]> {
     return [await channelCode(), (await channelLibrary()).cell];
 }
 
 /**
- * Publishes a code in the masterchain with `rent` nanoTON paid ahead, at least 90 days (`libraryRent`); the channel code
- * of this checkout unless another is given. Keepers of the same code at other numbers are as good: publishing again
- * needs nothing of the first. `gas`: attached beside the rent, 1 TON unless given; what is left of it pays rent too.
+ * Publishes a code in the masterchain with `rent` nanoTON paid ahead, at least 90 days (`libraryRent`); the channel
+ * code of this checkout unless another is given. Another keeper number publishes the same code again, without the
+ * first account. `gas` is attached in addition to the rent, 1 TON by default; its rest pays rent too.
  */
 export async function publishLibrary(actor: Actor, args: { rent: bigint; gas?: bigint; code?: Cell; number?: number }) {
     const code = args.code ?? (await channelCode());

@@ -1,6 +1,6 @@
 /**
- * One function per thing a provider does. Each asks the contract what to attach, so that its caller names neither values
- * nor cells; what is not used comes back to the sender.
+ * One function per thing that a provider does. Each asks the contract for the value to attach. The rest comes back to
+ * the sender.
  */
 import type { Address, Cell } from '@ton/core';
 import { Hardware, Listing, listingCell, Node, nodeChanges } from '../Node';
@@ -15,7 +15,7 @@ interface Whose {
 }
 
 /**
- * Deploys the actor's Provider with `stake` nanoTON and registers it, under the rules of now and no others.
+ * Deploys the actor's Provider with `stake` nanoTON and registers it under the present rules only.
  * @throws {UnknownCode} when they name a code of nodes or disputes that is not this release's, unless `anyCode`
  */
 export async function joinMarket(
@@ -39,7 +39,7 @@ export async function joinMarket(
 }
 
 /**
- * Follows the registry's rules of now, and no others.
+ * Follows the registry's present rules only.
  * @throws {UnknownCode} as {@link joinMarket}
  */
 export async function adoptRules(actor: Actor, { anyCode, ...args }: Whose & { anyCode?: boolean | undefined }) {
@@ -69,13 +69,13 @@ export async function cancelUnbonding(actor: Actor, { slot, ...args }: Whose & {
     await provider.sendCancelUnbonding(actor.sender, { value: values.stakeStep, slot });
 }
 
-/** Takes a slot (0 to 3) home whose time has come. */
+/** Withdraws a slot (0 to 3) that is unlocked. */
 export async function withdrawStake(actor: Actor, { slot, ...args }: Whose & { slot: number }) {
     const { provider, values } = await providerOf(actor, args);
     await provider.sendWithdrawStake(actor.sender, { value: values.stakeStep, slot });
 }
 
-/** Takes home what is neither stake nor slot nor reserve. */
+/** Withdraws what is neither stake nor slot nor reserve. */
 export async function withdrawSurplus(actor: Actor, args: Whose) {
     const { provider, values } = await providerOf(actor, args);
     await provider.sendWithdrawSurplus(actor.sender, { value: values.stakeStep });
@@ -99,7 +99,9 @@ export async function unjail(actor: Actor, args: Whose) {
     await provider.sendUnjail(actor.sender, { value: values.stakeStep });
 }
 
-/** Deploys and announces the provider's next node; the answer is right if no other is registered at the same time. */
+/**
+ * Deploys and announces the provider's next node; the result is right unless another is registered at the same time.
+ */
 export async function registerNode(actor: Actor, { code, listing, ...args }: Whose & { code: Cell; listing: Listing }) {
     const { provider } = await providerOf(actor, args);
     const body = { code, listing: listingCell(listing) };

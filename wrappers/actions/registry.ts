@@ -1,4 +1,4 @@
-/** One function per thing that a governor, or anyone, does with the registry. What is not used of a value comes back. */
+/** One function per thing that a governor, or anyone, does with the registry. The rest of a value comes back. */
 import { Address, Cell, toNano } from '@ton/core';
 import { CodeKind, Committee, Registry, registryChanges, Rules } from '../Registry';
 import { Actor, addressOf } from './actor';
@@ -7,12 +7,12 @@ interface Which {
     registry: Address;
 }
 
-/** nanoTON attached to a governor's message; far above what any costs, and returned. */
+/** nanoTON attached to a governor's message. It is far above the cost, and the rest comes back. */
 const GOVERNOR_VALUE = toNano('0.5');
 
 /**
- * Deploys the actor's registry with `rent` nanoTON for its account, then sets the first rules, codes and committee.
- * With a rent of 0n only the second: for a launch that was interrupted after the account was made.
+ * Deploys the actor's registry with `rent` nanoTON for its account, then sets the first rules, codes and committee. A
+ * rent of 0n skips the deployment, after a launch that was interrupted.
  */
 export async function launchRegistry(
     actor: Actor,
@@ -69,7 +69,7 @@ export async function setCatalogue(actor: Actor, { registry, catalogue }: Which 
     await open(actor, registry).sendSetCatalogue(actor.sender, { value: GOVERNOR_VALUE, catalogue });
 }
 
-/** Names who may take over as governor. */
+/** Names the next governor. */
 export async function proposeGovernor(actor: Actor, { registry, governor }: Which & { governor: Address }) {
     await open(actor, registry).sendProposeGovernor(actor.sender, { value: GOVERNOR_VALUE, governor });
 }

@@ -1,6 +1,6 @@
 /**
- * What a result says about the bytes of an answer: a Merkle root over the concatenated sealed frames in pieces of
- * 16 KiB, the last one shorter. A piece is a snake cell, so a contract checks it with one cell hash.
+ * The answer root of a result: a Merkle root over the concatenated sealed frames in pieces of 16 KiB, the last one
+ * shorter. A piece is a snake cell, so a contract checks it with one cell hash.
  */
 import { beginCell, Cell } from '@ton/core';
 import { cellHash } from './layout';
@@ -41,7 +41,7 @@ export function pieceCount(length: number): number {
     return Math.ceil(length / PIECE_BYTES);
 }
 
-/** The hashes beside the way of piece `index` to the top, as a contract reads them; null where there are none. */
+/** The sibling hashes from piece `index` to the root, as a contract reads them; null if there are none. */
 export function proofCell(frames: Buffer, index: number): Cell | null {
     const siblings = levelsOf(frames).flatMap((level, height) => {
         const partner = level[(index >> height) ^ 1];
@@ -55,7 +55,9 @@ export function proofCell(frames: Buffer, index: number): Cell | null {
     return siblings.length === 0 ? null : cells(0);
 }
 
-/** The tree's levels, from the leaves to the top, pairwise; a leaf without a partner moves up as it is. None for no bytes. */
+/**
+ * The tree's levels from the leaves to the root. A hash without a partner moves up unchanged. No levels for no bytes.
+ */
 function levelsOf(frames: Buffer): Buffer[][] {
     const leaves = Array.from({ length: pieceCount(frames.length) }, (_, index) =>
         pieceCell(pieceOf(frames, index)).hash(),

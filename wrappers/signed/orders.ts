@@ -9,7 +9,7 @@ export interface NewJob extends Omit<JobParameters, 'job'> {
     deposit: bigint; // nanoTON
 }
 
-/** What every order begins with. */
+/** The head of every order. */
 export interface OrderHead {
     network: number;
     escrow: Address;
@@ -49,7 +49,7 @@ export function openJobsCell(order: OrderHead & { jobs: NewJob[]; total?: bigint
     return order.jobs.reduce((cell, job) => cell.storeRef(newJobCell(job)), builder).endCell();
 }
 
-/** The order that asks a running job to leave, or sends the rest of an ended one home. 81 bytes. */
+/** The order that makes a running job leave, or returns the rest of an ended one to the escrow. 81 bytes. */
 export function jobOrderCell(order: OrderHead & { job: JobParameters; action: keyof typeof jobActions }): Cell {
     return head(tags.TagJobOrder, order)
         .storeBuffer(channelData(order.escrow, order.job).hash())
@@ -58,8 +58,8 @@ export function jobOrderCell(order: OrderHead & { job: JobParameters; action: ke
 }
 
 /**
- * The order in an external message that an escrow took, and the jobs that it opens, none if it is a JobOrder. Throws an Error
- * for a body that is no order.
+ * The order in an external message to an escrow, and the jobs that it opens; none for a JobOrder. Throws an Error for
+ * a body that is no order.
  */
 export function readOrder(body: Cell): { seqno: number; jobs: NewJob[] } {
     const order = body.refs[0].beginParse();

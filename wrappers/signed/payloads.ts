@@ -14,7 +14,7 @@ function tag(name: string): number {
     return value;
 }
 
-/** The client's word on what is owed in one channel, by the voucher key. Both numbers only grow. */
+/** The client's signed total owed in one channel, by the voucher key. Both numbers only grow. */
 export const Voucher = new Layout('Voucher', tag('Voucher'), {
     network: 'i32',
     channel: 'b256',
@@ -26,7 +26,7 @@ export type Voucher = Values<{ network: 'i32'; channel: 'b256'; cumulative: 'u64
 /** What names a job in every receipt: the hash of this is `job`. */
 export const Job = new Layout('Job', tag('Job'), { network: 'i32', channel: 'b256', terms: 'b256' });
 
-/** The node takes a query: it will answer by `deadline` for at most `ceiling`. */
+/** The node accepts a query: it will answer by `deadline` for at most `ceiling`. */
 export const Accept = new Layout('Accept', tag('Accept'), {
     job: 'b256',
     number: 'u32',
@@ -36,7 +36,7 @@ export const Accept = new Layout('Accept', tag('Accept'), {
 });
 export type Accept = Values<{ job: 'b256'; number: 'u32'; request: 'b256'; ceiling: 'u64'; deadline: 'u32' }>;
 
-/** The node has answered: what, how much, and what the whole job comes to. */
+/** The node has answered: the content, the counts, the price, and the total of the job. */
 export const Result = new Layout('Result', tag('Result'), {
     job: 'b256',
     number: 'u32',
@@ -55,10 +55,10 @@ export type Result = ReturnType<(typeof Result)['decode']>;
 
 const REFUSAL = { job: 'b256', number: 'u32', request: 'b256', reason: 'u8', signedAt: 'u32' } as const;
 
-/** The node does not take a query; nothing is owed. */
+/** The node does not accept a query. Nothing is owed. */
 export const Decline = new Layout('Decline', tag('Decline'), REFUSAL);
 
-/** The node took a query and could deliver nothing of it; nothing is owed. */
+/** The node accepted a query and could not deliver anything of it. Nothing is owed. */
 export const Fail = new Layout('Fail', tag('Fail'), REFUSAL);
 export type Refusal = Values<typeof REFUSAL>;
 
@@ -79,7 +79,7 @@ export enum Finish {
     Length = 2, // the ceiling or the largest answer was reached
     CutByClient = 3,
     CutByBackend = 4,
-    CutByWorker = 5, // the worker went down and found the stored prefix when it came back
+    CutByWorker = 5, // the worker stopped, and after its restart found the stored prefix
     ContentFilter = 6, // the model server's filter ended it
 }
 
@@ -94,7 +94,7 @@ export enum Reason {
     BadRequest = 7, // unsealed, it is no chat completion
     BackendDown = 8, // or it fails for a cause of its own
     BackendRefused = 9, // the request itself is wrong, and the backend says so
-    Stopped = 10, // the worker went down before anything was stored
+    Stopped = 10, // the worker stopped before anything was stored
     ContextExceeded = 11, // prompt and answer are longer than the model's context, and the backend says so
     BackendBusy = 12, // it has too much to do
     BackendDenied = 13, // it refuses the node's own key or account
