@@ -22,7 +22,7 @@ import { Command, InvalidArgumentError } from 'commander';
 const CONFIG = ['--config <file>', 'JSON file with the settings of the worker', 'worker.json'] as const;
 const JSON_OPTION = ['--json', 'print one line of JSON'] as const;
 
-/** The command with its subcommands; `parts` take the place of what the config names. */
+/** The command with its subcommands; `parts` take the place of those that the configuration names. */
 export function workerCommand(parts: WorkerParts = {}): Command {
     const command = new Command('worker');
 
@@ -47,11 +47,14 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         .action(async ({ network, json = false, ...flags }: KeygenFlags & { network: number; json?: boolean }) => {
             const seeds = readOrMake(flags, readKeys, writeKeys);
             const wallet = new HotWallet({ network } as never, seeds.wallet);
-            print(json, {
-                receiptKey: signingKey(seeds.receiptKey).publicKey,
-                encryptionKey: (await encryptionKey(seeds.encryptionKey)).publicKey,
-                wallet: wallet.address.toString({ testOnly: isTestOnly(network), bounceable: false }),
-            });
+            print(
+                {
+                    receiptKey: signingKey(seeds.receiptKey).publicKey,
+                    encryptionKey: (await encryptionKey(seeds.encryptionKey)).publicKey,
+                    wallet: wallet.address.toString({ testOnly: isTestOnly(network), bounceable: false }),
+                },
+                { json },
+            );
         });
 
     command
@@ -61,7 +64,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         .option(...JSON_OPTION)
         .action(async ({ config: path, json = false }: { config: string; json?: boolean }) => {
             const config = readWorkerConfig(path);
-            print(json, (await askWorker(config.store, 'POST', '/claim')) ?? (await claimOnce(config, parts)));
+            print((await askWorker(config.store, 'POST', '/claim')) ?? (await claimOnce(config, parts)), { json });
         });
 
     command
@@ -73,7 +76,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
             const config = readWorkerConfig(path);
             const answer = await askWorker(config.store, 'GET', '/status');
             const status = answer ?? (await statusOnce(config, parts));
-            print(json, { state: answer === undefined ? 'stopped' : 'serving', ...status });
+            print({ state: answer === undefined ? 'stopped' : 'serving', ...status }, { json });
         });
 
     command
@@ -85,7 +88,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         .option(...JSON_OPTION)
         .action(async ({ config: path, backup, out, json = false }: RestoreFlags) => {
             const restored = await restoreStore(readWorkerConfig(path), { backup, keyFile: out });
-            print(json, restored);
+            print(restored, { json });
             if (!json) {
                 console.log(RESTORED);
             }
@@ -130,7 +133,7 @@ async function run(config: WorkerConfig, parts: WorkerParts): Promise<void> {
 }
 
 /** One `name: value` a line, nested names joined by dots, or one line of JSON. */
-function print(json: boolean, value: object): void {
+function print(value: object, { json }: { json: boolean }): void {
     const plain = toWire(value) as Record<string, unknown>;
     console.log(json ? JSON.stringify(plain) : lines(plain).join('\n'));
 }

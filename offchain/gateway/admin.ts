@@ -19,7 +19,7 @@ const notYet = (job: number) =>
     '15 minutes is left without it, and its remaining balance comes back after the notice';
 
 /** A job for a list. */
-export function viewOf(job: GatewayJob, testnet: boolean): JobView {
+export function viewOf(job: GatewayJob, { testOnly }: { testOnly: boolean }): JobView {
     const { stored, ledger } = job;
     return {
         job: job.number,
@@ -27,7 +27,7 @@ export function viewOf(job: GatewayJob, testnet: boolean): JobView {
         model: stored.model,
         worker: stored.worker,
         tier: stored.tier,
-        channel: job.channel.toString({ testOnly: testnet }),
+        channel: job.channel.toString({ testOnly }),
         deposit: stored.deposit.toString(),
         available: job.phase === 'open' ? job.available.toString() : '0',
         owed: ledger.total.toString(),
@@ -48,7 +48,6 @@ export function addAdmin(
     { book, closing, token }: { book: JobBook; closing: Closing; token: AdminToken },
 ): void {
     const { network, escrow, keys, nodes, config, setbacks, store } = context;
-    const testnet = isTestOnly(network);
 
     const find = (text: string): GatewayJob => {
         const job = book.get(Number(text));
@@ -61,7 +60,7 @@ export function addAdmin(
         }
         return job;
     };
-    const view = (job: GatewayJob) => viewOf(job, testnet);
+    const view = (job: GatewayJob) => viewOf(job, { testOnly: isTestOnly(network) });
     const openingOf = async (job: GatewayJob, number: number): Promise<Opening> => {
         const whole = await store.wholeQuery(job.number, number);
         if (whole === undefined) {

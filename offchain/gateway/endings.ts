@@ -48,7 +48,7 @@ export class Endings {
             bytes = await job.worker.stored(job.stored.hash, number, job.terms.maxAnswer + OVERHEAD);
         } catch (error) {
             if (error instanceof WorkerRefusal) {
-                return this.endUnstored(lease, received, error, attempt);
+                return this.endMissing(lease, received, error, attempt);
             }
             if (error instanceof WorkerDown) {
                 return false;
@@ -86,7 +86,7 @@ export class Endings {
     }
 
     // A number that the worker does not know was never accepted. It is not used again all the same.
-    private async endUnstored(lease: Lease, received: Buffer, error: WorkerRefusal, attempt: number): Promise<boolean> {
+    private async endMissing(lease: Lease, received: Buffer, error: WorkerRefusal, attempt: number): Promise<boolean> {
         const { job } = lease;
         if (error.code === 'running' || error.code === 'shutting_down' || error.status >= 500) {
             return false;

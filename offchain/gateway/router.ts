@@ -85,14 +85,14 @@ export class Router {
                     return outcome.result;
                 }
                 const next = this.ofRefusal(job, outcome);
-                this.requireMore(next, begun, signal);
+                this.requireMore(next, { begun, brokenOff: false }, signal);
                 failure = this.exclude(next, job, excluded);
             } catch (error) {
                 if (error instanceof GatewayError || error instanceof ClientGone) {
                     throw error;
                 }
                 const next = await this.ofError(job, error, signal);
-                this.requireMore(next, begun, signal, error instanceof BrokenOff);
+                this.requireMore(next, { begun, brokenOff: error instanceof BrokenOff }, signal);
                 failure = this.exclude(next, job, excluded);
             } finally {
                 pool.release(job);
@@ -110,12 +110,17 @@ export class Router {
         return error;
     }
 
-    private requireMore({ error, final }: NextStep, begun: boolean, signal: AbortSignal, broken = false): void {
+    /** Throws if there is no other attempt. `begun`: the client got text; `brokenOff`: the connection to the node ended. */
+    private requireMore(
+        { error, final }: NextStep,
+        { begun, brokenOff }: { begun: boolean; brokenOff: boolean },
+        signal: AbortSignal,
+    ): void {
         if (signal.aborted) {
             throw new ClientGone('the client went away');
         }
         if (begun) {
-            throw broken ? new AnswerBroken() : new GatewayError(502, 'answer_broken', BROKEN, { billed: true });
+            throw brokenOff ? new AnswerBroken() : new GatewayError(502, 'answer_broken', BROKEN, { billed: true });
         }
         if (final === true) {
             throw error;

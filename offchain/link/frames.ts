@@ -45,7 +45,7 @@ export class FrameWriter {
         const { prompt, cached, completion, reasoning } = frame.meter;
         [prompt, cached, completion, reasoning].forEach((count, i) => head.writeUInt32BE(count, i * 4));
         head.writeUInt8(frame.kind, METER_BYTES);
-        const sealed = this.sealer.seal(Buffer.concat([head, Buffer.from(frame.text, 'utf8')]), frame.final);
+        const sealed = this.sealer.seal(Buffer.concat([head, Buffer.from(frame.text, 'utf8')]), frame);
         const header = Buffer.alloc(HEADER_BYTES);
         header.writeUInt32BE(sealed.length);
         header.writeUInt8(frame.final ? 1 : 0);
@@ -97,14 +97,15 @@ export class FrameReader {
                 throw new Error('An answer ends with its final frame');
             }
             const sealed = this.rest.take(HEADER_BYTES + length).subarray(HEADER_BYTES);
-            frames.push(parse(this.opener.open(sealed, mark === 1), mark === 1));
-            this.ended = mark === 1;
+            const final = mark === 1;
+            frames.push({ ...parse(this.opener.open(sealed, { final })), final });
+            this.ended = final;
         }
         return frames;
     }
 }
 
-function parse(plain: Buffer, final: boolean): Frame {
+function parse(plain: Buffer): Omit<Frame, 'final'> {
     const [prompt, cached, completion, reasoning] = [0, 4, 8, 12].map((at) => plain.readUInt32BE(at)) as [
         number,
         number,
@@ -116,6 +117,5 @@ function parse(plain: Buffer, final: boolean): Frame {
         meter: { prompt, cached, completion, reasoning },
         kind,
         text: plain.toString('utf8', METER_BYTES + 1),
-        final,
     };
 }

@@ -140,7 +140,12 @@ function open(key: AeadKey, index: number, aad: Buffer, sealed: Buffer): Buffer 
 const REQUEST = 0;
 const ANSWER = 1;
 
-function aadOf(direction: number, number: number, index: number, final: boolean): Buffer {
+/** Whether a frame is the last one of its answer. */
+export interface FrameMark {
+    final: boolean;
+}
+
+function aadOf(direction: number, number: number, index: number, { final }: FrameMark): Buffer {
     return Buffer.concat([Buffer.of(direction), uint32(number), uint32(index), Buffer.of(final ? 1 : 0)]);
 }
 
@@ -148,12 +153,12 @@ const NO_SALT = Buffer.alloc(0);
 
 /** Seals the whole request of query `number`. */
 export function sealRequest(secret: Buffer, number: number, plain: Buffer): Buffer {
-    return seal(aeadKey(secret, NO_SALT, 'request', number), 0, aadOf(REQUEST, number, 0, true), plain);
+    return seal(aeadKey(secret, NO_SALT, 'request', number), 0, aadOf(REQUEST, number, 0, { final: true }), plain);
 }
 
 /** Opens what {@link sealRequest} sealed. Throws when anything was changed, or the number is another. */
 export function openRequest(secret: Buffer, number: number, sealed: Buffer): Buffer {
-    return open(aeadKey(secret, NO_SALT, 'request', number), 0, aadOf(REQUEST, number, 0, true), sealed);
+    return open(aeadKey(secret, NO_SALT, 'request', number), 0, aadOf(REQUEST, number, 0, { final: true }), sealed);
 }
 
 /** Seals the frames of one answer, in order. `salt`: 16 fresh random bytes. */
@@ -169,8 +174,8 @@ export class AnswerSealer {
         this.key = aeadKey(secret, salt, 'answer', number);
     }
 
-    seal(plain: Buffer, final: boolean): Buffer {
-        const aad = aadOf(ANSWER, this.number, this.index, final);
+    seal(plain: Buffer, mark: FrameMark): Buffer {
+        const aad = aadOf(ANSWER, this.number, this.index, mark);
         return seal(this.key, this.index++, aad, plain);
     }
 }
@@ -188,9 +193,9 @@ export class AnswerOpener {
         this.key = aeadKey(secret, salt, 'answer', number);
     }
 
-    /** Throws when the frame was changed, left out, moved, or its final mark is another. */
-    open(sealed: Buffer, final: boolean): Buffer {
-        const plain = open(this.key, this.index, aadOf(ANSWER, this.number, this.index, final), sealed);
+    /** Throws if a frame was changed, left out or moved, or has another mark. */
+    open(sealed: Buffer, mark: FrameMark): Buffer {
+        const plain = open(this.key, this.index, aadOf(ANSWER, this.number, this.index, mark), sealed);
         this.index++;
         return plain;
     }

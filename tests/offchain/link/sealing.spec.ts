@@ -168,37 +168,41 @@ describe('answer', () => {
 
     function sealed() {
         const sealer = new AnswerSealer(secret, 3, salt);
-        return texts.map((text, i) => sealer.seal(text, i === texts.length - 1));
+        return texts.map((text, i) => sealer.seal(text, { final: i === texts.length - 1 }));
     }
 
     it('opens frame by frame in the order of sealing', () => {
         const opener = new AnswerOpener(secret, 3, salt);
 
-        expect(sealed().map((frame, i) => opener.open(frame, i === 2).toString())).toEqual(['one', 'two', 'three']);
+        expect(sealed().map((frame, i) => opener.open(frame, { final: i === 2 }).toString())).toEqual([
+            'one',
+            'two',
+            'three',
+        ]);
     });
 
     it('does not open out of order', () => {
         const [, second] = sealed();
 
-        expect(() => new AnswerOpener(secret, 3, salt).open(second, false)).toThrow();
+        expect(() => new AnswerOpener(secret, 3, salt).open(second, { final: false })).toThrow();
     });
 
     it('does not open with another final mark, so that a cut shows', () => {
         const [first] = sealed();
 
-        expect(() => new AnswerOpener(secret, 3, salt).open(first, true)).toThrow();
+        expect(() => new AnswerOpener(secret, 3, salt).open(first, { final: true })).toThrow();
     });
 
     it('does not open as the answer of another number or salt', () => {
         const [first] = sealed();
 
-        expect(() => new AnswerOpener(secret, 4, salt).open(first, false)).toThrow();
-        expect(() => new AnswerOpener(secret, 3, Buffer.alloc(16, 2)).open(first, false)).toThrow();
+        expect(() => new AnswerOpener(secret, 4, salt).open(first, { final: false })).toThrow();
+        expect(() => new AnswerOpener(secret, 3, Buffer.alloc(16, 2)).open(first, { final: false })).toThrow();
     });
 
     it('is not a request sealed under the same secret', () => {
         const request = sealRequest(secret, 3, texts[0]);
 
-        expect(() => new AnswerOpener(secret, 3, Buffer.alloc(0)).open(request, true)).toThrow();
+        expect(() => new AnswerOpener(secret, 3, Buffer.alloc(0)).open(request, { final: true })).toThrow();
     });
 });
