@@ -21,7 +21,7 @@ export const GLOBAL_ID_PARAM = 19;
 const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
 const ANSWER_SECONDS = 5;
 /** Seconds for which an endpoint may report the same time of the chain; after that its answers are not used. */
-export const FROZEN_SECONDS = 120;
+const FROZEN_SECONDS = 120;
 const TIMED_METHOD = 'getAddressInformation'; // its answers carry the time of the chain
 const SLOW = ['getTransactions', 'sendBoc']; // methods that may take twice as long
 

@@ -17,7 +17,7 @@ import type { ActiveQuery } from './job';
 import { assertStored } from './newest';
 import { Refused } from './refusal';
 
-export type JobRequest = z.output<typeof jobRequest>;
+type JobRequest = z.output<typeof jobRequest>;
 
 const MAX_IDLE = 2000; // unused jobs in memory; each has two keys
 const MIN_ANSWER = 1024; // bytes: salt, some frames and the end fit into as many

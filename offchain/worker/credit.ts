@@ -12,7 +12,7 @@ export interface RunningCost {
     unmetered: bigint; // maximal price of what no count covers yet
 }
 
-export interface Credit {
+interface Credit {
     step: bigint;
     ended: bigint; // prices of all results
     paid: bigint; // promise of the newest voucher
@@ -62,7 +62,7 @@ export function promptBoundPrice(bound: number, { prompt, cached }: Rates): bigi
 }
 
 /** The higher of the two rates of an answer's tokens. */
-export function answerRate({ completion, reasoning }: Rates): bigint {
+function answerRate({ completion, reasoning }: Rates): bigint {
     return larger(completion, reasoning);
 }
 
@@ -101,7 +101,7 @@ export function unmeteredBound(
 }
 
 /** Estimated tokens of a text whose tokens are not counted (rule 17). */
-export function estimatedTokens(bytes: number): number {
+function estimatedTokens(bytes: number): number {
     return Math.ceil(bytes / 4);
 }
 
