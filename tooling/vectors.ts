@@ -109,7 +109,7 @@ const usualTerms: Terms = {
     model: bytes(7),
     rates: { prompt: 100_000_000n, cached: 10_000_000n, completion: 400_000_000n, reasoning: 400_000_000n },
     step: 2_000_000n,
-    parallel: 4,
+    maxParallel: 4,
     maxAnswer: 1 << 20,
     notice: 86_400,
     end: 1_798_027_200,
@@ -118,7 +118,7 @@ const usualTerms: Terms = {
 const maxTerms: Terms = {
     ...{ escrow: ones, provider: ones, node: ones, receiptKey: ones, payout: ones, voucherKey: ones, model: ones },
     rates: { prompt: MAX_64, cached: MAX_64, completion: MAX_64, reasoning: MAX_64 },
-    ...{ step: MAX_64, parallel: MAX_32, maxAnswer: MAX_32, notice: MAX_32, end: MAX_32 },
+    ...{ step: MAX_64, maxParallel: MAX_32, maxAnswer: MAX_32, notice: MAX_32, end: MAX_32 },
 };
 
 const job: NewJob = {

@@ -22,7 +22,7 @@ const job = z
             .max(jobRules.maxEnd)
             .default(7 * 86400), // seconds
         step: nano.prefault('10000000'), // the most unpaid work per running query
-        parallel: z.number().int().min(1).max(1024).default(8),
+        maxParallel: z.number().int().min(1).max(1024).default(8),
         maxAnswer: z
             .number()
             .int()

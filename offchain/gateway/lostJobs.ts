@@ -163,7 +163,7 @@ function unknownTerms({ escrow }: GatewayContext, { end, notice, voucherKey, pay
         model: none,
         rates: { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n },
         step: 1n,
-        parallel: 1,
+        maxParallel: 1,
         maxAnswer: 1,
         notice,
         end,

@@ -47,7 +47,7 @@ export interface Candidate {
     url: string;
     info: NodeInfo;
     rates: Rates;
-    parallel: number;
+    maxParallel: number;
     maxAnswer: number; // bytes
     step: bigint; // nanoTON
 }
@@ -171,13 +171,13 @@ export class Nodes {
             return objection;
         }
         const { limits } = info;
-        const { step, parallel, maxAnswer } = this.config.job;
+        const { step, maxParallel, maxAnswer } = this.config.job;
         return {
             url,
             info,
             rates: offer.rates,
             step: step < limits.maxStep ? step : limits.maxStep,
-            parallel: Math.min(parallel, limits.maxParallel),
+            maxParallel: Math.min(maxParallel, limits.maxParallel),
             maxAnswer: Math.min(maxAnswer, limits.maxAnswer),
         };
     }
@@ -284,7 +284,7 @@ function compare(a: bigint, b: bigint): number {
 
 /** The terms of a new job at a node. */
 export function termsAt(
-    { info, rates, step, parallel, maxAnswer }: Candidate,
+    { info, rates, step, maxParallel, maxAnswer }: Candidate,
     job: { escrow: Buffer; voucherKey: Buffer; model: string; notice: number; end: number },
 ): Terms {
     return {
@@ -297,7 +297,7 @@ export function termsAt(
         model: modelHash(job.model),
         rates,
         step,
-        parallel,
+        maxParallel,
         maxAnswer,
         notice: job.notice,
         end: job.end,

@@ -44,7 +44,7 @@ export class JobPool {
             await this.rules.retireUnfit(model);
             await this.rules.retireEnded(this.book.open(model));
             const fit = this.usable(model, excluded).filter((job) => this.covers(job, question));
-            const free = fit.find((job) => job.running < job.terms.parallel);
+            const free = fit.find((job) => job.running < job.terms.maxParallel);
             if (free !== undefined) {
                 return lease(free, question);
             }
@@ -76,7 +76,7 @@ export class JobPool {
                 const last = this.usable(model, excluded).find(
                     (job) => job.available >= minCost(job.terms.rates, question),
                 );
-                if (last === undefined || last.running >= last.terms.parallel) {
+                if (last === undefined || last.running >= last.terms.maxParallel) {
                     throw error;
                 }
                 return lease(last, question);
@@ -188,7 +188,7 @@ export class JobPool {
     private async waitForSlot(deadline: number): Promise<void> {
         const remaining = deadline - Date.now();
         if (remaining <= 0) {
-            throw unavailable('Every job is busy: ask again in a moment, or raise job.parallel', 'busy');
+            throw unavailable('Every job is busy: ask again in a moment, or raise job.maxParallel', 'busy');
         }
         let timer: NodeJS.Timeout | undefined;
         await new Promise<void>((resolve) => {

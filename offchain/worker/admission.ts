@@ -130,7 +130,7 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
     if (job.state !== 'open' || channel.isLeaving()) {
         return Reason.Leaving;
     }
-    if (job.running.size >= terms.parallel) {
+    if (job.running.size >= terms.maxParallel) {
         return Reason.TooBusy;
     }
     const request = chat;

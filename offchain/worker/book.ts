@@ -160,7 +160,7 @@ export class WorkerBook {
             ],
             [terms.step < limits.minStep || terms.step > limits.maxStep, 'step is outside the limits'],
             [!stepCarriesFrames(terms.step, terms.rates), 'step is too small for the rates'],
-            [terms.parallel < 1 || terms.parallel > limits.maxParallel, 'parallel is outside the limits'],
+            [terms.maxParallel < 1 || terms.maxParallel > limits.maxParallel, 'maxParallel is outside the limits'],
             [
                 terms.maxAnswer < MIN_ANSWER || terms.maxAnswer > limits.maxAnswer,
                 'largest answer is outside the limits',

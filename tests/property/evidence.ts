@@ -62,7 +62,7 @@ export class Evidence {
             model: Buffer.alloc(32, 1),
             rates: RATES,
             step: STEPS[variant % STEPS.length],
-            parallel: 3,
+            maxParallel: 3,
             maxAnswer: 1 << 20,
             notice: 3600,
             end: 2_000_000_000,

@@ -78,7 +78,7 @@ describe('A client that sends many queries while the worker reads the channel', 
     it('gets no more of them run than the terms allow', async () => {
         fixture = await startFixture();
         fixture.backend.script = () => waiting;
-        const client = await withJob({ parallel: 1 });
+        const client = await withJob({ maxParallel: 1 });
 
         const { started, answers } = await atOnce(client, [1, 2, 3, 4]);
 
@@ -90,7 +90,7 @@ describe('A client that sends many queries while the worker reads the channel', 
     it('gets none accepted that its money does not cover', async () => {
         fixture = await startFixture();
         fixture.backend.script = () => waiting;
-        const client = await withJob({ parallel: 4 }, 8_000_000n);
+        const client = await withJob({ maxParallel: 4 }, 8_000_000n);
 
         const { answers } = await atOnce(client, [1, 2, 3], 5_000_000n);
 

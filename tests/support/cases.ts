@@ -53,7 +53,7 @@ export class NodeJob {
             model: Buffer.alloc(32, 1),
             rates: RATES,
             step: toNano('0.1'),
-            parallel: 3,
+            maxParallel: 3,
             maxAnswer: 1 << 20,
             notice: HOUR,
             end: market.blockchain.now! + 24 * HOUR,

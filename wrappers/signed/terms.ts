@@ -13,7 +13,7 @@ export interface Terms {
     model: Buffer; // SHA-256 of the catalogue id
     rates: Rates; // nanoTON per million tokens
     step: bigint; // nanoTON, the most unpaid work per running query
-    parallel: number; // most queries at once
+    maxParallel: number; // most queries at once
     maxAnswer: number; // bytes of sealed frames
     notice: number; // seconds
     end: number; // unix seconds
@@ -28,7 +28,7 @@ export function termsCell(terms: Terms): Cell {
         .storeUint(terms.rates.completion, 64)
         .storeUint(terms.rates.reasoning, 64)
         .storeUint(terms.step, 64)
-        .storeUint(terms.parallel, 32)
+        .storeUint(terms.maxParallel, 32)
         .storeUint(terms.maxAnswer, 32)
         .storeUint(terms.notice, 32)
         .storeUint(terms.end, 32)
@@ -71,7 +71,7 @@ export function loadTerms(cell: Cell): Terms {
             reasoning: prices.loadUintBig(64),
         },
         step: prices.loadUintBig(64),
-        parallel: prices.loadUint(32),
+        maxParallel: prices.loadUint(32),
         maxAnswer: prices.loadUint(32),
         notice: prices.loadUint(32),
         end: prices.loadUint(32),

@@ -64,7 +64,7 @@ describe('A node of tier testca', () => {
                 workers: [worker.url],
                 models: { [ECHO]: { maxPrice: { prompt: dear, cached: dear, completion: dear, reasoning: dear } } },
                 attestation: { authority: testKey(60).publicKey.toString('hex'), measurements: [MEASUREMENT] },
-                job: { deposit: '1000000000', step: '1000000', notice: 3600, lifetime: 86400, parallel: 4 },
+                job: { deposit: '1000000000', step: '1000000', notice: 3600, lifetime: 86400, maxParallel: 4 },
             },
         });
     }

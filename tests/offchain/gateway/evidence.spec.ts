@@ -13,7 +13,7 @@ const ACCOUNT = Buffer.alloc(32, 4);
 const terms: Terms = {
     ...{ escrow: ACCOUNT, provider: ACCOUNT, node: ACCOUNT, payout: ACCOUNT, model: ACCOUNT },
     ...{ receiptKey: KEY.publicKey, voucherKey: signingKey(ACCOUNT).publicKey, rates: RATES },
-    ...{ step: 8n, parallel: 1, maxAnswer: 1, notice: 1, end: 1 },
+    ...{ step: 8n, maxParallel: 1, maxAnswer: 1, notice: 1, end: 1 },
 };
 
 const result = (number: number, index: number, change: Partial<Result> = {}, key = KEY): Buffer => {

@@ -15,7 +15,7 @@ describe('Jobs', () => {
     const jobs = () => bench.gateway.book.all;
     const job = () => jobs()[0];
     const settings = (change: object) => ({
-        job: { deposit: '1000000000', step: '40000', notice: HOUR, lifetime: DAY, parallel: 4, ...change },
+        job: { deposit: '1000000000', step: '40000', notice: HOUR, lifetime: DAY, maxParallel: 4, ...change },
     });
     const seqno = () => market().seqno();
     /** The worker's last claim, as its payout sends it. */

@@ -231,7 +231,9 @@ describe('One query', () => {
         ['is paid for what was on its way, up to a step', '37020', 3020n + 37_020n, 'open'],
         ['is not paid for more: the job is left', '37019', 3020n, 'leaving'],
     ])('a node that goes on with an answer after it was cut %s', async (_, step, max, phase) => {
-        await start({ config: { job: { deposit: '1000000000', step, notice: 3600, lifetime: 86400, parallel: 4 } } });
+        await start({
+            config: { job: { deposit: '1000000000', step, notice: 3600, lifetime: 86400, maxParallel: 4 } },
+        });
         await warm();
         let go: () => void = () => undefined;
         const gone = new Promise<void>((resolve) => (go = resolve));
@@ -256,7 +258,7 @@ describe('One query', () => {
 
     it('is over with its signed end: a node that holds the connection open holds no place of the job', async () => {
         await start({
-            config: { job: { deposit: '1000000000', step: '40000', notice: 3600, lifetime: 86400, parallel: 1 } },
+            config: { job: { deposit: '1000000000', step: '40000', notice: 3600, lifetime: 86400, maxParallel: 1 } },
         });
         script({ holdsOpen: true });
 
@@ -319,7 +321,14 @@ describe('One query', () => {
     it('never promises more than the job covers', async () => {
         await start({
             config: {
-                job: { deposit: '20000000', step: '40000', notice: 3600, lifetime: 86400, parallel: 4, openAhead: 0 },
+                job: {
+                    deposit: '20000000',
+                    step: '40000',
+                    notice: 3600,
+                    lifetime: 86400,
+                    maxParallel: 4,
+                    openAhead: 0,
+                },
             },
         });
         await bench.post({ ...ask, max_tokens: 1_000_000 });

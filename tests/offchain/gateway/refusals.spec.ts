@@ -119,7 +119,7 @@ describe('A node that refuses without a signature', () => {
     });
 
     it('as "unknown_session" to many queries at once, for it began again, keeps its job: that is one refusal', async () => {
-        await start({ config: { job: { step: '40000', parallel: 8 } } });
+        await start({ config: { job: { step: '40000', maxParallel: 8 } } });
         await bench.post(ask);
         bench.worker.only.sessions.clear();
         const answers = await Promise.all(Array.from({ length: 8 }, () => bench.post(ask)));

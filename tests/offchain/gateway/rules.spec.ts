@@ -78,7 +78,7 @@ describe("An open job under today's rules", () => {
     it('gets no prompt when its step is above job.step, and is settled', async () => {
         await start();
         await bench.post(ask);
-        await later({ job: { deposit: '1000000000', step: '39999', notice: 3600, lifetime: 86400, parallel: 4 } });
+        await later({ job: { deposit: '1000000000', step: '39999', notice: 3600, lifetime: 86400, maxParallel: 4 } });
 
         expect((await bench.post(ask)).headers['x-cocoon-job']).toBe('4');
         await until(() => [...bench.worker.jobs.values()][0].ended);

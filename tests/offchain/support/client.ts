@@ -139,7 +139,7 @@ export class TestClient {
             model: modelHash(offer.model),
             rates: offer.rates,
             step: 10_000_000n,
-            parallel: 4,
+            maxParallel: 4,
             maxAnswer: 200_000,
             notice: 3600,
             end: this.chain.now() + DAY,

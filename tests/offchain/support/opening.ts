@@ -23,7 +23,7 @@ function termsFor(model: string): Terms {
     const [escrow, provider, node] = [1, 2, 3].map((byte) => Buffer.alloc(32, byte));
     const voucherKey = signingKey(Buffer.alloc(32, 4)).publicKey;
     const keys = { receiptKey: nodeKey.publicKey, payout: Buffer.alloc(32, 5), voucherKey };
-    const limits = { step: 1000n, parallel: 1, maxAnswer: 1 << 20, notice: 3600, end: 2_000_000_000 };
+    const limits = { step: 1000n, maxParallel: 1, maxAnswer: 1 << 20, notice: 3600, end: 2_000_000_000 };
     return { escrow, provider, node, ...keys, model: modelHash(model), rates, ...limits };
 }
 

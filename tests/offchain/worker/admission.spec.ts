@@ -140,7 +140,7 @@ describe('a query, before it is accepted', () => {
     });
 
     it('rule 2: is declined while as many run as the terms allow', async () => {
-        const single = await TestClient.withJob(fixture.worker.url, fixture.chain, { parallel: 1 });
+        const single = await TestClient.withJob(fixture.worker.url, fixture.chain, { maxParallel: 1 });
         fixture.backend.script = () => [{ type: 'pause' }, { type: 'end', finish: 'stop' }];
         const first = single.ask(1, 'one');
         await fixture.backend.atPause();

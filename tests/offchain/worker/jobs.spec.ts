@@ -79,8 +79,8 @@ describe('POST /v1/jobs', () => {
         ['step', { step: 999n }],
         ['step', { step: 1n << 60n }],
         ['step is too small for the rates', { step: 100_000n }],
-        ['parallel', { parallel: 0 }],
-        ['parallel', { parallel: 17 }],
+        ['maxParallel', { maxParallel: 0 }],
+        ['maxParallel', { maxParallel: 17 }],
         ['largest answer', { maxAnswer: 10 }],
         ['largest answer', { maxAnswer: 1 << 30 }],
         ['notice', { notice: 3599 }],
@@ -169,7 +169,7 @@ describe('POST /v1/jobs', () => {
 
     it('refuses other terms on a channel that is used, or both jobs would count on its money', async () => {
         const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
-        client.terms = { ...client.terms, parallel: 2 };
+        client.terms = { ...client.terms, maxParallel: 2 };
         await client.open();
         expect(await client.register()).toMatchObject(refusal('wrong_terms', 'other terms'));
     });

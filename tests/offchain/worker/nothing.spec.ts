@@ -85,7 +85,7 @@ describe('A client that pays nothing', () => {
         fixture = await startFixture({ limits: { ...LIMITS, maxParallel: 100 }, creditSeconds: 0.05 });
         fixture.backend.script = () => long;
         const client = new TestClient(fixture.worker.url, fixture.chain);
-        await client.draft({ step: STEP, parallel: 100 });
+        await client.draft({ step: STEP, maxParallel: 100 });
         await client.open(10_000_000_000n);
         await client.register();
         await client.ask(1, 'more', { pays: false });

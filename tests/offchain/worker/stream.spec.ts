@@ -167,7 +167,7 @@ describe('an answer', () => {
     });
 
     it('rule 11: shares credit, index and cumulative with others of its job', async () => {
-        const client = await withJob({ parallel: 8 });
+        const client = await withJob({ maxParallel: 8 });
         script(prompt, ...deltas(60, 20), end);
         const numbers = [1, 2, 3, 4, 5, 6];
         const answers = await Promise.all(numbers.map((number) => client.ask(number, 'one', { ceiling: CEILING })));

@@ -90,7 +90,7 @@ export async function startBench(market: Market, options: BenchOptions = {}): Pr
         },
         attestation: { allowOpen: true },
         shutdownSeconds: 0.2,
-        job: { deposit: '1000000000', step: '40000', notice: 3600, lifetime: 86400, parallel: 4 },
+        job: { deposit: '1000000000', step: '40000', notice: 3600, lifetime: 86400, maxParallel: 4 },
         ...options.config,
         ...overrides,
     });
