@@ -17,6 +17,7 @@ module.exports = {
     modulePathIgnorePatterns: ['<rootDir>/temp/'],
     testTimeout: 60_000,
     testSequencer: '<rootDir>/tooling/jest/sequencer.js',
-    // One more than cores: journeys, and tests of what an API does in real time, mostly wait. Jest reads '150%' as 150 workers.
+    // One more than cores: journeys, and tests of what an API does in real time, mostly wait. Jest reads '150%' as 150
+    // workers.
     maxWorkers: availableParallelism() + 1,
 };
