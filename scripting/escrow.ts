@@ -9,7 +9,7 @@ import type { ScriptSession } from './session';
 
 /** The flag by which every script finds its escrow. */
 export const escrowFlag = {
-    owner: address.optional("the client's wallet; the one of the command line unless given"),
+    owner: address.optional("the client's wallet; default: that of the command line"),
 };
 
 export interface OpenedEscrow {

@@ -33,7 +33,7 @@ export async function identify(provider: NetworkProvider, within = ANSWER_WITHIN
     const local = endpoint !== undefined && isLoopback(endpoint);
     if (called === 'tetra' || (called === 'custom' && !local)) {
         throw new ScriptError(
-            'Nobody said which network this is',
+            'The network has no name',
             'give --testnet or --mainnet, or --custom-type testnet (or mainnet) beside --custom',
         );
     }
@@ -121,7 +121,7 @@ export function isEndpointFailure(error: unknown): error is Error {
     );
 }
 
-const LOOKS_FIRST = 'run the script again: before it sends anything, it looks what became of what was sent';
+const LOOKS_FIRST = 'run the script again: before it sends anything, it checks the outcome of what was sent';
 
 /** The sentence for a failure of the endpoint. */
 export function endpointRefusal(endpoint: string | undefined, error: unknown): ScriptError {
@@ -179,7 +179,7 @@ async function paramByHttp(
 async function paramByAccount(provider: NetworkProvider, id: number): Promise<Cell> {
     const { state } = await provider.getContractState(CONFIG_ADDRESS);
     if (state.type !== 'active' || !state.data) {
-        throw new ScriptError('The endpoint does not know the configuration of the network', 'use another endpoint');
+        throw new ScriptError('The endpoint does not return the configuration of the network', 'use another endpoint');
     }
     const params = Cell.fromBoc(state.data)[0].beginParse().loadRef().beginParse();
     return params.loadDictDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell()).get(id)!;

@@ -60,7 +60,7 @@ export async function settleOrder(session: ScriptSession): Promise<void> {
         await waitUntil(patience, async () => (await session.newest(to)) > BigInt(note.newest)).catch(
             (error: Error) => {
                 throw new ScriptError(
-                    `The wallet has sent ${name}, and ${session.format(to)} has not shown it`,
+                    `The wallet has sent ${name}, and ${session.format(to)} has not confirmed it`,
                     `look at both in an explorer; if all is well, remove ${noteFile(session, wallet.address)}: ${error.message}`,
                 );
             },
@@ -82,7 +82,7 @@ function noteOf(session: ScriptSession, wallet: Address): Note | undefined {
         }
         throw new ScriptError(
             `${file} names an order of an earlier run and cannot be read: ${(error as Error).message}`,
-            'look at the wallet in an explorer: once nothing is on its way any more, remove the file',
+            'look at the wallet in an explorer. When no order is on its way any more, remove the file',
         );
     }
 }

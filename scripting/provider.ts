@@ -19,7 +19,7 @@ import type { ScriptSession } from './session';
 /** The flags by which every script finds its Provider. */
 export const providerFlags = {
     ...registryFlag,
-    provider: address.optional("the Provider's account; that of the wallet at the market unless given"),
+    provider: address.optional("the Provider's account; default: that of the wallet at the market"),
 };
 
 /** The flag of scripts by which a provider agrees to codes. */

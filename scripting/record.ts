@@ -11,7 +11,7 @@ import { type Deployment, deploymentFile, loadDeployment } from './deployments';
 
 /** The flag by which every script finds its market. */
 export const registryFlag = {
-    registry: address.optional('the market; the one of deployments/<network>.json unless given'),
+    registry: address.optional('the market; default: that of deployments/<network>.json'),
 };
 
 /** The record of this network. Refuses one of another network of the same name. */
@@ -43,7 +43,7 @@ export async function registryOf(session: ScriptSession, flag: Address | undefin
     if (!(await session.account(registry)).active) {
         throw new ScriptError(
             `There is no registry at ${session.format(registry)} on ${session.network.name}`,
-            'is this the right network? After a new start of a local one, remove its record and run deployMarket',
+            'check the network. After a restart of a local one, remove its record and run deployMarket',
         );
     }
     return registry;

@@ -55,8 +55,10 @@ interface CheckSpec<F extends Flags> {
 }
 
 const common = {
-    from: address.optional('who will send, when that is not the wallet of the command line; for --print and --dry-run'),
-    dryRun: toggle('show what would be sent and stop'),
+    from: address.optional(
+        'the account that will send, if it is not the wallet of the command line; for --print and --dry-run',
+    ),
+    dryRun: toggle('print what would be sent and stop'),
     print: toggle('print address, value, body and link of each message for another wallet, and stop'),
     yes: toggle('send without asking'),
     json: toggle('print one line of JSON at the end, amounts in nanoTON'),

@@ -54,12 +54,12 @@ export async function carryOut(session: ScriptSession, task: Task, consent: Cons
     const { differs = [] } = task;
     if (differs.length > 0) {
         throw new ScriptError(
-            `Not as asked: ${task.nothing ?? 'something else is there'}\n${listed(differs)}`,
+            `Not as requested: ${task.nothing ?? 'something else is there'}\n${listed(differs)}`,
             'leave out what differs, or change it by the script that does',
         );
     }
     if (task.nothing !== undefined || messages.length === 0) {
-        console.log(`Nothing to do: ${task.nothing ?? 'everything is as asked'}.`);
+        console.log(`Nothing to do: ${task.nothing ?? 'everything is as requested'}.`);
         report(consent, { sent: 0, ...Object.fromEntries((await task.resultRows?.()) ?? []) });
         return;
     }
@@ -88,9 +88,7 @@ export async function carryOut(session: ScriptSession, task: Task, consent: Cons
                 : `Expects: fees of about ${ton(net - retained)}.`,
         );
     }
-    console.log(
-        `Costs: ${ton(retained)} that stays, and fees of at most ${maxFees}; of that, what is not used comes back.`,
-    );
+    console.log(`Costs: ${ton(retained)} that stays, and fees of at most ${maxFees}. Unused fees come back.`);
     if (consent.dryRun) {
         console.log('Dry run: nothing was sent.');
         report(consent, { sent: 0, attached: attached.toString(), retained: retained.toString() });
@@ -141,7 +139,7 @@ async function requireConsent({ provider }: ScriptSession, { yes }: Consent): Pr
         return;
     }
     if (!process.stdin.isTTY) {
-        throw new ScriptError('Nobody is there to agree', 'add --yes to send, or --dry-run to stop here');
+        throw new ScriptError('Nobody can agree here', 'add --yes to send, or --dry-run to stop here');
     }
     // Blueprint's own question takes Enter as yes.
     if (!/^y(es)?$/i.test((await provider.ui().input('Send? (y/N)')).trim())) {
@@ -192,7 +190,7 @@ async function send(
     const lacking = (await unmet?.()) ?? [];
     if (lacking.length > 0) {
         throw new ScriptError(
-            `Sent, and not yet as asked:\n${listed(lacking)}`,
+            `Sent, and not yet as requested:\n${listed(lacking)}`,
             'run it again: it sends what is missing',
         );
     }

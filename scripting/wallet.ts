@@ -80,7 +80,7 @@ async function walletByWords(
         return undefined;
     }
     const seed = await seedOfWords(words).catch((error: Error) => {
-        throw new ScriptError(`WALLET_MNEMONIC: ${error.message}`, 'look at the words again; nothing was sent');
+        throw new ScriptError(`WALLET_MNEMONIC: ${error.message}`, 'check the words; nothing was sent');
     });
     if (words !== normaliseWords(words)) {
         throw new ScriptError('WALLET_MNEMONIC: write small letters and one space between two words');
@@ -187,8 +187,8 @@ export async function waitUntil({ every, within }: Patience, holds: () => Promis
     while (!(await holds())) {
         if (Date.now() > end) {
             throw new ScriptError(
-                `Nothing was seen on chain within ${within / 1000} s`,
-                'the network may be slow: run the script again, it looks first what became of what was sent',
+                `Nothing changed on chain within ${within / 1000} s`,
+                'the network may be slow. Run the script again: it first checks the outcome of what was sent',
             );
         }
         await new Promise((resolve) => setTimeout(resolve, every));

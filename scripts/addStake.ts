@@ -8,7 +8,7 @@ export const run = script({
     name: 'addStake',
     group: 'provider',
     about: 'Adds stake, up to an amount. From anyone.',
-    flags: { ...providerFlags, upTo: amount.required('what the stake shall be; the difference is sent') },
+    flags: { ...providerFlags, upTo: amount.required('the target stake; the difference is sent') },
     prepare: (session, { upTo, ...flags }) =>
         providerTask(session, flags, ({ state }) => {
             if (state.stake >= upTo) {

@@ -8,7 +8,7 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'announceDemand',
     group: 'anyone',
-    about: 'Tells providers what a client is going to buy; binds nobody. From anyone.',
+    about: 'Announces to providers what a client is going to buy. It binds nobody. From anyone.',
     flags: {
         ...registryFlag,
         model: text.required("the model's id in params/catalogue.json"),

@@ -15,7 +15,7 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'applyFleet',
     group: 'provider',
-    about: 'Makes the nodes on chain those of a manifest; run again after an interruption, it does the rest.',
+    about: 'Makes the nodes on chain those of a manifest. After an interruption, run it again.',
     flags: fleetFlags,
     prepare: async (session, flags) => {
         const fleet = await openFleet(session, flags);

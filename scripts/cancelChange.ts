@@ -6,7 +6,7 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'cancelChange',
     group: 'governor',
-    about: 'Drops the change that waits. From the governor.',
+    about: 'Cancels the waiting change. From the governor.',
     flags: registryFlag,
     prepare: (session, { registry }) =>
         registryTask(session, {

@@ -6,7 +6,7 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'cancelUnbonding',
     group: 'provider',
-    about: "Moves all that waits in slots back into the stake. From the provider's owner.",
+    about: "Moves all slots back into the stake. From the provider's owner.",
     flags: providerFlags,
     prepare: (session, flags) =>
         providerTask(session, flags, async ({ provider: opened }) => {

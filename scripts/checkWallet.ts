@@ -5,8 +5,8 @@ import { check } from '../scripting/script';
 export const run = check({
     name: 'checkWallet',
     group: 'look',
-    about: 'Shows the wallet of the command line, or the one that is named, on this network, and what it holds.',
-    flags: { wallet: address.optional('the wallet; the one of the command line unless given') },
+    about: 'Shows the wallet of the command line, or a named one, with its balance on this network.',
+    flags: { wallet: address.optional('the wallet; default: that of the command line') },
     read: async (session, { wallet }) => {
         const at = wallet ?? session.actor;
         const { balance, active } = await session.account(at);

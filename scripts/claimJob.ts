@@ -11,7 +11,7 @@ export const run = script({
     about: 'Redeems a voucher; the money goes to the payout. A worker does this by itself. From anyone who holds the voucher.',
     flags: {
         ...jobFlag,
-        cumulative: amount.required('what the voucher promises in all'),
+        cumulative: amount.required('the total that the voucher promises'),
         count: count.required("the voucher's count"),
         signature: text.required("the voucher's signature, 128 hexadecimal digits"),
     },

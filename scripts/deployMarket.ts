@@ -31,10 +31,10 @@ export const run = script({
     group: 'governor',
     about: 'Deploys the registry and sets its first rules, codes, committee and catalogue. The sender becomes the governor.',
     flags: {
-        profile: text.optional('a name in params/, or a JSON file like those; that of the network unless given'),
+        profile: text.optional('a name in params/, or a JSON file like those; default: that of the network'),
         committee: keys.optional('public Ed25519 keys of the committee, 1 to 9; needed for the launch'),
-        threshold: count.optional('how many of the committee decide; two thirds, rounded up, unless given'),
-        insurance: address.optional('gets what is left of a slash; the governor unless given'),
+        threshold: count.optional('how many members of the committee decide; default: two thirds, rounded up'),
+        insurance: address.optional('the account that receives the rest of a slash; default: the governor'),
     },
     prepare: async (session, flags) => {
         const profile = readProfile(flags.profile ?? session.network.name);

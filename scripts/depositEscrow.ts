@@ -9,7 +9,7 @@ export const run = script({
     name: 'depositEscrow',
     group: 'anyone',
     about: "Brings a client's deposit up to an amount. From anyone.",
-    flags: { ...escrowFlag, upTo: amount.required('what the escrow shall hold; the difference is sent') },
+    flags: { ...escrowFlag, upTo: amount.required('the target balance of the escrow; the difference is sent') },
     prepare: async (session, { owner, upTo }) => {
         const opened = await openEscrow(session, owner ?? session.actor);
         const bring = (actor: Actor, due: bigint) => depositTo(actor, { owner: opened.owner, amount: due });

@@ -8,7 +8,7 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'executeChange',
     group: 'anyone',
-    about: 'Applies the change that waits, once its time has come. From anyone.',
+    about: 'Applies the waiting change after its delay. From anyone.',
     flags: registryFlag,
     prepare: (session, { registry }) =>
         registryTask(session, {

@@ -11,7 +11,7 @@ export const run = script({
     about: "Brings another wallet up to an amount, such as a worker's own. From anyone.",
     flags: {
         to: address.required('the wallet'),
-        upTo: amount.required('what it shall hold; the difference is sent'),
+        upTo: amount.required('the target balance; the difference is sent'),
     },
     prepare: async (session, { to, upTo }) => {
         const readBalance = async () => (await session.account(to)).balance;

@@ -12,8 +12,8 @@ export const run = script({
     about: "Makes the wallet a provider: deploys its Provider with a first stake. From the provider's owner.",
     flags: {
         ...registryFlag,
-        stake: amount.required("the stake; at least the market's base stake, more for nodes"),
-        payout: address.optional("gets what jobs pay, such as a worker's own wallet; the owner unless given"),
+        stake: amount.required("the stake: at least the market's base stake, and more for nodes"),
+        payout: address.optional("the account that jobs pay, such as a worker's own wallet; default: the owner"),
         operator: address.optional(
             'may change nodes besides the owner, but neither register them, nor set their keys, nor raise their shares',
         ),

@@ -13,12 +13,14 @@ export const run = script({
     group: 'client',
     about: 'Opens a job without limits; a gateway does this by itself with its spend key. From the client.',
     flags: {
-        payout: address.required("who is paid: the provider's payout"),
+        payout: address.required("the account that the job pays: the provider's payout"),
         voucherKey: key.required('the public key that signs vouchers'),
-        deposit: amount.required('what the job may cost at most'),
+        deposit: amount.required('the maximum that the job may cost'),
         until: moment.required('when the job ends, at most 90 days ahead: 30d, 2026-12-31, or unix seconds'),
         notice: duration.required('how long the provider may claim after a leave, 1h to 7d'),
-        order: count.required('the next order of the escrow, as checkEscrow shows it: makes a second run harmless'),
+        order: count.required(
+            "the number of the escrow's next order, as checkEscrow prints it; a second run with it does nothing",
+        ),
     },
     prepare: async (session, { payout, voucherKey, deposit, until, notice, order }) => {
         const end = until(await session.now());

@@ -8,11 +8,11 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'proposeCommittee',
     group: 'governor',
-    about: 'Proposes another committee: who decides what a contract cannot. From the governor.',
+    about: 'Proposes another committee, which decides what a contract cannot. From the governor.',
     flags: {
         ...registryFlag,
         keys: keys.required('public Ed25519 keys of all its members, 1 to 9'),
-        threshold: count.optional('how many decide; two thirds, rounded up, unless given'),
+        threshold: count.optional('how many members decide; default: two thirds, rounded up'),
     },
     prepare: async (session, { registry: flag, keys: members, threshold }) => {
         const { registry, at } = await openRegistry(session, flag);

@@ -13,7 +13,7 @@ export const run = script({
     flags: {
         ...registryFlag,
         profile: text.required('a name in params/, or a JSON file like those'),
-        insurance: address.optional('gets what is left of a slash; as it is now unless given'),
+        insurance: address.optional('the account that receives the rest of a slash; default: unchanged'),
     },
     prepare: async (session, { registry: flag, profile: name, insurance }) => {
         const profile = readProfile(name);

@@ -12,7 +12,7 @@ export const run = script({
     about: 'Publishes the channel code in the masterchain, so that jobs carry its hash only. From anyone.',
     flags: {
         rent: amount.required(
-            'what is attached: the gas, and rent paid ahead with the rest; at least 90 days of it, at about 9.3 TON a year',
+            'the value to attach; after the gas it pays rent in advance, at least 90 days at about 9.3 TON a year',
         ),
     },
     prepare: async (session, { rent }) => {

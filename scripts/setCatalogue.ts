@@ -9,7 +9,7 @@ export const run = script({
     name: 'setCatalogue',
     group: 'governor',
     about: 'Names the published list of models by its SHA-256. From the governor.',
-    flags: { ...registryFlag, catalogue: file.optional('the list; params/catalogue.json unless given') },
+    flags: { ...registryFlag, catalogue: file.optional('the list; default: params/catalogue.json') },
     prepare: (session, { registry, catalogue = 'params/catalogue.json' }) => {
         const { hash, models } = readCatalogue(catalogue);
         return registryTask(session, {

@@ -6,7 +6,7 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'setPayout',
     group: 'provider',
-    about: "Names where jobs pay, from the rules' payout delay on. From the provider's owner.",
+    about: "Sets the account that jobs pay, after the rules' payout delay. From the provider's owner.",
     flags: { ...providerFlags, payout: address.required('the wallet that jobs shall pay') },
     prepare: (session, { payout, ...flags }) =>
         providerTask(session, flags, async ({ provider: opened }) => {

@@ -12,11 +12,11 @@ export const run = script({
     about: "Deploys the client's escrow or changes its spend key and limits; a deposit is brought up to an amount. From the client.",
     flags: {
         spendKey: key.required("the gateway's public key, as cocoon gateway keygen prints it"),
-        jobLimit: amount.required('the most that the spend key may put into one job'),
-        dayLimit: amount.required('the most that the spend key may spend a day (UTC), fees included'),
-        deposit: amount.optional('what the escrow shall hold; the difference is sent'),
+        jobLimit: amount.required('the maximum that the spend key may put into one job'),
+        dayLimit: amount.required('the maximum that the spend key may spend a day (UTC), fees included'),
+        deposit: amount.optional('the target balance of the escrow; the difference is sent'),
         channel: choice(['plain', 'library'] as const).optional(
-            'how new jobs carry their code; as it is unless given, and plain at first',
+            'how new jobs carry their code; default: unchanged, and plain at first',
         ),
     },
     prepare: async (session, { spendKey, jobLimit, dayLimit, deposit = 0n, channel: kind }) => {
@@ -40,7 +40,7 @@ export const run = script({
         const due = await missing(session, { at, balance, upTo: deposit, action: set });
         return escrowTask(session, opened, () =>
             isSet(opened) && due === 0n
-                ? 'key, limits and deposit are as asked'
+                ? 'key, limits and deposit are as requested'
                 : {
                       will: `allow the spend key ${ton(jobLimit)} a job and ${ton(dayLimit)} a day, jobs with ${channel} code`,
                       action: (actor) => set(actor, due),

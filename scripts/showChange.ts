@@ -6,7 +6,7 @@ import { check } from '../scripting/script';
 export const run = check({
     name: 'showChange',
     group: 'look',
-    about: 'Shows the change that waits in the registry, what it would set and from when on it may be executed.',
+    about: 'Shows the waiting change of the registry, what it sets, and from when on it may be executed.',
     flags: registryFlag,
     read: async (session, { registry }) => {
         const { at, state } = await openRegistry(session, registry);

@@ -8,8 +8,8 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'topUpLibrary',
     group: 'anyone',
-    about: 'Pays rent of the published channel code ahead, up to a balance. From anyone.',
-    flags: { upTo: amount.required('what its keeper shall hold; the difference is sent') },
+    about: 'Pays rent of the published channel code in advance, up to a balance. From anyone.',
+    flags: { upTo: amount.required('the target balance of its account; the difference is sent') },
     prepare: async (session, { upTo }) => {
         await requireLibrary(session);
         const library = await findLibrary(session);

@@ -8,8 +8,8 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'topUpRegistry',
     group: 'anyone',
-    about: "Pays the registry's rent ahead, up to a balance. From anyone.",
-    flags: { ...registryFlag, upTo: amount.required('what the registry shall hold; the difference is sent') },
+    about: "Pays the registry's rent in advance, up to a balance. From anyone.",
+    flags: { ...registryFlag, upTo: amount.required('the target balance of the registry; the difference is sent') },
     prepare: async (session, { registry, upTo }) => {
         const at = await registryOf(session, registry);
         const readBalance = async () => (await session.account(at)).balance;

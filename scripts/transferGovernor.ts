@@ -7,7 +7,7 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'transferGovernor',
     group: 'governor',
-    about: 'Names who may take over as governor; nothing changes until that one runs acceptGovernor. From the governor.',
+    about: 'Names the next governor. Nothing changes until they run acceptGovernor. From the governor.',
     flags: { ...registryFlag, to: address.required('the wallet that may take over') },
     prepare: (session, { registry, to }) =>
         registryTask(session, {

@@ -8,8 +8,8 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'unbondStake',
     group: 'provider',
-    about: "Moves stake above an amount into a slot, where it waits for the unbonding time. From the provider's owner.",
-    flags: { ...providerFlags, keep: amount.required('what shall stay as stake; nodes require their part of it') },
+    about: "Moves stake above an amount into a slot for the unbonding time. From the provider's owner.",
+    flags: { ...providerFlags, keep: amount.required('the remaining stake; nodes require their part of it') },
     prepare: (session, { keep, ...flags }) =>
         providerTask(session, flags, ({ state }) => {
             if (state.stake <= keep) {

@@ -10,8 +10,8 @@ const UNTIL_THERE = 300; // seconds until the message has arrived
 export const run = script({
     name: 'withdrawEscrow',
     group: 'client',
-    about: 'Takes home what the escrow holds above an amount. From the client.',
-    flags: { keep: amount.required('what shall stay; 0 takes all above the reserve of a year of rent') },
+    about: 'Withdraws what the escrow holds above an amount. From the client.',
+    flags: { keep: amount.required('the remaining balance; 0 withdraws all above the reserve of a year of rent') },
     prepare: async (session, { keep }) => {
         const opened = await openEscrow(session, session.actor);
         const free = await opened.escrow.getWithdrawable();

@@ -7,7 +7,7 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'withdrawStake',
     group: 'provider',
-    about: "Takes home what has waited in slots for its time. From the provider's owner.",
+    about: "Withdraws the unlocked slots. From the provider's owner.",
     flags: providerFlags,
     prepare: (session, flags) =>
         providerTask(session, flags, async ({ provider: opened }) => {

@@ -6,7 +6,7 @@ import { script } from '../scripting/script';
 export const run = script({
     name: 'withdrawSurplus',
     group: 'provider',
-    about: "Takes home what a Provider holds besides stake, slots and reserve. From the provider's owner.",
+    about: "Withdraws what a Provider holds besides stake, slots and reserve. From the provider's owner.",
     flags: providerFlags,
     prepare: (session, flags) =>
         providerTask(session, flags, ({ state }) =>

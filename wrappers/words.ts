@@ -22,7 +22,7 @@ export async function seedOfWords(text: string): Promise<Buffer> {
         throw new Error(`Word ${unknown + 1} is not in the list of wallet words: it has a typing error`);
     }
     if (!(await mnemonicValidate(words))) {
-        throw new Error(`These ${WORDS} words are not a wallet's: one of them is another, or two have changed places`);
+        throw new Error(`These ${WORDS} words are not a wallet's: one is wrong, or two are in the wrong order`);
     }
     return (await mnemonicToPrivateKey(words)).secretKey.subarray(0, 32);
 }

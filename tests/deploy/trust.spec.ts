@@ -61,7 +61,7 @@ describe('The word of a script', () => {
     it('is not given for a market with another committee', async () => {
         const said = await refusalOf(stage.run(deployMarket, ['--profile', 'testnet', '--committee', hex(), '--yes']));
 
-        expect(said).toContain('Not as asked: the market is deployed\n  - committee: another one decides');
+        expect(said).toContain('Not as requested: the market is deployed\n  - committee: another one decides');
     });
 
     it('is not given for a provider with less stake or another payout', async () => {
@@ -71,7 +71,7 @@ describe('The word of a script', () => {
         const said = await refusalOf(stage.run(other, ['--stake', '2', '--payout', `0:${'22'.repeat(32)}`, '--yes']));
 
         expect(said).toMatch(
-            /Not as asked: this wallet is a provider\n {2}- stake: it is 1 TON.*\n {2}- payout: it is /,
+            /Not as requested: this wallet is a provider\n {2}- stake: it is 1 TON.*\n {2}- payout: it is /,
         );
     });
 
@@ -90,7 +90,9 @@ describe('The word of a script', () => {
     it('is not given for a provider with more stake', async () => {
         const said = await refusalOf(stage.run(joinMarket, ['--stake', '0.9', '--yes']));
 
-        expect(said).toContain('Not as asked: this wallet is a provider\n  - stake: it is 1 TON; unbondStake takes it');
+        expect(said).toContain(
+            'Not as requested: this wallet is a provider\n  - stake: it is 1 TON; unbondStake takes it',
+        );
     });
 
     it("is not given for another's market, nor for one of another profile", async () => {
@@ -142,8 +144,8 @@ describe('The word of a script', () => {
         const [less, more] = [await open('0.49'), await open('0.51')];
 
         expect(same).toContain(`Nothing to do: the job is open at ${opened}`);
-        expect(less).toMatch(/Not as asked: the job is open.*\n {2}- deposit: the job holds 0\.5\d* TON/);
-        expect(more).toMatch(/Not as asked: the job is open.*\n {2}- deposit: the job holds 0\.5\d* TON/);
+        expect(less).toMatch(/Not as requested: the job is open.*\n {2}- deposit: the job holds 0\.5\d* TON/);
+        expect(more).toMatch(/Not as requested: the job is open.*\n {2}- deposit: the job holds 0\.5\d* TON/);
     });
 
     it.each([

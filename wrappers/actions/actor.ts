@@ -9,7 +9,7 @@ export interface Actor {
 /** The wallet's address. Throws when the sender does not know it. */
 export function addressOf({ sender }: Actor) {
     if (sender.address === undefined) {
-        throw new Error('This sender does not say which wallet it sends from');
+        throw new Error('This sender has no known wallet');
     }
     return sender.address;
 }

@@ -49,12 +49,12 @@ export async function proposeCommittee(actor: Actor, { registry, committee }: Wh
     await propose(actor, registry, registryChanges.committee(committee));
 }
 
-/** Applies the change that waits, once its time has come. Anyone may. */
+/** Applies the waiting change after its delay. Anyone may. */
 export async function executeChange(actor: Actor, { registry }: Which) {
     await open(actor, registry).sendExecuteChange(actor.sender, { value: GOVERNOR_VALUE });
 }
 
-/** Drops the change that waits. */
+/** Cancels the waiting change. */
 export async function cancelChange(actor: Actor, { registry }: Which) {
     await open(actor, registry).sendCancelChange(actor.sender, { value: GOVERNOR_VALUE });
 }
