@@ -120,7 +120,7 @@ export const jobRequest = z.object({
 export const jobState = z.object({
     job: hex(32),
     channel: z.string(), // raw address
-    there: nano, // the channel's balance as the worker last saw it
+    balance: nano, // of the channel, when the worker last read it
     highest: uint32, // the highest query number ever used, 0 for none
     results: z.object({ index: uint32, cumulative: nano }), // of the newest result, 0 for none
     voucher: signedVoucher.nullable(), // the newest one the worker holds

@@ -103,7 +103,7 @@ export class WorkerJob {
         return {
             job,
             channel: accountAddress(channel).toRawString(),
-            there: snapshot.balance,
+            balance: snapshot.balance,
             highest,
             results: { index, cumulative },
             voucher: voucher ?? null,

@@ -7,14 +7,14 @@ const RULES = { reads: 3, seconds: 60 };
 
 /** An endpoint that says what it is told to. */
 class Endpoint {
-    there = true;
+    exists = true;
     down = false;
 
     async account(): Promise<ChainAccount> {
         if (this.down) {
             throw new Error('the API does not answer');
         }
-        const state = this.there ? 'active' : 'uninitialized';
+        const state = this.exists ? 'active' : 'uninitialized';
         return { state, balance: 0n, code: undefined, data: undefined, at: 0 };
     }
 }
@@ -38,7 +38,7 @@ describe('What an API says of money', () => {
     beforeEach(() => {
         time = 0;
         [first, second] = [new Endpoint(), new Endpoint()];
-        first.there = second.there = false;
+        first.exists = second.exists = false;
     });
 
     it('is believed at the third reading after a minute, and not a second before', async () => {
@@ -56,9 +56,9 @@ describe('What an API says of money', () => {
     it('begins again when one reading says otherwise', async () => {
         const words = confirmed();
         await verdicts(words, [0, 30]);
-        first.there = true;
+        first.exists = true;
         await verdicts(words, [45]);
-        first.there = false;
+        first.exists = false;
 
         expect(await verdicts(words, [60, 90, 119, 120])).toEqual([false, false, false, true]);
     });
@@ -103,11 +103,11 @@ describe('What an API says of money', () => {
 
     it('is not believed while another endpoint says otherwise, or does not answer', async () => {
         const words = confirmed([second]);
-        second.there = true;
+        second.exists = true;
         expect(await verdicts(words, [0, 30, 60])).toEqual([false, false, false]);
         second.down = true;
         expect(await verdicts(words, [90])).toEqual([false]);
-        second.down = second.there = false;
+        second.down = second.exists = false;
 
         expect(await verdicts(words, [120])).toEqual([true]);
     });

@@ -12,19 +12,19 @@ const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here
 export class FakeChain implements Chain {
     readonly network = -239;
     readonly accounts = new Map<string, ChainAccount>();
-    readonly told: Emitted[] = []; // by the provider, newest first
+    readonly emissions: Emitted[] = []; // by the provider, newest first
     reads = 0; // of accounts, besides the node's, which every worker watches
     down = false;
     /** Getters of a contract by its raw address. */
     readonly getters = new Map<string, object>();
-    private ahead = 0; // seconds before real time
+    private offset = 0; // seconds before real time
 
     now(): number {
-        return Math.floor(Date.now() / 1000) + this.ahead;
+        return Math.floor(Date.now() / 1000) + this.offset;
     }
 
     advance(seconds: number): void {
-        this.ahead += seconds;
+        this.offset += seconds;
     }
 
     async account(address: Address): Promise<ChainAccount> {
@@ -49,7 +49,7 @@ export class FakeChain implements Chain {
     }
 
     async *emitted(_address: Address, after: bigint): AsyncGenerator<Emitted> {
-        yield* this.told.filter(({ lt }) => lt > after);
+        yield* this.emissions.filter(({ lt }) => lt > after);
     }
 
     async *accepted(): AsyncGenerator<Accepted> {

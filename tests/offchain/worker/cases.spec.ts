@@ -55,7 +55,7 @@ function opened(query: number, change: { node?: bigint; faultClass?: bigint } = 
 }
 
 const tells = (body: Cell, unreadable?: Error) => {
-    fixture.chain.told.unshift({ lt: ++lt, at: fixture.chain.now(), body, ...(unreadable && { unreadable }) });
+    fixture.chain.emissions.unshift({ lt: ++lt, at: fixture.chain.now(), body, ...(unreadable && { unreadable }) });
 };
 const numbers = async () => (await fixture.worker.status()).cases.map(({ number }) => number).sort();
 
@@ -107,7 +107,7 @@ describe('The reader of cases', () => {
     it('finds a case whose message it passed, once the chain counts one more than were told of', async () => {
         tells(opened(7));
         await until(async () => (await numbers()).includes(7));
-        fixture.chain.told.push({ lt: 1n, at: fixture.chain.now(), body: opened(8) }); // behind the cursor
+        fixture.chain.emissions.push({ lt: 1n, at: fixture.chain.now(), body: opened(8) }); // behind the cursor
         fixture.chain.getters.set(PROVIDER, { getStanding: async () => ({ cases: 2n, opened: 8n }) });
 
         await fixture.restart();
@@ -119,9 +119,9 @@ describe('The reader of cases', () => {
     it('finds a case that it passed after a false message counted more cases than there are', async () => {
         tells(opened(9)); // false: the chain counts eight
         await until(async () => (await numbers()).includes(9));
-        fixture.chain.told.splice(0);
+        fixture.chain.emissions.splice(0);
         tells(opened(7));
-        fixture.chain.told.push({ lt: 1n, at: fixture.chain.now(), body: opened(8) }); // behind the cursor
+        fixture.chain.emissions.push({ lt: 1n, at: fixture.chain.now(), body: opened(8) }); // behind the cursor
         fixture.chain.getters.set(PROVIDER, { getStanding: async () => ({ cases: 2n, opened: 8n }) });
         const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 300_001);
 

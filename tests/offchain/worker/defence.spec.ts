@@ -38,8 +38,8 @@ const demanded = (change: object = {}) => ({
     ...{ job, query: 1, about: REQUEST, firstPiece: 0, receiptKey: KEY.publicKey },
     ...change,
 });
-const answerTo = (file = demanded(), wanted?: number) =>
-    defend({ store, receiptKey: KEY, now: () => 1000 } as unknown as WorkerContext, file, wanted);
+const answerTo = (file = demanded(), missing?: number) =>
+    defend({ store, receiptKey: KEY, now: () => 1000 } as unknown as WorkerContext, file, missing);
 
 async function deliver(bytes: Buffer): Promise<Buffer> {
     const counts = { prompt: 1, cached: 0, completion: 1, reasoning: 0 };
@@ -122,12 +122,12 @@ describe('The answer to a demand', () => {
     });
 
     it.each([
-        { what: 'all four demanded', length: 6 * PIECE, first: 1, wanted: undefined, posted: [1, 2, 3, 4] },
-        { what: 'those that are there', length: 2 * PIECE + 1, first: 1, wanted: undefined, posted: [1, 2] },
-        { what: 'those still wanted', length: 6 * PIECE, first: 1, wanted: 0b1010, posted: [2, 4] },
-        { what: 'any where the answer ends before', length: PIECE, first: 1, wanted: undefined, posted: [0] },
-        { what: 'the last piece of one byte', length: PIECE + 1, first: 1, wanted: undefined, posted: [1] },
-    ])('posts $what', ({ length, first, wanted, posted }) => {
-        expect(missingPieces(length, first, wanted)).toEqual(posted);
+        { what: 'all four demanded', length: 6 * PIECE, first: 1, missing: undefined, posted: [1, 2, 3, 4] },
+        { what: 'those that are there', length: 2 * PIECE + 1, first: 1, missing: undefined, posted: [1, 2] },
+        { what: 'those still missing', length: 6 * PIECE, first: 1, missing: 0b1010, posted: [2, 4] },
+        { what: 'any where the answer ends before', length: PIECE, first: 1, missing: undefined, posted: [0] },
+        { what: 'the last piece of one byte', length: PIECE + 1, first: 1, missing: undefined, posted: [1] },
+    ])('posts $what', ({ length, first, missing, posted }) => {
+        expect(missingPieces(length, first, missing)).toEqual(posted);
     });
 });

@@ -37,7 +37,7 @@ describe('POST /v1/jobs', () => {
         await client.open(500n);
         expect(await client.register()).toMatchObject({
             status: 200,
-            body: { job: client.job.toString('hex'), there: '500', highest: 0, voucher: null },
+            body: { job: client.job.toString('hex'), balance: '500', highest: 0, voucher: null },
         });
     });
 

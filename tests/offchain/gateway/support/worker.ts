@@ -286,7 +286,7 @@ export class FakeWorker {
         return toWire({
             job: job.hash,
             channel: job.channel.toRawString(),
-            there: 10n ** 9n,
+            balance: 10n ** 9n,
             highest: this.highest ?? Math.max(0, ...job.queries.keys()),
             results: { index: this.falseIndex ?? job.index, cumulative: job.cumulative },
             voucher: job.vouchers.at(-1) ?? null,
