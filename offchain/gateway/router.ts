@@ -110,7 +110,9 @@ export class Router {
         return error;
     }
 
-    /** Throws if there is no other attempt. `begun`: the client got text; `brokenOff`: the connection to the node ended. */
+    /**
+     * Throws if there is no other attempt. `begun`: the client got text; `brokenOff`: the connection to the node ended.
+     */
     private requireMore(
         { error, final }: NextStep,
         { begun, brokenOff }: { begun: boolean; brokenOff: boolean },

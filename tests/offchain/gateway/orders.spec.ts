@@ -60,8 +60,8 @@ describe('An order whose outcome is not known', () => {
         expect((await bench.post(ask)).status).toBe(200);
         await bench.gateway.closing.leave(bench.gateway.book.all[0]);
 
-        expect(new Set(asked)).toEqual(new Set(['claim reads', 'claim sends']));
-        expect(asked.filter((one) => one === 'claim sends')).toHaveLength(2);
+        expect(new Set(asked)).toEqual(new Set(['urgent reads', 'urgent sends']));
+        expect(asked.filter((one) => one === 'urgent sends')).toHaveLength(2);
     });
 
     it('is delivered after the 504: no other order was sent meanwhile', async () => {
