@@ -48,6 +48,7 @@ export default defineConfig(
         files: ['**/*.{ts,mjs,js}'],
         rules: {
             'cocoon/layers': 'error',
+            'no-duplicate-imports': 'error',
             eqeqeq: ['error', 'always', { null: 'ignore' }],
             'no-restricted-properties': [
                 'error',

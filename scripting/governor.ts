@@ -1,6 +1,5 @@
 /** What the governor's scripts share: each sends one message that only the governor may send, and renews the record. */
-import { numberToHex } from '@cocoon-market/wrappers';
-import type { Actor, RegistryInfo } from '@cocoon-market/wrappers';
+import { type Actor, numberToHex, type RegistryInfo } from '@cocoon-market/wrappers';
 import type { Address, Cell } from '@ton/core';
 import { changeText } from './change';
 import { formatDuration } from './flags';

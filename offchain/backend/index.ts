@@ -1,7 +1,6 @@
 import type { Backend } from './backend';
 import { EmbeddedBackend } from './embedded/embedded';
-import { OpenAiBackend } from './openai';
-import type { OpenAiConfig } from './openai';
+import { OpenAiBackend, type OpenAiConfig } from './openai';
 
 export * from './backend';
 export { EMBEDDED_MODEL, EmbeddedBackend } from './embedded/embedded';

@@ -4,15 +4,19 @@
  */
 
 import { createParser } from 'eventsource-parser';
-import { Pool } from 'undici';
-import type { Dispatcher } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import { Reason } from '@cocoon-market/wrappers';
-import { BackendError } from './backend';
-import type { Backend, BackendEvent, ChatRequest, FinishReason, Usage } from './backend';
+import {
+    type Backend,
+    BackendError,
+    type BackendEvent,
+    type ChatRequest,
+    type FinishReason,
+    type Usage,
+} from './backend';
 import { retryAfterOf, waits } from '../link';
 import { reasonOf } from './reasons';
-import { toUsage } from './usage';
-import type { WireUsage } from './usage';
+import { toUsage, type WireUsage } from './usage';
 
 /** The address of an OpenAI-compatible server. */
 export interface OpenAiConfig {

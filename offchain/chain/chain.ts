@@ -1,7 +1,15 @@
 /** The chain as worker and gateway use it: reads and external messages through a public HTTP API. */
 import { type ChainPrices, readPrices } from '@cocoon-market/wrappers';
-import { Address, beginCell, Cell, external, loadTransaction, storeMessage } from '@ton/core';
-import type { Contract, OpenedContract } from '@ton/core';
+import {
+    Address,
+    beginCell,
+    Cell,
+    type Contract,
+    external,
+    loadTransaction,
+    type OpenedContract,
+    storeMessage,
+} from '@ton/core';
 import { TonClient } from '@ton/ton';
 import { ChainApi } from './api';
 import type { Urgency } from './budget';

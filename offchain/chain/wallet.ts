@@ -1,7 +1,15 @@
 /** A hot wallet (v5r1): sends batches of messages and waits until the chain has taken them. */
 import { SigningKey, signingKey } from '@cocoon-market/wrappers';
-import { Address, beginCell, Cell, internal, Sender, SendMode, storeMessageRelaxed } from '@ton/core';
-import type { MessageRelaxed } from '@ton/core';
+import {
+    Address,
+    beginCell,
+    Cell,
+    internal,
+    type MessageRelaxed,
+    Sender,
+    SendMode,
+    storeMessageRelaxed,
+} from '@ton/core';
 import { WalletContractV5R1 } from '@ton/ton';
 import type { Urgency } from './budget';
 import { Chain } from './chain';

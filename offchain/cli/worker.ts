@@ -12,11 +12,12 @@ import {
     startWorker,
     statusOnce,
     writeKeys,
+    type WorkerConfig,
+    type WorkerParts,
 } from '../worker';
 import { tellFailure } from './failure';
 import { KEEP, readOrMake, type KeygenFlags } from './keygen';
 import { stopRequested } from './stop';
-import type { WorkerConfig, WorkerParts } from '../worker';
 import { Command, InvalidArgumentError } from 'commander';
 
 const CONFIG = ['--config <file>', 'JSON file with the settings of the worker', 'worker.json'] as const;

@@ -1,6 +1,5 @@
 /** Finds the faults of nodes that the receipts in a gateway's store prove. See docs/contracts/dispute.md. */
-import { Accept, Fail, faultClassCodes, priceOf, Result, Terms, Verifier } from '@cocoon-market/wrappers';
-import type { Refusal } from '@cocoon-market/wrappers';
+import { Accept, Fail, faultClassCodes, priceOf, type Refusal, Result, Terms, Verifier } from '@cocoon-market/wrappers';
 import { z } from 'zod';
 import { openReceipt, terms as wireTerms, termsToWire } from '../link';
 import { hex, nano } from '../process/fields';

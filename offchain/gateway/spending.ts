@@ -9,8 +9,8 @@ import {
     openJobsCell,
     readOrder,
     signedOrder,
+    type SigningKey,
 } from '@cocoon-market/wrappers';
-import type { SigningKey } from '@cocoon-market/wrappers';
 import { Address, Cell, fromNano } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';

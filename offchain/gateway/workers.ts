@@ -1,5 +1,5 @@
 /** The gateway's side of the wire: the paths of one worker as calls. */
-import { SignedVoucher, Terms } from '@cocoon-market/wrappers';
+import { SignedVoucher, type SigningKey, Terms } from '@cocoon-market/wrappers';
 import { Dispatcher, Pool } from 'undici';
 import { z } from 'zod';
 import {
@@ -23,7 +23,6 @@ import {
     voucherAnswer,
     waits,
 } from '../link';
-import type { SigningKey } from '@cocoon-market/wrappers';
 
 /** The worker refused without a signature: nothing is owed. */
 export class WorkerRefusal extends Error {

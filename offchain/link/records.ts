@@ -1,6 +1,15 @@
 /** The body of a worker's answer to a query: records of a type (1 byte), a length (4 bytes) and that many bytes. */
-import { Accept, Decline, Fail, Layout, Result, SigningKey, Values, Verifier } from '@cocoon-market/wrappers';
-import type { Fields } from '@cocoon-market/wrappers';
+import {
+    Accept,
+    Decline,
+    Fail,
+    type Fields,
+    Layout,
+    Result,
+    SigningKey,
+    Values,
+    Verifier,
+} from '@cocoon-market/wrappers';
 import { ByteQueue } from './bytes';
 
 export enum RecordType {

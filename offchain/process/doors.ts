@@ -1,6 +1,5 @@
 /** The HTTP server of a process, and its limits for strangers: connections, bodies in flight, and the depth of JSON. */
-import fastify from 'fastify';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
 
 const MiB = 1 << 20;

@@ -1,6 +1,5 @@
 /** The log of a process, without secrets. */
-import pino from 'pino';
-import type { Logger, LoggerOptions } from 'pino';
+import pino, { type Logger, type LoggerOptions } from 'pino';
 
 interface LoggedError {
     type: string;

@@ -2,8 +2,7 @@
  * Puts the writes of one turn of the event loop into one transaction, because an fsync costs the same for one row as
  * for a hundred. The promise of a write resolves after its COMMIT, so what depends on it may be sent.
  */
-import { sql } from 'kysely';
-import type { Kysely, Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 
 /** A write of a group. An error undoes this write only, and rejects its promise only. */
 export type Write<Schema, Result> = (transaction: Transaction<Schema>) => Promise<Result>;

@@ -2,8 +2,7 @@
  * Counts what the receipt key signs, in the store and in a mark beside the key file, so that an older copy of the store
  * is detected.
  */
-import { sql } from 'kysely';
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { GroupCommit } from './groupCommit';
 import { Mark, readMark } from './mark';
 import { StaleStore } from './worker';

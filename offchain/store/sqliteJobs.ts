@@ -4,8 +4,7 @@ import type { Kysely, Updateable } from 'kysely';
 import { amountToBytes } from './database';
 import type { GroupCommit } from './groupCommit';
 import type { ChannelSnapshot, JobInsert, JobPage, JobStage, JobStore } from './worker';
-import { jobOf, snapshotColumns, ZERO } from './workerTables';
-import type { JobTable, WorkerSchema } from './workerTables';
+import { jobOf, type JobTable, snapshotColumns, type WorkerSchema, ZERO } from './workerTables';
 
 export class SqliteJobs implements JobStore {
     constructor(

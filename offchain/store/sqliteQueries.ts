@@ -1,12 +1,10 @@
 /** The queries in a worker's SQLite file, with their receipts and answers. */
-import { sql } from 'kysely';
-import type { Kysely, Selectable } from 'kysely';
+import { type Kysely, type Selectable, sql } from 'kysely';
 import { amountToBytes } from './database';
 import type { GroupCommit } from './groupCommit';
 import type { SigningGuard } from './signingGuard';
 import type { NewQuery, Piece, QueryEnd, QueryId, QueryStore, UnservedQuery } from './worker';
-import { assertOne, queryOf, ZERO } from './workerTables';
-import type { QueryTable, WorkerSchema, WorkerTransaction } from './workerTables';
+import { assertOne, queryOf, type QueryTable, type WorkerSchema, type WorkerTransaction, ZERO } from './workerTables';
 
 export class SqliteQueries implements QueryStore {
     constructor(

@@ -1,6 +1,5 @@
 /** A worker's store in one SQLite file. */
-import { sql } from 'kysely';
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { amountFromBytes, openDatabase, truncateLog } from './database';
 import { GroupCommit } from './groupCommit';
 import { SigningGuard } from './signingGuard';
@@ -8,8 +7,7 @@ import { SqliteCases } from './sqliteCases';
 import { SqliteJobs } from './sqliteJobs';
 import { SqliteQueries } from './sqliteQueries';
 import type { WorkerStore, WorkerTotals } from './worker';
-import { workerTables } from './workerTables';
-import type { WorkerSchema } from './workerTables';
+import { type WorkerSchema, workerTables } from './workerTables';
 
 /** A {@link WorkerStore} in one SQLite file. */
 export class SqliteWorkerStore implements WorkerStore {

@@ -1,9 +1,7 @@
 /** The tables of a worker's SQLite file, and their rows as records. */
 import type { JudgedClass } from '@cocoon-market/wrappers';
-import { sql } from 'kysely';
-import type { Generated, Selectable, Transaction } from 'kysely';
-import { amountFromBytes, amountToBytes, MARGIN } from './database';
-import type { Migration } from './database';
+import { type Generated, type Selectable, sql, type Transaction } from 'kysely';
+import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
 import type { CaseStanding, ChannelSnapshot, EndKind, JobRecord, JobStage, QueryRecord, UnservedQuery } from './worker';
 
 export interface JobTable {

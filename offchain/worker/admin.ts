@@ -3,8 +3,7 @@
  * open. Only one process can open the store itself.
  */
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, request } from 'node:http';
-import type { Server, ServerResponse } from 'node:http';
+import { createServer, request, type Server, type ServerResponse } from 'node:http';
 import { toWire } from '../link';
 import type { Worker } from './main';
 

@@ -6,13 +6,14 @@ import {
     maxPrompt,
     modelHash,
     openRequest,
+    type QueryHead,
     querySecret,
     remainingRent,
     requestHash,
     sealedChat,
+    type SealedChat,
     signReceipt,
 } from '../link';
-import type { QueryHead, SealedChat } from '../link';
 import { assertShallow } from '../process/doors';
 import type { QueryRecord } from '../store/worker';
 import type { WorkerContext } from './context';

@@ -1,6 +1,5 @@
 /** The sealed answer of one query as it grows: the frames, their counts, and which of them are on the disk. */
-import { priceOf } from '@cocoon-market/wrappers';
-import type { Terms, TokenCounts } from '@cocoon-market/wrappers';
+import { priceOf, type Terms, type TokenCounts } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import { FRAME_OVERHEAD, FrameKind, FrameWriter, SALT_BYTES } from '../link';
 

@@ -7,10 +7,8 @@ import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Logger } from 'pino';
-import { reportData } from '../attest';
-import type { AttestedKeys } from '../attest';
-import { attestation } from '../link';
-import type { AttestationProof } from '../link';
+import { type AttestedKeys, reportData } from '../attest';
+import { attestation, type AttestationProof } from '../link';
 import type { WorkerConfig } from './config';
 
 const COMMAND_MS = 120_000;

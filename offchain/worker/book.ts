@@ -2,18 +2,15 @@
  * The book: the jobs of this worker. It registers them, and has those in memory that are in use; the others are rows on
  * disk.
  */
-import { channelInit, isWeakKey, jobHash, loadTerms, termsCell, Verifier } from '@cocoon-market/wrappers';
-import type { Terms } from '@cocoon-market/wrappers';
+import { channelInit, isWeakKey, jobHash, loadTerms, type Terms, termsCell, Verifier } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import type { z } from 'zod';
-import { acceptSession, modelHash, sessionHash } from '../link';
-import type { jobRequest } from '../link';
+import { acceptSession, type jobRequest, modelHash, sessionHash } from '../link';
 import type { ChannelSnapshot } from '../store/worker';
 import { accountAddress, ChannelUnreadable } from './channels';
 import type { WorkerContext } from './context';
 import { stepCarriesFrames } from './credit';
-import { WorkerJob } from './job';
-import type { ActiveQuery } from './job';
+import { type ActiveQuery, WorkerJob } from './job';
 import { assertStored } from './newest';
 import { Refused } from './refusal';
 

@@ -1,6 +1,8 @@
 /** Follows the demands and cases about this node on chain, and answers demands before their deadline. */
 import {
+    type CaseOpened,
     caseOutcomes,
+    type CaseState,
     caseStates,
     Dispute,
     isJudged,
@@ -9,18 +11,15 @@ import {
     readCaseOpened,
     UNREADABLE,
 } from '@cocoon-market/wrappers';
-import type { CaseOpened, CaseState } from '@cocoon-market/wrappers';
 import type { Address, Cell, OpenedContract } from '@ton/core';
-import { CONFIRM_READS, Confirmer, readMessages } from '../chain';
-import type { ChainReader, Emitted, Transfer } from '../chain';
+import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, readMessages, type Transfer } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding } from '../store/worker';
 import { PollLoop, Tasks } from '../process/tasks';
 import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
-import { defend } from './defence';
-import type { Defence } from './defence';
+import { type Defence, defend } from './defence';
 
 const HOUR = 3600;
 const ABSENT_AFTER = 24 * HOUR; // a report whose Dispute does not exist by then has bounced

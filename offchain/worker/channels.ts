@@ -2,12 +2,9 @@
  * Reads channels from the chain. A reading may be some seconds old, because what can change for the worse changes
  * slowly: a claim moves money from `balance` to `paid`, and the worker counts both; a client who leaves gives notice.
  */
-import { loadChannelData } from '@cocoon-market/wrappers';
-import type { Terms } from '@cocoon-market/wrappers';
-import { Address } from '@ton/core';
-import type { Cell } from '@ton/core';
-import { CONFIRM_READS, Confirmer } from '../chain';
-import type { AccountReader, ChainAccount } from '../chain';
+import { loadChannelData, type Terms } from '@cocoon-market/wrappers';
+import { Address, type Cell } from '@ton/core';
+import { type AccountReader, type ChainAccount, CONFIRM_READS, Confirmer } from '../chain';
 import { Turns } from '../process/doors';
 import type { ChannelSnapshot } from '../store/worker';
 import { Refused } from './refusal';

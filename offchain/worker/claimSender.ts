@@ -1,7 +1,6 @@
 /** Sends claims in orders that the wallet can pay for, and confirms that the channels paid. */
 import { Channel } from '@cocoon-market/wrappers';
-import { MAX_TRANSFERS } from '../chain';
-import type { HotWallet, Transfer } from '../chain';
+import { type HotWallet, MAX_TRANSFERS, type Transfer } from '../chain';
 import type { Tasks } from '../process/tasks';
 import type { WorkerBook } from './book';
 import { accountAddress } from './channels';

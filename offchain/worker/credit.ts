@@ -2,8 +2,7 @@
  * The arithmetic of a job's money: what the worker may send before the next voucher, what a query may cost, and what it
  * bills. The rules are numbered in docs/protocol.md. All amounts are nanoTON.
  */
-import { priceOf } from '@cocoon-market/wrappers';
-import type { Rates, TokenCounts } from '@cocoon-market/wrappers';
+import { priceOf, type Rates, type TokenCounts } from '@cocoon-market/wrappers';
 import { countTolerance, maxFrame, maxPrompt } from '../link';
 
 /** The cost of a running query so far. */

@@ -1,6 +1,5 @@
 /** Decides the answer to a demand (fault A3). Nothing is sent here. */
-import { liabilityRules, pieceCount, Result } from '@cocoon-market/wrappers';
-import type { CaseFile, SignedVoucher } from '@cocoon-market/wrappers';
+import { type CaseFile, liabilityRules, pieceCount, Result, type SignedVoucher } from '@cocoon-market/wrappers';
 import type { JobRecord, QueryRecord } from '../store/worker';
 import type { WorkerContext } from './context';
 import { isStale } from './entry';

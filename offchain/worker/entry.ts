@@ -1,6 +1,5 @@
 /** One entry of the book: a job's record in memory. Its vouchers and results are on the disk already. */
-import { Verifier } from '@cocoon-market/wrappers';
-import type { Terms } from '@cocoon-market/wrappers';
+import { type Terms, Verifier } from '@cocoon-market/wrappers';
 import type { JobRecord, JobStage } from '../store/worker';
 import type { WorkerContext } from './context';
 

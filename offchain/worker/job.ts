@@ -1,14 +1,18 @@
 /** One job in memory: its running queries, what may be sent on credit, and its results. */
-import { priceOf, Result } from '@cocoon-market/wrappers';
-import type { Finish, SignedVoucher, Terms, TokenCounts } from '@cocoon-market/wrappers';
-import { signReceipt } from '../link';
-import type { JobState } from '../link';
+import {
+    type Finish,
+    priceOf,
+    Result,
+    type SignedVoucher,
+    type Terms,
+    type TokenCounts,
+} from '@cocoon-market/wrappers';
+import { type JobState, signReceipt } from '../link';
 import type { JobRecord, JobStage } from '../store/worker';
 import { accountAddress } from './channels';
 import type { Client } from './clients';
 import type { WorkerContext } from './context';
-import { maySend } from './credit';
-import type { RunningCost } from './credit';
+import { maySend, type RunningCost } from './credit';
 import { isStale, JobEntry } from './entry';
 import { ServedChannel } from './servedChannel';
 import { Refused } from './refusal';

@@ -2,12 +2,9 @@
 import { channelCodes, Finish, signingKey } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { createBackend } from '../backend';
-import type { Backend } from '../backend';
-import { HotWallet, NodeClosed, readNode, TonHttpChain } from '../chain';
-import type { Chain } from '../chain';
-import { encryptionKey } from '../link';
-import type { NodeInfo } from '../link';
+import { type Backend, createBackend } from '../backend';
+import { type Chain, HotWallet, NodeClosed, readNode, TonHttpChain } from '../chain';
+import { encryptionKey, type NodeInfo } from '../link';
 import { steadySeconds, unixSeconds } from '../process/clock';
 import { createLog } from '../process/log';
 import { waitUntil } from '../process/tasks';
@@ -22,17 +19,14 @@ import { ClaimRules } from './claimRules';
 import { Claims } from './claims';
 import type { ClaimReport, ClaimWallet } from './claimSender';
 import { Clients } from './clients';
-import { readKeys } from './config';
-import type { WorkerConfig, WorkerSeeds } from './config';
+import { readKeys, type WorkerConfig, type WorkerSeeds } from './config';
 import type { WorkerContext } from './context';
 import { Costs } from './costs';
-import { assertNode } from './node';
-import type { ComparedNode } from './node';
+import { assertNode, type ComparedNode } from './node';
 import { nodeInfoOf } from './nodeInfo';
 import { recover } from './recovery';
 import { createServer } from './server';
-import { statusOf } from './status';
-import type { WorkerStatus } from './status';
+import { statusOf, type WorkerStatus } from './status';
 
 /** Parts that replace those of the config. */
 export interface WorkerParts {

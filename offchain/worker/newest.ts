@@ -1,8 +1,7 @@
 /** Compares a receipt that a client brings with the store. */
 import { Verifier } from '@cocoon-market/wrappers';
 import { openReceipt, receiptLayouts } from '../link';
-import { StaleStore } from '../store/worker';
-import type { QueryId } from '../store/worker';
+import { type QueryId, StaleStore } from '../store/worker';
 import type { WorkerContext } from './context';
 import { Refused } from './refusal';
 

@@ -1,8 +1,7 @@
 /** Compares the worker's keys and offers with those of its node on chain, which clients trust. */
 import type { SigningKey } from '@cocoon-market/wrappers';
 import type { ListedNode } from '../chain';
-import { modelHash } from '../link';
-import type { EncryptionKey } from '../link';
+import { type EncryptionKey, modelHash } from '../link';
 import type { WorkerConfig } from './config';
 
 /** What a worker compares of its node. */

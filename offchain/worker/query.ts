@@ -1,11 +1,9 @@
 /** One running query: turns the backend's deltas into paid, sealed, stored frames, and ends with a receipt. */
 import { answerRoot, contentHash, Finish, Reason } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BackendError } from '../backend';
-import type { BackendEvent, ChatRequest, Usage } from '../backend';
+import { BackendError, type BackendEvent, type ChatRequest, type Usage } from '../backend';
 import { commitEvery, encodeRecord, encodeRetryAfter, RecordType, MAX_RETRY_AFTER } from '../link';
-import { Answer, parts, WholeText } from './answer';
-import type { Delta, Part } from './answer';
+import { Answer, type Delta, type Part, parts, WholeText } from './answer';
 import type { WorkerContext } from './context';
 import { billedCounts, frameTokens, promptBoundPrice, unmeteredBound } from './credit';
 import { signFail } from './fails';

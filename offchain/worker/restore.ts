@@ -7,8 +7,7 @@ import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from 'node
 import { lockKey } from '../store/keyLock';
 import { SqliteWorkerStore } from '../store/sqliteWorker';
 import type { WorkerTotals } from '../store/worker';
-import { readKeys, writeKeys } from './config';
-import type { WorkerConfig } from './config';
+import { readKeys, type WorkerConfig, writeKeys } from './config';
 
 /** The restored store and its new key. */
 export interface Restored extends WorkerTotals {

@@ -1,7 +1,6 @@
 /** The channel of one job: when it is read, and what a reading changes. */
 import type { ChannelSnapshot } from '../store/worker';
-import { ChannelUnreadable } from './channels';
-import type { ChannelReading } from './channels';
+import { type ChannelReading, ChannelUnreadable } from './channels';
 import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 import { Refused } from './refusal';

@@ -23,8 +23,7 @@ import type { Claims } from './claims';
 import type { WorkerContext } from './context';
 import type { WorkerJob } from './job';
 import { nodeInfoOf } from './nodeInfo';
-import { RunningQuery } from './query';
-import type { AcceptedQuery, RecordSink } from './query';
+import { type AcceptedQuery, type RecordSink, RunningQuery } from './query';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
 

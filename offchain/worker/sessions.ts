@@ -1,6 +1,5 @@
 /** The sealed session of a job. The worker has the newest one only. */
-import { acceptSession, withProcess } from '../link';
-import type { Session } from '../link';
+import { acceptSession, type Session, withProcess } from '../link';
 import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 

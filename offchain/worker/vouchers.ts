@@ -1,6 +1,5 @@
 /** Takes vouchers of clients (the rules of vouchers in docs/protocol.md). */
-import { Voucher, voucherFor } from '@cocoon-market/wrappers';
-import type { SignedVoucher } from '@cocoon-market/wrappers';
+import { type SignedVoucher, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { accountAddress, ChannelUnreadable } from './channels';
 import type { WorkerContext } from './context';
 import type { WorkerJob } from './job';

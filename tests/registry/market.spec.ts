@@ -1,7 +1,7 @@
 import { Address, beginCell, Cell, toNano } from '@ton/core';
 import { internal, SendMessageResult } from '@ton/sandbox';
 
-import { nodeChanges } from '../../wrappers/Node';
+import { listingCell, nodeChanges } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
 import { drawnFrom, expectConserved, expectRefused, transactionsOn } from '../support/chain';
 import {
@@ -15,7 +15,6 @@ import {
     registerNode,
     STAKE,
 } from '../support/stake';
-import { listingCell } from '../../wrappers/Node';
 
 const VALUE = toNano('1');
 

@@ -6,10 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { encodeQuery, paths } from '../../offchain/link';
 import type { Step } from '../offchain/support/backend';
-import { DAY, TestClient } from '../offchain/support/client';
-import type { Sealed } from '../offchain/support/client';
-import { startFixture, TOKEN } from '../offchain/support/worker';
-import type { Fixture } from '../offchain/support/worker';
+import { DAY, type Sealed, TestClient } from '../offchain/support/client';
+import { type Fixture, startFixture, TOKEN } from '../offchain/support/worker';
 
 let fixture: Fixture;
 

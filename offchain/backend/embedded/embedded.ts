@@ -8,14 +8,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { Reason } from '@cocoon-market/wrappers';
-import { BackendError } from '../backend';
-import type { Backend, BackendEvent, ChatRequest, FinishReason } from '../backend';
+import { type Backend, BackendError, type BackendEvent, type ChatRequest, type FinishReason } from '../backend';
 import { AnswerText } from './answer';
 import { Sampler } from './sampler';
-import { Tokenizer } from './tokenizer';
-import type { TokenizerFile } from './tokenizer';
-import { Inference, Transformer } from './transformer';
-import type { TransformerConfig } from './transformer';
+import { Tokenizer, type TokenizerFile } from './tokenizer';
+import { Inference, Transformer, type TransformerConfig } from './transformer';
 import { readWeights } from './safetensors';
 
 /** Catalogue id of the embedded model. */

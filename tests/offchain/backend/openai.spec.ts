@@ -1,6 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { OpenAiBackend, createBackend } from '../../../offchain/backend';
 import { ask, collect, endOf, textOf } from './collect';

@@ -3,10 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EmbeddedBackend } from '../../../offchain/backend';
-import { Tokenizer } from '../../../offchain/backend/embedded/tokenizer';
-import type { TokenizerFile } from '../../../offchain/backend/embedded/tokenizer';
-import { Transformer } from '../../../offchain/backend/embedded/transformer';
-import type { TransformerConfig } from '../../../offchain/backend/embedded/transformer';
+import { Tokenizer, type TokenizerFile } from '../../../offchain/backend/embedded/tokenizer';
+import { Transformer, type TransformerConfig } from '../../../offchain/backend/embedded/transformer';
 import { readWeights } from '../../../offchain/backend/embedded/safetensors';
 
 const embedded = join(__dirname, '../../../offchain/backend/embedded');

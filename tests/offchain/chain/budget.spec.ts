@@ -1,5 +1,4 @@
-import { Budget } from '../../../offchain/chain';
-import type { Urgency } from '../../../offchain/chain';
+import { Budget, type Urgency } from '../../../offchain/chain';
 
 /** The order in which waiting calls get their turn. */
 async function orderOf(budget: Budget, calls: readonly Urgency[]): Promise<Urgency[]> {

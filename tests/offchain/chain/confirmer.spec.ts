@@ -1,6 +1,5 @@
 import { Address } from '@ton/core';
-import { Confirmer } from '../../../offchain/chain';
-import type { ChainAccount } from '../../../offchain/chain';
+import { type ChainAccount, Confirmer } from '../../../offchain/chain';
 
 const ADDRESS = new Address(0, Buffer.alloc(32, 7));
 const RULES = { reads: 3, seconds: 60 };

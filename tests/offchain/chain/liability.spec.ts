@@ -1,5 +1,4 @@
-import type { Address, Contract } from '@ton/core';
-import { toNano } from '@ton/core';
+import { type Address, type Contract, toNano } from '@ton/core';
 import { Chain, readLiability } from '../../../offchain/chain';
 import { nodeChanges } from '../../../wrappers';
 import { changeNode, DAY, keyOf, NodeMarket, nodeMarket } from '../../support/stake';

@@ -1,10 +1,8 @@
 /** What the chain's API says of messages, when it says what nobody can read. */
-import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { request } from 'undici';
-import { TonHttpChain } from '../../../offchain/chain';
-import type { Received } from '../../../offchain/chain';
+import { type Received, TonHttpChain } from '../../../offchain/chain';
 import { type Localnet, startLocalnet } from '../../../localnet';
 import { account } from '../support/worker';
 

@@ -1,6 +1,5 @@
 /** Requests that nobody should send: drawn from a seed, each sent over loopback, each to be answered in time. */
-import { request } from 'undici';
-import type { Dispatcher } from 'undici';
+import { type Dispatcher, request } from 'undici';
 
 /** How many requests, and milliseconds for each; `npm run test:doors` asks for more, in less time. */
 export const COUNT = Number(process.env.DOOR_REQUESTS ?? 300);

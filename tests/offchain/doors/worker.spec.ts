@@ -4,8 +4,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { assertShallow, MAX_JSON_DEPTH, Turns } from '../../../offchain/process/doors';
-import { startFixture } from '../support/worker';
-import type { Fixture } from '../support/worker';
+import { type Fixture, startFixture } from '../support/worker';
 
 let fixture: Fixture;
 

@@ -1,6 +1,5 @@
 import { Finish, jobHash, Voucher, voucherFor } from '../../../wrappers';
-import { clientKeys } from '../../../offchain/gateway';
-import { Gateway } from '../../../offchain/gateway';
+import { clientKeys, Gateway } from '../../../offchain/gateway';
 import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { join } from 'node:path';
 import { NETWORK, useMarket } from '../../support/market';

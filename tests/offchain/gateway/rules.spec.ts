@@ -1,6 +1,5 @@
 import { useMarket } from '../../support/market';
-import { ask, Bench, BenchOptions, MODEL, RATES, startBench, until } from './support';
-import type { FakeWorker } from './support';
+import { ask, Bench, BenchOptions, type FakeWorker, MODEL, RATES, startBench, until } from './support';
 
 const text = (amount: bigint) => amount.toString();
 const exactly = Object.fromEntries(Object.entries(RATES).map(([kind, rate]) => [kind, text(rate)])) as Record<

@@ -3,10 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { sql } from 'kysely';
-import type { Kysely } from 'kysely';
-import { amountFromBytes, amountToBytes, openDatabase } from '../../../offchain/store/database';
-import type { Migration } from '../../../offchain/store/database';
+import { type Kysely, sql } from 'kysely';
+import { amountFromBytes, amountToBytes, type Migration, openDatabase } from '../../../offchain/store/database';
 import { GroupCommit } from '../../../offchain/store/groupCommit';
 
 interface Schema {

@@ -1,5 +1,4 @@
-import { BackendError } from '../../../offchain/backend';
-import type { Backend, BackendEvent, ChatRequest } from '../../../offchain/backend';
+import { type Backend, BackendError, type BackendEvent, type ChatRequest } from '../../../offchain/backend';
 
 /** What a scripted backend does next: an event, a pause until `go`, or a failure. */
 export type Step = BackendEvent | { type: 'pause' } | { type: 'fail'; status?: number };

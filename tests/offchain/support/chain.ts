@@ -1,9 +1,15 @@
-import { channelInit, loadChannelData, opcodes } from '@cocoon-market/wrappers';
-import type { JobParameters } from '@cocoon-market/wrappers';
-import { Address, beginCell } from '@ton/core';
-import type { Cell, Contract, OpenedContract } from '@ton/core';
-import { ChainError } from '../../../offchain/chain';
-import type { Accepted, ChainAccount, Chain, Emitted, Received, Transfer, Urgency } from '../../../offchain/chain';
+import { channelInit, type JobParameters, loadChannelData, opcodes } from '@cocoon-market/wrappers';
+import { Address, beginCell, type Cell, type Contract, type OpenedContract } from '@ton/core';
+import {
+    type Accepted,
+    type Chain,
+    type ChainAccount,
+    ChainError,
+    type Emitted,
+    type Received,
+    type Transfer,
+    type Urgency,
+} from '../../../offchain/chain';
 
 const NODE = Buffer.alloc(32, 0x11); // account of the node in every config under test
 const CLAIM = 10_000_000n; // nanoTON, what a claim must carry here

@@ -5,38 +5,45 @@ import {
     Decline,
     Fail,
     jobHash,
+    type JobParameters,
     priceOf,
     randomSigningKey,
     Result,
+    type SignedVoucher,
+    type SigningKey,
+    type Terms,
     Verifier,
+    Voucher,
+    voucherFor,
 } from '@cocoon-market/wrappers';
-import { Voucher, voucherFor } from '@cocoon-market/wrappers';
-import type { JobParameters, SignedVoucher, SigningKey, Terms } from '@cocoon-market/wrappers';
 import { Address, Cell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
-import { request } from 'undici';
-import type { Dispatcher } from 'undici';
+import { type Dispatcher, request } from 'undici';
 import {
     encodeQuery,
     endHash,
+    type Frame,
     FrameReader,
+    type JobState,
     keyCommitment,
     modelHash,
     nodeInfo,
+    type NodeInfo,
     openReceipt,
     openSession,
     paths,
+    type QueryHead,
     querySecret,
     RecordReader,
     RecordType,
     requestHash,
     sealRequest,
+    type Session,
     sessionHash,
     termsToWire,
     toWire,
     withProcess,
 } from '../../../offchain/link';
-import type { Frame, JobState, NodeInfo, QueryHead, Session } from '../../../offchain/link';
 
 /** What the client needs of a chain. */
 export interface ClientChain {
@@ -107,12 +114,7 @@ export class TestClient {
     }
 
     /** A job on chain and at the worker. */
-    static async withJob(
-        url: string,
-        chain: ClientChain,
-        terms: Partial<Terms> = {},
-        deposit?: bigint,
-    ): Promise<TestClient> {
+    static async withJob(url: string, chain: ClientChain, terms: Partial<Terms> = {}, deposit?: bigint) {
         const client = new TestClient(url, chain);
         await client.draft(terms);
         await client.open(deposit);

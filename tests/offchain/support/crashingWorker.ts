@@ -1,8 +1,7 @@
 /** A worker in a process of its own: echoes slowly, on a chain that the parent describes. Prints its URL. */
 import { Address, Cell } from '@ton/core';
 import { startWorker } from '../../../offchain/worker';
-import { ScriptedBackend } from './backend';
-import type { Step } from './backend';
+import { ScriptedBackend, type Step } from './backend';
 import { FakeChain, FakeWallet } from './chain';
 import { crashAfter } from './crash';
 import { account, configFor, SEEDS } from './worker';

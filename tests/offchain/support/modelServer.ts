@@ -1,7 +1,6 @@
 /** A model server for tests: what it answers to a chat completion is a script; it lists one model. */
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ECHO } from './backend';
 

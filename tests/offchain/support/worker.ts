@@ -2,8 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Address } from '@ton/core';
-import { startWorker, workerConfig } from '../../../offchain/worker';
-import type { Worker, WorkerConfigInput, WorkerParts } from '../../../offchain/worker';
+import {
+    startWorker,
+    type Worker,
+    workerConfig,
+    type WorkerConfigInput,
+    type WorkerParts,
+} from '../../../offchain/worker';
 import { ECHO, ScriptedBackend } from './backend';
 import { FakeChain, FakeWallet } from './chain';
 

@@ -2,8 +2,7 @@ import { Reason } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import { RecordType, remainingRent } from '../../../offchain/link';
 import { DAY, TestClient } from '../support/client';
-import { startFixture, TOKEN } from '../support/worker';
-import type { Fixture } from '../support/worker';
+import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
 let fixture: Fixture;
 let client: TestClient;

@@ -3,8 +3,7 @@ import { caseStates, Node, opcodes } from '@cocoon-market/wrappers';
 import { beginCell, Cell } from '@ton/core';
 import { storeCaseOpened } from '../../../wrappers/bodies';
 import { TestClient } from '../support/client';
-import { account, startFixture } from '../support/worker';
-import type { Fixture } from '../support/worker';
+import { account, type Fixture, startFixture } from '../support/worker';
 
 const PROVIDER = account(0x22).toRawString();
 

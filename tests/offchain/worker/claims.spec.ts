@@ -3,8 +3,7 @@ import type { Cell } from '@ton/core';
 import pino from 'pino';
 import { askWorker, serveAdmin } from '../../../offchain/worker';
 import { TestClient } from '../support/client';
-import { account, startFixture, TOKEN } from '../support/worker';
-import type { Fixture, Overrides } from '../support/worker';
+import { account, type Fixture, type Overrides, startFixture, TOKEN } from '../support/worker';
 
 let fixture: Fixture;
 

@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { networkConfig } from '../../../localnet/config';
 import { claimCost } from '../../../offchain/worker/costs';
 import { TestClient } from '../support/client';
-import { startFixture } from '../support/worker';
-import type { Fixture, Overrides } from '../support/worker';
+import { type Fixture, type Overrides, startFixture } from '../support/worker';
 
 const pricesAt = (level: PriceLevel) => pricesOf(networkConfig(level)).basechain;
 

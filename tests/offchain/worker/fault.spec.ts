@@ -3,8 +3,7 @@ import { OpenAiBackend } from '../../../offchain/backend';
 import { RecordType } from '../../../offchain/link';
 import { TestClient } from '../support/client';
 import { chunk, ModelServer } from '../support/modelServer';
-import { startFixture } from '../support/worker';
-import type { Fixture } from '../support/worker';
+import { type Fixture, startFixture } from '../support/worker';
 
 const secret = 'SECRET PROMPT';
 const openai = (fields: object) => ({ error: { message: `wrong: ${secret}`, ...fields } });

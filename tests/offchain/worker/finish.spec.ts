@@ -3,8 +3,7 @@ import { OpenAiBackend } from '../../../offchain/backend';
 import { FrameKind } from '../../../offchain/link';
 import { TestClient } from '../support/client';
 import { chunk, ModelServer } from '../support/modelServer';
-import { startFixture } from '../support/worker';
-import type { Fixture } from '../support/worker';
+import { type Fixture, startFixture } from '../support/worker';
 
 describe('an answer of a model server', () => {
     let server: ModelServer;

@@ -1,5 +1,4 @@
-import { channelCode, isWeakKey, libraryOf, randomSigningKey, signingKey } from '@cocoon-market/wrappers';
-import type { Terms } from '@cocoon-market/wrappers';
+import { channelCode, isWeakKey, libraryOf, randomSigningKey, signingKey, type Terms } from '@cocoon-market/wrappers';
 import { beginCell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
@@ -10,8 +9,7 @@ import { claimOnce, startWorker, statusOnce } from '../../../offchain/worker';
 import { TestClient } from '../support/client';
 import { ECHO, ScriptedBackend } from '../support/backend';
 import { FakeWallet } from '../support/chain';
-import { account, configFor, RATES, SEEDS, startFixture } from '../support/worker';
-import type { Fixture } from '../support/worker';
+import { account, configFor, type Fixture, RATES, SEEDS, startFixture } from '../support/worker';
 
 let fixture: Fixture;
 

@@ -3,8 +3,7 @@ import { request } from 'undici';
 import { encodeQuery, paths } from '../../../offchain/link';
 import type { Step } from '../support/backend';
 import { TestClient } from '../support/client';
-import { startFixture, TOKEN } from '../support/worker';
-import type { Fixture } from '../support/worker';
+import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
 const STEP = 1000n * TOKEN;
 const LIMITS = { startSteps: 1 };

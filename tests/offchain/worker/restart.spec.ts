@@ -1,7 +1,5 @@
-import { answerRoot, contentHash, Finish, Reason } from '@cocoon-market/wrappers';
-import type { SignedVoucher } from '@cocoon-market/wrappers';
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import { answerRoot, contentHash, Finish, Reason, type SignedVoucher } from '@cocoon-market/wrappers';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,10 +8,8 @@ import { request } from 'undici';
 import { RecordType } from '../../../offchain/link';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import type { FakeChain } from '../support/chain';
-import { TestClient } from '../support/client';
-import type { Answer, Sealed } from '../support/client';
-import { startFixture, TOKEN } from '../support/worker';
-import type { Fixture } from '../support/worker';
+import { type Answer, type Sealed, TestClient } from '../support/client';
+import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
 const ROOT = join(__dirname, '..', '..', '..');
 const STEP = 400n * TOKEN;

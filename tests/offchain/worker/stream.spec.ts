@@ -1,10 +1,8 @@
 import { answerRoot, contentHash, Finish, priceOf, Reason } from '@cocoon-market/wrappers';
 import { encodeQuery, FrameKind, RecordType } from '../../../offchain/link';
 import type { Step } from '../support/backend';
-import { TestClient } from '../support/client';
-import type { Answer, Sealed } from '../support/client';
-import { startFixture, TOKEN } from '../support/worker';
-import type { Fixture } from '../support/worker';
+import { type Answer, type Sealed, TestClient } from '../support/client';
+import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
 let fixture: Fixture;
 

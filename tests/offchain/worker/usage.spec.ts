@@ -1,8 +1,7 @@
 import { OpenAiBackend } from '../../../offchain/backend';
 import { TestClient } from '../support/client';
 import { chunk, ModelServer } from '../support/modelServer';
-import { startFixture } from '../support/worker';
-import type { Fixture } from '../support/worker';
+import { type Fixture, startFixture } from '../support/worker';
 
 /** 300 pieces of reasoning and 300 of content, the bytes of both alike. */
 const thinking = [

@@ -3,8 +3,7 @@ import { Address } from '@ton/core';
 import { keyPairFromSeed, sign, signVerify } from '@ton/crypto';
 import { randomBytes } from 'node:crypto';
 import { TestClient } from '../support/client';
-import { startFixture } from '../support/worker';
-import type { Fixture } from '../support/worker';
+import { type Fixture, startFixture } from '../support/worker';
 
 let fixture: Fixture;
 let client: TestClient;

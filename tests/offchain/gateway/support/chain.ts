@@ -1,6 +1,5 @@
 /** The Chain interface over a sandbox, so that a gateway under test meets the real escrow and the real channels. */
-import { Address, Cell, external } from '@ton/core';
-import type { Contract, OpenedContract } from '@ton/core';
+import { Address, Cell, type Contract, external, type OpenedContract } from '@ton/core';
 import { EmulationError } from '@ton/sandbox';
 import {
     Accepted,

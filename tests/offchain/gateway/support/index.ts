@@ -14,8 +14,7 @@ import {
     GatewayDeps,
     startGateway,
 } from '../../../../offchain/gateway';
-import { testKey } from '../../../support/market';
-import { Market } from '../../../support/market';
+import { Market, testKey } from '../../../support/market';
 import { SandboxChain } from './chain';
 import { FakeWorker, MODEL } from './worker';
 
