@@ -54,7 +54,7 @@ export async function settleOrder(session: ScriptSession): Promise<void> {
             async () => (outcome = await wallet.outcome!(order)) !== 'waiting',
         );
     }
-    if (outcome === 'taken') {
+    if (outcome === 'executed') {
         console.log(`The wallet has sent ${name}; what it changed is read now`);
         const to = Address.parseRaw(note.to);
         await waitUntil(patience, async () => (await session.newest(to)) > BigInt(note.newest)).catch(

@@ -13,14 +13,14 @@ export interface Order {
     seqno: number;
     hash: string; // of the body, hex
     from: number; // unix seconds of the chain when it was signed
-    validUntil: number; // unix seconds: taken by then, or never
+    validUntil: number; // unix seconds: executed by then, or never
 }
 
 /**
- * taken: the wallet has executed the order. lapsed: its time is over, so it never will. overtaken: it took another
- * order of the same number, so it never will. waiting: it still may.
+ * executed: the wallet has executed the order. lapsed: its time is over, so it never will. overtaken: it has executed
+ * another order of the same number, so it never will. waiting: it still may.
  */
-export type OrderOutcome = 'taken' | 'lapsed' | 'overtaken' | 'waiting';
+export type OrderOutcome = 'executed' | 'lapsed' | 'overtaken' | 'waiting';
 
 /** The outcome of an order is not known yet; until it is, no other order may be sent in its place. */
 export class OutcomeUnknown extends ChainError {
@@ -29,10 +29,14 @@ export class OutcomeUnknown extends ChainError {
         reason: string,
         silent = false,
     ) {
-        super(`${reason}; whether the wallet takes order ${order.seqno} (${order.hash}) is not known yet`, undefined, {
-            unknown: true,
-            silent,
-        });
+        super(
+            `${reason}; whether the wallet executes order ${order.seqno} (${order.hash}) is not known yet`,
+            undefined,
+            {
+                unknown: true,
+                silent,
+            },
+        );
         this.name = 'OutcomeUnknown';
     }
 }
@@ -44,7 +48,7 @@ const PATIENCE = 60; // seconds after an order's validity in which a silent API 
 
 /**
  * The outcome of an order of a wallet or of an escrow, as the chain shows it. `seqno` reads the account's number;
- * `numberOf` gives the number of an order that the account took, where that can be read. A lapse is confirmed by
+ * `numberOf` gives the number of an order that the account executed, where that can be read. A lapse is confirmed by
  * several readings, `pauseMs` apart, and by every endpoint, because the caller then signs another order in its place.
  */
 export async function outcomeOf(
@@ -81,13 +85,13 @@ async function readOutcome(
     chain: Chain,
     { wallet, seqno, hash, from }: Order,
     numberOf: (body: Cell) => number | undefined,
-): Promise<'taken' | 'overtaken' | undefined> {
+): Promise<'executed' | 'overtaken' | undefined> {
     for await (const { at, body } of chain.accepted(wallet)) {
         if (at < from - SLACK) {
             return undefined;
         }
         if (body.hash().toString('hex') === hash) {
-            return 'taken';
+            return 'executed';
         }
         if (numberOf(body) === seqno) {
             return 'overtaken';
@@ -97,7 +101,7 @@ async function readOutcome(
 }
 
 /**
- * Sends an order, again while it may be lost, and resolves once the wallet has taken it.
+ * Sends an order, again while it may be lost, and resolves once the wallet has executed it.
  * @throws ChainError when it was refused, lapsed or was overtaken: nothing was sent; OutcomeUnknown when the API stays
  * silent
  */
@@ -123,22 +127,22 @@ export async function deliver(
             trouble = error;
             return 'waiting' as const;
         });
-        if (outcome === 'taken') {
+        if (outcome === 'executed') {
             return;
         }
         if (outcome === 'lapsed') {
-            throw new ChainError(`The wallet did not take order ${order.seqno} in time, so nothing was sent`);
+            throw new ChainError(`The wallet did not execute order ${order.seqno} in time, so nothing was sent`);
         }
         if (outcome === 'overtaken') {
             throw new ChainError(
-                `The wallet took another order ${order.seqno}, so nothing of this one was sent. Does another program use its key?`,
+                `The wallet executed another order ${order.seqno}, so nothing of this one was sent. Does another program use its key?`,
             );
         }
         if (poll % RESEND_POLLS === 0) {
-            await carry().catch(() => undefined); // the same bytes: the wallet takes them once
+            await carry().catch(() => undefined); // the same bytes: the wallet executes them once
         }
         await sleep(pollMs);
     }
     const silent = trouble instanceof ChainError && trouble.silent;
-    throw new OutcomeUnknown(order, trouble?.message ?? 'The wallet has not taken it', silent);
+    throw new OutcomeUnknown(order, trouble?.message ?? 'The wallet has not executed it', silent);
 }

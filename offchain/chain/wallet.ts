@@ -1,4 +1,4 @@
-/** A hot wallet (v5r1): sends batches of messages and waits until the chain has taken them. */
+/** A hot wallet (v5r1): sends batches of messages and waits until the chain has executed them. */
 import { SigningKey, signingKey } from '@cocoon-market/wrappers';
 import {
     Address,
@@ -122,9 +122,9 @@ export class HotWallet {
     }
 
     /**
-     * Finds out the outcome of an earlier order. True when it was taken and had this content: then it is not sent
+     * Finds out the outcome of an earlier order. True when it was executed and had this content: then it is not sent
      * again.
-     * @throws OutcomeUnknown while it may still be taken; ChainError when another content was taken: the caller must
+     * @throws OutcomeUnknown while it may still be executed; ChainError when another content was: the caller must
      * read the state again
      */
     private async settlePending(content: string): Promise<boolean> {
@@ -137,10 +137,12 @@ export class HotWallet {
             throw new OutcomeUnknown(order, 'An earlier order is on its way');
         }
         this.pending = undefined;
-        if (outcome === 'taken' && sentContent !== content) {
-            throw new ChainError(`Order ${order.seqno} was taken after all: read the state again before sending more`);
+        if (outcome === 'executed' && sentContent !== content) {
+            throw new ChainError(
+                `Order ${order.seqno} was executed after all: read the state again before sending more`,
+            );
         }
-        return outcome === 'taken';
+        return outcome === 'executed';
     }
 
     private seqno(): Promise<number> {

@@ -111,7 +111,7 @@ export class SpendAccount {
             for (let poll = 1; poll <= MAX_POLLS && !this.closed; poll++) {
                 const { outcome, error } = await this.outcome(order, seqno, validUntil);
                 failure = error;
-                if (outcome === 'taken') {
+                if (outcome === 'executed') {
                     return;
                 }
                 if (outcome !== 'waiting') {
