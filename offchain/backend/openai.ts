@@ -14,7 +14,8 @@ import {
     type FinishReason,
     type Usage,
 } from './backend';
-import { retryAfterOf, waits } from '../link';
+import { waits } from '../link';
+import { retryAfterOf } from '../process/retryAfter';
 import { reasonOf } from './reasons';
 import { toUsage, type WireUsage } from './usage';
 

@@ -1,7 +1,7 @@
 /** One endpoint of TON HTTP API v2: its address, its budget of calls, its availability and its network. */
 import { Cell } from '@ton/core';
 import { request } from 'undici';
-import { retryAfterOf } from '../link/causes';
+import { retryAfterOf } from '../process/retryAfter';
 import { Budget } from './budget';
 import { ChainError } from './errors';
 

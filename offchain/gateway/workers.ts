@@ -15,7 +15,6 @@ import {
     RefusalCode,
     refusal,
     MAX_RETRY_AFTER,
-    retryAfterOf,
     Session,
     sessionHash,
     termsToWire,
@@ -23,6 +22,7 @@ import {
     voucherAnswer,
     waits,
 } from '../link';
+import { retryAfterOf } from '../process/retryAfter';
 
 /** The worker refused without a signature: nothing is owed. */
 export class WorkerRefusal extends Error {

@@ -68,12 +68,3 @@ export function causeOf(reason: number): Cause {
 
 /** The longest time to wait, in seconds, that is passed on from a busy server. */
 export const MAX_RETRY_AFTER = 3600;
-
-/** Seconds that the header Retry-After asks for; undefined if it does not. */
-export function retryAfterOf(header: string | string[] | undefined, now = Date.now()): number | undefined {
-    if (typeof header !== 'string' || header.trim() === '') {
-        return undefined;
-    }
-    const seconds = /^\s*\d+(\.\d+)?\s*$/.test(header) ? Number(header) : (Date.parse(header) - now) / 1000;
-    return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
-}

@@ -1,5 +1,7 @@
 // Which folder may import which. Arrows run one way:
-// contracts -> build -> wrappers -> { offchain, scripts, tests }; localnet stands on the sandbox alone.
+// contracts -> build -> wrappers -> offchain/process -> { chain, link } -> { store, attest, backend, rerun }
+// -> { gateway, worker } -> cli -> bin; scripting stands on wrappers and offchain/chain, scripts on scripting,
+// and localnet on the sandbox alone.
 import { dirname, join, relative, sep } from 'node:path';
 import { root } from '../files.mjs';
 
@@ -23,7 +25,11 @@ const layers = [
     { from: 'offchain/process', may: ['offchain/process', 'wrappers'] }, // the ground floor of every process
     { from: 'offchain/cli', may: ['offchain', 'wrappers'] },
     { from: 'offchain/bin', may: ['offchain', 'wrappers', 'tooling/node'] }, // which refuses other versions of Node.js
-    ...['link', 'store', 'chain', 'attest', 'backend'].map((shared) => ({
+    ...['chain', 'link'].map((base) => ({
+        from: `offchain/${base}`,
+        may: [`offchain/${base}`, 'offchain/process', 'wrappers'],
+    })),
+    ...['store', 'attest', 'backend', 'rerun'].map((shared) => ({
         from: `offchain/${shared}`,
         may: ['offchain', 'wrappers'],
         not: ['offchain/gateway', 'offchain/worker', 'offchain/cli', 'offchain/bin'],
