@@ -95,7 +95,7 @@ export class Dispute extends Generated {
             0n, // clearAt
             0n, // bond
             false, // stated
-            0n, // wanted
+            0n, // missingPieces
             0n, // cost
             null,
         );
