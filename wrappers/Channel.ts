@@ -10,7 +10,7 @@ import {
 } from '../build/Channel/Channel_Channel';
 
 import { Voucher } from './signed/payloads';
-import { withoutState } from './sending';
+import { stateless, withoutState } from './sending';
 import { bytesToNumber, numberToBytes } from './bytes';
 
 export type { ChannelState };
@@ -104,27 +104,13 @@ async function hadSoFar(provider: ContractProvider): Promise<bigint> {
     return had < 0n ? 0n : had;
 }
 
-export class Channel extends Generated {
+export class Channel extends stateless(Generated) {
     /**
      * The channel that `escrow` opens for `job`; `code` is this checkout's unless the escrow was set up with another.
      */
     static async ofJob(escrow: Address, job: JobParameters, code?: Cell): Promise<Channel> {
         const { address, ...init } = channelInit(escrow, job, code ?? (await channelCode()));
         return new Channel(address, { code: init.code!, data: init.data! });
-    }
-
-    static override fromAddress(address: Address): Channel {
-        return new Channel(address);
-    }
-
-    /** Any message of the contract, without a state: see {@link withoutState}. */
-    override async send(
-        provider: ContractProvider,
-        via: Sender,
-        args: Parameters<Generated['send']>[2],
-        message: Parameters<Generated['send']>[3],
-    ) {
-        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
     }
 
     /**

@@ -21,7 +21,7 @@ import { FaultClass, faultClasses, faultClassOf } from './faults';
 import { Committee, parseCommittee } from './Registry';
 import { pieceCell, pieceOf, proofCell } from './signed/answer';
 import { cellOf } from './signed/layout';
-import { withoutState } from './sending';
+import { Call, stateless } from './sending';
 import { bytesToNumber, numberToBytes } from './bytes';
 
 export type { CaseState };
@@ -57,12 +57,6 @@ export interface CaseFile {
     committee: Committee;
 }
 
-/** `value`: nanoTON attached, at least `getCloseValue()`; what is not used comes back to the sender. */
-interface Call {
-    value: bigint;
-    queryId?: bigint;
-}
-
 /** The address holds no Dispute of this release's code. */
 export class NotDispute extends Error {
     constructor(address: Address, cause: unknown) {
@@ -73,7 +67,8 @@ export class NotDispute extends Error {
     }
 }
 
-export class Dispute extends Generated {
+/** Each message needs a value of at least `getCloseValue()`. */
+export class Dispute extends stateless(Generated) {
     /**
      * The Dispute of a Provider about one fault, as it is deployed. `query` is 0 for A1 and the result's index for
      * A2. `nodeVersion` is that of the node's code, 0 by default.
@@ -100,20 +95,6 @@ export class Dispute extends Generated {
             null,
         );
         return new Dispute(address, init);
-    }
-
-    static override fromAddress(address: Address): Dispute {
-        return new Dispute(address);
-    }
-
-    /** Any message of the contract, without a state: see {@link withoutState}. */
-    override async send(
-        provider: ContractProvider,
-        via: Sender,
-        args: Parameters<Generated['send']>[2],
-        message: Parameters<Generated['send']>[3],
-    ) {
-        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
     }
 
     /**

@@ -14,7 +14,7 @@ import {
 import { SigningKey } from './keys';
 import { JobParameters } from './Channel';
 import { jobOrderCell, jobsCell, NewJob, openJobsCell, OrderHead, signedOrder } from './signed/orders';
-import { withoutState } from './sending';
+import { Call, stateless, withoutState } from './sending';
 import { bytesToNumber } from './bytes';
 
 export type { EscrowState };
@@ -42,26 +42,12 @@ function bodyOf(message: Parameters<Builder['store']>[0]): Cell {
     return beginCell().store(message).endCell();
 }
 
-export class Escrow extends Generated {
+export class Escrow extends stateless(Generated) {
     /** The escrow of a client's wallet, as it is deployed: without key, limits and channel code. */
     static async ofOwner(owner: Address): Promise<Escrow> {
         code ??= (await Generated.init()).code; // read once, because this is called often
         const init = { code, data: initialData(owner) };
         return new Escrow(contractAddress(0, init), init);
-    }
-
-    static override fromAddress(address: Address): Escrow {
-        return new Escrow(address);
-    }
-
-    /** Any message of the contract, without a state: see {@link withoutState}. */
-    override async send(
-        provider: ContractProvider,
-        via: Sender,
-        args: Parameters<Generated['send']>[2],
-        message: Parameters<Generated['send']>[3],
-    ) {
-        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
     }
 
     /** Any order, to an escrow that exists. */
@@ -73,7 +59,7 @@ export class Escrow extends Generated {
     async sendDeposit(
         provider: ContractProvider,
         via: Sender,
-        { value, queryId = 0n, opens = false }: { value: bigint; queryId?: bigint; opens?: boolean },
+        { value, queryId = 0n, opens = false }: Call & { opens?: boolean },
     ) {
         const to = opens ? provider : withoutState(provider, this.address);
         await to.internal(via, { value, body: bodyOf(storeDeposit({ $$type: 'Deposit', queryId })) });
@@ -87,12 +73,7 @@ export class Escrow extends Generated {
     async sendSetUp(
         provider: ContractProvider,
         via: Sender,
-        {
-            value,
-            deposit,
-            queryId = 0n,
-            ...settings
-        }: EscrowSettings & { value: bigint; deposit: bigint; queryId?: bigint },
+        { value, deposit, queryId = 0n, ...settings }: Call & EscrowSettings & { deposit: bigint },
     ) {
         const spendKey = bytesToNumber(settings.spendKey);
         const body = bodyOf(storeSetUp({ $$type: 'SetUp', queryId, deposit, ...settings, spendKey }));
@@ -107,7 +88,7 @@ export class Escrow extends Generated {
     async sendOpen(
         provider: ContractProvider,
         via: Sender,
-        args: { value: bigint; seqno: number; jobs: NewJob[]; total?: bigint; queryId?: bigint },
+        args: Call & { seqno: number; jobs: NewJob[]; total?: bigint },
     ) {
         const total = args.total ?? args.jobs.reduce((sum, job) => sum + job.deposit, 0n);
         const { value, queryId = 0n, seqno } = args;
@@ -123,7 +104,7 @@ export class Escrow extends Generated {
     async sendLeaveJob(
         provider: ContractProvider,
         via: Sender,
-        { value, channel, queryId = 0n }: { value: bigint; channel: Address; queryId?: bigint },
+        { value, channel, queryId = 0n }: Call & { channel: Address },
     ) {
         const account = bytesToNumber(channel.hash);
         const body = bodyOf(storeLeaveJob({ $$type: 'LeaveJob', queryId, channel: account }));
@@ -138,7 +119,7 @@ export class Escrow extends Generated {
     async sendWithdraw(
         provider: ContractProvider,
         via: Sender,
-        { value, amount, queryId = 0n }: { value: bigint; amount: bigint; queryId?: bigint },
+        { value, amount, queryId = 0n }: Call & { amount: bigint },
     ) {
         await withoutState(provider, this.address).internal(via, {
             value,

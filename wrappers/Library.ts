@@ -2,7 +2,7 @@
  * The account that publishes a code in the masterchain, where every account finds it by its hash. See
  * docs/contracts/library.md.
  */
-import { Address, beginCell, Cell, contractAddress, ContractProvider, Sender } from '@ton/core';
+import { beginCell, Cell, contractAddress, ContractProvider, Sender } from '@ton/core';
 import {
     KeeperBits,
     KeeperCells,
@@ -14,7 +14,7 @@ import {
     storeTopUpLibrary,
 } from '../build/Library/Library_Library';
 import { forwardFee, Prices, sizeOf, storageFee, YEAR } from './prices';
-import { withoutState } from './sending';
+import { Call, stateless, withoutState } from './sending';
 import { bytesToNumber } from './bytes';
 
 const MASTERCHAIN = -1;
@@ -70,7 +70,7 @@ export function loadLibraryData(data: Cell): LibraryData {
     return loaded;
 }
 
-export class Library extends Generated {
+export class Library extends stateless(Generated) {
     /** Keeper number `number` (0 to 2^32 - 1) of the code with this hash, in the masterchain. */
     static async ofHash(hash: Buffer, number = 0): Promise<Library> {
         const { code } = await Generated.init();
@@ -78,30 +78,12 @@ export class Library extends Generated {
         return new Library(contractAddress(MASTERCHAIN, init), init);
     }
 
-    static override fromAddress(address: Address): Library {
-        return new Library(address);
-    }
-
-    /** Any message of the contract, without a state: see {@link withoutState}. */
-    override async send(
-        provider: ContractProvider,
-        via: Sender,
-        args: Parameters<Generated['send']>[2],
-        message: Parameters<Generated['send']>[3],
-    ) {
-        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
-    }
-
     /**
      * Publishes the code, for the first time or again. From anyone; deploys the account if it does not exist. The
      * whole `value` (nanoTON) stays and pays rent. Together with the balance it covers at least 90 days and the gas.
      * @throws on chain: ErrWrongCode, ErrLowBalance
      */
-    async sendPublish(
-        provider: ContractProvider,
-        via: Sender,
-        { value, code, queryId = 0n }: { value: bigint; code: Cell; queryId?: bigint },
-    ) {
+    async sendPublish(provider: ContractProvider, via: Sender, { value, code, queryId = 0n }: Call & { code: Cell }) {
         const body = beginCell()
             .store(storePublish({ $$type: 'Publish', queryId, code }))
             .endCell();
@@ -115,7 +97,7 @@ export class Library extends Generated {
     async sendTopUp(
         provider: ContractProvider,
         via: Sender,
-        { value, queryId = 0n, opens = false }: { value: bigint; queryId?: bigint; opens?: boolean },
+        { value, queryId = 0n, opens = false }: Call & { opens?: boolean },
     ) {
         const body = beginCell()
             .store(storeTopUpLibrary({ $$type: 'TopUpLibrary', queryId }))

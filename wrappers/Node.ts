@@ -25,7 +25,7 @@ import {
 } from '../build/Node/Node_Node';
 import { listingBounds } from './bounds';
 import { sizeOf } from './prices';
-import { withoutState } from './sending';
+import { Call, stateless, withoutState } from './sending';
 import { bytesToNumber, numberToBytes } from './bytes';
 
 const { maxText } = listingBounds;
@@ -189,7 +189,7 @@ async function compiledCode(): Promise<Cell> {
     return (await Generated.init(nobody, 0n, 0n, 0n, 0n, 0n, 0n, 0n, Dictionary.empty<number, EndedKey>(), null)).code;
 }
 
-export class Node extends Generated {
+export class Node extends stateless(Generated) {
     /** Node `number` of a Provider, as it is deployed: new and without a listing. */
     static async ofProvider(provider: Address, number: number): Promise<Node> {
         const data = beginCell().store(
@@ -209,20 +209,6 @@ export class Node extends Generated {
         );
         const init = { code: await (nodeCode ??= compiledCode()), data: data.endCell() };
         return new Node(contractAddress(0, init), init);
-    }
-
-    static override fromAddress(address: Address): Node {
-        return new Node(address);
-    }
-
-    /** Any message of the contract, without a state: see {@link withoutState}. */
-    override async send(
-        provider: ContractProvider,
-        via: Sender,
-        args: Parameters<Generated['send']>[2],
-        message: Parameters<Generated['send']>[3],
-    ) {
-        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
     }
 
     /** Pays rent ahead with the whole value. From anyone; the rest goes to the provider's owner when the node ends. */
@@ -251,11 +237,7 @@ export class Node extends Generated {
      * `value` at least `getClearValue()`, the rest comes back.
      * @throws on chain: ErrWrongState, ErrTooEarly, ErrLowValue
      */
-    async sendClear(
-        provider: ContractProvider,
-        via: Sender,
-        { value, queryId = 0n }: { value: bigint; queryId?: bigint },
-    ) {
+    async sendClear(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
         await this.send(provider, via, { value }, { $$type: 'ClearNode', queryId });
     }
 }

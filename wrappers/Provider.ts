@@ -13,18 +13,12 @@ import {
     storeReplaceHardware,
 } from '../build/Provider/Provider_Provider';
 import { sizeOf } from './prices';
-import { withoutState } from './sending';
+import { Call, stateless } from './sending';
 
 export type { Membership, ProviderState, ProviderValues, StakeSlot, Standing };
 
 /** Slots of stake that is on its way out. */
 export const stakeSlots = Number(StakeSlots);
-
-/** `value`: nanoTON attached; what is not used comes back to the sender. */
-interface Call {
-    value: bigint;
-    queryId?: bigint;
-}
 
 /** A node by its number and the version of its code. */
 export interface NodeName {
@@ -32,7 +26,7 @@ export interface NodeName {
     codeVersion?: number; // 0 unless given
 }
 
-export class Provider extends Generated {
+export class Provider extends stateless(Generated) {
     /** The Provider of an owner's wallet at a registry, as it is deployed: without stake, nodes and rules. */
     static async ofOwner(registry: Address, owner: Address): Promise<Provider> {
         const slots = Dictionary.empty<number, StakeSlot>();
@@ -54,20 +48,6 @@ export class Provider extends Generated {
         return new Provider(address, init);
     }
 
-    static override fromAddress(address: Address): Provider {
-        return new Provider(address);
-    }
-
-    /** Any message of the contract, without a state: see {@link withoutState}. */
-    override async send(
-        provider: ContractProvider,
-        via: Sender,
-        args: Parameters<Generated['send']>[2],
-        message: Parameters<Generated['send']>[3],
-    ) {
-        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
-    }
-
     /**
      * Deploys the Provider with its first stake and registers it. From the owner, until joined. `value` at least
      * `stake` + the Registry's `getJoinValue()`. If the Registry refuses, the stake comes back and the account ends.
@@ -82,7 +62,9 @@ export class Provider extends Generated {
         args: Call & { stake: bigint; payout: Address; operator?: Address; codeVersion?: number; rules?: bigint },
     ) {
         const { value, queryId = 0n, stake, payout, operator = null, codeVersion = 0, rules = 0n } = args;
-        await super.send(
+        // The generated method attaches the state.
+        await Generated.prototype.send.call(
+            this,
             provider,
             via,
             { value },

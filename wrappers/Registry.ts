@@ -19,7 +19,7 @@ import {
     storeReplaceRules,
 } from '../build/Registry/Registry_Registry';
 import { ruleBounds } from './bounds';
-import { withoutState } from './sending';
+import { Call, stateless } from './sending';
 import { bytesToNumber } from './bytes';
 
 export type { CodeId, RegistryInfo };
@@ -148,32 +148,12 @@ function toCell(store: (builder: Builder) => void): Cell {
     return beginCell().store(store).endCell();
 }
 
-/** `value`: nanoTON attached; what is not used comes back to the sender. */
-interface Call {
-    value: bigint;
-    queryId?: bigint;
-}
-
-export class Registry extends Generated {
+export class Registry extends stateless(Generated) {
     /** A registry as it is deployed, before Launch. `delay`: seconds that every change waits, for ever. */
     static async ofGovernor(governor: Address, delay: number): Promise<Registry> {
         // not paused; no time, catalogue, change, state and next governor
         const { address, init } = await Generated.fromInit(governor, BigInt(delay), false, 0n, 0n, null, null, null);
         return new Registry(address, init);
-    }
-
-    static override fromAddress(address: Address): Registry {
-        return new Registry(address);
-    }
-
-    /** Any message of the contract, without a state: see {@link withoutState}. */
-    override async send(
-        provider: ContractProvider,
-        via: Sender,
-        args: Parameters<Generated['send']>[2],
-        message: Parameters<Generated['send']>[3],
-    ) {
-        await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
     }
 
     /**
@@ -261,8 +241,8 @@ export class Registry extends Generated {
         via: Sender,
         { value, queryId = 0n, opens = false }: Call & { opens?: boolean },
     ) {
-        const message = { $$type: 'TopUpRegistry', queryId } as const;
-        await (opens ? super.send(provider, via, { value }, message) : this.send(provider, via, { value }, message));
+        const { send } = opens ? Generated.prototype : this; // the generated method attaches the state
+        await send.call(this, provider, via, { value }, { $$type: 'TopUpRegistry', queryId });
     }
 
     /**

@@ -5,6 +5,35 @@
  */
 import { Address, Cell, comment, ContractProvider, Sender, toNano } from '@ton/core';
 
+/** `value`: nanoTON attached. The sender gets the unused part back, unless the method says otherwise. */
+export interface Call {
+    value: bigint;
+    queryId?: bigint;
+}
+
+/** A wrapper class that the Tact compiler generated. */
+type GeneratedClass = new (
+    address: Address,
+    init?: { code: Cell; data: Cell },
+) => {
+    readonly address: Address;
+    send(provider: ContractProvider, via: Sender, args: object, message: never): Promise<void>;
+};
+
+/** The generated class, with messages that carry no state and a `fromAddress` that makes an instance of a subclass. */
+export function stateless<T extends GeneratedClass>(generated: T) {
+    class Stateless extends (generated as GeneratedClass) {
+        static fromAddress<C>(this: new (address: Address) => C, address: Address): C {
+            return new this(address);
+        }
+
+        override async send(provider: ContractProvider, via: Sender, args: object, message: never) {
+            await super.send({ ...provider, ...withoutState(provider, this.address) }, via, args, message);
+        }
+    }
+    return Stateless as unknown as Pick<typeof Stateless, 'fromAddress'> & T;
+}
+
 /** A contract's provider, but without a state in what it sends. */
 export function withoutState(
     provider: ContractProvider,
