@@ -247,4 +247,11 @@ export const liabilityAttacks: Attack[] = [
         file: 'tests/regression/strikes.spec.ts',
         test: 'A provider that uses up its own share before three demands are decided goes to jail by them',
     },
+    {
+        source: 'review',
+        attack: 'A node that was refused and opened again lets its next key inherit what the first has cost, so that victims get less.',
+        stoppedBy: 'A key begins with an empty ledger, whatever key was there before.',
+        file: 'tests/regression/reopened.spec.ts',
+        test: 'A node that is opened again without a key begins its next key with a whole share, whatever the key before has cost',
+    },
 ];
