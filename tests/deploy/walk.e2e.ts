@@ -65,6 +65,7 @@ const STEPS: Step[] = [
     { script: 'setPayout', flags: () => ['--payout', other.text] },
     { script: 'setOperator', flags: () => ['--operator', other.text] },
     { script: 'applyFleet', flags: () => ['--manifest', fleet()] },
+    { script: 'endKey', flags: () => ['--node', '0'] },
     { script: 'unbondStake', flags: () => ['--keep', '1.5'] },
     { script: 'cancelUnbonding', flags: () => [] },
     { script: 'proposeRules', flags: () => ['--profile', rules()] },

@@ -1,0 +1,59 @@
+import { changeNode, Node, nodeChanges, numberToHex } from '@cocoon-market/wrappers';
+import { count, key } from '../scripting/flags';
+import { readFleet } from '../scripting/fleetPlan';
+import { when } from '../scripting/output';
+import { providerFlags, providerTask } from '../scripting/provider';
+import { script } from '../scripting/script';
+import { ScriptError } from '../scripting/scriptError';
+
+const NOTICE = 180; // seconds: an end that lies no further ahead comes no sooner by another message
+
+export const run = script({
+    name: 'endKey',
+    group: 'provider',
+    about: "Ends a node's receipt key after the notice of two minutes, as after a theft. From owner or operator.",
+    flags: {
+        ...providerFlags,
+        node: count.required("the node's number, as checkFleet shows it"),
+        receiptKey: key.optional('the key, current or rotated; the current one unless given'),
+    },
+    prepare: (session, { node: number, receiptKey, ...flags }) =>
+        providerTask(session, flags, async ({ at, provider }) => {
+            const found = (await readFleet(session.reader(), at)).find((one) => one.number === number);
+            if (found === undefined || !found.open) {
+                throw new ScriptError(`There is no open node ${number}`, 'checkFleet lists the nodes');
+            }
+            const ending = receiptKey === undefined ? found.receiptKey : BigInt(`0x${receiptKey.toString('hex')}`);
+            if (ending === 0n) {
+                return `node ${number} has no receipt key`;
+            }
+            const { codeVersion } = found;
+            const address = await provider.getNodeAddress(BigInt(number), BigInt(codeVersion));
+            const node = session.openContract(Node.fromAddress(address));
+            const endsAt = async () => Number((await node.getKeyLiability(ending)).endsAt);
+            const isEnding = async () => (await endsAt()) <= (await session.now()) + NOTICE;
+            const end = await endsAt();
+            if (end === 0) {
+                throw new ScriptError(
+                    `Node ${number} has no receipt key ${numberToHex(ending)}`,
+                    'checkFleet shows the current one',
+                );
+            }
+            if (await isEnding()) {
+                return `receipt key ${numberToHex(ending)} ends at ${when(end)}`;
+            }
+            const { operator } = await provider.getMembershipNow();
+            return {
+                will: `end receipt key ${numberToHex(ending)} of node ${number}; its jobs must be settled, and a new key registered with applyFleet`,
+                action: (actor, providerAddress) =>
+                    changeNode(actor, {
+                        provider: providerAddress,
+                        number,
+                        codeVersion,
+                        change: nodeChanges.endKey(ending),
+                    }),
+                done: isEnding,
+                anyone: operator?.equals(session.actor) === true,
+            };
+        }),
+});
