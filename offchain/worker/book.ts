@@ -7,8 +7,10 @@ import { Cell } from '@ton/core';
 import type { z } from 'zod';
 import { acceptSession, type jobRequest, modelHash, sessionHash } from '../link';
 import type { ChannelSnapshot } from '../store/worker';
-import { accountAddress, ChannelUnreadable } from './channels';
+import { accountAddress, type Channels, ChannelUnreadable } from './channels';
+import type { Clients } from './clients';
 import type { WorkerContext } from './context';
+import type { Costs } from './costs';
 import { stepCarriesFrames } from './credit';
 import { type ActiveQuery, WorkerJob } from './job';
 import { assertStored } from './newest';
@@ -19,6 +21,13 @@ type JobRequest = z.output<typeof jobRequest>;
 const MAX_IDLE = 2000; // unused jobs in memory; each has two keys
 const MIN_ANSWER = 1024; // bytes: salt, some frames and the end fit into as many
 
+/** The floors below the book. */
+export interface BookFloors {
+    channels: Channels;
+    clients: Clients;
+    costs: Costs;
+}
+
 interface Slot {
     users: number;
     job: Promise<WorkerJob | undefined>;
@@ -27,7 +36,10 @@ interface Slot {
 export class WorkerBook {
     private readonly slots = new Map<string, Slot>();
 
-    constructor(private readonly context: WorkerContext) {}
+    constructor(
+        private readonly context: WorkerContext,
+        private readonly floors: BookFloors,
+    ) {}
 
     /**
      * Runs `action` on a job. All that do so at one time get the same object. Throws {@link Refused} for an unknown
@@ -80,10 +92,10 @@ export class WorkerBook {
 
     /** The job that the request's signature is for, which also shows the code of its channel among those accepted. */
     private identify({ terms, jobNumber, enc, signature }: JobRequest): { id: Buffer; channel: Buffer } {
-        const { channels, config } = this.context;
+        const { config } = this.context;
         const { end, notice, voucherKey, payout } = terms;
         const verifier = new Verifier(voucherKey);
-        for (const code of channels.codes) {
+        for (const code of this.floors.channels.codes) {
             const parameters = { end, notice, voucherKey, payout, job: jobNumber };
             const channel = channelInit(accountAddress(terms.escrow), parameters, code).address.hash;
             const id = jobHash(config.network, channel, terms);
@@ -98,11 +110,11 @@ export class WorkerBook {
     }
 
     private async add({ terms, jobNumber, enc }: JobRequest, id: Buffer, channel: Buffer): Promise<ChannelSnapshot> {
-        const { store, channels } = this.context;
+        const { store } = this.context;
         if ((await store.jobs.ofChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
         }
-        const reading = await channels.readUnknown(channel, terms, jobNumber).catch((error: unknown) => {
+        const reading = await this.floors.channels.readUnknown(channel, terms, jobNumber).catch((error: unknown) => {
             throw error instanceof ChannelUnreadable ? new Refused('internal', error.message, 503) : error;
         });
         if (!reading.exists) {
@@ -122,18 +134,19 @@ export class WorkerBook {
 
     /** Throws {@link Refused} when the channel of a new job cannot pay for one. */
     private requireUsable({ balance, paid, refundAt, at }: ChannelSnapshot): void {
-        const { config, costs } = this.context;
+        const { marginSeconds } = this.context.config;
+        const { minDeposit } = this.floors.costs;
         if (paid > 0n) {
             throw new Refused('wrong_channel', 'The channel has paid vouchers of a job that is not known here');
         }
         if (balance === 0n) {
             throw new Refused('wrong_channel', 'The channel is empty');
         }
-        if (balance < costs.minDeposit) {
-            const reason = `The channel holds less than ${costs.minDeposit} nanoTON, the minimum deposit of this node`;
+        if (balance < minDeposit) {
+            const reason = `The channel holds less than ${minDeposit} nanoTON, the minimum deposit of this node`;
             throw new Refused('wrong_channel', reason);
         }
-        if (refundAt - at <= config.marginSeconds) {
+        if (refundAt - at <= marginSeconds) {
             throw new Refused('leaving', 'The channel can be refunded too soon');
         }
     }
@@ -191,7 +204,7 @@ export class WorkerBook {
 
     private async stored(id: Buffer): Promise<WorkerJob | undefined> {
         const record = await this.context.store.jobs.get(id);
-        return record && new WorkerJob(this.context, record, loadTerms(Cell.fromBoc(record.terms)[0]));
+        return record && new WorkerJob(this.context, record, loadTerms(Cell.fromBoc(record.terms)[0]), this.floors);
     }
 
     private dropIdle(): void {

@@ -1,22 +1,29 @@
 /** Whether a claim is worth its cost. Amounts are nanoTON. */
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
+import type { Costs } from './costs';
 import type { WorkerJob } from './job';
 
 export class ClaimRules {
     constructor(
         private readonly context: WorkerContext,
+        private readonly costs: Costs,
         private readonly wallet: Pick<ClaimWallet, 'address'>,
     ) {}
 
+    /** Reads the costs of a claim again when they are old. */
+    refresh(): Promise<void> {
+        return this.costs.refresh();
+    }
+
     /** True when a claim of `due` pays more than it costs. */
     isWorth(due: bigint): boolean {
-        return due > 0n && due >= this.context.costs.minClaim;
+        return due > 0n && due >= this.costs.minClaim;
     }
 
     /** True when the last claim of a job pays more than it costs, or the job has promised twice its cost. */
     isEndWorth(due: bigint, promised: bigint): boolean {
-        return this.isWorth(due) || (this.canEnd() && promised >= 2n * this.context.costs.minClaim);
+        return this.isWorth(due) || (this.canEnd() && promised >= 2n * this.costs.minClaim);
     }
 
     /** True when this worker claims or ends the channel of a job that its client ends. */

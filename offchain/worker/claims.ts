@@ -74,11 +74,11 @@ export class Claims {
     }
 
     private async runRound(scope: Scope): Promise<ClaimReport> {
-        const { costs, store } = this.context;
+        const { store } = this.context;
         const report: ClaimReport = { claimed: 0, amount: 0n, failed: 0 };
         const claims: Claim[] = [];
         const missing: JobRecord[] = [];
-        await costs.refresh();
+        await this.rules.refresh();
         let page = await store.jobs.claimable({ limit: PAGE });
         while (page.length > 0 && !this.tasks.isClosing) {
             missing.push(...page.filter((record) => this.isMissingDue(record, scope)));

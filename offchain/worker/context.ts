@@ -5,17 +5,11 @@ import type { Chain } from '../chain';
 import type { EncryptionKey } from '../link';
 import type { ProcessContext } from '../process/context';
 import type { WorkerStore } from '../store/worker';
-import type { Channels } from './channels';
-import type { Clients } from './clients';
 import type { WorkerConfig } from './config';
-import type { Costs } from './costs';
 
 /** What every floor of one worker works with. */
 export interface WorkerContext extends ProcessContext<WorkerConfig, WorkerStore> {
     readonly chain: Chain;
-    readonly channels: Channels;
-    readonly clients: Clients;
-    readonly costs: Costs;
     readonly backend: Backend;
     readonly receiptKey: SigningKey;
     readonly encryptionKey: EncryptionKey;

@@ -9,8 +9,8 @@ import {
 } from '@cocoon-market/wrappers';
 import { type JobState, signReceipt } from '../link';
 import type { JobRecord, JobStage } from '../store/worker';
-import { accountAddress } from './channels';
-import type { Client } from './clients';
+import { accountAddress, type Channels } from './channels';
+import type { Client, Clients } from './clients';
 import type { WorkerContext } from './context';
 import { maySend, type RunningCost } from './credit';
 import { isStale, JobEntry } from './entry';
@@ -52,11 +52,12 @@ export class WorkerJob {
         private readonly context: WorkerContext,
         record: JobRecord,
         readonly terms: Terms,
+        { channels, clients }: { channels: Channels; clients: Clients },
     ) {
         this.entry = new JobEntry(context, record, terms);
-        this.channel = new ServedChannel(context, this.entry);
+        this.channel = new ServedChannel(context, channels, this.entry);
         this.session = new JobSession(context, this.entry);
-        this.client = context.clients.of(terms.escrow);
+        this.client = clients.of(terms.escrow);
         this.client.noteJob(record.job, this);
     }
 

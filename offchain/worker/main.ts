@@ -1,4 +1,7 @@
-/** A worker as one object. Its parts come from its config, or from the caller. */
+/**
+ * Puts a worker together, floor by floor: channels, clients, costs, book, claims, cases, server. Each knows only those
+ * below it. The parts of its context come from its config, or from the caller.
+ */
 import { channelCodes, Finish, signingKey } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
@@ -54,14 +57,20 @@ export interface Worker {
     close(): Promise<void>;
 }
 
-interface Assembled {
-    context: WorkerContext;
+/** The floors below the server. */
+interface Floors {
+    channels: Channels;
+    costs: Costs;
     book: WorkerBook;
     claims: Claims;
     cases: Cases;
+    wallet: ClaimWallet;
+}
+
+interface Assembled {
+    context: WorkerContext;
+    floors: Floors;
     failed: Promise<never>;
-    status(): Promise<WorkerStatus>;
-    release(): Promise<void>;
 }
 
 async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assembled> {
@@ -69,6 +78,7 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     const seeds = parts.seeds ?? readKeys(config.keyFile);
     const chain = parts.chain ?? new TonHttpChain(config);
     const wallet = parts.wallet ?? new HotWallet(chain, seeds.wallet, config.chain.pollSeconds * 1000);
+    const steady = parts.now ?? steadySeconds;
     let fail!: (error: Error) => void;
     const failed = new Promise<never>((_resolve, reject) => (fail = reject));
     failed.catch(() => undefined); // the caller of startWorker handles it
@@ -76,30 +86,30 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         log.fatal({ err: error }, 'the worker stops');
         fail(error);
     };
-    const steady = parts.now ?? steadySeconds;
     const backend = parts.backend ?? createBackend(config.backend);
     const store = parts.store ?? (await SqliteWorkerStore.open(config.store, fatal));
     const codes = config.channelCodes ?? (await channelCodes());
     const context: WorkerContext = {
-        ...{ config, store, chain, backend, log, fatal },
-        channels: new Channels(chain, codes, config.chain.confirmSeconds, steady),
-        clients: new Clients(config.limits.startSteps),
-        costs: new Costs(config, chain, log, steady),
+        ...{ config, store, log, chain, backend, fatal },
         receiptKey: signingKey(seeds.receiptKey),
         encryptionKey: await encryptionKey(seeds.encryptionKey),
         payout: config.payout ?? wallet.address,
         boot: randomBytes(16),
         now: parts.now ?? unixSeconds,
     };
-    const book = new WorkerBook(context);
-    const claims = new Claims(context, book, new ClaimRules(context, wallet), wallet);
+
+    const channels = new Channels(chain, codes, config.chain.confirmSeconds, steady);
+    const clients = new Clients(config.limits.startSteps);
+    const costs = new Costs(config, chain, log, steady);
+    const book = new WorkerBook(context, { channels, clients, costs });
+    const claims = new Claims(context, book, new ClaimRules(context, costs, wallet), wallet);
     const cases = new Cases(context, wallet);
-    const status = () => statusOf(context, { book, cases, wallet });
-    const release = async () => {
-        await backend.close();
-        await store.close();
-    };
-    return { context, book, claims, cases, failed, status, release };
+    return { context, floors: { channels, costs, book, claims, cases, wallet }, failed };
+}
+
+async function release({ backend, store }: WorkerContext): Promise<void> {
+    await backend.close();
+    await store.close();
 }
 
 /** Throws unless the node on chain, which clients trust, has the worker's keys and offers. */
@@ -152,12 +162,13 @@ export async function startWorker(config: WorkerConfig, parts: WorkerParts = {})
 }
 
 async function serve(
-    { context, book, claims, cases, failed, status, release }: Assembled,
+    { context, floors, failed }: Assembled,
     readListed: WorkerParts['node'],
     unlock: () => void,
 ): Promise<Worker> {
     const { config, store, log, now } = context;
-    const closing = new AbortController();
+    const { book, claims, cases } = floors;
+    const stopping = new AbortController();
     let opened: NodeAttestation | undefined;
     try {
         await assertListed(context, readListed);
@@ -167,7 +178,8 @@ async function serve(
         const attestation = (opened = await NodeAttestation.open({ source: config.attestation, keys, log, now }));
         await assertModels(context);
         const recovered = await recover(context, book);
-        const server = createServer({ context, book, claims, attestation, closing: closing.signal });
+        const nodeInfo = () => nodeInfoOf(context, { ...floors, attestation });
+        const server = createServer({ context, book, claims, nodeInfo, stopping: stopping.signal });
         const url = await server.listen(config.listen);
         claims.start();
         cases.start();
@@ -179,26 +191,26 @@ async function serve(
             await Promise.all([claims.stop(), cases.stop()]);
             attestation.close();
             await server.close();
-            await release();
+            await release(context);
             unlock();
         };
         let closed: Promise<void> | undefined;
         return {
             url,
             get nodeInfo() {
-                return nodeInfoOf(context, attestation);
+                return nodeInfo();
             },
             failed,
-            status,
+            status: () => statusOf(context, floors),
             claimNow: () => claims.claimNow(),
             close: () => {
-                closing.abort();
+                stopping.abort();
                 return (closed ??= close());
             },
         };
     } catch (error) {
         opened?.close();
-        await release();
+        await release(context);
         throw error;
     }
 }
@@ -207,20 +219,20 @@ async function serve(
  * Claims everything of a worker that does not run, whatever the state of its node: vouchers outlive keys and prices.
  */
 export async function claimOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<ClaimReport> {
-    const { claims, release } = await assemble(config, parts);
+    const { context, floors } = await assemble(config, parts);
     try {
-        return await claims.claimNow();
+        return await floors.claims.claimNow();
     } finally {
-        await release();
+        await release(context);
     }
 }
 
 /** The status of a worker that does not run, from its store. */
 export async function statusOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<WorkerStatus> {
-    const { status, release } = await assemble(config, parts);
+    const { context, floors } = await assemble(config, parts);
     try {
-        return await status();
+        return await statusOf(context, floors);
     } finally {
-        await release();
+        await release(context);
     }
 }

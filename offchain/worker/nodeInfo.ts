@@ -1,11 +1,13 @@
 /** What the worker publishes about its node, see `nodeInfo` in the wire. */
 import type { NodeInfo } from '../link';
 import type { NodeAttestation } from './attestation';
+import type { Channels } from './channels';
 import type { WorkerContext } from './context';
+import type { Costs } from './costs';
 
 export function nodeInfoOf(
-    { config, channels, costs, payout, receiptKey, encryptionKey }: WorkerContext,
-    attestation: NodeAttestation,
+    { config, payout, receiptKey, encryptionKey }: WorkerContext,
+    { channels, costs, attestation }: { channels: Channels; costs: Costs; attestation: NodeAttestation },
 ): NodeInfo {
     const { minStep, maxStep, maxParallel, maxAnswer, minNotice } = config.limits;
     const { minDeposit } = costs;

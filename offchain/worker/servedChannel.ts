@@ -1,6 +1,6 @@
 /** The channel of one job: when it is read, and what a reading changes. */
 import type { ChannelSnapshot } from '../store/worker';
-import { type ChannelReading, ChannelUnreadable } from './channels';
+import { type ChannelReading, type Channels, ChannelUnreadable } from './channels';
 import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 import { Refused } from './refusal';
@@ -16,6 +16,7 @@ export class ServedChannel {
 
     constructor(
         private readonly context: WorkerContext,
+        private readonly channels: Channels,
         private readonly entry: JobEntry,
     ) {}
 
@@ -111,7 +112,7 @@ export class ServedChannel {
 
     private async readOnce(): Promise<void> {
         const { record, terms } = this.entry;
-        const reading = await this.context.channels
+        const reading = await this.channels
             .read(record.channel, terms, record.jobNumber, record.confirmedPaid)
             .catch((error: unknown) => {
                 // Code and data of a channel never change, so others are an error of the API.
@@ -135,7 +136,7 @@ export class ServedChannel {
     // it ends only after the end in its terms, which no API can bring nearer. After a last claim it is read again
     // later, because the claim may not have been taken.
     private async markMissing({ at, confirmed }: { at: number; confirmed: boolean }): Promise<void> {
-        const { channels, log, now } = this.context;
+        const { log, now } = this.context;
         const { entry } = this;
         const owed = entry.isClosing ? 0n : entry.unconfirmed;
         if (!this.missing) {
@@ -148,7 +149,7 @@ export class ServedChannel {
             }
         }
         if (confirmed && (owed <= 0n || Math.min(at, now()) > entry.terms.end)) {
-            channels.forget(entry.record.channel);
+            this.channels.forget(entry.record.channel);
             await entry.setState('ended');
         }
     }

@@ -9,6 +9,7 @@ import {
     endHash,
     endRequest,
     jobRequest,
+    type NodeInfo,
     paths,
     RecordType,
     toWire,
@@ -17,12 +18,10 @@ import {
 import { createDoor, NoRoom, REQUEST_SECONDS, Turns } from '../process/doors';
 import type { QueryRecord } from '../store/worker';
 import { admit } from './admission';
-import type { NodeAttestation } from './attestation';
 import type { WorkerBook } from './book';
 import type { Claims } from './claims';
 import type { WorkerContext } from './context';
 import type { WorkerJob } from './job';
-import { nodeInfoOf } from './nodeInfo';
 import { type AcceptedQuery, type RecordSink, RunningQuery } from './query';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
@@ -32,9 +31,9 @@ export interface ServerParts {
     context: WorkerContext;
     book: WorkerBook;
     claims: Claims;
-    attestation: NodeAttestation;
+    nodeInfo: () => NodeInfo;
     /** Aborted once no new query may begin. */
-    closing: AbortSignal;
+    stopping: AbortSignal;
 }
 
 const OCTETS = 'application/octet-stream';
@@ -45,7 +44,7 @@ const STORED_SECONDS = 60; // for one of them to be sent
 
 /** The server, not yet listening. */
 export function createServer(parts: ServerParts): FastifyInstance {
-    const { context, book, claims, attestation, closing } = parts;
+    const { context, book, claims, nodeInfo, stopping } = parts;
     const { limits, answerSeconds } = context.config;
     const server = createDoor({ silentSeconds: answerSeconds + REQUEST_SECONDS });
     server.removeContentTypeParser(['text/plain']);
@@ -72,10 +71,10 @@ export function createServer(parts: ServerParts): FastifyInstance {
         refuse(context, new Refused('bad_request', 'No such path', 404), reply),
     );
 
-    server.get(paths.node, async () => toWire(nodeInfoOf(context, attestation)));
+    server.get(paths.node, async () => toWire(nodeInfo()));
 
     server.post(paths.jobs, { bodyLimit: JOB_BYTES }, async ({ body }) => {
-        requireOpen(closing);
+        requireOpen(stopping);
         return book.register(jobRequest.parse(body), async (job) => toWire(job.describe()));
     });
 
@@ -120,7 +119,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
         }
     };
     server.post(paths.query, { bodyLimit: limits.maxRequest, onRequest: octetsOnly }, async ({ body }, reply) => {
-        requireOpen(closing);
+        requireOpen(stopping);
         if (!Buffer.isBuffer(body)) {
             throw new Refused('bad_request', `The body of a query is ${OCTETS}`);
         }
@@ -152,11 +151,11 @@ interface NewRun {
     accept: () => Promise<Buffer>;
 }
 
-async function run({ context, closing }: ServerParts, { job, sink, reply, running, accept }: NewRun): Promise<void> {
+async function run({ context, stopping }: ServerParts, { job, sink, reply, running, accept }: NewRun): Promise<void> {
     const { number } = running;
     let receipt: Buffer;
     try {
-        requireOpen(closing);
+        requireOpen(stopping);
         receipt = await accept();
     } catch (error) {
         job.remove(number);
@@ -230,8 +229,8 @@ async function storedRecords({ store }: WorkerContext, query: QueryRecord): Prom
     return Buffer.concat([...records, encodeRecord(types[end!.kind], end!.receipt)]);
 }
 
-function requireOpen(closing: AbortSignal): void {
-    if (closing.aborted) {
+function requireOpen(stopping: AbortSignal): void {
+    if (stopping.aborted) {
         throw new Refused('shutting_down', 'This worker is going down');
     }
 }
