@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Tasks that may still write, and a signal that tells them to wait for nothing more. */
 export class Tasks {
-    private readonly closing = new AbortController();
+    private readonly stopping = new AbortController();
     private readonly running = new Set<Promise<unknown>>();
 
-    get isClosing(): boolean {
-        return this.closing.signal.aborted;
+    get isStopping(): boolean {
+        return this.stopping.signal.aborted;
     }
 
     /** Counts a task among those that {@link close} waits for; the task itself handles its errors. */
@@ -19,7 +19,7 @@ export class Tasks {
 
     /** Waits so long, or until {@link close}. */
     async pause(ms: number): Promise<void> {
-        await sleep(ms, undefined, { signal: this.closing.signal, ref: false }).catch(() => undefined);
+        await sleep(ms, undefined, { signal: this.stopping.signal, ref: false }).catch(() => undefined);
     }
 
     /** Polls, at least once, until `holds`; false if it did not in so many polls, or before {@link close}. */
@@ -28,7 +28,7 @@ export class Tasks {
             if (await holds()) {
                 return true;
             }
-            if (poll === polls || this.isClosing) {
+            if (poll === polls || this.isStopping) {
                 return false;
             }
             await this.pause(ms);
@@ -41,7 +41,7 @@ export class Tasks {
         pausesMs: readonly number[],
         onError: (error: unknown) => void,
     ): Promise<void> {
-        for (let attempt = 0; !this.isClosing; attempt++) {
+        for (let attempt = 0; !this.isStopping; attempt++) {
             try {
                 if (await step(attempt)) {
                     return;
@@ -55,7 +55,7 @@ export class Tasks {
 
     /** Ends all waiting; resolves when every task is over, also those that others began meanwhile. */
     async close(): Promise<void> {
-        this.closing.abort();
+        this.stopping.abort();
         while (this.running.size > 0) {
             await Promise.allSettled(this.running);
         }

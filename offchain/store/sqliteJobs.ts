@@ -30,10 +30,10 @@ export class SqliteJobs implements JobStore {
         return rows.map(jobOf);
     }
 
-    async lost({ closed, since, ...page }: { closed: boolean; since: number } & JobPage) {
+    async lost({ byLastClaim, since, ...page }: { byLastClaim: boolean; since: number } & JobPage) {
         const rows = await this.page(page)
             .where('state', '=', 'ended')
-            .where('closing_at', closed ? '>' : '=', 0)
+            .where('last_claim_at', byLastClaim ? '>' : '=', 0)
             .where('read_at', '>=', since)
             .whereRef('voucher_cumulative', '>', 'confirmed_paid')
             .execute();
@@ -66,8 +66,8 @@ export class SqliteJobs implements JobStore {
         return this.update([job], { confirmed_paid: amountToBytes(paid) });
     }
 
-    setClosing(jobs: readonly Buffer[], at: number) {
-        return this.update(jobs, { closing_at: at });
+    setLastClaim(jobs: readonly Buffer[], at: number) {
+        return this.update(jobs, { last_claim_at: at });
     }
 
     async setState(job: Buffer, state: JobStage, at: number) {
@@ -79,7 +79,7 @@ export class SqliteJobs implements JobStore {
 
     async revive(job: Buffer, state: Exclude<JobStage, 'ended'>, snapshot: ChannelSnapshot) {
         await this.writes.run((t) => {
-            const jobs = t.updateTable('jobs').set({ state, closing_at: 0, ...snapshotColumns(snapshot) });
+            const jobs = t.updateTable('jobs').set({ state, last_claim_at: 0, ...snapshotColumns(snapshot) });
             return jobs.where('job', '=', job).where('state', '=', 'ended').execute();
         });
     }

@@ -34,7 +34,7 @@ export interface JobRecord extends JobInsert {
     cumulative: bigint; // nanoTON of all results
     voucher: SignedVoucher | undefined; // the newest
     confirmedPaid: bigint; // nanoTON that the channel has paid, confirmed by several readings
-    closingAt: number; // unix seconds when the last claim was handed to the wallet, 0 for none
+    lastClaimAt: number; // unix seconds when the last claim was handed to the wallet, 0 for none
 }
 
 /** A page of jobs: at most `limit`, in the order of their hashes, later than `cursor`. */
@@ -50,9 +50,9 @@ export interface JobStore {
     claimable(page: JobPage): Promise<JobRecord[]>;
     /**
      * Jobs that have ended since `since` (unix seconds) with vouchers above what the channel has confirmed to have
-     * paid. `closed`: those that a last claim of this worker has ended, or those that it has not.
+     * paid. `byLastClaim`: those that a last claim of this worker has ended, or those that it has not.
      */
-    lost(search: { closed: boolean; since: number } & JobPage): Promise<JobRecord[]>;
+    lost(search: { byLastClaim: boolean; since: number } & JobPage): Promise<JobRecord[]>;
     /** Throws when the job or its channel exists already. */
     add(job: JobInsert): Promise<void>;
     setSession(job: Buffer, enc: Buffer): Promise<void>;
@@ -62,7 +62,7 @@ export interface JobStore {
     /**
      * `at`: unix seconds when the jobs' last claims are handed to the wallet; 0 when a channel still exists long after.
      */
-    setClosing(jobs: readonly Buffer[], at: number): Promise<void>;
+    setLastClaim(jobs: readonly Buffer[], at: number): Promise<void>;
     /** Changes nothing for an ended job, which `revive` alone reopens. `at`: unix seconds when the change was found. */
     setState(job: Buffer, state: JobStage, at: number): Promise<void>;
     /** Reopens an ended job whose channel exists; `ending` if it was to end. */

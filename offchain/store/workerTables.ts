@@ -23,7 +23,7 @@ export interface JobTable {
     refund_at: number;
     read_at: number;
     confirmed_paid: Buffer; // amount
-    closing_at: Generated<number>;
+    last_claim_at: Generated<number>;
 }
 
 export interface QueryTable {
@@ -98,7 +98,7 @@ const jobTables: Migration = async (db) => {
         refund_at INTEGER NOT NULL,
         read_at INTEGER NOT NULL,
         confirmed_paid BLOB NOT NULL,
-        closing_at INTEGER NOT NULL DEFAULT 0
+        last_claim_at INTEGER NOT NULL DEFAULT 0
     ) STRICT`.execute(db);
     await sql`CREATE TABLE queries (
         job BLOB NOT NULL REFERENCES jobs (job),
@@ -184,7 +184,7 @@ export function jobOf(row: Selectable<JobTable>): JobRecord {
         cumulative: amountFromBytes(row.cumulative),
         voucher: voucher ?? undefined,
         confirmedPaid: amountFromBytes(row.confirmed_paid),
-        closingAt: row.closing_at,
+        lastClaimAt: row.last_claim_at,
         snapshot: {
             balance: amountFromBytes(row.balance),
             paid: amountFromBytes(row.paid),

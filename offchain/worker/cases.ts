@@ -72,7 +72,7 @@ export class Cases {
         const { log, store } = this.context;
         await this.collect();
         for (const record of await store.cases.open()) {
-            if (this.tasks.isClosing) {
+            if (this.tasks.isStopping) {
                 return;
             }
             await this.attend(record).catch((error: unknown) =>
@@ -103,7 +103,9 @@ export class Cases {
      */
     private async collect(): Promise<void> {
         const { store } = this.context;
-        const missed = await this.detectMissed();
+        const countDue = performance.now() - this.countedAt >= COUNT_MS; // at the start and every few minutes
+        const missed = countDue && (await this.hasMissed());
+        this.countedAt = countDue ? performance.now() : this.countedAt;
         const cursor = missed ? 0n : await store.cases.cursor();
         const node = await this.readNodeNumber();
         const { parsed, newest } = await readMessages(
@@ -126,14 +128,10 @@ export class Cases {
         }
     }
 
-    /** At the start and every few minutes: true when cases are open and the newest is not the one announced last. */
-    private async detectMissed(): Promise<boolean> {
+    /** True when cases are open and the newest is not the one announced last. */
+    private async hasMissed(): Promise<boolean> {
         const { chain, config } = this.context;
-        if (performance.now() - this.countedAt < COUNT_MS) {
-            return false;
-        }
         const { cases, opened } = await chain.open(Provider.fromAddress(config.provider)).getStanding();
-        this.countedAt = performance.now();
         return cases > 0n && Number(opened) !== this.serial;
     }
 

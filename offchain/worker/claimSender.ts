@@ -114,11 +114,11 @@ export class ClaimSender {
         const value = await this.value(batch);
         const transfers = batch.map(({ channel, body }) => ({ to: accountAddress(channel), value, body }));
         let polls = CONFIRM_POLLS;
-        await this.markClosing(batch.filter(({ last }) => last));
+        await this.markLastClaims(batch.filter(({ last }) => last));
         try {
             await this.wallet.send(transfers);
         } catch (error) {
-            // The order may still be taken; then the next round finds it in the channels.
+            // The wallet may still execute the order; then the next round finds it in the channels.
             this.context.log.error({ err: error, claims: batch.length }, 'claims: the wallet did not send');
             polls = 1;
         }
@@ -126,20 +126,20 @@ export class ClaimSender {
     }
 
     /** Stored before the wallet sends, so that an end by this worker is recognised as such, also after a restart. */
-    private async markClosing(last: Claim[]): Promise<void> {
+    private async markLastClaims(last: Claim[]): Promise<void> {
         if (last.length > 0) {
-            const closingAt = this.context.now();
+            const lastClaimAt = this.context.now();
             const ids = last.map(({ job }) => job);
-            await this.context.store.jobs.setClosing(ids, closingAt);
-            await Promise.all(ids.map((id) => this.book.use(id, async ({ entry }) => entry.update({ closingAt }))));
+            await this.context.store.jobs.setLastClaim(ids, lastClaimAt);
+            await Promise.all(ids.map((id) => this.book.use(id, async ({ entry }) => entry.update({ lastClaimAt }))));
         }
     }
 
     private async confirm(claim: Claim, polls: number, report: ClaimReport): Promise<void> {
         const { config, log } = this.context;
         const name = claim.job.toString('hex');
-        const isPaid = () => this.book.use(claim.job, (job) => readPaid(job, claim)).catch(() => false);
-        if (await this.tasks.until(isPaid, { polls, ms: config.chain.pollSeconds * 1000 })) {
+        const settle = () => this.book.use(claim.job, (job) => settleClaim(job, claim)).catch(() => false);
+        if (await this.tasks.until(settle, { polls, ms: config.chain.pollSeconds * 1000 })) {
             this.failures.delete(name);
             report.claimed++;
             report.amount += claim.due;
@@ -164,8 +164,8 @@ export class ClaimSender {
     }
 }
 
-/** Reads the channel, and tells whether it has taken the claim. */
-async function readPaid(job: WorkerJob, { last, paidAfter }: Claim): Promise<boolean> {
+/** Takes over what the channel shows now, which may end the job. True when the channel has paid the claim. */
+async function settleClaim(job: WorkerJob, { last, paidAfter }: Claim): Promise<boolean> {
     const { channel } = job;
     await channel.read();
     return job.state === 'ended' || channel.isMissing || (!last && channel.snapshot.paid >= paidAfter);

@@ -38,7 +38,7 @@ export class Claims {
     ) {
         const { config, log } = context;
         this.sender = new ClaimSender(context, book, wallet, this.tasks);
-        this.lostJobs = new LostJobs(context, book, rules, () => this.tasks.isClosing);
+        this.lostJobs = new LostJobs(context, book, rules, () => this.tasks.isStopping);
         this.loop = new PollLoop(
             () => this.round('due'),
             config.claim.seconds * 1000,
@@ -80,7 +80,7 @@ export class Claims {
         const missing: JobRecord[] = [];
         await this.rules.refresh();
         let page = await store.jobs.claimable({ limit: PAGE });
-        while (page.length > 0 && !this.tasks.isClosing) {
+        while (page.length > 0 && !this.tasks.isStopping) {
             missing.push(...page.filter((record) => this.isMissingDue(record, scope)));
             const records = page.filter((record) => this.mayMatter(record, scope));
             claims.push(...(await this.claimsOf(records, scope)));
@@ -198,7 +198,7 @@ export class Claims {
         const since = this.missingSince.get(key) ?? now();
         this.missingSince.set(key, since);
         const isNew = now() - since <= 2 * config.chain.confirmSeconds;
-        const isOwed = !entry.isClosing && this.rules.isWorth(entry.unconfirmed);
+        const isOwed = !entry.hasLastClaim && this.rules.isWorth(entry.unconfirmed);
         const later = isOwed ? config.marginSeconds / 4 : HOUR;
         this.nextRead.set(key, now() + (isNew ? config.chain.confirmSeconds / CONFIRM_READS : later));
     }
@@ -207,7 +207,7 @@ export class Claims {
         this.nextRead.delete(key);
         this.missingSince.delete(key);
         this.sender.forget(key);
-        if (entry.unconfirmed > 0n && !entry.isClosing) {
+        if (entry.unconfirmed > 0n && !entry.hasLastClaim) {
             this.context.log.warn(
                 { job: key, lost: entry.unconfirmed.toString() },
                 'claims: the channel has ended, and no reading showed that it paid these vouchers; it is searched for a month longer',

@@ -48,8 +48,8 @@ export class JobEntry {
     }
 
     /** True from when the worker's last claim of this job was handed to its wallet. */
-    get isClosing(): boolean {
-        return this.current.closingAt > 0;
+    get hasLastClaim(): boolean {
+        return this.current.lastClaimAt > 0;
     }
 
     update(change: Partial<JobRecord>): void {

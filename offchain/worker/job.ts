@@ -138,7 +138,7 @@ export class WorkerJob {
     }
 
     /** Takes a voucher that is stored: credit grows, and queries that wait for it go on. */
-    noteVoucher(voucher: SignedVoucher): void {
+    adoptVoucher(voucher: SignedVoucher): void {
         if (voucher.cumulative >= this.promised && voucher.count >= (this.voucher?.count ?? 0)) {
             this.entry.update({ voucher });
             this.client.noteJob(this.id, this);

@@ -11,9 +11,9 @@ const HOUR = 3600;
 const DAY = 24 * HOUR;
 const PAGE = 500; // jobs read from the store at once
 
-/** A search for jobs that a last claim of this worker has ended (`closed`), or for the others. */
+/** A search for jobs that a last claim of this worker has ended (`byLastClaim`), or for the others. */
 export interface LostSearch {
-    readonly closed: boolean;
+    readonly byLastClaim: boolean;
     readonly everySeconds: number;
     readonly searchSeconds: number; // for which the vouchers of an ended job are searched for
     doneAt: number; // unix seconds when the last search was finished
@@ -22,8 +22,8 @@ export interface LostSearch {
 
 export class LostJobs {
     readonly searches: LostSearch[] = [
-        { closed: false, everySeconds: HOUR, searchSeconds: 30 * DAY, doneAt: -Infinity, cursor: undefined },
-        { closed: true, everySeconds: DAY, searchSeconds: 7 * DAY, doneAt: -Infinity, cursor: undefined },
+        { byLastClaim: false, everySeconds: HOUR, searchSeconds: 30 * DAY, doneAt: -Infinity, cursor: undefined },
+        { byLastClaim: true, everySeconds: DAY, searchSeconds: 7 * DAY, doneAt: -Infinity, cursor: undefined },
     ];
 
     constructor(
@@ -56,7 +56,7 @@ export class LostJobs {
      * left out.
      */
     private async find(
-        { closed, searchSeconds }: LostSearch,
+        { byLastClaim, searchSeconds }: LostSearch,
         max: number,
         start: Buffer | undefined,
     ): Promise<{ revived: JobRecord[]; cursor: Buffer | undefined }> {
@@ -64,7 +64,7 @@ export class LostJobs {
         const revived: JobRecord[] = [];
         let remaining = max;
         let cursor = start;
-        const next = () => store.jobs.lost({ closed, since: now() - searchSeconds, cursor, limit: PAGE });
+        const next = () => store.jobs.lost({ byLastClaim, since: now() - searchSeconds, cursor, limit: PAGE });
         for (let page = await next(); page.length > 0; page = await next()) {
             for (const record of page) {
                 if (remaining === 0 || this.isStopping()) {

@@ -7,7 +7,7 @@ import { Refused } from './refusal';
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
-const ORDER_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet's order been taken
+const ORDER_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
 
 export class ServedChannel {
     private readAt = -Infinity; // milliseconds of performance.now()
@@ -87,7 +87,7 @@ export class ServedChannel {
      * job's.
      */
     private get mayRevive(): boolean {
-        return !this.entry.isClosing || this.entry.unconfirmed > 0n;
+        return !this.entry.hasLastClaim || this.entry.unconfirmed > 0n;
     }
 
     /** Milliseconds since the last reading. */
@@ -134,15 +134,15 @@ export class ServedChannel {
     // One answer of an API may be wrong, or a lie that would cost every voucher of the job. So a job ends only when
     // several readings have confirmed that its channel is gone. With unpaid vouchers, and no last claim of this worker,
     // it ends only after the end in its terms, which no API can bring nearer. After a last claim it is read again
-    // later, because the claim may not have been taken.
+    // later, because the wallet may not have executed it.
     private async markMissing({ at, confirmed }: { at: number; confirmed: boolean }): Promise<void> {
         const { log, now } = this.context;
         const { entry } = this;
-        const owed = entry.isClosing ? 0n : entry.unconfirmed;
+        const owed = entry.hasLastClaim ? 0n : entry.unconfirmed;
         if (!this.missing) {
             this.missing = true;
             const fields = { ...entry.logName, ...(owed > 0n && { owed: owed.toString() }) };
-            if (entry.isClosing) {
+            if (entry.hasLastClaim) {
                 log.debug(fields, 'the channel is gone after its last claim');
             } else {
                 log.warn(fields, 'the channel looks gone');
@@ -156,12 +156,12 @@ export class ServedChannel {
 
     private async take(reading: ExistingChannel, previous: ChannelSnapshot): Promise<void> {
         const { jobs } = this.context.store;
-        const { job, closingAt } = this.entry.record;
+        const { job, lastClaimAt } = this.entry.record;
         const snapshot = this.possible(reading);
         this.missing = false;
-        if (closingAt > 0 && snapshot.at - closingAt > ORDER_SECONDS) {
-            await jobs.setClosing([job], 0); // the wallet's order was not taken
-            this.entry.update({ closingAt: 0 });
+        if (lastClaimAt > 0 && snapshot.at - lastClaimAt > ORDER_SECONDS) {
+            await jobs.setLastClaim([job], 0); // the wallet did not execute the order
+            this.entry.update({ lastClaimAt: 0 });
         }
         this.note(snapshot);
         if ((['balance', 'paid', 'refundAt'] as const).some((field) => snapshot[field] !== previous[field])) {
@@ -176,9 +176,9 @@ export class ServedChannel {
     private async revive(reading: ExistingChannel): Promise<void> {
         const snapshot = this.possible(reading);
         // After a last claim of this worker, vouchers are claimed and nothing new begins.
-        const state = this.entry.isClosing ? 'ending' : 'open';
+        const state = this.entry.hasLastClaim ? 'ending' : 'open';
         await this.context.store.jobs.revive(this.entry.record.job, state, snapshot);
-        this.entry.update({ state, closingAt: 0 });
+        this.entry.update({ state, lastClaimAt: 0 });
         this.missing = false;
         this.note(snapshot);
         this.context.log.warn(this.entry.logName, 'an ended job goes on, because its channel exists');

@@ -34,7 +34,7 @@ export async function takeVoucher(
         }
     }
     if (await context.store.jobs.addVoucher(job.id, voucher)) {
-        job.noteVoucher(voucher);
+        job.adoptVoucher(voucher);
     }
     return job.voucher!;
 }

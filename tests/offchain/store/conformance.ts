@@ -76,7 +76,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
                 index: 0,
                 cumulative: 0n,
                 confirmedPaid: 0n,
-                closingAt: 0,
+                lastClaimAt: 0,
             };
             expect(await store.jobs.get(job.job)).toEqual({ ...job, ...fresh, voucher: undefined });
             expect((await store.jobs.ofChannel(job.channel))!.job).toEqual(job.job);
