@@ -68,7 +68,7 @@ export class LocalnetClient {
     async transactions(from = 0): Promise<LoggedTransaction[]> {
         const all: LoggedTransaction[] = [];
         for (;;) {
-            const page = (await this.call('localnet_transactions', { after: from + all.length })) as WireTransaction[];
+            const page = (await this.call('localnet_transactions', { from: from + all.length })) as WireTransaction[];
             if (page.length === 0) {
                 return all;
             }

@@ -235,8 +235,8 @@ export const methods: ReadonlyMap<string, Method> = new Map(
         ),
 
         localnet_transactions: method(
-            { after: position.default(0), limit: z.number().int().min(1).max(MAX_PAGE).default(MAX_PAGE) },
-            (params, ledger) => ledger.log(params.after, params.limit),
+            { from: position.default(0), limit: z.number().int().min(1).max(MAX_PAGE).default(MAX_PAGE) },
+            (params, ledger) => ledger.log(params.from, params.limit),
         ),
     }),
 );

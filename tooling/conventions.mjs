@@ -24,7 +24,7 @@ export function retiredWords(glossary) {
     return words;
 }
 
-/** Names that a TypeScript file declares: variables, parameters, fields, functions, types; with their lines. */
+/** Names that a TypeScript file declares: variables, parameters, fields, functions, types, states; with their lines. */
 export function namesOfTypeScript(source) {
     const names = [];
     const visit = (node) => {
@@ -42,7 +42,16 @@ export function namesOfTypeScript(source) {
             ts.isInterfaceDeclaration(node) ||
             ts.isTypeAliasDeclaration(node) ||
             ts.isEnumDeclaration(node) ||
+            ts.isEnumMember(node) ||
+            ts.isPropertyAssignment(node) ||
             ts.isBindingElement(node);
+        const state = ts.isLiteralTypeNode(node) && ts.isStringLiteral(node.literal) ? node.literal : undefined;
+        if (state !== undefined) {
+            names.push({
+                name: state.text,
+                line: source.getLineAndCharacterOfPosition(state.getStart(source)).line + 1,
+            });
+        }
         if (declares && name !== undefined && ts.isIdentifier(name)) {
             names.push({ name: name.text, line: source.getLineAndCharacterOfPosition(name.getStart(source)).line + 1 });
         }

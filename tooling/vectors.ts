@@ -45,9 +45,9 @@ const ones = Buffer.alloc(32, 0xff);
 const key = signingKey(bytes(1));
 
 const refusal = {
-    least: { job: zero, number: 0, request: zero, reason: 0, signedAt: 0 },
+    min: { job: zero, number: 0, request: zero, reason: 0, signedAt: 0 },
     usual: { job: bytes(1), number: 7, request: bytes(2), reason: Reason.TooBusy, signedAt: 1_795_435_200 },
-    most: { job: ones, number: MAX_32, request: ones, reason: 255, signedAt: MAX_32 },
+    max: { job: ones, number: MAX_32, request: ones, reason: 255, signedAt: MAX_32 },
 };
 
 const PAYLOADS: { [Name in keyof typeof LAYOUTS]: Parameters<(typeof LAYOUTS)[Name]['encode']>[0][] } = {
@@ -95,8 +95,8 @@ const PAYLOADS: { [Name in keyof typeof LAYOUTS]: Parameters<(typeof LAYOUTS)[Na
             finish: 255,
         },
     ],
-    Decline: [refusal.least, refusal.usual, refusal.most],
-    Fail: [refusal.least, refusal.usual, refusal.most],
+    Decline: [refusal.min, refusal.usual, refusal.max],
+    Fail: [refusal.min, refusal.usual, refusal.max],
 };
 
 const usualTerms: Terms = {

@@ -98,6 +98,15 @@ describe('conventions', () => {
         ]);
     });
 
+    it('refuse a retired word as the key of an object and as a state', () => {
+        const [found] = breachesOf({ 'wrappers/a.ts': "send({ there: 1 });\ntype State = 'open' | 'there';\n" });
+
+        expect(found).toEqual([
+            'wrappers/a.ts:1 "there" is retired: `balance` (docs/glossary.md)',
+            'wrappers/a.ts:2 "there" is retired: `balance` (docs/glossary.md)',
+        ]);
+    });
+
     it('refuse a glossary whose retired words cannot be read', () => {
         expect(breachesOf({ 'docs/glossary.md': '# Glossary\n' })).toEqual([
             ['docs/glossary.md:1 lists no retired words: the check reads them under "## Retired words"'],
