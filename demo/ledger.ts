@@ -44,21 +44,6 @@ export class DemoLedger {
         return { gas: sum(rows, 'gas'), fees: sum(rows, 'fees') };
     }
 
-    /**
-     * What the last transaction of a channel took from its `balance` (nanoTON) for the payout: all that it did not send
-     * elsewhere and that was not rent.
-     */
-    paidOut(channel: Address, balance: bigint, payout: Address): bigint {
-        const last = this.network.transactions.filter(({ account }) => account === channel.toRawString()).pop();
-        if (last === undefined) {
-            return 0n;
-        }
-        const sentToOthers = last.outMessages
-            .filter(({ destination }) => destination !== payout.toRawString())
-            .reduce((total, { value }) => total + value, 0n);
-        return balance - last.storageFees - sentToOthers;
-    }
-
     /** All that a channel has paid to the payout in its life, nanoTON; what came with the claims is not counted. */
     paidBy(channel: Address, payout: Address): bigint {
         const own = this.network.transactions.filter(({ account }) => account === channel.toRawString());

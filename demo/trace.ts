@@ -102,22 +102,6 @@ function firstWord(cell: Cell): number | undefined {
     return !cell.isExotic && cell.bits.length >= 32 ? cell.beginParse().loadUint(32) : undefined;
 }
 
-/** What the steps come to together; `fees` in nanoTON. */
-export function traceTotals(steps: readonly TraceStep[]): { transactions: number; gas: bigint; fees: bigint } {
-    const sum = (of: (step: TraceStep) => bigint) => steps.reduce((total, each) => total + of(each), 0n);
-    return { transactions: steps.length, gas: sum(({ gas }) => gas), fees: sum(({ fees }) => fees) };
-}
-
-/** The steps with every bigint as a decimal string, for JSON. Amounts in nanoTON. */
-export function traceRows(steps: readonly TraceStep[]) {
-    return steps.map(({ value, gas, fees, ...rest }) => ({
-        ...rest,
-        value: value === null ? null : value.toString(),
-        gas: gas.toString(),
-        fees: fees.toString(),
-    }));
-}
-
 /** Lines for a terminal, columns aligned. */
 export function traceText(steps: readonly TraceStep[]): string {
     const rows = steps.map(({ from, to, message, value, gas, fees, outcome }) => [

@@ -1,7 +1,6 @@
 /** Client for what a local network can do beyond the TON HTTP API: coins, time and the log of all transactions. */
 import { request } from 'node:http';
 import { Address } from '@ton/core';
-import { type Disturbance } from './disturbances';
 import { type LoggedTransaction, reviveTransaction } from './record';
 
 /** The path of the JSON-RPC endpoint. It is the same as toncenter's. */
@@ -57,11 +56,6 @@ export class LocalnetClient {
     async limit(callsPerSecond?: number): Promise<{ refused: number; calls: Record<string, number> }> {
         const params = callsPerSecond === undefined ? {} : { callsPerSecond };
         return (await this.call('localnet_limit', params)) as { refused: number; calls: Record<string, number> };
-    }
-
-    /** Disturbs the next `times` calls of a method. */
-    async disturb(method: string, disturbance: Disturbance, times = 1): Promise<void> {
-        await this.call('localnet_disturb', { method, disturbance, times });
     }
 
     /** Every transaction after position `from` of the log, in the order of execution. */

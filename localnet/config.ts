@@ -75,18 +75,6 @@ export function networkConfig(level: PriceLevel, networkId?: number): Cell {
     );
 }
 
-const VALIDATOR_SETS = [32, 34, 36]; // previous, current, next
-
-/**
- * The configuration without its validators. They are nine tenths of it, every getter loads it, and our contracts do
- * not read them.
- */
-export function withoutValidators(config: Cell): Cell {
-    const params = config.beginParse().loadDictDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell());
-    VALIDATOR_SETS.forEach((id) => params.delete(id));
-    return beginCell().storeDictDirect(params).endCell();
-}
-
 /** One parameter of a configuration; undefined if it is not set. */
 export function configParam(config: Cell, id: number): Cell | undefined {
     return config.beginParse().loadDictDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell()).get(id);

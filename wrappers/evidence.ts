@@ -13,18 +13,22 @@ import {
 } from '../build/Node/Node_Node';
 import { loadCaseOpened } from '../build/Provider/Provider_Provider';
 import { FaultClass, faultClassOf, JudgedClass } from './faults';
-import { SigningKey } from './keys';
 import { opcodes } from './protocol';
 import { cellOf } from './signed/layout';
 import { Accept, Result } from './signed/payloads';
 import { jobHash, loadTerms, termsCell, Terms } from './signed/terms';
 import { bytesToNumber, numberToBytes } from './bytes';
 
-const SIGNATURE_BYTES = 64;
+export const SIGNATURE_BYTES = 64;
+
+/** The payload's bytes of a stored receipt, without the signature. */
+export function payloadOf(receipt: Buffer): Buffer {
+    return receipt.subarray(0, -SIGNATURE_BYTES);
+}
 
 /** The evidence of a stored receipt: the payload's bytes, then the 64 bytes of the signature. */
 export function evidenceCell(receipt: Buffer): Cell {
-    const payload = cellOf(receipt.subarray(0, -SIGNATURE_BYTES));
+    const payload = cellOf(payloadOf(receipt));
     return beginCell().storeBuffer(receipt.subarray(-SIGNATURE_BYTES), SIGNATURE_BYTES).storeRef(payload).endCell();
 }
 
@@ -117,14 +121,14 @@ export function readReport(body: Cell, network: number): Reported | typeof UNREA
     if (opcode === opcodes.DemandAnswer) {
         return orUnreadable(() => {
             const { channel, terms, accept } = loadDemandAnswer(body.beginParse());
-            const { number, deadline } = Accept.decode(payloadOf(accept));
+            const { number, deadline } = Accept.decode(payloadOf(receiptOf(accept)));
             return { class: 'A3', job: jobOf(network, channel, terms), query: number, date: deadline };
         });
     }
     if (opcode === opcodes.ReportWrong) {
         return orUnreadable(() => {
             const { channel, terms, result } = loadReportWrong(body.beginParse());
-            const { number, finishedAt } = Result.decode(payloadOf(result));
+            const { number, finishedAt } = Result.decode(payloadOf(receiptOf(result)));
             return { class: 'B1', job: jobOf(network, channel, terms), query: number, date: finishedAt };
         });
     }
@@ -188,10 +192,6 @@ function orUnreadable<T>(read: () => T): T | typeof UNREADABLE {
     }
 }
 
-function payloadOf(evidence: Cell): Buffer {
-    return receiptOf(evidence).subarray(0, -SIGNATURE_BYTES);
-}
-
 function jobOf(network: number, channel: bigint, terms: Cell): Buffer {
     return jobHash(network, numberToBytes(channel), loadTerms(terms));
 }
@@ -213,11 +213,6 @@ export function votesCell(votes: Vote[]): Cell {
         throw new Error('A verdict needs the signatures of its committee, there are none');
     }
     return chain;
-}
-
-/** A receipt as it is stored and sent, over any payload's bytes. */
-export function signedReceipt(payload: Buffer, key: SigningKey): Buffer {
-    return Buffer.concat([payload, key.sign(cellOf(payload).hash())]);
 }
 
 function toCell(store: (builder: Builder) => void): Cell {

@@ -9,7 +9,6 @@ import {
     createPrivateKey,
     createPublicKey,
     KeyObject,
-    randomBytes,
     sign as nodeSign,
     verify as nodeVerify,
 } from 'node:crypto';
@@ -37,11 +36,6 @@ export function signingKey(seed: Buffer): SigningKey {
     });
     const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32);
     return { publicKey, sign: (hash) => nodeSign(null, hash, privateKey) };
-}
-
-/** A fresh random key pair. */
-export function randomSigningKey(): SigningKey {
-    return signingKey(randomBytes(32));
 }
 
 /** Checks signatures of one public key; importing the key once makes each check about twice as fast. */

@@ -91,7 +91,6 @@ export const gatewayConfig = z
     });
 export type GatewayConfig = z.output<typeof gatewayConfig>;
 export type GatewayConfigInput = z.input<typeof gatewayConfig>;
-export type JobSettings = GatewayConfig['job'];
 
 /** Flags of the command line that win over the file. */
 export interface ConfigFlags {

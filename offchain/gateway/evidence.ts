@@ -1,5 +1,15 @@
 /** Finds the faults of nodes that the receipts in a gateway's store prove. See docs/contracts/dispute.md. */
-import { Accept, Fail, faultClassCodes, priceOf, type Refusal, Result, Terms, Verifier } from '@cocoon-market/wrappers';
+import {
+    Accept,
+    Fail,
+    faultClassCodes,
+    payloadOf,
+    priceOf,
+    type Refusal,
+    Result,
+    Terms,
+    Verifier,
+} from '@cocoon-market/wrappers';
 import { z } from 'zod';
 import { openReceipt, terms as wireTerms, termsToWire } from '../link';
 import { hex, nano } from '../process/fields';
@@ -9,7 +19,6 @@ const receipt = z
     .string()
     .regex(/^([0-9a-f]{2})+$/)
     .transform((text): Buffer => Buffer.from(text, 'hex'));
-const SIGNATURE_BYTES = 64;
 
 /** One fault with its evidence: what was done in which query, and the receipts that prove it. */
 export const evidence = z.object({
@@ -120,7 +129,7 @@ function twice(results: SignedReceipt<Result>[], failed: SignedReceipt<Refusal>[
 }
 
 function sameSigned(one: Buffer, other: Buffer): boolean {
-    return one.subarray(0, -SIGNATURE_BYTES).equals(other.subarray(0, -SIGNATURE_BYTES));
+    return payloadOf(one).equals(payloadOf(other));
 }
 
 /**

@@ -69,11 +69,6 @@ export class FrameReader {
         return this.ended;
     }
 
-    /** True when the bytes so far end in the middle of a frame. */
-    get partial(): boolean {
-        return this.rest.length > 0;
-    }
-
     /**
      * The frames these bytes complete. Throws when a frame was changed, left out or moved, or follows the final one.
      */

@@ -5,7 +5,9 @@ import {
     Fail,
     type Fields,
     Layout,
+    payloadOf,
     Result,
+    SIGNATURE_BYTES,
     SigningKey,
     Values,
     Verifier,
@@ -67,8 +69,6 @@ export function encodeRetryAfter(seconds: number): Buffer {
     return encodeRecord(RecordType.RetryAfter, bytes);
 }
 
-const SIGNATURE_BYTES = 64;
-
 /** A receipt as it is stored and sent: the payload's bytes and the node's signature over their cell's hash. */
 export function signReceipt<F extends Fields>(layout: Layout<F>, values: Values<F>, key: SigningKey): Buffer {
     return Buffer.concat([layout.encode(values), key.sign(layout.hash(values))]);
@@ -76,7 +76,7 @@ export function signReceipt<F extends Fields>(layout: Layout<F>, values: Values<
 
 /** The payload of a receipt. Throws when its length or tag is wrong, or the signature is not the key's. */
 export function openReceipt<F extends Fields>(layout: Layout<F>, receipt: Buffer, verifier: Verifier): Values<F> {
-    const values = layout.decode(receipt.subarray(0, -SIGNATURE_BYTES));
+    const values = layout.decode(payloadOf(receipt));
     if (!verifier.verify(layout.hash(values), receipt.subarray(-SIGNATURE_BYTES))) {
         throw new Error(`The node did not sign this ${layout.name}`);
     }

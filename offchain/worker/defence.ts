@@ -1,5 +1,12 @@
 /** Decides the answer to a demand (fault A3). Nothing is sent here. */
-import { type CaseFile, liabilityRules, pieceCount, Result, type SignedVoucher } from '@cocoon-market/wrappers';
+import {
+    type CaseFile,
+    liabilityRules,
+    payloadOf,
+    pieceCount,
+    Result,
+    type SignedVoucher,
+} from '@cocoon-market/wrappers';
 import type { JobRecord, QueryRecord } from '../store/worker';
 import type { WorkerContext } from './context';
 import { isStale } from './entry';
@@ -11,8 +18,6 @@ export type Defence =
     | { kind: 'pieces'; result: Buffer; answer: Buffer; indexes: number[] }
     | { kind: 'fail'; fail: Buffer }
     | { kind: 'wait' | 'none'; reason: string };
-
-const SIGNATURE_BYTES = 64;
 
 /**
  * The answer to an open demand. A query with a result is answered with the client's voucher if it acknowledges the
@@ -58,7 +63,7 @@ async function defendResult(
     }: { job: JobRecord; query: QueryRecord; isSame: boolean; missing?: number | undefined },
 ): Promise<Defence> {
     const result = query.end!.receipt;
-    const { index } = Result.decode(result.subarray(0, -SIGNATURE_BYTES));
+    const { index } = Result.decode(payloadOf(result));
     const { voucher } = job;
     if (voucher !== undefined && voucher.count >= index) {
         return { kind: 'voucher', result, voucher };

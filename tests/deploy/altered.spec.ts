@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { registryChanges, Registry, randomSigningKey } from '@cocoon-market/wrappers';
+import { registryChanges, Registry } from '@cocoon-market/wrappers';
 import type { LedgerState } from '@cocoon-market/localnet';
 import { Address, beginCell, type StateInit } from '@ton/core';
 import { run as acceptGovernor } from '../../scripts/acceptGovernor';
@@ -15,6 +15,7 @@ import { run as setCatalogue } from '../../scripts/setCatalogue';
 import { run as transferGovernor } from '../../scripts/transferGovernor';
 import { type FreshWallet, freshWallet } from './support/network';
 import { ScriptStage } from './support/scripts';
+import { randomSigningKey } from '../support/keys';
 
 // In their order on chain, so that the last of them can be replaced by one that is the last again.
 const [LAST, ...KEYS] = [1, 2, 3, 4]

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomSigningKey, Voucher, voucherFor } from '@cocoon-market/wrappers';
+import { Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { run as claimJob } from '../../scripts/claimJob';
 import { run as deployMarket } from '../../scripts/deployMarket';
@@ -10,6 +10,7 @@ import { run as openJob } from '../../scripts/openJob';
 import { run as setUpEscrow } from '../../scripts/setUpEscrow';
 import { type FreshWallet, freshWallet } from './support/network';
 import { ScriptStage } from './support/scripts';
+import { randomSigningKey } from '../support/keys';
 
 const TON = 1_000_000_000n;
 const key = randomSigningKey();

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomSigningKey } from '@cocoon-market/wrappers';
 import { type FreshWallet, freshWallet, NetworkProcess, runBlueprint } from './support/network';
+import { randomSigningKey } from '../support/keys';
 
 const REGIONS = ['eu-central', 'eu-west', 'us-east', 'us-west', 'asia-east', 'asia-south'];
 const PER_REGION = 50;

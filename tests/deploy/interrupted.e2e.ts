@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomSigningKey } from '@cocoon-market/wrappers';
 import { type FreshWallet, freshWallet, NetworkProcess, runBlueprint } from './support/network';
+import { randomSigningKey } from '../support/keys';
 
 const folder = mkdtempSync(join(tmpdir(), 'cocoon-interrupted-'));
 

@@ -3,11 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { networkConfig } from '@cocoon-market/localnet';
-import { formatTon, minSlash, pricesOf, randomSigningKey } from '@cocoon-market/wrappers';
+import { formatTon, minSlash, pricesOf } from '@cocoon-market/wrappers';
 import { readProfile } from '../../scripting/profile';
 import { run as deployMarket } from '../../scripts/deployMarket';
 import { run as proposeRules } from '../../scripts/proposeRules';
 import { ScriptStage } from './support/scripts';
+import { randomSigningKey } from '../support/keys';
 
 const TESTNET = readFileSync('params/testnet.json', 'utf8');
 const KEYS = [1, 2, 3].map(() => randomSigningKey().publicKey.toString('hex')).join(',');

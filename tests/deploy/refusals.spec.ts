@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomSigningKey, readAddress } from '@cocoon-market/wrappers';
+import { readAddress } from '@cocoon-market/wrappers';
 import { Address, toNano } from '@ton/core';
 import { faucetFor, identify } from '../../scripting/network';
 import { run as checkDeployment } from '../../scripts/checkDeployment';
@@ -15,6 +15,7 @@ import { run as proposeRules } from '../../scripts/proposeRules';
 import { run as setUpEscrow } from '../../scripts/setUpEscrow';
 import { freePort, freshWallet } from './support/network';
 import { providerOf, ScriptStage } from './support/scripts';
+import { randomSigningKey } from '../support/keys';
 
 const KEYS = [1, 2, 3].map(() => randomSigningKey().publicKey.toString('hex')).join(',');
 const SPEND_KEY = randomSigningKey().publicKey.toString('hex');

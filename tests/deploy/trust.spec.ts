@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Escrow, formatTon, randomSigningKey } from '@cocoon-market/wrappers';
+import { Escrow, formatTon } from '@cocoon-market/wrappers';
 import { Address, beginCell, Dictionary, loadMessageRelaxed, toNano } from '@ton/core';
 import { sortArguments } from '../../scripting/argv';
 import { moment } from '../../scripting/flags';
@@ -21,6 +21,7 @@ import { run as withdrawEscrow } from '../../scripts/withdrawEscrow';
 import { fleetOf } from './support/fleet';
 import { type FreshWallet, freshWallet } from './support/network';
 import { ScriptStage } from './support/scripts';
+import { randomSigningKey } from '../support/keys';
 
 const hex = () => randomSigningKey().publicKey.toString('hex');
 const COMMITTEE = [hex(), hex(), hex()].join(',');

@@ -2,12 +2,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomSigningKey, Voucher, voucherFor } from '@cocoon-market/wrappers';
+import { Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { Address, Cell, Dictionary, loadMessageRelaxed, toNano } from '@ton/core';
 import { allScripts } from '../../scripting/list';
 import { fleetOf } from './support/fleet';
 import { type FreshWallet, freshWallet } from './support/network';
 import { ScriptStage } from './support/scripts';
+import { randomSigningKey } from '../support/keys';
 
 const folder = mkdtempSync(join(tmpdir(), 'cocoon-walk-'));
 const file = (name: string, text: string) => {

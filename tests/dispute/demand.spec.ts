@@ -3,7 +3,7 @@
 import { beginCell, Cell, toNano } from '@ton/core';
 
 import { errors } from '../../wrappers';
-import { evidenceCell, signedReceipt } from '../../wrappers/evidence';
+import { evidenceCell } from '../../wrappers/evidence';
 import { answerRoot, contentHash, PIECE_BYTES, pieceCell, pieceOf, proofCell } from '../../wrappers/signed/answer';
 import { Voucher } from '../../wrappers/signed/payloads';
 import {
@@ -23,6 +23,7 @@ import { expectConserved, expectRefused } from '../support/chain';
 import { valueSent } from '../support/market';
 import { changeNode, DAY, expectSolvent, HOUR, keyOf, pairOf } from '../support/stake';
 import { nodeChanges } from '../../wrappers/Node';
+import { signedReceipt } from '../support/keys';
 
 const RESPONSE = 24 * HOUR;
 const market = useCases(() => caseMarket());

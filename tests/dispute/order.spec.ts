@@ -2,9 +2,9 @@
 import { toNano } from '@ton/core';
 
 import { errors, tags } from '../../wrappers';
-import { signedReceipt } from '../../wrappers/evidence';
 import { caseMarket, expectRejected, report, slashesIn, useCases } from '../support/cases';
 import { expectRefused } from '../support/chain';
+import { signedReceipt } from '../support/keys';
 
 const market = useCases(() => caseMarket());
 const { ErrMalformed, ErrNoFault } = errors;

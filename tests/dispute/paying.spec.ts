@@ -2,10 +2,10 @@
 import { toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
 
-import { networkConfig, withoutValidators } from '../../localnet/config';
+import { networkConfig } from '../../localnet/config';
 import { answerRoot, contentHash } from '../../wrappers/signed/answer';
 import { caseMarket, NodeJob, report, REQUEST, useCases, votes } from '../support/cases';
-import { PriceLevel, transactionsOn } from '../support/chain';
+import { PriceLevel, transactionsOn, withoutValidators } from '../support/chain';
 import { valueSent } from '../support/market';
 import { DAY, HOUR } from '../support/stake';
 

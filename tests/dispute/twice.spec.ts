@@ -3,7 +3,7 @@
 import { beginCell, toNano } from '@ton/core';
 
 import { errors } from '../../wrappers';
-import { reports, signedReceipt } from '../../wrappers/evidence';
+import { reports } from '../../wrappers/evidence';
 import { nodeChanges } from '../../wrappers/Node';
 import { Result } from '../../wrappers/signed/payloads';
 import { jobHash } from '../../wrappers/signed/terms';
@@ -22,6 +22,7 @@ import {
 import { expectRefused, transactionsOn } from '../support/chain';
 import { rentOf, valueSent } from '../support/market';
 import { changeNode, DAY, expectSolvent, HOUR, keyOf, pairOf, RATE } from '../support/stake';
+import { signedReceipt } from '../support/keys';
 
 const EVIDENCE = 120 * HOUR;
 const SHARE = 2n * RATE;

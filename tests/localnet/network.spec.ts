@@ -10,8 +10,8 @@ import {
     type PriceLevel,
     startLocalnet,
 } from '../../localnet';
-import { withoutValidators } from '../../localnet/config';
 import { newestFee, rpc, stranger, transfer, walletV4 } from './support';
+import { withoutValidators } from '../support/chain';
 
 // DROP GLOBALID: leaves the network id, whichever get method is called.
 const GLOBALID_CODE = beginCell().storeUint(0x30f835, 24).endCell();

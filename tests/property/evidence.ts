@@ -1,6 +1,6 @@
 /** What a reporter holds: receipts of a job, true or not, and the exit code that meets those which show nothing. */
 import { Cell, toNano } from '@ton/core';
-import { reports, signedReceipt } from '../../wrappers/evidence';
+import { reports } from '../../wrappers/evidence';
 import { FaultClass } from '../../wrappers/faults';
 import { SigningKey } from '../../wrappers/keys';
 import { answerRoot, contentHash } from '../../wrappers/signed/answer';
@@ -11,6 +11,7 @@ import { DAY, pairOf } from '../support/stake';
 import { Dice } from './dice';
 import { Claim, ModelNode, ModelProvider } from './model';
 import { accountNamed, hex } from './world';
+import { signedReceipt } from '../support/keys';
 
 const RATES = { prompt: 100_000n, cached: 50_000n, completion: 400_000n, reasoning: 400_000n };
 const COUNTS = { prompt: 1000, cached: 0, completion: 500, reasoning: 0 };

@@ -3,7 +3,7 @@ import { Address, Cell, toNano } from '@ton/core';
 import { BlockchainSnapshot, SandboxContract, SendMessageResult } from '@ton/sandbox';
 
 import { CaseFile, Dispute } from '../../wrappers/Dispute';
-import { reports, signedReceipt, Vote } from '../../wrappers/evidence';
+import { reports, Vote } from '../../wrappers/evidence';
 import { FaultClass } from '../../wrappers/faults';
 import { SigningKey } from '../../wrappers/keys';
 import { opcodes } from '../../wrappers';
@@ -25,6 +25,7 @@ import {
     StakeOptions,
     Wallet,
 } from './stake';
+import { signedReceipt } from './keys';
 
 export const NETWORK = -239; // of the sandbox's config
 export const REQUEST = Buffer.alloc(32, 7); // hash of a sealed request

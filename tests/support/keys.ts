@@ -1,4 +1,17 @@
-/** Ed25519 points that no key may be, and keys and signatures that libraries disagree on. */
+/** Fresh keys and what they sign, and the Ed25519 points that no key may be. */
+import { randomBytes } from 'node:crypto';
+import { type SigningKey, signingKey } from '../../wrappers/keys';
+import { cellOf } from '../../wrappers/signed/layout';
+
+/** A fresh random key pair. */
+export function randomSigningKey(): SigningKey {
+    return signingKey(randomBytes(32));
+}
+
+/** A receipt as it is stored and sent, over any payload's bytes. */
+export function signedReceipt(payload: Buffer, key: SigningKey): Buffer {
+    return Buffer.concat([payload, key.sign(cellOf(payload).hash())]);
+}
 
 const P = 2n ** 255n - 19n;
 const ORDER_8 = [

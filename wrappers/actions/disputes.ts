@@ -5,7 +5,7 @@
 import { Address, Cell } from '@ton/core';
 import { codesOfThisCheckout } from '../codes';
 import { Dispute } from '../Dispute';
-import { EvidenceJob, reports, Vote } from '../evidence';
+import { EvidenceJob, payloadOf, reports, Vote } from '../evidence';
 import { FaultClass, faultClasses } from '../faults';
 import { Node } from '../Node';
 import { tags } from '../protocol';
@@ -32,9 +32,6 @@ export interface PreparedReport {
     bond: bigint; // nanoTON
     dispute: Address; // of this fault
 }
-
-const SIGNATURE_BYTES = 64;
-const payload = (receipt: Buffer) => receipt.subarray(0, -SIGNATURE_BYTES);
 
 /**
  * The report of this evidence with its cost now. Throws if the provider follows another Dispute than this release's.
@@ -80,16 +77,16 @@ function readEvidence(evidence: Evidence, code: Cell): Pick<PreparedFault, 'quer
             return { body: reports.twice({ ...evidence, code }), query: 0, date };
         }
         case 'A2': {
-            const { index, finishedAt } = Result.decode(payload(evidence.result));
+            const { index, finishedAt } = Result.decode(payloadOf(evidence.result));
             return { body: reports.excess({ ...evidence, code }), query: index, date: finishedAt };
         }
         case 'A3': {
-            const { number, deadline } = Accept.decode(payload(evidence.accept));
+            const { number, deadline } = Accept.decode(payloadOf(evidence.accept));
             const body = reports.demand({ ...evidence, first: evidence.piece ?? 0, code });
             return { body, query: number, date: deadline };
         }
         case 'B1': {
-            const { number, finishedAt } = Result.decode(payload(evidence.result));
+            const { number, finishedAt } = Result.decode(payloadOf(evidence.result));
             return { body: reports.wrong({ ...evidence, code }), query: number, date: finishedAt };
         }
     }
@@ -97,7 +94,7 @@ function readEvidence(evidence: Evidence, code: Cell): Pick<PreparedFault, 'quer
 
 /** Unix seconds at which a result or a fail says that it was signed. */
 function endOf(receipt: Buffer): number {
-    const signed = payload(receipt);
+    const signed = payloadOf(receipt);
     const isFail = signed.readUInt32BE(0) === tags.TagFail;
     return isFail ? Fail.decode(signed).signedAt : Result.decode(signed).finishedAt;
 }

@@ -7,7 +7,6 @@ import {
     jobHash,
     type JobParameters,
     priceOf,
-    randomSigningKey,
     Result,
     type SignedVoucher,
     type SigningKey,
@@ -44,6 +43,7 @@ import {
     toWire,
     withProcess,
 } from '../../../offchain/link';
+import { randomSigningKey } from '../../support/keys';
 
 /** What the client needs of a chain. */
 export interface ClientChain {

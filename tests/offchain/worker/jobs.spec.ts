@@ -1,4 +1,4 @@
-import { channelCode, isWeakKey, libraryOf, randomSigningKey, signingKey, type Terms } from '@cocoon-market/wrappers';
+import { channelCode, isWeakKey, libraryOf, signingKey, type Terms } from '@cocoon-market/wrappers';
 import { beginCell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
@@ -10,6 +10,7 @@ import { TestClient } from '../support/client';
 import { ECHO, ScriptedBackend } from '../support/backend';
 import { FakeWallet } from '../support/chain';
 import { account, configFor, type Fixture, RATES, SEEDS, startFixture } from '../support/worker';
+import { randomSigningKey } from '../../support/keys';
 
 let fixture: Fixture;
 

@@ -1,9 +1,10 @@
-import { randomSigningKey, Voucher, voucherFor } from '@cocoon-market/wrappers';
+import { Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { keyPairFromSeed, sign, signVerify } from '@ton/crypto';
 import { randomBytes } from 'node:crypto';
 import { TestClient } from '../support/client';
 import { type Fixture, startFixture } from '../support/worker';
+import { randomSigningKey } from '../../support/keys';
 
 let fixture: Fixture;
 let client: TestClient;
