@@ -265,7 +265,7 @@ export class Cases {
         const needed = order.reduce((sum, { value }) => sum + value + bond / 4n, 0n);
         if ((await this.wallet.balance()) < needed) {
             const address = this.wallet.address.toString();
-            throw new Error(`The hot wallet ${address} needs ${needed} nanoTON to answer a demand`);
+            throw new Error(`The worker's wallet ${address} needs ${needed} nanoTON to answer a demand`);
         }
         await this.wallet.send(order);
     }

@@ -75,7 +75,7 @@ export class ClaimSender {
             const address = this.wallet.address.toString();
             this.context.log.error(
                 { address, balance: balance.toString() },
-                'claims: the hot wallet needs coins for fees',
+                "claims: the worker's wallet needs coins for fees",
             );
         }
         return Math.min(claims.length, MAX_TRANSFERS, Number(affordable));

@@ -56,7 +56,7 @@ export const workerConfig = z
         registry: address.optional(), // of the market; the node must be listed with these keys and offers
         node: address,
         provider: address,
-        payout: address.optional(), // default: the hot wallet; no other node may use it, or one deposit backs two jobs
+        payout: address.optional(), // default: the worker's wallet; one for each node, or a deposit backs two jobs
         keyFile: z.string(),
         store: z.string(),
         listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65535) }),
@@ -83,7 +83,7 @@ export const workerConfig = z
             .prefault({}),
         cases: z
             .strictObject({
-                seconds: z.number().positive().default(60), // between two rounds; a demand leaves a day at least
+                seconds: z.number().positive().default(60), // between two rounds; a demand leaves an hour at least
             })
             .prefault({}),
         chain: z
