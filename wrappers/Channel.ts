@@ -28,7 +28,7 @@ export interface JobParameters {
     notice: number; // seconds, 1 hour to 7 days
     voucherKey: Buffer; // Ed25519
     payout: Buffer; // account
-    job: number; // seqno * 4 + position in the order
+    job: number; // see jobNumber()
 }
 
 let code: Cell | undefined;

@@ -5,7 +5,7 @@ import { Address, Cell, ContractProvider, Sender } from '@ton/core';
 import {
     CaseState,
     Dispute as Generated,
-    EndBack,
+    ReportGap,
     loadCaseFile,
     loadCaseRules,
     loadFault,
@@ -30,7 +30,7 @@ export type { CaseState };
 export const caseStates = { new: StateNew, open: StateOpen, closed: StateClosed, stuck: StateStuck } as const;
 
 /** Seconds between two reports of one A1 or A2, each with a larger loss. */
-export const END_BACK = Number(EndBack);
+export const REPORT_GAP = Number(ReportGap);
 
 /** What a case is about; amounts in nanoTON, times in unix seconds, accounts in the basechain. */
 export interface CaseFile {
@@ -41,7 +41,7 @@ export interface CaseFile {
     amount: bigint; // the most it may cost
     loss: bigint;
     countedLoss: bigint; // the largest loss that was shown; A1 and A2 count again for what is more
-    sentAt: number; // when the Provider was told last of an A1 or A2; a larger loss counts `END_BACK` seconds later
+    sentAt: number; // when the Provider was told last of an A1 or A2; a larger loss counts `REPORT_GAP` seconds later
     reporter: Address;
     victim: Buffer; // account of the escrow
     receiptKey: Buffer;

@@ -6,7 +6,7 @@ import {
     bytesToNumber,
     caseStates,
     Dispute,
-    END_BACK,
+    REPORT_GAP,
     faultClasses,
     FaultOutcome,
     formatTon,
@@ -198,9 +198,9 @@ export async function assertNew(chain: Chain, { dispute }: PreparedReport, loss:
             `The end of the earlier case was not taken: first cocoon dispute decide ${addressText(dispute, chain)}`,
         );
     }
-    if (state !== caseStates.new && account.at < file!.sentAt + END_BACK) {
+    if (state !== caseStates.new && account.at < file!.sentAt + REPORT_GAP) {
         throw new Error(
-            `A larger loss than that of the earlier case counts from ${timeOf(file!.sentAt + END_BACK)} on`,
+            `A larger loss than that of the earlier case counts from ${timeOf(file!.sentAt + REPORT_GAP)} on`,
         );
     }
 }

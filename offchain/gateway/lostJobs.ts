@@ -2,7 +2,7 @@
  * Finds jobs that the chain knows and the store does not, because the store is lost or an old copy. They are found in
  * the orders that the escrow took. A job that a worker knows is settled with it; the others are left and refunded.
  */
-import { Channel, channelCodes, jobHash, JobParameters, readOrder, Terms } from '@cocoon-market/wrappers';
+import { Channel, channelCodes, jobHash, jobNumber, JobParameters, readOrder, Terms } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { reasonOf } from '../process/errors';
 import { StoredJob } from '../store/gateway';
@@ -66,11 +66,11 @@ async function unknownJobs({ escrow, store, keys, log }: GatewayContext): Promis
             log.warn({ reason: reasonOf(error) }, 'an order of the escrow cannot be read, and is skipped');
             continue;
         }
-        if (order.jobs.length > 0 && order.seqno * 4 + order.jobs.length - 1 <= highest) {
+        if (order.jobs.length > 0 && jobNumber(order.seqno, order.jobs.length - 1) <= highest) {
             break; // older orders were known when this one was stored
         }
         for (const [i, { deposit, ...job }] of order.jobs.entries()) {
-            const number = order.seqno * 4 + i;
+            const number = jobNumber(order.seqno, i);
             if (!keys.voucher(escrow.address.hash, number).publicKey.equals(job.voucherKey)) {
                 log.warn({ job: number }, 'a job of this escrow has a voucher key that is not of this key file');
                 continue;

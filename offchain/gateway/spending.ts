@@ -4,10 +4,12 @@ import {
     channelCodes,
     channelData,
     errors,
+    jobNumber,
     jobOrderCell,
     JobParameters,
     openJobsCell,
     readOrder,
+    seqnoOf,
     signedOrder,
     type SigningKey,
 } from '@cocoon-market/wrappers';
@@ -65,7 +67,7 @@ export class SpendAccount {
         return this.inTurn(async () => {
             const reading = await this.account.read();
             const { at } = reading.account;
-            const planned = plan(Number(reading.state.seqno) * 4, at);
+            const planned = plan(jobNumber(Number(reading.state.seqno)), at);
             await this.account.requireMoney(reading, planned.deposit);
             const { address } = await Channel.ofJob(this.account.address, planned.parameters, reading.code);
             const opening = { ...planned, validUntil: at + VALID_SECONDS, channel: address };
@@ -82,7 +84,7 @@ export class SpendAccount {
     resume(opening: OpeningOrder): Promise<bigint> {
         return this.inTurn(async () => {
             const { account, state } = await this.account.read();
-            if (Number(state.seqno) * 4 <= opening.parameters.job && account.at <= opening.validUntil) {
+            if (Number(state.seqno) <= seqnoOf(opening.parameters.job) && account.at <= opening.validUntil) {
                 await this.sendAgain(this.openingOrder(opening), opening.deposit);
             }
             return this.waitForChannel(opening);
@@ -144,7 +146,7 @@ export class SpendAccount {
 
     private openingOrder({ parameters, deposit, validUntil }: OpeningOrder): Cell {
         const { job, ...rest } = parameters;
-        const seqno = Math.floor(job / 4);
+        const seqno = seqnoOf(job);
         const head = { network: this.chain.network, escrow: this.account.address, seqno, validUntil };
         return openJobsCell({ ...head, jobs: [{ ...rest, deposit }] });
     }
@@ -164,7 +166,7 @@ export class SpendAccount {
             return newest;
         };
         try {
-            return { outcome: await outcomeOf(this.chain, sent, next, this.pollMs, seqnoOf), used };
+            return { outcome: await outcomeOf(this.chain, sent, next, this.pollMs, seqnoOfOrder), used };
         } catch (error) {
             this.logUnread(error);
             return { outcome: 'waiting', used, error };
@@ -232,7 +234,7 @@ export class SpendAccount {
             if (account.state === 'active' && isOurs && account.data?.hash().equals(fresh)) {
                 return account.balance;
             }
-            const { outcome, used, error } = await this.outcome(order, Math.floor(parameters.job / 4), validUntil);
+            const { outcome, used, error } = await this.outcome(order, seqnoOf(parameters.job), validUntil);
             failure = error;
             if (outcome === 'lapsed' || outcome === 'overtaken') {
                 throw lapsedOrder(outcome, 'open a job');
@@ -261,7 +263,7 @@ function lapsedOrder(outcome: 'lapsed' | 'overtaken', to: string): OrderLapsed {
 }
 
 /** The seqno of an order as the escrow took it; undefined if it cannot be read. */
-function seqnoOf(body: Cell): number | undefined {
+function seqnoOfOrder(body: Cell): number | undefined {
     try {
         return readOrder(body).seqno;
     } catch {

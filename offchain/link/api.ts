@@ -108,7 +108,7 @@ export const jobRequest = z.object({
         .number()
         .int()
         .min(0)
-        .max(2 ** 40 - 1), // the escrow's own: seqno * 4 + position; names the channel
+        .max(2 ** 40 - 1), // see jobNumber() of the wrappers; it decides the channel's address
     enc: hex(32),
     signature: hex(64),
     // The node's own receipts that the client has of this job: of the highest ended query, and the result of highest

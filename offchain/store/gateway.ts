@@ -10,7 +10,7 @@ export type JobPhase = 'ordered' | 'open' | 'settling' | 'leaving' | 'settled' |
 
 /** One job and the order that opens it. */
 export interface StoredJob {
-    number: number; // seqno of the order * 4 + position in it
+    number: number; // see jobNumber() of the wrappers
     phase: JobPhase;
     model: string;
     worker: string; // URL

@@ -5,9 +5,9 @@ import { caseMarket, expectNoSlash, NodeJob, report, slashesIn, useCases } from 
 import { expectSolvent, RATE } from '../support/stake';
 
 const SHARE = 2n * RATE;
-const END_BACK = 300; // seconds between two reports of one fault, see topup.spec.ts
+const REPORT_GAP = 300; // seconds between two reports of one fault, see topup.spec.ts
 const market = useCases(() => caseMarket());
-const later = () => (market().blockchain.now! += END_BACK);
+const later = () => (market().blockchain.now! += REPORT_GAP);
 
 const jobOf = (byte: number) => new NodeJob(market(), Buffer.alloc(32, byte), market().victim.address);
 

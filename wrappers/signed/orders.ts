@@ -1,5 +1,6 @@
 /** Orders of the spend key: external messages that an escrow checks whole before it accepts them. */
 import { Address, beginCell, Cell } from '@ton/core';
+import { JobsPerOrder } from '../../build/Escrow/Escrow_Escrow';
 import { SigningKey } from '../keys';
 import { channelData, JobParameters } from '../Channel';
 import { jobActions, tags } from '../protocol';
@@ -15,6 +16,16 @@ export interface OrderHead {
     escrow: Address;
     seqno: number;
     validUntil: number; // unix seconds, the last at which the order is taken
+}
+
+/** The number of the job at this position of an order, from 0 on. */
+export function jobNumber(seqno: number, position = 0): number {
+    return seqno * Number(JobsPerOrder) + position;
+}
+
+/** The seqno of the order that opens the job with this number. */
+export function seqnoOf(job: number): number {
+    return Math.floor(job / Number(JobsPerOrder));
 }
 
 function head(tag: number, { network, escrow, seqno, validUntil }: OrderHead) {
