@@ -2,6 +2,7 @@
  * The possible ends of a report, in nanoTON, before it is sent: the rules of docs/contracts/dispute.md as arithmetic.
  */
 import { FaultClass, faultClasses, faultOutcomes, liabilityRules } from './faults';
+import { larger, smaller } from './price';
 
 /** The liability of a key, from the getters of node and provider; amounts in nanoTON. */
 export interface Liability {
@@ -28,8 +29,6 @@ export interface FaultOutcome {
 }
 
 const { reward, maxReward } = liabilityRules;
-const min = (a: bigint, b: bigint) => (a < b ? a : b);
-const max = (a: bigint, b: bigint) => (a > b ? a : b);
 
 /** The ends that a report of this class can have; `loss` as the contract counts it, `date` what the receipts say. */
 export function outcomesOf(
@@ -40,9 +39,9 @@ export function outcomesOf(
     const amount = amountOf(faultClass, loss, date, liability);
     return faultClasses[faultClass].outcomes.map((end) => {
         const { when, slashes, bond } = faultOutcomes[end];
-        const slash = slashes ? min(max(min(amount, basis - slashed), 0n), stake) : 0n;
-        const victim = min(loss, slash / 2n);
-        const reporter = min(max(min((slash * reward) / 10_000n, maxReward), cost), slash / 2n - victim);
+        const slash = slashes ? smaller(larger(smaller(amount, basis - slashed), 0n), stake) : 0n;
+        const victim = smaller(loss, slash / 2n);
+        const reporter = smaller(larger(smaller((slash * reward) / 10_000n, maxReward), cost), slash / 2n - victim);
         return { end, when, slash, victim, reporter, bond };
     });
 }
@@ -55,10 +54,10 @@ function amountOf(faultClass: FaultClass, loss: bigint, date: number, liability:
     const rate = last !== 0n && BigInt(date) > last ? share.repeat : share.first;
     switch (decidedBy) {
         case 'node':
-            return max(lossTimes * loss, max((basis * rate) / 10_000n, minSlash));
+            return larger(lossTimes * loss, larger((basis * rate) / 10_000n, minSlash));
         case 'response':
-            return lossTimes * loss + (min(loss, basis) * rate) / 10_000n;
+            return lossTimes * loss + (smaller(loss, basis) * rate) / 10_000n;
         case 'committee':
-            return min((basis * rate) / 10_000n, slashableByVerdict);
+            return smaller((basis * rate) / 10_000n, slashableByVerdict);
     }
 }

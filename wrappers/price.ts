@@ -17,6 +17,18 @@ export type TokenCounts = PerKind<number>;
 /** nanoTON per million tokens, each below 2^64. */
 export type Rates = PerKind<bigint>;
 
+export const tokenKinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
+export const noTokens: TokenCounts = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
+
+export const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+export const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+
+/** The higher rate of a prompt's tokens, cached or not, and of an answer's tokens. */
+export const maxRates = ({ prompt, cached, completion, reasoning }: Rates) => ({
+    prompt: larger(prompt, cached),
+    answer: larger(completion, reasoning),
+});
+
 /** Price in nanoTON: ceil(sum of counts times rates / 10^6), rounded once, in the provider's favour. */
 export function priceOf(counts: TokenCounts, rates: Rates): bigint {
     const sum =

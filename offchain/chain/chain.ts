@@ -13,7 +13,7 @@ import {
 import { TonClient } from '@ton/ton';
 import { ChainApi } from './api';
 import type { Urgency } from './budget';
-import type { EndpointSettings } from './endpoint';
+import { type EndpointSettings, paramOf } from './endpoint';
 import { ChainError } from './errors';
 
 /** One account at time `at`, as the API answers. */
@@ -192,7 +192,7 @@ export class TonHttpChain implements Chain {
     private async param(id: number): Promise<Cell> {
         const answer = await this.api.call('getConfigParam', { config_id: id }, this.view.urgency, this.view.only);
         try {
-            return Cell.fromBase64((answer as { config: { bytes: string } }).config.bytes);
+            return paramOf(answer);
         } catch {
             throw new ChainError(`${this.api.names[0]} does not give parameter ${id} of the network's configuration`);
         }

@@ -157,8 +157,7 @@ export class Endpoint {
         }
         let id: number;
         try {
-            const { config } = answer.result as { config: { bytes: string } };
-            id = Cell.fromBase64(config.bytes).beginParse().loadInt(32);
+            id = paramOf(answer.result).beginParse().loadInt(32);
         } catch {
             throw new ChainError(`${this.name} does not name its network: is it a TON HTTP API v2?`);
         }
@@ -204,6 +203,11 @@ export class Endpoint {
         const { apiKey } = this.settings;
         return apiKey ? text.replaceAll(apiKey, '…') : text;
     }
+}
+
+/** The cell of an answer to getConfigParam. Throws when it has none. */
+export function paramOf(answer: unknown): Cell {
+    return Cell.fromBase64((answer as { config: { bytes: string } }).config.bytes);
 }
 
 /** The error to throw when no answer came. */

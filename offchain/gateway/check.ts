@@ -2,7 +2,7 @@
  * What the gateway demands of a node's receipts and meters before it pays. Pure: every function says what is wrong, or
  * undefined when nothing is. See rules 3, 6 and 10 in docs/protocol.md.
  */
-import { Accept, Finish, priceOf, Rates, Refusal, Result, TokenCounts } from '@cocoon-market/wrappers';
+import { Accept, Finish, priceOf, Rates, Refusal, Result, TokenCounts, tokenKinds } from '@cocoon-market/wrappers';
 import { ANSWER_SECONDS, countTolerance } from '../link';
 
 /** One query as the gateway sent it. */
@@ -98,8 +98,7 @@ function checkCounts(counts: TokenCounts, own: OwnCount, query: SentQuery): stri
 
 /** Why a frame's meter is refused, after the meter before it. */
 export function checkMeter(meter: TokenCounts, last: TokenCounts, own: OwnCount, query: SentQuery): string | undefined {
-    const kinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
-    if (kinds.some((kind) => meter[kind] < last[kind])) {
+    if (tokenKinds.some((kind) => meter[kind] < last[kind])) {
         return 'the meter fell';
     }
     if (priceOf(meter, query.rates) > query.ceiling) {

@@ -2,7 +2,16 @@
  * Takes the records of one answer, live or fetched afterwards, and checks every one before anything is believed or
  * paid.
  */
-import { Accept, answerRoot, contentHash, Refusal, Result, TokenCounts, Verifier } from '@cocoon-market/wrappers';
+import {
+    Accept,
+    answerRoot,
+    contentHash,
+    noTokens,
+    Refusal,
+    Result,
+    TokenCounts,
+    Verifier,
+} from '@cocoon-market/wrappers';
 import {
     Frame,
     FrameKind,
@@ -47,14 +56,12 @@ export type SignedEnding =
     | { type: 'result'; result: Result; receipt: Buffer }
     | { type: 'decline' | 'fail'; refusal: Refusal; receipt: Buffer };
 
-const NOTHING: TokenCounts = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
-
 export class Intake {
     readonly number: number;
     accept: Buffer | undefined; // the receipt
     ending: SignedEnding | undefined;
     retryAfter: number | undefined; // seconds, as an unsigned hint of a node that did not answer
-    meter: TokenCounts = NOTHING;
+    meter: TokenCounts = noTokens;
     private readonly own: OwnCount = { completion: 0, reasoning: 0 };
     private readonly frames: FrameReader;
     private readonly chunks: Buffer[] = [];

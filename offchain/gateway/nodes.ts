@@ -1,5 +1,5 @@
 /** Which nodes a query may go to: what they say of themselves, checked against the client's rules and the chain. */
-import { Rates, Terms } from '@cocoon-market/wrappers';
+import { Rates, Terms, tokenKinds } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
 import { modelHash, NodeInfo } from '../link';
@@ -227,9 +227,7 @@ export class Nodes {
 
     private priceObjection(rates: Rates, model: string): string | undefined {
         const max = this.config.models[model].maxPrice;
-        const dear = (['prompt', 'cached', 'completion', 'reasoning'] as const).filter(
-            (kind) => rates[kind] > max[kind],
-        );
+        const dear = tokenKinds.filter((kind) => rates[kind] > max[kind]);
         return dear.length > 0 ? `asks more than maxPrice for ${dear.join(', ')} tokens` : undefined;
     }
 

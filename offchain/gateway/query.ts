@@ -1,7 +1,7 @@
 /**
  * One query at one job: the number goes to disk, the request leaves sealed, and every record is checked as it arrives.
  */
-import { priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
+import { maxRates, noTokens, priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import {
     Frame,
@@ -64,12 +64,9 @@ export function sentQueryOf(job: GatewayJob, query: StoredQuery): SentQuery {
 
 /** nanoTON that a question may cost at most at these rates. */
 export function maxCost(rates: Rates, { chat, promptBound }: Question): bigint {
-    const dearest = rates.completion > rates.reasoning ? rates.completion : rates.reasoning;
-    const prompt = rates.prompt > rates.cached ? rates.prompt : rates.cached;
-    return priceOf(
-        { prompt: promptBound, cached: 0, completion: chat.maxTokens, reasoning: 0 },
-        { ...rates, prompt, completion: dearest },
-    );
+    const { prompt, answer } = maxRates(rates);
+    const counts = { ...noTokens, prompt: promptBound, completion: chat.maxTokens };
+    return priceOf(counts, { ...rates, prompt, completion: answer });
 }
 
 /**

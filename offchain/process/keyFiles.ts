@@ -3,11 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 
 const SEED_BYTES = 32;
-const OTHERS = 0o077; // any right of group or others
+
+/** True when group or others have any right to a file or folder of this mode. */
+export const isOpenToOthers = (mode: number): boolean => (mode & 0o077) !== 0;
 
 /** The text of a key file. Throws if others may read it; the error never repeats the text. */
 export function readSecret(path: string): string {
-    if ((statSync(path).mode & OTHERS) !== 0) {
+    if (isOpenToOthers(statSync(path).mode)) {
         throw new Error(`${path} holds a key and others may read it: chmod 600 ${path}`);
     }
     return readFileSync(path, 'utf8').trim();

@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { isOpenToOthers } from '../process/keyFiles';
 
 /** The folder that the processes of this user share; undefined where none can be used. */
 export function privateFolder(home: string): string | undefined {
@@ -10,7 +11,7 @@ export function privateFolder(home: string): string | undefined {
             mkdirSync(folder, { mode: 0o700 });
         }
         const { uid, mode } = lstatSync(folder);
-        return uid === userInfo().uid && (mode & 0o077) === 0 ? folder : undefined;
+        return uid === userInfo().uid && !isOpenToOthers(mode) ? folder : undefined;
     } catch (error) {
         if (
             ['EACCES', 'EROFS', 'ENOENT', 'ENOTDIR', 'EPERM', 'EEXIST'].includes(

@@ -1,5 +1,5 @@
 /** The sealed answer of one query as it grows: the frames, their counts, and which of them are on the disk. */
-import { priceOf, type Terms, type TokenCounts } from '@cocoon-market/wrappers';
+import { noTokens, priceOf, type Terms, type TokenCounts, tokenKinds } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import { FRAME_OVERHEAD, FrameKind, FrameWriter, SALT_BYTES } from '../link';
 
@@ -116,8 +116,6 @@ function textPieces(text: string, max: number): string[] {
     return [...pieces, piece];
 }
 
-const NONE: TokenCounts = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
-
 /** The counts with the tokens of one more part. */
 function plus(counts: TokenCounts, kind: FrameKind, tokens: number): TokenCounts {
     return kind === FrameKind.Reasoning
@@ -127,13 +125,13 @@ function plus(counts: TokenCounts, kind: FrameKind, tokens: number): TokenCounts
 
 /** Seals parts into frames, and counts them. */
 export class Answer {
-    counts = NONE; // of everything sent
-    bounds = NONE; // the same, with the maximal tokens of uncounted text
-    committed = NONE; // the counts that meters may show
+    counts = noTokens; // of everything sent
+    bounds = noTokens; // the same, with the maximal tokens of uncounted text
+    committed = noTokens; // the counts that meters may show
     allCounted = true; // no delta came without its tokens
     promptKnown = false;
     readonly textBytes = { content: 0, reasoning: 0 };
-    private lastMeter = NONE; // of the last frame
+    private lastMeter = noTokens; // of the last frame
     private readonly chunks: Buffer[] = [];
     private pending: Buffer[] = []; // sent, not on the disk
     private size = 0;
@@ -175,7 +173,7 @@ export class Answer {
 
     /** Maximal nanoTON that the part costs. */
     maxPriceOf({ kind, bound }: Part): bigint {
-        return priceOf(plus(NONE, kind, bound), this.terms.rates);
+        return priceOf(plus(noTokens, kind, bound), this.terms.rates);
     }
 
     /** nanoTON of what is not on the disk. */
@@ -215,8 +213,7 @@ export class Answer {
      * higher.
      */
     addFinal(counts: TokenCounts): Buffer {
-        const kinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
-        const grown = kinds.every((kind) => counts[kind] >= this.lastMeter[kind]);
+        const grown = tokenKinds.every((kind) => counts[kind] >= this.lastMeter[kind]);
         this.committed = grown ? counts : this.lastMeter; // it is sent after the commit of the result
         return this.frame(FrameKind.Empty, '', { final: true });
     }

@@ -2,7 +2,16 @@
  * The book: the jobs of this worker. It registers them, and has those in memory that are in use; the others are rows on
  * disk.
  */
-import { channelInit, isWeakKey, jobHash, loadTerms, type Terms, termsCell, Verifier } from '@cocoon-market/wrappers';
+import {
+    channelInit,
+    isWeakKey,
+    jobHash,
+    loadTerms,
+    type Terms,
+    termsCell,
+    tokenKinds,
+    Verifier,
+} from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import type { z } from 'zod';
 import { acceptSession, type jobRequest, modelHash, sessionHash } from '../link';
@@ -156,7 +165,6 @@ export class WorkerBook {
         const { config, payout, receiptKey } = this.context;
         const { limits } = config;
         const offer = config.offers.find(({ model }) => modelHash(model).equals(terms.model));
-        const kinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
         const objections: [boolean, string][] = [
             [!terms.node.equals(config.node.hash), 'node is another'],
             [!terms.provider.equals(config.provider.hash), 'provider is another'],
@@ -165,7 +173,7 @@ export class WorkerBook {
             [isWeakKey(terms.voucherKey), 'voucher key is weak: anyone could sign for it'],
             [offer === undefined, 'model is not offered'],
             [
-                offer !== undefined && kinds.some((kind) => terms.rates[kind] !== offer.rates[kind]),
+                offer !== undefined && tokenKinds.some((kind) => terms.rates[kind] !== offer.rates[kind]),
                 'rates are not those of the offer',
             ],
             [terms.step < limits.minStep || terms.step > limits.maxStep, 'step is outside the limits'],

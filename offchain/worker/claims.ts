@@ -1,5 +1,5 @@
 /** Claims vouchers: reads at intervals the channels of jobs that have something due, and claims in batches. */
-import { claimBody } from '@cocoon-market/wrappers';
+import { claimBody, larger, smaller } from '@cocoon-market/wrappers';
 import { CONFIRM_READS } from '../chain';
 import { PollLoop, Tasks } from '../process/tasks';
 import type { JobRecord } from '../store/worker';
@@ -7,7 +7,6 @@ import type { WorkerBook } from './book';
 import type { ClaimRules } from './claimRules';
 import { type Claim, type ClaimReport, ClaimSender, type ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
-import { larger, smaller } from './credit';
 import type { WorkerJob } from './job';
 import { LostJobs } from './lostJobs';
 

@@ -1,4 +1,5 @@
 /** The configuration of a worker: a JSON file, and a key file that only its owner may read. */
+import { listingBounds } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { z } from 'zod';
 import { ANSWER_SECONDS, waits } from '../link';
@@ -69,7 +70,7 @@ export const workerConfig = z
                 }),
             )
             .min(1)
-            .max(8),
+            .max(listingBounds.maxOffers),
         limits,
         marginSeconds: seconds.default(1800), // before a channel's refund: no new queries, and every voucher is claimed
         claim: z

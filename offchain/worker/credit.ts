@@ -2,7 +2,15 @@
  * The arithmetic of a job's money: what the worker may send before the next voucher, what a query may cost, and what it
  * bills. The rules are numbered in docs/protocol.md. All amounts are nanoTON.
  */
-import { priceOf, type Rates, type TokenCounts } from '@cocoon-market/wrappers';
+import {
+    maxRates,
+    noTokens,
+    priceOf,
+    type Rates,
+    smaller,
+    type TokenCounts,
+    TOKENS_PER_RATE,
+} from '@cocoon-market/wrappers';
 import { countTolerance, maxFrame, maxPrompt } from '../link';
 
 /** The cost of a running query so far. */
@@ -35,10 +43,6 @@ export function covers(
     return results + ceilings + ceiling <= (balance > rent ? balance - rent : 0n) + paid;
 }
 
-export const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
-export const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);
-
-const TOKENS_PER_RATE = 1_000_000n;
 const MAX_TOKENS = 0xffff_ffff;
 
 /** The maximal number of tokens at `rate` whose price, rounded up, is at most `amount`. */
@@ -50,34 +54,24 @@ export function tokensFor(amount: bigint, rate: bigint): number {
     return Number(smaller(tokens, BigInt(MAX_TOKENS)));
 }
 
-const NONE: TokenCounts = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
-
 /** The maximal price of a prompt of at most `bound` tokens, whichever part of it is cached. */
-export function promptBoundPrice(bound: number, { prompt, cached }: Rates): bigint {
-    return priceOf(
-        { ...NONE, prompt: bound },
-        { prompt: larger(prompt, cached), cached: 0n, completion: 0n, reasoning: 0n },
-    );
-}
-
-/** The higher of the two rates of an answer's tokens. */
-function answerRate({ completion, reasoning }: Rates): bigint {
-    return larger(completion, reasoning);
+export function promptBoundPrice(bound: number, rates: Rates): bigint {
+    return priceOf({ ...noTokens, prompt: bound }, { ...rates, prompt: maxRates(rates).prompt });
 }
 
 /** The maximal number of answer tokens within the ceiling, after a prompt of at most `promptBound` tokens. */
 export function answerTokens(ceiling: bigint, promptBound: number, rates: Rates): number {
-    return tokensFor(ceiling - promptBoundPrice(promptBound, rates), answerRate(rates));
+    return tokensFor(ceiling - promptBoundPrice(promptBound, rates), maxRates(rates).answer);
 }
 
 /** The maximal number of tokens of a frame, at least 1. */
 export function frameTokens(step: bigint, rates: Rates): number {
-    return Math.max(1, tokensFor(maxFrame(step), answerRate(rates)));
+    return Math.max(1, tokensFor(maxFrame(step), maxRates(rates).answer));
 }
 
 /** False for a step so small that a frame, which may cost a tenth of it, cannot hold one character of 4 tokens. */
 export function stepCarriesFrames(step: bigint, rates: Rates): boolean {
-    return tokensFor(maxFrame(step), answerRate(rates)) >= 4;
+    return tokensFor(maxFrame(step), maxRates(rates).answer) >= 4;
 }
 
 /**
@@ -94,8 +88,8 @@ export function unmeteredBound(
     }: { step: bigint; promptBound: number; counts: TokenCounts; bounds: TokenCounts },
     rates: Rates,
 ): bigint {
-    const answer = priceOf({ ...NONE, completion: bounds.completion, reasoning: bounds.reasoning }, rates);
-    const countedPrice = priceOf({ ...NONE, completion: counts.completion, reasoning: counts.reasoning }, rates);
+    const answer = priceOf({ ...noTokens, completion: bounds.completion, reasoning: bounds.reasoning }, rates);
+    const countedPrice = priceOf({ ...noTokens, completion: counts.completion, reasoning: counts.reasoning }, rates);
     return smaller(maxPrompt(step), promptBoundPrice(promptBound, rates) + answer - countedPrice);
 }
 

@@ -1,5 +1,5 @@
 /** Compares the worker's keys and offers with those of its node on chain, which clients trust. */
-import type { SigningKey } from '@cocoon-market/wrappers';
+import { type SigningKey, tokenKinds } from '@cocoon-market/wrappers';
 import type { ListedNode } from '../chain';
 import { type EncryptionKey, modelHash } from '../link';
 import type { WorkerConfig } from './config';
@@ -30,8 +30,7 @@ export function assertNode(
                 `The node does not offer ${model} on chain: add the offer on chain, or remove it from the config`,
             );
         }
-        const kinds = ['prompt', 'cached', 'completion', 'reasoning'] as const;
-        const other = kinds.find((kind) => offer.rates[kind] !== rates[kind]);
+        const other = tokenKinds.find((kind) => offer.rates[kind] !== rates[kind]);
         if (other !== undefined) {
             throw new Error(
                 `The rates of ${model} differ: ${other} is ${offer.rates[other]} on chain, ${rates[other]} in the config`,
