@@ -9,10 +9,11 @@ type ChannelData = ReturnType<typeof loadChannelData>;
 
 /**
  * What the chain says of a job's channel. A message that takes money out of sight is `unclear` until it was confirmed:
- * that the account is gone, or has paid more than was ever signed. `due`: the refund is, and that is confirmed.
+ * that the account is gone, or has paid more than was ever signed. `due`: the time of the refund has come.
+ * `dueConfirmed`: several readings agree.
  */
 export type ChannelView =
-    | ({ type: 'active'; looksDue: boolean; due: boolean; balance: bigint; at: number } & ChannelData)
+    | ({ type: 'active'; due: boolean; dueConfirmed: boolean; balance: bigint; at: number } & ChannelData)
     | { type: 'gone' }
     | { type: 'unclear'; message: string };
 
@@ -66,7 +67,7 @@ async function readWith(confirmed: Confirmer, { channel, maxPaid }: PaidChannel)
         return { type: 'gone' };
     }
     const data = loadChannelData(account.data);
-    const looksDue = account.at >= data.refundAt;
+    const due = account.at >= data.refundAt;
     const { balance, at } = account;
-    return { type: 'active', looksDue, due: looksDue && reading.confirmed, balance, at, ...data };
+    return { type: 'active', due, dueConfirmed: due && reading.confirmed, balance, at, ...data };
 }

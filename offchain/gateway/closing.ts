@@ -117,7 +117,7 @@ export class Closing {
             const message = `${channel.message}, says the API: that is not confirmed yet, ask again in some minutes`;
             throw new GatewayError(503, 'unclear', `The channel of job ${job.number}: ${message}`);
         }
-        if (!channel.due) {
+        if (!channel.dueConfirmed) {
             const when = new Date(channel.refundAt * 1000).toISOString();
             throw new GatewayError(
                 409,
@@ -219,7 +219,7 @@ export class Closing {
         let view: ChannelView;
         await this.untilEnded(async () => {
             view = await this.channels.readSoon(job.paidChannel);
-            return view.type !== 'unclear' && !(view.type === 'active' && view.looksDue && !view.due);
+            return view.type !== 'unclear' && !(view.type === 'active' && view.due && !view.dueConfirmed);
         });
         return view!;
     }

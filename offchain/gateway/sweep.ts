@@ -72,7 +72,7 @@ export class Sweep {
         } else if (channel.type === 'unclear') {
             const { message } = channel;
             log.warn({ job: job.number, message }, 'the API says so of a channel: it is asked again');
-        } else if (channel.looksDue) {
+        } else if (channel.due) {
             await closing.refund(job);
         } else if (job.phase === 'leaving' && channel.refundAt > channel.at + channel.notice) {
             await closing.leave(job, job.stored.note);
