@@ -2,46 +2,27 @@
  * The classes of faults as one table, made of the constants of the contracts. docs/contracts/dispute.md says what each
  * class is; everything else here reads this table.
  */
-import {
-    AnswerSpan,
-    ClassExcess,
-    ClassSilent,
-    ClassTwice,
-    ClassWrong,
-    ClockSkew,
-    ExcessFirst,
-    ExcessRepeat,
-    ExcessTimes,
-    KeySlots,
-    MaxPieces,
-    MaxReward,
-    MaxStrikes,
-    PieceBytes,
-    RewardBasisPoints,
-    SilentFirst,
-    SilentRepeat,
-    SilentTimes,
-    TwiceFirst,
-    TwiceRepeat,
-    WrongFirst,
-    WrongRepeat,
-} from '../build/Node/Node_Node';
-import { OutcomeDraw, OutcomeGuilty, OutcomeInnocent } from '../build/Dispute/Dispute_Dispute';
+import * as dispute from '../build/Dispute/Dispute_Dispute';
+import * as node from '../build/Node/Node_Node';
 
 /** Rules of receipts, demands and slashes. */
 export const liabilityRules = {
-    clockSkew: Number(ClockSkew), // seconds
-    answerSpan: Number(AnswerSpan), // seconds
-    keySlots: Number(KeySlots), // ended keys that a node remembers
-    pieceBytes: Number(PieceBytes), // of an answer
-    maxPieces: Number(MaxPieces), // that one demand may ask for, from its first on
-    maxStrikes: Number(MaxStrikes),
-    reward: RewardBasisPoints, // basis points of a slash, for the reporter
-    maxReward: MaxReward, // nanoTON
+    clockSkew: Number(node.ClockSkew), // seconds
+    answerSpan: Number(node.AnswerSpan), // seconds
+    keySlots: Number(node.KeySlots), // ended keys that a node remembers
+    pieceBytes: Number(node.PieceBytes), // of an answer
+    maxPieces: Number(node.MaxPieces), // that one demand may ask for, from its first on
+    maxStrikes: Number(node.MaxStrikes),
+    reward: node.RewardBasisPoints, // basis points of a slash, for the reporter
+    maxReward: node.MaxReward, // nanoTON
 } as const;
 
 /** The outcomes of a closed Dispute in `getCaseState`. */
-export const caseOutcomes = { innocent: OutcomeInnocent, guilty: OutcomeGuilty, draw: OutcomeDraw } as const;
+export const caseOutcomes = {
+    innocent: dispute.OutcomeInnocent,
+    guilty: dispute.OutcomeGuilty,
+    draw: dispute.OutcomeDraw,
+} as const;
 
 /**
  * The ends that a report may have. Of the bond, `part` comes back without the cost of the answer, and `lost` goes to
@@ -72,48 +53,48 @@ interface FaultClassRow {
 /** The fault classes by the codes of the design. */
 export const faultClasses = {
     A1: {
-        number: Number(ClassTwice),
+        number: Number(node.ClassTwice),
         name: 'twice',
         report: 'twice',
         bond: undefined,
         decidedBy: 'node',
-        share: { first: TwiceFirst, repeat: TwiceRepeat },
+        share: { first: node.TwiceFirst, repeat: node.TwiceRepeat },
         lossTimes: 0n,
         waitsAfterDate: 0,
         maxAfterKeyEnd: liabilityRules.clockSkew,
         outcomes: ['slashed'],
     },
     A2: {
-        number: Number(ClassExcess),
+        number: Number(node.ClassExcess),
         name: 'excess',
         report: 'excess',
         bond: undefined,
         decidedBy: 'node',
-        share: { first: ExcessFirst, repeat: ExcessRepeat },
-        lossTimes: ExcessTimes,
+        share: { first: node.ExcessFirst, repeat: node.ExcessRepeat },
+        lossTimes: node.ExcessTimes,
         waitsAfterDate: 0,
         maxAfterKeyEnd: liabilityRules.clockSkew,
         outcomes: ['slashed'],
     },
     A3: {
-        number: Number(ClassSilent),
+        number: Number(node.ClassSilent),
         name: 'silent',
         report: 'demand',
         bond: 'demandBond',
         decidedBy: 'response',
-        share: { first: SilentFirst, repeat: SilentRepeat },
-        lossTimes: SilentTimes,
+        share: { first: node.SilentFirst, repeat: node.SilentRepeat },
+        lossTimes: node.SilentTimes,
         waitsAfterDate: 1, // the date is the accept's deadline, which must be over
         maxAfterKeyEnd: liabilityRules.answerSpan,
         outcomes: ['answered', 'unanswered'],
     },
     B1: {
-        number: Number(ClassWrong),
+        number: Number(node.ClassWrong),
         name: 'wrong',
         report: 'wrong',
         bond: 'wrongBond',
         decidedBy: 'committee',
-        share: { first: WrongFirst, repeat: WrongRepeat },
+        share: { first: node.WrongFirst, repeat: node.WrongRepeat },
         lossTimes: 0n,
         waitsAfterDate: 0,
         maxAfterKeyEnd: liabilityRules.clockSkew,
