@@ -189,7 +189,7 @@ async function step(
     const view = {
         sent,
         attached,
-        ...(active ? displayOf(chain, address, await readCase(chain, address)) : { state: 'gone' }),
+        ...(active ? displayOf(chain, address, await readCase(chain, address)) : { state: 'ended' }),
     };
     print(flags, view, () => lines(view));
 }

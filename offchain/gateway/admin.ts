@@ -64,8 +64,8 @@ export function addAdmin(
     const openingOf = async (job: GatewayJob, number: number): Promise<Opening> => {
         const whole = await store.wholeQuery(job.number, number);
         if (whole === undefined) {
-            const remedy = 'queries with a result are kept whole for "keepHours" of the configuration';
-            throw new GatewayError(404, 'not_kept', `Query ${number} of job ${job.number} is not kept: ${remedy}`);
+            const remedy = 'queries with a result are stored whole for "keepHours" of the configuration';
+            throw new GatewayError(404, 'not_stored', `Query ${number} of job ${job.number} is not stored: ${remedy}`);
         }
         const terms = termsToWire(job.terms);
         return { version: 'cocoon-market opening 1', network, channel: job.stored.channel, terms, number, ...whole };

@@ -14,7 +14,7 @@ type ChannelData = ReturnType<typeof loadChannelData>;
  */
 export type ChannelView =
     | ({ type: 'active'; due: boolean; dueConfirmed: boolean; balance: bigint; at: number } & ChannelData)
-    | { type: 'gone' }
+    | { type: 'ended' }
     | { type: 'unclear'; message: string };
 
 /** A job's channel and the most that it can have paid, nanoTON; undefined where that is not known. */
@@ -50,7 +50,7 @@ export class JobChannels {
 async function readWith(confirmed: Confirmer, { channel, maxPaid }: PaidChannel): Promise<ChannelView> {
     const messageOf = (account: ChainAccount): string | undefined => {
         if (account.state !== 'active' || account.data === undefined) {
-            return 'gone';
+            return 'ended';
         }
         const { paid, refundAt } = loadChannelData(account.data);
         if (maxPaid !== undefined && paid > maxPaid) {
@@ -63,8 +63,8 @@ async function readWith(confirmed: Confirmer, { channel, maxPaid }: PaidChannel)
     if (message !== undefined && message !== 'due' && !reading.confirmed) {
         return { type: 'unclear', message };
     }
-    if (account.data === undefined || message === 'gone') {
-        return { type: 'gone' };
+    if (account.data === undefined || message === 'ended') {
+        return { type: 'ended' };
     }
     const data = loadChannelData(account.data);
     const due = account.at >= data.refundAt;

@@ -104,13 +104,13 @@ export class Closing {
 
     /** Sends the remaining balance of an ended job home; needs no worker. */
     async refund(job: GatewayJob): Promise<void> {
-        if (job.phase === 'gone') {
+        if (job.phase === 'ended') {
             return;
         }
         requirePhase(job, ['open', 'leaving', 'settling', 'settled']);
         const channel = await this.readConfirmed(job);
-        if (channel.type === 'gone') {
-            await job.change({ phase: 'gone' });
+        if (channel.type === 'ended') {
+            await job.change({ phase: 'ended' });
             return;
         }
         if (channel.type === 'unclear') {
@@ -127,11 +127,11 @@ export class Closing {
         }
         await this.context.spending.jobOrder(job.parameters, 'refund');
         await this.untilEnded(async () => {
-            const isGone = (await this.channels.readSoon(job.paidChannel)).type === 'gone';
-            if (isGone) {
-                await job.change({ phase: 'gone', note: 'refunded' });
+            const hasEnded = (await this.channels.readSoon(job.paidChannel)).type === 'ended';
+            if (hasEnded) {
+                await job.change({ phase: 'ended', note: 'refunded' });
             }
-            return isGone;
+            return hasEnded;
         });
     }
 
@@ -144,7 +144,7 @@ export class Closing {
     }
 
     private async settleNow(job: GatewayJob, note: string): Promise<JobPhase> {
-        if (job.phase === 'gone') {
+        if (job.phase === 'ended') {
             return job.phase;
         }
         requirePhase(job, ['open', 'settling', 'settled']);
@@ -175,8 +175,8 @@ export class Closing {
     private async updateEnded(job: GatewayJob): Promise<boolean> {
         const channel = await this.channels.readSoon(job.paidChannel);
         const { cumulative } = job.ledger.voucher;
-        if (channel.type === 'gone') {
-            await job.change({ phase: 'gone', note: 'settled' });
+        if (channel.type === 'ended') {
+            await job.change({ phase: 'ended', note: 'settled' });
             return true;
         }
         if (channel.type === 'active' && channel.paid === cumulative && cumulative > 0n) {
@@ -187,7 +187,7 @@ export class Closing {
     }
 
     private leaveLater(job: GatewayJob, note: string): void {
-        if (job.phase === 'leaving' || job.phase === 'gone') {
+        if (job.phase === 'leaving' || job.phase === 'ended') {
             return;
         }
         job.abandoned.abort();
@@ -202,7 +202,7 @@ export class Closing {
     }
 
     private async leaveNow(job: GatewayJob, note: string): Promise<void> {
-        if (job.phase === 'gone') {
+        if (job.phase === 'ended') {
             return;
         }
         requirePhase(job, ['open', 'settling', 'settled', 'leaving']);

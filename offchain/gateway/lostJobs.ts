@@ -31,7 +31,7 @@ export async function findLost(context: GatewayContext, book: JobBook): Promise<
         // An account that exists is the first of its job: whatever interrupts this, the next search goes on after it.
         readings.sort((a, b) => numberOf(a.job) - numberOf(b.job) || Number(b.exists) - Number(a.exists));
         for (const { job, exists } of readings) {
-            const stored = await (exists ? describeExisting(context, job) : describeGone(context, job));
+            const stored = await (exists ? describeExisting(context, job) : describeEnded(context, job));
             await context.store.addJob(stored);
             if (exists) {
                 log.warn(
@@ -97,8 +97,8 @@ async function describeExisting(context: GatewayContext, job: LostJob): Promise<
     return recordOf(context, job, { phase: 'settling', model, worker: candidate.url, tier, terms });
 }
 
-async function describeGone(context: GatewayContext, job: LostJob): Promise<StoredJob> {
-    return recordOf(context, job, { ...withoutWorker(context, job), phase: 'gone' });
+async function describeEnded(context: GatewayContext, job: LostJob): Promise<StoredJob> {
+    return recordOf(context, job, { ...withoutWorker(context, job), phase: 'ended' });
 }
 
 function withoutWorker(context: GatewayContext, { parameters }: LostJob): Omit<Description, 'phase'> {

@@ -95,7 +95,7 @@ export class Recovery {
     private async loadJobs(): Promise<GatewayJob[]> {
         const { nodes, store } = this.context;
         const stored = await store.jobs();
-        const jobs = stored.filter(({ phase }) => phase !== 'gone').map((job) => this.parts.book.add(job));
+        const jobs = stored.filter(({ phase }) => phase !== 'ended').map((job) => this.parts.book.add(job));
         for (const { worker, note, breachAt } of jobs.map((job) => job.stored)) {
             if (breachAt) {
                 nodes.standings.ban(worker, note, breachAt);

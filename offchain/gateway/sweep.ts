@@ -29,7 +29,7 @@ export class Sweep {
         private readonly parts: SweepParts,
     ) {}
 
-    /** Moves every ending job on: sees what is gone, leaves what was not left yet, refunds what can be. */
+    /** Moves every ending job on: sees what has ended, leaves what was not left yet, refunds what can be. */
     async run(): Promise<void> {
         const { config, log, escrow, store, now } = this.context;
         const { book, closing, rules, pool } = this.parts;
@@ -67,8 +67,8 @@ export class Sweep {
             return;
         }
         const channel = await channels.read(job.paidChannel);
-        if (channel.type === 'gone') {
-            await job.change({ phase: 'gone' });
+        if (channel.type === 'ended') {
+            await job.change({ phase: 'ended' });
         } else if (channel.type === 'unclear') {
             const { message } = channel;
             log.warn({ job: job.number, message }, 'the API says so of a channel: it is asked again');
@@ -85,7 +85,7 @@ export class Sweep {
     private async lookAtEnded(): Promise<void> {
         const { book, channels, recovery } = this.parts;
         const stored = await this.context.store.jobs();
-        const ended = stored.filter(({ phase }) => phase === 'gone' || phase === 'failed').reverse();
+        const ended = stored.filter(({ phase }) => phase === 'ended' || phase === 'failed').reverse();
         for (let count = Math.min(ENDED_PER_SWEEP, ended.length); count > 0; count--) {
             const record = ended[this.next++ % ended.length];
             const channel = new Address(0, record.channel);

@@ -4,9 +4,9 @@ import type { SignedVoucher, Terms } from '@cocoon-market/wrappers';
 /**
  * `ordered`: the order is on disk and may be on its way; `open`: the channel exists; `settling`: the worker was asked
  * to end it; `leaving`: the client leaves, pays no more, and waits for the refund; `settled`: the worker was paid all;
- * `gone`: the account no longer exists; `failed`: the order was not taken.
+ * `ended`: the account no longer exists; `failed`: the order was not taken.
  */
-export type JobPhase = 'ordered' | 'open' | 'settling' | 'leaving' | 'settled' | 'gone' | 'failed';
+export type JobPhase = 'ordered' | 'open' | 'settling' | 'leaving' | 'settled' | 'ended' | 'failed';
 
 /** One job and the order that opens it. */
 export interface StoredJob {

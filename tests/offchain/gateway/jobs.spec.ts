@@ -53,7 +53,7 @@ describe('Jobs', () => {
                 if (held.jobNumber === 0) await claimLast(bench.worker);
             };
             await bench.gateway.sweep();
-            expect(job().phase).toBe('gone');
+            expect(job().phase).toBe('ended');
             expect(jobs()[1].phase).toBe('open');
         });
 
@@ -354,7 +354,7 @@ describe('Jobs', () => {
             const before = await market().balanceOf(market().escrow);
             await bench.gateway.closing.settle(job());
 
-            expect(job().phase).toBe('gone');
+            expect(job().phase).toBe('ended');
             expect(await market().isGone({ address: job().channel })).toBe(true);
             expect((await market().balanceOf(market().escrow)) - before).toBeGreaterThan(990_000_000n);
         });
@@ -388,7 +388,7 @@ describe('Jobs', () => {
             await bench.gateway.closing.leave(job());
             await bench.gateway.closing.refund(job());
 
-            expect([job().phase, await seqno()]).toEqual(['gone', orders]);
+            expect([job().phase, await seqno()]).toEqual(['ended', orders]);
         });
 
         it('settle: a worker that says it claims and does not is no success, and ends in bounded time', async () => {
@@ -415,7 +415,7 @@ describe('Jobs', () => {
 
             market().blockchain.now = market().now + HOUR;
             await bench.gateway.closing.refund(job());
-            expect(job().phase).toBe('gone');
+            expect(job().phase).toBe('ended');
             expect(await market().isGone({ address: job().channel })).toBe(true);
         });
 
@@ -425,7 +425,7 @@ describe('Jobs', () => {
             await bench.gateway.closing.leave(job());
             market().blockchain.now = market().now + HOUR;
             await bench.gateway.sweep();
-            expect(job().phase).toBe('gone');
+            expect(job().phase).toBe('ended');
         });
     });
 });

@@ -51,7 +51,7 @@ describe('A gateway whose store is gone', () => {
         await sweep();
 
         expect(await market().isGone({ address })).toBe(true);
-        expect(jobs()[0].phase).toBe('gone');
+        expect(jobs()[0].phase).toBe('ended');
     });
 
     it('passes an order that it cannot read, and one of another key file', async () => {
@@ -84,7 +84,7 @@ describe('A gateway whose store is gone', () => {
     describe('and that had opened two', () => {
         // A channel has one of two codes, so the store notes the other of each found one as gone.
         const numbers = async () =>
-            (await bench.gateway.store.jobs()).filter(({ phase }) => phase !== 'gone').map(({ number }) => number);
+            (await bench.gateway.store.jobs()).filter(({ phase }) => phase !== 'ended').map(({ number }) => number);
 
         beforeEach(async () => {
             await bench.gateway.openings.open(MODEL, new Set());

@@ -43,7 +43,7 @@ describe('A gateway that keeps queries', () => {
         await open();
         market().blockchain.now = market().now + 3601;
         await bench.gateway.sweep();
-        await expect(open(1, join(bench.folder, 'late.json'))).rejects.toThrow('Query 1 of job 0 is not kept');
+        await expect(open(1, join(bench.folder, 'late.json'))).rejects.toThrow('Query 1 of job 0 is not stored');
 
         await bench.restart({ keepHours: 0 });
         await bench.gateway.recovery.recovered;
@@ -55,6 +55,6 @@ describe('A gateway that keeps queries', () => {
         bench = await startBench(market(), { config: { keepHours: 1 } });
         bench.worker.scripts.push({ refuse: 'shutting_down' });
         await bench.post(ask);
-        await expect(open()).rejects.toThrow('Query 1 of job 0 is not kept');
+        await expect(open()).rejects.toThrow('Query 1 of job 0 is not stored');
     });
 });

@@ -50,7 +50,7 @@ describe("What one API says of a job's channel", () => {
         pass(HOUR);
         await sweep();
 
-        expect(job().phase).toBe('gone');
+        expect(job().phase).toBe('ended');
         expect(await market().isGone({ address: job().channel })).toBe(true);
     });
 
@@ -75,7 +75,7 @@ describe("What one API says of a job's channel", () => {
         }
         pass(1);
         await sweep();
-        expect(job().phase).toBe('gone');
+        expect(job().phase).toBe('ended');
         lie((truth) => truth);
         await sweep();
         expect(['settling', 'leaving']).toContain(job().phase);
@@ -87,7 +87,7 @@ describe("What one API says of a job's channel", () => {
 
     it('takes back what it ended also after a start', async () => {
         await start();
-        await job().change({ phase: 'gone' });
+        await job().change({ phase: 'ended' });
         await bench.restart();
         await bench.gateway.recovery.recovered;
         expect(bench.gateway.book.all).toEqual([]);
