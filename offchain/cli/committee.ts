@@ -4,7 +4,9 @@ import {
     CaseFile,
     caseStates,
     Dispute,
+    faultClasses,
     numberToBytes,
+    ruleBounds,
     signingKey,
     submitVerdict,
     Verdict,
@@ -29,7 +31,11 @@ const voteFile = z
         version: z.literal('cocoon-market vote 1'),
         network: z.number().int(),
         dispute: address,
-        member: z.number().int().min(0).max(8),
+        member: z
+            .number()
+            .int()
+            .min(0)
+            .max(ruleBounds.maxMembers - 1),
         basisPoints: z.number().int().min(0).max(10_000),
         rulesVersion: z.number().int(),
         validUntil: z.number().int(),
@@ -37,7 +43,7 @@ const voteFile = z
     })
     .superRefine(ofOneNetwork);
 
-const B1 = 4;
+const { number: B1 } = faultClasses.B1;
 const MAKER = 'cocoon committee keygen';
 
 /** The command with its subcommands. */
@@ -49,11 +55,11 @@ export function committeeCommand(): Command {
         .description("write a new member's key; its public half goes to the governor")
         .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
         .option(...KEEP)
-        .action(async (flags: KeygenFlags) => console.log(await publicKeyIn(flags, MAKER)));
+        .action((flags: KeygenFlags) => console.log(publicKeyIn(flags, MAKER)));
 
-    reading(command.command('read <dispute>').description('print a case, and check the evidence that came with it'))
-        .option('--evidence <file>', 'the file that the report names as its statement')
-        .action(async (dispute: string, flags: ActFlags & { evidence?: string }) => {
+    reading(command.command('read <dispute>').description('print a case, and check the statement that came with it'))
+        .option('--statement <file>', 'the file that the report names as its statement')
+        .action(async (dispute: string, flags: ActFlags & { statement?: string }) => {
             const chain = chainOf(flags.config);
             const address = addressOn(chain, dispute);
             const reading = await readJudged(chain, address);
@@ -62,7 +68,7 @@ export function committeeCommand(): Command {
                 ...displayOf(chain, address, reading),
                 threshold: file.committee.threshold,
                 members: file.committee.keys.length,
-                ...(flags.evidence === undefined ? {} : checked(file, flags.evidence)),
+                ...(flags.statement === undefined ? {} : checked(file, flags.statement)),
             };
             console.log(flags.json === true ? JSON.stringify(toWire(view)) : lines(view));
         });
@@ -71,7 +77,7 @@ export function committeeCommand(): Command {
         .requiredOption('--key <file>', "the member's key, made by keygen")
         .requiredOption('--basis-points <number>', 'of the share; 0 acquits', Number)
         .option(
-            '--evidence <file>',
+            '--statement <file>',
             'the file that the report names as its statement; it is checked. Only an acquittal goes without',
         )
         .requiredOption('--out <file>', 'where the vote goes; never over a file that exists')
@@ -92,7 +98,7 @@ async function readJudged(chain: Chain, address: Address): Promise<CaseReading> 
     return reading;
 }
 
-/** What the evidence contains. Throws unless the report names it, it opens, and it is of the case's query. */
+/** What the statement contains. Throws unless the report names it, it opens, and it is of the case's query. */
 function checked(file: CaseFile, path: string) {
     if (!hashOf(path).equals(file.about!)) {
         throw new Error(`${path} is not the file that the report names: it has another hash`);
@@ -101,28 +107,30 @@ function checked(file: CaseFile, path: string) {
     if (!job.equals(file.job) || result.number !== file.query) {
         throw new Error(`${path} opens another query than that of the case`);
     }
-    return { evidence: 'opens, and the node signed for exactly this request and answer', model: chat.model };
+    return { check: 'opens, and the node signed for exactly this request and answer', model: chat.model };
 }
 
 interface SignFlags extends ActFlags {
     key: string;
     basisPoints: number;
-    evidence?: string;
+    statement?: string;
     out: string;
 }
 
 async function sign(
     dispute: string,
-    { config, key: path, basisPoints, evidence, out, json }: SignFlags,
+    { config, key: path, basisPoints, statement, out, json }: SignFlags,
 ): Promise<void> {
     const chain = chainOf(config);
     const address = addressOn(chain, dispute);
     const { state, file } = await readJudged(chain, address);
     const { rulesVersion, committee, maxBasisPoints: max } = file;
-    if (evidence !== undefined) {
-        checked(file, evidence);
+    if (statement !== undefined) {
+        checked(file, statement);
     } else if (basisPoints !== 0) {
-        throw new Error('A verdict that slashes needs the evidence that the report names: --evidence FILE, or acquit');
+        throw new Error(
+            'A verdict that slashes needs the statement that the report names: --statement FILE, or acquit',
+        );
     }
     if (state.state !== caseStates.open) {
         throw new Error('The case is closed');

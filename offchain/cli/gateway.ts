@@ -2,6 +2,7 @@
  * `cocoon gateway …`. `up` runs the gateway. Every other command asks the one that runs, because only one process may
  * use the store and the keys.
  */
+import { formatTon } from '@cocoon-market/wrappers';
 import { Command, InvalidArgumentError } from 'commander';
 import { writeFileSync } from 'node:fs';
 import { askGateway } from './gatewayClient';
@@ -9,7 +10,6 @@ import { KEEP, publicKeyIn, type KeygenFlags } from './keygen';
 import { stopRequested } from './stop';
 import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 
-const NANO = 1_000_000_000;
 const CLOCK_SECONDS = 10; // between the clocks of machine and chain; a larger difference gets a line
 
 const JOB = 'a job is named by its number; "cocoon gateway jobs" lists them';
@@ -24,7 +24,7 @@ export function gatewayCommand(): Command {
         .description('write a new spend key; its public half is what the escrow is set up with')
         .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
         .option(...KEEP)
-        .action(async (flags: KeygenFlags) => console.log(await publicKeyIn(flags, 'cocoon gateway keygen')));
+        .action((flags: KeygenFlags) => console.log(publicKeyIn(flags, 'cocoon gateway keygen')));
 
     gateway
         .command('up')
@@ -119,7 +119,7 @@ function print(flags: RemoteFlags, value: unknown, text: () => string): void {
 }
 
 function ton(nano: string): string {
-    return `${Number(nano) / NANO} TON`;
+    return `${formatTon(BigInt(nano))} TON`;
 }
 
 function jobLine(job: JobView): string {

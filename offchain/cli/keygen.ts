@@ -1,4 +1,5 @@
 /** What the commands that make keys share: run again, they can show the key that exists. */
+import { signingKey } from '@cocoon-market/wrappers';
 import { existsSync } from 'node:fs';
 import { readSeed, writeSeed } from '../process/keyFiles';
 
@@ -18,8 +19,7 @@ export function readOrMake<T>({ out, keep }: KeygenFlags, read: (path: string) =
 }
 
 /** The public half, as hex, of a key file that holds one seed. `maker`: the command that makes it. */
-export async function publicKeyIn(flags: KeygenFlags, maker: string): Promise<string> {
-    const { signingKey } = await import('@cocoon-market/wrappers'); // after --help was answered
+export function publicKeyIn(flags: KeygenFlags, maker: string): string {
     const seed = readOrMake(flags, (path) => readSeed(path, maker), writeSeed);
     return signingKey(seed).publicKey.toString('hex');
 }

@@ -25,7 +25,6 @@ import { FaultEvidence } from '../gateway';
 import { addressText } from './actor';
 import { timeOf } from './case';
 
-const NO_END = 0xffffffff; // unix seconds, of the key that a node signs with now
 const { keySlots, pieceBytes, maxStrikes } = liabilityRules;
 
 /** One way in which a report may end. */
@@ -59,14 +58,14 @@ export async function planOf(
     const { waitsAfterDate } = faultClasses[found.class];
     const [from, until] = [found.date + waitsAfterDate, found.date + Number(evidence)];
     assertDated(found, { at, from, until });
-    const key = await keyOf(node, found, record.slashed);
+    const state = await node.getNodeState();
+    const key = await keyOf(node, found, state.receiptKey, record.slashed);
     assertShown(found, piece);
     if (record.basis <= key.slashed) {
         throw new Error(
             "The receipts of this key have cost the node's whole share already: nothing remains to be slashed",
         );
     }
-    const state = await node.getNodeState();
     const provider = chain.open(Provider.fromAddress(state.provider));
     const { stake, unbonding } = await provider.getProviderState();
     const { strikes, jailedUntil, slashableByVerdict } = await provider.getStanding();
@@ -78,7 +77,7 @@ export async function planOf(
     const { threshold, keys } = rules.committee;
     const terms = { answerBy, decideFrom: answerBy + rules.verdict, members: `${threshold} of ${keys.length}` };
     const open = state.state === nodeStates.open ? 'open' : 'closed';
-    const signs = key.endsAt === NO_END ? 'signs with this key' : `signed with this key until ${timeOf(key.endsAt)}`;
+    const signs = key.endsAt === undefined ? 'signs with this key' : `signed with this key until ${timeOf(key.endsAt)}`;
     const jail = jailedUntil === 0n ? '' : ', in jail';
     return {
         node: addressText(prepared.node, chain),
@@ -110,18 +109,19 @@ function assertDated(
 async function keyOf(
     node: OpenedContract<Node>,
     { class: faultClass, terms, date }: FaultEvidence,
+    currentKey: bigint,
     slashed: bigint,
-): Promise<{ endsAt: number; slashed: bigint }> {
+): Promise<{ endsAt?: number; slashed: bigint }> {
     const key = bytesToNumber(terms.receiptKey);
-    const endsAt = Number(await node.getKeyEndsAt(key));
-    if (endsAt === NO_END) {
-        return { endsAt, slashed };
+    if (key === currentKey) {
+        return { slashed };
     }
     const slots = await Promise.all(Array.from({ length: keySlots }, (_, slot) => node.getEndedKey(BigInt(slot))));
     const ended = slots.find((slot) => slot.key === key);
     if (ended === undefined) {
         throw new Error('The node no longer knows the key that signed these receipts');
     }
+    const endsAt = Number(ended.endsAt);
     if (date > endsAt + faultClasses[faultClass].maxAfterKeyEnd) {
         throw new Error(`These receipts are dated after the end of their key, ${timeOf(endsAt)}`);
     }

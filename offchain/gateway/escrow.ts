@@ -6,9 +6,10 @@ import {
     errors,
     Escrow,
     EscrowState,
+    formatTon,
     isTestOnly,
 } from '@cocoon-market/wrappers';
-import { Address, Cell, fromNano } from '@ton/core';
+import { Address, Cell } from '@ton/core';
 import { Accepted, ChainAccount, Chain } from '../chain';
 import type { ChainClock } from './chainClock';
 import { GatewayError, noMoney, unavailable } from './errors';
@@ -109,19 +110,19 @@ export class EscrowAccount {
             case errors.ErrLowBalance: {
                 const missing = purse === undefined ? cost : cost - purse.available;
                 return noMoney(
-                    `The escrow has too little to open the next job (${name}): deposit at least ${fromNano(missing)} TON ` +
+                    `The escrow has too little to open the next job (${name}): deposit at least ${formatTon(missing)} TON ` +
                         `to ${this.name}`,
                 );
             }
             case errors.ErrOverDayLimit:
                 return noMoney(
-                    `The next job costs ${fromNano(cost)} TON, and of the day's limit (UTC) ` +
-                        `${purse === undefined ? 'less' : `${fromNano(purse.dayRemaining)} TON`} remains (${name}): ` +
+                    `The next job costs ${formatTon(cost)} TON, and of the day's limit (UTC) ` +
+                        `${purse === undefined ? 'less' : `${formatTon(purse.dayRemaining)} TON`} remains (${name}): ` +
                         `the owner of ${this.name} raises the day's limit, or wait until tomorrow`,
                 );
             case errors.ErrOverJobLimit:
                 return noMoney(
-                    `A job of ${fromNano(deposit)} TON is above the escrow's limit per job (${name}): the owner of ` +
+                    `A job of ${formatTon(deposit)} TON is above the escrow's limit per job (${name}): the owner of ` +
                         `${this.name} raises the job limit, or lower job.deposit in the gateway's configuration`,
                 );
             case errors.ErrNoKey:

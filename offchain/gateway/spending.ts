@@ -4,6 +4,7 @@ import {
     channelCodes,
     channelData,
     errors,
+    formatTon,
     jobNumber,
     jobOrderCell,
     JobParameters,
@@ -13,7 +14,7 @@ import {
     signedOrder,
     type SigningKey,
 } from '@cocoon-market/wrappers';
-import { Address, Cell, fromNano } from '@ton/core';
+import { Address, Cell } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ChainAccount, Chain, ChainError, OrderOutcome, outcomeOf } from '../chain';
@@ -241,7 +242,7 @@ export class SpendAccount {
             }
             if (used && ++polls > MAX_POLLS) {
                 throw new OrderLapsed(
-                    `The seqno of the order is used and its channel of ${fromNano(deposit)} TON did not appear`,
+                    `The seqno of the order is used and its channel of ${formatTon(deposit)} TON did not appear`,
                 );
             }
             if (!used && poll % RESEND_POLLS === 0) {

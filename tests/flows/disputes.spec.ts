@@ -262,7 +262,7 @@ describe('A worker that cheats', () => {
         expect(accused.outcomes[1].chance).toContain('certain, if no verdict of 2 of 3 members comes until');
         expect(accused.outcomes[2].decidedBy).toContain('2 of 3 members');
         const committee = <T>(...args: string[]) => cocoon<T>('committee', ...args, '--config', made.config);
-        expect(await committee('read', dispute, '--evidence', evidence)).toMatchObject({ threshold: 2, model: MODEL });
+        expect(await committee('read', dispute, '--statement', evidence)).toMatchObject({ threshold: 2, model: MODEL });
         const votes = await Promise.all(
             stage.committeeSeeds.slice(0, 2).map(async (seed, i) => {
                 const key = ['--key', secret(`member-${i}`, seed)];
@@ -271,7 +271,7 @@ describe('A worker that cheats', () => {
             }),
         );
         for (const { key, out } of votes) {
-            await committee('sign', dispute, ...key, '--basis-points', '500', '--evidence', evidence, '--out', out);
+            await committee('sign', dispute, ...key, '--basis-points', '500', '--statement', evidence, '--out', out);
         }
         const files = votes.map(({ out }) => out);
         const submit = (...which: string[]) =>
