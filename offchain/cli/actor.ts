@@ -6,14 +6,11 @@ import { Actor, formatTon, isTestOnly, readAddress, seedOfWords } from '@cocoon-
 import { Address } from '@ton/core';
 import { Command, Option } from 'commander';
 import { createInterface } from 'node:readline/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { Chain, HotWallet, TonHttpChain } from '../chain';
 import { endpoint } from '../process/fields';
 import { readSecret, seedOf } from '../process/keyFiles';
 import { readJsonAs } from '../process/settings';
-
-const POLLS = 60;
 
 export interface ActFlags {
     config: string;
@@ -112,15 +109,4 @@ async function agree(question: string): Promise<void> {
     if (!/^y(es)?$/i.test(answer.trim())) {
         throw new Error('Nothing was sent');
     }
-}
-
-/** Waits until `holds`; false when it did not within a minute. */
-export async function becomes(holds: () => Promise<boolean>): Promise<boolean> {
-    for (let poll = 0; poll < POLLS; poll++) {
-        if (await holds()) {
-            return true;
-        }
-        await sleep(1000);
-    }
-    return false;
 }

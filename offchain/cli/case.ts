@@ -6,13 +6,13 @@ import {
     CaseState,
     codesOfThisCheckout,
     Dispute,
-    formatTon,
     numberToHex,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Chain } from '../chain';
+import { defined } from '../process/defined';
 import { addressText } from './actor';
 
 /** A case on chain at one moment. */
@@ -51,7 +51,7 @@ export type CaseDisplay = ReturnType<typeof displayOf>;
 export function displayOf(chain: Chain, address: Address, { state, file }: CaseReading) {
     const about = file.about?.toString('hex');
     const statement = state.stated ? numberToHex(state.result) : undefined;
-    return {
+    return defined({
         dispute: addressText(address, chain),
         class: file.class,
         job: file.job.toString('hex'),
@@ -80,33 +80,10 @@ export function displayOf(chain: Chain, address: Address, { state, file }: CaseR
         answerBy: Number(state.answerBy),
         decideFrom: Number(state.decideFrom),
         clearAt: Number(state.clearAt),
-    };
+    });
 }
 
 /** SHA-256 of a file: what stands for it on chain. */
 export function hashOf(path: string): Buffer {
     return createHash('sha256').update(readFileSync(path)).digest();
-}
-
-const TIMES = ['answerBy', 'decideFrom', 'clearAt', 'validUntil'];
-const AMOUNTS = ['attached', 'atStake', 'loss', 'bond', 'slash'];
-
-/** One `name: value` a line, times and amounts for people. */
-export function lines(view: object): string {
-    return Object.entries(view)
-        .filter(([, value]) => value !== undefined)
-        .map(([name, value]) => {
-            const text = TIMES.includes(name)
-                ? timeOf(value as number)
-                : AMOUNTS.includes(name)
-                  ? `${formatTon(value as bigint)} TON`
-                  : String(value);
-            return `${name}: ${text}`;
-        })
-        .join('\n');
-}
-
-/** A time for people. */
-export function timeOf(seconds: number): string {
-    return seconds === 0 ? 'never' : new Date(seconds * 1000).toISOString();
 }

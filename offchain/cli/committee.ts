@@ -22,8 +22,9 @@ import { address, hex, ofOneNetwork } from '../process/fields';
 import { readSeed } from '../process/keyFiles';
 import { readJsonAs } from '../process/settings';
 import { acting, ActFlags, addressOn, chainOf, reading, send } from './actor';
-import { CaseReading, displayOf, hashOf, lines, readCase } from './case';
+import { CaseReading, displayOf, hashOf, readCase } from './case';
 import { KEEP, publicKeyIn, type KeygenFlags } from './keygen';
+import { print } from './output';
 
 /** A member's vote as `sign` writes it and `submit` reads it. */
 const voteFile = z
@@ -70,7 +71,7 @@ export function committeeCommand(): Command {
                 members: file.committee.keys.length,
                 ...(flags.statement === undefined ? {} : checked(file, flags.statement)),
             };
-            console.log(flags.json === true ? JSON.stringify(toWire(view)) : lines(view));
+            print(flags, view);
         });
 
     reading(command.command('sign <dispute>').description('sign a verdict as a member, into a file'))
@@ -119,7 +120,7 @@ interface SignFlags extends ActFlags {
 
 async function sign(
     dispute: string,
-    { config, key: path, basisPoints, statement, out, json }: SignFlags,
+    { config, key: path, basisPoints, statement, out, json = false }: SignFlags,
 ): Promise<void> {
     const chain = chainOf(config);
     const address = addressOn(chain, dispute);
@@ -149,7 +150,7 @@ async function sign(
     const raw = address.toRawString();
     const made = { version: 'cocoon-market vote 1', network, dispute: raw, member, ...payload, signature };
     writeFileSync(out, `${JSON.stringify(toWire(made), null, 4)}\n`, { flag: 'wx' });
-    console.log(json === true ? JSON.stringify(toWire(made)) : `${out}: member ${member}, ${basisPoints} basis points`);
+    print({ json }, made, () => `${out}: member ${member}, ${basisPoints} basis points`);
 }
 
 async function submit(dispute: string, files: string[], flags: ActFlags): Promise<void> {
@@ -179,7 +180,7 @@ async function submit(dispute: string, files: string[], flags: ActFlags): Promis
         submitVerdict(actor, { dispute: address, basisPoints, validUntil, votes: members }),
     );
     const view = { sent, ...displayOf(chain, address, await readCase(chain, address)) };
-    console.log(flags.json === true ? JSON.stringify(toWire(view)) : lines(view));
+    print(flags, view);
 }
 
 function checkVote(

@@ -16,11 +16,15 @@ import { Address } from '@ton/core';
 import { Command, Option } from 'commander';
 import { FaultEvidence, evidence, evidenceIn, readGatewayConfig } from '../gateway';
 import { toWire } from '../link';
+import { waitUntil } from '../process/tasks';
 import { openGatewayStore } from '../store/sqliteGateway';
-import { acting, ActFlags, addressOn, becomes, chainOf, reading, send } from './actor';
+import { acting, ActFlags, addressOn, chainOf, reading, send } from './actor';
 import { askGateway } from './gatewayClient';
-import { CaseDisplay, displayOf, hashOf, lines, readCase, timeOf } from './case';
+import { CaseDisplay, displayOf, hashOf, readCase } from './case';
+import { lines, print, timeOf } from './output';
 import { assertNew, planLines, planOf } from './prospects';
+
+const TAKEN = { maxMs: 60_000, pollMs: 1000 }; // a report, by the node
 
 interface Selection {
     job?: string;
@@ -54,7 +58,7 @@ export function disputeCommand(): Command {
         const chain = chainOf(flags.config);
         const address = addressOn(chain, dispute);
         const view = displayOf(chain, address, await readCase(chain, address));
-        print(flags, view, () => lines(view));
+        print(flags, view);
     });
 
     acting(command.command('statement <dispute>').description("name the hash of the provider's statement (its owner)"))
@@ -139,7 +143,7 @@ async function report(flags: ReportFlags): Promise<void> {
     };
     const lossBefore = await countedLoss();
     const sent = await send(chain, flags, prepared.value, (actor) => sendReport(actor, prepared));
-    if (sent && !(await becomes(async () => (await countedLoss()) !== lossBefore))) {
+    if (sent && !(await waitUntil(async () => (await countedLoss()) !== lossBefore, TAKEN))) {
         throw new Error('The node did not take the report: what was sent comes back, less the fees');
     }
     const view = sent ? displayOf(chain, dispute, await readCase(chain, dispute)) : undefined;
@@ -191,14 +195,10 @@ async function step(
         attached,
         ...(active ? displayOf(chain, address, await readCase(chain, address)) : { state: 'ended' }),
     };
-    print(flags, view, () => lines(view));
+    print(flags, view);
 }
 
 function line({ class: faultClass, job, queries, loss, reason }: FaultEvidence): string {
     const of = `job ${job}, ${queries.length > 1 ? 'queries' : 'query'} ${queries.join(' and ')}`;
     return `${faultClass}  ${of}  ${formatTon(loss)} TON  ${reason}`;
-}
-
-function print(flags: ActFlags, value: unknown, text: () => string): void {
-    console.log(flags.json === true ? JSON.stringify(toWire(value)) : text());
 }

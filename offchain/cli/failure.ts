@@ -19,14 +19,14 @@ const ENDPOINT = 'look at "endpoint" in the configuration, and whether it runs';
  * comes twice.
  */
 export function tellFailure(error: unknown): string {
-    const chain = chainOf(error);
+    const chain = causesOf(error);
     const texts = chain
         .map((each) => remedyOf(each) ?? textOf(each))
         .filter((text, i, all) => text !== '' && !all.slice(0, i).some((earlier) => earlier.includes(text)));
     return texts.join(': ');
 }
 
-function chainOf(error: unknown): unknown[] {
+function causesOf(error: unknown): unknown[] {
     const chain = [error];
     while (chain.length < MAX_CAUSES && !(chain.at(-1) instanceof Remedied)) {
         const { cause } = (chain.at(-1) ?? {}) as Failure;

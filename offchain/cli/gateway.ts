@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { writeFileSync } from 'node:fs';
 import { askGateway } from './gatewayClient';
 import { KEEP, publicKeyIn, type KeygenFlags } from './keygen';
+import { print } from './output';
 import { stopRequested } from './stop';
 import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 
@@ -112,10 +113,6 @@ async function call({ url }: RemoteFlags, method: 'GET' | 'POST', path: string):
         throw new Error(`--url takes a URL such as http://127.0.0.1:10000, not "${url}"`);
     }
     return askGateway(url, method, path);
-}
-
-function print(flags: RemoteFlags, value: unknown, text: () => string): void {
-    console.log(flags.json === true ? JSON.stringify(value, null, 4) : text());
 }
 
 function ton(nano: string): string {

@@ -23,7 +23,7 @@ import { OpenedContract } from '@ton/core';
 import { Chain } from '../chain';
 import { FaultEvidence } from '../gateway';
 import { addressText } from './actor';
-import { timeOf } from './case';
+import { timeOf } from './output';
 
 const { keySlots, pieceBytes, maxStrikes } = liabilityRules;
 

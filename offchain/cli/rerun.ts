@@ -1,9 +1,11 @@
 /** `cocoon rerun`: what a client, a provider or a committee does with an opened query. */
 import { Command, Option } from 'commander';
 import { createBackend } from '../backend';
-import { opening, openQuery, toWire } from '../link';
+import { opening, openQuery } from '../link';
 import { rerun, RerunVerdict } from '../rerun';
+import { defined } from '../process/defined';
 import { readJsonAs } from '../process/settings';
+import { print } from './output';
 
 const EXIT: Record<RerunVerdict, number> = { match: 0, mismatch: 2, undecided: 3 };
 
@@ -14,30 +16,30 @@ export function rerunCommand(): Command {
         .addOption(new Option('--url <url>', 'an OpenAI-compatible server; without it the embedded model runs'))
         .addOption(new Option('--api-key <key>', 'for that server').env('COCOON_RERUN_API_KEY'))
         .option('--json', 'print JSON')
-        .action(async (file: string, { url, apiKey, json }: { url?: string; apiKey?: string; json?: boolean }) => {
-            const opened = openQuery(readJsonAs(opening, file, 'opening', '"cocoon gateway open-query" writes one'));
-            const backend = createBackend(
-                url === undefined
-                    ? { kind: 'embedded' }
-                    : { kind: 'openai', url, ...(apiKey === undefined ? {} : { apiKey }) },
-            );
-            try {
-                const compared = await rerun(opened, backend);
-                process.exitCode = EXIT[compared.verdict];
-                const { verdict, reason, same, delivered, repeated } = compared;
-                const { job, result, chat } = opened;
-                const report = { job, number: result.number, model: chat.model, ...compared };
-                console.log(
-                    json === true
-                        ? JSON.stringify(toWire(report))
-                        : [
-                              `${verdict}: query ${result.number} of job ${job.toString('hex')}, model ${chat.model}`,
-                              `characters alike ${same}, delivered ${delivered}, repeated ${repeated}`,
-                              reason,
-                          ].join('\n'),
+        .action(
+            async (file: string, { url, apiKey, json = false }: { url?: string; apiKey?: string; json?: boolean }) => {
+                const opened = openQuery(
+                    readJsonAs(opening, file, 'opening', '"cocoon gateway open-query" writes one'),
                 );
-            } finally {
-                await backend.close();
-            }
-        });
+                const backend = createBackend(
+                    url === undefined ? { kind: 'embedded' } : { kind: 'openai', url, ...defined({ apiKey }) },
+                );
+                try {
+                    const compared = await rerun(opened, backend);
+                    process.exitCode = EXIT[compared.verdict];
+                    const { verdict, reason, same, delivered, repeated } = compared;
+                    const { job, result, chat } = opened;
+                    const report = { job, number: result.number, model: chat.model, ...compared };
+                    print({ json }, report, () =>
+                        [
+                            `${verdict}: query ${result.number} of job ${job.toString('hex')}, model ${chat.model}`,
+                            `characters alike ${same}, delivered ${delivered}, repeated ${repeated}`,
+                            reason,
+                        ].join('\n'),
+                    );
+                } finally {
+                    await backend.close();
+                }
+            },
+        );
 }

@@ -1,7 +1,7 @@
 /** `cocoon worker`: what a provider runs. */
 import { GLOBAL_IDS, isTestOnly, signingKey } from '@cocoon-market/wrappers';
 import { HotWallet } from '../chain';
-import { encryptionKey, toWire } from '../link';
+import { encryptionKey } from '../link';
 import {
     askWorker,
     claimOnce,
@@ -17,6 +17,7 @@ import {
 } from '../worker';
 import { tellFailure } from './failure';
 import { KEEP, readOrMake, type KeygenFlags } from './keygen';
+import { print } from './output';
 import { stopRequested } from './stop';
 import { Command, InvalidArgumentError } from 'commander';
 
@@ -49,12 +50,12 @@ export function workerCommand(parts: WorkerParts = {}): Command {
             const seeds = readOrMake(flags, readKeys, writeKeys);
             const wallet = new HotWallet({ network } as never, seeds.wallet);
             print(
+                { json },
                 {
                     receiptKey: signingKey(seeds.receiptKey).publicKey,
                     encryptionKey: (await encryptionKey(seeds.encryptionKey)).publicKey,
                     wallet: wallet.address.toString({ testOnly: isTestOnly(network), bounceable: false }),
                 },
-                { json },
             );
         });
 
@@ -65,7 +66,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         .option(...JSON_OPTION)
         .action(async ({ config: path, json = false }: { config: string; json?: boolean }) => {
             const config = readWorkerConfig(path);
-            print((await askWorker(config.store, 'POST', '/claim')) ?? (await claimOnce(config, parts)), { json });
+            print({ json }, (await askWorker(config.store, 'POST', '/claim')) ?? (await claimOnce(config, parts)));
         });
 
     command
@@ -77,7 +78,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
             const config = readWorkerConfig(path);
             const answer = await askWorker(config.store, 'GET', '/status');
             const status = answer ?? (await statusOnce(config, parts));
-            print({ state: answer === undefined ? 'stopped' : 'serving', ...status }, { json });
+            print({ json }, { state: answer === undefined ? 'stopped' : 'serving', ...status });
         });
 
     command
@@ -89,7 +90,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
         .option(...JSON_OPTION)
         .action(async ({ config: path, backup, out, json = false }: RestoreFlags) => {
             const restored = await restoreStore(readWorkerConfig(path), { backup, keyFile: out });
-            print(restored, { json });
+            print({ json }, restored);
             if (!json) {
                 console.log(RESTORED);
             }
@@ -131,18 +132,4 @@ async function run(config: WorkerConfig, parts: WorkerParts): Promise<void> {
     }
     admin?.close();
     await worker.close();
-}
-
-/** One `name: value` a line, nested names joined by dots, or one line of JSON. */
-function print(value: object, { json }: { json: boolean }): void {
-    const plain = toWire(value) as Record<string, unknown>;
-    console.log(json ? JSON.stringify(plain) : lines(plain).join('\n'));
-}
-
-function lines(value: Record<string, unknown>, prefix = ''): string[] {
-    return Object.entries(value).flatMap(([name, field]) =>
-        typeof field === 'object' && field !== null
-            ? lines(field as Record<string, unknown>, `${prefix}${name}.`)
-            : [`${prefix}${name}: ${(field as string | number | null | undefined) ?? 'unknown'}`],
-    );
 }

@@ -36,7 +36,7 @@ export class Answers {
         await this.untilIdle(CUT_MS);
     }
 
-    private untilIdle(maxMs: number): Promise<void> {
+    private untilIdle(maxMs: number): Promise<boolean> {
         return waitUntil(() => this.running.size === 0, { maxMs });
     }
 }

@@ -62,15 +62,19 @@ export class Tasks {
     }
 }
 
-/** Polls until `holds`, for at most `maxMs` milliseconds. */
+/** Polls, at least once, until `holds`; false if it did not within `maxMs` milliseconds. Keeps the process alive. */
 export async function waitUntil(
     holds: () => boolean | Promise<boolean>,
     { maxMs, pollMs = 20 }: { maxMs: number; pollMs?: number },
-): Promise<void> {
+): Promise<boolean> {
     const end = performance.now() + maxMs;
-    while (performance.now() < end && !(await holds())) {
+    while (!(await holds())) {
+        if (performance.now() >= end) {
+            return false;
+        }
         await sleep(pollMs);
     }
+    return true;
 }
 
 /** Repeats a round with pauses between, one at a time. A round that fails is reported and the next one tries again. */
