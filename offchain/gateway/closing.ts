@@ -54,7 +54,7 @@ export class Closing {
      */
     leaveRefused(job: GatewayJob, cause: string): void {
         const { nodes, log, setbacks } = this.context;
-        nodes.standings.ban(job.stored.worker, `it refused a job (${cause})`);
+        nodes.bans.ban(job.stored.worker, `it refused a job (${cause})`);
         log.warn({ job: job.number, worker: job.stored.worker, cause }, 'the job is left: its worker refuses it');
         this.leaveLater(job, `the worker refused it: ${cause}`);
         void this.tasks.add(setbacks.add(job, cause));
@@ -66,7 +66,7 @@ export class Closing {
      */
     abandon(job: GatewayJob, reason: string): void {
         const { nodes, log, setbacks } = this.context;
-        nodes.standings.ban(job.stored.worker, reason);
+        nodes.bans.ban(job.stored.worker, reason);
         log.error({ job: job.number, worker: job.stored.worker, reason }, 'the job is left');
         void this.tasks.add(setbacks.add(job, 'it broke the protocol'));
         this.leaveLater(job, reason);
@@ -75,13 +75,16 @@ export class Closing {
     /**
      * Books what an ending says about its node. Twice without an answer after meters were paid, and the job is left.
      */
-    noteOutcome(job: GatewayJob, outcome: QueryOutcome): void {
-        const { standings } = this.context.nodes;
+    bookOutcome(job: GatewayJob, outcome: QueryOutcome): void {
+        const { bans } = this.context.nodes;
         if (outcome.type === 'result') {
             job.refusals = 0;
-            standings.clearFailures(job.stored.worker);
-        } else if (outcome.paid && standings.countFailure(job.stored.worker)) {
-            this.abandon(job, 'two queries in a row failed after their meters were paid');
+            bans.clearFailures(job.stored.worker);
+        } else if (outcome.paid) {
+            bans.countFailure(job.stored.worker);
+            if (bans.hasFailedTooOften(job.stored.worker)) {
+                this.abandon(job, 'two queries in a row failed after their meters were paid');
+            }
         }
     }
 

@@ -74,7 +74,7 @@ export class Endings {
                 return false; // still being made
             }
             requireDelivered(lease, intake.ending);
-            this.closing.noteOutcome(job, await conclude(lease, intake, intake.ending));
+            this.closing.bookOutcome(job, await conclude(lease, intake, intake.ending));
         } catch (error) {
             if (!(error instanceof Breach)) {
                 throw error;

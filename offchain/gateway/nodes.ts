@@ -9,7 +9,7 @@ import type { StoredJob } from '../store/gateway';
 import { unavailable } from './errors';
 import type { NodeChecks } from './nodeChecks';
 import type { Setbacks } from './setbacks';
-import { Standings } from './standings';
+import { Bans } from './bans';
 import { WorkerClient } from './workers';
 
 /** Where nodes that may serve a model are found: the configured list, or the registry's events. */
@@ -60,7 +60,7 @@ const INFO_SECONDS = 30; // how long what a node says of itself is believed
 export class Nodes {
     private readonly clients = new Map<string, WorkerClient>();
     private readonly infos = new Map<string, { info: NodeInfo; at: number }>();
-    readonly standings: Standings;
+    readonly bans: Bans;
     private readonly source: NodeSource;
     private readonly checks: NodeChecks | undefined;
     private readonly setbacks: Setbacks;
@@ -74,7 +74,7 @@ export class Nodes {
         this.source = source;
         this.checks = checks;
         this.setbacks = setbacks;
-        this.standings = new Standings(config.banSeconds, now);
+        this.bans = new Bans(config.banSeconds, now);
         this.policy = attestationPolicy(config.attestation);
     }
 
@@ -90,7 +90,7 @@ export class Nodes {
 
     /** Comes last for a moment: it was down or busy. */
     cool(url: string): void {
-        this.standings.cool(url);
+        this.bans.cool(url);
         this.infos.delete(url);
     }
 
@@ -120,7 +120,7 @@ export class Nodes {
         );
         good.sort(
             (a, b) =>
-                Number(this.standings.isCool(a.url)) - Number(this.standings.isCool(b.url)) ||
+                Number(this.bans.isCool(a.url)) - Number(this.bans.isCool(b.url)) ||
                 compare(weight(a.rates), weight(b.rates)),
         );
         const best = good[0];
@@ -140,7 +140,7 @@ export class Nodes {
                     state:
                         typeof candidate === 'string'
                             ? candidate
-                            : this.standings.isCool(worker)
+                            : this.bans.isCool(worker)
                               ? 'ok, comes last'
                               : 'ok',
                 };
@@ -154,7 +154,7 @@ export class Nodes {
 
     /** The node at a URL as a candidate for a model, or why it is not one. */
     async check(url: string, model: string): Promise<Candidate | string> {
-        const ban = this.standings.banReason(url);
+        const ban = this.bans.banReason(url);
         if (ban !== undefined) {
             return `not used for a while: ${ban}`;
         }

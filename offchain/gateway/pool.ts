@@ -131,7 +131,7 @@ export class JobPool {
 
     private usable(model: string, { workers, jobs }: Excluded): GatewayJob[] {
         const { nodes, now } = this.context;
-        const { standings } = nodes;
+        const { bans } = nodes;
         const fits = this.book
             .open(model)
             .filter(
@@ -139,12 +139,12 @@ export class JobPool {
                     job.isConnected(now()) &&
                     !jobs.has(job.number) &&
                     !workers.has(job.stored.worker) &&
-                    standings.banReason(job.stored.worker) === undefined &&
+                    bans.banReason(job.stored.worker) === undefined &&
                     job.post.paused === undefined &&
                     !this.isOver(job),
             );
         return fits.sort(
-            (a, b) => Number(standings.isCool(a.stored.worker)) - Number(standings.isCool(b.stored.worker)),
+            (a, b) => Number(bans.isCool(a.stored.worker)) - Number(bans.isCool(b.stored.worker)),
         );
     }
 

@@ -98,7 +98,7 @@ export class Recovery {
         const jobs = stored.filter(({ phase }) => phase !== 'ended').map((job) => this.parts.book.add(job));
         for (const { worker, note, breachAt } of jobs.map((job) => job.stored)) {
             if (breachAt) {
-                nodes.standings.ban(worker, note, breachAt);
+                nodes.bans.ban(worker, note, breachAt);
             }
         }
         for (const job of jobs) {

@@ -80,7 +80,7 @@ export class Router {
             try {
                 const keep = this.context.config.keepHours > 0;
                 const outcome = await ask(lease, question, { clock, deliver, signal, keep });
-                closing.noteOutcome(job, outcome);
+                closing.bookOutcome(job, outcome);
                 if (outcome.type === 'result') {
                     return outcome.result;
                 }

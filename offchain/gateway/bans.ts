@@ -3,15 +3,15 @@
 const COOL_SECONDS = 15; // a worker that was down or busy comes last for so long
 const MAX_FAILS = 2; // in a row, after meters were paid
 
-interface Standing {
+interface WorkerRecord {
     bannedUntil: number; // unix seconds; not used before
     coolUntil: number; // unix seconds; used only when there is no other
     fails: number; // failed queries in a row after meters were paid
     banReason: string;
 }
 
-export class Standings {
-    private readonly all = new Map<string, Standing>();
+export class Bans {
+    private readonly all = new Map<string, WorkerRecord>();
 
     /** `banSeconds`: how long a ban lasts; `now`: unix seconds. */
     constructor(
@@ -21,10 +21,10 @@ export class Standings {
 
     /** Not used for the time the configuration says: it cheated, or failed twice in a row after it was paid. */
     ban(url: string, reason: string, at = this.now()): void {
-        const standing = this.of(url);
-        standing.bannedUntil = Math.max(standing.bannedUntil, at + this.banSeconds);
-        standing.fails = 0;
-        standing.banReason = reason;
+        const record = this.of(url);
+        record.bannedUntil = Math.max(record.bannedUntil, at + this.banSeconds);
+        record.fails = 0;
+        record.banReason = reason;
     }
 
     /** Comes last for a moment. */
@@ -32,16 +32,20 @@ export class Standings {
         this.of(url).coolUntil = this.now() + COOL_SECONDS;
     }
 
-    /** Counts a query that failed after meters were paid. True if that was once too often. */
-    countFailure(url: string): boolean {
-        return ++this.of(url).fails >= MAX_FAILS;
+    /** Counts a query that failed after meters were paid. */
+    countFailure(url: string): void {
+        this.of(url).fails++;
+    }
+
+    hasFailedTooOften(url: string): boolean {
+        return this.of(url).fails >= MAX_FAILS;
     }
 
     /** Clears the failures of a worker whose result was verified. */
     clearFailures(url: string): void {
-        const standing = this.of(url);
-        standing.fails = 0;
-        standing.coolUntil = 0;
+        const record = this.of(url);
+        record.fails = 0;
+        record.coolUntil = 0;
     }
 
     /** Why a worker is banned now; undefined if it is not. */
@@ -54,12 +58,12 @@ export class Standings {
         return this.of(url).coolUntil > this.now();
     }
 
-    private of(url: string): Standing {
-        let standing = this.all.get(url);
-        if (standing === undefined) {
-            standing = { bannedUntil: 0, coolUntil: 0, fails: 0, banReason: '' };
-            this.all.set(url, standing);
+    private of(url: string): WorkerRecord {
+        let record = this.all.get(url);
+        if (record === undefined) {
+            record = { bannedUntil: 0, coolUntil: 0, fails: 0, banReason: '' };
+            this.all.set(url, record);
         }
-        return standing;
+        return record;
     }
 }
