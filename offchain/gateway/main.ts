@@ -29,7 +29,7 @@ import { ClientKeys, readClientKeys } from './keys';
 import { checksOnChain, NodeChecks } from './nodeChecks';
 import { configuredNodes, Nodes, NodeSource } from './nodes';
 import { NodeWatch } from './nodeWatch';
-import { Openings } from './openings';
+import { JobOpener } from './opener';
 import { JobPool } from './pool';
 import { Recovery } from './recovery';
 import { Router } from './router';
@@ -56,7 +56,7 @@ export interface GatewayDeps {
 export interface Gateway {
     readonly url: string; // without a slash at the end; the API is at `${url}/v1`
     readonly book: JobBook;
-    readonly openings: Openings;
+    readonly opener: JobOpener;
     readonly closing: Closing;
     readonly store: GatewayStore;
     readonly recovery: Recovery;
@@ -98,8 +98,8 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const asking = new Tasks();
     const endings = new Endings(context, sessions, closing, asking, clock);
     const recovery = new Recovery(context, { book, channels, sessions, closing, endings, tasks: asking });
-    const openings = new Openings(context, { book, sessions, closing, recovery });
-    const pool = new JobPool(context, book, rules, openings, recovery);
+    const opener = new JobOpener(context, { book, sessions, closing, recovery });
+    const pool = new JobPool(context, book, rules, opener, recovery);
     const sweep = new Sweep(context, { book, channels, closing, rules, pool, recovery });
     const router = new Router(context, { pool, recovery, endings, closing, clock });
     const answers = new Answers();
@@ -128,7 +128,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     return {
         url,
         book,
-        openings,
+        opener,
         closing,
         store,
         recovery,

@@ -138,11 +138,7 @@ export class Nodes {
                 return {
                     worker,
                     state:
-                        typeof candidate === 'string'
-                            ? candidate
-                            : this.bans.isCool(worker)
-                              ? 'ok, comes last'
-                              : 'ok',
+                        typeof candidate === 'string' ? candidate : this.bans.isCool(worker) ? 'ok, comes last' : 'ok',
                 };
             }),
         );

@@ -7,7 +7,7 @@ import type { GatewayContext } from './context';
 import { badRequest, unavailable } from './errors';
 import type { GatewayJob, Lease } from './job';
 import type { JobRules } from './jobRules';
-import type { Openings } from './openings';
+import type { JobOpener } from './opener';
 import { maxCost, Question } from './query';
 import type { Recovery } from './recovery';
 
@@ -27,7 +27,7 @@ export class JobPool {
         private readonly context: GatewayContext,
         private readonly book: JobBook,
         private readonly rules: JobRules,
-        private readonly openings: Openings,
+        private readonly opener: JobOpener,
         private readonly recovery: Recovery,
     ) {}
 
@@ -70,7 +70,7 @@ export class JobPool {
                 ]);
                 this.context.setbacks.requireFew();
                 await this.requireCover(model, workers, question);
-                await this.openings.open(model, workers);
+                await this.opener.open(model, workers);
                 opened = true;
             } catch (error) {
                 const last = this.usable(model, excluded).find(
@@ -99,7 +99,7 @@ export class JobPool {
         }
         const others = this.usable(model, { workers: new Set(), jobs: new Set([job.number]) });
         if (others.every(low)) {
-            this.openings.open(model, new Set()).catch((error: unknown) => {
+            this.opener.open(model, new Set()).catch((error: unknown) => {
                 this.context.log.warn({ model, reason: reasonOf(error) }, 'no job opened ahead');
             });
         }
@@ -143,9 +143,7 @@ export class JobPool {
                     job.post.paused === undefined &&
                     !this.isOver(job),
             );
-        return fits.sort(
-            (a, b) => Number(bans.isCool(a.stored.worker)) - Number(bans.isCool(b.stored.worker)),
-        );
+        return fits.sort((a, b) => Number(bans.isCool(a.stored.worker)) - Number(bans.isCool(b.stored.worker)));
     }
 
     /** True if a worker may well say that a job's refund is too near. */

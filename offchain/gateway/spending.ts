@@ -27,7 +27,7 @@ const RESEND_POLLS = 10;
 const LOG_MS = 60_000; // between two lines of the log while the chain is not read
 
 /** An order to open one job, on its way or about to be. */
-export interface OpeningOrder {
+export interface OpenOrder {
     parameters: JobParameters;
     deposit: bigint; // nanoTON
     validUntil: number; // unix seconds
@@ -58,12 +58,12 @@ export class SpendAccount {
     }
 
     /**
-     * Opens one job: `plan` gets the job's number and the chain's time, `keep` must have the opening on disk before it
+     * Opens one job: `plan` gets the job's number and the chain's time, `keep` must have the order on disk before it
      * resolves. Resolves with the channel's balance once it is active with the expected code and data.
      */
-    open<Plan extends Pick<OpeningOrder, 'parameters' | 'deposit'>>(
+    open<Plan extends Pick<OpenOrder, 'parameters' | 'deposit'>>(
         plan: (number: number, at: number) => Plan,
-        keep: (opening: Plan & OpeningOrder) => Promise<void>,
+        keep: (order: Plan & OpenOrder) => Promise<void>,
     ): Promise<bigint> {
         return this.inTurn(async () => {
             const reading = await this.account.read();
@@ -71,24 +71,24 @@ export class SpendAccount {
             const planned = plan(jobNumber(Number(reading.state.seqno)), at);
             await this.account.requireMoney(reading, planned.deposit);
             const { address } = await Channel.ofJob(this.account.address, planned.parameters, reading.code);
-            const opening = { ...planned, validUntil: at + VALID_SECONDS, channel: address };
-            await keep(opening);
-            await this.send(this.openingOrder(opening), opening.deposit);
-            return this.waitForChannel(opening);
+            const order = { ...planned, validUntil: at + VALID_SECONDS, channel: address };
+            await keep(order);
+            await this.send(this.cellOf(order), order.deposit);
+            return this.waitForChannel(order);
         });
     }
 
     /**
-     * Brings an opening that was on disk when the gateway ended to its end: sends the same order again while it can be
+     * Brings an order that was on disk when the gateway ended to its end: sends the same order again while it can be
      * taken, and waits. Throws {@link OrderLapsed} if it was not taken.
      */
-    resume(opening: OpeningOrder): Promise<bigint> {
+    resume(order: OpenOrder): Promise<bigint> {
         return this.inTurn(async () => {
             const { account, state } = await this.account.read();
-            if (Number(state.seqno) <= seqnoOf(opening.parameters.job) && account.at <= opening.validUntil) {
-                await this.sendAgain(this.openingOrder(opening), opening.deposit);
+            if (Number(state.seqno) <= seqnoOf(order.parameters.job) && account.at <= order.validUntil) {
+                await this.sendAgain(this.cellOf(order), order.deposit);
             }
-            return this.waitForChannel(opening);
+            return this.waitForChannel(order);
         });
     }
 
@@ -145,7 +145,7 @@ export class SpendAccount {
         return done;
     }
 
-    private openingOrder({ parameters, deposit, validUntil }: OpeningOrder): Cell {
+    private cellOf({ parameters, deposit, validUntil }: OpenOrder): Cell {
         const { job, ...rest } = parameters;
         const seqno = seqnoOf(job);
         const head = { network: this.chain.network, escrow: this.account.address, seqno, validUntil };
@@ -215,11 +215,11 @@ export class SpendAccount {
         }
     }
 
-    private async waitForChannel(opening: OpeningOrder): Promise<bigint> {
-        const { parameters, channel, validUntil, deposit } = opening;
+    private async waitForChannel(order: OpenOrder): Promise<bigint> {
+        const { parameters, channel, validUntil, deposit } = order;
         const fresh = channelData(this.account.address, parameters).hash();
         const codes = (await channelCodes()).map((code) => code.hash());
-        const order = this.openingOrder(opening);
+        const cell = this.cellOf(order);
         let polls = 0; // since the seqno was seen used
         let failure: unknown; // why the chain was not read the last time
         for (let poll = 1; !this.closed; poll++) {
@@ -235,7 +235,7 @@ export class SpendAccount {
             if (account.state === 'active' && isOurs && account.data?.hash().equals(fresh)) {
                 return account.balance;
             }
-            const { outcome, used, error } = await this.outcome(order, seqnoOf(parameters.job), validUntil);
+            const { outcome, used, error } = await this.outcome(cell, seqnoOf(parameters.job), validUntil);
             failure = error;
             if (outcome === 'lapsed' || outcome === 'overtaken') {
                 throw lapsedOrder(outcome, 'open a job');
@@ -246,7 +246,7 @@ export class SpendAccount {
                 );
             }
             if (!used && poll % RESEND_POLLS === 0) {
-                await this.sendAgain(order, deposit);
+                await this.sendAgain(cell, deposit);
             }
         }
         throw new Error('The gateway ended before the order did', { cause: failure });

@@ -69,7 +69,7 @@ describe('A gateway whose store is gone', () => {
         await copy.addJob((await bench.gateway.store.jobs())[0]);
         await copy.close();
         await bench.gateway.closing.leave(jobs()[0]);
-        await bench.gateway.openings.open(MODEL, new Set());
+        await bench.gateway.opener.open(MODEL, new Set());
         await until(() => bench.worker.jobs.size === 2);
         await bench.restart();
         await bench.gateway.recovery.recovered;
@@ -87,7 +87,7 @@ describe('A gateway whose store is gone', () => {
             (await bench.gateway.store.jobs()).filter(({ phase }) => phase !== 'ended').map(({ number }) => number);
 
         beforeEach(async () => {
-            await bench.gateway.openings.open(MODEL, new Set());
+            await bench.gateway.opener.open(MODEL, new Set());
             await until(() => bench.worker.jobs.size === 2);
         });
 

@@ -18,19 +18,19 @@ const OPEN_TRIES = 3; // with another seqno when something else used it
 const SEARCH_MS = 15_000; // for the jobs that the chain knows to be found
 const WELCOME_TRIES = 5; // while the worker's API has not seen the channel yet
 
-export interface OpeningParts {
+export interface JobOpenerParts {
     book: JobBook;
     sessions: Sessions;
     closing: Closing;
     recovery: Recovery;
 }
 
-export class Openings {
+export class JobOpener {
     private readonly opening = new Map<string, Promise<GatewayJob>>();
 
     constructor(
         private readonly context: GatewayContext,
-        private readonly parts: OpeningParts,
+        private readonly parts: JobOpenerParts,
     ) {}
 
     /** Opens one job of a model at the best node that is not excluded; a need that is being met is met once. */
