@@ -2,7 +2,7 @@
 import { FAUCET_ADDRESS, Localnet, LoggedTransaction } from '@cocoon-market/localnet';
 import { mTon } from '@cocoon-market/wrappers';
 import { Address, Cell, loadTransaction } from '@ton/core';
-import { trace, traceText, TraceStep } from './trace';
+import { Names, trace, traceText, TraceStep } from './trace';
 
 /** A step of the demo: what it is called and what it cost on chain. */
 export interface Step {
@@ -14,15 +14,13 @@ export interface Step {
 
 export class DemoLedger {
     readonly steps: Step[] = [];
-    private readonly names = new Map<string, string>();
     private position = 0;
 
-    constructor(private readonly network: Localnet) {}
-
-    /** Gives an account its name in the output. */
-    name(address: Address, name: string): void {
-        this.names.set(address.toRawString(), name);
-    }
+    /** `names`: of accounts in the output, by their raw address; read at each step. */
+    constructor(
+        private readonly network: Localnet,
+        private readonly names?: Names,
+    ) {}
 
     /** Closes a step, which holds all transactions since the last one; returns it as text. */
     close(name: string): string {

@@ -23,8 +23,7 @@ export interface Options {
 export async function play(stage: Stage, { prompts, json }: Options): Promise<boolean> {
     const say = json ? () => undefined : console.log;
     const write = json ? () => undefined : (text: string) => void process.stdout.write(text);
-    const ledger = new DemoLedger(stage.network);
-    stage.onName((address, name) => ledger.name(address, name));
+    const ledger = new DemoLedger(stage.network, stage.names);
     const close = (name: string) => say(`\n■ ${name}\n${ledger.close(name).replace(/^/gm, '  ')}`);
 
     say('Cocoon Market: from query to payout on one machine');
@@ -53,7 +52,9 @@ export async function play(stage: Stage, { prompts, json }: Options): Promise<bo
     }
     const jobs = JSON.parse(await runCocoon(['gateway', 'jobs', '--url', gateway.url, '--json'])) as JobRow[];
     const channels = jobs.map(({ channel }) => Address.parse(channel));
-    channels.forEach((channel, i) => ledger.name(channel, jobs.length === 1 ? 'Channel' : `Channel ${i + 1}`));
+    channels.forEach((channel, i) => {
+        stage.names.set(channel.toRawString(), jobs.length === 1 ? 'Channel' : `Channel ${i + 1}`);
+    });
     close(`${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'} opened; ${answers.length} queries took no transaction`);
 
     const ends: JobRow[] = [];

@@ -49,7 +49,7 @@ export class Stage {
     readonly chain: TonHttpChain;
     readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-'));
     readonly committeeSeeds = [1, 2, 3].map(() => randomBytes(32));
-    private onNamed: (address: Address, name: string) => void = () => undefined;
+    readonly names = new Map<string, string>(); // of accounts, by their raw address
 
     private constructor(readonly network: Localnet) {
         this.chain = new TonHttpChain({ endpoint: network.url, network: NETWORK });
@@ -59,15 +59,10 @@ export class Stage {
         return new Stage(await startLocalnet({ networkId: NETWORK, prices }));
     }
 
-    /** Calls `listener` with every account that gets a name. */
-    onName(listener: (address: Address, name: string) => void): void {
-        this.onNamed = listener;
-    }
-
     /** A funded wallet. */
     async wallet(name: string, seed: Buffer = randomBytes(32), funds = FUNDS): Promise<HotWallet> {
         const wallet = new HotWallet(this.chain, seed, POLL_MS);
-        this.onNamed(wallet.address, name);
+        this.names.set(wallet.address.toRawString(), name);
         await this.network.faucet(wallet.address, funds);
         return wallet;
     }
@@ -86,7 +81,7 @@ export class Stage {
             this.actor(await this.wallet('governor')),
             this.committeeSeeds.map((seed) => signingKey(seed)),
         );
-        this.onNamed(registry.address, 'Registry');
+        this.names.set(registry.address.toRawString(), 'Registry');
         return registry;
     }
 
@@ -97,7 +92,7 @@ export class Stage {
         const owner = await this.wallet('GPU owner');
         const hot = await this.wallet('worker', keys.walletSeed, HOT_FUNDS);
         const provider = await joinAsProvider(this.actor(owner), registry, hot.address);
-        this.onNamed(provider.address, 'Provider');
+        this.names.set(provider.address.toRawString(), 'Provider');
         return { owner, hot, provider, keys, folder };
     }
 
@@ -111,7 +106,7 @@ export class Stage {
             model: MODEL,
             rates: RATES,
         });
-        this.onNamed(node.address, 'Node');
+        this.names.set(node.address.toRawString(), 'Node');
         return { ...joined, node, port };
     }
 
@@ -121,7 +116,7 @@ export class Stage {
         const { keyFile, publicKey } = await gatewayKey(folder);
         const wallet = await this.wallet(name);
         const escrow = await deposit(this.actor(wallet), publicKey, amount);
-        this.onNamed(escrow.address, name === 'app developer' ? 'Escrow' : `Escrow of ${name}`);
+        this.names.set(escrow.address.toRawString(), name === 'app developer' ? 'Escrow' : `Escrow of ${name}`);
         return { wallet, escrow, keyFile, folder };
     }
 

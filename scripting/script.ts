@@ -86,7 +86,6 @@ export function script<F extends Flags>(spec: Spec<F>): Run {
 export function check<F extends Flags>(spec: CheckSpec<F>): Run {
     const flags = { ...spec.flags, ...readOnly };
     return framed({ ...spec, flags, sends: false }, async (session, values) => {
-        session.instead = 'the flag that names the account (--help)';
         const rows = await spec.read(session, values);
         console.log(values.json ? JSON.stringify(Object.fromEntries(rows)) : table(rows));
     });
@@ -114,7 +113,8 @@ function framed<F extends Flags>(
             return;
         }
         console.log(); // ends the line that Blueprint keeps redrawing
-        const session = await orRefusal(provider, () => ScriptSession.open(provider));
+        const instead = sends ? '--from ADDRESS' : 'the flag that names the account (--help)';
+        const session = await orRefusal(provider, () => ScriptSession.open(provider, instead));
         const reading = { testOnly: session.network.testOnly, network: session.network.name };
         await askForMissing(provider, flags, texts);
         const values = readFlags(flags, texts, reading);

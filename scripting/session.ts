@@ -17,20 +17,20 @@ export interface AccountState {
 export class ScriptSession {
     /** The account that acts, if it is not the wallet of the command line. */
     actsAs: Address | undefined;
-    /** The flag that names an account without a wallet. */
-    instead = '--from ADDRESS';
-
     private constructor(
         readonly provider: NetworkProvider,
         readonly network: Network,
         readonly wallet: Wallet | undefined,
         readonly patience: Patience,
+        private readonly instead: string,
     ) {}
 
-    static async open(provider: NetworkProvider): Promise<ScriptSession> {
+    /** `instead`: the flag that names an account without a wallet. */
+    static async open(provider: NetworkProvider, instead: string): Promise<ScriptSession> {
         const network = await identify(provider);
         const patience = network.name === 'local' ? { every: 50, within: 60_000 } : { every: 2_000, within: 120_000 };
-        return new ScriptSession(provider, network, await openWallet(provider, network.chain, patience), patience);
+        const wallet = await openWallet(provider, network.chain, patience);
+        return new ScriptSession(provider, network, wallet, patience, instead);
     }
 
     /** The account that acts. Refuses if none is named. */
