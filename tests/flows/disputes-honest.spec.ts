@@ -248,7 +248,7 @@ describe('An honest worker', () => {
                     'committee',
                     ...['sign', dispute.toRawString(), '--basis-points', basisPoints, ...files],
                 );
-            await expect(sign('1')).rejects.toThrow('A verdict that slashes needs the evidence');
+            await expect(sign('1')).rejects.toThrow('A verdict that slashes needs the statement');
             const { member, signature } = await sign('0');
             given.push({ member, signature: Buffer.from(signature, 'hex') });
         }
