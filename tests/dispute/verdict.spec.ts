@@ -65,7 +65,7 @@ describe('ReportWrong', () => {
 
         expect(open.bond).toBe(toNano('5'));
         expect((await provider.getStanding()).frozen).toBe(SHARE / 20n);
-        expect(open.file).toMatchObject({ class: 'B1', most: 500, amount: SHARE / 20n, rulesVersion: 1 });
+        expect(open.file).toMatchObject({ class: 'B1', maxBasisPoints: 500, amount: SHARE / 20n, rulesVersion: 1 });
         expect(await open.dispute.getCaseState()).toMatchObject({
             answerBy: BigInt(blockchain.now! + RESPONSE),
             decideFrom: BigInt(blockchain.now! + RESPONSE + VERDICT),
@@ -175,7 +175,7 @@ describe('SubmitVerdict', () => {
         blockchain.now! += DAY;
         const repeat = await openCase(2);
         await state(repeat);
-        expect(repeat.file).toMatchObject({ most: 2000, amount: SHARE / 5n });
+        expect(repeat.file).toMatchObject({ maxBasisPoints: 2000, amount: SHARE / 5n });
         expectRefused(await judge(repeat, 2001), { to: repeat.dispute.address, exitCode: ErrWrongVerdict });
         expect(slashesIn(await judge(repeat, 2000))[0].amounts.amount).toBe(SHARE / 5n);
     });
