@@ -164,9 +164,9 @@ async function run({ context, stopping }: ServerParts, { job, sink, reply, runni
     reply.hijack();
     reply.raw.writeHead(200, { 'content-type': OCTETS });
     try {
-        // A client that has left already is cut before the model runs. run() below reports an error of the cut.
-        sink.closed.then(() => running.cut(Finish.CutByClient)).catch(() => undefined);
-        await sink.write(encodeRecord(RecordType.Accept, receipt)); // small, so it waits for no client that reads nothing
+        sink.onClose(() => void running.cut(Finish.CutByClient).catch(() => undefined)); // run() below reports it
+        // Small, so a client that reads nothing delays nothing.
+        reply.raw.write(encodeRecord(RecordType.Accept, receipt));
         await running.run();
     } catch (error) {
         context.log.error({ ...job.entry.logName, number, err: error }, 'query not ended');
@@ -176,15 +176,16 @@ async function run({ context, stopping }: ServerParts, { job, sink, reply, runni
 
 /** An HTTP response as a sink. */
 class ResponseSink implements RecordSink {
-    /** Resolves when the connection is closed: by the client, or after the end. */
-    readonly closed: Promise<void>;
     private isClosed = false;
+    private callback: () => void = () => undefined;
+    private readonly closed: Promise<void>;
 
     constructor(private readonly response: ServerResponse) {
         this.closed = new Promise((resolve) => {
             const close = () => {
                 this.isClosed = true;
                 resolve();
+                this.callback();
             };
             if (response.destroyed || response.socket?.destroyed === true) {
                 close(); // the event has happened already
@@ -194,6 +195,14 @@ class ResponseSink implements RecordSink {
         });
     }
 
+    /** Calls `callback` when the client closes the connection before the end; at once if it has. */
+    onClose(callback: () => void): void {
+        this.callback = callback;
+        if (this.isClosed) {
+            callback();
+        }
+    }
+
     async write(bytes: Buffer): Promise<void> {
         if (!this.isClosed && !this.response.write(bytes)) {
             await Promise.race([new Promise((resolve) => this.response.once('drain', resolve)), this.closed]);
@@ -201,6 +210,7 @@ class ResponseSink implements RecordSink {
     }
 
     end(): void {
+        this.callback = () => undefined;
         this.response.end();
     }
 }
