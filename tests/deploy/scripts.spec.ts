@@ -9,7 +9,7 @@ import { ROOT } from './support/shell';
 
 const NAMES = readdirSync(join(ROOT, 'scripts')).map((file) => file.replace('.ts', ''));
 const VERBS =
-    /^(accept|add|adopt|announce|apply|cancel|check|claim|deploy|deposit|execute|fund|join|leave|open|pause|plan|propose|publish|refund|resume|set|setUp|show|topUp|transfer|unbond|unjail|withdraw)([A-Z]\w*)?$/;
+    /^(accept|add|adopt|announce|apply|cancel|check|claim|deploy|deposit|end|execute|fund|join|leave|open|pause|plan|propose|publish|refund|resume|set|setUp|show|topUp|transfer|unbond|unjail|withdraw)([A-Z]\w*)?$/;
 const SENDING = ['--from', '--dry-run', '--print', '--yes', '--json', '--help'];
 
 type Script = (provider: NetworkProvider, args: string[]) => Promise<void>;
