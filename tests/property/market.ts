@@ -5,7 +5,6 @@ import { Node } from '../../wrappers/Node';
 import { errorName } from '../../wrappers/protocol';
 import { Provider } from '../../wrappers/Provider';
 import { disputeOf, nodeOf, providerOf } from './accounts';
-import { Dice } from './dice';
 import { Evidence, keyNumber } from './evidence';
 import {
     ModelCase,
