@@ -1,4 +1,4 @@
-import { changeNode, Node, nodeChanges, numberToHex } from '@cocoon-market/wrappers';
+import { bytesToNumber, changeNode, liabilityRules, Node, nodeChanges, numberToHex } from '@cocoon-market/wrappers';
 import { count, key } from '../scripting/flags';
 import { readFleet } from '../scripting/fleetPlan';
 import { when } from '../scripting/output';
@@ -6,7 +6,8 @@ import { providerFlags, providerTask } from '../scripting/provider';
 import { script } from '../scripting/script';
 import { ScriptError } from '../scripting/scriptError';
 
-const NOTICE = 180; // seconds: an end that lies no further ahead comes no sooner by another message
+// Seconds. An end that is this near comes no sooner by another message, which takes up to a minute to arrive.
+const NEAR = liabilityRules.keyNotice + 60;
 
 export const run = script({
     name: 'endKey',
@@ -23,7 +24,7 @@ export const run = script({
             if (found === undefined || !found.open) {
                 throw new ScriptError(`There is no open node ${number}`, 'checkFleet lists the nodes');
             }
-            const ending = receiptKey === undefined ? found.receiptKey : BigInt(`0x${receiptKey.toString('hex')}`);
+            const ending = receiptKey === undefined ? found.receiptKey : bytesToNumber(receiptKey);
             if (ending === 0n) {
                 return `node ${number} has no receipt key`;
             }
@@ -31,7 +32,7 @@ export const run = script({
             const address = await provider.getNodeAddress(BigInt(number), BigInt(codeVersion));
             const node = session.openContract(Node.fromAddress(address));
             const endsAt = async () => Number((await node.getKeyLiability(ending)).endsAt);
-            const isEnding = async () => (await endsAt()) <= (await session.now()) + NOTICE;
+            const isEnding = async () => (await endsAt()) <= (await session.now()) + NEAR;
             const end = await endsAt();
             if (end === 0) {
                 throw new ScriptError(
@@ -44,7 +45,7 @@ export const run = script({
             }
             const { operator } = await provider.getMembershipNow();
             return {
-                will: `end receipt key ${numberToHex(ending)} of node ${number}; its jobs must be settled, and a new key registered with applyFleet`,
+                will: `end receipt key ${numberToHex(ending)} of node ${number}; applyFleet sets the next one`,
                 action: (actor, providerAddress) =>
                     changeNode(actor, {
                         provider: providerAddress,

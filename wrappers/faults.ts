@@ -9,6 +9,7 @@ import * as node from '../build/Node/Node_Node';
 export const liabilityRules = {
     clockSkew: Number(node.ClockSkew), // seconds
     answerSpan: Number(node.AnswerSpan), // seconds
+    keyNotice: Number(node.KeyNotice), // seconds for which a key that its provider ends still signs
     keySlots: Number(node.KeySlots), // ended keys that a node remembers
     pieceBytes: Number(node.PieceBytes), // of an answer
     maxPieces: Number(node.MaxPieces), // that one demand may ask for, from its first on
