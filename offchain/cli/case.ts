@@ -12,7 +12,6 @@ import { Address } from '@ton/core';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Chain } from '../chain';
-import { defined } from '../process/defined';
 import { addressText } from './actor';
 
 /** A case on chain at one moment. */
@@ -51,7 +50,7 @@ export type CaseDisplay = ReturnType<typeof displayOf>;
 export function displayOf(chain: Chain, address: Address, { state, file }: CaseReading) {
     const about = file.about?.toString('hex');
     const statement = state.stated ? numberToHex(state.result) : undefined;
-    return defined({
+    return {
         dispute: addressText(address, chain),
         class: file.class,
         job: file.job.toString('hex'),
@@ -80,7 +79,7 @@ export function displayOf(chain: Chain, address: Address, { state, file }: CaseR
         answerBy: Number(state.answerBy),
         decideFrom: Number(state.decideFrom),
         clearAt: Number(state.clearAt),
-    });
+    };
 }
 
 /** SHA-256 of a file: what stands for it on chain. */

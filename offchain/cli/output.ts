@@ -20,11 +20,14 @@ export function lines(view: object): string {
 }
 
 function rows(view: object, prefix: string): string[] {
-    return Object.entries(view).flatMap(([name, field]: [string, unknown]) =>
-        typeof field === 'object' && field !== null
+    return Object.entries(view).flatMap(([name, field]: [string, unknown]) => {
+        if (field === undefined) {
+            return []; // an optional field that is absent; JSON leaves it out, too
+        }
+        return typeof field === 'object' && field !== null
             ? rows(field, `${prefix}${name}.`)
-            : [`${prefix}${name}: ${textOf(name, (field as string | number | null | undefined) ?? 'unknown')}`],
-    );
+            : [`${prefix}${name}: ${textOf(name, (field as string | number | null) ?? 'unknown')}`];
+    });
 }
 
 function textOf(name: string, field: string | number): string {

@@ -3,7 +3,6 @@ import { Command, Option } from 'commander';
 import { createBackend } from '../backend';
 import { opening, openQuery } from '../link';
 import { rerun, RerunVerdict } from '../rerun';
-import { defined } from '../process/defined';
 import { readJsonAs } from '../process/settings';
 import { print } from './output';
 
@@ -22,7 +21,7 @@ export function rerunCommand(): Command {
                     readJsonAs(opening, file, 'opening', '"cocoon gateway open-query" writes one'),
                 );
                 const backend = createBackend(
-                    url === undefined ? { kind: 'embedded' } : { kind: 'openai', url, ...defined({ apiKey }) },
+                    url === undefined ? { kind: 'embedded' } : { kind: 'openai', url, ...(apiKey && { apiKey }) },
                 );
                 try {
                     const compared = await rerun(opened, backend);
