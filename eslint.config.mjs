@@ -48,7 +48,7 @@ export default defineConfig(
         files: ['**/*.{ts,mjs,js}'],
         rules: {
             'cocoon/layers': 'error',
-            'no-duplicate-imports': 'error',
+            'no-duplicate-imports': ['error', { allowSeparateTypeImports: true }],
             eqeqeq: ['error', 'always', { null: 'ignore' }],
             'no-restricted-properties': [
                 'error',

@@ -1,13 +1,6 @@
 /** A case as the commands print it. */
-import {
-    CaseFile,
-    caseOutcomes,
-    caseStates,
-    CaseState,
-    codesOfThisCheckout,
-    Dispute,
-    numberToHex,
-} from '@cocoon-market/wrappers';
+import type { CaseFile, CaseState } from '@cocoon-market/wrappers';
+import { caseOutcomes, caseStates, codesOfThisCheckout, Dispute, numberToHex } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -2,13 +2,13 @@
  * The plan of a report before it is sent: whether the node takes it, what it costs, and for every way in which it may
  * end who decides and on what grounds. It names no probabilities, because nobody has measured any.
  */
+import type { FaultOutcome, PreparedReport } from '@cocoon-market/wrappers';
 import {
     bytesToNumber,
     caseStates,
     Dispute,
     REPORT_GAP,
     faultClasses,
-    FaultOutcome,
     formatTon,
     isJudged,
     liabilityRules,
@@ -16,7 +16,6 @@ import {
     nodeStates,
     outcomesOf,
     parseRules,
-    PreparedReport,
     Provider,
 } from '@cocoon-market/wrappers';
 import { OpenedContract } from '@ton/core';

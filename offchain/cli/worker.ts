@@ -2,6 +2,7 @@
 import { GLOBAL_IDS, isTestOnly, signingKey } from '@cocoon-market/wrappers';
 import { HotWallet } from '../chain';
 import { encryptionKey } from '../link';
+import type { WorkerConfig, WorkerParts } from '../worker';
 import {
     askWorker,
     claimOnce,
@@ -12,8 +13,6 @@ import {
     startWorker,
     statusOnce,
     writeKeys,
-    type WorkerConfig,
-    type WorkerParts,
 } from '../worker';
 import { tellFailure } from './failure';
 import { KEEP, readOrMake, type KeygenFlags } from './keygen';

@@ -1,14 +1,6 @@
 /** The client's escrow as the gateway reads it: what it holds and allows, and why it opens no job. */
-import {
-    bytesToNumber,
-    channelCodes,
-    errorName,
-    errors,
-    Escrow,
-    EscrowState,
-    formatTon,
-    isTestOnly,
-} from '@cocoon-market/wrappers';
+import type { EscrowState } from '@cocoon-market/wrappers';
+import { bytesToNumber, channelCodes, errorName, errors, Escrow, formatTon, isTestOnly } from '@cocoon-market/wrappers';
 import { Address, Cell } from '@ton/core';
 import { Accepted, ChainAccount, Chain } from '../chain';
 import type { ChainClock } from './chainClock';

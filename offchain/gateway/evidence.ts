@@ -1,15 +1,6 @@
 /** Finds the faults of nodes that the receipts in a gateway's store prove. See docs/contracts/dispute.md. */
-import {
-    Accept,
-    Fail,
-    faultClassCodes,
-    payloadOf,
-    priceOf,
-    type Refusal,
-    Result,
-    Terms,
-    Verifier,
-} from '@cocoon-market/wrappers';
+import type { Refusal, Terms } from '@cocoon-market/wrappers';
+import { Accept, Fail, faultClassCodes, payloadOf, priceOf, Result, Verifier } from '@cocoon-market/wrappers';
 import { z } from 'zod';
 import { openReceipt, terms as wireTerms, termsToWire } from '../link';
 import { hex, nano } from '../process/fields';

@@ -2,39 +2,12 @@
  * Takes the records of one answer, live or fetched afterwards, and checks every one before anything is believed or
  * paid.
  */
-import {
-    Accept,
-    answerRoot,
-    contentHash,
-    noTokens,
-    Refusal,
-    Result,
-    TokenCounts,
-    Verifier,
-} from '@cocoon-market/wrappers';
-import {
-    Frame,
-    FrameKind,
-    FrameReader,
-    openReceipt,
-    receiptLayouts,
-    RecordType,
-    MAX_RETRY_AFTER,
-    WireRecord,
-} from '../link';
-import {
-    checkAccept,
-    SentQuery,
-    ClockReading,
-    Objection,
-    isCut,
-    isDoubtful,
-    checkMeter,
-    OwnCount,
-    checkRefusal,
-    checkResult,
-    TimeObjection,
-} from './check';
+import type { Accept, Refusal, Result, TokenCounts, Verifier } from '@cocoon-market/wrappers';
+import { answerRoot, contentHash, noTokens } from '@cocoon-market/wrappers';
+import type { Frame, WireRecord } from '../link';
+import { FrameKind, FrameReader, openReceipt, receiptLayouts, RecordType, MAX_RETRY_AFTER } from '../link';
+import type { SentQuery, ClockReading, Objection, OwnCount } from './check';
+import { checkAccept, isCut, isDoubtful, checkMeter, checkRefusal, checkResult, TimeObjection } from './check';
 import { TokenCounter } from './tokens';
 
 /** The node broke the protocol: it is paid no more, and its job is left. */

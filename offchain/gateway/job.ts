@@ -1,13 +1,6 @@
 /** One job in memory: its terms, the queries that may use its money, and the money it owes. */
-import {
-    JobParameters,
-    SignedVoucher,
-    SigningKey,
-    Terms,
-    Verifier,
-    voucherFor,
-    Voucher,
-} from '@cocoon-market/wrappers';
+import type { JobParameters, SignedVoucher, SigningKey, Terms } from '@cocoon-market/wrappers';
+import { Verifier, voucherFor, Voucher } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { JobState, openSession, RENT, Session, withProcess } from '../link';
 import type { GatewayStore, JobChange, JobPhase, StoredEnding, StoredJob } from '../store/gateway';

@@ -3,17 +3,8 @@
  */
 import { maxRates, noTokens, priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
-import {
-    Frame,
-    keyCommitment,
-    querySecret,
-    RecordReader,
-    RecordType,
-    requestHash,
-    SealedChat,
-    sealRequest,
-    waits,
-} from '../link';
+import type { Frame, SealedChat } from '../link';
+import { keyCommitment, querySecret, RecordReader, RecordType, requestHash, sealRequest, waits } from '../link';
 import type { StoredQuery } from '../store/gateway';
 import { SentQuery, ClockReading } from './check';
 import { Breach, SignedEnding, Intake } from './intake';

@@ -1,4 +1,5 @@
 /** Orders of the spend key: one at a time, because an escrow takes each seqno once. */
+import type { JobParameters, SigningKey } from '@cocoon-market/wrappers';
 import {
     Channel,
     channelCodes,
@@ -7,12 +8,10 @@ import {
     formatTon,
     jobNumber,
     jobOrderCell,
-    JobParameters,
     openJobsCell,
     readOrder,
     seqnoOf,
     signedOrder,
-    type SigningKey,
 } from '@cocoon-market/wrappers';
 import { Address, Cell } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -2,20 +2,16 @@
 import { SignedVoucher, type SigningKey, Terms } from '@cocoon-market/wrappers';
 import { Dispatcher, Pool } from 'undici';
 import { z } from 'zod';
+import type { JobState, NodeInfo, QueryHead, RefusalCode, Session } from '../link';
 import {
     endAnswer,
     endHash,
     encodeQuery,
-    JobState,
     jobState,
-    NodeInfo,
     nodeInfo,
     paths,
-    QueryHead,
-    RefusalCode,
     refusal,
     MAX_RETRY_AFTER,
-    Session,
     sessionHash,
     termsToWire,
     toWire,
