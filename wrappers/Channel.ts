@@ -1,19 +1,13 @@
 /** The contract that holds one job's money. See docs/contracts/channel.md. */
 import { Address, beginCell, Cell, contractAddress, ContractProvider, Sender, StateInit } from '@ton/core';
-import {
-    Channel as Generated,
-    ChannelState,
-    loadChannelData as load,
-    storeChannelData,
-    storeRefund,
-    storeTopUp,
-} from '../build/Channel/Channel_Channel';
+import * as tact from '../build/Channel/Channel_Channel';
 
 import { Voucher } from './signed/payloads';
-import { stateless, withoutState } from './sending';
+import { toCell } from './cells';
+import { stateless } from './sending';
 import { bytesToNumber, numberToBytes } from './bytes';
 
-export type { ChannelState };
+export type { ChannelState } from '../build/Channel/Channel_Channel';
 
 /** A voucher with its signature. */
 export interface SignedVoucher {
@@ -35,13 +29,13 @@ let code: Cell | undefined;
 
 /** The code of a channel in this checkout, as an ordinary cell. */
 export async function channelCode(): Promise<Cell> {
-    code ??= (await Generated.init()).code;
+    code ??= (await tact.Channel.init()).code;
     return code;
 }
 
 /** The data a channel of this job is deployed with. */
 export function channelData(escrow: Address, job: JobParameters): Cell {
-    const data = storeChannelData({
+    const data = tact.storeChannelData({
         $$type: 'ChannelData',
         paid: 0n,
         refundAt: BigInt(job.end),
@@ -51,7 +45,7 @@ export function channelData(escrow: Address, job: JobParameters): Cell {
         escrow,
         job: BigInt(job.job),
     });
-    return beginCell().store(data).endCell();
+    return toCell(data);
 }
 
 /** Code, data and address of the channel that an escrow opens for a job. */
@@ -63,7 +57,7 @@ export function channelInit(escrow: Address, job: JobParameters, code: Cell): St
 /** What a channel's data cell says now. Throws when the cell is not a channel's. */
 export function loadChannelData(data: Cell): JobParameters & { paid: bigint; refundAt: number; escrow: Address } {
     const slice = data.beginParse();
-    const { paid, refundAt, notice, voucherKey, payout, escrow, job } = load(slice);
+    const { paid, refundAt, notice, voucherKey, payout, escrow, job } = tact.loadChannelData(slice);
     slice.endParse();
     return {
         paid,
@@ -85,7 +79,7 @@ export function voucherFor(network: number, channel: Address, cumulative: bigint
 /** The body of a claim; without a voucher, the last claim of a job in which nothing is owed. */
 export function claimBody(voucher: SignedVoucher | undefined, { last = false } = {}): Cell {
     const body = beginCell()
-        .storeUint(last ? Generated.opcodes.ClaimLast : Generated.opcodes.Claim, 32)
+        .storeUint(last ? tact.Channel.opcodes.ClaimLast : tact.Channel.opcodes.Claim, 32)
         .storeUint(voucher?.cumulative ?? 0n, 64)
         .storeUint(voucher?.count ?? 0, 32);
     return (voucher === undefined ? body : body.storeBuffer(voucher.signature, 64)).endCell();
@@ -104,7 +98,7 @@ async function hadSoFar(provider: ContractProvider): Promise<bigint> {
     return had < 0n ? 0n : had;
 }
 
-export class Channel extends stateless(Generated) {
+export class Channel extends stateless(tact.Channel) {
     /**
      * The channel that `escrow` opens for `job`; `code` is this checkout's unless the escrow was set up with another.
      */
@@ -121,12 +115,8 @@ export class Channel extends stateless(Generated) {
      */
     async sendTopUp(provider: ContractProvider, via: Sender, { value, signed }: { value: bigint; signed?: bigint }) {
         const min = signed ?? (await hadSoFar(provider));
-        await withoutState(provider, this.address).internal(via, {
-            value,
-            body: beginCell()
-                .store(storeTopUp({ $$type: 'TopUp', signed: min }))
-                .endCell(),
-        });
+        const body = toCell(tact.storeTopUp({ $$type: 'TopUp', signed: min }));
+        await this.send(provider, via, { value }, body.asSlice());
     }
 
     /**
@@ -140,7 +130,7 @@ export class Channel extends stateless(Generated) {
         via: Sender,
         { value, voucher, last = false }: { value: bigint; voucher?: SignedVoucher; last?: boolean },
     ) {
-        await withoutState(provider, this.address).internal(via, { value, body: claimBody(voucher, { last }) });
+        await this.send(provider, via, { value }, claimBody(voucher, { last }).asSlice());
     }
 
     /**
@@ -149,11 +139,7 @@ export class Channel extends stateless(Generated) {
      * @throws on chain: ErrTooEarly, ErrLowValue
      */
     async sendRefund(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
-        await withoutState(provider, this.address).internal(via, {
-            value,
-            body: beginCell()
-                .store(storeRefund({ $$type: 'Refund' }))
-                .endCell(),
-        });
+        const body = toCell(tact.storeRefund({ $$type: 'Refund' }));
+        await this.send(provider, via, { value }, body.asSlice());
     }
 }

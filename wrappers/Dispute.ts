@@ -1,36 +1,29 @@
 /**
  * The case of one fault of one job. It stays until nobody can report the fault again. See docs/contracts/dispute.md.
  */
-import { Address, Cell, ContractProvider, Sender } from '@ton/core';
-import {
-    CaseState,
-    Dispute as Generated,
-    ReportGap,
-    loadCaseFile,
-    loadCaseRules,
-    loadFault,
-    loadFaultClaim,
-    loadFaultParties,
-    StateClosed,
-    StateNew,
-    StateOpen,
-    StateStuck,
-} from '../build/Dispute/Dispute_Dispute';
+import { Address, Cell, ContractProvider } from '@ton/core';
+import * as tact from '../build/Dispute/Dispute_Dispute';
 import { evidenceCell, Vote, votesCell } from './evidence';
+import { SignedVoucher } from './Channel';
 import { FaultClass, faultClasses, faultClassOf } from './faults';
 import { Committee, parseCommittee } from './Registry';
 import { pieceCell, pieceOf, proofCell } from './signed/answer';
 import { cellOf } from './signed/layout';
-import { Call, stateless } from './sending';
+import { messagesOf, stateless } from './sending';
 import { bytesToNumber, numberToBytes } from './bytes';
 
-export type { CaseState };
+export type { CaseState } from '../build/Dispute/Dispute_Dispute';
 
 /** A case's life: `stuck` is closed, but its Provider did not take the outcome; anyone may have it sent again. */
-export const caseStates = { new: StateNew, open: StateOpen, closed: StateClosed, stuck: StateStuck } as const;
+export const caseStates = {
+    new: tact.StateNew,
+    open: tact.StateOpen,
+    closed: tact.StateClosed,
+    stuck: tact.StateStuck,
+} as const;
 
 /** Seconds between two reports of one A1 or A2, each with a larger loss. */
-export const REPORT_GAP = Number(ReportGap);
+export const REPORT_GAP = Number(tact.ReportGap);
 
 /** What a case is about; amounts in nanoTON, times in unix seconds, accounts in the basechain. */
 export interface CaseFile {
@@ -67,8 +60,10 @@ export class NotDispute extends Error {
     }
 }
 
+const message = messagesOf<typeof tact.Dispute>();
+
 /** Each message needs a value of at least `getCloseValue()`. */
-export class Dispute extends stateless(Generated) {
+export class Dispute extends stateless(tact.Dispute) {
     /**
      * The Dispute of a Provider about one fault, as it is deployed. `query` is 0 for A1 and the result's index for
      * A2. `nodeVersion` is that of the node's code, 0 by default.
@@ -78,7 +73,7 @@ export class Dispute extends stateless(Generated) {
         fault: { class: FaultClass; job: Buffer; query: number; nodeVersion?: number },
     ): Promise<Dispute> {
         const job = bytesToNumber(fault.job);
-        const { address, init } = await Generated.fromInit(
+        const { address, init } = await tact.Dispute.fromInit(
             provider,
             BigInt(faultClasses[fault.class].number),
             job,
@@ -104,75 +99,46 @@ export class Dispute extends stateless(Generated) {
      * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrWrongPiece,
      * ErrLowValue, ErrNotBasechain
      */
-    async sendPiece(
-        provider: ContractProvider,
-        via: Sender,
-        { value, queryId = 0n, result, answer, index }: Call & { result: Buffer; answer: Buffer; index: number },
-    ) {
-        const whole = answer.length > 0;
-        await this.send(
-            provider,
-            via,
-            { value },
-            {
-                $$type: 'PostPiece',
-                queryId,
-                length: BigInt(answer.length),
-                index: BigInt(index),
-                result: evidenceCell(result),
-                proof: whole ? proofCell(answer, index) : null,
-                piece: whole ? pieceCell(pieceOf(answer, index)) : null,
-            },
-        );
-    }
+    readonly sendPiece = message(
+        'PostPiece',
+        ({ result, answer, index }: { result: Buffer; answer: Buffer; index: number }) => ({
+            length: BigInt(answer.length),
+            index: BigInt(index),
+            result: evidenceCell(result),
+            proof: answer.length > 0 ? proofCell(answer, index) : null,
+            piece: answer.length > 0 ? pieceCell(pieceOf(answer, index)) : null,
+        }),
+    );
 
     /**
      * Answers a demand with the node's signed fail. From anyone, until `answerBy`.
      * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrLowValue,
      * ErrNotBasechain
      */
-    async sendFail(provider: ContractProvider, via: Sender, { value, queryId = 0n, fail }: Call & { fail: Buffer }) {
-        await this.send(provider, via, { value }, { $$type: 'PostFail', queryId, fail: evidenceCell(fail) });
-    }
+    readonly sendFail = message('PostFail', ({ fail }: { fail: Buffer }) => ({ fail: evidenceCell(fail) }));
 
     /**
      * Answers a demand with a voucher that counts the result. From anyone, until `answerBy`.
      * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNothingNew,
      * ErrLowValue, ErrNotBasechain
      */
-    async sendVoucher(
-        provider: ContractProvider,
-        via: Sender,
-        args: Call & { result: Buffer; voucher: { cumulative: bigint; count: number; signature: Buffer } },
-    ) {
-        const { value, queryId = 0n, result, voucher } = args;
-        await this.send(
-            provider,
-            via,
-            { value },
-            {
-                $$type: 'PostVoucher',
-                queryId,
-                cumulative: voucher.cumulative,
-                count: BigInt(voucher.count),
-                signature: cellOf(voucher.signature),
-                result: evidenceCell(result),
-            },
-        );
-    }
+    readonly sendVoucher = message(
+        'PostVoucher',
+        ({ result, voucher }: { result: Buffer; voucher: SignedVoucher }) => ({
+            cumulative: voucher.cumulative,
+            count: BigInt(voucher.count),
+            signature: cellOf(voucher.signature),
+            result: evidenceCell(result),
+        }),
+    );
 
     /**
      * Names the hash of the provider's statement. From its owner, for a B1 until `answerBy`.
      * @throws on chain: ErrWrongState, ErrNotOwner, ErrExpired
      */
-    async sendStatement(
-        provider: ContractProvider,
-        via: Sender,
-        { value, queryId = 0n, statement }: Call & { statement: Buffer },
-    ) {
-        const hash = bytesToNumber(statement);
-        await this.send(provider, via, { value }, { $$type: 'StateCase', queryId, statement: hash });
-    }
+    readonly sendStatement = message('StateCase', ({ statement }: { statement: Buffer }) => ({
+        statement: bytesToNumber(statement),
+    }));
 
     /**
      * Submits the committee's verdict on a B1, see `Verdict`. From anyone, between the owner's statement or
@@ -180,41 +146,26 @@ export class Dispute extends stateless(Generated) {
      * @throws on chain: ErrWrongState, ErrTooEarly, ErrExpired, ErrWrongVerdict, ErrBadSignature, ErrLowValue,
      * ErrNotBasechain
      */
-    async sendVerdict(
-        provider: ContractProvider,
-        via: Sender,
-        args: Call & { basisPoints: number; validUntil: number; votes: Vote[] },
-    ) {
-        const { value, queryId = 0n, basisPoints, validUntil, votes } = args;
-        await this.send(
-            provider,
-            via,
-            { value },
-            {
-                $$type: 'SubmitVerdict',
-                queryId,
-                basisPoints: BigInt(basisPoints),
-                validUntil: BigInt(validUntil),
-                votes: votesCell(votes),
-            },
-        );
-    }
+    readonly sendVerdict = message(
+        'SubmitVerdict',
+        ({ basisPoints, validUntil, votes }: { basisPoints: number; validUntil: number; votes: Vote[] }) => ({
+            basisPoints: BigInt(basisPoints),
+            validUntil: BigInt(validUntil),
+            votes: votesCell(votes),
+        }),
+    );
 
     /**
      * Decides a case after its deadline, or sends the outcome of a stuck one again. From anyone.
      * @throws on chain: ErrLowValue, ErrWrongState, ErrTooEarly, ErrNotBasechain
      */
-    async sendDecide(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
-        await this.send(provider, via, { value }, { $$type: 'DecideCase', queryId });
-    }
+    readonly sendDecide = message('DecideCase');
 
     /**
      * Ends the account of a closed case, from `clearAt` on. Its remaining balance goes to the sender.
      * @throws on chain: ErrWrongState, ErrTooEarly
      */
-    async sendClear(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
-        await this.send(provider, via, { value }, { $$type: 'ClearCase', queryId });
-    }
+    readonly sendClear = message('ClearCase');
 
     /**
      * The content of the case; undefined until it is opened.
@@ -236,11 +187,11 @@ export class Dispute extends stateless(Generated) {
         if (cell === null) {
             return undefined;
         }
-        const file = loadCaseFile(cell.beginParse());
-        const fault = loadFault(file.fault.beginParse());
-        const parties = loadFaultParties(fault.parties.beginParse());
-        const claim = fault.claim === null ? undefined : loadFaultClaim(fault.claim.beginParse());
-        const rules = loadCaseRules(file.rules.beginParse());
+        const file = tact.loadCaseFile(cell.beginParse());
+        const fault = tact.loadFault(file.fault.beginParse());
+        const parties = tact.loadFaultParties(fault.parties.beginParse());
+        const claim = fault.claim === null ? undefined : tact.loadFaultClaim(fault.claim.beginParse());
+        const rules = tact.loadCaseRules(file.rules.beginParse());
         return {
             class: faultClassOf(fault.faultClass)!,
             job: numberToBytes(fault.job),

@@ -1,23 +1,14 @@
 /** One client's deposit. See docs/contracts/escrow.md. */
-import { Address, beginCell, Builder, Cell, contractAddress, ContractProvider, Sender, Slice } from '@ton/core';
-import {
-    Escrow as Generated,
-    EscrowState,
-    storeDeposit,
-    storeEscrowData,
-    storeEscrowSettings,
-    storeLeaveJob,
-    storeOpen,
-    storeSetUp,
-    storeWithdraw,
-} from '../build/Escrow/Escrow_Escrow';
+import { Address, Cell, contractAddress, ContractProvider, Sender, Slice } from '@ton/core';
+import * as tact from '../build/Escrow/Escrow_Escrow';
 import { SigningKey } from './keys';
 import { JobParameters } from './Channel';
 import { jobOrderCell, jobsCell, NewJob, openJobsCell, OrderHead, signedOrder } from './signed/orders';
+import { toCell } from './cells';
 import { Call, stateless, withoutState } from './sending';
 import { bytesToNumber } from './bytes';
 
-export type { EscrowState };
+export type { EscrowState } from '../build/Escrow/Escrow_Escrow';
 
 /** The settings of the owner: the spend key, its limits, and the code of new channels. */
 export interface EscrowSettings {
@@ -27,25 +18,22 @@ export interface EscrowSettings {
     channelCode: Cell | null; // null leaves the old one
 }
 
+/** The head of an order of this escrow, and the spend key that signs it. */
+type Order = Omit<OrderHead, 'escrow'> & { key: SigningKey };
+
 let code: Cell | undefined;
 
 function initialData(owner: Address): Cell {
     const zeros = { spendKey: 0n, dayLimit: 0n, sentCells: 0n, sentBits: 0n, jobLimit: 0n };
-    const settings = storeEscrowSettings({ $$type: 'EscrowSettings', ...zeros, owner, channelCode: null });
-    const data = { seqno: 0n, day: 0n, spent: 0n, settings: beginCell().store(settings).asSlice() };
-    return beginCell()
-        .store(storeEscrowData({ $$type: 'EscrowData', ...data }))
-        .endCell();
+    const settings = tact.storeEscrowSettings({ $$type: 'EscrowSettings', ...zeros, owner, channelCode: null });
+    const data = { seqno: 0n, day: 0n, spent: 0n, settings: toCell(settings).asSlice() };
+    return toCell(tact.storeEscrowData({ $$type: 'EscrowData', ...data }));
 }
 
-function bodyOf(message: Parameters<Builder['store']>[0]): Cell {
-    return beginCell().store(message).endCell();
-}
-
-export class Escrow extends stateless(Generated) {
+export class Escrow extends stateless(tact.Escrow) {
     /** The escrow of a client's wallet, as it is deployed: without key, limits and channel code. */
     static async ofOwner(owner: Address): Promise<Escrow> {
-        code ??= (await Generated.init()).code; // read once, because this is called often
+        code ??= (await tact.Escrow.init()).code; // read once, because this is called often
         const init = { code, data: initialData(owner) };
         return new Escrow(contractAddress(0, init), init);
     }
@@ -62,7 +50,7 @@ export class Escrow extends stateless(Generated) {
         { value, queryId = 0n, opens = false }: Call & { opens?: boolean },
     ) {
         const to = opens ? provider : withoutState(provider, this.address);
-        await to.internal(via, { value, body: bodyOf(storeDeposit({ $$type: 'Deposit', queryId })) });
+        await to.internal(via, { value, body: toCell(tact.storeDeposit({ $$type: 'Deposit', queryId })) });
     }
 
     /**
@@ -76,7 +64,7 @@ export class Escrow extends stateless(Generated) {
         { value, deposit, queryId = 0n, ...settings }: Call & EscrowSettings & { deposit: bigint },
     ) {
         const spendKey = bytesToNumber(settings.spendKey);
-        const body = bodyOf(storeSetUp({ $$type: 'SetUp', queryId, deposit, ...settings, spendKey }));
+        const body = toCell(tact.storeSetUp({ $$type: 'SetUp', queryId, deposit, ...settings, spendKey }));
         await provider.internal(via, { value, body });
     }
 
@@ -92,8 +80,14 @@ export class Escrow extends stateless(Generated) {
     ) {
         const total = args.total ?? args.jobs.reduce((sum, job) => sum + job.deposit, 0n);
         const { value, queryId = 0n, seqno } = args;
-        const open = storeOpen({ $$type: 'Open', queryId, seqno: BigInt(seqno), total, jobs: jobsCell(args.jobs) });
-        await withoutState(provider, this.address).internal(via, { value, body: bodyOf(open) });
+        const open = tact.storeOpen({
+            $$type: 'Open',
+            queryId,
+            seqno: BigInt(seqno),
+            total,
+            jobs: jobsCell(args.jobs),
+        });
+        await this.send(provider, via, { value }, toCell(open).asSlice());
     }
 
     /**
@@ -107,8 +101,8 @@ export class Escrow extends stateless(Generated) {
         { value, channel, queryId = 0n }: Call & { channel: Address },
     ) {
         const account = bytesToNumber(channel.hash);
-        const body = bodyOf(storeLeaveJob({ $$type: 'LeaveJob', queryId, channel: account }));
-        await withoutState(provider, this.address).internal(via, { value, body });
+        const body = toCell(tact.storeLeaveJob({ $$type: 'LeaveJob', queryId, channel: account }));
+        await this.send(provider, via, { value }, body.asSlice());
     }
 
     /**
@@ -121,10 +115,8 @@ export class Escrow extends stateless(Generated) {
         via: Sender,
         { value, amount, queryId = 0n }: Call & { amount: bigint },
     ) {
-        await withoutState(provider, this.address).internal(via, {
-            value,
-            body: bodyOf(storeWithdraw({ $$type: 'Withdraw', queryId, amount })),
-        });
+        const body = toCell(tact.storeWithdraw({ $$type: 'Withdraw', queryId, amount }));
+        await this.send(provider, via, { value }, body.asSlice());
     }
 
     /**
@@ -134,13 +126,9 @@ export class Escrow extends stateless(Generated) {
      * ErrStaleSeqno, ErrExpired, ErrWrongCount, ErrOverDayLimit, ErrLowBalance; of a job: ErrMalformed,
      * ErrLowDeposit, ErrOverJobLimit, ErrWrongTotal, ErrWrongEnd, ErrWrongNotice, ErrWeakKey
      */
-    async sendOpenJobs(
-        provider: ContractProvider,
-        { key, ...order }: Omit<OrderHead, 'escrow'> & { key: SigningKey; jobs: NewJob[]; total?: bigint },
-    ) {
-        await withoutState(provider, this.address).external(
-            signedOrder(openJobsCell({ ...order, escrow: this.address }), key),
-        );
+    async sendOpenJobs(provider: ContractProvider, { key, ...order }: Order & { jobs: NewJob[]; total?: bigint }) {
+        const body = signedOrder(openJobsCell({ ...order, escrow: this.address }), key);
+        await this.sendExternal(provider, body.asSlice());
     }
 
     /**
@@ -151,13 +139,9 @@ export class Escrow extends stateless(Generated) {
      */
     async sendJobOrder(
         provider: ContractProvider,
-        {
-            key,
-            ...order
-        }: Omit<OrderHead, 'escrow'> & { key: SigningKey; job: JobParameters; action: 'leave' | 'refund' },
+        { key, ...order }: Order & { job: JobParameters; action: 'leave' | 'refund' },
     ) {
-        await withoutState(provider, this.address).external(
-            signedOrder(jobOrderCell({ ...order, escrow: this.address }), key),
-        );
+        const body = signedOrder(jobOrderCell({ ...order, escrow: this.address }), key);
+        await this.sendExternal(provider, body.asSlice());
     }
 }

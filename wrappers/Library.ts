@@ -3,17 +3,9 @@
  * docs/contracts/library.md.
  */
 import { beginCell, Cell, contractAddress, ContractProvider, Sender } from '@ton/core';
-import {
-    KeeperBits,
-    KeeperCells,
-    Library as Generated,
-    LibraryData,
-    loadLibraryData as load,
-    storeLibraryData,
-    storePublish,
-    storeTopUpLibrary,
-} from '../build/Library/Library_Library';
+import * as tact from '../build/Library/Library_Library';
 import { forwardFee, Prices, sizeOf, storageFee, YEAR } from './prices';
+import { toCell } from './cells';
 import { Call, stateless, withoutState } from './sending';
 import { bytesToNumber } from './bytes';
 
@@ -34,7 +26,7 @@ export function libraryOf(code: Cell): CodeLibrary {
 /** nanoTON that a keeper of this code pays for so many seconds. */
 export function libraryRent(prices: Prices, code: Cell, seconds: number): bigint {
     const { cells, bits } = sizeOf(code);
-    return storageFee(prices.masterchain, { cells: cells + KeeperCells, bits: bits + KeeperBits }, seconds);
+    return storageFee(prices.masterchain, { cells: cells + tact.KeeperCells, bits: bits + tact.KeeperBits }, seconds);
 }
 
 /**
@@ -54,26 +46,24 @@ export function libraryBreakEven(prices: Prices, code: Cell) {
 function initialData(hash: Buffer, number: number): Cell {
     const empty = { cells: 0n, bits: 0n, lastRunAt: 0n };
     const data = { hash: bytesToNumber(hash), number: BigInt(number), ...empty };
-    return beginCell()
-        .store(storeLibraryData({ $$type: 'LibraryData', ...data }))
-        .endCell();
+    return toCell(tact.storeLibraryData({ $$type: 'LibraryData', ...data }));
 }
 
 /**
  * The content of a keeper's data cell. `cells` and `bits` are 0 until it has published. Throws for data of another
  * kind.
  */
-export function loadLibraryData(data: Cell): LibraryData {
+export function loadLibraryData(data: Cell): tact.LibraryData {
     const slice = data.beginParse();
-    const loaded = load(slice);
+    const loaded = tact.loadLibraryData(slice);
     slice.endParse();
     return loaded;
 }
 
-export class Library extends stateless(Generated) {
+export class Library extends stateless(tact.Library) {
     /** Keeper number `number` (0 to 2^32 - 1) of the code with this hash, in the masterchain. */
     static async ofHash(hash: Buffer, number = 0): Promise<Library> {
-        const { code } = await Generated.init();
+        const { code } = await tact.Library.init();
         const init = { code, data: initialData(hash, number) };
         return new Library(contractAddress(MASTERCHAIN, init), init);
     }
@@ -84,9 +74,7 @@ export class Library extends stateless(Generated) {
      * @throws on chain: ErrWrongCode, ErrLowBalance
      */
     async sendPublish(provider: ContractProvider, via: Sender, { value, code, queryId = 0n }: Call & { code: Cell }) {
-        const body = beginCell()
-            .store(storePublish({ $$type: 'Publish', queryId, code }))
-            .endCell();
+        const body = toCell(tact.storePublish({ $$type: 'Publish', queryId, code }));
         await provider.internal(via, { value, body });
     }
 
@@ -99,9 +87,7 @@ export class Library extends stateless(Generated) {
         via: Sender,
         { value, queryId = 0n, opens = false }: Call & { opens?: boolean },
     ) {
-        const body = beginCell()
-            .store(storeTopUpLibrary({ $$type: 'TopUpLibrary', queryId }))
-            .endCell();
+        const body = toCell(tact.storeTopUpLibrary({ $$type: 'TopUpLibrary', queryId }));
         const to = opens ? provider : withoutState(provider, this.address);
         await to.internal(via, { value, body });
     }

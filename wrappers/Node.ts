@@ -1,39 +1,29 @@
 /** One machine or group of equal GPUs of a provider, with its listing. See docs/contracts/node.md. */
-import { Address, beginCell, Builder, Cell, contractAddress, ContractProvider, Dictionary, Sender } from '@ton/core';
-import {
-    Node as Generated,
-    EndedKey,
-    KeyLiability,
-    loadService,
-    NodeLiability,
-    NodeListing,
-    NodeState,
-    ReportValues,
-    StateClosed,
-    StateNew,
-    StateOpen,
-    storeAttestation,
-    storeEndKey,
-    storeListNode,
-    storeNode$Data,
-    storeService,
-    storeSetAttestation,
-    storeSetHardware,
-    storeSetKeys,
-    storeSetOffers,
-    storeSetService,
-} from '../build/Node/Node_Node';
+import { Address, beginCell, Cell, contractAddress, ContractProvider, Dictionary, Sender } from '@ton/core';
+import * as tact from '../build/Node/Node_Node';
 import { listingBounds } from './bounds';
+import { toCell } from './cells';
 import { sizeOf } from './prices';
-import { Call, stateless, withoutState } from './sending';
+import { messagesOf, stateless, withoutState } from './sending';
 import { bytesToNumber, numberToBytes } from './bytes';
 
 const { maxText } = listingBounds;
 
-export type { EndedKey, KeyLiability, NodeLiability, NodeListing, NodeState, ReportValues };
+export type {
+    EndedKey,
+    KeyLiability,
+    NodeLiability,
+    NodeListing,
+    NodeState,
+    ReportValues,
+} from '../build/Node/Node_Node';
 
 /** A node's life: `new` until its Provider starts it, `closed` until anyone clears it. */
-export const nodeStates = { new: StateNew, open: StateOpen, closed: StateClosed } as const;
+export const nodeStates = {
+    new: tact.StateNew,
+    open: tact.StateOpen,
+    closed: tact.StateClosed,
+} as const;
 
 /** The attestation tiers, in the order of their numbers on chain. */
 export const tiers = ['open', 'testca', 'tdx'] as const;
@@ -118,11 +108,11 @@ export function serviceCell({ region, uptime, endpoint }: Service): Cell {
         uptime: BigInt(uptime),
         endpoint: url,
     } as const;
-    return toCell(storeService(service));
+    return toCell(tact.storeService(service));
 }
 
 export function parseService(cell: Cell): Service {
-    const { region, uptime, endpoint } = loadService(cell.beginParse());
+    const { region, uptime, endpoint } = tact.loadService(cell.beginParse());
     const url = endpoint.loadBuffer(endpoint.remainingBits / 8).toString('utf8');
     return { region: numberToText(region, maxText.region), uptime: Number(uptime), endpoint: url };
 }
@@ -133,13 +123,13 @@ export function attestationCell(attestation: Attestation | undefined): Cell | nu
     }
     const { tier, certificate, expiresAt } = attestation;
     const fields = { tier: BigInt(tiers.indexOf(tier)), certificate, expiresAt: BigInt(expiresAt) };
-    return toCell(storeAttestation({ $$type: 'Attestation', ...fields }));
+    return toCell(tact.storeAttestation({ $$type: 'Attestation', ...fields }));
 }
 
 /** What a Provider's RegisterNode carries besides the code. */
 export function listingCell({ hardware, receiptKey, encryptionKey, service, offers, attestation }: Listing): Cell {
     return toCell(
-        storeListNode({
+        tact.storeListNode({
             $$type: 'ListNode',
             hardware: hardwareFields(hardware),
             receiptKey,
@@ -154,22 +144,22 @@ export function listingCell({ hardware, receiptKey, encryptionKey, service, offe
 /** Changes of a node, for a Provider's ChangeNode and ReplaceHardware. */
 export const nodeChanges = {
     /** Replaces all offers; none stops the sale. */
-    offers: (offers: Offer[]): Cell => toCell(storeSetOffers({ $$type: 'SetOffers', offers: offersCell(offers) })),
+    offers: (offers: Offer[]): Cell => toCell(tact.storeSetOffers({ $$type: 'SetOffers', offers: offersCell(offers) })),
     service: (service: Service): Cell =>
-        toCell(storeSetService({ $$type: 'SetService', service: serviceCell(service) })),
+        toCell(tact.storeSetService({ $$type: 'SetService', service: serviceCell(service) })),
     /**
      * Sets new keys and ends the attestation. `oldEndsAt`: unix seconds until which the old receipt key signs, from
      * now to now + 90 days; it signs for at least 120 s.
      */
     keys: (keys: { receiptKey: bigint; encryptionKey: bigint; oldEndsAt: number }): Cell =>
-        toCell(storeSetKeys({ $$type: 'SetKeys', ...keys, oldEndsAt: BigInt(keys.oldEndsAt) })),
+        toCell(tact.storeSetKeys({ $$type: 'SetKeys', ...keys, oldEndsAt: BigInt(keys.oldEndsAt) })),
     /** Ends a receipt key in 120 s without a successor. */
-    endKey: (receiptKey: bigint): Cell => toCell(storeEndKey({ $$type: 'EndKey', receiptKey })),
+    endKey: (receiptKey: bigint): Cell => toCell(tact.storeEndKey({ $$type: 'EndKey', receiptKey })),
     attestation: (attestation?: Attestation): Cell =>
-        toCell(storeSetAttestation({ $$type: 'SetAttestation', attestation: attestationCell(attestation) })),
+        toCell(tact.storeSetAttestation({ $$type: 'SetAttestation', attestation: attestationCell(attestation) })),
     /** For ReplaceHardware only. */
     hardware: (hardware: Hardware): Cell =>
-        toCell(storeSetHardware({ $$type: 'SetHardware', hardware: hardwareFields(hardware) })),
+        toCell(tact.storeSetHardware({ $$type: 'SetHardware', hardware: hardwareFields(hardware) })),
 };
 
 function hardwareFields({ gpuClass, gpus, vram, model }: Hardware) {
@@ -177,23 +167,22 @@ function hardwareFields({ gpuClass, gpus, vram, model }: Hardware) {
     return { $$type: 'Hardware', ...numbers, model: textToNumber(model, maxText.model) } as const;
 }
 
-function toCell(store: (builder: Builder) => void): Cell {
-    return beginCell().store(store).endCell();
-}
-
 // The generated class parses its code at each call, which takes seconds for a fleet of hundreds of nodes.
 let nodeCode: Promise<Cell> | undefined;
 
 async function compiledCode(): Promise<Cell> {
     const nobody = new Address(0, Buffer.alloc(32));
-    return (await Generated.init(nobody, 0n, 0n, 0n, 0n, 0n, 0n, 0n, Dictionary.empty<number, EndedKey>(), null)).code;
+    return (await tact.Node.init(nobody, 0n, 0n, 0n, 0n, 0n, 0n, 0n, Dictionary.empty<number, tact.EndedKey>(), null))
+        .code;
 }
 
-export class Node extends stateless(Generated) {
+const message = messagesOf<typeof tact.Node>();
+
+export class Node extends stateless(tact.Node) {
     /** Node `number` of a Provider, as it is deployed: new and without a listing. */
     static async ofProvider(provider: Address, number: number): Promise<Node> {
         const data = beginCell().store(
-            storeNode$Data({
+            tact.storeNode$Data({
                 $$type: 'Node$Data',
                 provider,
                 number: BigInt(number),
@@ -203,7 +192,7 @@ export class Node extends stateless(Generated) {
                 clearAt: 0n,
                 receiptKey: 0n,
                 encryptionKey: 0n,
-                endedKeys: Dictionary.empty<number, EndedKey>(),
+                endedKeys: Dictionary.empty<number, tact.EndedKey>(),
                 info: null,
             }),
         );
@@ -227,7 +216,7 @@ export class Node extends stateless(Generated) {
     }
 
     /** The values to attach to this report, by class, in nanoTON. */
-    async getValuesFor(provider: ContractProvider, report: Cell): Promise<ReportValues> {
+    async getValuesFor(provider: ContractProvider, report: Cell): Promise<tact.ReportValues> {
         const { cells, bits } = sizeOf(report);
         return this.getReportValues(provider, cells, bits);
     }
@@ -237,7 +226,5 @@ export class Node extends stateless(Generated) {
      * `value` at least `getClearValue()`, the rest comes back.
      * @throws on chain: ErrWrongState, ErrTooEarly, ErrLowValue
      */
-    async sendClear(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
-        await this.send(provider, via, { value }, { $$type: 'ClearNode', queryId });
-    }
+    readonly sendClear = message('ClearNode');
 }

@@ -1,39 +1,29 @@
 /** The rules, codes and committee of a market. Its events are the market's history. See docs/contracts/registry.md. */
-import { Address, beginCell, Builder, Cell, ContractProvider, Dictionary, Sender } from '@ton/core';
-import {
-    Registry as Generated,
-    CodeId,
-    Committee as CommitteeFields,
-    KindChannel,
-    KindDispute,
-    KindEscrow,
-    KindNode,
-    KindProvider,
-    loadCommittee,
-    loadRules,
-    loadRuleSet,
-    RegistryInfo,
-    RuleSet,
-    storeAddCode,
-    storeReplaceCommittee,
-    storeReplaceRules,
-} from '../build/Registry/Registry_Registry';
+import { Address, beginCell, Cell, ContractProvider, Dictionary, Sender } from '@ton/core';
+import * as tact from '../build/Registry/Registry_Registry';
 import { ruleBounds } from './bounds';
-import { Call, stateless } from './sending';
+import { toCell } from './cells';
+import { Call, messagesOf, stateless } from './sending';
 import { bytesToNumber } from './bytes';
 
-export type { CodeId, RegistryInfo };
+export type { CodeId, RegistryInfo } from '../build/Registry/Registry_Registry';
+
+type CodeId = tact.CodeId;
 
 /** Kinds of contracts whose code versions the Registry names. */
 export const codeKinds = {
-    provider: Number(KindProvider),
-    node: Number(KindNode),
-    escrow: Number(KindEscrow),
-    channel: Number(KindChannel),
-    dispute: Number(KindDispute),
+    provider: Number(tact.KindProvider),
+    node: Number(tact.KindNode),
+    escrow: Number(tact.KindEscrow),
+    channel: Number(tact.KindChannel),
+    dispute: Number(tact.KindDispute),
 } as const;
 export type CodeKind = keyof typeof codeKinds;
 export const codeKindNames = Object.keys(codeKinds) as [CodeKind, ...CodeKind[]];
+
+/** The times among the rules, by name. */
+export const ruleWindows = ['evidence', 'response', 'verdict', 'buffer', 'unbonding', 'payoutDelay'] as const;
+export type RuleWindow = (typeof ruleWindows)[number];
 
 /** Times in seconds, amounts in nanoTON. */
 export interface Rules {
@@ -53,60 +43,56 @@ export interface Committee {
     keys: bigint[]; // 1 to 9 Ed25519 keys
 }
 
+/** What a registry begins with. */
+interface Launch {
+    rules: Rules;
+    committee: Committee;
+    codes: Partial<Record<CodeKind, Cell>>;
+    catalogue: bigint;
+}
+
 const RATE_BITS = 64;
 const { gpuClasses, membersPerCell, maxCodeVersions } = ruleBounds;
 
-function ruleSet({ rates, baseStake, insurance, ...times }: Rules): RuleSet {
+function ruleSet({ rates, baseStake, insurance, ...times }: Rules): tact.RuleSet {
     const packed = beginCell();
     for (let gpuClass = 0; gpuClass < gpuClasses; gpuClass++) {
         packed.storeUint(rates[gpuClass] ?? 0n, RATE_BITS);
     }
-    const { evidence, response, verdict, buffer, unbonding, payoutDelay } = times;
-    return {
-        $$type: 'RuleSet',
-        evidence: BigInt(evidence),
-        response: BigInt(response),
-        verdict: BigInt(verdict),
-        buffer: BigInt(buffer),
-        unbonding: BigInt(unbonding),
-        payoutDelay: BigInt(payoutDelay),
-        baseStake,
-        insurance,
-        rates: packed.endCell(),
-    };
+    return { $$type: 'RuleSet', ...windowsOf(times, BigInt), baseStake, insurance, rates: packed.endCell() };
+}
+
+/** The times of rules in another form. */
+export function windowsOf<A, B>(times: Record<RuleWindow, A>, convert: (time: A) => B): Record<RuleWindow, B> {
+    return Object.fromEntries(ruleWindows.map((name) => [name, convert(times[name])])) as Record<RuleWindow, B>;
 }
 
 /** The rules in a cell of a Provider or the Registry, with their version, codes and committee. */
 export function parseRules(
     cell: Cell,
 ): Rules & { version: number; nodeCodes: CodeId[]; dispute: CodeId; committee: Committee } {
-    const { version, set, nodeCodes, dispute, committee } = loadRules(cell.beginParse());
+    const { version, set, nodeCodes, dispute, committee } = tact.loadRules(cell.beginParse());
     return {
         version: Number(version),
         nodeCodes: nodeCodes.keys().map((key) => nodeCodes.get(key)!),
         dispute,
         committee: parseCommittee(committee),
-        ...rulesOf(loadRuleSet(set.beginParse())),
+        ...rulesOf(tact.loadRuleSet(set.beginParse())),
     };
 }
 
 /** Rules out of their storage form. */
-export function rulesOf({ rates, baseStake, insurance, ...times }: RuleSet): Rules {
+export function rulesOf({ rates, baseStake, insurance, ...times }: tact.RuleSet): Rules {
     const slice = rates.beginParse();
     return {
-        evidence: Number(times.evidence),
-        response: Number(times.response),
-        verdict: Number(times.verdict),
-        buffer: Number(times.buffer),
-        unbonding: Number(times.unbonding),
-        payoutDelay: Number(times.payoutDelay),
+        ...windowsOf(times, Number),
         baseStake,
         insurance,
         rates: Array.from({ length: slice.remainingBits / RATE_BITS }, () => slice.loadUintBig(RATE_BITS)),
     };
 }
 
-function committeeFields({ threshold, keys }: Committee): CommitteeFields {
+function committeeFields({ threshold, keys }: Committee): tact.Committee {
     const ascending = [...keys].sort((a, b) => (a < b ? -1 : 1));
     const cells = (from: number): Cell => {
         const builder = beginCell();
@@ -118,7 +104,7 @@ function committeeFields({ threshold, keys }: Committee): CommitteeFields {
 }
 
 export function parseCommittee(cell: Cell): Committee {
-    const { threshold, count, keys } = loadCommittee(cell.beginParse());
+    const { threshold, count, keys } = tact.loadCommittee(cell.beginParse());
     let slice = keys.beginParse();
     const parsed = Array.from({ length: Number(count) }, () => {
         if (slice.remainingBits === 0) {
@@ -136,23 +122,30 @@ export function codeId(code: Cell): CodeId {
 
 /** Changes that wait in the Registry, for ProposeChange. */
 export const registryChanges = {
-    rules: (rules: Rules): Cell => toCell(storeReplaceRules({ $$type: 'ReplaceRules', rules: ruleSet(rules) })),
+    rules: (rules: Rules): Cell => toCell(tact.storeReplaceRules({ $$type: 'ReplaceRules', rules: ruleSet(rules) })),
     /** The next version of a kind's code, at most 8 of each. */
     code: (kind: CodeKind, code: Cell): Cell =>
-        toCell(storeAddCode({ $$type: 'AddCode', kind: BigInt(codeKinds[kind]), code: codeId(code) })),
+        toCell(tact.storeAddCode({ $$type: 'AddCode', kind: BigInt(codeKinds[kind]), code: codeId(code) })),
     committee: (committee: Committee): Cell =>
-        toCell(storeReplaceCommittee({ $$type: 'ReplaceCommittee', committee: committeeFields(committee) })),
+        toCell(tact.storeReplaceCommittee({ $$type: 'ReplaceCommittee', committee: committeeFields(committee) })),
 };
 
-function toCell(store: (builder: Builder) => void): Cell {
-    return beginCell().store(store).endCell();
-}
+const message = messagesOf<typeof tact.Registry>();
 
-export class Registry extends stateless(Generated) {
+export class Registry extends stateless(tact.Registry) {
     /** A registry as it is deployed, before Launch. `delay`: seconds that every change waits, for ever. */
     static async ofGovernor(governor: Address, delay: number): Promise<Registry> {
         // not paused; no time, catalogue, change, state and next governor
-        const { address, init } = await Generated.fromInit(governor, BigInt(delay), false, 0n, 0n, null, null, null);
+        const { address, init } = await tact.Registry.fromInit(
+            governor,
+            BigInt(delay),
+            false,
+            0n,
+            0n,
+            null,
+            null,
+            null,
+        );
         return new Registry(address, init);
     }
 
@@ -161,79 +154,45 @@ export class Registry extends stateless(Generated) {
      * @throws on chain: ErrNotGovernor, ErrWrongState, ErrWrongWindows, ErrWrongInsurance, ErrWrongAmount,
      * ErrWrongCommittee, ErrWeakKey, ErrUnknownVersion
      */
-    async sendLaunch(
-        provider: ContractProvider,
-        via: Sender,
-        args: Call & { rules: Rules; committee: Committee; codes: Partial<Record<CodeKind, Cell>>; catalogue: bigint },
-    ) {
-        const codes = Dictionary.empty<number, CodeId>();
-        for (const [kind, code] of Object.entries(args.codes)) {
-            codes.set(codeKinds[kind as CodeKind] * maxCodeVersions, codeId(code));
-        }
-        const { value, queryId = 0n, catalogue } = args;
-        const [rules, committee] = [ruleSet(args.rules), committeeFields(args.committee)];
-        await this.send(provider, via, { value }, { $$type: 'Launch', queryId, rules, committee, codes, catalogue });
-    }
+    readonly sendLaunch = message('Launch', ({ rules, committee, codes, catalogue }: Launch) => ({
+        rules: ruleSet(rules),
+        committee: committeeFields(committee),
+        codes: Object.entries(codes).reduce(
+            (all, [kind, code]) => all.set(codeKinds[kind as CodeKind] * maxCodeVersions, codeId(code)),
+            Dictionary.empty<number, CodeId>(),
+        ),
+        catalogue,
+    }));
 
     /**
      * Starts the clock of a change, see `registryChanges`. From the governor, while none waits.
      * @throws on chain: ErrNotGovernor, ErrWrongState, ErrUnknownChange, and the codes of what breaks a bound
      */
-    async sendProposeChange(
-        provider: ContractProvider,
-        via: Sender,
-        { value, change, queryId = 0n }: Call & { change: Cell },
-    ) {
-        await this.send(provider, via, { value }, { $$type: 'ProposeChange', queryId, change });
-    }
+    readonly sendProposeChange = message('ProposeChange');
 
     /**
      * Applies the waiting change, from its `executeAt` on. From anyone.
      * @throws on chain: ErrWrongState, ErrTooEarly
      */
-    async sendExecuteChange(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
-        await this.send(provider, via, { value }, { $$type: 'ExecuteChange', queryId });
-    }
+    readonly sendExecuteChange = message('ExecuteChange');
 
     /**
      * Drops the waiting change. From the governor.
      * @throws on chain: ErrNotGovernor, ErrWrongState
      */
-    async sendCancelChange(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
-        await this.send(provider, via, { value }, { $$type: 'CancelChange', queryId });
-    }
+    readonly sendCancelChange = message('CancelChange');
 
     /** Stops or resumes the arrival of providers and nodes. From the governor. @throws on chain: ErrNotGovernor */
-    async sendSetPaused(
-        provider: ContractProvider,
-        via: Sender,
-        { value, paused, queryId = 0n }: Call & { paused: boolean },
-    ) {
-        await this.send(provider, via, { value }, { $$type: 'SetPaused', queryId, paused });
-    }
+    readonly sendSetPaused = message('SetPaused');
 
     /** Names the hash of the newest model catalogue. From the governor. @throws on chain: ErrNotGovernor */
-    async sendSetCatalogue(
-        provider: ContractProvider,
-        via: Sender,
-        { value, catalogue, queryId = 0n }: Call & { catalogue: bigint },
-    ) {
-        await this.send(provider, via, { value }, { $$type: 'SetCatalogue', queryId, catalogue });
-    }
+    readonly sendSetCatalogue = message('SetCatalogue');
 
     /** Names the next governor. From the governor. @throws on chain: ErrNotGovernor */
-    async sendProposeGovernor(
-        provider: ContractProvider,
-        via: Sender,
-        { value, governor, queryId = 0n }: Call & { governor: Address },
-    ) {
-        await this.send(provider, via, { value }, { $$type: 'ProposeGovernor', queryId, governor });
-    }
+    readonly sendProposeGovernor = message('ProposeGovernor');
 
     /** Takes over the Registry. From the proposed governor. @throws on chain: ErrNotGovernor */
-    async sendAcceptGovernor(provider: ContractProvider, via: Sender, { value, queryId = 0n }: Call) {
-        await this.send(provider, via, { value }, { $$type: 'AcceptGovernor', queryId });
-    }
+    readonly sendAcceptGovernor = message('AcceptGovernor');
 
     /** Pays rent ahead with the whole value. From anyone. If the account does not exist, `opens` deploys it. */
     async sendTopUp(
@@ -241,7 +200,7 @@ export class Registry extends stateless(Generated) {
         via: Sender,
         { value, queryId = 0n, opens = false }: Call & { opens?: boolean },
     ) {
-        const { send } = opens ? Generated.prototype : this; // the generated method attaches the state
+        const { send } = opens ? tact.Registry.prototype : this; // the generated method attaches the state
         await send.call(this, provider, via, { value }, { $$type: 'TopUpRegistry', queryId });
     }
 
@@ -251,13 +210,12 @@ export class Registry extends stateless(Generated) {
      * `model`: SHA-256 of its catalogue id; `endsAt`: unix seconds.
      * @throws on chain: ErrExpired, ErrLowValue
      */
-    async sendAnnounceDemand(
-        provider: ContractProvider,
-        via: Sender,
-        args: Call & { model: bigint; queriesPerDay: number; endsAt: number },
-    ) {
-        const { value, queryId = 0n, model, queriesPerDay, endsAt } = args;
-        const demand = { model, queriesPerDay: BigInt(queriesPerDay), endsAt: BigInt(endsAt) };
-        await this.send(provider, via, { value }, { $$type: 'AnnounceDemand', queryId, ...demand });
-    }
+    readonly sendAnnounceDemand = message(
+        'AnnounceDemand',
+        ({ model, queriesPerDay, endsAt }: { model: bigint; queriesPerDay: number; endsAt: number }) => ({
+            model,
+            queriesPerDay: BigInt(queriesPerDay),
+            endsAt: BigInt(endsAt),
+        }),
+    );
 }

@@ -28,20 +28,13 @@ export const listingBounds = {
 /** The minimum of a slash in nanoTON, six times the cost of a report. No GPU class may require less stake. */
 export function minSlash({ basechain }: Pick<Prices, 'basechain'>): bigint {
     const forward = (cells: bigint, bits: bigint) => forwardFee(basechain, { cells, bits });
+    const rent = (cells: bigint, bits: bigint, seconds: number) => storageFee(basechain, { cells, bits }, seconds);
+    const caseLife = Number(constants.CaseLife);
     const plain = forward(0n, 0n);
     const home = forward(0n, constants.ExcessesBits);
-    const rentWeek =
-        storageFee(basechain, { cells: constants.ProviderCells, bits: constants.ProviderBits }, YEAR) / 52n;
-    const caseRent = storageFee(
-        basechain,
-        { cells: constants.NodeCells, bits: constants.NodeBits },
-        2 * Number(constants.CaseLife),
-    );
-    const disputeRent = storageFee(
-        basechain,
-        { cells: constants.DisputeCells, bits: constants.DisputeBits },
-        Number(constants.CaseLife),
-    );
+    const rentWeek = rent(constants.ProviderCells, constants.ProviderBits, YEAR) / 52n;
+    const caseRent = rent(constants.NodeCells, constants.NodeBits, 2 * caseLife);
+    const disputeRent = rent(constants.DisputeCells, constants.DisputeBits, caseLife);
     const carried = forward(constants.DisputeCells, constants.DisputeBits);
     const fault = forward(constants.FaultCells + 1n, constants.FaultBits + constants.CaseBits);
     const ofCase = forward(

@@ -1,11 +1,7 @@
 /** A change that waits in the Registry, read back from its cell. */
-import { beginCell, Cell } from '@ton/core';
-import {
-    loadAddCode,
-    loadReplaceCommittee,
-    loadReplaceRules,
-    storeCommittee,
-} from '../build/Registry/Registry_Registry';
+import { Cell } from '@ton/core';
+import * as tact from '../build/Registry/Registry_Registry';
+import { toCell } from './cells';
 import { CodeKind, codeKindNames, codeKinds, Committee, parseCommittee, Rules, rulesOf } from './Registry';
 import { opcodes } from './protocol';
 
@@ -19,16 +15,15 @@ export function parseChange(cell: Cell): RegistryChange {
     const slice = cell.beginParse();
     switch (slice.preloadUint(32)) {
         case opcodes.ReplaceRules:
-            return { kind: 'rules', rules: rulesOf(loadReplaceRules(slice).rules) };
+            return { kind: 'rules', rules: rulesOf(tact.loadReplaceRules(slice).rules) };
         case opcodes.AddCode: {
-            const added = loadAddCode(slice);
+            const added = tact.loadAddCode(slice);
             const of = codeKindNames.find((name) => codeKinds[name] === Number(added.kind));
             return { kind: 'code', of: of!, hash: added.code.hash, depth: Number(added.code.depth) };
         }
         case opcodes.ReplaceCommittee: {
-            const { committee } = loadReplaceCommittee(slice);
-            const stored = beginCell().store(storeCommittee(committee)).endCell();
-            return { kind: 'committee', committee: parseCommittee(stored) };
+            const { committee } = tact.loadReplaceCommittee(slice);
+            return { kind: 'committee', committee: parseCommittee(toCell(tact.storeCommittee(committee))) };
         }
         default:
             throw new Error('This cell is not a change of a registry');

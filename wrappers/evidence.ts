@@ -2,16 +2,10 @@
  * Evidence, and the bodies that carry it: reports to a Node and answers to a Dispute. docs/contracts/dispute.md says
  * what each shows, costs and earns.
  */
-import { Address, beginCell, Builder, Cell } from '@ton/core';
-import {
-    loadDemandAnswer,
-    loadReportWrong,
-    storeDemandAnswer,
-    storeReportExcess,
-    storeReportTwice,
-    storeReportWrong,
-} from '../build/Node/Node_Node';
+import { Address, beginCell, Cell } from '@ton/core';
+import * as node from '../build/Node/Node_Node';
 import { loadCaseOpened } from '../build/Provider/Provider_Provider';
+import { toCell } from './cells';
 import { FaultClass, faultClassOf, JudgedClass } from './faults';
 import { opcodes } from './protocol';
 import { cellOf } from './signed/layout';
@@ -55,7 +49,7 @@ export const reports = {
     /** A1: two results of one query or index, or a result and a fail of one query. */
     twice: (args: EvidenceJob & { first: Buffer; second: Buffer; code: Cell }): Cell =>
         toCell(
-            storeReportTwice({
+            node.storeReportTwice({
                 $$type: 'ReportTwice',
                 ...jobFields(args),
                 first: evidenceCell(args.first),
@@ -68,7 +62,7 @@ export const reports = {
      */
     excess: (args: EvidenceJob & { result: Buffer; comparison?: Buffer; code: Cell }): Cell =>
         toCell(
-            storeReportExcess({
+            node.storeReportExcess({
                 $$type: 'ReportExcess',
                 ...jobFields(args),
                 result: evidenceCell(args.result),
@@ -79,7 +73,7 @@ export const reports = {
     /** A3: an accept whose deadline has passed; `first`: the first of the four pieces demanded. */
     demand: (args: EvidenceJob & { accept: Buffer; first?: number; code: Cell }): Cell =>
         toCell(
-            storeDemandAnswer({
+            node.storeDemandAnswer({
                 $$type: 'DemandAnswer',
                 ...jobFields(args),
                 firstPiece: BigInt(args.first ?? 0),
@@ -90,7 +84,7 @@ export const reports = {
     /** B1: a result, and the hash of a statement of what is wrong with it. */
     wrong: (args: EvidenceJob & { result: Buffer; statement: Buffer; code: Cell }): Cell =>
         toCell(
-            storeReportWrong({
+            node.storeReportWrong({
                 $$type: 'ReportWrong',
                 ...jobFields(args),
                 statement: bytesToNumber(args.statement),
@@ -120,14 +114,14 @@ export function readReport(body: Cell, network: number): Reported | typeof UNREA
     const opcode = opcodeOf(body);
     if (opcode === opcodes.DemandAnswer) {
         return orUnreadable(() => {
-            const { channel, terms, accept } = loadDemandAnswer(body.beginParse());
+            const { channel, terms, accept } = node.loadDemandAnswer(body.beginParse());
             const { number, deadline } = Accept.decode(payloadOf(receiptOf(accept)));
             return { class: 'A3', job: jobOf(network, channel, terms), query: number, date: deadline };
         });
     }
     if (opcode === opcodes.ReportWrong) {
         return orUnreadable(() => {
-            const { channel, terms, result } = loadReportWrong(body.beginParse());
+            const { channel, terms, result } = node.loadReportWrong(body.beginParse());
             const { number, finishedAt } = Result.decode(payloadOf(receiptOf(result)));
             return { class: 'B1', job: jobOf(network, channel, terms), query: number, date: finishedAt };
         });
@@ -213,8 +207,4 @@ export function votesCell(votes: Vote[]): Cell {
         throw new Error('A verdict needs the signatures of its committee, there are none');
     }
     return chain;
-}
-
-function toCell(store: (builder: Builder) => void): Cell {
-    return beginCell().store(store).endCell();
 }

@@ -2,7 +2,16 @@
 import { Address, Cell } from '@ton/core';
 import { Actor } from './actions/actor';
 import { ruleBounds } from './bounds';
-import { CodeKind, codeKindNames, codeKinds, parseCommittee, parseRules, Registry } from './Registry';
+import {
+    CodeKind,
+    codeKindNames,
+    codeKinds,
+    parseCommittee,
+    parseRules,
+    Registry,
+    RuleWindow,
+    windowsOf,
+} from './Registry';
 import { numberToHex } from './bytes';
 
 /** Amounts in nanoTON as decimal strings, times in seconds, keys and hashes in hex, addresses raw. */
@@ -10,13 +19,7 @@ export interface Market {
     registry: string;
     governor: string;
     delay: number;
-    rules: {
-        evidence: number;
-        response: number;
-        verdict: number;
-        buffer: number;
-        unbonding: number;
-        payoutDelay: number;
+    rules: Record<RuleWindow, number> & {
         baseStake: string;
         insurance: string;
         rates: string[]; // per GPU, by GPU class
@@ -41,12 +44,7 @@ export async function readMarket({ open }: Pick<Actor, 'open'>, address: Address
         governor: governor.toRawString(),
         delay: Number(delay),
         rules: {
-            evidence: rules.evidence,
-            response: rules.response,
-            verdict: rules.verdict,
-            buffer: rules.buffer,
-            unbonding: rules.unbonding,
-            payoutDelay: rules.payoutDelay,
+            ...windowsOf(rules, Number),
             baseStake: rules.baseStake.toString(),
             insurance: rules.insurance.toRawString(),
             rates: rules.rates.map(String),

@@ -34,6 +34,28 @@ export function stateless<T extends GeneratedClass>(generated: T) {
     return Stateless as unknown as Pick<typeof Stateless, 'fromAddress'> & T;
 }
 
+type MessageOf<C extends GeneratedClass> = Parameters<InstanceType<C>['send']>[3];
+
+/** What a message says besides its opcode and query id. */
+type FieldsOf<M, Name> = Omit<Extract<M, { $$type: Name }>, '$$type' | 'queryId'>;
+
+/**
+ * Makes the send methods of a {@link stateless} class: `message('X')` sends a message X without a state. Its arguments
+ * are the message's fields, or what `fields` makes them of.
+ */
+export function messagesOf<C extends GeneratedClass>() {
+    type Name = (MessageOf<C> & { $$type: string })['$$type'];
+    return <N extends Name, A extends object = FieldsOf<MessageOf<C>, N>>(
+        name: N,
+        fields: (args: A) => FieldsOf<MessageOf<C>, N> = (args) => args as never,
+    ) =>
+        async function (this: object, provider: ContractProvider, via: Sender, args: Call & A): Promise<void> {
+            const { value, queryId = 0n } = args;
+            const message = { ...fields(args), $$type: name, queryId };
+            await (this as InstanceType<GeneratedClass>).send(provider, via, { value }, message as never);
+        };
+}
+
 /** A contract's provider, but without a state in what it sends. */
 export function withoutState(
     provider: ContractProvider,

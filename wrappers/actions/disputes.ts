@@ -5,13 +5,14 @@
 import { Address, Cell } from '@ton/core';
 import { codesOfThisCheckout } from '../codes';
 import { Dispute } from '../Dispute';
-import { EvidenceJob, payloadOf, reports, Vote } from '../evidence';
+import { EvidenceJob, payloadOf, reports } from '../evidence';
 import { FaultClass, faultClasses } from '../faults';
 import { Node } from '../Node';
 import { tags } from '../protocol';
 import { Accept, Fail, Result } from '../signed/payloads';
 import { jobHash } from '../signed/terms';
 import { Provider } from '../Provider';
+import { Call } from '../sending';
 import { Actor } from './actor';
 import { bytesToNumber } from '../bytes';
 
@@ -131,49 +132,33 @@ export async function postPieces(actor: Actor, args: Which & { result: Buffer; a
     }
 }
 
+type Send = Extract<keyof Dispute, `send${string}`>;
+
+/** An action that sends one message to a Dispute. */
+const step =
+    <S extends Send>(send: S) =>
+    async (actor: Actor, { dispute: address, ...args }: Which & Omit<Parameters<Dispute[S]>[2], keyof Call>) => {
+        const { dispute, value } = await open(actor, { dispute: address });
+        await dispute[send](actor.sender, { value, ...args } as never);
+    };
+
 /** Answers a demand with the node's fail. */
-export async function postFail(actor: Actor, { fail, ...args }: Which & { fail: Buffer }) {
-    const { dispute, value } = await open(actor, args);
-    await dispute.sendFail(actor.sender, { value, fail });
-}
+export const postFail = step('sendFail');
 
 /** Answers a demand with the client's voucher that counts the result. */
-export async function postVoucher(
-    actor: Actor,
-    args: Which & { result: Buffer; voucher: { cumulative: bigint; count: number; signature: Buffer } },
-) {
-    const { dispute, value } = await open(actor, args);
-    const { result, voucher } = args;
-    await dispute.sendVoucher(actor.sender, { value, result, voucher });
-}
+export const postVoucher = step('sendVoucher');
 
 /** Names the hash of the provider's statement in a case before the committee; the actor is the provider's owner. */
-export async function stateCase(actor: Actor, { statement, ...args }: Which & { statement: Buffer }) {
-    const { dispute, value } = await open(actor, args);
-    await dispute.sendStatement(actor.sender, { value, statement });
-}
+export const stateCase = step('sendStatement');
 
 /** Submits a verdict with the votes of its committee. */
-export async function submitVerdict(
-    actor: Actor,
-    args: Which & { basisPoints: number; validUntil: number; votes: Vote[] },
-) {
-    const { dispute, value } = await open(actor, args);
-    const { basisPoints, validUntil, votes } = args;
-    await dispute.sendVerdict(actor.sender, { value, basisPoints, validUntil, votes });
-}
+export const submitVerdict = step('sendVerdict');
 
 /** Decides a case after its deadline, or has its outcome sent again. */
-export async function decideCase(actor: Actor, args: Which) {
-    const { dispute, value } = await open(actor, args);
-    await dispute.sendDecide(actor.sender, { value });
-}
+export const decideCase = step('sendDecide');
 
 /** Ends the account of a closed case. Its remaining balance goes to the actor. */
-export async function clearCase(actor: Actor, args: Which) {
-    const { dispute, value } = await open(actor, args);
-    await dispute.sendClear(actor.sender, { value });
-}
+export const clearCase = step('sendClear');
 
 async function open(actor: Actor, { dispute: address }: Which) {
     const dispute = actor.open(Dispute.fromAddress(address));

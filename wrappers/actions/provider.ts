@@ -7,6 +7,7 @@ import { Hardware, Listing, listingCell, Node, nodeChanges } from '../Node';
 import { NodeName, Provider } from '../Provider';
 import { Registry } from '../Registry';
 import { agreedRules } from '../consent';
+import { Call } from '../sending';
 import { Actor, addressOf } from './actor';
 
 /** Which provider: its own account, for owner and operator alike. */
@@ -57,47 +58,36 @@ export async function addStake(actor: Actor, { amount, ...args }: Whose & { amou
     await provider.sendAddStake(actor.sender, { value: amount + values.stakeStep, amount });
 }
 
+type Send = Extract<keyof Provider, `send${string}`>;
+
+/** An action that sends one message of the Provider, to which the getter's value for a step is attached. */
+const stakeStep =
+    <S extends Send>(send: S) =>
+    async (actor: Actor, { provider: address, ...args }: Whose & Omit<Parameters<Provider[S]>[2], keyof Call>) => {
+        const { provider, values } = await providerOf(actor, { provider: address });
+        await provider[send](actor.sender, { value: values.stakeStep, ...args } as never);
+    };
+
 /** Moves `amount` nanoTON of stake into a slot for the unbonding time. */
-export async function unbondStake(actor: Actor, { amount, ...args }: Whose & { amount: bigint }) {
-    const { provider, values } = await providerOf(actor, args);
-    await provider.sendUnbond(actor.sender, { value: values.stakeStep, amount });
-}
+export const unbondStake = stakeStep('sendUnbond');
 
 /** Moves a slot (0 to 3) back into the stake. */
-export async function cancelUnbonding(actor: Actor, { slot, ...args }: Whose & { slot: number }) {
-    const { provider, values } = await providerOf(actor, args);
-    await provider.sendCancelUnbonding(actor.sender, { value: values.stakeStep, slot });
-}
+export const cancelUnbonding = stakeStep('sendCancelUnbonding');
 
 /** Withdraws a slot (0 to 3) that is unlocked. */
-export async function withdrawStake(actor: Actor, { slot, ...args }: Whose & { slot: number }) {
-    const { provider, values } = await providerOf(actor, args);
-    await provider.sendWithdrawStake(actor.sender, { value: values.stakeStep, slot });
-}
+export const withdrawStake = stakeStep('sendWithdrawStake');
 
 /** Withdraws what is neither stake nor slot nor reserve. */
-export async function withdrawSurplus(actor: Actor, args: Whose) {
-    const { provider, values } = await providerOf(actor, args);
-    await provider.sendWithdrawSurplus(actor.sender, { value: values.stakeStep });
-}
+export const withdrawSurplus = stakeStep('sendWithdrawSurplus');
 
 /** Names who else may change nodes; null for nobody. */
-export async function setOperator(actor: Actor, { operator, ...args }: Whose & { operator: Address | null }) {
-    const { provider, values } = await providerOf(actor, args);
-    await provider.sendSetOperator(actor.sender, { value: values.stakeStep, operator });
-}
+export const setOperator = stakeStep('sendSetOperator');
 
 /** Names the payout that counts after the rules' delay. */
-export async function setPayout(actor: Actor, { payout, ...args }: Whose & { payout: Address }) {
-    const { provider, values } = await providerOf(actor, args);
-    await provider.sendSetPayout(actor.sender, { value: values.stakeStep, payout });
-}
+export const setPayout = stakeStep('sendSetPayout');
 
 /** Leaves jail once its time is over and the stake suffices. */
-export async function unjail(actor: Actor, args: Whose) {
-    const { provider, values } = await providerOf(actor, args);
-    await provider.sendUnjail(actor.sender, { value: values.stakeStep });
-}
+export const unjail = stakeStep('sendUnjail');
 
 /**
  * Deploys and announces the provider's next node; the result is right unless another is registered at the same time.

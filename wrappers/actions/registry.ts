@@ -1,6 +1,7 @@
 /** One function per thing that a governor, or anyone, does with the registry. The rest of a value comes back. */
 import { Address, Cell, toNano } from '@ton/core';
 import { CodeKind, Committee, Registry, registryChanges, Rules } from '../Registry';
+import { Call } from '../sending';
 import { Actor, addressOf } from './actor';
 
 interface Which {
@@ -49,35 +50,32 @@ export async function proposeCommittee(actor: Actor, { registry, committee }: Wh
     await propose(actor, registry, registryChanges.committee(committee));
 }
 
+type Send = Extract<keyof Registry, `send${string}`>;
+
+/** An action that sends one message of the Registry. */
+const step =
+    <S extends Send>(send: S) =>
+    async (actor: Actor, { registry, ...args }: Which & Omit<Parameters<Registry[S]>[2], keyof Call>) => {
+        await open(actor, registry)[send](actor.sender, { value: GOVERNOR_VALUE, ...args } as never);
+    };
+
 /** Applies the waiting change after its delay. Anyone may. */
-export async function executeChange(actor: Actor, { registry }: Which) {
-    await open(actor, registry).sendExecuteChange(actor.sender, { value: GOVERNOR_VALUE });
-}
+export const executeChange = step('sendExecuteChange');
 
 /** Cancels the waiting change. */
-export async function cancelChange(actor: Actor, { registry }: Which) {
-    await open(actor, registry).sendCancelChange(actor.sender, { value: GOVERNOR_VALUE });
-}
+export const cancelChange = step('sendCancelChange');
 
 /** Stops or resumes the arrival of new providers and nodes. */
-export async function setPaused(actor: Actor, { registry, paused }: Which & { paused: boolean }) {
-    await open(actor, registry).sendSetPaused(actor.sender, { value: GOVERNOR_VALUE, paused });
-}
+export const setPaused = step('sendSetPaused');
 
 /** Names the hash of the newest model catalogue. */
-export async function setCatalogue(actor: Actor, { registry, catalogue }: Which & { catalogue: bigint }) {
-    await open(actor, registry).sendSetCatalogue(actor.sender, { value: GOVERNOR_VALUE, catalogue });
-}
+export const setCatalogue = step('sendSetCatalogue');
 
 /** Names the next governor. */
-export async function proposeGovernor(actor: Actor, { registry, governor }: Which & { governor: Address }) {
-    await open(actor, registry).sendProposeGovernor(actor.sender, { value: GOVERNOR_VALUE, governor });
-}
+export const proposeGovernor = step('sendProposeGovernor');
 
 /** Takes over as governor. */
-export async function acceptGovernor(actor: Actor, { registry }: Which) {
-    await open(actor, registry).sendAcceptGovernor(actor.sender, { value: GOVERNOR_VALUE });
-}
+export const acceptGovernor = step('sendAcceptGovernor');
 
 /** Pays the registry's rent ahead. Anyone may. */
 export async function topUpRegistry(actor: Actor, { registry, amount }: Which & { amount: bigint }) {
