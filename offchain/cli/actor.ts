@@ -8,7 +8,7 @@ import { Command, Option } from 'commander';
 import { createInterface } from 'node:readline/promises';
 import { z } from 'zod';
 import { Chain, HotWallet, TonHttpChain } from '../chain';
-import { endpoint } from '../process/fields';
+import { chainFields } from '../process/fields';
 import { readSecret, seedOf } from '../process/keyFiles';
 import { readJsonAs } from '../process/settings';
 
@@ -39,7 +39,7 @@ export function acting(command: Command): Command {
         .option('--yes', 'do not ask before sending');
 }
 
-const settings = z.object({ network: z.number().int(), endpoint, apiKey: z.string().optional() });
+const settings = z.object(chainFields);
 
 /** The chain that a configuration names. */
 export function chainOf(config: string): TonHttpChain {

@@ -18,28 +18,24 @@ import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { Chain } from '../chain';
 import { openQuery, opening, toWire } from '../link';
-import { address, hex, ofOneNetwork } from '../process/fields';
+import { address, hex, ofOneNetwork, whole } from '../process/fields';
 import { readSeed } from '../process/keyFiles';
 import { readJsonAs } from '../process/settings';
 import { acting, ActFlags, addressOn, chainOf, reading, send } from './actor';
 import { CaseReading, displayOf, hashOf, readCase } from './case';
-import { KEEP, publicKeyIn, type KeygenFlags } from './keygen';
+import { keygenCommand } from './keygen';
 import { print } from './output';
 
 /** A member's vote as `sign` writes it and `submit` reads it. */
 const voteFile = z
     .object({
         version: z.literal('cocoon-market vote 1'),
-        network: z.number().int(),
+        network: z.int(),
         dispute: address,
-        member: z
-            .number()
-            .int()
-            .min(0)
-            .max(ruleBounds.maxMembers - 1),
-        basisPoints: z.number().int().min(0).max(10_000),
-        rulesVersion: z.number().int(),
-        validUntil: z.number().int(),
+        member: whole(0, ruleBounds.maxMembers - 1),
+        basisPoints: whole(0, 10_000),
+        rulesVersion: z.int(),
+        validUntil: z.int(),
         signature: hex(64),
     })
     .superRefine(ofOneNetwork);
@@ -51,12 +47,7 @@ const MAKER = 'cocoon committee keygen';
 export function committeeCommand(): Command {
     const command = new Command('committee');
 
-    command
-        .command('keygen')
-        .description("write a new member's key; its public half goes to the governor")
-        .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
-        .option(...KEEP)
-        .action((flags: KeygenFlags) => console.log(publicKeyIn(flags, MAKER)));
+    keygenCommand(command, MAKER, "write a new member's key; its public half goes to the governor");
 
     reading(command.command('read <dispute>').description('print a case, and check the statement that came with it'))
         .option('--statement <file>', 'the file that the report names as its statement')
@@ -69,7 +60,7 @@ export function committeeCommand(): Command {
                 ...displayOf(chain, address, reading),
                 threshold: file.committee.threshold,
                 members: file.committee.keys.length,
-                ...(flags.statement === undefined ? {} : checked(file, flags.statement)),
+                ...(flags.statement !== undefined && checked(file, flags.statement)),
             };
             print(flags, view);
         });
@@ -179,8 +170,7 @@ async function submit(dispute: string, files: string[], flags: ActFlags): Promis
     const sent = await send(chain, flags, attached, (actor) =>
         submitVerdict(actor, { dispute: address, basisPoints, validUntil, votes: members }),
     );
-    const view = { sent, ...displayOf(chain, address, await readCase(chain, address)) };
-    print(flags, view);
+    print(flags, { sent, ...displayOf(chain, address, await readCase(chain, address)) });
 }
 
 function checkVote(

@@ -57,8 +57,7 @@ export function disputeCommand(): Command {
     ).action(async (dispute: string, flags: ActFlags) => {
         const chain = chainOf(flags.config);
         const address = addressOn(chain, dispute);
-        const view = displayOf(chain, address, await readCase(chain, address));
-        print(flags, view);
+        print(flags, displayOf(chain, address, await readCase(chain, address)));
     });
 
     acting(command.command('statement <dispute>').description("name the hash of the provider's statement (its owner)"))
@@ -158,12 +157,7 @@ function evidenceFor(found: FaultEvidence, { statement, piece }: ReportFlags): E
         case 'A1':
             return { class: 'A1', ...job, first: receipts[0], second: receipts[1] };
         case 'A2':
-            return {
-                class: 'A2',
-                ...job,
-                result: receipts[0],
-                ...(receipts.length > 1 && { comparison: receipts[1] }),
-            };
+            return { class: 'A2', ...job, result: receipts[0], comparison: receipts.at(1) };
         case 'A3':
             return { class: 'A3', ...job, accept: receipts[0], piece: Number(piece) };
         case 'B1':
@@ -190,12 +184,8 @@ async function step(
     const attached = await chain.open(Dispute.fromAddress(address)).getCloseValue();
     const sent = await send(chain, flags, attached, (actor) => action(actor, address));
     const active = (await chain.account(address)).state === 'active';
-    const view = {
-        sent,
-        attached,
-        ...(active ? displayOf(chain, address, await readCase(chain, address)) : { state: 'ended' }),
-    };
-    print(flags, view);
+    const view = active ? displayOf(chain, address, await readCase(chain, address)) : { state: 'ended' };
+    print(flags, { sent, attached, ...view });
 }
 
 function line({ class: faultClass, job, queries, loss, reason }: FaultEvidence): string {

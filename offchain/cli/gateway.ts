@@ -5,11 +5,12 @@
 import { formatTon } from '@cocoon-market/wrappers';
 import { Command, InvalidArgumentError } from 'commander';
 import { writeFileSync } from 'node:fs';
+import type { ConfigFlags } from '../gateway/config';
+import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 import { askGateway } from './gatewayClient';
-import { KEEP, publicKeyIn, type KeygenFlags } from './keygen';
+import { keygenCommand } from './keygen';
 import { print } from './output';
 import { stopRequested } from './stop';
-import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 
 const CLOCK_SECONDS = 10; // between the clocks of machine and chain; a larger difference gets a line
 
@@ -20,12 +21,8 @@ const QUERY = 'a query is named by its number; the header x-cocoon-query of its 
 export function gatewayCommand(): Command {
     const gateway = new Command('gateway');
 
-    gateway
-        .command('keygen')
-        .description('write a new spend key; its public half is what the escrow is set up with')
-        .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
-        .option(...KEEP)
-        .action((flags: KeygenFlags) => console.log(publicKeyIn(flags, 'cocoon gateway keygen')));
+    const about = 'write a new spend key; its public half is what the escrow is set up with';
+    keygenCommand(gateway, 'cocoon gateway keygen', about);
 
     gateway
         .command('up')
@@ -36,7 +33,7 @@ export function gatewayCommand(): Command {
         .option('--store <file>', 'the SQLite file, instead of the configuration')
         .option('--allow-open', 'also use nodes that attest nothing: privacy then covers the link only')
         .option('--log-level <level>', 'fatal, error, warn, info, debug or silent')
-        .action(async (flags: UpFlags) => up(flags));
+        .action(up);
 
     remote(gateway.command('jobs').description('list jobs')).action(async (flags: RemoteFlags) => {
         const jobs = jobView.array().parse(await call(flags, 'GET', '/admin/jobs'));
@@ -57,10 +54,8 @@ export function gatewayCommand(): Command {
         .requiredOption('--out <file>', 'where it goes; never over a file that exists')
         .action(async (job: string, number: string, flags: RemoteFlags & { out: string }) => {
             const path = `/admin/jobs/${numberOf(job)}/queries/${numberOf(number, QUERY)}/opening`;
-            writeFileSync(flags.out, `${JSON.stringify(await call(flags, 'GET', path), null, 4)}\n`, {
-                flag: 'wx',
-                mode: 0o600,
-            });
+            const text = JSON.stringify(await call(flags, 'GET', path), null, 4);
+            writeFileSync(flags.out, `${text}\n`, { flag: 'wx', mode: 0o600 });
             print(flags, { file: flags.out }, () => `${flags.out}: whoever has it can read this query`);
         });
 
@@ -80,21 +75,12 @@ export function gatewayCommand(): Command {
     return gateway;
 }
 
-interface UpFlags {
-    config: string;
-    host?: string;
-    port?: number;
-    store?: string;
-    allowOpen?: boolean;
-    logLevel?: string;
-}
-
 interface RemoteFlags {
     url: string;
     json?: boolean;
 }
 
-async function up({ config, ...flags }: UpFlags): Promise<void> {
+async function up({ config, ...flags }: ConfigFlags & { config: string }): Promise<void> {
     const { readGatewayConfig, startGateway } = await import('../gateway');
     const gateway = await startGateway(readGatewayConfig(config, flags));
     console.log(`cocoon gateway listens at ${gateway.url}`);

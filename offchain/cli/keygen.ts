@@ -1,5 +1,6 @@
 /** What the commands that make keys share: run again, they can show the key that exists. */
 import { signingKey } from '@cocoon-market/wrappers';
+import type { Command } from 'commander';
 import { existsSync } from 'node:fs';
 import { readSeed, writeSeed } from '../process/keyFiles';
 
@@ -18,8 +19,15 @@ export function readOrMake<T>({ out, keep }: KeygenFlags, read: (path: string) =
     return keep === true && existsSync(out) ? read(out) : make(out);
 }
 
-/** The public half, as hex, of a key file that holds one seed. `maker`: the command that makes it. */
-export function publicKeyIn(flags: KeygenFlags, maker: string): string {
-    const seed = readOrMake(flags, (path) => readSeed(path, maker), writeSeed);
-    return signingKey(seed).publicKey.toString('hex');
+/** Adds the command that makes a file of one seed and prints its public half as hex. `maker`: how users call it. */
+export function keygenCommand(parent: Command, maker: string, description: string): void {
+    parent
+        .command('keygen')
+        .description(description)
+        .requiredOption('--out <file>', 'where the seed goes; never over a file that exists')
+        .option(...KEEP)
+        .action((flags: KeygenFlags) => {
+            const seed = readOrMake(flags, (path) => readSeed(path, maker), writeSeed);
+            console.log(signingKey(seed).publicKey.toString('hex'));
+        });
 }

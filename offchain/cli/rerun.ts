@@ -17,11 +17,10 @@ export function rerunCommand(): Command {
         .option('--json', 'print JSON')
         .action(
             async (file: string, { url, apiKey, json = false }: { url?: string; apiKey?: string; json?: boolean }) => {
-                const opened = openQuery(
-                    readJsonAs(opening, file, 'opening', '"cocoon gateway open-query" writes one'),
-                );
+                const absent = '"cocoon gateway open-query" writes one';
+                const opened = openQuery(readJsonAs(opening, file, 'opening', absent));
                 const backend = createBackend(
-                    url === undefined ? { kind: 'embedded' } : { kind: 'openai', url, ...(apiKey && { apiKey }) },
+                    url === undefined ? { kind: 'embedded' } : { kind: 'openai', url, apiKey },
                 );
                 try {
                     const compared = await rerun(opened, backend);

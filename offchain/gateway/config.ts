@@ -3,7 +3,7 @@ import { jobRules } from '@cocoon-market/wrappers';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CLOCK_TOLERANCE, waits } from '../link';
-import { address, endpoint, hex, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
+import { address, chainFields, hex, logLevel, nano, ofOneNetwork, rates, whole } from '../process/fields';
 import { readSettings } from '../process/settings';
 
 const model = z.strictObject({
@@ -14,61 +14,41 @@ const model = z.strictObject({
 const job = z
     .strictObject({
         deposit: nano.prefault('1000000000'), // a job begins with
-        notice: z.number().int().min(jobRules.minNotice).max(jobRules.maxNotice).default(3600), // seconds
-        lifetime: z
-            .number()
-            .int()
-            .min(7200)
-            .max(jobRules.maxEnd)
-            .default(7 * 86400), // seconds
+        notice: whole(jobRules.minNotice, jobRules.maxNotice).default(3600), // seconds
+        lifetime: whole(7200, jobRules.maxEnd).default(7 * 86400), // seconds
         step: nano.prefault('10000000'), // the most unpaid work per running query
-        maxParallel: z.number().int().min(1).max(1024).default(8),
-        maxAnswer: z
-            .number()
-            .int()
-            .min(1024)
-            .max(0xffffffff)
-            .default(4 << 20), // bytes
+        maxParallel: whole(1, 1024).default(8),
+        maxAnswer: whole(1024, 0xffffffff).default(4 << 20), // bytes
         openAhead: z.number().min(0).max(0.9).default(0.25), // the next job is opened below this part of the deposit
         lastHours: z.number().min(0).default(2), // no new query begins in the last hours of a job
-        maxUnproductive: z.number().int().min(1).default(8), // jobs in 24 hours that nodes may spoil before they paid off
+        maxUnproductive: whole(1).default(8), // jobs in 24 hours that nodes may spoil before they paid off
     })
     .prefault({});
 
 // What Intel says of a machine's firmware. A machine of any other status has open holes that are known.
-const TCB_STATUSES = [
-    'UpToDate',
-    'SWHardeningNeeded',
-    'ConfigurationNeeded',
-    'ConfigurationAndSWHardeningNeeded',
-] as const;
+const tcbStatus = z.enum(['UpToDate', 'SWHardeningNeeded', 'ConfigurationNeeded', 'ConfigurationAndSWHardeningNeeded']);
 
 const attestation = z
     .strictObject({
         allowOpen: z.boolean().default(false), // also nodes that attest nothing
         authority: hex(32).optional(), // Ed25519 key of the testca authority
         measurements: z.array(hex(48)).default([]), // images that may run
-        tcbStatuses: z.array(z.enum(TCB_STATUSES)).min(1).default(['UpToDate']), // of TDX machines that may be used
+        tcbStatuses: z.array(tcbStatus).min(1).default(['UpToDate']), // of TDX machines that may be used
     })
     .prefault({});
 
 /** The schema of the configuration file. */
 export const gatewayConfig = z
     .strictObject({
-        network: z.number().int(), // -239 mainnet, -3 testnet
-        endpoint, // TON HTTP API v2: a URL, or a list of them
-        apiKey: z.string().optional(), // of the first endpoint
-        pollMs: z.number().int().min(10).default(1000), // between two looks at the chain while it is waited for
+        ...chainFields,
+        pollMs: whole(10).default(1000), // between two looks at the chain while it is waited for
         owner: address.optional(), // the client's wallet, from which the escrow's address follows
         escrow: address.optional(),
         registry: address.optional(), // of the market: a node must be there with the keys and prices it names
         keyFile: z.string().min(1), // seed of the spend key and of every voucher key
         store: z.string().min(1), // path of the SQLite file
         listen: z
-            .strictObject({
-                host: z.string().default('127.0.0.1'),
-                port: z.number().int().min(0).max(65535).default(10000),
-            })
+            .strictObject({ host: z.string().default('127.0.0.1'), port: whole(0, 65535).default(10000) })
             .prefault({}),
         workers: z.array(z.url()).min(1),
         models: z.record(z.string(), model),
@@ -76,12 +56,12 @@ export const gatewayConfig = z
         attestation,
         allowJailed: z.boolean().default(false), // also providers in jail, or with less stake than their nodes require
         keepHours: z.number().min(0).default(0), // so long answered queries are kept whole, to be opened in a dispute
-        confirmSeconds: z.number().int().min(0).default(300), // an account that looks gone, for so long, is believed to be
-        clockTolerance: z.number().int().min(1).max(CLOCK_TOLERANCE).default(CLOCK_TOLERANCE), // seconds
-        maxQueries: z.number().int().min(1).default(256), // at once, over all jobs; each holds a prompt and an answer
+        confirmSeconds: whole(0).default(300), // an account that looks gone, for so long, is believed to be
+        clockTolerance: whole(1, CLOCK_TOLERANCE).default(CLOCK_TOLERANCE), // seconds
+        maxQueries: whole(1).default(256), // at once, over all jobs; each holds a prompt and an answer
         commentSeconds: z.number().positive().max(60).default(waits.comment), // of silence, before a stream is sent a comment
         shutdownSeconds: z.number().min(0).default(waits.shutdown), // for running answers to end by themselves
-        banSeconds: z.number().int().min(0).default(1800), // a node that cheated or failed twice is not used for so long
+        banSeconds: whole(0).default(1800), // a node that cheated or failed twice is not used for so long
         logLevel,
     })
     .superRefine(ofOneNetwork)

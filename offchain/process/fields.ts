@@ -20,6 +20,9 @@ export const hex = (n: number) =>
 /** nanoTON per million tokens of each kind. */
 export const rates = { prompt: nano, cached: nano, completion: nano, reasoning: nano };
 
+/** A whole number from `min` to `max`. */
+export const whole = (min: number, max = Number.MAX_SAFE_INTEGER) => z.int().min(min).max(max);
+
 /** How much a process logs. */
 export const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info');
 
@@ -67,3 +70,10 @@ const oneEndpoint = z.strictObject({
 export const endpoint = z.union([z.url(), z.array(z.union([z.url(), oneEndpoint])).min(1)], {
     error: 'expected the URL of a TON HTTP API v2, or a list of URLs and {"url", "apiKey", "callsPerSecond"}',
 });
+
+/** The chain that settings name. */
+export const chainFields = {
+    network: z.int(), // -239 mainnet, -3 testnet
+    endpoint,
+    apiKey: z.string().optional(), // of the first endpoint
+};
