@@ -126,6 +126,10 @@ export async function truncateLog<Schema>(db: Kysely<Schema>): Promise<void> {
     }
 }
 
+/** The condition that a row is of one query. */
+export const ofQuery = ({ job, number }: { job: Buffer | number; number: number }) =>
+    sql<boolean>`job = ${job} AND number = ${number}`;
+
 const AMOUNT_BYTES = 8;
 
 /**

@@ -19,8 +19,8 @@ export class SigningGuard {
     /** See {@link WorkerStore.guard}. */
     async guard(receiptKey: Buffer, path: string): Promise<void> {
         const signing = this.db.selectFrom('signing').selectAll();
-        const { store, receipt_key: lastKey, sequence } = await signing.executeTakeFirstOrThrow();
-        const retired = this.db.selectFrom('retired').selectAll().where('receipt_key', '=', receiptKey);
+        const { store, receiptKey: lastKey, sequence } = await signing.executeTakeFirstOrThrow();
+        const retired = this.db.selectFrom('retired').selectAll().where('receiptKey', '=', receiptKey);
         if ((await retired.executeTakeFirst()) !== undefined) {
             throw new StaleStore('The receipt key was retired');
         }
@@ -38,17 +38,11 @@ export class SigningGuard {
         }
         // First: a crash must not look like a lost mark.
         this.mark = new Mark(path, { key: receiptKey, store, sequence });
-        await this.writes.run((t) => t.updateTable('signing').set({ receipt_key: receiptKey }).execute());
+        await this.writes.run((t) => t.updateTable('signing').set({ receiptKey }).execute());
     }
 
     async retire(receiptKey: Buffer): Promise<void> {
-        await this.writes.run((t) =>
-            t
-                .insertInto('retired')
-                .values({ receipt_key: receiptKey })
-                .onConflict((conflict) => conflict.doNothing())
-                .execute(),
-        );
+        await this.writes.run((t) => t.replaceInto('retired').values({ receiptKey }).execute());
     }
 
     /** Runs a write that stores a receipt, and counts the receipt. */

@@ -17,39 +17,27 @@ export class SqliteCases implements CaseStore {
 
     async add(cases: Omit<CaseRecord, 'answerBy' | 'standing'>[], lt: bigint) {
         await this.writes.run(async (t) => {
-            for (const { reportedAt, ...rest } of cases) {
+            for (const added of cases) {
+                const reopened = { reportedAt: added.reportedAt, standing: 'open' } as const;
                 await t
                     .insertInto('cases')
-                    .values({ ...rest, reported_at: reportedAt, answer_by: 0, standing: 'open' })
+                    .values({ ...added, ...reopened, answerBy: 0 })
                     .onConflict((conflict) =>
-                        conflict
-                            .column('dispute')
-                            .doUpdateSet({ reported_at: reportedAt, standing: 'open' })
-                            .where('cases.standing', '=', 'absent'),
+                        conflict.column('dispute').doUpdateSet(reopened).where('cases.standing', '=', 'absent'),
                     )
                     .execute();
             }
-            await t
-                .updateTable('watched')
-                .set({ lt: amountToBytes(lt) })
-                .execute();
+            const watched = { lt: amountToBytes(lt) };
+            await t.updateTable('watched').set(watched).execute();
         });
     }
 
-    async set(dispute: Buffer, { answerBy, standing }: Partial<Pick<CaseRecord, 'answerBy' | 'standing'>>) {
-        const row = {
-            ...(answerBy === undefined ? {} : { answer_by: answerBy }),
-            ...(standing === undefined ? {} : { standing }),
-        };
-        await this.writes.run((t) => t.updateTable('cases').set(row).where('dispute', '=', dispute).execute());
+    async set(dispute: Buffer, change: Partial<Pick<CaseRecord, 'answerBy' | 'standing'>>) {
+        await this.writes.run((t) => t.updateTable('cases').set(change).where('dispute', '=', dispute).execute());
     }
 
-    async open() {
-        const rows = this.db.selectFrom('cases').selectAll().where('standing', '=', 'open').orderBy('reported_at');
-        return (await rows.execute()).map(({ reported_at: reportedAt, answer_by: answerBy, ...row }) => ({
-            ...row,
-            reportedAt,
-            answerBy,
-        }));
+    open() {
+        const open = this.db.selectFrom('cases').selectAll().where('standing', '=', 'open');
+        return open.orderBy('reportedAt').execute();
     }
 }

@@ -1,65 +1,44 @@
 /** The gateway's store in one SQLite file. */
-import { loadTerms, SignedVoucher, termsCell } from '@cocoon-market/wrappers';
+import { loadTerms, type SignedVoucher, termsCell } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { Kysely, Selectable, sql } from 'kysely';
-import { amountFromBytes, amountToBytes, MARGIN, Migration, openDatabase, truncateLog } from './database';
+import { amountFromBytes, amountToBytes, MARGIN, type Migration, ofQuery, openDatabase, truncateLog } from './database';
 import type {
     GatewayStore,
     JobChange,
-    JobPhase,
-    QueryPhase,
     Setback,
     StoredEnding,
     StoredJob,
     StoredQuery,
+    StoredReceipts,
     WholeQuery,
 } from './gateway';
 import { GroupCommit } from './groupCommit';
 
-interface JobTable {
-    found: number | null; // 1 for true
-    number: number;
-    phase: JobPhase;
-    model: string;
-    worker: string;
-    tier: string;
-    channel: Buffer;
-    hash: Buffer;
-    terms: Buffer;
+interface JobTable extends Omit<StoredJob, 'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found'> {
+    terms: Buffer; // bag of cells
     deposit: Buffer;
     funds: Buffer;
-    validUntil: number;
-    createdAt: number;
-    cumulative: Buffer | null;
+    breachAt: number | null;
+    found: number | null; // 1 for true
+    cumulative: Buffer | null; // of the newest voucher
     count: number | null;
     signature: Buffer | null;
-    note: string;
-    breachAt: number | null;
 }
 
-interface QueryTable extends Omit<StoredQuery, 'ceiling' | 'secret'> {
+interface QueryTable extends Omit<StoredQuery, 'ceiling' | 'secret'>, StoredReceipts {
     ceiling: Buffer;
-    phase: QueryPhase;
-    accept: Buffer | null;
-    receipt: Buffer | null;
     index: number | null;
     price: Buffer | null;
     cumulative: Buffer | null;
 }
 
-interface WholeTable {
-    job: number;
-    number: number;
-    session: Buffer;
-    secret: Buffer;
-    sealed: Buffer;
-    answer: Buffer | null;
-}
+type QueryId = Pick<StoredQuery, 'job' | 'number'>;
 
 interface Schema {
-    secret: { job: number; number: number; secret: Buffer }; // of open queries
+    secret: QueryId & { secret: Buffer }; // of open queries
     setback: Setback;
-    whole: WholeTable;
+    whole: QueryId & Pick<WholeQuery, 'session' | 'secret' | 'sealed'> & { answer: Buffer | null };
     job: JobTable;
     query: QueryTable;
 }
@@ -110,73 +89,49 @@ class SqliteGatewayStore implements GatewayStore {
         this.commits = new GroupCommit(db, onBroken);
     }
 
-    addJob(job: StoredJob): Promise<void> {
-        return this.commits.run(async (db) => {
-            const row = jobRow(job);
-            await db
-                .insertInto('job')
-                .values(row)
-                .onConflict((conflict) => conflict.column('channel').doUpdateSet(row))
-                .execute();
-        });
+    async addJob(job: StoredJob): Promise<void> {
+        await this.commits.run((db) => db.replaceInto('job').values(jobRow(job)).execute());
     }
 
-    changeJob(channel: Buffer, { funds, ...change }: JobChange): Promise<void> {
-        const row = { ...change, ...(funds === undefined ? {} : { funds: amountToBytes(funds) }) };
-        return this.commits.run(async (db) => {
-            await db.updateTable('job').set(row).where('channel', '=', channel).execute();
-        });
+    async changeJob(channel: Buffer, { funds, ...change }: JobChange): Promise<void> {
+        const row = { ...change, funds: funds === undefined ? undefined : amountToBytes(funds) };
+        await this.commits.run((db) => db.updateTable('job').set(row).where('channel', '=', channel).execute());
     }
 
     async jobs(): Promise<StoredJob[]> {
         return (await this.db.selectFrom('job').selectAll().orderBy('number').execute()).map(jobOf);
     }
 
-    saveVoucher(channel: Buffer, { cumulative, count, signature }: SignedVoucher): Promise<void> {
-        const amount = amountToBytes(cumulative);
-        return this.commits.run(async (db) => {
-            await db
-                .updateTable('job')
-                .set({ cumulative: amount, count, signature })
-                .where('channel', '=', channel)
-                .where((where) =>
-                    where.or([
-                        where('cumulative', 'is', null),
-                        where.and([where('cumulative', '<=', amount), where('count', '<=', count)]),
-                    ]),
-                )
-                .execute();
+    async saveVoucher(channel: Buffer, { count, signature, ...voucher }: SignedVoucher): Promise<void> {
+        const cumulative = amountToBytes(voucher.cumulative);
+        const isNewer = sql<boolean>`(cumulative IS NULL OR (cumulative <= ${cumulative} AND count <= ${count}))`;
+        await this.commits.run((db) => {
+            const jobs = db.updateTable('job').set({ cumulative, count, signature }).where('channel', '=', channel);
+            return jobs.where(isNewer).execute();
         });
     }
 
-    addQuery(
-        { ceiling, secret, ...query }: StoredQuery,
-        whole?: Pick<WholeQuery, 'session' | 'sealed'>,
-    ): Promise<void> {
+    addQuery({ secret, ...query }: StoredQuery, whole?: Pick<WholeQuery, 'session' | 'sealed'>): Promise<void> {
         return this.commits.run(async (db) => {
-            await db
-                .insertInto('query')
-                .values({ ...query, ceiling: amountToBytes(ceiling), phase: 'open' })
-                .execute();
-            const { job, number } = query;
+            const row = { ...query, ceiling: amountToBytes(query.ceiling), phase: 'open' } as const;
+            await db.insertInto('query').values(row).execute();
             if (secret === null) {
                 return;
             }
-            await db.insertInto('secret').values({ job, number, secret }).execute();
+            const { job, number } = query;
+            const opened = { job, number, secret };
+            await db.insertInto('secret').values(opened).execute();
             if (whole !== undefined) {
-                await db
-                    .insertInto('whole')
-                    .values({ job, number, secret, ...whole })
-                    .execute();
+                const { session, sealed } = whole;
+                const row = { ...opened, session, sealed };
+                await db.insertInto('whole').values(row).execute();
             }
         });
     }
 
-    saveAccept(job: number, number: number, accept: Buffer): Promise<void> {
-        return this.commits.run(async (db) => {
-            const query = db.updateTable('query').set({ accept });
-            await query.where('job', '=', job).where('number', '=', number).execute();
-        });
+    async saveAccept(job: number, number: number, accept: Buffer): Promise<void> {
+        const query = ofQuery({ job, number });
+        await this.commits.run((db) => db.updateTable('query').set({ accept }).where(query).execute());
     }
 
     async receipts(job: number) {
@@ -190,31 +145,20 @@ class SqliteGatewayStore implements GatewayStore {
         { phase, accept, receipt, entry, answer, breach }: StoredEnding,
     ): Promise<void> {
         return this.commits.run(async (db) => {
+            const query = ofQuery({ job, number });
             if (breach !== undefined) {
                 const leaving = { phase: 'leaving', note: breach.reason, breachAt: breach.at } as const;
                 const jobs = db.updateTable('job').set(leaving).where('number', '=', job);
                 await jobs.where('phase', 'in', ['open', 'settling']).execute();
             }
             if (answer === undefined) {
-                await db.deleteFrom('whole').where('job', '=', job).where('number', '=', number).execute();
+                await db.deleteFrom('whole').where(query).execute();
             } else {
-                const whole = db.updateTable('whole').set({ answer });
-                await whole.where('job', '=', job).where('number', '=', number).execute();
+                await db.updateTable('whole').set({ answer }).where(query).execute();
             }
-            await db.deleteFrom('secret').where('job', '=', job).where('number', '=', number).execute();
-            await db
-                .updateTable('query')
-                .set({
-                    phase,
-                    ...(accept && { accept }),
-                    receipt: receipt ?? null,
-                    index: entry?.index ?? null,
-                    price: entry === undefined ? null : amountToBytes(entry.price),
-                    cumulative: entry === undefined ? null : amountToBytes(entry.cumulative),
-                })
-                .where('job', '=', job)
-                .where('number', '=', number)
-                .execute();
+            await db.deleteFrom('secret').where(query).execute();
+            const row = { phase, accept, receipt, ...(entry && entryRow(entry)) };
+            await db.updateTable('query').set(row).where(query).execute();
         });
     }
 
@@ -259,12 +203,8 @@ class SqliteGatewayStore implements GatewayStore {
     }
 
     async highest(job: number): Promise<number> {
-        const row = await this.db
-            .selectFrom('query')
-            .select((select) => select.fn.max('number').as('highest'))
-            .where('job', '=', job)
-            .executeTakeFirst();
-        return row?.highest ?? 0;
+        const numbers = this.db.selectFrom('query').select('number').where('job', '=', job);
+        return (await numbers.orderBy('number', 'desc').limit(1).executeTakeFirst())?.number ?? 0;
     }
 
     async newestReceipts(job: number) {
@@ -282,27 +222,19 @@ class SqliteGatewayStore implements GatewayStore {
     }
 
     async entries(job: number) {
-        const rows = await this.db
-            .selectFrom('query')
-            .select(['index', 'price', 'cumulative'])
-            .where('job', '=', job)
-            .where('phase', '=', 'result')
-            .orderBy('index')
-            .execute();
-        return rows.map(({ index, price, cumulative }) => ({
+        const queries = this.db.selectFrom('query').select(['index', 'price', 'cumulative']).where('job', '=', job);
+        const results = await queries.where('phase', '=', 'result').orderBy('index').execute();
+        return results.map(({ index, price, cumulative }) => ({
             index: index!,
             price: amountFromBytes(price!),
             cumulative: amountFromBytes(cumulative!),
         }));
     }
 
-    addSetback(setback: Setback): Promise<void> {
-        return this.commits.run(async (db) => {
-            await db
-                .insertInto('setback')
-                .values(setback)
-                .onConflict((conflict) => conflict.doNothing())
-                .execute();
+    async addSetback(setback: Setback): Promise<void> {
+        await this.commits.run((db) => {
+            const rows = db.insertInto('setback').values(setback);
+            return rows.onConflict((conflict) => conflict.doNothing()).execute();
         });
     }
 
@@ -314,6 +246,10 @@ class SqliteGatewayStore implements GatewayStore {
         await this.commits.idle();
         await this.db.destroy();
     }
+}
+
+function entryRow({ index, price, cumulative }: NonNullable<StoredEnding['entry']>) {
+    return { index, price: amountToBytes(price), cumulative: amountToBytes(cumulative) };
 }
 
 function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob): JobTable {

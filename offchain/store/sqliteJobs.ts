@@ -25,7 +25,7 @@ export class SqliteJobs implements JobStore {
     async claimable(page: JobPage) {
         const rows = await this.page(page)
             .where('state', '!=', 'ended')
-            .where((or) => or.or([or('state', '=', 'ending'), or('voucher_cumulative', '>', or.ref('confirmed_paid'))]))
+            .where((or) => or.or([or('state', '=', 'ending'), or('voucherCumulative', '>', or.ref('confirmedPaid'))]))
             .execute();
         return rows.map(jobOf);
     }
@@ -33,20 +33,20 @@ export class SqliteJobs implements JobStore {
     async lost({ byLastClaim, since, ...page }: { byLastClaim: boolean; since: number } & JobPage) {
         const rows = await this.page(page)
             .where('state', '=', 'ended')
-            .where('last_claim_at', byLastClaim ? '>' : '=', 0)
-            .where('read_at', '>=', since)
-            .whereRef('voucher_cumulative', '>', 'confirmed_paid')
+            .where('lastClaimAt', byLastClaim ? '>' : '=', 0)
+            .where('at', '>=', since)
+            .whereRef('voucherCumulative', '>', 'confirmedPaid')
             .execute();
         return rows.map(jobOf);
     }
 
     async add({ snapshot, jobNumber, ...job }: JobInsert) {
-        const zeros = { cumulative: ZERO, voucher_cumulative: ZERO, confirmed_paid: ZERO };
+        const zeros = { cumulative: ZERO, voucherCumulative: ZERO, confirmedPaid: ZERO };
         await this.writes.run(async (t) => {
             const denied = t.selectFrom('denials').where('job', '=', job.job);
             const used = await denied.select((select) => select.fn.max('number').as('highest')).executeTakeFirst();
             const highest = used?.highest ?? 0;
-            const columns = { job_number: jobNumber, state: 'open', highest, low_water: highest } as const;
+            const columns = { jobNumber, state: 'open', highest, lowWater: highest } as const;
             await t
                 .insertInto('jobs')
                 .values({ ...job, ...zeros, ...snapshotColumns(snapshot), ...columns })
@@ -63,40 +63,37 @@ export class SqliteJobs implements JobStore {
     }
 
     setConfirmedPaid(job: Buffer, paid: bigint) {
-        return this.update([job], { confirmed_paid: amountToBytes(paid) });
+        return this.update([job], { confirmedPaid: amountToBytes(paid) });
     }
 
     setLastClaim(jobs: readonly Buffer[], at: number) {
-        return this.update(jobs, { last_claim_at: at });
+        return this.update(jobs, { lastClaimAt: at });
     }
 
     async setState(job: Buffer, state: JobStage, at: number) {
         await this.writes.run((t) => {
-            const jobs = t.updateTable('jobs').set({ state, read_at: at });
+            const jobs = t.updateTable('jobs').set({ state, at });
             return jobs.where('job', '=', job).where('state', '!=', 'ended').execute();
         });
     }
 
     async revive(job: Buffer, state: Exclude<JobStage, 'ended'>, snapshot: ChannelSnapshot) {
         await this.writes.run((t) => {
-            const jobs = t.updateTable('jobs').set({ state, last_claim_at: 0, ...snapshotColumns(snapshot) });
+            const jobs = t.updateTable('jobs').set({ state, lastClaimAt: 0, ...snapshotColumns(snapshot) });
             return jobs.where('job', '=', job).where('state', '=', 'ended').execute();
         });
     }
 
     addVoucher(job: Buffer, voucher: SignedVoucher) {
-        const cumulative = amountToBytes(voucher.cumulative);
+        const voucherCumulative = amountToBytes(voucher.cumulative);
+        const { count: voucherCount, signature: voucherSignature } = voucher;
         return this.writes.run(async (t) => {
             const { numUpdatedRows } = await t
                 .updateTable('jobs')
-                .set({
-                    voucher_cumulative: cumulative,
-                    voucher_count: voucher.count,
-                    voucher_signature: voucher.signature,
-                })
+                .set({ voucherCumulative, voucherCount, voucherSignature })
                 .where('job', '=', job)
-                .where('voucher_cumulative', '<=', cumulative)
-                .where('voucher_count', '<=', voucher.count)
+                .where('voucherCumulative', '<=', voucherCumulative)
+                .where('voucherCount', '<=', voucherCount)
                 .executeTakeFirst();
             return numUpdatedRows === 1n;
         });
@@ -107,12 +104,6 @@ export class SqliteJobs implements JobStore {
     }
 
     private async update(jobs: readonly Buffer[], columns: Updateable<JobTable>): Promise<void> {
-        await this.writes.run((t) =>
-            t
-                .updateTable('jobs')
-                .set(columns)
-                .where('job', 'in', [...jobs])
-                .execute(),
-        );
+        await this.writes.run((t) => t.updateTable('jobs').set(columns).where('job', 'in', jobs).execute());
     }
 }

@@ -1,6 +1,6 @@
 /** The queries in a worker's SQLite file, with their receipts and answers. */
 import { type Kysely, type Selectable, sql } from 'kysely';
-import { amountToBytes } from './database';
+import { amountToBytes, ofQuery } from './database';
 import type { GroupCommit } from './groupCommit';
 import type { SigningGuard } from './signingGuard';
 import type { NewQuery, Piece, QueryEnd, QueryId, QueryStore, UnservedQuery } from './worker';
@@ -13,25 +13,18 @@ export class SqliteQueries implements QueryStore {
         private readonly signing: SigningGuard,
     ) {}
 
-    async get({ job, number }: QueryId) {
-        const rows = this.db.selectFrom('queries').selectAll();
-        const row = await rows.where('job', '=', job).where('number', '=', number).executeTakeFirst();
+    async get(query: QueryId) {
+        const row = await this.db.selectFrom('queries').selectAll().where(ofQuery(query)).executeTakeFirst();
         return row && queryOf(row);
     }
 
-    async answer({ job, number }: QueryId) {
-        const pieces = await this.db
-            .selectFrom('answers')
-            .select('bytes')
-            .where('job', '=', job)
-            .where('number', '=', number)
-            .orderBy('piece')
-            .execute();
-        return Buffer.concat(pieces.map(({ bytes }) => bytes));
+    async answer(query: QueryId) {
+        const pieces = this.db.selectFrom('answers').select('bytes').where(ofQuery(query)).orderBy('piece');
+        return Buffer.concat((await pieces.execute()).map(({ bytes }) => bytes));
     }
 
     async unended(limit: number, cursor?: QueryId) {
-        const unended = this.db.selectFrom('queries').selectAll().where('end_kind', 'is', null);
+        const unended = this.db.selectFrom('queries').selectAll().where('endKind', 'is', null);
         const rows = cursor
             ? unended.where(({ eb, refTuple, tuple }) =>
                   eb(refTuple('job', 'number'), '>', tuple(cursor.job, cursor.number)),
@@ -40,14 +33,11 @@ export class SqliteQueries implements QueryStore {
         return (await rows.orderBy('job').orderBy('number').limit(limit).execute()).map(queryOf);
     }
 
-    async accept({ job, number, request, ceiling, promptBytes, accept }: NewQuery) {
+    async accept({ ceiling, ...query }: NewQuery) {
         await this.signing.write(async (t) => {
-            await useNumber(t, { job, number });
-            const columns = { ceiling: amountToBytes(ceiling), prompt_bytes: promptBytes };
-            await t
-                .insertInto('queries')
-                .values({ job, number, request, accept, ...columns })
-                .execute();
+            await useNumber(t, query);
+            const row = { ...query, ceiling: amountToBytes(ceiling) };
+            await t.insertInto('queries').values(row).execute();
         });
     }
 
@@ -61,14 +51,14 @@ export class SqliteQueries implements QueryStore {
     async append(piece: Piece) {
         await this.writes.run(async (t) => {
             await insertPiece(t, piece);
-            await updateUnended(t, piece, { ...piece.counts, prompt_known: piece.promptKnown ? 1 : 0 });
+            await updateUnended(t, piece, { ...piece.counts, promptKnown: piece.promptKnown ? 1 : 0 });
         });
     }
 
     async end(end: QueryEnd) {
         const { job, number } = end;
         await this.signing.write(async (t) => {
-            const columns = { end_kind: end.kind, end_receipt: end.receipt };
+            const columns = { endKind: end.kind, endReceipt: end.receipt };
             if (end.kind === 'fail') {
                 await updateUnended(t, end, columns);
                 return;
@@ -79,9 +69,9 @@ export class SqliteQueries implements QueryStore {
             await updateUnended(t, end, { ...columns, ...end.counts });
             const { numUpdatedRows } = await t
                 .updateTable('jobs')
-                .set({ result_index: end.index, cumulative: amountToBytes(end.cumulative) })
+                .set({ index: end.index, cumulative: amountToBytes(end.cumulative) })
                 .where('job', '=', job)
-                .where('result_index', '=', end.index - 1)
+                .where('index', '=', end.index - 1)
                 .executeTakeFirst();
             assertOne(numUpdatedRows, `Result ${end.index} does not follow the job's newest one`);
         });
@@ -90,9 +80,9 @@ export class SqliteQueries implements QueryStore {
     async deny(denial: UnservedQuery) {
         const { job, number, request, receipt } = denial;
         await this.signing.write(async (t) => {
-            const rows = t.selectFrom('queries').select(['end_kind', 'accept']);
-            const row = await rows.where('job', '=', job).where('number', '=', number).executeTakeFirst();
-            if (row?.end_kind === 'result' || (row !== undefined && row.end_kind === null)) {
+            const rows = t.selectFrom('queries').select(['endKind', 'accept']);
+            const row = await rows.where(ofQuery(denial)).executeTakeFirst();
+            if (row?.endKind === 'result' || (row !== undefined && row.endKind === null)) {
                 throw new Error(`Query ${number} was accepted here, so it cannot be denied`);
             }
             const jobs = t.selectFrom('jobs').select('job').where('job', '=', job);
@@ -104,20 +94,15 @@ export class SqliteQueries implements QueryStore {
         });
     }
 
-    async denial({ job, number, request }: Omit<UnservedQuery, 'receipt'>) {
-        const rows = this.db.selectFrom('denials').select('receipt').where('job', '=', job);
-        const row = await rows.where('number', '=', number).where('request', '=', request).executeTakeFirst();
-        return row?.receipt;
+    async denial({ request, ...query }: Omit<UnservedQuery, 'receipt'>) {
+        const denials = this.db.selectFrom('denials').select('receipt').where(ofQuery(query));
+        return (await denials.where('request', '=', request).executeTakeFirst())?.receipt;
     }
 }
 
 async function useNumber(t: WorkerTransaction, { job, number }: QueryId): Promise<void> {
-    const { numUpdatedRows } = await t
-        .updateTable('jobs')
-        .set({ highest: sql<number>`max(highest, ${number})` })
-        .where('job', '=', job)
-        .where('low_water', '<', number)
-        .executeTakeFirst();
+    const jobs = t.updateTable('jobs').set({ highest: sql<number>`max(highest, ${number})` });
+    const { numUpdatedRows } = await jobs.where('job', '=', job).where('lowWater', '<', number).executeTakeFirst();
     assertOne(numUpdatedRows, `Query number ${number} was used`);
 }
 
@@ -126,32 +111,21 @@ async function insertUnserved(
     { job, number, request, receipt }: UnservedQuery,
     kind: 'decline' | 'fail',
 ): Promise<void> {
-    const end = { end_kind: kind, end_receipt: receipt };
-    await t
-        .insertInto('queries')
-        .values({ job, number, request, ceiling: ZERO, prompt_bytes: 0, ...end })
-        .execute();
+    const row = { job, number, request, ceiling: ZERO, promptBytes: 0, endKind: kind, endReceipt: receipt };
+    await t.insertInto('queries').values(row).execute();
 }
 
 async function insertPiece(t: WorkerTransaction, { job, number, bytes }: QueryId & { bytes: Buffer }): Promise<void> {
-    const pieces = sql`SELECT coalesce(max(piece), 0) + 1 FROM answers WHERE job = ${job} AND number = ${number}`;
-    await t
-        .insertInto('answers')
-        .values({ job, number, piece: sql<number>`(${pieces})`, bytes })
-        .execute();
+    const newest = sql`SELECT coalesce(max(piece), 0) FROM answers WHERE ${ofQuery({ job, number })}`;
+    const piece = sql<number>`(${newest}) + 1`;
+    await t.insertInto('answers').values({ job, number, piece, bytes }).execute();
 }
 
 async function updateUnended(
     t: WorkerTransaction,
-    { job, number }: QueryId,
+    query: QueryId,
     columns: Partial<Selectable<QueryTable>>,
 ): Promise<void> {
-    const { numUpdatedRows } = await t
-        .updateTable('queries')
-        .set(columns)
-        .where('job', '=', job)
-        .where('number', '=', number)
-        .where('end_kind', 'is', null)
-        .executeTakeFirst();
-    assertOne(numUpdatedRows, `Query ${number} is not running`);
+    const update = t.updateTable('queries').set(columns).where(ofQuery(query)).where('endKind', 'is', null);
+    assertOne((await update.executeTakeFirst()).numUpdatedRows, `Query ${query.number} is not running`);
 }

@@ -35,10 +35,10 @@ export class SqliteWorkerStore implements WorkerStore {
 
     async totals() {
         const totals: WorkerTotals = { jobs: { open: 0, ending: 0, ended: 0 }, results: 0, earned: 0n, unclaimed: 0n };
-        const columns = ['state', 'result_index', 'cumulative', 'voucher_cumulative', 'paid', 'balance'] as const;
+        const columns = ['state', 'index', 'cumulative', 'voucherCumulative', 'paid', 'balance'] as const;
         for await (const row of this.db.selectFrom('jobs').select(columns).stream()) {
             totals.jobs[row.state]++;
-            totals.results += row.result_index;
+            totals.results += row.index;
             totals.earned += amountFromBytes(row.cumulative);
             if (row.state !== 'ended') {
                 totals.unclaimed += unclaimedOf(row);
@@ -53,8 +53,8 @@ export class SqliteWorkerStore implements WorkerStore {
                 .selectFrom('jobs')
                 .select(['job', 'highest'])
                 .where('state', '=', 'ended')
-                .where('read_at', '<', endedBefore)
-                .whereRef('low_water', '<', 'highest')
+                .where('at', '<', endedBefore)
+                .whereRef('lowWater', '<', 'highest')
                 .where(({ exists, not, selectFrom }) =>
                     not(
                         exists(
@@ -69,7 +69,7 @@ export class SqliteWorkerStore implements WorkerStore {
             for (const { job, highest } of jobs) {
                 await t.deleteFrom('answers').where('job', '=', job).execute();
                 await t.deleteFrom('queries').where('job', '=', job).execute();
-                await t.updateTable('jobs').set({ low_water: highest }).where('job', '=', job).execute();
+                await t.updateTable('jobs').set({ lowWater: highest }).where('job', '=', job).execute();
             }
             return jobs.length;
         });
@@ -101,8 +101,8 @@ export class SqliteWorkerStore implements WorkerStore {
 }
 
 /** nanoTON of vouchers that the channel has not paid and can pay. */
-function unclaimedOf(row: { voucher_cumulative: Buffer; paid: Buffer; balance: Buffer }): bigint {
-    const owed = amountFromBytes(row.voucher_cumulative) - amountFromBytes(row.paid);
+function unclaimedOf(row: { voucherCumulative: Buffer; paid: Buffer; balance: Buffer }): bigint {
+    const owed = amountFromBytes(row.voucherCumulative) - amountFromBytes(row.paid);
     const balance = amountFromBytes(row.balance);
     return owed < 0n ? 0n : owed < balance ? owed : balance;
 }

@@ -1,78 +1,43 @@
 /** The tables of a worker's SQLite file, and their rows as records. */
-import type { JudgedClass } from '@cocoon-market/wrappers';
+import type { TokenCounts } from '@cocoon-market/wrappers';
 import { type Generated, type Selectable, sql, type Transaction } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
-import type { CaseStanding, ChannelSnapshot, EndKind, JobRecord, JobStage, QueryRecord, UnservedQuery } from './worker';
+import type { CaseRecord, ChannelSnapshot, EndKind, JobRecord, QueryId, QueryRecord, UnservedQuery } from './worker';
 
-export interface JobTable {
-    job: Buffer;
-    channel: Buffer;
-    terms: Buffer;
-    job_number: number;
-    enc: Buffer;
-    state: JobStage;
-    highest: Generated<number>;
-    low_water: Generated<number>;
-    result_index: Generated<number>;
-    cumulative: Buffer; // amount
-    voucher_cumulative: Buffer; // amount, 0 for none
-    voucher_count: Generated<number>;
-    voucher_signature: Buffer | null;
-    balance: Buffer; // amount
-    paid: Buffer; // amount
-    refund_at: number;
-    read_at: number;
-    confirmed_paid: Buffer; // amount
-    last_claim_at: Generated<number>;
-}
+type JobAmount = 'cumulative' | 'voucherCumulative' | 'balance' | 'paid' | 'confirmedPaid';
+type JobDefault = 'highest' | 'lowWater' | 'index' | 'voucherCount' | 'lastClaimAt';
 
-export interface QueryTable {
-    job: Buffer;
-    number: number;
-    request: Buffer;
-    ceiling: Buffer; // amount
-    prompt_bytes: number;
-    accept: Buffer | null;
-    end_kind: EndKind | null;
-    end_receipt: Buffer | null;
-    prompt: Generated<number>;
-    cached: Generated<number>;
-    completion: Generated<number>;
-    reasoning: Generated<number>;
-    prompt_known: Generated<number>;
-}
+/** The amount of no voucher is 0. */
+export type JobTable = Omit<JobRecord, 'snapshot' | 'voucher' | JobAmount | JobDefault> &
+    Record<JobAmount, Buffer> &
+    Record<JobDefault, Generated<number>> & {
+        voucherSignature: Buffer | null;
+        refundAt: number;
+        at: number; // unix seconds of the last reading
+    };
 
-interface AnswerTable {
-    job: Buffer;
-    number: number;
-    piece: number;
-    bytes: Buffer;
-}
+export type QueryTable = Omit<QueryRecord, 'ceiling' | 'accept' | 'end' | 'counts' | 'promptKnown'> &
+    Record<keyof TokenCounts | 'promptKnown', Generated<number>> & {
+        ceiling: Buffer; // amount
+        accept: Buffer | null;
+        endKind: EndKind | null;
+        endReceipt: Buffer | null;
+    };
 
 interface SigningTable {
     store: Buffer; // identifies this store and its copies
-    receipt_key: Buffer | null; // the key that signed last
+    receiptKey: Buffer | null; // the key that signed last
     sequence: number; // of accepts, declines and ends
-}
-
-interface CaseTable {
-    dispute: Buffer;
-    class: JudgedClass;
-    job: Buffer;
-    number: number;
-    reported_at: number;
-    answer_by: number;
-    standing: CaseStanding;
 }
 
 export interface WorkerSchema {
     jobs: JobTable;
     queries: QueryTable;
-    answers: AnswerTable;
+    answers: QueryId & { piece: number; bytes: Buffer };
     signing: SigningTable; // one row
-    retired: { receipt_key: Buffer };
+    retired: { receiptKey: Buffer };
     watched: { lt: Buffer }; // one row
-    cases: CaseTable;
+    cases: CaseRecord;
     denials: UnservedQuery;
 }
 
@@ -83,40 +48,40 @@ const jobTables: Migration = async (db) => {
         job BLOB PRIMARY KEY,
         channel BLOB NOT NULL UNIQUE, -- two jobs on one channel would each count on all of its money
         terms BLOB NOT NULL,
-        job_number INTEGER NOT NULL,
+        jobNumber INTEGER NOT NULL,
         enc BLOB NOT NULL,
         state TEXT NOT NULL,
         highest INTEGER NOT NULL DEFAULT 0,
-        low_water INTEGER NOT NULL DEFAULT 0,
-        result_index INTEGER NOT NULL DEFAULT 0,
+        lowWater INTEGER NOT NULL DEFAULT 0,
+        "index" INTEGER NOT NULL DEFAULT 0,
         cumulative BLOB NOT NULL,
-        voucher_cumulative BLOB NOT NULL,
-        voucher_count INTEGER NOT NULL DEFAULT 0,
-        voucher_signature BLOB,
+        voucherCumulative BLOB NOT NULL,
+        voucherCount INTEGER NOT NULL DEFAULT 0,
+        voucherSignature BLOB,
         balance BLOB NOT NULL,
         paid BLOB NOT NULL,
-        refund_at INTEGER NOT NULL,
-        read_at INTEGER NOT NULL,
-        confirmed_paid BLOB NOT NULL,
-        last_claim_at INTEGER NOT NULL DEFAULT 0
+        refundAt INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        confirmedPaid BLOB NOT NULL,
+        lastClaimAt INTEGER NOT NULL DEFAULT 0
     ) STRICT`.execute(db);
     await sql`CREATE TABLE queries (
         job BLOB NOT NULL REFERENCES jobs (job),
         number INTEGER NOT NULL,
         request BLOB NOT NULL,
         ceiling BLOB NOT NULL,
-        prompt_bytes INTEGER NOT NULL,
+        promptBytes INTEGER NOT NULL,
         accept BLOB,
-        end_kind TEXT,
-        end_receipt BLOB,
+        endKind TEXT,
+        endReceipt BLOB,
         prompt INTEGER NOT NULL DEFAULT 0,
         cached INTEGER NOT NULL DEFAULT 0,
         completion INTEGER NOT NULL DEFAULT 0,
         reasoning INTEGER NOT NULL DEFAULT 0,
-        prompt_known INTEGER NOT NULL DEFAULT 0,
+        promptKnown INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (job, number)
     ) STRICT`.execute(db);
-    await sql`CREATE INDEX unended ON queries (job, number) WHERE end_kind IS NULL`.execute(db);
+    await sql`CREATE INDEX unended ON queries (job, number) WHERE endKind IS NULL`.execute(db);
     await sql`CREATE TABLE answers (
         job BLOB NOT NULL,
         number INTEGER NOT NULL,
@@ -131,11 +96,11 @@ const jobTables: Migration = async (db) => {
 const signingTables: Migration = async (db) => {
     await sql`CREATE TABLE signing (
         store BLOB NOT NULL,
-        receipt_key BLOB,
+        receiptKey BLOB,
         sequence INTEGER NOT NULL
     ) STRICT`.execute(db);
     await sql`INSERT INTO signing (store, sequence) VALUES (randomblob(16), 0)`.execute(db);
-    await sql`CREATE TABLE retired (receipt_key BLOB PRIMARY KEY) STRICT`.execute(db);
+    await sql`CREATE TABLE retired (receiptKey BLOB PRIMARY KEY) STRICT`.execute(db);
 };
 
 const caseTables: Migration = async (db) => {
@@ -146,8 +111,8 @@ const caseTables: Migration = async (db) => {
         class TEXT NOT NULL,
         job BLOB NOT NULL,
         number INTEGER NOT NULL,
-        reported_at INTEGER NOT NULL,
-        answer_by INTEGER NOT NULL,
+        reportedAt INTEGER NOT NULL,
+        answerBy INTEGER NOT NULL,
         standing TEXT NOT NULL
     ) STRICT`.execute(db);
     await sql`CREATE INDEX open_cases ON cases (job) WHERE standing = 'open'`.execute(db);
@@ -166,44 +131,30 @@ export const workerTables: readonly Migration[] = [jobTables, signingTables, cas
 export const ZERO = amountToBytes(0n);
 
 export function snapshotColumns({ balance, paid, refundAt, at }: ChannelSnapshot) {
-    return { balance: amountToBytes(balance), paid: amountToBytes(paid), refund_at: refundAt, read_at: at };
+    return { balance: amountToBytes(balance), paid: amountToBytes(paid), refundAt, at };
 }
 
 export function jobOf(row: Selectable<JobTable>): JobRecord {
-    const { job, channel, terms, enc, state, highest } = row;
-    const voucher = row.voucher_signature && {
-        cumulative: amountFromBytes(row.voucher_cumulative),
-        count: row.voucher_count,
-        signature: row.voucher_signature,
-    };
+    const { voucherCumulative, voucherCount: count, voucherSignature: signature, ...columns } = row;
+    const { balance, paid, refundAt, at, ...job } = columns;
     return {
-        ...{ job, channel, terms, enc, state, highest },
-        jobNumber: row.job_number,
-        lowWater: row.low_water,
-        index: row.result_index,
-        cumulative: amountFromBytes(row.cumulative),
-        voucher: voucher ?? undefined,
-        confirmedPaid: amountFromBytes(row.confirmed_paid),
-        lastClaimAt: row.last_claim_at,
-        snapshot: {
-            balance: amountFromBytes(row.balance),
-            paid: amountFromBytes(row.paid),
-            refundAt: row.refund_at,
-            at: row.read_at,
-        },
+        ...job,
+        cumulative: amountFromBytes(job.cumulative),
+        voucher: signature === null ? undefined : { cumulative: amountFromBytes(voucherCumulative), count, signature },
+        confirmedPaid: amountFromBytes(job.confirmedPaid),
+        snapshot: { balance: amountFromBytes(balance), paid: amountFromBytes(paid), refundAt, at },
     };
 }
 
 export function queryOf(row: Selectable<QueryTable>): QueryRecord {
-    const { job, number, request, prompt, cached, completion, reasoning } = row;
+    const { endKind: kind, endReceipt: receipt, prompt, cached, completion, reasoning, ...query } = row;
     return {
-        ...{ job, number, request },
-        ceiling: amountFromBytes(row.ceiling),
-        promptBytes: row.prompt_bytes,
-        accept: row.accept ?? undefined,
-        end: row.end_kind && row.end_receipt ? { kind: row.end_kind, receipt: row.end_receipt } : undefined,
+        ...query,
+        ceiling: amountFromBytes(query.ceiling),
+        accept: query.accept ?? undefined,
+        end: kind && receipt ? { kind, receipt } : undefined,
         counts: { prompt, cached, completion, reasoning },
-        promptKnown: row.prompt_known === 1,
+        promptKnown: query.promptKnown === 1,
     };
 }
 
