@@ -52,15 +52,21 @@ export function addAdmin(
     const find = (text: string): GatewayJob => {
         const job = book.get(Number(text));
         if (job === undefined) {
-            throw new GatewayError(
-                404,
-                'unknown_job',
-                `There is no job ${Number(text)}: "cocoon gateway jobs" lists them`,
-            );
+            const message = `There is no job ${Number(text)}: "cocoon gateway jobs" lists them`;
+            throw new GatewayError(404, 'unknown_job', message);
         }
         return job;
     };
     const view = (job: GatewayJob) => viewOf(job, { testOnly: isTestOnly(network) });
+    const ends = {
+        settle: async (job: GatewayJob) => {
+            if ((await closing.settle(job)) === 'settling') {
+                throw new GatewayError(504, 'not_yet', notYet(job.number));
+            }
+        },
+        leave: (job: GatewayJob) => closing.leave(job),
+        refund: (job: GatewayJob) => closing.refund(job),
+    };
     const openingOf = async (job: GatewayJob, number: number): Promise<Opening> => {
         const whole = await store.wholeQuery(job.number, number);
         if (whole === undefined) {
@@ -105,22 +111,12 @@ export function addAdmin(
             '/admin/jobs/:job/queries/:number/opening',
             async ({ params }) => toWire(await openingOf(find(params.job), Number(params.number))),
         );
-        admin.post<{ Params: { job: string } }>('/admin/jobs/:job/settle', async ({ params }) => {
-            const job = find(params.job);
-            if ((await closing.settle(job)) === 'settling') {
-                throw new GatewayError(504, 'not_yet', notYet(job.number));
-            }
-            return view(job);
-        });
-        admin.post<{ Params: { job: string } }>('/admin/jobs/:job/leave', async ({ params }) => {
-            const job = find(params.job);
-            await closing.leave(job);
-            return view(job);
-        });
-        admin.post<{ Params: { job: string } }>('/admin/jobs/:job/refund', async ({ params }) => {
-            const job = find(params.job);
-            await closing.refund(job);
-            return view(job);
-        });
+        for (const [name, end] of Object.entries(ends)) {
+            admin.post<{ Params: { job: string } }>(`/admin/jobs/:job/${name}`, async ({ params }) => {
+                const job = find(params.job);
+                await end(job);
+                return view(job);
+            });
+        }
     });
 }

@@ -58,12 +58,14 @@ export class Bans {
         return this.of(url).coolUntil > this.now();
     }
 
+    /** For a sort: workers that are not cool come first. */
+    compare(a: string, b: string): number {
+        return Number(this.isCool(a)) - Number(this.isCool(b));
+    }
+
     private of(url: string): WorkerRecord {
-        let record = this.all.get(url);
-        if (record === undefined) {
-            record = { bannedUntil: 0, coolUntil: 0, fails: 0, banReason: '' };
-            this.all.set(url, record);
-        }
+        const record = this.all.get(url) ?? { bannedUntil: 0, coolUntil: 0, fails: 0, banReason: '' };
+        this.all.set(url, record);
         return record;
     }
 }

@@ -35,7 +35,7 @@ export class JobBook {
     /** Takes a stored job into memory. One that failed does not take the place of another of its number. */
     add(stored: StoredJob): GatewayJob {
         const { keys, nodes, store, network, escrow } = this.context;
-        const job = new GatewayJob(stored, {
+        const job = new GatewayJob(stored, nodes, {
             key: keys.voucher(escrow.address.hash, stored.number),
             worker: nodes.client(stored.worker),
             store,

@@ -1,6 +1,7 @@
 /** How one job ends: settled with its worker, left without it, refunded once the time has come. */
 import { reasonOf } from '../process/errors';
-import { Tasks } from '../process/tasks';
+import { reporting } from '../process/log';
+import { SingleFlight, Tasks } from '../process/tasks';
 import type { JobPhase } from '../store/gateway';
 import type { ChannelView, JobChannels } from './channels';
 import type { GatewayContext } from './context';
@@ -22,8 +23,9 @@ const REMEDIES: Partial<Record<JobPhase, string>> = {
 
 export class Closing {
     private readonly tasks = new Tasks();
-    private readonly leaving = new Map<number, Promise<void>>();
-    private readonly settling = new Map<number, { since: number; done: Promise<JobPhase> | undefined }>();
+    private readonly leaving = new SingleFlight<number, void>();
+    private readonly settling = new SingleFlight<number, JobPhase>();
+    private readonly settlingSince = new Map<number, number>(); // unix seconds, by job
 
     constructor(
         private readonly context: GatewayContext,
@@ -32,20 +34,16 @@ export class Closing {
 
     /** Pays what is owed, asks the worker to end the job, and waits until the chain shows that it was paid. */
     settle(job: GatewayJob, note = 'settled by the client'): Promise<JobPhase> {
-        const settling = this.settlingOf(job);
-        settling.done ??= this.settleNow(job, note).finally(() => (settling.done = undefined));
-        return settling.done;
+        this.sinceOf(job);
+        return this.settling.run(job.number, () => this.settleNow(job, note));
     }
 
     /** The job does not fit the rules of now, or is used up: it gets no more queries, and its worker ends it. */
     retire(job: GatewayJob, reason: string): void {
         const { log } = this.context;
         log.warn({ job: job.number, worker: job.stored.worker, reason }, 'the job is settled');
-        void this.tasks.add(
-            this.settle(job, reason).catch((error: unknown) =>
-                log.warn({ job: job.number, reason: reasonOf(error) }, 'the job is not settled yet'),
-            ),
-        );
+        const failed = reporting(log, 'warn', 'the job is not settled yet', { job: job.number });
+        void this.tasks.add(this.settle(job, reason).catch(failed));
     }
 
     /**
@@ -90,17 +88,12 @@ export class Closing {
 
     /** Asks the chain to let the client go after the notice; needs no worker. Nothing more is paid. */
     leave(job: GatewayJob, note = 'left by the client'): Promise<void> {
-        let leaving = this.leaving.get(job.number);
-        if (leaving === undefined) {
-            leaving = this.leaveNow(job, note).finally(() => this.leaving.delete(job.number));
-            this.leaving.set(job.number, leaving);
-        }
-        return leaving;
+        return this.leaving.run(job.number, () => this.leaveNow(job, note));
     }
 
     /** Leaves a settling job whose worker has had its time to end it. */
     async leaveOverdue(job: GatewayJob): Promise<void> {
-        if (job.phase === 'settling' && this.context.now() - this.settlingOf(job).since >= SETTLE_SECONDS) {
+        if (job.phase === 'settling' && this.context.now() - this.sinceOf(job) >= SETTLE_SECONDS) {
             await this.leave(job, `its worker did not end it: ${job.stored.note}`);
         }
     }
@@ -157,7 +150,7 @@ export class Closing {
         await job.whenIdle();
         let claims: boolean;
         try {
-            await job.post.flush();
+            await job.money.flush();
             claims = await job.worker.end(job.stored.hash, job.key);
         } catch (error) {
             throw new GatewayError(
@@ -194,14 +187,8 @@ export class Closing {
             return;
         }
         job.abandoned.abort();
-        void this.tasks.add(
-            this.leave(job, note).catch((error: unknown) => {
-                this.context.log.error(
-                    { job: job.number, reason: reasonOf(error) },
-                    'leaving failed and is tried again',
-                );
-            }),
-        );
+        const failed = reporting(this.context.log, 'error', 'leaving failed and is tried again', { job: job.number });
+        void this.tasks.add(this.leave(job, note).catch(failed));
     }
 
     private async leaveNow(job: GatewayJob, note: string): Promise<void> {
@@ -210,7 +197,7 @@ export class Closing {
         }
         requirePhase(job, ['open', 'settling', 'settled', 'leaving']);
         await job.change({ phase: 'leaving', note });
-        await job.post.stop();
+        await job.money.stop();
         const channel = await this.channels.read(job.paidChannel);
         if (channel.type === 'active' && channel.refundAt > channel.at + channel.notice) {
             await this.context.spending.jobOrder(job.parameters, 'leave');
@@ -232,10 +219,10 @@ export class Closing {
     }
 
     /** Since when a job settles, counted from the first time that somebody asks; unix seconds. */
-    private settlingOf({ number }: GatewayJob) {
-        const settling = this.settling.get(number) ?? { since: this.context.now(), done: undefined };
-        this.settling.set(number, settling);
-        return settling;
+    private sinceOf({ number }: GatewayJob): number {
+        const since = this.settlingSince.get(number) ?? this.context.now();
+        this.settlingSince.set(number, since);
+        return since;
     }
 }
 

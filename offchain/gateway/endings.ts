@@ -1,6 +1,6 @@
 /** Fetches the endings of queries whose connection ended before their answer did. */
 import { RecordReader } from '../link';
-import { reasonOf } from '../process/errors';
+import { reporting } from '../process/log';
 import type { Tasks } from '../process/tasks';
 import type { StoredQuery } from '../store/gateway';
 import type { ClockReading } from './check';
@@ -9,7 +9,6 @@ import type { GatewayContext } from './context';
 import { Breach, Intake, SignedEnding } from './intake';
 import type { Lease } from './job';
 import { conclude, parse, refuse, sentQueryOf } from './query';
-import type { Sessions } from './sessions';
 import { counterOf } from './tokens';
 import { WorkerDown, WorkerRefusal } from './workers';
 
@@ -21,7 +20,6 @@ export class Endings {
     /** `tasks`: what asks in the background until the gateway ends. */
     constructor(
         private readonly context: GatewayContext,
-        private readonly sessions: Sessions,
         private readonly closing: Closing,
         private readonly tasks: Tasks,
         private readonly clock: () => ClockReading,
@@ -29,13 +27,9 @@ export class Endings {
 
     /** Asks for the ending of the lease's query until the worker gives one or the gateway ends. */
     fetch(lease: Lease, query: StoredQuery, received: Buffer = Buffer.alloc(0)): Promise<void> {
-        return this.tasks.add(
-            this.tasks.retry(
-                (attempt) => this.fetchOnce(lease, query, received, attempt),
-                RETRY_MS,
-                (error) => this.context.log.error({ reason: reasonOf(error) }, 'an ending is not fetched yet'),
-            ),
-        );
+        const step = (attempt: number) => this.fetchOnce(lease, query, received, attempt);
+        const failed = reporting(this.context.log, 'error', 'an ending is not fetched yet');
+        return this.tasks.add(this.tasks.retry(step, RETRY_MS, failed));
     }
 
     private async fetchOnce(lease: Lease, query: StoredQuery, received: Buffer, attempt: number): Promise<boolean> {
@@ -92,7 +86,7 @@ export class Endings {
             return false;
         }
         if (error.code === 'unknown_job') {
-            await this.sessions.open(job).catch(() => undefined);
+            await job.connect().catch(() => undefined);
             return false;
         }
         if (attempt === 0 && received.length === 0) {

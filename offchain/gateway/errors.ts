@@ -39,7 +39,7 @@ const ASK_AGAIN = [429, 503, 504];
 
 /** The request itself is wrong; sending it again changes nothing. */
 export function badRequest(message: string, param?: string, code = 'invalid_request'): GatewayError {
-    return new GatewayError(400, code, message, param === undefined ? {} : { param });
+    return new GatewayError(400, code, message, { param });
 }
 
 /** There is no money for it, and why. 402, because SDKs ask again after 429 and not after 402. */

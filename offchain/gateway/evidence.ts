@@ -168,7 +168,7 @@ function silent(
         loss: ceiling < step ? ceiling : step,
         date: deadline,
         reason: 'the node accepted, and no valid end has come',
-        ...(refused === undefined ? {} : { refused }),
+        refused,
     };
 }
 

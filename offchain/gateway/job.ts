@@ -1,12 +1,12 @@
 /** One job in memory: its terms, the queries that may use its money, and the money it owes. */
-import type { JobParameters, SignedVoucher, SigningKey, Terms } from '@cocoon-market/wrappers';
-import { Verifier, voucherFor, Voucher } from '@cocoon-market/wrappers';
+import { type JobParameters, type SigningKey, type Terms, Verifier } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { JobState, openSession, RENT, Session, withProcess } from '../link';
 import type { GatewayStore, JobChange, JobPhase, StoredEnding, StoredJob } from '../store/gateway';
 import type { PaidChannel } from './channels';
-import { Ledger } from './ledger';
-import { Payer, VoucherPost } from './vouchers';
+import type { Ledger } from './ledger';
+import { JobMoney, type MoneyParts } from './money';
+import type { Nodes } from './nodes';
 import { WorkerClient, WorkerRefusal } from './workers';
 
 const MAX_HIGHEST = 0xff00_0000; // no job comes so far in its query numbers, and above it enough remain
@@ -15,16 +15,6 @@ interface Reservation {
     ceiling: bigint; // nanoTON
     lease: Lease | undefined;
     concurrent: number; // the most queries without an ending at one time, this one among them
-}
-
-/** What a job works with. */
-export interface JobParts {
-    key: SigningKey; // of its vouchers
-    worker: WorkerClient;
-    store: GatewayStore;
-    network: number;
-    /** Called with the error of a voucher that was not taken in the background. */
-    onUnpaid: (error: unknown) => void;
 }
 
 /**
@@ -61,9 +51,9 @@ export class Lease {
     }
 }
 
-export class GatewayJob implements Payer {
-    readonly ledger = new Ledger();
-    readonly post: VoucherPost;
+export class GatewayJob {
+    readonly ledger: Ledger;
+    readonly money: JobMoney;
     readonly channel: Address;
     readonly verifier: Verifier; // of the node's receipts
     readonly abandoned = new AbortController(); // cuts every running query when the node broke the protocol
@@ -73,33 +63,25 @@ export class GatewayJob implements Payer {
     running = 0; // queries
     session: Session | undefined; // undefined until the worker knows the job
     isComplete = false; // true once it is known that the store has every result that the worker has sent
-    /**
-     * Why nothing is signed any more: a voucher of our key says more than this store knows, so there is another signer.
-     */
-    signingStop: string | undefined;
     refusals = 0; // without signature, since the last result
     private attestedUntil = 0; // unix seconds, of the session's key
     private readonly reservations = new Map<number, Reservation>(); // of queries without an ending, by number
     private highest = 0; // number ever used
-    private readonly network: number;
-    private readonly voucherVerifier: Verifier;
+    private connecting: Promise<JobState> | undefined;
     private readonly idle: (() => void)[] = [];
 
     constructor(
         readonly stored: StoredJob,
-        { key, worker, store, network, onUnpaid }: JobParts,
+        private readonly nodes: Pick<Nodes, 'sealingKey'>,
+        money: MoneyParts,
     ) {
-        this.key = key;
-        this.worker = worker;
-        this.store = store;
-        this.network = network;
+        this.key = money.key;
+        this.worker = money.worker;
+        this.store = money.store;
         this.channel = new Address(0, stored.channel);
         this.verifier = new Verifier(stored.terms.receiptKey);
-        this.voucherVerifier = new Verifier(key.publicKey);
-        this.post = new VoucherPost(this, onUnpaid);
-        if (stored.voucher !== null) {
-            this.ledger.setVoucher(stored.voucher);
-        }
+        this.money = new JobMoney(stored, money);
+        this.ledger = this.money.ledger;
     }
 
     get number(): number {
@@ -220,54 +202,18 @@ export class GatewayJob implements Payer {
     }
 
     /**
-     * Signs what is owed now if it is more than the newest voucher says; nothing signed leaves before it is on the
-     * disk.
+     * Shows the job to its worker and begins a session; takes over what the worker knows better. One session begins at
+     * a time, because a worker keeps only the newest one of a job.
+     *
+     * @throws NodeUnfit, WorkerRefusal, WorkerDown, or an Error of the chain
      */
-    async newestVoucher(): Promise<SignedVoucher | null> {
-        if (!this.ledger.hasGrown) {
-            return this.stored.voucher;
-        }
-        const owed = this.ledger.nextVoucher();
-        this.ledger.setVoucher(owed);
-        return this.keepVoucher({ ...owed, signature: this.key.sign(this.hashOf(owed.cumulative, owed.count)) });
+    connect(): Promise<JobState> {
+        return (this.connecting ??= this.connectNow().finally(() => (this.connecting = undefined)));
     }
 
-    /** Hands a voucher to the worker, and adopts the newest one that the worker has. */
-    async deliver(voucher: SignedVoucher): Promise<void> {
-        await this.adopt(await this.worker.voucher(this.stored.hash, voucher));
-    }
-
-    /**
-     * Takes a voucher of the worker that says more than ours. If this store was not lost, the machine was restored or
-     * its key is used by another gateway: nothing is signed on top of it. Throws if our key did not sign it.
-     */
-    private async adopt(voucher: SignedVoucher): Promise<void> {
-        const { cumulative, count } = this.ledger.voucher;
-        if (voucher.cumulative < cumulative || voucher.count < count) {
-            return;
-        }
-        if (voucher.cumulative === cumulative && voucher.count === count) {
-            return;
-        }
-        if (!this.voucherVerifier.verify(this.hashOf(voucher.cumulative, voucher.count), voucher.signature)) {
-            throw new Error('The worker has a voucher that this gateway did not sign');
-        }
-        this.signingStop = 'the worker has a voucher of this key that says more than this store knows';
-        this.ledger.setVoucher(voucher);
-        await this.keepVoucher(voucher);
-    }
-
-    private async keepVoucher(voucher: SignedVoucher): Promise<SignedVoucher> {
-        await this.store.saveVoucher(this.stored.channel, voucher);
-        return (this.stored.voucher = voucher);
-    }
-
-    /**
-     * Shows the job to its worker and begins a session; takes over what the worker knows better. `attestedUntil`: unix
-     * seconds, of the encryption key.
-     */
-    async register(encryptionKey: Buffer, attestedUntil: number): Promise<JobState> {
+    private async connectNow(): Promise<JobState> {
         const { hash, terms } = this.stored;
+        const { key: encryptionKey, until } = await this.nodes.sealingKey(this.stored.worker, terms);
         const session = await openSession(encryptionKey, hash);
         const state = await this.worker.register({
             terms,
@@ -281,15 +227,11 @@ export class GatewayJob implements Payer {
             throw new WorkerRefusal('unknown', 200, 'it answers for another job, or leaves it no numbers');
         }
         if (state.voucher !== null) {
-            await this.adopt(state.voucher);
+            await this.money.adopt(state.voucher);
         }
         this.raiseHighest(state.highest);
         this.session = withProcess(session, state.boot);
-        this.attestedUntil = attestedUntil;
+        this.attestedUntil = until;
         return state;
-    }
-
-    private hashOf(cumulative: bigint, count: number): Buffer {
-        return Voucher.hash(voucherFor(this.network, this.channel, cumulative, count));
     }
 }

@@ -16,7 +16,7 @@ export class JobRules {
     /** Settles every open job, or those of one model, that does not fit the rules of now. */
     async retireUnfit(model?: string): Promise<void> {
         for (const job of this.book.open(model)) {
-            this.retire(job, job.signingStop ?? (await this.context.nodes.jobObjection(job.stored)));
+            this.retire(job, job.money.signingStop ?? (await this.context.nodes.jobObjection(job.stored)));
         }
     }
 

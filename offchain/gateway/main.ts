@@ -7,8 +7,7 @@ import { Address } from '@ton/core';
 import type { Logger } from 'pino';
 import { Chain, TonHttpChain } from '../chain';
 import { unixSeconds } from '../process/clock';
-import { reasonOf } from '../process/errors';
-import { createLog } from '../process/log';
+import { createLog, reporting } from '../process/log';
 import { PollLoop, Tasks } from '../process/tasks';
 import type { GatewayStore, StoredJob } from '../store/gateway';
 import { openGatewayStore } from '../store/sqliteGateway';
@@ -34,7 +33,6 @@ import { JobPool } from './pool';
 import { Recovery } from './recovery';
 import { Router } from './router';
 import { makeServer } from './server';
-import { Sessions } from './sessions';
 import { Setbacks } from './setbacks';
 import { SpendAccount } from './spending';
 import { Sweep } from './sweep';
@@ -74,7 +72,6 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const log = deps.log ?? createLog(config.logLevel);
     const { network, pollMs, confirmSeconds } = config;
     const now = deps.now ?? unixSeconds;
-    const steady = deps.now === undefined ? {} : { now: deps.now };
     const chain = deps.chain ?? new TonHttpChain(config);
     const keys = deps.keys ?? readClientKeys(config.keyFile);
     const address = config.escrow ?? (await Escrow.ofOwner(config.owner!)).address;
@@ -86,19 +83,18 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const escrow = new EscrowAccount(chain, address, keys.spend.publicKey, new ChainClock(now));
     const spending = new SpendAccount(chain, pollMs, { account: escrow, key: keys.spend, log });
     const setbacks = await Setbacks.load(store, config.job.maxUnproductive, now);
-    const nodes = new Nodes(config, now, { source: deps.nodes ?? configuredNodes(config), checks, setbacks });
+    const nodes = new Nodes(config, now, deps.nodes ?? configuredNodes(config), checks, setbacks);
     const context: GatewayContext = { config, network, keys, nodes, escrow, spending, setbacks, store, log, now };
     const clock = (): ClockReading => ({ now: now(), tolerance: config.clockTolerance, offset: escrow.clock.offset });
 
     const book = new JobBook(context);
-    const channels = new JobChannels(chain, { confirmSeconds, pollMs, ...steady });
-    const sessions = new Sessions(nodes);
+    const channels = new JobChannels(chain, { confirmSeconds, pollMs, now: deps.now });
     const closing = new Closing(context, channels);
     const rules = new JobRules(context, book, new NodeWatch(checks, log, deps.now), closing);
     const asking = new Tasks();
-    const endings = new Endings(context, sessions, closing, asking, clock);
-    const recovery = new Recovery(context, { book, channels, sessions, closing, endings, tasks: asking });
-    const opener = new JobOpener(context, { book, sessions, closing, recovery });
+    const endings = new Endings(context, closing, asking, clock);
+    const recovery = new Recovery(context, { book, channels, closing, endings, tasks: asking });
+    const opener = new JobOpener(context, { book, closing, recovery });
     const pool = new JobPool(context, book, rules, opener, recovery);
     const sweep = new Sweep(context, { book, channels, closing, rules, pool, recovery });
     const router = new Router(context, { pool, recovery, endings, closing, clock });
@@ -111,17 +107,11 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     if (!token.write(url)) {
         log.warn('no folder of this user can be written, so the commands of the gateway cannot reach it');
     }
+    const unswept = reporting(log, 'error', 'the sweep over ending jobs failed');
+    const unwatched = reporting(log, 'error', 'nodes are not watched');
     const loops = [
-        new PollLoop(
-            () => sweep.run(),
-            deps.sweepMs ?? SWEEP_MS,
-            (error) => log.error({ reason: reasonOf(error) }, 'the sweep over ending jobs failed'),
-        ),
-        new PollLoop(
-            () => rules.retireEnded(book.paying),
-            deps.watchMs ?? WATCH_MS,
-            (error) => log.error({ reason: reasonOf(error) }, 'nodes are not watched'),
-        ),
+        new PollLoop(() => sweep.run(), deps.sweepMs ?? SWEEP_MS, unswept),
+        new PollLoop(() => rules.retireEnded(book.paying), deps.watchMs ?? WATCH_MS, unwatched),
     ];
     loops.forEach((loop) => loop.startLater());
 
@@ -140,7 +130,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
             await server.close();
             await asking.close();
             await Promise.all(book.all.map((job) => job.whenIdle()));
-            await Promise.all(book.all.map((job) => job.post.stop()));
+            await Promise.all(book.all.map((job) => job.money.stop()));
             await nodes.close();
             await closing.close();
             await Promise.all(stopped);

@@ -52,13 +52,13 @@ export class NodeWatch {
         for (const { job, reading } of watched) {
             const blind = this.now() - reading.goodAt > BLIND_SECONDS;
             const objection = reading.objection ?? (blind ? 'its node cannot be read on chain' : undefined);
-            if (objection !== undefined && job.post.paused === undefined) {
+            if (objection !== undefined && job.money.paused === undefined) {
                 this.log.warn(
                     { job: job.number, worker: job.stored.worker, reason: objection },
                     'nothing more is paid',
                 );
             }
-            job.post.pause(objection);
+            job.money.pause(objection);
             if (reading.objection !== undefined && reading.confirmed) {
                 ended.push({ job, objection: reading.objection });
             }

@@ -24,22 +24,15 @@ export function configuredNodes(config: Pick<GatewayConfig, 'workers' | 'models'
 }
 
 /** The client's attestation policy. */
-export function attestationPolicy({
-    allowOpen,
-    authority,
-    measurements,
-    tcbStatuses,
-}: GatewayConfig['attestation']): AttestationPolicy {
-    return {
-        tiers: [
-            'tdx',
-            ...(authority === undefined ? [] : ['testca' as const]),
-            ...(allowOpen ? ['open' as const] : []),
-        ],
-        ...(authority === undefined ? {} : { authority }),
-        measurements,
-        tcbStatuses,
-    };
+export function attestationPolicy({ allowOpen, ...rules }: GatewayConfig['attestation']): AttestationPolicy {
+    const tiers: AttestationPolicy['tiers'][number][] = ['tdx'];
+    if (rules.authority !== undefined) {
+        tiers.push('testca');
+    }
+    if (allowOpen) {
+        tiers.push('open');
+    }
+    return { ...rules, tiers };
 }
 
 /** A node that passed every check, with what a job there would be. */
@@ -61,30 +54,23 @@ export class Nodes {
     private readonly clients = new Map<string, WorkerClient>();
     private readonly infos = new Map<string, { info: NodeInfo; at: number }>();
     readonly bans: Bans;
-    private readonly source: NodeSource;
-    private readonly checks: NodeChecks | undefined;
-    private readonly setbacks: Setbacks;
     private readonly policy: AttestationPolicy;
 
     constructor(
         private readonly config: GatewayConfig,
         private readonly now: () => number,
-        { source, checks, setbacks }: { source: NodeSource; checks: NodeChecks | undefined; setbacks: Setbacks },
+        private readonly source: NodeSource,
+        private readonly checks: NodeChecks | undefined,
+        private readonly setbacks: Setbacks,
     ) {
-        this.source = source;
-        this.checks = checks;
-        this.setbacks = setbacks;
         this.bans = new Bans(config.banSeconds, now);
         this.policy = attestationPolicy(config.attestation);
     }
 
     /** The one client of a worker. */
     client(url: string): WorkerClient {
-        let client = this.clients.get(url);
-        if (client === undefined) {
-            client = new WorkerClient(url);
-            this.clients.set(url, client);
-        }
+        const client = this.clients.get(url) ?? new WorkerClient(url);
+        this.clients.set(url, client);
         return client;
     }
 
@@ -96,36 +82,23 @@ export class Nodes {
 
     /** The best node for a new job of a model. Throws 503 with the reason of every node if none is fit. */
     async pick(model: string, excluded: ReadonlySet<string>): Promise<Candidate> {
-        const urls = await this.source.workers(model);
-        const reasons: string[] = [];
-        const good: Candidate[] = [];
-        await Promise.all(
-            urls.map(async (url) => {
-                if (excluded.has(url)) {
-                    reasons.push(`${url}: was tried already`);
-                    return;
-                }
-                try {
-                    const candidate = await this.check(url, model);
-                    if (typeof candidate === 'string') {
-                        reasons.push(`${url}: ${candidate}`);
-                    } else {
-                        good.push(candidate);
-                    }
-                } catch (error) {
-                    this.cool(url);
-                    reasons.push(`${url}: ${reasonOf(error)}`);
-                }
+        const check = async (url: string) => {
+            const candidate = excluded.has(url) ? 'was tried already' : await this.check(url, model);
+            return typeof candidate === 'string' ? `${url}: ${candidate}` : candidate;
+        };
+        const checked = (await this.source.workers(model)).map((url) =>
+            check(url).catch((error: unknown) => {
+                this.cool(url);
+                return `${url}: ${reasonOf(error)}`;
             }),
         );
-        good.sort(
-            (a, b) =>
-                Number(this.bans.isCool(a.url)) - Number(this.bans.isCool(b.url)) ||
-                compare(weight(a.rates), weight(b.rates)),
-        );
-        const best = good[0];
+        const all = await Promise.all(checked);
+        const [best] = all
+            .filter((candidate) => typeof candidate !== 'string')
+            .sort((a, b) => this.bans.compare(a.url, b.url) || compare(weight(a.rates), weight(b.rates)));
         if (best === undefined) {
-            throw unavailable(`No node serves ${model} by this gateway's rules. ${reasons.sort().join('; ')}`);
+            const reasons = all.filter((candidate) => typeof candidate === 'string').sort();
+            throw unavailable(`No node serves ${model} by this gateway's rules. ${reasons.join('; ')}`);
         }
         return best;
     }
@@ -135,11 +108,8 @@ export class Nodes {
         return Promise.all(
             (await this.source.workers(model)).map(async (worker) => {
                 const candidate = await this.check(worker, model).catch(reasonOf);
-                return {
-                    worker,
-                    state:
-                        typeof candidate === 'string' ? candidate : this.bans.isCool(worker) ? 'ok, comes last' : 'ok',
-                };
+                const ok = this.bans.isCool(worker) ? 'ok, comes last' : 'ok';
+                return { worker, state: typeof candidate === 'string' ? candidate : ok };
             }),
         );
     }
@@ -198,10 +168,8 @@ export class Nodes {
         if (objection !== undefined) {
             throw new Error(`${url}: ${objection}`);
         }
-        return {
-            key: info.encryptionKey,
-            until: info.attestation.tier === 'open' ? Infinity : info.attestation.expiry,
-        };
+        const { encryptionKey: key, attestation } = info;
+        return { key, until: attestation.tier === 'open' ? Infinity : attestation.expiry };
     }
 
     /** Why an open job does not fit the rules of now, without asking its worker; undefined if it does. */

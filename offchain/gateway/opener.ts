@@ -2,6 +2,7 @@
 import { jobHash } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../process/errors';
+import { SingleFlight } from '../process/tasks';
 import { StoredJob } from '../store/gateway';
 import { GatewayError, unavailable } from './errors';
 import type { JobBook } from './book';
@@ -10,7 +11,6 @@ import type { GatewayContext } from './context';
 import type { GatewayJob } from './job';
 import { Candidate, termsAt } from './nodes';
 import type { Recovery } from './recovery';
-import type { Sessions } from './sessions';
 import { OrderLapsed } from './spending';
 import { WorkerRefusal } from './workers';
 
@@ -20,13 +20,12 @@ const WELCOME_TRIES = 5; // while the worker's API has not seen the channel yet
 
 export interface JobOpenerParts {
     book: JobBook;
-    sessions: Sessions;
     closing: Closing;
     recovery: Recovery;
 }
 
 export class JobOpener {
-    private readonly opening = new Map<string, Promise<GatewayJob>>();
+    private readonly opening = new SingleFlight<string, GatewayJob>();
 
     constructor(
         private readonly context: GatewayContext,
@@ -36,12 +35,7 @@ export class JobOpener {
     /** Opens one job of a model at the best node that is not excluded; a need that is being met is met once. */
     open(model: string, excluded: ReadonlySet<string>): Promise<GatewayJob> {
         const need = [model, ...[...excluded].sort()].join(' ');
-        let opening = this.opening.get(need);
-        if (opening === undefined) {
-            opening = this.openNow(model, excluded).finally(() => this.opening.delete(need));
-            this.opening.set(need, opening);
-        }
-        return opening;
+        return this.opening.run(need, () => this.openNow(model, excluded));
     }
 
     private async openNow(model: string, excluded: ReadonlySet<string>): Promise<GatewayJob> {
@@ -147,7 +141,7 @@ export class JobOpener {
     private async show(job: GatewayJob): Promise<void> {
         for (let attempt = 1; ; attempt++) {
             try {
-                await this.parts.sessions.open(job);
+                await job.connect();
                 return;
             } catch (error) {
                 const unseen = error instanceof WorkerRefusal && error.code === 'wrong_channel';

@@ -1,7 +1,7 @@
 /** The pool of open jobs: lends them to queries, opens the next one ahead, and never opens two for one need. */
 import { Rates } from '@cocoon-market/wrappers';
 import { RENT } from '../link';
-import { reasonOf } from '../process/errors';
+import { reporting } from '../process/log';
 import type { JobBook } from './book';
 import type { GatewayContext } from './context';
 import { badRequest, unavailable } from './errors';
@@ -63,7 +63,7 @@ export class JobPool {
                     throw unavailable('The job that was opened for this question cannot be used yet: ask again');
                 }
                 // A worker whose job is disconnected or not paid now gets no second one for the same need.
-                const unpaid = this.book.open().filter(({ post }) => post.paused !== undefined);
+                const unpaid = this.book.open().filter(({ money }) => money.paused !== undefined);
                 const workers = new Set([
                     ...excluded.workers,
                     ...[...disconnected, ...unpaid].map(({ stored }) => stored.worker),
@@ -99,9 +99,8 @@ export class JobPool {
         }
         const others = this.usable(model, { workers: new Set(), jobs: new Set([job.number]) });
         if (others.every(low)) {
-            this.opener.open(model, new Set()).catch((error: unknown) => {
-                this.context.log.warn({ model, reason: reasonOf(error) }, 'no job opened ahead');
-            });
+            const failed = reporting(this.context.log, 'warn', 'no job opened ahead', { model });
+            this.opener.open(model, new Set()).catch(failed);
         }
     }
 
@@ -115,35 +114,25 @@ export class JobPool {
         });
     }
 
-    private disconnected(model: string, { workers, jobs }: Excluded): GatewayJob[] {
-        return this.book
-            .open(model)
-            .filter(
-                (job) =>
-                    !job.isConnected(this.context.now()) &&
-                    job.post.paused === undefined &&
-                    !jobs.has(job.number) &&
-                    !workers.has(job.stored.worker) &&
-                    !this.isOver(job) &&
-                    job.available >= this.threshold(job),
-            );
+    private disconnected(model: string, excluded: Excluded): GatewayJob[] {
+        return this.lasting(model, excluded).filter(
+            (job) => !job.isConnected(this.context.now()) && job.available >= this.threshold(job),
+        );
     }
 
-    private usable(model: string, { workers, jobs }: Excluded): GatewayJob[] {
-        const { nodes, now } = this.context;
-        const { bans } = nodes;
-        const fits = this.book
+    // Open jobs that are paid and not in their last hours.
+    private lasting(model: string, { workers, jobs }: Excluded): GatewayJob[] {
+        const isExcluded = ({ number, stored }: GatewayJob) => jobs.has(number) || workers.has(stored.worker);
+        return this.book
             .open(model)
-            .filter(
-                (job) =>
-                    job.isConnected(now()) &&
-                    !jobs.has(job.number) &&
-                    !workers.has(job.stored.worker) &&
-                    bans.banReason(job.stored.worker) === undefined &&
-                    job.post.paused === undefined &&
-                    !this.isOver(job),
-            );
-        return fits.sort((a, b) => Number(bans.isCool(a.stored.worker)) - Number(bans.isCool(b.stored.worker)));
+            .filter((job) => job.money.paused === undefined && !isExcluded(job) && !this.isOver(job));
+    }
+
+    private usable(model: string, excluded: Excluded): GatewayJob[] {
+        const { nodes, now } = this.context;
+        return this.lasting(model, excluded)
+            .filter((job) => job.isConnected(now()) && nodes.bans.banReason(job.stored.worker) === undefined)
+            .sort((a, b) => nodes.bans.compare(a.stored.worker, b.stored.worker));
     }
 
     /** True if a worker may well say that a job's refund is too near. */

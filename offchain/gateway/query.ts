@@ -60,6 +60,14 @@ export function maxCost(rates: Rates, { chat, promptBound }: Question): bigint {
     return priceOf(counts, { ...rates, prompt, completion: answer });
 }
 
+/** How a question is asked; `keep`: its query is stored whole, to be opened later. */
+export interface Asking {
+    clock: () => ClockReading;
+    deliver: (frame: Frame, number: number) => Promise<void>;
+    signal: AbortSignal;
+    keep?: boolean;
+}
+
 /**
  * Asks the worker and hands every frame to `deliver`. The lease's query is ended when this resolves or throws, unless
  * the connection broke off. Aborting `signal` cuts the query.
@@ -70,17 +78,7 @@ export function maxCost(rates: Rates, { chat, promptBound }: Question): bigint {
 export async function ask(
     lease: Lease,
     question: Question,
-    {
-        clock,
-        deliver,
-        signal,
-        keep = false,
-    }: {
-        clock: () => ClockReading;
-        deliver: (frame: Frame, number: number) => Promise<void>;
-        signal: AbortSignal;
-        keep?: boolean;
-    },
+    { clock, deliver, signal, keep = false }: Asking,
 ): Promise<QueryOutcome> {
     const { job, number, ceiling } = lease;
     try {
@@ -95,28 +93,10 @@ export async function ask(
         const sealed = sealRequest(secret, number, Buffer.from(JSON.stringify(question.chat)));
         const request = requestHash({ commitment, session: session.id, salt, sealed });
         const { promptBound, stopBound } = question;
-        const query = {
-            job: job.number,
-            number,
-            salt,
-            commitment,
-            secret,
-            request,
-            ceiling,
-            promptBound,
-            stopBound,
-            askedAt: clock().now,
-        };
+        const shared = { number, salt, commitment, ceiling };
+        const query = { ...shared, job: job.number, secret, request, promptBound, stopBound, askedAt: clock().now };
         await job.store.addQuery(query, keep ? { session: session.id, sealed } : undefined);
-        const head = {
-            job: job.stored.hash,
-            session: session.id,
-            number,
-            salt,
-            commitment,
-            ceiling,
-            voucher: job.stored.voucher,
-        };
+        const head = { ...shared, job: job.stored.hash, session: session.id, voucher: job.stored.voucher };
 
         const intake = new Intake(sentQueryOf(job, query), job.verifier, secret, question.counter, {
             maxAnswer: job.terms.maxAnswer,
@@ -201,24 +181,18 @@ export function parse(records: RecordReader, chunk: Buffer) {
 
 function meter(job: GatewayJob, intake: Intake): void {
     job.ledger.raiseMeter(intake.number, priceOf(intake.meter, job.terms.rates));
-    job.post.payIfDue();
+    job.money.payIfDue();
 }
 
 /** Books a verified ending; it is on the disk, and what it adds is being paid, when this resolves. */
 export async function conclude(lease: Lease, intake: Intake, ending: SignedEnding): Promise<QueryOutcome> {
     const { job, number } = lease;
-    const accept = intake.accept === undefined ? {} : { accept: intake.accept };
+    const { accept, retryAfter } = intake;
     if (ending.type !== 'result') {
         const paid = job.ledger.meterOf(number) > 0n;
         job.ledger.dropMeter(number);
-        await lease.end({ phase: ending.type, ...accept, receipt: ending.receipt });
-        const { retryAfter } = intake;
-        return {
-            type: ending.type,
-            refusal: ending.refusal,
-            paid,
-            ...(retryAfter === undefined ? {} : { retryAfter }),
-        };
+        await lease.end({ phase: ending.type, accept, receipt: ending.receipt });
+        return { type: ending.type, refusal: ending.refusal, paid, retryAfter };
     }
     const { result, receipt } = ending;
     const { index, price, cumulative } = result;
@@ -228,8 +202,8 @@ export async function conclude(lease: Lease, intake: Intake, ending: SignedEndin
         throw new Breach(`the result is refused: ${objection}`, receipt);
     }
     job.ledger.addResult(number, entry);
-    await lease.end({ phase: 'result', ...accept, receipt, entry, answer: intake.received });
-    job.post.payResult();
+    await lease.end({ phase: 'result', accept, receipt, entry, answer: intake.received });
+    job.money.payResult();
     return { type: 'result', result, receipt };
 }
 
@@ -239,7 +213,6 @@ export async function refuse(
     intake: Intake,
     { breach, at }: { breach: Breach; at: number }, // unix seconds
 ): Promise<void> {
-    const accept = intake.accept === undefined ? {} : { accept: intake.accept };
-    const receipt = breach.receipt === undefined ? {} : { receipt: Buffer.from(breach.receipt) };
-    await lease.end({ phase: 'refused', ...accept, ...receipt, breach: { at, reason: breach.message } });
+    const receipt = breach.receipt && Buffer.from(breach.receipt);
+    await lease.end({ phase: 'refused', accept: intake.accept, receipt, breach: { at, reason: breach.message } });
 }

@@ -1,7 +1,8 @@
 /** Takes up what was under way when a connection or the gateway itself ended: orders, sessions, vouchers, queries. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../process/errors';
-import type { Tasks } from '../process/tasks';
+import { reporting } from '../process/log';
+import { SingleFlight, type Tasks } from '../process/tasks';
 import type { JobBook } from './book';
 import type { JobChannels } from './channels';
 import { Closing, NOT_CLAIMED } from './closing';
@@ -10,7 +11,6 @@ import { Endings, RETRY_MS } from './endings';
 import type { GatewayJob } from './job';
 import { findLost } from './lostJobs';
 import { NodeUnfit } from './nodes';
-import type { Sessions } from './sessions';
 import { OrderLapsed } from './spending';
 import { WorkerRefusal } from './workers';
 
@@ -19,14 +19,13 @@ const START_MS = 5_000; // how long a start waits for workers that do not answer
 export interface RecoveryParts {
     book: JobBook;
     channels: JobChannels;
-    sessions: Sessions;
     closing: Closing;
     endings: Endings;
     tasks: Tasks; // what asks in the background until the gateway ends
 }
 
 export class Recovery {
-    private readonly connecting = new Map<number, Promise<boolean>>();
+    private readonly connecting = new SingleFlight<number, boolean>();
     /** Resolves once orders are known and answering workers were asked. No query begins before. */
     readonly recovered: Promise<void>;
     /**
@@ -43,17 +42,12 @@ export class Recovery {
     ) {
         this.searched = new Promise((resolve) => (this.foundAll = resolve));
         this.recovered = parts.tasks.add(this.start());
-        this.recovered.catch((error: unknown) => context.log.error({ reason: reasonOf(error) }, 'recovery failed'));
+        this.recovered.catch(reporting(context.log, 'error', 'recovery failed'));
     }
 
     /** Shows a job to its worker once; false if that is to be tried again. */
     connect(job: GatewayJob): Promise<boolean> {
-        let connecting = this.connecting.get(job.number);
-        if (connecting === undefined) {
-            connecting = this.connectNow(job).finally(() => this.connecting.delete(job.number));
-            this.connecting.set(job.number, connecting);
-        }
-        return connecting;
+        return this.connecting.run(job.number, () => this.connectNow(job));
     }
 
     /** Shows a job to its worker until that works. */
@@ -63,11 +57,8 @@ export class Recovery {
 
     private retry(step: (attempt: number) => Promise<boolean>): Promise<void> {
         const { tasks } = this.parts;
-        return tasks.add(
-            tasks.retry(step, RETRY_MS, (error) =>
-                this.context.log.error({ reason: reasonOf(error) }, 'recovery failed and goes on'),
-            ),
-        );
+        const failed = reporting(this.context.log, 'error', 'recovery failed and goes on');
+        return tasks.add(tasks.retry(step, RETRY_MS, failed));
     }
 
     private async start(): Promise<void> {
@@ -78,9 +69,8 @@ export class Recovery {
             return true;
         });
         // Before anybody's times are judged.
-        await this.context.escrow.compareClocks().catch((error: unknown) => {
-            this.context.log.warn({ reason: reasonOf(error) }, 'no time of the chain');
-        });
+        const { escrow, log } = this.context;
+        await escrow.compareClocks().catch(reporting(log, 'warn', 'no time of the chain'));
         for (const job of jobs.filter(({ phase }) => phase === 'ordered' || phase === 'failed')) {
             await this.takeUpOrder(job);
         }
@@ -162,21 +152,21 @@ export class Recovery {
 
     private async connectNow(job: GatewayJob): Promise<boolean> {
         const { log, nodes } = this.context;
-        const { sessions, closing } = this.parts;
+        const { closing } = this.parts;
         if (job.phase !== 'open' && job.phase !== 'settling') {
             return true;
         }
         try {
-            const { results } = await sessions.open(job);
+            const { results } = await job.connect();
             await this.takeUpQueries(job);
-            if (job.signingStop !== undefined && job.phase === 'open') {
-                await job.change({ phase: 'settling', note: job.signingStop });
+            if (job.money.signingStop !== undefined && job.phase === 'open') {
+                await job.change({ phase: 'settling', note: job.money.signingStop });
             }
             if (job.unfinished.length === 0 && !(await this.compareResults(job, results.index))) {
                 return true;
             }
             if (job.stored.phase === 'settling') {
-                await job.post.flush();
+                await job.money.flush();
                 if (!(await job.worker.end(job.stored.hash, job.key))) {
                     await job.change({ phase: 'leaving', note: NOT_CLAIMED }); // the next sweep orders it
                 }
@@ -207,7 +197,7 @@ export class Recovery {
             return lease === undefined ? [] : [this.parts.endings.fetch(lease, query)];
         });
         if (job.stored.voucher !== null && job.phase === 'open') {
-            job.post.start();
+            job.money.start();
         }
         await Promise.race([Promise.all(fetched), sleep(START_MS, undefined, { ref: false })]);
     }

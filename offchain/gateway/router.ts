@@ -185,7 +185,7 @@ export class Router {
     private async ofUnsigned(job: GatewayJob, refusal: WorkerRefusal): Promise<NextStep> {
         const { code, retryAfter } = refusal;
         const message = `The node refused the query (${code}), and there is no other`;
-        const error = new GatewayError(503, 'node_refused', message, retryAfter === undefined ? {} : { retryAfter });
+        const error = new GatewayError(503, 'node_refused', message, { retryAfter });
         switch (code) {
             case 'too_large':
                 // By the limit of this node; others may take more.
@@ -253,10 +253,8 @@ export class Router {
         const name = Reason[reason] ?? String(reason);
         log.warn({ job: job.number, reason: name }, 'the node did not answer a query');
         const { origin, status, code, message, param } = causeOf(reason);
-        const error = new GatewayError(status, code, origin === 'node' ? `${message} (${name})` : message, {
-            ...(param === undefined ? {} : { param }),
-            ...(retryAfter === undefined ? {} : { retryAfter }),
-        });
+        const text = origin === 'node' ? `${message} (${name})` : message;
+        const error = new GatewayError(status, code, text, { param, retryAfter });
         if (origin === 'node') {
             nodes.cool(job.stored.worker);
         }

@@ -3,9 +3,9 @@
  * job after the first, whatever the causes, and a day has a limit. A node with several jobs can spoil them all at once:
  * it gets no other job that day, and they count as two.
  */
-import type { GatewayStore, Setback } from '../store/gateway';
+import type { GatewayStore, Setback, StoredJob } from '../store/gateway';
 import { unavailable } from './errors';
-import type { GatewayJob } from './job';
+import type { Ledger } from './ledger';
 
 const DAY = 86_400; // seconds
 const MAX_PER_NODE = 2; // jobs that one node may spoil in a day: the first, and one new one. The node chooses the causes
@@ -35,20 +35,17 @@ export class Setbacks {
      */
     get count(): number {
         const nodes = new Map<string, number>();
-        for (const { node } of this.today) {
-            const key = node.toString('hex');
-            nodes.set(key, Math.min(MAX_PER_NODE, (nodes.get(key) ?? 0) + 1));
-        }
-        return [...nodes.values()].reduce((sum, count) => sum + count, 0);
+        this.today.map(({ node }) => node.toString('hex')).forEach((key) => nodes.set(key, (nodes.get(key) ?? 0) + 1));
+        return [...nodes.values()].reduce((sum, count) => sum + Math.min(MAX_PER_NODE, count), 0);
     }
 
     /** Counts a job that its node ended early, unless it was worth its opening or is counted already. */
-    async add(job: GatewayJob, cause: string): Promise<void> {
-        const { deposit, worker } = job.stored;
-        if (job.ledger.total * PRODUCTIVE >= deposit || this.all.some((one) => one.job === job.number)) {
+    async add({ stored, ledger }: { stored: StoredJob; ledger: Ledger }, cause: string): Promise<void> {
+        const { number: job, deposit, worker, terms } = stored;
+        if (ledger.total * PRODUCTIVE >= deposit || this.all.some((one) => one.job === job)) {
             return;
         }
-        const setback = { job: job.number, worker, node: job.terms.node, cause, at: this.now() };
+        const setback = { job, worker, node: terms.node, cause, at: this.now() };
         this.all.push(setback);
         await this.store.addSetback(setback);
     }

@@ -1,6 +1,6 @@
 /** What a gateway does with its jobs from time to time: it moves ending ones on and looks at ended ones again. */
 import { Address } from '@ton/core';
-import { reasonOf } from '../process/errors';
+import { reporting } from '../process/log';
 import type { JobBook } from './book';
 import type { JobChannels } from './channels';
 import type { Closing } from './closing';
@@ -33,31 +33,22 @@ export class Sweep {
     async run(): Promise<void> {
         const { config, log, escrow, store, now } = this.context;
         const { book, closing, rules, pool } = this.parts;
-        await store.forget(now() - config.keepHours * 3600).catch((error: unknown) => {
-            log.error({ reason: reasonOf(error) }, 'what should be forgotten is still in the store');
-        });
-        await escrow
-            .compareClocks()
-            .catch((error: unknown) => log.warn({ reason: reasonOf(error) }, 'no time of the chain'));
+        const forgotten = store.forget(now() - config.keepHours * 3600);
+        await forgotten.catch(reporting(log, 'error', 'what should be forgotten is still in the store'));
+        await escrow.compareClocks().catch(reporting(log, 'warn', 'no time of the chain'));
         if (Math.abs(escrow.clock.offset ?? 0) > config.clockTolerance) {
             log.error({ seconds: escrow.clock.offset }, "the clock of this machine is not the chain's: set it");
         }
         await rules.retireUnfit();
         for (const job of pool.exhausted()) {
-            await closing
-                .settle(job, 'used up')
-                .catch((error: unknown) =>
-                    log.warn({ job: job.number, reason: reasonOf(error) }, 'an exhausted job is not settled yet'),
-                );
+            const failed = reporting(log, 'warn', 'an exhausted job is not settled yet', { job: job.number });
+            await closing.settle(job, 'used up').catch(failed);
         }
         for (const job of book.all.filter(({ phase }) => ['open', 'settling', 'settled', 'leaving'].includes(phase))) {
-            await this.moveOn(job).catch((error: unknown) =>
-                log.warn({ job: job.number, reason: reasonOf(error) }, 'an ending job does not move on'),
-            );
+            const failed = reporting(log, 'warn', 'an ending job does not move on', { job: job.number });
+            await this.moveOn(job).catch(failed);
         }
-        await this.lookAtEnded().catch((error: unknown) =>
-            log.warn({ reason: reasonOf(error) }, 'ended jobs are not looked at'),
-        );
+        await this.lookAtEnded().catch(reporting(log, 'warn', 'ended jobs are not looked at'));
     }
 
     private async moveOn(job: GatewayJob): Promise<void> {

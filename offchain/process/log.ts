@@ -1,5 +1,6 @@
 /** The log of a process, without secrets. */
 import pino, { type Logger, type LoggerOptions } from 'pino';
+import { reasonOf } from './errors';
 
 interface LoggedError {
     type: string;
@@ -37,4 +38,9 @@ export const logOptions: LoggerOptions = {
 /** The log of a process, on standard error. */
 export function createLog(level: string): Logger {
     return pino({ ...logOptions, level }, pino.destination({ dest: 2, sync: true }));
+}
+
+/** Logs the reason of an error that nobody else handles: for `catch`, and for what a background task calls. */
+export function reporting(log: Logger, level: 'warn' | 'error', message: string, fields: object = {}) {
+    return (error: unknown): void => log[level]({ ...fields, reason: reasonOf(error) }, message);
 }

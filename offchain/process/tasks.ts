@@ -62,6 +62,17 @@ export class Tasks {
     }
 }
 
+/** Runs an action once at a time for each key: whoever asks meanwhile gets the same promise. */
+export class SingleFlight<Key, Result> {
+    private readonly flights = new Map<Key, Promise<Result>>();
+
+    run(key: Key, action: () => Promise<Result>): Promise<Result> {
+        const flight = this.flights.get(key) ?? action().finally(() => this.flights.delete(key));
+        this.flights.set(key, flight);
+        return flight;
+    }
+}
+
 /** Polls, at least once, until `holds`; false if it did not within `maxMs` milliseconds. Keeps the process alive. */
 export async function waitUntil(
     holds: () => boolean | Promise<boolean>,

@@ -29,7 +29,7 @@ describe('A gateway that was restored while its copy went on', () => {
     ])('signs nothing more once the worker shows a voucher of its key with a larger %s', async (_, amount, count) => {
         bench.worker.answerVoucher = () => more(amount, count);
         await bench.post(ask);
-        await until(() => job().signingStop !== undefined);
+        await until(() => job().money.signingStop !== undefined);
         const { length } = bench.worker.posted;
         bench.worker.answerVoucher = (newest) => newest;
         const answer = await bench.post(ask);

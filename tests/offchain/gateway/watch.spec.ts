@@ -59,7 +59,7 @@ describe('What stands behind a job, read again while it is paid', () => {
         const { answer, go } = await streaming();
         fault = 'the key that signs its receipts has ended';
         pass(60);
-        await until(() => job().post.paused !== undefined);
+        await until(() => job().money.paused !== undefined);
         go();
         await answer;
         await new Promise((resolve) => setTimeout(resolve, 200));

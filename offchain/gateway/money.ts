@@ -1,0 +1,178 @@
+/** The money of one job: what it owes, the vouchers that pay it, and their way to the worker while queries run. */
+import { type SignedVoucher, type SigningKey, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import type { GatewayStore, StoredJob } from '../store/gateway';
+import { Ledger } from './ledger';
+import { type WorkerClient, WorkerRefusal } from './workers';
+
+const RETRY_MS = [200, 500, 1000, 2000, 5000];
+
+/** What the money of a job works with. */
+export interface MoneyParts {
+    key: SigningKey; // of the job's vouchers
+    worker: WorkerClient;
+    store: GatewayStore;
+    network: number;
+    /** Called with the error of a voucher that was not taken in the background. */
+    onUnpaid: (error: unknown) => void;
+}
+
+/** One post is in flight at a time, always with the newest voucher. */
+export class JobMoney {
+    readonly ledger = new Ledger();
+    /**
+     * Why nothing is signed any more: a voucher of our key says more than this store knows, so there is another signer.
+     */
+    signingStop: string | undefined;
+    private readonly verifier: Verifier; // of our own vouchers
+    private posting: Promise<void> | undefined;
+    private again = false; // there is something to post after the post in flight
+    private stopped = false;
+    private pauseReason: string | undefined;
+    private failures = 0;
+    private timer: NodeJS.Timeout | undefined;
+
+    constructor(
+        private readonly stored: StoredJob,
+        private readonly parts: MoneyParts,
+    ) {
+        this.verifier = new Verifier(parts.key.publicKey);
+        if (stored.voucher !== null) {
+            this.ledger.setVoucher(stored.voucher);
+        }
+    }
+
+    /** Why nothing is paid now; undefined while vouchers are posted. */
+    get paused(): string | undefined {
+        return this.signingStop ?? this.pauseReason;
+    }
+
+    /** Pays nothing while there is a reason, and goes on once there is none. */
+    pause(reason: string | undefined): void {
+        const resumes = this.pauseReason !== undefined && reason === undefined;
+        this.pauseReason = reason;
+        if (resumes) {
+            this.payResult();
+        }
+    }
+
+    /** Pays if a quarter of a step is unpaid. */
+    payIfDue(): void {
+        if (this.pauseReason === undefined && this.ledger.isDue(this.stored.terms.step)) {
+            this.start();
+        }
+    }
+
+    /** Pays what a verified result added, however little. */
+    payResult(): void {
+        if (this.pauseReason === undefined && this.ledger.hasGrown) {
+            this.start();
+        }
+    }
+
+    /** Posts the newest voucher in the background, after the post in flight if there is one. */
+    start(): void {
+        if (this.stopped) {
+            return;
+        }
+        this.again = true;
+        clearTimeout(this.timer);
+        this.posting ??= this.run();
+    }
+
+    /** Signs and posts what is owed now. Throws if the worker does not take it. */
+    async flush(): Promise<void> {
+        await this.posting?.catch(() => undefined);
+        if (!this.stopped) {
+            await this.postOnce();
+        }
+    }
+
+    /** No more payments: the node broke the protocol, or the gateway ends. Resolves when nothing is in flight. */
+    async stop(): Promise<void> {
+        this.stopped = true;
+        clearTimeout(this.timer);
+        await this.posting?.catch(() => undefined);
+    }
+
+    /**
+     * Takes a voucher of the worker that says more than ours. If this store was not lost, the machine was restored or
+     * its key is used by another gateway: nothing is signed on top of it. Throws if our key did not sign it.
+     */
+    async adopt(voucher: SignedVoucher): Promise<void> {
+        const { cumulative, count } = this.ledger.voucher;
+        if (voucher.cumulative < cumulative || voucher.count < count) {
+            return;
+        }
+        if (voucher.cumulative === cumulative && voucher.count === count) {
+            return;
+        }
+        if (!this.verifier.verify(this.hashOf(voucher.cumulative, voucher.count), voucher.signature)) {
+            throw new Error('The worker has a voucher that this gateway did not sign');
+        }
+        this.signingStop = 'the worker has a voucher of this key that says more than this store knows';
+        this.ledger.setVoucher(voucher);
+        await this.keep(voucher);
+    }
+
+    private async run(): Promise<void> {
+        try {
+            while (this.again && !this.stopped) {
+                this.again = false;
+                await this.postOnce();
+                this.failures = 0;
+            }
+        } catch (error) {
+            this.parts.onUnpaid(error);
+            if (!(error instanceof WorkerRefusal)) {
+                this.startLater();
+            }
+        } finally {
+            this.posting = undefined;
+        }
+        if (this.again && this.failures === 0) {
+            this.start();
+        }
+    }
+
+    /** Hands the newest voucher to the worker, and adopts the newest one that the worker has. */
+    private async postOnce(): Promise<void> {
+        if (this.paused !== undefined) {
+            return;
+        }
+        const voucher = await this.newestVoucher();
+        if (voucher !== null && !this.stopped && this.paused === undefined) {
+            await this.adopt(await this.parts.worker.voucher(this.stored.hash, voucher));
+        }
+    }
+
+    private startLater(): void {
+        const wait = RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)];
+        if (!this.stopped) {
+            this.timer = setTimeout(() => this.start(), wait).unref();
+        }
+    }
+
+    /**
+     * Signs what is owed now if it is more than the newest voucher says; nothing signed leaves before it is on the
+     * disk. Null if nothing is owed yet.
+     */
+    private async newestVoucher(): Promise<SignedVoucher | null> {
+        if (!this.ledger.hasGrown) {
+            return this.stored.voucher;
+        }
+        const owed = this.ledger.nextVoucher();
+        this.ledger.setVoucher(owed);
+        const signature = this.parts.key.sign(this.hashOf(owed.cumulative, owed.count));
+        return this.keep({ ...owed, signature });
+    }
+
+    private async keep(voucher: SignedVoucher): Promise<SignedVoucher> {
+        await this.parts.store.saveVoucher(this.stored.channel, voucher);
+        return (this.stored.voucher = voucher);
+    }
+
+    private hashOf(cumulative: bigint, count: number): Buffer {
+        return Voucher.hash(voucherFor(this.parts.network, new Address(0, this.stored.channel), cumulative, count));
+    }
+}
