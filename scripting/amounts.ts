@@ -4,14 +4,20 @@ import { type Address, beginCell, type Cell } from '@ton/core';
 import { balanceAfter } from './forecast';
 import { ton } from './output';
 import type { ScriptSession } from './session';
+import { type ScriptStep, stepTask, type Subject } from './step';
+import type { Task } from './task';
 
 // Added where the arrival costs something, because prices and rent may change on the way.
 const SLACK = 1_000_000n; // nanoTON
 const OWN_BITS = 512n; // of an account besides its code and data
 
-interface Funding {
+/** An account and what it holds. */
+interface Funded {
     at: Address;
     balance: bigint; // nanoTON
+}
+
+interface Funding extends Funded {
     upTo: bigint; // nanoTON
     /** Sends `amount` nanoTON to the account. */
     action: (actor: Actor, amount: bigint) => Promise<unknown>;
@@ -34,6 +40,38 @@ export async function missing(
     return lost > 0n ? bare + lost + SLACK : bare;
 }
 
+/** The step that brings a balance up to a target; a text if it holds that already. */
+export async function fundingStep<S extends Funded>(
+    session: ScriptSession,
+    { at, balance }: S,
+    { stays, ...funding }: Omit<Funding, keyof Funded> & { stays: string },
+): Promise<ScriptStep<S> | string> {
+    const { upTo, action } = funding;
+    const due = await missing(session, { at, balance, ...funding });
+    if (due === 0n) {
+        return `it holds ${ton(upTo)} or more`;
+    }
+    return {
+        action: (actor) => action(actor, due),
+        done: (now) => now.balance > balance,
+        unmet: (now) => shortOf(now.balance, upTo),
+        retained: due,
+        stays: [[stays, ton(due)]],
+        anyone: true,
+    };
+}
+
+/** A task that brings an account up to a target. From anyone. */
+export async function fundingTask(
+    session: ScriptSession,
+    at: Address,
+    { rows, ...funding }: Parameters<typeof fundingStep>[2] & Pick<Subject<Funded>, 'rows'>,
+): Promise<Task> {
+    const read = async () => ({ at, balance: (await session.account(at)).balance });
+    const present = await read();
+    return stepTask(session, { present, read, rows }, await fundingStep(session, present, funding));
+}
+
 /** For a task's `unmet`: a line if an account holds less than the target. */
 export function shortOf(balance: bigint, upTo: bigint, what = 'up to'): string[] {
     return balance >= upTo ? [] : [`${what}: it holds ${ton(balance)} of ${ton(upTo)}, what arrived paid for rent too`];
@@ -49,7 +87,7 @@ export async function rentDue(
     { library, withinSeconds = 0 }: { library?: Cell | undefined; withinSeconds?: number } = {},
 ): Promise<bigint> {
     const [{ code, data }, since, config] = [
-        await session.contents(at),
+        await session.account(at),
         await session.changedAt(at),
         await session.config(),
     ];

@@ -1,9 +1,9 @@
 /** What the registry would refuse of a profile at this network's prices, found before anything is sent. */
-import { minSlash, readPrices, ruleBounds } from '@cocoon-market/wrappers';
+import { minSlash, readPrices, ruleBounds, type RuleWindow, ruleWindows } from '@cocoon-market/wrappers';
 import { formatDuration } from './flags';
 import { configParam } from './network';
 import { ton } from './output';
-import { type Profile, WINDOWS } from './profile';
+import type { Profile } from './profile';
 import type { ScriptSession } from './session';
 
 const { minWindow, maxWindow, maxUnbonding, maxPayoutDelay, maxBaseStake } = ruleBounds;
@@ -22,18 +22,12 @@ export async function requireTaken(session: ScriptSession, profile: Profile): Pr
 function requireWindows(profile: Profile): void {
     const { rules } = profile;
     const needed = rules.evidence + rules.response + rules.verdict + rules.buffer;
-    const bounds = (window: (typeof WINDOWS)[number]) => {
-        switch (window) {
-            case 'unbonding':
-                return [needed, maxUnbonding];
-            case 'payoutDelay':
-                return [0, maxPayoutDelay];
-            default:
-                return [minWindow, maxWindow];
-        }
+    const bounds: { [Name in RuleWindow]?: [min: number, max: number] } = {
+        unbonding: [needed, maxUnbonding],
+        payoutDelay: [0, maxPayoutDelay],
     };
-    for (const window of WINDOWS) {
-        const [min, max] = bounds(window);
+    for (const window of ruleWindows) {
+        const [min, max] = bounds[window] ?? [minWindow, maxWindow];
         if (rules[window] < min || rules[window] > max) {
             const sum = window === 'unbonding' ? ', the four windows above together being the least' : '';
             throw profile.refusal(

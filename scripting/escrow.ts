@@ -1,11 +1,11 @@
 /** What the client's scripts share: finding the escrow, printing its state, and tasks of messages to it. */
-import { type Actor, Escrow, type EscrowState, numberToHex } from '@cocoon-market/wrappers';
+import { Escrow, type EscrowState, numberToHex } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address } from './flags';
 import { type Row, ton } from './output';
 import { ScriptError } from './scriptError';
-import type { Task } from './task';
 import type { ScriptSession } from './session';
+import { type Nothing, type ScriptStep, stepTask } from './step';
 
 /** The flag by which every script finds its escrow. */
 export const escrowFlag = {
@@ -56,48 +56,15 @@ export function escrowRows(session: ScriptSession, { at, state, balance }: Opene
     ];
 }
 
-interface Step {
-    will: string;
-    action(actor: Actor): Promise<unknown>;
-    done(now: OpenedEscrow): Promise<boolean> | boolean;
-    retained?: bigint;
-    stays?: Row[];
-    anyone?: boolean;
-    /** What was requested and is not so after the task: a line each. */
-    unmet?(now: OpenedEscrow): Promise<string[]> | string[];
-    rows?: () => Promise<Row[]>;
-}
-
-/** Why nothing has to be done, and what differs from the request. */
-interface Nothing {
-    nothing: string;
-    differs: string[];
-}
-
-/** A task of one message; a step that is a text says why there is nothing to do. */
-export async function escrowTask(
-    session: ScriptSession,
-    opened: OpenedEscrow,
-    decide: () => Promise<Step | Nothing | string> | Step | Nothing | string,
-): Promise<Task> {
-    const found = escrowRows(session, opened);
-    const step = await decide();
-    if (typeof step === 'string') {
-        return { found, nothing: step };
-    }
-    if ('nothing' in step) {
-        return { found, ...step };
-    }
-    const now = () => findEscrow(session, opened.owner);
-    return {
-        found,
-        will: [step.will],
-        messages: await session.rehearse(step.action),
-        ...(step.anyone ? {} : { only: { address: opened.owner, role: 'owner of the escrow' } }),
-        retained: step.retained ?? 0n,
-        stays: step.stays ?? [],
-        settled: async () => step.done(await now()),
-        unmet: async () => (await step.unmet?.(await now())) ?? [],
-        resultRows: async () => [...escrowRows(session, await now()), ...((await step.rows?.()) ?? [])],
-    };
-}
+/** A task of one message to an escrow. From its owner, unless the step says otherwise. */
+export const escrowTask = (session: ScriptSession, present: OpenedEscrow, step: ScriptStep<OpenedEscrow> | Nothing) =>
+    stepTask(
+        session,
+        {
+            present,
+            read: () => findEscrow(session, present.owner),
+            rows: (now) => escrowRows(session, now),
+            only: { address: present.owner, role: 'owner of the escrow' },
+        },
+        step,
+    );

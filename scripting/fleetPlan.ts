@@ -167,18 +167,17 @@ export function planFleet(
     return plan;
 }
 
+// The parts of a listing that change by a message of their own, each as that message carries it.
+const PARTS: Record<NodeChange['what'], (listing: Listing, oldEndsAt: number) => Cell> = {
+    hardware: ({ hardware }) => nodeChanges.hardware(hardware),
+    service: ({ service }) => nodeChanges.service(service),
+    offers: ({ offers }) => nodeChanges.offers(offers),
+    keys: ({ receiptKey, encryptionKey }, oldEndsAt) => nodeChanges.keys({ receiptKey, encryptionKey, oldEndsAt }),
+};
+
 function differences(target: Listing, present: RegisteredNode): NodeChange['what'][] {
-    const keys = { receiptKey: target.receiptKey, encryptionKey: target.encryptionKey };
-    const parts: Record<NodeChange['what'], [Cell, Cell]> = {
-        hardware: [nodeChanges.hardware(target.hardware), nodeChanges.hardware(present.hardware)],
-        service: [nodeChanges.service(target.service), nodeChanges.service(present.service)],
-        offers: [nodeChanges.offers(target.offers), nodeChanges.offers(present.offers)],
-        keys: [
-            nodeChanges.keys({ ...keys, oldEndsAt: 0 }),
-            nodeChanges.keys({ receiptKey: present.receiptKey, encryptionKey: present.encryptionKey, oldEndsAt: 0 }),
-        ],
-    };
-    return (Object.keys(parts) as NodeChange['what'][]).filter((part) => !parts[part][0].equals(parts[part][1]));
+    const parts = Object.keys(PARTS) as NodeChange['what'][];
+    return parts.filter((part) => !PARTS[part](target, 0).equals(PARTS[part](present, 0)));
 }
 
 /** What sending a fleet's messages needs besides the plan. */
@@ -212,7 +211,7 @@ export async function applyFleet(
         await provider.sendRegisterNode(actor.sender, { value, ...body });
     }
     for (const { node, target, what } of changes) {
-        const change = changeCell(target.listing, what, oldKeysEndAt);
+        const change = PARTS[what](target.listing, oldKeysEndAt);
         const { number, codeVersion, share, hardware } = node;
         if (what === 'hardware') {
             const value = await valueOf(change, () => provider.getReplaceHardwareValue(change), what);
@@ -226,23 +225,6 @@ export async function applyFleet(
     const { closeNode: value } = await provider.getValuesOf(0n, 0n);
     for (const { number, codeVersion } of close) {
         await provider.sendCloseNode(actor.sender, { value, number, codeVersion });
-    }
-}
-
-function changeCell(listing: Listing, what: NodeChange['what'], oldEndsAt: number): Cell {
-    switch (what) {
-        case 'hardware':
-            return nodeChanges.hardware(listing.hardware);
-        case 'service':
-            return nodeChanges.service(listing.service);
-        case 'offers':
-            return nodeChanges.offers(listing.offers);
-        case 'keys':
-            return nodeChanges.keys({
-                receiptKey: listing.receiptKey,
-                encryptionKey: listing.encryptionKey,
-                oldEndsAt,
-            });
     }
 }
 

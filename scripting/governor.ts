@@ -2,12 +2,14 @@
 import { type Actor, numberToHex, type RegistryInfo } from '@cocoon-market/wrappers';
 import type { Address, Cell } from '@ton/core';
 import { changeText } from './change';
-import { formatDuration } from './flags';
+import { type Flags, type FlagValues, formatDuration } from './flags';
 import { type Row, when } from './output';
-import { openRegistry, refreshRecord } from './record';
+import { type OpenedRegistry, openRegistry, refreshRecord, registryFlag } from './record';
 import { ScriptError } from './scriptError';
-import type { Task } from './task';
+import { type About, type Run, script } from './script';
 import type { ScriptSession } from './session';
+import { stepTask } from './step';
+import type { Task } from './task';
 
 /** The rows that describe a registry. */
 export function registryRows(session: ScriptSession, at: Address, state: RegistryInfo): Row[] {
@@ -28,11 +30,10 @@ function waitingText(session: ScriptSession, { change, executeAt }: RegistryInfo
     return change === null ? 'none' : `${changeText(session, change)}; from ${when(Number(executeAt))}`;
 }
 
-interface Step {
-    registry: Address | undefined; // as the flag says
+interface RegistryStep {
     will: string;
     /** Why nothing has to be done; undefined if something has. */
-    done(state: RegistryInfo): string | undefined | Promise<string | undefined>;
+    done(state: RegistryInfo): string | undefined;
     /** Throws a ScriptError if this cannot be done in this state. */
     allowed?(state: RegistryInfo): void | Promise<void>;
     action(actor: Actor, at: Address): Promise<unknown>;
@@ -41,46 +42,66 @@ interface Step {
     anyone?: boolean;
 }
 
-/** A task of one message to the registry. `done` says from the state afterwards whether it had its effect. */
-export async function registryTask(session: ScriptSession, step: Step): Promise<Task> {
-    const { registry, at, state } = await openRegistry(session, step.registry);
-    const found = registryRows(session, at, state);
-    const resultRows = async () => {
-        await refreshRecord(session, at);
-        return registryRows(session, at, await registry.getRegistryState());
-    };
-    const nothing = await step.done(state);
-    if (nothing !== undefined) {
-        return { found, nothing, resultRows };
-    }
-    await step.allowed?.(state);
-    const governor = { address: state.governor, role: 'governor' };
-    return {
-        found,
-        will: [step.will],
-        messages: await session.rehearse((actor) => step.action(actor, at)),
-        ...(step.anyone ? {} : { only: step.only?.(state) ?? governor }),
-        settled: async () => (await step.done(await registry.getRegistryState())) !== undefined,
-        resultRows,
-    };
+interface RegistrySpec<F extends Flags> extends Pick<About, 'name' | 'about' | 'group'> {
+    flags?: F;
+    step(session: ScriptSession, opened: OpenedRegistry, values: FlagValues<F>): Promise<RegistryStep> | RegistryStep;
 }
 
-/** A task that proposes a change of rules, codes or committee; `already`: why it would change nothing. */
-export async function proposalTask(
+/** A script of one message to the registry, which renews the record. */
+export function registryScript<F extends Flags = Record<never, never>>({
+    flags,
+    step,
+    ...about
+}: RegistrySpec<F>): Run {
+    return script({
+        ...about,
+        flags: { ...registryFlag, ...flags },
+        prepare: async (session, values) => {
+            const opened = await openRegistry(session, values.registry);
+            return registryTask(session, opened, await step(session, opened, values as FlagValues<F>));
+        },
+    });
+}
+
+// `done` says from the state afterwards whether the message had its effect.
+async function registryTask(session: ScriptSession, { registry, at, state }: OpenedRegistry, step: RegistryStep) {
+    const rows = (now: RegistryInfo) => registryRows(session, at, now);
+    const resultRows = async () => {
+        await refreshRecord(session, at);
+        return rows(await registry.getRegistryState());
+    };
+    const nothing = step.done(state);
+    if (nothing === undefined) {
+        await step.allowed?.(state);
+    }
+    const { will, anyone = false } = step;
+    const task = await stepTask(
+        session,
+        {
+            present: state,
+            read: () => registry.getRegistryState(),
+            rows,
+            only: step.only?.(state) ?? { address: state.governor, role: 'governor' },
+        },
+        nothing ?? {
+            will,
+            anyone,
+            action: (actor) => step.action(actor, at),
+            done: (now) => step.done(now) !== undefined,
+        },
+    );
+    return { ...task, resultRows };
+}
+
+/** The step that proposes a change of rules, codes or committee; `already`: why it would change nothing. */
+export function proposalStep(
     session: ScriptSession,
-    args: {
-        registry: Address | undefined;
-        change: Cell;
-        already(at: Address): Promise<string | undefined>;
-        propose(actor: Actor, at: Address): Promise<unknown>;
-    },
-): Promise<Task> {
-    const { at, state } = await openRegistry(session, args.registry);
-    const already = await args.already(at);
-    return registryTask(session, {
-        registry: at,
+    { state }: OpenedRegistry,
+    args: { change: Cell; already: string | undefined; propose: RegistryStep['action'] },
+): RegistryStep {
+    return {
         will: `propose ${changeText(session, args.change)}; it can be executed ${formatDuration(Number(state.delay))} later`,
-        done: (now) => already ?? (now.change?.equals(args.change) ? 'this change waits already' : undefined),
+        done: (now) => args.already ?? (now.change?.equals(args.change) ? 'this change waits already' : undefined),
         allowed: ({ change }) => {
             if (change !== null) {
                 throw new ScriptError(
@@ -90,5 +111,5 @@ export async function proposalTask(
             }
         },
         action: args.propose,
-    });
+    };
 }

@@ -5,6 +5,7 @@ import { address } from './flags';
 import { type Row, ton, when } from './output';
 import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
+import { type Nothing, type ScriptStep, stepTask } from './step';
 
 /** The flag by which every script finds its job. */
 export const jobFlag = { job: address.required("the job's account, as openJob or cocoon gateway jobs shows it") };
@@ -37,6 +38,14 @@ export function jobRows(session: ScriptSession, { at, state, balance }: OpenedJo
         ['refund from', when(Number(state.refundAt))],
     ];
 }
+
+/** A task of one message about a job. From anyone, unless the step says otherwise. */
+export const jobTask = (session: ScriptSession, present: OpenedJob, step: ScriptStep<OpenedJob> | Nothing) =>
+    stepTask(
+        session,
+        { present, read: () => findJob(session, present.at), rows: (now) => jobRows(session, now) },
+        step,
+    );
 
 /** Refuses a job that does not exist. */
 export function requireJob(session: ScriptSession, { at, state }: OpenedJob): ChannelState {

@@ -5,6 +5,7 @@ import { formatDuration } from './flags';
 import { type Row, ton } from './output';
 import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
+import { type Nothing, type ScriptStep, stepTask } from './step';
 
 const DAY = 86_400;
 
@@ -34,6 +35,13 @@ export function libraryRows(session: ScriptSession, { hash, at, balance, runway 
         ['library paid for', runway === 0 ? 'not published' : formatDuration(Math.floor(runway / DAY) * DAY)],
     ];
 }
+
+/** A task of one message to the keeper of the library. From anyone. */
+export const libraryTask = (
+    session: ScriptSession,
+    present: OpenedLibrary,
+    step: ScriptStep<OpenedLibrary> | Nothing,
+) => stepTask(session, { present, read: () => findLibrary(session), rows: (now) => libraryRows(session, now) }, step);
 
 /** Refuses to go on without the library. */
 export async function requireLibrary(session: ScriptSession): Promise<void> {

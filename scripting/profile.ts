@@ -1,5 +1,13 @@
 /** Profiles: what a market is launched with, and what its rules are changed to. `params/<name>.json`. */
-import { catalogueHash, parseCatalogue, parseTon, ruleBounds, type Rules } from '@cocoon-market/wrappers';
+import {
+    catalogueHash,
+    parseCatalogue,
+    parseTon,
+    ruleBounds,
+    type Rules,
+    type RuleWindow,
+    ruleWindows,
+} from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +30,6 @@ export interface Profile {
     refusal(path: ProfilePath, what: string, remedy?: string): ScriptError;
 }
 
-export const WINDOWS = ['evidence', 'response', 'verdict', 'buffer', 'unbonding', 'payoutDelay'] as const;
 const FIELDS = ['about', 'delay', 'rent', 'rules', 'gpuClasses', 'catalogue'];
 const { gpuClasses: maxClasses } = ruleBounds;
 
@@ -46,9 +53,9 @@ class Reader {
 
     profile(): Profile {
         this.fields([], FIELDS);
-        this.fields(['rules'], [...WINDOWS, 'baseStake']);
+        this.fields(['rules'], [...ruleWindows, 'baseStake']);
         const times = Object.fromEntries(
-            WINDOWS.map((window) => [window, this.read(['rules', window], parseDuration)]),
+            ruleWindows.map((window) => [window, this.read(['rules', window], parseDuration)]),
         );
         const classes = this.at(['gpuClasses']);
         if (!Array.isArray(classes) || classes.length === 0 || classes.length > maxClasses) {
@@ -60,7 +67,7 @@ class Reader {
             delay: this.read(['delay'], parseDuration),
             rent: this.read(['rent'], parseTon),
             rules: {
-                ...(times as Record<(typeof WINDOWS)[number], number>),
+                ...(times as Record<RuleWindow, number>),
                 baseStake: this.read(['rules', 'baseStake'], parseTon),
                 rates: classes.map((_, i) => this.read(['gpuClasses', i, 'stake'], parseTon)),
             },

@@ -9,12 +9,13 @@ import {
     UnknownCode,
 } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
-import { address, toggle } from './flags';
+import { address, type Flags, type FlagValues, toggle } from './flags';
 import { type Row, ton, when } from './output';
 import { registryFlag, registryOf } from './record';
 import { ScriptError } from './scriptError';
-import type { Task } from './task';
+import { type About, type Run, script } from './script';
 import type { ScriptSession } from './session';
+import { type ScriptStep, stepTask } from './step';
 
 /** The flags by which every script finds its Provider. */
 export const providerFlags = {
@@ -138,38 +139,44 @@ export async function providerRows(
     ];
 }
 
-interface Step {
-    will: string;
+/** A step of a Provider; its action is told the account. */
+interface ProviderStep extends Omit<ScriptStep<OpenedProvider>, 'action'> {
     action(actor: Actor, at: Address): Promise<unknown>;
-    /** True once it has happened. */
-    done(now: OpenedProvider): Promise<boolean> | boolean;
-    retained?: bigint;
-    stays?: Row[];
-    anyone?: boolean;
 }
 
-/** A task of messages to a Provider; a step that is a text says why there is nothing to do. */
-export async function providerTask(
-    session: ScriptSession,
-    flags: { registry: Address | undefined; provider: Address | undefined },
-    decide: (opened: OpenedProvider) => Promise<Step | string> | Step | string,
-): Promise<Task> {
-    const opened = await openProvider(session, flags);
-    const found = await providerRows(session, opened);
-    const step = await decide(opened);
-    if (typeof step === 'string') {
-        return { found, nothing: step };
-    }
-    const messages = await session.rehearse((actor) => step.action(actor, opened.at));
-    return {
-        found,
-        will: [step.will],
-        messages,
-        ...(step.anyone ? {} : { only: { address: opened.state.owner, role: 'owner of the Provider' } }),
-        retained: step.retained ?? 0n,
-        stays: step.stays ?? [],
-        settled: async (sent) =>
-            sent < messages.length || step.done({ ...opened, state: await opened.provider.getProviderState() }),
-        resultRows: () => providerRows(session, opened),
-    };
+interface ProviderSpec<F extends Flags> extends Pick<About, 'name' | 'about'> {
+    flags?: F;
+    step(
+        session: ScriptSession,
+        opened: OpenedProvider,
+        values: FlagValues<F>,
+    ): Promise<ProviderStep | string> | ProviderStep | string;
+}
+
+/** A script of messages to a Provider, from its owner; a step that is a text says why there is nothing to do. */
+export function providerScript<F extends Flags = Record<never, never>>({
+    flags,
+    step: decide,
+    ...about
+}: ProviderSpec<F>): Run {
+    return script({
+        ...about,
+        group: 'provider',
+        flags: { ...providerFlags, ...flags },
+        prepare: async (session, values) => {
+            const present = await openProvider(session, values);
+            const { at, provider, state } = present;
+            const step = await decide(session, present, values as FlagValues<F>);
+            return stepTask(
+                session,
+                {
+                    present,
+                    read: async () => ({ ...present, state: await provider.getProviderState() }),
+                    rows: (now) => providerRows(session, now),
+                    only: { address: state.owner, role: 'owner of the Provider' },
+                },
+                typeof step === 'string' ? step : { ...step, action: (actor) => step.action(actor, at) },
+            );
+        },
+    });
 }

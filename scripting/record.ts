@@ -55,6 +55,7 @@ export async function openRegistry(session: ScriptSession, flag: Address | undef
     const registry = session.openContract(Registry.fromAddress(at));
     return { registry, at, state: await registry.getRegistryState() };
 }
+export type OpenedRegistry = Awaited<ReturnType<typeof openRegistry>>;
 
 /** Writes what the network says now; keeps everything of the old record that did not change. */
 export async function writeRecord(session: ScriptSession, registry: Address): Promise<string> {

@@ -12,6 +12,7 @@ export interface AccountState {
     active: boolean;
     balance: bigint; // nanoTON
     code: Cell | undefined;
+    data: Cell | undefined;
 }
 
 export class ScriptSession {
@@ -75,18 +76,11 @@ export class ScriptSession {
     }
 
     async account(address: Address): Promise<AccountState> {
-        const { balance, state } = await this.provider.getContractState(address);
-        const code = state.type === 'active' && state.code ? Cell.fromBoc(state.code)[0] : undefined;
-        return { active: state.type === 'active', balance, code };
-    }
-
-    /** Code and data of an account, if it has them. */
-    async contents(address: Address): Promise<{ code?: Cell; data?: Cell }> {
-        const { state } = await this.stateOf(address);
-        if (state.type !== 'active' || !state.code || !state.data) {
-            return {};
-        }
-        return { code: Cell.fromBoc(state.code)[0], data: Cell.fromBoc(state.data)[0] };
+        const { balance, state } = await this.stateOf(address);
+        const active = state.type === 'active';
+        const code = active && state.code ? Cell.fromBoc(state.code)[0] : undefined;
+        const data = active && state.data ? Cell.fromBoc(state.data)[0] : undefined;
+        return { active, balance, code, data };
     }
 
     /** Unix seconds of an account's newest transaction; undefined where there is none, or the endpoint lists none. */

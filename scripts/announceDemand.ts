@@ -1,9 +1,5 @@
 import { announceDemand, modelKey } from '@cocoon-market/wrappers';
-import { count, duration, formatDuration, text } from '../scripting/flags';
-import { readCatalogue } from '../scripting/profile';
-import { registryFlag, registryOf } from '../scripting/record';
-import { ScriptError } from '../scripting/scriptError';
-import { script } from '../scripting/script';
+import { flag, readCatalogue, registryFlag, registryOf, script, ScriptError } from '../scripting';
 
 export const run = script({
     name: 'announceDemand',
@@ -11,9 +7,9 @@ export const run = script({
     about: 'Announces to providers what a client is going to buy. It binds nobody. From anyone.',
     flags: {
         ...registryFlag,
-        model: text.required("the model's id in params/catalogue.json"),
-        queries: count.required('queries a day'),
-        for: duration.required('how long, such as 30d'),
+        model: flag.text.required("the model's id in params/catalogue.json"),
+        queries: flag.count.required('queries a day'),
+        for: flag.duration.required('how long, such as 30d'),
     },
     prepare: async (session, { registry, model, queries, for: seconds }) => {
         const at = await registryOf(session, registry);
@@ -29,7 +25,7 @@ export const run = script({
                 ['registry', session.format(at)],
                 ['model', model],
             ],
-            will: [`announce ${queries} queries a day for ${formatDuration(seconds)}`],
+            will: [`announce ${queries} queries a day for ${flag.formatDuration(seconds)}`],
             messages: await session.rehearse((actor) => announceDemand(actor, { registry: at, ...demand })),
             settled: async () => (await session.newest(at)) > newestBefore,
         };

@@ -6,11 +6,11 @@ import {
     openFleet,
     planLines,
     planRows,
+    providerRows,
     rememberOrder,
-} from '../scripting/fleet';
-import { ton } from '../scripting/output';
-import { providerRows } from '../scripting/provider';
-import { script } from '../scripting/script';
+    script,
+    ton,
+} from '../scripting';
 
 export const run = script({
     name: 'applyFleet',

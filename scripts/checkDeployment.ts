@@ -9,14 +9,17 @@ import {
     Registry,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { findLibrary, libraryRows } from '../scripting/library';
-import type { Row } from '../scripting/output';
-import { readCatalogue } from '../scripting/profile';
-import { recordOf } from '../scripting/record';
-import { ScriptError } from '../scripting/scriptError';
-import { check } from '../scripting/script';
-import { registryRows } from '../scripting/governor';
-import { deploymentFile } from '../scripting/deployments';
+import {
+    check,
+    deploymentFile,
+    findLibrary,
+    libraryRows,
+    readCatalogue,
+    recordOf,
+    registryRows,
+    type Row,
+    ScriptError,
+} from '../scripting';
 
 export const run = check({
     name: 'checkDeployment',

@@ -1,5 +1,4 @@
-import { escrowFlag, escrowRows, openEscrow } from '../scripting/escrow';
-import { check } from '../scripting/script';
+import { check, escrowFlag, escrowRows, openEscrow } from '../scripting';
 
 export const run = check({
     name: 'checkEscrow',

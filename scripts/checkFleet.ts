@@ -1,7 +1,4 @@
-import type { Row } from '../scripting/output';
-import { openProvider, providerFlags } from '../scripting/provider';
-import { check } from '../scripting/script';
-import { readFleet } from '../scripting/fleetPlan';
+import { check, openProvider, providerFlags, readFleet, type Row } from '../scripting';
 
 export const run = check({
     name: 'checkFleet',

@@ -1,5 +1,4 @@
-import { findJob, jobFlag, jobRows } from '../scripting/job';
-import { check } from '../scripting/script';
+import { check, findJob, jobFlag, jobRows } from '../scripting';
 
 export const run = check({
     name: 'checkJob',

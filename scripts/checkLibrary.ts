@@ -1,5 +1,4 @@
-import { findLibrary, libraryRows, requireLibrary } from '../scripting/library';
-import { check } from '../scripting/script';
+import { check, findLibrary, libraryRows, requireLibrary } from '../scripting';
 
 export const run = check({
     name: 'checkLibrary',

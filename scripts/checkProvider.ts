@@ -1,5 +1,4 @@
-import { openProvider, providerFlags, providerRows } from '../scripting/provider';
-import { check } from '../scripting/script';
+import { check, openProvider, providerFlags, providerRows } from '../scripting';
 
 export const run = check({
     name: 'checkProvider',

@@ -1,12 +1,10 @@
-import { address } from '../scripting/flags';
-import { ton } from '../scripting/output';
-import { check } from '../scripting/script';
+import { check, flag, ton } from '../scripting';
 
 export const run = check({
     name: 'checkWallet',
     group: 'look',
     about: 'Shows the wallet of the command line, or a named one, with its balance on this network.',
-    flags: { wallet: address.optional('the wallet; default: that of the command line') },
+    flags: { wallet: flag.address.optional('the wallet; default: that of the command line') },
     read: async (session, { wallet }) => {
         const at = wallet ?? session.actor;
         const { balance, active } = await session.account(at);

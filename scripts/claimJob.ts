@@ -1,9 +1,5 @@
 import { claimJob, numberToBytes, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers';
-import { amount, count, text } from '../scripting/flags';
-import { findJob, jobFlag, jobRows, requireJob } from '../scripting/job';
-import { ton } from '../scripting/output';
-import { ScriptError } from '../scripting/scriptError';
-import { script } from '../scripting/script';
+import { findJob, flag, jobFlag, jobTask, requireJob, script, ScriptError, ton } from '../scripting';
 
 export const run = script({
     name: 'claimJob',
@@ -11,16 +7,15 @@ export const run = script({
     about: 'Redeems a voucher; the money goes to the payout. A worker does this by itself. From anyone who holds the voucher.',
     flags: {
         ...jobFlag,
-        cumulative: amount.required('the total that the voucher promises'),
-        count: count.required("the voucher's count"),
-        signature: text.required("the voucher's signature, 128 hexadecimal digits"),
+        cumulative: flag.amount.required('the total that the voucher promises'),
+        count: flag.count.required("the voucher's count"),
+        signature: flag.text.required("the voucher's signature, 128 hexadecimal digits"),
     },
     prepare: async (session, { job, cumulative, count: answers, signature: hex }) => {
         const opened = await findJob(session, job);
         const { voucherKey, paid } = requireJob(session, opened);
-        const found = jobRows(session, opened);
         if (paid >= cumulative) {
-            return { found, nothing: `${ton(paid)} were paid already` };
+            return jobTask(session, opened, `${ton(paid)} were paid already`);
         }
         const voucher = voucherFor(session.network.globalId, job, cumulative, answers);
         const key = new Verifier(numberToBytes(voucherKey));
@@ -29,19 +24,16 @@ export const run = script({
             throw new ScriptError('The signature is not over this job, amount and count', 'the chain would refuse it');
         }
         const signed = { cumulative, count: answers, signature };
-        return {
-            found,
-            will: [`pay ${ton(cumulative - paid)}, or what the job holds, to its payout`],
-            messages: await session.rehearse((actor) => claimJob(actor, { channel: job, voucher: signed })),
-            settled: async () => ((await findJob(session, job)).state?.paid ?? cumulative) > paid,
-            unmet: async () => {
-                const { state } = await findJob(session, job);
+        return jobTask(session, opened, {
+            will: `pay ${ton(cumulative - paid)}, or what the job holds, to its payout`,
+            action: (actor) => claimJob(actor, { channel: job, voucher: signed }),
+            done: ({ state }) => (state?.paid ?? cumulative) > paid,
+            unmet: ({ state }) => {
                 const short = state !== undefined && state.paid < cumulative;
                 return short
                     ? [`cumulative: ${ton(state.paid)} of ${ton(cumulative)} are paid; the job held no more`]
                     : [];
             },
-            resultRows: async () => jobRows(session, await findJob(session, job)),
-        };
+        });
     },
 });

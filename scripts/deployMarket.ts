@@ -7,17 +7,22 @@ import {
     registryChanges,
 } from '@cocoon-market/wrappers';
 import { Address, type OpenedContract } from '@ton/core';
-import { requireTaken } from '../scripting/bounds';
-import { rulesText } from '../scripting/change';
-import { committeeOf } from '../scripting/committee';
-import { address, count, formatDuration, keys, text } from '../scripting/flags';
-import { registryRows } from '../scripting/governor';
-import { ton } from '../scripting/output';
-import { type Profile, readProfile, rulesOf } from '../scripting/profile';
-import { recordOf, writeRecord } from '../scripting/record';
-import { ScriptError } from '../scripting/scriptError';
-import { script } from '../scripting/script';
-import type { ScriptSession } from '../scripting/session';
+import {
+    committeeOf,
+    flag,
+    type Profile,
+    readProfile,
+    recordOf,
+    registryRows,
+    requireTaken,
+    rulesOf,
+    rulesText,
+    script,
+    ScriptError,
+    type ScriptSession,
+    ton,
+    writeRecord,
+} from '../scripting';
 
 interface Choices {
     profile: string | undefined;
@@ -31,10 +36,10 @@ export const run = script({
     group: 'governor',
     about: 'Deploys the registry and sets its first rules, codes, committee and catalogue. The sender becomes the governor.',
     flags: {
-        profile: text.optional('a name in params/, or a JSON file like those; default: that of the network'),
-        committee: keys.optional('public Ed25519 keys of the committee, 1 to 9; needed for the launch'),
-        threshold: count.optional('how many members of the committee decide; default: two thirds, rounded up'),
-        insurance: address.optional('the account that receives the rest of a slash; default: the governor'),
+        profile: flag.text.optional('a name in params/, or a JSON file like those; default: that of the network'),
+        committee: flag.keys.optional('public Ed25519 keys of the committee, 1 to 9; needed for the launch'),
+        threshold: flag.count.optional('how many members of the committee decide; default: two thirds, rounded up'),
+        insurance: flag.address.optional('the account that receives the rest of a slash; default: the governor'),
     },
     prepare: async (session, flags) => {
         const profile = readProfile(flags.profile ?? session.network.name);
@@ -82,7 +87,7 @@ export const run = script({
                 ['registry', `${session.format(at)} (${active ? 'deployed, not launched' : 'not deployed'})`],
                 ['profile', profile.file],
                 ['rules', rulesText(session, rules)],
-                ['changes wait', formatDuration(profile.delay)],
+                ['changes wait', flag.formatDuration(profile.delay)],
                 ['committee', `${committee.threshold} of ${committee.keys.length} keys decide`],
                 ['catalogue', `${profile.catalogue.file}, ${profile.catalogue.models.length} models`],
             ],
@@ -105,40 +110,32 @@ async function differencesFrom(
     registry: OpenedContract<Registry>,
     { flags, profile }: { flags: Choices; profile: Profile },
 ): Promise<string[]> {
-    const lines: string[] = [];
-    if (flags.committee !== undefined) {
-        const change = registryChanges.committee(committeeOf(flags.committee, flags.threshold));
-        const is = registryChanges.committee(parseCommittee(await registry.getCommittee()));
-        lines.push(...(is.equals(change) ? [] : ['committee: another one decides; proposeCommittee changes it']));
-    } else if (flags.threshold !== undefined) {
-        const { threshold } = parseCommittee(await registry.getCommittee());
-        lines.push(
-            ...(threshold === flags.threshold ? [] : [`threshold: ${threshold} decide, not ${flags.threshold}`]),
-        );
-    }
+    const { delay, catalogue } = await registry.getRegistryState();
+    const committee = parseCommittee(await registry.getCommittee());
     const { insurance, ...rules } = parseRules(await registry.getRules());
-    if (flags.insurance !== undefined && !insurance.equals(flags.insurance)) {
-        lines.push(`insurance: it is ${session.formatWallet(insurance)}; proposeRules changes it`);
-    }
-    if (flags.profile !== undefined) {
-        const change = registryChanges.rules(rulesOf(profile, insurance));
-        const is = registryChanges.rules({ ...rules, insurance });
-        lines.push(
-            ...(is.equals(change)
-                ? []
-                : [`profile: the rules are others than ${profile.file}'s; proposeRules changes them`]),
-        );
-        const { delay, catalogue } = await registry.getRegistryState();
-        lines.push(
-            ...(Number(delay) === profile.delay
-                ? []
-                : [
-                      `delay: changes wait ${formatDuration(Number(delay))} in this market for ever, not ${formatDuration(profile.delay)}`,
-                  ]),
-            ...(catalogue === profile.catalogue.hash
-                ? []
-                : [`catalogue: it is another than ${profile.catalogue.file}; setCatalogue changes it`]),
-        );
-    }
-    return lines;
+    const isCommittee = (keys: Buffer[]) =>
+        registryChanges.committee(committee).equals(registryChanges.committee(committeeOf(keys, flags.threshold)));
+    const isRules = () =>
+        registryChanges.rules({ ...rules, insurance }).equals(registryChanges.rules(rulesOf(profile, insurance)));
+    const hasProfile = flags.profile !== undefined;
+    const differs = [
+        flags.committee !== undefined &&
+            !isCommittee(flags.committee) &&
+            'committee: another one decides; proposeCommittee changes it',
+        flags.committee === undefined &&
+            flags.threshold !== undefined &&
+            committee.threshold !== flags.threshold &&
+            `threshold: ${committee.threshold} decide, not ${flags.threshold}`,
+        flags.insurance !== undefined &&
+            !insurance.equals(flags.insurance) &&
+            `insurance: it is ${session.formatWallet(insurance)}; proposeRules changes it`,
+        hasProfile && !isRules() && `profile: the rules are others than ${profile.file}'s; proposeRules changes them`,
+        hasProfile &&
+            Number(delay) !== profile.delay &&
+            `delay: changes wait ${flag.formatDuration(Number(delay))} in this market for ever, not ${flag.formatDuration(profile.delay)}`,
+        hasProfile &&
+            catalogue !== profile.catalogue.hash &&
+            `catalogue: it is another than ${profile.catalogue.file}; setCatalogue changes it`,
+    ];
+    return differs.filter((line) => line !== false);
 }

@@ -1,10 +1,16 @@
 import { joinMarket, Provider, readMarket, Registry } from '@cocoon-market/wrappers';
-import { address, amount } from '../scripting/flags';
-import { ton } from '../scripting/output';
-import { anyCodeFlag, findProvider, requireKnownCodes, providerRows } from '../scripting/provider';
-import { registryFlag, registryOf } from '../scripting/record';
-import { ScriptError } from '../scripting/scriptError';
-import { script } from '../scripting/script';
+import {
+    anyCodeFlag,
+    findProvider,
+    flag,
+    providerRows,
+    registryFlag,
+    registryOf,
+    requireKnownCodes,
+    script,
+    ScriptError,
+    ton,
+} from '../scripting';
 
 export const run = script({
     name: 'joinMarket',
@@ -12,9 +18,9 @@ export const run = script({
     about: "Makes the wallet a provider: deploys its Provider with a first stake. From the provider's owner.",
     flags: {
         ...registryFlag,
-        stake: amount.required("the stake: at least the market's base stake, and more for nodes"),
-        payout: address.optional("the account that jobs pay, such as a worker's own wallet; default: the owner"),
-        operator: address.optional(
+        stake: flag.amount.required("the stake: at least the market's base stake, and more for nodes"),
+        payout: flag.address.optional("the account that jobs pay, such as a worker's own wallet; default: the owner"),
+        operator: flag.address.optional(
             'may change nodes besides the owner, but neither register them, nor set their keys, nor raise their shares',
         ),
         ...anyCodeFlag,

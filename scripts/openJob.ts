@@ -1,24 +1,29 @@
 import { bytesToNumber, channelCode, channelInit, channelLibrary, openJob } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
-import { escrowTask, openEscrow, type OpenedEscrow } from '../scripting/escrow';
-import { address, amount, count, duration, key, moment } from '../scripting/flags';
-import { findJob } from '../scripting/job';
-import { ton, when } from '../scripting/output';
-import { ScriptError } from '../scripting/scriptError';
-import { script } from '../scripting/script';
-import type { ScriptSession } from '../scripting/session';
+import {
+    escrowTask,
+    findJob,
+    flag,
+    type OpenedEscrow,
+    openEscrow,
+    script,
+    ScriptError,
+    type ScriptSession,
+    ton,
+    when,
+} from '../scripting';
 
 export const run = script({
     name: 'openJob',
     group: 'client',
     about: 'Opens a job without limits; a gateway does this by itself with its spend key. From the client.',
     flags: {
-        payout: address.required("the account that the job pays: the provider's payout"),
-        voucherKey: key.required('the public key that signs vouchers'),
-        deposit: amount.required('the maximum that the job may cost'),
-        until: moment.required('when the job ends, at most 90 days ahead: 30d, 2026-12-31, or unix seconds'),
-        notice: duration.required('how long the provider may claim after a leave, 1h to 7d'),
-        order: count.required(
+        payout: flag.address.required("the account that the job pays: the provider's payout"),
+        voucherKey: flag.key.required('the public key that signs vouchers'),
+        deposit: flag.amount.required('the maximum that the job may cost'),
+        until: flag.moment.required('when the job ends, at most 90 days ahead: 30d, 2026-12-31, or unix seconds'),
+        notice: flag.duration.required('how long the provider may claim after a leave, 1h to 7d'),
+        order: flag.count.required(
             "the number of the escrow's next order, as checkEscrow prints it; a second run with it does nothing",
         ),
     },
@@ -38,31 +43,28 @@ export const run = script({
         const { address: channel } = channelInit(opened.at, { ...job, job: order * 4 }, code);
         const isOpen = async () => (await session.account(channel)).active;
         const seqno = Number(opened.state.seqno);
-        const rows = async () => [['job', session.format(channel)] as const];
-        return escrowTask(session, opened, async () => {
-            if (await isOpen()) {
-                return {
-                    nothing: `the job is open at ${session.format(channel)}`,
-                    differs: await depositDifference(session, { channel, escrow: opened.escrow, deposit }),
-                };
-            }
-            if (order !== seqno) {
-                throw new ScriptError(
-                    `The escrow's next order is ${seqno}, not ${order}`,
-                    order < seqno
-                        ? 'the job of that order has ended, or had another end, notice, key or payout: a span such as 30d ends at another second with each run, a date does not'
-                        : 'see checkEscrow',
-                );
-            }
-            return {
-                will: `open a job of ${ton(deposit)} until ${when(end)}`,
-                action: (actor) => openJob(actor, { seqno, job: { ...job, deposit } }),
-                done: isOpen,
-                retained: deposit,
-                stays: [['deposit of the job', ton(deposit)]],
-                rows,
-            };
+        if (await isOpen()) {
+            return escrowTask(session, opened, {
+                nothing: `the job is open at ${session.format(channel)}`,
+                differs: await depositDifference(session, { channel, escrow: opened.escrow, deposit }),
+            });
+        }
+        if (order !== seqno) {
+            throw new ScriptError(
+                `The escrow's next order is ${seqno}, not ${order}`,
+                order < seqno
+                    ? 'the job of that order has ended, or had another end, notice, key or payout: a span such as 30d ends at another second with each run, a date does not'
+                    : 'see checkEscrow',
+            );
+        }
+        const task = await escrowTask(session, opened, {
+            will: `open a job of ${ton(deposit)} until ${when(end)}`,
+            action: (actor) => openJob(actor, { seqno, job: { ...job, deposit } }),
+            done: isOpen,
+            retained: deposit,
+            stays: [['deposit of the job', ton(deposit)]],
         });
+        return { ...task, resultRows: async () => [...(await task.resultRows!()), ['job', session.format(channel)]] };
     },
 });
 

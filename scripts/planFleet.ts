@@ -1,5 +1,4 @@
-import { fleetFlags, openFleet, planLines, planRows, changesOf } from '../scripting/fleet';
-import { check } from '../scripting/script';
+import { changesOf, check, fleetFlags, openFleet, planLines, planRows } from '../scripting';
 
 export const run = check({
     name: 'planFleet',

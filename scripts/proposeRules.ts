@@ -1,33 +1,25 @@
 import { parseRules, proposeRules, registryChanges } from '@cocoon-market/wrappers';
-import { requireTaken } from '../scripting/bounds';
-import { address, text } from '../scripting/flags';
-import { proposalTask } from '../scripting/governor';
-import { readProfile, rulesOf } from '../scripting/profile';
-import { openRegistry, registryFlag } from '../scripting/record';
-import { script } from '../scripting/script';
+import { flag, proposalStep, readProfile, registryScript, requireTaken, rulesOf } from '../scripting';
 
-export const run = script({
+export const run = registryScript({
     name: 'proposeRules',
     group: 'governor',
     about: 'Proposes the windows, stakes and rates of a profile as new rules. From the governor.',
     flags: {
-        ...registryFlag,
-        profile: text.required('a name in params/, or a JSON file like those'),
-        insurance: address.optional('the account that receives the rest of a slash; default: unchanged'),
+        profile: flag.text.required('a name in params/, or a JSON file like those'),
+        insurance: flag.address.optional('the account that receives the rest of a slash; default: unchanged'),
     },
-    prepare: async (session, { registry: flag, profile: name, insurance }) => {
+    step: async (session, opened, { profile: name, insurance }) => {
         const profile = readProfile(name);
         await requireTaken(session, profile);
-        const { registry, at } = await openRegistry(session, flag);
-        const { insurance: present, ...now } = parseRules(await registry.getRules());
+        const { insurance: present, ...now } = parseRules(await opened.registry.getRules());
         const rules = rulesOf(profile, insurance ?? present);
         const change = registryChanges.rules(rules);
         const same = registryChanges.rules({ ...now, insurance: present }).equals(change);
-        return proposalTask(session, {
-            registry: at,
+        return proposalStep(session, opened, {
             change,
-            already: async () => (same ? 'these are the rules already' : undefined),
-            propose: (actor) => proposeRules(actor, { registry: at, rules }),
+            already: same ? 'these are the rules already' : undefined,
+            propose: (actor, registry) => proposeRules(actor, { registry, rules }),
         });
     },
 });

@@ -1,8 +1,5 @@
 import { refundJob } from '@cocoon-market/wrappers';
-import { findJob, jobFlag, jobRows } from '../scripting/job';
-import { when } from '../scripting/output';
-import { ScriptError } from '../scripting/scriptError';
-import { script } from '../scripting/script';
+import { findJob, jobFlag, jobTask, script, ScriptError, when } from '../scripting';
 
 export const run = script({
     name: 'refundJob',
@@ -11,9 +8,8 @@ export const run = script({
     flags: jobFlag,
     prepare: async (session, { job }) => {
         const opened = await findJob(session, job);
-        const found = jobRows(session, opened);
         if (opened.state === undefined) {
-            return { found, nothing: 'no account is there that holds anything' };
+            return jobTask(session, opened, 'no account is there that holds anything');
         }
         const { refundAt } = opened.state;
         if (Number(refundAt) > (await session.now())) {
@@ -22,12 +18,10 @@ export const run = script({
                 'run leaveJob to end it after its notice',
             );
         }
-        return {
-            found,
-            will: ["send the rest to the client's escrow"],
-            messages: await session.rehearse((actor) => refundJob(actor, { channel: job })),
-            settled: async () => (await findJob(session, job)).state === undefined,
-            resultRows: async () => jobRows(session, await findJob(session, job)),
-        };
+        return jobTask(session, opened, {
+            will: "send the rest to the client's escrow",
+            action: (actor) => refundJob(actor, { channel: job }),
+            done: ({ state }) => state === undefined,
+        });
     },
 });

@@ -1,23 +1,18 @@
 import { type Actor, bytesToNumber, channelCode, channelLibrary, setUpEscrow } from '@cocoon-market/wrappers';
-import { missing, shortOf } from '../scripting/amounts';
-import { escrowTask, findEscrow } from '../scripting/escrow';
-import { amount, choice, key } from '../scripting/flags';
-import { requireLibrary } from '../scripting/library';
-import { ton } from '../scripting/output';
-import { script } from '../scripting/script';
+import { escrowTask, findEscrow, flag, missing, requireLibrary, script, shortOf, ton } from '../scripting';
 
 export const run = script({
     name: 'setUpEscrow',
     group: 'client',
     about: "Deploys the client's escrow or changes its spend key and limits; a deposit is brought up to an amount. From the client.",
     flags: {
-        spendKey: key.required("the gateway's public key, as cocoon gateway keygen prints it"),
-        jobLimit: amount.required('the maximum that the spend key may put into one job'),
-        dayLimit: amount.required('the maximum that the spend key may spend a day (UTC), fees included'),
-        deposit: amount.optional('the target balance of the escrow; the difference is sent'),
-        channel: choice(['plain', 'library'] as const).optional(
-            'how new jobs carry their code; default: unchanged, and plain at first',
-        ),
+        spendKey: flag.key.required("the gateway's public key, as cocoon gateway keygen prints it"),
+        jobLimit: flag.amount.required('the maximum that the spend key may put into one job'),
+        dayLimit: flag.amount.required('the maximum that the spend key may spend a day (UTC), fees included'),
+        deposit: flag.amount.optional('the target balance of the escrow; the difference is sent'),
+        channel: flag
+            .choice(['plain', 'library'] as const)
+            .optional('how new jobs carry their code; default: unchanged, and plain at first'),
     },
     prepare: async (session, { spendKey, jobLimit, dayLimit, deposit = 0n, channel: kind }) => {
         const opened = await findEscrow(session, session.actor);
@@ -38,7 +33,9 @@ export const run = script({
             setUpEscrow(actor, { spendKey, jobLimit, dayLimit, channelCode: code, deposit: due });
         const { at, balance: balance } = opened;
         const due = await missing(session, { at, balance, upTo: deposit, action: set });
-        return escrowTask(session, opened, () =>
+        return escrowTask(
+            session,
+            opened,
             isSet(opened) && due === 0n
                 ? 'key, limits and deposit are as requested'
                 : {

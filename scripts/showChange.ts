@@ -1,7 +1,4 @@
-import { changeText } from '../scripting/change';
-import { type Row, when } from '../scripting/output';
-import { openRegistry, registryFlag } from '../scripting/record';
-import { check } from '../scripting/script';
+import { changeText, check, openRegistry, registryFlag, type Row, when } from '../scripting';
 
 export const run = check({
     name: 'showChange',

@@ -1,9 +1,5 @@
 import { withdrawDeposit } from '@cocoon-market/wrappers';
-import { rentDue } from '../scripting/amounts';
-import { escrowTask, openEscrow } from '../scripting/escrow';
-import { amount } from '../scripting/flags';
-import { ton } from '../scripting/output';
-import { script } from '../scripting/script';
+import { escrowTask, flag, openEscrow, rentDue, script, ton } from '../scripting';
 
 const UNTIL_THERE = 300; // seconds until the message has arrived
 
@@ -11,14 +7,16 @@ export const run = script({
     name: 'withdrawEscrow',
     group: 'client',
     about: 'Withdraws what the escrow holds above an amount. From the client.',
-    flags: { keep: amount.required('the remaining balance; 0 withdraws all above the reserve of a year of rent') },
+    flags: { keep: flag.amount.required('the remaining balance; 0 withdraws all above the reserve of a year of rent') },
     prepare: async (session, { keep }) => {
         const opened = await openEscrow(session, session.actor);
         const free = await opened.escrow.getWithdrawable();
         const rent = await rentDue(session, opened.at, { withinSeconds: UNTIL_THERE });
         const above = opened.balance > keep + rent ? opened.balance - keep - rent : 0n;
         const due = above < free ? above : free;
-        return escrowTask(session, opened, () =>
+        return escrowTask(
+            session,
+            opened,
             due <= 0n
                 ? `the escrow holds nothing above ${ton(keep)} and its reserve`
                 : {

@@ -1,0 +1,20 @@
+/** What scripts are made of. The files of this folder import one another directly. */
+export * from './amounts';
+export * from './bounds';
+export * from './change';
+export * from './committee';
+export * from './deployments';
+export * from './escrow';
+export * as flag from './flags';
+export * from './fleet';
+export * from './fleetPlan';
+export * from './governor';
+export * from './job';
+export * from './library';
+export * from './output';
+export * from './profile';
+export * from './provider';
+export * from './record';
+export * from './script';
+export * from './scriptError';
+export * from './session';
