@@ -1,16 +1,13 @@
 /** The demo's market: rules, one provider with one node, clients' escrows. */
+import type { Actor, Rates, Rules, SigningKey } from '@cocoon-market/wrappers';
 import {
-    Actor,
     addressOf,
     bytesToNumber,
     codesOfThisCheckout,
     joinMarket,
     launchRegistry,
-    Rates,
     registerNode,
-    Rules,
     setUpEscrow,
-    SigningKey,
 } from '@cocoon-market/wrappers';
 import { Address, toNano } from '@ton/core';
 import { modelHash } from '../offchain/link';

@@ -10,13 +10,13 @@ import { join } from 'node:path';
 import { HotWallet, TonHttpChain } from '../offchain/chain';
 import { deposit, joinAsProvider, launch, registerMachine } from './market';
 import { RunningProcess } from './processes';
+import type { WorkerKeys } from './setup';
 import {
     gatewayKey,
     MODEL,
     RATES,
     startGatewayProcess,
     startWorkerProcess,
-    WorkerKeys,
     workerKeys,
     writeGatewayConfig,
 } from './setup';

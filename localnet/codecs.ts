@@ -1,15 +1,7 @@
 /** Chain values in the JSON of the TON HTTP API v2, as toncenter writes them and TonClient checks them. */
 import { createHash } from 'node:crypto';
-import {
-    type Address,
-    beginCell,
-    Cell,
-    type Message,
-    type ShardAccount,
-    storeStateInit,
-    type Transaction,
-    type TupleItem,
-} from '@ton/core';
+import type { Address, Message, ShardAccount, Transaction, TupleItem } from '@ton/core';
+import { beginCell, Cell, storeStateInit } from '@ton/core';
 import { type LoggedEntry, type GetMethodOutcome } from './ledger';
 
 const SHARD = '-9223372036854775808';

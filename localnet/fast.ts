@@ -4,15 +4,8 @@
  * are read, hashed and written again. tests/support/fast.spec.ts compares what is replaced. Imported for its effect,
  * before the network runs; nothing that holds money imports it.
  */
-import {
-    type Address,
-    type BitBuilder,
-    BitString,
-    Cell,
-    CellType,
-    loadShardAccount,
-    type ShardAccount,
-} from '@ton/core';
+import type { Address, BitBuilder, ShardAccount } from '@ton/core';
+import { BitString, Cell, CellType, loadShardAccount } from '@ton/core';
 import { Executor, SmartContract } from '@ton/sandbox';
 import { hash } from 'node:crypto';
 

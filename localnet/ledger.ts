@@ -1,24 +1,21 @@
 /** The chain itself: a sandbox on our clock, one message chain at a time, with an ordered log of every transaction. */
+import type { Message, ShardAccount, Transaction, TupleItem } from '@ton/core';
 import {
     Address,
     beginCell,
     Cell,
     loadShardAccount,
     loadTransaction,
-    type Message,
-    type ShardAccount,
     storeMessage,
     storeShardAccount,
-    type Transaction,
-    type TupleItem,
 } from '@ton/core';
+import type { IExecutor } from '@ton/sandbox';
 import {
     Blockchain,
     createShardAccount,
     EmulationError,
     Executor,
     GetMethodError,
-    type IExecutor,
     internal,
     LocalBlockchainStorage,
 } from '@ton/sandbox';

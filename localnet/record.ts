@@ -1,13 +1,6 @@
 /** One executed transaction as a plain record: everything a reader of the log needs without parsing cells. */
-import {
-    type Address,
-    beginCell,
-    Cell,
-    loadTransaction,
-    type Message,
-    storeMessage,
-    type Transaction,
-} from '@ton/core';
+import type { Address, Message, Transaction } from '@ton/core';
+import { beginCell, Cell, loadTransaction, storeMessage } from '@ton/core';
 
 /** A message inside a record; amounts are nanoTON, addresses raw, cells base64 BoCs. */
 export interface LoggedMessage {

@@ -1,21 +1,16 @@
 /** A provider's nodes as a list: the registered ones, the target, and the difference. */
+import type { Actor, Hardware, Listing, NodeName, Offer, Service } from '@cocoon-market/wrappers';
 import {
-    type Actor,
     codeId,
-    type Hardware,
-    type Listing,
     listingCell,
     Node,
     nodeChanges,
-    type NodeName,
     nodeStates,
     numberToText,
-    type Offer,
     parseOffers,
     parseRules,
     parseService,
     Provider,
-    type Service,
     sizeOf,
 } from '@cocoon-market/wrappers';
 import { Address, Cell, type OpenedContract } from '@ton/core';

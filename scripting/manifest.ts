@@ -1,14 +1,6 @@
 /** Fleets as files: `fleet.yaml` names sites, hardware, prices and nodes. A mistake is refused with its line. */
-import {
-    assertUsableKey,
-    bytesToNumber,
-    type Hardware,
-    listingBounds,
-    modelKey,
-    type Offer,
-    parseTon,
-    type Service,
-} from '@cocoon-market/wrappers';
+import type { Hardware, Offer, Service } from '@cocoon-market/wrappers';
+import { assertUsableKey, bytesToNumber, listingBounds, modelKey, parseTon } from '@cocoon-market/wrappers';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import { hex32 } from './flags';
 import { readFile } from './profile';

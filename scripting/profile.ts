@@ -1,13 +1,6 @@
 /** Profiles: what a market is launched with, and what its rules are changed to. `params/<name>.json`. */
-import {
-    catalogueHash,
-    parseCatalogue,
-    parseTon,
-    ruleBounds,
-    type Rules,
-    type RuleWindow,
-    ruleWindows,
-} from '@cocoon-market/wrappers';
+import type { Rules, RuleWindow } from '@cocoon-market/wrappers';
+import { catalogueHash, parseCatalogue, parseTon, ruleBounds, ruleWindows } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,13 +1,6 @@
 /** What the provider's scripts share: finding the Provider, printing its state, and tasks of messages to it. */
-import {
-    type Actor,
-    codeKinds,
-    Provider,
-    type ProviderState,
-    Registry,
-    stakeSlots,
-    UnknownCode,
-} from '@cocoon-market/wrappers';
+import type { Actor, ProviderState } from '@cocoon-market/wrappers';
+import { codeKinds, Provider, Registry, stakeSlots, UnknownCode } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address, type Flags, type FlagValues, toggle } from './flags';
 import { type Row, ton, when } from './output';

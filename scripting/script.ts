@@ -1,16 +1,8 @@
 /** The frame of every script: who it is for, its flags, and how it is started. */
 import type { NetworkProvider } from '@ton/blueprint';
 import { scriptArguments } from './argv';
-import {
-    flagLines,
-    type Flags,
-    optionName,
-    readFlags,
-    splitArguments,
-    toggle,
-    address,
-    type FlagValues,
-} from './flags';
+import type { Flags, FlagValues } from './flags';
+import { flagLines, optionName, readFlags, splitArguments, toggle, address } from './flags';
 import { endpointRefusal, isEndpointFailure } from './network';
 import { type Row, table } from './output';
 import { settleOrder } from './pending';

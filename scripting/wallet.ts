@@ -1,16 +1,8 @@
 /**
  * The wallet that signs: one of 24 words, with as many messages in an order as its version takes, or Blueprint's own.
  */
-import {
-    Address,
-    beginCell,
-    Cell,
-    internal,
-    type OpenedContract,
-    SendMode,
-    type StateInit,
-    storeMessageRelaxed,
-} from '@ton/core';
+import type { OpenedContract, StateInit } from '@ton/core';
+import { Address, beginCell, Cell, internal, SendMode, storeMessageRelaxed } from '@ton/core';
 import { GLOBAL_IDS, normaliseWords, seedOfWords, sizeOf } from '@cocoon-market/wrappers';
 import { keyPairFromSeed } from '@ton/crypto';
 import type { NetworkProvider } from '@ton/blueprint';

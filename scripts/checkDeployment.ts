@@ -1,14 +1,15 @@
+import type { Market } from '@cocoon-market/wrappers';
 import {
     codeHash,
     codeName,
     codesOfThisCheckout,
     compareMarkets,
-    type Market,
     numberToHex,
     readMarket,
     Registry,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import type { Row } from '../scripting';
 import {
     check,
     deploymentFile,
@@ -17,7 +18,6 @@ import {
     readCatalogue,
     recordOf,
     registryRows,
-    type Row,
     ScriptError,
 } from '../scripting';
 

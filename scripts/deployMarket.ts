@@ -7,10 +7,10 @@ import {
     registryChanges,
 } from '@cocoon-market/wrappers';
 import { Address, type OpenedContract } from '@ton/core';
+import type { Profile, ScriptSession } from '../scripting';
 import {
     committeeOf,
     flag,
-    type Profile,
     readProfile,
     recordOf,
     registryRows,
@@ -19,7 +19,6 @@ import {
     rulesText,
     script,
     ScriptError,
-    type ScriptSession,
     ton,
     writeRecord,
 } from '../scripting';

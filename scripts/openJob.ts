@@ -1,17 +1,7 @@
 import { bytesToNumber, channelCode, channelInit, channelLibrary, openJob } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
-import {
-    escrowTask,
-    findJob,
-    flag,
-    type OpenedEscrow,
-    openEscrow,
-    script,
-    ScriptError,
-    type ScriptSession,
-    ton,
-    when,
-} from '../scripting';
+import type { OpenedEscrow, ScriptSession } from '../scripting';
+import { escrowTask, findJob, flag, openEscrow, script, ScriptError, ton, when } from '../scripting';
 
 export const run = script({
     name: 'openJob',

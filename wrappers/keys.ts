@@ -4,14 +4,8 @@
  * vouchers. Versions of Node.js differ if R is of small order; then the equation is computed here.
  */
 import { CURVE, ExtendedPoint, Point } from '@noble/ed25519';
-import {
-    createHash,
-    createPrivateKey,
-    createPublicKey,
-    KeyObject,
-    sign as nodeSign,
-    verify as nodeVerify,
-} from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, sign as nodeSign, verify as nodeVerify } from 'node:crypto';
 import { bytesToNumber } from './bytes';
 
 const PKCS8_SEED_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex'); // RFC 8410, section 7

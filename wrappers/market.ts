@@ -2,16 +2,8 @@
 import { Address, Cell } from '@ton/core';
 import { Actor } from './actions/actor';
 import { ruleBounds } from './bounds';
-import {
-    CodeKind,
-    codeKindNames,
-    codeKinds,
-    parseCommittee,
-    parseRules,
-    Registry,
-    RuleWindow,
-    windowsOf,
-} from './Registry';
+import type { CodeKind, RuleWindow } from './Registry';
+import { codeKindNames, codeKinds, parseCommittee, parseRules, Registry, windowsOf } from './Registry';
 import { numberToHex } from './bytes';
 
 /** Amounts in nanoTON as decimal strings, times in seconds, keys and hashes in hex, addresses raw. */
