@@ -167,5 +167,3 @@ export function flagLines(flags: Flags): string[] {
         ({ about, required }, i) => `  ${heads[i].padEnd(width)}${about}${required ? ' (needed)' : ''}`,
     );
 }
-
-export type { Address };

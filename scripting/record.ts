@@ -1,5 +1,5 @@
 /** Writes and reads the records of deployments. */
-import { codeHash, type Market, readMarket, Registry } from '@cocoon-market/wrappers';
+import { codeHash, readMarket, Registry } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -90,5 +90,3 @@ function commit(): string {
         return 'unknown';
     }
 }
-
-export type { Market };

@@ -68,22 +68,19 @@ export const run = check({
 async function codeDifferences(market: Market, registry: { registry: string; recorded: string }): Promise<string[]> {
     const codes = await codesOfThisCheckout();
     const own = codeHash((await Registry.ofGovernor(Address.parseRaw(market.governor), market.delay)).init!.code);
-    const newest = Object.entries(codes).map(([kind, code]) => {
-        const versions = market.codes[kind as keyof typeof codes];
-        const name = versions[versions.length - 1];
-        return name === codeName(code)
-            ? undefined
-            : `code of ${kind}: the network's newest, version ${versions.length - 1}, is ${name}, this checkout builds ${codeName(code)}`;
-    });
-    return [
-        registry.registry === registry.recorded
-            ? undefined
-            : `code of the registry: the record says ${registry.recorded}, the network runs ${registry.registry}`,
-        registry.registry === own
-            ? undefined
-            : `code of the registry: the network runs ${registry.registry}, this checkout builds ${own}`,
-        ...newest,
-    ].filter((line): line is string => line !== undefined);
+    const lines = [
+        registry.registry !== registry.recorded &&
+            `code of the registry: the record says ${registry.recorded}, the network runs ${registry.registry}`,
+        registry.registry !== own &&
+            `code of the registry: the network runs ${registry.registry}, this checkout builds ${own}`,
+        ...Object.entries(codes).map(([kind, code]) => {
+            const versions = market.codes[kind as keyof typeof codes];
+            const name = versions[versions.length - 1];
+            const newest = `the network's newest, version ${versions.length - 1}, is ${name}`;
+            return name !== codeName(code) && `code of ${kind}: ${newest}, this checkout builds ${codeName(code)}`;
+        }),
+    ];
+    return lines.filter((line) => line !== false);
 }
 
 function catalogueDifference({ catalogue }: Market): string[] {

@@ -31,7 +31,7 @@ export const run = script({
             state.codeHash === bytesToNumber(code.hash());
         const set = (actor: Actor, due: bigint) =>
             setUpEscrow(actor, { spendKey, jobLimit, dayLimit, channelCode: code, deposit: due });
-        const { at, balance: balance } = opened;
+        const { at, balance } = opened;
         const due = await missing(session, { at, balance, upTo: deposit, action: set });
         return escrowTask(
             session,

@@ -4,7 +4,7 @@
  */
 import { Cell } from '@ton/core';
 import { codesOfThisCheckout } from './codes';
-import { parseRules } from './Registry';
+import { codeId, parseRules } from './Registry';
 import { bytesToNumber, numberToHex } from './bytes';
 
 /** The rules name a code that this release of the wrappers does not know. */
@@ -57,7 +57,5 @@ function codesIn(rules: Cell): Codes {
 
 async function releaseCodes(): Promise<Codes> {
     const { node, dispute } = await codesOfThisCheckout();
-    return { node: [idOf(node)], dispute: [idOf(dispute)] };
+    return { node: [codeId(node)], dispute: [codeId(dispute)] };
 }
-
-const idOf = (code: Cell) => ({ hash: bytesToNumber(code.hash()), depth: BigInt(code.depth()) });

@@ -101,10 +101,9 @@ export async function registerNode(actor: Actor, { code, listing, ...args }: Who
 }
 
 /** Changes offers, service, keys or attestation of a node; `change`: see `nodeChanges`. */
-export async function changeNode(actor: Actor, { change, ...args }: Whose & NodeName & { change: Cell }) {
+export async function changeNode(actor: Actor, args: Whose & NodeName & { change: Cell }) {
     const { provider } = await providerOf(actor, args);
-    const value = await provider.getChangeNodeValue(change);
-    await provider.sendChangeNode(actor.sender, { value, ...nameOf(args), change });
+    await provider.sendChangeNode(actor.sender, { ...args, value: await provider.getChangeNodeValue(args.change) });
 }
 
 /** Gives a node other GPUs; reads from the node what its share is until now. */
@@ -114,13 +113,13 @@ export async function replaceHardware(actor: Actor, { hardware, ...args }: Whose
     const address = await provider.getNodeAddress(BigInt(args.number), BigInt(args.codeVersion ?? 0));
     const { share, gpus } = await actor.open(Node.fromAddress(address)).getNodeState();
     const value = await provider.getReplaceHardwareValue(change);
-    await provider.sendReplaceHardware(actor.sender, { value, ...nameOf(args), share, gpus: Number(gpus), change });
+    await provider.sendReplaceHardware(actor.sender, { ...args, value, share, gpus: Number(gpus), change });
 }
 
 /** Ends a node and frees its share; its account stays for one unbonding time. */
 export async function closeNode(actor: Actor, args: Whose & NodeName) {
     const { provider, values } = await providerOf(actor, args);
-    await provider.sendCloseNode(actor.sender, { value: values.closeNode, ...nameOf(args) });
+    await provider.sendCloseNode(actor.sender, { ...args, value: values.closeNode });
 }
 
 /** Ends the account of a closed node once its time has come; the reserve goes to the provider's owner. Anyone may. */
@@ -132,8 +131,4 @@ export async function clearNode(actor: Actor, { node: address }: { node: Address
 async function providerOf(actor: Actor, { provider: address }: Whose) {
     const provider = actor.open(Provider.fromAddress(address));
     return { provider, values: await provider.getValuesOf(0n, 0n) };
-}
-
-function nameOf({ number, codeVersion }: NodeName): NodeName {
-    return { number, codeVersion };
 }
