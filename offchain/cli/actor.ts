@@ -2,7 +2,7 @@
  * What commands that act on chain share: the network a config names, the wallet that pays, and a question before it
  * does.
  */
-import { Actor, formatTon, isTestOnly, readAddress, seedOfWords } from '@cocoon-market/wrappers';
+import { Actor, isTestOnly, readAddress, seedOfWords } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Command, Option } from 'commander';
 import { createInterface } from 'node:readline/promises';
@@ -11,6 +11,7 @@ import { Chain, HotWallet, TonHttpChain } from '../chain';
 import { chainFields } from '../process/fields';
 import { readSecret, seedOf } from '../process/keyFiles';
 import { readJsonAs } from '../process/settings';
+import { tonText } from './output';
 
 export interface ActFlags {
     config: string;
@@ -90,10 +91,10 @@ export async function send(
     }
     const wallet = await walletOf(chain, path);
     if ((await wallet.balance()) < attached) {
-        throw new Error(`The wallet ${addressText(wallet.address, chain)} holds less than ${formatTon(attached)} TON`);
+        throw new Error(`The wallet ${addressText(wallet.address, chain)} holds less than ${tonText(attached)}`);
     }
     if (!yes) {
-        await agree(`Send ${formatTon(attached)} TON from ${addressText(wallet.address, chain)}?`);
+        await agree(`Send ${tonText(attached)} from ${addressText(wallet.address, chain)}?`);
     }
     await action({ sender: wallet.sender(), open: (contract) => chain.open(contract) });
     return true;

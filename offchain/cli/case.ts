@@ -14,6 +14,9 @@ export interface CaseReading {
     at: number; // unix seconds of the chain
 }
 
+/** The contract of the case at an address. */
+export const openCase = (chain: Chain, address: Address) => chain.open(Dispute.fromAddress(address));
+
 /**
  * The case at an address. Throws if the account does not run the Dispute of this release, or no case was opened there.
  */
@@ -26,7 +29,7 @@ export async function readCase(chain: Chain, address: Address): Promise<CaseRead
     if (code?.equals((await codesOfThisCheckout()).dispute) !== true) {
         throw new Error(`The account ${name} does not run the code of this release's Disputes: look at the address`);
     }
-    const dispute = chain.open(Dispute.fromAddress(address));
+    const dispute = openCase(chain, address);
     const [state, file] = [await dispute.getCaseState(), await dispute.getFile()];
     if (file === undefined) {
         throw new Error(`No case was opened at ${name}`);

@@ -1,9 +1,8 @@
 /** `cocoon committee`: how M of N members rule on a case (B1). Each signs alone; anyone submits. */
+import type { CaseFile, CaseState } from '@cocoon-market/wrappers';
 import {
     bytesToNumber,
-    CaseFile,
     caseStates,
-    Dispute,
     faultClasses,
     numberToBytes,
     ruleBounds,
@@ -22,7 +21,7 @@ import { address, hex, ofOneNetwork, whole } from '../process/fields';
 import { readSeed } from '../process/keyFiles';
 import { readJsonAs } from '../process/settings';
 import { acting, ActFlags, addressOn, chainOf, reading, send } from './actor';
-import { CaseReading, displayOf, hashOf, readCase } from './case';
+import { CaseReading, displayOf, hashOf, openCase, readCase } from './case';
 import { keygenCommand } from './keygen';
 import { print } from './output';
 
@@ -102,6 +101,12 @@ function checked(file: CaseFile, path: string) {
     return { check: 'opens, and the node signed for exactly this request and answer', model: chat.model };
 }
 
+function assertOpen({ state }: CaseState): void {
+    if (state !== caseStates.open) {
+        throw new Error('The case is closed');
+    }
+}
+
 interface SignFlags extends ActFlags {
     key: string;
     basisPoints: number;
@@ -124,9 +129,7 @@ async function sign(
             'A verdict that slashes needs the statement that the report names: --statement FILE, or acquit',
         );
     }
-    if (state.state !== caseStates.open) {
-        throw new Error('The case is closed');
-    }
+    assertOpen(state);
     if (!Number.isInteger(basisPoints) || basisPoints < 0 || basisPoints > max) {
         throw new Error(`This case costs 0 to ${max} basis points`);
     }
@@ -148,9 +151,7 @@ async function submit(dispute: string, files: string[], flags: ActFlags): Promis
     const chain = chainOf(flags.config);
     const address = addressOn(chain, dispute);
     const { state, file, at } = await readJudged(chain, address);
-    if (state.state !== caseStates.open) {
-        throw new Error('The case is closed');
-    }
+    assertOpen(state);
     if (!state.stated && at <= Number(state.answerBy)) {
         throw new Error('The owner may still make a statement: submit after answerBy, or once they have');
     }
@@ -166,7 +167,7 @@ async function submit(dispute: string, files: string[], flags: ActFlags): Promis
     if (members.length < threshold) {
         throw new Error(`${members.length} of ${threshold} members have signed`);
     }
-    const attached = await chain.open(Dispute.fromAddress(address)).getCloseValue();
+    const attached = await openCase(chain, address).getCloseValue();
     const sent = await send(chain, flags, attached, (actor) =>
         submitVerdict(actor, { dispute: address, basisPoints, validUntil, votes: members }),
     );

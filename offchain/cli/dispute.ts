@@ -1,17 +1,8 @@
 /**
  * `cocoon dispute`: finds and reports the faults of nodes, with what that costs and may bring, and follows the cases.
  */
-import {
-    clearCase,
-    decideCase,
-    Dispute,
-    Evidence,
-    faultClassCodes,
-    formatTon,
-    prepareReport,
-    sendReport,
-    stateCase,
-} from '@cocoon-market/wrappers';
+import type { Evidence } from '@cocoon-market/wrappers';
+import { clearCase, decideCase, faultClassCodes, prepareReport, sendReport, stateCase } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Command, Option } from 'commander';
 import { FaultEvidence, evidence, evidenceIn, readGatewayConfig } from '../gateway';
@@ -20,8 +11,8 @@ import { waitUntil } from '../process/tasks';
 import { openGatewayStore } from '../store/sqliteGateway';
 import { acting, ActFlags, addressOn, chainOf, reading, send } from './actor';
 import { askGateway } from './gatewayClient';
-import { CaseDisplay, displayOf, hashOf, readCase } from './case';
-import { lines, print, timeOf } from './output';
+import { CaseDisplay, displayOf, hashOf, openCase, readCase } from './case';
+import { lines, print, timeOf, tonText } from './output';
 import { assertNew, planLines, planOf } from './prospects';
 
 const TAKEN = { maxMs: 60_000, pollMs: 1000 }; // a report, by the node
@@ -138,7 +129,7 @@ async function report(flags: ReportFlags): Promise<void> {
     const { dispute } = prepared;
     const countedLoss = async () => {
         const { state } = await chain.account(dispute);
-        return state === 'active' ? (await chain.open(Dispute.fromAddress(dispute)).getFile())?.countedLoss : undefined;
+        return state === 'active' ? (await openCase(chain, dispute).getFile())?.countedLoss : undefined;
     };
     const lossBefore = await countedLoss();
     const sent = await send(chain, flags, prepared.value, (actor) => sendReport(actor, prepared));
@@ -181,7 +172,7 @@ async function step(
     if (reading.at < from) {
         throw new Error(`It is too early: come back from ${timeOf(from)} on`);
     }
-    const attached = await chain.open(Dispute.fromAddress(address)).getCloseValue();
+    const attached = await openCase(chain, address).getCloseValue();
     const sent = await send(chain, flags, attached, (actor) => action(actor, address));
     const active = (await chain.account(address)).state === 'active';
     const view = active ? displayOf(chain, address, await readCase(chain, address)) : { state: 'ended' };
@@ -190,5 +181,5 @@ async function step(
 
 function line({ class: faultClass, job, queries, loss, reason }: FaultEvidence): string {
     const of = `job ${job}, ${queries.length > 1 ? 'queries' : 'query'} ${queries.join(' and ')}`;
-    return `${faultClass}  ${of}  ${formatTon(loss)} TON  ${reason}`;
+    return `${faultClass}  ${of}  ${tonText(loss)}  ${reason}`;
 }

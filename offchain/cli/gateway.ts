@@ -2,14 +2,13 @@
  * `cocoon gateway …`. `up` runs the gateway. Every other command asks the one that runs, because only one process may
  * use the store and the keys.
  */
-import { formatTon } from '@cocoon-market/wrappers';
 import { Command, InvalidArgumentError } from 'commander';
 import { writeFileSync } from 'node:fs';
 import type { ConfigFlags } from '../gateway/config';
 import { JobView, jobView, StatusView, statusView } from '../gateway/views';
 import { askGateway } from './gatewayClient';
 import { keygenCommand } from './keygen';
-import { print } from './output';
+import { print, tonText } from './output';
 import { stopRequested } from './stop';
 
 const CLOCK_SECONDS = 10; // between the clocks of machine and chain; a larger difference gets a line
@@ -101,12 +100,8 @@ async function call({ url }: RemoteFlags, method: 'GET' | 'POST', path: string):
     return askGateway(url, method, path);
 }
 
-function ton(nano: string): string {
-    return `${formatTon(BigInt(nano))} TON`;
-}
-
 function jobLine(job: JobView): string {
-    const money = `paid ${ton(job.paid)} of ${ton(job.deposit)}, ${job.results} answers`;
+    const money = `paid ${tonText(job.paid)} of ${tonText(job.deposit)}, ${job.results} answers`;
     const state = job.phase === 'open' && !job.connected ? 'open (disconnected)' : job.phase;
     return `${job.job}  ${state}  ${job.model}  ${job.tier}  ${job.worker}  ${money}${job.note === '' ? '' : `  ${job.note}`}`;
 }
@@ -115,7 +110,7 @@ function statusLines(status: StatusView): string {
     return [
         `escrow     ${status.escrow} (network ${status.network})`,
         `spend key  ${status.spendKey}`,
-        `available  ${ton(status.available)}; today ${ton(status.dayRemaining)}, a job at most ${ton(status.jobLimit)}`,
+        `available  ${tonText(status.available)}; today ${tonText(status.dayRemaining)}, a job at most ${tonText(status.jobLimit)}`,
         ...status.models.flatMap(({ model, nodes }) =>
             nodes.map(({ worker, state }) => `${model}  ${worker}  ${state}`),
         ),

@@ -34,8 +34,11 @@ function textOf(name: string, field: string | number): string {
     if (TIMES.includes(name)) {
         return timeOf(Number(field));
     }
-    return AMOUNTS.includes(name) ? `${formatTon(BigInt(field))} TON` : String(field);
+    return AMOUNTS.includes(name) ? tonText(String(field)) : String(field);
 }
+
+/** An amount for people, of nanoTON. */
+export const tonText = (nano: bigint | string): string => `${formatTon(BigInt(nano))} TON`;
 
 /** A time for people. */
 export function timeOf(seconds: number): string {

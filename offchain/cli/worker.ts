@@ -2,18 +2,8 @@
 import { GLOBAL_IDS, isTestOnly, signingKey } from '@cocoon-market/wrappers';
 import { HotWallet } from '../chain';
 import { encryptionKey } from '../link';
-import type { WorkerConfig, WorkerParts } from '../worker';
-import {
-    askWorker,
-    claimOnce,
-    readWorkerConfig,
-    readKeys,
-    restoreStore,
-    serveAdmin,
-    startWorker,
-    statusOnce,
-    writeKeys,
-} from '../worker';
+import { askWorker, claimOnce, restoreStore, serveAdmin, startWorker, statusOnce, type WorkerParts } from '../worker';
+import { readKeys, readWorkerConfig, type WorkerConfig, writeKeys } from '../worker/config';
 import { tellFailure } from './failure';
 import { KEEP, readOrMake, type KeygenFlags } from './keygen';
 import { print } from './output';
