@@ -1,12 +1,22 @@
 /** How far this machine's clock is from the chain's. Nobody is blamed for a time before the two were compared. */
 
+import type { ClockReading } from './check';
+
 const FRESH_SECONDS = 600; // an older comparison says nothing
 
 export class ChainClock {
     private comparison: { offset: number; at: number } | undefined;
 
-    /** `now`: unix seconds of this machine. */
-    constructor(private readonly now: () => number) {}
+    /** `now`: unix seconds of this machine; `tolerance`: seconds that a node's times may be off. */
+    constructor(
+        private readonly now: () => number,
+        private readonly tolerance: number,
+    ) {}
+
+    /** What the times of nodes are compared with. */
+    read(): ClockReading {
+        return { now: this.now(), tolerance: this.tolerance, offset: this.offset };
+    }
 
     /** Compares with the chain's time (unix seconds) in an answer that just came. */
     compare(at: number): void {

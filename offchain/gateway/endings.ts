@@ -3,7 +3,6 @@ import { RecordReader } from '../link';
 import { reporting } from '../process/log';
 import type { Tasks } from '../process/tasks';
 import type { StoredQuery } from '../store/gateway';
-import type { ClockReading } from './check';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import { Breach, Intake, SignedEnding } from './intake';
@@ -22,7 +21,6 @@ export class Endings {
         private readonly context: GatewayContext,
         private readonly closing: Closing,
         private readonly tasks: Tasks,
-        private readonly clock: () => ClockReading,
     ) {}
 
     /** Asks for the ending of the lease's query until the worker gives one or the gateway ends. */
@@ -34,6 +32,7 @@ export class Endings {
 
     private async fetchOnce(lease: Lease, query: StoredQuery, received: Buffer, attempt: number): Promise<boolean> {
         const { job, number } = lease;
+        const { clock } = this.context.escrow;
         if (query.secret === null) {
             return true; // it has ended, which the task that ended it knows
         }
@@ -51,7 +50,7 @@ export class Endings {
         }
         const intake = new Intake(sentQueryOf(job, query), job.verifier, query.secret, counterOf(job.stored.model), {
             maxAnswer: job.terms.maxAnswer,
-            clock: this.clock,
+            clock: () => clock.read(),
             late: true,
         });
         try {
@@ -73,7 +72,7 @@ export class Endings {
             if (!(error instanceof Breach)) {
                 throw error;
             }
-            await refuse(lease, intake, { breach: error, at: this.clock().now });
+            await refuse(lease, intake, { breach: error, at: clock.read().now });
             this.closing.abandon(job, error.message);
         }
         return true;

@@ -17,7 +17,6 @@ import { Answers } from './answers';
 import { JobBook } from './book';
 import { ChainClock } from './chainClock';
 import { JobChannels } from './channels';
-import type { ClockReading } from './check';
 import { Closing } from './closing';
 import { GatewayConfig } from './config';
 import type { GatewayContext } from './context';
@@ -80,24 +79,24 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
 
     const onChain = config.registry === undefined ? undefined : checksOnChain(chain, config.registry, config);
     const checks = deps.checks ?? onChain;
-    const escrow = new EscrowAccount(chain, address, keys.spend.publicKey, new ChainClock(now));
+    const escrow = new EscrowAccount(chain, address, keys.spend.publicKey, new ChainClock(now, config.clockTolerance));
     const spending = new SpendAccount(chain, pollMs, { account: escrow, key: keys.spend, log });
     const setbacks = await Setbacks.load(store, config.job.maxUnproductive, now);
     const nodes = new Nodes(config, now, deps.nodes ?? configuredNodes(config), checks, setbacks);
     const context: GatewayContext = { config, network, keys, nodes, escrow, spending, setbacks, store, log, now };
-    const clock = (): ClockReading => ({ now: now(), tolerance: config.clockTolerance, offset: escrow.clock.offset });
 
     const book = new JobBook(context);
     const channels = new JobChannels(chain, { confirmSeconds, pollMs, now: deps.now });
     const closing = new Closing(context, channels);
     const rules = new JobRules(context, book, new NodeWatch(checks, log, deps.now), closing);
     const asking = new Tasks();
-    const endings = new Endings(context, closing, asking, clock);
+    const endings = new Endings(context, closing, asking);
     const recovery = new Recovery(context, { book, channels, closing, endings, tasks: asking });
+    recovery.start();
     const opener = new JobOpener(context, { book, closing, recovery });
     const pool = new JobPool(context, book, rules, opener, recovery);
     const sweep = new Sweep(context, { book, channels, closing, rules, pool, recovery });
-    const router = new Router(context, { pool, recovery, endings, closing, clock });
+    const router = new Router(context, { pool, recovery, endings, closing });
     const answers = new Answers();
     const token = new AdminToken();
     const server = makeServer(context, router, answers);

@@ -26,23 +26,25 @@ export interface RecoveryParts {
 
 export class Recovery {
     private readonly connecting = new SingleFlight<number, boolean>();
+    private begin!: () => void;
     /** Resolves once orders are known and answering workers were asked. No query begins before. */
-    readonly recovered: Promise<void>;
+    readonly recovered = new Promise<void>((resolve) => (this.begin = resolve)).then(() => this.takeUp());
+    private foundAll!: () => void;
     /**
      * Resolves once the store has every job that the chain knows; never if the gateway ends before. No job is opened
      * before.
      */
-    readonly searched: Promise<void>;
-    private foundAll!: () => void;
+    readonly searched = new Promise<void>((resolve) => (this.foundAll = resolve));
 
-    /** Starts at once, with everything that the store knows. */
     constructor(
         private readonly context: GatewayContext,
         private readonly parts: RecoveryParts,
-    ) {
-        this.searched = new Promise((resolve) => (this.foundAll = resolve));
-        this.recovered = parts.tasks.add(this.start());
-        this.recovered.catch(reporting(context.log, 'error', 'recovery failed'));
+    ) {}
+
+    /** Takes up everything that the store knows, in the background. */
+    start(): void {
+        this.begin();
+        this.parts.tasks.add(this.recovered).catch(reporting(this.context.log, 'error', 'recovery failed'));
     }
 
     /** Shows a job to its worker once; false if that is to be tried again. */
@@ -61,7 +63,7 @@ export class Recovery {
         return tasks.add(tasks.retry(step, RETRY_MS, failed));
     }
 
-    private async start(): Promise<void> {
+    private async takeUp(): Promise<void> {
         let jobs: GatewayJob[] = [];
         // What could not be read is read again, or no question would ever be answered.
         await this.retry(async () => {

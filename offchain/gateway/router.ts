@@ -1,7 +1,6 @@
 /** Brings one question to a job, and to one other when the first fails before anything was delivered. */
 import { Reason, Refusal, Result } from '@cocoon-market/wrappers';
 import { causeOf, Frame } from '../link';
-import { ClockReading } from './check';
 import { GatewayError, unavailable } from './errors';
 import { Breach, ClockInDoubt } from './intake';
 import type { Closing } from './closing';
@@ -47,7 +46,6 @@ export interface RouterParts {
     recovery: Recovery;
     endings: Endings;
     closing: Closing;
-    clock: () => ClockReading;
 }
 
 export class Router {
@@ -58,7 +56,9 @@ export class Router {
 
     /** Answers one question. Throws {@link GatewayError} or {@link ClientGone}. */
     async answer(question: Question, sink: AnswerSink, signal: AbortSignal): Promise<Result> {
-        const { pool, closing, clock } = this.parts;
+        const { pool, closing } = this.parts;
+        const { config, escrow } = this.context;
+        const clock = () => escrow.clock.read();
         const excluded: Excluded = { workers: new Set(), jobs: new Set() };
         let failure: GatewayError | undefined;
         for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -78,7 +78,7 @@ export class Router {
                 await sink.frame(frame);
             };
             try {
-                const keep = this.context.config.keepHours > 0;
+                const keep = config.keepHours > 0;
                 const outcome = await ask(lease, question, { clock, deliver, signal, keep });
                 closing.bookOutcome(job, outcome);
                 if (outcome.type === 'result') {
