@@ -40,18 +40,26 @@ export async function missing(
     return lost > 0n ? bare + lost + SLACK : bare;
 }
 
+/** How a script speaks of its funding. */
+interface FundingWords {
+    stays: string; // as what the amount stays
+    will?: (due: bigint) => string;
+    holder?: string; // "it" unless given
+}
+
 /** The step that brings a balance up to a target; a text if it holds that already. */
 export async function fundingStep<S extends Funded>(
     session: ScriptSession,
     { at, balance }: S,
-    { stays, ...funding }: Omit<Funding, keyof Funded> & { stays: string },
+    { stays, will, holder = 'it', ...funding }: FundingWords & Omit<Funding, keyof Funded>,
 ): Promise<ScriptStep<S> | string> {
     const { upTo, action } = funding;
     const due = await missing(session, { at, balance, ...funding });
     if (due === 0n) {
-        return `it holds ${ton(upTo)} or more`;
+        return `${holder} holds ${ton(upTo)} or more`;
     }
     return {
+        ...(will === undefined ? {} : { will: will(due) }),
         action: (actor) => action(actor, due),
         done: (now) => now.balance > balance,
         unmet: (now) => shortOf(now.balance, upTo),

@@ -1,5 +1,5 @@
 import { depositTo } from '@cocoon-market/wrappers';
-import { escrowFlag, escrowTask, flag, fundingStep, openEscrow, script } from '../scripting';
+import { escrowFlag, escrowTask, flag, fundingStep, openEscrow, script, ton } from '../scripting';
 
 export const run = script({
     name: 'depositEscrow',
@@ -12,6 +12,8 @@ export const run = script({
             upTo,
             action: (actor, due) => depositTo(actor, { owner: opened.owner, amount: due }),
             stays: 'deposit',
+            holder: 'the escrow',
+            will: (due) => `deposit ${ton(due)}`,
         });
         return escrowTask(session, opened, step);
     },
