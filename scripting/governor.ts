@@ -65,31 +65,22 @@ export function registryScript<F extends Flags = Record<never, never>>({
 
 // `done` says from the state afterwards whether the message had its effect.
 async function registryTask(session: ScriptSession, { registry, at, state }: OpenedRegistry, step: RegistryStep) {
+    const read = () => registry.getRegistryState();
     const rows = (now: RegistryInfo) => registryRows(session, at, now);
-    const resultRows = async () => {
-        await refreshRecord(session, at);
-        return rows(await registry.getRegistryState());
-    };
+    const only = step.only?.(state) ?? { address: state.governor, role: 'governor' };
     const nothing = step.done(state);
     if (nothing === undefined) {
         await step.allowed?.(state);
     }
     const { will, anyone = false } = step;
-    const task = await stepTask(
-        session,
-        {
-            present: state,
-            read: () => registry.getRegistryState(),
-            rows,
-            only: step.only?.(state) ?? { address: state.governor, role: 'governor' },
-        },
-        nothing ?? {
-            will,
-            anyone,
-            action: (actor) => step.action(actor, at),
-            done: (now) => step.done(now) !== undefined,
-        },
-    );
+    const action = (actor: Actor) => step.action(actor, at);
+    const done = (now: RegistryInfo) => step.done(now) !== undefined;
+    const subject = { present: state, read, rows, only };
+    const task = await stepTask(session, subject, nothing ?? { will, anyone, action, done });
+    const resultRows = async () => {
+        await refreshRecord(session, at);
+        return rows(await read());
+    };
     return { ...task, resultRows };
 }
 
