@@ -1,26 +1,11 @@
 /**
- * A backend runs the model: it streams chat completions with their token counts. Implementations are `embedded` (a
+ * A backend runs the model: it streams answers with their token counts. Implementations are `embedded` (a
  * small transformer in this repository) and `openai` (any OpenAI-compatible URL).
  */
 
 import { Reason, type TokenCounts } from '@cocoon-market/wrappers';
+import type { Feature, ModelRequest } from '../link';
 import { reasonOf } from './reasons';
-
-export interface ChatMessage {
-    role: 'system' | 'user' | 'assistant' | 'tool';
-    content: string;
-}
-
-/** One chat completion. The fields mean the same as in OpenAI's API. */
-export interface ChatRequest {
-    model: string; // catalogue id
-    messages: ChatMessage[];
-    maxTokens: number; // tokens, completion and reasoning together
-    temperature?: number; // 0 repeats exactly
-    topP?: number;
-    seed?: number;
-    stop?: string[];
-}
 
 /**
  * The counts that a backend reports for a whole answer; a count that it leaves out is undefined. Without `reasoning`,
@@ -28,8 +13,18 @@ export interface ChatRequest {
  */
 export type Usage = Partial<TokenCounts>;
 
-/** Why an answer ended, in OpenAI's terms. */
+/** Why an answer ended, as a receipt says it. A server's own word, such as `tool_calls`, travels in a note. */
 export type FinishReason = 'stop' | 'length' | 'content_filter';
+
+/** What a model server adds to one choice of an answer. */
+export interface BackendDelta {
+    choice?: number; // default 0
+    content?: string;
+    reasoning?: string;
+    fields?: Record<string, unknown>; // other fields of the message, such as tool calls
+    note?: Record<string, unknown>; // beside the message, such as logprobs; not billed
+    tokens?: number; // of all of it; undefined when the server does not count them
+}
 
 /**
  * The events of a completion, in order: at most one `prompt`, any number of `delta`, one `end`. A backend that learns
@@ -37,8 +32,7 @@ export type FinishReason = 'stop' | 'length' | 'content_filter';
  */
 export type BackendEvent =
     | { type: 'prompt'; prompt: number; cached: number }
-    // `tokens` is undefined when the backend does not count them.
-    | { type: 'delta'; content?: string; reasoning?: string; tokens?: number }
+    | ({ type: 'delta' } & BackendDelta)
     | { type: 'end'; finish: FinishReason; usage?: Usage };
 
 /** An error of a backend; `status`: of the HTTP response, if one came. It never carries text of prompt or answer. */
@@ -64,14 +58,17 @@ export interface Backend {
     /** Catalogue ids that this backend serves. */
     models(): Promise<string[]>;
 
+    /** What it can do besides plain chat, unless an offer says something else. */
+    readonly features: readonly Feature[];
+
     /** The maximal number of prompt tokens of the request, known before it runs. */
-    promptBound(request: ChatRequest): number;
+    promptBound(request: ModelRequest): number;
 
     /**
-     * Runs one completion. Without an `end` event it ends only by throwing {@link BackendError} or, after `signal`
+     * Runs one request. Without an `end` event it ends only by throwing {@link BackendError} or, after `signal`
      * aborts, by returning.
      */
-    stream(request: ChatRequest, signal: AbortSignal): AsyncIterable<BackendEvent>;
+    stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<BackendEvent>;
 
     close(): Promise<void>;
 }

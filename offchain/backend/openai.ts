@@ -1,20 +1,14 @@
 /**
- * A backend behind a URL with OpenAI's chat API: vLLM, SGLang, Ollama and others. Errors have texts of their own,
+ * A backend behind a URL with OpenAI's API: vLLM, SGLang, Ollama and others. Errors have texts of their own,
  * because the server's text may repeat the prompt.
  */
 
 import { createParser } from 'eventsource-parser';
 import { type Dispatcher, Pool } from 'undici';
 import { Reason } from '@cocoon-market/wrappers';
-import {
-    type Backend,
-    BackendError,
-    type BackendEvent,
-    type ChatRequest,
-    type FinishReason,
-    type Usage,
-} from './backend';
-import { waits } from '../link';
+import { choicesOf, endpointPaths, type Feature, type ModelRequest, promptBound, waits } from '../link';
+import { type Backend, BackendError, type BackendEvent, type Usage } from './backend';
+import { ChunkReader, type WireChunk } from './chunks';
 import { retryAfterOf } from '../process/retryAfter';
 import { reasonOf } from './reasons';
 import { toUsage, type WireUsage } from './usage';
@@ -26,26 +20,27 @@ export interface OpenAiConfig {
 }
 
 /** The fields of one event of the server that are used here. */
-interface Chunk {
-    choices?: {
-        delta?: Record<string, unknown> | null;
-        finish_reason?: string | null;
-    }[];
+interface Chunk extends WireChunk {
     usage?: WireUsage | null;
     error?: unknown;
 }
 
-// Marks around a message: 5 in Llama 3, Qwen and harmony, and room for other templates.
-const TOKENS_PER_MESSAGE = 16;
-
-// Text at the start of a template: a default system message, dates, harmony's channel rules (about 100).
-const TOKENS_PER_REQUEST = 256;
-
 const MAX_EVENT = 16 * 1024 * 1024; // characters; without a limit, an event without an end would fill the memory
+const MAX_VECTORS = 64 * 1024 * 1024; // bytes of an answer with embeddings
 
 /** Serves the models of the server at the URL. */
 export class OpenAiBackend implements Backend {
     readonly name = 'openai';
+    // What the servers in use do for any model. Images, audio, files and embeddings depend on the model.
+    readonly features: readonly Feature[] = [
+        'completions',
+        'tools',
+        'json',
+        'choices',
+        'logprobs',
+        'sampling',
+        'reasoning',
+    ];
     private readonly origin: string;
     private readonly path: string;
     private readonly headers: Record<string, string>;
@@ -76,12 +71,11 @@ export class OpenAiBackend implements Backend {
     }
 
     /**
-     * UTF-8 bytes of all messages plus room for the template. In byte-level vocabularies every token stands for at
+     * UTF-8 bytes of all texts plus room for the template. In byte-level vocabularies every token stands for at
      * least one byte, so a text never has more tokens than bytes.
      */
-    promptBound(request: ChatRequest): number {
-        const bytes = request.messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
-        return bytes + TOKENS_PER_MESSAGE * request.messages.length + TOKENS_PER_REQUEST;
+    promptBound(request: ModelRequest): number {
+        return promptBound(request, Buffer.byteLength);
     }
 
     /**
@@ -90,13 +84,17 @@ export class OpenAiBackend implements Backend {
      *
      * @throws {BackendError} with the server's status, if there was one
      */
-    async *stream(request: ChatRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
+    async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
         if (signal.aborted) return;
+        if (request.endpoint === 'embedding') {
+            yield* this.embed(request, signal);
+            return;
+        }
         let body: Dispatcher.ResponseData['body'];
         try {
             ({ body } = await this.request({
                 method: 'POST',
-                path: `${this.path}/chat/completions`,
+                path: `${this.path}/${endpointPaths[request.endpoint]}`,
                 body: JSON.stringify(toWire(request)),
                 headersTimeout: waits.backend * 1000,
                 bodyTimeout: waits.backend * 1000,
@@ -107,7 +105,7 @@ export class OpenAiBackend implements Backend {
             throw error;
         }
 
-        let finish: FinishReason | undefined;
+        const chunks = new ChunkReader(request);
         let usage: Usage | undefined;
         const received: string[] = [];
         const parser = createParser({ maxBufferSize: MAX_EVENT, onEvent: ({ data }) => received.push(data) });
@@ -119,13 +117,12 @@ export class OpenAiBackend implements Backend {
                     if (signal.aborted) return;
                     if (data === '[DONE]') continue;
                     const chunk = readChunk(data);
-                    const choice = chunk.choices?.[0];
-                    const { content, reasoning } = textsOf(choice?.delta ?? {});
-                    if (content || reasoning) {
-                        usage = undefined; // an earlier report counts a part only
-                        yield { type: 'delta', ...(content && { content }), ...(reasoning && { reasoning }) };
+                    for (const delta of chunks.read(chunk)) {
+                        const { content, reasoning, fields } = delta;
+                        const isNoteOnly = content === undefined && reasoning === undefined && fields === undefined;
+                        if (!isNoteOnly) usage = undefined; // an earlier report counts a part only
+                        yield { type: 'delta', ...delta, ...(isNoteOnly && { tokens: 0 }) };
                     }
-                    if (choice?.finish_reason) finish = toFinish(choice.finish_reason);
                     if (chunk.usage) usage = toUsage(chunk.usage) ?? usage;
                 }
             }
@@ -137,8 +134,28 @@ export class OpenAiBackend implements Backend {
             });
         }
         if (signal.aborted) return;
+        const { finish } = chunks;
         if (!finish) throw new BackendError(`the stream from ${this.origin} ended before the answer did`);
         yield { type: 'end', finish, ...(usage && { usage }) };
+    }
+
+    /** Asks for embeddings; each vector is a note, packed as 32-bit numbers in base64, with its index. */
+    private async *embed(request: ModelRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
+        const { body } = await this.request({
+            method: 'POST',
+            path: `${this.path}/${endpointPaths.embedding}`,
+            body: JSON.stringify(request.body),
+            headersTimeout: waits.backend * 1000,
+            bodyTimeout: waits.backend * 1000,
+            signal,
+        });
+        const { data, usage } = await vectorsOf(body);
+        const counts = usage && toUsage(usage);
+        for (const { index, embedding } of data) {
+            yield { type: 'delta', note: { index, embedding: packed(embedding) }, tokens: 0 };
+        }
+        const nothing = { completion: 0, reasoning: 0 };
+        yield { type: 'end', finish: 'stop', ...(counts && { usage: { ...counts, ...nothing } }) };
     }
 
     /** Ends running streams with an error. */
@@ -166,18 +183,36 @@ export class OpenAiBackend implements Backend {
     }
 }
 
-function toWire(request: ChatRequest): object {
+function toWire(request: ModelRequest): object {
     return {
-        model: request.model,
-        messages: request.messages,
-        max_tokens: request.maxTokens,
-        temperature: request.temperature,
-        top_p: request.topP,
-        seed: request.seed,
-        stop: request.stop,
+        ...request.body,
+        max_tokens: Math.max(1, Math.floor(request.maxTokens / choicesOf(request))),
         stream: true,
         stream_options: { include_usage: true },
     };
+}
+
+interface Vector {
+    index: number;
+    embedding: number[] | string; // packed already, if a text
+}
+
+async function vectorsOf(body: Dispatcher.ResponseData['body']): Promise<{ data: Vector[]; usage?: WireUsage }> {
+    const answer = (await readJson(body, MAX_VECTORS)) as { data?: unknown; usage?: WireUsage } | undefined;
+    const data = Array.isArray(answer?.data) ? (answer.data as Partial<Vector>[]) : [];
+    const isVector = ({ index, embedding }: Partial<Vector>): boolean =>
+        Number.isInteger(index) &&
+        (typeof embedding === 'string' || (Array.isArray(embedding) && embedding.every((one) => Number.isFinite(one))));
+    if (data.length === 0 || !data.every(isVector)) {
+        throw new BackendError('the server answered a request for embeddings without vectors: check its model');
+    }
+    return { data: data as Vector[], ...(answer?.usage && { usage: answer.usage }) };
+}
+
+function packed(embedding: number[] | string): string {
+    return typeof embedding === 'string'
+        ? embedding
+        : Buffer.from(Float32Array.from(embedding).buffer).toString('base64');
 }
 
 function readChunk(data: string): Chunk {
@@ -202,44 +237,6 @@ function readChunk(data: string): Chunk {
         );
     }
     return chunk;
-}
-
-// Parts of a delta that are not text. No request asks for them, and they cannot be delivered.
-const UNDELIVERED = ['tool_calls', 'function_call', 'refusal', 'audio'];
-
-/** The texts of a delta. Throws when it holds anything else, which would be lost. */
-function textsOf(delta: Record<string, unknown>): { content?: string; reasoning?: string } {
-    const { content, reasoning_content: thought, reasoning = thought } = delta;
-    const other = UNDELIVERED.find((name) => !isNothing(delta[name]));
-    const texts = [content, thought, reasoning];
-    if (other !== undefined || texts.some((text) => !isNothing(text) && typeof text !== 'string')) {
-        throw new BackendError(
-            `the server sent what is not text (${other ?? 'content'}): turn its tools and parsers off`,
-        );
-    }
-    // Some servers send reasoning under both names.
-    return { content: (content as string) || undefined, reasoning: ((thought || reasoning) as string) || undefined };
-}
-
-function isNothing(value: unknown): boolean {
-    return value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0);
-}
-
-const FINISHES: Partial<Record<string, FinishReason>> = {
-    stop: 'stop',
-    eos_token: 'stop', // TGI
-    stop_sequence: 'stop', // TGI
-    length: 'length',
-    content_filter: 'content_filter',
-};
-
-// An answer that ended for another reason is not complete.
-function toFinish(reason: unknown): FinishReason {
-    const finish = typeof reason === 'string' && Object.hasOwn(FINISHES, reason) ? FINISHES[reason] : undefined;
-    if (finish === undefined) {
-        throw new BackendError('the server stopped the answer by itself: see its own log');
-    }
-    return finish;
 }
 
 function codeOf(error: unknown): string {
@@ -275,18 +272,25 @@ const ERROR_MS = 5_000;
 async function errorBody(body: Dispatcher.ResponseData['body']): Promise<unknown> {
     const late = setTimeout(() => body.destroy(), ERROR_MS);
     try {
+        return await readJson(body, ERROR_BYTES);
+    } finally {
+        clearTimeout(late);
+    }
+}
+
+/** A body as JSON; undefined when it is not JSON, longer than `max` bytes, or breaks off. */
+async function readJson(body: Dispatcher.ResponseData['body'], max: number): Promise<unknown> {
+    try {
         const pieces: Buffer[] = [];
         let length = 0;
         for await (const piece of body) {
             pieces.push(piece as Buffer);
             length += (piece as Buffer).length;
-            if (length > ERROR_BYTES) return undefined;
+            if (length > max) return undefined;
         }
         return JSON.parse(Buffer.concat(pieces).toString('utf8')) as unknown;
     } catch {
         return undefined;
-    } finally {
-        clearTimeout(late);
     }
 }
 

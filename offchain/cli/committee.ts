@@ -94,11 +94,11 @@ function checked(file: CaseFile, path: string) {
     if (!hashOf(path).equals(file.about!)) {
         throw new Error(`${path} is not the file that the report names: it has another hash`);
     }
-    const { job, result, chat } = openQuery(readJsonAs(opening, path, 'opening'));
+    const { job, result, modelRequest } = openQuery(readJsonAs(opening, path, 'opening'));
     if (!job.equals(file.job) || result.number !== file.query) {
         throw new Error(`${path} opens another query than that of the case`);
     }
-    return { check: 'opens, and the node signed for exactly this request and answer', model: chat.model };
+    return { check: 'opens, and the node signed for exactly this request and answer', model: modelRequest.body.model };
 }
 
 function assertOpen({ state }: CaseState): void {

@@ -26,11 +26,12 @@ export function rerunCommand(): Command {
                     const compared = await rerun(opened, backend);
                     process.exitCode = EXIT[compared.verdict];
                     const { verdict, reason, same, delivered, repeated } = compared;
-                    const { job, result, chat } = opened;
-                    const report = { job, number: result.number, model: chat.model, ...compared };
+                    const { job, result } = opened;
+                    const { model } = opened.modelRequest.body;
+                    const report = { job, number: result.number, model, ...compared };
                     print({ json }, report, () =>
                         [
-                            `${verdict}: query ${result.number} of job ${job.toString('hex')}, model ${chat.model}`,
+                            `${verdict}: query ${result.number} of job ${job.toString('hex')}, model ${model}`,
                             `characters alike ${same}, delivered ${delivered}, repeated ${repeated}`,
                             reason,
                         ].join('\n'),

@@ -58,6 +58,7 @@ export const gatewayConfig = z
         keepHours: z.number().min(0).default(0), // so long answered queries are kept whole, to be opened in a dispute
         confirmSeconds: whole(0).default(300), // an account that looks gone, for so long, is believed to be
         clockTolerance: whole(1, CLOCK_TOLERANCE).default(CLOCK_TOLERANCE), // seconds
+        extraFields: z.array(z.string().min(1)).default([]), // of requests, passed on because the nodes' servers know them
         maxQueries: whole(1).default(256), // at once, over all jobs; each holds a prompt and an answer
         commentSeconds: z.number().positive().max(60).default(waits.comment), // of silence, before a stream is sent a comment
         shutdownSeconds: z.number().min(0).default(waits.shutdown), // for running answers to end by themselves

@@ -126,7 +126,7 @@ export class Intake {
     }
 
     private count({ kind, text, meter }: Frame): void {
-        if (kind === FrameKind.Content) {
+        if (kind === FrameKind.Content || kind === FrameKind.Fields) {
             this.own.completion += this.counter.text(text);
         } else if (kind === FrameKind.Reasoning) {
             this.own.reasoning += this.counter.text(text);

@@ -1,7 +1,7 @@
 /** One job in memory: its terms, the queries that may use its money, and the money it owes. */
 import { type JobParameters, type SigningKey, type Terms, Verifier } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { JobState, openSession, RENT, Session, withProcess } from '../link';
+import { JobState, NeededFeature, openSession, RENT, Session, withProcess } from '../link';
 import type { GatewayStore, JobChange, JobPhase, StoredEnding, StoredJob } from '../store/gateway';
 import type { PaidChannel } from './channels';
 import type { Ledger } from './ledger';
@@ -64,6 +64,7 @@ export class GatewayJob {
     session: Session | undefined; // undefined until the worker knows the job
     isComplete = false; // true once it is known that the store has every result that the worker has sent
     refusals = 0; // without signature, since the last result
+    private features: readonly string[] | undefined; // of the node, as it lists them for the job's model
     private attestedUntil = 0; // unix seconds, of the session's key
     private readonly reservations = new Map<number, Reservation>(); // of queries without an ending, by number
     private highest = 0; // number ever used
@@ -82,6 +83,12 @@ export class GatewayJob {
         this.verifier = new Verifier(stored.terms.receiptKey);
         this.money = new JobMoney(stored, money);
         this.ledger = this.money.ledger;
+    }
+
+    /** False if the node says that it does not do something that a request needs. */
+    serves(needed: readonly NeededFeature[]): boolean {
+        const { features } = this;
+        return features === undefined || needed.every(({ feature }) => features.includes(feature));
     }
 
     get number(): number {
@@ -213,13 +220,14 @@ export class GatewayJob {
 
     private async connectNow(): Promise<JobState> {
         const { hash, terms } = this.stored;
-        const { key: encryptionKey, until } = await this.nodes.sealingKey(this.stored.worker, terms);
-        const session = await openSession(encryptionKey, hash);
+        const { key, until, wire, features } = await this.nodes.sealingKey(this.stored.worker, terms);
+        const session = await openSession(key, { job: hash, wire });
         const state = await this.worker.register({
             terms,
             jobNumber: this.number,
             job: hash,
             enc: session.enc,
+            wire,
             key: this.key,
             newest: await this.store.newestReceipts(this.number),
         });
@@ -232,6 +240,7 @@ export class GatewayJob {
         this.raiseHighest(state.highest);
         this.session = withProcess(session, state.boot);
         this.attestedUntil = until;
+        this.features = features;
         return state;
     }
 }

@@ -2,15 +2,15 @@
 import { Rates, Terms, tokenKinds } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
-import { modelHash, NodeInfo } from '../link';
+import { commonVersion, modelHash, NeededFeature, NodeInfo, wireVersions } from '../link';
 import { reasonOf } from '../process/errors';
 import { GatewayConfig } from './config';
 import type { StoredJob } from '../store/gateway';
-import { unavailable } from './errors';
+import { badRequest, unavailable } from './errors';
 import type { NodeChecks } from './nodeChecks';
 import type { Setbacks } from './setbacks';
 import { Bans } from './bans';
-import { WorkerClient } from './workers';
+import { type SealingKey, WorkerClient } from './workers';
 
 /** Where nodes that may serve a model are found: the configured list, or the registry's events. */
 export interface NodeSource {
@@ -80,13 +80,27 @@ export class Nodes {
         this.infos.delete(url);
     }
 
-    /** The best node for a new job of a model. Throws 503 with the reason of every node if none is fit. */
-    async pick(model: string, excluded: ReadonlySet<string>): Promise<Candidate> {
+    /**
+     * The best node for a new job of a model that does all that is needed. Throws 503 with the reason of every node if
+     * none is fit, and 400 with the field if it is only that no node does what a field asks for.
+     */
+    async pick(
+        model: string,
+        excluded: ReadonlySet<string>,
+        needed: readonly NeededFeature[] = [],
+    ): Promise<Candidate> {
+        const urls = await this.source.workers(model);
+        const lacking: NeededFeature[] = [];
         const check = async (url: string) => {
             const candidate = excluded.has(url) ? 'was tried already' : await this.check(url, model);
+            const missing = typeof candidate === 'string' ? undefined : missingFeature(candidate, model, needed);
+            if (missing !== undefined) {
+                lacking.push(missing);
+                return `${url}: does not list "${missing.feature}", which "${missing.field}" needs`;
+            }
             return typeof candidate === 'string' ? `${url}: ${candidate}` : candidate;
         };
-        const checked = (await this.source.workers(model)).map((url) =>
+        const checked = urls.map((url) =>
             check(url).catch((error: unknown) => {
                 this.cool(url);
                 return `${url}: ${reasonOf(error)}`;
@@ -96,6 +110,14 @@ export class Nodes {
         const [best] = all
             .filter((candidate) => typeof candidate !== 'string')
             .sort((a, b) => this.bans.compare(a.url, b.url) || compare(weight(a.rates), weight(b.rates)));
+        if (best === undefined && lacking.length > 0 && lacking.length === urls.length) {
+            const { feature, field } = lacking[0];
+            throw badRequest(
+                `No node of ${model} does what "${field}" asks for ("${feature}"): leave it out, or take another model`,
+                field,
+                'unsupported_parameter',
+            );
+        }
         if (best === undefined) {
             const reasons = all.filter((candidate) => typeof candidate === 'string').sort();
             throw unavailable(`No node serves ${model} by this gateway's rules. ${reasons.join('; ')}`);
@@ -149,13 +171,13 @@ export class Nodes {
     }
 
     /**
-     * The encryption key under which a job's questions may be sealed, asked anew, and when its attestation expires
-     * (unix seconds). What was checked when the job was opened says nothing of the key that a worker names now.
+     * The encryption key under which a job's questions may be sealed, asked anew. What was checked when the job was
+     * opened says nothing of the key that a worker names now.
      *
      * @throws NodeUnfit if the worker names another node, or does not attest what this gateway's rules ask for; Error
      * if its attestation has expired, which it may renew, the chain does not bear it out, or it does not answer
      */
-    async sealingKey(url: string, { node, receiptKey }: Terms): Promise<{ key: Buffer; until: number }> {
+    async sealingKey(url: string, { node, receiptKey, model }: Terms): Promise<SealingKey> {
         const info = await this.client(url).node();
         if (!Address.parse(info.node).hash.equals(node) || !info.receiptKey.equals(receiptKey)) {
             throw new NodeUnfit(`${url} is another node than that of the job`);
@@ -168,8 +190,16 @@ export class Nodes {
         if (objection !== undefined) {
             throw new Error(`${url}: ${objection}`);
         }
-        const { encryptionKey: key, attestation } = info;
-        return { key, until: attestation.tier === 'open' ? Infinity : attestation.expiry };
+        const wire = commonVersion(info.wire);
+        if (wire === undefined) {
+            throw new NodeUnfit(`${url}: ${foreignWire(info)}`);
+        }
+        return {
+            key: info.encryptionKey,
+            wire,
+            features: info.offers.find((offer) => modelHash(offer.model).equals(model))?.features ?? [],
+            until: info.attestation.tier === 'open' ? Infinity : info.attestation.expiry,
+        };
     }
 
     /** Why an open job does not fit the rules of now, without asking its worker; undefined if it does. */
@@ -198,6 +228,9 @@ export class Nodes {
     private objection(info: NodeInfo, rates: Rates, model: string): string | undefined {
         if (info.network !== this.config.network) {
             return `is on network ${info.network}, not ${this.config.network}`;
+        }
+        if (commonVersion(info.wire) === undefined) {
+            return foreignWire(info);
         }
         const dear = this.priceObjection(rates, model);
         if (dear !== undefined) {
@@ -228,6 +261,15 @@ export class Nodes {
         this.infos.set(url, { info, at: this.now() });
         return info;
     }
+}
+
+const foreignWire = ({ wire }: NodeInfo): string =>
+    `speaks ${wire.join(', ')}, and this gateway ${wireVersions.join(', ')}: one of them must be updated`;
+
+/** The first feature that a node does not list for a model; undefined if it does all that is needed. */
+function missingFeature({ info }: Candidate, model: string, needed: readonly NeededFeature[]) {
+    const listed = info.offers.find((offer) => offer.model === model)?.features ?? [];
+    return needed.find(({ feature }) => !listed.includes(feature));
 }
 
 function attestedKeys(info: NodeInfo) {

@@ -1,6 +1,7 @@
 /** Opens jobs: one order for one need, shown to the worker as soon as the chain has the channel. */
 import { jobHash } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { NeededFeature } from '../link';
 import { reasonOf } from '../process/errors';
 import { SingleFlight } from '../process/tasks';
 import { StoredJob } from '../store/gateway';
@@ -33,16 +34,21 @@ export class JobOpener {
     ) {}
 
     /** Opens one job of a model at the best node that is not excluded; a need that is being met is met once. */
-    open(model: string, excluded: ReadonlySet<string>): Promise<GatewayJob> {
-        const need = [model, ...[...excluded].sort()].join(' ');
-        return this.opening.run(need, () => this.openNow(model, excluded));
+    open(model: string, excluded: ReadonlySet<string>, needed: readonly NeededFeature[] = []): Promise<GatewayJob> {
+        const features = needed.map(({ feature }) => feature).sort();
+        const need = JSON.stringify([model, [...excluded].sort(), features]);
+        return this.opening.run(need, () => this.openNow(model, excluded, needed));
     }
 
-    private async openNow(model: string, excluded: ReadonlySet<string>): Promise<GatewayJob> {
+    private async openNow(
+        model: string,
+        excluded: ReadonlySet<string>,
+        needed: readonly NeededFeature[],
+    ): Promise<GatewayJob> {
         const { nodes, log, setbacks } = this.context;
         setbacks.requireFew();
         await this.requireSearched();
-        const candidate = await nodes.pick(model, excluded);
+        const candidate = await nodes.pick(model, excluded, needed);
         for (let attempt = 1; ; attempt++) {
             try {
                 const job = await this.order(model, candidate);

@@ -35,7 +35,8 @@ export class JobPool {
      * A lease of a job that can take the question now; opens a job if there is none. The caller must ask. Throws 402
      * without money, 503 without a node.
      */
-    async acquire(model: string, question: Question, excluded: Excluded): Promise<Lease> {
+    async acquire(question: Question, excluded: Excluded): Promise<Lease> {
+        const { model } = question.modelRequest.body;
         await this.recovery.recovered;
         const deadline = Date.now() + SLOT_MS;
         let connected = false; // jobs without a session were shown to their workers
@@ -43,7 +44,9 @@ export class JobPool {
         for (;;) {
             await this.rules.retireUnfit(model);
             await this.rules.retireEnded(this.book.open(model));
-            const fit = this.usable(model, excluded).filter((job) => this.covers(job, question));
+            const fit = this.usable(model, excluded).filter(
+                (job) => job.serves(question.needed) && this.covers(job, question),
+            );
             const free = fit.find((job) => job.running < job.terms.maxParallel);
             if (free !== undefined) {
                 return lease(free, question);
@@ -70,11 +73,11 @@ export class JobPool {
                 ]);
                 this.context.setbacks.requireFew();
                 await this.requireCover(model, workers, question);
-                await this.opener.open(model, workers);
+                await this.opener.open(model, workers, question.needed);
                 opened = true;
             } catch (error) {
                 const last = this.usable(model, excluded).find(
-                    (job) => job.available >= minCost(job.terms.rates, question),
+                    (job) => job.serves(question.needed) && job.available >= minCost(job.terms.rates, question),
                 );
                 if (last === undefined || last.running >= last.terms.maxParallel) {
                     throw error;
@@ -153,7 +156,7 @@ export class JobPool {
     // A question that no fresh job could pay must not open one.
     private async requireCover(model: string, excluded: ReadonlySet<string>, question: Question): Promise<void> {
         const { nodes, config } = this.context;
-        const { rates } = await nodes.pick(model, excluded);
+        const { rates } = await nodes.pick(model, excluded, question.needed);
         const min = minCost(rates, question);
         if (min > freshOf(config.job.deposit)) {
             throw badRequest(
@@ -203,6 +206,6 @@ function freshOf(deposit: bigint): bigint {
 function minCost(rates: Rates, question: Question): bigint {
     return maxCost(rates, {
         ...question,
-        chat: { ...question.chat, maxTokens: Math.min(16, question.chat.maxTokens) },
+        modelRequest: { ...question.modelRequest, maxTokens: Math.min(16, question.modelRequest.maxTokens) },
     });
 }

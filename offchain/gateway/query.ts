@@ -3,7 +3,7 @@
  */
 import { maxRates, noTokens, priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
-import type { Frame, SealedChat } from '../link';
+import type { Frame, ModelRequest, NeededFeature } from '../link';
 import { keyCommitment, querySecret, RecordReader, RecordType, requestHash, sealRequest, waits } from '../link';
 import type { StoredQuery } from '../store/gateway';
 import { SentQuery, ClockReading } from './check';
@@ -14,10 +14,11 @@ import { WorkerDown, WorkerRefusal } from './workers';
 
 /** A client's question, with what money and sealing need to know of it. */
 export interface Question {
-    chat: SealedChat;
+    modelRequest: ModelRequest;
     counter: TokenCounter;
     promptBound: number; // tokens
-    stopBound: number; // tokens of the longest stop string
+    stopBound: number; // tokens of the longest stop string, for every choice
+    needed: NeededFeature[]; // of the node
 }
 
 const END_MS = 1000; // from the signed ending to the end of the connection
@@ -54,9 +55,9 @@ export function sentQueryOf(job: GatewayJob, query: StoredQuery): SentQuery {
 }
 
 /** nanoTON that a question may cost at most at these rates. */
-export function maxCost(rates: Rates, { chat, promptBound }: Question): bigint {
+export function maxCost(rates: Rates, { modelRequest, promptBound }: Question): bigint {
     const { prompt, answer } = maxRates(rates);
-    const counts = { ...noTokens, prompt: promptBound, completion: chat.maxTokens };
+    const counts = { ...noTokens, prompt: promptBound, completion: modelRequest.maxTokens };
     return priceOf(counts, { ...rates, prompt, completion: answer });
 }
 
@@ -90,7 +91,7 @@ export async function ask(
         const salt = randomBytes(16);
         const secret = querySecret(session, number, salt);
         const commitment = keyCommitment(secret);
-        const sealed = sealRequest(secret, number, Buffer.from(JSON.stringify(question.chat)));
+        const sealed = sealRequest(secret, number, Buffer.from(JSON.stringify(question.modelRequest)));
         const request = requestHash({ commitment, session: session.id, salt, sealed });
         const { promptBound, stopBound } = question;
         const shared = { number, salt, commitment, ceiling };

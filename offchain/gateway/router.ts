@@ -64,7 +64,7 @@ export class Router {
         for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
             let lease: Lease;
             try {
-                lease = await pool.acquire(question.chat.model, question, excluded);
+                lease = await pool.acquire(question, excluded);
             } catch (error) {
                 throw failure ?? error;
             }

@@ -1,31 +1,22 @@
 /** The gateway's own HTTP: what an OpenAI client sees, and the admin paths of the command line. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
+import type { z } from 'zod';
+import { choicesOf, embeddingBody, ModelEndpoint, neededFeatures } from '../link';
 import { createDoor, NoRoom, SMALL_BODY } from '../process/doors';
-import { Frame, FrameKind } from '../link';
-import { reasonOf } from '../process/errors';
-import { Answers, CutReason, stoppingError } from './answers';
-import { badRequest, GatewayError, tooMany, unavailable } from './errors';
+import { Answers, CutReason } from './answers';
+import { answerStream, answerWhole, headersOf, readAnswer, untilGone } from './api/answering';
+import { ChatFormat } from './api/chat';
+import { CompletionFormat } from './api/completions';
+import { Embeddings } from './api/embeddings';
+import { cutError, finishOf } from './api/format';
+import { ApiCall, readCall } from './api/request';
+import type { GatewayConfig } from './config';
 import type { GatewayContext } from './context';
+import { badRequest, GatewayError, tooMany, unavailable } from './errors';
 import type { GatewayJob } from './job';
-import {
-    AnswerHead,
-    ChatCall,
-    comment,
-    completionOf,
-    cutError,
-    finishChunk,
-    finishOf,
-    parseChat,
-    roleChunk,
-    sse,
-    textChunk,
-    usageChunk,
-    usageOf,
-} from './openai';
 import { Question } from './query';
-import { AnswerBroken, ClientGone, Router, AnswerSink } from './router';
+import { Router } from './router';
 import { counterOf } from './tokens';
 
 const BODY_BYTES = 8 << 20; // of a chat
@@ -35,7 +26,7 @@ const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 
 /** The server, not yet listening. */
 export function makeServer(context: GatewayContext, router: Router, answers = new Answers()): FastifyInstance {
-    const { config, log, now } = context;
+    const { config, log } = context;
     const server = createDoor();
 
     server.setErrorHandler((error: FastifyError | GatewayError, _, reply) => {
@@ -49,7 +40,7 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
         const answer = new GatewayError(
             404,
             'unknown_path',
-            'There is no such path: the API is /v1/chat/completions and /v1/models',
+            'There is no such path: the API is /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models',
         );
         return reply.code(404).send(answer.toBody());
     });
@@ -67,195 +58,120 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
         object: 'list',
         data: Object.keys(config.models).map((id) => ({ id, object: 'model', created: 0, owned_by: 'cocoon-market' })),
     }));
-    server.post('/v1/chat/completions', { bodyLimit: BODY_BYTES }, async (request, reply) => {
-        if (answers.count >= config.maxQueries) {
-            throw tooMany(
-                `This gateway answers ${config.maxQueries} queries at once (maxQueries): ask again in a moment`,
-            );
-        }
-        const call = parseChat(request.body);
-        if (config.models[call.chat.model] === undefined) {
-            const names = Object.keys(config.models).join(', ');
-            throw new GatewayError(404, 'model_not_found', `This gateway has no such model; it has ${names}`, {
-                param: 'model',
-            });
-        }
-        if (call.notPassedOn.length > 0) {
-            reply.header('x-cocoon-not-passed-on', call.notPassedOn.join(', '));
-        }
-        const head = { id: `chatcmpl-${randomUUID()}`, created: now(), model: call.chat.model };
-        const { abort, end } = answers.begin();
-        reply.raw.once('close', () => {
-            if (!reply.raw.writableFinished) {
-                abort.abort('client' satisfies CutReason);
-            }
-        });
-        const { signal } = abort;
-        try {
-            const silenceMs = config.commentSeconds * 1000;
-            await (call.stream ? answerStream : answerWhole)({ call, head, router, reply, signal, log, silenceMs });
-        } catch (error) {
-            if (error instanceof ClientGone) {
-                if (signal.reason === 'stopping') {
-                    throw stoppingError();
-                }
-                return reply.hijack();
-            }
-            throw error;
-        } finally {
-            end();
-        }
-        return reply;
-    });
+    const parts = { context, router, answers };
+    server.post('/v1/chat/completions', { bodyLimit: BODY_BYTES }, answerAt('chat', parts));
+    server.post('/v1/completions', { bodyLimit: BODY_BYTES }, answerAt('completion', parts));
+    server.post('/v1/embeddings', { bodyLimit: BODY_BYTES }, embedAt(parts));
     return server;
 }
 
-interface Answering {
-    call: ChatCall;
-    head: AnswerHead;
+/** Reads a request's body for one endpoint, and answers it in that endpoint's shape. */
+interface EndpointParts {
+    context: GatewayContext;
     router: Router;
-    reply: FastifyReply;
-    signal: AbortSignal;
-    log: GatewayContext['log'];
-    silenceMs: number; // before a comment
+    answers: Answers;
 }
 
-function questionOf({ chat }: ChatCall): Question {
-    const counter = counterOf(chat.model);
-    const stopBound = Math.max(0, ...(chat.stop ?? []).map((stop) => counter.text(stop)));
-    return { chat, counter, promptBound: counter.prompt(chat.messages), stopBound };
-}
-
-function headersOf(job: GatewayJob, number: number): Record<string, string> {
-    return { 'x-cocoon-job': String(job.number), 'x-cocoon-query': String(number), 'x-cocoon-tier': job.stored.tier };
-}
-
-async function answerWhole({ call, head, router, reply, signal }: Answering): Promise<void> {
-    const text = { content: '', reasoning: '' };
-    const sink: AnswerSink = {
-        begin: (job, number) => void reply.headers(headersOf(job, number)),
-        frame: async (frame) => {
-            text[frame.kind === FrameKind.Reasoning ? 'reasoning' : 'content'] += frame.text;
-        },
+function answerAt(endpoint: Exclude<ModelEndpoint, 'embedding'>, { context, router, answers }: EndpointParts) {
+    const { config, log, now } = context;
+    return async (request: FastifyRequest, reply: FastifyReply) => {
+        requireRoom(config, answers);
+        const call = readCall(endpoint, request.body, config);
+        const { model } = call.modelRequest.body;
+        requireModel(config, model);
+        showNotPassedOn(reply, call);
+        const { prefix, Format } = formats[endpoint];
+        const head = { id: `${prefix}-${randomUUID()}`, created: now(), model };
+        const format = new Format(head, { includeUsage: call.includeUsage, choices: choicesOf(call.modelRequest) });
+        const silenceMs = config.commentSeconds * 1000;
+        const question = questionOf(call);
+        return runAnswer(answers, reply, (signal) =>
+            (call.stream ? answerStream : answerWhole)({
+                ...{ question, format, router, reply, signal, log, silenceMs },
+                toGatewayError: asGatewayError,
+            }),
+        );
     };
-    try {
-        const result = await router.answer(questionOf(call), sink, signal);
-        const finish = finishOf(result);
-        const error = finish === 'error' ? { error: cutError() } : {};
-        await reply.send(completionOf(head, text, { finish, usage: usageOf(result), ...error }));
-    } catch (error) {
-        const broken = brokenOff(error, signal);
-        if (broken === undefined || (text.content === '' && text.reasoning === '')) {
-            throw error;
-        }
-        // It is paid, so the app gets it. Its cost is known once the node's result was fetched.
-        await reply.send(completionOf(head, text, { finish: 'error', error: broken }));
-    }
 }
 
-/** The error for an answer that broke off; undefined if nobody listens any more, or nothing of it was paid. */
-function brokenOff(error: unknown, signal: AbortSignal): GatewayError | undefined {
-    if (error instanceof ClientGone) {
-        return signal.reason === 'stopping' ? stoppingMidway() : undefined;
-    }
-    return error instanceof AnswerBroken ? error : undefined;
-}
+const formats = {
+    chat: { prefix: 'chatcmpl', Format: ChatFormat },
+    completion: { prefix: 'cmpl', Format: CompletionFormat },
+} as const;
 
-function stoppingMidway(): GatewayError {
-    return new GatewayError(
-        503,
-        'stopping',
-        'The gateway stopped before the answer was whole; only what arrived is paid',
-        {
-            billed: true,
-        },
-    );
-}
-
-const STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
-
-/**
- * Streams an answer. Headers are sent with the first text, so that a refusal before it has its HTTP status. After a
- * time of silence they are sent anyway, so that no proxy closes the connection; a refusal is then an event, and a
- * comment says which job and query answer.
- */
-async function answerStream({ call, head, router, reply, signal, log, silenceMs }: Answering): Promise<void> {
-    const { raw } = reply;
-    let wroteAt = performance.now();
-    const write = async (text: string) => {
-        wroteAt = performance.now();
-        if (!raw.write(text) && !signal.aborted) {
-            await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]).catch(() => undefined);
-        }
-        if (signal.aborted) {
-            throw new ClientGone('the client went away');
-        }
-    };
-    const open = (headers: Record<string, string>) => {
-        reply.hijack();
-        raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...STREAM, ...headers });
-        raw.flushHeaders();
-    };
-    const waiting = setInterval(() => {
-        if (performance.now() - wroteAt < silenceMs || raw.destroyed || raw.writableNeedDrain || signal.aborted) {
-            return;
-        }
-        wroteAt = performance.now();
-        if (!raw.headersSent) {
-            open({});
-        }
-        raw.write(comment('waiting'));
-    }, silenceMs / 4);
-    const sink: AnswerSink = {
-        begin: (job, number) => {
-            const headers = headersOf(job, number);
-            if (raw.headersSent) {
-                raw.write(
-                    Object.entries(headers)
-                        .map(([name, value]) => `: ${name}: ${value}\n`)
-                        .join('') + '\n',
-                );
-            } else {
-                open(headers);
+function embedAt({ context, router, answers }: EndpointParts) {
+    const { config } = context;
+    return async (request: FastifyRequest, reply: FastifyReply) => {
+        requireRoom(config, answers);
+        const call = readCall('embedding', request.body, config);
+        const body = call.modelRequest.body as z.output<typeof embeddingBody>;
+        requireModel(config, body.model);
+        showNotPassedOn(reply, call);
+        const inputs = typeof body.input === 'string' ? 1 : body.input.length;
+        const embeddings = new Embeddings(inputs, body.encoding_format ?? 'float');
+        return runAnswer(answers, reply, async (signal) => {
+            const begin = (job: GatewayJob, number: number) => void reply.headers(headersOf(job, number));
+            const reading = { question: questionOf(call), signal, begin };
+            const result = await readAnswer(router, reading, (piece) => embeddings.add(piece));
+            if (finishOf(result) === 'error') {
+                throw cutError();
             }
-            raw.write(sse(roleChunk(head)));
-        },
-        frame: async (frame: Frame) => {
-            if (frame.text !== '') {
-                await write(sse(textChunk(head, frame.kind, frame.text)));
-            }
-        },
+            await reply.send(embeddings.body(body.model, result));
+        });
     };
+}
+
+/** Runs one answer that is counted, and cut when its client goes away. */
+async function runAnswer(
+    answers: Answers,
+    reply: FastifyReply,
+    answer: (signal: AbortSignal) => Promise<void>,
+): Promise<FastifyReply> {
+    const { abort, end } = answers.begin();
+    reply.raw.once('close', () => {
+        if (!reply.raw.writableFinished) {
+            abort.abort('client' satisfies CutReason);
+        }
+    });
     try {
-        const result = await router.answer(questionOf(call), sink, signal);
-        if (finishOf(result) === 'error') {
-            throw cutError();
-        }
-        await write(sse(finishChunk(head, result)));
-        if (call.includeUsage) {
-            await write(sse(usageChunk(head, result)));
-        }
-        raw.end(sse('[DONE]'));
-    } catch (error) {
-        const stopped = error instanceof ClientGone && signal.reason === 'stopping';
-        if (!raw.headersSent || (error instanceof ClientGone && !stopped)) {
-            throw error;
-        }
-        if (!(error instanceof GatewayError) && !stopped) {
-            log.error({ reason: reasonOf(error) }, 'a stream failed');
-        }
-        raw.end(sse((stopped ? stoppingMidway() : asGatewayError(error as Error)).toBody()));
-        await finished(raw);
+        return await untilGone(reply, abort.signal, () => answer(abort.signal));
     } finally {
-        clearInterval(waiting);
+        end();
     }
 }
 
-/** Resolves when the last bytes are handed over, or the connection is closed. */
-async function finished(raw: FastifyReply['raw']): Promise<void> {
-    if (!raw.writableFinished && !raw.destroyed) {
-        await Promise.race([once(raw, 'finish'), once(raw, 'close')]).catch(() => undefined);
+function requireRoom({ maxQueries }: GatewayConfig, answers: Answers): void {
+    if (answers.count >= maxQueries) {
+        throw tooMany(`This gateway answers ${maxQueries} queries at once (maxQueries): ask again in a moment`);
     }
+}
+
+function requireModel({ models }: GatewayConfig, model: string): void {
+    if (!Object.hasOwn(models, model)) {
+        const names = Object.keys(models).join(', ');
+        throw new GatewayError(404, 'model_not_found', `This gateway has no such model; it has ${names}`, {
+            param: 'model',
+        });
+    }
+}
+
+function showNotPassedOn(reply: FastifyReply, { notPassedOn }: ApiCall): void {
+    if (notPassedOn.length > 0) {
+        reply.header('x-cocoon-not-passed-on', notPassedOn.join(', '));
+    }
+}
+
+function questionOf({ modelRequest }: ApiCall): Question {
+    const { body } = modelRequest;
+    const counter = counterOf(body.model);
+    const { stop } = body as { stop?: string | string[] | null };
+    const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
+    const stopBound = Math.max(0, ...stops.map((one) => counter.text(one))) * choicesOf(modelRequest);
+    return {
+        ...{ modelRequest, counter, stopBound },
+        promptBound: counter.prompt(modelRequest),
+        needed: neededFeatures(modelRequest),
+    };
 }
 
 // Repeats nothing of a parser's error: it may quote the request.

@@ -20,6 +20,14 @@ import {
 } from '../link';
 import { retryAfterOf } from '../process/retryAfter';
 
+/** The key under which a job's questions are sealed. */
+export interface SealingKey {
+    key: Buffer; // 32 bytes
+    until: number; // unix seconds, when its attestation expires
+    wire: string; // version that both sides speak
+    features: readonly string[]; // that it lists for the job's model
+}
+
 /** The worker refused without a signature: nothing is owed. */
 export class WorkerRefusal extends Error {
     /** Of a query: the session that it was sealed in. */
@@ -76,12 +84,13 @@ export class WorkerClient {
         jobNumber: number;
         job: Buffer;
         enc: Buffer;
+        wire: string;
         key: SigningKey;
         newest: Buffer[]; // receipts
     }): Promise<JobState> {
-        const { terms, jobNumber, job, enc, key, newest } = args;
-        const signature = key.sign(sessionHash(job, enc));
-        const body = { terms: termsToWire(terms), jobNumber, enc, signature, newest };
+        const { terms, jobNumber, job, enc, wire, key, newest } = args;
+        const signature = key.sign(sessionHash(job, { enc, wire }));
+        const body = { terms: termsToWire(terms), jobNumber, enc, wire, signature, newest };
         return this.json('POST', paths.jobs, body, jobState);
     }
 

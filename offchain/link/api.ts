@@ -70,7 +70,15 @@ export const nodeInfo = z.object({
     receiptKey: hex(32),
     encryptionKey: hex(32),
     attestation,
-    offers: z.array(z.object({ model: z.string().regex(/^[^\p{Cc}]{1,200}$/u), rates: z.object(rates) })),
+    wire: z.array(z.string().max(40)).min(1).max(16), // versions of the wire that the worker speaks
+    offers: z.array(
+        z.object({
+            model: z.string().regex(/^[^\p{Cc}]{1,200}$/u),
+            rates: z.object(rates),
+            features: z.array(z.string().max(40)).max(64), // see `features`; those of later versions are passed over
+            context: uint32.optional(), // tokens of prompt and answer together
+        }),
+    ),
     limits: z.object({
         minStep: nano,
         maxStep: nano,
@@ -109,6 +117,7 @@ export const jobRequest = z.object({
         .int()
         .min(0)
         .max(2 ** 40 - 1), // see jobNumber() of the wrappers; it decides the channel's address
+    wire: z.string().max(40), // the version that the client chose
     enc: hex(32),
     signature: hex(64),
     // The node's own receipts that the client has of this job: of the highest ended query, and the result of highest
@@ -151,23 +160,6 @@ export const queryHead = z.object({
     voucher: signedVoucher.nullable(), // the newest one, so that a lost post does no harm
 });
 export type QueryHead = z.output<typeof queryHead>;
-
-/**
- * What the sealed request holds, as JSON: an OpenAI chat completion less what only the gateway needs. A field that is
- * not here is refused: a worker of this version would drop it.
- */
-export const sealedChat = z.strictObject({
-    model: z.string(),
-    messages: z
-        .array(z.strictObject({ role: z.enum(['system', 'user', 'assistant', 'tool']), content: z.string() }))
-        .min(1),
-    maxTokens: z.number().int().min(1).max(1_000_000),
-    temperature: z.number().min(0).max(2).optional(),
-    topP: z.number().gt(0).max(1).optional(),
-    seed: z.number().int().optional(),
-    stop: z.array(z.string().min(1)).max(4).optional(),
-});
-export type SealedChat = z.output<typeof sealedChat>;
 
 /** Why a worker refuses without a signature; nothing is owed and no number is used. */
 export const refusalCodes = [
@@ -230,8 +222,8 @@ export function decodeQuery(body: Buffer): { head: QueryHead; sealed: Buffer } {
 }
 
 /** What the voucher key signs to begin a session, so that only its owner can use the job's query numbers. */
-export function sessionHash(job: Buffer, enc: Buffer): Buffer {
-    return createHash('sha256').update('cocoon-market session').update(job).update(enc).digest();
+export function sessionHash(job: Buffer, { enc, wire }: { enc: Buffer; wire: string }): Buffer {
+    return createHash('sha256').update('cocoon-market session').update(job).update(enc).update(wire).digest();
 }
 
 /** What the voucher key signs to end a job. */

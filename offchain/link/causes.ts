@@ -5,8 +5,9 @@
 import { Reason } from '@cocoon-market/wrappers';
 
 export interface Cause {
-    /** `request`: no node can answer it; `job`: this job's terms or money; `node`: the node, or what runs its model. */
-    origin: 'request' | 'job' | 'node';
+    /** `request`: no node can answer it; `job`: this job's terms or money; `server`: this
+     * node's model server does not take the request, another may; `node`: the node, or what runs its model. */
+    origin: 'request' | 'job' | 'server' | 'node';
     status: number; // HTTP
     code: string;
     message: string; // for the app
@@ -37,7 +38,7 @@ export const causes: Record<Reason, Cause> = {
     [Reason.BadRequest]: node(503, 'node_refused', 'The node cannot read the request'),
     [Reason.BackendDown]: node(503, 'node_refused', "The node's model server is down or failed"),
     [Reason.BackendRefused]: {
-        origin: 'request',
+        origin: 'server',
         status: 400,
         code: 'invalid_request',
         message: 'The model server refused the request as wrong: check its fields and the order of its messages',
@@ -54,6 +55,12 @@ export const causes: Record<Reason, Cause> = {
     [Reason.BackendDenied]: node(503, 'node_refused', "The node's model server refuses the node's own key or account"),
     [Reason.BackendModel]: node(503, 'node_refused', "The node's model server does not have the model"),
     [Reason.BackendSlow]: node(504, 'node_timeout', "The node's model server did not answer in time"),
+    [Reason.Unsupported]: {
+        origin: 'server',
+        status: 400,
+        code: 'unsupported_parameter',
+        message: 'The nodes do not do all that the request asks for: see what they list with "cocoon gateway nodes"',
+    },
 };
 
 function node(status: number, code: string, message: string): Cause {

@@ -1,31 +1,40 @@
 /**
  * The bytes of an answer: 16 bytes of salt, then frames. A frame on the wire is a final mark (1 byte), the length of
- * its sealed text (3 bytes) and the sealed text; opened, it is the meter (four counts of 32 bits), a kind and text.
+ * its sealed text (3 bytes) and the sealed text; opened, it is the meter (four counts of 32 bits), a kind, the index of
+ * a choice and text.
  * A result's content covers exactly these bytes, salt included.
  */
 import { TokenCounts } from '@cocoon-market/wrappers';
 import { ByteQueue } from './bytes';
 import { AnswerOpener, AnswerSealer, SALT_BYTES } from './sealing';
 
-/** What the text of a frame is. */
+/** What the text of a frame is. On the wire, 128 more says that the next frame goes on with the same text. */
 export enum FrameKind {
     Content = 0,
     Reasoning = 1,
     Empty = 2,
+    Fields = 3, // JSON: the other fields of a message's delta, such as tool calls; billed like content
+    Note = 4, // JSON: what is said about the next delta of this choice, or its end, such as logprobs; not billed
 }
+
+const MORE = 0x80;
 
 export interface Frame {
     meter: TokenCounts; // a floor of what the result will bill, covering committed bytes only
     kind: FrameKind;
+    choice: number; // index of the answer among several, 0 to 255
     text: string;
+    more: boolean; // the text goes on in the next frame of this choice
     final: boolean;
 }
 
 const HEADER_BYTES = 4;
 const METER_BYTES = 16;
 
-/** Bytes of a frame besides its text: header, meter, kind and seal. */
-export const FRAME_OVERHEAD = HEADER_BYTES + METER_BYTES + 1 + 16;
+const HEAD_BYTES = METER_BYTES + 2; // of an opened frame: meter, kind and choice
+
+/** Bytes of a frame besides its text: header, head and seal. */
+export const FRAME_OVERHEAD = HEADER_BYTES + HEAD_BYTES + 16;
 
 /** Makes the bytes of an answer, one frame at a time. */
 export class FrameWriter {
@@ -41,10 +50,11 @@ export class FrameWriter {
 
     /** The bytes of the next frame; those of the first do not contain the salt, which goes before it. */
     write(frame: Frame): Buffer {
-        const head = Buffer.alloc(METER_BYTES + 1);
+        const head = Buffer.alloc(HEAD_BYTES);
         const { prompt, cached, completion, reasoning } = frame.meter;
         [prompt, cached, completion, reasoning].forEach((count, i) => head.writeUInt32BE(count, i * 4));
-        head.writeUInt8(frame.kind, METER_BYTES);
+        head.writeUInt8(frame.kind + (frame.more ? MORE : 0), METER_BYTES);
+        head.writeUInt8(frame.choice, METER_BYTES + 1);
         const sealed = this.sealer.seal(Buffer.concat([head, Buffer.from(frame.text, 'utf8')]), frame);
         const header = Buffer.alloc(HEADER_BYTES);
         header.writeUInt32BE(sealed.length);
@@ -110,7 +120,9 @@ function parse(plain: Buffer): Omit<Frame, 'final'> {
     const kind = plain.readUInt8(METER_BYTES);
     return {
         meter: { prompt, cached, completion, reasoning },
-        kind,
-        text: plain.toString('utf8', METER_BYTES + 1),
+        kind: kind % MORE,
+        choice: plain.readUInt8(METER_BYTES + 1),
+        text: plain.toString('utf8', HEAD_BYTES),
+        more: kind >= MORE,
     };
 }

@@ -6,9 +6,11 @@ import { answerRoot, contentHash, jobHash, loadTerms, Result, Terms, Verifier } 
 import { Cell } from '@ton/core';
 import { z } from 'zod';
 import { hex } from '../process/fields';
-import { modelHash, SealedChat, sealedChat } from './api';
-import { FrameKind, FrameReader } from './frames';
+import { modelHash } from './api';
+import { FrameReader } from './frames';
+import { PieceReader, WholeAnswer, WholeChoice } from './pieces';
 import { openReceipt } from './records';
+import { ModelRequest, modelRequest as modelRequestShape } from './request';
 import { commits, openRequest, requestHash } from './sealing';
 
 const bytes = z
@@ -37,9 +39,8 @@ export type Opening = z.output<typeof opening>;
 export interface OpenedQuery {
     job: Buffer; // hash
     terms: Terms;
-    chat: SealedChat;
-    content: string;
-    reasoning: string;
+    modelRequest: ModelRequest;
+    choices: WholeChoice[]; // of the answer, as whole messages
     result: Result;
 }
 
@@ -64,13 +65,15 @@ export function openQuery(opened: Opening): OpenedQuery {
     if (!result.content.equals(contentHash(request, answerRoot(answer)))) {
         throw new Error('The node signed for another request or another answer');
     }
-    const chat = sealedChat.parse(JSON.parse(openRequest(secret, number, sealed).toString('utf8')));
-    if (!modelHash(chat.model).equals(terms.model)) {
+    const modelRequest = modelRequestShape.parse(JSON.parse(openRequest(secret, number, sealed).toString('utf8')));
+    if (!modelHash(modelRequest.body.model).equals(terms.model)) {
         throw new Error('The request asks for another model than the job is for');
     }
-    const text = { [FrameKind.Content]: '', [FrameKind.Reasoning]: '', [FrameKind.Empty]: '' };
+    const pieces = new PieceReader();
+    const whole = new WholeAnswer();
     for (const frame of new FrameReader(secret, number).push(answer)) {
-        text[frame.kind] += frame.text;
+        pieces.push(frame).forEach((piece) => whole.add(piece));
     }
-    return { job, terms, chat, content: text[FrameKind.Content], reasoning: text[FrameKind.Reasoning], result };
+    pieces.end().forEach((piece) => whole.add(piece));
+    return { job, terms, modelRequest, choices: whole.choices, result };
 }

@@ -5,8 +5,13 @@
  */
 import { liabilityRules } from '@cocoon-market/wrappers';
 
-/** Version of the wire, part of every session's binding. */
-export const WIRE_VERSION = 'cocoon-market/1';
+/** Versions of the wire that this program speaks, the best first. A session is bound to one of them. */
+export const wireVersions = ['cocoon-market/2'] as const;
+
+/** The best version that both sides speak; undefined if there is none. */
+export function commonVersion(theirs: readonly string[]): string | undefined {
+    return wireVersions.find((version) => theirs.includes(version));
+}
 
 /** Rules 3 and 10: the most seconds between a receipt's time and the gateway's clock. Contracts allow as many. */
 export const CLOCK_TOLERANCE = liabilityRules.clockSkew;

@@ -8,7 +8,6 @@
  */
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, timingSafeEqual } from 'node:crypto';
-import { WIRE_VERSION } from './rules';
 
 const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
 
@@ -41,8 +40,14 @@ function bytes(buffer: Buffer): ArrayBuffer {
     return new Uint8Array(buffer).buffer;
 }
 
-function sessionInfo(job: Buffer): ArrayBuffer {
-    return bytes(Buffer.concat([Buffer.from(WIRE_VERSION), job]));
+/** What a session is for: a job, and the version of the wire that is spoken in it. */
+export interface SessionPurpose {
+    job: Buffer; // hash
+    wire: string;
+}
+
+function sessionInfo({ job, wire }: SessionPurpose): ArrayBuffer {
+    return bytes(Buffer.concat([Buffer.from(wire), job]));
 }
 
 async function sessionOf(enc: Buffer, context: { export(context: ArrayBuffer, length: number): Promise<ArrayBuffer> }) {
@@ -59,18 +64,18 @@ export function withProcess(session: Session, boot: Buffer): Session {
 }
 
 /** The client's side of a new session with the node that holds `nodeKey` (32 bytes). */
-export async function openSession(nodeKey: Buffer, job: Buffer): Promise<Session> {
+export async function openSession(nodeKey: Buffer, purpose: SessionPurpose): Promise<Session> {
     const recipientPublicKey = await suite.kem.deserializePublicKey(bytes(nodeKey));
-    const context = await suite.createSenderContext({ recipientPublicKey, info: sessionInfo(job) });
+    const context = await suite.createSenderContext({ recipientPublicKey, info: sessionInfo(purpose) });
     return sessionOf(Buffer.from(context.enc), context);
 }
 
 /** The node's side of the session that `enc` began. Throws when `enc` is no key. */
-export async function acceptSession(key: EncryptionKey, enc: Buffer, job: Buffer): Promise<Session> {
+export async function acceptSession(key: EncryptionKey, enc: Buffer, purpose: SessionPurpose): Promise<Session> {
     const context = await suite.createRecipientContext({
         recipientKey: key.pair,
         enc: bytes(enc),
-        info: sessionInfo(job),
+        info: sessionInfo(purpose),
     });
     return sessionOf(enc, context);
 }

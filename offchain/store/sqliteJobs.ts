@@ -3,7 +3,7 @@ import type { SignedVoucher } from '@cocoon-market/wrappers';
 import type { Kysely, Updateable } from 'kysely';
 import { amountToBytes } from './database';
 import type { GroupCommit } from './groupCommit';
-import type { ChannelSnapshot, JobInsert, JobPage, JobStage, JobStore } from './worker';
+import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore } from './worker';
 import { jobOf, type JobTable, snapshotColumns, type WorkerSchema, ZERO } from './workerTables';
 
 export class SqliteJobs implements JobStore {
@@ -54,8 +54,8 @@ export class SqliteJobs implements JobStore {
         });
     }
 
-    setSession(job: Buffer, enc: Buffer) {
-        return this.update([job], { enc });
+    setSession(job: Buffer, session: Pick<JobRecord, 'enc' | 'wire'>) {
+        return this.update([job], session);
     }
 
     setSnapshot(job: Buffer, snapshot: ChannelSnapshot) {

@@ -23,6 +23,7 @@ export interface JobInsert {
     terms: Buffer; // bag of cells
     jobNumber: number; // of the escrow
     enc: Buffer; // of the newest session
+    wire: string; // version of the wire in that session
     snapshot: ChannelSnapshot;
 }
 
@@ -55,7 +56,7 @@ export interface JobStore {
     lost(search: { byLastClaim: boolean; since: number } & JobPage): Promise<JobRecord[]>;
     /** Throws when the job or its channel exists already. */
     add(job: JobInsert): Promise<void>;
-    setSession(job: Buffer, enc: Buffer): Promise<void>;
+    setSession(job: Buffer, session: Pick<JobRecord, 'enc' | 'wire'>): Promise<void>;
     setSnapshot(job: Buffer, snapshot: ChannelSnapshot): Promise<void>;
     /** `paid`: nanoTON. */
     setConfirmedPaid(job: Buffer, paid: bigint): Promise<void>;

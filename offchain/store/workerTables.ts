@@ -50,6 +50,7 @@ const jobTables: Migration = async (db) => {
         terms BLOB NOT NULL,
         jobNumber INTEGER NOT NULL,
         enc BLOB NOT NULL,
+        wire TEXT NOT NULL,
         state TEXT NOT NULL,
         highest INTEGER NOT NULL DEFAULT 0,
         lowWater INTEGER NOT NULL DEFAULT 0,

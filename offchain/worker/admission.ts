@@ -1,17 +1,19 @@
 /** Decides on a query between its arrival and its acceptance (rules 2 and 3). */
 import { Accept, Decline, Reason } from '@cocoon-market/wrappers';
-import type { ChatRequest } from '../backend';
 import {
+    choicesOf,
     commits,
     maxPrompt,
     modelHash,
+    type ModelRequest,
+    modelRequest as modelRequestShape,
+    neededFeatures,
     openRequest,
+    promptBytes,
     type QueryHead,
     querySecret,
     remainingRent,
     requestHash,
-    sealedChat,
-    type SealedChat,
     signReceipt,
 } from '../link';
 import { assertShallow } from '../process/doors';
@@ -20,6 +22,7 @@ import type { WorkerContext } from './context';
 import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { WorkerJob } from './job';
 import type { AcceptedQuery, RunningQuery } from './query';
+import { featuresOf } from './nodeInfo';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
 
@@ -116,17 +119,22 @@ function unseal(secret: Buffer, number: number, sealed: Buffer): Buffer {
     }
 }
 
-type Decision = { chat: ChatRequest; promptBound: number; promptBytes: number };
+type Decision = { modelRequest: ModelRequest; promptBound: number; promptBytes: number };
 
 /** What runs, or the reason to decline. It awaits nothing, so that nothing changes before the acceptance. */
 function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: Buffer): Decision | Reason {
     const { terms, channel } = job;
-    const chat = parsed(plain);
-    if (chat === undefined) {
+    const modelRequest = parsed(plain);
+    if (modelRequest === undefined) {
         return Reason.BadRequest;
     }
-    if (!modelHash(chat.model).equals(terms.model)) {
+    const { model } = modelRequest.body;
+    if (!modelHash(model).equals(terms.model)) {
         return Reason.UnknownModel;
+    }
+    const features = featuresOf(context, model);
+    if (neededFeatures(modelRequest).some(({ feature }) => !features.includes(feature))) {
+        return Reason.Unsupported;
     }
     if (job.state !== 'open' || channel.isLeaving()) {
         return Reason.Leaving;
@@ -134,13 +142,14 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
     if (job.running.size >= terms.maxParallel) {
         return Reason.TooBusy;
     }
-    const request = chat;
-    const promptBound = context.backend.promptBound(request);
+    const promptBound = context.backend.promptBound(modelRequest);
     if (promptBoundPrice(promptBound, terms.rates) > maxPrompt(terms.step)) {
         return Reason.StepTooSmall;
     }
-    const maxTokens = Math.min(chat.maxTokens, answerTokens(ceiling, promptBound, terms.rates));
-    if (maxTokens < 1) {
+    const isEmbedding = modelRequest.endpoint === 'embedding';
+    const maxTokens = Math.min(modelRequest.maxTokens, answerTokens(ceiling, promptBound, terms.rates));
+    // Of every choice at least one token, and an embedding has none.
+    if (isEmbedding ? promptBoundPrice(promptBound, terms.rates) > ceiling : maxTokens < choicesOf(modelRequest)) {
         return Reason.TooLarge;
     }
     const ceilings = [...job.running.values()].reduce((sum, running) => sum + running.ceiling, 0n);
@@ -148,14 +157,13 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
     if (!covers({ ...channel.snapshot, rent }, { results: job.cumulative, ceilings, ceiling })) {
         return Reason.Unfunded;
     }
-    const promptBytes = chat.messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
-    return { chat: { ...request, maxTokens }, promptBound, promptBytes };
+    return { modelRequest: { ...modelRequest, maxTokens }, promptBound, promptBytes: promptBytes(modelRequest) };
 }
 
-function parsed(plain: Buffer): SealedChat | undefined {
+function parsed(plain: Buffer): ModelRequest | undefined {
     try {
         assertShallow(plain);
-        return sealedChat.parse(JSON.parse(plain.toString('utf8')));
+        return modelRequestShape.parse(JSON.parse(plain.toString('utf8')));
     } catch {
         return undefined;
     }

@@ -1,12 +1,15 @@
 /** The sealed answer of one query as it grows: the frames, their counts, and which of them are on the disk. */
 import { noTokens, priceOf, type Terms, type TokenCounts, tokenKinds } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
-import { FRAME_OVERHEAD, FrameKind, FrameWriter, SALT_BYTES } from '../link';
+import type { BackendDelta } from '../backend';
+import { type Frame, FRAME_OVERHEAD, FrameKind, FrameWriter, SALT_BYTES } from '../link';
 
 /** Part of a delta that fits one frame. */
 export interface Part {
     kind: FrameKind;
+    choice: number;
     text: string;
+    more: boolean; // the next part goes on with the same text
     tokens: number; // minimal
     bound: number; // maximal tokens
 }
@@ -16,81 +19,111 @@ const MAX_FRAME = 16 * 1024; // bytes
 /** Bytes of text that a frame may carry. */
 export const MAX_TEXT = MAX_FRAME - FRAME_OVERHEAD;
 
-/** A delta of a backend. */
-export interface Delta {
-    content?: string;
-    reasoning?: string;
-    tokens?: number; // undefined: not counted, so at least one and at most one for each byte
-}
-
 /**
  * Joins characters that a backend sent in halves: UTF-16 has two for an emoji, and a half alone cannot be sent. Content
- * and reasoning are joined separately.
+ * and reasoning of every choice are joined separately.
  */
 export class WholeText {
-    private halves = { content: '', reasoning: '' };
+    private readonly halves = new Map<string, string>();
 
     /** The delta with the half before it, and without a half at its end. */
-    join({ content = '', reasoning = '', ...rest }: Delta): Delta {
-        return { ...rest, content: this.whole('content', content), reasoning: this.whole('reasoning', reasoning) };
+    join({ content = '', reasoning = '', ...rest }: BackendDelta): BackendDelta {
+        const { choice = 0 } = rest;
+        return {
+            ...rest,
+            content: this.whole(`content ${choice}`, content),
+            reasoning: this.whole(`reasoning ${choice}`, reasoning),
+        };
     }
 
     /** The halves without another; each becomes U+FFFD. */
-    takeRest(): Delta {
-        const { content, reasoning } = this.halves;
-        this.halves = { content: '', reasoning: '' };
-        return { content, reasoning };
+    takeRest(): BackendDelta[] {
+        const rest = [...this.halves].filter(([, half]) => half !== '');
+        this.halves.clear();
+        return rest.map(([key, half]) => {
+            const [kind, choice] = key.split(' ');
+            return { choice: Number(choice), [kind]: half };
+        });
     }
 
-    private whole(kind: 'content' | 'reasoning', text: string): string {
+    private whole(key: string, text: string): string {
         if (text === '') {
             return '';
         }
-        const joined = this.halves[kind] + text;
+        const joined = (this.halves.get(key) ?? '') + text;
         const half = /[\ud800-\udbff]$/.exec(joined)?.[0] ?? '';
-        this.halves[kind] = half;
+        this.halves.set(key, half);
         return joined.slice(0, joined.length - half.length);
     }
 }
 
-/** Cuts a delta into parts of at most `max` tokens, or bytes where tokens are not counted. */
-export function parts(delta: Delta, max: number): Part[] {
-    const reasoning = Buffer.byteLength(delta.reasoning ?? '');
-    const content = Buffer.byteLength(delta.content ?? '');
-    if (delta.tokens === undefined) {
-        return [
-            ...uncountedParts(FrameKind.Reasoning, delta.reasoning ?? '', max),
-            ...uncountedParts(FrameKind.Content, delta.content ?? '', max),
-        ];
+type PartText = Pick<Part, 'kind' | 'choice' | 'text'>;
+
+/**
+ * Cuts a delta into parts of at most `max` tokens, or bytes where tokens are not counted. A note comes first, because
+ * it belongs to what follows it.
+ */
+export function parts(
+    { choice = 0, content = '', reasoning = '', fields, note, tokens }: BackendDelta,
+    max: number,
+): Part[] {
+    const made = note === undefined ? [] : noteParts(choice, JSON.stringify(note));
+    const thought = { kind: FrameKind.Reasoning, choice, text: reasoning };
+    const texts = [
+        { kind: FrameKind.Content, choice, text: content },
+        { kind: FrameKind.Fields, choice, text: fields === undefined ? '' : JSON.stringify(fields) },
+    ];
+    if (tokens === undefined) {
+        return [...made, ...[thought, ...texts].flatMap((one) => uncountedParts(one, max))];
     }
-    const ofReasoning = reasoning === 0 ? 0 : Math.floor((delta.tokens * reasoning) / (reasoning + content));
+    const size = ({ text }: PartText) => Buffer.byteLength(text);
+    const ofReasoning = share(tokens, size(thought), size(thought) + size(texts[0]) + size(texts[1]));
+    const ofFields = share(tokens - ofReasoning, size(texts[1]), size(texts[0]) + size(texts[1]));
     return [
-        ...countedParts(FrameKind.Reasoning, delta.reasoning ?? '', ofReasoning, max),
-        ...countedParts(FrameKind.Content, delta.content ?? '', delta.tokens - ofReasoning, max),
+        ...made,
+        ...countedParts(thought, ofReasoning, max),
+        ...countedParts(texts[0], tokens - ofReasoning - ofFields, max),
+        ...countedParts(texts[1], ofFields, max),
     ];
 }
 
-function uncountedParts(kind: FrameKind, text: string, max: number): Part[] {
-    return textPieces(text, max).map((piece, i) => ({
+const share = (tokens: number, part: number, whole: number): number =>
+    part === 0 ? 0 : Math.floor((tokens * part) / whole);
+
+// The JSON of fields and notes goes on over several frames; a text is a text in each of them.
+const isJson = (kind: FrameKind): boolean => kind === FrameKind.Fields || kind === FrameKind.Note;
+
+function noteParts(choice: number, text: string): Part[] {
+    const pieces = textPieces(text, MAX_TEXT);
+    const free = { kind: FrameKind.Note, choice, tokens: 0, bound: 0 };
+    return pieces.map((piece, i) => ({ ...free, text: piece, more: i < pieces.length - 1 }));
+}
+
+function uncountedParts({ kind, choice, text }: PartText, max: number): Part[] {
+    const pieces = textPieces(text, max);
+    return pieces.map((piece, i) => ({
         kind,
+        choice,
         text: piece,
+        more: isJson(kind) && i < pieces.length - 1,
         tokens: i === 0 ? 1 : 0,
         bound: Buffer.byteLength(piece),
     }));
 }
 
-function countedParts(kind: FrameKind, text: string, tokens: number, max: number): Part[] {
+function countedParts({ kind, choice, text }: PartText, tokens: number, max: number): Part[] {
     const frames = Math.max(1, Math.ceil(tokens / max));
     const pieces = textPieces(text, Math.ceil(Buffer.byteLength(text) / frames));
     const made: Part[] = [];
     let remaining = tokens;
     for (let i = 0; i < pieces.length || remaining > 0; i++) {
-        const share = Math.min(max, i < pieces.length ? Math.ceil(remaining / (pieces.length - i)) : remaining);
+        const some = Math.min(max, i < pieces.length ? Math.ceil(remaining / (pieces.length - i)) : remaining);
         const piece = pieces[i];
         // Tokens without text, such as half a character or a hidden mark.
         const kindOfPart = piece === undefined && kind === FrameKind.Content ? FrameKind.Empty : kind;
-        made.push({ kind: kindOfPart, text: piece ?? '', tokens: share, bound: share });
-        remaining -= share;
+        const more = isJson(kind) && i < pieces.length - 1;
+        made.push({ kind: kindOfPart, choice, text: piece ?? '', more, tokens: some, bound: some });
+        remaining -= some;
     }
     return made;
 }
@@ -122,6 +155,8 @@ function plus(counts: TokenCounts, kind: FrameKind, tokens: number): TokenCounts
         ? { ...counts, reasoning: counts.reasoning + tokens }
         : { ...counts, completion: counts.completion + tokens };
 }
+
+const EMPTY = { kind: FrameKind.Empty, choice: 0, text: '', more: false };
 
 /** Seals parts into frames, and counts them. */
 export class Answer {
@@ -190,13 +225,14 @@ export class Answer {
     }
 
     /** Adds a part, and returns its frame, with the salt before the first. */
-    addPart({ kind, text, tokens, bound }: Part): Buffer {
+    addPart(part: Part): Buffer {
+        const { kind, text, tokens, bound } = part;
         this.counts = plus(this.counts, kind, tokens);
         this.bounds = plus(this.bounds, kind, bound);
-        if (kind !== FrameKind.Empty) {
+        if (kind !== FrameKind.Empty && kind !== FrameKind.Note) {
             this.textBytes[kind === FrameKind.Reasoning ? 'reasoning' : 'content'] += Buffer.byteLength(text);
         }
-        return this.frame(kind, text);
+        return this.frame(part);
     }
 
     /**
@@ -205,7 +241,7 @@ export class Answer {
      */
     addMeter(): Buffer | undefined {
         const isCurrent = priceOf(this.lastMeter, this.terms.rates) === priceOf(this.committed, this.terms.rates);
-        return isCurrent || this.isEmpty || !this.fits({ text: '' }) ? undefined : this.frame(FrameKind.Empty, '');
+        return isCurrent || this.isEmpty || !this.fits({ text: '' }) ? undefined : this.frame(EMPTY);
     }
 
     /**
@@ -215,7 +251,7 @@ export class Answer {
     addFinal(counts: TokenCounts): Buffer {
         const grown = tokenKinds.every((kind) => counts[kind] >= this.lastMeter[kind]);
         this.committed = grown ? counts : this.lastMeter; // it is sent after the commit of the result
-        return this.frame(FrameKind.Empty, '', { final: true });
+        return this.frame({ ...EMPTY, final: true });
     }
 
     /**
@@ -229,8 +265,14 @@ export class Answer {
         return { bytes: Buffer.concat(pending), counts, done: () => (this.committed = counts) };
     }
 
-    private frame(kind: FrameKind, text: string, { final = false } = {}): Buffer {
-        const frame = this.writer.write({ meter: this.committed, kind, text, final });
+    private frame({
+        kind,
+        choice,
+        text,
+        more,
+        final = false,
+    }: Pick<Frame, 'kind' | 'choice' | 'text' | 'more'> & { final?: boolean }): Buffer {
+        const frame = this.writer.write({ meter: this.committed, kind, choice, text, more, final });
         const bytes = this.isEmpty ? Buffer.concat([this.writer.salt, frame]) : frame;
         this.lastMeter = this.committed;
         this.chunks.push(bytes);

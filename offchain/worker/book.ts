@@ -14,7 +14,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import type { z } from 'zod';
-import { acceptSession, type jobRequest, modelHash, sessionHash } from '../link';
+import { acceptSession, type jobRequest, modelHash, sessionHash, wireVersions } from '../link';
 import type { ChannelSnapshot } from '../store/worker';
 import { accountAddress, type Channels, ChannelUnreadable } from './channels';
 import type { Clients } from './clients';
@@ -79,7 +79,10 @@ export class WorkerBook {
         for (const receipt of request.newest) {
             await assertStored(this.context, id, receipt);
         }
-        await acceptSession(this.context.encryptionKey, request.enc, id).catch(() => {
+        if (!wireVersions.some((version) => version === request.wire)) {
+            throw new Refused('bad_request', `This node speaks ${wireVersions.join(', ')}`);
+        }
+        await acceptSession(this.context.encryptionKey, request.enc, { job: id, wire: request.wire }).catch(() => {
             throw new Refused('bad_request', 'enc is not a key');
         });
         const snapshot = (await jobs.get(id)) === undefined ? await this.add(request, id, channel) : undefined;
@@ -88,7 +91,7 @@ export class WorkerBook {
                 job.channel.note(snapshot);
             }
             await job.channel.refresh();
-            await job.session.begin(request.enc);
+            await job.session.begin(request);
             return action(job);
         });
     }
@@ -100,7 +103,7 @@ export class WorkerBook {
     }
 
     /** The job that the request's signature is for, which also shows the code of its channel among those accepted. */
-    private identify({ terms, jobNumber, enc, signature }: JobRequest): { id: Buffer; channel: Buffer } {
+    private identify({ terms, jobNumber, enc, wire, signature }: JobRequest): { id: Buffer; channel: Buffer } {
         const { config } = this.context;
         const { end, notice, voucherKey, payout } = terms;
         const verifier = new Verifier(voucherKey);
@@ -108,7 +111,7 @@ export class WorkerBook {
             const parameters = { end, notice, voucherKey, payout, job: jobNumber };
             const channel = channelInit(accountAddress(terms.escrow), parameters, code).address.hash;
             const id = jobHash(config.network, channel, terms);
-            if (verifier.verify(sessionHash(id, enc), signature)) {
+            if (verifier.verify(sessionHash(id, { enc, wire }), signature)) {
                 return { id, channel };
             }
         }
@@ -118,7 +121,11 @@ export class WorkerBook {
         );
     }
 
-    private async add({ terms, jobNumber, enc }: JobRequest, id: Buffer, channel: Buffer): Promise<ChannelSnapshot> {
+    private async add(
+        { terms, jobNumber, enc, wire }: JobRequest,
+        id: Buffer,
+        channel: Buffer,
+    ): Promise<ChannelSnapshot> {
         const { store } = this.context;
         if ((await store.jobs.ofChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
@@ -132,7 +139,7 @@ export class WorkerBook {
         this.requireUsable(reading);
         const { balance, paid, refundAt, at } = reading;
         const snapshot = { balance, paid, refundAt, at };
-        const job = { job: id, channel, terms: termsCell(terms).toBoc(), jobNumber, enc, snapshot };
+        const job = { job: id, channel, terms: termsCell(terms).toBoc(), jobNumber, enc, wire, snapshot };
         await store.jobs.add(job).catch(async (error: unknown) => {
             if ((await store.jobs.get(id)) === undefined) {
                 throw error; // else another request of the same client was faster

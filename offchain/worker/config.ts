@@ -2,7 +2,7 @@
 import { listingBounds } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { z } from 'zod';
-import { ANSWER_SECONDS, waits } from '../link';
+import { ANSWER_SECONDS, features, waits } from '../link';
 import { address, endpoint, hex, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
 import { newSeed, readSecret, writeSecret } from '../process/keyFiles';
 import { readSettings } from '../process/settings';
@@ -67,6 +67,10 @@ export const workerConfig = z
                 z.strictObject({
                     model: z.string().min(1),
                     rates: z.strictObject(rates),
+                    // What the model server does besides plain chat; default: what servers of its kind do for any
+                    // model.
+                    features: z.array(z.enum(features)).optional(),
+                    context: z.number().int().min(1).optional(), // tokens of prompt and answer together
                 }),
             )
             .min(1)

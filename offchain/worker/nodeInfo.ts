@@ -1,14 +1,20 @@
 /** What the worker publishes about its node, see `nodeInfo` in the wire. */
-import type { NodeInfo } from '../link';
+import { type Feature, type NodeInfo, wireVersions } from '../link';
 import type { NodeAttestation } from './attestation';
 import type { Channels } from './channels';
 import type { WorkerContext } from './context';
 import type { Costs } from './costs';
 
+/** What the node can do for a model besides plain chat. */
+export function featuresOf({ config, backend }: WorkerContext, model: string): readonly Feature[] {
+    return config.offers.find((offer) => offer.model === model)?.features ?? backend.features;
+}
+
 export function nodeInfoOf(
-    { config, payout, receiptKey, encryptionKey }: WorkerContext,
+    context: WorkerContext,
     { channels, costs, attestation }: { channels: Channels; costs: Costs; attestation: NodeAttestation },
 ): NodeInfo {
+    const { config, payout, receiptKey, encryptionKey } = context;
     const { minStep, maxStep, maxParallel, maxAnswer, minNotice } = config.limits;
     const { minDeposit } = costs;
     return {
@@ -19,7 +25,8 @@ export function nodeInfoOf(
         receiptKey: receiptKey.publicKey,
         encryptionKey: encryptionKey.publicKey,
         attestation: attestation.current(),
-        offers: config.offers,
+        wire: [...wireVersions],
+        offers: config.offers.map((offer) => ({ ...offer, features: [...featuresOf(context, offer.model)] })),
         limits: { minStep, maxStep, maxParallel, maxAnswer, minNotice, minDeposit },
         channelCodes: channels.codes.map((code) => code.hash()),
     };

@@ -1,9 +1,9 @@
 /** One running query: turns the backend's deltas into paid, sealed, stored frames, and ends with a receipt. */
 import { answerRoot, contentHash, Finish, Reason } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BackendError, type BackendEvent, type ChatRequest, type Usage } from '../backend';
-import { commitEvery, encodeRecord, encodeRetryAfter, RecordType, MAX_RETRY_AFTER } from '../link';
-import { Answer, type Delta, type Part, parts, WholeText } from './answer';
+import { BackendError, type BackendEvent, type BackendDelta, type Usage } from '../backend';
+import { commitEvery, encodeRecord, encodeRetryAfter, type ModelRequest, RecordType, MAX_RETRY_AFTER } from '../link';
+import { Answer, type Part, parts, WholeText } from './answer';
 import type { WorkerContext } from './context';
 import { billedCounts, frameTokens, promptBoundPrice, unmeteredBound } from './credit';
 import { signFail } from './fails';
@@ -22,7 +22,7 @@ export interface AcceptedQuery {
     request: Buffer; // hash
     secret: Buffer;
     ceiling: bigint; // nanoTON
-    chat: ChatRequest; // with the maxTokens that the ceiling allows
+    modelRequest: ModelRequest; // with the maxTokens that the ceiling allows
     promptBound: number; // tokens
     promptBytes: number;
 }
@@ -134,7 +134,7 @@ export class RunningQuery implements ActiveQuery {
 
     /** Delivers the backend's answer; undefined when it was cut. */
     private async stream(): Promise<{ finish: Finish; usage?: Usage } | undefined> {
-        const events = this.context.backend.stream(this.query.chat, this.abort.signal)[Symbol.asyncIterator]();
+        const events = this.context.backend.stream(this.query.modelRequest, this.abort.signal)[Symbol.asyncIterator]();
         try {
             while (this.cutBy === undefined) {
                 const next = events.next();
@@ -182,8 +182,10 @@ export class RunningQuery implements ActiveQuery {
             case 'delta':
                 return (await this.deliver(this.text.join(event))) ? undefined : { finish: Finish.Length };
             case 'end':
-                if (!(await this.deliver({ ...this.text.takeRest(), ...(this.answer.allCounted && { tokens: 0 }) }))) {
-                    return { finish: Finish.Length };
+                for (const rest of this.text.takeRest()) {
+                    if (!(await this.deliver({ ...rest, ...(this.answer.allCounted && { tokens: 0 }) }))) {
+                        return { finish: Finish.Length };
+                    }
                 }
                 if (this.cutBy !== undefined) {
                     return undefined;
@@ -196,7 +198,7 @@ export class RunningQuery implements ActiveQuery {
     }
 
     /** Resolves with false when the ceiling or the maximal answer is reached. The caller checks for a cut. */
-    private async deliver(delta: Delta): Promise<boolean> {
+    private async deliver(delta: BackendDelta): Promise<boolean> {
         const { rates, step } = this.job.terms;
         if (delta.tokens === undefined) {
             this.answer.allCounted = false;

@@ -1,7 +1,10 @@
 /** The sealed session of a job. The worker has the newest one only. */
 import { acceptSession, type Session, withProcess } from '../link';
+import type { JobRecord } from '../store/worker';
 import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
+
+type SessionStart = Pick<JobRecord, 'enc' | 'wire'>;
 
 export class JobSession {
     private accepted: Promise<Session> | undefined;
@@ -13,24 +16,23 @@ export class JobSession {
 
     /** The newest session. */
     current(): Promise<Session> {
-        const { enc } = this.entry.record;
-        this.accepted ??= this.accept(enc);
+        this.accepted ??= this.accept(this.entry.record);
         return this.accepted;
     }
 
     /** Begins a new session in place of the old one. Throws when `enc` is not a key. */
-    async begin(enc: Buffer): Promise<void> {
-        const { job, enc: stored } = this.entry.record;
-        if (!enc.equals(stored)) {
-            const session = await this.accept(enc);
-            await this.context.store.jobs.setSession(job, enc);
-            this.entry.update({ enc });
+    async begin({ enc, wire }: SessionStart): Promise<void> {
+        const { record } = this.entry;
+        if (!enc.equals(record.enc) || wire !== record.wire) {
+            const session = await this.accept({ enc, wire });
+            await this.context.store.jobs.setSession(record.job, { enc, wire });
+            this.entry.update({ enc, wire });
             this.accepted = Promise.resolve(session);
         }
     }
 
-    private async accept(enc: Buffer): Promise<Session> {
+    private async accept({ enc, wire }: SessionStart): Promise<Session> {
         const { encryptionKey, boot } = this.context;
-        return withProcess(await acceptSession(encryptionKey, enc, this.entry.record.job), boot);
+        return withProcess(await acceptSession(encryptionKey, enc, { job: this.entry.record.job, wire }), boot);
     }
 }

@@ -100,4 +100,5 @@ export enum Reason {
     BackendDenied = 13, // it refuses the node's own key or account
     BackendModel = 14, // it has no such model or path
     BackendSlow = 15, // it did not begin or go on in time
+    Unsupported = 16, // the request needs a feature that the node does not list for this model
 }

@@ -8,7 +8,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { Reason } from '@cocoon-market/wrappers';
-import { type Backend, BackendError, type BackendEvent, type ChatRequest, type FinishReason } from '../backend';
+import { type Backend, BackendError, type BackendEvent, type FinishReason } from '../backend';
+import type { ChatMessage, ModelRequest } from '../../link';
 import { AnswerText } from './answer';
 import { Sampler } from './sampler';
 import { Tokenizer, type TokenizerFile } from './tokenizer';
@@ -23,6 +24,7 @@ const PROMPT_SLICE = 8; // prompt tokens read between two turns of the event loo
 /** Serves {@link EMBEDDED_MODEL} in this process. */
 export class EmbeddedBackend implements Backend {
     readonly name = 'embedded';
+    readonly features = [];
     readonly tokenizer: Tokenizer;
     private readonly model: Transformer;
     private closed = false;
@@ -59,8 +61,8 @@ export class EmbeddedBackend implements Backend {
     }
 
     /** The exact number of prompt tokens, template included. */
-    promptBound(request: ChatRequest): number {
-        return this.tokenizer.encodeChat(request.messages).length;
+    promptBound(request: ModelRequest): number {
+        return this.tokenizer.encodeChat(messagesOf(request)).length;
     }
 
     /**
@@ -70,10 +72,10 @@ export class EmbeddedBackend implements Backend {
      *
      * @throws {BackendError} 400 if the prompt leaves no room for an answer, 404 for another model, 503 after close
      */
-    async *stream(request: ChatRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
-        const { temperature = 1, topP = 1 } = request;
+    async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
+        const { temperature, topP, seed, stop } = settingsOf(request);
         this.check(request, temperature, topP);
-        const prompt = this.tokenizer.encodeChat(request.messages);
+        const prompt = this.tokenizer.encodeChat(messagesOf(request));
         if (prompt.length >= this.context) {
             throw new BackendError(
                 `the prompt has ${prompt.length} tokens, ${EMBEDDED_MODEL} takes at most ${this.context - 1}: send less`,
@@ -90,8 +92,8 @@ export class EmbeddedBackend implements Backend {
         }
         yield { type: 'prompt', prompt: prompt.length, cached: 0 };
 
-        const sampler = new Sampler(temperature, topP, request.seed);
-        const text = new AnswerText(request.stop);
+        const sampler = new Sampler(temperature, topP, seed);
+        const text = new AnswerText(stop);
         let finish: FinishReason = 'length';
         let completion = 0;
         let unsent = 0; // tokens whose text is not sent yet
@@ -130,9 +132,11 @@ export class EmbeddedBackend implements Backend {
         this.closed = true;
     }
 
-    private check({ model, messages, maxTokens }: ChatRequest, temperature: number, topP: number): void {
-        if (model !== EMBEDDED_MODEL) throw new BackendError(`this backend serves only ${EMBEDDED_MODEL}`, 404);
-        if (messages.length === 0) throw new BackendError('messages must not be empty', 400);
+    private check(request: ModelRequest, temperature: number, topP: number): void {
+        const { body, maxTokens } = request;
+        if (body.model !== EMBEDDED_MODEL) throw new BackendError(`this backend serves only ${EMBEDDED_MODEL}`, 404);
+        if (request.endpoint !== 'chat') throw new BackendError('this backend serves chat completions only', 400);
+        if (messagesOf(request).length === 0) throw new BackendError('messages must not be empty', 400);
         if (!Number.isInteger(maxTokens) || maxTokens < 1) throw new BackendError('maxTokens must be at least 1', 400);
         if (!(temperature >= 0 && temperature <= 2)) throw new BackendError('temperature must be from 0 to 2', 400);
         if (!(topP >= 0 && topP <= 1)) throw new BackendError('topP must be from 0 to 1', 400);
@@ -142,4 +146,24 @@ export class EmbeddedBackend implements Backend {
         if (this.closed) throw new BackendError('the backend is closed', 503);
         return signal.aborted;
     }
+}
+
+// Another endpoint is refused before its request runs.
+function messagesOf(request: ModelRequest): ChatMessage[] {
+    return request.endpoint === 'chat' ? request.body.messages : [];
+}
+
+function settingsOf({ body }: ModelRequest) {
+    const {
+        temperature,
+        top_p: topP,
+        seed,
+        stop,
+    } = body as Partial<Extract<ModelRequest, { endpoint: 'chat' }>['body']>;
+    return {
+        temperature: temperature ?? 1,
+        topP: topP ?? 1,
+        seed: seed ?? undefined,
+        stop: typeof stop === 'string' ? [stop] : (stop ?? []),
+    };
 }

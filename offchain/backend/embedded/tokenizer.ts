@@ -3,7 +3,7 @@
  * special token, so a prompt that contains `<|end|>` is only text.
  */
 
-import type { ChatMessage } from '../backend';
+import { type ChatMessage, textOf } from '../../link';
 
 /** The content of `tokenizer.json`. */
 export interface TokenizerFile {
@@ -11,6 +11,12 @@ export interface TokenizerFile {
     specials: string[];
     merges: [number, number][]; // in the order they were learnt
 }
+
+// The model was never trained on tools, so a tool's message is read like a question.
+const turns = {
+    ...{ system: 'system', developer: 'system', user: 'user', assistant: 'assistant' },
+    ...{ tool: 'user', function: 'user' },
+} as const;
 
 const BYTES = 256;
 const PAIR = 65_536; // above any token, so that first * PAIR + second is unique
@@ -48,11 +54,10 @@ export class Tokenizer {
     encodeChat(messages: ChatMessage[]): number[] {
         const tokens = [this.special('begin')];
         for (const { role, content } of messages) {
-            // The model was never trained on tools, so a tool's message is read like a question.
-            tokens.push(this.special(role === 'tool' ? 'user' : role));
+            tokens.push(this.special(turns[role]));
             // Not spread into push, because an argument list has a limit, and a prompt that is refused later may be
             // long.
-            for (const token of this.encode(content)) tokens.push(token);
+            for (const token of this.encode(textOf(content))) tokens.push(token);
             tokens.push(this.special('end'));
         }
         tokens.push(this.special('assistant'));

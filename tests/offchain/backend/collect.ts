@@ -1,20 +1,21 @@
-import type { Backend, BackendEvent, ChatRequest } from '../../../offchain/backend';
+import type { Backend, BackendEvent } from '../../../offchain/backend';
+import type { ModelRequest } from '../../../offchain/link';
+import { chatRequest } from '../support/requests';
 
 /** A request for one user message at temperature 0; fields may be replaced. */
-export function ask(content: string, fields: Partial<ChatRequest> = {}): ChatRequest {
-    return {
+export function ask(content: string, fields: Partial<Parameters<typeof chatRequest>[0]> = {}): ModelRequest {
+    return chatRequest({
         model: 'cocoon-tiny',
         messages: [{ role: 'user', content }],
-        maxTokens: 256,
         temperature: 0,
         ...fields,
-    };
+    });
 }
 
 /** All events of one completion. */
 export async function collect(
     backend: Backend,
-    request: ChatRequest,
+    request: ModelRequest,
     signal: AbortSignal = new AbortController().signal,
 ): Promise<BackendEvent[]> {
     const events: BackendEvent[] = [];

@@ -94,7 +94,7 @@ describe('Embedded backend', () => {
         it('takes the best token at top_p 0 whatever the temperature', async () => {
             const greedy = textOf(await collect(backend, ask(voucher)));
 
-            const narrow = textOf(await collect(backend, ask(voucher, { temperature: 2, topP: 0 })));
+            const narrow = textOf(await collect(backend, ask(voucher, { temperature: 2, top_p: 0 })));
 
             expect(narrow).toBe(greedy);
         });
@@ -217,7 +217,7 @@ describe('Embedded backend', () => {
             ['no messages', { messages: [] }, 400],
             ['max tokens 0', { maxTokens: 0 }, 400],
             ['a negative temperature', { temperature: -1 }, 400],
-            ['a top_p above 1', { topP: 1.1 }, 400],
+            ['a top_p above 1', { top_p: 1.1 }, 400],
         ])('refuses %s', async (_, fields, status) => {
             await expect(collect(backend, ask(voucher, fields))).rejects.toMatchObject({ status });
         });

@@ -60,7 +60,7 @@ describe('URL backend', () => {
                 { apiKey: 'key', path: '/' },
             );
 
-            await collect(backend, ask('hi', { model: 'm', maxTokens: 9, topP: 0.5, seed: 3, stop: ['.'] }));
+            await collect(backend, ask('hi', { model: 'm', maxTokens: 9, top_p: 0.5, seed: 3, stop: ['.'] }));
 
             expect(path).toBe('/v1/chat/completions');
             expect(key).toBe('Bearer key');

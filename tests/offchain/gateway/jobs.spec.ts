@@ -225,7 +225,11 @@ describe('Jobs', () => {
                 'a higher price',
                 {
                     offers: [
-                        { model: MODEL, rates: { prompt: 1n, cached: 1n, completion: 10n ** 12n, reasoning: 1n } },
+                        {
+                            model: MODEL,
+                            rates: { prompt: 1n, cached: 1n, completion: 10n ** 12n, reasoning: 1n },
+                            features: [],
+                        },
                     ],
                 },
                 'maxPrice',

@@ -62,7 +62,7 @@ describe('A node that refuses without a signature', () => {
 
     it('and has a job of every model spoils them all at once, and the other node is used all the same', async () => {
         const models = [MODEL, 'model-b', 'model-c', 'model-d'];
-        const offers = models.map((model) => ({ model, rates: RATES }));
+        const offers = models.map((model) => ({ model, rates: RATES, features: [] }));
         const maxPrice = Object.fromEntries(Object.entries(RATES).map(([kind, rate]) => [kind, rate.toString()]));
         const all = Object.fromEntries(models.map((model) => [model, { maxPrice } as never]));
         await start({

@@ -2,16 +2,20 @@ import { Finish } from '@cocoon-market/wrappers';
 import { hkdfSync } from 'node:crypto';
 import { keyCommitment, opening, openQuery, openRequest, toWire } from '../../../offchain/link';
 import { makeOpening } from '../support/opening';
+import { chatRequest } from '../support/requests';
 import { sealedUnderTwoKeys } from '../support/twoKeys';
 
-const chat = { model: 'm', messages: [{ role: 'user' as const, content: 'Say hello' }], maxTokens: 9 };
+const chat = chatRequest({ model: 'm', messages: [{ role: 'user', content: 'Say hello' }], maxTokens: 9 });
 const good = makeOpening(chat);
 
 describe('an opened query', () => {
     it('shows request, answer and result that belong together', () => {
         const opened = openQuery(opening.parse(JSON.parse(JSON.stringify(toWire(good)))));
 
-        expect(opened).toMatchObject({ chat, content: 'Hello world', reasoning: '' });
+        expect(opened).toMatchObject({
+            modelRequest: chat,
+            choices: [{ index: 0, message: { content: 'Hello world' }, note: {} }],
+        });
         expect(opened.result).toMatchObject({ number: 7, finish: Finish.Stop });
     });
 

@@ -15,12 +15,13 @@ import {
 } from '../../../offchain/link';
 
 const job = Buffer.alloc(32, 7);
+const wire = 'cocoon-market/2';
 const salt = Buffer.alloc(16, 1);
 
 async function sessions() {
     const key = await encryptionKey(Buffer.alloc(32, 9));
-    const client = await openSession(key.publicKey, job);
-    return { key, client, node: await acceptSession(key, client.enc, job) };
+    const client = await openSession(key.publicKey, { job, wire });
+    return { key, client, node: await acceptSession(key, client.enc, { job, wire }) };
 }
 
 /** RFC 9180, appendix A.1.1: the RFC has no vector for AES-256-GCM with X25519; KEM and key schedule are the same. */
@@ -74,13 +75,13 @@ describe('session', () => {
     it('is derived again from the same enc, as after a restart', async () => {
         const { key, client } = await sessions();
 
-        expect((await acceptSession(key, client.enc, job)).secret.equals(client.secret)).toBe(true);
+        expect((await acceptSession(key, client.enc, { job, wire })).secret.equals(client.secret)).toBe(true);
     });
 
     it('has another secret for another job', async () => {
         const { key, client } = await sessions();
 
-        const other = await acceptSession(key, client.enc, Buffer.alloc(32, 8));
+        const other = await acceptSession(key, client.enc, { job: Buffer.alloc(32, 8), wire });
 
         expect(other.secret.equals(client.secret)).toBe(false);
     });
@@ -88,13 +89,13 @@ describe('session', () => {
     it('has another secret each time it is opened', async () => {
         const { key, client } = await sessions();
 
-        expect((await openSession(key.publicKey, job)).secret.equals(client.secret)).toBe(false);
+        expect((await openSession(key.publicKey, { job, wire })).secret.equals(client.secret)).toBe(false);
     });
 
     it('refuses an enc that is no point', async () => {
         const { key } = await sessions();
 
-        await expect(acceptSession(key, Buffer.alloc(32), job)).rejects.toThrow();
+        await expect(acceptSession(key, Buffer.alloc(32), { job, wire })).rejects.toThrow();
     });
 });
 

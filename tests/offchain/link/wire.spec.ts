@@ -23,9 +23,9 @@ const secret = Buffer.alloc(32, 3);
 const salt = Buffer.alloc(16, 4);
 const meter = { prompt: 9, cached: 0, completion: 3, reasoning: 0 };
 const frames: Frame[] = [
-    { meter, kind: FrameKind.Content, text: 'Grüße', final: false },
-    { meter: { ...meter, completion: 7 }, kind: FrameKind.Reasoning, text: '', final: false },
-    { meter: { ...meter, completion: 8 }, kind: FrameKind.Empty, text: '', final: true },
+    { meter, kind: FrameKind.Content, choice: 0, text: 'Grüße', more: false, final: false },
+    { meter: { ...meter, completion: 7 }, kind: FrameKind.Reasoning, choice: 2, text: '', more: false, final: false },
+    { meter: { ...meter, completion: 8 }, kind: FrameKind.Empty, choice: 0, text: '', more: false, final: true },
 ];
 
 function answerBytes(): Buffer {

@@ -4,32 +4,33 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EMBEDDED_MODEL, EmbeddedBackend } from '../../../offchain/backend';
 import { rerunCommand } from '../../../offchain/cli/rerun';
-import { openQuery, SealedChat, toWire } from '../../../offchain/link';
+import { ModelRequest, openQuery, toWire } from '../../../offchain/link';
 import { rerun, UNDECIDED_REASON } from '../../../offchain/rerun';
 import { ECHO, ScriptedBackend } from '../support/backend';
 import { Made, makeOpening } from '../support/opening';
+import { chatRequest } from '../support/requests';
 
 const embedded = new EmbeddedBackend();
-const tiny: SealedChat = {
+const tiny = chatRequest({
     model: EMBEDDED_MODEL,
     messages: [{ role: 'user', content: 'What is a voucher?' }],
     maxTokens: 24,
     temperature: 0,
-};
-const echo: SealedChat = { model: ECHO, messages: [{ role: 'user', content: 'one two' }], maxTokens: 9 };
+});
+const echo = chatRequest({ model: ECHO, messages: [{ role: 'user', content: 'one two' }], maxTokens: 9 });
 
 /** What the embedded model answers, and how that ended. */
-async function answerOf(chat: SealedChat): Promise<{ text: string; finish: Finish }> {
+async function answerOf(request: ModelRequest): Promise<{ text: string; finish: Finish }> {
     let [text, finish] = ['', Finish.Length];
-    for await (const event of embedded.stream(chat, new AbortController().signal)) {
+    for await (const event of embedded.stream(request, new AbortController().signal)) {
         text += event.type === 'delta' ? (event.content ?? '') : '';
         finish = event.type === 'end' && event.finish === 'stop' ? Finish.Stop : finish;
     }
     return { text, finish };
 }
 
-const repeat = (chat: SealedChat, made: Made, backend: EmbeddedBackend | ScriptedBackend) =>
-    rerun(openQuery(makeOpening(chat, made)), backend);
+const repeat = (request: ModelRequest, made: Made, backend: EmbeddedBackend | ScriptedBackend) =>
+    rerun(openQuery(makeOpening(request, made)), backend);
 
 describe('rerun', () => {
     it('on the embedded backend matches what the model answers', async () => {
@@ -45,9 +46,13 @@ describe('rerun', () => {
         const made = { texts: [text.slice(0, 10), 'something else'] };
 
         expect(await repeat(tiny, made, embedded)).toMatchObject({ verdict: 'mismatch', same: 10 });
-        const drawn = { ...tiny, temperature: 1 };
-        expect(await repeat({ ...drawn, seed: 5 }, made, embedded)).toMatchObject({ verdict: 'mismatch' });
-        expect(await repeat(drawn, { texts: ['\u0001'] }, embedded)).toMatchObject({ verdict: 'undecided' });
+        const withFields = (fields: object) => ({ ...tiny, body: { ...tiny.body, ...fields } }) as ModelRequest;
+        expect(await repeat(withFields({ temperature: 1, seed: 5 }), made, embedded)).toMatchObject({
+            verdict: 'mismatch',
+        });
+        expect(await repeat(withFields({ temperature: 1 }), { texts: ['\u0001'] }, embedded)).toMatchObject({
+            verdict: 'undecided',
+        });
     });
 
     it('takes an answer that was cut for what it is: it must begin alike', async () => {

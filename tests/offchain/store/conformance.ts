@@ -11,6 +11,7 @@ export function newJob(fields: Partial<JobInsert> = {}): JobInsert {
         terms: Buffer.from('terms'),
         jobNumber: 2 ** 40 - 1,
         enc: Buffer.alloc(32, 9),
+        wire: 'one',
         snapshot: { balance: (1n << 64n) - 1n, paid: 0n, refundAt: 2_000_000_000, at: 1_800_000_000 },
         ...fields,
     };
@@ -93,7 +94,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
         it('keeps the newest session and the channel as it was seen', async () => {
             const job = await withJob();
             const snapshot = { balance: 5n, paid: 6n, refundAt: 7, at: 8 };
-            await store.jobs.setSession(job, Buffer.alloc(32, 1));
+            await store.jobs.setSession(job, { enc: Buffer.alloc(32, 1), wire: 'two' });
             await store.jobs.setSnapshot(job, snapshot);
             expect(await store.jobs.get(job)).toMatchObject({ enc: Buffer.alloc(32, 1), snapshot });
         });

@@ -1,4 +1,5 @@
-import { type Backend, BackendError, type BackendEvent, type ChatRequest } from '../../../offchain/backend';
+import { type ChatMessage, type Feature, type ModelRequest, textOf } from '../../../offchain/link';
+import { type Backend, BackendError, type BackendEvent } from '../../../offchain/backend';
 
 /** What a scripted backend does next: an event, a pause until `go`, or a failure. */
 export type Step = BackendEvent | { type: 'pause' } | { type: 'fail'; status?: number };
@@ -6,8 +7,9 @@ export type Step = BackendEvent | { type: 'pause' } | { type: 'fail'; status?: n
 export const ECHO = 'echo';
 
 /** A prompt count, a delta for each word of the last message, an end. */
-export function echo({ messages }: ChatRequest): Step[] {
-    const words = messages[messages.length - 1].content.split(/(?<= )/);
+export function echo(request: ModelRequest): Step[] {
+    const { messages } = request.body as { messages: ChatMessage[] };
+    const words = textOf(messages[messages.length - 1].content).split(/(?<= )/);
     const prompt = words.length;
     return [
         { type: 'prompt', prompt, cached: 0 },
@@ -19,9 +21,10 @@ export function echo({ messages }: ChatRequest): Step[] {
 /** Answers as its script says; by default it repeats the last message word by word. */
 export class ScriptedBackend implements Backend {
     readonly name = 'scripted';
-    script: (request: ChatRequest) => Step[] = echo;
+    features: Feature[] = [];
+    script: (request: ModelRequest) => Step[] = echo;
     bound = 100; // prompt tokens
-    readonly requests: ChatRequest[] = [];
+    readonly requests: ModelRequest[] = [];
     aborted = 0; // streams that were broken off
     private resume: (() => void)[] = [];
     private paused: (() => void)[] = [];
@@ -46,7 +49,7 @@ export class ScriptedBackend implements Backend {
         this.resume.splice(0).forEach((resume) => resume());
     }
 
-    async *stream(request: ChatRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
+    async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
         this.requests.push(request);
         let ended = false;
         try {

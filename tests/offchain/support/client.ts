@@ -43,6 +43,7 @@ import {
     toWire,
     withProcess,
 } from '../../../offchain/link';
+import { chatRequest } from './requests';
 import { randomSigningKey } from '../../support/keys';
 
 /** What the client needs of a chain. */
@@ -162,12 +163,13 @@ export class TestClient {
     }
 
     async register(change: { signature?: Buffer; jobNumber?: number; newest?: Buffer[] } = {}) {
-        this.session = await openSession(this.info.encryptionKey, this.job);
+        const [wire] = this.info.wire;
+        this.session = await openSession(this.info.encryptionKey, { job: this.job, wire });
         const { enc } = this.session;
-        const signature = this.key.sign(sessionHash(this.job, enc));
+        const signature = this.key.sign(sessionHash(this.job, { enc, wire }));
         const body = {
             terms: termsToWire(this.terms),
-            ...(toWire({ jobNumber: this.jobNumber, enc, signature, ...change }) as object),
+            ...(toWire({ jobNumber: this.jobNumber, enc, wire, signature, ...change }) as object),
         };
         const answer = await this.post(paths.jobs, body);
         const { boot } = answer.body as { boot?: string };
@@ -189,7 +191,9 @@ export class TestClient {
         const salt = randomBytes(16);
         const secret = querySecret(this.session, number, salt);
         const chat =
-            typeof content === 'string' ? { model, messages: [{ role: 'user', content }], maxTokens } : content;
+            typeof content !== 'string'
+                ? content
+                : chatRequest({ model, messages: [{ role: 'user', content }], maxTokens });
         const sealed = sealRequest(secret, number, Buffer.from(JSON.stringify(chat)));
         const commitment = keyCommitment(secret);
         const voucher = options.voucher === undefined ? this.newest : options.voucher;

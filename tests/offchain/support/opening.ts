@@ -5,9 +5,9 @@ import {
     FrameWriter,
     keyCommitment,
     modelHash,
+    ModelRequest,
     Opening,
     requestHash,
-    SealedChat,
     sealRequest,
     signReceipt,
     termsToWire,
@@ -39,17 +39,17 @@ export interface Made {
 }
 
 /** The opening of a query with this request. */
-export function makeOpening(chat: SealedChat, made: Made = {}): Opening {
+export function makeOpening(modelRequest: ModelRequest, made: Made = {}): Opening {
     const { texts = ['Hello', ' world'], finish = Finish.Stop, number = 7, secret = Buffer.alloc(32, 8) } = made;
-    const terms = termsFor(made.model ?? chat.model);
-    const sealed = made.sealed ?? sealRequest(secret, number, Buffer.from(JSON.stringify(chat)));
+    const terms = termsFor(made.model ?? modelRequest.body.model);
+    const sealed = made.sealed ?? sealRequest(secret, number, Buffer.from(JSON.stringify(modelRequest)));
     const [session, salt] = [Buffer.alloc(32, 9), Buffer.alloc(16, 10)];
     const commitment = keyCommitment(secret);
     const request = requestHash({ commitment, session, salt, sealed });
     const writer = new FrameWriter(secret, number, salt);
     const meter = { prompt: 3, cached: 0, completion: texts.length, reasoning: 0 };
     const frames = texts.map((text, i) =>
-        writer.write({ meter, kind: FrameKind.Content, text, final: i === texts.length - 1 }),
+        writer.write({ meter, kind: FrameKind.Content, choice: 0, text, more: false, final: i === texts.length - 1 }),
     );
     const answer = Buffer.concat([salt, ...frames]);
     const price = priceOf(meter, rates);

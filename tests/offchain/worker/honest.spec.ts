@@ -2,7 +2,7 @@
 import { signingKey } from '@cocoon-market/wrappers';
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RecordType } from '../../../offchain/link';
+import { type ChatMessage, RecordType } from '../../../offchain/link';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { StaleStore } from '../../../offchain/store/worker';
 import { readKeys, restoreStore, startWorker, Worker, WorkerSeeds } from '../../../offchain/worker';
@@ -139,8 +139,8 @@ describe('A store that may not be the newest', () => {
     });
 
     it('is given away by the result of highest index when a later number ended before it', async () => {
-        fixture.backend.script = ({ messages }) =>
-            messages[0].content === 'slow'
+        fixture.backend.script = (request) =>
+            (request.body as { messages: ChatMessage[] }).messages[0].content === 'slow'
                 ? [{ type: 'delta', content: 'slow', tokens: 1 }, { type: 'pause' }, { type: 'end', finish: 'stop' }]
                 : [
                       { type: 'delta', content: 'fast', tokens: 1 },

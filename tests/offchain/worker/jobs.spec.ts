@@ -100,7 +100,9 @@ describe('POST /v1/jobs', () => {
     it('refuses a session that the voucher key did not sign', async () => {
         const client = await drafted();
         await client.open();
-        const signature = signingKey(Buffer.alloc(32, 5)).sign(sessionHash(client.job, randomBytes(32)));
+        const signature = signingKey(Buffer.alloc(32, 5)).sign(
+            sessionHash(client.job, { enc: randomBytes(32), wire: client.info.wire[0] }),
+        );
         expect(await client.register({ signature })).toMatchObject({ status: 403, ...refusal('bad_signature') });
         expect(fixture.chain.reads).toBe(0); // nobody unknown makes the worker ask the chain
     });

@@ -24,13 +24,14 @@ import {
     RecordType,
     RefusalCode,
     requestHash,
-    SealedChat,
+    ModelRequest,
     Session,
     sessionHash,
     withProcess,
     signReceipt,
     toWire,
     voucherRequest,
+    wireVersions,
 } from '../../../../offchain/link';
 import {
     Accept,
@@ -94,7 +95,7 @@ export interface Script {
 
 interface Query {
     head: QueryHead;
-    chat: SealedChat;
+    modelRequest: ModelRequest;
     records: Buffer[];
     ended: boolean;
 }
@@ -198,8 +199,10 @@ export class FakeWorker {
     }
 
     /** What was asked of it in queries, in order. */
-    get asked(): SealedChat[] {
-        return [...this.jobs.values()].flatMap((job) => [...job.queries.values()].map(({ chat }) => chat));
+    get asked(): ModelRequest[] {
+        return [...this.jobs.values()].flatMap((job) =>
+            [...job.queries.values()].map(({ modelRequest }) => modelRequest),
+        );
     }
 
     get keys() {
@@ -223,7 +226,8 @@ export class FakeWorker {
             receiptKey: this.receiptKey.publicKey,
             encryptionKey: this.encryption.publicKey,
             attestation: this.attestation,
-            offers: [{ model: MODEL, rates: RATES }],
+            wire: [...wireVersions],
+            offers: [{ model: MODEL, rates: RATES, features: [] }],
             limits: {
                 minStep: 1n,
                 maxStep: 10n ** 18n,
@@ -246,7 +250,7 @@ export class FakeWorker {
     }
 
     private async register(body: unknown, reply: FastifyReply) {
-        const { terms, jobNumber, enc, signature, newest } = jobRequest.parse(body);
+        const { terms, jobNumber, enc, wire, signature, newest } = jobRequest.parse(body);
         if (this.refuseJob !== undefined) {
             return this.refuse(reply, this.refuseJob, 422);
         }
@@ -259,7 +263,7 @@ export class FakeWorker {
         };
         const { address } = await Channel.ofJob(new Address(0, terms.escrow), parameters);
         const hash = jobHash(NETWORK, address.hash, terms);
-        if (!new Verifier(terms.voucherKey).verify(sessionHash(hash, enc), signature)) {
+        if (!new Verifier(terms.voucherKey).verify(sessionHash(hash, { enc, wire }), signature)) {
             return this.refuse(reply, 'bad_signature', 403);
         }
         const id = hash.toString('hex');
@@ -276,7 +280,7 @@ export class FakeWorker {
             ended: false,
         };
         this.jobs.set(id, known);
-        const session = withProcess(await acceptSession(this.encryption, enc, hash), this.boot);
+        const session = withProcess(await acceptSession(this.encryption, enc, { job: hash, wire }), this.boot);
         this.shown.push(newest);
         known.sessions.set(session.id.toString('hex'), session);
         return this.stateOf(known);
@@ -337,8 +341,8 @@ export class FakeWorker {
             return;
         }
         const secret = querySecret(session, head.number, head.salt);
-        const chat = JSON.parse(openRequest(secret, head.number, sealed).toString()) as SealedChat;
-        const query: Query = { head, chat, records: [], ended: false };
+        const modelRequest = JSON.parse(openRequest(secret, head.number, sealed).toString()) as ModelRequest;
+        const query: Query = { head, modelRequest, records: [], ended: false };
         job.queries.set(head.number, query);
         if (script.lost === true) {
             job.queries.delete(head.number);
@@ -422,7 +426,14 @@ export class FakeWorker {
             const grown = kind === FrameKind.Reasoning ? 'reasoning' : 'completion';
             counts = { ...counts, [grown]: counts[grown] + per };
             const final = i === texts.length - 1;
-            let bytes = writer.write({ meter: script.meter?.(counts, i) ?? counts, kind, text, final });
+            let bytes = writer.write({
+                meter: script.meter?.(counts, i) ?? counts,
+                kind,
+                choice: 0,
+                text,
+                more: false,
+                final,
+            });
             if (script.spoilFrame === i) {
                 bytes = Buffer.from(bytes);
                 bytes[bytes.length - 1] ^= 1;
@@ -446,7 +457,9 @@ export class FakeWorker {
             const frame = new FrameWriter(secret, number, fresh).write({
                 meter: counts,
                 kind: FrameKind.Content,
+                choice: 0,
                 text: 'no',
+                more: false,
                 final: false,
             });
             answer = Buffer.concat([fresh, frame]);

@@ -1,0 +1,205 @@
+/** Sends an answer to an app, as a stream or whole, and tells it when the node or the gateway stopped midway. */
+import { Result } from '@cocoon-market/wrappers';
+import type { FastifyReply } from 'fastify';
+import { once } from 'node:events';
+import { AnswerPiece, Frame, PieceError, PieceReader, WholeAnswer } from '../../link';
+import { reasonOf } from '../../process/errors';
+import { stoppingError } from '../answers';
+import type { GatewayContext } from '../context';
+import { GatewayError } from '../errors';
+import type { GatewayJob } from '../job';
+import type { Question } from '../query';
+import { AnswerBroken, AnswerSink, ClientGone, Router } from '../router';
+import { AnswerFormat, comment, cutError, finishOf } from './format';
+
+/** One request on its way. */
+export interface Answering {
+    question: Question;
+    format: AnswerFormat;
+    router: Router;
+    reply: FastifyReply;
+    signal: AbortSignal;
+    log: GatewayContext['log'];
+    silenceMs: number; // before a comment
+    toGatewayError: (error: Error) => GatewayError;
+}
+
+/** Headers that say which job and query answer. */
+export function headersOf(job: GatewayJob, number: number): Record<string, string> {
+    return { 'x-cocoon-job': String(job.number), 'x-cocoon-query': String(number), 'x-cocoon-tier': job.stored.tier };
+}
+
+/** Sends an answer in one body. */
+export async function answerWhole({ question, format, router, reply, signal }: Answering): Promise<void> {
+    const whole = new WholeAnswer();
+    try {
+        const begin: AnswerSink['begin'] = (job, number) => void reply.headers(headersOf(job, number));
+        const result = await readAnswer(router, { question, signal, begin }, (piece) => whole.add(piece));
+        const finish = finishOf(result);
+        const error = finish === 'error' ? { error: cutError() } : {};
+        await reply.send(format.whole(whole, { finish, result, ...error }));
+    } catch (error) {
+        const broken = brokenOff(error, signal);
+        if (broken === undefined || whole.isEmpty) {
+            throw error;
+        }
+        // It is paid, so the app gets it. Its cost is known once the node's result was fetched.
+        await reply.send(format.whole(whole, { finish: 'error', error: broken }));
+    }
+}
+
+interface Reading {
+    question: Question;
+    signal: AbortSignal;
+    begin: AnswerSink['begin'];
+}
+
+/** Asks, and hands over the pieces of the answer in their order. */
+export async function readAnswer(
+    router: Router,
+    { question, signal, begin }: Reading,
+    take: (piece: AnswerPiece) => void | Promise<void>,
+): Promise<Result> {
+    const pieces = new PieceReader();
+    const result = await router.answer(
+        question,
+        {
+            begin,
+            frame: async (frame: Frame) => {
+                for (const piece of readPieces(pieces, frame)) {
+                    await take(piece);
+                }
+            },
+        },
+        signal,
+    );
+    for (const piece of pieces.end()) {
+        await take(piece);
+    }
+    return result;
+}
+
+function readPieces(reader: PieceReader, frame: Frame): AnswerPiece[] {
+    try {
+        return reader.push(frame);
+    } catch (error) {
+        throw error instanceof PieceError ? new GatewayError(502, 'bad_node', error.message, { billed: true }) : error;
+    }
+}
+
+/** The error for an answer that broke off; undefined if nobody listens any more, or nothing of it was paid. */
+function brokenOff(error: unknown, signal: AbortSignal): GatewayError | undefined {
+    if (error instanceof ClientGone) {
+        return signal.reason === 'stopping' ? stoppingMidway() : undefined;
+    }
+    return error instanceof AnswerBroken ? error : undefined;
+}
+
+function stoppingMidway(): GatewayError {
+    return new GatewayError(
+        503,
+        'stopping',
+        'The gateway stopped before the answer was whole; only what arrived is paid',
+        {
+            billed: true,
+        },
+    );
+}
+
+const STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
+
+/**
+ * Streams an answer. Headers are sent with the first text, so that a refusal before it has its HTTP status. After a
+ * time of silence they are sent anyway, so that no proxy closes the connection; a refusal is then an event, and a
+ * comment says which job and query answer.
+ */
+export async function answerStream(answering: Answering): Promise<void> {
+    const { question, format, router, reply, signal, log, silenceMs, toGatewayError } = answering;
+    const { raw } = reply;
+    let wroteAt = performance.now();
+    const write = async (text: string) => {
+        wroteAt = performance.now();
+        if (text !== '' && !raw.write(text) && !signal.aborted) {
+            await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]).catch(() => undefined);
+        }
+        if (signal.aborted) {
+            throw new ClientGone('the client went away');
+        }
+    };
+    const open = (headers: Record<string, string>) => {
+        reply.hijack();
+        raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...STREAM, ...headers });
+        raw.flushHeaders();
+    };
+    const waiting = setInterval(() => {
+        if (performance.now() - wroteAt < silenceMs || raw.destroyed || raw.writableNeedDrain || signal.aborted) {
+            return;
+        }
+        wroteAt = performance.now();
+        if (!raw.headersSent) {
+            open({});
+        }
+        raw.write(comment('waiting'));
+    }, silenceMs / 4);
+    const begin: AnswerSink['begin'] = (job, number) => {
+        const headers = headersOf(job, number);
+        if (raw.headersSent) {
+            raw.write(
+                Object.entries(headers)
+                    .map(([name, value]) => `: ${name}: ${value}\n`)
+                    .join('') + '\n',
+            );
+        } else {
+            open(headers);
+        }
+        raw.write(format.begin());
+    };
+    try {
+        const result = await readAnswer(router, { question, signal, begin }, (piece) => write(format.piece(piece)));
+        const finish = finishOf(result);
+        if (finish === 'error') {
+            throw cutError();
+        }
+        await write(format.end(finish, result));
+        raw.end();
+    } catch (error) {
+        const stopped = error instanceof ClientGone && signal.reason === 'stopping';
+        if (!raw.headersSent || (error instanceof ClientGone && !stopped)) {
+            throw error;
+        }
+        if (!(error instanceof GatewayError) && !stopped) {
+            log.error({ reason: reasonOf(error) }, 'a stream failed');
+        }
+        raw.end(format.error(stopped ? stoppingMidway() : toGatewayError(error as Error)));
+        await finished(raw);
+    } finally {
+        clearInterval(waiting);
+    }
+}
+
+/** Resolves when the last bytes are handed over, or the connection is closed. */
+async function finished(raw: FastifyReply['raw']): Promise<void> {
+    if (!raw.writableFinished && !raw.destroyed) {
+        await Promise.race([once(raw, 'finish'), once(raw, 'close')]).catch(() => undefined);
+    }
+}
+
+/** Runs an answer to its end, and ends the reply for a client that has gone. */
+export async function untilGone(
+    reply: FastifyReply,
+    signal: AbortSignal,
+    answer: () => Promise<void>,
+): Promise<FastifyReply> {
+    try {
+        await answer();
+    } catch (error) {
+        if (!(error instanceof ClientGone)) {
+            throw error;
+        }
+        if (signal.reason === 'stopping') {
+            throw stoppingError();
+        }
+        return reply.hijack();
+    }
+    return reply;
+}

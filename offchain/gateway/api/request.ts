@@ -1,0 +1,201 @@
+/** Requests of apps to the gateway's API: what is passed on, what stays here, and what is refused by its name. */
+import type { z } from 'zod';
+import { bodies, ModelEndpoint, isEngineField, ModelRequest, requestLimits } from '../../link';
+import { badRequest } from '../errors';
+
+/** Tokens of an answer when the app names no limit. */
+const DEFAULT_MAX_TOKENS = 1024;
+
+/** A request for a model as an app made it. */
+export interface ApiCall {
+    modelRequest: ModelRequest;
+    stream: boolean;
+    includeUsage: boolean;
+    notPassedOn: string[]; // names of fields that stay in this gateway
+}
+
+type Fields = Record<string, unknown>;
+type Neutral = (value: unknown) => boolean;
+const off: Neutral = (value) => value === false || value === 0;
+
+/**
+ * Fields for the one who runs the API, which is this gateway. They name a person or link requests, and no node gets
+ * them.
+ */
+const GATEWAY_FIELDS = ['user', 'metadata', 'safety_identifier', 'prompt_cache_key'];
+
+/** Fields that the gateway obeys itself. */
+const OWN_FIELDS = ['stream', 'stream_options', 'max_tokens', 'max_completion_tokens'];
+
+/** Fields that are not passed on, and the values at which nothing is lost by that. */
+const neutral: Partial<Record<string, Neutral>> = {
+    store: off,
+    service_tier: (value) => value === 'auto' || value === 'default',
+};
+
+const MESSAGE_FIELDS = ['annotations', 'audio', 'reasoning_details', 'cache_control', 'prefix'];
+
+const MAX_NAME = 100; // characters of a field's name in an error
+
+export interface ReadOptions {
+    extraFields: readonly string[]; // of the configuration: passed on like those of known engines
+}
+
+/**
+ * The call in the body of a request. Throws 400 with a message that names the field and the remedy, and repeats nothing
+ * of the body.
+ */
+export function readCall(endpoint: ModelEndpoint, body: unknown, { extraFields }: ReadOptions): ApiCall {
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+        throw badRequest('The body must be a JSON object');
+    }
+    requireFinite(body, '');
+    // Null is the same as absent.
+    const fields = Object.fromEntries(Object.entries(body as Fields).filter(([, value]) => value !== null));
+    requireKnownFields(endpoint, fields, extraFields);
+    const stream = ownFlag(fields.stream, 'stream');
+    const includeUsage = streamOptions(fields.stream_options);
+    const limit = endpoint === 'embedding' ? 0 : maxTokensOf(fields);
+    const shape = bodies[endpoint];
+    const passed = withoutOwn(fields);
+    const parsed = shape.safeParse(passed);
+    if (!parsed.success) {
+        throw invalid(parsed.error.issues[0]);
+    }
+    const choices = endpoint === 'embedding' ? 1 : ((parsed.data as { n?: number | null }).n ?? 1);
+    const maxTokens = limit * choices;
+    if (maxTokens > requestLimits.tokens) {
+        throw badRequest(
+            `"n" answers of "max_tokens" each are more than ${requestLimits.tokens} tokens: ask for fewer`,
+            'n',
+        );
+    }
+    return {
+        stream,
+        includeUsage,
+        notPassedOn: GATEWAY_FIELDS.filter((name) => fields[name] !== undefined),
+        modelRequest: { endpoint, maxTokens, body: withSystemRole(parsed.data) } as ModelRequest,
+    };
+}
+
+/** The first thing that is wrong with a body, in one sentence. */
+function invalid(issue: z.core.$ZodIssue) {
+    const param = issue.path.map(String).join('.');
+    const where = param === '' ? 'The body' : `"${param.slice(0, MAX_NAME)}"`;
+    return badRequest(`${where} is not valid: ${issue.message}`, param.slice(0, MAX_NAME) || undefined);
+}
+
+function ownFlag(value: unknown, param: string): boolean {
+    if (value !== undefined && typeof value !== 'boolean') {
+        throw badRequest(`"${param}" is not valid: expected true or false`, param);
+    }
+    return value === true;
+}
+
+function streamOptions(value: unknown): boolean {
+    if (value === undefined) {
+        return false;
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw badRequest('"stream_options" is not valid: expected an object', 'stream_options');
+    }
+    const { include_usage: usage, include_obfuscation: obfuscation, ...others } = value as Fields;
+    const [other] = Object.keys(others).filter((name) => others[name] !== null);
+    if (other !== undefined || obfuscation === true) {
+        throw unsupported(`stream_options.${other ?? 'include_obfuscation'}`, 'is not served here');
+    }
+    return ownFlag(usage ?? undefined, 'stream_options.include_usage');
+}
+
+function maxTokensOf({ max_tokens: maxTokens, max_completion_tokens: maxNewTokens }: Fields): number {
+    const check = (value: unknown, param: string): number | undefined => {
+        const isCount = Number.isInteger(value) && (value as number) >= 1 && (value as number) <= requestLimits.tokens;
+        if (value !== undefined && !isCount) {
+            throw badRequest(
+                `"${param}" is not valid: expected a whole number from 1 to ${requestLimits.tokens}`,
+                param,
+            );
+        }
+        return value as number | undefined;
+    };
+    const limits = [check(maxNewTokens, 'max_completion_tokens'), check(maxTokens, 'max_tokens')];
+    if (limits.every((limit) => limit !== undefined) && limits[0] !== limits[1]) {
+        throw badRequest('"max_tokens" and "max_completion_tokens" differ: give one of them', 'max_tokens');
+    }
+    return limits[0] ?? limits[1] ?? DEFAULT_MAX_TOKENS;
+}
+
+function withoutOwn(fields: Fields): Fields {
+    const own = [...OWN_FIELDS, ...GATEWAY_FIELDS, ...Object.keys(neutral)];
+    return Object.fromEntries(Object.entries(fields).filter(([name]) => !own.includes(name)));
+}
+
+// Templates of open models know no developer.
+function withSystemRole<T extends object>(body: T): T {
+    const { messages } = body as { messages?: { role: string }[] };
+    return messages?.some(({ role }) => role === 'developer') === true
+        ? {
+              ...body,
+              messages: messages.map((one) => (one.role === 'developer' ? { ...one, role: 'system' } : one)),
+          }
+        : body;
+}
+
+/**
+ * Refuses every field that is neither passed on nor without effect: an app must not believe that a field was obeyed
+ * which was dropped.
+ */
+function requireKnownFields(endpoint: ModelEndpoint, fields: Fields, extraFields: readonly string[]): void {
+    const shape = Object.keys(bodies[endpoint].shape);
+    for (const [name, value] of Object.entries(fields)) {
+        const isKnown =
+            shape.includes(name) ||
+            GATEWAY_FIELDS.includes(name) ||
+            (endpoint !== 'embedding' && (OWN_FIELDS.includes(name) || isEngineField(name))) ||
+            extraFields.includes(name);
+        const isNeutral = Object.hasOwn(neutral, name) ? neutral[name]!(value) : undefined;
+        if (!isKnown && isNeutral !== true) {
+            const param = name.slice(0, MAX_NAME);
+            throw isNeutral === false
+                ? unsupported(param, 'with this value is not served here')
+                : unsupported(
+                      param,
+                      'is not known here',
+                      'leave it out, or add it to extraFields in the configuration if your nodes know it',
+                  );
+        }
+    }
+    const { messages } = fields;
+    if (endpoint === 'chat' && Array.isArray(messages)) {
+        messages.forEach((one, i) => requireKnownInMessage(one, `messages.${i}.`));
+    }
+}
+
+function requireKnownInMessage(message: unknown, at: string): void {
+    if (typeof message !== 'object' || message === null) {
+        return; // its type is checked afterwards
+    }
+    const allowed = [...MESSAGE_NAMES, ...MESSAGE_FIELDS];
+    const other = Object.entries(message).find(([name, value]) => value !== null && !allowed.includes(name));
+    if (other !== undefined) {
+        throw unsupported(at + other[0].slice(0, MAX_NAME), 'is not known here');
+    }
+}
+
+const MESSAGE_NAMES = Object.keys(bodies.chat.shape.messages.element.shape);
+
+function unsupported(param: string, what: string, remedy = 'leave it out') {
+    return badRequest(`"${param}" ${what}: ${remedy}`, param, 'unsupported_parameter');
+}
+
+/** JSON has no infinity, but a number like 1e999 is read as one, and would be passed on as null. */
+function requireFinite(value: unknown, at: string): void {
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+        throw badRequest(`"${at.slice(0, MAX_NAME)}" is not valid: the number is too large`, at.slice(0, MAX_NAME));
+    }
+    if (typeof value === 'object' && value !== null) {
+        for (const [name, field] of Object.entries(value)) {
+            requireFinite(field, at === '' ? name : `${at}.${name}`);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+/**
+ * Puts the frames of an answer together again: the deltas that a model server sent, and whole messages made of them.
+ */
+import { Frame, FrameKind } from './frames';
+
+type Fields = Record<string, unknown>;
+
+/** A piece of one choice of an answer. */
+export interface AnswerPiece {
+    choice: number;
+    delta: Fields; // of the message: content, reasoning_content, tool_calls …
+    note: Fields; // beside the delta: logprobs, finish_reason …
+}
+
+/** A node sent fields that are no JSON object, or broke off in them. */
+export class PieceError extends Error {}
+
+/** Makes pieces of frames. Texts become pieces at once; fields wait until their JSON is whole. */
+export class PieceReader {
+    private readonly parts = new Map<string, string>();
+    private readonly notes = new Map<number, Fields>();
+
+    /** The pieces that a frame completes. Throws {@link PieceError}. */
+    push({ kind, choice, text, more }: Frame): AnswerPiece[] {
+        switch (kind) {
+            case FrameKind.Content:
+                return text === '' ? [] : [this.piece(choice, { content: text })];
+            case FrameKind.Reasoning:
+                return text === '' ? [] : [this.piece(choice, { reasoning_content: text })];
+            case FrameKind.Fields: {
+                const fields = this.whole(kind, choice, text, more);
+                return fields === undefined ? [] : [this.piece(choice, fields)];
+            }
+            case FrameKind.Note: {
+                const note = this.whole(kind, choice, text, more);
+                this.notes.set(choice, { ...this.notes.get(choice), ...note });
+                return [];
+            }
+            default:
+                return [];
+        }
+    }
+
+    /** The notes that no delta follows: how each choice ended. */
+    end(): AnswerPiece[] {
+        const rest = [...this.notes].filter(([, note]) => Object.keys(note).length > 0);
+        this.notes.clear();
+        return rest.map(([choice, note]) => ({ choice, delta: {}, note }));
+    }
+
+    private piece(choice: number, delta: Fields): AnswerPiece {
+        const note = this.notes.get(choice) ?? {};
+        this.notes.delete(choice);
+        return { choice, delta, note };
+    }
+
+    private whole(kind: FrameKind, choice: number, text: string, more: boolean): Fields | undefined {
+        const key = `${kind}.${choice}`;
+        const joined = (this.parts.get(key) ?? '') + text;
+        if (more) {
+            this.parts.set(key, joined);
+            return undefined;
+        }
+        this.parts.delete(key);
+        return jsonObject(joined);
+    }
+}
+
+function jsonObject(text: string): Fields {
+    let value: unknown;
+    try {
+        value = JSON.parse(text);
+    } catch {
+        value = undefined;
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw new PieceError('The node sent fields that are no JSON object');
+    }
+    return value as Fields;
+}
+
+/** One choice of an answer as a whole. */
+export interface WholeChoice {
+    index: number;
+    message: Fields;
+    note: Fields;
+}
+
+/** Adds up pieces to whole messages, in the way of OpenAI's SDK: texts and lists grow, tool calls by their index. */
+export class WholeAnswer {
+    private readonly byIndex = new Map<number, WholeChoice>();
+
+    /** In the order of their indexes; choice 0 is always there. */
+    get choices(): WholeChoice[] {
+        this.choice(0);
+        return [...this.byIndex.values()]
+            .map((choice) => ({ ...choice, message: withoutHoles(choice.message) }))
+            .sort((a, b) => a.index - b.index);
+    }
+
+    add({ choice: index, delta, note }: AnswerPiece): void {
+        const choice = this.choice(index);
+        choice.message = merged(choice.message, delta);
+        choice.note = merged(choice.note, note);
+    }
+
+    /** True until something arrived that an app can read. */
+    get isEmpty(): boolean {
+        return [...this.byIndex.values()].every(({ message }) => Object.keys(message).length === 0);
+    }
+
+    private choice(index: number): WholeChoice {
+        let choice = this.byIndex.get(index);
+        if (choice === undefined) {
+            choice = { index, message: {}, note: {} };
+            this.byIndex.set(index, choice);
+        }
+        return choice;
+    }
+}
+
+// Texts that a later delta repeats whole.
+const REPEATED = ['id', 'type', 'role', 'finish_reason'];
+
+function merged(base: Fields, more: Fields): Fields {
+    const sum = { ...base };
+    for (const [name, value] of Object.entries(more).filter(([name]) => name !== '__proto__')) {
+        sum[name] = mergedValue(name, Object.hasOwn(sum, name) ? sum[name] : undefined, value);
+    }
+    return sum;
+}
+
+function mergedValue(name: string, base: unknown, value: unknown): unknown {
+    if (base === undefined || base === null) {
+        return name === 'tool_calls' ? mergedCalls([], value as Fields[]) : value;
+    }
+    if (value === undefined || value === null) {
+        return base;
+    }
+    if (name === 'tool_calls') {
+        return mergedCalls(base as Fields[], value as Fields[]);
+    }
+    if (typeof base === 'string' && typeof value === 'string') {
+        return REPEATED.includes(name) ? value : base + value;
+    }
+    if (Array.isArray(base) && Array.isArray(value)) {
+        return [...(base as unknown[]), ...(value as unknown[])];
+    }
+    return isFields(base) && isFields(value) ? merged(base, value) : value;
+}
+
+function isFields(value: unknown): value is Fields {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Pieces of calls with one `index` are one call; the index itself belongs to streams only. */
+function mergedCalls(base: Fields[], pieces: Fields[]): Fields[] {
+    const calls = [...base];
+    for (const piece of Array.isArray(pieces) ? pieces.filter(isFields) : []) {
+        const { index, ...call } = piece;
+        const at = typeof index === 'number' && Number.isInteger(index) && index >= 0 ? index : calls.length;
+        if (at < MAX_CALLS) {
+            calls[at] = merged(calls[at] ?? {}, call);
+        }
+    }
+    return calls;
+}
+
+const MAX_CALLS = 1024; // of one message
+
+function withoutHoles(message: Fields): Fields {
+    const { tool_calls: calls } = message;
+    return Array.isArray(calls) ? { ...message, tool_calls: calls.filter((call) => call !== undefined) } : message;
+}

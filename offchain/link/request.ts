@@ -1,0 +1,185 @@
+/**
+ * What a sealed request holds: the app's own body for one endpoint of OpenAI's API. Gateway and worker read it by these
+ * shapes, and the body travels to the model server as the app wrote it.
+ */
+import { z } from 'zod';
+
+/** The endpoints of a model server that a request may be for, by their paths below its base URL. */
+export const endpointPaths = {
+    chat: 'chat/completions',
+    completion: 'completions',
+    embedding: 'embeddings',
+} as const;
+export type ModelEndpoint = keyof typeof endpointPaths;
+
+/** Limits of a request, whatever a node allows. */
+export const requestLimits = {
+    tokens: 1_000_000, // of an answer
+    choices: 128,
+    tools: 128,
+    stops: 16,
+    inputs: 2048, // of one request for embeddings
+} as const;
+
+const text = z.string();
+const dataUrl = z.string().regex(/^data:/, 'expected a data: URL with the bytes; a node fetches nothing for a client');
+
+/** A part of a message's content. Bytes of images, files and audio stand in the request itself. */
+const part = z.discriminatedUnion(
+    'type',
+    [
+        z.looseObject({ type: z.literal('text'), text }),
+        z.looseObject({ type: z.literal('refusal'), refusal: text }),
+        z.looseObject({ type: z.literal('image_url'), image_url: z.looseObject({ url: dataUrl }) }),
+        z.looseObject({ type: z.literal('video_url'), video_url: z.looseObject({ url: dataUrl }) }),
+        z.looseObject({ type: z.literal('input_audio'), input_audio: z.looseObject({ data: text, format: text }) }),
+        z.looseObject({ type: z.literal('file'), file: z.looseObject({ file_data: text }) }),
+    ],
+    'expected a part of type text, refusal, image_url, video_url, input_audio or file',
+);
+
+const content = z.union([text, z.array(part)], {
+    // The issue of the part itself says more than "no alternative fits".
+    error: ({ input, issues }) =>
+        Array.isArray(input) ? deepest(issues as z.core.$ZodIssue[]) : 'expected a text or a list of parts',
+});
+
+function deepest(issues: unknown): string | undefined {
+    const flat = (Array.isArray(issues) ? issues : []) as z.core.$ZodIssue[];
+    return flat[0]?.message;
+}
+
+const functionCall = z.looseObject({ name: text, arguments: text });
+const toolCall = z.looseObject({ id: text, function: functionCall.optional() });
+
+const message = z.looseObject({
+    role: z.enum(
+        ['system', 'developer', 'user', 'assistant', 'tool', 'function'],
+        'expected system, developer, user, assistant, tool or function',
+    ),
+    content: content.nullish(),
+    name: text.nullish(),
+    tool_call_id: text.nullish(),
+    tool_calls: z.array(toolCall).nullish(),
+    function_call: functionCall.nullish(),
+    refusal: text.nullish(),
+    reasoning_content: text.nullish(),
+    reasoning: text.nullish(),
+});
+export type ChatMessage = z.output<typeof message>;
+
+const functionName = text.regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, digits, "_", "-" or "."');
+const schema = z.looseObject({}, 'expected a JSON schema, which is an object');
+const parameters = schema.refine(({ type }) => type === undefined || type === 'object', {
+    message: 'expected a JSON schema of type "object"',
+    path: ['type'],
+});
+const toolFunction = z.looseObject({ name: functionName, parameters: parameters.nullish() });
+
+const number = z.number('expected a number');
+const int = z.number('expected a whole number').int('expected a whole number');
+const choices = int.min(1).max(requestLimits.choices);
+const stop = text.min(1, 'expected no empty stop string');
+const stops = z.union(
+    [stop, z.array(stop).max(requestLimits.stops)],
+    `expected a text or up to ${requestLimits.stops}, none of them empty`,
+);
+
+/** Fields of chat and plain completions that mean the same in both. */
+const sampling = {
+    model: text,
+    n: choices.nullish(),
+    temperature: number.min(0).max(2).nullish(),
+    top_p: number.gt(0).max(1).nullish(),
+    seed: int.nullish(),
+    stop: stops.nullish(),
+    presence_penalty: number.min(-2).max(2).nullish(),
+    frequency_penalty: number.min(-2).max(2).nullish(),
+    logit_bias: z.record(z.string(), number).nullish(),
+};
+
+export const chatBody = z.looseObject({
+    ...sampling,
+    messages: z.array(message).min(1, 'expected at least one message'),
+    logprobs: z.boolean().nullish(),
+    top_logprobs: int.min(0).max(20).nullish(),
+    tools: z
+        .array(
+            z.looseObject({
+                type: z.literal('function', 'expected "function": a node runs no tools of its own'),
+                function: toolFunction,
+            }),
+        )
+        .max(requestLimits.tools)
+        .nullish(),
+    tool_choice: z
+        .union(
+            [z.enum(['none', 'auto', 'required']), z.looseObject({ type: text })],
+            'expected none, auto, required or an object',
+        )
+        .nullish(),
+    parallel_tool_calls: z.boolean().nullish(),
+    functions: z.array(toolFunction).max(requestLimits.tools).nullish(),
+    function_call: z.union([text, z.looseObject({ name: text })], 'expected a text or an object').nullish(),
+    response_format: z
+        .discriminatedUnion(
+            'type',
+            [
+                z.looseObject({ type: z.literal('text') }),
+                z.looseObject({ type: z.literal('json_object') }),
+                z.looseObject({
+                    type: z.literal('json_schema'),
+                    json_schema: z.looseObject({ name: text.optional(), schema: schema.optional() }),
+                }),
+            ],
+            'expected the type text, json_object or json_schema',
+        )
+        .nullish(),
+    reasoning_effort: text.nullish(),
+    modalities: z.array(z.enum(['text', 'audio'])).nullish(),
+    audio: z.looseObject({}).nullish(),
+});
+
+export const completionBody = z.looseObject({
+    ...sampling,
+    prompt: z.union([text, z.array(text).min(1).max(1)], 'expected one text'),
+    suffix: text.nullish(),
+    echo: z.literal(false, 'expected false: a prompt is not sent back').nullish(),
+    best_of: z.literal(1, 'expected 1: every answer that is made is delivered').nullish(),
+    logprobs: int.min(0).max(20).nullish(),
+});
+
+export const embeddingBody = z.looseObject({
+    model: text,
+    input: z.union([text.min(1), z.array(text.min(1)).min(1).max(requestLimits.inputs)], {
+        error: `expected a text or a list of 1 to ${requestLimits.inputs}, none of them empty`,
+    }),
+    encoding_format: z.enum(['float', 'base64']).nullish(),
+    dimensions: int.min(1).max(65_536).nullish(),
+});
+
+/** The body of a request for each endpoint. */
+export const bodies = { chat: chatBody, completion: completionBody, embedding: embeddingBody } as const;
+
+const envelope = { maxTokens: int.min(0).max(requestLimits.tokens) };
+
+/**
+ * What the sealed request holds, as JSON. `maxTokens`: of the answer, all choices together; 0 for embeddings. The body
+ * is the app's own, without what only the gateway needs.
+ */
+export const modelRequest = z.discriminatedUnion('endpoint', [
+    z.strictObject({ endpoint: z.literal('chat'), ...envelope, body: chatBody }),
+    z.strictObject({ endpoint: z.literal('completion'), ...envelope, body: completionBody }),
+    z.strictObject({ endpoint: z.literal('embedding'), ...envelope, body: embeddingBody }),
+]);
+export type ModelRequest = z.output<typeof modelRequest>;
+
+/** How many answers a request asks for. */
+export const choicesOf = ({ endpoint, body }: ModelRequest): number => (endpoint === 'embedding' ? 1 : (body.n ?? 1));
+
+/** The text of a message's content; parts that are not text add nothing. */
+export function textOf(content: ChatMessage['content']): string {
+    return typeof content === 'string'
+        ? content
+        : (content ?? []).map((one) => (one.type === 'text' ? one.text : '')).join('');
+}
