@@ -1,6 +1,6 @@
 /** A market on a local chain with processes around it: what the demo and the journeys' tests play on. */
 import { Localnet, PriceLevel, startLocalnet } from '@cocoon-market/localnet';
-import { Actor, Escrow, Node, Provider, Registry, signingKey } from '@cocoon-market/wrappers';
+import { Actor, Escrow, Node, Provider, type Rates, Registry, signingKey } from '@cocoon-market/wrappers';
 import { Address, OpenedContract, toNano } from '@ton/core';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -96,15 +96,18 @@ export class Stage {
         return { owner, hot, provider, keys, folder };
     }
 
-    /** Registers the GPU owner's machine. */
-    async register(joined: Omit<Seller, 'node' | 'port'>): Promise<Seller> {
+    /** Registers the GPU owner's machine, which offers one model. */
+    async register(
+        joined: Omit<Seller, 'node' | 'port'>,
+        { model = MODEL, rates = RATES }: { model?: string; rates?: Rates } = {},
+    ): Promise<Seller> {
         const port = await freePort();
         const node = await registerMachine(this.actor(joined.owner), joined.provider.address, {
             receiptKey: joined.keys.receiptKey.publicKey,
             encryptionKey: joined.keys.encryptionKey,
             endpoint: `http://127.0.0.1:${port}`,
-            model: MODEL,
-            rates: RATES,
+            model,
+            rates,
         });
         this.names.set(node.address.toRawString(), 'Node');
         return { ...joined, node, port };

@@ -139,7 +139,7 @@ export class OpenAiBackend implements Backend {
         yield { type: 'end', finish, ...(usage && { usage }) };
     }
 
-    /** Asks for embeddings; each vector is a note, packed as 32-bit numbers in base64, with its index. */
+    /** Asks for embeddings. The vectors are one note: each with its index, packed as 32-bit numbers in base64. */
     private async *embed(request: ModelRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
         const { body } = await this.request({
             method: 'POST',
@@ -151,9 +151,8 @@ export class OpenAiBackend implements Backend {
         });
         const { data, usage } = await vectorsOf(body);
         const counts = usage && toUsage(usage);
-        for (const { index, embedding } of data) {
-            yield { type: 'delta', note: { index, embedding: packed(embedding) }, tokens: 0 };
-        }
+        const vectors = data.map(({ index, embedding }) => ({ index, embedding: packed(embedding) }));
+        yield { type: 'delta', note: { vectors }, tokens: 0 };
         const nothing = { completion: 0, reasoning: 0 };
         yield { type: 'end', finish: 'stop', ...(counts && { usage: { ...counts, ...nothing } }) };
     }

@@ -2,15 +2,17 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import { choicesOf, embeddingBody, ModelEndpoint, neededFeatures } from '../link';
+import { choicesOf, embeddingBody, neededFeatures } from '../link';
 import { createDoor, NoRoom, SMALL_BODY } from '../process/doors';
 import { Answers, CutReason } from './answers';
 import { answerStream, answerWhole, headersOf, readAnswer, untilGone } from './api/answering';
 import { ChatFormat } from './api/chat';
 import { CompletionFormat } from './api/completions';
 import { Embeddings } from './api/embeddings';
-import { cutError, finishOf } from './api/format';
-import { ApiCall, readCall } from './api/request';
+import { AnswerFormat, cutError, finishOf } from './api/format';
+import { ApiCall, readCall, ReadOptions } from './api/request';
+import { ResponsesFormat } from './api/responses';
+import { readResponses } from './api/responsesRequest';
 import type { GatewayConfig } from './config';
 import type { GatewayContext } from './context';
 import { badRequest, GatewayError, tooMany, unavailable } from './errors';
@@ -40,7 +42,8 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
         const answer = new GatewayError(
             404,
             'unknown_path',
-            'There is no such path: the API is /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models',
+            'There is no such path: the API is /v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings and ' +
+                '/v1/models',
         );
         return reply.code(404).send(answer.toBody());
     });
@@ -59,45 +62,66 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
         data: Object.keys(config.models).map((id) => ({ id, object: 'model', created: 0, owned_by: 'cocoon-market' })),
     }));
     const parts = { context, router, answers };
-    server.post('/v1/chat/completions', { bodyLimit: BODY_BYTES }, answerAt('chat', parts));
-    server.post('/v1/completions', { bodyLimit: BODY_BYTES }, answerAt('completion', parts));
+    for (const [path, read] of Object.entries(readers)) {
+        server.post(path, { bodyLimit: BODY_BYTES }, answerAt(read, parts));
+    }
     server.post('/v1/embeddings', { bodyLimit: BODY_BYTES }, embedAt(parts));
     return server;
 }
 
-/** Reads a request's body for one endpoint, and answers it in that endpoint's shape. */
 interface EndpointParts {
     context: GatewayContext;
     router: Router;
     answers: Answers;
 }
 
-function answerAt(endpoint: Exclude<ModelEndpoint, 'embedding'>, { context, router, answers }: EndpointParts) {
+/** A request that was read, and the writer of its answer. */
+interface ReadRequest {
+    call: ApiCall;
+    format: (created: number) => AnswerFormat;
+}
+
+const readers: Record<string, (body: unknown, options: ReadOptions) => ReadRequest> = {
+    '/v1/chat/completions': (body, options) => {
+        const call = readCall('chat', body, options);
+        return { call, format: (created) => new ChatFormat(headOf('chatcmpl-', call, created), shownOf(call)) };
+    },
+    '/v1/completions': (body, options) => {
+        const call = readCall('completion', body, options);
+        return { call, format: (created) => new CompletionFormat(headOf('cmpl-', call, created), shownOf(call)) };
+    },
+    '/v1/responses': (body, options) => {
+        const call = readResponses(body, options);
+        return { call, format: (created) => new ResponsesFormat(headOf('resp_', call, created), call.body) };
+    },
+};
+
+const headOf = (prefix: string, { modelRequest }: ApiCall, created: number) => ({
+    id: `${prefix}${randomUUID().replaceAll('-', '')}`,
+    created,
+    model: modelRequest.body.model,
+});
+
+const shownOf = ({ includeUsage, modelRequest }: ApiCall) => ({ includeUsage, choices: choicesOf(modelRequest) });
+
+/** Answers requests for a model's text, each in the shape that `read` gives. */
+function answerAt(read: (typeof readers)[string], { context, router, answers }: EndpointParts) {
     const { config, log, now } = context;
     return async (request: FastifyRequest, reply: FastifyReply) => {
         requireRoom(config, answers);
-        const call = readCall(endpoint, request.body, config);
-        const { model } = call.modelRequest.body;
-        requireModel(config, model);
+        const { call, format } = read(request.body, config);
+        requireModel(config, call.modelRequest.body.model);
         showNotPassedOn(reply, call);
-        const { prefix, Format } = formats[endpoint];
-        const head = { id: `${prefix}-${randomUUID()}`, created: now(), model };
-        const format = new Format(head, { includeUsage: call.includeUsage, choices: choicesOf(call.modelRequest) });
         const silenceMs = config.commentSeconds * 1000;
         const question = questionOf(call);
         return runAnswer(answers, reply, (signal) =>
             (call.stream ? answerStream : answerWhole)({
-                ...{ question, format, router, reply, signal, log, silenceMs },
+                ...{ question, format: format(now()), router, reply, signal, log, silenceMs },
                 toGatewayError: asGatewayError,
             }),
         );
     };
 }
-
-const formats = {
-    chat: { prefix: 'chatcmpl', Format: ChatFormat },
-    completion: { prefix: 'cmpl', Format: CompletionFormat },
-} as const;
 
 function embedAt({ context, router, answers }: EndpointParts) {
     const { config } = context;

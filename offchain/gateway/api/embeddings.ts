@@ -1,7 +1,12 @@
-/** Answers as OpenAI's embeddings. A node sends each vector as a note: its index, and 32-bit numbers in base64. */
+/** Answers as OpenAI's embeddings. A node sends the vectors as a note: each with its index, as 32-bit numbers in base64. */
 import { Result } from '@cocoon-market/wrappers';
 import { AnswerPiece } from '../../link';
 import { GatewayError } from '../errors';
+
+interface Vector {
+    index?: unknown;
+    embedding?: unknown;
+}
 
 /** Collects the vectors of one answer. */
 export class Embeddings {
@@ -12,9 +17,11 @@ export class Embeddings {
         private readonly encoding: 'float' | 'base64',
     ) {}
 
-    add({ note: { index, embedding } }: AnswerPiece): void {
-        if (typeof index === 'number' && typeof embedding === 'string') {
-            this.vectors.set(index, embedding);
+    add({ note: { vectors } }: AnswerPiece): void {
+        for (const { index, embedding } of Array.isArray(vectors) ? (vectors as Vector[]) : []) {
+            if (typeof index === 'number' && typeof embedding === 'string') {
+                this.vectors.set(index, embedding);
+            }
         }
     }
 

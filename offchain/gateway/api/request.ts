@@ -184,7 +184,8 @@ function requireKnownInMessage(message: unknown, at: string): void {
 
 const MESSAGE_NAMES = Object.keys(bodies.chat.shape.messages.element.shape);
 
-function unsupported(param: string, what: string, remedy = 'leave it out') {
+/** A field that is neither obeyed nor passed on. */
+export function unsupported(param: string, what: string, remedy = 'leave it out') {
     return badRequest(`"${param}" ${what}: ${remedy}`, param, 'unsupported_parameter');
 }
 

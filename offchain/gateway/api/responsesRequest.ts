@@ -1,0 +1,234 @@
+/**
+ * Requests in the shape of OpenAI's Responses, read as chats: a node sees a chat only. The gateway stores nothing, so
+ * every request brings its whole conversation.
+ */
+import { z } from 'zod';
+import { badRequest } from '../errors';
+import { type ApiCall, readCall, type ReadOptions, unsupported } from './request';
+
+type Fields = Record<string, unknown>;
+
+const text = z.string();
+
+const inputPart = z.discriminatedUnion(
+    'type',
+    [
+        z.looseObject({ type: z.literal('input_text'), text }),
+        z.looseObject({ type: z.literal('output_text'), text }),
+        z.looseObject({ type: z.literal('refusal'), refusal: text }),
+        z.looseObject({ type: z.literal('input_image'), image_url: text, detail: text.nullish() }),
+        z.looseObject({ type: z.literal('input_file'), file_data: text, filename: text.nullish() }),
+        z.looseObject({
+            type: z.literal('input_audio'),
+            input_audio: z.looseObject({ data: text, format: text }),
+        }),
+    ],
+    'expected a part of type input_text, output_text, refusal, input_image, input_file or input_audio',
+);
+type InputPart = z.output<typeof inputPart>;
+
+const content = z.union([text, z.array(inputPart)], 'expected a text or a list of parts');
+
+const messageItem = z.looseObject({
+    type: z.literal('message').optional(),
+    role: z.enum(['user', 'assistant', 'system', 'developer'], 'expected user, assistant, system or developer'),
+    content,
+});
+const callItem = z.looseObject({ type: z.literal('function_call'), call_id: text, name: text, arguments: text });
+const outputItem = z.looseObject({ type: z.literal('function_call_output'), call_id: text, output: content });
+const reasoningItem = z.looseObject({
+    type: z.literal('reasoning'),
+    content: z.array(z.looseObject({ type: z.literal('reasoning_text'), text })).nullish(),
+});
+
+const item = z.union([callItem, outputItem, reasoningItem, messageItem], {
+    error: 'expected a message, function_call, function_call_output or reasoning; this gateway stores no items',
+});
+
+const tool = z.looseObject({
+    type: z.literal('function', 'expected "function": a node runs no tools of its own'),
+    name: text,
+    description: text.nullish(),
+    parameters: z.looseObject({}).nullish(),
+    strict: z.boolean().nullish(),
+});
+
+const format = z.discriminatedUnion(
+    'type',
+    [
+        z.looseObject({ type: z.literal('text') }),
+        z.looseObject({ type: z.literal('json_object') }),
+        z.looseObject({
+            type: z.literal('json_schema'),
+            name: text,
+            schema: z.looseObject({}),
+            strict: z.boolean().nullish(),
+            description: text.nullish(),
+        }),
+    ],
+    'expected the type text, json_object or json_schema',
+);
+
+const shape = z.looseObject({
+    model: text,
+    input: z.union([text, z.array(item).min(1)], {
+        error: ({ input }) => (Array.isArray(input) ? undefined : 'expected a text or a list of items'),
+    }),
+    instructions: text.nullish(),
+    max_output_tokens: z.number().nullish(),
+    tools: z.array(tool).max(128).nullish(),
+    tool_choice: z
+        .union(
+            [z.enum(['none', 'auto', 'required']), z.looseObject({ type: z.literal('function'), name: text })],
+            'expected none, auto, required or a function by its name',
+        )
+        .nullish(),
+    text: z.looseObject({ format: format.nullish(), verbosity: text.nullish() }).nullish(),
+    reasoning: z.looseObject({ effort: text.nullish(), summary: text.nullish() }).nullish(),
+    include: z.array(text).nullish(),
+    store: z.boolean().nullish(),
+    stream_options: z.looseObject({}).nullish(),
+});
+export type ResponsesBody = z.output<typeof shape>;
+
+// Fields that a chat has by the same name and with the same meaning.
+const SAME = [
+    ...['model', 'stream', 'temperature', 'top_p', 'top_logprobs', 'parallel_tool_calls', 'user', 'metadata'],
+    ...['safety_identifier', 'prompt_cache_key', 'service_tier', 'seed', 'top_k', 'min_p', 'chat_template_kwargs'],
+];
+
+// What asks for nothing that a gateway without a store does otherwise.
+const WITHOUT_EFFECT = ['store', 'include', 'truncation', 'background', 'max_tool_calls'];
+
+/** A request for /v1/responses: the chat that it is for a node, and its own fields for the answer. */
+export interface ResponsesCall extends ApiCall {
+    body: ResponsesBody;
+}
+
+/** Reads a request for /v1/responses. Throws 400 with a message that names the field and the remedy. */
+export function readResponses(body: unknown, options: ReadOptions): ResponsesCall {
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+        throw badRequest('The body must be a JSON object');
+    }
+    const fields = Object.fromEntries(Object.entries(body as Fields).filter(([, value]) => value !== null));
+    requireStateless(fields, options);
+    const parsed = shape.safeParse(fields);
+    if (!parsed.success) {
+        const issue = parsed.error.issues[0];
+        const param = issue.path.map(String).join('.').slice(0, 100);
+        throw badRequest(
+            `${param === '' ? 'The body' : `"${param}"`} is not valid: ${issue.message}`,
+            param || undefined,
+        );
+    }
+    const call = readCall('chat', toChat(parsed.data), options);
+    return { ...call, body: parsed.data };
+}
+
+function requireStateless(fields: Fields, { extraFields }: ReadOptions): void {
+    for (const name of ['previous_response_id', 'conversation', 'prompt']) {
+        if (fields[name] !== undefined) {
+            throw unsupported(
+                name,
+                'is not served here',
+                'this gateway stores no conversation; send it whole in "input"',
+            );
+        }
+    }
+    if (fields.background === true || fields.truncation === 'auto') {
+        throw unsupported(
+            fields.background === true ? 'background' : 'truncation',
+            'with this value is not served here',
+        );
+    }
+    const encrypted = 'reasoning.encrypted_content'; // of a server that keeps reasoning from its client
+    const include = Array.isArray(fields.include) ? fields.include : [];
+    if (include.some((one) => one !== encrypted && one !== 'message.output_text.logprobs')) {
+        throw unsupported('include', 'with this value is not served here');
+    }
+    const allowed = [...Object.keys(shape.shape), ...SAME, ...WITHOUT_EFFECT, ...extraFields];
+    const other = Object.keys(fields).find((name) => !allowed.includes(name));
+    if (other !== undefined) {
+        throw unsupported(other.slice(0, 100), 'is not known here');
+    }
+}
+
+function toChat(body: ResponsesBody): Fields {
+    const fields = body as Fields;
+    const same = Object.fromEntries(SAME.filter((name) => fields[name] != null).map((name) => [name, fields[name]]));
+    const { format, verbosity } = body.text ?? {};
+    return {
+        ...same,
+        messages: messagesOf(body),
+        ...(body.max_output_tokens != null && { max_completion_tokens: body.max_output_tokens }),
+        ...((body.tools ?? []).length > 0 && {
+            tools: body.tools!.map(({ type, ...rest }) => ({ type, function: rest })),
+        }),
+        ...(body.tool_choice != null && { tool_choice: choiceOf(body.tool_choice) }),
+        ...(format != null && format.type !== 'text' && { response_format: responseFormat(format) }),
+        ...(verbosity != null && { verbosity }),
+        ...(body.reasoning?.effort != null && { reasoning_effort: body.reasoning.effort }),
+        ...(body.include?.includes('message.output_text.logprobs') === true && { logprobs: true }),
+    };
+}
+
+const choiceOf = (choice: NonNullable<ResponsesBody['tool_choice']>) =>
+    typeof choice === 'string' ? choice : { type: 'function', function: { name: choice.name } };
+
+const responseFormat = ({ type, ...rest }: z.output<typeof format>) =>
+    type === 'json_object' ? { type } : { type, json_schema: rest };
+
+function messagesOf({ instructions, input }: ResponsesBody): Fields[] {
+    const messages: Fields[] = instructions == null ? [] : [{ role: 'system', content: instructions }];
+    if (typeof input === 'string') {
+        return [...messages, { role: 'user', content: input }];
+    }
+    for (const one of input) {
+        const last = messages.at(-1);
+        if (one.type === 'function_call') {
+            const call = { id: one.call_id, type: 'function', function: { name: one.name, arguments: one.arguments } };
+            // Calls that a model makes together are one message of a chat, as is the text before them.
+            if (last?.role === 'assistant') {
+                last.tool_calls = [...((last.tool_calls as Fields[] | undefined) ?? []), call];
+            } else {
+                messages.push({ role: 'assistant', content: null, tool_calls: [call] });
+            }
+        } else if (one.type === 'function_call_output') {
+            messages.push({
+                role: 'tool',
+                tool_call_id: one.call_id,
+                content: contentOf(one.output),
+            });
+        } else if (one.type !== 'reasoning') {
+            const { role, content } = one;
+            messages.push({ role, content: contentOf(content) });
+        }
+    }
+    return messages;
+}
+
+function contentOf(content: string | InputPart[]): unknown {
+    if (typeof content === 'string') {
+        return content;
+    }
+    const parts = content.map(partOf);
+    return parts.every(({ type }) => type === 'text') ? parts.map(({ text }) => text).join('') : parts;
+}
+
+function partOf(part: InputPart): Fields {
+    switch (part.type) {
+        case 'input_text':
+        case 'output_text':
+            return { type: 'text', text: part.text };
+        case 'input_image': {
+            const detail = part.detail == null || part.detail === 'auto' ? {} : { detail: part.detail };
+            return { type: 'image_url', image_url: { url: part.image_url, ...detail } };
+        }
+        case 'input_file': {
+            const name = part.filename == null ? {} : { filename: part.filename };
+            return { type: 'file', file: { file_data: part.file_data, ...name } };
+        }
+        default:
+            return part;
+    }
+}

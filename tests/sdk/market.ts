@@ -1,0 +1,46 @@
+/** A market whose nodes serve model servers by their URLs, and one gateway that buys from all of them. */
+import { toNano } from '@ton/core';
+import { endAll } from '../../demo/processes';
+import { Stage } from '../../demo/stage';
+import { features } from '../../offchain/link';
+
+/** One model server: the model that it serves, and its base URL. */
+export interface Served {
+    model: string;
+    url: string;
+}
+
+// nanoTON per million tokens, as in docs/gateway.md.
+const RATES = { prompt: 100_000_000n, cached: 20_000_000n, completion: 400_000_000n, reasoning: 400_000_000n };
+const rates = Object.fromEntries(Object.entries(RATES).map(([kind, rate]) => [kind, rate.toString()]));
+
+/** Starts the market; `url` is the gateway's base URL, and `close` ends every process of it. */
+export async function openMarket(served: Served[]): Promise<{ url: string; close: () => Promise<void> }> {
+    const stage = await Stage.open();
+    try {
+        const registry = (await stage.launch()).address;
+        const workers: string[] = [];
+        for (const [i, { model, url }] of served.entries()) {
+            const seller = await stage.register(await stage.join(registry, `worker ${i}`), { model, rates: RATES });
+            const worker = await stage.startWorker(registry, seller, {
+                backend: { kind: 'openai', url },
+                offers: [{ model, rates, features }],
+            });
+            workers.push(worker.url);
+        }
+        const buyer = await stage.buyer('app developer', toNano('50'));
+        const models = Object.fromEntries(served.map(({ model }) => [model, { maxPrice: rates }]));
+        const gateway = await stage.startGateway(registry, buyer, workers, { models });
+        return {
+            url: `${gateway.url}/v1`,
+            async close() {
+                endAll();
+                await stage.close();
+            },
+        };
+    } catch (error) {
+        endAll();
+        await stage.close();
+        throw error;
+    }
+}
