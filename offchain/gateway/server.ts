@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { choicesOf, embeddingBody, neededFeatures } from '../link';
 import { createDoor, NoRoom, SMALL_BODY } from '../process/doors';
+import { JsonError } from '../process/json';
 import { Answers, CutReason } from './answers';
 import { answerStream, answerWhole, headersOf, readAnswer, untilGone } from './api/answering';
 import { ChatFormat } from './api/chat';
@@ -21,7 +22,8 @@ import { Question } from './query';
 import { Router } from './router';
 import { counterOf } from './tokens';
 
-const BODY_BYTES = 8 << 20; // of a chat
+const BODY_BYTES = 8 << 20; // of a request for a model
+const MAX_NAME = 100; // characters of a key in an error
 
 const LOCAL_NAMES = /^(127\.0\.0\.1|localhost|::1)$/;
 const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
@@ -56,6 +58,11 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
             }
         });
     }
+    server.addHook('onRequest', async ({ headers }) => {
+        if ((headers['content-encoding'] ?? 'identity') !== 'identity') {
+            throw Object.assign(new Error('compressed'), { statusCode: 415 });
+        }
+    });
     server.get('/healthz', async () => ({ status: 'ok' }));
     server.get('/v1/models', async () => ({
         object: 'list',
@@ -211,19 +218,23 @@ function asGatewayError(error: Error & { statusCode?: number; code?: string }): 
         return new GatewayError(
             413,
             'too_large',
-            `The body is too long: a chat may have ${BODY_BYTES} bytes, any other request ${SMALL_BODY}`,
+            `The body is too long: a request for a model may have ${BODY_BYTES} bytes, any other request ${SMALL_BODY}`,
         );
     }
     if (statusCode === 415) {
-        return badRequest('The body must be JSON: send content-type: application/json');
+        return badRequest('The body must be JSON, not compressed: send content-type: application/json');
+    }
+    if (error instanceof JsonError && error.key !== undefined) {
+        const key = error.key.slice(0, MAX_NAME);
+        return badRequest(`"${key}" stands twice in one object: leave one out`, key, 'invalid_json');
     }
     if (statusCode >= 400 && statusCode < 500) {
-        const empty = code === 'FST_ERR_CTP_EMPTY_JSON_BODY';
-        return badRequest(
-            empty ? 'The body is empty: send a JSON object' : 'The body is not valid JSON',
-            undefined,
-            'invalid_json',
-        );
+        const reasons: Partial<Record<string, string>> = {
+            FST_ERR_CTP_EMPTY_JSON_BODY: 'is empty: send a JSON object',
+        };
+        const reason =
+            error instanceof JsonError ? `is ${error.message}` : (reasons[code ?? ''] ?? 'is not valid JSON');
+        return badRequest(`The body ${reason}`, undefined, 'invalid_json');
     }
     return new GatewayError(500, 'internal', 'The gateway failed; its log says more');
 }

@@ -1,35 +1,9 @@
 /** The HTTP server of a process, and its limits for strangers: connections, bodies in flight, and the depth of JSON. */
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
+import { assertPlainJson } from './json';
 
 const MiB = 1 << 20;
-
-/** Levels of brackets that JSON may have. Every request of the APIs has fewer than ten. */
-export const MAX_JSON_DEPTH = 64;
-
-/** Throws unless the brackets of a JSON text, outside its strings, are at most {@link MAX_JSON_DEPTH} deep. */
-export function assertShallow(json: Buffer): void {
-    let depth = 0;
-    let inText = false;
-    for (let at = 0; at < json.length; at++) {
-        const byte = json[at];
-        if (inText) {
-            if (byte === 0x5c) {
-                at++; // the byte after a backslash does not end the text
-            } else if (byte === 0x22) {
-                inText = false;
-            }
-        } else if (byte === 0x22) {
-            inText = true;
-        } else if (byte === 0x5b || byte === 0x7b) {
-            if (++depth > MAX_JSON_DEPTH) {
-                throw new SyntaxError(`JSON of more than ${MAX_JSON_DEPTH} levels`);
-            }
-        } else if (byte === 0x5d || byte === 0x7d) {
-            depth--;
-        }
-    }
-}
 
 export interface DoorLimits {
     connections: number; // at once
@@ -76,7 +50,7 @@ export function createDoor(
     server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
         const bytes = body as Buffer;
         try {
-            assertShallow(bytes);
+            assertPlainJson(bytes);
         } catch (error) {
             done(Object.assign(error as Error, { statusCode: 400 }), undefined);
             return;

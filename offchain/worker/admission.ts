@@ -16,7 +16,7 @@ import {
     requestHash,
     signReceipt,
 } from '../link';
-import { assertShallow } from '../process/doors';
+import { assertPlainJson } from '../process/json';
 import type { QueryRecord } from '../store/worker';
 import type { WorkerContext } from './context';
 import { answerTokens, covers, promptBoundPrice } from './credit';
@@ -162,7 +162,7 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
 
 function parsed(plain: Buffer): ModelRequest | undefined {
     try {
-        assertShallow(plain);
+        assertPlainJson(plain);
         return modelRequestShape.parse(JSON.parse(plain.toString('utf8')));
     } catch {
         return undefined;

@@ -3,7 +3,8 @@ import { connect, Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { assertShallow, MAX_JSON_DEPTH, Turns } from '../../../offchain/process/doors';
+import { Turns } from '../../../offchain/process/doors';
+import { assertPlainJson, MAX_JSON_DEPTH } from '../../../offchain/process/json';
 import { type Fixture, startFixture } from '../support/worker';
 
 let fixture: Fixture;
@@ -98,9 +99,9 @@ describe("A worker's door", () => {
 
 describe('Depth of JSON', () => {
     it('counts no brackets inside texts, and not past an escaped quote', () => {
-        expect(() => assertShallow(Buffer.from(JSON.stringify({ a: '['.repeat(1000) + '"[' })))).not.toThrow();
-        expect(() => assertShallow(Buffer.from('"\\\\"' + '['.repeat(MAX_JSON_DEPTH + 1)))).toThrow('levels');
-        expect(() => assertShallow(Buffer.from('[]'.repeat(1000)))).not.toThrow();
+        expect(() => assertPlainJson(Buffer.from(JSON.stringify({ a: '['.repeat(1000) + '"[' })))).not.toThrow();
+        expect(() => assertPlainJson(Buffer.from('"\\\\"' + '['.repeat(MAX_JSON_DEPTH + 1)))).toThrow('levels');
+        expect(() => assertPlainJson(Buffer.from('[]'.repeat(1000)))).not.toThrow();
     });
 });
 

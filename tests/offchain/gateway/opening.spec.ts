@@ -31,7 +31,10 @@ describe('A gateway that keeps queries', () => {
 
         const file = join(bench.folder, 'query.json');
         const given = opening.parse(JSON.parse(readFileSync(file, 'utf8')));
-        expect(openQuery(given)).toMatchObject({ chat: { messages: ask.messages }, content: 'Hello world' });
+        expect(openQuery(given)).toMatchObject({
+            modelRequest: { endpoint: 'chat', body: ask },
+            choices: [{ message: { content: 'Hello world' } }],
+        });
         expect(() => openQuery({ ...given, number: 2 })).toThrow();
         await expect(open()).rejects.toThrow('EEXIST');
     });

@@ -31,6 +31,17 @@ describe('Requests to the gateway', () => {
         expect((await bench.post('hello', { 'content-type': 'text/html' })).status).toBe(400);
     });
 
+    it('answers a key that stands twice, a compressed body and a key that would change a prototype with 400', async () => {
+        const twice = await bench.post('{"model":"a","messages":[],"model":"b"}');
+        expect(twice.status).toBe(400);
+        expect(twice.body.error).toMatchObject({ param: 'model', code: 'invalid_json' });
+
+        const packed = await bench.post(ask, { 'content-encoding': 'gzip' });
+        expect([packed.status, packed.body.error.message]).toEqual([400, expect.stringContaining('not compressed')]);
+
+        expect((await bench.post('{"model":"a","messages":[],"__proto__":{"x":1}}')).status).toBe(400);
+    });
+
     it('answers an unknown model with 404 model_not_found', async () => {
         const refused = bench.openai.chat.completions.create({ ...ask, model: 'gpt-9' });
 
