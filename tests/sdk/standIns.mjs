@@ -1,9 +1,10 @@
 /**
- * Model servers that answer as real ones do, for tests: what they say depends on the request alone. Each kind has the quirks
- * of its server, as far as a client can see them.
+ * Model servers that answer as real ones do, for tests: what they say depends on the request alone. Each kind has the
+ * quirks of its server, as far as a client can see them.
  */
 import { createServer } from 'node:http';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const HIDDEN_WIDTH = 8; // numbers of an embedding
 
@@ -23,7 +24,11 @@ export const kinds = {
 export function instanceOf(schema, name = 'value', root = schema) {
     if (schema.$ref) {
         const path = schema.$ref.replace('#/', '').split('/');
-        return instanceOf(path.reduce((at, key) => at[key], root), name, root);
+        return instanceOf(
+            path.reduce((at, key) => at[key], root),
+            name,
+            root,
+        );
     }
     if (schema.enum) return schema.enum[0];
     if ('const' in schema) return schema.const;
@@ -73,7 +78,9 @@ function wantedTools({ messages, tools = [] }) {
 export function answerOf(body) {
     const { messages, tool_choice: choice, response_format: format, n = 1 } = body;
     const last = messages.at(-1);
-    const images = messages.flatMap(({ content }) => partsOf(content)).filter(({ type }) => type === 'image_url').length;
+    const images = messages
+        .flatMap(({ content }) => partsOf(content))
+        .filter(({ type }) => type === 'image_url').length;
     const { named, answered } = wantedTools(body);
     const reasoning = body.reasoning_effort ? `Thinking with ${body.reasoning_effort} effort.` : '';
     if (named.length > 0 && choice !== 'none') {
@@ -95,8 +102,7 @@ export function answerOf(body) {
         return { n, reasoning, content: `I see ${images} image${images === 1 ? '' : 's'}.`, calls: [] };
     }
     const results = messages.filter(({ role }) => role === 'tool').map(({ content }) => textOf(content));
-    const content =
-        results.length > 0 ? `The tools said: ${results.join('; ')}.` : `You said: ${textOf(last.content)}`;
+    const content = results.length > 0 ? `The tools said: ${results.join('; ')}.` : `You said: ${textOf(last.content)}`;
     return { n, reasoning, content, calls: [] };
 }
 
@@ -121,7 +127,10 @@ export async function startStandIn(kind, { model = 'test-model', delayMs = 0 } =
         if (request.url === '/v1/embeddings') {
             const inputs = Array.isArray(body.input) ? body.input : [body.input];
             const data = inputs.map((input, index) => {
-                const vector = Array.from({ length: body.dimensions ?? HIDDEN_WIDTH }, (_, i) => ((input.length + i) % 7) / 7);
+                const vector = Array.from(
+                    { length: body.dimensions ?? HIDDEN_WIDTH },
+                    (_, i) => ((input.length + i) % 7) / 7,
+                );
                 const packed = () => Buffer.from(new Float32Array(vector).buffer).toString('base64');
                 return { object: 'embedding', index, embedding: body.encoding_format === 'base64' ? packed() : vector };
             });
@@ -146,7 +155,9 @@ export async function startStandIn(kind, { model = 'test-model', delayMs = 0 } =
                 : { completion_tokens_details: { reasoning_tokens: words(reasoning).length * n } }),
         };
         const logprobs = (text) =>
-            body.logprobs ? { content: [{ token: text, logprob: -0.5, bytes: [...Buffer.from(text)], top_logprobs: [] }] } : null;
+            body.logprobs
+                ? { content: [{ token: text, logprob: -0.5, bytes: [...Buffer.from(text)], top_logprobs: [] }] }
+                : null;
         if (!body.stream) {
             const message = {
                 role: 'assistant',
@@ -158,7 +169,9 @@ export async function startStandIn(kind, { model = 'test-model', delayMs = 0 } =
                 index,
                 message,
                 finish_reason: finish,
-                logprobs: body.logprobs ? { content: spoken.slice(0, limit).flatMap((word) => logprobs(word).content) } : null,
+                logprobs: body.logprobs
+                    ? { content: spoken.slice(0, limit).flatMap((word) => logprobs(word).content) }
+                    : null,
             }));
             return json(200, { ...head, object: 'chat.completion', choices, usage });
         }
@@ -170,9 +183,13 @@ export async function startStandIn(kind, { model = 'test-model', delayMs = 0 } =
             delta(index, { role: 'assistant', content: '' });
             for (const word of words(reasoning)) delta(index, { [quirks.reasoning]: word });
             for (const word of spoken.slice(0, limit)) {
-                if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+                if (delayMs > 0) await sleep(delayMs);
                 if (response.destroyed) return;
-                delta(index, { content: word }, { logprobs: logprobs(word), ...(quirks.tokenIds && { token_ids: [1] }) });
+                delta(
+                    index,
+                    { content: word },
+                    { logprobs: logprobs(word), ...(quirks.tokenIds && { token_ids: [1] }) },
+                );
             }
             calls.forEach(({ id, type, function: { name, arguments: text } }, i) => {
                 if (quirks.callPieces === 1) {
@@ -182,7 +199,9 @@ export async function startStandIn(kind, { model = 'test-model', delayMs = 0 } =
                 delta(index, { tool_calls: [{ index: i, id, type, function: { name, arguments: '' } }] });
                 const size = Math.ceil(text.length / quirks.callPieces);
                 for (let from = 0; from < text.length; from += size) {
-                    delta(index, { tool_calls: [{ index: i, function: { arguments: text.slice(from, from + size) } }] });
+                    delta(index, {
+                        tool_calls: [{ index: i, function: { arguments: text.slice(from, from + size) } }],
+                    });
                 }
             });
             send({
@@ -202,6 +221,10 @@ export async function startStandIn(kind, { model = 'test-model', delayMs = 0 } =
     return {
         url: `http://127.0.0.1:${server.address().port}/v1`,
         requests,
-        close: () => new Promise((resolve) => { server.closeAllConnections(); server.close(resolve); }),
+        close: () =>
+            new Promise((resolve) => {
+                server.closeAllConnections();
+                server.close(resolve);
+            }),
     };
 }

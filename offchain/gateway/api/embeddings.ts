@@ -1,4 +1,6 @@
-/** Answers as OpenAI's embeddings. A node sends the vectors as a note: each with its index, as 32-bit numbers in base64. */
+/**
+ * Answers as OpenAI's embeddings. A node sends the vectors as a note: each with its index, as 32-bit numbers in base64.
+ */
 import { Result } from '@cocoon-market/wrappers';
 import { AnswerPiece } from '../../link';
 import { GatewayError } from '../errors';

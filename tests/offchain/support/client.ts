@@ -18,26 +18,22 @@ import {
 import { Address, Cell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
 import { type Dispatcher, request } from 'undici';
+import type { Frame, JobState, NodeInfo, QueryHead, Session } from '../../../offchain/link';
 import {
     encodeQuery,
     endHash,
-    type Frame,
     FrameReader,
-    type JobState,
     keyCommitment,
     modelHash,
     nodeInfo,
-    type NodeInfo,
     openReceipt,
     openSession,
     paths,
-    type QueryHead,
     querySecret,
     RecordReader,
     RecordType,
     requestHash,
     sealRequest,
-    type Session,
     sessionHash,
     termsToWire,
     toWire,
