@@ -132,12 +132,8 @@ export class ChainApi {
             }
         }
         // A refusal after a copy was sent may only mean that the copy was taken.
-        throw unknown
-            ? new ChainError(`${last.message}; whether the message was taken is not known`, undefined, {
-                  unknown,
-                  silent: last.silent,
-              })
-            : last;
+        const unclear = `${last.message}; whether the message was taken is not known`;
+        throw unknown ? new ChainError(unclear, undefined, { unknown, silent: last.silent }) : last;
     }
 }
 

@@ -25,16 +25,6 @@ export interface ChainAccount {
     at: number; // unix seconds of the chain
 }
 
-/** An internal message to an account, and whether its transaction failed. */
-export interface Received {
-    lt: bigint; // of the transaction
-    at: number; // unix seconds
-    from: Address;
-    body: Cell;
-    failed: boolean; // the transaction was aborted
-    unreadable?: Error; // why the transaction could not be read; then `body` is empty and `from` the account itself
-}
-
 /** An external message that an account took. */
 export interface Accepted {
     lt: bigint; // of the transaction
@@ -43,10 +33,7 @@ export interface Accepted {
 }
 
 /** An external message out of an account: an event. */
-export interface Emitted {
-    lt: bigint; // of the transaction
-    at: number; // unix seconds
-    body: Cell;
+export interface Emitted extends Accepted {
     unreadable?: Error; // why the transaction could not be read; then `body` is empty
 }
 
@@ -69,8 +56,6 @@ export interface Chain extends ChainReader {
     as(urgency: Urgency): Chain;
     /** Several accounts in as few calls as the API allows, in the order of the addresses. */
     accountsAt(addresses: readonly Address[]): Promise<ChainAccount[]>;
-    /** The internal messages that an account took in transactions later than `cursor` (lt), newest first. */
-    received(address: Address, cursor: bigint): AsyncIterable<Received>;
     /** The external messages that an account sent in transactions later than `cursor` (lt), newest first. */
     emitted(address: Address, cursor: bigint): AsyncIterable<Emitted>;
     /** The external messages that an account took, newest first. */
@@ -150,15 +135,6 @@ export class TonHttpChain implements Chain {
         return Promise.all(addresses.map((address) => this.account(address)));
     }
 
-    async *received(address: Address, cursor: bigint): AsyncGenerator<Received> {
-        for await (const raw of this.transactions(address, cursor)) {
-            const received = receivedIn(raw, address);
-            if (received !== undefined) {
-                yield received;
-            }
-        }
-    }
-
     async *emitted(address: Address, cursor: bigint): AsyncGenerator<Emitted> {
         for await (const raw of this.transactions(address, cursor)) {
             yield* emittedIn(raw).reverse();
@@ -175,9 +151,7 @@ export class TonHttpChain implements Chain {
     }
 
     async sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void> {
-        const message = beginCell().store(
-            storeMessage(external({ to, body, ...(init === undefined ? {} : { init }) })),
-        );
+        const message = beginCell().store(storeMessage(external({ to, body, ...(init && { init }) })));
         await this.client.sendFile(message.endCell().toBoc());
     }
 
@@ -226,21 +200,6 @@ function acceptedIn({ data }: RawTransaction): Accepted | undefined {
     }
 }
 
-/** The internal message of a transaction; undefined when it has none. */
-function receivedIn({ data, transaction_id, utime }: RawTransaction, account: Address): Received | undefined {
-    try {
-        const { lt, now: at, inMessage, description } = loadTransaction(Cell.fromBase64(data).beginParse());
-        if (inMessage?.info.type !== 'internal') {
-            return undefined;
-        }
-        const failed = description.type === 'generic' && description.aborted;
-        return { lt, at, from: inMessage.info.src, body: inMessage.body, failed };
-    } catch (error) {
-        const unread = { lt: BigInt(transaction_id.lt), at: utime, from: account, body: Cell.EMPTY };
-        return { ...unread, failed: false, unreadable: asError(error) };
-    }
-}
-
 /** The external messages out of a transaction, in their order. */
 function emittedIn({ data, transaction_id, utime }: RawTransaction): Emitted[] {
     try {
@@ -248,12 +207,9 @@ function emittedIn({ data, transaction_id, utime }: RawTransaction): Emitted[] {
         const messages = outMessages.values().filter(({ info }) => info.type === 'external-out');
         return messages.map(({ body }) => ({ lt, at, body }));
     } catch (error) {
-        return [{ lt: BigInt(transaction_id.lt), at: utime, body: Cell.EMPTY, unreadable: asError(error) }];
+        const unreadable = error instanceof Error ? error : new Error(String(error));
+        return [{ lt: BigInt(transaction_id.lt), at: utime, body: Cell.EMPTY, unreadable }];
     }
-}
-
-function asError(error: unknown): Error {
-    return error instanceof Error ? error : new Error(String(error));
 }
 
 function endpointsOf({ endpoint, apiKey }: ChainSettings): EndpointSettings[] {

@@ -22,9 +22,6 @@ export interface CheckedAnswer<T> {
     confirmed: boolean; // the finding may be acted on
 }
 
-/** An account as the first source has it. */
-export type AccountReading = Omit<CheckedAnswer<ChainAccount>, 'value'> & { account: ChainAccount };
-
 interface Repetition {
     finding: string;
     since: number; // seconds
@@ -64,14 +61,12 @@ export class Confirmer<Source = AccountReader> {
     }
 
     /** Reads an account as {@link ask} does. */
-    async read(
+    read(
         this: Confirmer,
         address: Address,
         findingOf: (account: ChainAccount) => string | undefined,
-    ): Promise<AccountReading> {
-        const read = (source: AccountReader) => source.account(address);
-        const { value: account, ...checked } = await this.ask(address.toRawString(), read, findingOf);
-        return { account, ...checked };
+    ): Promise<CheckedAnswer<ChainAccount>> {
+        return this.ask(address.toRawString(), (source) => source.account(address), findingOf);
     }
 
     /** Forgets the readings of an account, such as one that is no longer watched. */

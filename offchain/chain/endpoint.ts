@@ -1,6 +1,6 @@
 /** One endpoint of TON HTTP API v2: its address, its budget of calls, its availability and its network. */
 import { Cell } from '@ton/core';
-import { request } from 'undici';
+import { type Dispatcher, request } from 'undici';
 import { retryAfterOf } from '../process/retryAfter';
 import { Budget } from './budget';
 import { ChainError } from './errors';
@@ -168,28 +168,25 @@ export class Endpoint {
     }
 
     private async ask(call: string, within: number): Promise<EndpointAnswer> {
-        let code: number;
-        let header: string | string[] | undefined;
-        let text: string;
+        const posted = { method: 'POST', headers: this.headers, body: call } as const;
         try {
-            const signal = AbortSignal.timeout(within);
-            const response = await request(this.settings.url, {
-                method: 'POST',
-                headers: this.headers,
-                body: call,
-                signal,
-            });
-            code = response.statusCode;
-            header = response.headers['retry-after'];
-            text = await response.body.text();
+            const response = await request(this.settings.url, { ...posted, signal: AbortSignal.timeout(within) });
+            return this.understand(response, await response.body.text());
         } catch (error) {
             return { kind: 'failure', message: failureText(error as Error, within), silent: true };
         }
+    }
+
+    /** Never throws. */
+    private understand(
+        { statusCode: code, headers }: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
+        text: string,
+    ): EndpointAnswer {
         const body = answerOf(text);
         const message = this.withoutKey(body?.error ?? `answers, but not as a TON HTTP API (${code})`);
         const status = body !== undefined && body.ok !== true && body.code ? body.code : code;
         if (status === 429) {
-            return { kind: 'busy', waitMs: retryAfter(header), message: `${BUSY} (429): ${message}` };
+            return { kind: 'busy', waitMs: retryAfter(headers['retry-after']), message: `${BUSY} (429): ${message}` };
         }
         if (body === undefined) {
             return code === 401 || code === 403 || code === 404
@@ -221,34 +218,24 @@ export function errorOf(
     }
     const exitCode = EXIT_CODE.exec(answer.message)?.[1];
     const final = answer.status < 500;
-    return new ChainError(
-        `${name} refuses (${answer.status}): ${answer.message}`,
-        exitCode === undefined ? undefined : Number(exitCode),
-        { final },
-    );
+    const text = `${name} refuses (${answer.status}): ${answer.message}`;
+    return new ChainError(text, exitCode === undefined ? undefined : Number(exitCode), { final });
 }
 
 /** The host and path of a URL, without what could be a key. */
 export function endpointName(url: string): string {
-    try {
-        const { protocol, host, pathname } = new URL(url);
-        const path = pathname
-            .split('/')
-            .map((part) => (/^[a-zA-Z0-9.-]{0,12}$/.test(part) ? part : '…'))
-            .join('/');
-        return `${protocol}//${host}${path === '/' ? '' : path}`;
-    } catch {
+    if (!URL.canParse(url)) {
         return 'the endpoint';
     }
+    const { protocol, host, pathname } = new URL(url);
+    const parts = pathname.split('/').map((part) => (/^[a-zA-Z0-9.-]{0,12}$/.test(part) ? part : '…'));
+    const path = parts.join('/');
+    return `${protocol}//${host}${path === '/' ? '' : path}`;
 }
 
 /** True for an endpoint on this machine. */
 export function isLoopback(url: string): boolean {
-    try {
-        return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
-    } catch {
-        return false;
-    }
+    return URL.canParse(url) && ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
 }
 
 function failureText(error: Error & { code?: string }, within: number): string {
@@ -258,20 +245,20 @@ function failureText(error: Error & { code?: string }, within: number): string {
     return `does not answer: ${error.code ?? error.message}`;
 }
 
-function answerOf(text: string): { ok?: unknown; result?: unknown; error?: string; code?: number } | undefined {
+interface ApiAnswer {
+    ok: unknown;
+    result: unknown;
+    error: string | undefined;
+    code: number | undefined;
+}
+
+/** The answer in this text; undefined when it is none of the API: it says neither that it is one, nor why not. */
+function answerOf(text: string): ApiAnswer | undefined {
     try {
-        const body = JSON.parse(text) as { ok?: unknown; result?: unknown; error?: unknown; code?: unknown } | null;
-        if (typeof body !== 'object' || body === null || (body.ok !== true && body.error === undefined)) {
-            return undefined;
-        }
-        return {
-            ok: body.ok,
-            result: body.result,
-            ...(body.error === undefined
-                ? {}
-                : { error: typeof body.error === 'string' ? body.error : JSON.stringify(body.error) }),
-            ...(typeof body.code === 'number' ? { code: body.code } : {}),
-        };
+        const { ok, result, error, code } = JSON.parse(text) as { [name in keyof ApiAnswer]?: unknown };
+        const reason = error === undefined || typeof error === 'string' ? error : JSON.stringify(error);
+        const isAnswer = ok === true || reason !== undefined;
+        return isAnswer ? { ok, result, error: reason, code: typeof code === 'number' ? code : undefined } : undefined;
     } catch {
         return undefined;
     }

@@ -88,16 +88,14 @@ export async function readLiability(
     }
     const key = bytesToNumber(receiptKey);
     const { state, endsAt, slashable } = await chain.open(Node.fromAddress(node)).getKeyLiability(key);
-    if (state !== nodeStates.open) {
-        return { rejection: 'its node is closed', jailed: false };
-    }
-    if (Number(endsAt) <= at + KEY_SECONDS) {
-        return { rejection: 'the key that signs its receipts has ended', jailed: false };
-    }
-    if (slashable <= 0n) {
-        return { rejection: "its key's share of the stake is used up", jailed: false };
-    }
-    return { rejection: undefined, jailed: (await chain.open(Provider.fromAddress(provider)).getStanding()).jailed };
+    const rejections: [boolean, string][] = [
+        [state !== nodeStates.open, 'its node is closed'],
+        [Number(endsAt) <= at + KEY_SECONDS, 'the key that signs its receipts has ended'],
+        [slashable <= 0n, "its key's share of the stake is used up"],
+    ];
+    const rejection = rejections.find(([applies]) => applies)?.[1];
+    const readJailed = async () => (await chain.open(Provider.fromAddress(provider)).getStanding()).jailed;
+    return { rejection, jailed: rejection === undefined && (await readJailed()) };
 }
 
 async function standingOf(chain: Chain, registry: Address, address: Address): Promise<Standing> {

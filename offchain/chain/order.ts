@@ -29,14 +29,8 @@ export class OutcomeUnknown extends ChainError {
         reason: string,
         silent = false,
     ) {
-        super(
-            `${reason}; whether the wallet executes order ${order.seqno} (${order.hash}) is not known yet`,
-            undefined,
-            {
-                unknown: true,
-                silent,
-            },
-        );
+        const text = `${reason}; whether the wallet executes order ${order.seqno} (${order.hash}) is not known yet`;
+        super(text, undefined, { unknown: true, silent });
         this.name = 'OutcomeUnknown';
     }
 }
@@ -64,7 +58,7 @@ export async function outcomeOf(
     const findingOf = ({ at, data }: ChainAccount) =>
         at > order.validUntil ? `lapsed, as ${data?.hash().toString('hex')}` : undefined;
     for (let read = 0; read < 2 * GRACE_POLLS; read++) {
-        const { account, finding, confirmed } = await confirmer.read(order.wallet, findingOf);
+        const { value: account, finding, confirmed } = await confirmer.read(order.wallet, findingOf);
         const next = account.state === 'active' ? await seqno() : 0;
         const outcome = next > order.seqno ? await readOutcome(chain, order, numberOf) : undefined;
         if (outcome !== undefined) {
@@ -134,9 +128,8 @@ export async function deliver(
             throw new ChainError(`The wallet did not execute order ${order.seqno} in time, so nothing was sent`);
         }
         if (outcome === 'overtaken') {
-            throw new ChainError(
-                `The wallet executed another order ${order.seqno}, so nothing of this one was sent. Does another program use its key?`,
-            );
+            const text = `The wallet executed another order ${order.seqno}, so nothing of this one was sent`;
+            throw new ChainError(`${text}. Does another program use its key?`);
         }
         if (poll % RESEND_POLLS === 0) {
             await carry().catch(() => undefined); // the same bytes: the wallet executes them once

@@ -62,16 +62,11 @@ export class HotWallet {
     sender(): Sender {
         return {
             address: this.address,
-            send: ({ to, value, body, init, bounce }) =>
-                this.send([
-                    {
-                        to,
-                        value,
-                        bounce: bounce ?? true,
-                        ...(body ? { body } : {}),
-                        ...(init?.code && init.data ? { init: { code: init.code, data: init.data } } : {}),
-                    },
-                ]),
+            send: ({ to, value, body, init, bounce }) => {
+                const { code, data } = init ?? {};
+                const content = { ...(body && { body }), ...(code && data && { init: { code, data } }) };
+                return this.send([{ to, value, bounce: bounce ?? true, ...content }]);
+            },
         };
     }
 
@@ -107,14 +102,9 @@ export class HotWallet {
         });
         const hash = body.hash().toString('hex');
         const order = { wallet: this.address, seqno, hash, from: account.at, validUntil };
-        const { init } = this.contract;
+        const message = { body, ...(account.state !== 'active' && { init: this.contract.init }) };
         try {
-            await deliver(
-                this.chain,
-                order,
-                { body, ...(account.state === 'active' ? {} : { init }) },
-                { seqno: () => this.seqno(), pollMs: this.pollMs },
-            );
+            await deliver(this.chain, order, message, { seqno: () => this.seqno(), pollMs: this.pollMs });
         } catch (error) {
             this.pending = error instanceof OutcomeUnknown ? { order, content: contentOf(messages) } : undefined;
             throw error;
@@ -138,9 +128,8 @@ export class HotWallet {
         }
         this.pending = undefined;
         if (outcome === 'executed' && sentContent !== content) {
-            throw new ChainError(
-                `Order ${order.seqno} was executed after all: read the state again before sending more`,
-            );
+            const text = `Order ${order.seqno} was executed after all: read the state again before sending more`;
+            throw new ChainError(text);
         }
         return outcome === 'executed';
     }

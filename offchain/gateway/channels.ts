@@ -59,7 +59,7 @@ async function readWith(confirmed: Confirmer, { channel, maxPaid }: PaidChannel)
         return account.at >= refundAt ? 'due' : undefined;
     };
     const reading = await confirmed.read(channel, messageOf);
-    const { account, finding: message } = reading;
+    const { value: account, finding: message } = reading;
     if (message !== undefined && message !== 'due' && !reading.confirmed) {
         return { type: 'unclear', message };
     }

@@ -66,7 +66,7 @@ export class Channels {
         }
         const chain = this.chain.as?.('stranger') ?? this.chain;
         return this.reading(terms, jobNumber, async () => ({
-            account: await chain.account(accountAddress(channel)),
+            value: await chain.account(accountAddress(channel)),
             confirmed: false,
         })).finally(endTurn);
     }
@@ -74,10 +74,10 @@ export class Channels {
     private async reading(
         terms: Terms,
         jobNumber: number,
-        read: () => Promise<{ account: ChainAccount; confirmed: boolean }>,
+        read: () => Promise<{ value: ChainAccount; confirmed: boolean }>,
     ): Promise<ChannelReading> {
         try {
-            const { account, confirmed } = await read();
+            const { value: account, confirmed } = await read();
             return account.state === 'active'
                 ? { exists: true, confirmed, ...this.check(account, terms, jobNumber) }
                 : { exists: false, confirmed, at: account.at };

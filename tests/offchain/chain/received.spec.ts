@@ -1,16 +1,34 @@
 /** What the chain's API says of messages, when it says what nobody can read. */
+import { beginCell, Cell, loadTransaction, type Message, storeTransaction, type Transaction } from '@ton/core';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { request } from 'undici';
-import { type Received, TonHttpChain } from '../../../offchain/chain';
+import { type Emitted, TonHttpChain } from '../../../offchain/chain';
 import { type Localnet, startLocalnet } from '../../../localnet';
 import { account } from '../support/worker';
 
 const ACCOUNT = account(0x5a);
 
 let localnet: Localnet;
-let spoiled: Server; // the same API, but for the data of one transaction
+let spoiled: Server; // the same API, but every transaction sends an event, and the data of one is spoiled
 let spoil: string; // its lt
+
+/** A transaction that also sends an event. */
+function withEvent(data: string): string {
+    const transaction: Transaction = loadTransaction(Cell.fromBase64(data).beginParse());
+    const event: Message = {
+        info: {
+            type: 'external-out',
+            src: ACCOUNT,
+            dest: null,
+            createdLt: transaction.lt + 1n,
+            createdAt: transaction.now,
+        },
+        body: beginCell().storeUint(1, 32).endCell(),
+    };
+    transaction.outMessages.set(0, event);
+    return beginCell().store(storeTransaction(transaction)).endCell().toBoc().toString('base64');
+}
 
 beforeAll(async () => {
     localnet = await startLocalnet();
@@ -26,7 +44,7 @@ beforeAll(async () => {
             const { body } = await request(localnet.url, { method: 'POST', headers, body: Buffer.concat(chunks) });
             const answer = (await body.json()) as { result: { transaction_id: { lt: string }; data: string }[] };
             for (const each of Array.isArray(answer.result) ? answer.result : []) {
-                each.data = each.transaction_id.lt === spoil ? 'bm8gY2VsbA==' : each.data;
+                each.data = each.transaction_id.lt === spoil ? 'bm8gY2VsbA==' : withEvent(each.data);
             }
             response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
         })();
@@ -41,8 +59,8 @@ afterAll(async () => {
 
 it('A transaction that cannot be read is named as such, and those beside it are read', async () => {
     const endpoint = `http://127.0.0.1:${(spoiled.address() as AddressInfo).port}/api/v2/jsonRPC`;
-    const found: Received[] = [];
-    for await (const message of new TonHttpChain({ endpoint, network: -239 }).received(ACCOUNT, 0n)) {
+    const found: Emitted[] = [];
+    for await (const message of new TonHttpChain({ endpoint, network: -239 }).emitted(ACCOUNT, 0n)) {
         found.push(message);
     }
 

@@ -6,7 +6,6 @@ import {
     type ChainAccount,
     ChainError,
     type Emitted,
-    type Received,
     type Transfer,
     type Urgency,
 } from '../../../offchain/chain';
@@ -48,10 +47,6 @@ export class FakeChain implements Chain {
 
     accountsAt(addresses: readonly Address[]): Promise<ChainAccount[]> {
         return Promise.all(addresses.map((address) => this.account(address)));
-    }
-
-    async *received(): AsyncGenerator<Received> {
-        // Nobody reads them here.
     }
 
     async *emitted(_address: Address, after: bigint): AsyncGenerator<Emitted> {

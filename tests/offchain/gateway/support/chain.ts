@@ -1,16 +1,7 @@
 /** The Chain interface over a sandbox, so that a gateway under test meets the real escrow and the real channels. */
 import { Address, Cell, type Contract, external, type OpenedContract } from '@ton/core';
 import { EmulationError } from '@ton/sandbox';
-import {
-    Accepted,
-    ChainAccount,
-    Chain,
-    ChainError,
-    ChainReader,
-    Emitted,
-    Received,
-    Urgency,
-} from '../../../../offchain/chain';
+import { Accepted, ChainAccount, Chain, ChainError, ChainReader, Emitted, Urgency } from '../../../../offchain/chain';
 import { Market, NETWORK } from '../../../support/market';
 
 export class SandboxChain implements Chain {
@@ -57,10 +48,6 @@ export class SandboxChain implements Chain {
             data: accountState.state.data ?? undefined,
             at,
         };
-    }
-
-    received(): AsyncIterable<Received> {
-        throw new ChainError('a gateway reads no messages');
     }
 
     async prices(): Promise<never> {
