@@ -19,27 +19,20 @@ const code = z.string().transform((text, context): Cell => {
 });
 
 const seconds = z.number().int().positive();
+const integerFrom = (min: number) => z.number().int().min(min);
 
 const limits = z
     .strictObject({
         minStep: nano.prefault('1000000'), // nanoTON
         // One job may leave maxStep × maxParallel unpaid: by default 0.8 TON, less than the deposit of a job.
         maxStep: nano.prefault('100000000'), // nanoTON that the worker may lose with one query
-        maxParallel: z.number().int().min(1).default(8),
+        maxParallel: integerFrom(1).default(8),
         // Of unpaid work for a client, over all its jobs, before it has paid.
-        startSteps: z.number().int().min(1).default(1),
-        maxAnswer: z
-            .number()
-            .int()
-            .min(1024)
-            .default(4 * MiB), // bytes of sealed frames
+        startSteps: integerFrom(1).default(1),
+        maxAnswer: integerFrom(1024).default(4 * MiB), // bytes of sealed frames
         minNotice: seconds.default(3600),
         minDeposit: nano.optional(), // nanoTON in the channel of a new job; default: the cost of fifty claims
-        maxRequest: z
-            .number()
-            .int()
-            .min(1024)
-            .default(2 * MiB), // bytes of a whole request
+        maxRequest: integerFrom(1024).default(2 * MiB), // bytes of a whole request
     })
     .prefault({});
 
@@ -47,6 +40,14 @@ const backend = z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('embedded') }),
     z.strictObject({ kind: z.literal('openai'), url: z.url(), apiKey: z.string().optional() }),
 ]);
+
+const offer = z.strictObject({
+    model: z.string().min(1),
+    rates: z.strictObject(rates),
+    // What the model server does besides plain chat; default: what servers of its kind do for any model.
+    features: z.array(z.enum(features)).optional(),
+    context: integerFrom(1).optional(), // tokens of prompt and answer together
+});
 
 /** The config file of a worker; see docs/worker.md. */
 export const workerConfig = z
@@ -62,19 +63,7 @@ export const workerConfig = z
         store: z.string(),
         listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65535) }),
         backend,
-        offers: z
-            .array(
-                z.strictObject({
-                    model: z.string().min(1),
-                    rates: z.strictObject(rates),
-                    // What the model server does besides plain chat; default: what servers of its kind do for any
-                    // model.
-                    features: z.array(z.enum(features)).optional(),
-                    context: z.number().int().min(1).optional(), // tokens of prompt and answer together
-                }),
-            )
-            .min(1)
-            .max(listingBounds.maxOffers),
+        offers: z.array(offer).min(1).max(listingBounds.maxOffers),
         limits,
         marginSeconds: seconds.default(1800), // before a channel's refund: no new queries, and every voucher is claimed
         claim: z
@@ -83,7 +72,7 @@ export const workerConfig = z
                 minAmount: nano.optional(), // nanoTON; a smaller claim is never sent; default: the cost of a claim
                 seconds: z.number().positive().default(60), // between two rounds
                 // In a row, before a job waits the maximal time: a quarter of the margin.
-                attempts: z.number().int().min(1).default(5),
+                attempts: integerFrom(1).default(5),
             })
             .prefault({}),
         cases: z
@@ -131,14 +120,10 @@ export function readWorkerConfig(path: string): WorkerConfig {
     return isFile ? { ...settings, attestation: from(attestation) } : settings;
 }
 
-/** The three seeds of a worker, 32 bytes each. */
-export interface WorkerSeeds {
-    receiptKey: Buffer;
-    encryptionKey: Buffer;
-    wallet: Buffer;
-}
-
 const seeds = z.object({ receiptKey: hex(32), encryptionKey: hex(32), wallet: hex(32) });
+
+/** The three seeds of a worker, 32 bytes each. */
+export type WorkerSeeds = z.output<typeof seeds>;
 
 /** Writes three seeds, new ones except for `existing`, to a new key file. Throws if the file exists. */
 export function writeKeys(path: string, existing: Partial<WorkerSeeds> = {}): WorkerSeeds {

@@ -108,8 +108,7 @@ export interface EndedQuery {
     usage: Partial<TokenCounts> | undefined; // the backend's report on the whole answer; it may leave fields out
     cut: boolean; // the answer did not reach its own end
     promptBytes: number;
-    contentBytes: number;
-    reasoningBytes: number;
+    textBytes: { content: number; reasoning: number };
     ceiling: bigint;
 }
 
@@ -156,23 +155,22 @@ function answerCounts({
     allCounted,
     cut,
     usage,
-    contentBytes,
-    reasoningBytes,
+    textBytes,
 }: EndedQuery): Pick<TokenCounts, 'completion' | 'reasoning'> & { max: number } {
     if (usage?.completion === undefined) {
         const [completion, reasoning] =
             cut || allCounted
                 ? [meter.completion, meter.reasoning]
-                : [estimatedTokens(contentBytes), estimatedTokens(reasoningBytes)];
+                : [estimatedTokens(textBytes.content), estimatedTokens(textBytes.reasoning)];
         return { completion, reasoning, max: Infinity };
     }
     const { completion, reasoning = 0 } = usage;
     const max = allCounted ? Infinity : completion + reasoning;
-    if (reasoning > 0 || reasoningBytes === 0) {
+    if (reasoning > 0 || textBytes.reasoning === 0) {
         return { completion, reasoning, max };
     }
     // Reasoning arrived and was not counted separately, so the bytes of text show its share of the sum.
-    const share = Math.round((completion * reasoningBytes) / (reasoningBytes + contentBytes));
+    const share = Math.round((completion * textBytes.reasoning) / (textBytes.reasoning + textBytes.content));
     return { completion: completion - share, reasoning: share, max };
 }
 

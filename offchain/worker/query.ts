@@ -27,6 +27,12 @@ export interface AcceptedQuery {
     promptBytes: number;
 }
 
+/** How a backend ended its answer. */
+interface AnswerEnd {
+    finish: Finish;
+    usage?: Usage | undefined;
+}
+
 const FINISHES = { stop: Finish.Stop, length: Finish.Length, content_filter: Finish.ContentFilter };
 
 /** Runs one accepted query to its receipt. */
@@ -133,7 +139,7 @@ export class RunningQuery implements ActiveQuery {
     }
 
     /** Delivers the backend's answer; undefined when it was cut. */
-    private async stream(): Promise<{ finish: Finish; usage?: Usage } | undefined> {
+    private async stream(): Promise<AnswerEnd | undefined> {
         const events = this.context.backend.stream(this.query.modelRequest, this.abort.signal)[Symbol.asyncIterator]();
         try {
             while (this.cutBy === undefined) {
@@ -166,13 +172,10 @@ export class RunningQuery implements ActiveQuery {
         this.stop(Finish.CutByBackend, expected?.reason ?? Reason.BackendDown);
         // Other errors may carry text of the prompt.
         const message = expected?.message ?? `an unexpected error (${(error as Error).name})`;
-        this.context.log.error(
-            { job: this.job.id.toString('hex'), number: this.query.number, message },
-            'backend failed',
-        );
+        this.context.log.error({ ...this.job.logName, number: this.query.number, message }, 'backend failed');
     }
 
-    private async take(event: BackendEvent): Promise<{ finish: Finish; usage?: Usage } | undefined> {
+    private async take(event: BackendEvent): Promise<AnswerEnd | undefined> {
         switch (event.type) {
             case 'prompt': {
                 const cached = Math.min(event.cached, this.query.promptBound);
@@ -187,13 +190,7 @@ export class RunningQuery implements ActiveQuery {
                         return { finish: Finish.Length };
                     }
                 }
-                if (this.cutBy !== undefined) {
-                    return undefined;
-                }
-                return {
-                    finish: FINISHES[event.finish],
-                    ...(event.usage && { usage: event.usage }),
-                };
+                return this.cutBy === undefined ? { finish: FINISHES[event.finish], usage: event.usage } : undefined;
         }
     }
 
@@ -290,34 +287,21 @@ export class RunningQuery implements ActiveQuery {
     }
 
     /** Rules 9 and 12. */
-    private async finish(end: { finish: Finish; usage?: Usage } | undefined): Promise<void> {
+    private async finish(end: AnswerEnd | undefined): Promise<void> {
         const { answer, job, query } = this;
-        const { promptKnown, allCounted, textBytes } = answer;
+        const { counts: meter, bounds, promptKnown, allCounted, textBytes } = answer;
         const { promptBound, promptBytes, ceiling } = query;
-        const texts = {
-            promptBytes,
-            contentBytes: textBytes.content,
-            reasoningBytes: textBytes.reasoning,
-        };
-        const measured = {
-            meter: answer.counts,
-            bounds: answer.bounds,
-            promptBound,
-            promptKnown,
-            allCounted,
-            usage: end?.usage,
-            cut: end === undefined,
-        };
-        const counts = billedCounts({ ...measured, ...texts, ceiling }, job.terms.rates);
+        const measured = { meter, bounds, promptBound, promptKnown, allCounted, promptBytes, textBytes };
+        const ended = { ...measured, usage: end?.usage, cut: end === undefined, ceiling };
+        const counts = billedCounts(ended, job.terms.rates);
         const final = end === undefined ? undefined : answer.addFinal(counts);
-        const ended = {
+        const storing = job.signResult({
             number: query.number,
             bytes: answer.takePending().bytes,
             counts,
             content: contentHash(query.request, answerRoot(answer.bytes)),
             finish: end?.finish ?? this.cutBy ?? Finish.CutByWorker,
-        };
-        const storing = job.signResult(ended);
+        });
         job.running.delete(query.number); // in the same step in which its price joins those of the results
         const receipt = await storing;
         if (final !== undefined) {

@@ -38,7 +38,7 @@ async function endQuery(context: WorkerContext, job: WorkerJob, query: QueryReco
         await queries.end({ kind: 'fail', job: job.id, number, receipt: signFail(context, query) });
         return true;
     }
-    const unknown = { allCounted: true, usage: undefined, cut: true, contentBytes: 0, reasoningBytes: 0 };
+    const unknown = { allCounted: true, usage: undefined, cut: true, textBytes: { content: 0, reasoning: 0 } };
     // The bound of the prompt is not stored. Without a count, its bytes take the place of the bound, because they were
     // within it.
     const bounds = { bounds: meter, promptBound: meter.prompt + meter.cached + promptBytes };

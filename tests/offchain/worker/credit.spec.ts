@@ -115,8 +115,7 @@ describe('billed counts', () => {
         usage: undefined,
         cut: false,
         promptBytes: 40,
-        contentBytes: 101,
-        reasoningBytes: 9,
+        textBytes: { content: 101, reasoning: 9 },
         ceiling: 1n << 60n,
     };
     const even = { prompt: 1_000_000n, cached: 1_000_000n, completion: 1_000_000n, reasoning: 1_000_000n };
@@ -171,7 +170,7 @@ describe('billed counts', () => {
         fc.assert(
             fc.property(inputs, rates, ({ meter, room, bytes, ...known }, at) => {
                 const ceiling = priceOf(meter, at) + room;
-                const texts = { promptBytes: bytes, contentBytes: bytes, reasoningBytes: bytes };
+                const texts = { promptBytes: bytes, textBytes: { content: bytes, reasoning: bytes } };
                 const limits = { bounds: meter, promptBound: meter.prompt + meter.cached + bytes };
                 const billed = billedCounts({ meter, ceiling, ...texts, ...limits, ...known }, at);
                 expect(priceOf(billed, at) <= ceiling).toBe(true);
