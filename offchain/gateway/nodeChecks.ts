@@ -1,7 +1,7 @@
 /** Checks what a node says of itself against what the market's contracts say. */
 import { Address } from '@ton/core';
-import { Chain, ChainReader, NodeKey, ListedNode, readLiability, readNode } from '../chain';
-import { modelHash, NodeInfo } from '../link';
+import { Chain, ChainReader, NodeKey, readLiability, readNode } from '../chain';
+import { differenceOf, NodeInfo } from '../link';
 import { reasonOf } from '../process/errors';
 
 /** What the chain says against a node. */
@@ -26,7 +26,11 @@ export function checksOnChain(chain: Chain, registry: Address, { allowJailed = f
         objection: async (info) => {
             try {
                 const record = await readNode(chain, registry, Address.parse(info.node));
-                return record.jailed && !allowJailed ? JAILED : difference(info, record);
+                if (record.jailed && !allowJailed) {
+                    return JAILED;
+                }
+                const isSame = record.provider.equals(Address.parse(info.provider));
+                return isSame ? differenceOf(info, record) : 'its provider is not the one on chain';
             } catch (error) {
                 return reasonOf(error);
             }
@@ -34,21 +38,4 @@ export function checksOnChain(chain: Chain, registry: Address, { allowJailed = f
         keyObjection: keyObjectionBy(chain),
         others: (chain.others ?? []).map((other) => ({ keyObjection: keyObjectionBy(other) })),
     };
-}
-
-function difference(info: NodeInfo, record: ListedNode): string | undefined {
-    if (!record.provider.equals(Address.parse(info.provider))) {
-        return 'its provider is not the one on chain';
-    }
-    if (!record.receiptKey.equals(info.receiptKey) || !record.encryptionKey.equals(info.encryptionKey)) {
-        return 'its keys are not those on chain';
-    }
-    const unlike = info.offers.find(({ model, rates }) => {
-        const offer = record.offers.find((one) => one.model.equals(modelHash(model)));
-        return (
-            offer === undefined ||
-            Object.entries(offer.rates).some(([kind, rate]) => rates[kind as keyof typeof rates] !== rate)
-        );
-    });
-    return unlike === undefined ? undefined : `its offer of ${unlike.model} is not the one on chain`;
 }

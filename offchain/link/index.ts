@@ -4,6 +4,7 @@ export * from './bounds';
 export * from './causes';
 export * from './features';
 export * from './frames';
+export * from './listed';
 export * from './opening';
 export * from './pieces';
 export * from './records';

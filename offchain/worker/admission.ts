@@ -97,7 +97,7 @@ async function storedQuery(
 ): Promise<QueryRecord | undefined> {
     const stored = await context.store.queries.get({ job: job.id, number });
     if (stored === undefined) {
-        if (number <= job.entry.record.lowWater) {
+        if (number <= job.record.lowWater) {
             throw new Refused('used_number', 'This query number is too old');
         }
         return undefined;

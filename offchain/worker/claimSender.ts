@@ -131,7 +131,7 @@ export class ClaimSender {
             const lastClaimAt = this.context.now();
             const ids = last.map(({ job }) => job);
             await this.context.store.jobs.setLastClaim(ids, lastClaimAt);
-            await Promise.all(ids.map((id) => this.book.use(id, async ({ entry }) => entry.update({ lastClaimAt }))));
+            await Promise.all(ids.map((id) => this.book.use(id, async (job) => job.update({ lastClaimAt }))));
         }
     }
 

@@ -4,9 +4,9 @@ import { CONFIRM_READS } from '../chain';
 import { PollLoop, Tasks } from '../process/tasks';
 import type { JobRecord } from '../store/worker';
 import type { WorkerBook } from './book';
-import type { ClaimRules } from './claimRules';
 import { type Claim, type ClaimReport, ClaimSender, type ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
+import type { Costs } from './costs';
 import type { WorkerJob } from './job';
 import { LostJobs } from './lostJobs';
 
@@ -32,12 +32,12 @@ export class Claims {
     constructor(
         private readonly context: WorkerContext,
         private readonly book: WorkerBook,
-        readonly rules: ClaimRules,
+        readonly costs: Costs,
         wallet: ClaimWallet,
     ) {
         const { config, log } = context;
         this.sender = new ClaimSender(context, book, wallet, this.tasks);
-        this.lostJobs = new LostJobs(context, book, rules, () => this.tasks.isStopping);
+        this.lostJobs = new LostJobs(context, book, costs, () => this.tasks.isStopping);
         this.loop = new PollLoop(
             () => this.round('due'),
             config.claim.seconds * 1000,
@@ -77,7 +77,7 @@ export class Claims {
         const report: ClaimReport = { claimed: 0, amount: 0n, failed: 0 };
         const claims: Claim[] = [];
         const missing: JobRecord[] = [];
-        await this.rules.refresh();
+        await this.costs.refresh();
         let page = await store.jobs.claimable({ limit: PAGE });
         while (page.length > 0 && !this.tasks.isStopping) {
             missing.push(...page.filter((record) => this.isMissingDue(record, scope)));
@@ -139,8 +139,8 @@ export class Claims {
         const promised = voucher?.cumulative ?? 0n;
         const due = smaller(promised - snapshot.paid, snapshot.balance);
         const isNear = snapshot.refundAt - now() <= 2 * config.marginSeconds;
-        const ends = state === 'ending' && this.rules.isEndWorth(due, promised);
-        const isLarge = this.rules.isWorth(due) && due >= config.claim.threshold;
+        const ends = state === 'ending' && this.costs.isEndWorth(due, promised);
+        const isLarge = this.costs.isWorth(due) && due >= config.claim.threshold;
         return this.sender.mayTry(key) && (ends || isLarge || isNear || this.isReadDue(record));
     }
 
@@ -170,15 +170,15 @@ export class Claims {
         const isSettled = job.running.size === 0 && promised >= job.cumulative;
         const isLeaving = channel.isLeaving();
         const isEnding = job.state === 'ending';
-        const ends = isEnding ? this.rules.isEndWorth(due, promised) : isLeaving && this.rules.isWorth(due);
-        const last = this.rules.canEnd() && isSettled && ends;
+        const ends = isEnding ? this.costs.isEndWorth(due, promised) : isLeaving && this.costs.isWorth(due);
+        const last = this.costs.canEnd() && isSettled && ends;
         const isUrgent = scope === 'all' || isLeaving || isEnding || due >= config.claim.threshold;
-        if (!last && !(this.rules.isWorth(due) && isUrgent)) {
+        if (!last && !(this.costs.isWorth(due) && isUrgent)) {
             return undefined;
         }
         return {
             job: job.id,
-            channel: job.entry.record.channel,
+            channel: job.record.channel,
             due,
             paidAfter: snapshot.paid + due,
             last,
@@ -192,23 +192,23 @@ export class Claims {
      * as often as for other channels while a claim may be worth it, because the finding may be wrong and the client may
      * leave meanwhile.
      */
-    private scheduleMissing(key: string, { entry }: WorkerJob): void {
+    private scheduleMissing(key: string, { hasLastClaim, unconfirmed }: WorkerJob): void {
         const { config, now } = this.context;
         const since = this.missingSince.get(key) ?? now();
         this.missingSince.set(key, since);
         const isNew = now() - since <= 2 * config.chain.confirmSeconds;
-        const isOwed = !entry.hasLastClaim && this.rules.isWorth(entry.unconfirmed);
+        const isOwed = !hasLastClaim && this.costs.isWorth(unconfirmed);
         const later = isOwed ? config.marginSeconds / 4 : HOUR;
         this.nextRead.set(key, now() + (isNew ? config.chain.confirmSeconds / CONFIRM_READS : later));
     }
 
-    private forget(key: string, { entry }: WorkerJob): void {
+    private forget(key: string, { hasLastClaim, unconfirmed }: WorkerJob): void {
         this.nextRead.delete(key);
         this.missingSince.delete(key);
         this.sender.forget(key);
-        if (entry.unconfirmed > 0n && !entry.hasLastClaim) {
+        if (unconfirmed > 0n && !hasLastClaim) {
             this.context.log.warn(
-                { job: key, lost: entry.unconfirmed.toString() },
+                { job: key, lost: unconfirmed.toString() },
                 'claims: the channel has ended, and no reading showed that it paid these vouchers; it is searched for a month longer',
             );
         }

@@ -1,11 +1,11 @@
 /**
- * The cost of a claim at the prices of the chain, and the limits that follow from it unless the configuration sets
- * them.
+ * The cost of a claim at the prices of the chain, whether a claim is worth it, and the limits that follow from it
+ * unless the configuration sets them. Amounts are nanoTON.
  */
 import { type ChainPrices, computeFee, forwardFee } from '@cocoon-market/wrappers';
-import type { Logger } from 'pino';
-import type { Chain } from '../chain';
-import type { WorkerConfig } from './config';
+import type { HotWallet } from '../chain';
+import type { WorkerContext } from './context';
+import type { WorkerJob } from './job';
 
 const HOUR = 3600;
 const JOB_CLAIMS = 50n; // claims whose costs the minimum deposit of a job covers
@@ -26,33 +26,52 @@ export class Costs {
 
     /** `now`: seconds of a monotonic clock. */
     constructor(
-        private readonly config: Pick<WorkerConfig, 'claim' | 'limits'>,
-        private readonly chain: Pick<Chain, 'prices'>,
-        private readonly log: Logger,
+        private readonly context: WorkerContext,
+        private readonly wallet: Pick<HotWallet, 'address'>,
         private readonly now: () => number,
     ) {}
 
     /** nanoTON below which no claim is sent. */
     get minClaim(): bigint {
-        return this.config.claim.minAmount ?? this.cost;
+        return this.context.config.claim.minAmount ?? this.cost;
     }
 
     /** Minimal nanoTON in the channel of a new job. */
     get minDeposit(): bigint {
-        return this.config.limits.minDeposit ?? this.cost * JOB_CLAIMS;
+        return this.context.config.limits.minDeposit ?? this.cost * JOB_CLAIMS;
     }
 
     /** Reads the prices when they are an hour old. While the API does not answer, the old prices remain. */
     async refresh(): Promise<void> {
-        const { claim, limits } = this.config;
+        const { config, chain, log } = this.context;
+        const { claim, limits } = config;
         if ((claim.minAmount !== undefined && limits.minDeposit !== undefined) || this.now() - this.readAt < HOUR) {
             return;
         }
         try {
-            this.cost = claimCost(await this.chain.prices());
+            this.cost = claimCost(await chain.prices());
             this.readAt = this.now();
         } catch (error) {
-            this.log.warn({ err: error }, 'the prices of the chain are not read: the cost of a claim stays as it was');
+            log.warn({ err: error }, 'the prices of the chain are not read: the cost of a claim stays as it was');
         }
+    }
+    /** True when a claim of `due` pays more than it costs. */
+    isWorth(due: bigint): boolean {
+        return due > 0n && due >= this.minClaim;
+    }
+
+    /** True when the last claim of a job pays more than it costs, or the job has promised twice its cost. */
+    isEndWorth(due: bigint, promised: bigint): boolean {
+        return this.isWorth(due) || (this.canEnd() && promised >= 2n * this.minClaim);
+    }
+
+    /** True when this worker claims or ends the channel of a job that its client ends. */
+    willClaimAtEnd({ promised, channel }: WorkerJob): boolean {
+        return this.isEndWorth(promised - channel.snapshot.paid, promised);
+    }
+
+    /** True when the wallet is the payout: only the payout may send the last claim of a channel. */
+    canEnd(): boolean {
+        return this.wallet.address.equals(this.context.payout);
     }
 }

@@ -16,7 +16,7 @@ export class JobEntry {
     private voucherVerifier: Verifier | undefined;
 
     constructor(
-        private readonly context: WorkerContext,
+        protected readonly context: WorkerContext,
         private current: JobRecord,
         readonly terms: Terms,
     ) {

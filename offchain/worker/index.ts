@@ -6,5 +6,4 @@ export type { WorkerConfig, WorkerConfigInput, WorkerSeeds } from './config';
 export { restoreStore } from './restore';
 export { claimOnce, startWorker, statusOnce } from './main';
 export type { Worker, WorkerParts } from './main';
-export type { ComparedNode } from './node';
 export type { WorkerStatus } from './status';

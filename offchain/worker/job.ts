@@ -38,35 +38,34 @@ export interface UnsignedResult {
     finish: Finish;
 }
 
-export class WorkerJob {
+export class WorkerJob extends JobEntry {
     readonly running = new Map<number, ActiveQuery>();
     readonly client: Client;
     readonly channel: ServedChannel;
     readonly session: JobSession;
-    readonly entry: JobEntry;
     private readonly waiting = new Set<() => void>();
     private unpaidReceipts = MAX_UNPAID_RECEIPTS; // that could be signed at `countedAt`
     private countedAt = performance.now();
 
     constructor(
-        private readonly context: WorkerContext,
+        context: WorkerContext,
         record: JobRecord,
-        readonly terms: Terms,
+        terms: Terms,
         { channels, clients }: { channels: Channels; clients: Clients },
     ) {
-        this.entry = new JobEntry(context, record, terms);
-        this.channel = new ServedChannel(context, channels, this.entry);
-        this.session = new JobSession(context, this.entry);
+        super(context, record, terms);
+        this.channel = new ServedChannel(context, channels, this);
+        this.session = new JobSession(context, this);
         this.client = clients.of(terms.escrow);
         this.client.noteJob(record.job, this);
     }
 
     get id(): Buffer {
-        return this.entry.record.job;
+        return this.record.job;
     }
 
     get state(): JobStage {
-        return this.entry.record.state;
+        return this.record.state;
     }
 
     /**
@@ -77,22 +76,17 @@ export class WorkerJob {
     }
 
     get voucher(): SignedVoucher | undefined {
-        return this.entry.record.voucher;
+        return this.record.voucher;
     }
 
     /** nanoTON of all results. */
     get cumulative(): bigint {
-        return this.entry.record.cumulative;
-    }
-
-    /** nanoTON that the newest voucher promises. */
-    get promised(): bigint {
-        return this.entry.promised;
+        return this.record.cumulative;
     }
 
     /** See {@link isStale}. */
     get isStale(): boolean {
-        return isStale(this.entry.record);
+        return isStale(this.record);
     }
 
     /** Throws {@link Refused} when nothing may be signed for this job. */
@@ -104,7 +98,7 @@ export class WorkerJob {
 
     /** The job's state as the client reads it. */
     describe(): JobState {
-        const { job, channel, highest, index, cumulative, voucher, snapshot } = this.entry.record;
+        const { job, channel, highest, index, cumulative, voucher, snapshot } = this.record;
         return {
             job,
             channel: accountAddress(channel).toRawString(),
@@ -134,17 +128,17 @@ export class WorkerJob {
 
     /** Notes that a query number is used and stored. */
     noteNumber(number: number): void {
-        this.entry.update({ highest: Math.max(this.entry.record.highest, number) });
+        this.update({ highest: Math.max(this.record.highest, number) });
     }
 
     /** Takes a voucher that is stored: credit grows, and queries that wait for it go on. */
     adoptVoucher(voucher: SignedVoucher): void {
         if (voucher.cumulative >= this.promised && voucher.count >= (this.voucher?.count ?? 0)) {
-            this.entry.update({ voucher });
+            this.update({ voucher });
             this.client.noteJob(this.id, this);
             if (this.isStale) {
                 this.context.log.error(
-                    { ...this.entry.logName, count: voucher.count, results: this.entry.record.index },
+                    { ...this.logName, count: voucher.count, results: this.record.index },
                     'a voucher counts results that this store does not hold, so nothing more is signed for this job; if the store is a copy, run cocoon worker restore',
                 );
             }
@@ -182,7 +176,7 @@ export class WorkerJob {
     async signResult({ number, bytes, counts, content, finish }: UnsignedResult): Promise<Buffer> {
         this.requireNewest();
         const price = priceOf(counts, this.terms.rates);
-        const index = this.entry.record.index + 1;
+        const index = this.record.index + 1;
         const cumulative = this.cumulative + price;
         const finishedAt = this.context.now();
         const receipt = signReceipt(
@@ -191,7 +185,7 @@ export class WorkerJob {
             this.context.receiptKey,
         );
         // Before the write is awaited, because the next result is signed on top of this one and written after it.
-        this.entry.update({ index, cumulative });
+        this.update({ index, cumulative });
         this.client.noteJob(this.id, this);
         try {
             const end = { job: this.id, number, receipt, bytes, counts, index, cumulative };

@@ -4,8 +4,8 @@
  */
 import type { JobRecord } from '../store/worker';
 import type { WorkerBook } from './book';
-import type { ClaimRules } from './claimRules';
 import type { WorkerContext } from './context';
+import type { Costs } from './costs';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -29,7 +29,7 @@ export class LostJobs {
     constructor(
         private readonly context: WorkerContext,
         private readonly book: WorkerBook,
-        private readonly rules: ClaimRules,
+        private readonly costs: Costs,
         private readonly isStopping: () => boolean,
     ) {}
 
@@ -71,7 +71,7 @@ export class LostJobs {
                     return { revived, cursor };
                 }
                 cursor = record.job;
-                if (this.rules.isWorth((record.voucher?.cumulative ?? 0n) - record.confirmedPaid)) {
+                if (this.costs.isWorth((record.voucher?.cumulative ?? 0n) - record.confirmedPaid)) {
                     remaining--;
                     if (await this.readRevived(record)) {
                         revived.push(record);

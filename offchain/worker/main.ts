@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { type Backend, createBackend } from '../backend';
 import { type Chain, HotWallet, NodeClosed, readNode, TonHttpChain } from '../chain';
-import { encryptionKey, type NodeInfo } from '../link';
+import { type ComparedNode, differenceOf, encryptionKey, type NodeInfo } from '../link';
 import { steadySeconds, unixSeconds } from '../process/clock';
 import { createLog } from '../process/log';
 import { waitUntil } from '../process/tasks';
@@ -18,14 +18,12 @@ import { NodeAttestation } from './attestation';
 import { WorkerBook } from './book';
 import { Cases } from './cases';
 import { Channels } from './channels';
-import { ClaimRules } from './claimRules';
 import { Claims } from './claims';
 import type { ClaimReport, ClaimWallet } from './claimSender';
 import { Clients } from './clients';
 import { readKeys, type WorkerConfig, type WorkerSeeds } from './config';
 import type { WorkerContext } from './context';
 import { Costs } from './costs';
-import { assertNode, type ComparedNode } from './node';
 import { nodeInfoOf } from './nodeInfo';
 import { recover } from './recovery';
 import { createServer } from './server';
@@ -100,9 +98,9 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
 
     const channels = new Channels(chain, codes, config.chain.confirmSeconds, steady);
     const clients = new Clients(config.limits.startSteps);
-    const costs = new Costs(config, chain, log, steady);
+    const costs = new Costs(context, wallet, steady);
     const book = new WorkerBook(context, { channels, clients, costs });
-    const claims = new Claims(context, book, new ClaimRules(context, costs, wallet), wallet);
+    const claims = new Claims(context, book, costs, wallet);
     const cases = new Cases(context, wallet);
     return { context, floors: { channels, costs, book, claims, cases, wallet }, failed };
 }
@@ -124,8 +122,11 @@ async function assertListed(context: WorkerContext, read: WorkerParts['node']): 
         log.warn(`${error.message}: clients leave it; until then vouchers are claimed and demands answered`);
         return undefined;
     });
-    if (node !== undefined) {
-        assertNode(node, context, config.offers);
+    const [receiptKey, encryptionKey] = [context.receiptKey.publicKey, context.encryptionKey.publicKey];
+    const difference = node && differenceOf({ receiptKey, encryptionKey, offers: config.offers }, node);
+    if (difference !== undefined) {
+        const remedy = 'Change it on chain, or use the key file and the offers that the node is registered with';
+        throw new Error(`The node on chain is not that of this worker: ${difference}. ${remedy}`);
     }
 }
 
@@ -218,21 +219,24 @@ async function serve(
 /**
  * Claims everything of a worker that does not run, whatever the state of its node: vouchers outlive keys and prices.
  */
-export async function claimOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<ClaimReport> {
-    const { context, floors } = await assemble(config, parts);
-    try {
-        return await floors.claims.claimNow();
-    } finally {
-        await release(context);
-    }
+export function claimOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<ClaimReport> {
+    return once(config, parts, ({ floors }) => floors.claims.claimNow());
 }
 
 /** The status of a worker that does not run, from its store. */
-export async function statusOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<WorkerStatus> {
-    const { context, floors } = await assemble(config, parts);
+export function statusOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<WorkerStatus> {
+    return once(config, parts, ({ context, floors }) => statusOf(context, floors));
+}
+
+async function once<T>(
+    config: WorkerConfig,
+    parts: WorkerParts,
+    action: (assembled: Assembled) => Promise<T>,
+): Promise<T> {
+    const assembled = await assemble(config, parts);
     try {
-        return await statusOf(context, floors);
+        return await action(assembled);
     } finally {
-        await release(context);
+        await release(assembled.context);
     }
 }

@@ -55,14 +55,10 @@ export function createServer(parts: ServerParts): FastifyInstance {
             throw new Refused('running', 'Too many stored answers are read now: ask again in a moment', 503);
         }
         const late = setTimeout(() => reply.raw.destroy(), STORED_SECONDS * 1000).unref();
-        reply.raw.once('close', () => {
+        onceClosed(reply.raw, () => {
             clearTimeout(late);
             endTurn();
         });
-        if (reply.raw.destroyed || reply.raw.socket?.destroyed !== false) {
-            clearTimeout(late);
-            endTurn(); // the event has happened already
-        }
         return reply.type(OCTETS).send(await storedRecords(context, query));
     };
     server.addContentTypeParser(OCTETS, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -83,14 +79,14 @@ export function createServer(parts: ServerParts): FastifyInstance {
     server.post(paths.endJob(':job'), async ({ params, body }) => {
         const { signature } = endRequest.parse(body);
         return book.use(jobOf(params), async (job) => {
-            if (!job.entry.verifier.verify(endHash(job.id), signature)) {
+            if (!job.verifier.verify(endHash(job.id), signature)) {
                 throw new Refused('bad_signature', 'The voucher key did not sign the end of this job');
             }
             if (job.state === 'open') {
-                await job.entry.setState('ending');
+                await job.setState('ending');
                 claims.wake();
             }
-            return { claims: claims.rules.willClaimAtEnd(job) };
+            return { claims: claims.costs.willClaimAtEnd(job) };
         });
     });
 
@@ -169,8 +165,17 @@ async function run({ context, stopping }: ServerParts, { job, sink, reply, runni
         reply.raw.write(encodeRecord(RecordType.Accept, receipt));
         await running.run();
     } catch (error) {
-        context.log.error({ ...job.entry.logName, number, err: error }, 'query not ended');
+        context.log.error({ ...job.logName, number, err: error }, 'query not ended');
         reply.raw.destroy();
+    }
+}
+
+/** Calls back when the response is closed; at once if it is. */
+function onceClosed(response: ServerResponse, callback: () => void): void {
+    if (response.destroyed || response.req.socket.destroyed) {
+        callback(); // the event has happened already
+    } else {
+        response.once('close', callback);
     }
 }
 
@@ -181,18 +186,13 @@ class ResponseSink implements RecordSink {
     private readonly closed: Promise<void>;
 
     constructor(private readonly response: ServerResponse) {
-        this.closed = new Promise((resolve) => {
-            const close = () => {
+        this.closed = new Promise((resolve) =>
+            onceClosed(response, () => {
                 this.isClosed = true;
                 resolve();
                 this.callback();
-            };
-            if (response.destroyed || response.socket?.destroyed === true) {
-                close(); // the event has happened already
-            } else {
-                response.once('close', close);
-            }
-        });
+            }),
+        );
     }
 
     /** Calls `callback` when the client closes the connection before the end; at once if it has. */

@@ -22,9 +22,9 @@ export async function takeVoucher(
     if (newest !== undefined && (voucher.cumulative < newest.cumulative || voucher.count < newest.count)) {
         throw new Refused('bad_voucher', 'Both numbers of a voucher may only grow');
     }
-    const channel = accountAddress(job.entry.record.channel);
+    const channel = accountAddress(job.record.channel);
     const payload = voucherFor(context.config.network, channel, voucher.cumulative, voucher.count);
-    if (!job.entry.verifier.verify(Voucher.hash(payload), voucher.signature)) {
+    if (!job.verifier.verify(Voucher.hash(payload), voucher.signature)) {
         throw new Refused('bad_voucher', 'The voucher key did not sign this voucher for this channel');
     }
     if (!isCovered(job, voucher)) {
