@@ -31,9 +31,10 @@ export interface AttestationPolicy {
 export function rejectionOf(
     attestation: AttestationProof,
     keys: AttestedKeys,
-    { tiers, authority, measurements = [], tcbStatuses = ['UpToDate'], tdxRoot }: AttestationPolicy,
+    policy: AttestationPolicy,
     now: number,
 ): string | undefined {
+    const { tiers, measurements = [], tcbStatuses = ['UpToDate'] } = policy;
     if (!tiers.includes(attestation.tier)) {
         return `the node's tier is ${attestation.tier}, allowed are ${tiers.join(', ')}`;
     }
@@ -44,11 +45,6 @@ export function rejectionOf(
         return EXPIRED;
     }
     return attestation.tier === 'testca'
-        ? testCaRejection(attestation, keys, { authority, measurements })
-        : tdxRejection(
-              attestation,
-              keys,
-              { measurements, statuses: tcbStatuses, ...(tdxRoot && { root: tdxRoot }) },
-              now,
-          );
+        ? testCaRejection(attestation, keys, { ...policy, measurements })
+        : tdxRejection(attestation, keys, { ...policy, measurements, tcbStatuses }, now);
 }

@@ -8,6 +8,7 @@ import { createHash, createPublicKey, KeyObject, verify, X509Certificate } from 
 import { createRequire } from 'node:module';
 import { z } from 'zod';
 import { AttestationProof } from '../link';
+import { hex } from '../process/fields';
 import { bodyOf, inside, row, Tag } from './der';
 import { AttestedKeys, reportData } from './keys';
 import { Quote, readQuote } from './quote';
@@ -21,8 +22,8 @@ type TdxAttestation = Extract<AttestationProof, { tier: 'tdx' }>;
 /** Which TDX machines a client accepts. */
 export interface TdxPolicy {
     measurements: readonly Buffer[]; // allowed images, 48 bytes each, see Quote
-    statuses: readonly string[]; // of the machine's TCB
-    root?: Buffer; // SHA-256 of the root certificate; default Intel's
+    tcbStatuses: readonly string[];
+    tdxRoot?: Buffer; // SHA-256 of the root certificate; default Intel's
 }
 
 /** Maximal seconds of an attestation's life, which is how long a machine with a new weakness stays trusted. */
@@ -39,11 +40,7 @@ const SGX_EXTENSION = Buffer.from('2a864886f84d010d01', 'hex');
 const PCE_ID = Buffer.from('2a864886f84d010d0103', 'hex');
 
 const moduleLevels = z.array(z.object({ tcb: z.object({ isvsvn: z.number().int() }), tcbStatus: z.string() }));
-const bytesOf = (length: number) =>
-    z
-        .string()
-        .regex(new RegExp(`^[0-9A-Fa-f]{${2 * length}}$`))
-        .transform((hex) => Buffer.from(hex, 'hex'));
+const bytesOf = (length: number) => z.string().toLowerCase().pipe(hex(length));
 const tdxModule = z.object({ mrsigner: bytesOf(48), attributes: bytesOf(8), attributesMask: bytesOf(8) });
 const dates = { issueDate: z.iso.datetime(), nextUpdate: z.iso.datetime() };
 const tcbInfo = z.object({
@@ -100,22 +97,19 @@ function collateralRejection(
     policy: TdxPolicy,
     now: number,
 ): string | undefined {
-    const root = policy.root ?? INTEL_ROOT;
+    const root = policy.tdxRoot ?? INTEL_ROOT;
     const pck = pemChain(quote.chain);
     const tcb = pemChain(collateral.tcbInfoChain);
     const qe = pemChain(collateral.qeIdentityChain);
     const rejection =
         chainRejection(pck, { names: PCK, root }, now) ??
         chainRejection(tcb, { names: TCB, root }, now) ??
-        chainRejection(qe, { names: TCB, root }, now);
+        chainRejection(qe, { names: TCB, root }, now) ??
+        signatureRejection(quote, pck[0].publicKey);
     if (rejection !== undefined) {
         return rejection;
     }
     const [machine, authority, anchor] = pck;
-    const broken = signatureRejection(quote, machine.publicKey);
-    if (broken !== undefined) {
-        return broken;
-    }
     const { tcbInfo: info, tcbInfoSignature, qeIdentity: identity, qeIdentitySignature } = collateral;
     if (!isSigned(tcb[0].publicKey, Buffer.from(info), tcbInfoSignature)) {
         return 'the quote is refused: Signature is invalid for tcb_info';
@@ -152,7 +146,7 @@ function signatureRejection({ signatures: of }: Quote, machine: KeyObject): stri
 function packageRejection(
     { quote: bytes, collateral }: TdxAttestation,
     quote: Quote,
-    { statuses }: TdxPolicy,
+    { tcbStatuses }: TdxPolicy,
     now: number,
 ): string | undefined {
     const anchor = pemChain(quote.chain).at(-1)!;
@@ -172,7 +166,7 @@ function packageRejection(
         },
         now,
     );
-    return statusRejection(status, statuses);
+    return statusRejection(status, tcbStatuses);
 }
 
 function statusRejection(status: string, allowed: readonly string[]): string | undefined {
@@ -183,7 +177,7 @@ function statusRejection(status: string, allowed: readonly string[]): string | u
 function machineRejection(
     { collateral }: TdxAttestation,
     quote: Quote,
-    { statuses }: TdxPolicy,
+    { tcbStatuses }: TdxPolicy,
     now: number,
 ): string | undefined {
     const info = tcbInfo.safeParse(JSON.parse(collateral.tcbInfo)).data;
@@ -214,7 +208,7 @@ function machineRejection(
         return undefined; // its level is one of the machine's
     }
     const level = identity!.tcbLevels.find(({ tcb }) => tcb.isvsvn <= svn);
-    return statusRejection(level?.tcbStatus ?? 'unknown', statuses);
+    return statusRejection(level?.tcbStatus ?? 'unknown', tcbStatuses);
 }
 
 function pceIdOf(machine: X509Certificate): Buffer {

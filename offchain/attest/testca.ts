@@ -24,7 +24,7 @@ export function issueTestCa(
 export function testCaRejection(
     { measurement, expiry, signature }: TestCaAttestation,
     keys: AttestedKeys,
-    { authority, measurements }: { authority: Buffer | undefined; measurements: readonly Buffer[] },
+    { authority, measurements }: { authority?: Buffer; measurements: readonly Buffer[] },
 ): string | undefined {
     if (authority === undefined) {
         return 'no authority is configured for tier testca';

@@ -3,7 +3,8 @@
  * open. Only one process can open the store itself.
  */
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, request, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { Agent, request } from 'undici';
 import { toWire } from '../link';
 import type { Worker } from './main';
 
@@ -47,27 +48,21 @@ async function answer(response: ServerResponse, action: (() => Promise<unknown>)
 
 /** The answer of the running worker of this store; undefined when none runs. */
 export async function askWorker(store: string, method: 'GET' | 'POST', path: '/status' | '/claim'): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-        const outgoing = request({ socketPath: socketOf(store), method, path, agent: false }, (response) => {
-            const chunks: Buffer[] = [];
-            response.on('data', (chunk: Buffer) => chunks.push(chunk));
-            response.on('error', reject);
-            response.on('end', () => {
-                const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-                if (response.statusCode === 200) {
-                    resolve(value);
-                } else {
-                    reject(new Error(`The worker answered: ${String(value)}`));
-                }
-            });
-        });
-        outgoing.once('error', (error: NodeJS.ErrnoException) => {
-            if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') {
-                resolve(undefined);
-            } else {
-                reject(error);
-            }
-        });
-        outgoing.end();
-    });
+    const dispatcher = new Agent({ connect: { socketPath: socketOf(store) }, headersTimeout: 0, bodyTimeout: 0 });
+    try {
+        const { statusCode, body } = await request(`http://worker${path}`, { method, dispatcher });
+        const value: unknown = await body.json();
+        if (statusCode === 200) {
+            return value;
+        }
+        throw new Error(`The worker answered: ${String(value)}`);
+    } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'ENOENT' || code === 'ECONNREFUSED') {
+            return undefined;
+        }
+        throw error;
+    } finally {
+        await dispatcher.close();
+    }
 }

@@ -16,7 +16,7 @@ import { Cell } from '@ton/core';
 import type { z } from 'zod';
 import { acceptSession, type jobRequest, modelHash, sessionHash, wireVersions } from '../link';
 import type { ChannelSnapshot } from '../store/worker';
-import { accountAddress, type Channels, ChannelUnreadable } from './channels';
+import { accountAddress, type Channels } from './channels';
 import type { Clients } from './clients';
 import type { WorkerContext } from './context';
 import type { Costs } from './costs';
@@ -130,9 +130,7 @@ export class WorkerBook {
         if ((await store.jobs.ofChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
         }
-        const reading = await this.floors.channels.readUnknown(channel, terms, jobNumber).catch((error: unknown) => {
-            throw error instanceof ChannelUnreadable ? new Refused('internal', error.message, 503) : error;
-        });
+        const reading = await this.floors.channels.readUnknown(channel, terms, jobNumber);
         if (!reading.exists) {
             throw new Refused('wrong_channel', 'The channel of these terms is not on chain');
         }
@@ -152,15 +150,14 @@ export class WorkerBook {
     private requireUsable({ balance, paid, refundAt, at }: ChannelSnapshot): void {
         const { marginSeconds } = this.context.config;
         const { minDeposit } = this.floors.costs;
-        if (paid > 0n) {
-            throw new Refused('wrong_channel', 'The channel has paid vouchers of a job that is not known here');
-        }
-        if (balance === 0n) {
-            throw new Refused('wrong_channel', 'The channel is empty');
-        }
-        if (balance < minDeposit) {
-            const reason = `The channel holds less than ${minDeposit} nanoTON, the minimum deposit of this node`;
-            throw new Refused('wrong_channel', reason);
+        const objections: [boolean, string][] = [
+            [paid > 0n, 'has paid vouchers of a job that is not known here'],
+            [balance === 0n, 'is empty'],
+            [balance < minDeposit, `holds less than ${minDeposit} nanoTON, the minimum deposit of this node`],
+        ];
+        const objection = objections.find(([applies]) => applies)?.[1];
+        if (objection !== undefined) {
+            throw new Refused('wrong_channel', `The channel ${objection}`);
         }
         if (refundAt - at <= marginSeconds) {
             throw new Refused('leaving', 'The channel can be refunded too soon');
@@ -171,6 +168,7 @@ export class WorkerBook {
     private objectionTo(terms: Terms): string | undefined {
         const { config, payout, receiptKey } = this.context;
         const { limits } = config;
+        const { rates, step, maxParallel, maxAnswer, notice } = terms;
         const offer = config.offers.find(({ model }) => modelHash(model).equals(terms.model));
         const objections: [boolean, string][] = [
             [!terms.node.equals(config.node.hash), 'node is another'],
@@ -179,18 +177,12 @@ export class WorkerBook {
             [!terms.payout.equals(payout.hash), "payout is not this node's"],
             [isWeakKey(terms.voucherKey), 'voucher key is weak: anyone could sign for it'],
             [offer === undefined, 'model is not offered'],
-            [
-                offer !== undefined && tokenKinds.some((kind) => terms.rates[kind] !== offer.rates[kind]),
-                'rates are not those of the offer',
-            ],
-            [terms.step < limits.minStep || terms.step > limits.maxStep, 'step is outside the limits'],
-            [!stepCarriesFrames(terms.step, terms.rates), 'step is too small for the rates'],
-            [terms.maxParallel < 1 || terms.maxParallel > limits.maxParallel, 'maxParallel is outside the limits'],
-            [
-                terms.maxAnswer < MIN_ANSWER || terms.maxAnswer > limits.maxAnswer,
-                'largest answer is outside the limits',
-            ],
-            [terms.notice < limits.minNotice, 'notice is shorter than the limit'],
+            [tokenKinds.some((kind) => rates[kind] !== offer?.rates[kind]), 'rates are not those of the offer'],
+            [step < limits.minStep || step > limits.maxStep, 'step is outside the limits'],
+            [!stepCarriesFrames(step, rates), 'step is too small for the rates'],
+            [maxParallel < 1 || maxParallel > limits.maxParallel, 'maxParallel is outside the limits'],
+            [maxAnswer < MIN_ANSWER || maxAnswer > limits.maxAnswer, 'largest answer is outside the limits'],
+            [notice < limits.minNotice, 'notice is shorter than the limit'],
         ];
         return objections.find(([applies]) => applies)?.[1];
     }

@@ -109,9 +109,10 @@ export class Channels {
 }
 
 /** The API did not answer, so the state of the channel is not known. */
-export class ChannelUnreadable extends Error {
+export class ChannelUnreadable extends Refused {
     constructor(cause: unknown) {
-        super('The channel cannot be read now', { cause });
+        super('internal', 'The channel cannot be read now', 503);
+        this.cause = cause;
         this.name = 'ChannelUnreadable';
     }
 }

@@ -105,7 +105,7 @@ export class ServedChannel {
         }
         // The notice of a client lasts two margins at least, so half a margin without a reading loses nothing.
         if (this.age() > (this.context.config.marginSeconds / 2) * 1000) {
-            throw new Refused('internal', error.message, 503);
+            throw error;
         }
         this.logUnread(error);
     }
@@ -116,7 +116,7 @@ export class ServedChannel {
             .read(record.channel, terms, record.jobNumber, record.confirmedPaid)
             .catch((error: unknown) => {
                 // Code and data of a channel never change, so others are an error of the API.
-                throw error instanceof Refused ? new ChannelUnreadable(error) : error;
+                throw error instanceof ChannelUnreadable ? error : new ChannelUnreadable(error);
             });
         const { at } = record.snapshot;
         if (reading.at < at && at - reading.at <= LAG_SECONDS) {

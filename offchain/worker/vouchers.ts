@@ -1,6 +1,6 @@
 /** Takes vouchers of clients (the rules of vouchers in docs/protocol.md). */
 import { type SignedVoucher, Voucher, voucherFor } from '@cocoon-market/wrappers';
-import { accountAddress, ChannelUnreadable } from './channels';
+import { accountAddress } from './channels';
 import type { WorkerContext } from './context';
 import type { WorkerJob } from './job';
 import { Refused } from './refusal';
@@ -28,7 +28,7 @@ export async function takeVoucher(
         throw new Refused('bad_voucher', 'The voucher key did not sign this voucher for this channel');
     }
     if (!isCovered(job, voucher)) {
-        await job.channel.read().catch(refuseUnreadable); // it may have been topped up
+        await job.channel.read(); // it may have been topped up
         if (!isCovered(job, voucher)) {
             throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');
         }
@@ -37,10 +37,6 @@ export async function takeVoucher(
         job.adoptVoucher(voucher);
     }
     return job.voucher!;
-}
-
-function refuseUnreadable(error: unknown): never {
-    throw error instanceof ChannelUnreadable ? new Refused('internal', error.message, 503) : error;
 }
 
 function isCovered({ channel: { snapshot } }: WorkerJob, { cumulative }: SignedVoucher): boolean {
