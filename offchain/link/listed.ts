@@ -11,7 +11,7 @@ export interface ComparedNode {
 
 /** The first difference between a node and the chain, as a sentence about the node; undefined if there is none. */
 export function differenceOf(
-    node: Pick<NodeInfo, 'receiptKey' | 'encryptionKey' | 'offers'>,
+    node: Pick<NodeInfo, 'receiptKey' | 'encryptionKey'> & { offers: { model: string; rates: Rates }[] },
     listed: ComparedNode,
 ): string | undefined {
     if (!listed.receiptKey.equals(node.receiptKey)) {
