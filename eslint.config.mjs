@@ -94,5 +94,9 @@ export default defineConfig(
             globals: { require: 'readonly', module: 'writable', __dirname: 'readonly' },
         },
     },
+    {
+        files: ['tests/sdk/**'],
+        languageOptions: { globals: { URL: 'readonly', AbortSignal: 'readonly' } },
+    },
     { files: ['tooling/**'], rules: { 'no-restricted-properties': 'off' } },
 );

@@ -2,6 +2,8 @@
 /** What an app does with each SDK, unchanged except for the base URL. */
 import assert from 'node:assert/strict';
 import { z } from 'zod';
+import { failures } from './failures.mjs';
+import { responses } from './responses.mjs';
 
 const PIXEL =
     'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
@@ -17,10 +19,10 @@ const tools = (names) =>
     }));
 
 /**
- * By feature and SDK, a function that throws if the SDK does not get what it asks for. `at`: base URL, `model`: its
- * name there, `key`: API key.
+ * By feature and SDK, a function that throws if the SDK does not get what it asks for. `at`: base URL; `poor`: that of
+ * a gateway without money; `model`: its name there; `key`: API key.
  */
-export async function features({ at, model, key = 'not needed' }) {
+export async function features({ at, poor, model, key = 'not needed' }) {
     const { default: OpenAI } = await import('openai');
     const { zodResponseFormat } = await import('openai/helpers/zod');
     const openai = new OpenAI({ baseURL: at, apiKey: key, maxRetries: 0 });
@@ -483,16 +485,7 @@ export async function features({ at, model, key = 'not needed' }) {
                 assert.equal((await embedding.getTextEmbedding('one')).length, 8);
             },
         },
-        abort: {
-            openai: async () => {
-                const stream = await openai.chat.completions.create({
-                    model,
-                    messages: user('hello there you all'),
-                    stream: true,
-                });
-                await stream[Symbol.asyncIterator]().next();
-                stream.controller.abort();
-            },
-        },
+        ...(await responses({ at, model, key })),
+        ...(await failures({ at, poor, model, key })),
     };
 }

@@ -14,8 +14,11 @@ export interface Served {
 const RATES = { prompt: 100_000_000n, cached: 20_000_000n, completion: 400_000_000n, reasoning: 400_000_000n };
 const rates = Object.fromEntries(Object.entries(RATES).map(([kind, rate]) => [kind, rate.toString()]));
 
-/** Starts the market; `url` is the gateway's base URL, and `close` ends every process of it. */
-export async function openMarket(served: Served[]): Promise<{ url: string; close: () => Promise<void> }> {
+/**
+ * Starts the market. `url`: the gateway's base URL; `poor`: that of another client's gateway, whose money is enough for
+ * no job; `close` ends every process.
+ */
+export async function openMarket(served: Served[]): Promise<{ url: string; poor: string; close: () => Promise<void> }> {
     const stage = await Stage.open();
     try {
         const registry = (await stage.launch()).address;
@@ -28,11 +31,14 @@ export async function openMarket(served: Served[]): Promise<{ url: string; close
             });
             workers.push(worker.url);
         }
-        const buyer = await stage.buyer('app developer', toNano('50'));
         const models = Object.fromEntries(served.map(({ model }) => [model, { maxPrice: rates }]));
-        const gateway = await stage.startGateway(registry, buyer, workers, { models });
+        const gatewayOf = async (name: string, deposit: string) => {
+            const buyer = await stage.buyer(name, toNano(deposit));
+            return `${(await stage.startGateway(registry, buyer, workers, { models })).url}/v1`;
+        };
         return {
-            url: `${gateway.url}/v1`,
+            url: await gatewayOf('app developer', '50'),
+            poor: await gatewayOf('poor developer', '0.3'),
             async close() {
                 endAll();
                 await stage.close();

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const HIDDEN_WIDTH = 8; // numbers of an embedding
+const SLOW_MS = 100; // before each word, where the request asks for it
 
 /** What each server does in its own way. */
 export const kinds = {
@@ -109,9 +110,10 @@ export function answerOf(body) {
 const words = (text) => text.match(/\s*\S+/g) ?? [];
 
 /** Starts a model server of one kind; `requests` holds the bodies that it received. */
-export async function startStandIn(kind, { model = 'test-model', delayMs = 0 } = {}) {
+export async function startStandIn(kind, { model = 'test-model' } = {}) {
     const quirks = kinds[kind];
     const requests = [];
+    const busyOnce = new Set(); // texts that were refused once
     const server = createServer(async (request, response) => {
         const chunks = [];
         for await (const chunk of request) chunks.push(chunk);
@@ -138,6 +140,12 @@ export async function startStandIn(kind, { model = 'test-model', delayMs = 0 } =
             return json(200, { object: 'list', model, data, usage: { prompt_tokens: tokens, total_tokens: tokens } });
         }
         if (request.url !== '/v1/chat/completions') return json(404, { error: { message: 'no such path' } });
+        const asked = textOf(body.messages.at(-1).content);
+        if (asked.startsWith('busy once') && !busyOnce.has(asked)) {
+            busyOnce.add(asked);
+            response.setHeader('retry-after', '1');
+            return json(429, { error: { message: 'Too many requests', type: 'rate_limit_error', code: 429 } });
+        }
         const { n, reasoning, content, calls } = answerOf(body);
         const head = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1_790_000_000, model };
         const limit = body.max_completion_tokens ?? body.max_tokens ?? Infinity;
@@ -183,7 +191,7 @@ export async function startStandIn(kind, { model = 'test-model', delayMs = 0 } =
             delta(index, { role: 'assistant', content: '' });
             for (const word of words(reasoning)) delta(index, { [quirks.reasoning]: word });
             for (const word of spoken.slice(0, limit)) {
-                if (delayMs > 0) await sleep(delayMs);
+                if (asked.startsWith('slowly')) await sleep(SLOW_MS);
                 if (response.destroyed) return;
                 delta(
                     index,

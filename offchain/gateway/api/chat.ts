@@ -20,7 +20,8 @@ export class ChatFormat implements AnswerFormat {
     }
 
     piece({ choice, delta, note }: AnswerPiece): string {
-        const { finish_reason: word, ...extra } = note;
+        const { finish_reason: word, logprobs, ...rest } = note;
+        const extra = { ...rest, ...(logprobs != null && { logprobs: logprobsOf(logprobs) }) };
         if (word !== undefined) {
             this.words.set(choice, { finish_reason: word });
         }
@@ -56,7 +57,7 @@ export class ChatFormat implements AnswerFormat {
                     index,
                     message: messageOf(finish === 'error' ? withoutCalls(message) : message),
                     ...extra,
-                    logprobs,
+                    logprobs: logprobsOf(logprobs),
                     finish_reason: wordOf(note, finish),
                 };
             }),
@@ -77,6 +78,10 @@ export class ChatFormat implements AnswerFormat {
         return sse({ ...this.head, object: 'chat.completion.chunk', choices, ...(usage && { usage }) });
     }
 }
+
+/** Log probabilities with both of their fields; model servers leave out the one for refusals. */
+const logprobsOf = (logprobs: unknown) =>
+    logprobs == null ? null : { content: null, refusal: null, ...(logprobs as Fields) };
 
 // A call that was cut must not look like one that the model made.
 function withoutCalls(message: Fields): Fields {

@@ -63,8 +63,7 @@ export class ResponsesFormat implements AnswerFormat {
 
     error(error: GatewayError): string {
         const events = this.close('incomplete');
-        const { code, message } = error;
-        const response = { ...this.response('failed'), error: { code, message } };
+        const response = { ...this.response('failed'), error: responsesError(error) };
         return events + this.event('response.failed', { response });
     }
 
@@ -75,7 +74,7 @@ export class ResponsesFormat implements AnswerFormat {
         this.close('completed');
         const status = error === undefined ? statusOf(finish) : 'failed';
         const response = this.response(status, { finish, ...(result && { result }) });
-        return error === undefined ? response : { ...response, error: { code: error.code, message: error.message } };
+        return error === undefined ? response : { ...response, error: responsesError(error) };
     }
 
     private growCall({ index, id, function: called }: Fields): string {
@@ -144,33 +143,23 @@ export class ResponsesFormat implements AnswerFormat {
         }
         const item = itemOf(open, status);
         this.items.push(item);
-        const done = this.event('response.output_item.done', { output_index: open.index, item });
-        switch (open.kind) {
-            case 'function_call': {
-                const whole = { ...callPlaceOf(open), name: open.name, arguments: open.text };
-                return this.event('response.function_call_arguments.done', whole) + done;
-            }
-            case 'reasoning':
-                return (
-                    this.event('response.reasoning_text.done', { ...placeOf(open), text: open.text }) +
-                    this.partDone(open) +
-                    done
-                );
-            case 'message': {
-                const text = open.refusal
-                    ? this.event('response.refusal.done', { ...placeOf(open), refusal: open.text })
-                    : this.event('response.output_text.done', {
-                          ...placeOf(open),
-                          text: open.text,
-                          logprobs: open.logprobs,
-                      });
-                return text + this.partDone(open) + done;
-            }
-        }
+        return this.contentDone(open) + this.event('response.output_item.done', { output_index: open.index, item });
     }
 
-    private partDone(open: OpenItem): string {
-        return this.event('response.content_part.done', { ...placeOf(open), part: partOf(open) });
+    private contentDone(open: OpenItem): string {
+        const { kind, name, text, refusal, logprobs } = open;
+        if (kind === 'function_call') {
+            const whole = { ...callPlaceOf(open), name, arguments: text };
+            return this.event('response.function_call_arguments.done', whole);
+        }
+        const place = placeOf(open);
+        const done =
+            kind === 'reasoning'
+                ? this.event('response.reasoning_text.done', { ...place, text })
+                : refusal
+                  ? this.event('response.refusal.done', { ...place, refusal: text })
+                  : this.event('response.output_text.done', { ...place, text, logprobs });
+        return done + this.event('response.content_part.done', { ...place, part: partOf(open) });
     }
 
     private event(type: string, fields: object): string {
@@ -206,11 +195,14 @@ export class ResponsesFormat implements AnswerFormat {
             tools: (body.tools ?? []).map((tool) => ({ strict: false, parameters: {}, ...tool })),
             top_p: body.top_p ?? null,
             truncation: 'disabled',
-            usage: result === undefined ? null : responsesUsage(result),
+            ...(result && { usage: responsesUsage(result) }),
             metadata: {},
         };
     }
 }
+
+/** An error as Responses name it; the codes of its description are few. */
+const responsesError = ({ code, message }: GatewayError) => ({ code: 'server_error', message: `${message} (${code})` });
 
 const statusOf = (finish: FinishWord) =>
     finish === 'error' ? 'failed' : finish === 'length' || finish === 'content_filter' ? 'incomplete' : 'completed';

@@ -1,0 +1,145 @@
+import { Finish, type Result } from '@cocoon-market/wrappers';
+import { ChatFormat } from '../../../offchain/gateway/api/chat';
+import { CompletionFormat } from '../../../offchain/gateway/api/completions';
+import { Embeddings } from '../../../offchain/gateway/api/embeddings';
+import { type AnswerFormat, cutError } from '../../../offchain/gateway/api/format';
+import { ResponsesFormat } from '../../../offchain/gateway/api/responses';
+import { type AnswerPiece, WholeAnswer } from '../../../offchain/link';
+import { objectionsTo } from '../../support/openaiApi';
+
+const head = { id: 'chatcmpl-1', created: 1_800_000_000, model: 'm' };
+const result: Result = {
+    ...{ job: Buffer.alloc(32), number: 1, index: 1, content: Buffer.alloc(32), finishedAt: 1_800_000_000 },
+    ...{ prompt: 10, cached: 2, completion: 5, reasoning: 1, price: 77n, cumulative: 77n, finish: Finish.Stop },
+};
+const piece = (delta: object, note: object = {}, choice = 0): AnswerPiece => ({
+    choice,
+    delta: delta as AnswerPiece['delta'],
+    note: note as AnswerPiece['note'],
+});
+const call = (index: number, id: string | undefined, fields: object) =>
+    piece({ tool_calls: [{ index, ...(id && { id, type: 'function' }), function: fields }] });
+const logprobs = { content: [{ token: 'a', logprob: -1, bytes: [97], top_logprobs: [] }] };
+
+const answers: [string, AnswerPiece[]][] = [
+    ['text', [piece({ content: 'Hel' }), piece({ content: 'lo' })]],
+    ['reasoning before text', [piece({ reasoning_content: 'hm' }), piece({ content: 'yes' })]],
+    [
+        'text and two tool calls in pieces',
+        [
+            piece({ content: 'Let me see.' }),
+            call(0, 'a', { name: 'f', arguments: '' }),
+            call(0, undefined, { arguments: '{"x":' }),
+            call(0, undefined, { arguments: '1}' }),
+            call(1, 'b', { name: 'g', arguments: '{}' }),
+            piece({}, { finish_reason: 'tool_calls' }),
+        ],
+    ],
+    ['a refusal', [piece({ refusal: 'I will ' }), piece({ refusal: 'not' })]],
+    ['log probabilities', [piece({ content: 'a' }, { logprobs }), piece({ content: 'b' }, { logprobs })]],
+    ['nothing', []],
+];
+
+function eventsOf(format: AnswerFormat, pieces: AnswerPiece[], end = () => format.end('stop', result)): object[] {
+    const text = format.begin() + pieces.map((one) => format.piece(one)).join('') + end();
+    const lines = text.split('\n').filter((line) => line.startsWith('data: ') && line !== 'data: [DONE]');
+    return lines.map((line) => JSON.parse(line.slice('data: '.length)) as object);
+}
+
+function wholeOf(pieces: AnswerPiece[]): WholeAnswer {
+    const whole = new WholeAnswer();
+    pieces.forEach((one) => whole.add(one));
+    return whole;
+}
+
+const asJson = (value: object): unknown => JSON.parse(JSON.stringify(value));
+const objections = (schema: string, values: object[]) => values.flatMap((value) => objectionsTo(schema, asJson(value)));
+
+describe('Answers by the published description of the API', () => {
+    const chat = (choices = 1) => new ChatFormat(head, { includeUsage: true, choices });
+    const responses = () => new ResponsesFormat({ ...head, id: 'resp_1' }, { model: 'm', input: 'hi' });
+    const cut = { finish: 'error', result, error: cutError() };
+
+    it.each(answers)('are a valid chat completion with %s', (_, pieces) => {
+        const body = chat().whole(wholeOf(pieces), { finish: 'stop', result });
+        expect(objections('CreateChatCompletionResponse', [body])).toEqual([]);
+    });
+
+    it.each(answers)('are valid chunks of a chat completion with %s', (_, pieces) => {
+        expect(objections('CreateChatCompletionStreamResponse', eventsOf(chat(), pieces))).toEqual([]);
+    });
+
+    it.each(answers)('are a valid response with %s', (_, pieces) => {
+        const body = responses().whole(wholeOf(pieces), { finish: 'stop', result });
+        expect(objections('Response', [body])).toEqual([]);
+    });
+
+    it.each(answers)('are valid events of a response with %s, numbered from 0', (_, pieces) => {
+        const events = eventsOf(responses(), pieces);
+        expect(objections('ResponseStreamEvent', events)).toEqual([]);
+        expect(events.map((event) => (event as { sequence_number: number }).sequence_number)).toEqual([
+            ...events.keys(),
+        ]);
+    });
+
+    it('end a stream of responses with the response that the whole answer is', () => {
+        const [, pieces] = answers[2];
+        const last = eventsOf(responses(), pieces).at(-1) as { response: { output: { type: string }[] } };
+        expect(last.response.output.map(({ type }) => type)).toEqual(['message', 'function_call', 'function_call']);
+        expect(last.response.output[1]).toMatchObject({ call_id: 'a', name: 'f', arguments: '{"x":1}' });
+    });
+
+    it('are valid completions and embeddings', () => {
+        const format = () => new CompletionFormat({ ...head, id: 'cmpl-1' }, { includeUsage: true, choices: 1 });
+        const pieces = [piece({ content: 'a' }), piece({ content: 'b' })];
+        const body = format().whole(wholeOf(pieces), { finish: 'length', result });
+        expect(objections('CreateCompletionResponse', [body, ...eventsOf(format(), pieces)])).toEqual([]);
+
+        const vectors = new Embeddings(1, 'float');
+        const embedding = Buffer.from(Float32Array.of(0.5, -1).buffer).toString('base64');
+        vectors.add(piece({}, { vectors: [{ index: 0, embedding }] }));
+        expect(objections('CreateEmbeddingResponse', [vectors.body('m', result)])).toEqual([]);
+        expect(vectors.body('m', result)).toMatchObject({ data: [{ embedding: [0.5, -1] }] });
+    });
+
+    it('of several choices are valid, each with its own end', () => {
+        const pieces = [
+            piece({ content: 'a' }),
+            piece({ content: 'b' }, {}, 1),
+            piece({}, { finish_reason: 'length' }, 1),
+        ];
+        const events = eventsOf(chat(2), pieces);
+        expect(objections('CreateChatCompletionStreamResponse', events)).toEqual([]);
+
+        const { choices } = chat(2).whole(wholeOf(pieces), { finish: 'stop', result }) as {
+            choices: { index: number; message: { content: string }; finish_reason: string }[];
+        };
+        expect(choices.map((one) => [one.index, one.message.content, one.finish_reason])).toEqual([
+            [0, 'a', 'stop'],
+            [1, 'b', 'length'],
+        ]);
+    });
+
+    it('that were cut never show a cut tool call as a whole one', () => {
+        const pieces = [piece({ content: 'Let me see.' }), call(0, 'a', { name: 'f', arguments: '{"x":' })];
+        const body = chat().whole(wholeOf(pieces), cut) as { choices: object[] };
+        expect(body.choices[0]).toMatchObject({ message: { content: 'Let me see.' }, finish_reason: 'error' });
+        expect(JSON.stringify(body)).not.toContain('tool_calls');
+
+        const stream = responses();
+        const events = eventsOf(stream, pieces, () => stream.error(cutError()));
+        expect(objections('ResponseStreamEvent', events)).toEqual([]);
+        expect(events.at(-1)).toMatchObject({ type: 'response.failed', response: { output: [{ type: 'message' }] } });
+        expect(JSON.stringify(events)).not.toContain('function_call_arguments.done');
+
+        const whole = responses().whole(wholeOf(pieces), cut);
+        expect(objections('Response', [whole])).toEqual([]);
+        expect(whole).toMatchObject({ status: 'failed', output: [{ type: 'message' }] });
+    });
+
+    it('that reached their limit are incomplete, with the limit as the reason', () => {
+        const body = responses().whole(wholeOf([piece({ content: 'a' })]), { finish: 'length', result });
+        expect(body).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } });
+        expect(objections('Response', [body])).toEqual([]);
+    });
+});
