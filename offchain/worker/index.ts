@@ -1,7 +1,7 @@
 /** The provider's process: answers queries for vouchers, and claims the vouchers' coins. */
 export { askWorker, serveAdmin } from './admin';
 export type { ClaimReport, ClaimWallet } from './claimSender';
-export { readWorkerConfig, readKeys, workerConfig, writeKeys } from './config';
+export { readKeys, workerConfig, writeKeys } from './config';
 export type { WorkerConfig, WorkerConfigInput, WorkerSeeds } from './config';
 export { restoreStore } from './restore';
 export { claimOnce, startWorker, statusOnce } from './main';

@@ -37,7 +37,7 @@ function asDescribed(name: string, value: unknown): unknown {
 
 /** What is wrong with a value by the published schema of this name; an empty list if nothing is. */
 export function objectionsTo(name: string, value: unknown): string[] {
-    const schema = schemaOf(name, (value ?? {}));
+    const schema = schemaOf(name, value ?? {});
     const validate = validators.get(schema) ?? ajv.compile({ $ref: `openai#/components/schemas/${schema}` });
     validators.set(schema, validate);
     return validate(asDescribed(name, value))
