@@ -95,8 +95,8 @@ export default defineConfig(
         },
     },
     {
-        files: ['tests/sdk/**'],
-        languageOptions: { globals: { URL: 'readonly', AbortSignal: 'readonly' } },
+        files: ['tests/sdk/**', 'tests/llama/**'],
+        languageOptions: { globals: { URL: 'readonly', AbortSignal: 'readonly', AbortController: 'readonly' } },
     },
     { files: ['tooling/**'], rules: { 'no-restricted-properties': 'off' } },
 );
