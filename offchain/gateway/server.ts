@@ -144,12 +144,18 @@ function embedAt({ context, router, answers }: EndpointParts) {
             const begin = (job: GatewayJob, number: number) => void reply.headers(headersOf(job, number));
             const reading = { question: questionOf(call), signal, begin };
             const result = await readAnswer(router, reading, (piece) => embeddings.add(piece));
-            if (finishOf(result) === 'error') {
-                throw cutError();
+            const finish = finishOf(result);
+            if (finish !== 'stop') {
+                throw finish === 'error' ? cutError() : tooManyVectors();
             }
             await reply.send(embeddings.body(body.model, result));
         });
     };
+}
+
+function tooManyVectors(): GatewayError {
+    const message = 'The vectors are longer than an answer may be (job.maxAnswer): send fewer inputs at once';
+    return new GatewayError(413, 'too_large', message, { param: 'input', billed: true });
 }
 
 /** Runs one answer that is counted, and cut when its client goes away. */

@@ -1,5 +1,5 @@
 /** What a node can do besides plain chat, and which fields of a request ask for it. */
-import type { ModelRequest } from './request';
+import { bodies, type ModelRequest } from './request';
 
 /**
  * What a node can do for a model besides plain chat. A node lists its features with each offer, and a request that
@@ -48,7 +48,7 @@ const fieldFeatures: Partial<Record<string, Feature>> = {
         'reasoning',
         'reasoning_effort reasoning thinking think chat_template_kwargs enable_thinking separate_reasoning ' +
             'stream_reasoning reasoning_format include_reasoning verbosity continue_final_message ' +
-            'add_generation_prompt documents mm_processor_kwargs',
+            'add_generation_prompt documents',
     ),
 };
 
@@ -56,8 +56,15 @@ function ofFields(feature: Feature, names: string): Record<string, Feature> {
     return Object.fromEntries(names.split(' ').map((name) => [name, feature]));
 }
 
-/** True for a field that a model server may know and that this version passes on to it. */
-export const isEngineField = (name: string): boolean => Object.hasOwn(fieldFeatures, name);
+/**
+ * The first field of a request's body that neither OpenAI's API nor a known model server has; undefined if there is
+ * none. A server could do more for it than is paid, or nothing at all. `extra`: names that are allowed besides.
+ */
+export function unknownField({ endpoint, body }: ModelRequest, extra: readonly string[]): string | undefined {
+    const shape = Object.keys(bodies[endpoint].shape);
+    const isEngineField = (name: string) => endpoint !== 'embedding' && Object.hasOwn(fieldFeatures, name);
+    return Object.keys(body).find((name) => !shape.includes(name) && !isEngineField(name) && !extra.includes(name));
+}
 
 const isEmpty = (value: unknown): boolean =>
     value === null || value === false || (typeof value === 'object' && Object.keys(value).length === 0);

@@ -100,8 +100,8 @@ export class WholeAnswer {
 
     add({ choice: index, delta, note }: AnswerPiece): void {
         const choice = this.choice(index);
-        choice.message = merged(choice.message, delta);
-        choice.note = merged(choice.note, note);
+        add(choice.message, delta);
+        add(choice.note, note);
     }
 
     /** True until something arrived that an app can read. */
@@ -122,48 +122,46 @@ export class WholeAnswer {
 // Texts that a later delta repeats whole.
 const REPEATED = ['id', 'type', 'role', 'finish_reason'];
 
-function merged(base: Fields, more: Fields): Fields {
-    const sum = { ...base };
-    for (const [name, value] of Object.entries(more).filter(([name]) => name !== '__proto__')) {
-        sum[name] = mergedValue(name, Object.hasOwn(sum, name) ? sum[name] : undefined, value);
+/** Adds the fields of a delta to a message, in place: an answer has many deltas. */
+function add(sum: Fields, more: Fields): void {
+    for (const [name, value] of Object.entries(more)) {
+        if (name !== '__proto__' && value !== undefined && value !== null) {
+            sum[name] = added(name, Object.hasOwn(sum, name) ? sum[name] : undefined, value);
+        }
     }
-    return sum;
 }
 
-function mergedValue(name: string, base: unknown, value: unknown): unknown {
-    if (base === undefined || base === null) {
-        return name === 'tool_calls' ? mergedCalls([], value as Fields[]) : value;
+function added(name: string, base: unknown, value: unknown): unknown {
+    if (name === 'tool_calls' && Array.isArray(value)) {
+        return addCalls(Array.isArray(base) ? base : [], value);
     }
-    if (value === undefined || value === null) {
-        return base;
+    if (Array.isArray(value)) {
+        const items = Array.isArray(base) ? (base as unknown[]) : [];
+        value.forEach((item) => items.push(item));
+        return items;
     }
-    if (name === 'tool_calls') {
-        return mergedCalls(base as Fields[], value as Fields[]);
+    if (isFields(value)) {
+        const fields = isFields(base) ? base : {};
+        add(fields, value);
+        return fields;
     }
-    if (typeof base === 'string' && typeof value === 'string') {
-        return REPEATED.includes(name) ? value : base + value;
+    const grows = typeof base === 'string' && typeof value === 'string' && !REPEATED.includes(name);
+    return grows ? base + value : value;
+}
+
+/** Pieces of calls with one `index` are one call; the index itself belongs to streams only. */
+function addCalls(calls: Fields[], pieces: unknown[]): Fields[] {
+    for (const { index, ...call } of pieces.filter(isFields)) {
+        const at = typeof index === 'number' && Number.isInteger(index) && index >= 0 ? index : calls.length;
+        if (at < MAX_CALLS) {
+            add((calls[at] ??= {}), call);
+        }
     }
-    if (Array.isArray(base) && Array.isArray(value)) {
-        return [...(base as unknown[]), ...(value as unknown[])];
-    }
-    return isFields(base) && isFields(value) ? merged(base, value) : value;
+    return calls;
 }
 
 function isFields(value: unknown): value is Fields {
     return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Pieces of calls with one `index` are one call; the index itself belongs to streams only. */
-function mergedCalls(base: Fields[], pieces: Fields[]): Fields[] {
-    const calls = [...base];
-    for (const piece of Array.isArray(pieces) ? pieces.filter(isFields) : []) {
-        const { index, ...call } = piece;
-        const at = typeof index === 'number' && Number.isInteger(index) && index >= 0 ? index : calls.length;
-        if (at < MAX_CALLS) {
-            calls[at] = merged(calls[at] ?? {}, call);
-        }
-    }
-    return calls;
 }
 
 const MAX_CALLS = 1024; // of one message

@@ -15,6 +15,7 @@ import {
     remainingRent,
     requestHash,
     signReceipt,
+    unknownField,
 } from '../link';
 import { assertPlainJson } from '../process/json';
 import type { QueryRecord } from '../store/worker';
@@ -133,7 +134,8 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
         return Reason.UnknownModel;
     }
     const features = featuresOf(context, model);
-    if (neededFeatures(modelRequest).some(({ feature }) => !features.includes(feature))) {
+    const isUnknown = unknownField(modelRequest, context.config.extraFields) !== undefined;
+    if (isUnknown || neededFeatures(modelRequest).some(({ feature }) => !features.includes(feature))) {
         return Reason.Unsupported;
     }
     if (job.state !== 'open' || channel.isLeaving()) {

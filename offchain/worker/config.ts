@@ -64,6 +64,7 @@ export const workerConfig = z
         listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65535) }),
         backend,
         offers: z.array(offer).min(1).max(listingBounds.maxOffers),
+        extraFields: z.array(z.string().min(1)).default([]), // of requests, that the model server takes at no other cost
         limits,
         marginSeconds: seconds.default(1800), // before a channel's refund: no new queries, and every voucher is claimed
         claim: z

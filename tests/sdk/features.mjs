@@ -18,6 +18,8 @@ const tools = (names) =>
         },
     }));
 
+const said = (names) => `The tools said: ${names.map((name) => `${name} of a city`).join('; ')}.`;
+
 /**
  * By feature and SDK, a function that throws if the SDK does not get what it asks for. `at`: base URL; `poor`: that of
  * a gateway without money; `model`: its name there; `key`: API key.
@@ -296,10 +298,7 @@ export async function features({ at, poor, model, key = 'not needed' }) {
                     parallel_tool_calls: false,
                     tools: ['weather', 'time', 'news'].map(run),
                 });
-                assert.equal(
-                    await runner.finalContent(),
-                    'The tools said: weather of a city; time of a city; news of a city.',
-                );
+                assert.equal(await runner.finalContent(), said(['weather', 'time', 'news']));
             },
             'ai-sdk': async () => {
                 const result = await ai.generateText({
@@ -309,7 +308,48 @@ export async function features({ at, poor, model, key = 'not needed' }) {
                     stopWhen: ai.stepCountIs(6),
                     maxRetries: 0,
                 });
-                assert.equal(result.text, 'The tools said: weather of a city; time of a city; news of a city.');
+                assert.equal(result.text, said(['weather', 'time', 'news']));
+            },
+            langchain: async () => {
+                const byName = new Map(langTools(['weather', 'time', 'news']).map((one) => [one.name, one]));
+                const bound = lang.bindTools([...byName.values()], { parallel_tool_calls: false });
+                const messages = [new HumanMessage('use weather, use time, use news')];
+                for (;;) {
+                    const answer = await bound.invoke(messages);
+                    messages.push(answer);
+                    if (answer.tool_calls.length === 0) break;
+                    for (const { id, name, args } of answer.tool_calls) {
+                        messages.push(
+                            new ToolMessage({ content: await byName.get(name).invoke(args), tool_call_id: id }),
+                        );
+                    }
+                }
+                assert.equal(messages.at(-1).content, said(['weather', 'time', 'news']));
+            },
+            llamaindex: async () => {
+                const run = (name) =>
+                    llamaTool({
+                        ...{ name, description: `Tells ${name}`, parameters: city },
+                        execute: ({ city: place }) => `${name} of ${place}`,
+                    });
+                const byName = new Map(['weather', 'time', 'news'].map((name) => [name, run(name)]));
+                const messages = user('use weather, use time, use news');
+                for (;;) {
+                    const { message } = await llama.chat({ messages, tools: [...byName.values()] });
+                    messages.push(message);
+                    const calls = message.options?.toolCall ?? [];
+                    if (calls.length === 0) break;
+                    for (const { id, name, input } of calls) {
+                        const args = typeof input === 'string' ? JSON.parse(input) : input;
+                        const result = await byName.get(name).call(args);
+                        messages.push({
+                            role: 'user',
+                            content: result,
+                            options: { toolResult: { id, result, isError: false } },
+                        });
+                    }
+                }
+                assert.equal(messages.at(-1).content, said(['weather', 'time', 'news']));
             },
             agents: async () => {
                 const agent = new agents.Agent({
@@ -321,7 +361,7 @@ export async function features({ at, poor, model, key = 'not needed' }) {
                 });
                 assert.equal(
                     (await agents.run(agent, 'use weather, use time, use news')).finalOutput,
-                    'The tools said: weather of a city; time of a city; news of a city.',
+                    said(['weather', 'time', 'news']),
                 );
             },
         },

@@ -1,6 +1,6 @@
 /** Requests of apps to the gateway's API: what is passed on, what stays here, and what is refused by its name. */
 import type { z } from 'zod';
-import { bodies, ModelEndpoint, isEngineField, ModelRequest, requestLimits } from '../../link';
+import { bodies, type ModelEndpoint, type ModelRequest, requestLimits, unknownField } from '../../link';
 import { badRequest } from '../errors';
 
 /** Tokens of an answer when the app names no limit. */
@@ -57,7 +57,7 @@ export function readCall(endpoint: ModelEndpoint, body: unknown, { extraFields }
     const includeUsage = streamOptions(fields.stream_options);
     const limit = endpoint === 'embedding' ? 0 : maxTokensOf(fields);
     const shape = bodies[endpoint];
-    const passed = withoutOwn(fields);
+    const passed = withoutOwn(endpoint, fields);
     const parsed = shape.safeParse(passed);
     if (!parsed.success) {
         throw invalid(parsed.error.issues[0]);
@@ -125,8 +125,8 @@ function maxTokensOf({ max_tokens: maxTokens, max_completion_tokens: maxNewToken
     return limits[0] ?? limits[1] ?? DEFAULT_MAX_TOKENS;
 }
 
-function withoutOwn(fields: Fields): Fields {
-    const own = [...OWN_FIELDS, ...GATEWAY_FIELDS, ...Object.keys(neutral)];
+function withoutOwn(endpoint: ModelEndpoint, fields: Fields): Fields {
+    const own = [...(endpoint === 'embedding' ? [] : OWN_FIELDS), ...GATEWAY_FIELDS, ...Object.keys(neutral)];
     return Object.fromEntries(Object.entries(fields).filter(([name]) => !own.includes(name)));
 }
 
@@ -146,24 +146,15 @@ function withSystemRole<T extends object>(body: T): T {
  * which was dropped.
  */
 function requireKnownFields(endpoint: ModelEndpoint, fields: Fields, extraFields: readonly string[]): void {
-    const shape = Object.keys(bodies[endpoint].shape);
-    for (const [name, value] of Object.entries(fields)) {
-        const isKnown =
-            shape.includes(name) ||
-            GATEWAY_FIELDS.includes(name) ||
-            (endpoint !== 'embedding' && (OWN_FIELDS.includes(name) || isEngineField(name))) ||
-            extraFields.includes(name);
-        const isNeutral = Object.hasOwn(neutral, name) ? neutral[name]!(value) : undefined;
-        if (!isKnown && isNeutral !== true) {
-            const param = name.slice(0, MAX_NAME);
-            throw isNeutral === false
-                ? unsupported(param, 'with this value is not served here')
-                : unsupported(
-                      param,
-                      'is not known here',
-                      'leave it out, or add it to extraFields in the configuration if your nodes know it',
-                  );
-        }
+    const valued = Object.keys(neutral).find((name) => fields[name] !== undefined && !neutral[name]!(fields[name]));
+    if (valued !== undefined) {
+        throw unsupported(valued, 'with this value is not served here');
+    }
+    const body = withoutOwn(endpoint, fields);
+    const name = unknownField({ endpoint, body } as unknown as ModelRequest, extraFields)?.slice(0, MAX_NAME);
+    if (name !== undefined) {
+        const remedy = 'leave it out, or add it to extraFields in the configuration if your nodes take it';
+        throw unsupported(name, 'is not known here', remedy);
     }
     const { messages } = fields;
     if (endpoint === 'chat' && Array.isArray(messages)) {

@@ -1,7 +1,9 @@
 import { Reason } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
-import { RecordType, remainingRent } from '../../../offchain/link';
+import { type ModelRequest, RecordType, remainingRent } from '../../../offchain/link';
+import { ECHO } from '../support/backend';
 import { DAY, TestClient } from '../support/client';
+import { chatRequest } from '../support/requests';
 import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
 let fixture: Fixture;
@@ -167,6 +169,49 @@ describe('a query, before it is accepted', () => {
         await client.ask(1, 'one', { ceiling: 121n * TOKEN, maxTokens: 500 });
         await client.ask(2, 'one', { ceiling: 1000n * TOKEN, maxTokens: 50 });
         expect(fixture.backend.requests.map(({ maxTokens }) => maxTokens)).toEqual([10, 50]);
+    });
+
+    describe('what the model server does', () => {
+        const asking = (number: number, fields: object, maxTokens = 500) => {
+            const body = { model: ECHO, messages: [{ role: 'user' as const, content: 'one' }], ...fields };
+            return client.ask(number, chatRequest({ ...body, maxTokens }), { ceiling: 121n * TOKEN });
+        };
+
+        it('decides whether a request is accepted: each feature must be listed for the model', async () => {
+            const tools = [{ type: 'function', function: { name: 'f' } }];
+            expect((await asking(1, { tools })).decline).toMatchObject({ reason: Reason.Unsupported });
+            fixture.backend.features = ['tools'];
+            expect((await asking(2, { tools })).text).toBe('one');
+            expect((await asking(3, { tools, n: 2 })).decline).toMatchObject({ reason: Reason.Unsupported });
+        });
+
+        it('is asked for nothing that no listing covers and nobody pays for', async () => {
+            expect((await asking(1, { use_beam_search: true })).decline).toMatchObject({ reason: Reason.Unsupported });
+            expect((await asking(2, { seed: 1 })).text).toBe('one');
+        });
+
+        it('gets at least one token for each of several answers, or the request is declined', async () => {
+            fixture.backend.features = ['choices'];
+            expect((await asking(1, { n: 11 })).decline).toMatchObject({ reason: Reason.TooLarge });
+            expect((await asking(2, { n: 10 })).accept).toBeDefined();
+            expect(fixture.backend.requests.map(({ maxTokens }) => maxTokens)).toEqual([10]);
+        });
+
+        it('is asked for embeddings within the ceiling of their prompt alone', async () => {
+            fixture.backend.features = ['embeddings'];
+            const body = { model: ECHO, input: ['one', 'two'] };
+            const request: ModelRequest = { endpoint: 'embedding', maxTokens: 0, body };
+            fixture.backend.script = () => [
+                { type: 'prompt', prompt: 2, cached: 0 },
+                { type: 'delta', note: { vectors: [] }, tokens: 0 },
+                { type: 'end', finish: 'stop', usage: { prompt: 2, cached: 0, completion: 0, reasoning: 0 } },
+            ];
+            const ceiling = 100n * TOKEN; // of the prompt's bound
+            expect((await client.ask(1, request, { ceiling: ceiling - 1n })).decline).toMatchObject({
+                reason: Reason.TooLarge,
+            });
+            expect((await client.ask(2, request, { ceiling })).result).toMatchObject({ prompt: 2, completion: 0 });
+        });
     });
 
     it('rule 2: takes the voucher that comes with it', async () => {
