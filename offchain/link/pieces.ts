@@ -133,7 +133,7 @@ function add(sum: Fields, more: Fields): void {
 
 function added(name: string, base: unknown, value: unknown): unknown {
     if (name === 'tool_calls' && Array.isArray(value)) {
-        return addCalls(Array.isArray(base) ? base : [], value);
+        return addCalls(Array.isArray(base) ? (base as Fields[]) : [], value);
     }
     if (Array.isArray(value)) {
         const items = Array.isArray(base) ? (base as unknown[]) : [];
