@@ -48,16 +48,20 @@ export interface ChainReader extends AccountReader {
     open<T extends Contract>(contract: T): OpenedContract<T>;
 }
 
-export interface Chain extends ChainReader {
+/** Reads the events of accounts. */
+export interface EventReader {
+    /** The external messages that an account sent in transactions later than `cursor` (lt), newest first. */
+    emitted(address: Address, cursor: bigint): AsyncIterable<Emitted>;
+}
+
+export interface Chain extends ChainReader, EventReader {
     readonly network: number; // -239 mainnet, -3 testnet
     /** Each endpoint alone, where there are several. The answers of this chain are compared with theirs. */
-    readonly others?: readonly ChainReader[];
+    readonly others?: readonly (ChainReader & Partial<EventReader>)[];
     /** This chain with calls of another urgency; the default is 'routine'. */
     as(urgency: Urgency): Chain;
     /** Several accounts in as few calls as the API allows, in the order of the addresses. */
     accountsAt(addresses: readonly Address[]): Promise<ChainAccount[]>;
-    /** The external messages that an account sent in transactions later than `cursor` (lt), newest first. */
-    emitted(address: Address, cursor: bigint): AsyncIterable<Emitted>;
     /** The external messages that an account took, newest first. */
     accepted(address: Address): AsyncIterable<Accepted>;
     /**

@@ -6,8 +6,10 @@ import {
     nodeStates,
     numberToBytes,
     parseOffers,
+    parseService,
     Provider,
     Rates,
+    Service,
     Standing,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
@@ -20,6 +22,8 @@ export interface ListedNode {
     encryptionKey: Buffer; // X25519, 32 bytes
     offers: { model: Buffer; rates: Rates }[]; // model: SHA-256 of the catalogue id
     jailed: boolean; // its provider is jailed, or has less stake than its nodes require
+    share: bigint; // nanoTON of the stake that it requires
+    service: Service;
 }
 
 /** The provider has closed the node: it takes no new jobs. Its debts and vouchers remain. */
@@ -60,6 +64,8 @@ export async function readNode(chain: Chain, registry: Address, address: Address
         receiptKey: numberToBytes(state.receiptKey),
         encryptionKey: numberToBytes(state.encryptionKey),
         jailed,
+        share: state.share,
+        service: parseService(listing.service),
         offers: parseOffers(listing.offers).map(({ model, ...rates }) => ({ model: numberToBytes(model), rates })),
     };
 }
@@ -75,16 +81,16 @@ export interface NodeKey {
 
 /**
  * Whether stake still covers the receipts of a key, of a node that {@link readNode} has verified: undefined, or why it
- * does not.
+ * does not. `slashable`: nanoTON that its receipts may still cost.
  * @throws Error if the API does not answer
  */
 export async function readLiability(
     chain: ChainReader,
     { node, provider, receiptKey }: NodeKey,
-): Promise<{ rejection: string | undefined; jailed: boolean }> {
+): Promise<{ rejection: string | undefined; jailed: boolean; slashable: bigint }> {
     const { state: account, at } = await chain.account(node);
     if (account !== 'active') {
-        return { rejection: 'its node no longer exists', jailed: false };
+        return { rejection: 'its node no longer exists', jailed: false, slashable: 0n };
     }
     const key = bytesToNumber(receiptKey);
     const { state, endsAt, slashable } = await chain.open(Node.fromAddress(node)).getKeyLiability(key);
@@ -95,7 +101,7 @@ export async function readLiability(
     ];
     const rejection = rejections.find(([applies]) => applies)?.[1];
     const readJailed = async () => (await chain.open(Provider.fromAddress(provider)).getStanding()).jailed;
-    return { rejection, jailed: rejection === undefined && (await readJailed()) };
+    return { rejection, jailed: rejection === undefined && (await readJailed()), slashable };
 }
 
 async function standingOf(chain: Chain, registry: Address, address: Address): Promise<Standing> {

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CLOCK_TOLERANCE, waits } from '../link';
 import { address, chainFields, hex, logLevel, nano, ofOneNetwork, rates, whole } from '../process/fields';
+import { hostOf } from '../process/publicAddress';
 import { readSettings } from '../process/settings';
 
 const model = z.strictObject({
@@ -28,6 +29,15 @@ const job = z
 // What Intel says of a machine's firmware. A machine of any other status has open holes that are known.
 const tcbStatus = z.enum(['UpToDate', 'SWHardeningNeeded', 'ConfigurationNeeded', 'ConfigurationAndSWHardeningNeeded']);
 
+const discovery = z
+    .strictObject({
+        enabled: z.boolean().optional(), // read nodes from the events of the registry; default: if "workers" is left out
+        everySeconds: whole(1).default(60), // between two readings
+        maxNodes: whole(1, 1000).default(32), // that are asked for one model, of all that were found
+        allowPrivate: z.boolean().optional(), // also workers at private addresses; default: if the chain is on this machine
+    })
+    .prefault({});
+
 const attestation = z
     .strictObject({
         allowOpen: z.boolean().default(false), // also nodes that attest nothing
@@ -50,7 +60,8 @@ export const gatewayConfig = z
         listen: z
             .strictObject({ host: z.string().default('127.0.0.1'), port: whole(0, 65535).default(10000) })
             .prefault({}),
-        workers: z.array(z.url()).min(1),
+        workers: z.array(z.url()).min(1).optional(), // left out: those that the registry's events name
+        discovery,
         models: z.record(z.string(), model),
         job,
         attestation,
@@ -69,9 +80,29 @@ export const gatewayConfig = z
     .refine(({ owner, escrow }) => (owner === undefined) !== (escrow === undefined), {
         message: 'give either "owner" or "escrow"',
         path: ['escrow'],
+    })
+    .superRefine(({ registry, workers, discovery: { enabled = workers === undefined } }, context) => {
+        if (registry === undefined && enabled) {
+            const message = 'name the "registry" of the market, whose events say where nodes are, or name "workers"';
+            context.addIssue({ code: 'custom', path: [workers === undefined ? 'workers' : 'discovery'], message });
+        }
     });
 export type GatewayConfig = z.output<typeof gatewayConfig>;
 export type GatewayConfigInput = z.input<typeof gatewayConfig>;
+
+/** True if nodes are found by the events of the registry. */
+export const findsNodes = ({
+    workers,
+    discovery: { enabled },
+}: Pick<GatewayConfig, 'workers' | 'discovery'>): boolean => enabled ?? workers === undefined;
+
+/** True if workers at private addresses may be used that the chain names. Those of the configuration always may. */
+export function allowsPrivate({ discovery, endpoint }: Pick<GatewayConfig, 'discovery' | 'endpoint'>): boolean {
+    const urls = (typeof endpoint === 'string' ? [endpoint] : endpoint).map((one) =>
+        typeof one === 'string' ? one : one.url,
+    );
+    return discovery.allowPrivate ?? urls.every((url) => /^(localhost|127\..*|::1)$/.test(hostOf(url)));
+}
 
 /** Flags of the command line that win over the file. */
 export interface ConfigFlags {

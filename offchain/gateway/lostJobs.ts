@@ -85,6 +85,8 @@ async function unknownJobs({ escrow, store, keys, log }: GatewayContext): Promis
     return all.sort(([a], [b]) => a.parameters.job - b.parameters.job).map((accounts) => accounts.filter(isUnknown));
 }
 
+const NO_WORKER = 'http://unknown.invalid'; // a name that leads nowhere
+
 type Description = Pick<StoredJob, 'phase' | 'model' | 'worker' | 'tier' | 'terms'>;
 
 async function describeExisting(context: GatewayContext, job: LostJob): Promise<StoredJob> {
@@ -102,7 +104,8 @@ async function describeEnded(context: GatewayContext, job: LostJob): Promise<Sto
 }
 
 function withoutWorker(context: GatewayContext, { parameters }: LostJob): Omit<Description, 'phase'> {
-    return { model: '', worker: context.config.workers[0], tier: '', terms: unknownTerms(context, parameters) };
+    const worker = context.config.workers?.[0] ?? NO_WORKER;
+    return { model: '', worker, tier: '', terms: unknownTerms(context, parameters) };
 }
 
 function recordOf(
@@ -132,7 +135,7 @@ async function atWorker(
 ): Promise<{ candidate: Candidate; terms: Terms; model: string } | undefined> {
     const { end, notice, voucherKey, payout } = parameters;
     for (const model of Object.keys(config.models)) {
-        for (const url of config.models[model].workers ?? config.workers) {
+        for (const url of await nodes.workers(model)) {
             const candidate = await nodes.check(url, model).catch(reasonOf);
             if (typeof candidate === 'string' || !Address.parse(candidate.info.payout).hash.equals(payout)) {
                 continue;

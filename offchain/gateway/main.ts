@@ -18,12 +18,13 @@ import { JobBook } from './book';
 import { ChainClock } from './chainClock';
 import { JobChannels } from './channels';
 import { Closing } from './closing';
-import { GatewayConfig } from './config';
+import { allowsPrivate, findsNodes, type GatewayConfig } from './config';
 import type { GatewayContext } from './context';
 import { Endings } from './endings';
 import { EscrowAccount } from './escrow';
 import { JobRules } from './jobRules';
 import { ClientKeys, readClientKeys } from './keys';
+import { MarketNodes } from './marketNodes';
 import { checksOnChain, NodeChecks } from './nodeChecks';
 import { configuredNodes, Nodes, NodeSource } from './nodes';
 import { NodeWatch } from './nodeWatch';
@@ -46,6 +47,7 @@ export interface GatewayDeps {
     store?: GatewayStore;
     log?: Logger;
     sweepMs?: number; // between two sweeps over ending jobs
+    findMs?: number; // between two readings of the registry's events
     watchMs?: number; // between two looks at the nodes of paying jobs
 }
 
@@ -82,7 +84,12 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const escrow = new EscrowAccount(chain, address, keys.spend.publicKey, new ChainClock(now, config.clockTolerance));
     const spending = new SpendAccount(chain, pollMs, { account: escrow, key: keys.spend, log });
     const setbacks = await Setbacks.load(store, config.job.maxUnproductive, now);
-    const nodes = new Nodes(config, now, deps.nodes ?? configuredNodes(config), checks, setbacks);
+    const { maxNodes, everySeconds } = config.discovery;
+    const found =
+        findsNodes(config) && deps.nodes === undefined
+            ? new MarketNodes(chain, config.registry!, { maxNodes, allowPrivate: allowsPrivate(config), log })
+            : undefined;
+    const nodes = new Nodes(config, now, deps.nodes ?? configuredNodes(config, found), checks, setbacks);
     const context: GatewayContext = { config, network, keys, nodes, escrow, spending, setbacks, store, log, now };
 
     const book = new JobBook(context);
@@ -113,6 +120,12 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
         new PollLoop(() => rules.retireEnded(book.paying), deps.watchMs ?? WATCH_MS, unwatched),
     ];
     loops.forEach((loop) => loop.startLater());
+    if (found !== undefined) {
+        const unread = reporting(log, 'warn', 'the events of the registry are not read');
+        const finding = new PollLoop(() => found.refresh(), deps.findMs ?? everySeconds * 1000, unread);
+        finding.start();
+        loops.push(finding);
+    }
 
     return {
         url,

@@ -3,11 +3,24 @@ import { Address } from '@ton/core';
 import { Chain, ChainReader, NodeKey, readLiability, readNode } from '../chain';
 import { differenceOf, NodeInfo } from '../link';
 import { reasonOf } from '../process/errors';
+import { workerUrl } from './directory';
+
+/** What the chain says for a node, when it was last read. */
+export interface NodeStanding {
+    region: string;
+    share: bigint; // nanoTON of stake that the node requires
+    covered: number | undefined; // part of the share that receipts may still cost, 0 to 1
+}
 
 /** What the chain says against a node. */
 export interface NodeChecks {
-    /** Why the chain does not bear out what a node says of itself; undefined if it does. */
-    objection(info: NodeInfo): Promise<string | undefined>;
+    /**
+     * Why the chain does not bear out what a node says of itself; undefined if it does. `url`: of a worker that was
+     * found by the chain, which must be the endpoint that the node lists.
+     */
+    objection(info: NodeInfo, url?: string): Promise<string | undefined>;
+    /** What was last read of a node, by its raw address; undefined if nothing was. */
+    standing?(node: string): NodeStanding | undefined;
     /** Why receipts of this key count no more, or nothing stands behind them. Throws if the chain cannot be read. */
     keyObjection?(key: NodeKey): Promise<string | undefined>;
     /** With several endpoints: what each says of it alone. */
@@ -18,14 +31,25 @@ const JAILED = 'its provider is in jail, or has less stake than its nodes requir
 
 /** Asks the chain for nodes of the market that `registry` names; `allowJailed`: see the configuration. */
 export function checksOnChain(chain: Chain, registry: Address, { allowJailed = false } = {}): NodeChecks {
+    const standings = new Map<string, NodeStanding>();
     const keyObjectionBy = (source: ChainReader) => async (key: NodeKey) => {
-        const { rejection, jailed } = await readLiability(source, key);
+        const { rejection, jailed, slashable } = await readLiability(source, key);
+        const standing = standings.get(key.node.toRawString());
+        if (standing !== undefined && standing.share > 0n) {
+            standing.covered = Math.min(1, Number((slashable * 1000n) / standing.share) / 1000);
+        }
         return rejection ?? (jailed && !allowJailed ? JAILED : undefined);
     };
     return {
-        objection: async (info) => {
+        objection: async (info, url) => {
             try {
                 const record = await readNode(chain, registry, Address.parse(info.node));
+                const { region, endpoint } = record.service;
+                const covered = standings.get(info.node)?.covered;
+                standings.set(info.node, { region, share: record.share, covered });
+                if (url !== undefined && workerUrl(endpoint) !== url) {
+                    return 'its endpoint on chain is another one';
+                }
                 if (record.jailed && !allowJailed) {
                     return JAILED;
                 }
@@ -35,6 +59,7 @@ export function checksOnChain(chain: Chain, registry: Address, { allowJailed = f
                 return reasonOf(error);
             }
         },
+        standing: (node) => standings.get(node),
         keyObjection: keyObjectionBy(chain),
         others: (chain.others ?? []).map((other) => ({ keyObjection: keyObjectionBy(other) })),
     };

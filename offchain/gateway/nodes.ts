@@ -4,7 +4,8 @@ import { Address } from '@ton/core';
 import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
 import { commonVersion, modelHash, NeededFeature, NodeInfo, wireVersions } from '../link';
 import { reasonOf } from '../process/errors';
-import { GatewayConfig } from './config';
+import { allowsPrivate, findsNodes, type GatewayConfig } from './config';
+import type { AnnouncedNode } from './directory';
 import type { StoredJob } from '../store/gateway';
 import { badRequest, unavailable } from './errors';
 import type { NodeChecks } from './nodeChecks';
@@ -16,11 +17,21 @@ import { type SealingKey, WorkerClient } from './workers';
 export interface NodeSource {
     /** URLs of workers that may serve the model. */
     workers(model: string): Promise<string[]>;
+    /** Whether an open job of a model at a worker may go on. Left out: if the worker is among {@link workers}. */
+    keeps?(model: string, url: string): boolean;
+    /** What the chain announces of the nodes at a URL; undefined if somebody else than the chain named it. */
+    announced?(url: string): AnnouncedNode[] | undefined;
 }
 
-/** The workers of the configuration. */
-export function configuredNodes(config: Pick<GatewayConfig, 'workers' | 'models'>): NodeSource {
-    return { workers: async (model) => config.models[model]?.workers ?? config.workers };
+/** The workers of the configuration, and those that `found` adds. */
+export function configuredNodes(config: Pick<GatewayConfig, 'workers' | 'models'>, found?: NodeSource): NodeSource {
+    const named = (model: string) => config.models[model]?.workers ?? config.workers ?? [];
+    const isNamed = (url: string) => Object.keys(config.models).some((model) => named(model).includes(url));
+    return {
+        workers: async (model) => [...new Set([...named(model), ...((await found?.workers(model)) ?? [])])],
+        keeps: (model, url) => named(model).includes(url) || found?.keeps?.(model, url) === true,
+        announced: (url) => (isNamed(url) ? undefined : found?.announced?.(url)),
+    };
 }
 
 /** The client's attestation policy. */
@@ -48,11 +59,13 @@ export interface Candidate {
 /** A node that the client's rules exclude from a job's questions, by what it says of itself. */
 export class NodeUnfit extends Error {}
 
+const MAX_REASONS = 32; // of nodes, in one error
 const INFO_SECONDS = 30; // how long what a node says of itself is believed
 
 export class Nodes {
     private readonly clients = new Map<string, WorkerClient>();
     private readonly infos = new Map<string, { info: NodeInfo; at: number }>();
+    private readonly checked = new Map<string, { info: NodeInfo; objection: string | undefined }>(); // by URL
     readonly bans: Bans;
     private readonly policy: AttestationPolicy;
 
@@ -69,9 +82,17 @@ export class Nodes {
 
     /** The one client of a worker. */
     client(url: string): WorkerClient {
-        const client = this.clients.get(url) ?? new WorkerClient(url);
+        const { config } = this;
+        const named = [config, ...Object.values(config.models)].some(({ workers }) => workers?.includes(url));
+        const publicOnly = !named && findsNodes(config) && !allowsPrivate(config);
+        const client = this.clients.get(url) ?? new WorkerClient(url, publicOnly);
         this.clients.set(url, client);
         return client;
+    }
+
+    /** URLs of workers that may serve a model. */
+    workers(model: string): Promise<string[]> {
+        return this.source.workers(model);
     }
 
     /** Comes last for a moment: it was down or busy. */
@@ -120,7 +141,10 @@ export class Nodes {
         }
         if (best === undefined) {
             const reasons = all.filter((candidate) => typeof candidate === 'string').sort();
-            throw unavailable(`No node serves ${model} by this gateway's rules. ${reasons.join('; ')}`);
+            const none = 'The registry announces no node that offers it, or its events cannot be read yet';
+            throw unavailable(
+                `No node serves ${model} by this gateway's rules. ${reasons.slice(0, MAX_REASONS).join('; ') || none}`,
+            );
         }
         return best;
     }
@@ -154,7 +178,7 @@ export class Nodes {
         const objection =
             this.objection(info, offer.rates, model) ??
             this.setbacks.objection(url, Address.parse(info.node).hash) ??
-            (await this.checks?.objection(info));
+            (await this.chainObjection(url, info));
         if (objection !== undefined) {
             return objection;
         }
@@ -207,7 +231,8 @@ export class Nodes {
         if (this.config.models[model] === undefined) {
             return `${model} is not in the configuration any more`;
         }
-        if (!(await this.source.workers(model)).includes(worker)) {
+        const keeps = this.source.keeps?.(model, worker) ?? (await this.source.workers(model)).includes(worker);
+        if (!keeps) {
             return `${worker} is not in the configuration for ${model} any more`;
         }
         if (!this.policy.tiers.some((allowed) => allowed === tier)) {
@@ -217,6 +242,23 @@ export class Nodes {
             return `its step of ${terms.step} nanoTON is above job.step`;
         }
         return this.priceObjection(terms.rates, model);
+    }
+
+    // Read once for what a node says of itself, which is asked anew after a while. Before questions are sealed to its
+    // key, the chain is asked again.
+    private async chainObjection(url: string, info: NodeInfo): Promise<string | undefined> {
+        const announced = this.source.announced?.(url);
+        if (announced !== undefined && !announced.some(({ node }) => node === info.node)) {
+            return 'its worker says that it is another node than the chain announces there';
+        }
+        const last = this.checked.get(url);
+        const isFound = announced !== undefined;
+        if (last?.info === info && (last.objection === undefined || isFound)) {
+            return last.objection;
+        }
+        const objection = await this.checks?.objection(info, isFound ? url : undefined);
+        this.checked.set(url, { info, objection });
+        return objection;
     }
 
     private priceObjection(rates: Rates, model: string): string | undefined {

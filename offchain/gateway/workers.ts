@@ -18,6 +18,7 @@ import {
     voucherAnswer,
     waits,
 } from '../link';
+import { mayBePublic, publicLookup } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
 
 /** The key under which a job's questions are sealed. */
@@ -64,11 +65,15 @@ export class WorkerClient {
     private readonly pool: Pool;
     private readonly prefix: string;
 
-    constructor(readonly url: string) {
+    /** `publicOnly`: a stranger named the URL, so it must not lead into a private network. */
+    constructor(
+        readonly url: string,
+        private readonly publicOnly = false,
+    ) {
         const { origin, pathname } = new URL(url);
         this.prefix = pathname.replace(/\/+$/, '');
         this.pool = new Pool(origin, {
-            connect: { timeout: waits.connect * 1000 },
+            connect: { timeout: waits.connect * 1000, ...(publicOnly ? { lookup: publicLookup } : {}) },
             headersTimeout: waits.accept * 1000,
             bodyTimeout: waits.silence * 1000,
         });
@@ -151,6 +156,9 @@ export class WorkerClient {
     }
 
     private async request(options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
+        if (this.publicOnly && !mayBePublic(this.url)) {
+            throw new WorkerDown(`${this.url} is at a private address (discovery.allowPrivate accepts it)`);
+        }
         let response: Dispatcher.ResponseData;
         try {
             response = await this.pool.request({ ...options, path: this.prefix + options.path });

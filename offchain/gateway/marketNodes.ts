@@ -1,0 +1,150 @@
+/**
+ * Finds nodes from the chain alone: the events of the registry say who sells a model and where its worker is. Every
+ * endpoint of the chain is read for itself, and their answers are joined, so that one that is late, empty or lies hides
+ * nothing that another says. Nothing here is believed: a node is compared with its account before it is used.
+ */
+import { type Rates, readMarketEvent } from '@cocoon-market/wrappers';
+import type { Address } from '@ton/core';
+import type { Logger } from 'pino';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Chain, EventReader } from '../chain';
+import { modelHash } from '../link';
+import { reasonOf } from '../process/errors';
+import { mayBePublic } from '../process/publicAddress';
+import { type AnnouncedNode, Directory } from './directory';
+import type { NodeSource } from './nodes';
+
+const MAX_EVENTS = 20_000; // of one reading
+const FIRST_MS = 15_000; // how long a question waits for the first reading
+const UNREADABLE_LOGGED = 3; // events of one reading
+
+interface Source {
+    chain: EventReader;
+    directory: Directory;
+    cursor: bigint; // lt up to which every event was read
+}
+
+export interface MarketNodesOptions {
+    maxNodes: number; // that are asked for one model
+    allowPrivate: boolean; // also workers at private addresses
+    log: Logger;
+}
+
+export class MarketNodes implements NodeSource {
+    private readonly sources: Source[];
+    private next = 0; // source to read
+    private markFirst!: () => void;
+    private readonly first = new Promise<void>((resolve) => (this.markFirst = resolve));
+
+    constructor(
+        chain: Chain,
+        private readonly registry: Address,
+        private readonly options: MarketNodesOptions,
+    ) {
+        const others = (chain.others ?? []).filter((other): other is typeof other & EventReader => 'emitted' in other);
+        const readers: EventReader[] = others.length > 0 ? others : [chain];
+        this.sources = readers.map((each) => ({ chain: each, directory: new Directory(), cursor: 0n }));
+    }
+
+    /** Reads what is new at one endpoint, the next one if that fails. Throws if none answers. */
+    async refresh(): Promise<void> {
+        let failure: unknown;
+        for (let tries = 0; tries < this.sources.length; tries++) {
+            const source = this.sources[this.next];
+            this.next = (this.next + 1) % this.sources.length;
+            try {
+                await this.read(source);
+                this.markFirst();
+                return;
+            } catch (error) {
+                failure = error;
+            }
+        }
+        throw failure;
+    }
+
+    /**
+     * URLs of workers whose nodes sell the model. The cheapest of each provider come first, so that a provider with
+     * many nodes hides no other.
+     */
+    async workers(model: string): Promise<string[]> {
+        if (this.sellers(model).length === 0) {
+            await Promise.race([this.first, sleep(FIRST_MS, undefined, { ref: false })]);
+        }
+        return [...new Set(fairOrder(this.sellers(model), modelHash(model)).map(({ url }) => url))].slice(
+            0,
+            this.options.maxNodes,
+        );
+    }
+
+    /** What is announced of the nodes at a URL, by every endpoint. */
+    announced(url: string): AnnouncedNode[] {
+        return this.sources.flatMap(({ directory }) => directory.at(url));
+    }
+
+    /** Jobs at nodes that were found are judged by the chain, not by this list. */
+    keeps(): boolean {
+        return true;
+    }
+
+    private sellers(model: string): AnnouncedNode[] {
+        const hash = modelHash(model);
+        const all = this.sources.flatMap(({ directory }) => directory.sellers(hash));
+        return all.filter(({ url }) => this.options.allowPrivate || mayBePublic(url));
+    }
+
+    // Events are taken as they come, so that a reading that breaks off has added what it had.
+    private async read(source: Source): Promise<void> {
+        let newest = source.cursor;
+        let count = 0;
+        let unreadable = 0;
+        for await (const { lt, body, ...event } of source.chain.emitted(this.registry, source.cursor)) {
+            newest = lt > newest ? lt : newest;
+            try {
+                if (event.unreadable !== undefined) {
+                    throw event.unreadable;
+                }
+                const read = readMarketEvent(body);
+                if (read !== undefined) {
+                    await source.directory.take(read, lt);
+                }
+            } catch (error) {
+                if (++unreadable <= UNREADABLE_LOGGED) {
+                    this.options.log.warn({ reason: reasonOf(error) }, 'an event of the registry cannot be read');
+                }
+            }
+            if (++count >= MAX_EVENTS) {
+                this.options.log.warn(
+                    { events: count },
+                    'older events of the registry are not read: there are too many',
+                );
+                break;
+            }
+        }
+        source.cursor = newest;
+        if (count > 0) {
+            this.options.log.info({ events: count, nodes: source.directory.size }, 'events of the registry were read');
+        }
+    }
+}
+
+/** Nodes in turns of their providers, each provider's cheapest first. */
+export function fairOrder(nodes: readonly AnnouncedNode[], model: Buffer): AnnouncedNode[] {
+    const priceOf = ({ offers }: AnnouncedNode) => {
+        const prices = offers.filter((offer) => offer.model.equals(model)).map(({ rates }) => blend(rates));
+        return prices.reduce((least, price) => (price < least ? price : least));
+    };
+    const byPrice = [...nodes].sort((a, b) => compare(priceOf(a), priceOf(b)));
+    const turns = new Map<string, number>();
+    const placed = byPrice.map((node) => {
+        const turn = turns.get(node.provider) ?? 0;
+        turns.set(node.provider, turn + 1);
+        return { node, turn };
+    });
+    return placed.sort((a, b) => a.turn - b.turn).map(({ node }) => node);
+}
+
+/** One price for four rates: answers cost most of a chat's money. */
+export const blend = ({ prompt, completion }: Pick<Rates, 'prompt' | 'completion'>): bigint => prompt + 3n * completion;
+
+const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);

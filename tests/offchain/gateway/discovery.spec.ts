@@ -1,0 +1,245 @@
+import { Address, type Cell } from '@ton/core';
+import pino from 'pino';
+import { Directory, workerUrl } from '../../../offchain/gateway/directory';
+import { fairOrder, MarketNodes } from '../../../offchain/gateway/marketNodes';
+import { type Emitted } from '../../../offchain/chain';
+import { modelHash } from '../../../offchain/link';
+import { mayBePublic, isPublicAddress } from '../../../offchain/process/publicAddress';
+import { type MarketEvent, Node, nodeChanges, readMarketEvent } from '../../../wrappers';
+import { changeNode, joinedMarket, listingWith, modelOf, nodeMarket, registerNode } from '../../support/stake';
+
+const silent = pino({ level: 'silent' });
+const model = 'a';
+const offer = { model: modelOf(model), prompt: 100n, cached: 50n, completion: 400n, reasoning: 400n };
+const provider = (byte: number) => new Address(0, Buffer.alloc(32, byte));
+const listed = (from: number, number: number, endpoint: string, change: object = {}): MarketEvent => ({
+    type: 'node',
+    provider: provider(from),
+    number,
+    change: { service: { region: 'eu', uptime: 1, endpoint }, offers: [offer], ...change },
+});
+
+describe('Events of a registry', () => {
+    const bodiesOf = (externals: { body: Cell }[]) => externals.map(({ body }) => readMarketEvent(body));
+
+    it('a node that joins is read with its endpoint, offers and tier', async () => {
+        const { result } = await registerNode(await joinedMarket());
+
+        const [event] = bodiesOf(result.externals);
+
+        expect(event).toMatchObject({
+            type: 'node',
+            number: 0,
+            change: {
+                service: listingWith().service,
+                offers: listingWith().offers,
+                attestation: { tier: 'open' },
+            },
+        });
+    });
+
+    it('a change says only what it changes', async () => {
+        const market = await nodeMarket();
+        const offers = [{ ...offer, prompt: 7n }];
+
+        const { externals } = await changeNode(market, nodeChanges.offers(offers));
+
+        const [event] = bodiesOf(externals);
+        expect(event).toMatchObject({ type: 'node', number: 0 });
+        expect(event).toHaveProperty('change', { offers });
+        expect(String(event?.type === 'node' && event.provider)).toBe(market.provider.address.toString());
+    });
+
+    it('demand is read with its client, model, queries and end', async () => {
+        const { registry, stranger, blockchain } = await nodeMarket();
+        const demand = { model: modelOf('b'), queriesPerDay: 12, endsAt: blockchain.now! + 60 };
+        const value = await registry.getAnnounceDemandValue(false);
+
+        const { externals } = await registry.sendAnnounceDemand(stranger.getSender(), { value, ...demand });
+
+        const [event] = bodiesOf(externals);
+        expect(event).toMatchObject({ type: 'demand', ...demand });
+        expect(String(event?.type === 'demand' && event.client)).toBe(stranger.address.toString());
+    });
+});
+
+describe('The directory of nodes', () => {
+    it('has a node with what the newest event of each part says, in whatever order they come', async () => {
+        const directory = new Directory();
+        const later = { type: 'node', provider: provider(1), number: 0, change: { offers: [] } } satisfies MarketEvent;
+
+        await directory.take(later, 9n);
+        await directory.take(listed(1, 0, 'https://one.example'), 5n);
+
+        expect(directory.at('https://one.example')).toHaveLength(1);
+        expect(directory.sellers(modelHash(model))).toEqual([]);
+    });
+
+    it('names the account of the node, which its provider and number give', async () => {
+        const directory = new Directory();
+
+        await directory.take(listed(1, 3, 'https://one.example/'), 5n);
+
+        const { address } = await Node.ofProvider(provider(1), 3);
+        expect(directory.sellers(modelHash(model))).toEqual([
+            expect.objectContaining({ node: address.toRawString(), url: 'https://one.example', region: 'eu' }),
+        ]);
+    });
+
+    it('has no node that was stopped', async () => {
+        const directory = new Directory();
+        await directory.take(listed(1, 0, 'https://one.example'), 5n);
+
+        await directory.take({ type: 'node', provider: provider(1), number: 0, change: { stopped: true } }, 6n);
+
+        expect(directory.sellers(modelHash(model))).toEqual([]);
+    });
+
+    it('takes 500 nodes of one provider, and not one more', async () => {
+        const directory = new Directory();
+        for (let number = 0; number <= 500; number++) {
+            await directory.take(listed(1, number, `https://n${number}.example`), 1n);
+        }
+        await directory.take(listed(2, 0, 'https://other.example'), 1n);
+
+        expect(directory.size).toBe(501);
+    });
+
+    it.each([
+        ['https://gpu.example:18090/', 'https://gpu.example:18090'],
+        ['http://gpu.example/path/', 'http://gpu.example/path'],
+        ['ftp://gpu.example', undefined],
+        ['https://user:word@gpu.example', undefined],
+        ['https://gpu.example/?to=1', undefined],
+        ['nothing', undefined],
+        [`https://${'x'.repeat(100)}.example`, undefined],
+    ])('reads the endpoint %s as %s', (endpoint, url) => {
+        expect(workerUrl(endpoint)).toBe(url);
+    });
+});
+
+describe('Finding nodes', () => {
+    const registry = provider(9);
+
+    /** A chain whose events are these; each may be given as what was read already. */
+    function chainOf(emitted: (cursor: bigint) => AsyncIterable<Emitted>, others: unknown[] = []) {
+        return { emitted: (_: Address, cursor: bigint) => emitted(cursor), others } as never;
+    }
+    async function* nothing(): AsyncGenerator<Emitted> {}
+
+    const find = (chain: never, options: object = {}) =>
+        new MarketNodes(chain, registry, { maxNodes: 8, allowPrivate: false, log: silent, ...options });
+
+    let nodeBody: Cell;
+    beforeAll(async () => {
+        const listing = listingWith({
+            offers: [offer],
+            service: { region: 'eu', uptime: 1, endpoint: 'https://one.example' },
+        });
+        const { result } = await registerNode(await joinedMarket(), { listing });
+        nodeBody = result.externals[0].body;
+    });
+
+    async function* once(cursor: bigint): AsyncGenerator<Emitted> {
+        if (cursor < 7n) {
+            yield { lt: 7n, at: 1, body: nodeBody };
+        }
+    }
+
+    it('knows the sellers of a model by one reading', async () => {
+        const nodes = find(chainOf(once));
+        await nodes.refresh();
+
+        expect(await nodes.workers(model)).toEqual(['https://one.example']);
+        expect(nodes.announced('https://one.example')).toHaveLength(1);
+    });
+
+    it('an empty answer later drops nothing', async () => {
+        let empty = false;
+        const nodes = find(chainOf((cursor) => (empty ? nothing() : once(cursor))));
+        await nodes.refresh();
+        empty = true;
+        await nodes.refresh();
+
+        expect(await nodes.workers(model)).toEqual(['https://one.example']);
+    });
+
+    it('an endpoint that fails is passed over for the next one, and an empty one hides nothing', async () => {
+        // eslint-disable-next-line require-yield
+        async function* fails(): AsyncGenerator<Emitted> {
+            throw new Error('the API is away');
+        }
+        const others = [
+            { emitted: fails },
+            { emitted: nothing },
+            { emitted: (_: Address, cursor: bigint) => once(cursor) },
+        ];
+        const nodes = find(chainOf(nothing, others));
+        await nodes.refresh();
+        await nodes.refresh();
+
+        expect(await nodes.workers(model)).toEqual(['https://one.example']);
+    });
+
+    it('a reading that breaks off has added what it had, and is made again', async () => {
+        const cursors: bigint[] = [];
+        async function* breaks(cursor: bigint): AsyncGenerator<Emitted> {
+            cursors.push(cursor);
+            yield* once(cursor);
+            throw new Error('the connection broke');
+        }
+        const nodes = find(chainOf(breaks));
+
+        await expect(nodes.refresh()).rejects.toThrow('broke');
+        await expect(nodes.refresh()).rejects.toThrow('broke');
+
+        expect(await nodes.workers(model)).toEqual(['https://one.example']);
+        expect(cursors).toEqual([0n, 0n]);
+    });
+
+    it('an event that cannot be read does not hide the others', async () => {
+        async function* mixed(): AsyncGenerator<Emitted> {
+            yield { lt: 8n, at: 1, body: nodeBody, unreadable: new Error('a broken cell') };
+            yield { lt: 7n, at: 1, body: nodeBody };
+        }
+        const nodes = find(chainOf(mixed));
+        await nodes.refresh();
+
+        expect(await nodes.workers(model)).toHaveLength(1);
+    });
+
+    it("gives each provider's cheapest node first, so that a provider with many nodes hides no other", () => {
+        const at = (from: number, url: string, prompt: bigint) => ({
+            ...{ node: url, provider: `${from}`, url, region: '', tier: 'open' as const },
+            offers: [{ model: modelHash(model), rates: { ...offer, prompt, completion: 0n } }],
+        });
+        const order = fairOrder([at(1, 'b', 2n), at(1, 'a', 1n), at(2, 'z', 9n), at(1, 'c', 3n)], modelHash(model));
+
+        expect(order.map(({ url }) => url)).toEqual(['a', 'z', 'b', 'c']);
+    });
+});
+
+describe('Addresses that a stranger names', () => {
+    it.each(['8.8.8.8', '1.1.1.1', '172.15.255.255', '172.32.0.0', '2606:4700::1111'])('%s is public', (address) => {
+        expect(isPublicAddress(address)).toBe(true);
+    });
+
+    it.each([
+        ...['0.0.0.0', '10.0.0.1', '100.64.0.1', '127.0.0.1', '169.254.169.254', '172.16.0.0', '172.31.255.255'],
+        ...['192.168.1.1', '198.18.0.1', '224.0.0.1', '255.255.255.255', '::1', '::', '::ffff:10.0.0.1', 'fe80::1'],
+        ...['fc00::1', '64:ff9b::a00:1', '2002:a00:1::', '2001:db8::1', 'no address'],
+    ])('%s is not', (address) => {
+        expect(isPublicAddress(address)).toBe(false);
+    });
+
+    it.each([
+        ['http://gpu.example', true],
+        ['http://8.8.8.8:80', true],
+        ['http://2130706433/', false], // 127.0.0.1 as one number
+        ['http://[::1]:80/', false],
+        ['http://localhost:8080', false],
+        ['http://printer.local', false],
+    ])('%s may be public: %s', (url, expected) => {
+        expect(mayBePublic(url)).toBe(expected);
+    });
+});
