@@ -5,4 +5,4 @@ export { evidence, evidenceIn, type FaultEvidence } from './evidence';
 export { clientKeys, type ClientKeys } from './keys';
 export { startGateway, type Gateway, type GatewayDeps } from './main';
 export type { NodeChecks } from './nodeChecks';
-export type { NodeSource } from './nodes';
+export type { NodeSource } from './nodeSource';

@@ -12,7 +12,7 @@ import { modelHash } from '../link';
 import { reasonOf } from '../process/errors';
 import { mayBePublic } from '../process/publicAddress';
 import { type AnnouncedNode, Directory } from './directory';
-import type { NodeSource } from './nodes';
+import type { NodeSource } from './nodeSource';
 
 const MAX_EVENTS = 20_000; // of one reading
 const FIRST_MS = 15_000; // how long a question waits for the first reading
@@ -132,7 +132,7 @@ export class MarketNodes implements NodeSource {
 export function fairOrder(nodes: readonly AnnouncedNode[], model: Buffer): AnnouncedNode[] {
     const priceOf = ({ offers }: AnnouncedNode) => {
         const prices = offers.filter((offer) => offer.model.equals(model)).map(({ rates }) => blend(rates));
-        return prices.reduce((least, price) => (price < least ? price : least));
+        return prices.reduce((min, price) => (price < min ? price : min));
     };
     const byPrice = [...nodes].sort((a, b) => compare(priceOf(a), priceOf(b)));
     const turns = new Map<string, number>();

@@ -5,34 +5,13 @@ import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
 import { commonVersion, modelHash, NeededFeature, NodeInfo, wireVersions } from '../link';
 import { reasonOf } from '../process/errors';
 import { allowsPrivate, findsNodes, type GatewayConfig } from './config';
-import type { AnnouncedNode } from './directory';
+import type { NodeSource } from './nodeSource';
 import type { StoredJob } from '../store/gateway';
 import { badRequest, unavailable } from './errors';
 import type { NodeChecks } from './nodeChecks';
 import type { Setbacks } from './setbacks';
 import { Bans } from './bans';
 import { type SealingKey, WorkerClient } from './workers';
-
-/** Where nodes that may serve a model are found: the configured list, or the registry's events. */
-export interface NodeSource {
-    /** URLs of workers that may serve the model. */
-    workers(model: string): Promise<string[]>;
-    /** Whether an open job of a model at a worker may go on. Left out: if the worker is among {@link workers}. */
-    keeps?(model: string, url: string): boolean;
-    /** What the chain announces of the nodes at a URL; undefined if somebody else than the chain named it. */
-    announced?(url: string): AnnouncedNode[] | undefined;
-}
-
-/** The workers of the configuration, and those that `found` adds. */
-export function configuredNodes(config: Pick<GatewayConfig, 'workers' | 'models'>, found?: NodeSource): NodeSource {
-    const named = (model: string) => config.models[model]?.workers ?? config.workers ?? [];
-    const isNamed = (url: string) => Object.keys(config.models).some((model) => named(model).includes(url));
-    return {
-        workers: async (model) => [...new Set([...named(model), ...((await found?.workers(model)) ?? [])])],
-        keeps: (model, url) => named(model).includes(url) || found?.keeps?.(model, url) === true,
-        announced: (url) => (isNamed(url) ? undefined : found?.announced?.(url)),
-    };
-}
 
 /** The client's attestation policy. */
 export function attestationPolicy({ allowOpen, ...rules }: GatewayConfig['attestation']): AttestationPolicy {
@@ -83,8 +62,8 @@ export class Nodes {
     /** The one client of a worker. */
     client(url: string): WorkerClient {
         const { config } = this;
-        const named = [config, ...Object.values(config.models)].some(({ workers }) => workers?.includes(url));
-        const publicOnly = !named && findsNodes(config) && !allowsPrivate(config);
+        const isConfigured = [config, ...Object.values(config.models)].some(({ workers }) => workers?.includes(url));
+        const publicOnly = !isConfigured && findsNodes(config) && !allowsPrivate(config);
         const client = this.clients.get(url) ?? new WorkerClient(url, publicOnly);
         this.clients.set(url, client);
         return client;

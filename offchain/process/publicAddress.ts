@@ -1,5 +1,5 @@
 /** Which addresses of the internet protocol are public. What a stranger names must not lead into a private network. */
-import { lookup as dnsLookup, type LookupOptions } from 'node:dns';
+import { lookup as dnsLookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 // Networks that are private or reserved, by the special-purpose registries of IANA.
