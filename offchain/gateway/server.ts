@@ -12,6 +12,8 @@ import { CompletionFormat } from './api/completions';
 import { Embeddings } from './api/embeddings';
 import { AnswerFormat, cutError, finishOf } from './api/format';
 import { ApiCall, readCall, ReadOptions } from './api/request';
+import { messagesError, MessagesFormat } from './api/messages';
+import { readMessages } from './api/messagesRequest';
 import { ResponsesFormat } from './api/responses';
 import { readResponses } from './api/responsesRequest';
 import type { GatewayConfig } from './config';
@@ -22,6 +24,7 @@ import { Question } from './query';
 import { Router } from './router';
 import { counterOf } from './tokens';
 
+const MESSAGES = '/v1/messages'; // the one path in the shape of Anthropic's API
 const BODY_BYTES = 8 << 20; // of a request for a model
 const MAX_NAME = 100; // characters of a key in an error
 
@@ -33,19 +36,22 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
     const { config, log } = context;
     const server = createDoor();
 
-    server.setErrorHandler((error: FastifyError | GatewayError, _, reply) => {
+    server.setErrorHandler((error: FastifyError | GatewayError, request, reply) => {
         const answer = asGatewayError(error);
         if (answer.status >= 500 && !(error instanceof GatewayError)) {
             log.error({ reason: error.name, code: error.code }, 'a request failed');
         }
-        return reply.code(answer.status).headers(answer.toHeaders()).send(answer.toBody());
+        return reply
+            .code(answer.status)
+            .headers(answer.toHeaders())
+            .send(request.url.split('?')[0] === MESSAGES ? messagesError(answer) : answer.toBody());
     });
     server.setNotFoundHandler((_, reply) => {
         const answer = new GatewayError(
             404,
             'unknown_path',
-            'There is no such path: the API is /v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings and ' +
-                '/v1/models',
+            'There is no such path: the API is /v1/chat/completions, /v1/responses, /v1/messages, /v1/completions, ' +
+                '/v1/embeddings and /v1/models',
         );
         return reply.code(404).send(answer.toBody());
     });
@@ -100,6 +106,10 @@ const readers: Record<string, (body: unknown, options: ReadOptions) => ReadReque
     '/v1/responses': (body, options) => {
         const call = readResponses(body, options);
         return { call, format: (created) => new ResponsesFormat(headOf('resp_', call, created), call.body) };
+    },
+    [MESSAGES]: (body, options) => {
+        const call = readMessages(body, options);
+        return { call, format: (created) => new MessagesFormat(headOf('msg_', call, created)) };
     },
 };
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { z } from 'zod';
 import { failures } from './failures.mjs';
+import { messages } from './messages.mjs';
 import { responses } from './responses.mjs';
 
 const PIXEL =
@@ -527,5 +528,6 @@ export async function features({ at, poor, model, key = 'not needed' }) {
         },
         ...(await responses({ at, model, key })),
         ...(await failures({ at, poor, model, key })),
+        ...(await messages({ at, poor, model, key })),
     };
 }

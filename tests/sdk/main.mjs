@@ -22,7 +22,7 @@ const { values } = parseArgs({
 });
 const DOCS = new URL('../../docs/sdk.md', import.meta.url);
 const SDKS = { openai: 'openai', 'ai-sdk': 'Vercel AI SDK', langchain: 'LangChain', llamaindex: 'LlamaIndex' };
-const names = { ...SDKS, agents: 'OpenAI Agents' };
+const names = { ...SDKS, agents: 'OpenAI Agents', anthropic: 'Anthropic' };
 
 /** Runs every feature of every SDK at one kind of model server; the outcome of each by feature and SDK. */
 async function run(kind, { url: at, poor }, recorder) {

@@ -35,6 +35,7 @@ export class Recorder {
         } catch {
             return []; // the SDK aborted it
         }
+        if (path === '/v1/messages') return []; // of another API, whose description its SDK is
         if (!response.ok) return this.#against('ErrorResponse', path, text);
         if (!isStream) return this.#against(shapes?.whole ?? 'Model', path, text);
         const events = text

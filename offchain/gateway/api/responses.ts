@@ -3,29 +3,16 @@ import type { Result } from '@cocoon-market/wrappers';
 import { randomUUID } from 'node:crypto';
 import { type AnswerPiece, WholeAnswer } from '../../link';
 import type { GatewayError } from '../errors';
+import { type Block, Blocks, type BlockWriter } from './blocks';
 import { type AnswerFormat, type AnswerHead, type Ending, type FinishWord, sse, usageOf } from './format';
 import type { ResponsesBody } from './responsesRequest';
 
 type Fields = Record<string, unknown>;
-type Kind = 'reasoning' | 'message' | 'function_call';
-
-/** An item of the output while it grows. */
-interface OpenItem {
-    kind: Kind;
-    index: number;
-    id: string;
-    text: string; // of reasoning or message, or the arguments of a call
-    logprobs: unknown[];
-    refusal: boolean; // the text is a refusal
-    callId: string;
-    name: string;
-}
-
-export class ResponsesFormat implements AnswerFormat {
+export class ResponsesFormat implements AnswerFormat, BlockWriter {
     private sequence = 0;
     private readonly items: Fields[] = [];
-    private open: OpenItem | undefined;
-    private call: number | undefined; // index of the call that the open item is
+    private readonly blocks = new Blocks(this);
+    private id = ''; // of the item that is open
 
     constructor(
         private readonly head: AnswerHead,
@@ -37,32 +24,18 @@ export class ResponsesFormat implements AnswerFormat {
         return this.event('response.created', { response }) + this.event('response.in_progress', { response });
     }
 
-    piece({ delta, note }: AnswerPiece): string {
-        const { reasoning_content: reasoning, content, refusal, tool_calls: calls } = delta;
-        let events = '';
-        if (typeof reasoning === 'string') {
-            events += this.at('reasoning') + this.grow(reasoning, {});
-        }
-        if (typeof content === 'string') {
-            events += this.at('message') + this.grow(content, note);
-        }
-        if (typeof refusal === 'string') {
-            events += this.at('message', { refusal: true }) + this.grow(refusal, note);
-        }
-        for (const one of Array.isArray(calls) ? (calls as Fields[]) : []) {
-            events += this.growCall(one);
-        }
-        return events;
+    piece(piece: AnswerPiece): string {
+        return this.blocks.piece(piece);
     }
 
     end(finish: FinishWord, result: Result): string {
-        const events = this.close('completed');
+        const events = this.blocks.end();
         const status = statusOf(finish);
         return events + this.event(`response.${status}`, { response: this.response(status, { finish, result }) });
     }
 
     error(error: GatewayError): string {
-        const events = this.close('incomplete');
+        const events = this.blocks.end({ cut: true });
         const response = { ...this.response('failed'), error: responsesError(error) };
         return events + this.event('response.failed', { response });
     }
@@ -71,95 +44,51 @@ export class ResponsesFormat implements AnswerFormat {
         const [{ message, note }] = answer.choices;
         // The calls of an answer that was cut may be cut themselves.
         this.piece({ choice: 0, delta: error === undefined ? message : { ...message, tool_calls: [] }, note });
-        this.close('completed');
+        this.blocks.end();
         const status = error === undefined ? statusOf(finish) : 'failed';
         const response = this.response(status, { finish, ...(result && { result }) });
         return error === undefined ? response : { ...response, error: responsesError(error) };
     }
 
-    private growCall({ index, id, function: called }: Fields): string {
-        const { name = '', arguments: text = '' } = (called ?? {}) as { name?: string; arguments?: string };
-        const isNew = this.open?.kind !== 'function_call' || (typeof index === 'number' ? index !== this.call : true);
-        let events = '';
-        if (isNew) {
-            const callId = typeof id === 'string' ? id : `call_${randomUUID()}`;
-            events += this.close('completed') + this.start('function_call', { callId, name });
-            this.call = index as number | undefined;
-        }
-        return events + this.grow(text, {});
+    open(block: Block): string {
+        this.id = `${prefixes[block.kind]}_${randomUUID().replaceAll('-', '')}`;
+        const item = itemOf(block, this.id, 'in_progress');
+        const added = { output_index: block.index, item: block.kind === 'call' ? item : { ...item, content: [] } };
+        const events = this.event('response.output_item.added', added);
+        return block.kind === 'call'
+            ? events
+            : events + this.event('response.content_part.added', { ...this.place(block), part: partOf(block) });
     }
 
-    /** Goes on with the open item if it is of this kind, or begins one. */
-    private at(kind: Kind, { refusal = false } = {}): string {
-        return this.open?.kind === kind && this.open.refusal === refusal
-            ? ''
-            : this.close('completed') + this.start(kind, { refusal });
+    grow(block: Block, delta: string, logprobs: unknown[]): string {
+        const more = block.kind === 'text' ? { logprobs } : {};
+        return this.event(`${eventNames[block.kind]}.delta`, { ...this.place(block), delta, ...more });
     }
 
-    private start(kind: Kind, fields: Partial<OpenItem>): string {
-        const prefixes = { reasoning: 'rs', message: 'msg', function_call: 'fc' };
-        const open = {
-            ...{ kind, index: this.items.length, id: `${prefixes[kind]}_${randomUUID().replaceAll('-', '')}` },
-            ...{ text: '', logprobs: [], refusal: false, callId: '', name: '', ...fields },
-        };
-        this.open = open;
-        const item = { ...itemOf(open, 'in_progress'), ...(kind === 'function_call' ? {} : { content: [] }) };
-        const added = this.event('response.output_item.added', { output_index: open.index, item });
-        return kind === 'function_call'
-            ? added
-            : added + this.event('response.content_part.added', { ...placeOf(open), part: partOf(open) });
-    }
-
-    private grow(delta: string, { logprobs }: Fields): string {
-        const { open } = this;
-        if (open === undefined || delta === '') {
-            return '';
-        }
-        open.text += delta;
-        const more = (logprobs as { content?: unknown[] | null } | null | undefined)?.content ?? [];
-        open.logprobs.push(...more);
-        switch (open.kind) {
-            case 'function_call':
-                return this.event('response.function_call_arguments.delta', { ...callPlaceOf(open), delta });
-            case 'reasoning':
-                return this.event('response.reasoning_text.delta', { ...placeOf(open), delta });
-            case 'message':
-                return open.refusal
-                    ? this.event('response.refusal.delta', { ...placeOf(open), delta })
-                    : this.event('response.output_text.delta', { ...placeOf(open), delta, logprobs: more });
-        }
-    }
-
-    private close(status: 'completed' | 'incomplete'): string {
-        const { open } = this;
-        if (open === undefined) {
-            return '';
-        }
-        this.open = undefined;
-        this.call = undefined;
+    close(block: Block, { cut }: { cut: boolean }): string {
         // A call that was cut is never shown as a whole one.
-        if (open.kind === 'function_call' && status === 'incomplete') {
+        if (block.kind === 'call' && cut) {
             return '';
         }
-        const item = itemOf(open, status);
+        const item = itemOf(block, this.id, cut ? 'incomplete' : 'completed');
         this.items.push(item);
-        return this.contentDone(open) + this.event('response.output_item.done', { output_index: open.index, item });
+        const { kind, text, name, logprobs, index } = block;
+        const whole = {
+            reasoning: { text },
+            text: { text, logprobs },
+            refusal: { refusal: text },
+            call: { name, arguments: text },
+        }[kind];
+        const done = this.event(`${eventNames[kind]}.done`, { ...this.place(block), ...whole });
+        const part =
+            kind === 'call'
+                ? ''
+                : this.event('response.content_part.done', { ...this.place(block), part: partOf(block) });
+        return done + part + this.event('response.output_item.done', { output_index: index, item });
     }
 
-    private contentDone(open: OpenItem): string {
-        const { kind, name, text, refusal, logprobs } = open;
-        if (kind === 'function_call') {
-            const whole = { ...callPlaceOf(open), name, arguments: text };
-            return this.event('response.function_call_arguments.done', whole);
-        }
-        const place = placeOf(open);
-        const done =
-            kind === 'reasoning'
-                ? this.event('response.reasoning_text.done', { ...place, text })
-                : refusal
-                  ? this.event('response.refusal.done', { ...place, refusal: text })
-                  : this.event('response.output_text.done', { ...place, text, logprobs });
-        return done + this.event('response.content_part.done', { ...place, part: partOf(open) });
+    private place({ kind, index }: Block): Fields {
+        return { item_id: this.id, output_index: index, ...(kind !== 'call' && { content_index: 0 }) };
     }
 
     private event(type: string, fields: object): string {
@@ -207,25 +136,34 @@ const responsesError = ({ code, message }: GatewayError) => ({ code: 'server_err
 const statusOf = (finish: FinishWord) =>
     finish === 'error' ? 'failed' : finish === 'length' || finish === 'content_filter' ? 'incomplete' : 'completed';
 
-const placeOf = ({ id, index }: OpenItem) => ({ item_id: id, output_index: index, content_index: 0 });
-const callPlaceOf = ({ id, index }: OpenItem) => ({ item_id: id, output_index: index });
+const prefixes = { reasoning: 'rs', text: 'msg', refusal: 'msg', call: 'fc' };
+const eventNames = {
+    reasoning: 'response.reasoning_text',
+    text: 'response.output_text',
+    refusal: 'response.refusal',
+    call: 'response.function_call_arguments',
+};
 
-function partOf({ kind, text, logprobs, refusal }: OpenItem): Fields {
-    if (kind === 'reasoning') {
-        return { type: 'reasoning_text', text };
+function partOf({ kind, text, logprobs }: Block): Fields {
+    switch (kind) {
+        case 'reasoning':
+            return { type: 'reasoning_text', text };
+        case 'refusal':
+            return { type: 'refusal', refusal: text };
+        default:
+            return { type: 'output_text', text, annotations: [], logprobs };
     }
-    return refusal ? { type: 'refusal', refusal: text } : { type: 'output_text', text, annotations: [], logprobs };
 }
 
-function itemOf(open: OpenItem, status: string): Fields {
-    const { kind, id, text, callId, name } = open;
+function itemOf(block: Block, id: string, status: string): Fields {
+    const { kind, text, callId, name } = block;
     switch (kind) {
-        case 'function_call':
-            return { id, type: kind, status, call_id: callId, name, arguments: text };
+        case 'call':
+            return { id, type: 'function_call', status, call_id: callId, name, arguments: text };
         case 'reasoning':
-            return { id, type: kind, status, summary: [], content: [partOf(open)] };
-        case 'message':
-            return { id, type: kind, status, role: 'assistant', content: [partOf(open)] };
+            return { id, type: 'reasoning', status, summary: [], content: [partOf(block)] };
+        default:
+            return { id, type: 'message', status, role: 'assistant', content: [partOf(block)] };
     }
 }
 

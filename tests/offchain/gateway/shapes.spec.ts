@@ -3,6 +3,7 @@ import { ChatFormat } from '../../../offchain/gateway/api/chat';
 import { CompletionFormat } from '../../../offchain/gateway/api/completions';
 import { Embeddings } from '../../../offchain/gateway/api/embeddings';
 import { type AnswerFormat, cutError } from '../../../offchain/gateway/api/format';
+import { MessagesFormat } from '../../../offchain/gateway/api/messages';
 import { ResponsesFormat } from '../../../offchain/gateway/api/responses';
 import { type AnswerPiece, WholeAnswer } from '../../../offchain/link';
 import { objectionsTo } from '../../support/openaiApi';
@@ -141,5 +142,38 @@ describe('Answers by the published description of the API', () => {
         const body = responses().whole(wholeOf([piece({ content: 'a' })]), { finish: 'length', result });
         expect(body).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } });
         expect(objections('Response', [body])).toEqual([]);
+    });
+
+    describe('as messages', () => {
+        const format = () => new MessagesFormat({ ...head, id: 'msg_1' });
+
+        it('begin, grow and end each block in turn, and say why they stopped', () => {
+            const [, pieces] = answers[2];
+            const events = eventsOf(format(), pieces) as { type: string; index?: number; delta?: object }[];
+            expect(events.map(({ type, index }) => [type.replace('content_block_', ''), index])).toEqual([
+                ['message_start', undefined],
+                ...[0, 1, 2].flatMap((at) => [
+                    ['start', at],
+                    ...Array.from({ length: at === 1 ? 2 : 1 }, () => ['delta', at]),
+                    ['stop', at],
+                ]),
+                ['message_delta', undefined],
+                ['message_stop', undefined],
+            ]);
+            expect(events.at(-2)).toMatchObject({ delta: { stop_reason: 'tool_use' }, usage: { output_tokens: 6 } });
+        });
+
+        it('are whole with the input of each tool, and an error if they were cut', () => {
+            const [, pieces] = answers[2];
+            expect(format().whole(wholeOf(pieces), { finish: 'stop', result })).toMatchObject({
+                content: [
+                    { type: 'text', text: 'Let me see.' },
+                    { type: 'tool_use', id: 'a', name: 'f', input: { x: 1 } },
+                    { type: 'tool_use', id: 'b', name: 'g', input: {} },
+                ],
+                stop_reason: 'tool_use',
+            });
+            expect(() => format().whole(wholeOf(pieces), cut)).toThrow('cut the answer short');
+        });
     });
 });

@@ -1,0 +1,137 @@
+/** Answers in the shape of Anthropic's Messages. */
+import type { Result } from '@cocoon-market/wrappers';
+import type { AnswerPiece, WholeAnswer } from '../../link';
+import type { GatewayError } from '../errors';
+import { type Block, Blocks, type BlockWriter } from './blocks';
+import { type AnswerFormat, type AnswerHead, type Ending, type FinishWord, sse, wordOf } from './format';
+
+type Fields = Record<string, unknown>;
+
+export class MessagesFormat implements AnswerFormat, BlockWriter {
+    private readonly blocks = new Blocks(this);
+    private readonly content: Fields[] = [];
+    private note: Fields = {};
+
+    constructor(private readonly head: AnswerHead) {}
+
+    begin(): string {
+        const usage = { input_tokens: 0, output_tokens: 0 };
+        return event('message_start', { message: this.message({ stop_reason: null, content: [], usage }) });
+    }
+
+    piece(piece: AnswerPiece): string {
+        this.note = { ...this.note, ...piece.note };
+        return this.blocks.piece(piece);
+    }
+
+    end(finish: FinishWord, result: Result): string {
+        const delta = { stop_reason: this.stopReason(finish), stop_sequence: null };
+        return (
+            this.blocks.end() +
+            event('message_delta', { delta, usage: messagesUsage(result) }) +
+            event('message_stop', {})
+        );
+    }
+
+    error(error: GatewayError): string {
+        return sse(messagesError(error), 'error');
+    }
+
+    /** An answer that was cut is an error in this shape, because it has no place for both. */
+    whole(answer: WholeAnswer, { finish, result, error }: Ending): object {
+        if (error !== undefined || result === undefined) {
+            throw error ?? new Error('An answer without an error has a result');
+        }
+        const [{ message, note }] = answer.choices;
+        this.piece({ choice: 0, delta: message, note });
+        this.blocks.end();
+        const { content } = this;
+        return this.message({ stop_reason: this.stopReason(finish), content, usage: messagesUsage(result) });
+    }
+
+    open(block: Block): string {
+        return event('content_block_start', { index: block.index, content_block: contentOf(block, { empty: true }) });
+    }
+
+    grow({ index, kind }: Block, delta: string): string {
+        const deltas = {
+            reasoning: { type: 'thinking_delta', thinking: delta },
+            text: { type: 'text_delta', text: delta },
+            refusal: { type: 'text_delta', text: delta },
+            call: { type: 'input_json_delta', partial_json: delta },
+        };
+        return event('content_block_delta', { index, delta: deltas[kind] });
+    }
+
+    close(block: Block): string {
+        this.content.push(contentOf(block));
+        return event('content_block_stop', { index: block.index });
+    }
+
+    private stopReason(finish: FinishWord): string {
+        const word = wordOf(this.note, finish);
+        const reasons: Partial<Record<string, string>> = {
+            stop: 'end_turn',
+            length: 'max_tokens',
+            tool_calls: 'tool_use',
+            function_call: 'tool_use',
+            content_filter: 'refusal',
+        };
+        const hasCall = this.content.some(({ type }) => type === 'tool_use');
+        return word === 'stop' && hasCall ? 'tool_use' : (reasons[word] ?? word);
+    }
+
+    private message(fields: { stop_reason: string | null; content: Fields[]; usage: Fields }): Fields {
+        const { id, model } = this.head;
+        return { id, type: 'message', role: 'assistant', model, stop_sequence: null, ...fields };
+    }
+}
+
+const event = (type: string, fields: object): string => sse({ type, ...fields }, type);
+
+function contentOf({ kind, text, callId, name }: Block, { empty = false } = {}): Fields {
+    switch (kind) {
+        case 'reasoning':
+            return { type: 'thinking', thinking: text, signature: '' };
+        case 'call':
+            return { type: 'tool_use', id: callId, name, input: empty ? {} : inputOf(text) };
+        default:
+            return { type: 'text', text, citations: null };
+    }
+}
+
+// A limit may end an answer within a call; its arguments are then no JSON, and the stop reason says max_tokens.
+function inputOf(text: string): unknown {
+    try {
+        return JSON.parse(text === '' ? '{}' : text) as unknown;
+    } catch {
+        return {};
+    }
+}
+
+function messagesUsage({ prompt, cached, completion, reasoning, price }: Result): Fields {
+    return {
+        input_tokens: prompt,
+        cache_read_input_tokens: cached,
+        cache_creation_input_tokens: 0,
+        output_tokens: completion + reasoning,
+        cost_nanoton: price.toString(),
+    };
+}
+
+const types: Partial<Record<number, string>> = {
+    401: 'authentication_error',
+    402: 'billing_error',
+    403: 'permission_error',
+    404: 'not_found_error',
+    413: 'request_too_large',
+    429: 'rate_limit_error',
+    503: 'overloaded_error',
+    504: 'timeout_error',
+};
+
+/** An error in Anthropic's shape. */
+export function messagesError({ status, message, code }: GatewayError): Fields {
+    const type = types[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error');
+    return { type: 'error', error: { type, message, code } };
+}
