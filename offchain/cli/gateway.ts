@@ -5,7 +5,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { writeFileSync } from 'node:fs';
 import type { ConfigFlags } from '../gateway/config';
-import { JobView, jobView, StatusView, statusView } from '../gateway/views';
+import { JobView, jobView, StatusView, statusView, UsageView, usageView } from '../gateway/views';
 import { askGateway } from './gatewayClient';
 import { keygenCommand } from './keygen';
 import { print, tonText } from './output';
@@ -44,6 +44,15 @@ export function gatewayCommand(): Command {
             print(flags, status, () => statusLines(status));
         },
     );
+
+    remote(gateway.command('usage').description('show what was used in the last days, by key, model, day or worker'))
+        .option('--by <groups>', 'key, model, day or worker; several separated by commas', 'key')
+        .option('--days <number>', 'how many days (UTC), today included', '30')
+        .action(async ({ by, days, ...flags }: RemoteFlags & { by: string; days: string }) => {
+            const path = `/admin/usage?${new URLSearchParams({ by, days }).toString()}`;
+            const rows = usageView.array().parse(await call(flags, 'GET', path));
+            print(flags, rows, () => rows.map(usageLine).join('\n') || 'nothing was used');
+        });
 
     remote(
         gateway
@@ -104,6 +113,13 @@ function jobLine(job: JobView): string {
     const money = `paid ${tonText(job.paid)} of ${tonText(job.deposit)}, ${job.results} answers`;
     const state = job.phase === 'open' && !job.connected ? 'open (disconnected)' : job.phase;
     return `${job.job}  ${state}  ${job.model}  ${job.tier}  ${job.worker}  ${money}${job.note === '' ? '' : `  ${job.note}`}`;
+}
+
+function usageLine({ day, key, model, worker, ...used }: UsageView): string {
+    const group = [day, key === '' ? '(no key)' : key, model, worker].filter((name) => name !== undefined);
+    const prompt = `${used.prompt} prompt tokens, ${used.cached} cached`;
+    const answer = `${used.completion} completion, ${used.reasoning} reasoning`;
+    return [...group, `${used.queries} answers`, `${prompt}, ${answer}`, tonText(used.cost)].join('  ');
 }
 
 function statusLines(status: StatusView): string {

@@ -5,11 +5,16 @@ import { Remedied } from '../process/errors';
 /**
  * The answer of the gateway at a URL. Throws {@link Remedied} if none answers, or an error with the gateway's message.
  */
-export async function askGateway(url: string, method: 'GET' | 'POST', path: string): Promise<unknown> {
+export async function askGateway(
+    url: string,
+    method: 'GET' | 'POST',
+    path: string,
+    sentBody: unknown = {},
+): Promise<unknown> {
     const { adminHeaders } = await import('../gateway/adminToken');
     const json = method === 'POST' ? { 'content-type': 'application/json' } : {};
     const headers = { ...adminHeaders(url), ...json };
-    const post = method === 'POST' ? { body: '{}' } : {};
+    const post = method === 'POST' ? { body: JSON.stringify(sentBody) } : {};
     const sent = request(url.replace(/\/+$/, '') + path, { method, headers, ...post });
     const response = await sent.catch((cause: { code?: string }) => {
         throw new Remedied(

@@ -8,6 +8,7 @@ import { tellFailure } from './failure';
 const LOADERS = {
     worker: async () => (await import('./worker')).workerCommand(),
     gateway: async () => (await import('./gateway')).gatewayCommand(),
+    keys: async () => (await import('./keys')).keysCommand(),
     attest: async () => (await import('./attest')).attestCommand(),
     dispute: async () => (await import('./dispute')).disputeCommand(),
     committee: async () => (await import('./committee')).committeeCommand(),
@@ -17,6 +18,7 @@ const LOADERS = {
 const ABOUT: Readonly<Record<keyof typeof LOADERS, string>> = {
     worker: 'serve queries as a provider and claim what they earn',
     gateway: 'buy answers: an OpenAI-compatible API on this machine',
+    keys: "make and limit the API keys of a gateway's users",
     attest: 'handle the quotes of TDX machines',
     dispute: 'report the faults of nodes on chain, and follow the cases',
     committee: 'decide cases as M of N members',

@@ -10,6 +10,7 @@ import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import type { GatewayJob } from './job';
 import { requireLocal } from './server';
+import { addPeopleAdmin } from './peopleAdmin';
 import type { JobView, StatusView } from './views';
 
 const ADVICE = 'Admin paths are for the user who runs this gateway: "cocoon gateway …" has its token';
@@ -47,7 +48,7 @@ export function addAdmin(
     context: GatewayContext,
     { book, closing, token }: { book: JobBook; closing: Closing; token: AdminToken },
 ): void {
-    const { network, escrow, keys, nodes, config, setbacks, store } = context;
+    const { network, escrow, keys, nodes, config, setbacks, store, people } = context;
 
     const find = (text: string): GatewayJob => {
         const job = book.get(Number(text));
@@ -106,6 +107,7 @@ export function addAdmin(
                 clockOffset: escrow.clock.offset ?? null,
             };
         });
+        addPeopleAdmin(admin, people);
         admin.get('/admin/evidence', async () => toWire(await evidenceIn(store)));
         admin.get<{ Params: { job: string; number: string } }>(
             '/admin/jobs/:job/queries/:number/opening',

@@ -4,6 +4,7 @@ import type { GatewayConfig } from './config';
 import type { EscrowAccount } from './escrow';
 import type { ClientKeys } from './keys';
 import type { Nodes } from './nodes';
+import type { People } from './people';
 import type { Setbacks } from './setbacks';
 import type { SpendAccount } from './spending';
 
@@ -15,4 +16,5 @@ export interface GatewayContext extends ProcessContext<GatewayConfig, GatewaySto
     readonly escrow: EscrowAccount;
     readonly spending: SpendAccount;
     readonly setbacks: Setbacks;
+    readonly people: People;
 }

@@ -1,17 +1,25 @@
 /** Errors of the gateway's API: an HTTP status, OpenAI's shape, and a message that says what to do. */
 
+interface ErrorDetails {
+    param?: string;
+    retryAfter?: number; // seconds
+    billed?: boolean;
+    metadata?: Record<string, string>;
+}
+
 /** An error in OpenAI's shape. The message names the remedy and never contains a prompt or an answer. */
 export class GatewayError extends Error {
     readonly type: string;
     readonly param: string | null;
     readonly retryAfter: number | undefined; // seconds
     readonly billed: boolean; // an SDK that asks again by itself would pay twice
+    readonly metadata: Record<string, string> | undefined; // what the message says, for programs
 
     constructor(
         readonly status: number,
         readonly code: string,
         message: string,
-        { param, retryAfter, billed = false }: { param?: string; retryAfter?: number; billed?: boolean } = {},
+        { param, retryAfter, billed = false, metadata }: ErrorDetails = {},
     ) {
         super(message);
         this.name = 'GatewayError';
@@ -19,10 +27,12 @@ export class GatewayError extends Error {
         this.param = param ?? null;
         this.retryAfter = retryAfter ?? (ASK_AGAIN.includes(status) ? RETRY_SECONDS : undefined);
         this.billed = billed;
+        this.metadata = metadata;
     }
 
     toBody() {
-        return { error: { message: this.message, type: this.type, param: this.param, code: this.code } };
+        const { message, type, param, code, metadata } = this;
+        return { error: { message, type, param, code, ...(metadata && { metadata }) } };
     }
 
     /** Headers that tell an SDK whether and when to ask again. */
@@ -30,6 +40,7 @@ export class GatewayError extends Error {
         return {
             ...(this.retryAfter === undefined ? {} : { 'retry-after': String(this.retryAfter) }),
             ...(this.billed ? { 'x-should-retry': 'false' } : {}),
+            ...(this.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
         };
     }
 }

@@ -33,8 +33,19 @@ export class Lease {
     /** The query has an ending, durably, and its money is paid or free. */
     async end(ending: StoredEnding): Promise<void> {
         this.use();
-        await this.job.store.endQuery(this.job.number, this.number, ending);
+        const cost = this.costOf(ending);
+        const { model, worker } = this.job.stored;
+        const isUsed = ending.phase === 'result' || cost > 0n;
+        const used = isUsed ? { model, worker, cost, tokens: ending.tokens } : undefined;
+        await this.job.store.endQuery(this.job.number, this.number, { ...ending, used });
         this.job.release(this);
+        this.job.onEnded(this.number, cost);
+    }
+
+    // A refused receipt pays nothing more, and its meters may be paid already.
+    private costOf({ phase, entry }: StoredEnding): bigint {
+        const meter = phase === 'refused' ? this.job.ledger.meterOf(this.number) : 0n;
+        return entry?.price ?? (meter < this.ceiling ? meter : this.ceiling);
     }
 
     /** The number was never sent: its money is free. */
@@ -60,6 +71,7 @@ export class GatewayJob {
     readonly key: SigningKey;
     readonly worker: WorkerClient;
     readonly store: GatewayStore;
+    readonly onEnded: MoneyParts['onEnded'];
     running = 0; // queries
     session: Session | undefined; // undefined until the worker knows the job
     isComplete = false; // true once it is known that the store has every result that the worker has sent
@@ -79,6 +91,7 @@ export class GatewayJob {
         this.key = money.key;
         this.worker = money.worker;
         this.store = money.store;
+        this.onEnded = money.onEnded;
         this.channel = new Address(0, stored.channel);
         this.verifier = new Verifier(stored.terms.receiptKey);
         this.money = new JobMoney(stored, money);

@@ -20,6 +20,7 @@ import { JobChannels } from './channels';
 import { Closing } from './closing';
 import { allowsPrivate, findsNodes, type GatewayConfig } from './config';
 import type { GatewayContext } from './context';
+import { requireKeysBeyondLoopback } from './doorkeeper';
 import { Endings } from './endings';
 import { EscrowAccount } from './escrow';
 import { JobRules } from './jobRules';
@@ -30,6 +31,7 @@ import { Nodes } from './nodes';
 import { configuredNodes, type NodeSource } from './nodeSource';
 import { NodeWatch } from './nodeWatch';
 import { JobOpener } from './opener';
+import { People } from './people';
 import { JobPool } from './pool';
 import { Recovery } from './recovery';
 import { Router } from './router';
@@ -78,7 +80,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const keys = deps.keys ?? readClientKeys(config.keyFile);
     const address = config.escrow ?? (await Escrow.ofOwner(config.owner!)).address;
     const store = deps.store ?? (await openGatewayStore(config.store, (error) => killBroken(log, error)));
-    await requireOwnStore(store, address, config);
+    const people = await openPeople(store, address, config, now);
 
     const onChain = config.registry === undefined ? undefined : checksOnChain(chain, config.registry, config);
     const checks = deps.checks ?? onChain;
@@ -91,7 +93,10 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
             ? new MarketNodes(chain, config.registry!, { maxNodes, allowPrivate: allowsPrivate(config), log })
             : undefined;
     const nodes = new Nodes(config, now, deps.nodes ?? configuredNodes(config, found), checks, setbacks);
-    const context: GatewayContext = { config, network, keys, nodes, escrow, spending, setbacks, store, log, now };
+    const context: GatewayContext = {
+        ...{ config, network, keys, nodes, escrow, spending, setbacks, people },
+        ...{ store, log, now },
+    };
 
     const book = new JobBook(context);
     const channels = new JobChannels(chain, { confirmSeconds, pollMs, now: deps.now });
@@ -154,9 +159,17 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
 }
 
 // Job numbers are an escrow's own, and so are voucher keys: two escrows in one store would overwrite each other's jobs.
-async function requireOwnStore(store: GatewayStore, escrow: Address, config: GatewayConfig): Promise<void> {
+async function openPeople(
+    store: GatewayStore,
+    escrow: Address,
+    config: GatewayConfig,
+    now: () => number,
+): Promise<People> {
     try {
         assertOwn(await store.jobs(), escrow, config);
+        const people = await People.load(store, now);
+        requireKeysBeyondLoopback(config, people);
+        return people;
     } catch (error) {
         await store.close();
         throw error;

@@ -15,6 +15,8 @@ export interface MoneyParts {
     network: number;
     /** Called with the error of a voucher that was not taken in the background. */
     onUnpaid: (error: unknown) => void;
+    /** Called when a query has an ending, with what it cost in nanoTON. */
+    onEnded: (number: number, cost: bigint) => void;
 }
 
 /** One post is in flight at a time, always with the newest voucher. */

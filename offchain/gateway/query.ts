@@ -9,6 +9,7 @@ import type { StoredQuery } from '../store/gateway';
 import { SentQuery, ClockReading } from './check';
 import { Breach, SignedEnding, Intake } from './intake';
 import type { GatewayJob, Lease } from './job';
+import type { Payer } from './people';
 import { TokenCounter } from './tokens';
 import { WorkerDown, WorkerRefusal } from './workers';
 
@@ -19,6 +20,7 @@ export interface Question {
     promptBound: number; // tokens
     stopBound: number; // tokens of the longest stop string, for every choice
     needed: NeededFeature[]; // of the node
+    payer?: Payer; // the key that pays it, if keys are needed
 }
 
 const END_MS = 1000; // from the signed ending to the end of the connection
@@ -96,7 +98,11 @@ export async function ask(
         const { promptBound, stopBound } = question;
         const shared = { number, salt, commitment, ceiling };
         const query = { ...shared, job: job.number, secret, request, promptBound, stopBound, askedAt: clock().now };
-        await job.store.addQuery(query, keep ? { session: session.id, sealed } : undefined);
+        reserve(lease, question, query);
+        await job.store.addQuery(
+            { ...query, apiKey: question.payer?.name },
+            keep ? { session: session.id, sealed } : undefined,
+        );
         const head = { ...shared, job: job.stored.hash, session: session.id, voucher: job.stored.voucher };
 
         const intake = new Intake(sentQueryOf(job, query), job.verifier, secret, question.counter, {
@@ -126,6 +132,16 @@ export async function ask(
         }
     } finally {
         job.end();
+    }
+}
+
+// The budget of the key first: without it nothing is sent, and the job's money is free again.
+function reserve(lease: Lease, { payer }: Question, query: StoredQuery): void {
+    try {
+        payer?.reserve(query);
+    } catch (error) {
+        lease.drop();
+        throw error;
     }
 }
 
@@ -203,7 +219,7 @@ export async function conclude(lease: Lease, intake: Intake, ending: SignedEndin
         throw new Breach(`the result is refused: ${objection}`, receipt);
     }
     job.ledger.addResult(number, entry);
-    await lease.end({ phase: 'result', accept, receipt, entry, answer: intake.received });
+    await lease.end({ phase: 'result', accept, receipt, entry, tokens: result, answer: intake.received });
     job.money.payResult();
     return { type: 'result', result, receipt };
 }

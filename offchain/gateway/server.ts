@@ -18,6 +18,7 @@ import { ResponsesFormat } from './api/responses';
 import { readResponses } from './api/responsesRequest';
 import type { GatewayConfig } from './config';
 import type { GatewayContext } from './context';
+import { addKeyCheck, isLoopback, payerFor } from './doorkeeper';
 import { badRequest, GatewayError, tooMany, unavailable } from './errors';
 import type { GatewayJob } from './job';
 import { Question } from './query';
@@ -28,12 +29,11 @@ const MESSAGES = '/v1/messages'; // the one path in the shape of Anthropic's API
 const BODY_BYTES = 8 << 20; // of a request for a model
 const MAX_NAME = 100; // characters of a key in an error
 
-const LOCAL_NAMES = /^(127\.0\.0\.1|localhost|::1)$/;
 const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 
 /** The server, not yet listening. */
 export function makeServer(context: GatewayContext, router: Router, answers = new Answers()): FastifyInstance {
-    const { config, log } = context;
+    const { config, log, people } = context;
     const server = createDoor();
 
     server.setErrorHandler((error: FastifyError | GatewayError, request, reply) => {
@@ -56,7 +56,7 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
         return reply.code(404).send(answer.toBody());
     });
 
-    if (LOCAL_NAMES.test(config.listen.host)) {
+    if (isLoopback(config.listen.host)) {
         // A page whose own name was pointed at this machine (DNS rebinding) would spend the client's money.
         server.addHook('onRequest', async ({ headers }) => {
             if (!LOCAL_HOST.test(headers.host ?? '')) {
@@ -69,6 +69,7 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
             throw Object.assign(new Error('compressed'), { statusCode: 415 });
         }
     });
+    addKeyCheck(server, people);
     server.get('/healthz', async () => ({ status: 'ok' }));
     server.get('/v1/models', async () => ({
         object: 'list',
@@ -123,14 +124,15 @@ const shownOf = ({ includeUsage, modelRequest }: ApiCall) => ({ includeUsage, ch
 
 /** Answers requests for a model's text, each in the shape that `read` gives. */
 function answerAt(read: (typeof readers)[string], { context, router, answers }: EndpointParts) {
-    const { config, log, now } = context;
+    const { config, log, now, people } = context;
     return async (request: FastifyRequest, reply: FastifyReply) => {
         requireRoom(config, answers);
         const { call, format } = read(request.body, config);
         requireModel(config, call.modelRequest.body.model);
+        const payer = payerFor(request, call.modelRequest.body.model, people);
         showNotPassedOn(reply, call);
         const silenceMs = config.commentSeconds * 1000;
-        const question = questionOf(call);
+        const question = { ...questionOf(call), payer };
         return runAnswer(answers, reply, (signal) =>
             (call.stream ? answerStream : answerWhole)({
                 ...{ question, format: format(now()), router, reply, signal, log, silenceMs },
@@ -141,18 +143,19 @@ function answerAt(read: (typeof readers)[string], { context, router, answers }: 
 }
 
 function embedAt({ context, router, answers }: EndpointParts) {
-    const { config } = context;
+    const { config, people } = context;
     return async (request: FastifyRequest, reply: FastifyReply) => {
         requireRoom(config, answers);
         const call = readCall('embedding', request.body, config);
         const body = call.modelRequest.body as z.output<typeof embeddingBody>;
         requireModel(config, body.model);
+        const payer = payerFor(request, body.model, people);
         showNotPassedOn(reply, call);
         const inputs = typeof body.input === 'string' ? 1 : body.input.length;
         const embeddings = new Embeddings(inputs, body.encoding_format ?? 'float');
         return runAnswer(answers, reply, async (signal) => {
             const begin = (job: GatewayJob, number: number) => void reply.headers(headersOf(job, number));
-            const reading = { question: questionOf(call), signal, begin };
+            const reading = { question: { ...questionOf(call), payer }, signal, begin };
             const result = await readAnswer(router, reading, (piece) => embeddings.add(piece));
             const finish = finishOf(result);
             if (finish !== 'stop') {

@@ -45,3 +45,41 @@ export const statusView = z.object({
     }),
 });
 export type StatusView = z.output<typeof statusView>;
+
+const budgetView = z.object({
+    limit: z.string().nullable(), // null: none
+    spent: z.string(), // by ended queries
+    reserved: z.string(), // by queries without an ending
+    resetsAt: z.number(), // unix seconds
+});
+
+/** One API key as `cocoon keys list --json` prints it; amounts are nanoTON, times unix seconds. */
+export const keyView = z.object({
+    name: z.string(),
+    models: z.array(z.string()).nullable(), // null: all
+    createdAt: z.number(),
+    expiresAt: z.number().nullable(),
+    revokedAt: z.number().nullable(),
+    daily: budgetView,
+    monthly: budgetView,
+});
+export type KeyView = z.output<typeof keyView>;
+
+/** A key that was just made; its secret is shown this once. */
+export const newKeyView = keyView.extend({ secret: z.string() });
+export type NewKeyView = z.output<typeof newKeyView>;
+
+/** What was used, of one value of each group; `key` is '' for queries without a key, `cost` is nanoTON. */
+export const usageView = z.object({
+    day: z.string().optional(), // such as 2026-11-29, UTC
+    key: z.string().optional(), // name
+    model: z.string().optional(),
+    worker: z.string().optional(), // URL
+    queries: z.number(), // answered
+    prompt: z.number(), // tokens
+    cached: z.number(),
+    completion: z.number(),
+    reasoning: z.number(),
+    cost: z.string(),
+});
+export type UsageView = z.output<typeof usageView>;

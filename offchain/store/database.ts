@@ -9,6 +9,9 @@ import { closeSync, openSync } from 'node:fs';
 /** One step of a schema. A released step never changes; a new one follows it. */
 export type Migration = (db: Kysely<unknown>) => Promise<void>;
 
+/** Another process has the file open. */
+export class StoreInUse extends Error {}
+
 const FULL = 2; // fsync at every commit, which better-sqlite3 leaves out in WAL mode by default
 const APPLICATION = parseInt('636f636f', 16); // 'coco', in the header of every file of this program
 
@@ -61,7 +64,9 @@ function openFile(path: string): Sqlite.Database {
     } catch (error) {
         file.close();
         throw (error as { code?: string }).code?.startsWith('SQLITE_BUSY') === true
-            ? new Error(`${path} is in use by another process: only one may hold its keys. Stop the other one first`)
+            ? new StoreInUse(
+                  `${path} is in use by another process: only one may hold its keys. Stop the other one first`,
+              )
             : error;
     }
 }

@@ -1,5 +1,6 @@
 /** What the gateway must not forget: its jobs, its vouchers, every query's number and how it ended. */
-import type { SignedVoucher, Terms } from '@cocoon-market/wrappers';
+import type { SignedVoucher, Terms, TokenCounts } from '@cocoon-market/wrappers';
+import type { PeopleStore, UsedQuery } from './people';
 
 /**
  * `ordered`: the order is on disk and may be on its way; `open`: the channel exists; `settling`: the worker was asked
@@ -46,6 +47,7 @@ export interface StoredQuery {
     promptBound: number; // tokens
     stopBound: number; // tokens
     askedAt: number; // unix seconds
+    apiKey?: string; // name of the key that pays it
 }
 
 /** What it takes to open a query to somebody else. */
@@ -74,6 +76,8 @@ export interface StoredEnding {
     receipt?: Buffer; // result, fail, decline, or what was refused
     entry?: { index: number; price: bigint; cumulative: bigint };
     answer?: Buffer; // of a result; stored only if the whole query is
+    tokens?: TokenCounts; // as the result says
+    used?: UsedQuery; // of a query that cost something or has a result
     breach?: { at: number; reason: string }; // why the receipt is refused; the job is left in the same transaction
 }
 
@@ -87,7 +91,7 @@ export interface Setback {
 }
 
 /** Everything durable of a gateway; each promise resolves after its COMMIT. */
-export interface GatewayStore {
+export interface GatewayStore extends PeopleStore {
     /** Stores an order before it is sent. Its channel's address tells it from an earlier order of the same seqno. */
     addJob(job: StoredJob): Promise<void>;
     changeJob(channel: Buffer, change: JobChange): Promise<void>;

@@ -14,6 +14,16 @@ import type {
     WholeQuery,
 } from './gateway';
 import { GroupCommit } from './groupCommit';
+import type { OpenCost, StoredApiKey, StoredUsage } from './people';
+import {
+    addPeople,
+    addUsage,
+    apiKeysIn,
+    openCostsIn,
+    type PeopleSchema,
+    replaceApiKey,
+    usageSince,
+} from './sqlitePeople';
 
 interface JobTable extends Omit<StoredJob, 'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found'> {
     terms: Buffer; // bag of cells
@@ -26,7 +36,8 @@ interface JobTable extends Omit<StoredJob, 'terms' | 'deposit' | 'funds' | 'vouc
     signature: Buffer | null;
 }
 
-interface QueryTable extends Omit<StoredQuery, 'ceiling' | 'secret'>, StoredReceipts {
+interface QueryTable extends Omit<StoredQuery, 'ceiling' | 'secret' | 'apiKey'>, StoredReceipts {
+    apiKey: string; // '' for none
     ceiling: Buffer;
     index: number | null;
     price: Buffer | null;
@@ -35,7 +46,7 @@ interface QueryTable extends Omit<StoredQuery, 'ceiling' | 'secret'>, StoredRece
 
 type QueryId = Pick<StoredQuery, 'job' | 'number'>;
 
-interface Schema {
+interface Schema extends Omit<PeopleSchema, 'query'> {
     secret: QueryId & { secret: Buffer }; // of open queries
     setback: Setback;
     whole: QueryId & Pick<WholeQuery, 'session' | 'secret' | 'sealed'> & { answer: Buffer | null };
@@ -72,6 +83,7 @@ const migrations: Migration[] = [
             job INTEGER PRIMARY KEY, worker TEXT NOT NULL, node BLOB NOT NULL, cause TEXT NOT NULL, at INTEGER NOT NULL
         ) STRICT`.execute(db);
     },
+    addPeople,
 ];
 
 /** Opens or creates the gateway's SQLite file. Throws if another process has it. */
@@ -111,9 +123,12 @@ class SqliteGatewayStore implements GatewayStore {
         });
     }
 
-    addQuery({ secret, ...query }: StoredQuery, whole?: Pick<WholeQuery, 'session' | 'sealed'>): Promise<void> {
+    addQuery(
+        { secret, apiKey = '', ...query }: StoredQuery,
+        whole?: Pick<WholeQuery, 'session' | 'sealed'>,
+    ): Promise<void> {
         return this.commits.run(async (db) => {
-            const row = { ...query, ceiling: amountToBytes(query.ceiling), phase: 'open' } as const;
+            const row = { ...query, apiKey, ceiling: amountToBytes(query.ceiling), phase: 'open' } as const;
             await db.insertInto('query').values(row).execute();
             if (secret === null) {
                 return;
@@ -142,10 +157,13 @@ class SqliteGatewayStore implements GatewayStore {
     endQuery(
         job: number,
         number: number,
-        { phase, accept, receipt, entry, answer, breach }: StoredEnding,
+        { phase, accept, receipt, entry, answer, used, breach }: StoredEnding,
     ): Promise<void> {
         return this.commits.run(async (db) => {
             const query = ofQuery({ job, number });
+            if (used !== undefined) {
+                await addUsage(peopleIn(db), { job, number }, used);
+            }
             if (breach !== undefined) {
                 const leaving = { phase: 'leaving', note: breach.reason, breachAt: breach.at } as const;
                 const jobs = db.updateTable('job').set(leaving).where('number', '=', job);
@@ -242,11 +260,30 @@ class SqliteGatewayStore implements GatewayStore {
         return this.db.selectFrom('setback').selectAll().where('at', '>=', since).orderBy('at').execute();
     }
 
+    apiKeys(): Promise<StoredApiKey[]> {
+        return apiKeysIn(peopleIn(this.db));
+    }
+
+    saveApiKey(key: StoredApiKey): Promise<void> {
+        return this.commits.run((db) => replaceApiKey(peopleIn(db), key));
+    }
+
+    usage(sinceDay: number): Promise<StoredUsage[]> {
+        return usageSince(peopleIn(this.db), sinceDay);
+    }
+
+    openCosts(): Promise<OpenCost[]> {
+        return openCostsIn(peopleIn(this.db));
+    }
+
     async close(): Promise<void> {
         await this.commits.idle();
         await this.db.destroy();
     }
 }
+
+// The same tables, of which the part about people sees its own.
+const peopleIn = (db: Kysely<Schema>) => db as unknown as Kysely<PeopleSchema>;
 
 function entryRow({ index, price, cumulative }: NonNullable<StoredEnding['entry']>) {
     return { index, price: amountToBytes(price), cumulative: amountToBytes(cumulative) };

@@ -1,0 +1,150 @@
+/**
+ * What each API key may still spend. A query reserves its ceiling before it is sent, in the same turn of the event loop
+ * in which the limits are compared, so that no number of requests at once exceeds a limit. Its ending replaces the
+ * reservation by its price. A query that broke off stays reserved until its ending is known.
+ *
+ * A query counts for the day and the month (UTC) in which it was asked.
+ */
+import { formatTon } from '@cocoon-market/wrappers';
+import type { PeopleStore, StoredApiKey } from '../store/people';
+import { dayOf } from '../store/people';
+import { GatewayError } from './errors';
+
+const DAY = 86_400; // seconds
+
+/** What a key used of one limit. Amounts are nanoTON. */
+export interface BudgetView {
+    limit: bigint | null;
+    spent: bigint; // of ended queries
+    reserved: bigint; // of queries without an ending
+    resetsAt: number; // unix seconds
+}
+
+/** A query that is about to be sent. */
+interface PaidQuery {
+    job: number;
+    number: number;
+    ceiling: bigint; // nanoTON
+    askedAt: number; // unix seconds
+}
+
+interface Reservation {
+    name: string;
+    day: number;
+    ceiling: bigint;
+}
+
+export class Budgets {
+    private readonly spent = new Map<string, Map<number, bigint>>(); // nanoTON by name and day
+    private readonly reserved = new Map<string, Reservation>(); // by query
+
+    private constructor(private readonly now: () => number) {}
+
+    /** The state of the store: usage since the month began, and queries that have no ending yet. */
+    static async load(store: Pick<PeopleStore, 'usage' | 'openCosts'>, now: () => number): Promise<Budgets> {
+        const budgets = new Budgets(now);
+        const open = await store.openCosts();
+        const firstDay = Math.min(
+            monthOf(dayOf(now())).first,
+            ...open.map(({ askedAt }) => monthOf(dayOf(askedAt)).first),
+        );
+        for (const { apiKey, day, cost } of await store.usage(firstDay)) {
+            budgets.addSpent(apiKey, day, cost);
+        }
+        for (const { apiKey: name, askedAt, ceiling, ...query } of open) {
+            budgets.reserved.set(idOf(query), { name, day: dayOf(askedAt), ceiling });
+        }
+        return budgets;
+    }
+
+    /** Reserves what a query may cost. Throws 402 if a limit of its key does not allow it; then nothing is reserved. */
+    reserve(key: StoredApiKey, query: PaidQuery): void {
+        const { name } = key;
+        const day = dayOf(query.askedAt);
+        for (const [period, view] of Object.entries(this.viewsAt(key, day))) {
+            if (view.limit !== null && view.spent + view.reserved + query.ceiling > view.limit) {
+                throw overBudget(name, period as Period, view, query.ceiling);
+            }
+        }
+        this.reserved.set(idOf(query), { name, day, ceiling: query.ceiling });
+    }
+
+    /** Throws 402 if a key has nothing left, so that no job is opened for a request that could not be sent. */
+    requireSome(key: StoredApiKey): void {
+        for (const [period, view] of Object.entries(this.views(key))) {
+            if (view.limit !== null && view.spent + view.reserved >= view.limit) {
+                throw overBudget(key.name, period as Period, view);
+            }
+        }
+    }
+
+    /** A query has an ending: what it cost takes the place of what it reserved. */
+    settle(query: { job: number; number: number }, cost: bigint): void {
+        const reservation = this.reserved.get(idOf(query));
+        if (reservation !== undefined) {
+            this.reserved.delete(idOf(query));
+            this.addSpent(reservation.name, reservation.day, cost);
+        }
+    }
+
+    /** What a key used of its limits today and in this month. */
+    views(key: StoredApiKey): Record<Period, BudgetView> {
+        return this.viewsAt(key, dayOf(this.now()));
+    }
+
+    private viewsAt({ name, daily, monthly }: StoredApiKey, day: number): Record<Period, BudgetView> {
+        const month = monthOf(day);
+        const isDay = (other: number) => other === day;
+        const isMonth = (other: number) => other >= month.first && other < month.next;
+        return {
+            daily: { limit: daily, ...this.usedIn(name, isDay), resetsAt: (day + 1) * DAY },
+            monthly: { limit: monthly, ...this.usedIn(name, isMonth), resetsAt: month.next * DAY },
+        };
+    }
+
+    private usedIn(name: string, isIn: (day: number) => boolean): { spent: bigint; reserved: bigint } {
+        const days = [...(this.spent.get(name) ?? [])].filter(([day]) => isIn(day));
+        const open = [...this.reserved.values()].filter((one) => one.name === name && isIn(one.day));
+        return {
+            spent: days.reduce((sum, [, cost]) => sum + cost, 0n),
+            reserved: open.reduce((sum, { ceiling }) => sum + ceiling, 0n),
+        };
+    }
+
+    private addSpent(name: string, day: number, cost: bigint): void {
+        const days = this.spent.get(name) ?? new Map<number, bigint>();
+        days.set(day, (days.get(day) ?? 0n) + cost);
+        this.spent.set(name, days);
+    }
+}
+
+type Period = 'daily' | 'monthly';
+
+const idOf = ({ job, number }: { job: number; number: number }): string => `${job}/${number}`;
+
+/** The first day of a day's month, and that of the next month; days since 1970. */
+function monthOf(day: number): { first: number; next: number } {
+    const date = new Date(day * DAY * 1000);
+    const start = (month: number) => dayOf(Date.UTC(date.getUTCFullYear(), month) / 1000);
+    return { first: start(date.getUTCMonth()), next: start(date.getUTCMonth() + 1) };
+}
+
+function overBudget(name: string, period: Period, view: BudgetView, ceiling?: bigint): GatewayError {
+    const { limit, spent, reserved, resetsAt } = view;
+    const resets = new Date(resetsAt * 1000).toISOString();
+    const more = ceiling === undefined ? '' : `, and this request may cost ${formatTon(ceiling)} TON`;
+    const lower = ceiling === undefined ? '' : 'ask for less (max_tokens), ';
+    return new GatewayError(
+        402,
+        'budget_exceeded',
+        `Of the ${period} limit of ${formatTon(limit ?? 0n)} TON, the key "${name}" has spent ${formatTon(spent)} TON and ` +
+            `running queries reserve ${formatTon(reserved)} TON${more}: ${lower}wait until ${resets}, or have the ` +
+            `owner raise it with "cocoon keys limit ${name} --${period} TON"`,
+        {
+            metadata: {
+                ...{ key: name, period, limit: String(limit), spent: String(spent), reserved: String(reserved) },
+                ...{ ...(ceiling !== undefined && { ceiling: String(ceiling) }), resets },
+            },
+        },
+    );
+}

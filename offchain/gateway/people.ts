@@ -1,0 +1,30 @@
+/** Who uses this gateway: the API keys, what each may still spend, and what was used. */
+import type { PeopleStore, StoredApiKey } from '../store/people';
+import { ApiKeys } from './apiKeys';
+import { Budgets } from './budgets';
+import { UsageReader } from './usage';
+
+/** What pays a query: a key whose budget reserves what the query may cost. */
+export interface Payer {
+    readonly name: string;
+    /** Throws 402 if a limit of the key does not allow it. */
+    reserve(query: { job: number; number: number; ceiling: bigint; askedAt: number }): void;
+}
+
+export class People {
+    private constructor(
+        readonly apiKeys: ApiKeys,
+        readonly budgets: Budgets,
+        readonly usage: UsageReader,
+    ) {}
+
+    static async load(store: PeopleStore, now: () => number): Promise<People> {
+        return new People(await ApiKeys.load(store, now), await Budgets.load(store, now), new UsageReader(store, now));
+    }
+
+    /** The payer of a request. Limits that change meanwhile hold for it, too. */
+    payerOf(key: StoredApiKey): Payer {
+        const { name } = key;
+        return { name, reserve: (query) => this.budgets.reserve(this.apiKeys.get(name) ?? key, query) };
+    }
+}
