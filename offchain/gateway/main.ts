@@ -14,7 +14,9 @@ import { openGatewayStore } from '../store/sqliteGateway';
 import { addAdmin } from './admin';
 import { AdminToken } from './adminToken';
 import { Answers } from './answers';
+import { addModels } from './api/models';
 import { JobBook } from './book';
+import { Catalogue } from './catalogue';
 import { ChainClock } from './chainClock';
 import { JobChannels } from './channels';
 import { Closing } from './closing';
@@ -113,6 +115,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const answers = new Answers();
     const token = new AdminToken();
     const server = makeServer(context, router, answers);
+    addModels(server, config, new Catalogue(Object.keys(config.models), nodes, now));
     addAdmin(server, context, { book, closing, token });
 
     const url = await server.listen(config.listen);

@@ -74,6 +74,11 @@ export class Nodes {
         return this.source.workers(model);
     }
 
+    /** What a worker last said of itself; undefined if it was down since. */
+    lastInfo(url: string): NodeInfo | undefined {
+        return this.infos.get(url)?.info;
+    }
+
     /** Comes last for a moment: it was down or busy. */
     cool(url: string): void {
         this.bans.cool(url);

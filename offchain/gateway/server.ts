@@ -71,10 +71,6 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
     });
     addKeyCheck(server, people);
     server.get('/healthz', async () => ({ status: 'ok' }));
-    server.get('/v1/models', async () => ({
-        object: 'list',
-        data: Object.keys(config.models).map((id) => ({ id, object: 'model', created: 0, owned_by: 'cocoon-market' })),
-    }));
     const parts = { context, router, answers };
     for (const [path, read] of Object.entries(readers)) {
         server.post(path, { bodyLimit: BODY_BYTES }, answerAt(read, parts));
@@ -196,7 +192,8 @@ function requireRoom({ maxQueries }: GatewayConfig, answers: Answers): void {
     }
 }
 
-function requireModel({ models }: GatewayConfig, model: string): void {
+/** Refuses a model that the configuration does not have. */
+export function requireModel({ models }: Pick<GatewayConfig, 'models'>, model: string): void {
     if (!Object.hasOwn(models, model)) {
         const names = Object.keys(models).join(', ');
         throw new GatewayError(404, 'model_not_found', `This gateway has no such model; it has ${names}`, {

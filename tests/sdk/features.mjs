@@ -526,6 +526,15 @@ export async function features({ at, poor, model, key = 'not needed' }) {
                 assert.equal((await embedding.getTextEmbedding('one')).length, 8);
             },
         },
+        models: {
+            openai: async () => {
+                const { data } = await openai.models.list();
+                const listed = data.find(({ id }) => id === model);
+                assert.ok(listed.nodes > 0 && BigInt(listed.prices.best.prompt) > 0n);
+                assert.equal((await openai.models.retrieve(model)).owned_by, listed.owned_by);
+                await assert.rejects(openai.models.retrieve('no/such model'), OpenAI.NotFoundError);
+            },
+        },
         ...(await responses({ at, model, key })),
         ...(await failures({ at, poor, model, key })),
         ...(await messages({ at, poor, model, key })),

@@ -1,0 +1,142 @@
+import { Address } from '@ton/core';
+import { request } from 'undici';
+import { Catalogue } from '../../../offchain/gateway/catalogue';
+import type { NodeInfo } from '../../../offchain/link';
+import { objectionsTo } from '../../support/openaiApi';
+import { useMarket } from '../../support/market';
+import { Bench, MODEL, RATES, startBench } from './support';
+
+const SLASHED = 'Qwen/Qwen3-32B';
+const texts = (rates: object) => Object.fromEntries(Object.entries(rates).map(([kind, rate]) => [kind, String(rate)]));
+
+describe('the models of a gateway', () => {
+    const market = useMarket();
+    let bench: Bench;
+    const get = async (path: string) => {
+        const { statusCode, body } = await request(`${bench.gateway.url}/v1/models${path}`);
+        // eslint-disable-next-line @typescript-eslint/no-explicit-any
+        return { status: statusCode, body: (await body.json()) as any };
+    };
+    const offers = (more: object) => (info: NodeInfo) => ({
+        ...info,
+        offers: [MODEL, SLASHED].map((model) => ({ model, rates: RATES, features: [], ...more })),
+    });
+
+    beforeEach(async () => {
+        const maxPrice = texts(RATES) as never;
+        bench = await startBench(market(), {
+            workers: 2,
+            config: { models: { [MODEL]: { maxPrice }, [SLASHED]: { maxPrice } } },
+            before: ({ workers: [first, second] }) => {
+                first.info = offers({ features: ['tools', 'json'], context: 4096 });
+                const cheaper = { ...RATES, prompt: RATES.prompt + 0n, completion: 1n };
+                second.info = offers({ rates: cheaper, features: ['tools'], context: 8192 });
+            },
+        });
+    });
+    afterEach(() => bench.close());
+
+    it('have prices, the longest context, all features and how many nodes', async () => {
+        const { body } = await get('');
+        expect(objectionsTo('ListModelsResponse', body)).toEqual([]);
+        expect(body.data[0]).toMatchObject({
+            id: MODEL,
+            context_length: 8192,
+            features: ['json', 'tools'],
+            tiers: ['open'],
+            nodes: 2,
+        });
+        const { best, min, max } = body.data[0].prices;
+        expect([best.completion, min.completion, max.completion]).toEqual(['1', '1', String(RATES.completion)]);
+    });
+
+    it('do not count a node that the rules exclude', async () => {
+        bench.workers[1].info = offers({ rates: { ...RATES, completion: RATES.completion + 1n } });
+        await bench.restart();
+        const { body } = await get(`/${MODEL}`);
+        expect(body).toMatchObject({ nodes: 1, context_length: 4096, prices: { max: texts(RATES) } });
+    });
+
+    it('are found by a name with a slash, plain and encoded', async () => {
+        for (const path of [`/${SLASHED}`, `/${encodeURIComponent(SLASHED)}`]) {
+            const { status, body } = await get(path);
+            expect([status, body.id]).toEqual([200, SLASHED]);
+            expect(objectionsTo('Model', body)).toEqual([]);
+        }
+        expect((await bench.openai.models.retrieve(SLASHED)).id).toBe(SLASHED);
+    });
+
+    it.each(['/other', '/__proto__', '/', '/toString'])('answer 404 as OpenAI does to %s', async (path) => {
+        const { status, body } = await get(path);
+        expect([status, body.error.code, body.error.param]).toEqual([404, 'model_not_found', 'model']);
+        expect(objectionsTo('ErrorResponse', body)).toEqual([]);
+    });
+});
+
+describe('a catalogue', () => {
+    const url = 'http://127.0.0.1:1';
+    const info = {
+        node: new Address(0, Buffer.alloc(32)).toRawString(),
+        attestation: { tier: 'open' },
+        offers: [{ model: MODEL, rates: RATES, features: [] }],
+    } as unknown as NodeInfo;
+    let time: number;
+    let looks: number;
+    let check: () => Promise<{ info: NodeInfo } | string>;
+    const catalogueOf = (waitMs = 20) =>
+        new Catalogue(
+            [MODEL],
+            {
+                workers: async () => [url],
+                check: () => {
+                    looks++;
+                    return check() as never;
+                },
+                lastInfo: () => undefined,
+            },
+            () => time,
+            waitMs,
+        );
+
+    beforeEach(() => {
+        time = 1000;
+        looks = 0;
+        check = async () => ({ info });
+    });
+
+    it('says that nothing is known while the first look runs', async () => {
+        check = () => new Promise(() => undefined);
+        expect(await catalogueOf().find(MODEL)).toMatchObject({ nodes: 0, prices: null, checked_at: null });
+    });
+
+    it('shows a slow node as it was before, and asks it once', async () => {
+        const catalogue = catalogueOf();
+        await catalogue.list();
+        time += 5;
+        check = () => new Promise(() => undefined);
+        expect(await catalogue.list()).toMatchObject([{ nodes: 1, checked_at: 1000 }]);
+        expect(await catalogue.list()).toMatchObject([{ nodes: 1, checked_at: 1000 }]);
+        expect(looks).toBe(2);
+    });
+
+    it('looks again after 5 seconds, not after 4', async () => {
+        const catalogue = catalogueOf();
+        await catalogue.list();
+        time += 4;
+        await catalogue.list();
+        expect(looks).toBe(1);
+        time += 1;
+        await catalogue.list();
+        expect(looks).toBe(2);
+    });
+
+    it('keeps what a node offered that is not used now, with the reason', async () => {
+        const catalogue = catalogueOf();
+        await catalogue.list();
+        time += 5;
+        check = async () => Promise.reject(new Error('is down'));
+        const [{ workers }] = await catalogue.views();
+        expect(workers).toMatchObject([{ state: 'is down', usable: false, offer: { rates: RATES } }]);
+        expect(await catalogue.list()).toMatchObject([{ nodes: 0, prices: null }]);
+    });
+});
