@@ -11,6 +11,7 @@ import { ChatFormat } from './api/chat';
 import { CompletionFormat } from './api/completions';
 import { Embeddings } from './api/embeddings';
 import { AnswerFormat, cutError, finishOf } from './api/format';
+import { modelNamed } from './api/modelName';
 import { ApiCall, readCall, ReadOptions } from './api/request';
 import { messagesError, MessagesFormat } from './api/messages';
 import { readMessages } from './api/messagesRequest';
@@ -124,7 +125,7 @@ function answerAt(read: (typeof readers)[string], { context, router, answers }: 
     return async (request: FastifyRequest, reply: FastifyReply) => {
         requireRoom(config, answers);
         const { call, format } = read(request.body, config);
-        requireModel(config, call.modelRequest.body.model);
+        nameModel(call, config);
         const payer = payerFor(request, call.modelRequest.body.model, people);
         showNotPassedOn(reply, call);
         const silenceMs = config.commentSeconds * 1000;
@@ -144,7 +145,7 @@ function embedAt({ context, router, answers }: EndpointParts) {
         requireRoom(config, answers);
         const call = readCall('embedding', request.body, config);
         const body = call.modelRequest.body as z.output<typeof embeddingBody>;
-        requireModel(config, body.model);
+        nameModel(call, config);
         const payer = payerFor(request, body.model, people);
         showNotPassedOn(reply, call);
         const inputs = typeof body.input === 'string' ? 1 : body.input.length;
@@ -192,14 +193,9 @@ function requireRoom({ maxQueries }: GatewayConfig, answers: Answers): void {
     }
 }
 
-/** Refuses a model that the configuration does not have. */
-export function requireModel({ models }: Pick<GatewayConfig, 'models'>, model: string): void {
-    if (!Object.hasOwn(models, model)) {
-        const names = Object.keys(models).join(', ');
-        throw new GatewayError(404, 'model_not_found', `This gateway has no such model; it has ${names}`, {
-            param: 'model',
-        });
-    }
+/** Gives the model of a request its full name. */
+function nameModel({ modelRequest: { body } }: ApiCall, { models }: GatewayConfig): void {
+    body.model = modelNamed(body.model, Object.keys(models));
 }
 
 function showNotPassedOn(reply: FastifyReply, { notPassedOn }: ApiCall): void {

@@ -38,16 +38,7 @@ const part = z.discriminatedUnion(
     'expected a part of type text, refusal, image_url, video_url, input_audio or file',
 );
 
-const content = z.union([text, z.array(part)], {
-    // The issue of the part itself says more than "no alternative fits".
-    error: ({ input, issues }) =>
-        Array.isArray(input) ? deepest(issues as z.core.$ZodIssue[]) : 'expected a text or a list of parts',
-});
-
-function deepest(issues: unknown): string | undefined {
-    const flat = (Array.isArray(issues) ? issues : []) as z.core.$ZodIssue[];
-    return flat[0]?.message;
-}
+const content = z.union([text, z.array(part)], 'expected a text or a list of parts');
 
 const functionCall = z.looseObject({ name: text, arguments: text });
 const toolCall = z.looseObject({ id: text, function: functionCall.optional() });

@@ -1,7 +1,7 @@
 /** Requests in the shape of Anthropic's Messages, read as chats: a node sees a chat only. */
 import { z } from 'zod';
 import { badRequest } from '../errors';
-import { type ApiCall, readCall, type ReadOptions, unsupported } from './request';
+import { type ApiCall, invalidBody, readCall, type ReadOptions, unsupported } from './request';
 
 type Fields = Record<string, unknown>;
 
@@ -85,9 +85,7 @@ export function readMessages(body: unknown, options: ReadOptions): ApiCall {
     }
     const parsed = shape.safeParse(fields);
     if (!parsed.success) {
-        const { path, message: reason } = parsed.error.issues[0];
-        const param = path.map(String).join('.').slice(0, 100);
-        throw badRequest(`${param === '' ? 'The body' : `"${param}"`} is not valid: ${reason}`, param || undefined);
+        throw invalidBody(parsed.error);
     }
     return readCall('chat', toChat(parsed.data), options);
 }

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Catalogue } from '../catalogue';
 import type { GatewayConfig } from '../config';
-import { requireModel } from '../server';
+import { modelNamed } from './modelName';
 
 /** Adds the paths to the server. The names of models may have slashes, plain or encoded. */
 export function addModels(
@@ -12,7 +12,6 @@ export function addModels(
 ): void {
     server.get('/v1/models', async () => ({ object: 'list', data: await catalogue.list() }));
     server.get<{ Params: { '*': string } }>('/v1/models/*', async ({ params: { '*': model } }) => {
-        requireModel(config, model);
-        return catalogue.find(model);
+        return catalogue.find(modelNamed(model, Object.keys(config.models)));
     });
 }

@@ -1,7 +1,7 @@
 /** Requests of apps to the gateway's API: what is passed on, what stays here, and what is refused by its name. */
 import type { z } from 'zod';
 import { bodies, type ModelEndpoint, type ModelRequest, requestLimits, unknownField } from '../../link';
-import { badRequest } from '../errors';
+import { badRequest, type GatewayError } from '../errors';
 
 /** Tokens of an answer when the app names no limit. */
 const DEFAULT_MAX_TOKENS = 1024;
@@ -60,7 +60,7 @@ export function readCall(endpoint: ModelEndpoint, body: unknown, { extraFields }
     const passed = withoutOwn(endpoint, fields);
     const parsed = shape.safeParse(passed);
     if (!parsed.success) {
-        throw invalid(parsed.error.issues[0]);
+        throw invalidBody(parsed.error as z.ZodError);
     }
     const choices = endpoint === 'embedding' ? 1 : ((parsed.data as { n?: number | null }).n ?? 1);
     const maxTokens = limit * choices;
@@ -79,10 +79,22 @@ export function readCall(endpoint: ModelEndpoint, body: unknown, { extraFields }
 }
 
 /** The first thing that is wrong with a body, in one sentence. */
-function invalid(issue: z.core.$ZodIssue) {
-    const param = issue.path.map(String).join('.');
-    const where = param === '' ? 'The body' : `"${param.slice(0, MAX_NAME)}"`;
-    return badRequest(`${where} is not valid: ${issue.message}`, param.slice(0, MAX_NAME) || undefined);
+export function invalidBody(error: z.ZodError): GatewayError {
+    const { path, message } = deepest(error.issues[0]);
+    const param = path.map(String).join('.').slice(0, MAX_NAME);
+    return badRequest(`${param === '' ? 'The body' : `"${param}"`} is not valid: ${message}`, param || undefined);
+}
+
+/** Of a value that fits none of several shapes: what is wrong by the shape that it fits best. */
+function deepest(issue: z.core.$ZodIssue, path: PropertyKey[] = []): { path: PropertyKey[]; message: string } {
+    const here = { path: [...path, ...issue.path], message: issue.message };
+    if (issue.code !== 'invalid_union') {
+        return here;
+    }
+    return issue.errors
+        .flat()
+        .map((inner) => deepest(inner, here.path))
+        .reduce((best, one) => (one.path.length > best.path.length ? one : best), here);
 }
 
 function ownFlag(value: unknown, param: string): boolean {

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { badRequest } from '../errors';
-import { type ApiCall, readCall, type ReadOptions, unsupported } from './request';
+import { type ApiCall, invalidBody, readCall, type ReadOptions, unsupported } from './request';
 
 type Fields = Record<string, unknown>;
 
@@ -30,7 +30,7 @@ type InputPart = z.output<typeof inputPart>;
 const content = z.union([text, z.array(inputPart)], 'expected a text or a list of parts');
 
 const messageItem = z.looseObject({
-    type: z.literal('message').optional(),
+    type: z.literal('message'),
     role: z.enum(['user', 'assistant', 'system', 'developer'], 'expected user, assistant, system or developer'),
     content,
 });
@@ -41,9 +41,21 @@ const reasoningItem = z.looseObject({
     content: z.array(z.looseObject({ type: z.literal('reasoning_text'), text })).nullish(),
 });
 
-const item = z.union([callItem, outputItem, reasoningItem, messageItem], {
-    error: 'expected a message, function_call, function_call_output or reasoning; this gateway stores no items',
-});
+const item = z.preprocess(
+    // A message may leave its type out.
+    (value) => (typeof value === 'object' && value !== null ? { type: 'message', ...value } : value),
+    z.discriminatedUnion(
+        'type',
+        [callItem, outputItem, reasoningItem, messageItem],
+        'expected a message, function_call, function_call_output or reasoning; this gateway stores no items',
+    ),
+);
+
+/** A text is a message of the user. */
+const input = z.preprocess(
+    (value) => (typeof value === 'string' ? [{ role: 'user', content: value }] : value),
+    z.array(item, 'expected a text or a list of items').min(1, 'expected at least one item'),
+);
 
 const tool = z.looseObject({
     type: z.literal('function', 'expected "function": a node runs no tools of its own'),
@@ -71,9 +83,7 @@ const format = z.discriminatedUnion(
 
 const shape = z.looseObject({
     model: text,
-    input: z.union([text, z.array(item).min(1)], {
-        error: ({ input }) => (Array.isArray(input) ? undefined : 'expected a text or a list of items'),
-    }),
+    input,
     instructions: text.nullish(),
     max_output_tokens: z.number().nullish(),
     tools: z.array(tool).max(128).nullish(),
@@ -114,12 +124,7 @@ export function readResponses(body: unknown, options: ReadOptions): ResponsesCal
     requireStateless(fields, options);
     const parsed = shape.safeParse(fields);
     if (!parsed.success) {
-        const issue = parsed.error.issues[0];
-        const param = issue.path.map(String).join('.').slice(0, 100);
-        throw badRequest(
-            `${param === '' ? 'The body' : `"${param}"`} is not valid: ${issue.message}`,
-            param || undefined,
-        );
+        throw invalidBody(parsed.error);
     }
     const call = readCall('chat', toChat(parsed.data), options);
     return { ...call, body: parsed.data };
@@ -180,28 +185,35 @@ const responseFormat = ({ type, ...rest }: z.output<typeof format>) =>
 
 function messagesOf({ instructions, input }: ResponsesBody): Fields[] {
     const messages: Fields[] = instructions == null ? [] : [{ role: 'system', content: instructions }];
-    if (typeof input === 'string') {
-        return [...messages, { role: 'user', content: input }];
-    }
+    let thoughts: Fields = {}; // of the model, before what it said or called
+    const push = (message: Fields) => {
+        messages.push(message.role === 'assistant' ? { ...message, ...thoughts } : message);
+        thoughts = {};
+    };
     for (const one of input) {
         const last = messages.at(-1);
-        if (one.type === 'function_call') {
-            const call = { id: one.call_id, type: 'function', function: { name: one.name, arguments: one.arguments } };
-            // Calls that a model makes together are one message of a chat, as is the text before them.
-            if (last?.role === 'assistant') {
-                last.tool_calls = [...((last.tool_calls as Fields[] | undefined) ?? []), call];
-            } else {
-                messages.push({ role: 'assistant', content: null, tool_calls: [call] });
+        switch (one.type) {
+            case 'function_call': {
+                const { call_id: id, name, arguments: text } = one;
+                const call = { id, type: 'function', function: { name, arguments: text } };
+                // Calls that a model makes together are one message of a chat, as is the text before them.
+                if (last?.role === 'assistant') {
+                    last.tool_calls = [...((last.tool_calls as Fields[] | undefined) ?? []), call];
+                } else {
+                    push({ role: 'assistant', content: null, tool_calls: [call] });
+                }
+                break;
             }
-        } else if (one.type === 'function_call_output') {
-            messages.push({
-                role: 'tool',
-                tool_call_id: one.call_id,
-                content: contentOf(one.output),
-            });
-        } else if (one.type !== 'reasoning') {
-            const { role, content } = one;
-            messages.push({ role, content: contentOf(content) });
+            case 'function_call_output':
+                push({ role: 'tool', tool_call_id: one.call_id, content: contentOf(one.output) });
+                break;
+            case 'reasoning': {
+                const text = (one.content ?? []).map((part) => part.text).join('');
+                thoughts = text === '' ? {} : { reasoning_content: text };
+                break;
+            }
+            case 'message':
+                push({ role: one.role, content: contentOf(one.content) });
         }
     }
     return messages;

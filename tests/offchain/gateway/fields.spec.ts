@@ -100,7 +100,7 @@ describe('Fields of a chat completion', () => {
     it.each<[string, object, string]>([
         ['an unknown field', { color: 'red' }, 'messages.0.color'],
         ['a tool call without an id', { role: 'assistant', tool_calls: [{}] }, 'messages.0.tool_calls.0.id'],
-        ['an unknown part', { content: [{ type: 'smell' }] }, 'messages.0.content'],
+        ['an unknown part', { content: [{ type: 'smell' }] }, 'messages.0.content.0.type'],
         [
             'an image elsewhere, which a node would fetch',
             { content: [{ type: 'image_url', image_url: { url: 'https://example.com/a.png' } }] },

@@ -58,7 +58,7 @@ const objections = (schema: string, values: object[]) => values.flatMap((value) 
 
 describe('Answers by the published description of the API', () => {
     const chat = (choices = 1) => new ChatFormat(head, { includeUsage: true, choices });
-    const responses = () => new ResponsesFormat({ ...head, id: 'resp_1' }, { model: 'm', input: 'hi' });
+    const responses = () => new ResponsesFormat({ ...head, id: 'resp_1' }, { model: 'm', input: [] });
     const cut = { finish: 'error', result, error: cutError() };
 
     it.each(answers)('are a valid chat completion with %s', (_, pieces) => {
