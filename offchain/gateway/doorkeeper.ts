@@ -41,7 +41,9 @@ export function addKeyCheck(server: FastifyInstance, { apiKeys }: People): void 
     server.addHook('onRequest', async (request) => {
         // The route, not the path: a path can be written in more than one way.
         if (request.routeOptions.url?.startsWith('/v1/') === true) {
-            request.apiKey = apiKeys.authenticate(request.headers.authorization);
+            const { authorization, 'x-api-key': plain } = request.headers;
+            // Anthropic's SDK sends its key in a header of its own.
+            request.apiKey = apiKeys.authenticate(typeof plain === 'string' ? `Bearer ${plain}` : authorization);
         }
     });
 }

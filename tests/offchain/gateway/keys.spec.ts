@@ -30,6 +30,8 @@ describe('A gateway with API keys', () => {
         expect(await bench.post(ask)).toMatchObject({ status: 401, body: { error: { code: 'invalid_api_key' } } });
         expect((await models()).statusCode).toBe(401);
         expect((await models(bearer(secret))).statusCode).toBe(200);
+        expect((await models({ 'x-api-key': secret })).statusCode).toBe(200); // as Anthropic's SDK sends it
+        expect((await models({ 'x-api-key': 'sk-cocoon-x' })).statusCode).toBe(401);
         expect(await bench.post(ask, bearer(other.secret))).toMatchObject({
             ...{ status: 403, body: { error: { code: 'model_not_allowed', param: 'model' } } },
         });
