@@ -74,6 +74,12 @@ export const gatewayConfig = z
         commentSeconds: z.number().positive().max(60).default(waits.comment), // of silence, before a stream is sent a comment
         shutdownSeconds: z.number().min(0).default(waits.shutdown), // for running answers to end by themselves
         banSeconds: whole(0).default(1800), // a node that cheated or failed twice is not used for so long
+        idempotency: z
+            .strictObject({
+                seconds: whole(0, 86400).default(3600), // that an answer is remembered for its Idempotency-Key
+                maxBytes: whole(1 << 20).default(64 << 20), // of all these answers, in memory
+            })
+            .prefault({}),
         logLevel,
     })
     .superRefine(ofOneNetwork)

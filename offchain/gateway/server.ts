@@ -21,8 +21,10 @@ import type { GatewayConfig } from './config';
 import type { GatewayContext } from './context';
 import { addKeyCheck, isLoopback, payerFor } from './doorkeeper';
 import { badRequest, GatewayError, tooMany, unavailable } from './errors';
+import { Idempotency, idempotent } from './idempotency';
 import type { GatewayJob } from './job';
 import { Question } from './query';
+import { addRequestFacts, noteError, observed, requestLogger } from './requestLog';
 import { Router } from './router';
 import { counterOf } from './tokens';
 
@@ -36,9 +38,11 @@ const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 export function makeServer(context: GatewayContext, router: Router, answers = new Answers()): FastifyInstance {
     const { config, log, people } = context;
     const server = createDoor();
+    addRequestFacts(server, [requestLogger(log)]);
 
     server.setErrorHandler((error: FastifyError | GatewayError, request, reply) => {
         const answer = asGatewayError(error);
+        noteError(request, answer.code);
         if (answer.status >= 500 && !(error instanceof GatewayError)) {
             log.error({ reason: error.name, code: error.code }, 'a request failed');
         }
@@ -73,10 +77,11 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
     addKeyCheck(server, people);
     server.get('/healthz', async () => ({ status: 'ok' }));
     const parts = { context, router, answers };
+    const idempotency = new Idempotency(config.idempotency);
     for (const [path, read] of Object.entries(readers)) {
-        server.post(path, { bodyLimit: BODY_BYTES }, answerAt(read, parts));
+        server.post(path, { bodyLimit: BODY_BYTES }, idempotent(idempotency, answerAt(read, parts)));
     }
-    server.post('/v1/embeddings', { bodyLimit: BODY_BYTES }, embedAt(parts));
+    server.post('/v1/embeddings', { bodyLimit: BODY_BYTES }, idempotent(idempotency, embedAt(parts)));
     return server;
 }
 
@@ -126,14 +131,27 @@ function answerAt(read: (typeof readers)[string], { context, router, answers }: 
         requireRoom(config, answers);
         const { call, format } = read(request.body, config);
         nameModel(call, config);
+        noteModel(request, call);
         const payer = payerFor(request, call.modelRequest.body.model, people);
         showNotPassedOn(reply, call);
         const silenceMs = config.commentSeconds * 1000;
         const question = { ...questionOf(call), payer };
         return runAnswer(answers, reply, (signal) =>
             (call.stream ? answerStream : answerWhole)({
-                ...{ question, format: format(now()), router, reply, signal, log, silenceMs },
-                toGatewayError: asGatewayError,
+                ...{
+                    question,
+                    format: format(now()),
+                    router: observed(router, request.facts),
+                    reply,
+                    signal,
+                    log,
+                    silenceMs,
+                },
+                toGatewayError: (error) => {
+                    const answer = asGatewayError(error);
+                    noteError(request, answer.code);
+                    return answer;
+                },
             }),
         );
     };
@@ -146,6 +164,7 @@ function embedAt({ context, router, answers }: EndpointParts) {
         const call = readCall('embedding', request.body, config);
         const body = call.modelRequest.body as z.output<typeof embeddingBody>;
         nameModel(call, config);
+        noteModel(request, call);
         const payer = payerFor(request, body.model, people);
         showNotPassedOn(reply, call);
         const inputs = typeof body.input === 'string' ? 1 : body.input.length;
@@ -153,7 +172,7 @@ function embedAt({ context, router, answers }: EndpointParts) {
         return runAnswer(answers, reply, async (signal) => {
             const begin = (job: GatewayJob, number: number) => void reply.headers(headersOf(job, number));
             const reading = { question: { ...questionOf(call), payer }, signal, begin };
-            const result = await readAnswer(router, reading, (piece) => embeddings.add(piece));
+            const result = await readAnswer(observed(router, request.facts), reading, (piece) => embeddings.add(piece));
             const finish = finishOf(result);
             if (finish !== 'stop') {
                 throw finish === 'error' ? cutError() : tooManyVectors();
@@ -175,16 +194,24 @@ async function runAnswer(
     answer: (signal: AbortSignal) => Promise<void>,
 ): Promise<FastifyReply> {
     const { abort, end } = answers.begin();
+    const { facts } = reply.request;
     reply.raw.once('close', () => {
-        if (!reply.raw.writableFinished) {
+        if (!reply.raw.writableFinished && facts.isRecorded !== true) {
             abort.abort('client' satisfies CutReason);
         }
     });
     try {
-        return await untilGone(reply, abort.signal, () => answer(abort.signal));
+        const answering = untilGone(reply, abort.signal, () => answer(abort.signal));
+        facts.answering = answering;
+        return await answering;
     } finally {
         end();
     }
+}
+
+function noteModel({ facts }: FastifyRequest, { stream, modelRequest }: ApiCall): void {
+    facts.model = modelRequest.body.model;
+    facts.isStream = stream;
 }
 
 function requireRoom({ maxQueries }: GatewayConfig, answers: Answers): void {

@@ -16,7 +16,7 @@ import { AnswerFormat, comment, cutError, finishOf } from './format';
 export interface Answering {
     question: Question;
     format: AnswerFormat;
-    router: Router;
+    router: Pick<Router, 'answer'>;
     reply: FastifyReply;
     signal: AbortSignal;
     log: GatewayContext['log'];
@@ -56,7 +56,7 @@ interface Reading {
 
 /** Asks, and hands over the pieces of the answer in their order. */
 export async function readAnswer(
-    router: Router,
+    router: Pick<Router, 'answer'>,
     { question, signal, begin }: Reading,
     take: (piece: AnswerPiece) => void | Promise<void>,
 ): Promise<Result> {

@@ -1,8 +1,9 @@
 /** API keys, budgets and what else a request to the gateway meets before it is answered, over HTTP. */
 import { request } from 'undici';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
+import { Reason } from '../../../wrappers';
 import { useMarket } from '../../support/market';
-import { Answer, ask, Bench, MODEL, startBench } from './support';
+import { Answer, ask, Bench, MODEL, startBench, until } from './support';
 
 const market = useMarket();
 let bench: Bench;
@@ -65,5 +66,79 @@ describe('A gateway with API keys', () => {
         expect(daily).toMatchObject({ limit: limit.toString(), spent: String(3020 * paid), reserved: '0' });
         expect(paid).toBeLessThanOrEqual(21);
         expect(await bench.admin('usage')).toMatchObject([{ key: 'bob', queries: paid, cost: String(3020 * paid) }]);
+    });
+});
+
+describe('A request with an Idempotency-Key', () => {
+    const key = { 'idempotency-key': 'once' };
+    const stream = { ...ask, stream: true };
+    const asked = () => bench.worker.asked.length;
+
+    it('gets the answer of the first one, which is paid once, and is refused with another body', async () => {
+        const first = await bench.post(ask, key);
+        const second = await bench.post(ask, key);
+
+        expect(first.status).toBe(200);
+        expect(second).toMatchObject({ status: 200, body: first.body, headers: { 'idempotent-replayed': 'true' } });
+        expect(second.headers['x-cocoon-query']).toBe(first.headers['x-cocoon-query']);
+        expect(second.headers['x-request-id']).not.toBe(first.headers['x-request-id']);
+        expect(await bench.post({ ...ask, max_tokens: 7 }, key)).toMatchObject({
+            ...{ status: 422, body: { error: { code: 'idempotency_key_reused' } } },
+        });
+        expect(asked()).toBe(1);
+        expect(await bench.admin('usage?by=model')).toMatchObject([{ queries: 1, cost: '3020' }]);
+    });
+
+    it('follows a stream that still runs, and gets it whole when the first connection ends', async () => {
+        let goOn!: () => void;
+        const gate = new Promise<void>((resolve) => (goOn = resolve));
+        bench.worker.scripts.push({ wait: (frame) => (frame === 0 ? Promise.resolve() : gate) });
+        const cut = new AbortController();
+        const first = await request(`${bench.gateway.url}/v1/chat/completions`, {
+            ...{ method: 'POST', headers: { 'content-type': 'application/json', ...key }, signal: cut.signal },
+            body: JSON.stringify(stream),
+        });
+        first.body.on('error', () => undefined);
+        const second = bench.post(stream, key);
+        await new Promise((resolve) => first.body.once('data', resolve));
+        cut.abort();
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        goOn();
+
+        const { status, body } = await second;
+        expect(status).toBe(200);
+        expect(body).toContain('Hello');
+        expect(body).toContain('[DONE]');
+        expect((await bench.post(stream, key)).body).toBe(body);
+        expect(asked()).toBe(1);
+        expect(bench.log.join('')).not.toContain('Hello');
+    });
+
+    it('is tried again after an error that cost nothing', async () => {
+        bench.worker.scripts.push({ failAtOnce: Reason.BackendRefused });
+        expect((await bench.post(ask, key)).status).toBeGreaterThanOrEqual(400);
+        expect((await bench.post(ask, key)).status).toBe(200);
+    });
+});
+
+describe('The request log', () => {
+    it('says who asked what, which query answered and what it cost, without a word of it', async () => {
+        const { secret } = await admin('keys', { name: 'bob' });
+        const { headers } = await bench.post(ask, bearer(secret));
+        await bench.post({ ...ask, model: 'nope' }, bearer(secret));
+
+        const lines = () => bench.log.map((line) => JSON.parse(line) as Record<string, unknown>).filter(isRequest);
+        const isRequest = ({ msg, path }: Record<string, unknown>) =>
+            msg === 'request' && path === '/v1/chat/completions';
+        await until(() => lines().length === 2);
+        expect(lines()).toMatchObject([
+            {
+                ...{ requestId: headers['x-request-id'], keyName: 'bob', status: 200, model: MODEL, nanoton: '3020' },
+                ...{ job: Number(headers['x-cocoon-job']), query: Number(headers['x-cocoon-query']) },
+                ...{ worker: bench.worker.url, promptTokens: 10, cachedTokens: 2, completionTokens: 2 },
+            },
+            { status: 404, code: 'model_not_found', keyName: 'bob' },
+        ]);
+        expect(bench.log.join('')).not.toMatch(/Hello|Say hello/);
     });
 });

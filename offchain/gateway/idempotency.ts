@@ -1,0 +1,288 @@
+/**
+ * Requests with an Idempotency-Key. The first one is answered, also if its connection ends; every repetition gets the
+ * same answer, from its beginning, also while the first still runs. So a request that is sent again costs once.
+ *
+ * Answers are in memory only, for a time and up to a number of bytes. An answer that had to go is refused by name
+ * instead of being bought again. Only answers that cost something are stored: after an error that cost nothing, the
+ * same request is tried again.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { createHash } from 'node:crypto';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { steadySeconds } from '../process/clock';
+import { badRequest, GatewayError } from './errors';
+
+/** The request header that names a request. */
+export const IDEMPOTENCY_HEADER = 'idempotency-key';
+
+const MAX_REQUESTS = 10_000; // remembered; beyond it the oldest is forgotten
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+interface Limits {
+    seconds: number; // that an answer is remembered from its beginning
+    maxBytes: number; // of all answers
+}
+
+/** One answer as it goes out, and whoever reads it from its beginning. */
+export class Recording {
+    private readonly chunks: Buffer[] = [];
+    private readonly waiting: (() => void)[] = [];
+    private head: { status: number; headers: OutgoingHttpHeaders } | undefined;
+    private state: 'running' | 'whole' | 'deleted' | 'broken' = 'running';
+    bytes = 0;
+
+    constructor(
+        readonly body: Buffer, // hash of the request's body
+        readonly at: number, // seconds
+        private readonly onGrowth: (recording: Recording, bytes: number) => void,
+    ) {}
+
+    get isRunning(): boolean {
+        return this.state === 'running';
+    }
+
+    begin(status: number, headers: OutgoingHttpHeaders): void {
+        this.head = { status, headers };
+        this.wake();
+    }
+
+    add(chunk: Buffer): void {
+        if (this.state === 'running') {
+            this.chunks.push(chunk);
+            this.bytes += chunk.length;
+            this.onGrowth(this, chunk.length);
+            this.wake();
+        }
+    }
+
+    /** `whole`: the answer is complete; `broken`: it has no end. */
+    end(state: 'whole' | 'broken'): void {
+        if (this.state === 'running') {
+            this.state = state;
+        }
+        this.wake();
+    }
+
+    /** Deletes the answer; that there was one is still known. */
+    delete(): void {
+        this.state = 'deleted';
+        this.chunks.length = 0;
+        this.bytes = 0;
+        this.wake();
+    }
+
+    /** Sends the answer to somebody who repeats the request. */
+    async replay(reply: FastifyReply): Promise<FastifyReply> {
+        const { raw } = reply;
+        let sent = 0;
+        while (!raw.destroyed) {
+            if (this.state === 'deleted' || this.state === 'broken') {
+                if (raw.headersSent) {
+                    raw.destroy(); // so that nobody takes a part for the whole
+                    return reply;
+                }
+                throw this.state === 'deleted' ? deletedError() : brokenError();
+            }
+            if (this.head !== undefined && !raw.headersSent) {
+                const { status, headers } = this.head;
+                reply.hijack();
+                const own = {
+                    ...headers,
+                    ...(reply.getHeaders() as OutgoingHttpHeaders),
+                    'idempotent-replayed': 'true',
+                };
+                raw.writeHead(status, own);
+                raw.flushHeaders();
+            }
+            for (; sent < this.chunks.length && !raw.destroyed; sent++) {
+                if (!raw.write(this.chunks[sent]) && !raw.destroyed) {
+                    await untilEither(raw, (wake) => raw.once('drain', wake));
+                }
+            }
+            if (this.state === 'whole' && sent === this.chunks.length) {
+                raw.end();
+                return reply;
+            }
+            if (this.isRunning && sent === this.chunks.length) {
+                await untilEither(raw, (wake) => this.waiting.push(wake));
+            }
+        }
+        return raw.headersSent ? reply : reply.hijack();
+    }
+
+    private wake(): void {
+        this.waiting.splice(0).forEach((resolve) => resolve());
+    }
+}
+
+export class Idempotency {
+    private readonly recordings = new Map<string, Recording>(); // the oldest first
+    private bytes = 0; // of all
+
+    constructor(
+        private readonly limits: Limits,
+        private readonly seconds: () => number = steadySeconds,
+        private readonly maxRequests = MAX_REQUESTS,
+    ) {}
+
+    /** How many requests are remembered. */
+    get count(): number {
+        return this.recordings.size;
+    }
+
+    /**
+     * The recording of a request, and whether this is the first request of its key. `scope`: who asks what; the same
+     * key in another scope is another request. Throws 400 for a malformed key, 422 if its body is another one.
+     */
+    take(key: string, scope: string, body: unknown): { recording: Recording; isFirst: boolean } {
+        if (!KEY.test(key)) {
+            throw badRequest('Idempotency-Key takes 1 to 255 visible ASCII characters', IDEMPOTENCY_HEADER);
+        }
+        this.forgetOld();
+        const id = `${scope}\n${key}`;
+        const hash = createHash('sha256')
+            .update(JSON.stringify(body ?? null))
+            .digest();
+        const existing = this.recordings.get(id);
+        if (existing !== undefined) {
+            if (!existing.body.equals(hash)) {
+                throw new GatewayError(
+                    422,
+                    'idempotency_key_reused',
+                    'This Idempotency-Key was used with another body: send a new key with a new request',
+                    { param: IDEMPOTENCY_HEADER },
+                );
+            }
+            return { recording: existing, isFirst: false };
+        }
+        const recording = new Recording(hash, this.seconds(), (grown, bytes) => this.makeRoom(grown, bytes));
+        this.recordings.set(id, recording);
+        return { recording, isFirst: true };
+    }
+
+    /** The recording is over. Without a cost it is forgotten, so that the request may be tried again. */
+    end(recording: Recording, { isPaid }: { isPaid: boolean }): void {
+        recording.end('whole');
+        if (!isPaid) {
+            this.forget(([, other]) => other === recording);
+        }
+    }
+
+    private forgetOld(): void {
+        const oldest = this.seconds() - this.limits.seconds;
+        this.forget(([, { at, isRunning }]) => at <= oldest && !isRunning);
+        const excess = this.recordings.size - this.maxRequests + 1;
+        if (excess > 0) {
+            const ids = new Set(
+                [...this.recordings]
+                    .filter(([, one]) => !one.isRunning)
+                    .slice(0, excess)
+                    .map(([id]) => id),
+            );
+            this.forget(([id]) => ids.has(id));
+        }
+    }
+
+    private forget(isForgotten: (entry: [string, Recording]) => boolean): void {
+        for (const [id, { bytes }] of [...this.recordings].filter(isForgotten)) {
+            this.recordings.delete(id);
+            this.bytes -= bytes;
+        }
+    }
+
+    // The oldest answers go first, the growing one last.
+    private makeRoom(grown: Recording, bytes: number): void {
+        this.bytes += bytes;
+        if (this.bytes <= this.limits.maxBytes) {
+            return;
+        }
+        const others = [...this.recordings.values()].filter((one) => one.bytes > 0 && !one.isRunning);
+        for (const one of [...others, grown]) {
+            if (this.bytes > this.limits.maxBytes) {
+                this.bytes -= one.bytes;
+                one.delete();
+            }
+        }
+    }
+}
+
+const deletedError = () =>
+    new GatewayError(
+        409,
+        'idempotency_answer_deleted',
+        'This request was answered and paid, and its answer is not stored any more: send a new Idempotency-Key to ask again',
+        { param: IDEMPOTENCY_HEADER },
+    );
+
+const brokenError = () =>
+    new GatewayError(
+        409,
+        'idempotency_answer_broken',
+        'The first request of this Idempotency-Key broke off: ask again',
+        {
+            param: IDEMPOTENCY_HEADER,
+        },
+    );
+
+/** Resolves when `wait` calls what it is handed, or the connection has ended. */
+function untilEither(raw: ServerResponse, wait: (wake: () => void) => void): Promise<void> {
+    return new Promise((resolve) => {
+        const wake = () => {
+            raw.off('close', wake);
+            resolve();
+        };
+        raw.once('close', wake);
+        wait(wake);
+    });
+}
+
+/** Copies what is written to a response into a recording. After the connection has ended only the recording gets it. */
+export function recordOn(raw: ServerResponse, recording: Recording, onEnd: () => void): void {
+    const { writeHead, write, end } = raw;
+    const take = (chunk: unknown, encoding?: unknown) => {
+        if (typeof chunk === 'string') {
+            recording.add(Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8'));
+        } else if (chunk instanceof Uint8Array) {
+            recording.add(Buffer.from(chunk));
+        }
+    };
+    raw.writeHead = function (this: ServerResponse, status: number, headers: OutgoingHttpHeaders) {
+        recording.begin(status, headers);
+        return writeHead.call(this, status, headers as never);
+    } as typeof raw.writeHead;
+    raw.write = function (this: ServerResponse, ...args: Parameters<typeof write>) {
+        take(args[0], args[1]);
+        return this.destroyed || write.apply(this, args); // nobody waits for a connection that has ended
+    } as typeof raw.write;
+    raw.end = function (this: ServerResponse, ...args: Parameters<typeof end>) {
+        take(args[0], args[1]);
+        onEnd();
+        return this.destroyed ? this : end.apply(this, args);
+    } as typeof raw.end;
+}
+
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+
+/** Answers a request with an Idempotency-Key by its first answer. Others go to `handler` as they are. */
+export function idempotent(idempotency: Idempotency, handler: Handler): Handler {
+    return async (request, reply) => {
+        const key = request.headers[IDEMPOTENCY_HEADER];
+        if (key === undefined) {
+            return handler(request, reply);
+        }
+        const scope = `${request.apiKey?.name ?? ''}\n${request.routeOptions.url ?? ''}`;
+        const { recording, isFirst } = idempotency.take(String(key), scope, request.body);
+        if (!isFirst) {
+            request.facts.isReplayed = true;
+            return recording.replay(reply);
+        }
+        request.facts.isRecorded = true;
+        recordOn(reply.raw, recording, () => idempotency.end(recording, { isPaid: request.facts.job !== undefined }));
+        const answered = await handler(request, reply);
+        if (recording.isRunning) {
+            recording.end('broken');
+            idempotency.end(recording, { isPaid: request.facts.job !== undefined });
+        }
+        return answered;
+    };
+}
