@@ -5,6 +5,7 @@
 
 import { Reason, type TokenCounts } from '@cocoon-market/wrappers';
 import type { Feature, ModelRequest } from '../link';
+import type { TokenCounter } from '../tokens';
 import { reasonOf } from './reasons';
 
 /**
@@ -61,8 +62,8 @@ export interface Backend {
     /** What it can do besides plain chat, unless an offer says something else. */
     readonly features: readonly Feature[];
 
-    /** The maximal number of prompt tokens of the request, known before it runs. */
-    promptBound(request: ModelRequest): number;
+    /** The maximal number of prompt tokens of the request, known before it runs; `counter`: of the model's offer. */
+    promptBound(request: ModelRequest, counter: TokenCounter): number;
 
     /**
      * Runs one request. Without an `end` event it ends only by throwing {@link BackendError} or, after `signal`

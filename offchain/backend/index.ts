@@ -3,7 +3,8 @@ import { EmbeddedBackend } from './embedded/embedded';
 import { OpenAiBackend, type OpenAiConfig } from './openai';
 
 export * from './backend';
-export { EMBEDDED_MODEL, EmbeddedBackend } from './embedded/embedded';
+export { EmbeddedBackend } from './embedded/embedded';
+export { EMBEDDED_MODEL } from './embedded/tokenizer';
 export { OpenAiBackend } from './openai';
 export type { OpenAiConfig } from './openai';
 

@@ -6,10 +6,11 @@
 import { createParser } from 'eventsource-parser';
 import { type Dispatcher, Pool } from 'undici';
 import { Reason } from '@cocoon-market/wrappers';
-import { choicesOf, endpointPaths, type Feature, type ModelRequest, promptBound, waits } from '../link';
+import { choicesOf, endpointPaths, type Feature, type ModelRequest, waits } from '../link';
 import { type Backend, BackendError, type BackendEvent, type Usage } from './backend';
 import { ChunkReader, type WireChunk } from './chunks';
 import { retryAfterOf } from '../process/retryAfter';
+import type { TokenCounter } from '../tokens';
 import { reasonOf } from './reasons';
 import { toUsage, type WireUsage } from './usage';
 
@@ -70,12 +71,8 @@ export class OpenAiBackend implements Backend {
         }
     }
 
-    /**
-     * UTF-8 bytes of all texts plus room for the template. In byte-level vocabularies every token stands for at
-     * least one byte, so a text never has more tokens than bytes.
-     */
-    promptBound(request: ModelRequest): number {
-        return promptBound(request, Buffer.byteLength);
+    promptBound(request: ModelRequest, counter: TokenCounter): number {
+        return counter.promptBound(request);
     }
 
     /**

@@ -4,6 +4,7 @@
  */
 import { Accept, Finish, priceOf, Rates, Refusal, Result, TokenCounts, tokenKinds } from '@cocoon-market/wrappers';
 import { ANSWER_SECONDS, countTolerance } from '../link';
+import type { AnswerTokens } from '../tokens';
 
 /** One query as the gateway sent it. */
 export interface SentQuery {
@@ -15,12 +16,6 @@ export interface SentQuery {
     askedAt: number; // unix seconds
     promptBound: number; // tokens, the gateway's own count
     stopBound: number; // tokens of the longest stop string, which a node may produce and not deliver
-}
-
-/** The gateway's own count of what it received. */
-export interface OwnCount {
-    completion: number; // tokens
-    reasoning: number;
 }
 
 /** The gateway's clock in unix seconds and the tolerance in seconds. */
@@ -84,7 +79,7 @@ export function checkRefusal(refusal: Refusal, query: SentQuery): string | undef
     );
 }
 
-function checkCounts(counts: TokenCounts, own: OwnCount, query: SentQuery): string | undefined {
+function checkCounts(counts: TokenCounts, own: AnswerTokens, query: SentQuery): string | undefined {
     if (counts.prompt + counts.cached > countTolerance(query.promptBound)) {
         return 'it counts more prompt tokens than were sent';
     }
@@ -97,7 +92,12 @@ function checkCounts(counts: TokenCounts, own: OwnCount, query: SentQuery): stri
 }
 
 /** Why a frame's meter is refused, after the meter before it. */
-export function checkMeter(meter: TokenCounts, last: TokenCounts, own: OwnCount, query: SentQuery): string | undefined {
+export function checkMeter(
+    meter: TokenCounts,
+    last: TokenCounts,
+    own: AnswerTokens,
+    query: SentQuery,
+): string | undefined {
     if (tokenKinds.some((kind) => meter[kind] < last[kind])) {
         return 'the meter fell';
     }
@@ -121,7 +121,7 @@ export function isCut(finish: number): boolean {
 export function checkResult(
     result: Result,
     query: SentQuery,
-    own: OwnCount,
+    own: AnswerTokens,
     clock: ClockReading & { late: boolean }, // late: fetched afterwards, so it may be as old as the query
 ): Objection | undefined {
     const objection = checkIdentity(result, query);

@@ -3,12 +3,12 @@ import { RecordReader } from '../link';
 import { reporting } from '../process/log';
 import type { Tasks } from '../process/tasks';
 import type { StoredQuery } from '../store/gateway';
+import { counterOf } from '../tokens';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import { Breach, Intake, SignedEnding } from './intake';
 import type { Lease } from './job';
 import { conclude, parse, refuse, sentQueryOf } from './query';
-import { counterOf } from './tokens';
 import { WorkerDown, WorkerRefusal } from './workers';
 
 /** Pauses between attempts to reach a worker or the chain, milliseconds. */
@@ -48,7 +48,7 @@ export class Endings {
             }
             throw error;
         }
-        const intake = new Intake(sentQueryOf(job, query), job.verifier, query.secret, counterOf(job.stored.model), {
+        const intake = new Intake(sentQueryOf(job, query), job.verifier, query.secret, counterOf(query.tokenizer), {
             maxAnswer: job.terms.maxAnswer,
             clock: () => clock.read(),
             late: true,

@@ -5,10 +5,10 @@
 import type { Accept, Refusal, Result, TokenCounts, Verifier } from '@cocoon-market/wrappers';
 import { answerRoot, contentHash, noTokens } from '@cocoon-market/wrappers';
 import type { Frame, WireRecord } from '../link';
-import { FrameKind, FrameReader, openReceipt, receiptLayouts, RecordType, MAX_RETRY_AFTER } from '../link';
-import type { SentQuery, ClockReading, Objection, OwnCount } from './check';
+import { FrameReader, openReceipt, receiptLayouts, RecordType, MAX_RETRY_AFTER } from '../link';
+import type { SentQuery, ClockReading, Objection } from './check';
 import { checkAccept, isCut, isDoubtful, checkMeter, checkRefusal, checkResult, TimeObjection } from './check';
-import { TokenCounter } from './tokens';
+import { AnswerCount, type TokenCounter } from '../tokens';
 
 /** The node broke the protocol: it is paid no more, and its job is left. */
 export class Breach extends Error {
@@ -35,7 +35,7 @@ export class Intake {
     ending: SignedEnding | undefined;
     retryAfter: number | undefined; // seconds, as an unsigned hint of a node that did not answer
     meter: TokenCounts = noTokens;
-    private readonly own: OwnCount = { completion: 0, reasoning: 0 };
+    private readonly own: AnswerCount;
     private readonly frames: FrameReader;
     private readonly chunks: Buffer[] = [];
     private length = 0;
@@ -44,10 +44,11 @@ export class Intake {
         private readonly query: SentQuery,
         private readonly verifier: Verifier,
         secret: Buffer,
-        private readonly counter: TokenCounter,
+        counter: TokenCounter,
         private readonly options: { maxAnswer: number; clock: () => ClockReading; late: boolean },
     ) {
         this.number = query.number;
+        this.own = new AnswerCount(counter);
         this.frames = new FrameReader(secret, query.number);
     }
 
@@ -125,13 +126,10 @@ export class Intake {
         return frames;
     }
 
-    private count({ kind, text, meter }: Frame): void {
-        if (kind === FrameKind.Content || kind === FrameKind.Fields) {
-            this.own.completion += this.counter.text(text);
-        } else if (kind === FrameKind.Reasoning) {
-            this.own.reasoning += this.counter.text(text);
-        }
-        this.refuse('frame', checkMeter(meter, this.meter, this.own, this.query));
+    private count(frame: Frame): void {
+        const { meter } = frame;
+        this.own.take(frame);
+        this.refuse('frame', checkMeter(meter, this.meter, this.own.bound, this.query));
         this.meter = meter;
     }
 
@@ -141,7 +139,11 @@ export class Intake {
         }
         const result: Result = this.open(RecordType.Result, bytes);
         const { late } = this.options;
-        this.refuse('result', checkResult(result, this.query, this.own, { ...this.options.clock(), late }), bytes);
+        this.refuse(
+            'result',
+            checkResult(result, this.query, this.own.bound, { ...this.options.clock(), late }),
+            bytes,
+        );
         if (!isCut(result.finish) && !this.frames.complete) {
             throw new Breach('a result says that its answer is whole, and the final frame is missing', bytes);
         }

@@ -3,6 +3,7 @@ import { type JobParameters, type SigningKey, type Terms, Verifier } from '@coco
 import { Address } from '@ton/core';
 import { JobState, NeededFeature, openSession, RENT, Session, withProcess } from '../link';
 import type { GatewayStore, JobChange, JobPhase, StoredEnding, StoredJob } from '../store/gateway';
+import { BYTES } from '../tokens';
 import type { PaidChannel } from './channels';
 import type { Ledger } from './ledger';
 import { JobMoney, type MoneyParts } from './money';
@@ -76,6 +77,7 @@ export class GatewayJob {
     session: Session | undefined; // undefined until the worker knows the job
     isComplete = false; // true once it is known that the store has every result that the worker has sent
     refusals = 0; // without signature, since the last result
+    tokenizer: string = BYTES; // of the node, as it lists it for the job's model
     private features: readonly string[] | undefined; // of the node, as it lists them for the job's model
     private attestedUntil = 0; // unix seconds, of the session's key
     private readonly reservations = new Map<number, Reservation>(); // of queries without an ending, by number
@@ -233,7 +235,7 @@ export class GatewayJob {
 
     private async connectNow(): Promise<JobState> {
         const { hash, terms } = this.stored;
-        const { key, until, wire, features } = await this.nodes.sealingKey(this.stored.worker, terms);
+        const { key, until, wire, features, tokenizer } = await this.nodes.sealingKey(this.stored.worker, terms);
         const session = await openSession(key, { job: hash, wire });
         const state = await this.worker.register({
             terms,
@@ -254,6 +256,7 @@ export class GatewayJob {
         this.session = withProcess(session, state.boot);
         this.attestedUntil = until;
         this.features = features;
+        this.tokenizer = tokenizer;
         return state;
     }
 }

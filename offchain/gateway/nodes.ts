@@ -4,6 +4,7 @@ import { Address } from '@ton/core';
 import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
 import { commonVersion, modelHash, NeededFeature, NodeInfo, wireVersions } from '../link';
 import { reasonOf } from '../process/errors';
+import { BYTES } from '../tokens';
 import { allowsPrivate, findsNodes, type GatewayConfig } from './config';
 import type { NodeSource } from './nodeSource';
 import type { StoredJob } from '../store/gateway';
@@ -30,6 +31,7 @@ export interface Candidate {
     url: string;
     info: NodeInfo;
     rates: Rates;
+    tokenizer: string;
     maxParallel: number;
     maxAnswer: number; // bytes
     step: bigint; // nanoTON
@@ -172,6 +174,7 @@ export class Nodes {
             url,
             info,
             rates: offer.rates,
+            tokenizer: offer.tokenizer ?? BYTES,
             step: step < limits.maxStep ? step : limits.maxStep,
             maxParallel: Math.min(maxParallel, limits.maxParallel),
             maxAnswer: Math.min(maxAnswer, limits.maxAnswer),
@@ -202,10 +205,12 @@ export class Nodes {
         if (wire === undefined) {
             throw new NodeUnfit(`${url}: ${foreignWire(info)}`);
         }
+        const offer = info.offers.find((one) => modelHash(one.model).equals(model));
         return {
             key: info.encryptionKey,
             wire,
-            features: info.offers.find((offer) => modelHash(offer.model).equals(model))?.features ?? [],
+            features: offer?.features ?? [],
+            tokenizer: offer?.tokenizer ?? BYTES,
             until: info.attestation.tier === 'open' ? Infinity : info.attestation.expiry,
         };
     }

@@ -77,7 +77,9 @@ export class JobPool {
                 opened = true;
             } catch (error) {
                 const last = this.usable(model, excluded).find(
-                    (job) => job.serves(question.needed) && job.available >= minCost(job.terms.rates, question),
+                    (job) =>
+                        job.serves(question.needed) &&
+                        job.available >= minCost(job.terms.rates, question, job.tokenizer),
                 );
                 if (last === undefined || last.running >= last.terms.maxParallel) {
                     throw error;
@@ -156,8 +158,8 @@ export class JobPool {
     // A question that no fresh job could pay must not open one.
     private async requireCover(model: string, excluded: ReadonlySet<string>, question: Question): Promise<void> {
         const { nodes, config } = this.context;
-        const { rates } = await nodes.pick(model, excluded, question.needed);
-        const min = minCost(rates, question);
+        const { rates, tokenizer } = await nodes.pick(model, excluded, question.needed);
+        const min = minCost(rates, question, tokenizer);
         if (min > freshOf(config.job.deposit)) {
             throw badRequest(
                 `The prompt may cost ${min} nanoTON, more than a job holds: send less, or raise job.deposit`,
@@ -168,9 +170,9 @@ export class JobPool {
     }
 
     private covers(job: GatewayJob, question: Question): boolean {
-        const max = maxCost(job.terms.rates, question);
+        const max = maxCost(job.terms.rates, question, job.tokenizer);
         const enough = this.threshold(job);
-        const min = minCost(job.terms.rates, question);
+        const min = minCost(job.terms.rates, question, job.tokenizer);
         const target = max < enough ? max : enough;
         return job.available >= (target > min ? target : min);
     }
@@ -191,7 +193,7 @@ export class JobPool {
 
 // Taken in the same moment in which it was found free, so that no two questions get it.
 function lease(job: GatewayJob, question: Question): Lease {
-    const max = maxCost(job.terms.rates, question);
+    const max = maxCost(job.terms.rates, question, job.tokenizer);
     const ceiling = max < job.available ? max : job.available;
     job.begin();
     return job.allocate(ceiling);
@@ -203,9 +205,8 @@ function freshOf(deposit: bigint): bigint {
 }
 
 // The prompt and a short answer.
-function minCost(rates: Rates, question: Question): bigint {
-    return maxCost(rates, {
-        ...question,
-        modelRequest: { ...question.modelRequest, maxTokens: Math.min(16, question.modelRequest.maxTokens) },
-    });
+function minCost(rates: Rates, question: Question, tokenizer: string): bigint {
+    const { modelRequest } = question;
+    const short = { ...modelRequest, maxTokens: Math.min(16, modelRequest.maxTokens) };
+    return maxCost(rates, { ...question, modelRequest: short }, tokenizer);
 }

@@ -4,23 +4,58 @@
 import { maxRates, noTokens, priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import type { Frame, ModelRequest, NeededFeature } from '../link';
-import { keyCommitment, querySecret, RecordReader, RecordType, requestHash, sealRequest, waits } from '../link';
+import {
+    choicesOf,
+    keyCommitment,
+    neededFeatures,
+    querySecret,
+    RecordReader,
+    RecordType,
+    requestHash,
+    sealRequest,
+    waits,
+} from '../link';
 import type { StoredQuery } from '../store/gateway';
+import { counterOf } from '../tokens';
 import { SentQuery, ClockReading } from './check';
 import { Breach, SignedEnding, Intake } from './intake';
 import type { GatewayJob, Lease } from './job';
 import type { Payer } from './people';
-import { TokenCounter } from './tokens';
 import { WorkerDown, WorkerRefusal } from './workers';
 
 /** A client's question, with what money and sealing need to know of it. */
 export interface Question {
     modelRequest: ModelRequest;
-    counter: TokenCounter;
-    promptBound: number; // tokens
-    stopBound: number; // tokens of the longest stop string, for every choice
     needed: NeededFeature[]; // of the node
     payer?: Payer; // the key that pays it, if keys are needed
+    /** The maximal counts by the tokenizer that a node lists. */
+    bounds(tokenizer: string): QuestionBounds;
+}
+
+export interface QuestionBounds {
+    promptBound: number; // tokens
+    stopBound: number; // tokens of the longest stop string, for every choice
+}
+
+/** The question of a request; each tokenizer counts it once. */
+export function questionOf(modelRequest: ModelRequest): Question {
+    const { stop } = modelRequest.body as { stop?: string | string[] | null };
+    const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
+    const byTokenizer = new Map<string, QuestionBounds>();
+    const bounds = (tokenizer: string) => {
+        let bound = byTokenizer.get(tokenizer);
+        if (bound === undefined) {
+            const counter = counterOf(tokenizer);
+            const longest = Math.max(0, ...stops.map((one) => counter.text(one)));
+            bound = {
+                promptBound: counter.promptBound(modelRequest),
+                stopBound: longest * choicesOf(modelRequest),
+            };
+            byTokenizer.set(tokenizer, bound);
+        }
+        return bound;
+    };
+    return { modelRequest, needed: neededFeatures(modelRequest), bounds };
 }
 
 const END_MS = 1000; // from the signed ending to the end of the connection
@@ -56,8 +91,9 @@ export function sentQueryOf(job: GatewayJob, query: StoredQuery): SentQuery {
     return { job: job.stored.hash, rates: job.terms.rates, number, request, ceiling, askedAt, promptBound, stopBound };
 }
 
-/** nanoTON that a question may cost at most at these rates. */
-export function maxCost(rates: Rates, { modelRequest, promptBound }: Question): bigint {
+/** nanoTON that a question may cost at most at these rates, by the tokenizer of the node. */
+export function maxCost(rates: Rates, { modelRequest, bounds }: Question, tokenizer: string): bigint {
+    const { promptBound } = bounds(tokenizer);
     const { prompt, answer } = maxRates(rates);
     const counts = { ...noTokens, prompt: promptBound, completion: modelRequest.maxTokens };
     return priceOf(counts, { ...rates, prompt, completion: answer });
@@ -95,9 +131,19 @@ export async function ask(
         const commitment = keyCommitment(secret);
         const sealed = sealRequest(secret, number, Buffer.from(JSON.stringify(question.modelRequest)));
         const request = requestHash({ commitment, session: session.id, salt, sealed });
-        const { promptBound, stopBound } = question;
+        const { tokenizer } = job;
+        const { promptBound, stopBound } = question.bounds(tokenizer);
         const shared = { number, salt, commitment, ceiling };
-        const query = { ...shared, job: job.number, secret, request, promptBound, stopBound, askedAt: clock().now };
+        const query = {
+            ...shared,
+            job: job.number,
+            secret,
+            request,
+            promptBound,
+            stopBound,
+            tokenizer,
+            askedAt: clock().now,
+        };
         reserve(lease, question, query);
         await job.store.addQuery(
             { ...query, apiKey: question.payer?.name },
@@ -105,7 +151,7 @@ export async function ask(
         );
         const head = { ...shared, job: job.stored.hash, session: session.id, voucher: job.stored.voucher };
 
-        const intake = new Intake(sentQueryOf(job, query), job.verifier, secret, question.counter, {
+        const intake = new Intake(sentQueryOf(job, query), job.verifier, secret, counterOf(tokenizer), {
             maxAnswer: job.terms.maxAnswer,
             clock,
             late: false,

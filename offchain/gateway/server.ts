@@ -2,7 +2,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import { choicesOf, embeddingBody, neededFeatures } from '../link';
+import { choicesOf, embeddingBody } from '../link';
 import { createDoor, NoRoom, SMALL_BODY } from '../process/doors';
 import { JsonError } from '../process/json';
 import { Answers, CutReason } from './answers';
@@ -23,10 +23,9 @@ import { addKeyCheck, isLoopback, payerFor } from './doorkeeper';
 import { badRequest, GatewayError, tooMany, unavailable } from './errors';
 import { Idempotency, idempotent } from './idempotency';
 import type { GatewayJob } from './job';
-import { Question } from './query';
+import { questionOf } from './query';
 import { addRequestFacts, noteError, observed, requestLogger } from './requestLog';
 import { Router } from './router';
-import { counterOf } from './tokens';
 
 const MESSAGES = '/v1/messages'; // the one path in the shape of Anthropic's API
 const BODY_BYTES = 8 << 20; // of a request for a model
@@ -135,7 +134,7 @@ function answerAt(read: (typeof readers)[string], { context, router, answers }: 
         const payer = payerFor(request, call.modelRequest.body.model, people);
         showNotPassedOn(reply, call);
         const silenceMs = config.commentSeconds * 1000;
-        const question = { ...questionOf(call), payer };
+        const question = { ...questionOf(call.modelRequest), payer };
         return runAnswer(answers, reply, (signal) =>
             (call.stream ? answerStream : answerWhole)({
                 ...{
@@ -171,7 +170,7 @@ function embedAt({ context, router, answers }: EndpointParts) {
         const embeddings = new Embeddings(inputs, body.encoding_format ?? 'float');
         return runAnswer(answers, reply, async (signal) => {
             const begin = (job: GatewayJob, number: number) => void reply.headers(headersOf(job, number));
-            const reading = { question: { ...questionOf(call), payer }, signal, begin };
+            const reading = { question: { ...questionOf(call.modelRequest), payer }, signal, begin };
             const result = await readAnswer(observed(router, request.facts), reading, (piece) => embeddings.add(piece));
             const finish = finishOf(result);
             if (finish !== 'stop') {
@@ -229,19 +228,6 @@ function showNotPassedOn(reply: FastifyReply, { notPassedOn }: ApiCall): void {
     if (notPassedOn.length > 0) {
         reply.header('x-cocoon-not-passed-on', notPassedOn.join(', '));
     }
-}
-
-function questionOf({ modelRequest }: ApiCall): Question {
-    const { body } = modelRequest;
-    const counter = counterOf(body.model);
-    const { stop } = body as { stop?: string | string[] | null };
-    const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
-    const stopBound = Math.max(0, ...stops.map((one) => counter.text(one))) * choicesOf(modelRequest);
-    return {
-        ...{ modelRequest, counter, stopBound },
-        promptBound: counter.prompt(modelRequest),
-        needed: neededFeatures(modelRequest),
-    };
 }
 
 // Repeats nothing of a parser's error: it may quote the request.

@@ -27,6 +27,7 @@ export interface SealingKey {
     until: number; // unix seconds, when its attestation expires
     wire: string; // version that both sides speak
     features: readonly string[]; // that it lists for the job's model
+    tokenizer: string; // likewise
 }
 
 /** The worker refused without a signature: nothing is owed. */

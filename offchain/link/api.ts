@@ -77,6 +77,7 @@ export const nodeInfo = z.object({
             rates: z.object(rates),
             features: z.array(z.string().max(40)).max(64), // see `features`; those of later versions are passed over
             context: uint32.optional(), // tokens of prompt and answer together
+            tokenizer: z.string().max(40).optional(), // that counts what no server counts; default: bytes
         }),
     ),
     limits: z.object({

@@ -69,17 +69,19 @@ function listOf(value: string | string[]): string[] {
     return typeof value === 'string' ? [value] : value;
 }
 
-/** UTF-8 bytes of a prompt's texts, from which its tokens are estimated where no model server counts them. */
-export function promptBytes(request: ModelRequest): number {
-    const { endpoint, body } = request;
+/** The texts of a prompt, from which its tokens are estimated where no model server counts them. */
+export function promptTexts({ endpoint, body }: ModelRequest): string[] {
     switch (endpoint) {
         case 'embedding':
-            return listOf(body.input).reduce((sum, input) => sum + Buffer.byteLength(input), 0);
+            return listOf(body.input);
         case 'completion':
-            return Buffer.byteLength(listOf(body.prompt)[0]) + Buffer.byteLength(body.suffix ?? '');
+            return [listOf(body.prompt)[0], body.suffix ?? ''];
         case 'chat': {
-            const texts = body.messages.reduce((sum, one) => sum + Buffer.byteLength(textOf(one.content)), 0);
-            return texts + templateFields.reduce((sum, name) => sum + jsonBound(body[name], Buffer.byteLength), 0);
+            const fields = templateFields.map((name) => body[name]).filter((value) => value != null);
+            return [
+                ...body.messages.map(({ content }) => textOf(content)),
+                ...fields.map((value) => JSON.stringify(value, undefined, 1)),
+            ];
         }
     }
 }

@@ -46,6 +46,7 @@ export interface StoredQuery {
     ceiling: bigint; // nanoTON
     promptBound: number; // tokens
     stopBound: number; // tokens
+    tokenizer: string; // that counts the answer
     askedAt: number; // unix seconds
     apiKey?: string; // name of the key that pays it
 }

@@ -65,7 +65,8 @@ const migrations: Migration[] = [
         await sql`CREATE TABLE query (
             job INTEGER NOT NULL, number INTEGER NOT NULL, phase TEXT NOT NULL,
             salt BLOB NOT NULL, commitment BLOB NOT NULL, request BLOB NOT NULL, ceiling BLOB NOT NULL,
-            promptBound INTEGER NOT NULL, stopBound INTEGER NOT NULL, askedAt INTEGER NOT NULL,
+            promptBound INTEGER NOT NULL, stopBound INTEGER NOT NULL, tokenizer TEXT NOT NULL,
+            askedAt INTEGER NOT NULL,
             accept BLOB, receipt BLOB, "index" INTEGER, price BLOB, cumulative BLOB,
             PRIMARY KEY (job, number)
         ) STRICT, WITHOUT ROWID`.execute(db);

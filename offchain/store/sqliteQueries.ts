@@ -111,7 +111,7 @@ async function insertUnserved(
     { job, number, request, receipt }: UnservedQuery,
     kind: 'decline' | 'fail',
 ): Promise<void> {
-    const row = { job, number, request, ceiling: ZERO, promptBytes: 0, endKind: kind, endReceipt: receipt };
+    const row = { job, number, request, ceiling: ZERO, promptEstimate: 0, endKind: kind, endReceipt: receipt };
     await t.insertInto('queries').values(row).execute();
 }
 

@@ -84,7 +84,7 @@ export type EndKind = 'result' | 'decline' | 'fail';
 export interface NewQuery extends QueryId {
     request: Buffer; // hash
     ceiling: bigint; // nanoTON
-    promptBytes: number;
+    promptEstimate: number; // tokens
     accept: Buffer; // receipt
 }
 

@@ -71,7 +71,7 @@ const jobTables: Migration = async (db) => {
         number INTEGER NOT NULL,
         request BLOB NOT NULL,
         ceiling BLOB NOT NULL,
-        promptBytes INTEGER NOT NULL,
+        promptEstimate INTEGER NOT NULL,
         accept BLOB,
         endKind TEXT,
         endReceipt BLOB,

@@ -9,7 +9,6 @@ import {
     modelRequest as modelRequestShape,
     neededFeatures,
     openRequest,
-    promptBytes,
     type QueryHead,
     querySecret,
     remainingRent,
@@ -19,11 +18,12 @@ import {
 } from '../link';
 import { assertPlainJson } from '../process/json';
 import type { QueryRecord } from '../store/worker';
+import { counterOf, type TokenCounter } from '../tokens';
 import type { WorkerContext } from './context';
 import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { WorkerJob } from './job';
 import type { AcceptedQuery, RunningQuery } from './query';
-import { featuresOf } from './nodeInfo';
+import { featuresOf, tokenizerOf } from './nodeInfo';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
 
@@ -120,7 +120,7 @@ function unseal(secret: Buffer, number: number, sealed: Buffer): Buffer {
     }
 }
 
-type Decision = { modelRequest: ModelRequest; promptBound: number; promptBytes: number };
+type Decision = { modelRequest: ModelRequest; promptBound: number; promptEstimate: number; counter: TokenCounter };
 
 /** What runs, or the reason to decline. It awaits nothing, so that nothing changes before the acceptance. */
 function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: Buffer): Decision | Reason {
@@ -144,7 +144,8 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
     if (job.running.size >= terms.maxParallel) {
         return Reason.TooBusy;
     }
-    const promptBound = context.backend.promptBound(modelRequest);
+    const counter = counterOf(tokenizerOf(context, model));
+    const promptBound = context.backend.promptBound(modelRequest, counter);
     if (promptBoundPrice(promptBound, terms.rates) > maxPrompt(terms.step)) {
         return Reason.StepTooSmall;
     }
@@ -159,7 +160,8 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
     if (!covers({ ...channel.snapshot, rent }, { results: job.cumulative, ceilings, ceiling })) {
         return Reason.Unfunded;
     }
-    return { modelRequest: { ...modelRequest, maxTokens }, promptBound, promptBytes: promptBytes(modelRequest) };
+    const promptEstimate = counter.promptEstimate(modelRequest);
+    return { modelRequest: { ...modelRequest, maxTokens }, promptBound, promptEstimate, counter };
 }
 
 function parsed(plain: Buffer): ModelRequest | undefined {
@@ -187,10 +189,10 @@ async function accept(
     job: WorkerJob,
     query: AcceptedQuery,
 ): Promise<Buffer> {
-    const { number, request, ceiling, promptBytes } = query;
+    const { number, request, ceiling, promptEstimate } = query;
     const deadline = now() + config.answerSeconds;
     const receipt = signReceipt(Accept, { job: job.id, number, request, ceiling, deadline }, receiptKey);
-    await store.queries.accept({ job: job.id, number, request, ceiling, promptBytes, accept: receipt });
+    await store.queries.accept({ job: job.id, number, request, ceiling, promptEstimate, accept: receipt });
     job.noteNumber(number);
     return receipt;
 }

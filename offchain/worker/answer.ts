@@ -2,7 +2,8 @@
 import { noTokens, priceOf, type Terms, type TokenCounts, tokenKinds } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import type { BackendDelta } from '../backend';
-import { type Frame, FRAME_OVERHEAD, FrameKind, FrameWriter, SALT_BYTES } from '../link';
+import { AnswerCount, type AnswerTokens, type TokenCounter } from '../tokens';
+import { countTolerance, type Frame, FRAME_OVERHEAD, FrameKind, FrameWriter, SALT_BYTES } from '../link';
 
 /** Part of a delta that fits one frame. */
 export interface Part {
@@ -60,12 +61,13 @@ export class WholeText {
 type PartText = Pick<Part, 'kind' | 'choice' | 'text'>;
 
 /**
- * Cuts a delta into parts of at most `max` tokens, or bytes where tokens are not counted. A note comes first, because
- * it belongs to what follows it.
+ * Cuts a delta into parts of at most `max` tokens, or bytes where the server does not count tokens. A note comes first,
+ * because it belongs to what follows it.
  */
 export function parts(
     { choice = 0, content = '', reasoning = '', fields, note, tokens }: BackendDelta,
     max: number,
+    counter: TokenCounter,
 ): Part[] {
     const made = note === undefined ? [] : noteParts(choice, JSON.stringify(note));
     const thought = { kind: FrameKind.Reasoning, choice, text: reasoning };
@@ -74,7 +76,7 @@ export function parts(
         { kind: FrameKind.Fields, choice, text: fields === undefined ? '' : JSON.stringify(fields) },
     ];
     if (tokens === undefined) {
-        return [...made, ...[thought, ...texts].flatMap((one) => uncountedParts(one, max))];
+        return [...made, ...[thought, ...texts].flatMap((one) => uncountedParts(one, max, counter))];
     }
     const size = ({ text }: PartText) => Buffer.byteLength(text);
     const ofReasoning = share(tokens, size(thought), size(thought) + size(texts[0]) + size(texts[1]));
@@ -99,16 +101,14 @@ function noteParts(choice: number, text: string): Part[] {
     return pieces.map((piece, i) => ({ ...free, text: piece, more: i < pieces.length - 1 }));
 }
 
-function uncountedParts({ kind, choice, text }: PartText, max: number): Part[] {
+// Without the model's tokenizer, all that is certain is one token for a delta, and at most one for a byte.
+function uncountedParts({ kind, choice, text }: PartText, max: number, counter: TokenCounter): Part[] {
     const pieces = textPieces(text, max);
-    return pieces.map((piece, i) => ({
-        kind,
-        choice,
-        text: piece,
-        more: isJson(kind) && i < pieces.length - 1,
-        tokens: i === 0 ? 1 : 0,
-        bound: Buffer.byteLength(piece),
-    }));
+    return pieces.map((piece, i) => {
+        const bound = counter.text(piece);
+        const tokens = counter.isExact ? bound : i === 0 ? 1 : 0;
+        return { kind, choice, text: piece, more: isJson(kind) && i < pieces.length - 1, tokens, bound };
+    });
 }
 
 function countedParts({ kind, choice, text }: PartText, tokens: number, max: number): Part[] {
@@ -162,10 +162,11 @@ const EMPTY = { kind: FrameKind.Empty, choice: 0, text: '', more: false };
 export class Answer {
     counts = noTokens; // of everything sent
     bounds = noTokens; // the same, with the maximal tokens of uncounted text
+    private claimed = noTokens; // the same, as the backend counts, also where a client would refuse it
+    private readonly text: AnswerCount;
     committed = noTokens; // the counts that meters may show
     allCounted = true; // no delta came without its tokens
     promptKnown = false;
-    readonly textBytes = { content: 0, reasoning: 0 };
     private lastMeter = noTokens; // of the last frame
     private readonly chunks: Buffer[] = [];
     private pending: Buffer[] = []; // sent, not on the disk
@@ -176,7 +177,9 @@ export class Answer {
         secret: Buffer,
         number: number,
         private readonly terms: Pick<Terms, 'rates' | 'maxAnswer'>,
+        counter: TokenCounter,
     ) {
+        this.text = new AnswerCount(counter);
         this.writer = new FrameWriter(secret, number, randomBytes(SALT_BYTES));
     }
 
@@ -187,6 +190,17 @@ export class Answer {
 
     get isEmpty(): boolean {
         return this.chunks.length === 0;
+    }
+
+    /** Tokens of the text so far, for a backend that does not report them. */
+    get textEstimate(): AnswerTokens {
+        return this.text.estimate;
+    }
+
+    /** The most tokens of the text so far that a client accepts. */
+    get accepted(): AnswerTokens {
+        const { completion, reasoning } = this.text.bound;
+        return { completion: countTolerance(completion), reasoning: countTolerance(reasoning) };
     }
 
     /** True when the part's frame and the final one fit into the largest answer. */
@@ -226,12 +240,16 @@ export class Answer {
 
     /** Adds a part, and returns its frame, with the salt before the first. */
     addPart(part: Part): Buffer {
-        const { kind, text, tokens, bound } = part;
-        this.counts = plus(this.counts, kind, tokens);
+        const { kind, tokens, bound } = part;
+        this.text.take(part);
+        this.claimed = plus(this.claimed, kind, tokens);
         this.bounds = plus(this.bounds, kind, bound);
-        if (kind !== FrameKind.Empty && kind !== FrameKind.Note) {
-            this.textBytes[kind === FrameKind.Reasoning ? 'reasoning' : 'content'] += Buffer.byteLength(text);
-        }
+        const { accepted, claimed } = this;
+        this.counts = {
+            ...this.counts,
+            completion: Math.min(claimed.completion, accepted.completion),
+            reasoning: Math.min(claimed.reasoning, accepted.reasoning),
+        };
         return this.frame(part);
     }
 

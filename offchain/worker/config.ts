@@ -6,6 +6,7 @@ import { ANSWER_SECONDS, features, waits } from '../link';
 import { address, endpoint, hex, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
 import { newSeed, readSecret, writeSecret } from '../process/keyFiles';
 import { readSettings } from '../process/settings';
+import { tokenizerNames } from '../tokens';
 
 const MiB = 1 << 20;
 
@@ -47,6 +48,7 @@ const offer = z.strictObject({
     // What the model server does besides plain chat; default: what servers of its kind do for any model.
     features: z.array(z.enum(features)).optional(),
     context: integerFrom(1).optional(), // tokens of prompt and answer together
+    tokenizer: z.enum(tokenizerNames).optional(), // default: by the model's name
 });
 
 /** The config file of a worker; see docs/worker.md. */

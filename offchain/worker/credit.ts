@@ -11,7 +11,8 @@ import {
     type TokenCounts,
     TOKENS_PER_RATE,
 } from '@cocoon-market/wrappers';
-import { countTolerance, maxFrame, maxPrompt } from '../link';
+import { maxFrame, maxPrompt } from '../link';
+import type { AnswerTokens } from '../tokens';
 
 /** The cost of a running query so far. */
 export interface RunningCost {
@@ -93,33 +94,28 @@ export function unmeteredBound(
     return smaller(maxPrompt(step), promptBoundPrice(promptBound, rates) + answer - countedPrice);
 }
 
-/** Estimated tokens of a text whose tokens are not counted (rule 17). */
-function estimatedTokens(bytes: number): number {
-    return Math.ceil(bytes / 4);
-}
-
 /** The counts and bounds of a query when it ends. */
 export interface EndedQuery {
     meter: TokenCounts; // of everything stored
-    bounds: TokenCounts; // the same, with the maximal tokens of uncounted text
+    accepted: AnswerTokens; // the most that a client accepts for the text (rule 6)
     promptBound: number; // tokens
     promptKnown: boolean; // the meter holds the prompt's count
     allCounted: boolean; // the meter holds every token of the answer, not just one for each piece
     usage: Partial<TokenCounts> | undefined; // the backend's report on the whole answer; it may leave fields out
     cut: boolean; // the answer did not reach its own end
-    promptBytes: number;
-    textBytes: { content: number; reasoning: number };
+    promptEstimate: number; // tokens, where nobody counted them
+    textEstimate: AnswerTokens;
     ceiling: bigint;
 }
 
 /**
  * The counts that a result bills (rules 12 and 17). They are the backend's usage where it reports one; otherwise the
- * meter, with the prompt and, at an answer's own end, its text estimated by bytes. They are never above the ceiling.
+ * meter, with the prompt and, at an answer's own end, its text estimated. They are never above the ceiling.
  * They are never below the meter, with one exception: a backend that counted no piece may report fewer tokens than
  * pieces, and the sum is never above its report.
  */
 export function billedCounts(ended: EndedQuery, rates: Rates): TokenCounts {
-    const { meter, bounds, promptBound } = ended;
+    const { meter, accepted, promptBound } = ended;
     const { prompt, cached } = promptCounts(ended);
     const { completion, reasoning, max } = answerCounts(ended);
     // A client accepts no more prompt tokens than it sent, and no more answer tokens than arrived.
@@ -128,8 +124,8 @@ export function billedCounts(ended: EndedQuery, rates: Rates): TokenCounts {
         cached: Math.max(Math.min(cached, promptBound), meter.cached),
     };
     const made = {
-        completion: Math.max(Math.min(completion, countTolerance(bounds.completion)), meter.completion),
-        reasoning: Math.max(Math.min(reasoning, countTolerance(bounds.reasoning)), meter.reasoning),
+        completion: Math.max(Math.min(completion, accepted.completion), meter.completion),
+        reasoning: Math.max(Math.min(reasoning, accepted.reasoning), meter.reasoning),
     };
     const billed = { ...read, ...within(max, made, meter) };
     const floor = {
@@ -141,43 +137,39 @@ export function billedCounts(ended: EndedQuery, rates: Rates): TokenCounts {
 }
 
 // Every prompt has tokens, so a report of none is ignored.
-function promptCounts({ meter, promptKnown, usage, promptBytes }: EndedQuery): Pick<TokenCounts, 'prompt' | 'cached'> {
+function promptCounts({
+    meter,
+    promptKnown,
+    usage,
+    promptEstimate,
+}: EndedQuery): Pick<TokenCounts, 'prompt' | 'cached'> {
     const { prompt = 0, cached = 0 } = usage ?? {};
     if (prompt + cached > 0) {
         return { prompt, cached };
     }
-    return { prompt: promptKnown ? meter.prompt : estimatedTokens(promptBytes), cached: meter.cached };
+    return { prompt: promptKnown ? meter.prompt : promptEstimate, cached: meter.cached };
 }
 
 /** `max` limits the sum of completion and reasoning. */
-function answerCounts({
-    meter,
-    allCounted,
-    cut,
-    usage,
-    textBytes,
-}: EndedQuery): Pick<TokenCounts, 'completion' | 'reasoning'> & { max: number } {
+function answerCounts({ meter, allCounted, cut, usage, textEstimate }: EndedQuery): AnswerTokens & { max: number } {
     if (usage?.completion === undefined) {
         const [completion, reasoning] =
-            cut || allCounted
-                ? [meter.completion, meter.reasoning]
-                : [estimatedTokens(textBytes.content), estimatedTokens(textBytes.reasoning)];
+            cut || allCounted ? [meter.completion, meter.reasoning] : [textEstimate.completion, textEstimate.reasoning];
         return { completion, reasoning, max: Infinity };
     }
     const { completion, reasoning = 0 } = usage;
     const max = allCounted ? Infinity : completion + reasoning;
-    if (reasoning > 0 || textBytes.reasoning === 0) {
+    if (reasoning > 0 || textEstimate.reasoning === 0) {
         return { completion, reasoning, max };
     }
-    // Reasoning arrived and was not counted separately, so the bytes of text show its share of the sum.
-    const share = Math.round((completion * textBytes.reasoning) / (textBytes.reasoning + textBytes.content));
+    // Reasoning arrived and was not counted separately, so the texts show its share of the sum.
+    const texts = textEstimate.reasoning + textEstimate.completion;
+    const share = Math.round((completion * textEstimate.reasoning) / texts);
     return { completion: completion - share, reasoning: share, max };
 }
 
-type Made = Pick<TokenCounts, 'completion' | 'reasoning'>;
-
 /** Reduces the counts to a sum of at most `max`: first what lies above the meter, then both in proportion. */
-function within(max: number, { completion, reasoning }: Made, meter: Made): Made {
+function within(max: number, { completion, reasoning }: AnswerTokens, meter: AnswerTokens): AnswerTokens {
     if (completion + reasoning <= max) {
         return { completion, reasoning };
     }

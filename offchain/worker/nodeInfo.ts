@@ -1,5 +1,6 @@
 /** What the worker publishes about its node, see `nodeInfo` in the wire. */
 import { type Feature, type NodeInfo, wireVersions } from '../link';
+import { type TokenizerName, tokenizerOfModel } from '../tokens';
 import type { NodeAttestation } from './attestation';
 import type { Channels } from './channels';
 import type { WorkerContext } from './context';
@@ -8,6 +9,11 @@ import type { Costs } from './costs';
 /** What the node can do for a model besides plain chat. */
 export function featuresOf({ config, backend }: WorkerContext, model: string): readonly Feature[] {
     return config.offers.find((offer) => offer.model === model)?.features ?? backend.features;
+}
+
+/** The tokenizer by which the node counts what no model server counts. */
+export function tokenizerOf({ config }: Pick<WorkerContext, 'config'>, model: string): TokenizerName {
+    return config.offers.find((offer) => offer.model === model)?.tokenizer ?? tokenizerOfModel(model);
 }
 
 export function nodeInfoOf(
@@ -26,7 +32,11 @@ export function nodeInfoOf(
         encryptionKey: encryptionKey.publicKey,
         attestation: attestation.current(),
         wire: [...wireVersions],
-        offers: config.offers.map((offer) => ({ ...offer, features: [...featuresOf(context, offer.model)] })),
+        offers: config.offers.map((offer) => ({
+            ...offer,
+            features: [...featuresOf(context, offer.model)],
+            tokenizer: tokenizerOf(context, offer.model),
+        })),
         limits: { minStep, maxStep, maxParallel, maxAnswer, minNotice, minDeposit },
         channelCodes: channels.codes.map((code) => code.hash()),
     };

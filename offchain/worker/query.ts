@@ -3,6 +3,7 @@ import { answerRoot, contentHash, Finish, Reason } from '@cocoon-market/wrappers
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError, type BackendEvent, type BackendDelta, type Usage } from '../backend';
 import { commitEvery, encodeRecord, encodeRetryAfter, type ModelRequest, RecordType, MAX_RETRY_AFTER } from '../link';
+import type { TokenCounter } from '../tokens';
 import { Answer, type Part, parts, WholeText } from './answer';
 import type { WorkerContext } from './context';
 import { billedCounts, frameTokens, promptBoundPrice, unmeteredBound } from './credit';
@@ -24,7 +25,8 @@ export interface AcceptedQuery {
     ceiling: bigint; // nanoTON
     modelRequest: ModelRequest; // with the maxTokens that the ceiling allows
     promptBound: number; // tokens
-    promptBytes: number;
+    promptEstimate: number; // tokens, where nobody counts them
+    counter: TokenCounter; // of the offer
 }
 
 /** How a backend ended its answer. */
@@ -54,7 +56,7 @@ export class RunningQuery implements ActiveQuery {
         private readonly query: AcceptedQuery,
         private readonly sink: RecordSink,
     ) {
-        this.answer = new Answer(query.secret, query.number, job.terms);
+        this.answer = new Answer(query.secret, query.number, job.terms, query.counter);
         this.aborted = new Promise((resolve) => {
             this.abort.signal.addEventListener('abort', () => resolve('aborted'), { once: true });
         });
@@ -200,7 +202,7 @@ export class RunningQuery implements ActiveQuery {
         if (delta.tokens === undefined) {
             this.answer.allCounted = false;
         }
-        for (const part of parts(delta, frameTokens(step, rates))) {
+        for (const part of parts(delta, frameTokens(step, rates), this.query.counter)) {
             const prompt = this.answer.promptKnown ? 0n : promptBoundPrice(this.query.promptBound, rates);
             if (this.answer.priceWith(part) + prompt > this.ceiling || !this.answer.fits(part)) {
                 return false;
@@ -289,9 +291,9 @@ export class RunningQuery implements ActiveQuery {
     /** Rules 9 and 12. */
     private async finish(end: AnswerEnd | undefined): Promise<void> {
         const { answer, job, query } = this;
-        const { counts: meter, bounds, promptKnown, allCounted, textBytes } = answer;
-        const { promptBound, promptBytes, ceiling } = query;
-        const measured = { meter, bounds, promptBound, promptKnown, allCounted, promptBytes, textBytes };
+        const { counts: meter, accepted, promptKnown, allCounted, textEstimate } = answer;
+        const { promptBound, promptEstimate, ceiling } = query;
+        const measured = { meter, accepted, promptBound, promptKnown, allCounted, promptEstimate, textEstimate };
         const ended = { ...measured, usage: end?.usage, cut: end === undefined, ceiling };
         const counts = billedCounts(ended, job.terms.rates);
         const final = end === undefined ? undefined : answer.addFinal(counts);

@@ -32,17 +32,19 @@ async function endQuery(context: WorkerContext, job: WorkerJob, query: QueryReco
     if (!job.isOwn || job.isStale) {
         return false; // an earlier key accepted it, and only that key may end it; or a newer store has ended it
     }
-    const { number, request, counts: meter, promptKnown, promptBytes, ceiling } = query;
+    const { number, request, counts: meter, promptKnown, promptEstimate, ceiling } = query;
     const stored = await queries.answer(query);
     if (stored.length === 0) {
         await queries.end({ kind: 'fail', job: job.id, number, receipt: signFail(context, query) });
         return true;
     }
-    const unknown = { allCounted: true, usage: undefined, cut: true, textBytes: { content: 0, reasoning: 0 } };
-    // The bound of the prompt is not stored. Without a count, its bytes take the place of the bound, because they were
-    // within it.
-    const bounds = { bounds: meter, promptBound: meter.prompt + meter.cached + promptBytes };
-    const counts = billedCounts({ meter, promptKnown, promptBytes, ceiling, ...bounds, ...unknown }, job.terms.rates);
+    const unknown = { allCounted: true, usage: undefined, cut: true, textEstimate: { completion: 0, reasoning: 0 } };
+    // The bound of the prompt is not stored. Without a count, the estimate takes its place, because it is within it.
+    const bounds = { accepted: meter, promptBound: meter.prompt + meter.cached + promptEstimate };
+    const counts = billedCounts(
+        { meter, promptKnown, promptEstimate, ceiling, ...bounds, ...unknown },
+        job.terms.rates,
+    );
     const content = contentHash(request, answerRoot(stored));
     await job.signResult({ number, bytes: Buffer.alloc(0), counts, content, finish: Finish.CutByWorker });
     return true;

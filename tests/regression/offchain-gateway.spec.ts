@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { issueTestCa } from '../../offchain/attest';
-import { counterOf } from '../../offchain/gateway/tokens';
+import { counterOf } from '../../offchain/tokens';
 import { Intake } from '../../offchain/gateway/intake';
 import { nodeInfo, RecordType, signReceipt, toWire } from '../../offchain/link';
 import { openGatewayStore } from '../../offchain/store/sqliteGateway';

@@ -12,12 +12,9 @@ import { type Backend, BackendError, type BackendEvent, type FinishReason } from
 import type { ChatMessage, ModelRequest } from '../../link';
 import { AnswerText } from './answer';
 import { Sampler } from './sampler';
-import { Tokenizer, type TokenizerFile } from './tokenizer';
+import { EMBEDDED_MODEL, Tokenizer, type TokenizerFile } from './tokenizer';
 import { Inference, Transformer, type TransformerConfig } from './transformer';
 import { readWeights } from './safetensors';
-
-/** Catalogue id of the embedded model. */
-export const EMBEDDED_MODEL = 'cocoon-tiny';
 
 const PROMPT_SLICE = 8; // prompt tokens read between two turns of the event loop, about 5 ms
 

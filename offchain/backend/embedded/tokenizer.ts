@@ -5,6 +5,9 @@
 
 import { type ChatMessage, textOf } from '../../link';
 
+/** Catalogue id of the embedded model. */
+export const EMBEDDED_MODEL = 'cocoon-tiny';
+
 /** The content of `tokenizer.json`. */
 export interface TokenizerFile {
     pieces: string; // regular expression that cuts a text before merging

@@ -90,12 +90,6 @@ describe('URL backend', () => {
 
             await expect(backend.models()).rejects.toThrow('did not answer with a list of models');
         });
-
-        it('bounds the prompt by the bytes of its text and a template', async () => {
-            await serveEvents();
-
-            expect(backend.promptBound(ask('héé'))).toBe(5 + 16 + 256);
-        });
     });
 
     describe('answers', () => {

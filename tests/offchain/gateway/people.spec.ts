@@ -35,7 +35,7 @@ function refusal(action: () => unknown): GatewayError {
 }
 
 const query = (number: number, apiKey: string, { ceiling = 10n, askedAt = now } = {}): StoredQuery => ({
-    ...{ job: 1, number, apiKey, ceiling, askedAt, promptBound: 1, stopBound: 0, secret: null },
+    ...{ job: 1, number, apiKey, ceiling, askedAt, promptBound: 1, tokenizer: 'bytes', stopBound: 0, secret: null },
     ...{ salt: randomBytes(16), commitment: randomBytes(32), request: randomBytes(32) },
 });
 

@@ -50,7 +50,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             number,
             request: Buffer.alloc(32, number),
             ceiling: (1n << 64n) - 1n,
-            promptBytes: 40,
+            promptEstimate: 40,
             accept: Buffer.from('accept'),
         });
 

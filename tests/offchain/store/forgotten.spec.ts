@@ -43,7 +43,7 @@ const markersOf = (count: number) => Array.from({ length: count }, () => randomB
 describe('What a gateway forgets', () => {
     const query = (number: number, secret: Buffer): StoredQuery => ({
         ...{ job: 1, number, secret, salt: randomBytes(32), commitment: randomBytes(32), request: randomBytes(32) },
-        ...{ ceiling: 1n, promptBound: 1, stopBound: 0, askedAt: number },
+        ...{ ceiling: 1n, promptBound: 1, stopBound: 0, tokenizer: 'bytes', askedAt: number },
     });
     const end = (answer?: Buffer) => ({
         phase: 'result' as const,
@@ -150,7 +150,7 @@ describe('What a worker forgets', () => {
         for (let i = 0; i < QUERIES; i++) {
             const [piece, last] = markers.slice(2 * i);
             const named = { job: job.job, number: i + 1 };
-            const asked = { request: randomBytes(32), ceiling: 1n, promptBytes: 1, accept: randomBytes(150) };
+            const asked = { request: randomBytes(32), ceiling: 1n, promptEstimate: 1, accept: randomBytes(150) };
             await store.queries.accept({ ...named, ...asked });
             await store.queries.append({
                 ...named,

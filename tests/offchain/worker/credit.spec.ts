@@ -13,6 +13,7 @@ import {
     tokensFor,
     unmeteredBound,
 } from '../../../offchain/worker/credit';
+import { BYTES, counterOf } from '../../../offchain/tokens';
 
 const amount = fc.bigInt(0n, 1n << 40n);
 const rate = fc.oneof(fc.constant(0n), fc.bigInt(0n, 1n << 50n));
@@ -108,14 +109,14 @@ const FREE = { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n };
 describe('billed counts', () => {
     const ended = {
         meter: { prompt: 10, cached: 2, completion: 5, reasoning: 1 },
-        bounds: { prompt: 10, cached: 2, completion: 5, reasoning: 1 },
+        accepted: { completion: 22, reasoning: 18 }, // 2 % and 16 tokens above the meter
         promptBound: 100,
         promptKnown: true,
         allCounted: true,
         usage: undefined,
         cut: false,
-        promptBytes: 40,
-        textBytes: { content: 101, reasoning: 9 },
+        promptEstimate: 10,
+        textEstimate: { completion: 26, reasoning: 3 },
         ceiling: 1n << 60n,
     };
     const even = { prompt: 1_000_000n, cached: 1_000_000n, completion: 1_000_000n, reasoning: 1_000_000n };
@@ -136,9 +137,15 @@ describe('billed counts', () => {
         });
     });
 
-    it('rule 17: are a quarter of the bytes when usage never comes', () => {
-        const bounds = { ...ended.bounds, completion: 101, reasoning: 9 };
-        const unknown = { ...ended, bounds, meter: { ...NONE, completion: 5 }, promptKnown: false, allCounted: false };
+    it('rule 17: are the estimates when usage never comes', () => {
+        const accepted = { completion: 120, reasoning: 26 };
+        const unknown = {
+            ...ended,
+            accepted,
+            meter: { ...NONE, completion: 5 },
+            promptKnown: false,
+            allCounted: false,
+        };
         expect(billedCounts(unknown, even)).toEqual({ prompt: 10, cached: 0, completion: 26, reasoning: 3 });
     });
 
@@ -170,8 +177,8 @@ describe('billed counts', () => {
         fc.assert(
             fc.property(inputs, rates, ({ meter, room, bytes, ...known }, at) => {
                 const ceiling = priceOf(meter, at) + room;
-                const texts = { promptBytes: bytes, textBytes: { content: bytes, reasoning: bytes } };
-                const limits = { bounds: meter, promptBound: meter.prompt + meter.cached + bytes };
+                const texts = { promptEstimate: bytes, textEstimate: { completion: bytes, reasoning: bytes } };
+                const limits = { accepted: meter, promptBound: meter.prompt + meter.cached + bytes };
                 const billed = billedCounts({ meter, ceiling, ...texts, ...limits, ...known }, at);
                 expect(priceOf(billed, at) <= ceiling).toBe(true);
                 expect(billed.prompt >= meter.prompt && billed.cached >= meter.cached).toBe(true);
@@ -198,7 +205,7 @@ describe('parts of a delta', () => {
     it('hold its text and its tokens, each within the most of a frame', () => {
         fc.assert(
             fc.property(delta, fc.nat(500), fc.integer({ min: 1, max: 100 }), (texts, count, max) => {
-                const made = parts({ ...texts, tokens: count }, max);
+                const made = parts({ ...texts, tokens: count }, max, counterOf(BYTES));
                 const text = (kind: FrameKind) => made.filter((part) => part.kind === kind).map((part) => part.text);
                 expect(text(FrameKind.Content).join('')).toBe(texts.content ?? '');
                 expect(text(FrameKind.Reasoning).join('')).toBe(texts.reasoning ?? '');
@@ -211,7 +218,7 @@ describe('parts of a delta', () => {
     it('count one token for text that was not allCounted, and at most one for each byte', () => {
         fc.assert(
             fc.property(delta, fc.integer({ min: 4, max: 100 }), (texts, max) => {
-                const made = parts(texts, max);
+                const made = parts(texts, max, counterOf(BYTES));
                 const given = [texts.content, texts.reasoning].filter((text) => text !== undefined && text !== '');
                 expect(made.reduce((sum, part) => sum + part.tokens, 0)).toBe(given.length);
                 expect(made.every(({ text, bound }) => bound === Buffer.byteLength(text) && bound <= max)).toBe(true);
@@ -220,7 +227,7 @@ describe('parts of a delta', () => {
     });
 
     it('rule 4: have at most 16 KiB, however cheap they are', () => {
-        const made = parts({ content: 'é'.repeat(40_000), tokens: 10 }, 1_000_000);
+        const made = parts({ content: 'é'.repeat(40_000), tokens: 10 }, 1_000_000, counterOf(BYTES));
         expect(Math.max(...made.map(({ text }) => Buffer.byteLength(text)))).toBeLessThanOrEqual(MAX_TEXT);
     });
 

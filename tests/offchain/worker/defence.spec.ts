@@ -25,7 +25,7 @@ beforeEach(async () => {
     const added = newJob();
     await store.jobs.add(added);
     job = added.job;
-    const query = { job, number: 1, request: REQUEST, ceiling: 1n, promptBytes: 1 };
+    const query = { job, number: 1, request: REQUEST, ceiling: 1n, promptEstimate: 1 };
     await store.queries.accept({ ...query, accept: Buffer.from('accept') });
 });
 

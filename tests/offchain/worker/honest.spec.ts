@@ -251,7 +251,7 @@ describe('cocoon worker restore', () => {
         const store = await SqliteWorkerStore.open(file('worker.db'));
         const { hash } = client.seal(2, 'open');
         await store.queries.accept({
-            ...{ job: client.job, number: 2, request: hash, ceiling: 5_000_000n, promptBytes: 4 },
+            ...{ job: client.job, number: 2, request: hash, ceiling: 5_000_000n, promptEstimate: 4 },
             accept: Buffer.alloc(148),
         });
         await store.close();

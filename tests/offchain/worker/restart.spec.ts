@@ -45,7 +45,7 @@ async function withTwoOpen(fixture: Fixture) {
     const store = await SqliteWorkerStore.open(join(fixture.folder, 'worker.db'));
     const bytes = Buffer.from('what was on the disk');
     for (const { head, hash: request } of [kept, nothing]) {
-        const query = { job: client.job, number: head.number, request, ceiling: CEILING, promptBytes: 40 };
+        const query = { job: client.job, number: head.number, request, ceiling: CEILING, promptEstimate: 10 };
         await store.queries.accept({ ...query, accept: Buffer.alloc(148) });
     }
     const counts = { prompt: 0, cached: 0, completion: 9, reasoning: 1 };

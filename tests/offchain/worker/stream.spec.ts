@@ -19,7 +19,12 @@ const CEILING = 100_000_000n;
 const withJob = (terms: object = {}) => TestClient.withJob(fixture.worker.url, fixture.chain, { step: STEP, ...terms });
 
 const deltas = (count: number, tokens?: number): Step[] =>
-    Array.from({ length: count }, () => ({ type: 'delta', content: 'word ', ...(tokens !== undefined && { tokens }) }));
+    Array.from({ length: count }, () =>
+        // A client accepts no more tokens than bytes.
+        tokens === undefined
+            ? { type: 'delta', content: 'word ' }
+            : { type: 'delta', content: 'word '.padEnd(tokens), tokens },
+    );
 const end: Step = { type: 'end', finish: 'stop' };
 const prompt: Step = { type: 'prompt', prompt: 10, cached: 0 };
 
@@ -212,7 +217,7 @@ describe('an answer', () => {
         script(prompt, ...deltas(3, 20), { type: 'fail' });
         const query = client.seal(1, 'one');
         const answer = await client.send(query);
-        expect(answer).toMatchObject({ complete: false, text: 'word word word ' });
+        expect(answer).toMatchObject({ complete: false, text: 'word '.padEnd(20).repeat(3) });
         expect(answer.result).toMatchObject({ finish: Finish.CutByBackend, prompt: 10, completion: 60 });
         expectBills(answer, query, client);
     });

@@ -1,0 +1,85 @@
+/** Counts the tokens of an answer as its frames come: gateway and worker see the same frames and count the same. */
+import { type Frame, FrameKind } from '../link';
+import { estimateOfBytes, type TokenCounter } from './counters';
+
+/** Tokens of answer and reasoning. */
+export interface AnswerTokens {
+    completion: number;
+    reasoning: number;
+}
+
+// A model may write a text in more tokens than its tokenizer would, above all where its grammar is forced.
+const FREEDOM = 1.1;
+const STREAM_MARKS = 4; // tokens that begin or end a text and are not shown, such as those around reasoning
+
+const TAIL = 256; // characters that may still merge with what follows
+
+/** A text that grows: what lies far enough back is counted once. */
+class GrowingText {
+    private settled = 0;
+    private tail = '';
+    private highest = 0;
+
+    constructor(private readonly counter: TokenCounter) {}
+
+    /** Tokens so far, which never become fewer. */
+    add(text: string): number {
+        this.tail += text;
+        if (this.tail.length > 2 * TAIL) {
+            const end = this.tail.length - TAIL;
+            const space = this.tail.lastIndexOf(' ', end);
+            const isHalf = (this.tail.charCodeAt(end - 1) & 0xfc00) === 0xd800;
+            const cut = space > 0 ? space : isHalf ? end - 1 : end;
+            this.settled += this.counter.text(this.tail.slice(0, cut));
+            this.tail = this.tail.slice(cut);
+        }
+        this.highest = Math.max(this.highest, this.settled + this.counter.text(this.tail));
+        return this.highest;
+    }
+}
+
+export class AnswerCount {
+    private readonly texts = new Map<string, { kind: keyof AnswerTokens; text: GrowingText; tokens: number }>();
+    private readonly bytes: AnswerTokens = { completion: 0, reasoning: 0 };
+
+    constructor(private readonly counter: TokenCounter) {}
+
+    /** Counts the text of one frame, in order. */
+    take({ kind, choice, text }: Pick<Frame, 'kind' | 'choice' | 'text'>): void {
+        if (kind === FrameKind.Empty || kind === FrameKind.Note || text === '') {
+            return;
+        }
+        const sum = kind === FrameKind.Reasoning ? 'reasoning' : 'completion';
+        if (!this.counter.isExact) {
+            this.bytes[sum] += this.counter.text(text);
+            return;
+        }
+        const key = `${kind}.${choice}`;
+        let one = this.texts.get(key);
+        if (one === undefined) {
+            one = { kind: sum, text: new GrowingText(this.counter), tokens: 0 };
+            this.texts.set(key, one);
+        }
+        one.tokens = one.text.add(text);
+    }
+
+    /** What the tokenizer makes of the texts, or a quarter of their bytes. */
+    get estimate(): AnswerTokens {
+        const { completion, reasoning } = this.sum((tokens) => tokens);
+        const of = (count: number) => (this.counter.isExact ? count : estimateOfBytes(count));
+        return { completion: of(completion), reasoning: of(reasoning) };
+    }
+
+    /** The most tokens that an honest node needs for these texts. */
+    get bound(): AnswerTokens {
+        return this.sum((tokens) => Math.ceil(tokens * FREEDOM) + STREAM_MARKS);
+    }
+
+    private sum(of: (tokens: number) => number): AnswerTokens {
+        const sums = { ...this.bytes };
+        for (const { kind, tokens } of this.texts.values()) {
+            sums[kind] += of(tokens);
+        }
+        return sums;
+    }
+}
