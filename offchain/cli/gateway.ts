@@ -4,13 +4,17 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigFlags } from '../gateway/config';
 import { JobView, jobView, StatusView, statusView, UsageView, usageView } from '../gateway/views';
+import { tellFailure } from './failure';
 import { askGateway } from './gatewayClient';
 import { keygenCommand } from './keygen';
-import { print, tonText } from './output';
+import { print, timeOf, tonText } from './output';
 import { stopRequested } from './stop';
 
+const WATCH_SECONDS = 5;
+const CLEAR = '\x1b[2J\x1b[H'; // the screen, and the cursor to its top
 const CLOCK_SECONDS = 10; // between the clocks of machine and chain; a larger difference gets a line
 
 const JOB = 'a job is named by its number; "cocoon gateway jobs" lists them';
@@ -38,12 +42,15 @@ export function gatewayCommand(): Command {
         const jobs = jobView.array().parse(await call(flags, 'GET', '/admin/jobs'));
         print(flags, jobs, () => jobs.map(jobLine).join('\n') || 'no jobs');
     });
-    remote(gateway.command('status').description('show what the escrow holds, and which nodes can be used')).action(
-        async (flags: RemoteFlags) => {
-            const status = statusView.parse(await call(flags, 'GET', '/admin/status'));
-            print(flags, status, () => statusLines(status));
-        },
-    );
+    remote(gateway.command('status').description('show what the escrow holds, and which nodes can be used'))
+        .option('--watch [seconds]', 'show it again and again, every 5 seconds or as many as you say', secondsOf)
+        .action(async ({ watch, ...flags }: RemoteFlags & { watch?: number | true }) => {
+            const show = async () => {
+                const status = statusView.parse(await call(flags, 'GET', '/admin/status'));
+                print(flags, status, () => statusLines(status));
+            };
+            return watch === undefined ? show() : showAgain(show, watch === true ? WATCH_SECONDS : watch, flags);
+        });
 
     remote(gateway.command('usage').description('show what was used in the last days, by key, model, day or worker'))
         .option('--by <groups>', 'key, model, day or worker; several separated by commas', 'key')
@@ -109,6 +116,17 @@ async function call({ url }: RemoteFlags, method: 'GET' | 'POST', path: string):
     return askGateway(url, method, path);
 }
 
+// Until the user ends it. A gateway that does not answer is told and asked again.
+async function showAgain(show: () => Promise<void>, seconds: number, { json }: RemoteFlags): Promise<void> {
+    for (;;) {
+        if (json !== true && process.stdout.isTTY) {
+            process.stdout.write(CLEAR);
+        }
+        await show().catch((error: unknown) => console.error(tellFailure(error)));
+        await sleep(seconds * 1000);
+    }
+}
+
 function jobLine(job: JobView): string {
     const money = `paid ${tonText(job.paid)} of ${tonText(job.deposit)}, ${job.results} answers`;
     const state = job.phase === 'open' && !job.connected ? 'open (disconnected)' : job.phase;
@@ -127,6 +145,7 @@ function statusLines(status: StatusView): string {
         `escrow     ${status.escrow} (network ${status.network})`,
         `spend key  ${status.spendKey}`,
         `available  ${tonText(status.available)}; today ${tonText(status.dayRemaining)}, a job at most ${tonText(status.jobLimit)}`,
+        ...moneyLines(status),
         ...status.models.flatMap(({ model, nodes }) =>
             nodes.map(({ worker, state }) => `${model}  ${worker}  ${state}`),
         ),
@@ -141,6 +160,26 @@ function statusLines(status: StatusView): string {
         `spoiled    ${status.unproductive.today} jobs in 24 hours; ${status.unproductive.count} count, at most ${status.unproductive.max}`,
         ...status.unproductive.causes.map(({ job, worker, cause }) => `           ${job}  ${worker}  ${cause}`),
     ].join('\n');
+}
+
+function moneyLines({ money, jobs }: StatusView): string[] {
+    const resets = timeOf(money.dayResetsAt);
+    return [
+        `in jobs    ${tonText(money.inJobs)} unspent, which returns when they end; ${tonText(money.paid)} paid to nodes`,
+        ...(money.returning === '0' && (jobs.leaving ?? 0) === 0
+            ? []
+            : [`returning  ${tonText(money.returning)} of jobs that end, after their notice`]),
+        `day limit  ${tonText(money.daySpent)} of ${tonText(money.dayLimit)} used until ${resets}: whole deposits and fees ` +
+            'of jobs opened today; what returns does not lower it',
+    ];
+}
+
+function secondsOf(text: string): number {
+    const seconds = Number(text);
+    if (!(seconds >= 1 && seconds <= 3600)) {
+        throw new InvalidArgumentError('a number of seconds from 1 to 3600');
+    }
+    return seconds;
 }
 
 function portOf(text: string): number {

@@ -10,6 +10,7 @@ import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import type { GatewayJob } from './job';
 import { requireLocal } from './server';
+import { moneyView } from './moneyView';
 import { addPeopleAdmin } from './peopleAdmin';
 import type { JobView, StatusView } from './views';
 
@@ -101,6 +102,7 @@ export function addAdmin(
                 available: purse.available.toString(),
                 dayRemaining: purse.dayRemaining.toString(),
                 jobLimit: purse.jobLimit.toString(),
+                money: moneyView(purse, book, context.now()),
                 models,
                 jobs: phases,
                 unproductive: setbacks.view(),

@@ -47,6 +47,10 @@ const attestation = z
     })
     .prefault({});
 
+const origin = z
+    .string()
+    .refine((text) => URL.canParse(text) && new URL(text).origin === text, 'expected an origin: https://app.example');
+
 /** The schema of the configuration file. */
 export const gatewayConfig = z
     .strictObject({
@@ -58,7 +62,11 @@ export const gatewayConfig = z
         keyFile: z.string().min(1), // seed of the spend key and of every voucher key
         store: z.string().min(1), // path of the SQLite file
         listen: z
-            .strictObject({ host: z.string().default('127.0.0.1'), port: whole(0, 65535).default(10000) })
+            .strictObject({
+                host: z.string().default('127.0.0.1'), // beyond loopback only with API keys
+                port: whole(0, 65535).default(10000),
+                tls: z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(), // PEM files
+            })
             .prefault({}),
         workers: z.array(z.url()).min(1).optional(), // left out: those that the registry's events name
         discovery,
@@ -74,6 +82,12 @@ export const gatewayConfig = z
         commentSeconds: z.number().positive().max(60).default(waits.comment), // of silence, before a stream is sent a comment
         shutdownSeconds: z.number().min(0).default(waits.shutdown), // for running answers to end by themselves
         banSeconds: whole(0).default(1800), // a node that cheated or failed twice is not used for so long
+        cors: z
+            .strictObject({
+                origins: z.array(origin).default([]), // of pages in browsers that may ask, such as https://app.example
+                anyOrigin: z.boolean().default(false), // also all others, which then need an API key
+            })
+            .prefault({}),
         idempotency: z
             .strictObject({
                 seconds: whole(0, 86400).default(3600), // that an answer is remembered for its Idempotency-Key
@@ -122,10 +136,15 @@ export interface ConfigFlags {
 /** The settings in a file, with the flags in the place of what it says. */
 export function readGatewayConfig(path: string, flags: ConfigFlags = {}): GatewayConfig {
     const { host, port, allowOpen, store, logLevel } = flags;
-    return readSettings(gatewayConfig, path, 'gateway', {
+    const { settings, from } = readSettings(gatewayConfig, path, 'gateway', {
         listen: { host, port },
         attestation: { allowOpen },
         store: store && resolve(store), // a path on the command line starts where the command runs
         logLevel,
-    }).settings;
+    });
+    const { tls } = settings.listen;
+    if (tls !== undefined) {
+        settings.listen.tls = { cert: from(tls.cert), key: from(tls.key) };
+    }
+    return settings;
 }

@@ -19,10 +19,10 @@ const LOCAL_NAMES = /^(127\.0\.0\.1|localhost|::1)$/;
 export const isLoopback = (host: string): boolean => LOCAL_NAMES.test(host);
 
 /** Where programs of the same machine reach the gateway of these settings. */
-export function ownUrl({ listen: { host, port } }: GatewayConfig): string {
+export function ownUrl({ listen: { host, port, tls } }: GatewayConfig): string {
     const ownNames: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '127.0.0.1', localhost: '127.0.0.1' };
     const name = ownNames[host] ?? (host.includes(':') ? `[${host}]` : host);
-    return `http://${name}:${port}`;
+    return `http${tls === undefined ? '' : 's'}://${name}:${port}`;
 }
 
 /** Throws if a gateway would listen for other machines and nobody has a key. */

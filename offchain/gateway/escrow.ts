@@ -13,6 +13,8 @@ export interface Purse {
     balance: bigint; // nanoTON
     available: bigint; // nanoTON above the reserve
     dayRemaining: bigint; // nanoTON the spend key may still spend today (UTC)
+    dayLimit: bigint; // nanoTON
+    daySpent: bigint; // nanoTON the spend key spent today, deposits and fees
     jobLimit: bigint; // nanoTON
     seqno: number;
 }
@@ -151,6 +153,8 @@ export class EscrowAccount {
             balance,
             available: positive(balance - reserve),
             dayRemaining: positive(state.dayLimit - spent),
+            dayLimit: state.dayLimit,
+            daySpent: spent,
             jobLimit: state.jobLimit,
             seqno: Number(state.seqno),
         };

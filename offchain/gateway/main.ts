@@ -4,6 +4,7 @@
  */
 import { Escrow, isTestOnly, jobHash } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import type { Server as HttpsServer } from 'node:https';
 import type { Logger } from 'pino';
 import { Chain, TonHttpChain } from '../chain';
 import { unixSeconds } from '../process/clock';
@@ -35,12 +36,14 @@ import { NodeWatch } from './nodeWatch';
 import { JobOpener } from './opener';
 import { People } from './people';
 import { JobPool } from './pool';
+import { Readiness } from './readiness';
 import { Recovery } from './recovery';
 import { Router } from './router';
 import { makeServer } from './server';
 import { Setbacks } from './setbacks';
 import { SpendAccount } from './spending';
 import { Sweep } from './sweep';
+import { CertificateWatch } from './tls';
 
 /** Parts that a test, or a program with its own discovery, puts in the place of the usual ones. */
 export interface GatewayDeps {
@@ -72,6 +75,7 @@ export interface Gateway {
 
 const SWEEP_MS = 60_000;
 const WATCH_MS = 10_000;
+const CERTIFICATE_MS = 30_000; // between two looks at the files of the certificate
 
 /** Starts a gateway and listens; jobs of an earlier run are taken up meanwhile. */
 export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}): Promise<Gateway> {
@@ -118,7 +122,14 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     addModels(server, config, new Catalogue(Object.keys(config.models), nodes, now));
     addAdmin(server, context, { book, closing, token });
 
-    const url = await server.listen(config.listen);
+    const readiness = new Readiness(context, book, recovery);
+    server.get('/readyz', async (_, reply) => {
+        const view = await readiness.view();
+        return reply.code(view.ready ? 200 : 503).send(view);
+    });
+
+    const { host, port, tls } = config.listen;
+    const url = await server.listen({ host, port });
     if (!token.write(url)) {
         log.warn('no folder of this user can be written, so the commands of the gateway cannot reach it');
     }
@@ -128,6 +139,10 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
         new PollLoop(() => sweep.run(), deps.sweepMs ?? SWEEP_MS, unswept),
         new PollLoop(() => rules.retireEnded(book.paying), deps.watchMs ?? WATCH_MS, unwatched),
     ];
+    if (tls !== undefined) {
+        const watch = new CertificateWatch(tls, server.server as unknown as HttpsServer, log);
+        loops.push(new PollLoop(() => watch.check(), CERTIFICATE_MS, reporting(log, 'error', 'no certificate')));
+    }
     loops.forEach((loop) => loop.startLater());
     if (found !== undefined) {
         const unread = reporting(log, 'warn', 'the events of the registry are not read');

@@ -19,6 +19,7 @@ import { ResponsesFormat } from './api/responses';
 import { readResponses } from './api/responsesRequest';
 import type { GatewayConfig } from './config';
 import type { GatewayContext } from './context';
+import { addCors } from './cors';
 import { addKeyCheck, isLoopback, payerFor } from './doorkeeper';
 import { badRequest, GatewayError, tooMany, unavailable } from './errors';
 import { Idempotency, idempotent } from './idempotency';
@@ -26,6 +27,7 @@ import type { GatewayJob } from './job';
 import { questionOf } from './query';
 import { addRequestFacts, noteError, observed, requestLogger } from './requestLog';
 import { Router } from './router';
+import { readCertificate } from './tls';
 
 const MESSAGES = '/v1/messages'; // the one path in the shape of Anthropic's API
 const BODY_BYTES = 8 << 20; // of a request for a model
@@ -36,7 +38,8 @@ const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 /** The server, not yet listening. */
 export function makeServer(context: GatewayContext, router: Router, answers = new Answers()): FastifyInstance {
     const { config, log, people } = context;
-    const server = createDoor();
+    const { tls } = config.listen;
+    const server = createDoor({ tls: tls && readCertificate(tls) });
     addRequestFacts(server, [requestLogger(log)]);
 
     server.setErrorHandler((error: FastifyError | GatewayError, request, reply) => {
@@ -73,6 +76,7 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
             throw Object.assign(new Error('compressed'), { statusCode: 415 });
         }
     });
+    addCors(server, config, people);
     addKeyCheck(server, people);
     server.get('/healthz', async () => ({ status: 'ok' }));
     const parts = { context, router, answers };

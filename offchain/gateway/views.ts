@@ -22,6 +22,18 @@ export const jobView = z.object({
 });
 export type JobView = z.output<typeof jobView>;
 
+/** Where the client's money is; amounts are nanoTON. */
+export const moneyViewShape = z.object({
+    reserve: z.string(), // of the escrow, which stays there
+    inJobs: z.string(), // unspent deposits of running jobs
+    returning: z.string(), // of jobs that end
+    paid: z.string(), // to nodes, by jobs that are not over
+    dayLimit: z.string(),
+    daySpent: z.string(), // today (UTC): deposits and fees of orders. What returns does not lower it
+    dayResetsAt: z.number(), // unix seconds
+});
+export type MoneyView = z.output<typeof moneyViewShape>;
+
 /** What `cocoon gateway status --json` prints. */
 export const statusView = z.object({
     escrow: z.string(),
@@ -31,6 +43,7 @@ export const statusView = z.object({
     available: z.string(),
     dayRemaining: z.string(),
     jobLimit: z.string(),
+    money: moneyViewShape,
     models: z.array(
         z.object({ model: z.string(), nodes: z.array(z.object({ worker: z.string(), state: z.string() })) }),
     ),

@@ -31,18 +31,19 @@ export class NoRoom extends Error {
 /**
  * A server, not yet listening. It closes connections beyond the limits, answers bodies beyond them with {@link NoRoom}
  * before they are read, and refuses JSON that is too deep like a text that is no JSON. `silentSeconds`: after which it
- * closes a connection on which nothing moves.
+ * closes a connection on which nothing moves. `tls`: the certificate (PEM) of a server that speaks HTTPS.
  */
 export function createDoor(
-    { silentSeconds = 0 }: { silentSeconds?: number } = {},
+    { silentSeconds = 0, tls }: { silentSeconds?: number; tls?: { cert: Buffer; key: Buffer } | undefined } = {},
     limits: DoorLimits = DOOR_LIMITS,
 ): FastifyInstance {
-    const server = fastify({
+    const options = {
         bodyLimit: SMALL_BODY,
         forceCloseConnections: true,
         requestTimeout: REQUEST_SECONDS * 1000,
         connectionTimeout: silentSeconds * 1000,
-    });
+    };
+    const server = tls === undefined ? fastify(options) : asPlain(fastify({ ...options, https: tls }));
     limitConnections(server, limits.connections);
     limitBodies(server, limits.bodyBytes);
     const parse = server.getDefaultJsonParser('error', 'error');
@@ -59,6 +60,9 @@ export function createDoor(
     });
     return server;
 }
+
+// Routes and hooks do not differ.
+const asPlain = (server: unknown) => server as FastifyInstance;
 
 function limitConnections(server: FastifyInstance, max: number): void {
     const open = new Map<string, number>();

@@ -142,3 +142,27 @@ describe('The request log', () => {
         expect(bench.log.join('')).not.toMatch(/Hello|Say hello/);
     });
 });
+
+describe('The state of a gateway', () => {
+    it('is ready once it can answer, and status says where the money is', async () => {
+        const ready = await request(`${bench.gateway.url}/readyz`);
+        expect([ready.statusCode, await ready.body.json()]).toEqual([200, { ready: true, reasons: [] }]);
+        await bench.post(ask);
+        await until(async () => (await bench.admin('status')).money.paid === '3020');
+
+        const { money, dayRemaining, balance, available } = await bench.admin('status');
+        const spent = BigInt(money.dayLimit as string) - BigInt(dayRemaining as string);
+        expect(money).toEqual({
+            ...{
+                paid: '3020',
+                inJobs: String(bench.gateway.book.all[0].stored.funds - 3020n),
+                returning: '0',
+                daySpent: String(spent),
+            },
+            reserve: String(BigInt(balance as string) - BigInt(available as string)),
+            dayLimit: expect.stringMatching(/^\d+$/) as unknown,
+            dayResetsAt: (Math.floor(market().now / 86_400) + 1) * 86_400,
+        });
+        expect(spent).toBeGreaterThan(1_000_000_000n); // the whole deposit and fees
+    });
+});
