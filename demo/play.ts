@@ -11,7 +11,7 @@ import { runCocoon } from './processes';
 import { Stage } from './stage';
 
 const DEPOSIT = toNano('40');
-const JOB = { deposit: '1000000000', step: '50000000', notice: 3600 }; // nanoTON, seconds
+export const JOB = { deposit: '1000000000', step: '50000000', notice: 3600 }; // nanoTON, seconds
 
 export interface Options {
     prompts: string[];

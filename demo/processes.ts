@@ -5,10 +5,13 @@ import { join } from 'node:path';
 
 const COCOON = join(__dirname, '../offchain/bin/cocoon.js');
 const START_SECONDS = 60;
+const MAX_WORDS = 4000; // characters of a process's output that are remembered
 
 /** A `cocoon` process that has said where it listens. */
 export interface RunningProcess {
     readonly url: string;
+    /** Resolves when the process has ended, with the end of what it wrote to standard error. */
+    readonly ended: Promise<string>;
     /** Sends the signal and waits for the end; SIGTERM unless given. */
     end(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -17,15 +20,20 @@ const running = new Set<ChildProcess>();
 
 /**
  * Starts a process and waits for the URL in its first line of output; `entry` takes the place of the `cocoon` command.
- * Throws with its last words when it ends first.
+ * A `detached` process has a group of its own, which no Ctrl-C of the terminal reaches. Throws with its last words when
+ * it ends first.
  */
-export async function startCocoon(args: string[], entry = [COCOON]): Promise<RunningProcess> {
-    const child = spawn(process.execPath, [...entry, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+export async function startCocoon(
+    args: string[],
+    { entry = [COCOON], detached = false }: { entry?: string[]; detached?: boolean } = {},
+): Promise<RunningProcess> {
+    const child = spawn(process.execPath, [...entry, ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached });
     running.add(child);
     child.once('exit', () => running.delete(child));
-    const url = await listening(child, args.slice(0, 2).join(' '));
+    const { url, err } = await listening(child, args.slice(0, 2).join(' '));
     return {
         url,
+        ended: new Promise((resolve) => child.once('close', () => resolve(err().trim()))),
         async end(signal = 'SIGTERM') {
             if (child.exitCode === null && child.signalCode === null) {
                 const ended = once(child, 'exit');
@@ -52,14 +60,18 @@ export function endAll(): void {
     running.forEach((child) => child.kill('SIGKILL'));
 }
 
-function collect(stream: NodeJS.ReadableStream): () => string {
+// The end of what a stream says, `max` characters of it; all of it unless given.
+function collect(stream: NodeJS.ReadableStream, max = Infinity): () => string {
     let text = '';
-    stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    stream.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        text = text.length > max ? text.slice(-max) : text;
+    });
     return () => text;
 }
 
-async function listening(child: ChildProcess, name: string): Promise<string> {
-    const [out, err] = [collect(child.stdout!), collect(child.stderr!)];
+async function listening(child: ChildProcess, name: string): Promise<{ url: string; err: () => string }> {
+    const [out, err] = [collect(child.stdout!, MAX_WORDS), collect(child.stderr!, MAX_WORDS)];
     return new Promise((resolve, reject) => {
         const fail = (why: string) =>
             reject(new Error(`cocoon ${name} ${why}: ${(err() || out()).trim().slice(-2000)}`));
@@ -77,7 +89,7 @@ async function listening(child: ChildProcess, name: string): Promise<string> {
                 clearTimeout(timer);
                 child.removeAllListeners('exit');
                 child.once('exit', () => running.delete(child));
-                resolve(url);
+                resolve({ url, err });
             }
         });
     });

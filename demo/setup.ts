@@ -56,10 +56,11 @@ export async function gatewayKey(folder: string): Promise<{ keyFile: string; pub
     return { keyFile, publicKey: signingKey(Buffer.from(seed[0], 'hex')).publicKey };
 }
 
-/** The endpoint of the chain and the id of its network. */
+/** The endpoint of the chain and the id of its network, and how the process on it is started. */
 export interface LocalChain {
     endpoint: string;
     network: number;
+    detached?: boolean; // see StageOptions
 }
 
 export interface WorkerSettings extends LocalChain {
@@ -97,7 +98,7 @@ export async function startWorkerProcess(
     };
     const file = join(folder, 'worker.json');
     writeFileSync(file, JSON.stringify(config, null, 4));
-    return startCocoon(['worker', 'run', '--config', file], entry);
+    return startCocoon(['worker', 'run', '--config', file], { entry, detached: settings.detached });
 }
 
 export interface GatewaySettings extends LocalChain {
@@ -133,5 +134,6 @@ export function writeGatewayConfig(settings: GatewaySettings, more: object = {})
 
 /** Writes the config and starts `cocoon gateway up`. */
 export async function startGatewayProcess(settings: GatewaySettings, more: object = {}): Promise<RunningProcess> {
-    return startCocoon(['gateway', 'up', '--config', writeGatewayConfig(settings, more)]);
+    const { detached } = settings;
+    return startCocoon(['gateway', 'up', '--config', writeGatewayConfig(settings, more)], { detached });
 }

@@ -37,6 +37,15 @@ export interface Seller {
     folder: string;
 }
 
+/** What must be known of a seller to start its worker. */
+export interface WorkerPlace {
+    provider: { address: Address };
+    node: { address: Address };
+    keys: { keyFile: string };
+    port: number;
+    folder: string;
+}
+
 /** A client's half: wallet, escrow, gateway's key. */
 export interface Buyer {
     wallet: HotWallet;
@@ -45,22 +54,48 @@ export interface Buyer {
     folder: string;
 }
 
+/** What must be known of a buyer to start its gateway. */
+export interface GatewayPlace {
+    wallet: { address: Address };
+    keyFile: string;
+    folder: string;
+}
+
+export interface StageOptions {
+    /** Where keys, stores and configurations are; default a temporary folder, which goes with the stage. */
+    folder?: string;
+    /** File that holds the chain's state over restarts; default none. */
+    state?: string;
+    /** Seeds of wallets and of the committee by name; default random. */
+    seedOf?: (name: string) => Buffer;
+    /** Processes get a group of their own, so that Ctrl-C reaches them only through their parent. */
+    detached?: boolean;
+}
+
 export class Stage {
     readonly chain: TonHttpChain;
-    readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-'));
-    readonly committeeSeeds = [1, 2, 3].map(() => randomBytes(32));
+    readonly folder: string;
+    readonly committeeSeeds: Buffer[];
     readonly names = new Map<string, string>(); // of accounts, by their raw address
+    private readonly seedOf: (name: string) => Buffer;
 
-    private constructor(readonly network: Localnet) {
+    private constructor(
+        readonly network: Localnet,
+        private readonly options: StageOptions,
+    ) {
         this.chain = new TonHttpChain({ endpoint: network.url, network: NETWORK });
+        this.folder = options.folder ?? mkdtempSync(join(tmpdir(), 'cocoon-'));
+        this.seedOf = options.seedOf ?? (() => randomBytes(32));
+        this.committeeSeeds = [1, 2, 3].map((i) => this.seedOf(`committee ${i}`));
     }
 
-    static async open(prices: PriceLevel = '2026'): Promise<Stage> {
-        return new Stage(await startLocalnet({ networkId: NETWORK, prices }));
+    static async open(prices: PriceLevel = '2026', options: StageOptions = {}): Promise<Stage> {
+        const network = await startLocalnet({ networkId: NETWORK, prices, state: options.state });
+        return new Stage(network, options);
     }
 
     /** A funded wallet. */
-    async wallet(name: string, seed: Buffer = randomBytes(32), funds = FUNDS): Promise<HotWallet> {
+    async wallet(name: string, seed = this.seedOf(name), funds = FUNDS): Promise<HotWallet> {
         const wallet = new HotWallet(this.chain, seed, POLL_MS);
         this.names.set(wallet.address.toRawString(), name);
         await this.network.faucet(wallet.address, funds);
@@ -124,7 +159,7 @@ export class Stage {
     }
 
     /** Starts the seller's worker, or `entry` in its place; `more` is merged into its config. */
-    startWorker(registry: Address, seller: Seller, more: object = {}, entry?: string[]): Promise<RunningProcess> {
+    startWorker(registry: Address, seller: WorkerPlace, more: object = {}, entry?: string[]): Promise<RunningProcess> {
         const { folder, port, provider, node, keys } = seller;
         return startWorkerProcess(
             {
@@ -142,26 +177,33 @@ export class Stage {
     }
 
     /** Starts the buyer's gateway; `more` is merged into its config. */
-    startGateway(registry: Address, buyer: Buyer, workers: string[], more: object = {}): Promise<RunningProcess> {
+    startGateway(
+        registry: Address,
+        buyer: GatewayPlace,
+        workers: string[],
+        more: object = {},
+    ): Promise<RunningProcess> {
         return startGatewayProcess(this.gatewaySettings(registry, buyer, workers), more);
     }
 
     /** Writes the config of the buyer's gateway and returns its path. For tests that run the gateway themselves. */
-    configureGateway(registry: Address, buyer: Buyer, workers: string[], more: object = {}): string {
+    configureGateway(registry: Address, buyer: GatewayPlace, workers: string[], more: object = {}): string {
         return writeGatewayConfig(this.gatewaySettings(registry, buyer, workers), more);
     }
 
     async close(): Promise<void> {
         await this.network.close();
-        rmSync(this.folder, { recursive: true, force: true });
+        if (this.options.folder === undefined) {
+            rmSync(this.folder, { recursive: true, force: true });
+        }
     }
 
-    private gatewaySettings(registry: Address, { folder, keyFile, wallet }: Buyer, workers: string[]) {
+    private gatewaySettings(registry: Address, { folder, keyFile, wallet }: GatewayPlace, workers: string[]) {
         return { ...this.chainSettings(), folder, registry, owner: wallet.address, keyFile, workers };
     }
 
     private chainSettings() {
-        return { endpoint: this.network.url, network: NETWORK };
+        return { endpoint: this.network.url, network: NETWORK, detached: this.options.detached };
     }
 
     private subfolder(name: string): string {

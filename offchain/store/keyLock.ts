@@ -9,6 +9,8 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { privateFolder } from './privateFolder';
 
+const KEY_BUSY = 'Another process signs with this receipt key, and only one may: stop the other one first';
+
 /** A lock that lasts until it is released or the process ends. */
 export interface KeyLock {
     release(): void;
@@ -34,7 +36,8 @@ export function lockKey(publicKey: Buffer, keyFile: string, home = userInfo().ho
     return { release: () => locks.forEach((lock) => lock.close()) };
 }
 
-function lockFile(path: string): Sqlite.Database {
+/** Locks a file that only this user may open. Throws with `busy` if another process has the lock. */
+export function lockFile(path: string, busy = KEY_BUSY): Sqlite.Database {
     let file: Sqlite.Database | undefined;
     try {
         closeSync(openSync(path, 'a', 0o600));
@@ -46,8 +49,7 @@ function lockFile(path: string): Sqlite.Database {
         file?.close();
         const code = (error as { code?: string }).code ?? '';
         if (code.startsWith('SQLITE_BUSY')) {
-            const message = 'Another process signs with this receipt key, and only one may: stop the other one first';
-            throw new Error(message, { cause: error });
+            throw new Error(busy, { cause: error });
         }
         // cspell:ignore CANTOPEN
         const unwritable = ['EACCES', 'EPERM', 'EROFS', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'].includes(code);
