@@ -34,12 +34,13 @@ export class JobBook {
 
     /** Takes a stored job into memory. One that failed does not take the place of another of its number. */
     add(stored: StoredJob): GatewayJob {
-        const { keys, nodes, store, network, escrow, people } = this.context;
+        const { keys, nodes, store, network, escrow, people, now } = this.context;
         const job = new GatewayJob(stored, nodes, {
             key: keys.voucher(escrow.address.hash, stored.number),
             worker: nodes.client(stored.worker),
             store,
             network,
+            now,
             onUnpaid: (error) => this.logUnpaid(stored, error),
             onEnded: (number, cost) => people.budgets.settle({ job: stored.number, number }, cost),
         });

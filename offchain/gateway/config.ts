@@ -21,6 +21,9 @@ const job = z
         maxParallel: whole(1, 1024).default(8),
         maxAnswer: whole(1024, 0xffffffff).default(4 << 20), // bytes
         openAhead: z.number().min(0).max(0.9).default(0.25), // the next job is opened below this part of the deposit
+        aheadSeconds: z.number().min(0).max(3600).default(120), // the next job is opened if use will be more by then
+        maxOpen: whole(1, 256).default(16), // jobs of one model that are open at once
+        idleHours: z.number().positive().default(24), // without a query; then a job that another can replace is settled
         lastHours: z.number().min(0).default(2), // no new query begins in the last hours of a job
         maxUnproductive: whole(1).default(8), // jobs in 24 hours that nodes may spoil before they paid off
     })

@@ -74,10 +74,12 @@ export class GatewayJob {
     readonly store: GatewayStore;
     readonly onEnded: MoneyParts['onEnded'];
     running = 0; // queries
+    usedAt: number; // unix seconds, of the last query; or when this process took the job up
     session: Session | undefined; // undefined until the worker knows the job
     isComplete = false; // true once it is known that the store has every result that the worker has sent
     refusals = 0; // without signature, since the last result
     tokenizer: string = BYTES; // of the node, as it lists it for the job's model
+    private readonly now: () => number;
     private features: readonly string[] | undefined; // of the node, as it lists them for the job's model
     private attestedUntil = 0; // unix seconds, of the session's key
     private readonly reservations = new Map<number, Reservation>(); // of queries without an ending, by number
@@ -88,8 +90,10 @@ export class GatewayJob {
     constructor(
         readonly stored: StoredJob,
         private readonly nodes: Pick<Nodes, 'sealingKey'>,
-        money: MoneyParts,
+        money: MoneyParts & { now: () => number }, // unix seconds
     ) {
+        this.now = money.now;
+        this.usedAt = this.now();
         this.key = money.key;
         this.worker = money.worker;
         this.store = money.store;
@@ -203,6 +207,7 @@ export class GatewayJob {
 
     /** Counts a running query. The caller sees to it that no more run than the terms allow. */
     begin(): void {
+        this.usedAt = this.now();
         this.running++;
     }
 

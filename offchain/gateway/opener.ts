@@ -40,6 +40,15 @@ export class JobOpener {
         return this.opening.run(need, () => this.openNow(model, excluded, needed));
     }
 
+    /** Opens one more job, whatever else is being opened. */
+    openAnother(
+        model: string,
+        excluded: ReadonlySet<string>,
+        needed: readonly NeededFeature[] = [],
+    ): Promise<GatewayJob> {
+        return this.openNow(model, excluded, needed);
+    }
+
     private async openNow(
         model: string,
         excluded: ReadonlySet<string>,

@@ -1,6 +1,8 @@
+// Longer than 350 lines because the choice of a job and the opening of the next one look at the same jobs.
 /** The pool of open jobs: lends them to queries, opens the next one ahead, and never opens two for one need. */
 import { Rates } from '@cocoon-market/wrappers';
 import { RENT } from '../link';
+import { reasonOf } from '../process/errors';
 import { reporting } from '../process/log';
 import type { JobBook } from './book';
 import type { GatewayContext } from './context';
@@ -10,9 +12,13 @@ import type { JobRules } from './jobRules';
 import type { JobOpener } from './opener';
 import { maxCost, Question } from './query';
 import type { Recovery } from './recovery';
+import { ModelUsage } from './forecast';
 
 const ENDING_SECONDS = 7200; // before the last notice of a job, in which workers may refuse its queries
 const SLOT_MS = 30_000; // longest wait for a running query to end
+const GRACE_MS = 300; // that a question waits for a slot before another job is opened: most bursts are shorter
+const OPENING_MS = 180_000; // longest wait while a job is being opened
+const PAUSE_MS = 30_000; // after a job that was not opened, before another is tried
 
 /** Workers (URL) and jobs (number) that were tried already. */
 export interface Excluded {
@@ -20,8 +26,20 @@ export interface Excluded {
     jobs: Set<number>;
 }
 
+/** What a model's questions wait for. */
+interface ModelQueue {
+    usage: ModelUsage;
+    pending: number; // questions without a lease
+    coming: number; // slots of jobs that are being opened
+    pausedUntil: number; // milliseconds, no job is opened ahead or beside others before
+    objection: string; // why the last one was not opened
+}
+
 export class JobPool {
     private waiting: (() => void)[] = [];
+    private readonly queues = new Map<string, ModelQueue>();
+    private readonly openings = new WeakSet<Promise<GatewayJob>>(); // jobs being opened
+    private readonly totals = new WeakMap<GatewayJob, bigint>(); // nanoTON of its queries that were counted
 
     constructor(
         private readonly context: GatewayContext,
@@ -32,33 +50,54 @@ export class JobPool {
     ) {}
 
     /**
-     * A lease of a job that can take the question now; opens a job if there is none. The caller must ask. Throws 402
-     * without money, 503 without a node.
+     * A lease of a job that can take the question now. Opens a job if there is none, and others if all are busy. The
+     * caller must ask. Throws 402 without money, 503 without a node.
      */
     async acquire(question: Question, excluded: Excluded): Promise<Lease> {
         const { model } = question.modelRequest.body;
-        await this.recovery.recovered;
-        const deadline = Date.now() + SLOT_MS;
+        await this.recovery.loaded;
+        const queue = this.queueOf(model);
+        queue.pending++;
+        this.noteUse(model);
+        try {
+            return await this.wait(question, excluded, queue);
+        } catch (error) {
+            queue.pending--;
+            throw error;
+        }
+    }
+
+    private async wait(question: Question, excluded: Excluded, queue: ModelQueue): Promise<Lease> {
+        const { model } = question.modelRequest.body;
+        const start = Date.now();
         let connected = false; // jobs without a session were shown to their workers
+        let recovered = false; // what the last run left was taken up
         let opened = false; // a job for this question: another would not serve it better
         for (;;) {
             await this.rules.retireUnfit(model);
             await this.rules.retireEnded(this.book.open(model));
-            const fit = this.usable(model, excluded).filter(
-                (job) => job.serves(question.needed) && this.covers(job, question),
-            );
+            const fit = this.fitting(question, excluded);
             const free = fit.find((job) => job.running < job.terms.maxParallel);
             if (free !== undefined) {
+                queue.pending--;
                 return lease(free, question);
             }
             if (fit.length > 0) {
-                await this.waitForSlot(deadline);
+                if (Date.now() - start >= GRACE_MS) {
+                    this.openBeside(question, excluded, queue);
+                }
+                await this.waitForSlot(start, queue);
                 continue;
             }
             const disconnected = this.disconnected(model, excluded);
             if (disconnected.length > 0 && !connected) {
                 connected = true;
-                await Promise.all(disconnected.map((job) => this.recovery.connect(job)));
+                await firstTrue(disconnected.map((job) => this.recovery.connect(job)));
+                continue;
+            }
+            if (!recovered) {
+                recovered = true;
+                await this.recovery.recovered;
                 continue;
             }
             try {
@@ -73,7 +112,13 @@ export class JobPool {
                 ]);
                 this.context.setbacks.requireFew();
                 await this.requireCover(model, workers, question);
-                await this.opener.open(model, workers, question.needed);
+                if (this.fitting(question, excluded).length > 0) {
+                    continue; // a job that was opened meanwhile
+                }
+                const opening = this.opener.open(model, workers, question.needed);
+                this.countComing(queue, opening);
+                this.openBeside(question, { ...excluded, workers }, queue);
+                await opening;
                 opened = true;
             } catch (error) {
                 const last = this.usable(model, excluded).find(
@@ -84,28 +129,126 @@ export class JobPool {
                 if (last === undefined || last.running >= last.terms.maxParallel) {
                     throw error;
                 }
+                queue.pending--;
                 return lease(last, question);
             }
         }
     }
 
-    /** A query ended: another one gets its place, and the next job is opened if the money of this one runs low. */
+    /** A query ended: another one gets its place, and the next job is opened if use is about to need it. */
     release(job: GatewayJob): void {
-        this.waiting.splice(0).forEach((resolve) => resolve());
+        const { total } = job.ledger;
+        const cost = total - (this.totals.get(job) ?? 0n);
+        this.totals.set(job, total);
+        if (cost > 0n) {
+            this.queueOf(job.stored.model).usage.addCost(cost, seconds());
+        }
+        this.noteUse(job.stored.model);
+        this.wake();
         this.openAhead(job);
     }
 
-    // Below the configured part of its deposit.
-    private openAhead(job: GatewayJob): void {
-        const { model } = job.stored;
-        const low = (other: GatewayJob) => other.available < this.threshold(other);
-        if (job.phase !== 'open' || !low(job)) {
+    private fitting(question: Question, excluded: Excluded): GatewayJob[] {
+        return this.usable(question.modelRequest.body.model, excluded).filter(
+            (job) => job.serves(question.needed) && this.covers(job, question),
+        );
+    }
+
+    private wake(): void {
+        this.waiting.splice(0).forEach((resolve) => resolve());
+    }
+
+    private queueOf(model: string): ModelQueue {
+        const queue = this.queues.get(model) ?? {
+            ...{ usage: new ModelUsage(), pending: 0, coming: 0, pausedUntil: 0, objection: '' },
+        };
+        this.queues.set(model, queue);
+        return queue;
+    }
+
+    private noteUse(model: string): void {
+        const { usage, pending } = this.queueOf(model);
+        const running = this.book.open(model).reduce((sum, job) => sum + job.running, 0);
+        usage.setCurrent(running + pending, seconds());
+    }
+
+    /**
+     * Opens another job if more questions wait than the jobs that are being opened will take.
+     */
+    private openBeside({ modelRequest, needed }: Question, excluded: Excluded, queue: ModelQueue): void {
+        const { model } = modelRequest.body;
+        const free = this.usable(model, excluded).reduce((sum, job) => sum + job.terms.maxParallel - job.running, 0);
+        while (queue.pending > free + queue.coming) {
+            if (!this.openAnother(model, queue, { workers: excluded.workers, needed })) {
+                return;
+            }
+        }
+    }
+
+    // False if no other job may be opened now.
+    private openAnother(
+        model: string,
+        queue: ModelQueue,
+        { workers, needed }: { workers: ReadonlySet<string>; needed: Question['needed'] },
+    ): boolean {
+        const { config, log } = this.context;
+        const { maxParallel, maxOpen } = config.job;
+        const count = this.book.open(model).length + Math.ceil(queue.coming / maxParallel);
+        if (count >= maxOpen || Date.now() < queue.pausedUntil) {
+            queue.objection = count >= maxOpen ? `job.maxOpen (${maxOpen}) jobs are open` : queue.objection;
+            return false;
+        }
+        const opening = this.opener.openAnother(model, new Set(workers), needed);
+        this.countComing(queue, opening);
+        opening.catch((error: unknown) => {
+            queue.pausedUntil = Date.now() + PAUSE_MS;
+            queue.objection = reasonOf(error);
+            log.warn({ model, reason: queue.objection }, 'no other job is opened for a while');
+        });
+        return true;
+    }
+
+    // Once for each job that is being opened, however many questions wait for it.
+    private countComing(queue: ModelQueue, opening: Promise<GatewayJob>): void {
+        if (this.openings.has(opening)) {
             return;
         }
-        const others = this.usable(model, { workers: new Set(), jobs: new Set([job.number]) });
-        if (others.every(low)) {
-            const failed = reporting(this.context.log, 'warn', 'no job opened ahead', { model });
-            this.opener.open(model, new Set()).catch(failed);
+        this.openings.add(opening);
+        const { maxParallel } = this.context.config.job;
+        queue.coming += maxParallel;
+        const end = () => {
+            queue.coming -= maxParallel;
+            this.wake();
+        };
+        opening.then(end, end);
+    }
+
+    // Below the configured part of its deposit, or when the use of the model will soon need more than its jobs have.
+    private openAhead(job: GatewayJob): void {
+        const { config, log } = this.context;
+        const { model } = job.stored;
+        const low = (other: GatewayJob) => other.available < this.threshold(other);
+        if (job.phase !== 'open') {
+            return;
+        }
+        const none = { workers: new Set<string>(), jobs: new Set<number>() };
+        const lasting = this.usable(model, none).filter((other) => !low(other));
+        const queue = this.queueOf(model);
+        if (lasting.length === 0) {
+            if (low(job)) {
+                const failed = reporting(log, 'warn', 'no job opened ahead', { model });
+                this.opener.open(model, new Set()).catch(failed);
+            }
+            return;
+        }
+        const room = {
+            available: lasting.reduce((sum, { available }) => sum + available, 0n),
+            slots: lasting.reduce((sum, { terms }) => sum + terms.maxParallel, 0),
+        };
+        const shortage = queue.usage.shortage(room, config.job.aheadSeconds, seconds());
+        if (shortage !== undefined && queue.coming === 0) {
+            log.info({ model, shortage }, 'the next job is opened ahead');
+            this.openAnother(model, queue, { workers: none.workers, needed: [] });
         }
     }
 
@@ -114,7 +257,8 @@ export class JobPool {
         return this.book.open().filter((job) => {
             const others = this.usable(job.stored.model, { workers: new Set(), jobs: new Set([job.number]) });
             const replaced = others.some((other) => other.available >= this.threshold(other));
-            const over = this.isOver(job) || (replaced && job.available < this.threshold(job));
+            const surplus = replaced && this.isIdle(job) && others.some((other) => other.usedAt > job.usedAt);
+            const over = this.isOver(job) || surplus || (replaced && job.available < this.threshold(job));
             return over && job.running === 0 && job.unfinished.length === 0;
         });
     }
@@ -143,6 +287,10 @@ export class JobPool {
     /** True if a worker may well say that a job's refund is too near. */
     isEnding({ terms }: GatewayJob): boolean {
         return terms.end - this.context.now() < terms.notice + ENDING_SECONDS;
+    }
+
+    private isIdle({ usedAt }: GatewayJob): boolean {
+        return this.context.now() - usedAt > this.context.config.job.idleHours * 3600;
     }
 
     private isOver(job: GatewayJob): boolean {
@@ -177,18 +325,32 @@ export class JobPool {
         return job.available >= (target > min ? target : min);
     }
 
-    private async waitForSlot(deadline: number): Promise<void> {
-        const remaining = deadline - Date.now();
+    // While a job is being opened, a question waits for it longer.
+    private async waitForSlot(start: number, queue: ModelQueue): Promise<void> {
+        const remaining = start + (queue.coming > 0 ? OPENING_MS : SLOT_MS) - Date.now();
         if (remaining <= 0) {
-            throw unavailable('Every job is busy: ask again in a moment, or raise job.maxParallel', 'busy');
+            const reason = queue.objection === '' ? '' : `, and no other is opened: ${queue.objection}`;
+            throw unavailable(`Every job is busy${reason}. Ask again in a moment`, 'busy');
         }
         let timer: NodeJS.Timeout | undefined;
         await new Promise<void>((resolve) => {
             this.waiting.push(resolve);
-            timer = setTimeout(resolve, remaining);
+            timer = setTimeout(resolve, Date.now() - start < GRACE_MS ? GRACE_MS : Math.min(remaining, SLOT_MS));
         });
         clearTimeout(timer);
     }
+}
+
+const seconds = () => performance.now() / 1000;
+
+// Resolves as soon as one holds, or when none does.
+async function firstTrue(promises: readonly Promise<boolean>[]): Promise<void> {
+    const holds = promises.map(async (promise) => {
+        if (!(await promise)) {
+            throw new Error('not this one');
+        }
+    });
+    await Promise.any(holds).catch(() => undefined);
 }
 
 // Taken in the same moment in which it was found free, so that no two questions get it.

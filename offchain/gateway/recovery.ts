@@ -27,7 +27,10 @@ export interface RecoveryParts {
 export class Recovery {
     private readonly connecting = new SingleFlight<number, boolean>();
     private begin!: () => void;
-    /** Resolves once orders are known and answering workers were asked. No query begins before. */
+    private markLoaded!: () => void;
+    /** Resolves once the jobs of the store are in memory. No query begins before. */
+    readonly loaded = new Promise<void>((resolve) => (this.markLoaded = resolve));
+    /** Resolves once orders are known and answering workers were asked. No job is opened before. */
     readonly recovered = new Promise<void>((resolve) => (this.begin = resolve)).then(() => this.takeUp());
     private foundAll!: () => void;
     /**
@@ -70,15 +73,19 @@ export class Recovery {
             jobs = await this.loadJobs();
             return true;
         });
-        // Before anybody's times are judged.
+        // A question may be asked at once in a job that is open. Its worker is asked meanwhile, and so is the chain.
+        const isWorking = ({ phase }: GatewayJob) => phase === 'open' || phase === 'settling';
+        const working = jobs.filter(isWorking).map((job) => this.reconnect(job));
+        this.markLoaded();
+        // Nobody's times are judged before.
         const { escrow, log } = this.context;
         await escrow.compareClocks().catch(reporting(log, 'warn', 'no time of the chain'));
         for (const job of jobs.filter(({ phase }) => phase === 'ordered' || phase === 'failed')) {
             await this.takeUpOrder(job);
+            if (isWorking(job)) {
+                working.push(this.reconnect(job));
+            }
         }
-        const working = jobs
-            .filter(({ phase }) => phase === 'open' || phase === 'settling')
-            .map((job) => this.reconnect(job));
         void this.retry(() => this.findAll());
         await Promise.race([Promise.all(working), sleep(START_MS, undefined, { ref: false })]);
     }

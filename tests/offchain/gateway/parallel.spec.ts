@@ -1,0 +1,169 @@
+import { ChainError } from '../../../offchain/chain';
+import { ModelUsage } from '../../../offchain/gateway/forecast';
+import { useMarket } from '../../support/market';
+import { ask, Bench, BenchOptions, SandboxChain, startBench, until } from './support';
+
+describe('Many questions at once', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    const start = async (options: BenchOptions = {}) => (bench = await startBench(market(), options));
+    const jobs = () => bench.gateway.book.all;
+    const many = (count: number) => Promise.all(Array.from({ length: count }, () => bench.post(ask)));
+    const statuses = (answers: { status: number }[]) => [...new Set(answers.map(({ status }) => status))];
+
+    /** Every query of every worker takes so long, and what ran at once in one job is counted. */
+    const slow = (ms: number) => {
+        const max = { all: 0, running: 0 };
+        for (const worker of bench.workers) {
+            const wait = async () => {
+                max.all = Math.max(max.all, ++max.running);
+                await new Promise((resolve) => setTimeout(resolve, ms));
+                max.running--;
+            };
+            worker.scripts.push(...Array.from({ length: 200 }, () => ({ frames: ['one'], wait })));
+        }
+        return max;
+    };
+
+    afterEach(() => bench?.close());
+
+    it('64 over two nodes with default settings: every one is answered, and as many run at once as asked', async () => {
+        await start({ workers: 2, config: { job: {} } });
+        const max = slow(1500);
+
+        const answers = await many(64);
+
+        expect(statuses(answers)).toEqual([200]);
+        expect(max.all).toBeGreaterThan(16);
+        expect(jobs().length).toBeGreaterThan(2);
+        expect(jobs().length).toBeLessThanOrEqual(8);
+        expect(jobs().every((job) => job.running === 0)).toBe(true);
+    }, 20_000);
+
+    it('a burst that ends in a moment opens no other job', async () => {
+        await start();
+        await bench.post(ask);
+        slow(20);
+
+        expect(statuses(await many(12))).toEqual([200]);
+        expect(jobs()).toHaveLength(1);
+    });
+
+    it('a job that is full gets another beside it, and no question waits for its slot', async () => {
+        await start();
+        await bench.post(ask);
+        slow(1500);
+
+        const startedAt = Date.now();
+        expect(statuses(await many(8))).toEqual([200]);
+
+        expect(jobs()).toHaveLength(2);
+        expect(Date.now() - startedAt).toBeLessThan(2900);
+    });
+
+    it('job.maxOpen jobs are open at most, and the others wait', async () => {
+        await start({
+            config: { job: { deposit: '1000000000', step: '40000', maxParallel: 2, maxOpen: 2 } },
+        });
+        await bench.post(ask);
+        slow(400);
+
+        expect(statuses(await many(8))).toEqual([200]);
+        expect(jobs()).toHaveLength(2);
+    });
+
+    it("an escrow whose day's limit is used up opens no other job, and the questions wait", async () => {
+        await start();
+        await bench.post(ask);
+        await market().setUp({ dayLimit: 1_500_000_000n });
+        slow(400);
+
+        expect(statuses(await many(8))).toEqual([200]);
+        expect(jobs()).toHaveLength(1);
+        await until(() => bench.log.some((line) => line.includes('no other job is opened for a while')));
+    });
+});
+
+describe('The first question after a start', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    afterEach(() => bench.close());
+
+    it('does not wait for a chain that is away if a job is open', async () => {
+        bench = await startBench(market());
+        await bench.post(ask);
+        let returns!: () => void;
+        const away = new Promise<void>((resolve) => (returns = resolve));
+        const { account } = SandboxChain.prototype;
+        bench.chain.account = (address) => away.then(() => account.call(bench.chain, address));
+        await bench.restart();
+
+        const { status } = await bench.post(ask);
+        returns();
+        expect(status).toBe(200);
+        expect(bench.gateway.book.all).toHaveLength(1);
+    });
+
+    it('is answered by the job whose worker answers, and waits for no other', async () => {
+        bench = await startBench(market(), { workers: 2 });
+        await bench.post(ask);
+        const used = bench.workers.find(({ jobs }) => jobs.size > 0)!;
+        used.scripts.push({ cut: 'before accept' });
+        await bench.post(ask);
+        await used.stop();
+        await bench.restart();
+
+        expect((await bench.post(ask)).status).toBe(200);
+    });
+
+    it('waits for the chain if none is open', async () => {
+        bench = await startBench(market());
+        let answered = false;
+        bench.chain.beforeSend = async () => {
+            await new Promise((resolve) => setTimeout(resolve, 50));
+            if (!answered) {
+                answered = true;
+                throw new ChainError('the API is away');
+            }
+        };
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(bench.gateway.book.all).toHaveLength(1);
+    });
+});
+
+describe('The forecast of use', () => {
+    const room = { available: 1_000n, slots: 8 };
+
+    it('is short of money when the same rate would cost more than there is, and not when it costs as much', () => {
+        const usage = new ModelUsage();
+        usage.addCost(1200n, 0); // 10 nanoTON a second
+
+        expect(usage.shortage(room, 101, 0)).toBe('money');
+        expect(usage.shortage(room, 100, 0)).toBeUndefined();
+    });
+
+    it('forgets what was spent long ago', () => {
+        const usage = new ModelUsage();
+        usage.addCost(12_000n, 0);
+
+        expect(usage.shortage(room, 120, 0)).toBe('money');
+        expect(usage.shortage(room, 120, 600)).toBeUndefined();
+    });
+
+    it('is short of slots when more than three quarters were taken on average, not for a burst', () => {
+        const usage = new ModelUsage();
+        usage.setCurrent(8, 0);
+
+        expect(usage.shortage(room, 120, 1)).toBeUndefined();
+        expect(usage.shortage(room, 120, 600)).toBe('slots');
+        usage.setCurrent(0, 600);
+        expect(usage.shortage(room, 120, 700)).toBeUndefined();
+    });
+
+    it('is not short of anything before it was used', () => {
+        expect(new ModelUsage().shortage({ available: 0n, slots: 0 }, 120, 0)).toBeUndefined();
+    });
+});
