@@ -88,7 +88,8 @@ class CallIndexes {
 
     private indexOf({ index, id }: Fields): number {
         const own = typeof index === 'number' ? index : -1;
-        const isNew = typeof id === 'string' && id !== '' && !this.ids.has(`${own}.${id}`);
+        const isNew =
+            typeof id === 'string' && id !== '' ? !this.ids.has(`${own}.${id}`) : own >= 0 && !this.ids.has(`${own}`);
         if (isNew || this.last < 0) {
             this.last = own > this.last ? own : this.last + 1;
             this.ids.set(`${own}.${String(id)}`, this.last);

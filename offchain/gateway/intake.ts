@@ -29,6 +29,9 @@ export type SignedEnding =
     | { type: 'result'; result: Result; receipt: Buffer }
     | { type: 'decline' | 'fail'; refusal: Refusal; receipt: Buffer };
 
+const FREE_RECORDS = 16;
+const MIN_RECORD = 16; // bytes of a record of the answer, on average; a frame has more than twice as many
+
 export class Intake {
     readonly number: number;
     accept: Buffer | undefined; // the receipt
@@ -39,6 +42,7 @@ export class Intake {
     private readonly frames: FrameReader;
     private readonly chunks: Buffer[] = [];
     private length = 0;
+    private records = 0;
 
     constructor(
         private readonly query: SentQuery,
@@ -110,6 +114,10 @@ export class Intake {
             throw new Breach('a record of the answer is empty'); // any number of them would be within the largest answer
         }
         this.length += bytes.length;
+        // A record holds a frame at least, but for a few: each costs memory besides its bytes.
+        if (++this.records > FREE_RECORDS && this.length < this.records * MIN_RECORD) {
+            throw new Breach('the answer comes in records that are shorter than frames');
+        }
         if (this.length > this.options.maxAnswer) {
             throw new Breach('the answer is longer than the terms allow');
         }

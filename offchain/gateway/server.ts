@@ -6,7 +6,7 @@ import { choicesOf, embeddingBody } from '../link';
 import { createDoor, NoRoom, SMALL_BODY } from '../process/doors';
 import { JsonError } from '../process/json';
 import { Answers, CutReason } from './answers';
-import { answerStream, answerWhole, headersOf, readAnswer, untilGone } from './api/answering';
+import { answerStream, answerWhole, headersOf, readAnswer, sendJson, untilGone } from './api/answering';
 import { ChatFormat } from './api/chat';
 import { CompletionFormat } from './api/completions';
 import { Embeddings } from './api/embeddings';
@@ -180,7 +180,7 @@ function embedAt({ context, router, answers }: EndpointParts) {
             if (finish !== 'stop') {
                 throw finish === 'error' ? cutError() : tooManyVectors();
             }
-            await reply.send(embeddings.body(body.model, result));
+            await sendJson(reply, () => embeddings.body(body.model, result));
         });
     };
 }

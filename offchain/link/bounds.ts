@@ -8,6 +8,9 @@ export const MEDIA_TOKENS = 4096;
 // Marks around a message: 5 in Llama 3, Qwen and harmony, and room for other templates.
 const TOKENS_PER_MESSAGE = 16;
 
+// A line break between the parts of a content.
+const TOKENS_PER_PART = 2;
+
 // Text at the start of a template: a default system message, dates, harmony's channel rules (about 100). With tools,
 // the template explains how to call them (Qwen and Llama: about 250).
 const TOKENS_PER_REQUEST = 256;
@@ -26,7 +29,7 @@ export function promptBound({ endpoint, body }: ModelRequest, count: (text: stri
         case 'chat':
             return (
                 body.messages.reduce((sum, one) => sum + messageBound(one, count), TOKENS_PER_REQUEST) +
-                templateFields.reduce((sum, name) => sum + jsonBound(body[name], count), 0) +
+                templateValues(body).reduce<number>((sum, value) => sum + jsonBound(value, count), 0) +
                 (neededFeatures({ endpoint, body, maxTokens: 0 }).some(({ feature }) => feature === 'tools')
                     ? TOKENS_FOR_TOOLS
                     : 0)
@@ -34,33 +37,49 @@ export function promptBound({ endpoint, body }: ModelRequest, count: (text: stri
     }
 }
 
-// What templates write into a prompt besides messages.
-const templateFields = [
-    'tools',
-    'functions',
-    'tool_choice',
-    'response_format',
-    'structured_outputs',
-    'guided_json',
-    'json_schema',
-    'chat_template_kwargs',
-    'documents',
-] as const;
+// Fields that no template writes into a prompt.
+const OUTSIDE = ['model', 'messages', 'stop', 'logit_bias', 'modalities', 'audio'];
+
+/** What a template may write into a prompt besides messages: every text and object, whatever its name. */
+function templateValues(body: Record<string, unknown>): unknown[] {
+    return Object.entries(body)
+        .filter(([name, value]) => !OUTSIDE.includes(name) && (typeof value === 'string' || isObject(value)))
+        .map(([, value]) => value);
+}
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
+
+/** Characters that a number may have more where a server writes JSON again, such as 1e15 as 1000000000000000.0. */
+const LONGER_NUMBER = 24;
 
 function jsonBound(value: unknown, count: (text: string) => number): number {
-    return value === undefined || value === null ? 0 : count(JSON.stringify(value, undefined, 1));
+    if (value === undefined || value === null) {
+        return 0;
+    }
+    const text = JSON.stringify(value, undefined, 1);
+    return count(text) + (text.match(/\d[eE][-+]?\d/g)?.length ?? 0) * LONGER_NUMBER;
 }
 
 function messageBound({ content, role: _, ...others }: ChatMessage, count: (text: string) => number): number {
-    const parts = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : (content ?? []);
-    const ofParts = parts.reduce((sum, one) => {
-        if (one.type === 'text') {
-            return sum + count(one.text);
-        }
-        return sum + (one.type === 'refusal' ? count(one.refusal) : MEDIA_TOKENS + jsonBytes(one) / 16);
-    }, 0);
+    const ofParts =
+        typeof content === 'string'
+            ? count(content)
+            : (content ?? []).reduce((sum, one) => sum + TOKENS_PER_PART + partBound(one, count), 0);
     const fields = Object.values(others).reduce<number>((sum, value) => sum + jsonBound(value, count), 0);
     return Math.ceil(ofParts) + fields + TOKENS_PER_MESSAGE;
+}
+
+type Part = Exclude<ChatMessage['content'], string | null | undefined>[number];
+
+function partBound(one: Part, count: (text: string) => number): number {
+    switch (one.type) {
+        case 'text':
+            return count(one.text);
+        case 'refusal':
+            return count(one.refusal);
+        default:
+            return MEDIA_TOKENS + jsonBytes(one) / 16;
+    }
 }
 
 const jsonBytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
@@ -69,6 +88,11 @@ function listOf(value: string | string[]): string[] {
     return typeof value === 'string' ? [value] : value;
 }
 
+/**
+ * An estimate for one image, film, file or piece of audio, where no model server counts it: as a text of 256 tokens.
+ */
+const MEDIA_TEXT = 'x '.repeat(512);
+
 /** The texts of a prompt, from which its tokens are estimated where no model server counts them. */
 export function promptTexts({ endpoint, body }: ModelRequest): string[] {
     switch (endpoint) {
@@ -76,12 +100,22 @@ export function promptTexts({ endpoint, body }: ModelRequest): string[] {
             return listOf(body.input);
         case 'completion':
             return [listOf(body.prompt)[0], body.suffix ?? ''];
-        case 'chat': {
-            const fields = templateFields.map((name) => body[name]).filter((value) => value != null);
+        case 'chat':
             return [
-                ...body.messages.map(({ content }) => textOf(content)),
-                ...fields.map((value) => JSON.stringify(value, undefined, 1)),
+                ...body.messages.flatMap(messageTexts),
+                ...templateValues(body).map((value) => JSON.stringify(value, undefined, 1)),
             ];
-        }
     }
+}
+
+function messageTexts({ content, role: _, ...others }: ChatMessage): string[] {
+    const parts = typeof content === 'string' || content == null ? [] : content;
+    const media = parts.filter(({ type }) => type !== 'text' && type !== 'refusal');
+    const fields = Object.values(others).filter((value) => value != null);
+    return [
+        textOf(content),
+        ...parts.flatMap((one) => (one.type === 'refusal' ? [one.refusal] : [])),
+        ...media.map(() => MEDIA_TEXT),
+        ...fields.map((value) => (typeof value === 'string' ? value : JSON.stringify(value))),
+    ];
 }

@@ -40,7 +40,7 @@ const fieldFeatures: Partial<Record<string, Feature>> = {
         'presence_penalty frequency_penalty logit_bias top_k top_a min_p typical_p tfs_z repetition_penalty ' +
             'repeat_penalty repeat_last_n length_penalty mirostat mirostat_tau mirostat_eta dynatemp_range ' +
             'dynatemp_exponent dry_multiplier dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breakers ' +
-            'xtc_probability xtc_threshold samplers min_keep stop_token_ids ignore_eos min_tokens bad_words ' +
+            'xtc_probability xtc_threshold samplers min_keep stop_token_ids min_tokens bad_words ' +
             'allowed_token_ids skip_special_tokens spaces_between_special_tokens no_stop_trim ' +
             'include_stop_str_in_output prediction suffix',
     ),
@@ -67,7 +67,8 @@ export function unknownField({ endpoint, body }: ModelRequest, extra: readonly s
 }
 
 const isEmpty = (value: unknown): boolean =>
-    value === null || value === false || (typeof value === 'object' && Object.keys(value).length === 0);
+    value === null || (typeof value === 'object' && Object.keys(value).length === 0);
+const isFalse = (value: unknown): boolean => value === false;
 
 /** Values at which a field asks for nothing. */
 const neutral: Partial<Record<string, (value: unknown) => boolean>> = {
@@ -79,6 +80,13 @@ const neutral: Partial<Record<string, (value: unknown) => boolean>> = {
     presence_penalty: (value) => value === 0,
     frequency_penalty: (value) => value === 0,
     top_logprobs: (value) => value === 0,
+    logprobs: isFalse,
+    return_token_ids: isFalse,
+    return_tokens_as_token_ids: isFalse,
+    no_stop_trim: isFalse,
+    include_stop_str_in_output: isFalse,
+    continue_final_message: isFalse,
+    include_reasoning: (value) => value === true,
 };
 
 const partFeatures: Partial<Record<string, Feature>> = {

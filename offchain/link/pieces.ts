@@ -1,6 +1,7 @@
 /**
  * Puts the frames of an answer together again: the deltas that a model server sent, and whole messages made of them.
  */
+import { assertPlainJson } from '../process/json';
 import { Frame, FrameKind } from './frames';
 
 type Fields = Record<string, unknown>;
@@ -33,12 +34,20 @@ export class PieceReader {
             }
             case FrameKind.Note: {
                 const note = this.whole(kind, choice, text, more);
-                this.notes.set(choice, { ...this.notes.get(choice), ...note });
+                const stored = this.notes.get(choice) ?? {};
+                this.notes.set(choice, stored);
+                // In place, and lists grow: a token without text leaves its note to the next one.
+                add(stored, note ?? {});
                 return [];
             }
             default:
                 return [];
         }
+    }
+
+    /** True while JSON is not whole: the answer broke off in it, or reached its limit. */
+    get isUnfinished(): boolean {
+        return this.parts.size > 0;
     }
 
     /** The notes that no delta follows: how each choice ended. */
@@ -69,12 +78,13 @@ export class PieceReader {
 function jsonObject(text: string): Fields {
     let value: unknown;
     try {
+        assertPlainJson(Buffer.from(text));
         value = JSON.parse(text);
     } catch {
         value = undefined;
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new PieceError('The node sent fields that are no JSON object');
+        throw new PieceError('The node sent fields that are no JSON object, or too deep or large');
     }
     return value as Fields;
 }

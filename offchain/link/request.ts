@@ -19,9 +19,15 @@ export const requestLimits = {
     tools: 128,
     stops: 16,
     inputs: 2048, // of one request for embeddings
+    messages: 10_000,
+    parts: 1000, // of one message: of its content, and its tool calls
 } as const;
 
 const text = z.string();
+
+/** A list whose length is checked before its items are: each wrong item is an error of its own, and costs time. */
+const list = <T extends z.ZodType>(item: T, max: number, error = 'expected a list') =>
+    z.array(z.unknown(), error).max(max, `expected at most ${max}`).pipe(z.array(item));
 const dataUrl = z.string().regex(/^data:/, 'expected a data: URL with the bytes; a node fetches nothing for a client');
 
 /** A part of a message's content. Bytes of images, files and audio stand in the request itself. */
@@ -38,12 +44,13 @@ const part = z.discriminatedUnion(
     'expected a part of type text, refusal, image_url, video_url, input_audio or file',
 );
 
-const content = z.union([text, z.array(part)], 'expected a text or a list of parts');
+const content = z.union([text, list(part, requestLimits.parts)], 'expected a text or a list of parts');
 
 const functionCall = z.looseObject({ name: text, arguments: text });
 const toolCall = z.looseObject({ id: text, function: functionCall.optional() });
 
-const message = z.looseObject({
+/** The fields of a message that both sides know. */
+export const messageFields = {
     role: z.enum(
         ['system', 'developer', 'user', 'assistant', 'tool', 'function'],
         'expected system, developer, user, assistant, tool or function',
@@ -51,12 +58,13 @@ const message = z.looseObject({
     content: content.nullish(),
     name: text.nullish(),
     tool_call_id: text.nullish(),
-    tool_calls: z.array(toolCall).nullish(),
+    tool_calls: list(toolCall, requestLimits.parts).nullish(),
     function_call: functionCall.nullish(),
     refusal: text.nullish(),
     reasoning_content: text.nullish(),
     reasoning: text.nullish(),
-});
+};
+const message = z.looseObject(messageFields);
 export type ChatMessage = z.output<typeof message>;
 
 const functionName = text.regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, digits, "_", "-" or "."');
@@ -91,18 +99,19 @@ const sampling = {
 
 export const chatBody = z.looseObject({
     ...sampling,
-    messages: z.array(message).min(1, 'expected at least one message'),
+    messages: list(message, requestLimits.messages).refine(
+        (messages) => messages.length > 0,
+        'expected at least one message',
+    ),
     logprobs: z.boolean().nullish(),
     top_logprobs: int.min(0).max(20).nullish(),
-    tools: z
-        .array(
-            z.looseObject({
-                type: z.literal('function', 'expected "function": a node runs no tools of its own'),
-                function: toolFunction,
-            }),
-        )
-        .max(requestLimits.tools)
-        .nullish(),
+    tools: list(
+        z.looseObject({
+            type: z.literal('function', 'expected "function": a node runs no tools of its own'),
+            function: toolFunction,
+        }),
+        requestLimits.tools,
+    ).nullish(),
     tool_choice: z
         .union(
             [z.enum(['none', 'auto', 'required']), z.looseObject({ type: text })],
@@ -110,7 +119,7 @@ export const chatBody = z.looseObject({
         )
         .nullish(),
     parallel_tool_calls: z.boolean().nullish(),
-    functions: z.array(toolFunction).max(requestLimits.tools).nullish(),
+    functions: list(toolFunction, requestLimits.tools).nullish(),
     function_call: z.union([text, z.looseObject({ name: text })], 'expected a text or an object').nullish(),
     response_format: z
         .discriminatedUnion(
@@ -127,6 +136,13 @@ export const chatBody = z.looseObject({
         )
         .nullish(),
     reasoning_effort: text.nullish(),
+    // What a model thought is billed, so it is delivered.
+    include_reasoning: z.literal(true, 'expected true: reasoning is delivered, because it is paid').nullish(),
+    reasoning: z
+        .looseObject({
+            exclude: z.literal(false, 'expected false: reasoning is delivered, because it is paid').nullish(),
+        })
+        .nullish(),
     modalities: z.array(z.enum(['text', 'audio'])).nullish(),
     audio: z.looseObject({}).nullish(),
 });

@@ -3,6 +3,9 @@
 /** Levels of brackets that JSON may have. Every request of the APIs has fewer than twenty. */
 export const MAX_JSON_DEPTH = 64;
 
+/** Values that JSON may have. A long conversation with many tools has some ten thousand. */
+export const MAX_JSON_VALUES = 100_000;
+
 /** JSON that a parser would take, and that means two things or is too deep. `key`: the one that is wrong. */
 export class JsonError extends SyntaxError {
     readonly statusCode = 400;
@@ -21,11 +24,12 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x
 const [COMMA, COLON] = [0x2c, 0x3a];
 
 /**
- * Throws {@link JsonError} if brackets, outside of texts, are more than {@link MAX_JSON_DEPTH} deep, or an object has a
- * key twice: parsers keep the last one, so that one of two values would be dropped. What is no JSON at all is left to
- * the parser.
+ * Throws {@link JsonError} if brackets, outside of texts, are more than `maxDepth` deep, if there are more than
+ * {@link MAX_JSON_VALUES} values, or if an object has a key twice: parsers keep the last one, so that one of two values
+ * would be dropped. What is no JSON at all is left to the parser.
  */
-export function assertPlainJson(json: Buffer): void {
+export function assertPlainJson(json: Buffer, maxDepth = MAX_JSON_DEPTH): void {
+    let values = 1;
     const keys: (Set<string> | undefined)[] = []; // of the objects around a place; undefined for a list
     let text: Buffer | undefined; // that ended last, with its quotes
     for (let at = 0; at < json.length; at++) {
@@ -42,8 +46,8 @@ export function assertPlainJson(json: Buffer): void {
             case OPEN_LIST:
             case OPEN_OBJECT:
                 keys.push(json[at] === OPEN_OBJECT ? new Set() : undefined);
-                if (keys.length > MAX_JSON_DEPTH) {
-                    throw new JsonError(`JSON of more than ${MAX_JSON_DEPTH} levels`);
+                if (keys.length > maxDepth) {
+                    throw new JsonError(`JSON of more than ${maxDepth} levels`);
                 }
                 break;
             case CLOSE_LIST:
@@ -52,6 +56,9 @@ export function assertPlainJson(json: Buffer): void {
                 break;
             case COMMA:
                 text = undefined;
+                if (++values > MAX_JSON_VALUES) {
+                    throw new JsonError(`JSON of more than ${MAX_JSON_VALUES} values`);
+                }
                 break;
         }
     }

@@ -16,7 +16,7 @@ import {
     signReceipt,
     unknownField,
 } from '../link';
-import { assertPlainJson } from '../process/json';
+import { assertPlainJson, MAX_JSON_DEPTH } from '../process/json';
 import type { QueryRecord } from '../store/worker';
 import { counterOf, type TokenCounter } from '../tokens';
 import type { WorkerContext } from './context';
@@ -69,6 +69,9 @@ export async function admit(
         await takeVoucher(context, job, head.voucher);
     }
     job.requireNewest();
+    if (!job.maySignUnpaid() && !job.client.mayStart(job.terms.step)) {
+        throw new Refused('declined', 'Too many queries of this job were dropped before they ran, and none is paid');
+    }
     const decision = decide(context, job, head.ceiling, plain);
     if (job.running.has(number)) {
         throw new Refused('running', 'This query is being answered');
@@ -79,9 +82,6 @@ export async function admit(
         }
         job.countUnpaid();
         return { kind: 'declined', receipt: await decline(context, job, { number, request, reason: decision }) };
-    }
-    if (!job.maySignUnpaid() && !job.client.mayStart(job.terms.step)) {
-        throw new Refused('declined', 'Too many queries of this job were dropped before they ran, and none is paid');
     }
     const query = { ...decision, number, request, secret, ceiling: head.ceiling };
     const running = begin(query);
@@ -119,6 +119,9 @@ function unseal(secret: Buffer, number: number, sealed: Buffer): Buffer {
         throw new Refused('not_sealed', 'The request does not open under its session');
     }
 }
+
+/** A gateway takes as many levels as a door does, and seals what it took with some more around it. */
+const MAX_SEALED_DEPTH = MAX_JSON_DEPTH + 16;
 
 type Decision = { modelRequest: ModelRequest; promptBound: number; promptEstimate: number; counter: TokenCounter };
 
@@ -166,8 +169,8 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
 
 function parsed(plain: Buffer): ModelRequest | undefined {
     try {
-        assertPlainJson(plain);
-        return modelRequestShape.parse(JSON.parse(plain.toString('utf8')));
+        assertPlainJson(plain, MAX_SEALED_DEPTH);
+        return modelRequestShape.safeParse(JSON.parse(plain.toString('utf8'))).data;
     } catch {
         return undefined;
     }

@@ -69,14 +69,17 @@ export function parts(
     max: number,
     counter: TokenCounter,
 ): Part[] {
-    const made = note === undefined ? [] : noteParts(choice, JSON.stringify(note));
+    // How a choice ended comes after what it ended with, which may not fit any more.
+    const { finish_reason: word, ...first } = note ?? {};
+    const made = noteParts(choice, first);
+    const last = noteParts(choice, { finish_reason: word });
     const thought = { kind: FrameKind.Reasoning, choice, text: reasoning };
     const texts = [
         { kind: FrameKind.Content, choice, text: content },
         { kind: FrameKind.Fields, choice, text: fields === undefined ? '' : JSON.stringify(fields) },
     ];
     if (tokens === undefined) {
-        return [...made, ...[thought, ...texts].flatMap((one) => uncountedParts(one, max, counter))];
+        return [...made, ...[thought, ...texts].flatMap((one) => uncountedParts(one, max, counter)), ...last];
     }
     const size = ({ text }: PartText) => Buffer.byteLength(text);
     const ofReasoning = share(tokens, size(thought), size(thought) + size(texts[0]) + size(texts[1]));
@@ -86,6 +89,7 @@ export function parts(
         ...countedParts(thought, ofReasoning, max),
         ...countedParts(texts[0], tokens - ofReasoning - ofFields, max),
         ...countedParts(texts[1], ofFields, max),
+        ...last,
     ];
 }
 
@@ -95,8 +99,9 @@ const share = (tokens: number, part: number, whole: number): number =>
 // The JSON of fields and notes goes on over several frames; a text is a text in each of them.
 const isJson = (kind: FrameKind): boolean => kind === FrameKind.Fields || kind === FrameKind.Note;
 
-function noteParts(choice: number, text: string): Part[] {
-    const pieces = textPieces(text, MAX_TEXT);
+function noteParts(choice: number, note: Record<string, unknown>): Part[] {
+    const text = JSON.stringify(note);
+    const pieces = text === '{}' ? [] : textPieces(text, MAX_TEXT);
     const free = { kind: FrameKind.Note, choice, tokens: 0, bound: 0 };
     return pieces.map((piece, i) => ({ ...free, text: piece, more: i < pieces.length - 1 }));
 }

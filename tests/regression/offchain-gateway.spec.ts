@@ -95,6 +95,11 @@ describe('A node', () => {
         intake.take({ type: RecordType.Accept, bytes: accept });
 
         expect(() => intake.take({ type: RecordType.Answer, bytes: Buffer.alloc(0) })).toThrow('empty');
+
+        // Each record costs memory besides its bytes.
+        const byByte = () => intake.take({ type: RecordType.Answer, bytes: Buffer.alloc(1) });
+        for (let i = 0; i < 16; i++) byByte();
+        expect(byByte).toThrow('shorter than frames');
     });
 
     it('cannot put text of its own into messages and terminals by its addresses or models', async () => {

@@ -2,7 +2,7 @@
 import { Result } from '@cocoon-market/wrappers';
 import type { FastifyReply } from 'fastify';
 import { once } from 'node:events';
-import { AnswerPiece, Frame, PieceError, PieceReader, WholeAnswer } from '../../link';
+import { AnswerPiece, choicesOf, PieceError, PieceReader, WholeAnswer } from '../../link';
 import { reasonOf } from '../../process/errors';
 import { stoppingError } from '../answers';
 import type { GatewayContext } from '../context';
@@ -37,15 +37,20 @@ export async function answerWhole({ question, format, router, reply, signal }: A
         const result = await readAnswer(router, { question, signal, begin }, (piece) => whole.add(piece));
         const finish = finishOf(result);
         const error = finish === 'error' ? { error: cutError() } : {};
-        await reply.send(format.whole(whole, { finish, result, ...error }));
+        await sendJson(reply, () => format.whole(whole, { finish, result, ...error }));
     } catch (error) {
         const broken = brokenOff(error, signal);
         if (broken === undefined || whole.isEmpty) {
             throw error;
         }
         // It is paid, so the app gets it. Its cost is known once the node's result was fetched.
-        await reply.send(format.whole(whole, { finish: 'error', error: broken }));
+        await sendJson(reply, () => format.whole(whole, { finish: 'error', error: broken }));
     }
+}
+
+/** Sends the body of an answer that was paid. */
+export async function sendJson(reply: FastifyReply, write: () => object): Promise<void> {
+    await reply.type('application/json; charset=utf-8').send(written(write));
 }
 
 interface Reading {
@@ -54,36 +59,56 @@ interface Reading {
     begin: AnswerSink['begin'];
 }
 
-/** Asks, and hands over the pieces of the answer in their order. */
+/**
+ * Asks, and hands over the pieces of the answer in their order. A node that sends what cannot be read is found out
+ * while its answer runs; the error waits for the end, because what was sent is paid until then.
+ */
 export async function readAnswer(
     router: Pick<Router, 'answer'>,
     { question, signal, begin }: Reading,
     take: (piece: AnswerPiece) => void | Promise<void>,
 ): Promise<Result> {
-    const pieces = new PieceReader();
-    const result = await router.answer(
-        question,
-        {
-            begin,
-            frame: async (frame: Frame) => {
-                for (const piece of readPieces(pieces, frame)) {
-                    await take(piece);
+    const reader = new PieceReader();
+    const choices = choicesOf(question.modelRequest);
+    let failure: GatewayError | undefined;
+    const hand = async (read: () => AnswerPiece[]) => {
+        try {
+            for (const piece of failure === undefined ? read() : []) {
+                if (piece.choice >= choices) {
+                    throw new PieceError('The node sent a choice that was not asked for');
                 }
-            },
-        },
-        signal,
-    );
-    for (const piece of pieces.end()) {
-        await take(piece);
+                await take(piece);
+            }
+        } catch (error) {
+            if (error instanceof ClientGone) {
+                throw error;
+            }
+            failure = unreadable(error);
+        }
+    };
+    const result = await router.answer(question, { begin, frame: (frame) => hand(() => reader.push(frame)) }, signal);
+    await hand(() => reader.end());
+    if (finishOf(result) === 'stop' && reader.isUnfinished) {
+        failure ??= unreadable(new PieceError('The node left a part of its answer unfinished'));
+    }
+    if (failure !== undefined) {
+        throw failure;
     }
     return result;
 }
 
-function readPieces(reader: PieceReader, frame: Frame): AnswerPiece[] {
+/** The error of an answer that was paid and cannot be read. An SDK must not ask again by itself, and pay again. */
+function unreadable(error: unknown): GatewayError {
+    const message = error instanceof PieceError ? error.message : 'The node sent an answer that cannot be read';
+    return new GatewayError(502, 'bad_node', message, { billed: true });
+}
+
+/** The body of an answer; what a format cannot write was paid all the same. */
+function written(write: () => object): string {
     try {
-        return reader.push(frame);
+        return JSON.stringify(write());
     } catch (error) {
-        throw error instanceof PieceError ? new GatewayError(502, 'bad_node', error.message, { billed: true }) : error;
+        throw error instanceof GatewayError ? error : unreadable(error);
     }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Cuts an answer into blocks, for endpoints that show it so: reasoning, text, a refusal, and one block for each tool
- * call. Blocks follow each other; a new one begins when another kind of piece arrives.
+ * call. A new one begins when another kind of piece arrives. Calls stay open until the end, because their pieces may
+ * come in turn.
  */
 import { randomUUID } from 'node:crypto';
 import type { AnswerPiece } from '../../link';
@@ -29,62 +30,78 @@ export interface BlockWriter {
 
 export class Blocks {
     private count = 0;
-    private block: Block | undefined;
-    private callIndex: unknown; // of the call that the open block is
+    private block: Block | undefined; // of text or reasoning, that is open
+    private readonly calls = new Map<unknown, Block>(); // open, by their index: a server may write several in turn
 
     constructor(private readonly writer: BlockWriter) {}
 
     piece({ delta, note }: AnswerPiece): string {
         const { reasoning_content: reasoning, content, refusal, tool_calls: calls } = delta;
-        const logprobs = (note.logprobs as { content?: unknown[] | null } | null | undefined)?.content ?? [];
+        const { content: listed } = (note.logprobs ?? {}) as { content?: unknown };
+        const logprobs = Array.isArray(listed) ? (listed as unknown[]) : [];
         const texts: [BlockKind, unknown][] = [
             ['reasoning', reasoning],
             ['text', content],
             ['refusal', refusal],
         ];
         const grown = texts.map(([kind, text]) =>
-            typeof text !== 'string' || text === ''
-                ? ''
-                : this.begin(kind) + this.grow(text, kind === 'text' ? logprobs : []),
+            typeof text !== 'string' || text === '' ? '' : this.text(kind, text, kind === 'text' ? logprobs : []),
         );
         const called = (Array.isArray(calls) ? (calls as Fields[]) : []).map((call) => this.call(call));
         return [...grown, ...called].join('');
     }
 
-    /** Closes the open block. */
+    /** Closes what is open. `cut`: the answer broke off, or reached its limit, in the block that is open last. */
     end({ cut = false } = {}): string {
-        const { block } = this;
+        const open = [...this.calls.values(), ...(this.block === undefined ? [] : [this.block])];
+        this.calls.clear();
         this.block = undefined;
-        return block === undefined ? '' : this.writer.close(block, { cut });
+        const last = Math.max(...open.map(({ index }) => index));
+        return open
+            .sort((a, b) => a.index - b.index)
+            .map((block) => this.writer.close(block, { cut: cut && (block.kind === 'call' || block.index === last) }))
+            .join('');
+    }
+
+    private text(kind: BlockKind, text: string, logprobs: unknown[]): string {
+        if (this.block?.kind === kind) {
+            return this.grow(this.block, text, logprobs);
+        }
+        const closed = this.closeText();
+        const block = this.start(kind);
+        this.block = block;
+        return closed + this.writer.open(block) + this.grow(block, text, logprobs);
     }
 
     private call({ index, id, function: called }: Fields): string {
-        const { name = '', arguments: text = '' } = (called ?? {}) as { name?: string; arguments?: string };
-        const isOpen = this.block?.kind === 'call' && index !== undefined && index === this.callIndex;
-        const begun = isOpen
-            ? ''
-            : this.start('call', { callId: typeof id === 'string' ? id : `call_${randomUUID()}`, name });
-        this.callIndex = index;
-        return begun + this.grow(text);
+        const { name = '', arguments: raw = '' } = (called ?? {}) as { name?: string; arguments?: unknown };
+        const text = typeof raw === 'string' ? raw : JSON.stringify(raw);
+        const open = index === undefined ? undefined : this.calls.get(index);
+        if (open !== undefined) {
+            return this.grow(open, text, []);
+        }
+        const closed = this.closeText();
+        const block = this.start('call', { callId: typeof id === 'string' ? id : `call_${randomUUID()}`, name });
+        this.calls.set(index ?? block, block);
+        return closed + this.writer.open(block) + this.grow(block, text, []);
     }
 
-    private begin(kind: BlockKind): string {
-        return this.block?.kind === kind ? '' : this.start(kind);
-    }
-
-    private start(kind: BlockKind, call: { callId: string; name: string } = { callId: '', name: '' }): string {
-        const closed = this.end();
-        this.block = { kind, index: this.count++, text: '', logprobs: [], ...call };
-        return closed + this.writer.open(this.block);
-    }
-
-    private grow(delta: string, logprobs: unknown[] = []): string {
+    private closeText(): string {
         const { block } = this;
-        if (block === undefined || delta === '') {
+        this.block = undefined;
+        return block === undefined ? '' : this.writer.close(block, { cut: false });
+    }
+
+    private start(kind: BlockKind, call: { callId: string; name: string } = { callId: '', name: '' }): Block {
+        return { kind, index: this.count++, text: '', logprobs: [], ...call };
+    }
+
+    private grow(block: Block, delta: string, logprobs: unknown[]): string {
+        if (delta === '') {
             return '';
         }
         block.text += delta;
-        block.logprobs.push(...logprobs);
+        logprobs.forEach((one) => block.logprobs.push(one));
         return this.writer.grow(block, delta, logprobs);
     }
 }

@@ -22,7 +22,7 @@ export class CompletionFormat implements AnswerFormat {
             this.words.set(choice, { finish_reason: word });
         }
         const text = delta.content ?? '';
-        return text === '' && logprobs === null
+        return text === '' && logprobs === null && Object.keys(extra).length === 0
             ? ''
             : this.chunk([{ index: choice, text, ...extra, logprobs, finish_reason: null }]);
     }

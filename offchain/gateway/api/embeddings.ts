@@ -20,8 +20,9 @@ export class Embeddings {
     ) {}
 
     add({ note: { vectors } }: AnswerPiece): void {
-        for (const { index, embedding } of Array.isArray(vectors) ? (vectors as Vector[]) : []) {
-            if (typeof index === 'number' && typeof embedding === 'string') {
+        for (const vector of Array.isArray(vectors) ? (vectors as (Vector | null)[]) : []) {
+            const { index, embedding } = vector ?? {};
+            if (typeof index === 'number' && typeof embedding === 'string' && embedding !== '') {
                 this.vectors.set(index, embedding);
             }
         }

@@ -11,6 +11,7 @@ export class MessagesFormat implements AnswerFormat, BlockWriter {
     private readonly blocks = new Blocks(this);
     private readonly content: Fields[] = [];
     private note: Fields = {};
+    private current: Block | undefined; // whose events are sent as they come
 
     constructor(private readonly head: AnswerHead) {}
 
@@ -27,7 +28,7 @@ export class MessagesFormat implements AnswerFormat, BlockWriter {
     end(finish: FinishWord, result: Result): string {
         const delta = { stop_reason: this.stopReason(finish), stop_sequence: null };
         return (
-            this.blocks.end() +
+            this.blocks.end({ cut: finish !== 'stop' }) +
             event('message_delta', { delta, usage: messagesUsage(result) }) +
             event('message_stop', {})
         );
@@ -44,28 +45,32 @@ export class MessagesFormat implements AnswerFormat, BlockWriter {
         }
         const [{ message, note }] = answer.choices;
         this.piece({ choice: 0, delta: message, note });
-        this.blocks.end();
+        this.blocks.end({ cut: finish !== 'stop' });
         const { content } = this;
         return this.message({ stop_reason: this.stopReason(finish), content, usage: messagesUsage(result) });
     }
 
+    /** A client of this shape expects one block after the other, so a second open block waits until the first ends. */
     open(block: Block): string {
-        return event('content_block_start', { index: block.index, content_block: contentOf(block, { empty: true }) });
+        if (this.current !== undefined) {
+            return '';
+        }
+        this.current = block;
+        return startOf(block);
     }
 
-    grow({ index, kind }: Block, delta: string): string {
-        const deltas = {
-            reasoning: { type: 'thinking_delta', thinking: delta },
-            text: { type: 'text_delta', text: delta },
-            refusal: { type: 'text_delta', text: delta },
-            call: { type: 'input_json_delta', partial_json: delta },
-        };
-        return event('content_block_delta', { index, delta: deltas[kind] });
+    grow(block: Block, delta: string): string {
+        return block === this.current ? deltaOf(block, delta) : '';
     }
 
-    close(block: Block): string {
-        this.content.push(contentOf(block));
-        return event('content_block_stop', { index: block.index });
+    close(block: Block, { cut }: { cut: boolean }): string {
+        // A call that was cut is never shown as a whole one.
+        if (block.kind !== 'call' || !cut) {
+            this.content.push(contentOf(block));
+        }
+        const waited = block === this.current ? '' : startOf(block) + deltaOf(block, block.text);
+        this.current = undefined;
+        return waited + event('content_block_stop', { index: block.index });
     }
 
     private stopReason(finish: FinishWord): string {
@@ -89,12 +94,25 @@ export class MessagesFormat implements AnswerFormat, BlockWriter {
 
 const event = (type: string, fields: object): string => sse({ type, ...fields }, type);
 
-function contentOf({ kind, text, callId, name }: Block, { empty = false } = {}): Fields {
+const startOf = (block: Block): string =>
+    event('content_block_start', { index: block.index, content_block: contentOf({ ...block, text: '' }) });
+
+function deltaOf({ index, kind }: Block, delta: string): string {
+    const deltas = {
+        reasoning: { type: 'thinking_delta', thinking: delta },
+        text: { type: 'text_delta', text: delta },
+        refusal: { type: 'text_delta', text: delta },
+        call: { type: 'input_json_delta', partial_json: delta },
+    };
+    return event('content_block_delta', { index, delta: deltas[kind] });
+}
+
+function contentOf({ kind, text, callId, name }: Block): Fields {
     switch (kind) {
         case 'reasoning':
             return { type: 'thinking', thinking: text, signature: '' };
         case 'call':
-            return { type: 'tool_use', id: callId, name, input: empty ? {} : inputOf(text) };
+            return { type: 'tool_use', id: callId, name, input: inputOf(text) };
         default:
             return { type: 'text', text, citations: null };
     }

@@ -1,6 +1,6 @@
 /** Requests of apps to the gateway's API: what is passed on, what stays here, and what is refused by its name. */
 import type { z } from 'zod';
-import { bodies, type ModelEndpoint, type ModelRequest, requestLimits, unknownField } from '../../link';
+import { bodies, messageFields, type ModelEndpoint, type ModelRequest, requestLimits, unknownField } from '../../link';
 import { badRequest, type GatewayError } from '../errors';
 
 /** Tokens of an answer when the app names no limit. */
@@ -80,14 +80,24 @@ export function readCall(endpoint: ModelEndpoint, body: unknown, { extraFields }
 
 /** The first thing that is wrong with a body, in one sentence. */
 export function invalidBody(error: z.ZodError): GatewayError {
-    const { path, message } = deepest(error.issues[0]);
-    const param = path.map(String).join('.').slice(0, MAX_NAME);
+    const { path, message, key } = deepest(error.issues[0]);
+    const param = [...path, ...(key === undefined ? [] : [key])].map(String).join('.').slice(0, MAX_NAME);
+    if (key !== undefined) {
+        return unsupported(param, 'is not known here');
+    }
     return badRequest(`${param === '' ? 'The body' : `"${param}"`} is not valid: ${message}`, param || undefined);
 }
 
+interface Problem {
+    path: PropertyKey[];
+    message: string;
+    key: string | undefined; // that the shape does not have
+}
+
 /** Of a value that fits none of several shapes: what is wrong by the shape that it fits best. */
-function deepest(issue: z.core.$ZodIssue, path: PropertyKey[] = []): { path: PropertyKey[]; message: string } {
-    const here = { path: [...path, ...issue.path], message: issue.message };
+function deepest(issue: z.core.$ZodIssue, path: PropertyKey[] = []): Problem {
+    const key = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+    const here = { path: [...path, ...issue.path], message: issue.message, key };
     if (issue.code !== 'invalid_union') {
         return here;
     }
@@ -185,7 +195,7 @@ function requireKnownInMessage(message: unknown, at: string): void {
     }
 }
 
-const MESSAGE_NAMES = Object.keys(bodies.chat.shape.messages.element.shape);
+const MESSAGE_NAMES = Object.keys(messageFields);
 
 /** A field that is neither obeyed nor passed on. */
 export function unsupported(param: string, what: string, remedy = 'leave it out') {

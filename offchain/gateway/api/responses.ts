@@ -12,7 +12,7 @@ export class ResponsesFormat implements AnswerFormat, BlockWriter {
     private sequence = 0;
     private readonly items: Fields[] = [];
     private readonly blocks = new Blocks(this);
-    private id = ''; // of the item that is open
+    private readonly ids = new Map<number, string>(); // of items, by their index
 
     constructor(
         private readonly head: AnswerHead,
@@ -29,8 +29,8 @@ export class ResponsesFormat implements AnswerFormat, BlockWriter {
     }
 
     end(finish: FinishWord, result: Result): string {
-        const events = this.blocks.end();
         const status = statusOf(finish);
+        const events = this.blocks.end({ cut: status !== 'completed' });
         return events + this.event(`response.${status}`, { response: this.response(status, { finish, result }) });
     }
 
@@ -44,15 +44,16 @@ export class ResponsesFormat implements AnswerFormat, BlockWriter {
         const [{ message, note }] = answer.choices;
         // The calls of an answer that was cut may be cut themselves.
         this.piece({ choice: 0, delta: error === undefined ? message : { ...message, tool_calls: [] }, note });
-        this.blocks.end();
         const status = error === undefined ? statusOf(finish) : 'failed';
+        this.blocks.end({ cut: status !== 'completed' });
         const response = this.response(status, { finish, ...(result && { result }) });
         return error === undefined ? response : { ...response, error: responsesError(error) };
     }
 
     open(block: Block): string {
-        this.id = `${prefixes[block.kind]}_${randomUUID().replaceAll('-', '')}`;
-        const item = itemOf(block, this.id, 'in_progress');
+        const id = `${prefixes[block.kind]}_${randomUUID().replaceAll('-', '')}`;
+        this.ids.set(block.index, id);
+        const item = itemOf(block, id, 'in_progress');
         const added = { output_index: block.index, item: block.kind === 'call' ? item : { ...item, content: [] } };
         const events = this.event('response.output_item.added', added);
         return block.kind === 'call'
@@ -70,8 +71,8 @@ export class ResponsesFormat implements AnswerFormat, BlockWriter {
         if (block.kind === 'call' && cut) {
             return '';
         }
-        const item = itemOf(block, this.id, cut ? 'incomplete' : 'completed');
-        this.items.push(item);
+        const item = itemOf(block, this.idOf(block), cut ? 'incomplete' : 'completed');
+        this.items[block.index] = item;
         const { kind, text, name, logprobs, index } = block;
         const whole = {
             reasoning: { text },
@@ -87,8 +88,12 @@ export class ResponsesFormat implements AnswerFormat, BlockWriter {
         return done + part + this.event('response.output_item.done', { output_index: index, item });
     }
 
+    private idOf({ index }: Block): string {
+        return this.ids.get(index)!;
+    }
+
     private place({ kind, index }: Block): Fields {
-        return { item_id: this.id, output_index: index, ...(kind !== 'call' && { content_index: 0 }) };
+        return { item_id: this.ids.get(index), output_index: index, ...(kind !== 'call' && { content_index: 0 }) };
     }
 
     private event(type: string, fields: object): string {
@@ -112,7 +117,7 @@ export class ResponsesFormat implements AnswerFormat, BlockWriter {
             instructions: body.instructions ?? null,
             max_output_tokens: body.max_output_tokens ?? null,
             model: head.model,
-            output: [...this.items],
+            output: this.items.filter((item) => item !== undefined),
             parallel_tool_calls: body.parallel_tool_calls ?? true,
             previous_response_id: null,
             reasoning: { effort: body.reasoning?.effort ?? null, summary: null },

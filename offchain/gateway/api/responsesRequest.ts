@@ -3,6 +3,7 @@
  * every request brings its whole conversation.
  */
 import { z } from 'zod';
+import { requestLimits } from '../../link';
 import { badRequest } from '../errors';
 import { type ApiCall, invalidBody, readCall, type ReadOptions, unsupported } from './request';
 
@@ -10,17 +11,27 @@ type Fields = Record<string, unknown>;
 
 const text = z.string();
 
+// Names that OpenAI's API gives to what it has made or stored; they are taken, and mean nothing to a chat.
+const made = { id: text.nullish(), status: text.nullish() };
+const nothing = z.null().optional();
+
 const inputPart = z.discriminatedUnion(
     'type',
     [
-        z.looseObject({ type: z.literal('input_text'), text }),
-        z.looseObject({ type: z.literal('output_text'), text }),
-        z.looseObject({ type: z.literal('refusal'), refusal: text }),
-        z.looseObject({ type: z.literal('input_image'), image_url: text, detail: text.nullish() }),
-        z.looseObject({ type: z.literal('input_file'), file_data: text, filename: text.nullish() }),
-        z.looseObject({
+        z.strictObject({ type: z.literal('input_text'), text }),
+        z.strictObject({
+            ...{ type: z.literal('output_text'), text },
+            ...{ annotations: z.array(z.unknown()).nullish(), logprobs: z.array(z.unknown()).nullish() },
+        }),
+        z.strictObject({ type: z.literal('refusal'), refusal: text }),
+        z.strictObject({ type: z.literal('input_image'), image_url: text, detail: text.nullish(), file_id: nothing }),
+        z.strictObject({
+            ...{ type: z.literal('input_file'), file_data: text, filename: text.nullish() },
+            ...{ file_id: nothing, file_url: nothing },
+        }),
+        z.strictObject({
             type: z.literal('input_audio'),
-            input_audio: z.looseObject({ data: text, format: text }),
+            input_audio: z.strictObject({ data: text, format: text }),
         }),
     ],
     'expected a part of type input_text, output_text, refusal, input_image, input_file or input_audio',
@@ -29,16 +40,24 @@ type InputPart = z.output<typeof inputPart>;
 
 const content = z.union([text, z.array(inputPart)], 'expected a text or a list of parts');
 
-const messageItem = z.looseObject({
+const messageItem = z.strictObject({
+    ...made,
+    phase: text.nullish(),
     type: z.literal('message'),
     role: z.enum(['user', 'assistant', 'system', 'developer'], 'expected user, assistant, system or developer'),
     content,
 });
-const callItem = z.looseObject({ type: z.literal('function_call'), call_id: text, name: text, arguments: text });
-const outputItem = z.looseObject({ type: z.literal('function_call_output'), call_id: text, output: content });
-const reasoningItem = z.looseObject({
+const callItem = z.strictObject({
+    ...made,
+    ...{ type: z.literal('function_call'), call_id: text, name: text, arguments: text },
+});
+const outputItem = z.strictObject({ ...made, type: z.literal('function_call_output'), call_id: text, output: content });
+const reasoningItem = z.strictObject({
+    ...made,
     type: z.literal('reasoning'),
-    content: z.array(z.looseObject({ type: z.literal('reasoning_text'), text })).nullish(),
+    summary: z.array(z.unknown()).max(0, 'expected no summary: this gateway makes none').nullish(),
+    encrypted_content: z.null('expected none: this gateway encrypts no reasoning for itself').optional(),
+    content: z.array(z.strictObject({ type: z.literal('reasoning_text'), text })).nullish(),
 });
 
 const item = z.preprocess(
@@ -54,10 +73,14 @@ const item = z.preprocess(
 /** A text is a message of the user. */
 const input = z.preprocess(
     (value) => (typeof value === 'string' ? [{ role: 'user', content: value }] : value),
-    z.array(item, 'expected a text or a list of items').min(1, 'expected at least one item'),
+    z
+        .array(z.unknown(), 'expected a text or a list of items')
+        .min(1, 'expected at least one item')
+        .max(requestLimits.messages)
+        .pipe(z.array(item)),
 );
 
-const tool = z.looseObject({
+const tool = z.strictObject({
     type: z.literal('function', 'expected "function": a node runs no tools of its own'),
     name: text,
     description: text.nullish(),
@@ -68,9 +91,9 @@ const tool = z.looseObject({
 const format = z.discriminatedUnion(
     'type',
     [
-        z.looseObject({ type: z.literal('text') }),
-        z.looseObject({ type: z.literal('json_object') }),
-        z.looseObject({
+        z.strictObject({ type: z.literal('text') }),
+        z.strictObject({ type: z.literal('json_object') }),
+        z.strictObject({
             type: z.literal('json_schema'),
             name: text,
             schema: z.looseObject({}),
@@ -86,18 +109,21 @@ const shape = z.looseObject({
     input,
     instructions: text.nullish(),
     max_output_tokens: z.number().nullish(),
-    tools: z.array(tool).max(128).nullish(),
+    tools: z.array(z.unknown()).max(requestLimits.tools).pipe(z.array(tool)).nullish(),
     tool_choice: z
         .union(
-            [z.enum(['none', 'auto', 'required']), z.looseObject({ type: z.literal('function'), name: text })],
+            [z.enum(['none', 'auto', 'required']), z.strictObject({ type: z.literal('function'), name: text })],
             'expected none, auto, required or a function by its name',
         )
         .nullish(),
-    text: z.looseObject({ format: format.nullish(), verbosity: text.nullish() }).nullish(),
-    reasoning: z.looseObject({ effort: text.nullish(), summary: text.nullish() }).nullish(),
+    text: z.strictObject({ format: format.nullish(), verbosity: text.nullish() }).nullish(),
+    // A summary is not made; the reasoning itself arrives.
+    reasoning: z
+        .strictObject({ effort: text.nullish(), summary: text.nullish(), generate_summary: text.nullish() })
+        .nullish(),
     include: z.array(text).nullish(),
     store: z.boolean().nullish(),
-    stream_options: z.looseObject({}).nullish(),
+    stream_options: z.strictObject({ include_obfuscation: z.literal(false).nullish() }).nullish(),
 });
 export type ResponsesBody = z.output<typeof shape>;
 
@@ -126,7 +152,7 @@ export function readResponses(body: unknown, options: ReadOptions): ResponsesCal
     if (!parsed.success) {
         throw invalidBody(parsed.error);
     }
-    const call = readCall('chat', toChat(parsed.data), options);
+    const call = readCall('chat', toChat(parsed.data, options), options);
     return { ...call, body: parsed.data };
 }
 
@@ -158,9 +184,11 @@ function requireStateless(fields: Fields, { extraFields }: ReadOptions): void {
     }
 }
 
-function toChat(body: ResponsesBody): Fields {
+function toChat(body: ResponsesBody, { extraFields }: ReadOptions): Fields {
     const fields = body as Fields;
-    const same = Object.fromEntries(SAME.filter((name) => fields[name] != null).map((name) => [name, fields[name]]));
+    const same = Object.fromEntries(
+        [...SAME, ...extraFields].filter((name) => fields[name] != null).map((name) => [name, fields[name]]),
+    );
     const { format, verbosity } = body.text ?? {};
     return {
         ...same,

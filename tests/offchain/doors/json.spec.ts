@@ -1,4 +1,4 @@
-import { assertPlainJson, JsonError, MAX_JSON_DEPTH } from '../../../offchain/process/json';
+import { assertPlainJson, JsonError, MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../../../offchain/process/json';
 
 const read = (text: string) => assertPlainJson(Buffer.from(text));
 
@@ -35,6 +35,12 @@ describe('JSON of a stranger', () => {
 
     it('is refused one level above the limit', () => {
         expect(errorOf('['.repeat(MAX_JSON_DEPTH + 1)).message).toContain('levels');
+    });
+
+    it('is refused one value above the limit', () => {
+        const values = (count: number) => `[${Array(count).fill('0').join()}]`;
+        expect(() => read(values(MAX_JSON_VALUES))).not.toThrow();
+        expect(errorOf(values(MAX_JSON_VALUES + 1)).message).toContain('values');
     });
 
     it('that is none is left to the parser', () => {

@@ -31,7 +31,9 @@ const passed: [string, unknown, Feature | undefined][] = [
     ['top_k', 5, 'sampling'],
     ['min_p', 0.1, 'sampling'],
     ['repetition_penalty', 1.1, 'sampling'],
-    ['ignore_eos', true, 'sampling'],
+    ['include_reasoning', true, undefined],
+    ['enable_thinking', false, 'reasoning'],
+    ['skip_special_tokens', false, 'sampling'],
     ['min_tokens', 5, 'sampling'],
     ['presence_penalty', 1, 'sampling'],
     ['frequency_penalty', -1, 'sampling'],
@@ -62,6 +64,8 @@ const refused: [string, unknown][] = [
     ['temprature', 1],
     ['Temperature', 1],
     ['priority', 1],
+    ['ignore_eos', true],
+    ['include_reasoning', false],
 ];
 
 describe('Fields of a chat completion', () => {
@@ -128,6 +132,8 @@ describe('Fields of a chat completion', () => {
         ['a text as messages', { messages: 'hi' }, 'messages'],
         ['no messages', { messages: [] }, 'messages'],
         ['stream as a text', { stream: 'yes' }, 'stream'],
+        ['reasoning that is made and not delivered', { reasoning: { exclude: true } }, 'reasoning.exclude'],
+        ['more messages than a request may have', { messages: Array(10_001).fill(base.messages[0]) }, 'messages'],
     ])('%s is refused', (_, change, param) => {
         expect(refusal({ ...base, ...change })).toMatchObject({ status: 400, param });
     });

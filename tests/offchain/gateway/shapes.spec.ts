@@ -138,6 +138,35 @@ describe('Answers by the published description of the API', () => {
         expect(whole).toMatchObject({ status: 'failed', output: [{ type: 'message' }] });
     });
 
+    it('that reached their limit within a call show no call, in any shape that has a place for its end', () => {
+        const pieces = [piece({ content: 'Let me see.' }), call(0, 'a', { name: 'f', arguments: '{"path":"/tmp' })];
+        const whole = responses().whole(wholeOf(pieces), { finish: 'length', result });
+        expect(whole).toMatchObject({ status: 'incomplete', output: [{ type: 'message' }] });
+        const stream = responses();
+        const events = eventsOf(stream, pieces, () => stream.end('length', result));
+        expect(JSON.stringify(events)).not.toContain('function_call_arguments.done');
+        expect(events.at(-1)).toMatchObject({ response: { output: [{ type: 'message', status: 'completed' }] } });
+    });
+
+    it('keep two calls apart that a server writes in turn', () => {
+        const pieces = [
+            call(0, 'a', { name: 'f', arguments: '{"x"' }),
+            call(1, 'b', { name: 'g', arguments: '{"y"' }),
+            call(0, undefined, { arguments: ':1}' }),
+            call(1, undefined, { arguments: ':2}' }),
+        ];
+        const events = eventsOf(responses(), pieces);
+        expect(objections('ResponseStreamEvent', events)).toEqual([]);
+        expect(events.at(-1)).toMatchObject({
+            response: {
+                output: [
+                    { call_id: 'a', name: 'f', arguments: '{"x":1}' },
+                    { call_id: 'b', name: 'g', arguments: '{"y":2}' },
+                ],
+            },
+        });
+    });
+
     it('that reached their limit are incomplete, with the limit as the reason', () => {
         const body = responses().whole(wholeOf([piece({ content: 'a' })]), { finish: 'length', result });
         expect(body).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } });
@@ -174,6 +203,19 @@ describe('Answers by the published description of the API', () => {
                 stop_reason: 'tool_use',
             });
             expect(() => format().whole(wholeOf(pieces), cut)).toThrow('cut the answer short');
+        });
+
+        it('send a second call after the first, where a server writes both in turn', () => {
+            const pieces = [
+                call(0, 'a', { name: 'f', arguments: '{"x"' }),
+                call(1, 'b', { name: 'g', arguments: '{"y"' }),
+                call(0, undefined, { arguments: ':1}' }),
+                call(1, undefined, { arguments: ':2}' }),
+            ];
+            const events = eventsOf(format(), pieces) as { type: string; index?: number; delta?: object }[];
+            const blocks = events.filter(({ index }) => index !== undefined);
+            expect(blocks.map(({ index }) => index)).toEqual([0, 0, 0, 0, 1, 1, 1]);
+            expect(blocks.at(-2)).toMatchObject({ delta: { partial_json: '{"y":2}' } });
         });
     });
 });

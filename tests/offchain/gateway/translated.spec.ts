@@ -81,6 +81,11 @@ describe('A request for /v1/responses', () => {
         });
     });
 
+    it('with a field that the configuration adds passes it on', () => {
+        const { modelRequest } = readResponses({ model: 'm', input: 'a', mine: 1 }, { extraFields: ['mine'] });
+        expect(modelRequest.body).toMatchObject({ mine: 1 });
+    });
+
     it.each<[string, object, string]>([
         ['a message without a role', { input: [{ content: 'a' }] }, 'input.0.role'],
         [
@@ -90,6 +95,9 @@ describe('A request for /v1/responses', () => {
         ],
         ['a call without a name', { input: [{ type: 'function_call', call_id: 'a', arguments: '' }] }, 'input.0.name'],
         ['a stored item', { input: [{ type: 'item_reference', id: 'x' }] }, 'input.0.type'],
+        ['an unknown field of an item', { input: [{ role: 'user', content: 'a', color: 1 }] }, 'input.0.color'],
+        ['an unknown field within', { input: 'a', reasoning: { max_tokens: 5 } }, 'reasoning.max_tokens'],
+        ['a summary of reasoning', { input: [{ type: 'reasoning', summary: [{}] }] }, 'input.0.summary'],
         ['a stored prompt', { input: 'a', prompt: { id: 'x' } }, 'prompt'],
         ['work in the background', { input: 'a', background: true }, 'background'],
         ['logs of a search', { input: 'a', include: ['web_search_call.results'] }, 'include'],

@@ -127,6 +127,15 @@ describe('an answer of a model server', () => {
             ],
         ],
         [
+            'whole calls without an id',
+            [
+                [{ index: 0, function: { name: 'f', arguments: '{}' } }],
+                [{ index: 1, function: { name: 'g', arguments: '[' } }],
+                [{ index: 1, function: { arguments: ']' } }],
+            ],
+            [{ function: { name: 'f', arguments: '{}' } }, { function: { name: 'g', arguments: '[]' } }],
+        ],
+        [
             'whole calls without an index',
             [
                 [
@@ -143,6 +152,18 @@ describe('an answer of a model server', () => {
         const { frames } = await ask(...deltas.map((one) => chunk({ tool_calls: one })), chunk({}, 'tool_calls'));
 
         expect(wholeOf(frames)[0].message).toEqual({ tool_calls: calls });
+    });
+
+    it('with logprobs of a token without text keeps them with those of the next', async () => {
+        const of = (token: string) => ({ content: [{ token, logprob: -1, bytes: [1], top_logprobs: [] }] });
+        const event = (token: string, content: string) => ({
+            choices: [{ index: 0, delta: { content }, logprobs: of(token), finish_reason: null }],
+        });
+        const { frames } = await ask(event('half', ''), event('rest', 'a'), chunk({}, 'stop'));
+
+        expect(wholeOf(frames)[0].note).toEqual({
+            logprobs: { content: [...of('half').content, ...of('rest').content] },
+        });
     });
 
     it('with logprobs keeps them beside their text, and bills none of them', async () => {
