@@ -12,17 +12,28 @@ import { ChunkReader, type WireChunk } from './chunks';
 import { retryAfterOf } from '../process/retryAfter';
 import type { TokenCounter } from '../tokens';
 import { reasonOf } from './reasons';
+import {
+    countingFields,
+    GrowingCounts,
+    promptOf,
+    type ServerKind,
+    serverOf,
+    withTimings,
+    type WireTimings,
+} from './servers';
 import { toUsage, type WireUsage } from './usage';
 
 /** The address of an OpenAI-compatible server. */
 export interface OpenAiConfig {
     url: string; // the base URL for SDKs, which usually ends in /v1
     apiKey?: string;
+    server?: ServerKind; // default: by its list of models
 }
 
 /** The fields of one event of the server that are used here. */
 interface Chunk extends WireChunk {
     usage?: WireUsage | null;
+    timings?: WireTimings | null;
     error?: unknown;
 }
 
@@ -46,6 +57,8 @@ export class OpenAiBackend implements Backend {
     private readonly path: string;
     private readonly headers: Record<string, string>;
     private readonly pool: Pool;
+    private server: ServerKind;
+    private readonly isServerSet: boolean;
 
     constructor(config: OpenAiConfig) {
         const url = new URL(config.url);
@@ -53,9 +66,15 @@ export class OpenAiBackend implements Backend {
         this.path = url.pathname === '/' ? '/v1' : url.pathname.replace(/\/+$/, '');
         this.headers = config.apiKey ? { authorization: `Bearer ${config.apiKey}` } : {};
         this.pool = new Pool(this.origin);
+        this.isServerSet = config.server !== undefined;
+        this.server = config.server ?? 'other';
     }
 
-    /** @throws {BackendError} if the server does not answer with its models */
+    /**
+     * Also recognizes the server, which is asked from then on to count as it streams.
+     *
+     * @throws {BackendError} if the server does not answer with its models
+     */
     async models(): Promise<string[]> {
         const { body } = await this.request({
             method: 'GET',
@@ -64,8 +83,10 @@ export class OpenAiBackend implements Backend {
             bodyTimeout: waits.models * 1000,
         });
         try {
-            const list = (await body.json()) as { data: { id: string }[] };
-            return list.data.map(({ id }) => id);
+            const { data } = (await body.json()) as { data: { id: string; owned_by?: unknown }[] };
+            const ids = data.map(({ id }) => id);
+            this.server = this.isServerSet ? this.server : serverOf(data);
+            return ids;
         } catch {
             throw new BackendError(`${this.origin}${this.path}/models did not answer with a list of models`);
         }
@@ -76,8 +97,8 @@ export class OpenAiBackend implements Backend {
     }
 
     /**
-     * Runs one completion. `end` carries no `usage` if the server sent none, and no delta carries `tokens`, because
-     * a chunk may hold several.
+     * Runs one completion. `end` carries no `usage` if the server sent none. A delta carries `tokens` if the server
+     * counts as it streams; without that nobody knows, because a chunk may hold several.
      *
      * @throws {BackendError} with the server's status, if there was one
      */
@@ -87,12 +108,13 @@ export class OpenAiBackend implements Backend {
             yield* this.embed(request, signal);
             return;
         }
+        const { server } = this;
         let body: Dispatcher.ResponseData['body'];
         try {
             ({ body } = await this.request({
                 method: 'POST',
                 path: `${this.path}/${endpointPaths[request.endpoint]}`,
-                body: JSON.stringify(toWire(request)),
+                body: JSON.stringify({ ...toWire(request), ...countingFields(server) }),
                 headersTimeout: waits.backend * 1000,
                 bodyTimeout: waits.backend * 1000,
                 signal,
@@ -103,6 +125,8 @@ export class OpenAiBackend implements Backend {
         }
 
         const chunks = new ChunkReader(request);
+        const counts = new GrowingCounts(server);
+        let promptSent = false;
         let usage: Usage | undefined;
         const received: string[] = [];
         const parser = createParser({ maxBufferSize: MAX_EVENT, onEvent: ({ data }) => received.push(data) });
@@ -114,13 +138,21 @@ export class OpenAiBackend implements Backend {
                     if (signal.aborted) return;
                     if (data === '[DONE]') continue;
                     const chunk = readChunk(data);
+                    const timings = server === 'llamacpp' ? chunk.timings : undefined;
+                    const prompt = timings && !promptSent ? promptOf(timings) : undefined;
+                    if (prompt !== undefined) {
+                        promptSent = true;
+                        yield { type: 'prompt', ...prompt };
+                    }
                     for (const delta of chunks.read(chunk)) {
-                        const { content, reasoning, fields } = delta;
+                        const { content, reasoning, fields, note } = delta;
                         const isNoteOnly = content === undefined && reasoning === undefined && fields === undefined;
                         if (!isNoteOnly) usage = undefined; // an earlier report counts a part only
-                        yield { type: 'delta', ...delta, ...(isNoteOnly && { tokens: 0 }) };
+                        const tokens = isNoteOnly ? 0 : (counts.since(chunk) ?? tokensOfNote(note));
+                        yield { type: 'delta', ...delta, ...(tokens !== undefined && { tokens }) };
                     }
-                    if (chunk.usage) usage = toUsage(chunk.usage) ?? usage;
+                    const report = timings ? withTimings(chunk.usage, timings) : chunk.usage;
+                    if (report && counts.isWhole(chunk)) usage = toUsage(report) ?? usage;
                 }
             }
         } catch (error) {
@@ -184,8 +216,14 @@ function toWire(request: ModelRequest): object {
         ...request.body,
         max_tokens: Math.max(1, Math.floor(request.maxTokens / choicesOf(request))),
         stream: true,
-        stream_options: { include_usage: true },
     };
+}
+
+/** Tokens of a delta by what the server says about each of them; undefined if it says nothing. */
+function tokensOfNote(note: Record<string, unknown> = {}): number | undefined {
+    const { token_ids: ids, logprobs } = note;
+    const listed = Array.isArray(ids) ? ids : (logprobs as { content?: unknown } | undefined)?.content;
+    return Array.isArray(listed) ? listed.length : undefined;
 }
 
 interface Vector {

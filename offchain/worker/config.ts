@@ -2,6 +2,7 @@
 import { listingBounds } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { z } from 'zod';
+import { serverKinds } from '../backend';
 import { ANSWER_SECONDS, features, waits } from '../link';
 import { address, endpoint, hex, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
 import { newSeed, readSecret, writeSecret } from '../process/keyFiles';
@@ -39,7 +40,12 @@ const limits = z
 
 const backend = z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('embedded') }),
-    z.strictObject({ kind: z.literal('openai'), url: z.url(), apiKey: z.string().optional() }),
+    z.strictObject({
+        kind: z.literal('openai'),
+        url: z.url(),
+        apiKey: z.string().optional(),
+        server: z.enum(serverKinds).optional(), // how it counts as it streams; default: by its list of models
+    }),
 ]);
 
 const offer = z.strictObject({

@@ -11,14 +11,37 @@ const SLOW_MS = 100; // before each word, where the request asks for it
 
 /** What each server does in its own way. */
 export const kinds = {
-    // Reasoning under "reasoning"; a call's arguments in pieces after its name; usage in a chunk of its own.
-    vllm: { reasoning: 'reasoning', callPieces: 3, finishOfCalls: 'tool_calls', tokenIds: true },
+    // Reasoning under "reasoning"; a call's arguments in pieces after its name; usage in a chunk of its own, and counts
+    // of each choice in every chunk if the request asks for them.
+    vllm: {
+        owner: 'vllm',
+        continuous: true,
+        reasoning: 'reasoning',
+        callPieces: 3,
+        finishOfCalls: 'tool_calls',
+        tokenIds: true,
+    },
     // Reasoning under "reasoning_content"; the count of reasoning beside the completion.
-    sglang: { reasoning: 'reasoning_content', callPieces: 2, finishOfCalls: 'tool_calls', topLevelReasoning: true },
+    sglang: {
+        ...{ owner: 'sglang', continuous: true, reasoning: 'reasoning_content', callPieces: 2 },
+        ...{ finishOfCalls: 'tool_calls', topLevelReasoning: true },
+    },
     // A whole call in one piece, and the finish reason "stop" in older versions.
-    ollama: { reasoning: 'reasoning', callPieces: 1, finishOfCalls: 'tool_calls', usageWithFinish: true },
-    // Timings in the last chunk.
-    llamacpp: { reasoning: 'reasoning_content', callPieces: 4, finishOfCalls: 'tool_calls', timings: true },
+    ollama: {
+        owner: 'library',
+        reasoning: 'reasoning',
+        callPieces: 1,
+        finishOfCalls: 'tool_calls',
+        usageWithFinish: true,
+    },
+    // Timings in the last chunk, and in every one if the request asks for it.
+    llamacpp: {
+        owner: 'llamacpp',
+        reasoning: 'reasoning_content',
+        callPieces: 4,
+        finishOfCalls: 'tool_calls',
+        timings: true,
+    },
 };
 
 /** A value that a JSON schema allows: the shortest one, with texts that name their field. */
@@ -122,7 +145,7 @@ export async function startStandIn(kind, { model = 'test-model' } = {}) {
             response.end(JSON.stringify(body));
         };
         if (request.url === '/v1/models') {
-            return json(200, { object: 'list', data: [{ id: model, object: 'model', owned_by: kind }] });
+            return json(200, { object: 'list', data: [{ id: model, object: 'model', owned_by: quirks.owner }] });
         }
         const body = JSON.parse(Buffer.concat(chunks).toString('utf8'));
         requests.push(body);
@@ -185,8 +208,22 @@ export async function startStandIn(kind, { model = 'test-model' } = {}) {
         }
         response.writeHead(200, { 'content-type': 'text/event-stream' });
         const send = (event) => response.write(`data: ${JSON.stringify(event)}\n\n`);
-        const delta = (index, fields, more = {}) =>
-            send({ ...head, choices: [{ index, delta: fields, finish_reason: null, ...more }] });
+        // Counts so far of one choice, as its server gives them.
+        const countsSoFar = (made) => {
+            if (quirks.continuous && body.stream_options?.continuous_usage_stats) {
+                return { usage: { prompt_tokens: prompt, completion_tokens: made, total_tokens: prompt + made } };
+            }
+            return quirks.timings && body.timings_per_token
+                ? { timings: { cache_n: 0, prompt_n: prompt, predicted_n: made } }
+                : {};
+        };
+        const made = []; // tokens by choice
+        const delta = (index, fields, more = {}) => {
+            const text = fields.content ?? fields[quirks.reasoning] ?? '';
+            made[index] = (made[index] ?? 0) + (text === '' ? 0 : 1);
+            const choice = { index, delta: fields, finish_reason: null, ...more };
+            send({ ...head, choices: [choice], ...countsSoFar(made[index]) });
+        };
         for (let index = 0; index < n; index++) {
             delta(index, { role: 'assistant', content: '' });
             for (const word of words(reasoning)) delta(index, { [quirks.reasoning]: word });
@@ -219,7 +256,7 @@ export async function startStandIn(kind, { model = 'test-model' } = {}) {
             });
         }
         if (!quirks.usageWithFinish) {
-            const timings = quirks.timings && { timings: { prompt_n: prompt, predicted_n: completion } };
+            const timings = quirks.timings && { timings: { cache_n: 0, prompt_n: prompt, predicted_n: completion } };
             send({ ...head, choices: [], usage, ...timings });
         }
         response.end('data: [DONE]\n\n');

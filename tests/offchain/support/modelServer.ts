@@ -9,6 +9,7 @@ export type Handler = (response: ServerResponse, body: string, request: Incoming
 export class ModelServer {
     url = ''; // the base URL, with /v1
     readonly bodies: string[] = []; // of chat completions
+    owner: string | undefined; // of its models, by which a server is recognized
     answer: Handler = (response) => void response.writeHead(500).end();
     private server!: Server;
 
@@ -18,7 +19,7 @@ export class ModelServer {
             request.on('data', (bytes) => (body += bytes));
             request.on('end', () => {
                 if (request.url === '/v1/models') {
-                    response.end(JSON.stringify({ data: [{ id: ECHO }] }));
+                    response.end(JSON.stringify({ data: [{ id: ECHO, owned_by: this.owner }] }));
                     return;
                 }
                 this.bodies.push(body);
