@@ -32,7 +32,8 @@ async function jobsOf(count: number): Promise<TestClient[]> {
 
 const long: Step[] = [
     { type: 'prompt', prompt: 10, cached: 0 },
-    ...Array.from({ length: 200 }, (): Step => ({ type: 'delta', content: 'word ', tokens: 20 })),
+    // As many tokens as bytes: a worker bills no more.
+    ...Array.from({ length: 200 }, (): Step => ({ type: 'delta', content: 'word '.repeat(4), tokens: 20 })),
     { type: 'end', finish: 'stop' },
 ];
 const held: Step[] = [
