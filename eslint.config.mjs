@@ -98,5 +98,16 @@ export default defineConfig(
         files: ['tests/sdk/**', 'tests/llama/**'],
         languageOptions: { globals: { URL: 'readonly', AbortSignal: 'readonly', AbortController: 'readonly' } },
     },
+    {
+        files: ['offchain/gateway/page/**', 'tests/page/**'],
+        languageOptions: {
+            sourceType: 'module',
+            globals: Object.fromEntries(
+                ['document', 'sessionStorage', 'fetch', 'setTimeout', 'clearTimeout', 'addEventListener']
+                    .concat('AbortSignal', 'URL', 'globalThis')
+                    .map((name) => [name, 'readonly']),
+            ),
+        },
+    },
     { files: ['tooling/**'], rules: { 'no-restricted-properties': 'off' } },
 );

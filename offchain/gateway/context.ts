@@ -1,5 +1,6 @@
 import type { ProcessContext } from '../process/context';
 import type { GatewayStore } from '../store/gateway';
+import type { Activity } from './activity';
 import type { GatewayConfig } from './config';
 import type { EscrowAccount } from './escrow';
 import type { ClientKeys } from './keys';
@@ -17,4 +18,5 @@ export interface GatewayContext extends ProcessContext<GatewayConfig, GatewaySto
     readonly spending: SpendAccount;
     readonly setbacks: Setbacks;
     readonly people: People;
+    readonly activity: Activity;
 }

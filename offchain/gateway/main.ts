@@ -12,6 +12,7 @@ import { createLog, reporting } from '../process/log';
 import { PollLoop, Tasks } from '../process/tasks';
 import type { GatewayStore, StoredJob } from '../store/gateway';
 import { openGatewayStore } from '../store/sqliteGateway';
+import { Activity } from './activity';
 import { addAdmin } from './admin';
 import { AdminToken } from './adminToken';
 import { Answers } from './answers';
@@ -34,6 +35,8 @@ import { Nodes } from './nodes';
 import { configuredNodes, type NodeSource } from './nodeSource';
 import { NodeWatch } from './nodeWatch';
 import { JobOpener } from './opener';
+import { addPage } from './page';
+import { PageData } from './pageData';
 import { People } from './people';
 import { JobPool } from './pool';
 import { Readiness } from './readiness';
@@ -101,7 +104,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const nodes = new Nodes(config, now, deps.nodes ?? configuredNodes(config, found), checks, setbacks);
     const context: GatewayContext = {
         ...{ config, network, keys, nodes, escrow, spending, setbacks, people },
-        ...{ store, log, now },
+        ...{ store, log, now, activity: new Activity(Object.keys(config.models), now) },
     };
 
     const book = new JobBook(context);
@@ -119,8 +122,10 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const answers = new Answers();
     const token = new AdminToken();
     const server = makeServer(context, router, answers);
-    addModels(server, config, new Catalogue(Object.keys(config.models), nodes, now));
+    const catalogue = new Catalogue(Object.keys(config.models), nodes, now);
+    addModels(server, config, catalogue);
     addAdmin(server, context, { book, closing, token });
+    addPage(server, new PageData(context, { book, answers, catalogue }), { people, token });
 
     const readiness = new Readiness(context, book, recovery);
     server.get('/readyz', async (_, reply) => {

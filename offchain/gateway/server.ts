@@ -40,7 +40,7 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
     const { config, log, people } = context;
     const { tls } = config.listen;
     const server = createDoor({ tls: tls && readCertificate(tls) });
-    addRequestFacts(server, [requestLogger(log)]);
+    addRequestFacts(server, [requestLogger(log), context.activity.observe]);
 
     server.setErrorHandler((error: FastifyError | GatewayError, request, reply) => {
         const answer = asGatewayError(error);
@@ -270,13 +270,16 @@ function asGatewayError(error: Error & { statusCode?: number; code?: string }): 
 
 /** Refuses what does not come from this machine's own programs: another machine, or a page in a browser. */
 export function requireLocal(request: FastifyRequest): void {
-    const { remoteAddress = '' } = request.socket;
-    const loopback = /^(127\.|::1$|::ffff:127\.)/.test(remoteAddress);
-    const host = LOCAL_HOST.test(request.headers.host ?? '');
-    if (!loopback || !host || request.headers.origin !== undefined) {
+    if (!isLocal(request)) {
         throw new GatewayError(403, 'not_local', 'Admin paths are for programs on this machine');
     }
     if (request.method === 'POST' && request.headers['content-type'] !== 'application/json') {
         throw badRequest('Admin paths take JSON');
     }
+}
+
+/** True for a request that this machine's own programs make, or a page of this gateway itself. */
+export function isLocal({ socket: { remoteAddress = '' }, headers: { host = '', origin } }: FastifyRequest): boolean {
+    const isLoopbackAddress = /^(127\.|::1$|::ffff:127\.)/.test(remoteAddress);
+    return isLoopbackAddress && LOCAL_HOST.test(host) && origin === undefined;
 }
