@@ -12,6 +12,7 @@ const LOADERS = {
     attest: async () => (await import('./attest')).attestCommand(),
     dispute: async () => (await import('./dispute')).disputeCommand(),
     committee: async () => (await import('./committee')).committeeCommand(),
+    receipt: async () => (await import('./receipt')).receiptCommand(),
     rerun: async () => (await import('./rerun')).rerunCommand(),
 } satisfies Record<string, () => Promise<Command>>;
 
@@ -22,6 +23,7 @@ const ABOUT: Readonly<Record<keyof typeof LOADERS, string>> = {
     attest: 'handle the quotes of TDX machines',
     dispute: 'report the faults of nodes on chain, and follow the cases',
     committee: 'decide cases as M of N members',
+    receipt: 'show and check what a node signed of an answer',
     rerun: 'check an opened query and repeat it: match (exit code 0), mismatch (2) or undecided (3)',
 };
 

@@ -9,6 +9,7 @@ import type { JobBook } from './book';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import type { GatewayJob } from './job';
+import { reportOf } from './receipts';
 import { requireLocal } from './server';
 import { moneyView } from './moneyView';
 import { addPeopleAdmin } from './peopleAdmin';
@@ -85,6 +86,14 @@ export function addAdmin(
             if (!token.matches(request.headers[ADMIN_HEADER])) {
                 throw new GatewayError(403, 'no_token', ADVICE);
             }
+        });
+        admin.get<{ Params: { id: string } }>('/admin/receipt/:id', async ({ params }) => {
+            const report = reportOf(store, network, params.id);
+            return toWire(
+                await report.catch((error: Error) => {
+                    throw new GatewayError(404, 'unknown_receipt', error.message);
+                }),
+            );
         });
         admin.get('/admin/jobs', async () => book.all.map(view));
         admin.get('/admin/status', async (): Promise<StatusView> => {

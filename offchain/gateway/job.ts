@@ -143,6 +143,13 @@ export class GatewayJob {
         return remaining > 0n ? remaining : 0n;
     }
 
+    /** nanoTON of the job that no answer has cost yet. */
+    get balance(): bigint {
+        const { cumulative } = this.ledger.voucher;
+        const used = cumulative > this.ledger.results ? cumulative : this.ledger.results;
+        return this.stored.funds > used ? this.stored.funds - used : 0n;
+    }
+
     /** Numbers of queries without an ending, running or lost on the wire. */
     get unfinished(): number[] {
         return [...this.reservations.keys()];

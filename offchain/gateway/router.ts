@@ -1,5 +1,6 @@
 /** Brings one question to a job, and to one other when the first fails before anything was delivered. */
-import { Reason, Refusal, Result } from '@cocoon-market/wrappers';
+import { isTestOnly, Reason, Refusal, Result } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
 import { causeOf, Frame } from '../link';
 import { GatewayError, unavailable } from './errors';
 import { Breach, ClockInDoubt } from './intake';
@@ -9,6 +10,7 @@ import type { Endings } from './endings';
 import type { GatewayJob, Lease } from './job';
 import { Excluded, JobPool } from './pool';
 import { ask, BrokenOff, Question, QueryOutcome } from './query';
+import { receiptId } from './receipts';
 import type { Recovery } from './recovery';
 import { WorkerDown, WorkerRefusal } from './workers';
 
@@ -18,6 +20,16 @@ export interface AnswerSink {
     begin(job: GatewayJob, number: number): void;
     frame(frame: Frame): Promise<void>;
 }
+
+/** What the usage of an answer says besides its counts and its cost. */
+export interface Bill {
+    job_balance_nanoton: string; // that no answer has cost yet
+    node: string; // address
+    tier: string; // of attestation
+    receipt: string; // see `receiptId`
+}
+
+export type BilledResult = Result & { bill?: Bill };
 
 /** The client closed the connection. */
 export class ClientGone extends Error {}
@@ -55,7 +67,7 @@ export class Router {
     ) {}
 
     /** Answers one question. Throws {@link GatewayError} or {@link ClientGone}. */
-    async answer(question: Question, sink: AnswerSink, signal: AbortSignal): Promise<Result> {
+    async answer(question: Question, sink: AnswerSink, signal: AbortSignal): Promise<BilledResult> {
         const { pool, closing } = this.parts;
         const { config, escrow } = this.context;
         const clock = () => escrow.clock.read();
@@ -82,7 +94,7 @@ export class Router {
                 const outcome = await ask(lease, question, { clock, deliver, signal, keep });
                 closing.bookOutcome(job, outcome);
                 if (outcome.type === 'result') {
-                    return outcome.result;
+                    return { ...outcome.result, bill: this.billOf(job, outcome.result) };
                 }
                 const next = this.ofRefusal(job, outcome);
                 this.requireMore(next, { begun, brokenOff: false }, signal);
@@ -99,6 +111,16 @@ export class Router {
             }
         }
         throw failure!;
+    }
+
+    private billOf({ stored, terms, balance }: GatewayJob, { number }: Result): Bill {
+        const testOnly = isTestOnly(this.context.network);
+        return {
+            job_balance_nanoton: balance.toString(),
+            node: new Address(0, terms.node).toString({ testOnly }),
+            tier: stored.tier,
+            receipt: receiptId(stored.number, number),
+        };
     }
 
     private exclude({ error, avoid }: NextStep, job: GatewayJob, excluded: Excluded): GatewayError {

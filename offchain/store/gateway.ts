@@ -70,6 +70,17 @@ export interface StoredReceipts {
     receipt: Buffer | null; // that ended it, also one that was refused
 }
 
+/** A query and what the node signed of it. */
+export interface StoredAnswer extends StoredReceipts {
+    request: Buffer; // hash
+    ceiling: bigint; // nanoTON
+    promptBound: number; // tokens
+    stopBound: number; // tokens
+    tokenizer: string;
+    askedAt: number; // unix seconds
+    index: number | null; // of a result
+}
+
 /** How a query ended. */
 export interface StoredEnding {
     phase: Exclude<QueryPhase, 'open'>;
@@ -110,6 +121,8 @@ export interface GatewayStore extends PeopleStore {
     endQuery(job: number, number: number, ending: StoredEnding): Promise<void>;
     /** What the node signed of a job's queries, by number. */
     receipts(job: number): Promise<StoredReceipts[]>;
+    /** A query of a job with its receipts; undefined if there is none. */
+    storedAnswer(job: number, number: number): Promise<StoredAnswer | undefined>;
     /** A query that has a result and was stored whole; undefined otherwise. */
     wholeQuery(job: number, number: number): Promise<WholeQuery | undefined>;
     /**

@@ -7,6 +7,7 @@ import type {
     GatewayStore,
     JobChange,
     Setback,
+    StoredAnswer,
     StoredEnding,
     StoredJob,
     StoredQuery,
@@ -153,6 +154,16 @@ class SqliteGatewayStore implements GatewayStore {
     async receipts(job: number) {
         const rows = this.db.selectFrom('query').select(['number', 'phase', 'accept', 'receipt']);
         return rows.where('job', '=', job).orderBy('number').execute();
+    }
+
+    async storedAnswer(job: number, number: number): Promise<StoredAnswer | undefined> {
+        const columns = [
+            ...(['number', 'phase', 'accept', 'receipt', 'request', 'ceiling'] as const),
+            ...(['promptBound', 'stopBound', 'tokenizer', 'askedAt', 'index'] as const),
+        ];
+        const rows = this.db.selectFrom('query').select(columns);
+        const row = await rows.where('job', '=', job).where('number', '=', number).executeTakeFirst();
+        return row && { ...row, ceiling: amountFromBytes(row.ceiling) };
     }
 
     endQuery(

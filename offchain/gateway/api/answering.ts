@@ -1,5 +1,4 @@
 /** Sends an answer to an app, as a stream or whole, and tells it when the node or the gateway stopped midway. */
-import { Result } from '@cocoon-market/wrappers';
 import type { FastifyReply } from 'fastify';
 import { once } from 'node:events';
 import { AnswerPiece, choicesOf, PieceError, PieceReader, WholeAnswer } from '../../link';
@@ -9,7 +8,7 @@ import type { GatewayContext } from '../context';
 import { GatewayError } from '../errors';
 import type { GatewayJob } from '../job';
 import type { Question } from '../query';
-import { AnswerBroken, AnswerSink, ClientGone, Router } from '../router';
+import { AnswerBroken, AnswerSink, type BilledResult, ClientGone, Router } from '../router';
 import { AnswerFormat, comment, cutError, finishOf } from './format';
 
 /** One request on its way. */
@@ -67,7 +66,7 @@ export async function readAnswer(
     router: Pick<Router, 'answer'>,
     { question, signal, begin }: Reading,
     take: (piece: AnswerPiece) => void | Promise<void>,
-): Promise<Result> {
+): Promise<BilledResult> {
     const reader = new PieceReader();
     const choices = choicesOf(question.modelRequest);
     let failure: GatewayError | undefined;

@@ -1,9 +1,9 @@
 /**
  * Answers as OpenAI's embeddings. A node sends the vectors as a note: each with its index, as 32-bit numbers in base64.
  */
-import { Result } from '@cocoon-market/wrappers';
 import { AnswerPiece } from '../../link';
 import { GatewayError } from '../errors';
+import type { BilledResult } from '../router';
 
 interface Vector {
     index?: unknown;
@@ -29,7 +29,7 @@ export class Embeddings {
     }
 
     /** Throws 502 unless there is one vector for each input. */
-    body(model: string, { prompt, cached, price }: Result): object {
+    body(model: string, { prompt, cached, price, bill }: BilledResult): object {
         const data = Array.from({ length: this.inputs }, (_, index) => {
             const packed = this.vectors.get(index);
             if (packed === undefined) {
@@ -38,7 +38,7 @@ export class Embeddings {
             return { object: 'embedding', index, embedding: this.encoding === 'base64' ? packed : numbersOf(packed) };
         });
         const tokens = prompt + cached;
-        const usage = { prompt_tokens: tokens, total_tokens: tokens, cost_nanoton: price.toString() };
+        const usage = { prompt_tokens: tokens, total_tokens: tokens, cost_nanoton: price.toString(), ...bill };
         return { object: 'list', data, model, usage };
     }
 }

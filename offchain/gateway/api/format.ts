@@ -2,6 +2,7 @@
 import { Finish, Result } from '@cocoon-market/wrappers';
 import { AnswerPiece, WholeAnswer } from '../../link';
 import { GatewayError } from '../errors';
+import type { BilledResult } from '../router';
 
 /** What every piece of one answer carries. */
 export interface AnswerHead {
@@ -56,8 +57,8 @@ export function wordOf(note: Record<string, unknown>, finish: FinishWord): Finis
     return finish !== 'error' && typeof note.finish_reason === 'string' ? note.finish_reason : finish;
 }
 
-/** Usage in OpenAI's shape, with what the query cost in nanoTON. */
-export function usageOf({ prompt, cached, completion, reasoning, price }: Result) {
+/** Usage in OpenAI's shape, with what the query cost in nanoTON, and who answered it. */
+export function usageOf({ prompt, cached, completion, reasoning, price, bill }: BilledResult) {
     return {
         prompt_tokens: prompt + cached,
         completion_tokens: completion + reasoning,
@@ -65,6 +66,7 @@ export function usageOf({ prompt, cached, completion, reasoning, price }: Result
         prompt_tokens_details: { cached_tokens: cached },
         completion_tokens_details: { reasoning_tokens: reasoning },
         cost_nanoton: price.toString(),
+        ...bill,
     };
 }
 

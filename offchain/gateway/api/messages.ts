@@ -2,6 +2,7 @@
 import type { Result } from '@cocoon-market/wrappers';
 import type { AnswerPiece, WholeAnswer } from '../../link';
 import type { GatewayError } from '../errors';
+import type { BilledResult } from '../router';
 import { type Block, Blocks, type BlockWriter } from './blocks';
 import { type AnswerFormat, type AnswerHead, type Ending, type FinishWord, sse, wordOf } from './format';
 
@@ -127,13 +128,14 @@ function inputOf(text: string): unknown {
     }
 }
 
-function messagesUsage({ prompt, cached, completion, reasoning, price }: Result): Fields {
+function messagesUsage({ prompt, cached, completion, reasoning, price, bill }: BilledResult): Fields {
     return {
         input_tokens: prompt,
         cache_read_input_tokens: cached,
         cache_creation_input_tokens: 0,
         output_tokens: completion + reasoning,
         cost_nanoton: price.toString(),
+        ...bill,
     };
 }
 

@@ -22,7 +22,12 @@ describe('OpenAI client against the gateway', () => {
             prompt_tokens_details: { cached_tokens: 2 },
             completion_tokens_details: { reasoning_tokens: 0 },
             cost_nanoton: '3020',
+            job_balance_nanoton: String(bench.gateway.book.all[0].balance),
+            node: expect.stringMatching(/^[\w-]{48}$/),
+            tier: 'open',
+            receipt: `${bench.gateway.book.all[0].number}-1`,
         });
+        expect(bench.gateway.book.all[0].balance).toBe(bench.gateway.book.all[0].stored.funds - 3020n);
     });
 
     it('streams, with usage at the end when it is asked for', async () => {
