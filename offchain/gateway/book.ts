@@ -1,6 +1,7 @@
 /** The book: every job that this process has in memory. */
 import { reasonOf } from '../process/errors';
 import type { StoredJob } from '../store/gateway';
+import type { UsedQuery } from '../store/people';
 import type { GatewayContext } from './context';
 import { GatewayJob } from './job';
 import { WorkerRefusal } from './workers';
@@ -34,7 +35,7 @@ export class JobBook {
 
     /** Takes a stored job into memory. One that failed does not take the place of another of its number. */
     add(stored: StoredJob): GatewayJob {
-        const { keys, nodes, store, network, escrow, people, now } = this.context;
+        const { keys, nodes, store, network, escrow, now } = this.context;
         const job = new GatewayJob(stored, nodes, {
             key: keys.voucher(escrow.address.hash, stored.number),
             worker: nodes.client(stored.worker),
@@ -42,7 +43,7 @@ export class JobBook {
             network,
             now,
             onUnpaid: (error) => this.logUnpaid(stored, error),
-            onEnded: (number, cost) => people.budgets.settle({ job: stored.number, number }, cost),
+            onEnded: (number, cost, used) => this.settle({ job: stored.number, number }, cost, used),
         });
         if (stored.phase !== 'failed' || !this.byNumber.has(job.number)) {
             this.byNumber.set(job.number, job);
@@ -53,6 +54,14 @@ export class JobBook {
     /** A job whose order was thought to have failed takes the place of another of its number. */
     replace(job: GatewayJob): void {
         this.byNumber.set(job.number, job);
+    }
+
+    private settle(query: { job: number; number: number }, cost: bigint, used?: UsedQuery): void {
+        const { people, metrics } = this.context;
+        people.budgets.settle(query, cost);
+        if (used !== undefined) {
+            metrics.addUsed(used);
+        }
     }
 
     private logUnpaid({ number }: StoredJob, error: unknown): void {

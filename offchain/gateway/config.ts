@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CLOCK_TOLERANCE, waits } from '../link';
 import { address, chainFields, hex, logLevel, nano, ofOneNetwork, rates, whole } from '../process/fields';
+import { metricsListen } from '../process/metrics';
 import { hostOf } from '../process/publicAddress';
 import { readSettings } from '../process/settings';
 
@@ -85,6 +86,7 @@ export const gatewayConfig = z
         commentSeconds: z.number().positive().max(60).default(waits.comment), // of silence, before a stream is sent a comment
         shutdownSeconds: z.number().min(0).default(waits.shutdown), // for running answers to end by themselves
         banSeconds: whole(0).default(1800), // a node that cheated or failed twice is not used for so long
+        metrics: metricsListen.optional(), // where Prometheus reads; left out: nowhere
         cors: z
             .strictObject({
                 origins: z.array(origin).default([]), // of pages in browsers that may ask, such as https://app.example

@@ -4,6 +4,7 @@ import type { Activity } from './activity';
 import type { GatewayConfig } from './config';
 import type { EscrowAccount } from './escrow';
 import type { ClientKeys } from './keys';
+import type { GatewayMetrics } from './metrics';
 import type { Nodes } from './nodes';
 import type { People } from './people';
 import type { Setbacks } from './setbacks';
@@ -19,4 +20,5 @@ export interface GatewayContext extends ProcessContext<GatewayConfig, GatewaySto
     readonly setbacks: Setbacks;
     readonly people: People;
     readonly activity: Activity;
+    readonly metrics: GatewayMetrics;
 }

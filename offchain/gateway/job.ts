@@ -40,7 +40,7 @@ export class Lease {
         const used = isUsed ? { model, worker, cost, tokens: ending.tokens } : undefined;
         await this.job.store.endQuery(this.job.number, this.number, { ...ending, used });
         this.job.release(this);
-        this.job.onEnded(this.number, cost);
+        this.job.onEnded(this.number, cost, used);
     }
 
     // A refused receipt pays nothing more, and its meters may be paid already.

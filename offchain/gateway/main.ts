@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { Chain, TonHttpChain } from '../chain';
 import { unixSeconds } from '../process/clock';
 import { createLog, reporting } from '../process/log';
+import { serveMetrics } from '../process/metrics';
 import { PollLoop, Tasks } from '../process/tasks';
 import type { GatewayStore, StoredJob } from '../store/gateway';
 import { openGatewayStore } from '../store/sqliteGateway';
@@ -29,6 +30,8 @@ import { Endings } from './endings';
 import { EscrowAccount } from './escrow';
 import { JobRules } from './jobRules';
 import { ClientKeys, readClientKeys } from './keys';
+import { GatewayMetrics } from './metrics';
+import { addSources } from './metricSources';
 import { MarketNodes } from './marketNodes';
 import { checksOnChain, NodeChecks } from './nodeChecks';
 import { Nodes } from './nodes';
@@ -65,6 +68,7 @@ export interface GatewayDeps {
 /** A running gateway. */
 export interface Gateway {
     readonly url: string; // without a slash at the end; the API is at `${url}/v1`
+    readonly metricsUrl: string | undefined; // where Prometheus reads
     readonly book: JobBook;
     readonly opener: JobOpener;
     readonly closing: Closing;
@@ -88,7 +92,9 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const chain = deps.chain ?? new TonHttpChain(config);
     const keys = deps.keys ?? readClientKeys(config.keyFile);
     const address = config.escrow ?? (await Escrow.ofOwner(config.owner!)).address;
-    const store = deps.store ?? (await openGatewayStore(config.store, (error) => killBroken(log, error)));
+    const metrics = new GatewayMetrics();
+    const store =
+        deps.store ?? (await openGatewayStore(config.store, (error) => killBroken(log, error), metrics.addCommit));
     const people = await openPeople(store, address, config, now);
 
     const onChain = config.registry === undefined ? undefined : checksOnChain(chain, config.registry, config);
@@ -103,7 +109,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
             : undefined;
     const nodes = new Nodes(config, now, deps.nodes ?? configuredNodes(config, found), checks, setbacks);
     const context: GatewayContext = {
-        ...{ config, network, keys, nodes, escrow, spending, setbacks, people },
+        ...{ config, network, keys, nodes, escrow, spending, setbacks, people, metrics },
         ...{ store, log, now, activity: new Activity(Object.keys(config.models), now) },
     };
 
@@ -133,8 +139,14 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
         return reply.code(view.ready ? 200 : 503).send(view);
     });
 
+    addSources(metrics, { context, book, answers, readiness });
+
     const { host, port, tls } = config.listen;
-    const url = await server.listen({ host, port });
+    const scraped = config.metrics && (await serveMetrics(metrics.registry, config.metrics));
+    const url = await server.listen({ host, port }).catch(async (error: unknown) => {
+        await scraped?.close();
+        throw error;
+    });
     if (!token.write(url)) {
         log.warn('no folder of this user can be written, so the commands of the gateway cannot reach it');
     }
@@ -158,6 +170,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
 
     return {
         url,
+        metricsUrl: scraped?.url,
         book,
         opener,
         closing,
@@ -169,6 +182,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
             await answers.stop(config.shutdownSeconds);
             spending.close();
             await server.close();
+            await scraped?.close();
             await asking.close();
             await Promise.all(book.all.map((job) => job.whenIdle()));
             await Promise.all(book.all.map((job) => job.money.stop()));

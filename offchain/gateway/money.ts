@@ -2,6 +2,7 @@
 import { type SignedVoucher, type SigningKey, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import type { GatewayStore, StoredJob } from '../store/gateway';
+import type { UsedQuery } from '../store/people';
 import { Ledger } from './ledger';
 import { type WorkerClient, WorkerRefusal } from './workers';
 
@@ -15,8 +16,8 @@ export interface MoneyParts {
     network: number;
     /** Called with the error of a voucher that was not taken in the background. */
     onUnpaid: (error: unknown) => void;
-    /** Called when a query has an ending, with what it cost in nanoTON. */
-    onEnded: (number: number, cost: bigint) => void;
+    /** Called when a query has an ending: what it cost in nanoTON, and `used` if it cost something or has a result. */
+    onEnded: (number: number, cost: bigint, used?: UsedQuery) => void;
 }
 
 /** One post is in flight at a time, always with the newest voucher. */

@@ -25,7 +25,7 @@ import { badRequest, GatewayError, tooMany, unavailable } from './errors';
 import { Idempotency, idempotent } from './idempotency';
 import type { GatewayJob } from './job';
 import { questionOf } from './query';
-import { addRequestFacts, noteError, observed, requestLogger } from './requestLog';
+import { addRequestFacts, noteError, observed, requestLogger, type RequestObserver } from './requestLog';
 import { Router } from './router';
 import { readCertificate } from './tls';
 
@@ -40,7 +40,9 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
     const { config, log, people } = context;
     const { tls } = config.listen;
     const server = createDoor({ tls: tls && readCertificate(tls) });
-    addRequestFacts(server, [requestLogger(log), context.activity.observe]);
+    const count: RequestObserver = ({ facts, routeOptions }, { raw }) =>
+        context.metrics.addRequest(facts, routeOptions.url ?? 'unknown', raw.statusCode);
+    addRequestFacts(server, [requestLogger(log), context.activity.observe, count]);
 
     server.setErrorHandler((error: FastifyError | GatewayError, request, reply) => {
         const answer = asGatewayError(error);

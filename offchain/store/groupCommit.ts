@@ -3,6 +3,7 @@
  * for a hundred. The promise of a write resolves after its COMMIT, so what depends on it may be sent.
  */
 import { type Kysely, sql, type Transaction } from 'kysely';
+import { steadySeconds } from '../process/clock';
 
 /** A write of a group. An error undoes this write only, and rejects its promise only. */
 export type Write<Schema, Result> = (transaction: Transaction<Schema>) => Promise<Result>;
@@ -23,10 +24,14 @@ export class GroupCommit<Schema> {
     private draining: Promise<void> | undefined;
     private broken: Error | undefined;
 
-    /** `onBroken`: called once, when a COMMIT fails; then the process should end. */
+    /**
+     * `onBroken`: called once, when a COMMIT fails; then the process should end. `onCommit`: called with how long each
+     * group took.
+     */
     constructor(
         private readonly db: Kysely<Schema>,
         private readonly onBroken: (error: Error) => void = () => undefined,
+        private readonly onCommit: (seconds: number) => void = () => undefined,
     ) {}
 
     /** Runs `write` in the next transaction; resolves with its result once that is on the disk. */
@@ -57,7 +62,9 @@ export class GroupCommit<Schema> {
         let outcomes: WriteOutcome[] = [];
         try {
             if (this.broken === undefined) {
+                const begin = steadySeconds();
                 outcomes = await this.db.transaction().execute((transaction) => runAll(transaction, group));
+                this.onCommit(steadySeconds() - begin);
             }
         } catch (error) {
             // The writes of a failed COMMIT may be on the disk at the next start, so no other write may follow them.

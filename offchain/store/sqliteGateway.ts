@@ -89,8 +89,12 @@ const migrations: Migration[] = [
 ];
 
 /** Opens or creates the gateway's SQLite file. Throws if another process has it. */
-export async function openGatewayStore(path: string, onBroken?: (error: Error) => void): Promise<GatewayStore> {
-    return new SqliteGatewayStore(await openDatabase<Schema>(path, migrations), onBroken);
+export async function openGatewayStore(
+    path: string,
+    onBroken?: (error: Error) => void,
+    onCommit?: (seconds: number) => void,
+): Promise<GatewayStore> {
+    return new SqliteGatewayStore(await openDatabase<Schema>(path, migrations), onBroken, onCommit);
 }
 
 class SqliteGatewayStore implements GatewayStore {
@@ -99,8 +103,9 @@ class SqliteGatewayStore implements GatewayStore {
     constructor(
         private readonly db: Kysely<Schema>,
         onBroken?: (error: Error) => void,
+        onCommit?: (seconds: number) => void,
     ) {
-        this.commits = new GroupCommit(db, onBroken);
+        this.commits = new GroupCommit(db, onBroken, onCommit);
     }
 
     async addJob(job: StoredJob): Promise<void> {

@@ -20,8 +20,9 @@ export class SqliteWorkerStore implements WorkerStore {
     private constructor(
         private readonly db: Kysely<WorkerSchema>,
         onBroken?: (error: Error) => void,
+        onCommit?: (seconds: number) => void,
     ) {
-        this.writes = new GroupCommit(db, onBroken);
+        this.writes = new GroupCommit(db, onBroken, onCommit);
         this.signing = new SigningGuard(db, this.writes);
         this.jobs = new SqliteJobs(db, this.writes);
         this.queries = new SqliteQueries(db, this.writes, this.signing);
@@ -29,8 +30,12 @@ export class SqliteWorkerStore implements WorkerStore {
     }
 
     /** Opens or creates the file. `onBroken`: called when a commit fails; then the process should end. */
-    static async open(path: string, onBroken?: (error: Error) => void): Promise<SqliteWorkerStore> {
-        return new SqliteWorkerStore(await openDatabase<WorkerSchema>(path, workerTables), onBroken);
+    static async open(
+        path: string,
+        onBroken?: (error: Error) => void,
+        onCommit?: (seconds: number) => void,
+    ): Promise<SqliteWorkerStore> {
+        return new SqliteWorkerStore(await openDatabase<WorkerSchema>(path, workerTables), onBroken, onCommit);
     }
 
     async totals() {

@@ -177,12 +177,13 @@ function parsed(plain: Buffer): ModelRequest | undefined {
 }
 
 async function decline(
-    { store, receiptKey, now }: WorkerContext,
+    { store, receiptKey, metrics, now }: WorkerContext,
     job: WorkerJob,
     { number, request, reason }: { number: number; request: Buffer; reason: Reason },
 ): Promise<Buffer> {
     const receipt = signReceipt(Decline, { job: job.id, number, request, reason, signedAt: now() }, receiptKey);
     await store.queries.decline({ job: job.id, number, request, receipt });
+    metrics.addSigned('decline', reason);
     job.noteNumber(number);
     return receipt;
 }

@@ -6,6 +6,7 @@ import { serverKinds } from '../backend';
 import { ANSWER_SECONDS, features, waits } from '../link';
 import { address, endpoint, hex, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
 import { newSeed, readSecret, writeSecret } from '../process/keyFiles';
+import { metricsListen } from '../process/metrics';
 import { readSettings } from '../process/settings';
 import { tokenizerNames } from '../tokens';
 
@@ -70,6 +71,7 @@ export const workerConfig = z
         keyFile: z.string(),
         store: z.string(),
         listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65535) }),
+        metrics: metricsListen.optional(), // where Prometheus reads; left out: nowhere
         backend,
         offers: z.array(offer).min(1).max(listingBounds.maxOffers),
         extraFields: z.array(z.string().min(1)).default([]), // of requests, that the model server takes at no other cost

@@ -6,6 +6,7 @@ import type { EncryptionKey } from '../link';
 import type { ProcessContext } from '../process/context';
 import type { WorkerStore } from '../store/worker';
 import type { WorkerConfig } from './config';
+import type { WorkerMetrics } from './metrics';
 
 /** What every floor of one worker works with. */
 export interface WorkerContext extends ProcessContext<WorkerConfig, WorkerStore> {
@@ -13,6 +14,7 @@ export interface WorkerContext extends ProcessContext<WorkerConfig, WorkerStore>
     readonly backend: Backend;
     readonly receiptKey: SigningKey;
     readonly encryptionKey: EncryptionKey;
+    readonly metrics: WorkerMetrics;
     readonly payout: Address;
     /** 16 bytes, new in every process: its sessions end with it. */
     readonly boot: Buffer;

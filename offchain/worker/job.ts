@@ -190,6 +190,7 @@ export class WorkerJob extends JobEntry {
         try {
             const end = { job: this.id, number, receipt, bytes, counts, index, cumulative };
             await this.context.store.queries.end({ kind: 'result', ...end });
+            this.context.metrics.addResult(counts, price);
         } catch (error) {
             this.context.fatal(new Error('A result could not be stored, so none can follow it', { cause: error }));
             throw error;

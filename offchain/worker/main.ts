@@ -10,6 +10,7 @@ import { type Chain, HotWallet, NodeClosed, readNode, TonHttpChain } from '../ch
 import { type ComparedNode, differenceOf, encryptionKey, type NodeInfo } from '../link';
 import { steadySeconds, unixSeconds } from '../process/clock';
 import { createLog } from '../process/log';
+import { serveMetrics } from '../process/metrics';
 import { waitUntil } from '../process/tasks';
 import { lockKey } from '../store/keyLock';
 import { SqliteWorkerStore } from '../store/sqliteWorker';
@@ -24,6 +25,7 @@ import { Clients } from './clients';
 import { readKeys, type WorkerConfig, type WorkerSeeds } from './config';
 import type { WorkerContext } from './context';
 import { Costs } from './costs';
+import { WorkerMetrics } from './metrics';
 import { nodeInfoOf } from './nodeInfo';
 import { recover } from './recovery';
 import { createServer } from './server';
@@ -85,10 +87,11 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         fail(error);
     };
     const backend = parts.backend ?? createBackend(config.backend);
-    const store = parts.store ?? (await SqliteWorkerStore.open(config.store, fatal));
+    const metrics = new WorkerMetrics();
+    const store = parts.store ?? (await SqliteWorkerStore.open(config.store, fatal, metrics.addCommit));
     const codes = config.channelCodes ?? (await channelCodes());
     const context: WorkerContext = {
-        ...{ config, store, log, chain, backend, fatal },
+        ...{ config, store, log, chain, backend, metrics, fatal },
         receiptKey: signingKey(seeds.receiptKey),
         encryptionKey: await encryptionKey(seeds.encryptionKey),
         payout: config.payout ?? wallet.address,
@@ -181,7 +184,12 @@ async function serve(
         const recovered = await recover(context, book);
         const nodeInfo = () => nodeInfoOf(context, { ...floors, attestation });
         const server = createServer({ context, book, claims, nodeInfo, stopping: stopping.signal });
-        const url = await server.listen(config.listen);
+        context.metrics.addSources(log, store, async () => (await book.running()).length);
+        const scraped = config.metrics && (await serveMetrics(context.metrics.registry, config.metrics));
+        const url = await server.listen(config.listen).catch(async (error: unknown) => {
+            await scraped?.close();
+            throw error;
+        });
         claims.start();
         cases.start();
         log.info({ url, recovered, node: config.node.toRawString() }, 'worker listens');
@@ -192,6 +200,7 @@ async function serve(
             await Promise.all([claims.stop(), cases.stop()]);
             attestation.close();
             await server.close();
+            await scraped?.close();
             await release(context);
             unlock();
         };

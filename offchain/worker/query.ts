@@ -282,6 +282,7 @@ export class RunningQuery implements ActiveQuery {
         job.requireNewest();
         const receipt = signFail(context, { job: job.id, number, request }, this.failReason);
         await context.store.queries.end({ kind: 'fail', job: job.id, number, receipt });
+        context.metrics.addSigned('fail', this.failReason);
         if (this.retryAfter !== undefined) {
             await this.sink.write(encodeRetryAfter(Math.min(this.retryAfter, MAX_RETRY_AFTER)));
         }

@@ -254,12 +254,13 @@ function decoded(body: Buffer): ReturnType<typeof decodeQuery> {
     }
 }
 
-function refuse({ log }: WorkerContext, error: unknown, reply: FastifyReply): FastifyReply {
+function refuse({ log, metrics }: WorkerContext, error: unknown, reply: FastifyReply): FastifyReply {
     const refused = refusalOf(error);
     if (refused.code === 'internal') {
         log.error({ err: error }, 'request failed');
     }
     const { code, message, status } = refused;
+    metrics.addUnsigned(code);
     return reply.code(status).send({ error: { code, message } });
 }
 

@@ -9,7 +9,7 @@ const market = useMarket();
 let bench: Bench;
 
 beforeEach(async () => {
-    bench = await startBench(market());
+    bench = await startBench(market(), { config: { metrics: { port: 0 } } });
 });
 afterEach(() => bench.close());
 
@@ -164,5 +164,36 @@ describe('The state of a gateway', () => {
             dayResetsAt: (Math.floor(market().now / 86_400) + 1) * 86_400,
         });
         expect(spent).toBeGreaterThan(1_000_000_000n); // the whole deposit and fees
+    });
+});
+
+describe('The metrics of a gateway', () => {
+    it('count requests, tokens, TON and errors, and say what jobs, nodes, escrow and keys are like', async () => {
+        const { secret } = await admin('keys', { name: 'bob', daily: '2000000000' });
+        await bench.post(ask, bearer(secret));
+        await bench.post(ask);
+        const metrics = async () => (await request(bench.gateway.metricsUrl!)).body.text();
+        await until(async () => (await metrics()).includes('errors_total{code="invalid_api_key"} 1'));
+
+        const lines = (await metrics()).split('\n').filter((line) => line.startsWith('cocoon_gateway_'));
+        const path = 'path="/v1/chat/completions"';
+        expect(lines).toEqual(
+            expect.arrayContaining([
+                `cocoon_gateway_requests_total{${path},status="200"} 1`,
+                `cocoon_gateway_requests_total{${path},status="401"} 1`,
+                `cocoon_gateway_queries_total{model="${MODEL}"} 1`,
+                `cocoon_gateway_tokens_total{model="${MODEL}",kind="completion"} 2`,
+                `cocoon_gateway_spent_ton_total{model="${MODEL}"} 0.00000302`,
+                `cocoon_gateway_first_token_seconds_count{model="${MODEL}"} 1`,
+                `cocoon_gateway_jobs{phase="open"} 1`,
+                `cocoon_gateway_nodes{model="${MODEL}",state="ok"} 1`,
+                'cocoon_gateway_key_spent_ton{key="bob",period="daily"} 0.00000302',
+                'cocoon_gateway_key_limit_ton{key="bob",period="daily"} 2',
+                'cocoon_gateway_running_queries 0',
+                'cocoon_gateway_ready 1',
+                expect.stringMatching(/^cocoon_gateway_escrow_available_ton \d/),
+                expect.stringMatching(/^cocoon_gateway_store_commit_seconds_count [1-9]/),
+            ]),
+        );
     });
 });

@@ -1,0 +1,105 @@
+/** What Prometheus reads of the gateway's parts at each scrape. */
+import { steadySeconds } from '../process/clock';
+import { type GaugeValue, tonNumber } from '../process/metrics';
+import type { Answers } from './answers';
+import type { JobBook } from './book';
+import type { GatewayContext } from './context';
+import type { Purse } from './escrow';
+import { type GatewayMetrics, MAX_LABELS } from './metrics';
+import type { Readiness } from './readiness';
+
+const REMEMBERED = 60; // seconds that an answer of the chain or of the nodes is shown
+
+/** What is read of the gateway at each scrape. */
+export interface MetricSources {
+    context: GatewayContext;
+    book: Pick<JobBook, 'all'>;
+    answers: Pick<Answers, 'count'>;
+    readiness: Pick<Readiness, 'view'>;
+}
+
+/** Adds what is read at each scrape. */
+export function addSources(metrics: GatewayMetrics, { context, book, answers, readiness }: MetricSources): void {
+    const { log, escrow, nodes, config, people } = context;
+    const purse = remembered(() => escrow.purse());
+    const states = remembered(() =>
+        Promise.all(Object.keys(config.models).map(async (model) => ({ model, nodes: await nodes.states(model) }))),
+    );
+    const ton = (name: string, help: string, amount: (purse: Purse) => bigint) =>
+        metrics.gauge(log, name, help, async () => [{ value: tonNumber(amount(await purse())) }]);
+    ton('escrow_balance_ton', 'TON in the escrow', ({ balance }) => balance);
+    ton('escrow_available_ton', 'TON in the escrow that can be spent', ({ available }) => available);
+    ton('escrow_day_remaining_ton', 'TON of the day limit (UTC) that remain', ({ dayRemaining }) => dayRemaining);
+    ton('escrow_day_limit_ton', 'TON that the spend key may spend in a day (UTC)', ({ dayLimit }) => dayLimit);
+    metrics.gauge(log, 'running_queries', 'Requests that are being answered', () => [{ value: answers.count }]);
+    metrics.gauge(log, 'ready', '1 if the gateway can answer', async () => [
+        { value: (await readiness.view()).ready ? 1 : 0 },
+    ]);
+    metrics.gauge(log, 'clock_offset_seconds', "How far the chain's clock is ahead of this machine's", () =>
+        escrow.clock.offset === undefined ? [] : [{ value: escrow.clock.offset }],
+    );
+    metrics.gauge(log, 'jobs', 'Jobs by phase', () => counts(book.all.map(({ phase }) => ({ phase }))), ['phase']);
+    metrics.gauge(
+        log,
+        'nodes',
+        'Nodes by model and state',
+        async () => counts((await states()).flatMap((one) => one.nodes.map(({ state }) => labelsOf(one.model, state)))),
+        ['model', 'state'],
+    );
+    metrics.gauge(
+        log,
+        'key_spent_ton',
+        'TON that a key spent or has reserved, today and in this month (UTC)',
+        () =>
+            people.apiKeys.all.slice(0, MAX_LABELS).flatMap((key) =>
+                Object.entries(people.budgets.views(key)).map(([period, { spent, reserved }]) => ({
+                    ...{ labels: { key: key.name, period }, value: tonNumber(spent + reserved) },
+                })),
+            ),
+        ['key', 'period'],
+    );
+    metrics.gauge(
+        log,
+        'key_limit_ton',
+        'TON that a key may spend in a day and in a month (UTC)',
+        () =>
+            people.apiKeys.all
+                .slice(0, MAX_LABELS)
+                .flatMap((key) =>
+                    Object.entries(people.budgets.views(key)).flatMap(([period, { limit }]) =>
+                        limit === null ? [] : [{ labels: { key: key.name, period }, value: tonNumber(limit) }],
+                    ),
+                ),
+        ['key', 'period'],
+    );
+}
+
+/** The words under which states of nodes are counted; `cocoon gateway status` says more. */
+function labelsOf(model: string, state: string) {
+    const words: [string, string][] = [
+        ['ok, comes last', 'cooling'],
+        ['ok', 'ok'],
+        ['not used for a while', 'banned'],
+    ];
+    return { model, state: words.find(([start]) => state.startsWith(start))?.[1] ?? 'unfit' };
+}
+
+function counts<Label extends string>(all: Record<Label, string>[]): GaugeValue<Label>[] {
+    const sums = new Map<string, { labels: Record<Label, string>; value: number }>();
+    for (const labels of all) {
+        const id = JSON.stringify(labels);
+        sums.set(id, { labels, value: (sums.get(id)?.value ?? 0) + 1 });
+    }
+    return [...sums.values()];
+}
+
+/** Asks anew after a while only, so that scrapes do not use up the calls that the API allows. */
+function remembered<T>(ask: () => Promise<T>): () => Promise<T> {
+    let last: { at: number; answer: Promise<T> } | undefined;
+    return () => {
+        if (last === undefined || steadySeconds() - last.at >= REMEMBERED) {
+            last = { at: steadySeconds(), answer: ask() };
+        }
+        return last.answer;
+    };
+}

@@ -1,0 +1,131 @@
+/** The metrics of both processes, and the alerts and the dashboard that read them. */
+import { readFileSync } from 'node:fs';
+import pino from 'pino';
+import { request } from 'undici';
+import { parse } from 'yaml';
+import { GatewayMetrics } from '../../offchain/gateway/metrics';
+import { addSources } from '../../offchain/gateway/metricSources';
+import { BoundedLabel, readGauge, serveMetrics, tonNumber } from '../../offchain/process/metrics';
+import { WorkerMetrics } from '../../offchain/worker/metrics';
+import { Reason } from '../../wrappers';
+
+const log = pino({ level: 'silent' });
+
+function bothNames(): Set<string> {
+    const gateway = new GatewayMetrics();
+    addSources(gateway, { context: { log } } as never);
+    const worker = new WorkerMetrics();
+    worker.addSources(log, {} as never, async () => 0);
+    const all = [...gateway.registry.getMetricsAsArray(), ...worker.registry.getMetricsAsArray()];
+    return new Set(
+        all.flatMap(({ name, type }) => (String(type) === 'histogram' ? [`${name}_bucket`, `${name}_count`] : [name])),
+    );
+}
+
+const namesIn = (text: string): string[] => text.match(/cocoon_(gateway|worker)_[a-z_]+/g) ?? [];
+
+interface Rule {
+    alert: string;
+    expr: string;
+    for: string;
+    labels: { severity: string };
+    annotations: { summary: string; description: string };
+}
+
+describe('The examples for Prometheus and Grafana', () => {
+    it('alert on metrics that exist, each with a time, a severity and what to do', () => {
+        const { groups } = parse(readFileSync('ops/alerts.yml', 'utf8')) as {
+            groups: { name: string; rules: Rule[] }[];
+        };
+        const rules = groups.flatMap((group) => group.rules);
+        const names = bothNames();
+
+        expect(rules.length).toBeGreaterThan(10);
+        expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+        for (const rule of rules) {
+            expect(namesIn(rule.expr).filter((name) => !names.has(name))).toEqual([]);
+            expect(rule).toMatchObject({
+                for: expect.stringMatching(/^\d+[mh]$/) as unknown,
+                labels: { severity: expect.stringMatching(/^(critical|warning|info)$/) as unknown },
+                annotations: {
+                    summary: expect.stringMatching(/.{10}/) as unknown,
+                    description: expect.any(String) as unknown,
+                },
+            });
+        }
+    });
+
+    it('show metrics that exist, in panels with a title', () => {
+        const text = readFileSync('ops/dashboard.json', 'utf8');
+        const { panels } = JSON.parse(text) as { panels: { title: string; targets: { expr: string }[] }[] };
+        const names = bothNames();
+
+        expect(panels.map(({ title }) => title).filter((title) => title === '')).toEqual([]);
+        expect(panels.flatMap(({ targets }) => targets.flatMap(({ expr }) => namesIn(expr)))).not.toEqual([]);
+        expect(namesIn(text).filter((name) => !names.has(name))).toEqual([]);
+    });
+
+    it('read the ports that the guide names', () => {
+        const { scrape_configs: jobs, rule_files: files } = parse(readFileSync('ops/prometheus.yml', 'utf8')) as {
+            scrape_configs: { job_name: string }[];
+            rule_files: string[];
+        };
+        expect(jobs.map(({ job_name: name }) => name)).toEqual(['cocoon-gateway', 'cocoon-worker']);
+        expect(files).toEqual(['alerts.yml']);
+    });
+});
+
+describe('Metrics', () => {
+    it('take so many values of a label, and call further ones other', () => {
+        const label = new BoundedLabel(2);
+        expect(['a', 'b', 'c', 'a', 'd'].map((value) => label.of(value))).toEqual(['a', 'b', 'other', 'a', 'other']);
+    });
+
+    it('of a worker count endings, tokens, TON and refusals', async () => {
+        const metrics = new WorkerMetrics();
+        metrics.addResult({ prompt: 3, cached: 1, completion: 2, reasoning: 0 }, 1_500_000_000n);
+        metrics.addSigned('decline', Reason.TooBusy);
+        metrics.addUnsigned('bad_voucher');
+        const totals = {
+            jobs: { open: 2, ending: 0, ended: 1 },
+            results: 7,
+            earned: 3n * 10n ** 9n,
+            unclaimed: 5n * 10n ** 8n,
+        };
+        metrics.addSources(log, { totals: async () => totals }, async () => 4);
+
+        const text = await metrics.registry.metrics();
+        for (const line of [
+            'queries_total{end="result"} 1',
+            'queries_total{end="decline"} 1',
+            'tokens_total{kind="prompt"} 3',
+            'earned_ton_total 1.5',
+            'refusals_total{reason="TooBusy"} 1',
+            'refusals_total{reason="bad_voucher"} 1',
+            'running_queries 4',
+            'earned_ton 3',
+            'unclaimed_ton 0.5',
+            'jobs{stage="open"} 2',
+        ]) {
+            expect(text).toContain(`\ncocoon_worker_${line}\n`);
+        }
+    });
+
+    it('are served on a port of their own, and a value that cannot be read is left out', async () => {
+        const { registry } = new WorkerMetrics();
+        readGauge(registry, { name: 'lost', help: 'x', log, read: () => Promise.reject(new Error('no')) });
+        const { url, close } = await serveMetrics(registry, { host: '127.0.0.1', port: 0 });
+        const answer = await request(url);
+        const text = await answer.body.text();
+        await close();
+
+        expect(answer.headers['content-type']).toContain('text/plain; version=0.0.4');
+        expect(text).toContain('# TYPE lost gauge');
+        expect(text).not.toMatch(/^lost /m);
+        expect(text).toContain('process_resident_memory_bytes');
+    });
+
+    it('tell TON exactly enough for a graph', () => {
+        expect([1n, 1_500_000_000n, '20000000000'].map(tonNumber)).toEqual([0.000000001, 1.5, 20]);
+    });
+});
