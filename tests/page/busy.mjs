@@ -32,7 +32,7 @@ const job = (i, more) => ({
     model: 'Qwen/Qwen3-235B-A22B-Instruct-2507',
     worker: node(i % 4).worker,
     tier: 'tdx',
-    channel: 'kQBYZ-0000000000000000000000000000000000000000000',
+    channel: '0:0000000000000000000000000000000000000000000000000000000000000000',
     deposit: '1000000000',
     available: '640000000',
     owed: '312400000',
@@ -49,7 +49,7 @@ const job = (i, more) => ({
 export const busy = {
     at: AT,
     key: null,
-    escrow: 'kQBYZ-0000000000000000000000000000000000000000000',
+    escrow: '0:0000000000000000000000000000000000000000000000000000000000000000',
     network: -3,
     money: {
         inJobs: '6412000000',

@@ -86,7 +86,7 @@ const bar = ({ name, cost, queries, tokens }, shownName = name) => ({
     name: shownName,
     value: Number(cost) / 1e9,
     short: `${ton(cost)} TON`,
-    text: `${shownName}: ${ton(cost)} TON, ${plural(queries, 'query').replace('querys', 'queries')}, ${plural(tokens, 'token')}`,
+    text: `${shownName}: ${ton(cost)} TON, ${number(queries)} ${queries === 1 ? 'query' : 'queries'}, ${plural(tokens, 'token')}`,
 });
 
 /** Every day of the period, also those without spend. */

@@ -1,5 +1,7 @@
 import { Address } from '@ton/core';
+import OpenAI from 'openai';
 import { request } from 'undici';
+import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { Catalogue } from '../../../offchain/gateway/catalogue';
 import type { NodeInfo } from '../../../offchain/link';
 import { objectionsTo } from '../../support/openaiApi';
@@ -64,6 +66,21 @@ describe('the models of a gateway', () => {
             expect(objectionsTo('Model', body)).toEqual([]);
         }
         expect((await bench.openai.models.retrieve(SLASHED)).id).toBe(SLASHED);
+    });
+
+    it('are those that a key may use', async () => {
+        const { body } = await request(`${bench.gateway.url}/admin/keys`, {
+            method: 'POST',
+            headers: { ...adminHeaders(bench.gateway.url), 'content-type': 'application/json' },
+            body: JSON.stringify({ name: 'web', models: [SLASHED] }),
+        });
+        const { secret: apiKey } = (await body.json()) as { secret: string };
+        const openai = new OpenAI({ baseURL: `${bench.gateway.url}/v1`, apiKey, maxRetries: 0 });
+
+        expect((await openai.models.list()).data.map(({ id }) => id)).toEqual([SLASHED]);
+        expect((await openai.models.retrieve(SLASHED)).id).toBe(SLASHED);
+        await expect(openai.models.retrieve(MODEL)).rejects.toMatchObject({ status: 403, code: 'model_not_allowed' });
+        expect((await get('')).status).toBe(401);
     });
 
     it.each(['/other', '/__proto__', '/', '/toString'])('answer 404 as OpenAI does to %s', async (path) => {
