@@ -23,7 +23,9 @@ async function main(): Promise<void> {
         });
     }
     const backend = new ScriptedBackend();
-    const deltas = Array.from({ length: 24 }, (): Step => ({ type: 'delta', content: 'word ', tokens: 20 }));
+    // As many tokens as bytes: a worker bills no more.
+    const delta: Step = { type: 'delta', content: 'word '.repeat(4), tokens: 20 };
+    const deltas = Array.from({ length: 24 }, () => delta);
     backend.script = () => [{ type: 'prompt', prompt: 10, cached: 0 }, ...deltas, { type: 'end', finish: 'stop' }];
     // Never claims: the chain begins anew with each process, and would have forgotten what it paid.
     const config = configFor(process.env.FOLDER!, { creditSeconds: 2, claim: { threshold: `${1n << 62n}` } });
