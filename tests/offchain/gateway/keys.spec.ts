@@ -1,5 +1,8 @@
 /** API keys, budgets and what else a request to the gateway meets before it is answered, over HTTP. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { request } from 'undici';
+import { main } from '../../../offchain/cli';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { Reason } from '../../../wrappers';
 import { useMarket } from '../../support/market';
@@ -195,5 +198,43 @@ describe('The metrics of a gateway', () => {
                 expect.stringMatching(/^cocoon_gateway_store_commit_seconds_count [1-9]/),
             ]),
         );
+    });
+});
+
+describe('The command line beside a running gateway', () => {
+    const run = async (...args: string[]) => {
+        const lines: string[] = [];
+        const spies = (['log', 'error'] as const).map((name) =>
+            jest.spyOn(console, name).mockImplementation((line?: unknown) => void lines.push(String(line))),
+        );
+        await main(['node', 'cocoon', ...args]);
+        spies.forEach((spy) => spy.mockRestore());
+        return lines.join('\n');
+    };
+
+    it('asks the gateway, which has the store, and its answers hold at once', async () => {
+        const port = Number(new URL(bench.gateway.url).port);
+        const path = join(bench.folder, 'gateway.json');
+        writeFileSync(path, JSON.stringify(bench.config({ keyFile: 'unused', listen: { port } })));
+        const made = JSON.parse(
+            await run('keys', 'create', '--name', 'bob', '--daily', '1', '--json', '--config', path),
+        );
+        const { secret } = made as { secret: string };
+
+        expect((await bench.post(ask, bearer(secret))).status).toBe(200);
+        expect(await run('keys', 'list', '--config', path)).toBe(
+            'bob  today 0.00000302 TON of 1 TON  this month 0.00000302 TON of any amount  all models',
+        );
+        expect(await run('gateway', 'usage', '--by', 'key,model', '--url', bench.gateway.url)).toBe(
+            `bob  ${MODEL}  1 answers  10 prompt tokens, 2 cached, 2 completion, 0 reasoning  0.00000302 TON`,
+        );
+        expect(await run('gateway', 'usage', '--by', 'colour', '--url', bench.gateway.url)).toContain('by.0');
+        expect(await run('gateway', 'status', '--url', bench.gateway.url)).toMatch(
+            /in jobs .*\nday limit .* used until/,
+        );
+
+        await run('keys', 'revoke', 'bob', '--config', path);
+        expect((await bench.post(ask, bearer(secret))).status).toBe(401);
+        process.exitCode = 0;
     });
 });
