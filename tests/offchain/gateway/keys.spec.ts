@@ -205,7 +205,7 @@ describe('The command line beside a running gateway', () => {
     const run = async (...args: string[]) => {
         const lines: string[] = [];
         const spies = (['log', 'error'] as const).map((name) =>
-            jest.spyOn(console, name).mockImplementation((line?: unknown) => void lines.push(String(line))),
+            jest.spyOn(console, name).mockImplementation((...parts: unknown[]) => void lines.push(parts.join(' '))),
         );
         await main(['node', 'cocoon', ...args]);
         spies.forEach((spy) => spy.mockRestore());
