@@ -1,12 +1,13 @@
 /** One job in memory: its terms, the queries that may use its money, and the money it owes. */
 import { type JobParameters, type SigningKey, type Terms, Verifier } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { JobState, NeededFeature, openSession, RENT, Session, withProcess } from '../link';
+import { JobState, openSession, RENT, Session, withProcess } from '../link';
 import type { GatewayStore, JobChange, JobPhase, StoredEnding, StoredJob } from '../store/gateway';
 import { BYTES } from '../tokens';
 import type { PaidChannel } from './channels';
 import type { Ledger } from './ledger';
 import { JobMoney, type MoneyParts } from './money';
+import { lackOf, type OfferFacts, type Needs } from './needs';
 import type { Nodes } from './nodes';
 import { WorkerClient, WorkerRefusal } from './workers';
 
@@ -78,9 +79,8 @@ export class GatewayJob {
     session: Session | undefined; // undefined until the worker knows the job
     isComplete = false; // true once it is known that the store has every result that the worker has sent
     refusals = 0; // without signature, since the last result
-    tokenizer: string = BYTES; // of the node, as it lists it for the job's model
     private readonly now: () => number;
-    private features: readonly string[] | undefined; // of the node, as it lists them for the job's model
+    private listing: OfferFacts | undefined; // of the node, for the job's model
     private attestedUntil = 0; // unix seconds, of the session's key
     private readonly reservations = new Map<number, Reservation>(); // of queries without an ending, by number
     private highest = 0; // number ever used
@@ -105,9 +105,13 @@ export class GatewayJob {
     }
 
     /** False if the node says that it does not do something that a request needs. */
-    serves(needed: readonly NeededFeature[]): boolean {
-        const { features } = this;
-        return features === undefined || needed.every(({ feature }) => features.includes(feature));
+    serves(needed: Needs): boolean {
+        return this.listing === undefined || lackOf(this.listing, needed) === undefined;
+    }
+
+    /** The tokenizer of the node, as it lists it. */
+    get tokenizer(): string {
+        return this.listing?.tokenizer ?? BYTES;
     }
 
     get number(): number {
@@ -247,7 +251,7 @@ export class GatewayJob {
 
     private async connectNow(): Promise<JobState> {
         const { hash, terms } = this.stored;
-        const { key, until, wire, features, tokenizer } = await this.nodes.sealingKey(this.stored.worker, terms);
+        const { key, until, wire, listing } = await this.nodes.sealingKey(this.stored.worker, terms);
         const session = await openSession(key, { job: hash, wire });
         const state = await this.worker.register({
             terms,
@@ -267,8 +271,7 @@ export class GatewayJob {
         this.raiseHighest(state.highest);
         this.session = withProcess(session, state.boot);
         this.attestedUntil = until;
-        this.features = features;
-        this.tokenizer = tokenizer;
+        this.listing = listing;
         return state;
     }
 }

@@ -2,13 +2,14 @@
 import { Rates, Terms, tokenKinds } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
-import { commonVersion, modelHash, NeededFeature, NodeInfo, wireVersions } from '../link';
+import { commonVersion, modelHash, NodeInfo, wireVersions } from '../link';
 import { reasonOf } from '../process/errors';
 import { BYTES } from '../tokens';
 import { allowsPrivate, findsNodes, type GatewayConfig } from './config';
+import { type Lack, lackError, lackOf, lackText, type OfferFacts, type Needs, NO_NEEDS } from './needs';
 import type { NodeSource } from './nodeSource';
 import type { StoredJob } from '../store/gateway';
-import { badRequest, unavailable } from './errors';
+import { unavailable } from './errors';
 import type { NodeChecks } from './nodeChecks';
 import type { Setbacks } from './setbacks';
 import { Bans } from './bans';
@@ -91,19 +92,16 @@ export class Nodes {
      * The best node for a new job of a model that does all that is needed. Throws 503 with the reason of every node if
      * none is fit, and 400 with the field if it is only that no node does what a field asks for.
      */
-    async pick(
-        model: string,
-        excluded: ReadonlySet<string>,
-        needed: readonly NeededFeature[] = [],
-    ): Promise<Candidate> {
+    async pick(model: string, excluded: ReadonlySet<string>, needed: Needs = NO_NEEDS): Promise<Candidate> {
         const urls = await this.source.workers(model);
-        const lacking: NeededFeature[] = [];
+        const lacking: Lack[] = [];
         const check = async (url: string) => {
             const candidate = excluded.has(url) ? 'was tried already' : await this.check(url, model);
-            const missing = typeof candidate === 'string' ? undefined : missingFeature(candidate, model, needed);
+            const missing =
+                typeof candidate === 'string' ? undefined : lackOf(factsOf(offerOf(candidate, model)), needed);
             if (missing !== undefined) {
                 lacking.push(missing);
-                return `${url}: does not list "${missing.feature}", which "${missing.field}" needs`;
+                return `${url}: ${lackText(missing)}`;
             }
             return typeof candidate === 'string' ? `${url}: ${candidate}` : candidate;
         };
@@ -118,12 +116,7 @@ export class Nodes {
             .filter((candidate) => typeof candidate !== 'string')
             .sort((a, b) => this.bans.compare(a.url, b.url) || compare(weight(a.rates), weight(b.rates)));
         if (best === undefined && lacking.length > 0 && lacking.length === urls.length) {
-            const { feature, field } = lacking[0];
-            throw badRequest(
-                `No node of ${model} does what "${field}" asks for ("${feature}"): leave it out, or take another model`,
-                field,
-                'unsupported_parameter',
-            );
+            throw lackError(model, lacking);
         }
         if (best === undefined) {
             const reasons = all.filter((candidate) => typeof candidate === 'string').sort();
@@ -209,8 +202,7 @@ export class Nodes {
         return {
             key: info.encryptionKey,
             wire,
-            features: offer?.features ?? [],
-            tokenizer: offer?.tokenizer ?? BYTES,
+            listing: factsOf(offer),
             until: info.attestation.tier === 'open' ? Infinity : info.attestation.expiry,
         };
     }
@@ -297,11 +289,16 @@ export class Nodes {
 const foreignWire = ({ wire }: NodeInfo): string =>
     `speaks ${wire.join(', ')}, and this gateway ${wireVersions.join(', ')}: one of them must be updated`;
 
-/** The first feature that a node does not list for a model; undefined if it does all that is needed. */
-function missingFeature({ info }: Candidate, model: string, needed: readonly NeededFeature[]) {
-    const listed = info.offers.find((offer) => offer.model === model)?.features ?? [];
-    return needed.find(({ feature }) => !listed.includes(feature));
-}
+type Offer = NodeInfo['offers'][number];
+
+const offerOf = ({ info }: Candidate, model: string): Offer | undefined =>
+    info.offers.find((offer) => offer.model === model);
+
+const factsOf = (offer: Offer | undefined): OfferFacts => ({
+    features: offer?.features ?? [],
+    context: offer?.context,
+    tokenizer: offer?.tokenizer ?? BYTES,
+});
 
 function attestedKeys(info: NodeInfo) {
     const { encryptionKey, receiptKey } = info;

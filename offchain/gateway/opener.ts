@@ -1,7 +1,6 @@
 /** Opens jobs: one order for one need, shown to the worker as soon as the chain has the channel. */
 import { jobHash } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { NeededFeature } from '../link';
 import { reasonOf } from '../process/errors';
 import { SingleFlight } from '../process/tasks';
 import { StoredJob } from '../store/gateway';
@@ -10,6 +9,7 @@ import type { JobBook } from './book';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import type { GatewayJob } from './job';
+import { type Needs, NO_NEEDS } from './needs';
 import { Candidate, termsAt } from './nodes';
 import type { Recovery } from './recovery';
 import { OrderLapsed } from './spending';
@@ -34,26 +34,18 @@ export class JobOpener {
     ) {}
 
     /** Opens one job of a model at the best node that is not excluded; a need that is being met is met once. */
-    open(model: string, excluded: ReadonlySet<string>, needed: readonly NeededFeature[] = []): Promise<GatewayJob> {
-        const features = needed.map(({ feature }) => feature).sort();
-        const need = JSON.stringify([model, [...excluded].sort(), features]);
+    open(model: string, excluded: ReadonlySet<string>, needed: Needs = NO_NEEDS): Promise<GatewayJob> {
+        const features = needed.features.map(({ feature }) => feature).sort();
+        const need = JSON.stringify([model, [...excluded].sort(), features, needed.key]);
         return this.opening.run(need, () => this.openNow(model, excluded, needed));
     }
 
     /** Opens one more job, whatever else is being opened. */
-    openAnother(
-        model: string,
-        excluded: ReadonlySet<string>,
-        needed: readonly NeededFeature[] = [],
-    ): Promise<GatewayJob> {
+    openAnother(model: string, excluded: ReadonlySet<string>, needed: Needs = NO_NEEDS): Promise<GatewayJob> {
         return this.openNow(model, excluded, needed);
     }
 
-    private async openNow(
-        model: string,
-        excluded: ReadonlySet<string>,
-        needed: readonly NeededFeature[],
-    ): Promise<GatewayJob> {
+    private async openNow(model: string, excluded: ReadonlySet<string>, needed: Needs): Promise<GatewayJob> {
         const { nodes, log, setbacks } = this.context;
         setbacks.requireFew();
         await this.requireSearched();

@@ -10,6 +10,7 @@ import { badRequest, unavailable } from './errors';
 import type { GatewayJob, Lease } from './job';
 import type { JobRules } from './jobRules';
 import type { JobOpener } from './opener';
+import { NO_NEEDS } from './needs';
 import { maxCost, Question } from './query';
 import type { Recovery } from './recovery';
 import { ModelUsage } from './forecast';
@@ -248,7 +249,7 @@ export class JobPool {
         const shortage = queue.usage.shortage(room, config.job.aheadSeconds, seconds());
         if (shortage !== undefined && queue.coming === 0) {
             log.info({ model, shortage }, 'the next job is opened ahead');
-            this.openAnother(model, queue, { workers: none.workers, needed: [] });
+            this.openAnother(model, queue, { workers: none.workers, needed: NO_NEEDS });
         }
     }
 

@@ -3,11 +3,10 @@
  */
 import { maxRates, noTokens, priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
-import type { Frame, ModelRequest, NeededFeature } from '../link';
+import type { Frame, ModelRequest } from '../link';
 import {
     choicesOf,
     keyCommitment,
-    neededFeatures,
     querySecret,
     RecordReader,
     RecordType,
@@ -20,13 +19,14 @@ import { counterOf } from '../tokens';
 import { SentQuery, ClockReading } from './check';
 import { Breach, SignedEnding, Intake } from './intake';
 import type { GatewayJob, Lease } from './job';
+import { type Needs, needsOf } from './needs';
 import type { Payer } from './people';
 import { WorkerDown, WorkerRefusal } from './workers';
 
 /** A client's question, with what money and sealing need to know of it. */
 export interface Question {
     modelRequest: ModelRequest;
-    needed: NeededFeature[]; // of the node
+    needed: Needs; // of the node
     payer?: Payer; // the key that pays it, if keys are needed
     /** The maximal counts by the tokenizer that a node lists. */
     bounds(tokenizer: string): QuestionBounds;
@@ -55,7 +55,7 @@ export function questionOf(modelRequest: ModelRequest): Question {
         }
         return bound;
     };
-    return { modelRequest, needed: neededFeatures(modelRequest), bounds };
+    return { modelRequest, needed: needsOf(modelRequest), bounds };
 }
 
 const END_MS = 1000; // from the signed ending to the end of the connection

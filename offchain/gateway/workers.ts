@@ -20,14 +20,14 @@ import {
 } from '../link';
 import { mayBePublic, publicLookup } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
+import type { OfferFacts } from './needs';
 
 /** The key under which a job's questions are sealed. */
 export interface SealingKey {
     key: Buffer; // 32 bytes
     until: number; // unix seconds, when its attestation expires
     wire: string; // version that both sides speak
-    features: readonly string[]; // that it lists for the job's model
-    tokenizer: string; // likewise
+    listing: OfferFacts; // for the job's model
 }
 
 /** The worker refused without a signature: nothing is owed. */

@@ -4,7 +4,8 @@ import { bodies, messageFields, type ModelEndpoint, type ModelRequest, requestLi
 import { badRequest, type GatewayError } from '../errors';
 
 /** Tokens of an answer when the app names no limit. */
-const DEFAULT_MAX_TOKENS = 1024;
+/** Tokens of an answer whose app sets no limit. */
+export const DEFAULT_MAX_TOKENS = 1024;
 
 /** A request for a model as an app made it. */
 export interface ApiCall {

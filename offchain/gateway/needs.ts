@@ -1,0 +1,103 @@
+/** What a request needs of a node: features, and a context that is long enough. */
+import { choicesOf, type ModelRequest, type NeededFeature, neededFeatures, textOf } from '../link';
+import { counterOf, MAX_TOKENIZED } from '../tokens';
+import { DEFAULT_MAX_TOKENS } from './api/request';
+import { badRequest, type GatewayError } from './errors';
+
+/** A context that holds a request. The count is never above what a node needs, so no fitting request is refused. */
+export interface NeededContext {
+    /** Tokens of prompt and answer by a tokenizer; 0 if it is not exact. */
+    tokens(tokenizer: string): number;
+}
+
+export interface Needs {
+    features: readonly NeededFeature[];
+    context?: NeededContext;
+    key: number; // the same for requests of about one length
+}
+
+export const NO_NEEDS: Needs = { features: [], key: 0 };
+
+/** What a node lists for one model. */
+export interface OfferFacts {
+    features: readonly string[];
+    context?: number | undefined; // tokens
+    tokenizer: string;
+}
+
+/** What a node lacks for a request; undefined if it has all that is needed. */
+export type Lack = NeededFeature | { context: number; tokens: number };
+
+/** The needs of a request. A limit of the answer counts unless it is the gateway's own, which may be cut. */
+export function needsOf(modelRequest: ModelRequest): Needs {
+    const limit = modelRequest.maxTokens / choicesOf(modelRequest);
+    const answer = limit === DEFAULT_MAX_TOKENS ? 0 : limit;
+    const byTokenizer = new Map<string, number>();
+    const tokens = (tokenizer: string) => {
+        const count = byTokenizer.get(tokenizer) ?? promptTokens(modelRequest, tokenizer, answer);
+        byTokenizer.set(tokenizer, count);
+        return count;
+    };
+    const bytes = bytesOf(textsOf(modelRequest)) + answer;
+    return { features: neededFeatures(modelRequest), context: { tokens }, key: Math.ceil(Math.log2(1 + bytes)) };
+}
+
+function promptTokens(request: ModelRequest, tokenizer: string, answer: number): number {
+    const counter = counterOf(tokenizer);
+    const texts = textsOf(request);
+    if (!counter.isExact || bytesOf(texts) > MAX_TOKENIZED) {
+        return 0;
+    }
+    return texts.reduce((sum, text) => sum + counter.text(text), 0) + answer;
+}
+
+const bytesOf = (texts: string[]): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+
+// Only what every template writes into a prompt.
+function textsOf({ endpoint, body }: ModelRequest): string[] {
+    switch (endpoint) {
+        case 'chat':
+            return body.messages.map(({ content }) => textOf(content));
+        case 'completion':
+            return [typeof body.prompt === 'string' ? body.prompt : body.prompt[0]];
+        case 'embedding':
+            return []; // each input has a context of its own, and a server may cut it
+    }
+}
+
+/** The first thing that a node lacks. */
+export function lackOf({ features, context, tokenizer }: OfferFacts, needs: Needs): Lack | undefined {
+    const missing = needs.features.find(({ feature }) => !features.includes(feature));
+    if (missing !== undefined || context === undefined) {
+        return missing;
+    }
+    const tokens = needs.context?.tokens(tokenizer) ?? 0;
+    return tokens > context ? { context, tokens } : undefined;
+}
+
+/** A lack as a sentence about the node. */
+export function lackText(lack: Lack): string {
+    return 'feature' in lack
+        ? `does not list "${lack.feature}", which "${lack.field}" needs`
+        : `has a context of ${lack.context} tokens, and the request needs ${lack.tokens}`;
+}
+
+/** The error of a request that no node can serve: 400, with the numbers of the node that comes closest. */
+export function lackError(model: string, lacks: readonly Lack[]): GatewayError {
+    const short = lacks.flatMap((lack) => ('context' in lack ? [lack] : []));
+    if (short.length < lacks.length) {
+        const [{ feature, field }] = lacks.flatMap((lack) => ('feature' in lack ? [lack] : []));
+        return badRequest(
+            `No node of ${model} does what "${field}" asks for ("${feature}"): leave it out, or take another model`,
+            field,
+            'unsupported_parameter',
+        );
+    }
+    const { context, tokens } = short.reduce((best, one) => (one.context > best.context ? one : best));
+    return badRequest(
+        `The longest context of ${model} has ${context} tokens, and prompt and "max_tokens" need at least ${tokens}: ` +
+            'send less, or ask for a shorter answer',
+        'messages',
+        'context_length_exceeded',
+    );
+}
