@@ -46,10 +46,10 @@ export const apiAttacks: Attack[] = [
     },
     {
         source: 'fault kind: fields that vanish',
-        attack: 'An app misspells a field; it is dropped, and 200 says that it was heeded.',
+        attack: 'An app writes a field with a capital letter; it is dropped, and 200 says that it was heeded.',
         stoppedBy: 'A field that is not passed on is refused by its name.',
         file: 'tests/offchain/gateway/fields.spec.ts',
-        test: 'Fields of a chat completion temprature is refused by its name',
+        test: 'Fields of a chat completion Temperature is refused by its name',
     },
     {
         source: 'fault kind: fields that vanish',

@@ -148,7 +148,7 @@ describe('A request that is wrong', () => {
 });
 
 describe('The name of a model', () => {
-    const models = ['Qwen/Qwen3-32B', 'unsloth/Qwen3-32B', 'deepseek-ai/DeepSeek-V3', 'tiny'];
+    const models = ['Qwen/Qwen3-32B', 'other/Qwen3-32B', 'deepseek-ai/DeepSeek-V3', 'tiny'];
 
     it.each([
         ['Qwen/Qwen3-32B', 'Qwen/Qwen3-32B'],
@@ -161,7 +161,7 @@ describe('The name of a model', () => {
     it.each([
         ['qwen3-32b', 400, 'ambiguous_model'],
         ['qwen3', 404, 'model_not_found'],
-        ['other/DeepSeek-V3', 404, 'model_not_found'],
+        ['else/DeepSeek-V3', 404, 'model_not_found'],
         ['constructor', 404, 'model_not_found'],
     ])('%s is refused with %i', (name, status, code) => {
         let error: unknown;
