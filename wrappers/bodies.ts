@@ -21,4 +21,4 @@ export {
     storeShareSlashed,
     storeStartNode,
 } from '../build/Provider/Provider_Provider';
-export { storeProposeChange } from '../build/Registry/Registry_Registry';
+export { storeNodeAnnounced, storeProposeChange } from '../build/Registry/Registry_Registry';

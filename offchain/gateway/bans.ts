@@ -1,11 +1,13 @@
 /** What this gateway remembers of how workers served it, by their URL. */
 
 const COOL_SECONDS = 15; // a worker that was down or busy comes last for so long
+const MAX_COOL_SECONDS = 600;
 const MAX_FAILS = 2; // in a row, after meters were paid
 
 interface WorkerRecord {
     bannedUntil: number; // unix seconds; not used before
     coolUntil: number; // unix seconds; used only when there is no other
+    cooled: number; // times in a row, without an answer in between
     fails: number; // failed queries in a row after meters were paid
     banReason: string;
 }
@@ -27,9 +29,13 @@ export class Bans {
         record.banReason = reason;
     }
 
-    /** Comes last for a moment. */
+    /** Comes last for a moment, which is twice as long each time it was tried again in vain. */
     cool(url: string): void {
-        this.of(url).coolUntil = this.now() + COOL_SECONDS;
+        const record = this.of(url);
+        if (record.coolUntil <= this.now()) {
+            record.cooled++;
+        }
+        record.coolUntil = this.now() + Math.min(MAX_COOL_SECONDS, COOL_SECONDS * 2 ** (record.cooled - 1));
     }
 
     /** Counts a query that failed after meters were paid. */
@@ -46,6 +52,7 @@ export class Bans {
         const record = this.of(url);
         record.fails = 0;
         record.coolUntil = 0;
+        record.cooled = 0;
     }
 
     /** Why a worker is banned now; undefined if it is not. */
@@ -64,7 +71,7 @@ export class Bans {
     }
 
     private of(url: string): WorkerRecord {
-        const record = this.all.get(url) ?? { bannedUntil: 0, coolUntil: 0, fails: 0, banReason: '' };
+        const record = this.all.get(url) ?? { bannedUntil: 0, coolUntil: 0, cooled: 0, fails: 0, banReason: '' };
         this.all.set(url, record);
         return record;
     }

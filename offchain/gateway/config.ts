@@ -42,6 +42,13 @@ const discovery = z
     })
     .prefault({});
 
+const routing = z
+    .strictObject({
+        regions: z.array(z.string().min(1).max(16)).default([]), // preferred ones, as nodes list them
+        slowSeconds: z.number().min(0).default(2), // an answer of 200 tokens that takes less is never slow
+    })
+    .prefault({});
+
 const attestation = z
     .strictObject({
         allowOpen: z.boolean().default(false), // also nodes that attest nothing
@@ -74,6 +81,7 @@ export const gatewayConfig = z
             .prefault({}),
         workers: z.array(z.url()).min(1).optional(), // left out: those that the registry's events name
         discovery,
+        routing,
         models: z.record(z.string(), model),
         job,
         attestation,

@@ -1,6 +1,8 @@
+// Longer than 350 lines because what a node says, what the chain says and what was measured decide together.
 /** Which nodes a query may go to: what they say of themselves, checked against the client's rules and the chain. */
-import { Rates, Terms, tokenKinds } from '@cocoon-market/wrappers';
+import { Rates, Terms, type Tier, tokenKinds } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
 import { commonVersion, modelHash, NodeInfo, wireVersions } from '../link';
 import { reasonOf } from '../process/errors';
@@ -8,8 +10,12 @@ import { BYTES } from '../tokens';
 import { allowsPrivate, findsNodes, type GatewayConfig } from './config';
 import { type Lack, lackError, lackOf, lackText, type OfferFacts, type Needs, NO_NEEDS } from './needs';
 import type { NodeSource } from './nodeSource';
+import { NodeStats } from './nodeStats';
+import { noneWanted, type Preferences, type RoutedNode, unwanted } from './preferences';
+import { MAX_REFUSALS, type NodeFacts, sortBy, weightsOf } from './scoring';
 import type { StoredJob } from '../store/gateway';
 import { unavailable } from './errors';
+import { blend } from './marketNodes';
 import type { NodeChecks } from './nodeChecks';
 import type { Setbacks } from './setbacks';
 import { Bans } from './bans';
@@ -38,9 +44,32 @@ export interface Candidate {
     step: bigint; // nanoTON
 }
 
+/** What a query needs of its node. */
+export interface Need {
+    needed: Needs;
+    preferences?: Preferences | undefined;
+}
+
+/** The features of a need by name; `plain` if it needs none. */
+export const featuresOf = ({ features }: Needs): string[] =>
+    features.length === 0 ? ['plain'] : features.map(({ feature }) => feature);
+
+const ANY: Need = { needed: NO_NEEDS };
+
+/** A worker that was asked for what it is: a candidate, or why it is none. */
+interface CheckedWorker {
+    url: string;
+    candidate?: Candidate;
+    reason?: string;
+    missing?: Lack; // the only thing that is against it
+    isUnwanted?: boolean; // by the request, and nothing else is against it
+}
+
 /** A node that the client's rules exclude from a job's questions, by what it says of itself. */
 export class NodeUnfit extends Error {}
 
+const TRIED = 'was tried already';
+const LATE_MS = 1500; // that slow workers are waited for once another is fit
 const MAX_REASONS = 32; // of nodes, in one error
 const INFO_SECONDS = 30; // how long what a node says of itself is believed
 
@@ -49,6 +78,7 @@ export class Nodes {
     private readonly infos = new Map<string, { info: NodeInfo; at: number }>();
     private readonly checked = new Map<string, { info: NodeInfo; objection: string | undefined }>(); // by URL
     readonly bans: Bans;
+    readonly stats: NodeStats;
     private readonly policy: AttestationPolicy;
 
     constructor(
@@ -59,6 +89,7 @@ export class Nodes {
         private readonly setbacks: Setbacks,
     ) {
         this.bans = new Bans(config.banSeconds, now);
+        this.stats = new NodeStats(config.routing.slowSeconds);
         this.policy = attestationPolicy(config.attestation);
     }
 
@@ -89,43 +120,109 @@ export class Nodes {
     }
 
     /**
-     * The best node for a new job of a model that does all that is needed. Throws 503 with the reason of every node if
-     * none is fit, and 400 with the field if it is only that no node does what a field asks for.
+     * The best node for a new job of a model that does all that is needed. `jobs`: how many are open at a worker.
+     * Throws 503 with the reason of every node if none is fit, and 400 with the field if it is only that no node does
+     * what a field asks for, or that the request wants none of them.
      */
-    async pick(model: string, excluded: ReadonlySet<string>, needed: Needs = NO_NEEDS): Promise<Candidate> {
+    async pick(
+        model: string,
+        excluded: ReadonlySet<string>,
+        need: Need = ANY,
+        jobs: (url: string) => number = () => 0,
+    ): Promise<Candidate> {
         const urls = await this.source.workers(model);
-        const lacking: Lack[] = [];
-        const check = async (url: string) => {
-            const candidate = excluded.has(url) ? 'was tried already' : await this.check(url, model);
-            const missing =
-                typeof candidate === 'string' ? undefined : lackOf(factsOf(offerOf(candidate, model)), needed);
-            if (missing !== undefined) {
-                lacking.push(missing);
-                return `${url}: ${lackText(missing)}`;
-            }
-            return typeof candidate === 'string' ? `${url}: ${candidate}` : candidate;
-        };
-        const checked = urls.map((url) =>
-            check(url).catch((error: unknown) => {
-                this.cool(url);
-                return `${url}: ${reasonOf(error)}`;
-            }),
-        );
-        const all = await Promise.all(checked);
-        const [best] = all
-            .filter((candidate) => typeof candidate !== 'string')
-            .sort((a, b) => this.bans.compare(a.url, b.url) || compare(weight(a.rates), weight(b.rates)));
-        if (best === undefined && lacking.length > 0 && lacking.length === urls.length) {
-            throw lackError(model, lacking);
-        }
-        if (best === undefined) {
-            const reasons = all.filter((candidate) => typeof candidate === 'string').sort();
-            const none = 'The registry announces no node that offers it, or its events cannot be read yet';
-            throw unavailable(
-                `No node serves ${model} by this gateway's rules. ${reasons.slice(0, MAX_REASONS).join('; ') || none}`,
+        const all = await this.checkAll(urls, model, excluded, need);
+        const fit = all.flatMap(({ candidate }) => candidate ?? []);
+        const useful = fit.filter(({ url }) => this.refusals(url, need) < MAX_REFUSALS);
+        const candidates = useful.length > 0 ? useful : fit;
+        if (candidates.length > 0) {
+            const ready = candidates.filter(({ url }) => !this.bans.isCool(url));
+            const among = ready.length > 0 ? ready : candidates;
+            return this.best(
+                among.map((one) => ({ ...one, jobs: jobs(one.url) })),
+                need,
             );
         }
-        return best;
+        const reasons = all.map(({ url, reason }) => `${url}: ${reason}`).sort();
+        const lacking = all.flatMap(({ missing }) => missing ?? []);
+        if (lacking.length > 0 && lacking.length === urls.length) {
+            throw lackError(model, lacking);
+        }
+        if (all.some(({ isUnwanted }) => isUnwanted) && excluded.size === 0) {
+            throw noneWanted(model, reasons.slice(0, MAX_REASONS));
+        }
+        const none = 'The registry announces no node that offers it, or its events cannot be read yet';
+        throw unavailable(
+            `No node serves ${model} by this gateway's rules. ${reasons.slice(0, MAX_REASONS).join('; ') || none}`,
+        );
+    }
+
+    // Waits for every worker, but not for slow ones once another is fit.
+    private async checkAll(
+        urls: readonly string[],
+        model: string,
+        excluded: ReadonlySet<string>,
+        need: Need,
+    ): Promise<CheckedWorker[]> {
+        let markFit!: () => void;
+        const anyFit = new Promise<void>((resolve) => (markFit = resolve));
+        const checks = urls.map(async (url) => {
+            try {
+                const checked = excluded.has(url) ? { url, reason: TRIED } : await this.checkFor(url, model, need);
+                if (checked.candidate !== undefined) {
+                    markFit();
+                }
+                return checked;
+            } catch (error) {
+                this.cool(url);
+                return { url, reason: reasonOf(error) };
+            }
+        });
+        const late = anyFit.then(() => sleep(LATE_MS, undefined, { ref: false }));
+        const slow = (url: string): CheckedWorker => ({ url, reason: 'did not answer in time' });
+        return Promise.all(checks.map((check, i) => Promise.race([check, late.then(() => slow(urls[i]))])));
+    }
+
+    private async checkFor(url: string, model: string, { needed, preferences }: Need): Promise<CheckedWorker> {
+        const candidate = await this.check(url, model);
+        if (typeof candidate === 'string') {
+            return { url, reason: candidate };
+        }
+        const missing = lackOf(factsOf(offerOf(candidate, model)), needed);
+        if (missing !== undefined) {
+            return { url, missing, reason: lackText(missing) };
+        }
+        const objection = unwanted(preferences, routedNode(candidate));
+        return objection === undefined ? { url, candidate } : { url, isUnwanted: true, reason: objection };
+    }
+
+    private best<T extends Candidate & { jobs: number }>(candidates: readonly T[], need: Need): T {
+        const weights = this.weights(
+            candidates.map((one) => ({ ...routedNode(one), jobs: one.jobs })),
+            need,
+        );
+        return candidates[weights.indexOf(Math.max(...weights))];
+    }
+
+    /** How often each of several nodes is to be chosen for what is needed; 0: not while there is another. */
+    weights(nodes: readonly (RoutedNode & { jobs: number })[], need: Need): number[] {
+        const facts = nodes.map((node) => this.factsOf(node, need));
+        const sorted = sortBy(facts, need.preferences?.sort);
+        return sorted ?? weightsOf(facts, this.config.routing);
+    }
+
+    private factsOf({ url, node, rates, tier, jobs }: RoutedNode & { jobs: number }, need: Need): NodeFacts {
+        const standing = this.checks?.standing?.(node);
+        const region = standing?.region ?? this.source.announced?.(url)?.[0]?.region ?? '';
+        return {
+            ...{ price: blend(rates), tier: tier as Tier, region, covered: standing?.covered, jobs },
+            ...{ ...this.stats.of(url), refusals: this.refusals(url, need) },
+        };
+    }
+
+    /** How often a worker refused what is needed, though it lists it and another node did it. */
+    refusals(url: string, { needed }: Pick<Need, 'needed'>): number {
+        return this.stats.refusalsOf(url, featuresOf(needed));
     }
 
     /** For each worker of a model, `ok` or why it is not used. */
@@ -289,29 +386,14 @@ export class Nodes {
 const foreignWire = ({ wire }: NodeInfo): string =>
     `speaks ${wire.join(', ')}, and this gateway ${wireVersions.join(', ')}: one of them must be updated`;
 
-type Offer = NodeInfo['offers'][number];
-
-const offerOf = ({ info }: Candidate, model: string): Offer | undefined =>
-    info.offers.find((offer) => offer.model === model);
-
-const factsOf = (offer: Offer | undefined): OfferFacts => ({
-    features: offer?.features ?? [],
-    context: offer?.context,
-    tokenizer: offer?.tokenizer ?? BYTES,
-});
+/** A candidate as preferences see it. */
+export function routedNode({ url, info: { node, provider, attestation }, rates }: Candidate): RoutedNode {
+    return { url, node, provider, tier: attestation.tier, rates };
+}
 
 function attestedKeys(info: NodeInfo) {
     const { encryptionKey, receiptKey } = info;
     return { encryptionKey, receiptKey, node: Address.parse(info.node).hash };
-}
-
-// A rough order of prices: answers cost most of a chat's money.
-function weight({ prompt, completion }: Rates): bigint {
-    return prompt + 3n * completion;
-}
-
-function compare(a: bigint, b: bigint): number {
-    return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** The terms of a new job at a node. */
@@ -335,3 +417,12 @@ export function termsAt(
         end: job.end,
     };
 }
+
+const offerOf = ({ info }: Candidate, model: string): Offer | undefined =>
+    info.offers.find((offer) => offer.model === model);
+
+const factsOf = (offer: Offer | undefined): OfferFacts => ({
+    features: offer?.features ?? [],
+    context: offer?.context,
+    tokenizer: offer?.tokenizer ?? BYTES,
+});

@@ -1,6 +1,7 @@
 /** Opens jobs: one order for one need, shown to the worker as soon as the chain has the channel. */
 import { jobHash } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { toWire } from '../link';
 import { reasonOf } from '../process/errors';
 import { SingleFlight } from '../process/tasks';
 import { StoredJob } from '../store/gateway';
@@ -9,8 +10,8 @@ import type { JobBook } from './book';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import type { GatewayJob } from './job';
-import { type Needs, NO_NEEDS } from './needs';
-import { Candidate, termsAt } from './nodes';
+import { NO_NEEDS } from './needs';
+import { Candidate, type Need, termsAt } from './nodes';
 import type { Recovery } from './recovery';
 import { OrderLapsed } from './spending';
 import { WorkerRefusal } from './workers';
@@ -26,6 +27,8 @@ export interface JobOpenerParts {
 }
 
 export class JobOpener {
+    private turn: Promise<unknown> = Promise.resolve();
+    private readonly chosen: string[] = []; // workers where a job is being opened
     private readonly opening = new SingleFlight<string, GatewayJob>();
 
     constructor(
@@ -34,22 +37,32 @@ export class JobOpener {
     ) {}
 
     /** Opens one job of a model at the best node that is not excluded; a need that is being met is met once. */
-    open(model: string, excluded: ReadonlySet<string>, needed: Needs = NO_NEEDS): Promise<GatewayJob> {
-        const features = needed.features.map(({ feature }) => feature).sort();
-        const need = JSON.stringify([model, [...excluded].sort(), features, needed.key]);
-        return this.opening.run(need, () => this.openNow(model, excluded, needed));
+    open(model: string, excluded: ReadonlySet<string>, need: Need = { needed: NO_NEEDS }): Promise<GatewayJob> {
+        const features = need.needed.features.map(({ feature }) => feature).sort();
+        const preferences = toWire(need.preferences);
+        const id = JSON.stringify([model, [...excluded].sort(), features, need.needed.key, preferences]);
+        return this.opening.run(id, () => this.openNow(model, excluded, need));
     }
 
     /** Opens one more job, whatever else is being opened. */
-    openAnother(model: string, excluded: ReadonlySet<string>, needed: Needs = NO_NEEDS): Promise<GatewayJob> {
-        return this.openNow(model, excluded, needed);
+    openAnother(model: string, excluded: ReadonlySet<string>, need: Need = { needed: NO_NEEDS }): Promise<GatewayJob> {
+        return this.openNow(model, excluded, need);
     }
 
-    private async openNow(model: string, excluded: ReadonlySet<string>, needed: Needs): Promise<GatewayJob> {
-        const { nodes, log, setbacks } = this.context;
+    private async openNow(model: string, excluded: ReadonlySet<string>, need: Need): Promise<GatewayJob> {
+        const { setbacks } = this.context;
         setbacks.requireFew();
         await this.requireSearched();
-        const candidate = await nodes.pick(model, excluded, needed);
+        const candidate = await this.choose(model, excluded, need);
+        try {
+            return await this.openAt(model, candidate);
+        } finally {
+            this.chosen.splice(this.chosen.indexOf(candidate.url), 1);
+        }
+    }
+
+    private async openAt(model: string, candidate: Candidate): Promise<GatewayJob> {
+        const { log } = this.context;
         for (let attempt = 1; ; attempt++) {
             try {
                 const job = await this.order(model, candidate);
@@ -66,6 +79,21 @@ export class JobOpener {
                 }
             }
         }
+    }
+
+    // One at a time. Jobs that are full or being opened count, or all of them would go to one node.
+    private choose(model: string, excluded: ReadonlySet<string>, need: Need): Promise<Candidate> {
+        const isFull = ({ running, terms }: GatewayJob) => running >= terms.maxParallel;
+        const jobsAt = (url: string) =>
+            this.parts.book.open(model).filter((job) => job.stored.worker === url && isFull(job)).length +
+            this.chosen.filter((one) => one === url).length;
+        const choice = this.turn.then(async () => {
+            const candidate = await this.context.nodes.pick(model, excluded, need, jobsAt);
+            this.chosen.push(candidate.url);
+            return candidate;
+        });
+        this.turn = choice.catch(() => undefined);
+        return choice;
     }
 
     private async requireSearched(): Promise<void> {

@@ -6,25 +6,29 @@ import { reasonOf } from '../process/errors';
 import { reporting } from '../process/log';
 import type { JobBook } from './book';
 import type { GatewayContext } from './context';
-import { badRequest, unavailable } from './errors';
+import { badRequest, GatewayError, unavailable } from './errors';
 import type { GatewayJob, Lease } from './job';
 import type { JobRules } from './jobRules';
+import type { Need } from './nodes';
 import type { JobOpener } from './opener';
-import { NO_NEEDS } from './needs';
+import { inOrder, type Preferences, type RoutedNode, unwanted } from './preferences';
 import { maxCost, Question } from './query';
 import type { Recovery } from './recovery';
 import { ModelUsage } from './forecast';
+import { choose, MAX_REFUSALS } from './scoring';
 
 const ENDING_SECONDS = 7200; // before the last notice of a job, in which workers may refuse its queries
 const SLOT_MS = 30_000; // longest wait for a running query to end
 const GRACE_MS = 300; // that a question waits for a slot before another job is opened: most bursts are shorter
 const OPENING_MS = 180_000; // longest wait while a job is being opened
+const ELSEWHERE_MS = 300_000; // between two jobs that are opened because the others serve poorly
 const PAUSE_MS = 30_000; // after a job that was not opened, before another is tried
 
 /** Workers (URL) and jobs (number) that were tried already. */
 export interface Excluded {
     workers: Set<string>;
     jobs: Set<number>;
+    opensNone?: boolean; // only jobs that are open may answer
 }
 
 /** What a model's questions wait for. */
@@ -33,6 +37,7 @@ interface ModelQueue {
     pending: number; // questions without a lease
     coming: number; // slots of jobs that are being opened
     pausedUntil: number; // milliseconds, no job is opened ahead or beside others before
+    elsewhereFrom: number; // milliseconds, when the next job may be opened because others serve poorly
     objection: string; // why the last one was not opened
 }
 
@@ -61,11 +66,40 @@ export class JobPool {
         queue.pending++;
         this.noteUse(model);
         try {
-            return await this.wait(question, excluded, queue);
+            return await this.waitInOrder(question, excluded, queue);
         } catch (error) {
             queue.pending--;
             throw error;
         }
+    }
+
+    // What a request prefers is tried first, and then what else it allows.
+    private async waitInOrder(question: Question, excluded: Excluded, queue: ModelQueue): Promise<Lease> {
+        const steps = await this.stepsOf(question, excluded);
+        for (const [i, preferences] of steps.entries()) {
+            try {
+                return await this.wait({ ...question, preferences }, excluded, queue);
+            } catch (error) {
+                if (i === steps.length - 1 || !(error instanceof GatewayError) || error.status === 413) {
+                    throw error;
+                }
+            }
+        }
+        throw new Error('There is always a step');
+    }
+
+    private async stepsOf(question: Question, excluded: Excluded): Promise<(Preferences | undefined)[]> {
+        const { preferences, modelRequest } = question;
+        if (preferences === undefined || (preferences.order.length === 0 && preferences.sort !== 'price')) {
+            return [preferences];
+        }
+        if (preferences.order.length > 0) {
+            return inOrder(preferences);
+        }
+        // The cheapest node may not have a job yet.
+        const { nodes } = this.context;
+        const cheapest = await nodes.pick(modelRequest.body.model, excluded.workers, question).catch(() => undefined);
+        return cheapest === undefined ? [preferences] : inOrder({ ...preferences, order: [cheapest.url] });
     }
 
     private async wait(question: Question, excluded: Excluded, queue: ModelQueue): Promise<Lease> {
@@ -78,7 +112,10 @@ export class JobPool {
             await this.rules.retireUnfit(model);
             await this.rules.retireEnded(this.book.open(model));
             const fit = this.fitting(question, excluded);
-            const free = fit.find((job) => job.running < job.terms.maxParallel);
+            const free = this.choose(
+                fit.filter((job) => job.running < job.terms.maxParallel),
+                question,
+            );
             if (free !== undefined) {
                 queue.pending--;
                 return lease(free, question);
@@ -102,6 +139,9 @@ export class JobPool {
                 continue;
             }
             try {
+                if (excluded.opensNone === true) {
+                    throw unavailable('No other job is open that could answer this question');
+                }
                 if (opened) {
                     throw unavailable('The job that was opened for this question cannot be used yet: ask again');
                 }
@@ -116,7 +156,7 @@ export class JobPool {
                 if (this.fitting(question, excluded).length > 0) {
                     continue; // a job that was opened meanwhile
                 }
-                const opening = this.opener.open(model, workers, question.needed);
+                const opening = this.opener.open(model, workers, question);
                 this.countComing(queue, opening);
                 this.openBeside(question, { ...excluded, workers }, queue);
                 await opening;
@@ -125,6 +165,7 @@ export class JobPool {
                 const last = this.usable(model, excluded).find(
                     (job) =>
                         job.serves(question.needed) &&
+                        unwanted(question.preferences, routedJob(job)) === undefined &&
                         job.available >= minCost(job.terms.rates, question, job.tokenizer),
                 );
                 if (last === undefined || last.running >= last.terms.maxParallel) {
@@ -147,12 +188,31 @@ export class JobPool {
         this.noteUse(job.stored.model);
         this.wake();
         this.openAhead(job);
+        this.openElsewhere(job);
     }
 
     private fitting(question: Question, excluded: Excluded): GatewayJob[] {
+        const { nodes } = this.context;
         return this.usable(question.modelRequest.body.model, excluded).filter(
-            (job) => job.serves(question.needed) && this.covers(job, question),
+            (job) =>
+                job.serves(question.needed) &&
+                unwanted(question.preferences, routedJob(job)) === undefined &&
+                nodes.refusals(job.stored.worker, question) < MAX_REFUSALS &&
+                nodes.stats.takes(job.stored.worker, question.bounds(job.tokenizer).promptBound) &&
+                this.covers(job, question),
         );
+    }
+
+    // Workers that were down or busy a moment ago come last. The others are chosen as often as their weights say.
+    private choose(jobs: readonly GatewayJob[], question: Question): GatewayJob | undefined {
+        const { nodes } = this.context;
+        const ready = jobs.filter(({ stored }) => !nodes.bans.isCool(stored.worker));
+        const among = ready.length > 0 ? ready : jobs;
+        if (among.length < 2) {
+            return among[0];
+        }
+        const facts = among.map((job) => ({ ...routedJob(job), jobs: 0 }));
+        return among[choose(nodes.weights(facts, question), Math.random())];
     }
 
     private wake(): void {
@@ -161,7 +221,7 @@ export class JobPool {
 
     private queueOf(model: string): ModelQueue {
         const queue = this.queues.get(model) ?? {
-            ...{ usage: new ModelUsage(), pending: 0, coming: 0, pausedUntil: 0, objection: '' },
+            ...{ usage: new ModelUsage(), pending: 0, coming: 0, pausedUntil: 0, elsewhereFrom: 0, objection: '' },
         };
         this.queues.set(model, queue);
         return queue;
@@ -176,22 +236,18 @@ export class JobPool {
     /**
      * Opens another job if more questions wait than the jobs that are being opened will take.
      */
-    private openBeside({ modelRequest, needed }: Question, excluded: Excluded, queue: ModelQueue): void {
-        const { model } = modelRequest.body;
+    private openBeside(question: Question, excluded: Excluded, queue: ModelQueue): void {
+        const { model } = question.modelRequest.body;
         const free = this.usable(model, excluded).reduce((sum, job) => sum + job.terms.maxParallel - job.running, 0);
         while (queue.pending > free + queue.coming) {
-            if (!this.openAnother(model, queue, { workers: excluded.workers, needed })) {
+            if (!this.openAnother(model, queue, excluded.workers, question)) {
                 return;
             }
         }
     }
 
     // False if no other job may be opened now.
-    private openAnother(
-        model: string,
-        queue: ModelQueue,
-        { workers, needed }: { workers: ReadonlySet<string>; needed: Question['needed'] },
-    ): boolean {
+    private openAnother(model: string, queue: ModelQueue, workers: ReadonlySet<string>, need?: Need): boolean {
         const { config, log } = this.context;
         const { maxParallel, maxOpen } = config.job;
         const count = this.book.open(model).length + Math.ceil(queue.coming / maxParallel);
@@ -199,7 +255,7 @@ export class JobPool {
             queue.objection = count >= maxOpen ? `job.maxOpen (${maxOpen}) jobs are open` : queue.objection;
             return false;
         }
-        const opening = this.opener.openAnother(model, new Set(workers), needed);
+        const opening = this.opener.openAnother(model, new Set(workers), need);
         this.countComing(queue, opening);
         opening.catch((error: unknown) => {
             queue.pausedUntil = Date.now() + PAUSE_MS;
@@ -222,6 +278,19 @@ export class JobPool {
             this.wake();
         };
         opening.then(end, end);
+    }
+
+    // When every job of a model is at a node that became slow or fails often.
+    private openElsewhere({ stored: { model }, phase }: GatewayJob): void {
+        const { nodes, log } = this.context;
+        const workers = new Set(this.book.open(model).map(({ stored }) => stored.worker));
+        const queue = this.queueOf(model);
+        const isPoor = phase === 'open' && [...workers].every((worker) => nodes.stats.isPoor(worker));
+        if (isPoor && queue.coming === 0 && Date.now() >= queue.elsewhereFrom) {
+            queue.elsewhereFrom = Date.now() + ELSEWHERE_MS;
+            log.info({ model }, 'a job is opened at another node: those that serve it became slow or fail often');
+            this.openAnother(model, queue, workers);
+        }
     }
 
     // Below the configured part of its deposit, or when the use of the model will soon need more than its jobs have.
@@ -249,7 +318,7 @@ export class JobPool {
         const shortage = queue.usage.shortage(room, config.job.aheadSeconds, seconds());
         if (shortage !== undefined && queue.coming === 0) {
             log.info({ model, shortage }, 'the next job is opened ahead');
-            this.openAnother(model, queue, { workers: none.workers, needed: NO_NEEDS });
+            this.openAnother(model, queue, none.workers);
         }
     }
 
@@ -307,7 +376,7 @@ export class JobPool {
     // A question that no fresh job could pay must not open one.
     private async requireCover(model: string, excluded: ReadonlySet<string>, question: Question): Promise<void> {
         const { nodes, config } = this.context;
-        const { rates, tokenizer } = await nodes.pick(model, excluded, question.needed);
+        const { rates, tokenizer } = await nodes.pick(model, excluded, question);
         const min = minCost(rates, question, tokenizer);
         if (min > freshOf(config.job.deposit)) {
             throw badRequest(
@@ -352,6 +421,12 @@ async function firstTrue(promises: readonly Promise<boolean>[]): Promise<void> {
         }
     });
     await Promise.any(holds).catch(() => undefined);
+}
+
+/** A job as preferences see its node. */
+function routedJob({ stored: { worker, tier, terms } }: GatewayJob): RoutedNode {
+    const raw = (account: Buffer) => `0:${account.toString('hex')}`;
+    return { url: worker, node: raw(terms.node), provider: raw(terms.provider), tier, rates: terms.rates };
 }
 
 // Taken in the same moment in which it was found free, so that no two questions get it.

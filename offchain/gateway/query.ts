@@ -21,12 +21,14 @@ import { Breach, SignedEnding, Intake } from './intake';
 import type { GatewayJob, Lease } from './job';
 import { type Needs, needsOf } from './needs';
 import type { Payer } from './people';
+import type { Preferences } from './preferences';
 import { WorkerDown, WorkerRefusal } from './workers';
 
 /** A client's question, with what money and sealing need to know of it. */
 export interface Question {
     modelRequest: ModelRequest;
     needed: Needs; // of the node
+    preferences?: Preferences | undefined; // of the request, about nodes
     payer?: Payer; // the key that pays it, if keys are needed
     /** The maximal counts by the tokenizer that a node lists. */
     bounds(tokenizer: string): QuestionBounds;

@@ -8,6 +8,8 @@ import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import type { Endings } from './endings';
 import type { GatewayJob, Lease } from './job';
+import { featuresOf } from './nodes';
+import type { AnswerTimes } from './nodeStats';
 import { Excluded, JobPool } from './pool';
 import { ask, BrokenOff, Question, QueryOutcome } from './query';
 import { receiptId } from './receipts';
@@ -51,6 +53,13 @@ interface NextStep {
     error: GatewayError; // for the client, if there is no other attempt
     avoid: 'worker' | 'job' | 'nothing';
     final?: boolean; // another attempt would change nothing
+    reuse?: boolean; // another attempt is worth no new job
+}
+
+/** What a node signed that it does not answer. */
+interface Refused {
+    job: GatewayJob;
+    reason: number;
 }
 
 export interface RouterParts {
@@ -72,6 +81,7 @@ export class Router {
         const { config, escrow } = this.context;
         const clock = () => escrow.clock.read();
         const excluded: Excluded = { workers: new Set(), jobs: new Set() };
+        const refusals: Refused[] = [];
         let failure: GatewayError | undefined;
         for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
             let lease: Lease;
@@ -82,9 +92,12 @@ export class Router {
             }
             const { job } = lease;
             let begun = false;
+            const askedAt = performance.now();
+            let firstAt = askedAt;
             const deliver = async (frame: Frame, number: number) => {
                 if (!begun && (frame.text !== '' || frame.final)) {
                     begun = true;
+                    firstAt = performance.now();
                     sink.begin(job, number);
                 }
                 await sink.frame(frame);
@@ -94,8 +107,13 @@ export class Router {
                 const outcome = await ask(lease, question, { clock, deliver, signal, keep });
                 closing.bookOutcome(job, outcome);
                 if (outcome.type === 'result') {
+                    const { completion, reasoning } = outcome.result;
+                    const seconds = (performance.now() - firstAt) / 1000;
+                    const measured = { delay: (firstAt - askedAt) / 1000, seconds, tokens: completion + reasoning };
+                    this.learn(job, question, measured, refusals);
                     return { ...outcome.result, bill: this.billOf(job, outcome.result) };
                 }
+                refusals.push({ job, reason: outcome.refusal.reason });
                 const next = this.ofRefusal(job, outcome);
                 this.requireMore(next, { begun, brokenOff: false }, signal);
                 failure = this.exclude(next, job, excluded);
@@ -104,6 +122,9 @@ export class Router {
                     throw error;
                 }
                 const next = await this.ofError(job, error, signal);
+                if (!signal.aborted) {
+                    this.context.nodes.stats.addFailure(job.stored.worker);
+                }
                 this.requireMore(next, { begun, brokenOff: error instanceof BrokenOff }, signal);
                 failure = this.exclude(next, job, excluded);
             } finally {
@@ -123,7 +144,26 @@ export class Router {
         };
     }
 
-    private exclude({ error, avoid }: NextStep, job: GatewayJob, excluded: Excluded): GatewayError {
+    // What one node did shows what others refused without need.
+    private learn(job: GatewayJob, { needed, bounds }: Question, measured: AnswerTimes, refusals: Refused[]): void {
+        const { stats } = this.context.nodes;
+        const features = featuresOf(needed);
+        stats.addAnswer(job.stored.worker, measured, features);
+        for (const { job: other, reason } of refusals.filter((one) => one.job.stored.worker !== job.stored.worker)) {
+            if (reason === Number(Reason.ContextExceeded)) {
+                stats.addTooLong(other.stored.worker, bounds(other.tokenizer).promptBound);
+            } else if (causeOf(reason).origin === 'server') {
+                stats.addRefusal(other.stored.worker, features);
+                this.context.log.warn(
+                    { worker: other.stored.worker, features, reason: Reason[reason] },
+                    'a node refuses what it lists, and another does it',
+                );
+            }
+        }
+    }
+
+    private exclude({ error, avoid, reuse }: NextStep, job: GatewayJob, excluded: Excluded): GatewayError {
+        excluded.opensNone = reuse === true;
         if (avoid === 'worker') {
             excluded.workers.add(job.stored.worker);
         } else if (avoid === 'job') {
@@ -278,10 +318,13 @@ export class Router {
         const text = origin === 'node' ? `${message} (${name})` : message;
         const error = new GatewayError(status, code, text, { param, retryAfter });
         if (origin === 'node') {
+            nodes.stats.addFailure(job.stored.worker);
             nodes.cool(job.stored.worker);
         }
         // Another job at the node may hold more or last longer; its prices are the same.
         const same = reason === Number(Reason.Unfunded) || reason === Number(Reason.Leaving);
-        return { error, avoid: same ? 'job' : 'worker', final: origin === 'request' };
+        // A node's context may be shorter than another's. Most often the request is too long, and worth no new job.
+        const isTooLong = reason === Number(Reason.ContextExceeded);
+        return { error, avoid: same ? 'job' : 'worker', final: origin === 'request' && !isTooLong, reuse: isTooLong };
     }
 }

@@ -140,7 +140,7 @@ function answerAt(read: (typeof readers)[string], { context, router, answers }: 
         const payer = payerFor(request, call.modelRequest.body.model, people);
         showNotPassedOn(reply, call);
         const silenceMs = config.commentSeconds * 1000;
-        const question = { ...questionOf(call.modelRequest), payer };
+        const question = { ...questionOf(call.modelRequest), preferences: call.preferences, payer };
         return runAnswer(answers, reply, (signal) =>
             (call.stream ? answerStream : answerWhole)({
                 ...{
@@ -176,7 +176,11 @@ function embedAt({ context, router, answers }: EndpointParts) {
         const embeddings = new Embeddings(inputs, body.encoding_format ?? 'float');
         return runAnswer(answers, reply, async (signal) => {
             const begin = (job: GatewayJob, number: number) => void reply.headers(headersOf(job, number));
-            const reading = { question: { ...questionOf(call.modelRequest), payer }, signal, begin };
+            const reading = {
+                question: { ...questionOf(call.modelRequest), preferences: call.preferences, payer },
+                signal,
+                begin,
+            };
             const result = await readAnswer(observed(router, request.facts), reading, (piece) => embeddings.add(piece));
             const finish = finishOf(result);
             if (finish !== 'stop') {

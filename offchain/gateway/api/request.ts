@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { bodies, messageFields, type ModelEndpoint, type ModelRequest, requestLimits, unknownField } from '../../link';
 import { badRequest, type GatewayError } from '../errors';
+import { type Preferences, readPreferences } from '../preferences';
 
 /** Tokens of an answer when the app names no limit. */
 /** Tokens of an answer whose app sets no limit. */
@@ -13,6 +14,7 @@ export interface ApiCall {
     stream: boolean;
     includeUsage: boolean;
     notPassedOn: string[]; // names of fields that stay in this gateway
+    preferences?: Preferences | undefined; // what its `provider` says
 }
 
 type Fields = Record<string, unknown>;
@@ -26,6 +28,7 @@ const off: Neutral = (value) => value === false || value === 0;
 const GATEWAY_FIELDS = ['user', 'metadata', 'safety_identifier', 'prompt_cache_key'];
 
 /** Fields that the gateway obeys itself. */
+const ROUTING_FIELD = 'provider';
 const OWN_FIELDS = ['stream', 'stream_options', 'max_tokens', 'max_completion_tokens'];
 
 /** Fields that are not passed on, and the values at which nothing is lost by that. */
@@ -74,6 +77,7 @@ export function readCall(endpoint: ModelEndpoint, body: unknown, { extraFields }
     return {
         stream,
         includeUsage,
+        preferences: fields[ROUTING_FIELD] === undefined ? undefined : readPreferences(fields[ROUTING_FIELD]),
         notPassedOn: GATEWAY_FIELDS.filter((name) => fields[name] !== undefined),
         modelRequest: { endpoint, maxTokens, body: withSystemRole(parsed.data) } as ModelRequest,
     };
@@ -149,7 +153,12 @@ function maxTokensOf({ max_tokens: maxTokens, max_completion_tokens: maxNewToken
 }
 
 function withoutOwn(endpoint: ModelEndpoint, fields: Fields): Fields {
-    const own = [...(endpoint === 'embedding' ? [] : OWN_FIELDS), ...GATEWAY_FIELDS, ...Object.keys(neutral)];
+    const own = [
+        ROUTING_FIELD,
+        ...(endpoint === 'embedding' ? [] : OWN_FIELDS),
+        ...GATEWAY_FIELDS,
+        ...Object.keys(neutral),
+    ];
     return Object.fromEntries(Object.entries(fields).filter(([name]) => !own.includes(name)));
 }
 

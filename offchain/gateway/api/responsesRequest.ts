@@ -130,7 +130,16 @@ export type ResponsesBody = z.output<typeof shape>;
 // Fields that a chat has by the same name and with the same meaning.
 const SAME = [
     ...['model', 'stream', 'temperature', 'top_p', 'top_logprobs', 'parallel_tool_calls', 'user', 'metadata'],
-    ...['safety_identifier', 'prompt_cache_key', 'service_tier', 'seed', 'top_k', 'min_p', 'chat_template_kwargs'],
+    ...[
+        'safety_identifier',
+        'prompt_cache_key',
+        'service_tier',
+        'seed',
+        'top_k',
+        'min_p',
+        'chat_template_kwargs',
+        'provider',
+    ],
 ];
 
 // What asks for nothing that a gateway without a store does otherwise.

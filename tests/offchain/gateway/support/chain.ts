@@ -54,8 +54,11 @@ export class SandboxChain implements Chain {
         throw new ChainError('a gateway reads no prices');
     }
 
-    emitted(): AsyncIterable<Emitted> {
-        throw new ChainError('a gateway reads no messages');
+    /** The events of the registry, oldest first. */
+    readonly events: Emitted[] = [];
+
+    async *emitted(_: Address, cursor: bigint): AsyncGenerator<Emitted> {
+        yield* this.events.filter(({ lt }) => lt > cursor).reverse();
     }
 
     async sendExternal(to: Address, body: Cell): Promise<void> {

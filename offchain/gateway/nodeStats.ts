@@ -1,0 +1,119 @@
+/** What this gateway measured of workers, by their URL. Nothing is stored: a start begins without an opinion. */
+import { answerTime, type NodeFacts } from './scoring';
+
+const NEWEST = 0.3; // part of an average that the newest measurement is
+const FORGOTTEN = 600; // seconds without a query, after which a worker counts as not measured
+const FORGIVEN = 6 * 3600; // seconds, after which refusals of what a node lists are forgotten
+const SLOWER = 3; // times its usual time, at which a worker is slow
+
+/** One answer of a worker. */
+export interface AnswerTimes {
+    delay: number; // seconds to the first token
+    seconds: number; // from the first token to the last
+    tokens: number; // of the answer
+}
+
+interface WorkerStats {
+    delay: number | undefined;
+    speed: number | undefined;
+    usual: number | undefined; // seconds of an answer, averaged over a long time
+    success: number;
+    at: number; // seconds, of the last query
+    refusals: Map<string, { count: number; at: number }>; // by feature
+}
+
+export class NodeStats {
+    private readonly tooLong = new Map<string, { tokens: number; at: number }>(); // prompts, by URL
+    private readonly all = new Map<string, WorkerStats>();
+
+    /** `now`: seconds of a monotonic clock; `slowSeconds`: an answer that takes less is never slow. */
+    constructor(
+        private readonly slowSeconds: number,
+        private readonly now: () => number = () => performance.now() / 1000,
+    ) {}
+
+    /** Counts an answer, and that the worker did what was needed. */
+    addAnswer(url: string, { delay, seconds, tokens }: AnswerTimes, features: readonly string[] = []): void {
+        const stats = this.current(url);
+        stats.delay = mix(stats.delay, delay);
+        if (tokens > 1 && seconds > 0) {
+            stats.speed = mix(stats.speed, (tokens - 1) / seconds);
+        }
+        const time = answerTime(stats)!;
+        stats.usual = stats.usual === undefined ? time : stats.usual + 0.02 * (time - stats.usual);
+        stats.success = mix(stats.success, 1);
+        features.forEach((feature) => stats.refusals.delete(feature));
+    }
+
+    /** Counts a query that the worker did not answer, through no fault of the query. */
+    addFailure(url: string): void {
+        const stats = this.current(url);
+        stats.success = mix(stats.success, 0);
+    }
+
+    /** Counts that a worker refused what it lists, and another did it. */
+    addRefusal(url: string, features: readonly string[]): void {
+        const { refusals } = this.current(url);
+        for (const feature of features) {
+            refusals.set(feature, { count: this.refusalsOf(url, [feature]) + 1, at: this.now() });
+        }
+    }
+
+    /** How often a worker refused one of these features though another node did it, at most. */
+    refusalsOf(url: string, features: readonly string[]): number {
+        const refusals = this.all.get(url)?.refusals;
+        const counts = features.map((feature) => {
+            const refusal = refusals?.get(feature);
+            return refusal === undefined || this.now() - refusal.at > FORGIVEN ? 0 : refusal.count;
+        });
+        return Math.max(0, ...counts);
+    }
+
+    /** Counts that a worker refused a prompt as too long, and another took it. */
+    addTooLong(url: string, tokens: number): void {
+        const last = this.tooLong.get(url);
+        this.tooLong.set(url, { tokens: Math.min(tokens, last?.tokens ?? tokens), at: this.now() });
+    }
+
+    /** False if a worker refused a prompt that was no longer, though another took it. */
+    takes(url: string, tokens: number): boolean {
+        const refused = this.tooLong.get(url);
+        return refused === undefined || tokens < refused.tokens || this.now() - refused.at > FORGIVEN;
+    }
+
+    /** What is known of a worker now. */
+    of(url: string): Pick<NodeFacts, 'delay' | 'speed' | 'usual' | 'success'> {
+        const stats = this.all.get(url);
+        return stats === undefined || this.now() - stats.at > FORGOTTEN
+            ? { delay: undefined, speed: undefined, usual: undefined, success: 1 }
+            : { delay: stats.delay, speed: stats.speed, usual: stats.usual, success: stats.success };
+    }
+
+    /** True if a worker became much slower than it was, or fails often: another node may serve better. */
+    isPoor(url: string): boolean {
+        const stats = this.all.get(url);
+        const time = answerTime(this.of(url));
+        if (stats?.usual === undefined || time === undefined) {
+            return this.of(url).success < 0.6;
+        }
+        return this.of(url).success < 0.6 || (time > this.slowSeconds && time > SLOWER * stats.usual);
+    }
+
+    private current(url: string): WorkerStats {
+        const last = this.all.get(url);
+        const none = { delay: undefined, speed: undefined, success: 1 };
+        const stats: WorkerStats =
+            last === undefined
+                ? { ...none, usual: undefined, at: this.now(), refusals: new Map() }
+                : this.now() - last.at > FORGOTTEN
+                  ? { ...last, ...none }
+                  : last;
+        stats.at = this.now();
+        this.all.set(url, stats);
+        return stats;
+    }
+}
+
+function mix(average: number | undefined, newest: number): number {
+    return average === undefined ? newest : average + NEWEST * (newest - average);
+}

@@ -1,0 +1,135 @@
+import { Address, beginCell } from '@ton/core';
+import { listingCell, Node, Reason } from '../../../wrappers';
+import { storeNodeAnnounced } from '../../../wrappers/bodies';
+import { bytesToNumber } from '../../../wrappers/bytes';
+import { modelHash } from '../../../offchain/link';
+import { useMarket } from '../../support/market';
+import { listingWith } from '../../support/stake';
+import { ask, Bench, FakeWorker, MODEL, RATES, startBench, until } from './support';
+
+const CHEAP = { ...RATES, completion: 500_000_000n };
+const DEAR = { ...RATES, completion: 1_000_000_000n };
+const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object' } } }];
+
+/** Announces a worker's node with its rates, and has the worker say that it is that node. */
+async function announce(bench: Bench, worker: FakeWorker, byte: number, rates: typeof RATES): Promise<string> {
+    const provider = new Address(0, Buffer.alloc(32, byte));
+    const node = (await Node.ofProvider(provider, 0)).address.toRawString();
+    const listing = listingWith({
+        offers: [{ model: bytesToNumber(modelHash(MODEL)), ...rates }],
+        service: { region: 'eu', uptime: 1, endpoint: worker.url },
+    });
+    const content = listingCell(listing);
+    const event = { $$type: 'NodeAnnounced', provider: bytesToNumber(provider.hash), number: 0n, content } as const;
+    const body = beginCell().store(storeNodeAnnounced(event)).endCell();
+    bench.chain.events.push({ lt: BigInt(byte), at: 1, body });
+    worker.info = (info) => ({
+        ...info,
+        ...{ node, provider: provider.toRawString(), offers: [{ ...info.offers[0], rates, features: ['tools'] }] },
+    });
+    return node;
+}
+
+describe('Two nodes of unlike price and speed, found by events of the chain', () => {
+    const market = useMarket();
+    let bench: Bench;
+    let nodes: string[];
+
+    const start = async () => {
+        bench = await startBench(market(), {
+            workers: 2,
+            config: { workers: undefined, registry: `0:${'9'.repeat(64)}`, routing: { slowSeconds: 0.1 } },
+            deps: { checks: { objection: async () => undefined } },
+            before: async (one) => {
+                nodes = [await announce(one, one.workers[0], 1, CHEAP), await announce(one, one.workers[1], 2, DEAR)];
+            },
+        });
+    };
+    const served = () => bench.workers.map(({ asked }) => asked.length);
+    const send = async (body: object = {}) => {
+        const before = served();
+        const answer = await bench.post({ ...ask, ...body });
+        return { ...answer, by: served().map((count, i) => count - before[i]) };
+    };
+    /** What a worker does with each query from now on. */
+    const script = (worker: FakeWorker, next: () => object) => {
+        worker.scripts.shift = () => next();
+    };
+
+    afterEach(() => bench.close());
+
+    it('one slows, one lies, one vanishes: routing follows, and no request fails', async () => {
+        await start();
+        const [cheap, dear] = bench.workers;
+        const statuses = new Set<number>();
+        const note = <T extends { status: number }>(answer: T): T => {
+            statuses.add(answer.status);
+            return answer;
+        };
+
+        bench.workers.forEach((worker) => script(worker, () => ({ frames: ['fast'] })));
+
+        // The cheaper one serves while both are as fast.
+        for (let time = 0; time < 3; time++) {
+            expect(note(await send()).by).toEqual([1, 0]);
+        }
+
+        // It slows: a job is opened at the other, which gets nearly everything.
+        script(cheap, () => ({ frames: ['slow'], wait: () => new Promise((resolve) => setTimeout(resolve, 500)) }));
+        for (let time = 0; time < 3; time++) note(await send());
+        await until(() => dear.jobs.size > 0);
+        await until(() => bench.gateway.book.all.length === 2 && bench.gateway.book.all[1].session !== undefined);
+        const before = served();
+        for (let time = 0; time < 10; time++) note(await send());
+        expect(served()[1] - before[1]).toBeGreaterThanOrEqual(6);
+
+        // It costs what the request allows, though the node is slow.
+        const { body, by } = note(await send({ provider: { max_price: { completion: 500_000_000 } } }));
+        expect(by).toEqual([1, 0]);
+        expect(BigInt(body.usage.cost_nanoton)).toBeLessThan(2000n);
+        expect(note(await send({ provider: { sort: 'price' } })).by).toEqual([1, 0]);
+        expect(note(await send({ provider: { sort: 'latency' } })).by).toEqual([0, 1]);
+        expect(note(await send({ provider: { only: [nodes[1]] } })).by).toEqual([0, 1]);
+        expect(note(await send({ provider: { order: [cheap.url] } })).by).toEqual([1, 0]);
+        expect(note(await send({ provider: { ignore: [nodes[0]] } })).by).toEqual([0, 1]);
+
+        // The other refuses the tools that it lists: it is not asked for them any more.
+        script(dear, () => ({ failAtOnce: Reason.Unsupported }));
+        for (let time = 0; time < 8; time++) note(await send({ tools }));
+        script(dear, () => ({ frames: ['fast'] }));
+        for (let time = 0; time < 4; time++) expect(note(await send({ tools })).by).toEqual([1, 0]);
+
+        // The slow one vanishes: what it would answer goes to the other.
+        script(cheap, () => ({ frames: ['fast'] }));
+        await cheap.stop();
+        const last = served();
+        for (let time = 0; time < 6; time++) note(await send());
+        expect(served()[1] - last[1]).toBe(6);
+
+        expect([...statuses]).toEqual([200]);
+    }, 20_000);
+
+    it('"provider" is obeyed before the first job, stays in the gateway, and is refused when no node fits', async () => {
+        await start();
+
+        const { by } = await send({ provider: { only: [nodes[1]], require_parameters: true } });
+        expect(by).toEqual([0, 1]);
+        expect(bench.workers[1].asked[0].body).not.toHaveProperty('provider');
+
+        const denied = await send({ provider: { data_collection: 'deny' } });
+        expect([denied.status, denied.body.error.code]).toEqual([400, 'no_allowed_provider']);
+        expect(denied.body.error.message).toContain('provider.data_collection');
+
+        const wrong = await send({ provider: { sort: 'name' } });
+        expect([wrong.status, wrong.body.error.param]).toEqual([400, 'provider.sort']);
+        expect(bench.gateway.book.all).toHaveLength(1);
+    });
+
+    it('a worker that says it is another node than the chain announces there is not used', async () => {
+        await start();
+        const { info } = bench.workers[0];
+        bench.workers[0].info = (said) => ({ ...info(said), node: `0:${'7'.repeat(64)}` });
+
+        expect((await send()).by).toEqual([0, 1]);
+    });
+});
