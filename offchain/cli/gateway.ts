@@ -6,9 +6,10 @@ import { Command, InvalidArgumentError } from 'commander';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigFlags } from '../gateway/config';
-import { JobView, jobView, StatusView, statusView, UsageView, usageView } from '../gateway/views';
+import { JobView, jobView, StatusView, statusView, UsageView, usageView, nodeView } from '../gateway/views';
 import { tellFailure } from './failure';
 import { askGateway } from './gatewayClient';
+import { addDemand, nodeLines } from './gatewayNodes';
 import { keygenCommand } from './keygen';
 import { print, timeOf, tonText } from './output';
 import { stopRequested } from './stop';
@@ -52,6 +53,15 @@ export function gatewayCommand(): Command {
             return watch === undefined ? show() : showAgain(show, watch === true ? WATCH_SECONDS : watch, flags);
         });
 
+    const matching = 'show each node of a model: its prices, what it does, how it served, and why it fits or not';
+    remote(gateway.command('nodes').alias('match').description(matching))
+        .option('--model <model>', 'only the nodes of this model')
+        .action(async (flags: RemoteFlags & { model?: string }) => {
+            const query = flags.model === undefined ? '' : `?model=${encodeURIComponent(flags.model)}`;
+            const nodes = nodeView.array().parse(await call(flags, 'GET', `/admin/nodes${query}`));
+            print(flags, nodes, () => nodes.map(nodeLines).join('\n') || 'no node is found');
+        });
+    addDemand(gateway);
     remote(gateway.command('usage').description('show what was used in the last days, by key, model, day or worker'))
         .option('--by <groups>', 'key, model, day or worker; several separated by commas', 'key')
         .option('--days <number>', 'how many days (UTC), today included', '30')

@@ -10,6 +10,7 @@ import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import type { GatewayJob } from './job';
 import { reportOf } from './receipts';
+import { matchNodes } from './matching';
 import { requireLocal } from './server';
 import { moneyView } from './moneyView';
 import { addPeopleAdmin } from './peopleAdmin';
@@ -119,6 +120,14 @@ export function addAdmin(
             };
         });
         addPeopleAdmin(admin, people);
+        admin.get<{ Querystring: { model?: string } }>('/admin/nodes', async ({ query: { model } }) => {
+            if (model !== undefined && !Object.hasOwn(config.models, model)) {
+                const message = `"${model}" is not in models of the configuration: ${Object.keys(config.models).join(', ')}`;
+                throw new GatewayError(404, 'model_not_found', message);
+            }
+            const models = model === undefined ? Object.keys(config.models) : [model];
+            return (await Promise.all(models.map((one) => matchNodes(context, book, one)))).flat();
+        });
         admin.get('/admin/evidence', async () => toWire(await evidenceIn(store)));
         admin.get<{ Params: { job: string; number: string } }>(
             '/admin/jobs/:job/queries/:number/opening',

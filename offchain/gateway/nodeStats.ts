@@ -2,6 +2,8 @@
 import { answerTime, type NodeFacts } from './scoring';
 
 const NEWEST = 0.3; // part of an average that the newest measurement is
+const QUICKLY = 0.7; // the same of the usual time, when the newest is better
+const SLOWLY = 0.02; // and when it is worse
 const FORGOTTEN = 600; // seconds without a query, after which a worker counts as not measured
 const FORGIVEN = 6 * 3600; // seconds, after which refusals of what a node lists are forgotten
 const SLOWER = 3; // times its usual time, at which a worker is slow
@@ -35,12 +37,13 @@ export class NodeStats {
     /** Counts an answer, and that the worker did what was needed. */
     addAnswer(url: string, { delay, seconds, tokens }: AnswerTimes, features: readonly string[] = []): void {
         const stats = this.current(url);
+        const speed = tokens > 1 && seconds > 0 ? (tokens - 1) / seconds : undefined;
         stats.delay = mix(stats.delay, delay);
-        if (tokens > 1 && seconds > 0) {
-            stats.speed = mix(stats.speed, (tokens - 1) / seconds);
-        }
-        const time = answerTime(stats)!;
-        stats.usual = stats.usual === undefined ? time : stats.usual + 0.02 * (time - stats.usual);
+        stats.speed = speed === undefined ? stats.speed : mix(stats.speed, speed);
+        // A better time counts at once, a worse one only if it stays.
+        const time = answerTime({ delay, speed })!;
+        const { usual = time } = stats;
+        stats.usual = usual + (time < usual ? QUICKLY : SLOWLY) * (time - usual);
         stats.success = mix(stats.success, 1);
         features.forEach((feature) => stats.refusals.delete(feature));
     }

@@ -16,7 +16,8 @@ import { MAX_REFUSALS, type NodeFacts, sortBy, weightsOf } from './scoring';
 import type { StoredJob } from '../store/gateway';
 import { unavailable } from './errors';
 import { blend } from './marketNodes';
-import type { NodeChecks } from './nodeChecks';
+import type { AnnouncedNode } from './directory';
+import type { NodeChecks, NodeStanding } from './nodeChecks';
 import type { Setbacks } from './setbacks';
 import { Bans } from './bans';
 import { type SealingKey, WorkerClient } from './workers';
@@ -111,6 +112,22 @@ export class Nodes {
     /** What a worker last said of itself; undefined if it was down since. */
     lastInfo(url: string): NodeInfo | undefined {
         return this.infos.get(url)?.info;
+    }
+
+    /** What the chain announces at a URL; undefined if the configuration names it. */
+    announced(url: string): AnnouncedNode[] | undefined {
+        return this.source.announced?.(url);
+    }
+
+    /** The prices of a model that the chain announces at a URL. */
+    announcedRates(url: string, model: string): Rates | undefined {
+        const offers = (this.announced(url) ?? []).flatMap((node) => node.offers);
+        return offers.find((offer) => offer.model.equals(modelHash(model)))?.rates;
+    }
+
+    /** What the chain said of a node when it was last read. */
+    standing(node: string): NodeStanding | undefined {
+        return this.checks?.standing?.(node);
     }
 
     /** Comes last for a moment: it was down or busy. */

@@ -96,3 +96,32 @@ export const usageView = z.object({
     cost: z.string(),
 });
 export type UsageView = z.output<typeof usageView>;
+
+const nullable = <T extends z.ZodType>(shape: T) => shape.nullable();
+
+/** One node of a model as `cocoon gateway nodes --json` prints it; null: not known. */
+export const nodeView = z.object({
+    model: z.string(),
+    worker: z.string(), // URL
+    node: nullable(z.string()), // raw address
+    provider: nullable(z.string()), // raw address
+    fits: z.boolean(),
+    reason: z.string(), // why it fits or not
+    share: z.number(), // part of the queries that it gets by its weight, 0 to 1
+    tier: nullable(z.string()),
+    region: nullable(z.string()),
+    covered: nullable(z.number()), // part of its share of the stake that still covers its receipts, 0 to 1
+    rates: nullable(
+        z.object({ prompt: z.string(), cached: z.string(), completion: z.string(), reasoning: z.string() }),
+    ), // nanoTON per million tokens
+    features: z.array(z.string()),
+    context: nullable(z.number()), // tokens
+    jobs: z.number(), // that are open there
+    running: z.number(), // queries
+    measured: z.object({
+        delay: nullable(z.number()), // seconds to the first token
+        speed: nullable(z.number()), // tokens a second
+        success: z.number(), // part of its queries that it answered
+    }),
+});
+export type NodeView = z.output<typeof nodeView>;

@@ -2,6 +2,8 @@ import { Address, beginCell } from '@ton/core';
 import { listingCell, Node, Reason } from '../../../wrappers';
 import { storeNodeAnnounced } from '../../../wrappers/bodies';
 import { bytesToNumber } from '../../../wrappers/bytes';
+import { nodeLines } from '../../../offchain/cli/gatewayNodes';
+import { nodeView } from '../../../offchain/gateway/views';
 import { modelHash } from '../../../offchain/link';
 import { useMarket } from '../../support/market';
 import { listingWith } from '../../support/stake';
@@ -70,12 +72,12 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
         bench.workers.forEach((worker) => script(worker, () => ({ frames: ['fast'] })));
 
         // The cheaper one serves while both are as fast.
-        for (let time = 0; time < 3; time++) {
+        for (let time = 0; time < 5; time++) {
             expect(note(await send()).by).toEqual([1, 0]);
         }
 
         // It slows: a job is opened at the other, which gets nearly everything.
-        script(cheap, () => ({ frames: ['slow'], wait: () => new Promise((resolve) => setTimeout(resolve, 500)) }));
+        script(cheap, () => ({ frames: ['slow'], wait: () => new Promise((resolve) => setTimeout(resolve, 800)) }));
         for (let time = 0; time < 3; time++) note(await send());
         await until(() => dear.jobs.size > 0);
         await until(() => bench.gateway.book.all.length === 2 && bench.gateway.book.all[1].session !== undefined);
@@ -123,6 +125,25 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
         const wrong = await send({ provider: { sort: 'name' } });
         expect([wrong.status, wrong.body.error.param]).toEqual([400, 'provider.sort']);
         expect(bench.gateway.book.all).toHaveLength(1);
+    });
+
+    it('"gateway nodes" shows who fits with prices and share, and why the others do not', async () => {
+        await start();
+        const { info } = bench.workers[1];
+        bench.workers[1].info = (own) => ({ ...info(own), network: -3 });
+        await send();
+
+        const views = nodeView.array().parse(await bench.admin('nodes'));
+
+        expect(views).toMatchObject([
+            { worker: bench.workers[0].url, node: nodes[0], fits: true, share: 1, jobs: 1, features: ['tools'] },
+            { worker: bench.workers[1].url, node: nodes[1], fits: false, share: 0, region: 'eu', jobs: 0 },
+        ]);
+        expect(views[0].rates?.completion).toBe('500000000');
+        expect(views[1].rates?.completion).toBe('1000000000');
+        expect(views[1].reason).toContain('is on network -3');
+        expect(nodeLines(views[0])).toMatch(/100 % {2}fits\n.*0\.5 TON out.*answers 100 %, 1 jobs/);
+        expect(nodeLines(views[1])).toContain('  no  is on network -3');
     });
 
     it('a worker that says it is another node than the chain announces there is not used', async () => {
