@@ -3,6 +3,7 @@ import { type Rates, tokenKinds } from '@cocoon-market/wrappers';
 import { reasonOf } from '../process/errors';
 import type { JobBook } from './book';
 import type { GatewayContext } from './context';
+import { NO_NEEDS } from './needs';
 import { routedNode } from './nodes';
 import type { NodeView } from './views';
 
@@ -17,7 +18,7 @@ export async function matchNodes({ nodes }: Parts, book: Pick<JobBook, 'open'>, 
     const fit = checked.flatMap(({ candidate }) => (typeof candidate === 'string' ? [] : [candidate]));
     const weights = nodes.weights(
         fit.map((one) => ({ ...routedNode(one), jobs: 0 })),
-        { needed: [] },
+        { needed: NO_NEEDS },
     );
     const sum = weights.reduce((total, weight) => total + weight, 0);
     const views = checked.map(({ url, candidate }): NodeView => {

@@ -435,6 +435,8 @@ export function termsAt(
     };
 }
 
+type Offer = NodeInfo['offers'][number];
+
 const offerOf = ({ info }: Candidate, model: string): Offer | undefined =>
     info.offers.find((offer) => offer.model === model);
 

@@ -95,6 +95,8 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
         expect(note(await send({ provider: { order: [cheap.url] } })).by).toEqual([1, 0]);
         expect(note(await send({ provider: { ignore: [nodes[0]] } })).by).toEqual([0, 1]);
 
+        script(cheap, () => ({ frames: ['slow'], wait: () => new Promise((resolve) => setTimeout(resolve, 100)) }));
+
         // The other refuses the tools that it lists: it is not asked for them any more.
         script(dear, () => ({ failAtOnce: Reason.Unsupported }));
         for (let time = 0; time < 8; time++) note(await send({ tools }));
@@ -109,7 +111,7 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
         expect(served()[1] - last[1]).toBe(6);
 
         expect([...statuses]).toEqual([200]);
-    }, 20_000);
+    }, 40_000);
 
     it('"provider" is obeyed before the first job, stays in the gateway, and is refused when no node fits', async () => {
         await start();
