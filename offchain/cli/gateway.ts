@@ -54,7 +54,7 @@ export function gatewayCommand(): Command {
         });
 
     const matching = 'show each node of a model: its prices, what it does, how it served, and why it fits or not';
-    remote(gateway.command('nodes').alias('match').description(matching))
+    remote(gateway.command('nodes').description(matching))
         .option('--model <model>', 'only the nodes of this model')
         .action(async (flags: RemoteFlags & { model?: string }) => {
             const query = flags.model === undefined ? '' : `?model=${encodeURIComponent(flags.model)}`;

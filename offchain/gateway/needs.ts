@@ -1,7 +1,6 @@
 /** What a request needs of a node: features, and a context that is long enough. */
 import { choicesOf, type ModelRequest, type NeededFeature, neededFeatures, textOf } from '../link';
 import { counterOf, MAX_TOKENIZED } from '../tokens';
-import { DEFAULT_MAX_TOKENS } from './api/request';
 import { badRequest, type GatewayError } from './errors';
 
 /** A context that holds a request. The count is never above what a node needs, so no fitting request is refused. */
@@ -28,10 +27,9 @@ export interface OfferFacts {
 /** What a node lacks for a request; undefined if it has all that is needed. */
 export type Lack = NeededFeature | { context: number; tokens: number };
 
-/** The needs of a request. A limit of the answer counts unless it is the gateway's own, which may be cut. */
-export function needsOf(modelRequest: ModelRequest): Needs {
-    const limit = modelRequest.maxTokens / choicesOf(modelRequest);
-    const answer = limit === DEFAULT_MAX_TOKENS ? 0 : limit;
+/** The needs of a request. A limit of the answer counts if the app named it; the gateway's own may be cut. */
+export function needsOf(modelRequest: ModelRequest, isLimited: boolean): Needs {
+    const answer = isLimited ? modelRequest.maxTokens / choicesOf(modelRequest) : 0;
     const byTokenizer = new Map<string, number>();
     const tokens = (tokenizer: string) => {
         const count = byTokenizer.get(tokenizer) ?? promptTokens(modelRequest, tokenizer, answer);

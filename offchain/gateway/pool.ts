@@ -99,7 +99,9 @@ export class JobPool {
         // The cheapest node may not have a job yet.
         const { nodes } = this.context;
         const cheapest = await nodes.pick(modelRequest.body.model, excluded.workers, question).catch(() => undefined);
-        return cheapest === undefined ? [preferences] : inOrder({ ...preferences, order: [cheapest.url] });
+        return cheapest === undefined
+            ? [preferences]
+            : inOrder({ ...preferences, order: [cheapest.url], fallbacks: true });
     }
 
     private async wait(question: Question, excluded: Excluded, queue: ModelQueue): Promise<Lease> {
@@ -156,11 +158,13 @@ export class JobPool {
                 if (this.fitting(question, excluded).length > 0) {
                     continue; // a job that was opened meanwhile
                 }
+                this.requireFewOpen(model, queue);
                 const opening = this.opener.open(model, workers, question);
+                const isShared = this.openings.has(opening);
                 this.countComing(queue, opening);
                 this.openBeside(question, { ...excluded, workers }, queue);
                 await opening;
-                opened = true;
+                opened = !isShared; // a job for another question may not serve this one
             } catch (error) {
                 const last = this.usable(model, excluded).find(
                     (job) =>
@@ -243,6 +247,18 @@ export class JobPool {
             if (!this.openAnother(model, queue, excluded.workers, question)) {
                 return;
             }
+        }
+    }
+
+    // A used-up job does not count, or it could not be replaced at the limit.
+    private requireFewOpen(model: string, queue: ModelQueue): void {
+        const { maxParallel, maxOpen } = this.context.config.job;
+        const lasting = this.book.open(model).filter((job) => job.available >= this.threshold(job)).length;
+        if (lasting + Math.ceil(queue.coming / maxParallel) >= maxOpen) {
+            throw unavailable(
+                `${maxOpen} jobs of ${model} are open (job.maxOpen), and none may answer this: ask again`,
+                'busy',
+            );
         }
     }
 

@@ -40,7 +40,7 @@ export interface QuestionBounds {
 }
 
 /** The question of a request; each tokenizer counts it once. */
-export function questionOf(modelRequest: ModelRequest): Question {
+export function questionOf(modelRequest: ModelRequest, { isLimited }: { isLimited: boolean }): Question {
     const { stop } = modelRequest.body as { stop?: string | string[] | null };
     const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
     const byTokenizer = new Map<string, QuestionBounds>();
@@ -57,7 +57,7 @@ export function questionOf(modelRequest: ModelRequest): Question {
         }
         return bound;
     };
-    return { modelRequest, needed: needsOf(modelRequest), bounds };
+    return { modelRequest, needed: needsOf(modelRequest, isLimited), bounds };
 }
 
 const END_MS = 1000; // from the signed ending to the end of the connection

@@ -140,7 +140,7 @@ function answerAt(read: (typeof readers)[string], { context, router, answers }: 
         const payer = payerFor(request, call.modelRequest.body.model, people);
         showNotPassedOn(reply, call);
         const silenceMs = config.commentSeconds * 1000;
-        const question = { ...questionOf(call.modelRequest), preferences: call.preferences, payer };
+        const question = { ...questionOf(call.modelRequest, call), preferences: call.preferences, payer };
         return runAnswer(answers, reply, (signal) =>
             (call.stream ? answerStream : answerWhole)({
                 ...{
@@ -177,7 +177,7 @@ function embedAt({ context, router, answers }: EndpointParts) {
         return runAnswer(answers, reply, async (signal) => {
             const begin = (job: GatewayJob, number: number) => void reply.headers(headersOf(job, number));
             const reading = {
-                question: { ...questionOf(call.modelRequest), preferences: call.preferences, payer },
+                question: { ...questionOf(call.modelRequest, call), preferences: call.preferences, payer },
                 signal,
                 begin,
             };

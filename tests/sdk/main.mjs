@@ -1,5 +1,5 @@
 /**
- * Runs what apps do with five SDKs through a gateway, a worker and stand-ins for four model servers. Every answer and
+ * Runs what apps do with six SDKs through a gateway, a worker and stand-ins for four model servers. Every answer and
  * every event that an SDK gets is held against OpenAI's published API description.
  *
  * npm run test:sdk -- [--kind vllm] [--only TEXT] [--write]   exit code 1 if anything fails; --write renews docs/sdk.md
@@ -64,7 +64,7 @@ async function pageOf(byKind) {
         'An app developer changes the base URL of an SDK and nothing else. This table shows what `npm run test:sdk` runs: each',
         'feature in each SDK, through a gateway, a worker and stand-ins for vLLM, SGLang, Ollama and llama.cpp. "yes" means',
         'that it works at all four, and that every answer and every event of a stream is valid by the API description that',
-        'OpenAI publishes. An empty cell means that the SDK has no such call, or is not tried with it.',
+        "OpenAI publishes. Anthropic's SDK alone judges its Messages. An empty cell means that the SDK has no such call, or is not tried with it.",
         '',
         `| feature | ${Object.values(names).join(' | ')} |`,
         `| --- | ${Object.keys(names)

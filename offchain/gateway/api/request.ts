@@ -4,15 +4,15 @@ import { bodies, messageFields, type ModelEndpoint, type ModelRequest, requestLi
 import { badRequest, type GatewayError } from '../errors';
 import { type Preferences, readPreferences } from '../preferences';
 
-/** Tokens of an answer when the app names no limit. */
 /** Tokens of an answer whose app sets no limit. */
-export const DEFAULT_MAX_TOKENS = 1024;
+const DEFAULT_MAX_TOKENS = 1024;
 
 /** A request for a model as an app made it. */
 export interface ApiCall {
     modelRequest: ModelRequest;
     stream: boolean;
     includeUsage: boolean;
+    isLimited: boolean; // the app itself named the most tokens of an answer
     notPassedOn: string[]; // names of fields that stay in this gateway
     preferences?: Preferences | undefined; // what its `provider` says
 }
@@ -59,7 +59,8 @@ export function readCall(endpoint: ModelEndpoint, body: unknown, { extraFields }
     requireKnownFields(endpoint, fields, extraFields);
     const stream = ownFlag(fields.stream, 'stream');
     const includeUsage = streamOptions(fields.stream_options);
-    const limit = endpoint === 'embedding' ? 0 : maxTokensOf(fields);
+    const appLimit = endpoint === 'embedding' ? 0 : maxTokensOf(fields);
+    const limit = appLimit ?? DEFAULT_MAX_TOKENS;
     const shape = bodies[endpoint];
     const passed = withoutOwn(endpoint, fields);
     const parsed = shape.safeParse(passed);
@@ -77,6 +78,7 @@ export function readCall(endpoint: ModelEndpoint, body: unknown, { extraFields }
     return {
         stream,
         includeUsage,
+        isLimited: appLimit !== undefined,
         preferences: fields[ROUTING_FIELD] === undefined ? undefined : readPreferences(fields[ROUTING_FIELD]),
         notPassedOn: GATEWAY_FIELDS.filter((name) => fields[name] !== undefined),
         modelRequest: { endpoint, maxTokens, body: withSystemRole(parsed.data) } as ModelRequest,
@@ -134,7 +136,7 @@ function streamOptions(value: unknown): boolean {
     return ownFlag(usage ?? undefined, 'stream_options.include_usage');
 }
 
-function maxTokensOf({ max_tokens: maxTokens, max_completion_tokens: maxNewTokens }: Fields): number {
+function maxTokensOf({ max_tokens: maxTokens, max_completion_tokens: maxNewTokens }: Fields): number | undefined {
     const check = (value: unknown, param: string): number | undefined => {
         const isCount = Number.isInteger(value) && (value as number) >= 1 && (value as number) <= requestLimits.tokens;
         if (value !== undefined && !isCount) {
@@ -149,7 +151,7 @@ function maxTokensOf({ max_tokens: maxTokens, max_completion_tokens: maxNewToken
     if (limits.every((limit) => limit !== undefined) && limits[0] !== limits[1]) {
         throw badRequest('"max_tokens" and "max_completion_tokens" differ: give one of them', 'max_tokens');
     }
-    return limits[0] ?? limits[1] ?? DEFAULT_MAX_TOKENS;
+    return limits[0] ?? limits[1];
 }
 
 function withoutOwn(endpoint: ModelEndpoint, fields: Fields): Fields {
