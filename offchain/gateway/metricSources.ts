@@ -43,7 +43,7 @@ export function addSources(metrics: GatewayMetrics, { context, book, answers, re
         log,
         'nodes',
         'Nodes by model and state',
-        async () => counts((await states()).flatMap((one) => one.nodes.map(({ state }) => labelsOf(one.model, state)))),
+        async () => (await states()).flatMap(countStates),
         ['model', 'state'],
     );
     metrics.gauge(
@@ -74,14 +74,21 @@ export function addSources(metrics: GatewayMetrics, { context, book, answers, re
     );
 }
 
-/** The words under which states of nodes are counted; `cocoon gateway status` says more. */
-function labelsOf(model: string, state: string) {
-    const words: [string, string][] = [
-        ['ok, comes last', 'cooling'],
-        ['ok', 'ok'],
-        ['not used for a while', 'banned'],
-    ];
-    return { model, state: words.find(([start]) => state.startsWith(start))?.[1] ?? 'unfit' };
+/** The states under which nodes are counted, by how `cocoon gateway status` begins them. The last one takes the rest. */
+const STATES = [
+    ['cooling', 'ok, comes last'],
+    ['ok', 'ok'],
+    ['banned', 'not used for a while'],
+    ['unfit', ''],
+];
+
+/** The nodes of a model by state. A state without a node is 0, because an alert can match no series that is missing. */
+function countStates({ model, nodes }: { model: string; nodes: { state: string }[] }) {
+    const names = nodes.map(({ state }) => STATES.find(([, start]) => state.startsWith(start))?.[0]);
+    return STATES.map(([state]) => ({
+        labels: { model, state },
+        value: names.filter((name) => name === state).length,
+    }));
 }
 
 function counts<Label extends string>(all: Record<Label, string>[]): GaugeValue<Label>[] {

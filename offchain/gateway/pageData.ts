@@ -37,7 +37,7 @@ export class PageData {
     constructor(
         private readonly context: Pick<
             GatewayContext,
-            'network' | 'escrow' | 'people' | 'setbacks' | 'activity' | 'now'
+            'network' | 'escrow' | 'nodes' | 'people' | 'setbacks' | 'activity' | 'now'
         >,
         private readonly parts: PageParts,
         private readonly waitMs = WAIT_MS,
@@ -102,16 +102,16 @@ export class PageData {
     }
 
     private async models() {
-        const { activity } = this.context;
+        const { stats } = this.context.nodes;
         return (await this.parts.catalogue.views()).map(({ model, checkedAt, workers }) => ({
             model,
             checkedAt: checkedAt ?? null,
             nodes: workers.map(({ offer, ...worker }) => {
-                const { firstTokenMs, tokensPerSecond } = activity.speed(worker.worker);
+                const { delay, speed } = stats.of(worker.worker);
                 return {
                     ...{ ...worker, tier: offer?.tier ?? null, rates: offer?.rates ?? null },
                     ...{ context: offer?.context ?? null, features: offer?.features ?? [] },
-                    ...{ firstTokenMs: firstTokenMs ?? null, tokensPerSecond: tokensPerSecond ?? null },
+                    ...{ firstTokenMs: delay === undefined ? null : delay * 1000, tokensPerSecond: speed ?? null },
                 };
             }),
         }));

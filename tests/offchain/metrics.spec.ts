@@ -65,13 +65,39 @@ describe('The examples for Prometheus and Grafana', () => {
         expect(namesIn(text).filter((name) => !names.has(name))).toEqual([]);
     });
 
+    it('count every state of nodes for each model, also without a node, so that the alert can fire', async () => {
+        const gateway = new GatewayMetrics();
+        const nodes = { states: async (model: string) => (model === 'idle' ? [] : [{ state: 'ok, comes last: x' }]) };
+        const context = { log, nodes, config: { models: { idle: {}, busy: {} } } };
+        addSources(gateway, { context } as never);
+
+        const lines = (await gateway.registry.getSingleMetricAsString('cocoon_gateway_nodes')).split('\n');
+        const counts = lines.filter((line) => line.startsWith('cocoon_gateway_nodes{'));
+        expect(counts.sort()).toEqual(
+            ['busy', 'idle'].flatMap((model) =>
+                ['banned', 'cooling', 'ok', 'unfit'].map(
+                    (state) =>
+                        `cocoon_gateway_nodes{model="${model}",state="${state}"} ` +
+                        (model === 'busy' && state === 'cooling' ? '1' : '0'),
+                ),
+            ),
+        );
+    });
+
     it('read the ports that the guide names', () => {
         const { scrape_configs: jobs, rule_files: files } = parse(readFileSync('ops/prometheus.yml', 'utf8')) as {
-            scrape_configs: { job_name: string }[];
+            scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
             rule_files: string[];
         };
         expect(jobs.map(({ job_name: name }) => name)).toEqual(['cocoon-gateway', 'cocoon-worker']);
         expect(files).toEqual(['alerts.yml']);
+
+        const guide = readFileSync('docs/operations.md', 'utf8');
+        const ports = /"metrics": \{"port": (\d+)\}` for\s+the gateway and (\d+) for the worker/.exec(guide)?.slice(1);
+        expect(ports).toHaveLength(2);
+        expect(jobs.map((job) => job.static_configs.flatMap(({ targets }) => targets))).toEqual(
+            ports!.map((port) => [`127.0.0.1:${port}`]),
+        );
     });
 });
 
