@@ -26,8 +26,11 @@ export class Disturbances {
     private readonly late = new Set<Late>();
     private readonly hung = new Set<() => void>();
 
-    /** Disturbs the next `times` calls of a method. */
+    /** Disturbs the next `times` calls of a method. 0 forgets everything that was planned. */
     plan(method: string, disturbance: Disturbance, times = 1): void {
+        if (times === 0) {
+            this.clear();
+        }
         this.planned.push(...Array.from({ length: times }, () => ({ method, disturbance })));
     }
 

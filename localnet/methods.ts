@@ -227,7 +227,7 @@ export const methods: ReadonlyMap<string, Method> = new Map(
         ),
 
         localnet_disturb: method(
-            { method: z.string(), disturbance, times: z.number().int().min(1).max(MAX_PAGE).default(1) },
+            { method: z.string(), disturbance, times: z.number().int().min(0).max(MAX_PAGE).default(1) },
             (params, _, disturbances) => {
                 disturbances.plan(params.method, params.disturbance, params.times);
                 return {};

@@ -155,14 +155,18 @@ const checks = {
         const params = { method: 'getAddressInformation', disturbance: { kind: 'down', status: 502 }, times: 10_000 };
         const disturb = (times) => post(at.chainUrl, { method: 'localnet_disturb', params: { ...params, times } });
         assert.equal((await disturb(1000)).status, 200);
-        await withPage(at, {}, async (page) => {
-            await page.waitForFunction(() => !document.getElementById('problem').hidden, undefined, {
-                timeout: 60_000,
+        try {
+            await withPage(at, {}, async (page) => {
+                await page.waitForFunction(() => !document.getElementById('problem').hidden, undefined, {
+                    timeout: 60_000,
+                });
+                await withText(page, 'money', 'Balance');
+                await withText(page, 'jobs', 'open');
+                await shoot(page, at.folder, 'chain-down-1280');
             });
-            await withText(page, 'money', 'Balance');
-            await withText(page, 'jobs', 'open');
-            await shoot(page, at.folder, 'chain-down-1280');
-        });
+        } finally {
+            await disturb(0);
+        }
     },
     'with keys it asks for one, takes a wrong one not, and shows a key its own spend': async (at) => {
         const url = new URL(at.baseUrl).origin;
