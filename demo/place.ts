@@ -31,13 +31,13 @@ const record = z.object({
     seeds: z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/)), // of wallets and of the committee, by name
     setting: setting.optional(), // missing while the market is set up
 });
-type Record = z.output<typeof record>;
+type PlaygroundFile = z.output<typeof record>;
 
 /** The folder of one playground, locked for this process. */
 export class Place {
     private constructor(
         readonly folder: string,
-        private readonly record: Record,
+        private readonly record: PlaygroundFile,
         private readonly lock: { close(): unknown },
     ) {}
 
@@ -104,7 +104,7 @@ export class Place {
     }
 }
 
-function readRecord(file: string): Record {
+function readRecord(file: string): PlaygroundFile {
     try {
         return record.parse(JSON.parse(readFileSync(file, 'utf8')));
     } catch (error) {

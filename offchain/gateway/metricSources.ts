@@ -39,13 +39,10 @@ export function addSources(metrics: GatewayMetrics, { context, book, answers, re
         escrow.clock.offset === undefined ? [] : [{ value: escrow.clock.offset }],
     );
     metrics.gauge(log, 'jobs', 'Jobs by phase', () => counts(book.all.map(({ phase }) => ({ phase }))), ['phase']);
-    metrics.gauge(
-        log,
-        'nodes',
-        'Nodes by model and state',
-        async () => (await states()).flatMap(countStates),
-        ['model', 'state'],
-    );
+    metrics.gauge(log, 'nodes', 'Nodes by model and state', async () => (await states()).flatMap(countStates), [
+        'model',
+        'state',
+    ]);
     metrics.gauge(
         log,
         'key_spent_ton',

@@ -15,18 +15,18 @@ const MAX_DAYS = 3660; // of usage in one answer
 
 /** What the command line asks about people, by name. */
 export const peopleActions = {
-    keys: ({ apiKeys, budgets }: People): KeyView[] => apiKeys.all.map((key) => keyView(key, budgets.views(key))),
+    keys: ({ apiKeys, budgets }: People): KeyView[] => apiKeys.all.map((key) => viewOfKey(key, budgets.views(key))),
     create: async ({ apiKeys, budgets }: People, body: unknown): Promise<NewKeyView> => {
         const { key, secret } = await apiKeys.create(read(newKey, body));
-        return { ...keyView(key, budgets.views(key)), secret };
+        return { ...viewOfKey(key, budgets.views(key)), secret };
     },
     revoke: async ({ apiKeys, budgets }: People, name: string): Promise<KeyView> => {
         const key = await apiKeys.revoke(name);
-        return keyView(key, budgets.views(key));
+        return viewOfKey(key, budgets.views(key));
     },
     limit: async ({ apiKeys, budgets }: People, name: string, body: unknown): Promise<KeyView> => {
         const key = await apiKeys.limit(name, read(keyLimits, body));
-        return keyView(key, budgets.views(key));
+        return viewOfKey(key, budgets.views(key));
     },
     usage: ({ usage }: People, query: unknown): Promise<UsageView[]> => {
         const { by, days } = read(usageQuery, query);
@@ -55,7 +55,7 @@ export function addPeopleAdmin(admin: FastifyInstance, people: People): void {
     admin.get('/admin/usage', async ({ query }) => peopleActions.usage(people, query));
 }
 
-function keyView(key: StoredApiKey, budgets: Record<'daily' | 'monthly', BudgetView>): KeyView {
+function viewOfKey(key: StoredApiKey, budgets: Record<'daily' | 'monthly', BudgetView>): KeyView {
     const { name, models, createdAt, expiresAt, revokedAt } = key;
     return {
         name,

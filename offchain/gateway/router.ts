@@ -46,7 +46,7 @@ export class AnswerBroken extends GatewayError {
 }
 
 const ATTEMPTS = 2;
-const MAX_REFUSALS = 4; // of a job without a signature, since its last result
+const MAX_UNSIGNED = 4; // of a job without a signature, since its last result
 
 /** What to do after a failed attempt. */
 interface NextStep {
@@ -293,7 +293,7 @@ export class Router {
         if (!again || (session !== undefined && session === job.session)) {
             job.refusals++;
         }
-        if (job.refusals >= MAX_REFUSALS) {
+        if (job.refusals >= MAX_UNSIGNED) {
             this.parts.closing.leaveRefused(job, code);
             return { error, avoid: 'worker' };
         }
