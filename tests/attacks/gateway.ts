@@ -290,4 +290,27 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/regression/offchain-gateway.spec.ts',
         test: 'A program that asks without end gets 429 above the number of queries at once, and answers again below it',
     },
+    {
+        source: 'review',
+        attack: 'A provider announces an endpoint in the private network of a gateway, to have the gateway send requests there.',
+        stoppedBy: 'An endpoint of a stranger is used only if its address is public, however the address is written.',
+        file: 'tests/offchain/gateway/discovery.spec.ts',
+        test: 'Addresses that a stranger names http://2130706433/ may be public: false',
+    },
+    {
+        source: 'review',
+        attack: 'A provider announces a name that leads to a private address, or begins to after the check.',
+        stoppedBy:
+            'Each connection looks the name up, refuses private addresses, and uses the addresses that it checked.',
+        file: 'tests/offchain/gateway/discovery.spec.ts',
+        test: 'Addresses that a stranger names a name that leads to a private address is not connected to (all: true)',
+    },
+    {
+        source: 'review',
+        attack: 'A provider announces the endpoint of another node as its own, to get the queries of its good name.',
+        stoppedBy:
+            'A worker says which node it is; an endpoint that says another one than the chain announces is not used.',
+        file: 'tests/offchain/gateway/routing.spec.ts',
+        test: 'Two nodes of unlike price and speed, found by events of the chain a worker that says it is another node than the chain announces there is not used',
+    },
 ];

@@ -4,7 +4,7 @@ import { Directory, workerUrl } from '../../../offchain/gateway/directory';
 import { fairOrder, MarketNodes } from '../../../offchain/gateway/marketNodes';
 import { type Emitted } from '../../../offchain/chain';
 import { modelHash } from '../../../offchain/link';
-import { mayBePublic, isPublicAddress } from '../../../offchain/process/publicAddress';
+import { mayBePublic, isPublicAddress, publicLookup } from '../../../offchain/process/publicAddress';
 import { type MarketEvent, Node, nodeChanges, readMarketEvent } from '../../../wrappers';
 import { changeNode, joinedMarket, listingWith, modelOf, nodeMarket, registerNode } from '../../support/stake';
 
@@ -241,5 +241,12 @@ describe('Addresses that a stranger names', () => {
         ['http://printer.local', false],
     ])('%s may be public: %s', (url, expected) => {
         expect(mayBePublic(url)).toBe(expected);
+    });
+
+    it.each([true, false])('a name that leads to a private address is not connected to (all: %s)', async (all) => {
+        const answer = await new Promise((resolve) => {
+            publicLookup('localhost', { all }, (error, address) => resolve({ code: error?.code, address }));
+        });
+        expect(answer).toEqual({ code: 'PRIVATE_ADDRESS', address: [] });
     });
 });

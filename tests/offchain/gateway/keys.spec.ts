@@ -143,6 +143,7 @@ describe('The request log', () => {
             { status: 404, code: 'model_not_found', keyName: 'bob' },
         ]);
         expect(bench.log.join('')).not.toMatch(/Hello|Say hello/);
+        expect(bench.log.join('')).not.toContain(secret);
     });
 });
 
