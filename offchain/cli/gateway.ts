@@ -167,8 +167,8 @@ function statusLines(status: StatusView): string {
         ...(Math.abs(status.clockOffset ?? 0) > CLOCK_SECONDS
             ? [`clock      the chain's is ${status.clockOffset} s ahead: set it`]
             : []),
-        `spoiled    ${status.unproductive.today} jobs in 24 hours; ${status.unproductive.count} count, at most ${status.unproductive.max}`,
-        ...status.unproductive.causes.map(({ job, worker, cause }) => `           ${job}  ${worker}  ${cause}`),
+        `spoiled    ${status.spoiled.today} jobs in 24 hours; ${status.spoiled.count} count, at most ${status.spoiled.max}`,
+        ...status.spoiled.causes.map(({ job, worker, cause }) => `           ${job}  ${worker}  ${cause}`),
     ].join('\n');
 }
 

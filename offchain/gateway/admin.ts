@@ -115,7 +115,7 @@ export function addAdmin(
                 money: moneyView(purse, book, context.now()),
                 models,
                 jobs: phases,
-                unproductive: setbacks.view(),
+                spoiled: setbacks.view(),
                 clockOffset: escrow.clock.offset ?? null,
             };
         });

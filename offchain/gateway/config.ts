@@ -26,7 +26,7 @@ const job = z
         maxOpen: whole(1, 256).default(16), // jobs of one model that are open at once
         idleHours: z.number().positive().default(24), // without a query; then a job that another can replace is settled
         lastHours: z.number().min(0).default(2), // no new query begins in the last hours of a job
-        maxUnproductive: whole(1).default(8), // jobs in 24 hours that nodes may spoil before they paid off
+        maxSpoiled: whole(1).default(8), // jobs in 24 hours that nodes may spoil before they paid off
     })
     .prefault({});
 

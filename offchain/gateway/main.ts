@@ -101,7 +101,7 @@ export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}
     const checks = deps.checks ?? onChain;
     const escrow = new EscrowAccount(chain, address, keys.spend.publicKey, new ChainClock(now, config.clockTolerance));
     const spending = new SpendAccount(chain, pollMs, { account: escrow, key: keys.spend, log });
-    const setbacks = await Setbacks.load(store, config.job.maxUnproductive, now);
+    const setbacks = await Setbacks.load(store, config.job.maxSpoiled, now);
     const { maxNodes, everySeconds } = config.discovery;
     const found =
         findsNodes(config) && deps.nodes === undefined

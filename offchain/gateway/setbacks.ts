@@ -1,7 +1,7 @@
 /**
- * Jobs that were opened and brought nothing. Each ties up a deposit until its notice has passed. So a node gets one new
- * job after the first, whatever the causes, and a day has a limit. A node with several jobs can spoil them all at once:
- * it gets no other job that day, and they count as two.
+ * Spoiled jobs: those that were opened and brought nothing. Each ties up a deposit until its notice has passed. So a
+ * node gets one new job after the first, whatever the causes, and a day has a limit. A node with several jobs can spoil
+ * them all at once: it gets no other job that day, and they count as two.
  */
 import type { GatewayStore, Setback, StoredJob } from '../store/gateway';
 import { unavailable } from './errors';
@@ -65,10 +65,10 @@ export class Setbacks {
         if (this.count >= this.max) {
             const causes = [...new Set(this.today.map(({ worker, cause }) => `${worker}: ${cause}`))].sort();
             throw unavailable(
-                `${this.count} jobs of the last 24 hours brought nothing, counting ${MAX_PER_NODE} of one node at most, and no ` +
-                    `more may (job.maxUnproductive). ` +
-                    `Take their nodes out of the configuration, or raise it. ${causes.join('; ')}`,
-                'unproductive',
+                `${this.count} jobs were spoiled in the last 24 hours, counting at most ${MAX_PER_NODE} of one node. ` +
+                    'Take their nodes out of the configuration, or raise the limit, job.maxSpoiled. ' +
+                    causes.join('; '),
+                'spoiled_jobs',
             );
         }
     }

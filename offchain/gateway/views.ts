@@ -49,7 +49,7 @@ export const statusView = z.object({
     ),
     jobs: z.record(z.string(), z.number()),
     clockOffset: z.number().nullable(), // seconds by which the chain's clock is ahead of this machine's
-    unproductive: z.object({
+    spoiled: z.object({
         // jobs of the last 24 hours that their nodes spoiled, how many of them count, and how many may at most
         today: z.number(),
         count: z.number(),

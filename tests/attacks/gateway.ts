@@ -70,7 +70,7 @@ export const gatewayAttacks: Attack[] = [
         attack: 'Many nodes spoil one job each.',
         stoppedBy: 'The jobs that may be spoiled in a day are bounded.',
         file: 'tests/offchain/gateway/refusals.spec.ts',
-        test: 'A node that refuses without a signature opens no more jobs a day than may be unproductive, whatever the causes and nodes, and says so',
+        test: 'A node that refuses without a signature opens no more jobs a day than may be spoiled, whatever the causes and nodes, and says so',
     },
     {
         source: 'fault kind: one answer believed',

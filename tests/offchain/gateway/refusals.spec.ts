@@ -67,7 +67,7 @@ describe('A node that refuses without a signature', () => {
         const all = Object.fromEntries(models.map((model) => [model, { maxPrice } as never]));
         await start({
             workers: 2,
-            config: { models: all, job: { step: '40000', maxUnproductive: 3 } },
+            config: { models: all, job: { step: '40000', maxSpoiled: 3 } },
             before: ({ workers }) =>
                 workers.forEach((worker, i) => {
                     const node = new Address(0, Buffer.alloc(32, i)).toRawString();
@@ -86,8 +86,8 @@ describe('A node that refuses without a signature', () => {
         await Promise.all(models.map((model) => bench.post({ ...ask, model })));
 
         expect(bad.jobs.size).toBe(models.length);
-        await until(async () => (await status()).unproductive.causes.length === models.length);
-        expect((await status()).unproductive).toMatchObject({ today: 4, count: 2 });
+        await until(async () => (await status()).spoiled.causes.length === models.length);
+        expect((await status()).spoiled).toMatchObject({ today: 4, count: 2 });
         expect((await bench.post(ask)).status).toBe(200);
         expect(good.jobs.size).toBeGreaterThan(0);
     });
@@ -101,7 +101,7 @@ describe('A node that refuses without a signature', () => {
         }
 
         expect(bench.worker.jobs.size).toBe(2);
-        expect((await status()).unproductive.today).toBe(2);
+        expect((await status()).spoiled.today).toBe(2);
     });
 
     it('is remembered by a gateway that starts again', async () => {
@@ -137,11 +137,11 @@ describe('A node that refuses without a signature', () => {
         expect((await bench.post(ask)).status).toBe(200);
         expect(jobs()).toHaveLength(2);
         await until(() => jobs()[0].phase === 'settling');
-        expect((await status()).unproductive.today).toBe(0);
+        expect((await status()).spoiled.today).toBe(0);
     });
 
-    it('opens no more jobs a day than may be unproductive, whatever the causes and nodes, and says so', async () => {
-        await start({ workers: 3, config: { job: { step: '40000', maxUnproductive: 2 } } });
+    it('opens no more jobs a day than may be spoiled, whatever the causes and nodes, and says so', async () => {
+        await start({ workers: 3, config: { job: { step: '40000', maxSpoiled: 2 } } });
         const codes = ['leaving', 'wrong_terms', 'wrong_channel'] as const;
         bench.workers.forEach(({ scripts }, i) => scripts.push(...Array(9).fill({ refuse: codes[i] })));
         const answers = [];
@@ -151,9 +151,9 @@ describe('A node that refuses without a signature', () => {
 
         expect(jobs()).toHaveLength(2);
         expect(answers.at(-1)!.status).toBe(503);
-        expect(answers.at(-1)!.body.error.message).toMatch(/^2 jobs .*job\.maxUnproductive/);
-        const { unproductive } = await status();
-        expect(unproductive).toMatchObject({ today: 2, count: 2, max: 2 });
-        expect(unproductive.causes.map(({ job }: { job: number }) => job)).toEqual(jobs().map(({ number }) => number));
+        expect(answers.at(-1)!.body.error.message).toMatch(/^2 jobs .*job\.maxSpoiled/);
+        const { spoiled } = await status();
+        expect(spoiled).toMatchObject({ today: 2, count: 2, max: 2 });
+        expect(spoiled.causes.map(({ job }: { job: number }) => job)).toEqual(jobs().map(({ number }) => number));
     });
 });
