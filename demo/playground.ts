@@ -51,7 +51,7 @@ function guide({ baseUrl, pageUrl, model, chainUrl, gatewayConfig, resumed }: Pl
     return `
 ${resumed ? 'The playground runs again as it was.' : 'The playground runs.'} It ends with Ctrl-C.
 
-  base URL   ${baseUrl}   (any API key)
+  base URL   ${baseUrl}   ${resumed ? '(an API key of yours, if you made one)' : '(any API key)'}
   page       ${pageUrl}
   model      ${model}
   chain      ${chainUrl}
@@ -69,7 +69,11 @@ Ask with the openai package:
 Look and settle:
   npx cocoon gateway status --url ${at}
   npx cocoon gateway jobs --url ${at}
-  npx cocoon gateway settle 0 --url ${at}
+  npx cocoon gateway settle JOB --url ${at}
+  npx cocoon gateway usage --url ${at}
+  npx cocoon gateway nodes --url ${at}
+  npx cocoon receipt verify JOB-QUERY --config ${gatewayConfig}
+  npx cocoon keys create --name NAME --daily 1 --url ${at}
   curl ${baseUrl}/models
 
 Let time pass on the chain:

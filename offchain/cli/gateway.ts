@@ -165,7 +165,9 @@ function statusLines(status: StatusView): string {
                 .join(', ') || 'none'
         }`,
         ...(Math.abs(status.clockOffset ?? 0) > CLOCK_SECONDS
-            ? [`clock      the chain's is ${status.clockOffset} s ahead: set it`]
+            ? [
+                  `clock      the chain's is ${status.clockOffset} s ahead of this machine's: set this machine's clock, unless the network is a local one that was advanced`,
+              ]
             : []),
         `spoiled    ${status.spoiled.today} jobs in 24 hours; ${status.spoiled.count} count, at most ${status.spoiled.max}`,
         ...status.spoiled.causes.map(({ job, worker, cause }) => `           ${job}  ${worker}  ${cause}`),
@@ -175,7 +177,7 @@ function statusLines(status: StatusView): string {
 function moneyLines({ money, jobs }: StatusView): string[] {
     const resets = timeOf(money.dayResetsAt);
     return [
-        `in jobs    ${tonText(money.inJobs)} unspent, which returns when they end; ${tonText(money.paid)} paid to nodes`,
+        `in jobs    ${tonText(money.inJobs)} unspent, which returns when they end; ${tonText(money.paid)} paid by open jobs`,
         ...(money.returning === '0' && (jobs.leaving ?? 0) === 0
             ? []
             : [`returning  ${tonText(money.returning)} of jobs that end, after their notice`]),

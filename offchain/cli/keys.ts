@@ -111,6 +111,9 @@ function secondsOf(text: string): number {
     if (Number.isNaN(date)) {
         throw new Error(`"${text}" is no date: write 2027-01-31, or 2027-01-31T12:00:00Z`);
     }
+    if (date <= Date.now()) {
+        throw new Error(`"${text}" is over: name a date that is still to come`);
+    }
     return Math.floor(date / 1000);
 }
 

@@ -71,7 +71,9 @@ export function addSources(metrics: GatewayMetrics, { context, book, answers, re
     );
 }
 
-/** The states under which nodes are counted, by how `cocoon gateway status` begins them. The last one takes the rest. */
+/**
+ * The states under which nodes are counted, by how `cocoon gateway status` begins them. The last one takes the rest.
+ */
 const STATES = [
     ['cooling', 'ok, comes last'],
     ['ok', 'ok'],

@@ -175,11 +175,13 @@ function requireStateless(fields: Fields, { extraFields }: ReadOptions): void {
             );
         }
     }
-    if (fields.background === true || fields.truncation === 'auto') {
-        throw unsupported(
-            fields.background === true ? 'background' : 'truncation',
-            'with this value is not served here',
-        );
+    const valued = [
+        ...(fields.background === true ? ['background'] : []),
+        ...(fields.truncation === 'auto' ? ['truncation'] : []),
+        ...(fields.store === true ? ['store'] : []),
+    ];
+    if (valued.length > 0) {
+        throw unsupported(valued[0], 'with this value is not served here');
     }
     const encrypted = 'reasoning.encrypted_content'; // of a server that keeps reasoning from its client
     const include = Array.isArray(fields.include) ? fields.include : [];

@@ -99,6 +99,7 @@ describe('A request for /v1/responses', () => {
         ['an unknown field within', { input: 'a', reasoning: { max_tokens: 5 } }, 'reasoning.max_tokens'],
         ['a summary of reasoning', { input: [{ type: 'reasoning', summary: [{}] }] }, 'input.0.summary'],
         ['a stored prompt', { input: 'a', prompt: { id: 'x' } }, 'prompt'],
+        ['an answer that is stored', { input: 'a', store: true }, 'store'],
         ['work in the background', { input: 'a', background: true }, 'background'],
         ['logs of a search', { input: 'a', include: ['web_search_call.results'] }, 'include'],
     ])('with %s is refused by name', (_, body, param) => {
