@@ -85,6 +85,16 @@ export class ApiKeys {
         return key;
     }
 
+    /** The limits of now of a key that was shown before. Throws 401 if it is revoked, expired or replaced since. */
+    current(key: StoredApiKey): StoredApiKey {
+        const now = this.byName.get(key.name);
+        const objection = now?.hash.equals(key.hash) === true ? this.objection(now) : 'was revoked';
+        if (now === undefined || objection !== undefined) {
+            throw unauthorized(`This API key ${objection}: its owner makes a new one with "cocoon keys create"`);
+        }
+        return now;
+    }
+
     /** Makes a key. Its secret is returned here and exists nowhere else. Throws 409 if the name is in use. */
     async create({ name, daily, monthly, models, expiresAt }: NewKey): Promise<{ key: StoredApiKey; secret: string }> {
         const existing = this.byName.get(name);

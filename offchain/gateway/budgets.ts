@@ -37,6 +37,7 @@ interface Reservation {
 export class Budgets {
     private readonly spent = new Map<string, Map<number, bigint>>(); // nanoTON by name and day
     private readonly reserved = new Map<string, Reservation>(); // by query
+    private holds = 0; // ever made
 
     private constructor(private readonly now: () => number) {}
 
@@ -67,6 +68,16 @@ export class Budgets {
             }
         }
         this.reserved.set(idOf(query), { name, day, ceiling: query.ceiling });
+    }
+
+    /**
+     * Reserves what a request that waits for a job may cost, until the returned function is called. Throws 402 if a
+     * limit does not allow it: no job is opened for a request that could not be sent.
+     */
+    hold(key: StoredApiKey, ceiling: bigint): () => void {
+        const query = { job: -1, number: ++this.holds, ceiling, askedAt: this.now() };
+        this.reserve(key, query);
+        return () => void this.reserved.delete(idOf(query));
     }
 
     /** Throws 402 if a key has nothing left, so that no job is opened for a request that could not be sent. */

@@ -91,8 +91,9 @@ export class Endings {
         if (attempt === 0 && received.length === 0) {
             return false; // the request may still be on its way
         }
+        const cost = job.ledger.paidFor(lease.number);
         job.ledger.dropMeter(lease.number);
-        await lease.end({ phase: 'void' });
+        await lease.end({ phase: 'void' }, cost);
         return true;
     }
 }

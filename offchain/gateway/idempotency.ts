@@ -270,7 +270,8 @@ export function idempotent(idempotency: Idempotency, handler: Handler): Handler 
         if (key === undefined) {
             return handler(request, reply);
         }
-        const scope = `${request.apiKey?.name ?? ''}\n${request.routeOptions.url ?? ''}`;
+        // Not the name: another key may get it later.
+        const scope = `${request.apiKey?.hash.toString('hex') ?? ''}\n${request.routeOptions.url ?? ''}`;
         const { recording, isFirst } = idempotency.take(String(key), scope, request.body);
         if (!isFirst) {
             request.facts.isReplayed = true;

@@ -32,10 +32,9 @@ export class Lease {
         readonly ceiling: bigint, // nanoTON
     ) {}
 
-    /** The query has an ending, durably, and its money is paid or free. */
-    async end(ending: StoredEnding): Promise<void> {
+    /** The query has an ending, durably, and its money is paid or free. `cost`: nanoTON, of the key that pays it. */
+    async end(ending: StoredEnding, cost = this.costOf(ending)): Promise<void> {
         this.use();
-        const cost = this.costOf(ending);
         const { model, worker } = this.job.stored;
         const isUsed = ending.phase === 'result' || cost > 0n;
         const used = isUsed ? { model, worker, cost, tokens: ending.tokens } : undefined;

@@ -98,6 +98,13 @@ export class Ledger {
         }
     }
 
+    /** nanoTON that a query without a price was paid by its meter: a budget counts what was paid, not what is owed. */
+    paidFor(number: number): bigint {
+        const meter = this.meterOf(number);
+        const above = this.paid.cumulative - this.settled;
+        return above <= 0n ? 0n : above < meter ? above : meter;
+    }
+
     /** A query ended without a price; what was paid for its meter stays as credit. */
     dropMeter(number: number): void {
         this.meters.delete(number);

@@ -9,6 +9,8 @@ export interface Payer {
     readonly name: string;
     /** Throws 402 if a limit of the key does not allow it. */
     reserve(query: { job: number; number: number; ceiling: bigint; askedAt: number }): void;
+    /** Reserves what a waiting request may cost, until the returned function is called. Throws 402. */
+    hold(ceiling: bigint): () => void;
 }
 
 export class People {
@@ -25,6 +27,11 @@ export class People {
     /** The payer of a request. Limits that change meanwhile hold for it, too. */
     payerOf(key: StoredApiKey): Payer {
         const { name } = key;
-        return { name, reserve: (query) => this.budgets.reserve(this.apiKeys.get(name) ?? key, query) };
+        const current = () => this.apiKeys.current(key);
+        return {
+            name,
+            reserve: (query) => this.budgets.reserve(current(), query),
+            hold: (ceiling) => this.budgets.hold(current(), ceiling),
+        };
     }
 }

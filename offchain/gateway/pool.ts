@@ -9,7 +9,7 @@ import type { GatewayContext } from './context';
 import { badRequest, GatewayError, unavailable } from './errors';
 import type { GatewayJob, Lease } from './job';
 import type { JobRules } from './jobRules';
-import type { Need } from './nodes';
+import type { Candidate, Need } from './nodes';
 import type { JobOpener } from './opener';
 import { inOrder, type Preferences, type RoutedNode, unwanted } from './preferences';
 import { maxCost, Question } from './query';
@@ -41,6 +41,9 @@ interface ModelQueue {
     objection: string; // why the last one was not opened
 }
 
+/** Reserves in the budget of the question's key what it may cost at these rates, once. Throws 402. */
+type Hold = (rates: Rates, tokenizer: string) => void;
+
 export class JobPool {
     private waiting: (() => void)[] = [];
     private readonly queues = new Map<string, ModelQueue>();
@@ -65,20 +68,28 @@ export class JobPool {
         const queue = this.queueOf(model);
         queue.pending++;
         this.noteUse(model);
+        let letGo: (() => void) | undefined;
+        const hold: Hold = (rates, tokenizer) => {
+            const cost = maxCost(rates, question, tokenizer);
+            const fresh = freshOf(this.context.config.job.deposit);
+            letGo ??= question.payer?.hold(cost < fresh ? cost : fresh);
+        };
         try {
-            return await this.waitInOrder(question, excluded, queue);
+            return await this.waitInOrder(question, excluded, queue, hold);
         } catch (error) {
             queue.pending--;
             throw error;
+        } finally {
+            letGo?.();
         }
     }
 
     // What a request prefers is tried first, and then what else it allows.
-    private async waitInOrder(question: Question, excluded: Excluded, queue: ModelQueue): Promise<Lease> {
+    private async waitInOrder(question: Question, excluded: Excluded, queue: ModelQueue, hold: Hold): Promise<Lease> {
         const steps = await this.stepsOf(question, excluded);
         for (const [i, preferences] of steps.entries()) {
             try {
-                return await this.wait({ ...question, preferences }, excluded, queue);
+                return await this.wait({ ...question, preferences }, excluded, queue, hold);
             } catch (error) {
                 if (i === steps.length - 1 || !(error instanceof GatewayError) || error.status === 413) {
                     throw error;
@@ -104,7 +115,7 @@ export class JobPool {
             : inOrder({ ...preferences, order: [cheapest.url], fallbacks: true });
     }
 
-    private async wait(question: Question, excluded: Excluded, queue: ModelQueue): Promise<Lease> {
+    private async wait(question: Question, excluded: Excluded, queue: ModelQueue, hold: Hold): Promise<Lease> {
         const { model } = question.modelRequest.body;
         const start = Date.now();
         let connected = false; // jobs without a session were shown to their workers
@@ -123,6 +134,7 @@ export class JobPool {
                 return lease(free, question);
             }
             if (fit.length > 0) {
+                hold(fit[0].terms.rates, fit[0].tokenizer);
                 if (Date.now() - start >= GRACE_MS) {
                     this.openBeside(question, excluded, queue);
                 }
@@ -154,11 +166,15 @@ export class JobPool {
                     ...[...disconnected, ...unpaid].map(({ stored }) => stored.worker),
                 ]);
                 this.context.setbacks.requireFew();
-                await this.requireCover(model, workers, question);
+                const { rates, tokenizer } = await this.requireCover(model, workers, question);
+                hold(rates, tokenizer);
+                if (this.isFull(model, queue)) {
+                    await this.waitForSlot(start, queue);
+                    continue;
+                }
                 if (this.fitting(question, excluded).length > 0) {
                     continue; // a job that was opened meanwhile
                 }
-                this.requireFewOpen(model, queue);
                 const opening = this.opener.open(model, workers, question);
                 const isShared = this.openings.has(opening);
                 this.countComing(queue, opening);
@@ -247,18 +263,6 @@ export class JobPool {
             if (!this.openAnother(model, queue, excluded.workers, question)) {
                 return;
             }
-        }
-    }
-
-    // A used-up job does not count, or it could not be replaced at the limit.
-    private requireFewOpen(model: string, queue: ModelQueue): void {
-        const { maxParallel, maxOpen } = this.context.config.job;
-        const lasting = this.book.open(model).filter((job) => job.available >= this.threshold(job)).length;
-        if (lasting + Math.ceil(queue.coming / maxParallel) >= maxOpen) {
-            throw unavailable(
-                `${maxOpen} jobs of ${model} are open (job.maxOpen), and none may answer this: ask again`,
-                'busy',
-            );
         }
     }
 
@@ -390,9 +394,10 @@ export class JobPool {
     }
 
     // A question that no fresh job could pay must not open one.
-    private async requireCover(model: string, excluded: ReadonlySet<string>, question: Question): Promise<void> {
+    private async requireCover(model: string, excluded: ReadonlySet<string>, question: Question): Promise<Candidate> {
         const { nodes, config } = this.context;
-        const { rates, tokenizer } = await nodes.pick(model, excluded, question);
+        const candidate = await nodes.pick(model, excluded, question);
+        const { rates, tokenizer } = candidate;
         const min = minCost(rates, question, tokenizer);
         if (min > freshOf(config.job.deposit)) {
             throw badRequest(
@@ -401,6 +406,19 @@ export class JobPool {
                 'prompt_too_dear',
             );
         }
+        return candidate;
+    }
+
+    // As many jobs as may be are used or being opened. Those that cannot be used now or are used up do not count.
+    private isFull(model: string, queue: ModelQueue): boolean {
+        const { maxParallel, maxOpen } = this.context.config.job;
+        const usable = this.usable(model, { workers: new Set(), jobs: new Set() });
+        const used = usable.filter((job) => job.available >= this.threshold(job)).length;
+        if (used + Math.ceil(queue.coming / maxParallel) < maxOpen) {
+            return false;
+        }
+        queue.objection = `job.maxOpen (${maxOpen}) jobs are open`;
+        return true;
     }
 
     private covers(job: GatewayJob, question: Question): boolean {

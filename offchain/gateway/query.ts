@@ -255,8 +255,9 @@ export async function conclude(lease: Lease, intake: Intake, ending: SignedEndin
     const { accept, retryAfter } = intake;
     if (ending.type !== 'result') {
         const paid = job.ledger.meterOf(number) > 0n;
+        const cost = job.ledger.paidFor(number);
         job.ledger.dropMeter(number);
-        await lease.end({ phase: ending.type, accept, receipt: ending.receipt });
+        await lease.end({ phase: ending.type, accept, receipt: ending.receipt }, cost);
         return { type: ending.type, refusal: ending.refusal, paid, retryAfter };
     }
     const { result, receipt } = ending;

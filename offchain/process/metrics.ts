@@ -74,6 +74,9 @@ export interface GaugeValue<Label extends string> {
     value: number;
 }
 
+const LOOPBACK = /^(127\.0\.0\.1|localhost|::1)$/;
+const LOOPBACK_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
+
 /** Serves a registry at /metrics, with what Node.js says of its process. */
 export async function serveMetrics(
     registry: Registry,
@@ -81,6 +84,15 @@ export async function serveMetrics(
 ): Promise<{ url: string; close: () => Promise<void> }> {
     collectDefaultMetrics({ register: registry });
     const server = createDoor();
+    if (LOOPBACK.test(listen.host)) {
+        // A page whose own name was pointed at this machine (DNS rebinding) would read what is spent.
+        server.addHook('onRequest', async ({ headers }, reply) => {
+            if (!LOOPBACK_HOST.test(headers.host ?? '')) {
+                return reply.code(403).send('Metrics answer to 127.0.0.1 and localhost only');
+            }
+            return undefined;
+        });
+    }
     server.get('/metrics', async (_, reply) => reply.type(TYPE).send(await registry.metrics()));
     const url = await server.listen(listen);
     return { url: `${url}/metrics`, close: () => server.close() };

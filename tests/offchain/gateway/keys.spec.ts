@@ -51,6 +51,39 @@ describe('A gateway with API keys', () => {
         expect(bench.log.join('\n')).not.toContain(secret);
     });
 
+    it('opens no job for requests that a budget cannot pay, however many come at once', async () => {
+        const { secret } = await admin('keys', { name: 'bob', daily: '1' });
+        const answers = await Promise.all(Array.from({ length: 20 }, () => bench.post(ask, bearer(secret))));
+
+        expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([402]));
+        expect(bench.gateway.book.all).toEqual([]);
+        expect((await bench.admin('keys'))[0].daily).toMatchObject({ spent: '0', reserved: '0' });
+    });
+
+    it('charges a key what was paid for text, also if the node then signs that it failed', async () => {
+        await bench.restart({ job: { step: '40000' } });
+        const { secret } = await admin('keys', { name: 'bob', daily: '1000000' });
+        bench.worker.scripts.push({ frames: Array(60).fill('word '), failAtEnd: Reason.BackendDown });
+        await bench.post({ ...ask, max_tokens: 80, stream: true }, bearer(secret));
+
+        const [job] = bench.gateway.book.all;
+        await until(() => job.running === 0);
+        const paid = job.ledger.voucher.cumulative;
+        expect(paid).toBeGreaterThan(0n);
+        expect((await bench.admin('keys'))[0].daily).toMatchObject({ spent: String(paid), reserved: '0' });
+    });
+
+    it('gives a new key of an old name no answer of the old one', async () => {
+        const first = await admin('keys', { name: 'bob' });
+        const repeated = { 'idempotency-key': '1' };
+        await bench.post(ask, { ...bearer(first.secret), ...repeated });
+        await admin('keys/bob/revoke', {});
+        const second = await admin('keys', { name: 'bob' });
+
+        const { headers } = await bench.post(ask, { ...bearer(second.secret), ...repeated });
+        expect(headers['idempotent-replayed']).toBeUndefined();
+    });
+
     it('spends no more than a budget allows, to the nanoTON, with 64 requests at once', async () => {
         const { secret } = await admin('keys', { name: 'bob', daily: '1' });
         const short = { ...ask, max_tokens: 8 };
@@ -202,6 +235,15 @@ describe('The metrics of a gateway', () => {
                 expect.stringMatching(/^cocoon_gateway_store_commit_seconds_count [1-9]/),
             ]),
         );
+    });
+});
+
+describe('The metrics of a gateway on loopback', () => {
+    it('answer to no other name, so that a page cannot read what is spent by DNS rebinding', async () => {
+        const at = (host?: string) =>
+            request(bench.gateway.metricsUrl!, { headers: host === undefined ? {} : { host } });
+        expect((await at('evil.example')).statusCode).toBe(403);
+        expect((await at()).statusCode).toBe(200);
     });
 });
 
