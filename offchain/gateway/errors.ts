@@ -67,3 +67,6 @@ export function tooMany(message: string): GatewayError {
 export function unavailable(message: string, code = 'no_node'): GatewayError {
     return new GatewayError(503, code, message);
 }
+
+/** The client closed the connection. */
+export class ClientGone extends Error {}

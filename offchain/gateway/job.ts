@@ -234,8 +234,25 @@ export class GatewayJob {
     }
 
     async change(change: JobChange): Promise<void> {
+        if (change.phase === 'ended' && this.phase !== 'ended') {
+            await this.releaseUnfinished();
+        }
         Object.assign(this.stored, change);
         await this.store.changeJob(this.stored.channel, change);
+    }
+
+    /**
+     * The account is gone, so nothing more is paid for queries without an ending: the keys that pay them owe what was
+     * paid, and get back the rest. The queries themselves stay, because an accept without an ending is evidence.
+     */
+    private async releaseUnfinished(): Promise<void> {
+        const { model, worker } = this.stored;
+        for (const number of this.unfinished) {
+            const cost = this.ledger.paidFor(number);
+            const used = cost > 0n ? { model, worker, cost } : undefined;
+            await this.store.releaseQuery(this.number, number, used);
+            this.onEnded(number, cost, used);
+        }
     }
 
     /**

@@ -30,6 +30,7 @@ import { Endings } from './endings';
 import { EscrowAccount } from './escrow';
 import { JobRules } from './jobRules';
 import { ClientKeys, readClientKeys } from './keys';
+import { lockKey } from '../store/keyLock';
 import { GatewayMetrics } from './metrics';
 import { addSources } from './metricSources';
 import { MarketNodes } from './marketNodes';
@@ -84,13 +85,31 @@ const SWEEP_MS = 60_000;
 const WATCH_MS = 10_000;
 const CERTIFICATE_MS = 30_000; // between two looks at the files of the certificate
 
-/** Starts a gateway and listens; jobs of an earlier run are taken up meanwhile. */
+const SPEND_KEY_BUSY = 'Another gateway uses this spend key, and only one may: stop the other one first';
+
+/**
+ * Starts a gateway and listens; jobs of an earlier run are taken up meanwhile.
+ *
+ * @throws if another process uses the spend key or the store, or others may read the key
+ */
 export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}): Promise<Gateway> {
+    const keys = deps.keys ?? readClientKeys(config.keyFile);
+    // A caller that passes keys makes sure that no other process uses them.
+    const lock = deps.keys ? undefined : lockKey(keys.spend.publicKey, config.keyFile, undefined, SPEND_KEY_BUSY);
+    try {
+        const gateway = await serve(config, keys, deps);
+        return { ...gateway, close: () => gateway.close().finally(() => lock?.release()) };
+    } catch (error) {
+        lock?.release();
+        throw error;
+    }
+}
+
+async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps): Promise<Gateway> {
     const log = deps.log ?? createLog(config.logLevel);
     const { network, pollMs, confirmSeconds } = config;
     const now = deps.now ?? unixSeconds;
     const chain = deps.chain ?? new TonHttpChain(config);
-    const keys = deps.keys ?? readClientKeys(config.keyFile);
     const address = config.escrow ?? (await Escrow.ofOwner(config.owner!)).address;
     const metrics = new GatewayMetrics();
     const store =

@@ -6,7 +6,7 @@ import { reasonOf } from '../process/errors';
 import { reporting } from '../process/log';
 import type { JobBook } from './book';
 import type { GatewayContext } from './context';
-import { badRequest, GatewayError, unavailable } from './errors';
+import { badRequest, ClientGone, GatewayError, unavailable } from './errors';
 import type { GatewayJob, Lease } from './job';
 import type { JobRules } from './jobRules';
 import type { Candidate, Need } from './nodes';
@@ -44,6 +44,11 @@ interface ModelQueue {
 /** Reserves in the budget of the question's key what it may cost at these rates, once. Throws 402. */
 type Hold = (rates: Rates, tokenizer: string) => void;
 
+interface Waiting {
+    hold: Hold;
+    signal: AbortSignal; // aborted when the client goes away
+}
+
 export class JobPool {
     private waiting: (() => void)[] = [];
     private readonly queues = new Map<string, ModelQueue>();
@@ -60,9 +65,9 @@ export class JobPool {
 
     /**
      * A lease of a job that can take the question now. Opens a job if there is none, and others if all are busy. The
-     * caller must ask. Throws 402 without money, 503 without a node.
+     * caller must ask. Throws 402 without money, 503 without a node, {@link ClientGone} once `signal` is aborted.
      */
-    async acquire(question: Question, excluded: Excluded): Promise<Lease> {
+    async acquire(question: Question, excluded: Excluded, signal: AbortSignal): Promise<Lease> {
         const { model } = question.modelRequest.body;
         await this.recovery.loaded;
         const queue = this.queueOf(model);
@@ -74,22 +79,31 @@ export class JobPool {
             const fresh = freshOf(this.context.config.job.deposit);
             letGo ??= question.payer?.hold(cost < fresh ? cost : fresh);
         };
+        // A client that has gone keeps no place in the queue.
+        const wake = () => this.wake();
+        signal.addEventListener('abort', wake, { once: true });
         try {
-            return await this.waitInOrder(question, excluded, queue, hold);
+            return await this.waitInOrder(question, excluded, queue, { hold, signal });
         } catch (error) {
             queue.pending--;
             throw error;
         } finally {
+            signal.removeEventListener('abort', wake);
             letGo?.();
         }
     }
 
     // What a request prefers is tried first, and then what else it allows.
-    private async waitInOrder(question: Question, excluded: Excluded, queue: ModelQueue, hold: Hold): Promise<Lease> {
+    private async waitInOrder(
+        question: Question,
+        excluded: Excluded,
+        queue: ModelQueue,
+        waiting: Waiting,
+    ): Promise<Lease> {
         const steps = await this.stepsOf(question, excluded);
         for (const [i, preferences] of steps.entries()) {
             try {
-                return await this.wait({ ...question, preferences }, excluded, queue, hold);
+                return await this.wait({ ...question, preferences }, excluded, queue, waiting);
             } catch (error) {
                 if (i === steps.length - 1 || !(error instanceof GatewayError) || error.status === 413) {
                     throw error;
@@ -115,13 +129,21 @@ export class JobPool {
             : inOrder({ ...preferences, order: [cheapest.url], fallbacks: true });
     }
 
-    private async wait(question: Question, excluded: Excluded, queue: ModelQueue, hold: Hold): Promise<Lease> {
+    private async wait(
+        question: Question,
+        excluded: Excluded,
+        queue: ModelQueue,
+        { hold, signal }: Waiting,
+    ): Promise<Lease> {
         const { model } = question.modelRequest.body;
         const start = Date.now();
         let connected = false; // jobs without a session were shown to their workers
         let recovered = false; // what the last run left was taken up
         let opened = false; // a job for this question: another would not serve it better
         for (;;) {
+            if (signal.aborted) {
+                throw new ClientGone('the client went away');
+            }
             await this.rules.retireUnfit(model);
             await this.rules.retireEnded(this.book.open(model));
             const fit = this.fitting(question, excluded);

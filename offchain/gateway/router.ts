@@ -2,7 +2,7 @@
 import { isTestOnly, Reason, Refusal, Result } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { causeOf, Frame } from '../link';
-import { GatewayError, unavailable } from './errors';
+import { ClientGone, GatewayError, unavailable } from './errors';
 import { Breach, ClockInDoubt } from './intake';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
@@ -32,9 +32,6 @@ export interface Bill {
 }
 
 export type BilledResult = Result & { bill?: Bill };
-
-/** The client closed the connection. */
-export class ClientGone extends Error {}
 
 const BROKEN = 'The node ended the answer before it was whole; only what arrived is paid';
 
@@ -86,9 +83,9 @@ export class Router {
         for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
             let lease: Lease;
             try {
-                lease = await pool.acquire(question, excluded);
+                lease = await pool.acquire(question, excluded, signal);
             } catch (error) {
-                throw failure ?? error;
+                throw error instanceof ClientGone ? error : (failure ?? error);
             }
             const { job } = lease;
             let begun = false;

@@ -119,6 +119,10 @@ export interface GatewayStore extends PeopleStore {
     /** Stores the node's accept, for a demand if nothing follows. */
     saveAccept(job: number, number: number, accept: Buffer): Promise<void>;
     endQuery(job: number, number: number, ending: StoredEnding): Promise<void>;
+    /**
+     * A query without an ending costs its key no more than `used`, because its job has ended. It stays without an ending.
+     */
+    releaseQuery(job: number, number: number, used: UsedQuery | undefined): Promise<void>;
     /** What the node signed of a job's queries, by number. */
     receipts(job: number): Promise<StoredReceipts[]>;
     /** A query of a job with its receipts; undefined if there is none. */

@@ -1,5 +1,6 @@
 /**
- * Makes sure that one process uses a receipt key, because two would sign the same numbers. The locks are on files that
+ * Makes sure that one process uses a key. Two workers of one receipt key would sign the same numbers, and two gateways
+ * of one spend key would settle each other's jobs. The locks are on files that
  * only this user may open, so that no process of another user can take them. The kernel releases them when the process
  * ends, also after a crash.
  */
@@ -22,12 +23,12 @@ export interface KeyLock {
  *
  * @throws if another process has the lock, or no file can be written beside the key file
  */
-export function lockKey(publicKey: Buffer, keyFile: string, home = userInfo().homedir): KeyLock {
-    const locks = [lockFile(`${keyFile}.lock`)];
+export function lockKey(publicKey: Buffer, keyFile: string, home = userInfo().homedir, busy = KEY_BUSY): KeyLock {
+    const locks = [lockFile(`${keyFile}.lock`, busy)];
     try {
         const folder = privateFolder(home);
         if (folder !== undefined) {
-            locks.push(lockFile(join(folder, `${publicKey.toString('hex')}.lock`)));
+            locks.push(lockFile(join(folder, `${publicKey.toString('hex')}.lock`), busy));
         }
     } catch (error) {
         locks.forEach((lock) => lock.close());
@@ -53,7 +54,7 @@ export function lockFile(path: string, busy = KEY_BUSY): Sqlite.Database {
         }
         // cspell:ignore CANTOPEN
         const unwritable = ['EACCES', 'EPERM', 'EROFS', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'].includes(code);
-        const remedy = unwritable ? ': put the key file where the worker may write' : '';
+        const remedy = unwritable ? ': put the key file where this process may write' : '';
         throw new Error(`${path} cannot be locked${remedy}`, { cause: error });
     }
 }

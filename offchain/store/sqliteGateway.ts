@@ -15,7 +15,7 @@ import type {
     WholeQuery,
 } from './gateway';
 import { GroupCommit } from './groupCommit';
-import type { OpenCost, StoredApiKey, StoredUsage } from './people';
+import type { UsedQuery, OpenCost, StoredApiKey, StoredUsage } from './people';
 import {
     addPeople,
     addUsage,
@@ -169,6 +169,15 @@ class SqliteGatewayStore implements GatewayStore {
         const rows = this.db.selectFrom('query').select(columns);
         const row = await rows.where('job', '=', job).where('number', '=', number).executeTakeFirst();
         return row && { ...row, ceiling: amountFromBytes(row.ceiling) };
+    }
+
+    releaseQuery(job: number, number: number, used: UsedQuery | undefined): Promise<void> {
+        return this.commits.run(async (db) => {
+            if (used !== undefined) {
+                await addUsage(peopleIn(db), { job, number }, used);
+            }
+            await db.updateTable('query').set({ apiKey: '' }).where(ofQuery({ job, number })).execute();
+        });
     }
 
     endQuery(

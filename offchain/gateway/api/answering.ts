@@ -5,10 +5,10 @@ import { AnswerPiece, choicesOf, PieceError, PieceReader, WholeAnswer } from '..
 import { reasonOf } from '../../process/errors';
 import { stoppingError } from '../answers';
 import type { GatewayContext } from '../context';
-import { GatewayError } from '../errors';
+import { ClientGone, GatewayError } from '../errors';
 import type { GatewayJob } from '../job';
 import type { Question } from '../query';
-import { AnswerBroken, AnswerSink, type BilledResult, ClientGone, Router } from '../router';
+import { AnswerBroken, AnswerSink, type BilledResult, Router } from '../router';
 import { AnswerFormat, comment, cutError, finishOf } from './format';
 
 /** One request on its way. */

@@ -73,6 +73,38 @@ describe('A gateway with API keys', () => {
         expect((await bench.admin('keys'))[0].daily).toMatchObject({ spent: String(paid), reserved: '0' });
     });
 
+    it('gets back what a query reserved once the job has ended, also if its node never answers again', async () => {
+        const { secret } = await admin('keys', { name: 'bob', monthly: '1000000000' });
+        bench.worker.scripts.push({ cut: 'before accept' }, { cut: 'before accept' });
+        await bench.post(ask, bearer(secret));
+        await bench.worker.stop();
+        const monthly = async () => (await bench.admin('keys'))[0].monthly as { spent: string; reserved: string };
+        expect(BigInt((await monthly()).reserved)).toBeGreaterThan(0n);
+
+        for (const job of bench.gateway.book.all) await job.change({ phase: 'ended' });
+        expect(await monthly()).toMatchObject({ spent: '0', reserved: '0' });
+        await bench.restart();
+        expect(await monthly()).toMatchObject({ spent: '0', reserved: '0' });
+    });
+
+    it('keeps no place for a client that has gone while it waited', async () => {
+        await bench.restart({ job: { maxParallel: 1, maxOpen: 1 } });
+        let free: (() => void) | undefined;
+        bench.worker.scripts.push({ wait: () => new Promise<void>((resolve) => (free = resolve)), frames: ['a'] });
+        const first = bench.post(ask);
+        await until(() => free !== undefined);
+        const signal = AbortSignal.timeout(100);
+        const body = JSON.stringify(ask);
+        const headers = { 'content-type': 'application/json' };
+        const gone = request(`${bench.gateway.url}/v1/chat/completions`, { method: 'POST', body, headers, signal });
+        await expect(gone).rejects.toThrow();
+        await new Promise((resolve) => setTimeout(resolve, 100)); // for the gateway to see it
+        free!();
+
+        expect((await first).headers['x-cocoon-query']).toBe('1');
+        expect((await bench.post(ask)).headers['x-cocoon-query']).toBe('2'); // no number went to the one that left
+    });
+
     it('gives a new key of an old name no answer of the old one', async () => {
         const first = await admin('keys', { name: 'bob' });
         const repeated = { 'idempotency-key': '1' };

@@ -4,6 +4,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } fr
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Address } from '@ton/core';
+import { clientKeys, gatewayConfig, startGateway } from '../../../offchain/gateway';
 import { lockKey } from '../../../offchain/store/keyLock';
 
 const KEY = Buffer.alloc(32, 0x5a);
@@ -87,4 +89,26 @@ describe('The lock of a receipt key', () => {
         }
         throw new Error('It was locked');
     }
+
+    it('of a spend key keeps a second gateway out, before it reads anything of the first', async () => {
+        const seed = Buffer.alloc(32, 7);
+        writeFileSync(file('spend.key'), seed.toString('hex'), { mode: 0o600 });
+        const lock = lockKey(clientKeys(seed).spend.publicKey, file('spend.key'), home);
+        const config = gatewayConfig.parse({
+            ...{
+                network: -3,
+                endpoint: 'http://127.0.0.1:1/',
+                escrow: new Address(0, KEY).toString({ testOnly: true }),
+            },
+            ...{
+                keyFile: file('spend.key'),
+                store: file('gateway.sqlite'),
+                workers: ['http://127.0.0.1:1'],
+                models: {},
+            },
+        });
+
+        await expect(startGateway(config)).rejects.toThrow('Another gateway uses this spend key');
+        lock.release();
+    });
 });
