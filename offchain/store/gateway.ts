@@ -120,7 +120,8 @@ export interface GatewayStore extends PeopleStore {
     saveAccept(job: number, number: number, accept: Buffer): Promise<void>;
     endQuery(job: number, number: number, ending: StoredEnding): Promise<void>;
     /**
-     * A query without an ending costs its key no more than `used`, because its job has ended. It stays without an ending.
+     * A query without an ending costs its key no more than `used`, because its job has ended. It stays without an
+     * ending.
      */
     releaseQuery(job: number, number: number, used: UsedQuery | undefined): Promise<void>;
     /** What the node signed of a job's queries, by number. */
