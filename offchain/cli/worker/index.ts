@@ -1,0 +1,19 @@
+/** `cocoon worker`: what a provider runs. */
+import { Command } from 'commander';
+import type { WorkerParts } from '../../worker';
+import { addClaim } from './claim';
+import { addKeygen } from './keygen';
+import { addRestore } from './restore';
+import { addRun } from './run';
+import { addStatus } from './status';
+
+/** The command with its subcommands; `parts` take the place of those that the configuration names. */
+export function workerCommand(parts: WorkerParts = {}): Command {
+    const worker = new Command('worker');
+    addRun(worker, parts);
+    addKeygen(worker);
+    addClaim(worker, parts);
+    addStatus(worker, parts);
+    addRestore(worker);
+    return worker;
+}
