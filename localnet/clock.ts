@@ -4,6 +4,8 @@
 export type ClockMode = 'wall' | 'manual';
 
 export class NetworkClock {
+    /** Called after the time was moved. */
+    onMove: () => void = () => undefined;
     private offset = 0;
     private latest = 0;
 
@@ -36,6 +38,7 @@ export class NetworkClock {
         }
         this.offset += time - now;
         this.latest = time;
+        this.onMove();
     }
 
     /** Sets the time to any unix second, also an earlier one. The network's accounts must go back with it. */

@@ -44,6 +44,12 @@ export interface LedgerState {
     transactions: [address: string, boc: string][];
 }
 
+/**
+ * Told what has changed since the first `from` transactions: the accounts that changed and the new transactions. With
+ * `from` 0 it is everything.
+ */
+export type ChangeListener = (state: LedgerState, from: number) => void;
+
 /** One transaction in the log: its record, and itself. */
 export interface LoggedEntry {
     account: Address;
@@ -84,6 +90,8 @@ export class LocalLedger {
     private readonly entries: LoggedEntry[] = [];
     private readonly byAccount = new Map<string, LoggedEntry[]>();
     private readonly listeners = new Set<(transaction: LoggedTransaction) => void>();
+    private readonly changeListeners = new Set<ChangeListener>();
+    private reported = 0; // transactions that the listeners of changes know
     private queue: Promise<unknown> = Promise.resolve();
 
     private constructor(
@@ -134,6 +142,23 @@ export class LocalLedger {
         return () => this.listeners.delete(listener);
     }
 
+    /**
+     * Calls `listener` after each chain of messages that comes from outside, before its sender gets an answer, and when
+     * the time was moved. The result ends it.
+     */
+    onChange(listener: ChangeListener): () => void {
+        this.reported = this.height;
+        this.changeListeners.add(listener);
+        // Without the transactions of a chain that runs: they are reported together at its end.
+        this.clock.onMove = () => this.report([], []);
+        return () => this.changeListeners.delete(listener);
+    }
+
+    /** Tells the listeners of changes what was sent on the sandbox directly. */
+    flush(): Promise<void> {
+        return this.exclusive(() => this.reportNew());
+    }
+
     /** State of an account; one that never existed has lt 0. */
     account(address: Address): Promise<ShardAccount> {
         return this.exclusive(async () => (await this.blockchain.getContract(address)).account);
@@ -151,6 +176,8 @@ export class LocalLedger {
                 throw error instanceof EmulationError && this.height === heightBefore
                     ? refusedMessage(to, error)
                     : error;
+            } finally {
+                await this.reportNew();
             }
         });
     }
@@ -160,6 +187,7 @@ export class LocalLedger {
         return this.exclusive(async () => {
             const heightBefore = this.height;
             await this.blockchain.sendMessage(internal({ from: FAUCET_ADDRESS, to, value, bounce: false }));
+            await this.reportNew();
             return this.entries[heightBefore].record;
         });
     }
@@ -213,18 +241,7 @@ export class LocalLedger {
 
     /** Everything as it is now, between two message chains. */
     save(): Promise<LedgerState> {
-        return this.exclusive(async () => ({
-            time: this.clock.now(),
-            lt: this.blockchain.lt.toString(),
-            config: this.config.hash().toString('hex'),
-            accounts: this.storage
-                .knownContracts()
-                .map(({ address, account }) => [
-                    address.toRawString(),
-                    beginCell().store(storeShardAccount(account)).endCell().toBoc().toString('base64'),
-                ]),
-            transactions: this.entries.map(({ record }) => [record.account, record.boc]),
-        }));
+        return this.exclusive(async () => this.state(this.storage.knownContracts(), this.entries));
     }
 
     /** Restores what `save` returned; `time` (unix seconds) may differ. */
@@ -250,7 +267,42 @@ export class LocalLedger {
             this.entries.length = 0;
             this.byAccount.clear();
             state.transactions.forEach(([raw, boc]) => this.enter(Address.parseRaw(raw), Cell.fromBase64(boc)));
+            this.reported = 0;
+            this.report([], this.entries);
+            this.reported = this.height;
         });
+    }
+
+    private state(
+        contracts: readonly { address: Address; account: ShardAccount }[],
+        entries: LoggedEntry[],
+    ): LedgerState {
+        return {
+            time: this.clock.now(),
+            lt: this.blockchain.lt.toString(),
+            config: this.config.hash().toString('hex'),
+            accounts: contracts.map(({ address, account }) => [
+                address.toRawString(),
+                beginCell().store(storeShardAccount(account)).endCell().toBoc().toString('base64'),
+            ]),
+            transactions: entries.map(({ record }) => [record.account, record.boc]),
+        };
+    }
+
+    private async reportNew(): Promise<void> {
+        if (this.changeListeners.size > 0 && this.reported < this.height) {
+            const entries = this.entries.slice(this.reported);
+            const accounts = new Map(entries.map(({ record, account }) => [record.account, account]));
+            const contracts = [...accounts.values()].map((account) => this.blockchain.getContract(account));
+            this.report(await Promise.all(contracts), entries);
+            this.reported = this.height;
+        }
+    }
+
+    private report(changed: readonly { address: Address; account: ShardAccount }[], entries: LoggedEntry[]): void {
+        const from = this.reported;
+        const state = this.state(from === 0 ? this.storage.knownContracts() : changed, entries);
+        this.changeListeners.forEach((listener) => listener(state, from));
     }
 
     private observe(account: Address, state: () => ShardAccount): void {

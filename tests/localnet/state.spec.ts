@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Address, beginCell, Cell, contractAddress, toNano } from '@ton/core';
@@ -121,6 +121,56 @@ describe('Local network: snapshots and files', () => {
         expect(second.now() - stoppedAt).toBeLessThan(60);
         await second.close();
         expect(JSON.parse(readFileSync(state, 'utf8'))).toHaveProperty('state.transactions.length', 1);
+    });
+
+    it.each([
+        ['a whole journal', () => ''],
+        ['a line that was cut off', (line: string) => line.slice(0, 100)],
+        ['a line twice', (line: string) => `${line}\n`],
+    ])('has after a kill everything that it answered: %s', async (name, damage) => {
+        const state = join(folder, `killed ${name}.json`);
+        const running = await startLocalnet({ state, clock: 'manual' });
+        await running.faucet(stranger, 5n);
+        running.advance(1000);
+        await running.faucet(stranger, 6n);
+        const now = running.now();
+        const copy = `${state}.copy`; // what a kill leaves
+        copyFileSync(state, copy);
+        const journal = readFileSync(`${state}.log`, 'utf8');
+        const last = journal.trimEnd().split('\n').at(-1)!;
+        writeFileSync(`${copy}.log`, journal + damage(last));
+        await running.close();
+
+        const next = await startLocalnet({ state: copy, clock: 'manual' });
+        expect(next.transactions).toHaveLength(2);
+        expect(await new TonClient({ endpoint: next.url }).getBalance(stranger)).toBe(11n);
+        expect(next.now()).toBe(now);
+        await next.faucet(stranger, 7n);
+        await next.close();
+
+        const third = await startLocalnet({ state: copy, clock: 'manual' });
+        expect(third.transactions).toHaveLength(3);
+        expect(await new TonClient({ endpoint: third.url }).getBalance(stranger)).toBe(18n);
+        await third.close();
+    });
+
+    it('does not lose in a file what a snapshot restored', async () => {
+        const state = join(folder, 'restored.json');
+        const running = await startLocalnet({ state, clock: 'manual' });
+        await running.faucet(stranger, 5n);
+        const snapshot = await running.snapshot();
+        await running.faucet(stranger, 6n);
+        await running.restore(snapshot);
+        await running.faucet(stranger, 1n);
+        copyFileSync(state, `${state}.copy`);
+        copyFileSync(`${state}.log`, `${state}.copy.log`);
+        await running.close();
+
+        const next = await startLocalnet({ state: `${state}.copy`, clock: 'manual' });
+
+        expect(next.transactions).toHaveLength(2);
+        expect(await new TonClient({ endpoint: next.url }).getBalance(stranger)).toBe(6n);
+        await next.close();
     });
 
     it.each([
