@@ -2,6 +2,7 @@
 import { assertUsableKey, parseTon, readAddress } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { parseArgs } from 'node:util';
+import { hex32 } from '../offchain/fleet';
 import { ScriptError } from './scriptError';
 import type { NetworkName } from './network';
 
@@ -90,14 +91,6 @@ export function choice<T extends string>(words: readonly T[]) {
         }
         return found;
     });
-}
-
-/** 32 bytes of 64 hexadecimal digits. Throws an Error that says so. */
-export function hex32(value: string): Buffer {
-    if (!/^(0x)?[0-9a-fA-F]{64}$/.test(value)) {
-        throw new Error(`"${value}" is not a key: write 64 hexadecimal digits`);
-    }
-    return Buffer.from(value.slice(-64), 'hex');
 }
 
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };

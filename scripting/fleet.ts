@@ -2,16 +2,25 @@
 import { addStake, Node, parseRules } from '@cocoon-market/wrappers';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import {
+    applyFleet,
+    type FleetPlan,
+    type Manifest,
+    ManifestError,
+    planFleet,
+    readFleet,
+    readManifest,
+    type RegisteredNode,
+    registersOwnCode,
+} from '../offchain/fleet';
 import { sendingFee } from './fees';
 import { file, formatDuration, toggle } from './flags';
-import { type Manifest, readManifest } from './manifest';
 import { type Row, ton } from './output';
 import { readCatalogue } from './profile';
 import { type OpenedProvider, openProvider, providerFlags } from './provider';
 import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
 import { type Outgoing, waitUntil } from './wallet';
-import { applyFleet, type FleetPlan, planFleet, readFleet, registersOwnCode, type RegisteredNode } from './fleetPlan';
 
 export const fleetFlags = {
     ...providerFlags,
@@ -44,7 +53,7 @@ export interface Fleet {
 
 /** Compares manifest and chain. Refuses what the contracts would refuse. */
 export async function openFleet(session: ScriptSession, flags: FleetFlags): Promise<Fleet> {
-    const manifest = readManifest(flags.manifest, readCatalogue('params/catalogue.json').models);
+    const manifest = manifestOf(flags.manifest);
     const opened = await openProvider(session, flags);
     if (session.wallet === undefined) {
         session.actsAs ??= opened.state.owner; // a plan needs no wallet
@@ -77,6 +86,14 @@ export async function openFleet(session: ScriptSession, flags: FleetFlags): Prom
     const attached = messages.reduce((sum, { value }) => sum + value, 0n);
     const fees = attached - stakeDue + (await sendingFee(session, messages));
     return { opened, manifest, plan, close, stakeDue, messages, orders: ordersOf(session, messages), fees };
+}
+
+function manifestOf(path: string): Manifest {
+    try {
+        return readManifest(path, readCatalogue('params/catalogue.json').models);
+    } catch (error) {
+        throw error instanceof ManifestError ? new ScriptError(error.message) : error;
+    }
 }
 
 function requireRates({ nodes, file: name }: Manifest, rates: readonly bigint[]): void {

@@ -1,4 +1,5 @@
 /** What scripts are made of. The files of this folder import one another directly. */
+export { readFleet } from '../offchain/fleet';
 export * from './amounts';
 export * from './bounds';
 export * from './change';
@@ -7,7 +8,6 @@ export * from './deployments';
 export * from './escrow';
 export * as flag from './flags';
 export * from './fleet';
-export * from './fleetPlan';
 export * from './governor';
 export * from './job';
 export * from './library';

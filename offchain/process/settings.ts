@@ -46,17 +46,19 @@ interface SettingFlags {
 
 /**
  * The settings of a process: its file, with `flags` in the place of what it says. Relative paths in the file start at
- * the folder of the file; `from` resolves them. Errors name every wrong field.
+ * the folder of the file; `from` resolves them. `complete` adds what the file leaves to another one, before the fields
+ * are checked. Errors name every wrong field.
  */
 export function readSettings<T extends z.ZodType<{ keyFile: string; store: string }>>(
     schema: T,
     path: string,
     name: 'gateway' | 'worker',
     flags: SettingFlags = {},
+    complete: (file: unknown, from: (file: string) => string) => unknown = (file) => file,
 ): { settings: z.output<T>; from: (file: string) => string } {
     const file = readJson(path, `docs/${name}.md shows one; name it with --config`);
-    const settings = parsed(schema, withFlags(file, flags), path, `${name}'s configuration`);
     const from = (relative: string) => resolve(dirname(path), relative);
+    const settings = parsed(schema, complete(withFlags(file, flags), from), path, `${name}'s configuration`);
     return {
         settings: Object.assign(settings, { keyFile: from(settings.keyFile), store: from(settings.store) }),
         from,

@@ -4,11 +4,13 @@ import { Cell } from '@ton/core';
 import { z } from 'zod';
 import { serverKinds } from '../backend';
 import { ANSWER_SECONDS, features, waits } from '../link';
+import { Remedied } from '../process/errors';
 import { address, endpoint, hex, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
 import { newSeed, readSecret, writeSecret } from '../process/keyFiles';
 import { metricsListen } from '../process/metrics';
 import { readSettings } from '../process/settings';
 import { tokenizerNames } from '../tokens';
+import { withManifestOffers } from './manifestOffers';
 
 const MiB = 1 << 20;
 
@@ -73,7 +75,8 @@ export const workerConfig = z
         listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65535) }),
         metrics: metricsListen.optional(), // where Prometheus reads; left out: nowhere
         backend,
-        offers: z.array(offer).min(1).max(listingBounds.maxOffers),
+        manifest: z.string().optional(), // the fleet's file, which then says the rates of the offers
+        offers: z.array(offer).max(listingBounds.maxOffers).default([]),
         extraFields: z.array(z.string().min(1)).default([]), // of requests, that the model server takes at no other cost
         limits,
         marginSeconds: seconds.default(1800), // before a channel's refund: no new queries, and every voucher is claimed
@@ -125,10 +128,43 @@ export type WorkerConfigInput = z.input<typeof workerConfig>;
 
 /** The config in a JSON file; paths in it start at its folder. Throws an error that names every wrong field. */
 export function readWorkerConfig(path: string): WorkerConfig {
-    const { settings, from } = readSettings(workerConfig, path, 'worker');
-    const { attestation } = settings;
+    const config = readConfig(path, withOffers);
+    if (config.offers.length === 0) {
+        throw new Remedied(`${path} offers no model: name the fleet's file as "manifest", or write "offers"`);
+    }
+    return config;
+}
+
+/**
+ * As {@link readWorkerConfig}, for commands about money: they work whatever the manifest says of models and prices, and
+ * also if it no longer has the node. Then there are no offers.
+ */
+export function readMoneyConfig(path: string): WorkerConfig {
+    return readConfig(path, (file, from) => {
+        try {
+            return withOffers(file, from);
+        } catch (error) {
+            if (error instanceof Remedied) {
+                return { ...(file as object), offers: [] };
+            }
+            throw error;
+        }
+    });
+}
+
+function readConfig(path: string, complete: typeof withOffers): WorkerConfig {
+    const { settings, from } = readSettings(workerConfig, path, 'worker', {}, complete);
+    const { attestation, manifest } = settings;
     const isFile = typeof attestation === 'string' && attestation !== 'open';
-    return isFile ? { ...settings, attestation: from(attestation) } : settings;
+    return {
+        ...settings,
+        ...(isFile && { attestation: from(attestation) }),
+        ...(manifest !== undefined && { manifest: from(manifest) }),
+    };
+}
+
+function withOffers(file: unknown, from: (file: string) => string): unknown {
+    return withManifestOffers(file, from, (keyFile) => readKeys(keyFile).receiptKey);
 }
 
 const seeds = z.object({ receiptKey: hex(32), encryptionKey: hex(32), wallet: hex(32) });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { modelKey } from '@cocoon-market/wrappers';
 import { sortArguments } from '../../scripting/argv';
 import { formatDuration, parseDuration } from '../../scripting/flags';
-import { readManifest } from '../../scripting/manifest';
+import { readManifest } from '../../offchain/fleet';
 import { readCatalogue } from '../../scripting/profile';
 
 const folder = mkdtempSync(join(tmpdir(), 'cocoon-manifest-'));

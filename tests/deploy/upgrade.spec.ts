@@ -35,7 +35,7 @@ import {
     STAKE,
     Wallet,
 } from '../support/stake';
-import { readFleet } from '../../scripting/fleetPlan';
+import { readFleet } from '../../offchain/fleet';
 
 /** Another code that does the same: one instruction longer, NOP. */
 function nextVersion(code: Cell): Cell {

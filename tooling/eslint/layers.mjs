@@ -1,7 +1,7 @@
 // Which folder may import which. Arrows run one way:
-// contracts -> build -> wrappers -> offchain/process -> { chain, link } -> { store, attest, backend, rerun }
-// -> { gateway, worker } -> cli -> bin; scripting stands on wrappers and offchain/chain, scripts on scripting,
-// and localnet on the sandbox alone.
+// contracts -> build -> wrappers -> offchain/process -> { chain, fleet, link } -> { store, attest, backend, rerun }
+// -> { gateway, worker } -> cli -> bin; scripting stands on wrappers and offchain/{ chain, fleet }, scripts on
+// scripting, and localnet on the sandbox alone.
 import { dirname, join, relative, sep } from 'node:path';
 import { root } from '../files.mjs';
 
@@ -25,7 +25,7 @@ const layers = [
     { from: 'offchain/process', may: ['offchain/process', 'wrappers'] }, // the ground floor of every process
     { from: 'offchain/cli', may: ['offchain', 'wrappers'] },
     { from: 'offchain/bin', may: ['offchain', 'wrappers', 'tooling/node'] }, // which refuses other versions of Node.js
-    ...['chain', 'link'].map((base) => ({
+    ...['chain', 'fleet', 'link'].map((base) => ({
         from: `offchain/${base}`,
         may: [`offchain/${base}`, 'offchain/process', 'wrappers'],
     })),
@@ -36,7 +36,7 @@ const layers = [
     })),
     { from: 'offchain', may: ['offchain', 'wrappers'] },
     { from: 'localnet', may: ['localnet'] },
-    { from: 'scripting', may: ['scripting', 'wrappers', 'offchain/chain'] }, // one client of the chain's API
+    { from: 'scripting', may: ['scripting', 'wrappers', 'offchain/chain', 'offchain/fleet'] }, // as the cocoon command
     { from: 'scripts', may: ['scripts', 'scripting', 'wrappers'] },
     { from: '', may: [''], not: ['build'] },
 ];

@@ -1,7 +1,7 @@
 /** `cocoon worker claim`. */
 import type { Command } from 'commander';
 import { askWorker, claimOnce, type WorkerParts } from '../../worker';
-import { readWorkerConfig } from '../../worker/config';
+import { readMoneyConfig } from '../../worker/config';
 import { print } from '../output';
 import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
 
@@ -12,7 +12,7 @@ export function addClaim(worker: Command, parts: WorkerParts): void {
         .option(...CONFIG)
         .option(...JSON_OPTION)
         .action(async ({ config: path, json = false }: ConfigFlags) => {
-            const config = readWorkerConfig(path);
+            const config = readMoneyConfig(path);
             print({ json }, (await askWorker(config.store, 'POST', '/claim')) ?? (await claimOnce(config, parts)));
         });
 }

@@ -1,7 +1,7 @@
 /** `cocoon worker restore`. */
 import type { Command } from 'commander';
 import { restoreStore } from '../../worker';
-import { readWorkerConfig } from '../../worker/config';
+import { readMoneyConfig } from '../../worker/config';
 import { print } from '../output';
 import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
 
@@ -14,7 +14,7 @@ export function addRestore(worker: Command): void {
         .requiredOption('--out <file>', 'the file to make for the new keys; it must not exist')
         .option(...JSON_OPTION)
         .action(async ({ config: path, backup, out, json = false }: RestoreFlags) => {
-            const restored = await restoreStore(readWorkerConfig(path), { backup, keyFile: out });
+            const restored = await restoreStore(readMoneyConfig(path), { backup, keyFile: out });
             print({ json }, restored);
             if (!json) {
                 console.log(RESTORED);

@@ -1,7 +1,7 @@
 /** `cocoon worker status`. */
 import type { Command } from 'commander';
 import { askWorker, statusOnce, type WorkerParts } from '../../worker';
-import { readWorkerConfig } from '../../worker/config';
+import { readMoneyConfig } from '../../worker/config';
 import { print } from '../output';
 import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
 
@@ -12,7 +12,7 @@ export function addStatus(worker: Command, parts: WorkerParts): void {
         .option(...CONFIG)
         .option(...JSON_OPTION)
         .action(async ({ config: path, json = false }: ConfigFlags) => {
-            const config = readWorkerConfig(path);
+            const config = readMoneyConfig(path);
             const answer = await askWorker(config.store, 'GET', '/status');
             const status = answer ?? (await statusOnce(config, parts));
             print({ json }, { state: answer === undefined ? 'stopped' : 'serving', ...status });

@@ -1,25 +1,67 @@
 /** Fleets as files: `fleet.yaml` names sites, hardware, prices and nodes. A mistake is refused with its line. */
 import type { Hardware, Offer, Service } from '@cocoon-market/wrappers';
-import { assertUsableKey, bytesToNumber, listingBounds, modelKey, parseTon } from '@cocoon-market/wrappers';
+import { assertUsableKey, bytesToNumber, listingBounds, modelKey, parseTon, tokenKinds } from '@cocoon-market/wrappers';
+import { readFileSync } from 'node:fs';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
-import { hex32 } from './flags';
-import { readFile } from './profile';
-import { ScriptError } from './scriptError';
-import { type TargetNode } from './fleetPlan';
+import { Remedied } from '../process/errors';
+import type { TargetNode } from './plan';
+
+/** A node as a manifest describes it. */
+export interface ManifestNode extends TargetNode {
+    models: string[]; // ids, in the order of the listing's offers
+}
 
 /** A fleet as its file describes it. */
 export interface Manifest {
     file: string;
-    nodes: TargetNode[];
+    nodes: ManifestNode[];
     sites: { name: string; nodes: number; gpus: number }[];
+}
+
+/** A mistake in a manifest: its place, and what to do about it. */
+export class ManifestError extends Remedied {
+    constructor(what: string, remedy?: string) {
+        super(remedy === undefined ? what : `${what}\n  → ${remedy}`);
+        this.name = 'ManifestError';
+    }
+}
+
+interface ModelOffer {
+    id: string;
+    offer: Offer;
 }
 
 const { maxOffers, maxText } = listingBounds;
 const BASIS_POINTS = 10_000;
 
-/** Reads a manifest. `models` are the ids that may be offered. Refuses the first mistake with its line and a remedy. */
-export function readManifest(file: string, models: readonly string[]): Manifest {
-    return new Reader(file, readFile(file).toString('utf8'), models).manifest();
+/**
+ * Reads a manifest. `catalogue`: the ids that may be offered; a model outside it says `unlisted: true`.
+ * @throws {ManifestError} the first mistake, with its line and a remedy
+ */
+export function readManifest(file: string, catalogue: readonly string[]): Manifest {
+    return parseManifest(file, textOf(file), catalogue);
+}
+
+/** As {@link readManifest}, of a text that is not in its file yet. */
+export function parseManifest(file: string, text: string, catalogue: readonly string[]): Manifest {
+    return new Reader(file, text, catalogue).manifest();
+}
+
+function textOf(file: string): string {
+    try {
+        return readFileSync(file, 'utf8');
+    } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        throw new ManifestError(`${file} cannot be read: ${message}`, code === 'ENOENT' ? 'check its name' : undefined);
+    }
+}
+
+/** 32 bytes of 64 hexadecimal digits. Throws an Error that says so. */
+export function hex32(value: string): Buffer {
+    if (!/^(0x)?[0-9a-fA-F]{64}$/.test(value)) {
+        throw new Error(`"${value}" is not a key: write 64 hexadecimal digits`);
+    }
+    return Buffer.from(value.slice(-64), 'hex');
 }
 
 class Reader {
@@ -30,7 +72,7 @@ class Reader {
     constructor(
         private readonly file: string,
         text: string,
-        private readonly models: readonly string[],
+        private readonly catalogue: readonly string[],
     ) {
         // All scalars as texts: a key of digits and an amount must not become floating point numbers.
         const document = parseDocument(text, { schema: 'failsafe', lineCounter: this.lines, prettyErrors: false });
@@ -38,7 +80,7 @@ class Reader {
         if (error !== undefined) {
             const { line } = this.lines.linePos(error.pos[0]);
             const remedy = error.code === 'DUPLICATE_KEY' ? 'remove one of them' : 'the file has to be YAML';
-            throw new ScriptError(`${file}:${line}: ${error.message}`, remedy);
+            throw new ManifestError(`${file}:${line}: ${error.message}`, remedy);
         }
         this.root = document.contents;
     }
@@ -63,7 +105,7 @@ class Reader {
         };
     }
 
-    private site(node: Node | null, hardware: Map<string, Hardware>, offers: Map<string, Offer>): TargetNode[] {
+    private site(node: Node | null, hardware: Map<string, Hardware>, offers: Map<string, ModelOffer>): ManifestNode[] {
         const fields = ['region', 'uptime', 'hardware', 'offers', 'nodes'];
         const site = this.map(node, 'a site', fields);
         const hardwareName = this.text(site, 'hardware');
@@ -92,8 +134,8 @@ class Reader {
     private node(
         name: string,
         node: Node | null,
-        site: { hardware: Hardware; offers: Offer[] } & Pick<Service, 'region' | 'uptime'>,
-    ): TargetNode {
+        site: { hardware: Hardware; offers: ModelOffer[] } & Pick<Service, 'region' | 'uptime'>,
+    ): ManifestNode {
         const fields = this.map(node, `node ${name}`, ['endpoint', 'receiptKey', 'encryptionKey']);
         const endpoint = this.bounded(fields, 'endpoint');
         if (!/^https?:\/\/[^\s/]+/.test(endpoint)) {
@@ -112,23 +154,39 @@ class Reader {
         const { hardware, offers, region, uptime } = site;
         return {
             name,
-            listing: { hardware, receiptKey, encryptionKey, service: { region, uptime, endpoint }, offers },
+            models: offers.map(({ id }) => id),
+            listing: {
+                hardware,
+                receiptKey,
+                encryptionKey,
+                service: { region, uptime, endpoint },
+                offers: offers.map(({ offer }) => offer),
+            },
         };
     }
 
-    private offer(id: string, node: Node | null): Offer {
-        if (!this.models.includes(id)) {
-            throw this.refusal(node, `"${id}" is not in the catalogue`, `there are ${this.models.join(', ')}`);
+    private offer(id: string, node: Node | null): ModelOffer {
+        const fields = this.map(node, `the offer of ${id}`, [...tokenKinds, 'unlisted']);
+        const unlisted = fields.has('unlisted');
+        if (unlisted && this.text(fields, 'unlisted') !== 'true') {
+            throw this.refusal(this.required(fields, 'unlisted'), 'unlisted is not true', 'write true, or leave it out');
         }
-        const prices = this.map(node, `the offer of ${id}`, ['prompt', 'cached', 'completion', 'reasoning']);
-        const price = (name: string) => this.parsed(prices, name, parseTon);
-        return {
-            model: modelKey(id),
+        if (!unlisted && !this.catalogue.includes(id)) {
+            const others = `there are ${this.catalogue.join(', ')}`;
+            throw this.refusal(
+                node,
+                `"${id}" is not in the catalogue`,
+                `${others}; a model outside it says unlisted: true`,
+            );
+        }
+        const price = (name: string) => this.parsed(fields, name, parseTon);
+        const rates = {
             prompt: price('prompt'),
             cached: price('cached'),
             completion: price('completion'),
             reasoning: price('reasoning'),
         };
+        return { id, offer: { model: modelKey(id), ...rates } };
     }
 
     private hardware(node: Node | null): Hardware {
@@ -247,9 +305,9 @@ class Reader {
         return node;
     }
 
-    private refusal(node: Node | null, what: string, remedy?: string): ScriptError {
+    private refusal(node: Node | null, what: string, remedy?: string): ManifestError {
         const offset = node?.range?.[0];
         const line = offset === undefined ? '' : `:${this.lines.linePos(offset).line}`;
-        return new ScriptError(`${this.file}${line}: ${what}`, remedy);
+        return new ManifestError(`${this.file}${line}: ${what}`, remedy);
     }
 }
