@@ -169,7 +169,11 @@ class Reader {
         const fields = this.map(node, `the offer of ${id}`, [...tokenKinds, 'unlisted']);
         const unlisted = fields.has('unlisted');
         if (unlisted && this.text(fields, 'unlisted') !== 'true') {
-            throw this.refusal(this.required(fields, 'unlisted'), 'unlisted is not true', 'write true, or leave it out');
+            throw this.refusal(
+                this.required(fields, 'unlisted'),
+                'unlisted is not true',
+                'write true, or leave it out',
+            );
         }
         if (!unlisted && !this.catalogue.includes(id)) {
             const others = `there are ${this.catalogue.join(', ')}`;

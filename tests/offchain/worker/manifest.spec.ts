@@ -90,7 +90,7 @@ describe('A worker with a manifest', () => {
             { offers: [{ model: 'x' }] },
             'it offers Qwen/Qwen3-32B, my/model',
         ],
-        ['does not exist', { manifest: 'flet.yaml' }, 'flet.yaml cannot be read'],
+        ['does not exist', { manifest: 'absent.yaml' }, 'absent.yaml cannot be read'],
         ['is not named, and nothing is offered', { manifest: undefined }, 'offers no model: name the fleet'],
     ])('is refused when it %s', (_, fields, complaint) => {
         expect(() => readWorkerConfig(config(fields))).toThrow(complaint);
