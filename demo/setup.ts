@@ -89,7 +89,7 @@ export async function startWorkerProcess(
         keyFile,
         store: join(folder, 'worker.sqlite'),
         listen: { host: '127.0.0.1', port },
-        backend: { kind: 'embedded' },
+        backends: [{ kind: 'embedded' }],
         offers: [{ model: MODEL, rates: inNano(RATES) }],
         claim: { seconds: 1, ...claim },
         chain: { pollSeconds: 0.05 },

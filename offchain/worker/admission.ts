@@ -23,7 +23,7 @@ import type { WorkerContext } from './context';
 import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { WorkerJob } from './job';
 import type { AcceptedQuery, RunningQuery } from './query';
-import { featuresOf, tokenizerOf } from './nodeInfo';
+import { tokenizerOf } from './nodeInfo';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
 
@@ -136,7 +136,7 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
     if (!modelHash(model).equals(terms.model)) {
         return Reason.UnknownModel;
     }
-    const features = featuresOf(context, model);
+    const features = context.backends.featuresOf(model);
     const isUnknown = unknownField(modelRequest, context.config.extraFields) !== undefined;
     if (isUnknown || neededFeatures(modelRequest).some(({ feature }) => !features.includes(feature))) {
         return Reason.Unsupported;
@@ -148,7 +148,7 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
         return Reason.TooBusy;
     }
     const counter = counterOf(tokenizerOf(context, model));
-    const promptBound = context.backend.promptBound(modelRequest, counter);
+    const promptBound = context.backends.promptBound(modelRequest, counter);
     if (promptBoundPrice(promptBound, terms.rates) > maxPrompt(terms.step)) {
         return Reason.StepTooSmall;
     }

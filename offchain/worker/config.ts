@@ -2,7 +2,8 @@
 import { listingBounds } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { z } from 'zod';
-import { serverKinds } from '../backend';
+import { EMBEDDED_MODEL } from '../backend/embedded/tokenizer';
+import { serverKinds } from '../backend/servers';
 import { ANSWER_SECONDS, features, waits } from '../link';
 import { Remedied } from '../process/errors';
 import { address, endpoint, hex, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
@@ -41,15 +42,45 @@ const limits = z
     })
     .prefault({});
 
-const backend = z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('embedded') }),
-    z.strictObject({
-        kind: z.literal('openai'),
-        url: z.url(),
-        apiKey: z.string().optional(),
-        server: z.enum(serverKinds).optional(), // how it counts as it streams; default: by its list of models
-    }),
-]);
+const ofBackend = {
+    // In logs, metrics and the status; default: `embedded`, or host and port of the URL.
+    name: z
+        .string()
+        .regex(/^[\w.:-]{1,60}$/, 'expected letters, digits and . : - _')
+        .optional(),
+    maxParallel: integerFrom(1).default(64), // queries that it answers at once; further ones wait for their turn
+};
+
+const backend = z
+    .discriminatedUnion('kind', [
+        z.strictObject({ kind: z.literal('embedded'), ...ofBackend }),
+        z.strictObject({
+            kind: z.literal('openai'),
+            url: z.url(),
+            apiKey: z.string().optional(),
+            server: z.enum(serverKinds).optional(), // how it counts as it streams; default: by its list of models
+            // Names at the backend by the models' ids; default: it serves all offers, under their own names.
+            models: z.record(z.string().min(1), z.string().min(1)).optional(),
+            ...ofBackend,
+        }),
+    ])
+    .transform(({ name, ...rest }) => ({
+        ...rest,
+        name: name ?? (rest.kind === 'openai' ? new URL(rest.url).host : rest.kind),
+        models: rest.kind === 'openai' ? rest.models : { [EMBEDDED_MODEL]: EMBEDDED_MODEL },
+    }));
+
+const backends = z
+    .array(backend)
+    .min(1)
+    .superRefine((all, context) => {
+        for (const [i, { name }] of all.entries()) {
+            if (all.findIndex((other) => other.name === name) < i) {
+                const message = `two backends are called ${name}: give each a name of its own`;
+                context.addIssue({ code: 'custom', path: [i, 'name'], message });
+            }
+        }
+    });
 
 const offer = z.strictObject({
     model: z.string().min(1),
@@ -74,7 +105,7 @@ export const workerConfig = z
         store: z.string(),
         listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65535) }),
         metrics: metricsListen.optional(), // where Prometheus reads; left out: nowhere
-        backend,
+        backends, // a query goes to one that has its model
         manifest: z.string().optional(), // the fleet's file, which then says the rates of the offers
         offers: z.array(offer).max(listingBounds.maxOffers).default([]),
         extraFields: z.array(z.string().min(1)).default([]), // of requests, that the model server takes at no other cost

@@ -1,17 +1,17 @@
 import type { SigningKey } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
-import type { Backend } from '../backend';
 import type { Chain } from '../chain';
 import type { EncryptionKey } from '../link';
 import type { ProcessContext } from '../process/context';
 import type { WorkerStore } from '../store/worker';
+import type { Backends } from './backends';
 import type { WorkerConfig } from './config';
 import type { WorkerMetrics } from './metrics';
 
 /** What every floor of one worker works with. */
 export interface WorkerContext extends ProcessContext<WorkerConfig, WorkerStore> {
     readonly chain: Chain;
-    readonly backend: Backend;
+    readonly backends: Backends;
     readonly receiptKey: SigningKey;
     readonly encryptionKey: EncryptionKey;
     readonly metrics: WorkerMetrics;

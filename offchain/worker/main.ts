@@ -18,6 +18,7 @@ import type { WorkerStore } from '../store/worker';
 import { NodeAttestation } from './attestation';
 import { WorkerBook } from './book';
 import { Cases } from './cases';
+import { Backends, type Server } from './backends';
 import { Channels } from './channels';
 import { Claims } from './claims';
 import type { ClaimReport, ClaimWallet } from './claimSender';
@@ -34,6 +35,7 @@ import { statusOf, type WorkerStatus } from './status';
 /** Parts that replace those of the config. */
 export interface WorkerParts {
     chain?: Chain;
+    /** Serves all offers in the place of the configured backends. */
     backend?: Backend;
     wallet?: ClaimWallet;
     store?: WorkerStore;
@@ -86,12 +88,12 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         log.fatal({ err: error }, 'the worker stops');
         fail(error);
     };
-    const backend = parts.backend ?? createBackend(config.backend);
+    const backends = new Backends(serversOf(config, parts.backend), config.offers);
     const metrics = new WorkerMetrics();
     const store = parts.store ?? (await SqliteWorkerStore.open(config.store, fatal, metrics.addCommit));
     const codes = config.channelCodes ?? (await channelCodes());
     const context: WorkerContext = {
-        ...{ config, store, log, chain, backend, metrics, fatal },
+        ...{ config, store, log, chain, backends, metrics, fatal },
         receiptKey: signingKey(seeds.receiptKey),
         encryptionKey: await encryptionKey(seeds.encryptionKey),
         payout: config.payout ?? wallet.address,
@@ -108,8 +110,8 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     return { context, floors: { channels, costs, book, claims, cases, wallet }, failed };
 }
 
-async function release({ backend, store }: WorkerContext): Promise<void> {
-    await backend.close();
+async function release({ backends, store }: WorkerContext): Promise<void> {
+    await backends.close();
     await store.close();
 }
 
@@ -133,18 +135,17 @@ async function assertListed(context: WorkerContext, read: WorkerParts['node']): 
     }
 }
 
-async function assertModels({ backend, config, log }: WorkerContext): Promise<void> {
-    let models: string[];
-    try {
-        models = await backend.models();
-    } catch (error) {
-        log.warn({ err: error }, 'the backend does not answer yet');
-        return;
-    }
-    const missing = config.offers.find(({ model }) => !models.includes(model));
-    if (missing !== undefined) {
-        throw new Error(`The backend does not serve ${missing.model}; it serves ${models.join(', ') || 'nothing'}`);
-    }
+function serversOf(config: WorkerConfig, replacement: Backend | undefined): Server[] {
+    return replacement === undefined
+        ? config.backends.map((one) => ({ ...one, backend: createBackend(one) }))
+        : [{ ...config.backends[0], backend: replacement, models: undefined }];
+}
+
+/** Throws if a model is offered that no backend has. */
+async function assertModels({ backends, log }: WorkerContext): Promise<void> {
+    await backends.assertModels(({ name }, error) =>
+        log.warn({ backend: name, err: error }, 'the backend does not answer yet'),
+    );
 }
 
 /**

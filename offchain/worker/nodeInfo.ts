@@ -1,15 +1,10 @@
 /** What the worker publishes about its node, see `nodeInfo` in the wire. */
-import { type Feature, type NodeInfo, wireVersions } from '../link';
+import { type NodeInfo, wireVersions } from '../link';
 import { type TokenizerName, tokenizerOfModel } from '../tokens';
 import type { NodeAttestation } from './attestation';
 import type { Channels } from './channels';
 import type { WorkerContext } from './context';
 import type { Costs } from './costs';
-
-/** What the node can do for a model besides plain chat. */
-export function featuresOf({ config, backend }: WorkerContext, model: string): readonly Feature[] {
-    return config.offers.find((offer) => offer.model === model)?.features ?? backend.features;
-}
 
 /** The tokenizer by which the node counts what no model server counts. */
 export function tokenizerOf({ config }: Pick<WorkerContext, 'config'>, model: string): TokenizerName {
@@ -20,7 +15,7 @@ export function nodeInfoOf(
     context: WorkerContext,
     { channels, costs, attestation }: { channels: Channels; costs: Costs; attestation: NodeAttestation },
 ): NodeInfo {
-    const { config, payout, receiptKey, encryptionKey } = context;
+    const { backends, config, payout, receiptKey, encryptionKey } = context;
     const { minStep, maxStep, maxParallel, maxAnswer, minNotice } = config.limits;
     const { minDeposit } = costs;
     return {
@@ -34,7 +29,7 @@ export function nodeInfoOf(
         wire: [...wireVersions],
         offers: config.offers.map((offer) => ({
             ...offer,
-            features: [...featuresOf(context, offer.model)],
+            features: [...backends.featuresOf(offer.model)],
             tokenizer: tokenizerOf(context, offer.model),
         })),
         limits: { minStep, maxStep, maxParallel, maxAnswer, minNotice, minDeposit },

@@ -142,7 +142,7 @@ export class RunningQuery implements ActiveQuery {
 
     /** Delivers the backend's answer; undefined when it was cut. */
     private async stream(): Promise<AnswerEnd | undefined> {
-        const events = this.context.backend.stream(this.query.modelRequest, this.abort.signal)[Symbol.asyncIterator]();
+        const events = this.context.backends.stream(this.query.modelRequest, this.abort.signal)[Symbol.asyncIterator]();
         try {
             while (this.cutBy === undefined) {
                 const next = events.next();

@@ -29,8 +29,8 @@ const worker = {
     node: raw,
     provider: raw,
     listen: { port: 0 },
-    backend: { kind: 'embedded' },
-    offers: [{ model: 'tiny', rates }],
+    backends: [{ kind: 'embedded' }],
+    offers: [{ model: 'cocoon-tiny', rates }],
 };
 const gateway = { ...common, owner: raw, workers: ['http://127.0.0.1:1/'], models: {} };
 

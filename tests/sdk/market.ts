@@ -26,7 +26,7 @@ export async function openMarket(served: Served[]): Promise<{ url: string; poor:
         for (const [i, { model, url }] of served.entries()) {
             const seller = await stage.register(await stage.join(registry, `worker ${i}`), { model, rates: RATES });
             const worker = await stage.startWorker(registry, seller, {
-                backend: { kind: 'openai', url },
+                backends: [{ kind: 'openai', url }],
                 offers: [{ model, rates, features }],
             });
             workers.push(worker.url);

@@ -1,4 +1,4 @@
-/** A model server for tests: what it answers to a chat completion is a script; it lists one model. */
+/** A model server for tests: what it answers to a chat completion is a script; by default it lists one model. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,6 +9,7 @@ export type Handler = (response: ServerResponse, body: string, request: Incoming
 export class ModelServer {
     url = ''; // the base URL, with /v1
     readonly bodies: string[] = []; // of chat completions
+    models = [ECHO];
     owner: string | undefined; // of its models, by which a server is recognized
     answer: Handler = (response) => void response.writeHead(500).end();
     private server!: Server;
@@ -19,7 +20,7 @@ export class ModelServer {
             request.on('data', (bytes) => (body += bytes));
             request.on('end', () => {
                 if (request.url === '/v1/models') {
-                    response.end(JSON.stringify({ data: [{ id: ECHO, owned_by: this.owner }] }));
+                    response.end(JSON.stringify({ data: this.models.map((id) => ({ id, owned_by: this.owner })) }));
                     return;
                 }
                 this.bodies.push(body);

@@ -41,7 +41,7 @@ export function configFor(folder: string, overrides: Overrides = {}) {
         keyFile: join(folder, 'keys.json'),
         store: join(folder, 'worker.db'),
         listen: { port: 0 },
-        backend: { kind: 'embedded' },
+        backends: [{ kind: 'openai', url: 'http://127.0.0.1:1/v1' }],
         offers: [{ model: ECHO, rates: RATES }],
         chain: { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, confirmSeconds: 0 },
         creditSeconds: 0.3,

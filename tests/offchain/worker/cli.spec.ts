@@ -29,7 +29,12 @@ beforeEach(() => {
     const offers = [{ model: 'cocoon-tiny', rates: RATES }];
     const [node, provider] = [account(1).toRawString(), account(2).toRawString()];
     const files = { keyFile: 'keys.json', store: 'worker.db' };
-    const rest = { network: -239, endpoint: 'http://127.0.0.1:1/', listen: { port: 0 }, backend: { kind: 'embedded' } };
+    const rest = {
+        network: -239,
+        endpoint: 'http://127.0.0.1:1/',
+        listen: { port: 0 },
+        backends: [{ kind: 'embedded' }],
+    };
     writeFileSync(config, JSON.stringify({ node, provider, offers, ...files, ...rest }));
 });
 

@@ -42,7 +42,12 @@ sites:
 function config(fields: object): string {
     const path = join(folder, 'worker.json');
     const files = { keyFile: 'keys.json', store: 'worker.db', manifest: 'fleet.yaml' };
-    const rest = { network: -239, endpoint: 'http://127.0.0.1:1/', listen: { port: 0 }, backend: { kind: 'embedded' } };
+    const rest = {
+        network: -239,
+        endpoint: 'http://127.0.0.1:1/',
+        listen: { port: 0 },
+        backends: [{ kind: 'embedded' }],
+    };
     const [node, provider] = [account(1).toRawString(), account(2).toRawString()];
     writeFileSync(path, JSON.stringify({ node, provider, ...files, ...rest, ...fields }));
     return path;

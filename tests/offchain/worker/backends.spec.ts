@@ -1,0 +1,92 @@
+import { TestClient } from '../support/client';
+import { chunk, ModelServer } from '../support/modelServer';
+import { configFor, type Fixture, RATES, startFixture } from '../support/worker';
+
+const offer = (model: string) => ({ model, rates: RATES });
+
+describe('the backends of a configuration', () => {
+    const parse = (backends: object[], models = ['a']) =>
+        configFor('/tmp', { backends: backends as never, offers: models.map(offer) }).backends;
+    const url = 'http://127.0.0.1:8000/v1';
+
+    it('serve all offers under their own names, and are called by their host, unless they say more', () => {
+        expect(parse([{ kind: 'openai', url }], ['a', 'b'])).toEqual([
+            { kind: 'openai', url, name: '127.0.0.1:8000', maxParallel: 64 },
+        ]);
+    });
+
+    it('have different names', () => {
+        const other = { kind: 'openai', url: `${url}/other` };
+        expect(() => parse([{ kind: 'openai', url }, other])).toThrow('two backends are called 127.0.0.1:8000');
+        expect(
+            parse([
+                { kind: 'openai', url },
+                { ...other, name: 'second' },
+            ]),
+        ).toHaveLength(2);
+    });
+
+    it.each([
+        [{ kind: 'openai', url: 'vllm' }, 'URL'],
+        [{ kind: 'openai', url, maxParallel: 0 }, 'maxParallel'],
+        [{ kind: 'openai', url, model: 'a' }, 'Unrecognized key'],
+        [{ kind: 'openai', url, name: 'a b' }, 'expected letters'],
+        [{ kind: 'vllm', url }, 'kind'],
+    ])('%j is refused by name', (backend, message) => {
+        expect(() => parse([backend])).toThrow(message);
+    });
+});
+
+describe('a worker with two backends', () => {
+    let servers: ModelServer[];
+    let fixture: Fixture;
+
+    beforeEach(async () => {
+        servers = await Promise.all([new ModelServer().start(), new ModelServer().start()]);
+        servers[0].models = ['qwen3:32b'];
+        servers[1].models = ['other'];
+    });
+    afterEach(async () => {
+        await fixture?.stop();
+        await Promise.all(servers.map((server) => server.stop()));
+    });
+
+    const start = async (models: string[]) => {
+        const [first, second] = servers.map(({ url }) => ({ kind: 'openai' as const, url }));
+        fixture = await startFixture(
+            {
+                backends: [
+                    { ...first, models: { 'Qwen/Qwen3-32B': 'qwen3:32b' } },
+                    { ...second, models: { other: 'other' } },
+                ],
+                offers: models.map(offer),
+            },
+            { backend: undefined },
+        );
+    };
+
+    it('asks the backend that has the model, under the name that the model has there', async () => {
+        await start(['Qwen/Qwen3-32B', 'other']);
+        servers.forEach((server) => server.events(chunk({ content: 'a' }, 'stop')));
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        await client.ask(1, 'one', { model: 'Qwen/Qwen3-32B' });
+
+        expect(servers.map(({ bodies }) => bodies.length)).toEqual([1, 0]);
+        expect(JSON.parse(servers[0].bodies[0])).toMatchObject({ model: 'qwen3:32b' });
+    });
+
+    it('does not start when no backend is to serve an offered model', async () => {
+        await expect(start(['Qwen/Qwen3-32B', 'third'])).rejects.toThrow(
+            'No backend serves third: add it to the "models"',
+        );
+        fixture = undefined!;
+    });
+
+    it('does not start when a backend that answers lacks the model', async () => {
+        servers[0].models = ['qwen3:8b', 'llama3'];
+        await expect(start(['Qwen/Qwen3-32B'])).rejects.toThrow(
+            `The backend ${new URL(servers[0].url).host} does not serve qwen3:32b, which is Qwen/Qwen3-32B; it serves qwen3:8b, llama3`,
+        );
+        fixture = undefined!;
+    });
+});
