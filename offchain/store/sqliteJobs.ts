@@ -1,9 +1,10 @@
 /** The jobs in a worker's SQLite file. */
 import type { SignedVoucher } from '@cocoon-market/wrappers';
 import type { Kysely, Updateable } from 'kysely';
-import { amountToBytes } from './database';
+import { amountFromBytes, amountToBytes } from './database';
 import type { GroupCommit } from './groupCommit';
-import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore } from './worker';
+import { addClaim, removeLastClaim } from './sqliteEarnings';
+import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim } from './worker';
 import { jobOf, type JobTable, snapshotColumns, type WorkerSchema, ZERO } from './workerTables';
 
 export class SqliteJobs implements JobStore {
@@ -62,25 +63,41 @@ export class SqliteJobs implements JobStore {
         return this.update([job], snapshotColumns(snapshot));
     }
 
-    setConfirmedPaid(job: Buffer, paid: bigint) {
-        return this.update([job], { confirmedPaid: amountToBytes(paid) });
+    async setConfirmedPaid(job: Buffer, paid: bigint, at: number) {
+        const columns = { confirmedPaid: amountToBytes(paid) };
+        await this.writes.run(async (t) => {
+            await t.updateTable('jobs').set(columns).where('job', '=', job).execute();
+            await addClaim(t, { job, paid, at, last: false });
+        });
     }
 
-    setLastClaim(jobs: readonly Buffer[], at: number) {
-        return this.update(jobs, { lastClaimAt: at });
+    async setLastClaims(claims: readonly LastClaim[], at: number) {
+        await this.writes.run(async (t) => {
+            for (const { job, paidAfter } of claims) {
+                const columns = { lastClaimAt: at, lastClaimPaid: amountToBytes(paidAfter) };
+                await t.updateTable('jobs').set(columns).where('job', '=', job).execute();
+            }
+        });
     }
 
     async setState(job: Buffer, state: JobStage, at: number) {
-        await this.writes.run((t) => {
+        await this.writes.run(async (t) => {
             const jobs = t.updateTable('jobs').set({ state, at });
-            return jobs.where('job', '=', job).where('state', '!=', 'ended').execute();
+            const changed = jobs.where('job', '=', job).where('state', '!=', 'ended').returningAll();
+            const row = await changed.executeTakeFirst();
+            if (row !== undefined && state === 'ended' && row.lastClaimAt > 0) {
+                await addClaim(t, { job, paid: amountFromBytes(row.lastClaimPaid), at, last: true });
+            }
         });
     }
 
     async revive(job: Buffer, state: Exclude<JobStage, 'ended'>, snapshot: ChannelSnapshot) {
-        await this.writes.run((t) => {
-            const jobs = t.updateTable('jobs').set({ state, lastClaimAt: 0, ...snapshotColumns(snapshot) });
-            return jobs.where('job', '=', job).where('state', '=', 'ended').execute();
+        await this.writes.run(async (t) => {
+            const columns = { state, lastClaimAt: 0, lastClaimPaid: ZERO, ...snapshotColumns(snapshot) };
+            const jobs = t.updateTable('jobs').set(columns).where('job', '=', job).where('state', '=', 'ended');
+            if ((await jobs.executeTakeFirst()).numUpdatedRows > 0n) {
+                await removeLastClaim(t, job);
+            }
         });
     }
 

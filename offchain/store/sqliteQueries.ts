@@ -3,6 +3,7 @@ import { type Kysely, type Selectable, sql } from 'kysely';
 import { amountToBytes, ofQuery } from './database';
 import type { GroupCommit } from './groupCommit';
 import type { SigningGuard } from './signingGuard';
+import { addEarnings } from './sqliteEarnings';
 import type { NewQuery, Piece, QueryEnd, QueryId, QueryStore, UnservedQuery } from './worker';
 import { assertOne, queryOf, type QueryTable, type WorkerSchema, type WorkerTransaction, ZERO } from './workerTables';
 
@@ -67,6 +68,7 @@ export class SqliteQueries implements QueryStore {
                 await insertPiece(t, { job, number, bytes: end.bytes });
             }
             await updateUnended(t, end, { ...columns, ...end.counts });
+            await addEarnings(t, end);
             const { numUpdatedRows } = await t
                 .updateTable('jobs')
                 .set({ index: end.index, cumulative: amountToBytes(end.cumulative) })

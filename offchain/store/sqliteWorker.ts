@@ -4,6 +4,7 @@ import { amountFromBytes, openDatabase, truncateLog } from './database';
 import { GroupCommit } from './groupCommit';
 import { SigningGuard } from './signingGuard';
 import { SqliteCases } from './sqliteCases';
+import { SqliteEarnings } from './sqliteEarnings';
 import { SqliteJobs } from './sqliteJobs';
 import { SqliteQueries } from './sqliteQueries';
 import type { WorkerStore, WorkerTotals } from './worker';
@@ -14,6 +15,7 @@ export class SqliteWorkerStore implements WorkerStore {
     readonly jobs: SqliteJobs;
     readonly queries: SqliteQueries;
     readonly cases: SqliteCases;
+    readonly earnings: SqliteEarnings;
     private readonly writes: GroupCommit<WorkerSchema>;
     private readonly signing: SigningGuard;
 
@@ -27,6 +29,7 @@ export class SqliteWorkerStore implements WorkerStore {
         this.jobs = new SqliteJobs(db, this.writes);
         this.queries = new SqliteQueries(db, this.writes, this.signing);
         this.cases = new SqliteCases(db, this.writes);
+        this.earnings = new SqliteEarnings(db);
     }
 
     /** Opens or creates the file. `onBroken`: called when a commit fails; then the process should end. */

@@ -3,6 +3,7 @@
  * promise of a write resolves when the write is on the disk, so what it holds may be sent.
  */
 import type { JudgedClass, SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
+import type { EarningsStore } from './earnings';
 
 /**
  * `ending`: the client no longer needs the job; `ended`: its channel no longer exists, as far as the chain's API shows.
@@ -36,12 +37,20 @@ export interface JobRecord extends JobInsert {
     voucher: SignedVoucher | undefined; // the newest
     confirmedPaid: bigint; // nanoTON that the channel has paid, confirmed by several readings
     lastClaimAt: number; // unix seconds when the last claim was handed to the wallet, 0 for none
+    lastClaimPaid: bigint; // nanoTON that the channel has paid in all after that claim
+    claimed: bigint; // nanoTON of its confirmed claims: see EarningsStore.claims
 }
 
 /** A page of jobs: at most `limit`, in the order of their hashes, later than `cursor`. */
 export interface JobPage {
     cursor?: Buffer | undefined;
     limit: number;
+}
+
+/** A job whose last claim is handed to the wallet. `paidAfter`: nanoTON that its channel will have paid in all. */
+export interface LastClaim {
+    job: Buffer;
+    paidAfter: bigint;
 }
 
 export interface JobStore {
@@ -58,15 +67,18 @@ export interface JobStore {
     add(job: JobInsert): Promise<void>;
     setSession(job: Buffer, session: Pick<JobRecord, 'enc' | 'wire'>): Promise<void>;
     setSnapshot(job: Buffer, snapshot: ChannelSnapshot): Promise<void>;
-    /** `paid`: nanoTON. */
-    setConfirmedPaid(job: Buffer, paid: bigint): Promise<void>;
+    /** Stores what the channel has paid, and the confirmed claim that follows. `at`: unix seconds of the reading. */
+    setConfirmedPaid(job: Buffer, paid: bigint, at: number): Promise<void>;
     /**
      * `at`: unix seconds when the jobs' last claims are handed to the wallet; 0 when a channel still exists long after.
      */
-    setLastClaim(jobs: readonly Buffer[], at: number): Promise<void>;
-    /** Changes nothing for an ended job, which `revive` alone reopens. `at`: unix seconds when the change was found. */
+    setLastClaims(claims: readonly LastClaim[], at: number): Promise<void>;
+    /**
+     * Changes nothing for an ended job, which `revive` alone reopens. `at`: unix seconds when the change was found.
+     * `ended` confirms a last claim of this worker.
+     */
     setState(job: Buffer, state: JobStage, at: number): Promise<void>;
-    /** Reopens an ended job whose channel exists; `ending` if it was to end. */
+    /** Reopens an ended job whose channel exists; `ending` if it was to end. Its last claim was none. */
     revive(job: Buffer, state: Exclude<JobStage, 'ended'>, snapshot: ChannelSnapshot): Promise<void>;
     /** Stores the voucher unless one of its numbers is lower than the stored one's. Resolves with whether it did. */
     addVoucher(job: Buffer, voucher: SignedVoucher): Promise<boolean>;
@@ -102,10 +114,19 @@ export interface Piece extends QueryId {
     promptKnown: boolean;
 }
 
-/** The end of an accepted query. `result` moves the job's index to `index`, which must be the next one. */
-export type QueryEnd = QueryId & { receipt: Buffer } & (
-        { kind: 'fail' } | { kind: 'result'; bytes: Buffer; counts: TokenCounts; index: number; cumulative: bigint }
-    );
+/** The result that ends an accepted query. Its price joins the earnings of the day of `finishedAt`. */
+export interface ResultEnd {
+    kind: 'result';
+    bytes: Buffer;
+    counts: TokenCounts;
+    index: number; // of the job, must be the next one
+    cumulative: bigint; // nanoTON of all results of the job
+    finishedAt: number; // unix seconds
+    model: string; // name
+}
+
+/** The end of an accepted query. */
+export type QueryEnd = QueryId & { receipt: Buffer } & ({ kind: 'fail' } | ResultEnd);
 
 /**
  * A query that is not served: the receipt is its decline, or the fail of one that another holder of the key accepted.
@@ -184,6 +205,7 @@ export interface WorkerStore {
     readonly jobs: JobStore;
     readonly queries: QueryStore;
     readonly cases: CaseStore;
+    readonly earnings: EarningsStore;
     totals(): Promise<WorkerTotals>;
     /**
      * Deletes queries and answers of jobs that ended before `endedBefore` (unix seconds) and have no open case, so that

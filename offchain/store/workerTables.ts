@@ -2,14 +2,17 @@
 import type { TokenCounts } from '@cocoon-market/wrappers';
 import { type Generated, type Selectable, sql, type Transaction } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
+import type { ConfirmedClaim, StoredEarnings } from './earnings';
 import type { CaseRecord, ChannelSnapshot, EndKind, JobRecord, QueryId, QueryRecord, UnservedQuery } from './worker';
 
 type JobAmount = 'cumulative' | 'voucherCumulative' | 'balance' | 'paid' | 'confirmedPaid';
+type JobDefaultAmount = 'lastClaimPaid' | 'claimed';
 type JobDefault = 'highest' | 'lowWater' | 'index' | 'voucherCount' | 'lastClaimAt';
 
 /** The amount of no voucher is 0. */
-export type JobTable = Omit<JobRecord, 'snapshot' | 'voucher' | JobAmount | JobDefault> &
+export type JobTable = Omit<JobRecord, 'snapshot' | 'voucher' | JobAmount | JobDefaultAmount | JobDefault> &
     Record<JobAmount, Buffer> &
+    Record<JobDefaultAmount, Generated<Buffer>> &
     Record<JobDefault, Generated<number>> & {
         voucherSignature: Buffer | null;
         refundAt: number;
@@ -39,9 +42,14 @@ export interface WorkerSchema {
     watched: { lt: Buffer }; // one row
     cases: CaseRecord;
     denials: UnservedQuery;
+    earnings: Omit<StoredEarnings, 'earned'> & { earned: Buffer };
+    claims: Omit<ConfirmedClaim, 'amount' | 'last'> & { amount: Buffer; last: number };
 }
 
 export type WorkerTransaction = Transaction<WorkerSchema>;
+
+/** The amount 0 as it is stored. */
+export const ZERO = amountToBytes(0n);
 
 const jobTables: Migration = async (db) => {
     await sql`CREATE TABLE jobs (
@@ -126,10 +134,39 @@ const caseTables: Migration = async (db) => {
     ) STRICT`.execute(db);
 };
 
-export const workerTables: readonly Migration[] = [jobTables, signingTables, caseTables];
+// Results of an earlier schema count for the day on which their channel was read last, without tokens and model.
+const earningsTables: Migration = async (db) => {
+    await sql`CREATE TABLE earnings (
+        day INTEGER NOT NULL,
+        job BLOB NOT NULL REFERENCES jobs (job),
+        model TEXT NOT NULL,
+        results INTEGER NOT NULL,
+        prompt INTEGER NOT NULL,
+        cached INTEGER NOT NULL,
+        completion INTEGER NOT NULL,
+        reasoning INTEGER NOT NULL,
+        earned BLOB NOT NULL,
+        PRIMARY KEY (day, job)
+    ) STRICT`.execute(db);
+    await sql`INSERT INTO earnings
+        SELECT at / 86400, job, '', "index", 0, 0, 0, 0, cumulative FROM jobs WHERE "index" > 0`.execute(db);
+    await sql`CREATE TABLE claims (
+        job BLOB NOT NULL REFERENCES jobs (job),
+        at INTEGER NOT NULL,
+        amount BLOB NOT NULL,
+        last INTEGER NOT NULL
+    ) STRICT`.execute(db);
+    await sql`CREATE INDEX claims_of_job ON claims (job)`.execute(db);
+    const none = sql.raw(`BLOB NOT NULL DEFAULT x'${ZERO.toString('hex')}'`);
+    await sql`ALTER TABLE jobs ADD COLUMN "lastClaimPaid" ${none}`.execute(db);
+    await sql`ALTER TABLE jobs ADD COLUMN claimed ${none}`.execute(db);
+    await sql`INSERT INTO claims SELECT job, at, "confirmedPaid", 0 FROM jobs WHERE "confirmedPaid" > ${ZERO}`.execute(
+        db,
+    );
+    await sql`UPDATE jobs SET claimed = "confirmedPaid"`.execute(db);
+};
 
-/** The amount 0 as it is stored. */
-export const ZERO = amountToBytes(0n);
+export const workerTables: readonly Migration[] = [jobTables, signingTables, caseTables, earningsTables];
 
 export function snapshotColumns({ balance, paid, refundAt, at }: ChannelSnapshot) {
     return { balance: amountToBytes(balance), paid: amountToBytes(paid), refundAt, at };
@@ -143,6 +180,8 @@ export function jobOf(row: Selectable<JobTable>): JobRecord {
         cumulative: amountFromBytes(job.cumulative),
         voucher: signature === null ? undefined : { cumulative: amountFromBytes(voucherCumulative), count, signature },
         confirmedPaid: amountFromBytes(job.confirmedPaid),
+        lastClaimPaid: amountFromBytes(job.lastClaimPaid),
+        claimed: amountFromBytes(job.claimed),
         snapshot: { balance: amountFromBytes(balance), paid: amountFromBytes(paid), refundAt, at },
     };
 }

@@ -6,6 +6,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { Agent, request } from 'undici';
 import { toWire } from '../link';
+import { earningsGroups } from './earnings';
 import type { Worker } from './main';
 
 const MAX_PATH = 100; // bytes of a socket's path that every system accepts
@@ -17,7 +18,7 @@ function socketOf(store: string): string {
 /** Serves `worker` to the command line. Undefined when the store's path is too long for a socket beside it. */
 export async function serveAdmin(
     store: string,
-    worker: Pick<Worker, 'status' | 'claimNow'>,
+    worker: Pick<Worker, 'status' | 'claimNow' | 'earnings'>,
 ): Promise<Server | undefined> {
     const path = socketOf(store);
     if (Buffer.byteLength(path) > MAX_PATH) {
@@ -26,6 +27,7 @@ export async function serveAdmin(
     const actions = new Map<string, () => Promise<unknown>>([
         ['GET /status', () => worker.status()],
         ['POST /claim', () => worker.claimNow()],
+        ...earningsGroups.map((by) => [`GET /earnings/${by}`, () => worker.earnings(by)] as const),
     ]);
     const server = createServer((incoming, response) => {
         void answer(response, actions.get(`${incoming.method ?? ''} ${incoming.url ?? ''}`));
@@ -47,7 +49,7 @@ async function answer(response: ServerResponse, action: (() => Promise<unknown>)
 }
 
 /** The answer of the running worker of this store; undefined when none runs. */
-export async function askWorker(store: string, method: 'GET' | 'POST', path: '/status' | '/claim'): Promise<unknown> {
+export async function askWorker(store: string, method: 'GET' | 'POST', path: `/${string}`): Promise<unknown> {
     const dispatcher = new Agent({ connect: { socketPath: socketOf(store) }, headersTimeout: 0, bodyTimeout: 0 });
     try {
         const { statusCode, body } = await request(`http://worker${path}`, { method, dispatcher });

@@ -129,9 +129,10 @@ export class ClaimSender {
     private async markLastClaims(last: Claim[]): Promise<void> {
         if (last.length > 0) {
             const lastClaimAt = this.context.now();
-            const ids = last.map(({ job }) => job);
-            await this.context.store.jobs.setLastClaim(ids, lastClaimAt);
-            await Promise.all(ids.map((id) => this.book.use(id, async (job) => job.update({ lastClaimAt }))));
+            await this.context.store.jobs.setLastClaims(last, lastClaimAt);
+            const note = ({ job: id, paidAfter: lastClaimPaid }: Claim) =>
+                this.book.use(id, async (job) => job.update({ lastClaimAt, lastClaimPaid }));
+            await Promise.all(last.map(note));
         }
     }
 

@@ -4,6 +4,6 @@ export type { ClaimReport, ClaimWallet } from './claimSender';
 export { readKeys, workerConfig, writeKeys } from './config';
 export type { WorkerConfig, WorkerConfigInput, WorkerSeeds } from './config';
 export { restoreStore } from './restore';
-export { claimOnce, startWorker, statusOnce } from './main';
+export { claimOnce, earningsOnce, startWorker, statusOnce } from './main';
 export type { Worker, WorkerParts } from './main';
 export type { WorkerStatus } from './status';

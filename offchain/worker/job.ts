@@ -15,6 +15,7 @@ import type { WorkerContext } from './context';
 import { maySend, type RunningCost } from './credit';
 import { isStale, JobEntry } from './entry';
 import { ServedChannel } from './servedChannel';
+import { modelName } from './modelName';
 import { Refused } from './refusal';
 import { JobSession } from './sessions';
 
@@ -188,7 +189,8 @@ export class WorkerJob extends JobEntry {
         this.update({ index, cumulative });
         this.client.noteJob(this.id, this);
         try {
-            const end = { job: this.id, number, receipt, bytes, counts, index, cumulative };
+            const model = modelName(this.context.config, this.terms.model);
+            const end = { job: this.id, number, receipt, bytes, counts, index, cumulative, finishedAt, model };
             await this.context.store.queries.end({ kind: 'result', ...end });
             this.context.metrics.addResult(counts, price);
         } catch (error) {

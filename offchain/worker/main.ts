@@ -26,6 +26,7 @@ import { Clients } from './clients';
 import { readKeys, type WorkerConfig, type WorkerSeeds } from './config';
 import type { WorkerContext } from './context';
 import { Costs } from './costs';
+import { type EarningsGroup, earningsOf, type EarningsView } from './earnings';
 import { WorkerMetrics } from './metrics';
 import { nodeInfoOf } from './nodeInfo';
 import { recover } from './recovery';
@@ -55,6 +56,7 @@ export interface Worker {
     readonly failed: Promise<never>;
     claimNow(): Promise<ClaimReport>;
     status(): Promise<WorkerStatus>;
+    earnings(by: EarningsGroup): Promise<EarningsView>;
     /** Lets running queries end for a while, cuts the others, and leaves everything on the disk. */
     close(): Promise<void>;
 }
@@ -213,6 +215,7 @@ async function serve(
             },
             failed,
             status: () => statusOf(context, floors),
+            earnings: (by) => earningsOf(context, by),
             claimNow: () => claims.claimNow(),
             close: () => {
                 stopping.abort();
@@ -236,6 +239,11 @@ export function claimOnce(config: WorkerConfig, parts: WorkerParts = {}): Promis
 /** The status of a worker that does not run, from its store. */
 export function statusOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<WorkerStatus> {
     return once(config, parts, ({ context, floors }) => statusOf(context, floors));
+}
+
+/** The earnings of a worker that does not run, from its store. */
+export function earningsOnce(config: WorkerConfig, by: EarningsGroup, parts: WorkerParts = {}): Promise<EarningsView> {
+    return once(config, parts, ({ context }) => earningsOf(context, by));
 }
 
 async function once<T>(

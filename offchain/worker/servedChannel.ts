@@ -160,15 +160,15 @@ export class ServedChannel {
         const snapshot = this.possible(reading);
         this.missing = false;
         if (lastClaimAt > 0 && snapshot.at - lastClaimAt > ORDER_SECONDS) {
-            await jobs.setLastClaim([job], 0); // the wallet did not execute the order
-            this.entry.update({ lastClaimAt: 0 });
+            await jobs.setLastClaims([{ job, paidAfter: 0n }], 0); // the wallet did not execute the order
+            this.entry.update({ lastClaimAt: 0, lastClaimPaid: 0n });
         }
         this.note(snapshot);
         if ((['balance', 'paid', 'refundAt'] as const).some((field) => snapshot[field] !== previous[field])) {
             await jobs.setSnapshot(job, this.snapshot);
         }
         if (reading.confirmed && snapshot.paid > this.entry.record.confirmedPaid) {
-            await jobs.setConfirmedPaid(job, snapshot.paid);
+            await jobs.setConfirmedPaid(job, snapshot.paid, snapshot.at);
             this.entry.update({ confirmedPaid: snapshot.paid });
         }
     }
@@ -178,7 +178,7 @@ export class ServedChannel {
         // After a last claim of this worker, vouchers are claimed and nothing new begins.
         const state = this.entry.hasLastClaim ? 'ending' : 'open';
         await this.context.store.jobs.revive(this.entry.record.job, state, snapshot);
-        this.entry.update({ state, lastClaimAt: 0 });
+        this.entry.update({ state, lastClaimAt: 0, lastClaimPaid: 0n });
         this.missing = false;
         this.note(snapshot);
         this.context.log.warn(this.entry.logName, 'an ended job goes on, because its channel exists');

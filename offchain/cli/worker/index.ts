@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { WorkerParts } from '../../worker';
 import { addClaim } from './claim';
+import { addEarnings } from './earnings';
 import { addKeygen } from './keygen';
 import { addRestore } from './restore';
 import { addRun } from './run';
@@ -14,6 +15,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
     addKeygen(worker);
     addClaim(worker, parts);
     addStatus(worker, parts);
+    addEarnings(worker, parts);
     addRestore(worker);
     return worker;
 }

@@ -1,3 +1,4 @@
+// Longer than 350 lines because every implementation of a store passes this one suite.
 import { randomBytes } from 'node:crypto';
 import type { JobInsert, WorkerStore } from '../../../offchain/store/worker';
 
@@ -54,7 +55,13 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             accept: Buffer.from('accept'),
         });
 
-        const result = (job: Buffer, number: number, index: number, cumulative: bigint) => ({
+        const result = (
+            job: Buffer,
+            number: number,
+            index: number,
+            cumulative: bigint,
+            { finishedAt = 1_800_000_000, model = 'some/model' }: { finishedAt?: number; model?: string } = {},
+        ) => ({
             kind: 'result' as const,
             job,
             number,
@@ -63,6 +70,8 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             counts: counts(7),
             index,
             cumulative,
+            finishedAt,
+            model,
         });
 
         it('finds a job by its hash and by its channel, after a restart too', async () => {
@@ -78,6 +87,8 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
                 cumulative: 0n,
                 confirmedPaid: 0n,
                 lastClaimAt: 0,
+                lastClaimPaid: 0n,
+                claimed: 0n,
             };
             expect(await store.jobs.get(job.job)).toEqual({ ...job, ...fresh, voucher: undefined });
             expect((await store.jobs.ofChannel(job.channel))!.job).toEqual(job.job);
@@ -219,7 +230,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await store.jobs.addVoucher(jobs[2], { cumulative: 5n, count: 0, signature: randomBytes(64) });
             await store.jobs.setState(jobs[2], 'ended', 1);
             await store.jobs.addVoucher(jobs[3], { cumulative: 5n, count: 0, signature: randomBytes(64) });
-            await store.jobs.setConfirmedPaid(jobs[3], 5n);
+            await store.jobs.setConfirmedPaid(jobs[3], 5n, 1);
 
             const all = await store.jobs.claimable({ limit: 10 });
             expect(all.map(({ job }) => job)).toEqual(jobs.slice(0, 2));
@@ -237,6 +248,68 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
 
             const jobs = { open: 1, ending: 0, ended: 0 };
             expect(await store.totals()).toEqual({ jobs, results: 1, earned: 10n, unclaimed: 5n });
+        });
+
+        it('adds each result to the earnings of its job and day (UTC), in the step in which the query ends', async () => {
+            const [one, other] = [await withQuery(1), await withQuery(1)];
+            await store.queries.accept(query(one, 2));
+            await store.queries.accept(query(one, 3));
+            const [lastSecond, midnight] = [{ finishedAt: 20_000 * 86_400 - 1 }, { finishedAt: 20_000 * 86_400 }];
+            await store.queries.end(result(one, 1, 1, 10n, lastSecond));
+            await store.queries.end(result(one, 2, 2, 25n, midnight));
+            await store.queries.end(result(one, 3, 3, 31n, midnight));
+            await store.queries.end(result(other, 1, 1, (1n << 64n) - 1n, { ...midnight, model: 'other' }));
+            await expect(store.queries.end(result(other, 1, 2, 9n))).rejects.toBeDefined();
+            await reopen();
+
+            const tokens = (results: number) => ({
+                ...{ results, prompt: 3 * results, cached: results, completion: 7 * results, reasoning: 0 },
+            });
+            const sorted = (rows: object[]) => rows.map((row) => JSON.stringify(row, hexed)).sort();
+            const hexed = (_name: string, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value);
+            const of = (job: Buffer, day: number, results: number, earned: bigint, model = 'some/model') => ({
+                ...{ day, job, model, ...tokens(results), earned },
+            });
+            expect(sorted(await store.earnings.earned())).toEqual(
+                sorted([
+                    of(one, 19_999, 1, 10n),
+                    of(one, 20_000, 2, 21n),
+                    of(other, 20_000, 1, (1n << 64n) - 1n, 'other'),
+                ]),
+            );
+        });
+
+        it('lists a confirmed claim once, for what the channel paid since the one before', async () => {
+            const job = await withJob();
+            await store.jobs.setConfirmedPaid(job, 5n, 1000);
+            await store.jobs.setConfirmedPaid(job, 5n, 1001);
+            await store.jobs.setConfirmedPaid(job, 12n, 1002);
+            await reopen();
+
+            expect(await store.earnings.claims()).toEqual([
+                { job, at: 1000, amount: 5n, last: false },
+                { job, at: 1002, amount: 7n, last: false },
+            ]);
+            expect((await store.jobs.get(job))!.claimed).toBe(12n);
+        });
+
+        it('counts a last claim once its job has ended, and takes it back from a job that goes on', async () => {
+            const [ended, refunded, lapsed] = [await withJob(), await withJob(), await withJob()];
+            await store.jobs.setConfirmedPaid(ended, 5n, 1000);
+            await store.jobs.setLastClaims([{ job: ended, paidAfter: 9n }], 1000);
+            await store.jobs.setLastClaims([{ job: lapsed, paidAfter: 9n }], 1000);
+            await store.jobs.setLastClaims([{ job: lapsed, paidAfter: 0n }], 0);
+            expect(await store.earnings.claims()).toHaveLength(1);
+            for (const job of [ended, refunded, lapsed]) await store.jobs.setState(job, 'ended', 2000);
+            await store.jobs.setState(ended, 'ended', 2001);
+
+            const first = { job: ended, at: 1000, amount: 5n, last: false };
+            expect(await store.earnings.claims()).toEqual([first, { job: ended, at: 2000, amount: 4n, last: true }]);
+            expect((await store.jobs.get(ended))!.claimed).toBe(9n);
+
+            await store.jobs.revive(ended, 'ending', { balance: 4n, paid: 5n, refundAt: 3000, at: 2100 });
+            expect(await store.earnings.claims()).toEqual([first]);
+            expect((await store.jobs.get(ended))!).toMatchObject({ claimed: 5n, lastClaimPaid: 0n });
         });
 
         it('drops the answers of jobs that ended long ago, and keeps their numbers used', async () => {

@@ -160,7 +160,8 @@ describe('What a worker forgets', () => {
             });
             const bytes = text(last, SIZES[(i + 2) % SIZES.length]);
             const ended = { kind: 'result' as const, bytes, counts, index: i + 1, cumulative: BigInt(i + 1) };
-            await store.queries.end({ ...named, ...ended, receipt: randomBytes(200) });
+            const day = { finishedAt: 1000, model: 'some/model' };
+            await store.queries.end({ ...named, ...ended, ...day, receipt: randomBytes(200) });
         }
         expect(found(markers)).toHaveLength(markers.length);
         await store.jobs.setState(job.job, 'ended', 1000);

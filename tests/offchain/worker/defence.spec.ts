@@ -46,7 +46,10 @@ async function deliver(bytes: Buffer): Promise<Buffer> {
     const named = { job, number: 1, index: 1, content: Buffer.alloc(32) };
     const bill = { ...counts, price: 5n, cumulative: 5n, finishedAt: 900, finish: Finish.Stop };
     const receipt = signReceipt(Result, { ...named, ...bill }, KEY);
-    await store.queries.end({ kind: 'result', job, number: 1, receipt, bytes, counts, index: 1, cumulative: 5n });
+    await store.queries.end({
+        ...{ kind: 'result', job, number: 1, receipt, bytes, counts, index: 1, cumulative: 5n },
+        ...{ finishedAt: 900, model: 'some/model' },
+    });
     return receipt;
 }
 

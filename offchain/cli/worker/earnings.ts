@@ -1,0 +1,75 @@
+/** `cocoon worker earnings`. */
+import { type Command, Option } from 'commander';
+import { toWire } from '../../link';
+import { askWorker, earningsOnce, type WorkerParts } from '../../worker';
+import { readWorkerConfig } from '../../worker/config';
+import { type EarningsGroup, earningsGroups, type EarningsRow, type EarningsTotals } from '../../worker/earnings';
+import { print, tonText } from '../output';
+import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
+
+interface EarningsFlags extends ConfigFlags {
+    by: EarningsGroup;
+    csv?: boolean;
+    estimate?: boolean;
+}
+
+export function addEarnings(worker: Command, parts: WorkerParts): void {
+    worker
+        .command('earnings')
+        .description('what results brought by day (UTC), model or client, and how much of it is paid and claimed')
+        .option(...CONFIG)
+        .addOption(new Option('--by <group>', 'one row for each').choices(earningsGroups).default('day'))
+        .addOption(new Option('--csv', 'print comma-separated values, amounts in nanoTON').conflicts('json'))
+        .option('--estimate', 'add what a month at the pace of the last seven full days brings')
+        .option(...JSON_OPTION)
+        .action(async ({ config: path, by, csv = false, estimate = false, json = false }: EarningsFlags) => {
+            const config = readWorkerConfig(path);
+            const answer = await askWorker(config.store, 'GET', `/earnings/${by}`);
+            const view = (answer ?? toWire(await earningsOnce(config, by, parts))) as WireView;
+            if (csv) {
+                console.log(csvOf(view));
+            } else {
+                const { estimate: pace, ...plain } = view;
+                print({ json }, estimate ? view : plain, () => textOf(view, estimate ? [paceText(pace)] : []));
+            }
+        });
+}
+
+/** As JSON carries it: amounts are decimal strings. */
+type Wire<T> = { [Name in keyof T]: T[Name] extends bigint ? string : T[Name] };
+interface WireView {
+    by: EarningsGroup;
+    rows: Wire<EarningsRow>[];
+    totals: Wire<EarningsTotals>;
+    estimate: { days: number; perDay: string; perMonth: string } | null;
+}
+
+const COLUMNS = ['results', 'prompt', 'cached', 'completion', 'reasoning', 'earned', 'claimed'] as const;
+
+/** Rows and no totals, so that a column adds up to the total. Names of models are quoted. */
+function csvOf({ by, rows }: WireView): string {
+    const quoted = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+    const lines = rows.map((row) => [quoted(row.group), ...COLUMNS.map((column) => row[column])].join(','));
+    return [[by, ...COLUMNS].join(','), ...lines].join('\n');
+}
+
+function textOf({ by, rows, totals }: WireView, more: string[]): string {
+    const cells = (row: Wire<Omit<EarningsRow, 'group'>>): string[] =>
+        COLUMNS.map((column) =>
+            column === 'earned' || column === 'claimed' ? tonText(row[column]) : `${row[column]}`,
+        );
+    const table = [[by, ...COLUMNS], ...rows.map((row) => [row.group, ...cells(row)]), ['total', ...cells(totals)]];
+    const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
+    const line = (row: string[]) =>
+        row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
+    const { promised, unpaid, prepaid, confirming, unclaimed, lost } = totals;
+    const sums = { promised, unpaid, prepaid, confirming, unclaimed, lost };
+    const amounts = Object.entries(sums).map(([name, amount]) => `${name}: ${tonText(amount)}`);
+    return [...table.map(line), '', ...amounts, ...more].join('\n');
+}
+
+function paceText(pace: WireView['estimate']): string {
+    return pace === null
+        ? 'estimate: after the first full day (UTC)'
+        : `estimate: ${tonText(pace.perDay)} a day, ${tonText(pace.perMonth)} in 30 days, as in the last ${pace.days} days`;
+}
