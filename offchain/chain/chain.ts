@@ -216,7 +216,8 @@ function emittedIn({ data, transaction_id, utime }: RawTransaction): Emitted[] {
     }
 }
 
-function endpointsOf({ endpoint, apiKey }: ChainSettings): EndpointSettings[] {
+/** The endpoints of these settings, each with its key. */
+export function endpointsOf({ endpoint, apiKey }: ChainSettings): EndpointSettings[] {
     const each = (typeof endpoint === 'string' ? [endpoint] : endpoint).map((one) =>
         typeof one === 'string' ? { url: one } : one,
     );

@@ -13,7 +13,7 @@ export type Migration = (db: Kysely<unknown>) => Promise<void>;
 export class StoreInUse extends Error {}
 
 const FULL = 2; // fsync at every commit, which better-sqlite3 leaves out in WAL mode by default
-const APPLICATION = parseInt('636f636f', 16); // 'coco', in the header of every file of this program
+export const APPLICATION = parseInt('636f636f', 16); // 'coco', in the header of every file of this program
 
 const PAGE = 4096; // bytes
 

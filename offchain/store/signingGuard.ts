@@ -4,9 +4,42 @@
  */
 import { type Kysely, sql } from 'kysely';
 import type { GroupCommit } from './groupCommit';
-import { Mark, readMark } from './mark';
+import { Mark, type Marked, readMark } from './mark';
 import { StaleStore } from './worker';
 import type { WorkerSchema, WorkerTransaction } from './workerTables';
+
+/** What a store says of its signing. */
+export interface Signing {
+    store: Buffer; // 16 bytes, identifies the store and its copies
+    receiptKey: Buffer | null; // the key that signed last
+    sequence: number; // of signed receipts
+    retired: readonly Buffer[]; // keys that no longer sign with it
+}
+
+/**
+ * Why the key (32 bytes) must not sign with a store, by the mark at `path`; undefined when it may.
+ */
+export function staleReason(
+    { store, receiptKey: lastKey, sequence, retired }: Signing,
+    receiptKey: Buffer,
+    mark: Marked | undefined,
+    path: string,
+): string | undefined {
+    if (retired.some((key) => key.equals(receiptKey))) {
+        return 'The receipt key was retired';
+    }
+    if (mark === undefined && lastKey?.equals(receiptKey) === true) {
+        return `The store has signed with this key, and ${path} is missing: copy it with the store`;
+    }
+    if (mark?.key.equals(receiptKey) !== true || mark.sequence === 0) {
+        return undefined;
+    }
+    if (!mark.store.equals(store)) {
+        return 'The receipt key has signed with another store';
+    }
+    const missing = mark.sequence - sequence;
+    return missing > 0 ? `The store is not the newest: ${missing} receipts are missing` : undefined;
+}
 
 export class SigningGuard {
     private mark: Mark | undefined;
@@ -20,21 +53,16 @@ export class SigningGuard {
     async guard(receiptKey: Buffer, path: string): Promise<void> {
         const signing = this.db.selectFrom('signing').selectAll();
         const { store, receiptKey: lastKey, sequence } = await signing.executeTakeFirstOrThrow();
-        const retired = this.db.selectFrom('retired').selectAll().where('receiptKey', '=', receiptKey);
-        if ((await retired.executeTakeFirst()) !== undefined) {
-            throw new StaleStore('The receipt key was retired');
-        }
-        const mark = readMark(path);
-        if (mark === undefined && lastKey?.equals(receiptKey) === true) {
-            throw new StaleStore(`The store has signed with this key, and ${path} is missing: copy it with the store`);
-        }
-        if (mark?.key.equals(receiptKey) === true && mark.sequence > 0) {
-            if (!mark.store.equals(store)) {
-                throw new StaleStore('The receipt key has signed with another store');
-            }
-            if (mark.sequence > sequence) {
-                throw new StaleStore(`The store is not the newest: ${mark.sequence - sequence} receipts are missing`);
-            }
+        const retired = await this.db.selectFrom('retired').select('receiptKey').execute();
+        const keys = retired.map((row) => row.receiptKey);
+        const reason = staleReason(
+            { store, receiptKey: lastKey, sequence, retired: keys },
+            receiptKey,
+            readMark(path),
+            path,
+        );
+        if (reason !== undefined) {
+            throw new StaleStore(reason);
         }
         // First: a crash must not look like a lost mark.
         this.mark = new Mark(path, { key: receiptKey, store, sequence });

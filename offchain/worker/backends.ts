@@ -82,7 +82,8 @@ export class Backends {
     }
 }
 
-const nameAt = ({ models }: Server, model: string): string => models?.[model] ?? model;
+/** The name of a model at this backend. */
+export const nameAt = ({ models }: Server, model: string): string => models?.[model] ?? model;
 
 /** The request with the model's name at the backend. */
 function asServed(request: ModelRequest, server: Server): ModelRequest {

@@ -3,6 +3,8 @@ export { askWorker, serveAdmin } from './admin';
 export type { ClaimReport, ClaimWallet } from './claimSender';
 export { readKeys, workerConfig, writeKeys } from './config';
 export type { WorkerConfig, WorkerConfigInput, WorkerSeeds } from './config';
+export { examine, examineMachine, examineOutside } from './doctor';
+export type { DoctorReport, Finding } from './doctor';
 export { restoreStore } from './restore';
 export { claimOnce, earningsOnce, startWorker, statusOnce } from './main';
 export type { Worker, WorkerParts } from './main';

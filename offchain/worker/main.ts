@@ -6,7 +6,7 @@ import { channelCodes, Finish, signingKey } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { type Backend, createBackend } from '../backend';
-import { type Chain, HotWallet, NodeClosed, readNode, TonHttpChain } from '../chain';
+import { type Chain, ChainError, HotWallet, NodeClosed, readNode, TonHttpChain } from '../chain';
 import { type ComparedNode, differenceOf, encryptionKey, type NodeInfo } from '../link';
 import { steadySeconds, unixSeconds } from '../process/clock';
 import { createLog } from '../process/log';
@@ -117,16 +117,23 @@ async function release({ backends, store }: WorkerContext): Promise<void> {
     await store.close();
 }
 
-/** Throws unless the node on chain, which clients trust, has the worker's keys and offers. */
+/**
+ * Throws unless the node on chain, which clients trust, has the worker's keys and offers. While the chain does not
+ * answer, nothing is compared.
+ */
 async function assertListed(context: WorkerContext, read: WorkerParts['node']): Promise<void> {
     const { chain, config, log } = context;
     const { registry } = config;
     const onChain = registry && ((from: Chain) => readNode(from, registry, config.node));
     const node = await (read ?? onChain)?.(chain).catch((error: unknown) => {
-        if (!(error instanceof NodeClosed)) {
+        if (error instanceof NodeClosed) {
+            log.warn(`${error.message}: clients leave it; until then vouchers are claimed and demands answered`);
+        } else if (error instanceof ChainError && !error.final) {
+            // Vouchers and accepted queries do not wait for an API.
+            log.warn({ err: error }, 'the chain does not answer, so the node on chain is not compared yet');
+        } else {
             throw error;
         }
-        log.warn(`${error.message}: clients leave it; until then vouchers are claimed and demands answered`);
         return undefined;
     });
     const [receiptKey, encryptionKey] = [context.receiptKey.publicKey, context.encryptionKey.publicKey];
@@ -137,7 +144,8 @@ async function assertListed(context: WorkerContext, read: WorkerParts['node']): 
     }
 }
 
-function serversOf(config: WorkerConfig, replacement: Backend | undefined): Server[] {
+/** The backends of a configuration; a replacement takes the place of all. */
+export function serversOf(config: WorkerConfig, replacement: Backend | undefined): Server[] {
     return replacement === undefined
         ? config.backends.map((one) => ({ ...one, backend: createBackend(one) }))
         : [{ ...config.backends[0], backend: replacement, models: undefined }];

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { WorkerParts } from '../../worker';
 import { addClaim } from './claim';
+import { addDoctor } from './doctor';
 import { addEarnings } from './earnings';
 import { addKeygen } from './keygen';
 import { addRestore } from './restore';
@@ -13,6 +14,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
     const worker = new Command('worker');
     addRun(worker, parts);
     addKeygen(worker);
+    addDoctor(worker, parts);
     addClaim(worker, parts);
     addStatus(worker, parts);
     addEarnings(worker, parts);

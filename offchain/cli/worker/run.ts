@@ -1,9 +1,11 @@
 /** `cocoon worker run`. */
 import type { Command } from 'commander';
-import { serveAdmin, startWorker, type WorkerParts } from '../../worker';
+import { TonHttpChain } from '../../chain';
+import { examineMachine, examineOutside, type Finding, serveAdmin, startWorker, type WorkerParts } from '../../worker';
 import { readWorkerConfig, type WorkerConfig } from '../../worker/config';
 import { tellFailure } from '../failure';
 import { stopRequested } from '../stop';
+import { findingText } from './doctor';
 import { CONFIG, type ConfigFlags } from './options';
 
 export function addRun(worker: Command, parts: WorkerParts): void {
@@ -14,10 +16,25 @@ export function addRun(worker: Command, parts: WorkerParts): void {
         .action(async ({ config }: ConfigFlags) => run(readWorkerConfig(config), parts));
 }
 
-async function run(config: WorkerConfig, parts: WorkerParts): Promise<void> {
+/** Prints what fails, on standard error. */
+function showFailures(findings: readonly Finding[]): void {
+    findings.filter(({ state }) => state === 'failed').forEach((finding) => console.error(findingText(finding)));
+}
+
+async function run(config: WorkerConfig, configured: WorkerParts): Promise<void> {
+    const parts = { ...configured, chain: configured.chain ?? new TonHttpChain(config) };
+    const { findings } = await examineMachine(config, parts);
+    showFailures(findings);
+    if (findings.some(({ blocks }) => blocks === true)) {
+        throw new Error('The worker does not start with these faults; "cocoon worker doctor" runs all checks');
+    }
     const worker = await startWorker(config, parts);
     const admin = await serveAdmin(config.store, worker);
     console.log(worker.url);
+    // Chain and model server may be slow or down, and the worker has vouchers to claim and demands to answer.
+    void examineOutside(config, parts, { isServing: true, answers: false }).then((report) =>
+        showFailures(report.findings),
+    );
     try {
         await Promise.race([stopRequested(), worker.failed]);
     } catch (error) {

@@ -1,0 +1,267 @@
+/** Checks of this machine: version of Node.js, key file, lock, store, mark, disk, ports, GPU. They change nothing. */
+import { execFile } from 'node:child_process';
+import { accessSync, constants, statfsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { signingKey } from '@cocoon-market/wrappers';
+import { engines } from '../../package.json';
+import { isLoopback } from '../../chain';
+import { inspectStore } from '../../store/inspect';
+import { lockKey } from '../../store/keyLock';
+import { readMark } from '../../store/mark';
+import { staleReason } from '../../store/signingGuard';
+import type { WorkerConfig, WorkerSeeds } from '../config';
+import { type Check, Failure, type Passed, skipped, warning } from './finding';
+
+const MiB = 1 << 20;
+const MIN_FREE = 200 * MiB; // bytes of the disk below which a store may soon fail
+const LOW_FREE = 2048 * MiB;
+const GPU_SECONDS = 8;
+
+/** What of this machine a test replaces. */
+export interface Machine {
+    nodeVersion: string;
+    /** Bytes that this user can still write in a folder. */
+    freeBytes(folder: string): number;
+    /** Throws when this user cannot write in the folder. */
+    assertWritable(folder: string): void;
+}
+
+export const thisMachine: Machine = {
+    nodeVersion: process.versions.node,
+    freeBytes(folder) {
+        const { bavail, bsize } = statfsSync(folder);
+        return bavail * bsize;
+    },
+    assertWritable: (folder) => accessSync(folder, constants.W_OK),
+};
+
+const numbersOf = (text: string): number[] => text.match(/\d+/g)!.map(Number);
+
+export function nodeVersionCheck({ nodeVersion }: Machine): Check {
+    return {
+        name: 'node-version',
+        remedy: `install Node.js ${engines.node}`,
+        run: () => {
+            const [major, minor] = numbersOf(nodeVersion);
+            const ranges = engines.node.split('||').map(numbersOf);
+            if (!ranges.some(([lowestMajor, lowestMinor]) => major === lowestMajor && minor >= lowestMinor)) {
+                throw new Error(`Node.js ${nodeVersion} is not tried with this program`);
+            }
+            return `Node.js ${nodeVersion}`;
+        },
+    };
+}
+
+/** `isServing`: the worker of this configuration runs. */
+export function processCheck(config: WorkerConfig, seeds: WorkerSeeds, isServing: boolean): Check {
+    return {
+        name: 'process',
+        remedy: 'put the key file where this user may write',
+        run: () => {
+            if (isServing) {
+                return 'this worker runs';
+            }
+            try {
+                lockKey(signingKey(seeds.receiptKey).publicKey, config.keyFile).release();
+            } catch (error) {
+                const remedy = 'stop the other process, or give this worker keys of its own';
+                throw new Failure((error as Error).message, remedy, true);
+            }
+            return 'no other process signs with this receipt key';
+        },
+    };
+}
+
+export function storeChecks(config: WorkerConfig, seeds: WorkerSeeds | undefined, isServing: boolean): Check[] {
+    const { store: path } = config;
+    const damaged = `put the store on a local disk, or restore a backup: "cocoon worker restore"`;
+    const store: Check = {
+        name: 'store',
+        remedy: damaged,
+        run: () => {
+            if (isServing) {
+                return `${path} is open in the running worker`;
+            }
+            let view: ReturnType<typeof inspectStore>;
+            try {
+                view = inspectStore(path);
+            } catch (error) {
+                throw blocking(error, damaged);
+            }
+            if (!view.exists) {
+                return `${path} does not exist yet: the first start makes it`;
+            }
+            const key = seeds && signingKey(seeds.receiptKey).publicKey;
+            const lastKey = view.signing?.receiptKey ?? undefined;
+            if (key !== undefined && lastKey !== undefined && !lastKey.equals(key)) {
+                if (!view.signing!.retired.some((one) => one.equals(lastKey))) {
+                    throw new Failure(
+                        `${path} is the store of another key: ${lastKey.toString('hex')} signed with it last`,
+                        'name the store of this key in the configuration; ignore this if you changed the receipt key of the node',
+                    );
+                }
+            }
+            return `${path} can be read`;
+        },
+    };
+    return [store, ...(seeds === undefined ? [] : [markCheck(config, seeds, isServing)])];
+}
+
+function markCheck({ store: path, keyFile }: WorkerConfig, seeds: WorkerSeeds, isServing: boolean): Check {
+    const remedy =
+        'use the newest store and the mark beside the key file, or "cocoon worker restore" (docs/worker.md, After a disaster)';
+    return {
+        name: 'mark',
+        remedy,
+        run: () => {
+            const key = signingKey(seeds.receiptKey).publicKey;
+            const markFile = `${keyFile}.mark`;
+            let mark: ReturnType<typeof readMark>;
+            try {
+                mark = readMark(markFile);
+            } catch (error) {
+                throw blocking(error, remedy);
+            }
+            if (isServing) {
+                return 'the running worker keeps it';
+            }
+            let signing;
+            try {
+                const view = inspectStore(path);
+                signing = view.exists ? view.signing : undefined;
+            } catch {
+                return skipped('the store cannot be read');
+            }
+            const empty = { store: Buffer.alloc(0), receiptKey: null, sequence: 0, retired: [] };
+            const reason = staleReason(signing ?? empty, key, mark, markFile);
+            if (reason !== undefined) {
+                throw new Failure(reason, remedy, true);
+            }
+            return mark === undefined ? 'the key has signed nothing yet' : 'the store is the newest of this key';
+        },
+    };
+}
+
+export function diskCheck({ store, keyFile }: WorkerConfig, { freeBytes, assertWritable }: Machine): Check {
+    const folders = [...new Set([dirname(store), dirname(keyFile)])];
+    return {
+        name: 'disk',
+        remedy: 'put store and key file into folders that exist, on a local disk that this user may write',
+        run: () => {
+            for (const folder of folders) {
+                try {
+                    assertWritable(folder);
+                } catch (error) {
+                    const { code } = error as NodeJS.ErrnoException;
+                    const why = { ENOENT: 'does not exist', ENOTDIR: 'is no folder', EROFS: 'is read-only' }[
+                        code ?? ''
+                    ];
+                    const remedy = 'name a folder that exists and that this user may write for store and keyFile';
+                    throw new Failure(`${folder} ${why ?? 'cannot be written by this user'}`, remedy, true);
+                }
+            }
+            const free = Math.min(...folders.map(freeBytes));
+            const text = `${Math.floor(free / MiB)} MiB are free`;
+            const remedy = 'free space: when the disk is full the worker stops, and accepted queries go unanswered';
+            if (free < MIN_FREE) {
+                throw new Failure(`only ${text}`, remedy);
+            }
+            return free < LOW_FREE ? warning(`only ${text}`, remedy) : text;
+        },
+    };
+}
+
+/** `isServing`: the worker of this configuration runs, so its ports are its own. */
+export function portCheck({ listen, metrics }: WorkerConfig, isServing: boolean): Check {
+    return {
+        name: 'port',
+        remedy: 'name another port under "listen" or "metrics", or stop the program that has it',
+        run: async () => {
+            const doors = [{ name: 'listen', ...listen }, ...(metrics ? [{ name: 'metrics', ...metrics }] : [])];
+            if (isServing) {
+                return 'the running worker listens';
+            }
+            for (const { name, host, port } of doors) {
+                await assertFree(host, port).catch((error: NodeJS.ErrnoException) => {
+                    const text = `${host}:${port} ("${name}")`;
+                    const remedy = `name another port under "${name}", or stop the program that has it (ss -ltnp)`;
+                    if (error.code === 'EADDRINUSE') {
+                        throw new Failure(`another program listens at ${text}`, remedy, true);
+                    }
+                    const why = `nothing can listen at ${text}: ${error.code ?? error.message}`;
+                    throw new Failure(
+                        why,
+                        `name an address of this machine and a port of this user under "${name}"`,
+                        true,
+                    );
+                });
+            }
+            return doors.map(({ host, port }) => `${host}:${port} is free`).join(', ');
+        },
+    };
+}
+
+function assertFree(host: string, port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+        const server = createServer();
+        server.once('error', reject);
+        server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
+    });
+}
+
+const run = promisify(execFile);
+const GPU_TOOLS: [tool: string, args: string[]][] = [
+    ['nvidia-smi', ['--query-gpu=name,memory.total', '--format=csv,noheader']],
+    ['amd-smi', ['list', '--csv']],
+];
+
+/** `urls`: where the model servers are. */
+export function gpuCheck(urls: readonly string[]): Check {
+    return {
+        name: 'gpu',
+        remedy: 'install the driver of the GPU, and look at what nvidia-smi or amd-smi prints',
+        run: async () => {
+            if (urls.length === 0) {
+                return skipped('the embedded model needs no GPU');
+            }
+            if (!urls.some(isLoopback)) {
+                return skipped('the model server is on another machine');
+            }
+            return lookForGpus();
+        },
+    };
+}
+
+async function lookForGpus(): Promise<Passed> {
+    for (const [tool, args] of GPU_TOOLS) {
+        let output: string;
+        try {
+            ({ stdout: output } = await run(tool, args, { timeout: GPU_SECONDS * 1000 }));
+        } catch (error) {
+            const { code, stdout = '', stderr = '' } = error as { code?: unknown; stdout?: string; stderr?: string };
+            if (code === 'ENOENT') {
+                continue; // it is not installed
+            }
+            const line = `${stdout}\n${stderr}`.trim().split('\n')[0];
+            throw new Failure(
+                `${tool} fails: ${line || 'it did not end'}`,
+                `mend the driver until "${tool}" lists the GPU; after an update of the driver restart the machine`,
+            );
+        }
+        const gpus = output.split('\n').filter((line) => line.trim() !== '');
+        if (gpus.length === 0) {
+            throw new Failure(`${tool} lists no GPU`, 'look at the card, its power and its driver (lspci, dmesg)');
+        }
+        return tool === 'nvidia-smi' ? gpus.join('; ') : `${gpus.length - 1} GPUs by ${tool}`;
+    }
+    return warning(
+        'neither nvidia-smi nor amd-smi is installed here',
+        'install the tool of the GPU; ignore this if the model server runs in another container or on a CPU',
+    );
+}
+
+function blocking(error: unknown, remedy: string): Failure {
+    return new Failure((error as Error).message, remedy, true);
+}

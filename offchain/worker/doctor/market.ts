@@ -1,0 +1,262 @@
+/** Checks of the chain: endpoints, clock, node, stake, wallet, library. They read and send nothing. */
+import { channelLibrary, formatTon, isTestOnly, Library, Provider, signingKey } from '@cocoon-market/wrappers';
+import type { Address } from '@ton/core';
+import {
+    type Chain,
+    endpointsOf,
+    isLoopback,
+    type ListedNode,
+    NodeClosed,
+    readLiability,
+    readNode,
+    TonHttpChain,
+} from '../../chain';
+import { ChainError } from '../../chain/errors';
+import { CLOCK_TOLERANCE, differenceOf, encryptionKey } from '../../link';
+import type { WorkerConfig, WorkerSeeds } from '../config';
+import { type Check, Failure, skipped, warning } from './finding';
+
+const DAY = 86_400;
+const LIBRARY_DAYS = 30; // before the end of a library's rent
+const SLOW_MS = 3000;
+/** nanoTON in the worker's wallet: what a claim and an answer to a demand need, and what is comfortable. */
+const MIN_WALLET = 50_000_000n;
+const LOW_WALLET = 300_000_000n;
+
+const tonOf = (nano: bigint): string => `${formatTon(nano)} TON`;
+
+/** The readings that several checks share: each is made once. */
+export interface ChainSubject {
+    config: WorkerConfig;
+    seeds: WorkerSeeds | undefined;
+    chain: Chain;
+    wallet: Address | undefined; // undefined: the keys cannot be read
+    node: Promise<ListedNode | undefined>; // undefined: the configuration names no registry
+    now: () => number;
+}
+
+const ENDPOINT = 'look at "endpoint" in the configuration and at the network; add a second endpoint to the list';
+
+/** Seconds that a check of the chain may take: an endpoint without a key takes one call a second. */
+export function chainSeconds(config: WorkerConfig): number {
+    return endpointsOf(config).some(({ url, apiKey }) => !apiKey && !isLoopback(url)) ? 30 : 12;
+}
+
+export function endpointCheck(config: WorkerConfig, shared: Chain): Check {
+    return {
+        name: 'endpoints',
+        remedy: ENDPOINT,
+        seconds: chainSeconds(config),
+        run: async () => {
+            const chain = shared instanceof TonHttpChain ? shared : new TonHttpChain(config);
+            const settings = endpointsOf(config);
+            const answers = await Promise.all(
+                chain.sources.map(async (source, i) => {
+                    const since = performance.now();
+                    const error = await source.account(config.node).then(
+                        () => undefined,
+                        (reason: Error) => reason,
+                    );
+                    return { name: chain.api.names[i], settings: settings[i], error, ms: performance.now() - since };
+                }),
+            );
+            const wrong = answers.find(({ error }) => error?.message.startsWith('Wrong network') === true);
+            if (wrong !== undefined) {
+                const remedy = 'name an endpoint of the network that "network" says: -239 mainnet, -3 testnet';
+                throw new Failure(wrong.error!.message, remedy, true);
+            }
+            const down = answers.filter(({ error }) => error !== undefined);
+            if (down.length === answers.length) {
+                throw new Error(`no endpoint answers: ${down.map(({ error }) => error!.message).join('; ')}`);
+            }
+            if (down.length > 0) {
+                return warning(down.map(({ error }) => error!.message).join('; '), ENDPOINT);
+            }
+            const keyless = answers.find(({ settings: { url, apiKey } }) => !apiKey && !isLoopback(url));
+            if (keyless !== undefined) {
+                const text = `${keyless.name} takes one call a second without a key`;
+                return warning(text, 'get a key of the provider of the endpoint, and set "apiKey"');
+            }
+            const slow = answers.find(({ ms }) => ms > SLOW_MS);
+            return slow === undefined
+                ? answers.map(({ name, ms }) => `${name} answers in ${Math.round(ms)} ms`).join('; ')
+                : warning(`${slow.name} takes ${(slow.ms / 1000).toFixed(1)} s for an answer`, ENDPOINT);
+        },
+    };
+}
+
+export function clockCheck({ config, chain, now }: ChainSubject): Check {
+    return {
+        name: 'clock',
+        remedy: ENDPOINT,
+        seconds: chainSeconds(config),
+        run: async () => {
+            const { at } = await chain.account(config.node);
+            const offset = at - now();
+            const text = `the clock of the chain is ${Math.abs(offset)} s ${offset < 0 ? 'behind' : 'ahead of'} this machine's`;
+            if (Math.abs(offset) > CLOCK_TOLERANCE) {
+                const remedy =
+                    'set the clock of this machine (timedatectl set-ntp true): receipts with a wrong time are refused';
+                throw new Failure(text, remedy);
+            }
+            return text;
+        },
+    };
+}
+
+export function nodeCheck({ config, seeds, node }: ChainSubject): Check {
+    const { network } = config;
+    return {
+        name: 'node',
+        remedy: ENDPOINT,
+        seconds: chainSeconds(config),
+        run: async () => {
+            const text = config.node.toString({ testOnly: isTestOnly(network) });
+            let listed: ListedNode | undefined;
+            try {
+                listed = await node;
+            } catch (error) {
+                if (error instanceof NodeClosed) {
+                    const remedy =
+                        'keep the worker running until its jobs and cases are over; register a new node to serve again';
+                    throw new Failure(`the node ${text} is closed: clients leave it`, remedy);
+                }
+                if (error instanceof ChainError) {
+                    throw error;
+                }
+                const remedy = 'check "node", "registry", "network" and "endpoint": checkFleet prints them';
+                throw new Failure((error as Error).message, remedy, true);
+            }
+            if (listed === undefined) {
+                const remedy =
+                    'add "registry": without it the worker does not notice that the chain says something else';
+                return warning('the configuration names no registry, so the node is not compared', remedy);
+            }
+            const provider = listed.provider;
+            if (!provider.equals(config.provider)) {
+                const remedy = `set "provider" to ${provider.toString({ testOnly: isTestOnly(network) })}`;
+                throw new Failure(
+                    `the node ${text} belongs to another provider than the configuration says`,
+                    remedy,
+                    true,
+                );
+            }
+            if (seeds === undefined) {
+                return skipped('the keys cannot be read');
+            }
+            const keys = {
+                receiptKey: signingKey(seeds.receiptKey).publicKey,
+                encryptionKey: (await encryptionKey(seeds.encryptionKey)).publicKey,
+            };
+            const difference = differenceOf({ ...keys, offers: config.offers }, listed);
+            if (difference !== undefined) {
+                const remedy = difference.includes('key')
+                    ? 'name the key file of this node, or register its public keys on chain (applyFleet)'
+                    : 'bring configuration and chain into step (applyFleet, or "cocoon worker prices")';
+                throw new Failure(`the node on chain is not that of this worker: ${difference}`, remedy, true);
+            }
+            return `${text} is open, with these keys, models and rates`;
+        },
+    };
+}
+
+export function stakeCheck({ config, chain, node, seeds }: ChainSubject): Check {
+    return {
+        name: 'stake',
+        remedy: ENDPOINT,
+        seconds: chainSeconds(config),
+        run: async () => {
+            const listed = await node.catch(() => undefined);
+            if (listed === undefined) {
+                return skipped('the node is not read');
+            }
+            const provider = chain.open(Provider.fromAddress(listed.provider));
+            const [{ stake, requiredStake }, standing] = await Promise.all([
+                provider.getProviderState(),
+                provider.getStanding(),
+            ]);
+            if (stake < requiredStake) {
+                const missing = requiredStake - stake;
+                throw new Failure(
+                    `the stake of ${tonOf(stake)} is less than the ${tonOf(requiredStake)} that the nodes require: clients skip them`,
+                    `add ${tonOf(missing)} of stake with the owner's wallet (addStake)`,
+                );
+            }
+            if (standing.jailed) {
+                const until = new Date(Number(standing.jailedUntil) * 1000).toISOString();
+                const remedy = 'have the owner send unjail after that time; find out first which demand had no answer';
+                throw new Failure(`the provider is in jail until ${until}, after ${standing.strikes} strikes`, remedy);
+            }
+            if (seeds !== undefined) {
+                const receiptKey = signingKey(seeds.receiptKey).publicKey;
+                const keyOnChain = listed.receiptKey.equals(receiptKey);
+                const liability = { node: config.node, provider: listed.provider, receiptKey };
+                const { rejection } = keyOnChain ? await readLiability(chain, liability) : { rejection: undefined };
+                if (rejection !== undefined) {
+                    const remedy = 'register a new receipt key for the node (docs/worker.md, After a disaster)';
+                    throw new Failure(`clients refuse this node: ${rejection}`, remedy);
+                }
+            }
+            if (standing.cases > 0n) {
+                const remedy = '"cocoon worker status" lists the cases of this node; keep the worker running';
+                return warning(`${standing.cases} cases of the provider are open`, remedy);
+            }
+            return `${tonOf(stake)}, of which the nodes require ${tonOf(requiredStake)}`;
+        },
+    };
+}
+
+export function walletCheck({ config, chain, wallet }: ChainSubject): Check {
+    return {
+        name: 'wallet',
+        remedy: ENDPOINT,
+        seconds: chainSeconds(config),
+        run: async () => {
+            if (wallet === undefined) {
+                return skipped('the keys cannot be read');
+            }
+            const { balance } = await chain.account(wallet);
+            const text = wallet.toString({ testOnly: isTestOnly(config.network), bounceable: false });
+            const remedy = `send ${tonOf(LOW_WALLET)} to ${text}: it pays for claims and for answers to demands`;
+            if (balance < MIN_WALLET) {
+                throw new Failure(
+                    `the worker's wallet holds ${tonOf(balance)}: it cannot claim or answer a demand`,
+                    remedy,
+                );
+            }
+            return balance < LOW_WALLET
+                ? warning(`the worker's wallet holds only ${tonOf(balance)}`, remedy)
+                : `${text} holds ${tonOf(balance)}`;
+        },
+    };
+}
+
+export function libraryCheck({ config, chain }: ChainSubject): Check {
+    return {
+        name: 'library',
+        remedy: ENDPOINT,
+        seconds: chainSeconds(config),
+        run: async () => {
+            if (config.channelCodes !== undefined) {
+                return skipped('the configuration names the codes of channels');
+            }
+            const remedy =
+                'anyone may publish it or pay its rent (publishLibrary, topUpLibrary); escrows with plain code need no library';
+            const { hash } = await channelLibrary();
+            const { address } = await Library.ofHash(hash);
+            if ((await chain.account(address)).state !== 'active') {
+                return warning('the code of channels is not published as a library on this network', remedy);
+            }
+            const seconds = Number(await chain.open(Library.fromAddress(address)).getRunway());
+            const days = Math.floor(seconds / DAY);
+            return days < LIBRARY_DAYS
+                ? warning(`the rent of the channels' library is paid for ${days} days only`, remedy)
+                : `the code of channels is published, and paid for ${days} days`;
+        },
+    };
+}
+
+/** The node as the chain has it; undefined when the configuration names no registry. */
+export async function readListed(config: WorkerConfig, chain: Chain): Promise<ListedNode | undefined> {
+    return config.registry && readNode(chain, config.registry, config.node);
+}
