@@ -1,4 +1,4 @@
-import './tooling/node';
+import './offchain/bin/node';
 import type { Config } from '@ton/blueprint';
 import { normaliseWords } from './wrappers/words';
 import { sortArguments } from './scripting/argv';

@@ -1,9 +1,8 @@
 /** Runs the `cocoon` command as processes of their own, as a user would, and ends only those. */
 import { ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { program } from '../tooling/programs';
 
-const COCOON = join(__dirname, '../offchain/bin/cocoon.js');
 const START_SECONDS = 60;
 const MAX_WORDS = 4000; // characters of a process's output that are remembered
 
@@ -25,7 +24,7 @@ const running = new Set<ChildProcess>();
  */
 export async function startCocoon(
     args: string[],
-    { entry = [COCOON], detached = false }: { entry?: string[]; detached?: boolean } = {},
+    { entry = [program('cocoon')], detached = false }: { entry?: string[]; detached?: boolean } = {},
 ): Promise<RunningProcess> {
     const child = spawn(process.execPath, [...entry, ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached });
     running.add(child);
@@ -46,7 +45,7 @@ export async function startCocoon(
 
 /** Runs a `cocoon` command to its end and returns what it printed. Throws with its last words when it fails. */
 export async function runCocoon(args: string[]): Promise<string> {
-    const child = spawn(process.execPath, [COCOON, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [program('cocoon'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     const [out, err] = [collect(child.stdout), collect(child.stderr)];
     const [code] = (await once(child, 'close')) as [number | null];
     if (code !== 0) {

@@ -1,10 +1,11 @@
-// Compiles the contracts and the floors they are measured against. A project is compiled again unless build/ holds
-// exactly what this compiler made of exactly its sources.
-import './node.js';
+// Compiles the contracts and the floors they are measured against, and bundles the programs (bundle.mjs). A project is
+// compiled again unless build/ holds exactly what this compiler made of exactly its sources.
+import '../offchain/bin/node.js';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { bundle } from './bundle.mjs';
 import { root } from './files.mjs';
 import { tools } from './tools.mjs';
 
@@ -76,3 +77,7 @@ function build(config) {
 }
 
 process.exitCode = configs.map(build).find((status) => status !== 0) ?? 0;
+if (process.exitCode === 0) {
+    const made = await bundle();
+    console.log(made.length === 0 ? 'build: programs are up to date' : `build: bundled ${made.join(' and ')}`);
+}

@@ -5,7 +5,6 @@
  * Intel has signed and dated.
  */
 import { createHash, createPublicKey, KeyObject, verify, X509Certificate } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { z } from 'zod';
 import { AttestationProof } from '../link';
 import { hex } from '../process/fields';
@@ -13,9 +12,6 @@ import { bodyOf, inside, row, Tag } from './der';
 import { AttestedKeys, reportData } from './keys';
 import { Quote, readQuote } from './quote';
 import { chainRejection, extensionOf, pemChain, revocationRejection, revocationList } from './x509';
-
-// Loaded with the first quote, because it takes longer than the rest of a gateway's start.
-const load = createRequire(__filename);
 
 type TdxAttestation = Extract<AttestationProof, { tier: 'tdx' }>;
 
@@ -150,7 +146,8 @@ function packageRejection(
     now: number,
 ): string | undefined {
     const anchor = pemChain(quote.chain).at(-1)!;
-    const { QuoteVerifier } = load('@phala/dcap-qvl') as typeof import('@phala/dcap-qvl');
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- takes longer than the rest of a gateway's start
+    const { QuoteVerifier } = require('@phala/dcap-qvl') as typeof import('@phala/dcap-qvl');
     const { status } = QuoteVerifier.newWithRootCa(anchor.raw).verify(
         bytes,
         {

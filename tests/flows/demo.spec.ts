@@ -1,13 +1,14 @@
 /** `npm run demo` as a newcomer varies it. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { program } from '../../tooling/programs';
 
 const ROOT = join(__dirname, '../..');
 
 jest.setTimeout(180_000);
 
 const demo = (...args: string[]) =>
-    spawnSync(process.execPath, ['-r', './offchain/bin/typescript.js', 'demo/main.ts', ...args], {
+    spawnSync(process.execPath, [program('demo'), ...args], {
         cwd: ROOT,
         encoding: 'utf8',
     });

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import type { Playground } from '../../demo/lasting';
+import { program } from '../../tooling/programs';
 
 const ROOT = join(__dirname, '../..');
-const ARGS = ['-r', './offchain/bin/typescript.js', 'demo/playground.ts'];
+const ARGS = [program('play')];
 
 jest.setTimeout(180_000);
 

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { startLlama } from './server.mjs';
 
 const require = createRequire(import.meta.url);
-require('../../offchain/bin/typescript.js');
+require('../../tooling/typescript.js');
 const { EmbeddedBackend, OpenAiBackend } = require('../../offchain/backend');
 const { embeddedModelAsGguf } = require('./gguf.ts');
 

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { Address, toNano } from '@ton/core';
 import { TonClient } from '@ton/ton';
 import { LocalnetClient } from '../../localnet';
+import { program } from '../../tooling/programs';
 import { stranger } from './support';
 
 const ROOT = path.join(__dirname, '..', '..');
@@ -17,7 +18,7 @@ describe('Local network: as a process of its own', () => {
 
     function run(...args: string[]): ChildProcess {
         // Not through npm, which does not pass signals on.
-        child = spawn(process.execPath, ['-r', './offchain/bin/typescript.js', 'localnet/main.ts', ...args], {
+        child = spawn(process.execPath, [program('localnet'), ...args], {
             cwd: ROOT,
         });
         return child;

@@ -18,7 +18,7 @@ const WIDTHS = [360, 768, 1280];
 const COCOON = new URL('../../offchain/bin/cocoon.js', import.meta.url).pathname;
 
 async function run(path) {
-    require('../../offchain/bin/typescript.js');
+    require('../../tooling/typescript.js');
     const { startPlayground } = require('../../demo/lasting.ts');
     const { endAll } = require('../../demo/processes.ts');
     const folder = mkdtempSync(join(tmpdir(), 'cocoon-page-'));

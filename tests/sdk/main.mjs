@@ -13,7 +13,7 @@ import { Recorder } from './recorder.mjs';
 import { kinds, startStandIn } from './standIns.mjs';
 
 const require = createRequire(import.meta.url);
-require('../../offchain/bin/typescript.js');
+require('../../tooling/typescript.js');
 const { openMarket } = require('./market.ts');
 const { objectionsTo, publishedShapes } = require('../support/openaiApi.ts');
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 
 const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { engines: { node: string } };
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- plain JavaScript, so that any version can read it
-const { refusalOf } = require('../../tooling/node.js') as { refusalOf(version: string): string | undefined };
+const { refusalOf } = require('../../offchain/bin/node.js') as { refusalOf(version: string): string | undefined };
 
 describe('The version of Node.js', () => {
     it.each(['20.19.0', '20.20.2', '22.13.0', '22.23.5', '24.0.0', '24.22.3'])('may be %s', (version) => {
@@ -19,15 +19,15 @@ describe('The version of Node.js', () => {
         (file) => {
             const [first] = readFileSync(file, 'utf8')
                 .split('\n')
-                .filter((line) => /^import |require\(|-r .*typescript/.test(line))
+                .filter((line) => /^import |require\(|-r .*build\/programs/.test(line))
                 .slice(file === 'package.json' ? -1 : 0);
 
-            expect(first).toMatch(/tooling\/node|\.\/node\.js/);
+            expect(first).toMatch(/\.\/(offchain\/bin\/)?node\b/);
         },
     );
 
     it('ends a command with 1 and one line', () => {
-        const other = `Object.defineProperty(process.versions, 'node', { value: '21.0.0' }); require('./tooling/node.js')`;
+        const other = `Object.defineProperty(process.versions, 'node', { value: '21.0.0' }); require('./offchain/bin/node.js')`;
 
         expect(() => execFileSync(process.execPath, ['-e', other], { stdio: 'pipe' })).toThrow(
             /Command failed[^]*Node\.js 21\.0\.0 is not tried here/,

@@ -24,7 +24,6 @@ const layers = [
     },
     { from: 'offchain/process', may: ['offchain/process', 'wrappers'] }, // the ground floor of every process
     { from: 'offchain/cli', may: ['offchain', 'wrappers'] },
-    { from: 'offchain/bin', may: ['offchain', 'wrappers', 'tooling/node'] }, // which refuses other versions of Node.js
     ...['chain', 'fleet', 'link'].map((base) => ({
         from: `offchain/${base}`,
         may: [`offchain/${base}`, 'offchain/process', 'wrappers'],

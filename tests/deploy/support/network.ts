@@ -8,6 +8,7 @@ import { LocalnetClient } from '@cocoon-market/localnet';
 import { Address, toNano } from '@ton/core';
 import { mnemonicNew, mnemonicToPrivateKey } from '@ton/crypto';
 import { WalletContractV4, WalletContractV5R1 } from '@ton/ton';
+import { program } from '../../../tooling/programs';
 import { ROOT } from './shell';
 
 export type WalletVersion = 'v4' | 'v5r1';
@@ -40,14 +41,10 @@ export class NetworkProcess {
     ) {}
 
     static async start(): Promise<NetworkProcess> {
-        const arguments_ = [
-            '-r',
-            join(ROOT, 'offchain/bin/typescript.js'),
-            join(ROOT, 'localnet/main.ts'),
-            '--port',
-            '0',
-        ];
-        const child = spawn(process.execPath, arguments_, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+        const child = spawn(process.execPath, [program('localnet'), '--port', '0'], {
+            cwd: ROOT,
+            stdio: ['ignore', 'pipe', 'inherit'],
+        });
         const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
         const [url] = /http:\S+/.exec(line)!;
         return new NetworkProcess(child, url, new LocalnetClient(url));

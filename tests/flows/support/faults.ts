@@ -1,8 +1,8 @@
 /** Ways in which a worker cheats: each replaces one function of an honest one. */
-import { join } from 'node:path';
 import { EmbeddedBackend } from '../../../offchain/backend/embedded/embedded';
 import { RunningQuery } from '../../../offchain/worker/query';
 import { Result } from '@cocoon-market/wrappers';
+import { program } from '../../../tooling/programs';
 
 export type FaultName = 'twice' | 'excess' | 'silent' | 'wrong';
 
@@ -37,5 +37,5 @@ export const faults: Record<FaultName, () => void> = {
 
 /** What starts the `cocoon` command with a fault, for `startCocoon`. */
 export function faultyWorker(fault: FaultName): string[] {
-    return [join(__dirname, 'faultyWorker.js'), fault];
+    return [program('faultyWorker'), fault];
 }

@@ -13,11 +13,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readKeys, writeKeys } from '../../../offchain/worker';
+import { program } from '../../../tooling/programs';
 import { account, RATES } from '../support/worker';
 
-const ROOT = join(__dirname, '..', '..', '..');
-const MAIN = `require('./offchain/cli/worker').workerCommand().parseAsync(process.argv.slice(1), { from: 'user' }).catch((e) => { console.error(e.message); process.exitCode = 1; })`;
-const command = (...args: string[]) => ['-r', join(ROOT, 'offchain/bin/typescript.js'), '-e', MAIN, '--', ...args];
+const command = (...args: string[]) => [program('cocoon'), 'worker', ...args];
 
 let folder: string;
 let config: string;
@@ -40,7 +39,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const run = (...args: string[]) => spawnSync(process.execPath, command(...args), { cwd: ROOT, encoding: 'utf8' });
+const run = (...args: string[]) => spawnSync(process.execPath, command(...args), { encoding: 'utf8' });
 
 jest.setTimeout(300_000); // each test starts processes, however busy the machine
 
@@ -79,7 +78,7 @@ describe('cocoon worker', () => {
         copyFileSync(join(folder, 'keys.json'), join(folder, 'copy', 'keys.json'));
         const copied = join(folder, 'copy', 'worker.json');
         writeFileSync(copied, JSON.stringify(settings));
-        const first = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT });
+        const first = spawn(process.execPath, command('run', '--config', config));
         await once(first.stdout, 'data');
 
         for (const refused of [other, ...(process.platform === 'linux' ? [copied] : [])]) {
@@ -93,7 +92,7 @@ describe('cocoon worker', () => {
 
         first.kill('SIGKILL');
         await once(first, 'exit');
-        const again = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT });
+        const again = spawn(process.execPath, command('run', '--config', config));
         const [line] = (await once(again.stdout, 'data')) as [Buffer];
         expect(line.toString()).toMatch(/^http:/);
         again.kill('SIGKILL');
@@ -107,7 +106,7 @@ describe('cocoon worker', () => {
     });
 
     it('run prints its URL, keeps a second process out, answers status, and ends at SIGTERM', async () => {
-        const worker = spawn(process.execPath, command('run', '--config', config), { cwd: ROOT });
+        const worker = spawn(process.execPath, command('run', '--config', config));
         const [line] = (await once(worker.stdout, 'data')) as [Buffer];
         expect(line.toString()).toMatch(/^http:\/\/127\.0\.0\.1:\d+\n$/);
 

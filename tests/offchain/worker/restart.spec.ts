@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { RecordType } from '../../../offchain/link';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
+import { program } from '../../../tooling/programs';
 import type { FakeChain } from '../support/chain';
 import { type Answer, type Sealed, TestClient } from '../support/client';
 import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
-const ROOT = join(__dirname, '..', '..', '..');
 const STEP = 400n * TOKEN;
 /** `npm run test:crash` takes 200. */
 const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 5);
@@ -226,9 +226,7 @@ async function start(
         CHANNELS: JSON.stringify([channel]),
         [from === 'start' ? 'CRASH_IN_START' : 'CRASH_AT']: String(crashAt),
     };
-    const support = join(ROOT, 'tests', 'offchain', 'support');
-    const args = ['-r', join(ROOT, 'offchain/bin/typescript.js'), join(support, 'crashingWorker.ts')];
-    const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['pipe', 'pipe', 'ignore'] });
+    const child = spawn(process.execPath, [program('crashingWorker')], { env, stdio: ['pipe', 'pipe', 'ignore'] });
     const ended = once(child, 'exit');
     const url = await new Promise<string>((resolve, reject) => {
         let text = '';

@@ -1,10 +1,7 @@
 /** The `cocoon gateway` command as a child process, to be killed at any moment. */
 import { ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-
-const ENTRY = join(__dirname, 'entry.ts');
-const PRELOAD = join(__dirname, '../../../../offchain/bin/typescript.js');
+import { program } from '../../../../tooling/programs';
 
 export interface GatewayProcess {
     readonly url: string;
@@ -46,5 +43,5 @@ export async function runCommand(args: string[]): Promise<{ code: number | null;
 }
 
 function spawnCommand(args: string[]): ChildProcess {
-    return spawn(process.execPath, ['-r', PRELOAD, ENTRY, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    return spawn(process.execPath, [program('cocoon'), 'gateway', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
 }
