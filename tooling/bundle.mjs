@@ -145,7 +145,9 @@ function write(path, contents) {
 
 async function make(name, settings) {
     const { folder, entries, external, licences } = sets[name];
-    const { build } = await import('esbuild');
+    const { build } = await import('esbuild').catch(() => {
+        throw new Error('esbuild is not installed: run "npm ci"');
+    });
     const { outputFiles, metafile } = await build({
         absWorkingDir: root,
         entryPoints: entries,
@@ -191,5 +193,10 @@ export async function bundle(names = Object.keys(sets)) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const [, , ...names] = process.argv;
-    await bundle(names.length === 0 ? undefined : names);
+    try {
+        await bundle(names.length === 0 ? undefined : names);
+    } catch (error) {
+        console.error(`bundle: ${error.message}`);
+        process.exitCode = 1;
+    }
 }
