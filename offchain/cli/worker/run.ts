@@ -30,13 +30,14 @@ async function run(config: WorkerConfig, configured: WorkerParts): Promise<void>
     }
     const worker = await startWorker(config, parts);
     const admin = await serveAdmin(config.store, worker);
+    const stop = stopRequested(); // from here on: who reads the URL may ask for the end at once
     console.log(worker.url);
     // Chain and model server may be slow or down, and the worker has vouchers to claim and demands to answer.
     void examineOutside(config, parts, { isServing: true, answers: false }).then((report) =>
         showFailures(report.findings),
     );
     try {
-        await Promise.race([stopRequested(), worker.failed]);
+        await Promise.race([stop, worker.failed]);
     } catch (error) {
         console.error(`The worker stops: ${tellFailure(error)}`);
         process.exit(1); // at once: nothing may be sent on top of what the disk did not take
