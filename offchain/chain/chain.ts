@@ -1,5 +1,5 @@
 /** The chain as worker and gateway use it: reads and external messages through a public HTTP API. */
-import { type ChainPrices, readPrices } from '@cocoon-market/wrappers';
+import { type ChainPrices, numberToBytes, readPrices } from '@cocoon-market/wrappers';
 import {
     Address,
     beginCell,
@@ -9,6 +9,7 @@ import {
     loadTransaction,
     type OpenedContract,
     storeMessage,
+    type Transaction,
 } from '@ton/core';
 import { TonClient } from '@ton/ton';
 import { ChainApi } from './api';
@@ -37,6 +38,24 @@ export interface Emitted extends Accepted {
     unreadable?: Error; // why the transaction could not be read; then `body` is empty
 }
 
+/** A transaction of an account, with all that changed its balance. */
+export interface AccountTransaction {
+    lt: bigint;
+    hash: Buffer;
+    previous: { lt: bigint; hash: Buffer }; // of the same account; lt 0 for the first
+    at: number; // unix seconds
+    order: string | undefined; // hash (hex) of the body of the external message that it took
+    received: AccountTransfer | undefined;
+    sent: AccountTransfer[];
+    fees: bigint; // nanoTON: gas, storage, and the fees of its messages
+}
+
+/** Money from or to another account. */
+export interface AccountTransfer {
+    account: Address;
+    amount: bigint; // nanoTON
+}
+
 /** Reads accounts. */
 export interface AccountReader {
     account(address: Address): Promise<ChainAccount>;
@@ -62,6 +81,8 @@ export interface Chain extends ChainReader, EventReader {
     as(urgency: Urgency): Chain;
     /** Several accounts in as few calls as the API allows, in the order of the addresses. */
     accountsAt(addresses: readonly Address[]): Promise<ChainAccount[]>;
+    /** The transactions of an account later than `cursor` (lt), newest first. */
+    history(address: Address, cursor: bigint): AsyncIterable<AccountTransaction>;
     /** The external messages that an account took, newest first. */
     accepted(address: Address): AsyncIterable<Accepted>;
     /**
@@ -154,6 +175,12 @@ export class TonHttpChain implements Chain {
         }
     }
 
+    async *history(address: Address, cursor: bigint): AsyncGenerator<AccountTransaction> {
+        for await (const { data } of this.transactions(address, cursor)) {
+            yield transactionOf(loadTransaction(Cell.fromBase64(data).beginParse()));
+        }
+    }
+
     async sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void> {
         const message = beginCell().store(storeMessage(external({ to, body, ...(init && { init }) })));
         await this.client.sendFile(message.endCell().toBoc());
@@ -192,6 +219,25 @@ export class TonHttpChain implements Chain {
             yield* page.filter(({ transaction_id: { lt } }) => BigInt(lt) > cursor);
         }
     }
+}
+
+function transactionOf(transaction: Transaction): AccountTransaction {
+    const { lt, now: at, inMessage, outMessages, prevTransactionLt, prevTransactionHash, totalFees } = transaction;
+    const [sent, feesOut] = [[] as AccountTransfer[], [totalFees.coins]];
+    for (const { info } of outMessages.values()) {
+        if (info.type === 'internal') {
+            sent.push({ account: info.dest, amount: info.value.coins });
+            feesOut.push(info.forwardFee, info.ihrFee);
+        }
+    }
+    const received = inMessage?.info.type === 'internal' ? inMessage.info : undefined;
+    const order = inMessage?.info.type === 'external-in' ? inMessage.body.hash().toString('hex') : undefined;
+    return {
+        ...{ lt, at, order, sent, hash: transaction.hash() },
+        previous: { lt: prevTransactionLt, hash: numberToBytes(prevTransactionHash) },
+        received: received && { account: received.src, amount: received.value.coins },
+        fees: feesOut.reduce((sum, fee) => sum + fee, 0n),
+    };
 }
 
 /** The external message of a transaction; undefined when it has none or cannot be read. */

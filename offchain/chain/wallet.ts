@@ -14,7 +14,7 @@ import { WalletContractV5R1 } from '@ton/ton';
 import type { Urgency } from './budget';
 import { Chain } from './chain';
 import { ChainError } from './errors';
-import { deliver, type Order, outcomeOf, OutcomeUnknown } from './order';
+import { deliver, type Order, type OrderOutcome, outcomeOf, OutcomeUnknown } from './order';
 
 export interface Transfer {
     to: Address;
@@ -75,14 +75,22 @@ export class HotWallet {
         return (await this.api.as(urgency).account(this.address)).balance;
     }
 
-    /** Sends up to 255 transfers in one order; resolves when the wallet has sent them. One order at a time. */
-    send(transfers: Transfer[]): Promise<void> {
-        const sent = this.queue.then(() => this.sendNow(transfers));
+    /** Finds out the outcome of an order of this wallet, such as one of an earlier process. */
+    outcome(order: Order): Promise<OrderOutcome> {
+        return outcomeOf(this.chain, order, () => this.seqno(), this.pollMs);
+    }
+
+    /**
+     * Sends up to 255 transfers in one order; resolves when the wallet has sent them. One order at a time. `note`
+     * stores the order before it is on its way.
+     */
+    send(transfers: Transfer[], note: (order: Order) => Promise<void> = async () => undefined): Promise<void> {
+        const sent = this.queue.then(() => this.sendNow(transfers, note));
         this.queue = sent.catch(() => undefined);
         return sent;
     }
 
-    private async sendNow(transfers: Transfer[]): Promise<void> {
+    private async sendNow(transfers: Transfer[], note: (order: Order) => Promise<void>): Promise<void> {
         if (transfers.length === 0 || transfers.length > MAX_TRANSFERS) {
             throw new RangeError(`A wallet order holds 1 to ${MAX_TRANSFERS} messages, not ${transfers.length}`);
         }
@@ -102,6 +110,7 @@ export class HotWallet {
         });
         const hash = body.hash().toString('hex');
         const order = { wallet: this.address, seqno, hash, from: account.at, validUntil };
+        await note(order);
         const message = { body, ...(account.state !== 'active' && { init: this.contract.init }) };
         try {
             await deliver(this.chain, order, message, { seqno: () => this.seqno(), pollMs: this.pollMs });
@@ -122,7 +131,7 @@ export class HotWallet {
             return false;
         }
         const { order, content: sentContent } = this.pending;
-        const outcome = await outcomeOf(this.chain, order, () => this.seqno(), this.pollMs);
+        const outcome = await this.outcome(order);
         if (outcome === 'waiting') {
             throw new OutcomeUnknown(order, 'An earlier order is on its way');
         }

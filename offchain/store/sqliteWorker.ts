@@ -7,6 +7,7 @@ import { SqliteCases } from './sqliteCases';
 import { SqliteEarnings } from './sqliteEarnings';
 import { SqliteJobs } from './sqliteJobs';
 import { SqliteQueries } from './sqliteQueries';
+import { SqliteWallet } from './sqliteWallet';
 import type { WorkerStore, WorkerTotals } from './worker';
 import { type WorkerSchema, workerTables } from './workerTables';
 
@@ -16,6 +17,7 @@ export class SqliteWorkerStore implements WorkerStore {
     readonly queries: SqliteQueries;
     readonly cases: SqliteCases;
     readonly earnings: SqliteEarnings;
+    readonly wallet: SqliteWallet;
     private readonly writes: GroupCommit<WorkerSchema>;
     private readonly signing: SigningGuard;
 
@@ -30,6 +32,7 @@ export class SqliteWorkerStore implements WorkerStore {
         this.queries = new SqliteQueries(db, this.writes, this.signing);
         this.cases = new SqliteCases(db, this.writes);
         this.earnings = new SqliteEarnings(db);
+        this.wallet = new SqliteWallet(db, this.writes);
     }
 
     /** Opens or creates the file. `onBroken`: called when a commit fails; then the process should end. */

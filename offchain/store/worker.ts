@@ -4,6 +4,7 @@
  */
 import type { JudgedClass, SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
 import type { EarningsStore } from './earnings';
+import type { WalletStore } from './wallet';
 
 /**
  * `ending`: the client no longer needs the job; `ended`: its channel no longer exists, as far as the chain's API shows.
@@ -206,6 +207,7 @@ export interface WorkerStore {
     readonly queries: QueryStore;
     readonly cases: CaseStore;
     readonly earnings: EarningsStore;
+    readonly wallet: WalletStore;
     totals(): Promise<WorkerTotals>;
     /**
      * Deletes queries and answers of jobs that ended before `endedBefore` (unix seconds) and have no open case, so that

@@ -3,6 +3,7 @@ import type { TokenCounts } from '@cocoon-market/wrappers';
 import { type Generated, type Selectable, sql, type Transaction } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
 import type { ConfirmedClaim, StoredEarnings } from './earnings';
+import type { Movement, StoredSweep } from './wallet';
 import type { CaseRecord, ChannelSnapshot, EndKind, JobRecord, QueryId, QueryRecord, UnservedQuery } from './worker';
 
 type JobAmount = 'cumulative' | 'voucherCumulative' | 'balance' | 'paid' | 'confirmedPaid';
@@ -44,6 +45,15 @@ export interface WorkerSchema {
     denials: UnservedQuery;
     earnings: Omit<StoredEarnings, 'earned'> & { earned: Buffer };
     claims: Omit<ConfirmedClaim, 'amount' | 'last'> & { amount: Buffer; last: number };
+    movements: Omit<Movement, 'lt' | 'amount' | 'isIncoming' | 'job'> & {
+        wallet: Buffer;
+        lt: Buffer;
+        amount: Buffer;
+        isIncoming: number;
+        job: Buffer | null;
+    };
+    walletCursor: { wallet: Buffer; lt: Buffer; hash: Buffer };
+    sweeps: Omit<StoredSweep, 'amount'> & { amount: Buffer };
 }
 
 export type WorkerTransaction = Transaction<WorkerSchema>;
@@ -166,7 +176,39 @@ const earningsTables: Migration = async (db) => {
     await sql`UPDATE jobs SET claimed = "confirmedPaid"`.execute(db);
 };
 
-export const workerTables: readonly Migration[] = [jobTables, signingTables, caseTables, earningsTables];
+const walletTables: Migration = async (db) => {
+    await sql`CREATE TABLE movements (
+        wallet BLOB NOT NULL,
+        lt BLOB NOT NULL,
+        number INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        account TEXT NOT NULL,
+        job BLOB,
+        "isIncoming" INTEGER NOT NULL,
+        amount BLOB NOT NULL,
+        PRIMARY KEY (wallet, lt, number)
+    ) STRICT`.execute(db);
+    await sql`CREATE TABLE "walletCursor" (
+        wallet BLOB PRIMARY KEY,
+        lt BLOB NOT NULL,
+        hash BLOB NOT NULL
+    ) STRICT`.execute(db);
+    await sql`CREATE TABLE sweeps (
+        hash TEXT PRIMARY KEY, -- of the order
+        seqno INTEGER NOT NULL,
+        "from" INTEGER NOT NULL,
+        "validUntil" INTEGER NOT NULL,
+        account TEXT NOT NULL,
+        amount BLOB NOT NULL,
+        state TEXT NOT NULL
+    ) STRICT`.execute(db);
+};
+
+export const workerTables: readonly Migration[] = [
+    ...[jobTables, signingTables, caseTables],
+    ...[earningsTables, walletTables],
+];
 
 export function snapshotColumns({ balance, paid, refundAt, at }: ChannelSnapshot) {
     return { balance: amountToBytes(balance), paid: amountToBytes(paid), refundAt, at };

@@ -18,7 +18,7 @@ function socketOf(store: string): string {
 /** Serves `worker` to the command line. Undefined when the store's path is too long for a socket beside it. */
 export async function serveAdmin(
     store: string,
-    worker: Pick<Worker, 'status' | 'claimNow' | 'earnings'>,
+    worker: Pick<Worker, 'status' | 'claimNow' | 'earnings' | 'sweepNow' | 'sweepPlan'>,
 ): Promise<Server | undefined> {
     const path = socketOf(store);
     if (Buffer.byteLength(path) > MAX_PATH) {
@@ -27,6 +27,8 @@ export async function serveAdmin(
     const actions = new Map<string, () => Promise<unknown>>([
         ['GET /status', () => worker.status()],
         ['POST /claim', () => worker.claimNow()],
+        ['GET /sweep', () => worker.sweepPlan()],
+        ['POST /sweep', () => worker.sweepNow()],
         ...earningsGroups.map((by) => [`GET /earnings/${by}`, () => worker.earnings(by)] as const),
     ]);
     const server = createServer((incoming, response) => {

@@ -8,7 +8,7 @@ import type { WorkerContext } from './context';
 import type { WorkerJob } from './job';
 
 /** The wallet that sends claims. */
-export type ClaimWallet = Pick<HotWallet, 'address' | 'send' | 'balance'>;
+export type ClaimWallet = Pick<HotWallet, 'address' | 'send' | 'balance' | 'outcome'>;
 
 /** The outcome of one round of claims. */
 export interface ClaimReport {

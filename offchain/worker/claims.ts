@@ -34,12 +34,13 @@ export class Claims {
         private readonly book: WorkerBook,
         readonly costs: Costs,
         wallet: ClaimWallet,
+        private readonly afterRound: () => Promise<void>, // at the configured interval
     ) {
         const { config, log } = context;
         this.sender = new ClaimSender(context, book, wallet, this.tasks);
         this.lostJobs = new LostJobs(context, book, costs, () => this.tasks.isStopping);
         this.loop = new PollLoop(
-            () => this.round('due'),
+            () => this.runDue(),
             config.claim.seconds * 1000,
             (error) => log.error({ err: error }, 'claims: the round failed'),
         );
@@ -65,11 +66,21 @@ export class Claims {
         return this.round('all');
     }
 
+    /** Runs what spends the wallet's coins while no round of claims runs. */
+    exclusively<T>(action: () => Promise<T>): Promise<T> {
+        const run = this.lastRound.then(action);
+        this.lastRound = run.catch(() => undefined);
+        return run;
+    }
+
     /** One round at a time, so that no voucher is claimed twice. */
     private round(scope: Scope): Promise<ClaimReport> {
-        const round = this.lastRound.then(() => this.runRound(scope));
-        this.lastRound = round.catch(() => undefined);
-        return round;
+        return this.exclusively(() => this.runRound(scope));
+    }
+
+    private async runDue(): Promise<void> {
+        await this.round('due');
+        await this.exclusively(this.afterRound);
     }
 
     private async runRound(scope: Scope): Promise<ClaimReport> {

@@ -120,6 +120,15 @@ export const workerConfig = z
                 attempts: integerFrom(1).default(5),
             })
             .prefault({}),
+        // Sends what the worker's wallet earned to the owner of the provider.
+        sweep: z
+            .strictObject({
+                to: address, // the owner; any other address is refused
+                above: nano.prefault('2000000000'), // nanoTON in the wallet from which it sweeps by itself
+                keep: nano.prefault('500000000'), // nanoTON that remain; more if claims and demands need more
+            })
+            .refine(({ above, keep }) => above > keep, { message: 'above is more than keep', path: ['above'] })
+            .optional(),
         cases: z
             .strictObject({
                 seconds: z.number().positive().default(60), // between two rounds; a demand leaves an hour at least
@@ -150,6 +159,7 @@ export const workerConfig = z
         logLevel,
     })
     .superRefine(ofOneNetwork)
+    .superRefine(({ network, sweep }, context) => ofOneNetwork({ network, 'sweep.to': sweep?.to } as never, context))
     .refine(({ marginSeconds, limits }) => limits.minNotice >= 2 * marginSeconds, {
         message: 'marginSeconds is at most half of limits.minNotice',
         path: ['marginSeconds'],

@@ -7,6 +7,7 @@ import { dateOf, dayOf } from '../store/people';
 import { accountAddress } from './channels';
 import type { WorkerContext } from './context';
 import { modelName } from './modelName';
+import type { WalletLedger, WalletTotals } from './walletLedger';
 
 export const earningsGroups = ['day', 'model', 'client'] as const;
 export type EarningsGroup = (typeof earningsGroups)[number];
@@ -44,12 +45,15 @@ export interface EarningsView {
     rows: EarningsRow[];
     totals: EarningsTotals;
     estimate: EarningsEstimate | null; // null before the first full day
+    wallet: WalletTotals; // as far as its transactions were read
 }
 
 export async function earningsOf(
     { store, config, now }: Pick<WorkerContext, 'store' | 'config' | 'now'>,
+    ledger: WalletLedger,
     by: EarningsGroup,
 ): Promise<EarningsView> {
+    await ledger.refresh().catch(() => undefined); // else the stored transactions are shown
     const { earnings } = store;
     const [earned, claims, jobs] = await Promise.all([earnings.earned(), earnings.claims(), earnings.jobs()]);
     const models = new Map(earned.map(({ job, model }) => [keyOf(job), model]));
@@ -67,8 +71,9 @@ export async function earningsOf(
     for (const { job, at, amount } of claims) {
         add(groupOf(job, dayOf(at)), { ...NOTHING, claimed: amount });
     }
+    const wallet = await ledger.totals();
     const sorted = [...rows.values()].sort((a, b) => (a.group < b.group ? -1 : 1));
-    return { by, rows: sorted, totals: totalsOf(sorted, jobs), estimate: estimateOf(earned, dayOf(now())) };
+    return { by, rows: sorted, totals: totalsOf(sorted, jobs), estimate: estimateOf(earned, dayOf(now())), wallet };
 
     function nameOf({ job, terms }: JobAmounts): string {
         const { escrow, model } = loadTerms(Cell.fromBoc(terms)[0]);

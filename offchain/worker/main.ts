@@ -31,6 +31,8 @@ import { WorkerMetrics } from './metrics';
 import { nodeInfoOf } from './nodeInfo';
 import { recover } from './recovery';
 import { createServer } from './server';
+import { Sweeper, type SweepPlan, type SweepReport } from './sweeper';
+import { WalletLedger } from './walletLedger';
 import { statusOf, type WorkerStatus } from './status';
 
 /** Parts that replace those of the config. */
@@ -57,6 +59,8 @@ export interface Worker {
     claimNow(): Promise<ClaimReport>;
     status(): Promise<WorkerStatus>;
     earnings(by: EarningsGroup): Promise<EarningsView>;
+    sweepNow(): Promise<SweepReport>;
+    sweepPlan(): Promise<SweepPlan>;
     /** Lets running queries end for a while, cuts the others, and leaves everything on the disk. */
     close(): Promise<void>;
 }
@@ -69,6 +73,8 @@ interface Floors {
     claims: Claims;
     cases: Cases;
     wallet: ClaimWallet;
+    sweeper: Sweeper;
+    ledger: WalletLedger;
 }
 
 interface Assembled {
@@ -107,9 +113,14 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     const clients = new Clients(config.limits.startSteps);
     const costs = new Costs(context, wallet, steady);
     const book = new WorkerBook(context, { channels, clients, costs });
-    const claims = new Claims(context, book, costs, wallet);
+    const sweeper = new Sweeper(context, wallet);
+    const ledger = new WalletLedger(context, wallet);
+    const claims = new Claims(context, book, costs, wallet, async () => {
+        await sweeper.sweepDue().catch((error: unknown) => log.error({ err: error }, 'nothing was swept'));
+        await ledger.refresh().catch((error: unknown) => log.warn({ err: error }, 'the wallet was not read'));
+    });
     const cases = new Cases(context, wallet);
-    return { context, floors: { channels, costs, book, claims, cases, wallet }, failed };
+    return { context, floors: { channels, costs, book, claims, cases, wallet, sweeper, ledger }, failed };
 }
 
 async function release({ backends, store }: WorkerContext): Promise<void> {
@@ -223,7 +234,9 @@ async function serve(
             },
             failed,
             status: () => statusOf(context, floors),
-            earnings: (by) => earningsOf(context, by),
+            earnings: (by) => earningsOf(context, floors.ledger, by),
+            sweepNow: () => claims.exclusively(() => floors.sweeper.sweepNow()),
+            sweepPlan: () => floors.sweeper.plan(),
             claimNow: () => claims.claimNow(),
             close: () => {
                 stopping.abort();
@@ -251,7 +264,12 @@ export function statusOnce(config: WorkerConfig, parts: WorkerParts = {}): Promi
 
 /** The earnings of a worker that does not run, from its store. */
 export function earningsOnce(config: WorkerConfig, by: EarningsGroup, parts: WorkerParts = {}): Promise<EarningsView> {
-    return once(config, parts, ({ context }) => earningsOf(context, by));
+    return once(config, parts, ({ context, floors }) => earningsOf(context, floors.ledger, by));
+}
+
+/** Sweeps with the wallet of a worker that does not run; `isDry`: only says what it would send. */
+export function sweepOnce(config: WorkerConfig, { isDry }: { isDry: boolean }, parts: WorkerParts = {}) {
+    return once(config, parts, ({ floors }) => (isDry ? floors.sweeper.plan() : floors.sweeper.sweepNow()));
 }
 
 async function once<T>(

@@ -4,6 +4,7 @@ import { toWire } from '../../link';
 import { askWorker, earningsOnce, type WorkerParts } from '../../worker';
 import { readWorkerConfig } from '../../worker/config';
 import { type EarningsGroup, earningsGroups, type EarningsRow, type EarningsTotals } from '../../worker/earnings';
+import type { WalletTotals } from '../../worker/walletLedger';
 import { print, tonText } from '../output';
 import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
 
@@ -42,6 +43,7 @@ interface WireView {
     rows: Wire<EarningsRow>[];
     totals: Wire<EarningsTotals>;
     estimate: { days: number; perDay: string; perMonth: string } | null;
+    wallet: Wire<WalletTotals>;
 }
 
 const COLUMNS = ['results', 'prompt', 'cached', 'completion', 'reasoning', 'earned', 'claimed'] as const;
@@ -53,7 +55,7 @@ function csvOf({ by, rows }: WireView): string {
     return [[by, ...COLUMNS].join(','), ...lines].join('\n');
 }
 
-function textOf({ by, rows, totals }: WireView, more: string[]): string {
+function textOf({ by, rows, totals, wallet }: WireView, more: string[]): string {
     const cells = (row: Wire<Omit<EarningsRow, 'group'>>): string[] =>
         COLUMNS.map((column) =>
             column === 'earned' || column === 'claimed' ? tonText(row[column]) : `${row[column]}`,
@@ -64,7 +66,8 @@ function textOf({ by, rows, totals }: WireView, more: string[]): string {
         row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
     const { promised, unpaid, prepaid, confirming, unclaimed, lost } = totals;
     const sums = { promised, unpaid, prepaid, confirming, unclaimed, lost };
-    const amounts = Object.entries(sums).map(([name, amount]) => `${name}: ${tonText(amount)}`);
+    const money = Object.entries(wallet).map(([name, amount]) => [`wallet.${name}`, amount] as const);
+    const amounts = [...Object.entries(sums), ...money].map(([name, amount]) => `${name}: ${tonText(amount)}`);
     return [...table.map(line), '', ...amounts, ...more].join('\n');
 }
 

@@ -8,6 +8,7 @@ import { addKeygen } from './keygen';
 import { addRestore } from './restore';
 import { addRun } from './run';
 import { addStatus } from './status';
+import { addSweep } from './sweep';
 
 /** The command with its subcommands; `parts` take the place of those that the configuration names. */
 export function workerCommand(parts: WorkerParts = {}): Command {
@@ -18,6 +19,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
     addClaim(worker, parts);
     addStatus(worker, parts);
     addEarnings(worker, parts);
+    addSweep(worker, parts);
     addRestore(worker);
     return worker;
 }

@@ -50,7 +50,8 @@ describe('A node of tier testca', () => {
             offers: [{ model: ECHO, rates: rates as never }],
             attestation: attestation ?? { command, seconds: SECONDS },
         });
-        const wallet = { address: payout.address, send: async () => undefined, balance: async () => 0n };
+        const outcome = async () => 'executed' as const;
+        const wallet = { address: payout.address, send: async () => undefined, balance: async () => 0n, outcome };
         const chain = new SandboxChain(market());
         const seeds = {
             receiptKey: Buffer.alloc(32, 51),

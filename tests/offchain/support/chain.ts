@@ -6,6 +6,7 @@ import {
     type ChainAccount,
     ChainError,
     type Emitted,
+    type OrderOutcome,
     type Transfer,
     type Urgency,
 } from '../../../offchain/chain';
@@ -55,6 +56,10 @@ export class FakeChain implements Chain {
 
     async *accepted(): AsyncGenerator<Accepted> {
         // No external message is taken here: wallets are FakeWallet.
+    }
+
+    async *history(): AsyncGenerator<never> {
+        // FakeWallet has no transactions.
     }
 
     async prices(): Promise<never> {
@@ -126,13 +131,23 @@ export class FakeWallet {
         return this.coins;
     }
 
+    async outcome(): Promise<OrderOutcome> {
+        return 'executed';
+    }
+
     async send(transfers: Transfer[]): Promise<void> {
         if (this.failing > 0) {
             this.failing--;
             throw new ChainError('The wallet did not take the order');
         }
         this.orders.push(transfers);
-        transfers.forEach(({ to, body }) => this.claim(to, body as Cell));
+        for (const { to, value, body, bounce } of transfers) {
+            if (bounce === false) {
+                this.coins -= value; // a sweep
+            } else {
+                this.claim(to, body as Cell);
+            }
+        }
     }
 
     private claim(to: Address, body: Cell): void {

@@ -126,7 +126,7 @@ describe('cocoon worker earnings', () => {
             ...{ network: -239, endpoint: 'http://127.0.0.1:1/', node: `0:${'11'.repeat(32)}` },
             ...{ provider: `0:${'22'.repeat(32)}`, keyFile: 'keys.json', store: 'worker.db', listen: { port: 0 } },
             ...{
-                backend: { kind: 'embedded' },
+                backends: [{ kind: 'embedded' }],
                 offers: [{ model: 'm', rates: { prompt: '1', cached: '1', completion: '1', reasoning: '1' } }],
             },
         };

@@ -27,6 +27,10 @@ export class SandboxChain implements Chain {
         return Promise.all(addresses.map((address) => this.account(address)));
     }
 
+    async *history(): AsyncGenerator<never> {
+        // A gateway reads no history of an account.
+    }
+
     async *accepted(): AsyncGenerator<Accepted> {
         yield* [...this.taken].reverse();
     }
