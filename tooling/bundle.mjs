@@ -123,7 +123,7 @@ function licencesOf(inputs) {
     const folders = [...new Set(inputs.map(packageOf))].filter((folder) => folder !== undefined);
     const sections = folders.map((folder) => {
         const { name, version, license, author } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
-        const file = readdirSync(join(root, folder)).find((each) => /^(licen[cs]e|copying)/i.test(each));
+        const file = readdirSync(join(root, folder)).find((each) => /^(license|licence|copying)/i.test(each));
         if (license === undefined && file === undefined) throw new Error(`${name} states no licence`);
         const by = typeof author === 'object' ? author.name : author;
         const text =
