@@ -42,36 +42,45 @@ export class DemoLedger {
         return { gas: sum(rows, 'gas'), fees: sum(rows, 'fees') };
     }
 
-    /** All that a channel has paid to the payout in its life, nanoTON; what came with the claims is not counted. */
+    /** See {@link paidBy}. */
     paidBy(channel: Address, payout: Address): bigint {
-        const own = this.network.transactions.filter(({ account }) => account === channel.toRawString());
-        let [balance, paid] = [0n, 0n];
-        for (const logged of own) {
-            const balanceBefore = balance;
-            const { totalFees, outMessages } = parsed(logged);
-            const sent = outMessages.values().map(({ info }) => {
-                return info.type === 'internal' ? info.value.coins + info.forwardFee : 0n;
-            });
-            balance += (logged.inMessage?.value ?? 0n) - totalFees.coins - sent.reduce((sum, value) => sum + value, 0n);
-            if (logged.inMessage?.source === payout.toRawString()) {
-                const toOthers = logged.outMessages.filter(({ destination }) => destination !== payout.toRawString());
-                paid +=
-                    balanceBefore - logged.storageFees - toOthers.reduce((sum, { value }) => sum + value, 0n) - balance;
-            }
-        }
-        return paid;
+        return paidBy(this.network.transactions, channel, payout);
     }
 
-    /** True when all coins that were made are in an account or with the validators. */
-    async conserved(balanceOf: (address: Address) => Promise<bigint>): Promise<boolean> {
-        const made = this.network.transactions
-            .filter(isMint)
-            .reduce((total, { inMessage }) => total + (inMessage?.value ?? 0n), 0n);
-        const fees = sum(trace(this.network.transactions.map(parsed)), 'fees');
-        const accounts = [...new Set(this.network.transactions.map(({ account }) => account))];
-        const balances = await Promise.all(accounts.map((account) => balanceOf(Address.parseRaw(account))));
-        return made === fees + balances.reduce((total, balance) => total + balance, 0n);
+    /** See {@link isConserved}. */
+    conserved(balanceOf: (address: Address) => Promise<bigint>): Promise<boolean> {
+        return isConserved(this.network.transactions, balanceOf);
     }
+}
+
+/** All that a channel has paid to the payout in its life, nanoTON; what came with the claims is not counted. */
+export function paidBy(transactions: readonly LoggedTransaction[], channel: Address, payout: Address): bigint {
+    let [balance, paid] = [0n, 0n];
+    for (const logged of transactions.filter(({ account }) => account === channel.toRawString())) {
+        const balanceBefore = balance;
+        const { totalFees, outMessages } = parsed(logged);
+        const sent = outMessages.values().map(({ info }) => {
+            return info.type === 'internal' ? info.value.coins + info.forwardFee : 0n;
+        });
+        balance += (logged.inMessage?.value ?? 0n) - totalFees.coins - sent.reduce((sum, value) => sum + value, 0n);
+        if (logged.inMessage?.source === payout.toRawString()) {
+            const toOthers = logged.outMessages.filter(({ destination }) => destination !== payout.toRawString());
+            paid += balanceBefore - logged.storageFees - toOthers.reduce((sum, { value }) => sum + value, 0n) - balance;
+        }
+    }
+    return paid;
+}
+
+/** True when all coins that were made are in an account or with the validators. */
+export async function isConserved(
+    transactions: readonly LoggedTransaction[],
+    balanceOf: (address: Address) => Promise<bigint>,
+): Promise<boolean> {
+    const made = transactions.filter(isMint).reduce((total, { inMessage }) => total + (inMessage?.value ?? 0n), 0n);
+    const fees = sum(trace(transactions.map(parsed)), 'fees');
+    const accounts = [...new Set(transactions.map(({ account }) => account))];
+    const balances = await Promise.all(accounts.map((account) => balanceOf(Address.parseRaw(account))));
+    return made === fees + balances.reduce((total, balance) => total + balance, 0n);
 }
 
 function isMint({ inMessage }: LoggedTransaction): boolean {

@@ -72,16 +72,21 @@ export interface StageOptions {
     detached?: boolean;
 }
 
-export class Stage {
+/** What a stage needs of its network, which may run in another process. */
+export type StageNetwork = Pick<Localnet, 'url' | 'close'> & {
+    faucet(address: Address, nanoTON: bigint): Promise<unknown>;
+};
+
+export class Stage<Network extends StageNetwork = Localnet> {
     readonly chain: TonHttpChain;
     readonly folder: string;
     readonly committeeSeeds: Buffer[];
     readonly names = new Map<string, string>(); // of accounts, by their raw address
     private readonly seedOf: (name: string) => Buffer;
 
-    private constructor(
-        readonly network: Localnet,
-        private readonly options: StageOptions,
+    constructor(
+        readonly network: Network,
+        private readonly options: StageOptions = {},
     ) {
         this.chain = new TonHttpChain({ endpoint: network.url, network: NETWORK });
         this.folder = options.folder ?? mkdtempSync(join(tmpdir(), 'cocoon-'));

@@ -1,6 +1,6 @@
 /** Network configurations that differ only in what storage, gas and forwarding cost. */
-import { beginCell, Cell, Dictionary } from '@ton/core';
-import { defaultConfig, loadConfig, updateConfig } from '@ton/sandbox';
+import { Address, beginCell, Cell, Dictionary, type ShardAccount } from '@ton/core';
+import { createShardAccount, defaultConfig, loadConfig, updateConfig } from '@ton/sandbox';
 import { type PriceLevel } from './levels';
 
 // Read once: it has thousands of cells.
@@ -109,4 +109,13 @@ function withGas(limits: GasLimits, gas: PriceValues['gas']): GasLimits {
 
 function withForward(prices: ForwardPrices, forward: PriceValues['forward']): ForwardPrices {
     return { ...prices, lump_price: forward.lump, bit_price: forward.bit, _cell_price: forward.cell };
+}
+
+/** Where a real network keeps its configuration; Blueprint's getConfig() reads it there. */
+export const CONFIG_ADDRESS = new Address(-1, Buffer.alloc(32, 0x55));
+
+/** The account that keeps a configuration. */
+export function configAccount(config: Cell): ShardAccount {
+    const data = beginCell().storeRef(config).storeUint(0, 32).storeUint(0, 256).storeBit(false).endCell();
+    return createShardAccount({ address: CONFIG_ADDRESS, code: Cell.EMPTY, data, balance: 1_000_000_000n });
 }

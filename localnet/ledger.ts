@@ -10,17 +10,9 @@ import {
     storeShardAccount,
 } from '@ton/core';
 import type { IExecutor } from '@ton/sandbox';
-import {
-    Blockchain,
-    createShardAccount,
-    EmulationError,
-    Executor,
-    GetMethodError,
-    internal,
-    LocalBlockchainStorage,
-} from '@ton/sandbox';
+import { Blockchain, EmulationError, Executor, GetMethodError, internal, LocalBlockchainStorage } from '@ton/sandbox';
 import { type NetworkClock } from './clock';
-import { networkIdOf } from './config';
+import { CONFIG_ADDRESS, configAccount, networkIdOf } from './config';
 import { noSuchAccount, refusedMessage } from './errors';
 import { Libraries } from './libraries';
 import { describeTransaction, type LoggedTransaction } from './record';
@@ -31,9 +23,6 @@ export const FAUCET_ADDRESS = new Address(0, Buffer.from('localnet faucet'.padEn
 
 // The gas that tonlib gives a get method. The sandbox gives ten times more, on which contracts must not rely.
 const GET_METHOD_GAS = 1_000_000n;
-
-// Where a real network keeps its configuration; Blueprint's getConfig() reads it there.
-const CONFIG_ADDRESS = new Address(-1, Buffer.alloc(32, 0x55));
 
 /** A whole network at a moment: plain data, so that it also fits into a file. */
 export interface LedgerState {
@@ -346,9 +335,4 @@ export class LocalLedger {
         this.queue = result.catch(() => undefined);
         return result;
     }
-}
-
-function configAccount(config: Cell): ShardAccount {
-    const data = beginCell().storeRef(config).storeUint(0, 32).storeUint(0, 256).storeBit(false).endCell();
-    return createShardAccount({ address: CONFIG_ADDRESS, code: Cell.EMPTY, data, balance: 1_000_000_000n });
 }

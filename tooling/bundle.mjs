@@ -33,6 +33,7 @@ const sets = {
         folder: 'build/tests',
         entries: {
             crashingWorker: 'tests/offchain/support/crashingWorker.ts',
+            soakBackend: 'tests/soak/backendProcess.ts',
             faultyWorker: 'tests/flows/support/faultyWorker.ts',
         },
         external: ['better-sqlite3', '@ton/*'],

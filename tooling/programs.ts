@@ -11,6 +11,7 @@ const PROGRAMS = {
     demo: ['programs', 'build/programs/demo.mjs'],
     play: ['programs', 'build/programs/play.mjs'],
     crashingWorker: ['tests', 'build/tests/crashingWorker.mjs'],
+    soakBackend: ['tests', 'build/tests/soakBackend.mjs'],
     faultyWorker: ['tests', 'build/tests/faultyWorker.mjs'],
 } as const;
 

@@ -1,0 +1,140 @@
+/** One soak: load, kills at random moments, the end, and what must then hold. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Check, checkRunning, checkStores, scrapeWorkers } from './checks';
+import { Load, type LoadReport } from './load';
+import { killsOf, randomOf, survivors, victims, type Victim } from './plan';
+import { type Sample, sampleOf, type Trend, trendOf } from './samples';
+import { askStatus, settleAll, until } from './settle';
+import { World } from './world';
+
+const SAMPLE_MS = 2000;
+const SAY_MS = 10_000;
+const MIN_KILLS = 8; // of a short run, about
+
+export interface SoakOptions {
+    minutes: number; // of load
+    seed: number;
+    folder: string; // for keys, stores, logs and the chain
+    apps: number; // that ask at once
+    killEveryMs: number;
+    say: (line: string) => void;
+}
+
+export interface SoakReport {
+    seed: number;
+    minutes: number;
+    load: LoadReport;
+    kills: Record<Victim, number>;
+    receipts: number; // seen on the wire
+    vouchers: number; // acknowledged on the wire
+    jobs: number;
+    trends: Partial<Record<Victim, Trend>>;
+    checks: Check[];
+    passed: boolean;
+}
+
+/** Runs a soak. Throws if it cannot be set up; what goes wrong later is a breach in the report. */
+export async function soak({ minutes, seed, folder, apps, killEveryMs, say }: SoakOptions): Promise<SoakReport> {
+    const begin = performance.now();
+    const tell = (line: string) => say(`${((performance.now() - begin) / 1000).toFixed(0).padStart(5)} s  ${line}`);
+    const random = randomOf(seed);
+    const durationMs = minutes * 60_000;
+    const kills = killsOf(random, durationMs, Math.min(killEveryMs, durationMs / MIN_KILLS));
+    const world = await World.open(folder, seed, tell);
+    try {
+        tell(`${apps} apps ask for ${minutes} min, ${kills.length} kills`);
+        const samples = await runLoad(world, {
+            load: new Load(world.gatewayUrl, random, apps),
+            kills,
+            durationMs,
+            tell,
+        });
+        tell('everything is settled');
+        await Promise.all(world.all.map((each) => each.ready()));
+        const unsettled = await settleAll(world);
+        await until(async () => (await askStatus(world)).every(({ jobs }) => jobs.ending === 0));
+        const checks: Check[] = [{ name: 'every job is over', breaches: unsettled }];
+        checks.push(...(await checkRunning(world)));
+        const metrics = await scrapeWorkers(world);
+        checks.push(await stopAll(world));
+        tell('stores, chain and metrics are compared');
+        checks.push(...(await checkStores(world, metrics, samples.report)));
+        const failures = world.all.flatMap((each) => each.failures);
+        checks.push({ name: 'no process ended by itself', breaches: failures });
+        const trends = Object.fromEntries(victims.map((name) => [name, trendOf(samples.of[name])]));
+        const steep = survivors.filter((name) => !trends[name].isFlat).map((name) => describe(name, trends[name]));
+        checks.push({ name: 'memory and handles are flat', breaches: steep });
+        await world.processes.endpoint.stop();
+        return {
+            seed,
+            minutes,
+            load: samples.report,
+            kills: Object.fromEntries(victims.map((name) => [name, world.processes[name].kills])) as never,
+            receipts: world.wire.receipts,
+            vouchers: world.wire.vouchers,
+            jobs: metrics.size,
+            trends,
+            checks,
+            passed: checks.every(({ breaches }) => breaches.length === 0),
+        };
+    } finally {
+        world.abort();
+    }
+}
+
+type Samples = Record<Victim, Sample[]>;
+
+interface LoadRun {
+    load: Load;
+    kills: ReturnType<typeof killsOf>;
+    durationMs: number;
+    tell: (line: string) => void;
+}
+
+async function runLoad(
+    { processes, wire }: World,
+    { load, kills, durationMs, tell }: LoadRun,
+): Promise<{ of: Samples; report: LoadReport }> {
+    const of = Object.fromEntries(victims.map((name) => [name, []])) as unknown as Samples;
+    const start = performance.now();
+    const elapsed = () => performance.now() - start;
+    const timers = kills.map(({ at, victim, downMs }) => setTimeout(() => processes[victim].kill(downMs), at));
+    let saidAt = 0;
+    try {
+        while (elapsed() < durationMs) {
+            await sleep(Math.min(SAMPLE_MS, durationMs - elapsed()));
+            for (const name of victims) {
+                const { pid } = processes[name];
+                const sample = pid === undefined ? undefined : sampleOf(pid, elapsed());
+                of[name].push(...(sample === undefined ? [] : [sample]));
+            }
+            if (elapsed() - saidAt >= SAY_MS) {
+                saidAt = elapsed();
+                const { answered, refused } = load.report;
+                const count = victims.reduce((sum, name) => sum + processes[name].kills, 0);
+                const refusals = Object.values(refused).reduce((sum, times) => sum + times, 0);
+                tell(`${answered} answers, ${refusals} refusals, ${wire.vouchers} vouchers, ${count} kills`);
+            }
+        }
+    } finally {
+        timers.forEach(clearTimeout);
+        await load.stop();
+    }
+    return { of, report: load.report };
+}
+
+/** Ends gateway, workers and model server as an operator does. */
+async function stopAll({ processes }: World): Promise<Check> {
+    const breaches: string[] = [];
+    for (const name of ['gateway', 'worker-1', 'worker-2'] as const) {
+        const code = await processes[name].stop();
+        breaches.push(...(code === 0 ? [] : [`${name} ended with ${code}`]));
+    }
+    await processes.backend.stop();
+    return { name: 'processes end when they are told to', breaches };
+}
+
+function describe(name: string, { memory, handles }: Trend): string {
+    const [from, to] = memory.map((bytes) => (bytes / 2 ** 20).toFixed(0));
+    return `${name}: memory from ${from} to ${to} MiB, handles from ${handles[0]} to ${handles[1]}`;
+}
