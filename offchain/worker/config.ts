@@ -142,6 +142,16 @@ export const workerConfig = z
                 pollSeconds: z.number().positive().default(1), // while it waits for the wallet or a channel
             })
             .prefault({}),
+        alerts: z
+            .strictObject({
+                // Gets each alert as JSON by POST.
+                webhook: z.url({ protocol: /^https?$/, error: 'expected a URL of http or https' }).optional(),
+                command: z.array(z.string().min(1)).min(1).optional(), // runs for each alert, with it as JSON on stdin
+                repeatSeconds: seconds.default(21_600), // after which an alert that is still true is sent again
+                walletBelow: nano.prefault('100000000'), // nanoTON
+                seconds: z.number().positive().default(30), // between two looks
+            })
+            .prefault({}),
         answerSeconds: seconds.max(ANSWER_SECONDS).default(ANSWER_SECONDS), // from acceptance to result
         creditSeconds: z.number().positive().default(30), // of waiting for a voucher, before the answer is cut
         shutdownSeconds: z.number().min(0).default(waits.shutdown), // in which running queries may end by themselves

@@ -2,7 +2,9 @@
  * Examines a worker: its configuration, this machine, the chain, the model servers, and what clients see. It sends
  * nothing to the chain, and changes neither store nor mark.
  */
+import { signingKey } from '@cocoon-market/wrappers';
 import { HotWallet, TonHttpChain } from '../../chain';
+import { encryptionKey } from '../../link';
 import { unixSeconds } from '../../process/clock';
 import { reasonOf, Remedied } from '../../process/errors';
 import { askWorker } from '../admin';
@@ -106,7 +108,11 @@ export async function examineOutside(
     const node = readListed(config, chain);
     node.catch(() => undefined); // each check that needs it says so
     const wallet = seeds && new HotWallet(chain, seeds.wallet).address;
-    const market = { config, seeds, chain, wallet, node, now };
+    const keys = seeds && {
+        receiptKey: signingKey(seeds.receiptKey).publicKey,
+        encryptionKey: (await encryptionKey(seeds.encryptionKey)).publicKey,
+    };
+    const market = { config, keys, chain, wallet, node, now };
     const urls = config.backends.flatMap((backend) => (backend.kind === 'openai' ? [backend.url] : []));
     const checks = [
         gpuCheck(urls),

@@ -1,5 +1,5 @@
 /** Checks of the chain: endpoints, clock, node, stake, wallet, library. They read and send nothing. */
-import { channelLibrary, formatTon, isTestOnly, Library, Provider, signingKey } from '@cocoon-market/wrappers';
+import { channelLibrary, formatTon, isTestOnly, Library, Provider } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import {
     type Chain,
@@ -12,8 +12,8 @@ import {
     TonHttpChain,
 } from '../../chain';
 import { ChainError } from '../../chain/errors';
-import { CLOCK_TOLERANCE, differenceOf, encryptionKey } from '../../link';
-import type { WorkerConfig, WorkerSeeds } from '../config';
+import { CLOCK_TOLERANCE, differenceOf } from '../../link';
+import type { WorkerConfig } from '../config';
 import { type Check, Failure, skipped, warning } from './finding';
 
 const DAY = 86_400;
@@ -21,16 +21,20 @@ const LIBRARY_DAYS = 30; // before the end of a library's rent
 const SLOW_MS = 3000;
 /** nanoTON in the worker's wallet: what a claim and an answer to a demand need, and what is comfortable. */
 const MIN_WALLET = 50_000_000n;
-const LOW_WALLET = 300_000_000n;
+const LOW_WALLET = 100_000_000n;
+const GOOD_WALLET = 300_000_000n;
 
 const tonOf = (nano: bigint): string => `${formatTon(nano)} TON`;
+
+/** The public keys of a worker. */
+export type PublicKeys = Record<'receiptKey' | 'encryptionKey', Buffer>;
 
 /** The readings that several checks share: each is made once. */
 export interface ChainSubject {
     config: WorkerConfig;
-    seeds: WorkerSeeds | undefined;
+    keys: PublicKeys | undefined; // undefined: the key file cannot be read
     chain: Chain;
-    wallet: Address | undefined; // undefined: the keys cannot be read
+    wallet: Address | undefined;
     node: Promise<ListedNode | undefined>; // undefined: the configuration names no registry
     now: () => number;
 }
@@ -104,7 +108,7 @@ export function clockCheck({ config, chain, now }: ChainSubject): Check {
     };
 }
 
-export function nodeCheck({ config, seeds, node }: ChainSubject): Check {
+export function nodeCheck({ config, keys, node }: ChainSubject): Check {
     const { network } = config;
     return {
         name: 'node',
@@ -141,13 +145,9 @@ export function nodeCheck({ config, seeds, node }: ChainSubject): Check {
                     true,
                 );
             }
-            if (seeds === undefined) {
+            if (keys === undefined) {
                 return skipped('the keys cannot be read');
             }
-            const keys = {
-                receiptKey: signingKey(seeds.receiptKey).publicKey,
-                encryptionKey: (await encryptionKey(seeds.encryptionKey)).publicKey,
-            };
             const difference = differenceOf({ ...keys, offers: config.offers }, listed);
             if (difference !== undefined) {
                 const remedy = difference.includes('key')
@@ -160,7 +160,7 @@ export function nodeCheck({ config, seeds, node }: ChainSubject): Check {
     };
 }
 
-export function stakeCheck({ config, chain, node, seeds }: ChainSubject): Check {
+export function stakeCheck({ config, chain, node, keys }: ChainSubject): Check {
     return {
         name: 'stake',
         remedy: ENDPOINT,
@@ -187,8 +187,8 @@ export function stakeCheck({ config, chain, node, seeds }: ChainSubject): Check 
                 const remedy = 'have the owner send unjail after that time; find out first which demand had no answer';
                 throw new Failure(`the provider is in jail until ${until}, after ${standing.strikes} strikes`, remedy);
             }
-            if (seeds !== undefined) {
-                const receiptKey = signingKey(seeds.receiptKey).publicKey;
+            if (keys !== undefined) {
+                const { receiptKey } = keys;
                 const keyOnChain = listed.receiptKey.equals(receiptKey);
                 const liability = { node: config.node, provider: listed.provider, receiptKey };
                 const { rejection } = keyOnChain ? await readLiability(chain, liability) : { rejection: undefined };
@@ -217,7 +217,7 @@ export function walletCheck({ config, chain, wallet }: ChainSubject): Check {
             }
             const { balance } = await chain.account(wallet);
             const text = wallet.toString({ testOnly: isTestOnly(config.network), bounceable: false });
-            const remedy = `send ${tonOf(LOW_WALLET)} to ${text}: it pays for claims and for answers to demands`;
+            const remedy = `send ${tonOf(GOOD_WALLET)} to ${text}: it pays for claims and for answers to demands`;
             if (balance < MIN_WALLET) {
                 throw new Failure(
                     `the worker's wallet holds ${tonOf(balance)}: it cannot claim or answer a demand`,

@@ -1,0 +1,94 @@
+/** The alerts that are raised now: what a person must act on. Each is raised once, repeated, and cleared. */
+import type { Logger } from 'pino';
+
+/** What alerts are about, and how much it matters. */
+export const alertSeverities = {
+    unclaimed: 'critical', // vouchers near the refund of their channel
+    wallet: 'warning', // balance low
+    disk: 'critical', // of the store
+    stopped: 'critical', // the store fails or is old, so the worker ended
+    demand: 'critical', // open on chain, or a case before the committee
+    attestation: 'warning', // ends soon, or cannot be renewed
+    stake: 'critical', // less than required, or the provider is in jail
+    node: 'critical', // on chain it is closed, or has other keys or rates
+    backend: 'warning', // does not answer
+    chain: 'warning', // no endpoint answers
+} as const;
+export type AlertName = keyof typeof alertSeverities;
+
+/** One thing that is wrong now. */
+export interface Condition {
+    subject: string; // which one, such as a job or a backend; '' if there can be only one
+    message: string;
+    remedy: string;
+}
+
+export interface Alert extends Condition {
+    alert: AlertName;
+    severity: 'critical' | 'warning';
+    since: number; // unix seconds
+}
+
+/** What is sent to the operator. `event`: `repeated` is an alert that has been active for another while. */
+export interface AlertNotice extends Alert {
+    event: 'raised' | 'repeated' | 'cleared';
+    node: string; // raw address
+}
+
+interface BoardContext {
+    log: Logger;
+    now: () => number; // unix seconds
+    node: string; // raw address
+    repeatSeconds: number;
+    notify: (notice: AlertNotice) => void;
+}
+
+export class AlertBoard {
+    private readonly raised = new Map<string, Alert & { notifiedAt: number }>();
+
+    constructor(private readonly context: BoardContext) {}
+
+    /** The alerts that are raised, the newest last. */
+    get active(): Alert[] {
+        return [...this.raised.values()].map(({ notifiedAt: _, ...alert }) => alert);
+    }
+
+    has(alert: AlertName): boolean {
+        return this.active.some((one) => one.alert === alert);
+    }
+
+    /** Everything that is wrong now about `alert`: what is not among the conditions is over. */
+    set(alert: AlertName, conditions: readonly Condition[]): void {
+        const { log, now, repeatSeconds } = this.context;
+        const keys = new Set(conditions.map(({ subject }) => keyOf(alert, subject)));
+        for (const [key, one] of this.raised) {
+            if (one.alert === alert && !keys.has(key)) {
+                this.raised.delete(key);
+                log.info({ alert, subject: one.subject, since: one.since }, `alert cleared: ${one.message}`);
+                this.notify('cleared', one);
+            }
+        }
+        for (const condition of conditions) {
+            const key = keyOf(alert, condition.subject);
+            const earlier = this.raised.get(key);
+            const since = earlier?.since ?? now();
+            const one = { alert, severity: alertSeverities[alert], ...condition, since };
+            const isDue = earlier !== undefined && now() - earlier.notifiedAt >= repeatSeconds;
+            const notifiedAt = earlier === undefined || isDue ? now() : earlier.notifiedAt;
+            this.raised.set(key, { ...one, notifiedAt });
+            if (earlier === undefined) {
+                log.warn({ alert, subject: one.subject, remedy: one.remedy }, `alert: ${one.message}`);
+                this.notify('raised', one);
+            } else if (isDue) {
+                this.notify('repeated', one);
+            }
+        }
+    }
+
+    private notify(event: AlertNotice['event'], { alert, severity, subject, message, remedy, since }: Alert): void {
+        const { node, notify } = this.context;
+        notify({ event, alert, severity, subject, message, remedy, since, node });
+    }
+}
+
+const keyOf = (alert: AlertName, subject: string): string => `${alert} ${subject}`;

@@ -1,0 +1,239 @@
+/** Looks at what may go wrong while a worker runs, and keeps the board of alerts. */
+import { formatTon, smaller } from '@cocoon-market/wrappers';
+import type { Chain } from '../../chain';
+import { PollLoop } from '../../process/tasks';
+import { reporting } from '../../process/log';
+import type { CaseRecord, JobRecord } from '../../store/worker';
+import { accountAddress } from '../channels';
+import type { NodeAttestation } from '../attestation';
+import type { WorkerContext } from '../context';
+import type { ClaimWallet } from '../claimSender';
+import { type Check, Failure } from '../doctor/finding';
+import { diskCheck, type Machine, thisMachine } from '../doctor/machine';
+import { nodeCheck, readListed, stakeCheck } from '../doctor/market';
+import { AlertBoard, type AlertName, type Condition } from './board';
+import { Notifier } from './notify';
+
+const PAGE = 500; // jobs read from the store at once
+const MAX_LISTED = 20; // alerts of one name
+const WALLET_SECONDS = 60; // between two readings of the wallet
+const NODE_SECONDS = 600; // between two readings of node and stake
+const SILENT_SECONDS = 60; // without an answer of the chain, before it counts as down
+const EXPIRY_SECONDS = 6 * 3600; // before the end of an attestation from a file
+const ATTEMPTS_PART = 0.25; // of the life of an attestation that a command renews after half of it
+
+export interface WatchParts {
+    context: WorkerContext;
+    wallet: Pick<ClaimWallet, 'address' | 'balance'>;
+    minClaim: () => bigint; // nanoTON
+    attestation: Pick<NodeAttestation, 'current'>;
+    /** Backends that do not answer now. */
+    outages?: () => { name: string; reason: string }[];
+    machine?: Machine;
+    /** Seconds of a monotonic clock. */
+    steady: () => number;
+}
+
+export class AlertWatch {
+    readonly board: AlertBoard;
+    private readonly notifier: Notifier;
+    private readonly loop: PollLoop;
+    private readonly doneAt = new Map<string, number>(); // steady seconds
+    private chainAnsweredAt: number;
+
+    constructor(private readonly parts: WatchParts) {
+        const { config, log, now } = parts.context;
+        const { seconds, repeatSeconds, ...settings } = config.alerts;
+        this.notifier = new Notifier(settings, log);
+        this.board = new AlertBoard({
+            ...{ log, now, repeatSeconds, node: config.node.toRawString() },
+            notify: (notice) => this.notifier.send(notice),
+        });
+        this.chainAnsweredAt = parts.steady();
+        this.loop = new PollLoop(() => this.round(), seconds * 1000, reporting(log, 'error', 'alerts: a round failed'));
+    }
+
+    start(): void {
+        this.loop.start();
+    }
+
+    async stop(): Promise<void> {
+        await this.loop.stop();
+        await this.notifier.close();
+    }
+
+    /** The worker ends at once because of this error. */
+    tellStop(error: Error): void {
+        const { config, now } = this.parts.context;
+        this.notifier.sendLast({
+            ...{ event: 'raised', alert: 'stopped', severity: 'critical', subject: '' },
+            message: `the worker stopped: ${error.message}`,
+            remedy: 'run "cocoon worker doctor" on its machine; accepted queries and demands go unanswered until it runs',
+            ...{ since: now(), node: config.node.toRawString() },
+        });
+    }
+
+    /** One look at everything that is due. What cannot be read leaves its alert as it is. */
+    async round(): Promise<void> {
+        const { context, machine = thisMachine, outages } = this.parts;
+        const { config, log } = context;
+        const look = async (alert: AlertName, read: () => Promise<readonly Condition[] | undefined>) => {
+            try {
+                const conditions = await read();
+                if (conditions !== undefined) {
+                    this.board.set(alert, conditions.slice(0, MAX_LISTED));
+                }
+            } catch (error) {
+                log.debug({ alert, err: error }, 'alerts: not read');
+            }
+        };
+        await Promise.all([
+            look('unclaimed', () => this.nearRefund()),
+            look('demand', async () => (await context.store.cases.open()).map((record) => this.ofCase(record))),
+            look('disk', () => conditionOf(diskCheck(config, machine))),
+            look('attestation', async () => this.ofAttestation()),
+            look('backend', async () => outages?.().map(ofOutage)),
+            this.lookAtChain(look),
+        ]);
+    }
+
+    private async lookAtChain(
+        look: (alert: AlertName, read: () => Promise<readonly Condition[] | undefined>) => Promise<void>,
+    ): Promise<void> {
+        const { context, steady } = this.parts;
+        const { chain, config } = context;
+        const answers = await chain.account(config.node).then(
+            () => true,
+            () => false,
+        );
+        this.chainAnsweredAt = answers ? steady() : this.chainAnsweredAt;
+        const silence = steady() - this.chainAnsweredAt;
+        await look('chain', async () => (silence > SILENT_SECONDS ? [ofSilence()] : answers ? [] : undefined));
+        if (!answers) {
+            return;
+        }
+        if (this.isDue('wallet', WALLET_SECONDS)) {
+            await look('wallet', () => this.ofWallet());
+        }
+        if (config.registry !== undefined && this.isDue('node', NODE_SECONDS)) {
+            const node = readListed(config, chain as Chain);
+            node.catch(() => undefined); // the checks say so
+            const { receiptKey, encryptionKey } = context;
+            const keys = { receiptKey: receiptKey.publicKey, encryptionKey: encryptionKey.publicKey };
+            const subject = { config, chain, keys, node, wallet: undefined, now: context.now };
+            await look('node', () => conditionOf(nodeCheck(subject)));
+            await look('stake', () => conditionOf(stakeCheck(subject)));
+        }
+    }
+
+    /** True once in so many seconds. */
+    private isDue(name: string, seconds: number): boolean {
+        const now = this.parts.steady();
+        if (now - (this.doneAt.get(name) ?? -Infinity) < seconds) {
+            return false;
+        }
+        this.doneAt.set(name, now);
+        return true;
+    }
+
+    /** Vouchers that should have been claimed when the margin before the refund began. */
+    private async nearRefund(): Promise<Condition[]> {
+        const { context, minClaim } = this.parts;
+        const { config, now, store } = context;
+        const conditions: Condition[] = [];
+        for (let page = await store.jobs.claimable({ limit: PAGE }); page.length > 0;) {
+            for (const record of page) {
+                const { refundAt } = record.snapshot;
+                const due = dueOf(record);
+                if (due >= minClaim() && due > 0n && refundAt - now() <= config.marginSeconds / 2) {
+                    conditions.push(ofUnclaimed(record, due));
+                }
+            }
+            page = await store.jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE });
+        }
+        return conditions;
+    }
+
+    private async ofWallet(): Promise<Condition[]> {
+        const { context, wallet } = this.parts;
+        const { walletBelow } = context.config.alerts;
+        const balance = await wallet.balance('routine');
+        const remedy = `send TON to ${wallet.address.toString({ bounceable: false })}: it pays for claims and for answers to demands`;
+        return balance >= walletBelow
+            ? []
+            : [{ subject: '', message: `the worker's wallet holds only ${formatTon(balance)} TON`, remedy }];
+    }
+
+    private ofCase({ class: faultClass, dispute, answerBy }: CaseRecord): Condition {
+        const until = answerBy === 0 ? 'soon' : `before ${new Date(answerBy * 1000).toISOString()}`;
+        const isDemand = faultClass === 'A3';
+        return {
+            subject: accountAddress(dispute).toRawString(),
+            message: isDemand
+                ? `a client demands an answer on chain, ${until}`
+                : `a case is before the committee; the owner may submit a statement ${until}`,
+            remedy: isDemand
+                ? 'keep the worker running, and 0.3 TON in its wallet: it answers by itself. "cocoon worker status" shows the case'
+                : 'look at the query, and submit a statement: "cocoon dispute statement"',
+        };
+    }
+
+    private ofAttestation(): Condition[] {
+        const { attestation, context } = this.parts;
+        const { attestation: source } = context.config;
+        const proof = attestation.current();
+        if (source === 'open' || proof.tier === 'open') {
+            return [];
+        }
+        const remaining = proof.expiry - context.now();
+        const min = typeof source === 'string' ? EXPIRY_SECONDS : source.seconds * ATTEMPTS_PART;
+        const minutes = Math.max(0, Math.floor(remaining / 60));
+        return remaining > min
+            ? []
+            : [
+                  {
+                      subject: '',
+                      message: `the attestation ends in ${minutes} minutes, and clients then leave`,
+                      remedy:
+                          typeof source === 'string'
+                              ? `write a new attestation to ${source}`
+                              : 'look in the log why the command of "attestation" fails',
+                  },
+              ];
+    }
+}
+
+/** nanoTON of vouchers that the channel has not paid and can pay. */
+function dueOf({ voucher, snapshot }: JobRecord): bigint {
+    return smaller((voucher?.cumulative ?? 0n) - snapshot.paid, snapshot.balance);
+}
+
+function ofUnclaimed({ job, snapshot: { refundAt } }: JobRecord, due: bigint): Condition {
+    return {
+        subject: job.toString('hex'),
+        message: `${formatTon(due)} TON of a job are unclaimed, and lost from ${new Date(refundAt * 1000).toISOString()}`,
+        remedy: 'look at wallet and endpoint ("cocoon worker doctor"), then run "cocoon worker claim"',
+    };
+}
+
+const ofOutage = ({ name, reason }: { name: string; reason: string }): Condition => ({
+    subject: name,
+    message: `the backend ${name} does not work (${reason})`,
+    remedy: 'look at the model server and its log; the worker uses it again by itself',
+});
+
+const ofSilence = (): Condition => ({
+    subject: '',
+    message: 'no endpoint of the chain answers: no new jobs, and vouchers are claimed later',
+    remedy: 'look at "endpoint" and at the network; add a second endpoint to the list',
+});
+
+/** What a check of the doctor says is wrong; undefined if it could not be made. */
+async function conditionOf({ run }: Check): Promise<Condition[] | undefined> {
+    try {
+        await run();
+        return [];
+    } catch (error) {
+        return error instanceof Failure ? [{ subject: '', message: error.message, remedy: error.remedy }] : undefined;
+    }
+}
