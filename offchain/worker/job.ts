@@ -192,7 +192,7 @@ export class WorkerJob extends JobEntry {
             const model = modelName(this.context.config, this.terms.model);
             const end = { job: this.id, number, receipt, bytes, counts, index, cumulative, finishedAt, model };
             await this.context.store.queries.end({ kind: 'result', ...end });
-            this.context.metrics.addResult(counts, price);
+            this.context.metrics.addResult(counts);
         } catch (error) {
             this.context.fatal(new Error('A result could not be stored, so none can follow it', { cause: error }));
             throw error;

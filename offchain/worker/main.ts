@@ -15,6 +15,7 @@ import { waitUntil } from '../process/tasks';
 import { lockKey } from '../store/keyLock';
 import { SqliteWorkerStore } from '../store/sqliteWorker';
 import type { WorkerStore } from '../store/worker';
+import { AlertWatch } from './alerts/watch';
 import { NodeAttestation } from './attestation';
 import { WorkerBook } from './book';
 import { Cases } from './cases';
@@ -29,6 +30,7 @@ import { Costs } from './costs';
 import { type EarningsGroup, earningsOf, type EarningsView } from './earnings';
 import { WorkerMetrics } from './metrics';
 import { nodeInfoOf } from './nodeInfo';
+import { readinessOf } from './readiness';
 import { recover } from './recovery';
 import { createServer } from './server';
 import { Sweeper, type SweepPlan, type SweepReport } from './sweeper';
@@ -80,6 +82,7 @@ interface Floors {
 interface Assembled {
     context: WorkerContext;
     floors: Floors;
+    steady: () => number; // seconds of a clock that nobody sets
     failed: Promise<never>;
 }
 
@@ -120,7 +123,7 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         await ledger.refresh().catch((error: unknown) => log.warn({ err: error }, 'the wallet was not read'));
     });
     const cases = new Cases(context, wallet);
-    return { context, floors: { channels, costs, book, claims, cases, wallet, sweeper, ledger }, failed };
+    return { context, floors: { channels, costs, book, claims, cases, wallet, sweeper, ledger }, steady, failed };
 }
 
 async function release({ backends, store }: WorkerContext): Promise<void> {
@@ -188,12 +191,12 @@ export async function startWorker(config: WorkerConfig, parts: WorkerParts = {})
 }
 
 async function serve(
-    { context, floors, failed }: Assembled,
+    { context, floors, steady, failed }: Assembled,
     readListed: WorkerParts['node'],
     unlock: () => void,
 ): Promise<Worker> {
     const { config, store, log, now } = context;
-    const { book, claims, cases } = floors;
+    const { book, claims, cases, costs, wallet } = floors;
     const stopping = new AbortController();
     let opened: NodeAttestation | undefined;
     try {
@@ -205,8 +208,18 @@ async function serve(
         await assertModels(context);
         const recovered = await recover(context, book);
         const nodeInfo = () => nodeInfoOf(context, { ...floors, attestation });
-        const server = createServer({ context, book, claims, nodeInfo, stopping: stopping.signal });
-        context.metrics.addSources(log, store, async () => (await book.running()).length);
+        const watch = new AlertWatch({ context, wallet, minClaim: () => costs.minClaim, attestation, steady });
+        failed.catch((error: Error) => watch.tellStop(error));
+        const readiness = () =>
+            readinessOf({ isStopping: stopping.signal.aborted, alerts: watch.board.active, hasModel: true });
+        const server = createServer({ context, book, claims, nodeInfo, readiness, stopping: stopping.signal });
+        context.metrics.addSources(log, {
+            store,
+            running: async () => (await book.running()).length,
+            readiness,
+            alerts: () => watch.board.active,
+            walletBalance: () => watch.walletBalance,
+        });
         const scraped = config.metrics && (await serveMetrics(context.metrics.registry, config.metrics));
         const url = await server.listen(config.listen).catch(async (error: unknown) => {
             await scraped?.close();
@@ -214,12 +227,13 @@ async function serve(
         });
         claims.start();
         cases.start();
+        watch.start();
         log.info({ url, recovered, node: config.node.toRawString() }, 'worker listens');
         const close = async () => {
             const isIdle = async () => (await book.running()).length === 0;
             await waitUntil(isIdle, { maxMs: config.shutdownSeconds * 1000 });
             await Promise.allSettled((await book.running()).map((query) => query.cut(Finish.CutByWorker)));
-            await Promise.all([claims.stop(), cases.stop()]);
+            await Promise.all([claims.stop(), cases.stop(), watch.stop()]);
             attestation.close();
             await server.close();
             await scraped?.close();
@@ -233,7 +247,7 @@ async function serve(
                 return nodeInfo();
             },
             failed,
-            status: () => statusOf(context, floors),
+            status: () => statusOf(context, floors, { alerts: watch.board.active, readiness: readiness() }),
             earnings: (by) => earningsOf(context, floors.ledger, by),
             sweepNow: () => claims.exclusively(() => floors.sweeper.sweepNow()),
             sweepPlan: () => floors.sweeper.plan(),

@@ -5,6 +5,17 @@ import { Counter, Histogram, Registry } from 'prom-client';
 import type { RefusalCode } from '../link';
 import { COMMIT_SECONDS_BUCKETS, readGauge, tonNumber } from '../process/metrics';
 import type { WorkerStore } from '../store/worker';
+import { type Alert, alertSeverities } from './alerts/board';
+import type { WorkerReadiness } from './readiness';
+
+/** What is read at each scrape. */
+export interface WorkerReadings {
+    store: Pick<WorkerStore, 'totals' | 'cases' | 'earnings'>;
+    running: () => Promise<number>; // queries
+    readiness: () => WorkerReadiness;
+    alerts: () => readonly Alert[];
+    walletBalance: () => bigint | undefined; // nanoTON
+}
 
 const PREFIX = 'cocoon_worker_';
 
@@ -14,7 +25,6 @@ export class WorkerMetrics {
         'end',
     ]);
     private readonly tokens = this.counter('tokens_total', 'Tokens of results', ['kind']);
-    private readonly earned = this.counter('earned_ton_total', 'TON of results since the start', []);
     private readonly refusals = this.counter(
         'refusals_total',
         'Queries that were not answered: signed reasons, and codes of refusals without a signature',
@@ -25,9 +35,8 @@ export class WorkerMetrics {
         ...{ buckets: COMMIT_SECONDS_BUCKETS, registers: [this.registry] },
     });
 
-    addResult(counts: TokenCounts, price: bigint): void {
+    addResult(counts: TokenCounts): void {
         this.queries.inc({ end: 'result' });
-        this.earned.inc(tonNumber(price));
         tokenKinds.forEach((kind) => this.tokens.inc({ kind }, counts[kind]));
     }
 
@@ -42,8 +51,8 @@ export class WorkerMetrics {
 
     readonly addCommit = (seconds: number): void => this.commits.observe(seconds);
 
-    /** Adds what is read at each scrape. `running`: how many queries run. */
-    addSources(log: Logger, store: Pick<WorkerStore, 'totals'>, running: () => Promise<number>): void {
+    /** Adds what is read at each scrape. Money is read from the store, as it is on the disk. */
+    addSources(log: Logger, { store, running, readiness, alerts, walletBalance }: WorkerReadings): void {
         const gauge = (name: string, help: string, read: () => Promise<number>) =>
             readGauge(this.registry, { name: PREFIX + name, help, log, read: async () => [{ value: await read() }] });
         gauge('running_queries', 'Queries that are being answered', running);
@@ -52,6 +61,30 @@ export class WorkerMetrics {
         gauge('unclaimed_ton', 'TON of vouchers above what channels have paid', async () =>
             tonNumber((await store.totals()).unclaimed),
         );
+        gauge('claimed_ton', 'TON that channels have paid, confirmed by several readings', async () =>
+            tonNumber((await store.earnings.claims()).reduce((sum, { amount }) => sum + amount, 0n)),
+        );
+        gauge(
+            'open_cases',
+            'Demands and cases of this node that are open on chain',
+            async () => (await store.cases.open()).length,
+        );
+        gauge('ready', '1 if the worker takes new jobs and queries', async () => (readiness().ready ? 1 : 0));
+        readGauge(this.registry, {
+            ...{ name: `${PREFIX}wallet_ton`, help: "TON in the worker's wallet, as last read", log },
+            read: () => {
+                const balance = walletBalance();
+                return balance === undefined ? [] : [{ value: tonNumber(balance) }];
+            },
+        });
+        readGauge(this.registry, {
+            ...{ name: `${PREFIX}alerts`, help: 'Alerts that are raised', labelNames: ['alert', 'severity'], log },
+            read: () =>
+                Object.entries(alertSeverities).map(([alert, severity]) => ({
+                    labels: { alert, severity },
+                    value: alerts().filter((one) => one.alert === alert).length,
+                })),
+        });
         readGauge(this.registry, {
             ...{ name: `${PREFIX}jobs`, help: 'Jobs by stage', labelNames: ['stage'], log },
             read: async () =>

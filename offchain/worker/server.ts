@@ -23,6 +23,7 @@ import type { Claims } from './claims';
 import type { WorkerContext } from './context';
 import type { WorkerJob } from './job';
 import { type AcceptedQuery, type RecordSink, RunningQuery } from './query';
+import type { WorkerReadiness } from './readiness';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
 
@@ -32,6 +33,7 @@ export interface ServerParts {
     book: WorkerBook;
     claims: Claims;
     nodeInfo: () => NodeInfo;
+    readiness: () => WorkerReadiness;
     /** Aborted once no new query may begin. */
     stopping: AbortSignal;
 }
@@ -44,7 +46,7 @@ const STORED_SECONDS = 60; // for one of them to be sent
 
 /** The server, not yet listening. */
 export function createServer(parts: ServerParts): FastifyInstance {
-    const { context, book, claims, nodeInfo, stopping } = parts;
+    const { context, book, claims, nodeInfo, readiness, stopping } = parts;
     const { limits, answerSeconds } = context.config;
     const server = createDoor({ silentSeconds: answerSeconds + REQUEST_SECONDS });
     server.removeContentTypeParser(['text/plain']);
@@ -66,6 +68,13 @@ export function createServer(parts: ServerParts): FastifyInstance {
     server.setNotFoundHandler((_request, reply) =>
         refuse(context, new Refused('bad_request', 'No such path', 404), reply),
     );
+
+    server.get('/healthz', async () => ({ status: 'ok' }));
+
+    server.get('/readyz', async (_request, reply) => {
+        const view = readiness();
+        return reply.code(view.ready ? 200 : 503).send(view);
+    });
 
     server.get(paths.node, async () => toWire(nodeInfo()));
 

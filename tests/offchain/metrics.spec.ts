@@ -15,7 +15,7 @@ function bothNames(): Set<string> {
     const gateway = new GatewayMetrics();
     addSources(gateway, { context: { log } } as never);
     const worker = new WorkerMetrics();
-    worker.addSources(log, {} as never, async () => 0);
+    worker.addSources(log, {} as never);
     const all = [...gateway.registry.getMetricsAsArray(), ...worker.registry.getMetricsAsArray()];
     return new Set(
         all.flatMap(({ name, type }) => (String(type) === 'histogram' ? [`${name}_bucket`, `${name}_count`] : [name])),
@@ -109,7 +109,7 @@ describe('Metrics', () => {
 
     it('of a worker count endings, tokens, TON and refusals', async () => {
         const metrics = new WorkerMetrics();
-        metrics.addResult({ prompt: 3, cached: 1, completion: 2, reasoning: 0 }, 1_500_000_000n);
+        metrics.addResult({ prompt: 3, cached: 1, completion: 2, reasoning: 0 });
         metrics.addSigned('decline', Reason.TooBusy);
         metrics.addUnsigned('bad_voucher');
         const totals = {
@@ -118,18 +118,34 @@ describe('Metrics', () => {
             earned: 3n * 10n ** 9n,
             unclaimed: 5n * 10n ** 8n,
         };
-        metrics.addSources(log, { totals: async () => totals }, async () => 4);
+        const claims = [{ amount: 10n ** 9n }, { amount: 15n * 10n ** 8n }];
+        metrics.addSources(log, {
+            store: {
+                totals: async () => totals,
+                earnings: { claims: async () => claims },
+                cases: { open: async () => [{}] },
+            },
+            running: async () => 4,
+            readiness: () => ({ ready: false, reasons: ['x'] }),
+            alerts: () => [{ alert: 'wallet' }],
+            walletBalance: () => 10n ** 8n,
+        } as never);
 
         const text = await metrics.registry.metrics();
         for (const line of [
             'queries_total{end="result"} 1',
             'queries_total{end="decline"} 1',
             'tokens_total{kind="prompt"} 3',
-            'earned_ton_total 1.5',
             'refusals_total{reason="TooBusy"} 1',
             'refusals_total{reason="bad_voucher"} 1',
             'running_queries 4',
             'earned_ton 3',
+            'claimed_ton 2.5',
+            'open_cases 1',
+            'ready 0',
+            'wallet_ton 0.1',
+            'alerts{alert="wallet",severity="warning"} 1',
+            'alerts{alert="stake",severity="critical"} 0',
             'unclaimed_ton 0.5',
             'jobs{stage="open"} 2',
         ]) {

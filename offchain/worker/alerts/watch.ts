@@ -40,6 +40,8 @@ export class AlertWatch {
     private readonly loop: PollLoop;
     private readonly doneAt = new Map<string, number>(); // steady seconds
     private chainAnsweredAt: number;
+    /** nanoTON in the worker's wallet, as it was last read. */
+    walletBalance: bigint | undefined;
 
     constructor(private readonly parts: WatchParts) {
         const { config, log, now } = parts.context;
@@ -116,7 +118,7 @@ export class AlertWatch {
             await look('wallet', () => this.ofWallet());
         }
         if (config.registry !== undefined && this.isDue('node', NODE_SECONDS)) {
-            const node = readListed(config, chain as Chain);
+            const node = readListed(config, chain);
             node.catch(() => undefined); // the checks say so
             const { receiptKey, encryptionKey } = context;
             const keys = { receiptKey: receiptKey.publicKey, encryptionKey: encryptionKey.publicKey };
@@ -158,6 +160,7 @@ export class AlertWatch {
         const { context, wallet } = this.parts;
         const { walletBelow } = context.config.alerts;
         const balance = await wallet.balance('routine');
+        this.walletBalance = balance;
         const remedy = `send TON to ${wallet.address.toString({ bounceable: false })}: it pays for claims and for answers to demands`;
         return balance >= walletBelow
             ? []

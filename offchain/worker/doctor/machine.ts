@@ -14,6 +14,7 @@ import { staleReason } from '../../store/signingGuard';
 import type { WorkerConfig, WorkerSeeds } from '../config';
 import { type Check, Failure, type Passed, skipped, warning } from './finding';
 
+// cspell:ignore bavail, ltnp, noheader, statfs
 const MiB = 1 << 20;
 const MIN_FREE = 200 * MiB; // bytes of the disk below which a store may soon fail
 const LOW_FREE = 2048 * MiB;

@@ -16,6 +16,7 @@ import { CLOCK_TOLERANCE, differenceOf } from '../../link';
 import type { WorkerConfig } from '../config';
 import { type Check, Failure, skipped, warning } from './finding';
 
+// cspell:ignore timedatectl
 const DAY = 86_400;
 const LIBRARY_DAYS = 30; // before the end of a library's rent
 const SLOW_MS = 3000;

@@ -1,0 +1,307 @@
+/** Alerts: each is raised once, repeated, cleared, and brought to the operator. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { request } from 'undici';
+import { signingKey } from '../../../wrappers';
+import { AlertBoard, type AlertNotice } from '../../../offchain/worker/alerts/board';
+import { Notifier } from '../../../offchain/worker/alerts/notify';
+import { AlertWatch, type WatchParts } from '../../../offchain/worker/alerts/watch';
+import { FakeChain } from '../support/chain';
+import { configFor, type Overrides, SEEDS, startFixture } from '../support/worker';
+
+const log = pino({ level: 'silent' });
+const condition = { subject: '', message: 'it is wrong', remedy: 'mend it' };
+const notice: AlertNotice = {
+    ...{ event: 'raised', alert: 'wallet', severity: 'warning', since: 1, node: '0:11' },
+    ...condition,
+};
+
+describe('The board of alerts', () => {
+    let now = 1000;
+    let notices: string[];
+    let board: AlertBoard;
+
+    beforeEach(() => {
+        now = 1000;
+        notices = [];
+        const notify = ({ event, subject }: AlertNotice) => void notices.push(`${event} ${subject}`.trim());
+        board = new AlertBoard({ log, now: () => now, node: '0:11', repeatSeconds: 600, notify });
+    });
+
+    it('raises an alert once, says since when, and clears it', () => {
+        board.set('wallet', [condition]);
+        now += 10;
+        board.set('wallet', [{ ...condition, message: 'it is still wrong' }]);
+
+        expect(board.active).toEqual([
+            { alert: 'wallet', severity: 'warning', ...condition, message: 'it is still wrong', since: 1000 },
+        ]);
+        board.set('wallet', []);
+        board.set('wallet', []);
+        expect(board.active).toEqual([]);
+        expect(notices).toEqual(['raised', 'cleared']);
+    });
+
+    it.each([
+        { after: 599, sent: ['raised'] },
+        { after: 600, sent: ['raised', 'repeated'] },
+    ])('repeats an alert of $after seconds as set: $sent', ({ after, sent }) => {
+        board.set('wallet', [condition]);
+        now += after;
+        board.set('wallet', [condition]);
+        board.set('wallet', [condition]);
+
+        expect(notices).toEqual(sent);
+    });
+
+    it('keeps alerts of different subjects and names apart', () => {
+        board.set('backend', [
+            { ...condition, subject: 'a' },
+            { ...condition, subject: 'b' },
+        ]);
+        board.set('chain', [condition]);
+        board.set('backend', [{ ...condition, subject: 'b' }]);
+
+        expect(board.active.map(({ alert, subject }) => `${alert} ${subject}`.trim())).toEqual(['backend b', 'chain']);
+        expect(notices).toEqual(['raised a', 'raised b', 'raised', 'cleared a']);
+    });
+});
+
+describe('A notice', () => {
+    let server: Server;
+    let bodies: string[];
+    let statuses: number[];
+    let url: string;
+    let folder: string;
+
+    beforeEach(async () => {
+        bodies = [];
+        statuses = [];
+        folder = mkdtempSync(join(tmpdir(), 'cocoon-alerts-'));
+        server = createServer((incoming, response) => {
+            let body = '';
+            incoming.on('data', (bytes) => (body += bytes));
+            incoming.on('end', () => {
+                bodies.push(body);
+                response.writeHead(statuses.shift() ?? 200).end();
+            });
+        }).listen(0, '127.0.0.1');
+        await once(server, 'listening');
+        url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+    });
+
+    afterEach(() => {
+        server.closeAllConnections();
+        server.close();
+        rmSync(folder, { recursive: true });
+    });
+
+    const until = async (holds: () => boolean) => {
+        for (let i = 0; i < 500 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+        expect(holds()).toBe(true);
+    };
+    const written = (path: string): string => {
+        try {
+            return readFileSync(path, 'utf8');
+        } catch {
+            return '';
+        }
+    };
+
+    it('comes to the webhook as JSON, again when it fails for a moment', async () => {
+        statuses = [503];
+        const notifier = new Notifier({ webhook: url }, log, [1]);
+        notifier.send(notice);
+        await until(() => bodies.length === 2);
+        await notifier.close();
+
+        const text = 'warning: it is wrong. mend it';
+        expect(JSON.parse(bodies[1])).toEqual({ ...notice, text, content: text });
+    });
+
+    it('is not sent again when the webhook refuses it for good', async () => {
+        statuses = [404];
+        const notifier = new Notifier({ webhook: url }, log, [1]);
+        notifier.send(notice);
+        await until(() => bodies.length === 1);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        await notifier.close();
+
+        expect(bodies).toHaveLength(1);
+    });
+
+    it('runs the command, with the notice on its input and in its environment', async () => {
+        const out = join(folder, 'out');
+        const script = join(folder, 'alert.sh');
+        writeFileSync(script, `#!/bin/sh\n{ cat; echo; echo "$1 $COCOON_EVENT $COCOON_ALERT"; } > ${out}\n`, {
+            mode: 0o755,
+        });
+        const notifier = new Notifier({ command: [script, 'mail'] }, log);
+        notifier.send(notice);
+        await until(() => written(out).endsWith('\n') && written(out).split('\n').length === 3);
+        await notifier.close();
+
+        const [body, rest] = written(out).split('\n');
+        expect(JSON.parse(body)).toMatchObject(notice);
+        expect(rest).toBe('mail raised wallet');
+    });
+
+    it('of a worker that ends at once is delivered by other processes', async () => {
+        const out = join(folder, 'out');
+        const script = join(folder, 'alert.sh');
+        writeFileSync(script, `#!/bin/sh\necho "$COCOON_ALERT" > ${out}\n`, { mode: 0o755 });
+        new Notifier({ webhook: url, command: [script] }, log).sendLast({ ...notice, alert: 'stopped' });
+        await until(() => bodies.length === 1 && written(out) === 'stopped\n');
+
+        expect(JSON.parse(bodies[0])).toMatchObject({ alert: 'stopped' });
+    });
+
+    it('harms nothing when neither webhook nor command works', async () => {
+        const notifier = new Notifier({ webhook: 'http://127.0.0.1:1/', command: [join(folder, 'absent')] }, log, [1]);
+        notifier.send(notice);
+        await notifier.close();
+        expect(bodies).toEqual([]);
+    });
+});
+
+/** A watch over readings that a test sets. */
+function watchOf(overrides: Overrides = {}, parts: Partial<WatchParts> = {}) {
+    const chain = new FakeChain();
+    const readings = { steady: 0, jobs: [] as object[], cases: [] as object[], coins: 10n ** 9n, proof: {} as object };
+    const config = { ...configFor('/tmp', overrides) };
+    const store = {
+        jobs: { claimable: async ({ cursor }: { cursor?: Buffer }) => (cursor === undefined ? readings.jobs : []) },
+        cases: { open: async () => readings.cases },
+    };
+    const key = { publicKey: signingKey(SEEDS.receiptKey).publicKey };
+    const watch = new AlertWatch({
+        context: { config, store, log, chain, now: () => chain.now(), receiptKey: key, encryptionKey: key } as never,
+        wallet: { address: config.node, balance: async () => readings.coins },
+        minClaim: () => 1000n,
+        attestation: { current: () => ({ tier: 'open', ...readings.proof }) as never },
+        machine: { nodeVersion: '', freeBytes: () => 2 ** 40, assertWritable: () => undefined },
+        steady: () => readings.steady,
+        ...parts,
+    });
+    const active = async () => {
+        await watch.round();
+        return watch.board.active.map(({ alert }) => alert);
+    };
+    return { chain, readings, watch, active };
+}
+
+const jobOf = (refundAt: number, due: bigint) => ({
+    job: Buffer.alloc(32, 7),
+    voucher: { cumulative: due },
+    snapshot: { paid: 0n, balance: due, refundAt },
+});
+
+describe('A running worker raises', () => {
+    it('nothing when all is well', async () => {
+        const { active } = watchOf();
+        expect(await active()).toEqual([]);
+    });
+
+    it.each([
+        { what: 'in half the margin', seconds: 900, due: 1000n, alerts: ['unclaimed'] },
+        { what: 'later', seconds: 901, due: 1000n, alerts: [] },
+        { what: 'that is worth no claim', seconds: 900, due: 999n, alerts: [] },
+    ])('$alerts for a refund $what of $due nanoTON', async ({ seconds, due, alerts }) => {
+        const { active, chain, readings } = watchOf({ marginSeconds: 1800 });
+        readings.jobs = [jobOf(chain.now() + seconds, due)];
+        expect(await active()).toEqual(alerts);
+        readings.jobs = [];
+        expect(await active()).toEqual([]);
+    });
+
+    it.each([
+        { coins: 99_999_999n, alerts: ['wallet'] },
+        { coins: 100_000_000n, alerts: [] },
+    ])('$alerts for a wallet with $coins nanoTON', async ({ coins, alerts }) => {
+        const { active, readings } = watchOf();
+        readings.coins = coins;
+        expect(await active()).toEqual(alerts);
+        readings.coins = 10n ** 9n;
+        readings.steady = 60;
+        expect(await active()).toEqual([]);
+    });
+
+    it.each([
+        { steady: 60, alerts: [] },
+        { steady: 61, alerts: ['chain'] },
+    ])('$alerts when no endpoint has answered for $steady seconds', async ({ steady, alerts }) => {
+        const { active, chain, readings } = watchOf();
+        chain.down = true;
+        readings.steady = steady;
+        expect(await active()).toEqual(alerts);
+        chain.down = false;
+        expect(await active()).toEqual([]);
+    });
+
+    it('a demand and a case, with what to do', async () => {
+        const { active, readings, watch } = watchOf();
+        readings.cases = [
+            { class: 'A3', dispute: Buffer.alloc(32, 1), answerBy: 2_000_000_000 },
+            { class: 'B1', dispute: Buffer.alloc(32, 2), answerBy: 0 },
+        ];
+        expect(await active()).toEqual(['demand', 'demand']);
+        expect(watch.board.active[0].message).toContain('before 2033-05-18');
+        expect(watch.board.active[1].remedy).toContain('cocoon dispute statement');
+    });
+
+    it('a backend that does not work, by its name', async () => {
+        const outages = [{ name: 'gpu1', reason: 'BackendDown' }];
+        const { active, watch } = watchOf({}, { outages: () => outages });
+        expect(await active()).toEqual(['backend']);
+        expect(watch.board.active[0]).toMatchObject({ subject: 'gpu1' });
+        outages.pop();
+        expect(await active()).toEqual([]);
+    });
+
+    it('a disk that is nearly full', async () => {
+        const machine = { nodeVersion: '', freeBytes: () => 1, assertWritable: () => undefined };
+        expect(await watchOf({}, { machine }).active()).toEqual(['disk']);
+    });
+
+    it.each([
+        { seconds: 6 * 3600, alerts: ['attestation'] },
+        { seconds: 6 * 3600 + 1, alerts: [] },
+    ])('$alerts for an attestation in a file that ends in $seconds s', async ({ seconds, alerts }) => {
+        const { active, chain, readings } = watchOf({ attestation: 'proof.json' });
+        readings.proof = { tier: 'testca', expiry: chain.now() + seconds };
+        expect(await active()).toEqual(alerts);
+    });
+});
+
+describe('/healthz and /readyz of a worker', () => {
+    it('say that it lives, and why it is not ready while the chain is down', async () => {
+        const fixture = await startFixture({ alerts: { seconds: 0.02 } });
+        try {
+            const get = async (path: string) => {
+                const { statusCode, body } = await request(fixture.worker.url + path);
+                return { statusCode, body: await body.json() };
+            };
+            expect(await get('/healthz')).toEqual({ statusCode: 200, body: { status: 'ok' } });
+            expect(await get('/readyz')).toEqual({ statusCode: 200, body: { ready: true, reasons: [] } });
+            fixture.chain.down = true;
+            fixture.chain.advance(61);
+            for (let i = 0; i < 200 && (await get('/readyz')).statusCode === 200; i++) {
+                await new Promise((resolve) => setTimeout(resolve, 20));
+            }
+            expect(await get('/readyz')).toEqual({
+                statusCode: 503,
+                body: { ready: false, reasons: ['the chain cannot be reached'] },
+            });
+            const { alerts, readiness } = await fixture.worker.status();
+            expect(alerts).toMatchObject([{ alert: 'chain', severity: 'warning' }]);
+            expect(readiness).toMatchObject({ ready: false });
+        } finally {
+            await fixture.stop();
+        }
+    });
+});
