@@ -18,6 +18,9 @@ export const liabilityRules = {
     maxReward: node.MaxReward, // nanoTON
 } as const;
 
+/** Basis points of stake and slots that verdicts may take within a day. */
+export const verdictShare = node.VerdictsPerDay;
+
 /** The outcomes of a closed Dispute in `getCaseState`. */
 export const caseOutcomes = {
     innocent: dispute.OutcomeInnocent,

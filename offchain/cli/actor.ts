@@ -5,13 +5,13 @@
 import { Actor, isTestOnly, readAddress, seedOfWords } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Command, Option } from 'commander';
-import { createInterface } from 'node:readline/promises';
 import { z } from 'zod';
 import { Chain, HotWallet, TonHttpChain } from '../chain';
 import { chainFields } from '../process/fields';
 import { readSecret, seedOf } from '../process/keyFiles';
 import { readJsonAs } from '../process/settings';
 import { tonText } from './output';
+import { Questions } from './question';
 
 export interface ActFlags {
     config: string;
@@ -58,7 +58,13 @@ export function addressText(address: Address, { network }: Chain): string {
     return address.toString({ testOnly: isTestOnly(network) });
 }
 
-async function walletOf(chain: Chain, path: string | undefined): Promise<HotWallet> {
+/** A wallet's address in the network's form, as wallets show it. */
+export function walletText(address: Address, { network }: Chain): string {
+    return address.toString({ testOnly: isTestOnly(network), bounceable: false });
+}
+
+/** The wallet of a file with 24 words or a seed. Throws if others may read it, or it holds something else. */
+export async function walletOf(chain: Chain, path: string | undefined): Promise<HotWallet> {
     if (path === undefined) {
         throw new Error('Name the wallet that pays with --wallet FILE');
     }
@@ -93,21 +99,7 @@ export async function send(
     if ((await wallet.balance()) < attached) {
         throw new Error(`The wallet ${addressText(wallet.address, chain)} holds less than ${tonText(attached)}`);
     }
-    if (!yes) {
-        await agree(`Send ${tonText(attached)} from ${addressText(wallet.address, chain)}?`);
-    }
+    await new Questions(yes).agree(`Send ${tonText(attached)} from ${addressText(wallet.address, chain)}?`);
     await action({ sender: wallet.sender(), open: (contract) => chain.open(contract) });
     return true;
-}
-
-async function agree(question: string): Promise<void> {
-    if (!process.stdin.isTTY) {
-        throw new Error(`${question} Nobody is here to ask: give --yes`);
-    }
-    const terminal = createInterface({ input: process.stdin, output: process.stderr });
-    const answer = await terminal.question(`${question} [y/N] `);
-    terminal.close();
-    if (!/^y(es)?$/i.test(answer.trim())) {
-        throw new Error('Nothing was sent');
-    }
 }

@@ -56,11 +56,11 @@ const AT_ONCE = 8; // calls to the endpoint
 
 /** Nodes of a Provider in the order of their numbers; those whose account has ended are left out. */
 export async function readFleet(
-    { open }: Pick<Actor, 'open'>,
+    chain: Pick<Actor, 'open'>,
     providerAddress: Address,
     onProgress: (read: number, of: number) => void = () => undefined,
 ): Promise<RegisteredNode[]> {
-    const provider = open(Provider.fromAddress(providerAddress));
+    const provider = chain.open(Provider.fromAddress(providerAddress));
     const { nextNumber } = await provider.getProviderState();
     const { rules } = await provider.getMembershipNow();
     const versions = rules === null ? [] : parseRules(rules).nodeCodes;
@@ -74,7 +74,7 @@ export async function readFleet(
                     versions[version].hash === own
                         ? (await Node.ofProvider(providerAddress, number)).address
                         : await provider.getNodeAddress(BigInt(number), BigInt(version));
-                found[number] = await readNode(open(Node.fromAddress(address)), { number, codeVersion: version });
+                found[number] = await readNode(chain.open(Node.fromAddress(address)), { number, codeVersion: version });
             }
             onProgress(number + 1, Number(nextNumber));
         }

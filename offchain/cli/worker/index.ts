@@ -4,6 +4,7 @@ import type { WorkerParts } from '../../worker';
 import { addClaim } from './claim';
 import { addDoctor } from './doctor';
 import { addEarnings } from './earnings';
+import { addInit } from './init';
 import { addKeygen } from './keygen';
 import { addRestore } from './restore';
 import { addRun } from './run';
@@ -14,6 +15,7 @@ import { addSweep } from './sweep';
 export function workerCommand(parts: WorkerParts = {}): Command {
     const worker = new Command('worker');
     addRun(worker, parts);
+    addInit(worker);
     addKeygen(worker);
     addDoctor(worker, parts);
     addClaim(worker, parts);

@@ -1,0 +1,85 @@
+/** The flags of `cocoon worker init`, as they were typed, and how those that several parts need are read. */
+import { GLOBAL_IDS, parseTon } from '@cocoon-market/wrappers';
+import { Remedied } from '../../process/errors';
+
+/** The flags about the machine. */
+export interface MachineFlags {
+    gpuModel?: string;
+    gpus?: string;
+    vram?: string;
+    gpuClass?: string;
+    backend?: string;
+    backendKey?: string;
+    model?: string[];
+    prompt?: string;
+    cached?: string;
+    completion?: string;
+    reasoning?: string;
+    anyPrice?: boolean;
+}
+
+export interface InitFlags extends MachineFlags {
+    dir: string;
+    network?: string;
+    endpoint?: string;
+    apiKey?: string;
+    registry?: string;
+    owner?: string;
+    wallet?: string;
+    url?: string;
+    listen: string;
+    name: string;
+    region: string;
+    uptime: string;
+    stake?: string;
+    fund: string;
+    speed?: string;
+    wait: string;
+    print?: boolean;
+    yes?: boolean;
+    json?: boolean;
+    start?: boolean;
+}
+
+/** The number of a network by its name. */
+export function networkNamed(text: string): number {
+    const byName = (GLOBAL_IDS as Partial<Record<string, number>>)[text];
+    if (byName === undefined && !/^-?\d{1,10}$/.test(text)) {
+        throw new Error(`"${text}" is no network: write mainnet, testnet, or a number`);
+    }
+    return byName ?? Number(text);
+}
+
+/** The endpoint of a network unless the owner names one. */
+export function endpointOf(network: number): string {
+    if (network === GLOBAL_IDS.mainnet) {
+        return 'https://toncenter.com/api/v2/jsonRPC';
+    }
+    if (network === GLOBAL_IDS.testnet) {
+        return 'https://testnet.toncenter.com/api/v2/jsonRPC';
+    }
+    throw new Remedied(`Missing: --endpoint URL, the TON HTTP API v2 of network ${network}`);
+}
+
+/** nanoTON of a flag. */
+export function tonFlag(flag: string, text: string): bigint {
+    return readFlag(flag, text, parseTon);
+}
+
+/** What a flag says. Throws a {@link Remedied} that names the flag. */
+export function readFlag<T>(flag: string, text: string, read: (text: string) => T): T {
+    try {
+        return read(text);
+    } catch (error) {
+        throw new Remedied(`${flag}: ${(error as Error).message}`, { cause: error });
+    }
+}
+
+/** Reads a whole number from `min` to `max`. */
+export const wholeFrom = (min: number, max: number) => (text: string) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
+    if (!(value >= min && value <= max)) {
+        throw new Error(`"${text}" is not a whole number from ${min} to ${max}`);
+    }
+    return value;
+};

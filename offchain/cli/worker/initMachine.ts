@@ -1,0 +1,188 @@
+/** What `init` has to know of the machine: GPUs, model server, models, prices. Each is found, or the owner says it. */
+import { formatTon, listingBounds, parseTon, type Rates } from '@cocoon-market/wrappers';
+import { Remedied } from '../../process/errors';
+import { readSecret } from '../../process/keyFiles';
+import { findGpus, type Gpus, gpuClassNames, gpuClassOf } from '../../setup/gpus';
+import type { MarketPrice } from '../../setup/market';
+import {
+    EMBEDDED,
+    findModelServers,
+    type ModelServer,
+    readModelServer,
+    type ServedModel,
+    servedModel,
+} from '../../setup/modelServers';
+import { tonText } from '../output';
+import type { Questions } from '../question';
+import { type MachineFlags, wholeFrom } from './initFlags';
+
+const asciiUpTo = (max: number) => (text: string) => {
+    if (!/^[\x21-\x7e][\x20-\x7e]*$/.test(text) || text.length > max) {
+        throw new Error(`"${text}" is not 1 to ${max} ASCII characters`);
+    }
+    return text;
+};
+
+/** The GPUs of the node with their class. */
+export async function askGpus(
+    questions: Questions,
+    flags: MachineFlags,
+    say: (line: string) => void,
+): Promise<Gpus & { gpuClass: number }> {
+    const isNamed = flags.gpuModel !== undefined && flags.vram !== undefined;
+    const { found, problems } = isNamed ? { found: [], problems: [] } : await findGpus();
+    problems.forEach(say);
+    const [first, ...others] = found.filter(({ model }) => flags.gpuModel === undefined || model === flags.gpuModel);
+    if (others.length > 0 && flags.gpuModel === undefined) {
+        const rest = others.map(({ model, gpus, vram }) => `${gpus} × ${model} ${vram} GB`).join(', ');
+        say(`A node has GPUs of one kind: this one takes ${first.gpus} × ${first.model}, without ${rest}`);
+    }
+    const none = 'No GPU was found (neither nvidia-smi nor amd-smi lists one).';
+    const model = await questions.value(flags.gpuModel ?? first?.model, first ? 'GPU' : `${none} Which GPU is it?`, {
+        flag: '--gpu-model NAME',
+        read: asciiUpTo(listingBounds.maxText.model),
+    });
+    const gpus = await questions.value(flags.gpus ?? first?.gpus.toString(), 'How many of them?', {
+        ...{ flag: '--gpus N', fallback: '1' },
+        read: wholeFrom(1, 65_535),
+    });
+    const vram = await questions.value(flags.vram ?? first?.vram.toString(), 'How many GB of memory has each?', {
+        flag: '--vram GB',
+        read: wholeFrom(1, 65_535),
+    });
+    const gpuClass = await questions.value(flags.gpuClass ?? String(gpuClassOf({ model, vram })), 'GPU class?', {
+        flag: '--gpu-class N',
+        read: wholeFrom(0, 7),
+    });
+    say(`GPUs: ${gpus} × ${model}, ${vram} GB, class ${gpuClass} (${gpuClassNames[gpuClass] ?? 'of this market'})`);
+    return { model, gpus, vram, gpuClass };
+}
+
+/** The model server of the node, and the models that it is to sell. */
+export interface Served {
+    server: ModelServer | undefined; // undefined: the model in this release
+    apiKey: string | undefined;
+    models: ServedModel[];
+}
+
+/** The backend with its models; `--model ID=NAME` says what the server calls a model. */
+export async function askModels(
+    questions: Questions,
+    flags: MachineFlags,
+    say: (line: string) => void,
+): Promise<Served> {
+    if (flags.backend === 'embedded') {
+        say('Backend: the small model of this release, for tests');
+        return { server: undefined, apiKey: undefined, models: [EMBEDDED] };
+    }
+    const apiKey = flags.backendKey === undefined ? undefined : readSecret(flags.backendKey);
+    const server = await askServer(questions, flags.backend, apiKey);
+    say(`Backend: ${server.server} at ${server.url}, models ${server.models.join(', ') || 'none'}`);
+    if (server.models.length === 0) {
+        throw new Remedied(`The model server at ${server.url} lists no model: load one, then run this again`);
+    }
+    const served = server.models.map((name) => servedModel(name, server.server));
+    const models =
+        flags.model !== undefined
+            ? flags.model.map((text) => namedModel(text, server, served))
+            : await pickModels(questions, served);
+    const twice = models.find(({ id }, i) => models.findIndex((other) => other.id === id) < i);
+    if (twice !== undefined) {
+        throw new Remedied(`Two models are to be sold as ${twice.id}: name one of them with --model`);
+    }
+    if (models.length > listingBounds.maxOffers) {
+        throw new Remedied(`A node sells at most ${listingBounds.maxOffers} models: choose them with --model`);
+    }
+    for (const { id, name, note } of models) {
+        say(`  ${id}${name === id ? '' : `, "${name}" at the backend`}${note === undefined ? '' : `: ${note}`}`);
+    }
+    return { server, apiKey, models };
+}
+
+async function askServer(questions: Questions, url: string | undefined, apiKey: string | undefined) {
+    if (url !== undefined) {
+        return readModelServer(url, apiKey);
+    }
+    const found = await findModelServers();
+    if (found.length === 1) {
+        return found[0];
+    }
+    const text =
+        found.length === 0
+            ? 'No model server answers on the usual ports: start one, or say where it is. Its URL?'
+            : `Several model servers answer (${found.map((each) => each.url).join(', ')}). Which URL?`;
+    const chosen = await questions.value(undefined, text, { flag: '--backend URL', read: (answer) => answer });
+    return found.find((each) => each.url === chosen) ?? readModelServer(chosen, apiKey);
+}
+
+function namedModel(text: string, server: ModelServer, served: readonly ServedModel[]): ServedModel {
+    const [id, name = id] = text.split('=', 2);
+    const match = served.find((each) => each.name === name) ?? served.find((each) => each.id === name);
+    if (match === undefined) {
+        throw new Remedied(
+            `The model server at ${server.url} has no model "${name}": it has ${server.models.join(', ')}`,
+        );
+    }
+    if (id === name) {
+        return match;
+    }
+    const { unlisted } = servedModel(id, 'other');
+    return { ...match, id, unlisted, ...(unlisted && { note: 'not in the catalogue' }) };
+}
+
+async function pickModels(questions: Questions, served: readonly ServedModel[]): Promise<ServedModel[]> {
+    const listed = served.filter(({ unlisted }) => !unlisted).map(({ name }) => name);
+    const names = served.map(({ name }) => name);
+    return questions.value(undefined, `Which of these models do you sell: ${names.join(', ')}?`, {
+        flag: '--model ID=NAME',
+        ...(listed.length > 0 && { fallback: listed.join(',') }),
+        read: (answer) =>
+            answer.split(',').map((part) => {
+                const match = served.find(({ name }) => name === part.trim());
+                if (match === undefined) {
+                    throw new Error(`"${part.trim()}" is none of ${names.join(', ')}`);
+                }
+                return match;
+            }),
+    });
+}
+
+const TIMES = 10n; // the factor to the market's price from which on a price is taken for a typing error
+
+/** The prices of a model: of the flags, else of the market, else of the owner. */
+export async function askRates(
+    questions: Questions,
+    flags: MachineFlags,
+    { id }: ServedModel,
+    market: MarketPrice | undefined,
+): Promise<Rates> {
+    const { median } = market ?? {};
+    const ask = (kind: keyof Rates, flagText: string | undefined, text: string, fallback: bigint | undefined) =>
+        questions.value(flagText, `${text} of ${id}, TON per million tokens`, {
+            flag: `--${kind} TON`,
+            ...(fallback !== undefined && { fallback: formatTon(fallback) }),
+            read: (answer) => priceIn(answer, kind, median?.[kind], flags.anyPrice === true),
+        });
+    const prompt = await ask('prompt', flags.prompt, 'Price of prompts', median?.prompt);
+    const completion = await ask('completion', flags.completion, 'Price of answers', median?.completion);
+    // Unless it is said, a cached token costs half a token that is read, and reasoning what an answer costs.
+    const cached = flags.cached === undefined ? prompt / 2n : await ask('cached', flags.cached, 'Price', undefined);
+    const reasoning =
+        flags.reasoning === undefined ? completion : await ask('reasoning', flags.reasoning, 'Price', undefined);
+    return { prompt, cached, completion, reasoning };
+}
+
+function priceIn(text: string, kind: string, median: bigint | undefined, anyPrice: boolean): bigint {
+    const price = parseTon(text);
+    if (price >= 1n << 64n) {
+        throw new Error(`${text} TON is more than an offer can say`);
+    }
+    const isFar = median !== undefined && median > 0n && (price > median * TIMES || price * TIMES < median);
+    if (isFar && !anyPrice) {
+        throw new Error(
+            `${text} TON is far from ${tonText(median)}, the median of the market for ${kind}. ` +
+                'If it is no typing error, add --any-price',
+        );
+    }
+    return price;
+}

@@ -1,0 +1,299 @@
+/** The first half of `init`: decides what the node is, and writes its files once the owner agreed. */
+import { isTestOnly, parseTon, Provider, type Rates, readAddress, signingKey } from '@cocoon-market/wrappers';
+import type { Address } from '@ton/core';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { HotWallet, TonHttpChain } from '../../chain';
+import { type Manifest, parseManifest, readManifest } from '../../fleet';
+import { encryptionKey } from '../../link';
+import { Remedied } from '../../process/errors';
+import { newSeed } from '../../process/keyFiles';
+import { manifestText, readProgress, type WorkerFiles, writeWhole } from '../../setup/files';
+import { findProvider, type MarketPrice, type MarketRules, readMarketPrices, readRules } from '../../setup/market';
+import { measureSpeed, type ServedModel } from '../../setup/modelServers';
+import { readKeys, readWorkerConfig, type WorkerConfigInput, type WorkerSeeds, writeKeys } from '../../worker/config';
+import { catalogueIds } from '../../worker/manifestOffers';
+import { addressText, walletOf, walletText } from '../actor';
+import type { Questions } from '../question';
+import { endpointOf, type InitFlags, networkNamed, readFlag, tonFlag, wholeFrom } from './initFlags';
+import { askGpus, askModels, askRates, type Served } from './initMachine';
+
+/** What is known of a node before it is on chain. */
+export interface PreparedNode {
+    chain: TonHttpChain;
+    rules: MarketRules;
+    manifest: Manifest;
+    receiptKey: Buffer;
+    worker: Address; // the worker's wallet
+    owner: Address;
+    wallet: HotWallet | undefined; // the owner's, if its key is on this machine
+    stake: bigint; // nanoTON at least
+    fund: bigint; // nanoTON
+    prices: Map<string, MarketPrice>; // of the market, by model
+    rates: Map<string, Rates>; // of the node, by model
+    speed: number | undefined; // tokens a second
+    /** Writes the files that do not exist yet. */
+    writeFiles(node: Address, provider: Address): void;
+}
+
+/** What is prepared, of the files of an earlier run or of flags and answers. Nothing is written. */
+export async function prepareNode(
+    flags: InitFlags,
+    files: WorkerFiles,
+    questions: Questions,
+    say: (line: string) => void,
+): Promise<PreparedNode> {
+    return existsSync(files.config) ? resumed(flags, files, questions, say) : fresh(flags, files, questions, say);
+}
+
+async function resumed(
+    flags: InitFlags,
+    files: WorkerFiles,
+    questions: Questions,
+    say: (line: string) => void,
+): Promise<PreparedNode> {
+    const config = readWorkerConfig(files.config);
+    if (config.manifest === undefined || config.registry === undefined) {
+        throw new Remedied(`${files.config} names no manifest and registry: init goes on only with files of its own`);
+    }
+    say(`Going on with ${files.config}. Settings of the node are in it and in ${config.manifest}`);
+    const chain = new TonHttpChain(config);
+    const rules = await readRules(chain, config.registry);
+    const seeds = readKeys(config.keyFile);
+    const manifest = readManifest(config.manifest, catalogueIds);
+    const receiptKey = signingKey(seeds.receiptKey).publicKey;
+    const progress = readProgress(files);
+    const earlierOwner = progress?.owner ?? (await ownerOnChain(chain, config.provider));
+    const { owner, wallet } = await askOwner(flags, chain, questions, earlierOwner);
+    const { address } = await findProvider(chain, rules, owner);
+    if (!address.equals(config.provider)) {
+        throw new Remedied(
+            `${files.config} names the provider ${addressText(config.provider, chain)}, and the owner ` +
+                `${walletText(owner, chain)} has ${addressText(address, chain)}: name the right owner`,
+        );
+    }
+    assertSame(flags, manifest, receiptKey, files);
+    return {
+        ...{ chain, rules, manifest, receiptKey, owner, wallet },
+        worker: new HotWallet(chain, seeds.wallet).address,
+        stake: flags.stake === undefined ? (progress?.stake ?? 0n) : tonFlag('--stake', flags.stake),
+        fund: progress?.fund ?? tonFlag('--fund', flags.fund),
+        prices: new Map(),
+        rates: new Map(config.offers.map(({ model, rates }) => [model, rates])),
+        speed: undefined,
+        writeFiles: () => undefined,
+    };
+}
+
+async function fresh(
+    flags: InitFlags,
+    files: WorkerFiles,
+    questions: Questions,
+    say: (line: string) => void,
+): Promise<PreparedNode> {
+    const network = await questions.value(flags.network, 'Network: mainnet or testnet?', {
+        ...{ flag: '--network NAME', fallback: 'mainnet' },
+        read: networkNamed,
+    });
+    const endpoint = flags.endpoint ?? endpointOf(network);
+    const chain = new TonHttpChain({ network, endpoint, apiKey: flags.apiKey });
+    const testOnly = isTestOnly(network);
+    const registry = await questions.value(flags.registry, 'Address of the market (its registry)?', {
+        flag: '--registry ADDRESS',
+        read: (text) => readAddress(text, { testOnly }),
+    });
+    const rules = await readRules(chain, registry);
+    const listen = listenOf(flags.listen);
+    await assertFree(listen);
+    const hardware = await askGpus(questions, flags, say);
+    const served = await askModels(questions, flags, say);
+    const url = await questions.value(flags.url, 'At which URL do clients reach this worker?', {
+        flag: '--url URL',
+        read: urlOf,
+    });
+    const { owner, wallet } = await askOwner(flags, chain, questions, undefined);
+    const { prices, rates } = await ratesOf(chain, registry, served.models, flags, questions);
+    const speed = await speedOf(flags, served);
+
+    const seeds = existsSync(files.keys) ? readKeys(files.keys) : newSeeds();
+    const receiptKey = signingKey(seeds.receiptKey).publicKey;
+    const manifest = await manifestOf(files, seeds, () => ({
+        ...{ name: flags.name, site: flags.region, hardware, region: flags.region, uptime: flags.uptime },
+        endpoint: url,
+        offers: served.models.map(({ id, unlisted }) => ({ id, unlisted, rates: rates.get(id)! })),
+    }));
+    assertSame(flags, manifest.value, receiptKey, files);
+    const settings = (node: Address, provider: Address): WorkerConfigInput => ({
+        ...{ network, endpoint, ...(flags.apiKey !== undefined && { apiKey: flags.apiKey }) },
+        registry: addressText(registry, chain),
+        provider: addressText(provider, chain),
+        node: addressText(node, chain),
+        ...{ keyFile: 'worker.key.json', store: 'worker.sqlite', manifest: 'fleet.yaml', listen },
+        backends: [backendOf(served)],
+    });
+    return {
+        ...{ chain, rules, receiptKey, owner, wallet, prices, rates, speed },
+        manifest: manifest.value,
+        worker: new HotWallet(chain, seeds.wallet).address,
+        stake: flags.stake === undefined ? 0n : tonFlag('--stake', flags.stake),
+        fund: tonFlag('--fund', flags.fund),
+        writeFiles: (node, provider) => {
+            if (!existsSync(files.keys)) {
+                writeKeys(files.keys, seeds);
+            }
+            if (manifest.text !== undefined) {
+                writeWhole(files.manifest, manifest.text);
+            }
+            writeWhole(files.config, JSON.stringify(settings(node, provider), null, 4));
+        },
+    };
+}
+
+const newSeeds = (): WorkerSeeds => ({ receiptKey: newSeed(), encryptionKey: newSeed(), wallet: newSeed() });
+
+function backendOf({ server, apiKey, models }: Served): WorkerConfigInput['backends'][number] {
+    return server === undefined
+        ? { kind: 'embedded' }
+        : {
+              kind: 'openai',
+              url: server.url,
+              ...(apiKey !== undefined && { apiKey }),
+              server: server.server,
+              models: Object.fromEntries(models.map(({ id, name }) => [id, name])),
+          };
+}
+
+/** The manifest in its file, or the one that will be written. */
+async function manifestOf(
+    files: WorkerFiles,
+    seeds: WorkerSeeds,
+    node: () => Omit<Parameters<typeof manifestText>[0], 'receiptKey' | 'encryptionKey'>,
+): Promise<{ value: Manifest; text: string | undefined }> {
+    if (existsSync(files.manifest)) {
+        return { value: readManifest(files.manifest, catalogueIds), text: undefined };
+    }
+    const keys = {
+        receiptKey: signingKey(seeds.receiptKey).publicKey,
+        encryptionKey: (await encryptionKey(seeds.encryptionKey)).publicKey,
+    };
+    const text = manifestText({ ...node(), ...keys });
+    return { value: parseManifest(files.manifest, text, catalogueIds), text };
+}
+
+/** Throws if flags contradict a manifest that exists, or it has not the node. */
+function assertSame(flags: InitFlags, { file, nodes }: Manifest, receiptKey: Buffer, { keys }: WorkerFiles): void {
+    const node = nodes.find(({ listing }) => listing.receiptKey === BigInt(`0x${receiptKey.toString('hex')}`));
+    if (node === undefined) {
+        throw new Remedied(
+            `${file} has no node with the receipt key of ${keys} (${receiptKey.toString('hex')}): add the node to it, ` +
+                'or name another folder with --dir',
+        );
+    }
+    const { hardware, service, offers } = node.listing;
+    const price = (kind: keyof Rates) => (text: string) => offers.every((offer) => offer[kind] === parseTon(text));
+    const checks: [string, string | undefined, (text: string) => boolean][] = [
+        ['--url', flags.url, (text) => urlOf(text) === service.endpoint],
+        ['--gpus', flags.gpus, (text) => Number(text) === hardware.gpus],
+        ['--vram', flags.vram, (text) => Number(text) === hardware.vram],
+        ['--gpu-class', flags.gpuClass, (text) => Number(text) === hardware.gpuClass],
+        ['--gpu-model', flags.gpuModel, (text) => text === hardware.model],
+        ['--prompt', flags.prompt, price('prompt')],
+        ['--cached', flags.cached, price('cached')],
+        ['--completion', flags.completion, price('completion')],
+        ['--reasoning', flags.reasoning, price('reasoning')],
+    ];
+    const different = checks.find(([, text, isSame]) => text !== undefined && !isSame(text));
+    if (different !== undefined) {
+        throw new Remedied(
+            `${different[0]} ${different[1]} is not what ${file} says of node ${node.name}: leave the flag out, or ` +
+                'change the file ("cocoon worker prices" changes prices)',
+        );
+    }
+}
+
+async function askOwner(
+    flags: InitFlags,
+    chain: TonHttpChain,
+    questions: Questions,
+    earlierOwner: Address | undefined,
+): Promise<{ owner: Address; wallet: HotWallet | undefined }> {
+    const wallet = flags.wallet === undefined ? undefined : await walletOf(chain, flags.wallet);
+    const flagText = flags.owner ?? wallet?.address.toRawString() ?? earlierOwner?.toRawString();
+    const owner = await questions.value(flagText, "Address of the owner's wallet, which stakes and signs?", {
+        flag: '--owner ADDRESS or --wallet FILE',
+        read: (text) => readAddress(text, { testOnly: isTestOnly(chain.network) }),
+    });
+    for (const [what, other] of [
+        ['--wallet', wallet?.address],
+        ['the earlier run', earlierOwner],
+    ] as const) {
+        if (other !== undefined && !other.equals(owner)) {
+            throw new Remedied(
+                `The owner ${walletText(owner, chain)} is not that of ${what}, ${walletText(other, chain)}`,
+            );
+        }
+    }
+    return { owner, wallet };
+}
+
+async function ownerOnChain(chain: TonHttpChain, provider: Address): Promise<Address | undefined> {
+    const { state } = await chain.account(provider);
+    return state === 'active' ? (await chain.open(Provider.fromAddress(provider)).getProviderState()).owner : undefined;
+}
+
+async function ratesOf(
+    chain: TonHttpChain,
+    registry: Address,
+    models: readonly ServedModel[],
+    flags: InitFlags,
+    questions: Questions,
+): Promise<{ prices: Map<string, MarketPrice>; rates: Map<string, Rates> }> {
+    const ids = models.map(({ id }) => id);
+    const prices = await readMarketPrices(chain, registry, ids, (text) => console.error(text));
+    const rates = new Map<string, Rates>();
+    for (const model of models) {
+        rates.set(model.id, await askRates(questions, flags, model, prices.get(model.id)));
+    }
+    return { prices, rates };
+}
+
+async function speedOf(flags: InitFlags, { server, apiKey, models }: Served): Promise<number | undefined> {
+    if (flags.speed !== undefined) {
+        return readFlag('--speed', flags.speed, wholeFrom(1, 1_000_000));
+    }
+    if (server === undefined) {
+        return undefined;
+    }
+    console.error(`measuring the speed of ${models[0].name} with one request`);
+    return measureSpeed(server, { name: models[0].name, apiKey });
+}
+
+function urlOf(text: string): string {
+    if (!/^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(text) || !URL.canParse(text)) {
+        throw new Error(`"${text}" is not the URL of a worker: write https://host:port`);
+    }
+    return text.replace(/\/+$/, '');
+}
+
+function listenOf(text: string): { host: string; port: number } {
+    const match = /^(.+):(\d{1,5})$/.exec(text);
+    if (match === null || Number(match[2]) > 65_535) {
+        throw new Remedied(`--listen: "${text}" is not HOST:PORT, such as 0.0.0.0:18090`);
+    }
+    return { host: match[1].replace(/^\[|\]$/g, ''), port: Number(match[2]) };
+}
+
+async function assertFree({ host, port }: { host: string; port: number }): Promise<void> {
+    const server = createServer();
+    await new Promise<void>((resolve, reject) => {
+        server.once('error', (error: NodeJS.ErrnoException) => {
+            const remedy =
+                error.code === 'EADDRINUSE'
+                    ? 'another program listens there: end it, or name another with --listen'
+                    : `${error.message}: name an address of this machine with --listen`;
+            reject(new Remedied(`The worker cannot listen at ${host}:${port}: ${remedy}`, { cause: error }));
+        });
+        server.listen(port, host, resolve);
+    });
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+}

@@ -1,0 +1,249 @@
+/** The second half of `init`: shows what the node costs, has the owner sign, and waits until the chain has it. */
+import { bytesToNumber, formatTon, tokenKinds } from '@cocoon-market/wrappers';
+import type { Address } from '@ton/core';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Transfer } from '../../chain';
+import { Remedied } from '../../process/errors';
+import {
+    endProgress,
+    type Progress,
+    readProgress,
+    type WorkerFiles,
+    writeProgress,
+    writeWhole,
+} from '../../setup/files';
+import { nextNode } from '../../setup/market';
+import { messageLine, printedMessage, tonConnectRequest, transferLink } from '../../setup/ownerOrder';
+import { earningsPerDay, faultCosts, UTILIZATIONS } from '../../setup/prospects';
+import { nextStep, type OwnerStep } from '../../setup/registration';
+import { addressText, walletText } from '../actor';
+import { tonText } from '../output';
+import type { Questions } from '../question';
+import { type InitFlags, readFlag, wholeFrom } from './initFlags';
+import type { PreparedNode } from './initPlan';
+
+const IN_FLIGHT = 300; // seconds after which an order that has not arrived will not arrive
+const SIGN_SECONDS = 600; // in which a request to the owner's wallet is valid
+const MAX_LOSS = 100_000_000n; // nanoTON: limits.maxStep, which bounds what a client loses with one query
+const FEES = 50_000_000n; // nanoTON that an order may cost besides what it carries
+
+/** The node on chain. */
+export interface RegisteredWorker {
+    provider: string;
+    node: string;
+    wallet: string; // the worker's
+    receiptKey: Buffer;
+}
+
+/** Brings the node onto the chain; undefined if it only printed what has to be signed. */
+export async function register(
+    flags: InitFlags,
+    files: WorkerFiles,
+    prepared: PreparedNode,
+    questions: Questions,
+    say: (line: string) => void,
+): Promise<RegisteredWorker | undefined> {
+    const { chain, rules, manifest, owner, worker, fund, stake, receiptKey } = prepared;
+    const target = { owner, nodes: manifest.nodes, worker, fund, stake };
+    const look = () => nextStep(chain, rules, target);
+    let step = await look();
+    await describe(prepared, step).then((lines) => lines.forEach(say));
+    if (step.messages.length > 0) {
+        await assertFunds(prepared, step);
+        if (flags.print !== true) {
+            await questions.agree('Write the files and go on?');
+        }
+    }
+    mkdirSync(files.folder, { recursive: true });
+    const earlier = readProgress(files);
+    const progress: Progress = { owner, stake, fund, sent: earlier?.owner.equals(owner) ? earlier.sent : undefined };
+    writeProgress(files, progress);
+    prepared.writeFiles(await nodeOf(step, receiptKey), step.provider);
+
+    while (step.messages.length > 0) {
+        step.will.forEach((line) => say(`Next: ${line}`));
+        step.messages.forEach((message) => say(`  ${messageLine(chain.network, message)}`));
+        if (flags.print === true) {
+            printMessages(flags, chain.network, step.messages);
+            return undefined;
+        }
+        const wait = {
+            look,
+            step,
+            seconds: readFlag('--wait', flags.wait, wholeFrom(1, 1_000_000)),
+            pollMs: pollOf(flags, chain.api.names[0]),
+        };
+        if (prepared.wallet === undefined) {
+            const { at } = await chain.account(owner);
+            const validUntil = at + SIGN_SECONDS;
+            showRequest(tonConnectRequest({ network: chain.network, owner, validUntil }, step.messages), say);
+            step.messages.forEach((message) => say(`  ${transferLink(chain.network, message)}`));
+            say(`Waiting for the signature of ${walletText(owner, chain)}`);
+            step = await changed(wait);
+        } else {
+            step = await sent(prepared, files, progress, wait);
+        }
+    }
+    const node = await nodeOf(step, receiptKey);
+    correctNode(files, addressText(node, chain));
+    endProgress(files);
+    return {
+        provider: addressText(step.provider, chain),
+        node: addressText(node, chain),
+        wallet: walletText(worker, chain),
+        receiptKey,
+    };
+}
+
+interface Wait {
+    look: () => Promise<OwnerStep>;
+    step: OwnerStep;
+    seconds: number;
+    pollMs: number;
+}
+
+const nameOf = ({ will, nextNumber }: OwnerStep) => `${nextNumber} ${will.join(', ')}`;
+
+/** The next step, once it is another one than this. */
+async function changed({ look, step, seconds, pollMs }: Wait): Promise<OwnerStep> {
+    const end = performance.now() + seconds * 1000;
+    for (;;) {
+        const next = await look();
+        if (nameOf(next) !== nameOf(step)) {
+            return next;
+        }
+        if (performance.now() > end) {
+            throw new Remedied(
+                `The chain shows nothing new after ${seconds} s: look into the owner's wallet whether the messages were ` +
+                    'sent, and whether they came back. Then run this again: it goes on where the chain is',
+            );
+        }
+        await sleep(pollMs);
+    }
+}
+
+/** Sends a step with the owner's wallet. An order of an earlier run that may be on its way is waited for first. */
+async function sent(
+    { wallet, chain }: PreparedNode,
+    files: WorkerFiles,
+    progress: Progress,
+    wait: Wait,
+): Promise<OwnerStep> {
+    const name = nameOf(wait.step);
+    const { at } = await chain.account(wallet!.address);
+    const earlier = progress.sent?.step === name ? progress.sent.until - at : 0;
+    if (earlier > 0) {
+        try {
+            return await changed({ ...wait, seconds: Math.min(earlier, wait.seconds) });
+        } catch (error) {
+            if (!(error instanceof Remedied)) {
+                throw error;
+            }
+        }
+    }
+    progress.sent = { step: name, until: at + IN_FLIGHT };
+    writeProgress(files, progress);
+    await wallet!.send(wait.step.messages);
+    return changed(wait);
+}
+
+async function assertFunds({ chain, owner, wallet }: PreparedNode, { messages }: OwnerStep): Promise<void> {
+    const needed = messages.reduce((sum, { value }) => sum + value, FEES);
+    const { balance } = await chain.account(owner);
+    if (wallet !== undefined && balance < needed) {
+        throw new Remedied(
+            `The owner's wallet ${walletText(owner, chain)} holds ${tonText(balance)} and needs ${tonText(needed)}: ` +
+                'fund it, or lower --stake and --fund. Nothing was written or sent',
+        );
+    }
+}
+
+async function nodeOf({ present, provider, nextNumber }: OwnerStep, receiptKey: Buffer): Promise<Address> {
+    const registered = present.find((node) => node.open && node.receiptKey === bytesToNumber(receiptKey));
+    return nextNode(provider, registered?.number ?? nextNumber);
+}
+
+/** The configuration names the node that was registered, though another was registered meanwhile. */
+function correctNode({ config }: WorkerFiles, node: string): void {
+    const settings = JSON.parse(readFileSync(config, 'utf8')) as { node: string };
+    if (settings.node !== node) {
+        writeWhole(config, JSON.stringify({ ...settings, node }, null, 4), { replace: true });
+    }
+}
+
+function printMessages({ json = false }: InitFlags, network: number, messages: readonly Transfer[]): void {
+    const printed = messages.map((message) => printedMessage(network, message));
+    const texts = printed.map((each) =>
+        Object.entries(each)
+            .map(([name, value]) => `${name}: ${value}`)
+            .join('\n'),
+    );
+    console.log(json ? JSON.stringify(printed) : texts.join('\n\n'));
+}
+
+function showRequest(request: object, say: (line: string) => void): void {
+    say('For TonConnect (sendTransaction), or one link a message:');
+    say(JSON.stringify(request));
+}
+
+// A public endpoint without a key takes one call a second, and a look makes several.
+function pollOf({ apiKey }: InitFlags, endpoint: string): number {
+    return /127\.0\.0\.1|localhost/.test(endpoint) ? 200 : apiKey === undefined ? 10_000 : 3000;
+}
+
+/** What the node is, costs, risks and may earn. */
+async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string[]> {
+    const { chain, rules, manifest, owner, worker, receiptKey, prices, rates, speed } = prepared;
+    const own = manifest.nodes.find(({ listing }) => listing.receiptKey === bytesToNumber(receiptKey))!;
+    const { hardware } = own.listing;
+    const share = (rules.rates[hardware.gpuClass] ?? 0n) * BigInt(hardware.gpus);
+    const stake = step.requiredStake > prepared.stake ? step.requiredStake : prepared.stake;
+    const costs = faultCosts({ stake, share, loss: MAX_LOSS }, { basechain: await chain.prices() });
+    const attached = step.messages.reduce((sum, { value }) => sum + value, 0n);
+    const days = (seconds: number) => (seconds % 86_400 === 0 ? `${seconds / 86_400} days` : `${seconds / 3600} hours`);
+    return [
+        `Owner      ${walletText(owner, chain)}`,
+        `Provider   ${addressText(step.provider, chain)}`,
+        `Worker     wallet ${walletText(worker, chain)}`,
+        `Node       ${own.name} at ${own.listing.service.endpoint}`,
+        ...[...rates].map(([model, each]) => {
+            const texts = tokenKinds.map((kind) => `${kind} ${formatTon(each[kind])}`).join(', ');
+            const market = prices.get(model);
+            const others =
+                market &&
+                `; the market: ${market.nodes} nodes of ${market.providers} providers, prompt ${formatTon(market.min.prompt)} to ` +
+                    `${formatTon(market.max.prompt)}, completion ${formatTon(market.min.completion)} to ${formatTon(market.max.completion)}`;
+            return `Price      ${model}: ${texts} TON per million tokens${others ?? ''}`;
+        }),
+        `Stake      ${tonText(stake)}, of which ${tonText(share)} answers for this node`,
+        `Unbonding  ${days(rules.unbonding)} from the day on which you ask for the stake`,
+        `Faults     what one may take at most, the first time and again, if a client loses ${tonText(MAX_LOSS)}:`,
+        ...costs.map(
+            ({ class: name, what, first, repeat }) =>
+                `           ${name} ${tonText(first)}, ${tonText(repeat)}: ${what}`,
+        ),
+        ...earningLines(prepared, speed),
+        ...(attached === 0n
+            ? []
+            : [
+                  `Now        ${tonText(attached)} leave the owner's wallet: ${tonText(step.stake)} stake, ` +
+                      `${tonText(step.funds)} for the worker's wallet, the rest is for fees and what is not used comes back`,
+              ]),
+    ];
+}
+
+function earningLines({ rates }: PreparedNode, speed: number | undefined): string[] {
+    const [first] = rates;
+    if (speed === undefined || first === undefined) {
+        return ['Earnings   not estimated: no speed is known (--speed TOKENS_PER_SECOND)'];
+    }
+    const [model, each] = first;
+    const shares = UTILIZATIONS.map(
+        (percent) => `${tonText(earningsPerDay(each, speed, percent))} a day if busy ${percent} % of it`,
+    );
+    return [
+        `Earnings   ${model} at ${speed.toFixed(1)} tokens a second, answers only: ${shares.join(', ')}`,
+        '           a server that answers several queries at once earns a multiple. Nothing promises that clients come',
+    ];
+}

@@ -1,0 +1,167 @@
+/** What a market asks of a provider and what its nodes charge, read from the chain. */
+import {
+    agreedRules,
+    codeId,
+    codeKinds,
+    codesOfThisCheckout,
+    isTestOnly,
+    Node,
+    parseRules,
+    Provider,
+    type Rates,
+    readMarketEvent,
+    Registry,
+    tokenKinds,
+    UnknownCode,
+} from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { type Chain, readNode } from '../chain';
+import { Directory } from '../gateway/directory';
+import { fairOrder } from '../gateway/marketNodes';
+import { modelHash } from '../link';
+import { Remedied } from '../process/errors';
+
+/** The rules of a market that this release can join. */
+export interface MarketRules extends ReturnType<typeof parseRules> {
+    registry: Address;
+    providerVersion: number; // newest version of a Provider's code
+}
+
+/**
+ * The rules of the market at an address.
+ * @throws {Remedied} if there is no market, it takes nobody now, or its codes are not of this release
+ */
+export async function readRules(chain: Chain, registry: Address): Promise<MarketRules> {
+    const where = registry.toString({ testOnly: isTestOnly(chain.network) });
+    const account = await chain.account(registry);
+    if (account.state !== 'active') {
+        throw new Remedied(
+            `There is no market at ${where} on network ${chain.network}: check --registry, --network and --endpoint`,
+        );
+    }
+    const opened = chain.open(Registry.fromAddress(registry));
+    const cell = await opened.getRules().catch((error: unknown) => {
+        throw new Remedied(`The account ${where} is no registry: check --registry`, { cause: error });
+    });
+    const { paused } = await opened.getRegistryState();
+    if (paused) {
+        throw new Remedied('The market takes no new providers and nodes for now: its governor has paused arrivals');
+    }
+    try {
+        await agreedRules(cell);
+    } catch (error) {
+        if (error instanceof UnknownCode) {
+            throw new Remedied(
+                `The market's code of a ${error.kind} is not in this release, and could take all the stake: ` +
+                    'use the release that the market runs',
+                { cause: error },
+            );
+        }
+        throw error;
+    }
+    const rules = parseRules(cell);
+    const { node } = await codesOfThisCheckout();
+    if (rules.nodeCodes.at(-1)?.hash !== codeId(node).hash) {
+        throw new Remedied('The newest node code of the market is not that of this release: use the release it runs');
+    }
+    let versions = 0;
+    while ((await opened.getCodeHash(BigInt(codeKinds.provider), BigInt(versions))) !== 0n) {
+        versions++;
+    }
+    return { ...rules, registry, providerVersion: versions - 1 };
+}
+
+/** The Provider of an owner at a market, and whether it exists. */
+export async function findProvider(
+    chain: Chain,
+    { registry, providerVersion }: Pick<MarketRules, 'registry' | 'providerVersion'>,
+    owner: Address,
+): Promise<{ address: Address; exists: boolean }> {
+    const opened = chain.open(Registry.fromAddress(registry));
+    for (let version = providerVersion; version >= 0; version--) {
+        const address = await opened.getProviderAddress(owner, BigInt(version));
+        if ((await chain.account(address)).state === 'active') {
+            return { address, exists: true };
+        }
+    }
+    return { address: (await Provider.ofOwner(registry, owner)).address, exists: false };
+}
+
+/** What the open nodes of a market charge for one model. */
+export interface MarketPrice {
+    nodes: number; // whose accounts were read
+    providers: number;
+    median: Rates; // of each kind, nanoTON per million tokens
+    min: Rates;
+    max: Rates;
+}
+
+const MAX_EVENTS = 20_000;
+const MAX_READ = 12; // nodes of one model, each a few calls to the endpoint
+
+/**
+ * The prices of models in a market: of the nodes that events announce, as far as their accounts say the same. A model
+ * that nobody sells is left out. `onProgress` is told what is read.
+ */
+export async function readMarketPrices(
+    chain: Chain,
+    registry: Address,
+    models: readonly string[],
+    onProgress: (text: string) => void = () => undefined,
+): Promise<Map<string, MarketPrice>> {
+    const directory = new Directory();
+    let count = 0;
+    for await (const { lt, body, unreadable } of chain.emitted(registry, 0n)) {
+        if (unreadable === undefined) {
+            try {
+                const event = readMarketEvent(body);
+                await (event && directory.take(event, lt));
+            } catch {
+                // An event of somebody else's making says nothing.
+            }
+        }
+        if (++count >= MAX_EVENTS) {
+            break;
+        }
+    }
+    const prices = new Map<string, MarketPrice>();
+    for (const model of models) {
+        const hash = modelHash(model);
+        const sellers = fairOrder(directory.sellers(hash), hash).slice(0, MAX_READ);
+        const found: { provider: string; rates: Rates }[] = [];
+        for (const [i, { node }] of sellers.entries()) {
+            onProgress(`prices of ${model}: node ${i + 1} of ${sellers.length}`);
+            const listed = await readNode(chain, registry, Address.parseRaw(node)).catch(() => undefined);
+            const offer = listed?.offers.find((one) => one.model.equals(hash));
+            if (listed !== undefined && offer !== undefined && !listed.jailed) {
+                found.push({ provider: listed.provider.toRawString(), rates: offer.rates });
+            }
+        }
+        if (found.length > 0) {
+            prices.set(model, summaryOf(found));
+        }
+    }
+    return prices;
+}
+
+function summaryOf(found: { provider: string; rates: Rates }[]): MarketPrice {
+    const pick = (index: (length: number) => number) =>
+        Object.fromEntries(
+            tokenKinds.map((kind) => {
+                const sorted = found.map(({ rates }) => rates[kind]).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+                return [kind, sorted[index(sorted.length)]];
+            }),
+        ) as unknown as Rates;
+    return {
+        nodes: found.length,
+        providers: new Set(found.map(({ provider }) => provider)).size,
+        median: pick((length) => Math.floor((length - 1) / 2)), // of two, the lower
+        min: pick(() => 0),
+        max: pick((length) => length - 1),
+    };
+}
+
+/** The account of a provider's next node. */
+export async function nextNode(provider: Address, nextNumber: number): Promise<Address> {
+    return (await Node.ofProvider(provider, nextNumber)).address;
+}
