@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { toWire } from '../../link';
 import { askWorker, earningsOnce, type WorkerParts } from '../../worker';
-import { readWorkerConfig } from '../../worker/config';
+import { readMoneyConfig } from '../../worker/config';
 import { type EarningsGroup, earningsGroups, type EarningsRow, type EarningsTotals } from '../../worker/earnings';
 import type { WalletTotals } from '../../worker/walletLedger';
 import { print, tonText } from '../output';
@@ -24,7 +24,7 @@ export function addEarnings(worker: Command, parts: WorkerParts): void {
         .option('--estimate', 'add what a month at the pace of the last seven full days brings')
         .option(...JSON_OPTION)
         .action(async ({ config: path, by, csv = false, estimate = false, json = false }: EarningsFlags) => {
-            const config = readWorkerConfig(path);
+            const config = readMoneyConfig(path);
             const answer = await askWorker(config.store, 'GET', `/earnings/${by}`);
             const view = (answer ?? toWire(await earningsOnce(config, by, parts))) as WireView;
             if (csv) {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { toWire } from '../../link';
 import { askWorker, sweepOnce, type WorkerParts } from '../../worker';
-import { readWorkerConfig } from '../../worker/config';
+import { readMoneyConfig } from '../../worker/config';
 import { print, tonText } from '../output';
 import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
 
@@ -14,7 +14,7 @@ export function addSweep(worker: Command, parts: WorkerParts): void {
         .option('--dry-run', 'say what would be sent, and send nothing')
         .option(...JSON_OPTION)
         .action(async ({ config: path, dryRun = false, json = false }: ConfigFlags & { dryRun?: boolean }) => {
-            const config = readWorkerConfig(path);
+            const config = readMoneyConfig(path);
             const answer = await askWorker(config.store, dryRun ? 'GET' : 'POST', '/sweep');
             const report = (answer ?? toWire(await sweepOnce(config, { isDry: dryRun }, parts))) as WireReport;
             print({ json }, report, () => textOf(report));
