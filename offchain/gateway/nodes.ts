@@ -268,6 +268,9 @@ export class Nodes {
         if (offer === undefined) {
             return 'does not offer this model';
         }
+        if (offer.available === false) {
+            return 'does not answer queries of this model now';
+        }
         const objection =
             this.objection(info, offer.rates, model) ??
             this.setbacks.objection(url, Address.parse(info.node).hash) ??

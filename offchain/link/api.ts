@@ -78,6 +78,7 @@ export const nodeInfo = z.object({
             features: z.array(z.string().max(40)).max(64), // see `features`; those of later versions are passed over
             context: uint32.optional(), // tokens of prompt and answer together
             tokenizer: z.string().max(40).optional(), // that counts what no server counts; default: bytes
+            available: z.boolean().optional(), // false while the node answers no queries of the model; default: true
         }),
     ),
     limits: z.object({

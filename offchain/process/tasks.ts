@@ -96,7 +96,7 @@ export class PollLoop {
 
     constructor(
         private readonly round: () => Promise<unknown>,
-        private readonly pauseMs: number,
+        private readonly pauseMs: number | (() => number),
         private readonly onError: (error: unknown) => void,
     ) {}
 
@@ -135,6 +135,7 @@ export class PollLoop {
 
     private async pause(): Promise<void> {
         const signal = AbortSignal.any([this.stopping.signal, this.woken.signal]);
-        await sleep(this.pauseMs, undefined, { signal }).catch(() => undefined);
+        const ms = typeof this.pauseMs === 'number' ? this.pauseMs : this.pauseMs();
+        await sleep(ms, undefined, { signal }).catch(() => undefined);
     }
 }

@@ -18,7 +18,7 @@ import {
 } from '../link';
 import { assertPlainJson, MAX_JSON_DEPTH } from '../process/json';
 import type { QueryRecord } from '../store/worker';
-import { counterOf, type TokenCounter } from '../tokens';
+import { counterOf } from '../tokens';
 import type { WorkerContext } from './context';
 import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { WorkerJob } from './job';
@@ -31,11 +31,11 @@ import { takeVoucher } from './vouchers';
 export type Admission =
     | { kind: 'stored'; query: QueryRecord }
     | { kind: 'declined'; receipt: Buffer }
-    | { kind: 'new'; running: RunningQuery; accept: () => Promise<Buffer> };
+    | { kind: 'new'; running: RunningQuery; accept: () => Promise<Buffer>; discard: () => void };
 
 /**
  * Decides on a query. A `new` one, made by `begin`, is in `job.running` already; `accept` stores and returns the
- * receipt.
+ * receipt, and `discard` takes the query out again if it was not accepted.
  *
  * @throws {Refused} if it is not authentic, or its number was used by another
  */
@@ -72,10 +72,10 @@ export async function admit(
     if (!job.maySignUnpaid() && !job.client.mayStart(job.terms.step)) {
         throw new Refused('declined', 'Too many queries of this job were dropped before they ran, and none is paid');
     }
-    const decision = decide(context, job, head.ceiling, plain);
     if (job.running.has(number)) {
         throw new Refused('running', 'This query is being answered');
     }
+    const decision = decide(context, job, head.ceiling, plain);
     if (typeof decision === 'number') {
         if (!job.maySignUnpaid()) {
             throw new Refused('declined', `Declined (${Reason[decision]}), too often in this job to sign it`);
@@ -87,7 +87,11 @@ export async function admit(
     const running = begin(query);
     // In the same step as the decision, because queries that wait for one reading must count each other.
     job.running.set(number, running);
-    return { kind: 'new', running, accept: () => accept(context, job, query) };
+    const discard = () => {
+        job.remove(number);
+        query.seat.release();
+    };
+    return { kind: 'new', running, accept: () => accept(context, job, query), discard };
 }
 
 async function storedQuery(
@@ -123,7 +127,7 @@ function unseal(secret: Buffer, number: number, sealed: Buffer): Buffer {
 /** A gateway takes as many levels as a door does, and seals what it took with some more around it. */
 const MAX_SEALED_DEPTH = MAX_JSON_DEPTH + 16;
 
-type Decision = { modelRequest: ModelRequest; promptBound: number; promptEstimate: number; counter: TokenCounter };
+type Decision = Omit<AcceptedQuery, 'number' | 'request' | 'secret' | 'ceiling'>;
 
 /** What runs, or the reason to decline. It awaits nothing, so that nothing changes before the acceptance. */
 function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: Buffer): Decision | Reason {
@@ -164,7 +168,10 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
         return Reason.Unfunded;
     }
     const promptEstimate = counter.promptEstimate(modelRequest);
-    return { modelRequest: { ...modelRequest, maxTokens }, promptBound, promptEstimate, counter };
+    const seat = context.backends.reserve(model, terms.escrow.toString('hex'));
+    return typeof seat === 'number'
+        ? seat
+        : { modelRequest: { ...modelRequest, maxTokens }, promptBound, promptEstimate, counter, seat };
 }
 
 function parsed(plain: Buffer): ModelRequest | undefined {

@@ -1,89 +1,306 @@
-/** The backends of a worker: which of them serve a model, and under which name. */
-import type { Backend, BackendEvent } from '../backend';
+/**
+ * The backends of a worker: which of them serve a model, under which name, and how many queries run at each. A query
+ * that finds no room waits for its turn. One that fails before its first text is tried at another backend.
+ */
+import { Reason } from '@cocoon-market/wrappers';
+import type { Logger } from 'pino';
+import { BackendError, type BackendEvent } from '../backend';
 import type { Feature, ModelRequest } from '../link';
-import { Remedied } from '../process/errors';
 import type { TokenCounter } from '../tokens';
+import { type BackendView, nameAt, type ServedOffer, type Running, type Server, Servers } from './servers';
+import { type Speed, Speeds } from './speeds';
+import { ClientTurns } from './turns';
 
-/** A backend with its settings. */
-export interface Server {
-    name: string; // in logs, metrics and the status
-    backend: Backend;
-    /** Names at the backend by the ids of models; undefined: it serves all offers under their own names. */
-    models: Readonly<Record<string, string>> | undefined;
-    maxParallel: number; // queries
+/** The settings of all backends. */
+export interface BackendSettings {
+    offers: readonly ServedOffer[];
+    queue: { max: number; seconds: number };
+    health: { seconds: number; retrySeconds: number };
 }
 
-/** What an offer says of the backends. */
-interface Offer {
+/** An offered model as the operator sees it. */
+export interface ModelLoad extends Speed {
     model: string;
-    features?: Feature[] | undefined;
+    available: boolean; // some backend serves it now
+    running: number; // queries
+    waiting: number; // queries that have no room yet
 }
+
+const FAILED_ELSEWHERE: readonly Reason[] = [
+    Reason.BackendDown,
+    Reason.BackendBusy,
+    Reason.BackendDenied,
+    Reason.BackendModel,
+    Reason.BackendSlow,
+];
 
 export class Backends {
+    private readonly servers: Servers;
+    private readonly seats = new Set<Seat>();
+    private readonly turns = new ClientTurns<Seat>();
+    private readonly speeds = new Map<string, Speeds>();
+
     constructor(
-        private readonly servers: readonly Server[],
-        private readonly offers: readonly Offer[],
-    ) {}
+        servers: readonly Server[],
+        private readonly settings: BackendSettings,
+        private readonly log: Logger,
+    ) {
+        this.servers = new Servers(servers, settings, log, () => this.dispatch());
+    }
+
+    /** Checks the backends from time to time, until {@link close}. */
+    start(): void {
+        this.servers.start();
+    }
 
     /** What every backend of the model can do besides plain chat, unless its offer says something else. */
     featuresOf(model: string): readonly Feature[] {
-        const listed = this.offers.find((offer) => offer.model === model)?.features;
-        const [first, ...others] = this.serving(model).map(({ backend }) => backend.features);
-        return listed ?? (first ?? []).filter((feature) => others.every((features) => features.includes(feature)));
+        const [first, ...others] = this.servers.serving(model).map(({ backend }) => backend.features);
+        const shared = (first ?? []).filter((feature) => others.every((features) => features.includes(feature)));
+        return this.offerOf(model)?.features ?? shared;
     }
 
     /** The maximal number of prompt tokens of the request, whichever backend answers it. */
     promptBound(request: ModelRequest, counter: TokenCounter): number {
-        const bounds = this.serving(request.body.model).map(({ backend }) => backend.promptBound(request, counter));
+        const bounds = this.servers
+            .serving(request.body.model)
+            .map(({ backend }) => backend.promptBound(request, counter));
         return Math.max(0, ...bounds);
     }
 
-    /** Runs one request, see {@link Backend.stream}. */
-    stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<BackendEvent> {
-        const [server] = this.serving(request.body.model);
-        return server.backend.stream(asServed(request, server), signal);
+    /** True if a backend serves the model now. */
+    isAvailable(model: string): boolean {
+        return this.servers.usable(model).length > 0;
     }
 
     /**
-     * Throws if an offered model is at no backend, or at none of those that answer. `onSilent` is called for every
-     * backend that does not answer.
+     * A seat for one query of a client, or the reason why there is none: the model's backends are out, or as many
+     * queries wait as may. Half of the queue is open to any one client.
      */
-    async assertModels(onSilent: (server: Server, error: unknown) => void): Promise<void> {
-        const unserved = this.offers.find(({ model }) => this.serving(model).length === 0);
-        if (unserved !== undefined) {
-            throw new Remedied(`No backend serves ${unserved.model}: add it to the "models" of a backend`);
+    reserve(model: string, client: string): Seat | Reason {
+        if (!this.isAvailable(model)) {
+            return this.servers.outageOf(model).reason;
         }
-        const lists = new Map<Server, string[]>();
-        const read = async (server: Server) => {
-            await server.backend.models().then(
-                (models) => lists.set(server, models),
-                (error: unknown) => onSilent(server, error),
-            );
+        const waiting = this.waiting(model);
+        const own = waiting.filter((seat) => seat.client === client).length;
+        const { max } = this.settings.queue;
+        const free = this.free(model);
+        if (waiting.length >= free + max || own >= free + Math.ceil(max / 2)) {
+            return Reason.TooBusy;
+        }
+        const seat = new Seat(this, model, client);
+        this.seats.add(seat);
+        return seat;
+    }
+
+    /** See {@link Servers.assertModels}. */
+    async assertModels(): Promise<void> {
+        await this.servers.assertModels();
+    }
+
+    /** The backends, and the offered models. */
+    view(): { backends: BackendView[]; models: ModelLoad[] } {
+        const { offers } = this.settings;
+        return {
+            backends: this.servers.view(),
+            models: offers.map(({ model }) => ({
+                ...{ model, available: this.isAvailable(model), running: this.running(model) },
+                ...{ waiting: this.waiting(model).length, ...this.speedsOf(model).current },
+            })),
         };
-        await Promise.all(this.servers.map(read));
-        for (const { model } of this.offers) {
-            const serving = this.serving(model);
-            const hasNot = (server: Server) => lists.get(server)?.includes(nameAt(server, model)) === false;
-            if (serving.every(hasNot)) {
-                const [first] = serving;
-                const name = nameAt(first, model) === model ? model : `${nameAt(first, model)}, which is ${model}`;
-                const served = lists.get(first)!.join(', ') || 'nothing';
-                throw new Error(`The backend ${first.name} does not serve ${name}; it serves ${served}`);
+    }
+
+    async close(): Promise<void> {
+        await this.servers.close();
+    }
+
+    /**
+     * Answers a request at one of the model's backends, as soon as it is the turn of the seat. Throws
+     * {@link BackendError} if the turn does not come in time. For {@link Seat}.
+     */
+    async *stream(seat: Seat, request: ModelRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
+        const tried = new Set<Running>();
+        let failure: unknown;
+        for (;;) {
+            const server = await this.turnOf(seat, tried, signal).catch((error: unknown) => {
+                throw failure ?? error;
+            });
+            if (server === undefined) {
+                return;
+            }
+            let began = false;
+            try {
+                const events = server.backend.stream(asServed(request, server), signal);
+                for await (const event of this.speedsOf(seat.model).measure(events)) {
+                    began ||= event.type === 'delta';
+                    if (event.type === 'end') {
+                        server.health.addSuccess();
+                    }
+                    yield event;
+                }
+                return;
+            } catch (error) {
+                if (signal.aborted || !isOfServer(error)) {
+                    throw error;
+                }
+                failure = error;
+                this.servers.noteFailure(server, error);
+                tried.add(server);
+                if (began || this.servers.usable(seat.model, tried).length === 0) {
+                    throw error;
+                }
+                this.log.warn({ backend: server.name, model: seat.model }, 'a query goes to another backend');
+            } finally {
+                server.running--;
+                seat.server = undefined;
+                this.dispatch();
             }
         }
     }
 
-    async close(): Promise<void> {
-        await Promise.all(this.servers.map(({ backend }) => backend.close()));
+    /** For {@link Seat}. */
+    release(seat: Seat): void {
+        this.seats.delete(seat);
+        this.turns.remove(seat);
+        if (![...this.seats].some(({ client }) => client === seat.client)) {
+            this.turns.forget(seat.client);
+        }
     }
 
-    private serving(model: string): Server[] {
-        return this.servers.filter(({ models }) => models === undefined || Object.hasOwn(models, model));
+    /** Waits until the query of the seat may run at a backend, which it then does; undefined after `signal` aborts. */
+    private async turnOf(seat: Seat, tried: ReadonlySet<Running>, signal: AbortSignal): Promise<Running | undefined> {
+        const { seconds } = this.settings.queue;
+        return new Promise((resolve, reject) => {
+            const settle = (act: () => void) => {
+                clearTimeout(timer);
+                signal.removeEventListener('abort', cancel);
+                this.turns.remove(seat);
+                seat.turn = undefined;
+                act();
+            };
+            const cancel = () => settle(() => resolve(undefined));
+            const fail = (error: BackendError) => settle(() => reject(error));
+            const timer = setTimeout(() => {
+                const message = `no backend had room for ${seconds} seconds: raise maxParallel, or lower queue.max`;
+                fail(
+                    new BackendError(message, undefined, {
+                        reason: Reason.BackendBusy,
+                        retryAfter: Math.ceil(seconds),
+                    }),
+                );
+            }, seconds * 1000);
+            signal.addEventListener('abort', cancel, { once: true });
+            seat.turn = { tried, take: (server) => settle(() => resolve(server as Running)), fail };
+            seat.isWaiting = true;
+            if (signal.aborted) {
+                cancel();
+            } else {
+                this.turns.add(seat);
+                this.dispatch();
+            }
+        });
+    }
+
+    /** Gives free room to the seats whose turn it is, and ends the waiting of those that no backend serves. */
+    private dispatch(): void {
+        for (;;) {
+            const seat = this.turns.take((one) => this.roomFor(one) !== undefined);
+            if (seat === undefined) {
+                break;
+            }
+            const server = this.roomFor(seat)!;
+            server.running++;
+            seat.server = server;
+            seat.turn!.take(server);
+        }
+        for (const { model, turn } of [...this.turns.waiting]) {
+            if (turn !== undefined && this.servers.usable(model, turn.tried).length === 0) {
+                const { reason, message } = this.servers.outageOf(model);
+                turn.fail(new BackendError(message, undefined, { reason }));
+            }
+        }
+    }
+
+    /** The usable backend with the most room for the query of a seat. */
+    private roomFor({ model, turn }: Seat): Running | undefined {
+        if (this.running(model) >= this.maxParallel(model)) {
+            return undefined;
+        }
+        const load = ({ running, maxParallel }: Running) => running / maxParallel;
+        return this.servers
+            .usable(model, turn?.tried)
+            .filter(({ running, maxParallel }) => running < maxParallel)
+            .sort((a, b) => load(a) - load(b))[0];
+    }
+
+    private free(model: string): number {
+        const free = this.servers.usable(model).map(({ running, maxParallel }) => maxParallel - running);
+        const sum = free.reduce((all, one) => all + one, 0);
+        return Math.min(sum, this.maxParallel(model) - this.running(model));
+    }
+
+    private running(model: string): number {
+        return [...this.seats].filter((seat) => seat.model === model && seat.server !== undefined).length;
+    }
+
+    private waiting(model: string): Seat[] {
+        return [...this.seats].filter((seat) => seat.model === model && seat.isInQueue);
+    }
+
+    private offerOf(model: string): ServedOffer | undefined {
+        return this.settings.offers.find((offer) => offer.model === model);
+    }
+
+    private maxParallel(model: string): number {
+        return this.offerOf(model)?.maxParallel ?? Infinity;
+    }
+
+    private speedsOf(model: string): Speeds {
+        const speeds = this.speeds.get(model) ?? new Speeds();
+        this.speeds.set(model, speeds);
+        return speeds;
     }
 }
 
-/** The name of a model at this backend. */
-export const nameAt = ({ models }: Server, model: string): string => models?.[model] ?? model;
+/** The seat of one accepted query: it counts among those that wait, until it runs. */
+export class Seat {
+    /** Set while it waits for its turn. */
+    turn:
+        | { tried: ReadonlySet<unknown>; take: (server: object) => void; fail: (error: BackendError) => void }
+        | undefined;
+    /** The backend at which it runs. */
+    server: object | undefined;
+    isWaiting = true; // for a backend, and not for its client
+
+    constructor(
+        private readonly backends: Backends,
+        readonly model: string,
+        readonly client: string,
+    ) {}
+
+    get isInQueue(): boolean {
+        return this.isWaiting && this.server === undefined;
+    }
+
+    /** Runs the request, see {@link Backend.stream}. */
+    stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<BackendEvent> {
+        return this.backends.stream(this, request, signal);
+    }
+
+    /** Its query waits for its client's money first, and takes no room in the queue meanwhile. */
+    yield(): void {
+        this.isWaiting = false;
+    }
+
+    /** Its query is over. */
+    release(): void {
+        this.backends.release(this);
+    }
+}
+
+// A request that is wrong by itself fails at any backend.
+const isOfServer = (error: unknown): boolean =>
+    !(error instanceof BackendError) || FAILED_ELSEWHERE.includes(error.reason);
 
 /** The request with the model's name at the backend. */
 function asServed(request: ModelRequest, server: Server): ModelRequest {

@@ -89,6 +89,7 @@ const offer = z.strictObject({
     features: z.array(z.enum(features)).optional(),
     context: integerFrom(1).optional(), // tokens of prompt and answer together
     tokenizer: z.enum(tokenizerNames).optional(), // default: by the model's name
+    maxParallel: integerFrom(1).optional(), // queries of this model at once, over all backends; default: as they allow
 });
 
 /** The config file of a worker; see docs/worker.md. */
@@ -106,6 +107,19 @@ export const workerConfig = z
         listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.number().int().min(0).max(65535) }),
         metrics: metricsListen.optional(), // where Prometheus reads; left out: nowhere
         backends, // a query goes to one that has its model
+        queue: z
+            .strictObject({
+                max: integerFrom(0).default(64), // queries of one model that wait for a backend; others are declined
+                seconds: z.number().positive().default(30), // after which a query that waits fails
+            })
+            .prefault({}),
+        health: z
+            .strictObject({
+                seconds: z.number().positive().default(15), // between two checks of a backend
+                // From the first failure of a check to the next check; then twice as long each time, up to a minute.
+                retrySeconds: z.number().positive().default(1),
+            })
+            .prefault({}),
         manifest: z.string().optional(), // the fleet's file, which then says the rates of the offers
         offers: z.array(offer).max(listingBounds.maxOffers).default([]),
         extraFields: z.array(z.string().min(1)).default([]), // of requests, that the model server takes at no other cost

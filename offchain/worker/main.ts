@@ -19,7 +19,7 @@ import { AlertWatch } from './alerts/watch';
 import { NodeAttestation } from './attestation';
 import { WorkerBook } from './book';
 import { Cases } from './cases';
-import { Backends, type Server } from './backends';
+import { Backends } from './backends';
 import { Channels } from './channels';
 import { Claims } from './claims';
 import type { ClaimReport, ClaimWallet } from './claimSender';
@@ -33,6 +33,7 @@ import { nodeInfoOf } from './nodeInfo';
 import { readinessOf } from './readiness';
 import { recover } from './recovery';
 import { createServer } from './server';
+import type { Server } from './servers';
 import { Sweeper, type SweepPlan, type SweepReport } from './sweeper';
 import { WalletLedger } from './walletLedger';
 import { statusOf, type WorkerStatus } from './status';
@@ -99,7 +100,7 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         log.fatal({ err: error }, 'the worker stops');
         fail(error);
     };
-    const backends = new Backends(serversOf(config, parts.backend), config.offers);
+    const backends = new Backends(serversOf(config, parts.backend), config, log);
     const metrics = new WorkerMetrics();
     const store = parts.store ?? (await SqliteWorkerStore.open(config.store, fatal, metrics.addCommit));
     const codes = config.channelCodes ?? (await channelCodes());
@@ -165,13 +166,6 @@ export function serversOf(config: WorkerConfig, replacement: Backend | undefined
         : [{ ...config.backends[0], backend: replacement, models: undefined }];
 }
 
-/** Throws if a model is offered that no backend has. */
-async function assertModels({ backends, log }: WorkerContext): Promise<void> {
-    await backends.assertModels(({ name }, error) =>
-        log.warn({ backend: name, err: error }, 'the backend does not answer yet'),
-    );
-}
-
 /**
  * Starts a worker. Resolves once it listens, and the open queries of an earlier process are ended.
  *
@@ -205,13 +199,14 @@ async function serve(
         await store.guard(receiptKey, `${config.keyFile}.mark`);
         const keys = { node: config.node.hash, receiptKey, encryptionKey };
         const attestation = (opened = await NodeAttestation.open({ source: config.attestation, keys, log, now }));
-        await assertModels(context);
+        await context.backends.assertModels();
         const recovered = await recover(context, book);
         const nodeInfo = () => nodeInfoOf(context, { ...floors, attestation });
         const watch = new AlertWatch({ context, wallet, minClaim: () => costs.minClaim, attestation, steady });
         failed.catch((error: Error) => watch.tellStop(error));
+        const hasModel = () => config.offers.some(({ model }) => context.backends.isAvailable(model));
         const readiness = () =>
-            readinessOf({ isStopping: stopping.signal.aborted, alerts: watch.board.active, hasModel: true });
+            readinessOf({ isStopping: stopping.signal.aborted, alerts: watch.board.active, hasModel: hasModel() });
         const server = createServer({ context, book, claims, nodeInfo, readiness, stopping: stopping.signal });
         context.metrics.addSources(log, {
             store,
@@ -225,6 +220,7 @@ async function serve(
             await scraped?.close();
             throw error;
         });
+        context.backends.start();
         claims.start();
         cases.start();
         watch.start();

@@ -31,6 +31,7 @@ export function nodeInfoOf(
             ...offer,
             features: [...backends.featuresOf(offer.model)],
             tokenizer: tokenizerOf(context, offer.model),
+            available: backends.isAvailable(offer.model),
         })),
         limits: { minStep, maxStep, maxParallel, maxAnswer, minNotice, minDeposit },
         channelCodes: channels.codes.map((code) => code.hash()),

@@ -5,6 +5,7 @@ import { BackendError, type BackendEvent, type BackendDelta, type Usage } from '
 import { commitEvery, encodeRecord, encodeRetryAfter, type ModelRequest, RecordType, MAX_RETRY_AFTER } from '../link';
 import type { TokenCounter } from '../tokens';
 import { Answer, type Part, parts, WholeText } from './answer';
+import type { Seat } from './backends';
 import type { WorkerContext } from './context';
 import { billedCounts, frameTokens, promptBoundPrice, unmeteredBound } from './credit';
 import { signFail } from './fails';
@@ -27,6 +28,7 @@ export interface AcceptedQuery {
     promptBound: number; // tokens
     promptEstimate: number; // tokens, where nobody counts them
     counter: TokenCounter; // of the offer
+    seat: Seat; // at the backends
 }
 
 /** How a backend ended its answer. */
@@ -108,6 +110,7 @@ export class RunningQuery implements ActiveQuery {
             if (this.started) {
                 this.job.client.endQuery(this.job.terms.step, this.droppedCost());
             }
+            this.query.seat.release();
             this.job.remove(this.query.number);
             this.sink.end();
         }
@@ -117,6 +120,9 @@ export class RunningQuery implements ActiveQuery {
     private async waitForCredit(): Promise<void> {
         const { job, context } = this;
         this.waits = true;
+        if (!job.client.mayStart(job.terms.step)) {
+            this.query.seat.yield();
+        }
         this.started = await job.client.startInTime(job.terms.step, context.config.creditSeconds, this.abort.signal);
         this.waits = false;
         if (!this.started) {
@@ -142,7 +148,7 @@ export class RunningQuery implements ActiveQuery {
 
     /** Delivers the backend's answer; undefined when it was cut. */
     private async stream(): Promise<AnswerEnd | undefined> {
-        const events = this.context.backends.stream(this.query.modelRequest, this.abort.signal)[Symbol.asyncIterator]();
+        const events = this.query.seat.stream(this.query.modelRequest, this.abort.signal)[Symbol.asyncIterator]();
         try {
             while (this.cutBy === undefined) {
                 const next = events.next();

@@ -154,16 +154,20 @@ interface NewRun {
     reply: FastifyReply;
     running: RunningQuery;
     accept: () => Promise<Buffer>;
+    discard: () => void;
 }
 
-async function run({ context, stopping }: ServerParts, { job, sink, reply, running, accept }: NewRun): Promise<void> {
+async function run(
+    { context, stopping }: ServerParts,
+    { job, sink, reply, running, accept, discard }: NewRun,
+): Promise<void> {
     const { number } = running;
     let receipt: Buffer;
     try {
         requireOpen(stopping);
         receipt = await accept();
     } catch (error) {
-        job.remove(number);
+        discard();
         throw error;
     }
     reply.hijack();

@@ -86,7 +86,7 @@ export enum Finish {
 /** Why a node declined a query, or failed one it had accepted. */
 export enum Reason {
     StepTooSmall = 1, // the prompt alone may cost more than half a step
-    TooBusy = 2, // as many queries run as the terms allow
+    TooBusy = 2, // as many queries run as the terms or the node allow
     Unfunded = 3, // channel and vouchers do not cover the ceiling
     Leaving = 4, // the channel's refund is too near
     TooLarge = 5, // the request or its answer exceeds what the terms or the model allow

@@ -2,7 +2,7 @@
 import type { Backend, Usage } from '../../backend';
 import type { ModelRequest } from '../../link';
 import { reasonOf } from '../../process/errors';
-import { nameAt, type Server } from '../backends';
+import { nameAt, type Server } from '../servers';
 import type { WorkerConfig } from '../config';
 import { type Check, Failure, skipped } from './finding';
 

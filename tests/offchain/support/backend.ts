@@ -24,13 +24,17 @@ export class ScriptedBackend implements Backend {
     features: Feature[] = [];
     script: (request: ModelRequest) => Step[] = echo;
     bound = 100; // prompt tokens
+    listed: string[] | Error = [ECHO]; // its models, or why it does not list them
     readonly requests: ModelRequest[] = [];
     aborted = 0; // streams that were broken off
     private resume: (() => void)[] = [];
     private paused: (() => void)[] = [];
 
     async models(): Promise<string[]> {
-        return [ECHO];
+        if (this.listed instanceof Error) {
+            throw this.listed;
+        }
+        return this.listed;
     }
 
     promptBound(): number {

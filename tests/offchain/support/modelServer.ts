@@ -13,6 +13,7 @@ export class ModelServer {
     owner: string | undefined; // of its models, by which a server is recognized
     answer: Handler = (response) => void response.writeHead(500).end();
     private server!: Server;
+    private port = 0; // the same whenever it starts again
 
     async start(): Promise<this> {
         this.server = createServer((request, response) => {
@@ -27,8 +28,9 @@ export class ModelServer {
                 void this.answer(response, body, request);
             });
         });
-        await once(this.server.listen(0, '127.0.0.1'), 'listening');
-        this.url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/v1`;
+        await once(this.server.listen(this.port, '127.0.0.1'), 'listening');
+        this.port = (this.server.address() as AddressInfo).port;
+        this.url = `http://127.0.0.1:${this.port}/v1`;
         return this;
     }
 

@@ -1,6 +1,8 @@
+import { Reason } from '@cocoon-market/wrappers';
+import { until } from '../gateway/support';
 import { TestClient } from '../support/client';
 import { chunk, ModelServer } from '../support/modelServer';
-import { configFor, type Fixture, RATES, startFixture } from '../support/worker';
+import { configFor, type Fixture, type Overrides, RATES, startFixture } from '../support/worker';
 
 const offer = (model: string) => ({ model, rates: RATES });
 
@@ -48,10 +50,10 @@ describe('a worker with two backends', () => {
     });
     afterEach(async () => {
         await fixture?.stop();
-        await Promise.all(servers.map((server) => server.stop()));
+        await Promise.all(servers.map((server) => server.stop().catch(() => undefined)));
     });
 
-    const start = async (models: string[]) => {
+    const start = async (models: string[], overrides: Overrides = {}) => {
         const [first, second] = servers.map(({ url }) => ({ kind: 'openai' as const, url }));
         fixture = await startFixture(
             {
@@ -60,6 +62,7 @@ describe('a worker with two backends', () => {
                     { ...second, models: { other: 'other' } },
                 ],
                 offers: models.map(offer),
+                ...overrides,
             },
             { backend: undefined },
         );
@@ -89,4 +92,51 @@ describe('a worker with two backends', () => {
         );
         fixture = undefined!;
     });
+
+    it('does not offer a model whose backend is down, declines its queries, and serves it again by itself', async () => {
+        await start(['Qwen/Qwen3-32B', 'other'], { health: { seconds: 0.05, retrySeconds: 0.05 } });
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        const ask = (number: number) => client.ask(number, 'one', { model: 'Qwen/Qwen3-32B' });
+        const available = () => fixture.worker.nodeInfo.offers.map((one) => one.available);
+        expect(available()).toEqual([true, true]);
+
+        await servers[0].stop();
+        await until(() => available()[0] === false);
+        expect(available()).toEqual([false, true]);
+        expect((await ask(1)).decline).toMatchObject({ reason: Reason.BackendDown });
+
+        await servers[0].start();
+        await until(() => available()[0] === true);
+        servers[0].events(chunk({ content: 'a' }, 'stop'));
+        expect((await ask(2)).text).toBe('a');
+    });
+
+    it('starts while a backend is away, which serves once it answers', async () => {
+        await servers[1].stop();
+        await start(['Qwen/Qwen3-32B', 'other'], { health: { seconds: 0.05, retrySeconds: 0.05 } });
+        expect(fixture.worker.nodeInfo.offers.map((one) => one.available)).toEqual([true, false]);
+        await servers[1].start();
+        await until(() => fixture.worker.nodeInfo.offers[1].available === true);
+    });
+});
+
+it('a worker without room declines with a signed reason, and the client may ask again', async () => {
+    const fixture = await startFixture({
+        backends: [{ kind: 'openai', url: 'http://127.0.0.1:1/v1', maxParallel: 1 }],
+        queue: { max: 0 },
+    });
+    fixture.backend.script = () => [{ type: 'pause' }, { type: 'end', finish: 'stop' }];
+    const [first, second] = [
+        await TestClient.withJob(fixture.worker.url, fixture.chain),
+        await TestClient.withJob(fixture.worker.url, fixture.chain),
+    ];
+    const running = first.ask(1, 'one');
+    await fixture.backend.atPause();
+    expect((await second.ask(1, 'one')).decline).toMatchObject({ reason: Reason.TooBusy });
+
+    fixture.backend.go();
+    await running;
+    fixture.backend.script = () => [{ type: 'end', finish: 'stop' }];
+    expect((await second.ask(2, 'one')).result).toBeDefined();
+    await fixture.stop();
 });

@@ -24,6 +24,12 @@ describe('whose fault the worker says it is when its model server answers', () =
         await server.stop();
     });
 
+    // A backend that fails query after query would not be asked any more.
+    afterEach(async () => {
+        server.events(chunk({ content: 'a' }, 'stop'));
+        expect((await client.ask(++number, 'well')).result).toBeDefined();
+    });
+
     const reason = async () => Reason[(await client.ask(++number, secret)).fail!.reason];
 
     it.each<[string, number, unknown, keyof typeof Reason]>([

@@ -34,6 +34,11 @@ describe('an answer of a model server', () => {
         await server.stop();
     });
 
+    // A backend that fails query after query would not be asked any more.
+    afterEach(async () => {
+        expect((await ask(chunk({ content: 'a' }, 'stop'))).complete).toBe(true);
+    });
+
     const ask = (...events: unknown[]) => {
         server.events(...events);
         return client.ask(++number, 'hi');

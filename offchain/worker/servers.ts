@@ -1,0 +1,164 @@
+/** The servers that run the models: which of them have a model, under which name, and which can be used now. */
+import { Reason } from '@cocoon-market/wrappers';
+import type { Logger } from 'pino';
+import { type Backend, BackendError } from '../backend';
+import type { Feature } from '../link';
+import { Remedied } from '../process/errors';
+import { PollLoop } from '../process/tasks';
+import { Health, type Outage } from './health';
+
+/** A backend with its settings. */
+export interface Server {
+    name: string; // in logs, metrics and the status
+    backend: Backend;
+    /** Names at the backend by the ids of models; undefined: it serves all offers under their own names. */
+    models: Readonly<Record<string, string>> | undefined;
+    maxParallel: number; // queries
+}
+
+/** A backend in use. */
+export interface Running extends Server {
+    running: number;
+    readonly health: Health;
+    readonly check: PollLoop;
+}
+
+/** What an offer says of the backends. */
+export interface ServedOffer {
+    model: string;
+    features?: Feature[] | undefined;
+    maxParallel?: number | undefined; // queries
+}
+
+/** A backend as the operator sees it. */
+export interface BackendView {
+    name: string;
+    running: number; // queries
+    maxParallel: number;
+    models: string[]; // ids of the offers that it serves now
+    outage: (Omit<Outage, 'reason'> & { reason: keyof typeof Reason }) | undefined; // undefined while it works
+}
+
+export class Servers {
+    readonly all: readonly Running[];
+
+    /** `onChange` is called when a backend or a model can be used again, or no longer. */
+    constructor(
+        servers: readonly Server[],
+        private readonly settings: {
+            offers: readonly ServedOffer[];
+            health: { seconds: number; retrySeconds: number };
+        },
+        private readonly log: Logger,
+        private readonly onChange: () => void,
+    ) {
+        this.all = servers.map((server) => this.watched(server));
+    }
+
+    /** Checks the backends from time to time, until {@link close}. */
+    start(): void {
+        this.all.forEach(({ check }) => check.startLater());
+    }
+
+    async close(): Promise<void> {
+        await Promise.all(this.all.flatMap(({ check, backend }) => [check.stop(), backend.close()]));
+    }
+
+    /** The backends that are to serve the model. */
+    serving(model: string): Running[] {
+        return this.all.filter(({ models }) => models === undefined || Object.hasOwn(models, model));
+    }
+
+    /** Those that can be used now, except for those that were `tried`. */
+    usable(model: string, tried?: ReadonlySet<unknown>): Running[] {
+        return this.serving(model).filter(
+            (server) => server.health.outage === undefined && has(server, model) && tried?.has(server) !== true,
+        );
+    }
+
+    /** Why the model cannot be used. */
+    outageOf(model: string): Pick<Outage, 'reason' | 'message'> {
+        const [outage] = this.serving(model).flatMap(({ health }) => health.outage ?? []);
+        return outage ?? { reason: Reason.BackendModel, message: `no backend has ${model} now: load it there again` };
+    }
+
+    /** Notes that a query failed at the backend, not by a fault of its own. */
+    noteFailure(server: Running, error: unknown): void {
+        if (!(error instanceof BackendError && error.reason === Reason.BackendBusy)) {
+            server.health.addFailure(error);
+            server.check.wake();
+        }
+    }
+
+    /**
+     * Throws if an offered model is at no backend, or at none of those that answer. The backends that do not answer are
+     * out until they do.
+     */
+    async assertModels(): Promise<void> {
+        const { offers } = this.settings;
+        const unserved = offers.find(({ model }) => this.serving(model).length === 0);
+        if (unserved !== undefined) {
+            throw new Remedied(`No backend serves ${unserved.model}: add it to the "models" of a backend`);
+        }
+        await Promise.all(this.all.map((server) => this.readModels(server)));
+        for (const { model } of offers) {
+            const serving = this.serving(model);
+            if (serving.every((server) => !has(server, model))) {
+                const [first] = serving;
+                const name = nameAt(first, model) === model ? model : `${nameAt(first, model)}, which is ${model}`;
+                const served = first.health.models?.join(', ') || 'nothing';
+                throw new Error(`The backend ${first.name} does not serve ${name}; it serves ${served}`);
+            }
+        }
+    }
+
+    view(): BackendView[] {
+        return this.all.map((server) => ({
+            ...{ name: server.name, running: server.running, maxParallel: server.maxParallel },
+            models: this.settings.offers.flatMap(({ model }) => (this.usable(model).includes(server) ? [model] : [])),
+            outage: server.health.outage && {
+                ...server.health.outage,
+                reason: Reason[server.health.outage.reason] as keyof typeof Reason,
+            },
+        }));
+    }
+
+    private watched(server: Server): Running {
+        const { seconds, retrySeconds } = this.settings.health;
+        const running: Running = {
+            ...server,
+            running: 0,
+            health: new Health(retrySeconds * 1000, () => this.tellChange(running)),
+            check: new PollLoop(
+                () => this.readModels(running),
+                () => running.health.restMs ?? seconds * 1000,
+                () => undefined, // readModels notes every error
+            ),
+        };
+        return running;
+    }
+
+    private async readModels({ backend, health }: Running): Promise<void> {
+        await backend.models().then(
+            (models) => health.addList(models),
+            (error: unknown) => health.addMiss(error),
+        );
+    }
+
+    private tellChange({ name, health: { outage } }: Running): void {
+        if (outage === undefined) {
+            this.log.info({ backend: name }, 'the backend answers');
+        } else {
+            const { reason, message } = outage;
+            this.log.warn({ backend: name, reason: Reason[reason] }, `the backend is not used for now: ${message}`);
+        }
+        this.onChange();
+    }
+}
+
+/** The name that a model has at a backend. */
+export const nameAt = ({ models }: Server, model: string): string => models?.[model] ?? model;
+
+/** False if the backend has listed its models, and this is not among them. */
+const has = (server: Running, model: string): boolean =>
+    server.health.models?.includes(nameAt(server, model)) !== false;
