@@ -22,6 +22,8 @@ const REMEDIES: Partial<Record<JobPhase, string>> = {
 };
 
 export class Closing {
+    /** Fetches the endings of a job's queries, so that their results are paid. Recovery, a floor above, sets it. */
+    fetchEndings: (job: GatewayJob) => Promise<void> = () => Promise.resolve();
     private readonly tasks = new Tasks();
     private readonly leaving = new SingleFlight<number, void>();
     private readonly settling = new SingleFlight<number, JobPhase>();
@@ -148,6 +150,11 @@ export class Closing {
             await job.change({ phase: 'settling', note });
         }
         await job.whenIdle();
+        // A worker ends no job that owes it a result.
+        await this.fetchEndings(job);
+        if (job.phase !== 'settling' && job.phase !== 'settled') {
+            return job.phase;
+        }
         let claims: boolean;
         try {
             await job.money.flush();

@@ -85,6 +85,8 @@ export class GatewayJob {
     private highest = 0; // number ever used
     private connecting: Promise<JobState> | undefined;
     private readonly idle: (() => void)[] = [];
+    private readonly awaiting: (() => void)[] = []; // a session
+    private nextSession: Promise<void> | undefined;
 
     constructor(
         readonly stored: StoredJob,
@@ -265,6 +267,11 @@ export class GatewayJob {
         return (this.connecting ??= this.connectNow().finally(() => (this.connecting = undefined)));
     }
 
+    /** Resolves when the next session begins. */
+    connected(): Promise<void> {
+        return (this.nextSession ??= new Promise((resolve) => this.awaiting.push(resolve)));
+    }
+
     private async connectNow(): Promise<JobState> {
         const { hash, terms } = this.stored;
         const { key, until, wire, listing } = await this.nodes.sealingKey(this.stored.worker, terms);
@@ -288,6 +295,8 @@ export class GatewayJob {
         this.session = withProcess(session, state.boot);
         this.attestedUntil = until;
         this.listing = listing;
+        this.nextSession = undefined;
+        this.awaiting.splice(0).forEach((resolve) => resolve());
         return state;
     }
 }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../process/errors';
 import { reporting } from '../process/log';
-import { SingleFlight, type Tasks } from '../process/tasks';
+import { SingleFlight, type Tasks, waitUntil } from '../process/tasks';
 import type { JobBook } from './book';
 import type { JobChannels } from './channels';
 import { Closing, NOT_CLAIMED } from './closing';
@@ -42,7 +42,9 @@ export class Recovery {
     constructor(
         private readonly context: GatewayContext,
         private readonly parts: RecoveryParts,
-    ) {}
+    ) {
+        parts.closing.fetchEndings = (job) => this.fetchEndings(job);
+    }
 
     /** Takes up everything that the store knows, in the background. */
     start(): void {
@@ -74,15 +76,14 @@ export class Recovery {
             return true;
         });
         // A question may be asked at once in a job that is open. Its worker is asked meanwhile, and so is the chain.
-        const isWorking = ({ phase }: GatewayJob) => phase === 'open' || phase === 'settling';
-        const working = jobs.filter(isWorking).map((job) => this.reconnect(job));
+        const working = jobs.filter(needsWorker).map((job) => this.reconnect(job));
         this.markLoaded();
         // Nobody's times are judged before.
         const { escrow, log } = this.context;
         await escrow.compareClocks().catch(reporting(log, 'warn', 'no time of the chain'));
         for (const job of jobs.filter(({ phase }) => phase === 'ordered' || phase === 'failed')) {
             await this.takeUpOrder(job);
-            if (isWorking(job)) {
+            if (needsWorker(job)) {
                 working.push(this.reconnect(job));
             }
         }
@@ -162,7 +163,7 @@ export class Recovery {
     private async connectNow(job: GatewayJob): Promise<boolean> {
         const { log, nodes } = this.context;
         const { closing } = this.parts;
-        if (job.phase !== 'open' && job.phase !== 'settling') {
+        if (!needsWorker(job)) {
             return true;
         }
         try {
@@ -198,6 +199,13 @@ export class Recovery {
         }
     }
 
+    /** Gets the endings of a job's queries, as far as its worker gives them within a while. */
+    private async fetchEndings(job: GatewayJob): Promise<void> {
+        if (job.unfinished.length > 0 && (await this.connect(job))) {
+            await waitUntil(() => job.unfinished.length === 0, { maxMs: START_MS });
+        }
+    }
+
     /** Fetches the endings of queries that nobody else fetches or streams, and pays; waits a moment for workers. */
     private async takeUpQueries(job: GatewayJob): Promise<void> {
         const open = await this.context.store.openQueries(job.number);
@@ -225,4 +233,9 @@ export class Recovery {
         }
         return true;
     }
+}
+
+/** True for a job that its worker must know. A settled job still does while queries have no ending that is paid. */
+function needsWorker({ phase, unfinished }: GatewayJob): boolean {
+    return phase === 'open' || phase === 'settling' || (phase === 'settled' && unfinished.length > 0);
 }

@@ -35,11 +35,15 @@ export class Tasks {
         }
     }
 
-    /** Repeats a step until it is done, or until {@link close}, with growing pauses. A step that fails is reported. */
+    /**
+     * Repeats a step until it is done, or until {@link close}, with growing pauses. A step that fails is reported. A
+     * pause is over when the promise of `woken` resolves.
+     */
     async retry(
         step: (attempt: number) => Promise<boolean>,
         pausesMs: readonly number[],
         onError: (error: unknown) => void,
+        woken?: () => Promise<void>,
     ): Promise<void> {
         for (let attempt = 0; !this.isStopping; attempt++) {
             try {
@@ -49,7 +53,8 @@ export class Tasks {
             } catch (error) {
                 onError(error);
             }
-            await this.pause(pausesMs[Math.min(attempt, pausesMs.length - 1)]);
+            const pause = this.pause(pausesMs[Math.min(attempt, pausesMs.length - 1)]);
+            await (woken === undefined ? pause : Promise.race([pause, woken()]));
         }
     }
 

@@ -91,6 +91,25 @@ describe('A gateway that starts again', () => {
         expect(bench.worker.only.vouchers.at(-1)!.cumulative).toBe(bench.worker.only.cumulative);
     });
 
+    it('settles a job after it has fetched and paid the result of a query that broke off', async () => {
+        await start();
+        await bench.post(ask);
+        await until(() => bench.worker.only.vouchers.length === 1);
+        bench.worker.scripts.push({ frames: ['one ', 'two '], cut: 1, wait: () => bench.worker.stop() });
+        await bench.post(ask).catch(() => undefined);
+        await until(() => job().unfinished.length === 1);
+        await new Promise((resolve) => setTimeout(resolve, 800)); // so that the next attempt to fetch is not soon
+        await bench.worker.start();
+        const { only } = bench.worker;
+        let atEnd: [number, number] | undefined; // results, and those that the newest voucher pays
+        bench.worker.onEnd = async () => void (atEnd = [only.index, only.vouchers.at(-1)!.count]);
+
+        await bench.gateway.closing.settle(job());
+
+        expect(atEnd).toEqual([2, 2]);
+        expect(job().unfinished).toEqual([]);
+    });
+
     it('rule 15: a worker that answers late is asked until it does', async () => {
         await start();
         await bench.post(ask);
