@@ -26,16 +26,19 @@ export interface Kill {
     downMs: number; // until it is started again
 }
 
+/** The part of a run after which nothing is killed, so that it ends with everything running. */
+export const LAST_KILL = 0.9;
+
 const MAX_DOWN_MS = 4000;
 
 /**
- * The kills of a run of `durationMs`, about one in `everyMs`. Each round kills every victim once, in random order; no
- * kill comes in the last tenth, which ends with everything running.
+ * The kills of a run of `durationMs`, about one in `everyMs`. Each round kills every victim once, in random
+ * order.
  */
 export function killsOf(random: Random, durationMs: number, everyMs: number): Kill[] {
     const kills: Kill[] = [];
     let round: Victim[] = [];
-    for (let at = everyMs; at < 0.9 * durationMs; at += everyMs * (0.5 + random())) {
+    for (let at = everyMs; at < LAST_KILL * durationMs; at += everyMs * (0.5 + random())) {
         const allowed = at < durationMs / 2 ? victims : victims.filter((one) => !survivors.includes(one));
         round = round.filter((one) => allowed.includes(one));
         round = round.length > 0 ? round : shuffled(random, allowed);

@@ -2,12 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Check, checkRunning, checkStores, scrapeWorkers } from './checks';
 import { Load, type LoadReport } from './load';
-import { killsOf, randomOf, survivors, victims, type Victim } from './plan';
+import { type Kill, killsOf, LAST_KILL, randomOf, survivors, victims, type Victim } from './plan';
 import { type Sample, sampleOf, type Trend, trendOf } from './samples';
 import { askStatus, settleAll, until } from './settle';
 import { World } from './world';
 
 const SAMPLE_MS = 2000;
+const POLL_MS = 200;
 const SAY_MS = 10_000;
 const MIN_KILLS = 8; // of a short run, about
 
@@ -86,7 +87,7 @@ type Samples = Record<Victim, Sample[]>;
 
 interface LoadRun {
     load: Load;
-    kills: ReturnType<typeof killsOf>;
+    kills: readonly Kill[];
     durationMs: number;
     tell: (line: string) => void;
 }
@@ -98,7 +99,8 @@ async function runLoad(
     const of = Object.fromEntries(victims.map((name) => [name, []])) as unknown as Samples;
     const start = performance.now();
     const elapsed = () => performance.now() - start;
-    const timers = kills.map(({ at, victim, downMs }) => setTimeout(() => processes[victim].kill(downMs), at));
+    const ending = new AbortController();
+    const killing = killAll(processes, kills, { elapsed, durationMs, signal: ending.signal });
     let saidAt = 0;
     try {
         while (elapsed() < durationMs) {
@@ -117,10 +119,40 @@ async function runLoad(
             }
         }
     } finally {
-        timers.forEach(clearTimeout);
-        await load.stop();
+        ending.abort();
+        await Promise.all([killing, load.stop()]);
     }
     return { of, report: load.report };
+}
+
+interface KillTimes {
+    elapsed: () => number; // milliseconds of the load
+    durationMs: number;
+    signal: AbortSignal;
+}
+
+/** Kills as planned, but later where more than one process is still on its way up: a slow machine sees fewer kills. */
+async function killAll(
+    processes: World['processes'],
+    kills: readonly Kill[],
+    { elapsed, durationMs, signal }: KillTimes,
+): Promise<void> {
+    const pause = (ms: number) => sleep(ms, undefined, { signal }).catch(() => undefined);
+    let delay = 0; // milliseconds that the plan is late
+    for (const { at, victim, downMs } of kills) {
+        await pause(Math.max(0, at + delay - elapsed()));
+        while (!signal.aborted && victims.filter((name) => !processes[name].isReady).length > 1) {
+            await pause(POLL_MS);
+        }
+        delay = Math.max(delay, elapsed() - at);
+        const isSpared = survivors.includes(victim) && elapsed() > durationMs / 2;
+        if (signal.aborted || elapsed() > LAST_KILL * durationMs) {
+            return;
+        }
+        if (!isSpared) {
+            processes[victim].kill(downMs);
+        }
+    }
 }
 
 /** Ends gateway, workers and model server as an operator does. */

@@ -13,9 +13,12 @@ const STOP_MS = 40_000;
 export class Supervised {
     kills = 0;
     readonly failures: string[] = []; // ends that nobody asked for
+    /** True from when it first answers to when it ends. */
+    isReady = false;
     private child: ChildProcess | undefined;
     private isWanted = true;
     private restart: NodeJS.Timeout | undefined;
+    private victim: ChildProcess | undefined; // killed by the soak
 
     constructor(
         readonly name: string,
@@ -39,7 +42,7 @@ export class Supervised {
     /** Resolves when it answers. */
     async ready(): Promise<void> {
         for (let poll = 0; poll < (READY_SECONDS * 1000) / POLL_MS; poll++) {
-            if (await this.answers()) {
+            if (this.isReady) {
                 return;
             }
             await sleep(POLL_MS);
@@ -50,6 +53,7 @@ export class Supervised {
     /** Ends it with SIGKILL, and starts it again after a while. */
     kill(downMs: number): void {
         this.kills++;
+        this.victim = this.child;
         this.again(downMs);
         this.child?.kill('SIGKILL');
     }
@@ -92,13 +96,25 @@ export class Supervised {
         const child = spawn(process.execPath, this.options.args, { stdio: ['ignore', log, log] });
         closeSync(log);
         this.child = child;
+        void this.watch(child);
         child.once('exit', (code, signal) => {
             this.child = undefined;
+            this.isReady = false;
             if (this.isWanted && this.restart === undefined) {
-                this.failures.push(`${this.name} ended by itself (${signal ?? code}): ${this.lastWords()}`);
+                if (this.victim !== child) {
+                    this.failures.push(`${this.name} ended by itself (${signal ?? code}): ${this.lastWords()}`);
+                }
                 this.again(RESTART_MS);
             }
         });
+    }
+
+    private async watch(child: ChildProcess): Promise<void> {
+        while (this.child === child && !this.isReady) {
+            const answers = await this.answers();
+            this.isReady = answers && this.child === child;
+            await sleep(POLL_MS);
+        }
     }
 
     private async answers(): Promise<boolean> {
