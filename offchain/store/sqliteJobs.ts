@@ -1,6 +1,6 @@
 /** The jobs in a worker's SQLite file. */
 import type { SignedVoucher } from '@cocoon-market/wrappers';
-import type { Kysely, Updateable } from 'kysely';
+import { type Kysely, sql, type Updateable } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
 import type { GroupCommit } from './groupCommit';
 import { addClaim, removeLastClaim } from './sqliteEarnings';
@@ -59,8 +59,11 @@ export class SqliteJobs implements JobStore {
         return this.update([job], session);
     }
 
-    setSnapshot(job: Buffer, snapshot: ChannelSnapshot) {
-        return this.update([job], snapshotColumns(snapshot));
+    async setSnapshot(job: Buffer, snapshot: ChannelSnapshot) {
+        const columns = snapshotColumns(snapshot);
+        const since = sql<number>`CASE WHEN paid < ${columns.paid} THEN ${snapshot.at} ELSE "unclaimedSince" END`;
+        const changed = { ...columns, unclaimedSince: since };
+        await this.writes.run((t) => t.updateTable('jobs').set(changed).where('job', '=', job).execute());
     }
 
     async setConfirmedPaid(job: Buffer, paid: bigint, at: number) {
@@ -101,13 +104,14 @@ export class SqliteJobs implements JobStore {
         });
     }
 
-    addVoucher(job: Buffer, voucher: SignedVoucher) {
+    addVoucher(job: Buffer, voucher: SignedVoucher, at: number) {
         const voucherCumulative = amountToBytes(voucher.cumulative);
         const { count: voucherCount, signature: voucherSignature } = voucher;
+        const unclaimedSince = sql<number>`CASE WHEN "voucherCumulative" <= paid THEN ${at} ELSE "unclaimedSince" END`;
         return this.writes.run(async (t) => {
             const { numUpdatedRows } = await t
                 .updateTable('jobs')
-                .set({ voucherCumulative, voucherCount, voucherSignature })
+                .set({ voucherCumulative, voucherCount, voucherSignature, unclaimedSince })
                 .where('job', '=', job)
                 .where('voucherCumulative', '<=', voucherCumulative)
                 .where('voucherCount', '<=', voucherCount)

@@ -40,6 +40,7 @@ export interface JobRecord extends JobInsert {
     lastClaimAt: number; // unix seconds when the last claim was handed to the wallet, 0 for none
     lastClaimPaid: bigint; // nanoTON that the channel has paid in all after that claim
     claimed: bigint; // nanoTON of its confirmed claims: see EarningsStore.claims
+    unclaimedSince: number; // unix seconds of the first voucher after everything was paid, or of the last claim
 }
 
 /** A page of jobs: at most `limit`, in the order of their hashes, later than `cursor`. */
@@ -81,8 +82,11 @@ export interface JobStore {
     setState(job: Buffer, state: JobStage, at: number): Promise<void>;
     /** Reopens an ended job whose channel exists; `ending` if it was to end. Its last claim was none. */
     revive(job: Buffer, state: Exclude<JobStage, 'ended'>, snapshot: ChannelSnapshot): Promise<void>;
-    /** Stores the voucher unless one of its numbers is lower than the stored one's. Resolves with whether it did. */
-    addVoucher(job: Buffer, voucher: SignedVoucher): Promise<boolean>;
+    /**
+     * Stores the voucher unless one of its numbers is lower than the stored one's. Resolves with whether it did. `at`:
+     * unix seconds.
+     */
+    addVoucher(job: Buffer, voucher: SignedVoucher, at: number): Promise<boolean>;
 }
 
 /** Identifies a query. */

@@ -8,7 +8,7 @@ import type { CaseRecord, ChannelSnapshot, EndKind, JobRecord, QueryId, QueryRec
 
 type JobAmount = 'cumulative' | 'voucherCumulative' | 'balance' | 'paid' | 'confirmedPaid';
 type JobDefaultAmount = 'lastClaimPaid' | 'claimed';
-type JobDefault = 'highest' | 'lowWater' | 'index' | 'voucherCount' | 'lastClaimAt';
+type JobDefault = 'highest' | 'lowWater' | 'index' | 'voucherCount' | 'lastClaimAt' | 'unclaimedSince';
 
 /** The amount of no voucher is 0. */
 export type JobTable = Omit<JobRecord, 'snapshot' | 'voucher' | JobAmount | JobDefaultAmount | JobDefault> &
@@ -205,9 +205,14 @@ const walletTables: Migration = async (db) => {
     ) STRICT`.execute(db);
 };
 
+const claimTimes: Migration = async (db) => {
+    await sql`ALTER TABLE jobs ADD COLUMN "unclaimedSince" INTEGER NOT NULL DEFAULT 0`.execute(db);
+    await sql`UPDATE jobs SET "unclaimedSince" = at`.execute(db);
+};
+
 export const workerTables: readonly Migration[] = [
     ...[jobTables, signingTables, caseTables],
-    ...[earningsTables, walletTables],
+    ...[earningsTables, walletTables, claimTimes],
 ];
 
 export function snapshotColumns({ balance, paid, refundAt, at }: ChannelSnapshot) {

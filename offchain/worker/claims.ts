@@ -12,6 +12,7 @@ import { LostJobs } from './lostJobs';
 
 const PAGE = 500; // jobs read from the store at once
 const READERS = 4; // channels read from the chain at once
+const OLD_CLAIMS = 10n; // times the cost of a claim, from which an old voucher is claimed below the threshold
 const HOUR = 3600;
 const MISSING_READS = 20; // channels that look gone, and of ended jobs, that one round reads
 
@@ -152,7 +153,15 @@ export class Claims {
         const isNear = snapshot.refundAt - now() <= 2 * config.marginSeconds;
         const ends = state === 'ending' && this.costs.isEndWorth(due, promised);
         const isLarge = this.costs.isWorth(due) && due >= config.claim.threshold;
-        return this.sender.mayTry(key) && (ends || isLarge || isNear || this.isReadDue(record));
+        const isOld = this.isOld(record, due);
+        return this.sender.mayTry(key) && (ends || isLarge || isOld || isNear || this.isReadDue(record));
+    }
+
+    /** True when vouchers of a job have waited for `claim.maxAgeSeconds` and are worth many claims. */
+    private isOld({ unclaimedSince }: JobRecord, due: bigint): boolean {
+        const { config, now } = this.context;
+        const isWorth = due > 0n && due >= this.costs.minClaim * OLD_CLAIMS;
+        return isWorth && now() - unclaimedSince >= config.claim.maxAgeSeconds;
     }
 
     /** True when a channel is to be read whatever is due. */
@@ -183,7 +192,8 @@ export class Claims {
         const isEnding = job.state === 'ending';
         const ends = isEnding ? this.costs.isEndWorth(due, promised) : isLeaving && this.costs.isWorth(due);
         const last = this.costs.canEnd() && isSettled && ends;
-        const isUrgent = scope === 'all' || isLeaving || isEnding || due >= config.claim.threshold;
+        const isDue = due >= config.claim.threshold || this.isOld(job.record, due);
+        const isUrgent = scope === 'all' || isLeaving || isEnding || isDue;
         if (!last && !(this.costs.isWorth(due) && isUrgent)) {
             return undefined;
         }

@@ -128,6 +128,8 @@ export const workerConfig = z
         claim: z
             .strictObject({
                 threshold: nano.prefault('100000000'), // nanoTON of unclaimed vouchers
+                // After this time a job is claimed below the threshold, if it brings ten times what the claim costs.
+                maxAgeSeconds: seconds.default(86_400),
                 minAmount: nano.optional(), // nanoTON; a smaller claim is never sent; default: the cost of a claim
                 seconds: z.number().positive().default(60), // between two rounds
                 // In a row, before a job waits the maximal time: a quarter of the margin.

@@ -132,10 +132,11 @@ export class WorkerJob extends JobEntry {
         this.update({ highest: Math.max(this.record.highest, number) });
     }
 
-    /** Takes a voucher that is stored: credit grows, and queries that wait for it go on. */
-    adoptVoucher(voucher: SignedVoucher): void {
+    /** Takes a voucher that is stored since `at` (unix seconds): credit grows, and queries that wait for it go on. */
+    adoptVoucher(voucher: SignedVoucher, at: number): void {
         if (voucher.cumulative >= this.promised && voucher.count >= (this.voucher?.count ?? 0)) {
-            this.update({ voucher });
+            const isFirst = this.promised <= this.record.snapshot.paid;
+            this.update({ voucher, ...(isFirst && { unclaimedSince: at }) });
             this.client.noteJob(this.id, this);
             if (this.isStale) {
                 this.context.log.error(

@@ -166,6 +166,7 @@ export class ServedChannel {
         this.note(snapshot);
         if ((['balance', 'paid', 'refundAt'] as const).some((field) => snapshot[field] !== previous[field])) {
             await jobs.setSnapshot(job, this.snapshot);
+            this.entry.update(snapshot.paid > previous.paid ? { unclaimedSince: snapshot.at } : {});
         }
         if (reading.confirmed && snapshot.paid > this.entry.record.confirmedPaid) {
             await jobs.setConfirmedPaid(job, snapshot.paid, snapshot.at);

@@ -33,8 +33,9 @@ export async function takeVoucher(
             throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');
         }
     }
-    if (await context.store.jobs.addVoucher(job.id, voucher)) {
-        job.adoptVoucher(voucher);
+    const at = context.now();
+    if (await context.store.jobs.addVoucher(job.id, voucher, at)) {
+        job.adoptVoucher(voucher, at);
     }
     return job.voucher!;
 }

@@ -89,6 +89,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
                 lastClaimAt: 0,
                 lastClaimPaid: 0n,
                 claimed: 0n,
+                unclaimedSince: 0,
             };
             expect(await store.jobs.get(job.job)).toEqual({ ...job, ...fresh, voucher: undefined });
             expect((await store.jobs.ofChannel(job.channel))!.job).toEqual(job.job);
@@ -123,13 +124,30 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             const voucher = (cumulative: bigint, count: number) => ({ cumulative, count, signature: randomBytes(64) });
             const newest = voucher((1n << 63n) + 5n, 2);
 
-            expect(await store.jobs.addVoucher(job, voucher(1n << 63n, 2))).toBe(true);
-            expect(await store.jobs.addVoucher(job, newest)).toBe(true);
-            expect(await store.jobs.addVoucher(job, voucher(1n << 63n, 3))).toBe(false);
-            expect(await store.jobs.addVoucher(job, voucher((1n << 63n) + 6n, 1))).toBe(false);
+            expect(await store.jobs.addVoucher(job, voucher(1n << 63n, 2), 1)).toBe(true);
+            expect(await store.jobs.addVoucher(job, newest, 1)).toBe(true);
+            expect(await store.jobs.addVoucher(job, voucher(1n << 63n, 3), 1)).toBe(false);
+            expect(await store.jobs.addVoucher(job, voucher((1n << 63n) + 6n, 1), 1)).toBe(false);
             await reopen();
 
             expect((await store.jobs.get(job))!.voucher).toEqual(newest);
+        });
+
+        it('knows since when vouchers of a job are unclaimed: the first one, or what was claimed last', async () => {
+            const job = await withJob();
+            const since = async () => (await store.jobs.get(job))!.unclaimedSince;
+            const add = (cumulative: bigint, at: number) =>
+                store.jobs.addVoucher(job, { cumulative, count: 0, signature: randomBytes(64) }, at);
+            await store.jobs.setSnapshot(job, { balance: 100n, paid: 0n, refundAt: 9000, at: 900 });
+            await add(5n, 1000);
+            await add(6n, 1001);
+            expect(await since()).toBe(1000);
+
+            await store.jobs.setSnapshot(job, { balance: 95n, paid: 5n, refundAt: 9000, at: 1100 });
+            expect(await since()).toBe(1100);
+            await store.jobs.setSnapshot(job, { balance: 94n, paid: 6n, refundAt: 9000, at: 1200 });
+            await add(7n, 1300);
+            expect(await since()).toBe(1300);
         });
 
         it('keeps the newest of vouchers that arrive in one turn', async () => {
@@ -139,7 +157,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
                 count: 0,
                 signature: randomBytes(64),
             }));
-            const kept = await Promise.all(vouchers.map((voucher) => store.jobs.addVoucher(job, voucher)));
+            const kept = await Promise.all(vouchers.map((voucher) => store.jobs.addVoucher(job, voucher, 1)));
             expect(kept).toEqual([true, false, true, false]);
             expect((await store.jobs.get(job))!.voucher).toEqual(vouchers[2]);
         });
@@ -225,11 +243,11 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
         it('lists jobs with vouchers above what was paid, and those that are ending, in pages', async () => {
             const jobs = await Promise.all([withJob(), withJob(), withJob(), withJob()]);
             jobs.sort(Buffer.compare);
-            await store.jobs.addVoucher(jobs[0], { cumulative: 5n, count: 0, signature: randomBytes(64) });
+            await store.jobs.addVoucher(jobs[0], { cumulative: 5n, count: 0, signature: randomBytes(64) }, 1);
             await store.jobs.setState(jobs[1], 'ending', 1);
-            await store.jobs.addVoucher(jobs[2], { cumulative: 5n, count: 0, signature: randomBytes(64) });
+            await store.jobs.addVoucher(jobs[2], { cumulative: 5n, count: 0, signature: randomBytes(64) }, 1);
             await store.jobs.setState(jobs[2], 'ended', 1);
-            await store.jobs.addVoucher(jobs[3], { cumulative: 5n, count: 0, signature: randomBytes(64) });
+            await store.jobs.addVoucher(jobs[3], { cumulative: 5n, count: 0, signature: randomBytes(64) }, 1);
             await store.jobs.setConfirmedPaid(jobs[3], 5n, 1);
 
             const all = await store.jobs.claimable({ limit: 10 });
@@ -243,7 +261,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
         it('sums up jobs, results, earnings and what is unclaimed', async () => {
             const job = await withQuery();
             await store.queries.end(result(job, 1, 1, 10n));
-            await store.jobs.addVoucher(job, { cumulative: 8n, count: 1, signature: randomBytes(64) });
+            await store.jobs.addVoucher(job, { cumulative: 8n, count: 1, signature: randomBytes(64) }, 1);
             await store.jobs.setSnapshot(job, { balance: 100n, paid: 3n, refundAt: 1, at: 1 });
 
             const jobs = { open: 1, ending: 0, ended: 0 };

@@ -62,10 +62,10 @@ describe('The answer to a demand', () => {
     it('is the voucher from the count on that reaches the result, and the pieces below', async () => {
         const result = await deliver(Buffer.alloc(100, 3));
         const signature = Buffer.alloc(64, 4);
-        await store.jobs.addVoucher(job, { cumulative: 5n, count: 0, signature });
+        await store.jobs.addVoucher(job, { cumulative: 5n, count: 0, signature }, 1);
         expect(await answerTo()).toMatchObject({ kind: 'pieces', result, indexes: [0] });
 
-        await store.jobs.addVoucher(job, { cumulative: 5n, count: 1, signature });
+        await store.jobs.addVoucher(job, { cumulative: 5n, count: 1, signature }, 1);
         expect(await answerTo()).toMatchObject({ kind: 'voucher', result, voucher: { count: 1 } });
     });
 
@@ -101,7 +101,7 @@ describe('The answer to a demand', () => {
 
     it('is a fail of what it accepted once a voucher counts results that nobody gave, for then nothing else ends it', async () => {
         const signature = Buffer.alloc(64, 4);
-        await store.jobs.addVoucher(job, { cumulative: 0n, count: 1, signature }); // signed by a client that was given no result
+        await store.jobs.addVoucher(job, { cumulative: 0n, count: 1, signature }, 1); // signed by a client that was given no result
 
         const answer = await answerTo();
 
