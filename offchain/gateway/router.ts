@@ -269,6 +269,7 @@ export class Router {
                 this.parts.closing.abandon(job, 'the worker refuses its vouchers');
                 return { error, avoid: 'worker' };
             case 'shutting_down':
+            case 'chain_down':
             case 'internal':
             case 'declined': // for a while, as signed declines are
             case 'running':

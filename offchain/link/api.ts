@@ -178,6 +178,7 @@ export const refusalCodes = [
     'not_sealed', // the request does not open, or not under the committed key
     'too_large',
     'declined', // too often in this job to sign each time
+    'chain_down', // the TON API does not answer: known jobs go on, and no new one begins
     'shutting_down',
     'internal', // the worker failed; its log says more
 ] as const;

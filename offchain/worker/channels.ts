@@ -21,12 +21,14 @@ export function accountAddress(account: Buffer): Address {
     return new Address(0, account);
 }
 
+const SILENCE_MS = 15_000; // for which a failure of the API counts; then one query waits for another try
 const MAX_UNKNOWN = 8; // channels of strangers that are read at once; as many wait
 
 /** Reads channels and compares them with terms. */
 export class Channels {
     private readonly confirmer: Confirmer;
     private readonly turns = new Turns(MAX_UNKNOWN);
+    private failedAt = -Infinity; // milliseconds of performance.now(), when the API last failed to answer
 
     /**
      * `codes`: the channel codes that this worker accepts; `confirmSeconds`: the time over which a reading that would
@@ -39,6 +41,11 @@ export class Channels {
         now: () => number,
     ) {
         this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: confirmSeconds }, now);
+    }
+
+    /** True while the API failed just now, so that nothing waits for another answer in vain. */
+    get isSilent(): boolean {
+        return performance.now() - this.failedAt < SILENCE_MS;
     }
 
     /** Forgets the readings of a channel whose job has ended. */
@@ -55,7 +62,16 @@ export class Channels {
             const paid = account.state === 'active' ? this.check(account, terms, jobNumber).paid : undefined;
             return paid === undefined ? 'gone' : paid > confirmedPaid ? `paid ${paid}` : undefined;
         };
-        return this.reading(terms, jobNumber, () => this.confirmer.read(accountAddress(channel), findingOf));
+        return this.reading(terms, jobNumber, async () => {
+            try {
+                const answer = await this.confirmer.read(accountAddress(channel), findingOf);
+                this.failedAt = -Infinity;
+                return answer;
+            } catch (error) {
+                this.failedAt = error instanceof Refused ? this.failedAt : performance.now();
+                throw error;
+            }
+        });
     }
 
     /** A channel that no job of this worker has, for a stranger: it gets few calls of the API, and after all others. */
@@ -82,7 +98,10 @@ export class Channels {
                 ? { exists: true, confirmed, ...this.check(account, terms, jobNumber) }
                 : { exists: false, confirmed, at: account.at };
         } catch (error) {
-            throw error instanceof Refused ? error : new ChannelUnreadable(error);
+            if (error instanceof Refused) {
+                throw error;
+            }
+            throw new ChannelUnreadable(error);
         }
     }
 
@@ -111,7 +130,7 @@ export class Channels {
 /** The API did not answer, so the state of the channel is not known. */
 export class ChannelUnreadable extends Refused {
     constructor(cause: unknown) {
-        super('internal', 'The channel cannot be read now', 503);
+        super('chain_down', 'The TON API of this node does not show the channel now: try again in a minute');
         this.cause = cause;
         this.name = 'ChannelUnreadable';
     }

@@ -14,6 +14,7 @@ const STATUS: Record<RefusalCode, number> = {
     not_sealed: 400,
     too_large: 413,
     declined: 429,
+    chain_down: 503,
     shutting_down: 503,
     internal: 500,
 };

@@ -47,8 +47,8 @@ export class ServedChannel {
 
     /**
      * Makes sure of a recent reading: one of `freshSeconds` is enough, up to `staleSeconds` the next is made in the
-     * background. The channel of an ended job is read at longer intervals, because the end may have been an error of
-     * the API.
+     * background. While the API is silent nothing waits for it, as long as the job is secured. The channel of an ended
+     * job is read at longer intervals, because the end may have been an error of the API.
      *
      * @throws {Refused} if the channel is gone, or could not be read for too long
      */
@@ -57,8 +57,9 @@ export class ServedChannel {
         if (this.hasEnded && this.mayRevive && this.age() > ENDED_PAUSES * freshSeconds * 1000) {
             await this.read().catch(() => undefined);
         } else if (!this.hasEnded && this.age() > freshSeconds * 1000) {
+            const isSilent = this.channels.isSilent && this.isSecured();
             const reading = this.read();
-            if (this.age() > staleSeconds * 1000) {
+            if (this.age() > staleSeconds * 1000 && !isSilent) {
                 await reading.catch((error: unknown) => this.tolerate(error));
             } else {
                 reading.catch((error: unknown) => this.logUnread(error));
@@ -103,11 +104,18 @@ export class ServedChannel {
         if (!(error instanceof ChannelUnreadable)) {
             throw error;
         }
-        // The notice of a client lasts two margins at least, so half a margin without a reading loses nothing.
-        if (this.age() > (this.context.config.marginSeconds / 2) * 1000) {
+        if (!this.isSecured()) {
             throw error;
         }
         this.logUnread(error);
+    }
+
+    /**
+     * True while an answer is secured without a new reading: the notice of a client lasts two margins at least, so half
+     * a margin without a reading loses nothing.
+     */
+    private isSecured(): boolean {
+        return this.age() <= (this.context.config.marginSeconds / 2) * 1000;
     }
 
     private async readOnce(): Promise<void> {

@@ -165,7 +165,7 @@ describe('POST /v1/jobs', () => {
         const client = await drafted();
         await client.open();
         fixture.chain.down = true;
-        expect(await client.register()).toMatchObject({ status: 503, ...refusal('internal') });
+        expect(await client.register()).toMatchObject({ status: 503, ...refusal('chain_down') });
     });
 
     it('refuses other terms on a channel that is used, or both jobs would count on its money', async () => {
