@@ -34,53 +34,6 @@ describe('claims', () => {
         expect(fixture.wallet.orders[0][0].value).toBe(11_000_000n); // a tenth above what the channel asks
     });
 
-    it.each([
-        { age: 86_399, paid: 0n },
-        { age: 86_400, paid: 500n },
-    ])('are made below the threshold after a day: $paid of 500 nanoTON after $age seconds', async ({ age, paid }) => {
-        fixture = await startFixture({ claim: { seconds: 0.02, threshold: '1000', minAmount: '50' } });
-        const client = await withJob({ end: fixture.chain.now() + 30 * 86_400 });
-        const at = fixture.chain.now();
-        await client.pay(client.voucher(500n, 0));
-        fixture.chain.advance(at + age - fixture.chain.now() - (paid > 0n ? 0 : 1));
-        await rounds();
-        await until(() => paid === 0n || fixture.wallet.orders.length === 1);
-        expect(fixture.chain.paidBy(client.channel)).toBe(paid);
-    });
-
-    it.each([
-        { due: 499n, orders: 0 },
-        { due: 500n, orders: 1 },
-    ])('are made after a day for ten times what they cost: $orders of $due nanoTON', async ({ due, orders }) => {
-        fixture = await startFixture({ claim: { seconds: 0.02, threshold: '1000', minAmount: '50' } });
-        const client = await withJob({ end: fixture.chain.now() + 30 * 86_400 });
-        await client.pay(client.voucher(due, 0));
-        fixture.chain.advance(2 * 86_400);
-        await rounds();
-        expect(fixture.wallet.orders).toHaveLength(orders);
-    });
-
-    it.each([
-        { untilRefund: 1800, orders: 1 },
-        { untilRefund: 1810, orders: 0 },
-    ])('are made $untilRefund seconds before a refund with a margin of 1800: $orders', async (row) => {
-        fixture = await startFixture({ claim: { seconds: 0.02, threshold: '1000' } });
-        const client = await withJob();
-        fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + row.untilRefund });
-        await client.pay(client.voucher(500n, 0));
-        await rounds();
-        expect(fixture.wallet.orders).toHaveLength(row.orders);
-    });
-
-    it('carry 255 channels in one order, and the others in the next', async () => {
-        fixture = await startFixture();
-        const clients = await Promise.all(Array.from({ length: 256 }, () => withJob()));
-        await Promise.all(clients.map((client) => client.pay(client.voucher(5n, 0))));
-
-        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 256, failed: 0 });
-        expect(fixture.wallet.orders.map((order) => order.length)).toEqual([255, 1]);
-    });
-
     it('carry many channels in one order', async () => {
         fixture = await startFixture();
         const clients = await Promise.all(Array.from({ length: 20 }, () => withJob()));
