@@ -102,6 +102,15 @@ export class WorkerBook {
         return jobs.flatMap((job) => [...(job?.running.values() ?? [])]);
     }
 
+    /** How many queries run, by the hashes of their jobs (hex). Jobs without a running query may be left out. */
+    async runningByJob(): Promise<Map<string, number>> {
+        const slots = [...this.slots].map(async ([key, { job }]) => {
+            const loaded = await job.catch(() => undefined);
+            return [key, loaded?.running.size ?? 0] as const;
+        });
+        return new Map(await Promise.all(slots));
+    }
+
     /** The job that the request's signature is for, which also shows the code of its channel among those accepted. */
     private identify({ terms, jobNumber, enc, wire, signature }: JobRequest): { id: Buffer; channel: Buffer } {
         const { config } = this.context;

@@ -2,7 +2,7 @@
 import { larger, loadTerms, noTokens, smaller, type TokenCounts } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { plus } from '../process/tokenCounts';
-import type { JobAmounts } from '../store/earnings';
+import type { JobAmounts, StoredEarnings } from '../store/earnings';
 import { dateOf, dayOf } from '../store/people';
 import { accountAddress } from './channels';
 import type { WorkerContext } from './context';
@@ -54,7 +54,16 @@ export async function earningsOf(
     by: EarningsGroup,
 ): Promise<EarningsView> {
     await ledger.refresh().catch(() => undefined); // else the stored transactions are shown
-    const { earnings } = store;
+    const { rows, earned, jobs } = await earningsRows({ store, config }, by);
+    const wallet = await ledger.totals();
+    return { by, rows, totals: totalsOf(rows, jobs), estimate: estimateOf(earned, dayOf(now())), wallet };
+}
+
+/** The rows of earnings, with what they follow from. */
+export async function earningsRows(
+    { store: { earnings }, config }: Pick<WorkerContext, 'store' | 'config'>,
+    by: EarningsGroup,
+): Promise<{ rows: EarningsRow[]; earned: StoredEarnings[]; jobs: JobAmounts[] }> {
     const [earned, claims, jobs] = await Promise.all([earnings.earned(), earnings.claims(), earnings.jobs()]);
     const models = new Map(earned.map(({ job, model }) => [keyOf(job), model]));
     const names = new Map(by === 'day' ? [] : jobs.map((money) => [keyOf(money.job), nameOf(money)]));
@@ -71,9 +80,8 @@ export async function earningsOf(
     for (const { job, at, amount } of claims) {
         add(groupOf(job, dayOf(at)), { ...NOTHING, claimed: amount });
     }
-    const wallet = await ledger.totals();
     const sorted = [...rows.values()].sort((a, b) => (a.group < b.group ? -1 : 1));
-    return { by, rows: sorted, totals: totalsOf(sorted, jobs), estimate: estimateOf(earned, dayOf(now())), wallet };
+    return { rows: sorted, earned, jobs };
 
     function nameOf({ job, terms }: JobAmounts): string {
         const { escrow, model } = loadTerms(Cell.fromBoc(terms)[0]);
@@ -110,7 +118,7 @@ function confirmingOf({ promised, claimed, paid, lastClaimAt, lastClaimPaid }: J
 }
 
 /** nanoTON of vouchers that a channel has not paid and can pay. */
-function unclaimedOf(job: JobAmounts): bigint {
+export function unclaimedOf(job: JobAmounts): bigint {
     const { hasEnded, promised, claimed, balance } = job;
     const due = promised - claimed - confirmingOf(job);
     return hasEnded || job.lastClaimAt > 0 ? 0n : larger(0n, smaller(due, balance));

@@ -1,4 +1,8 @@
 /** The state of a worker as its operator reads it. */
+import { loadTerms } from '@cocoon-market/wrappers';
+import { Cell } from '@ton/core';
+import type { JobAmounts } from '../store/earnings';
+import { dayOf } from '../store/people';
 import type { CaseRecord, WorkerTotals } from '../store/worker';
 import type { Alert } from './alerts/board';
 import type { WorkerBook } from './book';
@@ -6,6 +10,8 @@ import type { Cases } from './cases';
 import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
+import { type EarningsRow, earningsRows, unclaimedOf } from './earnings';
+import { modelName } from './modelName';
 import type { WorkerReadiness } from './readiness';
 
 export interface WorkerStatus extends WorkerTotals {
@@ -15,6 +21,10 @@ export interface WorkerStatus extends WorkerTotals {
     cases: CaseView[]; // the open ones
     alerts: Alert[]; // that are raised, the newest last; none of a worker that does not run
     readiness: WorkerReadiness | undefined; // undefined if the worker does not run
+    today: { results: number; earned: bigint }; // nanoTON, since midnight (UTC)
+    models: EarningsRow[]; // since the first result
+    clients: EarningsRow[]; // those that brought the most, since the first result
+    openJobs: JobView[]; // those that brought the most
     unreadable: number; // messages of the provider that could not be read since the start
 }
 
@@ -23,11 +33,27 @@ export interface CaseView extends Pick<CaseRecord, 'class' | 'job' | 'number' | 
     dispute: string; // raw address
 }
 
+/** A job that has not ended. Amounts are nanoTON. */
+export interface JobView {
+    job: string; // hex
+    client: string; // raw address of its escrow
+    model: string;
+    running: number; // queries
+    results: number;
+    earned: bigint;
+    unclaimed: bigint;
+}
+
+const MAX_LISTED = 20; // clients, and jobs
+
 export async function statusOf(
-    { config, store }: WorkerContext,
+    context: WorkerContext,
     { book, cases, wallet }: { book: WorkerBook; cases: Cases; wallet: ClaimWallet },
     { alerts, readiness }: Pick<WorkerStatus, 'alerts' | 'readiness'> = { alerts: [], readiness: undefined },
 ): Promise<WorkerStatus> {
+    const { config, now, store } = context;
+    const [byModel, byClient] = await Promise.all([earningsRows(context, 'model'), earningsRows(context, 'client')]);
+    const today = byModel.earned.filter(({ day }) => day === dayOf(now()));
     return {
         node: config.node.toRawString(),
         running: (await book.running()).length,
@@ -37,9 +63,40 @@ export async function statusOf(
         },
         cases: (await store.cases.open()).map(viewOf),
         ...{ alerts, readiness },
+        today: {
+            results: today.reduce((sum, { results }) => sum + results, 0),
+            earned: today.reduce((sum, { earned }) => sum + earned, 0n),
+        },
+        models: byModel.rows,
+        clients: byClient.rows.sort(byEarned).slice(0, MAX_LISTED),
+        openJobs: await openJobsOf(context, book, byModel.jobs),
         unreadable: cases.unreadable,
         ...(await store.totals()),
     };
+}
+
+const byEarned = (a: { earned: bigint }, b: { earned: bigint }) =>
+    a.earned === b.earned ? 0 : a.earned < b.earned ? 1 : -1;
+
+async function openJobsOf({ config }: WorkerContext, book: WorkerBook, jobs: JobAmounts[]): Promise<JobView[]> {
+    const running = await book.runningByJob();
+    const open = jobs.filter(({ hasEnded }) => !hasEnded).map((amounts) => ({ ...amounts, earned: amounts.cumulative }));
+    return open
+        .sort(byEarned)
+        .slice(0, MAX_LISTED)
+        .map((amounts) => {
+            const { escrow, model } = loadTerms(Cell.fromBoc(amounts.terms)[0]);
+            const job = amounts.job.toString('hex');
+            return {
+                job,
+                client: accountAddress(escrow).toRawString(),
+                model: modelName(config, model),
+                running: running.get(job) ?? 0,
+                results: amounts.index,
+                earned: amounts.earned,
+                unclaimed: unclaimedOf(amounts),
+            };
+        });
 }
 
 function viewOf({ class: faultClass, job, number, answerBy, dispute }: CaseRecord): CaseView {

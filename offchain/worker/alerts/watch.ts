@@ -39,7 +39,7 @@ export class AlertWatch {
     private readonly notifier: Notifier;
     private readonly loop: PollLoop;
     private readonly doneAt = new Map<string, number>(); // steady seconds
-    private chainAnsweredAt: number;
+    private chainAnsweredAt = -Infinity; // steady seconds
     /** nanoTON in the worker's wallet, as it was last read. */
     walletBalance: bigint | undefined;
 
@@ -51,7 +51,6 @@ export class AlertWatch {
             ...{ log, now, repeatSeconds, node: config.node.toRawString() },
             notify: (notice) => this.notifier.send(notice),
         });
-        this.chainAnsweredAt = parts.steady();
         this.loop = new PollLoop(() => this.round(), seconds * 1000, reporting(log, 'error', 'alerts: a round failed'));
     }
 

@@ -21,7 +21,7 @@ import {
     storeChecks,
     thisMachine,
 } from './machine';
-import { clockCheck, endpointCheck, libraryCheck, nodeCheck, readListed, stakeCheck, walletCheck } from './market';
+import { clockCheck, ENDPOINT, endpointCheck, libraryCheck, nodeCheck, readListed, stakeCheck, walletCheck } from './market';
 import { modelChecks } from './models';
 import { attestationCheck, linkCheck, reachCheck } from './reach';
 
@@ -137,7 +137,17 @@ export async function examineOutside(
     if (parts.backend === undefined) {
         await Promise.all(servers.map(({ backend }) => backend.close()));
     }
-    return reportOf(findings);
+    return reportOf(onceDown(findings));
+}
+
+/** Findings in which a chain that is down is named once. */
+function onceDown(findings: Finding[]): Finding[] {
+    const isDown = findings.some(({ check, state }) => check === 'endpoints' && state === 'failed');
+    return findings.map((finding) =>
+        isDown && finding.check !== 'endpoints' && finding.remedy === ENDPOINT
+            ? { check: finding.check, state: 'skipped', message: 'the chain is not read' }
+            : finding,
+    );
 }
 
 async function isServed({ store }: WorkerConfig): Promise<boolean> {

@@ -1,24 +1,22 @@
 /** Checks of this machine: version of Node.js, key file, lock, store, mark, disk, ports, GPU. They change nothing. */
-import { execFile } from 'node:child_process';
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import { signingKey } from '@cocoon-market/wrappers';
 import { engines } from '../../package.json';
 import { isLoopback } from '../../chain';
+import { findGpus } from '../../setup/gpus';
 import { inspectStore } from '../../store/inspect';
 import { lockKey } from '../../store/keyLock';
 import { readMark } from '../../store/mark';
 import { staleReason } from '../../store/signingGuard';
 import type { WorkerConfig, WorkerSeeds } from '../config';
-import { type Check, Failure, type Passed, skipped, warning } from './finding';
+import { type Check, Failure, skipped, warning } from './finding';
 
-// cspell:ignore bavail, ltnp, noheader, statfs
+// cspell:ignore bavail, ltnp, statfs
 const MiB = 1 << 20;
 const MIN_FREE = 200 * MiB; // bytes of the disk below which a store may soon fail
 const LOW_FREE = 2048 * MiB;
-const GPU_SECONDS = 8;
 
 /** What of this machine a test replaces. */
 export interface Machine {
@@ -212,17 +210,13 @@ function assertFree(host: string, port: number): Promise<void> {
     });
 }
 
-const run = promisify(execFile);
-const GPU_TOOLS: [tool: string, args: string[]][] = [
-    ['nvidia-smi', ['--query-gpu=name,memory.total', '--format=csv,noheader']],
-    ['amd-smi', ['list', '--csv']],
-];
-
 /** `urls`: where the model servers are. */
 export function gpuCheck(urls: readonly string[]): Check {
+    const remedy = 'mend the driver until its tool lists the GPU; after an update of the driver restart the machine';
     return {
         name: 'gpu',
-        remedy: 'install the driver of the GPU, and look at what nvidia-smi or amd-smi prints',
+        remedy,
+        seconds: 15,
         run: async () => {
             if (urls.length === 0) {
                 return skipped('the embedded model needs no GPU');
@@ -230,37 +224,18 @@ export function gpuCheck(urls: readonly string[]): Check {
             if (!urls.some(isLoopback)) {
                 return skipped('the model server is on another machine');
             }
-            return lookForGpus();
+            const { found, problems } = await findGpus();
+            if (problems.length > 0) {
+                throw new Failure(problems.join('; '), remedy);
+            }
+            return found.length > 0
+                ? found.map(({ model, gpus, vram }) => `${gpus} × ${model}, ${vram} GB`).join('; ')
+                : warning(
+                      'neither nvidia-smi nor amd-smi is installed here',
+                      'install the tool of the GPU; ignore this if the model server runs in another container or on a CPU',
+                  );
         },
     };
-}
-
-async function lookForGpus(): Promise<Passed> {
-    for (const [tool, args] of GPU_TOOLS) {
-        let output: string;
-        try {
-            ({ stdout: output } = await run(tool, args, { timeout: GPU_SECONDS * 1000 }));
-        } catch (error) {
-            const { code, stdout = '', stderr = '' } = error as { code?: unknown; stdout?: string; stderr?: string };
-            if (code === 'ENOENT') {
-                continue; // it is not installed
-            }
-            const line = `${stdout}\n${stderr}`.trim().split('\n')[0];
-            throw new Failure(
-                `${tool} fails: ${line || 'it did not end'}`,
-                `mend the driver until "${tool}" lists the GPU; after an update of the driver restart the machine`,
-            );
-        }
-        const gpus = output.split('\n').filter((line) => line.trim() !== '');
-        if (gpus.length === 0) {
-            throw new Failure(`${tool} lists no GPU`, 'look at the card, its power and its driver (lspci, dmesg)');
-        }
-        return tool === 'nvidia-smi' ? gpus.join('; ') : `${gpus.length - 1} GPUs by ${tool}`;
-    }
-    return warning(
-        'neither nvidia-smi nor amd-smi is installed here',
-        'install the tool of the GPU; ignore this if the model server runs in another container or on a CPU',
-    );
 }
 
 function blocking(error: unknown, remedy: string): Failure {

@@ -40,7 +40,8 @@ export interface ChainSubject {
     now: () => number;
 }
 
-const ENDPOINT = 'look at "endpoint" in the configuration and at the network; add a second endpoint to the list';
+/** What to do if the chain does not answer. */
+export const ENDPOINT = 'look at "endpoint" in the configuration and at the network; add a second endpoint to the list';
 
 /** Seconds that a check of the chain may take: an endpoint without a key takes one call a second. */
 export function chainSeconds(config: WorkerConfig): number {

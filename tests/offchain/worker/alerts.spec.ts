@@ -236,11 +236,18 @@ describe('A running worker raises', () => {
         { steady: 61, alerts: ['chain'] },
     ])('$alerts when no endpoint has answered for $steady seconds', async ({ steady, alerts }) => {
         const { active, chain, readings } = watchOf();
+        expect(await active()).toEqual([]);
         chain.down = true;
         readings.steady = steady;
         expect(await active()).toEqual(alerts);
         chain.down = false;
         expect(await active()).toEqual([]);
+    });
+
+    it('a chain that is down when the worker starts', async () => {
+        const { active, chain } = watchOf();
+        chain.down = true;
+        expect(await active()).toEqual(['chain']);
     });
 
     it('a demand and a case, with what to do', async () => {

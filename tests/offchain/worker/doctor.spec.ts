@@ -150,7 +150,10 @@ const FAULTS: Fault[] = [
     },
     {
         ...{ fault: 'an endpoint that does not run', check: 'endpoints', remedy: /"endpoint"/ },
-        prepare: () => worker.endpoint.stop(),
+        prepare: async () => {
+            await worker.endpoint.stop();
+            worker.chain.down = true;
+        },
     },
     {
         ...{ fault: 'a clock that is wrong', check: 'clock', remedy: /set the clock/ },
@@ -274,6 +277,13 @@ describe('Doctor names', () => {
         }
     });
 
+    it('a chain that is down once, however many checks need it', async () => {
+        await worker.endpoint.stop();
+        worker.chain.down = true;
+
+        expect((await worker.failures()).map(({ check }) => check)).toEqual(['endpoints']);
+    });
+
     it('a second process with the same key', async () => {
         const { receiptKey } = readKeys(worker.keyFile);
         const lock = lockKey(signingKey(receiptKey).publicKey, worker.keyFile);
@@ -285,12 +295,12 @@ describe('Doctor names', () => {
     });
 
     it('GPUs as nvidia-smi prints them', async () => {
-        fakeTool('nvidia-smi', 'echo "NVIDIA GeForce RTX 4090, 24564 MiB"');
+        fakeTool('nvidia-smi', 'echo "NVIDIA GeForce RTX 4090, 24564"');
 
         const { findings } = await worker.examine();
 
         expect(findings.find(({ check }) => check === 'gpu')).toMatchObject({
-            ...{ state: 'ok', message: 'NVIDIA GeForce RTX 4090, 24564 MiB' },
+            ...{ state: 'ok', message: '1 × NVIDIA GeForce RTX 4090, 24 GB' },
         });
     });
 
