@@ -214,6 +214,7 @@ async function serve(
             readiness,
             alerts: () => watch.board.active,
             walletBalance: () => watch.walletBalance,
+            load: () => context.backends.view(),
         });
         const scraped = config.metrics && (await serveMetrics(context.metrics.registry, config.metrics));
         const url = await server.listen(config.listen).catch(async (error: unknown) => {

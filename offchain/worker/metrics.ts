@@ -6,7 +6,9 @@ import type { RefusalCode } from '../link';
 import { COMMIT_SECONDS_BUCKETS, readGauge, tonNumber } from '../process/metrics';
 import type { WorkerStore } from '../store/worker';
 import { type Alert, alertSeverities } from './alerts/board';
+import type { ModelLoad } from './backends';
 import type { WorkerReadiness } from './readiness';
+import type { BackendView } from './servers';
 
 /** What is read at each scrape. */
 export interface WorkerReadings {
@@ -15,6 +17,7 @@ export interface WorkerReadings {
     readiness: () => WorkerReadiness;
     alerts: () => readonly Alert[];
     walletBalance: () => bigint | undefined; // nanoTON
+    load: () => { backends: BackendView[]; models: ModelLoad[] };
 }
 
 const PREFIX = 'cocoon_worker_';
@@ -52,7 +55,9 @@ export class WorkerMetrics {
     readonly addCommit = (seconds: number): void => this.commits.observe(seconds);
 
     /** Adds what is read at each scrape. Money is read from the store, as it is on the disk. */
-    addSources(log: Logger, { store, running, readiness, alerts, walletBalance }: WorkerReadings): void {
+    addSources(log: Logger, readings: WorkerReadings): void {
+        const { store, running, readiness, alerts, walletBalance } = readings;
+        this.addLoad(log, readings);
         const gauge = (name: string, help: string, read: () => Promise<number>) =>
             readGauge(this.registry, { name: PREFIX + name, help, log, read: async () => [{ value: await read() }] });
         gauge('running_queries', 'Queries that are being answered', running);
@@ -90,6 +95,35 @@ export class WorkerMetrics {
             read: async () =>
                 Object.entries((await store.totals()).jobs).map(([stage, value]) => ({ labels: { stage }, value })),
         });
+    }
+
+    private addLoad(log: Logger, { load }: WorkerReadings): void {
+        type Figure = [name: string, help: string, read: (load: ModelLoad) => number | undefined];
+        const figures: Figure[] = [
+            ['model_available', '1 if a backend serves the model', ({ available }) => (available ? 1 : 0)],
+            ['model_running', 'Queries of the model that run', ({ running }) => running],
+            ['model_waiting', 'Queries of the model that wait for a backend', ({ waiting }) => waiting],
+            ['model_throughput_tokens', 'Tokens a second of the last minute', ({ throughput }) => throughput],
+            ['model_answer_tokens', 'Tokens a second of one answer', ({ tokensPerSecond }) => tokensPerSecond],
+            ['model_first_token_seconds', 'Seconds to the first text', ({ firstTokenSeconds }) => firstTokenSeconds],
+        ];
+        for (const [name, help, read] of figures) {
+            readGauge(this.registry, {
+                ...{ name: PREFIX + name, help, labelNames: ['model'], log },
+                read: () =>
+                    load().models.flatMap((model) => {
+                        const value = read(model);
+                        return value === undefined ? [] : { labels: { model: model.model }, value };
+                    }),
+            });
+        }
+        const ofBackends = (name: string, help: string, read: (backend: BackendView) => number) =>
+            readGauge(this.registry, {
+                ...{ name: PREFIX + name, help, labelNames: ['backend'], log },
+                read: () => load().backends.map((one) => ({ labels: { backend: one.name }, value: read(one) })),
+            });
+        ofBackends('backend_up', '1 if the backend can be used', ({ outage }) => (outage === undefined ? 1 : 0));
+        ofBackends('backend_running', 'Queries that the backend answers', (backend) => backend.running);
     }
 
     private counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> {

@@ -5,11 +5,13 @@ import type { JobAmounts } from '../store/earnings';
 import { dayOf } from '../store/people';
 import type { CaseRecord, WorkerTotals } from '../store/worker';
 import type { Alert } from './alerts/board';
+import type { ModelLoad } from './backends';
 import type { WorkerBook } from './book';
 import type { Cases } from './cases';
 import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
+import type { BackendView } from './servers';
 import { type EarningsRow, earningsRows, unclaimedOf } from './earnings';
 import { modelName } from './modelName';
 import type { WorkerReadiness } from './readiness';
@@ -21,10 +23,11 @@ export interface WorkerStatus extends WorkerTotals {
     cases: CaseView[]; // the open ones
     alerts: Alert[]; // that are raised, the newest last; none of a worker that does not run
     readiness: WorkerReadiness | undefined; // undefined if the worker does not run
+    load: { backends: BackendView[]; models: ModelLoad[] };
     today: { results: number; earned: bigint }; // nanoTON, since midnight (UTC)
     models: EarningsRow[]; // since the first result
     clients: EarningsRow[]; // those that brought the most, since the first result
-    openJobs: JobView[]; // those that brought the most
+    openJobs: OpenJobView[]; // those that brought the most
     unreadable: number; // messages of the provider that could not be read since the start
 }
 
@@ -34,7 +37,7 @@ export interface CaseView extends Pick<CaseRecord, 'class' | 'job' | 'number' | 
 }
 
 /** A job that has not ended. Amounts are nanoTON. */
-export interface JobView {
+export interface OpenJobView {
     job: string; // hex
     client: string; // raw address of its escrow
     model: string;
@@ -63,6 +66,7 @@ export async function statusOf(
         },
         cases: (await store.cases.open()).map(viewOf),
         ...{ alerts, readiness },
+        load: context.backends.view(),
         today: {
             results: today.reduce((sum, { results }) => sum + results, 0),
             earned: today.reduce((sum, { earned }) => sum + earned, 0n),
@@ -78,9 +82,11 @@ export async function statusOf(
 const byEarned = (a: { earned: bigint }, b: { earned: bigint }) =>
     a.earned === b.earned ? 0 : a.earned < b.earned ? 1 : -1;
 
-async function openJobsOf({ config }: WorkerContext, book: WorkerBook, jobs: JobAmounts[]): Promise<JobView[]> {
+async function openJobsOf({ config }: WorkerContext, book: WorkerBook, jobs: JobAmounts[]): Promise<OpenJobView[]> {
     const running = await book.runningByJob();
-    const open = jobs.filter(({ hasEnded }) => !hasEnded).map((amounts) => ({ ...amounts, earned: amounts.cumulative }));
+    const open = jobs
+        .filter(({ hasEnded }) => !hasEnded)
+        .map((amounts) => ({ ...amounts, earned: amounts.cumulative }));
     return open
         .sort(byEarned)
         .slice(0, MAX_LISTED)

@@ -129,6 +129,10 @@ describe('Metrics', () => {
             readiness: () => ({ ready: false, reasons: ['x'] }),
             alerts: () => [{ alert: 'wallet' }],
             walletBalance: () => 10n ** 8n,
+            load: () => ({
+                models: [{ model: 'a', available: true, running: 2, waiting: 1, throughput: 40, tokensPerSecond: 20 }],
+                backends: [{ name: 'gpu', running: 2, outage: { message: 'x' } }],
+            }),
         } as never);
 
         const text = await metrics.registry.metrics();
@@ -144,6 +148,11 @@ describe('Metrics', () => {
             'open_cases 1',
             'ready 0',
             'wallet_ton 0.1',
+            'model_available{model="a"} 1',
+            'model_waiting{model="a"} 1',
+            'model_throughput_tokens{model="a"} 40',
+            'backend_up{backend="gpu"} 0',
+            'backend_running{backend="gpu"} 2',
             'alerts{alert="wallet",severity="warning"} 1',
             'alerts{alert="stake",severity="critical"} 0',
             'unclaimed_ton 0.5',
@@ -151,6 +160,7 @@ describe('Metrics', () => {
         ]) {
             expect(text).toContain(`\ncocoon_worker_${line}\n`);
         }
+        expect(text).not.toContain('model_first_token_seconds{'); // no answer yet
     });
 
     it('are served on a port of their own, and a value that cannot be read is left out', async () => {

@@ -1,12 +1,12 @@
 /** Looks at what may go wrong while a worker runs, and keeps the board of alerts. */
 import { formatTon, smaller } from '@cocoon-market/wrappers';
-import type { Chain } from '../../chain';
 import { PollLoop } from '../../process/tasks';
 import { reporting } from '../../process/log';
 import type { CaseRecord, JobRecord } from '../../store/worker';
 import { accountAddress } from '../channels';
 import type { NodeAttestation } from '../attestation';
 import type { WorkerContext } from '../context';
+import type { BackendView } from '../servers';
 import type { ClaimWallet } from '../claimSender';
 import { type Check, Failure } from '../doctor/finding';
 import { diskCheck, type Machine, thisMachine } from '../doctor/machine';
@@ -27,8 +27,6 @@ export interface WatchParts {
     wallet: Pick<ClaimWallet, 'address' | 'balance'>;
     minClaim: () => bigint; // nanoTON
     attestation: Pick<NodeAttestation, 'current'>;
-    /** Backends that do not answer now. */
-    outages?: () => { name: string; reason: string }[];
     machine?: Machine;
     /** Seconds of a monotonic clock. */
     steady: () => number;
@@ -76,7 +74,7 @@ export class AlertWatch {
 
     /** One look at everything that is due. What cannot be read leaves its alert as it is. */
     async round(): Promise<void> {
-        const { context, machine = thisMachine, outages } = this.parts;
+        const { context, machine = thisMachine } = this.parts;
         const { config, log } = context;
         const look = async (alert: AlertName, read: () => Promise<readonly Condition[] | undefined>) => {
             try {
@@ -93,7 +91,7 @@ export class AlertWatch {
             look('demand', async () => (await context.store.cases.open()).map((record) => this.ofCase(record))),
             look('disk', () => conditionOf(diskCheck(config, machine))),
             look('attestation', async () => this.ofAttestation()),
-            look('backend', async () => outages?.().map(ofOutage)),
+            look('backend', async () => context.backends.view().backends.flatMap(ofOutage)),
             this.lookAtChain(look),
         ]);
     }
@@ -218,11 +216,17 @@ function ofUnclaimed({ job, snapshot: { refundAt } }: JobRecord, due: bigint): C
     };
 }
 
-const ofOutage = ({ name, reason }: { name: string; reason: string }): Condition => ({
-    subject: name,
-    message: `the backend ${name} does not work (${reason})`,
-    remedy: 'look at the model server and its log; the worker uses it again by itself',
-});
+function ofOutage({ name, outage }: BackendView): Condition[] {
+    return outage === undefined
+        ? []
+        : [
+              {
+                  subject: name,
+                  message: `the backend ${name} cannot be used: ${outage.message}`,
+                  remedy: 'look at the model server and its log; the worker uses it again by itself',
+              },
+          ];
+}
 
 const ofSilence = (): Condition => ({
     subject: '',

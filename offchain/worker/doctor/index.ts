@@ -21,7 +21,16 @@ import {
     storeChecks,
     thisMachine,
 } from './machine';
-import { clockCheck, ENDPOINT, endpointCheck, libraryCheck, nodeCheck, readListed, stakeCheck, walletCheck } from './market';
+import {
+    clockCheck,
+    ENDPOINT,
+    endpointCheck,
+    libraryCheck,
+    nodeCheck,
+    readListed,
+    stakeCheck,
+    walletCheck,
+} from './market';
 import { modelChecks } from './models';
 import { attestationCheck, linkCheck, reachCheck } from './reach';
 

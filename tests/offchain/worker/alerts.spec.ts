@@ -172,7 +172,15 @@ describe('A notice', () => {
 /** A watch over readings that a test sets. */
 function watchOf(overrides: Overrides = {}, parts: Partial<WatchParts> = {}) {
     const chain = new FakeChain();
-    const readings = { steady: 0, jobs: [] as object[], cases: [] as object[], coins: 10n ** 9n, proof: {} as object };
+    const backends: object[] = [];
+    const readings = {
+        backends,
+        steady: 0,
+        jobs: [] as object[],
+        cases: [] as object[],
+        coins: 10n ** 9n,
+        proof: {} as object,
+    };
     const config = { ...configFor('/tmp', overrides) };
     const store = {
         jobs: { claimable: async ({ cursor }: { cursor?: Buffer }) => (cursor === undefined ? readings.jobs : []) },
@@ -180,7 +188,16 @@ function watchOf(overrides: Overrides = {}, parts: Partial<WatchParts> = {}) {
     };
     const key = { publicKey: signingKey(SEEDS.receiptKey).publicKey };
     const watch = new AlertWatch({
-        context: { config, store, log, chain, now: () => chain.now(), receiptKey: key, encryptionKey: key } as never,
+        context: {
+            backends: { view: () => ({ backends: readings.backends }) },
+            config,
+            store,
+            log,
+            chain,
+            now: () => chain.now(),
+            receiptKey: key,
+            encryptionKey: key,
+        } as never,
         wallet: { address: config.node, balance: async () => readings.coins },
         minClaim: () => 1000n,
         attestation: { current: () => ({ tier: 'open', ...readings.proof }) as never },
@@ -262,11 +279,13 @@ describe('A running worker raises', () => {
     });
 
     it('a backend that does not work, by its name', async () => {
-        const outages = [{ name: 'gpu1', reason: 'BackendDown' }];
-        const { active, watch } = watchOf({}, { outages: () => outages });
+        const { active, readings, watch } = watchOf();
+        readings.backends = [{ name: 'gpu0' }, { name: 'gpu1', outage: { message: 'nothing answers' } }];
         expect(await active()).toEqual(['backend']);
-        expect(watch.board.active[0]).toMatchObject({ subject: 'gpu1' });
-        outages.pop();
+        expect(watch.board.active[0]).toMatchObject({
+            ...{ subject: 'gpu1', message: 'the backend gpu1 cannot be used: nothing answers' },
+        });
+        readings.backends.pop();
         expect(await active()).toEqual([]);
     });
 
