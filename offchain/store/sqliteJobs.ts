@@ -4,8 +4,11 @@ import { type Kysely, sql, type Updateable } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
 import type { GroupCommit } from './groupCommit';
 import { addClaim, removeLastClaim } from './sqliteEarnings';
+import { receivedSince } from './sqliteWallet';
 import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim } from './worker';
 import { jobOf, type JobTable, snapshotColumns, type WorkerSchema, ZERO } from './workerTables';
+
+const ORDER_SECONDS = 600; // by which the clock of the chain may be behind that of a last claim
 
 export class SqliteJobs implements JobStore {
     constructor(
@@ -84,13 +87,22 @@ export class SqliteJobs implements JobStore {
     }
 
     async setState(job: Buffer, state: JobStage, at: number) {
-        await this.writes.run(async (t) => {
+        return this.writes.run(async (t) => {
             const jobs = t.updateTable('jobs').set({ state, at });
             const changed = jobs.where('job', '=', job).where('state', '!=', 'ended').returningAll();
             const row = await changed.executeTakeFirst();
-            if (row !== undefined && state === 'ended' && row.lastClaimAt > 0) {
-                await addClaim(t, { job, paid: amountFromBytes(row.lastClaimPaid), at, last: true });
+            if (row === undefined || state !== 'ended' || row.lastClaimAt === 0) {
+                return true;
             }
+            const paid = amountFromBytes(row.lastClaimPaid);
+            const received = await receivedSince(t, job, row.lastClaimAt - ORDER_SECONDS);
+            if (received !== undefined && received < paid - amountFromBytes(row.paid)) {
+                const none = { lastClaimAt: 0, lastClaimPaid: ZERO };
+                await t.updateTable('jobs').set(none).where('job', '=', job).execute();
+                return false;
+            }
+            await addClaim(t, { job, paid, at, last: true });
+            return true;
         });
     }
 

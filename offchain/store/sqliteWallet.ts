@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
 import type { GroupCommit } from './groupCommit';
 import type { Movement, StoredSweep, SweepState, WalletCursor, WalletStore } from './wallet';
-import type { WorkerSchema } from './workerTables';
+import type { WorkerSchema, WorkerTransaction } from './workerTables';
 
 export class SqliteWallet implements WalletStore {
     constructor(
@@ -63,4 +63,17 @@ export class SqliteWallet implements WalletStore {
     async endSweep(hash: string, state: Exclude<SweepState, 'sending'>) {
         await this.writes.run((t) => t.updateTable('sweeps').set({ state }).where('hash', '=', hash).execute());
     }
+}
+
+/**
+ * nanoTON that a wallet received from the channel of a job since a time (unix seconds). Undefined unless a claim and
+ * what came back of it are stored.
+ */
+export async function receivedSince(t: WorkerTransaction, job: Buffer, since: number): Promise<bigint | undefined> {
+    const movements = t.selectFrom('movements').select(['isIncoming', 'amount']).where('job', '=', job);
+    const rows = await movements.where('at', '>=', since).execute();
+    const incoming = rows.filter(({ isIncoming }) => isIncoming === 1);
+    return incoming.length === 0 || incoming.length === rows.length
+        ? undefined
+        : incoming.reduce((sum, { amount }) => sum + amountFromBytes(amount), 0n);
 }

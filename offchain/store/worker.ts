@@ -77,9 +77,10 @@ export interface JobStore {
     setLastClaims(claims: readonly LastClaim[], at: number): Promise<void>;
     /**
      * Changes nothing for an ended job, which `revive` alone reopens. `at`: unix seconds when the change was found.
-     * `ended` confirms a last claim of this worker.
+     * `ended` confirms a last claim of this worker. Resolves with false if that claim came too late: the movements of
+     * the wallet show that its channel did not pay. Then the job has no last claim.
      */
-    setState(job: Buffer, state: JobStage, at: number): Promise<void>;
+    setState(job: Buffer, state: JobStage, at: number): Promise<boolean>;
     /** Reopens an ended job whose channel exists; `ending` if it was to end. Its last claim was none. */
     revive(job: Buffer, state: Exclude<JobStage, 'ended'>, snapshot: ChannelSnapshot): Promise<void>;
     /**

@@ -61,8 +61,8 @@ export class JobEntry {
         const { job, state: stored, snapshot } = this.current;
         if (stored !== 'ended') {
             const at = Math.max(this.context.now(), snapshot.at); // the chain's time where this machine's clock is behind
-            await this.context.store.jobs.setState(job, state, at);
-            this.update({ state });
+            const isPaid = await this.context.store.jobs.setState(job, state, at);
+            this.update({ state, ...(!isPaid && { lastClaimAt: 0, lastClaimPaid: 0n }) });
         }
     }
 }

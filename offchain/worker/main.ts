@@ -120,8 +120,11 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     const sweeper = new Sweeper(context, wallet);
     const ledger = new WalletLedger(context, wallet);
     const claims = new Claims(context, book, costs, wallet, async () => {
-        await sweeper.sweepDue().catch((error: unknown) => log.error({ err: error }, 'nothing was swept'));
-        await ledger.refresh().catch((error: unknown) => log.warn({ err: error }, 'the wallet was not read'));
+        // An API that does not answer has an alert of its own.
+        const note = (message: string) => (error: unknown) =>
+            log[error instanceof ChainError ? 'debug' : 'error']({ err: error }, message);
+        await sweeper.sweepDue().catch(note('nothing was swept'));
+        await ledger.refresh().catch(note('the transactions of the wallet were not read'));
     });
     const cases = new Cases(context, wallet);
     return { context, floors: { channels, costs, book, claims, cases, wallet, sweeper, ledger }, steady, failed };

@@ -330,6 +330,28 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect((await store.jobs.get(ended))!).toMatchObject({ claimed: 5n, lastClaimPaid: 0n });
         });
 
+        it.each([
+            { received: 99n, claims: 0 },
+            { received: 100n, claims: 1 },
+        ])('believes a last claim of 100 if the wallet received it: $claims of $received', async (row) => {
+            const job = await withJob();
+            await store.jobs.addVoucher(job, { cumulative: 100n, count: 0, signature: randomBytes(64) }, 1);
+            await store.jobs.setLastClaims([{ job, paidAfter: 100n }], 1000);
+            const wallet = randomBytes(32);
+            const claim = { at: 1000, kind: 'claim' as const, account: '0:1', job };
+            const movements = [
+                { ...claim, lt: 1n, number: 0, isIncoming: false, amount: 120n },
+                { ...claim, lt: 2n, number: 0, isIncoming: true, amount: row.received },
+            ];
+            await store.wallet.add(wallet, movements, undefined, { lt: 2n, hash: randomBytes(32) });
+            await expect(store.wallet.add(wallet, movements, undefined, { lt: 2n, hash: wallet })).rejects.toThrow();
+            expect(await store.wallet.movements(wallet)).toEqual(movements);
+
+            expect(await store.jobs.setState(job, 'ended', 2000)).toBe(row.claims === 1);
+            expect(await store.earnings.claims()).toHaveLength(row.claims);
+            expect((await store.jobs.get(job))!.lastClaimAt).toBe(1000 * row.claims);
+        });
+
         it('drops the answers of jobs that ended long ago, and keeps their numbers used', async () => {
             const [old, recent] = [await withQuery(7), await withQuery(7)];
             for (const job of [old, recent]) {

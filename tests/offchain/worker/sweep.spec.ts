@@ -1,6 +1,9 @@
 import { Provider } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
-import { account, type Fixture, startFixture } from '../support/worker';
+import { writeFileSync } from 'node:fs';
+import { workerCommand } from '../../../offchain/cli/worker';
+import { serveAdmin } from '../../../offchain/worker';
+import { account, configFor, type Fixture, RATES, startFixture } from '../support/worker';
 
 let fixture: Fixture;
 
@@ -27,6 +30,18 @@ async function start(sweep: object = {}, owner: Address = OWNER): Promise<void> 
     );
     fixture.chain.getters.set(provider.toRawString(), { getProviderState: async () => ({ owner }) });
 }
+
+/** A configuration that the command reads; the running worker has its own. */
+const FILE = {
+    ...{ network: -239, endpoint: 'http://127.0.0.1:1/', node: account(1).toRawString(), keyFile: 'keys.json' },
+    ...{
+        provider: account(2).toRawString(),
+        store: 'worker.db',
+        listen: { port: 0 },
+        backends: [{ kind: 'embedded' }],
+    },
+    offers: [{ model: 'm', rates: RATES }],
+};
 
 const sent = () =>
     fixture.wallet.orders.flat().map(({ to, value, bounce }) => ({ to: to.toRawString(), value, bounce }));
@@ -100,6 +115,41 @@ describe('A sweep', () => {
             reason: expect.stringContaining('demand') as string,
         });
         expect(sent()).toEqual([]);
+    });
+
+    it.each([
+        { above: '500000000', words: 'above is more than keep' },
+        { to: OWNER.toString({ testOnly: true }), words: 'test' },
+    ])('has settings that make sense: refused because of "$words"', async ({ words, ...sweep }) => {
+        fixture = await startFixture();
+        const settings = { to: OWNER.toRawString(), above: '500000001', keep: '500000000' };
+        expect(() => configFor(fixture.folder, { sweep: settings })).not.toThrow();
+        expect(() => configFor(fixture.folder, { sweep: { ...settings, ...sweep } })).toThrow(words);
+    });
+
+    it('is printed for people, with --dry-run before it is sent, and refused with the reason', async () => {
+        await start();
+        fixture.wallet.coins = 3_000_000_000n;
+        const { folder, worker } = fixture;
+        const admin = await serveAdmin(`${folder}/worker.db`, worker);
+        const logged = jest.spyOn(console, 'log').mockImplementation(() => undefined);
+        const printed = async (...flags: string[]) => {
+            await workerCommand().parseAsync(['sweep', '--config', `${folder}/worker.json`, ...flags], {
+                from: 'user',
+            });
+            return String(logged.mock.calls.at(-1)![0]);
+        };
+        writeFileSync(`${folder}/worker.json`, JSON.stringify(FILE));
+        try {
+            expect(await printed('--dry-run')).toMatch(/^A sweep sends 2.49 TON to 0:55/);
+            expect(sent()).toEqual([]);
+            expect(JSON.parse(await printed('--json'))).toMatchObject({ sent: true, amount: '2490000000' });
+            expect(await printed()).toMatch(/^Nothing is swept: the wallet holds no more than/);
+        } finally {
+            logged.mockRestore();
+            admin?.close();
+        }
+        expect(sent()).toEqual([toOwner(2_490_000_000n)]);
     });
 
     it('is refused without sweep in the configuration, and says what to add', async () => {
