@@ -27,6 +27,7 @@ export interface Market {
 
 /** A market on a local network, an owner with coins and a client with an escrow. */
 export async function prepareMarket(folder: string): Promise<Market> {
+    mkdirSync(folder, { recursive: true });
     const stage = await Stage.open('2026', { folder });
     const registry = await stage.launch();
     const seed = randomBytes(32);
