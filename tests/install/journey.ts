@@ -44,10 +44,6 @@ export async function prepareMarket(folder: string): Promise<Market> {
     };
 }
 
-interface Status {
-    jobs: { unclaimed: string }[];
-}
-
 /** Runs the steps with the `cocoon` at `bin`; `tell` gets each step when it is done. Throws at the first that fails. */
 export async function firstAnswer(
     bin: string,
@@ -106,8 +102,7 @@ export async function firstAnswer(
 /** nanoTON under vouchers that no channel has paid yet. */
 async function unclaimed(cocoon: (...args: string[]) => Promise<{ stdout: string }>): Promise<string> {
     const { stdout } = await cocoon('worker', 'status', '--config', 'worker.json', '--json');
-    const { jobs } = JSON.parse(stdout) as Status;
-    return jobs.reduce((sum, job) => sum + BigInt(job.unclaimed), 0n).toString();
+    return (JSON.parse(stdout) as { unclaimed: string }).unclaimed;
 }
 
 async function ask(gatewayUrl: string): Promise<string> {
