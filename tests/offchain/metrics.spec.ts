@@ -1,11 +1,13 @@
 /** The metrics of both processes, and the alerts and the dashboard that read them. */
 import { readFileSync } from 'node:fs';
+import Ajv from 'ajv';
 import pino from 'pino';
 import { request } from 'undici';
 import { parse } from 'yaml';
 import { GatewayMetrics } from '../../offchain/gateway/metrics';
 import { addSources } from '../../offchain/gateway/metricSources';
 import { BoundedLabel, readGauge, serveMetrics, tonNumber } from '../../offchain/process/metrics';
+import { alertSeverities } from '../../offchain/worker/alerts/board';
 import { WorkerMetrics } from '../../offchain/worker/metrics';
 import { Reason } from '../../wrappers';
 
@@ -23,6 +25,44 @@ function bothNames(): Set<string> {
 }
 
 const namesIn = (text: string): string[] => text.match(/cocoon_(gateway|worker)_[a-z_]+/g) ?? [];
+
+const text = { type: 'string', minLength: 1 };
+const fixed = (properties: Record<string, object>, optional: Record<string, object> = {}) => ({
+    type: 'object',
+    required: Object.keys(properties),
+    properties: { ...properties, ...optional },
+    additionalProperties: false,
+});
+const some = (properties: Record<string, object>) => ({ ...fixed(properties), additionalProperties: true });
+const PANEL = fixed(
+    {
+        id: { type: 'integer' },
+        title: text,
+        type: { enum: ['stat', 'timeseries'] },
+        datasource: fixed({ type: { const: 'prometheus' }, uid: { const: '${datasource}' } }),
+        gridPos: fixed({
+            ...{ h: { const: 8 }, w: { const: 8 } },
+            ...{ x: { enum: [0, 8, 16] }, y: { type: 'integer', multipleOf: 8 } },
+        }),
+        fieldConfig: fixed({ defaults: some({ unit: text }), overrides: { type: 'array', maxItems: 0 } }),
+        targets: {
+            ...{ type: 'array', minItems: 1 },
+            items: fixed({ refId: text, expr: text, legendFormat: text }),
+        },
+    },
+    { description: text, options: { type: 'object' } },
+);
+const DASHBOARD = some({
+    uid: text,
+    schemaVersion: { const: 39 },
+    templating: some({ list: { type: 'array', items: some({ name: text, type: text }) } }),
+    panels: { type: 'array', items: PANEL },
+});
+
+interface Panel {
+    id: number;
+    gridPos: { x: number; y: number };
+}
 
 interface Rule {
     alert: string;
@@ -53,6 +93,26 @@ describe('The examples for Prometheus and Grafana', () => {
                 },
             });
         }
+    });
+
+    it('alert on everything that a worker raises', () => {
+        const text = readFileSync('ops/alerts.yml', 'utf8');
+        const covered = [...text.matchAll(/cocoon_worker_alerts\{alert="(\w+)"\}/g)].map(([, name]) => name);
+        // A worker that ended tells nothing itself, and each backend has a metric of its own.
+        const others = { stopped: 'CocoonWorkerDown', backend: 'CocoonBackendDown' };
+        expect([...covered, ...Object.keys(others)].sort()).toEqual(Object.keys(alertSeverities).sort());
+        Object.values(others).forEach((rule) => expect(text).toContain(`alert: ${rule}\n`));
+    });
+
+    it('are a dashboard of the form that Grafana imports', () => {
+        const dashboard = JSON.parse(readFileSync('ops/dashboard.json', 'utf8')) as { panels: Panel[] };
+        const validate = new Ajv().compile(DASHBOARD);
+        validate(dashboard);
+        expect(validate.errors).toBeNull();
+        const { panels } = dashboard;
+        expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+        const places = panels.map(({ gridPos: { x, y } }) => `${x} ${y}`);
+        expect(new Set(places).size).toBe(panels.length); // all are 8 wide and 8 high
     });
 
     it('show metrics that exist, in panels with a title', () => {
