@@ -22,8 +22,11 @@ const REMEDIES: Partial<Record<JobPhase, string>> = {
 };
 
 export class Closing {
-    /** Fetches the endings of a job's queries, so that their results are paid. Recovery, a floor above, sets it. */
-    fetchEndings: (job: GatewayJob) => Promise<void> = () => Promise.resolve();
+    /**
+     * Shows a job to its worker if that does not know it yet, and fetches the endings of its queries, so that their
+     * results are paid. Recovery, a floor above, sets it.
+     */
+    takeUp: (job: GatewayJob) => Promise<void> = () => Promise.resolve();
     private readonly tasks = new Tasks();
     private readonly leaving = new SingleFlight<number, void>();
     private readonly settling = new SingleFlight<number, JobPhase>();
@@ -150,8 +153,11 @@ export class Closing {
             await job.change({ phase: 'settling', note });
         }
         await job.whenIdle();
-        // A worker ends no job that owes it a result.
-        await this.fetchEndings(job);
+        // A worker ends no job that it does not know, or that owes it a result.
+        await this.takeUp(job);
+        if (job.phase === 'leaving') {
+            await this.leave(job, job.stored.note); // the worker has said meanwhile that it claims nothing
+        }
         if (job.phase !== 'settling' && job.phase !== 'settled') {
             return job.phase;
         }

@@ -43,7 +43,7 @@ export class Recovery {
         private readonly context: GatewayContext,
         private readonly parts: RecoveryParts,
     ) {
-        parts.closing.fetchEndings = (job) => this.fetchEndings(job);
+        parts.closing.takeUp = (job) => this.takeUpJob(job);
     }
 
     /** Takes up everything that the store knows, in the background. */
@@ -199,9 +199,10 @@ export class Recovery {
         }
     }
 
-    /** Gets the endings of a job's queries, as far as its worker gives them within a while. */
-    private async fetchEndings(job: GatewayJob): Promise<void> {
-        if (job.unfinished.length > 0 && (await this.connect(job))) {
+    /** Shows a job to its worker, and gets the endings of its queries as far as the worker gives them within a while. */
+    private async takeUpJob(job: GatewayJob): Promise<void> {
+        const isDue = job.unfinished.length > 0 || job.session === undefined;
+        if (isDue && (await this.connect(job))) {
             await waitUntil(() => job.unfinished.length === 0, { maxMs: START_MS });
         }
     }

@@ -1,10 +1,15 @@
 /** Work that a process does in the background, and how it ends before the store is closed. */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Tasks that may still write, and a signal that tells them to wait for nothing more. */
 export class Tasks {
     private readonly stopping = new AbortController();
     private readonly running = new Set<Promise<unknown>>();
+
+    constructor() {
+        setMaxListeners(0, this.stopping.signal); // each task that waits adds one
+    }
 
     get isStopping(): boolean {
         return this.stopping.signal.aborted;

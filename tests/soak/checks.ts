@@ -7,7 +7,7 @@ import { isConserved, paidBy } from '../../demo/ledger';
 import { askGateway } from '../../offchain/cli/gatewayClient';
 import { RecordType } from '../../offchain/link';
 import { amountFromBytes } from '../../offchain/store/database';
-import { jobsOf } from './settle';
+import { compareMoney, type MoneyReport } from './money';
 import type { SoakWorker, World } from './world';
 
 /** nanoTON that a worker may leave with a client, because a claim would cost as much. */
@@ -59,7 +59,7 @@ async function scrape(url: string): Promise<Map<string, number>> {
 export async function checkStores(
     world: World,
     metrics: Map<SoakWorker, Map<string, number>>,
-    waived: { cost: bigint },
+    { load, money }: { load: { cost: bigint }; money: Map<SoakWorker, MoneyReport> },
 ): Promise<Check[]> {
     const { wire, workers, network, stage } = world;
     const transactions = await network.transactions();
@@ -120,7 +120,20 @@ export async function checkStores(
         ),
         await check('answers cost the apps no more than the jobs', () => {
             const owed = jobs.reduce((sum, { cumulative }) => sum + cumulative, 0n);
-            return waived.cost > owed ? [`apps were told ${waived.cost}, all results together are ${owed}`] : [];
+            return load.cost > owed ? [`apps were told ${load.cost}, all results together are ${owed}`] : [];
+        }),
+        await check('earnings, claims, sweeps and wallets are what the chain shows, to the nanoTON', async () => {
+            const breaches: string[] = [];
+            for (const { worker, jobs: own } of states) {
+                const chain = {
+                    results: own.reduce((sum, { index }) => sum + index, 0),
+                    earned: own.reduce((sum, { cumulative }) => sum + cumulative, 0n),
+                    paid: own.reduce((sum, { id }) => sum + paid.get(id)!, 0n),
+                    balance: await balanceOf(worker.seller.hot.address),
+                };
+                breaches.push(...compareMoney(worker, money.get(worker)!, chain, transactions));
+            }
+            return breaches;
         }),
         await check('the metrics of the workers are what their stores say', () =>
             states.flatMap(({ worker, jobs: own }) => {
@@ -128,6 +141,7 @@ export async function checkStores(
                 const sum = (values: bigint[]) => values.reduce((total, value) => total + value, 0n);
                 const expected: [string, number][] = [
                     ['cocoon_worker_earned_ton', Number(formatTon(sum(own.map(({ cumulative }) => cumulative))))],
+                    ['cocoon_worker_claimed_ton', Number(formatTon(sum(own.map(({ id }) => paid.get(id)!))))],
                     ['cocoon_worker_results_stored', own.reduce((total, { index }) => total + index, 0)],
                     ...['open', 'ending', 'ended'].map((stage): [string, number] => [
                         `cocoon_worker_jobs{stage="${stage}"}`,
@@ -227,9 +241,4 @@ function readGatewayStore(path: string): { jobs: ClientJobRow[]; receipts: Recei
     } finally {
         db.close();
     }
-}
-
-/** The jobs of the gateway that are not over, for a failure's message. */
-export async function openJobs(world: World): Promise<string[]> {
-    return (await jobsOf(world)).map(({ job, phase, note }) => `${job} ${phase} ${note}`);
 }

@@ -4,6 +4,7 @@ import { type Check, checkRunning, checkStores, scrapeWorkers } from './checks';
 import { Load, type LoadReport } from './load';
 import { type Kill, killsOf, LAST_KILL, randomOf, survivors, victims, type Victim } from './plan';
 import { type Sample, sampleOf, type Trend, trendOf } from './samples';
+import { readMoney } from './money';
 import { askStatus, settleAll, until } from './settle';
 import { World } from './world';
 
@@ -28,7 +29,6 @@ export interface SoakReport {
     kills: Record<Victim, number>;
     receipts: number; // seen on the wire
     vouchers: number; // acknowledged on the wire
-    jobs: number;
     trends: Partial<Record<Victim, Trend>>;
     checks: Check[];
     passed: boolean;
@@ -56,10 +56,11 @@ export async function soak({ minutes, seed, folder, apps, killEveryMs, say }: So
         await until(async () => (await askStatus(world)).every(({ jobs }) => jobs.ending === 0));
         const checks: Check[] = [{ name: 'every job is over', breaches: unsettled }];
         checks.push(...(await checkRunning(world)));
+        const money = await readMoney(world);
         const metrics = await scrapeWorkers(world);
         checks.push(await stopAll(world));
         tell('stores, chain and metrics are compared');
-        checks.push(...(await checkStores(world, metrics, samples.report)));
+        checks.push(...(await checkStores(world, metrics, { load: samples.report, money })));
         const failures = world.all.flatMap((each) => each.failures);
         checks.push({ name: 'no process ended by itself', breaches: failures });
         const trends = Object.fromEntries(victims.map((name) => [name, trendOf(samples.of[name])]));
@@ -73,7 +74,6 @@ export async function soak({ minutes, seed, folder, apps, killEveryMs, say }: So
             kills: Object.fromEntries(victims.map((name) => [name, world.processes[name].kills])) as never,
             receipts: world.wire.receipts,
             vouchers: world.wire.vouchers,
-            jobs: metrics.size,
             trends,
             checks,
             passed: checks.every(({ breaches }) => breaches.length === 0),

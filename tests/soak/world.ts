@@ -28,6 +28,7 @@ export const JOB = { deposit: '250000000', step: '20000000', notice: 3600, maxOp
 export interface SoakWorker {
     seller: Seller;
     store: string;
+    config: string; // file
     metricsUrl: string;
     recorder: Recorder;
 }
@@ -113,7 +114,7 @@ export class World {
         name: Victim,
         { seller, registry, backend }: { seller: Seller; registry: Address; backend: string },
     ): Promise<void> {
-        const { folder, keys, provider, node } = seller;
+        const { folder, keys, provider, node, owner } = seller;
         const [port, metricsPort] = [await freePort(), await freePort()];
         const recorder = new Recorder(this.wire, seller.port, port);
         await recorder.start();
@@ -132,6 +133,7 @@ export class World {
             offers: [{ model: MODEL, rates: inNano(RATES) }],
             marginSeconds: 60, // it reads channels four times in it
             claim: { seconds: 2, threshold: '60000000' },
+            sweep: { to: owner.address.toRawString(), above: '560000000', keep: '500000000' },
             cases: { seconds: 10 },
             chain: { pollSeconds: 0.2, confirmSeconds: 5 },
             logLevel: 'warn',
@@ -143,7 +145,13 @@ export class World {
             [program('cocoon'), 'worker', 'run', '--config', file],
             `http://127.0.0.1:${port}/v1/node`,
         );
-        this.workers.push({ seller, store, recorder, metricsUrl: `http://127.0.0.1:${metricsPort}/metrics` });
+        this.workers.push({
+            seller,
+            store,
+            config: file,
+            recorder,
+            metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
+        });
     }
 
     private async startGateway(registry: Address): Promise<void> {

@@ -1,5 +1,6 @@
 import { Finish, jobHash, Voucher, voucherFor } from '../../../wrappers';
 import { clientKeys, Gateway } from '../../../offchain/gateway';
+import { WorkerClient } from '../../../offchain/gateway/workers';
 import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { join } from 'node:path';
 import { NETWORK, useMarket } from '../../support/market';
@@ -108,6 +109,22 @@ describe('A gateway that starts again', () => {
 
         expect(atEnd).toEqual([2, 2]);
         expect(job().unfinished).toEqual([]);
+    });
+
+    it('settles at once a job that its worker has not seen yet: nothing is owed, and the job is left', async () => {
+        await start();
+        bench.worker.claims = false;
+        const { register } = WorkerClient.prototype;
+        const lost = jest.spyOn(WorkerClient.prototype, 'register').mockRejectedValue(new Error('the wire broke'));
+        await bench.post(ask).catch(() => undefined);
+        await until(() => job()?.phase === 'open');
+        expect(bench.worker.jobs.size).toBe(0);
+        lost.mockImplementation(register);
+
+        expect(await bench.gateway.closing.settle(job())).toBe('leaving');
+
+        expect(bench.worker.only.ended).toBe(true);
+        lost.mockRestore();
     });
 
     it('rule 15: a worker that answers late is asked until it does', async () => {
