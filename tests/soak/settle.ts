@@ -28,7 +28,11 @@ export async function settleAll(world: World): Promise<string[]> {
         return jobs.length === 0;
     });
     await Promise.all(workers.map(({ store }) => askWorker(store, 'POST', '/claim')));
-    if ((await jobsOf(world)).some(({ phase }) => phase === 'leaving')) {
+    const leaving = (await jobsOf(world)).filter(({ phase }) => phase === 'leaving');
+    if (leaving.length > 0) {
+        // The notice begins with the order on chain.
+        const orders = leaving.map((job) => until(async () => (await end('leave', job)) !== undefined));
+        await Promise.all(orders);
         await network.advance(JOB.notice + 60);
         await until(async () => {
             const jobs = (await jobsOf(world)).filter(({ phase }) => !OVER.includes(phase));
