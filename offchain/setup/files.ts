@@ -38,7 +38,7 @@ const progressFile = z.object({
     owner: address,
     stake: z.string().regex(/^\d+$/).transform(BigInt),
     fund: z.string().regex(/^\d+$/).transform(BigInt),
-    sent: z.object({ step: z.string(), until: z.number() }).optional(), // an order on its way; until: unix seconds
+    sent: z.object({ parts: z.array(z.string()), until: z.number() }).optional(), // on its way; until: unix seconds
 });
 
 /** What a run has to know of an earlier one that did not come to its end. */

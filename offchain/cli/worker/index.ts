@@ -6,6 +6,7 @@ import { addDoctor } from './doctor';
 import { addEarnings } from './earnings';
 import { addInit } from './init';
 import { addKeygen } from './keygen';
+import { addPrices } from './prices';
 import { addRestore } from './restore';
 import { addRun } from './run';
 import { addStatus } from './status';
@@ -22,6 +23,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
     addStatus(worker, parts);
     addEarnings(worker, parts);
     addSweep(worker, parts);
+    addPrices(worker);
     addRestore(worker);
     return worker;
 }

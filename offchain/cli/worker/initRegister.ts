@@ -2,9 +2,8 @@
 import { bytesToNumber, formatTon, tokenKinds } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Transfer } from '../../chain';
 import { Remedied } from '../../process/errors';
+import { waitUntil } from '../../process/tasks';
 import {
     endProgress,
     type Progress,
@@ -14,17 +13,16 @@ import {
     writeWhole,
 } from '../../setup/files';
 import { nextNode } from '../../setup/market';
-import { messageLine, printedMessage, tonConnectRequest, transferLink } from '../../setup/ownerOrder';
 import { earningsPerDay, faultCosts, UTILIZATIONS } from '../../setup/prospects';
 import { nextStep, type OwnerStep } from '../../setup/registration';
 import { addressText, walletText } from '../actor';
 import { tonText } from '../output';
 import type { Questions } from '../question';
-import { type InitFlags, readFlag, wholeFrom } from './initFlags';
+import type { InitFlags } from './initFlags';
 import type { PreparedNode } from './initPlan';
+import { pollMsOf, sendAsOwner } from './ownerSends';
 
 const IN_FLIGHT = 300; // seconds after which an order that has not arrived will not arrive
-const SIGN_SECONDS = 600; // in which a request to the owner's wallet is valid
 const MAX_LOSS = 100_000_000n; // nanoTON: limits.maxStep, which bounds what a client loses with one query
 const FEES = 50_000_000n; // nanoTON that an order may cost besides what it carries
 
@@ -47,6 +45,7 @@ export async function register(
     const { chain, rules, manifest, owner, worker, fund, stake, receiptKey } = prepared;
     const target = { owner, nodes: manifest.nodes, worker, fund, stake };
     const look = () => nextStep(chain, rules, target);
+    const now = async () => (await chain.account(owner)).at;
     let step = await look();
     await describe(prepared, step).then((lines) => lines.forEach(say));
     if (step.messages.length > 0) {
@@ -63,26 +62,25 @@ export async function register(
 
     while (step.messages.length > 0) {
         step.will.forEach((line) => say(`Next: ${line}`));
-        step.messages.forEach((message) => say(`  ${messageLine(chain.network, message)}`));
-        if (flags.print === true) {
-            printMessages(flags, chain.network, step.messages);
-            return undefined;
-        }
-        const wait = {
-            look,
-            step,
-            seconds: readFlag('--wait', flags.wait, wholeFrom(1, 1_000_000)),
-            pollMs: pollOf(flags, chain.api.names[0]),
+        // Messages of one order arrive one by one, and none may be sent twice: all of them are waited for.
+        const { will } = step;
+        const arrived = async () => {
+            step = await look();
+            return !step.will.some((part) => will.includes(part));
         };
-        if (prepared.wallet === undefined) {
-            const { at } = await chain.account(owner);
-            const validUntil = at + SIGN_SECONDS;
-            showRequest(tonConnectRequest({ network: chain.network, owner, validUntil }, step.messages), say);
-            step.messages.forEach((message) => say(`  ${transferLink(chain.network, message)}`));
-            say(`Waiting for the signature of ${walletText(owner, chain)}`);
-            step = await changed(wait);
-        } else {
-            step = await sent(prepared, files, progress, wait);
+        if (flags.print !== true && prepared.wallet !== undefined && isUnderWay(progress, will, await now())) {
+            say('An order of an earlier run may be on its way');
+            if (await waitUntil(arrived, { maxMs: IN_FLIGHT * 1000, pollMs: pollMsOf(chain) })) {
+                continue;
+            }
+        }
+        const beforeSend = (at: number) => {
+            progress.sent = { parts: will, until: at + IN_FLIGHT };
+            writeProgress(files, progress);
+        };
+        const order = { owner, wallet: prepared.wallet, messages: step.messages, arrived, beforeSend };
+        if (!(await sendAsOwner(chain, order, { ...flags, yes: true }))) {
+            return undefined; // printed
         }
     }
     const node = await nodeOf(step, receiptKey);
@@ -96,56 +94,9 @@ export async function register(
     };
 }
 
-interface Wait {
-    look: () => Promise<OwnerStep>;
-    step: OwnerStep;
-    seconds: number;
-    pollMs: number;
-}
-
-const nameOf = ({ will, nextNumber }: OwnerStep) => `${nextNumber} ${will.join(', ')}`;
-
-/** The next step, once it is another one than this. */
-async function changed({ look, step, seconds, pollMs }: Wait): Promise<OwnerStep> {
-    const end = performance.now() + seconds * 1000;
-    for (;;) {
-        const next = await look();
-        if (nameOf(next) !== nameOf(step)) {
-            return next;
-        }
-        if (performance.now() > end) {
-            throw new Remedied(
-                `The chain shows nothing new after ${seconds} s: look into the owner's wallet whether the messages were ` +
-                    'sent, and whether they came back. Then run this again: it goes on where the chain is',
-            );
-        }
-        await sleep(pollMs);
-    }
-}
-
-/** Sends a step with the owner's wallet. An order of an earlier run that may be on its way is waited for first. */
-async function sent(
-    { wallet, chain }: PreparedNode,
-    files: WorkerFiles,
-    progress: Progress,
-    wait: Wait,
-): Promise<OwnerStep> {
-    const name = nameOf(wait.step);
-    const { at } = await chain.account(wallet!.address);
-    const earlier = progress.sent?.step === name ? progress.sent.until - at : 0;
-    if (earlier > 0) {
-        try {
-            return await changed({ ...wait, seconds: Math.min(earlier, wait.seconds) });
-        } catch (error) {
-            if (!(error instanceof Remedied)) {
-                throw error;
-            }
-        }
-    }
-    progress.sent = { step: name, until: at + IN_FLIGHT };
-    writeProgress(files, progress);
-    await wallet!.send(wait.step.messages);
-    return changed(wait);
+/** Whether an order of an earlier run with one of these parts may still arrive. `now`: unix seconds of the chain. */
+function isUnderWay({ sent }: Progress, will: readonly string[], now: number): boolean {
+    return sent !== undefined && sent.until > now && sent.parts.some((part) => will.includes(part));
 }
 
 async function assertFunds({ chain, owner, wallet }: PreparedNode, { messages }: OwnerStep): Promise<void> {
@@ -170,26 +121,6 @@ function correctNode({ config }: WorkerFiles, node: string): void {
     if (settings.node !== node) {
         writeWhole(config, JSON.stringify({ ...settings, node }, null, 4), { replace: true });
     }
-}
-
-function printMessages({ json = false }: InitFlags, network: number, messages: readonly Transfer[]): void {
-    const printed = messages.map((message) => printedMessage(network, message));
-    const texts = printed.map((each) =>
-        Object.entries(each)
-            .map(([name, value]) => `${name}: ${value}`)
-            .join('\n'),
-    );
-    console.log(json ? JSON.stringify(printed) : texts.join('\n\n'));
-}
-
-function showRequest(request: object, say: (line: string) => void): void {
-    say('For TonConnect (sendTransaction), or one link a message:');
-    say(JSON.stringify(request));
-}
-
-// A public endpoint without a key takes one call a second, and a look makes several.
-function pollOf({ apiKey }: InitFlags, endpoint: string): number {
-    return /127\.0\.0\.1|localhost/.test(endpoint) ? 200 : apiKey === undefined ? 10_000 : 3000;
 }
 
 /** What the node is, costs, risks and may earn. */

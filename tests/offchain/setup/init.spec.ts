@@ -1,12 +1,20 @@
 import { Provider } from '@cocoon-market/wrappers';
+import { Address, Cell, loadStateInit } from '@ton/core';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Stage } from '../../../demo/stage';
+import type { Transfer } from '../../../offchain/chain';
 import { workerCommand } from '../../../offchain/cli/worker';
 import { readFleet } from '../../../offchain/fleet';
 import { readWorkerConfig } from '../../../offchain/worker/config';
+import { waitUntil } from '../../../offchain/process/tasks';
 import { startWorker } from '../../../offchain/worker';
+import { ECHO } from '../support/backend';
+import { ModelServer } from '../support/modelServer';
 
 let stage: Stage;
 let registry: string;
@@ -101,4 +109,155 @@ describe('cocoon worker init', () => {
         ).toEqual(before);
         expect(lines.join('\n')).toContain('The node is on chain.');
     });
+
+    it('prints what an owner elsewhere has to sign, waits for it, and goes on', async () => {
+        const elsewhere = await stage.wallet('owner elsewhere');
+        const owner = elsewhere.address.toString({ testOnly: true, bounceable: false });
+        const waiting = init({ wallet: undefined, owner });
+        const signed = new Set<string>();
+        const sign = async () => {
+            const requests = lines.filter((line) => line.startsWith('{"validUntil"') && !signed.has(line));
+            for (const request of requests) {
+                signed.add(request);
+                const { network, from, messages } = JSON.parse(request) as TonConnectRequest;
+                expect([network, from]).toEqual(['-3', elsewhere.address.toRawString()]);
+                await elsewhere.send(messages.map(transferOf));
+            }
+            return existsSync(join(folder, 'worker.json')) && lines.join('').includes('The node is on chain');
+        };
+        await waitUntil(sign, { maxMs: 30_000 });
+        await waiting;
+
+        expect(signed.size).toBe(2); // join, and register
+        const { provider } = readWorkerConfig(join(folder, 'worker.json'));
+        expect(await readFleet(stage.chain, provider)).toHaveLength(1);
+    });
+
+    it('finds GPUs, model server and the prices of the market by itself', async () => {
+        await init(); // another node, which sells the same model
+        count++;
+        const server = await new ModelServer().start();
+        [folder, server.owner] = [`${folder}-second`, 'vllm'];
+        const restore = withTools({ 'nvidia-smi': 'NVIDIA L40S, 46068\nNVIDIA L40S, 46068' });
+        try {
+            const model = `cocoon-tiny=${ECHO}`;
+            const found = { 'gpu-model': undefined, vram: undefined, prompt: undefined, completion: undefined };
+            await init({ ...found, backend: server.url, model, wallet: undefined, owner: registry }, '--print');
+        } finally {
+            restore();
+            await server.stop();
+        }
+
+        const text = lines.join('\n');
+        expect(text).toContain('GPUs: 2 × NVIDIA L40S, 45 GB, class 1');
+        expect(text).toContain(`Backend: vllm at ${server.url}`);
+        expect(text).toMatch(/Price +cocoon-tiny: prompt 0.2, .* completion 0.8, .*the market: \d+ nodes/);
+    });
+
+    it.each([
+        ['a market that does not exist', { registry: `0:${'ab'.repeat(32)}` }, 'There is no market at'],
+        ['an account that is no market', { registry: 'OWNER' }, 'is no registry'],
+        ['an endpoint of another network', { network: 'mainnet' }, 'network'],
+        ['an endpoint that does not answer', { endpoint: 'http://127.0.0.1:1/' }, 'http://127.0.0.1:1 does not answer'],
+        ['a model server that is absent', { backend: 'http://127.0.0.1:1/v1' }, 'No model server answers at'],
+        ['a price with a typing error', { prompt: '0,2' }, '--prompt TON: "0,2" is not an amount'],
+        ['no price where nobody sells the model', { prompt: undefined, registry: 'EMPTY' }, 'Missing: --prompt TON'],
+        ['a price far from the market', { completion: '80' }, 'far from 0.8 TON'],
+        ['a URL without its scheme', { url: 'gpu.example.net:8443' }, 'is not the URL of a worker'],
+        ['a class that the market does not take', { 'gpu-class': '7' }, 'takes no GPUs of class 7'],
+        ['no GPU tool and no GPU named', { 'gpu-model': undefined }, 'No GPU was found'],
+        ['a stake that is no amount', { stake: 'much' }, '--stake: "much" is not an amount'],
+        ['a stake that the wallet cannot pay', { stake: '1000' }, 'holds 100 TON and needs 1000'],
+        ['a wallet file that others may read', { wallet: 'OPEN' }, 'chmod 600'],
+    ])('refuses %s, and leaves no file and no message', async (_, changes, complaint) => {
+        const values = { ...changes } as Record<string, string | undefined>;
+        if (values.registry === 'OWNER') {
+            const other = await stage.wallet('no market');
+            await other.send([{ to: other.address, value: 1n }]);
+            values.registry = other.address.toRawString();
+        }
+        if (values.registry === 'EMPTY') {
+            values.registry = (await stage.launch()).address.toRawString();
+        }
+        if (values.wallet === 'OPEN') {
+            chmodSync(wallet, 0o644);
+            values.wallet = wallet;
+        }
+        const restore = withTools({});
+        const sent = stage.network.transactions.length;
+
+        await expect(init(values)).rejects.toThrow(complaint);
+
+        restore();
+        expect(existsSync(folder)).toBe(false);
+        expect(stage.network.transactions).toHaveLength(sent);
+    });
+
+    it('refuses a port that is taken', async () => {
+        const other = createServer().listen(port(), '127.0.0.1');
+        await once(other, 'listening');
+
+        await expect(init()).rejects.toThrow('another program listens there');
+        other.close();
+    });
+
+    it('names a GPU tool that fails, with its own words', async () => {
+        const restore = withTools({}, { 'nvidia-smi': "NVIDIA-SMI has failed because it couldn't communicate" });
+        await expect(init({ 'gpu-model': undefined })).rejects.toThrow('No GPU was found');
+        restore();
+
+        expect(lines.join('\n')).toContain("nvidia-smi fails: NVIDIA-SMI has failed because it couldn't communicate");
+    });
+
+    it("gives up when the owner's signature never comes, and says how to go on", async () => {
+        const owner = (await stage.wallet('silent')).address.toRawString();
+
+        await expect(init({ wallet: undefined, owner, wait: '1' })).rejects.toThrow('run this again');
+        expect(existsSync(join(folder, 'worker.init.json'))).toBe(true);
+    });
+
+    it('refuses flags that contradict the files of an earlier run', async () => {
+        await init();
+        const sent = stage.network.transactions.length;
+
+        await expect(init({ prompt: '0.3' })).rejects.toThrow('--prompt 0.3 is not what');
+        await expect(init({ url: 'http://127.0.0.1:1' })).rejects.toThrow('--url http://127.0.0.1:1 is not what');
+        expect(stage.network.transactions).toHaveLength(sent);
+    });
 });
+
+interface TonConnectRequest {
+    network: string;
+    from: string;
+    messages: { address: string; amount: string; payload?: string; stateInit?: string }[];
+}
+
+/** A message as a wallet sends it for TonConnect. */
+function transferOf({ address, amount, payload, stateInit }: TonConnectRequest['messages'][number]): Transfer {
+    const { isBounceable, address: to } = Address.parseFriendly(address);
+    const init = stateInit === undefined ? undefined : loadStateInit(Cell.fromBase64(stateInit).beginParse());
+    return {
+        ...{ to, value: BigInt(amount), bounce: isBounceable },
+        ...(payload !== undefined && { body: Cell.fromBase64(payload) }),
+        ...(init && { init: { code: init.code!, data: init.data! } }),
+    };
+}
+
+/** Puts tools that print these texts into a PATH of their own; `failing` ones exit with 9, as without a driver. */
+function withTools(printing: Record<string, string>, failing: Record<string, string> = {}): () => void {
+    const { PATH } = process.env;
+    const tools = mkdtempSync(join(tmpdir(), 'cocoon-tools-'));
+    const write = (name: string, text: string, code: number) => {
+        writeFileSync(join(tools, `${name}.txt`), text);
+        writeFileSync(join(tools, name), `#!/bin/sh\n/bin/cat ${join(tools, name)}.txt\nexit ${code}\n`, {
+            mode: 0o755,
+        });
+    };
+    Object.entries(printing).forEach(([name, text]) => write(name, text, 0));
+    Object.entries(failing).forEach(([name, text]) => write(name, text, 9));
+    process.env.PATH = tools;
+    return () => {
+        process.env.PATH = PATH;
+        rmSync(tools, { recursive: true });
+    };
+}

@@ -1,0 +1,121 @@
+/** How commands of the provider's owner get messages onto the chain: signed here, or printed and waited for. */
+import type { Address } from '@ton/core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { HotWallet, type TonHttpChain, type Transfer } from '../../chain';
+import { Remedied } from '../../process/errors';
+import { messageLine, printedMessage, tonConnectRequest, transferLink } from '../../setup/ownerOrder';
+import { walletOf, walletText } from '../actor';
+import { tonText } from '../output';
+import { Questions } from '../question';
+import { readFlag, wholeFrom } from './initFlags';
+
+/** The flags of a command that the owner signs. */
+export interface OwnerFlags {
+    wallet?: string;
+    wait: string;
+    print?: boolean;
+    yes?: boolean;
+    json?: boolean;
+}
+
+/** Adds them. */
+export function withOwnerFlags(command: Command): Command {
+    return command
+        .addOption(new Option('--wallet <file>', "the owner's wallet (v5r1): words or seed").env('COCOON_WALLET'))
+        .option('--wait <seconds>', "how long to wait for the owner's signature", '1800')
+        .option('--print', 'print what the owner has to sign, and stop')
+        .option('--yes', 'send without asking');
+}
+
+const SIGN_SECONDS = 600; // in which a request to the owner's wallet is valid
+const FEES = 50_000_000n; // nanoTON that an order may cost besides what it carries
+const MAX_MESSAGES = 4; // that any wallet takes in one request
+
+/** The wallet whose key is on this machine; undefined if none is named. Throws unless it is one of `allowed`. */
+export async function senderOf(
+    chain: TonHttpChain,
+    { wallet: file }: OwnerFlags,
+    allowed: readonly { role: string; address: Address | null }[],
+): Promise<HotWallet | undefined> {
+    const wallet = file === undefined ? undefined : await walletOf(chain, file);
+    if (wallet !== undefined && !allowed.some(({ address }) => address?.equals(wallet.address) === true)) {
+        const names = allowed.flatMap(({ role, address }) =>
+            address === null ? [] : `${role} ${walletText(address, chain)}`,
+        );
+        throw new Remedied(
+            `The wallet ${walletText(wallet.address, chain)} may not do this: it takes ${names.join(' or ')}`,
+        );
+    }
+    return wallet;
+}
+
+/** Messages to send, and how to see that they have arrived. */
+export interface OwnerOrder {
+    owner: Address;
+    wallet: HotWallet | undefined;
+    messages: readonly Transfer[];
+    arrived: () => Promise<boolean>;
+    /** Called before the wallet on this machine sends, with the chain's time. */
+    beforeSend?: (at: number) => void;
+}
+
+/**
+ * Sends messages, or prints them and waits until they have arrived. False if they were only printed.
+ * @throws {Remedied} if the owner does not agree, lacks the money, or nothing arrives in time
+ */
+export async function sendAsOwner(chain: TonHttpChain, order: OwnerOrder, flags: OwnerFlags): Promise<boolean> {
+    const { owner, wallet, messages, arrived, beforeSend } = order;
+    const { json = false, print = false, yes = false } = flags;
+    const seconds = readFlag('--wait', flags.wait, wholeFrom(1, 1_000_000));
+    const say = (line: string) => (json ? console.error(line) : console.log(line));
+    messages.forEach((message) => say(`  ${messageLine(chain.network, message)}`));
+    if (print) {
+        const printed = messages.map((message) => printedMessage(chain.network, message));
+        console.log(json ? JSON.stringify(printed) : JSON.stringify(printed, null, 4));
+        return false;
+    }
+    const attached = messages.reduce((sum, { value }) => sum + value, 0n);
+    if (wallet === undefined) {
+        const { at } = await chain.account(owner);
+        say('The owner signs these once, in TonConnect (sendTransaction) or by one link a message:');
+        for (let from = 0; from < messages.length; from += MAX_MESSAGES) {
+            const part = messages.slice(from, from + MAX_MESSAGES);
+            const request = { network: chain.network, owner, validUntil: at + SIGN_SECONDS };
+            say(JSON.stringify(tonConnectRequest(request, part)));
+        }
+        messages.forEach((message) => say(transferLink(chain.network, message)));
+        say(`Waiting for the signature of ${walletText(owner, chain)}`);
+    } else {
+        const needed = attached + FEES;
+        if ((await wallet.balance()) < needed) {
+            throw new Remedied(
+                `The wallet ${walletText(wallet.address, chain)} holds less than ${tonText(needed)}: nothing was sent`,
+            );
+        }
+        await new Questions(yes).agree(`Send ${tonText(attached)} from ${walletText(wallet.address, chain)}?`);
+        beforeSend?.((await chain.account(wallet.address)).at);
+        await wallet.send([...messages]);
+    }
+    await waitForArrival(arrived, seconds, pollMsOf(chain));
+    return true;
+}
+
+/** Milliseconds between two looks: a public endpoint takes few calls a second, and a look makes several. */
+export function pollMsOf(chain: TonHttpChain): number {
+    return /127\.0\.0\.1|localhost/.test(chain.api.names[0]) ? 200 : 5000;
+}
+
+async function waitForArrival(arrived: () => Promise<boolean>, seconds: number, pollMs: number): Promise<void> {
+    const end = performance.now() + seconds * 1000;
+    while (!(await arrived())) {
+        if (performance.now() > end) {
+            throw new Remedied(
+                `The chain shows nothing new after ${seconds} s: look into the owner's wallet whether the messages were ` +
+                    'sent, and whether they came back. Then run this again: it goes on where the chain is',
+            );
+        }
+        await sleep(pollMs);
+    }
+}
