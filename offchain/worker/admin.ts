@@ -29,6 +29,8 @@ export async function serveAdmin(
         ['POST /claim', () => worker.claimNow()],
         ['GET /sweep', () => worker.sweepPlan()],
         ['POST /sweep', () => worker.sweepNow()],
+        ['GET /sweep/all', () => worker.sweepPlan({ all: true })],
+        ['POST /sweep/all', () => worker.sweepNow({ all: true })],
         ...earningsGroups.map((by) => [`GET /earnings/${by}`, () => worker.earnings(by)] as const),
     ]);
     const server = createServer((incoming, response) => {

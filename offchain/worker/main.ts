@@ -34,7 +34,7 @@ import { readinessOf } from './readiness';
 import { recover } from './recovery';
 import { createServer } from './server';
 import type { Server } from './servers';
-import { Sweeper, type SweepPlan, type SweepReport } from './sweeper';
+import { Sweeper, type SweepOptions, type SweepPlan, type SweepReport } from './sweeper';
 import { WalletLedger } from './walletLedger';
 import { statusOf, type WorkerStatus } from './status';
 
@@ -62,8 +62,8 @@ export interface Worker {
     claimNow(): Promise<ClaimReport>;
     status(): Promise<WorkerStatus>;
     earnings(by: EarningsGroup): Promise<EarningsView>;
-    sweepNow(): Promise<SweepReport>;
-    sweepPlan(): Promise<SweepPlan>;
+    sweepNow(options?: SweepOptions): Promise<SweepReport>;
+    sweepPlan(options?: SweepOptions): Promise<SweepPlan>;
     /** Lets running queries end for a while, cuts the others, and leaves everything on the disk. */
     close(): Promise<void>;
 }
@@ -249,8 +249,8 @@ async function serve(
             failed,
             status: () => statusOf(context, floors, { alerts: watch.board.active, readiness: readiness() }),
             earnings: (by) => earningsOf(context, floors.ledger, by),
-            sweepNow: () => claims.exclusively(() => floors.sweeper.sweepNow()),
-            sweepPlan: () => floors.sweeper.plan(),
+            sweepNow: (options) => claims.exclusively(() => floors.sweeper.sweepNow(options)),
+            sweepPlan: (options) => floors.sweeper.plan(options),
             claimNow: () => claims.claimNow(),
             close: () => {
                 stopping.abort();
@@ -282,8 +282,14 @@ export function earningsOnce(config: WorkerConfig, by: EarningsGroup, parts: Wor
 }
 
 /** Sweeps with the wallet of a worker that does not run; `isDry`: only says what it would send. */
-export function sweepOnce(config: WorkerConfig, { isDry }: { isDry: boolean }, parts: WorkerParts = {}) {
-    return once(config, parts, ({ floors }) => (isDry ? floors.sweeper.plan() : floors.sweeper.sweepNow()));
+export function sweepOnce(
+    config: WorkerConfig,
+    { isDry, ...options }: SweepOptions & { isDry: boolean },
+    parts: WorkerParts = {},
+): Promise<SweepPlan> {
+    return once(config, parts, ({ floors: { sweeper } }) =>
+        isDry ? sweeper.plan(options) : sweeper.sweepNow(options),
+    );
 }
 
 async function once<T>(

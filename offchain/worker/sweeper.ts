@@ -27,6 +27,10 @@ export interface SweepReport extends SweepPlan {
     sent: boolean;
 }
 
+export interface SweepOptions {
+    all?: boolean; // leave nothing but fees: of a worker that has no jobs and no cases any more
+}
+
 export class Sweeper {
     constructor(
         private readonly context: WorkerContext,
@@ -40,16 +44,16 @@ export class Sweeper {
 
     /**
      * What a sweep would send now.
-     * @throws if `sweep.to` is not the owner, or the API does not answer
+     * @throws if `sweep.to` is not the owner, the API does not answer, or jobs or cases still need what `all` takes
      */
-    async plan(): Promise<SweepPlan> {
+    async plan({ all = false }: SweepOptions = {}): Promise<SweepPlan> {
         const { config, store } = this.context;
         if (config.sweep === undefined) {
             throw new Error('worker.json does not say where to sweep: add "sweep": {"to": the owner of the provider}');
         }
         const to = config.sweep.to.toRawString();
         await this.assertOwner(config.sweep.to);
-        const [balance, keep] = [await this.minBalance(), await this.needs()];
+        const [balance, keep] = [await this.minBalance(), all ? await this.noNeeds() : await this.needs()];
         const amount = balance > keep + FEES ? balance - keep - FEES : 0n;
         const isDemanded = (await store.cases.open()).some((record) => record.class === 'A3');
         const reason = isDemanded
@@ -72,10 +76,10 @@ export class Sweeper {
      * Sweeps whatever the threshold. A sweep that an earlier process began is finished first.
      * @throws as {@link plan} does, or if the wallet did not send
      */
-    async sweepNow(): Promise<SweepReport> {
+    async sweepNow(options: SweepOptions = {}): Promise<SweepReport> {
         const { config, log, store } = this.context;
         const isOpen = await this.settleOpen();
-        const plan = await this.plan();
+        const plan = await this.plan(options);
         if (isOpen) {
             const reason = 'an earlier sweep is on its way: try again in two minutes';
             return { ...plan, amount: 0n, reason, sent: false };
@@ -141,6 +145,18 @@ export class Sweeper {
             (await source.account(this.wallet.address)).balance;
         const others = await Promise.all((chain.others ?? []).map(read));
         return others.reduce((min, balance) => (balance < min ? balance : min), await this.wallet.balance());
+    }
+
+    /** No nanoTON. Throws while a job has not ended or a case is open. */
+    private async noNeeds(): Promise<bigint> {
+        const { store } = this.context;
+        const { open, ending } = (await store.totals()).jobs;
+        const cases = await store.cases.open();
+        if (open + ending > 0 || cases.length > 0) {
+            const text = `${open + ending} jobs and ${cases.length} cases have not ended, so their reserve stays`;
+            throw new Error(`${text}: wait for their end, or sweep without --all`);
+        }
+        return 0n;
     }
 
     /** nanoTON that the wallet needs for the claims of all jobs and for demands, or `sweep.keep` if that is more. */

@@ -11,14 +11,20 @@ export function addSweep(worker: Command, parts: WorkerParts): void {
         .command('sweep')
         .description("send what the worker's wallet does not need to the owner of the provider")
         .option(...CONFIG)
+        .option('--all', 'leave nothing but fees; only once all jobs and cases have ended')
         .option('--dry-run', 'say what would be sent, and send nothing')
         .option(...JSON_OPTION)
-        .action(async ({ config: path, dryRun = false, json = false }: ConfigFlags & { dryRun?: boolean }) => {
+        .action(async ({ config: path, all = false, dryRun = false, json = false }: SweepFlags) => {
             const config = readMoneyConfig(path);
-            const answer = await askWorker(config.store, dryRun ? 'GET' : 'POST', '/sweep');
-            const report = (answer ?? toWire(await sweepOnce(config, { isDry: dryRun }, parts))) as WireReport;
-            print({ json }, report, () => textOf(report));
+            const answer = await askWorker(config.store, dryRun ? 'GET' : 'POST', all ? '/sweep/all' : '/sweep');
+            const report = answer ?? toWire(await sweepOnce(config, { isDry: dryRun, all }, parts));
+            print({ json }, report, () => textOf(report as WireReport));
         });
+}
+
+interface SweepFlags extends ConfigFlags {
+    all?: boolean;
+    dryRun?: boolean;
 }
 
 /** As JSON carries it: amounts are decimal strings. `sent` is absent of a plan. */

@@ -3,6 +3,7 @@ import type { Address } from '@ton/core';
 import { writeFileSync } from 'node:fs';
 import { workerCommand } from '../../../offchain/cli/worker';
 import { serveAdmin } from '../../../offchain/worker';
+import { TestClient } from '../support/client';
 import { account, configFor, type Fixture, RATES, startFixture } from '../support/worker';
 
 let fixture: Fixture;
@@ -96,6 +97,19 @@ describe('A sweep', () => {
         fixture.chain.getters.set(provider, { getProviderState });
         await expect(fixture.worker.sweepNow()).rejects.toThrow('is not the owner of the provider');
         expect(sent()).toEqual([]);
+    });
+
+    it('leaves only fees with --all, and refuses that while a job has not ended', async () => {
+        await start();
+        fixture.wallet.coins = 400_000_000n;
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        await client.ask(1, 'one two');
+        await expect(fixture.worker.sweepNow({ all: true })).rejects.toThrow('1 jobs and 0 cases have not ended');
+        expect(await fixture.worker.sweepNow()).toMatchObject({ amount: 0n });
+
+        await client.end();
+        for (let look = 0; look < 4; look++) await fixture.worker.claimNow();
+        expect(await fixture.worker.sweepNow({ all: true })).toMatchObject({ sent: true, amount: 400_000_000n - FEES });
     });
 
     it('waits while a demand is open, and says so', async () => {
