@@ -29,6 +29,15 @@ export interface Market {
 export async function prepareMarket(folder: string): Promise<Market> {
     mkdirSync(folder, { recursive: true });
     const stage = await Stage.open('2026', { folder });
+    try {
+        return await marketOn(stage, folder);
+    } catch (error) {
+        await stage.close();
+        throw error;
+    }
+}
+
+async function marketOn(stage: Stage, folder: string): Promise<Market> {
     const registry = await stage.launch();
     const seed = randomBytes(32);
     await stage.wallet('GPU owner', seed);
@@ -56,8 +65,8 @@ export async function firstAnswer(
     const port = await freePort();
     const workerUrl = `http://127.0.0.1:${port}`;
 
-    const version = await cocoon('--version');
-    tell(`cocoon ${version.stdout.trim()}`);
+    await cocoon('--version');
+    tell('cocoon --version');
 
     const chain = ['--network=-3', '--endpoint', market.endpoint, '--registry', market.registry];
     const machine = [
@@ -75,17 +84,17 @@ export async function firstAnswer(
     const prices = ['--prompt', '50', '--completion', '250', '--speed', '100'];
     const door = ['--listen', `127.0.0.1:${port}`, '--url', workerUrl];
     await cocoon('worker', 'init', '--yes', '--wallet', market.ownerWallet, ...chain, ...machine, ...prices, ...door);
-    tell('worker init');
+    tell('cocoon worker init');
 
     await cocoon('worker', 'doctor', '--config', 'worker.json');
-    tell('worker doctor');
+    tell('cocoon worker doctor');
 
     const worker = await startCocoon(['worker', 'run', '--config', join(folder, 'worker.json')], { entry: [bin] });
     try {
-        tell('worker run');
+        tell('cocoon worker run');
         const gateway = await startCocoon(['gateway', 'up', '--config', market.gateway(worker.url)], { entry: [bin] });
         try {
-            tell('gateway up');
+            tell('cocoon gateway up');
             const answer = await ask(gateway.url);
             tell('first answer');
             await until(async () => BigInt(await unclaimed(cocoon)) > 0n, 'the worker has no voucher for its answer');
