@@ -13,7 +13,11 @@ export function addDoctor(worker: Command, parts: WorkerParts): void {
         .option(...CONFIG)
         .option(...JSON_OPTION)
         .action(async ({ config, json = false }: ConfigFlags) => {
-            const report = await examine(config, parts);
+            let count = 0;
+            const showProgress = () => process.stderr.write(`\r${++count} checks are done`);
+            const isWatched = !json && process.stderr.isTTY;
+            const report = await examine(config, { ...parts, ...(isWatched && { onFinding: showProgress }) });
+            process.stderr.write(isWatched ? '\r\x1b[K' : '');
             print({ json }, report, () => [...report.findings.map(findingText), summaryOf(report.findings)].join('\n'));
             process.exitCode = report.passed ? 0 : 1;
         });
