@@ -130,7 +130,8 @@ export function nodeCheck({ config, keys, node }: ChainSubject): Check {
                 if (error instanceof ChainError) {
                     throw error;
                 }
-                const remedy = 'check "node", "registry", "network" and "endpoint": checkFleet prints them';
+                const remedy =
+                    'check "node", "registry", "network" and "endpoint"; "cocoon worker init" registers a node and writes them';
                 throw new Failure((error as Error).message, remedy, true);
             }
             if (listed === undefined) {
@@ -153,8 +154,8 @@ export function nodeCheck({ config, keys, node }: ChainSubject): Check {
             const difference = differenceOf({ ...keys, offers: config.offers }, listed);
             if (difference !== undefined) {
                 const remedy = difference.includes('key')
-                    ? 'name the key file of this node, or register its public keys on chain (applyFleet)'
-                    : 'bring configuration and chain into step (applyFleet, or "cocoon worker prices")';
+                    ? 'name the key file of this node, or register its public keys with "cocoon worker init"'
+                    : 'bring them into step with "cocoon worker prices"';
                 throw new Failure(`the node on chain is not that of this worker: ${difference}`, remedy, true);
             }
             return `${text} is open, with these keys, models and rates`;
@@ -181,7 +182,7 @@ export function stakeCheck({ config, chain, node, keys }: ChainSubject): Check {
                 const missing = requiredStake - stake;
                 throw new Failure(
                     `the stake of ${tonOf(stake)} is less than the ${tonOf(requiredStake)} that the nodes require: clients skip them`,
-                    `add ${tonOf(missing)} of stake with the owner's wallet (addStake)`,
+                    `add ${tonOf(missing)} of stake: "cocoon worker init" prints what the owner's wallet signs`,
                 );
             }
             if (standing.jailed) {

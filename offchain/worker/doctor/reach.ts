@@ -35,7 +35,7 @@ interface Answered {
 export function reachCheck({ config, seeds, node, isServing }: Reach): Check {
     return {
         name: 'reachable',
-        remedy: 'see "Behind a router or a proxy" in docs/worker.md: forward the port, or point the proxy to it',
+        remedy: 'see "How clients reach the worker" in docs/worker.md: forward the port, or point the proxy to it',
         seconds: 15,
         run: async () => {
             const listed = await node.catch(() => undefined);
@@ -71,7 +71,7 @@ function judge(
     if (answer.probe !== probe && answer.receiptKey !== own) {
         throw new Failure(
             `at ${endpoint}, which the listing names, another program answers`,
-            'point the name, the proxy or the forwarded port to this worker, or change the endpoint on chain (applyFleet)',
+            'point the name, the proxy or the forwarded port to this worker, or change the endpoint in fleet.yaml and run "cocoon worker init" again',
         );
     }
     if (network !== TESTNETS && !mayBePublic(endpoint)) {
