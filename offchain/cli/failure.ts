@@ -50,6 +50,9 @@ function remedyOf(error: unknown): string | undefined {
         const version = process.versions.node;
         return `A native module was built for another version of Node.js than this one (${version}): run "npm rebuild better-sqlite3" with it, or use the version it was built with`;
     }
+    if (message.startsWith('Could not locate the bindings file')) {
+        return 'The native module better-sqlite3 has no binary for this machine: run "npm rebuild better-sqlite3" where cocoon is installed, with its scripts allowed';
+    }
     if (error instanceof ChainError && error.silent) {
         return `${message}: ${ENDPOINT}`;
     }

@@ -5,7 +5,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConfigFlags } from '../gateway/config';
+import type { GatewayFlags } from '../gateway/config';
 import { JobView, jobView, StatusView, statusView, UsageView, usageView, nodeView } from '../gateway/views';
 import { tellFailure } from './failure';
 import { askGateway } from './gatewayClient';
@@ -105,7 +105,7 @@ interface RemoteFlags {
     json?: boolean;
 }
 
-async function up({ config, ...flags }: ConfigFlags & { config: string }): Promise<void> {
+async function up({ config, ...flags }: GatewayFlags & { config: string }): Promise<void> {
     const { readGatewayConfig, startGateway } = await import('../gateway');
     const gateway = await startGateway(readGatewayConfig(config, flags));
     console.log(`cocoon gateway listens at ${gateway.url}`);

@@ -138,7 +138,7 @@ export function allowsPrivate({ discovery, endpoint }: Pick<GatewayConfig, 'disc
 }
 
 /** Flags of the command line that win over the file. */
-export interface ConfigFlags {
+export interface GatewayFlags {
     host?: string;
     port?: number;
     store?: string;
@@ -147,7 +147,7 @@ export interface ConfigFlags {
 }
 
 /** The settings in a file, with the flags in the place of what it says. */
-export function readGatewayConfig(path: string, flags: ConfigFlags = {}): GatewayConfig {
+export function readGatewayConfig(path: string, flags: GatewayFlags = {}): GatewayConfig {
     const { host, port, allowOpen, store, logLevel } = flags;
     const { settings, from } = readSettings(gatewayConfig, path, 'gateway', {
         listen: { host, port },

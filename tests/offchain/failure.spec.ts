@@ -29,6 +29,14 @@ describe('A failed command', () => {
         expect(told).not.toContain('may write');
     });
 
+    it('names a native module that was never built, without the list of places where it was looked for', () => {
+        const absent = new Error('Could not locate the bindings file. Tried:\n → /node_modules/better_sqlite3.node');
+
+        expect(tellFailure(new Error('The store cannot be opened', { cause: absent }))).toBe(
+            'The store cannot be opened: The native module better-sqlite3 has no binary for this machine: run "npm rebuild better-sqlite3" where cocoon is installed, with its scripts allowed',
+        );
+    });
+
     it('guesses nothing of a native module that fails to load for another cause', () => {
         const dlopen = coded('libstdc++.so.6: cannot open shared object file', { code: 'ERR_DLOPEN_FAILED' });
         expect(tellFailure(dlopen)).toBe('libstdc++.so.6: cannot open shared object file');
