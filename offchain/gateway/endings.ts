@@ -24,13 +24,13 @@ export class Endings {
     ) {}
 
     /**
-     * Asks for the ending of the lease's query until the worker gives one or the gateway ends; at once when the worker
-     * takes the job again.
+     * Asks for the ending of the lease's query until the worker gives one or the gateway ends; at once when the job is
+     * woken.
      */
     fetch(lease: Lease, query: StoredQuery, received: Buffer = Buffer.alloc(0)): Promise<void> {
         const step = (attempt: number) => this.fetchOnce(lease, query, received, attempt);
         const failed = reporting(this.context.log, 'error', 'an ending is not fetched yet');
-        return this.tasks.add(this.tasks.retry(step, RETRY_MS, failed, () => lease.job.connected()));
+        return this.tasks.add(this.tasks.retry(step, RETRY_MS, failed, () => lease.job.woken()));
     }
 
     private async fetchOnce(lease: Lease, query: StoredQuery, received: Buffer, attempt: number): Promise<boolean> {

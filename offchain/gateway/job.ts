@@ -85,8 +85,8 @@ export class GatewayJob {
     private highest = 0; // number ever used
     private connecting: Promise<JobState> | undefined;
     private readonly idle: (() => void)[] = [];
-    private readonly awaiting: (() => void)[] = []; // a session
-    private nextSession: Promise<void> | undefined;
+    private wakeAll: () => void = () => undefined;
+    private nextWake: Promise<void> | undefined;
 
     constructor(
         readonly stored: StoredJob,
@@ -267,9 +267,15 @@ export class GatewayJob {
         return (this.connecting ??= this.connectNow().finally(() => (this.connecting = undefined)));
     }
 
-    /** Resolves when the next session begins. */
-    connected(): Promise<void> {
-        return (this.nextSession ??= new Promise((resolve) => this.awaiting.push(resolve)));
+    /** Resolves at the next {@link wake}. */
+    woken(): Promise<void> {
+        return (this.nextWake ??= new Promise((resolve) => (this.wakeAll = resolve)));
+    }
+
+    /** The worker may answer now: those who wait to ask it again do so at once. */
+    wake(): void {
+        this.nextWake = undefined;
+        this.wakeAll();
     }
 
     private async connectNow(): Promise<JobState> {
@@ -295,8 +301,7 @@ export class GatewayJob {
         this.session = withProcess(session, state.boot);
         this.attestedUntil = until;
         this.listing = listing;
-        this.nextSession = undefined;
-        this.awaiting.splice(0).forEach((resolve) => resolve());
+        this.wake();
         return state;
     }
 }

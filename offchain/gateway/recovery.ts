@@ -201,9 +201,15 @@ export class Recovery {
 
     /** Shows a job to its worker, and gets the endings of its queries as far as the worker gives them within a while. */
     private async takeUpJob(job: GatewayJob): Promise<void> {
-        const isDue = job.unfinished.length > 0 || job.session === undefined;
-        if (isDue && (await this.connect(job))) {
+        if (job.unfinished.length > 0 || job.session === undefined) {
+            await this.connect(job);
+        }
+        if (job.unfinished.length > 0) {
+            // Endings need no session, which cannot begin while the chain is away.
+            job.wake();
+            const fetched = this.takeUpQueries(job);
             await waitUntil(() => job.unfinished.length === 0, { maxMs: START_MS });
+            await fetched;
         }
     }
 

@@ -92,24 +92,32 @@ describe('A gateway that starts again', () => {
         expect(bench.worker.only.vouchers.at(-1)!.cumulative).toBe(bench.worker.only.cumulative);
     });
 
-    it('settles a job after it has fetched and paid the result of a query that broke off', async () => {
-        await start();
-        await bench.post(ask);
-        await until(() => bench.worker.only.vouchers.length === 1);
-        bench.worker.scripts.push({ frames: ['one ', 'two '], cut: 1, wait: () => bench.worker.stop() });
-        await bench.post(ask).catch(() => undefined);
-        await until(() => job().unfinished.length === 1);
-        await new Promise((resolve) => setTimeout(resolve, 800)); // so that the next attempt to fetch is not soon
-        await bench.worker.start();
-        const { only } = bench.worker;
-        let atEnd: [number, number] | undefined; // results, and those that the newest voucher pays
-        bench.worker.onEnd = async () => void (atEnd = [only.index, only.vouchers.at(-1)!.count]);
+    it.each(['', ', also while no session can begin'])(
+        'settles a job after it has fetched and paid the result of a query that broke off%s',
+        async (also) => {
+            await start();
+            await bench.post(ask);
+            await until(() => bench.worker.only.vouchers.length === 1);
+            bench.worker.scripts.push({ frames: ['one ', 'two '], cut: 1, wait: () => bench.worker.stop() });
+            await bench.post(ask).catch(() => undefined);
+            await until(() => job().unfinished.length === 1);
+            await new Promise((resolve) => setTimeout(resolve, 800)); // so that the next attempt to fetch is not soon
+            await bench.worker.start();
+            const { only } = bench.worker;
+            let atEnd: [number, number] | undefined; // results, and those that the newest voucher pays
+            bench.worker.onEnd = async () => void (atEnd = [only.index, only.vouchers.at(-1)!.count]);
+            const register = jest.spyOn(WorkerClient.prototype, 'register');
+            if (also !== '') {
+                register.mockRejectedValue(new Error('the chain is away'));
+            }
 
-        await bench.gateway.closing.settle(job());
+            await bench.gateway.closing.settle(job());
 
-        expect(atEnd).toEqual([2, 2]);
-        expect(job().unfinished).toEqual([]);
-    });
+            register.mockRestore();
+            expect(atEnd).toEqual([2, 2]);
+            expect(job().unfinished).toEqual([]);
+        },
+    );
 
     it('settles at once a job that its worker has not seen yet: nothing is owed, and the job is left', async () => {
         await start();
