@@ -7,4 +7,5 @@ export * from './endpoint';
 export * from './errors';
 export * from './node';
 export * from './order';
+export * from './stream';
 export * from './wallet';

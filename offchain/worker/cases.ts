@@ -64,6 +64,11 @@ export class Cases {
         this.loop.start();
     }
 
+    /** Begins a round soon. */
+    wake(): void {
+        this.loop.wake();
+    }
+
     async stop(): Promise<void> {
         await Promise.all([this.tasks.close(), this.loop.stop()]);
     }

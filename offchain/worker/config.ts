@@ -156,6 +156,8 @@ export const workerConfig = z
                 staleSeconds: z.number().min(0).default(60), // after which a query waits for a new reading
                 confirmSeconds: z.number().min(0).default(600), // over which a reading that would end money is confirmed
                 pollSeconds: z.number().positive().default(1), // while it waits for the wallet or a channel
+                // TON Center's streaming API: it only wakes what reads the chain at intervals anyway.
+                stream: z.strictObject({ url: z.url(), apiKey: z.string().optional() }).optional(),
             })
             .prefault({}),
         alerts: z

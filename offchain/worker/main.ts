@@ -6,7 +6,16 @@ import { channelCodes, Finish, signingKey } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { type Backend, createBackend } from '../backend';
-import { type Chain, ChainError, HotWallet, NodeClosed, readNode, TonHttpChain } from '../chain';
+import {
+    type Chain,
+    ChainError,
+    ChainStream,
+    HotWallet,
+    NodeClosed,
+    readNode,
+    type StreamSettings,
+    TonHttpChain,
+} from '../chain';
 import { type ComparedNode, differenceOf, encryptionKey, type NodeInfo } from '../link';
 import { steadySeconds, unixSeconds } from '../process/clock';
 import { createLog } from '../process/log';
@@ -130,6 +139,17 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     return { context, floors: { channels, costs, book, claims, cases, wallet, sweeper, ledger }, steady, failed };
 }
 
+/** Wakes claims and cases when the provider or the wallet changes on chain. */
+function streamOf({ config, log }: WorkerContext, settings: StreamSettings, { claims, cases, wallet }: Floors) {
+    const wake = () => {
+        claims.wake();
+        cases.wake();
+    };
+    return new ChainStream(settings, [config.provider, wallet.address], wake, (error) =>
+        log.warn({ err: error }, 'the stream of the chain is away: the worker reads the chain at its intervals'),
+    );
+}
+
 async function release({ backends, store }: WorkerContext): Promise<void> {
     await backends.close();
     await store.close();
@@ -228,12 +248,14 @@ async function serve(
         claims.start();
         cases.start();
         watch.start();
+        const stream = config.chain.stream && streamOf(context, config.chain.stream, floors);
+        stream?.start();
         log.info({ url, recovered, node: config.node.toRawString() }, 'worker listens');
         const close = async () => {
             const isIdle = async () => (await book.running()).length === 0;
             await waitUntil(isIdle, { maxMs: config.shutdownSeconds * 1000 });
             await Promise.allSettled((await book.running()).map((query) => query.cut(Finish.CutByWorker)));
-            await Promise.all([claims.stop(), cases.stop(), watch.stop()]);
+            await Promise.all([claims.stop(), cases.stop(), watch.stop(), stream?.stop()]);
             attestation.close();
             await server.close();
             await scraped?.close();
