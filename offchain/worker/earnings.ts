@@ -34,7 +34,7 @@ export interface EarningsTotals extends Omit<EarningsRow, 'group'> {
 }
 
 /** What a month at the pace of the last full days brings. */
-export interface EarningsEstimate {
+interface EarningsEstimate {
     days: number; // full days (UTC) that it follows from
     perDay: bigint; // nanoTON
     perMonth: bigint; // nanoTON in 30 days
