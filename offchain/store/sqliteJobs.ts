@@ -26,6 +26,10 @@ export class SqliteJobs implements JobStore {
         return row && jobOf(row);
     }
 
+    async open(page: JobPage) {
+        return (await this.page(page).where('state', '=', 'open').execute()).map(jobOf);
+    }
+
     async claimable(page: JobPage) {
         const rows = await this.page(page)
             .where('state', '!=', 'ended')

@@ -8,7 +8,7 @@ import { SqliteEarnings } from './sqliteEarnings';
 import { SqliteJobs } from './sqliteJobs';
 import { SqliteQueries } from './sqliteQueries';
 import { SqliteWallet } from './sqliteWallet';
-import type { WorkerStore, WorkerTotals } from './worker';
+import type { IntakeMode, WorkerStore, WorkerTotals } from './worker';
 import { type WorkerSchema, workerTables } from './workerTables';
 
 /** A {@link WorkerStore} in one SQLite file. */
@@ -56,6 +56,15 @@ export class SqliteWorkerStore implements WorkerStore {
             }
         }
         return totals;
+    }
+
+    async intake() {
+        const row = await this.db.selectFrom('intake').select('mode').executeTakeFirst();
+        return row?.mode ?? 'open';
+    }
+
+    async setIntake(mode: IntakeMode) {
+        await this.writes.run((t) => t.updateTable('intake').set({ mode }).execute());
     }
 
     async prune(endedBefore: number) {

@@ -58,6 +58,8 @@ export interface LastClaim {
 export interface JobStore {
     get(job: Buffer): Promise<JobRecord | undefined>;
     ofChannel(channel: Buffer): Promise<JobRecord | undefined>;
+    /** Jobs whose client may still need them. */
+    open(page: JobPage): Promise<JobRecord[]>;
     /** Jobs that are ending, or have vouchers above what the channel has confirmed to have paid. */
     claimable(page: JobPage): Promise<JobRecord[]>;
     /**
@@ -207,6 +209,9 @@ export class StaleStore extends Error {
 }
 
 /** Every implementation passes one suite, tests/offchain/store/conformance.ts. */
+/** `paused`: no new jobs and queries; `draining`: also, jobs are ended as soon as nothing of them runs. */
+export type IntakeMode = 'open' | 'paused' | 'draining';
+
 export interface WorkerStore {
     readonly jobs: JobStore;
     readonly queries: QueryStore;
@@ -214,6 +219,9 @@ export interface WorkerStore {
     readonly earnings: EarningsStore;
     readonly wallet: WalletStore;
     totals(): Promise<WorkerTotals>;
+    /** What the operator has the worker take; `open` unless it says something else. */
+    intake(): Promise<IntakeMode>;
+    setIntake(mode: IntakeMode): Promise<void>;
     /**
      * Deletes queries and answers of jobs that ended before `endedBefore` (unix seconds) and have no open case, so that
      * no file of the store holds them. Resolves with the number of these jobs.

@@ -4,7 +4,16 @@ import { type Generated, type Selectable, sql, type Transaction } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
 import type { ConfirmedClaim, StoredEarnings } from './earnings';
 import type { Movement, StoredSweep } from './wallet';
-import type { CaseRecord, ChannelSnapshot, EndKind, JobRecord, QueryId, QueryRecord, UnservedQuery } from './worker';
+import type {
+    CaseRecord,
+    ChannelSnapshot,
+    EndKind,
+    IntakeMode,
+    JobRecord,
+    QueryId,
+    QueryRecord,
+    UnservedQuery,
+} from './worker';
 
 type JobAmount = 'cumulative' | 'voucherCumulative' | 'balance' | 'paid' | 'confirmedPaid';
 type JobDefaultAmount = 'lastClaimPaid' | 'claimed';
@@ -43,6 +52,7 @@ export interface WorkerSchema {
     watched: { lt: Buffer }; // one row
     cases: CaseRecord;
     denials: UnservedQuery;
+    intake: { mode: IntakeMode }; // one row
     earnings: Omit<StoredEarnings, 'earned'> & { earned: Buffer };
     claims: Omit<ConfirmedClaim, 'amount' | 'last'> & { amount: Buffer; last: number };
     movements: Omit<Movement, 'lt' | 'amount' | 'isIncoming' | 'job'> & {
@@ -210,9 +220,15 @@ const claimTimes: Migration = async (db) => {
     await sql`UPDATE jobs SET "unclaimedSince" = at`.execute(db);
 };
 
+const intakeTable: Migration = async (db) => {
+    await sql`CREATE TABLE intake (mode TEXT NOT NULL) STRICT`.execute(db);
+    await sql`INSERT INTO intake (mode) VALUES ('open')`.execute(db);
+};
+
 export const workerTables: readonly Migration[] = [
     ...[jobTables, signingTables, caseTables],
     ...[earningsTables, walletTables, claimTimes],
+    intakeTable,
 ];
 
 export function snapshotColumns({ balance, paid, refundAt, at }: ChannelSnapshot) {

@@ -15,10 +15,14 @@ function socketOf(store: string): string {
     return `${store}.sock`;
 }
 
-/** Serves `worker` to the command line. Undefined when the store's path is too long for a socket beside it. */
+/**
+ * Serves `worker` to the command line; `reload` reads its configuration again. Undefined when the store's path is too
+ * long for a socket beside it.
+ */
 export async function serveAdmin(
     store: string,
-    worker: Pick<Worker, 'status' | 'claimNow' | 'earnings' | 'sweepNow' | 'sweepPlan'>,
+    worker: Pick<Worker, 'status' | 'claimNow' | 'earnings' | 'sweepNow' | 'sweepPlan' | 'setIntake' | 'intake'>,
+    reload: () => Promise<unknown>,
 ): Promise<Server | undefined> {
     const path = socketOf(store);
     if (Buffer.byteLength(path) > MAX_PATH) {
@@ -27,6 +31,11 @@ export async function serveAdmin(
     const actions = new Map<string, () => Promise<unknown>>([
         ['GET /status', () => worker.status()],
         ['POST /claim', () => worker.claimNow()],
+        ['POST /reload', reload],
+        ['GET /intake', () => worker.intake()],
+        ['POST /pause', () => worker.setIntake('paused')],
+        ['POST /resume', () => worker.setIntake('open')],
+        ['POST /drain', () => worker.setIntake('draining')],
         ['GET /sweep', () => worker.sweepPlan()],
         ['POST /sweep', () => worker.sweepNow()],
         ['GET /sweep/all', () => worker.sweepPlan({ all: true })],

@@ -68,6 +68,11 @@ export class Backends {
         return Math.max(0, ...bounds);
     }
 
+    /** True if a backend is to serve the model. */
+    isConfigured(model: string): boolean {
+        return this.servers.serving(model).length > 0;
+    }
+
     /** True if a backend serves the model now. */
     isAvailable(model: string): boolean {
         return this.servers.usable(model).length > 0;

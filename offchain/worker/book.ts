@@ -71,11 +71,14 @@ export class WorkerBook {
     /** Registers a job or begins a new session of it, and runs `action` on it. */
     async register<T>(request: JobRequest, action: (job: WorkerJob) => Promise<T>): Promise<T> {
         const { jobs } = this.context.store;
-        const objection = this.objectionTo(request.terms);
-        if (objection !== undefined) {
-            throw new Refused('wrong_terms', `These terms are not served: ${objection}`);
-        }
+        refuseTerms(this.objectionToParties(request.terms));
         const { id, channel } = this.identify(request);
+        const isNew = (await jobs.get(id)) === undefined;
+        if (isNew) {
+            // Terms that were agreed on stay, whatever the offers and limits are later.
+            refuseTerms(this.objectionTo(request.terms));
+            this.context.intake.requireOpen();
+        }
         for (const receipt of request.newest) {
             await assertStored(this.context, id, receipt);
         }
@@ -85,7 +88,7 @@ export class WorkerBook {
         await acceptSession(this.context.encryptionKey, request.enc, { job: id, wire: request.wire }).catch(() => {
             throw new Refused('bad_request', 'enc is not a key');
         });
-        const snapshot = (await jobs.get(id)) === undefined ? await this.add(request, id, channel) : undefined;
+        const snapshot = isNew ? await this.add(request, id, channel) : undefined;
         return this.use(id, async (job) => {
             if (snapshot !== undefined) {
                 job.channel.note(snapshot);
@@ -173,20 +176,30 @@ export class WorkerBook {
         }
     }
 
-    /** Why this worker does not serve these terms; undefined when it does. */
-    private objectionTo(terms: Terms): string | undefined {
+    /** Why these terms are of another worker; undefined when they are not. */
+    private objectionToParties(terms: Terms): string | undefined {
         const { config, payout, receiptKey } = this.context;
-        const { limits } = config;
-        const { rates, step, maxParallel, maxAnswer, notice } = terms;
-        const offer = config.offers.find(({ model }) => modelHash(model).equals(terms.model));
         const objections: [boolean, string][] = [
             [!terms.node.equals(config.node.hash), 'node is another'],
             [!terms.provider.equals(config.provider.hash), 'provider is another'],
             [!terms.receiptKey.equals(receiptKey.publicKey), "receipt key is not this node's"],
             [!terms.payout.equals(payout.hash), "payout is not this node's"],
             [isWeakKey(terms.voucherKey), 'voucher key is weak: anyone could sign for it'],
-            [offer === undefined, 'model is not offered'],
-            [tokenKinds.some((kind) => rates[kind] !== offer?.rates[kind]), 'rates are not those of the offer'],
+        ];
+        return objections.find(([applies]) => applies)?.[1];
+    }
+
+    /** Why this worker takes no new job with these terms; undefined when it does. */
+    private objectionTo(terms: Terms): string | undefined {
+        const { config } = this.context;
+        const { limits } = config;
+        const { rates, step, maxParallel, maxAnswer, notice } = terms;
+        const accepted = this.context.offers.accepted(config.offers);
+        const offers = accepted.filter(({ model }) => modelHash(model).equals(terms.model));
+        const hasRates = offers.some((offer) => tokenKinds.every((kind) => rates[kind] === offer.rates[kind]));
+        const objections: [boolean, string][] = [
+            [offers.length === 0, 'model is not offered'],
+            [!hasRates, 'rates are not those of the offer'],
             [step < limits.minStep || step > limits.maxStep, 'step is outside the limits'],
             [!stepCarriesFrames(step, rates), 'step is too small for the rates'],
             [maxParallel < 1 || maxParallel > limits.maxParallel, 'maxParallel is outside the limits'],
@@ -232,5 +245,11 @@ export class WorkerBook {
                 this.slots.delete(key);
             }
         }
+    }
+}
+
+function refuseTerms(objection: string | undefined): void {
+    if (objection !== undefined) {
+        throw new Refused('wrong_terms', `These terms are not served: ${objection}`);
     }
 }

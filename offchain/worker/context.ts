@@ -6,12 +6,16 @@ import type { ProcessContext } from '../process/context';
 import type { WorkerStore } from '../store/worker';
 import type { Backends } from './backends';
 import type { WorkerConfig } from './config';
+import type { WorkerIntake } from './intake';
 import type { WorkerMetrics } from './metrics';
+import type { ChangingOffers } from './offers';
 
 /** What every floor of one worker works with. */
 export interface WorkerContext extends ProcessContext<WorkerConfig, WorkerStore> {
     readonly chain: Chain;
     readonly backends: Backends;
+    readonly intake: WorkerIntake;
+    readonly offers: ChangingOffers;
     readonly receiptKey: SigningKey;
     readonly encryptionKey: EncryptionKey;
     readonly metrics: WorkerMetrics;

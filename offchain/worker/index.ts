@@ -6,6 +6,7 @@ export type { WorkerConfig, WorkerConfigInput, WorkerSeeds } from './config';
 export { examine, examineMachine, examineOutside } from './doctor';
 export type { DoctorReport, Finding } from './doctor';
 export { restoreStore } from './restore';
-export { claimOnce, earningsOnce, startWorker, statusOnce, sweepOnce } from './main';
+export { claimOnce, earningsOnce, startWorker, setIntakeOnce, statusOnce, sweepOnce } from './main';
+export type { IntakeView } from './drain';
 export type { Worker, WorkerParts } from './main';
 export type { WorkerStatus } from './status';

@@ -6,24 +6,15 @@ import { channelCodes, Finish, signingKey } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { type Backend, createBackend } from '../backend';
-import {
-    type Chain,
-    ChainError,
-    ChainStream,
-    HotWallet,
-    NodeClosed,
-    readNode,
-    type StreamSettings,
-    TonHttpChain,
-} from '../chain';
-import { type ComparedNode, differenceOf, encryptionKey, type NodeInfo } from '../link';
+import { type Chain, ChainError, ChainStream, HotWallet, type StreamSettings, TonHttpChain } from '../chain';
+import { type ComparedNode, encryptionKey, type NodeInfo } from '../link';
 import { steadySeconds, unixSeconds } from '../process/clock';
 import { createLog } from '../process/log';
 import { serveMetrics } from '../process/metrics';
 import { waitUntil } from '../process/tasks';
 import { lockKey } from '../store/keyLock';
 import { SqliteWorkerStore } from '../store/sqliteWorker';
-import type { WorkerStore } from '../store/worker';
+import type { IntakeMode, WorkerStore } from '../store/worker';
 import { AlertWatch } from './alerts/watch';
 import { NodeAttestation } from './attestation';
 import { WorkerBook } from './book';
@@ -37,10 +28,15 @@ import { readKeys, type WorkerConfig, type WorkerSeeds } from './config';
 import type { WorkerContext } from './context';
 import { Costs } from './costs';
 import { type EarningsGroup, earningsOf, type EarningsView } from './earnings';
+import { Drain, type IntakeView } from './drain';
+import { WorkerIntake } from './intake';
+import { assertListed, assertSame, readOnChain } from './listed';
 import { WorkerMetrics } from './metrics';
 import { nodeInfoOf } from './nodeInfo';
 import { readinessOf } from './readiness';
 import { recover } from './recovery';
+import { ChangingOffers } from './offers';
+import { reload, type Reloaded } from './reload';
 import { createServer } from './server';
 import type { Server } from './servers';
 import { Sweeper, type SweepOptions, type SweepPlan, type SweepReport } from './sweeper';
@@ -69,6 +65,11 @@ export interface Worker {
     /** Rejects when the worker can no longer do what it has signed; the process must then end. */
     readonly failed: Promise<never>;
     claimNow(): Promise<ClaimReport>;
+    /** Changes whether new jobs and queries are taken. */
+    setIntake(mode: IntakeMode): Promise<IntakeView>;
+    intake(): Promise<IntakeView>;
+    /** Takes the offers of a new configuration. Throws, and changes nothing, unless they are on chain. */
+    reload(next: WorkerConfig): Promise<Reloaded>;
     status(): Promise<WorkerStatus>;
     earnings(by: EarningsGroup): Promise<EarningsView>;
     sweepNow(options?: SweepOptions): Promise<SweepReport>;
@@ -84,6 +85,7 @@ interface Floors {
     book: WorkerBook;
     claims: Claims;
     cases: Cases;
+    drain: Drain;
     wallet: ClaimWallet;
     sweeper: Sweeper;
     ledger: WalletLedger;
@@ -119,6 +121,8 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         encryptionKey: await encryptionKey(seeds.encryptionKey),
         payout: config.payout ?? wallet.address,
         boot: randomBytes(16),
+        intake: await WorkerIntake.read(store),
+        offers: new ChangingOffers(steady),
         now: parts.now ?? unixSeconds,
     };
 
@@ -136,7 +140,13 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         await ledger.refresh().catch(note('the transactions of the wallet were not read'));
     });
     const cases = new Cases(context, wallet);
-    return { context, floors: { channels, costs, book, claims, cases, wallet, sweeper, ledger }, steady, failed };
+    const drain = new Drain(context, book, claims);
+    return {
+        context,
+        floors: { channels, costs, book, claims, cases, drain, wallet, sweeper, ledger },
+        steady,
+        failed,
+    };
 }
 
 /** Wakes claims and cases when the provider or the wallet changes on chain. */
@@ -153,33 +163,6 @@ function streamOf({ config, log }: WorkerContext, settings: StreamSettings, { cl
 async function release({ backends, store }: WorkerContext): Promise<void> {
     await backends.close();
     await store.close();
-}
-
-/**
- * Throws unless the node on chain, which clients trust, has the worker's keys and offers. While the chain does not
- * answer, nothing is compared.
- */
-async function assertListed(context: WorkerContext, read: WorkerParts['node']): Promise<void> {
-    const { chain, config, log } = context;
-    const { registry } = config;
-    const onChain = registry && ((from: Chain) => readNode(from, registry, config.node));
-    const node = await (read ?? onChain)?.(chain).catch((error: unknown) => {
-        if (error instanceof NodeClosed) {
-            log.warn(`${error.message}: clients leave it; until then vouchers are claimed and demands answered`);
-        } else if (error instanceof ChainError && !error.final) {
-            // Vouchers and accepted queries do not wait for an API.
-            log.warn({ err: error }, 'the chain does not answer, so the node on chain is not compared yet');
-        } else {
-            throw error;
-        }
-        return undefined;
-    });
-    const [receiptKey, encryptionKey] = [context.receiptKey.publicKey, context.encryptionKey.publicKey];
-    const difference = node && differenceOf({ receiptKey, encryptionKey, offers: config.offers }, node);
-    if (difference !== undefined) {
-        const remedy = 'Change it on chain, or use the key file and the offers that the node is registered with';
-        throw new Error(`The node on chain is not that of this worker: ${difference}. ${remedy}`);
-    }
 }
 
 /** The backends of a configuration; a replacement takes the place of all. */
@@ -213,7 +196,7 @@ async function serve(
     unlock: () => void,
 ): Promise<Worker> {
     const { config, store, log, now } = context;
-    const { book, claims, cases, costs, wallet } = floors;
+    const { book, claims, cases, costs, drain, wallet } = floors;
     const stopping = new AbortController();
     let opened: NodeAttestation | undefined;
     try {
@@ -229,7 +212,10 @@ async function serve(
         failed.catch((error: Error) => watch.tellStop(error));
         const hasModel = () => config.offers.some(({ model }) => context.backends.isAvailable(model));
         const readiness = () =>
-            readinessOf({ isStopping: stopping.signal.aborted, alerts: watch.board.active, hasModel: hasModel() });
+            readinessOf({
+                ...{ isStopping: stopping.signal.aborted, intake: context.intake.mode },
+                ...{ alerts: watch.board.active, hasModel: hasModel() },
+            });
         const server = createServer({ context, book, claims, nodeInfo, readiness, stopping: stopping.signal });
         context.metrics.addSources(log, {
             store,
@@ -240,13 +226,14 @@ async function serve(
             load: () => context.backends.view(),
         });
         const scraped = config.metrics && (await serveMetrics(context.metrics.registry, config.metrics));
-        const url = await server.listen(config.listen).catch(async (error: unknown) => {
+        const url = await server.listen({ ...config.listen }).catch(async (error: unknown) => {
             await scraped?.close();
             throw error;
         });
         context.backends.start();
         claims.start();
         cases.start();
+        drain.start();
         watch.start();
         const stream = config.chain.stream && streamOf(context, config.chain.stream, floors);
         stream?.start();
@@ -255,7 +242,7 @@ async function serve(
             const isIdle = async () => (await book.running()).length === 0;
             await waitUntil(isIdle, { maxMs: config.shutdownSeconds * 1000 });
             await Promise.allSettled((await book.running()).map((query) => query.cut(Finish.CutByWorker)));
-            await Promise.all([claims.stop(), cases.stop(), watch.stop(), stream?.stop()]);
+            await Promise.all([drain.stop(), claims.stop(), cases.stop(), watch.stop(), stream?.stop()]);
             attestation.close();
             await server.close();
             await scraped?.close();
@@ -274,6 +261,12 @@ async function serve(
             sweepNow: (options) => claims.exclusively(() => floors.sweeper.sweepNow(options)),
             sweepPlan: (options) => floors.sweeper.plan(options),
             claimNow: () => claims.claimNow(),
+            setIntake: (mode) => drain.set(mode),
+            intake: () => drain.view(),
+            reload: (next) =>
+                reload(context, next, async (offers) => {
+                    assertSame(context, offers, await readOnChain(context, readListed));
+                }),
             close: () => {
                 stopping.abort();
                 return (closed ??= close());
@@ -291,6 +284,11 @@ async function serve(
  */
 export function claimOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<ClaimReport> {
     return once(config, parts, ({ floors }) => floors.claims.claimNow());
+}
+
+/** Changes whether a worker that does not run takes new work once it runs. */
+export function setIntakeOnce(config: WorkerConfig, mode: IntakeMode, parts: WorkerParts = {}): Promise<IntakeView> {
+    return once(config, parts, ({ floors }) => floors.drain.set(mode));
 }
 
 /** The status of a worker that does not run, from its store. */

@@ -15,7 +15,7 @@ export function nodeInfoOf(
     context: WorkerContext,
     { channels, costs, attestation }: { channels: Channels; costs: Costs; attestation: NodeAttestation },
 ): NodeInfo {
-    const { backends, config, payout, receiptKey, encryptionKey } = context;
+    const { backends, config, intake, payout, receiptKey, encryptionKey } = context;
     const { minStep, maxStep, maxParallel, maxAnswer, minNotice } = config.limits;
     const { minDeposit } = costs;
     return {
@@ -31,7 +31,7 @@ export function nodeInfoOf(
             ...offer,
             features: [...backends.featuresOf(offer.model)],
             tokenizer: tokenizerOf(context, offer.model),
-            available: backends.isAvailable(offer.model),
+            available: intake.isOpen && backends.isAvailable(offer.model),
         })),
         limits: { minStep, maxStep, maxParallel, maxAnswer, minNotice, minDeposit },
         channelCodes: channels.codes.map((code) => code.hash()),

@@ -125,6 +125,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     };
     server.post(paths.query, { bodyLimit: limits.maxRequest, onRequest: octetsOnly }, async ({ body }, reply) => {
         requireOpen(stopping);
+        context.intake.requireOpen();
         if (!Buffer.isBuffer(body)) {
             throw new Refused('bad_request', `The body of a query is ${OCTETS}`);
         }

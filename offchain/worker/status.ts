@@ -3,7 +3,7 @@ import { loadTerms } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import type { JobAmounts } from '../store/earnings';
 import { dayOf } from '../store/people';
-import type { CaseRecord, WorkerTotals } from '../store/worker';
+import type { CaseRecord, IntakeMode, WorkerTotals } from '../store/worker';
 import type { Alert } from './alerts/board';
 import type { ModelLoad } from './backends';
 import type { WorkerBook } from './book';
@@ -19,6 +19,7 @@ import type { WorkerReadiness } from './readiness';
 export interface WorkerStatus extends WorkerTotals {
     node: string; // raw address
     running: number; // queries
+    intake: IntakeMode; // whether it takes new jobs and queries
     wallet: { address: string; balance: bigint | undefined }; // nanoTON; undefined when the API does not answer
     cases: CaseView[]; // the open ones
     alerts: Alert[]; // that are raised, the newest last; none of a worker that does not run
@@ -60,6 +61,7 @@ export async function statusOf(
     return {
         node: config.node.toRawString(),
         running: (await book.running()).length,
+        intake: context.intake.mode,
         wallet: {
             address: wallet.address.toRawString(),
             balance: await wallet.balance('routine').catch(() => undefined),

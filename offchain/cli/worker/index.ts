@@ -5,6 +5,7 @@ import { addClaim } from './claim';
 import { addDoctor } from './doctor';
 import { addEarnings } from './earnings';
 import { addInit } from './init';
+import { addIntake } from './intake';
 import { addKeygen } from './keygen';
 import { addPrices } from './prices';
 import { addRestore } from './restore';
@@ -24,6 +25,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
     addEarnings(worker, parts);
     addSweep(worker, parts);
     addPrices(worker);
+    addIntake(worker, parts);
     addRestore(worker);
     return worker;
 }

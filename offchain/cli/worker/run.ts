@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { TonHttpChain } from '../../chain';
 import { examineMachine, examineOutside, type Finding, serveAdmin, startWorker, type WorkerParts } from '../../worker';
-import { readWorkerConfig, type WorkerConfig } from '../../worker/config';
+import { readWorkerConfig } from '../../worker/config';
 import { tellFailure } from '../failure';
 import { stopRequested } from '../stop';
 import { findingText } from './doctor';
@@ -13,7 +13,7 @@ export function addRun(worker: Command, parts: WorkerParts): void {
         .command('run')
         .description('serve until SIGTERM or SIGINT; prints the URL once it listens')
         .option(...CONFIG)
-        .action(async ({ config }: ConfigFlags) => run(readWorkerConfig(config), parts));
+        .action(async ({ config }: ConfigFlags) => run(config, parts));
 }
 
 /** Prints what fails, on standard error. */
@@ -21,7 +21,8 @@ function showFailures(findings: readonly Finding[]): void {
     findings.filter(({ state }) => state === 'failed').forEach((finding) => console.error(findingText(finding)));
 }
 
-async function run(config: WorkerConfig, configured: WorkerParts): Promise<void> {
+async function run(file: string, configured: WorkerParts): Promise<void> {
+    const config = readWorkerConfig(file);
     const parts = { ...configured, chain: configured.chain ?? new TonHttpChain(config) };
     const { findings } = await examineMachine(config, parts);
     showFailures(findings);
@@ -29,7 +30,7 @@ async function run(config: WorkerConfig, configured: WorkerParts): Promise<void>
         throw new Error('The worker does not start with these faults; "cocoon worker doctor" runs all checks');
     }
     const worker = await startWorker(config, parts);
-    const admin = await serveAdmin(config.store, worker);
+    const admin = await serveAdmin(config.store, worker, () => worker.reload(readWorkerConfig(file)));
     const stop = stopRequested(); // from here on: who reads the URL may ask for the end at once
     console.log(worker.url);
     // Chain and model server may be slow or down, and the worker has vouchers to claim and demands to answer.

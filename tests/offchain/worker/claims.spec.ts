@@ -235,7 +235,7 @@ describe('the admin socket', () => {
         fixture = await startFixture();
         const store = `${fixture.folder}/worker.db`;
         expect(await askWorker(store, 'GET', '/status')).toBeUndefined();
-        const admin = await serveAdmin(store, fixture.worker);
+        const admin = await serveAdmin(store, fixture.worker, async () => undefined);
         const client = await withJob();
         await client.pay(client.voucher(5n, 0));
 

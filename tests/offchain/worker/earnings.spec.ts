@@ -121,7 +121,7 @@ describe('cocoon worker earnings', () => {
     /** What the command prints about the running worker. */
     async function printed(...flags: string[]): Promise<string> {
         const { folder, worker } = fixture;
-        const admin = await serveAdmin(`${folder}/worker.db`, worker);
+        const admin = await serveAdmin(`${folder}/worker.db`, worker, async () => undefined);
         const settings = {
             ...{ network: -239, endpoint: 'http://127.0.0.1:1/', node: `0:${'11'.repeat(32)}` },
             ...{ provider: `0:${'22'.repeat(32)}`, keyFile: 'keys.json', store: 'worker.db', listen: { port: 0 } },
