@@ -39,7 +39,7 @@ export async function keepState(file: string, ledger: LocalLedger): Promise<() =
         writeSync(journal, `${JSON.stringify({ savedAt: now(), from, state } satisfies Change)}\n`);
     });
     let timer: NodeJS.Timeout | undefined;
-    const unlisten = ledger.onTransaction(() => {
+    const stopListening = ledger.onTransaction(() => {
         timer ??= setTimeout(() => {
             timer = undefined;
             void ledger.flush();
@@ -47,7 +47,7 @@ export async function keepState(file: string, ledger: LocalLedger): Promise<() =
     });
     return async () => {
         stop();
-        unlisten();
+        stopListening();
         clearTimeout(timer);
         closeSync(journal);
         await writeAll();

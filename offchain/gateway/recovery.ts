@@ -199,7 +199,7 @@ export class Recovery {
         }
     }
 
-    /** Shows a job to its worker, and gets the endings of its queries as far as the worker gives them within a while. */
+    /** Shows a job to its worker, and gets the endings of its queries that the worker gives within a while. */
     private async takeUpJob(job: GatewayJob): Promise<void> {
         if (job.unfinished.length > 0 || job.session === undefined) {
             await this.connect(job);
