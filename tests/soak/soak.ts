@@ -11,7 +11,7 @@ import { World } from './world';
 const SAMPLE_MS = 2000;
 const POLL_MS = 200;
 const SAY_MS = 10_000;
-const MIN_KILLS = 8; // of a short run, about
+const MIN_KILLS = 5; // of a short run, about
 
 export interface SoakOptions {
     minutes: number; // of load
@@ -97,6 +97,7 @@ async function runLoad(
     { load, kills, durationMs, tell }: LoadRun,
 ): Promise<{ of: Samples; report: LoadReport }> {
     const of = Object.fromEntries(victims.map((name) => [name, []])) as unknown as Samples;
+    await until(async () => load.report.answered > 0); // kills before it would say little
     const start = performance.now();
     const elapsed = () => performance.now() - start;
     const ending = new AbortController();
