@@ -32,9 +32,9 @@ describe('The trend of a process', () => {
     it.each([
         ['flat', samples(flat, () => 30), true],
         [
-            'growing by 2 MiB a sample',
+            'growing by 4 MiB a sample',
             samples(
-                (i) => (100 + 2 * i) << 20,
+                (i) => (100 + 4 * i) << 20,
                 () => 30,
             ),
             false,
