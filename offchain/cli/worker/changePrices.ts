@@ -10,8 +10,18 @@ import { readKeys, readWorkerConfig } from '../../worker/config';
 import { catalogueIds, pricesInManifest } from '../../worker/manifestOffers';
 import { print } from '../output';
 import { readFlag } from './initFlags';
-import { senderOf, sendAsOwner } from './ownerSends';
-import type { PriceFlags } from './prices';
+import { type OwnerFlags, senderOf, sendAsOwner } from './ownerSends';
+
+/** The flags of the command. */
+export interface PriceFlags extends OwnerFlags {
+    config: string;
+    model?: string;
+    prompt?: string;
+    cached?: string;
+    completion?: string;
+    reasoning?: string;
+    anyPrice?: boolean;
+}
 
 /** Shows prices, or changes them. */
 export async function changePrices(flags: PriceFlags): Promise<void> {
@@ -21,17 +31,17 @@ export async function changePrices(flags: PriceFlags): Promise<void> {
         throw new Remedied(`${flags.config} names no manifest: its own "offers" say the prices, change them there`);
     }
     const receiptKey = signingKey(readKeys(config.keyFile).receiptKey).publicKey;
-    const wanted = newPrices(flags);
+    const requested = newPrices(flags);
     const pending = pendingManifest(file);
-    if (wanted === undefined && pending === undefined) {
+    if (requested === undefined && pending === undefined) {
         show(flags, file, receiptKey);
         return;
     }
     const present = readFileSync(file, 'utf8');
     const text =
-        wanted === undefined
+        requested === undefined
             ? pending!.text
-            : withPrices(file, present, modelOf(flags, file, receiptKey, wanted), wanted);
+            : withPrices(file, present, modelOf(flags, file, receiptKey, requested), requested);
     const manifest = parseManifest(file, text, catalogueIds);
 
     const chain = new TonHttpChain(config);
@@ -96,7 +106,7 @@ function newPrices(flags: PriceFlags): Partial<Rates> | undefined {
 
 const TIMES = 10n; // a price that changes by more is taken for a typing error
 
-function modelOf(flags: PriceFlags, file: string, receiptKey: Buffer, wanted: Partial<Rates>): string {
+function modelOf(flags: PriceFlags, file: string, receiptKey: Buffer, requested: Partial<Rates>): string {
     const { rates } = pricesInManifest(file, receiptKey);
     const models = [...rates.keys()];
     const model = flags.model ?? (models.length === 1 ? models[0] : undefined);
@@ -106,7 +116,7 @@ function modelOf(flags: PriceFlags, file: string, receiptKey: Buffer, wanted: Pa
         throw new Remedied(`${what}. It offers ${models.join(', ')}`);
     }
     const far = tokenKinds.find((kind) => {
-        const [price, now] = [wanted[kind] ?? present[kind], present[kind]];
+        const [price, now] = [requested[kind] ?? present[kind], present[kind]];
         return now > 0n && (price > now * TIMES || price * TIMES < now);
     });
     if (far !== undefined && flags.anyPrice !== true) {

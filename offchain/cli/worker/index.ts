@@ -7,6 +7,7 @@ import { addEarnings } from './earnings';
 import { addInit } from './init';
 import { addIntake } from './intake';
 import { addKeygen } from './keygen';
+import { addLeave } from './leave';
 import { addPrices } from './prices';
 import { addRestore } from './restore';
 import { addRun } from './run';
@@ -26,6 +27,7 @@ export function workerCommand(parts: WorkerParts = {}): Command {
     addSweep(worker, parts);
     addPrices(worker);
     addIntake(worker, parts);
+    addLeave(worker, parts);
     addRestore(worker);
     return worker;
 }

@@ -1,17 +1,8 @@
 /** `cocoon worker prices`. */
 import type { Command } from 'commander';
-import { JSON_OPTION, CONFIG } from './options';
-import { type OwnerFlags, withOwnerFlags } from './ownerSends';
-
-export interface PriceFlags extends OwnerFlags {
-    config: string;
-    model?: string;
-    prompt?: string;
-    cached?: string;
-    completion?: string;
-    reasoning?: string;
-    anyPrice?: boolean;
-}
+import type { PriceFlags } from './changePrices';
+import { CONFIG, JSON_OPTION } from './options';
+import { withOwnerFlags } from './ownerSends';
 
 export function addPrices(worker: Command): void {
     const command = worker
