@@ -130,6 +130,7 @@ async function fresh(
         node: addressText(node, chain),
         ...{ keyFile: 'worker.key.json', store: 'worker.sqlite', manifest: 'fleet.yaml', listen },
         backends: [backendOf(served)],
+        sweep: { to: walletText(owner, chain) },
     });
     return {
         ...{ chain, rules, receiptKey, owner, wallet, prices, rates, speed },

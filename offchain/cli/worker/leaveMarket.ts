@@ -1,9 +1,10 @@
 /**
- * What `cocoon worker leave` does: drains the worker, closes the node, asks for the stake, sweeps the wallet once nobody
- * can make a demand any more. Each run does what is possible by then.
+ * What `cocoon worker leave` does: drains the worker, closes the node, asks for the stake, and sweeps the wallet once
+ * nobody can make a demand any more. Each run does what is possible by then.
  */
 import { closeNode, Node, nodeStates, parseRules, Provider, stakeSlots, unbondStake } from '@cocoon-market/wrappers';
 import { TonHttpChain, type Transfer } from '../../chain';
+import { toWire } from '../../link';
 import { Remedied } from '../../process/errors';
 import { waitUntil } from '../../process/tasks';
 import { messagesOf } from '../../setup/ownerOrder';
@@ -13,6 +14,7 @@ import { addressText } from '../actor';
 import { print, timeOf, tonText } from '../output';
 import { readFlag, wholeFrom } from './initFlags';
 import { type OwnerFlags, senderOf, sendAsOwner } from './ownerSends';
+import { sweepText, type WireReport } from './sweep';
 
 /** The flags of the command. */
 export interface LeaveFlags extends OwnerFlags {
@@ -28,7 +30,7 @@ interface LeaveView {
     stake: bigint; // nanoTON
     free: bigint; // nanoTON of it that no node requires
     unbonding: { amount: bigint; unlockAt: number }[];
-    sweep: unknown; // undefined before clearAt
+    sweep: WireReport | undefined; // undefined openJobs clearAt
 }
 
 /** Goes on with leaving. */
@@ -113,18 +115,18 @@ async function drain(
         return;
     }
     const seconds = readFlag('--wait', flags.wait, wholeFrom(1, 1_000_000));
-    let before = -1;
+    let openJobs = -1;
     const isDrained = async () => {
         const { jobs } = (await askWorker(config.store, 'GET', '/status')) as { jobs: { open: number } };
-        if (jobs.open !== before) {
+        if (jobs.open !== openJobs) {
             say(`The worker takes no new jobs; ${jobs.open} are open`);
-            before = jobs.open;
+            openJobs = jobs.open;
         }
         return jobs.open === 0;
     };
     if (!(await waitUntil(isDrained, { maxMs: seconds * 1000, pollMs: 1000 }))) {
         throw new Remedied(
-            `${before} jobs are still open after ${seconds} s. They end when their clients settle or leave, or at their ` +
+            `${openJobs} jobs are still open after ${seconds} s. They end when their clients settle or leave, or at their ` +
                 'end. Run this again later, or close the node at once with --now. The worker goes on draining',
         );
     }
@@ -141,7 +143,8 @@ async function viewOf(chain: TonHttpChain, config: WorkerConfig, parts: WorkerPa
     const sweep =
         at < clearAt
             ? undefined
-            : ((await askWorker(config.store, 'POST', '/sweep')) ?? (await sweepOnce(config, { isDry: false }, parts)));
+            : (((await askWorker(config.store, 'POST', '/sweep/all')) ??
+                  toWire(await sweepOnce(config, { isDry: false, all: true }, parts))) as WireReport);
     return {
         node: addressText(config.node, chain),
         ...{ clearAt, stake, free: stake - requiredStake, sweep },
@@ -169,6 +172,9 @@ function textOf(
                   `Keep the worker running until ${timeOf(clearAt)}: until then it answers demands and claims.`,
                   'Run this again then: it sends what is in its wallet to the owner',
               ]
-            : ['Nobody can make a demand any more: stop the worker, and keep its key file until its wallet is empty']),
+            : [
+                  sweepText(sweep),
+                  'Nobody can make a demand any more: stop the worker. Keep its key file until its wallet is empty',
+              ]),
     ].join('\n');
 }

@@ -18,7 +18,7 @@ export function addSweep(worker: Command, parts: WorkerParts): void {
             const config = readMoneyConfig(path);
             const answer = await askWorker(config.store, dryRun ? 'GET' : 'POST', all ? '/sweep/all' : '/sweep');
             const report = answer ?? toWire(await sweepOnce(config, { isDry: dryRun, all }, parts));
-            print({ json }, report, () => textOf(report as WireReport));
+            print({ json }, report, () => sweepText(report as WireReport));
         });
 }
 
@@ -28,7 +28,7 @@ interface SweepFlags extends ConfigFlags {
 }
 
 /** As JSON carries it: amounts are decimal strings. `sent` is absent of a plan. */
-interface WireReport {
+export interface WireReport {
     to: string;
     balance: string;
     keep: string;
@@ -37,7 +37,8 @@ interface WireReport {
     sent?: boolean;
 }
 
-function textOf({ to, balance, keep, amount, reason, sent }: WireReport): string {
+/** A sweep, or a plan of one, for people. */
+export function sweepText({ to, balance, keep, amount, reason, sent }: WireReport): string {
     const rest = `the wallet holds ${tonText(balance)} and keeps ${tonText(keep)}`;
     if (reason !== '') {
         return `Nothing is swept: ${reason} (${rest})`;

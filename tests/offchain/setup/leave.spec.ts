@@ -39,7 +39,7 @@ async function workerWith(open: number) {
 }
 
 describe('cocoon worker leave', () => {
-    it('closes the node, says how long the worker is needed, unbonds, and sweeps at the end', async () => {
+    it('closes the node, says how long the worker is needed, asks for the stake, and sweeps at the end', async () => {
         const first = await node.sign('leave', '--unbond');
 
         expect(await isOpen()).toBe(false);
