@@ -30,7 +30,7 @@ interface LeaveView {
     stake: bigint; // nanoTON
     free: bigint; // nanoTON of it that no node requires
     unbonding: { amount: bigint; unlockAt: number }[];
-    sweep: WireReport | undefined; // undefined openJobs clearAt
+    sweep: WireReport | undefined; // undefined until clearAt
 }
 
 /** Goes on with leaving. */
