@@ -1,6 +1,14 @@
 /** Fleets as files: `fleet.yaml` names sites, hardware, prices and nodes. A mistake is refused with its line. */
 import type { Hardware, Offer, Service } from '@cocoon-market/wrappers';
-import { assertUsableKey, bytesToNumber, listingBounds, modelKey, parseTon, tokenKinds } from '@cocoon-market/wrappers';
+import {
+    assertUsableKey,
+    bytesToNumber,
+    formatTon,
+    listingBounds,
+    modelKey,
+    parseTon,
+    tokenKinds,
+} from '@cocoon-market/wrappers';
 import { readFileSync } from 'node:fs';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import { Remedied } from '../process/errors';
@@ -21,7 +29,7 @@ export interface Manifest {
 /** A mistake in a manifest: its place, and what to do about it. */
 export class ManifestError extends Remedied {
     constructor(what: string, remedy?: string) {
-        super(remedy === undefined ? what : `${what}\n  → ${remedy}`);
+        super(what, { remedy });
         this.name = 'ManifestError';
     }
 }
@@ -33,6 +41,7 @@ interface ModelOffer {
 
 const { maxOffers, maxText } = listingBounds;
 const BASIS_POINTS = 10_000;
+const MAX_PRICE = 1n << 64n; // nanoTON, above every price
 
 /**
  * Reads a manifest. `catalogue`: the ids that may be offered; a model outside it says `unlisted: true`.
@@ -54,6 +63,15 @@ function textOf(file: string): string {
         const { code, message } = error as NodeJS.ErrnoException;
         throw new ManifestError(`${file} cannot be read: ${message}`, code === 'ENOENT' ? 'check its name' : undefined);
     }
+}
+
+/** nanoTON of a price in TON. Throws an Error if it is no amount, or has more than the 64 bits of an offer. */
+export function parsePrice(text: string): bigint {
+    const price = parseTon(text);
+    if (price >= MAX_PRICE) {
+        throw new Error(`${text} TON is more than an offer can say, which is ${formatTon(MAX_PRICE - 1n)} TON`);
+    }
+    return price;
 }
 
 /** 32 bytes of 64 hexadecimal digits. Throws an Error that says so. */
@@ -183,7 +201,7 @@ class Reader {
                 `${others}; a model outside it says unlisted: true`,
             );
         }
-        const price = (name: string) => this.parsed(fields, name, parseTon);
+        const price = (name: string) => this.parsed(fields, name, parsePrice);
         const rates = {
             prompt: price('prompt'),
             cached: price('cached'),

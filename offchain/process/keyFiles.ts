@@ -1,6 +1,7 @@
 /** Files that hold secrets. Only their owner may read them, and none is written over. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { Remedied } from './errors';
 
 const SEED_BYTES = 32;
 
@@ -10,7 +11,7 @@ export const isOpenToOthers = (mode: number): boolean => (mode & 0o077) !== 0;
 /** The text of a key file. Throws if others may read it; the error never repeats the text. */
 export function readSecret(path: string): string {
     if (isOpenToOthers(statSync(path).mode)) {
-        throw new Error(`${path} holds a key and others may read it: chmod 600 ${path}`);
+        throw new Remedied(`${path} holds a key and others may read it`, { remedy: `chmod 600 ${path}` });
     }
     return readFileSync(path, 'utf8').trim();
 }

@@ -21,7 +21,7 @@ function textOf(path: string, absent: string): string {
         return readFileSync(path, 'utf8');
     } catch (error) {
         throw (error as NodeJS.ErrnoException).code === 'ENOENT'
-            ? new Remedied(`There is no file ${path}: ${absent}`, { cause: error })
+            ? new Remedied(`There is no file ${path}`, { remedy: absent, cause: error })
             : error;
     }
 }
@@ -56,7 +56,8 @@ export function readSettings<T extends z.ZodType<{ keyFile: string; store: strin
     flags: SettingFlags = {},
     complete: (file: unknown, from: (file: string) => string) => unknown = (file) => file,
 ): { settings: z.output<T>; from: (file: string) => string } {
-    const file = readJson(path, `docs/${name}.md shows one; name it with --config`);
+    const writer = name === 'worker' ? '"cocoon worker init" writes one' : `docs/${name}.md shows one`;
+    const file = readJson(path, `${writer}; name it with --config`);
     const from = (relative: string) => resolve(dirname(path), relative);
     const settings = parsed(schema, complete(withFlags(file, flags), from), path, `${name}'s configuration`);
     return {

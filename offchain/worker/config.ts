@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { EMBEDDED_MODEL } from '../backend/embedded/tokenizer';
 import { serverKinds } from '../backend/servers';
 import { ANSWER_SECONDS, features, waits } from '../link';
-import { Remedied } from '../process/errors';
+import { reasonOf, Remedied } from '../process/errors';
 import { address, endpoint, hex, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
 import { newSeed, readSecret, writeSecret } from '../process/keyFiles';
 import { metricsListen } from '../process/metrics';
@@ -199,7 +199,8 @@ export type WorkerConfigInput = z.input<typeof workerConfig>;
 export function readWorkerConfig(path: string): WorkerConfig {
     const config = readConfig(path, withOffers);
     if (config.offers.length === 0) {
-        throw new Remedied(`${path} offers no model: name the fleet's file as "manifest", or write "offers"`);
+        const remedy = 'name the fleet\'s file as "manifest", or write "offers"';
+        throw new Remedied(`${path} offers no model`, { remedy });
     }
     return config;
 }
@@ -222,7 +223,10 @@ export function readMoneyConfig(path: string): WorkerConfig {
 }
 
 function readConfig(path: string, complete: typeof withOffers): WorkerConfig {
-    const { settings, from } = readSettings(workerConfig, path, 'worker', {}, complete);
+    const { settings, from } = readSettings(workerConfig, path, 'worker', {}, (file, resolve) => {
+        assertNoFormer(file, path);
+        return complete(file, resolve);
+    });
     const { attestation, manifest } = settings;
     const isFile = typeof attestation === 'string' && attestation !== 'open';
     return {
@@ -230,6 +234,17 @@ function readConfig(path: string, complete: typeof withOffers): WorkerConfig {
         ...(isFile && { attestation: from(attestation) }),
         ...(manifest !== undefined && { manifest: from(manifest) }),
     };
+}
+
+// By settings of earlier releases: what takes their place.
+const FORMER: Readonly<Record<string, string>> = { backend: '"backends", a list: "backends": [{"kind": …}]' };
+
+function assertNoFormer(file: unknown, path: string): void {
+    const former = Object.keys(FORMER).find((name) => typeof file === 'object' && file !== null && name in file);
+    if (former !== undefined) {
+        const remedy = `write ${FORMER[former]} (docs/worker.md names the settings)`;
+        throw new Remedied(`${path} has the setting "${former}" of an earlier release`, { remedy });
+    }
 }
 
 function withOffers(file: unknown, from: (file: string) => string): unknown {
@@ -249,19 +264,36 @@ export function writeKeys(path: string, existing: Partial<WorkerSeeds> = {}): Wo
     return made;
 }
 
-/** The seeds of a key file. Throws if others may read it; the error never repeats its text. */
+/** A key file that cannot be used. */
+export class KeyFileError extends Remedied {}
+
+/**
+ * The seeds of a key file.
+ * @throws {KeyFileError} if there is none, others may read it, or it holds something else; it never repeats its text
+ */
 export function readKeys(path: string): WorkerSeeds {
+    try {
+        return seedsIn(path);
+    } catch (error) {
+        const isAbsent = (error as NodeJS.ErrnoException).code === 'ENOENT';
+        const { what, remedy = 'make keys with "cocoon worker keygen --out FILE", or name the file as "keyFile"' } =
+            error instanceof Remedied ? error : { what: reasonOf(error) };
+        throw new KeyFileError(isAbsent ? `There is no key file ${path}` : what, { remedy, cause: error });
+    }
+}
+
+function seedsIn(path: string): WorkerSeeds {
     const text = readSecret(path);
     let json: unknown;
     try {
         json = JSON.parse(text);
     } catch {
         // Without its cause, which quotes the text.
-        throw new Error(`${path} is not JSON: "cocoon worker keygen" makes a key file`);
+        throw new Error(`${path} is not JSON`);
     }
     const parsed = seeds.safeParse(json);
     if (!parsed.success) {
-        throw new Error(`${path} does not hold three seeds of 32 bytes: "cocoon worker keygen" makes a key file`);
+        throw new Error(`${path} does not hold three seeds of 32 bytes`);
     }
     return parsed.data;
 }

@@ -52,7 +52,8 @@ export function withManifestOffers(
     if (priced !== undefined) {
         throw new Remedied(
             `The configuration states rates of ${priced.model}, and ${basename(file)} is its manifest: a price stands ` +
-                'in one file. Remove "rates" from the configuration',
+                'in one file',
+            { remedy: 'remove "rates" from the configuration' },
         );
     }
     const { name, rates } = pricesInManifest(file, signingKey(readReceiptSeed(from(keyFile))).publicKey);
@@ -60,7 +61,8 @@ export function withManifestOffers(
     if (unknown !== undefined) {
         throw new Remedied(
             `The configuration has settings of ${unknown.model}, which node ${name} of ${basename(file)} does not ` +
-                `offer: it offers ${[...rates.keys()].join(', ')}`,
+                'offer',
+            { remedy: `remove them, or name a model that it offers: ${[...rates.keys()].join(', ')}` },
         );
     }
     const merged = [...rates].map(([model, each]) => ({

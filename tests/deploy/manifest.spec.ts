@@ -77,6 +77,12 @@ describe('A manifest', () => {
             'hardware has no "h200"\n  → there are h100',
         ],
         ['a price with a typing error', 'prompt: 0.2,', 'prompt: 0.2.1,', 'prompt: "0.2.1" is not an amount in TON'],
+        [
+            'a price of more than 64 bits',
+            'prompt: 0.2,',
+            'prompt: 18446744073.709551616,',
+            'prompt: 18446744073.709551616 TON is more than an offer can say, which is 18446744073.709551615 TON',
+        ],
         ['half a GPU', 'gpus: 8', 'gpus: 8.5', 'gpus: "8.5" is not a whole number from 1 to 65535'],
         ['no GPU', 'gpus: 8', 'gpus: 0', 'gpus: "0" is not a whole number from 1 to 65535'],
         ['too much uptime', 'uptime: 99.5', 'uptime: 100.5', 'uptime: "100.5" is not a percentage'],
@@ -106,6 +112,14 @@ describe('A manifest', () => {
 
         expect(said).toMatch(/^fleet\.yaml:\d+: /);
         expect(said).toContain(complaint);
+    });
+
+    it('may state the highest price that an offer can say', () => {
+        const file = join(folder, 'fleet.yaml');
+        writeFileSync(file, example.replace('prompt: 0.2,', 'prompt: 18446744073.709551615,'));
+
+        const [{ listing }] = readManifest(file, models).nodes;
+        expect(listing.offers.map(({ prompt }) => prompt)).toContain(2n ** 64n - 1n);
     });
 
     it('is refused at the line of the mistake', () => {

@@ -72,14 +72,14 @@ describe('cocoon', () => {
 
 describe('cocoon, given a file', () => {
     it.each([
-        ['worker run', 'docs/worker.md shows one; name it with --config'],
-        ['worker status', 'docs/worker.md shows one; name it with --config'],
+        ['worker run', '"cocoon worker init" writes one; name it with --config'],
+        ['worker status', '"cocoon worker init" writes one; name it with --config'],
         ['gateway up', 'docs/gateway.md shows one; name it with --config'],
         ['dispute find', 'docs/gateway.md shows one; name it with --config'],
         ['dispute state EQ', 'name a configuration of gateway or worker with --config'],
     ])('says to %s without its configuration what to do', async (command, remedy) => {
         expect(await failure(...command.split(' '), '--config', file('no.json'))).toBe(
-            `cocoon: There is no file ${file('no.json')}: ${remedy}`,
+            `cocoon: There is no file ${file('no.json')}\n  → ${remedy}`,
         );
     });
 

@@ -1,8 +1,8 @@
 /** What `cocoon worker prices` does. Interrupted at any point, it is finished by running it again. */
-import { bytesToNumber, formatTon, parseTon, type Rates, signingKey, tokenKinds } from '@cocoon-market/wrappers';
+import { bytesToNumber, formatTon, type Rates, signingKey, tokenKinds } from '@cocoon-market/wrappers';
 import { readFileSync } from 'node:fs';
 import { TonHttpChain } from '../../chain';
-import { parseManifest, withPrices } from '../../fleet';
+import { parseManifest, parsePrice, withPrices } from '../../fleet';
 import { Remedied } from '../../process/errors';
 import { pendingManifest, repricingOf, storePending, takePending } from '../../setup/repricing';
 import { askWorker } from '../../worker';
@@ -92,7 +92,7 @@ function newPrices(flags: PriceFlags): Partial<Rates> | undefined {
     for (const kind of tokenKinds) {
         const text = flags[kind];
         if (text !== undefined) {
-            prices[kind] = readFlag(`--${kind}`, text, parseTon);
+            prices[kind] = readFlag(`--${kind}`, text, parsePrice);
         }
     }
     if (Object.keys(prices).length > 0) {

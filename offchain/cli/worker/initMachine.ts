@@ -1,5 +1,6 @@
 /** What `init` has to know of the machine: GPUs, model server, models, prices. Each is found, or the owner says it. */
-import { formatTon, listingBounds, parseTon, type Rates } from '@cocoon-market/wrappers';
+import { formatTon, listingBounds, type Rates } from '@cocoon-market/wrappers';
+import { parsePrice } from '../../fleet';
 import { Remedied } from '../../process/errors';
 import { readSecret } from '../../process/keyFiles';
 import { findGpus, type Gpus, gpuClassNames, gpuClassOf } from '../../setup/gpus';
@@ -173,10 +174,7 @@ export async function askRates(
 }
 
 function priceIn(text: string, kind: string, median: bigint | undefined, anyPrice: boolean): bigint {
-    const price = parseTon(text);
-    if (price >= 1n << 64n) {
-        throw new Error(`${text} TON is more than an offer can say`);
-    }
+    const price = parsePrice(text);
     const isFar = median !== undefined && median > 0n && (price > median * TIMES || price * TIMES < median);
     if (isFar && !anyPrice) {
         throw new Error(

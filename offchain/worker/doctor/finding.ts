@@ -1,6 +1,6 @@
 /** The outcome of one check, and how a check is run: with a limit of time, and with its remedy. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { reasonOf } from '../../process/errors';
+import { reasonOf, Remedied } from '../../process/errors';
 
 export interface Finding {
     check: string;
@@ -20,6 +20,13 @@ export class Failure extends Error {
     ) {
         super(message);
     }
+}
+
+/** A failure with which a worker must not start. `remedy`: for an error without one of its own. */
+export function blocking(error: unknown, remedy: string): Failure {
+    return error instanceof Remedied
+        ? new Failure(error.what, error.remedy ?? remedy, true)
+        : new Failure(reasonOf(error), remedy, true);
 }
 
 /** What a check says when it does not fail: text when all is well. */

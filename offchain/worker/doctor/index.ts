@@ -6,11 +6,10 @@ import { signingKey } from '@cocoon-market/wrappers';
 import { HotWallet, TonHttpChain } from '../../chain';
 import { encryptionKey } from '../../link';
 import { unixSeconds } from '../../process/clock';
-import { reasonOf, Remedied } from '../../process/errors';
 import { askWorker } from '../admin';
-import { readKeys, readWorkerConfig, type WorkerConfig, type WorkerSeeds } from '../config';
+import { KeyFileError, readKeys, readWorkerConfig, type WorkerConfig, type WorkerSeeds } from '../config';
 import { serversOf, type WorkerParts } from '../main';
-import { type Check, Failure, type Finding, runCheck } from './finding';
+import { blocking, type Check, type Failure, type Finding, runCheck } from './finding';
 import {
     diskCheck,
     gpuCheck,
@@ -55,14 +54,12 @@ export async function examine(path: string, parts: DoctorParts = {}): Promise<Do
     try {
         config = readWorkerConfig(path);
     } catch (error) {
-        const remedy =
-            error instanceof Remedied
-                ? '"cocoon worker init" writes one'
-                : 'correct these fields: docs/worker.md names the settings';
-        const configuration = { check: 'configuration', message: reasonOf(error), remedy };
-        const findings: Finding[] = [
+        const check = error instanceof KeyFileError ? 'keys' : 'configuration';
+        const correct = 'correct the file: docs/worker.md names the settings';
+        const run = () => Promise.reject(blocking(error, correct));
+        const findings = [
             await runCheck(nodeVersionCheck(machine)),
-            { ...configuration, state: 'failed', blocks: true },
+            await runCheck({ name: check, remedy: correct, run }),
         ];
         findings.forEach((finding) => parts.onFinding?.(finding));
         return { passed: false, findings };
@@ -165,17 +162,17 @@ async function isServed({ store }: WorkerConfig): Promise<boolean> {
 
 /** The key file, read once; `seeds` is undefined when it cannot be. */
 function keysOf({ keyFile }: WorkerConfig, parts: DoctorParts): { seeds: WorkerSeeds | undefined; check: Check } {
-    const remedy = 'make keys with "cocoon worker keygen --out FILE", or name the file as "keyFile"';
+    const remedy = 'name the file as "keyFile"';
     let seeds: WorkerSeeds | undefined;
-    let failure: unknown;
+    let failure: Failure | undefined;
     try {
         seeds = parts.seeds ?? readKeys(keyFile);
     } catch (error) {
-        failure = error;
+        failure = blocking(error, remedy);
     }
     const run = () => {
-        if (seeds === undefined) {
-            throw new Failure(reasonOf(failure), remedy, true);
+        if (failure !== undefined) {
+            throw failure;
         }
         return keyFile;
     };

@@ -11,7 +11,7 @@ import { lockKey } from '../../store/keyLock';
 import { readMark } from '../../store/mark';
 import { staleReason } from '../../store/signingGuard';
 import type { WorkerConfig, WorkerSeeds } from '../config';
-import { type Check, Failure, skipped, warning } from './finding';
+import { blocking, type Check, Failure, skipped, warning } from './finding';
 
 // cspell:ignore bavail, ltnp, statfs
 const MiB = 1 << 20;
@@ -236,8 +236,4 @@ export function gpuCheck(urls: readonly string[]): Check {
                   );
         },
     };
-}
-
-function blocking(error: unknown, remedy: string): Failure {
-    return new Failure((error as Error).message, remedy, true);
 }

@@ -75,6 +75,8 @@ interface Fault {
     prepare?: () => void | Promise<void>;
 }
 
+const manifest = { settings: { manifest: 'fleet.yaml', offers: [] } };
+const manifestAndRates = { settings: { manifest: 'fleet.yaml' } };
 const otherPrompt = { listing: { prompt: 1n } };
 const model = { model: 'other', rates: { prompt: '1', cached: '1', completion: '1', reasoning: '1' } };
 
@@ -96,7 +98,18 @@ const FAULTS: Fault[] = [
         prepare: () => rmSync(worker.keyFile),
     },
     {
-        ...{ fault: 'a key file that others may read', check: 'keys', remedy: /keygen/ },
+        ...{ fault: 'no key file beside a manifest', check: 'keys', remedy: /keygen/ },
+        changes: manifest,
+        prepare: () => rmSync(worker.keyFile),
+    },
+    { fault: 'no manifest', check: 'configuration', remedy: /^check its name$/, changes: manifest },
+    { fault: 'two lists of rates', check: 'configuration', remedy: /^remove "rates"/, changes: manifestAndRates },
+    {
+        ...{ fault: 'a setting of an earlier release', check: 'configuration', remedy: /^write "backends", a list/ },
+        changes: { settings: { backend: { kind: 'embedded' } } },
+    },
+    {
+        ...{ fault: 'a key file that others may read', check: 'keys', remedy: /^chmod 600 / },
         prepare: () => chmodSync(worker.keyFile, 0o644),
     },
     {
@@ -246,7 +259,9 @@ describe('Doctor names', () => {
         expect(passed).toBe(false);
         const failed = findings.filter(({ state }) => state === 'failed');
         expect(failed.map((finding) => finding.check)).toContain(check);
-        expect(failed.find((finding) => finding.check === check)!.remedy).toMatch(remedy);
+        const finding = failed.find((each) => each.check === check)!;
+        expect(finding.remedy).toMatch(remedy);
+        expect(finding.message).not.toContain(finding.remedy); // once
     });
 
     it('a port that another program has', async () => {

@@ -89,14 +89,14 @@ describe('A worker with a manifest', () => {
     });
 
     it.each([
-        ['states a price a second time', { offers: [{ model: 'my/model', rates }] }, 'Remove "rates"'],
+        ['states a price a second time', { offers: [{ model: 'my/model', rates }] }, 'remove "rates"'],
         [
             'has settings of a model that it does not offer',
             { offers: [{ model: 'x' }] },
-            'it offers Qwen/Qwen3-32B, my/model',
+            'a model that it offers: Qwen/Qwen3-32B, my/model',
         ],
         ['does not exist', { manifest: 'absent.yaml' }, 'absent.yaml cannot be read'],
-        ['is not named, and nothing is offered', { manifest: undefined }, 'offers no model: name the fleet'],
+        ['is not named, and nothing is offered', { manifest: undefined }, 'offers no model\n  → name the fleet'],
     ])('is refused when it %s', (_, fields, complaint) => {
         expect(() => readWorkerConfig(config(fields))).toThrow(complaint);
     });
