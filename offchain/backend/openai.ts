@@ -15,6 +15,8 @@ import { reasonOf } from './reasons';
 import {
     countingFields,
     GrowingCounts,
+    MAX_LIST,
+    modelList,
     promptOf,
     type ServerKind,
     serverOf,
@@ -76,20 +78,18 @@ export class OpenAiBackend implements Backend {
      * @throws {BackendError} if the server does not answer with its models
      */
     async models(): Promise<string[]> {
-        const { body } = await this.request({
-            method: 'GET',
-            path: `${this.path}/models`,
-            headersTimeout: waits.models * 1000,
-            bodyTimeout: waits.models * 1000,
-        });
-        try {
-            const { data } = (await body.json()) as { data: { id: string; owned_by?: unknown }[] };
-            const ids = data.map(({ id }) => id);
-            this.server = this.isServerSet ? this.server : serverOf(data);
-            return ids;
-        } catch {
-            throw new BackendError(`${this.origin}${this.path}/models did not answer with a list of models`);
+        const signal = AbortSignal.timeout(waits.models * 1000); // for the whole list
+        const { body } = await this.request({ method: 'GET', path: `${this.path}/models`, signal });
+        const list = modelList.safeParse(await readJson(body, MAX_LIST));
+        if (!list.success) {
+            const problem = signal.aborted ? `in ${waits.models} seconds` : 'with a list of models';
+            throw new BackendError(`${this.origin}${this.path}/models did not answer ${problem}`, undefined, {
+                reason: signal.aborted ? Reason.BackendSlow : Reason.BackendDown,
+            });
         }
+        const { data } = list.data;
+        this.server = this.isServerSet ? this.server : serverOf(data);
+        return data.map(({ id }) => id);
     }
 
     promptBound(request: ModelRequest, counter: TokenCounter): number {
@@ -261,9 +261,13 @@ function readChunk(data: string): Chunk {
     if (chunk?.error || (chunk as { object?: unknown } | null)?.object === 'error') {
         const { code } = (typeof chunk.error === 'object' ? chunk.error : chunk) as { code?: unknown };
         const status = typeof code === 'number' && code >= 400 && code < 600 ? code : undefined;
-        throw new BackendError('the server reported an error in the middle of an answer: see its own log', status, {
-            reason: reasonOf(status, chunk),
-        });
+        throw new BackendError(
+            'the server reported an error in the middle of an answer: see its own log',
+            status ?? 200,
+            {
+                reason: reasonOf(status, chunk),
+            },
+        );
     }
     if (typeof chunk !== 'object' || chunk === null) {
         throw new BackendError(
@@ -275,7 +279,7 @@ function readChunk(data: string): Chunk {
 
 function codeOf(error: unknown): string {
     const { code, name } = error as { code?: unknown; name?: unknown };
-    return String(code ?? name);
+    return name === 'TimeoutError' ? 'UND_ERR_HEADERS_TIMEOUT' : String(code ?? name); // of a signal with a time limit
 }
 
 function connectionAdvice(origin: string, code: string): string {

@@ -27,10 +27,11 @@ const WORDS: [RegExp, Reason][] = [
 export function reasonOf(status: number | undefined, body: unknown): Reason {
     switch (status) {
         case undefined:
+            return reasonOfWords(wordsOf(body)) ?? Reason.BackendDown;
         case 400:
         case 413:
         case 422:
-            return reasonOfWords(body);
+            return reasonOfRefusal(wordsOf(body));
         case 401:
         case 402:
         case 403:
@@ -51,11 +52,13 @@ export function reasonOf(status: number | undefined, body: unknown): Reason {
     }
 }
 
-// The request is the cause only when the body says so: a proxy's page, or no body, says nothing about the request.
-function reasonOfWords(body: unknown): Reason {
-    const words = wordsOf(body).toLowerCase();
-    return WORDS.find(([pattern]) => pattern.test(words))?.[1] ?? Reason.BackendDown;
+// The request is the cause when the body names an error: a proxy's page, or no body, says nothing about the request.
+function reasonOfRefusal(words: string): Reason {
+    return reasonOfWords(words) ?? (words === '' ? Reason.BackendDown : Reason.BackendRefused);
 }
+
+const reasonOfWords = (words: string): Reason | undefined =>
+    WORDS.find(([pattern]) => pattern.test(words.toLowerCase()))?.[1];
 
 const MAX_TEXT = 4096; // characters of each text
 

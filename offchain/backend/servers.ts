@@ -2,6 +2,7 @@
  * Which model servers count tokens as they stream, and how they are asked to. Nothing is asked of a server that is not
  * recognized, because some refuse fields that they do not know.
  */
+import { z } from 'zod';
 import type { WireUsage } from './usage';
 
 /** Servers whose ways are known; `other` is asked for nothing. */
@@ -14,6 +15,11 @@ const owners: Partial<Record<string, ServerKind>> = {
     llamacpp: 'llamacpp',
     library: 'ollama',
 };
+
+export const MAX_LIST = 4 * 1024 * 1024; // bytes of a list of models
+
+/** A server's list of models, as far as it is read here. */
+export const modelList = z.object({ data: z.array(z.object({ id: z.string(), owned_by: z.unknown().optional() })) });
 
 /** The server that a list of models comes from, by what it names as the models' owner. */
 export function serverOf(models: readonly { owned_by?: unknown }[]): ServerKind {

@@ -3,7 +3,7 @@ import { request } from 'undici';
 import { z } from 'zod';
 import catalogue from '../../params/catalogue.json';
 import { EMBEDDED_MODEL } from '../backend';
-import { type ServerKind, serverOf } from '../backend/servers';
+import { MAX_LIST, modelList, type ServerKind, serverOf } from '../backend/servers';
 
 /** A model server that answered. */
 export interface ModelServer {
@@ -21,14 +21,11 @@ export interface ServedModel {
 }
 
 const PROBE_MS = 3000;
-const MAX_LIST = 4 << 20; // bytes of a list of models
 
 /** Where the usual servers listen unless told otherwise: vLLM, SGLang, Ollama, llama.cpp, LM Studio. */
 export const USUAL_URLS: readonly string[] = [8000, 30_000, 11_434, 8080, 1234].map(
     (port) => `http://127.0.0.1:${port}/v1`,
 );
-
-const list = z.object({ data: z.array(z.object({ id: z.string().min(1), owned_by: z.unknown().optional() })) });
 
 /**
  * The server at a base URL with its models.
@@ -52,7 +49,7 @@ export async function readModelServer(url: string, apiKey?: string): Promise<Mod
     if (status === 401 || status === 403) {
         throw new Error(`The model server at ${base} wants an API key: name its file with --backend-key`);
     }
-    const parsed = list.safeParse(jsonOf(text));
+    const parsed = modelList.safeParse(jsonOf(text));
     if (status !== 200 || !parsed.success) {
         throw new Error(`${base}/models answers with status ${status} and no list of models: check the URL`);
     }

@@ -1,12 +1,13 @@
 /**
  * The backends of a worker: which of them serve a model, under which name, and how many queries run at each. A query
- * that finds no room waits for its turn. One that fails before its first text is tried at another backend.
+ * that finds no room waits for its turn. One whose backend is away or busy is tried at another.
  */
 import { Reason } from '@cocoon-market/wrappers';
 import type { Logger } from 'pino';
 import { BackendError, type BackendEvent } from '../backend';
 import type { Feature, ModelRequest } from '../link';
 import type { TokenCounter } from '../tokens';
+import { mayGoElsewhere } from './failures';
 import { type BackendView, nameAt, type ServedOffer, type Running, type Server, Servers } from './servers';
 import { type Speed, Speeds } from './speeds';
 import { ClientTurns } from './turns';
@@ -25,14 +26,6 @@ export interface ModelLoad extends Speed {
     running: number; // queries
     waiting: number; // queries that have no room yet
 }
-
-const FAILED_ELSEWHERE: readonly Reason[] = [
-    Reason.BackendDown,
-    Reason.BackendBusy,
-    Reason.BackendDenied,
-    Reason.BackendModel,
-    Reason.BackendSlow,
-];
 
 export class Backends {
     private readonly servers: Servers;
@@ -145,13 +138,13 @@ export class Backends {
                 }
                 return;
             } catch (error) {
-                if (signal.aborted || !isOfServer(error)) {
+                if (signal.aborted) {
                     throw error;
                 }
                 failure = error;
-                this.servers.noteFailure(server, error);
+                this.servers.noteFailure(server, error, seat.client);
                 tried.add(server);
-                if (began || this.servers.usable(seat.model, tried).length === 0) {
+                if (began || !mayGoElsewhere(error) || this.servers.usable(seat.model, tried).length === 0) {
                     throw error;
                 }
                 this.log.warn({ backend: server.name, model: seat.model }, 'a query goes to another backend');
@@ -302,10 +295,6 @@ export class Seat {
         this.backends.release(this);
     }
 }
-
-// A request that is wrong by itself fails at any backend.
-const isOfServer = (error: unknown): boolean =>
-    !(error instanceof BackendError) || FAILED_ELSEWHERE.includes(error.reason);
 
 /** The request with the model's name at the backend. */
 function asServed(request: ModelRequest, server: Server): ModelRequest {

@@ -9,6 +9,7 @@ import { unixSeconds } from '../process/clock';
 const MAX_RETRY_MS = 60_000; // between two tries of a backend that does not answer
 const MAX_REST_MS = 10_000; // for a backend that lists its models and fails queries
 const MAX_FAILURES = 3; // queries in a row, before such a backend rests
+const MIN_CLIENTS = 2; // whose queries these are, because one client may send what makes any server fail
 
 /** Why a backend cannot be used. */
 export interface Outage {
@@ -23,7 +24,9 @@ export class Health {
     /** The models that it listed last; undefined before the first list. */
     models: readonly string[] | undefined;
     private misses = 0; // lists of models in a row that did not come
-    private failures = 0; // queries in a row that failed
+    private failures = 0; // queries in a row that failed since the last rest
+    private readonly failed = new Set<string>(); // their clients
+    private rests = 0; // since the last answer
     private restUntil = 0;
 
     /** `onChange` is called when the backend can be used again, or no longer, or its models change. */
@@ -59,15 +62,23 @@ export class Health {
 
     /** Notes that a query was answered to its end. */
     addSuccess(): void {
-        this.failures = 0;
+        this.forgetFailures();
+        this.rests = 0;
     }
 
-    /** Notes that a query failed. The caller reads the list of models next. */
-    addFailure(error: unknown): void {
+    /** Notes that a query of a client failed. The caller reads the list of models next. */
+    addFailure(error: unknown, client: string): void {
         this.failures++;
-        if (this.failures >= MAX_FAILURES) {
-            this.rest(Math.min(this.retryMs * 2 ** (this.failures - MAX_FAILURES), MAX_REST_MS), error);
+        this.failed.add(client);
+        if (this.failures >= MAX_FAILURES && this.failed.size >= MIN_CLIENTS) {
+            this.forgetFailures();
+            this.rest(Math.min(this.retryMs * 2 ** this.rests++, MAX_REST_MS), error);
         }
+    }
+
+    private forgetFailures(): void {
+        this.failures = 0;
+        this.failed.clear();
     }
 
     private rest(ms: number, error: unknown): void {

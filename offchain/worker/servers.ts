@@ -1,10 +1,11 @@
 /** The servers that run the models: which of them have a model, under which name, and which can be used now. */
 import { Reason } from '@cocoon-market/wrappers';
 import type { Logger } from 'pino';
-import { type Backend, BackendError } from '../backend';
+import type { Backend } from '../backend';
 import type { Feature } from '../link';
 import { Remedied } from '../process/errors';
 import { PollLoop } from '../process/tasks';
+import { isOfServer } from './failures';
 import { Health, type Outage } from './health';
 
 /** A backend with its settings. */
@@ -82,10 +83,10 @@ export class Servers {
         return outage ?? { reason: Reason.BackendModel, message: `no backend has ${model} now: load it there again` };
     }
 
-    /** Notes that a query failed at the backend, not by a fault of its own. */
-    noteFailure(server: Running, error: unknown): void {
-        if (!(error instanceof BackendError && error.reason === Reason.BackendBusy)) {
-            server.health.addFailure(error);
+    /** Notes that a query of a client failed at the backend. */
+    noteFailure(server: Running, error: unknown, client: string): void {
+        if (isOfServer(error)) {
+            server.health.addFailure(error, client);
             server.check.wake();
         }
     }

@@ -1,7 +1,9 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Reason } from '@cocoon-market/wrappers';
 import { OpenAiBackend, createBackend } from '../../../offchain/backend';
+import { until } from '../gateway/support';
 import { ask, collect, endOf, textOf } from './collect';
 
 const secret = 'SECRET PROMPT';
@@ -89,6 +91,39 @@ describe('URL backend', () => {
             await serve((_, response) => response.end('<html>'));
 
             await expect(backend.models()).rejects.toThrow('did not answer with a list of models');
+        });
+
+        it('gives up a list of models that drips in', async () => {
+            const timeout = AbortSignal.timeout.bind(AbortSignal);
+            const limits: number[] = [];
+            jest.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {
+                limits.push(ms);
+                return timeout(100);
+            });
+            await serve((_, response) => {
+                response.writeHead(200);
+                const drip = setInterval(() => response.write(' '), 10);
+                response.on('close', () => clearInterval(drip));
+            });
+
+            await expect(backend.models()).rejects.toMatchObject({ reason: Reason.BackendSlow });
+            expect(limits).toEqual([30_000]);
+            jest.restoreAllMocks();
+        });
+
+        it('gives up a list of models without an end', async () => {
+            let closed = false;
+            await serve((_, response) => {
+                response.on('close', () => (closed = true));
+                const send = () => {
+                    while (!closed && response.write(Buffer.alloc(1 << 20, ' ')));
+                    response.once('drain', send);
+                };
+                send();
+            });
+
+            await expect(backend.models()).rejects.toThrow('did not answer with a list of models');
+            await until(() => closed);
         });
     });
 

@@ -1,8 +1,9 @@
+import type { Reason } from '@cocoon-market/wrappers';
 import { type ChatMessage, type Feature, type ModelRequest, textOf } from '../../../offchain/link';
 import { type Backend, BackendError, type BackendEvent } from '../../../offchain/backend';
 
 /** What a scripted backend does next: an event, a pause until `go`, or a failure. */
-export type Step = BackendEvent | { type: 'pause' } | { type: 'fail'; status?: number };
+export type Step = BackendEvent | { type: 'pause' } | { type: 'fail'; status?: number; reason?: Reason };
 
 export const ECHO = 'echo';
 
@@ -64,7 +65,7 @@ export class ScriptedBackend implements Backend {
                 if (step.type === 'pause') {
                     await this.pause(signal);
                 } else if (step.type === 'fail') {
-                    throw new BackendError('scripted failure', step.status);
+                    throw new BackendError('scripted failure', step.status, { reason: step.reason });
                 } else {
                     yield step;
                 }

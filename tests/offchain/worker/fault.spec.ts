@@ -67,6 +67,7 @@ describe('whose fault the worker says it is when its model server answers', () =
         ['400 for a wrong API key', 400, openai({ message: 'API key not valid', code: 400 }), 'BackendDenied'],
         ['400 of LM Studio without a model', 400, { error: 'No models loaded. Please load a model' }, 'BackendModel'],
         ['400 for a model it does not have', 400, openai({ code: 'model_not_found' }), 'BackendModel'],
+        ['400 that says something else', 400, openai({}), 'BackendRefused'],
         ['413 of a proxy', 413, '<html>413 Request Entity Too Large</html>', 'BackendDown'],
         ['413 that says so', 413, openai({ type: 'invalid_request_error' }), 'BackendRefused'],
         ['401', 401, openai({ type: 'invalid_request_error' }), 'BackendDenied'],

@@ -169,6 +169,21 @@ describe('a query that fails', () => {
         expect(backends.view().backends[0].outage).toBeUndefined();
     });
 
+    it('with an error of the server about it is not, because the other backend would fail too', async () => {
+        make([1, 1]);
+        for (const status of [500, 400, 422, 200]) {
+            models[0].script = () => [{ type: 'fail', status, reason: Reason.BackendDown }];
+            expect(await run(place())).toMatchObject({ reason: Reason.BackendDown });
+        }
+        expect(models[1].requests).toHaveLength(0);
+    });
+
+    it.each([401, 403, 404, 429, 503])('because the server answers %i to anything is', async (status) => {
+        make([1, 1]);
+        models[0].script = () => [{ type: 'fail', status }];
+        expect(await run(place())).toBe('one two');
+    });
+
     it('at every backend fails with the error of the last', async () => {
         make([1, 1]);
         models[0].script = () => fail;
@@ -182,17 +197,37 @@ describe('the health of backends', () => {
     const fail: Step[] = [{ type: 'fail', status: 500 }];
     const asks = (status: number) => (models[0].script = () => [{ type: 'fail', status }]);
 
-    it('two failed queries in a row leave a backend in use, three let it rest for a while', async () => {
+    it('two failed queries in a row leave a backend in use, three of two clients let it rest for a while', async () => {
         make([1], { health: { seconds: 0.02, retrySeconds: 0.2 } });
         backends.start();
         models[0].script = () => fail;
-        await run(place());
-        await run(place());
+        await run(place('a'));
+        await run(place('b'));
         expect(backends.isAvailable(ECHO)).toBe(true);
-        await run(place());
+        await run(place('a'));
         expect(backends.isAvailable(ECHO)).toBe(false);
         expect(place()).toBe(Reason.BackendDown);
         await until(() => backends.isAvailable(ECHO));
+        await run(place('b')); // after a rest the count begins again
+        expect(backends.isAvailable(ECHO)).toBe(true);
+    });
+
+    it('one client, whatever it sends, takes no backend from the others', async () => {
+        make([1, 1]);
+        for (let times = 0; times < 8; times++) {
+            models[0].script = models[1].script = () => [{ type: 'fail', status: times < 4 ? 500 : undefined }];
+            await run(place('evil'));
+        }
+        expect(backends.view().backends.map(({ outage }) => outage)).toEqual([undefined, undefined]);
+    });
+
+    it('an error with status 400 says nothing about a backend, whatever words are in it', async () => {
+        make([1]);
+        models[0].script = () => [{ type: 'fail', status: 400, reason: Reason.BackendDenied }];
+        for (const client of ['a', 'b', 'c', 'd']) {
+            await run(place(client));
+        }
+        expect(backends.isAvailable(ECHO)).toBe(true);
     });
 
     it('an answer between makes the count begin again', async () => {
@@ -200,7 +235,7 @@ describe('the health of backends', () => {
         const script = models[0].script;
         for (let times = 0; times < 5; times++) {
             models[0].script = times === 2 ? script : () => fail;
-            await run(place());
+            await run(place(times % 2 ? 'a' : 'b'));
         }
         expect(backends.isAvailable(ECHO)).toBe(true);
     });
@@ -208,8 +243,8 @@ describe('the health of backends', () => {
     it('a busy backend is not out', async () => {
         make([1]);
         asks(429);
-        for (let times = 0; times < 4; times++) {
-            expect(await run(place())).toMatchObject({ reason: Reason.BackendBusy });
+        for (const client of ['a', 'b', 'c', 'd']) {
+            expect(await run(place(client))).toMatchObject({ reason: Reason.BackendBusy });
         }
         expect(backends.isAvailable(ECHO)).toBe(true);
     });
