@@ -37,8 +37,8 @@ export type BackendEvent =
     | { type: 'end'; finish: FinishReason; usage?: Usage };
 
 /**
- * An error of a backend. `status`: of the HTTP response, or 200 if the server named an error in the middle of an answer;
- * undefined if there was no response, or it broke off. The error never carries text of prompt or answer.
+ * An error of a backend, without text of prompt or answer. `status`: of the HTTP response, or 200 if the server named
+ * an error in the middle of an answer; undefined if there was no response, or it broke off.
  */
 export class BackendError extends Error {
     readonly reason: Reason; // default: refused for status 400, else by the status

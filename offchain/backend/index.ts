@@ -7,7 +7,6 @@ export { EmbeddedBackend } from './embedded/embedded';
 export { EMBEDDED_MODEL } from './embedded/tokenizer';
 export { OpenAiBackend } from './openai';
 export type { OpenAiConfig } from './openai';
-export { serverKinds } from './servers';
 
 /** Which backend a worker runs and where it is. */
 export type BackendConfig = { kind: 'embedded' } | ({ kind: 'openai' } & OpenAiConfig);

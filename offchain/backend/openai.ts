@@ -11,6 +11,7 @@ import { type Backend, BackendError, type BackendEvent, type Usage } from './bac
 import { ChunkReader, type WireChunk } from './chunks';
 import { retryAfterOf } from '../process/retryAfter';
 import type { TokenCounter } from '../tokens';
+import { errorBody, readJson } from './bodies';
 import { reasonOf } from './reasons';
 import {
     countingFields,
@@ -301,35 +302,6 @@ function connectionAdvice(origin: string, code: string): string {
 function reasonOfCode(code: string): Reason {
     const slow = ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'];
     return slow.includes(code) ? Reason.BackendSlow : Reason.BackendDown;
-}
-
-const ERROR_BYTES = 64 * 1024;
-const ERROR_MS = 5_000;
-
-/** The body of an error as JSON; undefined when it is not JSON, too long, or does not come in time. */
-async function errorBody(body: Dispatcher.ResponseData['body']): Promise<unknown> {
-    const late = setTimeout(() => body.destroy(), ERROR_MS);
-    try {
-        return await readJson(body, ERROR_BYTES);
-    } finally {
-        clearTimeout(late);
-    }
-}
-
-/** A body as JSON; undefined when it is not JSON, longer than `max` bytes, or breaks off. */
-async function readJson(body: Dispatcher.ResponseData['body'], max: number): Promise<unknown> {
-    try {
-        const pieces: Buffer[] = [];
-        let length = 0;
-        for await (const piece of body) {
-            pieces.push(piece as Buffer);
-            length += (piece as Buffer).length;
-            if (length > max) return undefined;
-        }
-        return JSON.parse(Buffer.concat(pieces).toString('utf8')) as unknown;
-    } catch {
-        return undefined;
-    }
 }
 
 function adviceOf(reason: Reason, status: number, base: string): string {

@@ -1,0 +1,31 @@
+/** Reads bodies of a model server, which may be too long, or never end. */
+import type { Dispatcher } from 'undici';
+
+const ERROR_BYTES = 64 * 1024;
+const ERROR_MS = 5_000;
+
+/** The body of an error as JSON; undefined when it is not JSON, too long, or does not come in time. */
+export async function errorBody(body: Dispatcher.ResponseData['body']): Promise<unknown> {
+    const late = setTimeout(() => body.destroy(), ERROR_MS);
+    try {
+        return await readJson(body, ERROR_BYTES);
+    } finally {
+        clearTimeout(late);
+    }
+}
+
+/** A body as JSON; undefined when it is not JSON, longer than `max` bytes, or breaks off. */
+export async function readJson(body: Dispatcher.ResponseData['body'], max: number): Promise<unknown> {
+    try {
+        const pieces: Buffer[] = [];
+        let length = 0;
+        for await (const piece of body) {
+            pieces.push(piece as Buffer);
+            length += (piece as Buffer).length;
+            if (length > max) return undefined;
+        }
+        return JSON.parse(Buffer.concat(pieces).toString('utf8')) as unknown;
+    } catch {
+        return undefined;
+    }
+}
