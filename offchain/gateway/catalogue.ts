@@ -3,7 +3,7 @@ import { type Rates, tokenKinds } from '@cocoon-market/wrappers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeInfo } from '../link';
 import { reasonOf } from '../process/errors';
-import { blend } from './marketNodes';
+import { blend } from '../market/order';
 import type { Nodes } from './nodes';
 
 const WAIT_MS = 1500; // for a look that runs

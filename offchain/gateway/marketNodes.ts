@@ -3,15 +3,16 @@
  * endpoint of the chain is read for itself, and their answers are joined, so that one that is late, empty or lies hides
  * nothing that another says. Nothing here is believed: a node is compared with its account before it is used.
  */
-import { type Rates, readMarketEvent } from '@cocoon-market/wrappers';
+import { readMarketEvent } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import type { Logger } from 'pino';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chain, EventReader } from '../chain';
 import { modelHash } from '../link';
+import { type AnnouncedNode, Directory } from '../market/directory';
+import { fairOrder } from '../market/order';
 import { reasonOf } from '../process/errors';
 import { mayBePublic } from '../process/publicAddress';
-import { type AnnouncedNode, Directory } from './directory';
 import type { NodeSource } from './nodeSource';
 
 const MAX_EVENTS = 20_000; // of one reading
@@ -127,24 +128,3 @@ export class MarketNodes implements NodeSource {
         }
     }
 }
-
-/** Nodes in turns of their providers, each provider's cheapest first. */
-export function fairOrder(nodes: readonly AnnouncedNode[], model: Buffer): AnnouncedNode[] {
-    const priceOf = ({ offers }: AnnouncedNode) => {
-        const prices = offers.filter((offer) => offer.model.equals(model)).map(({ rates }) => blend(rates));
-        return prices.reduce((min, price) => (price < min ? price : min));
-    };
-    const byPrice = [...nodes].sort((a, b) => compare(priceOf(a), priceOf(b)));
-    const turns = new Map<string, number>();
-    const placed = byPrice.map((node) => {
-        const turn = turns.get(node.provider) ?? 0;
-        turns.set(node.provider, turn + 1);
-        return { node, turn };
-    });
-    return placed.sort((a, b) => a.turn - b.turn).map(({ node }) => node);
-}
-
-/** One price for four rates: answers cost most of a chat's money. */
-export const blend = ({ prompt, completion }: Pick<Rates, 'prompt' | 'completion'>): bigint => prompt + 3n * completion;
-
-const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);

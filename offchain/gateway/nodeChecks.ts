@@ -3,7 +3,7 @@ import { Address } from '@ton/core';
 import { Chain, ChainReader, NodeKey, readLiability, readNode } from '../chain';
 import { differenceOf, NodeInfo } from '../link';
 import { reasonOf } from '../process/errors';
-import { workerUrl } from './directory';
+import { workerUrl } from '../market/directory';
 
 /** What the chain says for a node, when it was last read. */
 export interface NodeStanding {

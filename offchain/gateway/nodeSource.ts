@@ -1,6 +1,6 @@
 /** Where the gateway gets the URLs of workers from. */
 import type { GatewayConfig } from './config';
-import type { AnnouncedNode } from './directory';
+import type { AnnouncedNode } from '../market/directory';
 
 /** Where nodes that may serve a model are found: the configured list, or the registry's events. */
 export interface NodeSource {

@@ -15,8 +15,8 @@ import { noneWanted, type Preferences, type RoutedNode, unwanted } from './prefe
 import { MAX_REFUSALS, type NodeFacts, sortBy, weightsOf } from './scoring';
 import type { StoredJob } from '../store/gateway';
 import { unavailable } from './errors';
-import { blend } from './marketNodes';
-import type { AnnouncedNode } from './directory';
+import { blend } from '../market/order';
+import type { AnnouncedNode } from '../market/directory';
 import type { NodeChecks, NodeStanding } from './nodeChecks';
 import type { Setbacks } from './setbacks';
 import { Bans } from './bans';

@@ -16,9 +16,9 @@ import {
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { type Chain, readNode } from '../chain';
-import { Directory } from '../gateway/directory';
-import { fairOrder } from '../gateway/marketNodes';
 import { modelHash } from '../link';
+import { Directory } from '../market/directory';
+import { fairOrder } from '../market/order';
 import { Remedied } from '../process/errors';
 
 /** The rules of a market that this release can join. */

@@ -3,9 +3,16 @@ import { Provider } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { Chain, Transfer } from '../chain';
-import { applyFleet, type Manifest, type NodeChange, parseManifest, planFleet, readFleet } from '../fleet';
+import {
+    applyFleet,
+    catalogueIds,
+    type Manifest,
+    type NodeChange,
+    parseManifest,
+    planFleet,
+    readFleet,
+} from '../fleet';
 import { Remedied } from '../process/errors';
-import { catalogueIds } from '../worker/manifestOffers';
 import { writeWhole } from './files';
 import { messagesOf } from './ownerOrder';
 

@@ -2,12 +2,8 @@
 import { bytesToNumber, type Rates, signingKey, tokenKinds } from '@cocoon-market/wrappers';
 import { basename } from 'node:path';
 import { z } from 'zod';
-import catalogue from '../../params/catalogue.json';
-import { ManifestError, readManifest } from '../fleet';
+import { catalogueIds, ManifestError, readManifest } from '../fleet';
 import { Remedied } from '../process/errors';
-
-/** The ids of the models that this release knows. */
-export const catalogueIds: readonly string[] = catalogue.models.map(({ id }) => id);
 
 // What is read of a configuration before it is checked as a whole.
 const parts = z.looseObject({

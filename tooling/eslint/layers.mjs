@@ -1,7 +1,7 @@
 // Which folder may import which. Arrows run one way:
-// contracts -> build -> wrappers -> offchain/process -> { chain, fleet, link } -> { store, attest, backend, rerun }
-// -> { gateway, worker } -> cli -> bin; scripting stands on wrappers and offchain/{ chain, fleet }, scripts on
-// scripting, and localnet on the sandbox alone.
+// contracts -> build -> wrappers -> offchain/process -> { chain, fleet, link, market } -> { store, attest, backend,
+// rerun, setup, tokens } -> { gateway, worker } -> cli -> bin; scripting stands on wrappers and
+// offchain/{ chain, fleet }, scripts on scripting, and localnet on the sandbox alone.
 import { dirname, join, relative, sep } from 'node:path';
 import { root } from '../files.mjs';
 
@@ -24,16 +24,17 @@ const layers = [
     },
     { from: 'offchain/process', may: ['offchain/process', 'wrappers'] }, // the ground floor of every process
     { from: 'offchain/cli', may: ['offchain', 'wrappers'] },
-    ...['chain', 'fleet', 'link'].map((base) => ({
+    ...['chain', 'fleet', 'link', 'market'].map((base) => ({
         from: `offchain/${base}`,
         may: [`offchain/${base}`, 'offchain/process', 'wrappers'],
     })),
-    ...['store', 'attest', 'backend', 'rerun'].map((shared) => ({
+    ...['store', 'attest', 'backend', 'rerun', 'setup', 'tokens'].map((shared) => ({
         from: `offchain/${shared}`,
         may: ['offchain', 'wrappers'],
         not: ['offchain/gateway', 'offchain/worker', 'offchain/cli', 'offchain/bin'],
     })),
-    { from: 'offchain', may: ['offchain', 'wrappers'] },
+    { from: 'offchain/bin', may: ['offchain'] },
+    { from: 'offchain', may: ['wrappers'] }, // a folder without a row of its own
     { from: 'localnet', may: ['localnet'] },
     { from: 'scripting', may: ['scripting', 'wrappers', 'offchain/chain', 'offchain/fleet'] }, // as the cocoon command
     { from: 'scripts', may: ['scripts', 'scripting', 'wrappers'] },

@@ -2,12 +2,12 @@
 import { bytesToNumber, formatTon, type Rates, signingKey, tokenKinds } from '@cocoon-market/wrappers';
 import { readFileSync } from 'node:fs';
 import { TonHttpChain } from '../../chain';
-import { parseManifest, parsePrice, withPrices } from '../../fleet';
+import { catalogueIds, parseManifest, parsePrice, withPrices } from '../../fleet';
 import { Remedied } from '../../process/errors';
 import { pendingManifest, repricingOf, storePending, takePending } from '../../setup/repricing';
 import { askWorker } from '../../worker';
 import { readKeys, readWorkerConfig } from '../../worker/config';
-import { catalogueIds, pricesInManifest } from '../../worker/manifestOffers';
+import { pricesInManifest } from '../../worker/manifestOffers';
 import { print } from '../output';
 import { readFlag } from './initFlags';
 import { type OwnerFlags, senderOf, sendAsOwner } from './ownerSends';

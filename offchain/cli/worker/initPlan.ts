@@ -4,7 +4,7 @@ import type { Address } from '@ton/core';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { HotWallet, TonHttpChain } from '../../chain';
-import { type Manifest, parseManifest, readManifest } from '../../fleet';
+import { catalogueIds, type Manifest, parseManifest, readManifest } from '../../fleet';
 import { encryptionKey } from '../../link';
 import { Remedied } from '../../process/errors';
 import { newSeed } from '../../process/keyFiles';
@@ -12,7 +12,6 @@ import { manifestText, readProgress, type WorkerFiles, writeWhole } from '../../
 import { findProvider, type MarketPrice, type MarketRules, readMarketPrices, readRules } from '../../setup/market';
 import { measureSpeed, type ServedModel } from '../../setup/modelServers';
 import { readKeys, readWorkerConfig, type WorkerConfigInput, type WorkerSeeds, writeKeys } from '../../worker/config';
-import { catalogueIds } from '../../worker/manifestOffers';
 import { addressText, walletOf, walletText } from '../actor';
 import type { Questions } from '../question';
 import { endpointOf, type InitFlags, networkNamed, readFlag, tonFlag, wholeFrom } from './initFlags';

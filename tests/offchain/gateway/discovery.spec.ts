@@ -1,7 +1,8 @@
 import { Address, type Cell } from '@ton/core';
 import pino from 'pino';
-import { Directory, workerUrl } from '../../../offchain/gateway/directory';
-import { fairOrder, MarketNodes } from '../../../offchain/gateway/marketNodes';
+import { Directory, workerUrl } from '../../../offchain/market/directory';
+import { MarketNodes } from '../../../offchain/gateway/marketNodes';
+import { fairOrder } from '../../../offchain/market/order';
 import { type Emitted } from '../../../offchain/chain';
 import { modelHash } from '../../../offchain/link';
 import { mayBePublic, isPublicAddress, publicLookup } from '../../../offchain/process/publicAddress';
