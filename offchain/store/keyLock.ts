@@ -54,7 +54,7 @@ export function lockFile(path: string, busy = KEY_BUSY): Sqlite.Database {
         }
         // cspell:ignore CANTOPEN
         const unwritable = ['EACCES', 'EPERM', 'EROFS', 'SQLITE_CANTOPEN', 'SQLITE_READONLY'].includes(code);
-        const remedy = unwritable ? ': put the key file where this process may write' : '';
+        const remedy = unwritable ? ': put that file where this process may write' : '';
         throw new Error(`${path} cannot be locked${remedy}`, { cause: error });
     }
 }

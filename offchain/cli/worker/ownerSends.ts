@@ -76,7 +76,6 @@ export async function sendAsOwner(chain: TonHttpChain, order: OwnerOrder, flags:
         console.log(json ? JSON.stringify(printed) : JSON.stringify(printed, null, 4));
         return false;
     }
-    const attached = messages.reduce((sum, { value }) => sum + value, 0n);
     if (wallet === undefined) {
         const { at } = await chain.account(owner);
         say('The owner signs these once, in TonConnect (sendTransaction) or by one link a message:');
@@ -88,19 +87,31 @@ export async function sendAsOwner(chain: TonHttpChain, order: OwnerOrder, flags:
         messages.forEach((message) => say(transferLink(chain.network, message)));
         say(`Waiting for the signature of ${walletText(owner, chain)}`);
     } else {
-        const needed = attached + FEES;
-        if ((await wallet.balance()) < needed) {
-            throw new Remedied(
-                `The wallet ${walletText(wallet.address, chain)} holds less than ${tonText(needed)}: nothing was sent`,
-            );
-        }
-        await new Questions(yes).agree(`Send ${tonText(attached)} from ${walletText(wallet.address, chain)}?`);
+        await requireFunds(chain, wallet, messages);
+        const attached = tonText(valueOf(messages));
+        await new Questions(yes).agree(`Send ${attached} from ${walletText(wallet.address, chain)}?`);
         beforeSend?.((await chain.account(wallet.address)).at);
         await wallet.send([...messages]);
     }
     await waitForArrival(arrived, seconds, pollMsOf(chain));
     return true;
 }
+
+/** Throws a {@link Remedied} if the wallet cannot pay for the messages. */
+export async function requireFunds(
+    chain: TonHttpChain,
+    wallet: HotWallet,
+    messages: readonly Transfer[],
+): Promise<void> {
+    const needed = valueOf(messages) + FEES;
+    if ((await wallet.balance()) < needed) {
+        throw new Remedied(
+            `The wallet ${walletText(wallet.address, chain)} holds less than ${tonText(needed)}: nothing was sent`,
+        );
+    }
+}
+
+const valueOf = (messages: readonly Transfer[]): bigint => messages.reduce((sum, { value }) => sum + value, 0n);
 
 /** Milliseconds between two looks: a public endpoint takes few calls a second, and a look makes several. */
 export function pollMsOf(chain: TonHttpChain): number {

@@ -14,6 +14,8 @@ export function addPrices(worker: Command): void {
         .option('--cached <ton>', 'the same, cached')
         .option('--completion <ton>', 'TON per million tokens of answers')
         .option('--reasoning <ton>', 'the same, of reasoning')
+        .option('--continue', 'finish a change that was interrupted, or bring what the manifest says onto the chain')
+        .option('--discard', 'give up a change that is not finished')
         .option('--any-price', 'also a price that is more than ten times the present one, or less than a tenth');
     withOwnerFlags(command)
         .option(...JSON_OPTION)

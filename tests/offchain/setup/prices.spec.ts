@@ -1,8 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { Stage } from '../../../demo/stage';
 import { withPrices, readFleet } from '../../../offchain/fleet';
+import { lockFile } from '../../../offchain/store/keyLock';
 import { readWorkerConfig } from '../../../offchain/worker/config';
 import { OwnedNode } from './support';
 
@@ -20,6 +19,18 @@ async function onChain(): Promise<bigint[]> {
     return [offers[0].prompt, offers[0].cached, offers[0].completion, offers[0].reasoning];
 }
 
+/** The manifest before and after a command that was killed once the chain had its prices. */
+async function killedAfterTheChain(): Promise<[string, string]> {
+    const before = manifest();
+    await node.run('prices', '--prompt', '0.3', '--print');
+    const pending = readFileSync(node.path('fleet.yaml.next'), 'utf8');
+    await node.sign('prices', '--continue');
+    const after = manifest();
+    writeFileSync(node.path('fleet.yaml'), before);
+    writeFileSync(node.path('fleet.yaml.next'), pending);
+    return [before, after];
+}
+
 describe('cocoon worker prices', () => {
     beforeEach(async () => {
         const registry = (await stage.launch()).address.toRawString();
@@ -29,26 +40,23 @@ describe('cocoon worker prices', () => {
     it('changes chain, manifest and running worker, and no comment', async () => {
         const before = `# my own note\n${manifest()}`;
         writeFileSync(node.path('fleet.yaml'), before);
-        const calls: string[] = [];
-        const worker = createServer((request, response) => {
-            calls.push(`${request.method} ${request.url}`);
-            response.end('{}');
-        }).listen(node.path('worker.sqlite.sock'));
-        await once(worker, 'listening');
+        const worker = await node.startWorker();
 
         const text = await node.sign('prices', '--prompt', '0.25', '--reasoning', '0.9');
-        worker.close();
+        const { rates } = worker.nodeInfo.offers[0];
+        await worker.close();
 
         expect(manifest()).toBe(
             before.replace('prompt: 0.2,', 'prompt: 0.25,').replace('reasoning: 0.8', 'reasoning: 0.9'),
         );
         expect(await onChain()).toEqual([250_000_000n, 100_000_000n, 800_000_000n, 900_000_000n]);
         expect(readWorkerConfig(node.path('worker.json')).offers[0].rates.prompt).toBe(250_000_000n);
-        expect(calls).toEqual(['POST /reload']);
+        expect(rates).toMatchObject({ prompt: 250_000_000n, completion: 800_000_000n, reasoning: 900_000_000n });
+        expect(text).toContain('node-1, cocoon-tiny: prompt 0.2 → 0.25, reasoning 0.8 → 0.9');
         expect(text).toContain('The worker has taken them');
     });
 
-    it('leaves the manifest as it is until the chain has the prices, and is finished by running it again', async () => {
+    it('leaves the manifest as it is until the chain has the prices, and finishes what was interrupted', async () => {
         const before = manifest();
         const printed = await node.run('prices', '--prompt', '0.3', '--print');
 
@@ -57,7 +65,9 @@ describe('cocoon worker prices', () => {
         expect(readFileSync(node.path('fleet.yaml.next'), 'utf8')).toContain('prompt: 0.3,');
         expect((await onChain())[0]).toBe(200_000_000n);
 
-        await node.sign('prices');
+        expect(await node.run('prices')).toContain('node-1, cocoon-tiny: prompt 0.2 → 0.3');
+        expect((await onChain())[0]).toBe(200_000_000n); // without a price it only shows
+        await node.sign('prices', '--continue');
 
         expect((await onChain())[0]).toBe(300_000_000n);
         expect(manifest()).toBe(before.replace('prompt: 0.2,', 'prompt: 0.3,'));
@@ -65,31 +75,71 @@ describe('cocoon worker prices', () => {
     });
 
     it('finishes what was interrupted after the chain had it, and sends nothing then', async () => {
-        const before = manifest();
-        await node.sign('prices', '--prompt', '0.3');
-        const after = manifest();
-        writeFileSync(node.path('fleet.yaml'), before); // as if it had been killed before it replaced the manifest
-        writeFileSync(node.path('fleet.yaml.next'), after);
+        const [before, after] = await killedAfterTheChain();
         const sent = stage.network.transactions.length;
 
-        await node.run('prices');
+        await node.run('prices', '--continue');
 
-        expect(manifest()).toBe(after);
+        expect([before, manifest()]).toEqual([after.replace('0.3,', '0.2,'), after]);
         expect(stage.network.transactions).toHaveLength(sent);
     });
 
-    it('takes back what is on its way by the price that was', async () => {
+    it('takes nothing back that an interrupted change brought onto the chain', async () => {
+        await killedAfterTheChain();
+
+        await expect(node.sign('prices', '--completion', '0.9')).rejects.toThrow('finish it with --continue');
+        expect((await onChain())[0]).toBe(300_000_000n);
+    });
+
+    it('gives up what is on its way', async () => {
         const before = manifest();
         await node.run('prices', '--prompt', '0.3', '--print');
-        await node.sign('prices', '--prompt', '0.2');
+        await node.run('prices', '--discard');
 
         expect(manifest()).toBe(before);
         expect(existsSync(node.path('fleet.yaml.next'))).toBe(false);
     });
 
+    it('lets no unfinished change take the place of a later edit', async () => {
+        await node.run('prices', '--prompt', '0.3', '--print');
+        const edited = manifest().replace('completion: 0.8', 'completion: 1.5');
+        writeFileSync(node.path('fleet.yaml'), edited);
+
+        await expect(node.sign('prices', '--continue')).rejects.toThrow('was edited after fleet.yaml.next was made');
+        await node.run('prices', '--discard');
+        await node.sign('prices', '--continue');
+
+        expect(manifest()).toBe(edited);
+        expect(await onChain()).toEqual([200_000_000n, 100_000_000n, 1_500_000_000n, 800_000_000n]);
+    });
+
+    it('guards every price that the manifest would change, not only the one that is named', async () => {
+        writeFileSync(node.path('fleet.yaml'), manifest().replace('completion: 0.8', 'completion: 0.008'));
+        const sent = stage.network.transactions.length;
+
+        await expect(node.sign('prices', '--prompt', '0.25')).rejects.toThrow('completion 0.8 → 0.008: that is far');
+        expect(stage.network.transactions).toHaveLength(sent);
+    });
+
+    it('asks before it stores or sends anything', async () => {
+        const sent = stage.network.transactions.length;
+
+        await expect(node.run('prices', '--prompt', '0.3', '--wallet', node.wallet)).rejects.toThrow('give --yes');
+        expect(existsSync(node.path('fleet.yaml.next'))).toBe(false);
+        expect(stage.network.transactions).toHaveLength(sent);
+    });
+
+    it('changes prices once at a time', async () => {
+        const lock = lockFile(`${node.path('fleet.yaml')}.lock`); // of a command that waits for a signature
+
+        await expect(node.sign('prices', '--prompt', '0.3')).rejects.toThrow('wait until it has ended');
+        expect(await node.run('prices')).toContain('prompt 0.2');
+        lock.close();
+    });
+
     it.each([
         ['a typing error', ['--prompt', '0.2.1'], '--prompt: "0.2.1" is not an amount'],
-        ['a price more than ten times the present one', ['--prompt', '2.1'], 'add --any-price'],
+        ['a price more than ten times the present one', ['--prompt', '2.1'], 'prompt 0.2 → 2.1: that is far'],
         [
             'a model that it does not offer',
             ['--model', 'x', '--prompt', '1'],

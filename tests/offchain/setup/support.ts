@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { Stage } from '../../../demo/stage';
 import type { HotWallet } from '../../../offchain/chain';
 import { workerCommand } from '../../../offchain/cli/worker';
+import { serveAdmin, startWorker, type Worker } from '../../../offchain/worker';
+import { readWorkerConfig } from '../../../offchain/worker/config';
 
 /** One owner with a node that `init` has set up. */
 export class OwnedNode {
@@ -45,6 +47,24 @@ export class OwnedNode {
     /** The same, signed by the owner without a question. */
     async sign(...args: string[]): Promise<string> {
         return this.run(...args, '--wallet', this.wallet, '--yes');
+    }
+
+    /** The node's worker, with the socket through which commands talk to it. */
+    async startWorker(): Promise<Worker> {
+        const file = this.path('worker.json');
+        const config = readWorkerConfig(file);
+        const worker = await startWorker(config);
+        const admin = await serveAdmin(config.store, worker, () => worker.reload(readWorkerConfig(file)));
+        return {
+            ...worker,
+            get nodeInfo() {
+                return worker.nodeInfo;
+            },
+            close: async () => {
+                admin?.close();
+                await worker.close();
+            },
+        };
     }
 
     private async hear(args: string[]): Promise<string> {
