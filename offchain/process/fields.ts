@@ -1,5 +1,5 @@
 /** Fields that settings, requests and other JSON have in common: what they look like, and what they are read as. */
-import { isTestOnly, readAddress } from '@cocoon-market/wrappers';
+import { GLOBAL_IDS, isTestOnly, readAddress } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { z } from 'zod';
 
@@ -46,16 +46,27 @@ export const address = z.string().transform((text, context): Address => {
  * For the `superRefine` of settings: refuses addresses that are written for another network than that of the settings.
  */
 export function ofOneNetwork(settings: { network: number }, context: z.RefinementCtx): void {
-    for (const [name, value] of Object.entries(settings) as [string, unknown][]) {
+    const { network } = settings;
+    const marked = Object.entries(settings).flatMap(([name, value]: [string, unknown]) => {
         const text = value instanceof Address ? texts.get(value) : undefined;
-        if (text === undefined) {
-            continue;
-        }
+        return text === undefined || Address.isRaw(text) ? [] : [{ name, text }];
+    });
+    const wrong = marked.flatMap(({ name, text }) => {
         try {
-            readAddress(text, { testOnly: isTestOnly(settings.network) });
+            readAddress(text, { testOnly: isTestOnly(network) });
+            return [];
         } catch (error) {
-            context.addIssue({ code: 'custom', path: [name], message: (error as Error).message });
+            return [{ name, message: (error as Error).message }];
         }
+    });
+    if (wrong.length > 1 && wrong.length === marked.length) {
+        const [other, id] = isTestOnly(network) ? ['mainnet', GLOBAL_IDS.mainnet] : ['testnet', GLOBAL_IDS.testnet];
+        const message = `it is ${network}, but all addresses are of ${other}, which is ${id}: correct the network`;
+        context.addIssue({ code: 'custom', path: ['network'], message });
+        return;
+    }
+    for (const { name, message } of wrong) {
+        context.addIssue({ code: 'custom', path: [name], message });
     }
 }
 

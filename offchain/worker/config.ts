@@ -186,8 +186,10 @@ export const workerConfig = z
             .default('open'),
         logLevel,
     })
-    .superRefine(ofOneNetwork)
-    .superRefine(({ network, sweep }, context) => ofOneNetwork({ network, 'sweep.to': sweep?.to } as never, context))
+    .superRefine((settings, context) => {
+        const withSweep = { ...settings, 'sweep.to': settings.sweep?.to };
+        ofOneNetwork(withSweep, context);
+    })
     .refine(({ marginSeconds, limits }) => limits.minNotice >= 2 * marginSeconds, {
         message: 'marginSeconds is at most half of limits.minNotice',
         path: ['marginSeconds'],

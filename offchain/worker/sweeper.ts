@@ -3,10 +3,9 @@
  * proved by the provider's, and compared with the chain before and after everything else was checked. The order is
  * stored before it is on its way, so that no crash makes two of one.
  */
-import { Provider } from '@cocoon-market/wrappers';
-import type { Address } from '@ton/core';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
+import { assertOwner } from './owner';
 
 const DEMAND_RESERVE = 300_000_000n; // nanoTON for the answers to demands
 const CLAIM_RESERVE = 14_000_000n; // nanoTON that one claim needs until the rest of it comes back, above every level
@@ -52,7 +51,7 @@ export class Sweeper {
             throw new Error('worker.json does not say where to sweep: add "sweep": {"to": the owner of the provider}');
         }
         const to = config.sweep.to.toRawString();
-        await this.assertOwner(config.sweep.to);
+        await assertOwner(this.context, config.sweep.to);
         const [balance, keep] = [await this.minBalance(), all ? await this.noNeeds() : await this.needs()];
         const amount = balance > keep + FEES ? balance - keep - FEES : 0n;
         const isDemanded = (await store.cases.open()).some((record) => record.class === 'A3');
@@ -88,7 +87,7 @@ export class Sweeper {
             return { ...plan, sent: false };
         }
         const { to } = config.sweep!;
-        await this.assertOwner(to); // again: nothing is sent on one answer
+        await assertOwner(this.context, to); // again: nothing is sent on one answer
         const { amount } = plan;
         let hash = '';
         // Without a bounce, because the owner's wallet may not be deployed yet.
@@ -115,27 +114,6 @@ export class Sweeper {
             await store.wallet.endSweep(hash, outcome === 'executed' ? 'sent' : 'void');
         }
         return outcome === 'waiting';
-    }
-
-    /**
-     * Throws unless `to` is the owner of the provider: by the provider's address, which follows from its owner and the
-     * registry, and by every endpoint.
-     */
-    private async assertOwner(to: Address): Promise<void> {
-        const { chain, config } = this.context;
-        const wrong = `sweep.to ${to.toString()} is not the owner of the provider: nothing is sent. Correct it`;
-        if (config.registry !== undefined) {
-            const { address } = await Provider.ofOwner(config.registry, to);
-            if (!address.equals(config.provider)) {
-                throw new Error(wrong);
-            }
-        }
-        for (const source of [chain, ...(chain.others ?? [])]) {
-            const { owner } = await source.open(Provider.fromAddress(config.provider)).getProviderState();
-            if (!owner.equals(to)) {
-                throw new Error(wrong);
-            }
-        }
     }
 
     /** The least balance of the wallet that an endpoint says. */

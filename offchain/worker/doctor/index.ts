@@ -2,6 +2,7 @@
  * Examines a worker: its configuration, this machine, the chain, the model servers, and what clients see. It sends
  * nothing to the chain, and changes neither store nor mark.
  */
+import { existsSync } from 'node:fs';
 import { signingKey } from '@cocoon-market/wrappers';
 import { HotWallet, TonHttpChain } from '../../chain';
 import { encryptionKey } from '../../link';
@@ -14,6 +15,7 @@ import {
     diskCheck,
     gpuCheck,
     type Machine,
+    markOf,
     nodeVersionCheck,
     portCheck,
     processCheck,
@@ -25,9 +27,11 @@ import {
     ENDPOINT,
     endpointCheck,
     libraryCheck,
+    newKeyCheck,
     nodeCheck,
     readListed,
     stakeCheck,
+    sweepCheck,
     walletCheck,
 } from './market';
 import { modelChecks } from './models';
@@ -126,8 +130,10 @@ export async function examineOutside(
         endpointCheck(config, chain),
         clockCheck(market),
         nodeCheck(market),
+        ...(isServing || existsSync(markOf(config.keyFile)) ? [] : [newKeyCheck(market)]),
         stakeCheck(market),
         walletCheck(market),
+        sweepCheck(market),
         libraryCheck(market),
         attestationCheck({ config, seeds, isServing }, now),
         reachCheck({ config, seeds, node, isServing }),

@@ -36,6 +36,13 @@ export const thisMachine: Machine = {
     assertWritable: (folder) => accessSync(folder, constants.W_OK),
 };
 
+/** What to do if store, mark and key file do not belong together. */
+export const RESTORE =
+    'use the newest store and the mark beside the key file, or "cocoon worker restore" (docs/worker.md, After a disaster)';
+
+/** The mark of a key file. */
+export const markOf = (keyFile: string): string => `${keyFile}.mark`;
+
 const numbersOf = (text: string): number[] => text.match(/\d+/g)!.map(Number);
 
 export function nodeVersionCheck({ nodeVersion }: Machine): Check {
@@ -109,14 +116,13 @@ export function storeChecks(config: WorkerConfig, seeds: WorkerSeeds | undefined
 }
 
 function markCheck({ store: path, keyFile }: WorkerConfig, seeds: WorkerSeeds, isServing: boolean): Check {
-    const remedy =
-        'use the newest store and the mark beside the key file, or "cocoon worker restore" (docs/worker.md, After a disaster)';
+    const remedy = RESTORE;
     return {
         name: 'mark',
         remedy,
         run: () => {
             const key = signingKey(seeds.receiptKey).publicKey;
-            const markFile = `${keyFile}.mark`;
+            const markFile = markOf(keyFile);
             let mark: ReturnType<typeof readMark>;
             try {
                 mark = readMark(markFile);
@@ -138,7 +144,9 @@ function markCheck({ store: path, keyFile }: WorkerConfig, seeds: WorkerSeeds, i
             if (reason !== undefined) {
                 throw new Failure(reason, remedy, true);
             }
-            return mark === undefined ? 'the key has signed nothing yet' : 'the store is the newest of this key';
+            return mark === undefined
+                ? 'there is no mark, so this must be a new key, or key file, mark and store were not moved together'
+                : 'the store is the newest of this key';
         },
     };
 }

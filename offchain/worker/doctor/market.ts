@@ -13,13 +13,18 @@ import {
 } from '../../chain';
 import { ChainError } from '../../chain/errors';
 import { CLOCK_TOLERANCE, differenceOf } from '../../link';
+import { Remedied } from '../../process/errors';
 import type { WorkerConfig } from '../config';
+import { assertOwner } from '../owner';
 import { type Check, Failure, skipped, warning } from './finding';
+import { markOf, RESTORE } from './machine';
 
 // cspell:ignore timedatectl
 const DAY = 86_400;
 const LIBRARY_DAYS = 30; // before the end of a library's rent
 const SLOW_MS = 3000;
+const NEW_SECONDS = 1800; // in which a node may be without a worker that has run
+const NEW_TRANSACTIONS = 20; // that a new node does not have
 /** nanoTON in the worker's wallet: what a claim and an answer to a demand need, and what is comfortable. */
 const MIN_WALLET = 50_000_000n;
 const LOW_WALLET = 100_000_000n;
@@ -163,6 +168,30 @@ export function nodeCheck({ config, keys, node }: ChainSubject): Check {
     };
 }
 
+/** For a worker whose key has no mark here: a node that is not new has most likely signed elsewhere. */
+export function newKeyCheck({ config, chain, now }: ChainSubject): Check {
+    return {
+        name: 'new-key',
+        remedy: ENDPOINT,
+        seconds: chainSeconds(config),
+        run: async () => {
+            const since = now() - NEW_SECONDS;
+            let transactions = 0;
+            for await (const { at } of chain.history(config.node, 0n)) {
+                transactions++;
+                if (at < since || transactions === NEW_TRANSACTIONS) {
+                    const text = `the node is not new on chain, and ${markOf(config.keyFile)} does not exist`;
+                    return warning(
+                        text,
+                        `go on if this key has never signed; else stop its other worker, and ${RESTORE}`,
+                    );
+                }
+            }
+            return 'the node is new on chain';
+        },
+    };
+}
+
 export function stakeCheck({ config, chain, node, keys }: ChainSubject): Check {
     return {
         name: 'stake',
@@ -230,6 +259,26 @@ export function walletCheck({ config, chain, wallet }: ChainSubject): Check {
             return balance < LOW_WALLET
                 ? warning(`the worker's wallet holds only ${tonOf(balance)}`, remedy)
                 : `${text} holds ${tonOf(balance)}`;
+        },
+    };
+}
+
+/** The sweeper would find it only when there is something to send. */
+export function sweepCheck({ config, chain }: ChainSubject): Check {
+    return {
+        name: 'sweep',
+        remedy: ENDPOINT,
+        seconds: chainSeconds(config),
+        run: async () => {
+            if (config.sweep === undefined) {
+                return 'the configuration names no "sweep": what is earned stays in the wallet of the worker';
+            }
+            try {
+                await assertOwner({ chain, config }, config.sweep.to);
+            } catch (error) {
+                throw error instanceof Remedied ? new Failure(error.what, error.remedy!) : error;
+            }
+            return 'what is earned goes to the owner of the provider';
         },
     };
 }

@@ -1,10 +1,10 @@
 /** Checks of what clients see: whether the listed endpoint leads here, the attestation, and the version of the link. */
 import { createServer, type Server } from 'node:http';
-import { signingKey, tiers } from '@cocoon-market/wrappers';
+import { isTestOnly, signingKey, tiers } from '@cocoon-market/wrappers';
 import pino from 'pino';
 import { request } from 'undici';
 import { rejectionOf } from '../../attest';
-import type { ListedNode } from '../../chain';
+import { endpointsOf, isLoopback, type ListedNode } from '../../chain';
 import { encryptionKey, paths, wireVersions } from '../../link';
 import { newSeed } from '../../process/keyFiles';
 import { hostOf, mayBePublic } from '../../process/publicAddress';
@@ -15,7 +15,6 @@ import { type Check, Failure, type Passed, skipped, warning } from './finding';
 const ANSWER_MS = 8000;
 const MAX_ANSWER = 1 << 20; // bytes
 const HOUR = 3600;
-const TESTNETS = -3;
 
 interface Reach {
     config: WorkerConfig;
@@ -53,7 +52,11 @@ export function reachCheck({ config, seeds, node, isServing }: Reach): Check {
             }
             try {
                 const own = signingKey(seeds.receiptKey).publicKey.toString('hex');
-                return judge(endpoint, await nodeAt(endpoint), { own, probe }, config.network);
+                const answer = await nodeAt(endpoint, `${endpoint}, which the listing names,`);
+                if (isServing) {
+                    await assertListens(config, own);
+                }
+                return judge(endpoint, answer, { own, probe: isServing ? undefined : probe }, config);
             } finally {
                 server?.closeAllConnections();
                 server?.close();
@@ -62,28 +65,66 @@ export function reachCheck({ config, seeds, node, isServing }: Reach): Check {
     };
 }
 
+/** `probe`: what this check itself answers; undefined while the worker runs. */
 function judge(
     endpoint: string,
     answer: Answered,
-    { own, probe }: { own: string; probe: string },
-    network: number,
+    { own, probe }: { own: string; probe: string | undefined },
+    config: WorkerConfig,
 ): Passed {
-    if (answer.probe !== probe && answer.receiptKey !== own) {
+    if (probe !== undefined && answer.probe !== probe && answer.receiptKey === own) {
+        throw new Failure(
+            `at ${endpoint}, which the listing names, a worker with this key runs already, with another configuration`,
+            'never run two with one key: stop that one and move key file, mark and store together, or use its configuration',
+        );
+    }
+    if (probe === undefined ? answer.receiptKey !== own : answer.probe !== probe) {
         throw new Failure(
             `at ${endpoint}, which the listing names, another program answers`,
             'point the name, the proxy or the forwarded port to this worker, or change the endpoint in fleet.yaml and run "cocoon worker init" again',
         );
     }
-    if (network !== TESTNETS && !mayBePublic(endpoint)) {
-        return warning(
-            `${endpoint} is reachable from here, but ${hostOf(endpoint)} is no public address`,
-            'register an endpoint that clients on the internet reach',
-        );
-    }
-    return `${endpoint} leads to this worker`;
+    return weaknessOf(endpoint, config) ?? `${endpoint} leads to this worker`;
 }
 
-async function nodeAt(endpoint: string): Promise<Answered> {
+/** What clients find wrong with an endpoint that works from here. All clients of a chain on this machine are here. */
+export function weaknessOf(endpoint: string, config: Pick<WorkerConfig, 'network' | 'endpoint'>): Passed | undefined {
+    const isLocalChain = isTestOnly(config.network) && endpointsOf(config).every(({ url }) => isLoopback(url));
+    if (isLocalChain) {
+        return undefined;
+    }
+    if (!mayBePublic(endpoint)) {
+        return warning(
+            `${endpoint} is reachable from here, but ${hostOf(endpoint)} is no public address: no client elsewhere reaches it`,
+            'put an endpoint that clients on the internet reach into fleet.yaml, and run "cocoon worker init" again',
+        );
+    }
+    return endpoint.startsWith('https:')
+        ? undefined
+        : warning(
+              `${endpoint} leads to this worker without TLS: everyone on the way sees who asks when, and how much`,
+              'have a proxy with a certificate in front of the worker ("TLS" in docs/worker.md), and change the endpoint to https',
+          );
+}
+
+/** Throws unless the running worker listens where the configuration says. */
+async function assertListens(config: WorkerConfig, own: string): Promise<void> {
+    const url = localUrl(config);
+    const { receiptKey } = await nodeAt(url, `the configured address ${url}`).catch((): Answered => ({}));
+    if (config.listen.port !== 0 && receiptKey !== own) {
+        throw new Failure(
+            `the running worker does not answer at ${url}, where the configuration has it listen`,
+            'restart it, so that it takes the configuration, and have the proxy or the forwarded port lead there',
+        );
+    }
+}
+
+function localUrl({ listen: { host, port } }: WorkerConfig): string {
+    return `http://${host.includes(':') ? `[${host}]` : host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
+}
+
+/** `what`: names the endpoint in an error. */
+async function nodeAt(endpoint: string, what: string): Promise<Answered> {
     const url = endpoint.replace(/\/+$/, '') + paths.node;
     try {
         const { statusCode, body } = await request(url, { signal: AbortSignal.timeout(ANSWER_MS) });
@@ -98,7 +139,7 @@ async function nodeAt(endpoint: string): Promise<Answered> {
         }
         const { code, name, message } = error as NodeJS.ErrnoException;
         throw new Failure(
-            `${endpoint}, which the listing names, does not answer: ${code ?? (name === 'TimeoutError' ? 'no answer in time' : message)}`,
+            `${what} does not answer: ${code ?? (name === 'TimeoutError' ? 'no answer in time' : message)}`,
             'open the port in firewall and router, and look at name and certificate. A router may not lead its own public address back: then try it from outside (curl URL/v1/node)',
         );
     }
@@ -125,9 +166,11 @@ export function linkCheck({ config, isServing }: Pick<Reach, 'config' | 'isServi
             if (!isServing) {
                 return `this program speaks ${own}`;
             }
-            const { host, port } = config.listen;
-            const local = `http://${host.includes(':') ? `[${host}]` : host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
-            const { wire } = port === 0 ? { wire: [...wireVersions] } : await nodeAt(local);
+            const local = localUrl(config);
+            const { wire } =
+                config.listen.port === 0
+                    ? { wire: [...wireVersions] }
+                    : await nodeAt(local, `the running worker at ${local}`);
             const spoken = Array.isArray(wire) ? wire.join(', ') : 'nothing that this program knows';
             if (spoken !== own) {
                 throw new Error(`the running worker speaks ${spoken}, and this program ${own}`);

@@ -1,4 +1,7 @@
-/** `cocoon worker doctor`: a fit worker passes, and each fault is named with its remedy. */
+/**
+ * `cocoon worker doctor`: a fit worker passes, and each fault is named with its remedy. Longer than 350 lines because one
+ * table holds all faults.
+ */
 import {
     chmodSync,
     existsSync,
@@ -9,6 +12,7 @@ import {
     rmSync,
     writeFileSync,
 } from 'node:fs';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { nodeStates, signingKey } from '../../../wrappers';
@@ -17,6 +21,7 @@ import { toWire } from '../../../offchain/link';
 import { lockKey } from '../../../offchain/store/keyLock';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { readKeys, writeKeys } from '../../../offchain/worker';
+import { weaknessOf } from '../../../offchain/worker/doctor/reach';
 import { type Changes, ExaminedWorker } from '../support/examined';
 import { chunk } from '../support/modelServer';
 
@@ -186,6 +191,14 @@ const FAULTS: Fault[] = [
         changes: { provider: { stake: 10n ** 9n - 1n } },
     },
     {
+        ...{ fault: 'a sweep to another than the owner', check: 'sweep', remedy: /^set "sweep\.to" to the wallet/ },
+        changes: { settings: { sweep: { to: `0:${'22'.repeat(32)}` } } },
+    },
+    {
+        ...{ fault: 'a network that no address is of', check: 'configuration', remedy: /docs\/worker\.md/ },
+        changes: { settings: { network: -3 } },
+    },
+    {
         ...{ fault: 'a provider in jail', check: 'stake', remedy: /unjail/ },
         changes: { provider: { jailed: true } },
     },
@@ -290,6 +303,60 @@ describe('Doctor names', () => {
             other.closeAllConnections();
             other.close();
         }
+    });
+
+    it('a worker with this key that runs at the listed endpoint with another configuration', async () => {
+        const receiptKey = signingKey(readKeys(worker.keyFile).receiptKey).publicKey.toString('hex');
+        const original = createServer((_request, response) => void response.end(JSON.stringify({ receiptKey })));
+        await once(original.listen(0, '127.0.0.1'), 'listening');
+        const { port } = original.address() as { port: number };
+        try {
+            const failed = await worker.failures({ listing: { endpoint: `http://127.0.0.1:${port}` } });
+
+            expect(failed).toMatchObject([{ check: 'reachable', remedy: expect.stringContaining('never run two') }]);
+        } finally {
+            original.closeAllConnections();
+            original.close();
+        }
+    });
+
+    it.each([
+        { minutes: 29, state: 'ok' },
+        { minutes: 31, state: 'warning' },
+    ])('a key without a mark whose node is $minutes minutes old: $state', async ({ minutes, state }) => {
+        const at = worker.chain.now() - minutes * 60;
+        worker.chain.history = async function* () {
+            yield { at } as never;
+        };
+
+        const { findings } = await worker.examine();
+
+        expect(findings.find(({ check }) => check === 'new-key')).toMatchObject({ state });
+        expect(findings.find(({ check }) => check === 'mark')!.message).toContain('were not moved together');
+    });
+
+    it.each([
+        { network: -239, url: 'https://toncenter.com/api/v2/jsonRPC', listed: 'https://worker.example.org' },
+        { network: -3, url: 'http://127.0.0.1:8080', listed: 'http://127.0.0.1:9000' }, // all clients are here
+    ])('no weakness of $listed on the chain at $url', ({ network, url, listed }) => {
+        expect(weaknessOf(listed, { network, endpoint: url })).toBeUndefined();
+    });
+
+    it.each([
+        { network: -3, url: 'https://testnet.toncenter.com/api/v2/jsonRPC', listed: 'http://127.0.0.1:9000' },
+        { network: -3, url: 'https://testnet.toncenter.com/api/v2/jsonRPC', listed: 'https://10.0.0.5' },
+        { network: -239, url: 'http://127.0.0.1:8080', listed: 'https://10.0.0.5' }, // a node of the chain of one's own
+        { network: -239, url: 'http://127.0.0.1:8080', listed: 'http://worker.example.org' }, // without TLS
+    ])('the weakness of $listed on the chain at $url', ({ network, url, listed }) => {
+        expect(weaknessOf(listed, { network, endpoint: url })).toMatchObject({ state: 'warning' });
+    });
+
+    it('one network for all addresses once, however many there are', async () => {
+        const { findings } = await worker.examine({ settings: { network: -3 } });
+
+        const { message } = findings.find(({ check }) => check === 'configuration')!;
+        expect(message).toContain('it is -3, but all addresses are of mainnet, which is -239');
+        expect(message.split('\n').filter((line) => line.includes('mainnet'))).toHaveLength(1);
     });
 
     it('a chain that is down once, however many checks need it', async () => {
