@@ -8,9 +8,9 @@ import { ChainError } from './errors';
 type Adapter = Extract<NonNullable<TonClientParameters['httpAdapter']>, (config: never) => unknown>;
 
 /** Milliseconds that a call waits for its turn. */
-const QUEUE: Record<Urgency, number> = { urgent: 120_000, routine: 60_000, stranger: 2000 };
+const QUEUE: Record<Urgency, number> = { urgent: 120_000, routine: 60_000, stranger: 5000, idle: 60_000 };
 /** Milliseconds that a call is tried again after its first failure. */
-const TROUBLE: Record<Urgency, number> = { urgent: 45_000, routine: 8000, stranger: 2000 };
+const TROUBLE: Record<Urgency, number> = { urgent: 45_000, routine: 8000, stranger: 2000, idle: 8000 };
 const BACKOFF = 500; // milliseconds before the same call is tried again; doubles
 const POLL = 250; // milliseconds between two looks for an endpoint that serves again
 const ATTEMPTS = 3; // of a call to which endpoints answer with their own error
@@ -20,6 +20,7 @@ const REFUSED = /cannot apply external message|external message was not accepted
 export class ChainApi {
     private readonly endpoints: Endpoint[];
     private readonly queued = new Map<string, Promise<unknown>>();
+    private lastIdle: Promise<unknown> = Promise.resolve();
 
     /** `network`: the network that every endpoint must be of; undefined: unchecked. */
     constructor(settings: readonly EndpointSettings[], network?: number) {
@@ -54,7 +55,8 @@ export class ChainApi {
                 this.queued.delete(key);
             }
         };
-        const carried = this.carry(text, method, urgency, only, forget).finally(forget);
+        const begin = () => this.carry(text, method, urgency, only, forget);
+        const carried = (urgency === 'idle' ? this.afterIdle(begin) : begin()).finally(forget);
         this.queued.set(key, carried);
         return carried;
     }
@@ -66,6 +68,12 @@ export class ChainApi {
             const result = await this.call(method, params, urgency, only);
             return { data: { ok: true, result }, status: 200, statusText: 'OK', headers: {}, config };
         };
+    }
+
+    private afterIdle<T>(call: () => Promise<T>): Promise<T> {
+        const answer = this.lastIdle.then(call);
+        this.lastIdle = answer.catch(() => undefined);
+        return answer;
     }
 
     // Each round asks the endpoint that serves soonest, until one answers or no further try is worth it.

@@ -1,11 +1,14 @@
 /** Limits the calls a second to an endpoint, and orders the calls that wait. */
 
-/** urgent: earns or saves money. routine: keeps the process up to date. stranger: caused by an unknown client. */
-export type Urgency = 'urgent' | 'routine' | 'stranger';
+/**
+ * urgent: earns or saves money. routine: keeps the process up to date. stranger: caused by an unknown client. idle: only
+ * tells people something; one at a time, and in turns with strangers.
+ */
+export type Urgency = 'urgent' | 'routine' | 'stranger' | 'idle';
 
-const ORDER: Record<Urgency, number> = { urgent: 0, routine: 1, stranger: 2 };
+const ORDER: Record<Urgency, number> = { urgent: 0, routine: 1, stranger: 2, idle: 2 };
 /** Part of a burst that is reserved for more urgent calls. */
-const RESERVED: Record<Urgency, number> = { urgent: 0, routine: 0.25, stranger: 0.5 };
+const RESERVED: Record<Urgency, number> = { urgent: 0, routine: 0.25, stranger: 0.5, idle: 0.5 };
 const MAX_STRANGERS = 8; // waiting calls of strangers; more are refused at once
 const MIN_RATE = 0.95; // calls a second: the slowest public API takes one
 const FIRST_RATE = 4; // calls a second after the first refusal of an endpoint without a limit

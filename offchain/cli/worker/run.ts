@@ -34,8 +34,8 @@ async function run(file: string, configured: WorkerParts): Promise<void> {
     const stop = stopRequested(); // from here on: who reads the URL may ask for the end at once
     console.log(worker.url);
     // Chain and model server may be slow or down, and the worker has vouchers to claim and demands to answer.
-    void examineOutside(config, parts, { isServing: true, answers: false }).then((report) =>
-        showFailures(report.findings),
+    void examineOutside(config, { ...parts, chain: parts.chain.as('idle') }, { isServing: true, answers: false }).then(
+        (report) => showFailures(report.findings),
     );
     try {
         await Promise.race([stop, worker.failed]);

@@ -111,15 +111,16 @@ export class AlertWatch {
         if (!answers) {
             return;
         }
+        const idle = chain.as('idle');
         if (this.isDue('wallet', WALLET_SECONDS)) {
             await look('wallet', () => this.ofWallet());
         }
         if (config.registry !== undefined && this.isDue('node', NODE_SECONDS)) {
-            const node = readListed(config, chain);
+            const node = readListed(config, idle);
             node.catch(() => undefined); // the checks say so
             const { receiptKey, encryptionKey } = context;
             const keys = { receiptKey: receiptKey.publicKey, encryptionKey: encryptionKey.publicKey };
-            const subject = { config, chain, keys, node, wallet: undefined, now: context.now };
+            const subject = { config, chain: idle, keys, node, wallet: undefined, now: context.now };
             await look('node', () => conditionOf(nodeCheck(subject)));
             await look('stake', () => conditionOf(stakeCheck(subject)));
         }

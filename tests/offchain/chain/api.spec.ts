@@ -122,6 +122,23 @@ describe('The client of the chain', () => {
         await slow.close();
     });
 
+    it('asks what can wait one call at a time, so that a stranger waits for one of them and not for all', async () => {
+        const chain = chainAt({ url: network.url, callsPerSecond: 20 });
+        const order: string[] = [];
+        const ask = (urgency: 'idle' | 'stranger', byte: number) =>
+            chain
+                .as(urgency)
+                .account(address(byte))
+                .then(() => order.push(urgency));
+
+        await Promise.all([
+            ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map((byte) => ask('idle', byte)),
+            ask('stranger', 1),
+        ]);
+
+        expect(order.indexOf('stranger')).toBeLessThan(3);
+    });
+
     it('waits as long as a 429 asks for', async () => {
         let refused = 0;
         const server = await serverOf((_, response) => {

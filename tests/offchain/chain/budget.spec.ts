@@ -33,6 +33,15 @@ describe('A budget of calls', () => {
         expect(order).toEqual(['urgent', 'urgent', 'routine', 'routine', 'stranger', 'stranger']);
     });
 
+    it('serves strangers and what can wait in the order in which they came', async () => {
+        const budget = new Budget(20);
+        await orderOf(budget, Array<Urgency>(10).fill('urgent'));
+
+        const order = await orderOf(budget, ['idle', 'stranger', 'idle', 'routine']);
+
+        expect(order).toEqual(['routine', 'idle', 'stranger', 'idle']);
+    });
+
     it('keeps half of a burst from strangers, and a quarter for claims alone', async () => {
         const now = async (budget: Budget, urgency: Urgency) => {
             const took = await Promise.all(Array.from({ length: 12 }, () => budget.turn(urgency, 0)));
