@@ -57,7 +57,7 @@ function remedyOf(error: unknown): string | undefined {
         return `${message}: ${ENDPOINT}`;
     }
     if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'ETIMEDOUT') {
-        return `Nothing answers (${message || code}): ${ENDPOINT}`;
+        return `Nothing answers (${message || code}): check the address, and whether a server runs there`;
     }
     const remedies: Record<string, string> = {
         ENOENT: `There is no ${path}: check the name and its folder`,

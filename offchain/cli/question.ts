@@ -5,7 +5,7 @@ import { Remedied } from '../process/errors';
 interface Question<T> {
     flag: string; // that answers it, with what it takes
     fallback?: string; // the answer of whoever only presses Enter, or says --yes
-    read(answer: string): T; // throws an Error that says what is wrong with the answer
+    read(answer: string): T | Promise<T>; // throws an Error that says what is wrong with the answer
 }
 
 const MAX_TRIES = 5;
@@ -29,7 +29,7 @@ export class Questions {
                 throw new Remedied(`Missing: ${flag}. ${text}`);
             }
             try {
-                return read(answer);
+                return await read(answer);
             } catch (error) {
                 throw new Remedied(`${flag}: ${(error as Error).message}`, { cause: error });
             }
@@ -37,12 +37,17 @@ export class Questions {
         for (let tries = 1; ; tries++) {
             const answer = await line(`${text}${fallback === undefined ? '' : ` [${fallback}]`}: `);
             try {
-                return read(answer === '' && fallback !== undefined ? fallback : answer);
+                return await read(answer === '' && fallback !== undefined ? fallback : answer);
             } catch (error) {
-                if (tries === MAX_TRIES) {
-                    throw error;
-                }
                 console.error((error as Error).message);
+                if (tries === MAX_TRIES) {
+                    throw new Remedied(
+                        `${MAX_TRIES} answers were wrong. Run the command again, and answer with ${flag}`,
+                        {
+                            cause: error,
+                        },
+                    );
+                }
             }
         }
     }

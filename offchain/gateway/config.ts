@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { CLOCK_TOLERANCE, waits } from '../link';
 import { address, chainFields, hex, logLevel, nano, ofOneNetwork, rates, whole } from '../process/fields';
 import { metricsListen } from '../process/metrics';
-import { hostOf } from '../process/publicAddress';
+import { isOnThisMachine } from '../process/publicAddress';
 import { readSettings } from '../process/settings';
 
 const model = z.strictObject({
@@ -134,7 +134,7 @@ export function allowsPrivate({ discovery, endpoint }: Pick<GatewayConfig, 'disc
     const urls = (typeof endpoint === 'string' ? [endpoint] : endpoint).map((one) =>
         typeof one === 'string' ? one : one.url,
     );
-    return discovery.allowPrivate ?? urls.every((url) => /^(localhost|127\..*|::1)$/.test(hostOf(url)));
+    return discovery.allowPrivate ?? urls.every(isOnThisMachine);
 }
 
 /** Flags of the command line that win over the file. */

@@ -46,6 +46,9 @@ export class PrivateAddress extends Error {
 /** The host of a URL, without the brackets of an address of version 6. */
 export const hostOf = (url: string): string => new URL(url).hostname.replace(/^\[|\]$/g, '');
 
+/** True if a URL leads to the machine that it is used on. */
+export const isOnThisMachine = (url: string): boolean => /^(localhost|127\..*|::1)$/.test(hostOf(url));
+
 /** False if a URL names an address that is not public. A name is looked up only when it is connected to. */
 export function mayBePublic(url: string): boolean {
     const host = hostOf(url);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import catalogue from '../../params/catalogue.json';
 import { EMBEDDED_MODEL } from '../backend';
 import { MAX_LIST, modelList, type ServerKind, serverOf } from '../backend/servers';
+import { Remedied } from '../process/errors';
 
 /** A model server that answered. */
 export interface ModelServer {
@@ -29,7 +30,7 @@ export const USUAL_URLS: readonly string[] = [8000, 30_000, 11_434, 8080, 1234].
 
 /**
  * The server at a base URL with its models.
- * @throws Error that says why it is none
+ * @throws {Remedied} if it is none, or does not answer
  */
 export async function readModelServer(url: string, apiKey?: string): Promise<ModelServer> {
     const base = baseOf(url);
@@ -44,14 +45,15 @@ export async function readModelServer(url: string, apiKey?: string): Promise<Mod
     } catch (error) {
         const { code, name, message } = error as NodeJS.ErrnoException;
         const reason = name === 'TimeoutError' ? `no answer within ${PROBE_MS / 1000} s` : (code ?? message);
-        throw new Error(`No model server answers at ${base}: ${reason}`, { cause: error });
+        const remedy = 'start the server, or name another URL with --backend';
+        throw new Remedied(`No model server answers at ${base}: ${reason}`, { cause: error, remedy });
     }
     if (status === 401 || status === 403) {
-        throw new Error(`The model server at ${base} wants an API key: name its file with --backend-key`);
+        throw new Remedied(`The model server at ${base} wants an API key: name its file with --backend-key`);
     }
     const parsed = modelList.safeParse(jsonOf(text));
     if (status !== 200 || !parsed.success) {
-        throw new Error(`${base}/models answers with status ${status} and no list of models: check the URL`);
+        throw new Remedied(`${base}/models answers with status ${status} and no list of models: check the URL`);
     }
     const { data } = parsed.data;
     return { url: base, server: serverOf(data), models: data.map(({ id }) => id) };
@@ -64,10 +66,11 @@ export async function findModelServers(urls: readonly string[] = USUAL_URLS): Pr
 }
 
 function baseOf(text: string): string {
-    if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
-        throw new Error(`"${text}" is not a URL: write http://127.0.0.1:8000/v1`);
+    const full = /^[\w.-]+:\d+(\/|$)/.test(text) ? `http://${text}` : text; // HOST:PORT is enough
+    if (!URL.canParse(full) || !/^https?:$/.test(new URL(full).protocol)) {
+        throw new Remedied(`"${text}" is not a URL: write http://127.0.0.1:8000/v1`);
     }
-    const url = new URL(text);
+    const url = new URL(full);
     return `${url.origin}${url.pathname === '/' ? '/v1' : url.pathname.replace(/\/+$/, '')}`;
 }
 

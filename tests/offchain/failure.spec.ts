@@ -55,6 +55,12 @@ describe('A failed command', () => {
         expect(tellFailure(new ChainError('it does not answer as a TON HTTP API'))).not.toContain('"endpoint"');
     });
 
+    it('names no setting for a server that is silent, because only its caller knows which one leads to it', () => {
+        const refused = coded('connect ECONNREFUSED 127.0.0.1:1', { code: 'ECONNREFUSED' });
+        expect(tellFailure(refused)).toContain('whether a server runs there');
+        expect(tellFailure(refused)).not.toContain('"endpoint"');
+    });
+
     it('ends with the first error that says itself what to do', () => {
         const cause = coded('connect ECONNREFUSED', { code: 'ECONNREFUSED' });
         expect(tellFailure(new Error('no list', { cause: new Remedied('start it', { cause }) }))).toBe(

@@ -1,6 +1,7 @@
 /** The flags of `cocoon worker init`, as they were typed, and how those that several parts need are read. */
 import { GLOBAL_IDS, parseTon } from '@cocoon-market/wrappers';
 import { Remedied } from '../../process/errors';
+import { isOnThisMachine, mayBePublic } from '../../process/publicAddress';
 
 /** The flags about the machine. */
 export interface MachineFlags {
@@ -83,3 +84,22 @@ export const wholeFrom = (min: number, max: number) => (text: string) => {
     }
     return value;
 };
+
+/** The URL of a worker, without a slash at its end. */
+export function urlOf(text: string): string {
+    if (!/^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(text) || !URL.canParse(text)) {
+        throw new Error(`"${text}" is not the URL of a worker: write https://host:port`);
+    }
+    return text.replace(/\/+$/, '');
+}
+
+/** A URL for the listing. Unless the market is on this machine, clients do not connect to private addresses. */
+export function reachableUrl(text: string, endpoint: string): string {
+    const url = urlOf(text);
+    if (!mayBePublic(url) && !isOnThisMachine(endpoint)) {
+        throw new Error(
+            `"${url}" is a private address, to which clients do not connect: write one that works from outside`,
+        );
+    }
+    return url;
+}

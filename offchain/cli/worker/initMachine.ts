@@ -110,10 +110,12 @@ async function askServer(questions: Questions, url: string | undefined, apiKey: 
     }
     const text =
         found.length === 0
-            ? 'No model server answers on the usual ports: start one, or say where it is. Its URL?'
+            ? 'No model server answers on the usual ports. Start one, or say where it is: its URL, or HOST:PORT?'
             : `Several model servers answer (${found.map((each) => each.url).join(', ')}). Which URL?`;
-    const chosen = await questions.value(undefined, text, { flag: '--backend URL', read: (answer) => answer });
-    return found.find((each) => each.url === chosen) ?? readModelServer(chosen, apiKey);
+    return questions.value(undefined, text, {
+        flag: '--backend URL',
+        read: (answer) => found.find((each) => each.url === answer) ?? readModelServer(answer, apiKey),
+    });
 }
 
 function namedModel(text: string, server: ModelServer, served: readonly ServedModel[]): ServedModel {
@@ -148,6 +150,7 @@ async function pickModels(questions: Questions, served: readonly ServedModel[]):
     });
 }
 
+const MAX_USUAL = 100_000_000_000n; // nanoTON per million tokens, more than any model costs anywhere
 const TIMES = 10n; // the factor to the market's price from which on a price is taken for a typing error
 
 /** The prices of a model: of the flags, else of the market, else of the owner. */
@@ -176,6 +179,13 @@ export async function askRates(
 function priceIn(text: string, kind: string, median: bigint | undefined, anyPrice: boolean): bigint {
     const price = parsePrice(text);
     const isFar = median !== undefined && median > 0n && (price > median * TIMES || price * TIMES < median);
+    const isUsual = (price > 0n || kind === 'cached') && price <= MAX_USUAL;
+    if (!isUsual && !anyPrice) {
+        throw new Error(
+            `${text} TON for ${kind} is ${price === 0n ? 'nothing' : `more than ${tonText(MAX_USUAL)} per million tokens`}. ` +
+                'If it is no typing error, add --any-price',
+        );
+    }
     if (isFar && !anyPrice) {
         throw new Error(
             `${text} TON is far from ${tonText(median)}, the median of the market for ${kind}. ` +

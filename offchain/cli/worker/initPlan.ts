@@ -1,20 +1,30 @@
 /** The first half of `init`: decides what the node is, and writes its files once the owner agreed. */
 import { isTestOnly, parseTon, Provider, type Rates, readAddress, signingKey } from '@cocoon-market/wrappers';
-import type { Address } from '@ton/core';
+import { Address } from '@ton/core';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { HotWallet, TonHttpChain } from '../../chain';
+import { ChainError, HotWallet, TonHttpChain } from '../../chain';
 import { catalogueIds, type Manifest, parseManifest, readManifest } from '../../fleet';
 import { encryptionKey } from '../../link';
 import { Remedied } from '../../process/errors';
 import { newSeed } from '../../process/keyFiles';
+import { mayBePublic } from '../../process/publicAddress';
 import { manifestText, readProgress, type WorkerFiles, writeWhole } from '../../setup/files';
 import { findProvider, type MarketPrice, type MarketRules, readMarketPrices, readRules } from '../../setup/market';
 import { measureSpeed, type ServedModel } from '../../setup/modelServers';
 import { readKeys, readWorkerConfig, type WorkerConfigInput, type WorkerSeeds, writeKeys } from '../../worker/config';
 import { addressText, walletOf, walletText } from '../actor';
 import type { Questions } from '../question';
-import { endpointOf, type InitFlags, networkNamed, readFlag, tonFlag, wholeFrom } from './initFlags';
+import {
+    endpointOf,
+    type InitFlags,
+    networkNamed,
+    reachableUrl,
+    readFlag,
+    tonFlag,
+    urlOf,
+    wholeFrom,
+} from './initFlags';
 import { askGpus, askModels, askRates, type Served } from './initMachine';
 
 /** What is known of a node before it is on chain. */
@@ -42,7 +52,16 @@ export async function prepareNode(
     questions: Questions,
     say: (line: string) => void,
 ): Promise<PreparedNode> {
-    return existsSync(files.config) ? resumed(flags, files, questions, say) : fresh(flags, files, questions, say);
+    if (existsSync(files.config)) {
+        return resumed(flags, files, questions, say);
+    }
+    return fresh(flags, files, questions, say).catch((error: unknown) => {
+        if (error instanceof ChainError && (error.silent || error.final)) {
+            const remedy = 'check --endpoint, --api-key and --network. Nothing was written';
+            throw new Remedied(error.message, { cause: error, remedy });
+        }
+        throw error;
+    });
 }
 
 async function resumed(
@@ -90,17 +109,9 @@ async function fresh(
     questions: Questions,
     say: (line: string) => void,
 ): Promise<PreparedNode> {
-    const network = await questions.value(flags.network, 'Network: mainnet or testnet?', {
-        ...{ flag: '--network NAME', fallback: 'mainnet' },
-        read: networkNamed,
-    });
+    const { network, registry } = await askMarket(flags, questions);
     const endpoint = flags.endpoint ?? endpointOf(network);
     const chain = new TonHttpChain({ network, endpoint, apiKey: flags.apiKey });
-    const testOnly = isTestOnly(network);
-    const registry = await questions.value(flags.registry, 'Address of the market (its registry)?', {
-        flag: '--registry ADDRESS',
-        read: (text) => readAddress(text, { testOnly }),
-    });
     const rules = await readRules(chain, registry);
     const listen = listenOf(flags.listen);
     await assertFree(listen);
@@ -108,8 +119,11 @@ async function fresh(
     const served = await askModels(questions, flags, say);
     const url = await questions.value(flags.url, 'At which URL do clients reach this worker?', {
         flag: '--url URL',
-        read: urlOf,
+        read: (text) => reachableUrl(text, endpoint),
     });
+    if (url.startsWith('http:') && mayBePublic(url)) {
+        say('! http shows to every network on the way who connects: https hides it (docs/worker.md, TLS)');
+    }
     const { owner, wallet } = await askOwner(flags, chain, questions, undefined);
     const { prices, rates } = await ratesOf(chain, registry, served.models, flags, questions);
     const speed = await speedOf(flags, served);
@@ -211,6 +225,32 @@ function assertSame(flags: InitFlags, { file, nodes }: Manifest, receiptKey: Buf
     }
 }
 
+/**
+ * The market and its network. The market comes first: the form of its address may tell the network, and whoever named
+ * the wrong network answers that question again.
+ */
+async function askMarket(flags: InitFlags, questions: Questions): Promise<{ network: number; registry: Address }> {
+    const networkFlag = flags.network === undefined ? undefined : readFlag('--network', flags.network, networkNamed);
+    let market = '';
+    const registry = await questions.value(flags.registry, 'Address of the market (its registry)?', {
+        flag: '--registry ADDRESS',
+        read: (text) => {
+            market = text;
+            return readAddress(text, networkFlag === undefined ? {} : { testOnly: isTestOnly(networkFlag) });
+        },
+    });
+    const isOfTestnet = Address.isFriendly(market) && Address.parseFriendly(market).isTestOnly;
+    const network = await questions.value(flags.network, 'Network: mainnet or testnet?', {
+        ...{ flag: '--network NAME', ...(isOfTestnet && { fallback: 'testnet' }) },
+        read: (text) => {
+            const answer = networkNamed(text);
+            readAddress(market, { testOnly: isTestOnly(answer) });
+            return answer;
+        },
+    });
+    return { network, registry };
+}
+
 async function askOwner(
     flags: InitFlags,
     chain: TonHttpChain,
@@ -252,6 +292,9 @@ async function ratesOf(
     const prices = await readMarketPrices(chain, registry, ids, (text) => console.error(text));
     const rates = new Map<string, Rates>();
     for (const model of models) {
+        if (!prices.has(model.id)) {
+            console.error(`No other node sells ${model.id}: the market has no price to follow`);
+        }
         rates.set(model.id, await askRates(questions, flags, model, prices.get(model.id)));
     }
     return { prices, rates };
@@ -266,13 +309,6 @@ async function speedOf(flags: InitFlags, { server, apiKey, models }: Served): Pr
     }
     console.error(`measuring the speed of ${models[0].name} with one request`);
     return measureSpeed(server, { name: models[0].name, apiKey });
-}
-
-function urlOf(text: string): string {
-    if (!/^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(text) || !URL.canParse(text)) {
-        throw new Error(`"${text}" is not the URL of a worker: write https://host:port`);
-    }
-    return text.replace(/\/+$/, '');
 }
 
 function listenOf(text: string): { host: string; port: number } {

@@ -159,7 +159,21 @@ describe('cocoon worker init', () => {
         ['an account that is no market', { registry: 'OWNER' }, 'is no registry'],
         ['an endpoint of another network', { network: 'mainnet' }, 'network'],
         ['an endpoint that does not answer', { endpoint: 'http://127.0.0.1:1/' }, 'http://127.0.0.1:1 does not answer'],
-        ['a model server that is absent', { backend: 'http://127.0.0.1:1/v1' }, 'No model server answers at'],
+        [
+            'an endpoint that is silent, with the flag to mend it',
+            { endpoint: 'http://127.0.0.1:1/' },
+            '→ check --endpoint',
+        ],
+        ['no network', { network: undefined, registry: 'RAW' }, 'Missing: --network NAME'],
+        ['an address of the market on another network', { network: '-239' }, 'is an address of testnet'],
+        ['a model server that is absent', { backend: 'http://127.0.0.1:1/v1' }, 'ECONNREFUSED\n  → start the server'],
+        [
+            'a model server by host and port that is absent',
+            { backend: '127.0.0.1:1' },
+            'answers at http://127.0.0.1:1/v1',
+        ],
+        ['a price of nothing', { prompt: '0', registry: 'EMPTY' }, '0 TON for prompt is nothing'],
+        ['an absurd price', { completion: '100.000000001', registry: 'EMPTY' }, 'more than 100 TON per million tokens'],
         ['a price with a typing error', { prompt: '0,2' }, '--prompt TON: "0,2" is not an amount'],
         ['no price where nobody sells the model', { prompt: undefined, registry: 'EMPTY' }, 'Missing: --prompt TON'],
         ['a price far from the market', { completion: '80' }, 'far from 0.8 TON'],
@@ -175,6 +189,9 @@ describe('cocoon worker init', () => {
             const other = await stage.wallet('no market');
             await other.send([{ to: other.address, value: 1n }]);
             values.registry = other.address.toRawString();
+        }
+        if (values.registry === 'RAW') {
+            values.registry = Address.parse(registry).toRawString();
         }
         if (values.registry === 'EMPTY') {
             values.registry = (await stage.launch()).address.toRawString();

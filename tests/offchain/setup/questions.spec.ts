@@ -1,0 +1,91 @@
+/** What `init` asks a person at a terminal, and asks again after a wrong answer. */
+import { Address } from '@ton/core';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import readline from 'node:readline/promises';
+import { workerCommand } from '../../../offchain/cli/worker';
+import { reachableUrl } from '../../../offchain/cli/worker/initFlags';
+import { askModels, askRates } from '../../../offchain/cli/worker/initMachine';
+import { Questions } from '../../../offchain/cli/question';
+import { EMBEDDED } from '../../../offchain/setup/modelServers';
+import { ECHO } from '../support/backend';
+import { ModelServer } from '../support/modelServer';
+
+const wasTerminal = process.stdin.isTTY;
+let heard: string[];
+
+/** A person who gives these answers, one after the other. */
+function answering(...answers: string[]): Questions {
+    process.stdin.isTTY = true;
+    heard = [];
+    jest.spyOn(console, 'error').mockImplementation((text: string) => void heard.push(text));
+    jest.spyOn(readline, 'createInterface').mockImplementation(
+        () => ({ question: () => Promise.resolve(answers.shift()), close: () => undefined }) as never,
+    );
+    return new Questions(false);
+}
+
+afterEach(() => {
+    process.stdin.isTTY = wasTerminal;
+    jest.restoreAllMocks();
+});
+
+describe('A question', () => {
+    const number = { flag: '--gpus N', read: (text: string) => Promise.resolve(Number.parseInt(text, 10)) };
+    const whole = { ...number, read: async (text: string) => BigInt(await number.read(text)) };
+
+    it('is asked again after four wrong answers, and takes the fifth', async () => {
+        await expect(answering('a', 'b', 'c', 'd', '2').value(undefined, 'How many?', whole)).resolves.toBe(2n);
+        expect(heard).toHaveLength(4);
+    });
+
+    it('ends with the fifth wrong answer, and says so', async () => {
+        const asked = answering('a', 'b', 'c', 'd', 'e').value(undefined, 'How many?', whole);
+        await expect(asked).rejects.toThrow('5 answers were wrong. Run the command again, and answer with --gpus N');
+        expect(heard).toHaveLength(5);
+    });
+});
+
+describe('init', () => {
+    it('has no network by default, and asks again for one that the address of the market contradicts', async () => {
+        const market = Address.parse(`0:${'ab'.repeat(32)}`).toString({ testOnly: true });
+        answering(market, 'mainnet', ''); // Enter: the network of the address
+        const folder = join(tmpdir(), 'no-such-node');
+        const init = ['init', '--dir', folder, '--endpoint', 'http://127.0.0.1:1/'];
+
+        await expect(workerCommand().parseAsync(init, { from: 'user' })).rejects.toThrow('→ check --endpoint');
+        expect(heard).toEqual([expect.stringContaining('is an address of testnet, this is mainnet')]);
+    });
+
+    it('asks again for a model server that does not answer, and takes host and port', async () => {
+        const server = await new ModelServer().start();
+        const questions = answering('127.0.0.1:1', new URL(server.url).host, ECHO);
+        const served = await askModels(questions, {}, () => undefined).finally(() => server.stop());
+
+        expect(heard[0]).toContain('No model server answers at http://127.0.0.1:1/v1');
+        expect(served.server?.url).toBe(server.url);
+    });
+
+    it.each(['0.000000001', '100'])('takes a price of %s TON where nobody else sells the model', async (price) => {
+        const flags = { prompt: price, completion: price, cached: '0' };
+        await expect(askRates(new Questions(true), flags, EMBEDDED, undefined)).resolves.toMatchObject({ cached: 0n });
+    });
+
+    it.each(['0', '100.000000001'])('takes a price of %s TON only with --any-price', async (price) => {
+        const flags = { prompt: '0.2', completion: price };
+        await expect(askRates(new Questions(true), flags, EMBEDDED, undefined)).rejects.toThrow('add --any-price');
+        await askRates(new Questions(true), { ...flags, anyPrice: true }, EMBEDDED, undefined);
+    });
+
+    it.each(['http://10.0.0.5:18090', 'http://127.0.0.1:18090', 'https://[fd00::1]'])(
+        'lists %s only if the chain is on this machine',
+        (url) => {
+            expect(() => reachableUrl(url, 'https://toncenter.com/api/v2/jsonRPC')).toThrow('is a private address');
+            expect(reachableUrl(url, 'http://127.0.0.1:8081/')).toBe(url);
+        },
+    );
+
+    it('lists a public address wherever the chain is', () => {
+        expect(reachableUrl('https://8.8.8.8/', 'https://toncenter.com/api/v2/jsonRPC')).toBe('https://8.8.8.8');
+    });
+});
