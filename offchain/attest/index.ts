@@ -12,7 +12,7 @@ import { testCaRejection } from './testca';
 export { reportData } from './keys';
 export type { AttestedKeys } from './keys';
 export { readQuote } from './quote';
-export { MAX_TDX_LIFETIME } from './tdx';
+export { MAX_TDX_LIFETIME, UNBOUND } from './tdx';
 export { issueTestCa } from './testca';
 
 /** The one shortcoming that a node can mend by itself, by renewing its attestation. */

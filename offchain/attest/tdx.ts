@@ -22,6 +22,9 @@ export interface TdxPolicy {
     tdxRoot?: Buffer; // SHA-256 of the root certificate; default Intel's
 }
 
+/** The shortcoming of a quote that was made for other keys or another node. */
+export const UNBOUND = 'the quote does not bind these keys';
+
 /** Maximal seconds of an attestation's life, which is how long a machine with a new weakness stays trusted. */
 export const MAX_TDX_LIFETIME = 48 * 3600;
 
@@ -80,7 +83,7 @@ function bindingRejection(quote: Quote, expected: Buffer, { measurements }: TdxP
         return 'the guest can be debugged';
     }
     if (!quote.reportData.equals(expected)) {
-        return 'the quote does not bind these keys';
+        return UNBOUND;
     }
     return measurements.some((allowed) => allowed.equals(quote.measurement))
         ? undefined

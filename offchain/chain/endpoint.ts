@@ -163,7 +163,7 @@ export class Endpoint {
         }
         if (id !== this.network) {
             const text = `${this.name} is an endpoint of network ${id}, and ${this.network} is configured`;
-            throw new ChainError(`Wrong network: ${text}`, undefined, { final: true });
+            throw new ChainError(`Wrong network: ${text}`, undefined, { final: true, otherNetwork: true });
         }
     }
 

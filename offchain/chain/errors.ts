@@ -5,6 +5,7 @@ export interface ChainErrorKind {
     final?: boolean;
     unknown?: boolean;
     silent?: boolean;
+    otherNetwork?: boolean;
     cause?: unknown;
 }
 
@@ -16,16 +17,19 @@ export class ChainError extends Error {
     readonly unknown: boolean;
     /** True when no answer came, as from an endpoint that does not run. */
     readonly silent: boolean;
+    /** True when the endpoint is one of another network than is configured. */
+    readonly otherNetwork: boolean;
 
     constructor(
         message: string,
         readonly exitCode?: number, // of an external message that its contract refused
-        { final = false, unknown = false, silent = false, cause }: ChainErrorKind = {},
+        { final = false, unknown = false, silent = false, otherNetwork = false, cause }: ChainErrorKind = {},
     ) {
         super(message, cause === undefined ? {} : { cause });
         this.name = 'ChainError';
         this.final = final;
         this.unknown = unknown;
         this.silent = silent;
+        this.otherNetwork = otherNetwork;
     }
 }

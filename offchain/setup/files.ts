@@ -1,7 +1,7 @@
 /** The files that a new worker gets. Each is written once and as a whole; one that exists is read, never replaced. */
 import { formatTon, type Rates, tokenKinds } from '@cocoon-market/wrappers';
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { Remedied } from '../process/errors';
 import { address } from '../process/fields';
@@ -20,6 +20,23 @@ export class WorkerFiles {
         this.config = join(folder, 'worker.json');
         this.manifest = join(folder, 'fleet.yaml');
         this.progress = join(folder, 'worker.init.json');
+    }
+}
+
+/** Throws unless files can be written in a folder, which need not exist yet. Writes nothing. */
+export function assertUsableFolder(folder: string): void {
+    const remedy = 'name another folder with --dir';
+    if (!existsSync(folder) && folder !== dirname(folder)) {
+        assertUsableFolder(dirname(folder));
+        return;
+    }
+    if (!statSync(folder).isDirectory()) {
+        throw new Remedied(`${folder} is no folder`, { remedy });
+    }
+    try {
+        accessSync(folder, constants.W_OK | constants.X_OK);
+    } catch (error) {
+        throw new Remedied(`This user may not write in ${folder}`, { remedy, cause: error });
     }
 }
 

@@ -27,7 +27,6 @@ export interface OwnerStep {
     funds: bigint; // nanoTON for the worker's wallet
     provider: Address;
     nextNumber: number;
-    registers: number; // nodes
     present: RegisteredNode[];
     requiredStake: bigint; // nanoTON
 }
@@ -59,7 +58,7 @@ export async function nextStep(chain: Chain, rules: MarketRules, target: WantedL
         requiredStake: plan.requiredStake,
     };
     if (!joined) {
-        return { ...base, ...(await joining(chain, rules, target, required, funding)), registers: 0 };
+        return { ...base, ...(await joining(chain, rules, target, required, funding)) };
     }
     await requireGoodStanding(opened, plan);
     const stakeDue = required > state.stake ? required - state.stake : 0n;
@@ -96,7 +95,7 @@ async function changing(
         stakeDue: bigint;
         funding: Transfer | undefined;
     },
-): Promise<Pick<OwnerStep, 'will' | 'messages' | 'stake' | 'registers'>> {
+): Promise<Pick<OwnerStep, 'will' | 'messages' | 'stake'>> {
     const { at } = await chain.account(provider);
     const messages = await messagesOf(chain, owner, async (actor) => {
         if (stakeDue > 0n) {
@@ -113,7 +112,6 @@ async function changing(
         ],
         messages: [...messages, ...(funding ? [funding] : [])],
         stake: stakeDue,
-        registers: plan.register.length,
     };
 }
 

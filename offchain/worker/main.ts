@@ -211,10 +211,12 @@ async function serve(
         const watch = new AlertWatch({ context, wallet, minClaim: () => costs.minClaim, attestation, steady });
         failed.catch((error: Error) => watch.tellStop(error));
         const hasModel = () => config.offers.some(({ model }) => context.backends.isAvailable(model));
+        // New jobs are refused as soon as a call fails, and the alert waits longer.
+        const silence = () => (floors.channels.isSilent ? [{ alert: 'chain' as const }] : []);
         const readiness = () =>
             readinessOf({
                 ...{ isStopping: stopping.signal.aborted, intake: context.intake.mode },
-                ...{ alerts: watch.board.active, hasModel: hasModel() },
+                ...{ alerts: [...watch.board.active, ...silence()], hasModel: hasModel() },
             });
         const server = createServer({ context, book, claims, nodeInfo, readiness, stopping: stopping.signal });
         context.metrics.addSources(log, {

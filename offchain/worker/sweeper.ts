@@ -36,11 +36,6 @@ export class Sweeper {
         private readonly wallet: ClaimWallet,
     ) {}
 
-    /** True when the configuration says where to sweep. */
-    get isConfigured(): boolean {
-        return this.context.config.sweep !== undefined;
-    }
-
     /**
      * What a sweep would send now.
      * @throws if `sweep.to` is not the owner, the API does not answer, or jobs or cases still need what `all` takes

@@ -38,6 +38,7 @@ export function addInit(worker: Command): void {
         .option('--uptime <percent>', 'that the listing promises', '99')
         .option('--stake <ton>', 'stake at least so much; default: what the rules require')
         .option('--fund <ton>', "bring the worker's wallet up to this", '0.3')
+        .option('--no-sweep', "do not send to the owner by itself what the worker's wallet does not need")
         .option('--speed <n>', 'tokens a second, for the estimate of earnings; default: one request measures it')
         .option('--wait <seconds>', "how long to wait for each of the owner's signatures", '1800')
         .option('--print', 'print what the owner has to sign next, and stop')

@@ -40,6 +40,7 @@ export interface InitFlags extends MachineFlags {
     yes?: boolean;
     json?: boolean;
     start?: boolean;
+    sweep?: boolean; // false: --no-sweep
 }
 
 /** The number of a network by its name. */

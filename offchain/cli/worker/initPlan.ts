@@ -38,6 +38,7 @@ export interface PreparedNode {
     wallet: HotWallet | undefined; // the owner's, if its key is on this machine
     stake: bigint; // nanoTON at least
     fund: bigint; // nanoTON
+    sweeps: boolean; // to the owner, by itself
     prices: Map<string, MarketPrice>; // of the market, by model
     rates: Map<string, Rates>; // of the node, by model
     speed: number | undefined; // tokens a second
@@ -95,6 +96,7 @@ async function resumed(
         ...{ chain, rules, manifest, receiptKey, owner, wallet },
         worker: new HotWallet(chain, seeds.wallet).address,
         stake: flags.stake === undefined ? (progress?.stake ?? 0n) : tonFlag('--stake', flags.stake),
+        sweeps: config.sweep !== undefined,
         fund: progress?.fund ?? tonFlag('--fund', flags.fund),
         prices: new Map(),
         rates: new Map(config.offers.map(({ model, rates }) => [model, rates])),
@@ -136,6 +138,7 @@ async function fresh(
         offers: served.models.map(({ id, unlisted }) => ({ id, unlisted, rates: rates.get(id)! })),
     }));
     assertSame(flags, manifest.value, receiptKey, files);
+    const sweeps = flags.sweep !== false;
     const settings = (node: Address, provider: Address): WorkerConfigInput => ({
         ...{ network, endpoint, ...(flags.apiKey !== undefined && { apiKey: flags.apiKey }) },
         registry: addressText(registry, chain),
@@ -143,10 +146,10 @@ async function fresh(
         node: addressText(node, chain),
         ...{ keyFile: 'worker.key.json', store: 'worker.sqlite', manifest: 'fleet.yaml', listen },
         backends: [backendOf(served)],
-        sweep: { to: walletText(owner, chain) },
+        ...(sweeps && { sweep: { to: walletText(owner, chain) } }),
     });
     return {
-        ...{ chain, rules, receiptKey, owner, wallet, prices, rates, speed },
+        ...{ chain, rules, receiptKey, owner, wallet, sweeps, prices, rates, speed },
         manifest: manifest.value,
         worker: new HotWallet(chain, seeds.wallet).address,
         stake: flags.stake === undefined ? 0n : tonFlag('--stake', flags.stake),

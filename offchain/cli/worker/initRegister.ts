@@ -24,6 +24,8 @@ import { pollMsOf, sendAsOwner } from './ownerSends';
 
 const IN_FLIGHT = 300; // seconds after which an order that has not arrived will not arrive
 const MAX_LOSS = 100_000_000n; // nanoTON: limits.maxStep, which bounds what a client loses with one query
+const SWEEPS = 'the worker sends by itself what its wallet does not need, to the owner (--no-sweep: it does not)';
+const SWEEPS_NOT = 'off: what the worker\'s wallet earns stays there until worker.json has a "sweep"';
 const FEES = 50_000_000n; // nanoTON that an order may cost besides what it carries
 
 /** The node on chain. */
@@ -125,7 +127,7 @@ function correctNode({ config }: WorkerFiles, node: string): void {
 
 /** What the node is, costs, risks and may earn. */
 async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string[]> {
-    const { chain, rules, manifest, owner, worker, receiptKey, prices, rates, speed } = prepared;
+    const { chain, rules, manifest, owner, worker, receiptKey, sweeps, prices, rates, speed } = prepared;
     const own = manifest.nodes.find(({ listing }) => listing.receiptKey === bytesToNumber(receiptKey))!;
     const { hardware } = own.listing;
     const share = (rules.rates[hardware.gpuClass] ?? 0n) * BigInt(hardware.gpus);
@@ -137,6 +139,7 @@ async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string
         `Owner      ${walletText(owner, chain)}`,
         `Provider   ${addressText(step.provider, chain)}`,
         `Worker     wallet ${walletText(worker, chain)}`,
+        `Sweeping   ${sweeps ? SWEEPS : SWEEPS_NOT}`,
         `Node       ${own.name} at ${own.listing.service.endpoint}`,
         ...[...rates].map(([model, each]) => {
             const texts = tokenKinds.map((kind) => `${kind} ${formatTon(each[kind])}`).join(', ');

@@ -1,6 +1,6 @@
 /** What `cocoon worker init` does: prepares a node, registers it, says how to start the worker. */
 import { resolve } from 'node:path';
-import { WorkerFiles } from '../../setup/files';
+import { assertUsableFolder, WorkerFiles } from '../../setup/files';
 import { print } from '../output';
 import { Questions } from '../question';
 import type { InitFlags } from './initFlags';
@@ -13,6 +13,7 @@ export async function initialize(flags: InitFlags): Promise<WorkerFiles> {
     const say = (line: string) => (json ? console.error(line) : console.log(line));
     const questions = new Questions(yes);
     const files = new WorkerFiles(resolve(flags.dir));
+    assertUsableFolder(files.folder);
     const prepared = await prepareNode(flags, files, questions, say);
     const registered = await register(flags, files, prepared, questions, say);
     if (registered === undefined) {

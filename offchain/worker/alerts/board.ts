@@ -53,10 +53,6 @@ export class AlertBoard {
         return [...this.raised.values()].map(({ notifiedAt: _, ...alert }) => alert);
     }
 
-    has(alert: AlertName): boolean {
-        return this.active.some((one) => one.alert === alert);
-    }
-
     /** Everything that is wrong now about `alert`: what is not among the conditions is over. */
     set(alert: AlertName, conditions: readonly Condition[]): void {
         const { log, now, repeatSeconds } = this.context;

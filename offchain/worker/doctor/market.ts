@@ -71,7 +71,7 @@ export function endpointCheck(config: WorkerConfig, shared: Chain): Check {
                     return { name: chain.api.names[i], settings: settings[i], error, ms: performance.now() - since };
                 }),
             );
-            const wrong = answers.find(({ error }) => error?.message.startsWith('Wrong network') === true);
+            const wrong = answers.find(({ error }) => error instanceof ChainError && error.otherNetwork);
             if (wrong !== undefined) {
                 const remedy = 'name an endpoint of the network that "network" says: -239 mainnet, -3 testnet';
                 throw new Failure(wrong.error!.message, remedy, true);
@@ -158,7 +158,8 @@ export function nodeCheck({ config, keys, node }: ChainSubject): Check {
             }
             const difference = differenceOf({ ...keys, offers: config.offers }, listed);
             if (difference !== undefined) {
-                const remedy = difference.includes('key')
+                const isOtherKey = differenceOf({ ...keys, offers: [] }, listed) !== undefined;
+                const remedy = isOtherKey
                     ? 'name the key file of this node, or register its public keys with "cocoon worker init"'
                     : 'bring them into step with "cocoon worker prices"';
                 throw new Failure(`the node on chain is not that of this worker: ${difference}`, remedy, true);

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { isTestOnly, signingKey, tiers } from '@cocoon-market/wrappers';
 import pino from 'pino';
 import { request } from 'undici';
-import { rejectionOf } from '../../attest';
+import { rejectionOf, UNBOUND } from '../../attest';
 import { endpointsOf, isLoopback, type ListedNode } from '../../chain';
 import { encryptionKey, paths, wireVersions } from '../../link';
 import { newSeed } from '../../process/keyFiles';
@@ -215,7 +215,7 @@ export function attestationCheck(
             const hours = (proof.expiry - now()) / HOUR;
             // Measurements and authorities are the client's own choice.
             const rejection = rejectionOf(proof, keys, { tiers }, now());
-            if (rejection?.includes('does not bind these keys') === true) {
+            if (rejection === UNBOUND) {
                 throw new Error(`the attestation is not of this node: ${rejection}`);
             }
             return hours < 2 && typeof source === 'string'

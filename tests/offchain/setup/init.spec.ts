@@ -95,6 +95,21 @@ describe('cocoon worker init', () => {
         await worker.close();
     });
 
+    it('says that the worker sweeps to its owner, and with --no-sweep it does not', async () => {
+        await init({}, '--print');
+        expect(lines.join('\n')).toMatch(/Sweeping +the worker sends by itself .* to the owner/);
+        expect(readWorkerConfig(join(folder, 'worker.json')).sweep).toBeDefined();
+
+        await init({ dir: `${folder}-unswept` }, '--print', '--no-sweep');
+        expect(lines.join('\n')).toMatch(/Sweeping +off/);
+        expect(readWorkerConfig(join(`${folder}-unswept`, 'worker.json')).sweep).toBeUndefined();
+    });
+
+    it('looks at its folder before it asks or reads anything', async () => {
+        const dir = join(wallet, 'node'); // below a file
+        await expect(init({ dir, network: 'no network' })).rejects.toThrow(`${wallet} is no folder\n  → name another`);
+    });
+
     it('run again, it changes nothing and sends nothing', async () => {
         await init();
         const before = ['worker.json', 'fleet.yaml', 'worker.key.json'].map((name) => readFileSync(join(folder, name)));

@@ -24,9 +24,16 @@ export class FakeChain implements Chain {
     /** Getters of a contract by its raw address. */
     readonly getters = new Map<string, object>();
     private offset = 0; // seconds before real time
+    private frozenAt: number | undefined; // unix seconds, if the clock stands
 
     now(): number {
-        return Math.floor(Date.now() / 1000) + this.offset;
+        return this.frozenAt ?? Math.floor(Date.now() / 1000) + this.offset;
+    }
+
+    /** Stops the clock at these unix seconds. */
+    freeze(at = this.now()): number {
+        this.frozenAt = at;
+        return at;
     }
 
     advance(seconds: number): void {

@@ -28,7 +28,7 @@ import { chunk, ModelServer } from './modelServer';
 import { account, RATES } from './worker';
 
 const GiB = 2 ** 30;
-const REGISTRY = account(0x44);
+export const REGISTRY = account(0x44);
 const OWNER = account(0x55);
 const YEAR = 31_536_000;
 
@@ -92,13 +92,23 @@ export class ExaminedWorker {
     port = 0;
 
     static async start(): Promise<ExaminedWorker> {
-        const worker = new ExaminedWorker();
-        writeKeys(worker.keyFile);
-        await Promise.all([worker.models.start(), worker.endpoint.start()]);
+        return new ExaminedWorker().open();
+    }
+
+    async open(): Promise<this> {
+        writeKeys(this.keyFile);
+        await Promise.all([this.models.start(), this.endpoint.start()]);
         const usage = { prompt_tokens: 5, completion_tokens: 2 };
-        worker.models.events(chunk({ content: 'one ' }), chunk({ content: 'two' }, 'stop'), { choices: [], usage });
-        worker.port = await freePort();
-        return worker;
+        this.models.events(chunk({ content: 'one ' }), chunk({ content: 'two' }, 'stop'), { choices: [], usage });
+        this.port = await freePort();
+        return this;
+    }
+
+    /** The chain with the worker's keys, as its own context has them. */
+    async subject() {
+        const seeds = readKeys(this.keyFile);
+        const encryption = await encryptionKey(seeds.encryptionKey);
+        return { chain: this.chain, receiptKey: signingKey(seeds.receiptKey), encryptionKey: encryption };
     }
 
     /** The report of a worker with these changes. */
@@ -133,7 +143,8 @@ export class ExaminedWorker {
         return (await this.examine(changes)).findings.filter(({ state }) => state === 'failed');
     }
 
-    private async putOnChain({ provider = {}, listing = {}, coins, libraryDays = 100 }: Changes) {
+    /** Puts node, provider and wallet on chain. */
+    async putOnChain({ provider = {}, listing = {}, coins, libraryDays = 100 }: Changes) {
         const { chain } = this;
         const seeds = existing(() => readKeys(this.keyFile));
         const owned = await Provider.ofOwner(REGISTRY, OWNER);

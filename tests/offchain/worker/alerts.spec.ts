@@ -1,4 +1,7 @@
-/** Alerts: each is raised once, repeated, cleared, and brought to the operator. */
+/**
+ * Alerts: each is raised once, repeated, cleared, and brought to the operator. Longer than 350 lines because every alert
+ * has its pair at the boundary.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,11 +10,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { request } from 'undici';
-import { signingKey } from '../../../wrappers';
+import { nodeStates, signingKey } from '../../../wrappers';
 import { AlertBoard, type AlertNotice } from '../../../offchain/worker/alerts/board';
 import { Notifier } from '../../../offchain/worker/alerts/notify';
 import { AlertWatch, type WatchParts } from '../../../offchain/worker/alerts/watch';
 import { FakeChain } from '../support/chain';
+import { TestClient } from '../support/client';
+import { ExaminedWorker, REGISTRY } from '../support/examined';
 import { configFor, type Overrides, SEEDS, startFixture } from '../support/worker';
 
 const log = pino({ level: 'silent' });
@@ -170,8 +175,12 @@ describe('A notice', () => {
 });
 
 /** A watch over readings that a test sets. */
-function watchOf(overrides: Overrides = {}, parts: Partial<WatchParts> = {}) {
-    const chain = new FakeChain();
+function watchOf(
+    overrides: Overrides = {},
+    parts: Partial<WatchParts> = {},
+    subject: { chain?: FakeChain; receiptKey?: object; encryptionKey?: object } = {},
+) {
+    const { chain = new FakeChain() } = subject;
     const backends: object[] = [];
     const readings = {
         backends,
@@ -193,10 +202,9 @@ function watchOf(overrides: Overrides = {}, parts: Partial<WatchParts> = {}) {
             config,
             store,
             log,
-            chain,
             now: () => chain.now(),
-            receiptKey: key,
-            encryptionKey: key,
+            ...{ receiptKey: key, encryptionKey: key, ...subject },
+            chain,
         } as never,
         wallet: { address: config.node, balance: async () => readings.coins },
         minClaim: () => 1000n,
@@ -304,7 +312,39 @@ describe('A running worker raises', () => {
     });
 });
 
+describe('A running worker whose node is on chain', () => {
+    const worker = new ExaminedWorker();
+    beforeAll(() => worker.open());
+    afterAll(() => worker.stop());
+
+    it.each([
+        { what: 'is open and covered', changes: {}, alerts: [] },
+        { what: 'is closed', changes: { listing: { state: nodeStates.closed } }, alerts: ['node'] },
+        { what: 'has another price', changes: { listing: { prompt: 1n } }, alerts: ['node'] },
+        { what: 'has too little stake', changes: { provider: { stake: 10n ** 9n - 1n } }, alerts: ['stake'] },
+    ])('raises $alerts when it $what', async ({ changes, alerts }) => {
+        const { node, provider } = await worker.putOnChain(changes);
+        const [registry, addresses] = [REGISTRY.toString(), { node: node.toString(), provider: provider.toString() }];
+        const { active } = watchOf({ registry, ...addresses }, {}, await worker.subject());
+        expect(await active()).toEqual(alerts);
+    });
+});
+
 describe('/healthz and /readyz of a worker', () => {
+    it('refuse new work as soon as a call to the chain has failed, as the worker does', async () => {
+        const fixture = await startFixture({ alerts: { seconds: 1000 } });
+        try {
+            const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+            await client.pay(client.voucher(5000n, 0));
+            expect((await request(`${fixture.worker.url}/readyz`)).statusCode).toBe(200);
+            fixture.chain.down = true;
+            await fixture.worker.claimNow();
+            expect((await request(`${fixture.worker.url}/readyz`)).statusCode).toBe(503);
+        } finally {
+            await fixture.stop();
+        }
+    });
+
     it('say that it lives, and why it is not ready while the chain is down', async () => {
         const fixture = await startFixture({ alerts: { seconds: 0.02 } });
         try {
