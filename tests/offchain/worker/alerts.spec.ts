@@ -1,6 +1,6 @@
 /**
- * Alerts: each is raised once, repeated, cleared, and brought to the operator. Longer than 350 lines because every alert
- * has its pair at the boundary.
+ * Alerts: each is raised once, repeated, cleared, and brought to the operator. Longer than 350 lines because every
+ * alert has its pair at the boundary.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
