@@ -1,8 +1,8 @@
 /** Limits the calls a second to an endpoint, and orders the calls that wait. */
 
 /**
- * urgent: earns or saves money. routine: keeps the process up to date. stranger: caused by an unknown client. idle: only
- * tells people something; one at a time, and in turns with strangers.
+ * urgent: earns or saves money. routine: keeps the process up to date. stranger: caused by an unknown client. idle:
+ * only tells people something; one at a time, and in turns with strangers.
  */
 export type Urgency = 'urgent' | 'routine' | 'stranger' | 'idle';
 

@@ -1,6 +1,6 @@
 /**
- * `cocoon worker doctor`: a fit worker passes, and each fault is named with its remedy. Longer than 350 lines because one
- * table holds all faults.
+ * `cocoon worker doctor`: a fit worker passes, and each fault is named with its remedy. Longer than 350 lines because
+ * one table holds all faults.
  */
 import {
     chmodSync,
