@@ -16,7 +16,7 @@ export interface IntakeView {
     openJobs: number; // that are not asked to end yet
     endingJobs: number; // whose end is not on chain yet, or whose client has to end them
     unclaimed: bigint;
-    minClaim: bigint; // a job with less is not worth a claim: its client ends it
+    claimableJobs: number; // whose vouchers are worth a claim; the client of another job ends it
 }
 
 /**
@@ -60,8 +60,23 @@ export class Drain {
         return {
             ...{ intake: intake.mode, running: (await this.book.running()).length },
             ...{ openJobs: jobs.open, endingJobs: jobs.ending },
-            ...{ unclaimed, minClaim: this.claims.costs.minClaim },
+            ...{ unclaimed, claimableJobs: await this.claimableJobs() },
         };
+    }
+
+    private async claimableJobs(): Promise<number> {
+        const { jobs } = this.context.store;
+        let count = 0;
+        let page = await jobs.claimable({ limit: PAGE });
+        while (page.length > 0) {
+            for (const { voucher, snapshot } of page) {
+                const promised = (voucher?.cumulative ?? 0n) - snapshot.paid;
+                const due = promised < snapshot.balance ? promised : snapshot.balance;
+                count += this.claims.costs.isWorth(due) ? 1 : 0;
+            }
+            page = await jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE });
+        }
+        return count;
     }
 
     private async round(): Promise<void> {

@@ -59,12 +59,12 @@ export function addIntake(worker: Command, parts: WorkerParts): void {
 }
 
 /** True once no query runs, and no job has vouchers that are worth a claim. */
-const isDrained = ({ running, openJobs, unclaimed, minClaim }: IntakeView): boolean =>
-    running === 0 && openJobs === 0 && unclaimed < minClaim;
+const isDrained = ({ running, openJobs, claimableJobs }: IntakeView): boolean =>
+    running === 0 && openJobs === 0 && claimableJobs === 0;
 
 const viewOf = (answer: unknown): IntakeView => {
-    const view = answer as Omit<IntakeView, 'unclaimed' | 'minClaim'> & { unclaimed: string; minClaim: string };
-    return { ...view, unclaimed: BigInt(view.unclaimed), minClaim: BigInt(view.minClaim) };
+    const view = answer as Omit<IntakeView, 'unclaimed'> & { unclaimed: string };
+    return { ...view, unclaimed: BigInt(view.unclaimed) };
 };
 
 function progressText(value: object): string {

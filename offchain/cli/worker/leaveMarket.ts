@@ -12,8 +12,9 @@ import { askWorker, statusOnce, sweepOnce, type WorkerConfig, type WorkerParts }
 import { readMoneyConfig } from '../../worker/config';
 import { addressText } from '../actor';
 import { print, timeOf, tonText } from '../output';
+import { Questions } from '../question';
 import { readFlag, wholeFrom } from './initFlags';
-import { type OwnerFlags, senderOf, sendAsOwner } from './ownerSends';
+import { type OwnerFlags, requireFunds, senderOf, sendAsOwner } from './ownerSends';
 import { sweepText, type WireReport } from './sweep';
 
 /** The flags of the command. */
@@ -38,26 +39,32 @@ export async function leaveMarket(flags: LeaveFlags, parts: WorkerParts): Promis
     const config = readMoneyConfig(flags.config);
     const chain = new TonHttpChain(config);
     const say = (line: string) => (flags.json === true ? console.error(line) : console.log(line));
-    const node = await openNode(chain, config);
+    const isGone = await isCleared(chain, config);
+    const node = chain.open(Node.fromAddress(config.node));
+    const questions = new Questions(flags.yes === true);
     const provider = chain.open(Provider.fromAddress(config.provider));
     const [{ owner }, { operator, rules }] = [await provider.getProviderState(), await provider.getMembershipNow()];
 
-    if ((await node.getNodeState()).state === nodeStates.open) {
+    if (!isGone && (await node.getNodeState()).state === nodeStates.open) {
         const wallet = await senderOf(chain, flags, [
             { role: 'the owner', address: owner },
             { role: 'the operator', address: operator },
         ]);
-        if (flags.now !== true && flags.print !== true) {
-            await drain(config, flags, parts, say);
-        }
         const { number, codeVersion } = await node.getNodeState();
         const name = { number: Number(number), codeVersion: Number(codeVersion) };
         const messages = await messagesOf(chain, wallet?.address ?? owner, (actor) =>
             closeNode(actor, { provider: config.provider, ...name }),
         );
+        if (flags.print !== true) {
+            // All that can refuse comes before the worker drains.
+            await (wallet && requireFunds(chain, wallet, messages));
+            const question = flags.now === true ? 'Close' : 'End all jobs and close';
+            await questions.agree(`${question} the node ${addressText(config.node, chain)}?`);
+            await (flags.now === true ? undefined : drain(config, flags, parts, say));
+        }
         say(`The node ${addressText(config.node, chain)} is closed:`);
         const arrived = async () => (await node.getNodeState()).state !== nodeStates.open;
-        if (!(await sendAsOwner(chain, { owner, wallet, messages, arrived }, flags))) {
+        if (!(await sendAsOwner(chain, { owner, wallet, messages, arrived }, { ...flags, yes: true }))) {
             return;
         }
     }
@@ -74,26 +81,43 @@ export async function leaveMarket(flags: LeaveFlags, parts: WorkerParts): Promis
             return;
         }
     }
-    const view = await viewOf(chain, config, parts);
+    const clearAt = isGone ? 0 : await clearTime(chain, config);
+    const sweep =
+        (await chain.account(config.provider)).at < clearAt
+            ? undefined
+            : await sweepAll(config, flags, { parts, questions });
+    const view = await viewOf(chain, config, { clearAt, sweep });
     const unbonding = rules === null ? 0 : parseRules(rules).unbonding;
     print(flags, view, () => textOf(view, unbonding, flags));
 }
 
-async function openNode(chain: TonHttpChain, { node, provider }: WorkerConfig) {
-    if ((await chain.account(node)).state !== 'active') {
-        throw new Remedied(
-            `No node exists at ${addressText(node, chain)}: it was never registered, or it was closed and cleared`,
-        );
+/**
+ * True if every endpoint says that the account of the node has ended, which anyone may do after its time.
+ * @throws {Remedied} if the node is not of this provider, or never was
+ */
+async function isCleared(chain: TonHttpChain, { node, provider }: WorkerConfig): Promise<boolean> {
+    const states = await Promise.all(chain.sources.map(async (source) => (await source.account(node)).state));
+    if (states.some((state) => state === 'active')) {
+        const { provider: found } = await chain.open(Node.fromAddress(node)).getNodeState();
+        if (!found.equals(provider)) {
+            throw new Remedied(
+                `The node ${addressText(node, chain)} belongs to ${addressText(found, chain)}, not to the provider of ` +
+                    'the configuration',
+            );
+        }
+        return false;
     }
-    const opened = chain.open(Node.fromAddress(node));
-    const state = await opened.getNodeState();
-    if (!state.provider.equals(provider)) {
-        throw new Remedied(
-            `The node ${addressText(node, chain)} belongs to ${addressText(state.provider, chain)}, not to the provider ` +
-                'of the configuration',
-        );
+    const opened = chain.open(Provider.fromAddress(provider));
+    const [{ nextNumber }, { rules }] = [await opened.getProviderState(), await opened.getMembershipNow()];
+    const versions = rules === null ? 0 : parseRules(rules).nodeCodes.length;
+    for (let number = 0n; number < nextNumber; number++) {
+        for (let version = 0n; version < BigInt(versions); version++) {
+            if ((await opened.getNodeAddress(number, version)).equals(node)) {
+                return true;
+            }
+        }
     }
-    return opened;
+    throw new Remedied(`This provider never registered the node ${addressText(node, chain)}: check the configuration`);
 }
 
 /** Ends the jobs of the worker. Clients pay a job only while its node is open, so the node is closed afterwards. */
@@ -132,19 +156,41 @@ async function drain(
     }
 }
 
-async function viewOf(chain: TonHttpChain, config: WorkerConfig, parts: WorkerParts): Promise<LeaveView> {
+/** Unix seconds from which nobody can make a demand, as the endpoint says that says the latest. */
+async function clearTime(chain: TonHttpChain, { node }: WorkerConfig): Promise<number> {
+    const times = await Promise.all(
+        chain.sources.map(async (source) => (await source.open(Node.fromAddress(node)).getNodeState()).clearAt),
+    );
+    return Math.max(...times.map(Number));
+}
+
+/** Sends what is in the worker's wallet to the owner, who is asked; with `--print` it only says what it would send. */
+async function sweepAll(
+    config: WorkerConfig,
+    { print: isDry = false }: LeaveFlags,
+    { parts, questions }: { parts: WorkerParts; questions: Questions },
+): Promise<WireReport> {
+    const sweep = async (method: 'GET' | 'POST') =>
+        ((await askWorker(config.store, method, '/sweep/all')) ??
+            toWire(await sweepOnce(config, { isDry: method === 'GET', all: true }, parts))) as WireReport;
+    const plan = await sweep('GET');
+    if (isDry || plan.amount === '0') {
+        return plan;
+    }
+    await questions.agree(`Send ${tonText(plan.amount)} from the worker's wallet to the owner?`);
+    return sweep('POST');
+}
+
+async function viewOf(
+    chain: TonHttpChain,
+    config: WorkerConfig,
+    { clearAt, sweep }: Pick<LeaveView, 'clearAt' | 'sweep'>,
+): Promise<LeaveView> {
     const provider = chain.open(Provider.fromAddress(config.provider));
     const { stake, requiredStake } = await provider.getProviderState();
     const slots = await Promise.all(
         Array.from({ length: stakeSlots }, (_, slot) => provider.getStakeSlot(BigInt(slot))),
     );
-    const clearAt = Number((await chain.open(Node.fromAddress(config.node)).getNodeState()).clearAt);
-    const { at } = await chain.account(config.node);
-    const sweep =
-        at < clearAt
-            ? undefined
-            : (((await askWorker(config.store, 'POST', '/sweep/all')) ??
-                  toWire(await sweepOnce(config, { isDry: false, all: true }, parts))) as WireReport);
     return {
         node: addressText(config.node, chain),
         ...{ clearAt, stake, free: stake - requiredStake, sweep },

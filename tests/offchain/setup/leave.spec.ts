@@ -1,4 +1,4 @@
-import { Provider } from '@cocoon-market/wrappers';
+import { Node, Provider } from '@cocoon-market/wrappers';
 import { existsSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -73,6 +73,35 @@ describe('cocoon worker leave', () => {
         await node.sign('leave', '--now');
         worker.close();
         expect(await isOpen()).toBe(false);
+    });
+
+    it('asks before the worker drains', async () => {
+        const worker = await workerWith(1);
+
+        await expect(node.run('leave', '--wallet', node.wallet)).rejects.toThrow('End all jobs and close the node');
+        worker.close();
+        expect(worker.calls).toEqual([]);
+    });
+
+    it('drains a real worker, and goes on when somebody else has cleared the node meanwhile', async () => {
+        const worker = await node.startWorker();
+        await node.sign('leave');
+        expect(await worker.intake()).toMatchObject({ intake: 'draining' });
+        await worker.close();
+
+        stage.network.advance(4 * WEEK);
+        const stranger = await stage.wallet(`stranger at ${port}`);
+        const closed = stage.chain.open(Node.fromAddress(config.node));
+        await closed.sendClear(stranger.sender(), { value: await closed.getClearValue() });
+        expect((await stage.chain.account(config.node)).state).not.toBe('active');
+        const before = await stage.balanceOf(node.owner.address);
+
+        expect(await node.run('leave', '--unbond', '--print', '--wallet', node.wallet)).toContain('Unbond');
+        expect(await node.run('leave', '--print')).toContain('A sweep sends');
+        expect(await stage.balanceOf(node.owner.address)).toBe(before); // nothing was sent
+        await expect(node.run('leave')).rejects.toThrow("from the worker's wallet to the owner?");
+        await node.sign('leave');
+        expect(await stage.balanceOf(node.owner.address)).toBeGreaterThan(before);
     });
 
     it('prints for an owner elsewhere, and closes nothing itself', async () => {

@@ -63,6 +63,28 @@ describe('a paused worker', () => {
 });
 
 describe('a worker that drains', () => {
+    it('waits for no job whose vouchers are not worth a claim, however many there are', async () => {
+        fixture = await startFixture({ claim: { seconds: 1000, minAmount: '1000000', threshold: '1000000000' } });
+        for (let count = 0; count < 2; count++) {
+            const client = await withJob();
+            await client.ask(1, Array.from({ length: 44 }, () => 'a').join(' '));
+            await client.pay();
+        }
+
+        const view = await fixture.worker.setIntake('draining');
+        expect(view).toMatchObject({ openJobs: 0, claimableJobs: 0 });
+        expect(view.unclaimed).toBeGreaterThanOrEqual(1_000_000n); // of both jobs; neither is worth 1 mTON
+    });
+
+    it('has to claim a job whose vouchers are worth just one', async () => {
+        fixture = await startFixture({ claim: { seconds: 1000, minAmount: '1', threshold: '1000000000' } });
+        const client = await withJob();
+        await client.ask(1, 'one');
+        await client.pay();
+
+        expect(await fixture.worker.intake()).toMatchObject({ claimableJobs: 1 });
+    });
+
     const start = (overrides = {}) =>
         startFixture({ claim: { seconds: 0.05, minAmount: '1', threshold: '1000000000' }, ...overrides });
 
