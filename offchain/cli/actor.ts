@@ -54,12 +54,12 @@ export function addressOn({ network }: Chain, text: string): Address {
 }
 
 /** An account in the network's form. */
-export function addressText(address: Address, { network }: Chain): string {
+export function addressText(address: Address, { network }: Pick<Chain, 'network'>): string {
     return address.toString({ testOnly: isTestOnly(network) });
 }
 
 /** A wallet's address in the network's form, as wallets show it. */
-export function walletText(address: Address, { network }: Chain): string {
+export function walletText(address: Address, { network }: Pick<Chain, 'network'>): string {
     return address.toString({ testOnly: isTestOnly(network), bounceable: false });
 }
 

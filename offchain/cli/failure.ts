@@ -53,6 +53,9 @@ function remedyOf(error: unknown): string | undefined {
     if (message.startsWith('Could not locate the bindings file')) {
         return 'The native module better-sqlite3 has no binary for this machine: run "npm rebuild better-sqlite3" where cocoon is installed, with its scripts allowed';
     }
+    if (code?.startsWith('SQLITE_BUSY') === true) {
+        return 'Another process uses the store: stop it first';
+    }
     if (error instanceof ChainError && error.silent) {
         return `${message}: ${ENDPOINT}`;
     }

@@ -1,14 +1,17 @@
-/** Resolves when somebody asks this process to stop. Whoever asks again does not want to wait: then it ends at once. */
-export async function stopRequested(): Promise<void> {
+/**
+ * Resolves with the signal when somebody asks this process to stop. Whoever asks again does not want to wait: then it
+ * ends at once.
+ */
+export async function stopRequested(): Promise<NodeJS.Signals> {
     const signals = ['SIGTERM', 'SIGINT'] as const;
-    await new Promise<void>((resolve) => {
-        const first = () => {
-            for (const signal of signals) {
-                process.off(signal, first);
-                process.once(signal, () => process.exit(1));
+    return new Promise((resolve) => {
+        const first = (signal: NodeJS.Signals) => {
+            for (const each of signals) {
+                process.off(each, first);
+                process.once(each, () => process.exit(1));
             }
-            resolve();
+            resolve(signal);
         };
-        signals.forEach((signal) => process.once(signal, first));
+        signals.forEach((each) => process.once(each, first));
     });
 }

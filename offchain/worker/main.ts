@@ -74,8 +74,11 @@ export interface Worker {
     earnings(by: EarningsGroup): Promise<EarningsView>;
     sweepNow(options?: SweepOptions): Promise<SweepReport>;
     sweepPlan(options?: SweepOptions): Promise<SweepPlan>;
-    /** Lets running queries end for a while, cuts the others, and leaves everything on the disk. */
-    close(): Promise<void>;
+    /**
+     * Lets running queries end for a while, cuts the others, and leaves everything on the disk. `cause`: for the log,
+     * such as a signal.
+     */
+    close(cause?: string): Promise<void>;
 }
 
 /** The floors below the server. */
@@ -240,7 +243,8 @@ async function serve(
         const stream = config.chain.stream && streamOf(context, config.chain.stream, floors);
         stream?.start();
         log.info({ url, recovered, node: config.node.toRawString() }, 'worker listens');
-        const close = async () => {
+        const close = async (cause: string | undefined) => {
+            log.info({ cause, running: (await book.running()).length }, 'the worker stops: running queries end first');
             const isIdle = async () => (await book.running()).length === 0;
             await waitUntil(isIdle, { maxMs: config.shutdownSeconds * 1000 });
             await Promise.allSettled((await book.running()).map((query) => query.cut(Finish.CutByWorker)));
@@ -250,6 +254,7 @@ async function serve(
             await scraped?.close();
             await release(context);
             unlock();
+            log.info('the worker has stopped');
         };
         let closed: Promise<void> | undefined;
         return {
@@ -269,9 +274,9 @@ async function serve(
                 reload(context, next, async (offers) => {
                     assertSame(context, offers, await readOnChain(context, readListed));
                 }),
-            close: () => {
+            close: (cause) => {
                 stopping.abort();
-                return (closed ??= close());
+                return (closed ??= close(cause));
             },
         };
     } catch (error) {

@@ -88,7 +88,7 @@ export async function leaveMarket(flags: LeaveFlags, parts: WorkerParts): Promis
             : await sweepAll(config, flags, { parts, questions });
     const view = await viewOf(chain, config, { clearAt, sweep });
     const unbonding = rules === null ? 0 : parseRules(rules).unbonding;
-    print(flags, view, () => textOf(view, unbonding, flags));
+    print(flags, view, () => textOf(view, unbonding, flags, config));
 }
 
 /**
@@ -204,6 +204,7 @@ function textOf(
     { node, clearAt, stake, free, unbonding, sweep }: LeaveView,
     seconds: number,
     flags: LeaveFlags,
+    config: WorkerConfig,
 ): string {
     const duration = seconds % 86_400 === 0 ? `${seconds / 86_400} days` : `${seconds / 3600} hours`;
     return [
@@ -219,7 +220,7 @@ function textOf(
                   'Run this again then: it sends what is in its wallet to the owner',
               ]
             : [
-                  sweepText(sweep),
+                  sweepText(sweep, config),
                   'Nobody can make a demand any more: stop the worker. Keep its key file until its wallet is empty',
               ]),
     ].join('\n');

@@ -1,7 +1,16 @@
 /** `cocoon worker run`. */
 import type { Command } from 'commander';
 import { TonHttpChain } from '../../chain';
-import { examineMachine, examineOutside, type Finding, serveAdmin, startWorker, type WorkerParts } from '../../worker';
+import {
+    askWorker,
+    examineMachine,
+    examineOutside,
+    type Finding,
+    serveAdmin,
+    startWorker,
+    type WorkerParts,
+} from '../../worker';
+import { Remedied } from '../../process/errors';
 import { readWorkerConfig } from '../../worker/config';
 import { tellFailure } from '../failure';
 import { stopRequested } from '../stop';
@@ -23,6 +32,11 @@ function showFailures(findings: readonly Finding[]): void {
 
 async function run(file: string, configured: WorkerParts): Promise<void> {
     const config = readWorkerConfig(file);
+    if ((await askWorker(config.store, 'GET', '/intake').catch(() => true)) !== undefined) {
+        throw new Remedied(`The worker of ${file} runs already`, {
+            remedy: 'stop it first to start it again; "cocoon worker status" shows it',
+        });
+    }
     const parts = { ...configured, chain: configured.chain ?? new TonHttpChain(config) };
     const { findings } = await examineMachine(config, parts);
     showFailures(findings);
@@ -37,12 +51,13 @@ async function run(file: string, configured: WorkerParts): Promise<void> {
     void examineOutside(config, { ...parts, chain: parts.chain.as('idle') }, { isServing: true, answers: false }).then(
         (report) => showFailures(report.findings),
     );
+    let signal: NodeJS.Signals;
     try {
-        await Promise.race([stop, worker.failed]);
+        signal = await Promise.race([stop, worker.failed]);
     } catch (error) {
         console.error(`The worker stops: ${tellFailure(error)}`);
         process.exit(1); // at once: nothing may be sent on top of what the disk did not take
     }
     admin?.close();
-    await worker.close();
+    await worker.close(signal);
 }

@@ -27,7 +27,7 @@ export function addStatus(worker: Command, parts: WorkerParts): void {
             const config = readMoneyConfig(path);
             const show = async (begin = '') => {
                 const status = await readStatus(config, parts);
-                print({ json }, status, () => begin + statusText(status));
+                print({ json }, status, () => begin + statusText(status, config));
             };
             if (watch === undefined) {
                 await show();

@@ -1,21 +1,34 @@
 /** The status of a worker for people: amounts in TON, tables of models, clients and jobs. */
+import type { Reason } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
 import type { WorkerStatus } from '../../worker';
+import { addressText, walletText } from '../actor';
 import { timeOf, tonText } from '../output';
 
 /** As JSON carries it: amounts are decimal strings, and what is not known is absent. */
 export type WireStatus = { state: 'serving' | 'stopped' } & Wire<WorkerStatus>;
 type Wire<T> = T extends bigint ? string : T extends object ? { [Name in keyof T]: Wire<T[Name]> } : T;
 
-const SHORT = 12; // characters of a hash, or of an account after its workchain
+const OUTAGES: Partial<Record<keyof typeof Reason, string>> = {
+    BackendDown: 'down',
+    BackendBusy: 'too busy',
+    BackendDenied: 'refuses its API key',
+    BackendModel: 'lacks the model',
+    BackendSlow: 'too slow',
+};
 
-export function statusText(status: WireStatus): string {
+const SHORT = 12; // characters of a hash or an account
+
+export function statusText(status: WireStatus, chain: { network: number }): string {
     const { wallet, jobs, today, cases, alerts } = status;
+    const account = (raw: string) => addressText(Address.parse(raw), chain);
+    const shortAccount = (raw: string) => (Address.isRaw(raw) ? `${account(raw).slice(0, SHORT)}…` : raw);
     const balance = wallet.balance === undefined ? 'not read: the chain does not answer' : tonText(wallet.balance);
     return [
         ...rows([
             ['state', stateOf(status)],
-            ['node', status.node],
-            ['wallet', `${wallet.address}  ${balance}`],
+            ['node', account(status.node)],
+            ['wallet', `${walletText(Address.parse(wallet.address), chain)}  ${balance}`],
             ['today', `${tonText(today.earned)} of ${today.results} results (UTC)`],
             ['earned', `${tonText(status.earned)} of ${status.results} results`],
             ['unclaimed', tonText(status.unclaimed)],
@@ -28,7 +41,7 @@ export function statusText(status: WireStatus): string {
         ]),
         ...cases.map(
             ({ class: faultClass, dispute, number, answerBy }) =>
-                `case ${faultClass} of query ${number}, answer ${answerBy === 0 ? 'soon' : `by ${timeOf(answerBy)}`}: ${dispute}`,
+                `case ${faultClass} of query ${number}, answer ${answerBy === 0 ? 'soon' : `by ${timeOf(answerBy)}`}: ${account(dispute)}`,
         ),
         ...loadLines(status),
         ...table(
@@ -37,12 +50,17 @@ export function statusText(status: WireStatus): string {
         ),
         ...table(
             ['client', 'results', 'earned', 'claimed'],
-            status.clients.map((row) => [shortOf(row.group), row.results, tonText(row.earned), tonText(row.claimed)]),
+            status.clients.map((row) => [
+                shortAccount(row.group),
+                row.results,
+                tonText(row.earned),
+                tonText(row.claimed),
+            ]),
         ),
         ...table(
             ['job', 'client', 'model', 'running', 'results', 'earned', 'unclaimed'],
             status.openJobs.map(({ job, client, model, running, results, earned, unclaimed }) => [
-                ...[job.slice(0, SHORT), shortOf(client), model, running, results],
+                ...[job.slice(0, SHORT), shortAccount(client), model, running, results],
                 ...[tonText(earned), tonText(unclaimed)],
             ]),
         ),
@@ -66,7 +84,11 @@ function loadLines({ state, load }: WireStatus): string[] {
         ...table(
             ['backend', 'state', 'running', 'models'],
             load.backends.map(({ name, outage, running, maxParallel, models }) => [
-                ...[name, outage === undefined ? 'ok' : outage.reason, `${running} of ${maxParallel}`],
+                ...[
+                    name,
+                    outage === undefined ? 'ok' : (OUTAGES[outage.reason] ?? 'fails'),
+                    `${running} of ${maxParallel}`,
+                ],
                 models.join(', ') || 'none',
             ]),
         ),
@@ -98,10 +120,4 @@ function table(head: string[], body: (string | number)[][]): string[] {
             .join('  ')
             .trimEnd();
     return body.length === 0 ? [] : ['', ...all.map(line)];
-}
-
-/** An account or a name that fits a column. */
-function shortOf(text: string): string {
-    const match = /^(-?\d+):([0-9a-f]{64})$/.exec(text);
-    return match === null ? text : `${match[1]}:${match[2].slice(0, SHORT)}…`;
 }

@@ -1,8 +1,10 @@
 /** `cocoon worker sweep`. */
+import { Address } from '@ton/core';
 import type { Command } from 'commander';
 import { toWire } from '../../link';
 import { askWorker, sweepOnce, type WorkerParts } from '../../worker';
-import { readMoneyConfig } from '../../worker/config';
+import { readMoneyConfig, type WorkerConfig } from '../../worker/config';
+import { walletText } from '../actor';
 import { print, tonText } from '../output';
 import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
 
@@ -18,7 +20,7 @@ export function addSweep(worker: Command, parts: WorkerParts): void {
             const config = readMoneyConfig(path);
             const answer = await askWorker(config.store, dryRun ? 'GET' : 'POST', all ? '/sweep/all' : '/sweep');
             const report = answer ?? toWire(await sweepOnce(config, { isDry: dryRun, all }, parts));
-            print({ json }, report, () => sweepText(report as WireReport));
+            print({ json }, report, () => sweepText(report as WireReport, config));
         });
 }
 
@@ -38,10 +40,15 @@ export interface WireReport {
 }
 
 /** A sweep, or a plan of one, for people. */
-export function sweepText({ to, balance, keep, amount, reason, sent }: WireReport): string {
-    const rest = `the wallet holds ${tonText(balance)} and keeps ${tonText(keep)}`;
+export function sweepText(
+    { to, balance, keep, amount, reason, sent }: WireReport,
+    { network, sweep }: Pick<WorkerConfig, 'network' | 'sweep'>,
+): string {
+    const isMore = sweep !== undefined && BigInt(keep) > sweep.keep && sent !== true;
+    const why = isMore ? `, more than "keep" (${tonText(sweep.keep)}), for claims, answers to demands and fees` : '';
+    const rest = `the wallet holds ${tonText(balance)} and keeps ${tonText(keep)}${why}`;
     if (reason !== '') {
         return `Nothing is swept: ${reason} (${rest})`;
     }
-    return `${sent === true ? 'Sent' : 'A sweep sends'} ${tonText(amount)} to ${to}: ${rest}`;
+    return `${sent === true ? 'Sent' : 'A sweep sends'} ${tonText(amount)} to ${walletText(Address.parse(to), { network })}: ${rest}`;
 }

@@ -112,7 +112,7 @@ describe('cocoon worker', () => {
 
         const second = run('run', '--config', config);
         expect(second.status).toBe(1);
-        expect(second.stderr).toContain('Another process signs with this receipt key');
+        expect(second.stderr).toContain('runs already\n  → stop it first');
         const asked = performance.now();
         const status = run('status', '--config', config, '--json');
         expect(JSON.parse(status.stdout)).toMatchObject({ state: 'serving', running: 0, earned: '0' });

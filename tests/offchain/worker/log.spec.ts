@@ -25,9 +25,11 @@ describe('the log', () => {
         await client.ask(3, SECRET);
         await client.ask(4, { [SECRET]: SECRET });
         await client.post('/v1/voucher', { [SECRET]: 1 });
+        await fixture.worker.close('SIGTERM');
         await fixture.stop();
 
         expect(text).toContain('backend failed');
+        expect(text).toMatch(/"cause":"SIGTERM".*"the worker stops: .*\n.*"the worker has stopped"/);
         expect(text.toLowerCase()).not.toContain(SECRET);
     });
 
