@@ -3,12 +3,25 @@ import {
     faultClassCodes,
     faultClasses,
     type FaultClass,
+    liabilityRules,
     minSlash,
     outcomesOf,
     type Prices,
     type Rates,
+    type ruleWindows,
     verdictShare,
 } from '@cocoon-market/wrappers';
+
+/**
+ * Seconds from the owner's request for stake until it may be withdrawn, at least: it stays liable for every receipt and
+ * case that its nodes may still meet (contracts/protocol/liability.tact). Earlier rules of the provider may hold it for
+ * longer.
+ */
+export function stakeHold(rules: Record<(typeof ruleWindows)[number], number>): number {
+    const { keyNotice, answerSpan } = liabilityRules;
+    const cases = rules.response + rules.buffer + Math.max(rules.verdict, answerSpan);
+    return Math.max(rules.unbonding, keyNotice + rules.evidence + cases);
+}
 
 /** What one fault may take of a stake at most, in nanoTON. */
 export interface FaultCost {

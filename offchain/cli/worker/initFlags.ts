@@ -17,6 +17,7 @@ export interface MachineFlags {
     completion?: string;
     reasoning?: string;
     anyPrice?: boolean;
+    speed?: string;
 }
 
 export interface InitFlags extends MachineFlags {
@@ -34,7 +35,6 @@ export interface InitFlags extends MachineFlags {
     uptime: string;
     stake?: string;
     fund: string;
-    speed?: string;
     wait: string;
     print?: boolean;
     yes?: boolean;

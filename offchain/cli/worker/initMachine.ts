@@ -8,14 +8,16 @@ import type { MarketPrice } from '../../setup/market';
 import {
     EMBEDDED,
     findModelServers,
+    measureSpeed,
     type ModelServer,
     readModelServer,
     type ServedModel,
     servedModel,
 } from '../../setup/modelServers';
+import type { WorkerConfig } from '../../worker/config';
 import { tonText } from '../output';
 import type { Questions } from '../question';
-import { type MachineFlags, wholeFrom } from './initFlags';
+import { type MachineFlags, readFlag, wholeFrom } from './initFlags';
 
 const asciiUpTo = (max: number) => (text: string) => {
     if (!/^[\x21-\x7e][\x20-\x7e]*$/.test(text) || text.length > max) {
@@ -193,4 +195,31 @@ function priceIn(text: string, kind: string, median: bigint | undefined, anyPric
         );
     }
     return price;
+}
+
+/** A model at its server. */
+interface RunningModel {
+    url: string;
+    name: string; // at the server
+    apiKey: string | undefined;
+}
+
+/** The first model that a configuration sells, if a server has it. */
+export function modelIn({ backends: [backend], offers }: WorkerConfig): RunningModel | undefined {
+    const id = offers[0]?.model;
+    return backend?.kind === 'openai' && id !== undefined
+        ? { url: backend.url, name: backend.models?.[id] ?? id, apiKey: backend.apiKey }
+        : undefined;
+}
+
+/** Tokens a second: as the flag says, or measured. */
+export async function speedOf(flags: MachineFlags, model: RunningModel | undefined): Promise<number | undefined> {
+    if (flags.speed !== undefined) {
+        return readFlag('--speed', flags.speed, wholeFrom(1, 1_000_000));
+    }
+    if (model === undefined) {
+        return undefined;
+    }
+    console.error(`measuring the speed of ${model.name} with one request`);
+    return measureSpeed(model, model);
 }

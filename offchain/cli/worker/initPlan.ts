@@ -11,21 +11,12 @@ import { newSeed } from '../../process/keyFiles';
 import { mayBePublic } from '../../process/publicAddress';
 import { manifestText, readProgress, type WorkerFiles, writeWhole } from '../../setup/files';
 import { findProvider, type MarketPrice, type MarketRules, readMarketPrices, readRules } from '../../setup/market';
-import { measureSpeed, type ServedModel } from '../../setup/modelServers';
+import type { ServedModel } from '../../setup/modelServers';
 import { readKeys, readWorkerConfig, type WorkerConfigInput, type WorkerSeeds, writeKeys } from '../../worker/config';
 import { addressText, walletOf, walletText } from '../actor';
 import type { Questions } from '../question';
-import {
-    endpointOf,
-    type InitFlags,
-    networkNamed,
-    reachableUrl,
-    readFlag,
-    tonFlag,
-    urlOf,
-    wholeFrom,
-} from './initFlags';
-import { askGpus, askModels, askRates, type Served } from './initMachine';
+import { endpointOf, type InitFlags, networkNamed, reachableUrl, readFlag, tonFlag, urlOf } from './initFlags';
+import { askGpus, askModels, askRates, modelIn, type Served, speedOf } from './initMachine';
 
 /** What is known of a node before it is on chain. */
 export interface PreparedNode {
@@ -100,7 +91,7 @@ async function resumed(
         fund: progress?.fund ?? tonFlag('--fund', flags.fund),
         prices: new Map(),
         rates: new Map(config.offers.map(({ model, rates }) => [model, rates])),
-        speed: undefined,
+        speed: await speedOf(flags, modelIn(config)),
         writeFiles: () => undefined,
     };
 }
@@ -128,7 +119,10 @@ async function fresh(
     }
     const { owner, wallet } = await askOwner(flags, chain, questions, undefined);
     const { prices, rates } = await ratesOf(chain, registry, served.models, flags, questions);
-    const speed = await speedOf(flags, served);
+    const speed = await speedOf(
+        flags,
+        served.server && { ...served, url: served.server.url, name: served.models[0].name },
+    );
 
     const seeds = existsSync(files.keys) ? readKeys(files.keys) : newSeeds();
     const receiptKey = signingKey(seeds.receiptKey).publicKey;
@@ -301,17 +295,6 @@ async function ratesOf(
         rates.set(model.id, await askRates(questions, flags, model, prices.get(model.id)));
     }
     return { prices, rates };
-}
-
-async function speedOf(flags: InitFlags, { server, apiKey, models }: Served): Promise<number | undefined> {
-    if (flags.speed !== undefined) {
-        return readFlag('--speed', flags.speed, wholeFrom(1, 1_000_000));
-    }
-    if (server === undefined) {
-        return undefined;
-    }
-    console.error(`measuring the speed of ${models[0].name} with one request`);
-    return measureSpeed(server, { name: models[0].name, apiKey });
 }
 
 function listenOf(text: string): { host: string; port: number } {

@@ -13,7 +13,7 @@ import {
     writeWhole,
 } from '../../setup/files';
 import { nextNode } from '../../setup/market';
-import { earningsPerDay, faultCosts, UTILIZATIONS } from '../../setup/prospects';
+import { earningsPerDay, type FaultCost, faultCosts, stakeHold, UTILIZATIONS } from '../../setup/prospects';
 import { nextStep, type OwnerStep } from '../../setup/registration';
 import { addressText, walletText } from '../actor';
 import { tonText } from '../output';
@@ -134,7 +134,6 @@ async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string
     const stake = step.requiredStake > prepared.stake ? step.requiredStake : prepared.stake;
     const costs = faultCosts({ stake, share, loss: MAX_LOSS }, { basechain: await chain.prices() });
     const attached = step.messages.reduce((sum, { value }) => sum + value, 0n);
-    const days = (seconds: number) => (seconds % 86_400 === 0 ? `${seconds / 86_400} days` : `${seconds / 3600} hours`);
     return [
         `Owner      ${walletText(owner, chain)}`,
         `Provider   ${addressText(step.provider, chain)}`,
@@ -151,12 +150,9 @@ async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string
             return `Price      ${model}: ${texts} TON per million tokens${others ?? ''}`;
         }),
         `Stake      ${tonText(stake)}, of which ${tonText(share)} answers for this node`,
-        `Unbonding  ${days(rules.unbonding)} from the day on which you ask for the stake`,
-        `Faults     what one may take at most, the first time and again, if a client loses ${tonText(MAX_LOSS)}:`,
-        ...costs.map(
-            ({ class: name, what, first, repeat }) =>
-                `           ${name} ${tonText(first)}, ${tonText(repeat)}: ${what}`,
-        ),
+        `Unbonding  the stake may be withdrawn about ${holdText(rules)} after you ask for it`,
+        `Faults     what one may take of the stake at most, in TON, if a client loses ${tonText(MAX_LOSS)}:`,
+        ...faultLines(costs),
         ...earningLines(prepared, speed),
         ...(attached === 0n
             ? []
@@ -164,6 +160,28 @@ async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string
                   `Now        ${tonText(attached)} leave the owner's wallet: ${tonText(step.stake)} stake, ` +
                       `${tonText(step.funds)} for the worker's wallet, the rest is for fees and what is not used comes back`,
               ]),
+    ];
+}
+
+/** The time from the request for stake until it may be withdrawn. */
+function holdText(rules: Parameters<typeof stakeHold>[0]): string {
+    const [hours, days] = [stakeHold(rules) / 3600, stakeHold(rules) / 86_400];
+    const rounded = (value: number) => Math.round(value * 10) / 10;
+    return days < 3 ? `${rounded(hours)} hours` : `${rounded(days)} days`;
+}
+
+const CENT = 10_000_000n; // nanoTON
+
+/** One line a fault, with amounts rounded up to 0.01 TON. */
+function faultLines(costs: readonly FaultCost[]): string[] {
+    const rounded = (amount: bigint) => formatTon(((amount + CENT - 1n) / CENT) * CENT);
+    const row = (first: string, repeat: string, what: string) =>
+        `           ${first.padStart(10)}  ${repeat.padStart(10)}  ${what}`;
+    return [
+        row('first time', 'repeated', 'fault'),
+        ...costs.map(({ class: name, what, first, repeat }) =>
+            row(rounded(first), rounded(repeat), `${what} (${name})`),
+        ),
     ];
 }
 

@@ -84,8 +84,10 @@ export async function sendAsOwner(chain: TonHttpChain, order: OwnerOrder, flags:
             const request = { network: chain.network, owner, validUntil: at + SIGN_SECONDS };
             say(JSON.stringify(tonConnectRequest(request, part)));
         }
-        messages.forEach((message) => say(transferLink(chain.network, message)));
-        say(`Waiting for the signature of ${walletText(owner, chain)}`);
+        messages.map((message) => transferLink(chain.network, message)).forEach((link) => say(shortLink(link)));
+        const until = new Date(Date.now() + seconds * 1000).toISOString();
+        say(`Waiting for the signature of ${walletText(owner, chain)} until ${until} (--wait). You may end this with`);
+        say('Ctrl-C and run it again. --wallet FILE signs on this machine, --print prints what to sign and stops');
     } else {
         await requireFunds(chain, wallet, messages);
         const attached = tonText(valueOf(messages));
@@ -112,6 +114,14 @@ export async function requireFunds(
 }
 
 const valueOf = (messages: readonly Transfer[]): bigint => messages.reduce((sum, { value }) => sum + value, 0n);
+
+const MAX_LINK = 2000; // characters that wallets and QR codes take
+
+/** A link, or why there is none: a message with code in it fits into no link. */
+function shortLink(link: string): string {
+    const size = Math.ceil(link.length / 1024);
+    return link.length <= MAX_LINK ? link : `(no link: it would have ${size} kB. Use the request for TonConnect above)`;
+}
 
 /** Milliseconds between two looks: a public endpoint takes few calls a second, and a look makes several. */
 export function pollMsOf(chain: TonHttpChain): number {

@@ -144,6 +144,9 @@ describe('cocoon worker init', () => {
         await waiting;
 
         expect(signed.size).toBe(2); // join, and register
+        expect(lines.filter((line) => line.startsWith('ton://')).every((line) => line.length <= 2000)).toBe(true);
+        expect(lines.join('\n')).toContain('(no link: it would have'); // of the message that carries code
+        expect(lines.join('\n')).toMatch(/Waiting for the signature of \S+ until \d{4}-.*Z/);
         const { provider } = readWorkerConfig(join(folder, 'worker.json'));
         expect(await readFleet(stage.chain, provider)).toHaveLength(1);
     });
@@ -157,7 +160,13 @@ describe('cocoon worker init', () => {
         try {
             const model = `cocoon-tiny=${ECHO}`;
             const found = { 'gpu-model': undefined, vram: undefined, prompt: undefined, completion: undefined };
-            await init({ ...found, backend: server.url, model, wallet: undefined, owner: registry }, '--print');
+            const where = { ...found, backend: server.url, model, wallet: undefined, owner: registry };
+            await init(where, '--print');
+            expect(lines.join('\n')).toContain('withdrawn about 14 days after you ask for it');
+            expect(lines.join('\n')).toMatch(/first time +repeated +fault\n(.*\n){3} +[\d.]+ +[\d.]+ +a wrong/);
+            expect(lines.filter((line) => line.startsWith('measuring the speed'))).toHaveLength(1);
+            await init(where, '--print'); // goes on, and estimates again
+            expect(lines.filter((line) => line.startsWith('measuring the speed'))).toHaveLength(2);
         } finally {
             restore();
             await server.stop();

@@ -1,4 +1,5 @@
 /** What `init` asks a person at a terminal, and asks again after a wrong answer. */
+import { ruleWindows } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +9,13 @@ import { reachableUrl } from '../../../offchain/cli/worker/initFlags';
 import { askModels, askRates } from '../../../offchain/cli/worker/initMachine';
 import { Questions } from '../../../offchain/cli/question';
 import { EMBEDDED } from '../../../offchain/setup/modelServers';
+import { stakeHold } from '../../../offchain/setup/prospects';
+import mainnet from '../../../params/mainnet.json';
+import testnet from '../../../params/testnet.json';
 import { ECHO } from '../support/backend';
 import { ModelServer } from '../support/modelServer';
 
+const secondsOf = (text: string) => parseInt(text, 10) * (text.endsWith('h') ? 3600 : 60);
 const wasTerminal = process.stdin.isTTY;
 let heard: string[];
 
@@ -55,6 +60,14 @@ describe('init', () => {
 
         await expect(workerCommand().parseAsync(init, { from: 'user' })).rejects.toThrow('→ check --endpoint');
         expect(heard).toEqual([expect.stringContaining('is an address of testnet, this is mainnet')]);
+    });
+
+    it.each([
+        ['testnet', testnet, 27],
+        ['mainnet', mainnet, 336],
+    ])('says how long stake is held on %s: as long as a receipt and its case may take', (_, { rules }, hours) => {
+        const windows = Object.fromEntries(ruleWindows.map((name) => [name, secondsOf(rules[name])]));
+        expect(Math.round(stakeHold(windows as Parameters<typeof stakeHold>[0]) / 3600)).toBe(hours);
     });
 
     it('asks again for a model server that does not answer, and takes host and port', async () => {
