@@ -38,14 +38,18 @@ export interface Emitted extends Accepted {
     unreadable?: Error; // why the transaction could not be read; then `body` is empty
 }
 
-/** A transaction of an account, with all that changed its balance. */
-export interface AccountTransaction {
+/** Names a transaction of an account. */
+export interface TransactionId {
     lt: bigint;
-    hash: Buffer;
-    previous: { lt: bigint; hash: Buffer }; // of the same account; lt 0 for the first
+    hash: Buffer; // of the transaction's cell
+}
+
+/** A transaction of an account, with all that changed its balance. */
+export interface AccountTransaction extends TransactionId {
+    previous: TransactionId; // of the same account; lt 0 for the first
     at: number; // unix seconds
     order: string | undefined; // hash (hex) of the body of the external message that it took
-    received: AccountTransfer | undefined;
+    received: (AccountTransfer & { isBounced: boolean }) | undefined; // bounced: what came back of a refused message
     sent: AccountTransfer[];
     fees: bigint; // nanoTON: gas, storage, and the fees of its messages
 }
@@ -73,16 +77,22 @@ export interface EventReader {
     emitted(address: Address, cursor: bigint): AsyncIterable<Emitted>;
 }
 
-export interface Chain extends ChainReader, EventReader {
+/** Reads which transactions an account has. */
+export interface HistoryReader {
+    /** The last transaction of an account by its state; undefined before the first. */
+    lastTransaction(address: Address): Promise<TransactionId | undefined>;
+    /** The transactions of an account later than `cursor` (lt), newest first. */
+    history(address: Address, cursor: bigint): AsyncIterable<AccountTransaction>;
+}
+
+export interface Chain extends ChainReader, EventReader, HistoryReader {
     readonly network: number; // -239 mainnet, -3 testnet
     /** Each endpoint alone, where there are several. The answers of this chain are compared with theirs. */
-    readonly others?: readonly (ChainReader & Partial<EventReader>)[];
+    readonly others?: readonly (ChainReader & Partial<EventReader & HistoryReader>)[];
     /** This chain with calls of another urgency; the default is 'routine'. */
     as(urgency: Urgency): Chain;
     /** Several accounts in as few calls as the API allows, in the order of the addresses. */
     accountsAt(addresses: readonly Address[]): Promise<ChainAccount[]>;
-    /** The transactions of an account later than `cursor` (lt), newest first. */
-    history(address: Address, cursor: bigint): AsyncIterable<AccountTransaction>;
     /** The external messages that an account took, newest first. */
     accepted(address: Address): AsyncIterable<Accepted>;
     /**
@@ -102,6 +112,7 @@ export interface ChainSettings {
 }
 
 const PAGE = 50; // transactions in one call
+const MAX_PAGES = 20_000; // of one list: a million transactions
 
 /** A client that returns raw transactions, so that one which cannot be read does not hide the others. */
 class Client extends TonClient {
@@ -111,6 +122,14 @@ class Client extends TonClient {
 }
 
 type RawTransaction = Awaited<ReturnType<Client['transactions']>>[number];
+
+/** One element of a list of transactions. */
+interface ListedTransaction {
+    lt: bigint;
+    at: number; // unix seconds
+    id: { lt: string; hash: string }; // as the API names it
+    content: Transaction | Error; // why it cannot be read
+}
 
 /** The chain behind TON HTTP API v2 endpoints, such as `https://toncenter.com/api/v2/jsonRPC` or a local network's. */
 export class TonHttpChain implements Chain {
@@ -161,24 +180,32 @@ export class TonHttpChain implements Chain {
     }
 
     async *emitted(address: Address, cursor: bigint): AsyncGenerator<Emitted> {
-        for await (const raw of this.transactions(address, cursor)) {
-            yield* emittedIn(raw).reverse();
+        for await (const listed of this.transactions(address, cursor)) {
+            yield* emittedIn(listed).reverse();
         }
     }
 
     async *accepted(address: Address): AsyncGenerator<Accepted> {
-        for await (const raw of this.transactions(address, 0n)) {
-            const accepted = acceptedIn(raw);
-            if (accepted !== undefined) {
-                yield accepted;
+        for await (const { lt, at, content } of this.transactions(address, 0n)) {
+            const message = content instanceof Error ? undefined : content.inMessage;
+            if (message?.info.type === 'external-in') {
+                yield { lt, at, body: message.body };
             }
         }
     }
 
     async *history(address: Address, cursor: bigint): AsyncGenerator<AccountTransaction> {
-        for await (const { data } of this.transactions(address, cursor)) {
-            yield transactionOf(loadTransaction(Cell.fromBase64(data).beginParse()));
+        for await (const { content } of this.transactions(address, cursor)) {
+            if (content instanceof Error) {
+                throw content;
+            }
+            yield transactionOf(content);
         }
+    }
+
+    async lastTransaction(address: Address): Promise<TransactionId | undefined> {
+        const { lastTransaction: last } = await this.client.getContractState(address);
+        return last === null ? undefined : { lt: BigInt(last.lt), hash: Buffer.from(last.hash, 'base64') };
     }
 
     async sendExternal(to: Address, body: Cell, init?: { code: Cell; data: Cell }): Promise<void> {
@@ -207,17 +234,63 @@ export class TonHttpChain implements Chain {
         return new TonHttpChain(this.settings, { ...this.view, ...view, api: this.api });
     }
 
-    private async *transactions(address: Address, cursor: bigint): AsyncGenerator<RawTransaction> {
-        const fetch = (from?: RawTransaction) =>
+    /**
+     * Transactions later than `cursor`, newest first. Each names the one before it, so a list that leaves one out,
+     * repeats one or is of another account is refused, and every list has an end.
+     */
+    private async *transactions(address: Address, cursor: bigint): AsyncGenerator<ListedTransaction> {
+        const fetch = (from?: ListedTransaction) =>
             this.client.transactions(address, {
                 limit: PAGE,
                 archival: true, // servers without it have the last two days only
                 to_lt: cursor.toString(),
-                ...(from && { lt: from.transaction_id.lt, hash: from.transaction_id.hash }),
+                ...from?.id,
             });
-        for (let page = await fetch(); page.length > 0; page = await fetch(page.at(-1))) {
-            yield* page.filter(({ transaction_id: { lt } }) => BigInt(lt) > cursor);
+        let newer: ListedTransaction | undefined;
+        for (let pages = 0; pages < MAX_PAGES; pages++) {
+            const page = await fetch(newer);
+            for (const raw of page) {
+                const listed = listedOf(raw);
+                assertNext(address, listed, newer);
+                if (listed.lt <= cursor) {
+                    return;
+                }
+                yield listed;
+                newer = listed;
+                if (!(listed.content instanceof Error) && listed.content.prevTransactionLt <= cursor) {
+                    return;
+                }
+            }
+            if (page.length === 0) {
+                return;
+            }
         }
+        throw new ChainError(`The API lists more than ${MAX_PAGES * PAGE} transactions of ${address.toString()}`);
+    }
+}
+
+function listedOf({ data, transaction_id: id, utime: at }: RawTransaction): ListedTransaction {
+    const lt = BigInt(id.lt);
+    try {
+        return { lt, at, id, content: loadTransaction(Cell.fromBase64(data).beginParse()) };
+    } catch (error) {
+        return { lt, at, id, content: error instanceof Error ? error : new Error(String(error)) };
+    }
+}
+
+/** Throws unless a transaction can stand in the list of an account after the `newer` one. */
+function assertNext(address: Address, { lt, id, content }: ListedTransaction, newer?: ListedTransaction): void {
+    const isOwn =
+        content instanceof Error || (content.lt === lt && numberToBytes(content.address).equals(address.hash));
+    const isNext =
+        newer === undefined ||
+        (newer.content instanceof Error
+            ? lt < newer.lt
+            : lt === newer.content.prevTransactionLt &&
+              numberToBytes(newer.content.prevTransactionHash).equals(Buffer.from(id.hash, 'base64')));
+    if (!isOwn || !isNext) {
+        const wrong = isOwn ? 'leaves out or repeats transactions' : 'lists transactions of another account as those';
+        throw new ChainError(`The API ${wrong} of ${address.toString()} at lt ${lt}`);
     }
 }
 
@@ -235,31 +308,22 @@ function transactionOf(transaction: Transaction): AccountTransaction {
     return {
         ...{ lt, at, order, sent, hash: transaction.hash() },
         previous: { lt: prevTransactionLt, hash: numberToBytes(prevTransactionHash) },
-        received: received && { account: received.src, amount: received.value.coins },
+        received: received && {
+            account: received.src,
+            amount: received.value.coins,
+            isBounced: received.bounced,
+        },
         fees: feesOut.reduce((sum, fee) => sum + fee, 0n),
     };
 }
 
-/** The external message of a transaction; undefined when it has none or cannot be read. */
-function acceptedIn({ data }: RawTransaction): Accepted | undefined {
-    try {
-        const { lt, now: at, inMessage } = loadTransaction(Cell.fromBase64(data).beginParse());
-        return inMessage?.info.type === 'external-in' ? { lt, at, body: inMessage.body } : undefined;
-    } catch {
-        return undefined;
-    }
-}
-
 /** The external messages out of a transaction, in their order. */
-function emittedIn({ data, transaction_id, utime }: RawTransaction): Emitted[] {
-    try {
-        const { lt, now: at, outMessages } = loadTransaction(Cell.fromBase64(data).beginParse());
-        const messages = outMessages.values().filter(({ info }) => info.type === 'external-out');
-        return messages.map(({ body }) => ({ lt, at, body }));
-    } catch (error) {
-        const unreadable = error instanceof Error ? error : new Error(String(error));
-        return [{ lt: BigInt(transaction_id.lt), at: utime, body: Cell.EMPTY, unreadable }];
+function emittedIn({ lt, at, content }: ListedTransaction): Emitted[] {
+    if (content instanceof Error) {
+        return [{ lt, at, body: Cell.EMPTY, unreadable: content }];
     }
+    const messages = content.outMessages.values().filter(({ info }) => info.type === 'external-out');
+    return messages.map(({ body }) => ({ lt, at, body }));
 }
 
 /** The endpoints of these settings, each with its key. */

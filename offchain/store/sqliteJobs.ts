@@ -4,7 +4,7 @@ import { type Kysely, sql, type Updateable } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
 import type { GroupCommit } from './groupCommit';
 import { addClaim, removeLastClaim } from './sqliteEarnings';
-import { receivedSince } from './sqliteWallet';
+import { broughtByLastClaim } from './sqliteWallet';
 import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim } from './worker';
 import { jobOf, type JobTable, snapshotColumns, type WorkerSchema, ZERO } from './workerTables';
 
@@ -46,6 +46,12 @@ export class SqliteJobs implements JobStore {
             .whereRef('voucherCumulative', '>', 'confirmedPaid')
             .execute();
         return rows.map(jobOf);
+    }
+
+    async lastEnd() {
+        const ended = this.db.selectFrom('jobs').where('state', '=', 'ended').whereRef('lowWater', '<', 'highest');
+        const row = await ended.select((select) => select.fn.max('at').as('at')).executeTakeFirst();
+        return row?.at ?? undefined;
     }
 
     async add({ snapshot, jobNumber, ...job }: JobInsert) {
@@ -99,8 +105,8 @@ export class SqliteJobs implements JobStore {
                 return true;
             }
             const paid = amountFromBytes(row.lastClaimPaid);
-            const received = await receivedSince(t, job, row.lastClaimAt - ORDER_SECONDS);
-            if (received !== undefined && received < paid - amountFromBytes(row.paid)) {
+            const brought = await broughtByLastClaim(t, job, row.lastClaimAt - ORDER_SECONDS);
+            if (brought !== undefined && brought < paid - amountFromBytes(row.paid)) {
                 const none = { lastClaimAt: 0, lastClaimPaid: ZERO };
                 await t.updateTable('jobs').set(none).where('job', '=', job).execute();
                 return false;

@@ -1,9 +1,11 @@
 /** The worker's wallet in its SQLite file. */
-import type { Kysely } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
 import type { GroupCommit } from './groupCommit';
 import type { Movement, StoredSweep, SweepState, WalletCursor, WalletStore } from './wallet';
 import type { WorkerSchema, WorkerTransaction } from './workerTables';
+
+const CLAIM_FEES = 5_000_000n; // nanoTON that a claim costs, above every measured level
 
 export class SqliteWallet implements WalletStore {
     constructor(
@@ -23,30 +25,25 @@ export class SqliteWallet implements WalletStore {
             if ((row && amountFromBytes(row.lt)) !== from?.lt) {
                 throw new Error('The movements of the wallet are stored already');
             }
-            for (const { lt, amount, isIncoming, job, ...movement } of movements) {
-                const columns = { isIncoming: isIncoming ? 1 : 0, job: job ?? null };
-                await t
-                    .insertInto('movements')
-                    .values({ ...movement, ...columns, wallet, lt: amountToBytes(lt), amount: amountToBytes(amount) })
-                    .execute();
-            }
-            await t
-                .replaceInto('walletCursor')
-                .values({ wallet, lt: amountToBytes(to.lt), hash: to.hash })
-                .execute();
+            await insert(t, wallet, movements, to);
+        });
+    }
+
+    async replace(wallet: Buffer, movements: readonly Movement[], to: WalletCursor) {
+        await this.writes.run(async (t) => {
+            await t.deleteFrom('movements').where('wallet', '=', wallet).execute();
+            await insert(t, wallet, movements, to);
         });
     }
 
     async movements(wallet: Buffer) {
         const movements = this.db.selectFrom('movements').selectAll().where('wallet', '=', wallet);
-        const rows = await movements.orderBy('lt').orderBy('number').execute();
-        return rows.map(({ wallet: _wallet, lt, amount, isIncoming, job, ...row }) => ({
-            ...row,
-            lt: amountFromBytes(lt),
-            amount: amountFromBytes(amount),
-            isIncoming: isIncoming === 1,
-            job: job ?? undefined,
-        }));
+        return (await movements.orderBy('lt').orderBy('number').execute()).map(movementOf);
+    }
+
+    async movementsOfOrder(order: string) {
+        const movements = this.db.selectFrom('movements').selectAll().where('order', '=', order);
+        return (await movements.orderBy('number').execute()).map(movementOf);
     }
 
     async openSweep() {
@@ -65,15 +62,51 @@ export class SqliteWallet implements WalletStore {
     }
 }
 
+function movementOf({ wallet: _, ...row }: Selectable<WorkerSchema['movements']>): Movement {
+    const { lt, amount, isIncoming, isBounced, job, order, ...movement } = row;
+    return {
+        ...movement,
+        lt: amountFromBytes(lt),
+        amount: amountFromBytes(amount),
+        isIncoming: isIncoming === 1,
+        isBounced: isBounced === 1,
+        job: job ?? undefined,
+        order: order ?? undefined,
+    };
+}
+
+async function insert(t: WorkerTransaction, wallet: Buffer, movements: readonly Movement[], to: WalletCursor) {
+    for (const { lt, amount, isIncoming, isBounced, job, order, ...movement } of movements) {
+        const flags = { isIncoming: isIncoming ? 1 : 0, isBounced: isBounced ? 1 : 0 };
+        const columns = { ...flags, job: job ?? null, order: order ?? null };
+        await t
+            .insertInto('movements')
+            .values({ ...movement, ...columns, wallet, lt: amountToBytes(lt), amount: amountToBytes(amount) })
+            .execute();
+    }
+    await t
+        .replaceInto('walletCursor')
+        .values({ wallet, lt: amountToBytes(to.lt), hash: to.hash })
+        .execute();
+}
+
 /**
- * nanoTON that a wallet received from the channel of a job since a time (unix seconds). Undefined unless a claim and
- * what came back of it are stored.
+ * nanoTON that the last claim of a job brought, if the wallet sent it after a time (unix seconds): what came from the
+ * channel since, less what the claim carried, plus what it may have cost. A claim that bounced brings nothing.
+ * Undefined unless the claim and what came back of it are stored.
  */
-export async function receivedSince(t: WorkerTransaction, job: Buffer, since: number): Promise<bigint | undefined> {
-    const movements = t.selectFrom('movements').select(['isIncoming', 'amount']).where('job', '=', job);
-    const rows = await movements.where('at', '>=', since).execute();
-    const incoming = rows.filter(({ isIncoming }) => isIncoming === 1);
-    return incoming.length === 0 || incoming.length === rows.length
-        ? undefined
-        : incoming.reduce((sum, { amount }) => sum + amountFromBytes(amount), 0n);
+export async function broughtByLastClaim(
+    t: WorkerTransaction,
+    job: Buffer,
+    since: number,
+): Promise<bigint | undefined> {
+    const movements = t.selectFrom('movements').selectAll().where('job', '=', job).where('at', '>=', since);
+    const rows = (await movements.orderBy('lt').orderBy('number').execute()).map(movementOf);
+    const claim = rows.filter(({ isIncoming }) => !isIncoming).at(-1);
+    const incoming = rows.filter(({ isIncoming, lt }) => isIncoming && claim !== undefined && lt > claim.lt);
+    if (claim === undefined || incoming.length === 0) {
+        return undefined;
+    }
+    const paid = incoming.reduce((sum, { isBounced, amount }) => sum + (isBounced ? 0n : amount), 0n);
+    return paid === 0n ? 0n : paid - claim.amount + CLAIM_FEES;
 }

@@ -15,7 +15,9 @@ export interface Movement {
     account: string; // raw address of the other side; '' of a fee
     job: Buffer | undefined; // of a claim
     isIncoming: boolean;
+    isBounced: boolean; // what came back of a message that the other side refused
     amount: bigint; // nanoTON
+    order: string | undefined; // hash (hex) of the order that the transaction executed
 }
 
 /** The last transaction of a wallet that the store contains. */
@@ -24,7 +26,10 @@ export interface WalletCursor {
     hash: Buffer;
 }
 
-/** `sending`: the outcome of the order is not known yet; `void`: the wallet did not execute it. */
+/**
+ * `sending`: the outcome of the order is not known yet; `sent`: the wallet's transactions show the transfer; `void`:
+ * the wallet did not execute the order, or it sent nothing.
+ */
 export type SweepState = 'sending' | 'sent' | 'void';
 
 /** A sweep, stored before its order is on its way. */
@@ -49,8 +54,12 @@ export interface WalletStore {
         from: WalletCursor | undefined,
         to: WalletCursor,
     ): Promise<void>;
+    /** Stores movements in the place of all that are stored of the wallet. */
+    replace(wallet: Buffer, movements: readonly Movement[], to: WalletCursor): Promise<void>;
     /** In their order. */
     movements(wallet: Buffer): Promise<Movement[]>;
+    /** Those of the transaction that executed an order; none if it is not stored. */
+    movementsOfOrder(order: string): Promise<Movement[]>;
     /** The sweep whose outcome is not known yet. */
     openSweep(): Promise<StoredSweep | undefined>;
     addSweep(sweep: Omit<StoredSweep, 'state'>): Promise<void>;

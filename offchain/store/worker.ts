@@ -67,6 +67,8 @@ export interface JobStore {
      * paid. `byLastClaim`: those that a last claim of this worker has ended, or those that it has not.
      */
     lost(search: { byLastClaim: boolean; since: number } & JobPage): Promise<JobRecord[]>;
+    /** Unix seconds when the last of the jobs ended whose answers are still stored; undefined if there is none. */
+    lastEnd(): Promise<number | undefined>;
     /** Throws when the job or its channel exists already. */
     add(job: JobInsert): Promise<void>;
     setSession(job: Buffer, session: Pick<JobRecord, 'enc' | 'wire'>): Promise<void>;

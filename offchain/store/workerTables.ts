@@ -55,12 +55,14 @@ export interface WorkerSchema {
     intake: { mode: IntakeMode }; // one row
     earnings: Omit<StoredEarnings, 'earned'> & { earned: Buffer };
     claims: Omit<ConfirmedClaim, 'amount' | 'last'> & { amount: Buffer; last: number };
-    movements: Omit<Movement, 'lt' | 'amount' | 'isIncoming' | 'job'> & {
+    movements: Omit<Movement, 'lt' | 'amount' | 'isIncoming' | 'isBounced' | 'job' | 'order'> & {
         wallet: Buffer;
         lt: Buffer;
         amount: Buffer;
         isIncoming: number;
+        isBounced: number;
         job: Buffer | null;
+        order: string | null;
     };
     walletCursor: { wallet: Buffer; lt: Buffer; hash: Buffer };
     sweeps: Omit<StoredSweep, 'amount'> & { amount: Buffer };
@@ -225,10 +227,20 @@ const intakeTable: Migration = async (db) => {
     await sql`INSERT INTO intake (mode) VALUES ('open')`.execute(db);
 };
 
+// The movements are read from the chain again.
+const movementOrders: Migration = async (db) => {
+    await sql`DELETE FROM movements`.execute(db);
+    await sql`DELETE FROM "walletCursor"`.execute(db);
+    await sql`ALTER TABLE movements ADD COLUMN "isBounced" INTEGER NOT NULL DEFAULT 0`.execute(db);
+    await sql`ALTER TABLE movements ADD COLUMN "order" TEXT`.execute(db);
+    await sql`CREATE INDEX movements_of_order ON movements ("order")`.execute(db);
+    await sql`CREATE INDEX movements_of_job ON movements (job)`.execute(db);
+};
+
 export const workerTables: readonly Migration[] = [
     ...[jobTables, signingTables, caseTables],
     ...[earningsTables, walletTables, claimTimes],
-    intakeTable,
+    ...[intakeTable, movementOrders],
 ];
 
 export function snapshotColumns({ balance, paid, refundAt, at }: ChannelSnapshot) {

@@ -29,13 +29,15 @@ export class Claims {
     private readonly sender: ClaimSender;
     private readonly lostJobs: LostJobs;
     private lastRound: Promise<unknown> = Promise.resolve();
+    /** Rounds that came to their end since the start. */
+    roundsEnded = 0;
 
     constructor(
         private readonly context: WorkerContext,
         private readonly book: WorkerBook,
         readonly costs: Costs,
         wallet: ClaimWallet,
-        private readonly afterRound: () => Promise<void>, // at the configured interval
+        private readonly sweep: () => Promise<void>, // after each round at the configured interval
     ) {
         const { config, log } = context;
         this.sender = new ClaimSender(context, book, wallet, this.tasks);
@@ -81,7 +83,7 @@ export class Claims {
 
     private async runDue(): Promise<void> {
         await this.round('due');
-        await this.exclusively(this.afterRound);
+        await this.exclusively(this.sweep);
     }
 
     private async runRound(scope: Scope): Promise<ClaimReport> {
@@ -109,6 +111,7 @@ export class Claims {
             late.push(...(await this.claimsOf(revived, scope)));
         }
         await this.sender.send(late, report);
+        this.roundsEnded++;
         return report;
     }
 

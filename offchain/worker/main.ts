@@ -133,14 +133,13 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     const clients = new Clients(config.limits.startSteps);
     const costs = new Costs(context, wallet, steady);
     const book = new WorkerBook(context, { channels, clients, costs });
-    const sweeper = new Sweeper(context, wallet);
     const ledger = new WalletLedger(context, wallet);
+    const sweeper = new Sweeper(context, wallet, ledger);
     const claims = new Claims(context, book, costs, wallet, async () => {
         // An API that does not answer has an alert of its own.
-        const note = (message: string) => (error: unknown) =>
-            log[error instanceof ChainError ? 'debug' : 'error']({ err: error }, message);
-        await sweeper.sweepDue().catch(note('nothing was swept'));
-        await ledger.refresh().catch(note('the transactions of the wallet were not read'));
+        const note = (error: unknown) =>
+            log[error instanceof ChainError ? 'debug' : 'error']({ err: error }, 'nothing was swept');
+        await sweeper.sweepDue().catch(note);
     });
     const cases = new Cases(context, wallet);
     const drain = new Drain(context, book, claims);
@@ -199,7 +198,7 @@ async function serve(
     unlock: () => void,
 ): Promise<Worker> {
     const { config, store, log, now } = context;
-    const { book, claims, cases, costs, drain, wallet } = floors;
+    const { book, claims, cases, costs, drain, ledger, sweeper, wallet } = floors;
     const stopping = new AbortController();
     let opened: NodeAttestation | undefined;
     try {
@@ -211,7 +210,11 @@ async function serve(
         await context.backends.assertModels();
         const recovered = await recover(context, book);
         const nodeInfo = () => nodeInfoOf(context, { ...floors, attestation });
-        const watch = new AlertWatch({ context, wallet, minClaim: () => costs.minClaim, attestation, steady });
+        const watch = new AlertWatch({
+            ...{ context, wallet, attestation, steady },
+            minClaim: () => costs.minClaim,
+            claimRounds: () => claims.roundsEnded,
+        });
         failed.catch((error: Error) => watch.tellStop(error));
         const hasModel = () => config.offers.some(({ model }) => context.backends.isAvailable(model));
         // New jobs are refused as soon as a call fails, and the alert waits longer.
@@ -237,6 +240,7 @@ async function serve(
         });
         context.backends.start();
         claims.start();
+        ledger.start();
         cases.start();
         drain.start();
         watch.start();
@@ -248,7 +252,8 @@ async function serve(
             const isIdle = async () => (await book.running()).length === 0;
             await waitUntil(isIdle, { maxMs: config.shutdownSeconds * 1000 });
             await Promise.allSettled((await book.running()).map((query) => query.cut(Finish.CutByWorker)));
-            await Promise.all([drain.stop(), claims.stop(), cases.stop(), watch.stop(), stream?.stop()]);
+            const loops = [drain, claims, ledger, cases, watch];
+            await Promise.all([...loops.map((loop) => loop.stop()), stream?.stop()]);
             attestation.close();
             await server.close();
             await scraped?.close();
@@ -264,9 +269,9 @@ async function serve(
             },
             failed,
             status: () => statusOf(context, floors, { alerts: watch.board.active, readiness: readiness() }),
-            earnings: (by) => earningsOf(context, floors.ledger, by),
-            sweepNow: (options) => claims.exclusively(() => floors.sweeper.sweepNow(options)),
-            sweepPlan: (options) => floors.sweeper.plan(options),
+            earnings: (by) => earningsOf(context, ledger, by),
+            sweepNow: (options) => sweeper.sweepNow(options, (send) => claims.exclusively(send)),
+            sweepPlan: (options) => sweeper.planNow(options),
             claimNow: () => claims.claimNow(),
             setIntake: (mode) => drain.set(mode),
             intake: () => drain.view(),
@@ -315,7 +320,7 @@ export function sweepOnce(
     parts: WorkerParts = {},
 ): Promise<SweepPlan> {
     return once(config, parts, ({ floors: { sweeper } }) =>
-        isDry ? sweeper.plan(options) : sweeper.sweepNow(options),
+        isDry ? sweeper.planNow(options) : sweeper.sweepNow(options),
     );
 }
 

@@ -1,22 +1,29 @@
 /**
  * Sweeps: sends what the worker's wallet has above its needs to the owner of the provider. The owner's address is
  * proved by the provider's, and compared with the chain before and after everything else was checked. The order is
- * stored before it is on its way, so that no crash makes two of one.
+ * stored before it is on its way, so that no crash makes two of one. It counts as sent when the wallet's ledger shows
+ * it, because a wallet that holds too little executes an order and sends nothing.
  */
+import { Node } from '@cocoon-market/wrappers';
+import type { ChainReader } from '../chain';
+import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
+import type { SweepState } from '../store/wallet';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
 import { assertOwner } from './owner';
+import type { WalletLedger } from './walletLedger';
 
 const DEMAND_RESERVE = 300_000_000n; // nanoTON for the answers to demands
 const CLAIM_RESERVE = 14_000_000n; // nanoTON that one claim needs until the rest of it comes back, above every level
 const FEES = 10_000_000n; // nanoTON that the order may cost, and that remain for the next one
 const MAX_CLAIMS = 255; // in one order
 const MAX_JOBS = 255;
+const HOUR = 3600;
 
 /** What a sweep sends, or why it sends nothing. Amounts are nanoTON. */
 export interface SweepPlan {
     to: string; // raw address of the owner
-    balance: bigint; // the least that an endpoint says
+    balance: bigint; // the least that an endpoint or the ledger says
     keep: bigint; // what remains for claims, demands and fees
     amount: bigint; // 0: nothing
     reason: string; // why nothing; '' otherwise
@@ -27,20 +34,75 @@ export interface SweepReport extends SweepPlan {
 }
 
 export interface SweepOptions {
-    all?: boolean; // leave nothing but fees: of a worker that has no jobs and no cases any more
+    all?: boolean; // leave nothing but fees: of a worker whose node nobody can report any more
 }
 
 export class Sweeper {
+    private pausedUntil = 0; // unix seconds; until then only commands sweep
+    private hasWarned = false;
+
     constructor(
         private readonly context: WorkerContext,
         private readonly wallet: ClaimWallet,
+        private readonly ledger: Pick<WalletLedger, 'refresh' | 'totals'>,
     ) {}
 
     /**
      * What a sweep would send now.
-     * @throws if `sweep.to` is not the owner, the API does not answer, or jobs or cases still need what `all` takes
+     * @throws if `sweep.to` is not the owner, an endpoint does not answer, or something still needs what `all` takes
      */
-    async plan({ all = false }: SweepOptions = {}): Promise<SweepPlan> {
+    async planNow(options: SweepOptions = {}): Promise<SweepPlan> {
+        await this.ledger.refresh();
+        return this.plan(options);
+    }
+
+    /**
+     * Sweeps if the wallet holds more than `sweep.above`, and finishes what an earlier process began. One endpoint
+     * alone may state a balance that is not there, so this needs two.
+     */
+    async sweepDue(): Promise<void> {
+        const { chain, config, log, now } = this.context;
+        const isOpen = (await this.settleOpen()) === 'sending';
+        const isAbove = config.sweep !== undefined && (await this.wallet.balance('routine')) > config.sweep.above;
+        if (!isAbove || isOpen || now() < this.pausedUntil) {
+            return;
+        }
+        if ((chain.others ?? []).length < 2) {
+            if (!this.hasWarned) {
+                log.warn(
+                    'nothing is swept by itself with one endpoint: add a second one, or run "cocoon worker sweep"',
+                );
+            }
+            this.hasWarned = true;
+            return;
+        }
+        await this.send({});
+    }
+
+    /**
+     * Sweeps whatever the threshold. A sweep that an earlier process began is finished first. `exclusively` runs what
+     * spends the wallet's coins.
+     * @throws as {@link planNow} does, or if the wallet did not send
+     */
+    async sweepNow(
+        options: SweepOptions = {},
+        exclusively: (send: () => Promise<SweepReport>) => Promise<SweepReport> = (send) => send(),
+    ): Promise<SweepReport> {
+        await this.ledger.refresh();
+        const report = await exclusively(() => this.send(options));
+        if (!report.sent) {
+            return report;
+        }
+        await this.ledger.refresh().catch(() => undefined); // else it shows the sweep later
+        const state = await this.settleOpen();
+        const reason =
+            state === 'void'
+                ? 'the wallet executed the order and sent nothing: it held less than an endpoint says'
+                : 'the order was executed, and the transactions of the wallet do not show the transfer yet';
+        return state === 'sent' ? report : { ...report, sent: false, reason };
+    }
+
+    private async plan({ all = false }: SweepOptions): Promise<SweepPlan> {
         const { config, store } = this.context;
         if (config.sweep === undefined) {
             throw new Error('worker.json does not say where to sweep: add "sweep": {"to": the owner of the provider}');
@@ -58,21 +120,10 @@ export class Sweeper {
         return { to, balance, keep: keep + FEES, amount: reason === '' ? amount : 0n, reason };
     }
 
-    /** Sweeps if the wallet holds more than `sweep.above`, and finishes what an earlier process began. */
-    async sweepDue(): Promise<SweepReport | undefined> {
-        const { config } = this.context;
-        const isOpen = await this.settleOpen();
-        const isAbove = config.sweep !== undefined && (await this.wallet.balance('routine')) > config.sweep.above;
-        return isAbove && !isOpen ? this.sweepNow() : undefined;
-    }
-
-    /**
-     * Sweeps whatever the threshold. A sweep that an earlier process began is finished first.
-     * @throws as {@link plan} does, or if the wallet did not send
-     */
-    async sweepNow(options: SweepOptions = {}): Promise<SweepReport> {
+    /** Orders a sweep. `sent` of the report: the wallet has executed the order. */
+    private async send(options: SweepOptions): Promise<SweepReport> {
         const { config, log, store } = this.context;
-        const isOpen = await this.settleOpen();
+        const isOpen = (await this.settleOpen()) === 'sending';
         const plan = await this.plan(options);
         if (isOpen) {
             const reason = 'an earlier sweep is on its way: try again in two minutes';
@@ -84,52 +135,89 @@ export class Sweeper {
         const { to } = config.sweep!;
         await assertOwner(this.context, to); // again: nothing is sent on one answer
         const { amount } = plan;
-        let hash = '';
         // Without a bounce, because the owner's wallet may not be deployed yet.
-        await this.wallet.send([{ to, value: amount, bounce: false }], async (order) => {
-            const { seqno, from, validUntil } = order;
-            hash = order.hash;
+        await this.wallet.send([{ to, value: amount, bounce: false }], async ({ hash, seqno, from, validUntil }) => {
             await store.wallet.addSweep({ hash, seqno, from, validUntil, account: plan.to, amount });
         });
-        await store.wallet.endSweep(hash, 'sent');
-        log.info({ to: plan.to, amount: amount.toString() }, 'swept');
+        log.info({ to: plan.to, amount: amount.toString() }, 'a sweep is ordered');
         return { ...plan, sent: true };
     }
 
-    /** Finds out the outcome of a sweep of an earlier time. True while it may still be executed. */
-    private async settleOpen(): Promise<boolean> {
-        const { store } = this.context;
+    /** Finds out the outcome of the sweep under way, and returns its state; undefined if there is none. */
+    private async settleOpen(): Promise<SweepState | undefined> {
+        const { log, now, store } = this.context;
         const open = await store.wallet.openSweep();
         if (open === undefined) {
-            return false;
+            return undefined;
         }
-        const { hash, seqno, from, validUntil } = open;
+        const { hash, seqno, from, validUntil, account } = open;
+        const movements = await store.wallet.movementsOfOrder(hash);
+        if (movements.some((movement) => !movement.isIncoming && movement.account === account)) {
+            await store.wallet.endSweep(hash, 'sent');
+            log.info({ to: account, amount: open.amount.toString() }, 'swept');
+            return 'sent';
+        }
+        if (movements.length > 0) {
+            await store.wallet.endSweep(hash, 'void');
+            this.pausedUntil = now() + HOUR;
+            log.error({ amount: open.amount.toString() }, 'the wallet executed a sweep and sent nothing');
+            return 'void';
+        }
         const outcome = await this.wallet.outcome({ wallet: this.wallet.address, hash, seqno, from, validUntil });
-        if (outcome !== 'waiting') {
-            await store.wallet.endSweep(hash, outcome === 'executed' ? 'sent' : 'void');
+        if (outcome === 'lapsed' || outcome === 'overtaken') {
+            await store.wallet.endSweep(hash, 'void');
+            return 'void';
         }
-        return outcome === 'waiting';
+        return 'sending'; // until the ledger shows it
     }
 
-    /** The least balance of the wallet that an endpoint says. */
+    /** The least balance of the wallet that an endpoint or the ledger says. */
     private async minBalance(): Promise<bigint> {
         const { chain } = this.context;
-        const read = async (source: Pick<typeof chain, 'account'>) =>
+        const read = async (source: Pick<ChainReader, 'account'>) =>
             (await source.account(this.wallet.address)).balance;
         const others = await Promise.all((chain.others ?? []).map(read));
-        return others.reduce((min, balance) => (balance < min ? balance : min), await this.wallet.balance());
+        const { balance: stored } = await this.ledger.totals();
+        return [...others, stored].reduce((min, one) => (one < min ? one : min), await this.wallet.balance());
     }
 
-    /** No nanoTON. Throws while a job has not ended or a case is open. */
+    /**
+     * No nanoTON. Throws while a job has not ended, a case is open, or a client may still make a demand: by the node on
+     * chain, and by the time since jobs ended, which no endpoint can shorten.
+     */
     private async noNeeds(): Promise<bigint> {
-        const { store } = this.context;
+        const { now, store } = this.context;
         const { open, ending } = (await store.totals()).jobs;
         const cases = await store.cases.open();
         if (open + ending > 0 || cases.length > 0) {
             const text = `${open + ending} jobs and ${cases.length} cases have not ended, so their reserve stays`;
             throw new Error(`${text}: wait for their end, or sweep without --all`);
         }
+        await this.assertCleared();
+        const lastEnd = await store.jobs.lastEnd();
+        const until = lastEnd === undefined ? 0 : lastEnd + EVIDENCE_SECONDS + ANSWER_SECONDS;
+        if (now() < until) {
+            throw waitUntil(until);
+        }
         return 0n;
+    }
+
+    /** Throws unless nobody can report the node any more, as every endpoint says. */
+    private async assertCleared(): Promise<void> {
+        const { chain, config } = this.context;
+        for (const source of [chain, ...(chain.others ?? [])]) {
+            const { state, at } = await source.account(config.node);
+            if (state === 'uninitialized') {
+                continue; // its account ends only when nobody can report it
+            }
+            const clearAt = Number((await source.open(Node.fromAddress(config.node)).getNodeState()).clearAt);
+            if (clearAt === 0) {
+                throw new Error('The node is open on chain: leave the market first, or sweep without --all');
+            }
+            if (at < clearAt) {
+                throw waitUntil(clearAt);
+            }
+        }
     }
 
     /** nanoTON that the wallet needs for the claims of all jobs and for demands, or `sweep.keep` if that is more. */
@@ -139,4 +227,9 @@ export class Sweeper {
         const needed = DEMAND_RESERVE + CLAIM_RESERVE * BigInt(Math.min(MAX_CLAIMS, Math.max(1, length)));
         return config.sweep!.keep > needed ? config.sweep!.keep : needed;
     }
+}
+
+function waitUntil(seconds: number): Error {
+    const text = `clients may make demands until ${new Date(seconds * 1000).toISOString()}, so the reserve stays`;
+    return new Error(`${text}: keep the worker running until then, or sweep without --all`);
 }

@@ -120,7 +120,7 @@ export class World {
         await recorder.start();
         const store = join(folder, 'worker.sqlite');
         const config = {
-            endpoint: this.network.url,
+            endpoint: [this.network.url, this.network.url], // it sweeps by itself only with two
             network: NETWORK,
             registry: registry.toRawString(),
             provider: provider.address.toRawString(),

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 /** What alerts are about, and how much it matters. */
 export const alertSeverities = {
     unclaimed: 'critical', // vouchers near the refund of their channel
+    claims: 'critical', // no round of claims comes to its end
     wallet: 'warning', // balance low
     disk: 'critical', // of the store
     stopped: 'critical', // the store fails or is old, so the worker ended

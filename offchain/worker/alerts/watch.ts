@@ -19,6 +19,7 @@ const MAX_LISTED = 20; // alerts of one name
 const WALLET_SECONDS = 60; // between two readings of the wallet
 const NODE_SECONDS = 600; // between two readings of node and stake
 const SILENT_SECONDS = 60; // without an answer of the chain, before it counts as down
+const CLAIMS_SECONDS = 900; // besides the interval, in which a round of claims must end
 const EXPIRY_SECONDS = 6 * 3600; // before the end of an attestation from a file
 const ATTEMPTS_PART = 0.25; // of the life of an attestation that a command renews after half of it
 
@@ -26,6 +27,7 @@ export interface WatchParts {
     context: WorkerContext;
     wallet: Pick<ClaimWallet, 'address' | 'balance'>;
     minClaim: () => bigint; // nanoTON
+    claimRounds: () => number; // that came to their end
     attestation: Pick<NodeAttestation, 'current'>;
     machine?: Machine;
     /** Seconds of a monotonic clock. */
@@ -38,6 +40,7 @@ export class AlertWatch {
     private readonly loop: PollLoop;
     private readonly doneAt = new Map<string, number>(); // steady seconds
     private chainAnsweredAt = -Infinity; // steady seconds
+    private lastRound = { number: -1, at: 0 }; // of claims: when it was seen first, steady seconds
     /** nanoTON in the worker's wallet, as it was last read. */
     walletBalance: bigint | undefined;
 
@@ -88,6 +91,7 @@ export class AlertWatch {
         };
         await Promise.all([
             look('unclaimed', () => this.nearRefund()),
+            look('claims', async () => this.ofClaims()),
             look('demand', async () => (await context.store.cases.open()).map((record) => this.ofCase(record))),
             look('disk', () => conditionOf(diskCheck(config, machine))),
             look('attestation', async () => this.ofAttestation()),
@@ -152,6 +156,23 @@ export class AlertWatch {
             page = await store.jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE });
         }
         return conditions;
+    }
+
+    private ofClaims(): Condition[] {
+        const { claimRounds, context, steady } = this.parts;
+        if (claimRounds() !== this.lastRound.number) {
+            this.lastRound = { number: claimRounds(), at: steady() };
+        }
+        const silence = steady() - this.lastRound.at;
+        return silence <= context.config.claim.seconds + CLAIMS_SECONDS
+            ? []
+            : [
+                  {
+                      subject: '',
+                      message: `no round of claims has come to its end for ${Math.floor(silence / 60)} minutes`,
+                      remedy: 'look in the log for "claims:", and at "endpoint": another endpoint may answer right. Vouchers wait',
+                  },
+              ];
     }
 
     private async ofWallet(): Promise<Condition[]> {

@@ -331,25 +331,62 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
         });
 
         it.each([
-            { received: 99n, claims: 0 },
-            { received: 100n, claims: 1 },
-        ])('believes a last claim of 100 if the wallet received it: $claims of $received', async (row) => {
+            { received: 6_000_119n, isBounced: false, claims: 0 },
+            { received: 6_000_120n, isBounced: false, claims: 1 },
+            { received: 11_000_119n, isBounced: true, claims: 0 },
+        ])('believes a last claim of 1 mTON and 100 if the wallet received it: $claims of $received', async (row) => {
             const job = await withJob();
-            await store.jobs.addVoucher(job, { cumulative: 100n, count: 0, signature: randomBytes(64) }, 1);
-            await store.jobs.setLastClaims([{ job, paidAfter: 100n }], 1000);
+            await store.jobs.addVoucher(job, { cumulative: 1_000_100n, count: 0, signature: randomBytes(64) }, 1);
+            await store.jobs.setLastClaims([{ job, paidAfter: 1_000_100n }], 1000);
             const wallet = randomBytes(32);
-            const claim = { at: 1000, kind: 'claim' as const, account: '0:1', job };
+            const claim = { at: 1000, kind: 'claim' as const, account: '0:1', job, isBounced: false, order: undefined };
             const movements = [
-                { ...claim, lt: 1n, number: 0, isIncoming: false, amount: 120n },
-                { ...claim, lt: 2n, number: 0, isIncoming: true, amount: row.received },
+                // An earlier claim, which says nothing about the last one.
+                { ...claim, lt: 1n, number: 0, isIncoming: false, amount: 10_000_020n, order: 'first' },
+                { ...claim, lt: 2n, number: 0, isIncoming: true, amount: 90_000_000n },
+                { ...claim, lt: 3n, number: 0, isIncoming: false, amount: 10_000_020n, order: 'last' },
+                { ...claim, lt: 4n, number: 0, isIncoming: true, amount: row.received, isBounced: row.isBounced },
             ];
-            await store.wallet.add(wallet, movements, undefined, { lt: 2n, hash: randomBytes(32) });
-            await expect(store.wallet.add(wallet, movements, undefined, { lt: 2n, hash: wallet })).rejects.toThrow();
+            const to = { lt: 4n, hash: randomBytes(32) };
+            await store.wallet.add(wallet, movements, undefined, to);
+            await expect(store.wallet.add(wallet, movements, undefined, to)).rejects.toThrow();
             expect(await store.wallet.movements(wallet)).toEqual(movements);
+            expect(await store.wallet.movementsOfOrder('last')).toEqual([movements[2]]);
 
             expect(await store.jobs.setState(job, 'ended', 2000)).toBe(row.claims === 1);
             expect(await store.earnings.claims()).toHaveLength(row.claims);
             expect((await store.jobs.get(job))!.lastClaimAt).toBe(1000 * row.claims);
+        });
+
+        it('replaces the movements of one wallet', async () => {
+            const [wallet, other] = [randomBytes(32), randomBytes(32)];
+            const movement = {
+                ...{ at: 1, kind: 'transfer' as const, account: '0:1', job: undefined, order: undefined },
+                ...{ lt: 9n, number: 0, isIncoming: true, isBounced: false, amount: 5n },
+            };
+            const to = { lt: 9n, hash: randomBytes(32) };
+            for (const each of [wallet, other]) await store.wallet.add(each, [movement], undefined, to);
+            const [truth, end] = [
+                { ...movement, lt: 3n },
+                { lt: 3n, hash: randomBytes(32) },
+            ];
+            await store.wallet.replace(wallet, [truth], end);
+
+            expect(await store.wallet.movements(wallet)).toEqual([truth]);
+            expect(await store.wallet.cursor(wallet)).toEqual(end);
+            expect(await store.wallet.movements(other)).toEqual([movement]);
+        });
+
+        it('says when the last job ended whose answers are stored', async () => {
+            expect(await store.jobs.lastEnd()).toBeUndefined();
+            const [old, recent] = [await withQuery(7), await withQuery(7)];
+            for (const job of [old, recent]) await store.queries.end(result(job, 7, 1, 10n));
+            await store.jobs.setState(old, 'ended', 1000);
+            expect(await store.jobs.lastEnd()).toBe(1000);
+            await store.jobs.setState(recent, 'ended', 2000);
+            expect(await store.jobs.lastEnd()).toBe(2000);
+            await store.prune(3000);
+            expect(await store.jobs.lastEnd()).toBeUndefined();
         });
 
         it('drops the answers of jobs that ended long ago, and keeps their numbers used', async () => {

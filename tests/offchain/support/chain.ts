@@ -1,12 +1,15 @@
 import { channelInit, type JobParameters, loadChannelData, opcodes } from '@cocoon-market/wrappers';
-import { Address, beginCell, type Cell, type Contract, type OpenedContract } from '@ton/core';
+import { Address, beginCell, Cell, type Contract, type OpenedContract } from '@ton/core';
 import {
     type Accepted,
+    type AccountTransaction,
     type Chain,
     type ChainAccount,
     ChainError,
     type Emitted,
+    type Order,
     type OrderOutcome,
+    type TransactionId,
     type Transfer,
     type Urgency,
 } from '../../../offchain/chain';
@@ -19,6 +22,7 @@ export class FakeChain implements Chain {
     readonly network = -239;
     readonly accounts = new Map<string, ChainAccount>();
     readonly emissions: Emitted[] = []; // by the provider, newest first
+    others?: Chain[];
     reads = 0; // of accounts, besides the node's, which every worker watches
     down = false;
     /** Getters of a contract by its raw address. */
@@ -65,8 +69,23 @@ export class FakeChain implements Chain {
         // No external message is taken here: wallets are FakeWallet.
     }
 
-    async *history(): AsyncGenerator<never> {
-        // FakeWallet has no transactions.
+    /** Transactions of the worker's wallet, oldest first. */
+    readonly transactions: AccountTransaction[] = [];
+
+    async *history(_address: Address, cursor: bigint): AsyncGenerator<AccountTransaction> {
+        yield* this.transactions.filter(({ lt }) => lt > cursor).reverse();
+    }
+
+    async lastTransaction(): Promise<TransactionId | undefined> {
+        return this.transactions.at(-1);
+    }
+
+    /** The wallet's balance changes. */
+    addTransaction(change: Pick<AccountTransaction, 'received' | 'sent' | 'order'>): void {
+        const previous = this.transactions.at(-1) ?? { lt: 0n, hash: Buffer.alloc(32) };
+        const lt = previous.lt + 1n;
+        const hash = Buffer.alloc(32, Number(lt));
+        this.transactions.push({ ...change, lt, hash, previous, at: this.now(), fees: 0n });
     }
 
     async prices(): Promise<never> {
@@ -127,12 +146,36 @@ export class FakeChain implements Chain {
 export class FakeWallet {
     readonly orders: Transfer[][] = [];
     failing = 0; // orders still to refuse
-    coins = 10_000_000_000n; // nanoTON
+    private balanceNow = 0n; // nanoTON
+    executes = true; // false: an order is executed, and sends nothing
 
     constructor(
         private readonly chain: FakeChain,
         readonly address: Address,
-    ) {}
+    ) {
+        this.coins = 10_000_000_000n;
+    }
+
+    /** nanoTON. Whoever sets it funds the wallet, or takes coins. */
+    get coins(): bigint {
+        return this.balanceNow;
+    }
+
+    set coins(coins: bigint) {
+        const change = coins - this.balanceNow;
+        const other = { account: new Address(0, Buffer.alloc(32, 0xfa)), isBounced: false };
+        this.chain.addTransaction({
+            received: change < 0n ? undefined : { ...other, amount: change },
+            sent: change < 0n ? [{ ...other, amount: -change }] : [],
+            order: undefined,
+        });
+        this.setBalance(coins);
+    }
+
+    private setBalance(balance: bigint): void {
+        this.balanceNow = balance;
+        this.chain.set(this.address, { code: Cell.EMPTY, data: Cell.EMPTY, balance });
+    }
 
     async balance(): Promise<bigint> {
         return this.coins;
@@ -142,19 +185,20 @@ export class FakeWallet {
         return 'executed';
     }
 
-    async send(transfers: Transfer[]): Promise<void> {
+    async send(transfers: Transfer[], note: (order: Order) => Promise<void> = async () => undefined): Promise<void> {
         if (this.failing > 0) {
             this.failing--;
             throw new ChainError('The wallet did not take the order');
         }
+        const [seqno, from] = [this.orders.length, this.chain.now()];
+        const hash = `order ${seqno}`;
+        await note({ wallet: this.address, seqno, hash, from, validUntil: from + 120 });
         this.orders.push(transfers);
-        for (const { to, value, body, bounce } of transfers) {
-            if (bounce === false) {
-                this.coins -= value; // a sweep
-            } else {
-                this.claim(to, body as Cell);
-            }
-        }
+        const swept = transfers.filter(({ bounce }) => bounce === false && this.executes);
+        this.setBalance(swept.reduce((rest, { value }) => rest - value, this.balanceNow));
+        const sent = swept.map(({ to, value }) => ({ account: to, amount: value }));
+        this.chain.addTransaction({ received: undefined, sent, order: hash });
+        transfers.filter(({ bounce }) => bounce !== false).forEach(({ to, body }) => this.claim(to, body as Cell));
     }
 
     private claim(to: Address, body: Cell): void {

@@ -185,6 +185,7 @@ function watchOf(
     const readings = {
         backends,
         steady: 0,
+        rounds: 0,
         jobs: [] as object[],
         cases: [] as object[],
         coins: 10n ** 9n,
@@ -208,6 +209,7 @@ function watchOf(
         } as never,
         wallet: { address: config.node, balance: async () => readings.coins },
         minClaim: () => 1000n,
+        claimRounds: () => readings.rounds,
         attestation: { current: () => ({ tier: 'open', ...readings.proof }) as never },
         machine: { nodeVersion: '', freeBytes: () => 2 ** 40, assertWritable: () => undefined },
         steady: () => readings.steady,
@@ -266,6 +268,19 @@ describe('A running worker raises', () => {
         readings.steady = steady;
         expect(await active()).toEqual(alerts);
         chain.down = false;
+        expect(await active()).toEqual([]);
+    });
+
+    it.each([
+        { seconds: 1900, alerts: [] },
+        { seconds: 1901, alerts: ['claims'] },
+    ])('$alerts when no round of claims has ended for $seconds seconds', async ({ seconds, alerts }) => {
+        const { active, readings } = watchOf({ claim: { seconds: 1000 } });
+        readings.steady = 5000;
+        expect(await active()).toEqual([]);
+        readings.steady += seconds;
+        expect(await active()).toEqual(alerts);
+        readings.rounds++;
         expect(await active()).toEqual([]);
     });
 

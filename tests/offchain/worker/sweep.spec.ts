@@ -1,7 +1,8 @@
 import { Provider } from '@cocoon-market/wrappers';
-import type { Address } from '@ton/core';
+import { type Address, Cell } from '@ton/core';
 import { writeFileSync } from 'node:fs';
 import { workerCommand } from '../../../offchain/cli/worker';
+import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../../../offchain/link';
 import { serveAdmin } from '../../../offchain/worker';
 import { TestClient } from '../support/client';
 import { account, configFor, type Fixture, RATES, startFixture } from '../support/worker';
@@ -12,6 +13,7 @@ afterEach(() => fixture.stop());
 
 const OWNER = account(0x55);
 const REGISTRY = account(0x66);
+const NODE = account(0x11);
 const KEEP = 500_000_000n;
 const ABOVE = 2_000_000_000n;
 /** The demands' reserve, and one claim. */
@@ -69,11 +71,15 @@ describe('A sweep', () => {
     });
 
     it.each([
-        { coins: ABOVE, sweeps: 0 },
-        { coins: ABOVE + 1n, sweeps: 1 },
-    ])('begins by itself above sweep.above: $sweeps of a wallet with $coins', async ({ coins, sweeps }) => {
+        { coins: ABOVE, endpoints: 2, sweeps: 0 },
+        { coins: ABOVE + 1n, endpoints: 2, sweeps: 1 },
+        { coins: ABOVE + 1n, endpoints: 1, sweeps: 0 },
+    ])('begins by itself above sweep.above: $sweeps of $coins with $endpoints endpoints', async (row) => {
+        const { coins, endpoints, sweeps } = row;
         await start({ above: ABOVE.toString() });
         fixture.wallet.coins = coins;
+        await fixture.worker.earnings('day'); // reads the ledger
+        fixture.chain.others = endpoints === 2 ? [fixture.chain, fixture.chain] : [];
         await fixture.restart(); // its first round of claims is over before the next command
         await fixture.worker.claimNow();
         await fixture.worker.close();
@@ -109,7 +115,50 @@ describe('A sweep', () => {
 
         await client.end();
         for (let look = 0; look < 4; look++) await fixture.worker.claimNow();
+        const { balance } = await fixture.worker.sweepPlan();
+        fixture.wallet.coins += 400_000_000n - balance;
+        await expect(fixture.worker.sweepNow({ all: true })).rejects.toThrow('clients may make demands until');
+        expect(sent().filter(({ bounce }) => bounce === false)).toEqual([]);
+
+        fixture.chain.advance(EVIDENCE_SECONDS + ANSWER_SECONDS);
         expect(await fixture.worker.sweepNow({ all: true })).toMatchObject({ sent: true, amount: 400_000_000n - FEES });
+    });
+
+    it.each([
+        { what: 'is open', clearAt: () => 0, words: 'leave the market first' },
+        { what: 'can be reported', clearAt: (now: number) => now + 5, words: 'clients may make demands until' },
+        { what: 'has been liable for long enough', clearAt: (now: number) => now, words: undefined },
+    ])('takes everything only of a node that no endpoint says $what', async ({ clearAt, words }) => {
+        await start();
+        const { chain, worker } = fixture;
+        chain.set(NODE, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
+        chain.getters.set(NODE.toRawString(), {
+            getNodeState: async () => ({ clearAt: BigInt(clearAt(chain.now())) }),
+        });
+        const sweep = worker.sweepNow({ all: true });
+
+        expect(await sweep.then(() => undefined, String)).toEqual(words && (expect.stringContaining(words) as string));
+        expect(sent()).toHaveLength(words === undefined ? 1 : 0);
+    });
+
+    it('sends no more than the ledger of the wallet has, whatever an endpoint says of the balance', async () => {
+        await start();
+        fixture.wallet.coins = 3_000_000_000n;
+        jest.spyOn(fixture.wallet, 'balance').mockResolvedValue(50_000_000_000n);
+
+        expect(await fixture.worker.sweepNow()).toMatchObject({ sent: true, amount: 3_000_000_000n - KEEP - FEES });
+    });
+
+    it('counts as sent only when the ledger shows it, and pauses when the wallet sent nothing', async () => {
+        await start({ above: ABOVE.toString() });
+        fixture.wallet.coins = 3_000_000_000n;
+        fixture.wallet.executes = false;
+        expect(await fixture.worker.sweepNow()).toMatchObject({
+            sent: false,
+            reason: expect.stringContaining('sent nothing') as string,
+        });
+
+        expect((await fixture.worker.earnings('day')).wallet).toMatchObject({ swept: 0n, balance: 3_000_000_000n });
     });
 
     it('waits while a demand is open, and says so', async () => {

@@ -134,3 +134,63 @@ it('sweeps when the order of a process that died can be executed no more, and no
     expect(await worker.sweepNow()).toMatchObject({ sent: true });
     expect(await balanceOf(OWNER)).toBeGreaterThan(2n * COIN);
 });
+
+describe('The ledger of the wallet', () => {
+    const ledger = async () => (await worker.earnings('day')).wallet;
+    /** A chain that says of the wallet what it says of another account. */
+    const lyingWith = (other: Address): Chain =>
+        Object.assign(Object.create(chain) as Chain, {
+            history: (_: Address, cursor: bigint) => chain.history(other, cursor),
+            lastTransaction: () => chain.lastTransaction(other),
+        });
+
+    it('takes nothing of a list that an endpoint contradicts', async () => {
+        const other = account(0x5a);
+        await network.faucet(other, 900n * COIN);
+        await ledger();
+        const lying = Object.create(lyingWith(other), { others: { value: [lyingWith(other), chain] } }) as Chain;
+        await restart({ chain: lying });
+
+        expect((await ledger()).balance).toBe(3n * COIN);
+        await expect(worker.sweepNow()).rejects.toThrow("of the worker's wallet");
+        expect(await balanceOf(OWNER)).toBe(0n);
+    });
+
+    it('is built anew when the chain has contradicted it for ten minutes', async () => {
+        await ledger();
+        const other = account(0x5a);
+        await network.faucet(other, 900n * COIN);
+        const lie = { chain: lyingWith(other) };
+        await restart(lie);
+        await ledger(); // does not go on where the truth ended
+        network.advance(600);
+        expect((await ledger()).balance).toBe(900n * COIN);
+
+        await restart();
+        expect((await ledger()).balance).toBe(900n * COIN);
+        network.advance(599);
+        expect((await ledger()).balance).toBe(900n * COIN);
+        network.advance(1);
+        expect((await ledger()).balance).toBe(await balanceOf(wallet.address));
+    });
+
+    it('holds up no claim while an endpoint does not come to the end of its list', async () => {
+        let isListing = true;
+        const endless = Object.assign(Object.create(chain) as Chain, {
+            history: async function* () {
+                for await (const first of chain.history(wallet.address, 0n)) {
+                    while (isListing) {
+                        await new Promise((resolve) => setTimeout(resolve, 1));
+                        yield { ...first, previous: first };
+                    }
+                }
+            },
+        });
+        await restart({ chain: endless });
+        const client = await withJob();
+        await client.ask(1, 'one two three');
+
+        expect(await worker.claimNow()).toMatchObject({ claimed: 1, failed: 0 });
+        isListing = false;
+    });
+});

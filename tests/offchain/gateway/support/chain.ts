@@ -31,6 +31,10 @@ export class SandboxChain implements Chain {
         // A gateway reads no history of an account.
     }
 
+    async lastTransaction(): Promise<undefined> {
+        return undefined;
+    }
+
     async *accepted(): AsyncGenerator<Accepted> {
         yield* [...this.taken].reverse();
     }
