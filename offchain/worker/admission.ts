@@ -69,7 +69,10 @@ export async function admit(
         await takeVoucher(context, job, head.voucher);
     }
     job.requireNewest();
-    if (!job.maySignUnpaid() && !job.client.mayStart(job.terms.step)) {
+    if (job.fails.isEmpty) {
+        throw new Refused('declined', 'Too many queries of this job failed, and too few were answered and paid');
+    }
+    if (job.unpaid.isEmpty && !job.client.mayStart(job.terms.step)) {
         throw new Refused('declined', 'Too many queries of this job were dropped before they ran, and none is paid');
     }
     if (job.running.has(number)) {
@@ -77,10 +80,10 @@ export async function admit(
     }
     const decision = decide(context, job, head.ceiling, plain);
     if (typeof decision === 'number') {
-        if (!job.maySignUnpaid()) {
+        if (job.unpaid.isEmpty) {
             throw new Refused('declined', `Declined (${Reason[decision]}), too often in this job to sign it`);
         }
-        job.countUnpaid();
+        job.unpaid.spend();
         return { kind: 'declined', receipt: await decline(context, job, { number, request, reason: decision }) };
     }
     const query = { ...decision, number, request, secret, ceiling: head.ceiling };

@@ -73,20 +73,16 @@ export class Backends {
 
     /**
      * A seat for one query of a client, or the reason why there is none: the model's backends are out, or as many
-     * queries wait as may. Half of the queue is open to any one client.
+     * queries wait as may. Half of the queue is open to any one client, those that wait for its money among them.
      */
     reserve(model: string, client: string): Seat | Reason {
         if (!this.isAvailable(model)) {
             return this.servers.outageOf(model).reason;
         }
-        const waiting = this.waiting(model);
-        const own = waiting.filter((seat) => seat.client === client).length;
-        const { max } = this.settings.queue;
-        const free = this.free(model);
-        if (waiting.length >= free + max || own >= free + Math.ceil(max / 2)) {
+        const seat = new Seat(this, model, client);
+        if (!this.hasPlaceFor(seat)) {
             return Reason.TooBusy;
         }
-        const seat = new Seat(this, model, client);
         this.seats.add(seat);
         return seat;
     }
@@ -180,18 +176,16 @@ export class Backends {
             const fail = (error: BackendError) => settle(() => reject(error));
             const timer = setTimeout(() => {
                 const message = `no backend had room for ${seconds} seconds: raise maxParallel, or lower queue.max`;
-                fail(
-                    new BackendError(message, undefined, {
-                        reason: Reason.BackendBusy,
-                        retryAfter: Math.ceil(seconds),
-                    }),
-                );
+                fail(tooBusy(message, seconds));
             }, seconds * 1000);
             signal.addEventListener('abort', cancel, { once: true });
             seat.turn = { tried, take: (server) => settle(() => resolve(server as Running)), fail };
+            const isLate = !seat.isWaiting && !this.hasPlaceFor(seat); // others came while it waited for money
             seat.isWaiting = true;
             if (signal.aborted) {
                 cancel();
+            } else if (isLate) {
+                fail(tooBusy('the queue at the backends was full when the client had paid', seconds));
             } else {
                 this.turns.add(seat);
                 this.dispatch();
@@ -202,7 +196,10 @@ export class Backends {
     /** Gives free room to the seats whose turn it is, and ends the waiting of those that no backend serves. */
     private dispatch(): void {
         for (;;) {
-            const seat = this.turns.take((one) => this.roomFor(one) !== undefined);
+            const seat = this.turns.take(
+                (one) => this.roomFor(one) !== undefined,
+                ({ model, client }) => this.seatsOf(model, client).filter(({ server }) => server !== undefined).length,
+            );
             if (seat === undefined) {
                 break;
             }
@@ -231,6 +228,15 @@ export class Backends {
             .sort((a, b) => load(a) - load(b))[0];
     }
 
+    /** True if the queue has room for a seat that is not in it yet. */
+    private hasPlaceFor(seat: Seat): boolean {
+        const { model, client } = seat;
+        const { max } = this.settings.queue;
+        const free = this.free(model);
+        const own = this.seatsOf(model, client).filter((one) => one !== seat && one.server === undefined);
+        return this.waiting(model).length < free + max && own.length < free + Math.ceil(max / 2);
+    }
+
     private free(model: string): number {
         const free = this.servers.usable(model).map(({ running, maxParallel }) => maxParallel - running);
         const sum = free.reduce((all, one) => all + one, 0);
@@ -243,6 +249,10 @@ export class Backends {
 
     private waiting(model: string): Seat[] {
         return [...this.seats].filter((seat) => seat.model === model && seat.isInQueue);
+    }
+
+    private seatsOf(model: string, client: string): Seat[] {
+        return [...this.seats].filter((seat) => seat.model === model && seat.client === client);
     }
 
     private offerOf(model: string): ServedOffer | undefined {
@@ -295,6 +305,9 @@ export class Seat {
         this.backends.release(this);
     }
 }
+
+const tooBusy = (message: string, seconds: number): BackendError =>
+    new BackendError(message, undefined, { reason: Reason.BackendBusy, retryAfter: Math.ceil(seconds) });
 
 /** The request with the model's name at the backend. */
 function asServed(request: ModelRequest, server: Server): ModelRequest {

@@ -9,6 +9,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { type JobState, signReceipt } from '../link';
 import type { JobRecord, JobStage } from '../store/worker';
+import { Allowance } from './allowance';
 import { accountAddress, type Channels } from './channels';
 import type { Client, Clients } from './clients';
 import type { WorkerContext } from './context';
@@ -18,9 +19,6 @@ import { ServedChannel } from './servedChannel';
 import { modelName } from './modelName';
 import { Refused } from './refusal';
 import { JobSession } from './sessions';
-
-const MAX_UNPAID_RECEIPTS = 64; // signed at once
-const UNPAID_RECEIPT_MS = 600_000; // for one more: some 13,000 or 3 MB in the longest job
 
 /** A query that runs, as its job knows it. */
 export interface ActiveQuery extends RunningCost {
@@ -44,9 +42,9 @@ export class WorkerJob extends JobEntry {
     readonly client: Client;
     readonly channel: ServedChannel;
     readonly session: JobSession;
+    readonly unpaid = new Allowance(); // of declines, and fails of queries that never ran
+    readonly fails = new Allowance(); // of queries that ran; a paid answer earns one
     private readonly waiting = new Set<() => void>();
-    private unpaidReceipts = MAX_UNPAID_RECEIPTS; // that could be signed at `countedAt`
-    private countedAt = performance.now();
 
     constructor(
         context: WorkerContext,
@@ -111,22 +109,6 @@ export class WorkerJob extends JobEntry {
         };
     }
 
-    /** True while this job may have another receipt that brings nothing: each stays on the disk as long as the job. */
-    maySignUnpaid(): boolean {
-        return this.unpaidReceiptsNow() >= 1;
-    }
-
-    /** Counts a receipt that brings nothing: a decline, or the fail of a query that never ran. */
-    countUnpaid(): void {
-        this.unpaidReceipts = this.unpaidReceiptsNow() - (this.maySignUnpaid() ? 1 : 0);
-        this.countedAt = performance.now();
-    }
-
-    private unpaidReceiptsNow(): number {
-        const earned = (performance.now() - this.countedAt) / UNPAID_RECEIPT_MS;
-        return Math.min(MAX_UNPAID_RECEIPTS, this.unpaidReceipts + earned);
-    }
-
     /** Notes that a query number is used and stored. */
     noteNumber(number: number): void {
         this.update({ highest: Math.max(this.record.highest, number) });
@@ -189,6 +171,9 @@ export class WorkerJob extends JobEntry {
         // Before the write is awaited, because the next result is signed on top of this one and written after it.
         this.update({ index, cumulative });
         this.client.noteJob(this.id, this);
+        if (price > 0n) {
+            this.fails.earn();
+        }
         try {
             const model = modelName(this.context.config, this.terms.model);
             const end = { job: this.id, number, receipt, bytes, counts, index, cumulative, finishedAt, model };

@@ -1,6 +1,5 @@
 /** One running query: turns the backend's deltas into paid, sealed, stored frames, and ends with a receipt. */
 import { answerRoot, contentHash, Finish, Reason } from '@cocoon-market/wrappers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError, type BackendEvent, type BackendDelta, type Usage } from '../backend';
 import { commitEvery, encodeRecord, encodeRetryAfter, type ModelRequest, RecordType, MAX_RETRY_AFTER } from '../link';
 import type { TokenCounter } from '../tokens';
@@ -10,6 +9,7 @@ import type { WorkerContext } from './context';
 import { billedCounts, frameTokens, promptBoundPrice, unmeteredBound } from './credit';
 import { signFail } from './fails';
 import type { ActiveQuery, WorkerJob } from './job';
+import { ClientPatience } from './patience';
 
 /** Takes the records of an answer. A client that has left takes nothing, and delays nothing. */
 export interface RecordSink {
@@ -48,7 +48,8 @@ export class RunningQuery implements ActiveQuery {
     private cutBy: Finish | undefined;
     private failReason = Reason.Stopped; // if nothing was sent
     private retryAfter: number | undefined; // seconds, of a backend that is busy
-    private waits = false; // for credit
+    private waits = false; // for its client
+    private readonly patience: ClientPatience;
     started = false;
     private ended: Promise<void> | undefined;
 
@@ -58,6 +59,7 @@ export class RunningQuery implements ActiveQuery {
         private readonly query: AcceptedQuery,
         private readonly sink: RecordSink,
     ) {
+        this.patience = new ClientPatience(context.config.creditSeconds * 1000);
         this.answer = new Answer(query.secret, query.number, job.terms, query.counter);
         this.aborted = new Promise((resolve) => {
             this.abort.signal.addEventListener('abort', () => resolve('aborted'), { once: true });
@@ -126,7 +128,7 @@ export class RunningQuery implements ActiveQuery {
         this.started = await job.client.startInTime(job.terms.step, context.config.creditSeconds, this.abort.signal);
         this.waits = false;
         if (!this.started) {
-            job.countUnpaid();
+            job.unpaid.spend();
             this.stop(Finish.CutByClient, Reason.Unfunded);
         }
     }
@@ -245,7 +247,7 @@ export class RunningQuery implements ActiveQuery {
      * comes.
      */
     private async waitForVoucher(cost: bigint): Promise<void> {
-        const { answer, context, job } = this;
+        const { answer, job } = this;
         await this.commit();
         const meter = answer.addMeter();
         if (meter !== undefined) {
@@ -255,16 +257,16 @@ export class RunningQuery implements ActiveQuery {
         if (job.maySend(cost)) {
             return; // the voucher came during the write
         }
-        const patience = new AbortController();
+        await this.waitForClient(changed);
+    }
+
+    /** Waits for something that its client does, and cuts the query once it has waited too long for it in all. */
+    private async waitForClient(act: Promise<unknown>): Promise<void> {
         this.waits = true;
-        const timeout = sleep(context.config.creditSeconds * 1000, 'late' as const, { signal: patience.signal });
-        timeout.catch(() => undefined);
-        const change = await Promise.race([changed, timeout, this.aborted]);
-        patience.abort();
+        await this.patience.wait(Promise.race([act, this.aborted]), () =>
+            this.stop(Finish.CutByClient, Reason.Unfunded),
+        );
         this.waits = false;
-        if (change === 'late') {
-            this.stop(Finish.CutByClient, Reason.Unfunded);
-        }
     }
 
     private async commit(): Promise<void> {
@@ -279,13 +281,16 @@ export class RunningQuery implements ActiveQuery {
 
     /** Waits for room, at most until the query ends, because a client that reads nothing must not delay its receipt. */
     private async write(bytes: Buffer, type = RecordType.Answer): Promise<void> {
-        await Promise.race([this.sink.write(encodeRecord(type, bytes)), this.aborted]);
+        await this.waitForClient(this.sink.write(encodeRecord(type, bytes)));
     }
 
     private async fail(): Promise<void> {
         const { number, request } = this.query;
         const { context, job } = this;
         job.requireNewest();
+        if (this.started) {
+            job.fails.spend();
+        }
         const receipt = signFail(context, { job: job.id, number, request }, this.failReason);
         await context.store.queries.end({ kind: 'fail', job: job.id, number, receipt });
         context.metrics.addSigned('fail', this.failReason);

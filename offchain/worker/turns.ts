@@ -1,6 +1,7 @@
 /**
- * Who is next at the backends. Clients take turns, so that one with many queries does not keep the others waiting. A
- * client's own queries run in the order in which they came.
+ * Who is next at the backends. The client with the fewest running queries is, and among equals the one whose last turn
+ * is longest ago, so that one with many queries does not keep the others waiting. A client's own queries run in the
+ * order in which they came.
  */
 
 /** A query that waits. */
@@ -17,7 +18,9 @@ export class ClientTurns<T extends Waiting> {
         return this.queue;
     }
 
+    /** A client that is new comes after those that wait already, and before the one that had the last turn. */
     add(one: T): void {
+        this.turns.set(one.client, this.turns.get(one.client) ?? this.turn - 1);
         this.queue.push(one);
     }
 
@@ -33,14 +36,13 @@ export class ClientTurns<T extends Waiting> {
         this.turns.delete(client);
     }
 
-    /** Takes out and returns the first that `fits`, of the client whose last turn is longest ago. */
-    take(fits: (one: T) => boolean): T | undefined {
-        const fitting = this.queue.filter(fits);
-        const turnOf = ({ client }: T) => this.turns.get(client) ?? 0;
-        const next = fitting.reduce<T | undefined>(
-            (best, one) => (best === undefined || turnOf(one) < turnOf(best) ? one : best),
-            undefined,
-        );
+    /** Takes out and returns the next that `fits`; `running`: the number of running queries of its client. */
+    take(fits: (one: T) => boolean, running: (one: T) => number): T | undefined {
+        const isBefore = (one: T, other: T) =>
+            (running(one) - running(other) || this.turns.get(one.client)! - this.turns.get(other.client)!) < 0;
+        const next = this.queue
+            .filter(fits)
+            .reduce<T | undefined>((best, one) => (best === undefined || isBefore(one, best) ? one : best), undefined);
         if (next !== undefined) {
             this.turns.set(next.client, ++this.turn);
             this.remove(next);

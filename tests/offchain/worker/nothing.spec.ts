@@ -1,4 +1,5 @@
 /** What a client gets that pays nothing: one step of work over all its jobs, and more only as it pays. */
+import { Finish } from '@cocoon-market/wrappers';
 import { request } from 'undici';
 import { encodeQuery, paths } from '../../../offchain/link';
 import type { Step } from '../support/backend';
@@ -99,7 +100,46 @@ describe('A client that pays nothing', () => {
     });
 });
 
+describe('A client whose queries fail at the backend', () => {
+    const fail: Step[] = [{ type: 'fail', status: 400 }];
+
+    it('fills no disk with fails: 64 are signed, and one more for each answer that is paid', async () => {
+        fixture = await startFixture();
+        fixture.backend.script = () => fail;
+        const [client] = await jobsOf(1);
+        for (let number = 1; number <= 63; number++) {
+            expect((await client.ask(number, 'more')).fail).toBeDefined();
+        }
+        fixture.backend.script = () => held.filter(({ type }) => type !== 'pause');
+        expect((await client.ask(64, 'more')).result).toBeDefined();
+        fixture.backend.script = () => fail;
+        expect((await client.ask(65, 'more')).fail).toBeDefined();
+        expect((await client.ask(66, 'more')).fail).toBeDefined();
+
+        expect((await client.ask(67, 'more')).refusal).toMatchObject({ code: 'declined' });
+        expect((await client.state()).highest).toBe(66);
+    });
+});
+
 describe('A client that pays', () => {
+    it('for one frame now and then does not hold its place until the deadline', async () => {
+        fixture = await startFixture({ limits: LIMITS, creditSeconds: 0.3 });
+        fixture.backend.script = () => long;
+        const [client] = await jobsOf(1);
+        let frames = 0;
+        const onFrame = async () => {
+            if (++frames > 40) {
+                await new Promise((resolve) => setTimeout(resolve, 150));
+                await client.pay();
+            }
+        };
+
+        const { result } = await client.ask(1, 'more', { pays: false, ceiling: 50_000_000n, onFrame });
+
+        expect(result).toMatchObject({ finish: Finish.CutByClient });
+        expect(result!.completion).toBeLessThan(2000); // of 4000, for all of which it would have paid
+    });
+
     it('has its second query wait until the first is paid, and both answered', async () => {
         fixture = await startFixture({ limits: LIMITS, creditSeconds: 10 });
         const [client] = await jobsOf(1);

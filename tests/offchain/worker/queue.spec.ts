@@ -1,3 +1,4 @@
+/** Longer than 350 lines because the queue, failures and the health of backends share one harness. */
 import { Reason } from '@cocoon-market/wrappers';
 import pino from 'pino';
 import { BackendError } from '../../../offchain/backend';
@@ -94,6 +95,70 @@ describe('the queue at the backends', () => {
             await until(() => order.length === ended);
         }
         expect(order).toEqual(['a1', 'b1', 'c1', 'a2', 'a3', 'a4']);
+    });
+
+    it('serves a client that waits before those that come later, also when they ask one query at a time', async () => {
+        make([1]);
+        models[0].script = () => held;
+        const order: string[] = [];
+        const start = async (client: string, name: string) => {
+            await run(place(client));
+            order.push(name);
+        };
+        const first = start('victim', 'v1');
+        await models[0].atPause();
+        const others = [start('victim', 'v2'), start('x', 'x1')];
+        for (let ended = 1; ended <= 5; ended++) {
+            await models[0].atPause();
+            others.push(ended % 2 ? start('y', `y${ended}`) : start('x', `x${ended}`)); // new again each time
+            models[0].go();
+            await until(() => order.length === ended);
+        }
+        expect(order.indexOf('v2')).toBeLessThanOrEqual(3);
+        models[0].script = () => [{ type: 'end', finish: 'stop' }];
+        models[0].go();
+        await Promise.all([first, ...others]);
+    });
+
+    it('gives free room to the client that has the least of it', async () => {
+        make([3]);
+        models[0].script = () => held;
+        const order: string[] = [];
+        const start = (client: string, name: string, signal?: AbortSignal) =>
+            run(place(client), signal).then(() => order.push(name));
+        const cut = new AbortController();
+        const first = [start('b', 'b1'), start('a', 'a1', cut.signal), start('a', 'a2')];
+        await until(() => models[0].requests.length === 3);
+        const last = [start('b', 'b2'), start('c', 'c1')];
+        models[0].script = () => [{ type: 'end', finish: 'stop' }];
+        cut.abort(); // b had its turn first, and runs a query; c runs none
+        await Promise.all(last);
+        expect(order).toEqual(['a1', 'c1', 'b2']);
+        models[0].go();
+        await Promise.all(first);
+    });
+
+    it('lets no query in that waited for money if the queue is full once it is paid', async () => {
+        make([1], { queue: { max: 4, seconds: 30 } });
+        models[0].script = () => held;
+        const first = run(place('a'));
+        await models[0].atPause();
+        const poor = place('evil');
+        poor.yield();
+        const rest = ['b', 'c', 'd', 'e'].map((client) => run(place(client)));
+        expect(await run(poor)).toMatchObject({ reason: Reason.BackendBusy });
+        models[0].script = () => [{ type: 'end', finish: 'stop' }];
+        models[0].go();
+        await Promise.all([first, ...rest]);
+    });
+
+    it('has no more queries of one client wait for its money than in the queue', async () => {
+        make([1], { queue: { max: 4, seconds: 30 } });
+        for (let i = 0; i < 3; i++) {
+            place('evil').yield();
+        }
+        expect(place('evil')).toBe(Reason.TooBusy);
+        expect(typeof place('a')).toBe('object');
     });
 
     it('runs no more than a backend takes, nor than a model takes over all backends', async () => {

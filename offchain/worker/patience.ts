@@ -1,0 +1,23 @@
+/**
+ * How long a query may wait for its client in all: for vouchers, and until the client has read. It may wait for a fixed
+ * time, and for as long as it did not wait. Without an end in all, a client that pays for one frame now and then would
+ * hold its place at the backend until the deadline.
+ */
+export class ClientPatience {
+    private start: number | undefined; // of the first wait
+    private waited = 0; // milliseconds
+
+    /** `ms`: the fixed time, which is also the longest for one wait. */
+    constructor(private readonly ms: number) {}
+
+    /** Waits for the client's act, and calls `late` if that takes longer than the query may wait now. */
+    async wait(act: Promise<unknown>, late: () => void): Promise<void> {
+        const from = performance.now();
+        this.start ??= from;
+        const worked = from - this.start - this.waited;
+        const timer = setTimeout(late, Math.min(this.ms, this.ms + worked - this.waited));
+        await act;
+        clearTimeout(timer);
+        this.waited += performance.now() - from;
+    }
+}
