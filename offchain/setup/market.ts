@@ -15,10 +15,10 @@ import {
     UnknownCode,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import { randomInt } from 'node:crypto';
 import { type Chain, readNode } from '../chain';
 import { modelHash } from '../link';
 import { Directory } from '../market/directory';
-import { fairOrder } from '../market/order';
 import { Remedied } from '../process/errors';
 
 /** The rules of a market that this release can join. */
@@ -89,19 +89,20 @@ export async function findProvider(
 
 /** What the open nodes of a market charge for one model. */
 export interface MarketPrice {
-    nodes: number; // whose accounts were read
-    providers: number;
+    providers: number; // one node of each was read
     median: Rates; // of each kind, nanoTON per million tokens
     min: Rates;
     max: Rates;
 }
 
 const MAX_EVENTS = 20_000;
-const MAX_READ = 12; // nodes of one model, each a few calls to the endpoint
+const MAX_READ = 40; // nodes of one model, each a few calls to the endpoint
+const MIN_PROVIDERS = 5; // whose median is a suggestion; few could be one person
 
 /**
- * The prices of models in a market: of the nodes that events announce, as far as their accounts say the same. A model
- * that nobody sells is left out. `onProgress` is told what is read.
+ * The prices of models in a market: of one node of each provider that events announce, as far as its account says the
+ * same. Chance picks nodes and providers, so that nobody is picked for a price. A model that nobody sells is
+ * left out. `onProgress` is told what is read.
  */
 export async function readMarketPrices(
     chain: Chain,
@@ -127,14 +128,15 @@ export async function readMarketPrices(
     const prices = new Map<string, MarketPrice>();
     for (const model of models) {
         const hash = modelHash(model);
-        const sellers = fairOrder(directory.sellers(hash), hash).slice(0, MAX_READ);
-        const found: { provider: string; rates: Rates }[] = [];
+        const byProvider = new Map(shuffled(directory.sellers(hash)).map((node) => [node.provider, node]));
+        const sellers = shuffled([...byProvider.values()]).slice(0, MAX_READ);
+        const found: Rates[] = [];
         for (const [i, { node }] of sellers.entries()) {
             onProgress(`prices of ${model}: node ${i + 1} of ${sellers.length}`);
             const listed = await readNode(chain, registry, Address.parseRaw(node)).catch(() => undefined);
             const offer = listed?.offers.find((one) => one.model.equals(hash));
             if (listed !== undefined && offer !== undefined && !listed.jailed) {
-                found.push({ provider: listed.provider.toRawString(), rates: offer.rates });
+                found.push(offer.rates);
             }
         }
         if (found.length > 0) {
@@ -144,21 +146,35 @@ export async function readMarketPrices(
     return prices;
 }
 
-function summaryOf(found: { provider: string; rates: Rates }[]): MarketPrice {
+function shuffled<T>(items: readonly T[]): T[] {
+    const keyed = items.map((item) => ({ item, key: randomInt(2 ** 47) }));
+    return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
+}
+
+function summaryOf(found: readonly Rates[]): MarketPrice {
     const pick = (index: (length: number) => number) =>
         Object.fromEntries(
             tokenKinds.map((kind) => {
-                const sorted = found.map(({ rates }) => rates[kind]).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+                const sorted = found.map((rates) => rates[kind]).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
                 return [kind, sorted[index(sorted.length)]];
             }),
         ) as unknown as Rates;
     return {
-        nodes: found.length,
-        providers: new Set(found.map(({ provider }) => provider)).size,
+        providers: found.length,
         median: pick((length) => Math.floor((length - 1) / 2)), // of two, the lower
         min: pick(() => 0),
         max: pick((length) => length - 1),
     };
+}
+
+/** The prices of a market that may be taken unasked; undefined if too few providers make them, or they are nothing. */
+export function suggestionOf(market: MarketPrice | undefined): Rates | undefined {
+    const isGood =
+        market !== undefined &&
+        market.providers >= MIN_PROVIDERS &&
+        market.median.prompt > 0n &&
+        market.median.completion > 0n;
+    return isGood ? market.median : undefined;
 }
 
 /** The account of a provider's next node. */

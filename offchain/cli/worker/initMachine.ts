@@ -4,7 +4,7 @@ import { parsePrice } from '../../fleet';
 import { Remedied } from '../../process/errors';
 import { readSecret } from '../../process/keyFiles';
 import { findGpus, type Gpus, gpuClassNames, gpuClassOf } from '../../setup/gpus';
-import type { MarketPrice } from '../../setup/market';
+import { type MarketPrice, suggestionOf } from '../../setup/market';
 import {
     EMBEDDED,
     findModelServers,
@@ -162,7 +162,7 @@ export async function askRates(
     { id }: ServedModel,
     market: MarketPrice | undefined,
 ): Promise<Rates> {
-    const { median } = market ?? {};
+    const median = suggestionOf(market);
     const ask = (kind: keyof Rates, flagText: string | undefined, text: string, fallback: bigint | undefined) =>
         questions.value(flagText, `${text} of ${id}, TON per million tokens`, {
             flag: `--${kind} TON`,

@@ -145,7 +145,7 @@ async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string
             const market = prices.get(model);
             const others =
                 market &&
-                `; the market: ${market.nodes} nodes of ${market.providers} providers, prompt ${formatTon(market.min.prompt)} to ` +
+                `; the market: ${market.providers} providers, prompt ${formatTon(market.min.prompt)} to ` +
                     `${formatTon(market.max.prompt)}, completion ${formatTon(market.min.completion)} to ${formatTon(market.max.completion)}`;
             return `Price      ${model}: ${texts} TON per million tokens${others ?? ''}`;
         }),

@@ -159,7 +159,7 @@ describe('cocoon worker init', () => {
         const restore = withTools({ 'nvidia-smi': 'NVIDIA L40S, 46068\nNVIDIA L40S, 46068' });
         try {
             const model = `cocoon-tiny=${ECHO}`;
-            const found = { 'gpu-model': undefined, vram: undefined, prompt: undefined, completion: undefined };
+            const found = { 'gpu-model': undefined, vram: undefined };
             const where = { ...found, backend: server.url, model, wallet: undefined, owner: registry };
             await init(where, '--print');
             expect(lines.join('\n')).toContain('withdrawn about 14 days after you ask for it');
@@ -175,7 +175,7 @@ describe('cocoon worker init', () => {
         const text = lines.join('\n');
         expect(text).toContain('GPUs: 2 × NVIDIA L40S, 45 GB, class 1');
         expect(text).toContain(`Backend: vllm at ${server.url}`);
-        expect(text).toMatch(/Price +cocoon-tiny: prompt 0.2, .* completion 0.8, .*the market: \d+ nodes/);
+        expect(text).toMatch(/Price +cocoon-tiny: prompt 0.2, .* completion 0.8, .*the market: \d+ providers/);
     });
 
     it.each([
@@ -200,7 +200,7 @@ describe('cocoon worker init', () => {
         ['an absurd price', { completion: '100.000000001', registry: 'EMPTY' }, 'more than 100 TON per million tokens'],
         ['a price with a typing error', { prompt: '0,2' }, '--prompt TON: "0,2" is not an amount'],
         ['no price where nobody sells the model', { prompt: undefined, registry: 'EMPTY' }, 'Missing: --prompt TON'],
-        ['a price far from the market', { completion: '80' }, 'far from 0.8 TON'],
+        ['a price above any other', { completion: '101' }, 'more than 100 TON'],
         ['a URL without its scheme', { url: 'gpu.example.net:8443' }, 'is not the URL of a worker'],
         ['a class that the market does not take', { 'gpu-class': '7' }, 'takes no GPUs of class 7'],
         ['no GPU tool and no GPU named', { 'gpu-model': undefined }, 'No GPU was found'],
