@@ -1,7 +1,7 @@
 /**
  * The attestation of the node's keys. It comes from a file, which is read again whenever it changes, or from a command,
  * which the worker runs at its start and again halfway to the expiry. Jobs do not depend on it: a client whose
- * attestation expires asks for the new one.
+ * attestation expires asks for the new one. A worker without one takes no new work, and asks its source again.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
@@ -9,13 +9,17 @@ import { promisify } from 'node:util';
 import type { Logger } from 'pino';
 import { type AttestedKeys, reportData } from '../attest';
 import { attestation, type AttestationProof } from '../link';
+import { reasonOf } from '../process/errors';
 import type { WorkerConfig } from './config';
 
 const COMMAND_MS = 120_000;
 const OUTPUT_BYTES = 1 << 20;
 const RETRY_MS = 60_000;
 
-const run = promisify(execFile);
+/** Why a worker without an attestation takes no new work. */
+export const NO_ATTESTATION = 'the node has no attestation';
+
+const execute = promisify(execFile);
 
 export interface AttestationSource {
     source: WorkerConfig['attestation'];
@@ -28,33 +32,39 @@ type AttestationCommand = Exclude<WorkerConfig['attestation'], string>;
 
 /** The newest attestation of one node. */
 export class NodeAttestation {
+    private newest: AttestationProof | undefined;
     private changedAt = 0; // of the file, milliseconds
+    private failure = ''; // of the file, as it was logged
     private timer: NodeJS.Timeout | undefined;
     private closed = false;
 
-    private constructor(
-        private readonly context: AttestationSource,
-        private newest: AttestationProof,
-    ) {}
-
-    /** Throws when the source has no attestation that is valid now. */
-    static async open(context: AttestationSource): Promise<NodeAttestation> {
-        const opened = new NodeAttestation(context, { tier: 'open' });
-        const { source } = context;
-        if (source !== 'open') {
-            await (typeof source === 'string' ? opened.read(source) : opened.make(source));
-        }
-        return opened;
+    constructor(private readonly context: AttestationSource) {
+        this.newest = context.source === 'open' ? { tier: 'open' } : undefined;
     }
 
-    /** The attestation for clients now. */
-    current(): AttestationProof {
+    /** Reads or makes the attestation. Throws if there is none that is valid now; a command then runs again. */
+    async open(): Promise<void> {
+        const { source } = this.context;
+        if (typeof source !== 'string') {
+            await this.make(source);
+        } else if (source !== 'open') {
+            this.read(source);
+        }
+    }
+
+    /** The attestation for clients now; undefined if the source has never given a valid one. */
+    current(): AttestationProof | undefined {
         const { source, log } = this.context;
         if (typeof source === 'string' && source !== 'open') {
             try {
                 this.read(source);
+                this.failure = '';
             } catch (error) {
-                log.error({ err: error }, 'attestation: the new one is not used');
+                const failure = reasonOf(error);
+                if (failure !== this.failure) {
+                    log.error({ err: error }, 'attestation: the file is not used');
+                }
+                this.failure = failure;
             }
         }
         return this.newest;
@@ -73,24 +83,34 @@ export class NodeAttestation {
         }
     }
 
+    /** Runs the command, and again later: after half of the attestation's life, or soon if it fails. */
     private async make(source: AttestationCommand): Promise<void> {
+        const halfLifeMs = (source.seconds / 2) * 1000;
+        try {
+            await this.run(source);
+            this.makeLater(source, halfLifeMs);
+        } catch (error) {
+            this.makeLater(source, Math.min(RETRY_MS, halfLifeMs));
+            throw error;
+        }
+    }
+
+    private async run(source: AttestationCommand): Promise<void> {
         const { keys, now } = this.context;
         const expiry = now() + source.seconds;
         const [command, ...fixed] = source.command;
         const args = [...fixed, reportData(keys, expiry).toString('hex'), String(expiry)];
-        const { stdout } = await run(command, args, { timeout: COMMAND_MS, maxBuffer: OUTPUT_BYTES });
+        const { stdout } = await execute(command, args, { timeout: COMMAND_MS, maxBuffer: OUTPUT_BYTES });
         this.take(attestation.parse(JSON.parse(stdout)), expiry);
-        this.renewLater(source, (source.seconds / 2) * 1000);
     }
 
-    private renewLater(source: AttestationCommand, ms: number): void {
+    private makeLater(source: AttestationCommand, ms: number): void {
         if (this.closed) {
             return;
         }
         this.timer = setTimeout(() => {
             this.make(source).catch((error: unknown) => {
-                this.context.log.error({ err: error }, 'attestation: not renewed, tried again');
-                this.renewLater(source, Math.min(RETRY_MS, ms));
+                this.context.log.error({ err: error }, 'attestation: not made, tried again');
             });
         }, ms).unref();
     }

@@ -23,6 +23,7 @@ export interface BackendSettings {
 export interface ModelLoad extends Speed {
     model: string;
     available: boolean; // some backend serves it now
+    missing: boolean; // the backends that are to serve it answer, and do not have it
     running: number; // queries
     waiting: number; // queries that have no room yet
 }
@@ -41,9 +42,9 @@ export class Backends {
         this.servers = new Servers(servers, settings, log, () => this.dispatch());
     }
 
-    /** Checks the backends from time to time, until {@link close}. */
-    start(): void {
-        this.servers.start();
+    /** See {@link Servers.start}. */
+    async start(): Promise<void> {
+        await this.servers.start();
     }
 
     /** What every backend of the model can do besides plain chat, unless its offer says something else. */
@@ -87,19 +88,18 @@ export class Backends {
         return seat;
     }
 
-    /** See {@link Servers.assertModels}. */
-    async assertModels(): Promise<void> {
-        await this.servers.assertModels();
-    }
-
     /** The backends, and the offered models. */
     view(): { backends: BackendView[]; models: ModelLoad[] } {
         const { offers } = this.settings;
         return {
             backends: this.servers.view(),
             models: offers.map(({ model }) => ({
-                ...{ model, available: this.isAvailable(model), running: this.running(model) },
-                ...{ waiting: this.waiting(model).length, ...this.speedsOf(model).current },
+                ...{ model, available: this.isAvailable(model), missing: this.servers.isMissing(model) },
+                ...{
+                    running: this.running(model),
+                    waiting: this.waiting(model).length,
+                    ...this.speedsOf(model).current,
+                },
             })),
         };
     }

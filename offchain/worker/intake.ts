@@ -1,8 +1,16 @@
-/** Whether the worker takes new jobs and queries, as its operator says. It stays so over a restart. */
+/**
+ * Whether the worker takes new jobs and queries: as its operator says, which stays so over a restart, and while nothing
+ * keeps them out.
+ */
 import type { IntakeMode, WorkerStore } from '../store/worker';
 import { Refused } from './refusal';
 
+/** Says what keeps new work out now; undefined if it does not. */
+export type Obstacle = () => string | undefined;
+
 export class WorkerIntake {
+    private readonly obstacles: Obstacle[] = [];
+
     private constructor(
         private readonly store: Pick<WorkerStore, 'setIntake'>,
         private current: IntakeMode,
@@ -17,7 +25,17 @@ export class WorkerIntake {
     }
 
     get isOpen(): boolean {
-        return this.current === 'open';
+        return this.reasons.length === 0;
+    }
+
+    /** Why no new work is taken, as anyone may read it. */
+    get reasons(): string[] {
+        const mode = this.current === 'open' ? [] : [`the worker is ${this.current}`];
+        return [...mode, ...this.obstacles.flatMap((obstacle) => obstacle() ?? [])];
+    }
+
+    addObstacle(obstacle: Obstacle): void {
+        this.obstacles.push(obstacle);
     }
 
     async set(mode: IntakeMode): Promise<void> {
@@ -27,8 +45,9 @@ export class WorkerIntake {
 
     /** Throws {@link Refused} unless new jobs and queries are taken. */
     requireOpen(): void {
-        if (!this.isOpen) {
-            throw new Refused('shutting_down', `This worker takes no new work: it is ${this.current}`);
+        const [reason] = this.reasons;
+        if (reason !== undefined) {
+            throw new Refused('shutting_down', `This worker takes no new work: ${reason}`);
         }
     }
 }

@@ -1,51 +1,106 @@
 /** Compares the node on chain, which clients trust, with the worker. */
 import { type Chain, ChainError, NodeClosed, readNode } from '../chain';
 import { type ComparedNode, differenceOf } from '../link';
+import { Tasks } from '../process/tasks';
 import type { WorkerConfig } from './config';
 import type { WorkerContext } from './context';
 
 /** Reads the node in the place of the registry that the configuration names. */
 type ReadNode = ((chain: Chain) => Promise<ComparedNode | undefined>) | undefined;
+type Offers = WorkerConfig['offers'];
+
+const REMEDY = 'Change it on chain, or use the key file and the offers that the node is registered with';
 
 /**
- * Throws unless the node on chain, which clients trust, has the worker's keys and offers. While the chain does not
- * answer, nothing is compared.
+ * The node on chain beside that of the worker. A worker with other offers, as between the two steps of a change of
+ * prices, has vouchers to claim and demands to answer: it runs, and takes no new work until chain and worker agree.
  */
-export async function assertListed(context: WorkerContext, read: ReadNode): Promise<void> {
-    const { config, log } = context;
-    const node = await readOnChain(context, read)?.catch((error: unknown) => {
-        if (error instanceof NodeClosed) {
-            log.warn(`${error.message}: clients leave it; until then vouchers are claimed and demands answered`);
-        } else if (error instanceof ChainError && !error.final) {
+export class NodeOnChain {
+    private readonly tasks = new Tasks();
+    private isCompared = false;
+    /** What the node on chain has otherwise; undefined if nothing is known to differ. */
+    difference: string | undefined;
+
+    constructor(
+        private readonly context: WorkerContext,
+        private readonly read: ReadNode,
+    ) {}
+
+    /**
+     * Throws unless the node on chain has the worker's keys. Offers that differ are noted. While the chain does not
+     * answer, nothing is compared.
+     */
+    async open(): Promise<void> {
+        const { log } = this.context;
+        try {
+            const node = await this.compare();
+            const otherKeys = node && this.differenceOf(node, []);
+            if (otherKeys !== undefined) {
+                throw new Error(`${otherKeys}. ${REMEDY}`);
+            }
+        } catch (error) {
+            if (!(error instanceof ChainError) || error.final) {
+                throw error;
+            }
             // Vouchers and accepted queries do not wait for an API.
             log.warn({ err: error }, 'the chain does not answer, so the node on chain is not compared yet');
-        } else {
-            throw error;
         }
-        return undefined;
-    });
-    assertSame(context, config.offers, node);
-}
+        if (this.difference !== undefined) {
+            log.error(`${this.difference}. The worker takes no new work until they agree. ${REMEDY}`);
+        }
+    }
 
-/** The node on chain; undefined if the configuration names no registry. */
-export function readOnChain(
-    { chain, config }: WorkerContext,
-    read: ReadNode,
-): Promise<ComparedNode | undefined> | undefined {
-    const { registry } = config;
-    return read === undefined ? registry && readNode(chain, registry, config.node) : read(chain);
-}
+    /** Compares again from time to time, until chain and worker agree. */
+    start(): void {
+        const ms = this.context.config.alerts.seconds * 1000;
+        const agrees = async () => {
+            await this.compare();
+            return this.difference === undefined;
+        };
+        if (!this.isCompared || this.difference !== undefined) {
+            void this.tasks.add(this.tasks.retry(agrees, [ms], () => undefined));
+        }
+    }
 
-/** Throws unless the node on chain has the worker's keys and these offers. */
-export function assertSame(
-    context: WorkerContext,
-    offers: WorkerConfig['offers'],
-    node: ComparedNode | undefined,
-): void {
-    const [receiptKey, encryptionKey] = [context.receiptKey.publicKey, context.encryptionKey.publicKey];
-    const difference = node && differenceOf({ receiptKey, encryptionKey, offers }, node);
-    if (difference !== undefined) {
-        const remedy = 'Change it on chain, or use the key file and the offers that the node is registered with';
-        throw new Error(`The node on chain is not that of this worker: ${difference}. ${remedy}`);
+    async stop(): Promise<void> {
+        await this.tasks.close();
+    }
+
+    /** Throws unless the node on chain has the worker's keys and these offers, which the worker takes now. */
+    async assertSame(offers: Offers): Promise<void> {
+        const node = await this.readNode();
+        const difference = node && this.differenceOf(node, offers);
+        if (difference !== undefined) {
+            throw new Error(`${difference}. ${REMEDY}`);
+        }
+        this.difference = undefined;
+    }
+
+    private async compare(): Promise<ComparedNode | undefined> {
+        const { config, log } = this.context;
+        const node = await this.readNode()?.catch((error: unknown) => {
+            if (!(error instanceof NodeClosed)) {
+                throw error;
+            }
+            log.warn(`${error.message}: clients leave it; until then vouchers are claimed and demands answered`);
+            return undefined;
+        });
+        this.isCompared = true;
+        this.difference = node && this.differenceOf(node, config.offers);
+        return node;
+    }
+
+    /** Undefined if the configuration names no registry. */
+    private readNode(): Promise<ComparedNode | undefined> | undefined {
+        const { chain, config } = this.context;
+        return this.read === undefined
+            ? config.registry && readNode(chain, config.registry, config.node)
+            : this.read(chain);
+    }
+
+    private differenceOf(node: ComparedNode, offers: Offers): string | undefined {
+        const [receiptKey, encryptionKey] = [this.context.receiptKey.publicKey, this.context.encryptionKey.publicKey];
+        const difference = differenceOf({ receiptKey, encryptionKey, offers }, node);
+        return difference && `The node on chain is not that of this worker: ${difference}`;
     }
 }

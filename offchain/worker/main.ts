@@ -4,6 +4,7 @@
  */
 import { channelCodes, Finish, signingKey } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type Backend, createBackend } from '../backend';
 import { type Chain, ChainError, ChainStream, HotWallet, type StreamSettings, TonHttpChain } from '../chain';
@@ -16,7 +17,7 @@ import { lockKey } from '../store/keyLock';
 import { SqliteWorkerStore } from '../store/sqliteWorker';
 import type { IntakeMode, WorkerStore } from '../store/worker';
 import { AlertWatch } from './alerts/watch';
-import { NodeAttestation } from './attestation';
+import { NO_ATTESTATION, NodeAttestation } from './attestation';
 import { WorkerBook } from './book';
 import { Cases } from './cases';
 import { Backends } from './backends';
@@ -30,10 +31,10 @@ import { Costs } from './costs';
 import { type EarningsGroup, earningsOf, type EarningsView } from './earnings';
 import { Drain, type IntakeView } from './drain';
 import { WorkerIntake } from './intake';
-import { assertListed, assertSame, readOnChain } from './listed';
+import { NodeOnChain } from './listed';
 import { WorkerMetrics } from './metrics';
 import { nodeInfoOf } from './nodeInfo';
-import { readinessOf } from './readiness';
+import { OTHER_NODE, readinessOf } from './readiness';
 import { recover } from './recovery';
 import { ChangingOffers } from './offers';
 import { reload, type Reloaded } from './reload';
@@ -42,6 +43,8 @@ import type { Server } from './servers';
 import { Sweeper, type SweepOptions, type SweepPlan, type SweepReport } from './sweeper';
 import { WalletLedger } from './walletLedger';
 import { statusOf, type WorkerStatus } from './status';
+
+const FIRST_MS = 3000; // for the first answers of model servers and attestation
 
 /** Parts that replace those of the config. */
 export interface WorkerParts {
@@ -175,10 +178,11 @@ export function serversOf(config: WorkerConfig, replacement: Backend | undefined
 }
 
 /**
- * Starts a worker. Resolves once it listens, and the open queries of an earlier process are ended.
+ * Starts a worker. Resolves once it listens, the open queries of an earlier process are ended, and model servers and
+ * attestation were asked; those that do not answer soon are waited for in the background.
  *
- * @throws if another process uses keys or store, others may read the keys, the store may not be the newest, or config,
- * backend and chain disagree
+ * @throws if another process uses keys or store, others may read the keys, the store may not be the newest, or the
+ * chain knows another node
  */
 export async function startWorker(config: WorkerConfig, parts: WorkerParts = {}): Promise<Worker> {
     const seeds = parts.seeds ?? readKeys(config.keyFile);
@@ -200,14 +204,15 @@ async function serve(
     const { config, store, log, now } = context;
     const { book, claims, cases, costs, drain, ledger, sweeper, wallet } = floors;
     const stopping = new AbortController();
-    let opened: NodeAttestation | undefined;
+    const [receiptKey, encryptionKey] = [context.receiptKey.publicKey, context.encryptionKey.publicKey];
+    const keys = { node: config.node.hash, receiptKey, encryptionKey };
+    const attestation = new NodeAttestation({ source: config.attestation, keys, log, now });
+    const listed = new NodeOnChain(context, readListed);
+    context.intake.addObstacle(() => (attestation.current() === undefined ? NO_ATTESTATION : undefined));
+    context.intake.addObstacle(() => (listed.difference === undefined ? undefined : OTHER_NODE));
     try {
-        await assertListed(context, readListed);
-        const [receiptKey, encryptionKey] = [context.receiptKey.publicKey, context.encryptionKey.publicKey];
+        await listed.open();
         await store.guard(receiptKey, `${config.keyFile}.mark`);
-        const keys = { node: config.node.hash, receiptKey, encryptionKey };
-        const attestation = (opened = await NodeAttestation.open({ source: config.attestation, keys, log, now }));
-        await context.backends.assertModels();
         const recovered = await recover(context, book);
         const nodeInfo = () => nodeInfoOf(context, { ...floors, attestation });
         const watch = new AlertWatch({
@@ -221,7 +226,7 @@ async function serve(
         const silence = () => (floors.channels.isSilent ? [{ alert: 'chain' as const }] : []);
         const readiness = () =>
             readinessOf({
-                ...{ isStopping: stopping.signal.aborted, intake: context.intake.mode },
+                ...{ isStopping: stopping.signal.aborted, intake: context.intake },
                 ...{ alerts: [...watch.board.active, ...silence()], hasModel: hasModel() },
             });
         const server = createServer({ context, book, claims, nodeInfo, readiness, stopping: stopping.signal });
@@ -238,22 +243,30 @@ async function serve(
             await scraped?.close();
             throw error;
         });
-        context.backends.start();
         claims.start();
         ledger.start();
         cases.start();
         drain.start();
-        watch.start();
+        listed.start();
         const stream = config.chain.stream && streamOf(context, config.chain.stream, floors);
         stream?.start();
         log.info({ url, recovered, node: config.node.toRawString() }, 'worker listens');
+        // Money and demands do not wait for these, and a caller only as long as they are likely to take.
+        const opened = attestation.open().catch((error: unknown) => {
+            log.error({ err: error }, 'attestation: there is none, so the worker takes no new work');
+        });
+        await Promise.race([
+            Promise.all([context.backends.start(), opened]),
+            sleep(FIRST_MS, undefined, { ref: false }),
+        ]);
+        watch.start();
         const close = async (cause: string | undefined) => {
             log.info({ cause, running: (await book.running()).length }, 'the worker stops: running queries end first');
             const isIdle = async () => (await book.running()).length === 0;
             await waitUntil(isIdle, { maxMs: config.shutdownSeconds * 1000 });
             await Promise.allSettled((await book.running()).map((query) => query.cut(Finish.CutByWorker)));
-            const loops = [drain, claims, ledger, cases, watch];
-            await Promise.all([...loops.map((loop) => loop.stop()), stream?.stop()]);
+            const loops = [drain, claims, ledger, cases, listed, watch, stream];
+            await Promise.all(loops.map(async (loop) => loop?.stop()));
             attestation.close();
             await server.close();
             await scraped?.close();
@@ -275,17 +288,14 @@ async function serve(
             claimNow: () => claims.claimNow(),
             setIntake: (mode) => drain.set(mode),
             intake: () => drain.view(),
-            reload: (next) =>
-                reload(context, next, async (offers) => {
-                    assertSame(context, offers, await readOnChain(context, readListed));
-                }),
+            reload: (next) => reload(context, next, (offers) => listed.assertSame(offers)),
             close: (cause) => {
                 stopping.abort();
                 return (closed ??= close(cause));
             },
         };
     } catch (error) {
-        opened?.close();
+        attestation.close();
         await release(context);
         throw error;
     }

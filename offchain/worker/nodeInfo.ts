@@ -1,16 +1,18 @@
 /** What the worker publishes about its node, see `nodeInfo` in the wire. */
 import { type NodeInfo, wireVersions } from '../link';
 import { type TokenizerName, tokenizerOfModel } from '../tokens';
-import type { NodeAttestation } from './attestation';
+import { NO_ATTESTATION, type NodeAttestation } from './attestation';
 import type { Channels } from './channels';
 import type { WorkerContext } from './context';
 import type { Costs } from './costs';
+import { Refused } from './refusal';
 
 /** The tokenizer by which the node counts what no model server counts. */
 export function tokenizerOf({ config }: Pick<WorkerContext, 'config'>, model: string): TokenizerName {
     return config.offers.find((offer) => offer.model === model)?.tokenizer ?? tokenizerOfModel(model);
 }
 
+/** Throws {@link Refused} while the node has no attestation: clients then come back, instead of seeing another tier. */
 export function nodeInfoOf(
     context: WorkerContext,
     { channels, costs, attestation }: { channels: Channels; costs: Costs; attestation: NodeAttestation },
@@ -18,6 +20,10 @@ export function nodeInfoOf(
     const { backends, config, intake, payout, receiptKey, encryptionKey } = context;
     const { minStep, maxStep, maxParallel, maxAnswer, minNotice } = config.limits;
     const { minDeposit } = costs;
+    const proof = attestation.current();
+    if (proof === undefined) {
+        throw new Refused('shutting_down', `This worker takes no new work: ${NO_ATTESTATION}`);
+    }
     return {
         network: config.network,
         node: config.node.toRawString(),
@@ -25,7 +31,7 @@ export function nodeInfoOf(
         payout: payout.toRawString(),
         receiptKey: receiptKey.publicKey,
         encryptionKey: encryptionKey.publicKey,
-        attestation: attestation.current(),
+        attestation: proof,
         wire: [...wireVersions],
         offers: config.offers.map((offer) => ({
             ...offer,

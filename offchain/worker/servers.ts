@@ -3,7 +3,6 @@ import { Reason } from '@cocoon-market/wrappers';
 import type { Logger } from 'pino';
 import type { Backend } from '../backend';
 import type { Feature } from '../link';
-import { Remedied } from '../process/errors';
 import { PollLoop } from '../process/tasks';
 import { isOfServer } from './failures';
 import { Health, type Outage } from './health';
@@ -56,9 +55,13 @@ export class Servers {
         this.all = servers.map((server) => this.watched(server));
     }
 
-    /** Checks the backends from time to time, until {@link close}. */
-    start(): void {
-        this.all.forEach(({ check }) => check.startLater());
+    /** Checks the backends now and from time to time, until {@link close}. Resolves once each was checked. */
+    async start(): Promise<void> {
+        const start = async (server: Running) => {
+            await this.readModels(server);
+            server.check.startLater();
+        };
+        await Promise.all(this.all.map(start));
     }
 
     async close(): Promise<void> {
@@ -91,26 +94,9 @@ export class Servers {
         }
     }
 
-    /**
-     * Throws if an offered model is at no backend, or at none of those that answer. The backends that do not answer are
-     * out until they do.
-     */
-    async assertModels(): Promise<void> {
-        const { offers } = this.settings;
-        const unserved = offers.find(({ model }) => this.serving(model).length === 0);
-        if (unserved !== undefined) {
-            throw new Remedied(`No backend serves ${unserved.model}: add it to the "models" of a backend`);
-        }
-        await Promise.all(this.all.map((server) => this.readModels(server)));
-        for (const { model } of offers) {
-            const serving = this.serving(model);
-            if (serving.every((server) => !has(server, model))) {
-                const [first] = serving;
-                const name = nameAt(first, model) === model ? model : `${nameAt(first, model)}, which is ${model}`;
-                const served = first.health.models?.join(', ') || 'nothing';
-                throw new Error(`The backend ${first.name} does not serve ${name}; it serves ${served}`);
-            }
-        }
+    /** True if no backend has the model, although all that are to serve it answer. */
+    isMissing(model: string): boolean {
+        return this.serving(model).every((server) => server.health.outage === undefined && !has(server, model));
     }
 
     view(): BackendView[] {

@@ -4,8 +4,9 @@ import { PollLoop } from '../../process/tasks';
 import { reporting } from '../../process/log';
 import type { CaseRecord, JobRecord } from '../../store/worker';
 import { accountAddress } from '../channels';
-import type { NodeAttestation } from '../attestation';
+import { NO_ATTESTATION, type NodeAttestation } from '../attestation';
 import type { WorkerContext } from '../context';
+import type { ModelLoad } from '../backends';
 import type { BackendView } from '../servers';
 import type { ClaimWallet } from '../claimSender';
 import { type Check, Failure } from '../doctor/finding';
@@ -95,7 +96,10 @@ export class AlertWatch {
             look('demand', async () => (await context.store.cases.open()).map((record) => this.ofCase(record))),
             look('disk', () => conditionOf(diskCheck(config, machine))),
             look('attestation', async () => this.ofAttestation()),
-            look('backend', async () => context.backends.view().backends.flatMap(ofOutage)),
+            look('backend', async () => {
+                const { backends, models } = context.backends.view();
+                return [...backends.flatMap(ofOutage), ...models.flatMap(ofMissing)];
+            }),
             this.lookAtChain(look),
         ]);
     }
@@ -119,7 +123,9 @@ export class AlertWatch {
         if (this.isDue('wallet', WALLET_SECONDS)) {
             await look('wallet', () => this.ofWallet());
         }
-        if (config.registry !== undefined && this.isDue('node', NODE_SECONDS)) {
+        // A node that differs is most often about to be mended, and keeps new work out meanwhile.
+        const nodeSeconds = this.board.active.some(({ alert }) => alert === 'node') ? WALLET_SECONDS : NODE_SECONDS;
+        if (config.registry !== undefined && this.isDue('node', nodeSeconds)) {
             const node = readListed(config, idle);
             node.catch(() => undefined); // the checks say so
             const { receiptKey, encryptionKey } = context;
@@ -204,6 +210,13 @@ export class AlertWatch {
         const { attestation, context } = this.parts;
         const { attestation: source } = context.config;
         const proof = attestation.current();
+        const remedy =
+            typeof source === 'string'
+                ? `write a new attestation to ${source}`
+                : 'look in the log why the command of "attestation" fails';
+        if (proof === undefined) {
+            return [{ subject: '', message: `${NO_ATTESTATION}, so the worker takes no new work`, remedy }];
+        }
         if (source === 'open' || proof.tier === 'open') {
             return [];
         }
@@ -212,16 +225,7 @@ export class AlertWatch {
         const minutes = Math.max(0, Math.floor(remaining / 60));
         return remaining > min
             ? []
-            : [
-                  {
-                      subject: '',
-                      message: `the attestation ends in ${minutes} minutes, and clients then leave`,
-                      remedy:
-                          typeof source === 'string'
-                              ? `write a new attestation to ${source}`
-                              : 'look in the log why the command of "attestation" fails',
-                  },
-              ];
+            : [{ subject: '', message: `the attestation ends in ${minutes} minutes, and clients then leave`, remedy }];
     }
 }
 
@@ -248,6 +252,11 @@ function ofOutage({ name, outage }: BackendView): Condition[] {
                   remedy: 'look at the model server and its log; the worker uses it again by itself',
               },
           ];
+}
+
+function ofMissing({ model, missing }: ModelLoad): Condition[] {
+    const remedy = 'load it at a model server, or correct its name under "models" of the backend';
+    return missing ? [{ subject: model, message: `no backend has ${model}, which the node offers`, remedy }] : [];
 }
 
 const ofSilence = (): Condition => ({

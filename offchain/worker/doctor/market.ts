@@ -162,7 +162,8 @@ export function nodeCheck({ config, keys, node }: ChainSubject): Check {
                 const remedy = isOtherKey
                     ? 'name the key file of this node, or register its public keys with "cocoon worker init"'
                     : 'bring them into step with "cocoon worker prices"';
-                throw new Failure(`the node on chain is not that of this worker: ${difference}`, remedy, true);
+                const blocks = differenceOf({ ...keys, offers: [] }, listed) !== undefined;
+                throw new Failure(`the node on chain is not that of this worker: ${difference}`, remedy, blocks);
             }
             return `${text} is open, with these keys, models and rates`;
         },

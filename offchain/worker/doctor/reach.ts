@@ -15,6 +15,7 @@ import { type Check, Failure, type Passed, skipped, warning } from './finding';
 const ANSWER_MS = 8000;
 const MAX_ANSWER = 1 << 20; // bytes
 const HOUR = 3600;
+const UNAVAILABLE = 503; // status
 
 interface Reach {
     config: WorkerConfig;
@@ -129,6 +130,12 @@ async function nodeAt(endpoint: string, what: string): Promise<Answered> {
     try {
         const { statusCode, body } = await request(url, { signal: AbortSignal.timeout(ANSWER_MS) });
         const bytes = Buffer.from(await body.arrayBuffer());
+        if (statusCode === UNAVAILABLE) {
+            throw new Failure(
+                `${what} says that it cannot serve now (HTTP ${statusCode})`,
+                'a worker says so while it has no attestation, and a proxy while it does not reach the worker',
+            );
+        }
         if (statusCode !== 200 || bytes.length > MAX_ANSWER) {
             return {};
         }
@@ -136,6 +143,9 @@ async function nodeAt(endpoint: string, what: string): Promise<Answered> {
     } catch (error) {
         if (error instanceof SyntaxError) {
             return {};
+        }
+        if (error instanceof Failure) {
+            throw error;
         }
         const { code, name, message } = error as NodeJS.ErrnoException;
         throw new Failure(
@@ -206,9 +216,9 @@ export function attestationCheck(
                 encryptionKey: (await encryptionKey(seeds.encryptionKey)).publicKey,
             };
             const log = pino({ level: 'silent' });
-            const opened = await NodeAttestation.open({ source, keys, log, now });
-            opened.close();
-            const proof = opened.current();
+            const attestation = new NodeAttestation({ source, keys, log, now });
+            await attestation.open().finally(() => attestation.close());
+            const proof = attestation.current()!;
             if (proof.tier === 'open') {
                 return warning('the attestation is of the tier "open"', 'see docs/attestation.md');
             }

@@ -165,10 +165,16 @@ describe('A node of tier testca', () => {
         expect(expiryOf()).toBe(later + 1);
     });
 
-    it('does not start when its command makes no evidence', async () => {
+    it('starts while its command makes no evidence, says so and takes no work, and serves once it has some', async () => {
         writeFileSync(broken(), '');
-        await expect(start()).rejects.toThrow('Command failed');
-        rmSync(broken());
         await start();
-    });
+
+        expect((await worker.status()).readiness).toEqual({ ready: false, reasons: ['the node has no attestation'] });
+        expect((await bench.post(question)).status).toBe(503);
+        expect(bench.gateway.book.all).toHaveLength(0);
+
+        rmSync(broken());
+        await until(async () => (await worker.status()).readiness!.ready, 10_000);
+        await until(async () => (await bench.post(question)).status === 200, 10_000);
+    }, 30_000);
 });

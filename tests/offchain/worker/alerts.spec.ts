@@ -199,7 +199,7 @@ function watchOf(
     const key = { publicKey: signingKey(SEEDS.receiptKey).publicKey };
     const watch = new AlertWatch({
         context: {
-            backends: { view: () => ({ backends: readings.backends }) },
+            backends: { view: () => ({ backends: readings.backends, models: [] }) },
             config,
             store,
             log,

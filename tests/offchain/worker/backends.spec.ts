@@ -1,8 +1,15 @@
 import { Reason } from '@cocoon-market/wrappers';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startWorker } from '../../../offchain/worker';
+import { freePort } from '../../deploy/support/network';
 import { until } from '../gateway/support';
+import { ECHO, ScriptedBackend } from '../support/backend';
+import { FakeChain, FakeWallet } from '../support/chain';
 import { TestClient } from '../support/client';
 import { chunk, ModelServer } from '../support/modelServer';
-import { configFor, type Fixture, type Overrides, RATES, startFixture } from '../support/worker';
+import { account, configFor, type Fixture, type Overrides, RATES, SEEDS, startFixture } from '../support/worker';
 
 const offer = (model: string) => ({ model, rates: RATES });
 
@@ -78,19 +85,19 @@ describe('a worker with two backends', () => {
         expect(JSON.parse(servers[0].bodies[0])).toMatchObject({ model: 'qwen3:32b' });
     });
 
-    it('does not start when no backend is to serve an offered model', async () => {
-        await expect(start(['Qwen/Qwen3-32B', 'third'])).rejects.toThrow(
-            'No backend serves third: add it to the "models"',
-        );
-        fixture = undefined!;
-    });
+    it.each([
+        { what: 'the backend of an offered model has others', models: ['Qwen/Qwen3-32B'], list: ['qwen3:8b'] },
+        { what: 'the backend of an offered model has none', models: ['Qwen/Qwen3-32B'], list: [] },
+        { what: 'no backend is to serve an offered model', models: ['third'], list: ['qwen3:32b'] },
+    ])('starts while $what, does not offer it, and raises an alert', async ({ models, list }) => {
+        servers[0].models = list;
+        await start(models, { alerts: { seconds: 0.02 } });
+        expect(fixture.worker.nodeInfo.offers.map((one) => one.available)).toEqual([false]);
 
-    it('does not start when a backend that answers lacks the model', async () => {
-        servers[0].models = ['qwen3:8b', 'llama3'];
-        await expect(start(['Qwen/Qwen3-32B'])).rejects.toThrow(
-            `The backend ${new URL(servers[0].url).host} does not serve qwen3:32b, which is Qwen/Qwen3-32B; it serves qwen3:8b, llama3`,
-        );
-        fixture = undefined!;
+        const alerts = async () => (await fixture.worker.status()).alerts.map((one) => `${one.alert} ${one.subject}`);
+        await until(async () => (await alerts()).length > 0);
+        expect(await alerts()).toEqual([`backend ${models[0]}`]);
+        expect((await fixture.worker.status()).readiness?.reasons).toEqual(['no backend serves an offered model']);
     });
 
     it('does not offer a model whose backend is down, declines its queries, and serves it again by itself', async () => {
@@ -118,6 +125,26 @@ describe('a worker with two backends', () => {
         await servers[1].start();
         await until(() => fixture.worker.nodeInfo.offers[1].available === true);
     });
+});
+
+it('a worker listens before its backend has said anything', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-worker-'));
+    const chain = new FakeChain();
+    const backend = new ScriptedBackend();
+    let answer!: (models: string[]) => void;
+    backend.models = () => new Promise((resolve) => (answer = resolve));
+    const port = await freePort();
+    const config = configFor(folder, { listen: { port } });
+    const started = startWorker(config, { chain, backend, wallet: new FakeWallet(chain, account(0x33)), seeds: SEEDS });
+    const isListening = () =>
+        fetch(`http://127.0.0.1:${port}/healthz`).then(
+            ({ ok }) => ok,
+            () => false,
+        );
+    await until(isListening);
+    answer([ECHO]);
+    await (await started).close();
+    rmSync(folder, { recursive: true });
 });
 
 it('a worker without room declines with a signed reason, and the client may ask again', async () => {

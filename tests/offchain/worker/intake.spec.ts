@@ -24,7 +24,7 @@ describe('a paused worker', () => {
 
         expect(available()).toBe(false);
         expect((await client.ask(2, 'two')).refusal).toMatchObject({ code: 'shutting_down' });
-        await expect(withJob()).rejects.toThrow('takes no new work: it is paused');
+        await expect(withJob()).rejects.toThrow('takes no new work: the worker is paused');
         fixture.backend.go();
         expect((await running).result).toBeDefined();
     });

@@ -3,13 +3,14 @@ import { beginCell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
 import { NodeClosed } from '../../../offchain/chain';
-import { modelHash, paths, sessionHash } from '../../../offchain/link';
+import { type ComparedNode, modelHash, paths, sessionHash } from '../../../offchain/link';
 import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
 import { claimOnce, startWorker, statusOnce } from '../../../offchain/worker';
+import { until } from '../gateway/support';
 import { TestClient } from '../support/client';
 import { ECHO, ScriptedBackend } from '../support/backend';
 import { FakeWallet } from '../support/chain';
-import { account, configFor, type Fixture, RATES, SEEDS, startFixture } from '../support/worker';
+import { account, configFor, type Fixture, SEEDS, startFixture } from '../support/worker';
 import { randomSigningKey } from '../../support/keys';
 
 let fixture: Fixture;
@@ -265,28 +266,50 @@ describe('startWorker', () => {
         await expect(start({ store: `${fixture.folder}/worker.db` })).rejects.toThrow('in use by another process');
     });
 
-    it('refuses to offer what its backend does not serve', async () => {
-        await expect(start({ offers: [{ model: 'other', rates: RATES }] })).rejects.toThrow('does not serve other');
-    });
-
-    it('refuses keys, offers and rates that the chain does not know', async () => {
+    const rates = {
+        prompt: 10_000_000_000n,
+        cached: 1_000_000_000n,
+        completion: 10_000_000_000n,
+        reasoning: 20_000_000_000n,
+    };
+    const listed = () => {
         const { receiptKey, encryptionKey } = fixture.worker.nodeInfo;
-        const rates = {
-            prompt: 10_000_000_000n,
-            cached: 1_000_000_000n,
-            completion: 10_000_000_000n,
-            reasoning: 20_000_000_000n,
-        };
-        const record = { receiptKey, encryptionKey, offers: [{ model: modelHash(ECHO), rates }] };
-        const of = (change: object) => start({}, { node: async () => ({ ...record, ...change }) });
+        return { receiptKey, encryptionKey, offers: [{ model: modelHash(ECHO), rates }] };
+    };
+
+    it('refuses keys that the chain does not know', async () => {
+        const of = (change: object) => start({}, { node: async () => ({ ...listed(), ...change }) });
 
         await expect(of({ receiptKey: randomBytes(32) })).rejects.toThrow('receipt key');
         await expect(of({ encryptionKey: randomBytes(32) })).rejects.toThrow('encryption key');
-        await expect(of({ offers: [] })).rejects.toThrow('does not offer echo');
-        const dearer = [{ model: modelHash(ECHO), rates: { ...rates, cached: 1n } }];
-        await expect(of({ offers: dearer })).rejects.toThrow('cached is 1 on chain');
         await (await of({})).close();
     });
+
+    it.each([
+        { what: 'the model', offers: [] },
+        { what: 'the rates', offers: [{ model: modelHash(ECHO), rates: { ...rates, cached: 1n } }] },
+    ])(
+        'starts without $what on chain, as amid a change of prices: it takes no new work until they agree',
+        async (on) => {
+            let node: ComparedNode = { ...listed(), offers: on.offers };
+            const worker = await start({ alerts: { seconds: 0.02 } }, { node: async () => node });
+            try {
+                const reasons = ['the node on chain is closed, or is not that of this worker'];
+                expect((await worker.status()).readiness).toEqual({ ready: false, reasons });
+                expect(worker.nodeInfo.offers.map(({ available }) => available)).toEqual([false]);
+                const client = new TestClient(worker.url, fixture.chain);
+                await client.draft();
+                await client.open();
+                expect(await client.register()).toMatchObject(refusal('shutting_down', reasons[0]));
+
+                node = listed();
+                await until(async () => (await worker.status()).readiness!.ready);
+                expect((await client.register()).status).toBe(200);
+            } finally {
+                await worker.close();
+            }
+        },
+    );
 
     it('starts for a closed node, which may hold vouchers and owe answers', async () => {
         const node = async () => {
