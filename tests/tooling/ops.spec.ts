@@ -139,7 +139,7 @@ describe('Proxies with TLS', () => {
             const text = read(file);
 
             expect(text).toMatch(/flush_interval -1|proxy_buffering off;/);
-            expect(text).toMatch(/max_size 2MB|client_max_body_size 2m;/); // limits.maxRequest
+            expect(text).toMatch(/max_size 2MiB|client_max_body_size 2m;/); // limits.maxRequest
             expect(text).toContain('127.0.0.1:18090');
         },
     );
