@@ -204,9 +204,9 @@ describe('A sweep', () => {
         };
         writeFileSync(`${folder}/worker.json`, JSON.stringify({ ...FILE, sweep: { to: OWNER.toRawString() } }));
         try {
-            expect(await printed('--dry-run')).toMatch(
-                /^A sweep sends 2.49 TON to UQBV.*keeps 0.51 TON, more than "keep" \(0.5 TON\), for claims/,
-            );
+            const planned = await printed('--dry-run');
+            expect(planned).toContain(`A sweep sends 2.49 TON to ${OWNER.toString({ bounceable: false })}`);
+            expect(planned).toContain('keeps 0.51 TON, more than "keep" (0.5 TON), for claims');
             expect(sent()).toEqual([]);
             expect(JSON.parse(await printed('--json'))).toMatchObject({ sent: true, amount: '2490000000' });
             expect(await printed()).toMatch(/^Nothing is swept: the wallet holds no more than/);
