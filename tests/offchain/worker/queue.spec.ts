@@ -264,7 +264,7 @@ describe('the health of backends', () => {
 
     it('two failed queries in a row leave a backend in use, three of two clients let it rest for a while', async () => {
         make([1], { health: { seconds: 0.02, retrySeconds: 0.2 } });
-        backends.start();
+        void backends.start();
         models[0].script = () => fail;
         await run(place('a'));
         await run(place('b'));
@@ -316,7 +316,7 @@ describe('the health of backends', () => {
 
     it('a backend that stops is out with the first query that fails, and back by itself', async () => {
         make([1]);
-        backends.start();
+        void backends.start();
         models[0].listed = new BackendError('nothing listens: start the model server');
         models[0].script = () => fail;
         await run(place());
@@ -332,7 +332,7 @@ describe('the health of backends', () => {
 
     it('an idle backend that stops is found out by the next check', async () => {
         make([1]);
-        backends.start();
+        void backends.start();
         models[0].listed = new BackendError('it refused the API key', 401);
         await until(() => !backends.isAvailable(ECHO));
         expect(place()).toBe(Reason.BackendDenied);
@@ -340,7 +340,7 @@ describe('the health of backends', () => {
 
     it('a model that a backend no longer lists is not available', async () => {
         make([1]);
-        backends.start();
+        void backends.start();
         models[0].listed = ['another'];
         await until(() => !backends.isAvailable(ECHO));
         expect(place()).toBe(Reason.BackendModel);
@@ -348,7 +348,7 @@ describe('the health of backends', () => {
 
     it('queries that wait fail as soon as no backend is left', async () => {
         make([1]);
-        backends.start();
+        void backends.start();
         models[0].script = () => held;
         const first = run(place());
         await models[0].atPause();
