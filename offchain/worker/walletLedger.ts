@@ -28,7 +28,8 @@ const REBUILD_SECONDS = 600; // for which the chain must contradict the stored t
 class Diverged extends ChainError {}
 
 export class WalletLedger {
-    private refreshing: Promise<void> | undefined;
+    private lastReading: Promise<void> = Promise.resolve();
+    private nextReading: Promise<void> | undefined; // which has not begun
     private divergedSince: number | undefined; // unix seconds
     private isStopping = false;
     private readonly loop: PollLoop;
@@ -58,7 +59,7 @@ export class WalletLedger {
     async stop(): Promise<void> {
         this.isStopping = true;
         await this.loop.stop();
-        await this.refreshing?.catch(() => undefined);
+        await this.lastReading.catch(() => undefined);
     }
 
     /**
@@ -68,8 +69,14 @@ export class WalletLedger {
      * then
      */
     refresh(): Promise<void> {
-        this.refreshing ??= this.refreshOnce().finally(() => (this.refreshing = undefined));
-        return this.refreshing;
+        // Never one that began earlier: it may have missed what the caller knows of.
+        this.nextReading ??= this.lastReading = this.lastReading
+            .catch(() => undefined)
+            .then(() => {
+                this.nextReading = undefined;
+                return this.refreshOnce();
+            });
+        return this.nextReading;
     }
 
     async totals(): Promise<WalletTotals> {
