@@ -62,6 +62,9 @@ export class Budget {
             const end = (isTurn: boolean) => {
                 clearTimeout(one.timer);
                 this.waiting = this.waiting.filter((other) => other !== one);
+                if (this.waiting.length === 0) {
+                    clearTimeout(this.wake); // it would keep the process alive for nobody
+                }
                 resolve(isTurn);
             };
             const one: Waiting = { urgency, go: () => end(true), timer: setTimeout(() => end(false), patience) };
