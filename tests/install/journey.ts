@@ -81,7 +81,7 @@ export async function firstAnswer(
         '--vram',
         '24',
     ];
-    const prices = ['--prompt', '50', '--completion', '250', '--speed', '100'];
+    const prices = ['--prompt', '50', '--completion', '250', '--any-price', '--speed', '100'];
     const door = ['--listen', `127.0.0.1:${port}`, '--url', workerUrl];
     await cocoon('worker', 'init', '--yes', '--wallet', market.ownerWallet, ...chain, ...machine, ...prices, ...door);
     tell('cocoon worker init');
