@@ -114,22 +114,37 @@ describe('The service of systemd', () => {
         expect(unit).toMatch(/^StartLimitIntervalSec=0$/m);
     });
 
-    (hasSystemd ? it : it.skip)('is accepted by systemd, which finds little exposed', () => {
-        const folder = mkdtempSync(join(tmpdir(), 'cocoon-unit-'));
-        try {
-            const file = join(folder, 'cocoon-worker.service');
-            writeFileSync(file, unit.replace('/usr/local/bin/cocoon', process.execPath));
-            // An exposure of 2.0 is "OK"; a service that hardens nothing has 9.6. The threshold is in tenths.
-            const analyze = (...args: string[]) => spawnSync('systemd-analyze', [...args, file], { encoding: 'utf8' });
-            const verified = analyze('verify');
-            const secured = analyze('security', '--offline=true', '--threshold=20', '--no-pager');
-
-            expect([verified.status, verified.stderr]).toEqual([0, '']);
-            expect([secured.status, secured.stdout]).toEqual([0, expect.stringContaining('OK')]);
-        } finally {
-            rmSync(folder, { recursive: true });
+    it('may write only its own folder, and gains no rights', () => {
+        for (const setting of [
+            'NoNewPrivileges=true',
+            'ProtectSystem=strict',
+            'CapabilityBoundingSet=',
+            'UMask=0077',
+        ]) {
+            expect(unit).toContain(`\n${setting}\n`);
         }
     });
+
+    // The settings above are checked everywhere; a machine without systemd cannot ask it for more.
+    if (hasSystemd) {
+        it('is accepted by systemd, which finds little exposed', () => {
+            const folder = mkdtempSync(join(tmpdir(), 'cocoon-unit-'));
+            try {
+                const file = join(folder, 'cocoon-worker.service');
+                writeFileSync(file, unit.replace('/usr/local/bin/cocoon', process.execPath));
+                // An exposure of 2.0 is "OK"; a service that hardens nothing has 9.6. The threshold is in tenths.
+                const analyze = (...args: string[]) =>
+                    spawnSync('systemd-analyze', [...args, file], { encoding: 'utf8' });
+                const verified = analyze('verify');
+                const secured = analyze('security', '--offline=true', '--threshold=20', '--no-pager');
+
+                expect([verified.status, verified.stderr]).toEqual([0, '']);
+                expect([secured.status, secured.stdout]).toEqual([0, expect.stringContaining('OK')]);
+            } finally {
+                rmSync(folder, { recursive: true });
+            }
+        });
+    }
 });
 
 describe('Proxies with TLS', () => {
