@@ -1,5 +1,6 @@
 // Conventions that no other tool checks: retired words as names, exported types of one name, circles of imports, long
-// files, long lines of prose. Prints each breach with its file and line; exits 1 if there is any.
+// files, long lines of prose, sources that prose names and that do not exist. Prints each breach with its file and
+// line; exits 1 if there is any.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -11,6 +12,7 @@ export const MAX_WIDTH = 120; // characters of a line of prose
 export const REASON = 'Longer than 350 lines because';
 
 const GLOSSARY = 'docs/glossary.md';
+const HISTORY = 'CHANGELOG.md'; // names files as they were
 
 /** The words that the glossary retires, each `*` standing for any letters, with what is said in its place. */
 export function retiredWords(glossary) {
@@ -141,6 +143,12 @@ export function longComments(text) {
     return long;
 }
 
+/** Sources of this repository that a Markdown text names by their path, each with its line. */
+export function namedSources(text) {
+    const path = /(?<![\w./@-])(?:[a-z]+\/)+[\w.-]+\.(?:ts|mjs|js|tact)\b/g;
+    return text.split('\n').flatMap((line, i) => [...line.matchAll(path)].map(([file]) => ({ file, line: i + 1 })));
+}
+
 /** The repository's file that an import in `file` names, or undefined: a package or a generated file. */
 function resolved(file, specifier, files) {
     const workspace = /^@cocoon-market\/([^/]+)(\/.*)?$/.exec(specifier);
@@ -153,6 +161,7 @@ export function breaches(paths, read) {
     const found = [];
     const report = (file, line, message) => found.push(`${file}:${line} ${message}`);
     const files = new Set(paths);
+    const folders = new Set(paths.map((path) => path.split('/')[0]));
     const words = retiredWords(read(GLOSSARY));
     if (words.length === 0) {
         report(GLOSSARY, 1, 'lists no retired words: the check reads them under "## Retired words"');
@@ -168,6 +177,11 @@ export function breaches(paths, read) {
             longProse(text).forEach(({ line, length }) =>
                 report(file, line, `is ${length} characters long, of ${MAX_WIDTH}`),
             );
+            for (const { file: source, line } of file === HISTORY ? [] : namedSources(text)) {
+                if (folders.has(source.split('/')[0]) && !files.has(source)) {
+                    report(file, line, `names ${source}, which does not exist`);
+                }
+            }
             continue;
         }
         const lines = text.split('\n').length - 1;

@@ -145,6 +145,23 @@ describe('conventions', () => {
         expect(reasoned).toEqual([]);
     });
 
+    it('refuse prose that names a test or another source that does not exist, except in the changelog', () => {
+        const prose = 'See `tests/a.spec.ts`, `tests/gone.spec.ts`, tests/b/c.ts, `other/tests/x.ts` and `npm/d.js`.\n';
+        const [found] = breachesOf({
+            'README.md': prose,
+            'docs/a.md': `\n${prose}`,
+            'CHANGELOG.md': prose,
+            'tests/a.spec.ts': '',
+        });
+
+        expect(found).toEqual([
+            'README.md:1 names tests/gone.spec.ts, which does not exist',
+            'README.md:1 names tests/b/c.ts, which does not exist',
+            'docs/a.md:2 names tests/gone.spec.ts, which does not exist',
+            'docs/a.md:2 names tests/b/c.ts, which does not exist',
+        ]);
+    });
+
     it('refuse 121 characters of prose or comment, and take 120, a table too, code and a lone link', () => {
         const words = (length: number) => `${'a '.repeat(length / 2 - 1)}${length % 2 === 0 ? 'aa' : 'aaa'}`;
         const trees: Record<string, string>[] = [
