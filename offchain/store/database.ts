@@ -60,6 +60,8 @@ function openFile(path: string): Sqlite.Database {
         }
         file.pragma(`application_id = ${APPLICATION}`); // a write, so that the lock is taken now
         assertDurable(file, path);
+        file.function('nano_add', { deterministic: true }, (a, b) => String(nanoOf(a) + nanoOf(b)));
+        file.function('nano_sub', { deterministic: true }, (a, b) => String(nanoOf(a) - nanoOf(b)));
         return file;
     } catch (error) {
         file.close();
@@ -153,4 +155,9 @@ export function amountFromBytes(bytes: Buffer): bigint {
         throw new Error(`A stored amount has ${AMOUNT_BYTES} bytes, this one has ${bytes.length}`);
     }
     return bytes.readBigUInt64BE();
+}
+
+/** An amount as {@link amountToBytes} stored it, or as the decimal text of a sum, which may exceed 64 bits. */
+function nanoOf(stored: unknown): bigint {
+    return Buffer.isBuffer(stored) ? amountFromBytes(stored) : BigInt(stored as string);
 }

@@ -1,43 +1,29 @@
-/** The earnings in a worker's store: what results brought on each day, and what channels have paid for them. */
+/** What results brought, and how far channels have paid for it. */
 import type { TokenCounts } from '@cocoon-market/wrappers';
+import type { JobSums } from './jobSums';
+import type { JobStage } from './worker';
 
-/** The results of one job on one day. */
-export interface StoredEarnings extends TokenCounts {
-    day: number; // days since 1970 (UTC) of the moment when they were finished
-    job: Buffer;
-    model: string; // name; '' of results that an earlier release stored
+export const earningsGroups = ['day', 'model', 'client'] as const;
+export type EarningsGroup = (typeof earningsGroups)[number];
+
+/** Results and money of one day (UTC), model or client (raw address of its escrow). */
+export interface EarningsRow extends TokenCounts {
+    group: string;
     results: number;
     earned: bigint; // nanoTON, as the results state
+    claimed: bigint; // nanoTON that channels paid, confirmed by several readings
 }
 
-/** What one job's channel paid, confirmed by several readings. Together they are the `claimed` of the job. */
-export interface ConfirmedClaim {
-    job: Buffer;
-    at: number; // unix seconds when it was confirmed
-    amount: bigint; // nanoTON
-    last: boolean; // the last claim of this worker, which ended the channel
-}
-
-/** The amounts of one job, in nanoTON. */
-export interface JobAmounts {
-    job: Buffer;
-    terms: Buffer; // bag of cells
-    hasEnded: boolean;
-    index: number; // of the newest result
-    cumulative: bigint; // of all results
-    promised: bigint; // by the newest voucher
-    claimed: bigint;
-    paid: bigint; // by the channel, as it was last read
-    balance: bigint; // of the channel
-    lastClaimAt: number; // unix seconds when the last claim was handed to the wallet, 0 for none
-    lastClaimPaid: bigint; // that the channel has paid in all after that claim
-}
-
-/** Everything that is counted is written in the transaction of the result or of the claim. */
+/**
+ * Sums that are stored in the transaction of the result, voucher, reading or claim that changes them. So what it costs
+ * to read them does not grow with the number of jobs that were ever served.
+ */
 export interface EarningsStore {
-    /** By day. */
-    earned(): Promise<StoredEarnings[]>;
-    /** In the order in which they were confirmed. */
-    claims(): Promise<ConfirmedClaim[]>;
-    jobs(): Promise<JobAmounts[]>;
+    /** In the order of their groups. */
+    rows(by: EarningsGroup): Promise<EarningsRow[]>;
+    /** At most `limit` rows: those that earned the most, the best first. */
+    best(by: EarningsGroup, limit: number): Promise<EarningsRow[]>;
+    /** Undefined for a group without results and claims. */
+    row(by: EarningsGroup, group: string): Promise<EarningsRow | undefined>;
+    sums(): Promise<Record<JobStage, JobSums>>;
 }

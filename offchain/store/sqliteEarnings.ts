@@ -1,66 +1,92 @@
-/** The earnings in a worker's SQLite file. */
+/** The earnings in a worker's SQLite file. Their amounts are decimal text, because a sum may exceed 64 bits. */
+import { noTokens, type TokenCounts } from '@cocoon-market/wrappers';
 import { type Kysely, sql } from 'kysely';
-import { plus } from '../process/tokenCounts';
 import { amountFromBytes, amountToBytes } from './database';
-import type { EarningsStore } from './earnings';
-import { dayOf } from './people';
-import type { QueryId, ResultEnd } from './worker';
-import type { WorkerSchema, WorkerTransaction } from './workerTables';
+import type { EarningsGroup, EarningsStore } from './earnings';
+import { addSums, amountNames, type JobSums, NO_JOBS, sumsOf } from './jobSums';
+import { dateOf, dayOf } from './people';
+import type { JobRecord, JobStage, QueryId, ResultEnd } from './worker';
+import { jobOf, type WorkerSchema, type WorkerTransaction } from './workerTables';
 
 export class SqliteEarnings implements EarningsStore {
     constructor(private readonly db: Kysely<WorkerSchema>) {}
 
-    async earned() {
-        const rows = await this.db.selectFrom('earnings').selectAll().orderBy('day').orderBy('job').execute();
-        return rows.map((row) => ({ ...row, earned: amountFromBytes(row.earned) }));
+    async rows(by: EarningsGroup) {
+        return (await this.of(by).orderBy('group').execute()).map(rowOf);
     }
 
-    async claims() {
-        const rows = await this.db
-            .selectFrom('claims')
-            .selectAll()
-            .orderBy(sql`rowid`)
-            .execute();
-        return rows.map((row) => ({ ...row, amount: amountFromBytes(row.amount), last: row.last === 1 }));
+    async best(by: EarningsGroup, limit: number) {
+        const best = this.of(by).orderBy(sql`length(earned)`, 'desc').orderBy('earned', 'desc');
+        return (await best.limit(limit).execute()).map(rowOf);
     }
 
-    async jobs() {
-        const columns = ['job', 'terms', 'state', 'index', 'cumulative', 'claimed', 'lastClaimAt'] as const;
-        const more = ['lastClaimPaid', 'voucherCumulative', 'paid', 'balance'] as const;
-        const rows = await this.db
-            .selectFrom('jobs')
-            .select([...columns, ...more])
-            .execute();
-        return rows.map(({ voucherCumulative, state, ...row }) => ({
-            ...row,
-            hasEnded: state === 'ended',
-            cumulative: amountFromBytes(row.cumulative),
-            claimed: amountFromBytes(row.claimed),
-            lastClaimPaid: amountFromBytes(row.lastClaimPaid),
-            promised: amountFromBytes(voucherCumulative),
-            paid: amountFromBytes(row.paid),
-            balance: amountFromBytes(row.balance),
-        }));
+    async row(by: EarningsGroup, group: string) {
+        const row = await this.of(by).where('group', '=', group).executeTakeFirst();
+        return row && rowOf(row);
+    }
+
+    async sums() {
+        const sums: Record<JobStage, JobSums> = { open: NO_JOBS, ending: NO_JOBS, ended: NO_JOBS };
+        for (const { state, ...row } of await this.db.selectFrom('jobSums').selectAll().execute()) {
+            const { jobs, results, ...amounts } = row;
+            sums[state] = { ...NO_JOBS, jobs, results };
+            amountNames.forEach((name) => (sums[state][name] = BigInt(amounts[name])));
+        }
+        return sums;
+    }
+
+    private of(by: EarningsGroup) {
+        return this.db.selectFrom('earnings').selectAll().where('by', '=', by);
     }
 }
 
-/** Adds a result to the earnings of its day, before the job's row takes it over. */
+function rowOf({ by: _by, earned, claimed, ...row }: WorkerSchema['earnings']) {
+    return { ...row, earned: BigInt(earned), claimed: BigInt(claimed) };
+}
+
+/** Makes a change of a job's row, and of the sums over jobs with it. Every change that moves money goes through it. */
+export async function changeJob<T>(t: WorkerTransaction, job: Buffer, change: () => Promise<T>): Promise<T> {
+    const read = async () => {
+        const row = await t.selectFrom('jobs').selectAll().where('job', '=', job).executeTakeFirst();
+        return row && jobOf(row);
+    };
+    const before = await read();
+    const result = await change();
+    const after = await read();
+    if (before?.state === after?.state && before !== undefined && after !== undefined) {
+        await addToSums(t, after.state, addSums(sumsOf(after), sumsOf(before), -1));
+    } else {
+        await (before && addToSums(t, before.state, addSums(NO_JOBS, sumsOf(before), -1)));
+        await (after && addToSums(t, after.state, sumsOf(after)));
+    }
+    return result;
+}
+
+async function addToSums(t: WorkerTransaction, state: JobStage, more: JobSums): Promise<void> {
+    const changed = amountNames.filter((name) => more[name] !== 0n);
+    if (changed.length === 0 && more.jobs === 0 && more.results === 0) {
+        return;
+    }
+    const amounts = changed.map((name) => [name, sql<string>`nano_add(${sql.ref(name)}, ${String(more[name])})`]);
+    await t
+        .updateTable('jobSums')
+        .set({
+            jobs: sql<number>`jobs + ${more.jobs}`,
+            results: sql<number>`results + ${more.results}`,
+            ...Object.fromEntries(amounts),
+        })
+        .where('state', '=', state)
+        .execute();
+}
+
+/** Adds a result to the earnings, before the job's row takes it over. */
 export async function addEarnings(
     t: WorkerTransaction,
-    { job, cumulative, counts, finishedAt, model }: QueryId & ResultEnd,
+    { job, cumulative, counts, finishedAt }: QueryId & ResultEnd,
 ): Promise<void> {
-    const jobs = t.selectFrom('jobs').select('cumulative').where('job', '=', job);
-    const price = cumulative - amountFromBytes((await jobs.executeTakeFirstOrThrow()).cumulative);
-    const day = dayOf(finishedAt);
-    const rows = t.selectFrom('earnings').selectAll().where('day', '=', day).where('job', '=', job);
-    const row = await rows.executeTakeFirst();
-    const tokens = row === undefined ? counts : plus(row, counts);
-    const earned = amountToBytes((row === undefined ? 0n : amountFromBytes(row.earned)) + price);
-    const sums = { model, results: (row?.results ?? 0) + 1, ...tokens, earned };
-    await t
-        .replaceInto('earnings')
-        .values({ day, job, ...sums })
-        .execute();
+    const row = await partiesOf(t, job);
+    const earned = cumulative - amountFromBytes(row.cumulative);
+    await addToRows(t, { ...row, at: finishedAt }, { results: 1, ...counts, earned, claimed: 0n });
 }
 
 /** Adds the confirmed claim of a job whose channel has paid `paid` nanoTON in all; nothing if it is known. */
@@ -68,31 +94,63 @@ export async function addClaim(
     t: WorkerTransaction,
     { job, paid, at, last }: { job: Buffer; paid: bigint; at: number; last: boolean },
 ): Promise<void> {
-    const jobs = t.selectFrom('jobs').select('claimed').where('job', '=', job);
-    const amount = paid - amountFromBytes((await jobs.executeTakeFirstOrThrow()).claimed);
+    const row = await partiesOf(t, job);
+    const amount = paid - amountFromBytes(row.claimed);
     if (amount > 0n) {
-        const row = { job, at, amount: amountToBytes(amount), last: last ? 1 : 0 };
-        await t.insertInto('claims').values(row).execute();
-        await t
-            .updateTable('jobs')
-            .set({ claimed: amountToBytes(paid) })
-            .where('job', '=', job)
-            .execute();
+        const claim = { job, at, amount: amountToBytes(amount), last: last ? 1 : 0 };
+        await t.insertInto('claims').values(claim).execute();
+        await addClaimed(t, { ...row, at }, amount);
     }
 }
 
 /** Takes back the last claim of a job whose channel exists after all. */
 export async function removeLastClaim(t: WorkerTransaction, job: Buffer): Promise<void> {
-    const claims = t.selectFrom('claims').select('amount').where('job', '=', job).where('last', '=', 1);
-    const removed = (await claims.execute()).reduce((sum, { amount }) => sum + amountFromBytes(amount), 0n);
-    if (removed > 0n) {
-        const jobs = t.selectFrom('jobs').select('claimed').where('job', '=', job);
-        const claimed = amountFromBytes((await jobs.executeTakeFirstOrThrow()).claimed) - removed;
-        await t.deleteFrom('claims').where('job', '=', job).where('last', '=', 1).execute();
-        await t
-            .updateTable('jobs')
-            .set({ claimed: amountToBytes(claimed) })
-            .where('job', '=', job)
-            .execute();
+    const claims = t.selectFrom('claims').select(['at', 'amount']).where('job', '=', job).where('last', '=', 1);
+    for (const { at, amount } of await claims.execute()) {
+        await addClaimed(t, { ...(await partiesOf(t, job)), at }, -amountFromBytes(amount));
     }
+    await t.deleteFrom('claims').where('job', '=', job).where('last', '=', 1).execute();
+}
+
+interface Parties extends Pick<JobRecord, 'job' | 'model' | 'client'> {
+    cumulative: Buffer;
+    claimed: Buffer;
+}
+
+function partiesOf(t: WorkerTransaction, job: Buffer): Promise<Parties> {
+    const columns = ['job', 'model', 'client', 'cumulative', 'claimed'] as const;
+    return t.selectFrom('jobs').select(columns).where('job', '=', job).executeTakeFirstOrThrow();
+}
+
+async function addClaimed(t: WorkerTransaction, row: Parties & { at: number }, amount: bigint): Promise<void> {
+    const claimed = amountToBytes(amountFromBytes(row.claimed) + amount);
+    await t.updateTable('jobs').set({ claimed }).where('job', '=', row.job).execute();
+    await addToRows(t, row, { results: 0, ...noTokens, earned: 0n, claimed: amount });
+}
+
+/** Adds to the rows of one job's day, model and client. */
+async function addToRows(
+    t: WorkerTransaction,
+    { at, model, client }: Pick<JobRecord, 'model' | 'client'> & { at: number },
+    { earned, claimed, ...counts }: TokenCounts & { results: number; earned: bigint; claimed: bigint },
+): Promise<void> {
+    const groups: Record<EarningsGroup, string> = { day: dateOf(dayOf(at)), model, client };
+    const columns = { ...counts, earned: String(earned), claimed: String(claimed) };
+    const rows = Object.entries(groups).map(([by, group]) => ({ by: by as EarningsGroup, group, ...columns }));
+    const added = (name: keyof typeof counts) =>
+        sql<number>`${sql.ref(`earnings.${name}`)} + ${sql.ref(`excluded.${name}`)}`;
+    const summed = (name: 'earned' | 'claimed') =>
+        sql<string>`nano_add(${sql.ref(`earnings.${name}`)}, ${sql.ref(`excluded.${name}`)})`;
+    await t
+        .insertInto('earnings')
+        .values(rows)
+        .onConflict((conflict) =>
+            conflict.columns(['by', 'group']).doUpdateSet({
+                results: added('results'),
+                ...{ prompt: added('prompt'), cached: added('cached') },
+                ...{ completion: added('completion'), reasoning: added('reasoning') },
+                ...{ earned: summed('earned'), claimed: summed('claimed') },
+            }),
+        )
+        .execute();
 }

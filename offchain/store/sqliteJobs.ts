@@ -3,12 +3,21 @@ import type { SignedVoucher } from '@cocoon-market/wrappers';
 import { type Kysely, sql, type Updateable } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
 import type { GroupCommit } from './groupCommit';
-import { addClaim, removeLastClaim } from './sqliteEarnings';
+import { addClaim, changeJob, removeLastClaim } from './sqliteEarnings';
 import { broughtByLastClaim } from './sqliteWallet';
 import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim } from './worker';
-import { jobOf, type JobTable, snapshotColumns, type WorkerSchema, ZERO } from './workerTables';
+import {
+    jobOf,
+    type JobTable,
+    snapshotColumns,
+    type WorkerSchema,
+    type WorkerTransaction,
+    ZERO,
+} from './workerTables';
 
 const ORDER_SECONDS = 600; // by which the clock of the chain may be behind that of a last claim
+
+const NOT_ENDED = sql<boolean>`state <> 'ended'`; // as the indexes of these jobs say it
 
 export class SqliteJobs implements JobStore {
     constructor(
@@ -26,13 +35,18 @@ export class SqliteJobs implements JobStore {
         return row && jobOf(row);
     }
 
+    async best(limit: number) {
+        const rows = this.db.selectFrom('jobs').selectAll().where(NOT_ENDED).orderBy('cumulative', 'desc');
+        return (await rows.limit(limit).execute()).map(jobOf);
+    }
+
     async open(page: JobPage) {
-        return (await this.page(page).where('state', '=', 'open').execute()).map(jobOf);
+        return (await this.page(page).where(NOT_ENDED).where('state', '=', 'open').execute()).map(jobOf);
     }
 
     async claimable(page: JobPage) {
         const rows = await this.page(page)
-            .where('state', '!=', 'ended')
+            .where(NOT_ENDED)
             .where((or) => or.or([or('state', '=', 'ending'), or('voucherCumulative', '>', or.ref('confirmedPaid'))]))
             .execute();
         return rows.map(jobOf);
@@ -61,10 +75,8 @@ export class SqliteJobs implements JobStore {
             const used = await denied.select((select) => select.fn.max('number').as('highest')).executeTakeFirst();
             const highest = used?.highest ?? 0;
             const columns = { jobNumber, state: 'open', highest, lowWater: highest } as const;
-            await t
-                .insertInto('jobs')
-                .values({ ...job, ...zeros, ...snapshotColumns(snapshot), ...columns })
-                .execute();
+            const row = { ...job, ...zeros, ...snapshotColumns(snapshot), ...columns };
+            await changeJob(t, job.job, () => t.insertInto('jobs').values(row).execute());
         });
     }
 
@@ -76,12 +88,12 @@ export class SqliteJobs implements JobStore {
         const columns = snapshotColumns(snapshot);
         const since = sql<number>`CASE WHEN paid < ${columns.paid} THEN ${snapshot.at} ELSE "unclaimedSince" END`;
         const changed = { ...columns, unclaimedSince: since };
-        await this.writes.run((t) => t.updateTable('jobs').set(changed).where('job', '=', job).execute());
+        await this.change(job, (t) => t.updateTable('jobs').set(changed).where('job', '=', job).execute());
     }
 
     async setConfirmedPaid(job: Buffer, paid: bigint, at: number) {
         const columns = { confirmedPaid: amountToBytes(paid) };
-        await this.writes.run(async (t) => {
+        await this.change(job, async (t) => {
             await t.updateTable('jobs').set(columns).where('job', '=', job).execute();
             await addClaim(t, { job, paid, at, last: false });
         });
@@ -97,7 +109,7 @@ export class SqliteJobs implements JobStore {
     }
 
     async setState(job: Buffer, state: JobStage, at: number) {
-        return this.writes.run(async (t) => {
+        return this.change(job, async (t) => {
             const jobs = t.updateTable('jobs').set({ state, at });
             const changed = jobs.where('job', '=', job).where('state', '!=', 'ended').returningAll();
             const row = await changed.executeTakeFirst();
@@ -117,7 +129,7 @@ export class SqliteJobs implements JobStore {
     }
 
     async revive(job: Buffer, state: Exclude<JobStage, 'ended'>, snapshot: ChannelSnapshot) {
-        await this.writes.run(async (t) => {
+        await this.change(job, async (t) => {
             const columns = { state, lastClaimAt: 0, lastClaimPaid: ZERO, ...snapshotColumns(snapshot) };
             const jobs = t.updateTable('jobs').set(columns).where('job', '=', job).where('state', '=', 'ended');
             if ((await jobs.executeTakeFirst()).numUpdatedRows > 0n) {
@@ -130,7 +142,7 @@ export class SqliteJobs implements JobStore {
         const voucherCumulative = amountToBytes(voucher.cumulative);
         const { count: voucherCount, signature: voucherSignature } = voucher;
         const unclaimedSince = sql<number>`CASE WHEN "voucherCumulative" <= paid THEN ${at} ELSE "unclaimedSince" END`;
-        return this.writes.run(async (t) => {
+        return this.change(job, async (t) => {
             const { numUpdatedRows } = await t
                 .updateTable('jobs')
                 .set({ voucherCumulative, voucherCount, voucherSignature, unclaimedSince })
@@ -140,6 +152,10 @@ export class SqliteJobs implements JobStore {
                 .executeTakeFirst();
             return numUpdatedRows === 1n;
         });
+    }
+
+    private change<T>(job: Buffer, change: (t: WorkerTransaction) => Promise<T>): Promise<T> {
+        return this.writes.run((t) => changeJob(t, job, () => change(t)));
     }
 
     private page({ cursor = Buffer.alloc(0), limit }: JobPage) {

@@ -3,7 +3,7 @@ import { type Kysely, type Selectable, sql } from 'kysely';
 import { amountToBytes, ofQuery } from './database';
 import type { GroupCommit } from './groupCommit';
 import type { SigningGuard } from './signingGuard';
-import { addEarnings } from './sqliteEarnings';
+import { addEarnings, changeJob } from './sqliteEarnings';
 import type { NewQuery, Piece, QueryEnd, QueryId, QueryStore, UnservedQuery } from './worker';
 import { assertOne, queryOf, type QueryTable, type WorkerSchema, type WorkerTransaction, ZERO } from './workerTables';
 
@@ -69,12 +69,12 @@ export class SqliteQueries implements QueryStore {
             }
             await updateUnended(t, end, { ...columns, ...end.counts });
             await addEarnings(t, end);
-            const { numUpdatedRows } = await t
+            const jobs = t
                 .updateTable('jobs')
                 .set({ index: end.index, cumulative: amountToBytes(end.cumulative) })
                 .where('job', '=', job)
-                .where('index', '=', end.index - 1)
-                .executeTakeFirst();
+                .where('index', '=', end.index - 1);
+            const { numUpdatedRows } = await changeJob(t, job, () => jobs.executeTakeFirst());
             assertOne(numUpdatedRows, `Result ${end.index} does not follow the job's newest one`);
         });
     }

@@ -46,6 +46,16 @@ export class SqliteWallet implements WalletStore {
         return (await movements.orderBy('number').execute()).map(movementOf);
     }
 
+    async sums(wallet: Buffer) {
+        const sums = this.db.selectFrom('movementSums').selectAll().where('wallet', '=', wallet);
+        const rows = await sums.execute();
+        return rows.map(({ kind, isIncoming, amount }) => ({
+            kind,
+            isIncoming: isIncoming === 1,
+            amount: BigInt(amount),
+        }));
+    }
+
     async openSweep() {
         const open = this.db.selectFrom('sweeps').selectAll().where('state', '=', 'sending');
         const row = await open.executeTakeFirst();

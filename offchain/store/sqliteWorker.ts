@@ -1,7 +1,8 @@
 /** A worker's store in one SQLite file. */
 import { type Kysely, sql } from 'kysely';
-import { amountFromBytes, openDatabase, truncateLog } from './database';
+import { openDatabase, truncateLog } from './database';
 import { GroupCommit } from './groupCommit';
+import { addSums } from './jobSums';
 import { SigningGuard } from './signingGuard';
 import { SqliteCases } from './sqliteCases';
 import { SqliteEarnings } from './sqliteEarnings';
@@ -44,18 +45,11 @@ export class SqliteWorkerStore implements WorkerStore {
         return new SqliteWorkerStore(await openDatabase<WorkerSchema>(path, workerTables), onBroken, onCommit);
     }
 
-    async totals() {
-        const totals: WorkerTotals = { jobs: { open: 0, ending: 0, ended: 0 }, results: 0, earned: 0n, unclaimed: 0n };
-        const columns = ['state', 'index', 'cumulative', 'voucherCumulative', 'paid', 'balance'] as const;
-        for await (const row of this.db.selectFrom('jobs').select(columns).stream()) {
-            totals.jobs[row.state]++;
-            totals.results += row.index;
-            totals.earned += amountFromBytes(row.cumulative);
-            if (row.state !== 'ended') {
-                totals.unclaimed += unclaimedOf(row);
-            }
-        }
-        return totals;
+    async totals(): Promise<WorkerTotals> {
+        const sums = await this.earnings.sums();
+        const { results, earned, unclaimed } = addSums(addSums(sums.open, sums.ending), sums.ended);
+        const jobs = { open: sums.open.jobs, ending: sums.ending.jobs, ended: sums.ended.jobs };
+        return { jobs, results, earned, unclaimed };
     }
 
     async intake() {
@@ -118,11 +112,4 @@ export class SqliteWorkerStore implements WorkerStore {
         this.signing.close();
         await this.db.destroy();
     }
-}
-
-/** nanoTON of vouchers that the channel has not paid and can pay. */
-function unclaimedOf(row: { voucherCumulative: Buffer; paid: Buffer; balance: Buffer }): bigint {
-    const owed = amountFromBytes(row.voucherCumulative) - amountFromBytes(row.paid);
-    const balance = amountFromBytes(row.balance);
-    return owed < 0n ? 0n : owed < balance ? owed : balance;
 }

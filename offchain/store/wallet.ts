@@ -20,6 +20,9 @@ export interface Movement {
     order: string | undefined; // hash (hex) of the order that the transaction executed
 }
 
+/** All movements of one kind and direction. `amount`: nanoTON. */
+export type MovementSum = Pick<Movement, 'kind' | 'isIncoming' | 'amount'>;
+
 /** The last transaction of a wallet that the store contains. */
 export interface WalletCursor {
     lt: bigint;
@@ -60,6 +63,8 @@ export interface WalletStore {
     movements(wallet: Buffer): Promise<Movement[]>;
     /** Those of the transaction that executed an order; none if it is not stored. */
     movementsOfOrder(order: string): Promise<Movement[]>;
+    /** The sums of its movements, which the file itself keeps. */
+    sums(wallet: Buffer): Promise<MovementSum[]>;
     /** The sweep whose outcome is not known yet. */
     openSweep(): Promise<StoredSweep | undefined>;
     addSweep(sweep: Omit<StoredSweep, 'state'>): Promise<void>;

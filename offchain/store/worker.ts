@@ -23,6 +23,8 @@ export interface JobInsert {
     job: Buffer; // 32 bytes
     channel: Buffer; // account
     terms: Buffer; // bag of cells
+    client: string; // raw address of the escrow of the terms
+    model: string; // name of the model of the terms
     jobNumber: number; // of the escrow
     enc: Buffer; // of the newest session
     wire: string; // version of the wire in that session
@@ -39,7 +41,7 @@ export interface JobRecord extends JobInsert {
     confirmedPaid: bigint; // nanoTON that the channel has paid, confirmed by several readings
     lastClaimAt: number; // unix seconds when the last claim was handed to the wallet, 0 for none
     lastClaimPaid: bigint; // nanoTON that the channel has paid in all after that claim
-    claimed: bigint; // nanoTON of its confirmed claims: see EarningsStore.claims
+    claimed: bigint; // nanoTON of its confirmed claims
     unclaimedSince: number; // unix seconds of the first voucher after everything was paid, or of the last claim
 }
 
@@ -58,6 +60,8 @@ export interface LastClaim {
 export interface JobStore {
     get(job: Buffer): Promise<JobRecord | undefined>;
     ofChannel(channel: Buffer): Promise<JobRecord | undefined>;
+    /** At most `limit` jobs that have not ended: those that earned the most, the best first. */
+    best(limit: number): Promise<JobRecord[]>;
     /** Jobs whose client may still need them. */
     open(page: JobPage): Promise<JobRecord[]>;
     /** Jobs that are ending, or have vouchers above what the channel has confirmed to have paid. */
@@ -132,7 +136,6 @@ export interface ResultEnd {
     index: number; // of the job, must be the next one
     cumulative: bigint; // nanoTON of all results of the job
     finishedAt: number; // unix seconds
-    model: string; // name
 }
 
 /** The end of an accepted query. */
@@ -197,7 +200,7 @@ export interface WorkerTotals {
     jobs: Record<JobStage, number>;
     results: number;
     earned: bigint; // nanoTON of all results
-    unclaimed: bigint; // nanoTON of vouchers above what channels have paid
+    unclaimed: bigint; // nanoTON of vouchers that channels have not paid and can pay
 }
 
 /** This store may not be the newest that its receipt key has used, so the key must not sign with it. */

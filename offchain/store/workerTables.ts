@@ -1,15 +1,18 @@
 /** The tables of a worker's SQLite file, and their rows as records. */
-import type { TokenCounts } from '@cocoon-market/wrappers';
-import { type Generated, type Selectable, sql, type Transaction } from 'kysely';
+import { loadTerms, type TokenCounts } from '@cocoon-market/wrappers';
+import { Cell } from '@ton/core';
+import { type Generated, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
-import type { ConfirmedClaim, StoredEarnings } from './earnings';
-import type { Movement, StoredSweep } from './wallet';
+import type { EarningsGroup, EarningsRow } from './earnings';
+import { addSums, amountNames, type JobSums, NO_JOBS, sumsOf } from './jobSums';
+import type { Movement, MovementSum, StoredSweep } from './wallet';
 import type {
     CaseRecord,
     ChannelSnapshot,
     EndKind,
     IntakeMode,
     JobRecord,
+    JobStage,
     QueryId,
     QueryRecord,
     UnservedQuery,
@@ -53,8 +56,9 @@ export interface WorkerSchema {
     cases: CaseRecord;
     denials: UnservedQuery;
     intake: { mode: IntakeMode }; // one row
-    earnings: Omit<StoredEarnings, 'earned'> & { earned: Buffer };
-    claims: Omit<ConfirmedClaim, 'amount' | 'last'> & { amount: Buffer; last: number };
+    earnings: Omit<EarningsRow, 'earned' | 'claimed'> & { by: EarningsGroup; earned: string; claimed: string };
+    jobSums: Pick<JobSums, 'jobs' | 'results'> & { state: JobStage } & Record<(typeof amountNames)[number], string>;
+    claims: { job: Buffer; at: number; amount: Buffer; last: number }; // confirmed; `at` in unix seconds
     movements: Omit<Movement, 'lt' | 'amount' | 'isIncoming' | 'isBounced' | 'job' | 'order'> & {
         wallet: Buffer;
         lt: Buffer;
@@ -64,6 +68,7 @@ export interface WorkerSchema {
         job: Buffer | null;
         order: string | null;
     };
+    movementSums: Omit<MovementSum, 'amount' | 'isIncoming'> & { wallet: Buffer; isIncoming: number; amount: string };
     walletCursor: { wallet: Buffer; lt: Buffer; hash: Buffer };
     sweeps: Omit<StoredSweep, 'amount'> & { amount: Buffer };
 }
@@ -237,10 +242,101 @@ const movementOrders: Migration = async (db) => {
     await sql`CREATE INDEX movements_of_job ON movements (job)`.execute(db);
 };
 
+const sumTables: Migration = async (db) => {
+    await sql`ALTER TABLE jobs ADD COLUMN client TEXT NOT NULL DEFAULT ''`.execute(db);
+    await sql`ALTER TABLE jobs ADD COLUMN model TEXT NOT NULL DEFAULT ''`.execute(db);
+    await sql`CREATE INDEX unended_jobs ON jobs (job) WHERE state <> 'ended'`.execute(db);
+    await sql`CREATE INDEX best_jobs ON jobs (cumulative) WHERE state <> 'ended'`.execute(db);
+    const amounts = sql.raw(amountNames.map((name) => `${name} TEXT NOT NULL DEFAULT '0'`).join(', '));
+    await sql`CREATE TABLE "jobSums" (
+        state TEXT PRIMARY KEY,
+        jobs INTEGER NOT NULL DEFAULT 0,
+        results INTEGER NOT NULL DEFAULT 0,
+        ${amounts}
+    ) STRICT`.execute(db);
+    await sql`INSERT INTO "jobSums" (state) VALUES ('open'), ('ending'), ('ended')`.execute(db);
+    await sql`CREATE TABLE "movementSums" (
+        wallet BLOB NOT NULL,
+        kind TEXT NOT NULL,
+        "isIncoming" INTEGER NOT NULL,
+        amount TEXT NOT NULL,
+        PRIMARY KEY (wallet, kind, "isIncoming")
+    ) STRICT, WITHOUT ROWID`.execute(db);
+    await sql`INSERT INTO "movementSums"
+        SELECT wallet, kind, "isIncoming", nano_add(amount, '0') FROM movements WHERE true
+        ON CONFLICT DO UPDATE SET amount = nano_add("movementSums".amount, excluded.amount)`.execute(db);
+    await sql`CREATE TRIGGER movement_added AFTER INSERT ON movements BEGIN
+        INSERT INTO "movementSums" VALUES (new.wallet, new.kind, new."isIncoming", nano_add(new.amount, '0'))
+        ON CONFLICT DO UPDATE SET amount = nano_add("movementSums".amount, excluded.amount);
+    END`.execute(db);
+    await sql`CREATE TRIGGER movement_deleted AFTER DELETE ON movements BEGIN
+        UPDATE "movementSums" SET amount = nano_sub(amount, old.amount)
+        WHERE wallet = old.wallet AND kind = old.kind AND "isIncoming" = old."isIncoming";
+    END`.execute(db);
+    await sql`ALTER TABLE earnings RENAME TO "dailyEarnings"`.execute(db);
+    await sql`CREATE TABLE earnings (
+        "by" TEXT NOT NULL,
+        "group" TEXT NOT NULL,
+        results INTEGER NOT NULL,
+        prompt INTEGER NOT NULL,
+        cached INTEGER NOT NULL,
+        completion INTEGER NOT NULL,
+        reasoning INTEGER NOT NULL,
+        earned TEXT NOT NULL,
+        claimed TEXT NOT NULL,
+        PRIMARY KEY ("by", "group")
+    ) STRICT, WITHOUT ROWID`.execute(db);
+    await sql`CREATE INDEX best_earnings ON earnings ("by", length(earned), earned)`.execute(db);
+    await sumUp(db as Kysely<WorkerSchema>);
+    await sql`DROP TABLE "dailyEarnings"`.execute(db);
+};
+
+/** Fills the tables of sums from the rows of an earlier schema. */
+async function sumUp(db: Kysely<WorkerSchema>): Promise<void> {
+    const daily = sql<{ job: Buffer; model: string }>`SELECT job, model FROM "dailyEarnings" ORDER BY day`;
+    const models = new Map((await daily.execute(db)).rows.map(({ job, model }) => [job.toString('hex'), model]));
+    const sums: Record<JobStage, JobSums> = { open: NO_JOBS, ending: NO_JOBS, ended: NO_JOBS };
+    const next = (cursor: Buffer) =>
+        db.selectFrom('jobs').selectAll().where('job', '>', cursor).orderBy('job').limit(1000).execute();
+    for (let page = await next(Buffer.alloc(0)); page.length > 0; page = await next(page.at(-1)!.job)) {
+        for (const row of page) {
+            const { job, state, terms } = row;
+            const { escrow, model } = loadTerms(Cell.fromBoc(terms)[0]);
+            const name = models.get(job.toString('hex')) || model.toString('hex');
+            const names = { client: `0:${escrow.toString('hex')}`, model: name };
+            await db.updateTable('jobs').set(names).where('job', '=', job).execute();
+            sums[state] = addSums(sums[state], sumsOf(jobOf(row)));
+        }
+    }
+    for (const [state, { jobs, results, ...amounts }] of Object.entries(sums)) {
+        const columns = Object.fromEntries(amountNames.map((name) => [name, String(amounts[name])]));
+        const rows = db.updateTable('jobSums').set({ jobs, results, ...columns });
+        await rows.where('state', '=', state as JobStage).execute();
+    }
+    const added = sql.raw(
+        ['results', 'prompt', 'cached', 'completion', 'reasoning']
+            .map((name) => `${name} = earnings.${name} + excluded.${name}`)
+            .concat(['earned', 'claimed'].map((name) => `${name} = nano_add(earnings.${name}, excluded.${name})`))
+            .join(', '),
+    );
+    const groups = { day: "date(days.day * 86400, 'unixepoch')", model: 'jobs.model', client: 'jobs.client' };
+    for (const [by, group] of Object.entries(groups)) {
+        await sql`INSERT INTO earnings
+            SELECT ${by}, ${sql.raw(group)}, days.results, days.prompt, days.cached, days.completion, days.reasoning,
+                nano_add(days.earned, '0'), '0'
+            FROM "dailyEarnings" AS days JOIN jobs USING (job) WHERE true
+            ON CONFLICT DO UPDATE SET ${added}`.execute(db);
+        await sql`INSERT INTO earnings
+            SELECT ${by}, ${sql.raw(group)}, 0, 0, 0, 0, 0, '0', nano_add(days.amount, '0')
+            FROM (SELECT job, at / 86400 AS day, amount FROM claims) AS days JOIN jobs USING (job) WHERE true
+            ON CONFLICT DO UPDATE SET ${added}`.execute(db);
+    }
+}
+
 export const workerTables: readonly Migration[] = [
     ...[jobTables, signingTables, caseTables],
     ...[earningsTables, walletTables, claimTimes],
-    ...[intakeTable, movementOrders],
+    ...[intakeTable, movementOrders, sumTables],
 ];
 
 export function snapshotColumns({ balance, paid, refundAt, at }: ChannelSnapshot) {

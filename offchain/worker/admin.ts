@@ -6,7 +6,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { Agent, request } from 'undici';
 import { toWire } from '../link';
-import { earningsGroups } from './earnings';
+import { earningsGroups } from '../store/earnings';
 import type { Worker } from './main';
 
 const MAX_PATH = 100; // bytes of a socket's path that every system accepts
@@ -29,6 +29,7 @@ export async function serveAdmin(
         return undefined;
     }
     const actions = new Map<string, () => Promise<unknown>>([
+        ['GET /health', async () => ({ ok: true })],
         ['GET /status', () => worker.status()],
         ['POST /claim', () => worker.claimNow()],
         ['POST /reload', reload],

@@ -22,6 +22,7 @@ import type { WorkerContext } from './context';
 import type { Costs } from './costs';
 import { stepCarriesFrames } from './credit';
 import { type ActiveQuery, WorkerJob } from './job';
+import { modelName } from './modelName';
 import { assertStored } from './newest';
 import { Refused } from './refusal';
 
@@ -149,7 +150,10 @@ export class WorkerBook {
         this.requireUsable(reading);
         const { balance, paid, refundAt, at } = reading;
         const snapshot = { balance, paid, refundAt, at };
-        const job = { job: id, channel, terms: termsCell(terms).toBoc(), jobNumber, enc, wire, snapshot };
+        const client = accountAddress(terms.escrow).toRawString();
+        const names = { client, model: modelName(this.context.config, terms.model) };
+        const boc = termsCell(terms).toBoc();
+        const job = { job: id, channel, terms: boc, ...names, jobNumber, enc, wire, snapshot };
         await store.jobs.add(job).catch(async (error: unknown) => {
             if ((await store.jobs.get(id)) === undefined) {
                 throw error; // else another request of the same client was faster

@@ -1,7 +1,8 @@
 /** Claims vouchers: reads at intervals the channels of jobs that have something due, and claims in batches. */
-import { claimBody, larger, smaller } from '@cocoon-market/wrappers';
+import { claimBody } from '@cocoon-market/wrappers';
 import { CONFIRM_READS } from '../chain';
 import { PollLoop, Tasks } from '../process/tasks';
+import { unclaimedOf } from '../store/jobSums';
 import type { JobRecord } from '../store/worker';
 import type { WorkerBook } from './book';
 import { type Claim, type ClaimReport, ClaimSender, type ClaimWallet } from './claimSender';
@@ -152,7 +153,7 @@ export class Claims {
             return true;
         }
         const promised = voucher?.cumulative ?? 0n;
-        const due = smaller(promised - snapshot.paid, snapshot.balance);
+        const due = unclaimedOf(record);
         const isNear = snapshot.refundAt - now() <= 2 * config.marginSeconds;
         const ends = state === 'ending' && this.costs.isEndWorth(due, promised);
         const isLarge = this.costs.isWorth(due) && due >= config.claim.threshold;
@@ -189,7 +190,7 @@ export class Claims {
         }
         this.missingSince.delete(key);
         const { snapshot } = channel;
-        const due = larger(0n, smaller(promised - snapshot.paid, snapshot.balance));
+        const due = unclaimedOf(job.record);
         const isSettled = job.running.size === 0 && promised >= job.cumulative;
         const isLeaving = channel.isLeaving();
         const isEnding = job.state === 'ending';

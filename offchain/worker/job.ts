@@ -16,7 +16,6 @@ import type { WorkerContext } from './context';
 import { maySend, type RunningCost } from './credit';
 import { isStale, JobEntry } from './entry';
 import { ServedChannel } from './servedChannel';
-import { modelName } from './modelName';
 import { Refused } from './refusal';
 import { JobSession } from './sessions';
 
@@ -175,8 +174,7 @@ export class WorkerJob extends JobEntry {
             this.fails.earn();
         }
         try {
-            const model = modelName(this.context.config, this.terms.model);
-            const end = { job: this.id, number, receipt, bytes, counts, index, cumulative, finishedAt, model };
+            const end = { job: this.id, number, receipt, bytes, counts, index, cumulative, finishedAt };
             await this.context.store.queries.end({ kind: 'result', ...end });
             this.context.metrics.addResult(counts);
         } catch (error) {

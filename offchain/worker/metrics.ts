@@ -12,7 +12,7 @@ import type { BackendView } from './servers';
 
 /** What is read at each scrape. */
 export interface WorkerReadings {
-    store: Pick<WorkerStore, 'totals' | 'cases' | 'earnings'>;
+    store: Pick<WorkerStore, 'cases' | 'earnings'>;
     running: () => Promise<number>; // queries
     readiness: () => WorkerReadiness;
     alerts: () => readonly Alert[];
@@ -58,17 +58,17 @@ export class WorkerMetrics {
     addSources(log: Logger, readings: WorkerReadings): void {
         const { store, running, readiness, alerts, walletBalance } = readings;
         this.addLoad(log, readings);
+        const sums = onceAtATime(() => store.earnings.sums());
+        const total = async (name: 'results' | 'earned' | 'unclaimed' | 'claimed') =>
+            Object.values(await sums()).reduce((all, one) => all + BigInt(one[name]), 0n);
+        const ton = async (name: Parameters<typeof total>[0]) => tonNumber(await total(name));
         const gauge = (name: string, help: string, read: () => Promise<number>) =>
             readGauge(this.registry, { name: PREFIX + name, help, log, read: async () => [{ value: await read() }] });
         gauge('running_queries', 'Queries that are being answered', running);
-        gauge('results_stored', 'Results in the store', async () => (await store.totals()).results);
-        gauge('earned_ton', 'TON of the results in the store', async () => tonNumber((await store.totals()).earned));
-        gauge('unclaimed_ton', 'TON of vouchers above what channels have paid', async () =>
-            tonNumber((await store.totals()).unclaimed),
-        );
-        gauge('claimed_ton', 'TON that channels have paid, confirmed by several readings', async () =>
-            tonNumber((await store.earnings.claims()).reduce((sum, { amount }) => sum + amount, 0n)),
-        );
+        gauge('results_stored', 'Results in the store', async () => Number(await total('results')));
+        gauge('earned_ton', 'TON of the results in the store', () => ton('earned'));
+        gauge('unclaimed_ton', 'TON of vouchers above what channels have paid', () => ton('unclaimed'));
+        gauge('claimed_ton', 'TON that channels have paid, confirmed by several readings', () => ton('claimed'));
         gauge(
             'open_cases',
             'Demands and cases of this node that are open on chain',
@@ -93,7 +93,7 @@ export class WorkerMetrics {
         readGauge(this.registry, {
             ...{ name: `${PREFIX}jobs`, help: 'Jobs by stage', labelNames: ['stage'], log },
             read: async () =>
-                Object.entries((await store.totals()).jobs).map(([stage, value]) => ({ labels: { stage }, value })),
+                Object.entries(await sums()).map(([stage, { jobs }]) => ({ labels: { stage }, value: jobs })),
         });
     }
 
@@ -129,4 +129,10 @@ export class WorkerMetrics {
     private counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> {
         return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.registry] });
     }
+}
+
+/** Reads once for all who ask while it is read: the gauges of one scrape show the same moment. */
+function onceAtATime<T>(read: () => Promise<T>): () => Promise<T> {
+    let reading: Promise<T> | undefined;
+    return () => (reading ??= read().finally(() => (reading = undefined)));
 }

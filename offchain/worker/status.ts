@@ -1,8 +1,7 @@
 /** The state of a worker as its operator reads it. */
-import { loadTerms } from '@cocoon-market/wrappers';
-import { Cell } from '@ton/core';
-import type { JobAmounts } from '../store/earnings';
-import { dayOf } from '../store/people';
+import type { EarningsRow } from '../store/earnings';
+import { sumsOf } from '../store/jobSums';
+import { dateOf, dayOf } from '../store/people';
 import type { CaseRecord, IntakeMode, WorkerTotals } from '../store/worker';
 import type { Alert } from './alerts/board';
 import type { ModelLoad } from './backends';
@@ -12,8 +11,6 @@ import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
 import type { BackendView } from './servers';
-import { type EarningsRow, earningsRows, unclaimedOf } from './earnings';
-import { modelName } from './modelName';
 import type { WorkerReadiness } from './readiness';
 
 export interface WorkerStatus extends WorkerTotals {
@@ -26,7 +23,7 @@ export interface WorkerStatus extends WorkerTotals {
     readiness: WorkerReadiness | undefined; // undefined if the worker does not run
     load: { backends: BackendView[]; models: ModelLoad[] };
     today: { results: number; earned: bigint }; // nanoTON, since midnight (UTC)
-    models: EarningsRow[]; // since the first result
+    models: EarningsRow[]; // those that brought the most, since the first result
     clients: EarningsRow[]; // those that brought the most, since the first result
     openJobs: OpenJobView[]; // those that brought the most
     unreadable: number; // messages of the provider that could not be read since the start
@@ -48,7 +45,7 @@ export interface OpenJobView {
     unclaimed: bigint;
 }
 
-const MAX_LISTED = 20; // clients, and jobs
+const MAX_LISTED = 20; // models, clients, and jobs
 
 export async function statusOf(
     context: WorkerContext,
@@ -56,8 +53,8 @@ export async function statusOf(
     { alerts, readiness }: Pick<WorkerStatus, 'alerts' | 'readiness'> = { alerts: [], readiness: undefined },
 ): Promise<WorkerStatus> {
     const { config, now, store } = context;
-    const [byModel, byClient] = await Promise.all([earningsRows(context, 'model'), earningsRows(context, 'client')]);
-    const today = byModel.earned.filter(({ day }) => day === dayOf(now()));
+    const { earnings } = store;
+    const today = await earnings.row('day', dateOf(dayOf(now())));
     return {
         node: config.node.toRawString(),
         running: (await book.running()).length,
@@ -69,42 +66,23 @@ export async function statusOf(
         cases: (await store.cases.open()).map(viewOf),
         ...{ alerts, readiness },
         load: context.backends.view(),
-        today: {
-            results: today.reduce((sum, { results }) => sum + results, 0),
-            earned: today.reduce((sum, { earned }) => sum + earned, 0n),
-        },
-        models: byModel.rows,
-        clients: byClient.rows.sort(byEarned).slice(0, MAX_LISTED),
-        openJobs: await openJobsOf(context, book, byModel.jobs),
+        today: { results: today?.results ?? 0, earned: today?.earned ?? 0n },
+        models: await earnings.best('model', MAX_LISTED),
+        clients: await earnings.best('client', MAX_LISTED),
+        openJobs: await openJobsOf(context, book),
         unreadable: cases.unreadable,
         ...(await store.totals()),
     };
 }
 
-const byEarned = (a: { earned: bigint }, b: { earned: bigint }) =>
-    a.earned === b.earned ? 0 : a.earned < b.earned ? 1 : -1;
-
-async function openJobsOf({ config }: WorkerContext, book: WorkerBook, jobs: JobAmounts[]): Promise<OpenJobView[]> {
+async function openJobsOf({ store }: WorkerContext, book: WorkerBook): Promise<OpenJobView[]> {
     const running = await book.runningByJob();
-    const open = jobs
-        .filter(({ hasEnded }) => !hasEnded)
-        .map((amounts) => ({ ...amounts, earned: amounts.cumulative }));
-    return open
-        .sort(byEarned)
-        .slice(0, MAX_LISTED)
-        .map((amounts) => {
-            const { escrow, model } = loadTerms(Cell.fromBoc(amounts.terms)[0]);
-            const job = amounts.job.toString('hex');
-            return {
-                job,
-                client: accountAddress(escrow).toRawString(),
-                model: modelName(config, model),
-                running: running.get(job) ?? 0,
-                results: amounts.index,
-                earned: amounts.earned,
-                unclaimed: unclaimedOf(amounts),
-            };
-        });
+    return (await store.jobs.best(MAX_LISTED)).map((record) => {
+        const job = record.job.toString('hex');
+        const { results, earned, unclaimed } = sumsOf(record);
+        const { client, model } = record;
+        return { job, client, model, running: running.get(job) ?? 0, results, earned, unclaimed };
+    });
 }
 
 function viewOf({ class: faultClass, job, number, answerBy, dispute }: CaseRecord): CaseView {

@@ -79,18 +79,20 @@ export class WalletLedger {
         return this.nextReading;
     }
 
-    async totals(): Promise<WalletTotals> {
-        const movements = await this.context.store.wallet.movements(this.wallet.address.hash);
-        const jobs = await this.context.store.earnings.jobs();
+    /** Null before the first transaction is stored. */
+    async totals(): Promise<WalletTotals | null> {
+        const { store } = this.context;
+        const movements = await store.wallet.sums(this.wallet.address.hash);
+        if (movements.length === 0) {
+            return null;
+        }
         const sum = (kind: MovementKind, isIncoming: boolean) =>
-            movements
-                .filter((movement) => movement.kind === kind && movement.isIncoming === isIncoming)
-                .reduce((total, { amount }) => total + amount, 0n);
+            movements.find((one) => one.kind === kind && one.isIncoming === isIncoming)?.amount ?? 0n;
         const [fromChannels, toChannels] = [sum('claim', true), sum('claim', false)];
         const [received, sent] = [sum('transfer', true), sum('transfer', false)];
         const [swept, fees] = [sum('sweep', false), sum('fee', false)];
         const balance = fromChannels - toChannels + received - sent - swept - fees;
-        const paid = jobs.reduce((total, job) => total + (job.paid > job.claimed ? job.paid : job.claimed), 0n);
+        const paid = Object.values(await store.earnings.sums()).reduce((total, jobs) => total + jobs.paid, 0n);
         const claimCosts = toChannels + fees - (fromChannels - paid);
         return { fromChannels, toChannels, swept, received, sent, fees, balance, claimCosts };
     }

@@ -1,7 +1,7 @@
 /** What the workers say of their money at the end, and whether the chain shows the same to the nanoTON. */
 import type { LoggedTransaction } from '@cocoon-market/localnet';
 import { runCocoon } from '../../demo/processes';
-import { earningsGroups } from '../../offchain/worker/earnings';
+import { earningsGroups } from '../../offchain/store/earnings';
 import { until } from './settle';
 import type { SoakWorker, World } from './world';
 

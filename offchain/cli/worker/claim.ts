@@ -1,8 +1,9 @@
 /** `cocoon worker claim`. */
 import type { Command } from 'commander';
 import { askWorker, claimOnce, type WorkerParts } from '../../worker';
+import type { ClaimReport } from '../../worker/claimSender';
 import { readMoneyConfig } from '../../worker/config';
-import { print } from '../output';
+import { lines, print, tonText } from '../output';
 import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
 
 export function addClaim(worker: Command, parts: WorkerParts): void {
@@ -13,6 +14,8 @@ export function addClaim(worker: Command, parts: WorkerParts): void {
         .option(...JSON_OPTION)
         .action(async ({ config: path, json = false }: ConfigFlags) => {
             const config = readMoneyConfig(path);
-            print({ json }, (await askWorker(config.store, 'POST', '/claim')) ?? (await claimOnce(config, parts)));
+            const answer = await askWorker(config.store, 'POST', '/claim');
+            const report = (answer ?? (await claimOnce(config, parts))) as ClaimReport; // amounts of an answer are text
+            print({ json }, report, () => lines({ ...report, amount: tonText(report.amount) }));
         });
 }

@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander';
 import { toWire } from '../../link';
 import { askWorker, earningsOnce, type WorkerParts } from '../../worker';
 import { readMoneyConfig } from '../../worker/config';
-import { type EarningsGroup, earningsGroups, type EarningsRow, type EarningsTotals } from '../../worker/earnings';
+import { type EarningsGroup, earningsGroups, type EarningsRow } from '../../store/earnings';
+import type { EarningsTotals } from '../../worker/earnings';
 import type { WalletTotals } from '../../worker/walletLedger';
 import { print, tonText } from '../output';
 import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
@@ -43,7 +44,8 @@ interface WireView {
     rows: Wire<EarningsRow>[];
     totals: Wire<EarningsTotals>;
     estimate: { days: number; perDay: string; perMonth: string } | null;
-    wallet: Wire<WalletTotals>;
+    wallet: Wire<WalletTotals> | null;
+    unread: string | null;
 }
 
 const COLUMNS = ['results', 'prompt', 'cached', 'completion', 'reasoning', 'earned', 'claimed'] as const;
@@ -55,7 +57,7 @@ function csvOf({ by, rows }: WireView): string {
     return [[by, ...COLUMNS].join(','), ...lines].join('\n');
 }
 
-function textOf({ by, rows, totals, wallet }: WireView, more: string[]): string {
+function textOf({ by, rows, totals, wallet, unread }: WireView, more: string[]): string {
     const cells = (row: Wire<Omit<EarningsRow, 'group'>>): string[] =>
         COLUMNS.map((column) =>
             column === 'earned' || column === 'claimed' ? tonText(row[column]) : `${row[column]}`,
@@ -66,9 +68,18 @@ function textOf({ by, rows, totals, wallet }: WireView, more: string[]): string 
         row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
     const { promised, unpaid, prepaid, confirming, unclaimed, lost } = totals;
     const sums = { promised, unpaid, prepaid, confirming, unclaimed, lost };
-    const money = Object.entries(wallet).map(([name, amount]) => [`wallet.${name}`, amount] as const);
+    const money = Object.entries(wallet ?? {}).map(([name, amount]) => [`wallet.${name}`, amount] as const);
     const amounts = [...Object.entries(sums), ...money].map(([name, amount]) => `${name}: ${tonText(amount)}`);
-    return [...table.map(line), '', ...amounts, ...more].join('\n');
+    return [...table.map(line), '', ...amounts, ...walletNote(wallet !== null, unread), ...more].join('\n');
+}
+
+/** What the lines of the wallet do not show. */
+function walletNote(isStored: boolean, unread: string | null): string[] {
+    if (unread !== null) {
+        const shown = isStored ? 'the amounts above are as of the last reading' : 'its amounts are not known';
+        return [`wallet: not read now, ${shown}: ${unread}`];
+    }
+    return isStored ? [] : ['wallet: no transactions yet'];
 }
 
 function paceText(pace: WireView['estimate']): string {

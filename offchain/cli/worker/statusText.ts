@@ -27,6 +27,7 @@ export function statusText(status: WireStatus, chain: { network: number }): stri
     return [
         ...rows([
             ['state', stateOf(status)],
+            ...(status.intake === 'open' ? [] : [['intake', intakeText(status)] as Row]),
             ['node', account(status.node)],
             ['wallet', `${walletText(Address.parse(wallet.address), chain)}  ${balance}`],
             ['today', `${tonText(today.earned)} of ${today.results} results (UTC)`],
@@ -74,6 +75,9 @@ function stateOf({ state, readiness }: WireStatus): string {
             : `${state}, ready`
         : `${state}, not ready: ${readiness.reasons.join('; ')}`;
 }
+
+const intakeText = ({ intake, state }: WireStatus): string =>
+    `${intake}${state === 'stopped' ? ', also once it runs' : ''}: "cocoon worker resume" has it take new work`;
 
 /** Backends and models as they work now; nothing of a worker that does not run. */
 function loadLines({ state, load }: WireStatus): string[] {

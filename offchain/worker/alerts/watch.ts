@@ -1,7 +1,8 @@
 /** Looks at what may go wrong while a worker runs, and keeps the board of alerts. */
-import { formatTon, smaller } from '@cocoon-market/wrappers';
+import { formatTon } from '@cocoon-market/wrappers';
 import { PollLoop } from '../../process/tasks';
 import { reporting } from '../../process/log';
+import { unclaimedOf } from '../../store/jobSums';
 import type { CaseRecord, JobRecord } from '../../store/worker';
 import { accountAddress } from '../channels';
 import { NO_ATTESTATION, type NodeAttestation } from '../attestation';
@@ -154,7 +155,7 @@ export class AlertWatch {
         for (let page = await store.jobs.claimable({ limit: PAGE }); page.length > 0;) {
             for (const record of page) {
                 const { refundAt } = record.snapshot;
-                const due = dueOf(record);
+                const due = unclaimedOf(record);
                 if (due >= minClaim() && due > 0n && refundAt - now() <= config.marginSeconds / 2) {
                     conditions.push(ofUnclaimed(record, due));
                 }
@@ -227,11 +228,6 @@ export class AlertWatch {
             ? []
             : [{ subject: '', message: `the attestation ends in ${minutes} minutes, and clients then leave`, remedy }];
     }
-}
-
-/** nanoTON of vouchers that the channel has not paid and can pay. */
-function dueOf({ voucher, snapshot }: JobRecord): bigint {
-    return smaller((voucher?.cumulative ?? 0n) - snapshot.paid, snapshot.balance);
 }
 
 function ofUnclaimed({ job, snapshot: { refundAt } }: JobRecord, due: bigint): Condition {

@@ -163,7 +163,7 @@ function onceDown(findings: Finding[]): Finding[] {
 }
 
 async function isServed({ store }: WorkerConfig): Promise<boolean> {
-    return (await askWorker(store, 'GET', '/status').catch(() => 'a worker that fails')) !== undefined;
+    return (await askWorker(store, 'GET', '/health').catch(() => 'a worker that fails')) !== undefined;
 }
 
 /** The key file, read once; `seeds` is undefined when it cannot be. */

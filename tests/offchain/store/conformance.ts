@@ -1,6 +1,9 @@
 // Longer than 350 lines because every implementation of a store passes this one suite.
 import { randomBytes } from 'node:crypto';
+import { addSums, NO_JOBS, sumsOf } from '../../../offchain/store/jobSums';
 import type { JobInsert, WorkerStore } from '../../../offchain/store/worker';
+
+const MAX = (1n << 64n) - 1n;
 
 const counts = (completion: number) => ({ prompt: 3, cached: 1, completion, reasoning: 0 });
 
@@ -10,6 +13,8 @@ export function newJob(fields: Partial<JobInsert> = {}): JobInsert {
         job: randomBytes(32),
         channel: randomBytes(32),
         terms: Buffer.from('terms'),
+        client: '0:c1',
+        model: 'some/model',
         jobNumber: 2 ** 40 - 1,
         enc: Buffer.alloc(32, 9),
         wire: 'one',
@@ -22,26 +27,44 @@ export function newJob(fields: Partial<JobInsert> = {}): JobInsert {
 export function describeWorkerStore(name: string, open: () => Promise<WorkerStore>): void {
     describe(name, () => {
         let store: WorkerStore;
+        const added: Buffer[] = [];
 
         beforeEach(async () => {
             store = await open();
         });
 
-        afterEach(() => store.close());
+        // Whatever a test does: the stored sums are those of the jobs as they are.
+        afterEach(async () => {
+            const expected = { open: NO_JOBS, ending: NO_JOBS, ended: NO_JOBS };
+            for (const id of added.splice(0)) {
+                const record = (await store.jobs.get(id))!;
+                expected[record.state] = addSums(expected[record.state], sumsOf(record));
+            }
+            expect(await store.earnings.sums()).toEqual(expected);
+            await store.close();
+        });
 
         const reopen = async () => {
             await store.close();
             store = await open();
         };
 
-        async function withJob(): Promise<Buffer> {
-            const job = newJob();
+        async function add(job: JobInsert): Promise<void> {
             await store.jobs.add(job);
+            added.push(job.job);
+        }
+
+        async function withJob(fields: Partial<JobInsert> = {}): Promise<Buffer> {
+            const job = newJob(fields);
+            await add(job);
             return job.job;
         }
 
-        async function withQuery(number = 1): Promise<Buffer> {
-            const job = await withJob();
+        const claimedByDay = async () =>
+            (await store.earnings.rows('day')).map(({ group, claimed }) => [group, claimed]);
+
+        async function withQuery(number = 1, fields: Partial<JobInsert> = {}): Promise<Buffer> {
+            const job = await withJob(fields);
             await store.queries.accept(query(job, number));
             return job;
         }
@@ -60,7 +83,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             number: number,
             index: number,
             cumulative: bigint,
-            { finishedAt = 1_800_000_000, model = 'some/model' }: { finishedAt?: number; model?: string } = {},
+            { finishedAt = 1_800_000_000 }: { finishedAt?: number } = {},
         ) => ({
             kind: 'result' as const,
             job,
@@ -71,12 +94,11 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             index,
             cumulative,
             finishedAt,
-            model,
         });
 
         it('finds a job by its hash and by its channel, after a restart too', async () => {
             const job = newJob();
-            await store.jobs.add(job);
+            await add(job);
             await reopen();
 
             const fresh = {
@@ -98,7 +120,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
 
         it('refuses a second job on one channel', async () => {
             const job = newJob();
-            await store.jobs.add(job);
+            await add(job);
             await expect(store.jobs.add(newJob({ channel: job.channel }))).rejects.toBeDefined();
             await expect(store.jobs.add(newJob({ job: job.job }))).rejects.toBeDefined();
         });
@@ -268,46 +290,51 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.totals()).toEqual({ jobs, results: 1, earned: 10n, unclaimed: 5n });
         });
 
-        it('adds each result to the earnings of its job and day (UTC), in the step in which the query ends', async () => {
-            const [one, other] = [await withQuery(1), await withQuery(1)];
+        it('adds each result to the earnings of its day (UTC), model and client, in the step in which the query ends', async () => {
+            const [one, other] = [await withQuery(1), await withQuery(1, { client: '0:c2', model: 'other' })];
             await store.queries.accept(query(one, 2));
             await store.queries.accept(query(one, 3));
             const [lastSecond, midnight] = [{ finishedAt: 20_000 * 86_400 - 1 }, { finishedAt: 20_000 * 86_400 }];
             await store.queries.end(result(one, 1, 1, 10n, lastSecond));
             await store.queries.end(result(one, 2, 2, 25n, midnight));
             await store.queries.end(result(one, 3, 3, 31n, midnight));
-            await store.queries.end(result(other, 1, 1, (1n << 64n) - 1n, { ...midnight, model: 'other' }));
+            await store.queries.end(result(other, 1, 1, MAX, midnight));
             await expect(store.queries.end(result(other, 1, 2, 9n))).rejects.toBeDefined();
             await reopen();
 
-            const tokens = (results: number) => ({
-                ...{ results, prompt: 3 * results, cached: results, completion: 7 * results, reasoning: 0 },
+            const of = (group: string, results: number, earned: bigint) => ({
+                ...{ group, results, prompt: 3 * results, cached: results, completion: 7 * results, reasoning: 0 },
+                ...{ earned, claimed: 0n },
             });
-            const sorted = (rows: object[]) => rows.map((row) => JSON.stringify(row, hexed)).sort();
-            const hexed = (_name: string, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value);
-            const of = (job: Buffer, day: number, results: number, earned: bigint, model = 'some/model') => ({
-                ...{ day, job, model, ...tokens(results), earned },
-            });
-            expect(sorted(await store.earnings.earned())).toEqual(
-                sorted([
-                    of(one, 19_999, 1, 10n),
-                    of(one, 20_000, 2, 21n),
-                    of(other, 20_000, 1, (1n << 64n) - 1n, 'other'),
-                ]),
-            );
+            const days = [of('2024-10-03', 1, 10n), of('2024-10-04', 3, 21n + MAX)];
+            expect(await store.earnings.rows('day')).toEqual(days);
+            expect(await store.earnings.rows('model')).toEqual([of('other', 1, MAX), of('some/model', 3, 31n)]);
+            expect(await store.earnings.rows('client')).toEqual([of('0:c1', 3, 31n), of('0:c2', 1, MAX)]);
+            expect(await store.earnings.row('day', '2024-10-04')).toEqual(days[1]);
+            expect(await store.earnings.row('day', '2024-10-05')).toBeUndefined();
         });
 
-        it('lists a confirmed claim once, for what the channel paid since the one before', async () => {
+        it('names the clients and the jobs that earned the most, the best first', async () => {
+            for (const [client, price] of [['0:c1', 9n], ['0:c2', 100n], ['0:c3', 20n]] as const) {
+                await store.queries.end(result(await withQuery(1, { client }), 1, 1, price));
+            }
+            const ended = await withQuery(1, { client: '0:c3' });
+            await store.queries.end(result(ended, 1, 1, 500n));
+            await store.jobs.setState(ended, 'ended', 1000);
+
+            const clients = await store.earnings.best('client', 2);
+            expect(clients.map(({ group, earned }) => [group, earned])).toEqual([['0:c3', 520n], ['0:c2', 100n]]);
+            expect((await store.jobs.best(2)).map(({ cumulative }) => cumulative)).toEqual([100n, 20n]);
+        });
+
+        it('counts a confirmed claim once, for what the channel paid since the one before', async () => {
             const job = await withJob();
-            await store.jobs.setConfirmedPaid(job, 5n, 1000);
-            await store.jobs.setConfirmedPaid(job, 5n, 1001);
-            await store.jobs.setConfirmedPaid(job, 12n, 1002);
+            await store.jobs.setConfirmedPaid(job, 5n, 86_399);
+            await store.jobs.setConfirmedPaid(job, 5n, 86_400);
+            await store.jobs.setConfirmedPaid(job, 12n, 86_401);
             await reopen();
 
-            expect(await store.earnings.claims()).toEqual([
-                { job, at: 1000, amount: 5n, last: false },
-                { job, at: 1002, amount: 7n, last: false },
-            ]);
+            expect(await claimedByDay()).toEqual([['1970-01-01', 5n], ['1970-01-02', 7n]]);
             expect((await store.jobs.get(job))!.claimed).toBe(12n);
         });
 
@@ -317,16 +344,15 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await store.jobs.setLastClaims([{ job: ended, paidAfter: 9n }], 1000);
             await store.jobs.setLastClaims([{ job: lapsed, paidAfter: 9n }], 1000);
             await store.jobs.setLastClaims([{ job: lapsed, paidAfter: 0n }], 0);
-            expect(await store.earnings.claims()).toHaveLength(1);
-            for (const job of [ended, refunded, lapsed]) await store.jobs.setState(job, 'ended', 2000);
-            await store.jobs.setState(ended, 'ended', 2001);
+            expect(await claimedByDay()).toEqual([['1970-01-01', 5n]]);
+            for (const job of [ended, refunded, lapsed]) await store.jobs.setState(job, 'ended', 90_000);
+            await store.jobs.setState(ended, 'ended', 90_001);
 
-            const first = { job: ended, at: 1000, amount: 5n, last: false };
-            expect(await store.earnings.claims()).toEqual([first, { job: ended, at: 2000, amount: 4n, last: true }]);
+            expect(await claimedByDay()).toEqual([['1970-01-01', 5n], ['1970-01-02', 4n]]);
             expect((await store.jobs.get(ended))!.claimed).toBe(9n);
 
-            await store.jobs.revive(ended, 'ending', { balance: 4n, paid: 5n, refundAt: 3000, at: 2100 });
-            expect(await store.earnings.claims()).toEqual([first]);
+            await store.jobs.revive(ended, 'ending', { balance: 4n, paid: 5n, refundAt: 3000, at: 90_100 });
+            expect(await claimedByDay()).toEqual([['1970-01-01', 5n], ['1970-01-02', 0n]]);
             expect((await store.jobs.get(ended))!).toMatchObject({ claimed: 5n, lastClaimPaid: 0n });
         });
 
@@ -352,9 +378,12 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await expect(store.wallet.add(wallet, movements, undefined, to)).rejects.toThrow();
             expect(await store.wallet.movements(wallet)).toEqual(movements);
             expect(await store.wallet.movementsOfOrder('last')).toEqual([movements[2]]);
+            expect(await store.wallet.sums(wallet)).toEqual(
+                movements.map(({ kind, isIncoming, amount }) => ({ kind, isIncoming, amount })),
+            );
 
             expect(await store.jobs.setState(job, 'ended', 2000)).toBe(row.claims === 1);
-            expect(await store.earnings.claims()).toHaveLength(row.claims);
+            expect(await claimedByDay()).toEqual(row.claims === 0 ? [] : [['1970-01-01', 100n]]);
             expect((await store.jobs.get(job))!.lastClaimAt).toBe(1000 * row.claims);
         });
 
@@ -430,7 +459,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
         it('uses no number of an unknown job that it denied, nor one below, once the job is added', async () => {
             const unknown = newJob();
             await store.queries.deny(denial(unknown.job, 5));
-            await store.jobs.add(unknown);
+            await add(unknown);
 
             expect(await store.jobs.get(unknown.job)).toMatchObject({ highest: 5, lowWater: 5 });
             await expect(store.queries.accept(query(unknown.job, 5))).rejects.toThrow('was used');

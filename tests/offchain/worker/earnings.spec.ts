@@ -92,6 +92,16 @@ describe('earnings', () => {
         expect((await checked('day')).totals).toMatchObject({ claimed: 0n, unclaimed: 0n, lost: 4n * TOKEN });
     });
 
+    it('say why the wallet is not read while the chain is down, and show no wallet that was never read', async () => {
+        fixture = await startFixture(soon);
+        const history = jest.spyOn(fixture.chain, 'history').mockImplementation(() => {
+            throw new Error('no endpoint answers');
+        });
+        expect(await checked('day')).toMatchObject({ wallet: null, unread: 'no endpoint answers' });
+        history.mockRestore();
+        expect(await checked('day')).toMatchObject({ unread: null });
+    });
+
     it('survive a restart, and name a model that is offered no more', async () => {
         fixture = await startFixture(soon);
         const client = await withJob();

@@ -85,7 +85,9 @@ it('has a ledger that is its balance to the nanoTON, over funding, claims, a las
     await restart();
     await network.faucet(wallet.address, 7n);
 
-    const { totals, wallet: money } = await worker.earnings('client');
+    const { totals, wallet: stored, unread } = await worker.earnings('client');
+    const money = stored!;
+    expect(unread).toBeNull();
     expect(totals).toMatchObject({ claimed: totals.earned, confirming: 0n, unclaimed: 0n, lost: 0n });
     expect(totals.earned).toBe(one.owed() + other.owed());
     expect(money.balance).toBe(await balanceOf(wallet.address));
@@ -118,7 +120,7 @@ it('sweeps once when the process dies after the order was sent', async () => {
 
     expect(await worker.sweepNow()).toMatchObject({ sent: false, amount: 0n });
     expect(await balanceOf(OWNER)).toBe(swept);
-    expect((await worker.earnings('day')).wallet.swept).toBe(swept);
+    expect((await worker.earnings('day')).wallet!.swept).toBe(swept);
 });
 
 it('sweeps when the order of a process that died can be executed no more, and not before', async () => {
