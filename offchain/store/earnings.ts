@@ -1,7 +1,6 @@
 /** What results brought, and how far channels have paid for it. */
 import type { TokenCounts } from '@cocoon-market/wrappers';
 import type { JobSums } from './jobSums';
-import type { JobStage } from './worker';
 
 export const earningsGroups = ['day', 'model', 'client'] as const;
 export type EarningsGroup = (typeof earningsGroups)[number];
@@ -25,5 +24,5 @@ export interface EarningsStore {
     best(by: EarningsGroup, limit: number): Promise<EarningsRow[]>;
     /** Undefined for a group without results and claims. */
     row(by: EarningsGroup, group: string): Promise<EarningsRow | undefined>;
-    sums(): Promise<Record<JobStage, JobSums>>;
+    sums(): Promise<Record<'open' | 'ending' | 'ended', JobSums>>;
 }

@@ -1,6 +1,15 @@
 /** How far a job is paid, and the sums of it over jobs. Every amount is nanoTON. */
 import { larger, smaller } from '@cocoon-market/wrappers';
-import type { JobRecord } from './worker';
+
+/** What of a job's record the sums follow from. */
+interface JobMoney {
+    state: string;
+    index: number;
+    cumulative: bigint;
+    voucher: { cumulative: bigint } | undefined;
+    claimed: bigint;
+    snapshot: { paid: bigint; balance: bigint };
+}
 
 export const amountNames = [
     ...(['earned', 'promised', 'unpaid', 'prepaid'] as const),
@@ -29,15 +38,13 @@ export const NO_JOBS: JobSums = {
 };
 
 /** nanoTON of the newest voucher that the channel has not paid and can pay. */
-export function unclaimedOf({ voucher, snapshot }: Pick<JobRecord, 'voucher' | 'snapshot'>): bigint {
+export function unclaimedOf({ voucher, snapshot }: Pick<JobMoney, 'voucher' | 'snapshot'>): bigint {
     const due = (voucher?.cumulative ?? 0n) - snapshot.paid;
     return larger(0n, smaller(due, snapshot.balance));
 }
 
 /** The sums of one job. */
-export function sumsOf(
-    record: Pick<JobRecord, 'state' | 'index' | 'cumulative' | 'voucher' | 'claimed' | 'snapshot'>,
-): JobSums {
+export function sumsOf(record: JobMoney): JobSums {
     const { state, index: results, cumulative: earned, voucher, claimed, snapshot } = record;
     const promised = voucher?.cumulative ?? 0n;
     const paid = larger(snapshot.paid, claimed); // a reading may be older than what is confirmed

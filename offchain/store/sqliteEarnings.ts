@@ -16,7 +16,9 @@ export class SqliteEarnings implements EarningsStore {
     }
 
     async best(by: EarningsGroup, limit: number) {
-        const best = this.of(by).orderBy(sql`length(earned)`, 'desc').orderBy('earned', 'desc');
+        const best = this.of(by)
+            .orderBy(sql`length(earned)`, 'desc')
+            .orderBy('earned', 'desc');
         return (await best.limit(limit).execute()).map(rowOf);
     }
 
@@ -50,14 +52,14 @@ export async function changeJob<T>(t: WorkerTransaction, job: Buffer, change: ()
         const row = await t.selectFrom('jobs').selectAll().where('job', '=', job).executeTakeFirst();
         return row && jobOf(row);
     };
-    const before = await read();
+    const rowBefore = await read();
     const result = await change();
-    const after = await read();
-    if (before?.state === after?.state && before !== undefined && after !== undefined) {
-        await addToSums(t, after.state, addSums(sumsOf(after), sumsOf(before), -1));
+    const rowAfter = await read();
+    if (rowBefore?.state === rowAfter?.state && rowBefore !== undefined && rowAfter !== undefined) {
+        await addToSums(t, rowAfter.state, addSums(sumsOf(rowAfter), sumsOf(rowBefore), -1));
     } else {
-        await (before && addToSums(t, before.state, addSums(NO_JOBS, sumsOf(before), -1)));
-        await (after && addToSums(t, after.state, sumsOf(after)));
+        await (rowBefore && addToSums(t, rowBefore.state, addSums(NO_JOBS, sumsOf(rowBefore), -1)));
+        await (rowAfter && addToSums(t, rowAfter.state, sumsOf(rowAfter)));
     }
     return result;
 }
@@ -73,7 +75,7 @@ async function addToSums(t: WorkerTransaction, state: JobStage, more: JobSums): 
         .set({
             jobs: sql<number>`jobs + ${more.jobs}`,
             results: sql<number>`results + ${more.results}`,
-            ...Object.fromEntries(amounts),
+            ...(Object.fromEntries(amounts) as Record<string, never>),
         })
         .where('state', '=', state)
         .execute();

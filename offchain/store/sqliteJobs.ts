@@ -6,14 +6,7 @@ import type { GroupCommit } from './groupCommit';
 import { addClaim, changeJob, removeLastClaim } from './sqliteEarnings';
 import { broughtByLastClaim } from './sqliteWallet';
 import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim } from './worker';
-import {
-    jobOf,
-    type JobTable,
-    snapshotColumns,
-    type WorkerSchema,
-    type WorkerTransaction,
-    ZERO,
-} from './workerTables';
+import { jobOf, type JobTable, snapshotColumns, type WorkerSchema, type WorkerTransaction, ZERO } from './workerTables';
 
 const ORDER_SECONDS = 600; // by which the clock of the chain may be behind that of a last claim
 

@@ -1,4 +1,5 @@
 /** The tables of a worker's SQLite file, and their rows as records. */
+// Longer than 350 lines because every step of the schema stays.
 import { loadTerms, type TokenCounts } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { type Generated, type Kysely, type Selectable, sql, type Transaction } from 'kysely';

@@ -76,8 +76,8 @@ function textOf({ by, rows, totals, wallet, unread }: WireView, more: string[]):
 /** What the lines of the wallet do not show. */
 function walletNote(isStored: boolean, unread: string | null): string[] {
     if (unread !== null) {
-        const shown = isStored ? 'the amounts above are as of the last reading' : 'its amounts are not known';
-        return [`wallet: not read now, ${shown}: ${unread}`];
+        const note = isStored ? 'the amounts above are as of the last reading' : 'its amounts are not known';
+        return [`wallet: not read now, ${note}: ${unread}`];
     }
     return isStored ? [] : ['wallet: no transactions yet'];
 }

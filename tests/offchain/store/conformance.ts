@@ -315,7 +315,11 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
         });
 
         it('names the clients and the jobs that earned the most, the best first', async () => {
-            for (const [client, price] of [['0:c1', 9n], ['0:c2', 100n], ['0:c3', 20n]] as const) {
+            for (const [client, price] of [
+                ['0:c1', 9n],
+                ['0:c2', 100n],
+                ['0:c3', 20n],
+            ] as const) {
                 await store.queries.end(result(await withQuery(1, { client }), 1, 1, price));
             }
             const ended = await withQuery(1, { client: '0:c3' });
@@ -323,7 +327,10 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await store.jobs.setState(ended, 'ended', 1000);
 
             const clients = await store.earnings.best('client', 2);
-            expect(clients.map(({ group, earned }) => [group, earned])).toEqual([['0:c3', 520n], ['0:c2', 100n]]);
+            expect(clients.map(({ group, earned }) => [group, earned])).toEqual([
+                ['0:c3', 520n],
+                ['0:c2', 100n],
+            ]);
             expect((await store.jobs.best(2)).map(({ cumulative }) => cumulative)).toEqual([100n, 20n]);
         });
 
@@ -334,7 +341,10 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await store.jobs.setConfirmedPaid(job, 12n, 86_401);
             await reopen();
 
-            expect(await claimedByDay()).toEqual([['1970-01-01', 5n], ['1970-01-02', 7n]]);
+            expect(await claimedByDay()).toEqual([
+                ['1970-01-01', 5n],
+                ['1970-01-02', 7n],
+            ]);
             expect((await store.jobs.get(job))!.claimed).toBe(12n);
         });
 
@@ -348,11 +358,17 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             for (const job of [ended, refunded, lapsed]) await store.jobs.setState(job, 'ended', 90_000);
             await store.jobs.setState(ended, 'ended', 90_001);
 
-            expect(await claimedByDay()).toEqual([['1970-01-01', 5n], ['1970-01-02', 4n]]);
+            expect(await claimedByDay()).toEqual([
+                ['1970-01-01', 5n],
+                ['1970-01-02', 4n],
+            ]);
             expect((await store.jobs.get(ended))!.claimed).toBe(9n);
 
             await store.jobs.revive(ended, 'ending', { balance: 4n, paid: 5n, refundAt: 3000, at: 90_100 });
-            expect(await claimedByDay()).toEqual([['1970-01-01', 5n], ['1970-01-02', 0n]]);
+            expect(await claimedByDay()).toEqual([
+                ['1970-01-01', 5n],
+                ['1970-01-02', 0n],
+            ]);
             expect((await store.jobs.get(ended))!).toMatchObject({ claimed: 5n, lastClaimPaid: 0n });
         });
 
