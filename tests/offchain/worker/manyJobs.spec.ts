@@ -78,8 +78,8 @@ async function readBy(action: () => Promise<unknown>): Promise<{ rows: number; s
         const statement = prepare.call(this, text);
         const all: Statement['all'] = statement.all.bind(statement);
         statement.all = (...values: unknown[]) => {
-            const explained: Sqlite.Statement<unknown[], { detail: string }> = prepare.call(this, `EXPLAIN QUERY PLAN ${text}`);
-            const plan = explained.all(...values);
+            const explained: Statement = prepare.call(this, `EXPLAIN QUERY PLAN ${text}`);
+            const plan = explained.all(...values) as { detail: string }[];
             plan.filter(({ detail }) => detail.startsWith('SCAN')).forEach(({ detail }) => seen.scanned.add(detail));
             const rows = all(...values);
             seen.rows += rows.length;
