@@ -320,7 +320,7 @@ async function sumUp(db: Kysely<WorkerSchema>): Promise<void> {
             .concat(['earned', 'claimed'].map((name) => `${name} = nano_add(earnings.${name}, excluded.${name})`))
             .join(', '),
     );
-    const groups = { day: "date(days.day * 86400, 'unixepoch')", model: 'jobs.model', client: 'jobs.client' };
+    const groups = { day: 'date(2440587.5 + days.day)', model: 'jobs.model', client: 'jobs.client' };
     for (const [by, group] of Object.entries(groups)) {
         await sql`INSERT INTO earnings
             SELECT ${by}, ${sql.raw(group)}, days.results, days.prompt, days.cached, days.completion, days.reasoning,

@@ -177,7 +177,7 @@ export class Sweeper {
         const read = async (source: Pick<ChainReader, 'account'>) =>
             (await source.account(this.wallet.address)).balance;
         const others = await Promise.all((chain.others ?? []).map(read));
-        const { balance: stored } = await this.ledger.totals();
+        const stored = (await this.ledger.totals())?.balance ?? 0n;
         return [...others, stored].reduce((min, one) => (one < min ? one : min), await this.wallet.balance());
     }
 
