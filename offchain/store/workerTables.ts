@@ -1,11 +1,9 @@
 /** The tables of a worker's SQLite file, and their rows as records. */
-// Longer than 350 lines because every step of the schema stays.
-import { loadTerms, type TokenCounts } from '@cocoon-market/wrappers';
-import { Cell } from '@ton/core';
-import { type Generated, type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import type { TokenCounts } from '@cocoon-market/wrappers';
+import { type Generated, type Selectable, sql, type Transaction } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
 import type { EarningsGroup, EarningsRow } from './earnings';
-import { addSums, amountNames, type JobSums, NO_JOBS, sumsOf } from './jobSums';
+import { amountNames, type JobSums } from './jobSums';
 import type { Movement, MovementSum, StoredSweep } from './wallet';
 import type {
     CaseRecord,
@@ -80,10 +78,13 @@ export type WorkerTransaction = Transaction<WorkerSchema>;
 export const ZERO = amountToBytes(0n);
 
 const jobTables: Migration = async (db) => {
+    const none = sql.raw(`BLOB NOT NULL DEFAULT x'${ZERO.toString('hex')}'`);
     await sql`CREATE TABLE jobs (
         job BLOB PRIMARY KEY,
         channel BLOB NOT NULL UNIQUE, -- two jobs on one channel would each count on all of its money
         terms BLOB NOT NULL,
+        client TEXT NOT NULL, -- of the terms: raw address of the escrow
+        model TEXT NOT NULL, -- of the terms: its name here when the job was taken
         jobNumber INTEGER NOT NULL,
         enc BLOB NOT NULL,
         wire TEXT NOT NULL,
@@ -100,8 +101,13 @@ const jobTables: Migration = async (db) => {
         refundAt INTEGER NOT NULL,
         at INTEGER NOT NULL,
         confirmedPaid BLOB NOT NULL,
-        lastClaimAt INTEGER NOT NULL DEFAULT 0
+        claimed ${none},
+        lastClaimPaid ${none},
+        lastClaimAt INTEGER NOT NULL DEFAULT 0,
+        unclaimedSince INTEGER NOT NULL DEFAULT 0
     ) STRICT`.execute(db);
+    await sql`CREATE INDEX unended_jobs ON jobs (job) WHERE state <> 'ended'`.execute(db);
+    await sql`CREATE INDEX best_jobs ON jobs (cumulative) WHERE state <> 'ended'`.execute(db);
     await sql`CREATE TABLE queries (
         job BLOB NOT NULL REFERENCES jobs (job),
         number INTEGER NOT NULL,
@@ -162,38 +168,6 @@ const caseTables: Migration = async (db) => {
     ) STRICT`.execute(db);
 };
 
-// Results of an earlier schema count for the day on which their channel was read last, without tokens and model.
-const earningsTables: Migration = async (db) => {
-    await sql`CREATE TABLE earnings (
-        day INTEGER NOT NULL,
-        job BLOB NOT NULL REFERENCES jobs (job),
-        model TEXT NOT NULL,
-        results INTEGER NOT NULL,
-        prompt INTEGER NOT NULL,
-        cached INTEGER NOT NULL,
-        completion INTEGER NOT NULL,
-        reasoning INTEGER NOT NULL,
-        earned BLOB NOT NULL,
-        PRIMARY KEY (day, job)
-    ) STRICT`.execute(db);
-    await sql`INSERT INTO earnings
-        SELECT at / 86400, job, '', "index", 0, 0, 0, 0, cumulative FROM jobs WHERE "index" > 0`.execute(db);
-    await sql`CREATE TABLE claims (
-        job BLOB NOT NULL REFERENCES jobs (job),
-        at INTEGER NOT NULL,
-        amount BLOB NOT NULL,
-        last INTEGER NOT NULL
-    ) STRICT`.execute(db);
-    await sql`CREATE INDEX claims_of_job ON claims (job)`.execute(db);
-    const none = sql.raw(`BLOB NOT NULL DEFAULT x'${ZERO.toString('hex')}'`);
-    await sql`ALTER TABLE jobs ADD COLUMN "lastClaimPaid" ${none}`.execute(db);
-    await sql`ALTER TABLE jobs ADD COLUMN claimed ${none}`.execute(db);
-    await sql`INSERT INTO claims SELECT job, at, "confirmedPaid", 0 FROM jobs WHERE "confirmedPaid" > ${ZERO}`.execute(
-        db,
-    );
-    await sql`UPDATE jobs SET claimed = "confirmedPaid"`.execute(db);
-};
-
 const walletTables: Migration = async (db) => {
     await sql`CREATE TABLE movements (
         wallet BLOB NOT NULL,
@@ -203,10 +177,29 @@ const walletTables: Migration = async (db) => {
         kind TEXT NOT NULL,
         account TEXT NOT NULL,
         job BLOB,
+        "order" TEXT,
         "isIncoming" INTEGER NOT NULL,
+        "isBounced" INTEGER NOT NULL,
         amount BLOB NOT NULL,
         PRIMARY KEY (wallet, lt, number)
     ) STRICT`.execute(db);
+    await sql`CREATE INDEX movements_of_order ON movements ("order")`.execute(db);
+    await sql`CREATE INDEX movements_of_job ON movements (job)`.execute(db);
+    await sql`CREATE TABLE "movementSums" (
+        wallet BLOB NOT NULL,
+        kind TEXT NOT NULL,
+        "isIncoming" INTEGER NOT NULL,
+        amount TEXT NOT NULL,
+        PRIMARY KEY (wallet, kind, "isIncoming")
+    ) STRICT, WITHOUT ROWID`.execute(db);
+    await sql`CREATE TRIGGER movement_added AFTER INSERT ON movements BEGIN
+        INSERT INTO "movementSums" VALUES (new.wallet, new.kind, new."isIncoming", nano_add(new.amount, '0'))
+        ON CONFLICT DO UPDATE SET amount = nano_add("movementSums".amount, excluded.amount);
+    END`.execute(db);
+    await sql`CREATE TRIGGER movement_deleted AFTER DELETE ON movements BEGIN
+        UPDATE "movementSums" SET amount = nano_sub(amount, old.amount)
+        WHERE wallet = old.wallet AND kind = old.kind AND "isIncoming" = old."isIncoming";
+    END`.execute(db);
     await sql`CREATE TABLE "walletCursor" (
         wallet BLOB PRIMARY KEY,
         lt BLOB NOT NULL,
@@ -223,31 +216,12 @@ const walletTables: Migration = async (db) => {
     ) STRICT`.execute(db);
 };
 
-const claimTimes: Migration = async (db) => {
-    await sql`ALTER TABLE jobs ADD COLUMN "unclaimedSince" INTEGER NOT NULL DEFAULT 0`.execute(db);
-    await sql`UPDATE jobs SET "unclaimedSince" = at`.execute(db);
-};
-
 const intakeTable: Migration = async (db) => {
     await sql`CREATE TABLE intake (mode TEXT NOT NULL) STRICT`.execute(db);
     await sql`INSERT INTO intake (mode) VALUES ('open')`.execute(db);
 };
 
-// The movements are read from the chain again.
-const movementOrders: Migration = async (db) => {
-    await sql`DELETE FROM movements`.execute(db);
-    await sql`DELETE FROM "walletCursor"`.execute(db);
-    await sql`ALTER TABLE movements ADD COLUMN "isBounced" INTEGER NOT NULL DEFAULT 0`.execute(db);
-    await sql`ALTER TABLE movements ADD COLUMN "order" TEXT`.execute(db);
-    await sql`CREATE INDEX movements_of_order ON movements ("order")`.execute(db);
-    await sql`CREATE INDEX movements_of_job ON movements (job)`.execute(db);
-};
-
 const sumTables: Migration = async (db) => {
-    await sql`ALTER TABLE jobs ADD COLUMN client TEXT NOT NULL DEFAULT ''`.execute(db);
-    await sql`ALTER TABLE jobs ADD COLUMN model TEXT NOT NULL DEFAULT ''`.execute(db);
-    await sql`CREATE INDEX unended_jobs ON jobs (job) WHERE state <> 'ended'`.execute(db);
-    await sql`CREATE INDEX best_jobs ON jobs (cumulative) WHERE state <> 'ended'`.execute(db);
     const amounts = sql.raw(amountNames.map((name) => `${name} TEXT NOT NULL DEFAULT '0'`).join(', '));
     await sql`CREATE TABLE "jobSums" (
         state TEXT PRIMARY KEY,
@@ -256,25 +230,6 @@ const sumTables: Migration = async (db) => {
         ${amounts}
     ) STRICT`.execute(db);
     await sql`INSERT INTO "jobSums" (state) VALUES ('open'), ('ending'), ('ended')`.execute(db);
-    await sql`CREATE TABLE "movementSums" (
-        wallet BLOB NOT NULL,
-        kind TEXT NOT NULL,
-        "isIncoming" INTEGER NOT NULL,
-        amount TEXT NOT NULL,
-        PRIMARY KEY (wallet, kind, "isIncoming")
-    ) STRICT, WITHOUT ROWID`.execute(db);
-    await sql`INSERT INTO "movementSums"
-        SELECT wallet, kind, "isIncoming", nano_add(amount, '0') FROM movements WHERE true
-        ON CONFLICT DO UPDATE SET amount = nano_add("movementSums".amount, excluded.amount)`.execute(db);
-    await sql`CREATE TRIGGER movement_added AFTER INSERT ON movements BEGIN
-        INSERT INTO "movementSums" VALUES (new.wallet, new.kind, new."isIncoming", nano_add(new.amount, '0'))
-        ON CONFLICT DO UPDATE SET amount = nano_add("movementSums".amount, excluded.amount);
-    END`.execute(db);
-    await sql`CREATE TRIGGER movement_deleted AFTER DELETE ON movements BEGIN
-        UPDATE "movementSums" SET amount = nano_sub(amount, old.amount)
-        WHERE wallet = old.wallet AND kind = old.kind AND "isIncoming" = old."isIncoming";
-    END`.execute(db);
-    await sql`ALTER TABLE earnings RENAME TO "dailyEarnings"`.execute(db);
     await sql`CREATE TABLE earnings (
         "by" TEXT NOT NULL,
         "group" TEXT NOT NULL,
@@ -288,56 +243,18 @@ const sumTables: Migration = async (db) => {
         PRIMARY KEY ("by", "group")
     ) STRICT, WITHOUT ROWID`.execute(db);
     await sql`CREATE INDEX best_earnings ON earnings ("by", length(earned), earned)`.execute(db);
-    await sumUp(db as Kysely<WorkerSchema>);
-    await sql`DROP TABLE "dailyEarnings"`.execute(db);
+    await sql`CREATE TABLE claims (
+        job BLOB NOT NULL REFERENCES jobs (job),
+        at INTEGER NOT NULL,
+        amount BLOB NOT NULL,
+        last INTEGER NOT NULL
+    ) STRICT`.execute(db);
+    await sql`CREATE INDEX claims_of_job ON claims (job)`.execute(db);
 };
-
-/** Fills the tables of sums from the rows of an earlier schema. */
-async function sumUp(db: Kysely<WorkerSchema>): Promise<void> {
-    const daily = sql<{ job: Buffer; model: string }>`SELECT job, model FROM "dailyEarnings" ORDER BY day`;
-    const models = new Map((await daily.execute(db)).rows.map(({ job, model }) => [job.toString('hex'), model]));
-    const sums: Record<JobStage, JobSums> = { open: NO_JOBS, ending: NO_JOBS, ended: NO_JOBS };
-    const next = (cursor: Buffer) =>
-        db.selectFrom('jobs').selectAll().where('job', '>', cursor).orderBy('job').limit(1000).execute();
-    for (let page = await next(Buffer.alloc(0)); page.length > 0; page = await next(page.at(-1)!.job)) {
-        for (const row of page) {
-            const { job, state, terms } = row;
-            const { escrow, model } = loadTerms(Cell.fromBoc(terms)[0]);
-            const name = models.get(job.toString('hex')) || model.toString('hex');
-            const names = { client: `0:${escrow.toString('hex')}`, model: name };
-            await db.updateTable('jobs').set(names).where('job', '=', job).execute();
-            sums[state] = addSums(sums[state], sumsOf(jobOf(row)));
-        }
-    }
-    for (const [state, { jobs, results, ...amounts }] of Object.entries(sums)) {
-        const columns = Object.fromEntries(amountNames.map((name) => [name, String(amounts[name])]));
-        const rows = db.updateTable('jobSums').set({ jobs, results, ...columns });
-        await rows.where('state', '=', state as JobStage).execute();
-    }
-    const added = sql.raw(
-        ['results', 'prompt', 'cached', 'completion', 'reasoning']
-            .map((name) => `${name} = earnings.${name} + excluded.${name}`)
-            .concat(['earned', 'claimed'].map((name) => `${name} = nano_add(earnings.${name}, excluded.${name})`))
-            .join(', '),
-    );
-    const groups = { day: 'date(2440587.5 + days.day)', model: 'jobs.model', client: 'jobs.client' };
-    for (const [by, group] of Object.entries(groups)) {
-        await sql`INSERT INTO earnings
-            SELECT ${by}, ${sql.raw(group)}, days.results, days.prompt, days.cached, days.completion, days.reasoning,
-                nano_add(days.earned, '0'), '0'
-            FROM "dailyEarnings" AS days JOIN jobs USING (job) WHERE true
-            ON CONFLICT DO UPDATE SET ${added}`.execute(db);
-        await sql`INSERT INTO earnings
-            SELECT ${by}, ${sql.raw(group)}, 0, 0, 0, 0, 0, '0', nano_add(days.amount, '0')
-            FROM (SELECT job, at / 86400 AS day, amount FROM claims) AS days JOIN jobs USING (job) WHERE true
-            ON CONFLICT DO UPDATE SET ${added}`.execute(db);
-    }
-}
 
 export const workerTables: readonly Migration[] = [
     ...[jobTables, signingTables, caseTables],
-    ...[earningsTables, walletTables, claimTimes],
-    ...[intakeTable, movementOrders, sumTables],
+    ...[walletTables, intakeTable, sumTables],
 ];
 
 export function snapshotColumns({ balance, paid, refundAt, at }: ChannelSnapshot) {

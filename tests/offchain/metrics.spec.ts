@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { GatewayMetrics } from '../../offchain/gateway/metrics';
 import { addSources } from '../../offchain/gateway/metricSources';
 import { BoundedLabel, readGauge, serveMetrics, tonNumber } from '../../offchain/process/metrics';
+import { NO_JOBS } from '../../offchain/store/jobSums';
 import { alertSeverities } from '../../offchain/worker/alerts/board';
 import { WorkerMetrics } from '../../offchain/worker/metrics';
 import { Reason } from '../../wrappers';
@@ -172,17 +173,14 @@ describe('Metrics', () => {
         metrics.addResult({ prompt: 3, cached: 1, completion: 2, reasoning: 0 });
         metrics.addSigned('decline', Reason.TooBusy);
         metrics.addUnsigned('bad_voucher');
-        const totals = {
-            jobs: { open: 2, ending: 0, ended: 1 },
-            results: 7,
-            earned: 3n * 10n ** 9n,
-            unclaimed: 5n * 10n ** 8n,
+        const sums = {
+            open: { ...NO_JOBS, jobs: 2, results: 6, earned: 2n * 10n ** 9n, unclaimed: 5n * 10n ** 8n },
+            ending: NO_JOBS,
+            ended: { ...NO_JOBS, jobs: 1, results: 1, earned: 10n ** 9n, claimed: 25n * 10n ** 8n },
         };
-        const claims = [{ amount: 10n ** 9n }, { amount: 15n * 10n ** 8n }];
         metrics.addSources(log, {
             store: {
-                totals: async () => totals,
-                earnings: { claims: async () => claims },
+                earnings: { sums: async () => sums },
                 cases: { open: async () => [{}] },
             },
             running: async () => 4,
@@ -203,6 +201,7 @@ describe('Metrics', () => {
             'refusals_total{reason="TooBusy"} 1',
             'refusals_total{reason="bad_voucher"} 1',
             'running_queries 4',
+            'results_stored 7',
             'earned_ton 3',
             'claimed_ton 2.5',
             'open_cases 1',
@@ -217,6 +216,7 @@ describe('Metrics', () => {
             'alerts{alert="stake",severity="critical"} 0',
             'unclaimed_ton 0.5',
             'jobs{stage="open"} 2',
+            'jobs{stage="ended"} 1',
         ]) {
             expect(text).toContain(`\ncocoon_worker_${line}\n`);
         }

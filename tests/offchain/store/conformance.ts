@@ -394,12 +394,13 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await expect(store.wallet.add(wallet, movements, undefined, to)).rejects.toThrow();
             expect(await store.wallet.movements(wallet)).toEqual(movements);
             expect(await store.wallet.movementsOfOrder('last')).toEqual([movements[2]]);
-            expect(await store.wallet.sums(wallet)).toEqual(
-                movements.map(({ kind, isIncoming, amount }) => ({ kind, isIncoming, amount })),
-            );
+            expect(await store.wallet.sums(wallet)).toEqual([
+                { kind: 'claim', isIncoming: false, amount: 20_000_040n },
+                { kind: 'claim', isIncoming: true, amount: 90_000_000n + row.received },
+            ]);
 
             expect(await store.jobs.setState(job, 'ended', 2000)).toBe(row.claims === 1);
-            expect(await claimedByDay()).toEqual(row.claims === 0 ? [] : [['1970-01-01', 100n]]);
+            expect(await claimedByDay()).toEqual(row.claims === 0 ? [] : [['1970-01-01', 1_000_100n]]);
             expect((await store.jobs.get(job))!.lastClaimAt).toBe(1000 * row.claims);
         });
 

@@ -72,7 +72,7 @@ type Statement = Sqlite.Statement<unknown[]>;
 
 /** The rows that SQLite hands over while `action` runs, and the tables that it goes through from end to end. */
 async function readBy(action: () => Promise<unknown>): Promise<{ rows: number; scanned: string[] }> {
-    const prepare = Reflect.get(Sqlite.prototype, 'prepare') as Sqlite.Database['prepare'];
+    const prepare = Reflect.get<Sqlite.Database, 'prepare'>(Sqlite.prototype, 'prepare');
     const seen = { rows: 0, scanned: new Set<string>() };
     const spy = jest.spyOn(Sqlite.prototype, 'prepare').mockImplementation(function (this: Sqlite.Database, text) {
         const statement = prepare.call(this, text);
@@ -104,6 +104,7 @@ it.each([
     ['earnings by client', () => earnings('client')],
 ])('%s reads as many rows after many ended jobs as after one, and goes through no table', async (_, ask) => {
     await withStore((store) => serve(store, 1));
+    await ask(); // stores the transactions of the wallet
     const before = await readBy(ask);
     await withStore((store) => serve(store, JOBS));
 
