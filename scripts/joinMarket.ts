@@ -1,4 +1,4 @@
-import { joinMarket, Provider, readMarket, Registry } from '@cocoon-market/wrappers';
+import { codeName, joinMarket, Provider, readMarket, Registry } from '@cocoon-market/wrappers';
 import {
     anyCodeFlag,
     findProvider,
@@ -64,8 +64,11 @@ export const run = script({
                 `A stake of ${ton(stake)} is below the market's base stake of ${ton(BigInt(rules.baseStake))}`,
             );
         }
-        const codeVersion = codes.provider.length - 1;
         const planned = await Provider.ofOwner(registry, session.actor);
+        const codeVersion = codes.provider.lastIndexOf(codeName(planned.init!.code));
+        if (codeVersion < 0) {
+            throw new ScriptError('The market names no code of a provider that this checkout has', 'use its release');
+        }
         const provider = session.openContract(Provider.fromAddress(planned.address));
         return {
             found: [

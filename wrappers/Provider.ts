@@ -1,5 +1,5 @@
 /** One owner's stake. All messages to their nodes go through it. See docs/contracts/provider.md. */
-import { Address, Cell, ContractProvider, Dictionary, Sender } from '@ton/core';
+import { Address, Cell, contractAddress, ContractProvider, Dictionary, Sender } from '@ton/core';
 import * as tact from '../build/Provider/Provider_Provider';
 import { toCell } from './cells';
 import { sizeOf } from './prices';
@@ -30,13 +30,17 @@ const nodeFields = ({ number, codeVersion = 0 }: NodeName) => ({
 });
 
 export class Provider extends stateless(tact.Provider) {
-    /** The Provider of an owner's wallet at a registry, as it is deployed: without stake, nodes and rules. */
-    static async ofOwner(registry: Address, owner: Address): Promise<Provider> {
+    /**
+     * The Provider of an owner's wallet at a registry, as it is deployed: without stake, nodes and rules. `code`: of
+     * another version than this release's.
+     */
+    static async ofOwner(registry: Address, owner: Address, code?: Cell): Promise<Provider> {
         const slots = Dictionary.empty<number, tact.StakeSlot>();
         // stake, unbonding, shares, nodes, gpus, next number, rules version, code version
         const numbers = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n] as const;
-        const { address, init } = await tact.Provider.fromInit(registry, owner, ...numbers, slots, null);
-        return new Provider(address, init);
+        const { init } = await tact.Provider.fromInit(registry, owner, ...numbers, slots, null);
+        const state = { code: code ?? init!.code, data: init!.data };
+        return new Provider(contractAddress(0, state), state);
     }
 
     /**

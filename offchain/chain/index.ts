@@ -7,5 +7,6 @@ export * from './endpoint';
 export * from './errors';
 export * from './node';
 export * from './order';
+export * from './provider';
 export * from './stream';
 export * from './wallet';

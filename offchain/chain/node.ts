@@ -14,6 +14,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Chain, ChainReader } from './chain';
+import { isProviderOf } from './provider';
 
 /** An open node as the chain has it. */
 export interface ListedNode {
@@ -110,9 +111,8 @@ async function standingOf(chain: Chain, registry: Address, address: Address): Pr
         throw new Error(`No provider exists at ${address.toString()}`);
     }
     const provider = chain.open(Provider.fromAddress(address));
-    const state = await provider.getProviderState();
-    const genuine = await Provider.ofOwner(registry, state.owner);
-    if (!genuine.address.equals(address)) {
+    const { owner } = await provider.getProviderState();
+    if (!(await isProviderOf(chain, { registry, owner }, address))) {
         throw new Error(`The provider ${address.toString()} does not belong to the registry ${registry.toString()}`);
     }
     return provider.getStanding();

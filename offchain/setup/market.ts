@@ -2,7 +2,6 @@
 import {
     agreedRules,
     codeId,
-    codeKinds,
     codesOfThisCheckout,
     isTestOnly,
     Node,
@@ -16,7 +15,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { randomInt } from 'node:crypto';
-import { type Chain, readNode } from '../chain';
+import { type Chain, findProvider, providerCodes, type ProviderOwner, readNode } from '../chain';
 import { modelHash } from '../link';
 import { Directory } from '../market/directory';
 import { Remedied } from '../process/errors';
@@ -24,7 +23,6 @@ import { Remedied } from '../process/errors';
 /** The rules of a market that this release can join. */
 export interface MarketRules extends ReturnType<typeof parseRules> {
     registry: Address;
-    providerVersion: number; // newest version of a Provider's code
 }
 
 /**
@@ -64,27 +62,25 @@ export async function readRules(chain: Chain, registry: Address): Promise<Market
     if (rules.nodeCodes.at(-1)?.hash !== codeId(node).hash) {
         throw new Remedied('The newest node code of the market is not that of this release: use the release it runs');
     }
-    let versions = 0;
-    while ((await opened.getCodeHash(BigInt(codeKinds.provider), BigInt(versions))) !== 0n) {
-        versions++;
-    }
-    return { ...rules, registry, providerVersion: versions - 1 };
+    return { ...rules, registry };
 }
 
-/** The Provider of an owner at a market, and whether it exists. */
-export async function findProvider(
-    chain: Chain,
-    { registry, providerVersion }: Pick<MarketRules, 'registry' | 'providerVersion'>,
-    owner: Address,
-): Promise<{ address: Address; exists: boolean }> {
-    const opened = chain.open(Registry.fromAddress(registry));
-    for (let version = providerVersion; version >= 0; version--) {
-        const address = await opened.getProviderAddress(owner, BigInt(version));
-        if ((await chain.account(address)).state === 'active') {
-            return { address, exists: true };
-        }
+/** The version of this release's code of a Provider at a market, with which a new Provider is deployed. */
+export async function ownProviderVersion(chain: Chain, registry: Address): Promise<number> {
+    const { provider } = await codesOfThisCheckout();
+    const version = (await providerCodes(chain, registry)).lastIndexOf(codeId(provider).hash);
+    if (version < 0) {
+        throw new Remedied('The market names no code of a provider that this release has: use the release it runs');
     }
-    return { address: (await Provider.ofOwner(registry, owner)).address, exists: false };
+    return version;
+}
+
+/** The Provider of an owner at a market, or the one that they would deploy, and whether it exists. */
+export async function providerOf(chain: Chain, account: ProviderOwner): Promise<{ address: Address; exists: boolean }> {
+    const address = await findProvider(chain, account);
+    return address === undefined
+        ? { address: (await Provider.ofOwner(account.registry, account.owner)).address, exists: false }
+        : { address, exists: true };
 }
 
 /** What the open nodes of a market charge for one model. */

@@ -7,7 +7,7 @@ import type { Address } from '@ton/core';
 import type { Chain, Transfer } from '../chain';
 import { applyFleet, type FleetPlan, type ManifestNode, planFleet, readFleet, type RegisteredNode } from '../fleet';
 import { Remedied } from '../process/errors';
-import { findProvider, type MarketRules } from './market';
+import { type MarketRules, ownProviderVersion, providerOf } from './market';
 import { messagesOf } from './ownerOrder';
 
 /** What an owner wants to be on chain. */
@@ -39,7 +39,8 @@ const KEY_OVERLAP = 14 * 86_400; // seconds that a replaced receipt key still si
  * @throws {Remedied} if the chain refuses what the owner wants
  */
 export async function nextStep(chain: Chain, rules: MarketRules, target: WantedListing): Promise<OwnerStep> {
-    const { address: provider, exists } = await findProvider(chain, rules, target.owner);
+    const account = { registry: rules.registry, owner: target.owner };
+    const { address: provider, exists } = await providerOf(chain, account);
     const opened = chain.open(Provider.fromAddress(provider));
     const state = exists ? await opened.getProviderState() : undefined;
     const joined = state !== undefined && state.rulesVersion > 0n;
@@ -67,12 +68,13 @@ export async function nextStep(chain: Chain, rules: MarketRules, target: WantedL
 
 async function joining(
     chain: Chain,
-    { registry, providerVersion }: MarketRules,
+    { registry }: MarketRules,
     { owner, worker }: WantedListing,
     stake: bigint,
     funding: Transfer | undefined,
 ): Promise<Pick<OwnerStep, 'will' | 'messages' | 'stake'>> {
-    const args = { registry, stake, payout: worker, codeVersion: providerVersion };
+    const codeVersion = await ownProviderVersion(chain, registry);
+    const args = { registry, stake, payout: worker, codeVersion };
     const messages = await messagesOf(chain, owner, (actor) => joinMarket(actor, args));
     return {
         will: ['join the market with the stake', ...(funding ? ["fund the worker's wallet"] : [])],

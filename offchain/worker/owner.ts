@@ -1,12 +1,13 @@
 /** Whether an address is the owner of the worker's provider, to which alone the worker sweeps. */
 import { isTestOnly, Provider } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
+import { isProviderOf } from '../chain';
 import { Remedied } from '../process/errors';
 import type { WorkerContext } from './context';
 
 /**
  * Throws a {@link Remedied} unless `to` is the owner of the provider: by the provider's address, which follows from its
- * owner and the registry, and by every endpoint.
+ * code, its owner and the registry, and by every endpoint.
  */
 export async function assertOwner(
     { chain, config }: Pick<WorkerContext, 'chain' | 'config'>,
@@ -16,14 +17,12 @@ export async function assertOwner(
     const wrong = new Remedied(`sweep.to ${text} is not the owner of the provider: nothing is sent`, {
         remedy: 'set "sweep.to" to the wallet that owns the provider',
     });
-    if (config.registry !== undefined) {
-        const { address } = await Provider.ofOwner(config.registry, to);
-        if (!address.equals(config.provider)) {
+    const { registry, provider } = config;
+    for (const source of [chain, ...(chain.others ?? [])]) {
+        if (registry !== undefined && !(await isProviderOf(source, { registry, owner: to }, provider))) {
             throw wrong;
         }
-    }
-    for (const source of [chain, ...(chain.others ?? [])]) {
-        const { owner } = await source.open(Provider.fromAddress(config.provider)).getProviderState();
+        const { owner } = await source.open(Provider.fromAddress(provider)).getProviderState();
         if (!owner.equals(to)) {
             throw wrong;
         }

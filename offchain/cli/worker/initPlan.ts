@@ -10,7 +10,7 @@ import { Remedied } from '../../process/errors';
 import { newSeed } from '../../process/keyFiles';
 import { mayBePublic } from '../../process/publicAddress';
 import { manifestText, readProgress, type WorkerFiles, writeWhole } from '../../setup/files';
-import { findProvider, type MarketPrice, type MarketRules, readMarketPrices, readRules } from '../../setup/market';
+import { type MarketPrice, type MarketRules, providerOf, readMarketPrices, readRules } from '../../setup/market';
 import type { ServedModel } from '../../setup/modelServers';
 import { readKeys, readWorkerConfig, type WorkerConfigInput, type WorkerSeeds, writeKeys } from '../../worker/config';
 import { addressText, walletOf, walletText } from '../actor';
@@ -75,7 +75,7 @@ async function resumed(
     const progress = readProgress(files);
     const earlierOwner = progress?.owner ?? (await ownerOnChain(chain, config.provider));
     const { owner, wallet } = await askOwner(flags, chain, questions, earlierOwner);
-    const { address } = await findProvider(chain, rules, owner);
+    const { address } = await providerOf(chain, { registry: rules.registry, owner });
     if (!address.equals(config.provider)) {
         throw new Remedied(
             `${files.config} names the provider ${addressText(config.provider, chain)}, and the owner ` +

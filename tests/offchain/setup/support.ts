@@ -20,8 +20,7 @@ export class OwnedNode {
     ) {}
 
     /** Sets it up. Needs `jest` for what commands print. */
-    static async create(stage: Stage, registry: string, port: number): Promise<OwnedNode> {
-        const seed = randomBytes(32);
+    static async create(stage: Stage, registry: string, port: number, seed = randomBytes(32)): Promise<OwnedNode> {
         const owner = await stage.wallet(`owner at ${port}`, seed);
         const wallet = join(stage.folder, `owner-${port}.key`);
         writeFileSync(wallet, seed.toString('hex'), { mode: 0o600 });

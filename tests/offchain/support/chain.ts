@@ -1,4 +1,4 @@
-import { channelInit, type JobParameters, loadChannelData, opcodes } from '@cocoon-market/wrappers';
+import { channelInit, type JobParameters, loadChannelData, opcodes, Provider } from '@cocoon-market/wrappers';
 import { Address, beginCell, Cell, type Contract, type OpenedContract } from '@ton/core';
 import {
     type Accepted,
@@ -112,6 +112,14 @@ export class FakeChain implements Chain {
     openChannel(escrow: Address, job: JobParameters, code: Cell, deposit: bigint): Address {
         const { address, data } = channelInit(escrow, job, code);
         this.set(address, { code, data: data!, balance: deposit });
+        return address;
+    }
+
+    /** Puts the Provider of an owner on the chain, whose answer about the owner may be another; returns its address. */
+    async setProvider(registry: Address, owner: Address, is: { code?: Cell; saysOwner?: Address } = {}) {
+        const { address, init } = await Provider.ofOwner(registry, owner, is.code);
+        this.set(address, { code: init!.code, data: init!.data, balance: 10n ** 9n });
+        this.getters.set(address.toRawString(), { getProviderState: async () => ({ owner: is.saysOwner ?? owner }) });
         return address;
     }
 

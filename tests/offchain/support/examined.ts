@@ -152,7 +152,7 @@ export class ExaminedWorker {
         const blank = await Node.ofProvider(REGISTRY, 0);
         const anything = { data: Cell.EMPTY, balance: 10n ** 9n };
         chain.set(node.address, { ...anything, code: blank.init!.code });
-        chain.set(owned.address, { ...anything, code: Cell.EMPTY });
+        chain.set(owned.address, { ...anything, code: owned.init!.code });
         const receiptKey = listing.receiptKey ?? signingKey(seeds?.receiptKey ?? Buffer.alloc(32, 1)).publicKey;
         const encryption = (await encryptionKey(seeds?.encryptionKey ?? Buffer.alloc(32, 2))).publicKey;
         const rates = Object.fromEntries(Object.entries(RATES).map(([kind, rate]) => [kind, BigInt(rate)]));

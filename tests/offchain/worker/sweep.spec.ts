@@ -1,5 +1,5 @@
-import { Provider } from '@cocoon-market/wrappers';
-import { type Address, Cell } from '@ton/core';
+import { codeId, Provider } from '@cocoon-market/wrappers';
+import { type Address, beginCell, Cell } from '@ton/core';
 import { writeFileSync } from 'node:fs';
 import { workerCommand } from '../../../offchain/cli/worker';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../../../offchain/link';
@@ -14,6 +14,8 @@ afterEach(() => fixture.stop());
 const OWNER = account(0x55);
 const REGISTRY = account(0x66);
 const NODE = account(0x11);
+const EARLIER_CODE = beginCell().storeUint(1, 8).endCell(); // of a Provider
+const EARLIER = codeId(EARLIER_CODE).hash;
 const KEEP = 500_000_000n;
 const ABOVE = 2_000_000_000n;
 /** The demands' reserve, and one claim. */
@@ -21,9 +23,9 @@ const NEVER = (1n << 60n).toString();
 const NEEDS = 300_000_000n + 14_000_000n;
 const FEES = 10_000_000n;
 
-/** A worker of the provider of OWNER, which the chain says belongs to `owner`. */
-async function start(sweep: object = {}, owner: Address = OWNER): Promise<void> {
-    const provider = (await Provider.ofOwner(REGISTRY, OWNER)).address;
+/** A worker of the provider of OWNER, of which the chain says that it belongs to `saysOwner`. */
+async function start(sweep: object = {}, is: { saysOwner?: Address; code?: Cell } = {}): Promise<void> {
+    const provider = (await Provider.ofOwner(REGISTRY, OWNER, is.code)).address;
     fixture = await startFixture(
         {
             ...{ provider: provider.toRawString(), registry: REGISTRY.toRawString() },
@@ -31,7 +33,7 @@ async function start(sweep: object = {}, owner: Address = OWNER): Promise<void> 
         },
         { node: async () => undefined },
     );
-    fixture.chain.getters.set(provider.toRawString(), { getProviderState: async () => ({ owner }) });
+    await fixture.chain.setProvider(REGISTRY, OWNER, is);
 }
 
 /** A configuration that the command reads; the running worker has its own. */
@@ -88,13 +90,13 @@ describe('A sweep', () => {
 
     it('sends nothing to an address that the provider does not follow from, whatever the chain says', async () => {
         const thief = account(0x77);
-        await start({ to: thief.toRawString() }, thief);
+        await start({ to: thief.toRawString() }, { saysOwner: thief });
         await expect(fixture.worker.sweepNow()).rejects.toThrow('is not the owner of the provider');
         expect(sent()).toEqual([]);
     });
 
     it('sends nothing when the chain names another owner, in its first answer or just before the order', async () => {
-        await start({}, account(0x77));
+        await start({}, { saysOwner: account(0x77) });
         await expect(fixture.worker.sweepNow()).rejects.toThrow('is not the owner of the provider');
 
         const answers = [OWNER, account(0x77)];
@@ -103,6 +105,21 @@ describe('A sweep', () => {
         fixture.chain.getters.set(provider, { getProviderState });
         await expect(fixture.worker.sweepNow()).rejects.toThrow('is not the owner of the provider');
         expect(sent()).toEqual([]);
+    });
+
+    it.each([
+        { code: 'an earlier code, which the registry names', hashes: [EARLIER, 1n], sends: true },
+        { code: 'a code that the registry does not name', hashes: [1n, 2n], sends: false },
+    ])('goes to the owner of a provider with $code: $sends', async ({ hashes, sends }) => {
+        await start({}, { code: EARLIER_CODE });
+        fixture.chain.getters.set(REGISTRY.toRawString(), {
+            getCodeHash: async (_kind: bigint, version: bigint) => hashes[Number(version)] ?? 0n,
+        });
+        fixture.wallet.coins = 3_000_000_000n;
+        const sweep = fixture.worker.sweepNow().then(({ sent: isSent }) => isSent, String);
+
+        expect(await sweep).toEqual(sends || (expect.stringContaining('is not the owner of the provider') as string));
+        expect(sent()).toHaveLength(sends ? 1 : 0);
     });
 
     it('leaves only fees with --all, and refuses that while a job has not ended', async () => {

@@ -25,8 +25,13 @@ let provider: Address;
 beforeEach(async () => {
     network = await startLocalnet({ clock: 'manual' });
     chain = new TonHttpChain({ network: -239, endpoint: network.url });
-    provider = (await Provider.ofOwner(REGISTRY, OWNER)).address;
-    const open = chain.open.bind(chain);
+    const deployed = await Provider.ofOwner(REGISTRY, OWNER);
+    provider = deployed.address;
+    const [open, read] = [chain.open.bind(chain), chain.account.bind(chain)];
+    chain.account = async (address) => ({
+        ...(await read(address)),
+        ...(address.equals(provider) && { state: 'active', code: deployed.init!.code }),
+    });
     const ownedBy = { getProviderState: async () => ({ owner: OWNER }) };
     chain.open = ((contract: Contract) =>
         contract.address.equals(provider) ? ownedBy : open(contract)) as unknown as typeof chain.open;
