@@ -1,5 +1,6 @@
 /** The provider's process: answers queries for vouchers, and claims the vouchers' coins. */
 export { askWorker, serveAdmin } from './admin';
+export { forgetFailedStart, tellFailedStart, tellStopped } from './alerts/stopped';
 export type { ClaimReport, ClaimWallet } from './claimSender';
 export { readKeys, workerConfig, writeKeys } from './config';
 export type { WorkerConfig, WorkerConfigInput, WorkerSeeds } from './config';

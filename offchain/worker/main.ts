@@ -221,7 +221,6 @@ async function serve(
             minClaim: () => costs.minClaim,
             claimRounds: () => claims.roundsEnded,
         });
-        failed.catch((error: Error) => watch.tellStop(error));
         const hasModel = () => config.offers.some(({ model }) => context.backends.isAvailable(model));
         // New jobs are refused as soon as a call fails, and the alert waits longer.
         const silence = () => (floors.channels.isSilent ? [{ alert: 'chain' as const }] : []);

@@ -6,8 +6,12 @@ import {
     examineMachine,
     examineOutside,
     type Finding,
+    forgetFailedStart,
     serveAdmin,
     startWorker,
+    tellFailedStart,
+    tellStopped,
+    type WorkerConfig,
     type WorkerParts,
 } from '../../worker';
 import { Remedied } from '../../process/errors';
@@ -38,13 +42,13 @@ async function run(file: string, configured: WorkerParts): Promise<void> {
         });
     }
     const parts = { ...configured, chain: configured.chain ?? new TonHttpChain(config) };
-    const { findings } = await examineMachine(config, parts);
-    showFailures(findings);
-    if (findings.some(({ blocks }) => blocks === true)) {
-        throw new Error('The worker does not start with these faults; "cocoon worker doctor" runs all checks');
-    }
-    const worker = await startWorker(config, parts);
-    const admin = await serveAdmin(config.store, worker, () => worker.reload(readWorkerConfig(file)));
+    const { worker, admin } = await start(config, parts, file).catch((error: unknown) => {
+        tellFailedStart(config, tellFailure(error));
+        throw error;
+    });
+    forgetFailedStart(config);
+    const onCrash = (error: Error) => tellStopped(config, tellFailure(error));
+    process.once('uncaughtExceptionMonitor', onCrash);
     const stop = stopRequested(); // from here on: who reads the URL may ask for the end at once
     console.log(worker.url);
     // Chain and model server may be slow or down, and the worker has vouchers to claim and demands to answer.
@@ -55,9 +59,32 @@ async function run(file: string, configured: WorkerParts): Promise<void> {
     try {
         signal = await Promise.race([stop, worker.failed]);
     } catch (error) {
-        console.error(`The worker stops: ${tellFailure(error)}`);
+        const reason = tellFailure(error);
+        console.error(`The worker stops: ${reason}`);
+        tellStopped(config, reason);
         process.exit(1); // at once: nothing may be sent on top of what the disk did not take
     }
     admin?.close();
     await worker.close(signal);
+    process.off('uncaughtExceptionMonitor', onCrash);
+}
+
+async function start(config: WorkerConfig, parts: WorkerParts, file: string) {
+    const { findings } = await examineMachine(config, parts);
+    showFailures(findings);
+    const blocking = findings.filter(({ blocks }) => blocks === true);
+    if (blocking.length > 0) {
+        const faults = blocking.map(({ check, message }) => `${check}: ${message}`).join('; ');
+        throw new Remedied(`The worker does not start with these faults: ${faults}`, {
+            remedy: '"cocoon worker doctor" runs all checks',
+        });
+    }
+    const worker = await startWorker(config, parts);
+    const admin = await serveAdmin(config.store, worker, () => worker.reload(readWorkerConfig(file))).catch(
+        async (error: unknown) => {
+            await worker.close('its commands cannot be served');
+            throw error;
+        },
+    );
+    return { worker, admin };
 }

@@ -41,11 +41,15 @@ interface BoardContext {
     now: () => number; // unix seconds
     node: string; // raw address
     repeatSeconds: number;
-    notify: (notice: AlertNotice) => void;
+    /** Has a notice brought to the operator, and calls `delivered` when it is there. */
+    notify: (notice: AlertNotice, delivered: () => void) => void;
 }
 
+/** `notifiedAt`: when the last notice was delivered, in unix seconds; undefined while one is on its way. */
+type Raised = Alert & { notifiedAt?: number };
+
 export class AlertBoard {
-    private readonly raised = new Map<string, Alert & { notifiedAt: number }>();
+    private readonly raised = new Map<string, Raised>();
 
     constructor(private readonly context: BoardContext) {}
 
@@ -68,23 +72,25 @@ export class AlertBoard {
         for (const condition of conditions) {
             const key = keyOf(alert, condition.subject);
             const earlier = this.raised.get(key);
-            const since = earlier?.since ?? now();
-            const one = { alert, severity: alertSeverities[alert], ...condition, since };
-            const isDue = earlier !== undefined && now() - earlier.notifiedAt >= repeatSeconds;
-            const notifiedAt = earlier === undefined || isDue ? now() : earlier.notifiedAt;
-            this.raised.set(key, { ...one, notifiedAt });
             if (earlier === undefined) {
+                const one = { alert, severity: alertSeverities[alert], ...condition, since: now() };
+                this.raised.set(key, one);
                 log.warn({ alert, subject: one.subject, remedy: one.remedy }, `alert: ${one.message}`);
                 this.notify('raised', one);
-            } else if (isDue) {
-                this.notify('repeated', one);
+                continue;
+            }
+            Object.assign(earlier, condition);
+            if (earlier.notifiedAt !== undefined && now() - earlier.notifiedAt >= repeatSeconds) {
+                this.notify('repeated', earlier);
             }
         }
     }
 
-    private notify(event: AlertNotice['event'], { alert, severity, subject, message, remedy, since }: Alert): void {
-        const { node, notify } = this.context;
-        notify({ event, alert, severity, subject, message, remedy, since, node });
+    private notify(event: AlertNotice['event'], one: Raised): void {
+        const { node, notify, now } = this.context;
+        const { alert, severity, subject, message, remedy, since } = one;
+        delete one.notifiedAt;
+        notify({ event, alert, severity, subject, message, remedy, since, node }, () => (one.notifiedAt = now()));
     }
 }
 

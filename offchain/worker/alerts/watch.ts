@@ -52,7 +52,7 @@ export class AlertWatch {
         this.notifier = new Notifier(settings, log);
         this.board = new AlertBoard({
             ...{ log, now, repeatSeconds, node: config.node.toRawString() },
-            notify: (notice) => this.notifier.send(notice),
+            notify: (notice, delivered) => this.notifier.send(notice, delivered),
         });
         this.loop = new PollLoop(() => this.round(), seconds * 1000, reporting(log, 'error', 'alerts: a round failed'));
     }
@@ -62,19 +62,7 @@ export class AlertWatch {
     }
 
     async stop(): Promise<void> {
-        await this.loop.stop();
-        await this.notifier.close();
-    }
-
-    /** The worker ends at once because of this error. */
-    tellStop(error: Error): void {
-        const { config, now } = this.parts.context;
-        this.notifier.sendLast({
-            ...{ event: 'raised', alert: 'stopped', severity: 'critical', subject: '' },
-            message: `the worker stopped: ${error.message}`,
-            remedy: 'run "cocoon worker doctor" on its machine; accepted queries and demands go unanswered until it runs',
-            ...{ since: now(), node: config.node.toRawString() },
-        });
+        await Promise.all([this.loop.stop(), this.notifier.close()]);
     }
 
     /** One look at everything that is due. What cannot be read leaves its alert as it is. */

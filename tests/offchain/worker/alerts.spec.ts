@@ -29,12 +29,17 @@ const notice: AlertNotice = {
 describe('The board of alerts', () => {
     let now = 1000;
     let notices: string[];
+    let isAway: boolean;
     let board: AlertBoard;
 
     beforeEach(() => {
         now = 1000;
         notices = [];
-        const notify = ({ event, subject }: AlertNotice) => void notices.push(`${event} ${subject}`.trim());
+        isAway = false;
+        const notify = ({ event, subject }: AlertNotice, delivered: () => void) => {
+            notices.push(`${event} ${subject}`.trim());
+            if (!isAway) delivered();
+        };
         board = new AlertBoard({ log, now: () => now, node: '0:11', repeatSeconds: 600, notify });
     });
 
@@ -62,6 +67,15 @@ describe('The board of alerts', () => {
         board.set('wallet', [condition]);
 
         expect(notices).toEqual(sent);
+    });
+
+    it('repeats no alert that is still on its way', () => {
+        isAway = true;
+        board.set('wallet', [condition]);
+        now += 6000;
+        board.set('wallet', [condition]);
+
+        expect(notices).toEqual(['raised']);
     });
 
     it('keeps alerts of different subjects and names apart', () => {
@@ -129,15 +143,90 @@ describe('A notice', () => {
         expect(JSON.parse(bodies[1])).toEqual({ ...notice, text, content: text });
     });
 
-    it('is not sent again when the webhook refuses it for good', async () => {
-        statuses = [404];
+    it('is sent again until the webhook takes it, and only then counts as delivered', async () => {
+        statuses = [503, 404, 503, 401, 503, 429];
+        const deliveredAt: number[] = [];
         const notifier = new Notifier({ webhook: url }, log, [1]);
-        notifier.send(notice);
-        await until(() => bodies.length === 1);
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        notifier.send(notice, () => deliveredAt.push(bodies.length));
+        await until(() => deliveredAt.length > 0);
         await notifier.close();
 
-        expect(bodies).toHaveLength(1);
+        expect(deliveredAt).toEqual([7]);
+    });
+
+    const events = () => bodies.map((body) => (JSON.parse(body) as AlertNotice).event);
+
+    it('that an alert is over comes after the notice that it was raised, also if that one was refused before', async () => {
+        statuses = [503];
+        const notifier = new Notifier({ webhook: url }, log, [1]);
+        let delivered = 0;
+        notifier.send(notice, () => {
+            delivered++;
+            notifier.send({ ...notice, event: 'cleared' }, () => delivered++);
+        });
+        await until(() => delivered === 2);
+        await notifier.close();
+
+        expect(events()).toEqual(['raised', 'raised', 'cleared']);
+    });
+
+    it('waits for the answer to the one before it', async () => {
+        const notifier = new Notifier({ webhook: url }, log, [1]);
+        notifier.send(notice);
+        notifier.send({ ...notice, event: 'cleared' });
+        notifier.send({ ...notice, subject: 'other' });
+        await until(() => bodies.length === 3);
+        await notifier.close();
+
+        const ofOne = bodies.map((body) => JSON.parse(body) as AlertNotice).filter(({ subject }) => subject === '');
+        expect(ofOne.map(({ event }) => event)).toEqual(['raised', 'cleared']);
+    });
+
+    it('that was never delivered is dropped when the alert is over, and nothing says that it is over', async () => {
+        statuses = [503];
+        const notifier = new Notifier({ webhook: url }, log, [60_000]);
+        notifier.send(notice);
+        await until(() => bodies.length === 1);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        notifier.send({ ...notice, event: 'cleared' });
+        notifier.send({ ...notice, since: 2 });
+        await until(() => bodies.length === 2); // no pause holds it up
+        await notifier.close();
+
+        expect(bodies.map((body) => JSON.parse(body) as AlertNotice)).toMatchObject([
+            { event: 'raised', since: 1 },
+            { event: 'raised', since: 2 },
+        ]);
+    });
+
+    it('says raised to a webhook that has not heard of the alert, although a command has', async () => {
+        statuses = [503];
+        const notifier = new Notifier({ webhook: url, command: ['true'] }, log, [60_000]);
+        await new Promise<void>((resolve) => notifier.send(notice, resolve));
+        await until(() => bodies.length === 1);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        notifier.send({ ...notice, event: 'repeated' });
+        await until(() => bodies.length === 2);
+        await notifier.close();
+
+        expect(events()).toEqual(['raised', 'raised']);
+    });
+
+    it('holds up a shutdown for three seconds at most, although its command and its webhook hang', async () => {
+        const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+        await once(silent, 'listening');
+        const webhook = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`;
+        const notifier = new Notifier({ webhook, command: ['sleep', '60'] }, log);
+        notifier.send(notice);
+        await once(silent, 'request');
+        const started = performance.now();
+        await notifier.close();
+        silent.closeAllConnections();
+        silent.close();
+
+        const ms = performance.now() - started;
+        expect(ms).toBeGreaterThan(2900);
+        expect(ms).toBeLessThan(8000); // less than the ten seconds of a webhook, however busy the machine
     });
 
     it('runs the command, with the notice on its input and in its environment', async () => {
@@ -154,16 +243,6 @@ describe('A notice', () => {
         const [body, rest] = written(out).split('\n');
         expect(JSON.parse(body)).toMatchObject(notice);
         expect(rest).toBe('mail raised wallet');
-    });
-
-    it('of a worker that ends at once is delivered by other processes', async () => {
-        const out = join(folder, 'out');
-        const script = join(folder, 'alert.sh');
-        writeFileSync(script, `#!/bin/sh\necho "$COCOON_ALERT" > ${out}\n`, { mode: 0o755 });
-        new Notifier({ webhook: url, command: [script] }, log).sendLast({ ...notice, alert: 'stopped' });
-        await until(() => bodies.length === 1 && written(out) === 'stopped\n');
-
-        expect(JSON.parse(bodies[0])).toMatchObject({ alert: 'stopped' });
     });
 
     it('harms nothing when neither webhook nor command works', async () => {
