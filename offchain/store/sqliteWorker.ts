@@ -47,9 +47,10 @@ export class SqliteWorkerStore implements WorkerStore {
 
     async totals(): Promise<WorkerTotals> {
         const sums = await this.earnings.sums();
-        const { results, earned, unclaimed } = addSums(addSums(sums.open, sums.ending), sums.ended);
+        const all = addSums(addSums(sums.open, sums.ending), sums.ended);
+        const { results, earned, unclaimed, confirming, claimed } = all;
         const jobs = { open: sums.open.jobs, ending: sums.ending.jobs, ended: sums.ended.jobs };
-        return { jobs, results, earned, unclaimed };
+        return { jobs, results, earned, unclaimed, confirming, claimed };
     }
 
     async intake() {

@@ -4,6 +4,7 @@
  */
 import type { JudgedClass, SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
 import type { EarningsStore } from './earnings';
+import type { JobSums } from './jobSums';
 import type { WalletStore } from './wallet';
 
 /**
@@ -196,11 +197,9 @@ export interface CaseStore {
     open(): Promise<CaseRecord[]>;
 }
 
-export interface WorkerTotals {
+/** Of all jobs that were ever served. */
+export interface WorkerTotals extends Pick<JobSums, 'results' | 'earned' | 'unclaimed' | 'confirming' | 'claimed'> {
     jobs: Record<JobStage, number>;
-    results: number;
-    earned: bigint; // nanoTON of all results
-    unclaimed: bigint; // nanoTON of vouchers that channels have not paid and can pay
 }
 
 /** This store may not be the newest that its receipt key has used, so the key must not sign with it. */

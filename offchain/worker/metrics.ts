@@ -59,7 +59,7 @@ export class WorkerMetrics {
         const { store, running, readiness, alerts, walletBalance } = readings;
         this.addLoad(log, readings);
         const sums = onceAtATime(() => store.earnings.sums());
-        const total = async (name: 'results' | 'earned' | 'unclaimed' | 'claimed') =>
+        const total = async (name: 'results' | 'earned' | 'unclaimed' | 'confirming' | 'claimed') =>
             Object.values(await sums()).reduce((all, one) => all + BigInt(one[name]), 0n);
         const ton = async (name: Parameters<typeof total>[0]) => tonNumber(await total(name));
         const gauge = (name: string, help: string, read: () => Promise<number>) =>
@@ -68,6 +68,7 @@ export class WorkerMetrics {
         gauge('results_stored', 'Results in the store', async () => Number(await total('results')));
         gauge('earned_ton', 'TON of the results in the store', () => ton('earned'));
         gauge('unclaimed_ton', 'TON of vouchers above what channels have paid', () => ton('unclaimed'));
+        gauge('confirming_ton', 'TON that channels have paid by the last reading', () => ton('confirming'));
         gauge('claimed_ton', 'TON that channels have paid, confirmed by several readings', () => ton('claimed'));
         gauge(
             'open_cases',

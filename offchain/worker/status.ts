@@ -43,6 +43,7 @@ export interface OpenJobView {
     results: number;
     earned: bigint;
     unclaimed: bigint;
+    confirming: bigint;
 }
 
 const MAX_LISTED = 20; // models, clients, and jobs
@@ -79,9 +80,9 @@ async function openJobsOf({ store }: WorkerContext, book: WorkerBook): Promise<O
     const running = await book.runningByJob();
     return (await store.jobs.best(MAX_LISTED)).map((record) => {
         const job = record.job.toString('hex');
-        const { results, earned, unclaimed } = sumsOf(record);
+        const { results, earned, unclaimed, confirming } = sumsOf(record);
         const { client, model } = record;
-        return { job, client, model, running: running.get(job) ?? 0, results, earned, unclaimed };
+        return { job, client, model, running: running.get(job) ?? 0, results, earned, unclaimed, confirming };
     });
 }
 

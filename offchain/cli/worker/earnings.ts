@@ -50,6 +50,19 @@ interface WireView {
 
 const COLUMNS = ['results', 'prompt', 'cached', 'completion', 'reasoning', 'earned', 'claimed'] as const;
 
+const SUMS = ['earned', 'promised', 'unpaid', 'prepaid', 'claimed', 'confirming', 'unclaimed', 'lost'] as const;
+
+const WALLET = [
+    ['fromChannels', 'from channels'],
+    ['toChannels', 'sent with claims'],
+    ['received', 'received'],
+    ['sent', 'sent'],
+    ['swept', 'swept'],
+    ['fees', 'fees'],
+    ['balance', 'balance'],
+    ['claimCosts', 'claims cost in all'],
+] as const;
+
 /** Rows and no totals, so that a column adds up to the total. Names of models are quoted. */
 function csvOf({ by, rows }: WireView): string {
     const quoted = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
@@ -66,10 +79,10 @@ function textOf({ by, rows, totals, wallet, unread }: WireView, more: string[]):
     const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
     const line = (row: string[]) =>
         row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
-    const { promised, unpaid, prepaid, confirming, unclaimed, lost } = totals;
-    const sums = { promised, unpaid, prepaid, confirming, unclaimed, lost };
-    const money = Object.entries(wallet ?? {}).map(([name, amount]) => [`wallet.${name}`, amount] as const);
-    const amounts = [...Object.entries(sums), ...money].map(([name, amount]) => `${name}: ${tonText(amount)}`);
+    const amounts = [
+        ...SUMS.map((name) => [name, totals[name]]),
+        ...(wallet === null ? [] : WALLET.map(([name, text]) => [`wallet, ${text}`, wallet[name]])),
+    ].map(([name, amount]) => `${name}: ${tonText(amount)}`);
     return [...table.map(line), '', ...amounts, ...walletNote(wallet !== null, unread), ...more].join('\n');
 }
 

@@ -33,6 +33,8 @@ export function statusText(status: WireStatus, chain: { network: number }): stri
             ['today', `${tonText(today.earned)} of ${today.results} results (UTC)`],
             ['earned', `${tonText(status.earned)} of ${status.results} results`],
             ['unclaimed', tonText(status.unclaimed)],
+            ['confirming', `${tonText(status.confirming)}, paid by the last reading`],
+            ['claimed', tonText(status.claimed)],
             ['jobs', `${jobs.open} open, ${jobs.ending} ending, ${jobs.ended} ended; ${status.running} queries run`],
             ...(status.unreadable > 0 ? [['unreadable', `${status.unreadable} messages of the provider`] as Row] : []),
         ]),
@@ -59,10 +61,10 @@ export function statusText(status: WireStatus, chain: { network: number }): stri
             ]),
         ),
         ...table(
-            ['job', 'client', 'model', 'running', 'results', 'earned', 'unclaimed'],
-            status.openJobs.map(({ job, client, model, running, results, earned, unclaimed }) => [
+            ['job', 'client', 'model', 'running', 'results', 'earned', 'unclaimed', 'confirming'],
+            status.openJobs.map(({ job, client, model, running, results, ...money }) => [
                 ...[job.slice(0, SHORT), shortAccount(client), model, running, results],
-                ...[tonText(earned), tonText(unclaimed)],
+                ...[tonText(money.earned), tonText(money.unclaimed), tonText(money.confirming)],
             ]),
         ),
     ].join('\n');

@@ -280,14 +280,16 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.jobs.claimable({ limit: 1 })).toHaveLength(1);
         });
 
-        it('sums up jobs, results, earnings and what is unclaimed', async () => {
+        it('sums up jobs, results, earnings and how far they are claimed', async () => {
             const job = await withQuery();
             await store.queries.end(result(job, 1, 1, 10n));
             await store.jobs.addVoucher(job, { cumulative: 8n, count: 1, signature: randomBytes(64) }, 1);
             await store.jobs.setSnapshot(job, { balance: 100n, paid: 3n, refundAt: 1, at: 1 });
+            await store.jobs.setConfirmedPaid(job, 2n, 1);
 
             const jobs = { open: 1, ending: 0, ended: 0 };
-            expect(await store.totals()).toEqual({ jobs, results: 1, earned: 10n, unclaimed: 5n });
+            const amounts = { earned: 10n, unclaimed: 5n, confirming: 1n, claimed: 2n };
+            expect(await store.totals()).toEqual({ jobs, results: 1, ...amounts });
         });
 
         it('adds each result to the earnings of its day (UTC), model and client, in the step in which the query ends', async () => {

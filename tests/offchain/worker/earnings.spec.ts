@@ -127,9 +127,11 @@ describe('earnings', () => {
     });
 });
 
-describe('cocoon worker earnings', () => {
+describe('cocoon worker earnings and claim', () => {
+    const printed = (...flags: string[]) => printedBy('earnings', ...flags);
+
     /** What the command prints about the running worker. */
-    async function printed(...flags: string[]): Promise<string> {
+    async function printedBy(command: string, ...flags: string[]): Promise<string> {
         const { folder, worker } = fixture;
         const admin = await serveAdmin(`${folder}/worker.db`, worker, async () => undefined);
         const settings = {
@@ -143,7 +145,7 @@ describe('cocoon worker earnings', () => {
         writeFileSync(`${folder}/worker.json`, JSON.stringify(settings));
         const logged = jest.spyOn(console, 'log').mockImplementation(() => undefined);
         try {
-            await workerCommand().parseAsync(['earnings', '--config', `${folder}/worker.json`, ...flags], {
+            await workerCommand().parseAsync([command, '--config', `${folder}/worker.json`, ...flags], {
                 from: 'user',
             });
             return logged.mock.calls.map(([line]) => String(line)).join('\n');
@@ -152,6 +154,34 @@ describe('cocoon worker earnings', () => {
             admin?.close();
         }
     }
+
+    it('have words for every amount, and say why the wallet is not read', async () => {
+        fixture = await startFixture(soon);
+        await (await withJob()).ask(1, 'one two');
+
+        expect(await printedBy('claim', '--json')).toBe('{"claimed":1,"amount":"40000","failed":0}');
+        await fixture.worker.claimNow();
+        const text = await printed();
+        const amounts = text.slice(text.indexOf('\n\n') + 2).split('\n');
+        expect(amounts.slice(0, 8)).toEqual([
+            ...['earned: 0.00004 TON', 'promised: 0.00004 TON', 'unpaid: 0 TON', 'prepaid: 0 TON'],
+            ...['claimed: 0 TON', 'confirming: 0.00004 TON', 'unclaimed: 0 TON', 'lost: 0 TON'],
+        ]);
+        expect(amounts.slice(8)).toEqual([
+            ...['wallet, from channels: 0 TON', 'wallet, sent with claims: 0 TON', 'wallet, received: 10 TON'],
+            ...['wallet, sent: 0 TON', 'wallet, swept: 0 TON', 'wallet, fees: 0 TON', 'wallet, balance: 10 TON'],
+            'wallet, claims cost in all: 0.00004 TON', // the fake channels pay without a transaction
+        ]);
+
+        await (await withJob()).ask(1, 'one two three');
+        jest.spyOn(fixture.chain, 'history').mockImplementation(() => {
+            throw new Error('no endpoint answers');
+        });
+        expect(await printed()).toMatch(
+            /^wallet: not read now, the amounts above are as of the last reading: no endpoint answers$/m,
+        );
+        expect(await printedBy('claim')).toBe('claimed: 1\namount: 0.00006 TON\nfailed: 0');
+    });
 
     it('prints TON for people, and nanoTON as JSON and as CSV whose columns add up', async () => {
         fixture = await startFixture(soon);

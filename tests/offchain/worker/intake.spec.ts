@@ -1,5 +1,6 @@
-import { type NodeInfo, modelHash } from '../../../offchain/link';
-import { setIntakeOnce } from '../../../offchain/worker';
+import { statusText, type WireStatus } from '../../../offchain/cli/worker/statusText';
+import { type NodeInfo, modelHash, toWire } from '../../../offchain/link';
+import { setIntakeOnce, statusOnce } from '../../../offchain/worker';
 import { ECHO } from '../support/backend';
 import { TestClient } from '../support/client';
 import { until } from '../gateway/support';
@@ -52,11 +53,20 @@ describe('a paused worker', () => {
         expect((await (await withJob()).ask(1, 'one')).result).toBeDefined();
     });
 
-    it('can be paused while it does not run', async () => {
+    it('can be paused while it does not run, and its status says so', async () => {
         fixture = await startFixture();
         await fixture.worker.close();
         const { chain, backend, wallet } = fixture;
-        await setIntakeOnce(configFor(fixture.folder), 'paused', { chain, backend, wallet, seeds: SEEDS });
+        const stopped = [configFor(fixture.folder), { chain, backend, wallet, seeds: SEEDS }] as const;
+        const text = async () => {
+            const status = toWire(await statusOnce(...stopped)) as Omit<WireStatus, 'state'>;
+            return statusText({ state: 'stopped', ...status }, { network: -3 });
+        };
+        expect(await text()).not.toMatch(/^intake/m);
+        await setIntakeOnce(stopped[0], 'paused', stopped[1]);
+        expect(await text()).toMatch(
+            /^intake +paused, also once it runs: "cocoon worker resume" has it take new work$/m,
+        );
         await fixture.restart();
         expect(available()).toBe(false);
     });

@@ -74,14 +74,21 @@ describe('The status of a worker', () => {
         } as const;
 
         const text = statusText({ ...(await read()), alerts: [{ ...alert, since: 0 }] }, { network: -3 });
+        await fixture.worker.claimNow();
+        await fixture.worker.claimNow(); // reads what was paid
+        const claimed = statusText(await read(), { network: -3 });
 
-        expect(text).toContain('state      serving, ready\n');
-        expect(text).toContain('earned     0.00006 TON of 1 results\n');
+        expect(text).toContain('state       serving, ready\n');
+        expect(text).toContain('earned      0.00006 TON of 1 results\n');
         expect(text).toMatch(/^today +0\.00006 TON of 1 results/m);
         expect(text).toMatch(/^wallet +0Q\S{46} {2}10 TON$/m);
         expect(text).toContain('! warning: it is low (since never)\n  → send TON');
         expect(text).toMatch(new RegExp(`^${ECHO} +1 +0\\.00006 TON +0 TON$`, 'm'));
-        expect(text).toMatch(/^[0-9a-f]{12} +kQ\S{10}… +echo +0 +1 +0\.00006 TON +0\.00006 TON$/m);
+        expect(text).toMatch(/^[0-9a-f]{12} +kQ\S{10}… +echo +0 +1 +0\.00006 TON +0\.00006 TON +0 TON$/m);
+        expect(claimed).toMatch(
+            /^unclaimed +0 TON\nconfirming +0\.00006 TON, paid by the last reading\nclaimed +0 TON$/m,
+        );
+        expect(claimed).toMatch(/ 0\.00006 TON +0 TON +0\.00006 TON$/m);
         expect(text).not.toMatch(/undefined|0:[0-9a-f]{12}/);
     });
 });
