@@ -14,7 +14,7 @@ export const PAGE = join(ROOT, 'docs/attacks.md');
 /**
  * Words and whole code spans in lines of at most 120 characters, the first after `bullet`, the others below its text.
  */
-function wrapped(text: string, bullet = ''): string[] {
+export function wrapped(text: string, bullet = ''): string[] {
     const indent = ' '.repeat(bullet.length);
     const lines = [bullet];
     for (const word of text.split(/ (?=(?:[^`]*`[^`]*`)*[^`]*$)/)) {

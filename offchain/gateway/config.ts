@@ -3,110 +3,207 @@ import { jobRules } from '@cocoon-market/wrappers';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CLOCK_TOLERANCE, waits } from '../link';
-import { address, chainFields, hex, logLevel, nano, ofOneNetwork, rates, whole } from '../process/fields';
+import { address, chainFields, distinct, hex, logLevel, nano, ofOneNetwork, rates, whole } from '../process/fields';
 import { metricsListen } from '../process/metrics';
 import { isOnThisMachine } from '../process/publicAddress';
 import { readSettings } from '../process/settings';
 
+const workerUrls = z
+    .array(z.url())
+    .min(1)
+    .superRefine(
+        distinct(
+            (url) => new URL(url).href,
+            (url) => `${url} is listed twice: leave it once`,
+        ),
+    );
+
 const model = z.strictObject({
-    maxPrice: z.strictObject(rates), // nanoTON per million tokens that the client accepts
-    workers: z.array(z.url()).optional(), // which of the workers; all when left out
+    maxPrice: z.strictObject(rates).describe('The highest rates that the client accepts.'),
+    workers: workerUrls.optional().describe('URLs of the workers that may serve it. Left out: all'),
 });
 
 const job = z
     .strictObject({
-        deposit: nano.prefault('1000000000'), // a job begins with
-        notice: whole(jobRules.minNotice, jobRules.maxNotice).default(3600), // seconds
-        lifetime: whole(7200, jobRules.maxEnd).default(7 * 86400), // seconds
-        step: nano.prefault('10000000'), // the most unpaid work per running query
-        maxParallel: whole(1, 1024).default(8),
-        maxAnswer: whole(1024, 0xffffffff).default(4 << 20), // bytes
-        openAhead: z.number().min(0).max(0.9).default(0.25), // the next job is opened below this part of the deposit
-        aheadSeconds: z.number().min(0).max(3600).default(120), // the next job is opened if use will be more by then
-        maxOpen: whole(1, 256).default(16), // jobs of one model that are open at once
-        idleHours: z.number().positive().default(24), // without a query; then a job that another can replace is settled
-        lastHours: z.number().min(0).default(2), // no new query begins in the last hours of a job
-        maxSpoiled: whole(1).default(8), // jobs in 24 hours that nodes may spoil before they paid off
+        deposit: nano.prefault('1000000000').describe('deposit that a job begins with'),
+        notice: whole(jobRules.minNotice, jobRules.maxNotice)
+            .default(3600)
+            .meta({ unit: 'seconds' })
+            .describe('time that the provider has to claim after the client leaves'),
+        lifetime: whole(7200, jobRules.maxEnd)
+            .default(7 * 86400)
+            .meta({ unit: 'seconds' })
+            .describe('time after which a job ends'),
+        step: nano.prefault('10000000').describe('the most unpaid work of one running query'),
+        maxParallel: whole(1, 1024).default(8).describe('queries of one job at once'),
+        maxAnswer: whole(1024, 0xffffffff)
+            .default(4 << 20)
+            .meta({ unit: 'bytes' })
+            .describe('the longest answer'),
+        openAhead: z
+            .number()
+            .min(0)
+            .max(0.9)
+            .default(0.25)
+            .describe('part of the deposit below which the next job opens'),
+        aheadSeconds: z
+            .number()
+            .min(0)
+            .max(3600)
+            .default(120)
+            .describe('the next job opens if the running use spends the deposit within this time'),
+        maxOpen: whole(1, 256).default(16).describe('jobs of one model that are open at once'),
+        idleHours: z
+            .number()
+            .positive()
+            .default(24)
+            .describe('time without a query, after which a job that another can replace is settled'),
+        lastHours: z.number().min(0).default(2).describe('time before the end of a job in which no new query begins'),
+        maxSpoiled: whole(1).default(8).describe('jobs in 24 hours that nodes may spoil before they paid off'),
     })
-    .prefault({});
+    .prefault({})
+    .describe('The jobs that the gateway opens.');
 
 // What Intel says of a machine's firmware. A machine of any other status has open holes that are known.
 const tcbStatus = z.enum(['UpToDate', 'SWHardeningNeeded', 'ConfigurationNeeded', 'ConfigurationAndSWHardeningNeeded']);
 
 const discovery = z
     .strictObject({
-        enabled: z.boolean().optional(), // read nodes from the events of the registry; default: if "workers" is left out
-        everySeconds: whole(1).default(60), // between two readings
-        maxNodes: whole(1, 1000).default(32), // that are asked for one model, of all that were found
-        allowPrivate: z.boolean().optional(), // also workers at private addresses; default: if the chain is on this machine
+        enabled: z
+            .boolean()
+            .optional()
+            .describe('reads nodes from the events of the registry. Left out: if `workers` is left out'),
+        everySeconds: whole(1).default(60).describe('interval between two readings'),
+        maxNodes: whole(1, 1000).default(32).describe('nodes that are asked for one model, of all that were found'),
+        allowPrivate: z
+            .boolean()
+            .optional()
+            .describe('also workers at private addresses. Left out: if the chain is on this machine'),
     })
-    .prefault({});
+    .prefault({})
+    .describe('How nodes are found.');
 
 const routing = z
     .strictObject({
-        regions: z.array(z.string().min(1).max(16)).default([]), // preferred ones, as nodes list them
-        slowSeconds: z.number().min(0).default(2), // an answer of 200 tokens that takes less is never slow
+        regions: z
+            .array(z.string().min(1).max(16))
+            .default([])
+            .describe('regions that are preferred, as nodes list them'),
+        slowSeconds: z.number().min(0).default(2).describe('an answer of 200 tokens that takes less is never slow'),
     })
-    .prefault({});
+    .prefault({})
+    .describe('Which node gets a query.');
 
 const attestation = z
     .strictObject({
-        allowOpen: z.boolean().default(false), // also nodes that attest nothing
-        authority: hex(32).optional(), // Ed25519 key of the testca authority
-        measurements: z.array(hex(48)).default([]), // images that may run
-        tcbStatuses: z.array(tcbStatus).min(1).default(['UpToDate']), // of TDX machines that may be used
+        allowOpen: z.boolean().default(false).describe('also nodes that attest nothing'),
+        authority: hex(32).optional().describe('Ed25519 key of the testca authority. Left out: no testca'),
+        measurements: z.array(hex(48)).default([]).describe('images that may run'),
+        tcbStatuses: z
+            .array(tcbStatus)
+            .min(1)
+            .default(['UpToDate'])
+            .describe('states of the firmware of TDX machines that may be used'),
     })
-    .prefault({});
+    .prefault({})
+    .describe('Which nodes may read the prompts.');
 
 const origin = z
     .string()
     .refine((text) => URL.canParse(text) && new URL(text).origin === text, 'expected an origin: https://app.example');
 
-/** The schema of the configuration file. */
+/** The schema of the configuration file. offchain/settings.md is generated from it. */
 export const gatewayConfig = z
     .strictObject({
         ...chainFields,
-        pollMs: whole(10).default(1000), // between two looks at the chain while it is waited for
-        owner: address.optional(), // the client's wallet, from which the escrow's address follows
-        escrow: address.optional(),
-        registry: address.optional(), // of the market: a node must be there with the keys and prices it names
-        keyFile: z.string().min(1), // seed of the spend key and of every voucher key
-        store: z.string().min(1), // path of the SQLite file
+        pollMs: whole(10).default(1000).describe('interval between two looks at the chain while it is waited for'),
+        owner: address
+            .optional()
+            .describe("the client's wallet, from which the escrow's address follows. Give either this or `escrow`"),
+        escrow: address.optional().describe("the client's escrow"),
+        registry: address
+            .optional()
+            .describe('registry of the market. A node must be there with the keys and prices that it states'),
+        keyFile: z.string().min(1).describe('file with the seed of the spend key and of every voucher key'),
+        store: z.string().min(1).describe('SQLite file of jobs, vouchers and people'),
         listen: z
             .strictObject({
-                host: z.string().default('127.0.0.1'), // beyond loopback only with API keys
-                port: whole(0, 65535).default(10000),
-                tls: z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(), // PEM files
+                host: z
+                    .string()
+                    .default('127.0.0.1')
+                    .describe('address to listen at; beyond loopback only with API keys'),
+                port: whole(0, 65535).default(10000).describe('port; 0: any free one'),
+                tls: z
+                    .strictObject({
+                        cert: z.string().min(1).describe('PEM file of the certificate'),
+                        key: z.string().min(1).describe('PEM file of its key'),
+                    })
+                    .optional()
+                    .describe('Left out: plain HTTP.'),
             })
-            .prefault({}),
-        workers: z.array(z.url()).min(1).optional(), // left out: those that the registry's events name
+            .prefault({})
+            .describe('Where apps reach the gateway.'),
+        workers: workerUrls.optional().describe("URLs of workers. Left out: those that the registry's events name"),
         discovery,
         routing,
-        models: z.record(z.string(), model),
+        models: z.record(z.string(), model).describe('The models that apps may ask for, by their ids.'),
         job,
         attestation,
-        allowJailed: z.boolean().default(false), // also providers in jail, or with less stake than their nodes require
-        keepHours: z.number().min(0).default(0), // so long answered queries are kept whole, to be opened in a dispute
-        confirmSeconds: whole(0).default(300), // an account that looks gone, for so long, is believed to be
-        clockTolerance: whole(1, CLOCK_TOLERANCE).default(CLOCK_TOLERANCE), // seconds
-        extraFields: z.array(z.string().min(1)).default([]), // of requests, passed on because the nodes' servers know them
-        maxQueries: whole(1).default(256), // at once, over all jobs; each holds a prompt and an answer
-        commentSeconds: z.number().positive().max(60).default(waits.comment), // of silence, before a stream is sent a comment
-        shutdownSeconds: z.number().min(0).default(waits.shutdown), // for running answers to end by themselves
-        banSeconds: whole(0).default(1800), // a node that cheated or failed twice is not used for so long
-        metrics: metricsListen.optional(), // where Prometheus reads; left out: nowhere
+        allowJailed: z
+            .boolean()
+            .default(false)
+            .describe('also providers in jail, or with less stake than their nodes require'),
+        keepHours: z
+            .number()
+            .min(0)
+            .default(0)
+            .describe('time for which answered queries are kept whole, to be opened in a dispute'),
+        confirmSeconds: whole(0).default(300).describe('time after which an account that looks gone is believed to be'),
+        clockTolerance: whole(1, CLOCK_TOLERANCE)
+            .default(CLOCK_TOLERANCE)
+            .meta({ unit: 'seconds' })
+            .describe('difference between the clocks of gateway, worker and chain that is taken'),
+        extraFields: z
+            .array(z.string().min(1))
+            .default([])
+            .describe("fields of requests that are passed on because the nodes' servers know them"),
+        maxQueries: whole(1)
+            .default(256)
+            .describe('queries at once, over all jobs. Each holds a prompt and an answer in memory'),
+        commentSeconds: z
+            .number()
+            .positive()
+            .max(60)
+            .default(waits.comment)
+            .describe('silence after which a stream is sent a comment'),
+        shutdownSeconds: z
+            .number()
+            .min(0)
+            .default(waits.shutdown)
+            .describe('time in which running answers may end when the gateway stops'),
+        banSeconds: whole(0).default(1800).describe('time without a node that cheated, or failed twice'),
+        metrics: metricsListen.optional(),
         cors: z
             .strictObject({
-                origins: z.array(origin).default([]), // of pages in browsers that may ask, such as https://app.example
-                anyOrigin: z.boolean().default(false), // also all others, which then need an API key
+                origins: z
+                    .array(origin)
+                    .default([])
+                    .describe('origins of pages in browsers that may ask, such as https://app.example'),
+                anyOrigin: z.boolean().default(false).describe('also all others, which then need an API key'),
             })
-            .prefault({}),
+            .prefault({})
+            .describe('Which pages in browsers may ask.'),
         idempotency: z
             .strictObject({
-                seconds: whole(0, 86400).default(3600), // that an answer is remembered for its Idempotency-Key
-                maxBytes: whole(1 << 20).default(64 << 20), // of all these answers, in memory
+                seconds: whole(0, 86400)
+                    .default(3600)
+                    .describe('time for which an answer is remembered for its Idempotency-Key'),
+                maxBytes: whole(1 << 20)
+                    .default(64 << 20)
+                    .describe('all these answers, in memory'),
             })
-            .prefault({}),
+            .prefault({})
+            .describe('Requests that are sent again.'),
         logLevel,
     })
     .superRefine(ofOneNetwork)

@@ -8,10 +8,12 @@ import { reasonOf } from './errors';
 import { whole } from './fields';
 
 /** Where metrics are served; absent in the settings: nowhere. */
-export const metricsListen = z.strictObject({
-    host: z.string().default('127.0.0.1'),
-    port: whole(0, 65535),
-});
+export const metricsListen = z
+    .strictObject({
+        host: z.string().default('127.0.0.1').describe('address to listen at'),
+        port: whole(0, 65535).describe('port; 0: any free one'),
+    })
+    .describe('Where Prometheus reads. Left out: nowhere.');
 
 const TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 

@@ -2,11 +2,12 @@
 export { askWorker, serveAdmin } from './admin';
 export { forgetFailedStart, tellFailedStart, tellStopped } from './alerts/stopped';
 export type { ClaimReport, ClaimWallet } from './claimSender';
-export { readKeys, workerConfig, writeKeys } from './config';
+export { readKeys, writeKeys } from './config';
 export type { WorkerConfig, WorkerConfigInput, WorkerSeeds } from './config';
 export { examine, examineMachine, examineOutside } from './doctor';
 export type { DoctorReport, Finding } from './doctor';
 export { restoreStore } from './restore';
+export { workerConfig } from './schema';
 export { claimOnce, earningsOnce, startWorker, setIntakeOnce, statusOnce, sweepOnce } from './main';
 export type { IntakeView } from './drain';
 export type { Worker, WorkerParts } from './main';

@@ -53,6 +53,12 @@ export function withManifestOffers(
         );
     }
     const { name, rates } = pricesInManifest(file, signingKey(readReceiptSeed(from(keyFile))).publicKey);
+    const twice = offers.find(({ model }, i) => offers.findIndex((other) => other.model === model) < i);
+    if (twice !== undefined) {
+        throw new Remedied(`The configuration has settings of ${twice.model} twice`, {
+            remedy: 'leave one offer of it',
+        });
+    }
     const unknown = offers.find(({ model }) => !rates.has(model));
     if (unknown !== undefined) {
         throw new Remedied(

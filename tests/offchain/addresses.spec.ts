@@ -9,7 +9,6 @@ import { GLOBAL_IDS } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { main } from '../../offchain/cli';
 import { gatewayConfig } from '../../offchain/gateway/config';
-import { address } from '../../offchain/process/fields';
 import { workerConfig } from '../../offchain/worker';
 import { loadDeployment } from '../../scripting/deployments';
 
@@ -36,8 +35,11 @@ const gateway = { ...common, owner: raw, workers: ['http://127.0.0.1:1/'], model
 
 /** Names of the settings that take an address. */
 function fieldsOf({ shape }: { shape: object }): string[] {
-    const bare = (schema: { unwrap?: () => unknown }) => schema.unwrap?.() ?? schema;
-    return Object.entries(shape).flatMap(([name, schema]) => (bare(schema as object) === address ? [name] : []));
+    type Field = { unwrap?: () => Field; meta: () => { form?: string } | undefined };
+    const bare = (schema: Field) => schema.unwrap?.() ?? schema;
+    return Object.entries(shape as Record<string, Field>).flatMap(([name, schema]) =>
+        bare(schema).meta()?.form === 'address' ? [name] : [],
+    );
 }
 
 describe.each([

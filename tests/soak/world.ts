@@ -2,6 +2,7 @@
 import { LocalnetClient, RPC_PATH } from '@cocoon-market/localnet/client';
 import { Address, toNano } from '@ton/core';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { freePort, type Buyer, type Seller, Stage, type StageNetwork } from '../../demo/stage';
 import { program } from '../../tooling/programs';
@@ -41,6 +42,8 @@ export class World {
     gatewayUrl!: string;
     gatewayMetricsUrl!: string;
     gatewayStore!: string;
+    private mirrorUrl!: string; // a second address of the one endpoint, which is killed with it
+    private mirror: Server | undefined;
 
     private constructor(
         readonly folder: string,
@@ -60,6 +63,7 @@ export class World {
         try {
             say('local network and model server');
             await world.startEndpoint(port);
+            await world.startMirror(port);
             const backend = await world.startBackend(seed);
             say('market, two nodes, one client');
             const registry = await stage.launch();
@@ -89,6 +93,7 @@ export class World {
     abort(): void {
         this.all.forEach((each) => each.abort());
         this.workers.forEach(({ recorder }) => recorder.close());
+        this.mirror?.close();
     }
 
     private supervise(name: Victim, args: string[], probe: string): Supervised {
@@ -100,6 +105,18 @@ export class World {
         const state = ['--port', `${port}`, '--state', join(this.folder, 'chain.json')];
         const args = [program('localnet'), ...state, `--network-id=${NETWORK}`];
         await this.supervise('endpoint', args, `http://127.0.0.1:${port}/healthz`).start();
+    }
+
+    private async startMirror(endpointPort: number): Promise<void> {
+        const port = await freePort();
+        this.mirror = createServer((incoming) => {
+            const upstream = connect(endpointPort, '127.0.0.1');
+            incoming.on('error', () => upstream.destroy()).on('close', () => upstream.destroy());
+            upstream.on('error', () => incoming.destroy()).on('close', () => incoming.destroy());
+            incoming.pipe(upstream).pipe(incoming);
+        });
+        await new Promise<void>((resolve) => this.mirror!.listen(port, '127.0.0.1', resolve));
+        this.mirrorUrl = `http://127.0.0.1:${port}${RPC_PATH}`;
     }
 
     private async startBackend(seed: number): Promise<string> {
@@ -120,7 +137,7 @@ export class World {
         await recorder.start();
         const store = join(folder, 'worker.sqlite');
         const config = {
-            endpoint: [this.network.url, this.network.url], // it sweeps by itself only with two
+            endpoint: [this.network.url, this.mirrorUrl], // it sweeps by itself only with two
             network: NETWORK,
             registry: registry.toRawString(),
             provider: provider.address.toRawString(),

@@ -63,7 +63,7 @@ describe('The package of the cocoon command', () => {
         expect(bytes).toBeLessThan(300_000);
     });
 
-    it('contains the bundle, the page, the model and the vocabularies, and no source or secret', () => {
+    it('contains the bundle, the pages, the model and the vocabularies, and no source or secret', () => {
         const pack = ['pack', '--workspace', 'offchain', '--dry-run', '--json', '--ignore-scripts'];
         const [{ files }] = JSON.parse(execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8' })) as [
             { files: { path: string }[] },
@@ -81,6 +81,7 @@ describe('The package of the cocoon command', () => {
                 'dist/cocoon.mjs',
                 'gateway/page/index.html',
                 'package.json',
+                'settings.md',
                 'tokens/vocabularies/qwen.merges.br',
             ]),
         );

@@ -95,6 +95,11 @@ describe('A worker with a manifest', () => {
             { offers: [{ model: 'x' }] },
             'a model that it offers: Qwen/Qwen3-32B, my/model',
         ],
+        [
+            'has settings of a model twice',
+            { offers: [{ model: 'my/model', context: 4096 }, { model: 'my/model' }] },
+            'settings of my/model twice\n  → leave one offer',
+        ],
         ['does not exist', { manifest: 'absent.yaml' }, 'absent.yaml cannot be read'],
         ['is not named, and nothing is offered', { manifest: undefined }, 'offers no model\n  → name the fleet'],
     ])('is refused when it %s', (_, fields, complaint) => {
