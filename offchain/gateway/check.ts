@@ -117,7 +117,7 @@ export function isCut(finish: number): boolean {
     );
 }
 
-/** Why a result is refused; what it covers is checked apart, see `Intake`, and its neighbours, see `Ledger`. */
+/** Why a result is refused; what it covers is checked apart, see `IncomingAnswer`, and its neighbours, see `Ledger`. */
 export function checkResult(
     result: Result,
     query: SentQuery,

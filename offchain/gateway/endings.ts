@@ -6,7 +6,7 @@ import type { StoredQuery } from '../store/gateway';
 import { counterOf } from '../tokens';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
-import { Breach, Intake, SignedEnding } from './intake';
+import { Breach, IncomingAnswer, SignedEnding } from './incoming';
 import type { Lease } from './job';
 import { conclude, parse, refuse, sentQueryOf } from './query';
 import { WorkerDown, WorkerRefusal } from './workers';
@@ -51,31 +51,37 @@ export class Endings {
             }
             throw error;
         }
-        const intake = new Intake(sentQueryOf(job, query), job.verifier, query.secret, counterOf(query.tokenizer), {
-            maxAnswer: job.terms.maxAnswer,
-            clock: () => clock.read(),
-            late: true,
-        });
+        const incoming = new IncomingAnswer(
+            sentQueryOf(job, query),
+            job.verifier,
+            query.secret,
+            counterOf(query.tokenizer),
+            {
+                maxAnswer: job.terms.maxAnswer,
+                clock: () => clock.read(),
+                late: true,
+            },
+        );
         try {
             const records = new RecordReader();
             for (const record of parse(records, bytes)) {
-                intake.take(record);
+                incoming.take(record);
             }
-            const fetched = intake.received;
+            const fetched = incoming.received;
             const common = Math.min(fetched.length, received.length);
             if (!fetched.subarray(0, common).equals(received.subarray(0, common))) {
                 throw new Breach('the stored answer is another than the one that was sent');
             }
-            if (intake.ending === undefined) {
+            if (incoming.ending === undefined) {
                 return false; // still being made
             }
-            requireDelivered(lease, intake.ending);
-            this.closing.bookOutcome(job, await conclude(lease, intake, intake.ending));
+            requireDelivered(lease, incoming.ending);
+            this.closing.bookOutcome(job, await conclude(lease, incoming, incoming.ending));
         } catch (error) {
             if (!(error instanceof Breach)) {
                 throw error;
             }
-            await refuse(lease, intake, { breach: error, at: clock.read().now });
+            await refuse(lease, incoming, { breach: error, at: clock.read().now });
             this.closing.abandon(job, error.message);
         }
         return true;

@@ -17,7 +17,7 @@ import {
 import type { StoredQuery } from '../store/gateway';
 import { counterOf } from '../tokens';
 import { SentQuery, ClockReading } from './check';
-import { Breach, SignedEnding, Intake } from './intake';
+import { Breach, SignedEnding, IncomingAnswer } from './incoming';
 import type { GatewayJob, Lease } from './job';
 import { type Needs, needsOf } from './needs';
 import type { Payer } from './people';
@@ -153,7 +153,7 @@ export async function ask(
         );
         const head = { ...shared, job: job.stored.hash, session: session.id, voucher: job.stored.voucher };
 
-        const intake = new Intake(sentQueryOf(job, query), job.verifier, secret, counterOf(tokenizer), {
+        const incoming = new IncomingAnswer(sentQueryOf(job, query), job.verifier, secret, counterOf(tokenizer), {
             maxAnswer: job.terms.maxAnswer,
             clock,
             late: false,
@@ -164,19 +164,19 @@ export async function ask(
         const cut = AbortSignal.any([signal, job.abandoned.signal, late, over.signal]);
         try {
             const body = (await job.worker.query(head, sealed, cut))[Symbol.asyncIterator]();
-            const ending = await follow(job, intake, body, (frame) => deliver(frame, number));
+            const ending = await follow(job, incoming, body, (frame) => deliver(frame, number));
             void letGo(body, over);
-            return await conclude(lease, intake, ending);
+            return await conclude(lease, incoming, ending);
         } catch (error) {
             if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
                 await lease.end({ phase: 'void' });
                 throw error instanceof WorkerRefusal ? Object.assign(error, { session }) : error;
             }
             if (error instanceof Breach) {
-                await refuse(lease, intake, { breach: error, at: clock().now });
+                await refuse(lease, incoming, { breach: error, at: clock().now });
                 throw error;
             }
-            throw new BrokenOff(lease, query, intake.received, error);
+            throw new BrokenOff(lease, query, incoming.received, error);
         }
     } finally {
         job.end();
@@ -198,27 +198,27 @@ function reserve(lease: Lease, { payer }: Question, query: StoredQuery): void {
  */
 async function follow(
     job: GatewayJob,
-    intake: Intake,
+    incoming: IncomingAnswer,
     body: AsyncIterator<Buffer>,
     deliver: (frame: Frame) => Promise<void>,
 ): Promise<SignedEnding> {
     const records = new RecordReader();
     for (let next = await body.next(); next.done !== true; next = await body.next()) {
         for (const record of parse(records, next.value)) {
-            const frames = intake.take(record);
+            const frames = incoming.take(record);
             if (record.type === RecordType.Accept) {
                 // Not awaited: no frame waits for it, and a store that fails ends the process.
-                job.store.saveAccept(job.number, intake.number, intake.accept!).catch(() => undefined);
+                job.store.saveAccept(job.number, incoming.number, incoming.accept!).catch(() => undefined);
             }
             if (frames.length > 0) {
-                meter(job, intake);
+                meter(job, incoming);
             }
             for (const frame of frames) {
                 await deliver(frame);
             }
         }
-        if (intake.ending !== undefined) {
-            return intake.ending;
+        if (incoming.ending !== undefined) {
+            return incoming.ending;
         }
     }
     throw new WorkerDown('the answer ends without a signed ending');
@@ -244,15 +244,15 @@ export function parse(records: RecordReader, chunk: Buffer) {
     }
 }
 
-function meter(job: GatewayJob, intake: Intake): void {
-    job.ledger.raiseMeter(intake.number, priceOf(intake.meter, job.terms.rates));
+function meter(job: GatewayJob, incoming: IncomingAnswer): void {
+    job.ledger.raiseMeter(incoming.number, priceOf(incoming.meter, job.terms.rates));
     job.money.payIfDue();
 }
 
 /** Books a verified ending; it is on the disk, and what it adds is being paid, when this resolves. */
-export async function conclude(lease: Lease, intake: Intake, ending: SignedEnding): Promise<QueryOutcome> {
+export async function conclude(lease: Lease, incoming: IncomingAnswer, ending: SignedEnding): Promise<QueryOutcome> {
     const { job, number } = lease;
-    const { accept, retryAfter } = intake;
+    const { accept, retryAfter } = incoming;
     if (ending.type !== 'result') {
         const paid = job.ledger.meterOf(number) > 0n;
         const cost = job.ledger.paidFor(number);
@@ -268,7 +268,7 @@ export async function conclude(lease: Lease, intake: Intake, ending: SignedEndin
         throw new Breach(`the result is refused: ${objection}`, receipt);
     }
     job.ledger.addResult(number, entry);
-    await lease.end({ phase: 'result', accept, receipt, entry, tokens: result, answer: intake.received });
+    await lease.end({ phase: 'result', accept, receipt, entry, tokens: result, answer: incoming.received });
     job.money.payResult();
     return { type: 'result', result, receipt };
 }
@@ -276,9 +276,9 @@ export async function conclude(lease: Lease, intake: Intake, ending: SignedEndin
 /** Keeps what was refused as evidence, and that its job is left. Its meters stay counted: what was paid is paid. */
 export async function refuse(
     lease: Lease,
-    intake: Intake,
+    incoming: IncomingAnswer,
     { breach, at }: { breach: Breach; at: number }, // unix seconds
 ): Promise<void> {
     const receipt = breach.receipt && Buffer.from(breach.receipt);
-    await lease.end({ phase: 'refused', accept: intake.accept, receipt, breach: { at, reason: breach.message } });
+    await lease.end({ phase: 'refused', accept: incoming.accept, receipt, breach: { at, reason: breach.message } });
 }

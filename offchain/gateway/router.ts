@@ -3,7 +3,7 @@ import { isTestOnly, Reason, Refusal, Result } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { causeOf, Frame } from '../link';
 import { ClientGone, GatewayError, unavailable } from './errors';
-import { Breach, ClockInDoubt } from './intake';
+import { Breach, ClockInDoubt } from './incoming';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import type { Endings } from './endings';

@@ -11,7 +11,7 @@ import { type MarketRules, ownProviderVersion, providerOf } from './market';
 import { messagesOf } from './ownerOrder';
 
 /** What an owner wants to be on chain. */
-export interface WantedListing {
+export interface ListingTarget {
     owner: Address;
     nodes: readonly ManifestNode[];
     worker: Address; // the worker's wallet, to which jobs pay
@@ -38,7 +38,7 @@ const KEY_OVERLAP = 14 * 86_400; // seconds that a replaced receipt key still si
  * The next step.
  * @throws {Remedied} if the chain refuses what the owner wants
  */
-export async function nextStep(chain: Chain, rules: MarketRules, target: WantedListing): Promise<OwnerStep> {
+export async function nextStep(chain: Chain, rules: MarketRules, target: ListingTarget): Promise<OwnerStep> {
     const account = { registry: rules.registry, owner: target.owner };
     const { address: provider, exists } = await providerOf(chain, account);
     const opened = chain.open(Provider.fromAddress(provider));
@@ -69,7 +69,7 @@ export async function nextStep(chain: Chain, rules: MarketRules, target: WantedL
 async function joining(
     chain: Chain,
     { registry }: MarketRules,
-    { owner, worker }: WantedListing,
+    { owner, worker }: ListingTarget,
     stake: bigint,
     funding: Transfer | undefined,
 ): Promise<Pick<OwnerStep, 'will' | 'messages' | 'stake'>> {
@@ -85,7 +85,7 @@ async function joining(
 
 async function changing(
     chain: Chain,
-    { owner }: WantedListing,
+    { owner }: ListingTarget,
     {
         provider,
         plan,
@@ -117,7 +117,7 @@ async function changing(
     };
 }
 
-async function fundingOf(chain: Chain, { worker, fund }: WantedListing): Promise<Transfer | undefined> {
+async function fundingOf(chain: Chain, { worker, fund }: ListingTarget): Promise<Transfer | undefined> {
     const { balance } = await chain.account(worker);
     return balance * FUND_FROM >= fund ? undefined : { to: worker, value: fund - balance, bounce: false };
 }

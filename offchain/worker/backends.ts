@@ -8,7 +8,7 @@ import { BackendError, type BackendEvent } from '../backend';
 import type { Feature, ModelRequest } from '../link';
 import type { TokenCounter } from '../tokens';
 import { mayGoElsewhere } from './failures';
-import { type BackendView, nameAt, type ServedOffer, type Running, type Server, Servers } from './servers';
+import { type BackendView, nameAt, type ServedOffer, type WatchedServer, type Server, Servers } from './servers';
 import { type Speed, Speeds } from './speeds';
 import { ClientTurns } from './turns';
 
@@ -113,7 +113,7 @@ export class Backends {
      * {@link BackendError} if the turn does not come in time. For {@link Seat}.
      */
     async *stream(seat: Seat, request: ModelRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
-        const tried = new Set<Running>();
+        const tried = new Set<WatchedServer>();
         let failure: unknown;
         for (;;) {
             const server = await this.turnOf(seat, tried, signal).catch((error: unknown) => {
@@ -162,7 +162,11 @@ export class Backends {
     }
 
     /** Waits until the query of the seat may run at a backend, which it then does; undefined after `signal` aborts. */
-    private async turnOf(seat: Seat, tried: ReadonlySet<Running>, signal: AbortSignal): Promise<Running | undefined> {
+    private async turnOf(
+        seat: Seat,
+        tried: ReadonlySet<WatchedServer>,
+        signal: AbortSignal,
+    ): Promise<WatchedServer | undefined> {
         const { seconds } = this.settings.queue;
         return new Promise((resolve, reject) => {
             const settle = (act: () => void) => {
@@ -179,7 +183,7 @@ export class Backends {
                 fail(tooBusy(message, seconds));
             }, seconds * 1000);
             signal.addEventListener('abort', cancel, { once: true });
-            seat.turn = { tried, take: (server) => settle(() => resolve(server as Running)), fail };
+            seat.turn = { tried, take: (server) => settle(() => resolve(server as WatchedServer)), fail };
             const isLate = !seat.isWaiting && !this.hasPlaceFor(seat); // others came while it waited for money
             seat.isWaiting = true;
             if (signal.aborted) {
@@ -217,11 +221,11 @@ export class Backends {
     }
 
     /** The usable backend with the most room for the query of a seat. */
-    private roomFor({ model, turn }: Seat): Running | undefined {
+    private roomFor({ model, turn }: Seat): WatchedServer | undefined {
         if (this.running(model) >= this.maxParallel(model)) {
             return undefined;
         }
-        const load = ({ running, maxParallel }: Running) => running / maxParallel;
+        const load = ({ running, maxParallel }: WatchedServer) => running / maxParallel;
         return this.servers
             .usable(model, turn?.tried)
             .filter(({ running, maxParallel }) => running < maxParallel)

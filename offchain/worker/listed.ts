@@ -67,7 +67,7 @@ export class NodeOnChain {
     }
 
     /** Throws unless the node on chain has the worker's keys and these offers, which the worker takes now. */
-    async assertSame(offers: Offers): Promise<void> {
+    async assertListed(offers: Offers): Promise<void> {
         const node = await this.readNode();
         const difference = node && this.differenceOf(node, offers);
         if (difference !== undefined) {

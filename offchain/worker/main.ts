@@ -288,7 +288,7 @@ async function serve(
             claimNow: () => claims.claimNow(),
             setIntake: (mode) => drain.set(mode),
             intake: () => drain.view(),
-            reload: (next) => reload(context, next, (offers) => listed.assertSame(offers)),
+            reload: (next) => reload(context, next, (offers) => listed.assertListed(offers)),
             close: (cause) => {
                 stopping.abort();
                 return (closed ??= close(cause));

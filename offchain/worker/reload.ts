@@ -14,18 +14,18 @@ export interface Reloaded {
 
 /**
  * Takes the offers of a new configuration. Changes nothing and throws if no backend serves one of them, or they are not
- * those on chain. `assertSame` compares them with the chain.
+ * those on chain. `assertListed` compares them with the chain.
  */
 export async function reload(
     { config, backends, offers, log }: WorkerContext,
     next: WorkerConfig,
-    assertSame: (offers: Offers) => Promise<void>,
+    assertListed: (offers: Offers) => Promise<void>,
 ): Promise<Reloaded> {
     const unserved = next.offers.find(({ model }) => !backends.isConfigured(model));
     if (unserved !== undefined) {
         throw new Remedied(`No backend serves ${unserved.model}: add it to the "models" of a backend, and restart`);
     }
-    await assertSame(next.offers);
+    await assertListed(next.offers);
     const ofModel = (all: Offers, model: string) => all.find((offer) => offer.model === model);
     const models = [...new Set([...config.offers, ...next.offers].map(({ model }) => model))];
     const changed = models.filter((model) => !isSame(ofModel(config.offers, model), ofModel(next.offers, model)));

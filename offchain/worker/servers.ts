@@ -16,9 +16,9 @@ export interface Server {
     maxParallel: number; // queries
 }
 
-/** A backend in use. */
-export interface Running extends Server {
-    running: number;
+/** A backend in use, which is checked all the time. */
+export interface WatchedServer extends Server {
+    running: number; // queries
     readonly health: Health;
     readonly check: PollLoop;
 }
@@ -40,7 +40,7 @@ export interface BackendView {
 }
 
 export class Servers {
-    readonly all: readonly Running[];
+    readonly all: readonly WatchedServer[];
 
     /** `onChange` is called when a backend or a model can be used again, or no longer. */
     constructor(
@@ -52,12 +52,12 @@ export class Servers {
         private readonly log: Logger,
         private readonly onChange: () => void,
     ) {
-        this.all = servers.map((server) => this.watched(server));
+        this.all = servers.map((server) => this.watch(server));
     }
 
     /** Checks the backends now and from time to time, until {@link close}. Resolves once each was checked. */
     async start(): Promise<void> {
-        const start = async (server: Running) => {
+        const start = async (server: WatchedServer) => {
             await this.readModels(server);
             server.check.startLater();
         };
@@ -69,12 +69,12 @@ export class Servers {
     }
 
     /** The backends that are to serve the model. */
-    serving(model: string): Running[] {
+    serving(model: string): WatchedServer[] {
         return this.all.filter(({ models }) => models === undefined || Object.hasOwn(models, model));
     }
 
     /** Those that can be used now, except for those that were `tried`. */
-    usable(model: string, tried?: ReadonlySet<unknown>): Running[] {
+    usable(model: string, tried?: ReadonlySet<unknown>): WatchedServer[] {
         return this.serving(model).filter(
             (server) => server.health.outage === undefined && has(server, model) && tried?.has(server) !== true,
         );
@@ -87,7 +87,7 @@ export class Servers {
     }
 
     /** Notes that a query of a client failed at the backend. */
-    noteFailure(server: Running, error: unknown, client: string): void {
+    noteFailure(server: WatchedServer, error: unknown, client: string): void {
         if (isOfServer(error)) {
             server.health.addFailure(error, client);
             server.check.wake();
@@ -110,29 +110,29 @@ export class Servers {
         }));
     }
 
-    private watched(server: Server): Running {
+    private watch(server: Server): WatchedServer {
         const { seconds, retrySeconds } = this.settings.health;
-        const running: Running = {
+        const watched: WatchedServer = {
             ...server,
             running: 0,
-            health: new Health(retrySeconds * 1000, () => this.tellChange(running)),
+            health: new Health(retrySeconds * 1000, () => this.tellChange(watched)),
             check: new PollLoop(
-                () => this.readModels(running),
-                () => running.health.restMs ?? seconds * 1000,
+                () => this.readModels(watched),
+                () => watched.health.restMs ?? seconds * 1000,
                 () => undefined, // readModels notes every error
             ),
         };
-        return running;
+        return watched;
     }
 
-    private async readModels({ backend, health }: Running): Promise<void> {
+    private async readModels({ backend, health }: WatchedServer): Promise<void> {
         await backend.models().then(
             (models) => health.addList(models),
             (error: unknown) => health.addMiss(error),
         );
     }
 
-    private tellChange({ name, health: { outage } }: Running): void {
+    private tellChange({ name, health: { outage } }: WatchedServer): void {
         if (outage === undefined) {
             this.log.info({ backend: name }, 'the backend answers');
         } else {
@@ -147,5 +147,5 @@ export class Servers {
 export const nameAt = ({ models }: Server, model: string): string => models?.[model] ?? model;
 
 /** False if the backend has listed its models, and this is not among them. */
-const has = (server: Running, model: string): boolean =>
+const has = (server: WatchedServer, model: string): boolean =>
     server.health.models?.includes(nameAt(server, model)) !== false;

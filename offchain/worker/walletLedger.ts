@@ -151,7 +151,7 @@ export class WalletLedger {
             if (this.isStopping || performance.now() > until) {
                 throw new ChainError("Reading the transactions of the worker's wallet took too long");
             }
-            assertSame(transactions.at(-1)?.previous, transaction);
+            assertNext(transactions.at(-1)?.previous, transaction);
             transactions.push(transaction);
         }
         if (transactions.length > 0 && !isSame(transactions.at(-1)!.previous, stored)) {
@@ -206,7 +206,7 @@ const FIRST: TransactionId = { lt: 0n, hash: Buffer.alloc(32) };
 const isSame = (a: TransactionId, b: TransactionId): boolean => a.lt === b.lt && a.hash.equals(b.hash);
 
 /** Throws unless a transaction is the `expected` one; undefined for the newest, which no other names. */
-function assertSame(expected: TransactionId | undefined, transaction: TransactionId): void {
+function assertNext(expected: TransactionId | undefined, transaction: TransactionId): void {
     if (expected !== undefined && !isSame(expected, transaction)) {
         throw new Error(`The API leaves out transactions of the worker's wallet before lt ${expected.lt}`);
     }

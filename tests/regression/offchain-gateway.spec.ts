@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { issueTestCa } from '../../offchain/attest';
 import { counterOf } from '../../offchain/tokens';
-import { Intake } from '../../offchain/gateway/intake';
+import { IncomingAnswer } from '../../offchain/gateway/incoming';
 import { nodeInfo, RecordType, signReceipt, toWire } from '../../offchain/link';
 import { openGatewayStore } from '../../offchain/store/sqliteGateway';
 import { Accept, loadChannelData, Verifier } from '../../wrappers';
@@ -89,15 +89,15 @@ describe('A node', () => {
         };
         const options = { maxAnswer: 1024, clock: () => ({ now: 1000, tolerance: 60 }), late: false };
         const verifier = new Verifier(key.publicKey);
-        const intake = new Intake(asked, verifier, randomBytes(32), counterOf('any'), options);
+        const incoming = new IncomingAnswer(asked, verifier, randomBytes(32), counterOf('any'), options);
         const { job, number, request, ceiling } = asked;
         const accept = signReceipt(Accept, { job, number, request, ceiling, deadline: 1600 }, key);
-        intake.take({ type: RecordType.Accept, bytes: accept });
+        incoming.take({ type: RecordType.Accept, bytes: accept });
 
-        expect(() => intake.take({ type: RecordType.Answer, bytes: Buffer.alloc(0) })).toThrow('empty');
+        expect(() => incoming.take({ type: RecordType.Answer, bytes: Buffer.alloc(0) })).toThrow('empty');
 
         // Each record costs memory besides its bytes.
-        const byByte = () => intake.take({ type: RecordType.Answer, bytes: Buffer.alloc(1) });
+        const byByte = () => incoming.take({ type: RecordType.Answer, bytes: Buffer.alloc(1) });
         for (let i = 0; i < 16; i++) byByte();
         expect(byByte).toThrow('shorter than frames');
     });

@@ -32,7 +32,8 @@ export type SignedEnding =
 const FREE_RECORDS = 16;
 const MIN_RECORD = 16; // bytes of a record of the answer, on average; a frame has more than twice as many
 
-export class Intake {
+/** One answer as it arrives. */
+export class IncomingAnswer {
     readonly number: number;
     accept: Buffer | undefined; // the receipt
     ending: SignedEnding | undefined;
