@@ -79,7 +79,7 @@ export class GatewayJob {
     isComplete = false; // true once it is known that the store has every result that the worker has sent
     refusals = 0; // without signature, since the last result
     private readonly now: () => number;
-    private listing: OfferFacts | undefined; // of the node, for the job's model
+    private listing: OfferFacts | undefined; // of the node, for the job's model; with the tokenizer of the job
     private attestedUntil = 0; // unix seconds, of the session's key
     private readonly reservations = new Map<number, Reservation>(); // of queries without an ending, by number
     private highest = 0; // number ever used
@@ -110,7 +110,7 @@ export class GatewayJob {
         return this.listing === undefined || lackOf(this.listing, needed) === undefined;
     }
 
-    /** The tokenizer of the node, as it lists it. */
+    /** The tokenizer by which this job is counted: the one that the node listed when it took the job. */
     get tokenizer(): string {
         return this.listing?.tokenizer ?? BYTES;
     }
@@ -300,7 +300,7 @@ export class GatewayJob {
         this.raiseHighest(state.highest);
         this.session = withProcess(session, state.boot);
         this.attestedUntil = until;
-        this.listing = listing;
+        this.listing = { ...listing, tokenizer: state.tokenizer };
         this.wake();
         return state;
     }

@@ -131,6 +131,7 @@ export const jobRequest = z.object({
 export const jobState = z.object({
     job: hex(32),
     channel: z.string(), // raw address
+    tokenizer: z.string().max(40), // of the job's offer when the worker took the job: it counts by this one
     balance: nano, // of the channel, when the worker last read it
     highest: uint32, // the highest query number ever used, 0 for none
     results: z.object({ index: uint32, cumulative: nano }), // of the newest result, 0 for none

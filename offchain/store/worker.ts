@@ -26,6 +26,7 @@ export interface JobInsert {
     terms: Buffer; // bag of cells
     client: string; // raw address of the escrow of the terms
     model: string; // name of the model of the terms
+    tokenizer: string; // that counts what no server counts, as offered when the job was taken
     jobNumber: number; // of the escrow
     enc: Buffer; // of the newest session
     wire: string; // version of the wire in that session

@@ -85,6 +85,7 @@ const jobTables: Migration = async (db) => {
         terms BLOB NOT NULL,
         client TEXT NOT NULL, -- of the terms: raw address of the escrow
         model TEXT NOT NULL, -- of the terms: its name here when the job was taken
+        tokenizer TEXT NOT NULL, -- of the offer when the job was taken
         jobNumber INTEGER NOT NULL,
         enc BLOB NOT NULL,
         wire TEXT NOT NULL,

@@ -23,7 +23,6 @@ import type { WorkerContext } from './context';
 import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { WorkerJob } from './job';
 import type { AcceptedQuery, RunningQuery } from './query';
-import { tokenizerOf } from './nodeInfo';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
 
@@ -154,7 +153,7 @@ function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: 
     if (job.running.size >= terms.maxParallel) {
         return Reason.TooBusy;
     }
-    const counter = counterOf(tokenizerOf(context, model));
+    const counter = counterOf(job.record.tokenizer);
     const promptBound = context.backends.promptBound(modelRequest, counter);
     if (promptBoundPrice(promptBound, terms.rates) > maxPrompt(terms.step)) {
         return Reason.StepTooSmall;

@@ -14,7 +14,7 @@ import { ClientTurns } from './turns';
 
 /** The settings of all backends. */
 export interface BackendSettings {
-    offers: readonly ServedOffer[];
+    offers: { readonly current: readonly ServedOffer[] };
     queue: { max: number; seconds: number };
     health: { seconds: number; retrySeconds: number };
 }
@@ -90,7 +90,7 @@ export class Backends {
 
     /** The backends, and the offered models. */
     view(): { backends: BackendView[]; models: ModelLoad[] } {
-        const { offers } = this.settings;
+        const offers = this.settings.offers.current;
         return {
             backends: this.servers.view(),
             models: offers.map(({ model }) => ({
@@ -260,7 +260,7 @@ export class Backends {
     }
 
     private offerOf(model: string): ServedOffer | undefined {
-        return this.settings.offers.find((offer) => offer.model === model);
+        return this.settings.offers.current.find((offer) => offer.model === model);
     }
 
     private maxParallel(model: string): number {

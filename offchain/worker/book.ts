@@ -18,15 +18,17 @@ import { acceptSession, type jobRequest, modelHash, sessionHash, wireVersions } 
 import type { ChannelSnapshot } from '../store/worker';
 import { accountAddress, type Channels } from './channels';
 import type { Clients } from './clients';
+import type { WorkerConfig } from './config';
 import type { WorkerContext } from './context';
 import type { Costs } from './costs';
 import { stepCarriesFrames } from './credit';
 import { type ActiveQuery, WorkerJob } from './job';
-import { modelName } from './modelName';
 import { assertStored } from './newest';
+import { tokenizerOf } from './offers';
 import { Refused } from './refusal';
 
 type JobRequest = z.output<typeof jobRequest>;
+type Offer = WorkerConfig['offers'][number];
 
 const MAX_IDLE = 2000; // unused jobs in memory; each has two keys
 const MIN_ANSWER = 1024; // bytes: salt, some frames and the end fit into as many
@@ -74,10 +76,9 @@ export class WorkerBook {
         const { jobs } = this.context.store;
         refuseTerms(this.objectionToParties(request.terms));
         const { id, channel } = this.identify(request);
-        const isNew = (await jobs.get(id)) === undefined;
-        if (isNew) {
-            // Terms that were agreed on stay, whatever the offers and limits are later.
-            refuseTerms(this.objectionTo(request.terms));
+        // Terms that were agreed on stay, whatever the offers and limits are later.
+        const offer = (await jobs.get(id)) === undefined ? this.offerFor(request.terms) : undefined;
+        if (offer !== undefined) {
             this.context.intake.requireOpen();
         }
         for (const receipt of request.newest) {
@@ -89,7 +90,7 @@ export class WorkerBook {
         await acceptSession(this.context.encryptionKey, request.enc, { job: id, wire: request.wire }).catch(() => {
             throw new Refused('bad_request', 'enc is not a key');
         });
-        const snapshot = isNew ? await this.add(request, id, channel) : undefined;
+        const snapshot = offer && (await this.add(request, { job: id, channel }, offer));
         return this.use(id, async (job) => {
             if (snapshot !== undefined) {
                 job.channel.note(snapshot);
@@ -136,8 +137,8 @@ export class WorkerBook {
 
     private async add(
         { terms, jobNumber, enc, wire }: JobRequest,
-        id: Buffer,
-        channel: Buffer,
+        { job: id, channel }: { job: Buffer; channel: Buffer },
+        offer: Offer,
     ): Promise<ChannelSnapshot> {
         const { store } = this.context;
         if ((await store.jobs.ofChannel(channel)) !== undefined) {
@@ -151,9 +152,9 @@ export class WorkerBook {
         const { balance, paid, refundAt, at } = reading;
         const snapshot = { balance, paid, refundAt, at };
         const client = accountAddress(terms.escrow).toRawString();
-        const names = { client, model: modelName(this.context.config, terms.model) };
+        const ofOffer = { model: offer.model, tokenizer: tokenizerOf(offer) };
         const boc = termsCell(terms).toBoc();
-        const job = { job: id, channel, terms: boc, ...names, jobNumber, enc, wire, snapshot };
+        const job = { job: id, channel, terms: boc, client, ...ofOffer, jobNumber, enc, wire, snapshot };
         await store.jobs.add(job).catch(async (error: unknown) => {
             if ((await store.jobs.get(id)) === undefined) {
                 throw error; // else another request of the same client was faster
@@ -193,17 +194,22 @@ export class WorkerBook {
         return objections.find(([applies]) => applies)?.[1];
     }
 
-    /** Why this worker takes no new job with these terms; undefined when it does. */
+    /** The offer that new terms take. Throws {@link Refused} if this worker takes no new job with them. */
+    private offerFor(terms: Terms): Offer {
+        const offers = this.context.offers.accepted().filter(({ model }) => modelHash(model).equals(terms.model));
+        const offer = offers.find(({ rates }) => tokenKinds.every((kind) => rates[kind] === terms.rates[kind]));
+        if (offer === undefined) {
+            throw refusedTerms(offers.length === 0 ? 'model is not offered' : 'rates are not those of the offer');
+        }
+        refuseTerms(this.objectionTo(terms));
+        return offer;
+    }
+
+    /** Why the rest of the terms does not fit; undefined when it does. */
     private objectionTo(terms: Terms): string | undefined {
-        const { config } = this.context;
-        const { limits } = config;
+        const { limits } = this.context.config;
         const { rates, step, maxParallel, maxAnswer, notice } = terms;
-        const accepted = this.context.offers.accepted(config.offers);
-        const offers = accepted.filter(({ model }) => modelHash(model).equals(terms.model));
-        const hasRates = offers.some((offer) => tokenKinds.every((kind) => rates[kind] === offer.rates[kind]));
         const objections: [boolean, string][] = [
-            [offers.length === 0, 'model is not offered'],
-            [!hasRates, 'rates are not those of the offer'],
             [step < limits.minStep || step > limits.maxStep, 'step is outside the limits'],
             [!stepCarriesFrames(step, rates), 'step is too small for the rates'],
             [maxParallel < 1 || maxParallel > limits.maxParallel, 'maxParallel is outside the limits'],
@@ -254,6 +260,8 @@ export class WorkerBook {
 
 function refuseTerms(objection: string | undefined): void {
     if (objection !== undefined) {
-        throw new Refused('wrong_terms', `These terms are not served: ${objection}`);
+        throw refusedTerms(objection);
     }
 }
+
+const refusedTerms = (objection: string) => new Refused('wrong_terms', `These terms are not served: ${objection}`);

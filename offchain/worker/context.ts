@@ -11,11 +11,11 @@ import type { WorkerMetrics } from './metrics';
 import type { ChangingOffers } from './offers';
 
 /** What every floor of one worker works with. */
-export interface WorkerContext extends ProcessContext<WorkerConfig, WorkerStore> {
+export interface WorkerContext extends ProcessContext<Omit<WorkerConfig, 'offers'>, WorkerStore> {
     readonly chain: Chain;
     readonly backends: Backends;
     readonly intake: WorkerIntake;
-    readonly offers: ChangingOffers;
+    readonly offers: ChangingOffers; // those of the configuration, until they change
     readonly receiptKey: SigningKey;
     readonly encryptionKey: EncryptionKey;
     readonly metrics: WorkerMetrics;

@@ -96,10 +96,11 @@ export class WorkerJob extends JobEntry {
 
     /** The job's state as the client reads it. */
     describe(): JobState {
-        const { job, channel, highest, index, cumulative, voucher, snapshot } = this.record;
+        const { job, channel, tokenizer, highest, index, cumulative, voucher, snapshot } = this.record;
         return {
             job,
             channel: accountAddress(channel).toRawString(),
+            tokenizer,
             balance: snapshot.balance,
             highest,
             results: { index, cumulative },

@@ -77,7 +77,7 @@ export class NodeOnChain {
     }
 
     private async compare(): Promise<ComparedNode | undefined> {
-        const { config, log } = this.context;
+        const { log, offers } = this.context;
         const node = await this.readNode()?.catch((error: unknown) => {
             if (!(error instanceof NodeClosed)) {
                 throw error;
@@ -86,7 +86,7 @@ export class NodeOnChain {
             return undefined;
         });
         this.isCompared = true;
-        this.difference = node && this.differenceOf(node, config.offers);
+        this.difference = node && this.differenceOf(node, offers.current);
         return node;
     }
 

@@ -118,18 +118,19 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         log.fatal({ err: error }, 'the worker stops');
         fail(error);
     };
-    const backends = new Backends(serversOf(config, parts.backend), config, log);
+    const { offers: configured, ...settings } = config;
+    const offers = new ChangingOffers(configured, steady);
+    const backends = new Backends(serversOf(config, parts.backend), { ...settings, offers }, log);
     const metrics = new WorkerMetrics();
     const store = parts.store ?? (await SqliteWorkerStore.open(config.store, fatal, metrics.addCommit));
     const codes = config.channelCodes ?? (await channelCodes());
     const context: WorkerContext = {
-        ...{ config, store, log, chain, backends, metrics, fatal },
+        ...{ config: settings, store, log, chain, backends, offers, metrics, fatal },
         receiptKey: signingKey(seeds.receiptKey),
         encryptionKey: await encryptionKey(seeds.encryptionKey),
         payout: config.payout ?? wallet.address,
         boot: randomBytes(16),
         intake: await WorkerIntake.read(store),
-        offers: new ChangingOffers(steady),
         now: parts.now ?? unixSeconds,
     };
 
@@ -221,7 +222,7 @@ async function serve(
             minClaim: () => costs.minClaim,
             claimRounds: () => claims.roundsEnded,
         });
-        const hasModel = () => config.offers.some(({ model }) => context.backends.isAvailable(model));
+        const hasModel = () => context.offers.current.some(({ model }) => context.backends.isAvailable(model));
         // New jobs are refused as soon as a call fails, and the alert waits longer.
         const silence = () => (floors.channels.isSilent ? [{ alert: 'chain' as const }] : []);
         const readiness = () =>

@@ -1,23 +1,18 @@
 /** What the worker publishes about its node, see `nodeInfo` in the wire. */
 import { type NodeInfo, wireVersions } from '../link';
-import { type TokenizerName, tokenizerOfModel } from '../tokens';
 import { NO_ATTESTATION, type NodeAttestation } from './attestation';
 import type { Channels } from './channels';
 import type { WorkerContext } from './context';
 import type { Costs } from './costs';
+import { tokenizerOf } from './offers';
 import { Refused } from './refusal';
-
-/** The tokenizer by which the node counts what no model server counts. */
-export function tokenizerOf({ config }: Pick<WorkerContext, 'config'>, model: string): TokenizerName {
-    return config.offers.find((offer) => offer.model === model)?.tokenizer ?? tokenizerOfModel(model);
-}
 
 /** Throws {@link Refused} while the node has no attestation: clients then come back, instead of seeing another tier. */
 export function nodeInfoOf(
     context: WorkerContext,
     { channels, costs, attestation }: { channels: Channels; costs: Costs; attestation: NodeAttestation },
 ): NodeInfo {
-    const { backends, config, intake, payout, receiptKey, encryptionKey } = context;
+    const { backends, config, intake, offers, payout, receiptKey, encryptionKey } = context;
     const { minStep, maxStep, maxParallel, maxAnswer, minNotice } = config.limits;
     const { minDeposit } = costs;
     const proof = attestation.current();
@@ -33,10 +28,10 @@ export function nodeInfoOf(
         encryptionKey: encryptionKey.publicKey,
         attestation: proof,
         wire: [...wireVersions],
-        offers: config.offers.map((offer) => ({
+        offers: offers.current.map((offer) => ({
             ...offer,
             features: [...backends.featuresOf(offer.model)],
-            tokenizer: tokenizerOf(context, offer.model),
+            tokenizer: tokenizerOf(offer),
             available: intake.isOpen && backends.isAvailable(offer.model),
         })),
         limits: { minStep, maxStep, maxParallel, maxAnswer, minNotice, minDeposit },

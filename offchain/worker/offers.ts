@@ -1,4 +1,5 @@
 /** The offers of a worker as they change while it runs. */
+import { type TokenizerName, tokenizerOfModel } from '../tokens';
 import type { WorkerConfig } from './config';
 
 type Offers = WorkerConfig['offers'];
@@ -11,16 +12,29 @@ export class ChangingOffers {
     private former: Offers = [];
     private until = 0;
 
-    constructor(private readonly now: () => number) {}
+    constructor(
+        private offers: Offers,
+        private readonly now: () => number,
+    ) {}
 
-    /** The offers that a new job may have. */
-    accepted(current: Offers): Offers {
-        return this.now() < this.until ? [...current, ...this.former] : current;
+    /** The offers that the worker publishes. */
+    get current(): Offers {
+        return this.offers;
     }
 
-    /** `former` have just been replaced. */
-    replace(former: Offers): void {
-        this.former = former;
+    /** The offers that a new job may have, the current ones first. */
+    accepted(): Offers {
+        return this.now() < this.until ? [...this.offers, ...this.former] : this.offers;
+    }
+
+    replace(next: Offers): void {
+        this.former = this.offers;
         this.until = this.now() + FORMER_SECONDS;
+        this.offers = next;
     }
+}
+
+/** The tokenizer by which the node counts what no model server counts, in new jobs of an offer. */
+export function tokenizerOf({ model, tokenizer }: Offers[number]): TokenizerName {
+    return tokenizer ?? tokenizerOfModel(model);
 }

@@ -5,6 +5,7 @@ import type { WorkerConfig } from './config';
 import type { WorkerContext } from './context';
 
 type Offers = WorkerConfig['offers'];
+type OtherSetting = Exclude<keyof WorkerConfig, 'offers'>;
 
 /** What a reload did. */
 export interface Reloaded {
@@ -27,13 +28,13 @@ export async function reload(
     }
     await assertListed(next.offers);
     const ofModel = (all: Offers, model: string) => all.find((offer) => offer.model === model);
-    const models = [...new Set([...config.offers, ...next.offers].map(({ model }) => model))];
-    const changed = models.filter((model) => !isSame(ofModel(config.offers, model), ofModel(next.offers, model)));
-    const names = Object.keys({ ...config, ...next }) as (keyof WorkerConfig)[];
-    const restart = names.filter((name) => name !== 'offers' && !isSame(config[name], next[name]));
+    const { offers: nextOffers, ...others } = next;
+    const models = [...new Set([...offers.current, ...nextOffers].map(({ model }) => model))];
+    const changed = models.filter((model) => !isSame(ofModel(offers.current, model), ofModel(nextOffers, model)));
+    const names = Object.keys({ ...config, ...others }) as OtherSetting[];
+    const restart = names.filter((name) => !isSame(config[name], others[name]));
     if (changed.length > 0) {
-        offers.replace(config.offers);
-        config.offers = next.offers; // one object for all parts of the worker
+        offers.replace(nextOffers);
     }
     log.info({ offers: changed, restart }, 'the configuration was read again');
     return { offers: changed, restart };

@@ -46,7 +46,7 @@ export class Servers {
     constructor(
         servers: readonly Server[],
         private readonly settings: {
-            offers: readonly ServedOffer[];
+            offers: { readonly current: readonly ServedOffer[] };
             health: { seconds: number; retrySeconds: number };
         },
         private readonly log: Logger,
@@ -102,7 +102,9 @@ export class Servers {
     view(): BackendView[] {
         return this.all.map((server) => ({
             ...{ name: server.name, running: server.running, maxParallel: server.maxParallel },
-            models: this.settings.offers.flatMap(({ model }) => (this.usable(model).includes(server) ? [model] : [])),
+            models: this.settings.offers.current.flatMap(({ model }) =>
+                this.usable(model).includes(server) ? [model] : [],
+            ),
             outage: server.health.outage && {
                 ...server.health.outage,
                 reason: Reason[server.health.outage.reason] as keyof typeof Reason,

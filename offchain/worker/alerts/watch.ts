@@ -115,11 +115,12 @@ export class AlertWatch {
         // A node that differs is most often about to be mended, and keeps new work out meanwhile.
         const nodeSeconds = this.board.active.some(({ alert }) => alert === 'node') ? WALLET_SECONDS : NODE_SECONDS;
         if (config.registry !== undefined && this.isDue('node', nodeSeconds)) {
-            const node = readListed(config, idle);
+            const offered = { ...config, offers: context.offers.current };
+            const node = readListed(offered, idle);
             node.catch(() => undefined); // the checks say so
             const { receiptKey, encryptionKey } = context;
             const keys = { receiptKey: receiptKey.publicKey, encryptionKey: encryptionKey.publicKey };
-            const subject = { config, chain: idle, keys, node, wallet: undefined, now: context.now };
+            const subject = { config: offered, chain: idle, keys, node, wallet: undefined, now: context.now };
             await look('node', () => conditionOf(nodeCheck(subject)));
             await look('stake', () => conditionOf(stakeCheck(subject)));
         }

@@ -151,7 +151,10 @@ function markCheck({ store: path, keyFile }: WorkerConfig, seeds: WorkerSeeds, i
     };
 }
 
-export function diskCheck({ store, keyFile }: WorkerConfig, { freeBytes, assertWritable }: Machine): Check {
+export function diskCheck(
+    { store, keyFile }: Pick<WorkerConfig, 'store' | 'keyFile'>,
+    { freeBytes, assertWritable }: Machine,
+): Check {
     const folders = [...new Set([dirname(store), dirname(keyFile)])];
     return {
         name: 'disk',

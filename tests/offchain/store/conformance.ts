@@ -15,6 +15,7 @@ export function newJob(fields: Partial<JobInsert> = {}): JobInsert {
         terms: Buffer.from('terms'),
         client: '0:c1',
         model: 'some/model',
+        tokenizer: 'qwen',
         jobNumber: 2 ** 40 - 1,
         enc: Buffer.alloc(32, 9),
         wire: 'one',

@@ -280,6 +280,7 @@ function watchOf(
         context: {
             backends: { view: () => ({ backends: readings.backends, models: [] }) },
             config,
+            offers: { current: config.offers },
             store,
             log,
             now: () => chain.now(),

@@ -22,7 +22,7 @@ const make = (limits: (number | object)[], settings: Partial<BackendSettings> = 
     backends = new Backends(
         servers,
         {
-            offers: [{ model: ECHO }],
+            offers: { current: [{ model: ECHO }] },
             queue: { max: 64, seconds: 30 },
             health: { seconds: 0.05, retrySeconds: 0.05 },
             ...settings,
@@ -162,7 +162,7 @@ describe('the queue at the backends', () => {
     });
 
     it('runs no more than a backend takes, nor than a model takes over all backends', async () => {
-        make([2, 2], { offers: [{ model: ECHO, maxParallel: 3 }] });
+        make([2, 2], { offers: { current: [{ model: ECHO, maxParallel: 3 }] } });
         models.forEach((model) => (model.script = () => held));
         const running = Array.from({ length: 5 }, (_, i) => run(place(`client ${i}`)));
         await until(() => view().running === 3);

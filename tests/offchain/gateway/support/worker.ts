@@ -105,6 +105,7 @@ interface HeldJob {
     terms: Terms;
     jobNumber: number;
     channel: Address;
+    tokenizer: string; // of the offer when it took the job
     sessions: Map<string, Session>;
     queries: Map<number, Query>;
     vouchers: SignedVoucher[]; // accepted ones, in order
@@ -272,6 +273,7 @@ export class FakeWorker {
             terms,
             jobNumber,
             channel: address,
+            tokenizer: this.info(this.describe()).offers[0]?.tokenizer ?? 'bytes',
             sessions: new Map(),
             queries: new Map(),
             vouchers: [],
@@ -290,6 +292,7 @@ export class FakeWorker {
         return toWire({
             job: job.hash,
             channel: job.channel.toRawString(),
+            tokenizer: job.tokenizer,
             balance: 10n ** 9n,
             highest: this.highest ?? Math.max(0, ...job.queries.keys()),
             results: { index: this.falseIndex ?? job.index, cumulative: job.cumulative },
