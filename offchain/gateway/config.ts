@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { CLOCK_TOLERANCE, waits } from '../link';
 import { address, chainFields, distinct, hex, logLevel, nano, ofOneNetwork, rates, whole } from '../process/fields';
 import { metricsListen } from '../process/metrics';
+import { proxies } from '../process/proxies';
 import { isOnThisMachine } from '../process/publicAddress';
 import { readSettings } from '../process/settings';
 
@@ -133,6 +134,7 @@ export const gatewayConfig = z
                     .default('127.0.0.1')
                     .describe('address to listen at; beyond loopback only with API keys'),
                 port: whole(0, 65535).default(10000).describe('port; 0: any free one'),
+                proxies,
                 tls: z
                     .strictObject({
                         cert: z.string().min(1).describe('PEM file of the certificate'),

@@ -38,8 +38,8 @@ const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 /** The server, not yet listening. */
 export function makeServer(context: GatewayContext, router: Router, answers = new Answers()): FastifyInstance {
     const { config, log, people } = context;
-    const { tls } = config.listen;
-    const server = createDoor({ tls: tls && readCertificate(tls) });
+    const { proxies, tls } = config.listen;
+    const server = createDoor({ proxies, tls: tls && readCertificate(tls) });
     const count: RequestObserver = ({ facts, routeOptions }, { raw }) =>
         context.metrics.addRequest(facts, routeOptions.url ?? 'unknown', raw.statusCode);
     addRequestFacts(server, [requestLogger(log), context.activity.observe, count]);

@@ -1,7 +1,8 @@
 /** The HTTP server of a process, and its limits for strangers: connections, bodies in flight, and the depth of JSON. */
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
 import { assertPlainJson } from './json';
+import { Proxies } from './proxies';
 
 const MiB = 1 << 20;
 
@@ -18,23 +19,29 @@ export const REQUEST_SECONDS = 60; // for a request to arrive whole
 const UNCOUNTED_BODY = 64 << 10; // bytes; a body up to this size is not counted, because connections are
 const SHARE = 2; // one address gets at most 1/SHARE of each limit
 
-/** There is no room for a body now. */
+/** There is no room for a request now. */
 export class NoRoom extends Error {
     readonly statusCode = 503;
 
     constructor() {
-        super('Too many large requests are on their way: ask again in a moment');
+        super('Too many requests are on their way: ask again in a moment');
         this.name = 'NoRoom';
     }
 }
 
+interface DoorOptions {
+    silentSeconds?: number; // after which it closes a connection on which nothing moves
+    tls?: { cert: Buffer; key: Buffer } | undefined; // the certificate (PEM) of a server that speaks HTTPS
+    proxies?: readonly string[]; // addresses and networks, see `proxies`
+}
+
 /**
  * A server, not yet listening. It closes connections beyond the limits, answers bodies beyond them with {@link NoRoom}
- * before they are read, and refuses JSON that is too deep like a text that is no JSON. `silentSeconds`: after which it
- * closes a connection on which nothing moves. `tls`: the certificate (PEM) of a server that speaks HTTPS.
+ * before they are read, and refuses JSON that is too deep like a text that is no JSON. Connections of listed proxies
+ * have no share; the clients behind them have one of the requests.
  */
 export function createDoor(
-    { silentSeconds = 0, tls }: { silentSeconds?: number; tls?: { cert: Buffer; key: Buffer } | undefined } = {},
+    { silentSeconds = 0, tls, proxies }: DoorOptions = {},
     limits: DoorLimits = DOOR_LIMITS,
 ): FastifyInstance {
     const options = {
@@ -44,8 +51,10 @@ export function createDoor(
         connectionTimeout: silentSeconds * 1000,
     };
     const server = tls === undefined ? fastify(options) : asPlain(fastify({ ...options, https: tls }));
-    limitConnections(server, limits.connections);
-    limitBodies(server, limits.bodyBytes);
+    const listed = new Proxies(proxies);
+    limitConnections(server, limits.connections, listed);
+    limitForwarded(server, limits.connections, listed);
+    limitBodies(server, limits.bodyBytes, listed);
     const parse = server.getDefaultJsonParser('error', 'error');
     server.removeContentTypeParser(['application/json']);
     server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
@@ -64,62 +73,94 @@ export function createDoor(
 // Routes and hooks do not differ.
 const asPlain = (server: unknown) => server as FastifyInstance;
 
-function limitConnections(server: FastifyInstance, max: number): void {
-    const open = new Map<string, number>();
+/** What is in use, by address. */
+class Uses {
+    private readonly uses = new Map<string, number>();
+    all = 0;
+
+    of(address: string): number {
+        return this.uses.get(address) ?? 0;
+    }
+
+    /** Returns what gives it back, which has an effect once. */
+    take(address: string, amount: number): () => void {
+        this.add(address, amount);
+        let isOver = false;
+        return () => {
+            if (!isOver) {
+                isOver = true;
+                this.add(address, -amount);
+            }
+        };
+    }
+
+    private add(address: string, amount: number): void {
+        this.all += amount;
+        const sum = this.of(address) + amount;
+        if (sum === 0) {
+            this.uses.delete(address);
+        } else {
+            this.uses.set(address, sum);
+        }
+    }
+}
+
+const shareOf = (max: number): number => Math.ceil(max / SHARE);
+
+function limitConnections(server: FastifyInstance, max: number, proxies: Proxies): void {
+    const open = new Uses();
     server.server.maxConnections = max;
     server.server.on('connection', (socket: Socket) => {
         const from = socket.remoteAddress ?? '';
-        const count = (open.get(from) ?? 0) + 1;
-        open.set(from, count);
-        socket.once('close', () => {
-            const remaining = (open.get(from) ?? 1) - 1;
-            if (remaining === 0) {
-                open.delete(from);
-            } else {
-                open.set(from, remaining);
-            }
-        });
-        if (count > Math.ceil(max / SHARE)) {
+        if (proxies.has(from)) {
+            return;
+        }
+        socket.once('close', open.take(from, 1));
+        if (open.of(from) > shareOf(max)) {
             socket.destroy();
         }
     });
 }
 
-function limitBodies(server: FastifyInstance, max: number): void {
-    const inFlight = new Map<string, number>(); // bytes by address
-    let all = 0;
+/** A client behind a proxy has at once as many requests as any other has connections. */
+function limitForwarded(server: FastifyInstance, max: number, proxies: Proxies): void {
+    const running = new Uses();
+    server.addHook('onRequest', async (request, reply) => {
+        if (!proxies.has(request.socket.remoteAddress ?? '')) {
+            return;
+        }
+        const from = proxies.clientOf(request);
+        if (running.of(from) >= shareOf(max)) {
+            turnAway(request, reply);
+        }
+        reply.raw.once('close', running.take(from, 1));
+    });
+}
+
+function limitBodies(server: FastifyInstance, max: number, proxies: Proxies): void {
+    const inFlight = new Uses(); // bytes
     server.addHook('onRequest', async (request, reply) => {
         const size = bodySize(request);
         if (size <= UNCOUNTED_BODY) {
             return;
         }
-        const from = request.socket.remoteAddress ?? '';
-        const own = inFlight.get(from) ?? 0;
-        if (all + size > max || (own > 0 && own + size > max / SHARE)) {
-            // Nothing reads the rest, so the connection cannot serve another request.
-            reply.header('connection', 'close');
-            reply.raw.once('finish', () => request.socket.destroySoon());
-            throw new NoRoom();
+        const from = proxies.clientOf(request);
+        const own = inFlight.of(from);
+        if (inFlight.all + size > max || (own > 0 && own + size > max / SHARE)) {
+            turnAway(request, reply);
         }
-        all += size;
-        inFlight.set(from, own + size);
-        let released = false;
-        const release = () => {
-            if (!released) {
-                released = true;
-                all -= size;
-                const remaining = (inFlight.get(from) ?? size) - size;
-                if (remaining === 0) {
-                    inFlight.delete(from);
-                } else {
-                    inFlight.set(from, remaining);
-                }
-            }
-        };
+        const release = inFlight.take(from, size);
         request.raw.once('end', release);
         request.raw.once('close', release);
         reply.raw.once('close', release);
     });
+}
+
+/** Throws {@link NoRoom}. Nothing reads the rest of the request, so its connection cannot serve another one. */
+function turnAway(request: FastifyRequest, reply: FastifyReply): never {
+    reply.header('connection', 'close');
+    reply.raw.once('finish', () => request.socket.destroySoon());
+    throw new NoRoom();
 }
 
 /** Bytes that a request may still bring: as many as its route takes if it does not say how many. */

@@ -240,7 +240,8 @@ async function serve(
             load: () => context.backends.view(),
         });
         const scraped = config.metrics && (await serveMetrics(context.metrics.registry, config.metrics));
-        const url = await server.listen({ ...config.listen }).catch(async (error: unknown) => {
+        const { host, port } = config.listen;
+        const url = await server.listen({ host, port }).catch(async (error: unknown) => {
             await scraped?.close();
             throw error;
         });

@@ -7,6 +7,7 @@ import { serverKinds } from '../backend/servers';
 import { ANSWER_SECONDS, features, waits } from '../link';
 import { address, chainFields, distinct, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
 import { metricsListen } from '../process/metrics';
+import { proxies } from '../process/proxies';
 import { tokenizerNames } from '../tokens';
 
 const MiB = 1 << 20;
@@ -132,6 +133,7 @@ export const workerConfig = z
             .strictObject({
                 host: z.string().default('127.0.0.1').describe('address to listen at'),
                 port: z.number().int().min(0).max(65535).describe('port; 0: any free one'),
+                proxies,
             })
             .describe('Where gateways reach the worker.'),
         metrics: metricsListen.optional(),

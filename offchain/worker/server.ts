@@ -47,8 +47,8 @@ const STORED_SECONDS = 60; // for one of them to be sent
 /** The server, not yet listening. */
 export function createServer(parts: ServerParts): FastifyInstance {
     const { context, book, claims, nodeInfo, readiness, stopping } = parts;
-    const { limits, answerSeconds } = context.config;
-    const server = createDoor({ silentSeconds: answerSeconds + REQUEST_SECONDS });
+    const { answerSeconds, limits, listen } = context.config;
+    const server = createDoor({ silentSeconds: answerSeconds + REQUEST_SECONDS, proxies: listen.proxies });
     server.removeContentTypeParser(['text/plain']);
     const turns = new Turns(MAX_STORED);
     const sendStored = async (reply: FastifyReply, query: QueryRecord): Promise<FastifyReply> => {

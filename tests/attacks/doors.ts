@@ -137,6 +137,14 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'Behind the reverse proxy of a worker one client opens every connection that the proxy may have.',
+        stoppedBy:
+            'A listed proxy names the client of each request, who has a share of them. Nobody else is believed about that.',
+        file: 'tests/offchain/doors/proxies.spec.ts',
+        test: 'Behind a listed proxy one client has half of the requests at once, and another its own',
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'Hundreds of reads of one stored answer stop a worker for minutes.',
         stoppedBy: 'Few are read at once, as many wait, the rest is told so.',
         file: 'tests/offchain/doors/worker.spec.ts',
