@@ -5,8 +5,9 @@ import type { NetworkProvider } from '@ton/blueprint';
 import { TonClient } from '@ton/ton';
 import { ChainApi } from '../offchain/chain/api';
 import { TonHttpChain } from '../offchain/chain/chain';
-import { type EndpointSettings, GLOBAL_ID_PARAM, isLoopback } from '../offchain/chain/endpoint';
+import { type EndpointSettings, GLOBAL_ID_PARAM } from '../offchain/chain/endpoint';
 import { ChainError } from '../offchain/chain/errors';
+import { isOnThisMachine } from '../offchain/process/publicAddress';
 import { ScriptError } from './scriptError';
 
 export type NetworkName = 'mainnet' | 'testnet' | 'local';
@@ -30,7 +31,7 @@ export interface Network {
 export async function identify(provider: NetworkProvider, within = ANSWER_WITHIN): Promise<Network> {
     const called = provider.network();
     const endpoint = endpointOf(provider);
-    const local = endpoint !== undefined && isLoopback(endpoint);
+    const local = endpoint !== undefined && isOnThisMachine(endpoint);
     if (called === 'tetra' || (called === 'custom' && !local)) {
         throw new ScriptError(
             'The network has no name',

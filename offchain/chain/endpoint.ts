@@ -1,6 +1,7 @@
 /** One endpoint of TON HTTP API v2: its address, its budget of calls, its availability and its network. */
 import { Cell } from '@ton/core';
 import { type Dispatcher, request } from 'undici';
+import { isOnThisMachine } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
 import { Budget } from './budget';
 import { ChainError } from './errors';
@@ -53,7 +54,7 @@ export class Endpoint {
     ) {
         const { url, apiKey, callsPerSecond } = settings;
         this.name = endpointName(url);
-        this.budget = new Budget(callsPerSecond ?? (apiKey ? KEYED : isLoopback(url) ? Infinity : KEYLESS));
+        this.budget = new Budget(callsPerSecond ?? (apiKey ? KEYED : isOnThisMachine(url) ? Infinity : KEYLESS));
         this.headers = { 'content-type': 'application/json', ...(apiKey ? { 'x-api-key': apiKey } : {}) };
     }
 
@@ -231,11 +232,6 @@ export function endpointName(url: string): string {
     const parts = pathname.split('/').map((part) => (/^[a-zA-Z0-9.-]{0,12}$/.test(part) ? part : '…'));
     const path = parts.join('/');
     return `${protocol}//${host}${path === '/' ? '' : path}`;
-}
-
-/** True for an endpoint on this machine. */
-export function isLoopback(url: string): boolean {
-    return URL.canParse(url) && ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
 }
 
 function failureText(error: Error & { code?: string }, within: number): string {

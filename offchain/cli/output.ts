@@ -40,6 +40,12 @@ function textOf(name: string, field: string | number): string {
 /** An amount for people, of nanoTON. */
 export const tonText = (nano: bigint | string): string => `${formatTon(BigInt(nano))} TON`;
 
+/** A span of time for people, rounded: in hours up to three days. */
+export function durationText(seconds: number): string {
+    const rounded = (value: number) => Math.round(value * 10) / 10;
+    return seconds < 3 * 86_400 ? `${rounded(seconds / 3600)} hours` : `${rounded(seconds / 86_400)} days`;
+}
+
 /** A time for people. */
 export function timeOf(seconds: number): string {
     return seconds === 0 ? 'never' : new Date(seconds * 1000).toISOString();

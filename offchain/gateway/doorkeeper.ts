@@ -1,6 +1,7 @@
 /** Who may ask this gateway: a request to /v1 shows its API key once keys exist. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Remedied } from '../process/errors';
+import { isLoopback } from '../process/publicAddress';
 import type { StoredApiKey } from '../store/people';
 import { requireAllowed } from './apiKeys';
 import type { GatewayConfig } from './config';
@@ -12,11 +13,6 @@ declare module 'fastify' {
         apiKey: StoredApiKey | undefined;
     }
 }
-
-const LOCAL_NAMES = /^(127\.0\.0\.1|localhost|::1)$/;
-
-/** True if a gateway that listens there is reached from its own machine only. */
-export const isLoopback = (host: string): boolean => LOCAL_NAMES.test(host);
 
 /** Where programs of the same machine reach the gateway of these settings. */
 export function ownUrl({ listen: { host, port, tls } }: GatewayConfig): string {

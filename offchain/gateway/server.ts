@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { choicesOf, embeddingBody } from '../link';
 import { createDoor, NoRoom, SMALL_BODY } from '../process/doors';
 import { JsonError } from '../process/json';
+import { isLoopback, isLoopbackHeader } from '../process/publicAddress';
 import { Answers, CutReason } from './answers';
 import { answerStream, answerWhole, headersOf, readAnswer, sendJson, untilGone } from './api/answering';
 import { ChatFormat } from './api/chat';
@@ -20,7 +21,7 @@ import { readResponses } from './api/responsesRequest';
 import type { GatewayConfig } from './config';
 import type { GatewayContext } from './context';
 import { addCors } from './cors';
-import { addKeyCheck, isLoopback, payerFor } from './doorkeeper';
+import { addKeyCheck, payerFor } from './doorkeeper';
 import { badRequest, GatewayError, tooMany, unavailable } from './errors';
 import { Idempotency, idempotent } from './idempotency';
 import type { GatewayJob } from './job';
@@ -32,8 +33,6 @@ import { readCertificate } from './tls';
 const MESSAGES = '/v1/messages'; // the one path in the shape of Anthropic's API
 const BODY_BYTES = 8 << 20; // of a request for a model
 const MAX_NAME = 100; // characters of a key in an error
-
-const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 
 /** The server, not yet listening. */
 export function makeServer(context: GatewayContext, router: Router, answers = new Answers()): FastifyInstance {
@@ -68,7 +67,7 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
     if (isLoopback(config.listen.host)) {
         // A page whose own name was pointed at this machine (DNS rebinding) would spend the client's money.
         server.addHook('onRequest', async ({ headers }) => {
-            if (!LOCAL_HOST.test(headers.host ?? '')) {
+            if (!isLoopbackHeader(headers.host)) {
                 throw new GatewayError(403, 'not_local', 'This gateway answers to 127.0.0.1 and localhost only');
             }
         });
@@ -285,7 +284,7 @@ export function requireLocal(request: FastifyRequest): void {
 }
 
 /** True for a request that this machine's own programs make, or a page of this gateway itself. */
-export function isLocal({ socket: { remoteAddress = '' }, headers: { host = '', origin } }: FastifyRequest): boolean {
+export function isLocal({ socket: { remoteAddress = '' }, headers: { host, origin } }: FastifyRequest): boolean {
     const isLoopbackAddress = /^(127\.|::1$|::ffff:127\.)/.test(remoteAddress);
-    return isLoopbackAddress && LOCAL_HOST.test(host) && origin === undefined;
+    return isLoopbackAddress && isLoopbackHeader(host) && origin === undefined;
 }

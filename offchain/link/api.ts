@@ -186,6 +186,9 @@ export const refusalCodes = [
 export type RefusalCode = (typeof refusalCodes)[number];
 export const refusal = z.object({ error: z.object({ code: z.enum(refusalCodes), message: z.string() }) });
 
+/** A value as {@link toWire} makes it: amounts are decimal strings. */
+export type Wire<T> = T extends bigint ? string : T extends object ? { [Name in keyof T]: Wire<T[Name]> } : T;
+
 /** JSON for any of the shapes above: Buffers as hex, bigints as decimal strings. */
 export function toWire(value: unknown): unknown {
     if (Buffer.isBuffer(value)) {

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { createDoor } from './doors';
 import { reasonOf } from './errors';
 import { whole } from './fields';
+import { isLoopback, isLoopbackHeader } from './publicAddress';
 
 /** Where metrics are served; absent in the settings: nowhere. */
 export const metricsListen = z
@@ -76,9 +77,6 @@ export interface GaugeValue<Label extends string> {
     value: number;
 }
 
-const LOOPBACK = /^(127\.0\.0\.1|localhost|::1)$/;
-const LOOPBACK_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
-
 /** Serves a registry at /metrics, with what Node.js says of its process. */
 export async function serveMetrics(
     registry: Registry,
@@ -86,10 +84,10 @@ export async function serveMetrics(
 ): Promise<{ url: string; close: () => Promise<void> }> {
     collectDefaultMetrics({ register: registry });
     const server = createDoor();
-    if (LOOPBACK.test(listen.host)) {
+    if (isLoopback(listen.host)) {
         // A page whose own name was pointed at this machine (DNS rebinding) would read what is spent.
         server.addHook('onRequest', async ({ headers }, reply) => {
-            if (!LOOPBACK_HOST.test(headers.host ?? '')) {
+            if (!isLoopbackHeader(headers.host)) {
                 return reply.code(403).send('Metrics answer to 127.0.0.1 and localhost only');
             }
             return undefined;

@@ -46,8 +46,18 @@ export class PrivateAddress extends Error {
 /** The host of a URL, without the brackets of an address of version 6. */
 export const hostOf = (url: string): string => new URL(url).hostname.replace(/^\[|\]$/g, '');
 
+/** True of a host at which only programs of this machine reach who listens there. */
+export const isLoopback = (host: string): boolean => /^(127\.0\.0\.1|localhost|::1)$/.test(host);
+
+/** True of the Host header of a request by a name that this machine has for itself, not by a stranger's. */
+export const isLoopbackHeader = (host: string | undefined): boolean =>
+    /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(host ?? '');
+
 /** True if a URL leads to the machine that it is used on. */
-export const isOnThisMachine = (url: string): boolean => /^(localhost|127\..*|::1)$/.test(hostOf(url));
+export function isOnThisMachine(url: string): boolean {
+    const host = URL.canParse(url) ? hostOf(url) : '';
+    return isLoopback(host) || (isIP(host) === 4 && host.startsWith('127.'));
+}
 
 /** False if a URL names an address that is not public. A name is looked up only when it is connected to. */
 export function mayBePublic(url: string): boolean {

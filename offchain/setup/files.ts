@@ -12,12 +12,14 @@ import type { Gpus } from './gpus';
 export class WorkerFiles {
     readonly keys: string;
     readonly config: string;
+    readonly store: string;
     readonly manifest: string;
     readonly progress: string;
 
     constructor(readonly folder: string) {
         this.keys = join(folder, 'worker.key.json');
         this.config = join(folder, 'worker.json');
+        this.store = join(folder, 'worker.sqlite');
         this.manifest = join(folder, 'fleet.yaml');
         this.progress = join(folder, 'worker.init.json');
     }

@@ -12,3 +12,4 @@ export { claimOnce, earningsOnce, startWorker, setIntakeOnce, statusOnce, sweepO
 export type { IntakeView } from './drain';
 export type { Worker, WorkerParts } from './main';
 export type { WorkerStatus } from './status';
+export type { SweepPlan } from './sweeper';

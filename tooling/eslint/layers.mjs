@@ -1,7 +1,7 @@
 // Which folder may import which. Arrows run one way:
 // contracts -> build -> wrappers -> offchain/process -> { chain, fleet, link, market } -> { store, attest, backend,
 // rerun, setup, tokens } -> { gateway, worker } -> cli -> bin; scripting stands on wrappers and
-// offchain/{ chain, fleet }, scripts on scripting, and localnet on the sandbox alone.
+// offchain/{ chain, fleet, process }, scripts on scripting, and localnet on the sandbox alone.
 import { dirname, join, relative, sep } from 'node:path';
 import { root } from '../files.mjs';
 
@@ -36,7 +36,8 @@ const layers = [
     { from: 'offchain/bin', may: ['offchain'] },
     { from: 'offchain', may: ['wrappers'] }, // a folder without a row of its own
     { from: 'localnet', may: ['localnet'] },
-    { from: 'scripting', may: ['scripting', 'wrappers', 'offchain/chain', 'offchain/fleet'] }, // as the cocoon command
+    // As the cocoon command.
+    { from: 'scripting', may: ['scripting', 'wrappers', 'offchain/chain', 'offchain/fleet', 'offchain/process'] },
     { from: 'scripts', may: ['scripts', 'scripting', 'wrappers'] },
     { from: '', may: [''], not: ['build'] },
 ];

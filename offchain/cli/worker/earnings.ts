@@ -1,12 +1,13 @@
 /** `cocoon worker earnings`. */
 import { type Command, Option } from 'commander';
-import { toWire } from '../../link';
+import { toWire, type Wire } from '../../link';
 import { askWorker, earningsOnce, type WorkerParts } from '../../worker';
 import { readMoneyConfig } from '../../worker/config';
 import { type EarningsGroup, earningsGroups, type EarningsRow } from '../../store/earnings';
 import type { EarningsTotals } from '../../worker/earnings';
 import type { WalletTotals } from '../../worker/walletLedger';
 import { print, tonText } from '../output';
+import { tableLines } from '../table';
 import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
 
 interface EarningsFlags extends ConfigFlags {
@@ -37,8 +38,7 @@ export function addEarnings(worker: Command, parts: WorkerParts): void {
         });
 }
 
-/** As JSON carries it: amounts are decimal strings. */
-type Wire<T> = { [Name in keyof T]: T[Name] extends bigint ? string : T[Name] };
+/** As JSON carries it. */
 interface WireView {
     by: EarningsGroup;
     rows: Wire<EarningsRow>[];
@@ -76,14 +76,17 @@ function textOf({ by, rows, totals, wallet, unread }: WireView, more: string[]):
             column === 'earned' || column === 'claimed' ? tonText(row[column]) : `${row[column]}`,
         );
     const table = [[by, ...COLUMNS], ...rows.map((row) => [row.group, ...cells(row)]), ['total', ...cells(totals)]];
-    const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
-    const line = (row: string[]) =>
-        row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
     const amounts = [
         ...SUMS.map((name) => [name, totals[name]]),
         ...(wallet === null ? [] : WALLET.map(([name, text]) => [`wallet, ${text}`, wallet[name]])),
     ].map(([name, amount]) => `${name}: ${tonText(amount)}`);
-    return [...table.map(line), '', ...amounts, ...walletNote(wallet !== null, unread), ...more].join('\n');
+    return [
+        ...tableLines(table, { numeric: true }),
+        '',
+        ...amounts,
+        ...walletNote(wallet !== null, unread),
+        ...more,
+    ].join('\n');
 }
 
 /** What the lines of the wallet do not show. */

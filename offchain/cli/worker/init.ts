@@ -1,12 +1,13 @@
 /** `cocoon worker init`: from a machine with a model server to a node on chain. Run again, it goes on. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { InitFlags } from './initFlags';
 import { JSON_OPTION } from './options';
+import { withOwnerFlags } from './ownerSends';
 
 const append = (text: string, all: string[] | undefined) => [...(all ?? []), text];
 
 export function addInit(worker: Command): void {
-    worker
+    const command = worker
         .command('init')
         .description('set a new node up: files, prices, stake, and what the owner has to sign; run again, it goes on')
         .option('--dir <folder>', 'where keys, worker.json and fleet.yaml go', '.')
@@ -15,7 +16,6 @@ export function addInit(worker: Command): void {
         .option('--api-key <key>', 'of the endpoint')
         .option('--registry <address>', 'the market')
         .option('--owner <address>', "the owner's wallet, which signs elsewhere")
-        .addOption(new Option('--wallet <file>', "the owner's wallet (v5r1): words or seed").env('COCOON_WALLET'))
         .option('--url <url>', 'where clients reach this worker; the listing names it')
         .option('--listen <host:port>', 'where the worker listens', '0.0.0.0:18090')
         .option(
@@ -40,10 +40,8 @@ export function addInit(worker: Command): void {
         .option('--fund <ton>', "bring the worker's wallet up to this", '0.3')
         .option('--no-sweep', "do not send to the owner by itself what the worker's wallet does not need")
         .option('--speed <n>', 'tokens a second, for the estimate of earnings; default: one request measures it')
-        .option('--wait <seconds>', "how long to wait for each of the owner's signatures", '1800')
-        .option('--print', 'print what the owner has to sign next, and stop')
-        .option('--yes', 'ask nothing: take flags and suggestions')
-        .option('--start', 'run the worker once the node is on chain')
+        .option('--start', 'run the worker once the node is on chain');
+    withOwnerFlags(command, 'ask nothing: take flags and suggestions')
         .option(...JSON_OPTION)
         .action(async (flags: InitFlags) => {
             // Loaded only now: the other commands start faster without it.

@@ -2,12 +2,13 @@
 import { isTestOnly, parseTon, Provider, type Rates, readAddress, signingKey } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { basename } from 'node:path';
 import { ChainError, HotWallet, TonHttpChain } from '../../chain';
 import { catalogueIds, type Manifest, parseManifest, readManifest } from '../../fleet';
 import { encryptionKey } from '../../link';
 import { Remedied } from '../../process/errors';
 import { newSeed } from '../../process/keyFiles';
+import { assertFreePort } from '../../process/ports';
 import { mayBePublic } from '../../process/publicAddress';
 import { manifestText, readProgress, type WorkerFiles, writeWhole } from '../../setup/files';
 import { type MarketPrice, type MarketRules, providerOf, readMarketPrices, readRules } from '../../setup/market';
@@ -82,7 +83,7 @@ async function resumed(
                 `${walletText(owner, chain)} has ${addressText(address, chain)}: name the right owner`,
         );
     }
-    assertSame(flags, manifest, receiptKey, files);
+    assertFlagsAgree(flags, manifest, receiptKey, files);
     return {
         ...{ chain, rules, manifest, receiptKey, owner, wallet },
         worker: new HotWallet(chain, seeds.wallet).address,
@@ -107,7 +108,7 @@ async function fresh(
     const chain = new TonHttpChain({ network, endpoint, apiKey: flags.apiKey });
     const rules = await readRules(chain, registry);
     const listen = listenOf(flags.listen);
-    await assertFree(listen);
+    await requirePort(listen);
     const hardware = await askGpus(questions, flags, say);
     const served = await askModels(questions, flags, say);
     const url = await questions.value(flags.url, 'At which URL do clients reach this worker?', {
@@ -131,14 +132,14 @@ async function fresh(
         endpoint: url,
         offers: served.models.map(({ id, unlisted }) => ({ id, unlisted, rates: rates.get(id)! })),
     }));
-    assertSame(flags, manifest.value, receiptKey, files);
+    assertFlagsAgree(flags, manifest.value, receiptKey, files);
     const sweeps = flags.sweep !== false;
     const settings = (node: Address, provider: Address): WorkerConfigInput => ({
         ...{ network, endpoint, ...(flags.apiKey !== undefined && { apiKey: flags.apiKey }) },
         registry: addressText(registry, chain),
         provider: addressText(provider, chain),
         node: addressText(node, chain),
-        ...{ keyFile: 'worker.key.json', store: 'worker.sqlite', manifest: 'fleet.yaml', listen },
+        ...{ keyFile: basename(files.keys), store: basename(files.store), manifest: basename(files.manifest), listen },
         backends: [backendOf(served)],
         ...(sweeps && { sweep: { to: walletText(owner, chain) } }),
     });
@@ -192,7 +193,12 @@ async function manifestOf(
 }
 
 /** Throws if flags contradict a manifest that exists, or it has not the node. */
-function assertSame(flags: InitFlags, { file, nodes }: Manifest, receiptKey: Buffer, { keys }: WorkerFiles): void {
+function assertFlagsAgree(
+    flags: InitFlags,
+    { file, nodes }: Manifest,
+    receiptKey: Buffer,
+    { keys }: WorkerFiles,
+): void {
     const node = nodes.find(({ listing }) => listing.receiptKey === BigInt(`0x${receiptKey.toString('hex')}`));
     if (node === undefined) {
         throw new Remedied(
@@ -305,17 +311,13 @@ function listenOf(text: string): { host: string; port: number } {
     return { host: match[1].replace(/^\[|\]$/g, ''), port: Number(match[2]) };
 }
 
-async function assertFree({ host, port }: { host: string; port: number }): Promise<void> {
-    const server = createServer();
-    await new Promise<void>((resolve, reject) => {
-        server.once('error', (error: NodeJS.ErrnoException) => {
-            const remedy =
-                error.code === 'EADDRINUSE'
-                    ? 'another program listens there: end it, or name another with --listen'
-                    : `${error.message}: name an address of this machine with --listen`;
-            reject(new Remedied(`The worker cannot listen at ${host}:${port}: ${remedy}`, { cause: error }));
-        });
-        server.listen(port, host, resolve);
+async function requirePort(listen: { host: string; port: number }): Promise<void> {
+    await assertFreePort(listen).catch((error: NodeJS.ErrnoException) => {
+        const remedy =
+            error.code === 'EADDRINUSE'
+                ? 'another program listens there: end it, or name another with --listen'
+                : `${error.message}: name an address of this machine with --listen`;
+        const { host, port } = listen;
+        throw new Remedied(`The worker cannot listen at ${host}:${port}: ${remedy}`, { cause: error });
     });
-    await new Promise<void>((resolve) => server.close(() => resolve()));
 }

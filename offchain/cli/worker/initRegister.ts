@@ -16,7 +16,7 @@ import { nextNode } from '../../setup/market';
 import { earningsPerDay, type FaultCost, faultCosts, stakeHold, UTILIZATIONS } from '../../setup/prospects';
 import { nextStep, type OwnerStep } from '../../setup/registration';
 import { addressText, walletText } from '../actor';
-import { tonText } from '../output';
+import { durationText, tonText } from '../output';
 import type { Questions } from '../question';
 import type { InitFlags } from './initFlags';
 import type { PreparedNode } from './initPlan';
@@ -150,7 +150,7 @@ async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string
             return `Price      ${model}: ${texts} TON per million tokens${others ?? ''}`;
         }),
         `Stake      ${tonText(stake)}, of which ${tonText(share)} answers for this node`,
-        `Unbonding  the stake may be withdrawn about ${holdText(rules)} after you ask for it`,
+        `Unbonding  the stake may be withdrawn about ${durationText(stakeHold(rules))} after you ask for it`,
         `Faults     what one may take of the stake at most, in TON, if a client loses ${tonText(MAX_LOSS)}:`,
         ...faultLines(costs),
         ...earningLines(prepared, speed),
@@ -161,13 +161,6 @@ async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string
                       `${tonText(step.funds)} for the worker's wallet, the rest is for fees and what is not used comes back`,
               ]),
     ];
-}
-
-/** The time from the request for stake until it may be withdrawn. */
-function holdText(rules: Parameters<typeof stakeHold>[0]): string {
-    const [hours, days] = [stakeHold(rules) / 3600, stakeHold(rules) / 86_400];
-    const rounded = (value: number) => Math.round(value * 10) / 10;
-    return days < 3 ? `${rounded(hours)} hours` : `${rounded(days)} days`;
 }
 
 const CENT = 10_000_000n; // nanoTON

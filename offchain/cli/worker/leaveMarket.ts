@@ -11,7 +11,7 @@ import { messagesOf } from '../../setup/ownerOrder';
 import { askWorker, statusOnce, sweepOnce, type WorkerConfig, type WorkerParts } from '../../worker';
 import { readMoneyConfig } from '../../worker/config';
 import { addressText } from '../actor';
-import { print, timeOf, tonText } from '../output';
+import { durationText, print, timeOf, tonText } from '../output';
 import { Questions } from '../question';
 import { readFlag, wholeFrom } from './initFlags';
 import { type OwnerFlags, requireFunds, senderOf, sendAsOwner } from './ownerSends';
@@ -206,13 +206,12 @@ function textOf(
     flags: LeaveFlags,
     config: WorkerConfig,
 ): string {
-    const duration = seconds % 86_400 === 0 ? `${seconds / 86_400} days` : `${seconds / 3600} hours`;
     return [
         `The node ${node} is closed.`,
         `Stake: ${tonText(stake)}, of which no node requires ${tonText(free)}`,
         ...unbonding.map(({ amount, unlockAt }) => `  ${tonText(amount)} may be withdrawn from ${timeOf(unlockAt)} on`),
         ...(free > 0n && flags.unbond !== true
-            ? [`  "cocoon worker leave --unbond" asks for it; it may be withdrawn ${duration} later`]
+            ? [`  "cocoon worker leave --unbond" asks for it; it may be withdrawn ${durationText(seconds)} later`]
             : []),
         ...(sweep === undefined
             ? [

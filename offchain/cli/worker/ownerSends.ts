@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { HotWallet, type TonHttpChain, type Transfer } from '../../chain';
 import { Remedied } from '../../process/errors';
+import { isOnThisMachine } from '../../process/publicAddress';
 import { messageLine, printedMessage, tonConnectRequest, transferLink } from '../../setup/ownerOrder';
 import { walletOf, walletText } from '../actor';
 import { tonText } from '../output';
@@ -20,13 +21,13 @@ export interface OwnerFlags {
     json?: boolean;
 }
 
-/** Adds them. */
-export function withOwnerFlags(command: Command): Command {
+/** Adds them. `yes` says what "--yes" does. */
+export function withOwnerFlags(command: Command, yes = 'send without asking'): Command {
     return command
         .addOption(new Option('--wallet <file>', "the owner's wallet (v5r1): words or seed").env('COCOON_WALLET'))
-        .option('--wait <seconds>', "how long to wait for the owner's signature", '1800')
-        .option('--print', 'print what the owner has to sign, and stop')
-        .option('--yes', 'send without asking');
+        .option('--wait <seconds>', "how long to wait for each of the owner's signatures", '1800')
+        .option('--print', 'print what the owner has to sign next, and stop')
+        .option('--yes', yes);
 }
 
 const SIGN_SECONDS = 600; // in which a request to the owner's wallet is valid
@@ -125,7 +126,7 @@ function shortLink(link: string): string {
 
 /** Milliseconds between two looks: a public endpoint takes few calls a second, and a look makes several. */
 export function pollMsOf(chain: TonHttpChain): number {
-    return /127\.0\.0\.1|localhost/.test(chain.api.names[0]) ? 200 : 5000;
+    return isOnThisMachine(chain.api.names[0]) ? 200 : 5000;
 }
 
 async function waitForArrival(arrived: () => Promise<boolean>, seconds: number, pollMs: number): Promise<void> {

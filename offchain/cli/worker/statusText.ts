@@ -1,13 +1,14 @@
 /** The status of a worker for people: amounts in TON, tables of models, clients and jobs. */
 import type { Reason } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import type { Wire } from '../../link';
 import type { WorkerStatus } from '../../worker';
 import { addressText, walletText } from '../actor';
 import { timeOf, tonText } from '../output';
+import { tableLines } from '../table';
 
 /** As JSON carries it: amounts are decimal strings, and what is not known is absent. */
 export type WireStatus = { state: 'serving' | 'stopped' } & Wire<WorkerStatus>;
-type Wire<T> = T extends bigint ? string : T extends object ? { [Name in keyof T]: Wire<T[Name]> } : T;
 
 const OUTAGES: Partial<Record<keyof typeof Reason, string>> = {
     BackendDown: 'down',
@@ -25,7 +26,7 @@ export function statusText(status: WireStatus, chain: { network: number }): stri
     const shortAccount = (raw: string) => (Address.isRaw(raw) ? `${account(raw).slice(0, SHORT)}…` : raw);
     const balance = wallet.balance === undefined ? 'not read: the chain does not answer' : tonText(wallet.balance);
     return [
-        ...rows([
+        ...tableLines([
             ['state', stateOf(status)],
             ...(status.intake === 'open' ? [] : [['intake', intakeText(status)] as Row]),
             ['node', account(status.node)],
@@ -111,19 +112,7 @@ function loadLines({ state, load }: WireStatus): string[] {
 
 type Row = [name: string, text: string];
 
-function rows(all: Row[]): string[] {
-    const width = Math.max(...all.map(([name]) => name.length));
-    return all.map(([name, text]) => `${name.padEnd(width)}  ${text}`);
-}
-
 /** A table after an empty line; nothing if it has no rows. */
 function table(head: string[], body: (string | number)[][]): string[] {
-    const all = [head, ...body.map((row) => row.map(String))];
-    const widths = head.map((_, column) => Math.max(...all.map((row) => row[column].length)));
-    const line = (row: string[]) =>
-        row
-            .map((cell, i) => cell.padEnd(widths[i]))
-            .join('  ')
-            .trimEnd();
-    return body.length === 0 ? [] : ['', ...all.map(line)];
+    return body.length === 0 ? [] : ['', ...tableLines([head, ...body])];
 }

@@ -1,8 +1,8 @@
 /** `cocoon worker sweep`. */
 import { Address } from '@ton/core';
 import type { Command } from 'commander';
-import { toWire } from '../../link';
-import { askWorker, sweepOnce, type WorkerParts } from '../../worker';
+import { toWire, type Wire } from '../../link';
+import { askWorker, type SweepPlan, sweepOnce, type WorkerParts } from '../../worker';
 import { readMoneyConfig, type WorkerConfig } from '../../worker/config';
 import { walletText } from '../actor';
 import { print, tonText } from '../output';
@@ -29,15 +29,8 @@ interface SweepFlags extends ConfigFlags {
     dryRun?: boolean;
 }
 
-/** As JSON carries it: amounts are decimal strings. `sent` is absent of a plan. */
-export interface WireReport {
-    to: string;
-    balance: string;
-    keep: string;
-    amount: string;
-    reason: string;
-    sent?: boolean;
-}
+/** As JSON carries it. `sent` is absent of a plan. */
+export type WireReport = Wire<SweepPlan> & { sent?: boolean };
 
 /** A sweep, or a plan of one, for people. */
 export function sweepText(

@@ -1,10 +1,9 @@
-/** Checks of this machine: version of Node.js, key file, lock, store, mark, disk, ports, GPU. They change nothing. */
+/** Checks of this machine: key file, lock, store, mark, disk, ports, GPU. They change nothing. */
 import { accessSync, constants, statfsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { signingKey } from '@cocoon-market/wrappers';
-import { engines } from '../../package.json';
-import { isLoopback } from '../../chain';
+import { assertFreePort } from '../../process/ports';
+import { isOnThisMachine } from '../../process/publicAddress';
 import { findGpus } from '../../setup/gpus';
 import { inspectStore } from '../../store/inspect';
 import { lockKey } from '../../store/keyLock';
@@ -20,7 +19,6 @@ const LOW_FREE = 2048 * MiB;
 
 /** What of this machine a test replaces. */
 export interface Machine {
-    nodeVersion: string;
     /** Bytes that this user can still write in a folder. */
     freeBytes(folder: string): number;
     /** Throws when this user cannot write in the folder. */
@@ -28,7 +26,6 @@ export interface Machine {
 }
 
 export const thisMachine: Machine = {
-    nodeVersion: process.versions.node,
     freeBytes(folder) {
         const { bavail, bsize } = statfsSync(folder);
         return bavail * bsize;
@@ -42,23 +39,6 @@ export const RESTORE =
 
 /** The mark of a key file. */
 export const markOf = (keyFile: string): string => `${keyFile}.mark`;
-
-const numbersOf = (text: string): number[] => text.match(/\d+/g)!.map(Number);
-
-export function nodeVersionCheck({ nodeVersion }: Machine): Check {
-    return {
-        name: 'node-version',
-        remedy: `install Node.js ${engines.node}`,
-        run: () => {
-            const [major, minor] = numbersOf(nodeVersion);
-            const ranges = engines.node.split('||').map(numbersOf);
-            if (!ranges.some(([lowestMajor, lowestMinor]) => major === lowestMajor && minor >= lowestMinor)) {
-                throw new Error(`Node.js ${nodeVersion} is not tried with this program`);
-            }
-            return `Node.js ${nodeVersion}`;
-        },
-    };
-}
 
 /** `isServing`: the worker of this configuration runs. */
 export function processCheck(config: WorkerConfig, seeds: WorkerSeeds, isServing: boolean): Check {
@@ -194,7 +174,7 @@ export function portCheck({ listen, metrics }: WorkerConfig, isServing: boolean)
                 return 'the running worker listens';
             }
             for (const { name, host, port } of doors) {
-                await assertFree(host, port).catch((error: NodeJS.ErrnoException) => {
+                await assertFreePort({ host, port }).catch((error: NodeJS.ErrnoException) => {
                     const text = `${host}:${port} ("${name}")`;
                     const remedy = `name another port under "${name}", or stop the program that has it (ss -ltnp)`;
                     if (error.code === 'EADDRINUSE') {
@@ -213,14 +193,6 @@ export function portCheck({ listen, metrics }: WorkerConfig, isServing: boolean)
     };
 }
 
-function assertFree(host: string, port: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-        const server = createServer();
-        server.once('error', reject);
-        server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
-    });
-}
-
 /** `urls`: where the model servers are. */
 export function gpuCheck(urls: readonly string[]): Check {
     const remedy = 'mend the driver until its tool lists the GPU; after an update of the driver restart the machine';
@@ -232,7 +204,7 @@ export function gpuCheck(urls: readonly string[]): Check {
             if (urls.length === 0) {
                 return skipped('the embedded model needs no GPU');
             }
-            if (!urls.some(isLoopback)) {
+            if (!urls.some(isOnThisMachine)) {
                 return skipped('the model server is on another machine');
             }
             const { found, problems } = await findGpus();

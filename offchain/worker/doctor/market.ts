@@ -4,7 +4,6 @@ import type { Address } from '@ton/core';
 import {
     type Chain,
     endpointsOf,
-    isLoopback,
     type ListedNode,
     NodeClosed,
     readLiability,
@@ -14,6 +13,7 @@ import {
 import { ChainError } from '../../chain/errors';
 import { CLOCK_TOLERANCE, differenceOf } from '../../link';
 import { Remedied } from '../../process/errors';
+import { isOnThisMachine } from '../../process/publicAddress';
 import type { WorkerConfig } from '../config';
 import { assertOwner } from '../owner';
 import { type Check, Failure, skipped, warning } from './finding';
@@ -50,7 +50,7 @@ export const ENDPOINT = 'look at "endpoint" in the configuration and at the netw
 
 /** Seconds that a check of the chain may take: an endpoint without a key takes one call a second. */
 export function chainSeconds(config: WorkerConfig): number {
-    return endpointsOf(config).some(({ url, apiKey }) => !apiKey && !isLoopback(url)) ? 30 : 12;
+    return endpointsOf(config).some(({ url, apiKey }) => !apiKey && !isOnThisMachine(url)) ? 30 : 12;
 }
 
 export function endpointCheck(config: WorkerConfig, shared: Chain): Check {
@@ -83,7 +83,7 @@ export function endpointCheck(config: WorkerConfig, shared: Chain): Check {
             if (down.length > 0) {
                 return warning(down.map(({ error }) => error!.message).join('; '), ENDPOINT);
             }
-            const keyless = answers.find(({ settings: { url, apiKey } }) => !apiKey && !isLoopback(url));
+            const keyless = answers.find(({ settings: { url, apiKey } }) => !apiKey && !isOnThisMachine(url));
             if (keyless !== undefined) {
                 const text = `${keyless.name} takes one call a second without a key`;
                 return warning(text, 'get a key of the provider of the endpoint, and set "apiKey"');

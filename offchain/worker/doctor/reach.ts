@@ -4,10 +4,10 @@ import { isTestOnly, signingKey, tiers } from '@cocoon-market/wrappers';
 import pino from 'pino';
 import { request } from 'undici';
 import { rejectionOf, UNBOUND } from '../../attest';
-import { endpointsOf, isLoopback, type ListedNode } from '../../chain';
+import { endpointsOf, type ListedNode } from '../../chain';
 import { encryptionKey, paths, wireVersions } from '../../link';
 import { newSeed } from '../../process/keyFiles';
-import { hostOf, mayBePublic } from '../../process/publicAddress';
+import { hostOf, isOnThisMachine, mayBePublic } from '../../process/publicAddress';
 import { NodeAttestation } from '../attestation';
 import type { WorkerConfig, WorkerSeeds } from '../config';
 import { type Check, Failure, type Passed, skipped, warning } from './finding';
@@ -90,7 +90,7 @@ function judge(
 
 /** What clients find wrong with an endpoint that works from here. All clients of a chain on this machine are here. */
 export function weaknessOf(endpoint: string, config: Pick<WorkerConfig, 'network' | 'endpoint'>): Passed | undefined {
-    const isLocalChain = isTestOnly(config.network) && endpointsOf(config).every(({ url }) => isLoopback(url));
+    const isLocalChain = isTestOnly(config.network) && endpointsOf(config).every(({ url }) => isOnThisMachine(url));
     if (isLocalChain) {
         return undefined;
     }

@@ -5,7 +5,7 @@ import { MarketNodes } from '../../../offchain/gateway/marketNodes';
 import { fairOrder } from '../../../offchain/market/order';
 import { type Emitted } from '../../../offchain/chain';
 import { modelHash } from '../../../offchain/link';
-import { mayBePublic, isPublicAddress, publicLookup } from '../../../offchain/process/publicAddress';
+import { isOnThisMachine, mayBePublic, isPublicAddress, publicLookup } from '../../../offchain/process/publicAddress';
 import { type MarketEvent, Node, nodeChanges, readMarketEvent } from '../../../wrappers';
 import { changeNode, joinedMarket, listingWith, modelOf, nodeMarket, registerNode } from '../../support/stake';
 
@@ -242,6 +242,19 @@ describe('Addresses that a stranger names', () => {
         ['http://printer.local', false],
     ])('%s may be public: %s', (url, expected) => {
         expect(mayBePublic(url)).toBe(expected);
+    });
+
+    it.each([
+        ['http://127.0.0.1:8080/v1', true],
+        ['http://127.0.0.2/', true],
+        ['http://localhost', true],
+        ['http://[::1]:80/', true],
+        ['http://127.0.0.1.example/', false],
+        ['http://127.example/', false],
+        ['http://10.0.0.1/', false],
+        ['no URL', false],
+    ])('%s leads to this machine: %s', (url, expected) => {
+        expect(isOnThisMachine(url)).toBe(expected);
     });
 
     it.each([true, false])('a name that leads to a private address is not connected to (all: %s)', async (all) => {

@@ -87,10 +87,6 @@ const model = { model: 'other', rates: { prompt: '1', cached: '1', completion: '
 
 const FAULTS: Fault[] = [
     {
-        ...{ fault: 'a version of Node.js that nobody tried', check: 'node-version', remedy: /install Node\.js/ },
-        changes: { machine: { nodeVersion: '18.19.0' } },
-    },
-    {
         ...{ fault: 'a setting that does not exist', check: 'configuration', remedy: /docs\/worker\.md/ },
         changes: { settings: { colour: 'red' } },
     },
