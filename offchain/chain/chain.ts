@@ -12,6 +12,7 @@ import {
     type Transaction,
 } from '@ton/core';
 import { TonClient } from '@ton/ton';
+import { addressText } from '../process/addresses';
 import { ChainApi } from './api';
 import type { Urgency } from './budget';
 import { type EndpointSettings, paramOf } from './endpoint';
@@ -251,7 +252,7 @@ export class TonHttpChain implements Chain {
             const page = await fetch(newer);
             for (const raw of page) {
                 const listed = listedOf(raw);
-                assertNext(address, listed, newer);
+                assertNext({ address, network: this.network }, listed, newer);
                 if (listed.lt <= cursor) {
                     return;
                 }
@@ -265,7 +266,9 @@ export class TonHttpChain implements Chain {
                 return;
             }
         }
-        throw new ChainError(`The API lists more than ${MAX_PAGES * PAGE} transactions of ${address.toString()}`);
+        throw new ChainError(
+            `The API lists more than ${MAX_PAGES * PAGE} transactions of ${addressText(address, this)}`,
+        );
     }
 }
 
@@ -279,7 +282,11 @@ function listedOf({ data, transaction_id: id, utime: at }: RawTransaction): List
 }
 
 /** Throws unless a transaction can stand in the list of an account after the `newer` one. */
-function assertNext(address: Address, { lt, id, content }: ListedTransaction, newer?: ListedTransaction): void {
+function assertNext(
+    { address, network }: { address: Address; network: number },
+    { lt, id, content }: ListedTransaction,
+    newer?: ListedTransaction,
+): void {
     const isOwn =
         content instanceof Error || (content.lt === lt && numberToBytes(content.address).equals(address.hash));
     const isNext =
@@ -290,7 +297,7 @@ function assertNext(address: Address, { lt, id, content }: ListedTransaction, ne
               numberToBytes(newer.content.prevTransactionHash).equals(Buffer.from(id.hash, 'base64')));
     if (!isOwn || !isNext) {
         const wrong = isOwn ? 'leaves out or repeats transactions' : 'lists transactions of another account as those';
-        throw new ChainError(`The API ${wrong} of ${address.toString()} at lt ${lt}`);
+        throw new ChainError(`The API ${wrong} of ${addressText(address, { network })} at lt ${lt}`);
     }
 }
 

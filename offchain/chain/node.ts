@@ -1,7 +1,6 @@
 /** Reads a node from the chain: a worker reads its own node, a gateway every node whose worker it pays. */
 import {
     bytesToNumber,
-    isTestOnly,
     Node,
     nodeStates,
     numberToBytes,
@@ -13,6 +12,7 @@ import {
     Standing,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import { addressText } from '../process/addresses';
 import { Chain, ChainReader } from './chain';
 import { isProviderOf } from './provider';
 
@@ -29,8 +29,8 @@ export interface ListedNode {
 
 /** The provider has closed the node: it takes no new jobs. Its debts and vouchers remain. */
 export class NodeClosed extends Error {
-    constructor(address: Address) {
-        super(`The node ${address.toString()} is closed`);
+    constructor(address: Address, network: { network: number }) {
+        super(`The node ${addressText(address, network)} is closed`);
         this.name = 'NodeClosed';
     }
 }
@@ -40,24 +40,26 @@ export class NodeClosed extends Error {
  * @throws NodeClosed; an Error for a missing node, code that is not this release's, or a node of another registry
  */
 export async function readNode(chain: Chain, registry: Address, address: Address): Promise<ListedNode> {
+    const text = (account: Address) => addressText(account, chain);
     const account = await chain.account(address);
     const blank = await Node.ofProvider(registry, 0);
     if (account.state !== 'active' || account.code === undefined) {
-        const text = address.toString({ testOnly: isTestOnly(chain.network) });
-        throw new Error(`No node exists at ${text} on network ${chain.network}: check node, network and endpoint`);
+        throw new Error(
+            `No node exists at ${text(address)} on network ${chain.network}: check node, network and endpoint`,
+        );
     }
     if (!account.code.hash().equals(blank.init!.code.hash())) {
-        throw new Error(`The account ${address.toString()} does not run a node's code`);
+        throw new Error(`The account ${text(address)} does not run a node's code`);
     }
     const node = chain.open(Node.fromAddress(address));
     const state = await node.getNodeState();
     if (state.state !== nodeStates.open) {
-        throw new NodeClosed(address);
+        throw new NodeClosed(address, chain);
     }
     const { jailed } = await standingOf(chain, registry, state.provider);
     const genuine = await Node.ofProvider(state.provider, Number(state.number));
     if (!genuine.address.equals(address)) {
-        throw new Error(`The account ${address.toString()} is not node ${state.number} of the provider it names`);
+        throw new Error(`The account ${text(address)} is not node ${state.number} of the provider it names`);
     }
     const listing = await node.getNodeListing();
     return {
@@ -108,12 +110,13 @@ export async function readLiability(
 async function standingOf(chain: Chain, registry: Address, address: Address): Promise<Standing> {
     const account = await chain.account(address);
     if (account.state !== 'active') {
-        throw new Error(`No provider exists at ${address.toString()}`);
+        throw new Error(`No provider exists at ${addressText(address, chain)}`);
     }
     const provider = chain.open(Provider.fromAddress(address));
     const { owner } = await provider.getProviderState();
     if (!(await isProviderOf(chain, { registry, owner }, address))) {
-        throw new Error(`The provider ${address.toString()} does not belong to the registry ${registry.toString()}`);
+        const market = addressText(registry, chain);
+        throw new Error(`The provider ${addressText(address, chain)} does not belong to the registry ${market}`);
     }
     return provider.getStanding();
 }

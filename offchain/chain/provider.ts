@@ -1,7 +1,8 @@
 /** Which account is the Provider of an owner, whichever version of a Provider's code it was deployed with. */
 import { codeId, codeKinds, codesOfThisCheckout, Provider, Registry } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
-import type { ChainReader } from './chain';
+import { addressText } from '../process/addresses';
+import type { Chain, ChainReader } from './chain';
 
 /** An owner at a market. */
 export interface ProviderOwner {
@@ -44,14 +45,19 @@ export async function isProviderOf(
 }
 
 /** The Provider of an owner, of the newest version that they have; undefined if they have none. */
-export async function findProvider(chain: ChainReader, account: ProviderOwner): Promise<Address | undefined> {
+export async function findProvider(
+    chain: ChainReader & Pick<Chain, 'network'>,
+    account: ProviderOwner,
+): Promise<Address | undefined> {
     const opened = chain.open(Registry.fromAddress(account.registry));
     const versions = (await providerCodes(chain, account.registry)).length;
     for (let version = versions - 1; version >= 0; version--) {
         const address = await opened.getProviderAddress(account.owner, BigInt(version));
         if ((await chain.account(address)).state === 'active') {
             if (!(await isProviderOf(chain, account, address))) {
-                throw new Error(`The endpoint names ${address.toString()}, which is no provider of this owner`);
+                throw new Error(
+                    `The endpoint names ${addressText(address, chain)}, which is no provider of this owner`,
+                );
             }
             return address;
         }

@@ -7,6 +7,7 @@ import { Address } from '@ton/core';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { Chain, HotWallet, TonHttpChain } from '../chain';
+import { walletText } from '../process/addresses';
 import { chainFields } from '../process/fields';
 import { readSecret, seedOf } from '../process/keyFiles';
 import { readJsonAs } from '../process/settings';
@@ -53,16 +54,6 @@ export function addressOn({ network }: Chain, text: string): Address {
     return readAddress(text, { testOnly: isTestOnly(network) });
 }
 
-/** An account in the network's form. */
-export function addressText(address: Address, { network }: Pick<Chain, 'network'>): string {
-    return address.toString({ testOnly: isTestOnly(network) });
-}
-
-/** A wallet's address in the network's form, as wallets show it. */
-export function walletText(address: Address, { network }: Pick<Chain, 'network'>): string {
-    return address.toString({ testOnly: isTestOnly(network), bounceable: false });
-}
-
 /** The wallet of a file with 24 words or a seed. Throws if others may read it, or it holds something else. */
 export async function walletOf(chain: Chain, path: string | undefined): Promise<HotWallet> {
     if (path === undefined) {
@@ -97,9 +88,9 @@ export async function send(
     }
     const wallet = await walletOf(chain, path);
     if ((await wallet.balance()) < attached) {
-        throw new Error(`The wallet ${addressText(wallet.address, chain)} holds less than ${tonText(attached)}`);
+        throw new Error(`The wallet ${walletText(wallet.address, chain)} holds less than ${tonText(attached)}`);
     }
-    await new Questions(yes).agree(`Send ${tonText(attached)} from ${addressText(wallet.address, chain)}?`);
+    await new Questions(yes).agree(`Send ${tonText(attached)} from ${walletText(wallet.address, chain)}?`);
     await action({ sender: wallet.sender(), open: (contract) => chain.open(contract) });
     return true;
 }

@@ -5,7 +5,7 @@ import { Address } from '@ton/core';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Chain } from '../chain';
-import { addressText } from './actor';
+import { addressText } from '../process/addresses';
 
 /** A case on chain at one moment. */
 export interface CaseReading {

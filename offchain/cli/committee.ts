@@ -20,6 +20,7 @@ import { openQuery, opening, toWire } from '../link';
 import { address, hex, ofOneNetwork, whole } from '../process/fields';
 import { readSeed } from '../process/keyFiles';
 import { readJsonAs } from '../process/settings';
+import { addressText } from '../process/addresses';
 import { acting, ActFlags, addressOn, chainOf, reading, send } from './actor';
 import { CaseReading, displayOf, hashOf, openCase, readCase } from './case';
 import { keygenCommand } from './keygen';
@@ -84,7 +85,7 @@ export function committeeCommand(): Command {
 async function readJudged(chain: Chain, address: Address): Promise<CaseReading> {
     const reading = await readCase(chain, address);
     if (reading.file.class !== 'B1') {
-        throw new Error(`There is no case for a committee at ${address.toString()}`);
+        throw new Error(`There is no case for a committee at ${addressText(address, chain)}`);
     }
     return reading;
 }

@@ -5,7 +5,8 @@ import { z } from 'zod';
 import type { NodeView } from '../gateway/views';
 import { address, chainFields } from '../process/fields';
 import { readJsonAs } from '../process/settings';
-import { acting, type ActFlags, addressText, chainOf, send } from './actor';
+import { addressText } from '../process/addresses';
+import { acting, type ActFlags, chainOf, send } from './actor';
 import { print, timeOf, tonText } from './output';
 
 const DAY = 86_400; // seconds

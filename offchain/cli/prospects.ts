@@ -21,7 +21,7 @@ import {
 import { OpenedContract } from '@ton/core';
 import { Chain } from '../chain';
 import { FaultEvidence } from '../gateway';
-import { addressText } from './actor';
+import { addressText } from '../process/addresses';
 import { timeOf } from './output';
 
 const { keySlots, pieceBytes, maxStrikes } = liabilityRules;

@@ -1,8 +1,9 @@
 /** The client's escrow as the gateway reads it: what it holds and allows, and why it opens no job. */
 import type { EscrowState } from '@cocoon-market/wrappers';
-import { bytesToNumber, channelCodes, errorName, errors, Escrow, formatTon, isTestOnly } from '@cocoon-market/wrappers';
+import { bytesToNumber, channelCodes, errorName, errors, Escrow, formatTon } from '@cocoon-market/wrappers';
 import { Address, Cell } from '@ton/core';
 import { Accepted, ChainAccount, Chain } from '../chain';
+import { addressText } from '../process/addresses';
 import type { ChainClock } from './chainClock';
 import { GatewayError, noMoney, unavailable } from './errors';
 
@@ -42,7 +43,7 @@ export class EscrowAccount {
 
     /** The escrow's address for people. */
     get name(): string {
-        return this.address.toString({ testOnly: isTestOnly(this.chain.network) });
+        return addressText(this.address, this.chain);
     }
 
     /** The account and its state. Throws 402 if the escrow is not set up for this gateway's key. */

@@ -2,11 +2,12 @@
  * Puts a gateway together, floor by floor: book, sessions, closing, pool, router, server. Each knows only those below
  * it.
  */
-import { Escrow, isTestOnly, jobHash } from '@cocoon-market/wrappers';
+import { Escrow, jobHash } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import type { Server as HttpsServer } from 'node:https';
 import type { Logger } from 'pino';
 import { Chain, TonHttpChain } from '../chain';
+import { addressText } from '../process/addresses';
 import { unixSeconds } from '../process/clock';
 import { createLog, reporting } from '../process/log';
 import { serveMetrics } from '../process/metrics';
@@ -235,7 +236,7 @@ async function openPeople(
 function assertOwn(jobs: StoredJob[], escrow: Address, { network, store: path }: GatewayConfig): void {
     for (const { terms, channel, hash } of jobs) {
         if (!terms.escrow.equals(escrow.hash)) {
-            const other = new Address(0, terms.escrow).toString({ testOnly: isTestOnly(network) });
+            const other = addressText(new Address(0, terms.escrow), { network });
             throw new Error(`${path} has the jobs of the escrow ${other}: name another store for this escrow`);
         }
         if (!jobHash(network, channel, terms).equals(hash)) {

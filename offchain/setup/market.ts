@@ -3,7 +3,6 @@ import {
     agreedRules,
     codeId,
     codesOfThisCheckout,
-    isTestOnly,
     Node,
     parseRules,
     Provider,
@@ -18,6 +17,7 @@ import { randomInt } from 'node:crypto';
 import { type Chain, findProvider, providerCodes, type ProviderOwner, readNode } from '../chain';
 import { modelHash } from '../link';
 import { Directory } from '../market/directory';
+import { addressText } from '../process/addresses';
 import { Remedied } from '../process/errors';
 
 /** The rules of a market that this release can join. */
@@ -30,7 +30,7 @@ export interface MarketRules extends ReturnType<typeof parseRules> {
  * @throws {Remedied} if there is no market, it takes nobody now, or its codes are not of this release
  */
 export async function readRules(chain: Chain, registry: Address): Promise<MarketRules> {
-    const where = registry.toString({ testOnly: isTestOnly(chain.network) });
+    const where = addressText(registry, chain);
     const account = await chain.account(registry);
     if (account.state !== 'active') {
         throw new Remedied(

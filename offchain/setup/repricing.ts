@@ -128,7 +128,7 @@ export function priceChanges(changes: readonly NodeChange[], { nodes }: Pick<Man
 
 const TIMES = 10n; // a price that changes by more is taken for a typing error
 
-/** True of a price more than ten times the present one, or less than a tenth of it. */
-export function isFar({ from = 0n, to }: PriceChange): boolean {
+/** True of a price that is more than ten times the present one, or less than a tenth of it. */
+export function isFar({ from = 0n, to }: Pick<PriceChange, 'from' | 'to'>): boolean {
     return from > 0n && to !== undefined && (to > from * TIMES || to * TIMES < from);
 }

@@ -8,7 +8,7 @@ import { broughtByLastClaim } from './sqliteWallet';
 import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim } from './worker';
 import { jobOf, type JobTable, snapshotColumns, type WorkerSchema, type WorkerTransaction, ZERO } from './workerTables';
 
-const ORDER_SECONDS = 600; // by which the clock of the chain may be behind that of a last claim
+const MAX_CLOCK_LAG = 600; // seconds by which the clock of the chain may be behind that of a last claim
 
 const NOT_ENDED = sql<boolean>`state <> 'ended'`; // as the indexes of these jobs say it
 
@@ -110,7 +110,7 @@ export class SqliteJobs implements JobStore {
                 return true;
             }
             const paid = amountFromBytes(row.lastClaimPaid);
-            const brought = await broughtByLastClaim(t, job, row.lastClaimAt - ORDER_SECONDS);
+            const brought = await broughtByLastClaim(t, job, row.lastClaimAt - MAX_CLOCK_LAG);
             if (brought !== undefined && brought < paid - amountFromBytes(row.paid)) {
                 const none = { lastClaimAt: 0, lastClaimPaid: ZERO };
                 await t.updateTable('jobs').set(none).where('job', '=', job).execute();

@@ -5,6 +5,7 @@ import {
     type CaseState,
     caseStates,
     Dispute,
+    formatTon,
     isJudged,
     Node,
     Provider,
@@ -15,6 +16,7 @@ import type { Address, Cell, OpenedContract } from '@ton/core';
 import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, readMessages, type Transfer } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding } from '../store/worker';
+import { walletText } from '../process/addresses';
 import { PollLoop, Tasks } from '../process/tasks';
 import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
@@ -269,8 +271,8 @@ export class Cases {
     private async send(order: Transfer[], bond: bigint): Promise<void> {
         const needed = order.reduce((sum, { value }) => sum + value + bond / 4n, 0n);
         if ((await this.wallet.balance()) < needed) {
-            const address = this.wallet.address.toString();
-            throw new Error(`The worker's wallet ${address} needs ${needed} nanoTON to answer a demand`);
+            const address = walletText(this.wallet.address, this.context.config);
+            throw new Error(`The worker's wallet ${address} needs ${formatTon(needed)} TON to answer a demand`);
         }
         await this.wallet.send(order);
     }

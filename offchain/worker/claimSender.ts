@@ -1,6 +1,7 @@
 /** Sends claims in orders that the wallet can pay for, and confirms that the channels paid. */
 import { Channel } from '@cocoon-market/wrappers';
 import { type HotWallet, MAX_TRANSFERS, type Transfer } from '../chain';
+import { walletText } from '../process/addresses';
 import type { Tasks } from '../process/tasks';
 import type { WorkerBook } from './book';
 import { accountAddress } from './channels';
@@ -72,7 +73,7 @@ export class ClaimSender {
         const each = (await this.value(claims)) + MESSAGE_FEES;
         const affordable = balance <= WALLET_RESERVE ? 0n : (balance - WALLET_RESERVE) / each;
         if (affordable === 0n) {
-            const address = this.wallet.address.toString();
+            const address = walletText(this.wallet.address, this.context.config);
             this.context.log.error(
                 { address, balance: balance.toString() },
                 "claims: the worker's wallet needs coins for fees",

@@ -1,7 +1,8 @@
 /** Whether an address is the owner of the worker's provider, to which alone the worker sweeps. */
-import { isTestOnly, Provider } from '@cocoon-market/wrappers';
+import { Provider } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { isProviderOf } from '../chain';
+import { walletText } from '../process/addresses';
 import { Remedied } from '../process/errors';
 import type { WorkerContext } from './context';
 
@@ -13,7 +14,7 @@ export async function assertOwner(
     { chain, config }: Pick<WorkerContext, 'chain' | 'config'>,
     to: Address,
 ): Promise<void> {
-    const text = to.toString({ testOnly: isTestOnly(config.network), bounceable: false });
+    const text = walletText(to, config);
     const wrong = new Remedied(`sweep.to ${text} is not the owner of the provider: nothing is sent`, {
         remedy: 'set "sweep.to" to the wallet that owns the provider',
     });

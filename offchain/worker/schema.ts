@@ -9,6 +9,7 @@ import { address, chainFields, distinct, logLevel, nano, ofOneNetwork, rates } f
 import { metricsListen } from '../process/metrics';
 import { proxies } from '../process/proxies';
 import { tokenizerNames } from '../tokens';
+import { MAX_STEP } from './reserves';
 
 const MiB = 1 << 20;
 
@@ -29,7 +30,7 @@ const limits = z
     .strictObject({
         minStep: nano.prefault('1000000').describe('smallest step of a job: the unpaid work that one query may be'),
         maxStep: nano
-            .prefault('100000000')
+            .prefault(MAX_STEP.toString())
             .describe(
                 'what the worker may lose with one query. A job may leave this times `maxParallel` unpaid, so by default ' +
                     '0.8 TON, which is less than the deposit of a job',

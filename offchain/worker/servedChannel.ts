@@ -7,7 +7,7 @@ import { Refused } from './refusal';
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
-const ORDER_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
+const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
 
 export class ServedChannel {
     private readAt = -Infinity; // milliseconds of performance.now()
@@ -167,7 +167,7 @@ export class ServedChannel {
         const { job, lastClaimAt } = this.entry.record;
         const snapshot = this.possible(reading);
         this.missing = false;
-        if (lastClaimAt > 0 && snapshot.at - lastClaimAt > ORDER_SECONDS) {
+        if (lastClaimAt > 0 && snapshot.at - lastClaimAt > LAST_CLAIM_SECONDS) {
             await jobs.setLastClaims([{ job, paidAfter: 0n }], 0); // the wallet did not execute the order
             this.entry.update({ lastClaimAt: 0, lastClaimPaid: 0n });
         }

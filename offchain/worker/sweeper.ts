@@ -4,20 +4,17 @@
  * stored before it is on its way, so that no crash makes two of one. It counts as sent when the wallet's ledger shows
  * it, because a wallet that holds too little executes an order and sends nothing.
  */
-import { Node } from '@cocoon-market/wrappers';
-import type { ChainReader } from '../chain';
+import { Node, parseRules, Provider } from '@cocoon-market/wrappers';
+import { type ChainReader, MAX_TRANSFERS } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { SweepState } from '../store/wallet';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
 import { assertOwner } from './owner';
+import { CLAIM_RESERVE, DEMAND_RESERVE } from './reserves';
 import type { WalletLedger } from './walletLedger';
 
-const DEMAND_RESERVE = 300_000_000n; // nanoTON for the answers to demands
-const CLAIM_RESERVE = 14_000_000n; // nanoTON that one claim needs until the rest of it comes back, above every level
 const FEES = 10_000_000n; // nanoTON that the order may cost, and that remain for the next one
-const MAX_CLAIMS = 255; // in one order
-const MAX_JOBS = 255;
 const HOUR = 3600;
 
 /** What a sweep sends, or why it sends nothing. Amounts are nanoTON. */
@@ -183,7 +180,7 @@ export class Sweeper {
 
     /**
      * No nanoTON. Throws while a job has not ended, a case is open, or a client may still make a demand: by the node on
-     * chain, and by the time since jobs ended, which no endpoint can shorten.
+     * chain, and by the time since jobs ended and the longest evidence window that an endpoint says.
      */
     private async noNeeds(): Promise<bigint> {
         const { now, store } = this.context;
@@ -193,43 +190,54 @@ export class Sweeper {
             const text = `${open + ending} jobs and ${cases.length} cases have not ended, so their reserve stays`;
             throw new Error(`${text}: wait for their end, or sweep without --all`);
         }
-        await this.assertCleared();
+        const evidence = await this.evidenceOfClosed();
         const lastEnd = await store.jobs.lastEnd();
-        const until = lastEnd === undefined ? 0 : lastEnd + EVIDENCE_SECONDS + ANSWER_SECONDS;
+        const until = lastEnd === undefined ? 0 : lastEnd + evidence + ANSWER_SECONDS;
         if (now() < until) {
-            throw waitUntil(until);
+            const hours = Math.round(evidence / 360) / 10;
+            throw waitUntil(until, `a job ended less than ${hours} hours ago, the market's window for evidence`);
         }
         return 0n;
     }
 
-    /** Throws unless nobody can report the node any more, as every endpoint says. */
-    private async assertCleared(): Promise<void> {
+    /**
+     * Seconds after a receipt in which it counts as evidence, as the endpoint says that says the most. Throws unless
+     * nobody can report the node any more, as every endpoint says.
+     */
+    private async evidenceOfClosed(): Promise<number> {
         const { chain, config } = this.context;
+        let seconds = 0;
         for (const source of [chain, ...(chain.others ?? [])]) {
             const { state, at } = await source.account(config.node);
             if (state === 'uninitialized') {
-                continue; // its account ends only when nobody can report it
+                // Its account ends only when nobody can report it; the rules are still at its provider.
+                const { rules } = await source.open(Provider.fromAddress(config.provider)).getMembershipNow();
+                seconds = Math.max(seconds, rules === null ? EVIDENCE_SECONDS : parseRules(rules).evidence);
+                continue;
             }
-            const clearAt = Number((await source.open(Node.fromAddress(config.node)).getNodeState()).clearAt);
+            const node = source.open(Node.fromAddress(config.node));
+            const clearAt = Number((await node.getNodeState()).clearAt);
             if (clearAt === 0) {
                 throw new Error('The node is open on chain: leave the market first, or sweep without --all');
             }
             if (at < clearAt) {
-                throw waitUntil(clearAt);
+                throw waitUntil(clearAt, 'the node is closed, and liable by the rules of the market');
             }
+            seconds = Math.max(seconds, Number((await node.getNodeRecord()).evidence));
         }
+        return seconds;
     }
 
     /** nanoTON that the wallet needs for the claims of all jobs and for demands, or `sweep.keep` if that is more. */
     private async needs(): Promise<bigint> {
         const { config, store } = this.context;
-        const { length } = await store.jobs.claimable({ limit: MAX_JOBS });
-        const needed = DEMAND_RESERVE + CLAIM_RESERVE * BigInt(Math.min(MAX_CLAIMS, Math.max(1, length)));
+        const { length } = await store.jobs.claimable({ limit: MAX_TRANSFERS }); // that one order can claim
+        const needed = DEMAND_RESERVE + CLAIM_RESERVE * BigInt(Math.max(1, length));
         return config.sweep!.keep > needed ? config.sweep!.keep : needed;
     }
 }
 
-function waitUntil(seconds: number): Error {
-    const text = `clients may make demands until ${new Date(seconds * 1000).toISOString()}, so the reserve stays`;
-    return new Error(`${text}: keep the worker running until then, or sweep without --all`);
+function waitUntil(seconds: number, reason: string): Error {
+    const text = `clients may make demands until ${new Date(seconds * 1000).toISOString()} (${reason})`;
+    return new Error(`${text}, so the reserve stays: keep the worker running until then, or sweep without --all`);
 }

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { TonHttpChain } from '../../chain';
 import { catalogueIds, parseManifest, parsePrice, withPrices } from '../../fleet';
+import { walletText } from '../../process/addresses';
 import { reasonOf, Remedied } from '../../process/errors';
 import {
     dropPending,
@@ -20,7 +21,6 @@ import { lockFile } from '../../store/keyLock';
 import { askWorker } from '../../worker';
 import { readKeys, readWorkerConfig, type WorkerConfig } from '../../worker/config';
 import { pricesInManifest } from '../../worker/manifestOffers';
-import { walletText } from '../actor';
 import { print } from '../output';
 import { Questions } from '../question';
 import { readFlag } from './initFlags';

@@ -1,7 +1,9 @@
 /** `cocoon worker earnings`. */
+import { Address } from '@ton/core';
 import { type Command, Option } from 'commander';
 import { toWire, type Wire } from '../../link';
 import { askWorker, earningsOnce, type WorkerParts } from '../../worker';
+import { addressText } from '../../process/addresses';
 import { readMoneyConfig } from '../../worker/config';
 import { type EarningsGroup, earningsGroups, type EarningsRow } from '../../store/earnings';
 import type { EarningsTotals } from '../../worker/earnings';
@@ -33,7 +35,7 @@ export function addEarnings(worker: Command, parts: WorkerParts): void {
                 console.log(csvOf(view));
             } else {
                 const { estimate: pace, ...plain } = view;
-                print({ json }, estimate ? view : plain, () => textOf(view, estimate ? [paceText(pace)] : []));
+                print({ json }, estimate ? view : plain, () => textOf(view, config, estimate ? [paceText(pace)] : []));
             }
         });
 }
@@ -70,12 +72,17 @@ function csvOf({ by, rows }: WireView): string {
     return [[by, ...COLUMNS].join(','), ...lines].join('\n');
 }
 
-function textOf({ by, rows, totals, wallet, unread }: WireView, more: string[]): string {
+function textOf({ by, rows, totals, wallet, unread }: WireView, network: { network: number }, more: string[]): string {
+    const nameOf = (group: string) => (Address.isRaw(group) ? addressText(Address.parse(group), network) : group);
     const cells = (row: Wire<Omit<EarningsRow, 'group'>>): string[] =>
         COLUMNS.map((column) =>
             column === 'earned' || column === 'claimed' ? tonText(row[column]) : `${row[column]}`,
         );
-    const table = [[by, ...COLUMNS], ...rows.map((row) => [row.group, ...cells(row)]), ['total', ...cells(totals)]];
+    const table = [
+        [by, ...COLUMNS],
+        ...rows.map((row) => [nameOf(row.group), ...cells(row)]),
+        ['total', ...cells(totals)],
+    ];
     const amounts = [
         ...SUMS.map((name) => [name, totals[name]]),
         ...(wallet === null ? [] : WALLET.map(([name, text]) => [`wallet, ${text}`, wallet[name]])),

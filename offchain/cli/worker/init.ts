@@ -1,5 +1,7 @@
 /** `cocoon worker init`: from a machine with a model server to a node on chain. Run again, it goes on. */
+import { formatTon } from '@cocoon-market/wrappers';
 import type { Command } from 'commander';
+import { DEMAND_RESERVE } from '../../worker/reserves';
 import type { InitFlags } from './initFlags';
 import { JSON_OPTION } from './options';
 import { withOwnerFlags } from './ownerSends';
@@ -37,7 +39,7 @@ export function addInit(worker: Command): void {
         .option('--region <text>', 'of the listing', 'unknown')
         .option('--uptime <percent>', 'that the listing promises', '99')
         .option('--stake <ton>', 'stake at least so much; default: what the rules require')
-        .option('--fund <ton>', "bring the worker's wallet up to this", '0.3')
+        .option('--fund <ton>', "bring the worker's wallet up to this", formatTon(DEMAND_RESERVE))
         .option('--no-sweep', "do not send to the owner by itself what the worker's wallet does not need")
         .option('--speed <n>', 'tokens a second, for the estimate of earnings; default: one request measures it')
         .option('--start', 'run the worker once the node is on chain');

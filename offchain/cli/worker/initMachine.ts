@@ -14,6 +14,7 @@ import {
     type ServedModel,
     servedModel,
 } from '../../setup/modelServers';
+import { isFar } from '../../setup/repricing';
 import type { WorkerConfig } from '../../worker/config';
 import { tonText } from '../output';
 import type { Questions } from '../question';
@@ -153,7 +154,6 @@ async function pickModels(questions: Questions, served: readonly ServedModel[]):
 }
 
 const MAX_USUAL = 100_000_000_000n; // nanoTON per million tokens, more than any model costs anywhere
-const TIMES = 10n; // the factor to the market's price from which on a price is taken for a typing error
 
 /** The prices of a model: of the flags, else of the market, else of the owner. */
 export async function askRates(
@@ -180,7 +180,6 @@ export async function askRates(
 
 function priceIn(text: string, kind: string, median: bigint | undefined, anyPrice: boolean): bigint {
     const price = parsePrice(text);
-    const isFar = median !== undefined && median > 0n && (price > median * TIMES || price * TIMES < median);
     const isUsual = (price > 0n || kind === 'cached') && price <= MAX_USUAL;
     if (!isUsual && !anyPrice) {
         throw new Error(
@@ -188,7 +187,7 @@ function priceIn(text: string, kind: string, median: bigint | undefined, anyPric
                 'If it is no typing error, add --any-price',
         );
     }
-    if (isFar && !anyPrice) {
+    if (median !== undefined && isFar({ from: median, to: price }) && !anyPrice) {
         throw new Error(
             `${text} TON is far from ${tonText(median)}, the median of the market for ${kind}. ` +
                 'If it is no typing error, add --any-price',

@@ -6,6 +6,7 @@ import { basename } from 'node:path';
 import { ChainError, HotWallet, TonHttpChain } from '../../chain';
 import { catalogueIds, type Manifest, parseManifest, readManifest } from '../../fleet';
 import { encryptionKey } from '../../link';
+import { addressText, walletText } from '../../process/addresses';
 import { Remedied } from '../../process/errors';
 import { newSeed } from '../../process/keyFiles';
 import { assertFreePort } from '../../process/ports';
@@ -14,7 +15,7 @@ import { manifestText, readProgress, type WorkerFiles, writeWhole } from '../../
 import { type MarketPrice, type MarketRules, providerOf, readMarketPrices, readRules } from '../../setup/market';
 import type { ServedModel } from '../../setup/modelServers';
 import { readKeys, readWorkerConfig, type WorkerConfigInput, type WorkerSeeds, writeKeys } from '../../worker/config';
-import { addressText, walletOf, walletText } from '../actor';
+import { walletOf } from '../actor';
 import type { Questions } from '../question';
 import { endpointOf, type InitFlags, networkNamed, reachableUrl, readFlag, tonFlag, urlOf } from './initFlags';
 import { askGpus, askModels, askRates, modelIn, type Served, speedOf } from './initMachine';

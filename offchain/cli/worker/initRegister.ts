@@ -2,6 +2,7 @@
 import { bytesToNumber, formatTon, tokenKinds } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { addressText, walletText } from '../../process/addresses';
 import { Remedied } from '../../process/errors';
 import { waitUntil } from '../../process/tasks';
 import {
@@ -15,18 +16,16 @@ import {
 import { nextNode } from '../../setup/market';
 import { earningsPerDay, type FaultCost, faultCosts, stakeHold, UTILIZATIONS } from '../../setup/prospects';
 import { nextStep, type OwnerStep } from '../../setup/registration';
-import { addressText, walletText } from '../actor';
+import { MAX_STEP } from '../../worker/reserves';
 import { durationText, tonText } from '../output';
 import type { Questions } from '../question';
 import type { InitFlags } from './initFlags';
 import type { PreparedNode } from './initPlan';
-import { pollMsOf, sendAsOwner } from './ownerSends';
+import { FEES, pollMsOf, sendAsOwner } from './ownerSends';
 
 const IN_FLIGHT = 300; // seconds after which an order that has not arrived will not arrive
-const MAX_LOSS = 100_000_000n; // nanoTON: limits.maxStep, which bounds what a client loses with one query
 const SWEEPS = 'the worker sends by itself what its wallet does not need, to the owner (--no-sweep: it does not)';
 const SWEEPS_NOT = 'off: what the worker\'s wallet earns stays there until worker.json has a "sweep"';
-const FEES = 50_000_000n; // nanoTON that an order may cost besides what it carries
 
 /** The node on chain. */
 export interface RegisteredWorker {
@@ -132,7 +131,7 @@ async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string
     const { hardware } = own.listing;
     const share = (rules.rates[hardware.gpuClass] ?? 0n) * BigInt(hardware.gpus);
     const stake = step.requiredStake > prepared.stake ? step.requiredStake : prepared.stake;
-    const costs = faultCosts({ stake, share, loss: MAX_LOSS }, { basechain: await chain.prices() });
+    const costs = faultCosts({ stake, share, loss: MAX_STEP }, { basechain: await chain.prices() });
     const attached = step.messages.reduce((sum, { value }) => sum + value, 0n);
     return [
         `Owner      ${walletText(owner, chain)}`,
@@ -151,7 +150,7 @@ async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string
         }),
         `Stake      ${tonText(stake)}, of which ${tonText(share)} answers for this node`,
         `Unbonding  the stake may be withdrawn about ${durationText(stakeHold(rules))} after you ask for it`,
-        `Faults     what one may take of the stake at most, in TON, if a client loses ${tonText(MAX_LOSS)}:`,
+        `Faults     what one may take of the stake at most, in TON, if a client loses ${tonText(MAX_STEP)}:`,
         ...faultLines(costs),
         ...earningLines(prepared, speed),
         ...(attached === 0n

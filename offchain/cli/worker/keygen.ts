@@ -1,11 +1,12 @@
 /** `cocoon worker keygen`. */
-import { GLOBAL_IDS, isTestOnly, signingKey } from '@cocoon-market/wrappers';
+import { GLOBAL_IDS, signingKey } from '@cocoon-market/wrappers';
 import { type Command, InvalidArgumentError } from 'commander';
 import { HotWallet } from '../../chain';
 import { encryptionKey } from '../../link';
 import { readKeys, writeKeys } from '../../worker/config';
 import { KEEP, type KeygenFlags, readOrMake } from '../keygen';
 import { print } from '../output';
+import { walletText } from '../../process/addresses';
 import { JSON_OPTION } from './options';
 
 export function addKeygen(worker: Command): void {
@@ -29,7 +30,7 @@ export function addKeygen(worker: Command): void {
                 {
                     receiptKey: signingKey(seeds.receiptKey).publicKey,
                     encryptionKey: (await encryptionKey(seeds.encryptionKey)).publicKey,
-                    wallet: wallet.address.toString({ testOnly: isTestOnly(network), bounceable: false }),
+                    wallet: walletText(wallet.address, { network }),
                 },
             );
         });

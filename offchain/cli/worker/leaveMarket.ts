@@ -5,12 +5,12 @@
 import { closeNode, Node, nodeStates, parseRules, Provider, stakeSlots, unbondStake } from '@cocoon-market/wrappers';
 import { TonHttpChain, type Transfer } from '../../chain';
 import { toWire } from '../../link';
+import { addressText } from '../../process/addresses';
 import { Remedied } from '../../process/errors';
 import { waitUntil } from '../../process/tasks';
 import { messagesOf } from '../../setup/ownerOrder';
 import { askWorker, statusOnce, sweepOnce, type WorkerConfig, type WorkerParts } from '../../worker';
 import { readMoneyConfig } from '../../worker/config';
-import { addressText } from '../actor';
 import { durationText, print, timeOf, tonText } from '../output';
 import { Questions } from '../question';
 import { readFlag, wholeFrom } from './initFlags';

@@ -4,10 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { HotWallet, type TonHttpChain, type Transfer } from '../../chain';
+import { walletText } from '../../process/addresses';
 import { Remedied } from '../../process/errors';
 import { isOnThisMachine } from '../../process/publicAddress';
 import { messageLine, printedMessage, tonConnectRequest, transferLink } from '../../setup/ownerOrder';
-import { walletOf, walletText } from '../actor';
+import { walletOf } from '../actor';
 import { tonText } from '../output';
 import { Questions } from '../question';
 import { readFlag, wholeFrom } from './initFlags';
@@ -31,7 +32,8 @@ export function withOwnerFlags(command: Command, yes = 'send without asking'): C
 }
 
 const SIGN_SECONDS = 600; // in which a request to the owner's wallet is valid
-const FEES = 50_000_000n; // nanoTON that an order may cost besides what it carries
+/** nanoTON that an order may cost besides what it carries. */
+export const FEES = 50_000_000n;
 const MAX_MESSAGES = 4; // that any wallet takes in one request
 
 /** The wallet whose key is on this machine; undefined if none is named. Throws unless it is one of `allowed`. */

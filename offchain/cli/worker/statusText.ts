@@ -2,8 +2,8 @@
 import type { Reason } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import type { Wire } from '../../link';
+import { addressText, walletText } from '../../process/addresses';
 import type { WorkerStatus } from '../../worker';
-import { addressText, walletText } from '../actor';
 import { timeOf, tonText } from '../output';
 import { tableLines } from '../table';
 

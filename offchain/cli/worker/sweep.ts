@@ -2,9 +2,9 @@
 import { Address } from '@ton/core';
 import type { Command } from 'commander';
 import { toWire, type Wire } from '../../link';
+import { walletText } from '../../process/addresses';
 import { askWorker, type SweepPlan, sweepOnce, type WorkerParts } from '../../worker';
 import { readMoneyConfig, type WorkerConfig } from '../../worker/config';
-import { walletText } from '../actor';
 import { print, tonText } from '../output';
 import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
 

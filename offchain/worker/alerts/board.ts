@@ -33,13 +33,13 @@ export interface Alert extends Condition {
 /** What is sent to the operator. `event`: `repeated` is an alert that has been active for another while. */
 export interface AlertNotice extends Alert {
     event: 'raised' | 'repeated' | 'cleared';
-    node: string; // raw address
+    node: string; // its address
 }
 
 interface BoardContext {
     log: Logger;
     now: () => number; // unix seconds
-    node: string; // raw address
+    node: string; // its address
     repeatSeconds: number;
     /** Has a notice brought to the operator, and calls `delivered` when it is there. */
     notify: (notice: AlertNotice, delivered: () => void) => void;

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { addressText } from '../../process/addresses';
 import { unixSeconds } from '../../process/clock';
 import type { WorkerConfig } from '../config';
 import { type AlertNotice, alertSeverities } from './board';
@@ -33,7 +34,7 @@ if (command !== undefined) {
 }
 `;
 
-type Told = Pick<WorkerConfig, 'alerts' | 'node' | 'store'>;
+type Told = Pick<WorkerConfig, 'alerts' | 'network' | 'node' | 'store'>;
 
 /** Tells that the worker ended for this reason. Returns when that is delivered, or after three seconds. */
 export function tellStopped(config: Told, reason: string): void {
@@ -84,14 +85,14 @@ function changedAt(file: string): number {
 }
 
 /** True if webhook or command has it. */
-function tell({ alerts: { webhook, command }, node }: Told, message: string): boolean {
+function tell({ alerts: { webhook, command }, network, node }: Told, message: string): boolean {
     if (webhook === undefined && command === undefined) {
         return false;
     }
     const notice: AlertNotice = {
         ...{ event: 'raised', alert: 'stopped', severity: alertSeverities.stopped, subject: '', message },
         remedy: 'run "cocoon worker doctor" on its machine; accepted queries and demands go unanswered until it runs',
-        ...{ since: unixSeconds(), node: node.toRawString() },
+        ...{ since: unixSeconds(), node: addressText(node, { network }) },
     };
     const { stdout } = spawnSync(process.execPath, ['-e', MESSENGER], {
         ...{ timeout: MAX_MS, killSignal: 'SIGKILL', encoding: 'utf8', env: environmentOf(notice) },

@@ -1,5 +1,6 @@
 /** Looks at what may go wrong while a worker runs, and keeps the board of alerts. */
 import { formatTon } from '@cocoon-market/wrappers';
+import { addressText, walletText } from '../../process/addresses';
 import { PollLoop } from '../../process/tasks';
 import { reporting } from '../../process/log';
 import { unclaimedOf } from '../../store/jobSums';
@@ -13,6 +14,7 @@ import type { ClaimWallet } from '../claimSender';
 import { type Check, Failure } from '../doctor/finding';
 import { diskCheck, type Machine, thisMachine } from '../doctor/machine';
 import { nodeCheck, readListed, stakeCheck } from '../doctor/market';
+import { DEMAND_RESERVE } from '../reserves';
 import { AlertBoard, type AlertName, type Condition } from './board';
 import { Notifier } from './notify';
 
@@ -51,7 +53,7 @@ export class AlertWatch {
         const { seconds, repeatSeconds, ...settings } = config.alerts;
         this.notifier = new Notifier(settings, log);
         this.board = new AlertBoard({
-            ...{ log, now, repeatSeconds, node: config.node.toRawString() },
+            ...{ log, now, repeatSeconds, node: addressText(config.node, config) },
             notify: (notice, delivered) => this.notifier.send(notice, delivered),
         });
         this.loop = new PollLoop(() => this.round(), seconds * 1000, reporting(log, 'error', 'alerts: a round failed'));
@@ -176,7 +178,7 @@ export class AlertWatch {
         const { walletBelow } = context.config.alerts;
         const balance = await wallet.balance('routine');
         this.walletBalance = balance;
-        const remedy = `send TON to ${wallet.address.toString({ bounceable: false })}: it pays for claims and for answers to demands`;
+        const remedy = `send TON to ${walletText(wallet.address, context.config)}: it pays for claims and for answers to demands`;
         return balance >= walletBelow
             ? []
             : [{ subject: '', message: `the worker's wallet holds only ${formatTon(balance)} TON`, remedy }];
@@ -186,12 +188,12 @@ export class AlertWatch {
         const until = answerBy === 0 ? 'soon' : `before ${new Date(answerBy * 1000).toISOString()}`;
         const isDemand = faultClass === 'A3';
         return {
-            subject: accountAddress(dispute).toRawString(),
+            subject: addressText(accountAddress(dispute), this.parts.context.config),
             message: isDemand
                 ? `a client demands an answer on chain, ${until}`
                 : `a case is before the committee; the owner may submit a statement ${until}`,
             remedy: isDemand
-                ? 'keep the worker running, and 0.3 TON in its wallet: it answers by itself. "cocoon worker status" shows the case'
+                ? `keep the worker running, and ${formatTon(DEMAND_RESERVE)} TON in its wallet: it answers by itself. "cocoon worker status" shows the case`
                 : 'look at the query, and submit a statement: "cocoon dispute statement"',
         };
     }

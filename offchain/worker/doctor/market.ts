@@ -1,5 +1,5 @@
 /** Checks of the chain: endpoints, clock, node, stake, wallet, library. They read and send nothing. */
-import { channelLibrary, formatTon, isTestOnly, Library, Provider } from '@cocoon-market/wrappers';
+import { channelLibrary, formatTon, Library, Provider } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import {
     type Chain,
@@ -12,10 +12,12 @@ import {
 } from '../../chain';
 import { ChainError } from '../../chain/errors';
 import { CLOCK_TOLERANCE, differenceOf } from '../../link';
+import { addressText, walletText } from '../../process/addresses';
 import { Remedied } from '../../process/errors';
 import { isOnThisMachine } from '../../process/publicAddress';
 import type { WorkerConfig } from '../config';
 import { assertOwner } from '../owner';
+import { DEMAND_RESERVE, MIN_WALLET } from '../reserves';
 import { type Check, Failure, skipped, warning } from './finding';
 import { markOf, RESTORE } from './machine';
 
@@ -25,10 +27,6 @@ const LIBRARY_DAYS = 30; // before the end of a library's rent
 const SLOW_MS = 3000;
 const NEW_SECONDS = 1800; // in which a node may be without a worker that has run
 const NEW_TRANSACTIONS = 20; // that a new node does not have
-/** nanoTON in the worker's wallet: what a claim and an answer to a demand need, and what is comfortable. */
-const MIN_WALLET = 50_000_000n;
-const LOW_WALLET = 100_000_000n;
-const GOOD_WALLET = 300_000_000n;
 
 const tonOf = (nano: bigint): string => `${formatTon(nano)} TON`;
 
@@ -116,13 +114,12 @@ export function clockCheck({ config, chain, now }: ChainSubject): Check {
 }
 
 export function nodeCheck({ config, keys, node }: ChainSubject): Check {
-    const { network } = config;
     return {
         name: 'node',
         remedy: ENDPOINT,
         seconds: chainSeconds(config),
         run: async () => {
-            const text = config.node.toString({ testOnly: isTestOnly(network) });
+            const text = addressText(config.node, config);
             let listed: ListedNode | undefined;
             try {
                 listed = await node;
@@ -146,7 +143,7 @@ export function nodeCheck({ config, keys, node }: ChainSubject): Check {
             }
             const provider = listed.provider;
             if (!provider.equals(config.provider)) {
-                const remedy = `set "provider" to ${provider.toString({ testOnly: isTestOnly(network) })}`;
+                const remedy = `set "provider" to ${addressText(provider, config)}`;
                 throw new Failure(
                     `the node ${text} belongs to another provider than the configuration says`,
                     remedy,
@@ -250,15 +247,15 @@ export function walletCheck({ config, chain, wallet }: ChainSubject): Check {
                 return skipped('the keys cannot be read');
             }
             const { balance } = await chain.account(wallet);
-            const text = wallet.toString({ testOnly: isTestOnly(config.network), bounceable: false });
-            const remedy = `send ${tonOf(GOOD_WALLET)} to ${text}: it pays for claims and for answers to demands`;
+            const text = walletText(wallet, config);
+            const remedy = `send ${tonOf(DEMAND_RESERVE)} to ${text}: it pays for claims and for answers to demands`;
             if (balance < MIN_WALLET) {
                 throw new Failure(
                     `the worker's wallet holds ${tonOf(balance)}: it cannot claim or answer a demand`,
                     remedy,
                 );
             }
-            return balance < LOW_WALLET
+            return balance < config.alerts.walletBelow
                 ? warning(`the worker's wallet holds only ${tonOf(balance)}`, remedy)
                 : `${text} holds ${tonOf(balance)}`;
         },

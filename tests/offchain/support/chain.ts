@@ -119,7 +119,10 @@ export class FakeChain implements Chain {
     async setProvider(registry: Address, owner: Address, is: { code?: Cell; saysOwner?: Address } = {}) {
         const { address, init } = await Provider.ofOwner(registry, owner, is.code);
         this.set(address, { code: init!.code, data: init!.data, balance: 10n ** 9n });
-        this.getters.set(address.toRawString(), { getProviderState: async () => ({ owner: is.saysOwner ?? owner }) });
+        this.getters.set(address.toRawString(), {
+            getProviderState: async () => ({ owner: is.saysOwner ?? owner }),
+            getMembershipNow: async () => ({ rules: null }),
+        });
         return address;
     }
 

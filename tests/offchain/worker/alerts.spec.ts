@@ -339,6 +339,16 @@ describe('A running worker raises', () => {
     });
 
     it.each([
+        { network: -239, form: /^send TON to UQ/ },
+        { network: -3, form: /^send TON to 0Q/ },
+    ])('alerts with addresses in the form of network $network', async ({ network, form }) => {
+        const { active, readings, watch } = watchOf({ network });
+        readings.coins = 0n;
+        await active();
+        expect(watch.board.active[0].remedy).toMatch(form);
+    });
+
+    it.each([
         { steady: 60, alerts: [] },
         { steady: 61, alerts: ['chain'] },
     ])('$alerts when no endpoint has answered for $steady seconds', async ({ steady, alerts }) => {

@@ -394,6 +394,15 @@ describe('Doctor names', () => {
         expect(await worker.failures(changes)).toEqual([]);
     });
 
+    it.each([
+        { coins: 1_999_999_999n, state: 'warning' },
+        { coins: 2_000_000_000n, state: 'ok' },
+    ])('a wallet of $coins nanoTON as the alert does, with alerts.walletBelow of 2 TON: $state', async (row) => {
+        const settings = { alerts: { walletBelow: '2000000000' } };
+        const { findings } = await worker.examine({ coins: row.coins, settings });
+        expect(findings.find(({ check }) => check === 'wallet')?.state).toBe(row.state);
+    });
+
     it('no secret: neither a seed nor an API key is printed', async () => {
         const settings = {
             apiKey: 'key-of-the-endpoint',

@@ -313,7 +313,7 @@ describe('startWorker', () => {
 
     it('starts for a closed node, which may hold vouchers and owe answers', async () => {
         const node = async () => {
-            throw new NodeClosed(account(0x11));
+            throw new NodeClosed(account(0x11), { network: -239 });
         };
         const worker = await start({}, { node });
         expect((await worker.status()).running).toBe(0);

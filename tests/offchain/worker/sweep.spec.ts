@@ -151,11 +151,35 @@ describe('A sweep', () => {
         chain.set(NODE, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
         chain.getters.set(NODE.toRawString(), {
             getNodeState: async () => ({ clearAt: BigInt(clearAt(chain.now())) }),
+            getNodeRecord: async () => ({ evidence: 3600n }),
         });
         const sweep = worker.sweepNow({ all: true });
 
         expect(await sweep.then(() => undefined, String)).toEqual(words && (expect.stringContaining(words) as string));
         expect(sent()).toHaveLength(words === undefined ? 1 : 0);
+    });
+
+    it("waits with --all for the market's own evidence window, as long as an endpoint says, and says why", async () => {
+        await start();
+        const { chain, worker } = fixture;
+        const client = await TestClient.withJob(worker.url, chain);
+        await client.ask(1, 'one two');
+        await client.end();
+        for (let look = 0; look < 4; look++) await worker.claimNow();
+        const closed = (evidence: bigint) => ({
+            getNodeState: async () => ({ clearAt: 1n }),
+            getNodeRecord: async () => ({ evidence }),
+        });
+        chain.set(NODE, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
+        chain.getters.set(NODE.toRawString(), closed(3600n));
+        const other = Object.assign(Object.create(chain) as typeof chain, { getters: new Map(chain.getters) });
+        other.getters.set(NODE.toRawString(), closed(7200n));
+        chain.others = [chain, other];
+
+        chain.advance(3600 + ANSWER_SECONDS);
+        await expect(worker.sweepNow({ all: true })).rejects.toThrow('(a job ended less than 2 hours ago');
+        chain.advance(3600);
+        await expect(worker.sweepNow({ all: true })).resolves.toBeDefined();
     });
 
     it('sends no more than the ledger of the wallet has, whatever an endpoint says of the balance', async () => {
