@@ -7,7 +7,7 @@ import { request } from 'undici';
 import { encodeQuery, paths } from '../../offchain/link';
 import type { Step } from '../offchain/support/backend';
 import { DAY, type Sealed, TestClient } from '../offchain/support/client';
-import { type Fixture, startFixture, TOKEN } from '../offchain/support/worker';
+import { claimRound, type Fixture, startFixture, TOKEN } from '../offchain/support/worker';
 
 let fixture: Fixture;
 
@@ -158,11 +158,11 @@ describe('A client that leaves while claims fail', () => {
         fixture.wallet.failing = 1;
         await client.pay(client.voucher(TOKEN, 0));
         await until(() => fixture.wallet.failing === 0);
-        await sleep(100);
+        await claimRound();
         fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 3600 });
 
         fixture.chain.advance(1800); // half of the notice, when the margin begins
-        await sleep(300);
+        await claimRound();
 
         expect(fixture.wallet.orders).toHaveLength(1); // which took all, and ended the channel
         expect(fixture.chain.accounts.has(client.channel.toRawString())).toBe(false);

@@ -9,6 +9,8 @@ import {
     type WorkerConfigInput,
     type WorkerParts,
 } from '../../../offchain/worker';
+import { Cases } from '../../../offchain/worker/cases';
+import { Claims } from '../../../offchain/worker/claims';
 import { ECHO, ScriptedBackend } from './backend';
 import { FakeChain, FakeWallet } from './chain';
 
@@ -63,6 +65,29 @@ export interface Fixture {
     restart(overrides?: Overrides): Promise<Worker>;
     stop(): Promise<void>;
 }
+
+/** Counts the rounds of the workers of this test file; returns what resolves after a whole round from now on. */
+function countRounds(loop: object, method: string): () => Promise<void> {
+    const methods = loop as Record<string, () => Promise<void>>;
+    const round = methods[method];
+    let ended = 0;
+    methods[method] = async function (this: unknown) {
+        try {
+            await round.call(this);
+        } finally {
+            ended++;
+        }
+    };
+    return async () => {
+        const target = ended + 2; // one may be under way
+        while (ended < target) await new Promise((resolve) => setTimeout(resolve, 1));
+    };
+}
+
+/** Resolves after a whole round of claims, and its sweep, by the worker's own interval. */
+export const claimRound = countRounds(Claims.prototype, 'runDue');
+/** Resolves after a whole round about cases, by the worker's own interval. */
+export const caseRound = countRounds(Cases.prototype, 'round');
 
 /** A worker with a scripted backend on a chain in memory. */
 export async function startFixture(overrides: Overrides = {}, parts: WorkerParts = {}): Promise<Fixture> {

@@ -3,7 +3,7 @@ import { caseStates, Node, opcodes } from '@cocoon-market/wrappers';
 import { beginCell, Cell } from '@ton/core';
 import { storeCaseOpened } from '../../../wrappers/bodies';
 import { TestClient } from '../support/client';
-import { account, type Fixture, startFixture } from '../support/worker';
+import { account, caseRound, type Fixture, startFixture } from '../support/worker';
 
 const PROVIDER = account(0x22).toRawString();
 
@@ -157,7 +157,7 @@ describe('The reader of cases', () => {
         tells(opened(9));
 
         await until(async () => (await numbers()).includes(9));
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await caseRound();
         expect(await numbers()).toEqual([9]);
         await fixture.restart({ cases: { seconds: 0.02 } }); // where ten minutes are none
         await until(async () => (await numbers()).length === 0);
@@ -177,7 +177,7 @@ describe('The end of a case that one endpoint tells of', () => {
         await fixture.restart({ cases: { seconds: 0.02 } });
         tells(opened(9));
         await until(async () => (await numbers()).includes(9));
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        await caseRound();
         expect(await numbers()).toEqual([9]);
         elsewhere = closed;
 
@@ -201,7 +201,7 @@ describe('A clock that jumps years ahead', () => {
         });
 
         ahead = 10 * 365 * 86_400;
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        await caseRound();
 
         expect((await client.fetch(query)).text).toBe('one');
     });

@@ -1,17 +1,12 @@
 /** The limits at which claims are made: a pair at each. */
 import { TestClient } from '../support/client';
-import { type Fixture, startFixture } from '../support/worker';
+import { claimRound, type Fixture, startFixture } from '../support/worker';
 
 let fixture: Fixture;
 
 afterEach(() => fixture.stop());
 
 const withJob = (terms = {}) => TestClient.withJob(fixture.worker.url, fixture.chain, terms);
-const rounds = () => new Promise((resolve) => setTimeout(resolve, 100));
-
-async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 describe('claims', () => {
     it.each([
@@ -23,8 +18,7 @@ describe('claims', () => {
         const at = fixture.chain.freeze();
         await client.pay(client.voucher(500n, 0));
         fixture.chain.freeze(at + age);
-        await rounds();
-        await until(() => paid === 0n || fixture.wallet.orders.length === 1);
+        await claimRound();
         expect(fixture.chain.paidBy(client.channel)).toBe(paid);
     });
 
@@ -36,7 +30,7 @@ describe('claims', () => {
         const client = await withJob({ end: fixture.chain.now() + 30 * 86_400 });
         await client.pay(client.voucher(due, 0));
         fixture.chain.advance(2 * 86_400);
-        await rounds();
+        await claimRound();
         expect(fixture.wallet.orders).toHaveLength(orders);
     });
 
@@ -48,7 +42,7 @@ describe('claims', () => {
         const client = await withJob();
         fixture.chain.change(client.channel, { refundAt: fixture.chain.freeze() + row.untilRefund });
         await client.pay(client.voucher(500n, 0));
-        await rounds();
+        await claimRound();
         expect(fixture.wallet.orders).toHaveLength(row.orders);
     });
 

@@ -3,7 +3,7 @@ import type { Cell } from '@ton/core';
 import pino from 'pino';
 import { askWorker, serveAdmin } from '../../../offchain/worker';
 import { TestClient } from '../support/client';
-import { account, type Fixture, type Overrides, startFixture, TOKEN } from '../support/worker';
+import { account, claimRound, type Fixture, type Overrides, startFixture, TOKEN } from '../support/worker';
 
 let fixture: Fixture;
 
@@ -17,14 +17,13 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 
 const withJob = (terms = {}) => TestClient.withJob(fixture.worker.url, fixture.chain, terms);
 const opcodeOf = (body: unknown) => (body as Cell).beginParse().loadUint(32);
-const rounds = () => new Promise((resolve) => setTimeout(resolve, 100));
 
 describe('claims', () => {
     it('are made when vouchers reach the threshold, and not before', async () => {
         fixture = await startFixture(soon);
         const client = await withJob();
         await client.pay(client.voucher(999n, 0));
-        await rounds();
+        await claimRound();
         expect(fixture.wallet.orders).toHaveLength(0);
 
         await client.pay(client.voucher(1000n, 0));
@@ -70,7 +69,7 @@ describe('claims', () => {
         fixture = await startFixture({ ...soon, marginSeconds: 4 });
         const client = await withJob();
         await client.pay(client.voucher(10n, 0));
-        await rounds();
+        await claimRound();
         expect(fixture.wallet.orders).toHaveLength(0);
         fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 4 });
         await until(() => fixture.wallet.orders.length === 1); // within a quarter of the margin
@@ -135,12 +134,12 @@ describe('claims', () => {
         await client.ask(1, 'one two');
         expect(client.newest!.cumulative).toBe(4n * TOKEN);
         const ended = await client.end();
-        await rounds();
+        await claimRound();
         await fixture.worker.claimNow();
         if (orders === 0) {
             fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1000 });
         }
-        await rounds();
+        await claimRound();
 
         expect(ended.body).toEqual({ claims: orders === 1 });
         expect(fixture.wallet.orders).toHaveLength(orders);
@@ -155,7 +154,7 @@ describe('claims', () => {
 
         expect([(await unused.end()).body, (await used.end()).body]).toEqual([{ claims: false }, { claims: true }]);
         await until(() => !fixture.chain.accounts.has(used.channel.toRawString()));
-        await rounds();
+        await claimRound();
         expect(fixture.wallet.orders).toHaveLength(2); // both of the used one
     });
 
@@ -165,7 +164,7 @@ describe('claims', () => {
         await client.pay(client.voucher(10n, 0));
         await client.end();
         await until(() => fixture.wallet.orders.length === 1);
-        await rounds();
+        await claimRound();
         expect(fixture.wallet.orders.map(([transfer]) => opcodeOf(transfer.body))).toEqual([opcodes.Claim]);
     });
 
@@ -173,7 +172,7 @@ describe('claims', () => {
         fixture = await startFixture(soon);
         const client = await withJob();
         fixture.chain.down = true;
-        await rounds();
+        await claimRound();
         fixture.chain.down = false;
         fixture.wallet.failing = 2;
         await client.pay(client.voucher(5000n, 0));
