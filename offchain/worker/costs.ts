@@ -4,6 +4,7 @@
  */
 import { type ChainPrices, computeFee, forwardFee } from '@cocoon-market/wrappers';
 import type { HotWallet } from '../chain';
+import { unclaimedOf } from '../store/jobSums';
 import type { WorkerContext } from './context';
 import type { WorkerJob } from './job';
 
@@ -66,8 +67,8 @@ export class Costs {
     }
 
     /** True when this worker claims or ends the channel of a job that its client ends. */
-    willClaimAtEnd({ promised, channel }: WorkerJob): boolean {
-        return this.isEndWorth(promised - channel.snapshot.paid, promised);
+    willClaimAtEnd({ promised, record }: WorkerJob): boolean {
+        return this.isEndWorth(unclaimedOf(record), promised);
     }
 
     /** True when the wallet is the payout: only the payout may send the last claim of a channel. */

@@ -1,6 +1,7 @@
 /** Ends the jobs of a worker that drains. */
 import { PollLoop } from '../process/tasks';
 import { reporting } from '../process/log';
+import { unclaimedOf } from '../store/jobSums';
 import type { IntakeMode } from '../store/worker';
 import type { WorkerBook } from './book';
 import type { Claims } from './claims';
@@ -69,11 +70,7 @@ export class Drain {
         let count = 0;
         let page = await jobs.claimable({ limit: PAGE });
         while (page.length > 0) {
-            for (const { voucher, snapshot } of page) {
-                const promised = (voucher?.cumulative ?? 0n) - snapshot.paid;
-                const due = promised < snapshot.balance ? promised : snapshot.balance;
-                count += this.claims.costs.isWorth(due) ? 1 : 0;
-            }
+            count += page.filter((record) => this.claims.costs.isWorth(unclaimedOf(record))).length;
             page = await jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE });
         }
         return count;
