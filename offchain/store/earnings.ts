@@ -18,8 +18,8 @@ export interface EarningsRow extends TokenCounts {
  * to read them does not grow with the number of jobs that were ever served.
  */
 export interface EarningsStore {
-    /** In the order of their groups. */
-    rows(by: EarningsGroup): Promise<EarningsRow[]>;
+    /** Every day with results or claims, in order. */
+    days(): Promise<EarningsRow[]>;
     /** At most `limit` rows: those that earned the most, the best first. */
     best(by: EarningsGroup, limit: number): Promise<EarningsRow[]>;
     /** Undefined for a group without results and claims. */

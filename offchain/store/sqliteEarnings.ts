@@ -11,8 +11,8 @@ import { jobOf, type WorkerSchema, type WorkerTransaction } from './workerTables
 export class SqliteEarnings implements EarningsStore {
     constructor(private readonly db: Kysely<WorkerSchema>) {}
 
-    async rows(by: EarningsGroup) {
-        return (await this.of(by).orderBy('group').execute()).map(rowOf);
+    async days() {
+        return (await this.of('day').orderBy('group').execute()).map(rowOf);
     }
 
     async best(by: EarningsGroup, limit: number) {

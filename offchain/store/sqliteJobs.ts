@@ -5,12 +5,15 @@ import { amountFromBytes, amountToBytes } from './database';
 import type { GroupCommit } from './groupCommit';
 import { addClaim, changeJob, removeLastClaim } from './sqliteEarnings';
 import { broughtByLastClaim } from './sqliteWallet';
-import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim } from './worker';
+import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim, LostPage } from './worker';
 import { jobOf, type JobTable, snapshotColumns, type WorkerSchema, type WorkerTransaction, ZERO } from './workerTables';
 
 const MAX_CLOCK_LAG = 600; // seconds by which the clock of the chain may be behind that of a last claim
 
-const NOT_ENDED = sql<boolean>`state <> 'ended'`; // as the indexes of these jobs say it
+// As the indexes of these jobs say it.
+const NOT_ENDED = sql<boolean>`state <> 'ended'`;
+const ENDED_UNPAID = sql<boolean>`state = 'ended' AND "voucherCumulative" > "confirmedPaid"`;
+export const ENDED_UNPRUNED = sql<boolean>`state = 'ended' AND "lowWater" < highest`;
 
 export class SqliteJobs implements JobStore {
     constructor(
@@ -45,18 +48,19 @@ export class SqliteJobs implements JobStore {
         return rows.map(jobOf);
     }
 
-    async lost({ byLastClaim, since, ...page }: { byLastClaim: boolean; since: number } & JobPage) {
-        const rows = await this.page(page)
-            .where('state', '=', 'ended')
-            .where('lastClaimAt', byLastClaim ? '>' : '=', 0)
-            .where('at', '>=', since)
-            .whereRef('voucherCumulative', '>', 'confirmedPaid')
-            .execute();
-        return rows.map(jobOf);
+    async lost({ byLastClaim, since, cursor, limit }: LostPage) {
+        const { at, job } = cursor ?? { at: since, job: Buffer.alloc(0) };
+        const rows = this.db
+            .selectFrom('jobs')
+            .selectAll()
+            .where(ENDED_UNPAID)
+            .where(({ eb, refTuple, tuple }) => eb(refTuple('at', 'job'), '>', tuple(at, job)))
+            .where('lastClaimAt', byLastClaim ? '>' : '=', 0);
+        return (await rows.orderBy('at').orderBy('job').limit(limit).execute()).map(jobOf);
     }
 
     async lastEnd() {
-        const ended = this.db.selectFrom('jobs').where('state', '=', 'ended').whereRef('lowWater', '<', 'highest');
+        const ended = this.db.selectFrom('jobs').where(ENDED_UNPRUNED);
         const row = await ended.select((select) => select.fn.max('at').as('at')).executeTakeFirst();
         return row?.at ?? undefined;
     }

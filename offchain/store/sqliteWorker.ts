@@ -6,11 +6,13 @@ import { addSums } from './jobSums';
 import { SigningGuard } from './signingGuard';
 import { SqliteCases } from './sqliteCases';
 import { SqliteEarnings } from './sqliteEarnings';
-import { SqliteJobs } from './sqliteJobs';
+import { ENDED_UNPRUNED, SqliteJobs } from './sqliteJobs';
 import { SqliteQueries } from './sqliteQueries';
 import { SqliteWallet } from './sqliteWallet';
 import type { IntakeMode, WorkerStore, WorkerTotals } from './worker';
 import { type WorkerSchema, workerTables } from './workerTables';
+
+const PRUNED_AT_ONCE = 20; // jobs in one transaction, so that no answer waits long
 
 /** A {@link WorkerStore} in one SQLite file. */
 export class SqliteWorkerStore implements WorkerStore {
@@ -63,13 +65,23 @@ export class SqliteWorkerStore implements WorkerStore {
     }
 
     async prune(endedBefore: number) {
-        const pruned = await this.writes.run(async (t) => {
+        let pruned = 0;
+        let count: number;
+        do {
+            count = await this.pruneSome(endedBefore);
+            pruned += count;
+        } while (count === PRUNED_AT_ONCE);
+        await truncateLog(this.db);
+        return pruned;
+    }
+
+    private async pruneSome(endedBefore: number): Promise<number> {
+        return this.writes.run(async (t) => {
             const jobs = await t
                 .selectFrom('jobs')
                 .select(['job', 'highest'])
-                .where('state', '=', 'ended')
+                .where(ENDED_UNPRUNED)
                 .where('at', '<', endedBefore)
-                .whereRef('lowWater', '<', 'highest')
                 .where(({ exists, not, selectFrom }) =>
                     not(
                         exists(
@@ -80,6 +92,7 @@ export class SqliteWorkerStore implements WorkerStore {
                         ),
                     ),
                 )
+                .limit(PRUNED_AT_ONCE)
                 .execute();
             for (const { job, highest } of jobs) {
                 await t.deleteFrom('answers').where('job', '=', job).execute();
@@ -88,8 +101,6 @@ export class SqliteWorkerStore implements WorkerStore {
             }
             return jobs.length;
         });
-        await truncateLog(this.db);
-        return pruned;
     }
 
     guard(receiptKey: Buffer, mark: string) {

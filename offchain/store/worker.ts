@@ -53,6 +53,19 @@ export interface JobPage {
     limit: number;
 }
 
+/** The place of an ended job in the order of ends. `at`: unix seconds. */
+export interface EndCursor {
+    at: number;
+    job: Buffer;
+}
+
+export interface LostPage {
+    byLastClaim: boolean;
+    since: number;
+    cursor: EndCursor | undefined;
+    limit: number;
+}
+
 /** A job whose last claim is handed to the wallet. `paidAfter`: nanoTON that its channel will have paid in all. */
 export interface LastClaim {
     job: Buffer;
@@ -70,9 +83,10 @@ export interface JobStore {
     claimable(page: JobPage): Promise<JobRecord[]>;
     /**
      * Jobs that have ended since `since` (unix seconds) with vouchers above what the channel has confirmed to have
-     * paid. `byLastClaim`: those that a last claim of this worker has ended, or those that it has not.
+     * paid, at most `limit` in the order of their ends, later than `cursor`. `byLastClaim`: those that a last claim of
+     * this worker has ended, or those that it has not.
      */
-    lost(search: { byLastClaim: boolean; since: number } & JobPage): Promise<JobRecord[]>;
+    lost(search: LostPage): Promise<JobRecord[]>;
     /** Unix seconds when the last of the jobs ended whose answers are still stored; undefined if there is none. */
     lastEnd(): Promise<number | undefined>;
     /** Throws when the job or its channel exists already. */

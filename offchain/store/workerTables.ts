@@ -109,6 +109,9 @@ const jobTables: Migration = async (db) => {
     ) STRICT`.execute(db);
     await sql`CREATE INDEX unended_jobs ON jobs (job) WHERE state <> 'ended'`.execute(db);
     await sql`CREATE INDEX best_jobs ON jobs (cumulative) WHERE state <> 'ended'`.execute(db);
+    await sql`CREATE INDEX lost_jobs ON jobs (at, job, lastClaimAt)
+        WHERE state = 'ended' AND "voucherCumulative" > "confirmedPaid"`.execute(db);
+    await sql`CREATE INDEX unpruned_jobs ON jobs (at) WHERE state = 'ended' AND "lowWater" < highest`.execute(db);
     await sql`CREATE TABLE queries (
         job BLOB NOT NULL REFERENCES jobs (job),
         number INTEGER NOT NULL,

@@ -15,6 +15,7 @@ const PAGE = 500; // jobs read from the store at once
 const READERS = 4; // channels read from the chain at once
 const OLD_CLAIMS = 10n; // times the cost of a claim, from which an old voucher is claimed below the threshold
 const HOUR = 3600;
+const DAY = 24 * HOUR;
 const MISSING_READS = 20; // channels that look gone, and of ended jobs, that one round reads
 
 /** `due`: what the configuration claims at this time; `all`: every promise that channels can pay. */
@@ -112,6 +113,7 @@ export class Claims {
             late.push(...(await this.claimsOf(revived, scope)));
         }
         await this.sender.send(late, report);
+        this.forgetOverdue();
         this.roundsEnded++;
         return report;
     }
@@ -225,6 +227,17 @@ export class Claims {
         const isOwed = !hasLastClaim && this.costs.isWorth(unconfirmed);
         const later = isOwed ? config.marginSeconds / 4 : HOUR;
         this.nextRead.set(key, now() + (isNew ? config.chain.confirmSeconds / CONFIRM_READS : later));
+    }
+
+    /** Forgets jobs that ended elsewhere: one that still has something to claim would have been read meanwhile. */
+    private forgetOverdue(): void {
+        for (const [key, at] of this.nextRead) {
+            if (at < this.context.now() - DAY) {
+                this.nextRead.delete(key);
+                this.missingSince.delete(key);
+                this.sender.forget(key);
+            }
+        }
     }
 
     private forget(key: string, { hasLastClaim, unconfirmed }: WorkerJob): void {

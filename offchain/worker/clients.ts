@@ -6,12 +6,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const MAX_CLIENTS = 10_000; // in memory; each has paid for an escrow
+const MAX_JOBS = 1000; // of a client in memory, and more only while they owe
 const MAX_DROPPED_STEPS = 8n; // of work that a client may drop before its answer, whatever it has paid
 const STEP_MS = 600_000; // after which a step of dropped work is forgiven
 const POLL_MS = 500;
 
 export class Client {
     private readonly jobs = new Map<string, { paid: bigint; owed: bigint }>();
+    private paid = 0n; // by all these jobs
+    private owed = 0n;
     private open = 0n; // steps of the queries that run
     private dropped = 0n; // what the prompts of dropped queries may have cost
     private forgivenAt = performance.now();
@@ -26,19 +29,30 @@ export class Client {
 
     /** Notes the promise of a job's vouchers and the price of its results. */
     noteJob(job: Buffer, { promised: paid, cumulative }: { promised: bigint; cumulative: bigint }): void {
-        this.jobs.set(job.toString('hex'), { paid, owed: cumulative > paid ? cumulative - paid : 0n });
+        this.setJob(job.toString('hex'), { paid, owed: cumulative > paid ? cumulative - paid : 0n });
+        if (this.jobs.size > MAX_JOBS) {
+            const [name, oldest] = this.jobs.entries().next().value!;
+            this.setJob(name, oldest.owed > 0n ? oldest : undefined);
+        }
         this.wake();
+    }
+
+    /** Puts a job at the end, or takes it out. */
+    private setJob(name: string, job: { paid: bigint; owed: bigint } | undefined): void {
+        const previous = this.jobs.get(name);
+        this.paid += (job?.paid ?? 0n) - (previous?.paid ?? 0n);
+        this.owed += (job?.owed ?? 0n) - (previous?.owed ?? 0n);
+        this.jobs.delete(name);
+        if (job !== undefined) {
+            this.jobs.set(name, job);
+        }
     }
 
     /** True when there is credit for another query, which may leave a step unpaid. */
     mayStart(step: bigint): boolean {
         const dropped = this.droppedNow(step);
-        const { paid, owed } = [...this.jobs.values()].reduce(
-            (sum, job) => ({ paid: sum.paid + job.paid, owed: sum.owed + job.owed }),
-            { paid: 0n, owed: 0n },
-        );
-        const unpaid = owed + this.open + dropped + step;
-        return unpaid <= BigInt(this.startSteps) * step + paid && dropped <= MAX_DROPPED_STEPS * step;
+        const unpaid = this.owed + this.open + dropped + step;
+        return unpaid <= BigInt(this.startSteps) * step + this.paid && dropped <= MAX_DROPPED_STEPS * step;
     }
 
     /** Ends a query that was started. `dropped`: the cost of its prompt if the client left it unpaid, else 0. */

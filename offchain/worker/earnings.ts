@@ -8,6 +8,7 @@ import { dateOf, dayOf } from '../store/people';
 import type { WorkerContext } from './context';
 import type { WalletLedger, WalletTotals } from './walletLedger';
 
+const MAX_ROWS = 1000; // clients or models
 const ESTIMATE_DAYS = 7;
 const MONTH_DAYS = 30n;
 
@@ -23,7 +24,7 @@ interface EarningsEstimate {
 
 export interface EarningsView {
     by: EarningsGroup;
-    rows: EarningsRow[];
+    rows: EarningsRow[]; // days in order; or the models or clients that brought the most, and the others as one
     totals: EarningsTotals;
     estimate: EarningsEstimate | null; // null before the first full day
     wallet: WalletTotals | null; // as far as its transactions were read; null if none was
@@ -36,13 +37,28 @@ export async function earningsOf(
     by: EarningsGroup,
 ): Promise<EarningsView> {
     const unread = await ledger.refresh().then(() => null, reasonOf);
-    const [rows, days, sums] = await Promise.all([earnings.rows(by), earnings.rows('day'), earnings.sums()]);
-    const { jobs: _jobs, paid: _paid, ...totals } = addSums(addSums(sums.open, sums.ending), sums.ended);
+    const [days, sums] = await Promise.all([earnings.days(), earnings.sums()]);
+    const { jobs: _jobs, paid: _paid, ...amounts } = addSums(addSums(sums.open, sums.ending), sums.ended);
+    const totals = { ...amounts, ...days.reduce<TokenCounts>(plus, noTokens) };
+    const rows = by === 'day' ? days : withOthers(await earnings.best(by, MAX_ROWS), totals);
     return {
-        ...{ by, rows, estimate: estimateOf(days, dayOf(now())) },
-        totals: { ...totals, ...rows.reduce<TokenCounts>(plus, noTokens) },
+        ...{ by, rows, totals, estimate: estimateOf(days, dayOf(now())) },
         ...{ wallet: await ledger.totals(), unread },
     };
+}
+
+/** The rows, and one for all others if there are any: together they are the totals. */
+function withOthers(rows: EarningsRow[], totals: Omit<EarningsRow, 'group'>): EarningsRow[] {
+    const others = rows.reduce<EarningsRow>(
+        (rest, row) => ({
+            ...{ group: 'others', results: rest.results - row.results },
+            ...{ prompt: rest.prompt - row.prompt, cached: rest.cached - row.cached },
+            ...{ completion: rest.completion - row.completion, reasoning: rest.reasoning - row.reasoning },
+            ...{ earned: rest.earned - row.earned, claimed: rest.claimed - row.claimed },
+        }),
+        { ...totals, group: 'others' },
+    );
+    return others.results > 0 ? [...rows, others] : rows;
 }
 
 function estimateOf(days: EarningsRow[], today: number): EarningsEstimate | null {

@@ -2,7 +2,7 @@
  * Searches ended jobs for channels that exist after all: the answers of the API on which these jobs ended may have been
  * wrong.
  */
-import type { JobRecord } from '../store/worker';
+import type { EndCursor, JobRecord } from '../store/worker';
 import type { WorkerBook } from './book';
 import type { WorkerContext } from './context';
 import type { Costs } from './costs';
@@ -17,7 +17,7 @@ export interface LostSearch {
     readonly everySeconds: number;
     readonly searchSeconds: number; // for which the vouchers of an ended job are searched for
     doneAt: number; // unix seconds when the last search was finished
-    cursor: Buffer | undefined; // of the search under way
+    cursor: EndCursor | undefined; // of the search under way
 }
 
 export class LostJobs {
@@ -58,8 +58,8 @@ export class LostJobs {
     private async find(
         { byLastClaim, searchSeconds }: LostSearch,
         max: number,
-        start: Buffer | undefined,
-    ): Promise<{ revived: JobRecord[]; cursor: Buffer | undefined }> {
+        start: EndCursor | undefined,
+    ): Promise<{ revived: JobRecord[]; cursor: EndCursor | undefined }> {
         const { store, now } = this.context;
         const revived: JobRecord[] = [];
         let remaining = max;
@@ -70,7 +70,7 @@ export class LostJobs {
                 if (remaining === 0 || this.isStopping()) {
                     return { revived, cursor };
                 }
-                cursor = record.job;
+                cursor = { at: record.snapshot.at, job: record.job };
                 if (this.costs.isWorth((record.voucher?.cumulative ?? 0n) - record.confirmedPaid)) {
                     remaining--;
                     if (await this.readRevived(record)) {

@@ -61,8 +61,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             return job.job;
         }
 
-        const claimedByDay = async () =>
-            (await store.earnings.rows('day')).map(({ group, claimed }) => [group, claimed]);
+        const claimedByDay = async () => (await store.earnings.days()).map(({ group, claimed }) => [group, claimed]);
 
         async function withQuery(number = 1, fields: Partial<JobInsert> = {}): Promise<Buffer> {
             const job = await withJob(fields);
@@ -310,9 +309,9 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
                 ...{ earned, claimed: 0n },
             });
             const days = [of('2024-10-03', 1, 10n), of('2024-10-04', 3, 21n + MAX)];
-            expect(await store.earnings.rows('day')).toEqual(days);
-            expect(await store.earnings.rows('model')).toEqual([of('other', 1, MAX), of('some/model', 3, 31n)]);
-            expect(await store.earnings.rows('client')).toEqual([of('0:c1', 3, 31n), of('0:c2', 1, MAX)]);
+            expect(await store.earnings.days()).toEqual(days);
+            expect(await store.earnings.best('model', 9)).toEqual([of('other', 1, MAX), of('some/model', 3, 31n)]);
+            expect(await store.earnings.best('client', 9)).toEqual([of('0:c2', 1, MAX), of('0:c1', 3, 31n)]);
             expect(await store.earnings.row('day', '2024-10-04')).toEqual(days[1]);
             expect(await store.earnings.row('day', '2024-10-05')).toBeUndefined();
         });
@@ -436,6 +435,15 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.jobs.lastEnd()).toBe(2000);
             await store.prune(3000);
             expect(await store.jobs.lastEnd()).toBeUndefined();
+        });
+
+        it('drops the answers of any number of jobs', async () => {
+            const jobs = await Promise.all(Array.from({ length: 45 }, () => withQuery()));
+            await Promise.all(jobs.map((job) => store.queries.end(result(job, 1, 1, 10n))));
+            await Promise.all(jobs.map((job) => store.jobs.setState(job, 'ended', 1000)));
+
+            expect(await store.prune(1500)).toBe(45);
+            expect(await store.prune(1500)).toBe(0);
         });
 
         it('drops the answers of jobs that ended long ago, and keeps their numbers used', async () => {

@@ -114,6 +114,24 @@ it.each([
     expect((await status()).jobs).toEqual({ open: 1, ending: 0, ended: JOBS + 1 });
 });
 
+const searches = () =>
+    withStore(async (store) => {
+        const search = { since: 0, cursor: undefined, limit: 500 };
+        await store.jobs.lost({ ...search, byLastClaim: false });
+        await store.jobs.lost({ ...search, byLastClaim: true });
+        await store.jobs.lastEnd();
+        await store.prune(1);
+    });
+
+it('searches for lost jobs and for what can be deleted go through no table', async () => {
+    await withStore((store) => serve(store, 1));
+    const before = await readBy(searches);
+    await withStore((store) => serve(store, JOBS));
+
+    expect(await readBy(searches)).toEqual(before);
+    expect(before.scanned).toEqual([]);
+});
+
 it('a scrape reads the sums of all jobs once', async () => {
     const text = await withStore(async (store) => {
         const sums = jest.spyOn(store.earnings, 'sums');
