@@ -1,9 +1,10 @@
 /** What the command line asks of a running gateway: lists, and the ends of jobs. State changes only by POST. */
 import { isTestOnly } from '@cocoon-market/wrappers';
 import { FastifyInstance } from 'fastify';
+import { ChainError } from '../chain/errors';
 import { Opening, termsToWire, toWire } from '../link';
 import { ADMIN_HEADER, AdminToken } from './adminToken';
-import { GatewayError } from './errors';
+import { chainDown, GatewayError } from './errors';
 import { evidenceIn } from './evidence';
 import type { JobBook } from './book';
 import type { Closing } from './closing';
@@ -21,6 +22,9 @@ const ADVICE = 'Admin paths are for the user who runs this gateway: "cocoon gate
 const notYet = (job: number) =>
     `The worker was asked to end job ${job}, and the chain does not show it yet: ask again. What the worker does not end in ` +
     '15 minutes is left without it, and its remaining balance comes back after the notice';
+
+const goingOn = ({ number, phase }: GatewayJob) =>
+    `job ${number} is ${phase}, which goes on by itself when the TON API answers. "cocoon gateway jobs" shows it`;
 
 /** A job for a list. */
 export function viewOf(job: GatewayJob, { testOnly }: { testOnly: boolean }): JobView {
@@ -136,7 +140,10 @@ export function addAdmin(
         for (const [name, end] of Object.entries(ends)) {
             admin.post<{ Params: { job: string } }>(`/admin/jobs/:job/${name}`, async ({ params }) => {
                 const job = find(params.job);
-                await end(job);
+                await end(job).catch((error: unknown) => {
+                    const goesOn = ['settling', 'leaving'].includes(job.phase);
+                    throw error instanceof ChainError && goesOn ? chainDown(goingOn(job)) : error;
+                });
                 return view(job);
             });
         }

@@ -68,5 +68,11 @@ export function unavailable(message: string, code = 'no_node'): GatewayError {
     return new GatewayError(503, code, message);
 }
 
+/** The chain cannot be read. `progress`: what becomes of the request meanwhile. */
+export function chainDown(progress = 'ask again'): GatewayError {
+    const remedy = 'If it stays so, look at "endpoint" in the configuration';
+    return unavailable(`The TON API does not answer as it should: ${progress}. ${remedy}`, 'chain');
+}
+
 /** The client closed the connection. */
 export class ClientGone extends Error {}

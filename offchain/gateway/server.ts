@@ -2,6 +2,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
+import { ChainError } from '../chain/errors';
 import { choicesOf, embeddingBody } from '../link';
 import { createDoor, NoRoom, SMALL_BODY } from '../process/doors';
 import { JsonError } from '../process/json';
@@ -22,7 +23,7 @@ import type { GatewayConfig } from './config';
 import type { GatewayContext } from './context';
 import { addCors } from './cors';
 import { addKeyCheck, payerFor } from './doorkeeper';
-import { badRequest, GatewayError, tooMany, unavailable } from './errors';
+import { badRequest, chainDown, GatewayError, tooMany, unavailable } from './errors';
 import { Idempotency, idempotent } from './idempotency';
 import type { GatewayJob } from './job';
 import { questionOf } from './query';
@@ -47,7 +48,8 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
         const answer = asGatewayError(error);
         noteError(request, answer.code);
         if (answer.status >= 500 && !(error instanceof GatewayError)) {
-            log.error({ reason: error.name, code: error.code }, 'a request failed');
+            const reason = error instanceof ChainError ? error.message : error.name; // others may quote the request
+            log.error({ reason, code: error.code }, 'a request failed');
         }
         return reply
             .code(answer.status)
@@ -243,6 +245,9 @@ function showNotPassedOn(reply: FastifyReply, { notPassedOn }: ApiCall): void {
 function asGatewayError(error: Error & { statusCode?: number; code?: string }): GatewayError {
     if (error instanceof GatewayError) {
         return error;
+    }
+    if (error instanceof ChainError) {
+        return chainDown();
     }
     const { statusCode = 500, code } = error;
     if (error instanceof NoRoom) {

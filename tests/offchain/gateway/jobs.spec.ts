@@ -407,6 +407,23 @@ describe('Jobs', () => {
             expect(job().phase).toBe('settling');
         });
 
+        it.each([
+            { end: 'settle', phase: 'settling', says: 'job 0 is settling, which goes on by itself' },
+            { end: 'leave', phase: 'leaving', says: 'job 0 is leaving, which goes on by itself' },
+            { end: 'refund', phase: 'open', says: 'ask again. If it stays so, look at "endpoint"' },
+        ])('$end while the chain is down says so, and what to do', async ({ end, phase, says }) => {
+            await start();
+            await bench.post(ask);
+            jest.spyOn(bench.chain, 'account').mockRejectedValue(new ChainError('the API is away'));
+            const { url } = bench.gateway;
+            const headers = { ...adminHeaders(url), 'content-type': 'application/json' };
+            const response = await fetch(`${url}/admin/jobs/0/${end}`, { method: 'POST', headers, body: '{}' });
+
+            const { error } = (await response.json()) as { error: { code: string; message: string } };
+            expect([response.status, error.code, job().phase]).toEqual([503, 'chain', phase]);
+            expect(error.message).toContain(says);
+        });
+
         it('leave and refund work without the worker, refund only after the notice', async () => {
             await start();
             await bench.post(ask);
