@@ -90,7 +90,7 @@ export class Endings {
     // A number that the worker does not know was never accepted. It is not used again all the same.
     private async endMissing(lease: Lease, received: Buffer, error: WorkerRefusal, attempt: number): Promise<boolean> {
         const { job } = lease;
-        if (error.code === 'running' || error.code === 'shutting_down' || error.status >= 500) {
+        if (['running', 'paused', 'shutting_down'].includes(error.code) || error.status >= 500) {
             return false;
         }
         if (error.code === 'unknown_job') {

@@ -51,6 +51,7 @@ interface NextStep {
     avoid: 'worker' | 'job' | 'nothing';
     final?: boolean; // another attempt would change nothing
     reuse?: boolean; // another attempt is worth no new job
+    isBlameless?: boolean; // the node has a reason that says nothing of its answers
 }
 
 /** What a node signed that it does not answer. */
@@ -119,7 +120,7 @@ export class Router {
                     throw error;
                 }
                 const next = await this.ofError(job, error, signal);
-                if (!signal.aborted) {
+                if (!signal.aborted && next.isBlameless !== true) {
                     this.context.nodes.stats.addFailure(job.stored.worker);
                 }
                 this.requireMore(next, { begun, brokenOff: error instanceof BrokenOff }, signal);
@@ -268,6 +269,9 @@ export class Router {
             case 'bad_voucher':
                 this.parts.closing.abandon(job, 'the worker refuses its vouchers');
                 return { error, avoid: 'worker' };
+            case 'paused':
+                this.context.nodes.cool(job.stored.worker);
+                return { error, avoid: 'worker', isBlameless: true };
             case 'shutting_down':
             case 'chain_down':
             case 'internal':

@@ -180,6 +180,7 @@ export const refusalCodes = [
     'too_large',
     'declined', // too often in this job to sign each time
     'chain_down', // the TON API does not answer: known jobs go on, and no new one begins
+    'paused', // the worker takes no new jobs and queries for now; known jobs stay
     'shutting_down',
     'internal', // the worker failed; its log says more
 ] as const;

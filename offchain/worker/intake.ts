@@ -47,7 +47,7 @@ export class WorkerIntake {
     requireOpen(): void {
         const [reason] = this.reasons;
         if (reason !== undefined) {
-            throw new Refused('shutting_down', `This worker takes no new work: ${reason}`);
+            throw new Refused('paused', `This worker takes no new work: ${reason}`);
         }
     }
 }

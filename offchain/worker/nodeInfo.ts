@@ -17,7 +17,7 @@ export function nodeInfoOf(
     const { minDeposit } = costs;
     const proof = attestation.current();
     if (proof === undefined) {
-        throw new Refused('shutting_down', `This worker takes no new work: ${NO_ATTESTATION}`);
+        throw new Refused('paused', `This worker takes no new work: ${NO_ATTESTATION}`);
     }
     return {
         network: config.network,

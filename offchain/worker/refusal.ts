@@ -15,6 +15,7 @@ const STATUS: Record<RefusalCode, number> = {
     too_large: 413,
     declined: 429,
     chain_down: 503,
+    paused: 503,
     shutting_down: 503,
     internal: 500,
 };

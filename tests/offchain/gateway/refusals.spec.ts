@@ -140,6 +140,21 @@ describe('A node that refuses without a signature', () => {
         expect((await status()).spoiled.today).toBe(0);
     });
 
+    it.each([
+        { refuse: 'paused', success: 1 },
+        { refuse: 'shutting_down', success: 0.7 },
+    ] as const)('as "$refuse" keeps its job, another node answers, and its success is $success', async (row) => {
+        await start({ workers: 2 });
+        expect((await bench.post(ask)).status).toBe(200);
+        const { worker } = jobs()[0].stored;
+        bench.workers.find(({ url }) => url === worker)!.scripts.push({ refuse: row.refuse });
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs().map(({ phase }) => phase)).toEqual(['open', 'open']);
+        const nodes = (await bench.admin('nodes')) as { worker: string; measured: { success: number } }[];
+        expect(nodes.find((node) => node.worker === worker)!.measured.success).toBeCloseTo(row.success);
+    });
+
     it('opens no more jobs a day than may be spoiled, whatever the causes and nodes, and says so', async () => {
         await start({ workers: 3, config: { job: { step: '40000', maxSpoiled: 2 } } });
         const codes = ['leaving', 'wrong_terms', 'wrong_channel'] as const;

@@ -24,7 +24,7 @@ describe('a paused worker', () => {
         expect(await fixture.worker.setIntake('paused')).toMatchObject({ intake: 'paused', running: 1, openJobs: 1 });
 
         expect(available()).toBe(false);
-        expect((await client.ask(2, 'two')).refusal).toMatchObject({ code: 'shutting_down' });
+        expect((await client.ask(2, 'two')).refusal).toMatchObject({ code: 'paused' });
         await expect(withJob()).rejects.toThrow('takes no new work: the worker is paused');
         fixture.backend.go();
         expect((await running).result).toBeDefined();
@@ -110,7 +110,7 @@ describe('a worker that drains', () => {
         await running;
         expect((await client.pay()).status).toBe(200);
         await until(async () => (await fixture.worker.intake()).openJobs === 0);
-        expect((await client.ask(2, 'two')).refusal).toMatchObject({ code: 'shutting_down' });
+        expect((await client.ask(2, 'two')).refusal).toMatchObject({ code: 'paused' });
         await until(() => fixture.wallet.orders.length === 1);
         expect((await fixture.worker.status()).jobs.open).toBe(0);
     });

@@ -300,7 +300,7 @@ describe('startWorker', () => {
                 const client = new TestClient(worker.url, fixture.chain);
                 await client.draft();
                 await client.open();
-                expect(await client.register()).toMatchObject(refusal('shutting_down', reasons[0]));
+                expect(await client.register()).toMatchObject(refusal('paused', reasons[0]));
 
                 node = listed();
                 await until(async () => (await worker.status()).readiness!.ready);
