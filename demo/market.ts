@@ -30,8 +30,12 @@ function rulesOf(insurance: Address): Rules {
     };
 }
 
-/** Deploys the registry; `committee` rules in disputes. */
-export async function launch(governor: Actor, committee: SigningKey[]) {
+/** Deploys the registry; `committee` rules in disputes. `codes`: others than this checkout's. */
+export async function launch(
+    governor: Actor,
+    committee: SigningKey[],
+    codes?: Awaited<ReturnType<typeof codesOfThisCheckout>>,
+) {
     return launchRegistry(governor, {
         delay: 7 * DAY,
         rules: rulesOf(addressOf(governor)),
@@ -41,7 +45,7 @@ export async function launch(governor: Actor, committee: SigningKey[]) {
         },
         catalogue: 0n,
         rent: toNano('0.5'),
-        codes: await codesOfThisCheckout(),
+        codes: codes ?? (await codesOfThisCheckout()),
     });
 }
 

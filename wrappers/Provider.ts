@@ -1,8 +1,9 @@
 /** One owner's stake. All messages to their nodes go through it. See docs/contracts/provider.md. */
 import { Address, Cell, contractAddress, ContractProvider, Dictionary, Sender } from '@ton/core';
 import * as tact from '../build/Provider/Provider_Provider';
+import { registerNodeValue } from './bounds';
 import { toCell } from './cells';
-import { sizeOf } from './prices';
+import { type ChainPrices, sizeOf } from './prices';
 import { Call, messagesOf, stateless } from './sending';
 
 export type {
@@ -23,6 +24,9 @@ export interface NodeName {
 }
 
 const message = messagesOf<typeof tact.Provider>();
+
+const registerNodeBody = (args: { code: Cell; listing: Cell }) =>
+    tact.storeRegisterNode({ $$type: 'RegisterNode', queryId: 0n, ...args });
 
 const nodeFields = ({ number, codeVersion = 0 }: NodeName) => ({
     number: BigInt(number),
@@ -172,8 +176,12 @@ export class Provider extends stateless(tact.Provider) {
 
     /** What to attach to a RegisterNode with this code and listing, in nanoTON. */
     async getRegisterNodeValue(provider: ContractProvider, args: { code: Cell; listing: Cell }): Promise<bigint> {
-        const body = tact.storeRegisterNode({ $$type: 'RegisterNode', queryId: 0n, ...args });
-        return (await this.valuesFor(provider, body)).registerNode;
+        return (await this.valuesFor(provider, registerNodeBody(args))).registerNode;
+    }
+
+    /** The same at these prices, of a Provider that has just joined. Before that there is no account to ask. */
+    static registerNodeValue(basechain: ChainPrices, args: { code: Cell; listing: Cell }): bigint {
+        return registerNodeValue(basechain, sizeOf(toCell(registerNodeBody(args))));
     }
 
     /** What to attach to a ChangeNode with this change, in nanoTON. */

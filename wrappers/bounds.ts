@@ -3,7 +3,7 @@
  * and fees.tact; tests/registry/bounds.spec.ts compares them.
  */
 import * as constants from '../build/Registry/Registry_Registry';
-import { computeFee, forwardFee, type Prices, storageFee, YEAR } from './prices';
+import { type ChainPrices, computeFee, forwardFee, type Prices, type Size, storageFee, YEAR } from './prices';
 import { gas } from './protocol';
 
 /** Times in seconds, amounts in nanoTON. */
@@ -24,6 +24,22 @@ export const listingBounds = {
     maxOffers: Number(constants.MaxOffers),
     maxText: { model: 32, region: 16, endpoint: Number(constants.MaxEndpointBytes) },
 } as const;
+
+/**
+ * nanoTON to attach to a RegisterNode with this body, of a Provider that has just joined: what its
+ * `getRegisterNodeValue` says then. Before that there is no account to ask.
+ */
+export function registerNodeValue(basechain: ChainPrices, body: Size): bigint {
+    const forward = (cells: bigint, bits: bigint) => forwardFee(basechain, { cells, bits });
+    const rent = (cells: bigint, bits: bigint) => storageFee(basechain, { cells, bits }, YEAR);
+    const runs = gas.GasRegisterNode + gas.GasStartNode + gas.GasAnnounceSelf + gas.GasShareFreed;
+    const toNode = forwardFee(basechain, body) + forward(constants.NodeDataCells, constants.NodeDataBits);
+    const toRegistry = forward(constants.ListingCells, constants.ListingBits); // and as much for the event
+    const fees = computeFee(basechain, runs) + toNode + 2n * toRegistry + forward(0n, constants.ExcessesBits);
+    const reserves =
+        rent(constants.NodeCells, constants.NodeBits) + rent(constants.ProviderCells, constants.ProviderBits);
+    return fees + reserves;
+}
 
 /** The minimum of a slash in nanoTON, six times the cost of a report. No GPU class may require less stake. */
 export function minSlash({ basechain }: Pick<Prices, 'basechain'>): bigint {

@@ -1,6 +1,5 @@
 /** What a market asks of a provider and what its nodes charge, read from the chain. */
 import {
-    agreedRules,
     codeId,
     codesOfThisCheckout,
     Node,
@@ -10,7 +9,6 @@ import {
     readMarketEvent,
     Registry,
     tokenKinds,
-    UnknownCode,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { randomInt } from 'node:crypto';
@@ -27,7 +25,7 @@ export interface MarketRules extends ReturnType<typeof parseRules> {
 
 /**
  * The rules of the market at an address.
- * @throws {Remedied} if there is no market, it takes nobody now, or its codes are not of this release
+ * @throws {Remedied} if there is no market, it takes nobody now, or its newest node code is not of this release
  */
 export async function readRules(chain: Chain, registry: Address): Promise<MarketRules> {
     const where = addressText(registry, chain);
@@ -44,18 +42,6 @@ export async function readRules(chain: Chain, registry: Address): Promise<Market
     const { paused } = await opened.getRegistryState();
     if (paused) {
         throw new Remedied('The market takes no new providers and nodes for now: its governor has paused arrivals');
-    }
-    try {
-        await agreedRules(cell);
-    } catch (error) {
-        if (error instanceof UnknownCode) {
-            throw new Remedied(
-                `The market's code of a ${error.kind} is not in this release, and could take all the stake: ` +
-                    'use the release that the market runs',
-                { cause: error },
-            );
-        }
-        throw error;
     }
     const rules = parseRules(cell);
     const { node } = await codesOfThisCheckout();

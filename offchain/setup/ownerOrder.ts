@@ -60,16 +60,22 @@ export function transferLink(network: number, message: Transfer): string {
     return `ton://transfer/${addressIn(network, message)}?amount=${message.value}${body}${state}`;
 }
 
+const MAX_LINK = 2000; // characters that wallets and QR codes take
+
+/** True of a link that a wallet takes. A message with code in it fits into none. */
+export const isShort = (link: string): boolean => link.length <= MAX_LINK;
+
 /** A message with its parts, for a wallet of any kind, such as a multisig. */
 export function printedMessage(network: number, message: Transfer) {
     const init = stateOf(message);
+    const link = transferLink(network, message);
     return {
         message: messageName(message),
         address: addressIn(network, message),
         value: message.value.toString(), // nanoTON
         ...(message.body && { body: message.body.toBoc().toString('base64') }),
         ...(init && { stateInit: init.toBoc().toString('base64') }),
-        link: transferLink(network, message),
+        ...(isShort(link) && { link }),
     };
 }
 

@@ -1,8 +1,19 @@
 /**
- * The way of a node onto the chain: what its owner has to sign next, by what the chain shows now. Asking again is
- * always safe: what has arrived is not sent twice.
+ * The way of a node onto the chain: what its owner has to sign next and afterwards, by what the chain shows now. Asking
+ * again is always safe: what has arrived is not sent twice.
  */
-import { addStake, joinMarket, type Membership, parseRules, Provider } from '@cocoon-market/wrappers';
+import {
+    addStake,
+    adoptRules,
+    joinMarket,
+    listingCell,
+    Node,
+    parseRules,
+    Provider,
+    unjail,
+    UnknownCode,
+} from '@cocoon-market/wrappers';
+import type { Actor } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import type { Chain, Transfer } from '../chain';
 import { applyFleet, type FleetPlan, type ManifestNode, planFleet, readFleet, type RegisteredNode } from '../fleet';
@@ -19,17 +30,26 @@ export interface ListingTarget {
     stake: bigint; // nanoTON at least, however little the nodes require
 }
 
+/** What one message of the owner does. */
+export interface OwnerPart {
+    what: string;
+    value: bigint; // nanoTON that leave the wallet with it; what is not used comes back
+}
+
 /** What has to be signed next. Without messages everything is on chain. */
 export interface OwnerStep {
-    will: string[];
+    parts: OwnerPart[]; // of each message
     messages: Transfer[];
-    stake: bigint; // nanoTON of the messages that become stake
+    later: OwnerPart[]; // what has to be signed once these have arrived
+    stake: bigint; // nanoTON of all parts that become stake
     funds: bigint; // nanoTON for the worker's wallet
     provider: Address;
     nextNumber: number;
     present: RegisteredNode[];
     requiredStake: bigint; // nanoTON
 }
+
+type Changes = Pick<OwnerStep, 'parts' | 'messages' | 'later' | 'stake'>;
 
 const FUND_FROM = 3n; // a wallet with more than a third of the target is not funded again
 const KEY_OVERLAP = 14 * 86_400; // seconds that a replaced receipt key still signs, for the jobs that run
@@ -43,43 +63,44 @@ export async function nextStep(chain: Chain, rules: MarketRules, target: Listing
     const { address: provider, exists } = await providerOf(chain, account);
     const opened = chain.open(Provider.fromAddress(provider));
     const state = exists ? await opened.getProviderState() : undefined;
-    const joined = state !== undefined && state.rulesVersion > 0n;
-    const present = joined ? await readFleet(chain, provider) : [];
-    const membership = joined ? await opened.getMembershipNow() : undefined;
-    const followed = membership === undefined ? rules : rulesFollowed(membership, rules);
-    requireClasses(target.nodes, followed.rates);
-    const plan = planFleet(target.nodes, present, followed);
-    const funding = await fundingOf(chain, target);
+    const joined = state !== undefined && state.rulesVersion > 0n ? state : undefined;
+    const present = joined === undefined ? [] : await readFleet(chain, provider);
+    const followed = joined === undefined ? rules : parseRules((await opened.getMembershipNow()).rules!);
+    const isOutdated = followed.nodeCodes.at(-1)?.hash !== rules.nodeCodes.at(-1)?.hash;
+    const { rates, baseStake } = isOutdated ? rules : followed;
+    requireClasses(target.nodes, rates);
+    const plan = planFleet(target.nodes, present, { rates, baseStake });
     const required = plan.requiredStake > target.stake ? plan.requiredStake : target.stake;
-    const base = {
-        provider,
-        present,
-        funds: funding?.value ?? 0n,
-        nextNumber: Number(state?.nextNumber ?? 0n),
-        requiredStake: plan.requiredStake,
+    const stakeDue = joined !== undefined && required > joined.stake ? required - joined.stake : 0n;
+    const changes =
+        joined === undefined
+            ? await joining(chain, rules, target, required)
+            : await changing(chain, target, { provider, plan, stakeDue, isOutdated });
+    const funding = await fundingOf(chain, target);
+    return {
+        ...{ provider, present, requiredStake: plan.requiredStake, nextNumber: Number(state?.nextNumber ?? 0n) },
+        ...{ later: changes.later, stake: changes.stake, funds: funding?.value ?? 0n },
+        parts: [...changes.parts, ...(funding ? [{ what: "fund the worker's wallet", value: funding.value }] : [])],
+        messages: [...changes.messages, ...(funding ? [funding] : [])],
     };
-    if (!joined) {
-        return { ...base, ...(await joining(chain, rules, target, required, funding)) };
-    }
-    await requireGoodStanding(opened, plan);
-    const stakeDue = required > state.stake ? required - state.stake : 0n;
-    return { ...base, ...(await changing(chain, target, { provider, plan, stakeDue, funding })) };
 }
 
 async function joining(
     chain: Chain,
     { registry }: MarketRules,
-    { owner, worker }: ListingTarget,
+    { owner, worker, nodes }: ListingTarget,
     stake: bigint,
-    funding: Transfer | undefined,
-): Promise<Pick<OwnerStep, 'will' | 'messages' | 'stake'>> {
+): Promise<Changes> {
     const codeVersion = await ownProviderVersion(chain, registry);
     const args = { registry, stake, payout: worker, codeVersion };
-    const messages = await messagesOf(chain, owner, (actor) => joinMarket(actor, args));
+    const messages = await agreedMessages(chain, owner, (actor) => joinMarket(actor, args));
+    const [prices, { code }] = [await chain.prices(), (await Node.ofProvider(registry, 0)).init!];
     return {
-        will: ['join the market with the stake', ...(funding ? ["fund the worker's wallet"] : [])],
-        messages: [...messages, ...(funding ? [funding] : [])],
-        stake,
+        ...{ messages, stake, parts: [{ what: 'join the market with the stake', value: messages[0].value }] },
+        later: nodes.map(({ name, listing }) => ({
+            what: `register node ${name}`,
+            value: Provider.registerNodeValue(prices, { code, listing: listingCell(listing) }),
+        })),
     };
 }
 
@@ -90,44 +111,56 @@ async function changing(
         provider,
         plan,
         stakeDue,
-        funding,
+        isOutdated,
     }: {
         provider: Address;
         plan: FleetPlan;
         stakeDue: bigint;
-        funding: Transfer | undefined;
+        isOutdated: boolean; // it follows rules with an older code of nodes
     },
-): Promise<Pick<OwnerStep, 'will' | 'messages' | 'stake'>> {
+): Promise<Changes> {
     const { at } = await chain.account(provider);
+    const isJailOver = await canLeaveJail(chain, provider, plan, at);
     const messages = await messagesOf(chain, owner, async (actor) => {
-        if (stakeDue > 0n) {
-            await addStake(actor, { provider, amount: stakeDue });
-        }
+        await (stakeDue > 0n && addStake(actor, { provider, amount: stakeDue }));
+        await (isJailOver && unjail(actor, { provider }));
         await applyFleet(actor, { provider, oldKeysEndAt: at + KEY_OVERLAP }, { ...plan, close: [] });
     });
-    return {
-        will: [
-            ...(stakeDue > 0n ? ['add to the stake'] : []),
-            ...plan.register.map(({ name }) => `register node ${name}`),
-            ...plan.changes.map(({ target, what }) => `change the ${what} of node ${target.name}`),
-            ...(funding ? ["fund the worker's wallet"] : []),
-        ],
-        messages: [...messages, ...(funding ? [funding] : [])],
-        stake: stakeDue,
-    };
+    const parts = [
+        ...(stakeDue > 0n ? ['add to the stake'] : []),
+        ...(isJailOver ? ['leave jail'] : []),
+        ...plan.register.map(({ name }) => `register node ${name}`),
+        ...plan.changes.map(({ target, what }) => `change the ${what} of node ${target.name}`),
+    ].map((what, i) => ({ what, value: messages[i].value }));
+    if (!isOutdated) {
+        return { parts, messages, later: [], stake: stakeDue };
+    }
+    const adopting = await agreedMessages(chain, owner, (actor) => adoptRules(actor, { provider }));
+    const adopt = { what: 'adopt the present rules of the market', value: adopting[0].value };
+    return { parts: [adopt], messages: adopting, later: parts, stake: stakeDue };
+}
+
+/** Messages with which the owner agrees to the market's rules. */
+async function agreedMessages(
+    chain: Chain,
+    owner: Address,
+    action: (actor: Actor) => Promise<unknown>,
+): Promise<Transfer[]> {
+    return messagesOf(chain, owner, action).catch((error: unknown) => {
+        if (error instanceof UnknownCode) {
+            throw new Remedied(
+                `The market's code of a ${error.kind} is not in this release, and could take all the stake: ` +
+                    'use the release that the market runs',
+                { cause: error },
+            );
+        }
+        throw error;
+    });
 }
 
 async function fundingOf(chain: Chain, { worker, fund }: ListingTarget): Promise<Transfer | undefined> {
     const { balance } = await chain.account(worker);
     return balance * FUND_FROM >= fund ? undefined : { to: worker, value: fund - balance, bounce: false };
-}
-
-function rulesFollowed(membership: Membership, newest: MarketRules) {
-    const followed = parseRules(membership.rules!);
-    if (followed.nodeCodes.at(-1)?.hash !== newest.nodeCodes.at(-1)?.hash) {
-        throw new Remedied('This provider follows old rules: adopt the new ones first (npx blueprint run adoptRules)');
-    }
-    return followed;
 }
 
 function requireClasses(nodes: readonly ManifestNode[], rates: readonly bigint[]): void {
@@ -141,15 +174,19 @@ function requireClasses(nodes: readonly ManifestNode[], rates: readonly bigint[]
     }
 }
 
-async function requireGoodStanding(
-    provider: { getStanding(): Promise<{ jailedUntil: bigint }> },
-    { register }: FleetPlan,
-): Promise<void> {
-    const { jailedUntil } = await provider.getStanding();
-    if (register.length > 0 && jailedUntil > 0n) {
+/**
+ * True if the provider is in jail and may leave it. `at`: unix seconds of the chain.
+ * @throws {Remedied} if a node is to be registered before that
+ */
+async function canLeaveJail(chain: Chain, provider: Address, plan: FleetPlan, at: number): Promise<boolean> {
+    const { jailedUntil } = await chain.open(Provider.fromAddress(provider)).getStanding();
+    const isIn = jailedUntil > 0n;
+    if (isIn && Number(jailedUntil) > at && plan.register.length > 0) {
         const until = new Date(Number(jailedUntil) * 1000).toISOString();
         throw new Remedied(
-            `This provider is in jail until ${until} and registers no node: then run "npx blueprint run unjail"`,
+            `This provider is in jail until ${until}, and registers no node before: run this again then. The owner ` +
+                'leaves jail and registers the node with the same signature',
         );
     }
+    return isIn && Number(jailedUntil) <= at;
 }

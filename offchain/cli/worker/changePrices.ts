@@ -24,7 +24,7 @@ import { pricesInManifest } from '../../worker/manifestOffers';
 import { print } from '../output';
 import { Questions } from '../question';
 import { readFlag } from './initFlags';
-import { type OwnerFlags, requireFunds, senderOf, sendAsOwner } from './ownerSends';
+import { folderOf, type OwnerFlags, requireFunds, senderOf, sendAsOwner } from './ownerSends';
 
 /** The flags of the command. */
 export interface PriceFlags extends OwnerFlags {
@@ -111,7 +111,13 @@ async function change(worker: PricedWorker, flags: PriceFlags, requested: Partia
         }
         storePending(file, { text, present });
         const arrived = async () => (await repricingOf(chain, node, manifest)).changes.length === 0;
-        if (!(await sendAsOwner(chain, { owner, wallet, messages, arrived }, { ...flags, yes: true }))) {
+        if (
+            !(await sendAsOwner(
+                chain,
+                { owner, wallet, messages, folder: folderOf(flags), arrived },
+                { ...flags, yes: true },
+            ))
+        ) {
             say(
                 'Once these are on chain, run "cocoon worker prices --continue": it changes the manifest and the worker',
             );

@@ -47,27 +47,29 @@ export async function register(
     const target = { owner, nodes: manifest.nodes, worker, fund, stake };
     const look = () => nextStep(chain, rules, target);
     const now = async () => (await chain.account(owner)).at;
+    const earlier = readProgress(files);
+    const progress: Progress = { owner, stake, fund, sent: earlier?.owner.equals(owner) ? earlier.sent : undefined };
     let step = await look();
-    await describe(prepared, step).then((lines) => lines.forEach(say));
+    (await describe(prepared, step)).forEach(say);
     if (step.messages.length > 0) {
-        await assertFunds(prepared, step);
+        if (!isUnderWay(progress, namesOf(step), await now())) {
+            await assertFunds(prepared, step, flags.print === true ? say : undefined);
+        }
         if (flags.print !== true) {
             await questions.agree('Write the files and go on?');
         }
     }
     mkdirSync(files.folder, { recursive: true });
-    const earlier = readProgress(files);
-    const progress: Progress = { owner, stake, fund, sent: earlier?.owner.equals(owner) ? earlier.sent : undefined };
     writeProgress(files, progress);
     prepared.writeFiles(await nodeOf(step, receiptKey), step.provider);
 
     while (step.messages.length > 0) {
-        step.will.forEach((line) => say(`Next: ${line}`));
+        step.parts.forEach(({ what }) => say(`Next: ${what}`));
         // Messages of one order arrive one by one, and none may be sent twice: all of them are waited for.
-        const { will } = step;
+        const will = namesOf(step);
         const arrived = async () => {
             step = await look();
-            return !step.will.some((part) => will.includes(part));
+            return !namesOf(step).some((part) => will.includes(part));
         };
         if (flags.print !== true && prepared.wallet !== undefined && isUnderWay(progress, will, await now())) {
             say('An order of an earlier run may be on its way');
@@ -79,7 +81,8 @@ export async function register(
             progress.sent = { parts: will, until: at + IN_FLIGHT };
             writeProgress(files, progress);
         };
-        const order = { owner, wallet: prepared.wallet, messages: step.messages, arrived, beforeSend };
+        const { folder } = files;
+        const order = { owner, wallet: prepared.wallet, messages: step.messages, folder, arrived, beforeSend };
         if (!(await sendAsOwner(chain, order, { ...flags, yes: true }))) {
             return undefined; // printed
         }
@@ -100,15 +103,30 @@ function isUnderWay({ sent }: Progress, will: readonly string[], now: number): b
     return sent !== undefined && sent.until > now && sent.parts.some((part) => will.includes(part));
 }
 
-async function assertFunds({ chain, owner, wallet }: PreparedNode, { messages }: OwnerStep): Promise<void> {
-    const needed = messages.reduce((sum, { value }) => sum + value, FEES);
+const namesOf = ({ parts }: OwnerStep): string[] => parts.map(({ what }) => what);
+
+/** nanoTON that leave the owner's wallet until everything is on chain, at most. What is not used comes back. */
+function wholeOf({ parts, later }: OwnerStep): bigint {
+    const orders = later.length > 0 ? 2n : 1n;
+    return [...parts, ...later].reduce((sum, { value }) => sum + value, orders * FEES);
+}
+
+/** Throws unless the owner's wallet can pay for all steps, or only warns. */
+async function assertFunds(
+    { chain, owner }: PreparedNode,
+    step: OwnerStep,
+    warn: ((line: string) => void) | undefined,
+): Promise<void> {
+    const needed = wholeOf(step);
     const { balance } = await chain.account(owner);
-    if (wallet !== undefined && balance < needed) {
-        throw new Remedied(
-            `The owner's wallet ${walletText(owner, chain)} holds ${tonText(balance)} and needs ${tonText(needed)}: ` +
-                'fund it, or lower --stake and --fund. Nothing was written or sent',
-        );
+    if (balance >= needed) {
+        return;
     }
+    const text = `The owner's wallet ${walletText(owner, chain)} holds ${tonText(balance)} and needs ${tonText(needed)}`;
+    if (warn === undefined) {
+        throw new Remedied(`${text}: fund it, or lower --stake and --fund. Nothing was written or sent`);
+    }
+    warn(`! ${text}: fund it before you sign`);
 }
 
 async function nodeOf({ present, provider, nextNumber }: OwnerStep, receiptKey: Buffer): Promise<Address> {
@@ -132,7 +150,6 @@ async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string
     const share = (rules.rates[hardware.gpuClass] ?? 0n) * BigInt(hardware.gpus);
     const stake = step.requiredStake > prepared.stake ? step.requiredStake : prepared.stake;
     const costs = faultCosts({ stake, share, loss: MAX_STEP }, { basechain: await chain.prices() });
-    const attached = step.messages.reduce((sum, { value }) => sum + value, 0n);
     return [
         `Owner      ${walletText(owner, chain)}`,
         `Provider   ${addressText(step.provider, chain)}`,
@@ -153,12 +170,24 @@ async function describe(prepared: PreparedNode, step: OwnerStep): Promise<string
         `Faults     what one may take of the stake at most, in TON, if a client loses ${tonText(MAX_STEP)}:`,
         ...faultLines(costs),
         ...earningLines(prepared, speed),
-        ...(attached === 0n
-            ? []
-            : [
-                  `Now        ${tonText(attached)} leave the owner's wallet: ${tonText(step.stake)} stake, ` +
-                      `${tonText(step.funds)} for the worker's wallet, the rest is for fees and what is not used comes back`,
-              ]),
+        ...costLines(step),
+    ];
+}
+
+/** Everything that the owner signs, and what leaves the wallet with it. */
+function costLines(step: OwnerStep): string[] {
+    const all = [...step.parts, ...step.later];
+    if (all.length === 0) {
+        return [];
+    }
+    const whole = wholeOf(step);
+    const rest = tonText(whole - step.stake - step.funds);
+    return [
+        "Steps      what the owner's wallet signs, and what leaves it with each:",
+        ...all.map(({ what, value }, i) => `           ${i + 1}. ${what}: ${tonText(value)}`),
+        `Now        ${tonText(whole)} leave the owner's wallet in all: ${tonText(step.stake)} stake, ` +
+            `${tonText(step.funds)} for the worker's wallet, and up to ${rest} for fees and the rent of the ` +
+            'accounts, of which comes back what is not used',
     ];
 }
 

@@ -2,19 +2,30 @@
  * What `cocoon worker leave` does: drains the worker, closes the node, asks for the stake, and sweeps the wallet once
  * nobody can make a demand any more. Each run does what is possible by then.
  */
-import { closeNode, Node, nodeStates, parseRules, Provider, stakeSlots, unbondStake } from '@cocoon-market/wrappers';
+import {
+    closeNode,
+    Node,
+    nodeStates,
+    parseRules,
+    Provider,
+    stakeSlots,
+    unbondStake,
+    withdrawStake,
+} from '@cocoon-market/wrappers';
+import type { Address } from '@ton/core';
 import { TonHttpChain, type Transfer } from '../../chain';
 import { toWire } from '../../link';
 import { addressText } from '../../process/addresses';
 import { Remedied } from '../../process/errors';
 import { waitUntil } from '../../process/tasks';
 import { messagesOf } from '../../setup/ownerOrder';
+import { stakeHold } from '../../setup/prospects';
 import { askWorker, statusOnce, sweepOnce, type WorkerConfig, type WorkerParts } from '../../worker';
 import { readMoneyConfig } from '../../worker/config';
 import { durationText, print, timeOf, tonText } from '../output';
 import { Questions } from '../question';
 import { readFlag, wholeFrom } from './initFlags';
-import { type OwnerFlags, requireFunds, senderOf, sendAsOwner } from './ownerSends';
+import { folderOf, type OwnerFlags, requireFunds, senderOf, sendAsOwner } from './ownerSends';
 import { sweepText, type WireReport } from './sweep';
 
 /** The flags of the command. */
@@ -62,9 +73,15 @@ export async function leaveMarket(flags: LeaveFlags, parts: WorkerParts): Promis
             await questions.agree(`${question} the node ${addressText(config.node, chain)}?`);
             await (flags.now === true ? undefined : drain(config, flags, parts, say));
         }
-        say(`The node ${addressText(config.node, chain)} is closed:`);
+        say(`These messages close the node ${addressText(config.node, chain)}:`);
         const arrived = async () => (await node.getNodeState()).state !== nodeStates.open;
-        if (!(await sendAsOwner(chain, { owner, wallet, messages, arrived }, { ...flags, yes: true }))) {
+        if (
+            !(await sendAsOwner(
+                chain,
+                { owner, wallet, messages, folder: folderOf(flags), arrived },
+                { ...flags, yes: true },
+            ))
+        ) {
             return;
         }
     }
@@ -75,11 +92,14 @@ export async function leaveMarket(flags: LeaveFlags, parts: WorkerParts): Promis
         const messages: Transfer[] = await messagesOf(chain, owner, (actor) =>
             unbondStake(actor, { provider: config.provider, amount: free }),
         );
-        say(`${tonText(free)} of stake are unbonded:`);
+        say(`These messages ask for ${tonText(free)} of stake:`);
         const arrived = async () => (await provider.getProviderState()).stake < stake;
-        if (!(await sendAsOwner(chain, { owner, wallet, messages, arrived }, flags))) {
+        if (!(await sendAsOwner(chain, { owner, wallet, messages, folder: folderOf(flags), arrived }, flags))) {
             return;
         }
+    }
+    if (!(await withdraw(config, chain, owner, flags, say))) {
+        return;
     }
     const clearAt = isGone ? 0 : await clearTime(chain, config);
     const sweep =
@@ -87,8 +107,8 @@ export async function leaveMarket(flags: LeaveFlags, parts: WorkerParts): Promis
             ? undefined
             : await sweepAll(config, flags, { parts, questions });
     const view = await viewOf(chain, config, { clearAt, sweep });
-    const unbonding = rules === null ? 0 : parseRules(rules).unbonding;
-    print(flags, view, () => textOf(view, unbonding, flags, config));
+    const hold = rules === null ? 0 : stakeHold(parseRules(rules));
+    print(flags, view, () => textOf(view, hold, flags, config));
 }
 
 /**
@@ -118,6 +138,35 @@ async function isCleared(chain: TonHttpChain, { node, provider }: WorkerConfig):
         }
     }
     throw new Remedied(`This provider never registered the node ${addressText(node, chain)}: check the configuration`);
+}
+
+/** Withdraws the unbonded stake whose time has come. False if that was only printed. */
+async function withdraw(
+    config: WorkerConfig,
+    chain: TonHttpChain,
+    owner: Address,
+    flags: LeaveFlags,
+    say: (line: string) => void,
+): Promise<boolean> {
+    const provider = chain.open(Provider.fromAddress(config.provider));
+    const { unbonding } = await provider.getProviderState();
+    const due: { slot: number; amount: bigint }[] = [];
+    for (let slot = 0; slot < stakeSlots && unbonding > 0n; slot++) {
+        due.push({ slot, amount: await provider.getWithdrawable(BigInt(slot)) });
+    }
+    const ready = due.filter(({ amount }) => amount > 0n);
+    if (ready.length === 0) {
+        return true;
+    }
+    const wallet = await senderOf(chain, flags, [{ role: 'the owner', address: owner }]);
+    const messages = await messagesOf(chain, owner, async (actor) => {
+        for (const { slot, amount } of ready) {
+            await withdrawStake(actor, { provider: config.provider, slot, amount });
+        }
+    });
+    say(`These messages withdraw ${tonText(ready.reduce((sum, { amount }) => sum + amount, 0n))} of stake:`);
+    const arrived = async () => (await provider.getProviderState()).unbonding < unbonding;
+    return sendAsOwner(chain, { owner, wallet, messages, folder: folderOf(flags), arrived }, flags);
 }
 
 /** Ends the jobs of the worker. Clients pay a job only while its node is open, so the node is closed afterwards. */
@@ -202,16 +251,19 @@ async function viewOf(
 
 function textOf(
     { node, clearAt, stake, free, unbonding, sweep }: LeaveView,
-    seconds: number,
+    hold: number, // seconds from the request for stake until it may be withdrawn
     flags: LeaveFlags,
     config: WorkerConfig,
 ): string {
     return [
         `The node ${node} is closed.`,
         `Stake: ${tonText(stake)}, of which no node requires ${tonText(free)}`,
-        ...unbonding.map(({ amount, unlockAt }) => `  ${tonText(amount)} may be withdrawn from ${timeOf(unlockAt)} on`),
+        ...unbonding.map(
+            ({ amount, unlockAt }) =>
+                `  ${tonText(amount)} may be withdrawn from ${timeOf(unlockAt)} on: run this again then`,
+        ),
         ...(free > 0n && flags.unbond !== true
-            ? [`  "cocoon worker leave --unbond" asks for it; it may be withdrawn ${durationText(seconds)} later`]
+            ? [`  "cocoon worker leave --unbond" asks for it; it may be withdrawn about ${durationText(hold)} later`]
             : []),
         ...(sweep === undefined
             ? [

@@ -1,5 +1,7 @@
 /** How commands of the provider's owner get messages onto the chain: signed here, or printed and waited for. */
 import type { Address } from '@ton/core';
+import { rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { Option } from 'commander';
@@ -7,7 +9,8 @@ import { HotWallet, type TonHttpChain, type Transfer } from '../../chain';
 import { walletText } from '../../process/addresses';
 import { Remedied } from '../../process/errors';
 import { isOnThisMachine } from '../../process/publicAddress';
-import { messageLine, printedMessage, tonConnectRequest, transferLink } from '../../setup/ownerOrder';
+import { writeWhole } from '../../setup/files';
+import { isShort, messageLine, printedMessage, tonConnectRequest, transferLink } from '../../setup/ownerOrder';
 import { walletOf } from '../actor';
 import { tonText } from '../output';
 import { Questions } from '../question';
@@ -54,11 +57,15 @@ export async function senderOf(
     return wallet;
 }
 
+/** The folder of a configuration. */
+export const folderOf = ({ config }: { config: string }): string => dirname(resolve(config));
+
 /** Messages to send, and how to see that they have arrived. */
 export interface OwnerOrder {
     owner: Address;
     wallet: HotWallet | undefined;
     messages: readonly Transfer[];
+    folder: string; // for the request to a wallet elsewhere
     arrived: () => Promise<boolean>;
     /** Called before the wallet on this machine sends, with the chain's time. */
     beforeSend?: (at: number) => void;
@@ -73,6 +80,7 @@ export async function sendAsOwner(chain: TonHttpChain, order: OwnerOrder, flags:
     const { json = false, print = false, yes = false } = flags;
     const seconds = readFlag('--wait', flags.wait, wholeFrom(1, 1_000_000));
     const say = (line: string) => (json ? console.error(line) : console.log(line));
+    let files: string[] = [];
     messages.forEach((message) => say(`  ${messageLine(chain.network, message)}`));
     if (print) {
         const printed = messages.map((message) => printedMessage(chain.network, message));
@@ -81,13 +89,15 @@ export async function sendAsOwner(chain: TonHttpChain, order: OwnerOrder, flags:
     }
     if (wallet === undefined) {
         const { at } = await chain.account(owner);
-        say('The owner signs these once, in TonConnect (sendTransaction) or by one link a message:');
-        for (let from = 0; from < messages.length; from += MAX_MESSAGES) {
-            const part = messages.slice(from, from + MAX_MESSAGES);
-            const request = { network: chain.network, owner, validUntil: at + SIGN_SECONDS };
-            say(JSON.stringify(tonConnectRequest(request, part)));
+        say('The owner signs these once (docs/worker.md, "What your wallet signs"). Requests for TonConnect:');
+        const request = { network: chain.network, owner, validUntil: at + SIGN_SECONDS };
+        files = requestFiles(order, request);
+        files.forEach((file) => say(`  ${file}`));
+        const links = messages.map((message) => transferLink(chain.network, message));
+        if (links.every(isShort)) {
+            say('Or one link a message:');
+            links.forEach((link) => say(`  ${link}`));
         }
-        messages.map((message) => transferLink(chain.network, message)).forEach((link) => say(shortLink(link)));
         const until = new Date(Date.now() + seconds * 1000).toISOString();
         say(`Waiting for the signature of ${walletText(owner, chain)} until ${until} (--wait). You may end this with`);
         say('Ctrl-C and run it again. --wallet FILE signs on this machine, --print prints what to sign and stops');
@@ -99,6 +109,7 @@ export async function sendAsOwner(chain: TonHttpChain, order: OwnerOrder, flags:
         await wallet.send([...messages]);
     }
     await waitForArrival(arrived, seconds, pollMsOf(chain));
+    files.forEach((file) => rmSync(file, { force: true })); // nobody signs it again
     return true;
 }
 
@@ -118,12 +129,16 @@ export async function requireFunds(
 
 const valueOf = (messages: readonly Transfer[]): bigint => messages.reduce((sum, { value }) => sum + value, 0n);
 
-const MAX_LINK = 2000; // characters that wallets and QR codes take
-
-/** A link, or why there is none: a message with code in it fits into no link. */
-function shortLink(link: string): string {
-    const size = Math.ceil(link.length / 1024);
-    return link.length <= MAX_LINK ? link : `(no link: it would have ${size} kB. Use the request for TonConnect above)`;
+/** Writes requests for TonConnect, and returns their paths. A message with code in it has tens of kilobytes. */
+function requestFiles({ messages, folder }: OwnerOrder, request: Parameters<typeof tonConnectRequest>[0]): string[] {
+    const files: string[] = [];
+    for (let from = 0; from < messages.length; from += MAX_MESSAGES) {
+        const file = join(folder, `owner-request-${files.length + 1}.json`);
+        const text = JSON.stringify(tonConnectRequest(request, messages.slice(from, from + MAX_MESSAGES)));
+        writeWhole(file, text, { replace: true });
+        files.push(file);
+    }
+    return files;
 }
 
 /** Milliseconds between two looks: a public endpoint takes few calls a second, and a look makes several. */

@@ -215,7 +215,8 @@ export function stakeCheck({ config, chain, node, keys }: ChainSubject): Check {
             }
             if (standing.jailed) {
                 const until = new Date(Number(standing.jailedUntil) * 1000).toISOString();
-                const remedy = 'have the owner send unjail after that time; find out first which demand had no answer';
+                const remedy =
+                    'find out which demand had no answer. After that time run "cocoon worker init": the owner leaves jail with it';
                 throw new Failure(`the provider is in jail until ${until}, after ${standing.strikes} strikes`, remedy);
             }
             if (keys !== undefined) {

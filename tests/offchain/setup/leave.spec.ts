@@ -48,12 +48,20 @@ describe('cocoon worker leave', () => {
         expect((await provider.getProviderState()).stake).toBe(0n); // a provider without nodes needs none
         expect((await provider.getStakeSlot(0n)).amount).toBe(60_000_000_000n);
 
+        const { unlockAt } = await provider.getStakeSlot(0n);
+        expect(first).toContain(
+            `60 TON may be withdrawn from ${new Date(Number(unlockAt) * 1000).toISOString()} on: run`,
+        );
+
         stage.network.advance(4 * WEEK);
         const before = await stage.balanceOf(node.owner.address);
+        expect(await node.run('leave', '--print')).toContain('WithdrawStake');
+        expect(await stage.balanceOf(node.owner.address)).toBe(before);
         const last = await node.sign('leave');
 
         expect(last).toContain('Nobody can make a demand any more');
-        expect(await stage.balanceOf(node.owner.address)).toBeGreaterThan(before);
+        expect((await provider.getStakeSlot(0n)).amount).toBe(0n);
+        expect(await stage.balanceOf(node.owner.address)).toBeGreaterThan(before + 60_000_000_000n);
     });
 
     it('drains a running worker before it closes the node', async () => {
@@ -107,7 +115,8 @@ describe('cocoon worker leave', () => {
     it('prints for an owner elsewhere, and closes nothing itself', async () => {
         const text = await node.run('leave', '--print');
 
-        expect(text).toContain('CloseNode');
+        expect(text).toMatch(/These messages close the node .*:\n.*CloseNode/);
+        expect(text).not.toContain('is closed');
         expect(await isOpen()).toBe(true);
         expect(existsSync(node.path('worker.sqlite'))).toBe(false); // nothing was opened
     });

@@ -1,8 +1,19 @@
-import { Provider, Registry, registryChanges } from '@cocoon-market/wrappers';
-import { type Address, beginCell, type Cell, toNano } from '@ton/core';
+import {
+    codesOfThisCheckout,
+    joinMarket,
+    Provider,
+    Registry,
+    registryChanges,
+    signingKey,
+} from '@cocoon-market/wrappers';
+import { type Address, beginCell, type Cell, type Contract, toNano } from '@ton/core';
 import { createHash } from 'node:crypto';
+import { launch } from '../../../demo/market';
 import { Stage } from '../../../demo/stage';
 import { findProvider, HotWallet, readNode } from '../../../offchain/chain';
+import { catalogueIds, readManifest } from '../../../offchain/fleet';
+import { readRules } from '../../../offchain/setup/market';
+import { nextStep } from '../../../offchain/setup/registration';
 import { readWorkerConfig } from '../../../offchain/worker/config';
 import { OwnedNode } from './support';
 
@@ -51,5 +62,59 @@ describe('A provider with a code of another version than that of this release', 
         expect(await other.sign('prices', '--prompt', '0.3')).toContain('prompt 0.2 → 0.3');
         expect(await other.run('sweep', '--dry-run')).toContain('Nothing is swept: the wallet holds no more than');
         expect(await other.sign('leave')).toContain('is closed');
+    });
+});
+
+describe('What init has the owner sign', () => {
+    it('adopts the rules of a market that has a newer node code, and says so before', async () => {
+        const governor = stage.actor(await stage.wallet('governor of two node codes'));
+        const codes = await codesOfThisCheckout();
+        const olderCode = beginCell().storeSlice(codes.node.beginParse()).storeUint(0, 8).endCell();
+        const market = await launch(governor, stage.committeeSeeds.map(signingKey), { ...codes, node: olderCode });
+        const seed = seedOf('owner under older rules');
+        const owner = await stage.wallet('owner under older rules', seed);
+        const at = market.address;
+        const stake = toNano('50');
+        await joinMarket(stage.actor(owner), { registry: at, stake, payout: owner.address, anyCode: true });
+        const change = registryChanges.code('node', codes.node);
+        await market.sendProposeChange(governor.sender, { value: VALUE, change });
+        stage.network.advance(WEEK);
+        await market.sendExecuteChange(governor.sender, { value: VALUE });
+
+        const node = await OwnedNode.create(stage, at.toRawString(), PORT + 2, seed);
+
+        expect(node.lines.join('\n')).toMatch(
+            /1\. adopt the present rules of the market: .*\n.*2\. fund.*\n.*3\. add to the stake/,
+        );
+        const config = readWorkerConfig(node.path('worker.json'));
+        expect((await readNode(stage.chain, at, config.node)).provider.equals(config.provider)).toBe(true);
+    });
+
+    it.each([
+        { what: 'that is over', secondsLeft: 0, outcome: ['leave jail', 'register node second'] },
+        { what: 'that is not over', secondsLeft: 1, outcome: 'is in jail until' },
+    ])('leaves a jail $what: $outcome', async ({ secondsLeft, outcome }) => {
+        const owned = await OwnedNode.create(stage, registry.toRawString(), PORT + 3 + secondsLeft);
+        const rules = await readRules(stage.chain, registry);
+        const { provider, manifest } = readWorkerConfig(owned.path('worker.json'));
+        const [{ listing, ...node }] = readManifest(manifest!, catalogueIds).nodes;
+        const service = { ...listing.service, endpoint: 'https://second.example' };
+        const second = { ...node, name: 'second', listing: { ...listing, receiptKey: 7n, encryptionKey: 8n, service } };
+        const { at } = await stage.chain.account(provider);
+        const standing = { jailedUntil: BigInt(at + secondsLeft) };
+        const chain = new Proxy(stage.chain, {
+            get: (target, name) =>
+                name === 'open'
+                    ? <T extends Contract>(contract: T) =>
+                          Object.assign(target.open(contract), { getStanding: async () => standing })
+                    : (Reflect.get(target, name) as unknown),
+        });
+        const wanted = { owner: owned.owner.address, worker: owned.owner.address, fund: 0n, stake: 0n };
+        const step = nextStep(chain, rules, { ...wanted, nodes: [{ listing, ...node }, second] });
+
+        const names = step.then(({ parts }) => parts.map(({ what }) => what), String);
+        expect(await names).toEqual(
+            typeof outcome === 'string' ? expect.stringContaining(outcome) : ['add to the stake', ...outcome],
+        );
     });
 });
