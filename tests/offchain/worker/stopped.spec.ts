@@ -90,36 +90,65 @@ describe('A start that fails', () => {
         tellFailedStart(config, 'four');
         expect(told().map((line) => line.split(' ').at(-1))).toEqual(['one', 'two', 'three']);
     });
+});
 
-    it('of "cocoon worker run" is with the webhook when the process ends, and is told once', async () => {
-        const bodies: string[] = [];
-        const server = createServer((incoming, response) => {
-            incoming.on('data', (bytes: Buffer) => bodies.push(bytes.toString()));
-            incoming.on('end', () => response.end());
-        }).listen(0, '127.0.0.1');
+describe('"cocoon worker run"', () => {
+    const bodies: string[] = [];
+    const server = createServer((incoming, response) => {
+        incoming.on('data', (bytes: Buffer) => bodies.push(bytes.toString()));
+        incoming.on('end', () => response.end());
+    });
+    let hookPort: number;
+
+    beforeAll(async () => {
+        server.listen(0, '127.0.0.1');
         await once(server, 'listening');
-        const { port } = server.address() as AddressInfo;
-        writeKeys(join(folder, 'keys.json'));
+        hookPort = (server.address() as AddressInfo).port;
+    });
+
+    beforeEach(() => bodies.splice(0));
+
+    afterAll(() => void server.close());
+
+    function spawnWorker(port: number, env: object = {}) {
         const config = join(folder, 'worker.json');
         const [node, provider] = [account(1).toRawString(), account(2).toRawString()];
         const rest = {
             ...{ network: -239, endpoint: 'http://127.0.0.1:1/', backends: [{ kind: 'embedded' }] },
-            ...{ listen: { port }, alerts: { webhook: `http://127.0.0.1:${port}/` } }, // the port is taken
+            ...{ listen: { port }, alerts: { webhook: `http://127.0.0.1:${hookPort}/` } },
         };
         const offers = [{ model: 'cocoon-tiny', rates: RATES }];
         writeFileSync(
             config,
             JSON.stringify({ node, provider, offers, keyFile: 'keys.json', store: 'worker.db', ...rest }),
         );
+        return spawn(process.execPath, [program('cocoon'), 'worker', 'run', '--config', config], {
+            env: { ...process.env, ...env },
+        });
+    }
+
+    it('that does not start is with the webhook when the process ends, and is told once', async () => {
+        writeKeys(join(folder, 'keys.json'));
         for (const _ of ['first', 'second']) {
-            const worker = spawn(process.execPath, [program('cocoon'), 'worker', 'run', '--config', config]);
-            const [code] = (await once(worker, 'exit')) as [number];
+            const [code] = (await once(spawnWorker(hookPort), 'exit')) as [number]; // the port is taken
             expect(code).toBe(1);
             expect(bodies).toHaveLength(1);
         }
-        server.close();
         const { alert, message } = JSON.parse(bodies[0]) as { alert: string; message: string };
         expect(alert).toBe('stopped');
-        expect(message).toContain(`${port}`);
+        expect(message).toContain(`${hookPort}`);
+    }, 60_000);
+
+    it('that a fault of its program ends is with the webhook, too', async () => {
+        writeKeys(join(folder, 'keys.json'));
+        const fault = join(folder, 'fault.js');
+        writeFileSync(fault, "process.on('SIGUSR2', () => { throw new Error('a fault'); });");
+        const worker = spawnWorker(0, { NODE_OPTIONS: `--require ${fault}` });
+        await once(worker.stdout, 'data');
+        worker.kill('SIGUSR2');
+        await once(worker, 'exit');
+        expect(bodies.map((body) => (JSON.parse(body) as { message: string }).message)).toContainEqual(
+            'the worker stopped: a fault',
+        );
     }, 60_000);
 });
