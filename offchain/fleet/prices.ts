@@ -3,6 +3,26 @@ import { formatTon, type Rates, tokenKinds } from '@cocoon-market/wrappers';
 import { isScalar, parseDocument, type Scalar } from 'yaml';
 import { ManifestError } from './manifest';
 
+/** What a cached and a reasoning token cost unless their own prices say otherwise: half a prompt's, and an answer's. */
+export const followingPrices = ({ prompt, completion }: Pick<Rates, 'prompt' | 'completion'>) => ({
+    cached: prompt / 2n,
+    reasoning: completion,
+});
+
+/**
+ * Changes of a model's prices, with those that follow from them: a cached or reasoning price that followed until now
+ * does so further, and one of its own stays.
+ */
+export function withFollowing(requested: Partial<Rates>, present: Rates): Partial<Rates> {
+    const [former, latter] = [present, { ...present, ...requested }].map(followingPrices);
+    const [newPrompt, newCompletion] = [requested.prompt !== undefined, requested.completion !== undefined];
+    return {
+        ...(newPrompt && present.cached === former.cached && { cached: latter.cached }),
+        ...(newCompletion && present.reasoning === former.reasoning && { reasoning: latter.reasoning }),
+        ...requested,
+    };
+}
+
 /** The text with other prices of a model, in nanoTON per million tokens. Throws if it does not offer the model. */
 export function withPrices(file: string, text: string, model: string, prices: Partial<Rates>): string {
     const document = parseDocument(text, { schema: 'failsafe' });

@@ -3,7 +3,7 @@ import { bytesToNumber, formatTon, type Rates, signingKey, tokenKinds } from '@c
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { TonHttpChain } from '../../chain';
-import { catalogueIds, parseManifest, parsePrice, withPrices } from '../../fleet';
+import { catalogueIds, parseManifest, parsePrice, withFollowing, withPrices } from '../../fleet';
 import { walletText } from '../../process/addresses';
 import { reasonOf, Remedied } from '../../process/errors';
 import {
@@ -89,7 +89,7 @@ async function change(worker: PricedWorker, flags: PriceFlags, requested: Partia
     const text =
         requested === undefined
             ? (pending?.text ?? present)
-            : withPrices(file, present, modelOf(flags, worker), requested);
+            : pricesOf(worker, present, modelOf(flags, worker), requested);
     requireOnly(pending, { text, present, file });
     const manifest = parseManifest(file, text, catalogueIds);
     const node = { provider: config.provider, receiptKey: bytesToNumber(receiptKey) };
@@ -137,6 +137,23 @@ async function change(worker: PricedWorker, flags: PriceFlags, requested: Partia
         say(`Copy ${file} to the other nodes too (${names}), and run "cocoon worker reload" there`);
     }
     return true;
+}
+
+/** The manifest with the requested prices of a model. Says which related price stays as it is. */
+function pricesOf({ file, receiptKey, say }: PricedWorker, text: string, model: string, requested: Partial<Rates>) {
+    const present = pricesInManifest(file, receiptKey).rates.get(model)!;
+    const prices = withFollowing(requested, present);
+    for (const [kind, cause] of [
+        ['cached', 'prompt'],
+        ['reasoning', 'completion'],
+    ] as const) {
+        if (requested[cause] !== undefined && prices[kind] === undefined) {
+            say(
+                `${model}: ${kind} stays ${formatTon(present[kind])} TON, because it has a price of its own (--${kind})`,
+            );
+        }
+    }
+    return withPrices(file, text, model, prices);
 }
 
 /** Throws if a change is on its way that this one is not, or whose manifest was edited since. */

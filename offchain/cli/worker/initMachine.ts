@@ -1,6 +1,6 @@
 /** What `init` has to know of the machine: GPUs, model server, models, prices. Each is found, or the owner says it. */
 import { formatTon, listingBounds, type Rates } from '@cocoon-market/wrappers';
-import { parsePrice } from '../../fleet';
+import { followingPrices, parsePrice } from '../../fleet';
 import { Remedied } from '../../process/errors';
 import { readSecret } from '../../process/keyFiles';
 import { findGpus, type Gpus, gpuClassNames, gpuClassOf } from '../../setup/gpus';
@@ -171,10 +171,13 @@ export async function askRates(
         });
     const prompt = await ask('prompt', flags.prompt, 'Price of prompts', median?.prompt);
     const completion = await ask('completion', flags.completion, 'Price of answers', median?.completion);
-    // Unless it is said, a cached token costs half a token that is read, and reasoning what an answer costs.
-    const cached = flags.cached === undefined ? prompt / 2n : await ask('cached', flags.cached, 'Price', undefined);
+    const following = followingPrices({ prompt, completion });
+    const cached =
+        flags.cached === undefined ? following.cached : await ask('cached', flags.cached, 'Price', undefined);
     const reasoning =
-        flags.reasoning === undefined ? completion : await ask('reasoning', flags.reasoning, 'Price', undefined);
+        flags.reasoning === undefined
+            ? following.reasoning
+            : await ask('reasoning', flags.reasoning, 'Price', undefined);
     return { prompt, cached, completion, reasoning };
 }
 

@@ -47,13 +47,25 @@ describe('cocoon worker prices', () => {
         await worker.close();
 
         expect(manifest()).toBe(
-            before.replace('prompt: 0.2,', 'prompt: 0.25,').replace('reasoning: 0.8', 'reasoning: 0.9'),
+            before
+                .replace('prompt: 0.2, cached: 0.1', 'prompt: 0.25, cached: 0.125')
+                .replace('reasoning: 0.8', 'reasoning: 0.9'),
         );
-        expect(await onChain()).toEqual([250_000_000n, 100_000_000n, 800_000_000n, 900_000_000n]);
+        expect(await onChain()).toEqual([250_000_000n, 125_000_000n, 800_000_000n, 900_000_000n]);
         expect(readWorkerConfig(node.path('worker.json')).offers[0].rates.prompt).toBe(250_000_000n);
         expect(rates).toMatchObject({ prompt: 250_000_000n, completion: 800_000_000n, reasoning: 900_000_000n });
-        expect(text).toContain('node-1, cocoon-tiny: prompt 0.2 → 0.25, reasoning 0.8 → 0.9');
+        expect(text).toContain('node-1, cocoon-tiny: prompt 0.2 → 0.25, cached 0.1 → 0.125, reasoning 0.8 → 0.9');
         expect(text).toContain('The worker has taken them');
+    });
+
+    it('has the prices of cached and reasoning tokens follow as init set them, and says which one stays', async () => {
+        await node.sign('prices', '--prompt', '0.4', '--completion', '0.9');
+        expect(await onChain()).toEqual([400_000_000n, 200_000_000n, 900_000_000n, 900_000_000n]);
+
+        await node.sign('prices', '--cached', '0.3');
+        const text = await node.sign('prices', '--prompt', '0.5');
+        expect(text).toContain('cached stays 0.3 TON, because it has a price of its own (--cached)');
+        expect(await onChain()).toEqual([500_000_000n, 300_000_000n, 900_000_000n, 900_000_000n]);
     });
 
     it('leaves the manifest as it is until the chain has the prices, and finishes what was interrupted', async () => {
@@ -70,7 +82,7 @@ describe('cocoon worker prices', () => {
         await node.sign('prices', '--continue');
 
         expect((await onChain())[0]).toBe(300_000_000n);
-        expect(manifest()).toBe(before.replace('prompt: 0.2,', 'prompt: 0.3,'));
+        expect(manifest()).toBe(before.replace('prompt: 0.2, cached: 0.1', 'prompt: 0.3, cached: 0.15'));
         expect(existsSync(node.path('fleet.yaml.next'))).toBe(false);
     });
 
@@ -80,7 +92,7 @@ describe('cocoon worker prices', () => {
 
         await node.run('prices', '--continue');
 
-        expect([before, manifest()]).toEqual([after.replace('0.3,', '0.2,'), after]);
+        expect([before, manifest()]).toEqual([after.replace('0.3, cached: 0.15', '0.2, cached: 0.1'), after]);
         expect(stage.network.transactions).toHaveLength(sent);
     });
 
@@ -139,7 +151,11 @@ describe('cocoon worker prices', () => {
 
     it.each([
         ['a typing error', ['--prompt', '0.2.1'], '--prompt: "0.2.1" is not an amount'],
-        ['a price more than ten times the present one', ['--prompt', '2.1'], 'prompt 0.2 → 2.1: that is far'],
+        [
+            'a price more than ten times the present one',
+            ['--prompt', '2.1'],
+            'prompt 0.2 → 2.1, cached 0.1 → 1.05: that is far',
+        ],
         [
             'a model that it does not offer',
             ['--model', 'x', '--prompt', '1'],

@@ -6,11 +6,11 @@ import {
     registryChanges,
     signingKey,
 } from '@cocoon-market/wrappers';
-import { type Address, beginCell, type Cell, type Contract, toNano } from '@ton/core';
+import { type Address, beginCell, type Cell, toNano } from '@ton/core';
 import { createHash } from 'node:crypto';
 import { launch } from '../../../demo/market';
 import { Stage } from '../../../demo/stage';
-import { findProvider, HotWallet, readNode } from '../../../offchain/chain';
+import { type Chain, findProvider, HotWallet, readNode } from '../../../offchain/chain';
 import { catalogueIds, readManifest } from '../../../offchain/fleet';
 import { readRules } from '../../../offchain/setup/market';
 import { nextStep } from '../../../offchain/setup/registration';
@@ -102,12 +102,13 @@ describe('What init has the owner sign', () => {
         const second = { ...node, name: 'second', listing: { ...listing, receiptKey: 7n, encryptionKey: 8n, service } };
         const { at } = await stage.chain.account(provider);
         const standing = { jailedUntil: BigInt(at + secondsLeft) };
+        const replaced: Partial<Chain> = {
+            open: (contract) => Object.assign(stage.chain.open(contract), { getStanding: async () => standing }),
+            account: async (address) => ({ ...(await stage.chain.account(address)), at }),
+        };
         const chain = new Proxy(stage.chain, {
             get: (target, name) =>
-                name === 'open'
-                    ? <T extends Contract>(contract: T) =>
-                          Object.assign(target.open(contract), { getStanding: async () => standing })
-                    : (Reflect.get(target, name) as unknown),
+                (name in replaced ? Reflect.get(replaced, name) : Reflect.get(target, name)) as unknown,
         });
         const wanted = { owner: owned.owner.address, worker: owned.owner.address, fund: 0n, stake: 0n };
         const step = nextStep(chain, rules, { ...wanted, nodes: [{ listing, ...node }, second] });
