@@ -5,7 +5,7 @@ import { workerCommand } from '../../../offchain/cli/worker';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../../../offchain/link';
 import { serveAdmin } from '../../../offchain/worker';
 import { TestClient } from '../support/client';
-import { account, configFor, type Fixture, RATES, startFixture } from '../support/worker';
+import { account, claimRound, configFor, type Fixture, type Overrides, RATES, startFixture } from '../support/worker';
 
 let fixture: Fixture;
 
@@ -24,12 +24,17 @@ const NEEDS = 300_000_000n + 14_000_000n;
 const FEES = 10_000_000n;
 
 /** A worker of the provider of OWNER, of which the chain says that it belongs to `saysOwner`. */
-async function start(sweep: object = {}, is: { saysOwner?: Address; code?: Cell } = {}): Promise<void> {
+async function start(
+    sweep: object = {},
+    is: { saysOwner?: Address; code?: Cell } = {},
+    more: Overrides = {},
+): Promise<void> {
     const provider = (await Provider.ofOwner(REGISTRY, OWNER, is.code)).address;
     fixture = await startFixture(
         {
             ...{ provider: provider.toRawString(), registry: REGISTRY.toRawString() },
             sweep: { to: OWNER.toRawString(), above: NEVER, keep: KEEP.toString(), ...sweep },
+            ...more,
         },
         { node: async () => undefined },
     );
@@ -143,11 +148,12 @@ describe('A sweep', () => {
 
     it.each([
         { what: 'is open', clearAt: () => 0, words: 'leave the market first' },
-        { what: 'can be reported', clearAt: (now: number) => now + 5, words: 'clients may make demands until' },
+        { what: 'can be reported', clearAt: (now: number) => now + 1, words: 'clients may make demands until' },
         { what: 'has been liable for long enough', clearAt: (now: number) => now, words: undefined },
     ])('takes everything only of a node that no endpoint says $what', async ({ clearAt, words }) => {
         await start();
         const { chain, worker } = fixture;
+        chain.freeze();
         chain.set(NODE, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
         chain.getters.set(NODE.toRawString(), {
             getNodeState: async () => ({ clearAt: BigInt(clearAt(chain.now())) }),
@@ -164,6 +170,7 @@ describe('A sweep', () => {
         const { chain, worker } = fixture;
         const client = await TestClient.withJob(worker.url, chain);
         await client.ask(1, 'one two');
+        const end = chain.freeze();
         await client.end();
         for (let look = 0; look < 4; look++) await worker.claimNow();
         const closed = (evidence: bigint) => ({
@@ -174,11 +181,11 @@ describe('A sweep', () => {
         chain.getters.set(NODE.toRawString(), closed(3600n));
         const other = Object.assign(Object.create(chain) as typeof chain, { getters: new Map(chain.getters) });
         other.getters.set(NODE.toRawString(), closed(7200n));
-        chain.others = [chain, other];
+        chain.others = [other, chain];
 
-        chain.advance(3600 + ANSWER_SECONDS);
+        chain.freeze(end + 7200 + ANSWER_SECONDS - 1);
         await expect(worker.sweepNow({ all: true })).rejects.toThrow('(a job ended less than 2 hours ago');
-        chain.advance(3600);
+        chain.freeze(end + 7200 + ANSWER_SECONDS);
         await expect(worker.sweepNow({ all: true })).resolves.toBeDefined();
     });
 
@@ -200,6 +207,25 @@ describe('A sweep', () => {
         });
 
         expect((await fixture.worker.earnings('day')).wallet).toMatchObject({ swept: 0n, balance: 3_000_000_000n });
+    });
+
+    it('does not begin by itself for an hour after one for which the wallet sent nothing', async () => {
+        await start({ above: ABOVE.toString() }, {}, { claim: { seconds: 0.02 } });
+        const { chain, wallet, worker } = fixture;
+        wallet.coins = 3_000_000_000n;
+        wallet.executes = false;
+        const at = chain.freeze();
+        await worker.sweepNow();
+        wallet.executes = true;
+        chain.others = [chain, chain];
+        const before = sent().length;
+
+        chain.freeze(at + 3599);
+        await claimRound();
+        expect(sent()).toHaveLength(before);
+        chain.freeze(at + 3600);
+        await claimRound();
+        expect(sent()).toHaveLength(before + 1);
     });
 
     it('waits while a demand is open, and says so', async () => {
