@@ -55,11 +55,7 @@ export interface FleetPlan {
 const AT_ONCE = 8; // calls to the endpoint
 
 /** Nodes of a Provider in the order of their numbers; those whose account has ended are left out. */
-export async function readFleet(
-    chain: Pick<Actor, 'open'>,
-    providerAddress: Address,
-    onProgress: (read: number, of: number) => void = () => undefined,
-): Promise<RegisteredNode[]> {
+export async function readFleet(chain: Pick<Actor, 'open'>, providerAddress: Address): Promise<RegisteredNode[]> {
     const provider = chain.open(Provider.fromAddress(providerAddress));
     const { nextNumber } = await provider.getProviderState();
     const { rules } = await provider.getMembershipNow();
@@ -76,7 +72,6 @@ export async function readFleet(
                         : await provider.getNodeAddress(BigInt(number), BigInt(version));
                 found[number] = await readNode(chain.open(Node.fromAddress(address)), { number, codeVersion: version });
             }
-            onProgress(number + 1, Number(nextNumber));
         }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));

@@ -62,11 +62,6 @@ export class IncomingAnswer {
         return Buffer.concat(this.chunks);
     }
 
-    /** True once the answer's final frame was opened. */
-    get complete(): boolean {
-        return this.frames.complete;
-    }
-
     /** The frames that a record brings. Throws {@link Breach} when a record is not what the protocol says. */
     take({ type, bytes }: WireRecord): Frame[] {
         if (this.ending !== undefined) {

@@ -8,7 +8,7 @@ import { commonVersion, modelHash, NodeInfo, wireVersions } from '../link';
 import { reasonOf } from '../process/errors';
 import { BYTES } from '../tokens';
 import { allowsPrivate, findsNodes, type GatewayConfig } from './config';
-import { type Lack, lackError, lackOf, lackText, type OfferFacts, type Needs, NO_NEEDS } from './needs';
+import { type Lack, lackError, lackOf, lackText, type OfferFacts, type Needs } from './needs';
 import type { NodeSource } from './nodeSource';
 import { NodeStats } from './nodeStats';
 import { noneWanted, type Preferences, type RoutedNode, unwanted } from './preferences';
@@ -54,8 +54,6 @@ export interface Need {
 /** The features of a need by name; `plain` if it needs none. */
 export const featuresOf = ({ features }: Needs): string[] =>
     features.length === 0 ? ['plain'] : features.map(({ feature }) => feature);
-
-const ANY: Need = { needed: NO_NEEDS };
 
 /** A worker that was asked for what it is: a candidate, or why it is none. */
 interface CheckedWorker {
@@ -144,7 +142,7 @@ export class Nodes {
     async pick(
         model: string,
         excluded: ReadonlySet<string>,
-        need: Need = ANY,
+        need: Need,
         jobs: (url: string) => number = () => 0,
     ): Promise<Candidate> {
         const urls = await this.source.workers(model);

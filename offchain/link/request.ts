@@ -26,8 +26,8 @@ export const requestLimits = {
 const text = z.string();
 
 /** A list whose length is checked before its items are: each wrong item is an error of its own, and costs time. */
-const list = <T extends z.ZodType>(item: T, max: number, error = 'expected a list') =>
-    z.array(z.unknown(), error).max(max, `expected at most ${max}`).pipe(z.array(item));
+const list = <T extends z.ZodType>(item: T, max: number) =>
+    z.array(z.unknown(), 'expected a list').max(max, `expected at most ${max}`).pipe(z.array(item));
 const dataUrl = z.string().regex(/^data:/, 'expected a data: URL with the bytes; a node fetches nothing for a client');
 
 /** A part of a message's content. Bytes of images, files and audio stand in the request itself. */

@@ -24,7 +24,7 @@ export interface ServedModel {
 const PROBE_MS = 3000;
 
 /** Where the usual servers listen unless told otherwise: vLLM, SGLang, Ollama, llama.cpp, LM Studio. */
-export const USUAL_URLS: readonly string[] = [8000, 30_000, 11_434, 8080, 1234].map(
+const USUAL_URLS: readonly string[] = [8000, 30_000, 11_434, 8080, 1234].map(
     (port) => `http://127.0.0.1:${port}/v1`,
 );
 
@@ -59,9 +59,9 @@ export async function readModelServer(url: string, apiKey?: string): Promise<Mod
     return { url: base, server: serverOf(data), models: data.map(({ id }) => id) };
 }
 
-/** The servers that answer at these URLs, in their order. */
-export async function findModelServers(urls: readonly string[] = USUAL_URLS): Promise<ModelServer[]> {
-    const answers = await Promise.all(urls.map((url) => readModelServer(url).catch(() => undefined)));
+/** The servers that answer where the usual ones listen, in their order. */
+export async function findModelServers(): Promise<ModelServer[]> {
+    const answers = await Promise.all(USUAL_URLS.map((url) => readModelServer(url).catch(() => undefined)));
     return answers.filter((server) => server !== undefined && server.models.length > 0) as ModelServer[];
 }
 
