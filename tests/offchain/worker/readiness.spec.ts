@@ -16,7 +16,8 @@ describe('A worker', () => {
         ['the worker is going down', { isStopping: true }],
         ['the worker is paused', { intake: { reasons: ['the worker is paused'] } }],
         ['the chain cannot be reached', { alerts: alerts('chain') }],
-        [OTHER_NODE, { alerts: alerts('node', 'node'), intake: { reasons: [OTHER_NODE] } }],
+        [OTHER_NODE, { alerts: alerts('node', 'node') }],
+        [OTHER_NODE, { alerts: alerts('node'), intake: { reasons: [OTHER_NODE] } }],
         ['the stake does not cover the node', { alerts: alerts('stake') }],
         ['no backend serves an offered model', { hasModel: false }],
     ])('is not ready because %s, which it says once', (reason, parts) => {
