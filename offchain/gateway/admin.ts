@@ -75,14 +75,14 @@ export function addAdmin(
         leave: (job: GatewayJob) => closing.leave(job),
         refund: (job: GatewayJob) => closing.refund(job),
     };
-    const openingOf = async (job: GatewayJob, number: number): Promise<Opening> => {
-        const whole = await store.wholeQuery(job.number, number);
-        if (whole === undefined) {
+    const openingOf = async (job: number, number: number): Promise<Opening> => {
+        const [stored, whole] = [await store.job(job), await store.wholeQuery(job, number)];
+        if (stored === undefined || whole === undefined) {
             const remedy = 'queries with a result are stored whole for "keepHours" of the configuration';
-            throw new GatewayError(404, 'not_stored', `Query ${number} of job ${job.number} is not stored: ${remedy}`);
+            throw new GatewayError(404, 'not_stored', `Query ${number} of job ${job} is not stored: ${remedy}`);
         }
-        const terms = termsToWire(job.terms);
-        return { version: 'cocoon-market opening 1', network, channel: job.stored.channel, terms, number, ...whole };
+        const terms = termsToWire(stored.terms);
+        return { version: 'cocoon-market opening 1', network, channel: stored.channel, terms, number, ...whole };
     };
 
     server.register(async (admin) => {
@@ -106,8 +106,6 @@ export function addAdmin(
             const models = await Promise.all(
                 Object.keys(config.models).map(async (model) => ({ model, nodes: await nodes.states(model) })),
             );
-            const phases: Record<string, number> = {};
-            book.all.forEach(({ phase }) => (phases[phase] = (phases[phase] ?? 0) + 1));
             return {
                 escrow: escrow.name,
                 network,
@@ -118,7 +116,7 @@ export function addAdmin(
                 jobLimit: purse.jobLimit.toString(),
                 money: moneyView(purse, book, context.now()),
                 models,
-                jobs: phases,
+                jobs: book.phases,
                 spoiled: setbacks.view(),
                 clockOffset: escrow.clock.offset ?? null,
             };
@@ -135,7 +133,7 @@ export function addAdmin(
         admin.get('/admin/evidence', async () => toWire(await evidenceIn(store)));
         admin.get<{ Params: { job: string; number: string } }>(
             '/admin/jobs/:job/queries/:number/opening',
-            async ({ params }) => toWire(await openingOf(find(params.job), Number(params.number))),
+            async ({ params }) => toWire(await openingOf(Number(params.job), Number(params.number))),
         );
         for (const [name, end] of Object.entries(ends)) {
             admin.post<{ Params: { job: string } }>(`/admin/jobs/:job/${name}`, async ({ params }) => {

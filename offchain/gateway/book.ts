@@ -1,17 +1,27 @@
 /** The book: every job that this process has in memory. */
 import { reasonOf } from '../process/errors';
-import type { StoredJob } from '../store/gateway';
+import type { JobPhase, StoredJob } from '../store/gateway';
 import type { UsedQuery } from '../store/people';
 import type { GatewayContext } from './context';
 import { GatewayJob } from './job';
 import { WorkerRefusal } from './workers';
 
+const MAX_OVER = 100; // jobs in memory that ended or failed
+
 export class JobBook {
     private readonly byNumber = new Map<number, GatewayJob>();
+    private forgotten = 0; // jobs that ended or failed
 
     constructor(private readonly context: GatewayContext) {}
 
-    /** Every job, by number. */
+    /** How many jobs there were since the start, by phase. */
+    get phases(): Partial<Record<JobPhase, number>> {
+        const counts: Partial<Record<JobPhase, number>> = this.forgotten > 0 ? { ended: this.forgotten } : {};
+        this.byNumber.forEach(({ phase }) => (counts[phase] = (counts[phase] ?? 0) + 1));
+        return counts;
+    }
+
+    /** Every job that is not over, and the newest of the others, by number. */
     get all(): GatewayJob[] {
         return [...this.byNumber.values()].sort((a, b) => a.number - b.number);
     }
@@ -48,12 +58,22 @@ export class JobBook {
         if (stored.phase !== 'failed' || !this.byNumber.has(job.number)) {
             this.byNumber.set(job.number, job);
         }
+        this.forgetOver();
         return job;
     }
 
     /** A job whose order was thought to have failed takes the place of another of its number. */
     replace(job: GatewayJob): void {
         this.byNumber.set(job.number, job);
+    }
+
+    private forgetOver(): void {
+        const isOver = ({ phase, running }: GatewayJob) => (phase === 'ended' || phase === 'failed') && running === 0;
+        for (const job of this.all.filter(isOver).slice(0, -MAX_OVER)) {
+            this.byNumber.delete(job.number);
+            this.forgotten++;
+            void job.money.stop();
+        }
     }
 
     private settle(query: { job: number; number: number }, cost: bigint, used?: UsedQuery): void {

@@ -32,12 +32,15 @@ type Found = Pick<FaultEvidence, 'class' | 'queries' | 'receipts' | 'loss' | 'da
 export async function evidenceIn(store: Pick<GatewayStore, 'jobs' | 'receipts'>): Promise<OnWire[]> {
     const all: OnWire[] = [];
     for (const job of (await store.jobs()).filter(({ phase }) => phase !== 'failed')) {
+        await nextTurn(); // requests are answered meanwhile
         const { channel, terms } = job;
         const about = { job: job.number, channel, terms: termsToWire(terms) };
         all.push(...evidenceOf(job, await store.receipts(job.number)).map((found) => ({ ...about, ...found })));
     }
     return all;
 }
+
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 interface SignedReceipt<T> {
     number: number;

@@ -52,12 +52,10 @@ const numberOf = ({ parameters }: LostJob): number => parameters.job;
  * a gap below its newest job, where the next search ends.
  */
 async function unknownJobs({ escrow, store, keys, log }: GatewayContext): Promise<LostJob[][]> {
-    const highest = (await store.jobs()).reduce(
-        (max, { number, phase }) => (phase === 'failed' ? max : Math.max(max, number)),
-        -1,
-    );
+    const newest = await store.newestJob();
+    const highest = newest === undefined || newest.phase === 'failed' ? -1 : newest.number;
     const codes = await channelCodes();
-    const all: LostJob[][] = [];
+    const all: LostJob[][] = []; // without the accounts that the store has
     for await (const { body } of escrow.orders()) {
         let order: ReturnType<typeof readOrder>;
         try {
@@ -77,12 +75,12 @@ async function unknownJobs({ escrow, store, keys, log }: GatewayContext): Promis
             }
             const parameters = { ...job, job: number };
             const channels = await Promise.all(codes.map((code) => Channel.ofJob(escrow.address, parameters, code)));
-            all.push(channels.map(({ address: channel }) => ({ parameters, deposit, channel })));
+            const accounts = channels.map(({ address: channel }) => ({ parameters, deposit, channel }));
+            const exists = await Promise.all(accounts.map(({ channel }) => store.hasChannel(channel.hash)));
+            all.push(accounts.filter((_, account) => !exists[account]));
         }
     }
-    const stored = new Set((await store.jobs()).map(({ channel }) => channel.toString('hex')));
-    const isUnknown = ({ channel }: LostJob) => !stored.has(channel.hash.toString('hex'));
-    return all.sort(([a], [b]) => a.parameters.job - b.parameters.job).map((accounts) => accounts.filter(isUnknown));
+    return all.filter((accounts) => accounts.length > 0).sort(([a], [b]) => numberOf(a) - numberOf(b));
 }
 
 const NO_WORKER = 'http://unknown.invalid'; // a name that leads nowhere

@@ -223,7 +223,7 @@ async function openPeople(
     now: () => number,
 ): Promise<People> {
     try {
-        assertOwn(await store.jobs(), escrow, config);
+        assertOwn(await store.newestJob(), escrow, config);
         const people = await People.load(store, now);
         requireKeysBeyondLoopback(config, people);
         return people;
@@ -233,15 +233,18 @@ async function openPeople(
     }
 }
 
-function assertOwn(jobs: StoredJob[], escrow: Address, { network, store: path }: GatewayConfig): void {
-    for (const { terms, channel, hash } of jobs) {
-        if (!terms.escrow.equals(escrow.hash)) {
-            const other = addressText(new Address(0, terms.escrow), { network });
-            throw new Error(`${path} has the jobs of the escrow ${other}: name another store for this escrow`);
-        }
-        if (!jobHash(network, channel, terms).equals(hash)) {
-            throw new Error(`${path} has jobs of another network than ${network}: name another store for this one`);
-        }
+/** `newest`: the newest job of the store. The others are of the same escrow, because every start compares one. */
+function assertOwn(newest: StoredJob | undefined, escrow: Address, { network, store: path }: GatewayConfig): void {
+    if (newest === undefined) {
+        return;
+    }
+    const { terms, channel, hash } = newest;
+    if (!terms.escrow.equals(escrow.hash)) {
+        const other = addressText(new Address(0, terms.escrow), { network });
+        throw new Error(`${path} has the jobs of the escrow ${other}: name another store for this escrow`);
+    }
+    if (!jobHash(network, channel, terms).equals(hash)) {
+        throw new Error(`${path} has jobs of another network than ${network}: name another store for this one`);
     }
 }
 

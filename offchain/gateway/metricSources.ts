@@ -13,7 +13,7 @@ const REMEMBERED = 60; // seconds that an answer of the chain or of the nodes is
 /** What is read of the gateway at each scrape. */
 export interface MetricSources {
     context: GatewayContext;
-    book: Pick<JobBook, 'all'>;
+    book: Pick<JobBook, 'phases'>;
     answers: Pick<Answers, 'count'>;
     readiness: Pick<Readiness, 'view'>;
 }
@@ -38,7 +38,7 @@ export function addSources(metrics: GatewayMetrics, { context, book, answers, re
     metrics.gauge(log, 'clock_offset_seconds', "How far the chain's clock is ahead of this machine's", () =>
         escrow.clock.offset === undefined ? [] : [{ value: escrow.clock.offset }],
     );
-    metrics.gauge(log, 'jobs', 'Jobs by phase', () => counts(book.all.map(({ phase }) => ({ phase }))), ['phase']);
+    metrics.gauge(log, 'jobs', 'Jobs by phase', () => phasesOf(book), ['phase']);
     metrics.gauge(log, 'nodes', 'Nodes by model and state', async () => (await states()).flatMap(countStates), [
         'model',
         'state',
@@ -90,13 +90,8 @@ function countStates({ model, nodes }: { model: string; nodes: { state: string }
     }));
 }
 
-function counts<Label extends string>(all: Record<Label, string>[]): GaugeValue<Label>[] {
-    const sums = new Map<string, { labels: Record<Label, string>; value: number }>();
-    for (const labels of all) {
-        const id = JSON.stringify(labels);
-        sums.set(id, { labels, value: (sums.get(id)?.value ?? 0) + 1 });
-    }
-    return [...sums.values()];
+function phasesOf({ phases }: Pick<JobBook, 'phases'>): GaugeValue<'phase'>[] {
+    return Object.entries(phases).map(([phase, value]) => ({ labels: { phase }, value }));
 }
 
 /** Asks anew after a while only, so that scrapes do not use up the calls that the API allows. */

@@ -61,7 +61,7 @@ export class PageData {
             money,
             budgets: budgets ?? null,
             jobs: jobs.slice(0, MAX_JOBS).map((job) => viewOf(job, { testOnly: isTestOnly(network) })),
-            jobCount: jobs.length,
+            jobCount: Object.values(book.phases).reduce((sum, count) => sum + count, 0),
             spoiled: setbacks.view(),
             models,
             usage,

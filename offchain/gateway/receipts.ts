@@ -39,7 +39,7 @@ export interface ReceiptReport {
  * @throws Error if the store has no such query, or the query has no result
  */
 export async function reportOf(
-    store: Pick<GatewayStore, 'jobs' | 'storedAnswer' | 'wholeQuery' | 'entries'>,
+    store: Pick<GatewayStore, 'job' | 'storedAnswer' | 'wholeQuery' | 'entries'>,
     network: number,
     id: string,
 ): Promise<ReceiptReport> {
@@ -47,7 +47,7 @@ export async function reportOf(
     if (numbers === undefined) {
         throw new Error('A receipt is named by job and query, such as 12-3: the usage of each answer has it');
     }
-    const job = (await store.jobs()).find(({ number }) => number === numbers.job);
+    const job = await store.job(numbers.job);
     const answer = job && (await store.storedAnswer(job.number, numbers.number));
     if (job === undefined || answer === undefined) {
         throw new Error(`The store has no query ${numbers.number} of job ${numbers.job}`);

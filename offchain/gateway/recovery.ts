@@ -94,8 +94,7 @@ export class Recovery {
     /** Takes the jobs of the store into memory. */
     private async loadJobs(): Promise<GatewayJob[]> {
         const { nodes, store } = this.context;
-        const stored = await store.jobs();
-        const jobs = stored.filter(({ phase }) => phase !== 'ended').map((job) => this.parts.book.add(job));
+        const jobs = (await store.unended()).map((job) => this.parts.book.add(job));
         for (const { worker, note, breachAt } of jobs.map((job) => job.stored)) {
             if (breachAt) {
                 nodes.bans.ban(worker, note, breachAt);

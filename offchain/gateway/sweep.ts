@@ -1,6 +1,7 @@
 /** What a gateway does with its jobs from time to time: it moves ending ones on and looks at ended ones again. */
 import { Address } from '@ton/core';
 import { reporting } from '../process/log';
+import type { StoredJob } from '../store/gateway';
 import type { JobBook } from './book';
 import type { JobChannels } from './channels';
 import type { Closing } from './closing';
@@ -22,7 +23,7 @@ export interface SweepParts {
 }
 
 export class Sweep {
-    private next = 0; // of the ended jobs
+    private lookedAt: StoredJob | undefined; // the last of the ended jobs
 
     constructor(
         private readonly context: GatewayContext,
@@ -75,10 +76,8 @@ export class Sweep {
     // What was ended because the API said so comes back if the chain shows it: some are looked at with every sweep.
     private async lookAtEnded(): Promise<void> {
         const { book, channels, recovery } = this.parts;
-        const stored = await this.context.store.jobs();
-        const ended = stored.filter(({ phase }) => phase === 'ended' || phase === 'failed').reverse();
-        for (let count = Math.min(ENDED_PER_SWEEP, ended.length); count > 0; count--) {
-            const record = ended[this.next++ % ended.length];
+        for (const record of await this.context.store.over(this.lookedAt, ENDED_PER_SWEEP)) {
+            this.lookedAt = record;
             const channel = new Address(0, record.channel);
             const view = await channels.read({ channel, maxPaid: undefined });
             if (view.type !== 'active') {

@@ -107,7 +107,17 @@ export interface GatewayStore extends PeopleStore {
     /** Stores an order before it is sent. Its channel's address tells it from an earlier order of the same seqno. */
     addJob(job: StoredJob): Promise<void>;
     changeJob(channel: Buffer, change: JobChange): Promise<void>;
+    /** Every job that was ever ordered, by number. */
     jobs(): Promise<StoredJob[]>;
+    /** The jobs that have not ended, by number; among them those whose order failed. */
+    unended(): Promise<StoredJob[]>;
+    /** At most `limit` jobs that have ended or failed: the newest first, and after the oldest the newest again. */
+    over(cursor: StoredJob | undefined, limit: number): Promise<StoredJob[]>;
+    /** The job of this number; one that failed only if there is no other. */
+    job(number: number): Promise<StoredJob | undefined>;
+    /** The job of the highest number; one that failed only if there is no other. */
+    newestJob(): Promise<StoredJob | undefined>;
+    hasChannel(channel: Buffer): Promise<boolean>;
     /** Stores a voucher unless the stored one says more. */
     saveVoucher(channel: Buffer, voucher: SignedVoucher): Promise<void>;
     /**

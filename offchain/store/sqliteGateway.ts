@@ -1,8 +1,7 @@
 /** The gateway's store in one SQLite file. */
-import { loadTerms, type SignedVoucher, termsCell } from '@cocoon-market/wrappers';
-import { Cell } from '@ton/core';
-import { Kysely, Selectable, sql } from 'kysely';
-import { amountFromBytes, amountToBytes, MARGIN, type Migration, ofQuery, openDatabase, truncateLog } from './database';
+import type { SignedVoucher } from '@cocoon-market/wrappers';
+import { type Kysely, sql } from 'kysely';
+import { amountFromBytes, amountToBytes, ofQuery, openDatabase, truncateLog } from './database';
 import type {
     GatewayStore,
     JobChange,
@@ -11,82 +10,12 @@ import type {
     StoredEnding,
     StoredJob,
     StoredQuery,
-    StoredReceipts,
     WholeQuery,
 } from './gateway';
+import { entryRow, type GatewaySchema, gatewayTables, jobOf, jobRow } from './gatewayTables';
 import { GroupCommit } from './groupCommit';
 import type { UsedQuery, OpenCost, StoredApiKey, StoredUsage } from './people';
-import {
-    addPeople,
-    addUsage,
-    apiKeysIn,
-    openCostsIn,
-    type PeopleSchema,
-    replaceApiKey,
-    usageSince,
-} from './sqlitePeople';
-
-interface JobTable extends Omit<StoredJob, 'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found'> {
-    terms: Buffer; // bag of cells
-    deposit: Buffer;
-    funds: Buffer;
-    breachAt: number | null;
-    found: number | null; // 1 for true
-    cumulative: Buffer | null; // of the newest voucher
-    count: number | null;
-    signature: Buffer | null;
-}
-
-interface QueryTable extends Omit<StoredQuery, 'ceiling' | 'secret' | 'apiKey'>, StoredReceipts {
-    apiKey: string; // '' for none
-    ceiling: Buffer;
-    index: number | null;
-    price: Buffer | null;
-    cumulative: Buffer | null;
-}
-
-type QueryId = Pick<StoredQuery, 'job' | 'number'>;
-
-interface Schema extends Omit<PeopleSchema, 'query'> {
-    secret: QueryId & { secret: Buffer }; // of open queries
-    setback: Setback;
-    whole: QueryId & Pick<WholeQuery, 'session' | 'secret' | 'sealed'> & { answer: Buffer | null };
-    job: JobTable;
-    query: QueryTable;
-}
-
-const migrations: Migration[] = [
-    async (db) => {
-        await sql`CREATE TABLE job (
-            channel BLOB PRIMARY KEY, number INTEGER NOT NULL, phase TEXT NOT NULL, model TEXT NOT NULL, worker TEXT NOT NULL,
-            tier TEXT NOT NULL, hash BLOB NOT NULL, terms BLOB NOT NULL, deposit BLOB NOT NULL, funds BLOB NOT NULL,
-            validUntil INTEGER NOT NULL, createdAt INTEGER NOT NULL, cumulative BLOB, count INTEGER, signature BLOB,
-            note TEXT NOT NULL, breachAt INTEGER, found INTEGER
-        ) STRICT, WITHOUT ROWID`.execute(db);
-        await sql`CREATE TABLE query (
-            job INTEGER NOT NULL, number INTEGER NOT NULL, phase TEXT NOT NULL,
-            salt BLOB NOT NULL, commitment BLOB NOT NULL, request BLOB NOT NULL, ceiling BLOB NOT NULL,
-            promptBound INTEGER NOT NULL, stopBound INTEGER NOT NULL, tokenizer TEXT NOT NULL,
-            askedAt INTEGER NOT NULL,
-            accept BLOB, receipt BLOB, "index" INTEGER, price BLOB, cumulative BLOB,
-            PRIMARY KEY (job, number)
-        ) STRICT, WITHOUT ROWID`.execute(db);
-        await sql`CREATE INDEX openQuery ON query (job, number) WHERE phase = 'open'`.execute(db);
-        await sql`CREATE TABLE secret (
-            job INTEGER NOT NULL, number INTEGER NOT NULL, ${MARGIN}, secret BLOB NOT NULL,
-            PRIMARY KEY (job, number), FOREIGN KEY (job, number) REFERENCES query (job, number)
-        ) STRICT, WITHOUT ROWID`.execute(db);
-        await sql`CREATE TABLE whole (
-            job INTEGER NOT NULL, number INTEGER NOT NULL, ${MARGIN},
-            session BLOB NOT NULL, secret BLOB NOT NULL, sealed BLOB NOT NULL, answer BLOB,
-            PRIMARY KEY (job, number), FOREIGN KEY (job, number) REFERENCES query (job, number)
-        ) STRICT, WITHOUT ROWID`.execute(db);
-        await sql`CREATE TABLE setback (
-            job INTEGER PRIMARY KEY, worker TEXT NOT NULL, node BLOB NOT NULL, cause TEXT NOT NULL, at INTEGER NOT NULL
-        ) STRICT`.execute(db);
-    },
-    addPeople,
-];
+import { addUsage, apiKeysIn, openCostsIn, type PeopleSchema, replaceApiKey, usageSince } from './sqlitePeople';
 
 /** Opens or creates the gateway's SQLite file. Throws if another process has it. */
 export async function openGatewayStore(
@@ -94,14 +23,14 @@ export async function openGatewayStore(
     onBroken?: (error: Error) => void,
     onCommit?: (seconds: number) => void,
 ): Promise<GatewayStore> {
-    return new SqliteGatewayStore(await openDatabase<Schema>(path, migrations), onBroken, onCommit);
+    return new SqliteGatewayStore(await openDatabase<GatewaySchema>(path, gatewayTables), onBroken, onCommit);
 }
 
 class SqliteGatewayStore implements GatewayStore {
-    private readonly commits: GroupCommit<Schema>;
+    private readonly commits: GroupCommit<GatewaySchema>;
 
     constructor(
-        private readonly db: Kysely<Schema>,
+        private readonly db: Kysely<GatewaySchema>,
         onBroken?: (error: Error) => void,
         onCommit?: (seconds: number) => void,
     ) {
@@ -119,6 +48,48 @@ class SqliteGatewayStore implements GatewayStore {
 
     async jobs(): Promise<StoredJob[]> {
         return (await this.db.selectFrom('job').selectAll().orderBy('number').execute()).map(jobOf);
+    }
+
+    async unended(): Promise<StoredJob[]> {
+        const rows = this.db
+            .selectFrom('job')
+            .selectAll()
+            .where(sql<boolean>`phase <> 'ended'`);
+        return (await rows.orderBy('number').execute()).map(jobOf);
+    }
+
+    async over(cursor: StoredJob | undefined, limit: number): Promise<StoredJob[]> {
+        const all = this.db
+            .selectFrom('job')
+            .selectAll()
+            .where(sql<boolean>`phase IN ('ended', 'failed')`);
+        const next = all.orderBy('number', 'desc').orderBy('channel', 'desc').limit(limit);
+        const older = cursor && sql<boolean>`(number, channel) < (${cursor.number}, ${cursor.channel})`;
+        const rows = older === undefined ? [] : await next.where(older).execute();
+        const wrapped = rows.length < limit ? await next.execute() : [];
+        const added = wrapped.filter((row) => !rows.some(({ channel }) => channel.equals(row.channel)));
+        return [...rows, ...added].slice(0, limit).map(jobOf);
+    }
+
+    async job(number: number): Promise<StoredJob | undefined> {
+        const rows = this.db.selectFrom('job').selectAll().where('number', '=', number);
+        const row = await rows
+            .orderBy(sql`phase = 'failed'`)
+            .limit(1)
+            .executeTakeFirst();
+        return row && jobOf(row);
+    }
+
+    async newestJob(): Promise<StoredJob | undefined> {
+        const newest = this.db.selectFrom('job').selectAll().orderBy('number', 'desc').limit(1);
+        const opened = await newest.where(sql<boolean>`phase <> 'failed'`).executeTakeFirst();
+        const row = opened ?? (await newest.executeTakeFirst());
+        return row && jobOf(row);
+    }
+
+    async hasChannel(channel: Buffer): Promise<boolean> {
+        const rows = this.db.selectFrom('job').select('channel').where('channel', '=', channel);
+        return (await rows.executeTakeFirst()) !== undefined;
     }
 
     async saveVoucher(channel: Buffer, { count, signature, ...voucher }: SignedVoucher): Promise<void> {
@@ -225,8 +196,8 @@ class SqliteGatewayStore implements GatewayStore {
 
     async forget(cutoff: number): Promise<void> {
         await this.commits.run(async (db) => {
-            await sql`DELETE FROM whole WHERE (job, number) IN
-                (SELECT job, number FROM query WHERE "askedAt" < ${cutoff} AND phase != 'open')`.execute(db);
+            await sql`DELETE FROM whole WHERE EXISTS (SELECT 1 FROM query WHERE query.job = whole.job
+                AND query.number = whole.number AND "askedAt" < ${cutoff} AND phase != 'open')`.execute(db);
         });
         await truncateLog(this.db);
     }
@@ -309,36 +280,4 @@ class SqliteGatewayStore implements GatewayStore {
 }
 
 // The same tables, of which the part about people sees its own.
-const peopleIn = (db: Kysely<Schema>) => db as unknown as Kysely<PeopleSchema>;
-
-function entryRow({ index, price, cumulative }: NonNullable<StoredEnding['entry']>) {
-    return { index, price: amountToBytes(price), cumulative: amountToBytes(cumulative) };
-}
-
-function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob): JobTable {
-    return {
-        ...job,
-        terms: termsCell(terms).toBoc(),
-        deposit: amountToBytes(deposit),
-        funds: amountToBytes(funds),
-        breachAt: job.breachAt ?? null,
-        found: job.found === true ? 1 : null,
-        cumulative: voucher === null ? null : amountToBytes(voucher.cumulative),
-        count: voucher?.count ?? null,
-        signature: voucher?.signature ?? null,
-    };
-}
-
-function jobOf({ terms, deposit, funds, cumulative, count, signature, ...job }: Selectable<JobTable>): StoredJob {
-    return {
-        ...job,
-        terms: loadTerms(Cell.fromBoc(terms)[0]),
-        found: job.found === 1,
-        deposit: amountFromBytes(deposit),
-        funds: amountFromBytes(funds),
-        voucher:
-            cumulative === null
-                ? null
-                : { cumulative: amountFromBytes(cumulative), count: count!, signature: signature! },
-    };
-}
+const peopleIn = (db: Kysely<GatewaySchema>) => db as unknown as Kysely<PeopleSchema>;

@@ -1,6 +1,5 @@
 /** What an operator asks of a worker costs the same after many jobs as after one. */
 import { randomBytes } from 'node:crypto';
-import Sqlite from 'better-sqlite3';
 import pino from 'pino';
 import type { EarningsGroup } from '../../../offchain/store/earnings';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
@@ -8,6 +7,7 @@ import { earningsOnce, statusOnce } from '../../../offchain/worker';
 import { WorkerMetrics } from '../../../offchain/worker/metrics';
 import { newJob } from '../store/conformance';
 import { TestClient } from '../support/client';
+import { readBy } from '../support/reads';
 import { configFor, type Fixture, SEEDS, startFixture } from '../support/worker';
 
 const JOBS = 50;
@@ -67,33 +67,6 @@ async function withStore<T>(use: (store: SqliteWorkerStore) => Promise<T>): Prom
 const parts = () => ({ chain: fixture.chain, backend: fixture.backend, wallet: fixture.wallet, seeds: SEEDS });
 const status = () => statusOnce(configFor(fixture.folder), parts());
 const earnings = (by: EarningsGroup) => earningsOnce(configFor(fixture.folder), by, parts());
-
-type Statement = Sqlite.Statement<unknown[]>;
-
-/** The rows that SQLite hands over while `action` runs, and the tables that it goes through from end to end. */
-async function readBy(action: () => Promise<unknown>): Promise<{ rows: number; scanned: string[] }> {
-    const prepare = Reflect.get<Sqlite.Database, 'prepare'>(Sqlite.prototype, 'prepare');
-    const seen = { rows: 0, scanned: new Set<string>() };
-    const spy = jest.spyOn(Sqlite.prototype, 'prepare').mockImplementation(function (this: Sqlite.Database, text) {
-        const statement = prepare.call(this, text);
-        const all: Statement['all'] = statement.all.bind(statement);
-        statement.all = (...values: unknown[]) => {
-            const explained: Statement = prepare.call(this, `EXPLAIN QUERY PLAN ${text}`);
-            const plan = explained.all(...values) as { detail: string }[];
-            plan.filter(({ detail }) => detail.startsWith('SCAN')).forEach(({ detail }) => seen.scanned.add(detail));
-            const rows = all(...values);
-            seen.rows += rows.length;
-            return rows;
-        };
-        return statement;
-    });
-    try {
-        await action();
-        return { rows: seen.rows, scanned: [...seen.scanned].sort() };
-    } finally {
-        spy.mockRestore();
-    }
-}
 
 // One row each, or as many as are listed.
 const SCANS = ['SCAN cases USING INDEX open_cases', 'SCAN intake', 'SCAN jobSums', 'SCAN jobs USING INDEX best_jobs'];
