@@ -26,7 +26,7 @@ export function addInit(worker: Command): void {
         )
         .option('--backend-key <file>', 'file with the API key of the model server')
         .option('--model <id[=name]>', 'a model to sell, with its name at the backend; may be repeated', append)
-        .option('--gpu-model <name>', 'GPU, if no tool shows it')
+        .option('--gpu-model <name>', 'GPU, if no tool shows it, or the machine has several kinds')
         .option('--gpus <n>', 'number of GPUs')
         .option('--vram <gb>', 'memory of each GPU')
         .option('--gpu-class <n>', "GPU class of the market's rules; default: by memory and name")

@@ -36,16 +36,21 @@ export async function askGpus(
     const isNamed = flags.gpuModel !== undefined && flags.vram !== undefined;
     const { found, problems } = isNamed ? { found: [], problems: [] } : await findGpus();
     problems.forEach(say);
-    const [first, ...others] = found.filter(({ model }) => flags.gpuModel === undefined || model === flags.gpuModel);
-    if (others.length > 0 && flags.gpuModel === undefined) {
-        const rest = others.map(({ model, gpus, vram }) => `${gpus} × ${model} ${vram} GB`).join(', ');
-        say(`A node has GPUs of one kind: this one takes ${first.gpus} × ${first.model}, without ${rest}`);
+    const isChoice = found.length > 1 && flags.gpuModel === undefined;
+    if (isChoice) {
+        const kinds = found.map(({ model, gpus, vram }) => `${gpus} × ${model} ${vram} GB`).join(', ');
+        say(
+            `This machine has GPUs of several kinds: ${kinds}. A node has GPUs of one kind, so run init once for each,`,
+        );
+        say('with its --gpu-model, and with a --dir, --url, --listen and --backend of its own');
     }
-    const none = 'No GPU was found (neither nvidia-smi nor amd-smi lists one).';
-    const model = await questions.value(flags.gpuModel ?? first?.model, first ? 'GPU' : `${none} Which GPU is it?`, {
-        flag: '--gpu-model NAME',
+    const none = 'No GPU was found (neither nvidia-smi nor amd-smi lists one). Which GPU is it?';
+    const question = isChoice ? 'Which of them has this node?' : none;
+    const model = await questions.value(flags.gpuModel ?? (isChoice ? undefined : found[0]?.model), question, {
+        ...{ flag: '--gpu-model NAME', ...(isChoice && { fallback: found[0].model }) },
         read: asciiUpTo(listingBounds.maxText.model),
     });
+    const first = found.find((group) => group.model === model);
     const gpus = await questions.value(flags.gpus ?? first?.gpus.toString(), 'How many of them?', {
         ...{ flag: '--gpus N', fallback: '1' },
         read: wholeFrom(1, 65_535),

@@ -272,6 +272,30 @@ describe('cocoon worker init', () => {
         expect(lines.join('\n')).toContain("nvidia-smi fails: NVIDIA-SMI has failed because it couldn't communicate");
     });
 
+    it.each([
+        { flag: undefined, gpus: '4 × NVIDIA GeForce RTX 3090, 24 GB' },
+        { flag: 'NVIDIA L40S', gpus: '1 × NVIDIA L40S, 45 GB' },
+    ])('has a node for each kind of GPU, and the owner chooses which: with $flag it is $gpus', async (row) => {
+        const many = Array.from({ length: 4 }, () => 'NVIDIA GeForce RTX 3090, 24576').join('\n');
+        const restore = withTools({ 'nvidia-smi': `${many}\nNVIDIA L40S, 46068` });
+        await init({ 'gpu-model': row.flag, vram: undefined }, '--print').finally(restore);
+
+        const text = lines.join('\n');
+        expect(text).toContain(`GPUs: ${row.gpus}`);
+        expect(text.includes('run init once for each')).toBe(row.flag === undefined);
+    });
+
+    it('adds a further node of the same owner from a folder of its own, with the stake of both', async () => {
+        await init();
+        const second = `127.0.0.1:${port() + 1000}`;
+        await init({ dir: `${folder}-second`, url: `http://${second}`, listen: second });
+
+        const { provider } = readWorkerConfig(join(`${folder}-second`, 'worker.json'));
+        expect((await readFleet(stage.chain, provider)).map(({ open }) => open)).toEqual([true, true]);
+        const { stake } = await stage.chain.open(Provider.fromAddress(provider)).getProviderState();
+        expect(stake).toBe(70_000_000_000n);
+    });
+
     it("gives up when the owner's signature never comes, and says how to go on", async () => {
         const owner = (await stage.wallet('silent')).address.toRawString();
 
