@@ -201,13 +201,15 @@ export class Sweeper {
     }
 
     /**
-     * Seconds after a receipt in which it counts as evidence, as the endpoint says that says the most. Throws unless
-     * nobody can report the node any more, as every endpoint says.
+     * Seconds after a receipt in which it counts as evidence, as the endpoint says that says the most. One endpoint
+     * alone could be wrong, so its word shortens no window. Throws unless nobody can report the node any more, as every
+     * endpoint says.
      */
     private async evidenceOfClosed(): Promise<number> {
         const { chain, config } = this.context;
-        let seconds = 0;
-        for (const source of [chain, ...(chain.others ?? [])]) {
+        const { others = [] } = chain;
+        let seconds = others.length === 0 ? EVIDENCE_SECONDS : 0;
+        for (const source of [chain, ...others]) {
             const { state, at } = await source.account(config.node);
             if (state === 'uninitialized') {
                 // Its account ends only when nobody can report it; the rules are still at its provider.

@@ -16,6 +16,7 @@ import {
     gpuCheck,
     type Machine,
     markOf,
+    nodeVersionCheck,
     portCheck,
     processCheck,
     storeChecks,
@@ -52,6 +53,7 @@ export type DoctorParts = Pick<WorkerParts, 'chain' | 'backend' | 'seeds' | 'now
 
 /** All checks of the worker whose configuration is at `path`. Never throws. */
 export async function examine(path: string, parts: DoctorParts = {}): Promise<DoctorReport> {
+    const { machine = thisMachine } = parts;
     let config: WorkerConfig;
     try {
         config = readWorkerConfig(path);
@@ -59,9 +61,12 @@ export async function examine(path: string, parts: DoctorParts = {}): Promise<Do
         const check = error instanceof KeyFileError ? 'keys' : 'configuration';
         const correct = 'correct the file: docs/worker.md names the settings';
         const run = () => Promise.reject(blocking(error, correct));
-        const finding = await runCheck({ name: check, remedy: correct, run });
-        parts.onFinding?.(finding);
-        return { passed: false, findings: [finding] };
+        const findings = [
+            await runCheck(nodeVersionCheck(machine)),
+            await runCheck({ name: check, remedy: correct, run }),
+        ];
+        findings.forEach((finding) => parts.onFinding?.(finding));
+        return { passed: false, findings };
     }
     const read: Check = { name: 'configuration', remedy: '', run: () => path };
     // The port is tried before the check of the listed endpoint listens there.
@@ -81,6 +86,7 @@ export async function examineMachine(
     const keys = keysOf(config, parts);
     const seeds = keys.seeds;
     const checks = [
+        nodeVersionCheck(machine),
         ...first,
         keys.check,
         diskCheck(config, machine),

@@ -1,7 +1,8 @@
-/** Checks of this machine: key file, lock, store, mark, disk, ports, GPU. They change nothing. */
+/** Checks of this machine: version of Node.js, key file, lock, store, mark, disk, ports, GPU. They change nothing. */
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { signingKey } from '@cocoon-market/wrappers';
+import { engines } from '../../package.json';
 import { assertFreePort } from '../../process/ports';
 import { isOnThisMachine } from '../../process/publicAddress';
 import { findGpus } from '../../setup/gpus';
@@ -19,6 +20,7 @@ const LOW_FREE = 2048 * MiB;
 
 /** What of this machine a test replaces. */
 export interface Machine {
+    nodeVersion: string;
     /** Bytes that this user can still write in a folder. */
     freeBytes(folder: string): number;
     /** Throws when this user cannot write in the folder. */
@@ -26,6 +28,7 @@ export interface Machine {
 }
 
 export const thisMachine: Machine = {
+    nodeVersion: process.versions.node,
     freeBytes(folder) {
         const { bavail, bsize } = statfsSync(folder);
         return bavail * bsize;
@@ -39,6 +42,24 @@ export const RESTORE =
 
 /** The mark of a key file. */
 export const markOf = (keyFile: string): string => `${keyFile}.mark`;
+
+const numbersOf = (text: string): number[] => text.match(/\d+/g)!.map(Number);
+
+/** The command itself refuses such a version at its start; a program that runs the checks by itself does not. */
+export function nodeVersionCheck({ nodeVersion }: Machine): Check {
+    return {
+        name: 'node-version',
+        remedy: `install Node.js ${engines.node}`,
+        run: () => {
+            const [major, minor] = numbersOf(nodeVersion);
+            const ranges = engines.node.split('||').map(numbersOf);
+            if (!ranges.some(([lowestMajor, lowestMinor]) => major === lowestMajor && minor >= lowestMinor)) {
+                throw new Error(`Node.js ${nodeVersion} is not tried with this program`);
+            }
+            return `Node.js ${nodeVersion}`;
+        },
+    };
+}
 
 /** `isServing`: the worker of this configuration runs. */
 export function processCheck(config: WorkerConfig, seeds: WorkerSeeds, isServing: boolean): Check {

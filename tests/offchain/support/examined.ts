@@ -130,6 +130,7 @@ export class ExaminedWorker {
         const path = join(this.folder, 'worker.json');
         writeFileSync(path, JSON.stringify(settings));
         const machine: Machine = {
+            nodeVersion: process.versions.node,
             freeBytes: () => 100 * GiB,
             assertWritable: () => undefined,
             ...changes.machine,

@@ -291,7 +291,7 @@ function watchOf(
         minClaim: () => 1000n,
         claimRounds: () => readings.rounds,
         attestation: { current: () => ({ tier: 'open', ...readings.proof }) as never },
-        machine: { freeBytes: () => 2 ** 40, assertWritable: () => undefined },
+        machine: { nodeVersion: process.versions.node, freeBytes: () => 2 ** 40, assertWritable: () => undefined },
         steady: () => readings.steady,
         ...parts,
     });
@@ -403,7 +403,7 @@ describe('A running worker raises', () => {
     });
 
     it('a disk that is nearly full', async () => {
-        const machine = { freeBytes: () => 1, assertWritable: () => undefined };
+        const machine = { nodeVersion: process.versions.node, freeBytes: () => 1, assertWritable: () => undefined };
         expect(await watchOf({}, { machine }).active()).toEqual(['disk']);
     });
 

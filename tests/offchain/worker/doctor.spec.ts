@@ -87,6 +87,10 @@ const model = { model: 'other', rates: { prompt: '1', cached: '1', completion: '
 
 const FAULTS: Fault[] = [
     {
+        ...{ fault: 'a version of Node.js that nobody tried', check: 'node-version', remedy: /install Node\.js/ },
+        changes: { machine: { nodeVersion: '18.19.0' } },
+    },
+    {
         ...{ fault: 'a setting that does not exist', check: 'configuration', remedy: /docs\/worker\.md/ },
         changes: { settings: { colour: 'red' } },
     },
@@ -195,7 +199,7 @@ const FAULTS: Fault[] = [
         changes: { settings: { network: -3 } },
     },
     {
-        ...{ fault: 'a provider in jail', check: 'stake', remedy: /unjail/ },
+        ...{ fault: 'a provider in jail', check: 'stake', remedy: /cocoon worker init/ },
         changes: { provider: { jailed: true } },
     },
     {

@@ -189,6 +189,26 @@ describe('A sweep', () => {
         await expect(worker.sweepNow({ all: true })).resolves.toBeDefined();
     });
 
+    it('takes no shorter window than 120 hours on the word of a single endpoint', async () => {
+        await start();
+        const { chain, worker } = fixture;
+        const client = await TestClient.withJob(worker.url, chain);
+        await client.ask(1, 'one two');
+        const end = chain.freeze();
+        await client.end();
+        for (let look = 0; look < 4; look++) await worker.claimNow();
+        chain.set(NODE, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
+        chain.getters.set(NODE.toRawString(), {
+            getNodeState: async () => ({ clearAt: 1n }),
+            getNodeRecord: async () => ({ evidence: 3600n }),
+        });
+
+        chain.freeze(end + 120 * 3600 + ANSWER_SECONDS - 1);
+        await expect(worker.sweepNow({ all: true })).rejects.toThrow('(a job ended less than 120 hours ago');
+        chain.freeze(end + 120 * 3600 + ANSWER_SECONDS);
+        await expect(worker.sweepNow({ all: true })).resolves.toBeDefined();
+    });
+
     it('sends no more than the ledger of the wallet has, whatever an endpoint says of the balance', async () => {
         await start();
         fixture.wallet.coins = 3_000_000_000n;
