@@ -29,8 +29,32 @@ export const maxRates = ({ prompt, cached, completion, reasoning }: Rates) => ({
     answer: larger(completion, reasoning),
 });
 
+const UNIT = Number(TOKENS_PER_RATE);
+
+/** The sum of counts times rates as a number, which is several times faster; undefined if that may not be exact. */
+function exactSum({ prompt, cached, completion, reasoning }: TokenCounts, rates: Rates): number | undefined {
+    const sum =
+        prompt * Number(rates.prompt) +
+        cached * Number(rates.cached) +
+        completion * Number(rates.completion) +
+        reasoning * Number(rates.reasoning);
+    // Below this limit no summand was rounded. Counts that are not whole numbers are refused further on.
+    const isExact = sum >= 0 && sum < Number.MAX_SAFE_INTEGER - UNIT;
+    const isWhole =
+        Number.isInteger(prompt) &&
+        Number.isInteger(cached) &&
+        Number.isInteger(completion) &&
+        Number.isInteger(reasoning);
+    return isExact && isWhole ? sum : undefined;
+}
+
 /** Price in nanoTON: ceil(sum of counts times rates / 10^6), rounded once, in the provider's favour. */
 export function priceOf(counts: TokenCounts, rates: Rates): bigint {
+    const exact = exactSum(counts, rates);
+    if (exact !== undefined) {
+        const rounded = exact + UNIT - 1;
+        return BigInt((rounded - (rounded % UNIT)) / UNIT);
+    }
     const sum =
         BigInt(counts.prompt) * rates.prompt +
         BigInt(counts.cached) * rates.cached +

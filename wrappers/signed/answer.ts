@@ -3,7 +3,7 @@
  * shorter. A piece is a snake cell, so a contract checks it with one cell hash.
  */
 import { beginCell, Cell } from '@ton/core';
-import { cellHash } from './layout';
+import { cellHash, parentHash } from './layout';
 
 /** Bytes of a piece; the last one may be shorter. */
 export const PIECE_BYTES = 16 * 1024;
@@ -22,6 +22,16 @@ export function pieceCell(piece: Buffer): Cell {
         cell = (cell === undefined ? builder : builder.storeRef(cell)).endCell();
     }
     return cell!;
+}
+
+/** The hash of a piece's {@link pieceCell}, without its cells: both sides of each query compute it. */
+function pieceHash(piece: Buffer): Buffer {
+    const last = Math.max(Math.ceil(piece.length / CELL_BYTES) - 1, 0);
+    let hash = cellHash(piece.subarray(last * CELL_BYTES));
+    for (let i = last - 1; i >= 0; i--) {
+        hash = parentHash(piece.subarray(i * CELL_BYTES, (i + 1) * CELL_BYTES), { hash, depth: last - i - 1 });
+    }
+    return hash;
 }
 
 /** The answer root of these bytes: covers their length and every piece. */
@@ -59,9 +69,7 @@ export function proofCell(frames: Buffer, index: number): Cell | null {
  * The tree's levels from the leaves to the root. A hash without a partner moves up unchanged. No levels for no bytes.
  */
 function levelsOf(frames: Buffer): Buffer[][] {
-    const leaves = Array.from({ length: pieceCount(frames.length) }, (_, index) =>
-        pieceCell(pieceOf(frames, index)).hash(),
-    );
+    const leaves = Array.from({ length: pieceCount(frames.length) }, (_, index) => pieceHash(pieceOf(frames, index)));
     const levels = leaves.length === 0 ? [] : [leaves];
     for (let level = leaves; level.length > 1; levels.push(level)) {
         const below = level;

@@ -111,6 +111,13 @@ export function cellHash(bytes: Buffer): Buffer {
     return createHash('sha256').update(descriptors).update(bytes).digest();
 }
 
+/** Representation hash of a cell with these bytes (at most 127) and one reference, whose hash and depth are given. */
+export function parentHash(bytes: Buffer, child: { hash: Buffer; depth: number }): Buffer {
+    const descriptors = Buffer.of(1, bytes.length * 2);
+    const depth = Buffer.of(child.depth >> 8, child.depth & 0xff);
+    return createHash('sha256').update(descriptors).update(bytes).update(depth).update(child.hash).digest();
+}
+
 /** The cell that holds these bytes (at most 127) and no references. */
 export function cellOf(bytes: Buffer): Cell {
     return new Cell({ bits: new BitString(bytes, 0, bytes.length * 8) });
