@@ -7,8 +7,8 @@ import { createParser } from 'eventsource-parser';
 import { type Dispatcher, Pool } from 'undici';
 import { Reason } from '@cocoon-market/wrappers';
 import { choicesOf, endpointPaths, type Feature, type ModelRequest, waits } from '../link';
-import { type Backend, BackendError, type BackendEvent, type Usage } from './backend';
-import { ChunkReader, type WireChunk } from './chunks';
+import { type Backend, type BackendDelta, BackendError, type BackendEvent, type Usage } from './backend';
+import { ChunkReader, joinedDelta, type WireChunk } from './chunks';
 import { retryAfterOf } from '../process/retryAfter';
 import type { TokenCounter } from '../tokens';
 import { errorBody, readJson } from './bodies';
@@ -132,6 +132,7 @@ export class OpenAiBackend implements Backend {
         const received: string[] = [];
         const parser = createParser({ maxBufferSize: MAX_EVENT, onEvent: ({ data }) => received.push(data) });
         const decoder = new TextDecoder();
+        let joined: BackendDelta | undefined; // of the deltas that arrived together
         try {
             for await (const bytes of body) {
                 parser.feed(decoder.decode(bytes as Buffer, { stream: true }));
@@ -150,14 +151,20 @@ export class OpenAiBackend implements Backend {
                         const isNoteOnly = content === undefined && reasoning === undefined && fields === undefined;
                         if (!isNoteOnly) usage = undefined; // an earlier report counts a part only
                         const tokens = isNoteOnly ? 0 : (counts.since(chunk) ?? tokensOfNote(note));
-                        yield { type: 'delta', ...delta, ...(tokens !== undefined && { tokens }) };
+                        const withTokens = { ...delta, ...(tokens !== undefined && { tokens }) };
+                        const both: BackendDelta | undefined = joined && joinedDelta(joined, withTokens);
+                        if (joined !== undefined && both === undefined) yield { type: 'delta', ...joined };
+                        joined = both ?? withTokens;
                     }
                     const report = timings ? withTimings(chunk.usage, timings) : chunk.usage;
                     if (report && counts.isWhole(chunk)) usage = toUsage(report) ?? usage;
                 }
+                if (joined !== undefined) yield { type: 'delta', ...joined };
+                joined = undefined;
             }
         } catch (error) {
             if (signal.aborted) return;
+            if (joined !== undefined) yield { type: 'delta', ...joined };
             if (error instanceof BackendError) throw error;
             throw new BackendError(`the stream from ${this.origin} broke off (${codeOf(error)})`, undefined, {
                 reason: reasonOfCode(codeOf(error)),

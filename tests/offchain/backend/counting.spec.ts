@@ -23,11 +23,15 @@ describe('a model server', () => {
     afterAll(() => server.stop());
     afterEach(() => backend.close());
 
-    async function answer(owner: string, events: unknown[], more: object = {}, config: object = {}) {
+    async function answer(owner: string, events: unknown[], more: object = {}, config: object = {}, atOnce = false) {
         server.owner = owner;
         backend = new OpenAiBackend({ url: server.url, ...config });
         await backend.models();
-        server.events(...events);
+        if (atOnce) {
+            server.eventsAtOnce(...events);
+        } else {
+            server.events(...events);
+        }
         const received: BackendEvent[] = [];
         for await (const event of backend.stream(request(more), AbortSignal.timeout(5000))) {
             received.push(event);
@@ -61,6 +65,56 @@ describe('a model server', () => {
             expect(report).toEqual({ prompt: 7, cached: 0, completion: 5 });
         },
     );
+
+    describe('whose events arrive together', () => {
+        const together = async (...events: unknown[]) => {
+            const { received } = await answer('vllm', [...events, chunk({}, 'stop')], {}, {}, true);
+            return received.filter((event) => event.type === 'delta');
+        };
+
+        it('has counted texts of one kind joined, with the sum of their tokens', async () => {
+            const deltas = await together(
+                chunk({ reasoning: 'a' }, null, usage(7, 1)),
+                chunk({ reasoning: 'b' }, null, usage(7, 2)),
+                chunk({ content: 'c' }, null, usage(7, 3)),
+                chunk({ content: 'd' }, null, usage(7, 5)),
+            );
+            expect(deltas).toEqual([
+                { type: 'delta', reasoning: 'ab', tokens: 2 },
+                { type: 'delta', content: 'cd', tokens: 3 },
+            ]);
+        });
+
+        it('has uncounted texts, and texts with a note, one by one', async () => {
+            const logprobs = { content: [{ token: 'b' }] };
+            const deltas = await together(
+                chunk({ content: 'a' }),
+                chunk({ content: 'b' }),
+                { choices: [{ index: 0, delta: { content: 'c' }, logprobs }], ...usage(7, 3) },
+                chunk({ content: 'd' }, null, usage(7, 4)),
+            );
+            expect(deltas.map((delta) => delta.type === 'delta' && delta.content)).toEqual(['a', 'b', 'c', 'd']);
+        });
+
+        it('has the text before an error in the same bytes delivered first', async () => {
+            server.owner = 'vllm';
+            backend = new OpenAiBackend({ url: server.url });
+            await backend.models();
+            server.eventsAtOnce(
+                chunk({ content: 'a' }, null, usage(7, 1)),
+                chunk({ content: 'b' }, null, usage(7, 2)),
+                { error: { message: 'out of memory' } },
+            );
+            const received: BackendEvent[] = [];
+            const reading = (async () => {
+                for await (const event of backend.stream(request(), AbortSignal.timeout(5000))) {
+                    received.push(event);
+                }
+            })();
+            await expect(reading).rejects.toThrow('in the middle of an answer');
+            expect(received).toEqual([{ type: 'delta', content: 'ab', tokens: 2 }]);
+        });
+    });
 
     it('vllm counts each choice apart, and the whole only in its last event', async () => {
         const of = (index: number, content: string, made: number) => ({

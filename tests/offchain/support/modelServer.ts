@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { ECHO } from './backend';
 
 export type Handler = (response: ServerResponse, body: string, request: IncomingMessage) => void | Promise<void>;
@@ -34,12 +35,25 @@ export class ModelServer {
         return this;
     }
 
-    /** Answers with one stream of events. */
+    /** Answers with one stream of events, which arrive one by one. */
     events(...events: unknown[]): void {
+        this.answer = async (response) => {
+            response.writeHead(200, { 'content-type': 'text/event-stream' });
+            for (const event of events) {
+                response.write(`data: ${JSON.stringify(event)}\n\n`);
+                await turn(); // the reader is in this process: it reads what was written before the next event is
+                await turn();
+            }
+            response.end('data: [DONE]\n\n');
+        };
+    }
+
+    /** Answers with one stream of events, which arrive together. */
+    eventsAtOnce(...events: unknown[]): void {
+        const texts = [...events.map((event) => JSON.stringify(event)), '[DONE]'];
         this.answer = (response) => {
             response.writeHead(200, { 'content-type': 'text/event-stream' });
-            for (const event of events) response.write(`data: ${JSON.stringify(event)}\n\n`);
-            response.end('data: [DONE]\n\n');
+            response.end(texts.map((text) => `data: ${text}\n\n`).join(''));
         };
     }
 
