@@ -3,7 +3,7 @@
  * because a second one would sign with the same keys.
  */
 import Sqlite from 'better-sqlite3';
-import { Kysely, SqliteDialect, sql } from 'kysely';
+import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely';
 import { closeSync, openSync } from 'node:fs';
 
 /** One step of a schema. A released step never changes; a new one follows it. */
@@ -31,7 +31,7 @@ export const MARGIN = sql.raw('margin BLOB NOT NULL DEFAULT (zeroblob(1024))');
  */
 export async function openDatabase<Schema>(path: string, migrations: readonly Migration[]): Promise<Kysely<Schema>> {
     const file = openFile(path);
-    const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: file }) });
+    const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: preparing(file) }) });
     try {
         await migrate(db as Kysely<unknown>, file, migrations, path);
     } catch (error) {
@@ -71,6 +71,27 @@ function openFile(path: string): Sqlite.Database {
               )
             : error;
     }
+}
+
+const MAX_STATEMENTS = 500; // a program has about a hundred, and lists of values make some more
+
+/** The file as Kysely uses it, with statements that are prepared once: to prepare one takes longer than to run it. */
+function preparing(file: Sqlite.Database): SqliteDatabase {
+    const statements = new Map<string, Sqlite.Statement>();
+    return {
+        close: () => void file.close(),
+        prepare(text) {
+            const prepared = statements.get(text);
+            if (prepared !== undefined && !prepared.busy) {
+                return prepared;
+            }
+            const statement = file.prepare(text);
+            if (prepared === undefined && statements.size < MAX_STATEMENTS) {
+                statements.set(text, statement);
+            }
+            return statement;
+        },
+    };
 }
 
 // SQLite gives its log the same mode. An existing file is not opened, because closing it would drop this process's

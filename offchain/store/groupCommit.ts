@@ -2,10 +2,13 @@
  * Puts the writes of one turn of the event loop into one transaction, because an fsync costs the same for one row as
  * for a hundred. The promise of a write resolves after its COMMIT, so what depends on it may be sent.
  */
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import { steadySeconds } from '../process/clock';
 
-/** A write of a group. An error undoes this write only, and rejects its promise only. */
+/**
+ * A write of a group. An error undoes this write only, and rejects its promise only. It may run twice, and what the
+ * first run did is undone, so it changes nothing but the database.
+ */
 export type Write<Schema, Result> = (transaction: Transaction<Schema>) => Promise<Result>;
 
 interface Waiting<Schema> {
@@ -58,12 +61,27 @@ export class GroupCommit<Schema> {
         this.draining = undefined;
     }
 
+    /**
+     * Together first, because a write rarely fails and a savepoint for each costs as much as a small write. If one
+     * fails, all are undone and run again, each with its savepoint.
+     */
+    private async runAll(group: Waiting<Schema>[]): Promise<WriteOutcome[]> {
+        try {
+            return await this.db.transaction().execute((transaction) => runTogether(transaction, group));
+        } catch (error) {
+            if (!(error instanceof Failed)) {
+                throw error;
+            }
+        }
+        return this.db.transaction().execute((transaction) => runEach(transaction, group));
+    }
+
     private async commit(group: Waiting<Schema>[]): Promise<void> {
         let outcomes: WriteOutcome[] = [];
         try {
             if (this.broken === undefined) {
                 const begin = steadySeconds();
-                outcomes = await this.db.transaction().execute((transaction) => runAll(transaction, group));
+                outcomes = await this.runAll(group);
                 this.onCommit(steadySeconds() - begin);
             }
         } catch (error) {
@@ -82,18 +100,36 @@ export class GroupCommit<Schema> {
     }
 }
 
-async function runAll<Schema>(transaction: Transaction<Schema>, group: Waiting<Schema>[]): Promise<WriteOutcome[]> {
+const SAVEPOINT = CompiledQuery.raw('SAVEPOINT one_write');
+const ROLLBACK = CompiledQuery.raw('ROLLBACK TO SAVEPOINT one_write');
+const RELEASE = CompiledQuery.raw('RELEASE SAVEPOINT one_write');
+
+class Failed extends Error {}
+
+async function runTogether<Schema>(transaction: Transaction<Schema>, group: Waiting<Schema>[]) {
     const outcomes: WriteOutcome[] = [];
     for (const { write } of group) {
-        await sql`SAVEPOINT one_write`.execute(transaction);
+        try {
+            outcomes.push({ ok: true, result: await write(transaction) });
+        } catch (cause) {
+            throw new Failed('A write of the group failed', { cause });
+        }
+    }
+    return outcomes;
+}
+
+async function runEach<Schema>(transaction: Transaction<Schema>, group: Waiting<Schema>[]): Promise<WriteOutcome[]> {
+    const outcomes: WriteOutcome[] = [];
+    for (const { write } of group) {
+        await transaction.executeQuery(SAVEPOINT);
         let outcome: WriteOutcome;
         try {
             outcome = { ok: true, result: await write(transaction) };
         } catch (error) {
             outcome = { ok: false, error };
-            await sql`ROLLBACK TO SAVEPOINT one_write`.execute(transaction);
+            await transaction.executeQuery(ROLLBACK);
         }
-        await sql`RELEASE SAVEPOINT one_write`.execute(transaction);
+        await transaction.executeQuery(RELEASE);
         outcomes.push(outcome);
     }
     return outcomes;
