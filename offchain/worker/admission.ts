@@ -24,7 +24,7 @@ import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { WorkerJob } from './job';
 import type { AcceptedQuery, RunningQuery } from './query';
 import { Refused } from './refusal';
-import { takeVoucher } from './vouchers';
+import { takeWithQuery } from './vouchers';
 
 /** The answer to a query: stored records, a signed decline, or a query that begins to run. */
 export type Admission =
@@ -64,9 +64,7 @@ export async function admit(
     }
     const plain = unseal(secret, number, sealed);
     await job.channel.refresh();
-    if (head.voucher !== null) {
-        await takeVoucher(context, job, head.voucher);
-    }
+    const voucher = head.voucher === null ? undefined : await takeWithQuery(context, job, head.voucher);
     job.requireNewest();
     if (job.fails.isEmpty) {
         throw new Refused('declined', 'Too many queries of this job failed, and too few were answered and paid');
@@ -83,6 +81,7 @@ export async function admit(
             throw new Refused('declined', `Declined (${Reason[decision]}), too often in this job to sign it`);
         }
         job.unpaid.spend();
+        await voucher?.stored;
         return { kind: 'declined', receipt: await decline(context, job, { number, request, reason: decision }) };
     }
     const query = { ...decision, number, request, secret, ceiling: head.ceiling };
@@ -93,7 +92,8 @@ export async function admit(
         job.remove(number);
         query.seat.release();
     };
-    return { kind: 'new', running, accept: () => accept(context, job, query), discard };
+    const accepted = async () => (await Promise.all([accept(context, job, query), voucher?.stored]))[0];
+    return { kind: 'new', running, accept: accepted, discard };
 }
 
 async function storedQuery(

@@ -3,22 +3,33 @@
  * gets `startSteps` steps of unpaid work, and more only as its vouchers come. See docs/protocol.md. Amounts are
  * nanoTON.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-
 const MAX_CLIENTS = 10_000; // in memory; each has paid for an escrow
 const MAX_JOBS = 1000; // of a client in memory, and more only while they owe
 const MAX_DROPPED_STEPS = 8n; // of work that a client may drop before its answer, whatever it has paid
 const STEP_MS = 600_000; // after which a step of dropped work is forgiven
 const POLL_MS = 500;
 
+interface JobCredit {
+    paid: bigint; // the promise of its newest voucher
+    owed: bigint; // prices of results above it
+}
+
+interface Waiting {
+    step: bigint;
+    patienceMs: number;
+    deadline: number; // of performance.now()
+    end: (started: boolean) => void;
+}
+
 export class Client {
-    private readonly jobs = new Map<string, { paid: bigint; owed: bigint }>();
+    private readonly jobs = new Map<string, JobCredit>();
     private paid = 0n; // by all these jobs
     private owed = 0n;
     private open = 0n; // steps of the queries that run
     private dropped = 0n; // what the prompts of dropped queries may have cost
     private forgivenAt = performance.now();
-    private readonly waiting = new Set<() => void>();
+    private readonly waiting = new Set<Waiting>(); // in the order in which they came
+    private timer: NodeJS.Timeout | undefined; // while queries wait
 
     /** `startSteps`: of unpaid work for a client that has paid nothing. */
     constructor(private readonly startSteps: number) {}
@@ -34,11 +45,11 @@ export class Client {
             const [name, oldest] = this.jobs.entries().next().value!;
             this.setJob(name, oldest.owed > 0n ? oldest : undefined);
         }
-        this.wake();
+        this.startWaiting();
     }
 
     /** Puts a job at the end, or takes it out. */
-    private setJob(name: string, job: { paid: bigint; owed: bigint } | undefined): void {
+    private setJob(name: string, job: JobCredit | undefined): void {
         const previous = this.jobs.get(name);
         this.paid += (job?.paid ?? 0n) - (previous?.paid ?? 0n);
         this.owed += (job?.owed ?? 0n) - (previous?.owed ?? 0n);
@@ -59,45 +70,71 @@ export class Client {
     endQuery(step: bigint, dropped: bigint): void {
         this.open -= step;
         this.dropped += dropped;
-        this.wake();
+        this.startWaiting();
     }
 
     /**
-     * Starts a query as soon as there is credit. Resolves with false once `signal` is aborted, or when no query of this
-     * client ran and no credit came for `seconds`.
+     * Starts a query as soon as there is credit, after those that wait already. Resolves with false once `signal` is
+     * aborted, or when no query of this client ran and no credit came for `seconds`.
      */
     async startInTime(step: bigint, seconds: number, signal: AbortSignal): Promise<boolean> {
-        let deadline = performance.now() + seconds * 1000;
-        while (!signal.aborted) {
-            if (this.mayStart(step)) {
-                this.open += step;
-                return true;
-            }
-            if (this.open > 0n) {
-                deadline = performance.now() + seconds * 1000; // running queries are about to be paid
-            } else if (performance.now() > deadline) {
-                return false;
-            }
-            await this.change(signal);
+        if (signal.aborted) {
+            return false;
         }
-        return false;
+        if (this.waiting.size === 0 && this.mayStart(step)) {
+            this.open += step;
+            return true;
+        }
+        return new Promise((resolve) => {
+            const patienceMs = seconds * 1000;
+            const leave = () => waiting.end(false);
+            const waiting: Waiting = {
+                step,
+                patienceMs,
+                deadline: performance.now() + patienceMs,
+                end: (started) => {
+                    signal.removeEventListener('abort', leave);
+                    this.waiting.delete(waiting);
+                    if (this.waiting.size === 0) {
+                        clearInterval(this.timer);
+                        this.timer = undefined;
+                    }
+                    resolve(started);
+                },
+            };
+            signal.addEventListener('abort', leave);
+            this.waiting.add(waiting);
+            this.timer ??= setInterval(() => this.checkWaiting(), POLL_MS);
+        });
     }
 
-    private async change(signal: AbortSignal): Promise<void> {
-        let resolve!: () => void;
-        const changed = new Promise<void>((done) => (resolve = done));
-        this.waiting.add(resolve);
-        const over = new AbortController();
-        const pause = sleep(POLL_MS, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(
-            () => undefined,
-        );
-        await Promise.race([changed, pause]);
-        over.abort();
-        this.waiting.delete(resolve);
+    /** Starts those that wait, the oldest first, as far as credit goes. It may go further for a larger step. */
+    private startWaiting(): void {
+        let tooSmall = 0n; // steps up to this
+        for (const waiting of this.waiting) {
+            if (waiting.step <= tooSmall) {
+                continue;
+            }
+            if (this.mayStart(waiting.step)) {
+                this.open += waiting.step;
+                waiting.end(true);
+            } else {
+                tooSmall = waiting.step;
+            }
+        }
     }
 
-    private wake(): void {
-        this.waiting.forEach((resolve) => resolve());
+    /** Dropped work is forgiven as time passes, and no query waits for ever. */
+    private checkWaiting(): void {
+        this.startWaiting();
+        const now = performance.now();
+        for (const waiting of this.waiting) {
+            if (this.open > 0n) {
+                waiting.deadline = now + waiting.patienceMs; // running queries are about to be paid
+            } else if (now > waiting.deadline) {
+                waiting.end(false);
+            }
+        }
     }
 
     /** The dropped work that is not forgiven yet. */

@@ -132,7 +132,12 @@ export class WorkerJob extends JobEntry {
 
     /** True when `next` more nanoTON may be sent before another voucher. */
     maySend(next: bigint): boolean {
-        const running = [...this.running.values()].filter(({ started }) => started);
+        const running: RunningCost[] = [];
+        for (const query of this.running.values()) {
+            if (query.started) {
+                running.push(query);
+            }
+        }
         const { cumulative: ended, promised: paid } = this;
         return maySend({ step: this.terms.step, ended, paid, running }, next);
     }

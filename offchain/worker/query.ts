@@ -6,15 +6,16 @@ import type { TokenCounter } from '../tokens';
 import { Answer, type Part, parts, WholeText } from './answer';
 import type { Seat } from './backends';
 import type { WorkerContext } from './context';
-import { billedCounts, frameTokens, promptBoundPrice, unmeteredBound } from './credit';
+import { billedCounts, frameTokens, promptBoundPrice } from './credit';
 import { signFail } from './fails';
 import type { ActiveQuery, WorkerJob } from './job';
 import { ClientPatience } from './patience';
+import { QueryCost } from './queryCost';
 
 /** Takes the records of an answer. A client that has left takes nothing, and delays nothing. */
 export interface RecordSink {
-    /** Resolves when there is room for more, or the client has left. */
-    write(bytes: Buffer): Promise<void>;
+    /** Undefined if there is room for more; else resolves when there is, or the client has left. */
+    write(bytes: Buffer): Promise<void> | undefined;
     end(): void;
 }
 
@@ -37,6 +38,8 @@ interface AnswerEnd {
     usage?: Usage | undefined;
 }
 
+const OVER = Object.assign(new Error('The query is over'), { name: 'AbortError' }); // made once: an error costs much
+
 const FINISHES = { stop: Finish.Stop, length: Finish.Length, content_filter: Finish.ContentFilter };
 
 /** Runs one accepted query to its receipt. */
@@ -49,7 +52,9 @@ export class RunningQuery implements ActiveQuery {
     private failReason = Reason.Stopped; // if nothing was sent
     private retryAfter: number | undefined; // seconds, of a backend that is busy
     private waits = false; // for its client
+    private readonly cost: QueryCost;
     private readonly patience: ClientPatience;
+    private abandon: () => void = () => undefined; // the step of the backend that is waited for
     started = false;
     private ended: Promise<void> | undefined;
 
@@ -61,8 +66,16 @@ export class RunningQuery implements ActiveQuery {
     ) {
         this.patience = new ClientPatience(context.config.creditSeconds * 1000);
         this.answer = new Answer(query.secret, query.number, job.terms, query.counter);
+        this.cost = new QueryCost(this.answer, query.promptBound, job.terms);
         this.aborted = new Promise((resolve) => {
-            this.abort.signal.addEventListener('abort', () => resolve('aborted'), { once: true });
+            this.abort.signal.addEventListener(
+                'abort',
+                () => {
+                    resolve('aborted');
+                    this.abandon();
+                },
+                { once: true },
+            );
         });
     }
 
@@ -75,14 +88,11 @@ export class RunningQuery implements ActiveQuery {
     }
 
     get sent(): bigint {
-        return this.answer.price();
+        return this.cost.now().sent;
     }
 
     get unmetered(): bigint {
-        const { answer, job, query } = this;
-        const promptBound = answer.promptKnown ? 0 : query.promptBound;
-        const { counts, bounds } = answer;
-        return unmeteredBound({ step: job.terms.step, promptBound, counts, bounds }, job.terms.rates);
+        return this.cost.now().unmetered;
     }
 
     cut(finish: Finish): Promise<void> {
@@ -144,7 +154,7 @@ export class RunningQuery implements ActiveQuery {
         if (this.cutBy === undefined) {
             this.cutBy = finish;
             this.failReason = reason;
-            this.abort.abort();
+            this.abort.abort(OVER);
         }
     }
 
@@ -153,9 +163,7 @@ export class RunningQuery implements ActiveQuery {
         const events = this.query.seat.stream(this.query.modelRequest, this.abort.signal)[Symbol.asyncIterator]();
         try {
             while (this.cutBy === undefined) {
-                const next = events.next();
-                next.catch(() => undefined); // of a backend whose step is abandoned
-                const step = await Promise.race([next, this.aborted]);
+                const step = await this.untilAborted(events.next());
                 if (step === 'aborted') {
                     break;
                 }
@@ -170,10 +178,18 @@ export class RunningQuery implements ActiveQuery {
         } catch (error) {
             this.stopByBackend(error);
         } finally {
-            this.abort.abort();
+            this.abort.abort(OVER);
             void events.return?.()?.catch(() => undefined);
         }
         return undefined;
+    }
+
+    /** What a step of the backend brings, unless the query is cut first, which abandons the step. */
+    private untilAborted<Step>(step: Promise<Step>): Promise<Step | 'aborted'> {
+        return new Promise((resolve, reject) => {
+            this.abandon = () => resolve('aborted');
+            step.then(resolve, reject);
+        });
     }
 
     private stopByBackend(error: unknown): void {
@@ -281,7 +297,10 @@ export class RunningQuery implements ActiveQuery {
 
     /** Waits for room, at most until the query ends, because a client that reads nothing must not delay its receipt. */
     private async write(bytes: Buffer, type = RecordType.Answer): Promise<void> {
-        await this.waitForClient(this.sink.write(encodeRecord(type, bytes)));
+        const room = this.sink.write(encodeRecord(type, bytes));
+        if (room !== undefined) {
+            await this.waitForClient(room);
+        }
     }
 
     private async fail(): Promise<void> {

@@ -217,10 +217,12 @@ class ResponseSink implements RecordSink {
         }
     }
 
-    async write(bytes: Buffer): Promise<void> {
-        if (!this.isClosed && !this.response.write(bytes)) {
-            await Promise.race([new Promise((resolve) => this.response.once('drain', resolve)), this.closed]);
+    write(bytes: Buffer): Promise<void> | undefined {
+        if (this.isClosed || this.response.write(bytes)) {
+            return undefined;
         }
+        const drained = new Promise<void>((resolve) => this.response.once('drain', resolve));
+        return Promise.race([drained, this.closed]);
     }
 
     end(): void {

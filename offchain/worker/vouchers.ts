@@ -2,6 +2,7 @@
 import { type SignedVoucher, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { accountAddress } from './channels';
 import type { WorkerContext } from './context';
+import { isStale } from './entry';
 import type { WorkerJob } from './job';
 import { Refused } from './refusal';
 
@@ -15,9 +16,37 @@ export async function takeVoucher(
     job: WorkerJob,
     voucher: SignedVoucher,
 ): Promise<SignedVoucher> {
+    if (await isNewer(context, job, voucher)) {
+        await storeVoucher(context, job, voucher);
+    }
+    return job.voucher!;
+}
+
+/**
+ * Takes the voucher that came with a query, as {@link takeVoucher} does. Resolves when it is verified, with a promise
+ * of when it is on the disk: the query's accept goes there in the same commit. A voucher that makes the job stale is on
+ * the disk at once, because nothing may be signed after it.
+ */
+export async function takeWithQuery(
+    context: WorkerContext,
+    job: WorkerJob,
+    voucher: SignedVoucher,
+): Promise<{ stored: Promise<void> }> {
+    if (!(await isNewer(context, job, voucher))) {
+        return { stored: Promise.resolve() };
+    }
+    const stored = storeVoucher(context, job, voucher);
+    stored.catch(() => undefined); // whoever waits for it sees the error, and a refused query does not
+    if (isStale({ ...job.record, voucher })) {
+        await stored;
+    }
+    return { stored };
+}
+
+async function isNewer(context: WorkerContext, job: WorkerJob, voucher: SignedVoucher): Promise<boolean> {
     const newest = job.voucher;
     if (newest !== undefined && voucher.cumulative <= newest.cumulative && voucher.count <= newest.count) {
-        return newest;
+        return false;
     }
     if (newest !== undefined && (voucher.cumulative < newest.cumulative || voucher.count < newest.count)) {
         throw new Refused('bad_voucher', 'Both numbers of a voucher may only grow');
@@ -33,11 +62,14 @@ export async function takeVoucher(
             throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');
         }
     }
+    return true;
+}
+
+async function storeVoucher(context: WorkerContext, job: WorkerJob, voucher: SignedVoucher): Promise<void> {
     const at = context.now();
     if (await context.store.jobs.addVoucher(job.id, voucher, at)) {
         job.adoptVoucher(voucher, at);
     }
-    return job.voucher!;
 }
 
 function isCovered({ channel: { snapshot } }: WorkerJob, { cumulative }: SignedVoucher): boolean {
