@@ -17,6 +17,7 @@ export interface ResultEntry {
 export class Ledger {
     private settled = 0n; // nanoTON of all verified results
     private readonly meters = new Map<number, bigint>(); // nanoTON of running queries by number
+    private metered = 0n; // nanoTON, the sum of them
     private last: { index: number; cumulative: bigint } = { index: 0, cumulative: 0n };
     private readonly aboveGap = new Map<number, ResultEntry>(); // results, by index
     private paid: VoucherAmounts = { cumulative: 0n, count: 0 };
@@ -28,7 +29,7 @@ export class Ledger {
 
     /** nanoTON of every query so far: the price of a verified result, else its meter. */
     get total(): bigint {
-        return [...this.meters.values()].reduce((sum, meter) => sum + meter, this.settled);
+        return this.settled + this.metered;
     }
 
     /** nanoTON of verified results alone. */
@@ -54,8 +55,10 @@ export class Ledger {
 
     /** Takes a running query's meter in nanoTON; a lower one changes nothing. */
     raiseMeter(number: number, price: bigint): void {
-        if (price > (this.meters.get(number) ?? 0n)) {
+        const meter = this.meterOf(number);
+        if (price > meter) {
             this.meters.set(number, price);
+            this.metered += price - meter;
         }
     }
 
@@ -89,7 +92,7 @@ export class Ledger {
 
     /** Takes a verified result in place of the query's meter. */
     addResult(number: number, entry: ResultEntry): void {
-        this.meters.delete(number);
+        this.dropMeter(number);
         this.settled += entry.price;
         this.aboveGap.set(entry.index, entry);
         for (let next = this.aboveGap.get(this.last.index + 1); next; next = this.aboveGap.get(this.last.index + 1)) {
@@ -107,6 +110,7 @@ export class Ledger {
 
     /** A query ended without a price; what was paid for its meter stays as credit. */
     dropMeter(number: number): void {
+        this.metered -= this.meterOf(number);
         this.meters.delete(number);
     }
 

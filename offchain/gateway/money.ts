@@ -3,7 +3,8 @@ import { type SignedVoucher, type SigningKey, Verifier, Voucher, voucherFor } fr
 import { Address } from '@ton/core';
 import type { GatewayStore, StoredJob } from '../store/gateway';
 import type { UsedQuery } from '../store/people';
-import { Ledger } from './ledger';
+import { VOUCHER_DELAY_MS } from '../link';
+import { Ledger, type VoucherAmounts } from './ledger';
 import { type WorkerClient, WorkerRefusal } from './workers';
 
 const RETRY_MS = [200, 500, 1000, 2000, 5000];
@@ -33,7 +34,9 @@ export class JobMoney {
     private stopped = false;
     private pauseReason: string | undefined;
     private failures = 0;
-    private timer: NodeJS.Timeout | undefined;
+    private timer: NodeJS.Timeout | undefined; // of the next attempt
+    private soon: NodeJS.Timeout | undefined; // of a payment that may become unnecessary
+    private delivered: VoucherAmounts = { cumulative: 0n, count: 0 }; // the worker has confirmed it
 
     constructor(
         private readonly stored: StoredJob,
@@ -66,9 +69,34 @@ export class JobMoney {
         }
     }
 
-    /** Pays what a verified result added, however little. */
+    /**
+     * Pays what a verified result added, however little: after a moment, in which the next query may bring the voucher,
+     * or more results come under it.
+     */
     payResult(): void {
         if (this.pauseReason === undefined && this.ledger.hasGrown) {
+            this.soon ??= setTimeout(() => this.payUndelivered(), VOUCHER_DELAY_MS);
+        }
+    }
+
+    /** Signs what a result added, for a query that brings it. Resolves when the voucher is on the disk. */
+    async signResult(): Promise<void> {
+        if (this.soon !== undefined && !this.stopped && this.paused === undefined) {
+            await this.newestVoucher();
+        }
+    }
+
+    /** The worker took the query that brought this voucher, and the voucher with it. */
+    noteDelivered(voucher: VoucherAmounts | null): void {
+        if (voucher !== null && voucher.cumulative >= this.delivered.cumulative) {
+            this.delivered = voucher;
+        }
+    }
+
+    private payUndelivered(): void {
+        this.soon = undefined;
+        const { voucher, hasGrown } = this.ledger;
+        if (hasGrown || voucher.cumulative > this.delivered.cumulative || voucher.count > this.delivered.count) {
             this.start();
         }
     }
@@ -79,7 +107,7 @@ export class JobMoney {
             return;
         }
         this.again = true;
-        clearTimeout(this.timer);
+        this.clearTimers();
         this.posting ??= this.run();
     }
 
@@ -94,7 +122,7 @@ export class JobMoney {
     /** No more payments: the node broke the protocol, or the gateway ends. Resolves when nothing is in flight. */
     async stop(): Promise<void> {
         this.stopped = true;
-        clearTimeout(this.timer);
+        this.clearTimers();
         await this.posting?.catch(() => undefined);
     }
 
@@ -146,7 +174,14 @@ export class JobMoney {
         const voucher = await this.newestVoucher();
         if (voucher !== null && !this.stopped && this.paused === undefined) {
             await this.adopt(await this.parts.worker.voucher(this.stored.hash, voucher));
+            this.noteDelivered(voucher);
         }
+    }
+
+    private clearTimers(): void {
+        clearTimeout(this.timer);
+        clearTimeout(this.soon);
+        this.soon = undefined;
     }
 
     private startLater(): void {

@@ -17,6 +17,7 @@ import {
 import type { StoredQuery } from '../store/gateway';
 import { counterOf } from '../tokens';
 import { SentQuery, ClockReading } from './check';
+import { Cut } from './cut';
 import { Breach, SignedEnding, IncomingAnswer } from './incoming';
 import type { GatewayJob, Lease } from './job';
 import { type Needs, needsOf } from './needs';
@@ -60,6 +61,7 @@ export function questionOf(modelRequest: ModelRequest, { isLimited }: { isLimite
     return { modelRequest, needed: needsOf(modelRequest, isLimited), bounds };
 }
 
+const ACCEPT_MS = 250; // from an accept until it is stored, unless the query ends before
 const END_MS = 1000; // from the signed ending to the end of the connection
 
 /** How an attempt at a query ended that did not break off. */
@@ -147,10 +149,14 @@ export async function ask(
             askedAt: clock().now,
         };
         reserve(lease, question, query);
-        await job.store.addQuery(
-            { ...query, apiKey: question.payer?.name },
-            keep ? { session: session.id, sealed } : undefined,
-        );
+        // In one commit with what is owed: the query brings the voucher, so that none is posted.
+        await Promise.all([
+            job.store.addQuery(
+                { ...query, apiKey: question.payer?.name },
+                keep ? { session: session.id, sealed } : undefined,
+            ),
+            job.money.signResult(),
+        ]);
         const head = { ...shared, job: job.stored.hash, session: session.id, voucher: job.stored.voucher };
 
         const incoming = new IncomingAnswer(sentQueryOf(job, query), job.verifier, secret, counterOf(tokenizer), {
@@ -158,16 +164,31 @@ export async function ask(
             clock,
             late: false,
         });
+        // Most queries end sooner, and their ending is stored with the accept.
+        let saving: NodeJS.Timeout | undefined;
+        const saveAccept = () => {
+            if (incoming.accept !== undefined) {
+                // Not awaited: no frame waits for it, and a store that fails ends the process.
+                job.store.saveAccept(job.number, number, incoming.accept).catch(() => undefined);
+            }
+        };
         // A node that never begins, or goes on after its deadline, is not waited for.
-        const late = AbortSignal.timeout(waits.query * 1000);
-        const over = new AbortController();
-        const cut = AbortSignal.any([signal, job.abandoned.signal, late, over.signal]);
+        const cut = new Cut([signal, job.abandoned.signal], waits.query * 1000);
         try {
-            const body = (await job.worker.query(head, sealed, cut))[Symbol.asyncIterator]();
-            const ending = await follow(job, incoming, body, (frame) => deliver(frame, number));
-            void letGo(body, over);
+            const body = (await job.worker.query(head, sealed, cut.signal))[Symbol.asyncIterator]();
+            const ending = await follow(job, incoming, body, {
+                deliver: (frame) => deliver(frame, number),
+                onAccept: () => {
+                    job.money.noteDelivered(head.voucher);
+                    saving = setTimeout(saveAccept, ACCEPT_MS);
+                },
+            });
+            clearTimeout(saving);
+            void letGo(body, cut);
             return await conclude(lease, incoming, ending);
         } catch (error) {
+            clearTimeout(saving);
+            cut.now();
             if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
                 await lease.end({ phase: 'void' });
                 throw error instanceof WorkerRefusal ? Object.assign(error, { session }) : error;
@@ -176,6 +197,7 @@ export async function ask(
                 await refuse(lease, incoming, { breach: error, at: clock().now });
                 throw error;
             }
+            saveAccept();
             throw new BrokenOff(lease, query, incoming.received, error);
         }
     } finally {
@@ -200,15 +222,14 @@ async function follow(
     job: GatewayJob,
     incoming: IncomingAnswer,
     body: AsyncIterator<Buffer>,
-    deliver: (frame: Frame) => Promise<void>,
+    { deliver, onAccept }: { deliver: (frame: Frame) => Promise<void>; onAccept: () => void },
 ): Promise<SignedEnding> {
     const records = new RecordReader();
     for (let next = await body.next(); next.done !== true; next = await body.next()) {
         for (const record of parse(records, next.value)) {
             const frames = incoming.take(record);
             if (record.type === RecordType.Accept) {
-                // Not awaited: no frame waits for it, and a store that fails ends the process.
-                job.store.saveAccept(job.number, incoming.number, incoming.accept!).catch(() => undefined);
+                onAccept();
             }
             if (frames.length > 0) {
                 meter(job, incoming);
@@ -225,14 +246,15 @@ async function follow(
 }
 
 /** Waits a moment for the end of the connection, which can be used again then, and ends one that is held open. */
-async function letGo(body: AsyncIterator<Buffer>, connection: AbortController): Promise<void> {
-    const late = setTimeout(() => connection.abort(), END_MS).unref();
+async function letGo(body: AsyncIterator<Buffer>, cut: Cut): Promise<void> {
+    const late = setTimeout(() => cut.now(), END_MS).unref();
     try {
         while ((await body.next()).done !== true);
     } catch {
         // It broke off, after all that matters.
     }
     clearTimeout(late);
+    cut.release();
 }
 
 /** The records a chunk completes; what is none of this protocol's is a breach. */

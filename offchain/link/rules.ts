@@ -56,6 +56,9 @@ export const commitEvery = (step: bigint): bigint => step / 8n;
 /** Rule 7: the unpaid amount at which the gateway pays, nanoTON. */
 export const payEvery = (step: bigint): bigint => step / 4n;
 
+/** Rule 7: milliseconds from a result to the post of its voucher, in which the next query may bring it. */
+export const VOUCHER_DELAY_MS = 5;
+
 /** Rule 2: the highest price of the bound of a prompt, nanoTON; above it a node declines. */
 export const maxPrompt = (step: bigint): bigint => step / 2n;
 
