@@ -9,6 +9,7 @@ const MAX_WORDS = 4000; // characters of a process's output that are remembered
 /** A `cocoon` process that has said where it listens. */
 export interface RunningProcess {
     readonly url: string;
+    readonly pid: number;
     /** Resolves when the process has ended, with the end of what it wrote to standard error. */
     readonly ended: Promise<string>;
     /** Sends the signal and waits for the end; SIGTERM unless given. */
@@ -32,6 +33,7 @@ export async function startCocoon(
     const { url, err } = await listening(child, args.slice(0, 2).join(' '));
     return {
         url,
+        pid: child.pid!,
         ended: new Promise((resolve) => child.once('close', () => resolve(err().trim()))),
         async end(signal = 'SIGTERM') {
             if (child.exitCode === null && child.signalCode === null) {

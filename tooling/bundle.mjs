@@ -34,6 +34,8 @@ const sets = {
         entries: {
             crashingWorker: 'tests/offchain/support/crashingWorker.ts',
             soakBackend: 'tests/soak/backendProcess.ts',
+            benchBackend: 'benchmarks/offchain/backendProcess.ts',
+            benchProxy: 'benchmarks/offchain/proxyProcess.ts',
             faultyWorker: 'tests/flows/support/faultyWorker.ts',
         },
         external: ['better-sqlite3', '@ton/*'],

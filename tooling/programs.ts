@@ -12,6 +12,8 @@ const PROGRAMS = {
     play: ['programs', 'build/programs/play.mjs'],
     crashingWorker: ['tests', 'build/tests/crashingWorker.mjs'],
     soakBackend: ['tests', 'build/tests/soakBackend.mjs'],
+    benchBackend: ['tests', 'build/tests/benchBackend.mjs'],
+    benchProxy: ['tests', 'build/tests/benchProxy.mjs'],
     faultyWorker: ['tests', 'build/tests/faultyWorker.mjs'],
 } as const;
 

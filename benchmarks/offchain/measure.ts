@@ -1,0 +1,106 @@
+/** Rounds of the contest, taken in turn, so that a change of the machine's speed meets everyone. */
+import { load } from './load';
+import type { Contest, Contestant } from './contestants';
+import { cpuMs, memoryOf } from './processes';
+
+/** Minimum, median and maximum over the rounds. */
+export interface Spread {
+    min: number;
+    median: number;
+    max: number;
+}
+
+/** One contestant at one number of streams at once. */
+export interface BenchRow {
+    contestant: Contestant['name'];
+    concurrency: number;
+    perSecond: Spread; // answers
+    firstTokenMs: Spread; // of the rounds' medians
+    cpuMs: Spread; // per answer, over all its processes
+    cpuMsBy: Record<string, number>; // the medians by process
+}
+
+export interface Case {
+    title: string;
+    stream: boolean;
+    chunks: number;
+    concurrencies: number[];
+    requests(concurrency: number): number; // in one round
+}
+
+/** The rows of a case. `say` is told how far it is. */
+export async function measure(
+    { contestants }: Contest,
+    { stream, chunks, concurrencies, requests }: Case,
+    { rounds, say }: { rounds: number; say: (text: string) => void },
+): Promise<BenchRow[]> {
+    const rows: BenchRow[] = [];
+    for (const concurrency of concurrencies) {
+        const options = { concurrency, chunks, stream, requests: requests(concurrency) };
+        const all = new Map(contestants.map((contestant) => [contestant, [] as Round[]]));
+        for (const contestant of contestants) {
+            // So much that a client has paid enough to have as many queries run at once.
+            await load({ ...contestant, ...options, requests: Math.max(8 * concurrency, options.requests >> 1) });
+        }
+        for (let round = 0; round < rounds; round++) {
+            for (const contestant of contestants) {
+                all.get(contestant)!.push(await runRound(contestant, options));
+            }
+            say(`${concurrency} at once, round ${round + 1} of ${rounds}`);
+        }
+        for (const [contestant, done] of all) {
+            rows.push(rowOf(contestant, concurrency, done));
+        }
+    }
+    return rows;
+}
+
+interface Round {
+    perSecond: number;
+    firstTokenMs: number; // median
+    cpu: Record<string, number>; // milliseconds per answer
+}
+
+async function runRound(
+    contestant: Contestant,
+    options: { concurrency: number; requests: number; chunks: number; stream: boolean },
+): Promise<Round> {
+    const roles = Object.entries(contestant.processes);
+    const used = () => roles.map(([, pid]) => cpuMs(pid));
+    const cpuBefore = used();
+    const { seconds, firstTokenMs } = await load({ ...contestant, ...options });
+    const cpuAfter = used();
+    return {
+        perSecond: options.requests / seconds,
+        firstTokenMs: spreadOf(firstTokenMs).median,
+        cpu: Object.fromEntries(roles.map(([role], i) => [role, (cpuAfter[i] - cpuBefore[i]) / options.requests])),
+    };
+}
+
+function rowOf(contestant: Contestant, concurrency: number, rounds: Round[]): BenchRow {
+    const sum = ({ cpu }: Round) => Object.values(cpu).reduce((total, ms) => total + ms, 0);
+    return {
+        contestant: contestant.name,
+        concurrency,
+        perSecond: spreadOf(rounds.map(({ perSecond }) => perSecond)),
+        firstTokenMs: spreadOf(rounds.map(({ firstTokenMs }) => firstTokenMs)),
+        cpuMs: spreadOf(rounds.map(sum)),
+        cpuMsBy: Object.fromEntries(
+            Object.keys(contestant.processes).map((role) => [
+                role,
+                spreadOf(rounds.map(({ cpu }) => cpu[role])).median,
+            ]),
+        ),
+    };
+}
+
+export function spreadOf(values: number[]): Spread {
+    const sorted = [...values].sort((a, b) => a - b);
+    const middle = sorted.length / 2;
+    const median = (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
+    return { min: sorted[0], median, max: sorted[sorted.length - 1] };
+}
+
+/** Bytes of memory of each process of a contestant. */
+export const memoriesOf = ({ processes }: Contestant): Record<string, number> =>
+    Object.fromEntries(Object.entries(processes).map(([role, pid]) => [role, memoryOf(pid)]));

@@ -1,0 +1,62 @@
+/** A report as people read it in a terminal. */
+import type { BenchRow, Spread } from './measure';
+import { type BenchReport, ratiosOf } from './report';
+import { reachOffchain } from './targets';
+
+const MEBIBYTE = 2 ** 20;
+
+const spread = ({ min, median, max }: Spread, digits: number) =>
+    `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
+
+function lineOf({ contestant, concurrency, perSecond, firstTokenMs, cpuMs, cpuMsBy }: BenchRow): string[] {
+    const shares = Object.entries(cpuMsBy).map(([role, ms]) => `${role} ${ms.toFixed(2)}`);
+    return [
+        ...[`${concurrency}`, contestant, spread(perSecond, 0), spread(firstTokenMs, 1), spread(cpuMs, 2)],
+        shares.length > 1 ? shares.join(', ') : '',
+    ];
+}
+
+const HEAD = ['at once', '', 'a second', 'first token, ms', 'CPU each, ms', ''];
+
+/** Columns with two spaces between them. */
+function columns(rows: string[][]): string {
+    const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+    return rows
+        .map((row) =>
+            row
+                .map((cell, i) => cell.padEnd(widths[i]))
+                .join('  ')
+                .trimEnd(),
+        )
+        .join('\n');
+}
+
+export function offchainText(report: BenchReport): string {
+    const { machine, rounds, cases, perStream, memory, vouchers } = report;
+    const list = (values: Record<string, number>, text: (value: number) => string) =>
+        Object.entries(values)
+            .map(([role, value]) => `${role} ${text(value)}`)
+            .join(', ');
+    const targets = reachOffchain(ratiosOf(report)).map(({ row, figure, must, aim, isMax, reached }) => [
+        ...[reached ? '✓' : figure === undefined ? '–' : '✗', row, figure?.toFixed(2) ?? 'not measured'],
+        `must ${isMax ? '≤' : '≥'} ${must}${aim === undefined ? '' : `, aim ${aim}`}`,
+    ]);
+    return [
+        `${machine.cores} × ${machine.model}, Node.js ${machine.node}, median (minimum–maximum) of ${rounds} rounds in turn`,
+        ...cases.flatMap(({ title, rows }) => ['', title, columns([HEAD, ...rows.map(lineOf)])]),
+        '',
+        `one stream at a time: commits that wait for the disk: ${list(perStream.commits, (one) => one.toFixed(2))};`,
+        `${perStream.wireBytesPerToken.toFixed(0)} bytes a token between gateway and worker`,
+        `memory: ${list(memory, (bytes) => `${(bytes / MEBIBYTE).toFixed(0)} MiB`)}`,
+        '',
+        'vouchers',
+        columns([
+            ['open jobs', 'taken a second', 'verified a second', 'bytes a job'],
+            ...vouchers.map(({ jobs, perSecond, verifiedPerSecond, bytesPerJob }) => [
+                ...[`${jobs}`, perSecond.toFixed(0), verifiedPerSecond.toFixed(0), bytesPerJob.toFixed(0)],
+            ]),
+        ]),
+        '',
+        columns(targets),
+    ].join('\n');
+}
