@@ -73,17 +73,20 @@ export class Client {
         this.startWaiting();
     }
 
+    /** Starts a query if there is credit and no other waits for it. Returns whether it did. */
+    startNow(step: bigint): boolean {
+        const starts = this.waiting.size === 0 && this.mayStart(step);
+        this.open += starts ? step : 0n;
+        return starts;
+    }
+
     /**
      * Starts a query as soon as there is credit, after those that wait already. Resolves with false once `signal` is
      * aborted, or when no query of this client ran and no credit came for `seconds`.
      */
     async startInTime(step: bigint, seconds: number, signal: AbortSignal): Promise<boolean> {
-        if (signal.aborted) {
-            return false;
-        }
-        if (this.waiting.size === 0 && this.mayStart(step)) {
-            this.open += step;
-            return true;
+        if (signal.aborted || this.startNow(step)) {
+            return !signal.aborted;
         }
         return new Promise((resolve) => {
             const patienceMs = seconds * 1000;

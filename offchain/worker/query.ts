@@ -4,6 +4,7 @@ import { BackendError, type BackendEvent, type BackendDelta, type Usage } from '
 import { commitEvery, encodeRecord, encodeRetryAfter, type ModelRequest, RecordType, MAX_RETRY_AFTER } from '../link';
 import type { TokenCounter } from '../tokens';
 import { Answer, type Part, parts, WholeText } from './answer';
+import { BackendAnswer } from './backendAnswer';
 import type { Seat } from './backends';
 import type { WorkerContext } from './context';
 import { billedCounts, frameTokens, promptBoundPrice } from './credit';
@@ -38,23 +39,19 @@ interface AnswerEnd {
     usage?: Usage | undefined;
 }
 
-const OVER = Object.assign(new Error('The query is over'), { name: 'AbortError' }); // made once: an error costs much
-
 const FINISHES = { stop: Finish.Stop, length: Finish.Length, content_filter: Finish.ContentFilter };
 
 /** Runs one accepted query to its receipt. */
 export class RunningQuery implements ActiveQuery {
     private readonly answer: Answer;
     private readonly text = new WholeText();
-    private readonly abort = new AbortController();
-    private readonly aborted: Promise<'aborted'>;
+    private readonly source: BackendAnswer;
     private cutBy: Finish | undefined;
     private failReason = Reason.Stopped; // if nothing was sent
     private retryAfter: number | undefined; // seconds, of a backend that is busy
     private waits = false; // for its client
     private readonly cost: QueryCost;
     private readonly patience: ClientPatience;
-    private abandon: () => void = () => undefined; // the step of the backend that is waited for
     started = false;
     private ended: Promise<void> | undefined;
 
@@ -67,16 +64,7 @@ export class RunningQuery implements ActiveQuery {
         this.patience = new ClientPatience(context.config.creditSeconds * 1000);
         this.answer = new Answer(query.secret, query.number, job.terms, query.counter);
         this.cost = new QueryCost(this.answer, query.promptBound, job.terms);
-        this.aborted = new Promise((resolve) => {
-            this.abort.signal.addEventListener(
-                'abort',
-                () => {
-                    resolve('aborted');
-                    this.abandon();
-                },
-                { once: true },
-            );
-        });
+        this.source = new BackendAnswer(query.seat, query.modelRequest);
     }
 
     get number(): number {
@@ -93,6 +81,26 @@ export class RunningQuery implements ActiveQuery {
 
     get unmetered(): bigint {
         return this.cost.now().unmetered;
+    }
+
+    /**
+     * Has the model begin while the accept is on its way to the disk, if there is credit at once. Nothing leaves before
+     * {@link run}.
+     */
+    prepare(): void {
+        const { job } = this;
+        if (this.cutBy === undefined && job.client.startNow(job.terms.step)) {
+            this.started = true;
+            this.source.begin();
+        }
+    }
+
+    /** The accept could not be stored: ends what {@link prepare} began. */
+    discard(): void {
+        this.stop(Finish.CutByWorker);
+        if (this.started && this.ended === undefined) {
+            this.job.client.endQuery(this.job.terms.step, 0n);
+        }
     }
 
     cut(finish: Finish): Promise<void> {
@@ -131,11 +139,14 @@ export class RunningQuery implements ActiveQuery {
     /** Rule 5: the model runs once there is credit over all jobs of this client. */
     private async waitForCredit(): Promise<void> {
         const { job, context } = this;
+        if (this.started) {
+            return;
+        }
         this.waits = true;
         if (!job.client.mayStart(job.terms.step)) {
             this.query.seat.yield();
         }
-        this.started = await job.client.startInTime(job.terms.step, context.config.creditSeconds, this.abort.signal);
+        this.started = await job.client.startInTime(job.terms.step, context.config.creditSeconds, this.source.signal);
         this.waits = false;
         if (!this.started) {
             job.unpaid.spend();
@@ -154,23 +165,16 @@ export class RunningQuery implements ActiveQuery {
         if (this.cutBy === undefined) {
             this.cutBy = finish;
             this.failReason = reason;
-            this.abort.abort(OVER);
+            this.source.stop();
         }
     }
 
     /** Delivers the backend's answer; undefined when it was cut. */
     private async stream(): Promise<AnswerEnd | undefined> {
-        const events = this.query.seat.stream(this.query.modelRequest, this.abort.signal)[Symbol.asyncIterator]();
         try {
             while (this.cutBy === undefined) {
-                const step = await this.untilAborted(events.next());
-                if (step === 'aborted') {
-                    break;
-                }
-                if (step.done === true) {
-                    throw new BackendError('the backend ended without an end');
-                }
-                const end = await this.take(step.value);
+                const event = await this.source.next();
+                const end = event && (await this.take(event));
                 if (end !== undefined) {
                     return end;
                 }
@@ -178,18 +182,9 @@ export class RunningQuery implements ActiveQuery {
         } catch (error) {
             this.stopByBackend(error);
         } finally {
-            this.abort.abort(OVER);
-            void events.return?.()?.catch(() => undefined);
+            this.source.stop();
         }
         return undefined;
-    }
-
-    /** What a step of the backend brings, unless the query is cut first, which abandons the step. */
-    private untilAborted<Step>(step: Promise<Step>): Promise<Step | 'aborted'> {
-        return new Promise((resolve, reject) => {
-            this.abandon = () => resolve('aborted');
-            step.then(resolve, reject);
-        });
     }
 
     private stopByBackend(error: unknown): void {
@@ -279,7 +274,7 @@ export class RunningQuery implements ActiveQuery {
     /** Waits for something that its client does, and cuts the query once it has waited too long for it in all. */
     private async waitForClient(act: Promise<unknown>): Promise<void> {
         this.waits = true;
-        await this.patience.wait(Promise.race([act, this.aborted]), () =>
+        await this.patience.wait(Promise.race([act, this.source.stopped]), () =>
             this.stop(Finish.CutByClient, Reason.Unfunded),
         );
         this.waits = false;

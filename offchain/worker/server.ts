@@ -166,8 +166,11 @@ async function run(
     let receipt: Buffer;
     try {
         requireOpen(stopping);
-        receipt = await accept();
+        const accepting = accept();
+        running.prepare();
+        receipt = await accepting;
     } catch (error) {
+        running.discard();
         discard();
         throw error;
     }

@@ -153,7 +153,6 @@ export async function answerStream(answering: Answering): Promise<void> {
     const open = (headers: Record<string, string>) => {
         reply.hijack();
         raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...STREAM, ...headers });
-        raw.flushHeaders();
     };
     const waiting = setInterval(() => {
         if (performance.now() - wroteAt < silenceMs || raw.destroyed || raw.writableNeedDrain || signal.aborted) {

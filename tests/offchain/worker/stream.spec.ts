@@ -1,6 +1,7 @@
 import { answerRoot, contentHash, Finish, priceOf, Reason } from '@cocoon-market/wrappers';
 import { encodeQuery, FrameKind, RecordType } from '../../../offchain/link';
-import type { Step } from '../support/backend';
+import { SqliteQueries } from '../../../offchain/store/sqliteQueries';
+import { echo, type Step } from '../support/backend';
 import { type Answer, type Sealed, TestClient } from '../support/client';
 import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
@@ -58,6 +59,48 @@ describe('an answer', () => {
         expect(answer.result!.price).toBe(6n * TOKEN);
         expectBills(answer, query, client);
         expect((await client.state()).voucher).toMatchObject({ cumulative: (6n * TOKEN).toString(), count: 1 });
+    });
+
+    describe('whose accept is on its way to the disk', () => {
+        const accept = SqliteQueries.prototype.accept;
+        afterEach(() => jest.restoreAllMocks());
+
+        it('rule 3: is computed already, and nothing of it leaves', async () => {
+            let store!: () => void;
+            const held = new Promise<void>((resolve) => (store = resolve));
+            jest.spyOn(SqliteQueries.prototype, 'accept').mockImplementation(async function (
+                this: SqliteQueries,
+                query,
+            ) {
+                await held;
+                return accept.call(this, query);
+            });
+            const client = await withJob();
+            let hasAnswered = false;
+            const answering = client.send(client.seal(1, 'one two three')).finally(() => (hasAnswered = true));
+            await until(() => fixture.backend.requests.length === 1);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            expect(hasAnswered).toBe(false);
+
+            store();
+            expect(await answering).toMatchObject({ status: 200, text: 'one two three', complete: true });
+        });
+
+        it('is given up if the accept cannot be stored, and the next query has its place', async () => {
+            jest.spyOn(SqliteQueries.prototype, 'accept').mockRejectedValueOnce(new Error('full'));
+            script(prompt, ...deltas(3, 5), { type: 'pause' }, end);
+            const client = await withJob({ maxParallel: 1 });
+            const refused = await client.send(client.seal(1, 'one'));
+            expect(refused).toMatchObject({ status: 500, refusal: { code: 'internal' } });
+            await until(() => fixture.backend.aborted === 1);
+
+            fixture.backend.script = echo;
+            expect(await client.send(client.seal(2, 'two'))).toMatchObject({
+                status: 200,
+                text: 'two',
+                complete: true,
+            });
+        });
     });
 
     it('rule 4: comes in frames of at most a tenth of a step', async () => {
