@@ -26,12 +26,14 @@ export interface Case {
     chunks: number;
     concurrencies: number[];
     requests(concurrency: number): number; // in one round
+    /** Requests before the first round: so many that a client has paid enough to have as many run at once. */
+    warmUp(concurrency: number): number;
 }
 
 /** The rows of a case. `say` is told how far it is. */
 export async function measure(
     { contestants }: Contest,
-    { stream, chunks, concurrencies, requests }: Case,
+    { stream, chunks, concurrencies, requests, warmUp }: Case,
     { rounds, say }: { rounds: number; say: (text: string) => void },
 ): Promise<BenchRow[]> {
     const rows: BenchRow[] = [];
@@ -39,8 +41,7 @@ export async function measure(
         const options = { concurrency, chunks, stream, requests: requests(concurrency) };
         const all = new Map(contestants.map((contestant) => [contestant, [] as Round[]]));
         for (const contestant of contestants) {
-            // So much that a client has paid enough to have as many queries run at once.
-            await load({ ...contestant, ...options, requests: Math.max(8 * concurrency, options.requests >> 1) });
+            await load({ ...contestant, ...options, requests: warmUp(concurrency) });
         }
         for (let round = 0; round < rounds; round++) {
             for (const contestant of contestants) {

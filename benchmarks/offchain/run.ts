@@ -19,20 +19,22 @@ export interface RunOptions {
 }
 
 const casesOf = (scale: number): Case[] => {
-    const part = (requests: number) => Math.max(4, Math.round(requests * scale));
+    const part = (requests: number) => Math.max(2, Math.round(requests * scale));
+    const warmUp = (concurrency: number) => part(10 * concurrency + 20);
     return [
         {
             title: `streams of ${CHUNKS} chunks`,
             ...{ stream: true, chunks: CHUNKS, concurrencies: [1, 8, 32] },
             requests: (concurrency) => part(concurrency === 1 ? 60 : 20 * concurrency),
+            warmUp,
         },
         {
             title: `answers of ${CHUNKS} tokens without streaming`,
-            ...{ stream: false, chunks: CHUNKS, concurrencies: [8], requests: () => part(160) },
+            ...{ stream: false, chunks: CHUNKS, concurrencies: [8], requests: () => part(160), warmUp },
         },
         {
             title: 'streams of 2,000 chunks',
-            ...{ stream: true, chunks: 2000, concurrencies: [4], requests: () => part(16) },
+            ...{ stream: true, chunks: 2000, concurrencies: [4], requests: () => part(16), warmUp: () => part(8) },
         },
     ];
 };
