@@ -14,7 +14,7 @@ async function main(): Promise<void> {
         options: { json: { type: 'boolean', default: false }, record: { type: 'string' } },
     });
     if (values.record !== undefined) {
-        const changed = record(figuresOf(await reportOf('2025')), values.record);
+        const changed = record(figuresOf(await reportOf('2025'), await reportOf('2026')), values.record);
         console.log(changed.map(changeText).join('\n'));
         return;
     }

@@ -7,12 +7,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { built, contractNames } from '../tooling/schema';
 import { sizeOf } from '../wrappers';
-import { LevelReport } from './report';
+import type { LevelReport } from './report';
 
 const FILE = join(__dirname, 'gas.json');
 
-/** Gas and fees (nanoTON) by operation at the prices of 2025, gas by floor, cells and bits of code by contract. */
-const KINDS = ['gas', 'fees', 'floors', 'cells', 'bits'] as const;
+/**
+ * Gas and fees (nanoTON) by operation at the prices of 2025, fees at those of 2026, gas by floor, cells and bits of
+ * code by contract.
+ */
+const KINDS = ['gas', 'fees', 'fees2026', 'floors', 'cells', 'bits'] as const;
 type Kind = (typeof KINDS)[number];
 type Named<Value> = Record<string, Value>;
 
@@ -30,21 +33,26 @@ export interface Change {
     newValue?: number;
 }
 
-/** The figures of a report of 2025 and of the contracts as they are built. */
-export function figuresOf({ operations, rentPerYear, nodeRentPerYear, library, floors }: LevelReport): Figures {
-    const rows = Object.entries(operations);
+/** The figures of the reports of 2025 and 2026, and of the contracts as they are built. */
+export function figuresOf(report: LevelReport, report2026: LevelReport): Figures {
+    const { operations, floors } = report;
     const codes = contractNames().map((name) => [name, sizeOf(Cell.fromBoc(built(name, 'code.boc'))[0])] as const);
     return {
-        gas: Object.fromEntries(rows.map(([name, { gas }]) => [name, Number(gas)])),
-        fees: {
-            ...Object.fromEntries(rows.map(([name, { fees }]) => [name, Number(fees)])),
-            rent: Number(rentPerYear),
-            rentOfNode: Number(nodeRentPerYear),
-            rentOfLibrary: Number(library.rentPerYear),
-        },
+        gas: Object.fromEntries(Object.entries(operations).map(([name, { gas }]) => [name, Number(gas)])),
+        fees: feesOf(report),
+        fees2026: feesOf(report2026),
         floors: Object.fromEntries(Object.entries(floors).map(([name, gas]) => [name, Number(gas)])),
         cells: Object.fromEntries(codes.map(([name, { cells }]) => [name, Number(cells)])),
         bits: Object.fromEntries(codes.map(([name, { bits }]) => [name, Number(bits)])),
+    };
+}
+
+function feesOf({ operations, rentPerYear, nodeRentPerYear, library }: LevelReport): Named<number> {
+    return {
+        ...Object.fromEntries(Object.entries(operations).map(([name, { fees }]) => [name, Number(fees)])),
+        rent: Number(rentPerYear),
+        rentOfNode: Number(nodeRentPerYear),
+        rentOfLibrary: Number(library.rentPerYear),
     };
 }
 
@@ -58,7 +66,7 @@ export function latest(history: HistoryEntry[]): Figures {
         const all = history.reduce<Named<number | null>>((sum, entry) => ({ ...sum, ...entry[kind] }), {});
         return Object.fromEntries(Object.entries(all).filter((pair): pair is [string, number] => pair[1] !== null));
     };
-    return { gas: of('gas'), fees: of('fees'), floors: of('floors'), cells: of('cells'), bits: of('bits') };
+    return { gas: of('gas'), fees: of('fees'), fees2026: of('fees2026'), floors: of('floors'), cells: of('cells'), bits: of('bits') };
 }
 
 /** Every figure that is not what it was, new ones and lost ones included. */
