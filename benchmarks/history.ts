@@ -66,7 +66,14 @@ export function latest(history: HistoryEntry[]): Figures {
         const all = history.reduce<Named<number | null>>((sum, entry) => ({ ...sum, ...entry[kind] }), {});
         return Object.fromEntries(Object.entries(all).filter((pair): pair is [string, number] => pair[1] !== null));
     };
-    return { gas: of('gas'), fees: of('fees'), fees2026: of('fees2026'), floors: of('floors'), cells: of('cells'), bits: of('bits') };
+    return {
+        gas: of('gas'),
+        fees: of('fees'),
+        fees2026: of('fees2026'),
+        floors: of('floors'),
+        cells: of('cells'),
+        bits: of('bits'),
+    };
 }
 
 /** Every figure that is not what it was, new ones and lost ones included. */

@@ -10,7 +10,9 @@ import type { GatewayJob } from './job';
 import type { QueryOutcome } from './query';
 
 const MAX_POLLS = 60;
-const SETTLE_SECONDS = 900; // that a worker has to end a job before the client leaves without it
+
+/** Seconds that a worker has to end a job before the client leaves without it. */
+export const SETTLE_SECONDS = 900;
 
 /** Why a job is left whose worker has nothing against it. */
 export const NOT_CLAIMED =

@@ -1,7 +1,8 @@
 /** How much one model is used, so that the next job is opened before it is needed. Pure: times are given in seconds. */
 
 const AVERAGED = 120; // seconds over which use is averaged
-const BUSY = 0.75; // part of the slots that are taken on average, above which there are too few
+/** Part of the slots that are taken on average, above which there are too few. */
+export const BUSY = 0.75;
 
 /** What the open jobs of a model can still take. */
 export interface Room {

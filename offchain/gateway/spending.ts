@@ -20,7 +20,9 @@ import { ChainAccount, Chain, ChainError, OrderOutcome, outcomeOf } from '../cha
 import { reasonOf } from '../process/errors';
 import type { EscrowAccount } from './escrow';
 
-const VALID_SECONDS = 120; // how long an order can be taken
+/** How long an order can be taken. */
+export const VALID_SECONDS = 120;
+
 const MAX_POLLS = 60; // until an opened channel shows, or an order shows as taken
 const RESEND_POLLS = 10;
 const LOG_MS = 60_000; // between two lines of the log while the chain is not read

@@ -1,0 +1,187 @@
+/**
+ * What the simulation assumes, each number with its source. What is a setting of gateway or worker comes from their
+ * schemas. Amounts are nanoTON as plain numbers: a day's turnover is 3.4 × 10¹⁴, and numbers are exact up to 9 × 10¹⁵.
+ */
+import { gatewayConfig } from '../../offchain/gateway/config';
+import { BUSY } from '../../offchain/gateway/forecast';
+import { SETTLE_SECONDS } from '../../offchain/gateway/closing';
+import { VALID_SECONDS } from '../../offchain/gateway/spending';
+import { RENT } from '../../offchain/link';
+import { workerConfig } from '../../offchain/worker/schema';
+
+export const HOUR = 3600;
+export const DAY = 24 * HOUR;
+const MILLION = 1_000_000;
+
+const job = gatewayConfig.shape.job.parse(undefined);
+const pollSeconds = gatewayConfig.shape.pollMs.parse(undefined) / 1000;
+const { maxNodes } = gatewayConfig.shape.discovery.parse(undefined);
+const worker = workerConfig.shape;
+const limits = worker.limits.parse(undefined);
+const claim = worker.claim.parse(undefined);
+
+export interface Model {
+    seed: number;
+    fromHour: number; // of the day, when the simulation begins
+    hours: number;
+    /** Issue 13: a billion queries a day, 100 gateway processes of one client, 300 providers with 10 nodes. */
+    market: { queriesADay: number; gateways: number; providers: number; nodesPerProvider: number };
+    /** Assumed: the busiest hour has 1.5 times the traffic of the mean, as a cosine over the day. */
+    traffic: { peak: number; peakHour: number };
+    /**
+     * 500 + 300 tokens at the rates of a 32B model in params/fleet.example.yaml (0.2 and 0.8 TON per million).
+     * `seconds`: assumed, half a second to the first token and 50 tokens a second after it. `voucherSeconds`: assumed,
+     * from the end of a frame to the voucher that pays it: an fsync on both sides and one way through the network.
+     */
+    query: {
+        prompt: number;
+        completion: number;
+        rates: { prompt: number; completion: number };
+        seconds: number;
+        voucherSeconds: number;
+    };
+    /**
+     * What a query may cost at most, as a multiple of its price. Assumed: apps ask for at most 1,024 tokens, and the
+     * bound of the prompt is half above its count.
+     */
+    ceiling: number;
+    /** The gateway's job. `queries` sets the deposit: so many at the base rates. */
+    job: {
+        queries: number;
+        maxParallel: number; // of gateway and worker
+        maxOpen: number;
+        notice: number; // seconds
+        step: number;
+        startSteps: number;
+        openAhead: number; // part of the deposit
+        aheadSeconds: number;
+        busy: number; // part of the slots
+        rent: number; // that no query may reserve
+        nodes: number; // that one gateway uses for a model
+    };
+    /** The client's escrows, and how many waiting jobs one order opens. The contract allows 1 to 4. */
+    order: { escrows: number; jobs: number; validSeconds: number; settleSeconds: number };
+    claim: { threshold: number; minAmount: number; maxAgeSeconds: number; seconds: number; marginSeconds: number };
+    /**
+     * Blocks of 0.4 s, as mainnet has had since April 2026. Assumed: a request to an API of the chain takes 0.1 s.
+     * `stalls`: hours of the day at which no block comes for `stallSeconds`; one of them is the busiest hour.
+     */
+    chain: {
+        blockSeconds: number;
+        apiSeconds: number;
+        pollSeconds: number;
+        stallHours: number[];
+        stallSeconds: number;
+    };
+    /**
+     * Assumed. A node fails every ten days, and is away for ten minutes on average and forty at most. A gateway fails
+     * once a day. Another process takes its jobs over within 10 s (issue 13). One in a hundred gateways never comes
+     * back: its vouchers end where they are, and its owner leaves the jobs after an hour.
+     */
+    failures: {
+        nodeDays: number;
+        nodeSeconds: number;
+        maxNodeSeconds: number;
+        gatewayDays: number;
+        takeOverSeconds: number;
+        goneShare: number;
+        leaveSeconds: number;
+        creditSeconds: number;
+    };
+    /** Assumed: each node changes its rates once a day, by up to a tenth. Open jobs keep theirs: terms are fixed. */
+    prices: { changeDays: number; range: number };
+    machine: MachineModel;
+}
+
+export interface MachineModel {
+    /**
+     * CPU milliseconds of gateway and worker for one stream of 50 chunks: what issue 13 demands at 32 streams at once.
+     * Set another with `--cpu-ms`, as `npm run bench:offchain` measures it.
+     */
+    cpuMs: number;
+    /** Commits of a query by the rules of the stream in docs/protocol.md: 1, 3, 7 and 10; 3, 8 and 9, and by frames. */
+    gatewayWrites: number;
+    workerWrites: number;
+    /** Assumed: how long an fsync takes. Writes that arrive meanwhile share the next (offchain/store/groupCommit.ts). */
+    commitSeconds: number;
+    /** Rows a second of one PostgreSQL 18.4 with fsync: 64 writers with group commit, measured on two shared cores. */
+    databaseWrites: number;
+}
+
+/** The price of a query at rates that are `factor` times the base rates: docs/protocol.md, "Price". */
+export function priceOf({ prompt, completion, rates }: Model['query'], factor = 1): number {
+    const rate = (base: number) => Math.round(base * factor);
+    return Math.ceil((prompt * rate(rates.prompt) + completion * rate(rates.completion)) / MILLION);
+}
+
+/** nanoTON with which a job begins. */
+export const depositOf = ({ job: { queries, rent }, query }: Model): number => queries * priceOf(query) + rent;
+
+export const nodesOf = ({ market: { providers, nodesPerProvider } }: Model): number => providers * nodesPerProvider;
+
+/** The market of issue 13 with jobs of 10,000 queries. The settings that are not the defaults are marked. */
+export const BASE: Model = {
+    seed: 1,
+    fromHour: 0,
+    hours: 24,
+    market: { queriesADay: 1_000_000_000, gateways: 100, providers: 300, nodesPerProvider: 10 },
+    traffic: { peak: 1.5, peakHour: 20 },
+    query: {
+        prompt: 500,
+        completion: 300,
+        rates: { prompt: 200_000_000, completion: 800_000_000 },
+        seconds: 6.5,
+        voucherSeconds: 0.2,
+    },
+    ceiling: 3,
+    job: {
+        queries: 10_000,
+        maxParallel: 64, // the default is 8
+        maxOpen: 256, // the default is 16
+        notice: job.notice,
+        step: Number(job.step),
+        startSteps: limits.startSteps,
+        openAhead: job.openAhead,
+        aheadSeconds: job.aheadSeconds,
+        busy: BUSY,
+        rent: Number(RENT),
+        nodes: maxNodes,
+    },
+    order: { escrows: 10, jobs: 1, validSeconds: VALID_SECONDS, settleSeconds: SETTLE_SECONDS },
+    claim: {
+        threshold: 1_000_000_000, // the default is a tenth
+        minAmount: 6_000_000, // a claim at the prices of 2025, rounded up
+        maxAgeSeconds: claim.maxAgeSeconds,
+        seconds: claim.seconds,
+        marginSeconds: worker.marginSeconds.parse(undefined),
+    },
+    chain: {
+        blockSeconds: 0.4,
+        apiSeconds: 0.1,
+        pollSeconds,
+        stallHours: [3, 20],
+        stallSeconds: 600,
+    },
+    failures: {
+        nodeDays: 10,
+        nodeSeconds: 600,
+        maxNodeSeconds: 2400,
+        gatewayDays: 1,
+        takeOverSeconds: 10,
+        goneShare: 0.01,
+        leaveSeconds: HOUR,
+        creditSeconds: worker.creditSeconds.parse(undefined),
+    },
+    prices: { changeDays: 1, range: 0.1 },
+    machine: { cpuMs: 2.2, gatewayWrites: 4, workerWrites: 4, commitSeconds: 0.001, databaseWrites: 7_860 },
+};
+
+/** The default settings that {@link BASE} replaces. */
+export const DEFAULTS = {
+    threshold: Number(claim.threshold),
+    maxParallel: job.maxParallel,
+    maxOpen: job.maxOpen,
+};
+
+/** A quarter of a day around its busiest hour, with one stall of the chain. */
+export const SHORT: Pick<Model, 'fromHour' | 'hours'> = { fromHour: 18.5, hours: 3 };
