@@ -9,7 +9,7 @@ export interface OrderFate {
     seenAt: number; // when the gateway knows
 }
 
-export class Chain {
+export class SimulatedChain {
     private readonly stalls: { from: number; to: number }[];
 
     constructor(private readonly model: Model) {
@@ -37,13 +37,13 @@ export class Chain {
         const at = this.nextBlock(sentAt) + blockSeconds;
         const taken = isOrderTaken(at, this.time(now) + this.model.order.validSeconds);
         const visible = this.nextBlock(taken ? at + blockSeconds : at);
-        const polls = Math.ceil((visible - sentAt) / pollSeconds);
+        const polls = wholeUp((visible - sentAt) / pollSeconds);
         return { taken, at, seenAt: sentAt + polls * pollSeconds + apiSeconds };
     }
 
     private nextBlock(at: number): number {
         const { blockSeconds } = this.model.chain;
-        const next = Math.ceil(at / blockSeconds) * blockSeconds;
+        const next = wholeUp(at / blockSeconds) * blockSeconds;
         return this.stallAt(next)?.to ?? next;
     }
 
@@ -51,3 +51,6 @@ export class Chain {
         return this.stalls.find(({ from, to }) => at >= from && at < to);
     }
 }
+
+/** Rounded up, except what is above a whole number only because of binary fractions. */
+const wholeUp = (value: number): number => Math.ceil(value - 1e-6);

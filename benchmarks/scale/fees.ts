@@ -5,7 +5,7 @@ export type Level = '2025' | '2026';
 export const LEVELS: readonly Level[] = ['2025', '2026'];
 
 /** How often each operation happened. `orders[jobs]`: orders that opened so many jobs. */
-export interface Operations {
+export interface OperationCounts {
     orders: number[];
     leaves: number;
     leavesByOwner: number;
@@ -45,14 +45,14 @@ export class Fees {
     }
 
     /** What the client pays. */
-    ofClient({ orders, leaves, leavesByOwner, refunds }: Operations): number {
+    ofClient({ orders, leaves, leavesByOwner, refunds }: OperationCounts): number {
         const { leaveBySpendKey, leaveByOwner, refundAtEnd } = this.fees;
         const opened = orders.reduce((sum, count, jobs) => sum + (count > 0 ? count * this.order(jobs) : 0), 0);
         return opened + leaves * leaveBySpendKey + leavesByOwner * leaveByOwner + refunds * refundAtEnd;
     }
 
     /** What the providers pay for claims. An order of a wallet costs something besides its claims. */
-    ofClaims({ wallets, claims, lastClaims }: Operations): number {
+    ofClaims({ wallets, claims, lastClaims }: OperationCounts): number {
         const { claim, claimInBatchOf10, closeOne, closeTen } = this.fees;
         const eachClaim = (claimInBatchOf10 - claim) / 9;
         const eachLast = (closeTen - closeOne) / 9;
@@ -60,7 +60,7 @@ export class Fees {
     }
 
     /** What the providers pay for their nodes: changes of prices, and rent for so many days. */
-    ofNodes({ priceChanges }: Operations, nodes: number, days: number): number {
+    ofNodes({ priceChanges }: OperationCounts, nodes: number, days: number): number {
         return priceChanges * this.fees.changePrice + (nodes * days * this.fees.rentOfNode) / 365;
     }
 }

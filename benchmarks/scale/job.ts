@@ -23,6 +23,7 @@ export class Job {
     refundAt = Infinity; // seconds
     endsAt = Infinity; // seconds, when its gateway began to settle it
     cut = 0; // queries that were running when gateway or node failed, and have no voucher for their end yet
+    isAbandoned = false; // its client never comes back
     allowedLoss = 0; // what the rules allow the node to lose with a client that never comes back
     readonly price: number;
     private readonly ceiling: number;
@@ -42,6 +43,11 @@ export class Job {
 
     get unpaid(): number {
         return this.results - this.vouchers;
+    }
+
+    /** True if its gateway may give it queries. */
+    get isUsable(): boolean {
+        return this.phase === 'open' && this.cut === 0 && !this.isAbandoned;
     }
 
     get due(): number {
@@ -146,6 +152,7 @@ export class Job {
 
     /** The client never comes back: what is unpaid is lost. Returns it. */
     abandon(): number {
+        this.isAbandoned = true;
         this.allowedLoss = this.model.job.step * this.cut;
         return this.unpaid;
     }

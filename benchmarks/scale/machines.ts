@@ -1,5 +1,5 @@
 /** What the processes of all gateways and workers need: cores, commits, fsyncs, databases. */
-import { DAY, type Model, nodesOf } from './model';
+import { DAY, type Model, nodesOf, priceOf } from './model';
 
 export interface Machines {
     queries: number; // a second
@@ -39,3 +39,12 @@ export function machinesAt(model: Model, times: number): Machines {
 
 /** Writes that arrive during an fsync share the next one: a group has the write that began it and those. */
 export const fsyncs = (writes: number, commitSeconds: number): number => writes / (1 + writes * commitSeconds);
+
+/**
+ * Seconds until a new client of a node may run so many queries at once. Rule 5 lets it run one, and one more for each
+ * step that its vouchers have promised, so its queries grow by a constant part a second.
+ */
+export function rampSeconds({ query, job }: Model, running: number): number {
+    const perSecond = priceOf(query) / query.seconds / job.step;
+    return Math.log(running) / perSecond;
+}

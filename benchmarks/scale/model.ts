@@ -176,12 +176,16 @@ export const BASE: Model = {
     machine: { cpuMs: 2.2, gatewayWrites: 4, workerWrites: 4, commitSeconds: 0.001, databaseWrites: 7_860 },
 };
 
-/** The default settings that {@link BASE} replaces. */
+/** The default settings that {@link BASE} replaces, and the queries that a gateway runs at once. */
 export const DEFAULTS = {
     threshold: Number(claim.threshold),
     maxParallel: job.maxParallel,
     maxOpen: job.maxOpen,
+    maxQueries: gatewayConfig.shape.maxQueries.parse(undefined),
 };
 
-/** A quarter of a day around its busiest hour, with one stall of the chain. */
-export const SHORT: Pick<Model, 'fromHour' | 'hours'> = { fromHour: 18.5, hours: 3 };
+/** Three hours around the busiest one, with one stall of the chain. */
+export const COMPARED: Pick<Model, 'fromHour' | 'hours'> = { fromHour: 18.5, hours: 3 };
+
+/** What the short form runs. */
+export const SHORT: Pick<Model, 'fromHour' | 'hours'> = { fromHour: 19.25, hours: 2 };

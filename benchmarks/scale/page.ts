@@ -24,8 +24,7 @@ export function pageWith(page: string, report: ScaleReport): string {
 }
 
 export function recordReport(report: ScaleReport): void {
-    const stored = { ...report, scenarios: report.scenarios.map((scenario) => ({ ...scenario })) };
-    writeFileSync(RESULT, `${JSON.stringify(stored)}\n`);
+    writeFileSync(RESULT, `${JSON.stringify(report)}\n`);
     writeFileSync(PLOT, plotOf(report));
     writeFileSync(PAGE, pageWith(readPage(), report));
 }

@@ -1,6 +1,6 @@
 /** Draws a report as SVG: cost and locked coins by size of job, and unserved queries by the client's escrows. */
 import { type Level, LEVELS } from './fees';
-import { SHORT } from './model';
+import { COMPARED } from './model';
 import type { ScaleReport } from './report';
 import type { ScenarioResult } from './scenarios';
 
@@ -14,7 +14,7 @@ interface Line {
     color: string;
     points: Point[];
     dashed?: true;
-    labelAt?: number; // index of the point where the label stands; the last by default
+    labelAt?: Point; // the last point by default
 }
 
 interface Axis {
@@ -35,7 +35,7 @@ interface Panel {
 const COLORS = ['#1f5fa8', '#c2571a', '#2e7d4f'];
 const LIMIT = '#a02020';
 const INK = '#333';
-const PANEL = { width: 620, height: 300, left: 80, right: 150, top: 44, bottom: 54 };
+const PANEL = { width: 640, height: 300, left: 80, right: 165, top: 44, bottom: 54 };
 const INNER = {
     width: PANEL.width - PANEL.left - PANEL.right,
     height: PANEL.height - PANEL.top - PANEL.bottom,
@@ -87,7 +87,7 @@ function drawLine(
     toY: (y: number) => number,
 ): string[] {
     const path = points.map(({ x, y }, i) => `${i === 0 ? 'M' : 'L'}${fixed(toX(x))} ${fixed(toY(y))}`).join('');
-    const at = points[labelAt ?? points.length - 1];
+    const at = labelAt ?? points[points.length - 1];
     return [
         `<path d="${path}" fill="none" stroke="${color}" stroke-width="2"${dashed ? ' stroke-dasharray="6 4"' : ''}/>`,
         ...(points.length > 5 || dashed
@@ -120,13 +120,17 @@ export function plotOf({ scenarios }: ScaleReport): string {
         color: COLORS[i],
         points: bySize((result) => result.cost[level].part * 100),
     });
-    const names = ['1 escrow, 1 job an order', '1 escrow, 4 jobs an order', '10 escrows, 1 job an order'];
-    const byMinute = (name: string, i: number): Line => ({
+    const orders = [
+        { name: '1 escrow, 1 job an order' },
+        { name: '1 escrow, 4 jobs an order', labelAt: { x: 20.38, y: 12 } },
+        { name: '10 escrows, 1 job an order' },
+    ];
+    const byMinute = ({ name, labelAt }: { name: string; labelAt?: Point }, i: number): Line => ({
         label: name,
         color: COLORS[i],
-        labelAt: 0,
+        labelAt,
         points: (scenarios.find((result) => result.name === name)?.unserved ?? []).map((part, minute) => ({
-            x: SHORT.fromHour + (minute + 1) / 60,
+            x: COMPARED.fromHour + (minute + 1) / 60,
             y: part * 100,
         })),
     });
@@ -147,19 +151,19 @@ export function plotOf({ scenarios }: ScaleReport): string {
             ],
         },
         {
-            title: 'Queries that find no job around the busiest hour, jobs of 10,000 queries',
+            title: 'Unserved queries around the busiest hour, jobs of 10,000',
             x: { label: 'hour of the day', ticks: [18.5, 19, 19.5, 20, 20.5, 21, 21.5], text: String },
             y: { label: 'percent', ticks: [0, 20, 40, 60, 80, 100], text: String },
-            lines: names.map(byMinute),
+            lines: orders.map(byMinute),
             shaded: { from: 20, to: 20 + 1 / 6, label: 'no blocks' },
         },
     ];
-    const legendFree = panels.flatMap((panel, i) => drawPanel(panel, i * PANEL.height));
+    const drawn = panels.flatMap((panel, i) => drawPanel(panel, i * PANEL.height));
     return [
         `<svg xmlns="http://www.w3.org/2000/svg" width="${PANEL.width}" height="${panels.length * PANEL.height}" ` +
             `font-family="sans-serif" font-size="12" fill="${INK}">`,
         '<rect width="100%" height="100%" fill="white"/>',
-        ...legendFree,
+        ...drawn,
         '</svg>',
         '',
     ].join('\n');

@@ -1,6 +1,6 @@
 /** The runs that `npm run scale` compares, and what each of them shows. */
 import { Fees, type Level, LEVELS } from './fees';
-import { BASE, DEFAULTS, HOUR, type Model, nodesOf, priceOf, SHORT } from './model';
+import { BASE, COMPARED, DEFAULTS, HOUR, type Model, nodesOf, priceOf, SHORT } from './model';
 import { Simulation, type Totals } from './simulation';
 
 /** What differs from {@link BASE}. */
@@ -31,13 +31,13 @@ const SCENARIOS: Scenario[] = [
     { name: '10 escrows, 4 jobs an order', group: 'order', order: { escrows: 10, jobs: 4 } },
     { name: '100 escrows, 1 job an order', group: 'order', order: { escrows: 100 } },
     {
-        name: '1 escrow, 1 job of 100,000 queries an order',
+        name: '1 escrow, 1 job of 100,000 an order',
         group: 'order',
         order: { escrows: 1 },
         job: { queries: 100_000 },
     },
     {
-        name: '10 escrows, 4 jobs of 1,000 queries an order',
+        name: '10 escrows, 4 jobs of 1,000 an order',
         group: 'order',
         order: { jobs: 4 },
         job: { queries: 1_000 },
@@ -45,13 +45,13 @@ const SCENARIOS: Scenario[] = [
     { name: 'claim.threshold of 0.1 TON', group: 'setting', claim: { threshold: DEFAULTS.threshold } },
     { name: 'claim.threshold of 3.4 TON', group: 'setting', claim: { threshold: 3_400_000_000 } },
     {
-        name: '8 queries of a job at once, 256 jobs a gateway',
+        name: '8 queries a job, 256 jobs a gateway',
         group: 'setting',
         job: { maxParallel: DEFAULTS.maxParallel },
         hours: PEAK_HOUR,
     },
     {
-        name: '8 queries of a job at once, 16 jobs a gateway',
+        name: '8 queries a job, 16 jobs a gateway',
         group: 'setting',
         job: { maxParallel: DEFAULTS.maxParallel, maxOpen: DEFAULTS.maxOpen },
         hours: PEAK_HOUR,
@@ -82,7 +82,7 @@ export interface ScenarioResult {
     maxLockedPart: number;
     failures: Pick<Totals, 'nodeFailures' | 'gatewayFailures' | 'cut' | 'lapsed'>;
     money: Pick<Totals, 'ended' | 'underpaid' | 'uncovered' | 'refused' | 'conserved' | 'lost' | 'allowedLoss'>;
-    unserved: number[]; // parts, by minute
+    unserved: number[]; // parts, by minute; for sizes of jobs empty, because a day has many minutes
 }
 
 /** A scenario's model. */
@@ -97,13 +97,26 @@ export function modelOf({ job, order, claim, hours }: Change, base = BASE): Mode
 
 /**
  * Runs the scenarios: sizes of jobs over a whole day, the others over three hours around the busiest one. The short
- * form has a few of them, all over these three hours.
+ * form runs a few of them over two hours.
  */
 export function runAll({ short, base }: { short: boolean; base: Model }): ScenarioResult[] {
-    return SCENARIOS.filter(({ inShort }) => !short || inShort).map((scenario) => {
-        const hours = scenario.hours ?? (short || scenario.group !== 'size' ? SHORT : undefined);
-        return { name: scenario.name, group: scenario.group, ...resultOf(modelOf({ ...scenario, hours }, base)) };
-    });
+    return SCENARIOS.filter(({ inShort }) => !short || inShort).map((scenario) =>
+        run(short ? { ...scenario, hours: SHORT } : scenario, base),
+    );
+}
+
+/** Runs one scenario of the long form. */
+export function runNamed(name: string, base: Model): ScenarioResult {
+    const scenario = SCENARIOS.find((one) => one.name === name);
+    if (scenario === undefined) {
+        throw new Error(`There is no scenario "${name}"`);
+    }
+    return run(scenario, base);
+}
+
+function run(scenario: Scenario, base: Model): ScenarioResult {
+    const hours = scenario.hours ?? (scenario.group === 'size' ? undefined : COMPARED);
+    return { name: scenario.name, group: scenario.group, ...resultOf(modelOf({ ...scenario, hours }, base)) };
 }
 
 /** One run. */
@@ -130,7 +143,7 @@ export function resultOf(model: Model): Omit<ScenarioResult, 'name' | 'group'> {
         maxLockedPart: rounded(Math.max(...locked)),
         failures: { nodeFailures, gatewayFailures, cut, lapsed },
         money: { ended, underpaid, uncovered, refused, conserved, lost, allowedLoss },
-        unserved: minutes.map((minute) => rounded(minute.unserved)),
+        unserved: model.hours > COMPARED.hours ? [] : minutes.map((minute) => rounded(minute.unserved)),
     };
 }
 

@@ -2,9 +2,9 @@
  * A day of the market. Jobs, orders, claims and failures happen one by one. Queries do not: each minute draws how many
  * of them each job serves. What gateways do is what offchain/gateway/{pool,opener,spending,closing}.ts do.
  */
-import { Chain } from './chain';
+import { SimulatedChain } from './chain';
 import { Events } from './events';
-import type { Operations } from './fees';
+import type { OperationCounts } from './fees';
 import { Job } from './job';
 import { DAY, depositOf, HOUR, type Model, nodesOf, priceOf } from './model';
 import { Random } from './random';
@@ -24,7 +24,7 @@ export interface Totals {
     queries: number; // that were served
     unserved: number; // that found no job with room
     turnover: number; // nanoTON of their prices
-    operations: Operations;
+    operations: OperationCounts;
     opened: number; // jobs
     lapsed: number; // orders that the chain did not take in time
     orderSeconds: number; // in which escrows were busy with orders that were taken
@@ -67,7 +67,7 @@ interface Escrow {
 export class Simulation {
     private readonly random: Random;
     private readonly events = new Events();
-    private readonly chain: Chain;
+    private readonly chain: SimulatedChain;
     private readonly nodes: Node[];
     private readonly gateways: Gateway[];
     private readonly escrows: Escrow[];
@@ -81,7 +81,7 @@ export class Simulation {
     constructor(private readonly model: Model) {
         const { market, order, job } = model;
         this.random = new Random(model.seed);
-        this.chain = new Chain(model);
+        this.chain = new SimulatedChain(model);
         this.nodes = Array.from({ length: nodesOf(model) }, () => ({ up: true, factor: 1, jobs: [] }));
         const each = this.nodes.length / market.gateways;
         const used = Math.min(job.nodes, this.nodes.length);
@@ -135,13 +135,13 @@ export class Simulation {
         const { job, query, claim, order } = this.model;
         const running = (this.rate(now) * query.seconds) / this.gateways.length;
         const lasting = running / (job.busy * job.maxParallel);
-        const count = Math.ceil(lasting / (1 - job.openAhead));
+        const count = Math.min(job.maxOpen, Math.ceil(lasting / (1 - job.openAhead)));
         for (const gateway of this.gateways) {
             for (const node of gateway.nodes) {
                 this.promised[(gateway.number % order.escrows) * this.nodes.length + node] += depositOf(this.model);
             }
             for (let i = 0; i < count; i++) {
-                const opened = this.openJob(gateway, this.pickNode(gateway), now);
+                const opened = this.openJob(gateway, this.pickNode(gateway)!, now);
                 opened.results = Math.floor(this.random.next() * job.queries) * opened.price;
                 opened.vouchers = opened.results;
                 const due = Math.min(opened.vouchers, Math.floor(this.random.next() * claim.threshold));
@@ -174,6 +174,9 @@ export class Simulation {
 
     private minute(now: number): void {
         const { totals } = this;
+        if (!this.chain.isStalled(now)) {
+            this.nodes.filter((node) => node.up).forEach((node) => this.claim(node, now));
+        }
         const up = this.gateways.filter((gateway) => gateway.up);
         const demand = (this.rate(now - MINUTE / 2) * MINUTE) / Math.max(1, up.length);
         let unserved = 0;
@@ -185,9 +188,6 @@ export class Simulation {
             this.events.add(now + this.random.next() * MINUTE, () => this.fillPool(gateway, left));
         }
         totals.unserved += unserved;
-        if (!this.chain.isStalled(now)) {
-            this.nodes.filter((node) => node.up).forEach((node) => this.claim(node, now));
-        }
         this.closeJobs(now);
         totals.minutes.push({
             hour: now / HOUR,
@@ -200,7 +200,7 @@ export class Simulation {
     /** Shares the queries of a minute among the jobs of a gateway. Returns how many found none with room. */
     private serve(gateway: Gateway, demand: number, now: number): number {
         const { totals, nodes } = this;
-        const usable = gateway.jobs.filter((job) => job.phase === 'open' && nodes[job.place.node].up && job.cut === 0);
+        const usable = gateway.jobs.filter((job) => job.isUsable && nodes[job.place.node].up);
         const seconds = usable.map((job) => Math.min(MINUTE, now - job.openedAt));
         const whole = seconds.reduce((sum, part) => sum + part, 0);
         if (whole === 0) {
@@ -249,7 +249,7 @@ export class Simulation {
             return;
         }
         const { job, query } = this.model;
-        const open = gateway.jobs.filter(({ phase, place }) => phase === 'open' && this.nodes[place.node].up);
+        const open = gateway.jobs.filter(({ isUsable, place }) => isUsable && this.nodes[place.node].up);
         const lasting = open.filter(({ lasts }) => lasts);
         const money = lasting.reduce((sum, { available }) => sum + available, 0);
         const isShort =
@@ -258,20 +258,27 @@ export class Simulation {
         const extra = Math.ceil((left * query.seconds) / MINUTE / job.maxParallel);
         const wanted = Math.min(Math.max(isShort ? 1 : 0, extra), job.maxOpen - open.length);
         while (gateway.coming < wanted) {
+            const node = this.pickNode(gateway);
+            if (node === undefined) {
+                return;
+            }
             gateway.coming++;
-            const escrow = this.escrows[gateway.number % this.escrows.length];
-            this.ask(escrow, { kind: 'open', gateway, node: this.pickNode(gateway) });
+            this.ask(this.escrows[gateway.number % this.escrows.length], { kind: 'open', gateway, node });
         }
     }
 
-    /** The node of a gateway that has the fewest of its jobs. */
-    private pickNode(gateway: Gateway): number {
+    /** The node of a gateway that has the fewest of its jobs; undefined if all are down. */
+    private pickNode(gateway: Gateway): number | undefined {
         const count = new Map<number, number>();
         for (const { place } of gateway.jobs) {
             count.set(place.node, (count.get(place.node) ?? 0) + 1);
         }
         const nodes = gateway.nodes.filter((node) => this.nodes[node].up);
-        return nodes.reduce((best, node) => ((count.get(node) ?? 0) < (count.get(best) ?? 0) ? node : best), nodes[0]);
+        const jobsAt = (node: number) => count.get(node) ?? 0;
+        return nodes.reduce<number | undefined>(
+            (best, node) => (best === undefined || jobsAt(node) < jobsAt(best) ? node : best),
+            undefined,
+        );
     }
 
     private ask(escrow: Escrow, request: Request): void {
@@ -415,7 +422,7 @@ export class Simulation {
         }
         this.totals.nodeFailures++;
         node.up = false;
-        for (const job of node.jobs.filter(({ phase }) => phase === 'open')) {
+        for (const job of node.jobs.filter(({ isUsable }) => isUsable)) {
             this.change(job, () => job.loseNode(this.random.next()));
             this.totals.cut += job.cut;
         }
@@ -436,7 +443,7 @@ export class Simulation {
         gateway.up = false;
         const isGone = this.random.next() < failures.goneShare;
         const seconds = isGone ? failures.creditSeconds : failures.takeOverSeconds;
-        const jobs = gateway.jobs.filter(({ phase, place }) => phase === 'open' && this.nodes[place.node].up);
+        const jobs = gateway.jobs.filter(({ isUsable, place }) => isUsable && this.nodes[place.node].up);
         for (const job of jobs) {
             this.change(job, () => job.loseGateway(this.random.next(), seconds));
             totals.cut += job.cut;
@@ -447,7 +454,7 @@ export class Simulation {
                 jobs.forEach((job) => this.recover(job));
                 return;
             }
-            for (const job of gateway.jobs.filter(({ phase }) => phase === 'open')) {
+            for (const job of gateway.jobs.filter(({ phase, isAbandoned }) => phase === 'open' && !isAbandoned)) {
                 totals.lost += job.abandon();
                 totals.allowedLoss += job.allowedLoss;
                 events.add(events.now + failures.leaveSeconds, () => {
@@ -459,7 +466,7 @@ export class Simulation {
     }
 
     private recover(job: Job): void {
-        if (job.phase === 'open' && job.cut > 0 && job.allowedLoss === 0 && this.gateways[job.place.gateway].up) {
+        if (job.phase === 'open' && job.cut > 0 && !job.isAbandoned && this.gateways[job.place.gateway].up) {
             this.change(job, () => {
                 this.totals.refused += job.recover() ? 0 : 1;
             });

@@ -39,6 +39,8 @@ const layers = [
     // As the cocoon command.
     { from: 'scripting', may: ['scripting', 'wrappers', 'offchain/chain', 'offchain/fleet', 'offchain/process'] },
     { from: 'scripts', may: ['scripts', 'scripting', 'wrappers'] },
+    // What the simulation repeats of gateway and worker comes from their settings and rules.
+    { from: 'benchmarks/scale', may: ['benchmarks', 'offchain/gateway', 'offchain/link', 'offchain/worker'] },
     { from: '', may: [''], not: ['build'] },
 ];
 
