@@ -4,7 +4,7 @@ import { isOrderTaken } from './rules';
 
 /** When an order was taken and its channels were seen, or when it was found to have lapsed. */
 export interface OrderFate {
-    taken: boolean;
+    isTaken: boolean;
     at: number; // when the block was made that took it, or that could not
     seenAt: number; // when the gateway knows
 }
@@ -35,10 +35,10 @@ export class SimulatedChain {
         const { blockSeconds, apiSeconds, pollSeconds } = this.model.chain;
         const sentAt = now + 2 * apiSeconds;
         const at = this.nextBlock(sentAt) + blockSeconds;
-        const taken = isOrderTaken(at, this.time(now) + this.model.order.validSeconds);
-        const visible = this.nextBlock(taken ? at + blockSeconds : at);
+        const isTaken = isOrderTaken(at, this.time(now) + this.model.order.validSeconds);
+        const visible = this.nextBlock(isTaken ? at + blockSeconds : at);
         const polls = wholeUp((visible - sentAt) / pollSeconds);
-        return { taken, at, seenAt: sentAt + polls * pollSeconds + apiSeconds };
+        return { isTaken, at, seenAt: sentAt + polls * pollSeconds + apiSeconds };
     }
 
     private nextBlock(at: number): number {

@@ -45,8 +45,8 @@ export class Events {
         if (heap.length > 0) {
             let place = 0;
             for (;;) {
-                const left = 2 * place + 1;
-                const child = left + 1 < heap.length && isBefore(heap[left + 1], heap[left]) ? left + 1 : left;
+                const lower = 2 * place + 1;
+                const child = lower + 1 < heap.length && isBefore(heap[lower + 1], heap[lower]) ? lower + 1 : lower;
                 if (child >= heap.length || !isBefore(heap[child], last)) {
                     break;
                 }

@@ -1,4 +1,4 @@
-/** What validators take, from benchmarks/gas.json: real contracts in the sandbox, wallet v5r1, library code. nanoTON. */
+/** What validators take, nanoTON: real contracts in the sandbox, wallet v5r1, library code (benchmarks/gas.json). */
 import { latest, readHistory } from '../history';
 
 export type Level = '2025' | '2026';

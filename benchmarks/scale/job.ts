@@ -65,7 +65,7 @@ export class Job {
         return this.available >= openAhead * (this.deposit - rent);
     }
 
-    /** Queries that may run at once: by the terms, by rule 2, and by rule 5 with what the client's vouchers promised. */
+    /** Queries that may run at once: by the terms, by rule 2, and by rule 5 with what vouchers have promised. */
     slots(promised: number): number {
         const byCredit = maxRunning(Math.max(0, this.unpaid), promised, this.model.job);
         return Math.max(0, Math.min(this.model.job.maxParallel, Math.floor(this.room / this.ceiling), byCredit));
@@ -84,11 +84,12 @@ export class Job {
 
     /** Starts queries in so many seconds, and ends those that are over. */
     serve(started: number, slots: number, seconds: number): void {
-        const { room, running: before } = this;
+        const { room } = this;
+        const all = this.running + started;
         const lasting = Math.round((started * this.model.query.seconds) / seconds);
         const byRule2 = Math.floor((room - started * this.price) / (this.ceiling - this.price));
-        this.running = Math.max(0, Math.min(before + started, lasting, slots, byRule2));
-        this.results += (started + before - this.running) * this.price;
+        this.running = Math.max(0, Math.min(all, lasting, slots, byRule2));
+        this.results += (all - this.running) * this.price;
         this.pay(
             this.running === 0 ? 0 : this.payAt + (started / seconds) * this.model.query.voucherSeconds * this.price,
         );
@@ -127,13 +128,13 @@ export class Job {
         const { query, job } = this.model;
         const unpaidBefore = this.running === 0 ? 0 : unpaidPart * this.payAt;
         this.pay(unpaidBefore);
-        const most = this.running * Math.min(1, seconds / query.seconds);
+        const maxEnded = this.running * Math.min(1, seconds / query.seconds);
         const unpaidAfter = (ended: number) => {
             const part = this.running === 0 ? 0 : ended / this.running;
             return unpaidBefore + this.running * this.price * (part - (part * part) / 2);
         };
         let ended = 0;
-        while (ended + 1 <= most && maySend(unpaidAfter(ended + 1), this.running - ended - 1, job.step)) {
+        while (ended + 1 <= maxEnded && maySend(unpaidAfter(ended + 1), this.running - ended - 1, job.step)) {
             ended++;
         }
         this.cut = this.running;

@@ -35,10 +35,10 @@ interface Panel {
 const COLORS = ['#1f5fa8', '#c2571a', '#2e7d4f'];
 const LIMIT = '#a02020';
 const INK = '#333';
-const PANEL = { width: 640, height: 300, left: 80, right: 165, top: 44, bottom: 54 };
+const PANEL = { width: 660, height: 300, x: 80, y: 44, rightMargin: 165, bottomMargin: 54 };
 const INNER = {
-    width: PANEL.width - PANEL.left - PANEL.right,
-    height: PANEL.height - PANEL.top - PANEL.bottom,
+    width: PANEL.width - PANEL.x - PANEL.rightMargin,
+    height: PANEL.height - PANEL.y - PANEL.bottomMargin,
 };
 
 const fixed = (value: number): string => value.toFixed(1);
@@ -55,7 +55,7 @@ function drawPanel({ title, x, y, lines, shaded }: Panel, offset: number): strin
     const toY = (value: number) => INNER.height - up(value);
     const text = (content: string, attributes: string) => `<text ${attributes}>${content}</text>`;
     return [
-        `<g transform="translate(${PANEL.left} ${offset + PANEL.top})">`,
+        `<g transform="translate(${PANEL.x} ${offset + PANEL.y})">`,
         text(title, `x="0" y="-18" font-size="15" font-weight="bold"`),
         ...(shaded === undefined
             ? []

@@ -64,11 +64,11 @@ function comparisonRows({ scenarios }: ScaleReport, group: ScenarioResult['group
 const COMPARISON = ['', 'unserved', 'jobs/s', 'orders/s', 'at most', 'cost, 2026', 'cost, 2025', 'locked'];
 
 function orderRows({ model }: ScaleReport): string[][] {
-    const [now, before] = [new Fees('2026'), new Fees('2025')];
+    const levels = [new Fees('2026'), new Fees('2025')];
     const job = priceOf(model.query) * 10_000;
     return ORDER_SIZES.map((jobs) => [
         `${jobs}`,
-        ...[now, before].flatMap((fees) => {
+        ...levels.flatMap((fees) => {
             const each = fees.order(jobs) / jobs;
             return [whole(each), percent(each / job, 4)];
         }),

@@ -1,7 +1,8 @@
 /** The runs that `npm run scale` compares, and what each of them shows. */
 import { Fees, type Level, LEVELS } from './fees';
 import { BASE, COMPARED, DEFAULTS, HOUR, type Model, nodesOf, priceOf, SHORT } from './model';
-import { Simulation, type Totals } from './simulation';
+import type { Totals } from './market';
+import { Simulation } from './simulation';
 
 /** What differs from {@link BASE}. */
 interface Change {
@@ -97,7 +98,7 @@ export function modelOf({ job, order, claim, hours }: Change, base = BASE): Mode
 
 /**
  * Runs the scenarios: sizes of jobs over a whole day, the others over three hours around the busiest one. The short
- * form runs a few of them over two hours.
+ * form runs a few of them over an hour and a half.
  */
 export function runAll({ short, base }: { short: boolean; base: Model }): ScenarioResult[] {
     return SCENARIOS.filter(({ inShort }) => !short || inShort).map((scenario) =>
