@@ -99,7 +99,10 @@ export interface MachineModel {
      * Set another with `--cpu-ms`, as `npm run bench:offchain` measures it.
      */
     cpuMs: number;
-    /** Commits of a query by the rules of the stream in docs/protocol.md: 1, 3, 7 and 10; 3, 8 and 9, and by frames. */
+    /**
+     * Commits of a query, at most, by the rules of the stream in docs/protocol.md. Gateway: its number (1), the accept
+     * (3), a voucher (7), the result (10). Worker: the accept (3), frames (4), a voucher (8), the result (9).
+     */
     gatewayWrites: number;
     workerWrites: number;
     /** Assumed: how long an fsync takes. Writes that arrive meanwhile share one (offchain/store/groupCommit.ts). */
