@@ -24,16 +24,23 @@ const PAGE = 4096; // bytes
  */
 export const MARGIN = sql.raw('margin BLOB NOT NULL DEFAULT (zeroblob(1024))');
 
+/** A file through Kysely, and the file itself for the statements that every query runs. */
+export class Database<Schema> extends Kysely<Schema> {
+    constructor(readonly file: Sqlite.Database) {
+        super({ dialect: new SqliteDialect({ database: preparing(file) }) });
+    }
+}
+
 /**
  * Opens or creates the file at `path` and brings its schema up to date.
  *
  * @throws if another process has it open, commits would not reach the disk, or a newer version wrote it
  */
-export async function openDatabase<Schema>(path: string, migrations: readonly Migration[]): Promise<Kysely<Schema>> {
+export async function openDatabase<Schema>(path: string, migrations: readonly Migration[]): Promise<Database<Schema>> {
     const file = openFile(path);
-    const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: preparing(file) }) });
+    const db = new Database<Schema>(file);
     try {
-        await migrate(db as Kysely<unknown>, file, migrations, path);
+        await migrate(db as never, file, migrations, path);
     } catch (error) {
         await db.destroy();
         file.close(); // a Kysely that never ran a query has not opened it, so would not close it

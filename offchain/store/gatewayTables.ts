@@ -3,7 +3,7 @@ import { loadTerms, termsCell } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { type Selectable, sql } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
-import type { Setback, StoredEnding, StoredJob, StoredQuery, StoredReceipts, WholeQuery } from './gateway';
+import type { Setback, StoredJob, StoredQuery, StoredReceipts, WholeQuery } from './gateway';
 import { addPeople, type PeopleSchema } from './sqlitePeople';
 
 interface JobTable extends Omit<StoredJob, 'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found'> {
@@ -71,10 +71,6 @@ export const gatewayTables: readonly Migration[] = [
     },
     addPeople,
 ];
-
-export function entryRow({ index, price, cumulative }: NonNullable<StoredEnding['entry']>) {
-    return { index, price: amountToBytes(price), cumulative: amountToBytes(cumulative) };
-}
 
 export function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob): JobTable {
     return {

@@ -2,8 +2,10 @@
  * Puts the writes of one turn of the event loop into one transaction, because an fsync costs the same for one row as
  * for a hundred. The promise of a write resolves after its COMMIT, so what depends on it may be sent.
  */
-import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
+import type { Transaction as FileTransaction } from 'better-sqlite3';
+import { CompiledQuery, type Transaction } from 'kysely';
 import { steadySeconds } from '../process/clock';
+import type { Database } from './database';
 
 /**
  * A write of a group. An error undoes this write only, and rejects its promise only. It may run twice, and what the
@@ -11,8 +13,21 @@ import { steadySeconds } from '../process/clock';
  */
 export type Write<Schema, Result> = (transaction: Transaction<Schema>) => Promise<Result>;
 
+/** A write of the same rules, with prepared statements of the file: it runs in one go. */
+export type HotWrite<Result> = () => Result;
+
+/** What hot writes change in memory, so that the end of a group writes it once for all of them. */
+export interface Deferred {
+    /** Writes what was changed. The transaction of the changes is open. */
+    flush(): void;
+    /** Forgets what was changed, and what was read: the changes are undone, or another write may change the same. */
+    forget(): void;
+    /** Called when the changes are on the disk, before the promises of their writes resolve. */
+    committed?(): void;
+}
+
 interface Waiting<Schema> {
-    write: Write<Schema, unknown>;
+    write: { hot: HotWrite<unknown> } | { cold: Write<Schema, unknown> };
     resolve(result: unknown): void;
     reject(error: unknown): void;
 }
@@ -21,28 +36,48 @@ type WriteOutcome = { ok: true; result: unknown } | { ok: false; error: unknown 
 
 const MAX_GROUP = 1000; // writes in one transaction, so that none waits long
 
-/** The only writer of its database. Every write goes through {@link GroupCommit.run}, in the order of the calls. */
+/** The only writer of its database. The writes run in the order of the calls. */
 export class GroupCommit<Schema> {
     private waiting: Waiting<Schema>[] = [];
     private draining: Promise<void> | undefined;
+    private cold: Promise<unknown> | undefined; // the transaction of a group that is open across turns
     private broken: Error | undefined;
+    private readonly deferred: Deferred[] = [];
+    private readonly together: FileTransaction<(group: readonly HotWrite<unknown>[]) => WriteOutcome[]>;
 
     /**
      * `onBroken`: called once, when a COMMIT fails; then the process should end. `onCommit`: called with how long each
      * group took.
      */
     constructor(
-        private readonly db: Kysely<Schema>,
+        private readonly db: Database<Schema>,
         private readonly onBroken: (error: Error) => void = () => undefined,
         private readonly onCommit: (seconds: number) => void = () => undefined,
-    ) {}
+    ) {
+        this.together = db.file.transaction((group) => this.runTogether(group));
+    }
+
+    /** Flushes these at the end of each group, in this order. */
+    defer(...deferred: Deferred[]): void {
+        this.deferred.push(...deferred);
+    }
 
     /** Runs `write` in the next transaction; resolves with its result once that is on the disk. */
     run<Result>(write: Write<Schema, Result>): Promise<Result> {
-        return new Promise<Result>((resolve, reject) => {
-            this.waiting.push({ write, resolve: resolve, reject });
-            this.draining ??= this.drain();
-        });
+        return this.add({ cold: write });
+    }
+
+    /** {@link run} of a hot write. */
+    runHot<Result>(write: HotWrite<Result>): Promise<Result> {
+        return this.add({ hot: write });
+    }
+
+    /** Reads with prepared statements of the file what is on the disk: nothing of a group that is not. */
+    async read<Result>(read: () => Result): Promise<Result> {
+        while (this.cold !== undefined) {
+            await this.cold.catch(() => undefined);
+        }
+        return read();
     }
 
     /** Resolves when no write waits. */
@@ -50,6 +85,13 @@ export class GroupCommit<Schema> {
         while (this.draining !== undefined) {
             await this.draining;
         }
+    }
+
+    private add<Result>(write: Waiting<Schema>['write']): Promise<Result> {
+        return new Promise<Result>((resolve, reject) => {
+            this.waiting.push({ write, resolve: resolve, reject });
+            this.draining ??= this.drain();
+        });
     }
 
     private async drain(): Promise<void> {
@@ -61,27 +103,13 @@ export class GroupCommit<Schema> {
         this.draining = undefined;
     }
 
-    /**
-     * Together first, because a write rarely fails and a savepoint for each costs as much as a small write. If one
-     * fails, all are undone and run again, each with its savepoint.
-     */
-    private async runAll(group: Waiting<Schema>[]): Promise<WriteOutcome[]> {
-        try {
-            return await this.db.transaction().execute((transaction) => runTogether(transaction, group));
-        } catch (error) {
-            if (!(error instanceof Failed)) {
-                throw error;
-            }
-        }
-        return this.db.transaction().execute((transaction) => runEach(transaction, group));
-    }
-
     private async commit(group: Waiting<Schema>[]): Promise<void> {
         let outcomes: WriteOutcome[] = [];
         try {
             if (this.broken === undefined) {
                 const begin = steadySeconds();
-                outcomes = await this.runAll(group);
+                outcomes = this.runHotGroup(group) ?? (await this.runEach(group));
+                this.deferred.forEach((deferred) => deferred.committed?.());
                 this.onCommit(steadySeconds() - begin);
             }
         } catch (error) {
@@ -98,6 +126,80 @@ export class GroupCommit<Schema> {
             }
         });
     }
+
+    /** Undefined when nothing was written, because not all writes are hot, or one of them failed. */
+    private runHotGroup(group: readonly Waiting<Schema>[]): WriteOutcome[] | undefined {
+        const writes = group.flatMap(({ write }) => ('hot' in write ? [write.hot] : []));
+        if (writes.length < group.length) {
+            return undefined;
+        }
+        try {
+            return this.together(writes);
+        } catch (error) {
+            if (!(error instanceof Failed)) {
+                throw error;
+            }
+            this.forget();
+            return undefined;
+        }
+    }
+
+    private runTogether(group: readonly HotWrite<unknown>[]): WriteOutcome[] {
+        try {
+            const outcomes = group.map((write) => ({ ok: true as const, result: write() }));
+            this.flush();
+            return outcomes;
+        } catch (cause) {
+            throw new Failed('A write of the group failed', { cause });
+        }
+    }
+
+    /** One after another, each with a savepoint, so that an error undoes one write. */
+    private async runEach(group: readonly Waiting<Schema>[]): Promise<WriteOutcome[]> {
+        this.cold = this.db.transaction().execute(async (transaction) => {
+            const outcomes: WriteOutcome[] = [];
+            for (const { write } of group) {
+                await transaction.executeQuery(SAVEPOINT);
+                let outcome: WriteOutcome;
+                try {
+                    outcome = { ok: true, result: await this.runOne(transaction, write) };
+                } catch (error) {
+                    outcome = { ok: false, error };
+                    this.forget();
+                    await transaction.executeQuery(ROLLBACK);
+                }
+                await transaction.executeQuery(RELEASE);
+                outcomes.push(outcome);
+            }
+            return outcomes;
+        });
+        try {
+            return (await this.cold) as WriteOutcome[];
+        } finally {
+            this.cold = undefined;
+        }
+    }
+
+    private async runOne(transaction: Transaction<Schema>, write: Waiting<Schema>['write']): Promise<unknown> {
+        if ('hot' in write) {
+            const result = write.hot();
+            this.flush();
+            return result;
+        }
+        this.forget();
+        const result = await write.cold(transaction);
+        this.flush();
+        this.forget();
+        return result;
+    }
+
+    private flush(): void {
+        this.deferred.forEach((deferred) => deferred.flush());
+    }
+
+    private forget(): void {
+        this.deferred.forEach((deferred) => deferred.forget());
+    }
 }
 
 const SAVEPOINT = CompiledQuery.raw('SAVEPOINT one_write');
@@ -105,35 +207,6 @@ const ROLLBACK = CompiledQuery.raw('ROLLBACK TO SAVEPOINT one_write');
 const RELEASE = CompiledQuery.raw('RELEASE SAVEPOINT one_write');
 
 class Failed extends Error {}
-
-async function runTogether<Schema>(transaction: Transaction<Schema>, group: Waiting<Schema>[]) {
-    const outcomes: WriteOutcome[] = [];
-    for (const { write } of group) {
-        try {
-            outcomes.push({ ok: true, result: await write(transaction) });
-        } catch (cause) {
-            throw new Failed('A write of the group failed', { cause });
-        }
-    }
-    return outcomes;
-}
-
-async function runEach<Schema>(transaction: Transaction<Schema>, group: Waiting<Schema>[]): Promise<WriteOutcome[]> {
-    const outcomes: WriteOutcome[] = [];
-    for (const { write } of group) {
-        await transaction.executeQuery(SAVEPOINT);
-        let outcome: WriteOutcome;
-        try {
-            outcome = { ok: true, result: await write(transaction) };
-        } catch (error) {
-            outcome = { ok: false, error };
-            await transaction.executeQuery(ROLLBACK);
-        }
-        await transaction.executeQuery(RELEASE);
-        outcomes.push(outcome);
-    }
-    return outcomes;
-}
 
 function nextTurn(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve));

@@ -2,8 +2,10 @@
  * Counts what the receipt key signs, in the store and in a mark beside the key file, so that an older copy of the store
  * is detected.
  */
-import { type Kysely, sql } from 'kysely';
+import type { Statement } from 'better-sqlite3';
+import type { Database } from './database';
 import type { GroupCommit } from './groupCommit';
+import { HotRows } from './hotRows';
 import { Mark, type Marked, readMark } from './mark';
 import { StaleStore } from './worker';
 import type { WorkerSchema, WorkerTransaction } from './workerTables';
@@ -43,11 +45,22 @@ export function staleReason(
 
 export class SigningGuard {
     private mark: Mark | undefined;
+    private readonly read: Statement<[], { sequence: number }>;
+    private readonly rows: HotRows<{ sequence: number }>;
 
     constructor(
-        private readonly db: Kysely<WorkerSchema>,
+        private readonly db: Database<WorkerSchema>,
         private readonly writes: GroupCommit<WorkerSchema>,
-    ) {}
+    ) {
+        this.read = db.file.prepare('SELECT sequence FROM signing');
+        const write = db.file.prepare('UPDATE signing SET sequence = ?');
+        this.rows = new HotRows(({ sequence }) => void write.run(sequence));
+        writes.defer(this.rows, {
+            flush: () => undefined,
+            forget: () => undefined,
+            committed: () => this.mark?.raise(this.row().sequence),
+        });
+    }
 
     /** See {@link WorkerStore.guard}. */
     async guard(receiptKey: Buffer, path: string): Promise<void> {
@@ -74,13 +87,29 @@ export class SigningGuard {
     }
 
     /** Runs a write that stores a receipt, and counts the receipt. */
-    async write(write: (t: WorkerTransaction) => Promise<void>): Promise<void> {
-        const sequence = await this.writes.run(async (t) => {
+    write(write: (t: WorkerTransaction) => Promise<void>): Promise<void> {
+        return this.writes.run(async (t) => {
             await write(t);
-            const next = t.updateTable('signing').set({ sequence: sql<number>`sequence + 1` });
-            return (await next.returning('sequence').executeTakeFirstOrThrow()).sequence;
+            this.count();
         });
-        this.mark?.raise(sequence);
+    }
+
+    /** {@link write} of a hot write. */
+    writeHot(write: () => void): Promise<void> {
+        return this.writes.runHot(() => {
+            write();
+            this.count();
+        });
+    }
+
+    private row(): { sequence: number } {
+        return this.rows.get('', () => this.read.get()!);
+    }
+
+    private count(): void {
+        const row = this.row();
+        row.sequence++;
+        this.rows.mark(row);
     }
 
     close(): void {

@@ -1,7 +1,7 @@
 /** The gateway's store in one SQLite file. */
 import type { SignedVoucher } from '@cocoon-market/wrappers';
 import { type Kysely, sql } from 'kysely';
-import { amountFromBytes, amountToBytes, ofQuery, openDatabase, truncateLog } from './database';
+import { amountFromBytes, amountToBytes, type Database, ofQuery, openDatabase, truncateLog } from './database';
 import type {
     GatewayStore,
     JobChange,
@@ -12,10 +12,11 @@ import type {
     StoredQuery,
     WholeQuery,
 } from './gateway';
-import { entryRow, type GatewaySchema, gatewayTables, jobOf, jobRow } from './gatewayTables';
+import { type GatewaySchema, gatewayTables, jobOf, jobRow } from './gatewayTables';
 import { GroupCommit } from './groupCommit';
 import type { UsedQuery, OpenCost, StoredApiKey, StoredUsage } from './people';
-import { addUsage, apiKeysIn, openCostsIn, type PeopleSchema, replaceApiKey, usageSince } from './sqlitePeople';
+import { QueryRows } from './queryRows';
+import { apiKeysIn, openCostsIn, type PeopleSchema, replaceApiKey, usageSince } from './sqlitePeople';
 
 /** Opens or creates the gateway's SQLite file. Throws if another process has it. */
 export async function openGatewayStore(
@@ -28,13 +29,15 @@ export async function openGatewayStore(
 
 class SqliteGatewayStore implements GatewayStore {
     private readonly commits: GroupCommit<GatewaySchema>;
+    private readonly rows: QueryRows;
 
     constructor(
-        private readonly db: Kysely<GatewaySchema>,
+        private readonly db: Database<GatewaySchema>,
         onBroken?: (error: Error) => void,
         onCommit?: (seconds: number) => void,
     ) {
         this.commits = new GroupCommit(db, onBroken, onCommit);
+        this.rows = new QueryRows(db.file, this.commits);
     }
 
     async addJob(job: StoredJob): Promise<void> {
@@ -92,39 +95,16 @@ class SqliteGatewayStore implements GatewayStore {
         return (await rows.executeTakeFirst()) !== undefined;
     }
 
-    async saveVoucher(channel: Buffer, { count, signature, ...voucher }: SignedVoucher): Promise<void> {
-        const cumulative = amountToBytes(voucher.cumulative);
-        const isNewer = sql<boolean>`(cumulative IS NULL OR (cumulative <= ${cumulative} AND count <= ${count}))`;
-        await this.commits.run((db) => {
-            const jobs = db.updateTable('job').set({ cumulative, count, signature }).where('channel', '=', channel);
-            return jobs.where(isNewer).execute();
-        });
+    async saveVoucher(channel: Buffer, voucher: SignedVoucher): Promise<void> {
+        await this.commits.runHot(() => this.rows.saveVoucher(channel, voucher));
     }
 
-    addQuery(
-        { secret, apiKey = '', ...query }: StoredQuery,
-        whole?: Pick<WholeQuery, 'session' | 'sealed'>,
-    ): Promise<void> {
-        return this.commits.run(async (db) => {
-            const row = { ...query, apiKey, ceiling: amountToBytes(query.ceiling), phase: 'open' } as const;
-            await db.insertInto('query').values(row).execute();
-            if (secret === null) {
-                return;
-            }
-            const { job, number } = query;
-            const opened = { job, number, secret };
-            await db.insertInto('secret').values(opened).execute();
-            if (whole !== undefined) {
-                const { session, sealed } = whole;
-                const row = { ...opened, session, sealed };
-                await db.insertInto('whole').values(row).execute();
-            }
-        });
+    async addQuery(query: StoredQuery, whole?: Pick<WholeQuery, 'session' | 'sealed'>): Promise<void> {
+        await this.commits.runHot(() => this.rows.addQuery(query, whole));
     }
 
     async saveAccept(job: number, number: number, accept: Buffer): Promise<void> {
-        const query = ofQuery({ job, number });
-        await this.commits.run((db) => db.updateTable('query').set({ accept }).where(query).execute());
+        await this.commits.runHot(() => this.rows.saveAccept(job, number, accept));
     }
 
     async receipts(job: number) {
@@ -145,36 +125,14 @@ class SqliteGatewayStore implements GatewayStore {
     releaseQuery(job: number, number: number, used: UsedQuery | undefined): Promise<void> {
         return this.commits.run(async (db) => {
             if (used !== undefined) {
-                await addUsage(peopleIn(db), { job, number }, used);
+                this.rows.addUsage({ job, number }, used);
             }
             await db.updateTable('query').set({ apiKey: '' }).where(ofQuery({ job, number })).execute();
         });
     }
 
-    endQuery(
-        job: number,
-        number: number,
-        { phase, accept, receipt, entry, answer, used, breach }: StoredEnding,
-    ): Promise<void> {
-        return this.commits.run(async (db) => {
-            const query = ofQuery({ job, number });
-            if (used !== undefined) {
-                await addUsage(peopleIn(db), { job, number }, used);
-            }
-            if (breach !== undefined) {
-                const leaving = { phase: 'leaving', note: breach.reason, breachAt: breach.at } as const;
-                const jobs = db.updateTable('job').set(leaving).where('number', '=', job);
-                await jobs.where('phase', 'in', ['open', 'settling']).execute();
-            }
-            if (answer === undefined) {
-                await db.deleteFrom('whole').where(query).execute();
-            } else {
-                await db.updateTable('whole').set({ answer }).where(query).execute();
-            }
-            await db.deleteFrom('secret').where(query).execute();
-            const row = { phase, accept, receipt, ...(entry && entryRow(entry)) };
-            await db.updateTable('query').set(row).where(query).execute();
-        });
+    async endQuery(job: number, number: number, ending: StoredEnding): Promise<void> {
+        await this.commits.runHot(() => this.rows.endQuery({ job, number }, ending));
     }
 
     async wholeQuery(job: number, number: number): Promise<WholeQuery | undefined> {

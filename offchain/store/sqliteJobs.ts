@@ -1,8 +1,10 @@
 /** The jobs in a worker's SQLite file. */
 import type { SignedVoucher } from '@cocoon-market/wrappers';
-import { type Kysely, sql, type Updateable } from 'kysely';
-import { amountFromBytes, amountToBytes } from './database';
+import type { Statement } from 'better-sqlite3';
+import { type Selectable, sql, type Updateable } from 'kysely';
+import { amountFromBytes, amountToBytes, type Database } from './database';
 import type { GroupCommit } from './groupCommit';
+import type { JobRows } from './jobRows';
 import { addClaim, changeJob, removeLastClaim } from './sqliteEarnings';
 import { broughtByLastClaim } from './sqliteWallet';
 import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim, LostPage } from './worker';
@@ -16,14 +18,21 @@ const ENDED_UNPAID = sql<boolean>`state = 'ended' AND "voucherCumulative" > "con
 export const ENDED_UNPRUNED = sql<boolean>`state = 'ended' AND "lowWater" < highest`;
 
 export class SqliteJobs implements JobStore {
-    constructor(
-        private readonly db: Kysely<WorkerSchema>,
-        private readonly writes: GroupCommit<WorkerSchema>,
-    ) {}
+    private readonly one: Statement<[Buffer], Selectable<JobTable>>;
 
-    async get(job: Buffer) {
-        const row = await this.db.selectFrom('jobs').selectAll().where('job', '=', job).executeTakeFirst();
-        return row && jobOf(row);
+    constructor(
+        private readonly db: Database<WorkerSchema>,
+        private readonly writes: GroupCommit<WorkerSchema>,
+        private readonly rows: JobRows,
+    ) {
+        this.one = db.file.prepare('SELECT * FROM jobs WHERE job = ?');
+    }
+
+    get(job: Buffer) {
+        return this.writes.read(() => {
+            const row = this.one.get(job);
+            return row && jobOf(row);
+        });
     }
 
     async ofChannel(channel: Buffer) {
@@ -136,19 +145,7 @@ export class SqliteJobs implements JobStore {
     }
 
     addVoucher(job: Buffer, voucher: SignedVoucher, at: number) {
-        const voucherCumulative = amountToBytes(voucher.cumulative);
-        const { count: voucherCount, signature: voucherSignature } = voucher;
-        const unclaimedSince = sql<number>`CASE WHEN "voucherCumulative" <= paid THEN ${at} ELSE "unclaimedSince" END`;
-        return this.change(job, async (t) => {
-            const { numUpdatedRows } = await t
-                .updateTable('jobs')
-                .set({ voucherCumulative, voucherCount, voucherSignature, unclaimedSince })
-                .where('job', '=', job)
-                .where('voucherCumulative', '<=', voucherCumulative)
-                .where('voucherCount', '<=', voucherCount)
-                .executeTakeFirst();
-            return numUpdatedRows === 1n;
-        });
+        return this.writes.runHot(() => this.rows.addVoucher(job, voucher, at));
     }
 
     private change<T>(job: Buffer, change: (t: WorkerTransaction) => Promise<T>): Promise<T> {

@@ -1,22 +1,29 @@
 /** The queries in a worker's SQLite file, with their receipts and answers. */
-import { type Kysely, type Selectable, sql } from 'kysely';
-import { amountToBytes, ofQuery } from './database';
+import type { Selectable } from 'kysely';
+import { amountToBytes, type Database, ofQuery } from './database';
 import type { GroupCommit } from './groupCommit';
+import type { JobRows } from './jobRows';
 import type { SigningGuard } from './signingGuard';
-import { addEarnings, changeJob } from './sqliteEarnings';
 import type { NewQuery, Piece, QueryEnd, QueryId, QueryStore, UnservedQuery } from './worker';
-import { assertOne, queryOf, type QueryTable, type WorkerSchema, type WorkerTransaction, ZERO } from './workerTables';
+import { queryOf, type QueryTable, type WorkerSchema, ZERO } from './workerTables';
 
 export class SqliteQueries implements QueryStore {
+    private readonly statements: ReturnType<typeof prepare>;
+
     constructor(
-        private readonly db: Kysely<WorkerSchema>,
+        private readonly db: Database<WorkerSchema>,
         private readonly writes: GroupCommit<WorkerSchema>,
         private readonly signing: SigningGuard,
-    ) {}
+        private readonly rows: JobRows,
+    ) {
+        this.statements = prepare(db.file);
+    }
 
-    async get(query: QueryId) {
-        const row = await this.db.selectFrom('queries').selectAll().where(ofQuery(query)).executeTakeFirst();
-        return row && queryOf(row);
+    get({ job, number }: QueryId) {
+        return this.writes.read(() => {
+            const row = this.statements.get.get(job, number);
+            return row && queryOf(row);
+        });
     }
 
     async answer(query: QueryId) {
@@ -34,48 +41,41 @@ export class SqliteQueries implements QueryStore {
         return (await rows.orderBy('job').orderBy('number').limit(limit).execute()).map(queryOf);
     }
 
-    async accept({ ceiling, ...query }: NewQuery) {
-        await this.signing.write(async (t) => {
-            await useNumber(t, query);
-            const row = { ...query, ceiling: amountToBytes(ceiling) };
-            await t.insertInto('queries').values(row).execute();
+    async accept({ job, number, request, ceiling, promptEstimate, accept }: NewQuery) {
+        const amount = amountToBytes(ceiling);
+        await this.signing.writeHot(() => {
+            this.rows.useNumber({ job, number });
+            this.statements.accept.run(job, number, request, amount, promptEstimate, accept);
         });
     }
 
     async decline(query: UnservedQuery) {
-        await this.signing.write(async (t) => {
-            await useNumber(t, query);
-            await insertUnserved(t, query, 'decline');
-        });
+        await this.signing.writeHot(() => this.insertUnserved(query, 'decline'));
     }
 
-    async append(piece: Piece) {
-        await this.writes.run(async (t) => {
-            await insertPiece(t, piece);
-            await updateUnended(t, piece, { ...piece.counts, promptKnown: piece.promptKnown ? 1 : 0 });
+    async append({ job, number, bytes, counts, promptKnown }: Piece) {
+        const { prompt, cached, completion, reasoning } = counts;
+        await this.writes.runHot(() => {
+            this.insertPiece(job, number, bytes);
+            const columns = [prompt, cached, completion, reasoning, promptKnown ? 1 : 0] as const;
+            assertRuns(this.statements.append.run(...columns, job, number), number);
         });
     }
 
     async end(end: QueryEnd) {
-        const { job, number } = end;
-        await this.signing.write(async (t) => {
-            const columns = { endKind: end.kind, endReceipt: end.receipt };
+        const { job, number, receipt } = end;
+        await this.signing.writeHot(() => {
             if (end.kind === 'fail') {
-                await updateUnended(t, end, columns);
+                assertRuns(this.statements.fail.run(receipt, job, number), number);
                 return;
             }
+            const { prompt, cached, completion, reasoning } = end.counts;
             if (end.bytes.length > 0) {
-                await insertPiece(t, { job, number, bytes: end.bytes });
+                this.insertPiece(job, number, end.bytes);
             }
-            await updateUnended(t, end, { ...columns, ...end.counts });
-            await addEarnings(t, end);
-            const jobs = t
-                .updateTable('jobs')
-                .set({ index: end.index, cumulative: amountToBytes(end.cumulative) })
-                .where('job', '=', job)
-                .where('index', '=', end.index - 1);
-            const { numUpdatedRows } = await changeJob(t, job, () => jobs.executeTakeFirst());
-            assertOne(numUpdatedRows, `Result ${end.index} does not follow the job's newest one`);
+            const columns = [receipt, prompt, cached, completion, reasoning] as const;
+            assertRuns(this.statements.end.run(...columns, job, number), number);
+            this.rows.addResult(end);
         });
     }
 
@@ -89,8 +89,7 @@ export class SqliteQueries implements QueryStore {
             }
             const jobs = t.selectFrom('jobs').select('job').where('job', '=', job);
             if (row === undefined && (await jobs.execute()).length > 0) {
-                await useNumber(t, denial); // throws for a query that may have been deleted
-                await insertUnserved(t, denial, 'fail');
+                this.insertUnserved(denial, 'fail'); // throws for a query that may have been deleted
             }
             await t.insertInto('denials').values({ job, number, request, receipt }).execute();
         });
@@ -100,34 +99,44 @@ export class SqliteQueries implements QueryStore {
         const denials = this.db.selectFrom('denials').select('receipt').where(ofQuery(query));
         return (await denials.where('request', '=', request).executeTakeFirst())?.receipt;
     }
+
+    private insertUnserved({ job, number, request, receipt }: UnservedQuery, kind: 'decline' | 'fail'): void {
+        this.rows.useNumber({ job, number });
+        this.statements.unserved.run(job, number, request, ZERO, kind, receipt);
+    }
+
+    private insertPiece(job: Buffer, number: number, bytes: Buffer): void {
+        this.statements.piece.run({ job, number, bytes });
+    }
 }
 
-async function useNumber(t: WorkerTransaction, { job, number }: QueryId): Promise<void> {
-    const jobs = t.updateTable('jobs').set({ highest: sql<number>`max(highest, ${number})` });
-    const { numUpdatedRows } = await jobs.where('job', '=', job).where('lowWater', '<', number).executeTakeFirst();
-    assertOne(numUpdatedRows, `Query number ${number} was used`);
+function prepare(file: Database<WorkerSchema>['file']) {
+    const counts = 'prompt = ?, cached = ?, completion = ?, reasoning = ?';
+    const running = 'WHERE job = ? AND number = ? AND endKind IS NULL';
+    return {
+        get: file.prepare<[Buffer, number], Selectable<QueryTable>>(
+            'SELECT * FROM queries WHERE job = ? AND number = ?',
+        ),
+        accept: file.prepare(
+            `INSERT INTO queries (job, number, request, ceiling, promptEstimate, accept) VALUES (?, ?, ?, ?, ?, ?)`,
+        ),
+        unserved: file.prepare(
+            `INSERT INTO queries (job, number, request, ceiling, promptEstimate, endKind, endReceipt)
+            VALUES (?, ?, ?, ?, 0, ?, ?)`,
+        ),
+        piece: file.prepare(
+            `INSERT INTO answers (job, number, piece, bytes)
+            SELECT @job, @number, coalesce(max(piece), 0) + 1, @bytes FROM answers WHERE job = @job AND number = @number`,
+        ),
+        append: file.prepare(`UPDATE queries SET ${counts}, promptKnown = ? ${running}`),
+        end: file.prepare(`UPDATE queries SET endKind = 'result', endReceipt = ?, ${counts} ${running}`),
+        fail: file.prepare(`UPDATE queries SET endKind = 'fail', endReceipt = ? ${running}`),
+    };
 }
 
-async function insertUnserved(
-    t: WorkerTransaction,
-    { job, number, request, receipt }: UnservedQuery,
-    kind: 'decline' | 'fail',
-): Promise<void> {
-    const row = { job, number, request, ceiling: ZERO, promptEstimate: 0, endKind: kind, endReceipt: receipt };
-    await t.insertInto('queries').values(row).execute();
-}
-
-async function insertPiece(t: WorkerTransaction, { job, number, bytes }: QueryId & { bytes: Buffer }): Promise<void> {
-    const newest = sql`SELECT coalesce(max(piece), 0) FROM answers WHERE ${ofQuery({ job, number })}`;
-    const piece = sql<number>`(${newest}) + 1`;
-    await t.insertInto('answers').values({ job, number, piece, bytes }).execute();
-}
-
-async function updateUnended(
-    t: WorkerTransaction,
-    query: QueryId,
-    columns: Partial<Selectable<QueryTable>>,
-): Promise<void> {
-    const update = t.updateTable('queries').set(columns).where(ofQuery(query)).where('endKind', 'is', null);
-    assertOne((await update.executeTakeFirst()).numUpdatedRows, `Query ${query.number} is not running`);
+/** Throws unless an update has found the query, which runs then. */
+function assertRuns({ changes }: { changes: number }, number: number): void {
+    if (changes !== 1) {
+        throw new Error(`Query ${number} is not running`);
+    }
 }

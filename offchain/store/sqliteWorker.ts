@@ -1,7 +1,8 @@
 /** A worker's store in one SQLite file. */
-import { type Kysely, sql } from 'kysely';
-import { openDatabase, truncateLog } from './database';
+import { sql } from 'kysely';
+import { type Database, openDatabase, truncateLog } from './database';
 import { GroupCommit } from './groupCommit';
+import { JobRows } from './jobRows';
 import { addSums } from './jobSums';
 import { SigningGuard } from './signingGuard';
 import { SqliteCases } from './sqliteCases';
@@ -25,14 +26,15 @@ export class SqliteWorkerStore implements WorkerStore {
     private readonly signing: SigningGuard;
 
     private constructor(
-        private readonly db: Kysely<WorkerSchema>,
+        private readonly db: Database<WorkerSchema>,
         onBroken?: (error: Error) => void,
         onCommit?: (seconds: number) => void,
     ) {
         this.writes = new GroupCommit(db, onBroken, onCommit);
         this.signing = new SigningGuard(db, this.writes);
-        this.jobs = new SqliteJobs(db, this.writes);
-        this.queries = new SqliteQueries(db, this.writes, this.signing);
+        const rows = new JobRows(db.file, this.writes);
+        this.jobs = new SqliteJobs(db, this.writes, rows);
+        this.queries = new SqliteQueries(db, this.writes, this.signing, rows);
         this.cases = new SqliteCases(db, this.writes);
         this.earnings = new SqliteEarnings(db);
         this.wallet = new SqliteWallet(db, this.writes);

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { type Kysely, sql } from 'kysely';
-import { amountFromBytes, amountToBytes, type Migration, openDatabase } from '../../../offchain/store/database';
+import {
+    amountFromBytes,
+    amountToBytes,
+    type Database,
+    type Migration,
+    openDatabase,
+} from '../../../offchain/store/database';
 import { GroupCommit } from '../../../offchain/store/groupCommit';
 
 interface Schema {
@@ -21,9 +27,9 @@ const migrations = [first, second];
 
 let folder: string;
 let path: string;
-const opened: Kysely<Schema>[] = [];
+const opened: Database<Schema>[] = [];
 
-async function open(steps = migrations): Promise<Kysely<Schema>> {
+async function open(steps = migrations): Promise<Database<Schema>> {
     const db = await openDatabase<Schema>(path, steps);
     opened.push(db);
     return db;
