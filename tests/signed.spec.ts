@@ -24,7 +24,9 @@ import {
     priceOf,
     Result,
     signedOrder,
+    termsBytes,
     termsCell,
+    termsFromBytes,
     Verifier,
     Voucher,
     voucherFor,
@@ -164,6 +166,24 @@ describe('terms', () => {
             expect(termsCell(terms).hash().toString('hex')).toBe(hash);
             expect(jobHash(network, hex(channel), terms).toString('hex')).toBe(job);
         }
+    });
+
+    it('are read back from their bytes, and from no more and no fewer of them', () => {
+        for (const { cell } of files) {
+            const terms = loadTerms(cellFrom(cell));
+            expect(termsFromBytes(termsBytes(terms))).toEqual(terms);
+        }
+        const bytes = termsBytes(loadTerms(cellFrom(files[0].cell)));
+        expect(() => termsFromBytes(bytes.subarray(1))).toThrow('bytes');
+        expect(() => termsFromBytes(Buffer.concat([bytes, Buffer.alloc(1)]))).toThrow('bytes');
+    });
+
+    it('are refused when a number does not fit, is no whole one, or a key has another length', () => {
+        const terms = loadTerms(cellFrom(files[0].cell));
+        for (const wrong of [{ end: 2 ** 32 }, { notice: 1.5 }, { step: 1n << 64n }, { model: Buffer.alloc(31) }]) {
+            expect(() => termsBytes({ ...terms, ...wrong })).toThrow(RangeError);
+        }
+        expect(termsFromBytes(termsBytes({ ...terms, end: 2 ** 32 - 1 })).end).toBe(2 ** 32 - 1);
     });
 
     it('are refused when any of their three cells is longer, shorter or has more references', () => {

@@ -4,7 +4,7 @@
  */
 import {
     signingKey,
-    termsCell,
+    termsBytes,
     Verifier,
     Voucher,
     voucherFor,
@@ -85,7 +85,7 @@ interface Sent {
 
 async function addJobs(store: SqliteWorkerStore, count: number): Promise<OpenJob[]> {
     const all: OpenJob[] = [];
-    const bags = keys.map(({ publicKey }) => termsCell(termsOf(publicKey)).toBoc());
+    const bags = keys.map(({ publicKey }) => termsBytes(termsOf(publicKey)));
     while (all.length < count) {
         const some = Array.from({ length: Math.min(1000, count - all.length) }, (_, i) => ({
             job: randomBytes(32),

@@ -1,13 +1,12 @@
 /** The tables of the gateway's SQLite file, and their rows as records. */
-import { loadTerms, termsCell } from '@cocoon-market/wrappers';
-import { Cell } from '@ton/core';
+import { termsBytes, termsFromBytes } from '@cocoon-market/wrappers';
 import { type Selectable, sql } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
 import type { Setback, StoredJob, StoredQuery, StoredReceipts, WholeQuery } from './gateway';
 import { addPeople, type PeopleSchema } from './sqlitePeople';
 
 interface JobTable extends Omit<StoredJob, 'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found'> {
-    terms: Buffer; // bag of cells
+    terms: Buffer; // see termsBytes of the wrappers
     deposit: Buffer;
     funds: Buffer;
     breachAt: number | null;
@@ -75,7 +74,7 @@ export const gatewayTables: readonly Migration[] = [
 export function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob): JobTable {
     return {
         ...job,
-        terms: termsCell(terms).toBoc(),
+        terms: termsBytes(terms),
         deposit: amountToBytes(deposit),
         funds: amountToBytes(funds),
         breachAt: job.breachAt ?? null,
@@ -97,7 +96,7 @@ export function jobOf({
 }: Selectable<JobTable>): StoredJob {
     return {
         ...job,
-        terms: loadTerms(Cell.fromBoc(terms)[0]),
+        terms: termsFromBytes(terms),
         found: job.found === 1,
         deposit: amountFromBytes(deposit),
         funds: amountFromBytes(funds),

@@ -23,7 +23,7 @@ export interface ChannelSnapshot {
 export interface JobInsert {
     job: Buffer; // 32 bytes
     channel: Buffer; // account
-    terms: Buffer; // bag of cells
+    terms: Buffer; // see termsBytes of the wrappers
     client: string; // raw address of the escrow of the terms
     model: string; // name of the model of the terms
     tokenizer: string; // that counts what no server counts, as offered when the job was taken

@@ -6,13 +6,12 @@ import {
     channelInit,
     isWeakKey,
     jobHash,
-    loadTerms,
     type Terms,
-    termsCell,
+    termsBytes,
+    termsFromBytes,
     tokenKinds,
     Verifier,
 } from '@cocoon-market/wrappers';
-import { Cell } from '@ton/core';
 import type { z } from 'zod';
 import { acceptSession, type jobRequest, modelHash, sessionHash, wireVersions } from '../link';
 import type { ChannelSnapshot } from '../store/worker';
@@ -153,8 +152,7 @@ export class WorkerBook {
         const snapshot = { balance, paid, refundAt, at };
         const client = accountAddress(terms.escrow).toRawString();
         const ofOffer = { model: offer.model, tokenizer: tokenizerOf(offer) };
-        const boc = termsCell(terms).toBoc();
-        const job = { job: id, channel, terms: boc, client, ...ofOffer, jobNumber, enc, wire, snapshot };
+        const job = { job: id, channel, terms: termsBytes(terms), client, ...ofOffer, jobNumber, enc, wire, snapshot };
         await store.jobs.add(job).catch(async (error: unknown) => {
             if ((await store.jobs.get(id)) === undefined) {
                 throw error; // else another request of the same client was faster
@@ -243,7 +241,7 @@ export class WorkerBook {
 
     private async stored(id: Buffer): Promise<WorkerJob | undefined> {
         const record = await this.context.store.jobs.get(id);
-        return record && new WorkerJob(this.context, record, loadTerms(Cell.fromBoc(record.terms)[0]), this.floors);
+        return record && new WorkerJob(this.context, record, termsFromBytes(record.terms), this.floors);
     }
 
     private dropIdle(): void {

@@ -1,6 +1,7 @@
 /** The terms of a job: agreed off chain, bound into every receipt by their hash, read on chain only in a dispute. */
 import { beginCell, Cell } from '@ton/core';
 import { Rates } from '../price';
+import { cellOf } from './layout';
 import { Job } from './payloads';
 
 export interface Terms {
@@ -19,65 +20,68 @@ export interface Terms {
     end: number; // unix seconds
 }
 
+const KEY_BYTES = 32;
+const PARTY_BYTES = 3 * KEY_BYTES; // of the first cell, and of the second
+const TERMS_BYTES = 2 * PARTY_BYTES + KEY_BYTES + 5 * 8 + 4 * 4;
+
+/** The bytes of the cells of {@link termsCell}, one after another. Throws RangeError when a value does not fit. */
+export function termsBytes(terms: Terms): Buffer {
+    const { escrow, provider, node, receiptKey, payout, voucherKey, model, rates, step } = terms;
+    const bytes = Buffer.allocUnsafe(TERMS_BYTES);
+    let at = 0;
+    for (const each of [escrow, provider, node, receiptKey, payout, voucherKey, model]) {
+        if (each.length !== KEY_BYTES) {
+            throw new RangeError(`Accounts, keys and hashes of terms have ${KEY_BYTES} bytes, one has ${each.length}`);
+        }
+        at += each.copy(bytes, at);
+    }
+    for (const amount of [rates.prompt, rates.cached, rates.completion, rates.reasoning, step]) {
+        at = bytes.writeBigUInt64BE(amount, at);
+    }
+    for (const number of [terms.maxParallel, terms.maxAnswer, terms.notice, terms.end]) {
+        if (!Number.isInteger(number)) {
+            throw new RangeError(`Numbers of terms are whole, this is ${number}`); // writeUInt32BE would truncate
+        }
+        at = bytes.writeUInt32BE(number, at);
+    }
+    return bytes;
+}
+
+/** The terms that {@link termsBytes} wrote. Throws when these are not as many bytes. */
+export function termsFromBytes(bytes: Buffer): Terms {
+    if (bytes.length !== TERMS_BYTES) {
+        throw new Error(`Terms have ${TERMS_BYTES} bytes, these are ${bytes.length}`);
+    }
+    const key = (place: number) => bytes.subarray(place * KEY_BYTES, (place + 1) * KEY_BYTES);
+    const amount = (place: number) => bytes.readBigUInt64BE(7 * KEY_BYTES + place * 8);
+    const number = (place: number) => bytes.readUInt32BE(7 * KEY_BYTES + 5 * 8 + place * 4);
+    return {
+        ...{ escrow: key(0), provider: key(1), node: key(2) },
+        ...{ receiptKey: key(3), payout: key(4), voucherKey: key(5), model: key(6) },
+        rates: { prompt: amount(0), cached: amount(1), completion: amount(2), reasoning: amount(3) },
+        step: amount(4),
+        ...{ maxParallel: number(0), maxAnswer: number(1), notice: number(2), end: number(3) },
+    };
+}
+
 /** The cell whose hash is the terms' hash: three cells in a row. */
 export function termsCell(terms: Terms): Cell {
-    const prices = beginCell()
-        .storeBuffer(terms.model, 32)
-        .storeUint(terms.rates.prompt, 64)
-        .storeUint(terms.rates.cached, 64)
-        .storeUint(terms.rates.completion, 64)
-        .storeUint(terms.rates.reasoning, 64)
-        .storeUint(terms.step, 64)
-        .storeUint(terms.maxParallel, 32)
-        .storeUint(terms.maxAnswer, 32)
-        .storeUint(terms.notice, 32)
-        .storeUint(terms.end, 32)
-        .endCell();
-    const keys = beginCell()
-        .storeBuffer(terms.receiptKey, 32)
-        .storeBuffer(terms.payout, 32)
-        .storeBuffer(terms.voucherKey, 32)
-        .storeRef(prices)
-        .endCell();
-    return beginCell()
-        .storeBuffer(terms.escrow, 32)
-        .storeBuffer(terms.provider, 32)
-        .storeBuffer(terms.node, 32)
-        .storeRef(keys)
-        .endCell();
+    const bytes = termsBytes(terms);
+    const [parties, keys] = [bytes.subarray(0, PARTY_BYTES), bytes.subarray(PARTY_BYTES, 2 * PARTY_BYTES)];
+    const prices = cellOf(bytes.subarray(2 * PARTY_BYTES));
+    const rest = beginCell().storeBuffer(keys).storeRef(prices).endCell();
+    return beginCell().storeBuffer(parties).storeRef(rest).endCell();
 }
 
 /** The terms that a cell made by {@link termsCell} holds. Throws when it holds anything else. */
 export function loadTerms(cell: Cell): Terms {
     const parties = cell.beginParse();
-    const [escrow, provider, node] = [parties.loadBuffer(32), parties.loadBuffer(32), parties.loadBuffer(32)];
     const keys = parties.loadRef().beginParse();
-    parties.endParse();
-    const [receiptKey, payout, voucherKey] = [keys.loadBuffer(32), keys.loadBuffer(32), keys.loadBuffer(32)];
     const prices = keys.loadRef().beginParse();
-    keys.endParse();
-    const terms: Terms = {
-        escrow,
-        provider,
-        node,
-        receiptKey,
-        payout,
-        voucherKey,
-        model: prices.loadBuffer(32),
-        rates: {
-            prompt: prices.loadUintBig(64),
-            cached: prices.loadUintBig(64),
-            completion: prices.loadUintBig(64),
-            reasoning: prices.loadUintBig(64),
-        },
-        step: prices.loadUintBig(64),
-        maxParallel: prices.loadUint(32),
-        maxAnswer: prices.loadUint(32),
-        notice: prices.loadUint(32),
-        end: prices.loadUint(32),
-    };
-    prices.endParse();
-    return terms;
+    const bytes = [parties.loadBuffer(PARTY_BYTES), keys.loadBuffer(PARTY_BYTES)];
+    bytes.push(prices.loadBuffer(TERMS_BYTES - 2 * PARTY_BYTES));
+    [parties, keys, prices].forEach((slice) => slice.endParse());
+    return termsFromBytes(Buffer.concat(bytes));
 }
 
 /** The 32 bytes that stand for a job in every receipt. */
