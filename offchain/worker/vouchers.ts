@@ -53,7 +53,7 @@ async function isNewer(context: WorkerContext, job: WorkerJob, voucher: SignedVo
     }
     const channel = accountAddress(job.record.channel);
     const payload = voucherFor(context.config.network, channel, voucher.cumulative, voucher.count);
-    if (!job.verifier.verify(Voucher.hash(payload), voucher.signature)) {
+    if (!(await job.verifier.verifyAside(Voucher.hash(payload), voucher.signature))) {
         throw new Refused('bad_voucher', 'The voucher key did not sign this voucher for this channel');
     }
     if (!isCovered(job, voucher)) {

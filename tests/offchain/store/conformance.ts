@@ -184,6 +184,28 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect((await store.jobs.get(job))!.voucher).toEqual(vouchers[2]);
         });
 
+        it('stores results and vouchers of one turn as if they came one after another', async () => {
+            const [job, other] = [await withQuery(), await withQuery()];
+            await store.queries.accept(query(job, 2));
+            const voucher = (cumulative: bigint, count: number) => ({ cumulative, count, signature: randomBytes(64) });
+            const newest = voucher(30n, 2);
+            const [older, first, , refused, second, last] = await Promise.allSettled([
+                store.jobs.addVoucher(job, voucher(10n, 0), 1000),
+                store.queries.end(result(job, 1, 1, 10n)),
+                store.jobs.setSnapshot(job, { balance: 100n, paid: 10n, refundAt: 9000, at: 1001 }),
+                store.queries.end(result(other, 1, 2, 5n)),
+                store.queries.end(result(job, 2, 2, 25n)),
+                store.jobs.addVoucher(job, newest, 1002),
+            ]);
+
+            const states = [older, first, refused, second, last].map(({ status }) => status);
+            expect(states).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+            const amounts = { index: 2, cumulative: 25n, highest: 2, unclaimedSince: 1002 };
+            expect(await store.jobs.get(job)).toMatchObject({ ...amounts, voucher: newest });
+            expect(await store.jobs.get(other)).toMatchObject({ index: 0, cumulative: 0n, highest: 1 });
+            expect((await store.earnings.row('client', '0:c1'))!.earned).toBe(25n);
+        });
+
         it('uses a query number once', async () => {
             const job = await withQuery(4);
             await expect(store.queries.accept(query(job, 4))).rejects.toBeDefined();

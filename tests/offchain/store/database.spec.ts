@@ -12,6 +12,7 @@ import {
     openDatabase,
 } from '../../../offchain/store/database';
 import { GroupCommit } from '../../../offchain/store/groupCommit';
+import { HotRows } from '../../../offchain/store/hotRows';
 
 interface Schema {
     notes: { id: number; text: string; amount: Buffer };
@@ -173,6 +174,105 @@ describe('a group commit', () => {
         await expect(writes.run(async () => 1)).rejects.toThrow('could not commit');
         await expect(writes.run(async () => 2)).rejects.toThrow('could not commit');
         expect(failures).toHaveLength(1);
+    });
+
+    describe('of hot writes', () => {
+        interface Count {
+            id: number;
+            count: number;
+        }
+
+        /** Notes as hot writes add them, and a count of them that the end of a group writes. */
+        async function openHot(onBroken?: (error: Error) => void) {
+            const db = await open();
+            const writes = new GroupCommit(db, onBroken);
+            const { file } = db;
+            const insert = file.prepare('INSERT INTO notes (id, text) VALUES (?, ?)');
+            const read = file.prepare<[], { text: string }>('SELECT text FROM notes WHERE id = 0');
+            const write = file.prepare('REPLACE INTO notes (id, text) VALUES (0, ?)');
+            let written = 0;
+            const rows = new HotRows<Count>(({ count }) => {
+                written++;
+                write.run(String(count));
+            });
+            writes.defer(rows);
+            const increase = () => {
+                const row = rows.get('', () => ({ id: 0, count: Number(read.get()?.text ?? 0) }));
+                row.count++;
+                rows.mark(row);
+            };
+            const add = (id: number) =>
+                writes.runHot(() => {
+                    increase();
+                    insert.run(id, 'x');
+                    return id;
+                });
+            const ids = () => writes.read(() => file.prepare('SELECT id FROM notes WHERE id > 0').pluck().all());
+            const count = () => writes.read(() => Number(read.get()?.text ?? 0));
+            return { db, writes, increase, add, ids, count, written: () => written };
+        }
+
+        it('writes a row that all of them change once', async () => {
+            const { add, ids, count, written } = await openHot();
+            expect(await Promise.all([1, 2, 3].map(add))).toEqual([1, 2, 3]);
+            expect(written()).toBe(1);
+            await add(4);
+            expect(written()).toBe(2);
+            expect([await ids(), await count()]).toEqual([[1, 2, 3, 4], 4]);
+        });
+
+        it('undoes one that throws, with what it changed in memory, and keeps its neighbours', async () => {
+            const { add, ids, count } = await openHot();
+            await add(1);
+            const group = [add(2), add(1), add(3)];
+            await expect(group[1]).rejects.toHaveProperty('code', 'SQLITE_CONSTRAINT_PRIMARYKEY');
+            expect(await Promise.all([group[0], group[2]])).toEqual([2, 3]);
+            await add(4);
+            expect([await ids(), await count()]).toEqual([[1, 2, 3, 4], 4]);
+        });
+
+        it('keeps the order among other writes, and each sees what the one before has changed', async () => {
+            const { writes, add, ids, count, increase } = await openHot();
+            const seen = (id: number) =>
+                writes.run(async (t) => {
+                    const [row] = await t.selectFrom('notes').select('text').where('id', '=', 0).execute();
+                    await t.updateTable('notes').set({ text: '10' }).where('id', '=', 0).execute();
+                    await t.insertInto('notes').values(note(id)).execute();
+                    increase();
+                    return row.text;
+                });
+            expect(await Promise.all([add(1), seen(2), add(3), seen(4)])).toEqual([1, '1', 3, '12']);
+            expect([await ids(), await count()]).toEqual([[1, 2, 3, 4], 11]);
+        });
+
+        it('shows a reader nothing of a transaction that is open', async () => {
+            const { writes, ids } = await openHot();
+            let release = () => {};
+            const gate = new Promise<void>((resolve) => (release = resolve));
+            const inside = new Promise<void>((resolve) => {
+                void writes
+                    .run(async (t) => {
+                        await t.insertInto('notes').values(note(1)).execute();
+                        resolve();
+                        await gate;
+                        throw new Error('changed my mind');
+                    })
+                    .catch(() => undefined);
+            });
+            await inside;
+            const read = ids();
+            release();
+            expect(await read).toEqual([]);
+        });
+
+        it('takes no more of them after a commit failed', async () => {
+            const failures: Error[] = [];
+            const { db, add } = await openHot((error) => failures.push(error));
+            await db.destroy();
+            await expect(add(1)).rejects.toThrow('could not commit');
+            await expect(add(2)).rejects.toThrow('could not commit');
+            expect(failures).toHaveLength(1);
+        });
     });
 
     it('is idle when every write is done', async () => {
