@@ -345,10 +345,11 @@ describe('keys and signatures', () => {
     const onChain = async (key: Buffer, hash: Buffer, signature: Buffer) =>
         probe.getVerifies(number(hash), beginCell().storeBuffer(signature).asSlice(), number(key));
 
-    /** Asserts that chain and Verifier answer the same, and returns the answer. */
+    /** Asserts that chain and Verifier answer the same, also aside, and returns the answer. */
     const agreed = async (key: Buffer, hash: Buffer, signature: Buffer): Promise<boolean> => {
         const chain = await onChain(key, hash, signature);
         expect(new Verifier(key).verify(hash, signature)).toBe(chain);
+        expect(await new Verifier(key).verifyAside(hash, signature)).toBe(chain);
         return chain;
     };
 
@@ -431,12 +432,13 @@ describe('keys and signatures', () => {
         expect(answers).toContain(false);
     });
 
-    it('never hand an R of small order to Node.js, whose versions differ about it', () => {
+    it('never hand an R of small order to Node.js, whose versions differ about it', async () => {
         const key = honest.publicKey;
         const signature = signWith(scalar, 0n, { r: compress(IDENTITY), key, message });
         const differing = jest.spyOn(crypto, 'verify').mockReturnValue(false as never);
         try {
             expect(new Verifier(key).verify(message, signature)).toBe(true);
+            expect(await new Verifier(key).verifyAside(message, signature)).toBe(true);
             expect(differing).not.toHaveBeenCalled();
             expect(new Verifier(key).verify(message, honest.sign(message))).toBe(false);
             expect(differing).toHaveBeenCalledTimes(1);
@@ -479,12 +481,13 @@ describe('keys and signatures', () => {
         }
     });
 
-    it('are refused by the Verifier when they have another length, as are signatures', () => {
+    it('are refused by the Verifier when they have another length, as are signatures', async () => {
         const verifier = new Verifier(honest.publicKey);
         const signature = honest.sign(message);
 
         expect(() => new Verifier(honest.publicKey.subarray(1))).toThrow('32 bytes');
         expect(verifier.verify(message, signature.subarray(0, 63))).toBe(false);
+        expect(await verifier.verifyAside(message, signature.subarray(0, 63))).toBe(false);
         expect(verifier.verify(message, Buffer.concat([signature, Buffer.alloc(1)]))).toBe(false);
     });
 });
