@@ -290,10 +290,3 @@ export function queryOf(row: Selectable<QueryTable>): QueryRecord {
         promptKnown: query.promptKnown === 1,
     };
 }
-
-/** Throws unless one row was updated. */
-export function assertOne(updated: bigint, message: string): void {
-    if (updated !== 1n) {
-        throw new Error(message);
-    }
-}

@@ -225,7 +225,7 @@ describe('a group commit', () => {
             const { add, ids, count } = await openHot();
             await add(1);
             const group = [add(2), add(1), add(3)];
-            await expect(group[1]).rejects.toHaveProperty('code', 'SQLITE_CONSTRAINT_PRIMARYKEY');
+            await expect(group[1]).rejects.toHaveProperty('message', 'UNIQUE constraint failed: notes.id');
             expect(await Promise.all([group[0], group[2]])).toEqual([2, 3]);
             await add(4);
             expect([await ids(), await count()]).toEqual([[1, 2, 3, 4], 4]);
