@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one set-up.
 import { answerRoot, contentHash, Finish, priceOf, Reason } from '@cocoon-market/wrappers';
 import { encodeQuery, FrameKind, RecordType } from '../../../offchain/link';
 import { SqliteQueries } from '../../../offchain/store/sqliteQueries';
