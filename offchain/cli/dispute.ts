@@ -8,7 +8,7 @@ import { Command, Option } from 'commander';
 import { FaultEvidence, evidence, evidenceIn, readGatewayConfig } from '../gateway';
 import { toWire } from '../link';
 import { waitUntil } from '../process/tasks';
-import { openGatewayStore } from '../store/sqliteGateway';
+import { openGatewayStore } from '../store/open';
 import { acting, ActFlags, addressOn, chainOf, reading, send } from './actor';
 import { askGateway } from './gatewayClient';
 import { CaseDisplay, displayOf, hashOf, openCase, readCase } from './case';

@@ -34,7 +34,7 @@ export function gatewayCommand(): Command {
         .option('--config <file>', 'JSON file with the settings of the gateway; see docs/gateway.md', 'gateway.json')
         .option('--host <address>', 'where to listen, instead of the configuration')
         .option('--port <number>', 'where to listen, 0 for any free port', portOf)
-        .option('--store <file>', 'the SQLite file, instead of the configuration')
+        .option('--store <file>', 'the SQLite file or PostgreSQL database, instead of the configuration')
         .option('--allow-open', 'also use nodes that attest nothing: privacy then covers the link only')
         .option('--log-level <level>', 'fatal, error, warn, info, debug or silent')
         .action(up);

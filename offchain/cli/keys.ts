@@ -135,7 +135,7 @@ async function ask({ config, url }: KeyFlags, { method, path, body, at }: KeyReq
         return askGateway(url, method, path, body);
     }
     const { readGatewayConfig } = await import('../gateway/config');
-    const { openGatewayStore } = await import('../store/sqliteGateway');
+    const { openGatewayStore } = await import('../store/open');
     const { People } = await import('../gateway/people');
     const { peopleActions } = await import('../gateway/peopleAdmin');
     const { StoreInUse } = await import('../store/database');

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { readGatewayConfig } from '../gateway';
 import { type ReceiptReport, reportOf } from '../gateway/receipts';
-import { openGatewayStore } from '../store/sqliteGateway';
+import { openGatewayStore } from '../store/open';
 import { askGateway } from './gatewayClient';
 import { lines, print } from './output';
 

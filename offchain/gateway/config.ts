@@ -8,6 +8,7 @@ import { metricsListen } from '../process/metrics';
 import { proxies } from '../process/proxies';
 import { isOnThisMachine } from '../process/publicAddress';
 import { readSettings } from '../process/settings';
+import { isPostgres } from '../process/storeAddress';
 
 const workerUrls = z
     .array(z.url())
@@ -126,7 +127,10 @@ export const gatewayConfig = z
             .optional()
             .describe('registry of the market. A node must be there with the keys and prices that it states'),
         keyFile: z.string().min(1).describe('file with the seed of the spend key and of every voucher key'),
-        store: z.string().min(1).describe('SQLite file of jobs, vouchers and people'),
+        store: z
+            .string()
+            .min(1)
+            .describe('SQLite file of jobs, vouchers and people, or the postgres:// address of a database for them'),
         listen: z
             .strictObject({
                 host: z
@@ -251,7 +255,8 @@ export function readGatewayConfig(path: string, flags: GatewayFlags = {}): Gatew
     const { settings, from } = readSettings(gatewayConfig, path, 'gateway', {
         listen: { host, port },
         attestation: { allowOpen },
-        store: store && resolve(store), // a path on the command line starts where the command runs
+        // A path on the command line starts where the command runs.
+        store: store === undefined || isPostgres(store) ? store : resolve(store),
         logLevel,
     });
     const { tls } = settings.listen;

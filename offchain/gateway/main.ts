@@ -13,7 +13,7 @@ import { createLog, reporting } from '../process/log';
 import { serveMetrics } from '../process/metrics';
 import { PollLoop, Tasks } from '../process/tasks';
 import type { GatewayStore, StoredJob } from '../store/gateway';
-import { openGatewayStore } from '../store/sqliteGateway';
+import { openGatewayStore } from '../store/open';
 import { Activity } from './activity';
 import { addAdmin } from './admin';
 import { AdminToken } from './adminToken';
@@ -114,7 +114,11 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
     const address = config.escrow ?? (await Escrow.ofOwner(config.owner!)).address;
     const metrics = new GatewayMetrics();
     const store =
-        deps.store ?? (await openGatewayStore(config.store, (error) => killBroken(log, error), metrics.addCommit));
+        deps.store ??
+        (await openGatewayStore(config.store, {
+            onBroken: (error) => killBroken(log, error),
+            onCommit: metrics.addCommit,
+        }));
     const people = await openPeople(store, address, config, now);
 
     const onChain = config.registry === undefined ? undefined : checksOnChain(chain, config.registry, config);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { isPostgres } from './storeAddress';
 import { Remedied } from './errors';
 
 /** The content of a JSON file. Errors name the file; `absent` says what to do if it does not exist. */
@@ -46,8 +47,8 @@ interface SettingFlags {
 
 /**
  * The settings of a process: its file, with `flags` in the place of what it says. Relative paths in the file start at
- * the folder of the file; `from` resolves them. `complete` adds what the file leaves to another one, before the fields
- * are checked. Errors name every wrong field.
+ * the folder of the file; `from` resolves them. The store may also be the address of a database. `complete` adds what
+ * the file leaves to another one, before the fields are checked. Errors name every wrong field.
  */
 export function readSettings<T extends z.ZodType<{ keyFile: string; store: string }>>(
     schema: T,
@@ -60,10 +61,8 @@ export function readSettings<T extends z.ZodType<{ keyFile: string; store: strin
     const file = readJson(path, `${writer}; name it with --config`);
     const from = (relative: string) => resolve(dirname(path), relative);
     const settings = parsed(schema, complete(withFlags(file, flags), from), path, `${name}'s configuration`);
-    return {
-        settings: Object.assign(settings, { keyFile: from(settings.keyFile), store: from(settings.store) }),
-        from,
-    };
+    const store = isPostgres(settings.store) ? settings.store : from(settings.store);
+    return { settings: Object.assign(settings, { keyFile: from(settings.keyFile), store }), from };
 }
 
 function withFlags(value: unknown, flags: SettingFlags): unknown {

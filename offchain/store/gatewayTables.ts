@@ -1,9 +1,9 @@
-/** The tables of the gateway's SQLite file, and their rows as records. */
+/** The tables of the gateway's database, as SQLite has them, and their rows as records. */
 import { termsBytes, termsFromBytes } from '@cocoon-market/wrappers';
 import { type Selectable, sql } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
-import type { Setback, StoredJob, StoredQuery, StoredReceipts, WholeQuery } from './gateway';
-import { addPeople, type PeopleSchema } from './sqlitePeople';
+import type { Setback, StoredEnding, StoredJob, StoredQuery, StoredReceipts, WholeQuery } from './gateway';
+import { addPeople, type PeopleSchema } from './sqlPeople';
 
 interface JobTable extends Omit<StoredJob, 'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found'> {
     terms: Buffer; // see termsBytes of the wrappers
@@ -70,6 +70,10 @@ export const gatewayTables: readonly Migration[] = [
     },
     addPeople,
 ];
+
+export function entryRow({ index, price, cumulative }: NonNullable<StoredEnding['entry']>) {
+    return { index, price: amountToBytes(price), cumulative: amountToBytes(cumulative) };
+}
 
 export function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob): JobTable {
     return {

@@ -6,14 +6,9 @@ import type { Transaction as FileTransaction } from 'better-sqlite3';
 import { CompiledQuery, type Transaction } from 'kysely';
 import { steadySeconds } from '../process/clock';
 import type { Database } from './database';
+import type { Write, Writes } from './writeQueue';
 
-/**
- * A write of a group. An error undoes this write only, and rejects its promise only. It may run twice, and what the
- * first run did is undone, so it changes nothing but the database.
- */
-export type Write<Schema, Result> = (transaction: Transaction<Schema>) => Promise<Result>;
-
-/** A write of the same rules, with prepared statements of the file: it runs in one go. */
+/** A write of the same rules as {@link Write}, with prepared statements of the file: it runs in one go. */
 export type HotWrite<Result> = () => Result;
 
 /** What hot writes change in memory, so that the end of a group writes it once for all of them. */
@@ -37,7 +32,7 @@ type WriteOutcome = { ok: true; result: unknown } | { ok: false; error: unknown 
 const MAX_GROUP = 1000; // writes in one transaction, so that none waits long
 
 /** The only writer of its database. The writes run in the order of the calls. */
-export class GroupCommit<Schema> {
+export class GroupCommit<Schema> implements Writes<Schema> {
     private waiting: Waiting<Schema>[] = [];
     private draining: Promise<void> | undefined;
     private cold: Promise<unknown> | undefined; // the transaction of a group that is open across turns

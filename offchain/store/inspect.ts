@@ -1,16 +1,23 @@
 /**
- * Looks into a worker's store without changing it: for checks before a worker starts. The file is opened read-only
+ * Looks into a worker's store without changing it: for checks before a worker starts. A file is opened read-only
  * through a second name in a folder of its own, with a copy of its log, so that SQLite writes nothing beside the store.
  */
 import Sqlite from 'better-sqlite3';
 import { copyFileSync, existsSync, linkSync, mkdtempSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { APPLICATION } from './database';
-import type { Signing } from './signingGuard';
+import { isPostgres } from '../process/storeAddress';
+import type { Signing, StoreView } from './signingGuard';
 import { workerTables } from './workerTables';
 
-/** What a store says of the key that signs with it; undefined when it has no tables yet. */
-export type StoreView = { exists: false } | { exists: true; signing: Signing | undefined };
+/** {@link inspectFile}, or the same of a PostgreSQL database. */
+export async function inspectStore(store: string): Promise<StoreView> {
+    if (!isPostgres(store)) {
+        return inspectFile(store);
+    }
+    const { inspectPostgres } = await import('./postgresInspect');
+    return inspectPostgres(store);
+}
 
 /**
  * The state of the store at `path`. Must not be called in a process that has the store open, because closing the file
@@ -18,7 +25,7 @@ export type StoreView = { exists: false } | { exists: true; signing: Signing | u
  *
  * @throws if another process has it open, it is damaged, or it is not a store that this version reads
  */
-export function inspectStore(path: string): StoreView {
+function inspectFile(path: string): StoreView {
     if (!existsSync(path)) {
         return { exists: false };
     }

@@ -2,13 +2,11 @@
  * Counts what the receipt key signs, in the store and in a mark beside the key file, so that an older copy of the store
  * is detected.
  */
-import type { Statement } from 'better-sqlite3';
-import type { Database } from './database';
-import type { GroupCommit } from './groupCommit';
-import { HotRows } from './hotRows';
+import { type Kysely, sql } from 'kysely';
 import { Mark, type Marked, readMark } from './mark';
 import { StaleStore } from './worker';
 import type { WorkerSchema, WorkerTransaction } from './workerTables';
+import type { Writes } from './writeQueue';
 
 /** What a store says of its signing. */
 export interface Signing {
@@ -17,6 +15,9 @@ export interface Signing {
     sequence: number; // of signed receipts
     retired: readonly Buffer[]; // keys that no longer sign with it
 }
+
+/** What a store says of the key that signs with it; undefined when it has no tables yet. */
+export type StoreView = { exists: false } | { exists: true; signing: Signing | undefined };
 
 /**
  * Why the key (32 bytes) must not sign with a store, by the mark at `path`; undefined when it may.
@@ -44,23 +45,12 @@ export function staleReason(
 }
 
 export class SigningGuard {
-    private mark: Mark | undefined;
-    private readonly read: Statement<[], { sequence: number }>;
-    private readonly rows: HotRows<{ sequence: number }>;
+    protected mark: Mark | undefined;
 
     constructor(
-        private readonly db: Database<WorkerSchema>,
-        private readonly writes: GroupCommit<WorkerSchema>,
-    ) {
-        this.read = db.file.prepare('SELECT sequence FROM signing');
-        const write = db.file.prepare('UPDATE signing SET sequence = ?');
-        this.rows = new HotRows(({ sequence }) => void write.run(sequence));
-        writes.defer(this.rows, {
-            flush: () => undefined,
-            forget: () => undefined,
-            committed: () => this.mark?.raise(this.row().sequence),
-        });
-    }
+        private readonly db: Kysely<WorkerSchema>,
+        private readonly writes: Writes<WorkerSchema>,
+    ) {}
 
     /** See {@link WorkerStore.guard}. */
     async guard(receiptKey: Buffer, path: string): Promise<void> {
@@ -83,33 +73,20 @@ export class SigningGuard {
     }
 
     async retire(receiptKey: Buffer): Promise<void> {
-        await this.writes.run((t) => t.replaceInto('retired').values({ receiptKey }).execute());
+        await this.writes.run((t) => {
+            const keys = t.insertInto('retired').values({ receiptKey });
+            return keys.onConflict((conflict) => conflict.doNothing()).execute();
+        });
     }
 
     /** Runs a write that stores a receipt, and counts the receipt. */
-    write(write: (t: WorkerTransaction) => Promise<void>): Promise<void> {
-        return this.writes.run(async (t) => {
+    async write(write: (t: WorkerTransaction) => Promise<void>): Promise<void> {
+        const sequence = await this.writes.run(async (t) => {
             await write(t);
-            this.count();
+            const next = t.updateTable('signing').set({ sequence: sql<number>`sequence + 1` });
+            return (await next.returning('sequence').executeTakeFirstOrThrow()).sequence;
         });
-    }
-
-    /** {@link write} of a hot write. */
-    writeHot(write: () => void): Promise<void> {
-        return this.writes.runHot(() => {
-            write();
-            this.count();
-        });
-    }
-
-    private row(): { sequence: number } {
-        return this.rows.get('', () => this.read.get()!);
-    }
-
-    private count(): void {
-        const row = this.row();
-        row.sequence++;
-        this.rows.mark(row);
+        this.mark?.raise(sequence);
     }
 
     close(): void {

@@ -1,162 +1,33 @@
-/** The jobs in a worker's SQLite file. */
+/** The jobs in a worker's SQLite file: what every query and voucher needs has prepared statements. */
 import type { SignedVoucher } from '@cocoon-market/wrappers';
 import type { Statement } from 'better-sqlite3';
-import { type Selectable, sql, type Updateable } from 'kysely';
-import { amountFromBytes, amountToBytes, type Database } from './database';
+import type { Selectable } from 'kysely';
+import type { Database } from './database';
 import type { GroupCommit } from './groupCommit';
 import type { JobRows } from './jobRows';
-import { addClaim, changeJob, removeLastClaim } from './sqliteEarnings';
-import { broughtByLastClaim } from './sqliteWallet';
-import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim, LostPage } from './worker';
-import { jobOf, type JobTable, snapshotColumns, type WorkerSchema, type WorkerTransaction, ZERO } from './workerTables';
+import { SqlJobs } from './sqlJobs';
+import { jobOf, type JobTable, type WorkerSchema } from './workerTables';
 
-const MAX_CLOCK_LAG = 600; // seconds by which the clock of the chain may be behind that of a last claim
-
-// As the indexes of these jobs say it.
-const NOT_ENDED = sql<boolean>`state <> 'ended'`;
-const ENDED_UNPAID = sql<boolean>`state = 'ended' AND "voucherCumulative" > "confirmedPaid"`;
-export const ENDED_UNPRUNED = sql<boolean>`state = 'ended' AND "lowWater" < highest`;
-
-export class SqliteJobs implements JobStore {
+export class SqliteJobs extends SqlJobs {
     private readonly one: Statement<[Buffer], Selectable<JobTable>>;
 
     constructor(
-        private readonly db: Database<WorkerSchema>,
-        private readonly writes: GroupCommit<WorkerSchema>,
+        db: Database<WorkerSchema>,
+        private readonly group: GroupCommit<WorkerSchema>,
         private readonly rows: JobRows,
     ) {
+        super(db, group);
         this.one = db.file.prepare('SELECT * FROM jobs WHERE job = ?');
     }
 
-    get(job: Buffer) {
-        return this.writes.read(() => {
+    override get(job: Buffer) {
+        return this.group.read(() => {
             const row = this.one.get(job);
             return row && jobOf(row);
         });
     }
 
-    async ofChannel(channel: Buffer) {
-        const row = await this.db.selectFrom('jobs').selectAll().where('channel', '=', channel).executeTakeFirst();
-        return row && jobOf(row);
-    }
-
-    async best(limit: number) {
-        const rows = this.db.selectFrom('jobs').selectAll().where(NOT_ENDED).orderBy('cumulative', 'desc');
-        return (await rows.limit(limit).execute()).map(jobOf);
-    }
-
-    async open(page: JobPage) {
-        return (await this.page(page).where(NOT_ENDED).where('state', '=', 'open').execute()).map(jobOf);
-    }
-
-    async claimable(page: JobPage) {
-        const rows = await this.page(page)
-            .where(NOT_ENDED)
-            .where((or) => or.or([or('state', '=', 'ending'), or('voucherCumulative', '>', or.ref('confirmedPaid'))]))
-            .execute();
-        return rows.map(jobOf);
-    }
-
-    async lost({ byLastClaim, since, cursor, limit }: LostPage) {
-        const { at, job } = cursor ?? { at: since, job: Buffer.alloc(0) };
-        const rows = this.db
-            .selectFrom('jobs')
-            .selectAll()
-            .where(ENDED_UNPAID)
-            .where(({ eb, refTuple, tuple }) => eb(refTuple('at', 'job'), '>', tuple(at, job)))
-            .where('lastClaimAt', byLastClaim ? '>' : '=', 0);
-        return (await rows.orderBy('at').orderBy('job').limit(limit).execute()).map(jobOf);
-    }
-
-    async lastEnd() {
-        const ended = this.db.selectFrom('jobs').where(ENDED_UNPRUNED);
-        const row = await ended.select((select) => select.fn.max('at').as('at')).executeTakeFirst();
-        return row?.at ?? undefined;
-    }
-
-    async add({ snapshot, jobNumber, ...job }: JobInsert) {
-        const zeros = { cumulative: ZERO, voucherCumulative: ZERO, confirmedPaid: ZERO };
-        await this.writes.run(async (t) => {
-            const denied = t.selectFrom('denials').where('job', '=', job.job);
-            const used = await denied.select((select) => select.fn.max('number').as('highest')).executeTakeFirst();
-            const highest = used?.highest ?? 0;
-            const columns = { jobNumber, state: 'open', highest, lowWater: highest } as const;
-            const row = { ...job, ...zeros, ...snapshotColumns(snapshot), ...columns };
-            await changeJob(t, job.job, () => t.insertInto('jobs').values(row).execute());
-        });
-    }
-
-    setSession(job: Buffer, session: Pick<JobRecord, 'enc' | 'wire'>) {
-        return this.update([job], session);
-    }
-
-    async setSnapshot(job: Buffer, snapshot: ChannelSnapshot) {
-        const columns = snapshotColumns(snapshot);
-        const since = sql<number>`CASE WHEN paid < ${columns.paid} THEN ${snapshot.at} ELSE "unclaimedSince" END`;
-        const changed = { ...columns, unclaimedSince: since };
-        await this.change(job, (t) => t.updateTable('jobs').set(changed).where('job', '=', job).execute());
-    }
-
-    async setConfirmedPaid(job: Buffer, paid: bigint, at: number) {
-        const columns = { confirmedPaid: amountToBytes(paid) };
-        await this.change(job, async (t) => {
-            await t.updateTable('jobs').set(columns).where('job', '=', job).execute();
-            await addClaim(t, { job, paid, at, last: false });
-        });
-    }
-
-    async setLastClaims(claims: readonly LastClaim[], at: number) {
-        await this.writes.run(async (t) => {
-            for (const { job, paidAfter } of claims) {
-                const columns = { lastClaimAt: at, lastClaimPaid: amountToBytes(paidAfter) };
-                await t.updateTable('jobs').set(columns).where('job', '=', job).execute();
-            }
-        });
-    }
-
-    async setState(job: Buffer, state: JobStage, at: number) {
-        return this.change(job, async (t) => {
-            const jobs = t.updateTable('jobs').set({ state, at });
-            const changed = jobs.where('job', '=', job).where('state', '!=', 'ended').returningAll();
-            const row = await changed.executeTakeFirst();
-            if (row === undefined || state !== 'ended' || row.lastClaimAt === 0) {
-                return true;
-            }
-            const paid = amountFromBytes(row.lastClaimPaid);
-            const brought = await broughtByLastClaim(t, job, row.lastClaimAt - MAX_CLOCK_LAG);
-            if (brought !== undefined && brought < paid - amountFromBytes(row.paid)) {
-                const none = { lastClaimAt: 0, lastClaimPaid: ZERO };
-                await t.updateTable('jobs').set(none).where('job', '=', job).execute();
-                return false;
-            }
-            await addClaim(t, { job, paid, at, last: true });
-            return true;
-        });
-    }
-
-    async revive(job: Buffer, state: Exclude<JobStage, 'ended'>, snapshot: ChannelSnapshot) {
-        await this.change(job, async (t) => {
-            const columns = { state, lastClaimAt: 0, lastClaimPaid: ZERO, ...snapshotColumns(snapshot) };
-            const jobs = t.updateTable('jobs').set(columns).where('job', '=', job).where('state', '=', 'ended');
-            if ((await jobs.executeTakeFirst()).numUpdatedRows > 0n) {
-                await removeLastClaim(t, job);
-            }
-        });
-    }
-
-    addVoucher(job: Buffer, voucher: SignedVoucher, at: number) {
-        return this.writes.runHot(() => this.rows.addVoucher(job, voucher, at));
-    }
-
-    private change<T>(job: Buffer, change: (t: WorkerTransaction) => Promise<T>): Promise<T> {
-        return this.writes.run((t) => changeJob(t, job, () => change(t)));
-    }
-
-    private page({ cursor = Buffer.alloc(0), limit }: JobPage) {
-        return this.db.selectFrom('jobs').selectAll().where('job', '>', cursor).orderBy('job').limit(limit);
-    }
-
-    private async update(jobs: readonly Buffer[], columns: Updateable<JobTable>): Promise<void> {
-        await this.writes.run((t) => t.updateTable('jobs').set(columns).where('job', 'in', jobs).execute());
+    override addVoucher(job: Buffer, voucher: SignedVoucher, at: number) {
+        return this.group.runHot(() => this.rows.addVoucher(job, voucher, at));
     }
 }

@@ -1,70 +1,57 @@
-/** The queries in a worker's SQLite file, with their receipts and answers. */
+/** The queries in a worker's SQLite file: what every query needs has prepared statements. */
 import type { Selectable } from 'kysely';
-import { amountToBytes, type Database, ofQuery } from './database';
+import { amountToBytes, type Database } from './database';
 import type { GroupCommit } from './groupCommit';
 import type { JobRows } from './jobRows';
-import type { SigningGuard } from './signingGuard';
-import type { NewQuery, Piece, QueryEnd, QueryId, QueryStore, UnservedQuery } from './worker';
+import { SqlQueries } from './sqlQueries';
+import type { SqliteSigning } from './sqliteSigning';
+import type { NewQuery, Piece, QueryEnd, QueryId, UnservedQuery } from './worker';
 import { queryOf, type QueryTable, type WorkerSchema, ZERO } from './workerTables';
 
-export class SqliteQueries implements QueryStore {
+export class SqliteQueries extends SqlQueries {
     private readonly statements: ReturnType<typeof prepare>;
 
     constructor(
-        private readonly db: Database<WorkerSchema>,
-        private readonly writes: GroupCommit<WorkerSchema>,
-        private readonly signing: SigningGuard,
+        db: Database<WorkerSchema>,
+        private readonly group: GroupCommit<WorkerSchema>,
+        private readonly guard: SqliteSigning,
         private readonly rows: JobRows,
     ) {
+        super(db, group, guard);
         this.statements = prepare(db.file);
     }
 
-    get({ job, number }: QueryId) {
-        return this.writes.read(() => {
+    override get({ job, number }: QueryId) {
+        return this.group.read(() => {
             const row = this.statements.get.get(job, number);
             return row && queryOf(row);
         });
     }
 
-    async answer(query: QueryId) {
-        const pieces = this.db.selectFrom('answers').select('bytes').where(ofQuery(query)).orderBy('piece');
-        return Buffer.concat((await pieces.execute()).map(({ bytes }) => bytes));
-    }
-
-    async unended(limit: number, cursor?: QueryId) {
-        const unended = this.db.selectFrom('queries').selectAll().where('endKind', 'is', null);
-        const rows = cursor
-            ? unended.where(({ eb, refTuple, tuple }) =>
-                  eb(refTuple('job', 'number'), '>', tuple(cursor.job, cursor.number)),
-              )
-            : unended;
-        return (await rows.orderBy('job').orderBy('number').limit(limit).execute()).map(queryOf);
-    }
-
-    async accept({ job, number, request, ceiling, promptEstimate, accept }: NewQuery) {
+    override async accept({ job, number, request, ceiling, promptEstimate, accept }: NewQuery) {
         const amount = amountToBytes(ceiling);
-        await this.signing.writeHot(() => {
+        await this.guard.writeHot(() => {
             this.rows.useNumber({ job, number });
             this.statements.accept.run(job, number, request, amount, promptEstimate, accept);
         });
     }
 
-    async decline(query: UnservedQuery) {
-        await this.signing.writeHot(() => this.insertUnserved(query, 'decline'));
+    override async decline(query: UnservedQuery) {
+        await this.guard.writeHot(() => this.insertUnserved(query, 'decline'));
     }
 
-    async append({ job, number, bytes, counts, promptKnown }: Piece) {
+    override async append({ job, number, bytes, counts, promptKnown }: Piece) {
         const { prompt, cached, completion, reasoning } = counts;
-        await this.writes.runHot(() => {
+        await this.group.runHot(() => {
             this.insertPiece(job, number, bytes);
             const columns = [prompt, cached, completion, reasoning, promptKnown ? 1 : 0] as const;
             assertRuns(this.statements.append.run(...columns, job, number), number);
         });
     }
 
-    async end(end: QueryEnd) {
+    override async end(end: QueryEnd) {
         const { job, number, receipt } = end;
-        await this.signing.writeHot(() => {
+        await this.guard.writeHot(() => {
             if (end.kind === 'fail') {
                 assertRuns(this.statements.fail.run(receipt, job, number), number);
                 return;
@@ -79,28 +66,7 @@ export class SqliteQueries implements QueryStore {
         });
     }
 
-    async deny(denial: UnservedQuery) {
-        const { job, number, request, receipt } = denial;
-        await this.signing.write(async (t) => {
-            const rows = t.selectFrom('queries').select(['endKind', 'accept']);
-            const row = await rows.where(ofQuery(denial)).executeTakeFirst();
-            if (row?.endKind === 'result' || (row !== undefined && row.endKind === null)) {
-                throw new Error(`Query ${number} was accepted here, so it cannot be denied`);
-            }
-            const jobs = t.selectFrom('jobs').select('job').where('job', '=', job);
-            if (row === undefined && (await jobs.execute()).length > 0) {
-                this.insertUnserved(denial, 'fail'); // throws for a query that may have been deleted
-            }
-            await t.insertInto('denials').values({ job, number, request, receipt }).execute();
-        });
-    }
-
-    async denial({ request, ...query }: Omit<UnservedQuery, 'receipt'>) {
-        const denials = this.db.selectFrom('denials').select('receipt').where(ofQuery(query));
-        return (await denials.where('request', '=', request).executeTakeFirst())?.receipt;
-    }
-
-    private insertUnserved({ job, number, request, receipt }: UnservedQuery, kind: 'decline' | 'fail'): void {
+    private insertUnserved({ job, number, request, receipt }: UnservedQuery, kind: 'decline'): void {
         this.rows.useNumber({ job, number });
         this.statements.unserved.run(job, number, request, ZERO, kind, receipt);
     }

@@ -1,4 +1,4 @@
-/** The tables of a worker's SQLite file, and their rows as records. */
+/** The tables of a worker's database, as SQLite has them, and their rows as records. */
 import type { TokenCounts } from '@cocoon-market/wrappers';
 import { type Generated, type Selectable, sql, type Transaction } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
@@ -289,4 +289,11 @@ export function queryOf(row: Selectable<QueryTable>): QueryRecord {
         counts: { prompt, cached, completion, reasoning },
         promptKnown: query.promptKnown === 1,
     };
+}
+
+/** Throws unless one row was updated. */
+export function assertOne(updated: bigint, message: string): void {
+    if (updated !== 1n) {
+        throw new Error(message);
+    }
 }

@@ -1,23 +1,32 @@
 /**
- * Commands of the operator to a running worker, through a socket beside its store that only the user of the process may
- * open. Only one process can open the store itself.
+ * Commands of the operator to a running worker, through a socket that only the user of the process may open. Only one
+ * process can open the store itself.
  */
+import { createHash } from 'node:crypto';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { toWire } from '../link';
 import { earningsGroups } from '../store/earnings';
+import { isPostgres } from '../process/storeAddress';
+import { privateFolder } from '../store/privateFolder';
 import type { Worker } from './main';
 
 const MAX_PATH = 100; // bytes of a socket's path that every system accepts
 
-function socketOf(store: string): string {
-    return `${store}.sock`;
+/** Beside the file, or in the folder of the user for a database. Undefined where no socket can be. */
+function socketOf(store: string): string | undefined {
+    const name = createHash('sha256').update(store).digest('hex').slice(0, 16);
+    const folder = isPostgres(store) ? privateFolder(homedir()) : undefined;
+    const path = isPostgres(store) ? folder && join(folder, `${name}.sock`) : `${store}.sock`;
+    return path === undefined || Buffer.byteLength(path) > MAX_PATH ? undefined : path;
 }
 
 /**
- * Serves `worker` to the command line; `reload` reads its configuration again. Undefined when the store's path is too
- * long for a socket beside it.
+ * Serves `worker` to the command line; `reload` reads its configuration again. Undefined when there
+ * is no place for the socket: the store's path is too long, or no folder of this user can be written.
  */
 export async function serveAdmin(
     store: string,
@@ -25,7 +34,7 @@ export async function serveAdmin(
     reload: () => Promise<unknown>,
 ): Promise<Server | undefined> {
     const path = socketOf(store);
-    if (Buffer.byteLength(path) > MAX_PATH) {
+    if (path === undefined) {
         return undefined;
     }
     const actions = new Map<string, () => Promise<unknown>>([
@@ -64,7 +73,11 @@ async function answer(response: ServerResponse, action: (() => Promise<unknown>)
 
 /** The answer of the running worker of this store; undefined when none runs. */
 export async function askWorker(store: string, method: 'GET' | 'POST', path: `/${string}`): Promise<unknown> {
-    const dispatcher = new Agent({ connect: { socketPath: socketOf(store) }, headersTimeout: 0, bodyTimeout: 0 });
+    const socketPath = socketOf(store);
+    if (socketPath === undefined) {
+        return undefined;
+    }
+    const dispatcher = new Agent({ connect: { socketPath }, headersTimeout: 0, bodyTimeout: 0 });
     try {
         const { statusCode, body } = await request(`http://worker${path}`, { method, dispatcher });
         const value: unknown = await body.json();

@@ -15,7 +15,7 @@ import { serveMetrics } from '../process/metrics';
 import { waitUntil } from '../process/tasks';
 import { lockKey } from '../store/keyLock';
 import type { EarningsGroup } from '../store/earnings';
-import { SqliteWorkerStore } from '../store/sqliteWorker';
+import { openWorkerStore } from '../store/open';
 import type { IntakeMode, WorkerStore } from '../store/worker';
 import { AlertWatch } from './alerts/watch';
 import { NO_ATTESTATION, NodeAttestation } from './attestation';
@@ -122,7 +122,8 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     const offers = new ChangingOffers(configured, steady);
     const backends = new Backends(serversOf(config, parts.backend), { ...settings, offers }, log);
     const metrics = new WorkerMetrics();
-    const store = parts.store ?? (await SqliteWorkerStore.open(config.store, fatal, metrics.addCommit));
+    const events = { onBroken: fatal, onCommit: metrics.addCommit };
+    const store = parts.store ?? (await openWorkerStore(config.store, events));
     const codes = config.channelCodes ?? (await channelCodes());
     const context: WorkerContext = {
         ...{ config: settings, store, log, chain, backends, offers, metrics, fatal },
@@ -133,7 +134,6 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         intake: await WorkerIntake.read(store),
         now: parts.now ?? unixSeconds,
     };
-
     const channels = new Channels(chain, codes, config.chain.confirmSeconds, steady);
     const clients = new Clients(config.limits.startSteps);
     const costs = new Costs(context, wallet, steady);

@@ -1,13 +1,17 @@
 /**
  * Restores a store from a backup. The node may have signed since the backup, so its receipt key is retired in the
- * restored store before anything can use it, and the node needs a new one.
+ * restored store before anything can use it, and the node needs a new one. The backup of a database is restored by the
+ * tools of the database before.
  */
 import { signingKey } from '@cocoon-market/wrappers';
 import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { lockKey } from '../store/keyLock';
+import { openWorkerStore } from '../store/open';
+import { isPostgres } from '../process/storeAddress';
 import { SqliteWorkerStore } from '../store/sqliteWorker';
 import type { WorkerTotals } from '../store/worker';
-import { readKeys, type WorkerConfig, writeKeys } from './config';
+import { Remedied } from '../process/errors';
+import { readKeys, type WorkerConfig, type WorkerSeeds, writeKeys } from './config';
 
 /** The restored store and its new key. */
 export interface Restored extends WorkerTotals {
@@ -20,8 +24,8 @@ const HEADER = Buffer.from('SQLite format 3\0');
 const LOG = '-wal'; // SQLite's log, part of a store that was copied while it was open
 
 /**
- * Puts the backup, or an empty store if there is none, in the place of the config's store. Writes a key file with a new
- * receipt key and the other two seeds.
+ * Puts the backup, or an empty store if there is none, in the place of the config's store; a database stays as it is.
+ * Writes a key file with a new receipt key and the other two seeds.
  *
  * @throws if a worker runs, the backup is not an intact store, or the new key file exists already; then nothing has
  * changed
@@ -36,6 +40,13 @@ export async function restoreStore(
         throw new Error(`${keyFile} exists already: name a new file for the new keys`);
     }
     const lock = lockKey(old, config.keyFile);
+    if (isPostgres(config.store)) {
+        try {
+            return await restoreDatabase(config.store, seeds, { backup, keyFile });
+        } finally {
+            lock.release();
+        }
+    }
     const fresh = `${config.store}.restoring`;
     try {
         remove(fresh);
@@ -58,6 +69,27 @@ export async function restoreStore(
     } finally {
         remove(fresh);
         lock.release();
+    }
+}
+
+async function restoreDatabase(
+    url: string,
+    { receiptKey: retired, ...seeds }: WorkerSeeds,
+    { backup, keyFile }: { backup: string | undefined; keyFile: string },
+): Promise<Restored> {
+    if (backup !== undefined) {
+        throw new Remedied('The backup of a database is no file for this command', {
+            remedy: 'restore it with the tools of PostgreSQL, then run this command without --backup',
+        });
+    }
+    const store = await openWorkerStore(url);
+    try {
+        await store.retire(signingKey(retired).publicKey);
+        const { receiptKey } = writeKeys(keyFile, seeds);
+        const totals = await store.totals();
+        return { ...totals, receiptKey: signingKey(receiptKey).publicKey, keyFile, replaced: undefined };
+    } finally {
+        await store.close();
     }
 }
 

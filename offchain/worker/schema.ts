@@ -129,7 +129,9 @@ export const workerConfig = z
                 "address that jobs pay, one for each node, or a deposit backs two jobs. Left out: the worker's wallet",
             ),
         keyFile: z.string().describe('file with the three keys, which only its owner may read'),
-        store: z.string().describe('SQLite file of jobs and vouchers'),
+        store: z
+            .string()
+            .describe('SQLite file of jobs and vouchers, or the postgres:// address of a database for them'),
         listen: z
             .strictObject({
                 host: z.string().default('127.0.0.1').describe('address to listen at'),

@@ -9,7 +9,8 @@ import { findGpus } from '../../setup/gpus';
 import { inspectStore } from '../../store/inspect';
 import { lockKey } from '../../store/keyLock';
 import { readMark } from '../../store/mark';
-import { staleReason } from '../../store/signingGuard';
+import { isPostgres } from '../../process/storeAddress';
+import { staleReason, type StoreView } from '../../store/signingGuard';
 import type { WorkerConfig, WorkerSeeds } from '../config';
 import { blocking, type Check, Failure, skipped, warning } from './finding';
 
@@ -83,17 +84,19 @@ export function processCheck(config: WorkerConfig, seeds: WorkerSeeds, isServing
 
 export function storeChecks(config: WorkerConfig, seeds: WorkerSeeds | undefined, isServing: boolean): Check[] {
     const { store: path } = config;
-    const damaged = `put the store on a local disk, or restore a backup: "cocoon worker restore"`;
+    const damaged = isPostgres(path)
+        ? 'start the database, or correct its address ("store") and PGPASSWORD or PGPASSFILE'
+        : 'put the store on a local disk, or restore a backup: "cocoon worker restore"';
     const store: Check = {
         name: 'store',
         remedy: damaged,
-        run: () => {
+        run: async () => {
             if (isServing) {
                 return `${path} is open in the running worker`;
             }
-            let view: ReturnType<typeof inspectStore>;
+            let view: StoreView;
             try {
-                view = inspectStore(path);
+                view = await inspectStore(path);
             } catch (error) {
                 throw blocking(error, damaged);
             }
@@ -121,7 +124,7 @@ function markCheck({ store: path, keyFile }: WorkerConfig, seeds: WorkerSeeds, i
     return {
         name: 'mark',
         remedy,
-        run: () => {
+        run: async () => {
             const key = signingKey(seeds.receiptKey).publicKey;
             const markFile = markOf(keyFile);
             let mark: ReturnType<typeof readMark>;
@@ -135,7 +138,7 @@ function markCheck({ store: path, keyFile }: WorkerConfig, seeds: WorkerSeeds, i
             }
             let signing;
             try {
-                const view = inspectStore(path);
+                const view = await inspectStore(path);
                 signing = view.exists ? view.signing : undefined;
             } catch {
                 return skipped('the store cannot be read');
@@ -156,7 +159,7 @@ export function diskCheck(
     { store, keyFile }: Pick<WorkerConfig, 'store' | 'keyFile'>,
     { freeBytes, assertWritable }: Machine,
 ): Check {
-    const folders = [...new Set([dirname(store), dirname(keyFile)])];
+    const folders = [...new Set([...(isPostgres(store) ? [] : [dirname(store)]), dirname(keyFile)])];
     return {
         name: 'disk',
         remedy: 'put store and key file into folders that exist, on a local disk that this user may write',

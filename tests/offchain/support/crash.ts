@@ -5,6 +5,8 @@
 import { ServerResponse } from 'node:http';
 import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
 import { SqliteQueries } from '../../../offchain/store/sqliteQueries';
+import { SqlJobs } from '../../../offchain/store/sqlJobs';
+import { SqlQueries } from '../../../offchain/store/sqlQueries';
 
 let remaining = 0; // steps to the kill; 0: none is counted
 
@@ -35,6 +37,8 @@ function wrap(prototype: object, name: string): void {
     };
 }
 
-['accept', 'decline', 'append', 'end'].forEach((name) => wrap(SqliteQueries.prototype, name));
-wrap(SqliteJobs.prototype, 'addVoucher');
+for (const queries of [SqliteQueries, SqlQueries]) {
+    ['accept', 'decline', 'append', 'end'].forEach((name) => wrap(queries.prototype, name));
+}
+[SqliteJobs, SqlJobs].forEach((jobs) => wrap(jobs.prototype, 'addVoucher'));
 ['write', 'end'].forEach((name) => wrap(ServerResponse.prototype, name));

@@ -27,11 +27,13 @@ async function main(): Promise<void> {
     const delta: Step = { type: 'delta', content: 'word '.repeat(4), tokens: 20 };
     const deltas = Array.from({ length: 24 }, () => delta);
     backend.script = () => [{ type: 'prompt', prompt: 10, cached: 0 }, ...deltas, { type: 'end', finish: 'stop' }];
+    const store = process.env.STORE === undefined ? {} : { store: process.env.STORE };
     // Never claims: the chain begins anew with each process, and would have forgotten what it paid.
-    const config = configFor(process.env.FOLDER!, { creditSeconds: 2, claim: { threshold: `${1n << 62n}` } });
+    const config = configFor(process.env.FOLDER!, { creditSeconds: 2, claim: { threshold: `${1n << 62n}` }, ...store });
     const wallet = new FakeWallet(chain, account(0x33));
     crashAfter(Number(process.env.CRASH_IN_START ?? 0));
     const worker = await startWorker(config, { chain, backend, wallet, seeds: SEEDS });
+    void worker.failed.catch(() => process.kill(process.pid, 'SIGKILL'));
     crashAfter(Number(process.env.CRASH_AT ?? 0)); // counted from here: what recovery writes is no step of a query
     process.stdin.resume().on('close', () => process.kill(process.pid, 'SIGKILL')); // the test is gone
     process.stdout.write(`${worker.url}\n`);

@@ -3,10 +3,13 @@ import Sqlite from 'better-sqlite3';
 
 type Statement = Sqlite.Statement<unknown[]>;
 
+// Stores prepare a statement once, so those of an earlier call count for the call that runs.
+let seen = { rows: 0, scanned: new Set<string>() };
+
 /** The rows that SQLite hands over while `action` runs, and the tables that it goes through from end to end. */
 export async function readBy(action: () => Promise<unknown>): Promise<{ rows: number; scanned: string[] }> {
     const prepare = Reflect.get<Sqlite.Database, 'prepare'>(Sqlite.prototype, 'prepare');
-    const seen = { rows: 0, scanned: new Set<string>() };
+    seen = { rows: 0, scanned: new Set<string>() };
     const spy = jest.spyOn(Sqlite.prototype, 'prepare').mockImplementation(function (this: Sqlite.Database, text) {
         const statement = prepare.call(this, text);
         for (const name of ['all', 'run'] as const) {

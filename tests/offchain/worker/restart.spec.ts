@@ -10,6 +10,7 @@ import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { program } from '../../../tooling/programs';
 import type { FakeChain } from '../support/chain';
 import { type Answer, type Sealed, TestClient } from '../support/client';
+import { PostgresServer } from '../support/postgres';
 import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
 const STEP = 400n * TOKEN;
@@ -22,8 +23,18 @@ const NAMES = ['accept', 'answer', 'result', 'decline', 'fail'];
 class Evidence {
     private readonly seen = new Map<string, string>();
     readonly vouchers: SignedVoucher[] = []; // acknowledged
+    readonly contradictions: unknown[] = [];
 
     take(query: Sealed, answer: Answer): void {
+        try {
+            this.compare(query, answer);
+        } catch (error) {
+            this.contradictions.push(error);
+            throw error;
+        }
+    }
+
+    private compare(query: Sealed, answer: Answer): void {
         for (const [type, receipt] of answer.receipts) {
             const name = `${query.head.number} ${NAMES[type - 1]}`;
             const hex = receipt.toString('hex');
@@ -35,6 +46,17 @@ class Evidence {
         );
         expect(ends.length).toBeLessThanOrEqual(1);
     }
+}
+
+/** What befalls a worker besides its own kills. */
+interface Disturbance {
+    env?: Record<string, string>;
+    /** Whether something else is killed in this round. */
+    isOthers?: (round: number) => boolean;
+    /** Called in such a round once the worker listens. */
+    listening?: (round: number) => void;
+    /** Called after each round, when the worker has ended. */
+    ended?: () => Promise<void>;
 }
 
 /** A job with two accepted queries without an end, the first with stored bytes, and no worker. */
@@ -98,7 +120,9 @@ describe('a worker that was killed', () => {
         fixture = await startFixture();
         const { client } = await withTwoOpen(fixture);
         // Two ends have four steps: the third is after the first commit at the earliest.
-        await expect(start(fixture.folder, client, 3, 'start')).rejects.toThrow('before it listened: SIGKILL');
+        await expect(start(fixture.folder, client, 3, { from: 'start' })).rejects.toThrow(
+            'before it listened: SIGKILL',
+        );
 
         const child = await start(fixture.folder, client, 0);
 
@@ -109,6 +133,34 @@ describe('a worker that was killed', () => {
     });
 
     it('loses no voucher that it acknowledged and signs nothing twice, wherever it is killed', async () => {
+        await survive({});
+    }, 1_200_000); // a process a round, however busy the machine
+
+    it('loses nothing either with its store in PostgreSQL, when worker or database are killed', async () => {
+        const server = await PostgresServer.start();
+        let killing: Promise<void> | undefined;
+        try {
+            await survive({
+                env: { STORE: server.url() },
+                isOthers: (round) => round % 2 === 1,
+                listening(round) {
+                    killing = new Promise((resolve) => setTimeout(resolve, 20 + ((round * 13) % 60))).then(() =>
+                        server.end('SIGQUIT'),
+                    );
+                },
+                async ended() {
+                    await (killing && killing.then(() => server.run()));
+                    killing = undefined;
+                    // As after the seconds of the lease.
+                    await server.query('UPDATE cocoon_worker.leases SET until = clock_timestamp()');
+                },
+            });
+        } finally {
+            await server.remove();
+        }
+    }, 1_200_000);
+
+    async function survive({ env, isOthers = () => false, listening, ended }: Disturbance): Promise<void> {
         const folder = mkdtempSync(join(tmpdir(), 'cocoon-crash-'));
         fixture = await startFixture(); // only for its chain and node info, the children have their own
         const client = new TestClient(fixture.worker.url, fixture.chain);
@@ -117,20 +169,27 @@ describe('a worker that was killed', () => {
         const evidence = new Evidence();
         const queries: Sealed[] = [];
         let number = 0;
+        let own = 0; // rounds in which the worker is to be killed
         let crashed = 0; // at their step, not afterwards by this test
         for (let round = 0; round < ROUNDS; round++) {
-            const child = await start(folder, client, 4 + ((round * 17) % 140));
+            const others = isOthers(round);
+            const child = await start(folder, client, others ? 0 : 4 + ((round * 17) % 140), { env });
             children.push(child);
             client.url = child.url;
-            await work(client, evidence, queries, ++number).catch(unlessConnection);
+            if (others) {
+                listening?.(round);
+            }
+            await work(client, evidence, queries, ++number).catch(others ? () => undefined : unlessConnection);
             await Promise.race([child.ended, new Promise((resolve) => setTimeout(resolve, 200))]);
-            crashed += child.process.signalCode === null ? 0 : 1;
+            crashed += child.process.signalCode === null || others ? 0 : 1;
+            own += others ? 0 : 1;
             child.process.kill('SIGKILL');
             await child.ended;
+            await ended?.();
         }
-        expect(crashed).toBeGreaterThanOrEqual(0.75 * ROUNDS);
+        expect(crashed).toBeGreaterThanOrEqual(0.75 * own);
 
-        const last = await start(folder, client, 0);
+        const last = await start(folder, client, 0, { env });
         children.push(last);
         client.url = last.url;
         const state = await client.state();
@@ -148,10 +207,11 @@ describe('a worker that was killed', () => {
         }
         expect(indexes.sort((a, b) => a - b)).toEqual(indexes.map((_, i) => i + 1));
         expect(state.results.index).toBe(indexes.length);
+        expect(evidence.contradictions).toEqual([]);
         last.process.kill('SIGKILL');
         await last.ended;
         rmSync(folder, { recursive: true });
-    }, 1_200_000); // a process a round, however busy the machine
+    }
 });
 
 /** Registers, then asks twice at once and pays, noting every receipt and every acknowledged voucher. */
@@ -211,7 +271,7 @@ async function start(
     folder: string,
     client: TestClient,
     crashAt: number,
-    from: 'start' | 'listening' = 'listening',
+    { from = 'listening', env: more }: { from?: 'start' | 'listening'; env?: Record<string, string> | undefined } = {},
 ): Promise<Child> {
     const account = (client.chain as FakeChain).accounts.get(client.channel.toRawString())!;
     const channel = {
@@ -222,6 +282,7 @@ async function start(
     };
     const env = {
         ...process.env,
+        ...more,
         FOLDER: folder,
         CHANNELS: JSON.stringify([channel]),
         [from === 'start' ? 'CRASH_IN_START' : 'CRASH_AT']: String(crashAt),

@@ -1,7 +1,8 @@
-/** API keys and what was used with them, in the gateway's SQLite file. */
+/** API keys and what was used with them, in the gateway's database. */
+import { type TokenCounts, noTokens } from '@cocoon-market/wrappers';
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
-import type { OpenCost, StoredApiKey, StoredUsage } from './people';
+import { type OpenCost, type StoredApiKey, type StoredUsage, type UsageSlot, type UsedQuery, dayOf } from './people';
 
 interface ApiKeyTable extends Omit<StoredApiKey, 'daily' | 'monthly' | 'models'> {
     daily: Buffer | null;
@@ -47,7 +48,8 @@ export async function replaceApiKey(db: Kysely<PeopleSchema>, key: StoredApiKey)
         monthly: monthly === null ? null : amountToBytes(monthly),
         models: models === null ? null : JSON.stringify(models),
     };
-    await db.replaceInto('apiKey').values(row).execute();
+    const keys = db.insertInto('apiKey').values(row);
+    await keys.onConflict((conflict) => conflict.column('name').doUpdateSet(row)).execute();
 }
 
 function apiKeyOf({ daily, monthly, models, ...rest }: Selectable<ApiKeyTable>): StoredApiKey {
@@ -58,6 +60,42 @@ function apiKeyOf({ daily, monthly, models, ...rest }: Selectable<ApiKeyTable>):
         models: models === null ? null : (JSON.parse(models) as string[]),
     };
 }
+
+/** Adds an ended query to the usage of the day on which it was asked. Call it before the query has its ending. */
+export async function addUsage(
+    db: Kysely<PeopleSchema>,
+    query: { job: number; number: number },
+    { model, worker, cost, tokens = noTokens }: UsedQuery,
+): Promise<void> {
+    const rows = db.selectFrom('query').select(['apiKey', 'askedAt', 'phase']);
+    const row = await rows.where('job', '=', query.job).where('number', '=', query.number).executeTakeFirst();
+    if (row?.phase !== 'open') {
+        return;
+    }
+    const slot = { day: dayOf(row.askedAt), apiKey: row.apiKey, model, worker };
+    const stored = await usageAt(db, slot);
+    const added = sumOf(stored?.tokens ?? noTokens, tokens);
+    const total = amountToBytes((stored?.cost ?? 0n) + cost);
+    const sums = { ...added, queries: (stored?.queries ?? 0) + 1, cost: total };
+    await db
+        .insertInto('usage')
+        .values({ ...slot, ...sums })
+        .onConflict((conflict) => conflict.columns(['day', 'apiKey', 'model', 'worker']).doUpdateSet(sums))
+        .execute();
+}
+
+async function usageAt(db: Kysely<PeopleSchema>, { day, apiKey, model, worker }: UsageSlot) {
+    const rows = db.selectFrom('usage').selectAll().where('day', '=', day).where('apiKey', '=', apiKey);
+    const row = await rows.where('model', '=', model).where('worker', '=', worker).executeTakeFirst();
+    return row && { tokens: row, queries: row.queries, cost: amountFromBytes(row.cost) };
+}
+
+const sumOf = (a: TokenCounts, b: TokenCounts): TokenCounts => ({
+    prompt: a.prompt + b.prompt,
+    cached: a.cached + b.cached,
+    completion: a.completion + b.completion,
+    reasoning: a.reasoning + b.reasoning,
+});
 
 export async function usageSince(db: Kysely<PeopleSchema>, day: number): Promise<StoredUsage[]> {
     const rows = db.selectFrom('usage').selectAll().where('day', '>=', day).orderBy('day').orderBy('apiKey');

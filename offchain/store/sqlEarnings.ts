@@ -1,14 +1,15 @@
-/** The earnings in a worker's SQLite file. Their amounts are decimal text, because a sum may exceed 64 bits. */
+/** The earnings in a worker's database. Their amounts are decimal text, because a sum may exceed 64 bits. */
+import { noTokens, type TokenCounts } from '@cocoon-market/wrappers';
 import { type Kysely, sql } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
 import type { EarningsGroup, EarningsStore } from './earnings';
 import { addSums, amountNames, type JobSums, NO_JOBS, sumsOf } from './jobSums';
 import { sumsRowOf } from './jobRows';
 import { dateOf, dayOf } from './people';
-import type { JobRecord, JobStage } from './worker';
+import type { JobRecord, JobStage, QueryId, ResultEnd } from './worker';
 import { jobOf, type WorkerSchema, type WorkerTransaction } from './workerTables';
 
-export class SqliteEarnings implements EarningsStore {
+export class SqlEarnings implements EarningsStore {
     constructor(private readonly db: Kysely<WorkerSchema>) {}
 
     async days() {
@@ -44,10 +45,7 @@ function rowOf({ by: _by, earned, claimed, ...row }: WorkerSchema['earnings']) {
     return { ...row, earned: BigInt(earned), claimed: BigInt(claimed) };
 }
 
-/**
- * Makes a change of a job's row, and of the sums over jobs with it. Every change that moves money goes through it, or
- * through JobRows.
- */
+/** Makes a change of a job's row, and of the sums over jobs with it. Every change that moves money goes through it. */
 export async function changeJob<T>(t: WorkerTransaction, job: Buffer, change: () => Promise<T>): Promise<T> {
     const read = async () => {
         const row = await t.selectFrom('jobs').selectAll().where('job', '=', job).executeTakeFirst();
@@ -82,6 +80,16 @@ async function addToSums(t: WorkerTransaction, state: JobStage, more: JobSums): 
         .execute();
 }
 
+/** Adds a result to the earnings, before the job's row takes it over. */
+export async function addEarnings(
+    t: WorkerTransaction,
+    { job, cumulative, counts, finishedAt }: QueryId & ResultEnd,
+): Promise<void> {
+    const row = await partiesOf(t, job);
+    const earned = cumulative - amountFromBytes(row.cumulative);
+    await addToRows(t, { ...row, at: finishedAt }, { results: 1, ...counts, earned, claimed: 0n });
+}
+
 /** Adds the confirmed claim of a job whose channel has paid `paid` nanoTON in all; nothing if it is known. */
 export async function addClaim(
     t: WorkerTransaction,
@@ -106,25 +114,44 @@ export async function removeLastClaim(t: WorkerTransaction, job: Buffer): Promis
 }
 
 interface Parties extends Pick<JobRecord, 'job' | 'model' | 'client'> {
+    cumulative: Buffer;
     claimed: Buffer;
 }
 
 function partiesOf(t: WorkerTransaction, job: Buffer): Promise<Parties> {
-    const columns = ['job', 'model', 'client', 'claimed'] as const;
+    const columns = ['job', 'model', 'client', 'cumulative', 'claimed'] as const;
     return t.selectFrom('jobs').select(columns).where('job', '=', job).executeTakeFirstOrThrow();
 }
 
 async function addClaimed(t: WorkerTransaction, row: Parties & { at: number }, amount: bigint): Promise<void> {
     const claimed = amountToBytes(amountFromBytes(row.claimed) + amount);
     await t.updateTable('jobs').set({ claimed }).where('job', '=', row.job).execute();
-    const groups: Record<EarningsGroup, string> = { day: dateOf(dayOf(row.at)), model: row.model, client: row.client };
-    const none = { results: 0, prompt: 0, cached: 0, completion: 0, reasoning: 0, earned: '0' };
-    const columns = { ...none, claimed: String(amount) };
+    await addToRows(t, row, { results: 0, ...noTokens, earned: 0n, claimed: amount });
+}
+
+/** Adds to the rows of one job's day, model and client. */
+async function addToRows(
+    t: WorkerTransaction,
+    { at, model, client }: Pick<JobRecord, 'model' | 'client'> & { at: number },
+    { earned, claimed, ...counts }: TokenCounts & { results: number; earned: bigint; claimed: bigint },
+): Promise<void> {
+    const groups: Record<EarningsGroup, string> = { day: dateOf(dayOf(at)), model, client };
+    const columns = { ...counts, earned: String(earned), claimed: String(claimed) };
     const rows = Object.entries(groups).map(([by, group]) => ({ by: by as EarningsGroup, group, ...columns }));
-    const sum = sql<string>`nano_add(earnings.claimed, excluded.claimed)`;
+    const added = (name: keyof typeof counts) =>
+        sql<number>`${sql.ref(`earnings.${name}`)} + ${sql.ref(`excluded.${name}`)}`;
+    const summed = (name: 'earned' | 'claimed') =>
+        sql<string>`nano_add(${sql.ref(`earnings.${name}`)}, ${sql.ref(`excluded.${name}`)})`;
     await t
         .insertInto('earnings')
         .values(rows)
-        .onConflict((conflict) => conflict.columns(['by', 'group']).doUpdateSet({ claimed: sum }))
+        .onConflict((conflict) =>
+            conflict.columns(['by', 'group']).doUpdateSet({
+                results: added('results'),
+                ...{ prompt: added('prompt'), cached: added('cached') },
+                ...{ completion: added('completion'), reasoning: added('reasoning') },
+                ...{ earned: summed('earned'), claimed: summed('claimed') },
+            }),
+        )
         .execute();
 }

@@ -1,16 +1,16 @@
-/** The worker's wallet in its SQLite file. */
+/** The worker's wallet in its database. */
 import type { Kysely, Selectable } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
-import type { GroupCommit } from './groupCommit';
 import type { Movement, StoredSweep, SweepState, WalletCursor, WalletStore } from './wallet';
 import type { WorkerSchema, WorkerTransaction } from './workerTables';
+import type { Writes } from './writeQueue';
 
 const CLAIM_FEES = 5_000_000n; // nanoTON that a claim costs, above every measured level
 
-export class SqliteWallet implements WalletStore {
+export class SqlWallet implements WalletStore {
     constructor(
         private readonly db: Kysely<WorkerSchema>,
-        private readonly writes: GroupCommit<WorkerSchema>,
+        private readonly writes: Writes<WorkerSchema>,
     ) {}
 
     async cursor(wallet: Buffer) {
@@ -94,9 +94,11 @@ async function insert(t: WorkerTransaction, wallet: Buffer, movements: readonly 
             .values({ ...movement, ...columns, wallet, lt: amountToBytes(lt), amount: amountToBytes(amount) })
             .execute();
     }
+    const cursor = { lt: amountToBytes(to.lt), hash: to.hash };
     await t
-        .replaceInto('walletCursor')
-        .values({ wallet, lt: amountToBytes(to.lt), hash: to.hash })
+        .insertInto('walletCursor')
+        .values({ wallet, ...cursor })
+        .onConflict((conflict) => conflict.column('wallet').doUpdateSet(cursor))
         .execute();
 }
 

@@ -1,14 +1,14 @@
-/** The demands and cases in a worker's SQLite file. */
+/** The demands and cases in a worker's database. */
 import type { Kysely } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
-import type { GroupCommit } from './groupCommit';
 import type { CaseRecord, CaseStore } from './worker';
 import type { WorkerSchema } from './workerTables';
+import type { Writes } from './writeQueue';
 
-export class SqliteCases implements CaseStore {
+export class SqlCases implements CaseStore {
     constructor(
         private readonly db: Kysely<WorkerSchema>,
-        private readonly writes: GroupCommit<WorkerSchema>,
+        private readonly writes: Writes<WorkerSchema>,
     ) {}
 
     async cursor() {

@@ -1,0 +1,207 @@
+/**
+ * A PostgreSQL database as the stores use it: durable at every commit, and written by one process at a time, which has
+ * the lease of the store. The tables are in a schema of their own.
+ */
+import { Kysely, PostgresDialect, type PostgresPool } from 'kysely';
+import { Pool, type PoolClient, type PoolConfig, types } from 'pg';
+import { Remedied } from '../process/errors';
+import { StoreInUse } from './database';
+import type { Engine } from './engine';
+import { acquireLease, type ProcessLease, LEASE_TABLE, LeaseHeld, LEASE_SECONDS } from './leases';
+import { PostgresCommit } from './postgresCommit';
+import { databaseName } from '../process/storeAddress';
+import type { StoreEvents } from './writeQueue';
+
+const CONNECTIONS = 4; // one writes, the others read
+const CONNECT_MS = 10_000;
+const MIN_VERSION = 14; // the oldest that is maintained
+const MAX_PREPARED = 500; // statements of a connection
+const INT8 = 20; // type of PostgreSQL
+
+/** A store of one kind. */
+export interface PostgresTables {
+    schema: string; // of PostgreSQL, which has the tables
+    /** One step of the tables each. A released step never changes; a new one follows it. */
+    scripts: readonly string[];
+}
+
+export interface PostgresEngine<Schema> extends Engine<Schema> {
+    readonly lease: ProcessLease;
+}
+
+/**
+ * Opens the store in the database of `url`, makes its tables or brings them up to date, and takes its lease. Passwords
+ * come from PGPASSWORD or the file of PGPASSFILE, never from the URL.
+ *
+ * @throws if another process has the lease, commits would not reach the disk, or a newer version wrote the tables
+ */
+export async function openPostgres<Schema>(
+    url: string,
+    { schema, scripts }: PostgresTables,
+    events: StoreEvents,
+    leaseSeconds = LEASE_SECONDS,
+): Promise<PostgresEngine<Schema>> {
+    const config = connectionOf(url, schema);
+    // A connection of its own, so that nothing keeps a renewal waiting.
+    const control = openPool({ ...config, max: 1, query_timeout: (leaseSeconds * 1000) / 3 });
+    const pool = openPool({ ...config, max: CONNECTIONS });
+    const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: preparing(pool) }) });
+    try {
+        await assertDurable(control, databaseName(url));
+        await createSchema(pool, schema);
+        const lease = await acquireLease((text, values) => control.query(text, [...values]), 'store', {
+            seconds: leaseSeconds,
+            onLost: (error) => writes.lose(error),
+        });
+        const writes = new PostgresCommit(db, lease, events);
+        const close = async () => {
+            await lease.release().catch(() => undefined); // it ends by itself
+            await Promise.all([pool.end(), control.end()]);
+        };
+        await migrate(pool, scripts, databaseName(url)).catch(async (error: unknown) => {
+            await lease.release();
+            throw error;
+        });
+        // What was deleted stays on the disk until PostgreSQL reuses its place: docs/operations.md.
+        return { db, writes, lease, close, scrub: () => Promise.resolve() };
+    } catch (error) {
+        await Promise.all([pool.end(), control.end()]);
+        throw error instanceof LeaseHeld ? new StoreInUse(inUse(databaseName(url), error.holder)) : error;
+    }
+}
+
+const inUse = (name: string, holder: string) =>
+    `${name} is in use by ${holder}: only one may hold its keys. Stop the other one first`;
+
+/** How to connect to the tables of a store. Throws when the URL has a password. */
+export function connectionOf(url: string, schema: string): PoolConfig {
+    const { password, searchParams } = new URL(url);
+    if (password !== '' || searchParams.has('password')) {
+        throw new Remedied('The address of the store contains a password, which logs and messages would show', {
+            remedy: 'leave it out of the address, and set PGPASSWORD, or PGPASSFILE to a file that only this user may read',
+        });
+    }
+    return {
+        connectionString: url,
+        connectionTimeoutMillis: CONNECT_MS,
+        idleTimeoutMillis: 0,
+        keepAlive: true,
+        application_name: schema,
+        // A process that sleeps in a transaction holds rows that its successor writes.
+        idle_in_transaction_session_timeout: 4000,
+        // Of the session, so that a change of the server's settings does not reach it.
+        options: `-c search_path=${schema} -c synchronous_commit=on`,
+        types: {
+            getTypeParser: ((oid: number, format: never): unknown =>
+                oid === INT8 ? integerOf : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
+        },
+    };
+}
+
+function integerOf(text: string): number {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value)) {
+        throw new Error(`The database has the integer ${text}, which is no exact number here`);
+    }
+    return value;
+}
+
+/** Connections whose errors are told by the statement that needs them. */
+export function openPool(config: PoolConfig): Pool {
+    const pool = new Pool(config);
+    pool.on('error', () => undefined);
+    pool.on('connect', (client) => client.on('error', () => undefined)); // between two statements of a transaction
+    return pool;
+}
+
+/** The pool, which prepares each statement with parameters once for each connection. */
+function preparing(pool: Pool): PostgresPool {
+    const names = new Map<string, string>();
+    const nameFor = (text: string): string | undefined => {
+        if (!names.has(text) && names.size < MAX_PREPARED) {
+            names.set(text, `s${names.size}`);
+        }
+        return names.get(text);
+    };
+    const wrap = (client: PoolClient) => ({
+        query: (text: string, values: readonly unknown[]) =>
+            values.length === 0
+                ? client.query(text)
+                : client.query({ name: nameFor(text), text, values: [...values] } as never),
+        release: () => client.release(),
+    });
+    return { connect: async () => wrap(await pool.connect()), end: () => Promise.resolve() } as unknown as PostgresPool;
+}
+
+/** Throws unless a COMMIT of this server is on its disk. */
+export async function assertDurable(pool: Pool, name: string): Promise<void> {
+    const { rows } = await pool.query<Record<string, string>>(
+        `SELECT current_setting('server_version_num') AS version, current_setting('fsync') AS fsync,
+            current_setting('full_page_writes') AS pages, current_setting('synchronous_commit') AS commits,
+            pg_is_in_recovery()::text AS standby`,
+    );
+    const { version, fsync, pages, commits, standby } = rows[0];
+    if (Number(version) < MIN_VERSION * 10_000) {
+        throw new Remedied(`${name} is PostgreSQL ${Math.floor(Number(version) / 10_000)}`, {
+            remedy: `use PostgreSQL ${MIN_VERSION} or newer`,
+        });
+    }
+    if (standby === 'true') {
+        throw new Remedied(`${name} is a standby server, which takes no writes`, { remedy: 'name the primary server' });
+    }
+    if (fsync !== 'on' || pages !== 'on') {
+        throw new Remedied(`${name} would lose commits at a power cut: fsync is ${fsync}, full_page_writes ${pages}`, {
+            remedy: 'set both to on in postgresql.conf, and reload the server',
+        });
+    }
+    if (commits !== 'on') {
+        throw new Remedied(`${name} would lose commits at a power cut: synchronous_commit is ${commits}`, {
+            remedy: 'connect to the server itself: a pooler between them drops the settings of the session',
+        });
+    }
+}
+
+const LOCK = 1_668_246_383; // any number; every version of this program locks the same one
+
+// Several processes may start at once.
+async function createSchema(pool: Pool, schema: string): Promise<void> {
+    await transaction(pool, async (client) => {
+        await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
+        await client.query(LEASE_TABLE);
+        await client.query('CREATE TABLE IF NOT EXISTS version (version bigint NOT NULL)');
+    });
+}
+
+async function migrate(pool: Pool, scripts: readonly string[], name: string): Promise<void> {
+    await transaction(pool, async (client) => {
+        const { rows } = await client.query<{ version: number }>('SELECT version FROM version');
+        const done = rows[0]?.version ?? 0;
+        if (done > scripts.length) {
+            throw new Error(
+                `${name} was written by a newer version (schema ${done}, this one knows ${scripts.length})`,
+            );
+        }
+        for (const script of scripts.slice(done)) {
+            await client.query(script);
+        }
+        if (rows.length === 0) {
+            await client.query('INSERT INTO version VALUES ($1)', [scripts.length]);
+        } else {
+            await client.query('UPDATE version SET version = $1', [scripts.length]);
+        }
+    });
+}
+
+async function transaction(pool: Pool, run: (client: PoolClient) => Promise<void>): Promise<void> {
+    const client = await pool.connect();
+    try {
+        await client.query('BEGIN');
+        await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
+        await run(client);
+        await client.query('COMMIT');
+        client.release();
+    } catch (error) {
+        client.release(true); // the connection is closed, which undoes the transaction
+        throw error;
+    }
+}

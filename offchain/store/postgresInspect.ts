@@ -1,0 +1,37 @@
+/** Looks into a worker's PostgreSQL database without changing it. */
+import { StoreInUse } from './database';
+import { assertDurable, connectionOf, openPool } from './postgresEngine';
+import { postgresWorkerTables } from './postgresTables';
+import { databaseName } from '../process/storeAddress';
+import type { Signing, StoreView } from './signingGuard';
+
+/** The state of the store. Throws if a process uses it, or its commits would not reach the disk. */
+export async function inspectPostgres(url: string): Promise<StoreView> {
+    const { schema, scripts } = postgresWorkerTables;
+    const pool = openPool({ ...connectionOf(url, schema), max: 1 });
+    const name = databaseName(url);
+    const first = async <Row extends object>(text: string) => (await pool.query<Row>(text)).rows[0] as Row | undefined;
+    try {
+        await assertDurable(pool, name);
+        const tables = await first<{ exists: boolean }>("SELECT to_regclass('version') IS NOT NULL AS exists");
+        if (!tables!.exists) {
+            return { exists: false };
+        }
+        const lease = await first<{ holder: string }>(
+            "SELECT holder FROM leases WHERE name = 'store' AND until > clock_timestamp()",
+        );
+        if (lease !== undefined) {
+            throw new StoreInUse(`${name} is in use by ${lease.holder}`);
+        }
+        const version = (await first<{ version: number }>('SELECT version FROM version'))?.version ?? 0;
+        if (version > scripts.length) {
+            throw new Error(`${name} was written by a newer version (schema ${version})`);
+        }
+        const signing = version === 0 ? undefined : await first<Omit<Signing, 'retired'>>('SELECT * FROM signing');
+        const retired = await (signing && pool.query<{ receiptKey: Buffer }>('SELECT "receiptKey" FROM retired'));
+        const keys = retired?.rows.map(({ receiptKey }) => receiptKey) ?? [];
+        return { exists: true, signing: signing && { ...signing, retired: keys } };
+    } finally {
+        await pool.end();
+    }
+}

@@ -1,0 +1,21 @@
+/** A SQLite file as the stores use it. */
+import { type Database, type Migration, openDatabase, truncateLog } from './database';
+import type { Engine } from './engine';
+import { GroupCommit } from './groupCommit';
+import type { StoreEvents } from './writeQueue';
+
+export interface SqliteEngine<Schema> extends Engine<Schema> {
+    readonly db: Database<Schema>;
+    readonly writes: GroupCommit<Schema>;
+}
+
+/** Opens or creates the file. Throws if another process has it. */
+export async function openSqlite<Schema>(
+    path: string,
+    migrations: readonly Migration[],
+    { onBroken, onCommit }: StoreEvents,
+): Promise<SqliteEngine<Schema>> {
+    const db = await openDatabase<Schema>(path, migrations);
+    const writes = new GroupCommit(db, onBroken, onCommit);
+    return { db, writes, scrub: () => truncateLog(db), close: () => db.destroy() };
+}
