@@ -3,12 +3,13 @@
  * the lease of the store. The tables are in a schema of their own.
  */
 import { Kysely, PostgresDialect, type PostgresPool } from 'kysely';
-import { Pool, type PoolClient, type PoolConfig, types } from 'pg';
+import { Client, Pool, type PoolClient, type PoolConfig, types } from 'pg';
 import { Remedied } from '../process/errors';
 import { StoreInUse } from './database';
 import type { Engine } from './engine';
 import { acquireLease, type ProcessLease, LEASE_TABLE, LeaseHeld, LEASE_SECONDS } from './leases';
 import { PostgresCommit } from './postgresCommit';
+import { passwordFor, refusalOf } from './postgresPassword';
 import { databaseName } from '../process/storeAddress';
 import type { StoreEvents } from './writeQueue';
 
@@ -81,8 +82,10 @@ export function connectionOf(url: string, schema: string): PoolConfig {
             remedy: 'leave it out of the address, and set PGPASSWORD, or PGPASSFILE to a file that only this user may read',
         });
     }
+    const { host, port, user, database, ssl } = new Client({ connectionString: url });
     return {
-        connectionString: url,
+        ...{ host, port, user, database, ssl },
+        password: () => passwordFor({ host, port, user, database }),
         connectionTimeoutMillis: CONNECT_MS,
         idleTimeoutMillis: 0,
         keepAlive: true,
@@ -135,11 +138,14 @@ function preparing(pool: Pool): PostgresPool {
 
 /** Throws unless a COMMIT of this server is on its disk. */
 export async function assertDurable(pool: Pool, name: string): Promise<void> {
-    const { rows } = await pool.query<Record<string, string>>(
+    const settings = pool.query<Record<string, string>>(
         `SELECT current_setting('server_version_num') AS version, current_setting('fsync') AS fsync,
             current_setting('full_page_writes') AS pages, current_setting('synchronous_commit') AS commits,
             pg_is_in_recovery()::text AS standby`,
     );
+    const { rows } = await settings.catch((error: unknown) => {
+        throw refusalOf(error, name);
+    });
     const { version, fsync, pages, commits, standby } = rows[0];
     if (Number(version) < MIN_VERSION * 10_000) {
         throw new Remedied(`${name} is PostgreSQL ${Math.floor(Number(version) / 10_000)}`, {

@@ -1,4 +1,7 @@
 /** Both stores in PostgreSQL, and what only PostgreSQL has. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { inspectStore } from '../../../offchain/store/inspect';
 import { openGatewayStore, openWorkerStore } from '../../../offchain/store/open';
@@ -33,6 +36,24 @@ describe('a store in PostgreSQL', () => {
         await expect(opening).rejects.toThrow('PGPASSWORD');
         await expect(opening).rejects.not.toThrow('secret');
         await expect(openWorkerStore(`${server.url()}&password=secret`)).rejects.toThrow('PGPASSWORD');
+    });
+
+    it('takes the password from the environment or from a file, and says so where both are missing', async () => {
+        const folder = mkdtempSync(join(tmpdir(), 'cocoon-pass-'));
+        await server.query("CREATE ROLE bob LOGIN SUPERUSER PASSWORD 'p:w'");
+        await server.demandPassword('bob');
+        const open = async () => (await openWorkerStore(server.url('postgres', 'bob'))).close();
+        const environment = { ...process.env };
+        await expect(open()).rejects.toThrow('PGPASSFILE');
+        process.env.PGPASSFILE = join(folder, 'pass');
+        writeFileSync(process.env.PGPASSFILE, 'other:*:*:bob:x\n*:*:postgres:bob:p\\:w\n', { mode: 0o600 });
+        await open();
+        process.env.PGPASSWORD = 'wrong';
+        await expect(open()).rejects.toThrow('refused the user');
+        process.env.PGPASSWORD = 'p:w';
+        await open();
+        process.env = environment;
+        rmSync(folder, { recursive: true });
     });
 
     it('refuses tables of a newer version, and leaves them to others', async () => {

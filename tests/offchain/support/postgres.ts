@@ -4,7 +4,17 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+    chmodSync,
+    chownSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readFileSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { Client } from 'pg';
@@ -81,6 +91,14 @@ export class PostgresServer {
             });
         });
         this.child.removeAllListeners('exit');
+    }
+
+    /** Lets a user in by their password only. */
+    async demandPassword(name: string): Promise<void> {
+        const rules = `local all ${name} scram-sha-256\nlocal all all trust\n`;
+        writeFileSync(join(this.folder, 'data/pg_hba.conf'), rules);
+        await this.query('SELECT pg_reload_conf()');
+        await new Promise((resolve) => setTimeout(resolve, 200)); // the server takes them a moment later
     }
 
     /** SIGINT ends all connections at once and stops the server; SIGQUIT is a crash. */
