@@ -14,15 +14,14 @@ import { Relay } from './relay';
 
 const NETWORK = -3;
 
-/** nanoTON for a million tokens: 50 tokens cost a fifth of the step. */
+/** nanoTON for a million tokens: those of a 32B model in params/fleet.example.yaml. */
 const RATES = {
-    prompt: 1_000_000_000n,
-    cached: 500_000_000n,
-    completion: 4_000_000_000n,
-    reasoning: 4_000_000_000n,
+    prompt: 200_000_000n,
+    cached: 100_000_000n,
+    completion: 800_000_000n,
+    reasoning: 800_000_000n,
 };
-const STEP = toNano('0.001');
-const MAX_PARALLEL = 64; // of one job
+const MAX_PARALLEL = 64; // of one job, and as many start at once: the client counts as one that has paid for a while
 
 /** One that is measured. */
 export interface Contestant {
@@ -104,7 +103,7 @@ async function openOurs(folder: string, backendUrl: string, start: Start) {
     const worker = await stage.startWorker(registry.address, seller, {
         backends: [{ kind: 'openai', url: backendUrl, server: 'vllm', maxParallel: 2 * MAX_PARALLEL }],
         offers: [{ model: MODEL, rates: inNano(RATES) }],
-        limits: { maxParallel: MAX_PARALLEL },
+        limits: { maxParallel: MAX_PARALLEL, startSteps: MAX_PARALLEL },
         metrics: { port: workerMetrics },
         claim: { seconds: 3600 },
         chain: {},
@@ -115,7 +114,7 @@ async function openOurs(folder: string, backendUrl: string, start: Start) {
         const process = await stage.startGateway(registry.address, buyer, workers, {
             metrics: { port: metricsPort },
             models: { [MODEL]: { maxPrice: inNano(RATES) } },
-            job: { deposit: toNano('10').toString(), step: STEP.toString(), maxParallel: MAX_PARALLEL },
+            job: { deposit: toNano('10').toString(), maxParallel: MAX_PARALLEL },
             pollMs: 1000,
         });
         const { url, pid } = process;

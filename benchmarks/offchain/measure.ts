@@ -26,7 +26,7 @@ export interface Case {
     chunks: number;
     concurrencies: number[];
     requests(concurrency: number): number; // in one round
-    /** Requests before the first round: so many that a client has paid enough to have as many run at once. */
+    /** Requests before the first round, for the compiler and the connections. */
     warmUp(concurrency: number): number;
 }
 

@@ -51,7 +51,7 @@ export async function runBench({ rounds, scale, openJobs, say }: RunOptions): Pr
             }
             const memory = memoriesOf(contest.contestants[0]);
             say('commits and bytes of one stream');
-            const perStream = await measureStream(contest, Math.max(4, Math.round(100 * scale)));
+            const perStream = await measureStream(contest, Math.max(20, Math.round(100 * scale)));
             return { machine: machine(), rounds, cases, perStream, memory, vouchers: await vouchers() };
         } finally {
             await contest.close();
