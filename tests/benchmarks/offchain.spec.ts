@@ -1,4 +1,5 @@
 /** The benchmark of gateway and worker runs, and what it counts is within its bounds. Speed is not measured here. */
+import { endAll } from '../../demo/processes';
 import { readOffchain } from '../../benchmarks/offchain/history';
 import { ratiosOf } from '../../benchmarks/offchain/report';
 import { runBench } from '../../benchmarks/offchain/run';
@@ -6,6 +7,8 @@ import { offchainText } from '../../benchmarks/offchain/table';
 import { offchainTargets, reachOffchain } from '../../benchmarks/offchain/targets';
 
 describe('The benchmark of gateway and worker', () => {
+    afterAll(endAll); // after a test that was too slow
+
     it('measures everyone, and counts commits and bytes of a stream', async () => {
         const report = await runBench({ rounds: 1, scale: 0.02, openJobs: [1, 50], say: () => undefined });
 
@@ -26,7 +29,7 @@ describe('The benchmark of gateway and worker', () => {
             expect.arrayContaining(['paidOverPlainAt32', 'vouchersOverVerify']),
         );
         expect(offchainText(report)).toContain('must ≥ 0.5');
-    }, 120_000);
+    }, 240_000);
 
     it('has a history whose entries say why, and what they measured', () => {
         const names = offchainTargets.map(({ ratio }) => ratio);
