@@ -209,6 +209,7 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
             await scraped?.close();
             await asking.close();
             await Promise.all(book.all.map((job) => job.whenIdle()));
+            await Promise.all(book.all.map((job) => job.money.payPending()));
             await Promise.all(book.all.map((job) => job.money.stop()));
             await nodes.close();
             await closing.close();

@@ -93,7 +93,16 @@ export class JobMoney {
         }
     }
 
+    /** Posts at once what no query brought, for the end of the process. Resolves when nothing is in flight. */
+    async payPending(): Promise<void> {
+        if (this.soon !== undefined) {
+            this.payUndelivered();
+        }
+        await this.posting?.catch(() => undefined);
+    }
+
     private payUndelivered(): void {
+        clearTimeout(this.soon);
         this.soon = undefined;
         const { voucher, hasGrown } = this.ledger;
         if (hasGrown || voucher.cumulative > this.delivered.cumulative || voucher.count > this.delivered.count) {

@@ -59,6 +59,13 @@ describe('The money of a job', () => {
         expect(posted).toEqual(expected);
     });
 
+    it('has posted what no query brought before the process ends', async () => {
+        addResult(1);
+        await money.payPending();
+        await money.stop();
+        expect([stored, posted]).toEqual([[10n], [10n]]);
+    });
+
     it('has one voucher for all results of a moment', async () => {
         [1, 2, 3].forEach(addResult);
         await pass(MOMENT_MS);
