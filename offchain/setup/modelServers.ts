@@ -24,9 +24,7 @@ export interface ServedModel {
 const PROBE_MS = 3000;
 
 /** Where the usual servers listen unless told otherwise: vLLM, SGLang, Ollama, llama.cpp, LM Studio. */
-const USUAL_URLS: readonly string[] = [8000, 30_000, 11_434, 8080, 1234].map(
-    (port) => `http://127.0.0.1:${port}/v1`,
-);
+const USUAL_URLS: readonly string[] = [8000, 30_000, 11_434, 8080, 1234].map((port) => `http://127.0.0.1:${port}/v1`);
 
 /**
  * The server at a base URL with its models.
