@@ -1,12 +1,8 @@
-/**
- * Puts the writes of one turn of the event loop into one transaction, because an fsync costs the same for one row as
- * for a hundred. The promise of a write resolves after its COMMIT, so what depends on it may be sent.
- */
+/** The only writer of a SQLite file, with statements of the file for what every query writes. */
 import type { Transaction as FileTransaction } from 'better-sqlite3';
-import { CompiledQuery, type Transaction } from 'kysely';
-import { steadySeconds } from '../process/clock';
+import type { Transaction } from 'kysely';
 import type { Database } from './database';
-import type { Write, Writes } from './writeQueue';
+import { runEach, type Write, type WriteOutcome, WriteQueue, type Writes } from './writeQueue';
 
 /** A write of the same rules as {@link Write}, with prepared statements of the file: it runs in one go. */
 export type HotWrite<Result> = () => Result;
@@ -21,22 +17,10 @@ export interface Deferred {
     committed?(): void;
 }
 
-interface Waiting<Schema> {
-    write: { hot: HotWrite<unknown> } | { cold: Write<Schema, unknown> };
-    resolve(result: unknown): void;
-    reject(error: unknown): void;
-}
+type HotOrCold<Schema> = { hot: HotWrite<unknown> } | { cold: Write<Schema, unknown> };
 
-type WriteOutcome = { ok: true; result: unknown } | { ok: false; error: unknown };
-
-const MAX_GROUP = 1000; // writes in one transaction, so that none waits long
-
-/** The only writer of its database. The writes run in the order of the calls. */
-export class GroupCommit<Schema> implements Writes<Schema> {
-    private waiting: Waiting<Schema>[] = [];
-    private draining: Promise<void> | undefined;
+export class GroupCommit<Schema> extends WriteQueue<HotOrCold<Schema>> implements Writes<Schema> {
     private cold: Promise<unknown> | undefined; // the transaction of a group that is open across turns
-    private broken: Error | undefined;
     private readonly deferred: Deferred[] = [];
     private readonly together: FileTransaction<(group: readonly HotWrite<unknown>[]) => WriteOutcome[]>;
 
@@ -46,9 +30,10 @@ export class GroupCommit<Schema> implements Writes<Schema> {
      */
     constructor(
         private readonly db: Database<Schema>,
-        private readonly onBroken: (error: Error) => void = () => undefined,
-        private readonly onCommit: (seconds: number) => void = () => undefined,
+        onBroken?: (error: Error) => void,
+        onCommit?: (seconds: number) => void,
     ) {
+        super({ onBroken, onCommit });
         this.together = db.file.transaction((group) => this.runTogether(group));
     }
 
@@ -75,56 +60,15 @@ export class GroupCommit<Schema> implements Writes<Schema> {
         return read();
     }
 
-    /** Resolves when no write waits. */
-    async idle(): Promise<void> {
-        while (this.draining !== undefined) {
-            await this.draining;
-        }
-    }
-
-    private add<Result>(write: Waiting<Schema>['write']): Promise<Result> {
-        return new Promise<Result>((resolve, reject) => {
-            this.waiting.push({ write, resolve: resolve, reject });
-            this.draining ??= this.drain();
-        });
-    }
-
-    private async drain(): Promise<void> {
-        await nextTurn();
-        while (this.waiting.length > 0) {
-            await this.commit(this.waiting.splice(0, MAX_GROUP));
-            await nextTurn();
-        }
-        this.draining = undefined;
-    }
-
-    private async commit(group: Waiting<Schema>[]): Promise<void> {
-        let outcomes: WriteOutcome[] = [];
-        try {
-            if (this.broken === undefined) {
-                const begin = steadySeconds();
-                outcomes = this.runHotGroup(group) ?? (await this.runEach(group));
-                this.deferred.forEach((deferred) => deferred.committed?.());
-                this.onCommit(steadySeconds() - begin);
-            }
-        } catch (error) {
-            // The writes of a failed COMMIT may be on the disk at the next start, so no other write may follow them.
-            this.broken = new Error('The store could not commit, and accepts no more writes', { cause: error });
-            this.onBroken(this.broken);
-        }
-        group.forEach(({ resolve, reject }, i) => {
-            const outcome = this.broken === undefined ? outcomes[i] : { ok: false as const, error: this.broken };
-            if (outcome.ok) {
-                resolve(outcome.result);
-            } else {
-                reject(outcome.error);
-            }
-        });
+    protected async commit(group: readonly HotOrCold<Schema>[]): Promise<WriteOutcome[]> {
+        const outcomes = this.runHotGroup(group) ?? (await this.runEach(group));
+        this.deferred.forEach((deferred) => deferred.committed?.());
+        return outcomes;
     }
 
     /** Undefined when nothing was written, because not all writes are hot, or one of them failed. */
-    private runHotGroup(group: readonly Waiting<Schema>[]): WriteOutcome[] | undefined {
-        const writes = group.flatMap(({ write }) => ('hot' in write ? [write.hot] : []));
+    private runHotGroup(group: readonly HotOrCold<Schema>[]): WriteOutcome[] | undefined {
+        const writes = group.flatMap((write) => ('hot' in write ? [write.hot] : []));
         if (writes.length < group.length) {
             return undefined;
         }
@@ -149,33 +93,22 @@ export class GroupCommit<Schema> implements Writes<Schema> {
         }
     }
 
-    /** One after another, each with a savepoint, so that an error undoes one write. */
-    private async runEach(group: readonly Waiting<Schema>[]): Promise<WriteOutcome[]> {
-        this.cold = this.db.transaction().execute(async (transaction) => {
-            const outcomes: WriteOutcome[] = [];
-            for (const { write } of group) {
-                await transaction.executeQuery(SAVEPOINT);
-                let outcome: WriteOutcome;
-                try {
-                    outcome = { ok: true, result: await this.runOne(transaction, write) };
-                } catch (error) {
-                    outcome = { ok: false, error };
-                    this.forget();
-                    await transaction.executeQuery(ROLLBACK);
-                }
-                await transaction.executeQuery(RELEASE);
-                outcomes.push(outcome);
-            }
-            return outcomes;
-        });
+    private async runEach(group: readonly HotOrCold<Schema>[]): Promise<WriteOutcome[]> {
+        const running = this.db.transaction().execute((transaction) =>
+            runEach(transaction, group, {
+                run: (write) => this.runOne(transaction, write),
+                onUndo: () => this.forget(),
+            }),
+        );
+        this.cold = running;
         try {
-            return (await this.cold) as WriteOutcome[];
+            return await running;
         } finally {
             this.cold = undefined;
         }
     }
 
-    private async runOne(transaction: Transaction<Schema>, write: Waiting<Schema>['write']): Promise<unknown> {
+    private async runOne(transaction: Transaction<Schema>, write: HotOrCold<Schema>): Promise<unknown> {
         if ('hot' in write) {
             const result = write.hot();
             this.flush();
@@ -197,12 +130,4 @@ export class GroupCommit<Schema> implements Writes<Schema> {
     }
 }
 
-const SAVEPOINT = CompiledQuery.raw('SAVEPOINT one_write');
-const ROLLBACK = CompiledQuery.raw('ROLLBACK TO SAVEPOINT one_write');
-const RELEASE = CompiledQuery.raw('RELEASE SAVEPOINT one_write');
-
 class Failed extends Error {}
-
-function nextTurn(): Promise<void> {
-    return new Promise((resolve) => setImmediate(resolve));
-}

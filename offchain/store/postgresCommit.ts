@@ -1,17 +1,21 @@
 /** The only writer of a store in PostgreSQL, as long as its process has the lease of the store. */
 import type { Kysely, Transaction } from 'kysely';
 import type { ProcessLease } from './leases';
-import { runEach, type StoreEvents, type Write, type WriteOutcome, WriteQueue } from './writeQueue';
+import { runEach, type StoreEvents, type Write, type WriteOutcome, WriteQueue, type Writes } from './writeQueue';
 
 class Failed extends Error {}
 
-export class PostgresCommit<Schema> extends WriteQueue<Schema> {
+export class PostgresCommit<Schema> extends WriteQueue<Write<Schema, unknown>> implements Writes<Schema> {
     constructor(
         private readonly db: Kysely<Schema>,
         private readonly lease: ProcessLease,
         events?: StoreEvents,
     ) {
         super(events);
+    }
+
+    run<Result>(write: Write<Schema, Result>): Promise<Result> {
+        return this.add(write);
     }
 
     /** Refuses every write from now on, because another process may have the lease. */
@@ -34,7 +38,7 @@ export class PostgresCommit<Schema> extends WriteQueue<Schema> {
                 return [{ ok: false, error: error.cause }];
             }
         }
-        return this.inTransaction((transaction) => runEach(transaction, group));
+        return this.inTransaction((transaction) => runEach(transaction, group, { run: (write) => write(transaction) }));
     }
 
     // The check of the lease also fails in a transaction that an error has aborted, whose COMMIT would be a ROLLBACK

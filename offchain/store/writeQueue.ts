@@ -30,31 +30,34 @@ export interface StoreEvents {
     onCommit?: ((seconds: number) => void) | undefined;
 }
 
-interface Waiting<Schema> {
-    write: Write<Schema, unknown>;
+interface Waiting<Entry> {
+    write: Entry;
     resolve(result: unknown): void;
     reject(error: unknown): void;
 }
 
 const MAX_GROUP = 1000; // writes in one transaction, so that none waits long
 
-export abstract class WriteQueue<Schema> implements Writes<Schema> {
-    private waiting: Waiting<Schema>[] = [];
+/** `Entry`: a write as the database of the store takes it. */
+export abstract class WriteQueue<Entry> {
+    private waiting: Waiting<Entry>[] = [];
     private draining: Promise<void> | undefined;
     private broken: Error | undefined;
 
     constructor(private readonly events: StoreEvents = {}) {}
 
     /** Runs these writes in one transaction; resolves with their outcomes once it is on the disk. */
-    protected abstract commit(group: readonly Write<Schema, unknown>[]): Promise<WriteOutcome[]>;
+    protected abstract commit(group: readonly Entry[]): Promise<WriteOutcome[]>;
 
-    run<Result>(write: Write<Schema, Result>): Promise<Result> {
+    /** Resolves with the result of the write once it is on the disk. */
+    protected add<Result>(write: Entry): Promise<Result> {
         return new Promise<Result>((resolve, reject) => {
             this.waiting.push({ write, resolve: resolve, reject });
             this.draining ??= this.drain();
         });
     }
 
+    /** Resolves when no write waits. */
     async idle(): Promise<void> {
         while (this.draining !== undefined) {
             await this.draining;
@@ -79,7 +82,7 @@ export abstract class WriteQueue<Schema> implements Writes<Schema> {
         this.draining = undefined;
     }
 
-    private async runGroup(group: Waiting<Schema>[]): Promise<void> {
+    private async runGroup(group: Waiting<Entry>[]): Promise<void> {
         let outcomes: WriteOutcome[] = [];
         try {
             if (this.broken === undefined) {
@@ -103,18 +106,20 @@ export abstract class WriteQueue<Schema> implements Writes<Schema> {
 }
 
 /** Runs writes one after another, each with a savepoint, so that an error undoes one write. */
-export async function runEach<Schema>(
+export async function runEach<Schema, Entry>(
     transaction: Transaction<Schema>,
-    group: readonly Write<Schema, unknown>[],
+    group: readonly Entry[],
+    { run, onUndo }: { run: (write: Entry) => Promise<unknown>; onUndo?: () => void },
 ): Promise<WriteOutcome[]> {
     const outcomes: WriteOutcome[] = [];
     for (const write of group) {
         await transaction.executeQuery(SAVEPOINT);
         let outcome: WriteOutcome;
         try {
-            outcome = { ok: true, result: await write(transaction) };
+            outcome = { ok: true, result: await run(write) };
         } catch (error) {
             outcome = { ok: false, error };
+            onUndo?.();
             await transaction.executeQuery(ROLLBACK);
         }
         await transaction.executeQuery(RELEASE);
