@@ -1,10 +1,12 @@
 import type { Kysely } from 'kysely';
+import type { Cluster } from './cluster';
 import type { Writes } from './writeQueue';
 
 /** A database as the stores use it. */
 export interface Engine<Schema> {
     readonly db: Kysely<Schema>;
     readonly writes: Writes<Schema>;
+    readonly cluster: Cluster;
     /** Removes what was deleted from wherever the database still has it, as far as it can. */
     scrub(): Promise<void>;
     /** Call it when no write waits. */

@@ -1,5 +1,6 @@
 /** What the gateway must not forget: its jobs, its vouchers, every query's number and how it ended. */
 import type { SignedVoucher, Terms, TokenCounts } from '@cocoon-market/wrappers';
+import type { Cluster } from './cluster';
 import type { PeopleStore, UsedQuery } from './people';
 
 /**
@@ -104,6 +105,8 @@ export interface Setback {
 
 /** Everything durable of a gateway; each promise resolves after its COMMIT. */
 export interface GatewayStore extends PeopleStore {
+    /** This process among those that share the store. */
+    readonly cluster: Cluster;
     /** Stores an order before it is sent. Its channel's address tells it from an earlier order of the same seqno. */
     addJob(job: StoredJob): Promise<void>;
     changeJob(channel: Buffer, change: JobChange): Promise<void>;

@@ -5,6 +5,7 @@
  */
 import { type Kysely, sql } from 'kysely';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { steadySeconds } from '../process/clock';
 
 /** Runs one statement; fails after a while if the database does not answer. */
@@ -18,7 +19,8 @@ export const LEASE_TABLE = `CREATE TABLE IF NOT EXISTS leases (
     name text PRIMARY KEY,
     holder text NOT NULL,
     token bigint NOT NULL,
-    until timestamptz NOT NULL
+    until timestamptz NOT NULL,
+    member jsonb -- see members.ts
 )`;
 
 /** Seconds after which a lease that is not renewed ends. A new holder is there within 10 s. */
@@ -38,7 +40,6 @@ export class LeaseLost extends Error {}
 
 /** A lease that this process has, until it releases or loses it. */
 export class ProcessLease {
-    private renewedAt = steadySeconds(); // when the last renewal that succeeded was sent
     private timer: NodeJS.Timeout | undefined;
     private isOver = false;
 
@@ -48,6 +49,7 @@ export class ProcessLease {
         readonly token: number,
         private readonly seconds: number,
         private readonly onLost: (error: LeaseLost) => void,
+        private renewedAt: number, // steady seconds when the last renewal that succeeded was sent
     ) {
         this.renewLater();
     }
@@ -70,6 +72,11 @@ export class ProcessLease {
             this.name,
             this.token,
         ]);
+    }
+
+    /** False once this process cannot be sure of the lease. Then it may do nothing that it cannot undo. */
+    get isHeld(): boolean {
+        return !this.isOver && steadySeconds() - this.renewedAt < this.seconds;
     }
 
     private end(): void {
@@ -130,19 +137,12 @@ export async function acquireLease(
     name: string,
     { seconds = LEASE_SECONDS, onLost }: LeaseOptions,
 ): Promise<ProcessLease> {
-    const holder = `process ${process.pid} of ${hostname()}`;
     let lastUntil: string | undefined;
     for (;;) {
-        const { rows } = await query(
-            `INSERT INTO leases (name, holder, token, until)
-            VALUES ($1, $2, 1, clock_timestamp() + $3::float8 * interval '1 second')
-            ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, token = leases.token + 1, until = excluded.until
-            WHERE leases.until <= clock_timestamp()
-            RETURNING token`,
-            [name, holder, seconds],
-        );
-        if (rows.length === 1) {
-            return new ProcessLease(query, name, Number(rows[0].token), seconds, onLost);
+        const sentAt = steadySeconds();
+        const token = await takeLease(query, name, seconds);
+        if (token !== undefined) {
+            return new ProcessLease(query, name, token, seconds, onLost, sentAt);
         }
         const other = await query('SELECT holder, until::text FROM leases WHERE name = $1', [name]);
         const { holder: otherHolder, until } = other.rows[0] as { holder: string; until: string };
@@ -150,6 +150,33 @@ export async function acquireLease(
             throw new LeaseHeld(otherHolder);
         }
         lastUntil = until;
-        await new Promise((resolve) => setTimeout(resolve, (seconds * 1000) / RENEWALS / 4));
+        await sleep(pauseMs(seconds));
     }
 }
+
+/** Takes a lease unless another process has it; its new token. `member`: what the holder says of itself. */
+export async function takeLease(
+    query: LeaseQuery,
+    name: string,
+    seconds: number,
+    member?: object,
+): Promise<number | undefined> {
+    const { rows } = await query(
+        `INSERT INTO leases (name, holder, token, until, member)
+        VALUES ($1, $2, 1, clock_timestamp() + $3::float8 * interval '1 second', $4::jsonb)
+        ON CONFLICT (name) DO UPDATE SET
+            holder = excluded.holder, token = leases.token + 1, until = excluded.until, member = excluded.member
+        WHERE leases.until <= clock_timestamp()
+        RETURNING token`,
+        [
+            name,
+            `process ${process.pid} of ${hostname()}`,
+            seconds,
+            member === undefined ? null : JSON.stringify(member),
+        ],
+    );
+    return rows.length === 0 ? undefined : Number(rows[0].token);
+}
+
+/** Milliseconds between two tries to take a lease that another process has. */
+export const pauseMs = (seconds: number): number => (seconds * 1000) / RENEWALS / 4;

@@ -1,25 +1,31 @@
 /** Opens a store as its setting says: a SQLite file, or a PostgreSQL database. Only what opens it is loaded. */
+import type { MemberOptions } from './cluster';
 import type { GatewayStore } from './gateway';
 import { isPostgres } from '../process/storeAddress';
 import type { WorkerStore } from './worker';
 import type { StoreEvents } from './writeQueue';
 
-/** Throws {@link StoreInUse} if another process has the store. */
-export async function openWorkerStore(store: string, events: StoreEvents = {}): Promise<WorkerStore> {
-    if (isPostgres(store)) {
-        const { openPostgresWorker } = await import('./postgresStores');
-        return openPostgresWorker(store, events);
-    }
-    const { SqliteWorkerStore } = await import('./sqliteWorker');
-    return SqliteWorkerStore.open(store, events);
+export interface OpenOptions extends StoreEvents {
+    /** Lets a PostgreSQL database be written by several processes, each of which says this of itself. */
+    member?: MemberOptions | undefined;
 }
 
 /** Throws {@link StoreInUse} if another process has the store. */
-export async function openGatewayStore(store: string, events: StoreEvents = {}): Promise<GatewayStore> {
+export async function openWorkerStore(store: string, options: OpenOptions = {}): Promise<WorkerStore> {
+    if (isPostgres(store)) {
+        const { openPostgresWorker } = await import('./postgresStores');
+        return openPostgresWorker(store, options);
+    }
+    const { SqliteWorkerStore } = await import('./sqliteWorker');
+    return SqliteWorkerStore.open(store, options);
+}
+
+/** Throws {@link StoreInUse} if another process has the store. */
+export async function openGatewayStore(store: string, options: OpenOptions = {}): Promise<GatewayStore> {
     if (isPostgres(store)) {
         const { openPostgresGateway } = await import('./postgresStores');
-        return openPostgresGateway(store, events);
+        return openPostgresGateway(store, options);
     }
     const { openGatewayStore: openFile } = await import('./sqliteGateway');
-    return openFile(store, events);
+    return openFile(store, options);
 }

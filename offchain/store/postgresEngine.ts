@@ -1,13 +1,15 @@
 /**
- * A PostgreSQL database as the stores use it: durable at every commit, and written by one process at a time, which has
- * the lease of the store. The tables are in a schema of their own.
+ * A PostgreSQL database as the stores use it: durable at every commit, and written by one process at a time, or by the
+ * members of a cluster. The tables are in a schema of their own.
  */
 import { Kysely, PostgresDialect, type PostgresPool } from 'kysely';
 import { Client, Pool, type PoolClient, type PoolConfig, types } from 'pg';
 import { Remedied } from '../process/errors';
 import { StoreInUse } from './database';
 import type { Engine } from './engine';
-import { acquireLease, type ProcessLease, LEASE_TABLE, LeaseHeld, LEASE_SECONDS } from './leases';
+import type { MemberOptions } from './cluster';
+import { LEASE_TABLE, LEASE_SECONDS, type LeaseQuery } from './leases';
+import { joinCluster, PostgresCluster, SeatHeld } from './members';
 import { PostgresCommit } from './postgresCommit';
 import { passwordFor, refusalOf } from './postgresPassword';
 import { databaseName } from '../process/storeAddress';
@@ -27,20 +29,26 @@ export interface PostgresTables {
 }
 
 export interface PostgresEngine<Schema> extends Engine<Schema> {
-    readonly lease: ProcessLease;
+    readonly cluster: PostgresCluster;
+}
+
+export interface PostgresOptions extends StoreEvents {
+    /** Makes this process a member of a cluster. Left out: it has the store alone. */
+    member?: MemberOptions | undefined;
+    leaseSeconds?: number;
 }
 
 /**
- * Opens the store in the database of `url`, makes its tables or brings them up to date, and takes its lease. Passwords
- * come from PGPASSWORD or the file of PGPASSFILE, never from the URL.
+ * Opens the store in the database of `url`, makes its tables or brings them up to date, and becomes a member of its
+ * cluster. Passwords come from PGPASSWORD or the file of PGPASSFILE, never from the URL.
  *
- * @throws if another process has the lease, commits would not reach the disk, or a newer version wrote the tables
+ * @throws if another process has the store and no cluster has both, commits would not reach the disk, or a newer
+ * version wrote the tables
  */
 export async function openPostgres<Schema>(
     url: string,
     { schema, scripts }: PostgresTables,
-    events: StoreEvents,
-    leaseSeconds = LEASE_SECONDS,
+    { member, leaseSeconds = LEASE_SECONDS, ...events }: PostgresOptions,
 ): Promise<PostgresEngine<Schema>> {
     const config = connectionOf(url, schema);
     // A connection of its own, so that nothing keeps a renewal waiting.
@@ -50,29 +58,28 @@ export async function openPostgres<Schema>(
     try {
         await assertDurable(control, databaseName(url));
         await createSchema(pool, schema);
-        const lease = await acquireLease((text, values) => control.query(text, [...values]), 'store', {
-            seconds: leaseSeconds,
+        const query: LeaseQuery = (text, values) => control.query(text, [...values]);
+        const cluster = await joinCluster(query, {
+            ...{ member, seconds: leaseSeconds },
+            locked: (run) => transaction(control, (client) => run((text, values) => client.query(text, [...values]))),
             onLost: (error) => writes.lose(error),
         });
-        const writes = new PostgresCommit(db, lease, events);
+        const writes = new PostgresCommit(db, cluster.lease, events);
         const close = async () => {
-            await lease.release().catch(() => undefined); // it ends by itself
+            await cluster.leave();
             await Promise.all([pool.end(), control.end()]);
         };
         await migrate(pool, scripts, databaseName(url)).catch(async (error: unknown) => {
-            await lease.release();
+            await cluster.leave();
             throw error;
         });
         // What was deleted stays on the disk until PostgreSQL reuses its place: docs/operations.md.
-        return { db, writes, lease, close, scrub: () => Promise.resolve() };
+        return { db, writes, cluster, close, scrub: () => Promise.resolve() };
     } catch (error) {
         await Promise.all([pool.end(), control.end()]);
-        throw error instanceof LeaseHeld ? new StoreInUse(inUse(databaseName(url), error.holder)) : error;
+        throw error instanceof SeatHeld ? new StoreInUse(`${databaseName(url)} is in use by ${error.message}`) : error;
     }
 }
-
-const inUse = (name: string, holder: string) =>
-    `${name} is in use by ${holder}: only one may hold its keys. Stop the other one first`;
 
 /** How to connect to the tables of a store. Throws when the URL has a password. */
 export function connectionOf(url: string, schema: string): PoolConfig {
@@ -198,14 +205,15 @@ async function migrate(pool: Pool, scripts: readonly string[], name: string): Pr
     });
 }
 
-async function transaction(pool: Pool, run: (client: PoolClient) => Promise<void>): Promise<void> {
+async function transaction<T>(pool: Pool, run: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await pool.connect();
     try {
         await client.query('BEGIN');
         await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
-        await run(client);
+        const result = await run(client);
         await client.query('COMMIT');
         client.release();
+        return result;
     } catch (error) {
         client.release(true); // the connection is closed, which undoes the transaction
         throw error;

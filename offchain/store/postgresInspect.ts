@@ -18,7 +18,7 @@ export async function inspectPostgres(url: string): Promise<StoreView> {
             return { exists: false };
         }
         const lease = await first<{ holder: string }>(
-            "SELECT holder FROM leases WHERE name = 'store' AND until > clock_timestamp()",
+            'SELECT holder FROM leases WHERE member IS NOT NULL AND until > clock_timestamp()',
         );
         if (lease !== undefined) {
             throw new StoreInUse(`${name} is in use by ${lease.holder}`);

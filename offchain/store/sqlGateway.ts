@@ -2,6 +2,7 @@
 import type { SignedVoucher } from '@cocoon-market/wrappers';
 import { type Kysely, sql } from 'kysely';
 import { amountFromBytes, amountToBytes, ofQuery } from './database';
+import type { Cluster } from './cluster';
 import type { Engine } from './engine';
 import type {
     GatewayStore,
@@ -20,10 +21,12 @@ import type { Writes } from './writeQueue';
 
 /** A {@link GatewayStore} in a database of either kind. */
 export class SqlGatewayStore implements GatewayStore {
+    readonly cluster: Cluster;
     private readonly db: Kysely<GatewaySchema>;
     private readonly commits: Writes<GatewaySchema>;
 
     constructor(private readonly engine: Engine<GatewaySchema>) {
+        this.cluster = engine.cluster;
         this.db = engine.db;
         this.commits = engine.writes;
     }

@@ -1,5 +1,6 @@
 /** A worker's store in a database. */
 import type { Kysely } from 'kysely';
+import type { Cluster } from './cluster';
 import type { Engine } from './engine';
 import { addSums } from './jobSums';
 import { SigningGuard } from './signingGuard';
@@ -16,6 +17,7 @@ const PRUNED_AT_ONCE = 20; // jobs in one transaction, so that no answer waits l
 
 /** A {@link WorkerStore} in a database of either kind. */
 export class SqlWorkerStore implements WorkerStore {
+    readonly cluster: Cluster;
     readonly jobs: JobStore;
     readonly queries: QueryStore;
     readonly cases: SqlCases;
@@ -30,7 +32,8 @@ export class SqlWorkerStore implements WorkerStore {
         private readonly engine: Engine<WorkerSchema>,
         hot?: { signing: SigningGuard; jobs: JobStore; queries: QueryStore },
     ) {
-        const { db, writes } = engine;
+        const { db, writes, cluster } = engine;
+        this.cluster = cluster;
         this.db = db;
         this.writes = writes;
         this.signing = hot?.signing ?? new SigningGuard(db, writes);

@@ -1,5 +1,6 @@
 /** A SQLite file as the stores use it. */
 import { type Database, type Migration, openDatabase, truncateLog } from './database';
+import { OneMember } from './cluster';
 import type { Engine } from './engine';
 import { GroupCommit } from './groupCommit';
 import type { StoreEvents } from './writeQueue';
@@ -17,5 +18,5 @@ export async function openSqlite<Schema>(
 ): Promise<SqliteEngine<Schema>> {
     const db = await openDatabase<Schema>(path, migrations);
     const writes = new GroupCommit(db, onBroken, onCommit);
-    return { db, writes, scrub: () => truncateLog(db), close: () => db.destroy() };
+    return { db, writes, cluster: new OneMember(), scrub: () => truncateLog(db), close: () => db.destroy() };
 }

@@ -3,6 +3,7 @@
  * promise of a write resolves when the write is on the disk, so what it holds may be sent.
  */
 import type { JudgedClass, SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
+import type { Cluster } from './cluster';
 import type { EarningsStore } from './earnings';
 import type { JobSums } from './jobSums';
 import type { WalletStore } from './wallet';
@@ -232,6 +233,8 @@ export class StaleStore extends Error {
 export type IntakeMode = 'open' | 'paused' | 'draining';
 
 export interface WorkerStore {
+    /** This process among those that share the store. */
+    readonly cluster: Cluster;
     readonly jobs: JobStore;
     readonly queries: QueryStore;
     readonly cases: CaseStore;
