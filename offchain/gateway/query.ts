@@ -189,6 +189,7 @@ export async function ask(
         } catch (error) {
             clearTimeout(saving);
             cut.now();
+            job.money.noteUndelivered();
             if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
                 await lease.end({ phase: 'void' });
                 throw error instanceof WorkerRefusal ? Object.assign(error, { session }) : error;
