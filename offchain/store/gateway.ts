@@ -1,7 +1,8 @@
 /** What the gateway must not forget: its jobs, its vouchers, every query's number and how it ended. */
 import type { SignedVoucher, Terms, TokenCounts } from '@cocoon-market/wrappers';
-import type { Cluster } from './cluster';
+import type { HeldLease } from './cluster';
 import type { PeopleStore, UsedQuery } from './people';
+import type { RequestClaims } from './requestClaims';
 
 /**
  * `ordered`: the order is on disk and may be on its way; `open`: the channel exists; `settling`: the worker was asked
@@ -28,6 +29,7 @@ export interface StoredJob {
     note: string; // why it is in this phase
     breachAt?: number | null; // unix seconds when its node broke the protocol
     found?: boolean; // on chain, by a store that did not know it: others may have vouchers of it
+    member?: number; // the process that has the job; the store sets it
 }
 
 /** What of a job changes. */
@@ -103,22 +105,42 @@ export interface Setback {
     at: number; // unix seconds
 }
 
-/** Everything durable of a gateway; each promise resolves after its COMMIT. */
+/**
+ * Everything durable of a gateway; each promise resolves after its COMMIT. Several processes may share a database. Each
+ * is a member with a number, and each job is one member's: only that one signs its vouchers and numbers its queries.
+ */
 export interface GatewayStore extends PeopleStore {
-    /** This process among those that share the store. */
-    readonly cluster: Cluster;
-    /** Stores an order before it is sent. Its channel's address tells it from an earlier order of the same seqno. */
-    addJob(job: StoredJob): Promise<void>;
+    /** Which process answers a request; left out if this one has the store alone. */
+    readonly claims?: RequestClaims | undefined;
+    /**
+     * Moves the unended jobs of a lapsed member to this one; resolves with them. None if that member lives again, or
+     * another was faster.
+     */
+    takeOver(member: number): Promise<StoredJob[]>;
+    /**
+     * Stores an order of this process before it is sent. Its channel's address tells it from an earlier order of the
+     * same seqno. `lease`: of the escrow's orders; without it nothing is stored.
+     */
+    addJob(job: StoredJob, lease?: HeldLease): Promise<void>;
     changeJob(channel: Buffer, change: JobChange): Promise<void>;
-    /** Every job that was ever ordered, by number. */
+    /** Every job that was ever ordered, by number, of all processes. */
     jobs(): Promise<StoredJob[]>;
-    /** The jobs that have not ended, by number; among them those whose order failed. */
+    /** The jobs of this process that have not ended, by number; among them those whose order failed. */
     unended(): Promise<StoredJob[]>;
-    /** At most `limit` jobs that have ended or failed: the newest first, and after the oldest the newest again. */
+    /** The jobs of other processes that have not ended, by number; among them those whose order failed. */
+    unendedOfOthers(): Promise<StoredJob[]>;
+    /** When the last order of other processes, of those that are on their way, ends (unix seconds); 0 for none. */
+    othersOrdered(): Promise<number>;
+    /**
+     * At most `limit` jobs that have ended or failed, of this process and of those that no longer exist: the newest
+     * first, and after the oldest the newest again.
+     */
     over(cursor: StoredJob | undefined, limit: number): Promise<StoredJob[]>;
-    /** The job of this number; one that failed only if there is no other. */
+    /** Gives an ended or failed job to this process, as it is changed. False if it is no longer as it was read. */
+    revive(job: StoredJob, change: JobChange): Promise<boolean>;
+    /** The job of this number, whoever has it; one that failed only if there is no other. */
     job(number: number): Promise<StoredJob | undefined>;
-    /** The job of the highest number; one that failed only if there is no other. */
+    /** The job of the highest number, whoever has it; one that failed only if there is no other. */
     newestJob(): Promise<StoredJob | undefined>;
     hasChannel(channel: Buffer): Promise<boolean>;
     /** Stores a voucher unless the stored one says more. */
@@ -156,7 +178,7 @@ export interface GatewayStore extends PeopleStore {
     /** Index, price and cumulative of every verified result, by index. */
     entries(job: number): Promise<{ index: number; price: bigint; cumulative: bigint }[]>;
     addSetback(setback: Setback): Promise<void>;
-    /** Those at or after a time (unix seconds), in order. */
+    /** Those at or after a time (unix seconds), in order, of all processes. */
     setbacks(since: number): Promise<Setback[]>;
     close(): Promise<void>;
 }

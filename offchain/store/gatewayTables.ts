@@ -5,12 +5,16 @@ import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './databa
 import type { Setback, StoredEnding, StoredJob, StoredQuery, StoredReceipts, WholeQuery } from './gateway';
 import { addPeople, type PeopleSchema } from './sqlPeople';
 
-interface JobTable extends Omit<StoredJob, 'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found'> {
+interface JobTable extends Omit<
+    StoredJob,
+    'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found' | 'member'
+> {
     terms: Buffer; // see termsBytes of the wrappers
     deposit: Buffer;
     funds: Buffer;
     breachAt: number | null;
     found: number | null; // 1 for true
+    member: number;
     cumulative: Buffer | null; // of the newest voucher
     count: number | null;
     signature: Buffer | null;
@@ -26,7 +30,7 @@ interface QueryTable extends Omit<StoredQuery, 'ceiling' | 'secret' | 'apiKey'>,
 
 type QueryId = Pick<StoredQuery, 'job' | 'number'>;
 
-export interface GatewaySchema extends Omit<PeopleSchema, 'query'> {
+export interface GatewaySchema extends Omit<PeopleSchema, 'query' | 'job'> {
     secret: QueryId & { secret: Buffer }; // of open queries
     setback: Setback;
     whole: QueryId & Pick<WholeQuery, 'session' | 'secret' | 'sealed'> & { answer: Buffer | null };
@@ -69,15 +73,19 @@ export const gatewayTables: readonly Migration[] = [
         await sql`CREATE INDEX setbackAt ON setback (at)`.execute(db);
     },
     addPeople,
+    async (db) => {
+        await sql`ALTER TABLE job ADD COLUMN member INTEGER NOT NULL DEFAULT 1`.execute(db);
+    },
 ];
 
 export function entryRow({ index, price, cumulative }: NonNullable<StoredEnding['entry']>) {
     return { index, price: amountToBytes(price), cumulative: amountToBytes(cumulative) };
 }
 
-export function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob): JobTable {
+export function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob, member: number): JobTable {
     return {
         ...job,
+        member,
         terms: termsBytes(terms),
         deposit: amountToBytes(deposit),
         funds: amountToBytes(funds),

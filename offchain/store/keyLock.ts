@@ -19,16 +19,23 @@ export interface KeyLock {
 
 /**
  * Locks the key for this process: beside its file, for every process that sees that file, and in the user's home
- * (`home`), for copies of the file. A home that cannot be used, as in some containers, is left out.
+ * (`home`), for copies of the file. A home that cannot be used, as in some containers, is left out. `isShared`: other
+ * processes that say so may have the lock, too.
  *
  * @throws if another process has the lock, or no file can be written beside the key file
  */
-export function lockKey(publicKey: Buffer, keyFile: string, home = userInfo().homedir, busy = KEY_BUSY): KeyLock {
-    const locks = [lockFile(`${keyFile}.lock`, busy)];
+export function lockKey(
+    publicKey: Buffer,
+    keyFile: string,
+    home = userInfo().homedir,
+    busy = KEY_BUSY,
+    isShared = false,
+): KeyLock {
+    const locks = [lockFile(`${keyFile}.lock`, busy, isShared)];
     try {
         const folder = privateFolder(home);
         if (folder !== undefined) {
-            locks.push(lockFile(join(folder, `${publicKey.toString('hex')}.lock`), busy));
+            locks.push(lockFile(join(folder, `${publicKey.toString('hex')}.lock`), busy, isShared));
         }
     } catch (error) {
         locks.forEach((lock) => lock.close());
@@ -37,14 +44,17 @@ export function lockKey(publicKey: Buffer, keyFile: string, home = userInfo().ho
     return { release: () => locks.forEach((lock) => lock.close()) };
 }
 
-/** Locks a file that only this user may open. Throws with `busy` if another process has the lock. */
-export function lockFile(path: string, busy = KEY_BUSY): Sqlite.Database {
+/**
+ * Locks a file that only this user may open. Throws with `busy` if another process has the lock, unless both share it.
+ */
+export function lockFile(path: string, busy = KEY_BUSY, isShared = false): Sqlite.Database {
     let file: Sqlite.Database | undefined;
     try {
         closeSync(openSync(path, 'a', 0o600));
         chmodSync(path, 0o600); // a user who may read a file may lock it
         file = new Sqlite(path, { timeout: 0 });
-        file.exec('BEGIN EXCLUSIVE'); // an empty transaction that lasts as long as the process
+        // A transaction that changes nothing and lasts as long as the process.
+        file.exec(isShared ? 'BEGIN; SELECT count(*) FROM sqlite_master' : 'BEGIN EXCLUSIVE');
         return file;
     } catch (error) {
         file?.close();

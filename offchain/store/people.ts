@@ -1,5 +1,6 @@
 /** What the gateway stores about the people who use it: their API keys, and what each key used on each day (UTC). */
 import type { TokenCounts } from '@cocoon-market/wrappers';
+import type { Cluster } from './cluster';
 
 /** One API key. Only its hash is stored. */
 export interface StoredApiKey {
@@ -37,6 +38,7 @@ export interface UsedQuery {
 
 /** What a query without an ending may still cost. */
 export interface OpenCost {
+    member: number | null; // that has its job; null if no job is stored
     job: number;
     number: number;
     apiKey: string; // name
@@ -46,14 +48,16 @@ export interface OpenCost {
 
 /** The part of the gateway's store that is about people. Promises of writes resolve after their COMMIT. */
 export interface PeopleStore {
-    /** All keys, also revoked ones, by name. */
+    /** This process among those that share the store. */
+    readonly cluster: Cluster;
+    /** All keys, also revoked ones, by name. Another process may have changed them. */
     apiKeys(): Promise<StoredApiKey[]>;
     /** Stores a key in the place of another of its name. */
     saveApiKey(key: StoredApiKey): Promise<void>;
-    /** The usage of a day (days since 1970) and of all days after it. */
-    usage(sinceDay: number): Promise<StoredUsage[]>;
-    /** The queries with a key that have no ending. */
-    openCosts(): Promise<OpenCost[]>;
+    /** The usage of a day (days since 1970) and of all days after it, of all keys or of one, by all processes. */
+    usage(sinceDay: number, apiKey?: string): Promise<StoredUsage[]>;
+    /** The queries with a key, or of one key, that have no ending, of all processes. */
+    openCosts(apiKey?: string): Promise<OpenCost[]>;
 }
 
 const DAY = 86_400; // seconds

@@ -1,6 +1,8 @@
 /** The stores of worker and gateway in PostgreSQL. */
+import type { GatewaySchema } from './gatewayTables';
 import { openPostgres, type PostgresOptions } from './postgresEngine';
 import { postgresGatewayTables, postgresWorkerTables } from './postgresTables';
+import { RequestClaims } from './requestClaims';
 import { SqlGatewayStore } from './sqlGateway';
 import { SqlWorkerStore } from './sqlWorker';
 
@@ -9,5 +11,8 @@ export async function openPostgresWorker(url: string, options: PostgresOptions =
 }
 
 export async function openPostgresGateway(url: string, options: PostgresOptions = {}): Promise<SqlGatewayStore> {
-    return new SqlGatewayStore(await openPostgres(url, postgresGatewayTables, options));
+    const engine = await openPostgres<GatewaySchema>(url, postgresGatewayTables, options);
+    const { db, cluster } = engine;
+    const claims = cluster.isShared ? new RequestClaims(db as never, cluster.lease) : undefined;
+    return new SqlGatewayStore(engine, claims);
 }

@@ -241,4 +241,23 @@ CREATE TABLE usage (
 );
 `;
 
-export const postgresGatewayTables: PostgresTables = { schema: 'cocoon_gateway', scripts: [gatewayScript] };
+const gatewayMembersScript = `
+ALTER TABLE job ADD COLUMN member bigint NOT NULL DEFAULT 1;
+CREATE INDEX "jobOfMember" ON job (member, number) WHERE phase <> 'ended';
+CREATE INDEX "openQueryOfKey" ON query ("apiKey") WHERE phase = 'open' AND "apiKey" <> '';
+CREATE INDEX "usageOfKey" ON usage ("apiKey", day);
+CREATE TABLE request (
+    id bytea PRIMARY KEY,
+    body bytea NOT NULL, -- hash
+    member text NOT NULL, -- name of the lease
+    token bigint NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    "isOver" boolean NOT NULL DEFAULT false
+);
+CREATE INDEX "requestAt" ON request (at);
+`;
+
+export const postgresGatewayTables: PostgresTables = {
+    schema: 'cocoon_gateway',
+    scripts: [gatewayScript, gatewayMembersScript],
+};

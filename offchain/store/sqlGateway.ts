@@ -2,7 +2,7 @@
 import type { SignedVoucher } from '@cocoon-market/wrappers';
 import { type Kysely, sql } from 'kysely';
 import { amountFromBytes, amountToBytes, ofQuery } from './database';
-import type { Cluster } from './cluster';
+import type { Cluster, HeldLease } from './cluster';
 import type { Engine } from './engine';
 import type {
     GatewayStore,
@@ -16,6 +16,7 @@ import type {
 } from './gateway';
 import { entryRow, type GatewaySchema, jobOf, jobRow } from './gatewayTables';
 import type { UsedQuery, OpenCost, StoredApiKey, StoredUsage } from './people';
+import type { RequestClaims } from './requestClaims';
 import { addUsage, apiKeysIn, openCostsIn, type PeopleSchema, replaceApiKey, usageSince } from './sqlPeople';
 import type { Writes } from './writeQueue';
 
@@ -25,22 +26,37 @@ export class SqlGatewayStore implements GatewayStore {
     private readonly db: Kysely<GatewaySchema>;
     private readonly commits: Writes<GatewaySchema>;
 
-    constructor(private readonly engine: Engine<GatewaySchema>) {
+    constructor(
+        private readonly engine: Engine<GatewaySchema>,
+        readonly claims?: RequestClaims,
+    ) {
         this.cluster = engine.cluster;
         this.db = engine.db;
         this.commits = engine.writes;
     }
 
-    async addJob(job: StoredJob): Promise<void> {
-        const row = jobRow(job);
-        await this.commits.run((db) => {
+    async addJob(job: StoredJob, lease?: HeldLease): Promise<void> {
+        const row = jobRow(job, this.cluster.number);
+        await this.commits.run(async (db) => {
             const jobs = db.insertInto('job').values(row);
-            return jobs.onConflict((conflict) => conflict.column('channel').doUpdateSet(row)).execute();
+            await jobs.onConflict((conflict) => conflict.column('channel').doUpdateSet(row)).execute();
+            await lease?.assertHeld(db as never);
         });
     }
 
-    async changeJob(channel: Buffer, { funds, ...change }: JobChange): Promise<void> {
-        const row = { ...change, funds: funds === undefined ? undefined : amountToBytes(funds) };
+    takeOver(member: number): Promise<StoredJob[]> {
+        return this.commits.run(async (db) => {
+            if (!(await this.cluster.takeOver(db as never, member))) {
+                return [];
+            }
+            const jobs = db.updateTable('job').set({ member: this.cluster.number }).where('member', '=', member);
+            const moved = jobs.where(sql<boolean>`phase <> 'ended'`).returningAll();
+            return (await moved.execute()).map(jobOf).sort((a, b) => a.number - b.number);
+        });
+    }
+
+    async changeJob(channel: Buffer, change: JobChange): Promise<void> {
+        const row = changedRow(change);
         await this.commits.run((db) => db.updateTable('job').set(row).where('channel', '=', channel).execute());
     }
 
@@ -49,17 +65,34 @@ export class SqlGatewayStore implements GatewayStore {
     }
 
     async unended(): Promise<StoredJob[]> {
-        const rows = this.db
-            .selectFrom('job')
-            .selectAll()
-            .where(sql<boolean>`phase <> 'ended'`);
+        const rows = this.unendedRows().where('member', '=', this.cluster.number);
         return (await rows.orderBy('number').execute()).map(jobOf);
     }
 
+    async unendedOfOthers(): Promise<StoredJob[]> {
+        const rows = this.unendedRows().where('member', '!=', this.cluster.number);
+        return (await rows.orderBy('number').execute()).map(jobOf);
+    }
+
+    async othersOrdered(): Promise<number> {
+        const rows = this.unendedRows().where('member', '!=', this.cluster.number).where('phase', '=', 'ordered');
+        return Math.max(0, ...(await rows.execute()).map(({ validUntil }) => validUntil));
+    }
+
+    private unendedRows() {
+        return this.db
+            .selectFrom('job')
+            .selectAll()
+            .where(sql<boolean>`phase <> 'ended'`);
+    }
+
     async over(cursor: StoredJob | undefined, limit: number): Promise<StoredJob[]> {
+        const { number } = this.cluster;
+        const live = (await this.cluster.members()).map((member) => member.number);
         const all = this.db
             .selectFrom('job')
             .selectAll()
+            .where((where) => where.or([where('member', '=', number), where('member', 'not in', live)]))
             .where(sql<boolean>`phase IN ('ended', 'failed')`);
         const next = all.orderBy('number', 'desc').orderBy('channel', 'desc').limit(limit);
         const older = cursor && sql<boolean>`(number, channel) < (${cursor.number}, ${cursor.channel})`;
@@ -67,6 +100,15 @@ export class SqlGatewayStore implements GatewayStore {
         const wrapped = rows.length < limit ? await next.execute() : [];
         const added = wrapped.filter((row) => !rows.some(({ channel }) => channel.equals(row.channel)));
         return [...rows, ...added].slice(0, limit).map(jobOf);
+    }
+
+    async revive({ channel, member, phase }: StoredJob, change: JobChange): Promise<boolean> {
+        const row = { ...changedRow(change), member: this.cluster.number };
+        return this.commits.run(async (db) => {
+            const jobs = db.updateTable('job').set(row).where('channel', '=', channel).where('phase', '=', phase);
+            const { numUpdatedRows } = await jobs.where('member', '=', member ?? 0).executeTakeFirst();
+            return numUpdatedRows === 1n;
+        });
     }
 
     async job(number: number): Promise<StoredJob | undefined> {
@@ -263,12 +305,12 @@ export class SqlGatewayStore implements GatewayStore {
         return this.commits.run((db) => replaceApiKey(peopleIn(db), key));
     }
 
-    usage(sinceDay: number): Promise<StoredUsage[]> {
-        return usageSince(peopleIn(this.db), sinceDay);
+    usage(sinceDay: number, apiKey?: string): Promise<StoredUsage[]> {
+        return usageSince(peopleIn(this.db), sinceDay, apiKey);
     }
 
-    openCosts(): Promise<OpenCost[]> {
-        return openCostsIn(peopleIn(this.db));
+    openCosts(apiKey?: string): Promise<OpenCost[]> {
+        return openCostsIn(peopleIn(this.db), apiKey);
     }
 
     async close(): Promise<void> {
@@ -276,6 +318,11 @@ export class SqlGatewayStore implements GatewayStore {
         await this.engine.close();
     }
 }
+
+const changedRow = ({ funds, ...change }: JobChange) => ({
+    ...change,
+    funds: funds === undefined ? undefined : amountToBytes(funds),
+});
 
 // The same tables, of which the part about people sees its own.
 const peopleIn = (db: Kysely<GatewaySchema>) => db as unknown as Kysely<PeopleSchema>;

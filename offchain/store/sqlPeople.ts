@@ -14,11 +14,12 @@ interface UsageTable extends Omit<StoredUsage, 'cost'> {
     cost: Buffer;
 }
 
-/** The tables of this file, and the columns of `query` that it reads. */
+/** The tables of this file, and the columns of others that it reads. */
 export interface PeopleSchema {
     apiKey: ApiKeyTable;
     usage: UsageTable;
     query: { job: number; number: number; apiKey: string; askedAt: number; phase: string; ceiling: Buffer };
+    job: { number: number; phase: string; member: number };
 }
 
 /** Adds the tables, and to each query the key that it is paid with: '' for none. */
@@ -97,17 +98,26 @@ const sumOf = (a: TokenCounts, b: TokenCounts): TokenCounts => ({
     reasoning: a.reasoning + b.reasoning,
 });
 
-export async function usageSince(db: Kysely<PeopleSchema>, day: number): Promise<StoredUsage[]> {
+export async function usageSince(
+    db: Kysely<PeopleSchema>,
+    day: number,
+    apiKey: string | undefined,
+): Promise<StoredUsage[]> {
     const rows = db.selectFrom('usage').selectAll().where('day', '>=', day).orderBy('day').orderBy('apiKey');
-    const found = await rows.orderBy('model').orderBy('worker').execute();
+    const requested = apiKey === undefined ? rows : rows.where('apiKey', '=', apiKey);
+    const found = await requested.orderBy('model').orderBy('worker').execute();
     return found.map((row) => ({ ...row, cost: amountFromBytes(row.cost) }));
 }
 
-export async function openCostsIn(db: Kysely<PeopleSchema>): Promise<OpenCost[]> {
-    const open = db.selectFrom('query').select(['job', 'number', 'apiKey', 'askedAt', 'ceiling']);
+export async function openCostsIn(db: Kysely<PeopleSchema>, apiKey: string | undefined): Promise<OpenCost[]> {
+    const open = db.selectFrom('query').select((query) => {
+        const jobs = query.selectFrom('job').select('member').whereRef('job.number', '=', 'query.job');
+        const member = jobs.where('job.phase', '!=', 'failed').limit(1).as('member');
+        return ['query.job', 'query.number', 'apiKey', 'askedAt', 'ceiling', member];
+    });
     const rows = await open
-        .where(sql<boolean>`phase = 'open'`)
-        .where('apiKey', '!=', '')
+        .where(sql<boolean>`query.phase = 'open'`)
+        .where('apiKey', apiKey === undefined ? '!=' : '=', apiKey ?? '')
         .execute(); // by its index
     return rows.map((row) => ({ ...row, ceiling: amountFromBytes(row.ceiling) }));
 }

@@ -4,7 +4,7 @@ import type { GatewayStore, StoredEnding, StoredJob, StoredQuery } from '../../.
 const MAX = (1n << 64n) - 1n;
 const rates = { prompt: 1n, cached: 2n, completion: MAX, reasoning: 4n };
 
-function newJob(number: number, fields: Partial<StoredJob> = {}): StoredJob {
+export function newJob(number: number, fields: Partial<StoredJob> = {}): StoredJob {
     return {
         ...{ number, phase: 'ordered', model: 'm', worker: 'http://w', tier: 'open' },
         ...{ channel: randomBytes(32), hash: randomBytes(32), deposit: MAX, funds: MAX },
@@ -13,12 +13,12 @@ function newJob(number: number, fields: Partial<StoredJob> = {}): StoredJob {
             ...{ receiptKey: randomBytes(32), voucherKey: randomBytes(32), model: randomBytes(32), rates },
             ...{ step: 7n, maxParallel: 4, maxAnswer: 1 << 20, notice: 600, end: 2_000_000_000 },
         },
-        ...{ validUntil: 1, createdAt: 2, voucher: null, note: '', breachAt: null, found: false },
+        ...{ validUntil: 1, createdAt: 2, voucher: null, note: '', breachAt: null, found: false, member: 1 },
         ...fields,
     };
 }
 
-const query = (job: number, number: number, fields: Partial<StoredQuery> = {}): StoredQuery => ({
+export const query = (job: number, number: number, fields: Partial<StoredQuery> = {}): StoredQuery => ({
     ...{ job, number, salt: randomBytes(16), commitment: randomBytes(32), secret: Buffer.alloc(32, number) },
     ...{ request: randomBytes(32), ceiling: MAX, promptBound: 10, stopBound: 0, tokenizer: 'bytes', askedAt: 86_399 },
     ...fields,
@@ -26,7 +26,7 @@ const query = (job: number, number: number, fields: Partial<StoredQuery> = {}): 
 
 const tokens = { prompt: 3, cached: 1, completion: 2, reasoning: 0 };
 
-const result = (fields: Partial<StoredEnding> = {}): StoredEnding => ({
+export const result = (fields: Partial<StoredEnding> = {}): StoredEnding => ({
     ...{ phase: 'result', accept: Buffer.from('accept'), receipt: Buffer.from('result') },
     ...{ entry: { index: 1, price: 5n, cumulative: MAX }, answer: Buffer.from('answer') },
     ...fields,
