@@ -30,7 +30,7 @@ export const newKey = keyLimits.extend({ name: keyName });
 export type NewKey = z.output<typeof newKey>;
 
 export class ApiKeys {
-    private readonly byName: Map<string, StoredApiKey>;
+    private byName: Map<string, StoredApiKey>;
 
     private constructor(
         private readonly store: PeopleStore,
@@ -42,6 +42,11 @@ export class ApiKeys {
 
     static async load(store: PeopleStore, now: () => number): Promise<ApiKeys> {
         return new ApiKeys(store, now, await store.apiKeys());
+    }
+
+    /** Reads what another process that shares the store changed. */
+    async refresh(): Promise<void> {
+        this.byName = new Map((await this.store.apiKeys()).map((key) => [key.name, key]));
     }
 
     /** True once a key was created, also after it was revoked: nobody gets in because a key was taken back. */
@@ -96,7 +101,11 @@ export class ApiKeys {
     }
 
     /** Makes a key. Its secret is returned here and exists nowhere else. Throws 409 if the name is in use. */
-    async create({ name, daily, monthly, models, expiresAt }: NewKey): Promise<{ key: StoredApiKey; secret: string }> {
+    create(fields: NewKey): Promise<{ key: StoredApiKey; secret: string }> {
+        return this.changing(() => this.createNow(fields));
+    }
+
+    private async createNow({ name, daily, monthly, models, expiresAt }: NewKey) {
         const existing = this.byName.get(name);
         if (existing !== undefined && existing.revokedAt === null) {
             const remedy = 'name another, revoke it first, or change it with "cocoon keys limit"';
@@ -112,19 +121,35 @@ export class ApiKeys {
     }
 
     /** No request with this key is answered from now on. Answers that run already end by themselves. */
-    async revoke(name: string): Promise<StoredApiKey> {
-        const key = this.require(name);
-        return key.revokedAt === null ? this.save({ ...key, revokedAt: this.now() }) : key;
+    revoke(name: string): Promise<StoredApiKey> {
+        return this.changing(async () => {
+            const key = this.require(name);
+            return key.revokedAt === null ? this.save({ ...key, revokedAt: this.now() }) : key;
+        });
     }
 
     /** Changes the limits that are named. They hold from the next request. */
-    async limit(name: string, limits: KeyLimits): Promise<StoredApiKey> {
-        const key = this.require(name);
-        if (key.revokedAt !== null) {
-            throw new GatewayError(409, 'key_revoked', `The key "${name}" is revoked: create a new one of this name`);
-        }
-        const changes = Object.entries(limits).filter(([, value]) => value !== undefined);
-        return this.save({ ...key, ...(Object.fromEntries(changes) as object) });
+    limit(name: string, limits: KeyLimits): Promise<StoredApiKey> {
+        return this.changing(async () => {
+            const key = this.require(name);
+            if (key.revokedAt !== null) {
+                const message = `The key "${name}" is revoked: create a new one of this name`;
+                throw new GatewayError(409, 'key_revoked', message);
+            }
+            const changes = Object.entries(limits).filter(([, value]) => value !== undefined);
+            return this.save({ ...key, ...(Object.fromEntries(changes) as object) });
+        });
+    }
+
+    // Otherwise a process could write over what another one changed, such as a revocation.
+    private changing<T>(change: () => Promise<T>): Promise<T> {
+        const { cluster } = this.store;
+        return cluster.exclusive('apiKeys', async () => {
+            if (cluster.isShared) {
+                await this.refresh();
+            }
+            return change();
+        });
     }
 
     private require(name: string): StoredApiKey {

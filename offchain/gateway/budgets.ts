@@ -3,10 +3,15 @@
  * in which the limits are compared, so that no number of requests at once exceeds a limit. Its ending replaces the
  * reservation by its price. A query that broke off stays reserved until its ending is known.
  *
+ * Processes that share the store reserve in memory first. When its query is stored, and before it is sent, a process
+ * compares the limits again with what the store has of all ({@link Budgets.confirm}). Of several queries the one that
+ * was stored last sees all others, so together they do not exceed a limit either. Near a limit all of them may be
+ * refused.
+ *
  * A query counts for the day and the month (UTC) in which it was asked.
  */
 import { formatTon } from '@cocoon-market/wrappers';
-import type { PeopleStore, StoredApiKey } from '../store/people';
+import type { OpenCost, PeopleStore, StoredApiKey } from '../store/people';
 import { dayOf } from '../store/people';
 import { GatewayError } from './errors';
 
@@ -34,28 +39,96 @@ interface Reservation {
     ceiling: bigint;
 }
 
+interface Spent {
+    id?: string; // of the query
+    name: string;
+    day: number;
+    cost: bigint;
+}
+
+type BudgetStore = Pick<PeopleStore, 'usage' | 'openCosts' | 'cluster'>;
+
 export class Budgets {
     private readonly spent = new Map<string, Map<number, bigint>>(); // nanoTON by name and day
-    private readonly reserved = new Map<string, Reservation>(); // by query
+    private readonly reserved = new Map<string, Reservation>(); // by query, of this process
+    private readonly foreign = new Map<string, Reservation[]>(); // of other processes, by name
+    private readonly readers = new Set<Spent[]>(); // what is spent while the store is read
     private holds = 0; // ever made
 
-    private constructor(private readonly now: () => number) {}
+    private constructor(
+        private readonly store: BudgetStore,
+        private readonly now: () => number,
+    ) {}
 
     /** The state of the store: usage since the month began, and queries that have no ending yet. */
-    static async load(store: Pick<PeopleStore, 'usage' | 'openCosts'>, now: () => number): Promise<Budgets> {
-        const budgets = new Budgets(now);
+    static async load(store: BudgetStore, now: () => number): Promise<Budgets> {
+        const budgets = new Budgets(store, now);
         const open = await store.openCosts();
         const firstDay = Math.min(
             monthOf(dayOf(now())).first,
             ...open.map(({ askedAt }) => monthOf(dayOf(askedAt)).first),
         );
         for (const { apiKey, day, cost } of await store.usage(firstDay)) {
-            budgets.addSpent(apiKey, day, cost);
+            budgets.addSpent({ name: apiKey, day, cost });
         }
-        for (const { apiKey: name, askedAt, ceiling, ...query } of open) {
-            budgets.reserved.set(idOf(query), { name, day: dayOf(askedAt), ceiling });
-        }
+        open.forEach((cost) => budgets.addOpen(cost));
         return budgets;
+    }
+
+    /** Counts queries of jobs that this process took over from another. */
+    async restore(): Promise<void> {
+        await this.reading(async (meanwhile) => {
+            const open = await this.store.openCosts();
+            this.foreign.clear();
+            open.filter((cost) => !hasEnded(cost, meanwhile)).forEach((cost) => this.addOpen(cost));
+        });
+    }
+
+    /**
+     * Compares the limits of a key with what all processes spent and reserved. A query of this process that is stored
+     * is reserved here already. Throws 402 if it exceeds a limit: then it must not be sent.
+     */
+    async confirm(key: StoredApiKey, { askedAt }: Pick<PaidQuery, 'askedAt'>): Promise<void> {
+        if (!this.store.cluster.isShared || (key.daily === null && key.monthly === null)) {
+            return;
+        }
+        await this.refresh(key);
+        for (const [period, view] of Object.entries(this.viewsAt(key, dayOf(askedAt)))) {
+            if (view.limit !== null && view.spent + view.reserved > view.limit) {
+                throw overBudget(key.name, period as Period, view);
+            }
+        }
+    }
+
+    /** Reads what other processes spent and reserved of a key. */
+    async refresh({ name }: StoredApiKey): Promise<void> {
+        if (!this.store.cluster.isShared) {
+            return;
+        }
+        await this.reading(async (meanwhile) => {
+            const open = await this.store.openCosts(name);
+            const days = [this.now(), ...open.map(({ askedAt }) => askedAt)].map((at) => monthOf(dayOf(at)).first);
+            const usage = await this.store.usage(Math.min(...days), name);
+            this.spent.delete(name);
+            usage.forEach(({ day, cost }) => this.addSpent({ name, day, cost }));
+            // What such a query cost may be counted twice, until the next time.
+            meanwhile.filter((one) => one.name === name).forEach((one) => this.addSpent(one));
+            this.foreign.delete(name);
+            for (const cost of open.filter((one) => !this.reserved.has(idOf(one)) && !hasEnded(one, meanwhile))) {
+                this.addForeign(cost);
+            }
+        });
+    }
+
+    /** Reads the store, and knows which queries of this process end meanwhile. */
+    private async reading(read: (meanwhile: Spent[]) => Promise<void>): Promise<void> {
+        const meanwhile: Spent[] = [];
+        this.readers.add(meanwhile);
+        try {
+            await read(meanwhile);
+        } finally {
+            this.readers.delete(meanwhile);
+        }
     }
 
     /** Reserves what a query may cost. Throws 402 if a limit of its key does not allow it; then nothing is reserved. */
@@ -94,8 +167,22 @@ export class Budgets {
         const reservation = this.reserved.get(idOf(query));
         if (reservation !== undefined) {
             this.reserved.delete(idOf(query));
-            this.addSpent(reservation.name, reservation.day, cost);
+            const spent = { id: idOf(query), name: reservation.name, day: reservation.day, cost };
+            this.addSpent(spent);
+            this.readers.forEach((reader) => reader.push(spent));
         }
+    }
+
+    private addOpen(cost: OpenCost): void {
+        if (cost.member === null || cost.member === this.store.cluster.number) {
+            this.reserved.set(idOf(cost), reservationOf(cost));
+        } else {
+            this.addForeign(cost);
+        }
+    }
+
+    private addForeign(cost: OpenCost): void {
+        this.foreign.set(cost.apiKey, [...(this.foreign.get(cost.apiKey) ?? []), reservationOf(cost)]);
     }
 
     /** What a key used of its limits today and in this month. */
@@ -115,14 +202,15 @@ export class Budgets {
 
     private usedIn(name: string, isIn: (day: number) => boolean): { spent: bigint; reserved: bigint } {
         const days = [...(this.spent.get(name) ?? [])].filter(([day]) => isIn(day));
-        const open = [...this.reserved.values()].filter((one) => one.name === name && isIn(one.day));
+        const reserved = [...this.reserved.values(), ...(this.foreign.get(name) ?? [])];
+        const open = reserved.filter((one) => one.name === name && isIn(one.day));
         return {
             spent: days.reduce((sum, [, cost]) => sum + cost, 0n),
             reserved: open.reduce((sum, { ceiling }) => sum + ceiling, 0n),
         };
     }
 
-    private addSpent(name: string, day: number, cost: bigint): void {
+    private addSpent({ name, day, cost }: Spent): void {
         const days = this.spent.get(name) ?? new Map<number, bigint>();
         days.set(day, (days.get(day) ?? 0n) + cost);
         this.spent.set(name, days);
@@ -130,6 +218,12 @@ export class Budgets {
 }
 
 type Period = 'daily' | 'monthly';
+
+const hasEnded = (query: OpenCost, ended: readonly Spent[]): boolean => ended.some(({ id }) => id === idOf(query));
+
+const reservationOf = ({ apiKey: name, askedAt, ceiling }: OpenCost): Reservation => ({
+    ...{ name, day: dayOf(askedAt), ceiling },
+});
 
 const idOf = ({ job, number }: { job: number; number: number }): string => `${job}/${number}`;
 

@@ -131,6 +131,15 @@ export const gatewayConfig = z
             .string()
             .min(1)
             .describe('SQLite file of jobs, vouchers and people, or the postgres:// address of a database for them'),
+        cluster: z
+            .strictObject({
+                url: z.url().optional().describe('where people reach this process and no other, for messages'),
+            })
+            .optional()
+            .describe(
+                'Lets other processes of the escrow share the store, which is a PostgreSQL database then. Left out: ' +
+                    'this process has the store alone.',
+            ),
         listen: z
             .strictObject({
                 host: z
@@ -216,6 +225,10 @@ export const gatewayConfig = z
     .refine(({ owner, escrow }) => (owner === undefined) !== (escrow === undefined), {
         message: 'give either "owner" or "escrow"',
         path: ['escrow'],
+    })
+    .refine(({ cluster, store }) => cluster === undefined || isPostgres(store), {
+        message: 'processes share a PostgreSQL database, not a file: name one in "store"',
+        path: ['cluster'],
     })
     .superRefine(({ registry, workers, discovery: { enabled = workers === undefined } }, context) => {
         if (registry === undefined && enabled) {

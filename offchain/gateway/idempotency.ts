@@ -5,11 +5,15 @@
  * Answers are in memory only, for a time and up to a number of bytes. An answer that had to go is refused by name
  * instead of being bought again. Only answers that cost something are stored: after an error that cost nothing, the
  * same request is tried again.
+ *
+ * Processes that share a store note there who answers a request, so that it costs once over all of them. Another
+ * process has no copy of the answer and refuses the repetition.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { createHash } from 'node:crypto';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { steadySeconds } from '../process/clock';
+import type { RequestClaims } from '../store/requestClaims';
 import { badRequest, GatewayError } from './errors';
 
 /** The request header that names a request. */
@@ -23,6 +27,8 @@ interface Limits {
     maxBytes: number; // of all answers
 }
 
+const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest();
+
 /** One answer as it goes out, and whoever reads it from its beginning. */
 export class Recording {
     private readonly chunks: Buffer[] = [];
@@ -32,6 +38,7 @@ export class Recording {
     bytes = 0;
 
     constructor(
+        readonly id: Buffer, // hash of the key and its scope
         readonly body: Buffer, // hash of the request's body
         readonly at: number, // seconds
         private readonly onGrowth: (recording: Recording, bytes: number) => void,
@@ -123,6 +130,7 @@ export class Idempotency {
         private readonly limits: Limits,
         private readonly seconds: () => number = steadySeconds,
         private readonly maxRequests = MAX_REQUESTS,
+        private readonly claims?: Pick<RequestClaims, 'claim' | 'release' | 'complete'>,
     ) {}
 
     /** How many requests are remembered. */
@@ -140,32 +148,51 @@ export class Idempotency {
         }
         this.forgetOld();
         const id = `${scope}\n${key}`;
-        const hash = createHash('sha256')
-            .update(JSON.stringify(body ?? null))
-            .digest();
+        const hash = hashOf(JSON.stringify(body ?? null));
         const existing = this.recordings.get(id);
         if (existing !== undefined) {
             if (!existing.body.equals(hash)) {
-                throw new GatewayError(
-                    422,
-                    'idempotency_key_reused',
-                    'This Idempotency-Key was used with another body: send a new key with a new request',
-                    { param: IDEMPOTENCY_HEADER },
-                );
+                throw reusedError();
             }
             return { recording: existing, isFirst: false };
         }
-        const recording = new Recording(hash, this.seconds(), (grown, bytes) => this.makeRoom(grown, bytes));
+        const recording = new Recording(hashOf(id), hash, this.seconds(), (grown, bytes) =>
+            this.makeRoom(grown, bytes),
+        );
         this.recordings.set(id, recording);
         return { recording, isFirst: true };
+    }
+
+    /**
+     * Resolves when this process is the one that answers. Otherwise it throws 409, or 422 if the body is another one,
+     * and the recording is forgotten.
+     */
+    async claim(recording: Recording): Promise<void> {
+        const { id, body } = recording;
+        const claimed = await this.claims?.claim(id, body, this.limits.seconds).catch((error: unknown) => {
+            this.drop(recording);
+            throw error;
+        });
+        if (claimed !== undefined) {
+            this.drop(recording);
+            throw claimed.body.equals(body) ? elsewhereError(claimed.isRunning) : reusedError();
+        }
     }
 
     /** The recording is over. Without a cost it is forgotten, so that the request may be tried again. */
     end(recording: Recording, { isPaid }: { isPaid: boolean }): void {
         recording.end('whole');
+        // A database that cannot be reached ends the process, and then nobody has the answer.
+        const noted = isPaid ? this.claims?.complete(recording.id) : this.claims?.release(recording.id);
+        noted?.catch(() => undefined);
         if (!isPaid) {
             this.forget(([, other]) => other === recording);
         }
+    }
+
+    private drop(recording: Recording): void {
+        recording.end('broken');
+        this.forget(([, other]) => other === recording);
     }
 
     private forgetOld(): void {
@@ -204,6 +231,26 @@ export class Idempotency {
             }
         }
     }
+}
+
+const reusedError = () =>
+    new GatewayError(
+        422,
+        'idempotency_key_reused',
+        'This Idempotency-Key was used with another body: send a new key with a new request',
+        { param: IDEMPOTENCY_HEADER },
+    );
+
+function elsewhereError(isRunning: boolean): GatewayError {
+    const param = IDEMPOTENCY_HEADER;
+    if (isRunning) {
+        const message = 'Another process of this gateway is answering this request: ask again to reach that one';
+        return new GatewayError(409, 'idempotency_running_elsewhere', message, { param, retryAfter: 1 });
+    }
+    const message =
+        'Another process of this gateway answered this request, or ended before it did, and this one does not have ' +
+        'the answer: send a new Idempotency-Key to ask again';
+    return new GatewayError(409, 'idempotency_answered_elsewhere', message, { param });
 }
 
 const deletedError = () =>
@@ -277,6 +324,7 @@ export function idempotent(idempotency: Idempotency, handler: Handler): Handler 
             request.facts.isReplayed = true;
             return recording.replay(reply);
         }
+        await idempotency.claim(recording);
         request.facts.isRecorded = true;
         recordOn(reply.raw, recording, () => idempotency.end(recording, { isPaid: request.facts.job !== undefined }));
         const answered = await handler(request, reply);

@@ -40,6 +40,7 @@ import { Nodes } from './nodes';
 import { configuredNodes, type NodeSource } from './nodeSource';
 import { NodeWatch } from './nodeWatch';
 import { JobOpener } from './opener';
+import { othersLoop } from './others';
 import { addPage } from './page';
 import { PageData } from './pageData';
 import { People } from './people';
@@ -86,7 +87,9 @@ const SWEEP_MS = 60_000;
 const WATCH_MS = 10_000;
 const CERTIFICATE_MS = 30_000; // between two looks at the files of the certificate
 
-const SPEND_KEY_BUSY = 'Another gateway uses this spend key, and only one may: stop the other one first';
+const SPEND_KEY_BUSY =
+    'Another gateway uses this spend key, and only one may: stop the other one first, or make both processes of one ' +
+    'cluster (docs/operations.md)';
 
 /**
  * Starts a gateway and listens; jobs of an earlier run are taken up meanwhile.
@@ -96,7 +99,10 @@ const SPEND_KEY_BUSY = 'Another gateway uses this spend key, and only one may: s
 export async function startGateway(config: GatewayConfig, deps: GatewayDeps = {}): Promise<Gateway> {
     const keys = deps.keys ?? readClientKeys(config.keyFile);
     // A caller that passes keys makes sure that no other process uses them.
-    const lock = deps.keys ? undefined : lockKey(keys.spend.publicKey, config.keyFile, undefined, SPEND_KEY_BUSY);
+    const { publicKey } = keys.spend;
+    const lock = deps.keys
+        ? undefined
+        : lockKey(publicKey, config.keyFile, undefined, SPEND_KEY_BUSY, config.cluster !== undefined);
     try {
         const gateway = await serve(config, keys, deps);
         return { ...gateway, close: () => gateway.close().finally(() => lock?.release()) };
@@ -118,13 +124,14 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
         (await openGatewayStore(config.store, {
             onBroken: (error) => killBroken(log, error),
             onCommit: metrics.addCommit,
+            member: config.cluster && { ...config.cluster, identity: identityOf(config, address, keys) },
         }));
     const people = await openPeople(store, address, config, now);
 
     const onChain = config.registry === undefined ? undefined : checksOnChain(chain, config.registry, config);
     const checks = deps.checks ?? onChain;
     const escrow = new EscrowAccount(chain, address, keys.spend.publicKey, new ChainClock(now, config.clockTolerance));
-    const spending = new SpendAccount(chain, pollMs, { account: escrow, key: keys.spend, log });
+    const spending = new SpendAccount(chain, pollMs, { account: escrow, key: keys.spend, turns: store, log });
     const setbacks = await Setbacks.load(store, config.job.maxSpoiled, now);
     const { maxNodes, everySeconds } = config.discovery;
     const found =
@@ -184,6 +191,10 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
         const watch = new CertificateWatch(tls, server.server as unknown as HttpsServer, log);
         loops.push(new PollLoop(() => watch.check(), CERTIFICATE_MS, reporting(log, 'error', 'no certificate')));
     }
+    const others = othersLoop(context, recovery);
+    if (others !== undefined) {
+        loops.push(others);
+    }
     loops.forEach((loop) => loop.startLater());
     if (found !== undefined) {
         const unread = reporting(log, 'warn', 'the events of the registry are not read');
@@ -218,6 +229,11 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
             token.remove();
         },
     };
+}
+
+// Processes of another key or escrow would sign for other jobs than those of the store.
+function identityOf({ network }: GatewayConfig, escrow: Address, { spend }: ClientKeys): string {
+    return [network, escrow.toRawString(), spend.publicKey.toString('hex')].join(' ');
 }
 
 // Job numbers are an escrow's own, and so are voucher keys: two escrows in one store would overwrite each other's jobs.

@@ -3,7 +3,7 @@ import { type SignedVoucher, type SigningKey, Verifier, Voucher, voucherFor } fr
 import { Address } from '@ton/core';
 import type { GatewayStore, StoredJob } from '../store/gateway';
 import type { UsedQuery } from '../store/people';
-import { VOUCHER_ACCEPT_MS, VOUCHER_DELAY_MS } from '../link';
+import { VOUCHER_DELAY_MS } from '../link';
 import { Ledger, type VoucherAmounts } from './ledger';
 import { type WorkerClient, WorkerRefusal } from './workers';
 
@@ -35,8 +35,7 @@ export class JobMoney {
     private pauseReason: string | undefined;
     private failures = 0;
     private timer: NodeJS.Timeout | undefined; // of the next attempt
-    private waiting: NodeJS.Timeout | undefined; // for a query that may bring the voucher of a result
-    private carried: NodeJS.Timeout | undefined; // for the accept of a query that brings a voucher
+    private soon: NodeJS.Timeout | undefined; // of a payment that may become unnecessary
     private delivered: VoucherAmounts = { cumulative: 0n, count: 0 }; // the worker has confirmed it
 
     constructor(
@@ -76,18 +75,13 @@ export class JobMoney {
      */
     payResult(): void {
         if (this.pauseReason === undefined && this.ledger.hasGrown) {
-            this.waiting ??= setTimeout(() => this.payUndelivered(), VOUCHER_DELAY_MS);
+            this.soon ??= setTimeout(() => this.payUndelivered(), VOUCHER_DELAY_MS);
         }
     }
 
-    /**
-     * Signs what a result added, for a query that brings it. Nothing is posted while the worker may still accept that
-     * query. Resolves when the voucher is on the disk.
-     */
+    /** Signs what a result added, for a query that brings it. Resolves when the voucher is on the disk. */
     async signResult(): Promise<void> {
-        if (this.waiting !== undefined && !this.stopped && this.paused === undefined) {
-            this.clearWaits();
-            this.carried = setTimeout(() => this.payUndelivered(), VOUCHER_ACCEPT_MS);
+        if (this.soon !== undefined && !this.stopped && this.paused === undefined) {
             await this.newestVoucher();
         }
     }
@@ -97,44 +91,23 @@ export class JobMoney {
         if (voucher !== null && voucher.cumulative >= this.delivered.cumulative) {
             this.delivered = voucher;
         }
-        if (!this.isUndelivered) {
-            clearTimeout(this.carried);
-            this.carried = undefined;
-        }
-    }
-
-    /** A query that brought a voucher ended before the worker accepted it. */
-    noteUndelivered(): void {
-        if (this.carried !== undefined) {
-            this.payUndelivered();
-        }
     }
 
     /** Posts at once what no query brought, for the end of the process. Resolves when nothing is in flight. */
     async payPending(): Promise<void> {
-        if (this.waiting !== undefined || this.carried !== undefined) {
+        if (this.soon !== undefined) {
             this.payUndelivered();
         }
         await this.posting?.catch(() => undefined);
     }
 
-    /** True if the worker has not confirmed the newest voucher. */
-    private get isUndelivered(): boolean {
-        const { voucher } = this.ledger;
-        return voucher.cumulative > this.delivered.cumulative || voucher.count > this.delivered.count;
-    }
-
     private payUndelivered(): void {
-        this.clearWaits();
-        if (this.ledger.hasGrown || this.isUndelivered) {
+        clearTimeout(this.soon);
+        this.soon = undefined;
+        const { voucher, hasGrown } = this.ledger;
+        if (hasGrown || voucher.cumulative > this.delivered.cumulative || voucher.count > this.delivered.count) {
             this.start();
         }
-    }
-
-    private clearWaits(): void {
-        clearTimeout(this.waiting);
-        clearTimeout(this.carried);
-        [this.waiting, this.carried] = [undefined, undefined];
     }
 
     /** Posts the newest voucher in the background, after the post in flight if there is one. */
@@ -216,7 +189,8 @@ export class JobMoney {
 
     private clearTimers(): void {
         clearTimeout(this.timer);
-        this.clearWaits();
+        clearTimeout(this.soon);
+        this.soon = undefined;
     }
 
     private startLater(): void {

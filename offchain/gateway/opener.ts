@@ -99,7 +99,8 @@ export class JobOpener {
     private async requireSearched(): Promise<void> {
         const waits = new AbortController();
         const late = sleep(SEARCH_MS, 'late' as const, { signal: waits.signal, ref: false }).catch(() => undefined);
-        const first = await Promise.race([this.parts.recovery.searched, late]);
+        const { recovery } = this.parts;
+        const first = await Promise.race([recovery.searched.then(() => recovery.ordersResolved), late]);
         waits.abort();
         if (first === 'late') {
             throw unavailable(
@@ -123,7 +124,7 @@ export class JobOpener {
                     const { payout, end } = terms;
                     return { terms, deposit, parameters: { job: number, end, notice, voucherKey, payout } };
                 },
-                async ({ terms, parameters, channel, validUntil }) => {
+                async ({ terms, parameters, channel, validUntil }, lease) => {
                     const stored: StoredJob = {
                         number: parameters.job,
                         phase: 'ordered',
@@ -140,7 +141,7 @@ export class JobOpener {
                         voucher: null,
                         note: '',
                     };
-                    await store.addJob(stored);
+                    await store.addJob(stored, lease);
                     made.push(this.parts.book.add(stored));
                 },
             );

@@ -9,6 +9,11 @@ export interface Payer {
     readonly name: string;
     /** Throws 402 if a limit of the key does not allow it. */
     reserve(query: { job: number; number: number; ceiling: bigint; askedAt: number }): void;
+    /**
+     * Compares the limits with what other processes reserved, once the query is stored and before it is sent. Throws
+     * 402 if it exceeds one.
+     */
+    confirm(query: { askedAt: number }): Promise<void>;
     /** Reserves what a waiting request may cost, until the returned function is called. Throws 402. */
     hold(ceiling: bigint): () => void;
 }
@@ -31,6 +36,7 @@ export class People {
         return {
             name,
             reserve: (query) => this.budgets.reserve(current(), query),
+            confirm: (query) => this.budgets.confirm(current(), query),
             hold: (ceiling) => this.budgets.hold(current(), ceiling),
         };
     }

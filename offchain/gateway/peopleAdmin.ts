@@ -15,7 +15,12 @@ const MAX_DAYS = 3660; // of usage in one answer
 
 /** What the command line asks about people, by name. */
 export const peopleActions = {
-    keys: ({ apiKeys, budgets }: People): KeyView[] => apiKeys.all.map((key) => viewOfKey(key, budgets.views(key))),
+    keys: async ({ apiKeys, budgets }: People): Promise<KeyView[]> => {
+        for (const key of apiKeys.all) {
+            await budgets.refresh(key);
+        }
+        return apiKeys.all.map((key) => viewOfKey(key, budgets.views(key)));
+    },
     create: async ({ apiKeys, budgets }: People, body: unknown): Promise<NewKeyView> => {
         const { key, secret } = await apiKeys.create(read(newKey, body));
         return { ...viewOfKey(key, budgets.views(key)), secret };

@@ -157,6 +157,7 @@ export async function ask(
             ),
             job.money.signResult(),
         ]);
+        await confirm(lease, question, query);
         const head = { ...shared, job: job.stored.hash, session: session.id, voucher: job.stored.voucher };
 
         const incoming = new IncomingAnswer(sentQueryOf(job, query), job.verifier, secret, counterOf(tokenizer), {
@@ -189,7 +190,6 @@ export async function ask(
         } catch (error) {
             clearTimeout(saving);
             cut.now();
-            job.money.noteUndelivered();
             if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
                 await lease.end({ phase: 'void' });
                 throw error instanceof WorkerRefusal ? Object.assign(error, { session }) : error;
@@ -212,6 +212,16 @@ function reserve(lease: Lease, { payer }: Question, query: StoredQuery): void {
         payer?.reserve(query);
     } catch (error) {
         lease.drop();
+        throw error;
+    }
+}
+
+// Another process may have reserved the rest of the budget meanwhile.
+async function confirm(lease: Lease, { payer }: Question, query: StoredQuery): Promise<void> {
+    try {
+        await payer?.confirm(query);
+    } catch (error) {
+        await lease.end({ phase: 'void' });
         throw error;
     }
 }

@@ -8,6 +8,7 @@ import type { JobChannels } from './channels';
 import { Closing, NOT_CLAIMED } from './closing';
 import type { GatewayContext } from './context';
 import { Endings, RETRY_MS } from './endings';
+import type { StoredJob } from '../store/gateway';
 import type { GatewayJob } from './job';
 import { findLost } from './lostJobs';
 import { NodeUnfit } from './nodes';
@@ -26,6 +27,7 @@ export interface RecoveryParts {
 
 export class Recovery {
     private readonly connecting = new SingleFlight<number, boolean>();
+    private moved: StoredJob[] = []; // to this process, and not in memory yet
     private begin!: () => void;
     private markLoaded!: () => void;
     /** Resolves once the jobs of the store are in memory. No query begins before. */
@@ -38,6 +40,8 @@ export class Recovery {
      * before.
      */
     readonly searched = new Promise<void>((resolve) => (this.foundAll = resolve));
+    /** Resolves once the orders of other processes that were taken over have an outcome, or are tried again later. */
+    ordersResolved: Promise<unknown> = Promise.resolve();
 
     constructor(
         private readonly context: GatewayContext,
@@ -81,39 +85,85 @@ export class Recovery {
         // Nobody's times are judged before.
         const { escrow, log } = this.context;
         await escrow.compareClocks().catch(reporting(log, 'warn', 'no time of the chain'));
+        working.push(...(await this.takeUpOrders(jobs)));
+        void this.retry(() => this.findAll());
+        await Promise.race([Promise.all(working), sleep(START_MS, undefined, { ref: false })]);
+    }
+
+    /** Takes up the jobs of processes that ended, as their next start would. */
+    async takeOver(): Promise<void> {
+        const { people } = this.context;
+        await this.loaded;
+        this.moved.push(...(await this.moveJobs()));
+        const jobs = await this.load(this.moved);
+        if (jobs.length > 0) {
+            this.moved = [];
+            await people.budgets.restore();
+            jobs.filter(needsWorker).forEach((job) => void this.reconnect(job));
+            this.ordersResolved = Promise.allSettled([this.ordersResolved, this.takeUpOrders(jobs)]);
+        }
+    }
+
+    /** Moves the jobs of processes that ended to this one; resolves with them. */
+    private async moveJobs(): Promise<StoredJob[]> {
+        const { store, log } = this.context;
+        const moved: StoredJob[] = [];
+        for (const { number, holder } of await store.cluster.lapsed()) {
+            const jobs = await store.takeOver(number);
+            if (jobs.length > 0) {
+                const ended = { member: number, holder, jobs: jobs.length };
+                log.warn(ended, 'a process of this gateway ended, and this one takes its jobs over');
+            }
+            moved.push(...jobs);
+        }
+        return moved;
+    }
+
+    private async takeUpOrders(jobs: readonly GatewayJob[]): Promise<Promise<void>[]> {
+        const working: Promise<void>[] = [];
         for (const job of jobs.filter(({ phase }) => phase === 'ordered' || phase === 'failed')) {
             await this.takeUpOrder(job);
             if (needsWorker(job)) {
                 working.push(this.reconnect(job));
             }
         }
-        void this.retry(() => this.findAll());
-        await Promise.race([Promise.all(working), sleep(START_MS, undefined, { ref: false })]);
+        return working;
     }
 
-    /** Takes the jobs of the store into memory. */
+    /** Takes the jobs of this process that the store has into memory. */
     private async loadJobs(): Promise<GatewayJob[]> {
+        const { store, people } = this.context;
+        if ((await this.moveJobs()).length > 0) {
+            await people.budgets.restore();
+        }
+        return this.load(await store.unended());
+    }
+
+    private async load(stored: readonly StoredJob[]): Promise<GatewayJob[]> {
         const { nodes, store } = this.context;
-        const jobs = (await store.unended()).map((job) => this.parts.book.add(job));
-        for (const { worker, note, breachAt } of jobs.map((job) => job.stored)) {
-            if (breachAt) {
-                nodes.bans.ban(worker, note, breachAt);
-            }
+        const read = [];
+        for (const job of stored) {
+            const entries = await store.entries(job.number);
+            const [open, highest] = [await store.openQueries(job.number), await store.highest(job.number)];
+            read.push({ job, entries, open, highest });
         }
-        for (const job of jobs) {
-            for (const entry of await store.entries(job.number)) {
-                job.ledger.addResult(0, entry);
+        // In one turn of the event loop: no question gets a job whose queries are not known yet.
+        return read.map(({ job: record, entries, open, highest }) => {
+            const job = this.parts.book.add(record);
+            if (record.breachAt) {
+                nodes.bans.ban(record.worker, record.note, record.breachAt);
             }
-            for (const { number, ceiling } of await store.openQueries(job.number)) {
-                job.reserve(number, ceiling);
-            }
-            job.raiseHighest(await store.highest(job.number));
-        }
-        return jobs;
+            entries.forEach((entry) => job.ledger.addResult(0, entry));
+            open.forEach(({ number, ceiling }) => job.reserve(number, ceiling));
+            job.raiseHighest(highest);
+            return job;
+        });
     }
 
     private async findAll(): Promise<boolean> {
-        for (const job of await findLost(this.context, this.parts.book)) {
+        // One process at a time, so that no two book the same job.
+        const find = () => findLost(this.context, this.parts.book);
+        for (const job of await this.context.store.cluster.exclusive('lostJobs', find)) {
             void this.reconnect(job);
         }
         this.foundAll();

@@ -83,7 +83,7 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
     addKeyCheck(server, people);
     server.get('/healthz', async () => ({ status: 'ok' }));
     const parts = { context, router, answers };
-    const idempotency = new Idempotency(config.idempotency);
+    const idempotency = new Idempotency(config.idempotency, undefined, undefined, context.store.claims);
     for (const [path, read] of Object.entries(readers)) {
         server.post(path, { bodyLimit: BODY_BYTES }, idempotent(idempotency, answerAt(read, parts)));
     }

@@ -23,6 +23,13 @@ export class Setbacks {
         return new Setbacks(store, max, now, await store.setbacks(now() - DAY));
     }
 
+    /** Reads those that other processes counted. */
+    async refresh(): Promise<void> {
+        const stored = await this.store.setbacks(this.now() - DAY);
+        const unstored = this.all.filter(({ job }) => !stored.some((one) => one.job === job));
+        this.all = [...stored, ...unstored];
+    }
+
     /** Those of the last 24 hours. */
     get today(): Setback[] {
         this.all = this.all.filter(({ at }) => at > this.now() - DAY);

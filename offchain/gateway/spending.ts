@@ -1,4 +1,6 @@
-/** Orders of the spend key: one at a time, because an escrow takes each seqno once. */
+/**
+ * Orders of the spend key: one at a time over all processes of this gateway, because an escrow takes each seqno once.
+ */
 import type { JobParameters, SigningKey } from '@cocoon-market/wrappers';
 import {
     Channel,
@@ -18,6 +20,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ChainAccount, Chain, ChainError, OrderOutcome, outcomeOf } from '../chain';
 import { reasonOf } from '../process/errors';
+import type { Cluster, HeldLease } from '../store/cluster';
+import type { GatewayStore } from '../store/gateway';
+import { GatewayError } from './errors';
 import type { EscrowAccount } from './escrow';
 
 /** How long an order can be taken. */
@@ -26,6 +31,8 @@ export const VALID_SECONDS = 120;
 const MAX_POLLS = 60; // until an opened channel shows, or an order shows as taken
 const RESEND_POLLS = 10;
 const LOG_MS = 60_000; // between two lines of the log while the chain is not read
+const TURN_MS = 30_000; // longest wait of an opener for the orders of other processes
+const BUSY_SECONDS = 5; // after which an app may ask again
 
 /** An order to open one job, on its way or about to be. */
 export interface OpenOrder {
@@ -38,42 +45,60 @@ export interface OpenOrder {
 /** The order was not taken and never will be. */
 export class OrderLapsed extends Error {}
 
+/** The store as orders need it: what other processes order, and whose turn it is. */
+export type OrderTurns = Pick<GatewayStore, 'othersOrdered'> & { readonly cluster: Pick<Cluster, 'exclusive'> };
+
+export interface SpendParts {
+    account: EscrowAccount;
+    key: SigningKey;
+    turns: OrderTurns;
+    log: Logger;
+}
+
 export class SpendAccount {
     private queue: Promise<unknown> = Promise.resolve();
     private closed = false;
+    private readonly closing = new AbortController();
     private loggedAt = -Infinity; // when the log last said that the chain is not read
     private readonly chain: Chain; // orders go before all that is only read
     private readonly account: EscrowAccount;
     private readonly key: SigningKey;
+    private readonly turns: OrderTurns;
     private readonly log: Logger;
 
     constructor(
         chain: Chain,
         private readonly pollMs: number,
-        { account, key, log }: { account: EscrowAccount; key: SigningKey; log: Logger },
+        { account, key, turns, log }: SpendParts,
     ) {
         this.chain = chain.as('urgent');
         this.account = account.urgent;
         this.key = key;
+        this.turns = turns;
         this.log = log;
     }
 
     /**
      * Opens one job: `plan` gets the job's number and the chain's time, `keep` must have the order on disk before it
-     * resolves. Resolves with the channel's balance once it is active with the expected code and data.
+     * resolves, unless another process has the lease of the orders. Resolves with the channel's balance once it is
+     * active with the expected code and data. Throws 503 if other processes order for too long.
      */
     open<Plan extends Pick<OpenOrder, 'parameters' | 'deposit'>>(
         plan: (number: number, at: number) => Plan,
-        keep: (order: Plan & OpenOrder) => Promise<void>,
+        keep: (order: Plan & OpenOrder, lease: HeldLease) => Promise<void>,
     ): Promise<bigint> {
-        return this.inTurn(async () => {
+        return this.inFreeTurn(async (lease) => {
             const reading = await this.account.read();
             const { at } = reading.account;
+            // A process that ended left an order that may still be taken. Its successor needs the lease to resolve it.
+            if ((await this.turns.othersOrdered()) >= at) {
+                return undefined;
+            }
             const planned = plan(jobNumber(Number(reading.state.seqno)), at);
             await this.account.requireMoney(reading, planned.deposit);
             const { address } = await Channel.ofJob(this.account.address, planned.parameters, reading.code);
             const order = { ...planned, validUntil: at + VALID_SECONDS, channel: address };
-            await keep(order);
+            await keep(order, lease);
             await this.send(this.cellOf(order), order.deposit);
             return this.waitForChannel(order);
         });
@@ -138,12 +163,48 @@ export class SpendAccount {
     /** Waits no longer; an order under way stays on disk for the next start. */
     close(): void {
         this.closed = true;
+        this.closing.abort();
     }
 
-    private inTurn<T>(action: () => Promise<T>): Promise<T> {
-        const done = this.queue.then(action);
+    private inTurn<T>(action: (lease: HeldLease) => Promise<T>): Promise<T> {
+        const done = this.queue.then(() => this.withLease(action, this.closing.signal));
         this.queue = done.catch(() => undefined);
         return done;
+    }
+
+    /** {@link inTurn} of an action that is tried again in another turn when it resolves with undefined. */
+    private inFreeTurn<T>(action: (lease: HeldLease) => Promise<T | undefined>): Promise<T> {
+        const done = this.queue.then(async () => {
+            const late = AbortSignal.any([this.closing.signal, AbortSignal.timeout(TURN_MS)]);
+            for (;;) {
+                const result = await this.withLease(action, late);
+                if (result !== undefined) {
+                    return result;
+                }
+                await sleep(this.pollMs, undefined, { signal: late }).catch(() => undefined);
+            }
+        });
+        this.queue = done.catch(() => undefined);
+        return done;
+    }
+
+    /** Waits for the lease until the signal, and from then on for the end of the action. */
+    private withLease<T>(action: (lease: HeldLease) => Promise<T>, signal: AbortSignal): Promise<T> {
+        return new Promise<T>((resolve, reject) => {
+            const stop = () => reject(this.closed ? new Error('The gateway ended before the order began') : busy());
+            const run = async (lease: HeldLease) => {
+                signal.removeEventListener('abort', stop);
+                if (!signal.aborted) {
+                    await action(lease).then(resolve, reject);
+                }
+            };
+            if (signal.aborted) {
+                stop();
+                return;
+            }
+            signal.addEventListener('abort', stop, { once: true });
+            this.turns.cluster.exclusive(`escrow:${this.account.address.toRawString()}`, run).catch(reject);
+        });
     }
 
     private cellOf({ parameters, deposit, validUntil }: OpenOrder): Cell {
@@ -252,6 +313,12 @@ export class SpendAccount {
         }
         throw new Error('The gateway ended before the order did', { cause: failure });
     }
+}
+
+function busy(): GatewayError {
+    const message =
+        'Another process of this gateway is opening jobs, and orders of one escrow follow each other: ask again';
+    return new GatewayError(503, 'orders_busy', message, { retryAfter: BUSY_SECONDS });
 }
 
 /** Why an order will never be taken. A late one can be sent again; two gateways must not share a key. */

@@ -36,6 +36,8 @@ export class Sweep {
         const { book, closing, rules, pool } = this.parts;
         const forgotten = store.forget(now() - config.keepHours * 3600);
         await forgotten.catch(reporting(log, 'error', 'what should be forgotten is still in the store'));
+        const unforgotten = reporting(log, 'error', 'old requests are still in the store');
+        await store.claims?.forget(config.idempotency.seconds).catch(unforgotten);
         await escrow.compareClocks().catch(reporting(log, 'warn', 'no time of the chain'));
         if (Math.abs(escrow.clock.offset ?? 0) > config.clockTolerance) {
             log.error({ seconds: escrow.clock.offset }, "the clock of this machine is not the chain's: set it");
@@ -83,10 +85,14 @@ export class Sweep {
             if (view.type !== 'active') {
                 continue;
             }
+            const phase = record.phase === 'failed' ? 'open' : record.breachAt ? 'leaving' : 'settling';
+            const change = { phase, funds: record.deposit, note: 'its account exists after all' } as const;
+            if (!(await this.context.store.revive(record, change))) {
+                continue; // another process was faster
+            }
             const existing = book.get(record.number);
             const job = existing?.channel.equals(channel) === true ? existing : book.add(record);
-            const phase = record.phase === 'failed' ? 'open' : record.breachAt ? 'leaving' : 'settling';
-            await job.change({ phase, funds: record.deposit, note: 'its account exists after all' });
+            Object.assign(job.stored, change);
             book.replace(job);
             void recovery.reconnect(job);
         }

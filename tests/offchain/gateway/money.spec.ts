@@ -6,7 +6,6 @@ import { testKey } from '../../support/market';
 
 const STEP = 1000n;
 const MOMENT_MS = 5; // docs/protocol.md, rule 7
-const ACCEPT_MS = 250; // likewise
 
 describe('The money of a job', () => {
     let posted: bigint[]; // promises
@@ -82,47 +81,11 @@ describe('The money of a job', () => {
         expect(posted).toEqual([]);
     });
 
-    it('posts at once what a query brought that ended before it was accepted', async () => {
+    it('posts what a query brought to a worker that did not take the query', async () => {
         addResult(1);
         await money.signResult();
-        money.noteUndelivered();
-        await pass(0);
-        expect([stored, posted]).toEqual([[10n], [10n]]);
-    });
-
-    it.each([
-        [ACCEPT_MS - 1, []],
-        [ACCEPT_MS, [10n]],
-    ])('%i ms after a query left with a voucher, still without an accept, it has posted %p', async (ms, expected) => {
-        addResult(1);
-        await money.signResult();
-        await pass(ms);
-        expect(posted).toEqual(expected);
-    });
-
-    it('posts nothing twice when the accept of a query comes after a while', async () => {
-        addResult(1);
-        await money.signResult();
-        await pass(ACCEPT_MS - 1);
-        money.noteDelivered(job.voucher);
-        await pass(10 * ACCEPT_MS);
-        expect([stored, posted]).toEqual([[10n], []]);
-    });
-
-    it('posts what came after the voucher that a query brought', async () => {
-        addResult(1);
-        await money.signResult();
-        addResult(2);
-        money.noteDelivered(job.voucher);
         await pass(MOMENT_MS);
-        expect([stored, posted]).toEqual([[10n, 20n], [20n]]);
-    });
-
-    it('posts nothing for a query that failed and brought nothing', async () => {
-        addResult(1);
-        money.noteUndelivered();
-        await pass(0);
-        expect(posted).toEqual([]);
+        expect([stored, posted]).toEqual([[10n], [10n]]);
     });
 
     it('signs nothing for a query while no result is unpaid', async () => {
