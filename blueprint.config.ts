@@ -1,4 +1,5 @@
 import './offchain/bin/node';
+import './tooling/sources';
 import type { Config } from '@ton/blueprint';
 import { normaliseWords } from './wrappers/words';
 import { sortArguments } from './scripting/argv';

@@ -12,6 +12,11 @@ module.exports = {
     runtime: '<rootDir>/tooling/jest/runtime.js',
     testMatch: ['<rootDir>/tests/**/*.spec.ts'],
     transform: { '^.+\\.ts$': swc },
+    // As tsconfig.json: in a checkout the package is its sources, and not what is packed of them.
+    moduleNameMapper: {
+        '^@cocoon-market/wrappers$': '<rootDir>/wrappers/index.ts',
+        '^@cocoon-market/wrappers/(.*)$': '<rootDir>/wrappers/$1',
+    },
     setupFiles: ['<rootDir>/tests/support/faster.ts'],
     reporters: ['default', '<rootDir>/tooling/jest/slowest.js'],
     modulePathIgnorePatterns: ['<rootDir>/temp/'],

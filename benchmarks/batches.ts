@@ -1,6 +1,6 @@
 /** How much one message carries: claims in a wallet's order, jobs in an order of the spend key. */
 import { beginCell, Cell, external, internal, MessageRelaxed, storeMessage, toNano } from '@ton/core';
-import { claimBody, jobOrderCell, NewJob, signedOrder } from '../wrappers';
+import { claimBody, jobOrderCell, NewJob, signedOrder } from '@cocoon-market/wrappers';
 import { OpenJob, spendKey } from '../tests/support/market';
 import { measure, Measurement } from './meter';
 import { openJobs, PaymentStage } from './operations/payments';

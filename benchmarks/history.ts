@@ -6,7 +6,7 @@ import { Cell } from '@ton/core';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { built, contractNames } from '../tooling/schema';
-import { sizeOf } from '../wrappers';
+import { sizeOf } from '@cocoon-market/wrappers';
 import type { LevelReport } from './report';
 
 const FILE = join(__dirname, 'gas.json');

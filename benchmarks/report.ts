@@ -1,6 +1,6 @@
 /** Everything that `npm run bench:gas` shows, as data. Amounts are nanoTON. */
 import { networkConfig } from '../localnet/config';
-import { channelCode, libraryRent, pricesOf, YEAR } from '../wrappers';
+import { channelCode, libraryRent, pricesOf, YEAR } from '@cocoon-market/wrappers';
 import { PriceLevel } from '../tests/support/chain';
 import { Batch, creditUsed, maxBatch } from './batches';
 import { Floor, measureFloors } from './floors';

@@ -1,6 +1,6 @@
 /** Numbers of keys and hashes, as bytes and in hex. */
 import fc from 'fast-check';
-import { bytesToNumber, numberToBytes, numberToHex } from '../wrappers';
+import { bytesToNumber, numberToBytes, numberToHex } from '@cocoon-market/wrappers';
 
 describe('Numbers of 32 bytes', () => {
     it('come back from their bytes, which keep their zeros', () => {

@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { errors, opcodes } from '../wrappers';
+import { errors, opcodes } from '@cocoon-market/wrappers';
 
 const ROOT = join(__dirname, '..');
 const NAMES = ['registry', 'provider', 'node', 'dispute', 'escrow', 'channel', 'library'];

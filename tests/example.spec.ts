@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileFunction } from 'node:vm';
 import ts from 'typescript';
-import * as wrappers from '../wrappers';
-import { Actor, Channel } from '../wrappers';
+import * as wrappers from '@cocoon-market/wrappers';
+import { Actor, Channel } from '@cocoon-market/wrappers';
 
 const README = readFileSync(join(__dirname, '..', 'wrappers', 'README.md'), 'utf8');
 const NETWORK = -239; // of the sandbox's config

@@ -1,5 +1,5 @@
 import { beginCell, Cell, toNano } from '@ton/core';
-import { errors, libraryOf, registryChanges } from '../wrappers';
+import { errors, libraryOf, registryChanges } from '@cocoon-market/wrappers';
 import { storeOpen, storeSetUp } from '../wrappers/bodies';
 import { jobsCell } from '../wrappers/signed/orders';
 import { exitCodeOf } from './support/chain';

@@ -10,7 +10,7 @@ import {
     isJudged,
     liabilityRules,
     reports,
-} from '../wrappers';
+} from '@cocoon-market/wrappers';
 
 // Those whose value is a plain number.
 const folder = join(__dirname, '..', 'contracts', 'protocol');

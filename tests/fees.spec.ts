@@ -15,7 +15,7 @@ import {
     pricesOf,
     signedOrder,
     sizeOf,
-} from '../wrappers';
+} from '@cocoon-market/wrappers';
 import { exitCodeOf, gasOf, PriceLevel, START, transactionsOn } from './support/chain';
 import {
     bodyOf,
@@ -32,7 +32,7 @@ import {
 const LEVELS: PriceLevel[] = ['2025', '2026', 'tenfold'];
 const SLACK = 1.25; // a ceiling is at most this much above what was measured
 
-function expectCeiling(name: string, measured: bigint | number): void {
+function expectCeiling(name: keyof typeof gas, measured: bigint | number): void {
     expect({ name, measured, enough: gas[name] >= measured, close: gas[name] <= Number(measured) * SLACK }).toEqual({
         name,
         measured,

@@ -1,4 +1,4 @@
-import { formatTon, parseTon } from '../wrappers';
+import { formatTon, parseTon } from '@cocoon-market/wrappers';
 
 describe('amounts in TON', () => {
     it.each([

@@ -1,7 +1,7 @@
 /** What `leaveOutPrelude` of contracts/protocol/building.tact relies on, read in the code that was compiled. */
 import { beginCell, Cell, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
-import { channelCode, Escrow, Library, opcodes } from '../wrappers';
+import { channelCode, Escrow, Library, opcodes } from '@cocoon-market/wrappers';
 import { exitCodeOf, transactionsOn } from './support/chain';
 import { useMarket } from './support/market';
 

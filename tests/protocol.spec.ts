@@ -12,10 +12,11 @@ import {
     Node,
     opcodeName,
     opcodes,
+    type OpcodeName,
     Provider,
     Registry,
     tags,
-} from '../wrappers';
+} from '@cocoon-market/wrappers';
 import { built, contractNames, schema } from '../tooling/schema';
 
 const CONTRACTS = join(__dirname, '..', 'contracts');
@@ -82,7 +83,7 @@ describe('opcodes', () => {
 
     it('are all known to the wrappers, by name and by number', () => {
         for (const [name, header] of headers) {
-            expect({ name, header: opcodes[name] }).toEqual({ name, header });
+            expect({ name, header: opcodes[name as OpcodeName] }).toEqual({ name, header });
             expect(opcodeName(header)).toBe(name);
         }
         expect(opcodeName(0x01020304)).toBe('0x01020304');

@@ -1,5 +1,15 @@
 import { Address, Cell, ContractProvider, Sender, SenderArguments, toNano } from '@ton/core';
-import { Channel, channelCode, Dispute, Escrow, Library, Node, nodeChanges, Provider, Registry } from '../wrappers';
+import {
+    Channel,
+    channelCode,
+    Dispute,
+    Escrow,
+    Library,
+    Node,
+    nodeChanges,
+    Provider,
+    Registry,
+} from '@cocoon-market/wrappers';
 import { useMarket } from './support/market';
 import { committeeOf, listingWith, pairOf, rulesWith } from './support/stake';
 import { listingCell } from '../wrappers/Node';

@@ -24,13 +24,15 @@ import {
     priceOf,
     Result,
     signedOrder,
+    signingKey,
     termsBytes,
     termsCell,
     termsFromBytes,
     Verifier,
     Voucher,
     voucherFor,
-} from '../wrappers';
+} from '@cocoon-market/wrappers';
+import type * as keys from '../wrappers/keys';
 import { answerOf, vectors } from '../tooling/vectors';
 import { createBlockchain } from './support/chain';
 import { add, BASE, compress, IDENTITY, multiply, ORDER_8_POINT, scalarOf, signWith } from './support/ed25519';
@@ -332,6 +334,17 @@ describe('price', () => {
     });
 });
 
+/** The keys as browsers get them, with the other file for their platform. */
+function keysOfBrowsers(): typeof keys {
+    let found: typeof keys | undefined;
+    jest.isolateModules(() => {
+        jest.doMock('../wrappers/platform/node', () => jest.requireActual<object>('../wrappers/platform/web'));
+        found = jest.requireActual('../wrappers/keys');
+        jest.unmock('../wrappers/platform/node');
+    });
+    return found!;
+}
+
 describe('keys and signatures', () => {
     let probe: SandboxContract<Probe>;
     const message = cellHash(Buffer.from('a message'));
@@ -345,11 +358,14 @@ describe('keys and signatures', () => {
     const onChain = async (key: Buffer, hash: Buffer, signature: Buffer) =>
         probe.getVerifies(number(hash), beginCell().storeBuffer(signature).asSlice(), number(key));
 
-    /** Asserts that chain and Verifier answer the same, also aside, and returns the answer. */
+    const inBrowsers = keysOfBrowsers();
+
+    /** Asserts that chain and Verifier answer the same, also aside and in browsers, and returns the answer. */
     const agreed = async (key: Buffer, hash: Buffer, signature: Buffer): Promise<boolean> => {
         const chain = await onChain(key, hash, signature);
         expect(new Verifier(key).verify(hash, signature)).toBe(chain);
         expect(await new Verifier(key).verifyAside(hash, signature)).toBe(chain);
+        expect(new inBrowsers.Verifier(key).verify(hash, signature)).toBe(chain);
         return chain;
     };
 
@@ -364,6 +380,16 @@ describe('keys and signatures', () => {
         for (let i = 0; i < 8; i++) {
             const hash = cellHash(Buffer.of(i));
             expect(await agreed(honest.publicKey, hash, honest.sign(hash))).toBe(true);
+        }
+    });
+
+    it('sign the same in browsers, with the same public key', () => {
+        for (let i = 0; i < 8; i++) {
+            const hash = cellHash(Buffer.of(i));
+            const seed = cellHash(Buffer.of(i, i));
+            const [own, other] = [signingKey(seed), inBrowsers.signingKey(seed)];
+            expect(other.publicKey.equals(own.publicKey)).toBe(true);
+            expect(other.sign(hash).equals(own.sign(hash))).toBe(true);
         }
     });
 

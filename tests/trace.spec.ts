@@ -1,5 +1,5 @@
 import { beginCell, Cell, external, internal, loadTransaction, storeTransaction, toNano, Transaction } from '@ton/core';
-import { claimBody, libraryOf, mTon, opcodes } from '../wrappers';
+import { claimBody, libraryOf, mTon, opcodes } from '@cocoon-market/wrappers';
 import { feesOf, gasOf } from './support/chain';
 import { bodyOf, Market, useMarket } from './support/market';
 import { messageName, Names, trace, traceText } from '../demo/trace';

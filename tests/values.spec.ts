@@ -4,7 +4,7 @@
  */
 import { Address, beginCell, Cell, CommonMessageInfoInternal, toNano } from '@ton/core';
 import { Blockchain, BlockchainSnapshot, internal, SandboxContract, SendMessageResult } from '@ton/sandbox';
-import { Channel, channelCode, claimBody, errors, Escrow, Library, opcodes } from '../wrappers';
+import { Channel, channelCode, claimBody, errors, Escrow, Library, opcodes } from '@cocoon-market/wrappers';
 import { caseMarket, report } from './support/cases';
 import { createBlockchain, exitCodeOf, START, transactionsOn } from './support/chain';
 import { bodyOf, Market, spendKey, useMarket } from './support/market';

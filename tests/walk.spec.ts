@@ -1,7 +1,7 @@
 import { Address, beginCell, Cell, Message, Sender, toNano } from '@ton/core';
 import { Blockchain, internal } from '@ton/sandbox';
 import { schema } from '../tooling/schema';
-import { channelCode, errors, Library, nodeChanges, Registry, registryChanges } from '../wrappers';
+import { channelCode, errors, Library, nodeChanges, Registry, registryChanges } from '@cocoon-market/wrappers';
 import {
     storeChangeNode,
     storePostFail,

@@ -43,7 +43,7 @@ const sets = {
     },
 };
 
-const LICENCES = 'LICENSES.txt';
+export const LICENCES = 'LICENSES.txt';
 const own = /^(?!.*node_modules\/)/;
 
 const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex');
@@ -121,8 +121,8 @@ function packageOf(input) {
     return found;
 }
 
-/** The licences of all bundled packages, in the order of their names. Throws if one states none. */
-function licencesOf(inputs) {
+/** The licences of all packages bundled into `subject`, in the order of their names. Throws if one states none. */
+export function licencesOf(inputs, subject) {
     const folders = [...new Set(inputs.map(packageOf))].filter((folder) => folder !== undefined);
     const sections = folders.map((folder) => {
         const { name, version, license, author } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
@@ -136,7 +136,7 @@ function licencesOf(inputs) {
         return { name: `${name} ${version}`, text: `${name} ${version} (${license ?? 'see below'})\n\n${text}` };
     });
     const ordered = sections.sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ text }) => text);
-    return `The cocoon command contains these packages.\n\n${ordered.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
+    return `${subject} contains these packages.\n\n${ordered.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
 }
 
 /** Under its own name only once it is whole: other processes may read it at any moment. */
@@ -173,7 +173,7 @@ async function make(name, settings) {
     const files = new Map(
         outputFiles.map(({ path, contents }) => [relative(join(root, folder), path).split(sep).join('/'), contents]),
     );
-    if (licences) files.set(LICENCES, licencesOf(inputs));
+    if (licences) files.set(LICENCES, licencesOf(inputs, 'The cocoon command'));
     for (const [file, contents] of files) write(join(root, folder, file), contents);
     const stamp = {
         settings,

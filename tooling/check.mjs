@@ -15,6 +15,7 @@ const steps = {
     unused: [tools.knip, '--no-progress'],
     misti: ['tooling/misti.mjs'],
     links: ['tooling/links.mjs'],
+    package: ['tooling/packed.mjs'],
 };
 
 // Generated wrappers have to be there and fresh before types and lint look at them.

@@ -6,6 +6,8 @@ const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs'
 const { dirname, join, relative } = require('node:path');
 const { version } = require('@swc/core/package.json');
 
+require('./sources.js');
+
 const KEPT = join(__dirname, '../node_modules/.cache/cocoon');
 const OPTIONS = {
     jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },

@@ -28,7 +28,7 @@ import {
     termsCell,
     TokenCounts,
     Voucher,
-} from '../wrappers';
+} from '@cocoon-market/wrappers';
 
 export const VECTORS = join(__dirname, '..', 'tests', 'vectors');
 const MAX_32 = 0xffffffff;

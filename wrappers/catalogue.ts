@@ -1,6 +1,6 @@
 /** The published list of models. The Registry has its hash; offers and terms have the hash of a model's id. */
-import { createHash } from 'node:crypto';
 import { bytesToNumber } from './bytes';
+import { sha256 } from './platform/node';
 
 /** One model that may be offered. */
 export interface CatalogueModel {
@@ -13,12 +13,12 @@ export interface CatalogueModel {
 
 /** The hash of a model in offers and terms: SHA-256 of its catalogue id. */
 export function modelKey(id: string): bigint {
-    return bytesToNumber(createHash('sha256').update(id).digest());
+    return bytesToNumber(sha256(Buffer.from(id, 'utf8')));
 }
 
 /** The hash of a catalogue in the Registry: SHA-256 of the published file. */
 export function catalogueHash(file: Buffer): bigint {
-    return bytesToNumber(createHash('sha256').update(file).digest());
+    return bytesToNumber(sha256(file));
 }
 
 /** Models of a published file. Throws when it is not a catalogue, or names a model twice. */

@@ -1,14 +1,12 @@
 /**
- * Ed25519 keys by the rules of the TVM. Signatures are checked with node:crypto, which agrees with the TVM. Other
- * libraries accept signatures (S + L, cofactored) that a contract refuses, so a worker could serve for worthless
- * vouchers. Versions of Node.js differ if R is of small order; then the equation is computed here.
+ * Ed25519 keys by the rules of the TVM. In Node.js signatures are checked with node:crypto, which agrees with the
+ * TVM. Other libraries accept signatures (S + L, cofactored) that a contract refuses, so a worker could serve for
+ * worthless vouchers. Versions of Node.js differ if R is of small order; then, and in browsers always, the equation is
+ * computed here.
  */
 import { CURVE, ExtendedPoint, Point } from '@noble/ed25519';
-import type { KeyObject } from 'node:crypto';
-import { createHash, createPrivateKey, createPublicKey, sign as nodeSign, verify as nodeVerify } from 'node:crypto';
 import { bytesToNumber } from './bytes';
-
-const PKCS8_SEED_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex'); // RFC 8410, section 7
+import { fastVerifierOf, keyPairOf, sha512 } from './platform/node';
 
 /** A key pair whose private half never leaves the object. */
 export interface SigningKey {
@@ -22,29 +20,19 @@ export function signingKey(seed: Buffer): SigningKey {
     if (seed.length !== 32) {
         throw new Error(`An Ed25519 seed has 32 bytes, this one has ${seed.length}`);
     }
-    const privateKey = createPrivateKey({
-        key: Buffer.concat([PKCS8_SEED_PREFIX, seed]),
-        format: 'der',
-        type: 'pkcs8',
-    });
-    const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32);
-    return { publicKey, sign: (hash) => nodeSign(null, hash, privateKey) };
+    return keyPairOf(seed);
 }
 
 /** Checks signatures of one public key. */
 export class Verifier {
-    private readonly key: KeyObject;
+    private readonly fast: ReturnType<typeof fastVerifierOf>;
     private readonly publicKey: Buffer;
 
     /** `publicKey` has 32 bytes. Throws when it is weak, see {@link isWeakKey}. */
     constructor(publicKey: Buffer) {
         assertUsableKey(publicKey);
         this.publicKey = Buffer.from(publicKey);
-        // As a JWK, which OpenSSL takes over as it is. To decode DER costs as much as to check a signature.
-        this.key = createPublicKey({
-            key: { kty: 'OKP', crv: 'Ed25519', x: publicKey.toString('base64url') },
-            format: 'jwk',
-        });
+        this.fast = fastVerifierOf(this.publicKey);
     }
 
     /** True when `signature` (64 bytes) is this key's over the 32-byte `hash`, exactly as the TVM decides. */
@@ -52,19 +40,17 @@ export class Verifier {
         if (signature.length !== 64) {
             return false;
         }
-        return isWeakKey(signature.subarray(0, 32))
+        return this.fast === undefined || isWeakKey(signature.subarray(0, 32))
             ? verifyByEquation(this.publicKey, hash, signature)
-            : nodeVerify(null, hash, this.key, signature);
+            : this.fast.verify(hash, signature);
     }
 
     /** {@link verify} in a thread of its own, so that several signatures are checked at once and nothing waits. */
     async verifyAside(hash: Buffer, signature: Buffer): Promise<boolean> {
-        if (signature.length !== 64 || isWeakKey(signature.subarray(0, 32))) {
+        if (this.fast === undefined || signature.length !== 64 || isWeakKey(signature.subarray(0, 32))) {
             return this.verify(hash, signature);
         }
-        return new Promise((resolve, reject) => {
-            nodeVerify(null, hash, this.key, signature, (error, isValid) => (error ? reject(error) : resolve(isValid)));
-        });
+        return this.fast.verifyAside(hash, signature);
     }
 }
 
@@ -72,7 +58,7 @@ export class Verifier {
 function verifyByEquation(publicKey: Buffer, hash: Buffer, signature: Buffer): boolean {
     const r = signature.subarray(0, 32);
     const s = littleEndian(signature.subarray(32));
-    const k = littleEndian(createHash('sha512').update(r).update(publicKey).update(hash).digest()) % CURVE.l;
+    const k = littleEndian(sha512(r, publicKey, hash)) % CURVE.l;
     if (s >= CURVE.l) {
         return false;
     }

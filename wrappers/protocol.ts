@@ -1,5 +1,5 @@
 /**
- * Exit codes, opcodes, signed tags and gas ceilings, as the contracts define them. Tact exports constants as bigint
+ * Exit codes, opcodes and gas ceilings, as the contracts define them. Tact exports constants as bigint
  * while exit codes and opcodes are numbers everywhere else; the conversion lives here.
  */
 import * as generated from '../build/Escrow/Escrow_Escrow';
@@ -10,24 +10,25 @@ import * as node from '../build/Node/Node_Node';
 import { Provider } from '../build/Provider/Provider_Provider';
 import { Registry } from '../build/Registry/Registry_Registry';
 
-function numbersWith(prefix: string): Record<string, number> {
+type NamesWith<Prefix extends string> = Extract<keyof typeof node, `${Prefix}${string}`>;
+type NumbersWith<Prefix extends string> = { readonly [Name in NamesWith<Prefix>]: number };
+
+function numbersWith<Prefix extends string>(prefix: Prefix): NumbersWith<Prefix> {
     const constants = Object.entries(node).filter(
         ([name, value]) => name.startsWith(prefix) && typeof value === 'bigint',
     );
-    return Object.fromEntries(constants.map(([name, value]) => [name, Number(value)]));
+    return Object.fromEntries(constants.map(([name, value]) => [name, Number(value)])) as NumbersWith<Prefix>;
 }
 
-/** Every exit code of the suite by its Tact name, such as `errors.ErrNotOwner` (1000). */
+/** Every exit code of the suite by its Tact name, such as `errors.ErrNotOwner` (1000). Another name is a type error. */
 export const errors = numbersWith('Err');
+export type ErrorName = keyof typeof errors;
 
 /** Gas ceilings in gas units by their Tact name, such as `gas.GasClaim`. */
 export const gas = numbersWith('Gas');
 
-/** Tags of signed payloads by their Tact name, such as `tags.TagVoucher`. */
-export const tags = numbersWith('Tag');
-
 /** Opcodes of internal messages by the message's name, such as `opcodes.Claim`. */
-export const opcodes: Record<string, number> = {
+export const opcodes = {
     ...Registry.opcodes,
     ...Provider.opcodes,
     ...node.Node.opcodes,
@@ -35,19 +36,14 @@ export const opcodes: Record<string, number> = {
     ...Channel.opcodes,
     ...Library.opcodes,
     ...Dispute.opcodes,
-};
+} as const;
+export type OpcodeName = keyof typeof opcodes;
 
 /** Rules of jobs, in seconds. */
 export const jobRules = {
     minNotice: Number(generated.MinNotice),
     maxNotice: Number(generated.MaxNotice),
     maxEnd: Number(generated.MaxEnd),
-};
-
-/** What a JobOrder may ask of a running job. */
-export const jobActions = {
-    leave: Number(generated.ActionLeave),
-    refund: Number(generated.ActionRefund),
 };
 
 const TVM_CODES: Record<number, string> = {
@@ -64,8 +60,8 @@ const TVM_CODES: Record<number, string> = {
     130: 'unknown message',
 };
 
-const errorNames = new Map(Object.entries(errors).map(([name, code]) => [code, name]));
-const opcodeNames = new Map(Object.entries(opcodes).map(([name, code]) => [code, name]));
+const errorNames = new Map<number, string>(Object.entries(errors).map(([name, code]) => [code, name]));
+const opcodeNames = new Map<number, string>(Object.entries(opcodes).map(([name, code]) => [code, name]));
 
 /** The name of an exit code or action result, such as `ErrTooEarly (1010)`; `out of gas (-14)` for the TVM's own. */
 export function errorName(code: number): string {

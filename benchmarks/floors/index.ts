@@ -3,7 +3,7 @@ import { Address, beginCell, Cell, contractAddress, external, toNano } from '@to
 import { Blockchain, createShardAccount, internal } from '@ton/sandbox';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Voucher } from '../../wrappers';
+import { Voucher } from '@cocoon-market/wrappers';
 import { createBlockchain, exitCodeOf, gasOf, START, transactionsOn } from '../../tests/support/chain';
 import { DAY, NETWORK, testKey, voucherKey } from '../../tests/support/market';
 

@@ -3,7 +3,7 @@
  */
 import { Cell, toNano } from '@ton/core';
 import { SandboxContract, SendMessageResult } from '@ton/sandbox';
-import { Escrow } from '../../wrappers';
+import { Escrow } from '@cocoon-market/wrappers';
 import { Dispute } from '../../wrappers/Dispute';
 import { caseOutcomes } from '../../wrappers/faults';
 import { registryChanges } from '../../wrappers/Registry';

@@ -1,6 +1,6 @@
 /** What a row of the benchmark is made of. */
 import { Address } from '@ton/core';
-import { YEAR } from '../../wrappers';
+import { YEAR } from '@cocoon-market/wrappers';
 import { transactionsOn } from '../../tests/support/chain';
 import { rentOf } from '../../tests/support/market';
 import { Wallet } from '../../tests/support/wallet';

@@ -1,7 +1,7 @@
 /** What clients and payees do with escrows and channels. */
 import { Address, internal, toNano } from '@ton/core';
 import { SandboxContract, SendMessageResult } from '@ton/sandbox';
-import { claimBody, jobOrderCell, JobParameters, NewJob, opcodes, signedOrder } from '../../wrappers';
+import { claimBody, jobOrderCell, JobParameters, NewJob, opcodes, signedOrder } from '@cocoon-market/wrappers';
 import { PriceLevel } from '../../tests/support/chain';
 import { bodyOf, Market, OpenJob, spendKey } from '../../tests/support/market';
 import { RealWallet, realWallet } from '../../tests/support/wallet';

@@ -1,5 +1,5 @@
 import { toNano } from '@ton/core';
-import { claimBody, errors, opcodes } from '../../wrappers';
+import { claimBody, errors, opcodes } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
 import { bodyOf, DAY, OpenJob, rentOf, useMarket, valueSent } from '../support/market';
 

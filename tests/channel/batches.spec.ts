@@ -2,7 +2,7 @@
 import { internal, toNano } from '@ton/core';
 import { BOUNDS, claimMessages, maxBatch, openMany } from '../../benchmarks/batches';
 import { DEPOSIT, OWED, openJobs, PaymentStage, paymentStage } from '../../benchmarks/operations/payments';
-import { claimBody, errors } from '../../wrappers';
+import { claimBody, errors } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
 import { otherKey, valueSent } from '../support/market';
 import { MAX_MESSAGES } from '../support/wallet';

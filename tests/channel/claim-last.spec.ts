@@ -1,5 +1,5 @@
 import { beginCell, toNano } from '@ton/core';
-import { claimBody, errors, gas, opcodes, SignedVoucher } from '../../wrappers';
+import { claimBody, errors, gas, opcodes, SignedVoucher } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { bodyOf, OpenJob, otherKey, useMarket, valueSent } from '../support/market';
 

@@ -1,5 +1,5 @@
 import { beginCell, toNano } from '@ton/core';
-import { cellHash, claimBody, errors, gas, opcodes, SignedVoucher, Voucher, voucherFor } from '../../wrappers';
+import { cellHash, claimBody, errors, gas, opcodes, SignedVoucher, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { DAY, NETWORK, OpenJob, otherKey, rentOf, useMarket, valueSent, voucherKey } from '../support/market';
 

@@ -1,5 +1,5 @@
 import { beginCell, toNano } from '@ton/core';
-import { Escrow, errors, gas, opcodes } from '../../wrappers';
+import { Escrow, errors, gas, opcodes } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { bodyOf, DAY, HOUR, OpenJob, plain, useMarket } from '../support/market';
 

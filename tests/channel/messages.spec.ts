@@ -1,6 +1,6 @@
 import { beginCell, external, internal as transfer, SendMode, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
-import { claimBody, opcodes } from '../../wrappers';
+import { claimBody, opcodes } from '@cocoon-market/wrappers';
 import { exitCodeOf, expectConserved, expectRefused, transactionsOn } from '../support/chain';
 import { bodyOf, OpenJob, plain, useMarket } from '../support/market';
 
@@ -68,7 +68,7 @@ describe('Channel: other messages', () => {
     });
 
     it('refuses a truncated Claim and a truncated ClaimLast', async () => {
-        for (const name of ['Claim', 'ClaimLast']) {
+        for (const name of ['Claim', 'ClaimLast'] as const) {
             const body = bodyOf(opcodes[name], beginCell().storeUint(0, 95).endCell());
             const result = await market().send(market().payout, channel, { value: toNano('0.5'), body });
             expectRefused(result, { to: channel.address, exitCode: 9 });

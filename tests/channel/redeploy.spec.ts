@@ -1,5 +1,5 @@
 import { toNano } from '@ton/core';
-import { channelInit, claimBody, errors, opcodes } from '../../wrappers';
+import { channelInit, claimBody, errors, opcodes } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
 import { bodyOf, OpenJob, useMarket, valueSent } from '../support/market';
 

@@ -1,5 +1,5 @@
 import { toNano } from '@ton/core';
-import { errors, gas, opcodes } from '../../wrappers';
+import { errors, gas, opcodes } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { bodyOf, DAY, OpenJob, useMarket, valueSent } from '../support/market';
 

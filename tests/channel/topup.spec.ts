@@ -1,5 +1,5 @@
 import { toNano } from '@ton/core';
-import { errors } from '../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { expectRefused } from '../support/chain';
 import { useMarket } from '../support/market';
 

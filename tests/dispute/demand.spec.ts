@@ -2,7 +2,7 @@
 /** A3: demands for what was accepted, and their three answers. */
 import { beginCell, Cell, toNano } from '@ton/core';
 
-import { errors } from '../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { evidenceCell } from '../../wrappers/evidence';
 import { answerRoot, contentHash, PIECE_BYTES, pieceCell, pieceOf, proofCell } from '../../wrappers/signed/answer';
 import { Voucher } from '../../wrappers/signed/payloads';

@@ -1,7 +1,7 @@
 /** A code is its hash and its depth: an address is made of both, so a name that is half right is no name. */
 import { beginCell, Cell, toNano } from '@ton/core';
 
-import { adoptRules, UnknownCode } from '../../wrappers';
+import { adoptRules, UnknownCode } from '@cocoon-market/wrappers';
 import { Actor } from '../../wrappers/actions/actor';
 import { opcodes } from '../../wrappers/protocol';
 import { codeKinds } from '../../wrappers/Registry';

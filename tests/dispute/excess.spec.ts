@@ -1,7 +1,7 @@
 /** A2: results that bill too much. */
 import { toNano } from '@ton/core';
 
-import { errors } from '../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { priceOf } from '../../wrappers/price';
 import {
     aside,

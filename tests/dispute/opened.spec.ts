@@ -2,7 +2,15 @@
 import { beginCell, Cell, toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
 
-import { CaseOpened, Dispute, libraryOf, opcodes, readCaseOpened, readReport, UNREADABLE } from '../../wrappers';
+import {
+    CaseOpened,
+    Dispute,
+    libraryOf,
+    opcodes,
+    readCaseOpened,
+    readReport,
+    UNREADABLE,
+} from '@cocoon-market/wrappers';
 import { caseMarket, NETWORK, NodeJob, report, REQUEST, useCases } from '../support/cases';
 import { DAY, HOUR } from '../support/stake';
 
@@ -114,7 +122,7 @@ describe('What strangers wrote', () => {
         expect(readCaseOpened(named.storeUint(1, 32).storeUint(9, 8).storeUint(0, 768).endCell())).toBe(UNREADABLE);
     });
 
-    it.each(['DemandAnswer', 'ReportWrong'])(
+    it.each(['DemandAnswer', 'ReportWrong'] as const)(
         'as %s is unreadable with any cell cut or swapped, and never throws',
         (name) => {
             const { job } = market();

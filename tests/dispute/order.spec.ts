@@ -1,7 +1,7 @@
 /** The order of results: what is before what, and that none has index 0; and what is none, whatever its length. */
 import { toNano } from '@ton/core';
 
-import { errors, tags } from '../../wrappers';
+import { errors, tags } from '@cocoon-market/wrappers';
 import { caseMarket, expectRejected, report, slashesIn, useCases } from '../support/cases';
 import { expectRefused } from '../support/chain';
 import { signedReceipt } from '../support/keys';

@@ -3,7 +3,7 @@
 import { beginCell, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 
-import { errors } from '../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { nodeChanges } from '../../wrappers/Node';
 import { parseRules, registryChanges } from '../../wrappers/Registry';
 import {

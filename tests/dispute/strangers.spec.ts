@@ -1,7 +1,7 @@
 /** What is read at an address where no Dispute is. */
 import { Address } from '@ton/core';
 
-import { Dispute, NotDispute } from '../../wrappers';
+import { Dispute, NotDispute } from '@cocoon-market/wrappers';
 import { caseMarket, report, useCases } from '../support/cases';
 
 const market = useCases(() => caseMarket());

@@ -5,7 +5,7 @@
 import { beginCell, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 
-import { caseStates, minSlash, opcodes, pricesOf } from '../../wrappers';
+import { caseStates, minSlash, opcodes, pricesOf } from '@cocoon-market/wrappers';
 import { caseMarket, expectNoSlash, report, slashesIn, useCases } from '../support/cases';
 import { expectSolvent } from '../support/stake';
 

@@ -2,7 +2,7 @@
 /** A1: receipts that exclude each other. */
 import { beginCell, toNano } from '@ton/core';
 
-import { errors } from '../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { reports } from '../../wrappers/evidence';
 import { nodeChanges } from '../../wrappers/Node';
 import { Result } from '../../wrappers/signed/payloads';

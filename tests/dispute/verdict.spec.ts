@@ -2,7 +2,7 @@
 /** B1: cases for the committee. */
 import { beginCell, toNano } from '@ton/core';
 
-import { errors } from '../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { Vote, votesCell } from '../../wrappers/evidence';
 import { registryChanges } from '../../wrappers/Registry';
 import {

@@ -2,7 +2,7 @@
 import { loadConfig, updateConfig } from '@ton/sandbox';
 import { BOUNDS, creditUsed } from '../../benchmarks/batches';
 import { PaymentStage, paymentStage } from '../../benchmarks/operations/payments';
-import { NewJob } from '../../wrappers';
+import { NewJob } from '@cocoon-market/wrappers';
 
 const HALF = BOUNDS.credit / 2;
 

@@ -1,6 +1,6 @@
 import { beginCell, StateInit, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
-import { opcodes } from '../../wrappers';
+import { opcodes } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused } from '../support/chain';
 import { bodyOf, DAY, Market, plain, spendKey, useMarket, valueSent } from '../support/market';
 
@@ -57,7 +57,7 @@ describe('Escrow: deposits and other messages', () => {
     });
 
     it('refuses truncated bodies', async () => {
-        for (const name of ['SetUp', 'Open', 'LeaveJob', 'Withdraw']) {
+        for (const name of ['SetUp', 'Open', 'LeaveJob', 'Withdraw'] as const) {
             const body = bodyOf(opcodes[name], beginCell().storeUint(0, 63).endCell());
             const result = await market().send(market().owner, market().escrow, { value: toNano('1'), body });
             expectRefused(result, { to: market().escrow.address, exitCode: 9 });

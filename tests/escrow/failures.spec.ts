@@ -1,6 +1,6 @@
 /** What an order that fails after it was accepted may cost: its fee, once. */
 import { beginCell, Cell, Dictionary, toNano } from '@ton/core';
-import { errors, jobOrderCell, openJobsCell, signedOrder } from '../../wrappers';
+import { errors, jobOrderCell, openJobsCell, signedOrder } from '@cocoon-market/wrappers';
 import { exitCodeOf, expectConserved } from '../support/chain';
 import { expectNotAccepted, spendKey, useMarket } from '../support/market';
 

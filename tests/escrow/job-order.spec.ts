@@ -9,7 +9,7 @@ import {
     OrderHead,
     signedOrder,
     SigningKey,
-} from '../../wrappers';
+} from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { DAY, expectNotAccepted, OpenJob, otherKey, spendKey, useMarket } from '../support/market';
 

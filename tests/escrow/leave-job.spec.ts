@@ -1,5 +1,5 @@
 import { beginCell, toNano } from '@ton/core';
-import { errors, Escrow, gas } from '../../wrappers';
+import { errors, Escrow, gas } from '@cocoon-market/wrappers';
 import { exitCodeOf, expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { DAY, OpenJob, useMarket, valueSent } from '../support/market';
 

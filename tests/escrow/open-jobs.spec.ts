@@ -1,6 +1,6 @@
 // Longer than 350 lines because its cases share one set-up.
 import { beginCell, Cell, Dictionary, toNano } from '@ton/core';
-import { errors, gas, jobRules, NewJob, openJobsCell, signedOrder, tags } from '../../wrappers';
+import { errors, gas, jobRules, NewJob, openJobsCell, signedOrder, tags } from '@cocoon-market/wrappers';
 import { exitCodeOf, expectConserved, gasOf, transactionsOn } from '../support/chain';
 import { NON_CANONICAL_KEYS, WEAK_KEYS } from '../support/keys';
 import { DAY, expectNotAccepted, Market, NETWORK, otherKey, spendKey, useMarket } from '../support/market';

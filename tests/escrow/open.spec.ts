@@ -1,5 +1,5 @@
 import { beginCell, Cell, toNano } from '@ton/core';
-import { errors, gas, jobsCell, NewJob, opcodes } from '../../wrappers';
+import { errors, gas, jobsCell, NewJob, opcodes } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { bodyOf, DAY, Market, useMarket } from '../support/market';
 

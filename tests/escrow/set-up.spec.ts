@@ -1,5 +1,5 @@
 import { beginCell, Cell, toNano } from '@ton/core';
-import { computeFee, errors, forwardFee, gas, isWeakKey, pricesOf, sizeOf } from '../../wrappers';
+import { computeFee, errors, forwardFee, gas, isWeakKey, pricesOf, sizeOf } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { WEAK_KEYS } from '../support/keys';
 import {

@@ -1,5 +1,5 @@
 import { toNano } from '@ton/core';
-import { errors, Escrow, gas } from '../../wrappers';
+import { errors, Escrow, gas } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { expectNotAccepted, Market, useMarket, valueSent } from '../support/market';
 

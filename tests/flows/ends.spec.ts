@@ -5,7 +5,7 @@
  */
 import { toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
-import { claimBody, jobOrderCell, loadChannelData, opcodes, signedOrder } from '../../wrappers';
+import { claimBody, jobOrderCell, loadChannelData, opcodes, signedOrder } from '@cocoon-market/wrappers';
 import { expectConserved, PriceLevel, transactionsOn } from '../support/chain';
 import { bodyOf, DAY, Market, OpenJob, paidFrom, rentOf, spendKey, useMarket, valueSent } from '../support/market';
 

@@ -2,7 +2,7 @@
  * The life of money beyond one job: several jobs and clients at once, days and keys that change, years without rent.
  */
 import { beginCell, Cell, external, toNano } from '@ton/core';
-import { claimBody, errors, Escrow, jobOrderCell, opcodes, signedOrder } from '../../wrappers';
+import { claimBody, errors, Escrow, jobOrderCell, opcodes, signedOrder } from '@cocoon-market/wrappers';
 import { expectConserved, exitCodeOf, transactionsOn } from '../support/chain';
 import {
     bodyOf,

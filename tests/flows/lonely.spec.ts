@@ -1,7 +1,7 @@
 /** Either side ends a job alone, on chain, at every price level; and what everyone has then adds up. */
 import { toNano } from '@ton/core';
 import { BlockchainTransaction } from '@ton/sandbox';
-import { claimBody, jobOrderCell, opcodes, signedOrder } from '../../wrappers';
+import { claimBody, jobOrderCell, opcodes, signedOrder } from '@cocoon-market/wrappers';
 import { feesOf, PriceLevel, totalBalance } from '../support/chain';
 import { bodyOf, DAY, OpenJob, spendKey, useMarket } from '../support/market';
 

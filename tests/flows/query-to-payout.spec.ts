@@ -6,7 +6,7 @@ import { DemoLedger } from '../../demo/ledger';
 import { endAll, runCocoon, RunningProcess } from '../../demo/processes';
 import { MODEL } from '../../demo/setup';
 import { Buyer, Seller, Stage } from '../../demo/stage';
-import { channelLibrary, publishLibrary, Registry, setUpEscrow } from '../../wrappers';
+import { channelLibrary, publishLibrary, Registry, setUpEscrow } from '@cocoon-market/wrappers';
 import { endJob, gatewayJobs, isGone, JobRow, openaiOf, until } from '../support/stage';
 
 /**

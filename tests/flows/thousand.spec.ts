@@ -11,7 +11,7 @@ import {
     signedOrder,
     Voucher,
     voucherFor,
-} from '../../wrappers';
+} from '@cocoon-market/wrappers';
 import { createBlockchain, exitCodeOf, gasOf, START } from '../support/chain';
 import { DAY, HOUR, NETWORK, spendKey, voucherKey } from '../support/market';
 

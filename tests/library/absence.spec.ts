@@ -10,7 +10,7 @@ import {
     loadChannelData,
     opcodes,
     signedOrder,
-} from '../../wrappers';
+} from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
 import { publishedLibraries, reflectLibraries } from '../support/library';
 import { bodyOf, DAY, OpenJob, spendKey, useMarket, valueSent } from '../support/market';

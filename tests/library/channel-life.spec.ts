@@ -1,7 +1,7 @@
 /** The whole life of a channel again, with its code in a library: every test of tests/channel and every way to end. */
 import '../support/libraryProfile'; // first: the specs below take their markets from it
 
-import { channelLibrary } from '../../wrappers';
+import { channelLibrary } from '@cocoon-market/wrappers';
 import { useMarket } from '../support/market';
 import '../channel/balances.spec';
 import '../channel/claim-last.spec';

@@ -1,6 +1,6 @@
 /** What the library costs and saves: the arithmetic of the wrapper against what the chain takes. */
 import { beginCell, Cell, Dictionary, toNano } from '@ton/core';
-import { channelCode, libraryBreakEven, pricesOf, sizeOf, YEAR } from '../../wrappers';
+import { channelCode, libraryBreakEven, pricesOf, sizeOf, YEAR } from '@cocoon-market/wrappers';
 import { createBlockchain, feesOf, gasOf, PriceLevel, transactionsOn } from '../support/chain';
 import { Market, rentOf } from '../support/market';
 

@@ -15,7 +15,7 @@ import {
     publishLibrary,
     sizeOf,
     topUpLibrary,
-} from '../../wrappers';
+} from '@cocoon-market/wrappers';
 import {
     createBlockchain,
     exitCodeOf,

@@ -10,7 +10,7 @@ import { BoundedLabel, readGauge, serveMetrics, tonNumber } from '../../offchain
 import { NO_JOBS } from '../../offchain/store/jobSums';
 import { alertSeverities } from '../../offchain/worker/alerts/board';
 import { WorkerMetrics } from '../../offchain/worker/metrics';
-import { Reason } from '../../wrappers';
+import { Reason } from '@cocoon-market/wrappers';
 
 const log = pino({ level: 'silent' });
 

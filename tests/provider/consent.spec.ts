@@ -4,7 +4,7 @@
  */
 import { beginCell, toNano } from '@ton/core';
 
-import { adoptRules, joinMarket, UnknownCode } from '../../wrappers';
+import { adoptRules, joinMarket, UnknownCode } from '@cocoon-market/wrappers';
 import { Actor } from '../../wrappers/actions/actor';
 import { Provider } from '../../wrappers/Provider';
 import { errors } from '../../wrappers/protocol';

@@ -1,7 +1,7 @@
 /** Strikes, jail and the way out. */
 import { toNano } from '@ton/core';
 
-import { errors } from '../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { listingCell } from '../../wrappers/Node';
 import { caseMarket, report, useCases } from '../support/cases';
 import { expectRefused } from '../support/chain';

@@ -1,6 +1,6 @@
 /** The bounds of rules, as the wrapper computes them and as the Registry holds them, at every price level. */
 import { toNano } from '@ton/core';
-import { errors, minSlash, pricesOf, ruleBounds, type Rules } from '../../wrappers';
+import { errors, minSlash, pricesOf, ruleBounds, type Rules } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, PriceLevel } from '../support/chain';
 import { CATALOGUE, committeeOf, deployRegistry, rulesWith } from '../support/stake';
 

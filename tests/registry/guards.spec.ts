@@ -1,6 +1,6 @@
 import { Address, beginCell, toNano } from '@ton/core';
 import { internal, SendMessageResult } from '@ton/sandbox';
-import { errors, nodeChanges, opcodes, registryChanges } from '../../wrappers';
+import { errors, nodeChanges, opcodes, type OpcodeName, registryChanges } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
 import { rentOf } from '../support/market';
 import { changeNode, CHANGE_DELAY, committeeOf, nodeMarket, NodeMarket, registerNode } from '../support/stake';
@@ -64,7 +64,7 @@ describe('Registry', () => {
 
         const result = await sends[name]();
 
-        expect(eventsOf(result)).toEqual([opcodes[name]]);
+        expect(eventsOf(result)).toEqual([opcodes[name as OpcodeName]]);
         expect(transactionsOn(result, governor.address, registry.address)).toHaveLength(1);
         const rent = transactionsOn(result, registry.address).reduce((sum, tx) => sum + rentOf(tx), 0n);
         expect(before - (await balance())).toBe(rent);

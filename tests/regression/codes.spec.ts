@@ -5,7 +5,7 @@
 import { beginCell, toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
 
-import { errors } from '../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { nodeChanges } from '../../wrappers/Node';
 import { CaseMarket, caseMarket, NodeJob, report, slashesIn, useCases, votes } from '../support/cases';
 import { expectConserved, expectRefused, PriceLevel } from '../support/chain';

@@ -2,7 +2,7 @@
 import { Cell, toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
 
-import { errors } from '../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { nodeChanges } from '../../wrappers/Node';
 import { CaseMarket, caseMarket, NodeJob, report, slashesIn, useCases } from '../support/cases';
 import { expectConserved, expectRefused } from '../support/chain';

@@ -4,7 +4,7 @@
  */
 import { beginCell, Cell, toNano } from '@ton/core';
 import { internal, SendMessageResult } from '@ton/sandbox';
-import { opcodes } from '../../wrappers';
+import { opcodes } from '@cocoon-market/wrappers';
 import { drawnFrom, transactionsOn } from '../support/chain';
 import { rentOf, useMarket } from '../support/market';
 import { DAY, nodeMarket } from '../support/stake';

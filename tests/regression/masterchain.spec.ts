@@ -3,7 +3,7 @@
  */
 import { Address, beginCell, Cell, toNano } from '@ton/core';
 import { internal, SendMessageResult } from '@ton/sandbox';
-import { claimBody, errors, opcodes } from '../../wrappers';
+import { claimBody, errors, opcodes } from '@cocoon-market/wrappers';
 import { CaseMarket, caseMarket, report } from '../support/cases';
 import { exitCodeOf, expectRefused, transactionsOn } from '../support/chain';
 import { bodyOf, OpenJob, paidFrom, rentOf, useMarket, valueSent } from '../support/market';

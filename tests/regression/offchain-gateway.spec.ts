@@ -7,7 +7,7 @@ import { counterOf } from '../../offchain/tokens';
 import { IncomingAnswer } from '../../offchain/gateway/incoming';
 import { nodeInfo, RecordType, signReceipt, toWire } from '../../offchain/link';
 import { openGatewayStore } from '../../offchain/store/sqliteGateway';
-import { Accept, loadChannelData, Verifier } from '../../wrappers';
+import { Accept, loadChannelData, Verifier } from '@cocoon-market/wrappers';
 import { ask, Bench, RATES, startBench, until } from '../offchain/gateway/support';
 import { testKey, useMarket } from '../support/market';
 

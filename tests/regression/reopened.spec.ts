@@ -2,7 +2,7 @@
 import { beginCell, Builder, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 
-import { bytesToNumber, nodeChanges, nodeStates } from '../../wrappers';
+import { bytesToNumber, nodeChanges, nodeStates } from '@cocoon-market/wrappers';
 import { caseMarket, report, slashesIn } from '../support/cases';
 import { pairOf, RATE } from '../support/stake';
 

@@ -1,6 +1,6 @@
 /** Old words used again: after a job ended, after its escrow was emptied, in the next job of the same terms. */
 import { toNano } from '@ton/core';
-import { errors } from '../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused } from '../support/chain';
 import { expectNotAccepted, useMarket, valueSent } from '../support/market';
 

@@ -1,6 +1,6 @@
 /** Stake that is only a number, and rules that move what already waits. */
 import { beginCell, contractAddress, toNano } from '@ton/core';
-import { errors } from '../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { Provider } from '../../wrappers/Provider';
 import { registryChanges } from '../../wrappers/Registry';
 import { expectConserved, expectRefused } from '../support/chain';

@@ -6,7 +6,7 @@ import { CaseFile, Dispute } from '../../wrappers/Dispute';
 import { reports, Vote } from '../../wrappers/evidence';
 import { FaultClass } from '../../wrappers/faults';
 import { SigningKey } from '../../wrappers/keys';
-import { opcodes } from '../../wrappers';
+import { opcodes } from '@cocoon-market/wrappers';
 import { priceOf } from '../../wrappers/price';
 import { answerRoot, contentHash } from '../../wrappers/signed/answer';
 import { Accept, Decline, Fail, Reason, Refusal, Result, Verdict, Voucher } from '../../wrappers/signed/payloads';

@@ -1,7 +1,7 @@
 /** Libraries as the masterchain keeps them: what its accounts publish, and nothing else, runs in the sandbox. */
 import { beginCell, Cell, Dictionary, ShardAccount, toNano } from '@ton/core';
 import { Blockchain } from '@ton/sandbox';
-import { Library, libraryOf } from '../../wrappers';
+import { Library, libraryOf } from '@cocoon-market/wrappers';
 
 /** The public libraries of all accounts of the masterchain that are active now. */
 export function publishedLibraries(blockchain: Blockchain): Dictionary<Buffer, Cell> {

@@ -20,7 +20,7 @@ import {
     signingKey,
     Voucher,
     voucherFor,
-} from '../../wrappers';
+} from '@cocoon-market/wrappers';
 import { createBlockchain, drawnFrom, PriceLevel, START, transactionsOn } from './chain';
 import { openLibrary } from './library';
 import { Wallet, walletOf, WalletVersion } from './wallet';

@@ -1,7 +1,7 @@
 /** Cells of a message swapped for such as nobody may bring: exotic ones, and ones of another size. */
 import { beginCell, Builder, Cell, convertToMerkleProof, Dictionary } from '@ton/core';
 import { Blockchain } from '@ton/sandbox';
-import { libraryOf } from '../../wrappers';
+import { libraryOf } from '@cocoon-market/wrappers';
 import { SigningKey } from '../../wrappers/keys';
 
 type Swaps = Readonly<Record<string, (cell: Cell) => Cell>>;

@@ -61,6 +61,9 @@ export function target(file, source) {
 export function objection(file, source) {
     const path = target(file, source);
     if (path === undefined) return undefined;
+    if (path === 'wrappers' && source.startsWith('.')) {
+        return 'import @cocoon-market/wrappers: a folder with a package.json is what was packed of it';
+    }
     const layer = layers.find(({ from }) => inside(file, from));
     const may = layer.from === 'localnet' ? layer.may : [...layer.may, ...data];
     const allowed = may.some((folder) => inside(path, folder));

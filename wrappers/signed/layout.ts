@@ -3,7 +3,7 @@
  * which for a cell without references is a single SHA-256 over two descriptor bytes and the data.
  */
 import { Cell, BitString } from '@ton/core';
-import { createHash } from 'node:crypto';
+import { sha256 } from '../platform/node';
 
 /** u8, u16, u32, i32 are numbers; u64 is bigint; b256 is a Buffer of 32 bytes. */
 export type FieldKind = 'u8' | 'u16' | 'u32' | 'i32' | 'u64' | 'b256';
@@ -108,14 +108,14 @@ function read(bytes: Buffer, at: number, kind: FieldKind): number | bigint | Buf
 /** Representation hash of a cell that holds these bytes (at most 127) and no references. */
 export function cellHash(bytes: Buffer): Buffer {
     const descriptors = Buffer.of(0, bytes.length * 2);
-    return createHash('sha256').update(descriptors).update(bytes).digest();
+    return sha256(descriptors, bytes);
 }
 
 /** Representation hash of a cell with these bytes (at most 127) and one reference, whose hash and depth are given. */
 export function parentHash(bytes: Buffer, child: { hash: Buffer; depth: number }): Buffer {
     const descriptors = Buffer.of(1, bytes.length * 2);
     const depth = Buffer.of(child.depth >> 8, child.depth & 0xff);
-    return createHash('sha256').update(descriptors).update(bytes).update(depth).update(child.hash).digest();
+    return sha256(descriptors, bytes, depth, child.hash);
 }
 
 /** The cell that holds these bytes (at most 127) and no references. */

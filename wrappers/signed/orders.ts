@@ -3,7 +3,7 @@ import { Address, beginCell, Cell } from '@ton/core';
 import { JobsPerOrder } from '../../build/Escrow/Escrow_Escrow';
 import { SigningKey } from '../keys';
 import { channelData, JobParameters } from '../Channel';
-import { jobActions, tags } from '../protocol';
+import { jobActions, tags } from './tags';
 
 /** One job of an order. */
 export interface NewJob extends Omit<JobParameters, 'job'> {

@@ -2,20 +2,11 @@
  * The payloads that keys sign off chain: one codec for contracts' tests, gateway and worker. Layouts: docs/protocol.md.
  * Amounts are nanoTON, times unix seconds, accounts the 256 bits of a basechain address.
  */
-import { tags } from '../protocol';
 import { Layout, Values } from './layout';
-
-/** The tag of a payload by its name in contracts/protocol/signed.tact. */
-function tag(name: string): number {
-    const value = tags[`Tag${name}`];
-    if (value === undefined) {
-        throw new Error(`contracts/protocol/signed.tact has no Tag${name}`);
-    }
-    return value;
-}
+import { tags } from './tags';
 
 /** The client's signed total owed in one channel, by the voucher key. Both numbers only grow. */
-export const Voucher = new Layout('Voucher', tag('Voucher'), {
+export const Voucher = new Layout('Voucher', tags.TagVoucher, {
     network: 'i32',
     channel: 'b256',
     cumulative: 'u64', // nanoTON owed since the job began
@@ -24,10 +15,10 @@ export const Voucher = new Layout('Voucher', tag('Voucher'), {
 export type Voucher = Values<{ network: 'i32'; channel: 'b256'; cumulative: 'u64'; count: 'u32' }>;
 
 /** What names a job in every receipt: the hash of this is `job`. */
-export const Job = new Layout('Job', tag('Job'), { network: 'i32', channel: 'b256', terms: 'b256' });
+export const Job = new Layout('Job', tags.TagJob, { network: 'i32', channel: 'b256', terms: 'b256' });
 
 /** The node accepts a query: it will answer by `deadline` for at most `ceiling`. */
-export const Accept = new Layout('Accept', tag('Accept'), {
+export const Accept = new Layout('Accept', tags.TagAccept, {
     job: 'b256',
     number: 'u32',
     request: 'b256', // hash of the sealed request and its key commitment
@@ -37,7 +28,7 @@ export const Accept = new Layout('Accept', tag('Accept'), {
 export type Accept = Values<{ job: 'b256'; number: 'u32'; request: 'b256'; ceiling: 'u64'; deadline: 'u32' }>;
 
 /** The node has answered: the content, the counts, the price, and the total of the job. */
-export const Result = new Layout('Result', tag('Result'), {
+export const Result = new Layout('Result', tags.TagResult, {
     job: 'b256',
     number: 'u32',
     index: 'u32', // 1, 2, 3 ... in the order of signing
@@ -56,14 +47,14 @@ export type Result = ReturnType<(typeof Result)['decode']>;
 const REFUSAL = { job: 'b256', number: 'u32', request: 'b256', reason: 'u8', signedAt: 'u32' } as const;
 
 /** The node does not accept a query. Nothing is owed. */
-export const Decline = new Layout('Decline', tag('Decline'), REFUSAL);
+export const Decline = new Layout('Decline', tags.TagDecline, REFUSAL);
 
 /** The node accepted a query and could not deliver anything of it. Nothing is owed. */
-export const Fail = new Layout('Fail', tag('Fail'), REFUSAL);
+export const Fail = new Layout('Fail', tags.TagFail, REFUSAL);
 export type Refusal = Values<typeof REFUSAL>;
 
 /** A committee member's vote: at most so many basis points of the node's share in the case of this account. */
-export const Verdict = new Layout('Verdict', tag('Verdict'), {
+export const Verdict = new Layout('Verdict', tags.TagVerdict, {
     network: 'i32',
     dispute: 'b256',
     class: 'u8',

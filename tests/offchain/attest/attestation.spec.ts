@@ -1,5 +1,5 @@
 import { rejectionOf, AttestationPolicy, issueTestCa, reportData } from '../../../offchain/attest';
-import { signingKey } from '../../../wrappers';
+import { signingKey } from '@cocoon-market/wrappers';
 
 const authority = signingKey(Buffer.alloc(32, 1));
 const keys = { encryptionKey: Buffer.alloc(32, 2), receiptKey: Buffer.alloc(32, 3), node: Buffer.alloc(32, 4) };

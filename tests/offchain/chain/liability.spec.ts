@@ -1,6 +1,6 @@
 import { type Address, type Contract, toNano } from '@ton/core';
 import { Chain, readLiability } from '../../../offchain/chain';
-import { nodeChanges } from '../../../wrappers';
+import { nodeChanges } from '@cocoon-market/wrappers';
 import { changeNode, DAY, keyOf, NodeMarket, nodeMarket } from '../../support/stake';
 
 describe("What stands behind a key's receipts on chain", () => {

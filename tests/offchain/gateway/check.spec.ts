@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { checkAccept, SentQuery, checkMeter, checkRefusal, checkResult } from '../../../offchain/gateway/check';
 import { countTolerance } from '../../../offchain/link';
-import { Finish, priceOf, Reason, Result } from '../../../wrappers';
+import { Finish, priceOf, Reason, Result } from '@cocoon-market/wrappers';
 
 const NOW = 1_000_000;
 const rates = { prompt: 1_000_000n, cached: 500_000n, completion: 3_000_000n, reasoning: 2_000_000n };

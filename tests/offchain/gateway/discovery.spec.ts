@@ -6,7 +6,7 @@ import { fairOrder } from '../../../offchain/market/order';
 import { type Emitted } from '../../../offchain/chain';
 import { modelHash } from '../../../offchain/link';
 import { isOnThisMachine, mayBePublic, isPublicAddress, publicLookup } from '../../../offchain/process/publicAddress';
-import { type MarketEvent, Node, nodeChanges, readMarketEvent } from '../../../wrappers';
+import { type MarketEvent, Node, nodeChanges, readMarketEvent } from '@cocoon-market/wrappers';
 import { changeNode, joinedMarket, listingWith, modelOf, nodeMarket, registerNode } from '../../support/stake';
 
 const silent = pino({ level: 'silent' });

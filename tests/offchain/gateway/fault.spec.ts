@@ -1,4 +1,4 @@
-import { Reason } from '../../../wrappers';
+import { Reason } from '@cocoon-market/wrappers';
 import { causeOf, causes } from '../../../offchain/link';
 import { useMarket } from '../../support/market';
 import { ask, Bench, startBench } from './support';

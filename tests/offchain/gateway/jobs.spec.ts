@@ -1,7 +1,7 @@
 // Longer than 350 lines because its cases share one set-up.
 import { issueTestCa } from '../../../offchain/attest';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
-import { Channel, Finish, Reason } from '../../../wrappers';
+import { Channel, Finish, Reason } from '@cocoon-market/wrappers';
 import { ChainError } from '../../../offchain/chain';
 import { DAY, HOUR, JOB_LIMIT, testKey, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, startBench, until } from './support';

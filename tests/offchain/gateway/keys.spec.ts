@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { main } from '../../../offchain/cli';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
-import { Reason } from '../../../wrappers';
+import { Reason } from '@cocoon-market/wrappers';
 import { useMarket } from '../../support/market';
 import { Answer, ask, Bench, MODEL, startBench, until } from './support';
 

@@ -2,7 +2,7 @@ import { beginCell } from '@ton/core';
 import { join } from 'node:path';
 import { ChainError } from '../../../offchain/chain';
 import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
-import { Channel } from '../../../wrappers';
+import { Channel } from '@cocoon-market/wrappers';
 import { HOUR, useMarket } from '../../support/market';
 import { ask, Bench, MODEL, startBench, until } from './support';
 

@@ -1,4 +1,4 @@
-import type { SignedVoucher } from '../../../wrappers';
+import type { SignedVoucher } from '@cocoon-market/wrappers';
 import type { StoredJob } from '../../../offchain/store/gateway';
 import { JobMoney } from '../../../offchain/gateway/money';
 import type { WorkerClient } from '../../../offchain/gateway/workers';

@@ -1,6 +1,6 @@
 import type { Cell } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
-import { errors } from '../../../wrappers';
+import { errors } from '@cocoon-market/wrappers';
 import { useMarket } from '../../support/market';
 import { ask, Bench, startBench, until } from './support';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { Localnet, startLocalnet } from '../../../localnet';
-import { signingKey, channelCode, Escrow } from '../../../wrappers';
+import { signingKey, channelCode, Escrow } from '@cocoon-market/wrappers';
 import { NETWORK } from '../../support/market';
 import { ask, FakeWorker, MODEL, until } from './support';
 import { GatewayProcess, runCommand, startProcess } from './support/process';

@@ -1,5 +1,5 @@
 // Longer than 350 lines because its cases share one set-up.
-import { Finish, Reason, TokenCounts, Verifier, Voucher, voucherFor } from '../../../wrappers';
+import { Finish, Reason, TokenCounts, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import type { GatewayStore, StoredQuery } from '../../../offchain/store/gateway';
 import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { NETWORK, testKey, useMarket } from '../../support/market';

@@ -1,4 +1,4 @@
-import { Finish, jobHash, Voucher, voucherFor } from '../../../wrappers';
+import { Finish, jobHash, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { clientKeys, Gateway } from '../../../offchain/gateway';
 import { WorkerClient } from '../../../offchain/gateway/workers';
 import { openGatewayStore } from '../../../offchain/store/sqliteGateway';

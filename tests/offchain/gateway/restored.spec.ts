@@ -1,4 +1,4 @@
-import { Voucher, voucherFor } from '../../../wrappers';
+import { Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { clientKeys } from '../../../offchain/gateway';
 import { NETWORK, useMarket } from '../../support/market';
 import { ask, Bench, SEED, startBench, until } from './support';

@@ -1,5 +1,5 @@
 import { Address, beginCell } from '@ton/core';
-import { listingCell, Node, Reason } from '../../../wrappers';
+import { listingCell, Node, Reason } from '@cocoon-market/wrappers';
 import { storeNodeAnnounced } from '../../../wrappers/bodies';
 import { bytesToNumber } from '../../../wrappers/bytes';
 import { nodeLines } from '../../../offchain/cli/gatewayNodes';

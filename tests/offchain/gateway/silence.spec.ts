@@ -1,6 +1,6 @@
 import OpenAI from 'openai';
 import { request } from 'undici';
-import { Finish, Reason } from '../../../wrappers';
+import { Finish, Reason } from '@cocoon-market/wrappers';
 import { ANSWER_SECONDS, waits } from '../../../offchain/link';
 import { useMarket } from '../../support/market';
 import { ask, Bench, startBench, until } from './support';

@@ -17,7 +17,7 @@ import {
     signReceipt,
     toWire,
 } from '../../../offchain/link';
-import { Accept, signingKey, Verifier } from '../../../wrappers';
+import { Accept, signingKey, Verifier } from '@cocoon-market/wrappers';
 
 const secret = Buffer.alloc(32, 3);
 const salt = Buffer.alloc(16, 4);

@@ -16,7 +16,7 @@ import {
     Provider,
     serviceCell,
     signingKey,
-} from '../../../wrappers';
+} from '@cocoon-market/wrappers';
 import { HotWallet } from '../../../offchain/chain';
 import { encryptionKey, modelHash } from '../../../offchain/link';
 import { type DoctorReport, examine, type Finding } from '../../../offchain/worker';

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { request } from 'undici';
-import { nodeStates, signingKey } from '../../../wrappers';
+import { nodeStates, signingKey } from '@cocoon-market/wrappers';
 import { AlertBoard, type AlertNotice } from '../../../offchain/worker/alerts/board';
 import { Notifier } from '../../../offchain/worker/alerts/notify';
 import { AlertWatch, type WatchParts } from '../../../offchain/worker/alerts/watch';

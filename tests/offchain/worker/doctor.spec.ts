@@ -15,7 +15,7 @@ import {
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { nodeStates, signingKey } from '../../../wrappers';
+import { nodeStates, signingKey } from '@cocoon-market/wrappers';
 import { issueTestCa } from '../../../offchain/attest';
 import { toWire } from '../../../offchain/link';
 import { lockKey } from '../../../offchain/store/keyLock';

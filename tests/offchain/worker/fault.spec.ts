@@ -1,4 +1,4 @@
-import { Reason } from '../../../wrappers';
+import { Reason } from '@cocoon-market/wrappers';
 import { OpenAiBackend } from '../../../offchain/backend';
 import { RecordType } from '../../../offchain/link';
 import { TestClient } from '../support/client';

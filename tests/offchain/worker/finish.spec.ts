@@ -1,4 +1,4 @@
-import { Finish } from '../../../wrappers';
+import { Finish } from '@cocoon-market/wrappers';
 import { OpenAiBackend } from '../../../offchain/backend';
 import { Frame, FrameKind, PieceReader, WholeAnswer, WholeChoice } from '../../../offchain/link';
 import { TestClient } from '../support/client';

@@ -53,7 +53,7 @@ import {
     Verifier,
     Voucher,
     voucherFor,
-} from '../../../../wrappers';
+} from '@cocoon-market/wrappers';
 import { NETWORK, testKey } from '../../../support/market';
 
 export const MODEL = 'test-model';

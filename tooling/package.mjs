@@ -1,0 +1,149 @@
+// Makes wrappers/dist, the compiled package of the wrappers: for Node.js and for browsers, each as ESM and CommonJS,
+// and the types. What the browsers get names no module of Node.js. The same sources make the same bytes.
+import '../offchain/bin/node.js';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LICENCES, licencesOf } from './bundle.mjs';
+import { root } from './files.mjs';
+import { tools } from './tools.mjs';
+
+const PACKAGE = 'wrappers';
+
+/** What a program may import, and the source of each. */
+export const entries = { index: 'index', signed: 'signed/index', sealed: 'sealed' };
+
+/** What the user installs. Everything else is in the files. */
+const external = ['@ton/core', '@ton/crypto'];
+const target = 'es2022';
+
+const posix = (path) => path.split(sep).join('/');
+
+/**
+ * Other files for browsers: `node.ts` is read as `web.ts`, and what packages would take of Node.js, if it were Node.js
+ * that runs them, is empty.
+ */
+const forBrowsers = {
+    name: 'platform',
+    setup({ onLoad, onResolve }) {
+        onResolve({ filter: /\/platform\/node$/ }, () => ({ path: join(root, PACKAGE, 'platform/web.ts') }));
+        onResolve({ filter: /^(node:)?crypto$/ }, () => ({ path: 'crypto', namespace: 'absent' }));
+        onLoad({ filter: /./, namespace: 'absent' }, () => ({ contents: 'export const webcrypto = undefined;' }));
+    },
+};
+
+/** The files of one platform by their path in dist, ESM and CommonJS, and the sources that they were made of. */
+async function programs(esbuild, platform) {
+    const isWeb = platform === 'web';
+    const sources = Object.entries(entries).map(([name, source]) => [name, join(PACKAGE, `${source}.ts`)]);
+    const options = {
+        absWorkingDir: root,
+        outdir: '/',
+        outExtension: { '.js': '.mjs' },
+        chunkNames: 'chunks/[hash]',
+        bundle: true,
+        format: 'esm',
+        platform: isWeb ? 'browser' : 'node',
+        target,
+        write: false,
+        metafile: true,
+        logLevel: 'warning',
+    };
+    const made = await esbuild.build({
+        ...options,
+        entryPoints: Object.fromEntries(sources),
+        splitting: true,
+        external: [...external, ...(isWeb ? ['./buffer.mjs'] : [])],
+        plugins: isWeb ? [forBrowsers] : [],
+    });
+    const buffer = isWeb
+        ? [await esbuild.build({ ...options, entryPoints: { buffer: `${PACKAGE}/platform/buffer.ts` } })]
+        : [];
+    const files = new Map();
+    for (const { path, text } of [...made.outputFiles, ...buffer.flatMap(({ outputFiles }) => outputFiles)]) {
+        const file = posix(relative('/', path));
+        const up = file.includes('/') ? '..' : '.';
+        // No chunk does anything when it is loaded, and bundlers warn of imports for that alone.
+        const plain = text.replace(/^import "[^"]+";\n/gm, '');
+        const esm = isWeb && file !== 'buffer.mjs' ? `import "${up}/buffer.mjs";\n${plain}` : plain;
+        files.set(`${platform}/${file}`, esm);
+        files.set(`${platform}/${file.replace(/\.mjs$/, '.js')}`, await commonJs(esbuild, esm));
+    }
+    const inputs = [made, ...buffer].flatMap(({ metafile }) => Object.keys(metafile.inputs));
+    return { files, inputs };
+}
+
+/** The same module as CommonJS. Each file stays a file, so that a class exists once however it is imported. */
+async function commonJs(esbuild, esm) {
+    const { code } = await esbuild.transform(esm, { format: 'cjs', target });
+    return code.replace(/\brequire\("(\.\.?\/[^"]+)\.mjs"\)/g, 'require("$1.js")');
+}
+
+/** The types by their path in dist: one tree, and for each entry a file of either kind that names it. */
+function types() {
+    const folder = join(root, 'build/.types');
+    rmSync(folder, { recursive: true, force: true });
+    const args = ['--declaration', '--emitDeclarationOnly', '--noEmit', 'false', '--incremental', 'false'];
+    const where = ['--rootDir', '.', '--outDir', folder, '--stripInternal'];
+    const sources = [...Object.values(entries).map((source) => `${source}.ts`), 'webcrypto.d.ts'];
+    const config = join(root, 'build/.types.json');
+    const files = sources.map((source) => `../${PACKAGE}/${source}`);
+    writeFileSync(config, JSON.stringify({ extends: '../tsconfig.json', include: [], files }));
+    const { status, stdout } = spawnSync(process.execPath, [tools.tsc, '-p', config, ...args, ...where], {
+        cwd: root,
+        encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`types of the wrappers: ${stdout}`);
+    const found = new Map();
+    for (const each of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+        const file = posix(each);
+        if (!file.endsWith('.d.ts')) continue;
+        const text = readFileSync(join(folder, each), 'utf8');
+        const path = file.startsWith(`${PACKAGE}/`)
+            ? file.slice(PACKAGE.length + 1)
+            : file.replace(/^build\/\w+\//, 'contracts/');
+        const moved = text.replace(/(['"])((?:\.\.\/)+)build\/\w+\/(\w+)\1/g, (_, quote, up, name) => {
+            const shorter = up.slice(3);
+            return `${quote}${shorter === '' ? './' : shorter}contracts/${name}${quote}`;
+        });
+        found.set(`types/${path}`, moved);
+    }
+    for (const [name, source] of Object.entries(entries)) {
+        for (const kind of ['ts', 'mts']) found.set(`${name}.d.${kind}`, `export * from './types/${source}.js';\n`);
+    }
+    return found;
+}
+
+/** Under its own name only once it is whole: another process may read it at any moment. */
+function write(path, contents) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(`${path}.${process.pid}`, contents);
+    renameSync(`${path}.${process.pid}`, path);
+}
+
+/** `types: false` leaves the types out, which take most of the time. */
+export async function makePackage(dist, { types: withTypes = true } = {}) {
+    const esbuild = await import('esbuild');
+    const [node, web] = await Promise.all(['node', 'web'].map((platform) => programs(esbuild, platform)));
+    const own = new RegExp(`^(${PACKAGE}|build)/`);
+    const licences = licencesOf(
+        [...node.inputs, ...web.inputs].filter((file) => !own.test(file)),
+        'The wrappers',
+    );
+    const files = new Map([...node.files, ...web.files, ...(withTypes ? types() : []), [LICENCES, licences]]);
+    for (const [file, contents] of files) write(join(dist, file), contents);
+    for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+        const path = join(entry.parentPath, entry.name);
+        if (entry.isFile() && !files.has(posix(relative(dist, path)))) rmSync(path, { force: true });
+    }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+    try {
+        await makePackage(join(root, PACKAGE, 'dist'));
+    } catch (error) {
+        console.error(`package: ${error.message}`);
+        process.exitCode = 1;
+    }
+}

@@ -1,0 +1,103 @@
+// Packs the wrappers as npm does and looks at what a user would get: the rules of publint and of "Are the types
+// wrong", no file that names this repository, no module of Node.js for browsers, and the size of what a page loads.
+import '../offchain/bin/node.js';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { root } from './files.mjs';
+
+/** KB after minifying and gzip, without the peers: what a page loads that imports all of an entry. */
+const LIMITS = { index: 140, signed: 35, sealed: 35 };
+
+/** Packs the wrappers into a folder; returns the path of the file. */
+export function pack(folder) {
+    const args = ['pack', '--workspace', 'wrappers', '--json', '--pack-destination', folder];
+    const output = execFileSync('npm', args, { cwd: root, encoding: 'utf8', env: npmEnvironment() });
+    const [{ filename }] = JSON.parse(output);
+    return join(folder, filename);
+}
+
+/** What `npm run` tells its scripts must not reach another npm. */
+export function npmEnvironment() {
+    const isOwn = ([name]) => !/^npm_(?!config_(registry|cache|userconfig)$)/i.test(name);
+    return Object.fromEntries(Object.entries(process.env).filter(isOwn));
+}
+
+/** Unpacks a packed file; returns the folder of the package. */
+export function unpack(file, folder) {
+    execFileSync('tar', ['-xzf', file, '-C', folder]);
+    return join(folder, 'package');
+}
+
+/** Kilobytes that a page loads for an entry. */
+export async function sizeOf(folder, entry) {
+    const { build } = await import('esbuild');
+    const { outputFiles } = await build({
+        entryPoints: [join(folder, `dist/web/${entry}.mjs`)],
+        bundle: true,
+        format: 'esm',
+        platform: 'browser',
+        minify: true,
+        write: false,
+        external: ['@ton/*'],
+    });
+    return gzipSync(outputFiles[0].contents, { level: 9 }).length / 1000;
+}
+
+/** Lines of files that name what only a checkout or only Node.js has. */
+export function strangers(folder) {
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    return files.flatMap(({ parentPath, name }) => {
+        const path = join(parentPath, name);
+        const file = relative(folder, path);
+        if (!file.startsWith('dist')) return [];
+        const text = readFileSync(path, 'utf8');
+        const found = [];
+        if (/\.ts$/.test(name) && !/\.d\.ts$/.test(name)) found.push('is TypeScript');
+        if (/from ['"](?:\.\.\/)+build\/|__dirname|readFileSync/.test(text)) found.push('needs a checkout');
+        if (/sandbox|Probe_Probe|Foreign_Foreign/.test(text)) found.push('has what only tests use');
+        if (
+            /^dist\/web/.test(file) &&
+            /(?:from|import|require)\s*\(?\s*['"](?:node:|crypto|buffer|util|stream)/.test(text)
+        )
+            found.push('needs Node.js');
+        return found.map((reason) => `${file} ${reason}`);
+    });
+}
+
+async function breaches(file, folder) {
+    const [{ publint }, { formatMessage }, types] = await Promise.all([
+        import('publint'),
+        import('publint/utils'),
+        import('@arethetypeswrong/core'),
+    ]);
+    const tarball = readFileSync(file);
+    const bytes = tarball.buffer.slice(tarball.byteOffset, tarball.byteOffset + tarball.length);
+    const { messages, pkg } = await publint({ pack: { tarball: bytes }, strict: true });
+    const analysis = await types.checkPackage(types.createPackageFromTarballData(new Uint8Array(tarball)));
+    const unpacked = unpack(file, folder);
+    const sizes = await Promise.all(
+        Object.entries(LIMITS).map(async ([entry, limit]) => ({ entry, limit, size: await sizeOf(unpacked, entry) })),
+    );
+    for (const { entry, limit, size } of sizes) console.log(`${entry}: ${size.toFixed(1)} KB, of ${limit}`);
+    return [
+        ...messages.map((message) => `publint: ${formatMessage(message, pkg)}`),
+        ...(analysis.problems ?? [{ kind: 'has no types' }]).map((problem) => `types: ${JSON.stringify(problem)}`),
+        ...strangers(unpacked),
+        ...sizes.filter(({ limit, size }) => size > limit).map(({ entry }) => `${entry} is larger than allowed`),
+    ];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-packed-'));
+    try {
+        const found = await breaches(pack(folder), folder);
+        found.forEach((breach) => console.error(breach));
+        process.exitCode = found.length === 0 ? 0 : 1;
+    } finally {
+        rmSync(folder, { recursive: true, force: true });
+    }
+}
