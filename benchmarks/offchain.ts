@@ -8,11 +8,13 @@ import { parseArgs } from 'node:util';
 import { readOffchain, recordOffchain } from './offchain/history';
 import { ratiosOf } from './offchain/report';
 import { runBench } from './offchain/run';
-import { offchainText } from './offchain/table';
+import { runStores } from './offchain/stores';
+import { offchainText, storesText } from './offchain/table';
 
-const USAGE = `npm run bench:offchain -- [--rounds N] [--portkey] [--short] [--json] [--record "what changed"]
+const USAGE = `npm run bench:offchain -- [--rounds N] [--portkey] [--postgres] [--short] [--json] [--record "what changed"]
   --rounds N   of everyone, in turn; 5 unless given
   --portkey    installs Portkey's gateway first, from npm; then it takes part from then on
+  --postgres   measures stores in PostgreSQL instead, with one and two of each process, beside files of SQLite
   --short      a tenth of the requests, one round, no more than 1,000 open jobs: shows that it runs
   --json       one JSON object on standard output; progress goes to standard error
   --record R   also adds the ratios to benchmarks/offchain.json, with the reason R`;
@@ -22,6 +24,7 @@ async function main(): Promise<void> {
         options: {
             rounds: { type: 'string', default: '5' },
             portkey: { type: 'boolean', default: false },
+            postgres: { type: 'boolean', default: false },
             short: { type: 'boolean', default: false },
             json: { type: 'boolean', default: false },
             record: { type: 'string' },
@@ -44,11 +47,21 @@ async function main(): Promise<void> {
         const args = ['ci', '--silent', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', prefix];
         execFileSync('npm', args, { stdio: ['ignore', 2, 2] });
     }
+    const scale = values.short ? 0.1 : 1;
+    const say = (text: string) => console.error(text);
+    if (values.postgres) {
+        if (values.record !== undefined) {
+            throw new Error('The figures of --postgres are not recorded');
+        }
+        const stores = await runStores(rounds, scale, say);
+        console.log(values.json ? JSON.stringify(stores, null, 2) : storesText(stores));
+        return;
+    }
     const report = await runBench({
         rounds,
-        scale: values.short ? 0.1 : 1,
+        scale,
         openJobs: values.short ? [1, 1000] : [1, 1000, 100_000],
-        say: (text) => console.error(text),
+        say,
     });
     if (values.record !== undefined) {
         recordOffchain(report, values.record);

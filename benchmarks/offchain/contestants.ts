@@ -1,34 +1,23 @@
 /** What is compared: our gateway and worker, two plain proxies, and Portkey's gateway where it is installed. */
-import { RPC_PATH, LocalnetClient } from '@cocoon-market/localnet/client';
-import { toNano } from '@ton/core';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { type RunningProcess, startCocoon } from '../../demo/processes';
-import { freePort, Stage, type StageNetwork } from '../../demo/stage';
+import { freePort } from '../../demo/stage';
 import { program } from '../../tooling/programs';
-import { MODEL } from './backend';
+import { BenchMarket, type BenchGateway, type Start } from './market';
 import { Relay } from './relay';
-
-const NETWORK = -3;
-
-/** nanoTON for a million tokens: those of a 32B model in params/fleet.example.yaml. */
-const RATES = {
-    prompt: 200_000_000n,
-    cached: 100_000_000n,
-    completion: 800_000_000n,
-    reasoning: 800_000_000n,
-};
-const MAX_PARALLEL = 64; // of one job, and as many start at once: the client counts as one that has paid for a while
 
 /** One that is measured. */
 export interface Contestant {
-    name: 'ours' | 'plain' | 'portkey';
+    name: 'ours' | 'plain' | 'portkey' | 'sqlite' | 'postgres' | 'cluster';
     url: string; // ends with /v1
+    otherUrls?: string[]; // of further gateways, which take their turns
     headers?: Record<string, string>;
     processes: Record<string, number>; // process ids by role
+    database?: number; // process id of its server, whose CPU is told separately
 }
 
 export interface Contest {
@@ -83,82 +72,33 @@ export async function openContest(folder: string, say: (step: string) => void): 
     }
 }
 
-type Start = (args: string[], entry: string[]) => Promise<RunningProcess>;
-
 async function openOurs(folder: string, backendUrl: string, start: Start) {
-    const chainPort = await freePort();
-    await start(['--port', `${chainPort}`, `--network-id=${NETWORK}`], [program('localnet')]);
-    const network = new LocalnetClient(`http://127.0.0.1:${chainPort}${RPC_PATH}`);
-    const stage = new Stage<StageNetwork>(
-        {
-            url: network.url,
-            faucet: (address, nanoTON) => network.faucet(address, nanoTON),
-            close: async () => undefined,
-        },
-        { folder },
-    );
-    const registry = await stage.launch();
-    const seller = await stage.register(await stage.join(registry.address), { model: MODEL, rates: RATES });
-    const [workerMetrics, gatewayMetrics] = [await freePort(), await freePort()];
-    const worker = await stage.startWorker(registry.address, seller, {
-        backends: [{ kind: 'openai', url: backendUrl, server: 'vllm', maxParallel: 2 * MAX_PARALLEL }],
-        offers: [{ model: MODEL, rates: inNano(RATES) }],
-        limits: { maxParallel: MAX_PARALLEL, startSteps: MAX_PARALLEL },
-        metrics: { port: workerMetrics },
-        claim: { seconds: 3600 },
-        chain: {},
+    const market = await BenchMarket.open(folder, backendUrl, start);
+    const worker = await market.addWorker({ name: 'worker' });
+    const gateway = await market.addGateway({ name: 'app developer' }, worker.urls);
+    const contestantOf = ({ urls: [url], processes: [{ pid }] }: BenchGateway): Contestant => ({
+        ...{ name: 'ours', url, processes: { gateway: pid, worker: worker.processes[0].pid } },
     });
-    const workerUrl = `http://127.0.0.1:${seller.port}`;
-    const startGateway = async (name: string, workers: string[], metricsPort: number): Promise<Gateway> => {
-        const buyer = await stage.buyer(name, toNano('90'));
-        const process = await stage.startGateway(registry.address, buyer, workers, {
-            metrics: { port: metricsPort },
-            models: { [MODEL]: { maxPrice: inNano(RATES) } },
-            job: { deposit: toNano('10').toString(), maxParallel: MAX_PARALLEL },
-            pollMs: 1000,
-        });
-        const { url, pid } = process;
-        return {
-            process,
-            contestant: { name: 'ours', url: `${url}/v1`, processes: { gateway: pid, worker: worker.pid } },
-        };
-    };
-    const gateway = await startGateway('app developer', [workerUrl], gatewayMetrics);
     return {
-        contestant: gateway.contestant,
-        commits: async () => ({
-            gateway: await commitsOf(gatewayMetrics, 'gateway'),
-            worker: await commitsOf(workerMetrics, 'worker'),
-        }),
+        contestant: contestantOf(gateway),
+        commits: async () => ({ gateway: await gateway.commits(), worker: await worker.commits() }),
         wireBytes: async (run: (gateway: Contestant) => Promise<unknown>) => {
             const relayPort = await freePort();
-            const relay = await Relay.open(relayPort, seller.port);
-            const other = await startGateway('other developer', [`http://127.0.0.1:${relayPort}`], await freePort());
-            await run({ ...other.contestant, processes: {} }); // opens its job
+            const relay = await Relay.open(relayPort, worker.seller.port);
+            const other = await market.addGateway({ name: 'other developer' }, [`http://127.0.0.1:${relayPort}`]);
+            await run({ ...contestantOf(other), processes: {} }); // opens its job
             const bytesBefore = relay.bytes;
-            await run(other.contestant);
+            await run(contestantOf(other));
             const bytes = relay.bytes - bytesBefore;
-            await other.process.end();
+            await other.processes[0].end();
             relay.close();
             return bytes;
         },
         close: async () => {
-            await gateway.process.end();
-            await worker.end();
+            await gateway.processes[0].end();
+            await worker.processes[0].end();
         },
     };
-}
-
-interface Gateway {
-    process: RunningProcess;
-    contestant: Contestant;
-}
-
-async function commitsOf(port: number, role: string): Promise<number> {
-    const { body } = await request(`http://127.0.0.1:${port}/metrics`);
-    const [, count] =
-        new RegExp(`^cocoon_${role}_store_commit_seconds_count (\\d+)$`, 'm').exec(await body.text()) ?? [];
-    return Number(count);
 }
 
 async function startPortkey(backendUrl: string) {
@@ -188,6 +128,3 @@ async function startPortkey(backendUrl: string) {
         close: () => child.kill(),
     };
 }
-
-const inNano = (rates: typeof RATES) =>
-    Object.fromEntries(Object.entries(rates).map(([kind, rate]) => [kind, rate.toString()]));

@@ -4,6 +4,7 @@ import { MODEL } from './backend';
 
 export interface LoadOptions {
     url: string; // ends with /v1
+    otherUrls?: string[]; // which take their turns with it
     headers?: Record<string, string>;
     concurrency: number;
     requests: number;
@@ -21,9 +22,10 @@ const LAST = '[DONE]';
 const CONTENT = /"content":"([^"]*)"/g;
 
 /** Makes the requests. Throws at the first answer that is not whole. */
-export async function load({ url, headers, concurrency, requests, chunks, stream }: LoadOptions): Promise<LoadTimes> {
-    const { origin, pathname } = new URL(url);
-    const pool = new Pool(origin, { connections: concurrency });
+export async function load(options: LoadOptions): Promise<LoadTimes> {
+    const { url, otherUrls = [], headers, concurrency, requests, chunks, stream } = options;
+    const { pathname } = new URL(url);
+    const pools = [url, ...otherUrls].map((one) => new Pool(new URL(one).origin, { connections: concurrency }));
     const body = JSON.stringify({
         model: MODEL,
         messages: [{ role: 'user', content: 'Count to fifty, please.' }],
@@ -31,7 +33,7 @@ export async function load({ url, headers, concurrency, requests, chunks, stream
         stream,
     });
     const firstTokenMs: number[] = [];
-    const ask = async () => {
+    const ask = async (pool: Pool) => {
         const start = performance.now();
         const response = await pool.request({
             method: 'POST',
@@ -65,14 +67,14 @@ export async function load({ url, headers, concurrency, requests, chunks, stream
     const start = performance.now();
     try {
         await Promise.all(
-            Array.from({ length: concurrency }, async () => {
+            Array.from({ length: concurrency }, async (_, app) => {
                 while (remaining-- > 0) {
-                    await ask();
+                    await ask(pools[app % pools.length]);
                 }
             }),
         );
         return { seconds: (performance.now() - start) / 1000, firstTokenMs };
     } finally {
-        await pool.destroy();
+        await Promise.all(pools.map((pool) => pool.destroy()));
     }
 }

@@ -1,7 +1,7 @@
 /** Rounds of the contest, taken in turn, so that a change of the machine's speed meets everyone. */
 import { load } from './load';
 import type { Contest, Contestant } from './contestants';
-import { cpuMs, memoryOf } from './processes';
+import { cpuMs, memoryOf, treeCpuMs } from './processes';
 
 /** Minimum, median and maximum over the rounds. */
 export interface Spread {
@@ -18,6 +18,7 @@ export interface BenchRow {
     firstTokenMs: Spread; // of the rounds' medians
     cpuMs: Spread; // per answer, over all its processes
     cpuMsBy: Record<string, number>; // the medians by process
+    databaseMs?: Spread; // CPU of its database, per answer; not in the others
 }
 
 export interface Case {
@@ -32,7 +33,7 @@ export interface Case {
 
 /** The rows of a case. `say` is told how far it is. */
 export async function measure(
-    { contestants }: Contest,
+    { contestants }: Pick<Contest, 'contestants'>,
     { stream, chunks, concurrencies, requests, warmUp }: Case,
     { rounds, say }: { rounds: number; say: (text: string) => void },
 ): Promise<BenchRow[]> {
@@ -60,6 +61,7 @@ interface Round {
     perSecond: number;
     firstTokenMs: number; // median
     cpu: Record<string, number>; // milliseconds per answer
+    database: number | undefined; // milliseconds per answer
 }
 
 async function runRound(
@@ -68,13 +70,20 @@ async function runRound(
 ): Promise<Round> {
     const roles = Object.entries(contestant.processes);
     const used = () => roles.map(([, pid]) => cpuMs(pid));
+    const databaseUsed = () => (contestant.database === undefined ? undefined : treeCpuMs(contestant.database));
+    const databaseBefore = databaseUsed();
     const cpuBefore = used();
     const { seconds, firstTokenMs } = await load({ ...contestant, ...options });
     const cpuAfter = used();
+    const databaseAfter = databaseUsed();
     return {
         perSecond: options.requests / seconds,
         firstTokenMs: spreadOf(firstTokenMs).median,
         cpu: Object.fromEntries(roles.map(([role], i) => [role, (cpuAfter[i] - cpuBefore[i]) / options.requests])),
+        database:
+            databaseAfter === undefined || databaseBefore === undefined
+                ? undefined
+                : (databaseAfter - databaseBefore) / options.requests,
     };
 }
 
@@ -86,6 +95,7 @@ function rowOf(contestant: Contestant, concurrency: number, rounds: Round[]): Be
         perSecond: spreadOf(rounds.map(({ perSecond }) => perSecond)),
         firstTokenMs: spreadOf(rounds.map(({ firstTokenMs }) => firstTokenMs)),
         cpuMs: spreadOf(rounds.map(sum)),
+        ...(contestant.database !== undefined && { databaseMs: spreadOf(rounds.map(({ database }) => database!)) }),
         cpuMsBy: Object.fromEntries(
             Object.keys(contestant.processes).map((role) => [
                 role,

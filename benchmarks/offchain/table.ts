@@ -1,6 +1,7 @@
 /** A report as people read it in a terminal. */
 import type { BenchRow, Spread } from './measure';
 import { type BenchReport, ratiosOf } from './report';
+import type { StoresReport } from './stores';
 import { reachOffchain } from './targets';
 
 const MEBIBYTE = 2 ** 20;
@@ -8,8 +9,9 @@ const MEBIBYTE = 2 ** 20;
 const spread = ({ min, median, max }: Spread, digits: number) =>
     `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
 
-function lineOf({ contestant, concurrency, perSecond, firstTokenMs, cpuMs, cpuMsBy }: BenchRow): string[] {
+function lineOf({ contestant, concurrency, perSecond, firstTokenMs, cpuMs, cpuMsBy, databaseMs }: BenchRow): string[] {
     const shares = Object.entries(cpuMsBy).map(([role, ms]) => `${role} ${ms.toFixed(2)}`);
+    shares.push(...(databaseMs === undefined ? [] : [`and the database ${databaseMs.median.toFixed(2)}`]));
     return [
         ...[`${concurrency}`, contestant, spread(perSecond, 0), spread(firstTokenMs, 1), spread(cpuMs, 2)],
         shares.length > 1 ? shares.join(', ') : '',
@@ -31,6 +33,24 @@ function columns(rows: string[][]): string {
         .join('\n');
 }
 
+const machineText = ({ cores, model, node }: BenchReport['machine'], rounds: number) =>
+    `${cores} × ${model}, Node.js ${node}, median (minimum–maximum) of ${rounds} rounds in turn`;
+
+/** The rows of the stores, and their ratios. */
+export function storesText({ machine, rounds, rows, ratios }: StoresReport): string {
+    return [
+        machineText(machine, rounds),
+        '',
+        columns([HEAD, ...rows.map(lineOf)]),
+        '',
+        ...ratios.map(
+            ({ concurrency, perSecond, cpu, cpuOverSqlite }) =>
+                `${concurrency} at once: two of each over one of each: ${perSecond.toFixed(2)} × the streams, ` +
+                `${cpu.toFixed(2)} × the CPU of a stream; one of each over SQLite: ${cpuOverSqlite.toFixed(2)} × the CPU`,
+        ),
+    ].join('\n');
+}
+
 export function offchainText(report: BenchReport): string {
     const { machine, rounds, cases, perStream, memory, vouchers } = report;
     const list = (values: Record<string, number>, text: (value: number) => string) =>
@@ -42,7 +62,7 @@ export function offchainText(report: BenchReport): string {
         `must ${isMax ? '≤' : '≥'} ${must}${aim === undefined ? '' : `, aim ${aim}`}`,
     ]);
     return [
-        `${machine.cores} × ${machine.model}, Node.js ${machine.node}, median (minimum–maximum) of ${rounds} rounds in turn`,
+        machineText(machine, rounds),
         ...cases.flatMap(({ title, rows }) => ['', title, columns([HEAD, ...rows.map(lineOf)])]),
         '',
         `one stream at a time: commits that wait for the disk: ${list(perStream.commits, (one) => one.toFixed(2))};`,

@@ -1,13 +1,14 @@
 /** What must hold at the end of a soak: between what was on the wire, both stores, the metrics and the chain. */
 import { formatTon } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import Sqlite from 'better-sqlite3';
 import { request } from 'undici';
 import { isConserved, paidBy } from '../../demo/ledger';
 import { askGateway } from '../../offchain/cli/gatewayClient';
-import { RecordType } from '../../offchain/link';
-import { amountFromBytes } from '../../offchain/store/database';
+import { receiptId } from '../../offchain/gateway/receipts';
 import { compareMoney, type MoneyReport } from './money';
+import type { Answered, LoadReport } from './load';
+import { WireLog } from './recorder';
+import { type GatewayRows, readGatewayStore, readWorkerStore, type WorkerJobRow } from './stores';
 import type { SoakWorker, World } from './world';
 
 /** nanoTON that a worker may leave with a client, because a claim would cost as much. */
@@ -32,7 +33,7 @@ const check = async (name: string, breaches: () => Promise<string[]> | string[])
 export async function checkRunning(world: World): Promise<Check[]> {
     return [
         await check("the receipts in the gateway's store prove no fault", async () => {
-            const found = (await askGateway(world.gatewayUrl, 'GET', '/admin/evidence')) as Fault[];
+            const found = (await askGateway(world.gateways[0].url, 'GET', '/admin/evidence')) as Fault[];
             return found.filter((fault) => fault.class !== 'B1').map((fault) => `${fault.class}: ${fault.reason}`);
         }),
     ];
@@ -43,9 +44,12 @@ interface Fault {
     reason: string;
 }
 
-/** What Prometheus reads of each worker, at the end. */
-export async function scrapeWorkers({ workers }: World): Promise<Map<SoakWorker, Map<string, number>>> {
-    const scraped = workers.map(async (worker) => [worker, await scrape(worker.metricsUrl)] as const);
+/** What Prometheus reads of each process of the workers, at the end. */
+export async function scrapeWorkers({ workers }: World): Promise<Map<SoakWorker, Map<string, number>[]>> {
+    const scraped = workers.map(async (worker) => {
+        const all = worker.processes.map(({ metricsUrl }) => scrape(metricsUrl));
+        return [worker, await Promise.all(all)] as const;
+    });
     return new Map(await Promise.all(scraped));
 }
 
@@ -58,13 +62,14 @@ async function scrape(url: string): Promise<Map<string, number>> {
 /** The checks of what is left when all processes but the endpoint have ended. */
 export async function checkStores(
     world: World,
-    metrics: Map<SoakWorker, Map<string, number>>,
-    { load, money }: { load: { cost: bigint }; money: Map<SoakWorker, MoneyReport> },
+    metrics: Map<SoakWorker, Map<string, number>[]>,
+    { load, answers, money }: { load: LoadReport; answers: readonly Answered[]; money: Map<SoakWorker, MoneyReport> },
 ): Promise<Check[]> {
     const { wire, workers, network, stage } = world;
     const transactions = await network.transactions();
-    const states = workers.map((worker) => ({ worker, ...readWorkerStore(worker.store) }));
-    const client = readGatewayStore(world.gatewayStore);
+    const readings = workers.map(async (worker) => ({ worker, ...(await readWorkerStore(worker.store)) }));
+    const states = await Promise.all(readings);
+    const client = await readGatewayStore(world.gatewayStore);
     const balanceOf = (address: Address) => stage.balanceOf(address);
     const paid = new Map<string, bigint>(); // nanoTON that channels have paid, by job (hex)
     for (const { worker, jobs } of states) {
@@ -73,18 +78,22 @@ export async function checkStores(
         }
     }
     const jobs = states.flatMap((state) => state.jobs);
+    const onWire = wire.promised;
     states.forEach(({ receipts }) => receipts.forEach(([type, bytes]) => wire.addReceipt(type, bytes)));
     client.receipts.forEach(([type, bytes]) => wire.addReceipt(type, bytes));
     return [
         await check('nothing was signed twice, and nothing stated was taken back', () => wire.breaches),
-        await check('no voucher was lost that a worker had acknowledged', () => {
-            const stored = new Map(jobs.map(({ id, voucher }) => [id, voucher]));
-            return [...wire.acknowledged].flatMap(([id, cumulative]) =>
-                (stored.get(id) ?? -1n) < cumulative
-                    ? [`job ${id} had acknowledged ${cumulative}, and has ${stored.get(id)}`]
-                    : [],
-            );
+        await check('no voucher was lost that a worker had acknowledged', () => lostVouchers(wire.acknowledged, jobs)),
+        await check('workers have stored every receipt that was on the wire', () => {
+            const stored = new WireLog();
+            states.forEach(({ receipts }) => receipts.forEach(([type, bytes]) => stored.addReceipt(type, bytes)));
+            const names = stored.promised;
+            return [...onWire.keys()].flatMap((name) => (names.has(name) ? [] : [`${name} is in no store`]));
         }),
+        await check('every result has one index and one price', () => jobs.flatMap(brokenSums)),
+        await check('every query was billed once: store, usage, and what apps were told', () =>
+            billingFaults(client, answers),
+        ),
         await check('every channel is closed', async () => {
             const channels = [...new Set([...jobs, ...client.jobs].map(({ channel }) => channel.toRawString()))];
             const open: string[] = [];
@@ -137,7 +146,6 @@ export async function checkStores(
         }),
         await check('the metrics of the workers are what their stores say', () =>
             states.flatMap(({ worker, jobs: own }) => {
-                const shown = metrics.get(worker)!;
                 const sum = (values: bigint[]) => values.reduce((total, value) => total + value, 0n);
                 const expected: [string, number][] = [
                     ['cocoon_worker_earned_ton', Number(formatTon(sum(own.map(({ cumulative }) => cumulative))))],
@@ -148,97 +156,77 @@ export async function checkStores(
                         own.filter(({ state }) => state === stage).length,
                     ]),
                 ];
-                return expected.flatMap(([name, value]) =>
-                    shown.get(name) === value ? [] : [`${name} is ${shown.get(name)}, the store says ${value}`],
-                );
+                return metrics
+                    .get(worker)!
+                    .flatMap((metric) =>
+                        expected.flatMap(([name, value]) =>
+                            metric.get(name) === value
+                                ? []
+                                : [`${name} is ${metric.get(name)}, the store says ${value}`],
+                        ),
+                    );
             }),
         ),
     ];
 }
 
-type ReceiptRow = [RecordType.Accept | RecordType.Result | RecordType.Decline | RecordType.Fail, Buffer];
-
-const ENDS = { result: RecordType.Result, decline: RecordType.Decline, fail: RecordType.Fail } as const;
-
-interface WorkerJobRow {
-    id: string; // hex
-    channel: Address;
-    state: string;
-    index: number;
-    cumulative: bigint;
-    voucher: bigint;
+/** Acknowledged vouchers (nanoTON by job) that a store does not have. */
+export function lostVouchers(acknowledged: ReadonlyMap<string, bigint>, jobs: readonly StoredVoucher[]): string[] {
+    const stored = new Map(jobs.map(({ id, voucher }) => [id, voucher]));
+    return [...acknowledged].flatMap(([id, cumulative]) =>
+        (stored.get(id) ?? -1n) < cumulative
+            ? [`job ${id} had acknowledged ${cumulative}, and has ${stored.get(id)}`]
+            : [],
+    );
 }
 
-function readWorkerStore(path: string): { jobs: WorkerJobRow[]; receipts: ReceiptRow[]; unended: number } {
-    const db = new Sqlite(path);
-    try {
-        const columns = 'job, channel, state, "index", cumulative, voucherCumulative';
-        const jobs = db.prepare(`SELECT ${columns} FROM jobs`).all() as {
-            job: Buffer;
-            channel: Buffer;
-            state: string;
-            index: number;
-            cumulative: Buffer;
-            voucherCumulative: Buffer;
-        }[];
-        const queries = db.prepare('SELECT accept, endKind, endReceipt FROM queries').all() as {
-            accept: Buffer | null;
-            endKind: keyof typeof ENDS | null;
-            endReceipt: Buffer | null;
-        }[];
-        return {
-            jobs: jobs.map((row) => ({
-                id: row.job.toString('hex'),
-                channel: new Address(0, row.channel),
-                state: row.state,
-                index: row.index,
-                cumulative: amountFromBytes(row.cumulative),
-                voucher: amountFromBytes(row.voucherCumulative),
-            })),
-            receipts: queries.flatMap(({ accept, endKind, endReceipt }): ReceiptRow[] => [
-                ...(accept === null ? [] : [[RecordType.Accept, accept] as ReceiptRow]),
-                ...(endKind === null || endReceipt === null ? [] : [[ENDS[endKind], endReceipt] as ReceiptRow]),
-            ]),
-            unended: queries.filter(({ endKind }) => endKind === null).length,
-        };
-    } finally {
-        db.close();
+/** What a job's results contradict: each index once, each cumulative amount the sum of the prices so far. */
+function brokenSums({ id, index, cumulative, results }: WorkerJobRow): string[] {
+    let sum = 0n;
+    const broken = results.flatMap((result, i) => {
+        sum += result.price;
+        return result.index === i + 1 && result.cumulative === sum
+            ? []
+            : [`job ${id}: result ${i + 1} has index ${result.index} and ${result.cumulative} instead of ${sum}`];
+    });
+    return index === results.length && cumulative === sum
+        ? broken
+        : [...broken, `job ${id}: ${results.length} results over ${sum}, it says ${index} over ${cumulative}`];
+}
+
+/** What the gateway's store, its usage and the answers of the apps contradict. */
+function billingFaults({ queries, usage }: GatewayRows, answers: readonly Answered[]): string[] {
+    const breaches: string[] = [];
+    const results = new Map(queries.filter(({ phase }) => phase === 'result').map((row) => [nameOf(row), row]));
+    const indexes = new Set([...results.values()].map(({ job, index }) => `${job} ${index}`));
+    if (indexes.size !== results.size) {
+        breaches.push(`${results.size} results have ${indexes.size} indexes`);
     }
-}
-
-interface ClientJobRow {
-    id: string; // hex
-    channel: Address;
-    voucher: bigint;
-}
-
-function readGatewayStore(path: string): { jobs: ClientJobRow[]; receipts: ReceiptRow[] } {
-    const db = new Sqlite(path);
-    try {
-        const jobs = db.prepare("SELECT hash, channel, cumulative FROM job WHERE phase != 'failed'").all() as {
-            hash: Buffer;
-            channel: Buffer;
-            cumulative: Buffer | null;
-        }[];
-        const queries = db.prepare('SELECT phase, accept, receipt FROM query').all() as {
-            phase: string;
-            accept: Buffer | null;
-            receipt: Buffer | null;
-        }[];
-        return {
-            jobs: jobs.map(({ hash, channel, cumulative }) => ({
-                id: hash.toString('hex'),
-                channel: new Address(0, channel),
-                voucher: cumulative === null ? 0n : amountFromBytes(cumulative),
-            })),
-            receipts: queries.flatMap(({ phase, accept, receipt }): ReceiptRow[] => [
-                ...(accept === null ? [] : [[RecordType.Accept, accept] as ReceiptRow]),
-                ...(receipt === null || !(phase in ENDS)
-                    ? []
-                    : [[ENDS[phase as keyof typeof ENDS], receipt] as ReceiptRow]),
-            ]),
-        };
-    } finally {
-        db.close();
+    const billed = new Set<string>();
+    for (const { receipt, cost } of answers) {
+        const price = results.get(receipt)?.price;
+        if (price !== cost || billed.has(receipt)) {
+            breaches.push(`an app was told that ${receipt} costs ${cost}, the store says ${price}`);
+        }
+        billed.add(receipt);
     }
+    // A query without a result may have cost what its meters said, never more than its ceiling.
+    const others = queries.filter(({ phase }) => phase !== 'result' && phase !== 'open');
+    const sum = (all: Iterable<bigint>) => [...all].reduce((total, each) => total + each, 0n);
+    const price = sum([...results.values()].map((row) => row.price));
+    const most = price + sum(others.map(({ ceiling }) => ceiling));
+    if (usage.cost < price || usage.cost > most) {
+        breaches.push(`results cost ${price}, at most ${most} with all others, and the usage is ${usage.cost}`);
+    }
+    if (usage.queries < results.size || usage.queries > results.size + others.length) {
+        breaches.push(`${results.size} results and ${others.length} others, and the usage has ${usage.queries}`);
+    }
+    return breaches;
+}
+
+const nameOf = ({ job, number }: { job: number; number: number }) => receiptId(job, number);
+
+interface StoredVoucher {
+    id: string; // of the job, hex
+    voucher: bigint;
 }

@@ -17,17 +17,31 @@ export interface LoadReport {
     refused: Record<string, number>; // by code
 }
 
+/** One whole answer. */
+export interface Answered {
+    askedAt: number; // milliseconds of performance.now()
+    gateway: string; // URL
+    receipt: string; // its name: job and query
+    cost: bigint; // nanoTON that it stated
+}
+
+export interface LoadOptions {
+    urls: readonly string[]; // of gateways: an app that gets no answer from one goes to the next
+    apps: number;
+    timeoutMs?: number; // of an app; 60 s unless given
+    onAnswer?: (answer: Answered) => void;
+}
+
 export class Load {
     readonly report: LoadReport = { answered: 0, left: 0, cost: 0n, refused: {} };
     private isRunning = true;
     private readonly apps: Promise<void>[];
 
     constructor(
-        private readonly url: string,
         private readonly random: Random,
-        count: number,
+        private readonly options: LoadOptions,
     ) {
-        this.apps = Array.from({ length: count }, () => this.run());
+        this.apps = Array.from({ length: options.apps }, (_, app) => this.run(app));
     }
 
     /** Asks no more, and resolves when all answers have ended. */
@@ -36,23 +50,32 @@ export class Load {
         await Promise.all(this.apps);
     }
 
-    private async run(): Promise<void> {
-        while (this.isRunning) {
-            await this.ask().catch((error: { code?: string; name: string }) => this.refuse(error.code ?? error.name));
+    private async run(app: number): Promise<void> {
+        const { urls } = this.options;
+        for (let gateway = app; this.isRunning;) {
+            try {
+                await this.ask(urls[gateway % urls.length]);
+            } catch (error) {
+                const { code, name } = error as { code?: string; name: string };
+                this.refuse(code ?? name);
+                gateway++;
+            }
             await sleep(this.random() * MAX_PAUSE_MS);
         }
     }
 
-    private async ask(): Promise<void> {
+    private async ask(gateway: string): Promise<void> {
+        const { timeoutMs = TIMEOUT_MS, onAnswer } = this.options;
+        const askedAt = performance.now();
         const stream = this.random() < STREAMED;
         const isLeaving = stream && this.random() < LEFT;
         const words = 1 + Math.floor(this.random() * MAX_WORDS);
         const prompt = Array.from({ length: 1 + Math.floor(this.random() * 40) }, (_, i) => `word${i}`).join(' ');
-        const { statusCode, body } = await request(`${this.url}/v1/chat/completions`, {
+        const { statusCode, body } = await request(`${gateway}/v1/chat/completions`, {
             method: 'POST',
             headers: { 'content-type': 'application/json' },
-            headersTimeout: TIMEOUT_MS,
-            bodyTimeout: TIMEOUT_MS,
+            headersTimeout: timeoutMs,
+            bodyTimeout: timeoutMs,
             body: JSON.stringify({
                 model: MODEL,
                 messages: [{ role: 'user', content: prompt }],
@@ -69,9 +92,11 @@ export class Load {
             }
         }
         const cost = /"cost_nanoton":"(\d+)"/.exec(text)?.[1];
-        if (statusCode === 200 && cost !== undefined) {
+        const receipt = /"receipt":"(\d+-\d+)"/.exec(text)?.[1];
+        if (statusCode === 200 && cost !== undefined && receipt !== undefined) {
             this.report.answered++;
             this.report.cost += BigInt(cost);
+            onAnswer?.({ askedAt, gateway, receipt, cost: BigInt(cost) });
             return;
         }
         this.refuse(/"code":"(\w+)"/.exec(text)?.[1] ?? `HTTP ${statusCode}`);

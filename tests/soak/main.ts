@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatTon } from '@cocoon-market/wrappers';
 import { toWire } from '../../offchain/link';
+import { checksText, countsText, numberOf } from './report';
 import { soak, type SoakReport } from './soak';
 
 const USAGE = `npm run soak -- [--minutes N] [--seed N] [--folder DIR] [--apps N] [--json]
@@ -18,34 +19,19 @@ const USAGE = `npm run soak -- [--minutes N] [--seed N] [--folder DIR] [--apps N
   --kill-every SECONDS  between two kills, on average; 12 unless given
   --json       one JSON object on standard output; progress goes to standard error`;
 
-function numberOf(name: string, text: string, min: number): number {
-    const number = Number(text);
-    if (!(number >= min)) {
-        throw new Error(`--${name} is a number from ${min} on, not "${text}"`);
-    }
-    return number;
-}
-
 function textOf({ load, kills, trends, checks, ...report }: SoakReport): string {
-    const count = (counts: Record<string, number>) =>
-        Object.entries(counts)
-            .map(([name, value]) => `${value} ${name}`)
-            .join(', ') || 'none';
     const trendLines = Object.entries(trends).map(([name, { memory, handles, samples }]) => {
         const [from, to] = memory.map((bytes) => (bytes / 2 ** 20).toFixed(0));
         return `  ${name.padEnd(9)} ${from} → ${to} MiB, ${handles[0]} → ${handles[1]} handles (${samples} samples)`;
     });
     return [
         `answers    ${load.answered}, which cost ${formatTon(load.cost)} TON; ${load.left} left by the app`,
-        `refusals   ${count(load.refused)}`,
-        `kills      ${count(kills)}`,
+        `refusals   ${countsText(load.refused)}`,
+        `kills      ${countsText(kills)}`,
         `wire       ${report.receipts} receipts, ${report.vouchers} acknowledged vouchers`,
         'last lives',
         ...trendLines,
-        ...checks.flatMap(({ name, breaches }) => [
-            `${breaches.length === 0 ? '✓' : '✗'} ${name}`,
-            ...breaches.slice(0, 20).map((breach) => `    ${breach}`),
-        ]),
+        ...checksText(checks),
     ].join('\n');
 }
 

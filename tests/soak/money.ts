@@ -22,7 +22,7 @@ interface CsvSums {
 export async function readMoney({ workers }: World): Promise<Map<SoakWorker, MoneyReport>> {
     const reports = new Map<SoakWorker, MoneyReport>();
     for (const worker of workers) {
-        const command = ['worker', 'earnings', '--config', worker.config];
+        const command = ['worker', 'earnings', '--config', worker.processes[0].config];
         const view = async () => JSON.parse(await runCocoon([...command, '--json'])) as Omit<MoneyReport, 'csv'>;
         await until(async () => (await view()).totals.confirming === '0');
         const csv: MoneyReport['csv'] = {};

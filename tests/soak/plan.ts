@@ -47,7 +47,8 @@ export function killsOf(random: Random, durationMs: number, everyMs: number): Ki
     return kills;
 }
 
-function shuffled<T>(random: Random, items: readonly T[]): T[] {
+/** The items in random order. */
+export function shuffled<T>(random: Random, items: readonly T[]): T[] {
     const rest = [...items];
     return items.map(() => rest.splice(Math.floor(random() * rest.length), 1)[0]);
 }

