@@ -17,7 +17,8 @@ const USAGE = `npm run bench:offchain -- [--rounds N] [--portkey] [--postgres] [
   --postgres   measures stores in PostgreSQL instead, with one and two of each process, beside files of SQLite
   --short      a tenth of the requests, one round, no more than 1,000 open jobs: shows that it runs
   --json       one JSON object on standard output; progress goes to standard error
-  --record R   also adds the ratios to benchmarks/offchain.json, with the reason R`;
+  --record R   also adds the figures to benchmarks/offchain.json, with the reason R, and writes them into
+               docs/decisions/011-speed.md; then \`npm run scale -- --record\` takes the new CPU times over`;
 
 async function main(): Promise<void> {
     const { values } = parseArgs({
@@ -61,11 +62,13 @@ async function main(): Promise<void> {
         rounds,
         scale,
         openJobs: values.short ? [1, 1000] : [1, 1000, 100_000],
+        ...(values.short ? { paceMs: 2 } : {}),
         say,
     });
     if (values.record !== undefined) {
         recordOffchain(report, values.record);
         console.error(`recorded: entry ${readOffchain().length} of benchmarks/offchain.json`);
+        console.error('next: npm run scale -- --record');
     }
     console.log(values.json ? JSON.stringify({ ...report, ratios: ratiosOf(report) }, null, 2) : offchainText(report));
 }

@@ -1,8 +1,9 @@
 /** Requests to an endpoint of OpenAI's API, as many at once as wanted, and the times that they took. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { MODEL } from './backend';
+import { MODEL, promptOf, textOf } from './backend';
 
-export interface LoadOptions {
+interface LoadOptions {
     url: string; // ends with /v1
     otherUrls?: string[]; // which take their turns with it
     headers?: Record<string, string>;
@@ -10,9 +11,10 @@ export interface LoadOptions {
     requests: number;
     chunks: number; // of each answer
     stream: boolean;
+    paceMs?: number; // between two chunks; as fast as it can unless given
 }
 
-export interface LoadTimes {
+interface LoadTimes {
     seconds: number; // for all requests
     firstTokenMs: number[]; // by request, unordered: until the first bytes with text
 }
@@ -21,17 +23,18 @@ const FIRST_TEXT = Buffer.from('word');
 const LAST = '[DONE]';
 const CONTENT = /"content":"([^"]*)"/g;
 
-/** Makes the requests. Throws at the first answer that is not whole. */
+/** Makes the requests. Throws at the first answer whose text is not, to the letter, that of the model server. */
 export async function load(options: LoadOptions): Promise<LoadTimes> {
-    const { url, otherUrls = [], headers, concurrency, requests, chunks, stream } = options;
+    const { url, otherUrls = [], headers, concurrency, requests, chunks, stream, paceMs = 0 } = options;
     const { pathname } = new URL(url);
     const pools = [url, ...otherUrls].map((one) => new Pool(new URL(one).origin, { connections: concurrency }));
     const body = JSON.stringify({
         model: MODEL,
-        messages: [{ role: 'user', content: 'Count to fifty, please.' }],
+        messages: [{ role: 'user', content: promptOf(paceMs) }],
         max_tokens: chunks,
         stream,
     });
+    const expected = textOf(chunks);
     const firstTokenMs: number[] = [];
     const ask = async (pool: Pool) => {
         const start = performance.now();
@@ -51,15 +54,10 @@ export async function load(options: LoadOptions): Promise<LoadTimes> {
         }
         const answer = Buffer.concat(parts).toString('utf8');
         const text = [...answer.matchAll(CONTENT)].map(([, content]) => content).join('');
-        const words = text.split('word').length - 1;
-        if (
-            response.statusCode !== 200 ||
-            first === undefined ||
-            words !== chunks ||
-            answer.includes(LAST) !== stream
-        ) {
+        const isWhole = text === expected && answer.includes(LAST) === stream;
+        if (response.statusCode !== 200 || first === undefined || !isWhole) {
             const start = answer.slice(0, 300);
-            throw new Error(`${url} answered HTTP ${response.statusCode} with ${words} words of ${chunks}: ${start}`);
+            throw new Error(`${url} answered HTTP ${response.statusCode}, and not the ${chunks} words: ${start}`);
         }
         firstTokenMs.push(first);
     };
@@ -68,6 +66,7 @@ export async function load(options: LoadOptions): Promise<LoadTimes> {
     try {
         await Promise.all(
             Array.from({ length: concurrency }, async (_, app) => {
+                await sleep((app * paceMs) / concurrency); // so that chunks of different answers come at different times
                 while (remaining-- > 0) {
                     await ask(pools[app % pools.length]);
                 }

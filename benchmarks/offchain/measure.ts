@@ -2,13 +2,7 @@
 import { load } from './load';
 import type { Contest, Contestant } from './contestants';
 import { cpuMs, memoryOf, treeCpuMs } from './processes';
-
-/** Minimum, median and maximum over the rounds. */
-export interface Spread {
-    min: number;
-    median: number;
-    max: number;
-}
+import { type Spread, spreadOf } from './spread';
 
 /** One contestant at one number of streams at once. */
 export interface BenchRow {
@@ -25,6 +19,7 @@ export interface Case {
     title: string;
     stream: boolean;
     chunks: number;
+    paceMs?: number;
     concurrencies: number[];
     requests(concurrency: number): number; // in one round
     /** Requests before the first round, for the compiler and the connections. */
@@ -34,28 +29,34 @@ export interface Case {
 /** The rows of a case. `say` is told how far it is. */
 export async function measure(
     { contestants }: Pick<Contest, 'contestants'>,
-    { stream, chunks, concurrencies, requests, warmUp }: Case,
+    { stream, chunks, paceMs = 0, concurrencies, requests, warmUp }: Case,
     { rounds, say }: { rounds: number; say: (text: string) => void },
 ): Promise<BenchRow[]> {
     const rows: BenchRow[] = [];
     for (const concurrency of concurrencies) {
-        const options = { concurrency, chunks, stream, requests: requests(concurrency) };
+        const options = { concurrency, chunks, stream, paceMs, requests: requests(concurrency) };
         const all = new Map(contestants.map((contestant) => [contestant, [] as Round[]]));
         for (const contestant of contestants) {
             await load({ ...contestant, ...options, requests: warmUp(concurrency) });
         }
         for (let round = 0; round < rounds; round++) {
-            for (const contestant of contestants) {
+            for (const contestant of turnOf(contestants, round)) {
                 all.get(contestant)!.push(await runRound(contestant, options));
             }
             say(`${concurrency} at once, round ${round + 1} of ${rounds}`);
         }
-        for (const [contestant, done] of all) {
-            rows.push(rowOf(contestant, concurrency, done));
+        for (const [contestant, ofOne] of all) {
+            rows.push(rowOf(contestant, concurrency, ofOne));
         }
     }
     return rows;
 }
+
+/** The order of a round: each begins one after the other, because whoever follows a busy one may be slowed by it. */
+export const turnOf = <T>(contestants: readonly T[], round: number): T[] => {
+    const first = round % contestants.length;
+    return [...contestants.slice(first), ...contestants.slice(0, first)];
+};
 
 interface Round {
     perSecond: number;
@@ -66,16 +67,16 @@ interface Round {
 
 async function runRound(
     contestant: Contestant,
-    options: { concurrency: number; requests: number; chunks: number; stream: boolean },
+    options: { concurrency: number; requests: number; chunks: number; stream: boolean; paceMs: number },
 ): Promise<Round> {
     const roles = Object.entries(contestant.processes);
-    const used = () => roles.map(([, pid]) => cpuMs(pid));
-    const databaseUsed = () => (contestant.database === undefined ? undefined : treeCpuMs(contestant.database));
-    const databaseBefore = databaseUsed();
-    const cpuBefore = used();
+    const cpuOfAll = () => roles.map(([, pid]) => cpuMs(pid));
+    const cpuOfDatabase = () => (contestant.database === undefined ? undefined : treeCpuMs(contestant.database));
+    const databaseBefore = cpuOfDatabase();
+    const cpuBefore = cpuOfAll();
     const { seconds, firstTokenMs } = await load({ ...contestant, ...options });
-    const cpuAfter = used();
-    const databaseAfter = databaseUsed();
+    const cpuAfter = cpuOfAll();
+    const databaseAfter = cpuOfDatabase();
     return {
         perSecond: options.requests / seconds,
         firstTokenMs: spreadOf(firstTokenMs).median,
@@ -103,13 +104,6 @@ function rowOf(contestant: Contestant, concurrency: number, rounds: Round[]): Be
             ]),
         ),
     };
-}
-
-export function spreadOf(values: number[]): Spread {
-    const sorted = [...values].sort((a, b) => a - b);
-    const middle = sorted.length / 2;
-    const median = (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
-    return { min: sorted[0], median, max: sorted[sorted.length - 1] };
 }
 
 /** Bytes of memory of each process of a contestant. */

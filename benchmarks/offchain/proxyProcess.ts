@@ -1,6 +1,6 @@
 /**
- * A plain proxy as a process: what any gateway in Node.js costs at least. It is made of the same server and client as
- * ours, and passes bytes on. Arguments: port, and the URL of what is behind it.
+ * A plain proxy as a process: what a gateway made of the same server and client as ours costs before it does anything.
+ * It reads a request as JSON, and passes the bytes of the answer on. Arguments: port, and the URL of what is behind it.
  */
 import Fastify from 'fastify';
 import { Pool } from 'undici';

@@ -2,7 +2,7 @@
 import { cpus } from 'node:os';
 import type { Contestant } from './contestants';
 import type { BenchRow } from './measure';
-import type { VoucherRates } from './vouchers';
+import { USED_JOBS, type VoucherRates } from './vouchers';
 
 /** The rows of one case, with its title. */
 export interface CaseRows {
@@ -17,6 +17,15 @@ export interface BenchReport {
     perStream: {
         wireBytesPerToken: number; // between gateway and worker, both directions
         commits: Record<string, number>; // by role, one stream at a time; each waits for the disk once
+    };
+    /** The query of docs/scale.md, several at once: tokens come at the pace of a model, so each travels by itself. */
+    query: {
+        tokens: number;
+        paceMs: number;
+        concurrency: number;
+        cpuMs: number; // of gateway and worker together, the median of the rounds
+        cpuMsBy: Record<string, number>; // by role
+        commits: Record<string, number>; // by role; queries at once may share one
     };
     memory: Record<string, number>; // bytes by role, at the end
     vouchers: VoucherRates[]; // by number of open jobs
@@ -33,9 +42,11 @@ export interface Ratios {
     addedFirstTokenMs?: number; // over plain, at 1
     cpuOverPlainAt32?: number;
     cpuMsAt32?: number; // of gateway and worker together
-    vouchersOverVerify?: number; // with one open job
-    manyJobsOverOne?: number; // time per voucher with the most open jobs over that with one
-    bytesPerJob?: number; // on the disk, with the most open jobs
+    vouchersOverVerified?: number; // with one open job, over signatures that the same threads verify
+    manyJobsOverOne?: number; // time of a voucher of any of the most open jobs, over that with one open job
+    manyJobsOverThousand?: number; // time of a voucher of 1,000 jobs in memory, the most open jobs over 1,000
+    coldOverUsed?: number; // with the most open jobs: time of a voucher of a job that is not in memory, over one that is
+    bytesPerUsedJob?: number; // on the disk, with the most open jobs, each with a voucher and a query
 }
 
 export type RatioName = keyof Ratios;
@@ -51,7 +62,8 @@ export function ratiosOf({ cases: [streams], vouchers }: Pick<BenchReport, 'case
     const over = (other: 'plain' | 'portkey', concurrency: number) =>
         quotient(row('ours', concurrency)?.perSecond.median, row(other, concurrency)?.perSecond.median);
     const [ours, plain] = [row('ours', 1)?.firstTokenMs.median, row('plain', 1)?.firstTokenMs.median];
-    const [one, many] = [vouchers.find(({ jobs }) => jobs === 1), vouchers.at(-1)];
+    const withJobs = (count: number) => vouchers.find(({ jobs }) => jobs === count);
+    const [one, thousand, many] = [withJobs(1), withJobs(USED_JOBS), vouchers.at(-1)];
     const ratios: Ratios = {
         paidOverPlainAt1: over('plain', 1),
         paidOverPlainAt8: over('plain', 8),
@@ -62,9 +74,11 @@ export function ratiosOf({ cases: [streams], vouchers }: Pick<BenchReport, 'case
         addedFirstTokenMs: ours === undefined || plain === undefined ? undefined : ours - plain,
         cpuOverPlainAt32: quotient(row('ours', 32)?.cpuMs.median, row('plain', 32)?.cpuMs.median),
         cpuMsAt32: row('ours', 32)?.cpuMs.median,
-        vouchersOverVerify: one && quotient(one.perSecond, one.verifiedPerSecond),
-        manyJobsOverOne: one && many && quotient(one.perSecond, many.perSecond),
-        bytesPerJob: many?.bytesPerJob,
+        vouchersOverVerified: quotient(one?.perSecond, one?.verifiedPerSecond),
+        manyJobsOverOne: quotient(one?.perSecond, many?.perSecond),
+        manyJobsOverThousand: quotient(thousand?.usedPerSecond, many?.usedPerSecond),
+        coldOverUsed: quotient(many?.usedPerSecond, many?.coldPerSecond),
+        bytesPerUsedJob: many?.bytesPerJob,
     };
     return Object.fromEntries(Object.entries(ratios).filter(([, value]) => value !== undefined));
 }

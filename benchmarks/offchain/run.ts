@@ -4,17 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Contest, openContest } from './contestants';
 import { load } from './load';
-import { type Case, measure, memoriesOf } from './measure';
+import { type BenchRow, type Case, measure, memoriesOf } from './measure';
 import { type BenchReport, type CaseRows, machine } from './report';
-import { measureVouchers, type VoucherRates } from './vouchers';
+import { measureVouchers } from './vouchers';
 
 const CHUNKS = 50;
+
+/** The query of docs/scale.md: 300 tokens, 50 a second. So each token travels by itself, as it does in a market. */
+const QUERY = { chunks: 300, paceMs: 20, concurrency: 32 };
 
 export interface RunOptions {
     rounds: number;
     /** Part of the requests that are made; below 1 the figures say little. */
     scale: number;
     openJobs: number[];
+    /** Milliseconds between two tokens of a paced query; those of docs/scale.md unless given. */
+    paceMs?: number;
     say: (text: string) => void;
 }
 
@@ -39,7 +44,13 @@ const casesOf = (scale: number): Case[] => {
     ];
 };
 
-export async function runBench({ rounds, scale, openJobs, say }: RunOptions): Promise<BenchReport> {
+export async function runBench({
+    rounds,
+    scale,
+    openJobs,
+    paceMs = QUERY.paceMs,
+    say,
+}: RunOptions): Promise<BenchReport> {
     const folder = mkdtempSync(join(tmpdir(), 'bench-'));
     try {
         const contest = await openContest(folder, say);
@@ -52,35 +63,59 @@ export async function runBench({ rounds, scale, openJobs, say }: RunOptions): Pr
             const memory = memoriesOf(contest.contestants[0]);
             say('commits and bytes of one stream');
             const perStream = await measureStream(contest, Math.max(20, Math.round(100 * scale)));
-            return { machine: machine(), rounds, cases, perStream, memory, vouchers: await vouchers() };
+            say('the query of docs/scale.md');
+            const query = await measureQuery(contest, { rounds, paceMs, say });
+            const options = { vouchers: Math.round(5000 * scale), rounds, say };
+            const vouchers = await measureVouchers(folder, openJobs, options);
+            return { machine: machine(), rounds, cases, perStream, query, memory, vouchers };
         } finally {
             await contest.close();
         }
     } finally {
         rmSync(folder, { recursive: true });
     }
-
-    async function vouchers(): Promise<VoucherRates[]> {
-        const all: VoucherRates[] = [];
-        for (const jobs of openJobs) {
-            say(`vouchers with ${jobs} open jobs`);
-            all.push(await measureVouchers(join(folder, `${jobs}.sqlite`), jobs, Math.round(5000 * scale)));
-        }
-        return all;
-    }
 }
 
 async function measureStream(contest: Contest, requests: number): Promise<BenchReport['perStream']> {
     const [ours] = contest.contestants;
     const options = { concurrency: 1, requests, chunks: CHUNKS, stream: true };
-    const commitsBefore = await contest.commits();
-    await load({ ...ours, ...options });
-    const commitsAfter = await contest.commits();
+    const commits = await commitsOf(contest, requests, () => load({ ...ours, ...options }));
     const bytes = await contest.wireBytes((gateway) => load({ ...gateway, ...options }));
     return {
         wireBytesPerToken: bytes / requests / CHUNKS,
-        commits: Object.fromEntries(
-            Object.entries(commitsAfter).map(([role, count]) => [role, (count - commitsBefore[role]) / requests]),
-        ),
+        commits,
     };
+}
+
+/** Of ours alone: what a query costs that comes at the pace of a model. */
+async function measureQuery(
+    contest: Contest,
+    { rounds, paceMs, say }: { rounds: number; paceMs: number; say: (text: string) => void },
+): Promise<BenchReport['query']> {
+    const { chunks, concurrency } = QUERY;
+    const one: Case = {
+        title: 'paced',
+        ...{ stream: true, chunks, paceMs, concurrencies: [concurrency], requests: () => concurrency, warmUp: () => 0 },
+    };
+    const ours = { contestants: contest.contestants.slice(0, 1) };
+    let rows: BenchRow[] = [];
+    const commits = await commitsOf(contest, rounds * concurrency, async () => {
+        rows = await measure(ours, one, { rounds, say });
+    });
+    const [{ cpuMs, cpuMsBy }] = rows;
+    return { tokens: chunks, paceMs, concurrency, cpuMs: cpuMs.median, cpuMsBy, commits };
+}
+
+/** Commits of each role for each of so many streams, which `action` makes. */
+async function commitsOf(
+    contest: Contest,
+    streams: number,
+    action: () => Promise<unknown>,
+): Promise<Record<string, number>> {
+    const commitsBefore = await contest.commits();
+    await action();
+    const commitsAfter = await contest.commits();
+    return Object.fromEntries(
+        Object.entries(commitsAfter).map(([role, count]) => [role, (count - commitsBefore[role]) / streams]),
+    );
 }

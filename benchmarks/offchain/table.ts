@@ -1,6 +1,7 @@
 /** A report as people read it in a terminal. */
-import type { BenchRow, Spread } from './measure';
+import type { BenchRow } from './measure';
 import { type BenchReport, ratiosOf } from './report';
+import type { Spread } from './spread';
 import type { StoresReport } from './stores';
 import { reachOffchain } from './targets';
 
@@ -52,7 +53,7 @@ export function storesText({ machine, rounds, rows, ratios }: StoresReport): str
 }
 
 export function offchainText(report: BenchReport): string {
-    const { machine, rounds, cases, perStream, memory, vouchers } = report;
+    const { machine, rounds, cases, perStream, query, memory, vouchers } = report;
     const list = (values: Record<string, number>, text: (value: number) => string) =>
         Object.entries(values)
             .map(([role, value]) => `${role} ${text(value)}`)
@@ -67,13 +68,17 @@ export function offchainText(report: BenchReport): string {
         '',
         `one stream at a time: commits that wait for the disk: ${list(perStream.commits, (one) => one.toFixed(2))};`,
         `${perStream.wireBytesPerToken.toFixed(0)} bytes a token between gateway and worker`,
+        `${query.tokens} tokens, one each ${query.paceMs} ms, ${query.concurrency} at once: CPU each ` +
+            `${query.cpuMs.toFixed(2)} ms (${list(query.cpuMsBy, (one) => one.toFixed(2))}), ` +
+            `commits ${list(query.commits, (one) => one.toFixed(2))}`,
         `memory: ${list(memory, (bytes) => `${(bytes / MEBIBYTE).toFixed(0)} MiB`)}`,
         '',
-        'vouchers',
+        'vouchers a second',
         columns([
-            ['open jobs', 'taken a second', 'verified a second', 'bytes a job'],
-            ...vouchers.map(({ jobs, perSecond, verifiedPerSecond, bytesPerJob }) => [
-                ...[`${jobs}`, perSecond.toFixed(0), verifiedPerSecond.toFixed(0), bytesPerJob.toFixed(0)],
+            ['open jobs', 'of any job', 'of jobs in memory', 'of jobs that are not', 'only verified', 'bytes a job'],
+            ...vouchers.map(({ jobs, perSecond, usedPerSecond, coldPerSecond, verifiedPerSecond, bytesPerJob }) => [
+                ...[`${jobs}`, perSecond.toFixed(0), usedPerSecond.toFixed(0), coldPerSecond?.toFixed(0) ?? ''],
+                ...[verifiedPerSecond.toFixed(0), bytesPerJob.toFixed(0)],
             ]),
         ]),
         '',

@@ -16,12 +16,18 @@ export const offchainTargets: OffchainTarget[] = [
     { ratio: 'paidOverPlainAt32', row: 'paid streams over plain, 32 at once', must: 0.5, aim: 0.63 },
     { ratio: 'addedFirstTokenMs', row: 'first token later than plain, ms', must: 4, aim: 1.5, isMax: true },
     { ratio: 'cpuOverPlainAt32', row: 'CPU a stream over plain, 32 at once', must: 2.6, aim: 1.9, isMax: true },
-    { ratio: 'vouchersOverVerify', row: 'vouchers taken over signatures verified', must: 0.85 },
-    { ratio: 'manyJobsOverOne', row: 'time a voucher, 100,000 open jobs over one', must: 1.2, isMax: true },
-    { ratio: 'bytesPerJob', row: 'bytes of an open job', must: 1024, isMax: true },
+    { ratio: 'vouchersOverVerified', row: 'vouchers taken over signatures verified', must: 0.85 },
+    { ratio: 'manyJobsOverOne', row: 'time a voucher, any of 100,000 open jobs over one', must: 1.2, isMax: true },
+    {
+        ratio: 'manyJobsOverThousand',
+        row: 'time a voucher, 1,000 jobs in use, 100,000 open over 1,000',
+        must: 1.2,
+        isMax: true,
+    },
+    { ratio: 'bytesPerUsedJob', row: 'bytes of an open job with a voucher and a query', must: 1024, isMax: true },
 ];
 
-export interface ReachedTarget extends OffchainTarget {
+interface ReachedTarget extends OffchainTarget {
     figure: number | undefined; // undefined: not measured
     reached: boolean;
 }

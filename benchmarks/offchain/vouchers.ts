@@ -1,128 +1,130 @@
 /**
  * How many vouchers a worker takes: verified, checked against their channel, and on the disk. Compared with as many
- * signatures that are only verified, and between numbers of open jobs. Without HTTP.
+ * signatures that are only verified, by the same threads, and between numbers of open jobs. Without HTTP.
  */
-import {
-    signingKey,
-    termsBytes,
-    Verifier,
-    Voucher,
-    voucherFor,
-    type SignedVoucher,
-    type Terms,
-} from '@cocoon-market/wrappers';
+import { type SignedVoucher, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
-import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import pino from 'pino';
-import { modelHash } from '../../offchain/link';
 import { SqliteWorkerStore } from '../../offchain/store/sqliteWorker';
+import { type BookFloors, WorkerBook } from '../../offchain/worker/book';
 import { accountAddress, Channels } from '../../offchain/worker/channels';
 import { Clients } from '../../offchain/worker/clients';
 import type { WorkerContext } from '../../offchain/worker/context';
-import { type BookFloors, WorkerBook } from '../../offchain/worker/book';
 import { takeVoucher } from '../../offchain/worker/vouchers';
-import { MODEL } from './backend';
+import { fillStore, keys, type OpenJob, receiptKey, verifiers } from './openJobs';
+import { spreadOf } from './spread';
 
 const NETWORK = -3;
 const AT_ONCE = 64;
-const KEYS = 100; // of vouchers; the jobs share them, because to make 100,000 keys takes longer than the measurement
 
+/** Jobs that are in use at once, where they are said to be in memory. A worker has up to 2,000 there. */
+export const USED_JOBS = 1000;
+
+/** Medians over the rounds, each a second. */
 export interface VoucherRates {
     jobs: number; // open ones
-    perSecond: number; // vouchers, each of a random job
+    perSecond: number; // vouchers, each of a random job among all of them
+    usedPerSecond: number; // of random jobs among {@link USED_JOBS} that are in memory
+    coldPerSecond?: number; // each of another job, none of which is in memory; undefined for few open jobs
     verifiedPerSecond: number; // signatures alone
     bytesPerJob: number; // on the disk
-    memoryPerJob: number; // bytes of this process, after the vouchers
 }
 
-const keys = Array.from({ length: KEYS }, () => signingKey(randomBytes(32)));
+interface Sent {
+    job: Buffer;
+    key: number;
+    hash: Buffer; // that is signed
+    voucher: SignedVoucher;
+}
 
-const verifiers = keys.map(({ publicKey }) => new Verifier(publicKey));
+type Round = Pick<VoucherRates, 'perSecond' | 'usedPerSecond' | 'coldPerSecond' | 'verifiedPerSecond'>;
 
-const termsOf = (voucherKey: Buffer): Terms => ({
-    ...{ escrow: randomBytes(32), provider: randomBytes(32), node: randomBytes(32), payout: randomBytes(32) },
-    ...{ receiptKey: RECEIPT_KEY.publicKey, voucherKey, model: modelHash(MODEL) },
-    rates: { prompt: 1n, cached: 1n, completion: 1n, reasoning: 1n },
-    ...{ step: 1_000_000n, maxParallel: 64, maxAnswer: 1 << 20, notice: 3600, end: 2_000_000_000 },
-});
-const RECEIPT_KEY = signingKey(randomBytes(32));
+interface Store {
+    path: string;
+    jobs: OpenJob[];
+    bytesPerJob: number;
+    rounds: Round[];
+}
 
-/** Takes `vouchers` vouchers with `jobs` open jobs in a new store at `path`. */
-export async function measureVouchers(path: string, jobs: number, vouchers: number): Promise<VoucherRates> {
+/** Takes `vouchers` vouchers in each way, with each number of open jobs in turn, round by round. */
+export async function measureVouchers(
+    folder: string,
+    openJobs: readonly number[],
+    { vouchers, rounds, say }: { vouchers: number; rounds: number; say: (text: string) => void },
+): Promise<VoucherRates[]> {
+    const stores: Store[] = [];
+    for (const count of openJobs) {
+        say(`a store with ${count} open jobs`);
+        const path = join(folder, `${count}.sqlite`);
+        stores.push({ path, ...(await fillStore(path, count)), rounds: [] });
+    }
+    await runRound(stores[0], vouchers); // for the compiler
+    for (let round = 0; round < rounds; round++) {
+        for (const store of stores) {
+            store.rounds.push(await runRound(store, vouchers));
+        }
+        say(`vouchers, round ${round + 1} of ${rounds}`);
+    }
+    return stores.map(({ jobs, bytesPerJob, rounds: all }) => {
+        const median = (of: (round: Round) => number) => spreadOf(all.map(of)).median;
+        const isCold = all[0].coldPerSecond !== undefined;
+        return {
+            jobs: jobs.length,
+            perSecond: median(({ perSecond }) => perSecond),
+            usedPerSecond: median(({ usedPerSecond }) => usedPerSecond),
+            ...(isCold ? { coldPerSecond: median(({ coldPerSecond }) => coldPerSecond!) } : {}),
+            verifiedPerSecond: median(({ verifiedPerSecond }) => verifiedPerSecond),
+            bytesPerJob,
+        };
+    });
+}
+
+/** Opens the store, so that nothing is in memory, and measures each way once. */
+async function runRound({ path, jobs }: Store, vouchers: number): Promise<Round> {
     const store = await SqliteWorkerStore.open(path);
     try {
-        const memoryBefore = process.memoryUsage().rss;
-        const ids = await addJobs(store, jobs);
-        const signed = ids.length === 1 ? signFor(ids, vouchers) : signFor(shuffled(ids, vouchers), vouchers);
-        const verifiedPerSecond = await rate(signed, async ({ voucher, channel, key }) => {
-            const payload = voucherFor(NETWORK, accountAddress(channel), voucher.cumulative, voucher.count);
-            key.verify(Voucher.hash(payload), voucher.signature);
-        });
         const { book, context } = bookOf(store);
-        const perSecond = await rate(signed, ({ job, voucher }) =>
-            book.use(job, async (served) => void (await takeVoucher(context, served, voucher))),
-        );
-        const memoryPerJob = Math.max(0, process.memoryUsage().rss - memoryBefore) / jobs;
-        return { jobs, perSecond, verifiedPerSecond, bytesPerJob: statSync(path).size / jobs, memoryPerJob };
+        const take = ({ job, voucher }: Sent) =>
+            book.use(job, async (served) => void (await takeVoucher(context, served, voucher)));
+        const each = shuffled(jobs).slice(0, vouchers);
+        const cold = await rate(each.map(sign), take);
+        const perSecond = await rate(signRandom(jobs, vouchers), take);
+        const used = each.slice(0, USED_JOBS);
+        for (const { job } of used) {
+            await book.use(job, async () => undefined);
+        }
+        const usedPerSecond = await rate(signRandom(used, vouchers), take);
+        const verifiedPerSecond = await rate(signRandom(used, vouchers), async ({ key, hash, voucher }) => {
+            await verifiers[key].verifyAside(hash, voucher.signature);
+        });
+        return {
+            perSecond,
+            usedPerSecond,
+            verifiedPerSecond,
+            ...(jobs.length >= USED_JOBS ? { coldPerSecond: cold } : {}),
+        };
     } finally {
         await store.close();
     }
 }
 
-interface OpenJob {
-    job: Buffer;
-    channel: Buffer;
-    key: number; // index
+const signRandom = (jobs: readonly OpenJob[], count: number): Sent[] =>
+    Array.from({ length: count }, () => sign(jobs[Math.floor(Math.random() * jobs.length)]));
+
+/** The next voucher of a job. */
+function sign(open: OpenJob): Sent {
+    const { job, channel, key } = open;
+    open.promised += 1n;
+    const hash = Voucher.hash(voucherFor(NETWORK, accountAddress(channel), open.promised, 1));
+    return { job, key, hash, voucher: { cumulative: open.promised, count: 1, signature: keys[key].sign(hash) } };
 }
 
-interface Sent {
-    job: Buffer;
-    channel: Buffer;
-    key: Verifier;
-    voucher: SignedVoucher;
-}
-
-async function addJobs(store: SqliteWorkerStore, count: number): Promise<OpenJob[]> {
-    const all: OpenJob[] = [];
-    const bags = keys.map(({ publicKey }) => termsBytes(termsOf(publicKey)));
-    while (all.length < count) {
-        const some = Array.from({ length: Math.min(1000, count - all.length) }, (_, i) => ({
-            job: randomBytes(32),
-            channel: randomBytes(32),
-            key: (all.length + i) % KEYS,
-        }));
-        await Promise.all(
-            some.map(({ job, channel, key }) =>
-                store.jobs.add({
-                    ...{ job, channel, terms: bags[key], client: `0:${key}`, model: MODEL, tokenizer: 'bytes' },
-                    ...{ jobNumber: 1, enc: Buffer.alloc(32), wire: 'bench' },
-                    snapshot: {
-                        balance: 10n ** 12n,
-                        paid: 0n,
-                        refundAt: 2_000_000_000,
-                        at: Math.floor(Date.now() / 1000),
-                    },
-                }),
-            ),
-        );
-        all.push(...some);
-    }
-    return all;
-}
-
-function shuffled(ids: readonly OpenJob[], count: number): OpenJob[] {
-    return Array.from({ length: count }, () => ids[Math.floor(Math.random() * ids.length)]);
-}
-
-function signFor(ids: readonly OpenJob[], count: number): Sent[] {
-    return Array.from({ length: count }, (_, i) => {
-        const { job, channel, key } = ids[i % ids.length];
-        const cumulative = BigInt(i + 1);
-        const payload = voucherFor(NETWORK, accountAddress(channel), cumulative, 0);
-        const signature = keys[key].sign(Voucher.hash(payload));
-        return { job, channel, key: verifiers[key], voucher: { cumulative, count: 0, signature } };
-    });
+function shuffled<T>(all: readonly T[]): T[] {
+    return all
+        .map((one) => ({ one, place: Math.random() }))
+        .sort((a, b) => a.place - b.place)
+        .map(({ one }) => one);
 }
 
 /** How many of the actions run in a second, some at once. */
@@ -143,13 +145,8 @@ async function rate<T>(all: readonly T[], action: (one: T) => Promise<void>): Pr
 function bookOf(store: SqliteWorkerStore): { book: WorkerBook; context: WorkerContext } {
     const now = () => Math.floor(Date.now() / 1000);
     const config = { network: NETWORK, marginSeconds: 1800, chain: { freshSeconds: 3600, staleSeconds: 3600 } };
-    const context = {
-        config,
-        store,
-        now,
-        log: pino({ level: 'silent' }),
-        receiptKey: RECEIPT_KEY,
-    } as never as WorkerContext;
+    const log = pino({ level: 'silent' });
+    const context = { config, store, now, log, receiptKey } as never as WorkerContext;
     const channels = new Channels({} as never, [new Cell()], 0, now);
     const floors = { channels, clients: new Clients(1) } as never as BookFloors;
     return { book: new WorkerBook(context, floors), context };
