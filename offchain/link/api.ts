@@ -33,6 +33,14 @@ const uint32 = z.number().int().min(0).max(0xffffffff);
 
 const MAX_CHAIN = 16 << 10; // characters
 
+/** Processes of one node that an answer names. */
+export const MAX_PROCESSES = 16;
+
+/** Characters of a URL of a process. */
+export const MAX_URL = 200;
+
+const processUrl = z.url({ protocol: /^https?$/ }).max(MAX_URL);
+
 /** Proof that a node's keys belong to a measured machine; `open` says that the node has none. */
 export const attestation = z.discriminatedUnion('tier', [
     z.object({ tier: z.literal('open') }),
@@ -137,6 +145,8 @@ export const jobState = z.object({
     results: z.object({ index: uint32, cumulative: nano }), // of the newest result, 0 for none
     voucher: signedVoucher.nullable(), // the newest one the worker holds
     boot: hex(16), // of the worker's process: sessions end with it
+    // Of the node's processes, the one that has the job first. Default: there is one.
+    processes: z.array(processUrl).max(MAX_PROCESSES).default([]),
 });
 export type JobState = z.output<typeof jobState>;
 
@@ -182,10 +192,15 @@ export const refusalCodes = [
     'chain_down', // the TON API does not answer: known jobs go on, and no new one begins
     'paused', // the worker takes no new jobs and queries for now; known jobs stay
     'shutting_down',
+    'other_process', // another process of the node has the job: `url` leads to it
+    'taking_over', // the process that had the job has stopped, and another takes the job: ask again in a moment
     'internal', // the worker failed; its log says more
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
-export const refusal = z.object({ error: z.object({ code: z.enum(refusalCodes), message: z.string() }) });
+/** `url`: of the process that has the job. */
+export const refusal = z.object({
+    error: z.object({ code: z.enum(refusalCodes), message: z.string(), url: processUrl.optional().catch(undefined) }),
+});
 
 /** A value as {@link toWire} makes it: amounts are decimal strings. */
 export type Wire<T> = T extends bigint ? string : T extends object ? { [Name in keyof T]: Wire<T[Name]> } : T;

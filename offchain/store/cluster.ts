@@ -45,6 +45,11 @@ export interface Cluster {
      */
     takeOver(transaction: Transaction<never>, member: number): Promise<boolean>;
     /**
+     * In a write: true, until the transaction ends, if nobody has this number and its rows were taken over. Rows that
+     * the takeover left behind may be moved then.
+     */
+    isVacant(transaction: Transaction<never>, member: number): Promise<boolean>;
+    /**
      * Runs `action` while no other member runs an action of this name; waits for those that do. The lease is renewed
      * meanwhile. A member that dies in its action makes the next one wait for some seconds.
      */
@@ -81,6 +86,10 @@ export class OneMember implements Cluster {
     }
 
     async takeOver(): Promise<boolean> {
+        return false;
+    }
+
+    async isVacant(): Promise<boolean> {
         return false;
     }
 

@@ -10,13 +10,13 @@ import { isPostgres } from '../process/storeAddress';
 import type { Signing, StoreView } from './signingGuard';
 import { workerTables } from './workerTables';
 
-/** {@link inspectFile}, or the same of a PostgreSQL database. */
-export async function inspectStore(store: string): Promise<StoreView> {
+/** {@link inspectFile}, or the same of a PostgreSQL database. `isShared`: other processes may use that. */
+export async function inspectStore(store: string, isShared = false): Promise<StoreView> {
     if (!isPostgres(store)) {
         return inspectFile(store);
     }
     const { inspectPostgres } = await import('./postgresInspect');
-    return inspectPostgres(store);
+    return inspectPostgres(store, isShared);
 }
 
 /**
@@ -67,7 +67,8 @@ function signingOf(file: Sqlite.Database, path: string): Signing | undefined {
     if (!hasTable('signing') || !hasTable('retired')) {
         return undefined;
     }
-    const row = file.prepare('SELECT store, receiptKey, sequence FROM signing').get() as Omit<Signing, 'retired'>;
+    const row = file.prepare('SELECT store, receiptKey FROM signing').get() as Pick<Signing, 'store' | 'receiptKey'>;
+    const sequences = file.prepare('SELECT member, sequence FROM sequences').raw().all() as [number, number][];
     const retired = file.prepare('SELECT receiptKey FROM retired').pluck().all() as Buffer[];
-    return { ...row, retired };
+    return { ...row, sequences: new Map(sequences), retired };
 }

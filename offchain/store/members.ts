@@ -128,6 +128,11 @@ export class PostgresCluster implements Cluster {
         return (await lease.execute(transaction)).numAffectedRows === 1n;
     }
 
+    async isVacant(transaction: Transaction<never>, member: number): Promise<boolean> {
+        const seat = sql`SELECT 1 FROM leases WHERE name = ${nameOf(member)} AND member IS NULL FOR SHARE`;
+        return (await seat.execute(transaction)).rows.length === 1;
+    }
+
     exclusive<T>(name: string, action: (lease: HeldLease) => Promise<T>): Promise<T> {
         return this.actions.run(name, async () => {
             const lease = await this.wait(name);

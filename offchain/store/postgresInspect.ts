@@ -5,8 +5,8 @@ import { postgresWorkerTables } from './postgresTables';
 import { databaseName } from '../process/storeAddress';
 import type { Signing, StoreView } from './signingGuard';
 
-/** The state of the store. Throws if a process uses it, or its commits would not reach the disk. */
-export async function inspectPostgres(url: string): Promise<StoreView> {
+/** The state of the store. Throws if a process uses it that does not share it, or commits would not reach the disk. */
+export async function inspectPostgres(url: string, isShared: boolean): Promise<StoreView> {
     const { schema, scripts } = postgresWorkerTables;
     const pool = openPool({ ...connectionOf(url, schema), max: 1 });
     const name = databaseName(url);
@@ -17,20 +17,28 @@ export async function inspectPostgres(url: string): Promise<StoreView> {
         if (!tables!.exists) {
             return { exists: false };
         }
-        const lease = await first<{ holder: string }>(
-            'SELECT holder FROM leases WHERE member IS NOT NULL AND until > clock_timestamp()',
+        const lease = await first<{ holder: string; identity: string | undefined }>(
+            `SELECT holder, member->>'identity' AS identity FROM leases
+            WHERE member IS NOT NULL AND until > clock_timestamp()`,
         );
-        if (lease !== undefined) {
+        if (lease !== undefined && !(isShared && lease.identity)) {
             throw new StoreInUse(`${name} is in use by ${lease.holder}`);
         }
         const version = (await first<{ version: number }>('SELECT version FROM version'))?.version ?? 0;
         if (version > scripts.length) {
             throw new Error(`${name} was written by a newer version (schema ${version})`);
         }
-        const signing = version === 0 ? undefined : await first<Omit<Signing, 'retired'>>('SELECT * FROM signing');
+        const signing =
+            version === 0 ? undefined : await first<Pick<Signing, 'store' | 'receiptKey'>>('SELECT * FROM signing');
         const retired = await (signing && pool.query<{ receiptKey: Buffer }>('SELECT "receiptKey" FROM retired'));
         const keys = retired?.rows.map(({ receiptKey }) => receiptKey) ?? [];
-        return { exists: true, signing: signing && { ...signing, retired: keys } };
+        const rows = await (signing && pool.query<{ member: number; sequence: number }>('SELECT * FROM sequences'));
+        const sequences = new Map(rows?.rows.map(({ member, sequence }) => [member, sequence]));
+        return {
+            exists: true,
+            signing: signing && { ...signing, sequences, retired: keys },
+            isShared: lease !== undefined,
+        };
     } finally {
         await pool.end();
     }

@@ -12,6 +12,7 @@ const text = 'text COLLATE "C"';
 const jobScript = `
 CREATE TABLE jobs (
     job bytea PRIMARY KEY,
+    member bigint NOT NULL,
     channel bytea NOT NULL UNIQUE, -- two jobs on one channel would each count on all of its money
     terms bytea NOT NULL,
     client ${text} NOT NULL,
@@ -39,6 +40,7 @@ CREATE TABLE jobs (
     "unclaimedSince" bigint NOT NULL DEFAULT 0
 );
 CREATE INDEX unended_jobs ON jobs (job) WHERE state <> 'ended';
+CREATE INDEX member_jobs ON jobs (member, job) WHERE state <> 'ended';
 CREATE INDEX best_jobs ON jobs (cumulative) WHERE state <> 'ended';
 CREATE INDEX lost_jobs ON jobs (at, job, "lastClaimAt")
     WHERE state = 'ended' AND "voucherCumulative" > "confirmedPaid";
@@ -71,8 +73,9 @@ CREATE TABLE answers (
 `;
 
 const signingScript = `
-CREATE TABLE signing (store bytea NOT NULL, "receiptKey" bytea, sequence bigint NOT NULL);
-INSERT INTO signing (store, sequence) VALUES (decode(replace(gen_random_uuid()::text, '-', ''), 'hex'), 0);
+CREATE TABLE signing (store bytea NOT NULL, "receiptKey" bytea);
+INSERT INTO signing (store) VALUES (decode(replace(gen_random_uuid()::text, '-', ''), 'hex'));
+CREATE TABLE sequences (member bigint PRIMARY KEY, sequence bigint NOT NULL);
 CREATE TABLE retired ("receiptKey" bytea PRIMARY KEY);
 `;
 
@@ -164,13 +167,15 @@ INSERT INTO intake (mode) VALUES ('open');
 
 const sumScript = `
 CREATE TABLE "jobSums" (
-    state ${text} PRIMARY KEY,
+    member bigint NOT NULL,
+    state ${text} NOT NULL,
     jobs bigint NOT NULL DEFAULT 0,
     results bigint NOT NULL DEFAULT 0,
-    ${amountNames.map((name) => `${name} text NOT NULL DEFAULT '0'`).join(', ')}
+    ${amountNames.map((name) => `${name} text NOT NULL DEFAULT '0'`).join(', ')},
+    PRIMARY KEY (member, state)
 );
-INSERT INTO "jobSums" (state) VALUES ('open'), ('ending'), ('ended');
 CREATE TABLE earnings (
+    member bigint NOT NULL,
     "by" ${text} NOT NULL,
     "group" ${text} NOT NULL,
     results bigint NOT NULL,
@@ -180,9 +185,13 @@ CREATE TABLE earnings (
     reasoning bigint NOT NULL,
     earned ${text} NOT NULL,
     claimed ${text} NOT NULL,
-    PRIMARY KEY ("by", "group")
+    PRIMARY KEY (member, "by", "group")
 );
-CREATE INDEX best_earnings ON earnings ("by", length(earned), earned);
+CREATE VIEW "allEarnings" AS
+    SELECT "by", "group", sum(results)::bigint AS results, sum(prompt)::bigint AS prompt,
+        sum(cached)::bigint AS cached, sum(completion)::bigint AS completion, sum(reasoning)::bigint AS reasoning,
+        sum(earned::numeric)::text COLLATE "C" AS earned, sum(claimed::numeric)::text COLLATE "C" AS claimed
+    FROM earnings GROUP BY "by", "group";
 CREATE TABLE claims (
     job bytea NOT NULL REFERENCES jobs (job),
     at bigint NOT NULL,

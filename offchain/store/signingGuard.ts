@@ -3,6 +3,7 @@
  * is detected.
  */
 import { type Kysely, sql } from 'kysely';
+import type { Cluster } from './cluster';
 import { Mark, type Marked, readMark } from './mark';
 import { StaleStore } from './worker';
 import type { WorkerSchema, WorkerTransaction } from './workerTables';
@@ -12,18 +13,18 @@ import type { Writes } from './writeQueue';
 export interface Signing {
     store: Buffer; // 16 bytes, identifies the store and its copies
     receiptKey: Buffer | null; // the key that signed last
-    sequence: number; // of signed receipts
+    sequences: ReadonlyMap<number, number>; // of receipts that each process of a cluster signed, by its number
     retired: readonly Buffer[]; // keys that no longer sign with it
 }
 
 /** What a store says of the key that signs with it; undefined when it has no tables yet. */
-export type StoreView = { exists: false } | { exists: true; signing: Signing | undefined };
+export type StoreView = { exists: false } | { exists: true; signing: Signing | undefined; isShared?: boolean }; // with a live process
 
 /**
  * Why the key (32 bytes) must not sign with a store, by the mark at `path`; undefined when it may.
  */
 export function staleReason(
-    { store, receiptKey: lastKey, sequence, retired }: Signing,
+    { store, receiptKey: lastKey, sequences, retired }: Signing,
     receiptKey: Buffer,
     mark: Marked | undefined,
     path: string,
@@ -34,13 +35,16 @@ export function staleReason(
     if (mark === undefined && lastKey?.equals(receiptKey) === true) {
         return `The store has signed with this key, and ${path} is missing: copy it with the store`;
     }
-    if (mark?.key.equals(receiptKey) !== true || mark.sequence === 0) {
+    if (mark?.key.equals(receiptKey) !== true || [...mark.sequences.values()].every((sequence) => sequence === 0)) {
         return undefined;
     }
     if (!mark.store.equals(store)) {
         return 'The receipt key has signed with another store';
     }
-    const missing = mark.sequence - sequence;
+    let missing = 0;
+    for (const [member, sequence] of mark.sequences) {
+        missing += Math.max(0, sequence - (sequences.get(member) ?? 0));
+    }
     return missing > 0 ? `The store is not the newest: ${missing} receipts are missing` : undefined;
 }
 
@@ -50,26 +54,39 @@ export class SigningGuard {
     constructor(
         private readonly db: Kysely<WorkerSchema>,
         private readonly writes: Writes<WorkerSchema>,
+        private readonly cluster: Pick<Cluster, 'number' | 'members'>,
     ) {}
 
     /** See {@link WorkerStore.guard}. */
     async guard(receiptKey: Buffer, path: string): Promise<void> {
+        const mark = readMark(path); // before the store, which other processes write meanwhile
         const signing = this.db.selectFrom('signing').selectAll();
-        const { store, receiptKey: lastKey, sequence } = await signing.executeTakeFirstOrThrow();
+        const { store, receiptKey: lastKey } = await signing.executeTakeFirstOrThrow();
         const retired = await this.db.selectFrom('retired').select('receiptKey').execute();
         const keys = retired.map((row) => row.receiptKey);
-        const reason = staleReason(
-            { store, receiptKey: lastKey, sequence, retired: keys },
-            receiptKey,
-            readMark(path),
-            path,
-        );
+        const sequences = await this.sequences();
+        // A store that another process uses now is the newest, so this machine may be new.
+        const isJoined = mark === undefined && (await this.cluster.members()).length > 1;
+        const last = isJoined ? null : lastKey;
+        const reason = staleReason({ store, receiptKey: last, sequences, retired: keys }, receiptKey, mark, path);
         if (reason !== undefined) {
             throw new StaleStore(reason);
         }
         // First: a crash must not look like a lost mark.
-        this.mark = new Mark(path, { key: receiptKey, store, sequence });
+        this.mark = new Mark(path, { key: receiptKey, store, sequences }, this.cluster.number);
         await this.writes.run((t) => t.updateTable('signing').set({ receiptKey }).execute());
+    }
+
+    /** See {@link WorkerStore.followOthers}. */
+    async followOthers(): Promise<void> {
+        if (this.mark !== undefined) {
+            this.mark.follow(await this.sequences());
+        }
+    }
+
+    private async sequences(): Promise<Map<number, number>> {
+        const rows = await this.db.selectFrom('sequences').selectAll().execute();
+        return new Map(rows.map(({ member, sequence }) => [member, sequence]));
     }
 
     async retire(receiptKey: Buffer): Promise<void> {
@@ -83,7 +100,10 @@ export class SigningGuard {
     async write(write: (t: WorkerTransaction) => Promise<void>): Promise<void> {
         const sequence = await this.writes.run(async (t) => {
             await write(t);
-            const next = t.updateTable('signing').set({ sequence: sql<number>`sequence + 1` });
+            const next = t
+                .insertInto('sequences')
+                .values({ member: this.cluster.number, sequence: 1 })
+                .onConflict((one) => one.column('member').doUpdateSet({ sequence: sql`sequences.sequence + 1` }));
             return (await next.returning('sequence').executeTakeFirstOrThrow()).sequence;
         });
         this.mark?.raise(sequence);

@@ -31,18 +31,28 @@ export class SqlEarnings implements EarningsStore {
     async sums() {
         const sums: Record<JobStage, JobSums> = { open: NO_JOBS, ending: NO_JOBS, ended: NO_JOBS };
         for (const row of await this.db.selectFrom('jobSums').selectAll().execute()) {
-            sums[row.state] = sumsRowOf(row).sums;
+            sums[row.state] = addSums(sums[row.state], sumsRowOf(row).sums);
         }
         return sums;
     }
 
     private of(by: EarningsGroup) {
-        return this.db.selectFrom('earnings').selectAll().where('by', '=', by);
+        return this.db.selectFrom('allEarnings').selectAll().where('by', '=', by);
     }
 }
 
-function rowOf({ by: _by, earned, claimed, ...row }: WorkerSchema['earnings']) {
-    return { ...row, earned: BigInt(earned), claimed: BigInt(claimed) };
+function rowOf({
+    group,
+    results,
+    prompt,
+    cached,
+    completion,
+    reasoning,
+    earned,
+    claimed,
+}: WorkerSchema['allEarnings']) {
+    const counts = { prompt, cached, completion, reasoning };
+    return { group, results, ...counts, earned: BigInt(earned), claimed: BigInt(claimed) };
 }
 
 /** Makes a change of a job's row, and of the sums over jobs with it. Every change that moves money goes through it. */
@@ -55,30 +65,44 @@ export async function changeJob<T>(t: WorkerTransaction, job: Buffer, change: ()
     const result = await change();
     const rowAfter = await read();
     if (rowBefore?.state === rowAfter?.state && rowBefore !== undefined && rowAfter !== undefined) {
-        await addToSums(t, rowAfter.state, addSums(sumsOf(rowAfter), sumsOf(rowBefore), -1));
+        await addToSums(t, rowAfter, addSums(sumsOf(rowAfter), sumsOf(rowBefore), -1));
     } else {
-        await (rowBefore && addToSums(t, rowBefore.state, addSums(NO_JOBS, sumsOf(rowBefore), -1)));
-        await (rowAfter && addToSums(t, rowAfter.state, sumsOf(rowAfter)));
+        await (rowBefore && addToSums(t, rowBefore, addSums(NO_JOBS, sumsOf(rowBefore), -1)));
+        await (rowAfter && addToSums(t, rowAfter, sumsOf(rowAfter)));
     }
     return result;
 }
 
-async function addToSums(t: WorkerTransaction, state: JobStage, more: JobSums): Promise<void> {
+type Amounts = Record<(typeof amountNames)[number], string>;
+
+async function addToSums(
+    t: WorkerTransaction,
+    { member, state }: Pick<JobRecord, 'member' | 'state'>,
+    more: JobSums,
+): Promise<void> {
     const changed = amountNames.filter((name) => more[name] !== 0n);
     if (changed.length === 0 && more.jobs === 0 && more.results === 0) {
         return;
     }
-    const amounts = changed.map((name) => [name, sql<string>`nano_add(${sql.ref(name)}, ${String(more[name])})`]);
+    const { jobs, results } = more;
+    const amounts = Object.fromEntries(amountNames.map((name) => [name, String(more[name])])) as Amounts;
+    const summed = changed.map((name) => [name, summedIn('jobSums', name)]);
     await t
-        .updateTable('jobSums')
-        .set({
-            jobs: sql<number>`jobs + ${more.jobs}`,
-            results: sql<number>`results + ${more.results}`,
-            ...(Object.fromEntries(amounts) as Record<string, never>),
-        })
-        .where('state', '=', state)
+        .insertInto('jobSums')
+        .values({ member, state, jobs, results, ...amounts })
+        .onConflict((conflict) =>
+            conflict.columns(['member', 'state']).doUpdateSet({
+                jobs: sql<number>`"jobSums".jobs + excluded.jobs`,
+                results: sql<number>`"jobSums".results + excluded.results`,
+                ...(Object.fromEntries(summed) as Record<string, never>),
+            }),
+        )
         .execute();
 }
+
+/** The sum of a column's amounts, of the stored row and the one that is added. */
+const summedIn = (table: string, column: string) =>
+    sql<string>`nano_add(${sql.ref(`${table}.${column}`)}, ${sql.ref(`excluded.${column}`)})`;
 
 /** Adds a result to the earnings, before the job's row takes it over. */
 export async function addEarnings(
@@ -113,13 +137,13 @@ export async function removeLastClaim(t: WorkerTransaction, job: Buffer): Promis
     await t.deleteFrom('claims').where('job', '=', job).where('last', '=', 1).execute();
 }
 
-interface Parties extends Pick<JobRecord, 'job' | 'model' | 'client'> {
+interface Parties extends Pick<JobRecord, 'job' | 'member' | 'model' | 'client'> {
     cumulative: Buffer;
     claimed: Buffer;
 }
 
 function partiesOf(t: WorkerTransaction, job: Buffer): Promise<Parties> {
-    const columns = ['job', 'model', 'client', 'cumulative', 'claimed'] as const;
+    const columns = ['job', 'member', 'model', 'client', 'cumulative', 'claimed'] as const;
     return t.selectFrom('jobs').select(columns).where('job', '=', job).executeTakeFirstOrThrow();
 }
 
@@ -132,25 +156,23 @@ async function addClaimed(t: WorkerTransaction, row: Parties & { at: number }, a
 /** Adds to the rows of one job's day, model and client. */
 async function addToRows(
     t: WorkerTransaction,
-    { at, model, client }: Pick<JobRecord, 'model' | 'client'> & { at: number },
+    { at, member, model, client }: Pick<JobRecord, 'member' | 'model' | 'client'> & { at: number },
     { earned, claimed, ...counts }: TokenCounts & { results: number; earned: bigint; claimed: bigint },
 ): Promise<void> {
     const groups: Record<EarningsGroup, string> = { day: dateOf(dayOf(at)), model, client };
     const columns = { ...counts, earned: String(earned), claimed: String(claimed) };
-    const rows = Object.entries(groups).map(([by, group]) => ({ by: by as EarningsGroup, group, ...columns }));
+    const rows = Object.entries(groups).map(([by, group]) => ({ member, by: by as EarningsGroup, group, ...columns }));
     const added = (name: keyof typeof counts) =>
         sql<number>`${sql.ref(`earnings.${name}`)} + ${sql.ref(`excluded.${name}`)}`;
-    const summed = (name: 'earned' | 'claimed') =>
-        sql<string>`nano_add(${sql.ref(`earnings.${name}`)}, ${sql.ref(`excluded.${name}`)})`;
     await t
         .insertInto('earnings')
         .values(rows)
         .onConflict((conflict) =>
-            conflict.columns(['by', 'group']).doUpdateSet({
+            conflict.columns(['member', 'by', 'group']).doUpdateSet({
                 results: added('results'),
                 ...{ prompt: added('prompt'), cached: added('cached') },
                 ...{ completion: added('completion'), reasoning: added('reasoning') },
-                ...{ earned: summed('earned'), claimed: summed('claimed') },
+                ...{ earned: summedIn('earnings', 'earned'), claimed: summedIn('earnings', 'claimed') },
             }),
         )
         .execute();

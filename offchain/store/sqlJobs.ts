@@ -11,14 +11,15 @@ import type { Writes } from './writeQueue';
 const MAX_CLOCK_LAG = 600; // seconds by which the clock of the chain may be behind that of a last claim
 
 // As the indexes of these jobs say it.
-const NOT_ENDED = sql<boolean>`state <> 'ended'`;
-const ENDED_UNPAID = sql<boolean>`state = 'ended' AND "voucherCumulative" > "confirmedPaid"`;
+export const NOT_ENDED = sql<boolean>`state <> 'ended'`;
+export const ENDED_UNPAID = sql<boolean>`state = 'ended' AND "voucherCumulative" > "confirmedPaid"`;
 export const ENDED_UNPRUNED = sql<boolean>`state = 'ended' AND "lowWater" < highest`;
 
 export class SqlJobs implements JobStore {
     constructor(
         private readonly db: Kysely<WorkerSchema>,
         private readonly writes: Writes<WorkerSchema>,
+        private readonly member = 1,
     ) {}
 
     async get(job: Buffer) {
@@ -54,6 +55,7 @@ export class SqlJobs implements JobStore {
             .selectFrom('jobs')
             .selectAll()
             .where(ENDED_UNPAID)
+            .where('member', '=', this.member)
             .where(({ eb, refTuple, tuple }) => eb(refTuple('at', 'job'), '>', tuple(at, job)))
             .where('lastClaimAt', byLastClaim ? '>' : '=', 0);
         return (await rows.orderBy('at').orderBy('job').limit(limit).execute()).map(jobOf);
@@ -72,7 +74,7 @@ export class SqlJobs implements JobStore {
             const used = await denied.select((select) => select.fn.max('number').as('highest')).executeTakeFirst();
             const highest = used?.highest ?? 0;
             const columns = { jobNumber, state: 'open', highest, lowWater: highest } as const;
-            const row = { ...job, ...zeros, ...snapshotColumns(snapshot), ...columns };
+            const row = { ...job, member: this.member, ...zeros, ...snapshotColumns(snapshot), ...columns };
             await changeJob(t, job.job, () => t.insertInto('jobs').values(row).execute());
         });
     }
@@ -155,8 +157,9 @@ export class SqlJobs implements JobStore {
         return this.writes.run((t) => changeJob(t, job, () => change(t)));
     }
 
-    private page({ cursor = Buffer.alloc(0), limit }: JobPage) {
-        return this.db.selectFrom('jobs').selectAll().where('job', '>', cursor).orderBy('job').limit(limit);
+    private page({ cursor = Buffer.alloc(0), limit, ofAll = false }: JobPage) {
+        const jobs = this.db.selectFrom('jobs').selectAll().where('job', '>', cursor).orderBy('job').limit(limit);
+        return ofAll ? jobs : jobs.where('member', '=', this.member);
     }
 
     private async update(jobs: readonly Buffer[], columns: Updateable<JobTable>): Promise<void> {

@@ -12,6 +12,7 @@ export class SqlQueries implements QueryStore {
         private readonly db: Kysely<WorkerSchema>,
         private readonly writes: Writes<WorkerSchema>,
         private readonly signing: SigningGuard,
+        private readonly member = 1,
     ) {}
 
     async get(query: QueryId) {
@@ -25,13 +26,22 @@ export class SqlQueries implements QueryStore {
     }
 
     async unended(limit: number, cursor?: QueryId) {
-        const unended = this.db.selectFrom('queries').selectAll().where('endKind', 'is', null);
+        const unended = this.db
+            .selectFrom('queries')
+            .selectAll()
+            .where('endKind', 'is', null)
+            .where('job', 'in', (jobs) => jobs.selectFrom('jobs').select('job').where('member', '=', this.member));
         const rows = cursor
             ? unended.where(({ eb, refTuple, tuple }) =>
                   eb(refTuple('job', 'number'), '>', tuple(cursor.job, cursor.number)),
               )
             : unended;
         return (await rows.orderBy('job').orderBy('number').limit(limit).execute()).map(queryOf);
+    }
+
+    async unendedOf(job: Buffer) {
+        const unended = this.db.selectFrom('queries').selectAll().where('job', '=', job).where('endKind', 'is', null);
+        return (await unended.orderBy('number').execute()).map(queryOf);
     }
 
     async accept({ ceiling, ...query }: NewQuery) {

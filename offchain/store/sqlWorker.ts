@@ -6,7 +6,7 @@ import { addSums } from './jobSums';
 import { SigningGuard } from './signingGuard';
 import { SqlCases } from './sqlCases';
 import { SqlEarnings } from './sqlEarnings';
-import { ENDED_UNPRUNED, SqlJobs } from './sqlJobs';
+import { ENDED_UNPAID, ENDED_UNPRUNED, NOT_ENDED, SqlJobs } from './sqlJobs';
 import { SqlQueries } from './sqlQueries';
 import { SqlWallet } from './sqlWallet';
 import type { IntakeMode, JobStore, QueryStore, WorkerStore, WorkerTotals } from './worker';
@@ -36,9 +36,9 @@ export class SqlWorkerStore implements WorkerStore {
         this.cluster = cluster;
         this.db = db;
         this.writes = writes;
-        this.signing = hot?.signing ?? new SigningGuard(db, writes);
-        this.jobs = hot?.jobs ?? new SqlJobs(db, writes);
-        this.queries = hot?.queries ?? new SqlQueries(db, writes, this.signing);
+        this.signing = hot?.signing ?? new SigningGuard(db, writes, cluster);
+        this.jobs = hot?.jobs ?? new SqlJobs(db, writes, cluster.number);
+        this.queries = hot?.queries ?? new SqlQueries(db, writes, this.signing, cluster.number);
         this.cases = new SqlCases(db, this.writes);
         this.earnings = new SqlEarnings(db);
         this.wallet = new SqlWallet(db, this.writes);
@@ -50,6 +50,31 @@ export class SqlWorkerStore implements WorkerStore {
         const { results, earned, unclaimed, confirming, claimed } = all;
         const jobs = { open: sums.open.jobs, ending: sums.ending.jobs, ended: sums.ended.jobs };
         return { jobs, results, earned, unclaimed, confirming, claimed };
+    }
+
+    takeOver(member: number) {
+        const { cluster } = this;
+        return this.writes.run(async (t) => {
+            if (!(await cluster.takeOver(t as never, member))) {
+                return false;
+            }
+            for (const needed of [NOT_ENDED, ENDED_UNPAID]) {
+                const jobs = t.updateTable('jobs').set({ member: cluster.number }).where('member', '=', member);
+                await jobs.where(needed).execute();
+            }
+            return true;
+        });
+    }
+
+    adopt(job: Buffer, member: number) {
+        const { cluster } = this;
+        return this.writes.run(async (t) => {
+            if (!(await cluster.isVacant(t as never, member))) {
+                return false;
+            }
+            const jobs = t.updateTable('jobs').set({ member: cluster.number }).where('member', '=', member);
+            return (await jobs.where('job', '=', job).executeTakeFirst()).numUpdatedRows === 1n;
+        });
     }
 
     async intake() {
@@ -102,6 +127,10 @@ export class SqlWorkerStore implements WorkerStore {
 
     guard(receiptKey: Buffer, mark: string) {
         return this.signing.guard(receiptKey, mark);
+    }
+
+    followOthers() {
+        return this.signing.followOthers();
     }
 
     retire(receiptKey: Buffer) {

@@ -1,5 +1,6 @@
 /** Counts signed receipts in a worker's SQLite file, once for all writes of a group. */
 import type { Statement } from 'better-sqlite3';
+import { OneMember } from './cluster';
 import type { Database } from './database';
 import type { GroupCommit } from './groupCommit';
 import { HotRows } from './hotRows';
@@ -14,9 +15,9 @@ export class SqliteSigning extends SigningGuard {
         db: Database<WorkerSchema>,
         private readonly group: GroupCommit<WorkerSchema>,
     ) {
-        super(db, group);
-        this.read = db.file.prepare('SELECT sequence FROM signing');
-        const write = db.file.prepare('UPDATE signing SET sequence = ?');
+        super(db, group, new OneMember());
+        this.read = db.file.prepare('SELECT sequence FROM sequences');
+        const write = db.file.prepare('UPDATE sequences SET sequence = ?');
         this.rows = new HotRows(({ sequence }) => void write.run(sequence));
         group.defer(this.rows, {
             flush: () => undefined,

@@ -35,6 +35,7 @@ export interface JobInsert {
 }
 
 export interface JobRecord extends JobInsert {
+    member: number; // of the cluster, which alone changes the job
     state: JobStage;
     highest: number; // query number, 0 for none
     lowWater: number; // numbers up to this one are used, whether or not their records are still stored
@@ -48,10 +49,12 @@ export interface JobRecord extends JobInsert {
     unclaimedSince: number; // unix seconds of the first voucher after everything was paid, or of the last claim
 }
 
-/** A page of jobs: at most `limit`, in the order of their hashes, later than `cursor`. */
+/** A page of jobs of this process: at most `limit`, in the order of their hashes, later than `cursor`. */
 export interface JobPage {
     cursor?: Buffer | undefined;
     limit: number;
+    /** Also those of other members of the cluster. */
+    ofAll?: boolean;
 }
 
 /** The place of an ended job in the order of ends. `at`: unix seconds. */
@@ -73,6 +76,7 @@ export interface LastClaim {
     paidAfter: bigint;
 }
 
+/** Scans find the jobs of this process, the member of the cluster. `get`, `ofChannel`, `best` and `lastEnd` find all. */
 export interface JobStore {
     get(job: Buffer): Promise<JobRecord | undefined>;
     ofChannel(channel: Buffer): Promise<JobRecord | undefined>;
@@ -169,8 +173,10 @@ export interface UnservedQuery extends QueryId {
 export interface QueryStore {
     get(query: QueryId): Promise<QueryRecord | undefined>;
     answer(query: QueryId): Promise<Buffer>;
-    /** At most `limit` accepted queries without an end, by job and number, later than `cursor`. */
+    /** At most `limit` accepted queries of this process without an end, by job and number, later than `cursor`. */
     unended(limit: number, cursor?: QueryId): Promise<QueryRecord[]>;
+    /** The accepted queries of a job without an end, by number. */
+    unendedOf(job: Buffer): Promise<QueryRecord[]>;
     /** Throws when the number was used. */
     accept(query: NewQuery): Promise<void>;
     /** Throws when the number was used. */
@@ -241,6 +247,13 @@ export interface WorkerStore {
     readonly earnings: EarningsStore;
     readonly wallet: WalletStore;
     totals(): Promise<WorkerTotals>;
+    /**
+     * Takes the jobs of a process that stopped. From then on that process commits nothing. False if it lives again, or
+     * another process was faster.
+     */
+    takeOver(member: number): Promise<boolean>;
+    /** Takes a job that a takeover left behind, because it had ended and was paid. False if another process has it. */
+    adopt(job: Buffer, member: number): Promise<boolean>;
     /** What the operator has the worker take; `open` unless it says something else. */
     intake(): Promise<IntakeMode>;
     setIntake(mode: IntakeMode): Promise<void>;
@@ -256,6 +269,8 @@ export interface WorkerStore {
      * one
      */
     guard(receiptKey: Buffer, mark: string): Promise<void>;
+    /** Has the file of {@link guard} follow what the other processes of the cluster have signed. */
+    followOthers(): Promise<void>;
     /** The key no longer signs with this store. */
     retire(receiptKey: Buffer): Promise<void>;
     close(): Promise<void>;

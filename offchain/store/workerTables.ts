@@ -42,21 +42,28 @@ export type QueryTable = Omit<QueryRecord, 'ceiling' | 'accept' | 'end' | 'count
 interface SigningTable {
     store: Buffer; // identifies this store and its copies
     receiptKey: Buffer | null; // the key that signed last
-    sequence: number; // of accepts, declines and ends
 }
 
+type EarnedTable = Omit<EarningsRow, 'earned' | 'claimed'> & { by: EarningsGroup; earned: string; claimed: string };
+
+/** A row with a `member` is changed by that member of the cluster only. A SQLite file has one. */
 export interface WorkerSchema {
     jobs: JobTable;
     queries: QueryTable;
     answers: QueryId & { piece: number; bytes: Buffer };
     signing: SigningTable; // one row
+    sequences: { member: number; sequence: number }; // of accepts, declines and ends that each member signed
     retired: { receiptKey: Buffer };
     watched: { lt: Buffer }; // one row
     cases: CaseRecord;
     denials: UnservedQuery;
     intake: { mode: IntakeMode }; // one row
-    earnings: Omit<EarningsRow, 'earned' | 'claimed'> & { by: EarningsGroup; earned: string; claimed: string };
-    jobSums: Pick<JobSums, 'jobs' | 'results'> & { state: JobStage } & Record<(typeof amountNames)[number], string>;
+    earnings: EarnedTable & { member: number };
+    allEarnings: EarnedTable; // a view: those of all members
+    jobSums: Pick<JobSums, 'jobs' | 'results'> & { member: number; state: JobStage } & Record<
+            (typeof amountNames)[number],
+            string
+        >;
     claims: { job: Buffer; at: number; amount: Buffer; last: number }; // confirmed; `at` in unix seconds
     movements: Omit<Movement, 'lt' | 'amount' | 'isIncoming' | 'isBounced' | 'job' | 'order'> & {
         wallet: Buffer;
@@ -81,6 +88,7 @@ const jobTables: Migration = async (db) => {
     const none = sql.raw(`BLOB NOT NULL DEFAULT x'${ZERO.toString('hex')}'`);
     await sql`CREATE TABLE jobs (
         job BLOB PRIMARY KEY,
+        member INTEGER NOT NULL DEFAULT 1,
         channel BLOB NOT NULL UNIQUE, -- two jobs on one channel would each count on all of its money
         terms BLOB NOT NULL,
         client TEXT NOT NULL, -- of the terms: raw address of the escrow
@@ -143,10 +151,11 @@ const jobTables: Migration = async (db) => {
 const signingTables: Migration = async (db) => {
     await sql`CREATE TABLE signing (
         store BLOB NOT NULL,
-        receiptKey BLOB,
-        sequence INTEGER NOT NULL
+        receiptKey BLOB
     ) STRICT`.execute(db);
-    await sql`INSERT INTO signing (store, sequence) VALUES (randomblob(16), 0)`.execute(db);
+    await sql`INSERT INTO signing (store) VALUES (randomblob(16))`.execute(db);
+    await sql`CREATE TABLE sequences (member INTEGER PRIMARY KEY, sequence INTEGER NOT NULL) STRICT`.execute(db);
+    await sql`INSERT INTO sequences (member, sequence) VALUES (1, 0)`.execute(db);
     await sql`CREATE TABLE retired (receiptKey BLOB PRIMARY KEY) STRICT`.execute(db);
 };
 
@@ -228,13 +237,16 @@ const intakeTable: Migration = async (db) => {
 const sumTables: Migration = async (db) => {
     const amounts = sql.raw(amountNames.map((name) => `${name} TEXT NOT NULL DEFAULT '0'`).join(', '));
     await sql`CREATE TABLE "jobSums" (
-        state TEXT PRIMARY KEY,
+        member INTEGER NOT NULL DEFAULT 1,
+        state TEXT NOT NULL,
         jobs INTEGER NOT NULL DEFAULT 0,
         results INTEGER NOT NULL DEFAULT 0,
-        ${amounts}
+        ${amounts},
+        PRIMARY KEY (member, state)
     ) STRICT`.execute(db);
     await sql`INSERT INTO "jobSums" (state) VALUES ('open'), ('ending'), ('ended')`.execute(db);
     await sql`CREATE TABLE earnings (
+        member INTEGER NOT NULL DEFAULT 1,
         "by" TEXT NOT NULL,
         "group" TEXT NOT NULL,
         results INTEGER NOT NULL,
@@ -244,8 +256,9 @@ const sumTables: Migration = async (db) => {
         reasoning INTEGER NOT NULL,
         earned TEXT NOT NULL,
         claimed TEXT NOT NULL,
-        PRIMARY KEY ("by", "group")
+        PRIMARY KEY (member, "by", "group")
     ) STRICT, WITHOUT ROWID`.execute(db);
+    await sql`CREATE VIEW "allEarnings" AS SELECT * FROM earnings`.execute(db);
     await sql`CREATE INDEX best_earnings ON earnings ("by", length(earned), earned)`.execute(db);
     await sql`CREATE TABLE claims (
         job BLOB NOT NULL REFERENCES jobs (job),

@@ -12,13 +12,18 @@ import { toWire } from '../link';
 import { earningsGroups } from '../store/earnings';
 import { isPostgres } from '../process/storeAddress';
 import { privateFolder } from '../store/privateFolder';
+import type { WorkerConfig } from './config';
 import type { Worker } from './main';
 
 const MAX_PATH = 100; // bytes of a socket's path that every system accepts
 
+/** What tells a process: its store, and its URL in a cluster. */
+type AdminAddress = Pick<WorkerConfig, 'store' | 'cluster'>;
+
 /** Beside the file, or in the folder of the user for a database. Undefined where no socket can be. */
-function socketOf(store: string): string | undefined {
-    const name = createHash('sha256').update(store).digest('hex').slice(0, 16);
+function socketOf({ store, cluster }: AdminAddress): string | undefined {
+    const process = cluster === undefined ? store : `${store} ${cluster.url}`;
+    const name = createHash('sha256').update(process).digest('hex').slice(0, 16);
     const folder = isPostgres(store) ? privateFolder(homedir()) : undefined;
     const path = isPostgres(store) ? folder && join(folder, `${name}.sock`) : `${store}.sock`;
     return path === undefined || Buffer.byteLength(path) > MAX_PATH ? undefined : path;
@@ -29,11 +34,11 @@ function socketOf(store: string): string | undefined {
  * is no place for the socket: the store's path is too long, or no folder of this user can be written.
  */
 export async function serveAdmin(
-    store: string,
+    address: AdminAddress,
     worker: Pick<Worker, 'status' | 'claimNow' | 'earnings' | 'sweepNow' | 'sweepPlan' | 'setIntake' | 'intake'>,
     reload: () => Promise<unknown>,
 ): Promise<Server | undefined> {
-    const path = socketOf(store);
+    const path = socketOf(address);
     if (path === undefined) {
         return undefined;
     }
@@ -71,9 +76,9 @@ async function answer(response: ServerResponse, action: (() => Promise<unknown>)
     }
 }
 
-/** The answer of the running worker of this store; undefined when none runs. */
-export async function askWorker(store: string, method: 'GET' | 'POST', path: `/${string}`): Promise<unknown> {
-    const socketPath = socketOf(store);
+/** The answer of the running worker of this address; undefined when none runs. */
+export async function askWorker(address: AdminAddress, method: 'GET' | 'POST', path: `/${string}`): Promise<unknown> {
+    const socketPath = socketOf(address);
     if (socketPath === undefined) {
         return undefined;
     }

@@ -46,6 +46,8 @@ interface Slot {
 
 export class WorkerBook {
     private readonly slots = new Map<string, Slot>();
+    /** Ends the queries that an earlier process left open in a job, before anything else of the job is signed. */
+    recovery: (job: WorkerJob) => Promise<void> = () => Promise.resolve();
 
     constructor(
         private readonly context: WorkerContext,
@@ -76,7 +78,9 @@ export class WorkerBook {
         refuseTerms(this.objectionToParties(request.terms));
         const { id, channel } = this.identify(request);
         // Terms that were agreed on stay, whatever the offers and limits are later.
-        const offer = (await jobs.get(id)) === undefined ? this.offerFor(request.terms) : undefined;
+        const record = await jobs.get(id);
+        await (record && this.context.processes.claimJob(record));
+        const offer = record === undefined ? this.offerFor(request.terms) : undefined;
         if (offer !== undefined) {
             this.context.intake.requireOpen();
         }
@@ -240,8 +244,17 @@ export class WorkerBook {
     }
 
     private async stored(id: Buffer): Promise<WorkerJob | undefined> {
-        const record = await this.context.store.jobs.get(id);
-        return record && new WorkerJob(this.context, record, termsFromBytes(record.terms), this.floors);
+        const { jobs } = this.context.store;
+        let record = await jobs.get(id);
+        if (record !== undefined && !(await this.context.processes.claimJob(record))) {
+            record = await jobs.get(id);
+        }
+        if (record === undefined) {
+            return undefined;
+        }
+        const job = new WorkerJob(this.context, record, termsFromBytes(record.terms), this.floors);
+        await this.recovery(job); // a job that is not in memory runs no query
+        return job;
     }
 
     private dropIdle(): void {

@@ -22,6 +22,7 @@ import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
 import { type Defence, defend } from './defence';
+import { spendAlone } from './processes';
 
 const HOUR = 3600;
 const ABSENT_AFTER = 24 * HOUR; // a report whose Dispute does not exist by then has bounced
@@ -77,17 +78,23 @@ export class Cases {
 
     private async round(): Promise<void> {
         const { log, store } = this.context;
+        const { processes } = this.context;
         await this.collect();
         for (const record of await store.cases.open()) {
             if (this.tasks.isStopping) {
                 return;
+            }
+            if (!processes.answersFor(await store.jobs.get(record.job))) {
+                continue;
             }
             await this.attend(record).catch((error: unknown) =>
                 log.error({ ...nameOf(record), err: error }, 'cases: not answered yet, tried again'),
             );
         }
         // Only after a complete round: answers are deleted once nobody can demand them any more.
-        await store.prune(await this.pruneBefore());
+        if (processes.isFirst) {
+            await store.prune(await this.pruneBefore());
+        }
     }
 
     /**
@@ -270,11 +277,13 @@ export class Cases {
     /** The bond is what posting four pieces costs, so a quarter of it covers any one message. */
     private async send(order: Transfer[], bond: bigint): Promise<void> {
         const needed = order.reduce((sum, { value }) => sum + value + bond / 4n, 0n);
-        if ((await this.wallet.balance()) < needed) {
-            const address = walletText(this.wallet.address, this.context.config);
-            throw new Error(`The worker's wallet ${address} needs ${formatTon(needed)} TON to answer a demand`);
-        }
-        await this.wallet.send(order);
+        await spendAlone(this.context.store, this.wallet.address, async (assertAlone) => {
+            if ((await this.wallet.balance()) < needed) {
+                const address = walletText(this.wallet.address, this.context.config);
+                throw new Error(`The worker's wallet ${address} needs ${formatTon(needed)} TON to answer a demand`);
+            }
+            await this.wallet.send(order, assertAlone);
+        });
     }
 
     /** Logs a message of a case once. */

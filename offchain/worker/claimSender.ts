@@ -7,6 +7,7 @@ import type { WorkerBook } from './book';
 import { accountAddress } from './channels';
 import type { WorkerContext } from './context';
 import type { WorkerJob } from './job';
+import { type AssertAlone, spendAlone } from './processes';
 
 /** The wallet that sends claims. */
 export type ClaimWallet = Pick<HotWallet, 'address' | 'send' | 'balance' | 'outcome'>;
@@ -59,11 +60,13 @@ export class ClaimSender {
     async send(claims: Claim[], report: ClaimReport): Promise<void> {
         claims.sort((a, b) => a.refundAt - b.refundAt);
         while (claims.length > 0) {
-            const batch = claims.splice(0, await this.affordable(claims));
-            if (batch.length === 0) {
+            const { store } = this.context;
+            const order = await spendAlone(store, this.wallet.address, (alone) => this.order(claims, alone));
+            if (order === undefined) {
                 break;
             }
-            await this.sendBatch(batch, report);
+            const { batch, polls } = order;
+            await Promise.all(batch.map((claim) => this.confirm(claim, polls, report)));
         }
     }
 
@@ -111,19 +114,24 @@ export class ClaimSender {
         throw lastError;
     }
 
-    private async sendBatch(batch: Claim[], report: ClaimReport): Promise<void> {
+    /** Orders the first of the claims, as many as the wallet can pay for; undefined if it can pay for none. */
+    private async order(claims: Claim[], assertAlone: AssertAlone) {
+        const batch = claims.splice(0, await this.affordable(claims));
+        if (batch.length === 0) {
+            return undefined;
+        }
         const value = await this.value(batch);
         const transfers = batch.map(({ channel, body }) => ({ to: accountAddress(channel), value, body }));
         let polls = CONFIRM_POLLS;
         await this.markLastClaims(batch.filter(({ last }) => last));
         try {
-            await this.wallet.send(transfers);
+            await this.wallet.send(transfers, assertAlone);
         } catch (error) {
             // The wallet may still execute the order; then the next round finds it in the channels.
             this.context.log.error({ err: error, claims: batch.length }, 'claims: the wallet did not send');
             polls = 1;
         }
-        await Promise.all(batch.map((claim) => this.confirm(claim, polls, report)));
+        return { batch, polls };
     }
 
     /** Stored before the wallet sends, so that an end by this worker is recognised as such, also after a restart. */

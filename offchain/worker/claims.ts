@@ -10,6 +10,7 @@ import type { WorkerContext } from './context';
 import type { Costs } from './costs';
 import type { WorkerJob } from './job';
 import { LostJobs } from './lostJobs';
+import { type AssertAlone, spendAlone } from './processes';
 
 const PAGE = 500; // jobs read from the store at once
 const READERS = 4; // channels read from the chain at once
@@ -38,8 +39,8 @@ export class Claims {
         private readonly context: WorkerContext,
         private readonly book: WorkerBook,
         readonly costs: Costs,
-        wallet: ClaimWallet,
-        private readonly sweep: () => Promise<void>, // after each round at the configured interval
+        private readonly wallet: ClaimWallet,
+        private readonly sweep: (assertAlone: AssertAlone) => Promise<void>, // after each round at the configured interval
     ) {
         const { config, log } = context;
         this.sender = new ClaimSender(context, book, wallet, this.tasks);
@@ -71,8 +72,12 @@ export class Claims {
         return this.round('all');
     }
 
-    /** Runs what spends the wallet's coins while no round of claims runs. */
-    exclusively<T>(action: () => Promise<T>): Promise<T> {
+    /** Runs what spends the wallet's coins while no round of claims runs, here or in another process. */
+    exclusively<T>(action: (assertAlone: AssertAlone) => Promise<T>): Promise<T> {
+        return this.inTurn(() => spendAlone(this.context.store, this.wallet.address, action));
+    }
+
+    private inTurn<T>(action: () => Promise<T>): Promise<T> {
         const run = this.lastRound.then(action);
         this.lastRound = run.catch(() => undefined);
         return run;
@@ -80,7 +85,7 @@ export class Claims {
 
     /** One round at a time, so that no voucher is claimed twice. */
     private round(scope: Scope): Promise<ClaimReport> {
-        return this.exclusively(() => this.runRound(scope));
+        return this.inTurn(() => this.runRound(scope));
     }
 
     private async runDue(): Promise<void> {

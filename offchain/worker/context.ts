@@ -9,12 +9,14 @@ import type { WorkerConfig } from './config';
 import type { WorkerIntake } from './intake';
 import type { WorkerMetrics } from './metrics';
 import type { ChangingOffers } from './offers';
+import type { Processes } from './processes';
 
 /** What every floor of one worker works with. */
 export interface WorkerContext extends ProcessContext<Omit<WorkerConfig, 'offers'>, WorkerStore> {
     readonly chain: Chain;
     readonly backends: Backends;
     readonly intake: WorkerIntake;
+    readonly processes: Processes;
     readonly offers: ChangingOffers; // those of the configuration, until they change
     readonly receiptKey: SigningKey;
     readonly encryptionKey: EncryptionKey;

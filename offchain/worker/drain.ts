@@ -36,6 +36,11 @@ export class Drain {
         this.loop = new PollLoop(() => this.round(), DRAIN_MS, onError);
     }
 
+    /** Another process was told to drain. */
+    wake(): void {
+        this.loop.wake();
+    }
+
     start(): void {
         this.loop.start();
     }
@@ -68,10 +73,10 @@ export class Drain {
     private async claimableJobs(): Promise<number> {
         const { jobs } = this.context.store;
         let count = 0;
-        let page = await jobs.claimable({ limit: PAGE });
+        let page = await jobs.claimable({ limit: PAGE, ofAll: true });
         while (page.length > 0) {
             count += page.filter((record) => this.claims.costs.isWorth(unclaimedOf(record))).length;
-            page = await jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE });
+            page = await jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE, ofAll: true });
         }
         return count;
     }

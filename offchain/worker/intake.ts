@@ -12,7 +12,7 @@ export class WorkerIntake {
     private readonly obstacles: Obstacle[] = [];
 
     private constructor(
-        private readonly store: Pick<WorkerStore, 'setIntake'>,
+        private readonly store: Pick<WorkerStore, 'intake' | 'setIntake'>,
         private current: IntakeMode,
     ) {}
 
@@ -36,6 +36,13 @@ export class WorkerIntake {
 
     addObstacle(obstacle: Obstacle): void {
         this.obstacles.push(obstacle);
+    }
+
+    /** Takes over what another process was told. Resolves with whether it is another mode. */
+    async refresh(): Promise<boolean> {
+        const last = this.current;
+        this.current = await this.store.intake();
+        return this.current !== last;
     }
 
     async set(mode: IntakeMode): Promise<void> {

@@ -106,6 +106,7 @@ export class WorkerJob extends JobEntry {
             results: { index, cumulative },
             voucher: voucher ?? null,
             boot: this.context.boot,
+            processes: this.context.processes.urls,
         };
     }
 

@@ -36,7 +36,8 @@ import { NodeOnChain } from './listed';
 import { WorkerMetrics } from './metrics';
 import { nodeInfoOf } from './nodeInfo';
 import { OTHER_NODE, readinessOf } from './readiness';
-import { recover } from './recovery';
+import { Processes } from './processes';
+import { Recovery } from './recovery';
 import { ChangingOffers } from './offers';
 import { reload, type Reloaded } from './reload';
 import { createServer } from './server';
@@ -122,8 +123,13 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     const offers = new ChangingOffers(configured, steady);
     const backends = new Backends(serversOf(config, parts.backend), { ...settings, offers }, log);
     const metrics = new WorkerMetrics();
-    const events = { onBroken: fatal, onCommit: metrics.addCommit };
+    const member = config.cluster && { ...config.cluster, identity: identityOf(config, seeds) };
+    const events = { onBroken: fatal, onCommit: metrics.addCommit, member };
     const store = parts.store ?? (await openWorkerStore(config.store, events));
+    const processes = await Processes.read(store);
+    if (!store.cluster.isShared) {
+        await processes.takeOver(); // what a cluster left, before this process had the store alone
+    }
     const codes = config.channelCodes ?? (await channelCodes());
     const context: WorkerContext = {
         ...{ config: settings, store, log, chain, backends, offers, metrics, fatal },
@@ -132,6 +138,7 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         payout: config.payout ?? wallet.address,
         boot: randomBytes(16),
         intake: await WorkerIntake.read(store),
+        processes,
         now: parts.now ?? unixSeconds,
     };
     const channels = new Channels(chain, codes, config.chain.confirmSeconds, steady);
@@ -140,11 +147,11 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
     const book = new WorkerBook(context, { channels, clients, costs });
     const ledger = new WalletLedger(context, wallet);
     const sweeper = new Sweeper(context, wallet, ledger);
-    const claims = new Claims(context, book, costs, wallet, async () => {
+    const claims = new Claims(context, book, costs, wallet, async (assertAlone) => {
         // An API that does not answer has an alert of its own.
         const note = (error: unknown) =>
             log[error instanceof ChainError ? 'debug' : 'error']({ err: error }, 'nothing was swept');
-        await sweeper.sweepDue().catch(note);
+        await sweeper.sweepDue(assertAlone).catch(note);
     });
     const cases = new Cases(context, wallet);
     const drain = new Drain(context, book, claims);
@@ -154,6 +161,11 @@ async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assem
         steady,
         failed,
     };
+}
+
+// Processes of another key or node would sign for other jobs than those of the store.
+function identityOf({ network, node }: WorkerConfig, { receiptKey }: WorkerSeeds): string {
+    return [network, node.toRawString(), signingKey(receiptKey).publicKey.toString('hex')].join(' ');
 }
 
 /** Wakes claims and cases when the provider or the wallet changes on chain. */
@@ -189,7 +201,15 @@ export function serversOf(config: WorkerConfig, replacement: Backend | undefined
 export async function startWorker(config: WorkerConfig, parts: WorkerParts = {}): Promise<Worker> {
     const seeds = parts.seeds ?? readKeys(config.keyFile);
     // A caller that passes seeds makes sure that no other process uses them.
-    const lock = parts.seeds ? undefined : lockKey(signingKey(seeds.receiptKey).publicKey, config.keyFile);
+    const lock = parts.seeds
+        ? undefined
+        : lockKey(
+              signingKey(seeds.receiptKey).publicKey,
+              config.keyFile,
+              undefined,
+              undefined,
+              config.cluster !== undefined,
+          );
     try {
         return await serve(await assemble(config, { ...parts, seeds }), parts.node, () => lock?.release());
     } catch (error) {
@@ -203,7 +223,7 @@ async function serve(
     readListed: WorkerParts['node'],
     unlock: () => void,
 ): Promise<Worker> {
-    const { config, store, log, now } = context;
+    const { config, store, log, now, processes } = context;
     const { book, claims, cases, costs, drain, ledger, sweeper, wallet } = floors;
     const stopping = new AbortController();
     const [receiptKey, encryptionKey] = [context.receiptKey.publicKey, context.encryptionKey.publicKey];
@@ -215,7 +235,8 @@ async function serve(
     try {
         await listed.open();
         await store.guard(receiptKey, `${config.keyFile}.mark`);
-        const recovered = await recover(context, book);
+        const recovery = new Recovery(context, book);
+        const recovered = await recovery.run();
         const nodeInfo = () => nodeInfoOf(context, { ...floors, attestation });
         const watch = new AlertWatch({
             ...{ context, wallet, attestation, steady },
@@ -245,6 +266,18 @@ async function serve(
             await scraped?.close();
             throw error;
         });
+        processes.start(context, {
+            onTakeover: async () => {
+                const recovered = await recovery.run();
+                log.info({ recovered }, 'the queries of stopped processes have ended');
+                claims.wake();
+                cases.wake();
+            },
+            onIntake: async () => {
+                log.info({ intake: context.intake.mode }, 'what the worker takes has changed');
+                drain.wake();
+            },
+        });
         claims.start();
         ledger.start();
         cases.start();
@@ -267,7 +300,7 @@ async function serve(
             const isIdle = async () => (await book.running()).length === 0;
             await waitUntil(isIdle, { maxMs: config.shutdownSeconds * 1000 });
             await Promise.allSettled((await book.running()).map((query) => query.cut(Finish.CutByWorker)));
-            const loops = [drain, claims, ledger, cases, listed, watch, stream];
+            const loops = [processes, drain, claims, ledger, cases, listed, watch, stream];
             await Promise.all(loops.map(async (loop) => loop?.stop()));
             attestation.close();
             await server.close();

@@ -9,21 +9,44 @@ import { signFail } from './fails';
 
 const BATCH = 100;
 
-/**
- * Rule 13: ends every query that an earlier process accepted and did not end, with a result over the stored answer, or
- * with a fail if nothing is stored. Must run before anything else is signed. Resolves with the number of these queries.
- */
-export async function recover(context: WorkerContext, book: WorkerBook): Promise<number> {
-    let recovered = 0;
-    let queries = await context.store.queries.unended(BATCH);
-    while (queries.length > 0) {
-        const ended = await Promise.all(
-            queries.map((query) => book.use(query.job, (job) => endQuery(context, job, query))),
-        );
-        recovered += ended.filter(Boolean).length;
-        queries = await context.store.queries.unended(BATCH, queries.at(-1));
+/** Rule 13: ends what earlier processes left open, those whose jobs this one has or takes over. */
+export class Recovery {
+    private recovered = 0;
+
+    constructor(
+        private readonly context: WorkerContext,
+        private readonly book: WorkerBook,
+    ) {
+        book.recovery = (job) => this.recoverJob(job);
     }
-    return recovered;
+
+    /**
+     * Ends every query that an earlier process accepted and did not end, with a result over the stored answer, or with a
+     * fail if nothing is stored. At the start it must run before anything else is signed. Resolves with the number of
+     * these queries.
+     */
+    async run(): Promise<number> {
+        const { context, book } = this;
+        this.recovered = 0;
+        let queries = await context.store.queries.unended(BATCH);
+        while (queries.length > 0) {
+            const jobs = new Map(queries.map(({ job }) => [job.toString('hex'), job]));
+            // Each takes its job into memory, which recovers it.
+            await Promise.all([...jobs.values()].map((job) => book.use(job, () => Promise.resolve())));
+            queries = await context.store.queries.unended(BATCH, queries.at(-1));
+        }
+        // The jobs of this process are recovered. It gets others only from processes that stop.
+        if (!context.store.cluster.isShared) {
+            book.recovery = () => Promise.resolve();
+        }
+        return this.recovered;
+    }
+
+    private async recoverJob(job: WorkerJob): Promise<void> {
+        for (const query of await this.context.store.queries.unendedOf(job.id)) {
+            this.recovered += (await endQuery(this.context, job, query)) ? 1 : 0;
+        }
+    }
 }
 
 /** Resolves with false for a query that this worker must not end. */

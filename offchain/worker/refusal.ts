@@ -16,6 +16,8 @@ const STATUS: Record<RefusalCode, number> = {
     declined: 429,
     chain_down: 503,
     paused: 503,
+    other_process: 421,
+    taking_over: 503,
     shutting_down: 503,
     internal: 500,
 };
@@ -23,14 +25,16 @@ const STATUS: Record<RefusalCode, number> = {
 /** A refusal without a signature: nothing is owed and no number is used. */
 export class Refused extends Error {
     readonly status: number;
+    readonly url: string | undefined; // of the process that has the job
 
     constructor(
         readonly code: RefusalCode,
         message: string,
-        status?: number,
+        { status, url }: { status?: number; url?: string | undefined } = {},
     ) {
         super(message);
         this.name = 'Refused';
         this.status = status ?? STATUS[code];
+        this.url = url;
     }
 }

@@ -4,10 +4,11 @@ import { Cell } from '@ton/core';
 import { z } from 'zod';
 import { EMBEDDED_MODEL } from '../backend/embedded/tokenizer';
 import { serverKinds } from '../backend/servers';
-import { ANSWER_SECONDS, features, waits } from '../link';
+import { ANSWER_SECONDS, features, MAX_URL, waits } from '../link';
 import { address, chainFields, distinct, logLevel, nano, ofOneNetwork, rates } from '../process/fields';
 import { metricsListen } from '../process/metrics';
 import { proxies } from '../process/proxies';
+import { isPostgres } from '../process/storeAddress';
 import { tokenizerNames } from '../tokens';
 import { MAX_STEP } from './reserves';
 
@@ -132,6 +133,18 @@ export const workerConfig = z
         store: z
             .string()
             .describe('SQLite file of jobs and vouchers, or the postgres:// address of a database for them'),
+        cluster: z
+            .strictObject({
+                url: z
+                    .url({ protocol: /^https?$/, error: 'expected a URL of http or https' })
+                    .max(MAX_URL)
+                    .describe('where gateways reach this process and no other'),
+            })
+            .optional()
+            .describe(
+                'Lets other processes of the node share the store, which is a PostgreSQL database then. Each names ' +
+                    'its own URL. Left out: this process has the store alone.',
+            ),
         listen: z
             .strictObject({
                 host: z.string().default('127.0.0.1').describe('address to listen at'),
@@ -293,6 +306,10 @@ export const workerConfig = z
     .superRefine((settings, context) => {
         const withSweep = { ...settings, 'sweep.to': settings.sweep?.to };
         ofOneNetwork(withSweep, context);
+    })
+    .refine(({ cluster, store }) => cluster === undefined || isPostgres(store), {
+        message: 'processes share a PostgreSQL database, not a file: name one in "store"',
+        path: ['cluster'],
     })
     .refine(({ marginSeconds, limits }) => limits.minNotice >= 2 * marginSeconds, {
         message: 'marginSeconds is at most half of limits.minNotice',

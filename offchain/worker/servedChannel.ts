@@ -69,7 +69,7 @@ export class ServedChannel {
             throw new Refused('wrong_channel', 'This job has ended: its channel no longer exists');
         }
         if (this.missing) {
-            throw new Refused('internal', 'The chain does not show the channel now', 503);
+            throw new Refused('internal', 'The chain does not show the channel now', { status: 503 });
         }
     }
 

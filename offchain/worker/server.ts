@@ -54,7 +54,9 @@ export function createServer(parts: ServerParts): FastifyInstance {
     const sendStored = async (reply: FastifyReply, query: QueryRecord): Promise<FastifyReply> => {
         const endTurn = await turns.take();
         if (endTurn === undefined) {
-            throw new Refused('running', 'Too many stored answers are read now: ask again in a moment', 503);
+            throw new Refused('running', 'Too many stored answers are read now: ask again in a moment', {
+                status: 503,
+            });
         }
         const late = setTimeout(() => reply.raw.destroy(), STORED_SECONDS * 1000).unref();
         onceClosed(reply.raw, () => {
@@ -66,7 +68,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     server.addContentTypeParser(OCTETS, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     server.setErrorHandler((error, _request, reply) => refuse(context, error, reply));
     server.setNotFoundHandler((_request, reply) =>
-        refuse(context, new Refused('bad_request', 'No such path', 404), reply),
+        refuse(context, new Refused('bad_request', 'No such path', { status: 404 }), reply),
     );
 
     server.get('/healthz', async () => ({ status: 'ok' }));
@@ -109,7 +111,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
         return book.use(id, async () => {
             const query = await context.store.queries.get({ job: id, number: numberOf(params) });
             if (query === undefined) {
-                throw new Refused('bad_request', 'No query of this number is stored', 404);
+                throw new Refused('bad_request', 'No query of this number is stored', { status: 404 });
             }
             if (query.end === undefined) {
                 throw new Refused('running', 'This query is being answered');
@@ -278,9 +280,9 @@ function refuse({ log, metrics }: WorkerContext, error: unknown, reply: FastifyR
     if (refused.code === 'internal') {
         log.error({ err: error }, 'request failed');
     }
-    const { code, message, status } = refused;
+    const { code, message, status, url } = refused;
     metrics.addUnsigned(code);
-    return reply.code(status).send({ error: { code, message } });
+    return reply.code(status).send({ error: { code, message, url } });
 }
 
 function refusalOf(error: unknown): Refused {
@@ -295,9 +297,9 @@ function refusalOf(error: unknown): Refused {
         return new Refused('too_large', 'The request is larger than this worker allows');
     }
     if (error instanceof NoRoom) {
-        return new Refused('internal', error.message, 503);
+        return new Refused('internal', error.message, { status: 503 });
     }
     return typeof status === 'number' && status >= 400 && status < 500
-        ? new Refused('bad_request', (error as Error).message, status)
+        ? new Refused('bad_request', (error as Error).message, { status })
         : new Refused('internal', 'The worker failed');
 }

@@ -11,6 +11,7 @@ import type { SweepState } from '../store/wallet';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
 import { assertOwner } from './owner';
+import type { AssertAlone } from './processes';
 import { CLAIM_RESERVE, DEMAND_RESERVE } from './reserves';
 import type { WalletLedger } from './walletLedger';
 
@@ -57,7 +58,7 @@ export class Sweeper {
      * Sweeps if the wallet holds more than `sweep.above`, and finishes what an earlier process began. One endpoint
      * alone may state a balance that is not there, so this needs two.
      */
-    async sweepDue(): Promise<void> {
+    async sweepDue(assertAlone: AssertAlone): Promise<void> {
         const { chain, config, log, now } = this.context;
         const isOpen = (await this.settleOpen()) === 'sending';
         const isAbove = config.sweep !== undefined && (await this.wallet.balance('routine')) > config.sweep.above;
@@ -73,7 +74,7 @@ export class Sweeper {
             this.hasWarned = true;
             return;
         }
-        await this.send({});
+        await this.send({}, assertAlone);
     }
 
     /**
@@ -83,10 +84,11 @@ export class Sweeper {
      */
     async sweepNow(
         options: SweepOptions = {},
-        exclusively: (send: () => Promise<SweepReport>) => Promise<SweepReport> = (send) => send(),
+        exclusively: (send: (assertAlone: AssertAlone) => Promise<SweepReport>) => Promise<SweepReport> = (send) =>
+            send(async () => undefined),
     ): Promise<SweepReport> {
         await this.ledger.refresh();
-        const report = await exclusively(() => this.send(options));
+        const report = await exclusively((assertAlone) => this.send(options, assertAlone));
         if (!report.sent) {
             return report;
         }
@@ -118,7 +120,7 @@ export class Sweeper {
     }
 
     /** Orders a sweep. `sent` of the report: the wallet has executed the order. */
-    private async send(options: SweepOptions): Promise<SweepReport> {
+    private async send(options: SweepOptions, assertAlone: AssertAlone): Promise<SweepReport> {
         const { config, log, store } = this.context;
         const isOpen = (await this.settleOpen()) === 'sending';
         const plan = await this.plan(options);
@@ -134,6 +136,7 @@ export class Sweeper {
         const { amount } = plan;
         // Without a bounce, because the owner's wallet may not be deployed yet.
         await this.wallet.send([{ to, value: amount, bounce: false }], async ({ hash, seqno, from, validUntil }) => {
+            await assertAlone();
             await store.wallet.addSweep({ hash, seqno, from, validUntil, account: plan.to, amount });
         });
         log.info({ to: plan.to, amount: amount.toString() }, 'a sweep is ordered');
@@ -233,7 +236,7 @@ export class Sweeper {
     /** nanoTON that the wallet needs for the claims of all jobs and for demands, or `sweep.keep` if that is more. */
     private async needs(): Promise<bigint> {
         const { config, store } = this.context;
-        const { length } = await store.jobs.claimable({ limit: MAX_TRANSFERS }); // that one order can claim
+        const { length } = await store.jobs.claimable({ limit: MAX_TRANSFERS, ofAll: true }); // that one order can claim
         const needed = DEMAND_RESERVE + CLAIM_RESERVE * BigInt(Math.max(1, length));
         return config.sweep!.keep > needed ? config.sweep!.keep : needed;
     }

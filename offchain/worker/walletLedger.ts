@@ -74,7 +74,8 @@ export class WalletLedger {
             .catch(() => undefined)
             .then(() => {
                 this.nextReading = undefined;
-                return this.refreshOnce();
+                const { cluster } = this.context.store;
+                return cluster.exclusive(`ledger ${this.wallet.address.toRawString()}`, () => this.refreshOnce());
             });
         return this.nextReading;
     }

@@ -199,7 +199,8 @@ describe('An honest worker', () => {
     it('B1: is acquitted by a committee to which the reporter shows nothing; the bond goes to the insurance', async () => {
         const { dispute, bond } = await accuse({ class: 'B1', ...(await accusation()) });
         const store = `${seller.folder}/worker.sqlite`;
-        const cases = async () => ((await askWorker(store, 'GET', '/status')) as { cases: { class: string }[] }).cases;
+        const cases = async () =>
+            ((await askWorker({ store }, 'GET', '/status')) as { cases: { class: string }[] }).cases;
         await until(async () => (await cases()).length === 1, 20);
         expect(await cases()).toMatchObject([{ class: 'B1', number }]);
         const { answerBy, decideFrom } = await dispute.getCaseState();

@@ -39,7 +39,7 @@ export async function settleAll(world: World): Promise<string[]> {
         await Promise.all(jobs.map((job) => end('settle', job)));
         return jobs.length === 0;
     });
-    await Promise.all(workers.map(({ store }) => askWorker(store, 'POST', '/claim')));
+    await Promise.all(workers.map(({ store }) => askWorker({ store }, 'POST', '/claim')));
     const leaving = (await jobsOf(world)).filter(({ phase }) => phase === 'leaving');
     if (leaving.length > 0) {
         // The notice begins with the order on chain.
@@ -59,7 +59,7 @@ export async function settleAll(world: World): Promise<string[]> {
 
 /** What both workers say of themselves. */
 export async function askStatus({ workers }: World): Promise<{ jobs: Record<string, number> }[]> {
-    const answers = workers.map(({ store }) => askWorker(store, 'GET', '/status'));
+    const answers = workers.map(({ store }) => askWorker({ store }, 'GET', '/status'));
     return (await Promise.all(answers)) as { jobs: Record<string, number> }[];
 }
 

@@ -197,7 +197,7 @@ function discard({ file, say }: PricedWorker): void {
 
 /** Has the running worker take the manifest's prices. */
 async function reload({ config, say }: PricedWorker): Promise<void> {
-    const reloaded = await askWorker(config.store, 'POST', '/reload').catch((error: Error) => {
+    const reloaded = await askWorker(config, 'POST', '/reload').catch((error: Error) => {
         const done = 'The prices are on chain and in the manifest, but the running worker has not taken them';
         throw new Remedied(`${done} (${error.message}): restart it`, { cause: error });
     });

@@ -14,7 +14,7 @@ export function addClaim(worker: Command, parts: WorkerParts): void {
         .option(...JSON_OPTION)
         .action(async ({ config: path, json = false }: ConfigFlags) => {
             const config = readMoneyConfig(path);
-            const answer = await askWorker(config.store, 'POST', '/claim');
+            const answer = await askWorker(config, 'POST', '/claim');
             const report = (answer ?? (await claimOnce(config, parts))) as ClaimReport; // amounts of an answer are text
             print({ json }, report, () => lines({ ...report, amount: tonText(report.amount) }));
         });

@@ -29,7 +29,7 @@ export function addEarnings(worker: Command, parts: WorkerParts): void {
         .option(...JSON_OPTION)
         .action(async ({ config: path, by, csv = false, estimate = false, json = false }: EarningsFlags) => {
             const config = readMoneyConfig(path);
-            const answer = await askWorker(config.store, 'GET', `/earnings/${by}`);
+            const answer = await askWorker(config, 'GET', `/earnings/${by}`);
             const view = (answer ?? toWire(await earningsOnce(config, by, parts))) as WireView;
             if (csv) {
                 console.log(csvOf(view));

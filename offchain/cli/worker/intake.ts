@@ -18,7 +18,7 @@ export function addIntake(worker: Command, parts: WorkerParts): void {
             .option(...JSON_OPTION);
     const change = async ({ config: path }: ConfigFlags, name: string, mode: IntakeMode): Promise<IntakeView> => {
         const config = readMoneyConfig(path);
-        const answer = await askWorker(config.store, 'POST', `/${name}`);
+        const answer = await askWorker(config, 'POST', `/${name}`);
         return answer === undefined ? setIntakeOnce(config, mode, parts) : viewOf(answer);
     };
     add('pause', 'take no new jobs and queries, also after a restart; running queries go on').action(
@@ -35,7 +35,7 @@ export function addIntake(worker: Command, parts: WorkerParts): void {
             while (flags.wait && !isDrained(view)) {
                 console.error(progressText(view));
                 await sleep(WAIT_MS);
-                const answer = await askWorker(store, 'GET', '/intake');
+                const answer = await askWorker({ store }, 'GET', '/intake');
                 if (answer === undefined) {
                     throw new Error('The worker does not run: start it, and it goes on to drain');
                 }
@@ -45,7 +45,7 @@ export function addIntake(worker: Command, parts: WorkerParts): void {
         });
     add('reload', 'have the running worker read the offers and prices of its configuration again').action(
         async ({ config: path, json = false }: ConfigFlags) => {
-            const answer = await askWorker(readMoneyConfig(path).store, 'POST', '/reload');
+            const answer = await askWorker(readMoneyConfig(path), 'POST', '/reload');
             if (answer === undefined) {
                 throw new Error('The worker does not run; it reads its configuration when it starts');
             }

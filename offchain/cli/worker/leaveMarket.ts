@@ -176,7 +176,7 @@ async function drain(
     parts: WorkerParts,
     say: (line: string) => void,
 ): Promise<void> {
-    const running = await askWorker(config.store, 'POST', '/drain');
+    const running = await askWorker(config, 'POST', '/drain');
     if (running === undefined) {
         const { jobs, unclaimed } = await statusOnce(config, parts);
         if (jobs.open > 0) {
@@ -190,7 +190,7 @@ async function drain(
     const seconds = readFlag('--wait', flags.wait, wholeFrom(1, 1_000_000));
     let openJobs = -1;
     const isDrained = async () => {
-        const { jobs } = (await askWorker(config.store, 'GET', '/status')) as { jobs: { open: number } };
+        const { jobs } = (await askWorker(config, 'GET', '/status')) as { jobs: { open: number } };
         if (jobs.open !== openJobs) {
             say(`The worker takes no new jobs; ${jobs.open} are open`);
             openJobs = jobs.open;
@@ -220,7 +220,7 @@ async function sweepAll(
     { parts, questions }: { parts: WorkerParts; questions: Questions },
 ): Promise<WireReport> {
     const sweep = async (method: 'GET' | 'POST') =>
-        ((await askWorker(config.store, method, '/sweep/all')) ??
+        ((await askWorker(config, method, '/sweep/all')) ??
             toWire(await sweepOnce(config, { isDry: method === 'GET', all: true }, parts))) as WireReport;
     const plan = await sweep('GET');
     if (isDry || plan.amount === '0') {

@@ -36,7 +36,7 @@ function showFailures(findings: readonly Finding[]): void {
 
 async function run(file: string, configured: WorkerParts): Promise<void> {
     const config = readWorkerConfig(file);
-    if ((await askWorker(config.store, 'GET', '/intake').catch(() => true)) !== undefined) {
+    if ((await askWorker(config, 'GET', '/intake').catch(() => true)) !== undefined) {
         throw new Remedied(`The worker of ${file} runs already`, {
             remedy: 'stop it first to start it again; "cocoon worker status" shows it',
         });
@@ -80,7 +80,7 @@ async function start(config: WorkerConfig, parts: WorkerParts, file: string) {
         });
     }
     const worker = await startWorker(config, parts);
-    const admin = await serveAdmin(config.store, worker, () => worker.reload(readWorkerConfig(file))).catch(
+    const admin = await serveAdmin(config, worker, () => worker.reload(readWorkerConfig(file))).catch(
         async (error: unknown) => {
             await worker.close('its commands cannot be served');
             throw error;

@@ -42,7 +42,7 @@ export function addStatus(worker: Command, parts: WorkerParts): void {
 }
 
 async function readStatus(config: WorkerConfig, parts: WorkerParts): Promise<WireStatus> {
-    const answer = await askWorker(config.store, 'GET', '/status');
+    const answer = await askWorker(config, 'GET', '/status');
     const status = answer ?? toWire(await statusOnce(config, parts));
     return { state: answer === undefined ? 'stopped' : 'serving', ...(status as Omit<WireStatus, 'state'>) };
 }

@@ -18,7 +18,7 @@ export function addSweep(worker: Command, parts: WorkerParts): void {
         .option(...JSON_OPTION)
         .action(async ({ config: path, all = false, dryRun = false, json = false }: SweepFlags) => {
             const config = readMoneyConfig(path);
-            const answer = await askWorker(config.store, dryRun ? 'GET' : 'POST', all ? '/sweep/all' : '/sweep');
+            const answer = await askWorker(config, dryRun ? 'GET' : 'POST', all ? '/sweep/all' : '/sweep');
             const report = answer ?? toWire(await sweepOnce(config, { isDry: dryRun, all }, parts));
             print({ json }, report, () => sweepText(report as WireReport, config));
         });

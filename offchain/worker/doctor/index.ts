@@ -162,8 +162,8 @@ function onceDown(findings: Finding[]): Finding[] {
     );
 }
 
-async function isServed({ store }: WorkerConfig): Promise<boolean> {
-    return (await askWorker(store, 'GET', '/health').catch(() => 'a worker that fails')) !== undefined;
+async function isServed(config: WorkerConfig): Promise<boolean> {
+    return (await askWorker(config, 'GET', '/health').catch(() => 'a worker that fails')) !== undefined;
 }
 
 /** The key file, read once; `seeds` is undefined when it cannot be. */

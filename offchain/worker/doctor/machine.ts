@@ -72,7 +72,14 @@ export function processCheck(config: WorkerConfig, seeds: WorkerSeeds, isServing
                 return 'this worker runs';
             }
             try {
-                lockKey(signingKey(seeds.receiptKey).publicKey, config.keyFile).release();
+                const isShared = config.cluster !== undefined;
+                lockKey(
+                    signingKey(seeds.receiptKey).publicKey,
+                    config.keyFile,
+                    undefined,
+                    undefined,
+                    isShared,
+                ).release();
             } catch (error) {
                 const remedy = 'stop the other process, or give this worker keys of its own';
                 throw new Failure((error as Error).message, remedy, true);
@@ -96,7 +103,7 @@ export function storeChecks(config: WorkerConfig, seeds: WorkerSeeds | undefined
             }
             let view: StoreView;
             try {
-                view = await inspectStore(path);
+                view = await inspectStore(path, config.cluster !== undefined);
             } catch (error) {
                 throw blocking(error, damaged);
             }
@@ -119,7 +126,7 @@ export function storeChecks(config: WorkerConfig, seeds: WorkerSeeds | undefined
     return [store, ...(seeds === undefined ? [] : [markCheck(config, seeds, isServing)])];
 }
 
-function markCheck({ store: path, keyFile }: WorkerConfig, seeds: WorkerSeeds, isServing: boolean): Check {
+function markCheck({ store: path, keyFile, cluster }: WorkerConfig, seeds: WorkerSeeds, isServing: boolean): Check {
     const remedy = RESTORE;
     return {
         name: 'mark',
@@ -138,12 +145,20 @@ function markCheck({ store: path, keyFile }: WorkerConfig, seeds: WorkerSeeds, i
             }
             let signing;
             try {
-                const view = await inspectStore(path);
+                const view = await inspectStore(path, cluster !== undefined);
+                if (mark === undefined && view.exists && view.isShared) {
+                    return 'there is no mark here yet, and other processes of this key use the store';
+                }
                 signing = view.exists ? view.signing : undefined;
             } catch {
                 return skipped('the store cannot be read');
             }
-            const empty = { store: Buffer.alloc(0), receiptKey: null, sequence: 0, retired: [] };
+            const empty = {
+                store: Buffer.alloc(0),
+                receiptKey: null,
+                sequences: new Map<number, number>(),
+                retired: [],
+            };
             const reason = staleReason(signing ?? empty, key, mark, markFile);
             if (reason !== undefined) {
                 throw new Failure(reason, remedy, true);

@@ -53,7 +53,7 @@ export class OwnedNode {
         const file = this.path('worker.json');
         const config = readWorkerConfig(file);
         const worker = await startWorker(config);
-        const admin = await serveAdmin(config.store, worker, () => worker.reload(readWorkerConfig(file)));
+        const admin = await serveAdmin(config, worker, () => worker.reload(readWorkerConfig(file)));
         return {
             ...worker,
             get nodeInfo() {

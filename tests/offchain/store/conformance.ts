@@ -112,6 +112,7 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
                 lastClaimPaid: 0n,
                 claimed: 0n,
                 unclaimedSince: 0,
+                member: store.cluster.number,
             };
             expect(await store.jobs.get(job.job)).toEqual({ ...job, ...fresh, voucher: undefined });
             expect((await store.jobs.ofChannel(job.channel))!.job).toEqual(job.job);

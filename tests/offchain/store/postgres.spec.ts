@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { inspectStore } from '../../../offchain/store/inspect';
 import { openGatewayStore, openWorkerStore } from '../../../offchain/store/open';
+import type { WorkerStore } from '../../../offchain/store/worker';
 import { PostgresServer } from '../support/postgres';
 import { describeWorkerStore, newJob } from './conformance';
 import { describeGatewayStore } from './gatewayConformance';
@@ -20,6 +21,23 @@ afterAll(() => server.remove());
 beforeEach(() => server.query('DROP SCHEMA IF EXISTS cocoon_worker, cocoon_gateway CASCADE'));
 
 describeWorkerStore('a worker store in PostgreSQL', () => openWorkerStore(server.url()));
+describe('with another process on the database', () => {
+    let other: WorkerStore | undefined;
+    const join = () => openWorkerStore(server.url(), { member: { identity: 'one' } });
+
+    afterEach(async () => {
+        await other!.close();
+        other = undefined;
+    });
+
+    describeWorkerStore('a worker store in PostgreSQL', async () => {
+        other ??= await join();
+        const store = await join();
+        expect([other.cluster.number, store.cluster.number]).toEqual([1, 2]);
+        return store;
+    });
+});
+
 describeGatewayStore('a gateway store in PostgreSQL', () => openGatewayStore(server.url()));
 
 describe('a store in PostgreSQL', () => {
@@ -105,7 +123,7 @@ describe('a store in PostgreSQL', () => {
         const store = await openWorkerStore(server.url());
         await expect(inspectStore(server.url())).rejects.toThrow('in use by');
         await store.close();
-        const signing = { receiptKey: null, sequence: 0, retired: [] };
+        const signing = { receiptKey: null, sequences: new Map(), retired: [] };
         expect(await inspectStore(server.url())).toMatchObject({ exists: true, signing });
     });
 
@@ -116,8 +134,8 @@ describe('a store in PostgreSQL', () => {
 
     it('gives back no number that JavaScript cannot have exactly', async () => {
         const store = await openWorkerStore(server.url());
-        await server.query(`UPDATE cocoon_worker.signing SET sequence = ${2 ** 53}`);
-        await expect(store.guard(Buffer.alloc(32), '/dev/null/mark')).rejects.toThrow('no exact number');
+        await server.query(`INSERT INTO cocoon_worker.sequences VALUES (1, ${2 ** 53})`);
+        await expect(store.guard(Buffer.alloc(32), '/nowhere/mark')).rejects.toThrow('no exact number');
         await store.close();
     });
 

@@ -58,11 +58,11 @@ describe('a worker', () => {
     });
 
     it('answers the commands of its operator', async () => {
-        expect(await askWorker(store, 'GET', '/status')).toBeUndefined();
-        const admin = await serveAdmin(store, fixture.worker, async () => undefined);
-        expect(await askWorker(store, 'GET', '/status')).toMatchObject({ results: 1 });
+        expect(await askWorker({ store }, 'GET', '/status')).toBeUndefined();
+        const admin = await serveAdmin({ store }, fixture.worker, async () => undefined);
+        expect(await askWorker({ store }, 'GET', '/status')).toMatchObject({ results: 1 });
         await new Promise((resolve) => admin!.close(resolve));
-        expect(await askWorker(store, 'GET', '/status')).toBeUndefined();
+        expect(await askWorker({ store }, 'GET', '/status')).toBeUndefined();
     });
 
     it('is examined, and restored with a new key once its database is an older one', async () => {

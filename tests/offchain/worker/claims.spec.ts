@@ -233,16 +233,16 @@ describe('the admin socket', () => {
     it('answers status and claims what there is; nobody answers when no worker runs', async () => {
         fixture = await startFixture();
         const store = `${fixture.folder}/worker.db`;
-        expect(await askWorker(store, 'GET', '/status')).toBeUndefined();
-        const admin = await serveAdmin(store, fixture.worker, async () => undefined);
+        expect(await askWorker({ store }, 'GET', '/status')).toBeUndefined();
+        const admin = await serveAdmin({ store }, fixture.worker, async () => undefined);
         const client = await withJob();
         await client.pay(client.voucher(5n, 0));
 
         const totals = { jobs: { open: 1, ending: 0, ended: 0 }, unclaimed: '5', running: 0 };
-        expect(await askWorker(store, 'GET', '/status')).toMatchObject(totals);
-        expect(await askWorker(store, 'POST', '/claim')).toEqual({ claimed: 1, amount: '5', failed: 0 });
+        expect(await askWorker({ store }, 'GET', '/status')).toMatchObject(totals);
+        expect(await askWorker({ store }, 'POST', '/claim')).toEqual({ claimed: 1, amount: '5', failed: 0 });
         admin!.close();
-        expect(await askWorker(store, 'GET', '/status')).toBeUndefined();
+        expect(await askWorker({ store }, 'GET', '/status')).toBeUndefined();
     });
 });
 

@@ -133,7 +133,7 @@ describe('cocoon worker earnings and claim', () => {
     /** What the command prints about the running worker. */
     async function printedBy(command: string, ...flags: string[]): Promise<string> {
         const { folder, worker } = fixture;
-        const admin = await serveAdmin(`${folder}/worker.db`, worker, async () => undefined);
+        const admin = await serveAdmin({ store: `${folder}/worker.db` }, worker, async () => undefined);
         const settings = {
             ...{ network: -239, endpoint: 'http://127.0.0.1:1/', node: `0:${'11'.repeat(32)}` },
             ...{ provider: `0:${'22'.repeat(32)}`, keyFile: 'keys.json', store: 'worker.db', listen: { port: 0 } },

@@ -281,7 +281,7 @@ describe('A sweep', () => {
         await start();
         fixture.wallet.coins = 3_000_000_000n;
         const { folder, worker } = fixture;
-        const admin = await serveAdmin(`${folder}/worker.db`, worker, async () => undefined);
+        const admin = await serveAdmin({ store: `${folder}/worker.db` }, worker, async () => undefined);
         const logged = jest.spyOn(console, 'log').mockImplementation(() => undefined);
         const printed = async (...flags: string[]) => {
             await workerCommand().parseAsync(['sweep', '--config', `${folder}/worker.json`, ...flags], {
