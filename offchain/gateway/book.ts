@@ -48,7 +48,7 @@ export class JobBook {
         const { keys, nodes, store, network, escrow, now } = this.context;
         const job = new GatewayJob(stored, nodes, {
             key: keys.voucher(escrow.address.hash, stored.number),
-            worker: nodes.client(stored.worker),
+            worker: nodes.link(stored.worker, stored.processes ?? []),
             store,
             network,
             now,

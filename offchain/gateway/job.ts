@@ -5,11 +5,12 @@ import { JobState, openSession, RENT, Session, withProcess } from '../link';
 import type { GatewayStore, JobChange, JobPhase, StoredEnding, StoredJob } from '../store/gateway';
 import { BYTES } from '../tokens';
 import type { PaidChannel } from './channels';
+import type { JobLink } from './jobLink';
 import type { Ledger } from './ledger';
 import { JobMoney, type MoneyParts } from './money';
 import { lackOf, type OfferFacts, type Needs } from './needs';
 import type { Nodes } from './nodes';
-import { WorkerClient, WorkerRefusal } from './workers';
+import { WorkerRefusal } from './workers';
 
 const MAX_HIGHEST = 0xff00_0000; // no job comes so far in its query numbers, and above it enough remain
 
@@ -70,7 +71,7 @@ export class GatewayJob {
     readonly verifier: Verifier; // of the node's receipts
     readonly abandoned = new AbortController(); // cuts every running query when the node broke the protocol
     readonly key: SigningKey;
-    readonly worker: WorkerClient;
+    readonly worker: JobLink;
     readonly store: GatewayStore;
     readonly onEnded: MoneyParts['onEnded'];
     running = 0; // queries
@@ -90,7 +91,7 @@ export class GatewayJob {
 
     constructor(
         readonly stored: StoredJob,
-        private readonly nodes: Pick<Nodes, 'sealingKey'>,
+        private readonly nodes: Pick<Nodes, 'sealingKey' | 'noteProcesses'>,
         money: MoneyParts & { now: () => number }, // unix seconds
     ) {
         this.now = money.now;
@@ -278,9 +279,20 @@ export class GatewayJob {
         this.wakeAll();
     }
 
+    /** Stored, because a restart may not find the process that the worker's URL leads to. */
+    private async noteProcesses(processes: string[]): Promise<void> {
+        this.nodes.noteProcesses(this.stored.worker, processes);
+        const last = this.stored.processes ?? [];
+        if (processes.length !== last.length || processes.some((url, i) => url !== last[i])) {
+            await this.change({ processes });
+        }
+    }
+
     private async connectNow(): Promise<JobState> {
         const { hash, terms } = this.stored;
-        const { key, until, wire, listing } = await this.nodes.sealingKey(this.stored.worker, terms);
+        const { key, until, wire, listing } = await this.nodes.sealingKey(this.stored.worker, terms, () =>
+            this.worker.node(),
+        );
         const session = await openSession(key, { job: hash, wire });
         const state = await this.worker.register({
             terms,
@@ -294,6 +306,7 @@ export class GatewayJob {
         if (!state.job.equals(hash) || state.highest > MAX_HIGHEST) {
             throw new WorkerRefusal('unknown', 200, 'it answers for another job, or leaves it no numbers');
         }
+        await this.noteProcesses(state.processes);
         if (state.voucher !== null) {
             await this.money.adopt(state.voucher);
         }

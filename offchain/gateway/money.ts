@@ -5,14 +5,15 @@ import type { GatewayStore, StoredJob } from '../store/gateway';
 import type { UsedQuery } from '../store/people';
 import { VOUCHER_DELAY_MS } from '../link';
 import { Ledger, type VoucherAmounts } from './ledger';
-import { type WorkerClient, WorkerRefusal } from './workers';
+import type { JobLink } from './jobLink';
+import { WorkerRefusal } from './workers';
 
 const RETRY_MS = [200, 500, 1000, 2000, 5000];
 
 /** What the money of a job works with. */
 export interface MoneyParts {
     key: SigningKey; // of the job's vouchers
-    worker: WorkerClient;
+    worker: JobLink;
     store: GatewayStore;
     network: number;
     /** Called with the error of a voucher that was not taken in the background. */
@@ -164,7 +165,7 @@ export class JobMoney {
             }
         } catch (error) {
             this.parts.onUnpaid(error);
-            if (!(error instanceof WorkerRefusal)) {
+            if (!(error instanceof WorkerRefusal) || error.code === 'taking_over') {
                 this.startLater();
             }
         } finally {

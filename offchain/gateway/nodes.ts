@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
 import { commonVersion, modelHash, NodeInfo, wireVersions } from '../link';
 import { reasonOf } from '../process/errors';
+import { mayBePublic } from '../process/publicAddress';
 import { BYTES } from '../tokens';
 import { allowsPrivate, findsNodes, type GatewayConfig } from './config';
 import { type Lack, lackError, lackOf, lackText, type OfferFacts, type Needs } from './needs';
@@ -18,6 +19,7 @@ import { unavailable } from './errors';
 import { blend } from '../market/order';
 import type { AnnouncedNode } from '../market/directory';
 import type { NodeChecks, NodeStanding } from './nodeChecks';
+import { JobLink } from './jobLink';
 import type { Setbacks } from './setbacks';
 import { Bans } from './bans';
 import { type SealingKey, WorkerClient } from './workers';
@@ -70,10 +72,13 @@ export class NodeUnfit extends Error {}
 const TRIED = 'was tried already';
 const LATE_MS = 1500; // that slow workers are waited for once another is fit
 const MAX_REASONS = 32; // of nodes, in one error
+const MAX_PROCESS_CLIENTS = 1000;
 const INFO_SECONDS = 30; // how long what a node says of itself is believed
 
 export class Nodes {
     private readonly clients = new Map<string, WorkerClient>();
+    private readonly processClients = new Map<string, WorkerClient>();
+    private readonly processes = new Map<string, readonly string[]>(); // by URL of the worker
     private readonly infos = new Map<string, { info: NodeInfo; at: number }>();
     private readonly checked = new Map<string, { info: NodeInfo; objection: string | undefined }>(); // by URL
     readonly bans: Bans;
@@ -94,12 +99,55 @@ export class Nodes {
 
     /** The one client of a worker. */
     client(url: string): WorkerClient {
-        const { config } = this;
-        const isConfigured = [config, ...Object.values(config.models)].some(({ workers }) => workers?.includes(url));
-        const publicOnly = !isConfigured && findsNodes(config) && !allowsPrivate(config);
+        const publicOnly = !this.isConfigured(url) && findsNodes(this.config) && !allowsPrivate(this.config);
         const client = this.clients.get(url) ?? new WorkerClient(url, publicOnly);
         this.clients.set(url, client);
         return client;
+    }
+
+    private isConfigured(url: string): boolean {
+        return [this.config, ...Object.values(this.config.models)].some(({ workers }) => workers?.includes(url));
+    }
+
+    /**
+     * The client of a process at `url` that a worker names; undefined if that is a private address. It may be one only
+     * if the configuration accepts such workers, or names this worker at such an address itself.
+     */
+    processClient(worker: string, url: string): WorkerClient | undefined {
+        if (url === worker) {
+            return this.client(url);
+        }
+        const isPrivate = this.isConfigured(worker) && !mayBePublic(worker);
+        const publicOnly = !isPrivate && !allowsPrivate(this.config);
+        if (publicOnly && !mayBePublic(url)) {
+            return undefined;
+        }
+        const name = `${publicOnly} ${url}`;
+        const client = this.processClients.get(name) ?? new WorkerClient(url, publicOnly);
+        this.processClients.delete(name); // and in again at the end, so that the map is in the order of use
+        this.processClients.set(name, client);
+        if (this.processClients.size > MAX_PROCESS_CLIENTS) {
+            const [oldest, unused] = this.processClients.entries().next().value!;
+            this.processClients.delete(oldest);
+            void unused.close().catch(() => undefined);
+        }
+        return client;
+    }
+
+    /** The way to the process of a worker that has a job; `processes`: where the worker said that its processes are. */
+    link(worker: string, processes: readonly string[]): JobLink {
+        return new JobLink(worker, processes, (url) => this.processClient(worker, url));
+    }
+
+    /** Remembers where the processes of a worker are, one of which may answer when the others do not. */
+    noteProcesses(worker: string, processes: readonly string[]): void {
+        if (processes.length > 0) {
+            this.processes.set(worker, processes);
+        }
+    }
+
+    private readInfo(worker: string): Promise<NodeInfo> {
+        return this.link(worker, [worker, ...(this.processes.get(worker) ?? [])]).node();
     }
 
     /** URLs of workers that may serve a model. */
@@ -252,7 +300,8 @@ export class Nodes {
     }
 
     async close(): Promise<void> {
-        await Promise.all([...this.clients.values()].map((client) => client.close()));
+        const clients = [...this.clients.values(), ...this.processClients.values()];
+        await Promise.all(clients.map((client) => client.close()));
     }
 
     /** The node at a URL as a candidate for a model, or why it is not one. */
@@ -291,13 +340,17 @@ export class Nodes {
 
     /**
      * The encryption key under which a job's questions may be sealed, asked anew. What was checked when the job was
-     * opened says nothing of the key that a worker names now.
+     * opened says nothing of the key that a worker names now. `readInfo` asks the process that has the job.
      *
      * @throws NodeUnfit if the worker names another node, or does not attest what this gateway's rules ask for; Error
      * if its attestation has expired, which it may renew, the chain does not bear it out, or it does not answer
      */
-    async sealingKey(url: string, { node, receiptKey, model }: Terms): Promise<SealingKey> {
-        const info = await this.client(url).node();
+    async sealingKey(
+        url: string,
+        { node, receiptKey, model }: Terms,
+        readInfo = () => this.readInfo(url),
+    ): Promise<SealingKey> {
+        const info = await readInfo();
         if (!Address.parse(info.node).hash.equals(node) || !info.receiptKey.equals(receiptKey)) {
             throw new NodeUnfit(`${url} is another node than that of the job`);
         }
@@ -395,7 +448,7 @@ export class Nodes {
         if (cached !== undefined && this.now() - cached.at < INFO_SECONDS) {
             return cached.info;
         }
-        const info = await this.client(url).node();
+        const info = await this.readInfo(url);
         this.infos.set(url, { info, at: this.now() });
         return info;
     }

@@ -232,7 +232,9 @@ export class Recovery {
             }
             return true;
         } catch (error) {
-            nodes.cool(job.stored.worker);
+            if (!(error instanceof WorkerRefusal && error.code === 'taking_over')) {
+                nodes.cool(job.stored.worker);
+            }
             log.warn({ job: job.number, reason: reasonOf(error) }, 'the worker of an open job does not answer');
             if (error instanceof NodeUnfit && job.phase === 'open') {
                 closing.retire(job, error.message);

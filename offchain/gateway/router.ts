@@ -272,6 +272,8 @@ export class Router {
             case 'paused':
                 this.context.nodes.cool(job.stored.worker);
                 return { error, avoid: 'worker', isBlameless: true };
+            case 'taking_over': // the other jobs of the worker are with processes that run
+                return { error, avoid: 'job', isBlameless: true };
             case 'shutting_down':
             case 'chain_down':
             case 'internal':

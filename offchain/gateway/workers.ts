@@ -40,6 +40,7 @@ export class WorkerRefusal extends Error {
         readonly status: number,
         readonly explanation: string, // the worker's own, for the log only
         readonly retryAfter?: number, // seconds
+        readonly url?: string, // of the process that has the job
     ) {
         super(`the worker refused: ${code}`);
         this.name = 'WorkerRefusal';
@@ -171,13 +172,15 @@ export class WorkerClient {
         }
         const text = (await collect(response.body, SMALL_BYTES)).toString('utf8');
         const parsed = refusal.safeParse(parseJson(text));
-        const { code, message } = parsed.success ? parsed.data.error : ({ code: 'unknown', message: '' } as const);
+        const { code, message, url } = parsed.success
+            ? parsed.data.error
+            : { code: 'unknown' as const, message: '', url: undefined };
         if (!parsed.success && response.statusCode >= 500) {
             throw new WorkerDown(`${this.url} failed (HTTP ${response.statusCode})`);
         }
         const hint = retryAfterOf(response.headers['retry-after']);
         const retryAfter = hint === undefined ? undefined : Math.min(hint, MAX_RETRY_AFTER);
-        throw new WorkerRefusal(code, response.statusCode, message.slice(0, 200), retryAfter);
+        throw new WorkerRefusal(code, response.statusCode, message.slice(0, 200), retryAfter, url);
     }
 }
 

@@ -146,7 +146,7 @@ export const jobState = z.object({
     voucher: signedVoucher.nullable(), // the newest one the worker holds
     boot: hex(16), // of the worker's process: sessions end with it
     // Of the node's processes, the one that has the job first. Default: there is one.
-    processes: z.array(processUrl).max(MAX_PROCESSES).default([]),
+    processes: z.array(processUrl).max(MAX_PROCESSES).default([]).catch([]),
 });
 export type JobState = z.output<typeof jobState>;
 

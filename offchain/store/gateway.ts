@@ -28,12 +28,13 @@ export interface StoredJob {
     voucher: SignedVoucher | null; // the newest
     note: string; // why it is in this phase
     breachAt?: number | null; // unix seconds when its node broke the protocol
+    processes?: string[]; // URLs of the worker's processes, as it last said; the one that has the job first
     found?: boolean; // on chain, by a store that did not know it: others may have vouchers of it
     member?: number; // the process that has the job; the store sets it
 }
 
 /** What of a job changes. */
-export type JobChange = Partial<Pick<StoredJob, 'phase' | 'funds' | 'note' | 'breachAt'>>;
+export type JobChange = Partial<Pick<StoredJob, 'phase' | 'funds' | 'note' | 'breachAt' | 'processes'>>;
 
 /** `open`: without an ending; `void`: the worker never took it; `refused`: its receipt broke the protocol. */
 export type QueryPhase = 'open' | 'result' | 'fail' | 'decline' | 'void' | 'refused';

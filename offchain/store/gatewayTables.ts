@@ -7,7 +7,7 @@ import { addPeople, type PeopleSchema } from './sqlPeople';
 
 interface JobTable extends Omit<
     StoredJob,
-    'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found' | 'member'
+    'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found' | 'member' | 'processes'
 > {
     terms: Buffer; // see termsBytes of the wrappers
     deposit: Buffer;
@@ -15,6 +15,7 @@ interface JobTable extends Omit<
     breachAt: number | null;
     found: number | null; // 1 for true
     member: number;
+    processes: string | null; // JSON
     cumulative: Buffer | null; // of the newest voucher
     count: number | null;
     signature: Buffer | null;
@@ -44,7 +45,7 @@ export const gatewayTables: readonly Migration[] = [
             channel BLOB PRIMARY KEY, number INTEGER NOT NULL, phase TEXT NOT NULL, model TEXT NOT NULL, worker TEXT NOT NULL,
             tier TEXT NOT NULL, hash BLOB NOT NULL, terms BLOB NOT NULL, deposit BLOB NOT NULL, funds BLOB NOT NULL,
             validUntil INTEGER NOT NULL, createdAt INTEGER NOT NULL, cumulative BLOB, count INTEGER, signature BLOB,
-            note TEXT NOT NULL, breachAt INTEGER, found INTEGER
+            note TEXT NOT NULL, breachAt INTEGER, found INTEGER, processes TEXT
         ) STRICT, WITHOUT ROWID`.execute(db);
         await sql`CREATE INDEX jobNumber ON job (number)`.execute(db);
         await sql`CREATE INDEX unendedJob ON job (number) WHERE phase <> 'ended'`.execute(db);
@@ -82,6 +83,11 @@ export function entryRow({ index, price, cumulative }: NonNullable<StoredEnding[
     return { index, price: amountToBytes(price), cumulative: amountToBytes(cumulative) };
 }
 
+/** URLs as the store has them; null for none. */
+export function processesText(urls: readonly string[] | undefined): string | null {
+    return urls === undefined || urls.length === 0 ? null : JSON.stringify(urls);
+}
+
 export function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob, member: number): JobTable {
     return {
         ...job,
@@ -91,6 +97,7 @@ export function jobRow({ terms, deposit, funds, voucher, ...job }: StoredJob, me
         funds: amountToBytes(funds),
         breachAt: job.breachAt ?? null,
         found: job.found === true ? 1 : null,
+        processes: processesText(job.processes),
         cumulative: voucher === null ? null : amountToBytes(voucher.cumulative),
         count: voucher?.count ?? null,
         signature: voucher?.signature ?? null,
@@ -110,6 +117,7 @@ export function jobOf({
         ...job,
         terms: termsFromBytes(terms),
         found: job.found === 1,
+        processes: job.processes === null ? [] : (JSON.parse(job.processes) as string[]),
         deposit: amountFromBytes(deposit),
         funds: amountFromBytes(funds),
         voucher:

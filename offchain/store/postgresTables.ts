@@ -211,7 +211,7 @@ CREATE TABLE job (
     channel bytea PRIMARY KEY, number bigint NOT NULL, phase ${text} NOT NULL, model ${text} NOT NULL,
     worker ${text} NOT NULL, tier ${text} NOT NULL, hash bytea NOT NULL, terms bytea NOT NULL, deposit bytea NOT NULL,
     funds bytea NOT NULL, "validUntil" bigint NOT NULL, "createdAt" bigint NOT NULL, cumulative bytea, count bigint,
-    signature bytea, note ${text} NOT NULL, "breachAt" bigint, found bigint
+    signature bytea, note ${text} NOT NULL, "breachAt" bigint, found bigint, processes ${text}
 );
 CREATE INDEX "jobNumber" ON job (number);
 CREATE INDEX "unendedJob" ON job (number) WHERE phase <> 'ended';

@@ -14,7 +14,7 @@ import type {
     StoredQuery,
     WholeQuery,
 } from './gateway';
-import { entryRow, type GatewaySchema, jobOf, jobRow } from './gatewayTables';
+import { entryRow, type GatewaySchema, jobOf, jobRow, processesText } from './gatewayTables';
 import type { UsedQuery, OpenCost, StoredApiKey, StoredUsage } from './people';
 import type { RequestClaims } from './requestClaims';
 import { addUsage, apiKeysIn, openCostsIn, type PeopleSchema, replaceApiKey, usageSince } from './sqlPeople';
@@ -319,9 +319,10 @@ export class SqlGatewayStore implements GatewayStore {
     }
 }
 
-const changedRow = ({ funds, ...change }: JobChange) => ({
+const changedRow = ({ funds, processes, ...change }: JobChange) => ({
     ...change,
     funds: funds === undefined ? undefined : amountToBytes(funds),
+    ...(processes !== undefined && { processes: processesText(processes) }),
 });
 
 // The same tables, of which the part about people sees its own.

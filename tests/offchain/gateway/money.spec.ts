@@ -1,7 +1,7 @@
 import type { SignedVoucher } from '@cocoon-market/wrappers';
 import type { StoredJob } from '../../../offchain/store/gateway';
 import { JobMoney } from '../../../offchain/gateway/money';
-import type { WorkerClient } from '../../../offchain/gateway/workers';
+import type { JobLink } from '../../../offchain/gateway/jobLink';
 import { testKey } from '../../support/market';
 
 const STEP = 1000n;
@@ -29,7 +29,7 @@ describe('The money of a job', () => {
                     posted.push(voucher.cumulative);
                     return voucher;
                 },
-            } as unknown as WorkerClient,
+            } as unknown as JobLink,
             store: {
                 saveVoucher: async (_channel: Buffer, { cumulative }: SignedVoucher) => void stored.push(cumulative),
             } as never,

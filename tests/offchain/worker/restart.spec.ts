@@ -5,11 +5,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
-import { RecordType } from '../../../offchain/link';
+import { paths, RecordType } from '../../../offchain/link';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { program } from '../../../tooling/programs';
 import type { FakeChain } from '../support/chain';
 import { type Answer, type Sealed, TestClient } from '../support/client';
+import { freePort } from '../../deploy/support/network';
+import { until } from '../gateway/support';
 import { PostgresServer } from '../support/postgres';
 import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
@@ -160,6 +162,52 @@ describe('a worker that was killed', () => {
         }
     }, 1_200_000);
 
+    it('is followed within 10 s by another process of its cluster, which loses nothing either', async () => {
+        const server = await PostgresServer.start();
+        const folder = mkdtempSync(join(tmpdir(), 'cocoon-crash-'));
+        const ports = [await freePort(), await freePort()];
+        try {
+            fixture = await startFixture();
+            const client = new TestClient(fixture.worker.url, fixture.chain);
+            await client.draft({ step: STEP });
+            await client.open(10_000_000_000n);
+            const evidence = new Evidence();
+            const queries: Sealed[] = [];
+            const run = async (round: number) => {
+                const env = { STORE: server.url(), PORT: String(ports[round % 2]) };
+                const child = await start(folder, client, 0, { env });
+                children.push(child);
+                return child;
+            };
+            let [owner, other] = [await run(0), await run(1)];
+            for (let round = 1; round <= ROUNDS; round++) {
+                client.url = owner.url;
+                const kill = setTimeout(() => owner.process.kill('SIGKILL'), 20 + ((round * 37) % 150));
+                await work(client, evidence, queries, round).catch(unlessConnection);
+                await owner.ended;
+                clearTimeout(kill);
+                const killedAt = Date.now();
+                client.url = other.url;
+                const path = paths.job(client.job.toString('hex'));
+                const codes = new Set<string | undefined>();
+                await until(async () => {
+                    const { status, body } = await client.get(path);
+                    codes.add(body.error?.code);
+                    return status === 200;
+                }, 12_000);
+                expect(Date.now() - killedAt).toBeLessThan(10_000);
+                codes.delete(undefined);
+                codes.delete('taking_over');
+                expect([...codes]).toEqual(['other_process']); // until the lease of the owner ended
+                [owner, other] = [other, await run(round + 1)];
+            }
+            await assertWhole(client, owner.url, evidence, queries);
+        } finally {
+            await server.remove();
+            rmSync(folder, { recursive: true });
+        }
+    }, 600_000);
+
     async function survive({ env, isOthers = () => false, listening, ended }: Disturbance): Promise<void> {
         const folder = mkdtempSync(join(tmpdir(), 'cocoon-crash-'));
         fixture = await startFixture(); // only for its chain and node info, the children have their own
@@ -191,7 +239,15 @@ describe('a worker that was killed', () => {
 
         const last = await start(folder, client, 0, { env });
         children.push(last);
-        client.url = last.url;
+        await assertWhole(client, last.url, evidence, queries);
+        last.process.kill('SIGKILL');
+        await last.ended;
+        rmSync(folder, { recursive: true });
+    }
+
+    /** No acknowledged voucher is lost, and each query has one ending at most. */
+    async function assertWhole(client: TestClient, url: string, evidence: Evidence, queries: Sealed[]): Promise<void> {
+        client.url = url;
         const state = await client.state();
         const newest = evidence.vouchers.reduce((max, { cumulative }) => (cumulative > max ? cumulative : max), 0n);
         expect(BigInt(state.voucher!.cumulative)).toBeGreaterThanOrEqual(newest);
@@ -208,9 +264,6 @@ describe('a worker that was killed', () => {
         expect(indexes.sort((a, b) => a - b)).toEqual(indexes.map((_, i) => i + 1));
         expect(state.results.index).toBe(indexes.length);
         expect(evidence.contradictions).toEqual([]);
-        last.process.kill('SIGKILL');
-        await last.ended;
-        rmSync(folder, { recursive: true });
     }
 });
 

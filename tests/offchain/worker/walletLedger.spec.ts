@@ -1,4 +1,5 @@
 /** What the ledger of the worker's wallet takes of endpoints that differ, with a store in memory. */
+import { OneMember } from '../../../offchain/store/cluster';
 import pino from 'pino';
 import type { AccountTransaction, TransactionId } from '../../../offchain/chain';
 import { WalletLedger } from '../../../offchain/worker/walletLedger';
@@ -34,6 +35,7 @@ beforeEach(() => {
     [now, stored, rebuilds] = [1000, undefined, 0];
     const take = (to: TransactionId) => void (stored = { lt: to.lt, hash: to.hash });
     const store = {
+        cluster: new OneMember(),
         jobs: { ofChannel: async () => undefined },
         wallet: {
             cursor: async () => stored,
