@@ -28,7 +28,7 @@ export interface StoredJob {
     voucher: SignedVoucher | null; // the newest
     note: string; // why it is in this phase
     breachAt?: number | null; // unix seconds when its node broke the protocol
-    processes?: string[]; // URLs of the worker's processes, as it last said; the one that has the job first
+    processes?: string[] | undefined; // URLs of the worker's processes, as it last said; the one that has the job first
     found?: boolean; // on chain, by a store that did not know it: others may have vouchers of it
     member?: number; // the process that has the job; the store sets it
 }

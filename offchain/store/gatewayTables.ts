@@ -117,7 +117,7 @@ export function jobOf({
         ...job,
         terms: termsFromBytes(terms),
         found: job.found === 1,
-        processes: job.processes === null ? [] : (JSON.parse(job.processes) as string[]),
+        processes: job.processes === null ? undefined : (JSON.parse(job.processes) as string[]),
         deposit: amountFromBytes(deposit),
         funds: amountFromBytes(funds),
         voucher:

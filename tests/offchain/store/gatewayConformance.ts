@@ -97,6 +97,15 @@ export function describeGatewayStore(name: string, open: () => Promise<GatewaySt
             expect(await store.job(1)).toEqual({ ...job, phase: 'open', note: 'why', funds: 3n, voucher: newest });
         });
 
+        it('knows where the processes of a worker are, as it was told last', async () => {
+            const job = newJob(1);
+            await store.addJob({ ...job, processes: ['http://one'] });
+            await store.changeJob(job.channel, { phase: 'open' });
+            expect((await store.job(1))!.processes).toEqual(['http://one']);
+            await store.changeJob(job.channel, { processes: ['http://two', 'http://one'] });
+            expect((await store.job(1))!.processes).toEqual(['http://two', 'http://one']);
+        });
+
         it('uses a query number once, and knows the highest', async () => {
             await store.addQuery(query(1, 4));
             await expect(store.addQuery(query(1, 4))).rejects.toBeDefined();
