@@ -5,7 +5,6 @@
 
 import { Reason, type TokenCounts } from '@cocoon-market/wrappers';
 import type { Feature, ModelRequest } from '../link';
-import type { TokenCounter } from '../tokens';
 import { reasonOf } from './reasons';
 
 /**
@@ -65,8 +64,11 @@ export interface Backend {
     /** What it can do besides plain chat, unless an offer says something else. */
     readonly features: readonly Feature[];
 
-    /** The maximal number of prompt tokens of the request, known before it runs; `counter`: of the model's offer. */
-    promptBound(request: ModelRequest, counter: TokenCounter): number;
+    /**
+     * The maximal number of prompt tokens of the request, known before it runs. `bound`: what the tokenizer of the
+     * model's offer makes of it.
+     */
+    promptBound(request: ModelRequest, bound: number): number;
 
     /**
      * Runs one request. Without an `end` event it ends only by throwing {@link BackendError} or, after `signal`

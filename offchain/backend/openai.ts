@@ -10,7 +10,6 @@ import { choicesOf, endpointPaths, type Feature, type ModelRequest, waits } from
 import { type Backend, type BackendDelta, BackendError, type BackendEvent, type Usage } from './backend';
 import { ChunkReader, joinedDelta, type WireChunk } from './chunks';
 import { retryAfterOf } from '../process/retryAfter';
-import type { TokenCounter } from '../tokens';
 import { errorBody, readJson } from './bodies';
 import { reasonOf } from './reasons';
 import {
@@ -93,8 +92,8 @@ export class OpenAiBackend implements Backend {
         return data.map(({ id }) => id);
     }
 
-    promptBound(request: ModelRequest, counter: TokenCounter): number {
-        return counter.promptBound(request);
+    promptBound(_request: ModelRequest, bound: number): number {
+        return bound;
     }
 
     /**

@@ -57,7 +57,24 @@ function jsonBound(value: unknown, count: (text: string) => number): number {
         return 0;
     }
     const text = JSON.stringify(value, undefined, 1);
-    return count(text) + (text.match(/\d[eE][-+]?\d/g)?.length ?? 0) * LONGER_NUMBER;
+    return count(text) + exponents(text) * LONGER_NUMBER;
+}
+
+/** How often `1e1`, `1E-1` and their like stand in a text. A regular expression would make a list of them. */
+function exponents(text: string): number {
+    const isDigit = (at: number) => text.charCodeAt(at) >= 0x30 && text.charCodeAt(at) <= 0x39;
+    let found = 0;
+    let from = 0; // after the last one
+    for (let at = 1; at < text.length; at++) {
+        if ((text.charCodeAt(at) | 0x20) === 0x65 && at > from && isDigit(at - 1)) {
+            const digit = text[at + 1] === '-' || text[at + 1] === '+' ? at + 2 : at + 1;
+            if (isDigit(digit)) {
+                found++;
+                from = digit + 1;
+            }
+        }
+    }
+    return found;
 }
 
 function messageBound({ content, role: _, ...others }: ChatMessage, count: (text: string) => number): number {

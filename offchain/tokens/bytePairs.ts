@@ -7,6 +7,8 @@ const SPREAD = 2_654_435_769; // 2 ** 32 divided by the golden ratio
 
 /** The merges of a vocabulary, by rank: tokens 0 to 255 are bytes, and merge i makes token 256 + i. */
 export class Merges {
+    /** The token that a pair of bytes makes, at 256 * first + second; -1 if it makes none. */
+    readonly ofBytes = new Int32Array(1 << 16).fill(-1);
     private readonly slots: Int32Array; // open addressing: first token, second token, made token; -1: free
     private readonly mask: number;
 
@@ -18,6 +20,9 @@ export class Merges {
             const at = this.slotOf(one, second[i]);
             if (this.slots[at] === -1) {
                 this.slots.set([one, second[i], 256 + i], at);
+                if (one < 256 && second[i] < 256) {
+                    this.ofBytes[256 * one + second[i]] = 256 + i;
+                }
             }
         });
     }
@@ -38,14 +43,19 @@ export class Merges {
     }
 }
 
-// A regular expression may need memory for each character that it matches, so a text goes through it in slices.
-const SLICE = 16_384; // UTF-16 units
+/**
+ * UTF-16 units of a slice. A text is counted slice by slice, so that the time is linear in its length: normalization,
+ * regular expressions and merges may each take the square of the length that they are given.
+ */
+const SLICE = 2048;
 const SEAM = 256; // units before the end of a slice in which it may end before a space
-const SHORT = 48; // bytes of a piece up to which looking through all pairs is the fastest
+const SHORT = 64; // bytes of a piece up to which looking through all pairs is the fastest
 const MAX_WORDS = 50_000; // pieces whose count is kept
 const MAX_WORD = 32; // characters
+const GROWTH = 3; // by which normalization may lengthen a text
+const MAX_PIECE = GROWTH * 3 * SLICE; // UTF-8 bytes
 
-/** Counts tokens of texts; the time is near linear in their length, whatever they contain. */
+/** Counts tokens of texts; the time is linear in their length, whatever they contain. */
 export class BytePairCounter {
     private words = new Map<string, number>();
 
@@ -57,14 +67,16 @@ export class BytePairCounter {
     ) {}
 
     count(text: string): number {
-        const whole = this.normalize(text);
         let tokens = 0;
-        for (let from = 0; from < whole.length;) {
-            const to = sliceEnd(whole, from);
-            tokens += this.countSplit(whole.slice(from, to), 0);
-            from = to;
+        for (const slice of slices(text)) {
+            tokens += this.countSlice(slice);
         }
         return tokens;
+    }
+
+    /** Tokens of one of the {@link slices} of a text. */
+    countSlice(slice: string): number {
+        return this.countSplit(this.normalize(slice), 0);
     }
 
     private countSplit(text: string, level: number): number {
@@ -85,7 +97,7 @@ export class BytePairCounter {
 
     private countPiece(piece: string): number {
         if (piece.length > MAX_WORD) {
-            return this.merge(piece);
+            return merge(piece, this.merges);
         }
         const stored = this.words.get(piece);
         if (stored !== undefined) {
@@ -94,18 +106,18 @@ export class BytePairCounter {
         if (this.words.size >= MAX_WORDS) {
             this.words = new Map();
         }
-        const tokens = this.merge(piece);
+        const tokens = merge(piece, this.merges);
         this.words.set(piece, tokens);
         return tokens;
     }
+}
 
-    private merge(piece: string): number {
-        const bytes = Buffer.from(piece);
-        if (bytes.length < 2) {
-            return bytes.length;
-        }
-        const tokens = Int32Array.from(bytes);
-        return tokens.length <= SHORT ? mergeShort(tokens, this.merges) : mergeLong(tokens, this.merges);
+/** The slices of a text, in which it is counted. */
+export function* slices(text: string): Generator<string> {
+    for (let from = 0; from < text.length;) {
+        const to = sliceEnd(text, from);
+        yield text.slice(from, to);
+        from = to;
     }
 }
 
@@ -115,23 +127,40 @@ function sliceEnd(text: string, from: number): number {
     if (to >= text.length) {
         return text.length;
     }
-    const space = text.lastIndexOf(' ', to);
-    if (space > to - SEAM) {
-        return space;
+    for (let space = to; space > to - SEAM; space--) {
+        if (text.charCodeAt(space) === 0x20) {
+            return space;
+        }
     }
     const isHigh = (text.charCodeAt(to - 1) & 0xfc00) === 0xd800;
     return isHigh ? to - 1 : to;
 }
 
-function mergeShort(tokens: Int32Array, merges: Merges): number {
-    let { length } = tokens;
+// Of the piece that is being merged; one after the other is, so all use the same memory.
+const bytes = Buffer.alloc(MAX_PIECE);
+const tokens = new Int32Array(MAX_PIECE);
+const made = new Int32Array(MAX_PIECE); // what a token and the next one make; -1: nothing
+const next = new Int32Array(MAX_PIECE);
+const previous = new Int32Array(MAX_PIECE);
+
+/** Tokens of a piece. */
+function merge(piece: string, merges: Merges): number {
+    const length = bytes.write(piece);
+    for (let i = 0; i < length; i++) {
+        tokens[i] = bytes[i];
+        made[i] = i + 1 < length ? merges.ofBytes[256 * bytes[i] + bytes[i + 1]] : -1;
+    }
+    return length <= SHORT ? mergeShort(length, merges) : mergeLong(length, merges);
+}
+
+function mergeShort(bytesOfPiece: number, merges: Merges): number {
+    let length = bytesOfPiece;
     for (;;) {
         let best = -1;
         let at = 0;
         for (let i = 0; i + 1 < length; i++) {
-            const made = merges.of(tokens[i], tokens[i + 1]);
-            if (made !== -1 && (best === -1 || made < best)) {
-                best = made;
+            if (made[i] !== -1 && (best === -1 || made[i] < best)) {
+                best = made[i];
                 at = i;
             }
         }
@@ -139,81 +168,91 @@ function mergeShort(tokens: Int32Array, merges: Merges): number {
             return length;
         }
         tokens[at] = best;
-        tokens.copyWithin(at + 1, at + 2, length);
         length--;
+        tokens.copyWithin(at + 1, at + 2, length + 1);
+        made.copyWithin(at + 1, at + 2, length + 1);
+        made[at] = at + 1 < length ? merges.of(best, tokens[at + 1]) : -1;
+        if (at > 0) {
+            made[at - 1] = merges.of(tokens[at - 1], best);
+        }
     }
 }
 
 /** As {@link mergeShort}, with the pairs in a heap and the tokens in a linked list. */
-function mergeLong(tokens: Int32Array, merges: Merges): number {
-    const { length } = tokens;
-    const next = Int32Array.from(tokens, (_, i) => i + 1);
-    const previous = Int32Array.from(tokens, (_, i) => i - 1);
-    const heap = new PairHeap();
-    const push = (at: number) => {
-        const made = at >= 0 && next[at] < length ? merges.of(tokens[at], tokens[next[at]]) : -1;
-        if (made !== -1) {
-            heap.push(made * length + at); // the leftmost of equal pairs comes first
+function mergeLong(length: number, merges: Merges): number {
+    heapSize = 0;
+    for (let i = 0; i < length; i++) {
+        next[i] = i + 1;
+        previous[i] = i - 1;
+        if (made[i] !== -1) {
+            heap[heapSize++] = made[i] * length + i; // the leftmost of equal pairs comes first
         }
-    };
-    for (let i = 0; i + 1 < length; i++) {
-        push(i);
+    }
+    for (let at = (heapSize >> 1) - 1; at >= 0; at--) {
+        sink(at, heap[at]);
     }
     let remaining = length;
-    for (let key = heap.pop(); key !== undefined; key = heap.pop()) {
+    while (heapSize > 0) {
+        const key = heap[0];
         const at = key % length;
-        const made = Math.floor(key / length);
-        const second = next[at];
+        const token = (key - at) / length;
+        heapSize--;
+        if (heapSize > 0) {
+            sink(0, heap[heapSize]);
+        }
         // A pair whose tokens were merged meanwhile is passed over.
-        if (tokens[at] === -1 || second >= length || merges.of(tokens[at], tokens[second]) !== made) {
+        if (made[at] !== token) {
             continue;
         }
-        tokens[at] = made;
-        tokens[second] = -1;
-        next[at] = next[second];
-        if (next[at] < length) {
-            previous[next[at]] = at;
+        const second = next[at];
+        const after = next[second];
+        const before = previous[at];
+        tokens[at] = token;
+        made[second] = -1;
+        next[at] = after;
+        made[at] = after < length ? merges.of(token, tokens[after]) : -1;
+        if (after < length) {
+            previous[after] = at;
+        }
+        if (made[at] !== -1) {
+            push(made[at] * length + at);
+        }
+        if (before >= 0) {
+            made[before] = merges.of(tokens[before], token);
+            if (made[before] !== -1) {
+                push(made[before] * length + before);
+            }
         }
         remaining--;
-        push(previous[at]);
-        push(at);
     }
     return remaining;
 }
 
-/** Numbers, of which the lowest comes first. */
-class PairHeap {
-    private readonly keys: number[] = [];
+// Numbers, of which the lowest comes first: a key for each pair, and for each of two more that a merge makes.
+const heap = new Float64Array(3 * MAX_PIECE);
+let heapSize = 0;
 
-    push(key: number): void {
-        const { keys } = this;
-        let at = keys.push(key) - 1;
-        while (at > 0 && keys[(at - 1) >> 1] > key) {
-            keys[at] = keys[(at - 1) >> 1];
-            at = (at - 1) >> 1;
-        }
-        keys[at] = key;
+function push(key: number): void {
+    let at = heapSize++;
+    while (at > 0 && heap[(at - 1) >> 1] > key) {
+        heap[at] = heap[(at - 1) >> 1];
+        at = (at - 1) >> 1;
     }
+    heap[at] = key;
+}
 
-    pop(): number | undefined {
-        const { keys } = this;
-        const lowest = keys[0];
-        const last = keys.pop();
-        if (last === undefined || keys.length === 0) {
-            return last;
+/** Puts a key in the place of another, and down to where it belongs. */
+function sink(from: number, key: number): void {
+    let at = from;
+    for (let child = 2 * at + 1; child < heapSize; child = 2 * at + 1) {
+        if (child + 1 < heapSize && heap[child + 1] < heap[child]) {
+            child++;
         }
-        let at = 0;
-        for (let child = 1; child < keys.length; child = 2 * at + 1) {
-            if (child + 1 < keys.length && keys[child + 1] < keys[child]) {
-                child++;
-            }
-            if (keys[child] >= last) {
-                break;
-            }
-            keys[at] = keys[child];
-            at = child;
+        if (heap[child] >= key) {
+            break;
         }
-        keys[at] = last;
-        return lowest;
+        heap[at] = heap[child];
+        at = child;
     }
+    heap[at] = key;
 }

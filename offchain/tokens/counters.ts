@@ -3,23 +3,34 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EMBEDDED_MODEL, Tokenizer, type TokenizerFile } from '../backend/embedded/tokenizer';
 import { type ModelRequest, promptBound, promptTexts } from '../link';
+import { eventLoop } from '../process/loopShare';
+import { type BytePairCounter, slices } from './bytePairs';
 import { BYTES } from './families';
 import { familyCounter, familyNames } from './vocabularies';
+
+/** Tokens of a request's prompt. */
+export interface PromptCounts {
+    bound: number; // maximal, in any template of the family
+    estimate: number; // for a model server that does not report them
+    texts: number; // of the texts that were named
+}
 
 /** Counts tokens of one vocabulary; may count too many, hardly ever too few. */
 export interface TokenCounter {
     /** False for bytes, of which a text has several for each token. */
     readonly isExact: boolean;
-    /** Maximal tokens of a request's prompt, in any template of the family. */
+    /** Maximal tokens of a request's prompt, in any template of the family. At once, however long that takes. */
     promptBound(request: ModelRequest): number;
-    /** Tokens of a request's prompt, for a model server that does not report them. */
-    promptEstimate(request: ModelRequest): number;
+    /** Counts a request's prompt, a long one over several turns of the event loop, and `texts` of it by themselves. */
+    countPrompt(request: ModelRequest, texts?: readonly string[]): Promise<PromptCounts>;
     /** Tokens of a text. */
     text(text: string): number;
 }
 
 /** UTF-8 bytes of one prompt that are cut into tokens; the rest counts by bytes, so that no prompt takes long. */
 export const MAX_TOKENIZED = 512 * 1024;
+
+const PIECE = 64; // units of work for a piece of a text, besides one for each UTF-16 unit
 
 // Of a prompt in an exact vocabulary: templates write tools and schemas in other ways than JSON with one space.
 const TEMPLATE_MARGIN = 1.05;
@@ -28,30 +39,70 @@ const MESSAGE_MARKS = 4; // tokens around a message, in an estimate
 
 type Count = (text: string) => number;
 
-const bytesOf = (texts: string[]): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+const bytesOf = (texts: readonly string[]): number => sum(texts, Buffer.byteLength);
 
 /** For any model whose vocabulary is not here. */
 const byteCounter: TokenCounter = {
     isExact: false,
     promptBound: (request) => promptBound(request, Buffer.byteLength),
-    promptEstimate: (request) => estimateOfBytes(bytesOf(promptTexts(request))),
+    countPrompt: async (request, texts = []) => ({
+        bound: promptBound(request, Buffer.byteLength),
+        estimate: estimateOfBytes(bytesOf(promptTexts(request))),
+        texts: bytesOf(texts),
+    }),
     text: Buffer.byteLength,
 };
 
 /** Estimated tokens of a text of which only the bytes are counted. */
 export const estimateOfBytes = (bytes: number): number => Math.ceil(bytes / 4);
 
-function exactCounter(count: Count): TokenCounter {
+/** `load`: the vocabulary, when it is first needed. */
+function exactCounter(load: () => BytePairCounter): TokenCounter {
+    const withMargin = (bound: number) => Math.ceil(bound * TEMPLATE_MARGIN);
     return {
         isExact: true,
-        promptBound: (request) => Math.ceil(promptBound(request, limited(count)) * TEMPLATE_MARGIN),
-        promptEstimate: (request) => {
-            const texts = promptTexts(request);
-            const countPart = limited(count);
-            return texts.reduce((sum, text) => sum + countPart(text) + MESSAGE_MARKS, 0);
+        promptBound: (request) => withMargin(promptBound(request, limited((text) => load().count(text)))),
+        countPrompt: async (request, texts = []) => {
+            // Each is the sum of the counts and of what is known without them.
+            const [bounded, estimated, named] = [new Noted(), new Noted(), new Noted()];
+            const bound = promptBound(request, bounded.count);
+            const estimate = sum(promptTexts(request), (text) => estimated.count(text) + MESSAGE_MARKS);
+            const ofTexts = sum(texts, named.count);
+            const counts = new Map<string, number>(); // most texts are in all of them, and are counted once
+            for (const text of [bounded, estimated, named].flatMap((noted) => noted.texts)) {
+                counts.set(text, counts.get(text) ?? (await countInTurns(load(), text)));
+            }
+            const counted = (noted: Noted) => sum(noted.texts, (text) => counts.get(text)!);
+            return {
+                bound: withMargin(bound + counted(bounded)),
+                estimate: estimate + counted(estimated),
+                texts: ofTexts + counted(named),
+            };
         },
-        text: (text) => limited(count)(text),
+        text: (text) => limited((one) => load().count(one))(text),
     };
+}
+
+const sum = (texts: readonly string[], count: Count): number => texts.reduce((all, text) => all + count(text), 0);
+
+/** The texts of a prompt that are to be counted. */
+class Noted {
+    readonly texts: string[] = [];
+
+    /** Counts a text by its bytes if the tokenizer is not to count it, else by nothing yet. */
+    readonly count = limited((text) => {
+        this.texts.push(text);
+        return 0;
+    });
+}
+
+async function countInTurns(counter: BytePairCounter, text: string): Promise<number> {
+    let tokens = 0;
+    for (const slice of slices(text)) {
+        await eventLoop.take(PIECE + slice.length);
+        tokens += counter.countSlice(slice);
+    }
+    return tokens;
 }
 
 /** Counts texts of one prompt: by bytes once they are longer than {@link MAX_TOKENIZED} together. */
@@ -68,18 +119,23 @@ function embeddedCounter(): TokenCounter {
     const file = join(__dirname, '..', 'backend', 'embedded', 'weights', 'tokenizer.json');
     const tokenizer = new Tokenizer(JSON.parse(readFileSync(file, 'utf8')) as TokenizerFile);
     const prompt = (request: ModelRequest) =>
-        request.endpoint === 'chat'
-            ? tokenizer.encodeChat(request.body.messages).length
-            : byteCounter.promptBound(request);
+        request.endpoint === 'chat' ? tokenizer.countChat(request.body.messages) : byteCounter.promptBound(request);
     return {
         isExact: true,
         promptBound: prompt,
-        promptEstimate: prompt,
-        text: (text) => tokenizer.encode(text).length,
+        countPrompt: async (request, texts = []) => {
+            const count = prompt(request);
+            return { bound: count, estimate: count, texts: tokenizer.count(texts) };
+        },
+        text: (text) => tokenizer.count([text]),
     };
 }
 
 const counters = new Map<string, TokenCounter>([[BYTES, byteCounter]]);
+
+/** Tokens of a request's prompt that no counter exceeds. It costs nothing to count. */
+export const promptMax = (request: ModelRequest): number =>
+    Math.ceil(byteCounter.promptBound(request) * TEMPLATE_MARGIN);
 
 /** The counter of a tokenizer by its name in an offer; a name that is not known here counts bytes. */
 export function counterOf(tokenizer: string): TokenCounter {
@@ -89,7 +145,7 @@ export function counterOf(tokenizer: string): TokenCounter {
         if (family === undefined && tokenizer !== EMBEDDED_MODEL) {
             return byteCounter;
         }
-        counter = family === undefined ? embeddedCounter() : exactCounter((text) => familyCounter(family).count(text));
+        counter = family === undefined ? embeddedCounter() : exactCounter(() => familyCounter(family));
         counters.set(tokenizer, counter);
     }
     return counter;

@@ -1,3 +1,3 @@
 export * from './answerCount';
-export { counterOf, MAX_TOKENIZED, type TokenCounter } from './counters';
+export { counterOf, MAX_TOKENIZED, type PromptCounts, promptMax, type TokenCounter } from './counters';
 export { BYTES, type TokenizerName, tokenizerNames, tokenizerOfModel } from './families';

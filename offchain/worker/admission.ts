@@ -17,8 +17,9 @@ import {
     unknownField,
 } from '../link';
 import { assertPlainJson, MAX_JSON_DEPTH } from '../process/json';
+import { eventLoop } from '../process/loopShare';
 import type { QueryRecord } from '../store/worker';
-import { counterOf } from '../tokens';
+import { counterOf, type PromptCounts, promptMax, type TokenCounter } from '../tokens';
 import type { WorkerContext } from './context';
 import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { WorkerJob } from './job';
@@ -47,6 +48,7 @@ export async function admit(
 ): Promise<Admission> {
     const { number, salt, commitment, session: id } = head;
     const request = requestHash({ commitment, session: id, salt, sealed });
+    const { written } = job;
     const stored = await storedQuery(context, job, number, request);
     if (stored !== undefined) {
         return { kind: 'stored', query: stored };
@@ -63,38 +65,51 @@ export async function admit(
         throw new Refused('not_sealed', "The key commitment is not this query's");
     }
     const plain = unseal(secret, number, sealed);
-    await job.channel.refresh();
-    const voucher = head.voucher === null ? undefined : await takeWithQuery(context, job, head.voucher);
-    job.requireNewest();
-    if (job.fails.isEmpty) {
-        throw new Refused('declined', 'Too many queries of this job failed, and too few were answered and paid');
-    }
-    if (job.unpaid.isEmpty && !job.client.mayStart(job.terms.step)) {
-        throw new Refused('declined', 'Too many queries of this job were dropped before they ran, and none is paid');
-    }
-    if (job.running.has(number)) {
+    if (job.running.has(number) || job.deciding.has(number)) {
         throw new Refused('running', 'This query is being answered');
     }
-    const decision = decide(context, job, head.ceiling, plain);
-    if (typeof decision === 'number') {
-        if (job.unpaid.isEmpty) {
-            throw new Refused('declined', `Declined (${Reason[decision]}), too often in this job to sign it`);
+    job.deciding.add(number);
+    try {
+        // Another request of this number may have ended since the store was asked.
+        const since = job.written === written ? undefined : await storedQuery(context, job, number, request);
+        if (since !== undefined) {
+            return { kind: 'stored', query: since };
         }
-        job.unpaid.spend();
-        await voucher?.stored;
-        return { kind: 'declined', receipt: await decline(context, job, { number, request, reason: decision }) };
+        await eventLoop.take(plain.length / BYTES_PER_UNIT); // long ones one after the other
+        const modelRequest = parsed(plain);
+        await job.channel.refresh();
+        const voucher = head.voucher === null ? undefined : await takeWithQuery(context, job, head.voucher);
+        const { ceiling } = head;
+        const counts = await countFor(context, job, { ceiling, modelRequest });
+        requireAllowance(job);
+        const decision = typeof counts === 'number' ? counts : decide(context, job, { ceiling, ...counts });
+        if (typeof decision === 'number') {
+            if (job.unpaid.isEmpty) {
+                throw tooManyDeclines(decision);
+            }
+            job.unpaid.spend();
+            await voucher?.stored;
+            return { kind: 'declined', receipt: await decline(context, job, { number, request, reason: decision }) };
+        }
+        const query = { ...decision, number, request, secret, ceiling };
+        const running = begin(query);
+        // In the same step as the decision, because queries that wait for one reading must count each other.
+        job.running.set(number, running);
+        const discard = () => {
+            job.remove(number);
+            query.seat.release();
+        };
+        const accepted = async () => (await Promise.all([accept(context, job, query), voucher?.stored]))[0];
+        return { kind: 'new', running, accept: accepted, discard };
+    } finally {
+        job.deciding.delete(number);
     }
-    const query = { ...decision, number, request, secret, ceiling: head.ceiling };
-    const running = begin(query);
-    // In the same step as the decision, because queries that wait for one reading must count each other.
-    job.running.set(number, running);
-    const discard = () => {
-        job.remove(number);
-        query.seat.release();
-    };
-    const accepted = async () => (await Promise.all([accept(context, job, query), voucher?.stored]))[0];
-    return { kind: 'new', running, accept: accepted, discard };
 }
+
+const BYTES_PER_UNIT = 4; // of JSON that is parsed, for a unit of work in the event loop
+
+const tooManyDeclines = (reason: Reason): Refused =>
+    new Refused('declined', `Declined (${Reason[reason]}), too often in this job to sign it`);
 
 async function storedQuery(
     context: WorkerContext,
@@ -131,49 +146,123 @@ const MAX_SEALED_DEPTH = MAX_JSON_DEPTH + 16;
 
 type Decision = Omit<AcceptedQuery, 'number' | 'request' | 'secret' | 'ceiling'>;
 
-/** What runs, or the reason to decline. It awaits nothing, so that nothing changes before the acceptance. */
-function decide(context: WorkerContext, job: WorkerJob, ceiling: bigint, plain: Buffer): Decision | Reason {
-    const { terms, channel } = job;
-    const modelRequest = parsed(plain);
+interface CountedRequest {
+    modelRequest: ModelRequest;
+    counter: TokenCounter; // of the offer
+    counts: PromptCounts;
+}
+
+/** Counts a prompt, which may take long. A query that is declined whatever its prompt has: why, and nothing counts. */
+async function countFor(
+    context: WorkerContext,
+    job: WorkerJob,
+    { ceiling, modelRequest }: { ceiling: bigint; modelRequest: ModelRequest | undefined },
+): Promise<CountedRequest | Reason> {
+    requireAllowance(job);
     if (modelRequest === undefined) {
         return Reason.BadRequest;
     }
+    const objection = objectionTo(context, job, modelRequest) ?? objectionNow(job, job.counting);
+    if (objection !== undefined) {
+        return objection;
+    }
+    if (job.unpaid.isEmpty) {
+        // Nothing is counted for a client to which no decline is signed.
+        const unpaid =
+            objectionToCost(job, { ceiling, modelRequest, promptBound: promptMax(modelRequest) }) ??
+            context.backends.objectionTo(modelRequest.body.model, clientOf(job));
+        if (unpaid !== undefined) {
+            throw tooManyDeclines(unpaid);
+        }
+    }
+    const counter = counterOf(job.record.tokenizer);
+    job.counting++;
+    try {
+        return { modelRequest, counter, counts: await counter.countPrompt(modelRequest) };
+    } finally {
+        job.counting--;
+    }
+}
+
+/** Throws {@link Refused} if no query of the job may run, and no decline is signed. */
+function requireAllowance(job: WorkerJob): void {
+    job.requireNewest();
+    if (job.fails.isEmpty) {
+        throw new Refused('declined', 'Too many queries of this job failed, and too few were answered and paid');
+    }
+    if (job.unpaid.isEmpty && !job.client.mayStart(job.terms.step)) {
+        throw new Refused('declined', 'Too many queries of this job were dropped before they ran, and none is paid');
+    }
+}
+
+/** Why a query is declined for what it asks; undefined if nothing speaks against it. */
+function objectionTo(context: WorkerContext, job: WorkerJob, modelRequest: ModelRequest): Reason | undefined {
     const { model } = modelRequest.body;
-    if (!modelHash(model).equals(terms.model)) {
+    if (!modelHash(model).equals(job.terms.model)) {
         return Reason.UnknownModel;
     }
     const features = context.backends.featuresOf(model);
     const isUnknown = unknownField(modelRequest, context.config.extraFields) !== undefined;
-    if (isUnknown || neededFeatures(modelRequest).some(({ feature }) => !features.includes(feature))) {
-        return Reason.Unsupported;
-    }
-    if (job.state !== 'open' || channel.isLeaving()) {
+    return isUnknown || neededFeatures(modelRequest).some(({ feature }) => !features.includes(feature))
+        ? Reason.Unsupported
+        : undefined;
+}
+
+/** Why a query is declined at this moment, beside `others` that are on their way to run; undefined if it is not. */
+function objectionNow({ state, channel, running, terms }: WorkerJob, others: number): Reason | undefined {
+    if (state !== 'open' || channel.isLeaving()) {
         return Reason.Leaving;
     }
-    if (job.running.size >= terms.maxParallel) {
-        return Reason.TooBusy;
-    }
-    const counter = counterOf(job.record.tokenizer);
-    const promptBound = context.backends.promptBound(modelRequest, counter);
+    return running.size + others >= terms.maxParallel ? Reason.TooBusy : undefined;
+}
+
+const clientOf = ({ terms }: WorkerJob): string => terms.escrow.toString('hex');
+
+interface Costs {
+    ceiling: bigint; // nanoTON
+    modelRequest: ModelRequest;
+    promptBound: number; // tokens
+}
+
+/** Why a query is declined for what its prompt may cost; undefined if nothing speaks against it. */
+function objectionToCost(job: WorkerJob, { ceiling, modelRequest, promptBound }: Costs): Reason | undefined {
+    const { terms, channel } = job;
     if (promptBoundPrice(promptBound, terms.rates) > maxPrompt(terms.step)) {
         return Reason.StepTooSmall;
     }
     const isEmbedding = modelRequest.endpoint === 'embedding';
-    const maxTokens = Math.min(modelRequest.maxTokens, answerTokens(ceiling, promptBound, terms.rates));
+    const maxTokens = maxTokensOf(job, { ceiling, modelRequest, promptBound });
     // Of every choice at least one token, and an embedding has none.
     if (isEmbedding ? promptBoundPrice(promptBound, terms.rates) > ceiling : maxTokens < choicesOf(modelRequest)) {
         return Reason.TooLarge;
     }
     const ceilings = [...job.running.values()].reduce((sum, running) => sum + running.ceiling, 0n);
     const rent = remainingRent(channel.snapshot.refundAt - channel.chainTime());
-    if (!covers({ ...channel.snapshot, rent }, { results: job.cumulative, ceilings, ceiling })) {
-        return Reason.Unfunded;
+    const isCovered = covers({ ...channel.snapshot, rent }, { results: job.cumulative, ceilings, ceiling });
+    return isCovered ? undefined : Reason.Unfunded;
+}
+
+const maxTokensOf = ({ terms }: WorkerJob, { ceiling, modelRequest, promptBound }: Costs): number =>
+    Math.min(modelRequest.maxTokens, answerTokens(ceiling, promptBound, terms.rates));
+
+/** What runs, or the reason to decline. It awaits nothing, so that nothing changes before the acceptance. */
+function decide(
+    context: WorkerContext,
+    job: WorkerJob,
+    { ceiling, modelRequest, counter, counts }: CountedRequest & { ceiling: bigint },
+): Decision | Reason {
+    const promptBound = context.backends.promptBound(modelRequest, counts.bound);
+    const costs = { ceiling, modelRequest, promptBound };
+    const objection = objectionNow(job, 0) ?? objectionToCost(job, costs);
+    if (objection !== undefined) {
+        return objection;
     }
-    const promptEstimate = counter.promptEstimate(modelRequest);
-    const seat = context.backends.reserve(model, terms.escrow.toString('hex'));
-    return typeof seat === 'number'
-        ? seat
-        : { modelRequest: { ...modelRequest, maxTokens }, promptBound, promptEstimate, counter, seat };
+    const seat = context.backends.reserve(modelRequest.body.model, clientOf(job));
+    if (typeof seat === 'number') {
+        return seat;
+    }
+    const limited = { ...modelRequest, maxTokens: maxTokensOf(job, costs) };
+    return { modelRequest: limited, promptBound, promptEstimate: counts.estimate, counter, seat };
 }
 
 function parsed(plain: Buffer): ModelRequest | undefined {

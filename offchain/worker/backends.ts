@@ -6,7 +6,6 @@ import { Reason } from '@cocoon-market/wrappers';
 import type { Logger } from 'pino';
 import { BackendError, type BackendEvent } from '../backend';
 import type { Feature, ModelRequest } from '../link';
-import type { TokenCounter } from '../tokens';
 import { mayGoElsewhere } from './failures';
 import { type BackendView, nameAt, type ServedOffer, type WatchedServer, type Server, Servers } from './servers';
 import { type Speed, Speeds } from './speeds';
@@ -54,11 +53,12 @@ export class Backends {
         return this.offerOf(model)?.features ?? shared;
     }
 
-    /** The maximal number of prompt tokens of the request, whichever backend answers it. */
-    promptBound(request: ModelRequest, counter: TokenCounter): number {
-        const bounds = this.servers
-            .serving(request.body.model)
-            .map(({ backend }) => backend.promptBound(request, counter));
+    /**
+     * The maximal number of prompt tokens of the request, whichever backend answers it. `bound`: by the tokenizer of
+     * the offer.
+     */
+    promptBound(request: ModelRequest, bound: number): number {
+        const bounds = this.servers.serving(request.body.model).map(({ backend }) => backend.promptBound(request, bound));
         return Math.max(0, ...bounds);
     }
 
@@ -77,15 +77,25 @@ export class Backends {
      * queries wait as may. Half of the queue is open to any one client, those that wait for its money among them.
      */
     reserve(model: string, client: string): Seat | Reason {
-        if (!this.isAvailable(model)) {
-            return this.servers.outageOf(model).reason;
-        }
         const seat = new Seat(this, model, client);
-        if (!this.hasPlaceFor(seat)) {
-            return Reason.TooBusy;
+        const objection = this.objectionToSeat(seat);
+        if (objection !== undefined) {
+            return objection;
         }
         this.seats.add(seat);
         return seat;
+    }
+
+    /** Why {@link reserve} has no seat now; undefined if it has one. */
+    objectionTo(model: string, client: string): Reason | undefined {
+        return this.objectionToSeat(new Seat(this, model, client));
+    }
+
+    private objectionToSeat(seat: Seat): Reason | undefined {
+        if (!this.isAvailable(seat.model)) {
+            return this.servers.outageOf(seat.model).reason;
+        }
+        return this.hasPlaceFor(seat) ? undefined : Reason.TooBusy;
     }
 
     /** The backends, and the offered models. */

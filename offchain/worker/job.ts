@@ -38,6 +38,9 @@ export interface UnsignedResult {
 
 export class WorkerJob extends JobEntry {
     readonly running = new Map<number, ActiveQuery>();
+    readonly deciding = new Set<number>(); // numbers of queries that are neither declined nor accepted yet
+    counting = 0; // prompts of queries that come
+    written = 0; // numbers that are used and stored since this process has the job
     readonly client: Client;
     readonly channel: ServedChannel;
     readonly session: JobSession;
@@ -112,6 +115,7 @@ export class WorkerJob extends JobEntry {
 
     /** Notes that a query number is used and stored. */
     noteNumber(number: number): void {
+        this.written++;
         this.update({ highest: Math.max(this.record.highest, number) });
     }
 

@@ -1,6 +1,15 @@
 // cspell:disable: texts of many languages
 import { FrameKind, type ModelRequest } from '../../offchain/link';
-import { AnswerCount, counterOf, MAX_TOKENIZED, tokenizerOfModel } from '../../offchain/tokens';
+import { setImmediate } from 'node:timers/promises';
+import { Tokenizer } from '../../offchain/backend/embedded/tokenizer';
+import {
+    AnswerCount,
+    counterOf,
+    MAX_TOKENIZED,
+    promptMax,
+    tokenizerNames,
+    tokenizerOfModel,
+} from '../../offchain/tokens';
 
 const chat = (...contents: string[]): ModelRequest => ({
     endpoint: 'chat',
@@ -62,9 +71,92 @@ describe('a tokenizer', () => {
         expect(bound).toBe(Math.ceil((1 + 16 + 256) * 1.05));
     });
 
-    it('estimates a prompt that no server counts: each text, and four tokens around it', () => {
-        expect(counterOf('qwen').promptEstimate(chat('hello', 'hello world'))).toBe(1 + 4 + 2 + 4);
-        expect(counterOf('bytes').promptEstimate(chat('x'.repeat(41)))).toBe(11);
+    it('estimates a prompt that no server counts: each text, and four tokens around it', async () => {
+        const estimate = async (name: string, request: ModelRequest) =>
+            (await counterOf(name).countPrompt(request)).estimate;
+        expect(await estimate('qwen', chat('hello', 'hello world'))).toBe(1 + 4 + 2 + 4);
+        expect(await estimate('bytes', chat('x'.repeat(41)))).toBe(11);
+    });
+
+    it.each(tokenizerNames)('%s: the count over several turns is the count at once', async (name) => {
+        const requests = [chat('hello world', 'x 1e1 y'.repeat(9000), 'hello world'), chat('word '.repeat(120_000))];
+        for (const request of requests) {
+            const { bound } = await counterOf(name).countPrompt(request);
+            expect(bound).toBe(counterOf(name).promptBound(request));
+            expect(bound).toBeLessThanOrEqual(promptMax(request));
+        }
+    });
+
+    it('counts texts of a prompt by themselves', async () => {
+        const request = chat('hello', 'hello world');
+        expect((await counterOf('qwen').countPrompt(request, ['hello', 'hello world'])).texts).toBe(3);
+    });
+});
+
+/** How many turns the event loop makes until something is done. */
+async function turnsUntil(done: Promise<unknown>): Promise<number> {
+    let isDone = false;
+    let turns = 0;
+    void done.then(() => (isDone = true));
+    for (; !isDone; turns++) {
+        await setImmediate();
+    }
+    return turns;
+}
+
+describe('the counting of long prompts', () => {
+    const counter = counterOf('qwen');
+    const TURN = 32 * 1024; // characters, docs/protocol.md
+    const long = (letter: string) => chat(letter.repeat(MAX_TOKENIZED / letter.length - 8));
+
+    it.each([
+        [1, 'a'],
+        [4, 'a'],
+        [1, 'ab c'],
+    ])('of %i prompts of %j leaves the event loop free after each 32 KiB', async (prompts, letter) => {
+        const all = Promise.all(Array.from({ length: prompts }, async () => counter.countPrompt(long(letter))));
+        expect(await turnsUntil(all)).toBeGreaterThanOrEqual((prompts * MAX_TOKENIZED) / TURN - 1);
+    });
+
+    it('of a short prompt beside a long one needs two turns at most', async () => {
+        const others = counter.countPrompt(long('a'));
+        expect(await turnsUntil(counter.countPrompt(chat('hello')))).toBeLessThanOrEqual(2);
+        await others;
+    });
+
+    it('of a short prompt waits for nothing', async () => {
+        await setImmediate();
+        let isCounted = false;
+        void counter.countPrompt(chat('hello')).then(() => (isCounted = true));
+        await new Promise((resolve) => process.nextTick(resolve));
+        await Promise.resolve();
+        expect(isCounted).toBe(true);
+    });
+
+    // The whole of this text takes 44 s: each mark is moved before all that came before it.
+    it('normalizes no text as a whole, because that takes the square of its length', () => {
+        const normalize = jest.spyOn(String.prototype, 'normalize');
+        try {
+            counter.text('\u0301\u0323'.repeat(10_000));
+            const lengths = normalize.mock.contexts.map((text) => String(text).length);
+            expect(Math.max(...lengths)).toBeLessThanOrEqual(2048);
+            expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(20_000);
+        } finally {
+            normalize.mockRestore();
+        }
+    });
+
+    it('by the embedded model ends at 16 KiB: its bytes are counted then', () => {
+        const encode = jest.spyOn(Tokenizer.prototype, 'encode');
+        try {
+            const tiny = counterOf('cocoon-tiny');
+            expect(tiny.promptBound(chat('the '.repeat(4 * 1024)))).toBeLessThan(16 * 1024);
+            expect(encode).toHaveBeenCalledTimes(1);
+            expect(tiny.promptBound(chat('the '.repeat(4 * 1024), 'a'))).toBeGreaterThan(16 * 1024);
+            expect(encode).toHaveBeenCalledTimes(1);
+        } finally {
+            encode.mockRestore();
+        }
     });
 });
 

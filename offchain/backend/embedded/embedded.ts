@@ -57,9 +57,9 @@ export class EmbeddedBackend implements Backend {
         return [EMBEDDED_MODEL];
     }
 
-    /** The exact number of prompt tokens, template included. */
+    /** The exact number of prompt tokens, template included; more for a prompt that is far beyond the context. */
     promptBound(request: ModelRequest): number {
-        return this.tokenizer.encodeChat(messagesOf(request)).length;
+        return this.tokenizer.countChat(messagesOf(request));
     }
 
     /**
@@ -72,14 +72,15 @@ export class EmbeddedBackend implements Backend {
     async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
         const { temperature, topP, seed, stop } = settingsOf(request);
         this.check(request, temperature, topP);
-        const prompt = this.tokenizer.encodeChat(messagesOf(request));
-        if (prompt.length >= this.context) {
+        const count = this.promptBound(request);
+        if (count >= this.context) {
             throw new BackendError(
-                `the prompt has ${prompt.length} tokens, ${EMBEDDED_MODEL} takes at most ${this.context - 1}: send less`,
+                `the prompt has ${count} tokens, ${EMBEDDED_MODEL} takes at most ${this.context - 1}: send less`,
                 400,
                 { reason: Reason.ContextExceeded },
             );
         }
+        const prompt = this.tokenizer.encodeChat(messagesOf(request));
         const maxTokens = Math.min(request.maxTokens, this.context - prompt.length);
         const inference = new Inference(this.model, prompt.length + maxTokens);
         for (const [i, token] of prompt.entries()) {

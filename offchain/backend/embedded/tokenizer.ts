@@ -22,6 +22,7 @@ const turns = {
 } as const;
 
 const BYTES = 256;
+const MAX_COUNTED = 16 * 1024; // bytes of a conversation; a longer one is beyond the context of the model
 const PAIR = 65_536; // above any token, so that first * PAIR + second is unique
 
 /** Turns text into tokens and tokens into bytes. */
@@ -65,6 +66,17 @@ export class Tokenizer {
         }
         tokens.push(this.special('assistant'));
         return tokens;
+    }
+
+    /** Tokens of texts as {@link encode} makes them; of very long ones their bytes, which are more. */
+    count(texts: readonly string[]): number {
+        const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+        return bytes > MAX_COUNTED ? bytes : texts.reduce((sum, text) => sum + this.encode(text).length, 0);
+    }
+
+    /** Tokens of a conversation as {@link encodeChat} makes them, or more where it is very long. */
+    countChat(messages: readonly ChatMessage[]): number {
+        return this.count(messages.map(({ content }) => textOf(content))) + 2 * messages.length + 2;
     }
 
     /** UTF-8 bytes of a token, which may be part of a character; empty for special tokens. */
