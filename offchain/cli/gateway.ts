@@ -164,6 +164,7 @@ function statusLines(status: StatusView): string {
                 .map(([phase, count]) => `${count} ${phase}`)
                 .join(', ') || 'none'
         }`,
+        ...processLines(status),
         ...(Math.abs(status.clockOffset ?? 0) > CLOCK_SECONDS
             ? [
                   `clock      the chain's is ${status.clockOffset} s ahead of this machine's: set this machine's clock, unless the network is a local one that was advanced`,
@@ -172,6 +173,17 @@ function statusLines(status: StatusView): string {
         `spoiled    ${status.spoiled.today} jobs in 24 hours; ${status.spoiled.count} count, at most ${status.spoiled.max}`,
         ...status.spoiled.causes.map(({ job, worker, cause }) => `           ${job}  ${worker}  ${cause}`),
     ].join('\n');
+}
+
+function processLines({ process, processes }: StatusView): string[] {
+    if (processes.length < 2) {
+        return [];
+    }
+    const lines = processes.map(({ number, holder, url, jobs }) => {
+        const name = [`process ${number}`, holder, url ?? []].flat().join(', ');
+        return `           ${name}: ${jobs} jobs${number === process ? ', this one' : ''}`;
+    });
+    return ['processes  money, keys and usage are those of all, jobs and nodes those of this one', ...lines];
 }
 
 function moneyLines({ money, jobs }: StatusView): string[] {

@@ -3,6 +3,7 @@ import { isTestOnly } from '@cocoon-market/wrappers';
 import { FastifyInstance } from 'fastify';
 import { ChainError } from '../chain/errors';
 import { Opening, termsToWire, toWire } from '../link';
+import type { StoredJob } from '../store/gateway';
 import { ADMIN_HEADER, AdminToken } from './adminToken';
 import { chainDown, GatewayError } from './errors';
 import { evidenceIn } from './evidence';
@@ -13,7 +14,7 @@ import type { GatewayJob } from './job';
 import { reportOf } from './receipts';
 import { matchNodes } from './matching';
 import { requireLocal } from './server';
-import { moneyView } from './moneyView';
+import { fundsOf, moneyView } from './moneyView';
 import { addPeopleAdmin } from './peopleAdmin';
 import type { JobView, StatusView } from './views';
 
@@ -25,6 +26,8 @@ const notYet = (job: number) =>
 
 const goingOn = ({ number, phase }: GatewayJob) =>
     `job ${number} is ${phase}, which goes on by itself when the TON API answers. "cocoon gateway jobs" shows it`;
+
+const isOf = (number: number) => (job: StoredJob) => job.member === number;
 
 /** A job for a list. */
 export function viewOf(job: GatewayJob, { testOnly }: { testOnly: boolean }): JobView {
@@ -57,14 +60,27 @@ export function addAdmin(
 ): void {
     const { network, escrow, keys, nodes, config, setbacks, store, people } = context;
 
-    const find = (text: string): GatewayJob => {
-        const job = book.get(Number(text));
-        if (job === undefined) {
-            const message = `There is no job ${Number(text)}: "cocoon gateway jobs" lists them`;
-            throw new GatewayError(404, 'unknown_job', message);
+    const find = async (text: string): Promise<GatewayJob> => {
+        const number = Number(text);
+        const job = book.get(number);
+        if (job !== undefined) {
+            return job;
         }
-        return job;
+        const member = (await store.job(number))?.member;
+        const other = (await store.cluster.members()).find((one) => one.number === member);
+        if (other !== undefined && other.number !== store.cluster.number) {
+            const name = `process ${other.number} of this gateway (${[other.holder, other.url ?? []].flat().join(', ')})`;
+            throw new GatewayError(409, 'other_process', `Job ${number} is in the hands of ${name}: ask that one`);
+        }
+        const message = `There is no job ${number}: "cocoon gateway jobs" lists them`;
+        throw new GatewayError(404, 'unknown_job', message);
     };
+    const processesOf = async (others: StoredJob[]): Promise<StatusView['processes']> =>
+        (await store.cluster.members()).map(({ number, holder, url }) => {
+            const isOwn = number === store.cluster.number;
+            const jobs = isOwn ? book.all.filter(({ phase }) => phase !== 'ended') : others.filter(isOf(number));
+            return { number, holder, url: url ?? null, jobs: jobs.length };
+        });
     const view = (job: GatewayJob) => viewOf(job, { testOnly: isTestOnly(network) });
     const ends = {
         settle: async (job: GatewayJob) => {
@@ -103,6 +119,7 @@ export function addAdmin(
         admin.get('/admin/jobs', async () => book.all.map(view));
         admin.get('/admin/status', async (): Promise<StatusView> => {
             const purse = await escrow.purse();
+            const others = await store.unendedOfOthers();
             const models = await Promise.all(
                 Object.keys(config.models).map(async (model) => ({ model, nodes: await nodes.states(model) })),
             );
@@ -114,9 +131,11 @@ export function addAdmin(
                 available: purse.available.toString(),
                 dayRemaining: purse.dayRemaining.toString(),
                 jobLimit: purse.jobLimit.toString(),
-                money: moneyView(purse, book, context.now()),
+                money: moneyView(purse, fundsOf(book, others), context.now()),
                 models,
                 jobs: book.phases,
+                process: store.cluster.number,
+                processes: await processesOf(others),
                 spoiled: setbacks.view(),
                 clockOffset: escrow.clock.offset ?? null,
             };
@@ -137,7 +156,7 @@ export function addAdmin(
         );
         for (const [name, end] of Object.entries(ends)) {
             admin.post<{ Params: { job: string } }>(`/admin/jobs/:job/${name}`, async ({ params }) => {
-                const job = find(params.job);
+                const job = await find(params.job);
                 await end(job).catch((error: unknown) => {
                     const goesOn = ['settling', 'leaving'].includes(job.phase);
                     throw error instanceof ChainError && goesOn ? chainDown(goingOn(job)) : error;

@@ -185,7 +185,13 @@ export class Budgets {
         this.foreign.set(cost.apiKey, [...(this.foreign.get(cost.apiKey) ?? []), reservationOf(cost)]);
     }
 
-    /** What a key used of its limits today and in this month. */
+    /** {@link views}, with what other processes did until now. */
+    async viewsOfAll(key: StoredApiKey): Promise<Record<Period, BudgetView>> {
+        await this.refresh(key);
+        return this.views(key);
+    }
+
+    /** What a key used of its limits today and in this month, as far as this process has read it. */
     views(key: StoredApiKey): Record<Period, BudgetView> {
         return this.viewsAt(key, dayOf(this.now()));
     }

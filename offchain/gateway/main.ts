@@ -66,6 +66,7 @@ export interface GatewayDeps {
     sweepMs?: number; // between two sweeps over ending jobs
     findMs?: number; // between two readings of the registry's events
     watchMs?: number; // between two looks at the nodes of paying jobs
+    turnMs?: number; // longest wait of a question for the orders of other processes
 }
 
 /** A running gateway. */
@@ -131,7 +132,13 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
     const onChain = config.registry === undefined ? undefined : checksOnChain(chain, config.registry, config);
     const checks = deps.checks ?? onChain;
     const escrow = new EscrowAccount(chain, address, keys.spend.publicKey, new ChainClock(now, config.clockTolerance));
-    const spending = new SpendAccount(chain, pollMs, { account: escrow, key: keys.spend, turns: store, log });
+    const spending = new SpendAccount(chain, pollMs, {
+        account: escrow,
+        key: keys.spend,
+        turns: store,
+        turnMs: deps.turnMs,
+        log,
+    });
     const setbacks = await Setbacks.load(store, config.job.maxSpoiled, now);
     const { maxNodes, everySeconds } = config.discovery;
     const found =

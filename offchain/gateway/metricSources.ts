@@ -38,7 +38,7 @@ export function addSources(metrics: GatewayMetrics, { context, book, answers, re
     metrics.gauge(log, 'clock_offset_seconds', "How far the chain's clock is ahead of this machine's", () =>
         escrow.clock.offset === undefined ? [] : [{ value: escrow.clock.offset }],
     );
-    metrics.gauge(log, 'jobs', 'Jobs by phase', () => phasesOf(book), ['phase']);
+    metrics.gauge(log, 'jobs', 'Jobs of this process by phase', () => phasesOf(book), ['phase']);
     metrics.gauge(log, 'nodes', 'Nodes by model and state', async () => (await states()).flatMap(countStates), [
         'model',
         'state',
@@ -46,13 +46,15 @@ export function addSources(metrics: GatewayMetrics, { context, book, answers, re
     metrics.gauge(
         log,
         'key_spent_ton',
-        'TON that a key spent or has reserved, today and in this month (UTC)',
-        () =>
-            people.apiKeys.all.slice(0, MAX_LABELS).flatMap((key) =>
-                Object.entries(people.budgets.views(key)).map(([period, { spent, reserved }]) => ({
+        'TON that a key spent or has reserved at all processes, today and in this month (UTC)',
+        async () => {
+            const views = people.apiKeys.all.slice(0, MAX_LABELS).map(async (key) =>
+                Object.entries(await people.budgets.viewsOfAll(key)).map(([period, { spent, reserved }]) => ({
                     ...{ labels: { key: key.name, period }, value: tonNumber(spent + reserved) },
                 })),
-            ),
+            );
+            return (await Promise.all(views)).flat();
+        },
         ['key', 'period'],
     );
     metrics.gauge(

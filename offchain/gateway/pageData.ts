@@ -11,7 +11,7 @@ import type { JobBook } from './book';
 import type { Catalogue } from './catalogue';
 import type { GatewayContext } from './context';
 import type { Purse } from './escrow';
-import { moneyView } from './moneyView';
+import { fundsOf, moneyView } from './moneyView';
 import type { UsageView } from './views';
 
 const DAYS = 30; // of usage
@@ -37,7 +37,7 @@ export class PageData {
     constructor(
         private readonly context: Pick<
             GatewayContext,
-            'network' | 'escrow' | 'nodes' | 'people' | 'setbacks' | 'activity' | 'now'
+            'network' | 'escrow' | 'nodes' | 'people' | 'setbacks' | 'activity' | 'store' | 'now'
         >,
         private readonly parts: PageParts,
         private readonly waitMs = WAIT_MS,
@@ -52,7 +52,7 @@ export class PageData {
         const { network, escrow, people, setbacks, activity, now } = this.context;
         const [money, models, usage] = await Promise.all([this.money(), this.models(), this.usage(key?.name)]);
         const jobs = [...book.all].reverse();
-        const budgets = key && people.budgets.views(key);
+        const budgets = key && (await people.budgets.viewsOfAll(key));
         return toWire({
             at: now(),
             key: key?.name ?? null,
@@ -76,11 +76,8 @@ export class PageData {
             sleep(this.waitMs, undefined, { ref: false }),
         ]);
         const { purse, at } = this.last ?? {};
-        const { inJobs, returning, paid, reserve, dayResetsAt } = moneyView(
-            purse ?? EMPTY,
-            this.parts.book,
-            this.context.now(),
-        );
+        const jobs = fundsOf(this.parts.book, await this.context.store.unendedOfOthers());
+        const { inJobs, returning, paid, reserve, dayResetsAt } = moneyView(purse ?? EMPTY, jobs, this.context.now());
         const ofEscrow = purse && { ...purse, reserve, readAt: at };
         return { inJobs, returning, paid, dayResetsAt, escrow: ofEscrow ?? null, problem: this.failure ?? null };
     }

@@ -15,23 +15,19 @@ const MAX_DAYS = 3660; // of usage in one answer
 
 /** What the command line asks about people, by name. */
 export const peopleActions = {
-    keys: async ({ apiKeys, budgets }: People): Promise<KeyView[]> => {
-        for (const key of apiKeys.all) {
-            await budgets.refresh(key);
-        }
-        return apiKeys.all.map((key) => viewOfKey(key, budgets.views(key)));
-    },
+    keys: ({ apiKeys, budgets }: People): Promise<KeyView[]> =>
+        Promise.all(apiKeys.all.map(async (key) => viewOfKey(key, await budgets.viewsOfAll(key)))),
     create: async ({ apiKeys, budgets }: People, body: unknown): Promise<NewKeyView> => {
         const { key, secret } = await apiKeys.create(read(newKey, body));
-        return { ...viewOfKey(key, budgets.views(key)), secret };
+        return { ...viewOfKey(key, await budgets.viewsOfAll(key)), secret };
     },
     revoke: async ({ apiKeys, budgets }: People, name: string): Promise<KeyView> => {
         const key = await apiKeys.revoke(name);
-        return viewOfKey(key, budgets.views(key));
+        return viewOfKey(key, await budgets.viewsOfAll(key));
     },
     limit: async ({ apiKeys, budgets }: People, name: string, body: unknown): Promise<KeyView> => {
         const key = await apiKeys.limit(name, read(keyLimits, body));
-        return viewOfKey(key, budgets.views(key));
+        return viewOfKey(key, await budgets.viewsOfAll(key));
     },
     usage: ({ usage }: People, query: unknown): Promise<UsageView[]> => {
         const { by, days } = read(usageQuery, query);

@@ -31,7 +31,8 @@ export const VALID_SECONDS = 120;
 const MAX_POLLS = 60; // until an opened channel shows, or an order shows as taken
 const RESEND_POLLS = 10;
 const LOG_MS = 60_000; // between two lines of the log while the chain is not read
-const TURN_MS = 30_000; // longest wait of an opener for the orders of other processes
+const TURN_MS = 30_000;
+const RESOLVE_MS = 200; // between two looks whether the orders of a process that ended are resolved
 const BUSY_SECONDS = 5; // after which an app may ask again
 
 /** An order to open one job, on its way or about to be. */
@@ -46,35 +47,39 @@ export interface OpenOrder {
 export class OrderLapsed extends Error {}
 
 /** The store as orders need it: what other processes order, and whose turn it is. */
-export type OrderTurns = Pick<GatewayStore, 'othersOrdered'> & { readonly cluster: Pick<Cluster, 'exclusive'> };
+export type OrderTurns = Pick<GatewayStore, 'ordersUnderWay'> & { readonly cluster: Pick<Cluster, 'exclusive'> };
 
 export interface SpendParts {
     account: EscrowAccount;
     key: SigningKey;
     turns: OrderTurns;
+    turnMs?: number | undefined; // longest wait of an opener for the orders of other processes
     log: Logger;
 }
 
 export class SpendAccount {
     private queue: Promise<unknown> = Promise.resolve();
     private closed = false;
+    private readonly noted = new Map<string, number>(); // orders that this process made or resumed: how long they last
     private readonly closing = new AbortController();
     private loggedAt = -Infinity; // when the log last said that the chain is not read
     private readonly chain: Chain; // orders go before all that is only read
     private readonly account: EscrowAccount;
     private readonly key: SigningKey;
     private readonly turns: OrderTurns;
+    private readonly turnMs: number;
     private readonly log: Logger;
 
     constructor(
         chain: Chain,
         private readonly pollMs: number,
-        { account, key, turns, log }: SpendParts,
+        { account, key, turns, turnMs = TURN_MS, log }: SpendParts,
     ) {
         this.chain = chain.as('urgent');
         this.account = account.urgent;
         this.key = key;
         this.turns = turns;
+        this.turnMs = turnMs;
         this.log = log;
     }
 
@@ -91,13 +96,14 @@ export class SpendAccount {
             const reading = await this.account.read();
             const { at } = reading.account;
             // A process that ended left an order that may still be taken. Its successor needs the lease to resolve it.
-            if ((await this.turns.othersOrdered()) >= at) {
+            if (await this.hasUnresolved(at)) {
                 return undefined;
             }
             const planned = plan(jobNumber(Number(reading.state.seqno)), at);
             await this.account.requireMoney(reading, planned.deposit);
             const { address } = await Channel.ofJob(this.account.address, planned.parameters, reading.code);
             const order = { ...planned, validUntil: at + VALID_SECONDS, channel: address };
+            this.note(order);
             await keep(order, lease);
             await this.send(this.cellOf(order), order.deposit);
             return this.waitForChannel(order);
@@ -110,6 +116,7 @@ export class SpendAccount {
      */
     resume(order: OpenOrder): Promise<bigint> {
         return this.inTurn(async () => {
+            this.note(order);
             const { account, state } = await this.account.read();
             if (Number(state.seqno) <= seqnoOf(order.parameters.job) && account.at <= order.validUntil) {
                 await this.sendAgain(this.cellOf(order), order.deposit);
@@ -166,6 +173,17 @@ export class SpendAccount {
         this.closing.abort();
     }
 
+    private note({ channel, validUntil }: OpenOrder): void {
+        this.noted.set(channel.hash.toString('hex'), validUntil);
+    }
+
+    /** True if the store has an order that may still be taken and that this process has not resolved. */
+    private async hasUnresolved(at: number): Promise<boolean> {
+        this.noted.forEach((validUntil, channel) => validUntil < at && this.noted.delete(channel));
+        const orders = await this.turns.ordersUnderWay();
+        return orders.some(({ channel, validUntil }) => validUntil >= at && !this.noted.has(channel.toString('hex')));
+    }
+
     private inTurn<T>(action: (lease: HeldLease) => Promise<T>): Promise<T> {
         const done = this.queue.then(() => this.withLease(action, this.closing.signal));
         this.queue = done.catch(() => undefined);
@@ -175,13 +193,13 @@ export class SpendAccount {
     /** {@link inTurn} of an action that is tried again in another turn when it resolves with undefined. */
     private inFreeTurn<T>(action: (lease: HeldLease) => Promise<T | undefined>): Promise<T> {
         const done = this.queue.then(async () => {
-            const late = AbortSignal.any([this.closing.signal, AbortSignal.timeout(TURN_MS)]);
+            const late = AbortSignal.any([this.closing.signal, AbortSignal.timeout(this.turnMs)]);
             for (;;) {
                 const result = await this.withLease(action, late);
                 if (result !== undefined) {
                     return result;
                 }
-                await sleep(this.pollMs, undefined, { signal: late }).catch(() => undefined);
+                await sleep(RESOLVE_MS, undefined, { signal: late }).catch(() => undefined);
             }
         });
         this.queue = done.catch(() => undefined);

@@ -47,7 +47,16 @@ export const statusView = z.object({
     models: z.array(
         z.object({ model: z.string(), nodes: z.array(z.object({ worker: z.string(), state: z.string() })) }),
     ),
-    jobs: z.record(z.string(), z.number()),
+    jobs: z.record(z.string(), z.number()), // of this process, by phase
+    process: z.number(), // this one of the gateway's processes
+    processes: z.array(
+        z.object({
+            number: z.number(),
+            holder: z.string(), // process and machine
+            url: z.string().nullable(), // as its settings name it
+            jobs: z.number(), // that have not ended
+        }),
+    ),
     clockOffset: z.number().nullable(), // seconds by which the chain's clock is ahead of this machine's
     spoiled: z.object({
         // jobs of the last 24 hours that their nodes spoiled, how many of them count, and how many may at most

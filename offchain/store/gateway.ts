@@ -130,8 +130,8 @@ export interface GatewayStore extends PeopleStore {
     unended(): Promise<StoredJob[]>;
     /** The jobs of other processes that have not ended, by number; among them those whose order failed. */
     unendedOfOthers(): Promise<StoredJob[]>;
-    /** When the last order of other processes, of those that are on their way, ends (unix seconds); 0 for none. */
-    othersOrdered(): Promise<number>;
+    /** The orders of all processes whose outcome is not stored. */
+    ordersUnderWay(): Promise<Pick<StoredJob, 'channel' | 'validUntil'>[]>;
     /**
      * At most `limit` jobs that have ended or failed, of this process and of those that no longer exist: the newest
      * first, and after the oldest the newest again.

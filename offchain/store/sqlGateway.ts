@@ -74,9 +74,9 @@ export class SqlGatewayStore implements GatewayStore {
         return (await rows.orderBy('number').execute()).map(jobOf);
     }
 
-    async othersOrdered(): Promise<number> {
-        const rows = this.unendedRows().where('member', '!=', this.cluster.number).where('phase', '=', 'ordered');
-        return Math.max(0, ...(await rows.execute()).map(({ validUntil }) => validUntil));
+    ordersUnderWay(): Promise<Pick<StoredJob, 'channel' | 'validUntil'>[]> {
+        const rows = this.db.selectFrom('job').select(['channel', 'validUntil']).where('phase', '=', 'ordered');
+        return rows.where(sql<boolean>`phase <> 'ended'`).execute(); // by its index
     }
 
     private unendedRows() {

@@ -42,13 +42,13 @@ async function post(
     { url }: Gateway,
     body: object = ask,
     headers: Record<string, string> = {},
-): Promise<{ status: number; job: unknown; body: Answer }> {
+): Promise<{ status: number; job: unknown; retryAfter: unknown; body: Answer }> {
     const response = await request(`${url}/v1/chat/completions`, {
         ...{ method: 'POST', body: JSON.stringify(body) },
         headers: { 'content-type': 'application/json', ...headers },
     });
     const { statusCode: status, headers: own } = response;
-    return { status, job: own['x-cocoon-job'], body: await response.body.json() };
+    return { status, job: own['x-cocoon-job'], retryAfter: own['retry-after'], body: await response.body.json() };
 }
 
 async function admin({ url }: Gateway, path: string, body?: object): Promise<Answer> {
@@ -76,6 +76,34 @@ describe('Two gateways with one database', () => {
         expect(jobs.map(({ member }) => member).sort()).toEqual([1, 2]);
         expect([bench.gateway, second].map(({ book }) => book.all.length)).toEqual([1, 1]);
         expect(bench.chain.sent).toBe(2);
+    });
+
+    it('tell a question that waits for the orders of the other one to ask again', async () => {
+        await bench.restart({}, { turnMs: 100 });
+        const name = `escrow:${market().escrow.address.toRawString()}`;
+        await second.store.cluster.exclusive(name, async () => {
+            const { status, retryAfter, body } = await post(bench.gateway);
+            expect([status, retryAfter, body.error.code]).toEqual([503, '5', 'orders_busy']);
+        });
+        await until(async () => (await post(bench.gateway)).status === 200);
+        expect(bench.chain.sent).toBe(1);
+    });
+
+    it('show their own jobs and the money of all, and name the process of another job', async () => {
+        await post(bench.gateway);
+        await post(second);
+        const [first] = bench.gateway.book.all;
+        const status = await admin(second, 'status');
+        expect(status.jobs).toEqual({ open: 1 });
+        expect(status.processes.map(({ jobs }: Answer) => jobs)).toEqual([1, 1]);
+        expect(status.process).toBe(second.store.cluster.number);
+        const own = await admin(second, 'jobs');
+        expect(own).toHaveLength(1);
+        expect(BigInt(status.money.inJobs)).toBeGreaterThan(BigInt(own[0].deposit));
+
+        const refused = await admin(second, `jobs/${first.number}/leave`, {});
+        expect(refused.error.code).toBe('other_process');
+        expect(refused.error.message).toContain(`process ${process.pid}`);
     });
 
     it('let in a key that the other one made, and no longer one that it revoked', async () => {
