@@ -16,6 +16,7 @@ const FULL = 2; // fsync at every commit, which better-sqlite3 leaves out in WAL
 export const APPLICATION = parseInt('636f636f', 16); // 'coco', in the header of every file of this program
 
 const PAGE = 4096; // bytes
+const CACHE = 32 << 20; // bytes of pages in memory, at most: the upper levels of an index over a million jobs
 
 /**
  * Zeros in the first column after the key of a table WITHOUT ROWID, so that its other columns leave no copies once they
@@ -61,6 +62,7 @@ function openFile(path: string): Sqlite.Database {
         file.pragma('foreign_keys = ON');
         file.pragma('secure_delete = ON'); // deleted and replaced content is overwritten with zeros
         file.pragma('temp_store = MEMORY'); // no page reaches a temporary file
+        file.pragma(`cache_size = -${CACHE >> 10}`); // in KiB
         const application = file.pragma('application_id', { simple: true });
         if (application !== 0 && application !== APPLICATION) {
             throw new Error(`${path} belongs to another program`);

@@ -24,6 +24,13 @@ export class HotRows<Row extends object> implements Deferred {
         return found;
     }
 
+    /** Takes a row that was read from the disk, unless there is one of this key, or no room. */
+    offer(key: string, make: () => Row): void {
+        if (this.rows.size < MAX_ROWS && !this.rows.has(key)) {
+            this.rows.set(key, make());
+        }
+    }
+
     /** Has the end of the group write a row that the caller changes. */
     mark(row: Row): void {
         this.changed.add(row);

@@ -1,14 +1,15 @@
 /** The rows that the queries and vouchers of a worker change, in its SQLite file: jobs, earnings and sums over jobs. */
 import type { SignedVoucher, TokenCounts } from '@cocoon-market/wrappers';
 import type { Database as Sqlite } from 'better-sqlite3';
-import { amountFromBytes, amountToBytes } from './database';
+import type { Selectable } from 'kysely';
+import { amountToBytes } from './database';
 import type { EarningsGroup, EarningsRow } from './earnings';
 import type { GroupCommit } from './groupCommit';
 import { HotRows } from './hotRows';
-import { addSums, amountNames, type JobSums, NO_JOBS, sumsOf } from './jobSums';
+import { amountNames, type JobSums, NO_JOBS, replaceSums, sumsOf } from './jobSums';
 import { dateOf, dayOf } from './people';
 import type { JobRecord, JobStage, QueryId, ResultEnd } from './worker';
-import type { WorkerSchema } from './workerTables';
+import { jobOf, type JobTable, type WorkerSchema } from './workerTables';
 
 /** What of a job its queries and vouchers change, and what the sums follow from. */
 interface JobRow extends Pick<
@@ -99,10 +100,20 @@ export class JobRows {
         return true;
     }
 
+    /** A job as it is on the disk. A write that follows does not read it again. */
+    read(job: Buffer): JobRecord | undefined {
+        const stored = this.statements.readJob.get(job);
+        const record = stored && jobOf(stored);
+        if (record !== undefined) {
+            this.jobs.offer(job.toString('latin1'), () => jobRowOf(record));
+        }
+        return record;
+    }
+
     private find(job: Buffer): JobRow | undefined {
         return this.jobs.get(job.toString('latin1'), () => {
             const stored = this.statements.readJob.get(job);
-            return stored && jobRowOf(stored);
+            return stored && jobRowOf(jobOf(stored));
         });
     }
 
@@ -117,7 +128,7 @@ export class JobRows {
         }
         const over = this.sums.get(row.state, () => sumsRowOf(this.statements.readSums.get(row.state)!));
         const sums = sumsOf(row);
-        over.sums = addSums(over.sums, addSums(sums, row.sums, -1));
+        over.sums = replaceSums(over.sums, row.sums, sums);
         this.sums.mark(over);
         row.sums = sums;
         row.changes = 'numbers';
@@ -139,9 +150,6 @@ export class JobRows {
     }
 }
 
-type StoredAmounts = Record<'cumulative' | 'voucherCumulative' | 'claimed' | 'paid' | 'balance', Buffer>;
-type StoredJob = Omit<JobRow, 'cumulative' | 'voucher' | 'claimed' | 'snapshot' | 'sums' | 'changes'> &
-    StoredAmounts & { voucherCount: number; voucherSignature: Buffer | null };
 type StoredEarned = Omit<EarnedRow, 'by' | 'group' | 'earned'> & { earned: string };
 
 function prepare(file: Sqlite) {
@@ -151,11 +159,7 @@ function prepare(file: Sqlite) {
     const columns = [...counts, 'earned'].join(', ');
     const replaced = [...counts, 'earned'].map((name) => `${name} = excluded.${name}`).join(', ');
     return {
-        readJob: file.prepare<[Buffer], StoredJob>(
-            `SELECT job, state, model, client, highest, lowWater, "index", cumulative, claimed, unclaimedSince,
-                voucherCumulative, voucherCount, voucherSignature, paid, balance
-            FROM jobs WHERE job = ?`,
-        ),
+        readJob: file.prepare<[Buffer], Selectable<JobTable>>('SELECT * FROM jobs WHERE job = ?'),
         writeNumbers: file.prepare(`UPDATE jobs SET ${numbers} WHERE job = ?`),
         writeResults: file.prepare(`UPDATE jobs SET ${numbers}, "index" = ?, cumulative = ? WHERE job = ?`),
         readSums: file.prepare<[JobStage], WorkerSchema['jobSums']>('SELECT * FROM jobSums WHERE state = ?'),
@@ -170,16 +174,13 @@ function prepare(file: Sqlite) {
     };
 }
 
-function jobRowOf(stored: StoredJob): JobRow {
-    const { voucherCumulative, voucherCount: count, voucherSignature: signature, paid, balance, ...row } = stored;
-    const money = {
-        ...row,
-        cumulative: amountFromBytes(row.cumulative),
-        claimed: amountFromBytes(row.claimed),
-        voucher: signature === null ? undefined : { cumulative: amountFromBytes(voucherCumulative), count, signature },
-        snapshot: { paid: amountFromBytes(paid), balance: amountFromBytes(balance) },
+function jobRowOf(record: JobRecord): JobRow {
+    const { job, state, model, client, highest, lowWater, index, cumulative, claimed, unclaimedSince } = record;
+    const { voucher, snapshot } = record;
+    return {
+        ...{ job, state, model, client, highest, lowWater, index, cumulative, claimed, unclaimedSince },
+        ...{ voucher, snapshot, sums: sumsOf(record), changes: 'numbers' },
     };
-    return { ...money, sums: sumsOf(money), changes: 'numbers' };
 }
 
 /** A row of sums as a record. */

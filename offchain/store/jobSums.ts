@@ -66,3 +66,15 @@ export function addSums(a: JobSums, b: JobSums, times = 1): JobSums {
     }
     return sums;
 }
+
+/** The sums with those of one job as they are after a change, in place of those before it. */
+export function replaceSums(all: JobSums, before: JobSums, after: JobSums): JobSums {
+    const results = all.results - before.results + after.results;
+    const sums = { ...all, jobs: all.jobs - before.jobs + after.jobs, results };
+    for (const name of amountNames) {
+        if (after[name] !== before[name]) {
+            sums[name] += after[name] - before[name]; // most changes are of a few amounts
+        }
+    }
+    return sums;
+}

@@ -278,17 +278,37 @@ export function snapshotColumns({ balance, paid, refundAt, at }: ChannelSnapshot
     return { balance: amountToBytes(balance), paid: amountToBytes(paid), refundAt, at };
 }
 
+// Field by field: every query and voucher of a job that is not in memory needs it, and a rest of many fields is slow.
 export function jobOf(row: Selectable<JobTable>): JobRecord {
-    const { voucherCumulative, voucherCount: count, voucherSignature: signature, ...columns } = row;
-    const { balance, paid, refundAt, at, ...job } = columns;
+    const { voucherSignature: signature } = row;
+    const cumulative = amountFromBytes(row.voucherCumulative);
     return {
-        ...job,
-        cumulative: amountFromBytes(job.cumulative),
-        voucher: signature === null ? undefined : { cumulative: amountFromBytes(voucherCumulative), count, signature },
-        confirmedPaid: amountFromBytes(job.confirmedPaid),
-        lastClaimPaid: amountFromBytes(job.lastClaimPaid),
-        claimed: amountFromBytes(job.claimed),
-        snapshot: { balance: amountFromBytes(balance), paid: amountFromBytes(paid), refundAt, at },
+        job: row.job,
+        channel: row.channel,
+        terms: row.terms,
+        client: row.client,
+        model: row.model,
+        tokenizer: row.tokenizer,
+        jobNumber: row.jobNumber,
+        enc: row.enc,
+        wire: row.wire,
+        state: row.state,
+        highest: row.highest,
+        lowWater: row.lowWater,
+        index: row.index,
+        cumulative: amountFromBytes(row.cumulative),
+        voucher: signature === null ? undefined : { cumulative, count: row.voucherCount, signature },
+        confirmedPaid: amountFromBytes(row.confirmedPaid),
+        lastClaimAt: row.lastClaimAt,
+        lastClaimPaid: amountFromBytes(row.lastClaimPaid),
+        claimed: amountFromBytes(row.claimed),
+        unclaimedSince: row.unclaimedSince,
+        snapshot: {
+            balance: amountFromBytes(row.balance),
+            paid: amountFromBytes(row.paid),
+            refundAt: row.refundAt,
+            at: row.at,
+        },
     };
 }
 
