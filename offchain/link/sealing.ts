@@ -7,7 +7,7 @@
  * receipt, covers a commitment to the query's secret, which the node checks before it accepts.
  */
 import { keyCommitment, sealedFields, type Session } from '@cocoon-market/wrappers/sealed';
-import { createCipheriv, createDecipheriv, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
 
 export {
     acceptSession,
@@ -26,8 +26,18 @@ const TAG_BYTES = 16;
 
 type Label = Parameters<typeof sealedFields.info>[0];
 
-function derive(secret: Buffer, salt: Buffer, label: Label, number: number, length: number): Buffer {
-    return Buffer.from(hkdfSync('sha256', secret, salt, sealedFields.info(label, number), length));
+const HASH_BYTES = 32;
+
+// HKDF with SHA-256 (RFC 5869), as `hkdfSync` computes it in twice the time.
+function derive(secret: Buffer, salt: Buffer, label: Label, number: number, length: 32 | 44): Buffer {
+    const key = createHmac('sha256', salt).update(secret).digest();
+    const info = sealedFields.info(label, number);
+    const first = createHmac('sha256', key).update(info).update(Buffer.of(1)).digest();
+    if (length === HASH_BYTES) {
+        return first;
+    }
+    const second = createHmac('sha256', key).update(first).update(info).update(Buffer.of(2)).digest();
+    return Buffer.concat([first, second], length);
 }
 
 /** The secret of one query. It opens that request and its answer, and nothing else. */
