@@ -3,7 +3,7 @@ import { type SignedVoucher, type SigningKey, Verifier, Voucher, voucherFor } fr
 import { Address } from '@ton/core';
 import type { GatewayStore, StoredJob } from '../store/gateway';
 import type { UsedQuery } from '../store/people';
-import { VOUCHER_DELAY_MS } from '../link';
+import { VOUCHER_ACCEPT_MS, VOUCHER_DELAY_MS } from '../link';
 import { Ledger, type VoucherAmounts } from './ledger';
 import type { JobLink } from './jobLink';
 import { WorkerRefusal } from './workers';
@@ -37,6 +37,7 @@ export class JobMoney {
     private failures = 0;
     private timer: NodeJS.Timeout | undefined; // of the next attempt
     private soon: NodeJS.Timeout | undefined; // of a payment that may become unnecessary
+    private onItsWay: NodeJS.Timeout | undefined; // while a query that was sent brings the newest voucher
     private delivered: VoucherAmounts = { cumulative: 0n, count: 0 }; // the worker has confirmed it
 
     constructor(
@@ -80,9 +81,15 @@ export class JobMoney {
         }
     }
 
-    /** Signs what a result added, for a query that brings it. Resolves when the voucher is on the disk. */
+    /**
+     * Signs what a result added, for a query that brings it and is sent next. Resolves when the voucher is on the disk.
+     */
     async signResult(): Promise<void> {
         if (this.soon !== undefined && !this.stopped && this.paused === undefined) {
+            clearTimeout(this.soon);
+            this.soon = undefined;
+            clearTimeout(this.onItsWay);
+            this.onItsWay = setTimeout(() => this.payUndelivered(), VOUCHER_ACCEPT_MS);
             await this.newestVoucher();
         }
     }
@@ -91,24 +98,38 @@ export class JobMoney {
     noteDelivered(voucher: VoucherAmounts | null): void {
         if (voucher !== null && voucher.cumulative >= this.delivered.cumulative) {
             this.delivered = voucher;
+            if (this.isDelivered) {
+                clearTimeout(this.onItsWay);
+                this.onItsWay = undefined;
+            }
+        }
+    }
+
+    /** The worker did not take a query that may have brought the newest voucher. */
+    noteUndelivered(): void {
+        if (this.onItsWay !== undefined) {
+            this.payUndelivered();
         }
     }
 
     /** Posts at once what no query brought, for the end of the process. Resolves when nothing is in flight. */
     async payPending(): Promise<void> {
-        if (this.soon !== undefined) {
+        if (this.soon !== undefined || this.onItsWay !== undefined) {
             this.payUndelivered();
         }
         await this.posting?.catch(() => undefined);
     }
 
     private payUndelivered(): void {
-        clearTimeout(this.soon);
-        this.soon = undefined;
-        const { voucher, hasGrown } = this.ledger;
-        if (hasGrown || voucher.cumulative > this.delivered.cumulative || voucher.count > this.delivered.count) {
+        this.clearDelays();
+        if (this.ledger.hasGrown || !this.isDelivered) {
             this.start();
         }
+    }
+
+    private get isDelivered(): boolean {
+        const { voucher } = this.ledger;
+        return voucher.cumulative <= this.delivered.cumulative && voucher.count <= this.delivered.count;
     }
 
     /** Posts the newest voucher in the background, after the post in flight if there is one. */
@@ -190,8 +211,14 @@ export class JobMoney {
 
     private clearTimers(): void {
         clearTimeout(this.timer);
+        this.clearDelays();
+    }
+
+    private clearDelays(): void {
         clearTimeout(this.soon);
+        clearTimeout(this.onItsWay);
         this.soon = undefined;
+        this.onItsWay = undefined;
     }
 
     private startLater(): void {

@@ -185,11 +185,13 @@ export async function ask(
                 },
             });
             clearTimeout(saving);
+            noteUnaccepted(job, incoming);
             void letGo(body, cut);
             return await conclude(lease, incoming, ending);
         } catch (error) {
             clearTimeout(saving);
             cut.now();
+            noteUnaccepted(job, incoming);
             if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
                 await lease.end({ phase: 'void' });
                 throw error instanceof WorkerRefusal ? Object.assign(error, { session }) : error;
@@ -203,6 +205,13 @@ export async function ask(
         }
     } finally {
         job.end();
+    }
+}
+
+// Rule 7: the voucher that it brought is posted.
+function noteUnaccepted({ money }: GatewayJob, { accept }: IncomingAnswer): void {
+    if (accept === undefined) {
+        money.noteUndelivered();
     }
 }
 

@@ -57,7 +57,10 @@ export const commitEvery = (step: bigint): bigint => step / 8n;
 export const payEvery = (step: bigint): bigint => step / 4n;
 
 /** Rule 7: milliseconds from a result to the post of its voucher, in which the next query may bring it. */
-export const VOUCHER_DELAY_MS = 5;
+export const VOUCHER_DELAY_MS = 20;
+
+/** Rule 7: milliseconds in which the query that brings a voucher has to be accepted, or the voucher is posted. */
+export const VOUCHER_ACCEPT_MS = 250;
 
 /** Rule 2: the highest price of the bound of a prompt, nanoTON; above it a node declines. */
 export const maxPrompt = (step: bigint): bigint => step / 2n;

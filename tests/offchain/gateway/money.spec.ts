@@ -5,7 +5,8 @@ import type { JobLink } from '../../../offchain/gateway/jobLink';
 import { testKey } from '../../support/market';
 
 const STEP = 1000n;
-const MOMENT_MS = 5; // docs/protocol.md, rule 7
+const MOMENT_MS = 20; // docs/protocol.md, rule 7
+const ACCEPT_MS = 250; // of the same rule
 
 describe('The money of a job', () => {
     let posted: bigint[]; // promises
@@ -84,7 +85,43 @@ describe('The money of a job', () => {
     it('posts what a query brought to a worker that did not take the query', async () => {
         addResult(1);
         await money.signResult();
+        money.noteUndelivered();
+        await pass(0);
+        expect([stored, posted]).toEqual([[10n], [10n]]);
+    });
+
+    it.each([
+        [ACCEPT_MS - 1, []],
+        [ACCEPT_MS, [10n]],
+    ])('%i ms after a query left with a voucher, and has no accept, it has posted %p', async (ms, expected) => {
+        addResult(1);
+        await money.signResult();
+        await pass(ms);
+        expect(posted).toEqual(expected);
+    });
+
+    it('posts what a result added after a query had left with the voucher of another', async () => {
+        addResult(1);
+        await money.signResult();
+        addResult(2);
         await pass(MOMENT_MS);
+        expect([stored, posted]).toEqual([[10n, 20n], [20n]]);
+    });
+
+    it('posts nothing because a query without a new voucher was not taken', async () => {
+        addResult(1);
+        await money.signResult();
+        money.noteDelivered(job.voucher);
+        money.noteUndelivered();
+        await pass(ACCEPT_MS);
+        expect(posted).toEqual([]);
+    });
+
+    it('has posted what a query brought and nobody took yet before the process ends', async () => {
+        addResult(1);
+        await money.signResult();
+        await money.payPending();
+        await money.stop();
         expect([stored, posted]).toEqual([[10n], [10n]]);
     });
 
