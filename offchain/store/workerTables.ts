@@ -292,6 +292,7 @@ export function jobOf(row: Selectable<JobTable>): JobRecord {
         jobNumber: row.jobNumber,
         enc: row.enc,
         wire: row.wire,
+        member: row.member,
         state: row.state,
         highest: row.highest,
         lowWater: row.lowWater,
