@@ -54,11 +54,11 @@ export class JobLink implements Calls {
     }
 
     private async ask<T>(call: (client: WorkerClient) => Promise<T>, { mayRepeat = true } = {}): Promise<T> {
-        const asked = new Set<string>();
+        const tried = new Set<string>();
         let down: WorkerDown | undefined;
         let isElsewhere = false; // a process says that another has the job
-        for (let url = this.next(asked); url !== undefined; url = this.next(asked)) {
-            asked.add(url);
+        for (let url = this.next(tried); url !== undefined; url = this.next(tried)) {
+            tried.add(url);
             try {
                 const answer = await call(this.clientOf(url)!);
                 this.putFirst(url);
@@ -68,7 +68,7 @@ export class JobLink implements Calls {
                     down ??= error;
                 } else if (error instanceof WorkerRefusal && isOfProcess(error)) {
                     isElsewhere = true;
-                    if (error.url !== undefined && !asked.has(error.url)) {
+                    if (error.url !== undefined && !tried.has(error.url)) {
                         this.putFirst(error.url);
                     }
                 } else {
@@ -82,10 +82,10 @@ export class JobLink implements Calls {
             : down;
     }
 
-    private next(asked: ReadonlySet<string>): string | undefined {
-        return asked.size > MAX_PROCESSES
+    private next(tried: ReadonlySet<string>): string | undefined {
+        return tried.size > MAX_PROCESSES
             ? undefined
-            : this.urls.find((url) => !asked.has(url) && this.clientOf(url) !== undefined);
+            : this.urls.find((url) => !tried.has(url) && this.clientOf(url) !== undefined);
     }
 
     private putFirst(url: string): void {

@@ -76,7 +76,7 @@ export interface LastClaim {
     paidAfter: bigint;
 }
 
-/** Scans find the jobs of this process, the member of the cluster. `get`, `ofChannel`, `best` and `lastEnd` find all. */
+/** Scans find the jobs of this process. `get`, `ofChannel`, `best` and `lastEnd` find those of the whole cluster. */
 export interface JobStore {
     get(job: Buffer): Promise<JobRecord | undefined>;
     ofChannel(channel: Buffer): Promise<JobRecord | undefined>;

@@ -37,7 +37,7 @@ import { WorkerMetrics } from './metrics';
 import { nodeInfoOf } from './nodeInfo';
 import { OTHER_NODE, readinessOf } from './readiness';
 import { Processes } from './processes';
-import { Recovery } from './recovery';
+import { QueryRecovery } from './recovery';
 import { ChangingOffers } from './offers';
 import { reload, type Reloaded } from './reload';
 import { createServer } from './server';
@@ -99,14 +99,15 @@ interface Floors {
     ledger: WalletLedger;
 }
 
-interface Assembled {
+export interface Assembled {
     context: WorkerContext;
     floors: Floors;
     steady: () => number; // seconds of a clock that nobody sets
     failed: Promise<never>;
 }
 
-async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assembled> {
+/** A worker without a server, on its store. */
+export async function assemble(config: WorkerConfig, parts: WorkerParts): Promise<Assembled> {
     const log = parts.log ?? createLog(config.logLevel);
     const seeds = parts.seeds ?? readKeys(config.keyFile);
     const chain = parts.chain ?? new TonHttpChain(config);
@@ -179,7 +180,7 @@ function streamOf({ config, log }: WorkerContext, settings: StreamSettings, { cl
     );
 }
 
-async function release({ backends, store }: WorkerContext): Promise<void> {
+export async function release({ backends, store }: WorkerContext): Promise<void> {
     await backends.close();
     await store.close();
 }
@@ -235,7 +236,7 @@ async function serve(
     try {
         await listed.open();
         await store.guard(receiptKey, `${config.keyFile}.mark`);
-        const recovery = new Recovery(context, book);
+        const recovery = new QueryRecovery(context, book);
         const recovered = await recovery.run();
         const nodeInfo = () => nodeInfoOf(context, { ...floors, attestation });
         const watch = new AlertWatch({
@@ -333,51 +334,5 @@ async function serve(
         attestation.close();
         await release(context);
         throw error;
-    }
-}
-
-/**
- * Claims everything of a worker that does not run, whatever the state of its node: vouchers outlive keys and prices.
- */
-export function claimOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<ClaimReport> {
-    return once(config, parts, ({ floors }) => floors.claims.claimNow());
-}
-
-/** Changes whether a worker that does not run takes new work once it runs. */
-export function setIntakeOnce(config: WorkerConfig, mode: IntakeMode, parts: WorkerParts = {}): Promise<IntakeView> {
-    return once(config, parts, ({ floors }) => floors.drain.set(mode));
-}
-
-/** The status of a worker that does not run, from its store. */
-export function statusOnce(config: WorkerConfig, parts: WorkerParts = {}): Promise<WorkerStatus> {
-    return once(config, parts, ({ context, floors }) => statusOf(context, floors));
-}
-
-/** The earnings of a worker that does not run, from its store. */
-export function earningsOnce(config: WorkerConfig, by: EarningsGroup, parts: WorkerParts = {}): Promise<EarningsView> {
-    return once(config, parts, ({ context, floors }) => earningsOf(context, floors.ledger, by));
-}
-
-/** Sweeps with the wallet of a worker that does not run; `isDry`: only says what it would send. */
-export function sweepOnce(
-    config: WorkerConfig,
-    { isDry, ...options }: SweepOptions & { isDry: boolean },
-    parts: WorkerParts = {},
-): Promise<SweepPlan> {
-    return once(config, parts, ({ floors: { sweeper } }) =>
-        isDry ? sweeper.planNow(options) : sweeper.sweepNow(options),
-    );
-}
-
-async function once<T>(
-    config: WorkerConfig,
-    parts: WorkerParts,
-    action: (assembled: Assembled) => Promise<T>,
-): Promise<T> {
-    const assembled = await assemble(config, parts);
-    try {
-        return await action(assembled);
-    } finally {
-        await release(assembled.context);
     }
 }

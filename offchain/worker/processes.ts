@@ -1,14 +1,15 @@
 /**
- * The processes of this node, which share its store: where clients reach them, which of them has a job, and what becomes
- * of the jobs of one that stopped.
+ * The processes of this node, which share its store: where clients reach them, which of them has a job, and what
+ * becomes of the jobs of one that stopped.
  */
+import type { Logger } from 'pino';
 import { MAX_PROCESSES } from '../link';
 import { reporting } from '../process/log';
 import { PollLoop } from '../process/tasks';
 import type { HeldLease, Member } from '../store/cluster';
 import { LeaseLost } from '../store/leases';
 import type { JobRecord, WorkerStore } from '../store/worker';
-import type { WorkerContext } from './context';
+import type { WorkerIntake } from './intake';
 import { Refused } from './refusal';
 
 const WATCH_MS = 1000; // between two looks at the others
@@ -86,7 +87,7 @@ export class Processes {
     }
 
     /** Looks after the others until {@link stop}. */
-    start({ log, intake }: Pick<WorkerContext, 'log' | 'intake'>, events: ProcessEvents): void {
+    start({ log, intake }: { log: Logger; intake: WorkerIntake }, events: ProcessEvents): void {
         if (!this.store.cluster.isShared) {
             return;
         }

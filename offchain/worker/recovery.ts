@@ -10,7 +10,7 @@ import { signFail } from './fails';
 const BATCH = 100;
 
 /** Rule 13: ends what earlier processes left open, those whose jobs this one has or takes over. */
-export class Recovery {
+export class QueryRecovery {
     private recovered = 0;
 
     constructor(
@@ -21,8 +21,8 @@ export class Recovery {
     }
 
     /**
-     * Ends every query that an earlier process accepted and did not end, with a result over the stored answer, or with a
-     * fail if nothing is stored. At the start it must run before anything else is signed. Resolves with the number of
+     * Ends every query that an earlier process accepted and did not end, with a result over the stored answer, or with
+     * a fail if nothing is stored. At the start it must run before anything else is signed. Resolves with the number of
      * these queries.
      */
     async run(): Promise<number> {

@@ -1,4 +1,4 @@
-/** Several processes of one worker on one PostgreSQL database: which rows each has, and what all of them say together. */
+/** Several processes of one worker on one PostgreSQL database: which rows each has, and what they say together. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as pathOf } from 'node:path';
