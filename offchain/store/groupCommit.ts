@@ -1,8 +1,8 @@
 /** The only writer of a SQLite file, with statements of the file for what every query writes. */
-import type { Transaction as FileTransaction } from 'better-sqlite3';
+import { SqliteError, type Transaction as FileTransaction } from 'better-sqlite3';
 import type { Transaction } from 'kysely';
 import type { Database } from './database';
-import { runEach, type Write, type WriteOutcome, WriteQueue, type Writes } from './writeQueue';
+import { runEach, type Write, WriteFailed, type WriteOutcome, WriteQueue, type Writes } from './writeQueue';
 
 /** A write of the same rules as {@link Write}, with prepared statements of the file: it runs in one go. */
 export type HotWrite<Result> = () => Result;
@@ -75,7 +75,7 @@ export class GroupCommit<Schema> extends WriteQueue<HotOrCold<Schema>> implement
         try {
             return this.together(writes);
         } catch (error) {
-            if (!(error instanceof Failed)) {
+            if (!(error instanceof WriteFailed && isOwn(error.cause))) {
                 throw error;
             }
             this.forget();
@@ -89,7 +89,7 @@ export class GroupCommit<Schema> extends WriteQueue<HotOrCold<Schema>> implement
             this.flush();
             return outcomes;
         } catch (cause) {
-            throw new Failed('A write of the group failed', { cause });
+            throw new WriteFailed(cause);
         }
     }
 
@@ -97,6 +97,7 @@ export class GroupCommit<Schema> extends WriteQueue<HotOrCold<Schema>> implement
         const running = this.db.transaction().execute((transaction) =>
             runEach(transaction, group, {
                 run: (write) => this.runOne(transaction, write),
+                isOwn,
                 onUndo: () => this.forget(),
             }),
         );
@@ -130,4 +131,7 @@ export class GroupCommit<Schema> extends WriteQueue<HotOrCold<Schema>> implement
     }
 }
 
-class Failed extends Error {}
+/** A disk that is full or cannot be read is no error of one write. */
+function isOwn(error: unknown): boolean {
+    return !(error instanceof SqliteError) || error.code.startsWith('SQLITE_CONSTRAINT');
+}

@@ -3,9 +3,8 @@
  * few seconds, by the clock of the database. Every change of the holder raises the token of the lease, and a holder
  * writes only where the token is still its own. So a process that slept through the end of its lease writes nothing.
  */
-import { type Kysely, sql } from 'kysely';
+import { CompiledQuery, type Kysely } from 'kysely';
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { steadySeconds } from '../process/clock';
 
 /** Runs one statement; fails after a while if the database does not answer. */
@@ -28,30 +27,39 @@ export const LEASE_SECONDS = 6;
 
 const RENEWALS = 3; // in the time of a lease
 
-/** Another process has the lease, and renews it. */
-export class LeaseHeld extends Error {
-    constructor(readonly holder: string) {
-        super(`${holder} has the lease`);
-    }
-}
-
 /** This process no longer has the lease. */
 export class LeaseLost extends Error {}
 
+const OWN = 'SELECT 1 FROM leases WHERE name = $1 AND token = $2 AND until > clock_timestamp() FOR SHARE';
+
+export interface LeaseParts {
+    /** Runs renewals: nothing else may keep them waiting, and each fails within a third of the lease. */
+    renew: LeaseQuery;
+    name: string;
+    token: number;
+    seconds: number;
+    /** Called once, when this process can no longer be sure of the lease: it should end. */
+    onLost: (error: LeaseLost) => void;
+    /** Steady seconds when the lease was asked for. */
+    sentAt: number;
+}
+
 /** A lease that this process has, until it releases or loses it. */
 export class ProcessLease {
-    private timer: NodeJS.Timeout | undefined;
+    readonly name: string;
+    readonly token: number;
+    private renewedAt: number; // steady seconds when the last renewal that succeeded was sent
     private isOver = false;
+    private end: NodeJS.Timeout | undefined;
+    private readonly renewals: NodeJS.Timeout;
 
-    constructor(
-        private readonly query: LeaseQuery,
-        readonly name: string,
-        readonly token: number,
-        private readonly seconds: number,
-        private readonly onLost: (error: LeaseLost) => void,
-        private renewedAt: number, // steady seconds when the last renewal that succeeded was sent
-    ) {
-        this.renewLater();
+    constructor(private readonly parts: LeaseParts) {
+        this.name = parts.name;
+        this.token = parts.token;
+        this.renewedAt = parts.sentAt;
+        this.endLater();
+        // Whatever became of the last one: an answer that is lost must not delay the next renewal.
+        this.renewals = setInterval(() => void this.renew(), (parts.seconds * 1000) / RENEWALS).unref();
     }
 
     /**
@@ -59,16 +67,20 @@ export class ProcessLease {
      * the transaction ends, no other process gets it.
      */
     async assertHeld(transaction: Kysely<never>): Promise<void> {
-        const own = sql`SELECT 1 FROM leases WHERE name = ${this.name} AND token = ${this.token} FOR SHARE`;
-        if ((await own.execute(transaction)).rows.length === 0) {
+        await this.assertHeldBy((text, values) => transaction.executeQuery(CompiledQuery.raw(text, [...values])));
+    }
+
+    /** {@link assertHeld} of a transaction of the driver. */
+    async assertHeldBy(query: (...statement: Parameters<LeaseQuery>) => Promise<{ rows: unknown[] }>): Promise<void> {
+        if ((await query(OWN, [this.name, this.token])).rows.length === 0) {
             throw this.lost();
         }
     }
 
     /** Another process may have the lease at once. */
     async release(): Promise<void> {
-        this.end();
-        await this.query('UPDATE leases SET until = clock_timestamp() WHERE name = $1 AND token = $2', [
+        this.stop();
+        await this.parts.renew('UPDATE leases SET until = clock_timestamp() WHERE name = $1 AND token = $2', [
             this.name,
             this.token,
         ]);
@@ -76,81 +88,55 @@ export class ProcessLease {
 
     /** False once this process cannot be sure of the lease. Then it may do nothing that it cannot undo. */
     get isHeld(): boolean {
-        return !this.isOver && steadySeconds() - this.renewedAt < this.seconds;
+        return !this.isOver && steadySeconds() - this.renewedAt < this.parts.seconds;
     }
 
-    private end(): void {
+    private stop(): void {
         this.isOver = true;
-        clearTimeout(this.timer);
+        clearInterval(this.renewals);
+        clearTimeout(this.end);
     }
 
-    private renewLater(): void {
-        this.timer = setTimeout(() => void this.renew(), (this.seconds * 1000) / RENEWALS);
-        this.timer.unref();
+    private endLater(): void {
+        clearTimeout(this.end);
+        const seconds = this.renewedAt + this.parts.seconds - steadySeconds();
+        this.end = setTimeout(() => this.lose(), Math.max(0, seconds * 1000)).unref();
     }
 
+    // A lease that has ended is not renewed, even if nobody took it: another process may have relied on its end.
     private async renew(): Promise<void> {
         const sentAt = steadySeconds();
-        let isHeld: boolean;
-        try {
-            const { rowCount } = await this.query(
-                `UPDATE leases SET until = clock_timestamp() + $3::float8 * interval '1 second'
-                WHERE name = $1 AND token = $2`,
-                [this.name, this.token, this.seconds],
-            );
-            isHeld = rowCount === 1;
-            this.renewedAt = isHeld ? sentAt : this.renewedAt;
-        } catch {
-            isHeld = steadySeconds() - this.renewedAt < this.seconds; // the next renewal may succeed
-        }
-        if (this.isOver) {
+        const renewal = this.parts.renew(
+            `UPDATE leases SET until = clock_timestamp() + $3::float8 * interval '1 second'
+            WHERE name = $1 AND token = $2 AND until > clock_timestamp()`,
+            [this.name, this.token, this.parts.seconds],
+        );
+        const rowCount = await renewal.then(
+            (answer) => answer.rowCount,
+            () => undefined, // the next renewal may succeed
+        );
+        if (this.isOver || rowCount === undefined) {
             return;
         }
-        if (isHeld) {
-            this.renewLater();
-        } else {
-            this.end();
-            this.onLost(this.lost());
+        if (rowCount === 0) {
+            this.lose();
+        } else if (sentAt > this.renewedAt) {
+            this.renewedAt = sentAt;
+            this.endLater();
+        }
+    }
+
+    private lose(): void {
+        if (!this.isOver) {
+            this.stop();
+            this.parts.onLost(this.lost());
         }
     }
 
     private lost(): LeaseLost {
         return new LeaseLost(
-            `The lease "${this.name}" was not renewed for ${this.seconds} s, so another process may have it`,
+            `The lease "${this.name}" was not renewed for ${this.parts.seconds} s, so another process may have it`,
         );
-    }
-}
-
-export interface LeaseOptions {
-    seconds?: number;
-    /** Called once, when this process can no longer be sure of the lease: it should end. */
-    onLost: (error: LeaseLost) => void;
-}
-
-/**
- * Takes a lease as soon as nobody has it.
- *
- * @throws {LeaseHeld} if its holder renews it meanwhile
- */
-export async function acquireLease(
-    query: LeaseQuery,
-    name: string,
-    { seconds = LEASE_SECONDS, onLost }: LeaseOptions,
-): Promise<ProcessLease> {
-    let lastUntil: string | undefined;
-    for (;;) {
-        const sentAt = steadySeconds();
-        const token = await takeLease(query, name, seconds);
-        if (token !== undefined) {
-            return new ProcessLease(query, name, token, seconds, onLost, sentAt);
-        }
-        const other = await query('SELECT holder, until::text FROM leases WHERE name = $1', [name]);
-        const { holder: otherHolder, until } = other.rows[0] as { holder: string; until: string };
-        if (lastUntil !== undefined && lastUntil !== until) {
-            throw new LeaseHeld(otherHolder);
-        }
-        lastUntil = until;
-        await sleep(pauseMs(seconds));
     }
 }
 

@@ -27,6 +27,8 @@ export interface JoinOptions {
     /** Left out: no other process may have the store meanwhile. */
     member?: MemberOptions | undefined;
     seconds: number; // of a lease
+    renew: LeaseQuery; // see LeaseParts
+    query: LeaseQuery;
     /** Runs statements in a transaction while no other process does. */
     locked: <T>(run: (query: LeaseQuery) => Promise<T>) => Promise<T>;
     /** Called once, when this process can no longer be sure to be a member: it should end. */
@@ -38,28 +40,49 @@ export interface JoinOptions {
  *
  * @throws {SeatHeld} if a process that may not share the store with this one renews its lease meanwhile
  */
-export async function joinCluster(query: LeaseQuery, options: JoinOptions): Promise<PostgresCluster> {
-    const { member, seconds, locked, onLost } = options;
+export async function joinCluster({ member, seconds, locked, ...parts }: JoinOptions): Promise<PostgresCluster> {
     const own: Seat = { ...member };
     let last: Row | undefined;
+    let since = 0; // steady seconds when `last` was read first
     for (;;) {
         const sentAt = steadySeconds();
-        const seat = await locked(async (run) => {
-            const rows = await readRows(run);
-            const rival = rows.find((row) => row.isLive && objectionTo(row.seat!, own) !== undefined);
-            const number = freeNumber(rows);
-            return rival ?? { number, token: (await takeLease(run, nameOf(number), seconds, own))! };
-        });
-        if ('token' in seat) {
-            const lease = new ProcessLease(query, nameOf(seat.number), seat.token, seconds, onLost, sentAt);
-            return new PostgresCluster(query, seat.number, lease, { seconds, isShared: member !== undefined });
+        const seat = await locked((query) => takeSeat(query, own, seconds));
+        if (seat !== undefined && 'token' in seat) {
+            const { number, token } = seat;
+            const lease = new ProcessLease({ ...parts, name: nameOf(number), token, seconds, sentAt });
+            return new PostgresCluster(number, lease, { ...parts, seconds, isShared: member !== undefined });
         }
-        if (last?.number === seat.number && last.until !== seat.until) {
-            throw new SeatHeld(`${seat.holder}${objectionTo(seat.seat!, own)!}`);
+        if (seat !== undefined) {
+            if (last?.number === seat.number && last.until !== seat.until) {
+                throw new SeatHeld(`${seat.holder}${objectionTo(seat.seat!, own)!}`);
+            }
+            if (last?.number !== seat.number) {
+                [last, since] = [seat, sentAt];
+            } else if (sentAt - since > 2 * seconds) {
+                throw new SeatHeld(
+                    `${seat.holder}, whose lease lasts until ${seat.until} and is not renewed: the clock of the database ` +
+                        'was set back. Wait until then, or delete the row of that process from the table "leases"',
+                );
+            }
         }
-        last = seat;
         await sleep(pauseMs(seconds));
     }
+}
+
+/** The number and token of this process; the live process that objects; or neither, when another was faster. */
+async function takeSeat(
+    query: LeaseQuery,
+    own: Seat,
+    seconds: number,
+): Promise<{ number: number; token: number } | Row | undefined> {
+    const rows = await readRows(query);
+    const rival = rows.find((row) => row.isLive && objectionTo(row.seat!, own) !== undefined);
+    if (rival !== undefined) {
+        return rival;
+    }
+    const number = freeNumber(rows);
+    const token = await takeLease(query, nameOf(number), seconds, own);
+    return token === undefined ? undefined : { number, token };
 }
 
 /** Why two live processes may not share a store, as the end of a sentence. */
@@ -102,13 +125,15 @@ export class PostgresCluster implements Cluster {
     readonly isShared: boolean;
     private readonly actions = new OneByOne();
 
+    private readonly query: LeaseQuery;
+
     constructor(
-        private readonly query: LeaseQuery,
         readonly number: number,
         readonly lease: ProcessLease,
-        private readonly options: { seconds: number; isShared: boolean },
+        private readonly options: Pick<JoinOptions, 'renew' | 'query' | 'seconds'> & { isShared: boolean },
     ) {
         this.isShared = options.isShared;
+        this.query = options.query;
     }
 
     async members(): Promise<Member[]> {
@@ -150,12 +175,12 @@ export class PostgresCluster implements Cluster {
     }
 
     private async wait(name: string): Promise<ProcessLease> {
-        const { seconds } = this.options;
+        const { seconds, renew } = this.options;
         for (;;) {
             const sentAt = steadySeconds();
             const token = await takeLease(this.query, name, seconds);
             if (token !== undefined) {
-                return new ProcessLease(this.query, name, token, seconds, () => undefined, sentAt);
+                return new ProcessLease({ renew, name, token, seconds, sentAt, onLost: () => undefined });
             }
             await sleep(pauseMs(seconds) * Math.random());
         }

@@ -3,22 +3,26 @@
  * members of a cluster. The tables are in a schema of their own.
  */
 import { Kysely, PostgresDialect, type PostgresPool } from 'kysely';
-import { Client, Pool, type PoolClient, type PoolConfig, types } from 'pg';
+import { Client, DatabaseError, Pool, type PoolClient, type PoolConfig, types } from 'pg';
 import { Remedied } from '../process/errors';
 import { StoreInUse } from './database';
 import type { Engine } from './engine';
 import type { MemberOptions } from './cluster';
-import { LEASE_TABLE, LEASE_SECONDS, type LeaseQuery } from './leases';
+import { LEASE_TABLE, LEASE_SECONDS, type LeaseQuery, type ProcessLease } from './leases';
 import { joinCluster, PostgresCluster, SeatHeld } from './members';
-import { PostgresCommit } from './postgresCommit';
+import { ConnectionFailed, PostgresCommit } from './postgresCommit';
 import { passwordFor, refusalOf } from './postgresPassword';
 import { databaseName } from '../process/storeAddress';
 import type { StoreEvents } from './writeQueue';
 
-const CONNECTIONS = 4; // one writes, the others read
+const READERS = 3; // connections that read; one more writes
 const CONNECT_MS = 10_000;
+const STATEMENT_MS = 10_000; // a connection that does not answer for so long is given up
+const KEEP_ALIVE_MS = 10_000; // without traffic, until TCP asks whether the other side is there
 const MIN_VERSION = 14; // the oldest that is maintained
 const MAX_PREPARED = 500; // statements of a connection
+/** For a process that sleeps in a transaction: it holds rows that its successor writes once the lease has ended. */
+const IDLE_MS = (LEASE_SECONDS * 1000 * 2) / 3;
 const INT8 = 20; // type of PostgreSQL
 
 /** A store of one kind. */
@@ -51,32 +55,39 @@ export async function openPostgres<Schema>(
     { member, leaseSeconds = LEASE_SECONDS, ...events }: PostgresOptions,
 ): Promise<PostgresEngine<Schema>> {
     const config = connectionOf(url, schema);
-    // A connection of its own, so that nothing keeps a renewal waiting.
-    const control = openPool({ ...config, max: 1, query_timeout: (leaseSeconds * 1000) / 3 });
-    const pool = openPool({ ...config, max: CONNECTIONS });
-    const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: preparing(pool) }) });
+    const third = (leaseSeconds * 1000) / 3;
+    // Connections of their own, so that nothing keeps a renewal or a write waiting.
+    const renewals = openPool({ ...config, max: 1, query_timeout: third, connectionTimeoutMillis: third });
+    const control = openPool({ ...config, max: 1 });
+    const writer = openPool({ ...config, max: 1, query_timeout: STATEMENT_MS });
+    const readers = openPool({ ...config, max: READERS, query_timeout: 6 * STATEMENT_MS });
+    const endAll = () => Promise.all([renewals, control, writer, readers].map((pool) => pool.end()));
+    const database = <T>(pool: Pool) => new Kysely<T>({ dialect: new PostgresDialect({ pool: preparing(pool) }) });
+    const db = database<Schema>(readers);
     try {
         await assertDurable(control, databaseName(url));
-        await createSchema(pool, schema);
-        const query: LeaseQuery = (text, values) => control.query(text, [...values]);
-        const cluster = await joinCluster(query, {
+        await createSchema(control, schema);
+        const cluster = await joinCluster({
             ...{ member, seconds: leaseSeconds },
-            locked: (run) => transaction(control, (client) => run((text, values) => client.query(text, [...values]))),
+            renew: queryOf(renewals),
+            query: queryOf(control),
+            locked: (run) => transaction(control, (client) => run(queryOf(client))),
             onLost: (error) => writes.lose(error),
         });
-        const writes = new PostgresCommit(db, cluster.lease, events);
+        const { lease } = cluster;
+        const writes = new PostgresCommit(database<Schema>(writer), lease, { retrySeconds: leaseSeconds, ...events });
         const close = async () => {
             await cluster.leave();
-            await Promise.all([pool.end(), control.end()]);
+            await endAll();
         };
-        await migrate(pool, scripts, databaseName(url)).catch(async (error: unknown) => {
+        await migrate(control, { scripts, lease, name: databaseName(url) }).catch(async (error: unknown) => {
             await cluster.leave();
             throw error;
         });
         // What was deleted stays on the disk until PostgreSQL reuses its place: docs/operations.md.
         return { db, writes, cluster, close, scrub: () => Promise.resolve() };
     } catch (error) {
-        await Promise.all([pool.end(), control.end()]);
+        await endAll();
         throw error instanceof SeatHeld ? new StoreInUse(`${databaseName(url)} is in use by ${error.message}`) : error;
     }
 }
@@ -96,17 +107,36 @@ export function connectionOf(url: string, schema: string): PoolConfig {
         connectionTimeoutMillis: CONNECT_MS,
         idleTimeoutMillis: 0,
         keepAlive: true,
+        keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
         application_name: schema,
-        // A process that sleeps in a transaction holds rows that its successor writes.
-        idle_in_transaction_session_timeout: 4000,
-        // Of the session, so that a change of the server's settings does not reach it.
-        options: `-c search_path=${schema} -c synchronous_commit=on`,
+        idle_in_transaction_session_timeout: IDLE_MS,
+        options: sessionOptions(schema),
         types: {
             getTypeParser: ((oid: number, format: never): unknown =>
                 oid === INT8 ? integerOf : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
         },
     };
 }
+
+/** Settings of the session, so that those of the server, the database and the user do not reach it. */
+function sessionOptions(schema: string): string {
+    const settings = {
+        search_path: schema,
+        synchronous_commit: 'on',
+        default_transaction_isolation: 'read\\ committed',
+        default_transaction_read_only: 'off',
+        statement_timeout: '0',
+        lock_timeout: '0',
+    };
+    return Object.entries(settings)
+        .map(([name, value]) => `-c ${name}=${value}`)
+        .join(' ');
+}
+
+const queryOf =
+    (connection: Pool | PoolClient): LeaseQuery =>
+    (text, values) =>
+        connection.query(text, [...values]);
 
 function integerOf(text: string): number {
     const value = Number(text);
@@ -133,13 +163,22 @@ function preparing(pool: Pool): PostgresPool {
         }
         return names.get(text);
     };
-    const wrap = (client: PoolClient) => ({
-        query: (text: string, values: readonly unknown[]) =>
-            values.length === 0
-                ? client.query(text)
-                : client.query({ name: nameFor(text), text, values: [...values] } as never),
-        release: () => client.release(),
-    });
+    const wrap = (client: PoolClient) => {
+        let failed = false;
+        return {
+            query: async (text: string, values: readonly unknown[]) => {
+                const query = values.length === 0 ? text : { name: nameFor(text), text, values: [...values] };
+                return client.query(query as string).catch((error: Error) => {
+                    if (error instanceof DatabaseError) {
+                        throw error;
+                    }
+                    failed = true;
+                    throw new ConnectionFailed(error.message, { cause: error });
+                });
+            },
+            release: () => client.release(failed), // true: it is not used again
+        };
+    };
     return { connect: async () => wrap(await pool.connect()), end: () => Promise.resolve() } as unknown as PostgresPool;
 }
 
@@ -185,7 +224,13 @@ async function createSchema(pool: Pool, schema: string): Promise<void> {
     });
 }
 
-async function migrate(pool: Pool, scripts: readonly string[], name: string): Promise<void> {
+interface Migration {
+    scripts: readonly string[];
+    lease: ProcessLease;
+    name: string; // of the database
+}
+
+async function migrate(pool: Pool, { scripts, lease, name }: Migration): Promise<void> {
     await transaction(pool, async (client) => {
         const { rows } = await client.query<{ version: number }>('SELECT version FROM version');
         const done = rows[0]?.version ?? 0;
@@ -202,6 +247,7 @@ async function migrate(pool: Pool, scripts: readonly string[], name: string): Pr
         } else {
             await client.query('UPDATE version SET version = $1', [scripts.length]);
         }
+        await lease.assertHeldBy(queryOf(client));
     });
 }
 

@@ -6,8 +6,9 @@ import { CompiledQuery, type Transaction } from 'kysely';
 import { steadySeconds } from '../process/clock';
 
 /**
- * A write of a group. An error undoes this write only, and rejects its promise only. It may run twice, and what the
- * first run did is undone, so it changes nothing but the database.
+ * A write of a group. An error that it throws itself, or that a constraint of the tables raises, undoes this write only
+ * and rejects its promise only. Any other error of the database concerns the store. A write may run several times, and
+ * what the earlier runs did is undone, so it changes nothing but the database.
  */
 export type Write<Schema, Result> = (transaction: Transaction<Schema>) => Promise<Result>;
 
@@ -105,11 +106,25 @@ export abstract class WriteQueue<Entry> {
     }
 }
 
-/** Runs writes one after another, each with a savepoint, so that an error undoes one write. */
+/** A write of a group failed, with this cause. */
+export class WriteFailed extends Error {
+    constructor(override readonly cause: unknown) {
+        super('A write of the group failed', { cause });
+    }
+}
+
+export interface EachOptions<Entry> {
+    run: (write: Entry) => Promise<unknown>;
+    /** True for an error that says something of the write itself. Any other one is thrown: it undoes the group. */
+    isOwn: (error: unknown) => boolean;
+    onUndo?: () => void;
+}
+
+/** Runs writes one after another, each with a savepoint, so that an error of its own undoes one write. */
 export async function runEach<Schema, Entry>(
     transaction: Transaction<Schema>,
     group: readonly Entry[],
-    { run, onUndo }: { run: (write: Entry) => Promise<unknown>; onUndo?: () => void },
+    { run, isOwn, onUndo }: EachOptions<Entry>,
 ): Promise<WriteOutcome[]> {
     const outcomes: WriteOutcome[] = [];
     for (const write of group) {
@@ -118,6 +133,9 @@ export async function runEach<Schema, Entry>(
         try {
             outcome = { ok: true, result: await run(write) };
         } catch (error) {
+            if (!isOwn(error)) {
+                throw error;
+            }
             outcome = { ok: false, error };
             onUndo?.();
             await transaction.executeQuery(ROLLBACK);

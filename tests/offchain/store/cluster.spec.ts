@@ -1,6 +1,7 @@
 /** The members of a cluster in PostgreSQL: who may join, who takes over, and who may do what one does at a time. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { sql } from 'kysely';
 import { OneMember } from '../../../offchain/store/cluster';
 import { openPostgres, type PostgresEngine, type PostgresOptions } from '../../../offchain/store/postgresEngine';
 import { until } from '../gateway/support';
@@ -164,9 +165,13 @@ describe('A takeover', () => {
         let end!: () => void;
         const ending = new Promise<void>((resolve) => (end = resolve));
         await lapse(1);
-        const transaction = first.db.transaction().execute(async (t) => {
-            await first.cluster.lease.assertHeld(t as never);
-            await ending;
+        let transaction!: Promise<void>;
+        await new Promise<void>((locked) => {
+            transaction = first.db.transaction().execute(async (t) => {
+                await sql`SELECT 1 FROM things.leases WHERE name = 'member:1' FOR SHARE`.execute(t); // as its check does
+                locked();
+                await ending;
+            });
         });
         expect(await move(second, 1)).toBe(false);
         end();

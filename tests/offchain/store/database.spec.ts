@@ -176,6 +176,27 @@ describe('a group commit', () => {
         expect(failures).toHaveLength(1);
     });
 
+    it.each(['hot', 'other'])('takes no more writes after the disk was full for one of its %s writes', async (kind) => {
+        const db = await open();
+        const failures: Error[] = [];
+        const writes = new GroupCommit(db, (error) => failures.push(error));
+        const add = (id: number, text: string) =>
+            kind === 'hot'
+                ? writes.runHot(() => db.file.prepare('INSERT INTO notes (id, text) VALUES (?, ?)').run(id, text))
+                : writes.run((t) =>
+                      t
+                          .insertInto('notes')
+                          .values({ ...note(id), text })
+                          .execute(),
+                  );
+        await add(1, 'x');
+        db.file.pragma(`max_page_count = ${String(db.file.pragma('page_count', { simple: true }))}`);
+        const outcomes = await Promise.allSettled([add(2, 'x'), add(3, 'x'.repeat(1 << 20)), add(4, 'x')]);
+        expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+        await expect(add(5, 'x')).rejects.toThrow('could not commit');
+        expect([failures.length, await db.selectFrom('notes').select('id').execute()]).toEqual([1, [{ id: 1 }]]);
+    });
+
     describe('of hot writes', () => {
         interface Count {
             id: number;

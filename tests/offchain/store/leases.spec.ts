@@ -1,8 +1,10 @@
 /** Who may write to a store in PostgreSQL: one process at a time, and no process that lost its lease. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'pg';
-import { acquireLease, LEASE_TABLE, LeaseHeld } from '../../../offchain/store/leases';
+import { LEASE_TABLE, type LeaseParts, type LeaseQuery, ProcessLease, takeLease } from '../../../offchain/store/leases';
+import { steadySeconds } from '../../../offchain/process/clock';
 import { openWorkerStore } from '../../../offchain/store/open';
 import { until } from '../gateway/support';
 import { PostgresServer } from '../support/postgres';
@@ -24,70 +26,80 @@ afterAll(async () => {
     await server.remove();
 });
 
-const query = (text: string, values: readonly unknown[]) => pool.query(text, [...values]);
+const query: LeaseQuery = (text, values) => pool.query(text, [...values]);
 const never = () => {
     throw new Error('a lease was lost');
 };
-const acquire = (name: string, onLost: () => void = never) => acquireLease(query, name, { seconds: SHORT, onLost });
+const take = (name: string) => takeLease(query, name, SHORT);
+
+/** A lease that is renewed until its release. */
+async function hold(name: string, { renew = query, onLost = never }: Partial<LeaseParts> = {}): Promise<ProcessLease> {
+    const sentAt = steadySeconds();
+    const token = (await take(name))!;
+    return new ProcessLease({ ...{ renew, name, token, sentAt, onLost }, seconds: SHORT });
+}
 
 describe('A lease', () => {
     it('has one holder when many want it', async () => {
-        const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => acquire('race')));
-        const leases = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-        const refusals = outcomes.flatMap((outcome) =>
-            outcome.status === 'rejected' ? [outcome.reason as Error] : [],
-        );
-        expect(leases).toHaveLength(1);
-        expect(refusals.every((error) => error instanceof LeaseHeld)).toBe(true);
-        expect(refusals[0].message).toContain(`process ${process.pid}`);
-        await leases[0].release();
+        const tokens = await Promise.all(Array.from({ length: 8 }, () => take('race')));
+        expect(tokens.filter((token) => token !== undefined)).toEqual([1]);
     });
 
     it('goes to the next at once when it is released, with a higher token', async () => {
-        const first = await acquire('released');
+        const first = await hold('released');
         await first.release();
-        const second = await acquire('released');
+        const second = await hold('released');
         expect(second.token).toBe(first.token + 1);
-        await second.release();
         await first.release(); // changes nothing of the second one
-        const third = await acquire('released');
-        expect(third.token).toBe(second.token + 1);
-        await third.release();
+        expect(await take('released')).toBeUndefined();
+        await second.release();
+        expect(await take('released')).toBe(second.token + 1);
     });
 
     it('lasts as long as it is renewed, and no longer', async () => {
         let lost = 0;
         let isCut = false;
-        const cut: typeof query = (text, values) =>
+        const renew: LeaseQuery = (text, values) =>
             isCut ? Promise.reject(new Error('no connection')) : query(text, values);
-        await acquireLease(cut, 'renewed', { seconds: SHORT, onLost: () => lost++ });
-        await new Promise((resolve) => setTimeout(resolve, SHORT * 1000 * 2));
-        await expect(acquire('renewed')).rejects.toThrow('has the lease');
-        expect(lost).toBe(0);
+        const lease = await hold('renewed', { renew, onLost: () => lost++ });
+        await sleep(SHORT * 1000 * 2);
+        expect([await take('renewed'), lost, lease.isHeld]).toEqual([undefined, 0, true]);
 
         isCut = true;
-        const next = await acquire('renewed');
         await until(() => lost === 1);
-        expect(next.token).toBe(2);
-        await next.release();
+        expect(lease.isHeld).toBe(false);
+        await until(async () => (await take('renewed')) === 2);
     });
 
-    it('is kept through a short cut of the connection', async () => {
-        let failures = 0;
-        const shaky: typeof query = (text, values) =>
-            text.includes('UPDATE leases') && failures++ === 0
-                ? Promise.reject(new Error('no connection'))
-                : query(text, values);
-        const lease = await acquireLease(shaky, 'shaky', { seconds: SHORT, onLost: never });
-        await until(() => failures > 2);
+    it('is kept when one renewal gets no answer', async () => {
+        let renewals = 0;
+        const renew: LeaseQuery = (text, values) =>
+            renewals++ === 0 ? new Promise(() => undefined) : query(text, values);
+        const lease = await hold('silent', { renew });
+        await sleep(SHORT * 1000 * 2);
+        expect(lease.isHeld).toBe(true);
         await lease.release();
     });
 
-    it('is told to be lost to a holder that finds another token', async () => {
+    it('is lost when its seconds are over, although a renewal still waits for its answer', async () => {
+        let lostAt = 0;
+        const begin = steadySeconds();
+        await hold('hanging', { renew: () => new Promise(() => undefined), onLost: () => (lostAt = steadySeconds()) });
+        await until(() => lostAt > 0);
+        expect(lostAt - begin).toBeGreaterThan(SHORT * 0.9); // timers may be a moment early
+        expect(lostAt - begin).toBeLessThan(2 * SHORT);
+    });
+
+    it.each([
+        ['another token', 'token = token + 1'],
+        ['that it has ended, although nobody took it', 'until = clock_timestamp()'],
+    ])('is lost for a holder that finds %s', async (_, change) => {
         let lost = 0;
-        await acquire('taken', () => lost++);
-        await server.query(`UPDATE leases SET token = token + 1 WHERE name = 'taken'`);
+        const lease = await hold('ended', { onLost: () => lost++ });
+        await server.query(`UPDATE leases SET ${change} WHERE name = 'ended'`);
+        await expect(lease.assertHeldBy(query)).rejects.toThrow('another process may have it');
         await until(() => lost === 1);
+        await server.query(`DELETE FROM leases WHERE name = 'ended'`);
     });
 });
 

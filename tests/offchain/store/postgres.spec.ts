@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { inspectStore } from '../../../offchain/store/inspect';
 import { openGatewayStore, openWorkerStore } from '../../../offchain/store/open';
+import { connectionOf } from '../../../offchain/store/postgresEngine';
 import type { WorkerStore } from '../../../offchain/store/worker';
+import { until } from '../gateway/support';
 import { PostgresServer } from '../support/postgres';
 import { describeWorkerStore, newJob } from './conformance';
 import { describeGatewayStore } from './gatewayConformance';
@@ -106,7 +108,7 @@ describe('a store in PostgreSQL', () => {
         const job = newJob();
         await store.jobs.add(job);
         await server.end('SIGQUIT');
-        await expect(store.jobs.add(newJob())).rejects.toThrow('could not commit');
+        await expect(store.jobs.add(newJob())).rejects.toThrow('could not commit'); // it tries again for seconds
         await server.run();
         await expect(store.jobs.add(newJob())).rejects.toThrow('could not commit');
         expect(broken).toHaveLength(1);
@@ -116,6 +118,99 @@ describe('a store in PostgreSQL', () => {
         expect((await again.jobs.get(job.job))!.channel).toEqual(job.channel);
         expect((await again.totals()).jobs.open).toBe(1);
         await again.close();
+    });
+
+    describe('whose writes an error of the database undoes', () => {
+        const broken: Error[] = [];
+        let store: WorkerStore;
+
+        beforeEach(async () => {
+            broken.length = 0;
+            store = await openWorkerStore(server.url(), { onBroken: (error) => broken.push(error) });
+        });
+        afterEach(() => store.close());
+
+        /** The first INSERTs of jobs raise this SQLSTATE. */
+        const raise = (state: string, times: number) =>
+            server.query(`CREATE SEQUENCE cocoon_worker.tries;
+                CREATE FUNCTION cocoon_worker.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    IF nextval('cocoon_worker.tries') <= ${times} THEN
+                        RAISE EXCEPTION 'no' USING ERRCODE = '${state}';
+                    END IF;
+                    RETURN NEW;
+                END $$;
+                CREATE TRIGGER refuse BEFORE INSERT ON cocoon_worker.jobs
+                    FOR EACH ROW EXECUTE FUNCTION cocoon_worker.refuse()`);
+
+        it.each(['53100', '57014', '40001'])(
+            'runs them again after SQLSTATE %s, alone or in a group',
+            async (state) => {
+                await raise(state, 3);
+                await store.jobs.add(newJob());
+                await Promise.all([store.jobs.add(newJob()), store.jobs.add(newJob())]);
+                expect([(await store.totals()).jobs.open, broken]).toEqual([3, []]);
+            },
+        );
+
+        it('rejects the one that a constraint refuses, and no other', async () => {
+            const job = newJob();
+            await store.jobs.add(job);
+            const outcomes = await Promise.allSettled([store.jobs.add(job), store.jobs.add(newJob())]);
+            expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+            expect([(await store.totals()).jobs.open, broken]).toEqual([2, []]);
+        });
+
+        it('runs them again after their connection was cut in the middle', async () => {
+            await server.query(`CREATE FUNCTION cocoon_worker.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    PERFORM pg_sleep(1);
+                    RETURN NEW;
+                END $$;
+                CREATE TRIGGER slow BEFORE INSERT ON cocoon_worker.jobs
+                    FOR EACH ROW EXECUTE FUNCTION cocoon_worker.slow()`);
+            const adding = store.jobs.add(newJob());
+            const cut = `SELECT pg_terminate_backend(pid) AS cut FROM pg_stat_activity
+                WHERE state = 'active' AND wait_event = 'PgSleep'`;
+            await until(async () => (await server.query(cut)).length === 1);
+            await adding;
+            expect([(await store.totals()).jobs.open, broken]).toEqual([1, []]);
+        });
+
+        it('is broken when the error does not pass', async () => {
+            await raise('53100', 1e9);
+            await expect(store.jobs.add(newJob())).rejects.toThrow('could not commit');
+            expect(broken).toHaveLength(1);
+        }, 20_000);
+
+        it('keeps no write waiting behind readings', async () => {
+            await store.jobs.add(newJob());
+            const readings = Array.from({ length: 5000 }, () => store.jobs.get(Buffer.alloc(32)));
+            let isRead = false;
+            const read = Promise.all(readings).then(() => (isRead = true));
+            await store.jobs.add(newJob());
+            expect(isRead).toBe(false);
+            await read;
+        });
+    });
+
+    it('has the settings of its session whatever the user and the database set', async () => {
+        const settings = {
+            default_transaction_isolation: 'serializable',
+            lock_timeout: '1ms',
+            statement_timeout: '1ms',
+        };
+        for (const [name, value] of Object.entries(settings)) {
+            await server.query(`ALTER ROLE cocoon SET ${name} = '${value}'`);
+        }
+        const client = new Client(connectionOf(server.url(), 'cocoon_worker'));
+        await client.connect();
+        for (const [name, value] of Object.entries({ transaction_isolation: 'read committed', lock_timeout: '0' })) {
+            expect((await client.query(`SHOW ${name}`)).rows).toEqual([{ [name]: value }]);
+        }
+        await client.end();
+        const reset = new Client(connectionOf(server.url(), 'public'));
+        await reset.connect();
+        await reset.query('ALTER ROLE cocoon RESET ALL');
+        await reset.end();
     });
 
     it('is looked into without a change, and not while a process uses it', async () => {
