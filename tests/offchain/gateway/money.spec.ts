@@ -100,6 +100,15 @@ describe('The money of a job', () => {
         expect(posted).toEqual(expected);
     });
 
+    it('posts nothing twice when the accept of a query comes after a while', async () => {
+        addResult(1);
+        await money.signResult();
+        await pass(ACCEPT_MS - 1);
+        money.noteDelivered(job.voucher);
+        await pass(10 * ACCEPT_MS);
+        expect([stored, posted]).toEqual([[10n], []]);
+    });
+
     it('posts what a result added after a query had left with the voucher of another', async () => {
         addResult(1);
         await money.signResult();

@@ -66,6 +66,31 @@ describe('One query', () => {
         expect(bench.worker.wire.filter(({ path }) => path === '/v1/query')).toHaveLength(1);
     });
 
+    it('rule 3: the accept of a query that goes on is on the disk after a while, before any ending', async () => {
+        const store = await openGatewayStore(':memory:');
+        const accepts: number[] = [];
+        const watched = Object.assign(Object.create(store) as GatewayStore, {
+            saveAccept: async (jobNumber: number, number: number, accept: Buffer) => {
+                accepts.push(number);
+                await store.saveAccept(jobNumber, number, accept);
+            },
+        });
+        await start({ deps: { store: watched } });
+        await warm();
+        expect(accepts).toEqual([]); // it was stored with the ending
+        let goOn: () => void = () => undefined;
+        script({ wait: () => new Promise<void>((resolve) => (goOn = resolve)) });
+
+        const answer = bench.openai.chat.completions.create(ask);
+        await until(() => accepts.length === 1);
+        expect((await store.openQueries(job().number)).map(({ number }) => number)).toEqual(accepts);
+        await until(() => {
+            goOn();
+            return job().running === 0;
+        });
+        await answer;
+    });
+
     it.each<[string, Script]>([
         ['rule 3: an accept that another key signed', { receiptKey: testKey(77) }],
         ['rule 3: an accept of another request', { accept: (accept) => ({ ...accept, request: Buffer.alloc(32, 1) }) }],

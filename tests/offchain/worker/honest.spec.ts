@@ -189,6 +189,14 @@ describe('A store that may not be the newest', () => {
         expect((await other.ask(1, 'one')).text).toBe('one');
     });
 
+    it('signs no accept of the query that brings such a voucher', async () => {
+        await client.ask(1, 'one');
+
+        const answer = await client.ask(2, 'two', { voucher: client.voucher(client.owed() + 1000n, 2) });
+
+        expect([answer.refusal!.code, answer.receipts.size]).toEqual(['wrong_terms', 0]);
+    });
+
     it('signs no end of a query that runs when such a voucher comes, nor later', async () => {
         fixture.backend.script = () => [
             { type: 'delta', content: 'word', tokens: 1 },
