@@ -40,6 +40,7 @@ import { Nodes } from './nodes';
 import { configuredNodes, type NodeSource } from './nodeSource';
 import { NodeWatch } from './nodeWatch';
 import { JobOpener } from './opener';
+import { OrderTurns } from './orderTurns';
 import { othersLoop } from './others';
 import { addPage } from './page';
 import { PageData } from './pageData';
@@ -132,13 +133,8 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
     const onChain = config.registry === undefined ? undefined : checksOnChain(chain, config.registry, config);
     const checks = deps.checks ?? onChain;
     const escrow = new EscrowAccount(chain, address, keys.spend.publicKey, new ChainClock(now, config.clockTolerance));
-    const spending = new SpendAccount(chain, pollMs, {
-        account: escrow,
-        key: keys.spend,
-        turns: store,
-        turnMs: deps.turnMs,
-        log,
-    });
+    const turns = new OrderTurns(store, address, deps.turnMs);
+    const spending = new SpendAccount(chain, pollMs, { account: escrow, key: keys.spend, turns, log });
     const setbacks = await Setbacks.load(store, config.job.maxSpoiled, now);
     const { maxNodes, everySeconds } = config.discovery;
     const found =

@@ -20,10 +20,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ChainAccount, Chain, ChainError, OrderOutcome, outcomeOf } from '../chain';
 import { reasonOf } from '../process/errors';
-import type { Cluster, HeldLease } from '../store/cluster';
-import type { GatewayStore } from '../store/gateway';
-import { GatewayError } from './errors';
+import type { HeldLease } from '../store/cluster';
 import type { EscrowAccount } from './escrow';
+import type { OrderTurns } from './orderTurns';
 
 /** How long an order can be taken. */
 export const VALID_SECONDS = 120;
@@ -31,9 +30,6 @@ export const VALID_SECONDS = 120;
 const MAX_POLLS = 60; // until an opened channel shows, or an order shows as taken
 const RESEND_POLLS = 10;
 const LOG_MS = 60_000; // between two lines of the log while the chain is not read
-const TURN_MS = 30_000;
-const RESOLVE_MS = 200; // between two looks whether the orders of a process that ended are resolved
-const BUSY_SECONDS = 5; // after which an app may ask again
 
 /** An order to open one job, on its way or about to be. */
 export interface OpenOrder {
@@ -46,40 +42,31 @@ export interface OpenOrder {
 /** The order was not taken and never will be. */
 export class OrderLapsed extends Error {}
 
-/** The store as orders need it: what other processes order, and whose turn it is. */
-export type OrderTurns = Pick<GatewayStore, 'ordersUnderWay'> & { readonly cluster: Pick<Cluster, 'exclusive'> };
-
 export interface SpendParts {
     account: EscrowAccount;
     key: SigningKey;
     turns: OrderTurns;
-    turnMs?: number | undefined; // longest wait of an opener for the orders of other processes
     log: Logger;
 }
 
 export class SpendAccount {
-    private queue: Promise<unknown> = Promise.resolve();
     private closed = false;
-    private readonly noted = new Map<string, number>(); // orders that this process made or resumed: how long they last
-    private readonly closing = new AbortController();
     private loggedAt = -Infinity; // when the log last said that the chain is not read
     private readonly chain: Chain; // orders go before all that is only read
     private readonly account: EscrowAccount;
     private readonly key: SigningKey;
     private readonly turns: OrderTurns;
-    private readonly turnMs: number;
     private readonly log: Logger;
 
     constructor(
         chain: Chain,
         private readonly pollMs: number,
-        { account, key, turns, turnMs = TURN_MS, log }: SpendParts,
+        { account, key, turns, log }: SpendParts,
     ) {
         this.chain = chain.as('urgent');
         this.account = account.urgent;
         this.key = key;
         this.turns = turns;
-        this.turnMs = turnMs;
         this.log = log;
     }
 
@@ -92,18 +79,18 @@ export class SpendAccount {
         plan: (number: number, at: number) => Plan,
         keep: (order: Plan & OpenOrder, lease: HeldLease) => Promise<void>,
     ): Promise<bigint> {
-        return this.inFreeTurn(async (lease) => {
+        return this.turns.takeFree(async (lease) => {
             const reading = await this.account.read();
             const { at } = reading.account;
             // A process that ended left an order that may still be taken. Its successor needs the lease to resolve it.
-            if (await this.hasUnresolved(at)) {
+            if (await this.turns.hasUnresolved(at)) {
                 return undefined;
             }
             const planned = plan(jobNumber(Number(reading.state.seqno)), at);
             await this.account.requireMoney(reading, planned.deposit);
             const { address } = await Channel.ofJob(this.account.address, planned.parameters, reading.code);
             const order = { ...planned, validUntil: at + VALID_SECONDS, channel: address };
-            this.note(order);
+            this.turns.note(order.channel, order.validUntil);
             await keep(order, lease);
             await this.send(this.cellOf(order), order.deposit);
             return this.waitForChannel(order);
@@ -115,8 +102,8 @@ export class SpendAccount {
      * taken, and waits. Throws {@link OrderLapsed} if it was not taken.
      */
     resume(order: OpenOrder): Promise<bigint> {
-        return this.inTurn(async () => {
-            this.note(order);
+        return this.turns.take(async () => {
+            this.turns.note(order.channel, order.validUntil);
             const { account, state } = await this.account.read();
             if (Number(state.seqno) <= seqnoOf(order.parameters.job) && account.at <= order.validUntil) {
                 await this.sendAgain(this.cellOf(order), order.deposit);
@@ -130,7 +117,7 @@ export class SpendAccount {
      * order.
      */
     jobOrder(job: JobParameters, action: 'leave' | 'refund'): Promise<void> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             const { account, state } = await this.account.read();
             const seqno = Number(state.seqno);
             const validUntil = account.at + VALID_SECONDS;
@@ -170,59 +157,7 @@ export class SpendAccount {
     /** Waits no longer; an order under way stays on disk for the next start. */
     close(): void {
         this.closed = true;
-        this.closing.abort();
-    }
-
-    private note({ channel, validUntil }: OpenOrder): void {
-        this.noted.set(channel.hash.toString('hex'), validUntil);
-    }
-
-    /** True if the store has an order that may still be taken and that this process has not resolved. */
-    private async hasUnresolved(at: number): Promise<boolean> {
-        this.noted.forEach((validUntil, channel) => validUntil < at && this.noted.delete(channel));
-        const orders = await this.turns.ordersUnderWay();
-        return orders.some(({ channel, validUntil }) => validUntil >= at && !this.noted.has(channel.toString('hex')));
-    }
-
-    private inTurn<T>(action: (lease: HeldLease) => Promise<T>): Promise<T> {
-        const done = this.queue.then(() => this.withLease(action, this.closing.signal));
-        this.queue = done.catch(() => undefined);
-        return done;
-    }
-
-    /** {@link inTurn} of an action that is tried again in another turn when it resolves with undefined. */
-    private inFreeTurn<T>(action: (lease: HeldLease) => Promise<T | undefined>): Promise<T> {
-        const done = this.queue.then(async () => {
-            const late = AbortSignal.any([this.closing.signal, AbortSignal.timeout(this.turnMs)]);
-            for (;;) {
-                const result = await this.withLease(action, late);
-                if (result !== undefined) {
-                    return result;
-                }
-                await sleep(RESOLVE_MS, undefined, { signal: late }).catch(() => undefined);
-            }
-        });
-        this.queue = done.catch(() => undefined);
-        return done;
-    }
-
-    /** Waits for the lease until the signal, and from then on for the end of the action. */
-    private withLease<T>(action: (lease: HeldLease) => Promise<T>, signal: AbortSignal): Promise<T> {
-        return new Promise<T>((resolve, reject) => {
-            const stop = () => reject(this.closed ? new Error('The gateway ended before the order began') : busy());
-            const run = async (lease: HeldLease) => {
-                signal.removeEventListener('abort', stop);
-                if (!signal.aborted) {
-                    await action(lease).then(resolve, reject);
-                }
-            };
-            if (signal.aborted) {
-                stop();
-                return;
-            }
-            signal.addEventListener('abort', stop, { once: true });
-            this.turns.cluster.exclusive(`escrow:${this.account.address.toRawString()}`, run).catch(reject);
-        });
+        this.turns.close();
     }
 
     private cellOf({ parameters, deposit, validUntil }: OpenOrder): Cell {
@@ -331,12 +266,6 @@ export class SpendAccount {
         }
         throw new Error('The gateway ended before the order did', { cause: failure });
     }
-}
-
-function busy(): GatewayError {
-    const message =
-        'Another process of this gateway is opening jobs, and orders of one escrow follow each other: ask again';
-    return new GatewayError(503, 'orders_busy', message, { retryAfter: BUSY_SECONDS });
 }
 
 /** Why an order will never be taken. A late one can be sent again; two gateways must not share a key. */
