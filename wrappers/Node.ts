@@ -167,6 +167,14 @@ function hardwareFields({ gpuClass, gpus, vram, model }: Hardware) {
     return { $$type: 'Hardware', ...numbers, model: textToNumber(model, maxText.model) } as const;
 }
 
+/** Hardware out of its storage form. */
+export function hardwareOf({ gpuClass, gpus, vram, model }: tact.Hardware): Hardware {
+    return {
+        ...{ gpuClass: Number(gpuClass), gpus: Number(gpus), vram: Number(vram) },
+        model: numberToText(model, maxText.model),
+    };
+}
+
 // The generated class parses its code at each call, which takes seconds for a fleet of hundreds of nodes.
 let nodeCode: Promise<Cell> | undefined;
 

@@ -1,11 +1,21 @@
 /** The events of a registry that say who sells what and who wants to buy. An event is a hint: the accounts decide. */
 import { Address, Cell } from '@ton/core';
 import * as tact from '../build/Registry/Registry_Registry';
-import { parseOffers, parseService, type Offer, type Service, type Tier, tiers } from './Node';
+import {
+    hardwareOf,
+    type Hardware,
+    parseOffers,
+    parseService,
+    type Offer,
+    type Service,
+    type Tier,
+    tiers,
+} from './Node';
 import { opcodes } from './protocol';
 
 /** What one announcement says of a node; a part that it does not mention is absent. */
 export interface ListingChange {
+    hardware?: Hardware;
     service?: Service;
     offers?: Offer[];
     attestation?: { tier: Tier; expiresAt: number }; // unix seconds; tier `open`: none
@@ -43,13 +53,16 @@ function changeIn(content: Cell): ListingChange {
     const slice = content.beginParse();
     switch (slice.remainingBits < 32 ? undefined : slice.preloadUint(32)) {
         case opcodes.ListNode: {
-            const { service, offers, attestation } = tact.loadListNode(slice);
+            const { hardware, service, offers, attestation } = tact.loadListNode(slice);
             return {
+                hardware: hardwareOf(hardware),
                 service: parseService(service),
                 offers: parseOffers(offers),
                 attestation: attestationOf(attestation),
             };
         }
+        case opcodes.SetHardware:
+            return { hardware: hardwareOf(tact.loadSetHardware(slice).hardware) };
         case opcodes.SetOffers:
             return { offers: parseOffers(tact.loadSetOffers(slice).offers) };
         case opcodes.SetService:

@@ -17,6 +17,7 @@ export * from './consent';
 export * from './events';
 export * from './evidence';
 export * from './faults';
+export * from './history';
 export * from './keys';
 export * from './market';
 export * from './money';

@@ -14,6 +14,7 @@ const LOADERS = {
     committee: async () => (await import('./committee')).committeeCommand(),
     receipt: async () => (await import('./receipt')).receiptCommand(),
     rerun: async () => (await import('./rerun')).rerunCommand(),
+    index: async () => (await import('./marketIndex')).indexCommand(),
 } satisfies Record<string, () => Promise<Command>>;
 
 const ABOUT: Readonly<Record<keyof typeof LOADERS, string>> = {
@@ -24,6 +25,7 @@ const ABOUT: Readonly<Record<keyof typeof LOADERS, string>> = {
     dispute: 'report the faults of nodes on chain, and follow the cases',
     committee: 'decide cases as M of N members',
     receipt: 'show and check what a node signed of an answer',
+    index: 'read a market from the chain: providers, nodes, prices, demand, jobs and faults; export and match them',
     rerun: 'check an opened query and repeat it: match (exit code 0), mismatch (2) or undecided (3)',
 };
 

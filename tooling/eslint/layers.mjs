@@ -1,6 +1,6 @@
 // Which folder may import which. Arrows run one way:
 // contracts -> build -> wrappers -> offchain/process -> { chain, fleet, link, market } -> { store, attest, backend,
-// rerun, setup, tokens } -> { gateway, worker } -> cli -> bin; scripting stands on wrappers and
+// indexer, rerun, setup, tokens } -> { gateway, worker } -> cli -> bin; scripting stands on wrappers and
 // offchain/{ chain, fleet, process }, scripts on scripting, and localnet on the sandbox alone.
 import { dirname, join, relative, sep } from 'node:path';
 import { root } from '../files.mjs';
@@ -28,7 +28,7 @@ const layers = [
         from: `offchain/${base}`,
         may: [`offchain/${base}`, 'offchain/process', 'wrappers'],
     })),
-    ...['store', 'attest', 'backend', 'rerun', 'setup', 'tokens'].map((shared) => ({
+    ...['store', 'attest', 'backend', 'indexer', 'rerun', 'setup', 'tokens'].map((shared) => ({
         from: `offchain/${shared}`,
         may: ['offchain', 'wrappers'],
         not: ['offchain/gateway', 'offchain/worker', 'offchain/cli', 'offchain/bin'],

@@ -1,0 +1,178 @@
+/** Follows one account: reads its transactions from the newest down to those that are stored, page by page. */
+import { Address } from '@ton/core';
+import { ChainError, type TransactionId } from '../chain';
+import { factsOf } from './facts';
+import type { FollowLimits } from './parts';
+import { PAGE, type Source } from './source';
+import type { Log } from './logRows';
+import type { IndexStore, ReadTransaction, UndoRule } from './store';
+import { HistoryError, isSame, type ProvedTransaction, proveTransaction } from './transaction';
+
+/** How far the chain is. */
+export interface ChainTime {
+    at: number; // unix seconds of the newest transaction that is stored
+    behind: boolean; // the endpoint is at an earlier block than one that was read before
+}
+
+/** What a pass over one account did. */
+export interface Followed {
+    log: Log;
+    added: number; // transactions
+    undone: number; // transactions that another history replaced
+    repeated: number; // transactions that the endpoint listed twice
+    behind: boolean; // the endpoint is at an earlier block, and does not have the newest stored transaction yet
+}
+
+const ATTEMPTS = 3; // of a page that contradicts the one before
+
+export class Follower {
+    constructor(
+        private readonly source: Source,
+        private readonly store: IndexStore,
+        private readonly registry: Address,
+        private readonly limits: FollowLimits,
+    ) {}
+
+    /**
+     * Brings a log up to date. It is stored page by page, so a pass that ends early is continued by the next one.
+     * @throws HistoryError, ChainError
+     */
+    async follow(log: Log, chain: ChainTime): Promise<Followed> {
+        const followed: Followed = { log, added: 0, undone: 0, repeated: 0, behind: false };
+        try {
+            if (log.walk !== undefined) {
+                await this.walk(followed, chain); // the rest of an earlier pass
+            }
+            await this.walk(followed, chain);
+        } catch (error) {
+            const isContradiction = error instanceof HistoryError || (error instanceof ChainError && !error.silent);
+            const { walk } = (await this.store.log(log.log)) ?? {};
+            if (isContradiction && walk !== undefined) {
+                await this.store.dropWalk(log.log); // another history may have begun: the next pass starts at its end
+            }
+            throw error;
+        }
+        return followed;
+    }
+
+    private async walk(followed: Followed, chain: ChainTime): Promise<void> {
+        const rule = this.ruleAt(chain);
+        const { log } = followed;
+        const account = Address.parseRaw(log.account);
+        let expected = log.walk?.next;
+        for (;;) {
+            const page = await this.page(account, expected, followed);
+            if (expected === undefined && !(await this.isNews(followed, page[0], chain))) {
+                return;
+            }
+            const read = await Promise.all(page.map((transaction) => this.read(followed.log, account, transaction)));
+            const { log: stored, undone } = await this.store.append(log.log, read, rule);
+            followed.added += stored.size - followed.log.size + undone;
+            followed.undone += undone;
+            followed.log = stored;
+            if (this.isTooBusy(stored)) {
+                await this.store.forget(log.log, { busy: true });
+                followed.log = { ...stored, busy: true, size: 0, done: undefined, walk: undefined };
+                return;
+            }
+            if (stored.walk === undefined) {
+                return;
+            }
+            expected = stored.walk.next;
+        }
+    }
+
+    private isTooBusy({ role, size }: Log): boolean {
+        return size > this.limits.maxSize && role !== 'registry' && role !== 'provider';
+    }
+
+    /** An endpoint that is behind with its blocks cannot know what is later. */
+    private ruleAt({ behind }: ChainTime): UndoRule {
+        const refusal = behind
+            ? 'the endpoint is behind the block that was read before, so this is not believed'
+            : undefined;
+        return { maxSeconds: this.limits.maxUndoSeconds, refusal };
+    }
+
+    /** Whether the newest transaction of the account is one that is not stored. Undoes what the account has lost. */
+    private async isNews(
+        followed: Followed,
+        newest: ProvedTransaction | undefined,
+        chain: ChainTime,
+    ): Promise<boolean> {
+        const { log, done, floor } = followed.log;
+        const last = newest !== undefined && newest.lt > floor ? newest : undefined;
+        if (done === undefined || (last !== undefined && isSame(done, last))) {
+            return done === undefined && last !== undefined;
+        }
+        if (last !== undefined && (last.lt >= done.lt || !(await this.store.has(log, last)))) {
+            return true;
+        }
+        followed.behind = chain.behind;
+        if (!chain.behind) {
+            const { log: shortened, undone } = await this.store.shorten(log, last, chain.at, this.ruleAt(chain));
+            followed.undone += undone;
+            followed.log = shortened;
+        }
+        return false;
+    }
+
+    private async read(log: Log, account: Address, transaction: ProvedTransaction): Promise<ReadTransaction> {
+        const { content: _, ...name } = transaction;
+        const facts = await factsOf({ role: log.role, account, registry: this.registry }, transaction);
+        return { ...name, facts };
+    }
+
+    /** A page whose transactions follow each other; asked again while the endpoint contradicts itself. */
+    private async page(
+        account: Address,
+        from: TransactionId | undefined,
+        followed: Followed,
+    ): Promise<ProvedTransaction[]> {
+        for (let attempt = 1; ; attempt++) {
+            try {
+                const listed = (await this.source.page(account, from)).slice(0, PAGE);
+                const proved = listed.map((raw) => proveTransaction(account, raw));
+                return linked(account, proved, from, () => followed.repeated++);
+            } catch (error) {
+                if (!(error instanceof HistoryError) || attempt === ATTEMPTS) {
+                    throw error;
+                }
+            }
+        }
+    }
+}
+
+/** The transactions of a page without those that come twice. Throws a HistoryError if one is left out. */
+function linked(
+    account: Address,
+    page: readonly ProvedTransaction[],
+    from: TransactionId | undefined,
+    onRepeat: () => void,
+): ProvedTransaction[] {
+    const result: ProvedTransaction[] = [];
+    let expected = from;
+    for (const transaction of page) {
+        if (result.some((earlier) => isSame(earlier, transaction))) {
+            onRepeat();
+            continue;
+        }
+        if (expected !== undefined && !isSame(expected, transaction)) {
+            const found = `lt ${transaction.lt}, ${transaction.hash.toString('hex')}`;
+            const next = `lt ${expected.lt}, ${expected.hash.toString('hex')}`;
+            throw new HistoryError(
+                `The endpoint leaves out or reorders transactions of ${account.toRawString()}: ` +
+                    `it lists ${found} where ${next} comes`,
+            );
+        }
+        result.push(transaction);
+        expected = transaction.previous;
+    }
+    if (from !== undefined && result.length === 0) {
+        throw new HistoryError(
+            `The endpoint does not list the transaction of ${account.toRawString()} at lt ${from.lt} ` +
+                `with the hash ${from.hash.toString('hex')}, which the next one names`,
+        );
+    }
+    return result;
+}

@@ -1,0 +1,265 @@
+/** Finds the accounts of a market from its Registry's address, and follows them all. */
+import { Registry } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { sql } from 'kysely';
+import { Remedied } from '../process/errors';
+import { amountFromBytes } from '../store/database';
+import type { LogRole } from './facts';
+import { type ChainTime, Follower } from './follower';
+import { inParallel } from './parallel';
+import { readProviders } from './readings';
+import { locateSenders } from './senders';
+import type { FollowLimits, IndexerParts } from './parts';
+import type { MasterBlock } from './source';
+import type { Log } from './logRows';
+import { UNDONE } from './store';
+import { HistoryError, isSame, proveTransaction } from './transaction';
+
+/** What one pass did. */
+export interface PassReport {
+    calls: number; // of the endpoint
+    logs: number; // accounts that were looked at
+    added: number; // transactions
+    undone: number; // transactions that another history replaced
+    behind: number; // accounts of which the endpoint is behind what is stored
+    unresolved: number; // payments to payouts whose sender's transaction the endpoint does not find
+    block: number; // seqno of the masterchain at the start of the pass
+}
+
+const MAX_UNDO_SECONDS = 3600;
+const FINAL_SECONDS = 3600;
+const MAX_SIZE = 200_000; // transactions
+
+export class Indexer {
+    private readonly follower: Follower;
+    private readonly limits: FollowLimits;
+
+    constructor(private readonly parts: IndexerParts) {
+        const defaults = { maxUndoSeconds: MAX_UNDO_SECONDS, maxSize: MAX_SIZE, finalSeconds: FINAL_SECONDS };
+        this.limits = { ...defaults, ...parts.limits };
+        const { source, store, registry } = parts;
+        this.follower = new Follower(source, store, registry, this.limits);
+    }
+
+    /**
+     * Reads everything that happened since the last pass. After an error, or a kill, the next pass goes on where this
+     * one ended.
+     * @throws HistoryError if an endpoint contradicts itself or another one; ChainError; Remedied if the account is no
+     * registry that this release knows
+     */
+    async pass(): Promise<PassReport> {
+        const { source, store, registry, network } = this.parts;
+        const callsBefore = source.calls;
+        await store.bind(`${network} ${registry.toRawString()}`);
+        const { block, behind } = await this.checkTip();
+        await this.requireRegistry();
+        const report: PassReport = {
+            calls: 0,
+            logs: 0,
+            added: 0,
+            undone: 0,
+            behind: 0,
+            unresolved: 0,
+            block: block.seqno,
+        };
+        await store.follow('registry', [registry.toRawString()], 0n);
+        const finished = new Set<string>();
+        // What is read names further accounts, until nothing new is named.
+        await this.release(); // of a pass that was killed
+        for (let found = true; found;) {
+            const undone = report.undone;
+            found = false;
+            const chain = { at: await this.newest(), behind };
+            for await (const logs of store.growing(chain.at - this.limits.finalSeconds)) {
+                const next = logs.filter(({ log }) => !finished.has(log));
+                found ||= next.length > 0;
+                await inParallel(next, async (log) => {
+                    await this.followOne(log, chain, report);
+                    finished.add(log.log);
+                });
+            }
+            if (report.undone > undone) {
+                (await this.release()).forEach((log) => finished.delete(log));
+            }
+            report.unresolved = await locateSenders(this.parts);
+            await this.discover();
+        }
+        await readProviders(this.parts);
+        if (!behind) {
+            await store.setMark('block', JSON.stringify(block));
+        }
+        report.calls = source.calls - callsBefore;
+        report.logs = finished.size;
+        return report;
+    }
+
+    private async followOne(log: Log, chain: ChainTime, report: PassReport): Promise<void> {
+        const followed = await this.follower.follow(log, chain);
+        report.added += followed.added;
+        report.undone += followed.undone;
+        report.behind += followed.behind ? 1 : 0;
+        if (followed.undone > 0) {
+            this.notice(`${log.log}: ${followed.undone} transactions were replaced by another history`);
+        }
+        if (followed.repeated > 0) {
+            this.notice(`${log.log}: the endpoint listed ${followed.repeated} transactions twice`);
+        }
+        if (followed.behind) {
+            this.notice(`${log.log}: the endpoint is behind what is stored`);
+        }
+        if (followed.log.busy) {
+            this.notice(`${log.log}: more than ${this.limits.maxSize} transactions, so it is not followed`);
+        }
+        await this.requireWitnesses(followed.log);
+    }
+
+    /** Every endpoint must have the newest transaction, and with it everything before. */
+    private async requireWitnesses({ log, account, done, confirmed }: Log): Promise<void> {
+        const { witnesses = [], store } = this.parts;
+        if (witnesses.length === 0 || done === undefined || confirmed?.equals(done.hash) === true) {
+            return;
+        }
+        for (const witness of witnesses) {
+            const [found] = await witness.page(Address.parseRaw(account), done).catch((error: Error) => {
+                throw new HistoryError(`${witness.name} does not confirm the history of ${log}: ${error.message}`);
+            });
+            if (found === undefined || !isSame(proveTransaction(Address.parseRaw(account), found), done)) {
+                throw new HistoryError(
+                    `${witness.name} does not have the transaction of ${log} at lt ${done.lt} ` +
+                        `with the hash ${done.hash.toString('hex')}`,
+                );
+            }
+        }
+        await store.confirm(log, done);
+    }
+
+    /** The masterchain never goes back: an endpoint whose blocks do is not believed. */
+    private async checkTip(): Promise<{ block: MasterBlock; behind: boolean }> {
+        const { source, store } = this.parts;
+        const [tip, mark] = [await source.tip(), await store.mark('block')];
+        const earlier = mark === undefined ? undefined : (JSON.parse(mark) as MasterBlock);
+        if (earlier !== undefined && tip.seqno < earlier.seqno) {
+            this.notice(`The endpoint is at block ${tip.seqno}, and was at ${earlier.seqno}`);
+        }
+        if (earlier !== undefined && tip.seqno === earlier.seqno && tip.hash !== earlier.hash) {
+            throw new HistoryError(
+                `The endpoint names block ${tip.seqno} by the hash ${tip.hash}, and before by ${earlier.hash}`,
+            );
+        }
+        return { block: tip, behind: earlier !== undefined && tip.seqno < earlier.seqno };
+    }
+
+    private async requireRegistry(): Promise<void> {
+        const { source, store, registry } = this.parts;
+        const code = await registryCodeHash();
+        if ((await store.mark('registryCode')) === code) {
+            return;
+        }
+        const found = (await source.state(registry)).code?.hash().toString('hex');
+        if (found !== code) {
+            const what = found === undefined ? 'has no code' : `has the code ${found}`;
+            throw new Remedied(`The account ${registry.toRawString()} ${what}, and a registry has ${code}`, {
+                remedy: 'check the address, the network and the version of cocoon',
+            });
+        }
+        await store.setMark('registryCode', code);
+    }
+
+    /** Unix seconds of the newest transaction that is stored. */
+    private async newest(): Promise<number> {
+        const { at } = await this.parts.store.db
+            .selectFrom('facts')
+            .select(sql<number | null>`max(at)`.as('at'))
+            .executeTakeFirstOrThrow();
+        return at ?? 0;
+    }
+
+    /** The lt of the registry's first transaction: nothing before it is of this market. */
+    private async birth(): Promise<bigint> {
+        const log = `registry/${this.parts.registry.toRawString()}`;
+        const row = await this.parts.store.db
+            .selectFrom('transactions')
+            .select('lt')
+            .where('log', '=', log)
+            .orderBy('lt')
+            .limit(1)
+            .executeTakeFirst();
+        return row === undefined ? 0n : amountFromBytes(row.lt);
+    }
+
+    /** Follows every account that the facts name. */
+    private async discover(): Promise<void> {
+        const { store } = this.parts;
+        const birth = await this.birth();
+        for (const role of ['provider', 'payout', 'escrow', 'channel'] as const) {
+            const rows = await sql<{ account: string }>`
+                SELECT account FROM (${sql.raw(NAMED[role])}) AS named
+                WHERE NOT EXISTS (SELECT 1 FROM logs WHERE logs.log = ${`${role}/`} || named.account)`.execute(
+                store.db,
+            );
+            const accounts = rows.rows.map(({ account }) => account).filter((account) => account.startsWith('0:'));
+            await store.follow(role, accounts, role === 'payout' || role === 'escrow' ? birth : 0n);
+        }
+    }
+
+    /** Forgets the accounts that no fact names any more, after facts were undone; returns their logs. */
+    private async release(): Promise<string[]> {
+        const { store } = this.parts;
+        const released: string[] = [];
+        if ((await store.mark(UNDONE)) === undefined) {
+            return released;
+        }
+        for (const unnamed of UNNAMED) {
+            const { rows } = await sql<{ log: string }>`${sql.raw(unnamed)}`.execute(store.db);
+            for (const { log } of rows) {
+                await store.forget(log);
+                released.push(log);
+            }
+        }
+        await store.removeMark(UNDONE);
+        return released;
+    }
+
+    private notice(sentence: string): void {
+        this.parts.onNotice?.(sentence);
+    }
+}
+
+/** Which accounts the facts name in a role. */
+const NAMED: Record<Exclude<LogRole, 'registry'>, string> = {
+    provider: `SELECT subject AS account FROM facts WHERE kind = 'provider' AND body LIKE '%"knownCode":true%'`,
+    payout: `SELECT subject AS account FROM facts WHERE kind = 'payout'`,
+    escrow: `SELECT object AS account FROM facts WHERE kind = 'demand'
+        UNION SELECT subject AS account FROM facts WHERE kind = 'deployed'`,
+    channel: `SELECT subject AS account FROM facts WHERE kind = 'opened'
+            AND object IN (SELECT subject FROM facts WHERE kind = 'payout')
+        UNION SELECT sender AS account FROM senders WHERE channel = 1`,
+};
+
+/**
+ * Logs that nothing names, from the registry on. A channel and its escrow name each other, so it counts what can be
+ * reached, not what is named.
+ */
+const UNNAMED = [
+    `SELECT log FROM logs WHERE role = 'provider' AND account NOT IN (${NAMED.provider})`,
+    `SELECT log FROM logs WHERE role = 'payout' AND account NOT IN (${NAMED.payout})`,
+    `WITH RECURSIVE reached (role, account) AS (
+        SELECT 'escrow', object FROM facts WHERE kind = 'demand'
+        UNION SELECT 'channel', sender FROM senders WHERE channel = 1
+        UNION SELECT CASE r.role WHEN 'escrow' THEN 'channel' ELSE 'escrow' END, f.subject
+        FROM reached r JOIN facts f ON f.log = r.role || '/' || r.account
+        WHERE (r.role = 'channel' AND f.kind = 'deployed') OR (r.role = 'escrow' AND f.kind = 'opened'
+            AND f.object IN (SELECT subject FROM facts WHERE kind = 'payout'))
+    )
+    SELECT log FROM logs WHERE role IN ('escrow', 'channel') AND NOT EXISTS (
+        SELECT 1 FROM reached WHERE reached.role = logs.role AND reached.account = logs.account)`,
+];
+
+let registryCode: Promise<string> | undefined;
+
+async function registryCodeHash(): Promise<string> {
+    registryCode ??= Registry.ofGovernor(new Address(0, Buffer.alloc(32)), 0).then(({ init }) =>
+        init!.code.hash().toString('hex'),
+    );
+    return registryCode;
+}

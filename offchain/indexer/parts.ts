@@ -1,0 +1,23 @@
+/** What an indexer is made of. */
+import type { Address } from '@ton/core';
+import type { Source } from './source';
+import type { IndexStore } from './store';
+
+/** Limits of following. */
+export interface FollowLimits {
+    maxUndoSeconds: number; // older transactions are never undone
+    maxSize: number; // transactions; an account that anyone may fill is not followed if it has more
+    finalSeconds: number; // after its end a channel is looked at no more
+}
+
+export interface IndexerParts {
+    source: Source;
+    /** The same endpoints one by one, where there are several: they must have the same histories. */
+    witnesses?: readonly Source[];
+    store: IndexStore;
+    registry: Address;
+    network: number;
+    limits?: Partial<FollowLimits>;
+    /** Called with a sentence about what the endpoint did wrong, or what was undone. */
+    onNotice?: (sentence: string) => void;
+}

@@ -1,0 +1,51 @@
+/** Which accounts that paid a payout are channels. */
+import { Address } from '@ton/core';
+import { sql } from 'kysely';
+import { isClaimOrEnd } from './facts';
+import { inParallel } from './parallel';
+import type { IndexerParts } from './parts';
+import { HistoryError, proveTransaction } from './transaction';
+
+/** Finds out which accounts that paid a payout are channels: by the transaction that sent the payment. */
+export async function locateSenders({ source, store, onNotice }: IndexerParts): Promise<number> {
+    let unresolved = 0;
+    const { rows } = await sql<{ log: string; subject: string; lt: Buffer; body: string }>`
+        SELECT f.log AS log, f.subject AS subject, f.lt AS lt, f.body AS body FROM facts f
+        JOIN logs l ON l.log = f.log AND l."nextLt" IS NULL
+        WHERE f.kind = 'received'
+        AND NOT EXISTS (SELECT 1 FROM logs c WHERE c.log = 'channel/' || f.subject)
+        AND NOT EXISTS (SELECT 1 FROM senders s WHERE s.payout = l.account AND s.sender = f.subject)
+        AND NOT EXISTS (SELECT 1 FROM facts e WHERE e.log = f.log AND e.kind = 'received'
+            AND e.subject = f.subject AND e.lt < f.lt)`.execute(store.db);
+    await inParallel(rows, async ({ log, subject, lt, body }) => {
+        const payout = log.slice('payout/'.length);
+        const [from, to] = [Address.parseRaw(subject), Address.parseRaw(payout)];
+        const { createdLt } = JSON.parse(body) as { createdLt: string };
+        const raw = await source.senderOf({ from, to, createdLt: BigInt(createdLt) });
+        if (raw === undefined) {
+            unresolved++;
+            onNotice?.(`The endpoint does not find what ${subject} sent to ${payout} at lt ${createdLt}`);
+            return;
+        }
+        const sent = proveTransaction(from, raw);
+        const isSender = sent.content?.outMessages
+            .values()
+            .some(
+                ({ info }) => info.type === 'internal' && info.createdLt === BigInt(createdLt) && info.dest.equals(to),
+            );
+        if (isSender === false) {
+            throw new HistoryError(
+                `The endpoint names a transaction of ${subject} that did not send the message of lt ${createdLt}`,
+            );
+        }
+        const channel = isClaimOrEnd(sent) ? 1 : 0;
+        await store.run((write) =>
+            write
+                .insertInto('senders')
+                .values({ payout, sender: subject, lt: Buffer.from(lt), channel })
+                .onConflict((conflict) => conflict.doNothing())
+                .execute(),
+        );
+    });
+    return unresolved;
+}

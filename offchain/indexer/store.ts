@@ -1,0 +1,347 @@
+/** What the indexer has stored, and the writes that keep it a possible history at every moment. */
+import { type Kysely, sql, type Transaction } from 'kysely';
+import { isPostgres } from '../process/storeAddress';
+import { Remedied } from '../process/errors';
+import { amountFromBytes, amountToBytes } from '../store/database';
+import type { Engine } from '../store/engine';
+import type { TransactionId } from '../chain';
+import type { Fact, LogRole } from './facts';
+import { columnsOf, type Log, logOf, nameOf } from './logRows';
+import { type IndexSchema, postgresIndexTables, sqliteIndexTables } from './tables';
+import { HistoryError, isSame, type ProvedTransaction } from './transaction';
+
+/** A transaction with its facts. */
+export interface ReadTransaction extends Omit<ProvedTransaction, 'content'> {
+    facts: readonly Fact[];
+}
+
+/** Which transactions another history may replace. */
+export interface UndoRule {
+    maxSeconds: number; // by which a replaced transaction is older than the newest one of the other history
+    refusal?: string | undefined; // why none may be replaced
+}
+
+/** What came of storing a page. */
+export interface Stored {
+    log: Log;
+    undone: number; // transactions that another history replaced
+}
+
+/** Opens the index in a SQLite file or a PostgreSQL database. Throws StoreInUse if another process has it. */
+export async function openIndex(store: string): Promise<IndexStore> {
+    if (isPostgres(store)) {
+        const { openPostgres } = await import('../store/postgresEngine');
+        return new IndexStore(await openPostgres<IndexSchema>(store, postgresIndexTables, {}));
+    }
+    const { openSqlite } = await import('../store/sqliteEngine');
+    return new IndexStore(await openSqlite<IndexSchema>(store, sqliteIndexTables, {}));
+}
+
+type Write = Transaction<IndexSchema>;
+
+/** The mark that facts were undone, and accounts that they named may still be followed. */
+export const UNDONE = 'undone';
+
+const LOGS_PER_QUERY = 500;
+
+export class IndexStore {
+    constructor(private readonly engine: Engine<IndexSchema>) {}
+
+    get db(): Kysely<IndexSchema> {
+        return this.engine.db;
+    }
+
+    close(): Promise<void> {
+        return this.engine.writes.idle().then(() => this.engine.close());
+    }
+
+    run<Result>(write: (transaction: Write) => Promise<Result>): Promise<Result> {
+        return this.engine.writes.run(write);
+    }
+
+    /** Binds the index to a market, or checks that it is this one's. */
+    async bind(market: string): Promise<void> {
+        const bound = await this.mark('market');
+        if (bound !== undefined && bound !== market) {
+            throw new Remedied(`The index is of the market ${bound}, not of ${market}`, {
+                remedy: 'name another store, or the registry of this one',
+            });
+        }
+        await this.setMark('market', market);
+    }
+
+    async mark(name: string): Promise<string | undefined> {
+        return (await this.db.selectFrom('marks').select('value').where('name', '=', name).executeTakeFirst())?.value;
+    }
+
+    async setMark(name: string, value: string): Promise<void> {
+        await this.run((write) =>
+            write
+                .insertInto('marks')
+                .values({ name, value })
+                .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+                .execute(),
+        );
+    }
+
+    async removeMark(name: string): Promise<void> {
+        await this.run((write) => write.deleteFrom('marks').where('name', '=', name).execute());
+    }
+
+    async log(name: string): Promise<Log | undefined> {
+        const row = await this.db.selectFrom('logs').selectAll().where('log', '=', name).executeTakeFirst();
+        return row && logOf(row);
+    }
+
+    /** The logs that may still grow: not those too busy to follow, nor channels that ended before `endedBefore`. */
+    async *growing(endedBefore: number): AsyncGenerator<Log[]> {
+        for (let last = ''; ;) {
+            const rows = await this.db
+                .selectFrom('logs')
+                .selectAll()
+                .where('log', '>', last)
+                .where('busy', '=', 0)
+                .where((or) =>
+                    or.or([or('endedAt', 'is', null), or('endedAt', '>=', endedBefore), or('nextLt', 'is not', null)]),
+                )
+                .orderBy('log')
+                .limit(LOGS_PER_QUERY)
+                .execute();
+            if (rows.length === 0) {
+                return;
+            }
+            yield rows.map(logOf);
+            last = rows.at(-1)!.log;
+        }
+    }
+
+    /** True if the log has this transaction. */
+    async has(log: string, { lt, hash }: TransactionId): Promise<boolean> {
+        const row = await this.db
+            .selectFrom('transactions')
+            .select('hash')
+            .where('log', '=', log)
+            .where('lt', '=', amountToBytes(lt))
+            .executeTakeFirst();
+        return row !== undefined && row.hash.equals(hash);
+    }
+
+    /**
+     * Stores a page of a walk, newest first, each the one before the other. What another history replaces is undone.
+     * The walk begins with the page unless one is under way.
+     * @throws HistoryError if a transaction would be undone that may not be; then nothing changes
+     */
+    append(name: string, page: readonly ReadTransaction[], rule: UndoRule): Promise<Stored> {
+        return this.run(async (write) => {
+            const log = logOf(
+                await write.selectFrom('logs').selectAll().where('log', '=', name).executeTakeFirstOrThrow(),
+            );
+            const walk = log.walk ?? { top: nameOf(page[0]), next: nameOf(page[0]) };
+            const { stored, undone, joined, next, done } = await this.join(write, log, page, rule);
+            await insert(write, name, stored);
+            const finished: Log = joined
+                ? { ...log, done: walk.top, walk: undefined }
+                : { ...log, done, walk: { top: walk.top, next } };
+            finished.size = log.size + stored.length - undone;
+            finished.endedAt = await endOf(write, log, stored, undone);
+            await write.updateTable('logs').set(columnsOf(finished)).where('log', '=', name).execute();
+            return { log: finished, undone };
+        });
+    }
+
+    /** Follows a page down to what is stored, and undoes what is not in it. */
+    private async join(write: Write, log: Log, page: readonly ReadTransaction[], rule: UndoRule) {
+        const stored: ReadTransaction[] = [];
+        let [done, undone, joined, next] = [log.done, 0, false, nameOf(page[0])];
+        const undoTo = async (lt: bigint) => {
+            while (done !== undefined && done.lt > lt) {
+                done = await this.undo(write, log, done, page[0].at, rule);
+                undone++;
+            }
+        };
+        for (const transaction of page) {
+            await undoTo(transaction.lt);
+            if (done !== undefined && done.lt === transaction.lt) {
+                if (isSame(done, transaction)) {
+                    joined = true;
+                    break;
+                }
+                await undoTo(transaction.lt - 1n);
+            }
+            stored.push(transaction);
+            next = transaction.previous;
+            if (next.lt <= log.floor) {
+                await undoTo(-1n);
+                joined = true;
+                break;
+            }
+            await undoTo(next.lt);
+            if (done !== undefined && isSame(done, next)) {
+                joined = true;
+                break;
+            }
+        }
+        return { stored, undone, joined, next, done };
+    }
+
+    /** Undoes what a log has after a transaction, or everything. `at`: unix seconds of the newest history. */
+    shorten(name: string, to: TransactionId | undefined, at: number, rule: UndoRule): Promise<Stored> {
+        return this.run(async (write) => {
+            const log = logOf(
+                await write.selectFrom('logs').selectAll().where('log', '=', name).executeTakeFirstOrThrow(),
+            );
+            let [done, undone] = [log.done, 0];
+            while (done !== undefined && done.lt > (to?.lt ?? -1n)) {
+                done = await this.undo(write, log, done, at, rule);
+                undone++;
+            }
+            const shortened: Log = { ...log, done, size: log.size - undone };
+            shortened.endedAt = await endOf(write, log, [], undone);
+            await write.updateTable('logs').set(columnsOf(shortened)).where('log', '=', name).execute();
+            return { log: shortened, undone };
+        });
+    }
+
+    /** Removes the last transaction; returns the one before it. */
+    private async undo(
+        write: Write,
+        log: Log,
+        last: TransactionId,
+        at: number,
+        { maxSeconds, refusal }: UndoRule,
+    ): Promise<TransactionId | undefined> {
+        const lt = amountToBytes(last.lt);
+        const row = await write
+            .selectFrom('transactions')
+            .selectAll()
+            .where('log', '=', log.log)
+            .where('lt', '=', lt)
+            .executeTakeFirstOrThrow();
+        if (refusal !== undefined || row.at < at - maxSeconds) {
+            const when = new Date(row.at * 1000).toISOString();
+            throw new HistoryError(
+                `The endpoint no longer has the transaction of ${log.log} at lt ${last.lt} with the hash ` +
+                    `${last.hash.toString('hex')}, of ${when}: ${refusal ?? 'it is too old to be replaced'}`,
+            );
+        }
+        await markUndone(write);
+        await write.deleteFrom('facts').where('log', '=', log.log).where('lt', '=', lt).execute();
+        await write.deleteFrom('transactions').where('log', '=', log.log).where('lt', '=', lt).execute();
+        await write.deleteFrom('senders').where('payout', '=', log.account).where('lt', '>=', lt).execute();
+        const previous = amountFromBytes(row.previousLt);
+        return previous <= log.floor ? undefined : { lt: previous, hash: row.previousHash };
+    }
+
+    /** Notes that every endpoint has the newest transaction of a log. */
+    async confirm(name: string, { hash }: TransactionId): Promise<void> {
+        await this.run((write) => write.updateTable('logs').set({ confirmed: hash }).where('log', '=', name).execute());
+    }
+
+    /** Gives up a walk, and removes what it stored. */
+    async dropWalk(name: string): Promise<void> {
+        await this.run(async (write) => {
+            const log = logOf(
+                await write.selectFrom('logs').selectAll().where('log', '=', name).executeTakeFirstOrThrow(),
+            );
+            await markUndone(write);
+            const above = log.done === undefined ? Buffer.alloc(0) : amountToBytes(log.done.lt);
+            await write.deleteFrom('facts').where('log', '=', name).where('lt', '>', above).execute();
+            const dropped = await write
+                .deleteFrom('transactions')
+                .where('log', '=', name)
+                .where('lt', '>', above)
+                .executeTakeFirst();
+            const size = log.size - Number(dropped.numDeletedRows);
+            const endedAt = await endOf(write, log, [], 1);
+            const columns = columnsOf({ ...log, size, endedAt, walk: undefined });
+            await write.updateTable('logs').set(columns).where('log', '=', name).execute();
+        });
+    }
+
+    /** Follows an account; nothing happens if it is followed already. */
+    async follow(role: LogRole, accounts: readonly string[], floor: bigint): Promise<void> {
+        for (let first = 0; first < accounts.length; first += LOGS_PER_QUERY) {
+            const rows = accounts.slice(first, first + LOGS_PER_QUERY).map((account) => ({
+                ...{ log: `${role}/${account}`, role, account, floor: amountToBytes(floor) },
+            }));
+            await this.run((write) =>
+                write
+                    .insertInto('logs')
+                    .values(rows as never)
+                    .onConflict((conflict) => conflict.doNothing())
+                    .execute(),
+            );
+        }
+    }
+
+    /** Forgets a log and all that it says; one that is `busy` stays as a name. */
+    async forget(name: string, { busy = false } = {}): Promise<void> {
+        await this.run(async (write) => {
+            await markUndone(write);
+            for (const table of ['facts', 'transactions', 'readings'] as const) {
+                await write.deleteFrom(table).where('log', '=', name).execute();
+            }
+            const [role, account] = [name.slice(0, name.indexOf('/')), name.slice(name.indexOf('/') + 1)];
+            if (role === 'payout') {
+                await write.deleteFrom('senders').where('payout', '=', account).execute();
+            }
+            if (!busy) {
+                await write.deleteFrom('logs').where('log', '=', name).execute();
+                return;
+            }
+            const nothing = { doneLt: null, doneHash: null, topLt: null, topHash: null, nextLt: null, nextHash: null };
+            await write
+                .updateTable('logs')
+                .set({ ...nothing, busy: 1, size: 0 })
+                .where('log', '=', name)
+                .execute();
+        });
+    }
+}
+
+async function markUndone(write: Write): Promise<void> {
+    await write
+        .insertInto('marks')
+        .values({ name: UNDONE, value: '' })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+}
+
+async function insert(write: Write, log: string, transactions: readonly ReadTransaction[]): Promise<void> {
+    if (transactions.length === 0) {
+        return;
+    }
+    const rows = transactions.map(({ lt, hash, previous, at }) => ({
+        ...{ log, lt: amountToBytes(lt), hash, at },
+        ...{ previousLt: amountToBytes(previous.lt), previousHash: previous.hash },
+    }));
+    await write.insertInto('transactions').values(rows).execute();
+    const facts = transactions.flatMap(({ lt, at, facts }) =>
+        facts.map(({ kind, subject, object, body }, n) => ({
+            ...{ log, lt: amountToBytes(lt), n, kind, subject, object, at, body: JSON.stringify(body) },
+        })),
+    );
+    if (facts.length > 0) {
+        await write.insertInto('facts').values(facts).execute();
+    }
+}
+
+/** When a channel ended, by the facts that are stored now. */
+async function endOf(
+    write: Write,
+    log: Log,
+    stored: readonly ReadTransaction[],
+    undone: number,
+): Promise<number | null> {
+    const hasNews = undone > 0 || stored.some(({ facts }) => facts.some(({ kind }) => kind === 'ended'));
+    if (log.role !== 'channel' || !hasNews) {
+        return log.endedAt;
+    }
+    const { at } = await write
+        .selectFrom('facts')
+        .select(sql<number | null>`min(at)`.as('at'))
+        .where('log', '=', log.log)
+        .where('kind', '=', 'ended')
+        .executeTakeFirstOrThrow();
+    return at;
+}

@@ -1,0 +1,291 @@
+/** The index of a market with real contracts: sums, requests, endpoints that lie, texts that deceive. */
+import { Cell, toNano } from '@ton/core';
+import { plainJson } from '../../offchain/indexer/export';
+import { matchDemands, matchNodes, modelHash } from '../../offchain/indexer/match';
+import { HttpSource } from '../../offchain/indexer/source';
+import { opcodes } from '../../wrappers';
+import { type JoinedMarket, modelOf, STAKE } from '../support/stake';
+import { PostgresServer } from '../offchain/support/postgres';
+import { rebuilt, TestIndex } from './support';
+import { ChangedSource } from './support/lying';
+import { World, type WorldClient } from './support/world';
+
+let world: World;
+let provider: JoinedMarket;
+let client: WorldClient;
+
+const HOSTILE = 'eu\u202e\u0007"</script>';
+
+beforeAll(async () => {
+    world = await World.start();
+    provider = await world.provider('alice');
+    await world.node(provider, { hardware: { gpuClass: 0, gpus: 2, vram: 80, model: 'NVIDIA H100' } });
+    const max = 2n ** 64n - 1n;
+    const rates = { prompt: max, cached: 0n, completion: max, reasoning: 0n };
+    await world.node(provider, {
+        service: { region: 'us-east', uptime: 9900, endpoint: `https://evil.example/${HOSTILE}` },
+        hardware: { gpuClass: 0, gpus: 1, vram: 24, model: '<b>GPU</b>' },
+        offers: Array.from({ length: 8 }, (_, i) => ({ model: modelOf(`m${i}`), ...rates })),
+    });
+    client = await world.client('bob');
+    const jobs = await world.open(client, [provider.payout, provider.payout, provider.payout]);
+    await world.open(client, [provider.payout], { byOwner: true, deposit: toNano('2') });
+    await world.claim(jobs[0], toNano('0.2'));
+    await world.claim(jobs[0], toNano('0.3'), { by: await world.wallet('helper') });
+    await world.claim(jobs[0], toNano('0.1'), { last: true });
+    await world.leave(jobs[1]);
+    await world.claim(jobs[1], toNano('0.05'));
+    await world.claim(jobs[2], toNano('2')); // the channel holds less
+    world.net.advance(3601);
+    await world.refund(jobs[1], await world.wallet('helper'));
+    await world.fault(provider, 0, 9);
+    await world.demand(client.owner, 'a', 100);
+}, 120_000);
+
+afterAll(() => world.close());
+
+const view = async () => {
+    const index = await TestIndex.open(world);
+    await index.pass();
+    const read = await index.view();
+    await index.close();
+    return read;
+};
+
+it('sums equal a recount from the raw transactions', async () => {
+    const channels = new Set(world.jobs.map(({ channel }) => channel.address.toRawString()));
+    let [claimed, deposits, ends] = [0n, 0n, 0];
+    for (const { account, inMessage, outMessages, aborted, totalFees } of world.net.transactions) {
+        if (channels.has(account) && !aborted && inMessage !== null) {
+            const isLast = inMessage.opcode === opcodes.ClaimLast;
+            ends += isLast || inMessage.opcode === opcodes.Refund ? 1 : 0;
+            if (isLast || inMessage.opcode === opcodes.Claim) {
+                const paid = outMessages.find(
+                    ({ destination }) => destination === provider.payout.address.toRawString(),
+                )!;
+                const isOwn = inMessage.source === paid.destination;
+                // What a payout gets of its own claim includes what remained of its value.
+                const forward = outMessages.reduce((sum, { forwardFee }) => sum + forwardFee, 0n);
+                claimed += paid.value - (isOwn ? inMessage.value - totalFees - forward : 0n);
+            }
+        }
+    }
+    world.jobs.forEach(({ deposit }) => (deposits += deposit));
+    const { totals, days, today, providers } = await view();
+    expect(totals).toMatchObject({ jobs: 4, openJobs: 4 - ends, settled: ends, claims: 5, slashed: toNano('6.8') });
+    expect(days.reduce((sum, day) => sum + day.deposits, 0n)).toBe(deposits);
+    // Rent that fell due comes out of the channel's balance and is among the fees of its transaction.
+    expect(Number(totals.claimed - claimed)).toBeLessThanOrEqual(0);
+    expect(Number(claimed - totals.claimed)).toBeLessThan(10_000);
+    expect(totals.claimed).toBe(days.reduce((sum, day) => sum + day.claimed, 0n));
+    expect(today).toMatchObject({ openings: 4, refunds: 1, faults: 1, slashes: 1 });
+    expect(providers[0]).toMatchObject({ claimed: totals.claimed, claimed7Days: totals.claimed, slashes: 1 });
+}, 60_000);
+
+it('claims equal what channels and vouchers say', async () => {
+    const index = await TestIndex.open(world);
+    await index.pass();
+    const jobs = (await index.export()).split('\n').filter((line) => line.startsWith('{"type":"job"'));
+    const byChannel = new Map(jobs.map((line) => JSON.parse(line) as never).map((job: never) => [job['channel'], job]));
+    const [first, left, capped, untouched] = world.jobs.map(
+        ({ channel }) => byChannel.get(channel.address.toRawString() as never) as unknown as Record<string, unknown>,
+    );
+    expect(first).toMatchObject({ claimed: `${toNano('0.6')}`, how: 'claimed', deposit: `${toNano('1')}` });
+    expect(first.claims).toHaveLength(3);
+    expect(left).toMatchObject({ claimed: `${toNano('0.05')}`, how: 'refunded' });
+    expect(left.leftAt).not.toBeNull();
+    const { paid } = await world.jobs[2].channel.getChannelState();
+    expect(capped).toMatchObject({ claimed: `${paid}`, endedAt: null });
+    expect(untouched).toMatchObject({ claimed: '0', claims: [], deposit: `${toNano('2')}` });
+    await index.close();
+}, 60_000);
+
+it('the stake is that of the account, and the registry is another one for an unknown code', async () => {
+    const { providers, codes } = await view();
+    const { stake, requiredStake } = await provider.provider.getProviderState();
+    expect(providers[0].account).toMatchObject({ stake, requiredStake, nodes: 2, gpus: 3, opened: 1 });
+    expect(stake).toBe(STAKE - toNano('6.8'));
+    expect(codes.provider).toEqual([provider.codes.provider.hash().toString('hex')]);
+    const other = await TestIndex.open({ registry: provider.provider.address, settings: world.settings });
+    await expect(other.pass()).rejects.toThrow('and a registry has');
+    await other.close();
+}, 60_000);
+
+it('a second pass asks once for each account and adds nothing', async () => {
+    const index = await TestIndex.open(world);
+    const first = await index.pass();
+    const second = await index.pass();
+    expect(second).toMatchObject({ added: 0, undone: 0 });
+    // The block, the registry, the provider, the payout, the escrow, and the channels that have not ended an hour ago.
+    expect(second.calls).toBe(1 + 4 + world.jobs.length - 1);
+    expect(second.calls).toBeLessThan(first.calls);
+    await index.close();
+}, 60_000);
+
+it('SQLite and PostgreSQL give the same export', async () => {
+    const server = await PostgresServer.start();
+    try {
+        expect(await rebuilt(world, await server.database())).toBe(await rebuilt(world));
+    } finally {
+        await server.remove();
+    }
+}, 90_000);
+
+describe('an endpoint', () => {
+    const withPages = async (change: ConstructorParameters<typeof ChangedSource>[1]) => {
+        const source = new ChangedSource(new HttpSource(world.settings), change);
+        return TestIndex.open(world, { source });
+    };
+
+    it('that lists a page twice changes nothing, and it is noticed', async () => {
+        const index = await withPages((page) => [...page, ...page]);
+        await index.pass();
+        expect(await index.export()).toBe(await rebuilt(world));
+        expect(index.notices.join()).toContain('twice');
+        await index.close();
+    }, 60_000);
+
+    it('that leaves a transaction out is refused with both names', async () => {
+        const index = await withPages((page) => page.filter((_, i) => i !== 1));
+        await expect(index.pass()).rejects.toThrow(
+            /leaves out or reorders .* it lists lt \d+, \w{64} where lt \d+, \w{64}/,
+        );
+        await index.close();
+    }, 60_000);
+
+    it('that reorders a page is refused', async () => {
+        const index = await withPages((page) => [...page].reverse());
+        await expect(index.pass()).rejects.toThrow('leaves out or reorders');
+        await index.close();
+    }, 60_000);
+
+    it('that names a transaction by another hash is refused', async () => {
+        const index = await withPages((page) => page.map((raw) => ({ ...raw, hash: Buffer.alloc(32, 1) })));
+        await expect(index.pass()).rejects.toThrow('and its content has');
+        await index.close();
+    }, 60_000);
+
+    it('that changes a bit of a transaction is refused', async () => {
+        const index = await withPages((page) =>
+            page.map((raw) => {
+                const boc = raw.cell.toBoc({ crc32: false, idx: false });
+                boc[boc.length - 1] ^= 1;
+                return { ...raw, cell: Cell.fromBoc(boc)[0] };
+            }),
+        );
+        await expect(index.pass()).rejects.toThrow('and its content has');
+        await index.close();
+    }, 60_000);
+
+    it('that lists transactions of another account is refused', async () => {
+        const inner = new HttpSource(world.settings);
+        const foreign = await inner.page(provider.provider.address);
+        const index = await withPages(() => foreign);
+        await expect(index.pass()).rejects.toThrow('of another account');
+        await index.close();
+    }, 60_000);
+
+    it('that another one contradicts is refused', async () => {
+        const witness = new ChangedSource(new HttpSource(world.settings), () => []);
+        const index = await TestIndex.open(world, { witnesses: [witness] });
+        await expect(index.pass()).rejects.toThrow('does not have the transaction');
+        await index.close();
+    }, 60_000);
+
+    it('that lost an old transaction is not followed', async () => {
+        const index = await TestIndex.open(world, { limits: { maxUndoSeconds: 100 } });
+        const goBack = await world.snapshot();
+        await world.demand(client.owner, 'b', 5);
+        await index.pass();
+        const text = await index.export();
+        await goBack();
+        world.net.advance(1000);
+        await world.demand(client.owner, 'b', 6);
+        await world.demand(client.owner, 'b', 7);
+        await expect(index.pass()).rejects.toThrow('it is too old to be replaced');
+        await expect(index.pass()).rejects.toThrow('it is too old to be replaced');
+        expect(text).toContain('"queriesPerDay":5');
+        expect(await index.export()).toContain('"queriesPerDay":5');
+        await index.close();
+        await goBack();
+    }, 60_000);
+
+    it('that is behind its blocks replaces nothing', async () => {
+        const index = await TestIndex.open(world);
+        const goBack = await world.snapshot();
+        await world.demand(client.owner, 'b', 5);
+        await index.pass();
+        const text = await index.export();
+        await goBack();
+        expect((await index.pass()).behind).toBeGreaterThan(0);
+        expect(await index.export()).toBe(text);
+        await index.close();
+    }, 60_000);
+
+    it('that forgets the only claim of a client whom nothing else names makes the index forget the client', async () => {
+        const goBack = await world.snapshot();
+        const silent = await world.client('silent');
+        const [job] = await world.open(silent, [provider.payout]);
+        const beforeClaim = await world.snapshot();
+        const index = await TestIndex.open(world);
+        await world.claim(job, toNano('0.1'));
+        await index.pass();
+        expect((await index.view()).clients).toHaveLength(2);
+        await beforeClaim();
+        await world.demand(client.owner, 'b', 6);
+        await world.demand(client.owner, 'b', 7);
+        await world.demand(client.owner, 'b', 8);
+        await index.pass();
+        expect((await index.view()).clients).toHaveLength(1);
+        expect(await index.export()).toBe(await rebuilt(world));
+        await index.close();
+        await goBack();
+    }, 60_000);
+});
+
+it('texts and prices of a hostile node are stored as they are and shown harmlessly', async () => {
+    const { nodes } = await view();
+    const hostile = nodes.find(({ number }) => number === 1)!;
+    expect(hostile.offers).toHaveLength(8);
+    expect(hostile.offers[0]).toMatchObject({ prompt: 2n ** 64n - 1n, cached: 0n });
+    expect(hostile.service!.endpoint).toBe(`https://evil.example/${HOSTILE}`);
+    expect(hostile.service!.endpointHex).toBe(Buffer.from(hostile.service!.endpoint).toString('hex'));
+    const shown = plainJson(hostile);
+    expect(shown).toMatch(/^[\x20-\x7e]+$/);
+    expect(JSON.parse(shown)).toMatchObject({ service: { endpoint: hostile.service!.endpoint } });
+    expect(plainJson('\u202e'.repeat(10_000))).toHaveLength(60_002);
+}, 60_000);
+
+describe('matching', () => {
+    it('lists the nodes that fit an app, and why others do not', async () => {
+        const [fits, other] = matchNodes(await view(), { model: 'a', queriesPerDay: 100, region: 'eu-north' });
+        expect(fits).toMatchObject({ price: 500n, reasons: [], candidate: { number: 0 } });
+        expect(other.reasons).toEqual([
+            'It does not offer the model',
+            'Its region is "us-east", and "eu-north" is required',
+        ]);
+    }, 60_000);
+
+    it('compares price, tier and volume', async () => {
+        const read = await view();
+        const tokens = { prompt: 1000, completion: 500 };
+        const limits = { model: modelHash('a'), tokens, maxPrice: 0n, tier: 'tdx' as const };
+        const [node] = matchNodes(read, { ...limits, queriesPerDay: 100, queriesPerGpu: 49 });
+        expect(node.reasons).toEqual([
+            'It asks 1 nanoTON a query, and the limit is 0',
+            'Its tier is open, and tdx is required',
+            'Its 2 GPUs answer 98 queries a day at the assumed rate, and 100 are required',
+        ]);
+        const enough = { ...limits, maxPrice: 1n, tier: 'open' as const, queriesPerDay: 98, queriesPerGpu: 49 };
+        expect(matchNodes(read, enough)[0].reasons).toEqual([]);
+    }, 60_000);
+
+    it('lists the demand that fits a node', async () => {
+        const read = await view();
+        const [fitting, strange] = [read.nodes[0], read.nodes[1]].map(({ key }) => matchDemands(read, key)[0]);
+        expect(fitting).toMatchObject({ reasons: [], candidate: { queriesPerDay: 100 } });
+        expect(strange.reasons).toEqual(['It does not offer the model']);
+        const later = { ...read, asOf: read.demands[0].endsAt };
+        expect(matchDemands(later, read.nodes[0].key)[0].reasons[0]).toContain('The demand ended at');
+    }, 60_000);
+});
