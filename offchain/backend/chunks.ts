@@ -42,26 +42,33 @@ export class ChunkReader {
     }
 
     private readChoice(choice: WireChoice): BackendDelta | undefined {
-        const { index = 0, delta, text, finish_reason: finish, ...others } = choice;
+        const { index = 0, delta, text, finish_reason: finish } = choice;
         if (typeof index !== 'number' || !Number.isInteger(index) || index < 0 || index >= this.choices) {
             throw new BackendError('the server sent a choice that was not asked for');
         }
-        const note = withoutNothing(others);
+        let note = restOf(choice, CHOICE_FIELDS);
         const word = isNothing(finish) ? undefined : wordOf(finish);
         if (word !== undefined) {
             this.finishes.set(index, word);
             if (this.choices > 1 || !isPlain(word)) {
-                note.finish_reason = word;
+                note = { ...note, finish_reason: word };
             }
         }
         const message = messageOf(isNothing(text) ? (delta ?? {}) : { content: text });
-        if (Array.isArray(message.fields?.tool_calls)) {
+        if (Array.isArray(message?.fields?.tool_calls)) {
             message.fields.tool_calls = this.indexesOf(index).apply(message.fields.tool_calls as Fields[]);
         }
-        const hasNote = Object.keys(note).length > 0;
-        return Object.keys(message).length === 0 && !hasNote
-            ? undefined
-            : { ...(index > 0 && { choice: index }), ...message, ...(hasNote && { note }) };
+        if (message === undefined && note === undefined) {
+            return undefined;
+        }
+        const made: BackendDelta = message ?? {};
+        if (index > 0) {
+            made.choice = index;
+        }
+        if (note !== undefined) {
+            made.note = note;
+        }
+        return made;
     }
 
     private indexesOf(choice: number): CallIndexes {
@@ -75,15 +82,21 @@ export class ChunkReader {
 }
 
 /**
- * Two deltas as one, which costs half as much to seal, send and open; undefined unless both are counted text of one
- * kind and one choice.
+ * Adds a delta to the one before it, which costs half as much to seal, send and open; false if it cannot be. Both must
+ * be counted text of one kind and one choice.
  */
-export function joinedDelta(first: BackendDelta, second: BackendDelta): BackendDelta | undefined {
+export function join(first: BackendDelta, second: BackendDelta): boolean {
     const kind = textOf(first);
     if (kind === undefined || kind !== textOf(second) || first.choice !== second.choice) {
-        return undefined;
+        return false;
     }
-    return { ...first, [kind]: first[kind]! + second[kind]!, tokens: first.tokens! + second.tokens! };
+    if (kind === 'content') {
+        first.content! += second.content!;
+    } else {
+        first.reasoning! += second.reasoning!;
+    }
+    first.tokens! += second.tokens!;
+    return true;
 }
 
 /** The one kind of text that a counted delta has, if it has nothing else. */
@@ -124,31 +137,41 @@ class CallIndexes {
     }
 }
 
-/** The parts of a delta. Some servers send reasoning under two names. */
-function messageOf(delta: Fields): Pick<BackendDelta, 'content' | 'reasoning' | 'fields'> {
-    const { role: _, content, reasoning_content: thought, reasoning, ...others } = delta;
-    const fields = withoutNothing(others);
-    const texts: Pick<BackendDelta, 'content' | 'reasoning'> = {};
+/** The parts of a delta; undefined if it has none. Some servers send reasoning under two names. */
+function messageOf(delta: Fields): Pick<BackendDelta, 'content' | 'reasoning' | 'fields'> | undefined {
+    const { content, reasoning_content: thought, reasoning } = delta;
+    let fields = restOf(delta, MESSAGE_FIELDS);
+    let texts: Pick<BackendDelta, 'content' | 'reasoning' | 'fields'> | undefined;
     if (!isNothing(content)) {
         if (typeof content === 'string') {
-            texts.content = content;
+            texts = { content };
         } else {
-            fields.content = content;
+            fields = { ...fields, content };
         }
     }
     const thoughts = isNothing(thought) ? reasoning : thought;
     if (!isNothing(thoughts)) {
         if (typeof thoughts === 'string') {
-            texts.reasoning = thoughts;
+            texts = { ...texts, reasoning: thoughts };
         } else {
-            fields.reasoning = thoughts;
+            fields = { ...fields, reasoning: thoughts };
         }
     }
-    return { ...texts, ...(Object.keys(fields).length > 0 && { fields }) };
+    return fields === undefined ? texts : { ...texts, fields };
 }
 
-function withoutNothing(fields: Fields): Fields {
-    return Object.fromEntries(Object.entries(fields).filter(([, value]) => !isNothing(value)));
+const CHOICE_FIELDS = ['index', 'delta', 'text', 'finish_reason'];
+const MESSAGE_FIELDS = ['role', 'content', 'reasoning_content', 'reasoning'];
+
+/** The fields besides the named ones that say something; undefined if there are none, as in nearly every event. */
+function restOf(fields: Fields, names: readonly string[]): Fields | undefined {
+    let rest: [string, unknown][] | undefined;
+    for (const name in fields) {
+        if (!names.includes(name) && !isNothing(fields[name])) {
+            (rest ??= []).push([name, fields[name]]);
+        }
+    }
+    return rest && Object.fromEntries(rest);
 }
 
 function isNothing(value: unknown): boolean {

@@ -7,8 +7,8 @@ import { createParser } from 'eventsource-parser';
 import { type Dispatcher, Pool } from 'undici';
 import { Reason } from '@cocoon-market/wrappers';
 import { choicesOf, endpointPaths, type Feature, type ModelRequest, waits } from '../link';
-import { type Backend, type BackendDelta, BackendError, type BackendEvent, type Usage } from './backend';
-import { ChunkReader, joinedDelta, type WireChunk } from './chunks';
+import { type Backend, type BackendDelta, BackendError, type BackendEvent } from './backend';
+import { ChunkReader, join, type WireChunk } from './chunks';
 import { retryAfterOf } from '../process/retryAfter';
 import { errorBody, readJson } from './bodies';
 import { reasonOf } from './reasons';
@@ -127,7 +127,7 @@ export class OpenAiBackend implements Backend {
         const chunks = new ChunkReader(request);
         const counts = new GrowingCounts(server);
         let promptSent = false;
-        let usage: Usage | undefined;
+        let report: WireUsage | undefined; // the newest since the last text, read at the end only
         const received: string[] = [];
         const parser = createParser({ maxBufferSize: MAX_EVENT, onEvent: ({ data }) => received.push(data) });
         const decoder = new TextDecoder();
@@ -148,15 +148,20 @@ export class OpenAiBackend implements Backend {
                     for (const delta of chunks.read(chunk)) {
                         const { content, reasoning, fields, note } = delta;
                         const isNoteOnly = content === undefined && reasoning === undefined && fields === undefined;
-                        if (!isNoteOnly) usage = undefined; // an earlier report counts a part only
+                        if (!isNoteOnly) report = undefined; // an earlier report counts a part only
                         const tokens = isNoteOnly ? 0 : (counts.since(chunk) ?? tokensOfNote(note));
-                        const withTokens = { ...delta, ...(tokens !== undefined && { tokens }) };
-                        const both: BackendDelta | undefined = joined && joinedDelta(joined, withTokens);
-                        if (joined !== undefined && both === undefined) yield { type: 'delta', ...joined };
-                        joined = both ?? withTokens;
+                        if (tokens !== undefined) delta.tokens = tokens;
+                        if (joined === undefined) {
+                            joined = delta;
+                        } else if (!join(joined, delta)) {
+                            yield { type: 'delta', ...joined };
+                            joined = delta;
+                        }
                     }
-                    const report = timings ? withTimings(chunk.usage, timings) : chunk.usage;
-                    if (report && counts.isWhole(chunk)) usage = toUsage(report) ?? usage;
+                    const next = timings ? withTimings(chunk.usage, timings) : chunk.usage;
+                    if (next && counts.isWhole(chunk) && (report === undefined || toUsage(next) !== undefined)) {
+                        report = next;
+                    }
                 }
                 if (joined !== undefined) yield { type: 'delta', ...joined };
                 joined = undefined;
@@ -172,6 +177,7 @@ export class OpenAiBackend implements Backend {
         if (signal.aborted) return;
         const { finish } = chunks;
         if (!finish) throw new BackendError(`the stream from ${this.origin} ended before the answer did`);
+        const usage = report && toUsage(report);
         yield { type: 'end', finish, ...(usage && { usage }) };
     }
 
