@@ -1,0 +1,145 @@
+/** Which process of a worker is asked about a job. */
+import { JobLink } from '../../../offchain/gateway/jobLink';
+import { Nodes } from '../../../offchain/gateway/nodes';
+import { type WorkerClient, WorkerDown, WorkerRefusal } from '../../../offchain/gateway/workers';
+import { jobState } from '../../../offchain/link';
+
+const [A, B, C] = ['http://a', 'http://b', 'http://c'];
+const JOB = Buffer.alloc(32);
+
+/** What each process answers; `undefined`: it is none that may be asked. */
+let answers: Record<string, Error | string[] | undefined>;
+let calls: string[];
+
+beforeEach(() => {
+    answers = {};
+    calls = [];
+});
+
+const refusal = (code: 'other_process' | 'taking_over' | 'unknown_session', url?: string) =>
+    new WorkerRefusal(code, 421, '', undefined, url);
+const down = (code: string) => new WorkerDown('down', Object.assign(new Error(code), { code }));
+const DOWN = down('ECONNREFUSED');
+
+function linkOf(processes: string[] = []): JobLink {
+    return new JobLink(A, processes, (url) => {
+        if (!(url in answers)) {
+            return undefined;
+        }
+        const call = async () => {
+            calls.push(url);
+            const answer = answers[url];
+            if (answer instanceof Error) {
+                throw answer;
+            }
+            return { processes: answer } as never;
+        };
+        return { register: call, voucher: call, query: call, stored: call, end: call } as unknown as WorkerClient;
+    });
+}
+
+const register = (link: JobLink) => link.register({} as never);
+const voucher = (link: JobLink) => link.voucher(JOB, {} as never);
+const query = (link: JobLink) => link.query({} as never, JOB, new AbortController().signal);
+
+describe('A job is asked', () => {
+    it('of the URL of its worker, and then of the process that the worker names first', async () => {
+        answers = { [A]: [B, A], [B]: [] };
+        const link = linkOf();
+        await register(link);
+        await voucher(link);
+        expect(calls).toEqual([A, B]);
+    });
+
+    it('of the process that another names as the owner, from then on', async () => {
+        answers = { [A]: refusal('other_process', C), [C]: [] };
+        const link = linkOf();
+        await query(link);
+        await query(link);
+        expect(calls).toEqual([A, C, C]);
+    });
+
+    it('of the others when its owner does not answer', async () => {
+        answers = { [A]: [], [B]: DOWN };
+        const link = linkOf([B, A]);
+        await query(link);
+        await query(link);
+        expect(calls).toEqual([B, A, A]);
+    });
+
+    it('again later when no process has it yet, which blames nobody', async () => {
+        answers = { [A]: refusal('other_process', B), [B]: DOWN };
+        await expect(query(linkOf([B, A]))).rejects.toMatchObject({ code: 'taking_over', status: 503 });
+        answers = { [A]: refusal('taking_over'), [B]: DOWN };
+        await expect(voucher(linkOf([B, A]))).rejects.toMatchObject({ code: 'taking_over' });
+        answers = { [A]: refusal('other_process', B), [B]: refusal('other_process', A) };
+        await expect(voucher(linkOf([B, A]))).rejects.toMatchObject({ code: 'taking_over' });
+    });
+
+    it('of no other process when the answer is about the job itself', async () => {
+        answers = { [A]: refusal('unknown_session'), [B]: [] };
+        await expect(query(linkOf([A, B]))).rejects.toMatchObject({ code: 'unknown_session' });
+        expect(calls).toEqual([A]);
+    });
+
+    it('of no other process when one may have read a query; what may be repeated is', async () => {
+        answers = { [A]: down('UND_ERR_SOCKET'), [B]: [] };
+        await expect(query(linkOf([A, B]))).rejects.toThrow(WorkerDown);
+        await voucher(linkOf([A, B]));
+        expect(calls).toEqual([A, A, B]);
+    });
+
+    it('of one process after another, each once, and all are down', async () => {
+        answers = { [A]: DOWN, [B]: DOWN, [C]: DOWN };
+        await expect(query(linkOf([C, B, A]))).rejects.toThrow(WorkerDown);
+        expect(calls).toEqual([C, B, A]);
+    });
+
+    it('of at most 17 URLs, whatever the processes name', async () => {
+        for (let i = 0; i < 40; i++) {
+            answers[`http://${i}`] = refusal('other_process', `http://${i + 1}`);
+        }
+        answers[A] = refusal('other_process', 'http://0');
+        await expect(query(linkOf())).rejects.toMatchObject({ code: 'taking_over' });
+        expect(calls).toHaveLength(17);
+    });
+});
+
+describe('The URL of a process', () => {
+    const nodesOf = (workers: string[] | undefined, allowPrivate: boolean) => {
+        const config = { models: {}, workers, registry: {}, discovery: { enabled: true, allowPrivate }, endpoint: [] };
+        return new Nodes(
+            { ...config, attestation: {}, routing: {} } as never,
+            () => 0,
+            {} as never,
+            undefined,
+            {} as never,
+        );
+    };
+
+    it.each(['http://127.0.0.1:1', 'http://10.0.0.1', 'http://169.254.169.254', 'http://[::1]', 'http://x.local'])(
+        'may not be private (%s), unless the configuration accepts that or names such a worker itself',
+        (url) => {
+            const worker = 'https://worker.example';
+            expect(nodesOf(undefined, false).processClient(worker, url)).toBeUndefined();
+            expect(nodesOf([worker], false).processClient(worker, url)).toBeUndefined();
+            expect(nodesOf(undefined, true).processClient(worker, url)).toBeDefined();
+            expect(nodesOf(['http://10.0.0.2'], false).processClient('http://10.0.0.2', url)).toBeDefined();
+            expect(nodesOf(undefined, false).processClient(worker, 'https://two.example')).toBeDefined();
+        },
+    );
+
+    it('is one of 16 at most, of http or https, or the whole list is passed over', () => {
+        const state = (processes: unknown) =>
+            jobState.parse({
+                ...{ job: '00'.repeat(32), channel: '', tokenizer: '', balance: '0', highest: 0 },
+                ...{ results: { index: 0, cumulative: '0' }, voucher: null, boot: '00'.repeat(16), processes },
+            }).processes;
+        const urls = Array.from({ length: 16 }, (_, i) => `https://${i}.example`);
+        expect(state(urls)).toEqual(urls);
+        expect(state([...urls, A])).toEqual([]);
+        expect(state(['ftp://a'])).toEqual([]);
+        expect(state([`http://${'a'.repeat(200)}`])).toEqual([]);
+        expect(state(undefined)).toEqual([]);
+    });
+});
