@@ -124,7 +124,12 @@ export async function assemble(config: WorkerConfig, parts: WorkerParts): Promis
     const offers = new ChangingOffers(configured, steady);
     const backends = new Backends(serversOf(config, parts.backend), { ...settings, offers }, log);
     const metrics = new WorkerMetrics();
-    const member = config.cluster && { ...config.cluster, identity: identityOf(config, seeds) };
+    const payout = config.payout ?? wallet.address;
+    const keys = [signingKey(seeds.receiptKey), await encryptionKey(seeds.encryptionKey)] as const;
+    // Processes of other keys or another node would sign for other jobs than those of the store.
+    const shared = [config.network, config.node.toRawString(), payout.toRawString()];
+    const identity = [...shared, ...keys.map(({ publicKey }) => publicKey.toString('hex'))].join(' ');
+    const member = config.cluster && { ...config.cluster, identity };
     const events = { onBroken: fatal, onCommit: metrics.addCommit, member };
     const store = parts.store ?? (await openWorkerStore(config.store, events));
     const processes = await Processes.read(store);
@@ -134,9 +139,9 @@ export async function assemble(config: WorkerConfig, parts: WorkerParts): Promis
     const codes = config.channelCodes ?? (await channelCodes());
     const context: WorkerContext = {
         ...{ config: settings, store, log, chain, backends, offers, metrics, fatal },
-        receiptKey: signingKey(seeds.receiptKey),
-        encryptionKey: await encryptionKey(seeds.encryptionKey),
-        payout: config.payout ?? wallet.address,
+        receiptKey: keys[0],
+        encryptionKey: keys[1],
+        payout,
         boot: randomBytes(16),
         intake: await WorkerIntake.read(store),
         processes,
@@ -162,11 +167,6 @@ export async function assemble(config: WorkerConfig, parts: WorkerParts): Promis
         steady,
         failed,
     };
-}
-
-// Processes of another key or node would sign for other jobs than those of the store.
-function identityOf({ network, node }: WorkerConfig, { receiptKey }: WorkerSeeds): string {
-    return [network, node.toRawString(), signingKey(receiptKey).publicKey.toString('hex')].join(' ');
 }
 
 /** Wakes claims and cases when the provider or the wallet changes on chain. */
