@@ -102,7 +102,9 @@ async function runAll({ wire, workers }: World, { plan, rounds, load, tell }: Ru
             break; // nothing answers any more
         }
         const acknowledged = new Map(wire.acknowledged);
-        const missing = lostVouchers(acknowledged, await readVouchers(workers[0].store));
+        let stored: Awaited<ReturnType<typeof readVouchers>> = [];
+        await until(async () => (stored = await readVouchers(workers[0].store)) !== undefined);
+        const missing = lostVouchers(acknowledged, stored);
         lost.push(...missing.map((breach) => `round ${rounds.done}: ${breach}`));
         if (rounds.done % SAY_ROUNDS === 0) {
             const refusals = Object.values(load.report.refused).reduce((sum, times) => sum + times, 0);
@@ -112,5 +114,6 @@ async function runAll({ wire, workers }: World, { plan, rounds, load, tell }: Ru
             );
         }
     }
+    await rounds.end(); // while apps ask
     return lost;
 }

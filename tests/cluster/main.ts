@@ -30,10 +30,10 @@ function textOf({ load, kills, pauses, times, checks, ...report }: ClusterReport
         `answers    ${load.answered}, which cost ${formatTon(load.cost)} TON; ${load.left} left by the app`,
         `refusals   ${countsText(load.refused)}`,
         `wire       ${report.receipts} receipts, ${report.vouchers} acknowledged vouchers`,
-        `seconds until${' '.repeat(28)}median   p95   max`,
+        `seconds until${' '.repeat(36)}median   p95   max`,
         ...Object.entries(times).map(
             ([name, { count, median, p95, max }]) =>
-                `  ${`${name} (${count})`.padEnd(40)} ${seconds(median)} ${seconds(p95)} ${seconds(max)}`,
+                `  ${`${name} (${count})`.padEnd(47)} ${seconds(median)} ${seconds(p95)} ${seconds(max)}`,
         ),
         ...checksText(checks),
     ].join('\n');

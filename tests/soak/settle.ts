@@ -39,7 +39,9 @@ export async function settleAll(world: World): Promise<string[]> {
         await Promise.all(jobs.map((job) => end('settle', job)));
         return jobs.length === 0;
     });
-    await Promise.all(workers.map(({ store }) => askWorker({ store }, 'POST', '/claim')));
+    await Promise.all(
+        workers.flatMap(({ processes }) => processes.map(({ address }) => askWorker(address, 'POST', '/claim'))),
+    );
     const leaving = (await jobsOf(world)).filter(({ phase }) => phase === 'leaving');
     if (leaving.length > 0) {
         // The notice begins with the order on chain.
@@ -57,9 +59,11 @@ export async function settleAll(world: World): Promise<string[]> {
         .map(({ job, phase, note }) => `job ${job} is ${phase} (${note})`);
 }
 
-/** What both workers say of themselves. */
+/** What the processes of the workers say of themselves. */
 export async function askStatus({ workers }: World): Promise<{ jobs: Record<string, number> }[]> {
-    const answers = workers.map(({ store }) => askWorker({ store }, 'GET', '/status'));
+    const answers = workers.flatMap(({ processes }) =>
+        processes.map(({ address }) => askWorker(address, 'GET', '/status')),
+    );
     return (await Promise.all(answers)) as { jobs: Record<string, number> }[];
 }
 

@@ -40,6 +40,7 @@ export interface Shape {
 export interface WorkerProcess {
     name: string;
     config: string; // file
+    address: { store: string; cluster: { url: string } | undefined }; // for commands
     url: string; // of the proxy
     metricsUrl: string;
     recorder: Recorder;
@@ -179,6 +180,7 @@ export class World {
             const recorder = new Recorder(this.wire, name, { own: ownPort, worker: port });
             await recorder.start();
             const url = `http://127.0.0.1:${ownPort}`;
+            const cluster = names.length > 1 ? { url } : undefined;
             const config = {
                 endpoint: [this.network.url, this.mirrorUrl], // it sweeps by itself only with two
                 network: NETWORK,
@@ -187,7 +189,7 @@ export class World {
                 node: node.address.toRawString(),
                 keyFile: keys.keyFile,
                 store,
-                ...(names.length > 1 && { cluster: { url } }),
+                cluster,
                 listen: { host: '127.0.0.1', port },
                 metrics: { port: metricsPort },
                 backends: [{ kind: 'openai', url: backend, server: 'vllm' }],
@@ -206,7 +208,7 @@ export class World {
                 probe: `http://127.0.0.1:${port}/v1/node`,
             });
             const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
-            processes.push({ name, config: file, url, metricsUrl, recorder });
+            processes.push({ name, config: file, address: { store, cluster }, url, metricsUrl, recorder });
         }
         this.workers.push({ seller, store, processes });
     }
