@@ -2,7 +2,7 @@
 import { cpus } from 'node:os';
 import type { Contestant } from './contestants';
 import type { BenchRow } from './measure';
-import { USED_JOBS, type VoucherRates } from './vouchers';
+import { USED_JOBS, type VoucherRates } from './rates';
 
 /** The rows of one case, with its title. */
 export interface CaseRows {

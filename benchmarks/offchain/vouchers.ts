@@ -13,23 +13,11 @@ import { Clients } from '../../offchain/worker/clients';
 import type { WorkerContext } from '../../offchain/worker/context';
 import { takeVoucher } from '../../offchain/worker/vouchers';
 import { fillStore, keys, type OpenJob, receiptKey, verifiers } from './openJobs';
+import { USED_JOBS, type VoucherRates } from './rates';
 import { spreadOf } from './spread';
 
 const NETWORK = -3;
 const AT_ONCE = 64;
-
-/** Jobs that are in use at once, where they are said to be in memory. A worker has up to 2,000 there. */
-export const USED_JOBS = 1000;
-
-/** Medians over the rounds, each a second. */
-export interface VoucherRates {
-    jobs: number; // open ones
-    perSecond: number; // vouchers, each of a random job among all of them
-    usedPerSecond: number; // of random jobs among {@link USED_JOBS} that are in memory
-    coldPerSecond?: number; // each of another job, none of which is in memory; undefined for few open jobs
-    verifiedPerSecond: number; // signatures alone
-    bytesPerJob: number; // on the disk
-}
 
 interface Sent {
     job: Buffer;

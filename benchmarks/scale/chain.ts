@@ -3,7 +3,7 @@ import { HOUR, type Model } from './model';
 import { isOrderTaken } from './rules';
 
 /** When an order was taken and its channels were seen, or when it was found to have lapsed. */
-export interface OrderFate {
+interface OrderFate {
     isTaken: boolean;
     at: number; // when the block was made that took it, or that could not
     seenAt: number; // when the gateway knows
@@ -19,6 +19,11 @@ export class SimulatedChain {
 
     isStalled(at: number): boolean {
         return this.stallAt(at) !== undefined;
+    }
+
+    /** True if a stall has any part of this time. */
+    isStalledBetween(from: number, to: number): boolean {
+        return this.stalls.some((stall) => stall.from < to && from < stall.to);
     }
 
     /** The chain's own time: that of its newest block. */

@@ -58,7 +58,10 @@ export class Escrows {
         const fate = chain.order(begunAt);
         events.add(fate.seenAt, () => {
             if (fate.isTaken) {
-                totals.orderSeconds += fate.seenAt - begunAt;
+                if (!chain.isStalledBetween(begunAt, fate.seenAt)) {
+                    totals.timedOrders++;
+                    totals.orderSeconds += fate.seenAt - begunAt;
+                }
                 this.take(sent);
             } else {
                 totals.lapsed++;

@@ -98,6 +98,7 @@ export class Failures {
         const { events, market } = this.parts;
         const isClientThere = market.gateways[job.place.gateway].up && !job.isAbandoned;
         if (job.phase === 'open' && job.cut > 0 && isClientThere) {
+            market.totals.maxLatePart = Math.max(market.totals.maxLatePart, job.latePart);
             market.change(job, events.now, () => {
                 market.totals.refused += job.recover() ? 0 : 1;
             });

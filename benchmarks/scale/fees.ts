@@ -17,16 +17,19 @@ export interface OperationCounts {
 }
 
 /** The largest order that the contract takes, and that was measured. */
-export const MAX_ORDER = 4;
+const MAX_ORDER = 4;
 
 /** Jobs that one node of a tree of references holds. */
 const WIDTH = 4;
 
+const GAS_PRICE = 400; // nanoTON, of 2025; those of 2026 are a sixth
+const FORWARD_CELL = 40_000; // nanoTON for a cell of a message, of 2025
+
 /**
  * A reference more in a larger order: the forward fee of a cell twice (as import and as what the escrow counts), and
- * the gas of loading it. Assumed: the contract has no such orders. Prices of 2025; those of 2026 are a sixth.
+ * gas. Assumed, because the contract has no such orders: 100 gas to load it, and 150 to go through its four references.
  */
-const INNER_CELL = { fees: 140_000, gas: 250 };
+const INNER_CELL = { fees: 2 * FORWARD_CELL + 250 * GAS_PRICE, gas: 250 };
 
 export class Fees {
     private readonly fees: Record<string, number>;

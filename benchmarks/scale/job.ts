@@ -3,10 +3,10 @@ import { payEvery } from '../../offchain/link';
 import { type Model, priceOf } from './model';
 import { maxRunning, mayAccept, mayPayLate, maySend } from './rules';
 
-export type Phase = 'open' | 'settling' | 'leaving' | 'ended';
+type Phase = 'open' | 'settling' | 'leaving' | 'ended';
 
 /** What the model of a job needs besides its own parameters. */
-export interface JobPlace {
+interface JobPlace {
     gateway: number;
     node: number;
     escrow: number;
@@ -95,12 +95,15 @@ export class Job {
         );
     }
 
-    /** Rule 2 holds for what runs now. */
+    /** Rule 2 holds for what runs now. Meters that vouchers paid are a part of their queries' ceilings. */
     get isCovered(): boolean {
-        const { deposit, model, results, vouchers } = this;
-        const ceilings = this.running * this.ceiling;
-        const unpaid = Math.max(0, results - vouchers);
-        return mayAccept({ ceilings, unpaid, funds: deposit - model.job.rent, vouchers: results - unpaid });
+        const { deposit, model, running, unpaid, vouchers } = this;
+        return mayAccept({ ceilings: running * this.ceiling, unpaid, funds: deposit - model.job.rent, vouchers });
+    }
+
+    /** What late results are worth, as a part of what rule 14 lets the gateway pay. */
+    get latePart(): number {
+        return this.unpaid === 0 ? 0 : this.unpaid / (this.model.job.step * this.cut);
     }
 
     /** Ends what runs, pays everything, and lets the worker end the job. */

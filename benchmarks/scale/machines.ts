@@ -1,17 +1,18 @@
-/** What the processes of all gateways and workers need: cores, commits, fsyncs, databases. */
+/** What the processes of all gateways and workers need: cores, commits, fsyncs. */
 import { DAY, type Model, nodesOf, priceOf } from './model';
 
 export interface Machines {
     queries: number; // a second
     cores: number; // of gateways and workers together
+    gatewayCores?: number; // of one gateway; undefined if its share of the time was not measured
+    coresToReach: number; // of all, if a stream took as many times a plain one's CPU as is to reach
     gatewayWrites: number; // commits a second of one gateway
     gatewayFsyncs: number; // a second
     workerWrites: number; // of one worker
     workerFsyncs: number;
     writes: number; // of all
     fsyncs: number;
-    clusterWrites: number; // of all gateways, if they share a database
-    databases: number; // PostgreSQL databases that these need
+    clusterWrites: number; // of all gateways
 }
 
 /** At so many times the mean traffic. */
@@ -23,9 +24,13 @@ export function machinesAt(model: Model, times: number): Machines {
     const gatewayFsyncs = fsyncs(gatewayWrites, machine.commitSeconds);
     const workerFsyncs = fsyncs(workerWrites, machine.commitSeconds);
     const clusterWrites = gatewayWrites * market.gateways;
+    const { ms, gatewayMs, plainTimes, maxPlainTimes } = machine.cpu;
+    const cores = (queries * ms) / 1000;
     return {
         queries,
-        cores: (queries * machine.cpuMs) / 1000,
+        cores,
+        ...(gatewayMs === undefined ? {} : { gatewayCores: (queries / market.gateways) * (gatewayMs / 1000) }),
+        coresToReach: cores * Math.min(1, maxPlainTimes / plainTimes),
         gatewayWrites,
         gatewayFsyncs,
         workerWrites,
@@ -33,7 +38,6 @@ export function machinesAt(model: Model, times: number): Machines {
         writes: clusterWrites + workerWrites * nodesOf(model),
         fsyncs: gatewayFsyncs * market.gateways + workerFsyncs * nodesOf(model),
         clusterWrites,
-        databases: Math.ceil(clusterWrites / machine.databaseWrites),
     };
 }
 
@@ -42,9 +46,9 @@ export const fsyncs = (writes: number, commitSeconds: number): number => writes 
 
 /**
  * Seconds until a new client of a node may run so many queries at once. Rule 5 lets it run one, and one more for each
- * step that its vouchers have promised, so its queries grow by a constant part a second.
+ * step that its vouchers have promised. With k of them running, the next step takes as long as k of them need for it.
  */
 export function rampSeconds({ query, job }: Model, running: number): number {
-    const perSecond = priceOf(query) / query.seconds / job.step;
-    return Math.log(running) / perSecond;
+    const stepSeconds = (job.step * query.seconds) / priceOf(query); // of one query
+    return Array.from({ length: running - 1 }, (_, i) => stepSeconds / (i + 1)).reduce((sum, part) => sum + part, 0);
 }

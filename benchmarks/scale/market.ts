@@ -4,7 +4,7 @@ import { Job } from './job';
 import { depositOf, type Model, nodesOf } from './model';
 
 /** A minute of the day, for the plot. */
-export interface Minute {
+interface Minute {
     hour: number;
     unserved: number; // part of the queries
     locked: number; // nanoTON in channels
@@ -17,7 +17,8 @@ export interface Totals {
     operations: OperationCounts;
     opened: number; // jobs
     lapsed: number; // orders that the chain did not take in time
-    orderSeconds: number; // in which escrows were busy with orders that were taken
+    timedOrders: number; // orders that were taken and met no stall
+    orderSeconds: number; // in which escrows were busy with these
     nodeFailures: number;
     gatewayFailures: number;
     cut: number; // queries that ran when their node or gateway failed
@@ -27,6 +28,7 @@ export interface Totals {
     underpaid: number; // jobs that ended with less than their results, beyond what the rules allow
     uncovered: number; // times that a job promised more than it had (rule 2)
     refused: number; // jobs whose late results the gateway would refuse to pay (rule 14)
+    maxLatePart: number; // the most that late results were, as a part of what rule 14 lets a gateway pay
     conserved: boolean; // deposits are what was paid, what went home and what is locked
     minutes: Minute[];
 }
@@ -50,9 +52,9 @@ export class SimulatedMarket {
     readonly nodes: SimulatedNode[];
     readonly gateways: SimulatedGateway[];
     readonly totals: Totals = {
-        ...{ queries: 0, unserved: 0, turnover: 0, opened: 0, lapsed: 0, orderSeconds: 0 },
+        ...{ queries: 0, unserved: 0, turnover: 0, opened: 0, lapsed: 0, timedOrders: 0, orderSeconds: 0 },
         ...{ nodeFailures: 0, gatewayFailures: 0, cut: 0, lost: 0, allowedLoss: 0 },
-        ...{ ended: 0, underpaid: 0, uncovered: 0, refused: 0, conserved: false, minutes: [] },
+        ...{ ended: 0, underpaid: 0, uncovered: 0, refused: 0, maxLatePart: 0, conserved: false, minutes: [] },
         operations: {
             ...{ orders: [], leaves: 0, leavesByOwner: 0, refunds: 0, wallets: 0, claims: 0, lastClaims: 0 },
             priceChanges: 0,

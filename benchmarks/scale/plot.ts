@@ -123,7 +123,7 @@ export function plotOf({ scenarios }: ScaleReport): string {
     const orders = [
         { name: '1 escrow, 1 job an order' },
         { name: '1 escrow, 4 jobs an order', labelAt: { x: 20.38, y: 12 } },
-        { name: '10 escrows, 1 job an order' },
+        { name: '100 escrows, 1 job an order' },
     ];
     const byMinute = ({ name, labelAt }: { name: string; labelAt?: Point }, i: number): Line => ({
         label: name,

@@ -1,4 +1,5 @@
 /** The runs that `npm run scale` compares, and what each of them shows. */
+import { createHash } from 'node:crypto';
 import { Fees, type Level, LEVELS } from './fees';
 import { BASE, COMPARED, DEFAULTS, HOUR, type Model, nodesOf, priceOf, SHORT } from './model';
 import type { Totals } from './market';
@@ -6,6 +7,9 @@ import { Simulation } from './simulation';
 
 /** What differs from {@link BASE}. */
 interface Change {
+    market?: Partial<Model['market']>;
+    query?: Partial<Model['query']>;
+    failures?: Partial<Model['failures']>;
     job?: Partial<Model['job']>;
     order?: Partial<Model['order']>;
     claim?: Partial<Model['claim']>;
@@ -14,9 +18,17 @@ interface Change {
 
 interface Scenario extends Change {
     name: string;
-    group: 'size' | 'order' | 'setting';
+    group: 'size' | 'order' | 'setting' | 'money';
+    needs?: string; // more than a gateway with its own escrow
     inShort?: true;
 }
+
+const CLUSTER = 'cluster';
+const CLUSTER_OF_FOURS = 'cluster, fours';
+const CLUSTER_OF_TREES = 'cluster, trees';
+
+/** Gateways fail often, and one failure in ten is for ever. */
+const FAILING = { gatewayDays: 0.1, goneShare: 0.1 };
 
 const PEAK_HOUR = { fromHour: 19.75, hours: 1 };
 
@@ -24,43 +36,80 @@ const SCENARIOS: Scenario[] = [
     { name: 'jobs of 1,000 queries', group: 'size', job: { queries: 1_000 }, inShort: true },
     { name: 'jobs of 10,000 queries', group: 'size', inShort: true },
     { name: 'jobs of 100,000 queries', group: 'size', job: { queries: 100_000 }, inShort: true },
-    { name: '1 escrow, 1 job an order', group: 'order', order: { escrows: 1 }, inShort: true },
-    { name: '1 escrow, 4 jobs an order', group: 'order', order: { escrows: 1, jobs: 4 }, inShort: true },
-    { name: '1 escrow, 16 jobs an order', group: 'order', order: { escrows: 1, jobs: 16 } },
-    { name: '1 escrow, 128 jobs an order', group: 'order', order: { escrows: 1, jobs: 128 } },
-    { name: '10 escrows, 1 job an order', group: 'order', order: { escrows: 10 } },
-    { name: '10 escrows, 4 jobs an order', group: 'order', order: { escrows: 10, jobs: 4 } },
-    { name: '100 escrows, 1 job an order', group: 'order', order: { escrows: 100 } },
+    { name: '100 escrows, 1 job an order', group: 'order', inShort: true },
+    { name: '10 escrows, 1 job an order', group: 'order', order: { escrows: 10 }, needs: CLUSTER },
+    { name: '1 escrow, 1 job an order', group: 'order', order: { escrows: 1 }, needs: CLUSTER, inShort: true },
     {
         name: '1 escrow, 1 job of 100,000 an order',
         group: 'order',
         order: { escrows: 1 },
         job: { queries: 100_000 },
+        needs: CLUSTER,
     },
+    { name: '100 escrows, 1 job of 1,000 an order', group: 'order', job: { queries: 1_000 } },
+    {
+        name: '1 escrow, 4 jobs an order',
+        group: 'order',
+        order: { escrows: 1, jobs: 4 },
+        needs: CLUSTER_OF_FOURS,
+        inShort: true,
+    },
+    { name: '10 escrows, 4 jobs an order', group: 'order', order: { escrows: 10, jobs: 4 }, needs: CLUSTER_OF_FOURS },
     {
         name: '10 escrows, 4 jobs of 1,000 an order',
         group: 'order',
-        order: { jobs: 4 },
+        order: { escrows: 10, jobs: 4 },
         job: { queries: 1_000 },
+        needs: CLUSTER_OF_FOURS,
     },
-    { name: 'claim.threshold of 0.1 TON', group: 'setting', claim: { threshold: DEFAULTS.threshold } },
+    { name: '1 escrow, 16 jobs an order', group: 'order', order: { escrows: 1, jobs: 16 }, needs: CLUSTER_OF_TREES },
+    { name: '1 escrow, 128 jobs an order', group: 'order', order: { escrows: 1, jobs: 128 }, needs: CLUSTER_OF_TREES },
+    {
+        name: `claim.threshold of ${DEFAULTS.threshold / 1e9} TON`,
+        group: 'setting',
+        claim: { threshold: DEFAULTS.threshold },
+    },
     { name: 'claim.threshold of 3.4 TON', group: 'setting', claim: { threshold: 3_400_000_000 } },
     {
-        name: '8 queries a job, 256 jobs a gateway',
+        name: `${DEFAULTS.maxParallel} queries a job, ${BASE.job.maxOpen} jobs a gateway`,
         group: 'setting',
         job: { maxParallel: DEFAULTS.maxParallel },
         hours: PEAK_HOUR,
     },
     {
-        name: '8 queries a job, 16 jobs a gateway',
+        name: `${DEFAULTS.maxParallel} queries a job, ${DEFAULTS.maxOpen} jobs a gateway`,
         group: 'setting',
         job: { maxParallel: DEFAULTS.maxParallel, maxOpen: DEFAULTS.maxOpen },
         hours: PEAK_HOUR,
     },
+    { name: 'answers of 300 tokens, step of 0.01 TON', group: 'money', failures: FAILING },
+    {
+        name: 'answers of 300 tokens, step of 0.0004 TON',
+        group: 'money',
+        job: { step: 400_000 },
+        failures: FAILING,
+    },
+    {
+        // As many tokens a day, at 50 a second. A query costs 1.6 steps.
+        name: 'answers of 20,000 tokens, step of 0.01 TON',
+        group: 'money',
+        market: { queriesADay: 15_000_000 },
+        query: { completion: 20_000, seconds: 400.5 },
+        job: { queries: 500 },
+        failures: FAILING,
+    },
+    {
+        name: 'answers of 20,000 tokens, step of 0.001 TON',
+        group: 'money',
+        market: { queriesADay: 15_000_000 },
+        query: { completion: 20_000, seconds: 400.5 },
+        job: { queries: 500, step: 1_000_000 },
+        failures: FAILING,
+    },
 ];
 
 /** The cost of a query by payer, nanoTON; `part`: of the query's price, by all payers. */
-export interface Cost {
+interface Cost {
     client: number;
     claims: number;
     nodes: number;
@@ -68,28 +117,35 @@ export interface Cost {
     part: number;
 }
 
+type MoneyField =
+    'ended' | 'underpaid' | 'uncovered' | 'refused' | 'maxLatePart' | 'conserved' | 'lost' | 'allowedLoss';
+
 export interface ScenarioResult {
     name: string;
     group: Scenario['group'];
+    needs?: string;
     hours: number;
     queries: number;
     unservedPart: number; // of the queries
     jobsPerSecond: number;
     ordersPerSecond: number; // of one escrow
-    orderSeconds: number; // from the reading of the escrow until its channels are seen
+    orderSeconds: number; // outside stalls, from the reading of the escrow until its channels are seen
     claimsPerJob: number; // the last included
     cost: Record<Level, Cost>;
     lockedPart: number; // coins in channels, mean over time, as a part of a day's turnover
     maxLockedPart: number;
     failures: Pick<Totals, 'nodeFailures' | 'gatewayFailures' | 'cut' | 'lapsed'>;
-    money: Pick<Totals, 'ended' | 'underpaid' | 'uncovered' | 'refused' | 'conserved' | 'lost' | 'allowedLoss'>;
+    money: Pick<Totals, MoneyField>;
     unserved: number[]; // parts, by minute; for sizes of jobs empty, because a day has many minutes
 }
 
 /** A scenario's model. */
-export function modelOf({ job, order, claim, hours }: Change, base = BASE): Model {
+function modelOf({ market, query, job, order, claim, failures, hours }: Change, base: Model): Model {
     return {
         ...{ ...base, ...hours },
+        market: { ...base.market, ...market },
+        query: { ...base.query, ...query },
+        failures: { ...base.failures, ...failures },
         job: { ...base.job, ...job },
         order: { ...base.order, ...order },
         claim: { ...base.claim, ...claim },
@@ -106,25 +162,48 @@ export function runAll({ short, base }: { short: boolean; base: Model }): Scenar
     );
 }
 
-/** Runs one scenario of the long form. */
-export function runNamed(name: string, base: Model): ScenarioResult {
-    const scenario = SCENARIOS.find((one) => one.name === name);
-    if (scenario === undefined) {
-        throw new Error(`There is no scenario "${name}"`);
-    }
-    return run(scenario, base);
+function run(scenario: Scenario, base: Model): ScenarioResult {
+    const { name, group, needs } = scenario;
+    const hours = scenario.hours ?? (group === 'size' ? undefined : COMPARED);
+    return {
+        name,
+        group,
+        ...(needs === undefined ? {} : { needs }),
+        ...resultOf(modelOf({ ...scenario, hours }, base)),
+    };
 }
 
-function run(scenario: Scenario, base: Model): ScenarioResult {
-    const hours = scenario.hours ?? (scenario.group === 'size' ? undefined : COMPARED);
-    return { name: scenario.name, group: scenario.group, ...resultOf(modelOf({ ...scenario, hours }, base)) };
+const SMALLER = 25;
+
+/**
+ * A digest of each scenario's result in a small market, by its name: a twenty-fifth of gateways, nodes, escrows and
+ * queries, in the hours of the short form. A test runs them again, so no scenario changes unnoticed.
+ */
+export function digestsOf(base: Model): Record<string, string> {
+    return Object.fromEntries(
+        SCENARIOS.map((scenario) => {
+            const { market, order, ...rest } = modelOf({ ...scenario, hours: SHORT }, base);
+            const result = resultOf({
+                ...rest,
+                market: {
+                    queriesADay: market.queriesADay / SMALLER,
+                    gateways: market.gateways / SMALLER,
+                    providers: market.providers / SMALLER,
+                    nodesPerProvider: market.nodesPerProvider,
+                },
+                order: { ...order, escrows: Math.max(1, Math.floor(order.escrows / SMALLER)) },
+            });
+            const digest = createHash('sha256').update(JSON.stringify(result)).digest('hex');
+            return [scenario.name, digest.slice(0, 16)];
+        }),
+    );
 }
 
 /** One run. */
 export function resultOf(model: Model): Omit<ScenarioResult, 'name' | 'group'> {
     const totals = new Simulation(model).run();
     const { operations, queries, unserved, minutes } = totals;
-    const { ended, underpaid, uncovered, refused, conserved, lost, allowedLoss } = totals;
+    const { ended, underpaid, uncovered, refused, maxLatePart, conserved, lost, allowedLoss } = totals;
     const { nodeFailures, gatewayFailures, cut, lapsed } = totals;
     const seconds = model.hours * HOUR;
     const orders = operations.orders.reduce((sum, count) => sum + (count ?? 0), 0);
@@ -137,13 +216,22 @@ export function resultOf(model: Model): Omit<ScenarioResult, 'name' | 'group'> {
         unservedPart: rounded(unserved / (queries + unserved)),
         jobsPerSecond: rounded(totals.opened / seconds),
         ordersPerSecond: rounded(sent / seconds / model.order.escrows),
-        orderSeconds: rounded(totals.orderSeconds / Math.max(1, sent)),
+        orderSeconds: rounded(totals.orderSeconds / Math.max(1, totals.timedOrders)),
         claimsPerJob: rounded((operations.claims + operations.lastClaims) / Math.max(1, operations.lastClaims)),
         cost: Object.fromEntries(LEVELS.map((level) => [level, costOf(model, totals, level)])) as Record<Level, Cost>,
         lockedPart: rounded(locked.reduce((sum, part) => sum + part, 0) / locked.length),
         maxLockedPart: rounded(Math.max(...locked)),
         failures: { nodeFailures, gatewayFailures, cut, lapsed },
-        money: { ended, underpaid, uncovered, refused, conserved, lost, allowedLoss },
+        money: {
+            ended,
+            underpaid,
+            uncovered,
+            refused,
+            maxLatePart: rounded(maxLatePart),
+            conserved,
+            lost,
+            allowedLoss,
+        },
         unserved: model.hours > COMPARED.hours ? [] : minutes.map((minute) => rounded(minute.unserved)),
     };
 }

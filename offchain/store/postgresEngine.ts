@@ -19,7 +19,7 @@ const READERS = 3; // connections that read; one more writes
 const CONNECT_MS = 10_000;
 const STATEMENT_MS = 10_000; // a connection that does not answer for so long is given up
 const KEEP_ALIVE_MS = 10_000; // without traffic, until TCP asks whether the other side is there
-const MIN_VERSION = 14; // the oldest that is maintained
+const MIN_VERSION = 15; // the oldest that is maintained: 14 was until 12 November 2026
 const MAX_PREPARED = 500; // statements of a connection
 /** For a process that sleeps in a transaction: it holds rows that its successor writes once the lease has ended. */
 const IDLE_MS = (LEASE_SECONDS * 1000 * 2) / 3;

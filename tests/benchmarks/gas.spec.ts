@@ -2,7 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { changes, changeText, entryOf, figuresOf, latest, readHistory } from '../../benchmarks/history';
+import { BOUNDS, creditUsed } from '../../benchmarks/batches';
 import { LevelReport, reportOf, SECTIONS } from '../../benchmarks/report';
+import { paymentStage } from '../../benchmarks/operations/payments';
+import { CREDIT } from '../../benchmarks/scale/report';
 import { reach } from '../../benchmarks/targets';
 import { PriceLevel } from '../support/chain';
 
@@ -74,6 +77,13 @@ describe('Figures of every operation', () => {
         );
         expect(rows.length).toBeGreaterThan(10);
         expect(wrong).toEqual([]);
+    });
+
+    it('count the gas that an order of any size uses until it is accepted, as docs/scale.md does', async () => {
+        const { open1, open2, open3, open4 } = await creditUsed(await paymentStage('2025', { library: true }));
+
+        expect([open1, open2, open3, open4]).toEqual(Array(4).fill(CREDIT.used));
+        expect(BOUNDS.credit).toBe(CREDIT.lent);
     });
 
     it('are those of the newest entries of benchmarks/gas.json', () => {
