@@ -240,8 +240,14 @@ export class GatewayJob {
         if (change.phase === 'ended' && this.phase !== 'ended') {
             await this.releaseUnfinished();
         }
+        const before = Object.fromEntries(Object.keys(change).map((key) => [key, this.stored[key as keyof JobChange]]));
         Object.assign(this.stored, change);
-        await this.store.changeJob(this.stored.channel, change);
+        try {
+            await this.store.changeJob(this.stored.channel, change);
+        } catch (error) {
+            Object.assign(this.stored, before);
+            throw error;
+        }
     }
 
     /**
@@ -310,6 +316,7 @@ export class GatewayJob {
         if (state.voucher !== null) {
             await this.money.adopt(state.voucher);
         }
+        this.money.noteTaken(state.voucher);
         this.raiseHighest(state.highest);
         this.session = withProcess(session, state.boot);
         this.attestedUntil = until;

@@ -10,6 +10,11 @@ import { WorkerRefusal } from './workers';
 
 const RETRY_MS = [200, 500, 1000, 2000, 5000];
 
+const NONE: VoucherAmounts = { cumulative: 0n, count: 0 };
+
+const isSame = (one: VoucherAmounts, other: VoucherAmounts): boolean =>
+    one.cumulative === other.cumulative && one.count === other.count;
+
 /** What the money of a job works with. */
 export interface MoneyParts {
     key: SigningKey; // of the job's vouchers
@@ -38,7 +43,8 @@ export class JobMoney {
     private timer: NodeJS.Timeout | undefined; // of the next attempt
     private soon: NodeJS.Timeout | undefined; // of a payment that may become unnecessary
     private onItsWay: NodeJS.Timeout | undefined; // while a query that was sent brings the newest voucher
-    private delivered: VoucherAmounts = { cumulative: 0n, count: 0 }; // the worker has confirmed it
+    private delivered = NONE; // the worker has confirmed it
+    private signed: { amounts: VoucherAmounts; stored: Promise<SignedVoucher> } | undefined; // on its way to the disk
 
     constructor(
         private readonly stored: StoredJob,
@@ -60,7 +66,15 @@ export class JobMoney {
         const resumes = this.pauseReason !== undefined && reason === undefined;
         this.pauseReason = reason;
         if (resumes) {
-            this.payResult();
+            this.payUndelivered(); // a voucher may be signed already, and the pause ended its posts
+        }
+    }
+
+    /** The worker says which voucher it has: what it does not have is posted, if that is not on its way. */
+    noteTaken(voucher: VoucherAmounts | null): void {
+        this.delivered = voucher ?? NONE;
+        if (!this.isDelivered && this.onItsWay === undefined && this.posting === undefined) {
+            this.start();
         }
     }
 
@@ -166,15 +180,15 @@ export class JobMoney {
         if (voucher.cumulative < cumulative || voucher.count < count) {
             return;
         }
-        if (voucher.cumulative === cumulative && voucher.count === count) {
+        if (isSame(voucher, this.ledger.voucher)) {
             return;
         }
         if (!this.verifier.verify(this.hashOf(voucher.cumulative, voucher.count), voucher.signature)) {
             throw new Error('The worker has a voucher that this gateway did not sign');
         }
         this.signingStop = 'the worker has a voucher of this key that says more than this store knows';
-        this.ledger.setVoucher(voucher);
         await this.keep(voucher);
+        this.ledger.setVoucher(voucher);
     }
 
     private async run(): Promise<void> {
@@ -186,7 +200,8 @@ export class JobMoney {
             }
         } catch (error) {
             this.parts.onUnpaid(error);
-            if (!(error instanceof WorkerRefusal) || error.code === 'taking_over') {
+            // What the worker could not decide now is posted again; what it decided stays.
+            if (!(error instanceof WorkerRefusal) || error.status >= 500) {
                 this.startLater();
             }
         } finally {
@@ -233,13 +248,24 @@ export class JobMoney {
      * disk. Null if nothing is owed yet.
      */
     private async newestVoucher(): Promise<SignedVoucher | null> {
-        if (!this.ledger.hasGrown) {
+        const { hasGrown, voucher } = this.ledger;
+        if (!hasGrown && isSame(voucher, this.stored.voucher ?? NONE)) {
             return this.stored.voucher;
         }
+        if (!hasGrown && this.signed !== undefined && isSame(voucher, this.signed.amounts)) {
+            return this.signed.stored; // it is on its way to the disk
+        }
+        // Again, if the store did not take it.
         const owed = this.ledger.nextVoucher();
         this.ledger.setVoucher(owed);
         const signature = this.parts.key.sign(this.hashOf(owed.cumulative, owed.count));
-        return this.keep({ ...owed, signature });
+        const signed = { amounts: owed, stored: this.keep({ ...owed, signature }) };
+        this.signed = signed;
+        try {
+            return await signed.stored;
+        } finally {
+            this.signed = this.signed === signed ? undefined : this.signed;
+        }
     }
 
     private async keep(voucher: SignedVoucher): Promise<SignedVoucher> {

@@ -61,7 +61,13 @@ function exactCounter(load: () => BytePairCounter): TokenCounter {
     const withMargin = (bound: number) => Math.ceil(bound * TEMPLATE_MARGIN);
     return {
         isExact: true,
-        promptBound: (request) => withMargin(promptBound(request, limited((text) => load().count(text)))),
+        promptBound: (request) =>
+            withMargin(
+                promptBound(
+                    request,
+                    limited((text) => load().count(text)),
+                ),
+            ),
         countPrompt: async (request, texts = []) => {
             // Each is the sum of the counts and of what is known without them.
             const [bounded, estimated, named] = [new Noted(), new Noted(), new Noted()];

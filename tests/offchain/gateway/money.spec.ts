@@ -1,6 +1,8 @@
-import type { SignedVoucher } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { type SignedVoucher, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import type { StoredJob } from '../../../offchain/store/gateway';
 import { JobMoney } from '../../../offchain/gateway/money';
+import { WorkerRefusal } from '../../../offchain/gateway/workers';
 import type { JobLink } from '../../../offchain/gateway/jobLink';
 import { testKey } from '../../support/market';
 
@@ -13,10 +15,13 @@ describe('The money of a job', () => {
     let stored: bigint[];
     let job: StoredJob;
     let money: JobMoney;
+    let refusal: Error | undefined; // of the next voucher that is posted
+    let rejection: Error | undefined; // of the next voucher that is stored
 
     beforeEach(() => {
         jest.useFakeTimers();
         [posted, stored] = [[], []];
+        [refusal, rejection] = [undefined, undefined];
         job = {
             hash: Buffer.alloc(32, 1),
             channel: Buffer.alloc(32, 2),
@@ -27,12 +32,25 @@ describe('The money of a job', () => {
             key: testKey(1),
             worker: {
                 voucher: async (_job: Buffer, voucher: SignedVoucher) => {
+                    const error = refusal;
+                    refusal = undefined;
+                    if (error !== undefined) {
+                        throw error;
+                    }
                     posted.push(voucher.cumulative);
                     return voucher;
                 },
             } as unknown as JobLink,
             store: {
-                saveVoucher: async (_channel: Buffer, { cumulative }: SignedVoucher) => void stored.push(cumulative),
+                saveVoucher: async (_channel: Buffer, { cumulative }: SignedVoucher) => {
+                    await undefined;
+                    const error = rejection;
+                    rejection = undefined;
+                    if (error !== undefined) {
+                        throw error;
+                    }
+                    stored.push(cumulative);
+                },
             } as never,
             network: -3,
             onUnpaid: () => undefined,
@@ -148,6 +166,102 @@ describe('The money of a job', () => {
         expect(posted).toEqual([260n]);
         await pass(10 * MOMENT_MS);
         expect(posted).toEqual([260n]);
+    });
+
+    const diskFull = () => new Error('No space left on device');
+    const refused = (code: 'internal' | 'bad_voucher', status: number) => new WorkerRefusal(code, status, '');
+    const RETRY_MS = 200;
+
+    it('signs again what the store did not take, and posts that', async () => {
+        rejection = diskFull();
+        addResult(1);
+        await pass(MOMENT_MS);
+        expect([stored, posted, job.voucher]).toEqual([[], [], null]);
+
+        await pass(RETRY_MS);
+        expect([stored, posted]).toEqual([[10n], [10n]]);
+        expect(job.voucher).toMatchObject({ cumulative: 10n, count: 1 });
+    });
+
+    it('settles with what is owed although the store did not take its voucher at first', async () => {
+        rejection = diskFull();
+        money.ledger.addResult(1, { index: 1, price: 10n, cumulative: 10n });
+        await expect(money.flush()).rejects.toThrow('No space left');
+        await money.flush();
+        expect([stored, posted]).toEqual([[10n], [10n]]);
+    });
+
+    it('posts no older voucher while the newest is on its way to the disk', async () => {
+        addResult(1);
+        const signing = money.signResult();
+        money.start();
+        await signing;
+        await pass(0);
+        expect([stored, posted]).toEqual([[10n], [10n]]);
+    });
+
+    it.each([
+        ['again what the worker could not decide now', refused('internal', 503), [10n]],
+        ['again what the worker failed to take', refused('internal', 500), [10n]],
+        ['only once what the worker has refused', refused('bad_voucher', 400), []],
+    ])('posts %s', async (_, error, expected) => {
+        refusal = error;
+        addResult(1);
+        await pass(MOMENT_MS);
+        expect(posted).toEqual([]);
+        await pass(RETRY_MS);
+        expect(posted).toEqual(expected);
+    });
+
+    it('posts after a pause what was signed and not delivered before it', async () => {
+        refusal = new Error('The network is down');
+        addResult(1);
+        await pass(MOMENT_MS);
+        money.pause('the chain is silent');
+        await pass(10 * RETRY_MS);
+        expect([stored, posted]).toEqual([[10n], []]);
+
+        money.pause(undefined);
+        await pass(0);
+        expect([stored, posted]).toEqual([[10n], [10n]]);
+    });
+
+    it('posts after a pause what a query brought that the worker did not take', async () => {
+        addResult(1);
+        await money.signResult();
+        money.pause('the chain is silent');
+        money.noteUndelivered();
+        await pass(2 * ACCEPT_MS);
+        expect(posted).toEqual([]);
+
+        money.pause(undefined);
+        await pass(0);
+        expect(posted).toEqual([10n]);
+    });
+
+    it.each([
+        ['an older one', { cumulative: 3n, count: 0 }, [10n]],
+        ['none', null, [10n]],
+        ['the same', { cumulative: 10n, count: 1 }, []],
+    ])('when the worker says that it has %s, it has posted %p', async (_, taken, expected) => {
+        addResult(1);
+        await money.signResult();
+        money.noteDelivered(job.voucher);
+        money.noteTaken(taken);
+        await pass(0);
+        expect(posted).toEqual(expected);
+    });
+
+    it('takes a voucher of the worker for its own only once that is stored', async () => {
+        const voucher = { cumulative: 70n, count: 2, signature: Buffer.alloc(64) };
+        const payload = voucherFor(-3, new Address(0, job.channel), voucher.cumulative, voucher.count);
+        voucher.signature = testKey(1).sign(Voucher.hash(payload));
+        rejection = diskFull();
+        await expect(money.adopt(voucher)).rejects.toThrow('No space left');
+        expect(money.ledger.voucher.cumulative).toBe(0n);
+
+        await money.adopt(voucher);
+        expect([stored, money.ledger.voucher.cumulative]).toEqual([[70n], 70n]);
     });
 
     it('signs and posts nothing while it is paused, and goes on then', async () => {
