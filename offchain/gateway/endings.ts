@@ -7,7 +7,7 @@ import { counterOf } from '../tokens';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import { Breach, IncomingAnswer, SignedEnding } from './incoming';
-import type { Lease } from './job';
+import { type Lease, Unstored } from './job';
 import { conclude, parse, refuse, sentQueryOf } from './query';
 import { WorkerDown, WorkerRefusal } from './workers';
 
@@ -28,9 +28,30 @@ export class Endings {
      * woken.
      */
     fetch(lease: Lease, query: StoredQuery, received: Buffer = Buffer.alloc(0)): Promise<void> {
-        const step = (attempt: number) => this.fetchOnce(lease, query, received, attempt);
+        const step = async (attempt: number) => {
+            try {
+                return await this.fetchOnce(lease, query, received, attempt);
+            } catch (error) {
+                if (!(error instanceof Unstored)) {
+                    throw error;
+                }
+                await this.store(error);
+                return true;
+            }
+        };
         const failed = reporting(this.context.log, 'error', 'an ending is not fetched yet');
         return this.tasks.add(this.tasks.retry(step, RETRY_MS, failed, () => lease.job.woken()));
+    }
+
+    /** Stores an ending that the store did not take, until it does or the gateway ends: then it is fetched again. */
+    store(ending: Unstored): Promise<void> {
+        const step = async () => {
+            await ending.store();
+            return true;
+        };
+        const failed = reporting(this.context.log, 'error', 'an ending is not stored yet');
+        failed(ending);
+        return this.tasks.add(this.tasks.retry(step, RETRY_MS, failed));
     }
 
     private async fetchOnce(lease: Lease, query: StoredQuery, received: Buffer, attempt: number): Promise<boolean> {
@@ -81,8 +102,8 @@ export class Endings {
             if (!(error instanceof Breach)) {
                 throw error;
             }
+            this.closing.abandon(job, error.message); // also while its evidence cannot be stored
             await refuse(lease, incoming, { breach: error, at: clock.read().now });
-            this.closing.abandon(job, error.message);
         }
         return true;
     }

@@ -20,6 +20,18 @@ interface Reservation {
     concurrent: number; // the most queries without an ending at one time, this one among them
 }
 
+/** An ending that the store did not take. Nobody else can book it, so the catcher stores it later. */
+export class Unstored extends Error {
+    constructor(
+        /** Stores the ending; throws another one if the store does not take it again. */
+        readonly store: () => Promise<void>,
+        cause: unknown,
+    ) {
+        super('the store did not take the ending of a query', { cause });
+        this.name = 'Unstored';
+    }
+}
+
 /**
  * A query's number and money. A job makes one for a new query ({@link GatewayJob.allocate}), or for a query that was
  * left without an ending ({@link GatewayJob.takeLease}). Only the task that holds it can book the ending.
@@ -33,15 +45,27 @@ export class Lease {
         readonly ceiling: bigint, // nanoTON
     ) {}
 
-    /** The query has an ending, durably, and its money is paid or free. `cost`: nanoTON, of the key that pays it. */
+    /**
+     * The query has an ending, durably, and its money is paid or free; a result is being paid. `cost`: nanoTON, of the
+     * key that pays it. Throws {@link Unstored}.
+     */
     async end(ending: StoredEnding, cost = this.costOf(ending)): Promise<void> {
         this.use();
+        await this.store(ending, cost);
+    }
+
+    private async store(ending: StoredEnding, cost: bigint): Promise<void> {
         const { model, worker } = this.job.stored;
         const isUsed = ending.phase === 'result' || cost > 0n;
         const used = isUsed ? { model, worker, cost, tokens: ending.tokens } : undefined;
-        await this.job.store.endQuery(this.job.number, this.number, { ...ending, used });
+        await this.job.store.endQuery(this.job.number, this.number, { ...ending, used }).catch((error: unknown) => {
+            throw new Unstored(() => this.store(ending, cost), error);
+        });
         this.job.release(this);
         this.job.onEnded(this.number, cost, used);
+        if (ending.phase === 'result') {
+            this.job.money.payResult();
+        }
     }
 
     // A refused receipt pays nothing more, and its meters may be paid already.
@@ -54,6 +78,12 @@ export class Lease {
     drop(): void {
         this.use();
         this.job.release(this);
+    }
+
+    /** The store did not take the query, so it was never sent: its money is free, and the budget of its key. */
+    dropUnstored(): void {
+        this.drop();
+        this.job.onEnded(this.number, 0n);
     }
 
     private use(): void {

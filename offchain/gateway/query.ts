@@ -19,7 +19,7 @@ import { counterOf } from '../tokens';
 import { SentQuery, ClockReading } from './check';
 import { Cut } from './cut';
 import { Breach, SignedEnding, IncomingAnswer } from './incoming';
-import type { GatewayJob, Lease } from './job';
+import { type GatewayJob, type Lease, Unstored } from './job';
 import { type Needs, needsOf } from './needs';
 import type { Payer } from './people';
 import type { Preferences } from './preferences';
@@ -109,6 +109,8 @@ export interface Asking {
     deliver: (frame: Frame, number: number) => Promise<void>;
     signal: AbortSignal;
     keep?: boolean;
+    /** Gets an ending that the store did not take, to store it later. */
+    onUnstored: (ending: Unstored) => void;
 }
 
 /**
@@ -116,14 +118,20 @@ export interface Asking {
  * the connection broke off. Aborting `signal` cuts the query.
  *
  * @throws {BrokenOff} when the connection ended first, {@link WorkerRefusal} and {@link WorkerDown} when nothing came,
- * {@link Breach} when the node broke the protocol
+ * {@link Breach} when the node broke the protocol, {@link Unstored} when the store did not take the result
  */
 export async function ask(
     lease: Lease,
     question: Question,
-    { clock, deliver, signal, keep = false }: Asking,
+    { clock, deliver, signal, keep = false, onUnstored }: Asking,
 ): Promise<QueryOutcome> {
     const { job, number, ceiling } = lease;
+    const later = (error: unknown) => {
+        if (!(error instanceof Unstored)) {
+            throw error;
+        }
+        onUnstored(error);
+    };
     try {
         const { session } = job;
         if (session === undefined) {
@@ -150,14 +158,18 @@ export async function ask(
         };
         reserve(lease, question, query);
         // In one commit with what is owed: the query brings the voucher, so that none is posted.
-        await Promise.all([
+        const [added] = await Promise.allSettled([
             job.store.addQuery(
                 { ...query, apiKey: question.payer?.name },
                 keep ? { session: session.id, sealed } : undefined,
             ),
             job.money.signResult(),
         ]);
-        await confirm(lease, question, query);
+        if (added.status === 'rejected') {
+            lease.dropUnstored();
+            throw added.reason;
+        }
+        await confirm(lease, question, query, later);
         const head = { ...shared, job: job.stored.hash, session: session.id, voucher: job.stored.voucher };
 
         const incoming = new IncomingAnswer(sentQueryOf(job, query), job.verifier, secret, counterOf(tokenizer), {
@@ -192,12 +204,16 @@ export async function ask(
             clearTimeout(saving);
             cut.now();
             noteUnaccepted(job, incoming);
+            if (error instanceof Unstored) {
+                onUnstored(error);
+                throw error;
+            }
             if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
-                await lease.end({ phase: 'void' });
+                await lease.end({ phase: 'void' }).catch(later);
                 throw error instanceof WorkerRefusal ? Object.assign(error, { session }) : error;
             }
             if (error instanceof Breach) {
-                await refuse(lease, incoming, { breach: error, at: clock().now });
+                await refuse(lease, incoming, { breach: error, at: clock().now }).catch(later);
                 throw error;
             }
             saveAccept();
@@ -226,11 +242,16 @@ function reserve(lease: Lease, { payer }: Question, query: StoredQuery): void {
 }
 
 // Another process may have reserved the rest of the budget meanwhile.
-async function confirm(lease: Lease, { payer }: Question, query: StoredQuery): Promise<void> {
+async function confirm(
+    lease: Lease,
+    { payer }: Question,
+    query: StoredQuery,
+    later: (error: unknown) => void,
+): Promise<void> {
     try {
         await payer?.confirm(query);
     } catch (error) {
-        await lease.end({ phase: 'void' });
+        await lease.end({ phase: 'void' }).catch(later);
         throw error;
     }
 }
@@ -311,7 +332,6 @@ export async function conclude(lease: Lease, incoming: IncomingAnswer, ending: S
     }
     job.ledger.addResult(number, entry);
     await lease.end({ phase: 'result', accept, receipt, entry, tokens: result, answer: incoming.received });
-    job.money.payResult();
     return { type: 'result', result, receipt };
 }
 

@@ -253,7 +253,7 @@ describe('The money of a job', () => {
     });
 
     it('takes a voucher of the worker for its own only once that is stored', async () => {
-        const voucher = { cumulative: 70n, count: 2, signature: Buffer.alloc(64) };
+        const voucher: SignedVoucher = { cumulative: 70n, count: 2, signature: Buffer.alloc(64) };
         const payload = voucherFor(-3, new Address(0, job.channel), voucher.cumulative, voucher.count);
         voucher.signature = testKey(1).sign(Voucher.hash(payload));
         rejection = diskFull();
