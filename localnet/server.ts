@@ -1,5 +1,8 @@
-/** The HTTP face: one JSON-RPC endpoint and a health check, on the loopback interface only. */
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+/**
+ * The HTTP face: the JSON-RPC endpoint, the same methods by their paths, and a health check, on the loopback interface
+ * only. Any page may call it, because its coins are worth nothing.
+ */
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { RPC_PATH } from './client';
 import { ApiError } from './errors';
@@ -14,6 +17,37 @@ const call = z.object({
     params: z.record(z.string(), z.unknown()).default({}),
 });
 
+const API = RPC_PATH.slice(0, RPC_PATH.lastIndexOf('/') + 1);
+
+/** What changes nothing, and so may be asked by GET. */
+const isReading = (name: string) => name !== 'sendBoc' && !name.startsWith('localnet_');
+
+/** Other APIs that TON clients speak, by how their paths begin. */
+const OTHER_APIS: [RegExp, string][] = [
+    [/^\/api\/v3\b/, "toncenter's API v3"],
+    [/^\/(block|account|send|config)\b/, 'the API of TonClient4'],
+    [/^\/v2\//, 'tonapi'],
+];
+
+function absence(method: string, url: string): string {
+    const other = OTHER_APIS.find(([path]) => path.test(url))?.[1];
+    const here = `this is the TON HTTP API v2, with methods at POST ${RPC_PATH} and GET ${API}METHOD`;
+    return other === undefined
+        ? `Not found: ${method} ${url}; ${here}`
+        : `There is no ${other} here (${method} ${url}): ${here}. Use TonClient of @ton/ton with this endpoint`;
+}
+
+/** Parameters of a query string, numbers as numbers. Hashes and addresses have other signs than digits. */
+function parametersOf(query: unknown): Record<string, unknown> {
+    const entries = Object.entries(query as Record<string, string>);
+    return Object.fromEntries(
+        entries.map(([name, value]) => {
+            const isNumber = /^-?\d{1,15}$/.test(value) && !['lt', 'to_lt', 'created_lt'].includes(name);
+            return [name, isNumber ? Number(value) : value];
+        }),
+    );
+}
+
 /** Builds the server over a ledger; the caller listens. */
 export function createServer(ledger: LocalLedger, disturbances: Disturbances): FastifyInstance {
     const app = fastify({ forceCloseConnections: true });
@@ -25,9 +59,20 @@ export function createServer(ledger: LocalLedger, disturbances: Disturbances): F
         reply.code(error.statusCode ?? 500).send(failure(error.statusCode ?? 500, error.message));
     });
     app.setNotFoundHandler((request, reply) => {
-        reply
-            .code(404)
-            .send(failure(404, `Not found: ${request.method} ${request.url}; methods are at POST ${RPC_PATH}`));
+        reply.code(404).send(failure(404, absence(request.method, request.url)));
+    });
+    app.addHook('onRequest', async (request, reply) => {
+        reply.header('access-control-allow-origin', '*').header('access-control-expose-headers', 'retry-after');
+        if (request.method === 'OPTIONS') {
+            const requested = request.headers['access-control-request-headers'] ?? 'content-type';
+            return reply
+                .code(204)
+                .header('access-control-allow-methods', 'GET, POST')
+                .header('access-control-allow-headers', requested)
+                .header('access-control-max-age', '86400')
+                .send();
+        }
+        return undefined;
     });
 
     app.get('/healthz', () => ({ ok: true, seqno: ledger.height, now: ledger.clock.now() }));
@@ -38,7 +83,25 @@ export function createServer(ledger: LocalLedger, disturbances: Disturbances): F
             return reply.code(422).send(failure(422, `Not a JSON-RPC call: ${z.prettifyError(read.error)}`));
         }
         const { id, method: name, params } = read.data;
-        const envelope = { jsonrpc: '2.0', id };
+        return answer(reply, name, params, { jsonrpc: '2.0', id });
+    });
+
+    app.get(RPC_PATH, (_, reply) =>
+        reply.code(405).send(failure(405, `POST a JSON-RPC call to ${RPC_PATH}, or GET ${API}METHOD?…`)),
+    );
+    app.get<{ Params: { method: string } }>(`${API}:method`, (request, reply) => {
+        const { method } = request.params;
+        return isReading(method) || !methods.has(method)
+            ? answer(reply, method, parametersOf(request.query), {})
+            : reply.code(405).send(failure(405, `${method} changes the network: POST it`));
+    });
+    app.post<{ Params: { method: string } }>(`${API}:method`, (request, reply) =>
+        answer(reply, request.params.method, request.body ?? {}, {}),
+    );
+
+    return app;
+
+    async function answer(reply: FastifyReply, name: string, params: unknown, envelope: object) {
         const refused = disturbances.admit(name);
         if (refused !== undefined) {
             return reply
@@ -67,9 +130,7 @@ export function createServer(ledger: LocalLedger, disturbances: Disturbances): F
             const status = error instanceof ApiError ? error.status : 500;
             return reply.code(status).send({ ...failure(status, (error as Error).message), ...envelope });
         }
-    });
-
-    return app;
+    }
 }
 
 function failure(code: number, error: string) {

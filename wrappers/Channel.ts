@@ -4,6 +4,18 @@ import * as tact from '../build/Channel/Channel_Channel';
 
 import { Voucher } from './signed/payloads';
 import { toCell } from './cells';
+import {
+    address,
+    bigUint,
+    boolean,
+    bytes,
+    checkFields,
+    checkKnownFields,
+    coins,
+    objectWith,
+    optional,
+    uint,
+} from './fields';
 import { stateless } from './sending';
 import { bytesToNumber, numberToBytes } from './bytes';
 
@@ -25,6 +37,12 @@ export interface JobParameters {
     job: number; // see jobNumber()
 }
 
+const JOB = { end: uint(32), notice: uint(32), voucherKey: bytes(32), payout: bytes(32), job: uint(40) };
+const VOUCHER = { cumulative: bigUint(64), count: uint(32), signature: bytes(64) };
+
+/** The checks of a signed voucher, which may have other fields too. */
+export const signedVoucherCheck = objectWith(VOUCHER);
+
 let code: Cell | undefined;
 
 /** The code of a channel in this checkout, as an ordinary cell. */
@@ -33,8 +51,10 @@ export async function channelCode(): Promise<Cell> {
     return code;
 }
 
-/** The data a channel of this job is deployed with. */
+/** The data a channel of this job is deployed with. @throws {InvalidField} */
 export function channelData(escrow: Address, job: JobParameters): Cell {
+    address(escrow, 'escrow');
+    checkKnownFields('job', JOB, job);
     const data = tact.storeChannelData({
         $$type: 'ChannelData',
         paid: 0n,
@@ -78,6 +98,9 @@ export function voucherFor(network: number, channel: Address, cumulative: bigint
 
 /** The body of a claim; without a voucher, the last claim of a job in which nothing is owed. */
 export function claimBody(voucher: SignedVoucher | undefined, { last = false } = {}): Cell {
+    if (voucher !== undefined) {
+        signedVoucherCheck(voucher, 'voucher');
+    }
     const body = beginCell()
         .storeUint(last ? tact.Channel.opcodes.ClaimLast : tact.Channel.opcodes.Claim, 32)
         .storeUint(voucher?.cumulative ?? 0n, 64)
@@ -113,7 +136,9 @@ export class Channel extends stateless(tact.Channel) {
      * highest voucher. Without `signed`, the chain is asked for what the job has received so far.
      * @throws on chain: ErrLowBalance
      */
-    async sendTopUp(provider: ContractProvider, via: Sender, { value, signed }: { value: bigint; signed?: bigint }) {
+    async sendTopUp(provider: ContractProvider, via: Sender, args: { value: bigint; signed?: bigint }) {
+        checkFields('TopUp', { value: coins, signed: optional(bigUint(64)) }, args);
+        const { value, signed } = args;
         const min = signed ?? (await hadSoFar(provider));
         const body = toCell(tact.storeTopUp({ $$type: 'TopUp', signed: min }));
         await this.send(provider, via, { value }, body.asSlice());
@@ -128,8 +153,11 @@ export class Channel extends stateless(tact.Channel) {
     async sendClaim(
         provider: ContractProvider,
         via: Sender,
-        { value, voucher, last = false }: { value: bigint; voucher?: SignedVoucher; last?: boolean },
+        args: { value: bigint; voucher?: SignedVoucher; last?: boolean },
     ) {
+        const checks = { value: coins, voucher: optional(signedVoucherCheck), last: optional(boolean) };
+        checkFields('Claim', checks, args);
+        const { value, voucher, last = false } = args;
         await this.send(provider, via, { value }, claimBody(voucher, { last }).asSlice());
     }
 
@@ -138,7 +166,9 @@ export class Channel extends stateless(tact.Channel) {
      * `getRefundValue()`; what is left of it comes back.
      * @throws on chain: ErrTooEarly, ErrLowValue
      */
-    async sendRefund(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
+    async sendRefund(provider: ContractProvider, via: Sender, args: { value: bigint }) {
+        checkFields('Refund', { value: coins }, args);
+        const { value } = args;
         const body = toCell(tact.storeRefund({ $$type: 'Refund' }));
         await this.send(provider, via, { value }, body.asSlice());
     }

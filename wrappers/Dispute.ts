@@ -3,8 +3,9 @@
  */
 import { Address, Cell, ContractProvider } from '@ton/core';
 import * as tact from '../build/Dispute/Dispute_Dispute';
-import { evidenceCell, Vote, votesCell } from './evidence';
-import { SignedVoucher } from './Channel';
+import { evidenceCell, receiptCheck, Vote, voteCheck, votesCell } from './evidence';
+import { SignedVoucher, signedVoucherCheck } from './Channel';
+import { bytes, bytesFrom, listOf, uint } from './fields';
 import { FaultClass, faultClasses, faultClassOf } from './faults';
 import { Committee, parseCommittee } from './Registry';
 import { pieceCell, pieceOf, proofCell } from './signed/answer';
@@ -101,6 +102,7 @@ export class Dispute extends stateless(tact.Dispute) {
      */
     readonly sendPiece = message(
         'PostPiece',
+        { result: receiptCheck, answer: bytesFrom(0), index: uint(32) },
         ({ result, answer, index }: { result: Buffer; answer: Buffer; index: number }) => ({
             length: BigInt(answer.length),
             index: BigInt(index),
@@ -115,7 +117,9 @@ export class Dispute extends stateless(tact.Dispute) {
      * @throws on chain: ErrWrongState, ErrExpired, ErrMalformed, ErrBadSignature, ErrWrongJob, ErrLowValue,
      * ErrNotBasechain
      */
-    readonly sendFail = message('PostFail', ({ fail }: { fail: Buffer }) => ({ fail: evidenceCell(fail) }));
+    readonly sendFail = message('PostFail', { fail: receiptCheck }, ({ fail }: { fail: Buffer }) => ({
+        fail: evidenceCell(fail),
+    }));
 
     /**
      * Answers a demand with a voucher that counts the result. From anyone, until `answerBy`.
@@ -124,6 +128,7 @@ export class Dispute extends stateless(tact.Dispute) {
      */
     readonly sendVoucher = message(
         'PostVoucher',
+        { result: receiptCheck, voucher: signedVoucherCheck },
         ({ result, voucher }: { result: Buffer; voucher: SignedVoucher }) => ({
             cumulative: voucher.cumulative,
             count: BigInt(voucher.count),
@@ -136,7 +141,7 @@ export class Dispute extends stateless(tact.Dispute) {
      * Names the hash of the provider's statement. From its owner, for a B1 until `answerBy`.
      * @throws on chain: ErrWrongState, ErrNotOwner, ErrExpired
      */
-    readonly sendStatement = message('StateCase', ({ statement }: { statement: Buffer }) => ({
+    readonly sendStatement = message('StateCase', { statement: bytes(32) }, ({ statement }: { statement: Buffer }) => ({
         statement: bytesToNumber(statement),
     }));
 
@@ -148,6 +153,7 @@ export class Dispute extends stateless(tact.Dispute) {
      */
     readonly sendVerdict = message(
         'SubmitVerdict',
+        { basisPoints: uint(16), validUntil: uint(32), votes: listOf(voteCheck, 255) },
         ({ basisPoints, validUntil, votes }: { basisPoints: number; validUntil: number; votes: Vote[] }) => ({
             basisPoints: BigInt(basisPoints),
             validUntil: BigInt(validUntil),

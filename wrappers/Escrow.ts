@@ -5,6 +5,21 @@ import { SigningKey } from './keys';
 import { JobParameters } from './Channel';
 import { jobOrderCell, jobsCell, NewJob, openJobsCell, OrderHead, signedOrder } from './signed/orders';
 import { toCell } from './cells';
+import {
+    address,
+    bigUint,
+    boolean,
+    bytes,
+    CALL,
+    cell,
+    checkFields,
+    coins,
+    listOf,
+    nullable,
+    objectWith,
+    optional,
+    uint,
+} from './fields';
 import { Call, stateless, withoutState } from './sending';
 import { bytesToNumber } from './bytes';
 
@@ -20,6 +35,13 @@ export interface EscrowSettings {
 
 /** The head of an order of this escrow, and the spend key that signs it. */
 type Order = Omit<OrderHead, 'escrow'> & { key: SigningKey };
+
+const SET_UP = {
+    ...CALL,
+    ...{ deposit: coins, spendKey: bytes(32), jobLimit: bigUint(64), dayLimit: bigUint(64) },
+    channelCode: nullable(cell),
+};
+const OPEN = { ...CALL, seqno: uint(32), jobs: listOf(objectWith({}), 4), total: optional(bigUint(64)) };
 
 let code: Cell | undefined;
 
@@ -44,11 +66,9 @@ export class Escrow extends stateless(tact.Escrow) {
     }
 
     /** Deposits the whole value. From anyone. If the account does not exist, `opens` deploys it. */
-    async sendDeposit(
-        provider: ContractProvider,
-        via: Sender,
-        { value, queryId = 0n, opens = false }: Call & { opens?: boolean },
-    ) {
+    async sendDeposit(provider: ContractProvider, via: Sender, args: Call & { opens?: boolean }) {
+        checkFields('Deposit', { ...CALL, opens: optional(boolean) }, args);
+        const { value, queryId = 0n, opens = false } = args;
         const to = opens ? provider : withoutState(provider, this.address);
         await to.internal(via, { value, body: toCell(tact.storeDeposit({ $$type: 'Deposit', queryId })) });
     }
@@ -58,11 +78,9 @@ export class Escrow extends stateless(tact.Escrow) {
      * deploys the account if it does not exist. `value` at least `deposit` + `getSetUpValue()`.
      * @throws on chain: ErrNotOwner, ErrWeakKey, ErrWrongCode, ErrLowValue
      */
-    async sendSetUp(
-        provider: ContractProvider,
-        via: Sender,
-        { value, deposit, queryId = 0n, ...settings }: Call & EscrowSettings & { deposit: bigint },
-    ) {
+    async sendSetUp(provider: ContractProvider, via: Sender, args: Call & EscrowSettings & { deposit: bigint }) {
+        checkFields('SetUp', SET_UP, args);
+        const { value, deposit, queryId = 0n, ...settings } = args;
         const spendKey = bytesToNumber(settings.spendKey);
         const body = toCell(tact.storeSetUp({ $$type: 'SetUp', queryId, deposit, ...settings, spendKey }));
         await provider.internal(via, { value, body });
@@ -78,6 +96,7 @@ export class Escrow extends stateless(tact.Escrow) {
         via: Sender,
         args: Call & { seqno: number; jobs: NewJob[]; total?: bigint },
     ) {
+        checkFields('Open', OPEN, args);
         const total = args.total ?? args.jobs.reduce((sum, job) => sum + job.deposit, 0n);
         const { value, queryId = 0n, seqno } = args;
         const open = tact.storeOpen({
@@ -95,11 +114,9 @@ export class Escrow extends stateless(tact.Escrow) {
      * `getLeaveJobValue()`; the rest comes back.
      * @throws on chain: ErrNotOwner, ErrLowValue
      */
-    async sendLeaveJob(
-        provider: ContractProvider,
-        via: Sender,
-        { value, channel, queryId = 0n }: Call & { channel: Address },
-    ) {
+    async sendLeaveJob(provider: ContractProvider, via: Sender, args: Call & { channel: Address }) {
+        checkFields('LeaveJob', { ...CALL, channel: address }, args);
+        const { value, channel, queryId = 0n } = args;
         const account = bytesToNumber(channel.hash);
         const body = toCell(tact.storeLeaveJob({ $$type: 'LeaveJob', queryId, channel: account }));
         await this.send(provider, via, { value }, body.asSlice());
@@ -110,11 +127,9 @@ export class Escrow extends stateless(tact.Escrow) {
      * rest comes back with the amount.
      * @throws on chain: ErrNotOwner, ErrLowValue, ErrLowBalance
      */
-    async sendWithdraw(
-        provider: ContractProvider,
-        via: Sender,
-        { value, amount, queryId = 0n }: Call & { amount: bigint },
-    ) {
+    async sendWithdraw(provider: ContractProvider, via: Sender, args: Call & { amount: bigint }) {
+        checkFields('Withdraw', { ...CALL, amount: coins }, args);
+        const { value, amount, queryId = 0n } = args;
         const body = toCell(tact.storeWithdraw({ $$type: 'Withdraw', queryId, amount }));
         await this.send(provider, via, { value }, body.asSlice());
     }

@@ -6,6 +6,7 @@ import { beginCell, Cell, contractAddress, ContractProvider, Sender } from '@ton
 import * as tact from '../build/Library/Library_Library';
 import { forwardFee, Prices, sizeOf, storageFee, YEAR } from './prices';
 import { toCell } from './cells';
+import { boolean, bytes, CALL, cell, checkFields, optional, uint } from './fields';
 import { Call, stateless, withoutState } from './sending';
 import { bytesToNumber } from './bytes';
 
@@ -44,6 +45,8 @@ export function libraryBreakEven(prices: Prices, code: Cell) {
 }
 
 function initialData(hash: Buffer, number: number): Cell {
+    bytes(32)(hash, 'hash');
+    uint(32)(number, 'number');
     const empty = { cells: 0n, bits: 0n, lastRunAt: 0n };
     const data = { hash: bytesToNumber(hash), number: BigInt(number), ...empty };
     return toCell(tact.storeLibraryData({ $$type: 'LibraryData', ...data }));
@@ -73,7 +76,9 @@ export class Library extends stateless(tact.Library) {
      * whole `value` (nanoTON) stays and pays rent. Together with the balance it covers at least 90 days and the gas.
      * @throws on chain: ErrWrongCode, ErrLowBalance
      */
-    async sendPublish(provider: ContractProvider, via: Sender, { value, code, queryId = 0n }: Call & { code: Cell }) {
+    async sendPublish(provider: ContractProvider, via: Sender, args: Call & { code: Cell }) {
+        checkFields('Publish', { ...CALL, code: cell }, args);
+        const { value, code, queryId = 0n } = args;
         const body = toCell(tact.storePublish({ $$type: 'Publish', queryId, code }));
         await provider.internal(via, { value, body });
     }
@@ -82,11 +87,9 @@ export class Library extends stateless(tact.Library) {
      * Pays rent ahead with the whole `value` (nanoTON). From anyone; a plain transfer does the same. `opens` deploys
      * the account.
      */
-    async sendTopUp(
-        provider: ContractProvider,
-        via: Sender,
-        { value, queryId = 0n, opens = false }: Call & { opens?: boolean },
-    ) {
+    async sendTopUp(provider: ContractProvider, via: Sender, args: Call & { opens?: boolean }) {
+        checkFields('TopUpLibrary', { ...CALL, opens: optional(boolean) }, args);
+        const { value, queryId = 0n, opens = false } = args;
         const body = toCell(tact.storeTopUpLibrary({ $$type: 'TopUpLibrary', queryId }));
         const to = opens ? provider : withoutState(provider, this.address);
         await to.internal(via, { value, body });

@@ -3,11 +3,28 @@ import { Address, beginCell, Cell, contractAddress, ContractProvider, Dictionary
 import * as tact from '../build/Node/Node_Node';
 import { listingBounds } from './bounds';
 import { toCell } from './cells';
+import {
+    address,
+    ascii,
+    bigUint,
+    cell,
+    checkFields,
+    checkKnownFields,
+    coins,
+    listOf,
+    objectWith,
+    oneOf,
+    optional,
+    text,
+    uint,
+} from './fields';
 import { sizeOf } from './prices';
 import { messagesOf, stateless, withoutState } from './sending';
 import { bytesToNumber, numberToBytes } from './bytes';
 
 const { maxText } = listingBounds;
+const MAX_CELL_BYTES = 127;
+const MAX_CHAIN = 255; // offers; a contract takes `listingBounds.maxOffers`
 
 export type {
     EndedKey,
@@ -66,6 +83,20 @@ export interface Listing {
     attestation?: Attestation;
 }
 
+const HARDWARE = { gpuClass: uint(8), gpus: uint(16), vram: uint(16), model: ascii(maxText.model) };
+const OFFER = {
+    model: bigUint(256),
+    ...{ prompt: bigUint(64), cached: bigUint(64), completion: bigUint(64), reasoning: bigUint(64) },
+};
+const SERVICE = { region: ascii(maxText.region), uptime: uint(16), endpoint: text(MAX_CELL_BYTES) };
+const ATTESTATION = { tier: oneOf(tiers), certificate: bigUint(256), expiresAt: uint(32) };
+const LISTING = {
+    ...{ hardware: objectWith(HARDWARE), receiptKey: bigUint(256), encryptionKey: bigUint(256) },
+    ...{ service: objectWith(SERVICE), offers: listOf(objectWith(OFFER), MAX_CHAIN) },
+    attestation: optional(objectWith(ATTESTATION)),
+};
+const KEYS = { receiptKey: bigUint(256), encryptionKey: bigUint(256), oldEndsAt: uint(32) };
+
 /** ASCII from the first byte, then zeros, as the number of `bytes` bytes that the chain keeps. */
 export function textToNumber(text: string, bytes: number): bigint {
     if (!/^[\x20-\x7e]*$/.test(text) || text.length > bytes) {
@@ -81,6 +112,7 @@ export function numberToText(value: bigint, bytes: number): string {
 
 /** Chain of offers in ascending order of models; null for none. */
 export function offersCell(offers: Offer[]): Cell | null {
+    listOf(objectWith(OFFER), MAX_CHAIN)(offers, 'offers');
     const descending = [...offers].sort((a, b) => (a.model < b.model ? 1 : -1));
     return descending.reduce<Cell | null>((next, offer) => {
         const builder = beginCell().storeUint(offer.model, 256).storeUint(offer.prompt, 64).storeUint(offer.cached, 64);
@@ -100,7 +132,9 @@ export function parseOffers(cell: Cell | null): Offer[] {
     return [offer, ...parseOffers(slice.remainingRefs === 0 ? null : slice.loadRef())];
 }
 
-export function serviceCell({ region, uptime, endpoint }: Service): Cell {
+export function serviceCell(values: Service): Cell {
+    checkKnownFields('Service', SERVICE, values);
+    const { region, uptime, endpoint } = values;
     const url = beginCell().storeBuffer(Buffer.from(endpoint, 'utf8')).asSlice();
     const service = {
         $$type: 'Service',
@@ -121,13 +155,16 @@ export function attestationCell(attestation: Attestation | undefined): Cell | nu
     if (attestation === undefined) {
         return null;
     }
+    checkKnownFields('Attestation', ATTESTATION, attestation);
     const { tier, certificate, expiresAt } = attestation;
     const fields = { tier: BigInt(tiers.indexOf(tier)), certificate, expiresAt: BigInt(expiresAt) };
     return toCell(tact.storeAttestation({ $$type: 'Attestation', ...fields }));
 }
 
-/** What a Provider's RegisterNode carries besides the code. */
-export function listingCell({ hardware, receiptKey, encryptionKey, service, offers, attestation }: Listing): Cell {
+/** What a Provider's RegisterNode carries besides the code. @throws {InvalidField} */
+export function listingCell(listing: Listing): Cell {
+    checkFields('Listing', LISTING, listing);
+    const { hardware, receiptKey, encryptionKey, service, offers, attestation } = listing;
     return toCell(
         tact.storeListNode({
             $$type: 'ListNode',
@@ -151,10 +188,15 @@ export const nodeChanges = {
      * Sets new keys and ends the attestation. `oldEndsAt`: unix seconds until which the old receipt key signs, from
      * now to now + 90 days; it signs for at least 120 s.
      */
-    keys: (keys: { receiptKey: bigint; encryptionKey: bigint; oldEndsAt: number }): Cell =>
-        toCell(tact.storeSetKeys({ $$type: 'SetKeys', ...keys, oldEndsAt: BigInt(keys.oldEndsAt) })),
+    keys: (keys: { receiptKey: bigint; encryptionKey: bigint; oldEndsAt: number }): Cell => {
+        checkFields('SetKeys', KEYS, keys);
+        return toCell(tact.storeSetKeys({ $$type: 'SetKeys', ...keys, oldEndsAt: BigInt(keys.oldEndsAt) }));
+    },
     /** Ends a receipt key in 120 s without a successor. */
-    endKey: (receiptKey: bigint): Cell => toCell(tact.storeEndKey({ $$type: 'EndKey', receiptKey })),
+    endKey: (receiptKey: bigint): Cell => {
+        bigUint(256)(receiptKey, 'receiptKey');
+        return toCell(tact.storeEndKey({ $$type: 'EndKey', receiptKey }));
+    },
     attestation: (attestation?: Attestation): Cell =>
         toCell(tact.storeSetAttestation({ $$type: 'SetAttestation', attestation: attestationCell(attestation) })),
     /** For ReplaceHardware only. */
@@ -162,7 +204,9 @@ export const nodeChanges = {
         toCell(tact.storeSetHardware({ $$type: 'SetHardware', hardware: hardwareFields(hardware) })),
 };
 
-function hardwareFields({ gpuClass, gpus, vram, model }: Hardware) {
+function hardwareFields(hardware: Hardware) {
+    checkKnownFields('Hardware', HARDWARE, hardware);
+    const { gpuClass, gpus, vram, model } = hardware;
     const numbers = { gpuClass: BigInt(gpuClass), gpus: BigInt(gpus), vram: BigInt(vram) };
     return { $$type: 'Hardware', ...numbers, model: textToNumber(model, maxText.model) } as const;
 }
@@ -189,6 +233,8 @@ const message = messagesOf<typeof tact.Node>();
 export class Node extends stateless(tact.Node) {
     /** Node `number` of a Provider, as it is deployed: new and without a listing. */
     static async ofProvider(provider: Address, number: number): Promise<Node> {
+        address(provider, 'provider');
+        uint(32)(number, 'number');
         const data = beginCell().store(
             tact.storeNode$Data({
                 $$type: 'Node$Data',
@@ -209,8 +255,9 @@ export class Node extends stateless(tact.Node) {
     }
 
     /** Pays rent ahead with the whole value. From anyone; the rest goes to the provider's owner when the node ends. */
-    async sendRent(provider: ContractProvider, via: Sender, { value }: { value: bigint }) {
-        await this.send(provider, via, { value }, null);
+    async sendRent(provider: ContractProvider, via: Sender, args: { value: bigint }) {
+        checkFields('Rent', { value: coins }, args);
+        await this.send(provider, via, args, null);
     }
 
     /**
@@ -219,7 +266,9 @@ export class Node extends stateless(tact.Node) {
      * @throws on chain: ErrMalformed, ErrBadSignature, ErrWrongJob, ErrNoFault, ErrUnknownKey, ErrExpired,
      * ErrTooEarly, ErrNoShare, ErrLowValue, ErrWrongState, ErrNotBasechain
      */
-    async sendReport(provider: ContractProvider, via: Sender, { value, report }: { value: bigint; report: Cell }) {
+    async sendReport(provider: ContractProvider, via: Sender, args: { value: bigint; report: Cell }) {
+        checkFields('Report', { value: coins, report: cell }, args);
+        const { value, report } = args;
         await withoutState(provider, this.address).internal(via, { value, body: report });
     }
 

@@ -3,6 +3,7 @@ import { Address, Cell, contractAddress, ContractProvider, Dictionary, Sender } 
 import * as tact from '../build/Provider/Provider_Provider';
 import { registerNodeValue } from './bounds';
 import { toCell } from './cells';
+import { address, bigUint, CALL, cell, checkFields, nullable, optional, uint } from './fields';
 import { type ChainPrices, sizeOf } from './prices';
 import { Call, messagesOf, stateless } from './sending';
 
@@ -22,6 +23,13 @@ export interface NodeName {
     number: number;
     codeVersion?: number; // 0 unless given
 }
+
+const NODE = { number: uint(32), codeVersion: optional(uint(8)) };
+const JOIN = {
+    ...CALL,
+    ...{ stake: bigUint(64), payout: address, operator: optional(nullable(address)) },
+    ...{ codeVersion: optional(uint(8)), rules: optional(bigUint(256)) },
+};
 
 const message = messagesOf<typeof tact.Provider>();
 
@@ -60,6 +68,7 @@ export class Provider extends stateless(tact.Provider) {
         via: Sender,
         args: Call & { stake: bigint; payout: Address; operator?: Address; codeVersion?: number; rules?: bigint },
     ) {
+        checkFields('Join', JOIN, args);
         const { value, queryId = 0n, stake, payout, operator = null, codeVersion = 0, rules = 0n } = args;
         // The generated method attaches the state.
         await tact.Provider.prototype.send.call(
@@ -76,7 +85,9 @@ export class Provider extends stateless(tact.Provider) {
      * joined.
      * @throws on chain: ErrNotOwner, ErrWrongState, ErrLowValue; in the Registry: ErrWrongRules
      */
-    readonly sendAdopt = message('Adopt', ({ rules = 0n }: { rules?: bigint }) => ({ rules }));
+    readonly sendAdopt = message('Adopt', { rules: optional(bigUint(256)) }, ({ rules = 0n }: { rules?: bigint }) => ({
+        rules,
+    }));
 
     /**
      * Keeps `amount` nanoTON of the value as stake. From anyone, once joined.
@@ -95,17 +106,20 @@ export class Provider extends stateless(tact.Provider) {
      * Moves a slot (0 to 3) back into the stake. From the owner.
      * @throws on chain: ErrNotOwner, ErrEmptySlot, ErrLowValue
      */
-    readonly sendCancelUnbonding = message('CancelUnbonding', ({ slot }: { slot: number }) => ({ slot: BigInt(slot) }));
+    readonly sendCancelUnbonding = message('CancelUnbonding', { slot: uint(8) }, ({ slot }: { slot: number }) => ({
+        slot: BigInt(slot),
+    }));
 
     /**
      * Withdraws `amount` nanoTON of a slot (0 to 3), by default all of it, from its `unlockAt` on. From the owner.
      * `getWithdrawable(slot)` returns how much may leave now.
      * @throws on chain: ErrNotOwner, ErrEmptySlot, ErrTooEarly, ErrWrongAmount, ErrLowStake, ErrLowValue
      */
-    readonly sendWithdrawStake = message('WithdrawStake', (args: { slot: number; amount?: bigint }) => ({
-        slot: BigInt(args.slot),
-        amount: args.amount ?? 0n,
-    }));
+    readonly sendWithdrawStake = message(
+        'WithdrawStake',
+        { slot: uint(8), amount: optional(bigUint(64)) },
+        (args: { slot: number; amount?: bigint }) => ({ slot: BigInt(args.slot), amount: args.amount ?? 0n }),
+    );
 
     /**
      * Withdraws what is neither stake nor slot nor reserve, such as plain transfers. From the owner.
@@ -146,10 +160,11 @@ export class Provider extends stateless(tact.Provider) {
      * ErrUnknownChange, ErrWeakKey, ErrWrongKeyEnd, ErrKeyUsed, ErrNoSlot, ErrUnknownKey, ErrWrongService,
      * ErrWrongOffers, ErrWrongAttestation
      */
-    readonly sendChangeNode = message('ChangeNode', ({ change, ...node }: NodeName & { change: Cell }) => ({
-        ...nodeFields(node),
-        change,
-    }));
+    readonly sendChangeNode = message(
+        'ChangeNode',
+        { ...NODE, change: cell },
+        ({ change, ...node }: NodeName & { change: Cell }) => ({ ...nodeFields(node), change }),
+    );
 
     /**
      * Gives a node other GPUs and the share they require under the rules followed now. From owner or operator, once
@@ -159,6 +174,7 @@ export class Provider extends stateless(tact.Provider) {
      */
     readonly sendReplaceHardware = message(
         'ReplaceHardware',
+        { ...NODE, share: bigUint(64), gpus: uint(16), change: cell },
         ({ share, gpus, change, ...node }: NodeName & { share: bigint; gpus: number; change: Cell }) => ({
             ...nodeFields(node),
             share,
@@ -172,7 +188,7 @@ export class Provider extends stateless(tact.Provider) {
      * once joined.
      * @throws on chain: ErrNotOperator, ErrWrongState, ErrUnknownVersion, ErrLowValue; in the Node: ErrWrongState
      */
-    readonly sendCloseNode = message('CloseNode', nodeFields);
+    readonly sendCloseNode = message('CloseNode', NODE, nodeFields);
 
     /** What to attach to a RegisterNode with this code and listing, in nanoTON. */
     async getRegisterNodeValue(provider: ContractProvider, args: { code: Cell; listing: Cell }): Promise<bigint> {

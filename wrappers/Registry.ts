@@ -3,6 +3,22 @@ import { Address, beginCell, Cell, ContractProvider, Dictionary, Sender } from '
 import * as tact from '../build/Registry/Registry_Registry';
 import { ruleBounds } from './bounds';
 import { toCell } from './cells';
+import {
+    address,
+    bigUint,
+    boolean,
+    CALL,
+    cell,
+    checkFields,
+    checkKnownFields,
+    ValueChecks,
+    listOf,
+    objectOf,
+    objectWith,
+    oneOf,
+    optional,
+    uint,
+} from './fields';
 import { Call, messagesOf, stateless } from './sending';
 import { bytesToNumber } from './bytes';
 
@@ -54,7 +70,16 @@ interface Launch {
 const RATE_BITS = 64;
 const { gpuClasses, membersPerCell, maxCodeVersions } = ruleBounds;
 
-function ruleSet({ rates, baseStake, insurance, ...times }: Rules): tact.RuleSet {
+const RULES = {
+    ...windowsOf({} as Record<RuleWindow, unknown>, () => uint(32)),
+    ...{ baseStake: bigUint(64), insurance: address, rates: listOf(bigUint(RATE_BITS), gpuClasses) },
+};
+const COMMITTEE = { threshold: uint(8), keys: listOf(bigUint(256), 255) };
+const CODES: ValueChecks = Object.fromEntries(codeKindNames.map((kind) => [kind, optional(cell)]));
+
+function ruleSet(rules: Rules): tact.RuleSet {
+    checkKnownFields('Rules', RULES, rules);
+    const { rates, baseStake, insurance, ...times } = rules;
     const packed = beginCell();
     for (let gpuClass = 0; gpuClass < gpuClasses; gpuClass++) {
         packed.storeUint(rates[gpuClass] ?? 0n, RATE_BITS);
@@ -92,7 +117,9 @@ export function rulesOf({ rates, baseStake, insurance, ...times }: tact.RuleSet)
     };
 }
 
-function committeeFields({ threshold, keys }: Committee): tact.Committee {
+function committeeFields(committee: Committee): tact.Committee {
+    checkKnownFields('Committee', COMMITTEE, committee);
+    const { threshold, keys } = committee;
     const ascending = [...keys].sort((a, b) => (a < b ? -1 : 1));
     const cells = (from: number): Cell => {
         const builder = beginCell();
@@ -117,6 +144,7 @@ export function parseCommittee(cell: Cell): Committee {
 
 /** The hash and depth of a code, from which addresses follow. */
 export function codeId(code: Cell): CodeId {
+    cell(code, 'code');
     return { $$type: 'CodeId', hash: bytesToNumber(code.hash()), depth: BigInt(code.depth()) };
 }
 
@@ -124,10 +152,17 @@ export function codeId(code: Cell): CodeId {
 export const registryChanges = {
     rules: (rules: Rules): Cell => toCell(tact.storeReplaceRules({ $$type: 'ReplaceRules', rules: ruleSet(rules) })),
     /** The next version of a kind's code, at most 8 of each. */
-    code: (kind: CodeKind, code: Cell): Cell =>
-        toCell(tact.storeAddCode({ $$type: 'AddCode', kind: BigInt(codeKinds[kind]), code: codeId(code) })),
+    code: (kind: CodeKind, code: Cell): Cell => {
+        oneOf(codeKindNames)(kind, 'kind');
+        return toCell(tact.storeAddCode({ $$type: 'AddCode', kind: BigInt(codeKinds[kind]), code: codeId(code) }));
+    },
     committee: (committee: Committee): Cell =>
         toCell(tact.storeReplaceCommittee({ $$type: 'ReplaceCommittee', committee: committeeFields(committee) })),
+};
+
+const LAUNCH = {
+    ...{ rules: objectWith(RULES), committee: objectWith(COMMITTEE) },
+    ...{ codes: objectOf(CODES), catalogue: bigUint(256) },
 };
 
 const message = messagesOf<typeof tact.Registry>();
@@ -154,7 +189,7 @@ export class Registry extends stateless(tact.Registry) {
      * @throws on chain: ErrNotGovernor, ErrWrongState, ErrWrongWindows, ErrWrongInsurance, ErrWrongAmount,
      * ErrWrongCommittee, ErrWeakKey, ErrUnknownVersion
      */
-    readonly sendLaunch = message('Launch', ({ rules, committee, codes, catalogue }: Launch) => ({
+    readonly sendLaunch = message('Launch', LAUNCH, ({ rules, committee, codes, catalogue }: Launch) => ({
         rules: ruleSet(rules),
         committee: committeeFields(committee),
         codes: Object.entries(codes).reduce(
@@ -195,11 +230,9 @@ export class Registry extends stateless(tact.Registry) {
     readonly sendAcceptGovernor = message('AcceptGovernor');
 
     /** Pays rent ahead with the whole value. From anyone. If the account does not exist, `opens` deploys it. */
-    async sendTopUp(
-        provider: ContractProvider,
-        via: Sender,
-        { value, queryId = 0n, opens = false }: Call & { opens?: boolean },
-    ) {
+    async sendTopUp(provider: ContractProvider, via: Sender, args: Call & { opens?: boolean }) {
+        checkFields('TopUpRegistry', { ...CALL, opens: optional(boolean) }, args);
+        const { value, queryId = 0n, opens = false } = args;
         const { send } = opens ? tact.Registry.prototype : this; // the generated method attaches the state
         await send.call(this, provider, via, { value }, { $$type: 'TopUpRegistry', queryId });
     }
@@ -212,6 +245,7 @@ export class Registry extends stateless(tact.Registry) {
      */
     readonly sendAnnounceDemand = message(
         'AnnounceDemand',
+        { model: bigUint(256), queriesPerDay: uint(32), endsAt: uint(32) },
         ({ model, queriesPerDay, endsAt }: { model: bigint; queriesPerDay: number; endsAt: number }) => ({
             model,
             queriesPerDay: BigInt(queriesPerDay),

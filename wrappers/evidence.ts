@@ -6,6 +6,7 @@ import { Address, beginCell, Cell } from '@ton/core';
 import * as node from '../build/Node/Node_Node';
 import { loadCaseOpened } from '../build/Provider/Provider_Provider';
 import { toCell } from './cells';
+import { bytes, bytesFrom, cell, checkKnownFields, ValueChecks, objectWith, optional, uint } from './fields';
 import { FaultClass, faultClassOf, JudgedClass } from './faults';
 import { opcodes } from './protocol';
 import { cellOf } from './signed/layout';
@@ -15,6 +16,12 @@ import { bytesToNumber, numberToBytes } from './bytes';
 
 export const SIGNATURE_BYTES = 64;
 
+/** A receipt as it is stored: a payload of at least a tag, and a signature. */
+export const receiptCheck = bytesFrom(SIGNATURE_BYTES + 4);
+
+/** One member's vote. */
+export const voteCheck = objectWith({ member: uint(8), signature: bytes(SIGNATURE_BYTES) });
+
 /** The payload's bytes of a stored receipt, without the signature. */
 export function payloadOf(receipt: Buffer): Buffer {
     return receipt.subarray(0, -SIGNATURE_BYTES);
@@ -22,6 +29,7 @@ export function payloadOf(receipt: Buffer): Buffer {
 
 /** The evidence of a stored receipt: the payload's bytes, then the 64 bytes of the signature. */
 export function evidenceCell(receipt: Buffer): Cell {
+    receiptCheck(receipt, 'receipt');
     const payload = cellOf(payloadOf(receipt));
     return beginCell().storeBuffer(receipt.subarray(-SIGNATURE_BYTES), SIGNATURE_BYTES).storeRef(payload).endCell();
 }
@@ -40,7 +48,9 @@ export interface EvidenceJob {
     terms: Terms;
 }
 
-function jobFields({ channel, terms }: EvidenceJob) {
+function jobFields(report: string, args: EvidenceJob, receipts: ValueChecks) {
+    checkKnownFields(report, { channel: bytes(32), terms: objectWith({}), code: cell, ...receipts }, args);
+    const { channel, terms } = args;
     return { queryId: 0n, channel: bytesToNumber(channel), terms: termsCell(terms) };
 }
 
@@ -51,7 +61,7 @@ export const reports = {
         toCell(
             node.storeReportTwice({
                 $$type: 'ReportTwice',
-                ...jobFields(args),
+                ...jobFields('ReportTwice', args, { first: receiptCheck, second: receiptCheck }),
                 first: evidenceCell(args.first),
                 second: evidenceCell(args.second),
                 code: beginCell().storeRef(args.code).asSlice(),
@@ -64,7 +74,7 @@ export const reports = {
         toCell(
             node.storeReportExcess({
                 $$type: 'ReportExcess',
-                ...jobFields(args),
+                ...jobFields('ReportExcess', args, { result: receiptCheck, comparison: optional(receiptCheck) }),
                 result: evidenceCell(args.result),
                 comparison: args.comparison === undefined ? null : evidenceCell(args.comparison),
                 code: beginCell().storeRef(args.code).asSlice(),
@@ -75,7 +85,7 @@ export const reports = {
         toCell(
             node.storeDemandAnswer({
                 $$type: 'DemandAnswer',
-                ...jobFields(args),
+                ...jobFields('DemandAnswer', args, { accept: receiptCheck, first: optional(uint(32)) }),
                 firstPiece: BigInt(args.first ?? 0),
                 accept: evidenceCell(args.accept),
                 code: args.code,
@@ -86,7 +96,7 @@ export const reports = {
         toCell(
             node.storeReportWrong({
                 $$type: 'ReportWrong',
-                ...jobFields(args),
+                ...jobFields('ReportWrong', args, { result: receiptCheck, statement: bytes(32) }),
                 statement: bytesToNumber(args.statement),
                 result: evidenceCell(args.result),
                 code: args.code,
@@ -198,6 +208,7 @@ export interface Vote {
 
 /** The votes of a SubmitVerdict, in ascending order of members. Throws for none. */
 export function votesCell(votes: Vote[]): Cell {
+    votes.forEach((vote, i) => voteCheck(vote, `votes[${i}]`));
     const descending = [...votes].sort((a, b) => b.member - a.member);
     const chain = descending.reduce<Cell | undefined>((next, { member, signature }) => {
         const builder = beginCell().storeUint(member, 8).storeBuffer(signature, SIGNATURE_BYTES);

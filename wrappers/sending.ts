@@ -3,7 +3,8 @@
  * does not exist. An account that has ended would begin again with its first data, and an old voucher would be paid
  * twice. Therefore only messages that open an account carry a state.
  */
-import { Address, Cell, comment, ContractProvider, Sender, toNano } from '@ton/core';
+import { ABIType, Address, Cell, comment, ContractABI, ContractProvider, Sender, toNano } from '@ton/core';
+import { address, bigUint, boolean, CALL, cell, checkFields, ValueCheck, ValueChecks, nullable } from './fields';
 
 /** `value`: nanoTON attached. The sender gets the unused part back, unless the method says otherwise. */
 export interface Call {
@@ -39,20 +40,46 @@ type MessageOf<C extends GeneratedClass> = Parameters<InstanceType<C>['send']>[3
 /** What a message says besides its opcode and query id. */
 type FieldsOf<M, Name> = Omit<Extract<M, { $$type: Name }>, '$$type' | 'queryId'>;
 
+/** The check of a field as the compiler describes it. */
+function checkOf({ type }: ABIType['fields'][number]): ValueCheck | undefined {
+    if (type.kind !== 'simple') {
+        return undefined;
+    }
+    const bits = type.format === 'coins' ? 120 : Number(type.format ?? 0);
+    const base = { bool: boolean, address, cell, uint: bigUint(bits) };
+    const check = base[type.type as keyof typeof base];
+    return type.optional === true ? nullable(check) : check;
+}
+
+/** The checks of a message whose arguments are its fields. */
+function checksOf(contract: object, name: string): ValueChecks {
+    const { abi } = contract as { abi: ContractABI };
+    const fields = abi.types?.find((type) => type.name === name)?.fields ?? [];
+    const others = fields.filter((field) => field.name !== 'queryId');
+    return Object.fromEntries(
+        others.flatMap((field) => {
+            const check = checkOf(field);
+            return check === undefined ? [] : [[field.name, check]];
+        }),
+    );
+}
+
 /**
  * Makes the send methods of a {@link stateless} class: `message('X')` sends a message X without a state. Its arguments
- * are the message's fields, or what `fields` makes them of.
+ * are the message's fields; or those of `checks`, of which `fields` makes the message's.
  */
 export function messagesOf<C extends GeneratedClass>() {
     type Name = (MessageOf<C> & { $$type: string })['$$type'];
     return <N extends Name, A extends object = FieldsOf<MessageOf<C>, N>>(
         name: N,
+        checks?: { readonly [Field in keyof A]-?: ValueCheck },
         fields: (args: A) => FieldsOf<MessageOf<C>, N> = (args) => args as never,
     ) =>
         async function (this: object, provider: ContractProvider, via: Sender, args: Call & A): Promise<void> {
+            const self = this as InstanceType<GeneratedClass>;
+            checkFields(name, { ...(checks ?? checksOf(self, name)), ...CALL }, args);
             const { value, queryId = 0n } = args;
-            const message = { ...fields(args), $$type: name, queryId };
-            await (this as InstanceType<GeneratedClass>).send(provider, via, { value }, message as never);
+            await self.send(provider, via, { value }, { ...fields(args), $$type: name, queryId } as never);
         };
 }
 

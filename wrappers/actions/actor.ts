@@ -1,15 +1,19 @@
-import type { Contract, OpenedContract, Sender } from '@ton/core';
+import type { Address, Contract, OpenedContract, Sender } from '@ton/core';
 
 /** Who acts, and through what: a wallet and the chain it is on. */
 export interface Actor {
     sender: Sender & { address?: Sender['address'] };
+    address?: Address; // of the wallet; needed only where the sender does not know it, as those of @ton/ton
     open<T extends Contract>(contract: T): OpenedContract<T>;
 }
 
-/** The wallet's address. Throws when the sender does not know it. */
-export function addressOf({ sender }: Actor) {
-    if (sender.address === undefined) {
-        throw new Error('This sender has no known wallet');
+/** The wallet's address. Throws when neither actor nor sender know it. */
+export function addressOf({ address, sender }: Pick<Actor, 'address' | 'sender'>): Address {
+    const found = address ?? sender.address;
+    if (found === undefined) {
+        throw new Error(
+            'This sender does not know its wallet: give the actor an `address`, or make it with `walletActor`',
+        );
     }
-    return sender.address;
+    return found;
 }

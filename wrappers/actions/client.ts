@@ -6,6 +6,8 @@ import { Address, toNano } from '@ton/core';
 import { Channel, channelCode, SignedVoucher } from '../Channel';
 import { Escrow, EscrowSettings } from '../Escrow';
 import { NewJob } from '../signed/orders';
+import { errors } from '../protocol';
+import { RefusedMessage } from '../remedies';
 import { Actor, addressOf } from './actor';
 
 const SET_UP_VALUE = toNano('0.1'); // the account does not exist yet, so no getter says the value; the rest comes back
@@ -35,9 +37,16 @@ export async function depositTo(actor: Actor, { owner, amount }: { owner: Addres
     await escrow.sendDeposit(actor.sender, { value: amount });
 }
 
-/** Opens a job without limits; its deposit comes with the message. `seqno`: the escrow's next. */
+/**
+ * Opens a job without limits; its deposit comes with the message. `seqno`: the escrow's next.
+ * @throws {RefusedMessage} before anything is sent, with ErrStaleSeqno, when the escrow's next seqno is another
+ */
 export async function openJob(actor: Actor, { seqno, job }: { seqno: number; job: NewJob }) {
     const escrow = actor.open(await Escrow.ofOwner(addressOf(actor)));
+    const { seqno: next } = await escrow.getEscrowState();
+    if (next !== BigInt(seqno)) {
+        throw new RefusedMessage(errors.ErrStaleSeqno, 'Escrow', escrow.address, 'Open');
+    }
     const value = job.deposit + (await escrow.getOpenFeeOf(1n)) + OPEN_VALUE;
     await escrow.sendOpen(actor.sender, { value, seqno, jobs: [job] });
 }

@@ -89,7 +89,7 @@ export async function announceDemand(
 ) {
     const registry = open(actor, address);
     await registry.sendAnnounceDemand(actor.sender, {
-        value: await registry.getAnnounceDemandValue(actor.sender.address?.workChain === -1),
+        value: await registry.getAnnounceDemandValue((actor.address ?? actor.sender.address)?.workChain === -1),
         ...demand,
     });
 }

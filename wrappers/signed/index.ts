@@ -1,3 +1,4 @@
+export { InvalidField } from '../fields';
 export * from './answer';
 export * from './layout';
 export * from './orders';

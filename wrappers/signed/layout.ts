@@ -3,6 +3,7 @@
  * which for a cell without references is a single SHA-256 over two descriptor bytes and the data.
  */
 import { Cell, BitString } from '@ton/core';
+import { bigUint, bytes, checkKnownFields, ValueCheck, int, uint } from '../fields';
 import { sha256 } from '../platform/node';
 
 /** u8, u16, u32, i32 are numbers; u64 is bigint; b256 is a Buffer of 32 bytes. */
@@ -16,10 +17,20 @@ export type Values<F extends Fields> = { [Name in keyof F]: ValueOf<F[Name]> };
 
 const BYTES: Record<FieldKind, number> = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, b256: 32 };
 
+const CHECKS: Record<FieldKind, ValueCheck> = {
+    u8: uint(8),
+    u16: uint(16),
+    u32: uint(32),
+    i32: int(32),
+    u64: bigUint(64),
+    b256: bytes(32),
+};
+
 /** A payload's layout: a 32-bit tag, then the fields in order, big-endian. */
 export class Layout<F extends Fields> {
     readonly bytes: number;
     private readonly entries: [keyof F & string, FieldKind][];
+    private readonly checks: Record<string, ValueCheck>;
 
     constructor(
         readonly name: string,
@@ -27,15 +38,17 @@ export class Layout<F extends Fields> {
         fields: F,
     ) {
         this.entries = Object.entries(fields);
+        this.checks = Object.fromEntries(this.entries.map(([field, kind]) => [field, CHECKS[kind]]));
         this.bytes = 4 + this.entries.reduce((sum, [, kind]) => sum + BYTES[kind], 0);
     }
 
-    /** The bytes of the payload's cell. Throws RangeError when a value does not fit its field. */
+    /** The bytes of the payload's cell. @throws {InvalidField} when a field is missing or does not fit */
     encode(values: Values<F>): Buffer {
+        checkKnownFields(this.name, this.checks, values);
         const out = Buffer.allocUnsafe(this.bytes);
         let at = out.writeUInt32BE(this.tag, 0);
         for (const [name, kind] of this.entries) {
-            at = this.write(out, at, name, kind, values[name]);
+            at = write(out, at, kind, values[name]);
         }
         return out;
     }
@@ -61,47 +74,39 @@ export class Layout<F extends Fields> {
     hash(values: Values<F>): Buffer {
         return cellHash(this.encode(values));
     }
+}
 
-    private write(out: Buffer, at: number, name: string, kind: FieldKind, value: number | bigint | Buffer): number {
-        if (typeof value === 'number' && !Number.isInteger(value)) {
-            throw new RangeError(`${this.name}.${name} is a whole number, this is ${value}`); // writeUInt would truncate
-        }
-        switch (kind) {
-            case 'u8':
-                return out.writeUInt8(value as number, at);
-            case 'u16':
-                return out.writeUInt16BE(value as number, at);
-            case 'u32':
-                return out.writeUInt32BE(value as number, at);
-            case 'i32':
-                return out.writeInt32BE(value as number, at);
-            case 'u64':
-                return out.writeBigUInt64BE(value as bigint, at);
-            case 'b256': {
-                const bytes = value as Buffer;
-                if (bytes.length !== 32) {
-                    throw new RangeError(`${this.name}.${name} has 32 bytes, these are ${bytes.length}`);
-                }
-                return at + bytes.copy(out, at);
-            }
-        }
+function write(out: Buffer, at: number, kind: FieldKind, value: number | bigint | Buffer): number {
+    switch (kind) {
+        case 'u8':
+            return out.writeUInt8(value as number, at);
+        case 'u16':
+            return out.writeUInt16BE(value as number, at);
+        case 'u32':
+            return out.writeUInt32BE(value as number, at);
+        case 'i32':
+            return out.writeInt32BE(value as number, at);
+        case 'u64':
+            return out.writeBigUInt64BE(value as bigint, at);
+        case 'b256':
+            return at + (value as Buffer).copy(out, at);
     }
 }
 
-function read(bytes: Buffer, at: number, kind: FieldKind): number | bigint | Buffer {
+function read(source: Buffer, at: number, kind: FieldKind): number | bigint | Buffer {
     switch (kind) {
         case 'u8':
-            return bytes.readUInt8(at);
+            return source.readUInt8(at);
         case 'u16':
-            return bytes.readUInt16BE(at);
+            return source.readUInt16BE(at);
         case 'u32':
-            return bytes.readUInt32BE(at);
+            return source.readUInt32BE(at);
         case 'i32':
-            return bytes.readInt32BE(at);
+            return source.readInt32BE(at);
         case 'u64':
-            return bytes.readBigUInt64BE(at);
+            return source.readBigUInt64BE(at);
         case 'b256':
-            return bytes.subarray(at, at + 32);
+            return source.subarray(at, at + 32);
     }
 }
 

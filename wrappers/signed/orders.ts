@@ -1,6 +1,19 @@
 /** Orders of the spend key: external messages that an escrow checks whole before it accepts them. */
 import { Address, beginCell, Cell } from '@ton/core';
 import { JobsPerOrder } from '../../build/Escrow/Escrow_Escrow';
+import {
+    address,
+    bigUint,
+    bytes,
+    checkKnownFields,
+    int,
+    listOf,
+    objectWith,
+    oneOf,
+    optional,
+    signer,
+    uint,
+} from '../fields';
 import { SigningKey } from '../keys';
 import { channelData, JobParameters } from '../Channel';
 import { jobActions, tags } from './tags';
@@ -17,6 +30,14 @@ export interface OrderHead {
     seqno: number;
     validUntil: number; // unix seconds, the last at which the order is taken
 }
+
+const NEW_JOB = { deposit: bigUint(64), end: uint(32), notice: uint(32), voucherKey: bytes(32), payout: bytes(32) };
+const ORDER = { network: int(32), escrow: address, seqno: uint(32), validUntil: uint(32) };
+const OPENING = {
+    ...ORDER,
+    jobs: listOf(objectWith(NEW_JOB), Number(JobsPerOrder)),
+    total: optional(bigUint(64)),
+};
 
 /** The number of the job at this position of an order, from 0 on. */
 export function jobNumber(seqno: number, position = 0): number {
@@ -37,8 +58,9 @@ function head(tag: number, { network, escrow, seqno, validUntil }: OrderHead) {
         .storeUint(validUntil, 32);
 }
 
-/** One job as the order's cell holds it, 640 bits. */
+/** One job as the order's cell holds it, 640 bits. @throws {InvalidField} */
 export function newJobCell(job: NewJob): Cell {
+    checkKnownFields('job', NEW_JOB, job);
     return beginCell()
         .storeUint(job.deposit, 64)
         .storeUint(job.end, 32)
@@ -53,15 +75,20 @@ export function jobsCell(jobs: NewJob[]): Cell {
     return jobs.reduce((cell, job) => cell.storeRef(newJobCell(job)), beginCell()).endCell();
 }
 
-/** The order that opens one to four jobs; `total` is the sum of their deposits unless given. */
+/** The order that opens one to four jobs; `total` is the sum of their deposits unless given. @throws {InvalidField} */
 export function openJobsCell(order: OrderHead & { jobs: NewJob[]; total?: bigint }): Cell {
+    checkKnownFields('OpenJobs', OPENING, order);
     const total = order.total ?? order.jobs.reduce((sum, job) => sum + job.deposit, 0n);
     const builder = head(tags.TagOpenJobs, order).storeUint(total, 64);
     return order.jobs.reduce((cell, job) => cell.storeRef(newJobCell(job)), builder).endCell();
 }
 
-/** The order that makes a running job leave, or returns the rest of an ended one to the escrow. 81 bytes. */
+/**
+ * The order that makes a running job leave, or returns the rest of an ended one to the escrow. 81 bytes.
+ * @throws {InvalidField}
+ */
 export function jobOrderCell(order: OrderHead & { job: JobParameters; action: keyof typeof jobActions }): Cell {
+    checkKnownFields('JobOrder', { ...ORDER, action: oneOf(Object.keys(jobActions)) }, order);
     return head(tags.TagJobOrder, order)
         .storeBuffer(channelData(order.escrow, order.job).hash())
         .storeUint(jobActions[order.action], 8)
@@ -95,5 +122,6 @@ export function readOrder(body: Cell): { seqno: number; jobs: NewJob[] } {
 
 /** The body of the external message that carries an order. */
 export function signedOrder(order: Cell, key: SigningKey): Cell {
+    signer(key, 'key');
     return beginCell().storeBuffer(key.sign(order.hash()), 64).storeRef(order).endCell();
 }

@@ -1,5 +1,6 @@
 /** The terms of a job: agreed off chain, bound into every receipt by their hash, read on chain only in a dispute. */
 import { beginCell, Cell } from '@ton/core';
+import { bigUint, bytes as bytesOf, checkKnownFields, objectWith, uint } from '../fields';
 import { Rates } from '../price';
 import { cellOf } from './layout';
 import { Job } from './payloads';
@@ -24,24 +25,30 @@ const KEY_BYTES = 32;
 const PARTY_BYTES = 3 * KEY_BYTES; // of the first cell, and of the second
 const TERMS_BYTES = 2 * PARTY_BYTES + KEY_BYTES + 5 * 8 + 4 * 4;
 
-/** The bytes of the cells of {@link termsCell}, one after another. Throws RangeError when a value does not fit. */
+const RATES = { prompt: bigUint(64), cached: bigUint(64), completion: bigUint(64), reasoning: bigUint(64) };
+const KEY = bytesOf(KEY_BYTES);
+const TERMS = {
+    ...{ escrow: KEY, provider: KEY, node: KEY, receiptKey: KEY, payout: KEY, voucherKey: KEY, model: KEY },
+    ...{ rates: objectWith(RATES), step: bigUint(64) },
+    ...{ maxParallel: uint(32), maxAnswer: uint(32), notice: uint(32), end: uint(32) },
+};
+
+/**
+ * The bytes of the cells of {@link termsCell}, one after another.
+ * @throws {InvalidField} when a field is missing or does not fit
+ */
 export function termsBytes(terms: Terms): Buffer {
+    checkKnownFields('Terms', TERMS, terms);
     const { escrow, provider, node, receiptKey, payout, voucherKey, model, rates, step } = terms;
     const bytes = Buffer.allocUnsafe(TERMS_BYTES);
     let at = 0;
     for (const each of [escrow, provider, node, receiptKey, payout, voucherKey, model]) {
-        if (each.length !== KEY_BYTES) {
-            throw new RangeError(`Accounts, keys and hashes of terms have ${KEY_BYTES} bytes, one has ${each.length}`);
-        }
         at += each.copy(bytes, at);
     }
     for (const amount of [rates.prompt, rates.cached, rates.completion, rates.reasoning, step]) {
         at = bytes.writeBigUInt64BE(amount, at);
     }
     for (const number of [terms.maxParallel, terms.maxAnswer, terms.notice, terms.end]) {
-        if (!Number.isInteger(number)) {
-            throw new RangeError(`Numbers of terms are whole, this is ${number}`); // writeUInt32BE would truncate
-        }
         at = bytes.writeUInt32BE(number, at);
     }
     return bytes;

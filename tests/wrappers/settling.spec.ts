@@ -1,0 +1,132 @@
+/** Sends with the wallets of @ton/ton on a local network: each can be waited for to its named outcome. */
+import { toNano, type Transaction } from '@ton/core';
+import { keyPairFromSeed } from '@ton/crypto';
+import { TonClient, WalletContractV3R2, WalletContractV4, WalletContractV5R1 } from '@ton/ton';
+import {
+    type Actor,
+    addressOf,
+    Channel,
+    errors,
+    Escrow,
+    jobNumber,
+    type NewJob,
+    openJob,
+    parseTransaction,
+    RefusedMessage,
+    remedies,
+    settling,
+    setUpEscrow,
+    signingKey,
+    UnseenMessage,
+    walletActor,
+    withdrawDeposit,
+} from '@cocoon-market/wrappers';
+import { type Localnet, startLocalnet } from '../../localnet';
+
+const { publicKey, secretKey } = keyPairFromSeed(Buffer.alloc(32, 3));
+const wallets = {
+    V3R2: WalletContractV3R2.create({ workchain: 0, publicKey }),
+    V4: WalletContractV4.create({ workchain: 0, publicKey }),
+    V5R1: WalletContractV5R1.create({ publicKey }),
+};
+const key = signingKey(Buffer.alloc(32, 1));
+const limits = { spendKey: key.publicKey, jobLimit: toNano('2'), dayLimit: toNano('10') };
+const FAST = { pollMs: 20, seconds: 20 };
+
+describe('Sends', () => {
+    let localnet: Localnet;
+    let client: TonClient;
+    let job: NewJob;
+
+    beforeAll(async () => {
+        localnet = await startLocalnet({ prices: '2025', clock: 'wall' });
+        client = new TonClient({ endpoint: localnet.url });
+        const end = localnet.now() + 86_400;
+        job = { end, notice: 3_600, voucherKey: key.publicKey, payout: Buffer.alloc(32, 9), deposit: toNano('1') };
+    });
+
+    afterAll(() => localnet.close());
+
+    describe.each(Object.entries(wallets))('of a wallet %s', (_, wallet) => {
+        let actor: Actor;
+
+        beforeAll(async () => {
+            await localnet.faucet(wallet.address, toNano('100'));
+            actor = walletActor(client, wallet, secretKey, FAST);
+        });
+
+        it('come from a sender without an address, and are over when the chain has processed them', async () => {
+            expect(client.open(wallet).sender(secretKey).address).toBeUndefined();
+
+            const escrow = await setUpEscrow(actor, { ...limits, deposit: toNano('5') });
+            const { seqno } = await escrow.getEscrowState();
+            await openJob(actor, { seqno: Number(seqno), job });
+
+            const channel = await Channel.ofJob(escrow.address, { ...job, job: jobNumber(Number(seqno)) });
+            expect((await client.open(channel).getChannelState()).refundAt).toBe(BigInt(job.end));
+        });
+
+        it('reject with the exit code, its name, the contract and a remedy when a contract refuses them', async () => {
+            const escrow = actor.open(await Escrow.ofOwner(wallet.address));
+            const stale = escrow.sendOpen(actor.sender, { value: toNano('1.2'), seqno: 0, jobs: [job] });
+
+            const error = await stale.catch((reason: unknown) => reason);
+
+            expect(error).toBeInstanceOf(RefusedMessage);
+            const exitCode = errors.ErrStaleSeqno;
+            expect(error).toMatchObject({ exitCode, code: 'ErrStaleSeqno', contract: 'Escrow', sent: 'Open' });
+            expect((error as RefusedMessage).address.equals(escrow.address)).toBe(true);
+            expect((error as RefusedMessage).remedy).toBe(remedies.ErrStaleSeqno);
+            expect((error as Error).message).toContain('refused Open with ErrStaleSeqno (1031). Read seqno');
+        });
+    });
+
+    it('of openJob with a stale seqno reject before anything is sent, whatever the sender', async () => {
+        const sent = jest.fn();
+        const silent: Actor = { open: (contract) => client.open(contract), sender: { send: sent } };
+
+        const opening = openJob({ ...silent, address: wallets.V4.address }, { seqno: 7, job });
+
+        await expect(opening).rejects.toMatchObject({ code: 'ErrStaleSeqno', contract: 'Escrow' });
+        expect(sent).not.toHaveBeenCalled();
+    });
+
+    it('that ask for more than there is reject, and nothing is withdrawn', async () => {
+        const actor = walletActor(client, wallets.V4, secretKey, FAST);
+
+        await expect(withdrawDeposit(actor, { amount: toNano('1000') })).rejects.toMatchObject({
+            code: expect.stringMatching(/^ErrLow/),
+            contract: 'Escrow',
+            sent: 'Withdraw',
+        });
+    });
+
+    it('that never arrive reject with where they were expected', async () => {
+        const { address } = wallets.V4;
+        const lost = settling(
+            { open: (contract) => client.open(contract), address, sender: { send: async () => undefined } },
+            { pollMs: 10, seconds: 0.05 },
+        );
+
+        const sending = lost.sender.send({ to: wallets.V3R2.address, value: 1n });
+
+        await expect(sending).rejects.toThrow(UnseenMessage);
+        await expect(sending).rejects.toThrow('It may still arrive');
+    });
+
+    it('of an actor without any address say what to do', () => {
+        expect(() => addressOf({ sender: { send: async () => undefined } })).toThrow('walletActor');
+    });
+
+    it('are read back by name from the transactions of their account', async () => {
+        const { address } = await Escrow.ofOwner(wallets.V4.address);
+        const names = (await client.getTransactions(address, { limit: 20 })).map((each: Transaction) => {
+            const { received, outcome } = parseTransaction(each);
+            return [received?.message?.name, outcome];
+        });
+
+        expect(names).toContainEqual(['SetUp', 'ok']);
+        expect(names).toContainEqual(['Open', 'ok']);
+        expect(names).toContainEqual(['Open', 'ErrStaleSeqno (1031)']);
+    });
+});

@@ -1,0 +1,112 @@
+/** The error of a message that a contract refused: its code, its name, who refused, and what to do. */
+import type { Address } from '@ton/core';
+import { type ErrorName, errorName, errors } from './protocol';
+
+/** What to do about each exit code. */
+export const remedies: { readonly [Name in ErrorName]: string } = {
+    ErrNotOwner: 'Send it from the wallet that owns this contract.',
+    ErrNotPayout: 'Only the payout makes the last claim: claim without `last`, or from the payout.',
+    ErrNotEscrow: 'Only the escrow of a job asks it to leave: use leaveJob from its owner.',
+    ErrNotGovernor: 'Send it from the governor, or from the governor that was proposed.',
+    ErrNotRegistry: 'Only the registry sends this.',
+    ErrNotProvider: 'Only the provider that the message names sends this.',
+    ErrNotNode: 'Only the node that the message names sends this.',
+    ErrNotOperator: 'Send it from the operator or the owner.',
+    ErrTooEarly: 'Wait until the time from which it is allowed, and send it again.',
+    ErrExpired: 'The time for it has passed: make a new one with a later time.',
+    ErrNothingNew:
+        'The voucher was paid already, or the channel holds too little: top the job up, or use a newer voucher.',
+    ErrPaused: 'The registry takes no new work: wait until it is resumed.',
+    ErrWrongState: 'Read the state of the contract: it does not allow this now.',
+    ErrLowValue: 'Attach what the getter of this message says.',
+    ErrLowBalance: 'Deposit more, or ask for less.',
+    ErrLowDeposit: 'Give the job a larger deposit.',
+    ErrOverJobLimit: 'Give the job a smaller deposit, or raise the limit of a job with setUpEscrow.',
+    ErrOverDayLimit: 'Wait for the next day (UTC), or raise the limit of a day with setUpEscrow.',
+    ErrLowStake: 'Add stake first.',
+    ErrBadSignature: 'Sign with the key of this contract, over exactly this payload and network.',
+    ErrStaleSeqno: 'Read seqno from getEscrowState and make the order again: another order was taken before.',
+    ErrNoKey: 'Set a spend key with setUpEscrow.',
+    ErrWeakKey: 'Take a key that only its owner can sign with.',
+    ErrWrongNetwork: 'Sign for the network of this contract: -239 is mainnet, -3 testnet.',
+    ErrWrongEscrow: 'Sign the order for this escrow.',
+    ErrUnknownOrder: 'Use the release of this contract: it knows no such order.',
+    ErrMalformed: 'Use the release of this contract: the payload has another length.',
+    ErrWrongTotal: 'Leave `total` out, or make it the sum of the deposits.',
+    ErrWrongNotice: 'Choose a notice from one hour to seven days.',
+    ErrWrongEnd: 'Choose an end in the next 90 days.',
+    ErrWrongCount: 'Open one to four jobs with one order.',
+    ErrWrongCode: 'Set the channel code of this release with setUpEscrow, or publish the code that has this hash.',
+    ErrWrongWindows: 'Choose windows within ruleBounds, and an unbonding time of at least all four together.',
+    ErrWrongAmount: 'Choose an amount above 0 and within the limit.',
+    ErrWrongCommittee: 'Name 1 to 9 different keys, of which at least two thirds decide.',
+    ErrTooManyVersions: 'This kind has all its versions: it takes no more.',
+    ErrUnknownChange: 'Use a change of registryChanges or nodeChanges that this contract knows.',
+    ErrUnknownVersion: 'Name a version of the code that the registry has.',
+    ErrWrongClass: 'Choose a GPU class that has a rate, and at least one GPU.',
+    ErrNoSlot: 'Wait until a slot is free.',
+    ErrEmptySlot: 'Name a slot that holds something.',
+    ErrWrongOffers: 'Offer at most 8 models, each once.',
+    ErrWrongService: 'Choose an endpoint of 1 to 100 bytes and an uptime of at most 10,000 basis points.',
+    ErrWrongAttestation: 'Choose a known tier and an expiry in the future.',
+    ErrWrongShare: 'Read share and GPUs of the node, and name those.',
+    ErrKeyUsed: 'Choose a key that this node never had.',
+    ErrUnknownKey: 'Name a key of this node that has not ended.',
+    ErrWrongKeyEnd: 'Choose an end of the old key in the next 90 days.',
+    ErrWrongInsurance: 'Name an insurance in the basechain.',
+    ErrWrongRules: 'The rules have changed: read them, and agree to these.',
+    ErrWrongJob: 'The evidence is of another job, node or key: take the terms and receipts of one job.',
+    ErrNoFault: 'The receipts show no fault.',
+    ErrNoShare: 'Receipts of this key can cost nothing more.',
+    ErrWrongPiece: 'Send the pieces of the answer that this result names.',
+    ErrWrongVerdict: 'Collect the votes of enough members, each once, within the maximum of the class.',
+    ErrNotDispute: 'Only the dispute that the message names sends this.',
+    ErrJailed: 'Leave jail with unjail when its time is over.',
+    ErrNotBasechain: 'Use accounts of the basechain, 0.',
+};
+
+const byCode = new Map<number, ErrorName>(Object.entries(errors).map(([name, code]) => [code, name as ErrorName]));
+
+const TVM_REMEDIES = new Map([
+    [-14, 'Attach more value: the gas ran out.'],
+    [37, 'The contract could not pay for what it sends: attach more value.'],
+    [130, 'This contract knows no such message: look at the address.'],
+]);
+
+/** A contract refused a message. Its value came back, less the fees, unless the wallet sent it without bounce. */
+export class RefusedMessage extends Error {
+    /** The name of the exit code, such as `ErrStaleSeqno`; of the TVM's own, `exit code 9` and the like. */
+    readonly code: ErrorName | (string & {});
+    readonly remedy: string;
+
+    constructor(
+        readonly exitCode: number,
+        readonly contract: string, // its kind, such as `Escrow`
+        readonly address: Address,
+        readonly sent: string, // the name of the message, such as `Open`
+    ) {
+        const name = byCode.get(exitCode);
+        const remedy = name === undefined ? TVM_REMEDIES.get(exitCode) : remedies[name];
+        super(
+            `${contract} ${address.toString()} refused ${sent} with ${errorName(exitCode)}. ` +
+                (remedy ?? 'Look at the transaction.'),
+        );
+        this.name = 'RefusedMessage';
+        this.code = name ?? errorName(exitCode);
+        this.remedy = remedy ?? 'Look at the transaction.';
+    }
+}
+
+/** Nothing of a message was seen in time. It may still arrive: look before it is sent again. */
+export class UnseenMessage extends Error {
+    constructor(
+        readonly address: Address,
+        readonly seconds: number,
+    ) {
+        super(
+            `No message of this wallet reached ${address.toString()} within ${seconds} s. It may still arrive: look at ` +
+                'the wallet before you send it again',
+        );
+        this.name = 'UnseenMessage';
+    }
+}

@@ -1,0 +1,162 @@
+/** Waits for what a message leads to: the whole chain of messages that it begins, until none is on its way. */
+import {
+    type Address,
+    Cell,
+    type Contract,
+    type ContractProvider,
+    type Message,
+    type OpenedContract,
+    type Sender,
+    type SenderArguments,
+    type Transaction,
+} from '@ton/core';
+import { type Actor, addressOf } from './actions/actor';
+import { channelCodes } from './actions/library';
+import { codesOfThisCheckout } from './codes';
+import { exitCodeOf, parseMessage } from './parsing';
+import { UnseenMessage, RefusedMessage } from './remedies';
+
+/** How long to wait, and how often to ask. */
+export interface WaitLimits {
+    seconds?: number; // 120 unless given
+    pollMs?: number; // 1500 unless given
+}
+
+/** A wallet contract of @ton/ton, such as WalletContractV3R2, V4 or V5R1. */
+export interface WalletContract extends Contract {
+    sender(provider: ContractProvider, secretKey: Buffer): Sender;
+}
+
+const PAGE = 16; // transactions
+
+/** An account as its transactions. */
+class Account implements Contract {
+    constructor(readonly address: Address) {}
+
+    async getNewest(provider: ContractProvider): Promise<{ lt: bigint; hash: Buffer } | undefined> {
+        const { last } = await provider.getState();
+        return last === null || last.lt === 0n ? undefined : { lt: BigInt(last.lt), hash: Buffer.from(last.hash) };
+    }
+
+    async getPage(provider: ContractProvider, { lt, hash }: { lt: bigint; hash: Buffer }): Promise<Transaction[]> {
+        return provider.getTransactions(this.address, lt, hash, PAGE);
+    }
+
+    async getCode(provider: ContractProvider): Promise<Cell | undefined> {
+        const { state } = await provider.getState();
+        return state.type === 'active' && state.code ? Cell.fromBoc(state.code)[0] : undefined;
+    }
+}
+
+/**
+ * An actor of a wallet of @ton/ton: each send resolves when the chain has processed the whole of it.
+ * @throws {RefusedMessage} from a send that a contract refused
+ * @throws {UnseenMessage} from one that did not arrive in time
+ */
+export function walletActor(
+    chain: Pick<Actor, 'open'>,
+    wallet: WalletContract,
+    secretKey: Buffer,
+    waiting: WaitLimits = {},
+): Actor {
+    const open = <T extends Contract>(contract: T) => chain.open(contract);
+    const { sender } = open(wallet) as unknown as { sender(secretKey: Buffer): Sender };
+    return settling({ open, address: wallet.address, sender: sender.call(open(wallet), secretKey) }, waiting);
+}
+
+/** The same actor, whose sends resolve when the chain has processed the whole of them, and reject otherwise. */
+export function settling(actor: Actor, waiting: WaitLimits = {}): Actor {
+    const wallet = addressOf(actor);
+    const send = async (message: SenderArguments): Promise<void> => {
+        const newest = await account(actor, message.to).getNewest();
+        await actor.sender.send(message);
+        await settle(actor, message, newest?.lt ?? 0n, waiting);
+    };
+    return { open: (contract) => actor.open(contract), address: wallet, sender: { address: wallet, send } };
+}
+
+const account = ({ open }: Pick<Actor, 'open'>, address: Address): OpenedContract<Account> =>
+    open(new Account(address));
+
+async function settle(actor: Actor, message: SenderArguments, since: bigint, waiting: WaitLimits): Promise<void> {
+    const wallet = addressOf(actor);
+    const body = (message.body ?? Cell.EMPTY).hash();
+    const isOurs = ({ info, body: found }: Message) =>
+        info.type === 'internal' && info.src.equals(wallet) && found.hash().equals(body);
+    const first = await waitFor(actor, message.to, since, isOurs, waiting);
+    const queue = [first];
+    for (let transaction = queue.shift(); transaction !== undefined; transaction = queue.shift()) {
+        await refuseIfFailed(actor, transaction);
+        for (const { info } of transaction.outMessages.values()) {
+            if (info.type === 'internal' && !info.dest.equals(wallet)) {
+                const { createdLt, src, dest } = info;
+                const isIt = ({ info: other }: Message) =>
+                    other.type === 'internal' && other.createdLt === createdLt && other.src.equals(src);
+                queue.push(await waitFor(actor, dest, createdLt, isIt, waiting));
+            }
+        }
+    }
+}
+
+/** The transaction of an account later than `since` whose incoming message is the one. */
+async function waitFor(
+    actor: Actor,
+    address: Address,
+    since: bigint,
+    isIt: (message: Message) => boolean,
+    { seconds = 120, pollMs = 1500 }: WaitLimits,
+): Promise<Transaction> {
+    for (const end = Date.now() + seconds * 1000; ;) {
+        const found = await find(actor, address, since, isIt);
+        if (found !== undefined) {
+            return found;
+        }
+        if (Date.now() >= end) {
+            throw new UnseenMessage(address, seconds);
+        }
+        await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+}
+
+async function find(
+    actor: Actor,
+    address: Address,
+    since: bigint,
+    isIt: (message: Message) => boolean,
+): Promise<Transaction | undefined> {
+    const opened = account(actor, address);
+    let from = await opened.getNewest();
+    while (from !== undefined && from.lt > since) {
+        const page: Transaction[] = await opened.getPage(from);
+        const found = page.find(({ lt, inMessage }) => lt > since && inMessage && isIt(inMessage));
+        const oldest = page.at(-1);
+        if (found !== undefined || oldest === undefined || oldest.prevTransactionLt >= from.lt) {
+            return found;
+        }
+        const { prevTransactionLt: lt, prevTransactionHash } = oldest;
+        from = { lt, hash: Buffer.from(prevTransactionHash.toString(16).padStart(64, '0'), 'hex') };
+    }
+    return undefined;
+}
+
+async function refuseIfFailed(actor: Actor, transaction: Transaction): Promise<void> {
+    const { inMessage } = transaction;
+    const exitCode = exitCodeOf(transaction);
+    if (exitCode === 0 || exitCode === 1 || inMessage?.info.type !== 'internal') {
+        return;
+    }
+    const { dest } = inMessage.info;
+    const sent = parseMessage(inMessage.body)?.name ?? 'a message';
+    throw new RefusedMessage(exitCode, await kindOf(await account(actor, dest).getCode()), dest, sent);
+}
+
+/** The kind of contract that runs this code, such as `Escrow`. */
+async function kindOf(code: Cell | undefined): Promise<string> {
+    if (code === undefined) {
+        return 'The account';
+    }
+    const codes = await codesOfThisCheckout();
+    const kinds = [...Object.entries(codes), ...(await channelCodes()).map((each) => ['channel', each] as const)];
+    const kind = kinds.find(([, each]) => each.equals(code))?.[0];
+    return kind === undefined ? 'A contract' : `${kind[0].toUpperCase()}${kind.slice(1)}`;
+}
