@@ -100,7 +100,9 @@ export class Recovery {
             this.moved = [];
             await people.budgets.restore();
             jobs.filter(needsWorker).forEach((job) => void this.reconnect(job));
-            this.ordersResolved = Promise.allSettled([this.ordersResolved, this.takeUpOrders(jobs)]);
+            const orders = this.takeUpOrders(jobs.filter(({ phase }) => phase === 'ordered'));
+            this.ordersResolved = Promise.allSettled([this.ordersResolved, orders]);
+            void orders.then(() => this.takeUpOrders(jobs.filter(({ phase }) => phase === 'failed')));
         }
     }
 

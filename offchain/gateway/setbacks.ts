@@ -26,8 +26,8 @@ export class Setbacks {
     /** Reads those that other processes counted. */
     async refresh(): Promise<void> {
         const stored = await this.store.setbacks(this.now() - DAY);
-        const unstored = this.all.filter(({ job }) => !stored.some((one) => one.job === job));
-        this.all = [...stored, ...unstored];
+        const unsaved = this.all.filter(({ job }) => !stored.some((one) => one.job === job));
+        this.all = [...stored, ...unsaved];
     }
 
     /** Those of the last 24 hours. */

@@ -137,7 +137,10 @@ export interface GatewayStore extends PeopleStore {
      * first, and after the oldest the newest again.
      */
     over(cursor: StoredJob | undefined, limit: number): Promise<StoredJob[]>;
-    /** Gives an ended or failed job to this process, as it is changed. False if it is no longer as it was read. */
+    /**
+     * Gives an ended or failed job to this process, as it is changed. False if it is no longer as it was read, or its
+     * process may live.
+     */
     revive(job: StoredJob, change: JobChange): Promise<boolean>;
     /** The job of this number, whoever has it; one that failed only if there is no other. */
     job(number: number): Promise<StoredJob | undefined>;

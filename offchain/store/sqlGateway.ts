@@ -103,8 +103,12 @@ export class SqlGatewayStore implements GatewayStore {
     }
 
     async revive({ channel, member, phase }: StoredJob, change: JobChange): Promise<boolean> {
-        const row = { ...changedRow(change), member: this.cluster.number };
+        const { number } = this.cluster;
+        const row = { ...changedRow(change), member: number };
         return this.commits.run(async (db) => {
+            if (member !== number && !(await this.cluster.isVacant(db as never, member ?? 0))) {
+                return false;
+            }
             const jobs = db.updateTable('job').set(row).where('channel', '=', channel).where('phase', '=', phase);
             const { numUpdatedRows } = await jobs.where('member', '=', member ?? 0).executeTakeFirst();
             return numUpdatedRows === 1n;

@@ -3,6 +3,7 @@ import pino from 'pino';
 import { request } from 'undici';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { clientKeys, type Gateway, gatewayConfig, startGateway } from '../../../offchain/gateway';
+import type { StoredJob } from '../../../offchain/store/gateway';
 import { useMarket } from '../../support/market';
 import { PostgresServer } from '../support/postgres';
 import { ask, type Bench, type Answer, SEED, startBench, until } from './support';
@@ -210,11 +211,11 @@ describe('The jobs of a gateway that ended', () => {
         await Promise.all([closing, waiting]);
 
         expect(await post(second)).toMatchObject({ status: 200 });
+        const { cluster } = second.store;
+        const isTaken = ({ phase, member }: StoredJob) => phase === 'open' && member === cluster.number;
+        await until(async () => (await second.store.jobs()).every(isTaken));
         const jobs = await second.store.jobs();
         expect(new Set(jobs.map(({ number }) => number)).size).toBe(jobs.length);
-        expect(jobs.every(({ phase, member }) => phase === 'open' && member === second.store.cluster.number)).toBe(
-            true,
-        );
         expect(bench.chain.sent).toBe(jobs.length);
         await bench.restart();
     }, 30_000);

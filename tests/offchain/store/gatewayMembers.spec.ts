@@ -113,6 +113,19 @@ describe('The jobs of a process that stopped', () => {
     });
 });
 
+it('lets a process take an ended job of another once that is known to be gone, and once', async () => {
+    await a.addJob(newJob(1, { phase: 'ended' }));
+    const ended = (await b.job(1))!;
+    expect(await b.revive(ended, { phase: 'settling' })).toBe(false); // it lives
+    await lapse(a);
+    expect(await b.revive(ended, { phase: 'settling' })).toBe(false); // it may have slept
+    await b.takeOver(a.cluster.number);
+    expect(await numbers(b.over(undefined, 9))).toEqual([1]);
+    expect(await b.revive(ended, { phase: 'settling' })).toBe(true);
+    expect(await b.revive(ended, { phase: 'settling' })).toBe(false);
+    expect(await numbers(b.unended())).toEqual([1]);
+});
+
 describe('A request with an Idempotency-Key', () => {
     const [id, body] = [randomBytes(32), randomBytes(32)];
 
