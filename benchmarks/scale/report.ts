@@ -199,8 +199,8 @@ function limitLines({ model, scenarios }: ScaleReport): string[] {
     lines.push(
         `**One database for many gateways.** At the peak a cluster of 10 gateways writes ` +
             `${whole(10 * peak.gatewayWrites)} times a second, and one of all gateways ${whole(peak.clusterWrites)} ` +
-            'times. Each write is a transaction of several statements. No program has measured yet how many of them a ' +
-            'PostgreSQL database takes.',
+            'times. Each write is a transaction of several statements. `npm run bench:offchain -- --postgres` measures what ' +
+            'processes on a database cost, and not how many writes it takes at most.',
         `**The credit of a new client (rule 5).** An escrow that a node does not know yet needs ${whole(ramp)} s until ` +
             `it may run ${running} queries there at once, and ${whole(fast)} s with a fifth of the default step.`,
     );
