@@ -68,12 +68,12 @@ export function addSums(a: JobSums, b: JobSums, times = 1): JobSums {
 }
 
 /** The sums with those of one job as they are after a change, in place of those before it. */
-export function replaceSums(all: JobSums, before: JobSums, after: JobSums): JobSums {
-    const results = all.results - before.results + after.results;
-    const sums = { ...all, jobs: all.jobs - before.jobs + after.jobs, results };
+export function replaceSums(all: JobSums, sumsBefore: JobSums, sumsAfter: JobSums): JobSums {
+    const results = all.results - sumsBefore.results + sumsAfter.results;
+    const sums = { ...all, jobs: all.jobs - sumsBefore.jobs + sumsAfter.jobs, results };
     for (const name of amountNames) {
-        if (after[name] !== before[name]) {
-            sums[name] += after[name] - before[name]; // most changes are of a few amounts
+        if (sumsAfter[name] !== sumsBefore[name]) {
+            sums[name] += sumsAfter[name] - sumsBefore[name]; // most changes are of a few amounts
         }
     }
     return sums;
