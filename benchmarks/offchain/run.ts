@@ -64,7 +64,8 @@ export async function runBench({
             say('commits and bytes of one stream');
             const perStream = await measureStream(contest, Math.max(20, Math.round(100 * scale)));
             say('the query of docs/scale.md');
-            const query = await measureQuery(contest, { rounds, paceMs, say });
+            const concurrency = Math.max(2, Math.round(QUERY.concurrency * scale));
+            const query = await measureQuery(contest, { rounds, paceMs, concurrency, say });
             const options = { vouchers: Math.round(5000 * scale), rounds, say };
             const vouchers = await measureVouchers(folder, openJobs, options);
             return { machine: machine(), rounds, cases, perStream, query, memory, vouchers };
@@ -90,9 +91,10 @@ async function measureStream(contest: Contest, requests: number): Promise<BenchR
 /** Of ours alone: what a query costs that comes at the pace of a model. */
 async function measureQuery(
     contest: Contest,
-    { rounds, paceMs, say }: { rounds: number; paceMs: number; say: (text: string) => void },
+    { rounds, say, ...pace }: { rounds: number; paceMs: number; concurrency: number; say: (text: string) => void },
 ): Promise<BenchReport['query']> {
-    const { chunks, concurrency } = QUERY;
+    const { chunks } = QUERY;
+    const { paceMs, concurrency } = pace;
     const one: Case = {
         title: 'paced',
         ...{ stream: true, chunks, paceMs, concurrencies: [concurrency], requests: () => concurrency, warmUp: () => 0 },
