@@ -88,8 +88,14 @@ export async function admit(
                 throw tooManyDeclines(decision);
             }
             job.unpaid.spend();
-            await voucher?.stored;
-            return { kind: 'declined', receipt: await decline(context, job, { number, request, reason: decision }) };
+            try {
+                await voucher?.stored;
+                const receipt = await decline(context, job, { number, request, reason: decision });
+                return { kind: 'declined', receipt };
+            } catch (error) {
+                job.unpaid.earn(); // nothing was signed for it
+                throw error;
+            }
         }
         const query = { ...decision, number, request, secret, ceiling };
         const running = begin(query);
@@ -99,7 +105,18 @@ export async function admit(
             job.remove(number);
             query.seat.release();
         };
-        const accepted = async () => (await Promise.all([accept(context, job, query), voucher?.stored]))[0];
+        const accepted = async () => {
+            const [accepting, paying] = await Promise.allSettled([accept(context, job, query), voucher?.stored]);
+            if (accepting.status === 'rejected') {
+                throw accepting.reason;
+            }
+            if (paying.status === 'rejected') {
+                // The client takes its voucher for delivered, and the accept is stored and not sent.
+                context.fatal(new Error('The voucher of an accepted query was not stored', { cause: paying.reason }));
+                throw paying.reason;
+            }
+            return accepting.value;
+        };
         return { kind: 'new', running, accept: accepted, discard };
     } finally {
         job.deciding.delete(number);

@@ -279,13 +279,15 @@ export class Answer {
 
     /**
      * Takes the bytes that are to be written to the disk, with the counts that they cover. The caller calls `done`
-     * after the write.
+     * after the write, or `undo` if the store did not take them.
      */
-    takePending(): { bytes: Buffer; counts: TokenCounts; done: () => void } {
+    takePending(): { bytes: Buffer; counts: TokenCounts; done: () => void; undo: () => void } {
         const { pending } = this;
         const counts = this.counts;
         this.pending = [];
-        return { bytes: Buffer.concat(pending), counts, done: () => (this.committed = counts) };
+        const done = () => (this.committed = counts);
+        const undo = () => (this.pending = [...pending, ...this.pending]);
+        return { bytes: Buffer.concat(pending), counts, done, undo };
     }
 
     private frame({

@@ -12,6 +12,7 @@ import { signFail } from './fails';
 import type { ActiveQuery, WorkerJob } from './job';
 import { ClientPatience } from './patience';
 import { QueryCost } from './queryCost';
+import { Refused } from './refusal';
 
 /** Takes the records of an answer. A client that has left takes nothing, and delays nothing. */
 export interface RecordSink {
@@ -54,6 +55,8 @@ export class RunningQuery implements ActiveQuery {
     private readonly patience: ClientPatience;
     started = false;
     private ended: Promise<void> | undefined;
+    private isStored = false; // its end
+    private timer: NodeJS.Timeout | undefined; // until its deadline
 
     constructor(
         private readonly context: WorkerContext,
@@ -89,6 +92,7 @@ export class RunningQuery implements ActiveQuery {
      */
     prepare(): void {
         const { job } = this;
+        this.startTimer();
         if (this.cutBy === undefined && job.client.startNow(job.terms.step)) {
             this.started = true;
             this.source.begin();
@@ -97,6 +101,7 @@ export class RunningQuery implements ActiveQuery {
 
     /** The accept could not be stored: ends what {@link prepare} began. */
     discard(): void {
+        clearTimeout(this.timer);
         this.stop(Finish.CutByWorker);
         if (this.started && this.ended === undefined) {
             this.job.client.endQuery(this.job.terms.step, 0n);
@@ -108,25 +113,42 @@ export class RunningQuery implements ActiveQuery {
         return this.run();
     }
 
+    /** Its client has left before it runs: it ends as soon as {@link run} is called. */
+    leave(): void {
+        this.stop(Finish.CutByClient);
+    }
+
     /** Resolves when the receipt is stored and sent. */
     run(): Promise<void> {
         this.ended ??= this.runOnce();
         return this.ended;
     }
 
-    private async runOnce(): Promise<void> {
-        const { answerSeconds } = this.context.config;
-        // A little before the deadline that the accept promised, so that the receipt is in time.
-        const timer = setTimeout(
+    /**
+     * Ends it a little before the deadline that the accept promised, so that the receipt is in time. The deadline runs
+     * from the signature, also while the accept is on its way to the disk.
+     */
+    private startTimer(): void {
+        this.timer ??= setTimeout(
             () => this.stop(this.waits ? Finish.CutByClient : Finish.CutByBackend, Reason.BackendSlow),
-            answerSeconds * 950,
+            this.context.config.answerSeconds * 950,
         );
+    }
+
+    private async runOnce(): Promise<void> {
+        this.startTimer();
         try {
             await this.waitForCredit();
             const end = this.started ? await this.stream() : undefined;
             await (end === undefined && this.answer.isEmpty ? this.fail() : this.finish(end));
+        } catch (error) {
+            // A query that was accepted and never ends costs the stake. The next process ends it.
+            if (!this.isStored && !(error instanceof Refused)) {
+                this.context.fatal(new Error('A query could not be ended', { cause: error }));
+            }
+            throw error;
         } finally {
-            clearTimeout(timer);
+            clearTimeout(this.timer);
             if (this.started) {
                 this.job.client.endQuery(this.job.terms.step, this.droppedCost());
             }
@@ -260,6 +282,9 @@ export class RunningQuery implements ActiveQuery {
     private async waitForVoucher(cost: bigint): Promise<void> {
         const { answer, job } = this;
         await this.commit();
+        if (this.cutBy !== undefined) {
+            return;
+        }
         const meter = answer.addMeter();
         if (meter !== undefined) {
             await this.write(meter);
@@ -280,13 +305,21 @@ export class RunningQuery implements ActiveQuery {
         this.waits = false;
     }
 
+    /** Stores what was sent. If the store does not take it, the query ends, and its result brings the bytes along. */
     private async commit(): Promise<void> {
-        const { bytes, counts, done } = this.answer.takePending();
-        if (bytes.length > 0) {
-            const { number } = this.query;
-            const { promptKnown } = this.answer;
+        const { bytes, counts, done, undo } = this.answer.takePending();
+        if (bytes.length === 0) {
+            return;
+        }
+        const { number } = this.query;
+        const { promptKnown } = this.answer;
+        try {
             await this.context.store.queries.append({ job: this.job.id, number, bytes, counts, promptKnown });
             done();
+        } catch (error) {
+            undo();
+            this.context.log.error({ ...this.job.logName, number, err: error }, 'an answer is cut: it is not stored');
+            this.stop(Finish.CutByWorker);
         }
     }
 
@@ -307,6 +340,7 @@ export class RunningQuery implements ActiveQuery {
         }
         const receipt = signFail(context, { job: job.id, number, request }, this.failReason);
         await context.store.queries.end({ kind: 'fail', job: job.id, number, receipt });
+        this.isStored = true;
         context.metrics.addSigned('fail', this.failReason);
         if (this.retryAfter !== undefined) {
             await this.sink.write(encodeRetryAfter(Math.min(this.retryAfter, MAX_RETRY_AFTER)));
@@ -332,6 +366,7 @@ export class RunningQuery implements ActiveQuery {
         });
         job.running.delete(query.number); // in the same step in which its price joins those of the results
         const receipt = await storing;
+        this.isStored = true;
         if (final !== undefined) {
             await this.write(final);
         }

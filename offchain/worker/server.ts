@@ -169,6 +169,7 @@ async function run(
     try {
         requireOpen(stopping);
         const accepting = accept();
+        sink.onClose(() => running.leave());
         running.prepare();
         receipt = await accepting;
     } catch (error) {

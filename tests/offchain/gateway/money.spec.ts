@@ -43,7 +43,7 @@ describe('The money of a job', () => {
             } as unknown as JobLink,
             store: {
                 saveVoucher: async (_channel: Buffer, { cumulative }: SignedVoucher) => {
-                    await undefined;
+                    await Promise.resolve();
                     const error = rejection;
                     rejection = undefined;
                     if (error !== undefined) {
