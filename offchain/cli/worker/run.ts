@@ -17,7 +17,7 @@ import {
 import { Remedied } from '../../process/errors';
 import { readWorkerConfig } from '../../worker/config';
 import { tellFailure } from '../failure';
-import { stopRequested } from '../stop';
+import { serveUntil, stopRequested } from '../stop';
 import { findingText } from './doctor';
 import { CONFIG, type ConfigFlags } from './options';
 
@@ -55,17 +55,14 @@ async function run(file: string, configured: WorkerParts): Promise<void> {
     void examineOutside(config, { ...parts, chain: parts.chain.as('idle') }, { isServing: true, answers: false }).then(
         (report) => showFailures(report.findings),
     );
-    let signal: NodeJS.Signals;
     try {
-        signal = await Promise.race([stop, worker.failed]);
+        await serveUntil(stop, worker, () => admin?.close());
     } catch (error) {
         const reason = tellFailure(error);
         console.error(`The worker stops: ${reason}`);
         tellStopped(config, reason);
         process.exit(1); // at once: nothing may be sent on top of what the disk did not take
     }
-    admin?.close();
-    await worker.close(signal);
     process.off('uncaughtExceptionMonitor', onCrash);
 }
 
