@@ -9,7 +9,7 @@ import { type WorkerClient, WorkerDown, WorkerRefusal } from './workers';
 /** The client of a process at a URL; undefined if no worker may be there. */
 export type ProcessClients = (url: string) => WorkerClient | undefined;
 
-type Calls = Pick<WorkerClient, 'node' | 'register' | 'voucher' | 'end' | 'query' | 'stored'>;
+type Calls = Pick<WorkerClient, 'node' | 'job' | 'register' | 'voucher' | 'end' | 'query' | 'stored'>;
 
 /** The calls of a {@link WorkerClient} about one job. */
 export class JobLink implements Calls {
@@ -26,6 +26,10 @@ export class JobLink implements Calls {
 
     node(): Promise<NodeInfo> {
         return this.ask((client) => client.node());
+    }
+
+    job(...args: Parameters<WorkerClient['job']>): Promise<JobState> {
+        return this.ask((client) => client.job(...args));
     }
 
     async register(...args: Parameters<WorkerClient['register']>): Promise<JobState> {

@@ -140,7 +140,7 @@ async function atWorker(
             }
             const terms = termsAt(candidate, { escrow: escrow.address.hash, voucherKey, model, notice, end });
             const state = await nodes
-                .client(url)
+                .link(url, [])
                 .job(jobHash(network, channel.hash, terms))
                 .catch(() => undefined);
             if (state !== undefined) {

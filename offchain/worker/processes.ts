@@ -91,12 +91,17 @@ export class Processes {
         if (!this.store.cluster.isShared) {
             return;
         }
+        let isRecoveryDue = false;
         const look = async () => {
             await this.refresh();
             const stopped = await this.takeOver();
             if (stopped.length > 0) {
                 log.warn({ stopped }, 'the jobs of processes that stopped are taken over');
-                await events.onTakeover();
+                isRecoveryDue = true;
+            }
+            if (isRecoveryDue) {
+                await events.onTakeover(); // again at the next look if it fails
+                isRecoveryDue = false;
             }
             if (await intake.refresh()) {
                 await events.onIntake();
