@@ -1,7 +1,7 @@
 /**
  * `npm run bench:index`: how fast the indexer reads a history, and how much memory it needs. `-- --transactions 100000`
- * says of how many transactions, `-- --json` prints one JSON object. The histories are made, not run: the contracts of a
- * sandbox would take longer than the indexer.
+ * says of how many transactions, `-- --json` prints one JSON object. The histories are made, not run, because contracts
+ * in a sandbox would take longer than the indexer.
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -33,7 +33,7 @@ import {
     opcodes,
     Provider,
     Registry,
-} from '../../wrappers';
+} from '@cocoon-market/wrappers';
 
 const START = 1_795_435_200; // unix seconds of the first transaction
 const SECONDS = 3; // between two transactions
@@ -259,7 +259,7 @@ export class SyntheticMarket {
         this.chain.add(this.registry, { from: accountOf(client), value: VALUE }, [{ to: null, body: event }]);
     }
 
-    /** An order of four jobs, each with a claim of somebody, one of the payout, and the last; returns what was claimed. */
+    /** An order of four jobs, each with a claim of somebody, one of the payout, and the last. Returns the claimed sum. */
     async serve(client: number, amount: bigint): Promise<bigint> {
         const { chain, code } = this;
         const { payout } = SyntheticMarket;

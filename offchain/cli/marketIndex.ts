@@ -17,7 +17,7 @@ import { tableLines } from './table';
 import { endpointOf, networkNamed, readFlag, wholeFrom } from './worker/initFlags';
 
 interface MarketFlags {
-    registry: string;
+    registry?: string;
     network: string;
     store: string;
     json?: boolean;
@@ -47,7 +47,11 @@ const MAX_NUMBER = 2 ** 32 - 1;
 
 /** The command with its subcommand. */
 export function indexCommand(): Command {
-    const command = ofMarket(new Command('index'))
+    const command = new Command('index')
+        .option('--registry <address>', 'registry of the market')
+        .option('--network <name>', 'mainnet, testnet, or a number', 'mainnet')
+        .option('--store <store>', 'file of the index, or postgres:// address', 'index.db')
+        .option('--json', 'print JSON, amounts in nanoTON')
         .option('--endpoint <url...>', "TON HTTP API v2, one or several; default: TON Center's of the network")
         .option('--api-key <key>', 'of the first endpoint')
         .option('--once', 'read what is new, and end')
@@ -55,7 +59,9 @@ export function indexCommand(): Command {
         .option('--export [file]', 'read what is new, write the whole market as lines of JSON, and end')
         .option('--at <seconds>', 'with --export: unix time at which windows end; default: that of the newest fact')
         .action((flags: IndexFlags) => (flags.export === undefined ? follow(flags) : exportMarket(flags)));
-    ofMarket(command.command('match'))
+    command
+        .command('match')
+        .configureHelp({ showGlobalOptions: true })
         .description('list the nodes that fit an app, or the announced demand that fits a node, and why others do not')
         .option('--model <id>', 'of the app: id in the catalogue, or its SHA-256')
         .option('--queries <number>', 'of the app, a day')
@@ -69,15 +75,10 @@ export function indexCommand(): Command {
     return command;
 }
 
-function ofMarket(command: Command): Command {
-    return command
-        .requiredOption('--registry <address>', 'registry of the market')
-        .option('--network <name>', 'mainnet, testnet, or a number', 'mainnet')
-        .option('--store <store>', 'file of the index, or postgres:// address', 'index.db')
-        .option('--json', 'print JSON, amounts in nanoTON');
-}
-
 function marketOf({ registry, network: name }: MarketFlags) {
+    if (registry === undefined) {
+        throw new Remedied('Missing: --registry ADDRESS', { remedy: 'the records in deployments/ name registries' });
+    }
     const network = readFlag('--network', name, networkNamed);
     const testOnly = isTestOnly(network);
     return { network, registry: readFlag('--registry', registry, (text) => readAddress(text, { testOnly })) };

@@ -2,7 +2,7 @@
 import { toNano } from '@ton/core';
 import { Indexer } from '../../offchain/indexer/indexer';
 import { HttpSource } from '../../offchain/indexer/source';
-import { nodeChanges } from '../../wrappers';
+import { nodeChanges } from '@cocoon-market/wrappers';
 import { listingWith, modelOf, type JoinedMarket } from '../support/stake';
 import { drawing, Killed, unreliable } from './support/lying';
 import { HistoryError, rebuilt, TestIndex } from './support';

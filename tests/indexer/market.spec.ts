@@ -3,7 +3,7 @@ import { Cell, toNano } from '@ton/core';
 import { plainJson } from '../../offchain/indexer/export';
 import { matchDemands, matchNodes, modelHash } from '../../offchain/indexer/match';
 import { HttpSource } from '../../offchain/indexer/source';
-import { opcodes } from '../../wrappers';
+import { opcodes } from '@cocoon-market/wrappers';
 import { type JoinedMarket, modelOf, STAKE } from '../support/stake';
 import { PostgresServer } from '../offchain/support/postgres';
 import { rebuilt, TestIndex } from './support';

@@ -17,7 +17,7 @@ import {
     signedOrder,
     Voucher,
     voucherFor,
-} from '../../../wrappers';
+} from '@cocoon-market/wrappers';
 import { NodeJob, report } from '../../support/cases';
 import { START } from '../../support/chain';
 import { spendKey, voucherKey } from '../../support/market';
