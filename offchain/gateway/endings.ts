@@ -7,7 +7,8 @@ import { counterOf } from '../tokens';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import { Breach, IncomingAnswer, SignedEnding } from './incoming';
-import { type Lease, Unstored } from './job';
+import type { Lease } from './job';
+import { NotStored } from './notStored';
 import { conclude, parse, refuse, sentQueryOf } from './query';
 import { WorkerDown, WorkerRefusal } from './workers';
 
@@ -32,7 +33,7 @@ export class Endings {
             try {
                 return await this.fetchOnce(lease, query, received, attempt);
             } catch (error) {
-                if (!(error instanceof Unstored)) {
+                if (!(error instanceof NotStored)) {
                     throw error;
                 }
                 await this.store(error);
@@ -44,7 +45,7 @@ export class Endings {
     }
 
     /** Stores an ending that the store did not take, until it does or the gateway ends: then it is fetched again. */
-    store(ending: Unstored): Promise<void> {
+    store(ending: NotStored): Promise<void> {
         const step = async () => {
             await ending.store();
             return true;

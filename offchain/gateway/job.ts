@@ -7,6 +7,7 @@ import { BYTES } from '../tokens';
 import type { PaidChannel } from './channels';
 import type { JobLink } from './jobLink';
 import type { Ledger } from './ledger';
+import { NotStored } from './notStored';
 import { JobMoney, type MoneyParts } from './money';
 import { lackOf, type OfferFacts, type Needs } from './needs';
 import type { Nodes } from './nodes';
@@ -18,18 +19,6 @@ interface Reservation {
     ceiling: bigint; // nanoTON
     lease: Lease | undefined;
     concurrent: number; // the most queries without an ending at one time, this one among them
-}
-
-/** An ending that the store did not take. Nobody else can book it, so the catcher stores it later. */
-export class Unstored extends Error {
-    constructor(
-        /** Stores the ending; throws another one if the store does not take it again. */
-        readonly store: () => Promise<void>,
-        cause: unknown,
-    ) {
-        super('the store did not take the ending of a query', { cause });
-        this.name = 'Unstored';
-    }
 }
 
 /**
@@ -47,7 +36,7 @@ export class Lease {
 
     /**
      * The query has an ending, durably, and its money is paid or free; a result is being paid. `cost`: nanoTON, of the
-     * key that pays it. Throws {@link Unstored}.
+     * key that pays it. Throws {@link NotStored}.
      */
     async end(ending: StoredEnding, cost = this.costOf(ending)): Promise<void> {
         this.use();
@@ -59,7 +48,7 @@ export class Lease {
         const isUsed = ending.phase === 'result' || cost > 0n;
         const used = isUsed ? { model, worker, cost, tokens: ending.tokens } : undefined;
         await this.job.store.endQuery(this.job.number, this.number, { ...ending, used }).catch((error: unknown) => {
-            throw new Unstored(() => this.store(ending, cost), error);
+            throw new NotStored(() => this.store(ending, cost), error);
         });
         this.job.release(this);
         this.job.onEnded(this.number, cost, used);
@@ -81,7 +70,7 @@ export class Lease {
     }
 
     /** The store did not take the query, so it was never sent: its money is free, and the budget of its key. */
-    dropUnstored(): void {
+    dropNotStored(): void {
         this.drop();
         this.job.onEnded(this.number, 0n);
     }
@@ -270,12 +259,12 @@ export class GatewayJob {
         if (change.phase === 'ended' && this.phase !== 'ended') {
             await this.releaseUnfinished();
         }
-        const before = Object.fromEntries(Object.keys(change).map((key) => [key, this.stored[key as keyof JobChange]]));
+        const stored = Object.fromEntries(Object.keys(change).map((key) => [key, this.stored[key as keyof JobChange]]));
         Object.assign(this.stored, change);
         try {
             await this.store.changeJob(this.stored.channel, change);
         } catch (error) {
-            Object.assign(this.stored, before);
+            Object.assign(this.stored, stored);
             throw error;
         }
     }

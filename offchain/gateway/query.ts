@@ -19,7 +19,8 @@ import { counterOf } from '../tokens';
 import { SentQuery, ClockReading } from './check';
 import { Cut } from './cut';
 import { Breach, SignedEnding, IncomingAnswer } from './incoming';
-import { type GatewayJob, type Lease, Unstored } from './job';
+import type { GatewayJob, Lease } from './job';
+import { NotStored } from './notStored';
 import { type Needs, needsOf } from './needs';
 import type { Payer } from './people';
 import type { Preferences } from './preferences';
@@ -110,7 +111,7 @@ export interface Asking {
     signal: AbortSignal;
     keep?: boolean;
     /** Gets an ending that the store did not take, to store it later. */
-    onUnstored: (ending: Unstored) => void;
+    onNotStored: (ending: NotStored) => void;
 }
 
 /**
@@ -118,19 +119,19 @@ export interface Asking {
  * the connection broke off. Aborting `signal` cuts the query.
  *
  * @throws {BrokenOff} when the connection ended first, {@link WorkerRefusal} and {@link WorkerDown} when nothing came,
- * {@link Breach} when the node broke the protocol, {@link Unstored} when the store did not take the result
+ * {@link Breach} when the node broke the protocol, {@link NotStored} when the store did not take the result
  */
 export async function ask(
     lease: Lease,
     question: Question,
-    { clock, deliver, signal, keep = false, onUnstored }: Asking,
+    { clock, deliver, signal, keep = false, onNotStored }: Asking,
 ): Promise<QueryOutcome> {
     const { job, number, ceiling } = lease;
     const later = (error: unknown) => {
-        if (!(error instanceof Unstored)) {
+        if (!(error instanceof NotStored)) {
             throw error;
         }
-        onUnstored(error);
+        onNotStored(error);
     };
     try {
         const { session } = job;
@@ -166,7 +167,7 @@ export async function ask(
             job.money.signResult(),
         ]);
         if (added.status === 'rejected') {
-            lease.dropUnstored();
+            lease.dropNotStored();
             throw added.reason;
         }
         await confirm(lease, question, query, later);
@@ -204,8 +205,8 @@ export async function ask(
             clearTimeout(saving);
             cut.now();
             noteUnaccepted(job, incoming);
-            if (error instanceof Unstored) {
-                onUnstored(error);
+            if (error instanceof NotStored) {
+                onNotStored(error);
                 throw error;
             }
             if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {

@@ -7,7 +7,8 @@ import { Breach, ClockInDoubt } from './incoming';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import type { Endings } from './endings';
-import type { GatewayJob, Lease, Unstored } from './job';
+import type { GatewayJob, Lease } from './job';
+import type { NotStored } from './notStored';
 import { featuresOf } from './nodes';
 import type { AnswerTimes } from './nodeStats';
 import { Excluded, JobPool } from './pool';
@@ -102,8 +103,8 @@ export class Router {
             };
             try {
                 const keep = config.keepHours > 0;
-                const onUnstored = (ending: Unstored) => void this.parts.endings.store(ending);
-                const outcome = await ask(lease, question, { clock, deliver, signal, keep, onUnstored });
+                const onNotStored = (ending: NotStored) => void this.parts.endings.store(ending);
+                const outcome = await ask(lease, question, { clock, deliver, signal, keep, onNotStored });
                 closing.bookOutcome(job, outcome);
                 if (outcome.type === 'result') {
                     const { completion, reasoning } = outcome.result;
