@@ -8,7 +8,7 @@ const libraries = ['wrappers/**/*.ts', 'offchain/**/*.ts'];
 const programs = ['offchain/cli/**', 'offchain/bin/**', '**/main.ts', '**/cli.ts', '**/demo.ts', '**/demo/**'];
 
 export default defineConfig(
-    { ignores: ['build/', 'coverage/', '**/dist/', 'temp/', '**/weights/'] },
+    { ignores: ['build/', 'coverage/', '**/dist/', 'tests/pack/fixtures/', 'temp/', '**/weights/'] },
     { linterOptions: { reportUnusedDisableDirectives: 'error' } },
     js.configs.recommended,
     {
@@ -109,5 +109,6 @@ export default defineConfig(
             ),
         },
     },
+    { files: ['tests/pack/**'], languageOptions: { globals: { globalThis: 'readonly' } } },
     { files: ['tooling/**'], rules: { 'no-restricted-properties': 'off' } },
 );

@@ -69,7 +69,7 @@ function verifyByEquation(publicKey: Buffer, hash: Buffer, signature: Buffer): b
         return false; // no point of the curve
     }
     const found = ExtendedPoint.BASE.multiplyUnsafe(s).subtract(key.multiplyUnsafe(k));
-    return r.equals(found.toAffine().toRawBytes());
+    return r.equals(Buffer.from(found.toAffine().toRawBytes())); // the Buffer of browsers compares with its own kind
 }
 
 function littleEndian(bytes: Buffer): bigint {

@@ -1,24 +1,11 @@
 /** Finds Chromium, and opens pages in it. */
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { delimiter, join } from 'node:path';
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SERIOUS = ['serious', 'critical'];
 
-/** The path of a Chromium that may be run; undefined if there is none. */
-export function findChromium({ CHROMIUM, PATH = '' } = process.env) {
-    const places = PATH.split(delimiter).flatMap((folder) => NAMES.map((name) => join(folder, name)));
-    return (CHROMIUM ? [CHROMIUM] : places).find((path) => {
-        try {
-            accessSync(path, constants.X_OK);
-            return true;
-        } catch {
-            return false;
-        }
-    });
-}
+export { findChromium } from '../pack/chromium.mjs';
 
 /** Starts the browser. */
 export async function openBrowser(executablePath) {

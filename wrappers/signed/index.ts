@@ -1,4 +1,5 @@
 export { InvalidField } from '../fields';
+export * from '../keys';
 export * from './answer';
 export * from './layout';
 export * from './orders';

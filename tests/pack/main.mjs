@@ -1,0 +1,93 @@
+/**
+ * Packs the wrappers, installs the file in empty folders, and uses it as other programs do: types, `require`, `import`,
+ * both ends of the range of @ton/core, bundles of esbuild and vite, and a page in headless Chromium.
+ *
+ * npm run test:pack   exit code 1 if anything fails, or if there is no Chromium
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pack } from '../../tooling/packed.mjs';
+import { findChromium } from './chromium.mjs';
+import * as steps from './steps.mjs';
+
+const require = createRequire(import.meta.url);
+const LOWEST = '0.60.0';
+const HIGHEST = '0.63.1';
+const TYPES = '@types/node@20';
+
+require('../../tooling/typescript.js');
+const { acceptSession, encryptionKey, openRequest, querySecret } = require('../../offchain/link/sealing.ts');
+
+async function main() {
+    const chromium = findChromium();
+    if (chromium === undefined) throw new Error('There is no Chromium: install it, or name it with CHROMIUM');
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-pack-'));
+    const key = await encryptionKey(Buffer.alloc(32, 8));
+    const nodeKey = key.publicKey.toString('hex');
+    let failed = 0;
+    const step = async (name, check) => {
+        const start = performance.now();
+        try {
+            await check();
+            console.log(`ok    ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+        } catch (error) {
+            failed++;
+            console.log(`FAIL  ${name}\n      ${String(error.message).replaceAll('\n', '\n      ')}`);
+        }
+    };
+
+    let expected;
+    /** The same values as everywhere, and a query that the node opens. */
+    const agrees = async ({ same, sealed }) => {
+        expected ??= same;
+        assert.deepEqual(same, expected);
+        assert.deepEqual([same.receipt, same.altered, same.equal, same.oneClass], [true, false, true, true]);
+        assert.match(same.refusal, /^Voucher\.count must be a whole number/);
+        const [enc, salt, text] = [sealed.enc, sealed.salt, sealed.sealed].map((each) => Buffer.from(each, 'hex'));
+        const session = await acceptSession(key, enc, { job: Buffer.alloc(32, 3), wire: 'cocoon-market/2' });
+        assert.equal(openRequest(querySecret(session, 1, salt), 1, text).toString(), '{"model":"m"}');
+    };
+
+    try {
+        const file = pack(folder);
+        const app = join(folder, 'app');
+        await step('installs in an empty folder', () => steps.install(file, app, [TYPES]));
+        await step('brings no server, test or compiler', () => steps.checkTree(app));
+        for (const [name, how] of Object.entries(steps.resolutions)) {
+            await step(`has types for ${name}`, () => steps.checkTypes(app, how));
+        }
+        for (const kind of ['require', 'import']) {
+            await step(`works by ${kind}`, () => agrees(steps.runProbe(app, kind, nodeKey)));
+        }
+        for (const version of [LOWEST, HIGHEST]) {
+            const other = join(folder, version);
+            await step(`works with @ton/core ${version}`, async () => {
+                steps.install(file, other, [`@ton/core@${version}`, TYPES]);
+                await agrees(steps.runProbe(other, 'require', nodeKey));
+                await agrees(steps.runProbe(other, 'import', nodeKey));
+                steps.checkTypes(other, steps.resolutions.bundler);
+            });
+        }
+        for (const [name, bundle] of [
+            ['esbuild', steps.bundleWithEsbuild],
+            ['vite', steps.bundleWithVite],
+        ]) {
+            await step(`runs in Chromium, bundled with ${name}`, async () => {
+                const site = await bundle(app);
+                await agrees(await steps.serving(site, (url) => steps.runInPage(url, chromium, nodeKey)));
+            });
+        }
+    } finally {
+        if (failed === 0) rmSync(folder, { recursive: true, force: true });
+        else console.log(`the folder stays: ${folder}`);
+    }
+    process.exitCode = failed === 0 ? 0 : 1;
+}
+
+main().catch((error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+});

@@ -1,0 +1,87 @@
+/** The short form of `npm run test:pack`: the package without types, npm's registry and a browser. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const ROOT = join(__dirname, '../..');
+const NODE_KEY = '09'.repeat(32);
+
+jest.setTimeout(120_000);
+
+/** Runs lines of an ES module that may use the tools of this checkout. */
+function run(lines: string[], cwd: string): string {
+    const file = join(cwd, 'task.mjs');
+    writeFileSync(file, lines.join('\n'));
+    return execFileSync(process.execPath, [file], { cwd, encoding: 'utf8' });
+}
+
+const importOf = (path: string) => JSON.stringify(pathToFileURL(join(ROOT, path)).href);
+
+describe('The packed wrappers', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-pack-'));
+    const installed = join(folder, 'node_modules/@cocoon-market/wrappers');
+
+    beforeAll(() => {
+        mkdirSync(join(folder, 'node_modules/@ton'), { recursive: true });
+        mkdirSync(installed, { recursive: true });
+        for (const name of ['@ton/core', '@ton/crypto']) {
+            symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
+        }
+        writeFileSync(join(installed, 'package.json'), readFileSync(join(ROOT, 'wrappers/package.json')));
+        writeFileSync(join(folder, 'package.json'), '{}');
+        run(
+            [
+                `import { makePackage } from ${importOf('tooling/package.mjs')};`,
+                `await makePackage(${JSON.stringify(join(installed, 'dist'))}, { types: false });`,
+            ],
+            folder,
+        );
+    });
+    afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+    const probe = (kind: 'require' | 'import') =>
+        JSON.parse(
+            run(
+                [
+                    `import { runProbe } from ${importOf('tests/pack/steps.mjs')};`,
+                    `console.log(JSON.stringify(runProbe(${JSON.stringify(folder)}, '${kind}', '${NODE_KEY}')));`,
+                ],
+                folder,
+            ),
+        ) as { same: Record<string, unknown> };
+
+    it('do the same by require and by import, outside of this checkout', () => {
+        const [required, imported] = [probe('require').same, probe('import').same];
+
+        expect(imported).toEqual(required);
+        expect(required).toMatchObject({ receipt: true, altered: false, equal: true, oneClass: true });
+        expect(required.refusal).toContain('Voucher.count must be a whole number from 0 to 4294967295, got nothing');
+    });
+
+    it('name no file of this checkout, nothing of tests, and for browsers no module of Node.js', () => {
+        const found = run(
+            [
+                `import { strangers } from ${importOf('tooling/packed.mjs')};`,
+                `console.log(JSON.stringify(strangers(${JSON.stringify(installed)})));`,
+            ],
+            folder,
+        );
+
+        expect(JSON.parse(found)).toEqual([]);
+    });
+
+    it('are the same bytes when they are made again', () => {
+        const again = join(folder, 'again');
+        run(
+            [
+                `import { makePackage } from ${importOf('tooling/package.mjs')};`,
+                `await makePackage(${JSON.stringify(again)}, { types: false });`,
+            ],
+            folder,
+        );
+
+        expect(execFileSync('diff', ['-r', join(installed, 'dist'), again], { encoding: 'utf8' })).toBe('');
+    });
+});
