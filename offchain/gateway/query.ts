@@ -50,7 +50,8 @@ export function questionOf(modelRequest: ModelRequest, { isLimited }: { isLimite
         let bound = byTokenizer.get(tokenizer);
         if (bound === undefined) {
             const counter = counterOf(tokenizer);
-            const longest = Math.max(0, ...stops.map((one) => counter.text(one)));
+            const countStop = (one: string) => (one.length > MAX_STOP ? Buffer.byteLength(one) : counter.text(one));
+            const longest = Math.max(0, ...stops.map(countStop));
             bound = {
                 promptBound: counter.promptBound(modelRequest),
                 stopBound: longest * choicesOf(modelRequest),
@@ -62,6 +63,7 @@ export function questionOf(modelRequest: ModelRequest, { isLimited }: { isLimite
     return { modelRequest, needed: needsOf(modelRequest, isLimited), bounds };
 }
 
+const MAX_STOP = 1024; // characters of a stop string that is cut into tokens; a longer one counts by its bytes
 const ACCEPT_MS = 250; // from an accept until it is stored, unless the query ends before
 const END_MS = 1000; // from the signed ending to the end of the connection
 

@@ -205,22 +205,22 @@ function mergeLong(length: number, merges: Merges): number {
             continue;
         }
         const second = next[at];
-        const after = next[second];
-        const before = previous[at];
+        const right = next[second];
+        const first = previous[at];
         tokens[at] = token;
         made[second] = -1;
-        next[at] = after;
-        made[at] = after < length ? merges.of(token, tokens[after]) : -1;
-        if (after < length) {
-            previous[after] = at;
+        next[at] = right;
+        made[at] = right < length ? merges.of(token, tokens[right]) : -1;
+        if (right < length) {
+            previous[right] = at;
         }
         if (made[at] !== -1) {
             push(made[at] * length + at);
         }
-        if (before >= 0) {
-            made[before] = merges.of(tokens[before], token);
-            if (made[before] !== -1) {
-                push(made[before] * length + before);
+        if (first >= 0) {
+            made[first] = merges.of(tokens[first], token);
+            if (made[first] !== -1) {
+                push(made[first] * length + first);
             }
         }
         remaining--;

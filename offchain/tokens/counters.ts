@@ -70,19 +70,19 @@ function exactCounter(load: () => BytePairCounter): TokenCounter {
             ),
         countPrompt: async (request, texts = []) => {
             // Each is the sum of the counts and of what is known without them.
-            const [bounded, estimated, named] = [new Noted(), new Noted(), new Noted()];
+            const [bounded, estimated, chosen] = [new Noted(), new Noted(), new Noted()];
             const bound = promptBound(request, bounded.count);
             const estimate = sum(promptTexts(request), (text) => estimated.count(text) + MESSAGE_MARKS);
-            const ofTexts = sum(texts, named.count);
+            const ofTexts = sum(texts, chosen.count);
             const counts = new Map<string, number>(); // most texts are in all of them, and are counted once
-            for (const text of [bounded, estimated, named].flatMap((noted) => noted.texts)) {
+            for (const text of [bounded, estimated, chosen].flatMap((noted) => noted.texts)) {
                 counts.set(text, counts.get(text) ?? (await countInTurns(load(), text)));
             }
-            const counted = (noted: Noted) => sum(noted.texts, (text) => counts.get(text)!);
+            const tokensOf = (noted: Noted) => sum(noted.texts, (text) => counts.get(text)!);
             return {
-                bound: withMargin(bound + counted(bounded)),
-                estimate: estimate + counted(estimated),
-                texts: ofTexts + counted(named),
+                bound: withMargin(bound + tokensOf(bounded)),
+                estimate: estimate + tokensOf(estimated),
+                texts: ofTexts + tokensOf(chosen),
             };
         },
         text: (text) => limited((one) => load().count(one))(text),

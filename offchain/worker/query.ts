@@ -1,4 +1,8 @@
-/** One running query: turns the backend's deltas into paid, sealed, stored frames, and ends with a receipt. */
+/**
+ * One running query: turns the backend's deltas into paid, sealed, stored frames, and ends with a receipt.
+ *
+ * Longer than 350 lines because the whole life of a query, from its accept to its end, is in one class.
+ */
 import { answerRoot, contentHash, Finish, Reason } from '@cocoon-market/wrappers';
 import { BackendError, type BackendEvent, type BackendDelta, type Usage } from '../backend';
 import { commitEvery, encodeRecord, encodeRetryAfter, type ModelRequest, RecordType, MAX_RETRY_AFTER } from '../link';

@@ -1,3 +1,4 @@
+// Longer than 350 lines because it is one list.
 import type { Attack } from './attack';
 
 /** Attacks on the gateway. */
@@ -312,5 +313,40 @@ export const gatewayAttacks: Attack[] = [
             'A worker says which node it is; an endpoint that says another one than the chain announces is not used.',
         file: 'tests/offchain/gateway/routing.spec.ts',
         test: 'Two nodes of unlike price and speed, found by events of the chain a worker that says it is another node than the chain announces there is not used',
+    },
+    {
+        source: 'review',
+        attack: 'The store rejects a voucher, and the gateway settles with an older one.',
+        stoppedBy: 'What is not stored is signed again.',
+        file: 'tests/offchain/gateway/money.spec.ts',
+        test: 'The money of a job settles with what is owed although the store did not take its voucher at first',
+    },
+    {
+        source: 'review',
+        attack: 'A worker answers 503 to a voucher and waits for it ever after.',
+        stoppedBy: 'Vouchers are posted again until the worker decides.',
+        file: 'tests/offchain/gateway/money.spec.ts',
+        test: 'The money of a job after a post that failed: posts again what the worker could not decide now',
+    },
+    {
+        source: 'review',
+        attack: 'A pause drops a voucher that is signed, and the worker cuts its answers.',
+        stoppedBy: 'After a pause all that is not delivered is posted.',
+        file: 'tests/offchain/gateway/money.spec.ts',
+        test: 'The money of a job posts after a pause what was signed and not delivered before it',
+    },
+    {
+        source: 'review',
+        attack: 'An app asks again and again while the disk is full, and each try keeps money of the job and of its key.',
+        stoppedBy: 'A query that is not stored leaves nothing behind.',
+        file: 'tests/offchain/gateway/rejected.spec.ts',
+        test: 'A write that the store rejects while it goes on of a query: the app hears it, nothing is sent, and its money is free at once',
+    },
+    {
+        source: 'review',
+        attack: 'A node breaks the protocol while the disk is full, and gets the next query.',
+        stoppedBy: 'Its job is left at once, and the evidence is stored later.',
+        file: 'tests/offchain/gateway/rejected.spec.ts',
+        test: 'A write that the store rejects while it goes on of the evidence of a breach: the job is left at once, and the evidence is stored later',
     },
 ];

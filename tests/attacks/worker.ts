@@ -1,3 +1,4 @@
+// Longer than 350 lines because it is one list.
 import type { Attack } from './attack';
 
 /** Attacks on the worker. */
@@ -343,5 +344,54 @@ export const workerAttacks: Attack[] = [
         stoppedBy: 'Where a number has a result the worker never signs a fail.',
         file: 'tests/offchain/worker/defence.spec.ts',
         test: 'The answer to a demand is no fail where the number has a result, even for another request',
+    },
+    {
+        source: 'review',
+        attack: 'A client with one funded job sends prompts of 512 KiB that are declined, and each stops the worker for seconds.',
+        stoppedBy: 'All prompts together are counted a few milliseconds in each turn of the event loop.',
+        file: 'tests/offchain/tokens.spec.ts',
+        test: 'the counting of long prompts of 4 prompts of "a" leaves the event loop free after each 32 KiB',
+    },
+    {
+        source: 'review',
+        attack: 'A client sends 512 KiB of accents, whose normalization takes 44 seconds.',
+        stoppedBy: 'No text is normalized as a whole.',
+        file: 'tests/offchain/tokens.spec.ts',
+        test: 'the counting of long prompts normalizes no text as a whole, because that takes the square of its length',
+    },
+    {
+        source: 'review',
+        attack: 'A client has prompts counted for ever that it never pays.',
+        stoppedBy: 'For a job without signed declines no prompt is counted whose bytes are not paid.',
+        file: 'tests/offchain/worker/rejected.spec.ts',
+        test: 'a prompt is not counted for a job that has no more declines, unless its bytes are paid',
+    },
+    {
+        source: 'review',
+        attack: 'A client sends two requests of one number, and the model runs for one that can never be accepted.',
+        stoppedBy: 'One request at a time has a number, until its decline or accept is stored.',
+        file: 'tests/offchain/worker/rejected.spec.ts',
+        test: 'a number that two requests have is not given to the model while the decline of the other is on its way to the disk',
+    },
+    {
+        source: 'review',
+        attack: 'The database rejects a part of an answer, and the worker signs a result over bytes that it cannot show to a demand.',
+        stoppedBy: 'The bytes go to the disk with the result.',
+        file: 'tests/offchain/worker/rejected.spec.ts',
+        test: 'a write that the store rejects while it goes on of a part of an answer: it is cut, and its result is over the bytes that are stored',
+    },
+    {
+        source: 'review',
+        attack: 'The database rejects the end of an accepted query, which then has none until its stake is slashed.',
+        stoppedBy: 'The worker ends, and the next process ends the query.',
+        file: 'tests/offchain/worker/rejected.spec.ts',
+        test: 'a write that the store rejects while it goes on of a fail: the worker ends, and the next process ends the query',
+    },
+    {
+        source: 'review',
+        attack: 'An accept is stored so late that its answer may end after the deadline that it promises.',
+        stoppedBy: 'The time of an answer runs from the signature of its accept.',
+        file: 'tests/offchain/worker/rejected.spec.ts',
+        test: 'an accept that takes long to be stored takes its time from that of the answer: the model is stopped before the deadline',
     },
 ];

@@ -204,7 +204,7 @@ describe('The money of a job', () => {
         ['again what the worker could not decide now', refused('internal', 503), [10n]],
         ['again what the worker failed to take', refused('internal', 500), [10n]],
         ['only once what the worker has refused', refused('bad_voucher', 400), []],
-    ])('posts %s', async (_, error, expected) => {
+    ])('after a post that failed: posts %s', async (_, error, expected) => {
         refusal = error;
         addResult(1);
         await pass(MOMENT_MS);
