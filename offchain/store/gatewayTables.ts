@@ -76,6 +76,9 @@ export const gatewayTables: readonly Migration[] = [
     addPeople,
     async (db) => {
         await sql`ALTER TABLE job ADD COLUMN member INTEGER NOT NULL DEFAULT 1`.execute(db);
+        await sql`ALTER TABLE usage ADD COLUMN member INTEGER NOT NULL DEFAULT 1`.execute(db);
+        const slot = sql`day, "apiKey", model, worker, member`;
+        await sql`CREATE UNIQUE INDEX "usageOfMember" ON usage (${slot})`.execute(db);
     },
 ];
 

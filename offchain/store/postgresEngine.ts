@@ -58,15 +58,16 @@ export async function openPostgres<Schema>(
     const third = (leaseSeconds * 1000) / 3;
     // Connections of their own, so that nothing keeps a renewal or a write waiting.
     const renewals = openPool({ ...config, max: 1, query_timeout: third, connectionTimeoutMillis: third });
-    const control = openPool({ ...config, max: 1 });
+    const control = openPool({ ...config, max: 1, query_timeout: STATEMENT_MS });
+    const setUp = openPool({ ...config, max: 1 }); // changes of the tables may take long
     const writer = openPool({ ...config, max: 1, query_timeout: STATEMENT_MS });
     const readers = openPool({ ...config, max: READERS, query_timeout: 6 * STATEMENT_MS });
-    const endAll = () => Promise.all([renewals, control, writer, readers].map((pool) => pool.end()));
+    const endAll = () => Promise.all([renewals, control, setUp, writer, readers].map((pool) => pool.end()));
     const database = <T>(pool: Pool) => new Kysely<T>({ dialect: new PostgresDialect({ pool: preparing(pool) }) });
     const db = database<Schema>(readers);
     try {
         await assertDurable(control, databaseName(url));
-        await createSchema(control, schema);
+        await createSchema(setUp, schema);
         const cluster = await joinCluster({
             ...{ member, seconds: leaseSeconds },
             renew: queryOf(renewals),
@@ -80,7 +81,7 @@ export async function openPostgres<Schema>(
             await cluster.leave();
             await endAll();
         };
-        await migrate(control, { scripts, lease, name: databaseName(url) }).catch(async (error: unknown) => {
+        await migrate(setUp, { scripts, lease, name: databaseName(url) }).catch(async (error: unknown) => {
             await cluster.leave();
             throw error;
         });

@@ -255,6 +255,9 @@ ALTER TABLE job ADD COLUMN member bigint NOT NULL DEFAULT 1;
 CREATE INDEX "jobOfMember" ON job (member, number) WHERE phase <> 'ended';
 CREATE INDEX "openQueryOfKey" ON query ("apiKey") WHERE phase = 'open' AND "apiKey" <> '';
 CREATE INDEX "usageOfKey" ON usage ("apiKey", day);
+ALTER TABLE usage ADD COLUMN member bigint NOT NULL DEFAULT 1;
+ALTER TABLE usage DROP CONSTRAINT usage_pkey;
+ALTER TABLE usage ADD PRIMARY KEY (day, "apiKey", model, worker, member);
 CREATE TABLE request (
     id bytea PRIMARY KEY,
     body bytea NOT NULL, -- hash

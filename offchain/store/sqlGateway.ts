@@ -189,7 +189,7 @@ export class SqlGatewayStore implements GatewayStore {
     releaseQuery(job: number, number: number, used: UsedQuery | undefined): Promise<void> {
         return this.commits.run(async (db) => {
             if (used !== undefined) {
-                await addUsage(peopleIn(db), { job, number }, used);
+                await addUsage(peopleIn(db), { job, number, member: this.cluster.number }, used);
             }
             await db.updateTable('query').set({ apiKey: '' }).where(ofQuery({ job, number })).execute();
         });
@@ -203,7 +203,7 @@ export class SqlGatewayStore implements GatewayStore {
         return this.commits.run(async (db) => {
             const query = ofQuery({ job, number });
             if (used !== undefined) {
-                await addUsage(peopleIn(db), { job, number }, used);
+                await addUsage(peopleIn(db), { job, number, member: this.cluster.number }, used);
             }
             if (breach !== undefined) {
                 const leaving = { phase: 'leaving', note: breach.reason, breachAt: breach.at } as const;

@@ -11,6 +11,7 @@ interface ApiKeyTable extends Omit<StoredApiKey, 'daily' | 'monthly' | 'models'>
 }
 
 interface UsageTable extends Omit<StoredUsage, 'cost'> {
+    member: number;
     cost: Buffer;
 }
 
@@ -62,10 +63,13 @@ function apiKeyOf({ daily, monthly, models, ...rest }: Selectable<ApiKeyTable>):
     };
 }
 
-/** Adds an ended query to the usage of the day on which it was asked. Call it before the query has its ending. */
+/**
+ * Adds an ended query to the usage of the day on which it was asked. Call it before the query has its ending. Each
+ * member has rows of its own, because two that add to one row would lose what one of them adds.
+ */
 export async function addUsage(
     db: Kysely<PeopleSchema>,
-    query: { job: number; number: number },
+    query: { job: number; number: number; member: number },
     { model, worker, cost, tokens = noTokens }: UsedQuery,
 ): Promise<void> {
     const rows = db.selectFrom('query').select(['apiKey', 'askedAt', 'phase']);
@@ -73,7 +77,7 @@ export async function addUsage(
     if (row?.phase !== 'open') {
         return;
     }
-    const slot = { day: dayOf(row.askedAt), apiKey: row.apiKey, model, worker };
+    const slot = { day: dayOf(row.askedAt), apiKey: row.apiKey, model, worker, member: query.member };
     const stored = await usageAt(db, slot);
     const added = sumOf(stored?.tokens ?? noTokens, tokens);
     const total = amountToBytes((stored?.cost ?? 0n) + cost);
@@ -81,13 +85,15 @@ export async function addUsage(
     await db
         .insertInto('usage')
         .values({ ...slot, ...sums })
-        .onConflict((conflict) => conflict.columns(['day', 'apiKey', 'model', 'worker']).doUpdateSet(sums))
+        .onConflict((conflict) => conflict.columns(['day', 'apiKey', 'model', 'worker', 'member']).doUpdateSet(sums))
         .execute();
 }
 
-async function usageAt(db: Kysely<PeopleSchema>, { day, apiKey, model, worker }: UsageSlot) {
+async function usageAt(db: Kysely<PeopleSchema>, slot: UsageSlot & { member: number }) {
+    const { day, apiKey, model, worker, member } = slot;
     const rows = db.selectFrom('usage').selectAll().where('day', '=', day).where('apiKey', '=', apiKey);
-    const row = await rows.where('model', '=', model).where('worker', '=', worker).executeTakeFirst();
+    const ofModel = rows.where('model', '=', model).where('worker', '=', worker);
+    const row = await ofModel.where('member', '=', member).executeTakeFirst();
     return row && { tokens: row, queries: row.queries, cost: amountFromBytes(row.cost) };
 }
 
@@ -98,6 +104,7 @@ const sumOf = (a: TokenCounts, b: TokenCounts): TokenCounts => ({
     reasoning: a.reasoning + b.reasoning,
 });
 
+/** The usage since a day, of all members together. */
 export async function usageSince(
     db: Kysely<PeopleSchema>,
     day: number,
@@ -105,8 +112,15 @@ export async function usageSince(
 ): Promise<StoredUsage[]> {
     const rows = db.selectFrom('usage').selectAll().where('day', '>=', day).orderBy('day').orderBy('apiKey');
     const requested = apiKey === undefined ? rows : rows.where('apiKey', '=', apiKey);
-    const found = await requested.orderBy('model').orderBy('worker').execute();
-    return found.map((row) => ({ ...row, cost: amountFromBytes(row.cost) }));
+    const sums = new Map<string, StoredUsage>();
+    for (const { member: _, cost, ...row } of await requested.orderBy('model').orderBy('worker').execute()) {
+        const slot = JSON.stringify([row.day, row.apiKey, row.model, row.worker]);
+        const sum = sums.get(slot);
+        const queries = (sum?.queries ?? 0) + row.queries;
+        const total = (sum?.cost ?? 0n) + amountFromBytes(cost);
+        sums.set(slot, { ...row, ...sumOf(sum ?? noTokens, row), queries, cost: total });
+    }
+    return [...sums.values()];
 }
 
 export async function openCostsIn(db: Kysely<PeopleSchema>, apiKey: string | undefined): Promise<OpenCost[]> {

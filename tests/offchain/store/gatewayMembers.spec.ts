@@ -47,6 +47,25 @@ describe('Two processes with one store', () => {
         expect(await b.ordersUnderWay()).toEqual([{ channel: job.channel, validUntil: job.validUntil }]);
     });
 
+    it('lose nothing of what both add to the usage of one key at once', async () => {
+        const slot = { model: 'm', worker: 'http://w', cost: 3n };
+        const stores = [a, b];
+        for (const [i, store] of stores.entries()) {
+            await store.addJob(newJob(i + 1, { phase: 'open' }));
+            for (let number = 1; number <= 10; number++) {
+                await store.addQuery({ ...query(i + 1, number), apiKey: 'alice' });
+            }
+        }
+        const used = { ...slot, tokens: { prompt: 1, cached: 0, completion: 2, reasoning: 0 } };
+        const all = stores.flatMap((store, i) =>
+            Array.from({ length: 10 }, (_, n) => store.endQuery(i + 1, n + 1, { phase: 'result', used })),
+        );
+        await Promise.all(all);
+        expect(await a.usage(0, 'alice')).toMatchObject([
+            { queries: 20, cost: 60n, prompt: 20, completion: 40, apiKey: 'alice' },
+        ]);
+    });
+
     it('store no order once another process has the lease of the orders', async () => {
         const order = newJob(1);
         const late = a.cluster.exclusive('escrow', async (lease) => {
