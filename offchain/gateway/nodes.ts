@@ -4,7 +4,7 @@ import { Rates, Terms, type Tier, tokenKinds } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
-import { commonVersion, modelHash, NodeInfo, wireVersions } from '../link';
+import { commonVersion, MAX_PROCESSES, modelHash, NodeInfo, wireVersions } from '../link';
 import { reasonOf } from '../process/errors';
 import { mayBePublic } from '../process/publicAddress';
 import { BYTES } from '../tokens';
@@ -77,7 +77,7 @@ const INFO_SECONDS = 30; // how long what a node says of itself is believed
 
 export class Nodes {
     private readonly clients = new Map<string, WorkerClient>();
-    private readonly processClients = new Map<string, WorkerClient>();
+    private readonly processClients = new Map<string, { worker: string; client: WorkerClient }>(); // in order of use
     private readonly processes = new Map<string, readonly string[]>(); // by URL of the worker
     private readonly infos = new Map<string, { info: NodeInfo; at: number }>();
     private readonly checked = new Map<string, { info: NodeInfo; objection: string | undefined }>(); // by URL
@@ -110,8 +110,9 @@ export class Nodes {
     }
 
     /**
-     * The client of a process at `url` that a worker names; undefined if that is a private address. It may be one only
-     * if the configuration accepts such workers, or names this worker at such an address itself.
+     * The client of a process at `url` that a worker names; undefined if that is a private address, or if too many
+     * others are in use. A private address is accepted only if the configuration accepts such workers, or names this
+     * worker at such an address itself.
      */
     processClient(worker: string, url: string): WorkerClient | undefined {
         if (url === worker) {
@@ -122,16 +123,31 @@ export class Nodes {
         if (publicOnly && !mayBePublic(url)) {
             return undefined;
         }
-        const name = `${publicOnly} ${url}`;
-        const client = this.processClients.get(name) ?? new WorkerClient(url, publicOnly);
-        this.processClients.delete(name); // and in again at the end, so that the map is in the order of use
-        this.processClients.set(name, client);
-        if (this.processClients.size > MAX_PROCESS_CLIENTS) {
-            const [oldest, unused] = this.processClients.entries().next().value!;
-            this.processClients.delete(oldest);
-            void unused.close().catch(() => undefined);
+        const name = `${worker} ${url}`;
+        const known = this.processClients.get(name);
+        if (known === undefined && !this.makeRoom(worker)) {
+            return undefined;
         }
-        return client;
+        const entry = known ?? { worker, client: new WorkerClient(url, publicOnly) };
+        this.processClients.delete(name); // and in again at the end
+        this.processClients.set(name, entry);
+        return entry.client;
+    }
+
+    // Only clients without requests are closed, so that no worker breaks an answer by naming many processes.
+    private makeRoom(worker: string): boolean {
+        const own = [...this.processClients].filter(([, one]) => one.worker === worker);
+        const isFull = own.length >= MAX_PROCESSES;
+        if (!isFull && this.processClients.size < MAX_PROCESS_CLIENTS) {
+            return true;
+        }
+        const unused = (isFull ? own : [...this.processClients]).find(([, { client }]) => client.isIdle);
+        if (unused === undefined) {
+            return false;
+        }
+        this.processClients.delete(unused[0]);
+        void unused[1].client.close().catch(() => undefined);
+        return true;
     }
 
     /** The way to the process of a worker that has a job; `processes`: where the worker said that its processes are. */
@@ -300,7 +316,8 @@ export class Nodes {
     }
 
     async close(): Promise<void> {
-        const clients = [...this.clients.values(), ...this.processClients.values()];
+        const ofProcesses = [...this.processClients.values()].map(({ client }) => client);
+        const clients = [...this.clients.values(), ...ofProcesses];
         await Promise.all(clients.map((client) => client.close()));
     }
 

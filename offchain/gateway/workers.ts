@@ -81,6 +81,11 @@ export class WorkerClient {
         });
     }
 
+    /** True if no request runs or waits, and no answer is on its way. */
+    get isIdle(): boolean {
+        return this.pool.stats.size === 0;
+    }
+
     node(): Promise<NodeInfo> {
         return this.json('GET', paths.node, undefined, nodeInfo);
     }

@@ -1,4 +1,6 @@
 /** Which process of a worker is asked about a job. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { JobLink } from '../../../offchain/gateway/jobLink';
 import { Nodes } from '../../../offchain/gateway/nodes';
 import { type WorkerClient, WorkerDown, WorkerRefusal } from '../../../offchain/gateway/workers';
@@ -128,6 +130,33 @@ describe('The URL of a process', () => {
             expect(nodesOf(undefined, false).processClient(worker, 'https://two.example')).toBeDefined();
         },
     );
+
+    it('keeps its client while an answer comes, and only 16 of a worker have one', async () => {
+        const worker = 'https://worker.example';
+        const streaming = createServer((_, response) => void response.write('begin'));
+        await new Promise<void>((resolve) => streaming.listen(0, '127.0.0.1', resolve));
+        const nodes = nodesOf(undefined, true);
+        const busyUrl = `http://127.0.0.1:${(streaming.address() as AddressInfo).port}`;
+        const busy = nodes.processClient(worker, busyUrl)!;
+        const head = { job: JOB, boot: Buffer.alloc(16), number: 1 } as never;
+        const answer = (await busy.query(head, JOB, new AbortController().signal))[Symbol.asyncIterator]();
+        expect((await answer.next()).value.toString()).toBe('begin');
+        const first = nodes.processClient(worker, 'https://0.example');
+        const other = nodes.processClient('https://other.example', 'https://0.example');
+        for (let i = 1; i < 40; i++) {
+            expect(nodes.processClient(worker, `https://${i}.example`)).toBeDefined();
+        }
+        expect(nodes.processClient(worker, busyUrl)).toBe(busy);
+        expect(nodes.processClient(worker, 'https://0.example')).not.toBe(first);
+        expect(nodes.processClient('https://other.example', 'https://0.example')).toBe(other);
+        let isBroken = false;
+        void answer.next().catch(() => (isBroken = true));
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        expect(isBroken).toBe(false);
+        await nodes.close();
+        streaming.closeAllConnections();
+        streaming.close();
+    });
 
     it('is one of 16 at most, of http or https, or the whole list is passed over', () => {
         const state = (processes: unknown) =>
