@@ -150,15 +150,13 @@ export class Rounds {
     /** Live processes have all open jobs of the one that was killed, and one of these jobs is used again. */
     private async watch(blow: Fallen, tables: Tables): Promise<void> {
         const { pid, jobs, kind, round } = blow;
+        // A process that was stopped may wake up before another has looked, and then it has its jobs as before.
+        const isAwake = () => kind === 'pause' && performance.now() > blow.at + blow.downMs;
         const isTaken = await this.waitFor(async () => {
             const now = await this.ownership(tables);
-            return (
-                now !== undefined &&
-                jobs.every((job) => {
-                    const owner = now.ownerOf.get(job);
-                    return owner === undefined || (now.live.has(owner) && (owner !== pid || kind === 'pause'));
-                })
-            );
+            const isHeld = (owner: number | undefined) =>
+                owner === undefined || (now!.live.has(owner) && (owner !== pid || isAwake()));
+            return now !== undefined && jobs.every((job) => isHeld(now.ownerOf.get(job)));
         }, WATCH_MS);
         const from = this.disturbedAt(blow);
         const ms = Math.max(0, performance.now() - from);
