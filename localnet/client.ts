@@ -86,7 +86,8 @@ function revive(wire: WireTransaction): LoggedTransaction {
 function post(url: string, body: string): Promise<Answer> {
     return new Promise((resolve, reject) => {
         const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-        const sent = request(url, { method: 'POST', headers }, (response) => {
+        // Without an agent: the server may close an idle connection at the moment when it is used again.
+        const sent = request(url, { method: 'POST', headers, agent: false }, (response) => {
             const chunks: Buffer[] = [];
             response.on('data', (chunk: Buffer) => chunks.push(chunk));
             response.on('error', reject);

@@ -57,7 +57,7 @@ export async function runStores(rounds: number, scale: number, say: (text: strin
         ] as const) {
             say(name);
             const server = name === 'sqlite' ? undefined : database;
-            const store = await server?.create(name);
+            const store = await server?.create(`bench_${name}`);
             const worker = await market.addWorker({ name: `${name}-worker`, count, store });
             started.push(...worker.processes);
             const gateway = await market.addGateway({ name: `${name}-client`, count, store }, worker.urls);

@@ -19,6 +19,7 @@ export interface ClusterOptions {
     processes: number; // gateways, and as many workers
     apps: number; // that ask at once
     allowanceMs: number; // beyond 10 s, for a machine that is busy
+    signal?: AbortSignal; // ends the run after the round that runs, with all checks
     say: (line: string) => void;
 }
 
@@ -60,7 +61,9 @@ export async function runCluster(options: ClusterOptions): Promise<ClusterReport
         });
         const rounds = new Rounds(world, answers, options.allowanceMs);
         const startedAt = performance.now();
-        const lost = await runAll(world, { plan, rounds, load, tell }).finally(() => load.stop());
+        const lost = await runAll(world, { plan, rounds, load, tell, signal: options.signal }).finally(() =>
+            load.stop(),
+        );
         const seconds = Math.round((performance.now() - startedAt) / 1000);
         const checks: Check[] = [
             { name: 'answers go on within 10 s of a kill, and a stated allowance', breaches: rounds.late },
@@ -91,15 +94,16 @@ interface Run {
     rounds: Rounds;
     load: Load;
     tell: (line: string) => void;
+    signal: AbortSignal | undefined;
 }
 
 /** Returns the vouchers that were lost, by round. */
-async function runAll({ wire, workers }: World, { plan, rounds, load, tell }: Run): Promise<string[]> {
+async function runAll({ wire, workers }: World, { plan, rounds, load, tell, signal }: Run): Promise<string[]> {
     const lost: string[] = [];
     await until(async () => load.report.answered > 0); // kills before it would say little
     for (const round of plan) {
-        if (!(await rounds.run(round))) {
-            break; // nothing answers any more
+        if (signal?.aborted === true || !(await rounds.run(round))) {
+            break; // or nothing answers any more
         }
         const acknowledged = new Map(wire.acknowledged);
         let stored: Awaited<ReturnType<typeof readVouchers>> = [];

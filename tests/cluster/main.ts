@@ -19,6 +19,7 @@ const USAGE = `npm run test:cluster -- [--rounds N] [--seed N] [--folder DIR] [-
   --processes N  gateways, and as many workers; 2 unless given
   --apps N     that ask at once; 6 unless given
   --allowance SECONDS  beyond the 10 s of a takeover, for a machine that is busy; 5 unless given
+  SIGINT to this process alone ends the run after the round that runs, with all checks
   --json       one JSON object on standard output; progress goes to standard error`;
 
 function textOf({ load, kills, pauses, times, checks, ...report }: ClusterReport): string {
@@ -59,7 +60,10 @@ async function main(): Promise<void> {
     const seed = numberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 32)}`, 0);
     const folder = values.folder === undefined ? mkdtempSync(join(tmpdir(), 'cluster-')) : resolve(values.folder);
     console.error(`seed ${seed}, folder ${folder}`);
+    const ending = new AbortController();
+    process.once('SIGINT', () => ending.abort());
     const report = await runCluster({
+        signal: ending.signal,
         ...{ seed, folder, say: console.error },
         rounds: numberOf('rounds', values.rounds, 1),
         processes: numberOf('processes', values.processes, 1),

@@ -14,7 +14,7 @@ const WATCH_MS = 250; // between two looks into the database
 const MAX_WAIT_MS = 90_000; // then nothing answers any more
 const FIRST_ANSWER_MS = 20_000; // a job that no query needs in this time is not measured
 const EXCUSED_MS = 20_000; // after a blow: a process that was waiting for it has ended by then
-const EXCUSES = /store|lease|database|PGSQL|in use/i; // of a process whose database died, or that was stopped
+const EXCUSES = /store|lease|database|PGSQL|in use|EPIPE|ECONN/i; // of a process whose database died, or that was stopped
 
 /** Milliseconds from a kill, or from the restart of what nothing else stood in for. */
 export interface Times {
