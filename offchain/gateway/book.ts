@@ -43,8 +43,15 @@ export class JobBook {
         return this.byNumber.get(number);
     }
 
-    /** Takes a stored job into memory. One that failed does not take the place of another of its number. */
+    /**
+     * Takes a stored job into memory. One that failed does not take the place of another of its number. Throws if the
+     * job is there already and not over: two objects of one job would sign side by side.
+     */
     add(stored: StoredJob): GatewayJob {
+        const present = this.byNumber.get(stored.number);
+        if (present?.stored.channel.equals(stored.channel) === true && !isOver(present)) {
+            throw new Error(`Job ${stored.number} is in memory already`);
+        }
         const { keys, nodes, store, network, escrow, now } = this.context;
         const job = new GatewayJob(stored, nodes, {
             key: keys.voucher(escrow.address.hash, stored.number),
@@ -68,7 +75,6 @@ export class JobBook {
     }
 
     private forgetOver(): void {
-        const isOver = ({ phase, running }: GatewayJob) => (phase === 'ended' || phase === 'failed') && running === 0;
         for (const job of this.all.filter(isOver).slice(0, -MAX_OVER)) {
             this.byNumber.delete(job.number);
             this.forgotten++;
@@ -89,3 +95,5 @@ export class JobBook {
         this.context.log.warn({ job: number, reason }, 'a voucher was not taken');
     }
 }
+
+const isOver = ({ phase, running }: GatewayJob) => (phase === 'ended' || phase === 'failed') && running === 0;

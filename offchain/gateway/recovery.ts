@@ -28,6 +28,7 @@ export interface RecoveryParts {
 export class Recovery {
     private readonly connecting = new SingleFlight<number, boolean>();
     private moved: StoredJob[] = []; // to this process, and not in memory yet
+    private taking: Promise<void> | undefined;
     private begin!: () => void;
     private markLoaded!: () => void;
     /** Resolves once the jobs of the store are in memory. No query begins before. */
@@ -90,19 +91,25 @@ export class Recovery {
         await Promise.race([Promise.all(working), sleep(START_MS, undefined, { ref: false })]);
     }
 
-    /** Takes up the jobs of processes that ended, as their next start would. */
-    async takeOver(): Promise<void> {
-        const { people } = this.context;
+    /** Takes up the jobs of processes that ended, as their next start would; once at a time. */
+    takeOver(): Promise<void> {
+        return (this.taking ??= this.takeOverNow().finally(() => (this.taking = undefined)));
+    }
+
+    private async takeOverNow(): Promise<void> {
+        const { people, log } = this.context;
         await this.loaded;
         this.moved.push(...(await this.moveJobs()));
-        const jobs = await this.load(this.moved);
-        if (jobs.length > 0) {
-            this.moved = [];
+        if (this.moved.length > 0) {
             await people.budgets.restore();
+            const jobs = await this.load(this.moved);
+            this.moved = []; // no sooner: whatever failed before, the next round does again
             jobs.filter(needsWorker).forEach((job) => void this.reconnect(job));
             const orders = this.takeUpOrders(jobs.filter(({ phase }) => phase === 'ordered'));
             this.ordersResolved = Promise.allSettled([this.ordersResolved, orders]);
-            void orders.then(() => this.takeUpOrders(jobs.filter(({ phase }) => phase === 'failed')));
+            orders
+                .then(() => this.takeUpOrders(jobs.filter(({ phase }) => phase === 'failed')))
+                .catch(reporting(log, 'error', 'an order that was taken over has no outcome'));
         }
     }
 

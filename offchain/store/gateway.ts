@@ -147,7 +147,7 @@ export interface GatewayStore extends PeopleStore {
     /** The job of the highest number, whoever has it; one that failed only if there is no other. */
     newestJob(): Promise<StoredJob | undefined>;
     hasChannel(channel: Buffer): Promise<boolean>;
-    /** Stores a voucher unless the stored one says more. */
+    /** Stores a voucher. Throws if the stored one says more, or there is no such job: it must not leave then. */
     saveVoucher(channel: Buffer, voucher: SignedVoucher): Promise<void>;
     /**
      * Stores a query before it is sent. `whole`: what it takes to open it later.

@@ -32,20 +32,19 @@ export class QueryRows {
         writes.defer(this.vouchers, this.usage);
     }
 
-    /** See `GatewayStore.saveVoucher`. */
-    saveVoucher(channel: Buffer, voucher: SignedVoucher): void {
+    /** See `GatewayStore.saveVoucher`; false if nothing is stored. */
+    saveVoucher(channel: Buffer, voucher: SignedVoucher): boolean {
         const row = this.vouchers.get(channel.toString('latin1'), () => {
             const stored = this.statements.readVoucher.get(channel);
             return stored && { channel, voucher: voucherOf(stored) };
         });
         const newest = row?.voucher;
-        if (
-            row !== undefined &&
-            !(newest && (newest.cumulative > voucher.cumulative || newest.count > voucher.count))
-        ) {
-            row.voucher = voucher;
-            this.vouchers.mark(row);
+        if (row === undefined || (newest && (newest.cumulative > voucher.cumulative || newest.count > voucher.count))) {
+            return false;
         }
+        row.voucher = voucher;
+        this.vouchers.mark(row);
+        return true;
     }
 
     /** See `GatewayStore.addQuery`. */

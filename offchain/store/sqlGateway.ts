@@ -139,10 +139,11 @@ export class SqlGatewayStore implements GatewayStore {
     async saveVoucher(channel: Buffer, { count, signature, ...voucher }: SignedVoucher): Promise<void> {
         const cumulative = amountToBytes(voucher.cumulative);
         const isNewer = sql<boolean>`(cumulative IS NULL OR (cumulative <= ${cumulative} AND count <= ${count}))`;
-        await this.commits.run((db) => {
+        const { numUpdatedRows } = await this.commits.run((db) => {
             const jobs = db.updateTable('job').set({ cumulative, count, signature }).where('channel', '=', channel);
-            return jobs.where(isNewer).execute();
+            return jobs.where(isNewer).executeTakeFirstOrThrow();
         });
+        requireStored(numUpdatedRows > 0n);
     }
 
     addQuery(
@@ -320,6 +321,13 @@ export class SqlGatewayStore implements GatewayStore {
     async close(): Promise<void> {
         await this.commits.idle();
         await this.engine.close();
+    }
+}
+
+/** A voucher that is not on the disk must not leave. */
+export function requireStored(isStored: boolean): void {
+    if (!isStored) {
+        throw new Error('The voucher is not stored: the store has one that says more, or no such job');
     }
 }
 

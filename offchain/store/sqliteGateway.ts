@@ -3,7 +3,7 @@ import type { SignedVoucher } from '@cocoon-market/wrappers';
 import type { GatewayStore, StoredEnding, StoredQuery, WholeQuery } from './gateway';
 import { type GatewaySchema, gatewayTables } from './gatewayTables';
 import { QueryRows } from './queryRows';
-import { SqlGatewayStore } from './sqlGateway';
+import { requireStored, SqlGatewayStore } from './sqlGateway';
 import { openSqlite, type SqliteEngine } from './sqliteEngine';
 import type { StoreEvents } from './writeQueue';
 
@@ -23,7 +23,7 @@ class SqliteGatewayStore extends SqlGatewayStore {
     }
 
     override async saveVoucher(channel: Buffer, voucher: SignedVoucher): Promise<void> {
-        await this.group.runHot(() => this.rows.saveVoucher(channel, voucher));
+        requireStored(await this.group.runHot(() => this.rows.saveVoucher(channel, voucher)));
     }
 
     override async addQuery(query: StoredQuery, whole?: Pick<WholeQuery, 'session' | 'sealed'>): Promise<void> {

@@ -110,3 +110,13 @@ it('has the newest hundred jobs that are over in memory, and counts the others',
     expect(book.all.map(({ number }) => number)).toEqual([0, ...Array.from({ length: 100 }, (_, i) => 60 + i)]);
     expect(book.phases).toEqual({ open: 1, ended: 150 });
 });
+
+it('has a job in memory once: a second object of it would sign beside the first', async () => {
+    const { book } = bench.gateway;
+    const stored = await jobLike(10, 'open');
+    book.add({ ...stored });
+    expect(() => book.add({ ...stored })).toThrow('is in memory already');
+    book.get(10)!.stored.phase = 'failed'; // an order of the same second may have the same channel
+    const next = book.add({ ...stored });
+    expect(book.get(10) === next).toBe(true);
+});

@@ -92,8 +92,9 @@ export function describeGatewayStore(name: string, open: () => Promise<GatewaySt
             await store.changeJob(job.channel, { funds: 3n });
             await store.saveVoucher(job.channel, voucher(5n, 1));
             await store.saveVoucher(job.channel, newest);
-            await store.saveVoucher(job.channel, voucher(6n, 3));
-            await store.saveVoucher(job.channel, voucher(MAX, 1));
+            await expect(store.saveVoucher(job.channel, voucher(6n, 3))).rejects.toThrow('is not stored');
+            await expect(store.saveVoucher(job.channel, voucher(MAX, 1))).rejects.toThrow('is not stored');
+            await expect(store.saveVoucher(randomBytes(32), newest)).rejects.toThrow('is not stored');
             expect(await store.job(1)).toEqual({ ...job, phase: 'open', note: 'why', funds: 3n, voucher: newest });
         });
 

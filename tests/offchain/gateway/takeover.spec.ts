@@ -1,0 +1,93 @@
+/** How a gateway takes up the jobs of a process that ended, when reads fail meanwhile. */
+import pino from 'pino';
+import type { JobBook } from '../../../offchain/gateway/book';
+import type { GatewayContext } from '../../../offchain/gateway/context';
+import type { GatewayJob } from '../../../offchain/gateway/job';
+import { Recovery, type RecoveryParts } from '../../../offchain/gateway/recovery';
+import { Tasks } from '../../../offchain/process/tasks';
+import type { StoredJob } from '../../../offchain/store/gateway';
+
+let added: number[];
+let resumed: number[];
+let gone: number[]; // members whose jobs nobody has taken over
+let entries: () => Promise<never[]>;
+let restore: () => Promise<void>;
+let recovery: Recovery;
+let tasks: Tasks;
+
+beforeEach(() => {
+    [added, resumed, gone] = [[], [], [2]];
+    entries = async () => [];
+    restore = async () => undefined;
+    tasks = new Tasks();
+    const stored = { number: 7, phase: 'ordered' } as StoredJob;
+    const store = {
+        cluster: { lapsed: async () => gone.map((number) => ({ number, holder: 'another process' })) },
+        takeOver: async () => gone.splice(0).map(() => stored),
+        entries: () => entries(),
+        openQueries: async () => [],
+        highest: async () => 0,
+    };
+    const spending = {
+        resume: async () => {
+            resumed.push(stored.number);
+            return 5n;
+        },
+    };
+    const book = {
+        add(record: StoredJob) {
+            added.push(record.number);
+            const change = async (fields: object) => void Object.assign(record, fields);
+            const connect = () => new Promise(() => undefined);
+            const job = {
+                ...{ stored: record, number: record.number, change, connect },
+                raiseHighest: () => undefined,
+            };
+            return Object.defineProperty(job, 'phase', { get: () => record.phase }) as unknown as GatewayJob;
+        },
+        replace: () => undefined,
+    } as Partial<JobBook>;
+    const context = {
+        ...{ store, spending, log: pino({ level: 'silent' }), nodes: {} },
+        people: { budgets: { restore: () => restore() } },
+    } as unknown as GatewayContext;
+    recovery = new Recovery(context, { book, closing: {}, tasks } as RecoveryParts);
+    recovery['markLoaded']();
+});
+afterEach(() => tasks['stopping'].abort());
+
+describe('The jobs of a process that ended', () => {
+    it('are taken into memory once, also if the next round begins while they are read', async () => {
+        let read!: () => void;
+        const reading = new Promise<void>((resolve) => (read = resolve));
+        entries = () => reading.then(() => []);
+        const rounds = [recovery.takeOver(), recovery.takeOver()];
+        read();
+        await Promise.all(rounds);
+        await recovery.takeOver();
+        expect(added).toEqual([7]);
+    });
+
+    it.each([
+        ['its entries are', () => (entries = failOnce(async () => []))],
+        ['what its keys reserved is', () => (restore = failOnce(async () => undefined))],
+    ])('are taken up by the next round, if %s not read in the first', async (_, fail) => {
+        fail();
+        await expect(recovery.takeOver()).rejects.toThrow('the connection ended');
+        await recovery.takeOver();
+        await recovery.ordersResolved;
+        expect([added, resumed]).toEqual([[7], [7]]);
+    });
+});
+
+/** A read that fails the first time. */
+function failOnce<T>(read: () => Promise<T>): () => Promise<T> {
+    let isFirst = true;
+    return async () => {
+        if (isFirst) {
+            isFirst = false;
+            throw new Error('the connection ended');
+        }
+        return read();
+    };
+}
