@@ -38,17 +38,19 @@ export class OrderTurns {
      * {@link take} of an action that is tried again in another turn when it resolves with undefined. Throws 503 if its
      * turn does not come in time.
      */
-    takeFree<T>(action: Action<T | undefined>): Promise<T> {
-        return this.inTurn(async () => {
-            const late = AbortSignal.any([this.closing.signal, AbortSignal.timeout(this.maxMs)]);
-            for (;;) {
-                const result = await this.withLease(action, late);
-                if (result !== undefined) {
-                    return result;
-                }
-                await sleep(RESOLVE_MS, undefined, { signal: late }).catch(() => undefined);
+    async takeFree<T>(action: Action<T | undefined>): Promise<T> {
+        // Between two tries the turn is free: an order of this process may be what the action waits for.
+        let late: AbortSignal | undefined;
+        for (;;) {
+            const result = await this.inTurn(() => {
+                late ??= AbortSignal.any([this.closing.signal, AbortSignal.timeout(this.maxMs)]);
+                return this.withLease(action, late);
+            });
+            if (result !== undefined) {
+                return result;
             }
-        });
+            await sleep(RESOLVE_MS, undefined, { signal: late }).catch(() => undefined);
+        }
     }
 
     /** This process resolves the order that makes this channel. `validUntil`: unix seconds. */

@@ -196,6 +196,7 @@ export class Recovery {
             const { parameters, channel } = job;
             const funds = await spending.resume({ parameters, deposit, validUntil, channel });
             await job.change({ phase: 'open', funds });
+            book.replace(job); // another order of its number may have its place
         } catch (error) {
             if (error instanceof OrderLapsed) {
                 await job.change({ phase: 'failed', note: reasonOf(error.cause ?? error) });

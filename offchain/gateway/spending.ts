@@ -103,8 +103,8 @@ export class SpendAccount {
      */
     resume(order: OpenOrder): Promise<bigint> {
         return this.turns.take(async () => {
-            this.turns.note(order.channel, order.validUntil);
             const { account, state } = await this.account.read();
+            this.turns.note(order.channel, order.validUntil); // no sooner: without the read it is not resolved
             if (Number(state.seqno) <= seqnoOf(order.parameters.job) && account.at <= order.validUntil) {
                 await this.sendAgain(this.cellOf(order), order.deposit);
             }

@@ -1,14 +1,19 @@
 /** How a gateway takes up the jobs of a process that ended, when reads fail meanwhile. */
+import { Address } from '@ton/core';
 import pino from 'pino';
 import type { JobBook } from '../../../offchain/gateway/book';
 import type { GatewayContext } from '../../../offchain/gateway/context';
 import type { GatewayJob } from '../../../offchain/gateway/job';
+import { OrderTurns } from '../../../offchain/gateway/orderTurns';
+import { type OpenOrder, SpendAccount } from '../../../offchain/gateway/spending';
 import { Recovery, type RecoveryParts } from '../../../offchain/gateway/recovery';
 import { Tasks } from '../../../offchain/process/tasks';
+import { OneMember } from '../../../offchain/store/cluster';
 import type { StoredJob } from '../../../offchain/store/gateway';
 
 let added: number[];
 let resumed: number[];
+let replaced: number[]; // numbers whose place in the book another object took
 let gone: number[]; // members whose jobs nobody has taken over
 let entries: () => Promise<never[]>;
 let restore: () => Promise<void>;
@@ -16,7 +21,7 @@ let recovery: Recovery;
 let tasks: Tasks;
 
 beforeEach(() => {
-    [added, resumed, gone] = [[], [], [2]];
+    [added, resumed, replaced, gone] = [[], [], [], [2]];
     entries = async () => [];
     restore = async () => undefined;
     tasks = new Tasks();
@@ -45,7 +50,7 @@ beforeEach(() => {
             };
             return Object.defineProperty(job, 'phase', { get: () => record.phase }) as unknown as GatewayJob;
         },
-        replace: () => undefined,
+        replace: (job) => void replaced.push(job.number),
     } as Partial<JobBook>;
     const context = {
         ...{ store, spending, log: pino({ level: 'silent' }), nodes: {} },
@@ -77,6 +82,37 @@ describe('The jobs of a process that ended', () => {
         await recovery.takeOver();
         await recovery.ordersResolved;
         expect([added, resumed]).toEqual([[7], [7]]);
+    });
+
+    it('are in the book once their order was taken, whatever has their number meanwhile', async () => {
+        await recovery.takeOver();
+        await recovery.ordersResolved;
+        await new Promise(setImmediate);
+        expect(replaced).toEqual([7]);
+    });
+});
+
+describe('An order that was taken over', () => {
+    const channel = new Address(0, Buffer.alloc(32, 1));
+    const order = { channel, validUntil: 9, deposit: 5n, parameters: { job: 4 } } as OpenOrder;
+    const ordersUnderWay = async () => [{ channel: channel.hash, validUntil: 9 }];
+    let turns: OrderTurns;
+
+    beforeEach(() => void (turns = new OrderTurns({ ordersUnderWay, cluster: new OneMember() }, channel)));
+
+    it('holds back the openers of its process until the chain was read for it', async () => {
+        const read = () => Promise.reject(new Error('the API is away'));
+        const chain = { as: () => chain };
+        const spending = new SpendAccount(chain as never, 1, { account: { urgent: { read } }, turns } as never);
+        await expect(spending.resume(order)).rejects.toThrow('the API is away');
+        expect(await turns.hasUnresolved(9)).toBe(true);
+    });
+
+    it('gets a turn between the tries of an opener that waits for it', async () => {
+        let isResolved = false;
+        const opened = turns.takeFree(async () => (isResolved ? 'opened' : undefined));
+        await turns.take(async () => void (isResolved = true));
+        expect(await opened).toBe('opened');
     });
 });
 
