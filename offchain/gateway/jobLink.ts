@@ -2,8 +2,10 @@
  * The way to the process of a worker that has a job. A worker may be several processes, and says where they are. A job
  * is asked of its owner; if that does not answer, the others know who has the job now.
  */
-import { MAX_PROCESSES } from '../link';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MAX_PROCESSES, waits } from '../link';
 import type { JobState, NodeInfo } from '../link';
+import { steadySeconds } from '../process/clock';
 import { type WorkerClient, WorkerDown, WorkerRefusal } from './workers';
 
 /** The client of a process at a URL; undefined if no worker may be there. */
@@ -11,15 +13,20 @@ export type ProcessClients = (url: string) => WorkerClient | undefined;
 
 type Calls = Pick<WorkerClient, 'node' | 'job' | 'register' | 'voucher' | 'end' | 'query' | 'stored'>;
 
+/** Seconds within which another process takes a job over. */
+const TAKEOVER_SECONDS = 15;
+
 /** The calls of a {@link WorkerClient} about one job. */
 export class JobLink implements Calls {
     private urls: string[]; // the one that answered last comes first
+    private nobodySince: number | undefined; // steady seconds, since no process has the job
 
     /** `worker`: its URL on chain. `processes`: what it said of its processes before. */
     constructor(
         private readonly worker: string,
         processes: readonly string[],
         private readonly clientOf: ProcessClients,
+        private readonly now = steadySeconds,
     ) {
         this.urls = [...new Set([...processes, worker])];
     }
@@ -34,6 +41,7 @@ export class JobLink implements Calls {
 
     async register(...args: Parameters<WorkerClient['register']>): Promise<JobState> {
         const state = await this.ask((client) => client.register(...args));
+        this.nobodySince = undefined;
         if (state.processes.length > 0) {
             this.urls = [...new Set([...state.processes, this.worker])];
         }
@@ -49,47 +57,67 @@ export class JobLink implements Calls {
     }
 
     stored(...args: Parameters<WorkerClient['stored']>): ReturnType<WorkerClient['stored']> {
-        return this.ask((client) => client.stored(...args));
+        return this.ask((client) => client.stored(...args), { mayBeLong: true });
     }
 
     /** A process that may have read the query is the only one that gets it. */
-    query(...args: Parameters<WorkerClient['query']>): ReturnType<WorkerClient['query']> {
-        return this.ask((client) => client.query(...args), { mayRepeat: false });
+    async query(...args: Parameters<WorkerClient['query']>): ReturnType<WorkerClient['query']> {
+        const answer = await this.ask((client) => client.query(...args), { mayRepeat: false, mayBeLong: true });
+        this.nobodySince = undefined;
+        return answer;
     }
 
-    private async ask<T>(call: (client: WorkerClient) => Promise<T>, { mayRepeat = true } = {}): Promise<T> {
+    // One limit for all processes. An answer that may be long only has to be asked for within it.
+    private async ask<T>(
+        call: (client: WorkerClient) => Promise<T>,
+        { mayRepeat = true, mayBeLong = false } = {},
+    ): Promise<T> {
         const tried = new Set<string>();
+        const until = this.now() + waits.whole;
         let down: WorkerDown | undefined;
         let isElsewhere = false; // a process says that another has the job
-        for (let url = this.next(tried); url !== undefined; url = this.next(tried)) {
+        let hop: string | undefined; // the one URL that is followed though it is not in the list
+        for (let url = this.next(tried); url !== undefined && this.now() < until; url = this.next(tried, hop)) {
             tried.add(url);
+            const over = new AbortController();
             try {
-                const answer = await call(this.clientOf(url)!);
+                const answer = call(this.clientOf(url)!);
+                await (mayBeLong ? answer : Promise.race([answer, lateAfter(until - this.now(), url, over.signal)]));
                 this.putFirst(url);
-                return answer;
+                return await answer;
             } catch (error) {
                 if (error instanceof WorkerDown && (mayRepeat || error.unsent)) {
                     down ??= error;
                 } else if (error instanceof WorkerRefusal && isOfProcess(error)) {
                     isElsewhere = true;
-                    if (error.url !== undefined && !tried.has(error.url)) {
+                    if (error.url !== undefined && this.urls.includes(error.url)) {
                         this.putFirst(error.url);
+                    } else {
+                        hop ??= error.url;
                     }
                 } else {
                     throw error;
                 }
+            } finally {
+                over.abort();
             }
         }
-        // Its owner has stopped, and the others do not have it yet.
-        throw down === undefined || isElsewhere
-            ? new WorkerRefusal('taking_over', 503, 'no process of the worker has the job now')
-            : down;
+        throw down === undefined || isElsewhere ? this.ofNobody() : down;
     }
 
-    private next(tried: ReadonlySet<string>): string | undefined {
+    // Its owner has stopped, and the others do not have it yet. A worker that says so for long does not serve the job.
+    private ofNobody(): WorkerRefusal {
+        this.nobodySince ??= this.now();
+        const refusal = new WorkerRefusal('taking_over', 503, 'no process of the worker has the job now');
+        refusal.isOverdue = this.now() - this.nobodySince > TAKEOVER_SECONDS;
+        return refusal;
+    }
+
+    private next(tried: ReadonlySet<string>, hop?: string): string | undefined {
+        const urls = hop === undefined ? this.urls : [hop, ...this.urls];
         return tried.size > MAX_PROCESSES
             ? undefined
-            : this.urls.find((url) => !tried.has(url) && this.clientOf(url) !== undefined);
+            : urls.find((url) => !tried.has(url) && this.clientOf(url) !== undefined);
     }
 
     private putFirst(url: string): void {
@@ -100,3 +128,8 @@ export class JobLink implements Calls {
 }
 
 const isOfProcess = ({ code }: WorkerRefusal) => code === 'other_process' || code === 'taking_over';
+
+async function lateAfter(seconds: number, url: string, signal: AbortSignal): Promise<never> {
+    await sleep(seconds * 1000, undefined, { ref: false, signal });
+    throw new WorkerDown(`${url} does not answer in time`);
+}

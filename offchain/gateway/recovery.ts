@@ -242,7 +242,7 @@ export class Recovery {
             }
             return true;
         } catch (error) {
-            if (!(error instanceof WorkerRefusal && error.code === 'taking_over')) {
+            if (!(error instanceof WorkerRefusal && error.code === 'taking_over' && !error.isOverdue)) {
                 nodes.cool(job.stored.worker);
             }
             log.warn({ job: job.number, reason: reasonOf(error) }, 'the worker of an open job does not answer');

@@ -275,6 +275,10 @@ export class Router {
                 this.context.nodes.cool(job.stored.worker);
                 return { error, avoid: 'worker', isBlameless: true };
             case 'taking_over': // the other jobs of the worker are with processes that run
+                if (refusal.isOverdue) {
+                    this.context.nodes.cool(job.stored.worker);
+                    return this.ofRepeated(job, refusal, error);
+                }
                 return { error, avoid: 'job', isBlameless: true };
             case 'shutting_down':
             case 'chain_down':

@@ -34,6 +34,8 @@ export interface SealingKey {
 export class WorkerRefusal extends Error {
     /** Of a query: the session that it was sealed in. */
     session: Session | undefined;
+    /** Of `taking_over`: true if that lasts longer than a takeover. */
+    isOverdue = false;
 
     constructor(
         readonly code: RefusalCode | 'unknown',

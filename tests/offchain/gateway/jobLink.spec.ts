@@ -12,10 +12,12 @@ const JOB = Buffer.alloc(32);
 /** What each process answers; `undefined`: it is none that may be asked. */
 let answers: Record<string, Error | string[] | undefined>;
 let calls: string[];
+let seconds: number; // on the clock of the gateway
 
 beforeEach(() => {
     answers = {};
     calls = [];
+    seconds = 0;
 });
 
 const refusal = (code: 'other_process' | 'taking_over' | 'unknown_session', url?: string) =>
@@ -23,13 +25,14 @@ const refusal = (code: 'other_process' | 'taking_over' | 'unknown_session', url?
 const down = (code: string) => new WorkerDown('down', Object.assign(new Error(code), { code }));
 const DOWN = down('ECONNREFUSED');
 
-function linkOf(processes: string[] = []): JobLink {
-    return new JobLink(A, processes, (url) => {
+function linkOf(processes: string[] = [], callSeconds = 0): JobLink {
+    const clientOf = (url: string) => {
         if (!(url in answers)) {
             return undefined;
         }
         const call = async () => {
             calls.push(url);
+            seconds += callSeconds;
             const answer = answers[url];
             if (answer instanceof Error) {
                 throw answer;
@@ -37,7 +40,8 @@ function linkOf(processes: string[] = []): JobLink {
             return { processes: answer } as never;
         };
         return { register: call, voucher: call, query: call, stored: call, end: call } as unknown as WorkerClient;
-    });
+    };
+    return new JobLink(A, processes, clientOf, () => seconds);
 }
 
 const register = (link: JobLink) => link.register({} as never);
@@ -97,13 +101,41 @@ describe('A job is asked', () => {
         expect(calls).toEqual([C, B, A]);
     });
 
-    it('of at most 17 URLs, whatever the processes name', async () => {
+    it('of one URL that is not in the list, whatever the processes name', async () => {
         for (let i = 0; i < 40; i++) {
             answers[`http://${i}`] = refusal('other_process', `http://${i + 1}`);
         }
         answers[A] = refusal('other_process', 'http://0');
-        await expect(query(linkOf())).rejects.toMatchObject({ code: 'taking_over' });
-        expect(calls).toHaveLength(17);
+        const link = linkOf();
+        await expect(query(link)).rejects.toMatchObject({ code: 'taking_over' });
+        answers[A] = refusal('other_process', 'http://9');
+        await expect(query(link)).rejects.toMatchObject({ code: 'taking_over' });
+        expect(calls).toEqual([A, 'http://0', A, 'http://9']);
+    });
+
+    it('for 30 s in all, however many processes it has', async () => {
+        const urls = Array.from({ length: 16 }, (_, i) => `http://${i}`);
+        answers = Object.fromEntries(urls.map((url) => [url, DOWN]));
+        await expect(voucher(linkOf(urls, 10))).rejects.toThrow(WorkerDown);
+        expect(calls).toHaveLength(3);
+    });
+
+    it('for 15 s while no process has it; then its worker is to blame, until one takes a query', async () => {
+        answers = { [A]: refusal('taking_over') };
+        const link = linkOf();
+        await expect(query(link)).rejects.toMatchObject({ isOverdue: false });
+        seconds = 15;
+        await expect(query(link)).rejects.toMatchObject({ isOverdue: false });
+        seconds = 16;
+        await expect(query(link)).rejects.toMatchObject({ isOverdue: true });
+        answers = { [A]: [] };
+        await voucher(link); // proves nothing of queries
+        answers = { [A]: refusal('taking_over') };
+        await expect(query(link)).rejects.toMatchObject({ isOverdue: true });
+        answers = { [A]: [] };
+        await query(link);
+        answers = { [A]: refusal('taking_over') };
+        await expect(query(link)).rejects.toMatchObject({ isOverdue: false });
     });
 });
 
