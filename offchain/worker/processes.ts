@@ -25,6 +25,8 @@ export class Processes {
     private live: readonly Member[] = [];
     private looks = 0;
     private loop: PollLoop | undefined;
+    private reading: Promise<void> | undefined;
+    private recovering: Promise<void> | undefined;
 
     private constructor(private readonly store: WorkerStore) {}
 
@@ -92,6 +94,17 @@ export class Processes {
             return;
         }
         let isRecoveryDue = false;
+        const note = reporting(log, 'warn', 'the other processes are not known now');
+        // The look does not wait for it: another process may stop meanwhile.
+        const recover = async () => {
+            try {
+                await events.onTakeover();
+            } catch (error) {
+                isRecoveryDue = true; // at the next look
+                note(error);
+            }
+            this.recovering = undefined;
+        };
         const look = async () => {
             await this.refresh();
             const stopped = await this.takeOver();
@@ -99,9 +112,9 @@ export class Processes {
                 log.warn({ stopped }, 'the jobs of processes that stopped are taken over');
                 isRecoveryDue = true;
             }
-            if (isRecoveryDue) {
-                await events.onTakeover(); // again at the next look if it fails
+            if (isRecoveryDue && this.recovering === undefined) {
                 isRecoveryDue = false;
+                this.recovering = recover();
             }
             if (await intake.refresh()) {
                 await events.onIntake();
@@ -110,16 +123,25 @@ export class Processes {
                 await this.store.followOthers();
             }
         };
-        this.loop = new PollLoop(look, WATCH_MS, reporting(log, 'warn', 'the other processes are not known now'));
+        this.loop = new PollLoop(look, WATCH_MS, note);
         this.loop.start();
     }
 
     async stop(): Promise<void> {
         await this.loop?.stop();
+        await this.recovering;
     }
 
-    private async refresh(): Promise<void> {
-        this.live = await this.store.cluster.members();
+    // One reading for all that ask meanwhile: many requests for the jobs of one process come at once.
+    private refresh(): Promise<void> {
+        const read = async () => {
+            try {
+                this.live = await this.store.cluster.members();
+            } finally {
+                this.reading = undefined;
+            }
+        };
+        return (this.reading ??= read());
     }
 
     private find(number: number): Member | undefined {
