@@ -259,7 +259,7 @@ export class SyntheticMarket {
         this.chain.add(this.registry, { from: accountOf(client), value: VALUE }, [{ to: null, body: event }]);
     }
 
-    /** An order of four jobs, each with a claim of somebody, one of the payout, and the last. Returns the claimed sum. */
+    /** An order of four jobs, each with a claim of somebody, one of the payout, and the last. The claimed sum. */
     async serve(client: number, amount: bigint): Promise<bigint> {
         const { chain, code } = this;
         const { payout } = SyntheticMarket;
