@@ -31,6 +31,8 @@ export type NewKey = z.output<typeof newKey>;
 
 export class ApiKeys {
     private byName: Map<string, StoredApiKey>;
+    private reads = 0; // begun
+    private newest = 0; // only a read that began later than this one may replace the keys: the others may miss a save
 
     private constructor(
         private readonly store: PeopleStore,
@@ -46,7 +48,12 @@ export class ApiKeys {
 
     /** Reads what another process that shares the store changed. */
     async refresh(): Promise<void> {
-        this.byName = new Map((await this.store.apiKeys()).map((key) => [key.name, key]));
+        const begun = ++this.reads;
+        const keys = await this.store.apiKeys();
+        if (begun > this.newest) {
+            this.newest = begun;
+            this.byName = new Map(keys.map((key) => [key.name, key]));
+        }
     }
 
     /** True once a key was created, also after it was revoked: nobody gets in because a key was taken back. */
@@ -163,7 +170,12 @@ export class ApiKeys {
 
     private async save(key: StoredApiKey): Promise<StoredApiKey> {
         this.byName.set(key.name, key);
-        await this.store.saveApiKey(key);
+        this.newest = Infinity;
+        try {
+            await this.store.saveApiKey(key);
+        } finally {
+            this.newest = this.reads;
+        }
         return key;
     }
 

@@ -6,6 +6,7 @@ import type { UsedQuery } from '../store/people';
 import { VOUCHER_ACCEPT_MS, VOUCHER_DELAY_MS } from '../link';
 import { Ledger, type VoucherAmounts } from './ledger';
 import type { JobLink } from './jobLink';
+import { requireMember } from './member';
 import { WorkerRefusal } from './workers';
 
 const RETRY_MS = [200, 500, 1000, 2000, 5000];
@@ -219,6 +220,7 @@ export class JobMoney {
         }
         const voucher = await this.newestVoucher();
         if (voucher !== null && !this.stopped && this.paused === undefined) {
+            requireMember(this.parts.store);
             await this.adopt(await this.parts.worker.voucher(this.stored.hash, voucher));
             this.noteDelivered(voucher);
         }

@@ -20,6 +20,7 @@ import { SentQuery, ClockReading } from './check';
 import { Cut } from './cut';
 import { Breach, SignedEnding, IncomingAnswer } from './incoming';
 import type { GatewayJob, Lease } from './job';
+import { requireMember } from './member';
 import { NotStored } from './notStored';
 import { type Needs, needsOf } from './needs';
 import type { Payer } from './people';
@@ -173,8 +174,8 @@ export async function ask(
             throw added.reason;
         }
         await confirm(lease, question, query, later);
+        requireMember(job.store);
         const head = { ...shared, job: job.stored.hash, session: session.id, voucher: job.stored.voucher };
-
         const incoming = new IncomingAnswer(sentQueryOf(job, query), job.verifier, secret, counterOf(tokenizer), {
             maxAnswer: job.terms.maxAnswer,
             clock,

@@ -92,8 +92,8 @@ export class SpendAccount {
             const order = { ...planned, validUntil: at + VALID_SECONDS, channel: address };
             this.turns.note(order.channel, order.validUntil);
             await keep(order, lease);
-            await this.send(this.cellOf(order), order.deposit);
-            return this.waitForChannel(order);
+            await this.send(this.cellOf(order), order.deposit, lease);
+            return this.waitForChannel(order, lease);
         });
     }
 
@@ -102,13 +102,13 @@ export class SpendAccount {
      * taken, and waits. Throws {@link OrderLapsed} if it was not taken.
      */
     resume(order: OpenOrder): Promise<bigint> {
-        return this.turns.take(async () => {
+        return this.turns.take(async (lease) => {
             const { account, state } = await this.account.read();
             this.turns.note(order.channel, order.validUntil); // no sooner: without the read it is not resolved
             if (Number(state.seqno) <= seqnoOf(order.parameters.job) && account.at <= order.validUntil) {
-                await this.sendAgain(this.cellOf(order), order.deposit);
+                await this.sendAgain(this.cellOf(order), order.deposit, lease);
             }
-            return this.waitForChannel(order);
+            return this.waitForChannel(order, lease);
         });
     }
 
@@ -117,7 +117,7 @@ export class SpendAccount {
      * order.
      */
     jobOrder(job: JobParameters, action: 'leave' | 'refund'): Promise<void> {
-        return this.turns.take(async () => {
+        return this.turns.take(async (lease) => {
             const { account, state } = await this.account.read();
             const seqno = Number(state.seqno);
             const validUntil = account.at + VALID_SECONDS;
@@ -129,7 +129,7 @@ export class SpendAccount {
                 job,
                 action,
             });
-            await this.send(order, 0n);
+            await this.send(order, 0n, lease);
             let failure: unknown; // why the chain was not read the last time
             for (let poll = 1; poll <= MAX_POLLS && !this.closed; poll++) {
                 const { outcome, error } = await this.outcome(order, seqno, validUntil);
@@ -142,7 +142,7 @@ export class SpendAccount {
                 }
                 await sleep(this.pollMs);
                 if (poll % RESEND_POLLS === 0) {
-                    await this.sendAgain(order, 0n);
+                    await this.sendAgain(order, 0n, lease);
                 }
             }
             // The next order has the same seqno, so at most one of the two is taken.
@@ -204,13 +204,17 @@ export class SpendAccount {
      * Sends an order again that may have been lost or taken: the escrow takes it once, and what the chain shows
      * decides.
      */
-    private async sendAgain(order: Cell, deposit: bigint): Promise<void> {
-        await this.send(order, deposit).catch((error: Error) =>
+    private async sendAgain(order: Cell, deposit: bigint, lease: HeldLease): Promise<void> {
+        await this.send(order, deposit, lease).catch((error: Error) =>
             this.log.warn({ reason: reasonOf(error.cause ?? error) }, 'an order that was sent before is refused'),
         );
     }
 
-    private async send(order: Cell, deposit: bigint): Promise<void> {
+    /** Signs and sends an order, unless another process may have the lease and order with the same seqno. */
+    private async send(order: Cell, deposit: bigint, { isHeld }: HeldLease): Promise<void> {
+        if (!isHeld) {
+            throw new OrderLapsed('Another process of this gateway may be ordering, so this order was not sent');
+        }
         try {
             await this.chain.sendExternal(this.account.address, signedOrder(order, this.key));
         } catch (error) {
@@ -230,7 +234,7 @@ export class SpendAccount {
         }
     }
 
-    private async waitForChannel(order: OpenOrder): Promise<bigint> {
+    private async waitForChannel(order: OpenOrder, lease: HeldLease): Promise<bigint> {
         const { parameters, channel, validUntil, deposit } = order;
         const fresh = channelData(this.account.address, parameters).hash();
         const codes = (await channelCodes()).map((code) => code.hash());
@@ -261,7 +265,7 @@ export class SpendAccount {
                 );
             }
             if (!used && poll % RESEND_POLLS === 0) {
-                await this.sendAgain(cell, deposit);
+                await this.sendAgain(cell, deposit, lease);
             }
         }
         throw new Error('The gateway ended before the order did', { cause: failure });

@@ -34,6 +34,8 @@ export interface Cluster {
     readonly number: number;
     /** False if no other process may join. */
     readonly isShared: boolean;
+    /** False once this process cannot be sure to be a member: then it sends nothing that spends money. */
+    readonly isHeld: boolean;
     /** The live ones by number, this process among them. */
     members(): Promise<Member[]>;
     /** Those that stopped and whose rows nobody has taken over. */
@@ -75,6 +77,7 @@ const ALWAYS: HeldLease = { isHeld: true, assertHeld: () => Promise.resolve() };
 export class OneMember implements Cluster {
     readonly number = 1;
     readonly isShared = false;
+    readonly isHeld = true;
     private readonly actions = new OneByOne();
 
     async members(): Promise<Member[]> {

@@ -136,6 +136,10 @@ export class PostgresCluster implements Cluster {
         this.query = options.query;
     }
 
+    get isHeld(): boolean {
+        return this.lease.isHeld;
+    }
+
     async members(): Promise<Member[]> {
         return (await readRows(this.query)).filter(({ isLive }) => isLive).map(memberOf);
     }

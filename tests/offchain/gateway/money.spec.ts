@@ -17,11 +17,12 @@ describe('The money of a job', () => {
     let money: JobMoney;
     let refusal: Error | undefined; // of the next voucher that is posted
     let rejection: Error | undefined; // of the next voucher that is stored
+    let isHeld: boolean; // this process is sure to have its jobs
 
     beforeEach(() => {
         jest.useFakeTimers();
         [posted, stored] = [[], []];
-        [refusal, rejection] = [undefined, undefined];
+        [refusal, rejection, isHeld] = [undefined, undefined, true];
         job = {
             hash: Buffer.alloc(32, 1),
             channel: Buffer.alloc(32, 2),
@@ -42,6 +43,11 @@ describe('The money of a job', () => {
                 },
             } as unknown as JobLink,
             store: {
+                cluster: {
+                    get isHeld() {
+                        return isHeld;
+                    },
+                },
                 saveVoucher: async (_channel: Buffer, { cumulative }: SignedVoucher) => {
                     await Promise.resolve();
                     const error = rejection;
@@ -83,6 +89,16 @@ describe('The money of a job', () => {
         await money.payPending();
         await money.stop();
         expect([stored, posted]).toEqual([[10n], [10n]]);
+    });
+
+    it('posts nothing of a process that slept until another one may have its jobs', async () => {
+        addResult(1);
+        isHeld = false;
+        await expect(money.flush()).rejects.toThrow('nothing is sent');
+        expect(posted).toEqual([]);
+        isHeld = true;
+        await money.flush();
+        expect(posted).toEqual([10n]);
     });
 
     it('has one voucher for all results of a moment', async () => {

@@ -79,6 +79,22 @@ describe('An API key', () => {
         expect(again.hasUsable).toBe(false);
     });
 
+    it('stays revoked, also if a read that began before its revocation ends later', async () => {
+        const { apiKeys } = await load();
+        const { secret } = await apiKeys.create({ name: 'bob' });
+        const old = await store.apiKeys();
+        let answer!: (keys: typeof old) => void;
+        jest.spyOn(store, 'apiKeys').mockReturnValueOnce(new Promise((resolve) => (answer = resolve)));
+        const late = apiKeys.refresh();
+        await apiKeys.revoke('bob');
+        answer(old);
+        await late;
+        expect(refusal(() => apiKeys.authenticate(`Bearer ${secret}`)).message).toContain('was revoked');
+        await store.saveApiKey({ ...old[0], name: 'zoe' });
+        await apiKeys.refresh();
+        expect(apiKeys.get('zoe')).toBeDefined();
+    });
+
     it('ends at the second that it expires', async () => {
         const { apiKeys } = await load();
         const { secret } = await apiKeys.create({ name: 'bob', expiresAt: NOON + 10 });

@@ -66,6 +66,19 @@ describe('One query', () => {
         expect(bench.worker.wire.filter(({ path }) => path === '/v1/query')).toHaveLength(1);
     });
 
+    it('does not leave a process that slept meanwhile, so that another one may have its job', async () => {
+        const store = await openGatewayStore(':memory:');
+        let isHeld = true;
+        const cluster = Object.create(store.cluster, { isHeld: { get: () => isHeld } }) as GatewayStore['cluster'];
+        const addQuery = async (query: StoredQuery) => {
+            await store.addQuery(query);
+            isHeld = false;
+        };
+        await start({ deps: { store: Object.assign(Object.create(store) as GatewayStore, { cluster, addQuery }) } });
+        expect((await bench.post(ask)).status).toBe(500);
+        expect(bench.worker.wire.filter(({ path }) => path === '/v1/query')).toHaveLength(0);
+    });
+
     it('rule 3: the accept of a query that goes on is on the disk after a while, before any ending', async () => {
         const store = await openGatewayStore(':memory:');
         const accepts: number[] = [];

@@ -1,6 +1,7 @@
 /** How a gateway takes up the jobs of a process that ended, when reads fail meanwhile. */
 import { Address } from '@ton/core';
 import pino from 'pino';
+import { ChainError } from '../../../offchain/chain';
 import type { JobBook } from '../../../offchain/gateway/book';
 import type { GatewayContext } from '../../../offchain/gateway/context';
 import type { GatewayJob } from '../../../offchain/gateway/job';
@@ -10,6 +11,7 @@ import { Recovery, type RecoveryParts } from '../../../offchain/gateway/recovery
 import { Tasks } from '../../../offchain/process/tasks';
 import { OneMember } from '../../../offchain/store/cluster';
 import type { StoredJob } from '../../../offchain/store/gateway';
+import { testKey } from '../../support/market';
 
 let added: number[];
 let resumed: number[];
@@ -113,6 +115,33 @@ describe('An order that was taken over', () => {
         const opened = turns.takeFree(async () => (isResolved ? 'opened' : undefined));
         await turns.take(async () => void (isResolved = true));
         expect(await opened).toBe('opened');
+    });
+});
+
+describe('An order to leave', () => {
+    const escrow = new Address(0, Buffer.alloc(32, 1));
+    const parameters = { job: 4, end: 9, notice: 9, voucherKey: Buffer.alloc(32), payout: Buffer.alloc(32) };
+
+    it.each([
+        [true, 'The escrow refused the order', 1],
+        [false, 'this order was not sent', 0],
+    ])('is sent only by the process whose turn it is: %p', async (isHeld, outcome, count) => {
+        let sent = 0;
+        const sendExternal = async () => {
+            sent++;
+            throw new ChainError('refused', 5);
+        };
+        const chain = { as: () => chain, network: -3, sendExternal };
+        const urgent = {
+            ...{ address: escrow, read: async () => ({ account: { at: 1 }, state: { seqno: 2n } }) },
+            refusalOf: () => undefined,
+        };
+        const cluster = { exclusive: (_: string, run: (lease: object) => Promise<void>) => run({ isHeld }) };
+        const turns = new OrderTurns({ cluster } as never, escrow);
+        const parts = { account: { urgent }, turns, key: testKey(1) } as never;
+        const ordered = new SpendAccount(chain as never, 1, parts).jobOrder(parameters, 'leave');
+        await expect(ordered).rejects.toThrow(outcome);
+        expect(sent).toBe(count);
     });
 });
 
