@@ -18,6 +18,7 @@ export interface Member {
     number: number; // from 1
     url: string | undefined;
     holder: string; // process and machine, for logs
+    isGuarded: boolean; // true once it has shown that the store is the newest one
 }
 
 /** A lease as its holder uses it. */
@@ -38,6 +39,8 @@ export interface Cluster {
     readonly isHeld: boolean;
     /** The live ones by number, this process among them. */
     members(): Promise<Member[]>;
+    /** Says to the others that this process has shown that the store is the newest one. */
+    noteGuarded(): Promise<void>;
     /** Those that stopped and whose rows nobody has taken over. */
     lapsed(): Promise<Member[]>;
     /**
@@ -81,8 +84,10 @@ export class OneMember implements Cluster {
     private readonly actions = new OneByOne();
 
     async members(): Promise<Member[]> {
-        return [{ number: 1, url: undefined, holder: `process ${process.pid}` }];
+        return [{ number: 1, url: undefined, holder: `process ${process.pid}`, isGuarded: false }];
     }
+
+    async noteGuarded(): Promise<void> {}
 
     async lapsed(): Promise<Member[]> {
         return [];

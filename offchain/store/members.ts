@@ -12,9 +12,10 @@ import { type LeaseLost, type LeaseQuery, pauseMs, ProcessLease, takeLease } fro
 interface Seat {
     url?: string | undefined;
     identity?: string | undefined; // left out: the process has the store alone
+    guarded?: boolean;
 }
 
-interface Row extends Member {
+interface Row extends Omit<Member, 'isGuarded'> {
     seat: Seat | undefined; // undefined: another member has taken its rows over
     isLive: boolean;
     until: string;
@@ -119,7 +120,10 @@ async function readRows(query: LeaseQuery): Promise<Row[]> {
     return (rows as unknown as Row[]).map(({ seat, ...row }) => ({ ...row, url: seat?.url, seat: seat ?? undefined }));
 }
 
-const memberOf = ({ number, url, holder }: Row): Member => ({ number, url, holder });
+const memberOf = ({ number, url, holder, seat }: Row): Member => ({
+    ...{ number, url, holder },
+    isGuarded: seat?.guarded === true,
+});
 
 export class PostgresCluster implements Cluster {
     readonly isShared: boolean;
@@ -142,6 +146,14 @@ export class PostgresCluster implements Cluster {
 
     async members(): Promise<Member[]> {
         return (await readRows(this.query)).filter(({ isLive }) => isLive).map(memberOf);
+    }
+
+    async noteGuarded(): Promise<void> {
+        const { name, token } = this.lease;
+        await this.query(`UPDATE leases SET member = member || '{"guarded": true}' WHERE name = $1 AND token = $2`, [
+            name,
+            token,
+        ]);
     }
 
     async lapsed(): Promise<Member[]> {

@@ -17,9 +17,9 @@ export async function inspectPostgres(url: string, isShared: boolean): Promise<S
         if (!tables!.exists) {
             return { exists: false };
         }
-        const lease = await first<{ holder: string; identity: string | undefined }>(
-            `SELECT holder, member->>'identity' AS identity FROM leases
-            WHERE member IS NOT NULL AND until > clock_timestamp()`,
+        const lease = await first<{ holder: string; identity: string | undefined; isGuarded: boolean }>(
+            `SELECT holder, member->>'identity' AS identity, member ? 'guarded' AS "isGuarded" FROM leases
+            WHERE member IS NOT NULL AND until > clock_timestamp() ORDER BY 3 DESC`,
         );
         if (lease !== undefined && !(isShared && lease.identity)) {
             throw new StoreInUse(`${name} is in use by ${lease.holder}`);
@@ -37,7 +37,7 @@ export async function inspectPostgres(url: string, isShared: boolean): Promise<S
         return {
             exists: true,
             signing: signing && { ...signing, sequences, retired: keys },
-            isShared: lease !== undefined,
+            isShared: lease?.isGuarded === true,
         };
     } finally {
         await pool.end();

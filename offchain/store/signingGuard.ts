@@ -18,7 +18,7 @@ export interface Signing {
 }
 
 /** What a store says of the key that signs with it; undefined when it has no tables yet. */
-export type StoreView = { exists: false } | { exists: true; signing: Signing | undefined; isShared?: boolean }; // with a live process
+export type StoreView = { exists: false } | { exists: true; signing: Signing | undefined; isShared?: boolean }; // with a live process that has passed the guard
 
 /**
  * Why the key (32 bytes) must not sign with a store, by the mark at `path`; undefined when it may.
@@ -54,7 +54,7 @@ export class SigningGuard {
     constructor(
         private readonly db: Kysely<WorkerSchema>,
         private readonly writes: Writes<WorkerSchema>,
-        private readonly cluster: Pick<Cluster, 'number' | 'members'>,
+        private readonly cluster: Pick<Cluster, 'number' | 'members' | 'noteGuarded'>,
     ) {}
 
     /** See {@link WorkerStore.guard}. */
@@ -65,15 +65,18 @@ export class SigningGuard {
         const retired = await this.db.selectFrom('retired').select('receiptKey').execute();
         const keys = retired.map((row) => row.receiptKey);
         const sequences = await this.sequences();
-        // A store that another process uses now is the newest, so this machine may be new.
-        const isJoined = mark === undefined && (await this.cluster.members()).length > 1;
+        // A store that another process has passed and uses now is the newest, so this machine may be new.
+        const { number } = this.cluster;
+        const others = mark === undefined ? await this.cluster.members() : [];
+        const isJoined = others.some((one) => one.isGuarded && one.number !== number);
         const last = isJoined ? null : lastKey;
         const reason = staleReason({ store, receiptKey: last, sequences, retired: keys }, receiptKey, mark, path);
         if (reason !== undefined) {
             throw new StaleStore(reason);
         }
         // First: a crash must not look like a lost mark.
-        this.mark = new Mark(path, { key: receiptKey, store, sequences }, this.cluster.number);
+        this.mark = new Mark(path, { key: receiptKey, store, sequences }, number);
+        await this.cluster.noteGuarded();
         await this.writes.run((t) => t.updateTable('signing').set({ receiptKey }).execute());
     }
 

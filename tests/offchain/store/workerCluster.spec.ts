@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as pathOf } from 'node:path';
+import { inspectStore } from '../../../offchain/store/inspect';
 import { readMark } from '../../../offchain/store/mark';
 import { openWorkerStore } from '../../../offchain/store/open';
 import type { WorkerStore } from '../../../offchain/store/worker';
@@ -209,5 +210,17 @@ describe('the mark', () => {
         const alone = await join();
         await expect(alone.guard(KEY, markOf('third'))).rejects.toThrow('is missing');
         await alone.guard(KEY, markOf('other'));
+    });
+
+    it('must be there while no other process has passed the guard itself', async () => {
+        await first.guard(KEY, markOf('one'));
+        await Promise.all([leave(first), leave(second)]);
+        const [one, two] = [await join(), await join()];
+        await expect(one.guard(KEY, markOf('new'))).rejects.toThrow('is missing');
+        await expect(two.guard(KEY, markOf('newer'))).rejects.toThrow('is missing');
+        expect(await inspectStore(url, true)).toMatchObject({ isShared: false });
+        await one.guard(KEY, markOf('one'));
+        expect(await inspectStore(url, true)).toMatchObject({ isShared: true });
+        await two.guard(KEY, markOf('newer'));
     });
 });

@@ -4,7 +4,7 @@ import { Processes } from '../../../offchain/worker/processes';
 import { Refused } from '../../../offchain/worker/refusal';
 import { waitUntil } from '../../../offchain/process/tasks';
 
-const own = { number: 1, url: undefined, holder: '' };
+const own = { number: 1, url: undefined, holder: '', isGuarded: true };
 let reads: number;
 let lapsed: { number: number }[];
 
