@@ -50,6 +50,7 @@ export function staleReason(
 
 export class SigningGuard {
     protected mark: Mark | undefined;
+    private guarded: { receiptKey: Buffer; path: string } | undefined;
 
     constructor(
         private readonly db: Kysely<WorkerSchema>,
@@ -60,36 +61,51 @@ export class SigningGuard {
     /** See {@link WorkerStore.guard}. */
     async guard(receiptKey: Buffer, path: string): Promise<void> {
         const mark = readMark(path); // before the store, which other processes write meanwhile
-        const signing = this.db.selectFrom('signing').selectAll();
-        const { store, receiptKey: lastKey } = await signing.executeTakeFirstOrThrow();
-        const retired = await this.db.selectFrom('retired').select('receiptKey').execute();
-        const keys = retired.map((row) => row.receiptKey);
-        const sequences = await this.sequences();
+        const signing = await this.readAll(this.db);
         // A store that another process has passed and uses now is the newest, so this machine may be new.
         const { number } = this.cluster;
         const others = mark === undefined ? await this.cluster.members() : [];
         const isJoined = others.some((one) => one.isGuarded && one.number !== number);
-        const last = isJoined ? null : lastKey;
-        const reason = staleReason({ store, receiptKey: last, sequences, retired: keys }, receiptKey, mark, path);
+        const last = isJoined ? null : signing.receiptKey;
+        const reason = staleReason({ ...signing, receiptKey: last }, receiptKey, mark, path);
         if (reason !== undefined) {
             throw new StaleStore(reason);
         }
         // First: a crash must not look like a lost mark.
+        const { store, sequences } = signing;
         this.mark = new Mark(path, { key: receiptKey, store, sequences }, number);
+        this.guarded = { receiptKey, path };
         await this.cluster.noteGuarded();
         await this.writes.run((t) => t.updateTable('signing').set({ receiptKey }).execute());
     }
 
     /** See {@link WorkerStore.followOthers}. */
     async followOthers(): Promise<void> {
-        if (this.mark !== undefined) {
-            this.mark.follow(await this.sequences());
-        }
+        const signing = await this.assertNewest(this.db);
+        this.mark?.follow(signing?.sequences ?? new Map());
     }
 
-    private async sequences(): Promise<Map<number, number>> {
-        const rows = await this.db.selectFrom('sequences').selectAll().execute();
-        return new Map(rows.map(({ member, sequence }) => [member, sequence]));
+    /** Throws {@link StaleStore} if the database went back since {@link guard}, or the key was retired. */
+    async assertNewest(db: Kysely<WorkerSchema>): Promise<Signing | undefined> {
+        if (this.guarded === undefined) {
+            return undefined;
+        }
+        const { receiptKey, path } = this.guarded;
+        const mark = readMark(path); // before the store, as in guard()
+        const signing = await this.readAll(db);
+        const reason = staleReason({ ...signing, receiptKey: null }, receiptKey, mark, path);
+        if (reason !== undefined) {
+            throw new StaleStore(reason);
+        }
+        return signing;
+    }
+
+    private async readAll(db: Kysely<WorkerSchema>): Promise<Signing> {
+        const signing = await db.selectFrom('signing').selectAll().executeTakeFirstOrThrow();
+        const retired = await db.selectFrom('retired').select('receiptKey').execute();
+        const rows = await db.selectFrom('sequences').selectAll().execute();
+        const sequences = new Map(rows.map(({ member, sequence }) => [member, sequence]));
+        return { ...signing, sequences, retired: retired.map((row) => row.receiptKey) };
     }
 
     async retire(receiptKey: Buffer): Promise<void> {

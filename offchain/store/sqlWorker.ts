@@ -58,6 +58,7 @@ export class SqlWorkerStore implements WorkerStore {
             if (!(await cluster.takeOver(t as never, member))) {
                 return false;
             }
+            await this.signing.assertNewest(t);
             for (const needed of [NOT_ENDED, ENDED_UNPAID]) {
                 const jobs = t.updateTable('jobs').set({ member: cluster.number }).where('member', '=', member);
                 await jobs.where(needed).execute();
@@ -72,6 +73,7 @@ export class SqlWorkerStore implements WorkerStore {
             if (!(await cluster.isVacant(t as never, member))) {
                 return false;
             }
+            await this.signing.assertNewest(t);
             const jobs = t.updateTable('jobs').set({ member: cluster.number }).where('member', '=', member);
             return (await jobs.where('job', '=', job).executeTakeFirst()).numUpdatedRows === 1n;
         });

@@ -250,6 +250,8 @@ export interface WorkerStore {
     /**
      * Takes the jobs of a process that stopped. From then on that process commits nothing. False if it lives again, or
      * another process was faster.
+     *
+     * @throws {StaleStore} as {@link followOthers}
      */
     takeOver(member: number): Promise<boolean>;
     /** Takes a job that a takeover left behind, because it had ended and was paid. False if another process has it. */
@@ -269,7 +271,11 @@ export interface WorkerStore {
      * one
      */
     guard(receiptKey: Buffer, mark: string): Promise<void>;
-    /** Has the file of {@link guard} follow what the other processes of the cluster have signed. */
+    /**
+     * Has the file of {@link guard} follow what the other processes of the cluster have signed.
+     *
+     * @throws {StaleStore} if the store has less than the file says, or the key was retired: this process must end
+     */
     followOthers(): Promise<void>;
     /** The key no longer signs with this store. */
     retire(receiptKey: Buffer): Promise<void>;

@@ -8,7 +8,7 @@ import { reporting } from '../process/log';
 import { PollLoop } from '../process/tasks';
 import type { HeldLease, Member } from '../store/cluster';
 import { LeaseLost } from '../store/leases';
-import type { JobRecord, WorkerStore } from '../store/worker';
+import { type JobRecord, StaleStore, type WorkerStore } from '../store/worker';
 import type { WorkerIntake } from './intake';
 import { Refused } from './refusal';
 
@@ -19,6 +19,12 @@ const MARK_EVERY = 5; // looks
 export interface ProcessEvents {
     onTakeover: () => Promise<void>;
     onIntake: () => Promise<void>;
+}
+
+interface ProcessParts {
+    log: Logger;
+    intake: WorkerIntake;
+    fatal: (error: Error) => void; // this process must end
 }
 
 export class Processes {
@@ -89,7 +95,7 @@ export class Processes {
     }
 
     /** Looks after the others until {@link stop}. */
-    start({ log, intake }: { log: Logger; intake: WorkerIntake }, events: ProcessEvents): void {
+    start({ log, intake, fatal }: ProcessParts, events: ProcessEvents): void {
         if (!this.store.cluster.isShared) {
             return;
         }
@@ -123,7 +129,8 @@ export class Processes {
                 await this.store.followOthers();
             }
         };
-        this.loop = new PollLoop(look, WATCH_MS, note);
+        const onError = (error: unknown) => (error instanceof StaleStore ? fatal(error) : note(error));
+        this.loop = new PollLoop(look, WATCH_MS, onError);
         this.loop.start();
     }
 

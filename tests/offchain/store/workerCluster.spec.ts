@@ -223,4 +223,28 @@ describe('the mark', () => {
         expect(await inspectStore(url, true)).toMatchObject({ isShared: true });
         await two.guard(KEY, markOf('newer'));
     });
+
+    it('ends a process when the database went back while it ran, before it takes a job over', async () => {
+        await first.guard(KEY, markOf('one'));
+        await second.guard(KEY, markOf('other'));
+        const job = await add(first);
+        await accept(first, job);
+        await second.followOthers();
+        await leave(first);
+        await server.query('UPDATE cocoon_worker.sequences SET sequence = sequence - 1 WHERE member = 1', url);
+        await expect(second.followOthers()).rejects.toThrow('1 receipts are missing');
+        await expect(second.takeOver(1)).rejects.toThrow('1 receipts are missing');
+        expect((await second.jobs.get(job))!.member).toBe(1);
+        await server.query('UPDATE cocoon_worker.sequences SET sequence = sequence + 1 WHERE member = 1', url);
+        expect(await second.takeOver(1)).toBe(true);
+        expect((await second.jobs.get(job))!.member).toBe(2);
+    });
+
+    it('is followed no longer once another process has retired the key', async () => {
+        await first.guard(KEY, markOf('one'));
+        await second.guard(KEY, markOf('one'));
+        await second.followOthers();
+        await first.retire(KEY);
+        await expect(second.followOthers()).rejects.toThrow('was retired');
+    });
 });

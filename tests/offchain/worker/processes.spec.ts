@@ -2,11 +2,13 @@
 import { pino } from 'pino';
 import { Processes } from '../../../offchain/worker/processes';
 import { Refused } from '../../../offchain/worker/refusal';
+import { StaleStore } from '../../../offchain/store/worker';
 import { waitUntil } from '../../../offchain/process/tasks';
 
 const own = { number: 1, url: undefined, holder: '', isGuarded: true };
 let reads: number;
 let lapsed: { number: number }[];
+let stale: StaleStore | undefined;
 
 const store = {
     cluster: {
@@ -20,13 +22,18 @@ const store = {
     },
     takeOver: async () => true,
     adopt: async () => false,
-    followOthers: async () => undefined,
+    followOthers: async () => {
+        if (stale !== undefined) {
+            throw stale;
+        }
+    },
 };
 const parts = { log: pino({ level: 'silent' }), intake: { refresh: async () => false } };
 
 beforeEach(() => {
     reads = 0;
     lapsed = [];
+    stale = undefined;
 });
 
 it('Requests for the jobs of a process that stopped read the list of processes once', async () => {
@@ -76,4 +83,17 @@ it('A recovery that fails is done again at the next look', async () => {
     await waitUntil(() => runs === 2, { maxMs: 5000 });
     await processes.stop();
     expect(runs).toBe(2);
+});
+
+it('A process ends when the database went back or its key was retired', async () => {
+    const processes = await Processes.read(store as never);
+    stale = new StaleStore('1 receipt is missing');
+    const error = await new Promise((fatal) =>
+        processes.start({ ...parts, fatal } as never, {
+            onTakeover: async () => undefined,
+            onIntake: async () => undefined,
+        }),
+    );
+    await processes.stop();
+    expect(error).toBe(stale);
 });
