@@ -124,11 +124,11 @@ export class Nodes {
             return undefined;
         }
         const name = `${worker} ${url}`;
-        const known = this.processClients.get(name);
-        if (known === undefined && !this.makeRoom(worker)) {
+        const existing = this.processClients.get(name);
+        if (existing === undefined && !this.makeRoom(worker)) {
             return undefined;
         }
-        const entry = known ?? { worker, client: new WorkerClient(url, publicOnly) };
+        const entry = existing ?? { worker, client: new WorkerClient(url, publicOnly) };
         this.processClients.delete(name); // and in again at the end
         this.processClients.set(name, entry);
         return entry.client;
