@@ -97,10 +97,12 @@ export class ProcessLease {
         clearTimeout(this.end);
     }
 
+    // After a long turn of the event loop timers run before answers are read, so those that wait are read first.
     private endLater(): void {
         clearTimeout(this.end);
         const seconds = this.renewedAt + this.parts.seconds - steadySeconds();
-        this.end = setTimeout(() => this.lose(), Math.max(0, seconds * 1000)).unref();
+        const endOrGoOn = () => (this.isHeld ? this.endLater() : this.lose());
+        this.end = setTimeout(() => setImmediate(endOrGoOn), Math.max(0, seconds * 1000)).unref();
     }
 
     // A lease that has ended is not renewed, even if nobody took it: another process may have relied on its end.

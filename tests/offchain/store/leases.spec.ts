@@ -33,10 +33,11 @@ const never = () => {
 const take = (name: string) => takeLease(query, name, SHORT);
 
 /** A lease that is renewed until its release. */
-async function hold(name: string, { renew = query, onLost = never }: Partial<LeaseParts> = {}): Promise<ProcessLease> {
+async function hold(name: string, parts: Partial<LeaseParts> = {}): Promise<ProcessLease> {
+    const { renew = query, onLost = never, seconds = SHORT } = parts;
     const sentAt = steadySeconds();
-    const token = (await take(name))!;
-    return new ProcessLease({ ...{ renew, name, token, sentAt, onLost }, seconds: SHORT });
+    const token = (await takeLease(query, name, seconds))!;
+    return new ProcessLease({ renew, name, token, sentAt, onLost, seconds });
 }
 
 describe('A lease', () => {
@@ -88,6 +89,25 @@ describe('A lease', () => {
         await until(() => lostAt > 0);
         expect(lostAt - begin).toBeGreaterThan(SHORT * 0.9); // timers may be a moment early
         expect(lostAt - begin).toBeLessThan(2 * SHORT);
+    });
+
+    it('is kept when the answer to a renewal waits behind a long turn of the event loop', async () => {
+        let renewals = 0;
+        const seconds = 2;
+        const renew: LeaseQuery = (text, values) => {
+            const answer = query(text, values);
+            if (renewals++ === 1) {
+                const end = steadySeconds() + 0.75 * seconds; // what the first renewal brought ends meanwhile
+                setImmediate(() => {
+                    while (steadySeconds() < end);
+                });
+            }
+            return answer;
+        };
+        const lease = await hold('busy', { renew, seconds });
+        await until(() => renewals === 3);
+        expect(lease.isHeld).toBe(true);
+        await lease.release();
     });
 
     it.each([
