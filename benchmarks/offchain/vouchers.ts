@@ -11,6 +11,7 @@ import { type BookFloors, WorkerBook } from '../../offchain/worker/book';
 import { accountAddress, Channels } from '../../offchain/worker/channels';
 import { Clients } from '../../offchain/worker/clients';
 import type { WorkerContext } from '../../offchain/worker/context';
+import { Processes } from '../../offchain/worker/processes';
 import { takeVoucher } from '../../offchain/worker/vouchers';
 import { fillStore, keys, type OpenJob, receiptKey, verifiers } from './openJobs';
 import { USED_JOBS, type VoucherRates } from './rates';
@@ -72,7 +73,7 @@ export async function measureVouchers(
 async function runRound({ path, jobs }: Store, vouchers: number): Promise<Round> {
     const store = await SqliteWorkerStore.open(path);
     try {
-        const { book, context } = bookOf(store);
+        const { book, context } = await bookOf(store);
         const take = ({ job, voucher }: Sent) =>
             book.use(job, async (served) => void (await takeVoucher(context, served, voucher)));
         const each = shuffled(jobs).slice(0, vouchers);
@@ -130,11 +131,12 @@ async function rate<T>(all: readonly T[], action: (one: T) => Promise<void>): Pr
 }
 
 /** The parts of a worker that a voucher meets; nothing reads the chain, because every channel was read just now. */
-function bookOf(store: SqliteWorkerStore): { book: WorkerBook; context: WorkerContext } {
+async function bookOf(store: SqliteWorkerStore): Promise<{ book: WorkerBook; context: WorkerContext }> {
     const now = () => Math.floor(Date.now() / 1000);
     const config = { network: NETWORK, marginSeconds: 1800, chain: { freshSeconds: 3600, staleSeconds: 3600 } };
     const log = pino({ level: 'silent' });
-    const context = { config, store, now, log, receiptKey } as never as WorkerContext;
+    const processes = await Processes.read(store);
+    const context = { config, store, processes, now, log, receiptKey } as never as WorkerContext;
     const channels = new Channels({} as never, [new Cell()], 0, now);
     const floors = { channels, clients: new Clients(1) } as never as BookFloors;
     return { book: new WorkerBook(context, floors), context };
