@@ -257,14 +257,19 @@ export class Cases {
         const collecting = via as Parameters<typeof dispute.sendFail>[0];
         switch (defence.kind) {
             case 'voucher':
-                await dispute.sendVoucher(collecting, { value, ...defence });
+                await dispute.sendVoucher(collecting, { value, result: defence.result, voucher: defence.voucher });
                 break;
             case 'fail':
-                await dispute.sendFail(collecting, { value, ...defence });
+                await dispute.sendFail(collecting, { value, fail: defence.fail });
                 break;
             case 'pieces':
                 for (const index of defence.indexes) {
-                    await dispute.sendPiece(collecting, { value, ...defence, index });
+                    await dispute.sendPiece(collecting, {
+                        value,
+                        result: defence.result,
+                        answer: defence.answer,
+                        index,
+                    });
                 }
         }
         const orders: Transfer[][] = [];

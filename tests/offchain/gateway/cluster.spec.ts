@@ -137,6 +137,10 @@ describe('Two gateways with one database', () => {
             }
         };
         await Promise.all([bench.gateway, second, bench.gateway, second].map(spend));
+        // Of two that compete for the rest both may be refused. Whoever asks alone gets it.
+        do {
+            answers.push(await post(second, small, withKey(secret)));
+        } while (answers.at(-1)!.status === 200);
         const count = (status: number) => answers.filter((answer) => answer.status === status).length;
         expect(count(402)).toBeGreaterThan(0);
         expect(count(200) + count(402)).toBe(answers.length);
