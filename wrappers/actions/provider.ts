@@ -101,14 +101,17 @@ export async function registerNode(actor: Actor, { code, listing, ...args }: Who
 }
 
 /** Changes offers, service, keys or attestation of a node; `change`: see `nodeChanges`. */
-export async function changeNode(actor: Actor, args: Whose & NodeName & { change: Cell }) {
-    const { provider } = await providerOf(actor, args);
+export async function changeNode(actor: Actor, { provider: address, ...args }: Whose & NodeName & { change: Cell }) {
+    const { provider } = await providerOf(actor, { provider: address });
     await provider.sendChangeNode(actor.sender, { ...args, value: await provider.getChangeNodeValue(args.change) });
 }
 
 /** Gives a node other GPUs; reads from the node what its share is until now. */
-export async function replaceHardware(actor: Actor, { hardware, ...args }: Whose & NodeName & { hardware: Hardware }) {
-    const { provider } = await providerOf(actor, args);
+export async function replaceHardware(
+    actor: Actor,
+    { provider: ofProvider, hardware, ...args }: Whose & NodeName & { hardware: Hardware },
+) {
+    const { provider } = await providerOf(actor, { provider: ofProvider });
     const change = nodeChanges.hardware(hardware);
     const address = await provider.getNodeAddress(BigInt(args.number), BigInt(args.codeVersion ?? 0));
     const { share, gpus } = await actor.open(Node.fromAddress(address)).getNodeState();
@@ -117,8 +120,8 @@ export async function replaceHardware(actor: Actor, { hardware, ...args }: Whose
 }
 
 /** Ends a node and frees its share; its account stays for one unbonding time. */
-export async function closeNode(actor: Actor, args: Whose & NodeName) {
-    const { provider, values } = await providerOf(actor, args);
+export async function closeNode(actor: Actor, { provider: address, ...args }: Whose & NodeName) {
+    const { provider, values } = await providerOf(actor, { provider: address });
     await provider.sendCloseNode(actor.sender, { ...args, value: values.closeNode });
 }
 
