@@ -27,18 +27,9 @@ describe('The log of the wire', () => {
 
     const resultOf = (number: number, index: number, price: bigint) => {
         const payload = receiptLayouts[RecordType.Result].encode({
-            ...{
-                job: JOB,
-                number,
-                index,
-                content: Buffer.alloc(32),
-                prompt: 1,
-                cached: 0,
-                completion: 1,
-                reasoning: 0,
-            },
-            ...{ price, cumulative: price, finished: 1, finish: 0 },
-        } as never);
+            ...{ job: JOB, number, index, content: Buffer.alloc(32), price, cumulative: price },
+            ...{ prompt: 1, cached: 0, completion: 1, reasoning: 0, finishedAt: 1, finish: 0 },
+        });
         return Buffer.concat([payload, Buffer.alloc(64)]);
     };
 
