@@ -341,7 +341,7 @@ function keysOfBrowsers(): typeof keys {
     let found: typeof keys | undefined;
     jest.isolateModules(() => {
         jest.doMock('../wrappers/platform/node', () => jest.requireActual<object>('../wrappers/platform/web'));
-        found = jest.requireActual('../wrappers/keys');
+        found = jest.requireActual<typeof keys>('../wrappers/keys');
         jest.unmock('../wrappers/platform/node');
     });
     return found!;

@@ -216,8 +216,8 @@ export class SyntheticMarket {
         const [governor, owner] = [accountOf(2), accountOf(3)];
         const registry = await Registry.ofGovernor(governor, 0);
         const provider = await Provider.ofOwner(registry.address, owner);
-        chain.setState(registry.address, registry.init! as never);
-        chain.setState(provider.address, provider.init! as never);
+        chain.setState(registry.address, registry.init!);
+        chain.setState(provider.address, provider.init!);
         const joined = beginCell().storeUint(opcodes.ProviderRegistered, 32).storeBuffer(provider.address.hash);
         const event = joined
             .storeUint(10n ** 12n, 64)

@@ -58,7 +58,9 @@ export class Backends {
      * the offer.
      */
     promptBound(request: ModelRequest, bound: number): number {
-        const bounds = this.servers.serving(request.body.model).map(({ backend }) => backend.promptBound(request, bound));
+        const bounds = this.servers
+            .serving(request.body.model)
+            .map(({ backend }) => backend.promptBound(request, bound));
         return Math.max(0, ...bounds);
     }
 

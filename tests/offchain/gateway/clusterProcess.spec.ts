@@ -7,7 +7,7 @@ import { request } from 'undici';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { decodeQuery, voucherRequest } from '../../../offchain/link';
 import { type Localnet, startLocalnet } from '../../../localnet';
-import { Channel, channelCode, Escrow, type SignedVoucher } from '../../../wrappers';
+import { Channel, channelCode, Escrow, type SignedVoucher } from '@cocoon-market/wrappers';
 import { NETWORK } from '../../support/market';
 import { PostgresServer } from '../support/postgres';
 import { type Answer, ask, FakeWorker, MODEL, until } from './support';

@@ -31,7 +31,12 @@ async function main(): Promise<void> {
     const port = Number(process.env.PORT ?? 0);
     const cluster = port === 0 ? {} : { cluster: { url: `http://127.0.0.1:${port}` }, listen: { port } };
     // Never claims: the chain begins anew with each process, and would have forgotten what it paid.
-    const config = configFor(process.env.FOLDER!, { creditSeconds: 2, claim: { threshold: `${1n << 62n}` }, ...store, ...cluster });
+    const config = configFor(process.env.FOLDER!, {
+        creditSeconds: 2,
+        claim: { threshold: `${1n << 62n}` },
+        ...store,
+        ...cluster,
+    });
     const wallet = new FakeWallet(chain, account(0x33));
     crashAfter(Number(process.env.CRASH_IN_START ?? 0));
     const worker = await startWorker(config, { chain, backend, wallet, seeds: SEEDS });

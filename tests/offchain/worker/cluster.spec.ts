@@ -146,7 +146,10 @@ it('processes claim from one wallet, one order after another', async () => {
     expect(wallet.orders).toHaveLength(2);
     clients.forEach(({ channel, newest }) => expect(chain.paidBy(channel)).toBe((newest as SignedVoucher).cumulative));
     const { results, claimed, confirming } = await one.status();
-    expect([results, claimed + confirming]).toEqual([2, clients.reduce((sum, { newest }) => sum + newest!.cumulative, 0n)]);
+    expect([results, claimed + confirming]).toEqual([
+        2,
+        clients.reduce((sum, { newest }) => sum + newest!.cumulative, 0n),
+    ]);
 });
 
 it('a process of another key is refused, and one that wants the store alone, too', async () => {
