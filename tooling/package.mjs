@@ -18,6 +18,9 @@ export const entries = { index: 'index', signed: 'signed/index', sealed: 'sealed
 const external = ['@ton/core', '@ton/crypto'];
 const target = 'es2022';
 
+const own = new RegExp(`^(${PACKAGE}|build)/`);
+const MODULES = 'modules/';
+
 const posix = (path) => path.split(sep).join('/');
 
 /**
@@ -50,18 +53,23 @@ async function programs(esbuild, platform) {
         metafile: true,
         logLevel: 'warning',
     };
-    const made = await esbuild.build({
-        ...options,
-        entryPoints: Object.fromEntries(sources),
-        splitting: true,
-        external: [...external, ...(isWeb ? ['./buffer.mjs'] : [])],
-        plugins: isWeb ? [forBrowsers] : [],
-    });
+    const build = (modules) =>
+        esbuild.build({
+            ...options,
+            entryPoints: Object.fromEntries([...sources, ...modules.map((path) => [`${MODULES}${path}`, path])]),
+            splitting: true,
+            external: [...external, ...(isWeb ? ['./buffer.mjs'] : [])],
+            plugins: isWeb ? [forBrowsers] : [],
+        });
+    // As an entry of its own each module stays a chunk of its own, so that a page loads only modules that it uses.
+    const { metafile: graph } = await build([]);
+    const made = await build(Object.keys(graph.inputs).filter((path) => own.test(path)));
+    const outputs = made.outputFiles.filter(({ path }) => !relative('/', path).startsWith(MODULES));
     const buffer = isWeb
         ? [await esbuild.build({ ...options, entryPoints: { buffer: `${PACKAGE}/platform/buffer.ts` } })]
         : [];
     const files = new Map();
-    for (const { path, text } of [...made.outputFiles, ...buffer.flatMap(({ outputFiles }) => outputFiles)]) {
+    for (const { path, text } of [...outputs, ...buffer.flatMap(({ outputFiles }) => outputFiles)]) {
         const file = posix(relative('/', path));
         const up = file.includes('/') ? '..' : '.';
         // No chunk does anything when it is loaded, and bundlers warn of imports for that alone.
@@ -126,7 +134,6 @@ function write(path, contents) {
 export async function makePackage(dist, { types: withTypes = true } = {}) {
     const esbuild = await import('esbuild');
     const [node, web] = await Promise.all(['node', 'web'].map((platform) => programs(esbuild, platform)));
-    const own = new RegExp(`^(${PACKAGE}|build)/`);
     const licences = licencesOf(
         [...node.inputs, ...web.inputs].filter((file) => !own.test(file)),
         'The wrappers',

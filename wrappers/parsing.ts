@@ -1,47 +1,14 @@
 /** Messages and transactions in the names of the contracts: what a wallet, an explorer or a log shows. */
-import type { Address, Cell, Transaction } from '@ton/core';
-import * as channel from '../build/Channel/Channel_Channel';
-import * as dispute from '../build/Dispute/Dispute_Dispute';
-import * as escrow from '../build/Escrow/Escrow_Escrow';
-import * as library from '../build/Library/Library_Library';
-import * as node from '../build/Node/Node_Node';
-import * as provider from '../build/Provider/Provider_Provider';
-import * as registry from '../build/Registry/Registry_Registry';
+import type { Address, Cell, Slice, Transaction } from '@ton/core';
+import { loaders } from './loaders';
 import { errorName, type OpcodeName, opcodes } from './protocol';
 
-const modules = { registry, provider, node, escrow, channel, library, dispute };
-type Loaders = typeof registry &
-    typeof provider &
-    typeof node &
-    typeof escrow &
-    typeof channel &
-    typeof library &
-    typeof dispute;
-type FieldsOf<Name extends OpcodeName> = `load${Name}` extends keyof Loaders
-    ? Loaders[`load${Name}`] extends (...args: never[]) => infer Fields
-        ? Omit<Fields, '$$type'>
-        : never
-    : never;
+type FieldsOf<Name extends OpcodeName> = Omit<ReturnType<(typeof loaders)[Name]>, '$$type'>;
 
 /** A message or an event of the suite, by the name that it has in the contracts, with its fields. */
 export type ParsedMessage = { [Name in OpcodeName]: { name: Name; fields: FieldsOf<Name> } }[OpcodeName];
 
-type Loader = (slice: ReturnType<Cell['beginParse']>) => { $$type: string };
-
-const loaders = new Map<number, { name: OpcodeName; load: Loader }>();
-
-function loaderOf(opcode: number) {
-    if (loaders.size === 0) {
-        for (const [name, code] of Object.entries(opcodes)) {
-            const found = Object.values(modules).find((module) => `load${name}` in module);
-            if (found !== undefined) {
-                const load = found[`load${name}` as keyof typeof found] as unknown as Loader;
-                loaders.set(code, { name: name as OpcodeName, load });
-            }
-        }
-    }
-    return loaders.get(opcode);
-}
+const names = new Map<number, OpcodeName>(Object.entries(opcodes).map(([name, code]) => [code, name as OpcodeName]));
 
 /**
  * The message or event that a body is. Undefined for another contract's, a plain transfer and a malformed one. Never
@@ -51,13 +18,14 @@ export function parseMessage(body: Cell): ParsedMessage | undefined {
     if (body.isExotic || body.bits.length < 32) {
         return undefined;
     }
-    const found = loaderOf(body.beginParse().loadUint(32));
-    if (found === undefined) {
+    const name = names.get(body.beginParse().loadUint(32));
+    if (name === undefined) {
         return undefined;
     }
+    const load: (slice: Slice) => { $$type: string } = loaders[name];
     try {
-        const { $$type: _, ...fields } = found.load(body.beginParse());
-        return { name: found.name, fields } as unknown as ParsedMessage;
+        const { $$type: _, ...fields } = load(body.beginParse());
+        return { name, fields } as unknown as ParsedMessage;
     } catch {
         return undefined;
     }
