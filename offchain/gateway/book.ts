@@ -4,7 +4,7 @@ import type { JobPhase, StoredJob } from '../store/gateway';
 import type { UsedQuery } from '../store/people';
 import type { GatewayContext } from './context';
 import { GatewayJob } from './job';
-import { WorkerRefusal } from './workers';
+import { WorkerRefusal } from '../payer/workerErrors';
 
 const MAX_OVER = 100; // jobs in memory that ended or failed
 

@@ -1,6 +1,6 @@
 /** How far this machine's clock is from the chain's. Nobody is blamed for a time before the two were compared. */
 
-import type { ClockReading } from './check';
+import type { ClockReading } from '../payer/check';
 
 const FRESH_SECONDS = 600; // an older comparison says nothing
 

@@ -6,11 +6,11 @@ import type { StoredQuery } from '../store/gateway';
 import { counterOf } from '../tokens';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
-import { Breach, IncomingAnswer, SignedEnding } from './incoming';
+import { Breach, IncomingAnswer, SignedEnding } from '../payer/incoming';
 import type { Lease } from './job';
 import { NotStored } from './notStored';
 import { conclude, parse, refuse, sentQueryOf } from './query';
-import { WorkerDown, WorkerRefusal } from './workers';
+import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
 /** Pauses between attempts to reach a worker or the chain, milliseconds. */
 export const RETRY_MS = [50, 200, 500, 1000, 2000, 5000, 15_000, 60_000];

@@ -5,13 +5,13 @@ import { JobState, openSession, RENT, Session, withProcess } from '../link';
 import type { GatewayStore, JobChange, JobPhase, StoredEnding, StoredJob } from '../store/gateway';
 import { BYTES } from '../tokens';
 import type { PaidChannel } from './channels';
-import type { JobLink } from './jobLink';
-import type { Ledger } from './ledger';
+import type { JobLink } from '../payer/jobLink';
+import type { Ledger } from '../payer/ledger';
 import { NotStored } from './notStored';
 import { JobMoney, type MoneyParts } from './money';
 import { lackOf, type OfferFacts, type Needs } from './needs';
 import type { Nodes } from './nodes';
-import { WorkerRefusal } from './workers';
+import { WorkerRefusal } from '../payer/workerErrors';
 
 const MAX_HIGHEST = 0xff00_0000; // no job comes so far in its query numbers, and above it enough remain
 

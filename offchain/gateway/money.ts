@@ -4,10 +4,10 @@ import { Address } from '@ton/core';
 import type { GatewayStore, StoredJob } from '../store/gateway';
 import type { UsedQuery } from '../store/people';
 import { VOUCHER_ACCEPT_MS, VOUCHER_DELAY_MS } from '../link';
-import { Ledger, type VoucherAmounts } from './ledger';
-import type { JobLink } from './jobLink';
+import { Ledger, type VoucherAmounts } from '../payer/ledger';
+import type { JobLink } from '../payer/jobLink';
 import { requireMember } from './member';
-import { WorkerRefusal } from './workers';
+import { WorkerRefusal } from '../payer/workerErrors';
 
 const RETRY_MS = [200, 500, 1000, 2000, 5000];
 

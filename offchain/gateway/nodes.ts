@@ -19,7 +19,7 @@ import { unavailable } from './errors';
 import { blend } from '../market/order';
 import type { AnnouncedNode } from '../market/directory';
 import type { NodeChecks, NodeStanding } from './nodeChecks';
-import { JobLink } from './jobLink';
+import { JobLink } from '../payer/jobLink';
 import type { Setbacks } from './setbacks';
 import { Bans } from './bans';
 import { type SealingKey, WorkerClient } from './workers';

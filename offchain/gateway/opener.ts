@@ -14,7 +14,7 @@ import { NO_NEEDS } from './needs';
 import { Candidate, type Need, termsAt } from './nodes';
 import type { Recovery } from './recovery';
 import { OrderLapsed } from './spending';
-import { WorkerRefusal } from './workers';
+import { WorkerRefusal } from '../payer/workerErrors';
 
 const OPEN_TRIES = 3; // with another seqno when something else used it
 const SEARCH_MS = 15_000; // for the jobs that the chain knows to be found

@@ -16,16 +16,16 @@ import {
 } from '../link';
 import type { StoredQuery } from '../store/gateway';
 import { counterOf } from '../tokens';
-import { SentQuery, ClockReading } from './check';
+import { SentQuery, ClockReading } from '../payer/check';
 import { Cut } from './cut';
-import { Breach, SignedEnding, IncomingAnswer } from './incoming';
+import { Breach, SignedEnding, IncomingAnswer } from '../payer/incoming';
 import type { GatewayJob, Lease } from './job';
 import { requireMember } from './member';
 import { NotStored } from './notStored';
 import { type Needs, needsOf } from './needs';
 import type { Payer } from './people';
 import type { Preferences } from './preferences';
-import { WorkerDown, WorkerRefusal } from './workers';
+import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
 /** A client's question, with what money and sealing need to know of it. */
 export interface Question {

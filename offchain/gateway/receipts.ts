@@ -4,7 +4,7 @@ import { answerRoot, contentHash, Finish, jobHash, payloadOf, priceOf, Verifier 
 import { CLOCK_TOLERANCE, countTolerance, FrameReader, openReceipt, receiptLayouts, RecordType } from '../link';
 import type { GatewayStore, StoredAnswer, StoredJob } from '../store/gateway';
 import { AnswerCount, counterOf } from '../tokens';
-import { isCut } from './check';
+import { isCut } from '../payer/check';
 
 /** The name of a receipt: the job's number and the query's. */
 export const receiptId = (job: number, number: number): string => `${job}-${number}`;

@@ -13,7 +13,7 @@ import type { GatewayJob } from './job';
 import { findLost } from './lostJobs';
 import { NodeUnfit } from './nodes';
 import { OrderLapsed } from './spending';
-import { WorkerRefusal } from './workers';
+import { WorkerRefusal } from '../payer/workerErrors';
 
 const START_MS = 5_000; // how long a start waits for workers that do not answer; they are asked again afterwards
 

@@ -3,7 +3,7 @@ import { isTestOnly, Reason, Refusal, Result } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { causeOf, Frame } from '../link';
 import { ClientGone, GatewayError, unavailable } from './errors';
-import { Breach, ClockInDoubt } from './incoming';
+import { Breach, ClockInDoubt } from '../payer/incoming';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import type { Endings } from './endings';
@@ -15,7 +15,7 @@ import { Excluded, JobPool } from './pool';
 import { ask, BrokenOff, Question, QueryOutcome } from './query';
 import { receiptId } from './receipts';
 import type { Recovery } from './recovery';
-import { WorkerDown, WorkerRefusal } from './workers';
+import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
 /** Where an answer goes. */
 export interface AnswerSink {

@@ -5,7 +5,7 @@
  */
 import type { GatewayStore, Setback, StoredJob } from '../store/gateway';
 import { unavailable } from './errors';
-import type { Ledger } from './ledger';
+import type { Ledger } from '../payer/ledger';
 
 const DAY = 86_400; // seconds
 const MAX_PER_NODE = 2; // jobs that one node may spoil in a day: the first, and one new one. The node chooses the causes

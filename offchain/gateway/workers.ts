@@ -1,8 +1,8 @@
 /** The gateway's side of the wire: the paths of one worker as calls. */
-import { SignedVoucher, type SigningKey, Terms } from '@cocoon-market/wrappers';
+import { SignedVoucher, type SigningKey } from '@cocoon-market/wrappers';
 import { Dispatcher, Pool } from 'undici';
 import { z } from 'zod';
-import type { JobState, NodeInfo, QueryHead, RefusalCode, Session } from '../link';
+import type { JobState, NodeInfo, QueryHead } from '../link';
 import {
     endAnswer,
     endHash,
@@ -20,6 +20,8 @@ import {
 } from '../link';
 import { mayBePublic, publicLookup } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
+import type { Registration, WorkerCalls } from '../payer/jobLink';
+import { codeOf, WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 import type { OfferFacts } from './needs';
 
 /** The key under which a job's questions are sealed. */
@@ -30,42 +32,9 @@ export interface SealingKey {
     listing: OfferFacts; // for the job's model
 }
 
-/** The worker refused without a signature: nothing is owed. */
-export class WorkerRefusal extends Error {
-    /** Of a query: the session that it was sealed in. */
-    session: Session | undefined;
-    /** Of `taking_over`: true if that lasts longer than a takeover. */
-    isOverdue = false;
-
-    constructor(
-        readonly code: RefusalCode | 'unknown',
-        readonly status: number,
-        readonly explanation: string, // the worker's own, for the log only
-        readonly retryAfter?: number, // seconds
-        readonly url?: string, // of the process that has the job
-    ) {
-        super(`the worker refused: ${code}`);
-        this.name = 'WorkerRefusal';
-    }
-}
-
-/** The worker did not answer, or not as the protocol says. */
-export class WorkerDown extends Error {
-    /** True if the worker cannot have read the request. */
-    readonly unsent: boolean;
-
-    constructor(message: string, cause?: unknown) {
-        super(message, { cause });
-        this.name = 'WorkerDown';
-        this.unsent = UNSENT.includes(codeOf(cause));
-    }
-}
-
-const UNSENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'];
-
 const SMALL_BYTES = 1 << 20; // of any answer that is not a stream
 
-export class WorkerClient {
+export class WorkerClient implements WorkerCalls {
     private readonly pool: Pool;
     private readonly prefix: string;
 
@@ -93,16 +62,7 @@ export class WorkerClient {
     }
 
     /** Shows the terms and begins the session of `enc`. */
-    register(args: {
-        terms: Terms;
-        jobNumber: number;
-        job: Buffer;
-        enc: Buffer;
-        wire: string;
-        key: SigningKey;
-        newest: Buffer[]; // receipts
-    }): Promise<JobState> {
-        const { terms, jobNumber, job, enc, wire, key, newest } = args;
+    register({ terms, jobNumber, job, enc, wire, key, newest }: Registration): Promise<JobState> {
         const signature = key.sign(sessionHash(job, { enc, wire }));
         const body = { terms: termsToWire(terms), jobNumber, enc, wire, signature, newest };
         return this.json('POST', paths.jobs, body, jobState);
@@ -220,9 +180,4 @@ function parseJson(text: string): unknown {
     } catch {
         return undefined;
     }
-}
-
-function codeOf(error: unknown): string {
-    const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
-    return String(code ?? name);
 }

@@ -1,6 +1,6 @@
 /** Counts the tokens of an answer as its frames come: gateway and worker see the same frames and count the same. */
 import { type Frame, FrameKind } from '../link';
-import { estimateOfBytes, type TokenCounter } from './counters';
+import { estimateOfBytes, type TokenCounter } from './bytes';
 
 /** Tokens of answer and reasoning. */
 export interface AnswerTokens {

@@ -5,27 +5,8 @@ import { EMBEDDED_MODEL, Tokenizer, type TokenizerFile } from '../backend/embedd
 import { type ModelRequest, promptBound, promptTexts } from '../link';
 import { eventLoop } from '../process/loopShare';
 import { type BytePairCounter, slices } from './bytePairs';
-import { BYTES } from './families';
+import { BYTES, byteCounter, type TokenCounter } from './bytes';
 import { familyCounter, familyNames } from './vocabularies';
-
-/** Tokens of a request's prompt. */
-export interface PromptCounts {
-    bound: number; // maximal, in any template of the family
-    estimate: number; // for a model server that does not report them
-    texts: number; // of the texts that were named
-}
-
-/** Counts tokens of one vocabulary; may count too many, hardly ever too few. */
-export interface TokenCounter {
-    /** False for bytes, of which a text has several for each token. */
-    readonly isExact: boolean;
-    /** Maximal tokens of a request's prompt, in any template of the family. At once, however long that takes. */
-    promptBound(request: ModelRequest): number;
-    /** Counts a request's prompt, a long one over several turns of the event loop, and `texts` of it by themselves. */
-    countPrompt(request: ModelRequest, texts?: readonly string[]): Promise<PromptCounts>;
-    /** Tokens of a text. */
-    text(text: string): number;
-}
 
 /** UTF-8 bytes of one prompt that are cut into tokens; the rest counts by bytes, so that no prompt takes long. */
 export const MAX_TOKENIZED = 512 * 1024;
@@ -38,23 +19,6 @@ const TEMPLATE_MARGIN = 1.05;
 const MESSAGE_MARKS = 4; // tokens around a message, in an estimate
 
 type Count = (text: string) => number;
-
-const bytesOf = (texts: readonly string[]): number => sum(texts, Buffer.byteLength);
-
-/** For any model whose vocabulary is not here. */
-const byteCounter: TokenCounter = {
-    isExact: false,
-    promptBound: (request) => promptBound(request, Buffer.byteLength),
-    countPrompt: async (request, texts = []) => ({
-        bound: promptBound(request, Buffer.byteLength),
-        estimate: estimateOfBytes(bytesOf(promptTexts(request))),
-        texts: bytesOf(texts),
-    }),
-    text: Buffer.byteLength,
-};
-
-/** Estimated tokens of a text of which only the bytes are counted. */
-export const estimateOfBytes = (bytes: number): number => Math.ceil(bytes / 4);
 
 /** `load`: the vocabulary, when it is first needed. */
 function exactCounter(load: () => BytePairCounter): TokenCounter {

@@ -1,9 +1,7 @@
 /** Which tokenizer a model's name stands for. */
 import { EMBEDDED_MODEL } from '../backend/embedded/tokenizer';
+import { BYTES } from './bytes';
 import { type Family, familyNames } from './vocabularies';
-
-/** Counts UTF-8 bytes: no token of the vocabularies in use is shorter than a byte. */
-export const BYTES = 'bytes';
 
 /** Names of tokenizers that are here, as an offer lists them. */
 export const tokenizerNames = [...familyNames, EMBEDDED_MODEL, BYTES] as const;

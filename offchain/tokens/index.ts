@@ -1,3 +1,4 @@
 export * from './answerCount';
-export { counterOf, MAX_TOKENIZED, type PromptCounts, promptMax, type TokenCounter } from './counters';
-export { BYTES, type TokenizerName, tokenizerNames, tokenizerOfModel } from './families';
+export { BYTES, type PromptCounts, type TokenCounter } from './bytes';
+export { counterOf, MAX_TOKENIZED, promptMax } from './counters';
+export { type TokenizerName, tokenizerNames, tokenizerOfModel } from './families';

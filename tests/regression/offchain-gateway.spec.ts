@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { issueTestCa } from '../../offchain/attest';
 import { counterOf } from '../../offchain/tokens';
-import { IncomingAnswer } from '../../offchain/gateway/incoming';
+import { IncomingAnswer } from '../../offchain/payer/incoming';
 import { nodeInfo, RecordType, signReceipt, toWire } from '../../offchain/link';
 import { openGatewayStore } from '../../offchain/store/sqliteGateway';
 import { Accept, loadChannelData, Verifier } from '@cocoon-market/wrappers';

@@ -1,6 +1,6 @@
 // Which folder may import which. Arrows run one way:
 // contracts -> build -> wrappers -> offchain/process -> { chain, fleet, link, market } -> { store, attest, backend,
-// indexer, rerun, setup, tokens } -> { gateway, worker } -> cli -> bin; scripting stands on wrappers and
+// indexer, rerun, setup, tokens } -> payer -> { gateway, worker } -> cli -> bin; scripting stands on wrappers and
 // offchain/{ chain, fleet, process }, scripts on scripting, and localnet on the sandbox alone.
 import { dirname, join, relative, sep } from 'node:path';
 import { root } from '../files.mjs';
@@ -28,6 +28,11 @@ const layers = [
         from: `offchain/${base}`,
         may: [`offchain/${base}`, 'offchain/process', 'wrappers'],
     })),
+    // Shared by the gateway and the package for programs without one, which runs in browsers too.
+    {
+        from: 'offchain/payer',
+        may: ['offchain/payer', 'offchain/link', 'offchain/process', 'offchain/tokens', 'wrappers'],
+    },
     ...['store', 'attest', 'backend', 'indexer', 'rerun', 'setup', 'tokens'].map((shared) => ({
         from: `offchain/${shared}`,
         may: ['offchain', 'wrappers'],

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { checkAccept, SentQuery, checkMeter, checkRefusal, checkResult } from '../../../offchain/gateway/check';
+import { checkAccept, SentQuery, checkMeter, checkRefusal, checkResult } from '../../../offchain/payer/check';
 import { countTolerance } from '../../../offchain/link';
 import { Finish, priceOf, Reason, Result } from '@cocoon-market/wrappers';
 

@@ -1,9 +1,10 @@
 /** Which process of a worker is asked about a job. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { JobLink } from '../../../offchain/gateway/jobLink';
+import { JobLink } from '../../../offchain/payer/jobLink';
 import { Nodes } from '../../../offchain/gateway/nodes';
-import { type WorkerClient, WorkerDown, WorkerRefusal } from '../../../offchain/gateway/workers';
+import { WorkerDown, WorkerRefusal } from '../../../offchain/payer/workerErrors';
+import { type WorkerClient } from '../../../offchain/gateway/workers';
 import { jobState } from '../../../offchain/link';
 
 const [A, B, C] = ['http://a', 'http://b', 'http://c'];

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ResultEntry, Ledger } from '../../../offchain/gateway/ledger';
+import { ResultEntry, Ledger } from '../../../offchain/payer/ledger';
 
 const entry = (index: number, price: bigint, cumulative: bigint): ResultEntry => ({ index, price, cumulative });
 

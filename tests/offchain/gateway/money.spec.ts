@@ -2,8 +2,8 @@ import { Address } from '@ton/core';
 import { type SignedVoucher, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import type { StoredJob } from '../../../offchain/store/gateway';
 import { JobMoney } from '../../../offchain/gateway/money';
-import { WorkerRefusal } from '../../../offchain/gateway/workers';
-import type { JobLink } from '../../../offchain/gateway/jobLink';
+import { WorkerRefusal } from '../../../offchain/payer/workerErrors';
+import type { JobLink } from '../../../offchain/payer/jobLink';
 import { testKey } from '../../support/market';
 
 const STEP = 1000n;

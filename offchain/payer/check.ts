@@ -4,7 +4,7 @@
  */
 import { Accept, Finish, priceOf, Rates, Refusal, Result, TokenCounts, tokenKinds } from '@cocoon-market/wrappers';
 import { ANSWER_SECONDS, countTolerance } from '../link';
-import type { AnswerTokens } from '../tokens';
+import type { AnswerTokens } from '../tokens/answerCount';
 
 /** One query as the gateway sent it. */
 export interface SentQuery {

@@ -2,22 +2,42 @@
  * The way to the process of a worker that has a job. A worker may be several processes, and says where they are. A job
  * is asked of its owner; if that does not answer, the others know who has the job now.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { SignedVoucher, SigningKey, Terms } from '@cocoon-market/wrappers';
 import { MAX_PROCESSES, waits } from '../link';
-import type { JobState, NodeInfo } from '../link';
+import type { JobState, NodeInfo, QueryHead } from '../link';
 import { steadySeconds } from '../process/clock';
-import { type WorkerClient, WorkerDown, WorkerRefusal } from './workers';
+import { WorkerDown, WorkerRefusal } from './workerErrors';
+
+/** What shows a job to a worker, and begins the session of `enc`. */
+export interface Registration {
+    terms: Terms;
+    jobNumber: number;
+    job: Buffer; // hash
+    enc: Buffer;
+    wire: string;
+    key: SigningKey; // of the job's vouchers
+    newest: Buffer[]; // receipts
+}
+
+/** The paths of a process of a worker as calls. Each rejects with WorkerRefusal or WorkerDown. */
+export interface WorkerCalls {
+    node(): Promise<NodeInfo>;
+    job(job: Buffer): Promise<JobState>;
+    register(registration: Registration): Promise<JobState>;
+    voucher(job: Buffer, voucher: SignedVoucher): Promise<SignedVoucher>;
+    end(job: Buffer, key: SigningKey): Promise<boolean>;
+    query(head: QueryHead, sealed: Buffer, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
+    stored(job: Buffer, number: number, maxBytes: number): Promise<Buffer>;
+}
 
 /** The client of a process at a URL; undefined if no worker may be there. */
-export type ProcessClients = (url: string) => WorkerClient | undefined;
-
-type Calls = Pick<WorkerClient, 'node' | 'job' | 'register' | 'voucher' | 'end' | 'query' | 'stored'>;
+export type ProcessClients = (url: string) => WorkerCalls | undefined;
 
 /** Seconds within which another process takes a job over. */
 const TAKEOVER_SECONDS = 15;
 
-/** The calls of a {@link WorkerClient} about one job. */
-export class JobLink implements Calls {
+/** The {@link WorkerCalls} about one job. */
+export class JobLink implements WorkerCalls {
     private urls: string[]; // the one that answered last comes first
     private nobodySince: number | undefined; // steady seconds, since no process has the job
 
@@ -35,11 +55,11 @@ export class JobLink implements Calls {
         return this.ask((client) => client.node());
     }
 
-    job(...args: Parameters<WorkerClient['job']>): Promise<JobState> {
+    job(...args: Parameters<WorkerCalls['job']>): Promise<JobState> {
         return this.ask((client) => client.job(...args));
     }
 
-    async register(...args: Parameters<WorkerClient['register']>): Promise<JobState> {
+    async register(...args: Parameters<WorkerCalls['register']>): Promise<JobState> {
         const state = await this.ask((client) => client.register(...args));
         this.nobodySince = undefined;
         if (state.processes.length > 0) {
@@ -48,20 +68,20 @@ export class JobLink implements Calls {
         return state;
     }
 
-    voucher(...args: Parameters<WorkerClient['voucher']>): ReturnType<WorkerClient['voucher']> {
+    voucher(...args: Parameters<WorkerCalls['voucher']>): ReturnType<WorkerCalls['voucher']> {
         return this.ask((client) => client.voucher(...args));
     }
 
-    end(...args: Parameters<WorkerClient['end']>): ReturnType<WorkerClient['end']> {
+    end(...args: Parameters<WorkerCalls['end']>): ReturnType<WorkerCalls['end']> {
         return this.ask((client) => client.end(...args));
     }
 
-    stored(...args: Parameters<WorkerClient['stored']>): ReturnType<WorkerClient['stored']> {
+    stored(...args: Parameters<WorkerCalls['stored']>): ReturnType<WorkerCalls['stored']> {
         return this.ask((client) => client.stored(...args), { mayBeLong: true });
     }
 
     /** A process that may have read the query is the only one that gets it. */
-    async query(...args: Parameters<WorkerClient['query']>): ReturnType<WorkerClient['query']> {
+    async query(...args: Parameters<WorkerCalls['query']>): ReturnType<WorkerCalls['query']> {
         const answer = await this.ask((client) => client.query(...args), { mayRepeat: false, mayBeLong: true });
         this.nobodySince = undefined;
         return answer;
@@ -69,7 +89,7 @@ export class JobLink implements Calls {
 
     // One limit for all processes. An answer that may be long only has to be asked for within it.
     private async ask<T>(
-        call: (client: WorkerClient) => Promise<T>,
+        call: (client: WorkerCalls) => Promise<T>,
         { mayRepeat = true, mayBeLong = false } = {},
     ): Promise<T> {
         const tried = new Set<string>();
@@ -129,7 +149,11 @@ export class JobLink implements Calls {
 
 const isOfProcess = ({ code }: WorkerRefusal) => code === 'other_process' || code === 'taking_over';
 
-async function lateAfter(seconds: number, url: string, signal: AbortSignal): Promise<never> {
-    await sleep(seconds * 1000, undefined, { ref: false, signal });
-    throw new WorkerDown(`${url} does not answer in time`);
+function lateAfter(seconds: number, url: string, signal: AbortSignal): Promise<never> {
+    return new Promise((_, reject) => {
+        const late = () => reject(new WorkerDown(`${url} does not answer in time`));
+        const timer: { unref?: () => void } = setTimeout(late, seconds * 1000);
+        timer.unref?.(); // a browser's timer is a number
+        signal.addEventListener('abort', () => clearTimeout(timer as NodeJS.Timeout));
+    });
 }

@@ -8,7 +8,8 @@ import type { Frame, WireRecord } from '../link';
 import { FrameReader, openReceipt, receiptLayouts, RecordType, MAX_RETRY_AFTER } from '../link';
 import type { SentQuery, ClockReading, Objection } from './check';
 import { checkAccept, isCut, isDoubtful, checkMeter, checkRefusal, checkResult, TimeObjection } from './check';
-import { AnswerCount, type TokenCounter } from '../tokens';
+import { AnswerCount } from '../tokens/answerCount';
+import type { TokenCounter } from '../tokens/bytes';
 
 /** The node broke the protocol: it is paid no more, and its job is left. */
 export class Breach extends Error {
