@@ -13,7 +13,7 @@ import { conclude, parse, refuse, sentQueryOf } from './query';
 import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
 /** Pauses between attempts to reach a worker or the chain, milliseconds. */
-export const RETRY_MS = [50, 200, 500, 1000, 2000, 5000, 15_000, 60_000];
+const RETRY_MS = [50, 200, 500, 1000, 2000, 5000, 15_000, 60_000];
 const OVERHEAD = 1 << 20; // bytes of records besides the answer
 
 export class Endings {

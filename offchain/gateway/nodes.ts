@@ -157,13 +157,19 @@ export class Nodes {
 
     /** Remembers where the processes of a worker are, one of which may answer when the others do not. */
     noteProcesses(worker: string, processes: readonly string[]): void {
-        if (processes.length > 0) {
-            this.processes.set(worker, processes);
-        }
+        this.processes.set(worker, processes);
     }
 
-    private readInfo(worker: string): Promise<NodeInfo> {
-        return this.link(worker, [worker, ...(this.processes.get(worker) ?? [])]).node();
+    /** The processes of a worker that this gateway may ask, as one of them last named them; none if there is one. */
+    processesOf(worker: string): string[] {
+        const processes = this.processes.get(worker) ?? [];
+        return processes.filter((url) => this.processClient(worker, url) !== undefined);
+    }
+
+    private async readInfo(worker: string): Promise<NodeInfo> {
+        const info = await this.link(worker, [worker, ...(this.processes.get(worker) ?? [])]).node();
+        this.noteProcesses(worker, info.processes);
+        return info;
     }
 
     /** URLs of workers that may serve a model. */

@@ -1,5 +1,6 @@
 /** Opens jobs: one order for one need, shown to the worker as soon as the chain has the channel. */
 import { jobHash } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toWire } from '../link';
 import { reasonOf } from '../process/errors';
@@ -12,6 +13,7 @@ import type { GatewayContext } from './context';
 import type { GatewayJob } from './job';
 import { NO_NEEDS } from './needs';
 import { Candidate, type Need, termsAt } from './nodes';
+import { placementOrder } from './placement';
 import type { Recovery } from './recovery';
 import { OrderLapsed } from './spending';
 import { WorkerRefusal } from '../payer/workerErrors';
@@ -130,6 +132,7 @@ export class JobOpener {
                         phase: 'ordered',
                         model,
                         worker,
+                        processes: this.placementAt(candidate),
                         tier: info.attestation.tier,
                         channel: channel.hash,
                         hash: jobHash(network, channel.hash, terms),
@@ -154,6 +157,22 @@ export class JobOpener {
             }
             throw error;
         }
+    }
+
+    /** The processes of the node, the one that should get the job first; undefined if it has one. */
+    private placementAt({ url, info }: Candidate): string[] | undefined {
+        const { nodes, escrow, store } = this.context;
+        const processes = nodes.processesOf(url);
+        if (processes.length === 0) {
+            return undefined;
+        }
+        const node = Address.parse(info.node).hash;
+        const jobs = this.parts.book.all.filter(
+            ({ phase, terms }) => (phase === 'open' || phase === 'ordered') && terms.node.equals(node),
+        );
+        const jobsAt = (process: string) => jobs.filter(({ worker }) => worker.process === process).length;
+        const turn = escrow.address.hash.readUInt32BE(0) + store.cluster.number;
+        return placementOrder(processes, jobsAt, turn);
     }
 
     private async welcome(job: GatewayJob): Promise<void> {

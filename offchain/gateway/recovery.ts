@@ -7,7 +7,7 @@ import type { JobBook } from './book';
 import type { JobChannels } from './channels';
 import { Closing, NOT_CLAIMED } from './closing';
 import type { GatewayContext } from './context';
-import { Endings, RETRY_MS } from './endings';
+import type { Endings } from './endings';
 import type { StoredJob } from '../store/gateway';
 import type { GatewayJob } from './job';
 import { findLost } from './lostJobs';
@@ -15,6 +15,8 @@ import { NodeUnfit } from './nodes';
 import { OrderLapsed } from './spending';
 import { WorkerRefusal } from '../payer/workerErrors';
 
+/** Pauses between attempts to reach the worker of a job or the chain. A worker's takeover lasts 10 s at most. */
+const RETRY_MS = [50, 200, 500, 1000, 2000, 2000, 2000, 2000, 5000, 5000, 5000, 5000, 15_000, 60_000];
 const START_MS = 5_000; // how long a start waits for workers that do not answer; they are asked again afterwards
 
 export interface RecoveryParts {
@@ -27,6 +29,7 @@ export interface RecoveryParts {
 
 export class Recovery {
     private readonly connecting = new SingleFlight<number, boolean>();
+    private readonly silent = new WeakSet<GatewayJob>(); // whose worker does not answer
     private moved: StoredJob[] = []; // to this process, and not in memory yet
     private taking: Promise<void> | undefined;
     private begin!: () => void;
@@ -220,13 +223,15 @@ export class Recovery {
     }
 
     private async connectNow(job: GatewayJob): Promise<boolean> {
-        const { log, nodes } = this.context;
+        const { nodes } = this.context;
         const { closing } = this.parts;
         if (!needsWorker(job)) {
+            this.silent.delete(job);
             return true;
         }
         try {
             const { results } = await job.connect();
+            this.noteAnswer(job);
             await this.takeUpQueries(job);
             if (job.money.signingStop !== undefined && job.phase === 'open') {
                 await job.change({ phase: 'settling', note: job.money.signingStop });
@@ -245,7 +250,7 @@ export class Recovery {
             if (!(error instanceof WorkerRefusal && error.code === 'taking_over' && !error.isOverdue)) {
                 nodes.cool(job.stored.worker);
             }
-            log.warn({ job: job.number, reason: reasonOf(error) }, 'the worker of an open job does not answer');
+            this.noteSilence(job, error);
             if (error instanceof NodeUnfit && job.phase === 'open') {
                 closing.retire(job, error.message);
                 return true;
@@ -257,6 +262,21 @@ export class Recovery {
                 closing.leaveRefused(job, error.code);
             }
             return true;
+        }
+    }
+
+    // The log says when it begins and when it ends, and not each try.
+    private noteSilence(job: GatewayJob, error: unknown): void {
+        if (!this.silent.has(job)) {
+            this.silent.add(job);
+            const reason = reasonOf(error);
+            this.context.log.warn({ job: job.number, reason }, 'the worker of an open job does not answer');
+        }
+    }
+
+    private noteAnswer(job: GatewayJob): void {
+        if (this.silent.delete(job)) {
+            this.context.log.warn({ job: job.number }, 'the worker of an open job answers again');
         }
     }
 

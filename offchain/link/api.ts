@@ -41,6 +41,9 @@ export const MAX_URL = 200;
 
 const processUrl = z.url({ protocol: /^https?$/ }).max(MAX_URL);
 
+/** Of a node's processes. Default: there is one. */
+const processUrls = z.array(processUrl).max(MAX_PROCESSES).default([]).catch([]);
+
 /** Proof that a node's keys belong to a measured machine; `open` says that the node has none. */
 export const attestation = z.discriminatedUnion('tier', [
     z.object({ tier: z.literal('open') }),
@@ -98,6 +101,7 @@ export const nodeInfo = z.object({
         minDeposit: nano, // of a job's channel
     }),
     channelCodes: z.array(hex(32)),
+    processes: processUrls, // the one that answers first
 });
 export type NodeInfo = z.output<typeof nodeInfo>;
 
@@ -145,8 +149,7 @@ export const jobState = z.object({
     results: z.object({ index: uint32, cumulative: nano }), // of the newest result, 0 for none
     voucher: signedVoucher.nullable(), // the newest one the worker holds
     boot: hex(16), // of the worker's process: sessions end with it
-    // Of the node's processes, the one that has the job first. Default: there is one.
-    processes: z.array(processUrl).max(MAX_PROCESSES).default([]).catch([]),
+    processes: processUrls, // the one that has the job first
 });
 export type JobState = z.output<typeof jobState>;
 

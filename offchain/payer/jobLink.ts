@@ -51,6 +51,11 @@ export class JobLink implements WorkerCalls {
         this.urls = [...new Set([...processes, worker])];
     }
 
+    /** The process that is asked first. */
+    get process(): string {
+        return this.urls[0];
+    }
+
     node(): Promise<NodeInfo> {
         return this.ask((client) => client.node());
     }
@@ -108,6 +113,8 @@ export class JobLink implements WorkerCalls {
             } catch (error) {
                 if (error instanceof WorkerDown && (mayRepeat || error.unsent)) {
                     down ??= error;
+                } else if (error instanceof WorkerRefusal && mayRepeat && this.isForeign(url, error)) {
+                    down ??= new WorkerDown(`${url} is no process of this worker (HTTP ${error.status})`, error);
                 } else if (error instanceof WorkerRefusal && isOfProcess(error)) {
                     isElsewhere = true;
                     if (error.url !== undefined && this.urls.includes(error.url)) {
@@ -131,6 +138,11 @@ export class JobLink implements WorkerCalls {
         const refusal = new WorkerRefusal('taking_over', 503, 'no process of the worker has the job now');
         refusal.isOverdue = this.now() - this.nobodySince > TAKEOVER_SECONDS;
         return refusal;
+    }
+
+    // Its operator named a URL that leads elsewhere. The worker itself is asked instead.
+    private isForeign(url: string, { code }: WorkerRefusal): boolean {
+        return code === 'unknown' && url !== this.worker;
     }
 
     private next(tried: ReadonlySet<string>, hop?: string): string | undefined {

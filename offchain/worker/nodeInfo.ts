@@ -12,7 +12,7 @@ export function nodeInfoOf(
     context: WorkerContext,
     { channels, costs, attestation }: { channels: Channels; costs: Costs; attestation: NodeAttestation },
 ): NodeInfo {
-    const { backends, config, intake, offers, payout, receiptKey, encryptionKey } = context;
+    const { backends, config, intake, offers, payout, processes, receiptKey, encryptionKey } = context;
     const { minStep, maxStep, maxParallel, maxAnswer, minNotice } = config.limits;
     const { minDeposit } = costs;
     const proof = attestation.current();
@@ -36,5 +36,6 @@ export function nodeInfoOf(
         })),
         limits: { minStep, maxStep, maxParallel, maxAnswer, minNotice, minDeposit },
         channelCodes: channels.codes.map((code) => code.hash()),
+        processes: processes.urls,
     };
 }

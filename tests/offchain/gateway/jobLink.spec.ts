@@ -21,8 +21,7 @@ beforeEach(() => {
     seconds = 0;
 });
 
-const refusal = (code: 'other_process' | 'taking_over' | 'unknown_session', url?: string) =>
-    new WorkerRefusal(code, 421, '', undefined, url);
+const refusal = (code: WorkerRefusal['code'], url?: string) => new WorkerRefusal(code, 421, '', undefined, url);
 const down = (code: string) => new WorkerDown('down', Object.assign(new Error(code), { code }));
 const DOWN = down('ECONNREFUSED');
 
@@ -81,6 +80,20 @@ describe('A job is asked', () => {
         await expect(voucher(linkOf([B, A]))).rejects.toMatchObject({ code: 'taking_over' });
         answers = { [A]: refusal('other_process', B), [B]: refusal('other_process', A) };
         await expect(voucher(linkOf([B, A]))).rejects.toMatchObject({ code: 'taking_over' });
+    });
+
+    it('of its worker when something else answers at the URL of a process', async () => {
+        answers = { [B]: refusal('unknown'), [A]: [] };
+        const link = linkOf([B]);
+        await register(link);
+        await voucher(link);
+        expect(calls).toEqual([B, A, A]);
+    });
+
+    it('of nobody else when its worker answers with what the protocol does not know', async () => {
+        answers = { [A]: refusal('unknown'), [B]: [] };
+        await expect(voucher(linkOf([A, B]))).rejects.toMatchObject({ code: 'unknown' });
+        expect(calls).toEqual([A]);
     });
 
     it('of no other process when the answer is about the job itself', async () => {

@@ -147,6 +147,21 @@ describe('A gateway that starts again', () => {
         expect(bench.gateway.book.all).toHaveLength(1);
     });
 
+    it('logs once that a worker does not answer, and once that it does again', async () => {
+        await start();
+        await bench.post(ask);
+        await bench.worker.stop();
+        await restart();
+        for (let attempt = 0; attempt < 3; attempt++) {
+            await bench.gateway.recovery.connect(job());
+        }
+        await bench.worker.start();
+        await until(() => job().session !== undefined);
+        await bench.gateway.recovery.connect(job());
+        const lines = bench.log.flatMap((line) => /worker of an open job [\w ]+/.exec(line) ?? []);
+        expect(lines).toEqual(['worker of an open job does not answer', 'worker of an open job answers again']);
+    });
+
     it('a store that is not the newest does not go on: the job is settled', async () => {
         await start();
         await bench.post(ask);

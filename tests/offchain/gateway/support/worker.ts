@@ -238,6 +238,7 @@ export class FakeWorker {
                 minDeposit: 0n,
             },
             channelCodes: [],
+            processes: [],
         };
     }
 

@@ -1,0 +1,74 @@
+/** Which process of a node gets a new job. */
+import { placementOrder } from '../../../offchain/gateway/placement';
+import { Market, useMarket } from '../../support/market';
+import { Bench, FakeWorker, MODEL, startBench } from './support';
+
+describe('The processes of a node are asked to take a new job', () => {
+    const none = () => 0;
+
+    it('by the number of their jobs, the fewest first', () => {
+        const jobs: Record<string, number> = { a: 2, b: 0, c: 1 };
+        expect(placementOrder(['a', 'b', 'c'], (url) => jobs[url], 0)).toEqual(['b', 'c', 'a']);
+    });
+
+    it('if all have equally many, from one on that differs between gateways', () => {
+        const firsts = [0, 1, 2, 3].map((turn) => placementOrder(['a', 'b'], none, turn)[0]);
+        expect(firsts).toEqual(['a', 'b', 'a', 'b']);
+    });
+
+    it('in the same order, whichever process named them', () => {
+        expect(placementOrder(['b', 'c', 'a'], none, 4)).toEqual(placementOrder(['a', 'b', 'c'], none, 4));
+    });
+
+    it('not at all, if there are none', () => {
+        expect(placementOrder([], none, 1)).toEqual([]);
+    });
+});
+
+describe('A gateway at a node of two processes', () => {
+    const market = useMarket();
+    let bench: Bench;
+    let second: FakeWorker;
+
+    /** `urlOf`: what the first process says where the second one is. */
+    async function start(urlOf = ({ url }: FakeWorker) => url): Promise<void> {
+        second = await secondOf(market());
+        bench = await startBench(market(), {
+            before: ({ worker }) => {
+                worker.info = (info) => ({ ...info, processes: [worker.url, urlOf(second)] });
+                second.info = (info) => ({ ...info, processes: [second.url, worker.url] });
+            },
+        });
+    }
+
+    async function secondOf({ payout, now }: Market): Promise<FakeWorker> {
+        return new FakeWorker(payout.address, () => now).start();
+    }
+
+    const openJobs = (count: number) =>
+        Promise.all(Array.from({ length: count }, () => bench.gateway.opener.openAnother(MODEL, new Set())));
+
+    afterEach(async () => {
+        await bench.close();
+        await second.stop();
+    });
+
+    it('opens as many jobs at one as at the other', async () => {
+        await start();
+        await openJobs(4);
+        expect([bench.worker.jobs.size, second.jobs.size]).toEqual([2, 2]);
+    });
+
+    it('opens its jobs at the one that is left, if the other has stopped', async () => {
+        await start();
+        await second.stop();
+        await openJobs(2);
+        expect(bench.worker.jobs.size).toBe(2);
+    });
+
+    it('opens its jobs at the one that it can reach, if something else answers where the other should be', async () => {
+        await start(({ url }) => `${url}/elsewhere`);
+        await openJobs(2);
+        expect([bench.worker.jobs.size, second.jobs.size]).toEqual([2, 0]);
+    });
+});
