@@ -6,9 +6,11 @@ import type { GatewayStore, JobChange, JobPhase, StoredEnding, StoredJob } from 
 import { BYTES } from '../tokens';
 import type { PaidChannel } from './channels';
 import type { JobLink } from '../payer/jobLink';
+import type { JobParts } from './jobParts';
 import type { Ledger } from '../payer/ledger';
+import { JobMoney } from '../payer/money';
 import { NotStored } from './notStored';
-import { JobMoney, type MoneyParts } from './money';
+import { requireMember } from './member';
 import { lackOf, type OfferFacts, type Needs } from './needs';
 import type { Nodes } from './nodes';
 import { WorkerRefusal } from '../payer/workerErrors';
@@ -92,7 +94,7 @@ export class GatewayJob {
     readonly key: SigningKey;
     readonly worker: JobLink;
     readonly store: GatewayStore;
-    readonly onEnded: MoneyParts['onEnded'];
+    readonly onEnded: JobParts['onEnded'];
     running = 0; // queries
     usedAt: number; // unix seconds, of the last query; or when this process took the job up
     session: Session | undefined; // undefined until the worker knows the job
@@ -111,17 +113,17 @@ export class GatewayJob {
     constructor(
         readonly stored: StoredJob,
         private readonly nodes: Pick<Nodes, 'sealingKey' | 'noteProcesses'>,
-        money: MoneyParts & { now: () => number }, // unix seconds
+        parts: JobParts,
     ) {
-        this.now = money.now;
+        this.now = parts.now;
         this.usedAt = this.now();
-        this.key = money.key;
-        this.worker = money.worker;
-        this.store = money.store;
-        this.onEnded = money.onEnded;
+        this.key = parts.key;
+        this.worker = parts.worker;
+        this.store = parts.store;
+        this.onEnded = parts.onEnded;
         this.channel = new Address(0, stored.channel);
         this.verifier = new Verifier(stored.terms.receiptKey);
-        this.money = new JobMoney(stored, money);
+        this.money = new JobMoney(stored, { ...parts, requireMember: () => requireMember(parts.store) });
         this.ledger = this.money.ledger;
     }
 

@@ -1,7 +1,8 @@
 import { Address } from '@ton/core';
 import { type SignedVoucher, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import type { StoredJob } from '../../../offchain/store/gateway';
-import { JobMoney } from '../../../offchain/gateway/money';
+import { JobMoney } from '../../../offchain/payer/money';
+import { requireMember } from '../../../offchain/gateway/member';
 import { WorkerRefusal } from '../../../offchain/payer/workerErrors';
 import type { JobLink } from '../../../offchain/payer/jobLink';
 import { testKey } from '../../support/market';
@@ -17,12 +18,13 @@ describe('The money of a job', () => {
     let money: JobMoney;
     let refusal: Error | undefined; // of the next voucher that is posted
     let rejection: Error | undefined; // of the next voucher that is stored
+    let maxSigned: bigint | undefined;
     let isHeld: boolean; // this process is sure to have its jobs
 
     beforeEach(() => {
         jest.useFakeTimers();
         [posted, stored] = [[], []];
-        [refusal, rejection, isHeld] = [undefined, undefined, true];
+        [refusal, rejection, isHeld, maxSigned] = [undefined, undefined, true, undefined];
         job = {
             hash: Buffer.alloc(32, 1),
             channel: Buffer.alloc(32, 2),
@@ -41,13 +43,9 @@ describe('The money of a job', () => {
                     posted.push(voucher.cumulative);
                     return voucher;
                 },
-            } as unknown as JobLink,
+            },
+            requireMember: () => requireMember({ cluster: { isHeld } }),
             store: {
-                cluster: {
-                    get isHeld() {
-                        return isHeld;
-                    },
-                },
                 saveVoucher: async (_channel: Buffer, { cumulative }: SignedVoucher) => {
                     await Promise.resolve();
                     const error = rejection;
@@ -57,10 +55,12 @@ describe('The money of a job', () => {
                     }
                     stored.push(cumulative);
                 },
-            } as never,
+            },
             network: -3,
+            get maxSigned() {
+                return maxSigned;
+            },
             onUnpaid: () => undefined,
-            onEnded: () => undefined,
         });
     });
 
@@ -99,6 +99,15 @@ describe('The money of a job', () => {
         isHeld = true;
         await money.flush();
         expect(posted).toEqual([10n]);
+    });
+
+    it('signs up to the limit that the client set, and nothing above it', async () => {
+        maxSigned = 10n;
+        addResult(1);
+        await money.flush();
+        addResult(2);
+        await expect(money.flush()).rejects.toThrow('A voucher of 20 nanoTON is above the limit of 10');
+        expect([stored, posted]).toEqual([[10n], [10n]]);
     });
 
     it('has one voucher for all results of a moment', async () => {

@@ -1,31 +1,40 @@
 /** The money of one job: what it owes, the vouchers that pay it, and their way to the worker while queries run. */
 import { type SignedVoucher, type SigningKey, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import type { GatewayStore, StoredJob } from '../store/gateway';
-import type { UsedQuery } from '../store/people';
 import { VOUCHER_ACCEPT_MS, VOUCHER_DELAY_MS } from '../link';
-import { Ledger, type VoucherAmounts } from '../payer/ledger';
-import type { JobLink } from '../payer/jobLink';
-import { requireMember } from './member';
-import { WorkerRefusal } from '../payer/workerErrors';
+import { Ledger, type VoucherAmounts } from './ledger';
+import type { WorkerCalls } from './jobLink';
+import { WorkerRefusal } from './workerErrors';
 
 const RETRY_MS = [200, 500, 1000, 2000, 5000];
+
+type Timer = ReturnType<typeof setTimeout> | undefined;
 
 const NONE: VoucherAmounts = { cumulative: 0n, count: 0 };
 
 const isSame = (one: VoucherAmounts, other: VoucherAmounts): boolean =>
     one.cumulative === other.cumulative && one.count === other.count;
 
+/** A job that is paid. `voucher`: the newest one that is on the disk. */
+export interface PaidJob {
+    readonly channel: Buffer; // account
+    readonly hash: Buffer;
+    readonly terms: { readonly step: bigint };
+    voucher: SignedVoucher | null;
+}
+
 /** What the money of a job works with. */
-export interface MoneyParts {
+export interface PaymentParts {
     key: SigningKey; // of the job's vouchers
-    worker: JobLink;
-    store: GatewayStore;
+    worker: Pick<WorkerCalls, 'voucher'>;
+    /** Resolves when the voucher is on the disk. */
+    store: { saveVoucher(channel: Buffer, voucher: SignedVoucher): Promise<void> };
+    /** Throws if another process may be paying this job: then nothing leaves. Nothing is awaited after it. */
+    requireMember: () => void;
     network: number;
+    maxSigned?: bigint; // nanoTON that no voucher exceeds; default: what is owed
     /** Called with the error of a voucher that was not taken in the background. */
     onUnpaid: (error: unknown) => void;
-    /** Called when a query has an ending: what it cost in nanoTON, and `used` if it cost something or has a result. */
-    onEnded: (number: number, cost: bigint, used?: UsedQuery) => void;
 }
 
 /** One post is in flight at a time, always with the newest voucher. */
@@ -41,15 +50,15 @@ export class JobMoney {
     private stopped = false;
     private pauseReason: string | undefined;
     private failures = 0;
-    private timer: NodeJS.Timeout | undefined; // of the next attempt
-    private soon: NodeJS.Timeout | undefined; // of a payment that may become unnecessary
-    private onItsWay: NodeJS.Timeout | undefined; // while a query that was sent brings the newest voucher
+    private timer: Timer; // of the next attempt
+    private soon: Timer; // of a payment that may become unnecessary
+    private onItsWay: Timer; // while a query that was sent brings the newest voucher
     private delivered = NONE; // the worker has confirmed it
     private signed: { amounts: VoucherAmounts; stored: Promise<SignedVoucher> } | undefined; // on its way to the disk
 
     constructor(
-        private readonly stored: StoredJob,
-        private readonly parts: MoneyParts,
+        private readonly stored: PaidJob,
+        private readonly parts: PaymentParts,
     ) {
         this.verifier = new Verifier(parts.key.publicKey);
         if (stored.voucher !== null) {
@@ -220,7 +229,7 @@ export class JobMoney {
         }
         const voucher = await this.newestVoucher();
         if (voucher !== null && !this.stopped && this.paused === undefined) {
-            requireMember(this.parts.store);
+            this.parts.requireMember();
             await this.adopt(await this.parts.worker.voucher(this.stored.hash, voucher));
             this.noteDelivered(voucher);
         }
@@ -241,7 +250,8 @@ export class JobMoney {
     private startLater(): void {
         const wait = RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)];
         if (!this.stopped) {
-            this.timer = setTimeout(() => this.start(), wait).unref();
+            this.timer = setTimeout(() => this.start(), wait);
+            (this.timer as { unref?: () => void }).unref?.(); // a browser's timer is a number
         }
     }
 
@@ -259,6 +269,10 @@ export class JobMoney {
         }
         // Again, if the store did not take it.
         const owed = this.ledger.nextVoucher();
+        const { maxSigned } = this.parts;
+        if (maxSigned !== undefined && owed.cumulative > maxSigned) {
+            throw new RangeError(`A voucher of ${owed.cumulative} nanoTON is above the limit of ${maxSigned}`);
+        }
         this.ledger.setVoucher(owed);
         const signature = this.parts.key.sign(this.hashOf(owed.cumulative, owed.count));
         const signed = { amounts: owed, stored: this.keep({ ...owed, signature }) };
