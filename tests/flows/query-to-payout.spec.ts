@@ -1,12 +1,21 @@
 /** The whole way, with worker and gateways as processes of their own that see the chain only through its HTTP API. */
 import type { Localnet } from '@cocoon-market/localnet';
-import { Address, OpenedContract, toNano } from '@ton/core';
+import { Address, Cell, OpenedContract, toNano } from '@ton/core';
 import { ask } from '../../demo/ask';
 import { DemoLedger } from '../../demo/ledger';
 import { endAll, runCocoon, RunningProcess } from '../../demo/processes';
 import { MODEL } from '../../demo/setup';
 import { Buyer, Seller, Stage } from '../../demo/stage';
-import { channelLibrary, publishLibrary, Registry, setUpEscrow } from '@cocoon-market/wrappers';
+import {
+    channelLibrary,
+    opcodes,
+    parseMessage,
+    publishLibrary,
+    readOrder,
+    Registry,
+    setUpEscrow,
+} from '@cocoon-market/wrappers';
+import { plain, SchemaDecoder } from '../support/decoder';
 import { endJob, gatewayJobs, isGone, JobRow, openaiOf, until } from '../support/stage';
 
 /**
@@ -152,6 +161,38 @@ describe('From query to payout', () => {
         expect(await isGone(stage, channelOf(job))).toBe(true);
         expect(home).toBeGreaterThan(JOB_DEPOSIT - toNano('0.005'));
         await gateway.end();
+    });
+
+    it('has messages that a decoder made of docs/schema.tlb reads as the wrappers do', () => {
+        const decoder = SchemaDecoder.make();
+        const messages = stage.network.transactions.flatMap(({ inMessage, outMessages }) => [
+            ...(inMessage?.type === 'external-in' ? [inMessage] : []),
+            ...outMessages.filter(({ bounced }) => !bounced),
+        ]);
+        const escrows = new Set(
+            stage.network.transactions.flatMap(({ inMessage }) =>
+                inMessage?.type === 'internal' && inMessage.opcode === opcodes.SetUp ? [inMessage.destination!] : [],
+            ),
+        );
+        const names = messages.flatMap(({ type, body, destination }) => {
+            const cell = Cell.fromBase64(body);
+            if (type === 'external-in' && escrows.has(destination!)) {
+                const { order } = decoder.read('SignedOrder', cell) as { order: string };
+                const isOpening = readOrder(cell).jobs.length > 0;
+                decoder.read(isOpening ? 'OpenJobs' : 'JobOrder', cell.refs[0]);
+                expect(order).toBe(cell.refs[0].hash().toString('hex'));
+                return isOpening ? 'OpenJobs' : 'JobOrder';
+            }
+            const parsed = parseMessage(cell);
+            if (parsed === undefined) {
+                return []; // a transfer, a deployment, a wallet's own message
+            }
+            expect(decoder.read(parsed.name, cell)).toEqual(plain(parsed.fields));
+            return parsed.name;
+        });
+
+        const expected = ['Launch', 'Join', 'ProviderRegistered', 'NodeAnnounced', 'SetUp', 'OpenJobs', 'JobOrder'];
+        expect(names).toEqual(expect.arrayContaining([...expected, 'Claim', 'ClaimLast', 'Leave', 'Refund']));
     });
 
     it('loses no nanoTON on all these ways', async () => {

@@ -35,7 +35,7 @@ export class Layout<F extends Fields> {
     constructor(
         readonly name: string,
         readonly tag: number,
-        fields: F,
+        readonly fields: F,
     ) {
         this.entries = Object.entries(fields);
         this.checks = Object.fromEntries(this.entries.map(([field, kind]) => [field, CHECKS[kind]]));
