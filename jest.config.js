@@ -1,17 +1,11 @@
 const { availableParallelism } = require('node:os');
 
-// Types are checked by `npm run check` (tsc), not here: swc only transpiles, many times faster than tsc.
-const swc = [
-    '@swc/jest',
-    { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' }, sourceMaps: 'inline' },
-];
-
 /** @type {import('jest').Config} */
 module.exports = {
     testEnvironment: '<rootDir>/tooling/jest/environment.js',
     runtime: '<rootDir>/tooling/jest/runtime.js',
     testMatch: ['<rootDir>/tests/**/*.spec.ts'],
-    transform: { '^.+\\.ts$': swc },
+    transform: { '^.+\\.ts$': '<rootDir>/tooling/jest/transform.js' },
     // As tsconfig.json: in a checkout the package is its sources, and not what is packed of them.
     moduleNameMapper: {
         '^@cocoon-market/wrappers$': '<rootDir>/wrappers/index.ts',
