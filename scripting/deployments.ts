@@ -1,17 +1,8 @@
 /** Records of markets: `deployments/<network>.json`, written by the scripts that deploy and change them. */
-import { GLOBAL_IDS, type Market, marketValues, readAddress } from '@cocoon-market/wrappers';
+import { type Deployment, GLOBAL_IDS, marketValues, readAddress } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-
-/** A market as it was when the record was written. */
-export interface Deployment extends Market {
-    network: string;
-    globalId: number; // what GLOBALID answers there
-    registryCode: string; // hash, hex
-    commit: string; // of the checkout that wrote this
-    date: string; // ISO 8601, UTC
-}
 
 /** The folder of the records; COCOON_DEPLOYMENTS names another. */
 export function deploymentsFolder(): string {

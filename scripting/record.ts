@@ -1,5 +1,5 @@
 /** Writes and reads the records of deployments. */
-import { codeHash, readMarket, Registry } from '@cocoon-market/wrappers';
+import { codeHash, type Deployment, readMarket, Registry } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { address } from './flags';
 import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
-import { type Deployment, deploymentFile, loadDeployment } from './deployments';
+import { deploymentFile, loadDeployment } from './deployments';
 
 /** The flag by which every script finds its market. */
 export const registryFlag = {

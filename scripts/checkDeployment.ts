@@ -1,4 +1,4 @@
-import type { Market } from '@cocoon-market/wrappers';
+import type { MarketRecord } from '@cocoon-market/wrappers';
 import {
     codeHash,
     codeName,
@@ -65,7 +65,10 @@ export const run = check({
     },
 });
 
-async function codeDifferences(market: Market, registry: { registry: string; recorded: string }): Promise<string[]> {
+async function codeDifferences(
+    market: MarketRecord,
+    registry: { registry: string; recorded: string },
+): Promise<string[]> {
     const codes = await codesOfThisCheckout();
     const own = codeHash((await Registry.ofGovernor(Address.parseRaw(market.governor), market.delay)).init!.code);
     const lines = [
@@ -83,7 +86,7 @@ async function codeDifferences(market: Market, registry: { registry: string; rec
     return lines.filter((line) => line !== false);
 }
 
-function catalogueDifference({ catalogue }: Market): string[] {
+function catalogueDifference({ catalogue }: MarketRecord): string[] {
     const { file, hash } = readCatalogue('params/catalogue.json');
     const own = numberToHex(hash);
     return own === catalogue ? [] : [`catalogue: the network names ${catalogue}, ${file} is ${own}`];

@@ -12,13 +12,13 @@ import { tools } from './tools.mjs';
 const PACKAGE = 'wrappers';
 
 /** What a program may import, and the source of each. */
-export const entries = { index: 'index', signed: 'signed/index', sealed: 'sealed' };
+export const entries = { index: 'index', market: 'market/index', signed: 'signed/index', sealed: 'sealed' };
 
 /** What the user installs. Everything else is in the files. */
 const external = ['@ton/core', '@ton/crypto'];
 const target = 'es2022';
 
-const own = new RegExp(`^(${PACKAGE}|build)/`);
+const own = new RegExp(`^(${PACKAGE}|build|params)/`);
 const MODULES = 'modules/';
 
 const posix = (path) => path.split(sep).join('/');

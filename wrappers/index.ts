@@ -20,7 +20,7 @@ export * from './faults';
 export { InvalidField } from './fields';
 export * from './history';
 export * from './keys';
-export * from './market';
+export * from './marketRecord';
 export * from './money';
 export * from './outcomes';
 export * from './outgoing';

@@ -1,9 +1,9 @@
 /** Checks what a node says of itself against what the market's contracts say. */
+import { workerUrl } from '@cocoon-market/wrappers/market';
 import { Address } from '@ton/core';
 import { Chain, ChainReader, NodeKey, readLiability, readNode } from '../chain';
 import { differenceOf, NodeInfo } from '../link';
 import { reasonOf } from '../process/errors';
-import { workerUrl } from '../market/directory';
 
 /** What the chain says for a node, when it was last read. */
 export interface NodeStanding {

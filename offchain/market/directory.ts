@@ -7,6 +7,7 @@ import {
     type Rates,
     type Tier,
 } from '@cocoon-market/wrappers';
+import { workerUrl } from '@cocoon-market/wrappers/market';
 import type { Address } from '@ton/core';
 
 /** A node that sells a model, by the newest events. What of it matters is read from its account before it is used. */
@@ -21,7 +22,6 @@ export interface AnnouncedNode {
 
 const MAX_NODES = 5000;
 const MAX_PER_PROVIDER = 500;
-const MAX_URL = 100; // bytes, as the contract has it
 
 type Part = keyof ListingChange;
 
@@ -102,14 +102,4 @@ export class Directory {
             rates,
         }));
     }
-}
-
-/** An endpoint on chain as the URL of a worker; undefined if it is none that can be asked. */
-export function workerUrl(endpoint: string): string | undefined {
-    if (Buffer.byteLength(endpoint) > MAX_URL || !URL.canParse(endpoint)) {
-        return undefined;
-    }
-    const { protocol, username, password, search, hash, href } = new URL(endpoint);
-    const isPlain = username === '' && password === '' && search === '' && hash === '';
-    return isPlain && /^https?:$/.test(protocol) ? href.replace(/\/+$/, '') : undefined;
 }

@@ -1,12 +1,13 @@
 import { Address, type Cell } from '@ton/core';
 import pino from 'pino';
-import { Directory, workerUrl } from '../../../offchain/market/directory';
+import { Directory } from '../../../offchain/market/directory';
 import { MarketNodes } from '../../../offchain/gateway/marketNodes';
 import { fairOrder } from '../../../offchain/market/order';
 import { type Emitted } from '../../../offchain/chain';
 import { modelHash } from '../../../offchain/link';
 import { isOnThisMachine, mayBePublic, isPublicAddress, publicLookup } from '../../../offchain/process/publicAddress';
 import { type MarketEvent, Node, nodeChanges, readMarketEvent } from '@cocoon-market/wrappers';
+import { workerUrl } from '@cocoon-market/wrappers/market';
 import { changeNode, joinedMarket, listingWith, modelOf, nodeMarket, registerNode } from '../../support/stake';
 
 const silent = pino({ level: 'silent' });

@@ -7,7 +7,7 @@ import { codeKindNames, codeKinds, parseCommittee, parseRules, Registry, windows
 import { numberToHex } from './bytes';
 
 /** Amounts in nanoTON as decimal strings, times in seconds, keys and hashes in hex, addresses raw. */
-export interface Market {
+export interface MarketRecord {
     registry: string;
     governor: string;
     delay: number;
@@ -21,8 +21,17 @@ export interface Market {
     codes: Record<CodeKind, string[]>; // by version, as `codeName` names them
 }
 
+/** A market as it was when the record was written: `deployments/<network>.json`. */
+export interface Deployment extends MarketRecord {
+    network: string;
+    globalId: number; // what GLOBALID answers there
+    registryCode: string; // hash, hex
+    commit: string; // of the checkout that wrote this
+    date: string; // ISO 8601, UTC
+}
+
 /** Reads a launched market. */
-export async function readMarket({ open }: Pick<Actor, 'open'>, address: Address): Promise<Market> {
+export async function readMarket({ open }: Pick<Actor, 'open'>, address: Address): Promise<MarketRecord> {
     const registry = open(Registry.fromAddress(address));
     const { governor, delay, catalogue } = await registry.getRegistryState();
     const rules = parseRules(await registry.getRules());
@@ -43,7 +52,7 @@ export async function readMarket({ open }: Pick<Actor, 'open'>, address: Address
         },
         committee: { threshold: committee.threshold, keys: committee.keys.map(numberToHex) },
         catalogue: numberToHex(catalogue),
-        codes: Object.fromEntries(codes) as Market['codes'],
+        codes: Object.fromEntries(codes) as MarketRecord['codes'],
     };
 }
 
@@ -74,7 +83,7 @@ export function codeHash(code: Cell): string {
 }
 
 /** Every single value by a name such as `rules.baseStake` or `codes.node 0`. */
-export function marketValues(market: Market): Map<string, string> {
+export function marketValues(market: MarketRecord): Map<string, string> {
     const { registry, governor, delay, catalogue, rules, committee, codes } = market;
     const { rates, ...others } = rules;
     return new Map([
@@ -101,7 +110,7 @@ export interface Difference {
 }
 
 /** Everything in which two markets differ. */
-export function compareMarkets(one: Market, other: Market): Difference[] {
+export function compareMarkets(one: MarketRecord, other: MarketRecord): Difference[] {
     const [ours, theirs] = [marketValues(one), marketValues(other)];
     return [...new Set([...ours.keys(), ...theirs.keys()])]
         .map((name) => ({ name, one: ours.get(name), other: theirs.get(name) }))

@@ -1,0 +1,106 @@
+/** What the market asks of an endpoint: the client that a program has already, and the network's configuration. */
+import { Address, Cell, type Contract, type ContractProvider, Dictionary, type Transaction } from '@ton/core';
+import type { Actor } from '../actions/actor';
+import { MarketError } from './errors';
+
+/**
+ * What reads the chain: a `TonClient` or `TonClient4` of @ton/ton, or anything else that opens contracts.
+ *
+ * @example
+ * ```ts
+ * import { TonClient } from '@ton/ton';
+ * import type { MarketClient } from '@cocoon-market/wrappers/market';
+ *
+ * const client: MarketClient = new TonClient({ endpoint: 'https://toncenter.com/api/v2/jsonRPC' });
+ * ```
+ */
+export interface MarketClient extends Pick<Actor, 'open'> {
+    /** Lists transactions from one on. If it is there, old transactions are asked for too, as `TonClient` can. */
+    getTransactions?(
+        address: Address,
+        from: { limit: number; lt?: string; hash?: string; archival?: boolean; inclusive?: boolean },
+    ): Promise<Transaction[]>;
+}
+
+/** An account as the endpoint has it. */
+export interface AccountReading {
+    newest: TransactionName | undefined; // undefined before its first transaction
+    balance: bigint; // nanoTON
+    code: Cell | undefined; // undefined unless it is active
+    data: Cell | undefined;
+}
+
+/** A transaction by its logical time and its hash (32 bytes). */
+export interface TransactionName {
+    lt: bigint;
+    hash: Buffer;
+}
+
+const GLOBAL_ID = 19; // parameter of the configuration
+const CONFIGURATION = new Address(-1, Buffer.alloc(32, 0x55));
+
+class Account implements Contract {
+    constructor(readonly address: Address) {}
+
+    async getAccount(provider: ContractProvider): Promise<AccountReading> {
+        const { last, balance, state } = await provider.getState();
+        const cellOf = (boc: Buffer | null | undefined) => (boc ? Cell.fromBoc(boc)[0] : undefined);
+        const isActive = state.type === 'active';
+        return {
+            newest: last === null || last.lt === 0n ? undefined : { lt: BigInt(last.lt), hash: Buffer.from(last.hash) },
+            balance,
+            code: isActive ? cellOf(state.code) : undefined,
+            data: isActive ? cellOf(state.data) : undefined,
+        };
+    }
+
+    async getPage(provider: ContractProvider, { lt, hash }: TransactionName, limit: number): Promise<Transaction[]> {
+        return provider.getTransactions(this.address, lt, hash, limit);
+    }
+}
+
+/** The account at an address. */
+export function readAccount(client: MarketClient, address: Address): Promise<AccountReading> {
+    return client.open(new Account(address)).getAccount();
+}
+
+/** Transactions of an account, newest first, from this one on. */
+export function readPage(
+    client: MarketClient,
+    address: Address,
+    from: TransactionName,
+    limit: number,
+): Promise<Transaction[]> {
+    if (client.getTransactions === undefined) {
+        return client.open(new Account(address)).getPage(from, limit);
+    }
+    const start = { lt: from.lt.toString(), hash: from.hash.toString('base64') };
+    return client.getTransactions(address, { limit, ...start, archival: true, inclusive: true });
+}
+
+/** The present configuration of the network. @throws {MarketError} `no-configuration` */
+export async function readConfiguration(client: MarketClient): Promise<Cell> {
+    const { data } = await readAccount(client, CONFIGURATION);
+    if (data === undefined || data.refs.length === 0) {
+        throw new MarketError(
+            'no-configuration',
+            'The endpoint does not return the configuration of the network',
+            'Use an endpoint that has the accounts of the masterchain.',
+        );
+    }
+    return data.refs[0];
+}
+
+/** What GLOBALID answers under a configuration. */
+export function networkOf(configuration: Cell): number {
+    const params = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), configuration);
+    const param = params.get(GLOBAL_ID);
+    if (param === undefined) {
+        throw new MarketError(
+            'no-configuration',
+            'The configuration of the network has no id',
+            'Use another endpoint.',
+        );
+    }
+    return param.beginParse().loadInt(32);
+}

@@ -1,0 +1,10 @@
+/** A market as an integrator sees it: providers, nodes, prices, jobs, receipts and what happens. */
+export type { MarketClient, TransactionName } from './chain';
+export type { MarketPlace } from './deployment';
+export { MarketError, type MarketErrorCode, UnknownModel } from './errors';
+export type { JobHandle, JobRequest, PreparedSend, SpendKey } from './jobs';
+export type { LiveNode } from './liveNode';
+export { Market, type MarketOptions, type SellingProvider } from './market';
+export type { NodeFilter, ModelOffer, SellingNode } from './offers';
+export type { ChainFees, DepositAdvice, PriceQuote, QuoteRequest } from './quote';
+export { workerUrl } from './text';

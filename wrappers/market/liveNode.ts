@@ -1,0 +1,101 @@
+/** A node as its own account and that of its provider have it now, proved by their addresses. */
+import { type Address, Cell } from '@ton/core';
+import { bytesToNumber, numberToBytes } from '../bytes';
+import { codesOfThisCheckout } from '../codes';
+import { Node, nodeStates, type Offer, parseOffers, parseService } from '../Node';
+import { Provider } from '../Provider';
+import { codeKinds, Registry } from '../Registry';
+import { type MarketClient, readAccount } from './chain';
+import { MarketError } from './errors';
+import { workerUrl } from './text';
+
+/**
+ * What must be right before money moves to a node's job: `Market.readNode`.
+ *
+ * @example
+ * ```ts
+ * import type { LiveNode } from '@cocoon-market/wrappers/market';
+ *
+ * const isFit = ({ isJailed, endpoint }: LiveNode) => !isJailed && endpoint !== undefined;
+ * ```
+ */
+export interface LiveNode {
+    address: Address;
+    provider: Address;
+    number: number;
+    endpoint: string | undefined; // URL of its worker
+    receiptKey: Buffer; // Ed25519, 32 bytes: signs its receipts
+    encryptionKey: Buffer; // X25519, 32 bytes: queries are sealed to it
+    payout: Address; // of its provider
+    offers: Offer[]; // nanoTON per million tokens; models by their hash
+    isJailed: boolean; // its provider is in jail, or has less stake than its nodes require
+}
+
+const ANOTHER = 'Take another node.';
+
+/**
+ * Reads an open node of a registry.
+ * @throws {MarketError} `unfit-node` if it is closed, or no node of the market; `foreign-code`
+ */
+export async function readLiveNode(client: MarketClient, registry: Address, address: Address): Promise<LiveNode> {
+    const name = address.toString();
+    const { node: nodeCode } = await codesOfThisCheckout();
+    await requireCode(client, address, [nodeCode]);
+    const node = client.open(Node.fromAddress(address));
+    const state = await node.getNodeState();
+    if (state.state !== nodeStates.open) {
+        throw new MarketError('unfit-node', `The node ${name} is not open`, ANOTHER);
+    }
+    const { provider, number } = state;
+    if (!(await Node.ofProvider(provider, Number(number))).address.equals(address)) {
+        throw new MarketError('unfit-node', `${name} is not node ${number} of the provider that it names`, ANOTHER);
+    }
+    const { payout, isJailed } = await readProvider(client, registry, provider);
+    const { service, offers } = await node.getNodeListing();
+    return {
+        ...{ address, provider, number: Number(number), payout, isJailed },
+        endpoint: workerUrl(parseService(service).endpoint),
+        receiptKey: numberToBytes(state.receiptKey),
+        encryptionKey: numberToBytes(state.encryptionKey),
+        offers: parseOffers(offers),
+    };
+}
+
+async function readProvider(client: MarketClient, registry: Address, address: Address) {
+    const { provider: ownCode } = await codesOfThisCheckout();
+    const { code } = await readAccount(client, address);
+    const isOurs = code === undefined || code.equals(ownCode) || (await isNamed(client, registry, code));
+    const provider = client.open(Provider.fromAddress(address));
+    const owner = code === undefined || !isOurs ? undefined : (await provider.getProviderState()).owner;
+    if (owner === undefined || !(await Provider.ofOwner(registry, owner, code)).address.equals(address)) {
+        throw new MarketError('unfit-node', `${address.toString()} is no provider of this market`, ANOTHER);
+    }
+    const [{ payout }, { jailed: isJailed }] = [await provider.getMembershipNow(), await provider.getStanding()];
+    return { payout, isJailed };
+}
+
+/** True for a code of providers that the registry names. */
+async function isNamed(client: MarketClient, registry: Address, code: Cell): Promise<boolean> {
+    const opened = client.open(Registry.fromAddress(registry));
+    for (let version = 0n; ; version++) {
+        const hash = await opened.getCodeHash(BigInt(codeKinds.provider), version);
+        if (hash === 0n || hash === bytesToNumber(code.hash())) {
+            return hash !== 0n;
+        }
+    }
+}
+
+/** @throws {MarketError} unless the account runs one of these codes */
+export async function requireCode(client: MarketClient, address: Address, codes: readonly Cell[]): Promise<void> {
+    const { code } = await readAccount(client, address);
+    if (code === undefined) {
+        throw new MarketError('unfit-node', `Nothing is deployed at ${address.toString()}`, 'Check the address.');
+    }
+    if (!codes.some((each) => each.equals(code))) {
+        throw new MarketError(
+            'foreign-code',
+            `${address.toString()} does not run a code of this release`,
+            'Use the release that the market names.',
+        );
+    }
+}
