@@ -1,7 +1,7 @@
 /** `cocoon receipt`: shows and checks what a node signed of one answer, from the gateway's store alone. */
 import { Command } from 'commander';
 import { readGatewayConfig } from '../gateway';
-import { type ReceiptReport, reportOf } from '../gateway/receipts';
+import { type StoredReceiptReport, reportOf } from '../gateway/receipts';
 import { openGatewayStore } from '../store/open';
 import { askGateway } from './gatewayClient';
 import { lines, print } from './output';
@@ -38,13 +38,13 @@ export function receiptCommand(): Command {
     return command;
 }
 
-function textOf({ right, checks, ...facts }: ReceiptReport): string {
+function textOf({ right, checks, ...facts }: StoredReceiptReport): string {
     const fields = checks.map(({ field, state, reason }) => `${field}: ${state}${reason ? ` (${reason})` : ''}`);
     return [lines(facts), ...fields, right ? 'the receipt is right' : 'the receipt is WRONG'].join('\n');
 }
 
 /** The report of a running gateway, or by its store if none runs. */
-async function report(id: string, { config: path }: Flags): Promise<ReceiptReport> {
+async function report(id: string, { config: path }: Flags): Promise<StoredReceiptReport> {
     const { listen, network, store: file } = readGatewayConfig(path);
     const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
     try {
@@ -53,7 +53,7 @@ async function report(id: string, { config: path }: Flags): Promise<ReceiptRepor
             'GET',
             `/admin/receipt/${encodeURIComponent(id)}`,
         );
-        return found as ReceiptReport;
+        return found as StoredReceiptReport;
     } catch (error) {
         if ((error as { cause?: { code?: string } }).cause?.code !== 'ECONNREFUSED') {
             throw error;

@@ -1,7 +1,8 @@
 /** Checks the receipt of one answer by what the gateway's store has of it, without asking anybody. */
-import type { Accept, Result, TokenCounts } from '@cocoon-market/wrappers';
-import { answerRoot, contentHash, Finish, jobHash, payloadOf, priceOf, Verifier } from '@cocoon-market/wrappers';
-import { CLOCK_TOLERANCE, countTolerance, FrameReader, openReceipt, receiptLayouts, RecordType } from '../link';
+import type { Result, TokenCounts } from '@cocoon-market/wrappers';
+import { Finish } from '@cocoon-market/wrappers';
+import { type FieldCheck, type ReceiptParts, verifyReceipt } from '@cocoon-market/wrappers/market';
+import { countTolerance, FrameReader } from '../link';
 import type { GatewayStore, StoredAnswer, StoredJob } from '../store/gateway';
 import { AnswerCount, counterOf } from '../tokens';
 import { isCut } from '../payer/check';
@@ -15,15 +16,8 @@ export function readReceiptId(id: string): { job: number; number: number } | und
     return match === null ? undefined : { job: Number(match[1]), number: Number(match[2]) };
 }
 
-/** One field of a receipt; `not checked`: the store has not kept what it takes. */
-export interface FieldCheck {
-    field: string;
-    state: 'right' | 'wrong' | 'not checked';
-    reason?: string; // of the other two
-}
-
 /** What a receipt says, and what of it is right. */
-export interface ReceiptReport {
+export interface StoredReceiptReport {
     id: string;
     right: boolean; // no field is wrong
     model: string;
@@ -42,7 +36,7 @@ export async function reportOf(
     store: Pick<GatewayStore, 'job' | 'storedAnswer' | 'wholeQuery' | 'entries'>,
     network: number,
     id: string,
-): Promise<ReceiptReport> {
+): Promise<StoredReceiptReport> {
     const numbers = readReceiptId(id);
     if (numbers === undefined) {
         throw new Error('A receipt is named by job and query, such as 12-3: the usage of each answer has it');
@@ -67,7 +61,8 @@ export async function reportOf(
     };
 }
 
-export interface ReceiptParts {
+/** What the store has of an answer. */
+export interface StoredReceipt {
     job: Pick<StoredJob, 'hash' | 'channel' | 'terms'>;
     network: number;
     answer: StoredAnswer & { receipt: Buffer };
@@ -76,122 +71,48 @@ export interface ReceiptParts {
 }
 
 /** Checks every field of a result. A receipt that the node did not sign is read all the same. */
-export function checkReceipt(parts: ReceiptParts): Pick<ReceiptReport, 'says' | 'checks'> {
-    const { job, network, answer, whole } = parts;
-    const verifier = new Verifier(job.terms.receiptKey);
-    const checks: FieldCheck[] = [];
-    const check = (field: string, objection: string | undefined) =>
-        checks.push(objection === undefined ? { field, state: 'right' } : { field, state: 'wrong', reason: objection });
-    const skip = (field: string, reason: string) => checks.push({ field, state: 'not checked', reason });
-
-    const { result, isSigned } = read(answer.receipt, verifier);
-    check('signature', isSigned ? undefined : "it is not the node's, by the receipt key of the job's terms");
-    if (result === undefined) {
+export function checkReceipt(stored: StoredReceipt): Pick<StoredReceiptReport, 'says' | 'checks'> {
+    const { job, network, answer, whole, entries } = stored;
+    const { receipt, number, index, request, ceiling, askedAt, accept } = answer;
+    const before = index === null ? undefined : entries.find((entry) => entry.index === index - 1)?.cumulative;
+    const { says, checks } = verifyReceipt({
+        ...{ receipt, network, channel: job.channel, terms: job.terms, job: job.hash },
+        ...{ number, index: index ?? undefined, request, ceiling, askedAt, accept },
+        cumulativeBefore: before,
+        maxTokens: maxTokensOf(answer, whole && ownCount(whole, answer)),
+        answer: whole?.answer,
+    });
+    if (says === undefined) {
         return { checks };
     }
-    const { rates } = job.terms;
-    check(
-        'terms',
-        jobHash(network, job.channel, job.terms).equals(job.hash) ? undefined : 'they are not those of the job',
-    );
-    check('job', result.job.equals(job.hash) ? undefined : 'it is of another job');
-    check('number', differs(result.number, answer.number));
-    check('index', result.index === 0 ? 'it is 0' : differs(result.index, answer.index));
-    const bounds = { ...answer, own: whole && ownCount(whole, answer) };
-    for (const kind of ['prompt', 'completion', 'reasoning'] as const) {
-        const max = maxOf(kind, bounds);
-        if (max === undefined) {
-            skip(kind, 'the answer was not kept: see keepHours');
-        } else {
-            const count = kind === 'prompt' ? result.prompt + result.cached : result[kind];
-            check(kind, count > max ? `it bills ${count} tokens, and ${max} are possible` : undefined);
-        }
-    }
-    check('price', differs(result.price, priceOf(result, rates)));
-    check('ceiling', result.price > answer.ceiling ? `its price is above the ceiling of ${answer.ceiling}` : undefined);
-    const sumBefore = parts.entries.find(({ index }) => index === result.index - 1)?.cumulative;
-    if (sumBefore === undefined && result.index > 1) {
-        skip('cumulative', 'the result before it is not in the store');
-    } else {
-        check('cumulative', differs(result.cumulative, (sumBefore ?? 0n) + result.price));
-    }
-    check('finish', Finish[result.finish] === undefined ? `${result.finish} is no way to end` : undefined);
-    const { accept } = answer;
-    const accepted = accept === null ? undefined : readAccept(accept, verifier);
-    check('accept', acceptObjection(accepted, parts));
-    check('finishedAt', timeObjection(result, answer, accepted));
-    if (whole === undefined) {
-        skip('content', 'the answer was not kept: see keepHours');
-    } else {
-        check('content', contentObjection(result, answer, whole));
-    }
-    const { job: _, content, ...rest } = result;
-    const ended = Finish[result.finish] ?? 'unknown';
-    return { says: { ...rest, content: content.toString('hex'), ended }, checks };
+    const objection = whole && answerObjection(says, answer, whole);
+    const { job: _, content, ...rest } = says;
+    return {
+        says: { ...rest, content: content.toString('hex'), ended: Finish[says.finish] ?? 'unknown' },
+        checks: checks.map((check) =>
+            check.field === 'content' && check.state === 'right' && objection !== undefined
+                ? { field: 'content', state: 'wrong', reason: objection }
+                : check,
+        ),
+    };
 }
 
-const differs = <T>(value: T, expected: T): string | undefined =>
-    value === expected ? undefined : `it is ${String(value)}, and should be ${String(expected)}`;
-
-function read(receipt: Buffer, verifier: Verifier): { result: Result | undefined; isSigned: boolean } {
-    const layout = receiptLayouts[RecordType.Result];
-    try {
-        return { result: openReceipt(layout, receipt, verifier), isSigned: true };
-    } catch {
-        // Not signed, or no receipt at all.
-    }
-    try {
-        return { result: layout.decode(payloadOf(receipt)), isSigned: false };
-    } catch {
-        return { result: undefined, isSigned: false };
-    }
-}
-
-function readAccept(accept: Buffer, verifier: Verifier): Accept | undefined {
-    try {
-        return openReceipt(receiptLayouts[RecordType.Accept], accept, verifier);
-    } catch {
-        return undefined;
-    }
-}
-
-function acceptObjection(accept: Accept | undefined, { job, answer }: ReceiptParts): string | undefined {
-    if (accept === undefined) {
-        return 'the store has none that the node signed';
-    }
-    if (!accept.job.equals(job.hash) || accept.number !== answer.number || !accept.request.equals(answer.request)) {
-        return 'it is for another request';
-    }
-    return accept.ceiling === answer.ceiling ? undefined : 'it names another ceiling';
-}
-
-function timeObjection({ finishedAt }: Result, { askedAt }: StoredAnswer, accept: Accept | undefined) {
-    if (finishedAt < askedAt - CLOCK_TOLERANCE) {
-        return `it is before the query was asked, at ${askedAt}`;
-    }
-    const late = accept !== undefined && finishedAt > accept.deadline + CLOCK_TOLERANCE;
-    return late ? `it is after the deadline, ${accept.deadline}` : undefined;
-}
-
-function contentObjection(
-    result: Result,
-    { request, number }: StoredAnswer,
-    { secret, answer }: NonNullable<ReceiptParts['whole']>,
-) {
-    if (!contentHash(request, answerRoot(answer)).equals(result.content)) {
-        return 'it is not the hash of the stored answer';
-    }
+function answerObjection(
+    { finish }: Result,
+    { number }: StoredAnswer,
+    { secret, answer }: NonNullable<StoredReceipt['whole']>,
+): string | undefined {
     const frames = new FrameReader(secret, number);
     try {
         frames.push(answer);
     } catch {
         return 'the stored answer does not open';
     }
-    return frames.complete || isCut(result.finish) ? undefined : 'the answer has no end, and the receipt says it has';
+    return frames.complete || isCut(finish) ? undefined : 'the answer has no end, and the receipt says it has';
 }
 
 /** The most tokens that the answer's text allows; none if the stored answer does not open. */
-function ownCount({ secret, answer }: NonNullable<ReceiptParts['whole']>, { number, tokenizer }: StoredAnswer) {
+function ownCount({ secret, answer }: NonNullable<StoredReceipt['whole']>, { number, tokenizer }: StoredAnswer) {
     const count = new AnswerCount(counterOf(tokenizer));
     try {
         new FrameReader(secret, number).push(answer).forEach((frame) => count.take(frame));
@@ -201,12 +122,13 @@ function ownCount({ secret, answer }: NonNullable<ReceiptParts['whole']>, { numb
     }
 }
 
-function maxOf(
-    kind: 'prompt' | 'completion' | 'reasoning',
-    { promptBound, stopBound, own }: StoredAnswer & { own: Pick<TokenCounts, 'completion' | 'reasoning'> | undefined },
-): number | undefined {
-    if (kind === 'prompt') {
-        return countTolerance(promptBound);
-    }
-    return own && countTolerance(own[kind] + (kind === 'completion' ? stopBound : 0));
+/** The most tokens of each kind that a receipt may bill; without an own count the answer was not kept. */
+function maxTokensOf(
+    { promptBound, stopBound }: StoredAnswer,
+    own: Pick<TokenCounts, 'completion' | 'reasoning'> | undefined,
+): NonNullable<ReceiptParts['maxTokens']> {
+    const prompt = countTolerance(promptBound);
+    return own === undefined
+        ? { prompt }
+        : { prompt, completion: countTolerance(own.completion + stopBound), reasoning: countTolerance(own.reasoning) };
 }

@@ -7,4 +7,5 @@ export type { LiveNode } from './liveNode';
 export { Market, type MarketOptions, type SellingProvider } from './market';
 export type { NodeFilter, ModelOffer, SellingNode } from './offers';
 export type { ChainFees, DepositAdvice, PriceQuote, QuoteRequest } from './quote';
+export { type FieldCheck, type ReceiptField, type ReceiptParts, type ReceiptReport, verifyReceipt } from './receipt';
 export { workerUrl } from './text';

@@ -9,7 +9,7 @@ import {
     type SigningKey,
 } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
-import { checkReceipt, readReceiptId, receiptId, type ReceiptParts } from '../../../offchain/gateway/receipts';
+import { checkReceipt, readReceiptId, receiptId, type StoredReceipt } from '../../../offchain/gateway/receipts';
 import { FrameKind, FrameWriter, signReceipt } from '../../../offchain/link';
 import { testKey } from '../../support/market';
 import { RATES } from './support';
@@ -46,8 +46,8 @@ interface Changes {
     result?: Partial<Result>;
     accept?: Partial<Accept>;
     key?: SigningKey;
-    parts?: (parts: ReceiptParts) => Partial<ReceiptParts>;
-    answer?: Partial<ReceiptParts['answer']>;
+    parts?: (parts: StoredReceipt) => Partial<StoredReceipt>;
+    answer?: Partial<StoredReceipt['answer']>;
 }
 
 /** States of all fields of a receipt that is right but for the changes. */
@@ -64,7 +64,7 @@ function statesOf({ result = {}, accept = {}, key = node, parts = () => ({}), an
         ...{ job: hash, number: NUMBER, request, ceiling: 50_000n, deadline: ASKED + 600 },
         ...accept,
     };
-    const whole: ReceiptParts = {
+    const whole: StoredReceipt = {
         job: { hash, channel, terms },
         network: NETWORK,
         answer: {
@@ -89,6 +89,7 @@ describe('a receipt', () => {
     it('that is right has every field right', () => {
         const fields = [
             ...[
+                'layout',
                 'signature',
                 'terms',
                 'job',
@@ -161,8 +162,8 @@ describe('a receipt', () => {
         expect(Object.values(states)).not.toContain('wrong');
     });
 
-    it('that is no receipt has no signature', () => {
-        expect(wrongIn({ answer: { receipt: Buffer.from('nonsense') } })).toEqual(['signature']);
+    it('that is no receipt has neither its layout nor a signature', () => {
+        expect(wrongIn({ answer: { receipt: Buffer.from('nonsense') } })).toEqual(['layout', 'signature']);
     });
 
     it('has a name of job and query', () => {
