@@ -57,7 +57,7 @@ export async function openPostgres<Schema>(
     const config = connectionOf(url, schema);
     const third = (leaseSeconds * 1000) / 3;
     // Connections of their own, so that nothing keeps a renewal or a write waiting.
-    const renewals = openPool({ ...config, max: 1, query_timeout: third, connectionTimeoutMillis: third });
+    const renewals = openPool({ ...config, max: 1, connectionTimeoutMillis: third });
     const control = openPool({ ...config, max: 1, query_timeout: STATEMENT_MS });
     const setUp = openPool({ ...config, max: 1 }); // changes of the tables may take long
     const writer = openPool({ ...config, max: 1, query_timeout: STATEMENT_MS });
@@ -70,7 +70,7 @@ export async function openPostgres<Schema>(
         await createSchema(setUp, schema);
         const cluster = await joinCluster({
             ...{ member, seconds: leaseSeconds },
-            renew: queryOf(renewals),
+            renew: patientQuery(renewals, third),
             query: queryOf(control),
             locked: (run) => transaction(control, (client) => run(queryOf(client))),
             onLost: (error) => writes.lose(error),
@@ -138,6 +138,31 @@ const queryOf =
     (connection: Pool | PoolClient): LeaseQuery =>
     (text, values) =>
         connection.query(text, [...values]);
+
+/**
+ * Runs statements that fail without an answer within `ms`, but not before the answers that wait are read. After a long
+ * turn of the event loop timers run before that, so a timeout of the driver would drop an answer that is there.
+ */
+export function patientQuery(pool: Pool, ms: number): LeaseQuery {
+    return async (text, values) => {
+        const client = await pool.connect();
+        let timer: NodeJS.Timeout | undefined;
+        const late = new Promise<never>((_, reject) => {
+            const fail = () => reject(new Error(`The database does not answer within ${ms / 1000} s`));
+            timer = setTimeout(() => setImmediate(fail), ms);
+        });
+        try {
+            const answer = await Promise.race([client.query(text, [...values]), late]);
+            client.release();
+            return answer;
+        } catch (error) {
+            client.release(true); // the connection is closed
+            throw error;
+        } finally {
+            clearTimeout(timer);
+        }
+    };
+}
 
 function integerOf(text: string): number {
     const value = Number(text);

@@ -6,6 +6,7 @@ import { Pool } from 'pg';
 import { LEASE_TABLE, type LeaseParts, type LeaseQuery, ProcessLease, takeLease } from '../../../offchain/store/leases';
 import { steadySeconds } from '../../../offchain/process/clock';
 import { openWorkerStore } from '../../../offchain/store/open';
+import { patientQuery } from '../../../offchain/store/postgresEngine';
 import { until } from '../gateway/support';
 import { PostgresServer } from '../support/postgres';
 import { newJob } from './conformance';
@@ -39,6 +40,30 @@ async function hold(name: string, parts: Partial<LeaseParts> = {}): Promise<Proc
     const token = (await takeLease(query, name, seconds))!;
     return new ProcessLease({ renew, name, token, sentAt, onLost, seconds });
 }
+
+describe('A statement of a lease', () => {
+    const MS = 200;
+    const ask = (text: string) => patientQuery(pool, MS)(text, []);
+
+    it('gets its answer, although the event loop was busy for longer than its time', async () => {
+        await ask('SELECT 1'); // connects
+        const answer = ask('SELECT 7 AS seven');
+        setImmediate(() => {
+            const end = steadySeconds() + (3 * MS) / 1000;
+            while (steadySeconds() < end);
+        });
+        expect((await answer).rows).toEqual([{ seven: 7 }]);
+    });
+
+    it('fails when its time is over without an answer, and the next one has another connection', async () => {
+        const pid = async () => (await ask('SELECT pg_backend_pid() AS pid')).rows[0].pid;
+        const first = await pid();
+        const begin = steadySeconds();
+        await expect(ask('SELECT pg_sleep(20)')).rejects.toThrow('does not answer within 0.2 s');
+        expect(steadySeconds() - begin).toBeLessThan(10);
+        expect(await pid()).not.toBe(first);
+    });
+});
 
 describe('A lease', () => {
     it('has one holder when many want it', async () => {
