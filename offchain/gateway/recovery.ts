@@ -1,5 +1,7 @@
 /** Takes up what was under way when a connection or the gateway itself ended: orders, sessions, vouchers, queries. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { JobState } from '../link';
+import { Turns } from '../process/doors';
 import { reasonOf } from '../process/errors';
 import { reporting } from '../process/log';
 import { SingleFlight, type Tasks, waitUntil } from '../process/tasks';
@@ -17,6 +19,7 @@ import { WorkerRefusal } from '../payer/workerErrors';
 
 /** Pauses between attempts to reach the worker of a job or the chain. A worker's takeover lasts 10 s at most. */
 const RETRY_MS = [50, 200, 500, 1000, 2000, 2000, 2000, 2000, 5000, 5000, 5000, 5000, 15_000, 60_000];
+const MAX_SHOWN = 4; // jobs that are shown to one worker at a time
 const START_MS = 5_000; // how long a start waits for workers that do not answer; they are asked again afterwards
 
 export interface RecoveryParts {
@@ -29,6 +32,7 @@ export interface RecoveryParts {
 
 export class Recovery {
     private readonly connecting = new SingleFlight<number, boolean>();
+    private readonly turns = new Map<string, Turns>(); // by URL of the worker
     private readonly silent = new WeakSet<GatewayJob>(); // whose worker does not answer
     private moved: StoredJob[] = []; // to this process, and not in memory yet
     private taking: Promise<void> | undefined;
@@ -155,8 +159,12 @@ export class Recovery {
         const { nodes, store } = this.context;
         const read = [];
         for (const job of stored) {
-            const entries = await store.entries(job.number);
-            const [open, highest] = [await store.openQueries(job.number), await store.highest(job.number)];
+            const { number } = job;
+            const [entries, open, highest] = await Promise.all([
+                store.entries(number),
+                store.openQueries(number),
+                store.highest(number),
+            ]);
             read.push({ job, entries, open, highest });
         }
         // In one turn of the event loop: no question gets a job whose queries are not known yet.
@@ -222,6 +230,19 @@ export class Recovery {
         });
     }
 
+    // A few at a time of each worker: then the first ones can be used early, however many there are.
+    private async show(job: GatewayJob): Promise<JobState> {
+        const { worker } = job.stored;
+        const turns = this.turns.get(worker) ?? new Turns(MAX_SHOWN, Infinity);
+        this.turns.set(worker, turns);
+        const end = (await turns.take())!;
+        try {
+            return await job.connect();
+        } finally {
+            end();
+        }
+    }
+
     private async connectNow(job: GatewayJob): Promise<boolean> {
         const { nodes } = this.context;
         const { closing } = this.parts;
@@ -230,7 +251,7 @@ export class Recovery {
             return true;
         }
         try {
-            const { results } = await job.connect();
+            const { results } = await this.show(job);
             this.noteAnswer(job);
             await this.takeUpQueries(job);
             if (job.money.signingStop !== undefined && job.phase === 'open') {

@@ -170,12 +170,16 @@ function bodySize(request: FastifyRequest): number {
     return coding === undefined ? Math.min(Number(length ?? 0) || 0, max) : max;
 }
 
-/** Lets `max` callers do something at once, and as many again wait; further ones are told at once. */
+/** Lets `max` callers do something at once, and `maxWaiting` others wait; further ones are told at once. */
 export class Turns {
     private free: number;
     private readonly waiting: (() => void)[] = [];
 
-    constructor(private readonly max: number) {
+    /** `maxWaiting`: as many as `max` unless given. */
+    constructor(
+        max: number,
+        private readonly maxWaiting = max,
+    ) {
         this.free = max;
     }
 
@@ -183,7 +187,7 @@ export class Turns {
     async take(): Promise<(() => void) | undefined> {
         if (this.free > 0) {
             this.free--;
-        } else if (this.waiting.length < this.max) {
+        } else if (this.waiting.length < this.maxWaiting) {
             await new Promise<void>((resolve) => this.waiting.push(resolve));
         } else {
             return undefined;

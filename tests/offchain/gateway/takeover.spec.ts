@@ -12,6 +12,7 @@ import { Tasks } from '../../../offchain/process/tasks';
 import { OneMember } from '../../../offchain/store/cluster';
 import type { StoredJob } from '../../../offchain/store/gateway';
 import { testKey } from '../../support/market';
+import { until } from './support';
 
 let added: number[];
 let resumed: number[];
@@ -91,6 +92,27 @@ describe('The jobs of a process that ended', () => {
         await recovery.ordersResolved;
         await new Promise(setImmediate);
         expect(replaced).toEqual([7]);
+    });
+});
+
+describe('Many jobs of one worker', () => {
+    it('are shown to it four at a time, so that the first ones can be used early', async () => {
+        const shown: (() => void)[] = [];
+        const connect = () => new Promise((resolve) => shown.push(() => resolve({ results: { index: 0 } })));
+        const jobs = Array.from({ length: 6 }, (_, number) => ({
+            ...{ number, phase: 'open', unfinished: [], isComplete: true, connect },
+            ...{ stored: { worker: 'http://worker', voucher: null }, money: {}, ledger: { verified: 0 } },
+        }));
+        const connected = jobs.map((job) => recovery.connect(job as unknown as GatewayJob));
+        await new Promise(setImmediate);
+        expect(shown).toHaveLength(4);
+        shown[0]();
+        await connected[0];
+        await until(() => shown.length === 5);
+        shown.forEach((resolve) => resolve());
+        await until(() => shown.length === 6);
+        shown[5]();
+        expect(await Promise.all(connected)).toEqual(Array(6).fill(true));
     });
 });
 
