@@ -74,11 +74,12 @@ export interface StoredReceipt {
 export function checkReceipt(stored: StoredReceipt): Pick<StoredReceiptReport, 'says' | 'checks'> {
     const { job, network, answer, whole, entries } = stored;
     const { receipt, number, index, request, ceiling, askedAt, accept } = answer;
-    const before = index === null ? undefined : entries.find((entry) => entry.index === index - 1)?.cumulative;
+    const cumulativeBefore =
+        index === null ? undefined : entries.find((entry) => entry.index === index - 1)?.cumulative;
     const { says, checks } = verifyReceipt({
         ...{ receipt, network, channel: job.channel, terms: job.terms, job: job.hash },
         ...{ number, index: index ?? undefined, request, ceiling, askedAt, accept },
-        cumulativeBefore: before,
+        cumulativeBefore,
         maxTokens: maxTokensOf(answer, whole && ownCount(whole, answer)),
         answer: whole?.answer,
     });

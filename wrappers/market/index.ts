@@ -7,5 +7,7 @@ export type { LiveNode } from './liveNode';
 export { Market, type MarketOptions, type SellingProvider } from './market';
 export type { NodeFilter, ModelOffer, SellingNode } from './offers';
 export type { ChainFees, DepositAdvice, PriceQuote, QuoteRequest } from './quote';
-export { type FieldCheck, type ReceiptField, type ReceiptParts, type ReceiptReport, verifyReceipt } from './receipt';
+export { verifyReceipt } from './receipt';
+export type { FieldCheck, ReceiptField, ReceiptParts, ReceiptReport } from './receiptParts';
 export { workerUrl } from './text';
+export type { ClaimEvent, JobEvent, StopWatching, WatchOptions } from './watch';

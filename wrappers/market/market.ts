@@ -35,6 +35,7 @@ import {
     type SellingNode,
     sellingNode,
 } from './offers';
+import { type ClaimEvent, type JobEvent, type StopWatching, watchClaims, watchJobs, type WatchOptions } from './watch';
 import { type PriceQuote, type QuoteRequest, quoteOf } from './quote';
 
 /**
@@ -358,6 +359,47 @@ export class Market {
     async depositLink(owner: Address, amount: bigint): Promise<string> {
         const { links } = await this.prepare(owner, (actor) => depositTo(actor, { owner, amount }));
         return links[0];
+    }
+
+    /**
+     * Calls the handler with what happens to the jobs of an escrow, oldest first and one after another, until it is
+     * stopped. Hashes prove the order, so that no event is lost or comes twice, whatever the endpoint lists. If the
+     * handler throws, its event comes again.
+     *
+     * @example
+     * ```ts
+     * import type { Address } from '@ton/core';
+     * import type { Market } from '@cocoon-market/wrappers/market';
+     *
+     * function logJobs(market: Market, escrow: Address) {
+     *     const stop = market.onJob(escrow, ({ type, channel }) => console.log(type, channel.toString()), {
+     *         onError: console.error,
+     *     });
+     *     return stop; // await stop() ends it
+     * }
+     * ```
+     */
+    onJob(escrow: Address, handler: (event: JobEvent) => unknown, options: WatchOptions = {}): StopWatching {
+        return watchJobs(this.client, escrow, handler, options);
+    }
+
+    /**
+     * Calls the handler with each claim that a job's channel paid, in the same way.
+     *
+     * @example
+     * ```ts
+     * import type { JobHandle, Market } from '@cocoon-market/wrappers/market';
+     *
+     * const logClaims = (market: Market, job: JobHandle) =>
+     *     market.onClaim(job, ({ cumulative }) => console.log(cumulative), { from: 'start', onError: console.error });
+     * ```
+     */
+    onClaim(
+        { channel }: Pick<JobHandle, 'channel'>,
+        handler: (event: ClaimEvent) => unknown,
+        options: WatchOptions = {},
+    ): StopWatching {
+        return watchClaims(this.client, channel, handler, options);
     }
 }
 

@@ -1,100 +1,16 @@
 /**
- * Checks the receipt of one answer field by field, without asking anybody. What is not known is not checked. The gateway
- * and `cocoon receipt verify` use this code too.
+ * Checks the receipt of one answer field by field, without asking anybody. What is not known is not checked. The
+ * gateway and `cocoon receipt verify` use this code too.
  */
 import { liabilityRules } from '../faults';
 import { payloadOf, SIGNATURE_BYTES } from '../evidence';
 import { Verifier } from '../keys';
 import { priceOf } from '../price';
 import { answerRoot, contentHash } from '../signed/answer';
-import { cellHash } from '../signed/layout';
 import { Accept, Finish, Result } from '../signed/payloads';
-import { jobHash, type Terms } from '../signed/terms';
-
-/** A field of a receipt, or what it must agree with. */
-export type ReceiptField =
-    | 'layout' // length and tag
-    | 'signature'
-    | 'terms'
-    | 'job'
-    | 'number'
-    | 'index'
-    | 'prompt'
-    | 'cached'
-    | 'completion'
-    | 'reasoning'
-    | 'price'
-    | 'ceiling'
-    | 'cumulative'
-    | 'finish'
-    | 'accept'
-    | 'finishedAt'
-    | 'content';
-
-/**
- * One field of a receipt; `not checked`: what it takes is not known.
- *
- * @example
- * ```ts
- * import type { FieldCheck } from '@cocoon-market/wrappers/market';
- *
- * const show = ({ field, state, reason = '' }: FieldCheck) => `${field}: ${state} ${reason}`;
- * ```
- */
-export interface FieldCheck {
-    field: ReceiptField;
-    state: 'right' | 'wrong' | 'not checked';
-    reason?: string; // of the other two
-}
-
-/**
- * What a receipt says, and what of it is right. `says` is undefined for what is no receipt of a result.
- *
- * @example
- * ```ts
- * import type { ReceiptReport } from '@cocoon-market/wrappers/market';
- *
- * const wrongFields = ({ checks }: ReceiptReport) =>
- *     checks.filter(({ state }) => state === 'wrong').map(({ field }) => field);
- * ```
- */
-export interface ReceiptReport {
-    right: boolean; // no field is wrong
-    says: Result | undefined;
-    checks: FieldCheck[];
-}
-
-/**
- * What a buyer has of an answer. Amounts in nanoTON, times in unix seconds, hashes in 32 bytes.
- *
- * @example
- * ```ts
- * import type { JobHandle, ReceiptParts } from '@cocoon-market/wrappers/market';
- *
- * const partsOf = (network: number, { channel, terms }: JobHandle, receipt: Buffer): ReceiptParts => ({
- *     network,
- *     channel: channel.hash,
- *     terms,
- *     receipt,
- * });
- * ```
- */
-export interface ReceiptParts {
-    receipt: Buffer; // as the worker sent it: the payload of a result, then 64 bytes of signature
-    network: number; // GLOBALID
-    channel: Buffer; // account of the job's channel
-    terms: Terms;
-    job?: Buffer | undefined; // hash of the job, if it was stored
-    number?: number | undefined; // of the query within the job
-    index?: number | undefined; // of the result within the job
-    request?: Buffer | undefined; // hash of the sealed request
-    ceiling?: bigint | undefined; // the most that this query may cost
-    askedAt?: number | undefined;
-    accept?: Buffer | null | undefined; // as the worker sent it; null: there is none, which is wrong
-    cumulativeBefore?: bigint | undefined; // of the result before this one
-    maxTokens?: Partial<Record<'prompt' | 'completion' | 'reasoning', number>> | undefined; // `prompt` with cached ones
-    answer?: Buffer | undefined; // the concatenated sealed frames
-}
+import { jobHash } from '../signed/terms';
+import { changedFields, isSignedBy, signedResult } from './changedReceipt';
+import type { FieldCheck, ReceiptBasis, ReceiptField, ReceiptParts, ReceiptReport } from './receiptParts';
 
 /** Checks as they are made. */
 class Checks {
@@ -168,13 +84,6 @@ export function verifyReceipt(parts: ReceiptParts): ReceiptReport {
 
 const NOT_SIGNED = "it is not the node's, by the receipt key of the job's terms";
 
-/** What the checks of a result compare it with. */
-interface ReceiptBasis {
-    parts: ReceiptParts;
-    job: Buffer | undefined; // hash
-    accept: Accept | undefined; // that the node signed
-}
-
 function verifierOf(key: Buffer): Verifier | undefined {
     try {
         return new Verifier(key);
@@ -193,9 +102,6 @@ function jobOf({ network, channel, terms }: ReceiptParts): Buffer | undefined {
 
 const isWrong = ({ all }: Checks, field: ReceiptField) =>
     all.some((check) => check.field === field && check.state === 'wrong');
-
-const isSignedBy = (verifier: Verifier, payload: Buffer, receipt: Buffer): boolean =>
-    verifier.verify(cellHash(payload), receipt.subarray(-SIGNATURE_BYTES));
 
 /** The payload with the tag of a result; undefined if the bytes are not as many. */
 function readPayload(receipt: Buffer, checks: Checks): Buffer | undefined {
@@ -248,11 +154,11 @@ function checkResult(result: Result, { parts, job, accept }: ReceiptBasis, check
     } else {
         checks.say('ceiling', result.price > ceiling ? `its price is above the ceiling of ${ceiling}` : undefined);
     }
-    const before = cumulativeBefore ?? (result.index === 1 ? 0n : undefined);
-    if (before === undefined) {
+    const sumBefore = cumulativeBefore ?? (result.index === 1 ? 0n : undefined);
+    if (sumBefore === undefined) {
         checks.skip('cumulative', 'the result before it is not known');
     } else {
-        checks.compare('cumulative', result.cumulative, before + result.price);
+        checks.compare('cumulative', result.cumulative, sumBefore + result.price);
     }
     checks.say('finish', Finish[result.finish] === undefined ? `${result.finish} is no way to end` : undefined);
     if (parts.accept === undefined) {
@@ -295,59 +201,4 @@ function checkTime({ finishedAt }: Result, { parts: { askedAt }, accept }: Recei
         const isLate = accept !== undefined && finishedAt > accept.deadline + clockSkew;
         checks.say('finishedAt', isLate ? `it is after the deadline, ${accept.deadline}` : undefined);
     }
-}
-
-/**
- * What the node signed, found by trying: one field as the buyer expects it, then each bit the other way. Undefined if
- * none of these has the signature.
- */
-function signedResult(verifier: Verifier, says: Result, known: ReceiptBasis): Result | undefined {
-    const { receipt } = known.parts;
-    const isOriginal = (result: Result) => {
-        try {
-            return isSignedBy(verifier, Result.encode(result), receipt);
-        } catch {
-            return false; // what the buyer expects fits in no receipt
-        }
-    };
-    if (isOriginal(says)) {
-        return says; // only the tag was changed
-    }
-    const found = expectedResults(says, known).find(isOriginal);
-    if (found !== undefined) {
-        return found;
-    }
-    const payload = Result.encode(says);
-    for (let bit = 32; bit < payload.length * 8; bit++) {
-        payload[bit >> 3] ^= 0x80 >> (bit & 7);
-        if (isSignedBy(verifier, payload, receipt)) {
-            return Result.decode(payload);
-        }
-        payload[bit >> 3] ^= 0x80 >> (bit & 7);
-    }
-    return undefined;
-}
-
-/** The result with one field at a time as the buyer expects it. */
-function expectedResults(says: Result, { parts, job, accept }: ReceiptBasis): Result[] {
-    const { number, index, cumulativeBefore, answer, terms } = parts;
-    const request = parts.request ?? accept?.request;
-    const content = answer && request && contentHash(request, answerRoot(answer));
-    const price = priceOf(says, terms.rates);
-    const cumulative = cumulativeBefore === undefined ? undefined : cumulativeBefore + says.price;
-    const fields = { job, number, index, content, price, cumulative };
-    const expected = Object.entries(fields).flatMap(([field, value]) =>
-        value === undefined ? [] : [{ ...says, [field]: value }],
-    );
-    return [...expected, ...FINISHES.map((finish) => ({ ...says, finish }))];
-}
-
-const FINISHES = Object.values(Finish).filter((value) => typeof value === 'number');
-
-/** The fields in which two results differ. */
-function changedFields(one: Result, other: Result): ReceiptField[] {
-    return (Object.keys(one) as (keyof Result & ReceiptField)[]).filter((field) => {
-        const [value, changed] = [one[field], other[field]];
-        return Buffer.isBuffer(value) ? !value.equals(changed as Buffer) : value !== changed;
-    });
 }

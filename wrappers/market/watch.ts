@@ -1,0 +1,202 @@
+/** Watches accounts by asking again and again, and loses and doubles no event. */
+import type { Address, Cell, Transaction } from '@ton/core';
+import { channelCodes } from '../actions/library';
+import { exitCodeOf, parseMessage } from '../parsing';
+import { type MarketClient, readAccount, type TransactionName } from './chain';
+import { nameOf, readHistory } from './history';
+
+/**
+ * Something that happened to a job, by the history of its escrow. `lt` and `hash` name the transaction of the escrow.
+ *
+ * @example
+ * ```ts
+ * import type { JobEvent } from '@cocoon-market/wrappers/market';
+ *
+ * const isOpening = ({ type }: JobEvent) => type === 'opened';
+ * ```
+ */
+export interface JobEvent extends TransactionName {
+    /**
+     * `leaving`: the escrow asked it to end. `returned`: money came home, of a job whose opening was seen: watch from
+     * the start to see all.
+     */
+    type: 'opened' | 'leaving' | 'returned';
+    channel: Address;
+    amount: bigint; // nanoTON: the deposit of an opening, what came home of a return, 0n otherwise
+    at: number; // unix seconds
+}
+
+/**
+ * A claim that a channel paid, as far as its money went. `lt` and `hash` name the transaction of the channel.
+ *
+ * @example
+ * ```ts
+ * import type { ClaimEvent } from '@cocoon-market/wrappers/market';
+ *
+ * const show = ({ cumulative, count }: ClaimEvent) => `${cumulative} nanoTON for ${count} results`;
+ * ```
+ */
+export interface ClaimEvent extends TransactionName {
+    channel: Address;
+    cumulative: bigint; // nanoTON owed since the job began, by the voucher
+    count: number; // results that the voucher counts
+    last: boolean; // it ended the job
+    at: number; // unix seconds
+}
+
+/**
+ * How to watch. `from`: the events after this transaction, or all of them; those after the present unless given.
+ *
+ * @example
+ * ```ts
+ * import type { WatchOptions } from '@cocoon-market/wrappers/market';
+ *
+ * const options: WatchOptions = { pollMs: 5_000, from: 'start', onError: (error) => console.error(error) };
+ * ```
+ */
+export interface WatchOptions {
+    pollMs?: number; // 3,000 unless given
+    from?: TransactionName | 'start';
+    /** Gets what the endpoint or the handler threw. The watch goes on; an event whose handler threw comes again. */
+    onError?: (error: unknown) => void;
+}
+
+/**
+ * Ends a watch. Resolves once no handler runs any more.
+ *
+ * @example
+ * ```ts
+ * import type { StopWatching } from '@cocoon-market/wrappers/market';
+ *
+ * const stopAll = (watches: StopWatching[]) => Promise.all(watches.map((stop) => stop()));
+ * ```
+ */
+export type StopWatching = () => Promise<void>;
+
+const POLL_MS = 3_000;
+
+/**
+ * Hands every event of an account to the handler, oldest first and one after another. What was handed over is not
+ * handed over again, even if the endpoint shows another history meanwhile.
+ */
+export function watchAccount<E extends TransactionName>(
+    client: MarketClient,
+    address: Address,
+    { prepare, onEvent }: { prepare(): Promise<(transaction: Transaction) => E[]>; onEvent(event: E): unknown },
+    { pollMs = POLL_MS, from, onError = () => undefined }: WatchOptions,
+): StopWatching {
+    const delivered = new Set<string>();
+    let place = from === 'start' ? undefined : from;
+    let floor = from === 'start' ? 0n : from?.lt; // no event up to here is handed over; undefined: not known yet
+    let isStopped = false;
+    let endPause = () => {};
+
+    const poll = async () => {
+        if (floor === undefined) {
+            place = (await readAccount(client, address)).newest;
+            floor = place?.lt ?? 0n;
+        }
+        const { found, newest } = await readHistory(client, address, place, await prepare());
+        for (const event of found) {
+            const name = `${event.lt}:${event.hash.toString('hex')}:${keyOf(event)}`;
+            if (isStopped) {
+                return;
+            }
+            if (event.lt > floor && !delivered.has(name)) {
+                await onEvent(event);
+                delivered.add(name);
+            }
+        }
+        place = newest;
+    };
+    const run = async () => {
+        while (!isStopped) {
+            await poll().catch(onError);
+            await new Promise<void>((resolve) => {
+                const timer = setTimeout(resolve, isStopped ? 0 : pollMs);
+                endPause = () => {
+                    clearTimeout(timer);
+                    resolve();
+                };
+            });
+        }
+    };
+    const running = run();
+    return () => {
+        isStopped = true;
+        endPause();
+        return running;
+    };
+}
+
+const keyOf = (event: object): string => ('channel' in event ? (event.channel as Address).toRawString() : '');
+
+/** What the transactions of an escrow say of its jobs. Only jobs whose opening it has seen return something. */
+export function jobReader(codes: readonly Cell[]): (transaction: Transaction) => JobEvent[] {
+    return (transaction) => {
+        const { inMessage, outMessages, now: at } = transaction;
+        const name = nameOf(transaction);
+        const source = inMessage?.info.type === 'internal' ? inMessage.info : undefined;
+        const events: JobEvent[] = [];
+        if (source !== undefined && !source.bounced && exitCodeOf(transaction) === 0) {
+            // Whether it is a job's account is known to who has seen it open, see watchJobs.
+            events.push({ ...name, type: 'returned', channel: source.src, amount: source.value.coins, at });
+        }
+        for (const { info, init, body } of outMessages.values()) {
+            if (info.type !== 'internal') {
+                continue;
+            }
+            const event = { ...name, channel: info.dest, at };
+            const { code, data } = init ?? {};
+            if (code && data && codes.some((each) => each.equals(code))) {
+                events.push({ ...event, type: 'opened', amount: info.value.coins });
+            } else if (parseMessage(body)?.name === 'Leave') {
+                events.push({ ...event, type: 'leaving', amount: 0n });
+            }
+        }
+        return events;
+    };
+}
+
+/** Watches the jobs of an escrow. */
+export function watchJobs(
+    client: MarketClient,
+    escrow: Address,
+    onEvent: (event: JobEvent) => unknown,
+    options: WatchOptions = {},
+): StopWatching {
+    const channels = new Set<string>();
+    let read: ((transaction: Transaction) => JobEvent[]) | undefined;
+    const handle = async (event: JobEvent) => {
+        const channel = event.channel.toRawString();
+        if (event.type === 'returned' && !channels.has(channel)) {
+            return; // a deposit, or a message of somebody else
+        }
+        await onEvent(event);
+        if (event.type === 'opened') {
+            channels.add(channel);
+        }
+    };
+    const prepare = async () => (read ??= jobReader(await channelCodes()));
+    return watchAccount(client, escrow, { prepare, onEvent: handle }, options);
+}
+
+/** Watches the claims of a channel. */
+export function watchClaims(
+    client: MarketClient,
+    channel: Address,
+    onEvent: (event: ClaimEvent) => unknown,
+    options: WatchOptions = {},
+): StopWatching {
+    const read = (transaction: Transaction): ClaimEvent[] => {
+        const { inMessage, now: at } = transaction;
+        const message = inMessage && exitCodeOf(transaction) === 0 ? parseMessage(inMessage.body) : undefined;
+        if (message?.name !== 'Claim' && message?.name !== 'ClaimLast') {
+            return [];
+        }
+        const { cumulative, count } = message.fields;
+        const last = message.name === 'ClaimLast';
+        return [{ ...nameOf(transaction), channel, cumulative, count: Number(count), last, at }];
+    };
+    return watchAccount(client, channel, { prepare: async () => read, onEvent }, options);
+}
