@@ -1,10 +1,21 @@
 /** A worker's SQLite file with many open jobs, each as one in use: it has a voucher, and a query that was answered. */
-import { Accept, Finish, Result, signingKey, termsBytes, type Terms, Verifier } from '@cocoon-market/wrappers';
+import {
+    Accept,
+    type Fields,
+    Finish,
+    type Layout,
+    Result,
+    SIGNATURE_BYTES,
+    signingKey,
+    termsBytes,
+    type Terms,
+    type Values,
+    Verifier,
+} from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
-import { modelHash, signReceipt, wireVersions } from '../../offchain/link';
+import { modelHash, wireVersions } from '../../offchain/link';
 import { SqliteWorkerStore } from '../../offchain/store/sqliteWorker';
-import type { NewQuery, QueryEnd } from '../../offchain/store/worker';
 import { MODEL } from './backend';
 
 /** One job of the file, and the key that signs its vouchers. */
@@ -68,30 +79,19 @@ async function addJob(
         ...{ enc: randomBytes(32), wire: wireVersions[0] },
         snapshot: { balance: 10n ** 12n, paid: 0n, refundAt: 2_000_000_000, at: now },
     });
-    await queries.accept({ ...QUERY, job });
-    await queries.end({ ...END, job });
+    const number = 1;
+    const requested = { job, number, request: randomBytes(32), ceiling: 3n * PRICE };
+    const accept = receiptOf(Accept, { ...requested, deadline: 2_000_000_000 });
+    await queries.accept({ ...requested, promptEstimate: COUNTS.prompt, accept });
+    const receipt = receiptOf(Result, { job, number, ...ENDED, ...COUNTS, ...RESULT });
+    await queries.end({ kind: 'result', job, number, ...ENDED, bytes: Buffer.alloc(0), counts: COUNTS, receipt });
     await jobs.addVoucher(job, { cumulative: promised, count: 1, signature: randomBytes(64) }, now);
 }
 
-/** Receipts have the same size in each job. They are signed once, because nobody reads them here. */
-const ofQuery = { job: randomBytes(32), number: 1 };
+/** A receipt as large as a signed one; nobody reads it here. */
+const receiptOf = <F extends Fields>(layout: Layout<F>, values: Values<F>): Buffer =>
+    Buffer.concat([layout.encode(values), randomBytes(SIGNATURE_BYTES)]);
 
-const QUERY: NewQuery = {
-    ...{ ...ofQuery, request: randomBytes(32), ceiling: 3n * PRICE, promptEstimate: COUNTS.prompt },
-    accept: signReceipt(
-        Accept,
-        { ...ofQuery, request: randomBytes(32), ceiling: 3n * PRICE, deadline: 2_000_000_000 },
-        receiptKey,
-    ),
-};
+const ENDED = { index: 1, cumulative: PRICE, finishedAt: 1_800_000_000 };
 
-const ofResult = { index: 1, cumulative: PRICE, finishedAt: 1_800_000_000 };
-
-const END: QueryEnd = {
-    ...{ ...ofQuery, kind: 'result', bytes: Buffer.alloc(0), counts: COUNTS, ...ofResult },
-    receipt: signReceipt(
-        Result,
-        { ...ofQuery, ...ofResult, content: randomBytes(32), ...COUNTS, price: PRICE, finish: Finish.Stop },
-        receiptKey,
-    ),
-};
+const RESULT = { content: randomBytes(32), price: PRICE, finish: Finish.Stop };

@@ -9,7 +9,7 @@ import { HotRows } from './hotRows';
 import { amountNames, type JobSums, NO_JOBS, replaceSums, sumsOf } from './jobSums';
 import { dateOf, dayOf } from './people';
 import type { JobRecord, JobStage, QueryId, ResultEnd } from './worker';
-import { jobOf, type JobTable, type WorkerSchema } from './workerTables';
+import { jobOf, type WorkerSchema } from './workerTables';
 
 /** What of a job its queries and vouchers change, and what the sums follow from. */
 interface JobRow extends Pick<
@@ -159,7 +159,7 @@ function prepare(file: Sqlite) {
     const columns = [...counts, 'earned'].join(', ');
     const replaced = [...counts, 'earned'].map((name) => `${name} = excluded.${name}`).join(', ');
     return {
-        readJob: file.prepare<[Buffer], Selectable<JobTable>>('SELECT * FROM jobs WHERE job = ?'),
+        readJob: file.prepare<[Buffer], Selectable<WorkerSchema['allJobs']>>('SELECT * FROM "allJobs" WHERE job = ?'),
         writeNumbers: file.prepare(`UPDATE jobs SET ${numbers} WHERE job = ?`),
         writeResults: file.prepare(`UPDATE jobs SET ${numbers}, "index" = ?, cumulative = ? WHERE job = ?`),
         readSums: file.prepare<[JobStage], WorkerSchema['jobSums']>('SELECT * FROM jobSums WHERE state = ?'),

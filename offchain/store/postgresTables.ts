@@ -10,11 +10,13 @@ const amount = `bytea NOT NULL DEFAULT '\\x${ZERO.toString('hex')}'`;
 const text = 'text COLLATE "C"';
 
 const jobScript = `
+CREATE TABLE "sharedTerms" (id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, bytes bytea NOT NULL UNIQUE);
 CREATE TABLE jobs (
     job bytea PRIMARY KEY,
     member bigint NOT NULL,
     channel bytea NOT NULL UNIQUE, -- two jobs on one channel would each count on all of its money
-    terms bytea NOT NULL,
+    terms bytea NOT NULL, -- what it does not share
+    shared bigint NOT NULL REFERENCES "sharedTerms" (id),
     client ${text} NOT NULL,
     model ${text} NOT NULL,
     tokenizer ${text} NOT NULL,
@@ -39,6 +41,8 @@ CREATE TABLE jobs (
     "lastClaimAt" bigint NOT NULL DEFAULT 0,
     "unclaimedSince" bigint NOT NULL DEFAULT 0
 );
+CREATE VIEW "allJobs" AS
+    SELECT jobs.*, (SELECT bytes FROM "sharedTerms" WHERE id = jobs.shared) AS "sharedTerms" FROM jobs;
 CREATE INDEX unended_jobs ON jobs (job) WHERE state <> 'ended';
 CREATE INDEX member_jobs ON jobs (member, job) WHERE state <> 'ended';
 CREATE INDEX best_jobs ON jobs (cumulative) WHERE state <> 'ended';

@@ -58,7 +58,7 @@ function rowOf({
 /** Makes a change of a job's row, and of the sums over jobs with it. Every change that moves money goes through it. */
 export async function changeJob<T>(t: WorkerTransaction, job: Buffer, change: () => Promise<T>): Promise<T> {
     const read = async () => {
-        const row = await t.selectFrom('jobs').selectAll().where('job', '=', job).executeTakeFirst();
+        const row = await t.selectFrom('allJobs').selectAll().where('job', '=', job).executeTakeFirst();
         return row && jobOf(row);
     };
     const rowBefore = await read();

@@ -2,6 +2,7 @@
 import type { SignedVoucher } from '@cocoon-market/wrappers';
 import { type Kysely, sql, type Updateable } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
+import { splitTerms } from './leftOut';
 import { addClaim, changeJob, removeLastClaim } from './sqlEarnings';
 import { broughtByLastClaim } from './sqlWallet';
 import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim, LostPage } from './worker';
@@ -23,17 +24,17 @@ export class SqlJobs implements JobStore {
     ) {}
 
     async get(job: Buffer) {
-        const row = await this.db.selectFrom('jobs').selectAll().where('job', '=', job).executeTakeFirst();
+        const row = await this.db.selectFrom('allJobs').selectAll().where('job', '=', job).executeTakeFirst();
         return row && jobOf(row);
     }
 
     async ofChannel(channel: Buffer) {
-        const row = await this.db.selectFrom('jobs').selectAll().where('channel', '=', channel).executeTakeFirst();
+        const row = await this.db.selectFrom('allJobs').selectAll().where('channel', '=', channel).executeTakeFirst();
         return row && jobOf(row);
     }
 
     async best(limit: number) {
-        const rows = this.db.selectFrom('jobs').selectAll().where(NOT_ENDED).orderBy('cumulative', 'desc');
+        const rows = this.db.selectFrom('allJobs').selectAll().where(NOT_ENDED).orderBy('cumulative', 'desc');
         return (await rows.limit(limit).execute()).map(jobOf);
     }
 
@@ -52,7 +53,7 @@ export class SqlJobs implements JobStore {
     async lost({ byLastClaim, since, cursor, limit }: LostPage) {
         const { at, job } = cursor ?? { at: since, job: Buffer.alloc(0) };
         const rows = this.db
-            .selectFrom('jobs')
+            .selectFrom('allJobs')
             .selectAll()
             .where(ENDED_UNPAID)
             .where('member', '=', this.member)
@@ -67,14 +68,22 @@ export class SqlJobs implements JobStore {
         return row?.at ?? undefined;
     }
 
-    async add({ snapshot, jobNumber, ...job }: JobInsert) {
+    async add({ snapshot, jobNumber, terms, ...job }: JobInsert) {
         const zeros = { cumulative: ZERO, voucherCumulative: ZERO, confirmedPaid: ZERO };
         await this.writes.run(async (t) => {
             const denied = t.selectFrom('denials').where('job', '=', job.job);
             const used = await denied.select((select) => select.fn.max('number').as('highest')).executeTakeFirst();
             const highest = used?.highest ?? 0;
             const columns = { jobNumber, state: 'open', highest, lowWater: highest } as const;
-            const row = { ...job, member: this.member, ...zeros, ...snapshotColumns(snapshot), ...columns };
+            const { own, shared: bytes } = splitTerms(terms);
+            await t
+                .insertInto('sharedTerms')
+                .values({ bytes })
+                .onConflict((conflict) => conflict.doNothing())
+                .execute();
+            const shared = sql<number>`(SELECT id FROM "sharedTerms" WHERE bytes = ${bytes})`;
+            const all = { ...job, terms: own, shared, ...columns };
+            const row = { ...all, member: this.member, ...zeros, ...snapshotColumns(snapshot) };
             await changeJob(t, job.job, () => t.insertInto('jobs').values(row).execute());
         });
     }
@@ -158,7 +167,7 @@ export class SqlJobs implements JobStore {
     }
 
     private page({ cursor = Buffer.alloc(0), limit, ofAll = false }: JobPage) {
-        const jobs = this.db.selectFrom('jobs').selectAll().where('job', '>', cursor).orderBy('job').limit(limit);
+        const jobs = this.db.selectFrom('allJobs').selectAll().where('job', '>', cursor).orderBy('job').limit(limit);
         return ofAll ? jobs : jobs.where('member', '=', this.member);
     }
 

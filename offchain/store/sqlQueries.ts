@@ -1,6 +1,7 @@
 /** The queries in a worker's database, with their receipts and answers. */
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { amountToBytes, ofQuery } from './database';
+import { storedAccept, storedEnd } from './leftOut';
 import type { SigningGuard } from './signingGuard';
 import { addEarnings, changeJob } from './sqlEarnings';
 import type { NewQuery, Piece, QueryEnd, QueryId, QueryStore, UnservedQuery } from './worker';
@@ -44,10 +45,11 @@ export class SqlQueries implements QueryStore {
         return (await unended.orderBy('number').execute()).map(queryOf);
     }
 
-    async accept({ ceiling, ...query }: NewQuery) {
+    async accept({ ceiling, accept, ...query }: NewQuery) {
         await this.signing.write(async (t) => {
             await useNumber(t, query);
-            const row = { ...query, ceiling: amountToBytes(ceiling) };
+            const stored = storedAccept({ ...query, ceiling }, accept);
+            const row = { ...query, ceiling: amountToBytes(ceiling), accept: stored };
             await t.insertInto('queries').values(row).execute();
         });
     }
@@ -69,7 +71,7 @@ export class SqlQueries implements QueryStore {
     async end(end: QueryEnd) {
         const { job, number } = end;
         await this.signing.write(async (t) => {
-            const columns = { endKind: end.kind, endReceipt: end.receipt };
+            const columns = { endKind: end.kind, endReceipt: storedEnd(end.kind, end, end.receipt) };
             if (end.kind === 'fail') {
                 await updateUnended(t, end, columns);
                 return;
@@ -125,7 +127,8 @@ async function insertUnserved(
     { job, number, request, receipt }: UnservedQuery,
     kind: 'decline' | 'fail',
 ): Promise<void> {
-    const row = { job, number, request, ceiling: ZERO, promptEstimate: 0, endKind: kind, endReceipt: receipt };
+    const endReceipt = storedEnd(kind, { job, number }, receipt);
+    const row = { job, number, request, ceiling: ZERO, promptEstimate: 0, endKind: kind, endReceipt };
     await t.insertInto('queries').values(row).execute();
 }
 

@@ -3,6 +3,7 @@ import type { Selectable } from 'kysely';
 import { amountToBytes, type Database } from './database';
 import type { GroupCommit } from './groupCommit';
 import type { JobRows } from './jobRows';
+import { storedAccept, storedEnd } from './leftOut';
 import { SqlQueries } from './sqlQueries';
 import type { SqliteSigning } from './sqliteSigning';
 import type { NewQuery, Piece, QueryEnd, QueryId, UnservedQuery } from './worker';
@@ -30,9 +31,10 @@ export class SqliteQueries extends SqlQueries {
 
     override async accept({ job, number, request, ceiling, promptEstimate, accept }: NewQuery) {
         const amount = amountToBytes(ceiling);
+        const stored = storedAccept({ job, number, request, ceiling }, accept);
         await this.guard.writeHot(() => {
             this.rows.useNumber({ job, number });
-            this.statements.accept.run(job, number, request, amount, promptEstimate, accept);
+            this.statements.accept.run(job, number, request, amount, promptEstimate, stored);
         });
     }
 
@@ -50,7 +52,8 @@ export class SqliteQueries extends SqlQueries {
     }
 
     override async end(end: QueryEnd) {
-        const { job, number, receipt } = end;
+        const { job, number } = end;
+        const receipt = storedEnd(end.kind, end, end.receipt);
         await this.guard.writeHot(() => {
             if (end.kind === 'fail') {
                 assertRuns(this.statements.fail.run(receipt, job, number), number);
@@ -68,7 +71,7 @@ export class SqliteQueries extends SqlQueries {
 
     private insertUnserved({ job, number, request, receipt }: UnservedQuery, kind: 'decline'): void {
         this.rows.useNumber({ job, number });
-        this.statements.unserved.run(job, number, request, ZERO, kind, receipt);
+        this.statements.unserved.run(job, number, request, ZERO, kind, storedEnd(kind, { job, number }, receipt));
     }
 
     private insertPiece(job: Buffer, number: number, bytes: Buffer): void {

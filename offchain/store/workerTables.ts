@@ -4,6 +4,7 @@ import { type Generated, type Selectable, sql, type Transaction } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
 import type { EarningsGroup, EarningsRow } from './earnings';
 import { amountNames, type JobSums } from './jobSums';
+import { joinTerms, wholeAccept, wholeEnd } from './leftOut';
 import type { Movement, MovementSum, StoredSweep } from './wallet';
 import type {
     CaseRecord,
@@ -26,6 +27,7 @@ export type JobTable = Omit<JobRecord, 'snapshot' | 'voucher' | JobAmount | JobD
     Record<JobAmount, Buffer> &
     Record<JobDefaultAmount, Generated<Buffer>> &
     Record<JobDefault, Generated<number>> & {
+        shared: number; // id of the terms that it shares with others
         voucherSignature: Buffer | null;
         refundAt: number;
         at: number; // unix seconds of the last reading
@@ -48,7 +50,9 @@ type EarnedTable = Omit<EarningsRow, 'earned' | 'claimed'> & { by: EarningsGroup
 
 /** A row with a `member` is changed by that member of the cluster only. A SQLite file has one. */
 export interface WorkerSchema {
-    jobs: JobTable;
+    sharedTerms: { id: Generated<number>; bytes: Buffer }; // see splitTerms
+    jobs: JobTable; // `terms`: its own part
+    allJobs: JobTable & { sharedTerms: Buffer }; // a view
     queries: QueryTable;
     answers: QueryId & { piece: number; bytes: Buffer };
     signing: SigningTable; // one row
@@ -86,11 +90,13 @@ export const ZERO = amountToBytes(0n);
 
 const jobTables: Migration = async (db) => {
     const none = sql.raw(`BLOB NOT NULL DEFAULT x'${ZERO.toString('hex')}'`);
+    await sql`CREATE TABLE "sharedTerms" (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL UNIQUE) STRICT`.execute(db);
     await sql`CREATE TABLE jobs (
         job BLOB PRIMARY KEY,
         member INTEGER NOT NULL DEFAULT 1,
         channel BLOB NOT NULL UNIQUE, -- two jobs on one channel would each count on all of its money
-        terms BLOB NOT NULL,
+        terms BLOB NOT NULL, -- what it does not share
+        shared INTEGER NOT NULL REFERENCES "sharedTerms" (id),
         client TEXT NOT NULL, -- of the terms: raw address of the escrow
         model TEXT NOT NULL, -- of the terms: its name here when the job was taken
         tokenizer TEXT NOT NULL, -- of the offer when the job was taken
@@ -115,6 +121,8 @@ const jobTables: Migration = async (db) => {
         lastClaimAt INTEGER NOT NULL DEFAULT 0,
         unclaimedSince INTEGER NOT NULL DEFAULT 0
     ) STRICT`.execute(db);
+    await sql`CREATE VIEW "allJobs" AS SELECT jobs.*,
+        (SELECT bytes FROM "sharedTerms" WHERE id = jobs.shared) AS "sharedTerms" FROM jobs`.execute(db);
     await sql`CREATE INDEX unended_jobs ON jobs (job) WHERE state <> 'ended'`.execute(db);
     await sql`CREATE INDEX best_jobs ON jobs (cumulative) WHERE state <> 'ended'`.execute(db);
     await sql`CREATE INDEX lost_jobs ON jobs (at, job, lastClaimAt)
@@ -126,9 +134,9 @@ const jobTables: Migration = async (db) => {
         request BLOB NOT NULL,
         ceiling BLOB NOT NULL,
         promptEstimate INTEGER NOT NULL,
-        accept BLOB,
+        accept BLOB, -- without what the row has
         endKind TEXT,
-        endReceipt BLOB,
+        endReceipt BLOB, -- without what the row has
         prompt INTEGER NOT NULL DEFAULT 0,
         cached INTEGER NOT NULL DEFAULT 0,
         completion INTEGER NOT NULL DEFAULT 0,
@@ -279,13 +287,13 @@ export function snapshotColumns({ balance, paid, refundAt, at }: ChannelSnapshot
 }
 
 // Field by field: every query and voucher of a job that is not in memory needs it, and a rest of many fields is slow.
-export function jobOf(row: Selectable<JobTable>): JobRecord {
+export function jobOf(row: Selectable<WorkerSchema['allJobs']>): JobRecord {
     const { voucherSignature: signature } = row;
     const cumulative = amountFromBytes(row.voucherCumulative);
     return {
         job: row.job,
         channel: row.channel,
-        terms: row.terms,
+        terms: joinTerms(row.terms, row.sharedTerms),
         client: row.client,
         model: row.model,
         tokenizer: row.tokenizer,
@@ -314,14 +322,17 @@ export function jobOf(row: Selectable<JobTable>): JobRecord {
 }
 
 export function queryOf(row: Selectable<QueryTable>): QueryRecord {
-    const { endKind: kind, endReceipt: receipt, prompt, cached, completion, reasoning, ...query } = row;
+    const { job, number, request, promptEstimate, accept, endKind: kind, endReceipt: receipt } = row;
+    const { prompt, cached, completion, reasoning } = row;
+    const ceiling = amountFromBytes(row.ceiling);
+    const query = { job, number, request, ceiling };
     return {
         ...query,
-        ceiling: amountFromBytes(query.ceiling),
-        accept: query.accept ?? undefined,
-        end: kind && receipt ? { kind, receipt } : undefined,
+        promptEstimate,
+        accept: accept ? wholeAccept(query, accept) : undefined,
+        end: kind && receipt ? { kind, receipt: wholeEnd(kind, query, receipt) } : undefined,
         counts: { prompt, cached, completion, reasoning },
-        promptKnown: query.promptKnown === 1,
+        promptKnown: row.promptKnown === 1,
     };
 }
 

@@ -7,6 +7,7 @@ import { RecordType } from '../../offchain/link';
 import { receiptLayouts } from '../../offchain/link/records';
 import { isPostgres } from '../../offchain/process/storeAddress';
 import { amountFromBytes } from '../../offchain/store/database';
+import { wholeAccept, wholeEnd } from '../../offchain/store/leftOut';
 import { connectionOf } from '../../offchain/store/postgresEngine';
 
 export type ReceiptRow = [RecordType.Accept | RecordType.Result | RecordType.Decline | RecordType.Fail, Buffer];
@@ -101,12 +102,24 @@ export function readWorkerStore(store: string): Promise<WorkerRows> {
             cumulative: Buffer;
             voucherCumulative: Buffer;
         }>('SELECT job, channel, state, "index", cumulative, "voucherCumulative" FROM jobs');
-        const queries = await read<{
+        const stored = await read<{
             job: Buffer;
+            number: number;
+            request: Buffer;
+            ceiling: Buffer;
             accept: Buffer | null;
             endKind: keyof typeof ENDS | null;
             endReceipt: Buffer | null;
-        }>('SELECT job, accept, "endKind", "endReceipt" FROM queries');
+        }>('SELECT job, number, request, ceiling, accept, "endKind", "endReceipt" FROM queries');
+        const queries = stored.map(({ job, number, request, ceiling, accept, endKind, endReceipt }) => {
+            const query = { job, number: Number(number), request, ceiling: amountFromBytes(ceiling) };
+            return {
+                job,
+                endKind,
+                accept: accept && wholeAccept(query, accept),
+                endReceipt: endKind && endReceipt && wholeEnd(endKind, query, endReceipt),
+            };
+        });
         const results = new Map<string, WorkerJobRow['results']>();
         for (const { job, endKind, endReceipt } of queries) {
             if (endKind === 'result' && endReceipt !== null) {

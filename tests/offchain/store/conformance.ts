@@ -1,9 +1,15 @@
 // Longer than 350 lines because every implementation of a store passes this one suite.
+import { Accept, Decline, Fail, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import { addSums, NO_JOBS, sumsOf } from '../../../offchain/store/jobSums';
 import type { JobInsert, WorkerStore } from '../../../offchain/store/worker';
 
 const MAX = (1n << 64n) - 1n;
+
+const resultFields = {
+    ...{ index: 1, content: Buffer.alloc(32, 1), prompt: 3, cached: 1, completion: 7, reasoning: 0 },
+    ...{ price: 10n, cumulative: 10n, finishedAt: 9, finish: 0 },
+};
 
 const counts = (completion: number) => ({ prompt: 3, cached: 1, completion, reasoning: 0 });
 
@@ -225,6 +231,42 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
                 end: { kind: 'decline', receipt: Buffer.from('no') },
             });
             expect(await store.queries.unended(10)).toEqual([]);
+        });
+
+        it('gives receipts back byte for byte, though the row of a query has how they begin', async () => {
+            const job = await withJob();
+            const request = randomBytes(32);
+            const receiptOf = (payload: Buffer) => Buffer.concat([payload, randomBytes(64)]);
+            const asked = (number: number) => ({ job, number, request, ceiling: 7n });
+            const refusal = (number: number) => ({ job, number, request, reason: 1, signedAt: 9 });
+            const accepts = [1, 2].map((number) => receiptOf(Accept.encode({ ...asked(number), deadline: 9 })));
+            await store.queries.accept({ ...asked(1), promptEstimate: 3, accept: accepts[0] });
+            await store.queries.accept({ ...asked(2), promptEstimate: 3, accept: accepts[1] });
+            const ends = [
+                receiptOf(Result.encode({ ...resultFields, job, number: 1 })),
+                receiptOf(Fail.encode(refusal(2))),
+                receiptOf(Decline.encode(refusal(3))),
+                receiptOf(Decline.encode(refusal(77))), // of another number, so it is stored as it is
+            ];
+            await store.queries.end({ ...result(job, 1, 1, 10n), receipt: ends[0] });
+            await store.queries.end({ kind: 'fail', job, number: 2, receipt: ends[1] });
+            await store.queries.decline({ job, number: 3, request, receipt: ends[2] });
+            await store.queries.decline({ job, number: 4, request, receipt: ends[3] });
+            await reopen();
+
+            const stored = await Promise.all([1, 2, 3, 4].map((number) => store.queries.get({ job, number })));
+            expect(stored.map((one) => one!.accept)).toEqual([...accepts, undefined, undefined]);
+            expect(stored.map((one) => one!.end!.receipt)).toEqual(ends);
+        });
+
+        it('gives terms back byte for byte, though jobs of one offer share most of them', async () => {
+            const offer = randomBytes(280);
+            const others = [offer, randomBytes(280), randomBytes(279)].map((terms) => Buffer.from(terms));
+            const jobs = await Promise.all([offer, ...others].map((terms) => withJob({ terms })));
+            await reopen();
+
+            const stored = await Promise.all(jobs.map((job) => store.jobs.get(job)));
+            expect(stored.map((one) => one!.terms)).toEqual([offer, ...others]);
         });
 
         it('appends to an answer in order, with the meter of all of it', async () => {
