@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { exportLines, hashedExport } from '../offchain/indexer/export';
 import { Indexer } from '../offchain/indexer/indexer';
-import { openIndex } from '../offchain/indexer/store';
+import { openIndex } from '../offchain/indexer/open';
 import { readView } from '../offchain/indexer/view';
 import { SyntheticMarket } from './indexer/synthetic';
 

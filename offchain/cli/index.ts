@@ -13,6 +13,7 @@ const LOADERS = {
     dispute: async () => (await import('./dispute')).disputeCommand(),
     committee: async () => (await import('./committee')).committeeCommand(),
     receipt: async () => (await import('./receipt')).receiptCommand(),
+    market: async () => (await import('./market')).marketCommand(),
     rerun: async () => (await import('./rerun')).rerunCommand(),
     index: async () => (await import('./marketIndex')).indexCommand(),
 } satisfies Record<string, () => Promise<Command>>;
@@ -26,6 +27,7 @@ const ABOUT: Readonly<Record<keyof typeof LOADERS, string>> = {
     committee: 'decide cases as M of N members',
     receipt: 'show and check what a node signed of an answer',
     index: 'read a market from the chain: providers, nodes, prices, demand, jobs and faults; export and match them',
+    market: 'show a market on a page: whether it lives, what it pays and sells',
     rerun: 'check an opened query and repeat it: match (exit code 0), mismatch (2) or undecided (3)',
 };
 

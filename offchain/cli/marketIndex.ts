@@ -8,7 +8,7 @@ import { exportLines, hashedExport, plainJson } from '../indexer/export';
 import { Indexer, type PassReport } from '../indexer/indexer';
 import { matchDemands, type Matched, matchNodes, modelHash } from '../indexer/match';
 import { HttpSource } from '../indexer/source';
-import { openIndex } from '../indexer/store';
+import { openIndex } from '../indexer/open';
 import { readView } from '../indexer/view';
 import { reasonOf, Remedied } from '../process/errors';
 import { PollLoop } from '../process/tasks';

@@ -2,7 +2,7 @@
 import { faultClassOf } from '@cocoon-market/wrappers';
 import { by } from './order';
 import { factsInRole, type StoredFact } from './reading';
-import type { IndexStore } from './store';
+import type { IndexData } from './store';
 
 export interface MarketCase {
     dispute: string;
@@ -40,7 +40,7 @@ export interface Faults {
     lastAt: number; // of any fact of a provider
 }
 
-export async function readFaults(store: IndexStore): Promise<Faults> {
+export async function readFaults(store: IndexData): Promise<Faults> {
     const [cases, slashes] = [new Map<string, MarketCase>(), [] as MarketSlash[]];
     let lastAt = 0;
     for await (const fact of factsInRole(store, 'provider')) {

@@ -2,6 +2,7 @@
 import { Registry } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { sql } from 'kysely';
+import { unixSeconds } from '../process/clock';
 import { Remedied } from '../process/errors';
 import { amountFromBytes } from '../store/database';
 import type { LogRole } from './facts';
@@ -24,6 +25,12 @@ export interface PassReport {
     behind: number; // accounts of which the endpoint is behind what is stored
     unresolved: number; // payments to payouts whose sender's transaction the endpoint does not find
     block: number; // seqno of the masterchain at the start of the pass
+}
+
+/** The newest block that an endpoint named, as the mark `block` has it; times in unix seconds. */
+export interface BlockMark extends MasterBlock {
+    at: number; // when it was named first
+    readAt: number; // when the last pass began that read everything up to it
 }
 
 const MAX_UNDO_SECONDS = 3600;
@@ -51,7 +58,8 @@ export class Indexer {
         const { source, store, registry, network } = this.parts;
         const callsBefore = source.calls;
         await store.bind(`${network} ${registry.toRawString()}`);
-        const { block, behind } = await this.checkTip();
+        const readAt = (this.parts.now ?? unixSeconds)();
+        const { block, behind, firstAt = readAt } = await this.checkTip();
         await this.requireRegistry();
         const report: PassReport = {
             calls: 0,
@@ -86,7 +94,7 @@ export class Indexer {
         }
         await readProviders(this.parts);
         if (!behind) {
-            await store.setMark('block', JSON.stringify(block));
+            await store.setMark('block', JSON.stringify({ ...block, at: firstAt, readAt }));
         }
         report.calls = source.calls - callsBefore;
         report.logs = finished.size;
@@ -134,10 +142,10 @@ export class Indexer {
     }
 
     /** The masterchain never goes back: an endpoint whose blocks do is not believed. */
-    private async checkTip(): Promise<{ block: MasterBlock; behind: boolean }> {
+    private async checkTip(): Promise<{ block: MasterBlock; behind: boolean; firstAt?: number }> {
         const { source, store } = this.parts;
         const [tip, mark] = [await source.tip(), await store.mark('block')];
-        const earlier = mark === undefined ? undefined : (JSON.parse(mark) as MasterBlock);
+        const earlier = mark === undefined ? undefined : (JSON.parse(mark) as BlockMark);
         if (earlier !== undefined && tip.seqno < earlier.seqno) {
             this.notice(`The endpoint is at block ${tip.seqno}, and was at ${earlier.seqno}`);
         }
@@ -146,7 +154,10 @@ export class Indexer {
                 `The endpoint names block ${tip.seqno} by the hash ${tip.hash}, and before by ${earlier.hash}`,
             );
         }
-        return { block: tip, behind: earlier !== undefined && tip.seqno < earlier.seqno };
+        return {
+            ...{ block: tip, behind: earlier !== undefined && tip.seqno < earlier.seqno },
+            ...(earlier?.seqno === tip.seqno && { firstAt: earlier.at }),
+        };
     }
 
     private async requireRegistry(): Promise<void> {

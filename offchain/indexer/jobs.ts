@@ -1,7 +1,7 @@
 /** Jobs, each from the histories of its channel and of the escrow that opened it. */
 import type { StoredFact } from './reading';
-import { factsInRole, factsOfKind } from './reading';
-import type { IndexStore } from './store';
+import { factsInRole, factsOfKind, factsOfLog, factOf } from './reading';
+import type { IndexData } from './store';
 
 /** One job. Amounts in nanoTON, times in unix seconds, accounts as raw addresses. */
 export interface IndexedJob {
@@ -25,7 +25,7 @@ export interface IndexedJob {
  * The jobs whose money goes to one of these payouts, by the addresses of their channels. What happened to an account
  * after its channel ended is no part of the job.
  */
-export async function* jobsOf(store: IndexStore, payouts: ReadonlySet<string>): AsyncGenerator<IndexedJob> {
+export async function* jobsOf(store: IndexData, payouts: ReadonlySet<string>): AsyncGenerator<IndexedJob> {
     const openings = new Openings(factsOfKind(store, 'opened'));
     for await (const facts of byLog(factsInRole(store, 'channel'))) {
         const channel = facts[0].log.slice('channel/'.length);
@@ -35,6 +35,26 @@ export async function* jobsOf(store: IndexStore, payouts: ReadonlySet<string>): 
             yield jobFrom(channel, deployed, opened, facts);
         }
     }
+}
+
+const MAX_EVENTS = 10_000; // of one job
+
+/** One job by its channel (raw address); undefined if the index has no such channel. */
+export async function readJob(store: IndexData, channel: string): Promise<IndexedJob | undefined> {
+    const facts = await factsOfLog(store, `channel/${channel}`, MAX_EVENTS);
+    const deployed = facts.find(({ kind }) => kind === 'deployed');
+    if (deployed === undefined) {
+        return undefined;
+    }
+    const openings = await store.db
+        .selectFrom('facts')
+        .selectAll()
+        .where('kind', '=', 'opened')
+        .where('subject', '=', channel)
+        .orderBy('lt')
+        .limit(1)
+        .execute();
+    return jobFrom(channel, deployed, openings.map(factOf)[0], facts);
 }
 
 /** The openings, in the order of the channels. */

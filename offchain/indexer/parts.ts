@@ -18,6 +18,8 @@ export interface IndexerParts {
     registry: Address;
     network: number;
     limits?: Partial<FollowLimits>;
+    /** Unix seconds; by default the clock of this machine. */
+    now?: () => number;
     /** Called with a sentence about what the endpoint did wrong, or what was undone. */
     onNotice?: (sentence: string) => void;
 }

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import { amountFromBytes } from '../store/database';
 import type { FactBody } from './facts';
-import type { IndexStore } from './store';
+import type { IndexData } from './store';
 
 /** A stored fact. */
 export interface StoredFact {
@@ -23,14 +23,14 @@ interface FactRow extends Omit<StoredFact, 'lt' | 'body'> {
     body: string;
 }
 
-const factOf = ({ n: _, ...row }: FactRow): StoredFact => ({
+export const factOf = ({ n: _, ...row }: FactRow): StoredFact => ({
     ...row,
     lt: amountFromBytes(Buffer.from(row.lt)),
     body: JSON.parse(row.body) as FactBody,
 });
 
 /** The facts of all logs in a role: log by log, each from its first transaction on. */
-export async function* factsInRole({ db }: IndexStore, role: string): AsyncGenerator<StoredFact> {
+export async function* factsInRole({ db }: IndexData, role: string): AsyncGenerator<StoredFact> {
     let [log, lt, n] = [`${role}/`, Buffer.alloc(0) as Buffer, -1];
     for (;;) {
         const { rows } = await sql<FactRow>`
@@ -48,8 +48,21 @@ export async function* factsInRole({ db }: IndexStore, role: string): AsyncGener
     }
 }
 
+/** The first facts of one log, from its first transaction on. */
+export async function factsOfLog({ db }: IndexData, log: string, max: number): Promise<StoredFact[]> {
+    const rows = await db
+        .selectFrom('facts')
+        .selectAll()
+        .where('log', '=', log)
+        .orderBy('lt')
+        .orderBy('n')
+        .limit(max)
+        .execute();
+    return rows.map(factOf);
+}
+
 /** The facts of a kind, by their subjects; those of one subject from the oldest on. */
-export async function* factsOfKind({ db }: IndexStore, kind: string): AsyncGenerator<StoredFact> {
+export async function* factsOfKind({ db }: IndexData, kind: string): AsyncGenerator<StoredFact> {
     let [subject, lt, log, n] = ['', Buffer.alloc(0) as Buffer, '', -1];
     for (;;) {
         const { rows } = await sql<FactRow>`

@@ -1,13 +1,12 @@
 /** What the indexer has stored, and the writes that keep it a possible history at every moment. */
 import { type Kysely, sql, type Transaction } from 'kysely';
-import { isPostgres } from '../process/storeAddress';
 import { Remedied } from '../process/errors';
-import { amountFromBytes, amountToBytes } from '../store/database';
+import { amountFromBytes, amountToBytes, type Database } from '../store/database';
 import type { Engine } from '../store/engine';
 import type { TransactionId } from '../chain';
 import type { Fact, LogRole } from './facts';
 import { columnsOf, type Log, logOf, nameOf } from './logRows';
-import { type IndexSchema, postgresIndexTables, sqliteIndexTables } from './tables';
+import type { IndexSchema } from './tables';
 import { HistoryError, isSame, type ProvedTransaction } from './transaction';
 
 /** A transaction with its facts. */
@@ -27,15 +26,8 @@ export interface Stored {
     undone: number; // transactions that another history replaced
 }
 
-/** Opens the index in a SQLite file or a PostgreSQL database. Throws StoreInUse if another process has it. */
-export async function openIndex(store: string): Promise<IndexStore> {
-    if (isPostgres(store)) {
-        const { openPostgres } = await import('../store/postgresEngine');
-        return new IndexStore(await openPostgres<IndexSchema>(store, postgresIndexTables, {}));
-    }
-    const { openSqlite } = await import('../store/sqliteEngine');
-    return new IndexStore(await openSqlite<IndexSchema>(store, sqliteIndexTables, {}));
-}
+/** What reading needs of an index. */
+export type IndexData = Pick<IndexStore, 'db'>;
 
 type Write = Transaction<IndexSchema>;
 
@@ -45,14 +37,20 @@ export const UNDONE = 'undone';
 const LOGS_PER_QUERY = 500;
 
 export class IndexStore {
-    constructor(private readonly engine: Engine<IndexSchema>) {}
+    constructor(
+        private readonly engine: Engine<IndexSchema>,
+        private readonly lock?: Database<unknown>,
+    ) {}
 
     get db(): Kysely<IndexSchema> {
         return this.engine.db;
     }
 
     close(): Promise<void> {
-        return this.engine.writes.idle().then(() => this.engine.close());
+        return this.engine.writes
+            .idle()
+            .then(() => this.engine.close())
+            .finally(() => this.lock?.destroy());
     }
 
     run<Result>(write: (transaction: Write) => Promise<Result>): Promise<Result> {

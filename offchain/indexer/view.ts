@@ -12,12 +12,12 @@ import { Address } from '@ton/core';
 import { amountFromBytes } from '../store/database';
 import { type Faults, type MarketCase, type MarketSlash, readFaults } from './cases';
 import { definitions } from './definitions';
-import { jobsOf } from './jobs';
+import { type IndexedJob, jobsOf } from './jobs';
 import { dayOf, type IndexedDemand, Listings } from './listings';
 import { countBy, type MarketModel, type MarketNode, type MarketSupply, modelsOf, supplyOf, tierAt } from './models';
 import { by } from './order';
 import { factsInRole, factsOfKind } from './reading';
-import type { IndexStore } from './store';
+import type { IndexData } from './store';
 import { daysOf, type DayView, emptyDay, type JobSummary, Sums } from './sums';
 
 export interface ProviderView extends JobSummary {
@@ -67,10 +67,12 @@ export interface ViewOptions {
     registry: Address;
     network: number;
     at?: number | undefined; // unix seconds
+    /** Called with each job, by the addresses of the channels. */
+    onJob?: (job: IndexedJob) => void;
 }
 
 /** Derives the market from what is stored. Memory grows with providers, nodes, clients and days, not with jobs. */
-export async function readView(store: IndexStore, { registry, network, at }: ViewOptions): Promise<MarketView> {
+export async function readView(store: IndexData, { registry, network, at, onJob }: ViewOptions): Promise<MarketView> {
     const listings = new Listings();
     for await (const fact of factsInRole(store, 'registry')) {
         listings.take(fact);
@@ -81,6 +83,7 @@ export async function readView(store: IndexStore, { registry, network, at }: Vie
     const sums = new Sums();
     for await (const job of jobsOf(store, new Set(payouts.keys()))) {
         sums.add(job);
+        onJob?.(job);
     }
     const asOf = at ?? Math.max(listings.lastAt, faults.lastAt, sums.lastAt, await lastOpening(store));
     const providers = await providerViews(store, listings, { payouts, faults, sums, asOf });
@@ -138,7 +141,7 @@ async function codesRead(): Promise<Record<string, string[]>> {
 }
 
 /** The payouts of the market, each with the providers that name it. */
-export async function payoutsOf(store: IndexStore): Promise<Map<string, Set<string>>> {
+export async function payoutsOf(store: IndexData): Promise<Map<string, Set<string>>> {
     const payouts = new Map<string, Set<string>>();
     for await (const { log, subject } of factsOfKind(store, 'payout')) {
         const providers = payouts.get(subject) ?? new Set();
@@ -147,7 +150,7 @@ export async function payoutsOf(store: IndexStore): Promise<Map<string, Set<stri
     return payouts;
 }
 
-async function lastOpening({ db }: IndexStore): Promise<number> {
+async function lastOpening({ db }: IndexData): Promise<number> {
     const row = await db
         .selectFrom('facts')
         .select(({ fn }) => fn.max('at').as('at'))
@@ -157,7 +160,7 @@ async function lastOpening({ db }: IndexStore): Promise<number> {
 }
 
 async function providerViews(
-    store: IndexStore,
+    store: IndexData,
     listings: Listings,
     { payouts, faults, sums, asOf }: { payouts: Map<string, Set<string>>; faults: Faults; sums: Sums; asOf: number },
 ): Promise<ProviderView[]> {

@@ -32,16 +32,29 @@ export class Database<Schema> extends Kysely<Schema> {
     }
 }
 
+/** Whether a file is shared. */
+export interface SharedFile {
+    /** Other processes may read it meanwhile. For a file without secrets: its log may hold what was deleted. */
+    readers?: boolean;
+}
+
 /**
  * Opens or creates the file at `path` and brings its schema up to date.
  *
  * @throws if another process has it open, commits would not reach the disk, or a newer version wrote it
  */
-export async function openDatabase<Schema>(path: string, migrations: readonly Migration[]): Promise<Database<Schema>> {
-    const file = openFile(path);
+export async function openDatabase<Schema>(
+    path: string,
+    migrations: readonly Migration[],
+    { readers = false }: SharedFile = {},
+): Promise<Database<Schema>> {
+    const file = openFile(path, readers);
     const db = new Database<Schema>(file);
     try {
         await migrate(db as never, file, migrations, path);
+        if (!readers) {
+            await truncateLog(db); // of a killed process, it may hold content that was to be deleted
+        }
     } catch (error) {
         await db.destroy();
         file.close(); // a Kysely that never ran a query has not opened it, so would not close it
@@ -50,13 +63,36 @@ export async function openDatabase<Schema>(path: string, migrations: readonly Mi
     return db;
 }
 
-function openFile(path: string): Sqlite.Database {
+/**
+ * Opens an existing file of this program to read it, while another process may write it.
+ *
+ * @throws if there is none, or another version of this program wrote it
+ */
+export function readDatabase<Schema>(path: string, migrations: readonly Migration[]): Database<Schema> {
+    const file = new Sqlite(path, { timeout: READERS_MS, readonly: true, fileMustExist: true });
+    try {
+        const version = file.pragma('user_version', { simple: true });
+        if (file.pragma('application_id', { simple: true }) !== APPLICATION || version !== migrations.length) {
+            throw new Error(`${path} has the schema ${String(version)}, and this version reads ${migrations.length}`);
+        }
+        file.pragma('temp_store = MEMORY');
+        file.pragma(`cache_size = -${CACHE >> 10}`); // in KiB
+        return new Database<Schema>(file);
+    } catch (error) {
+        file.close();
+        throw error;
+    }
+}
+
+const READERS_MS = 5000; // a reader that opens or closes the file locks it for a moment
+
+function openFile(path: string, readers: boolean): Sqlite.Database {
     createPrivate(path);
-    const file = new Sqlite(path, { timeout: 0 });
+    const file = new Sqlite(path, { timeout: readers ? READERS_MS : 0 });
     try {
         file.pragma(`page_size = ${PAGE}`); // of a new file
         // Before WAL mode begins, so that SQLite holds the file's lock from the first write to the end of the process.
-        file.pragma('locking_mode = EXCLUSIVE');
+        file.pragma(`locking_mode = ${readers ? 'NORMAL' : 'EXCLUSIVE'}`);
         file.pragma('journal_mode = WAL');
         file.pragma('synchronous = FULL');
         file.pragma('foreign_keys = ON');
@@ -148,7 +184,6 @@ async function migrate(db: Kysely<unknown>, file: Sqlite.Database, migrations: r
         });
     }
     assertDurable(file, path);
-    await truncateLog(db); // of a killed process, it may hold content that was to be deleted
 }
 
 /**

@@ -1,5 +1,5 @@
 /** A SQLite file as the stores use it. */
-import { type Database, type Migration, openDatabase, truncateLog } from './database';
+import { type Database, type Migration, openDatabase, type SharedFile, truncateLog } from './database';
 import { OneMember } from './cluster';
 import type { Engine } from './engine';
 import { GroupCommit } from './groupCommit';
@@ -14,9 +14,9 @@ export interface SqliteEngine<Schema> extends Engine<Schema> {
 export async function openSqlite<Schema>(
     path: string,
     migrations: readonly Migration[],
-    { onBroken, onCommit }: StoreEvents,
+    { onBroken, onCommit, ...options }: StoreEvents & SharedFile,
 ): Promise<SqliteEngine<Schema>> {
-    const db = await openDatabase<Schema>(path, migrations);
+    const db = await openDatabase<Schema>(path, migrations, options);
     const writes = new GroupCommit(db, onBroken, onCommit);
     return { db, writes, cluster: new OneMember(), scrub: () => truncateLog(db), close: () => db.destroy() };
 }

@@ -2,7 +2,7 @@
 import { SyntheticMarket } from '../../benchmarks/indexer/synthetic';
 import { measureIndex } from '../../benchmarks/indexer';
 import { Indexer } from '../../offchain/indexer/indexer';
-import { openIndex } from '../../offchain/indexer/store';
+import { openIndex } from '../../offchain/indexer/open';
 import { readView } from '../../offchain/indexer/view';
 
 it('5,000 transactions are read, and their claims equal those that were made', async () => {

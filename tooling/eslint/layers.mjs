@@ -1,7 +1,7 @@
 // Which folder may import which. Arrows run one way:
 // contracts -> build -> wrappers -> offchain/process -> { chain, fleet, link, market } -> { store, attest, backend,
-// indexer, rerun, setup, tokens } -> payer -> { gateway, worker } -> cli -> bin; scripting stands on wrappers and
-// offchain/{ chain, fleet, process }, scripts on scripting, and localnet on the sandbox alone.
+// indexer, marketPage, rerun, setup, tokens } -> payer -> { gateway, worker } -> cli -> bin; scripting stands on
+// wrappers and offchain/{ chain, fleet, process }, scripts on scripting, and localnet on the sandbox alone.
 import { dirname, join, relative, sep } from 'node:path';
 import { root } from '../files.mjs';
 
@@ -33,7 +33,7 @@ const layers = [
         from: 'offchain/payer',
         may: ['offchain/payer', 'offchain/link', 'offchain/process', 'offchain/tokens', 'wrappers'],
     },
-    ...['store', 'attest', 'backend', 'indexer', 'rerun', 'setup', 'tokens'].map((shared) => ({
+    ...['store', 'attest', 'backend', 'indexer', 'marketPage', 'rerun', 'setup', 'tokens'].map((shared) => ({
         from: `offchain/${shared}`,
         may: ['offchain', 'wrappers'],
         not: ['offchain/gateway', 'offchain/worker', 'offchain/cli', 'offchain/bin'],

@@ -4,7 +4,8 @@ import { exportLines, hashedExport } from '../../../offchain/indexer/export';
 import { Indexer } from '../../../offchain/indexer/indexer';
 import type { IndexerParts } from '../../../offchain/indexer/parts';
 import { HttpSource, type Source } from '../../../offchain/indexer/source';
-import { type IndexStore, openIndex } from '../../../offchain/indexer/store';
+import { openIndex } from '../../../offchain/indexer/open';
+import type { IndexStore } from '../../../offchain/indexer/store';
 import { readView } from '../../../offchain/indexer/view';
 import type { World } from './world';
 
