@@ -100,6 +100,7 @@ interface Run {
 /** Returns the vouchers that were lost, by round. */
 async function runAll({ wire, workers }: World, { plan, rounds, load, tell, signal }: Run): Promise<string[]> {
     const lost: string[] = [];
+    const told = new Set<string>(); // breaches
     await until(async () => load.report.answered > 0); // kills before it would say little
     for (const round of plan) {
         if (signal?.aborted === true || !(await rounds.run(round))) {
@@ -110,11 +111,14 @@ async function runAll({ wire, workers }: World, { plan, rounds, load, tell, sign
         await until(async () => (stored = await readVouchers(workers[0].store)) !== undefined);
         const missing = lostVouchers(acknowledged, stored);
         lost.push(...missing.map((breach) => `round ${rounds.done}: ${breach}`));
+        const breaches = [...rounds.late, ...lost, ...wire.breaches];
+        breaches.filter((breach) => !told.has(breach)).forEach((breach) => tell(`✗ ${breach}`));
+        breaches.forEach((breach) => told.add(breach));
         if (rounds.done % SAY_ROUNDS === 0) {
             const refusals = Object.values(load.report.refused).reduce((sum, times) => sum + times, 0);
             tell(
                 `${rounds.done} rounds, ${load.report.answered} answers, ${refusals} refusals, ${wire.vouchers} vouchers, ` +
-                    `${rounds.late.length + lost.length + wire.breaches.length} breaches`,
+                    `${breaches.length} breaches`,
             );
         }
     }

@@ -23,6 +23,16 @@ export async function jobsOf({ gateways }: World): Promise<JobView[]> {
     return [...jobs.values()];
 }
 
+/** {@link jobsOf}, also if a process ends meanwhile and is started again. */
+async function lastJobs(world: World): Promise<JobView[]> {
+    let jobs: JobView[] | undefined;
+    await until(async () => (jobs = await jobsOf(world)) !== undefined);
+    if (jobs === undefined) {
+        throw new Error('The gateways do not list their jobs');
+    }
+    return jobs;
+}
+
 /**
  * Settles every job, claims what is left, lets the notice pass and takes the refunds. Resolves when no job runs on
  * either side, or with those that do after a while.
@@ -39,10 +49,11 @@ export async function settleAll(world: World): Promise<string[]> {
         await Promise.all(jobs.map((job) => end('settle', job)));
         return jobs.length === 0;
     });
-    await Promise.all(
-        workers.flatMap(({ processes }) => processes.map(({ address }) => askWorker(address, 'POST', '/claim'))),
+    const claims = workers.flatMap(({ processes }) =>
+        processes.map(({ address }) => until(async () => (await askWorker(address, 'POST', '/claim')) !== undefined)),
     );
-    const leaving = (await jobsOf(world)).filter(({ phase }) => phase === 'leaving');
+    await Promise.all(claims);
+    const leaving = (await lastJobs(world)).filter(({ phase }) => phase === 'leaving');
     if (leaving.length > 0) {
         // The notice begins with the order on chain.
         const orders = leaving.map((job) => until(async () => (await end('leave', job)) !== undefined));
@@ -54,7 +65,7 @@ export async function settleAll(world: World): Promise<string[]> {
             return jobs.length === 0;
         });
     }
-    return (await jobsOf(world))
+    return (await lastJobs(world))
         .filter(({ phase }) => !OVER.includes(phase))
         .map(({ job, phase, note }) => `job ${job} is ${phase} (${note})`);
 }
