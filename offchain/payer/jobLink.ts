@@ -104,12 +104,11 @@ export class JobLink implements WorkerCalls {
         let hop: string | undefined; // the one URL that is followed though it is not in the list
         for (let url = this.next(tried); url !== undefined && this.now() < until; url = this.next(tried, hop)) {
             tried.add(url);
-            const over = new AbortController();
             try {
                 const answer = call(this.clientOf(url)!);
-                await (mayBeLong ? answer : Promise.race([answer, lateAfter(until - this.now(), url, over.signal)]));
+                const answered = await (mayBeLong ? answer : inTime(answer, until - this.now(), url));
                 this.putFirst(url);
-                return await answer;
+                return answered;
             } catch (error) {
                 if (error instanceof WorkerDown && (mayRepeat || error.unsent)) {
                     down ??= error;
@@ -125,8 +124,6 @@ export class JobLink implements WorkerCalls {
                 } else {
                     throw error;
                 }
-            } finally {
-                over.abort();
             }
         }
         throw down === undefined || isElsewhere ? this.ofNobody() : down;
@@ -161,11 +158,16 @@ export class JobLink implements WorkerCalls {
 
 const isOfProcess = ({ code }: WorkerRefusal) => code === 'other_process' || code === 'taking_over';
 
-function lateAfter(seconds: number, url: string, signal: AbortSignal): Promise<never> {
-    return new Promise((_, reject) => {
-        const late = () => reject(new WorkerDown(`${url} does not answer in time`));
-        const timer: { unref?: () => void } = setTimeout(late, seconds * 1000);
-        timer.unref?.(); // a browser's timer is a number
-        signal.addEventListener('abort', () => clearTimeout(timer as NodeJS.Timeout));
+// A timer is enough: to abort a signal for each call makes an error each time.
+async function inTime<T>(answer: Promise<T>, seconds: number, url: string): Promise<T> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new WorkerDown(`${url} does not answer in time`)), seconds * 1000);
+        (timer as { unref?: () => void }).unref?.(); // a browser's timer is a number
     });
+    try {
+        return await Promise.race([answer, late]);
+    } finally {
+        clearTimeout(timer);
+    }
 }

@@ -52,9 +52,13 @@ export class WholeText {
             return '';
         }
         const joined = (this.halves.get(key) ?? '') + text;
-        const half = /[\ud800-\udbff]$/.exec(joined)?.[0] ?? '';
-        this.halves.set(key, half);
-        return joined.slice(0, joined.length - half.length);
+        const isHalf = (joined.charCodeAt(joined.length - 1) & 0xfc00) === 0xd800;
+        if (!isHalf) {
+            this.halves.delete(key);
+            return joined;
+        }
+        this.halves.set(key, joined.slice(-1));
+        return joined.slice(0, -1);
     }
 }
 

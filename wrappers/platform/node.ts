@@ -3,12 +3,13 @@
  * keys run against both.
  */
 import type { KeyObject } from 'node:crypto';
-import { createHash, createPrivateKey, createPublicKey, sign as nodeSign, verify as nodeVerify } from 'node:crypto';
+import { createPrivateKey, createPublicKey, hash, sign as nodeSign, verify as nodeVerify } from 'node:crypto';
 
 const PKCS8_SEED_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex'); // RFC 8410, section 7
 
+// In one call, which takes half as long for a cell as an object that is fed and asked.
 const digest = (algorithm: 'sha256' | 'sha512', parts: Uint8Array[]): Buffer =>
-    parts.reduce((hash, part) => hash.update(part), createHash(algorithm)).digest();
+    hash(algorithm, parts.length === 1 ? parts[0] : Buffer.concat(parts), 'buffer');
 
 /** SHA-256 of these bytes, one after another. */
 export const sha256 = (...parts: Uint8Array[]): Buffer => digest('sha256', parts);

@@ -118,9 +118,14 @@ export function cellHash(bytes: Buffer): Buffer {
 
 /** Representation hash of a cell with these bytes (at most 127) and one reference, whose hash and depth are given. */
 export function parentHash(bytes: Buffer, child: { hash: Buffer; depth: number }): Buffer {
-    const descriptors = Buffer.of(1, bytes.length * 2);
-    const depth = Buffer.of(child.depth >> 8, child.depth & 0xff);
-    return sha256(descriptors, bytes, depth, child.hash);
+    const { length } = bytes;
+    const cell = Buffer.allocUnsafe(length + 36); // made at once, because an answer has many cells
+    cell[0] = 1;
+    cell[1] = length * 2;
+    cell.set(bytes, 2);
+    cell.writeUInt16BE(child.depth, length + 2);
+    cell.set(child.hash, length + 4);
+    return sha256(cell);
 }
 
 /** The cell that holds these bytes (at most 127) and no references. */
