@@ -19,13 +19,13 @@ export interface TonConnectMessage {
  * come from the same action with a sender.
  */
 export async function messagesOfAction(
-    { open }: Pick<Actor, 'open'>,
+    chain: Pick<Actor, 'open'>,
     wallet: Address,
     action: (actor: Actor) => Promise<unknown>,
 ): Promise<SenderArguments[]> {
     const sent: SenderArguments[] = [];
     const send = async (message: SenderArguments) => void sent.push(message);
-    await action({ open, address: wallet, sender: { address: wallet, send } });
+    await action({ open: (contract) => chain.open(contract), address: wallet, sender: { address: wallet, send } });
     return sent;
 }
 

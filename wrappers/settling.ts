@@ -8,6 +8,7 @@ import {
     type OpenedContract,
     type Sender,
     type SenderArguments,
+    SendMode,
     type Transaction,
 } from '@ton/core';
 import { type Actor, addressOf } from './actions/actor';
@@ -69,7 +70,8 @@ export function settling(actor: Actor, waiting: WaitLimits = {}): Actor {
     const wallet = addressOf(actor);
     const send = async (message: SenderArguments): Promise<void> => {
         const newest = await account(actor, message.to).getNewest();
-        await actor.sender.send(message);
+        // Otherwise some wallets take the fee out of the value, and a contract gets less than its getter says.
+        await actor.sender.send({ sendMode: SendMode.PAY_GAS_SEPARATELY, ...message });
         await settle(actor, message, newest?.lt ?? 0n, waiting);
     };
     return { open: (contract) => actor.open(contract), address: wallet, sender: { address: wallet, send } };

@@ -8,7 +8,7 @@ import { type CatalogueModel, catalogueHash, parseCatalogue } from '../catalogue
 import { numberToHex } from '../bytes';
 import type { SigningKey } from '../keys';
 import { messagesOfAction, tonConnectMessage, transferLink } from '../outgoing';
-import { pricesOf } from '../prices';
+import { type ChainPrices, pricesOf } from '../prices';
 import { Registry } from '../Registry';
 import type { WaitLimits } from '../settling';
 import ownCatalogue from '../../params/catalogue.json';
@@ -73,6 +73,7 @@ export interface SellingProvider {
     nodes: SellingNode[];
 }
 
+const PRICES_MS = 60_000;
 const unixSeconds = () => Math.floor(Date.now() / 1_000);
 
 /**
@@ -92,6 +93,7 @@ const unixSeconds = () => Math.floor(Date.now() / 1_000);
  */
 export class Market {
     private readonly announcements: Announcements;
+    private prices: { at: number; basechain: Promise<ChainPrices> } | undefined;
 
     private constructor(
         /** What GLOBALID answers on its network. */
@@ -245,7 +247,7 @@ export class Market {
         }
         const modelName = this.names.get(modelHashOf(model)) ?? numberToHex(modelHashOf(model));
         const { rates } = node.offers.find((offer) => offer.model === modelName)!;
-        const { basechain } = pricesOf(await readConfiguration(this.client));
+        const basechain = await this.readPrices();
         return quoteOf(node, rates, request, { basechain, channelCode: await channelCode() });
     }
 
@@ -359,6 +361,16 @@ export class Market {
     async depositLink(owner: Address, amount: bigint): Promise<string> {
         const { links } = await this.prepare(owner, (actor) => depositTo(actor, { owner, amount }));
         return links[0];
+    }
+
+    /** Prices of the network, read at most once a minute. */
+    private readPrices(): Promise<ChainPrices> {
+        if (this.prices === undefined || Date.now() - this.prices.at > PRICES_MS) {
+            const basechain = readConfiguration(this.client).then((configuration) => pricesOf(configuration).basechain);
+            this.prices = { at: Date.now(), basechain };
+            basechain.catch(() => (this.prices = undefined));
+        }
+        return this.prices.basechain;
     }
 
     /**

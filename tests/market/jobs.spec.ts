@@ -1,0 +1,192 @@
+/** Jobs are opened by a wallet, by a spend key, and as messages for other wallets; and cost what was quoted. */
+import { Address, Cell, toNano } from '@ton/core';
+import { keyPairFromSeed } from '@ton/crypto';
+import { TonClient, WalletContractV4 } from '@ton/ton';
+import {
+    type Actor,
+    Channel,
+    channelCode,
+    claimJob,
+    Escrow,
+    InvalidField,
+    modelKey,
+    openJob,
+    parseMessage,
+    priceOf,
+    pricesOf,
+    type Rates,
+    RefusedMessage,
+    setUpEscrow,
+    signingKey,
+    walletActor,
+} from '@cocoon-market/wrappers';
+import { Market, type JobRequest, MarketError, type SpendKey } from '@cocoon-market/wrappers/market';
+import { chainFees } from '@cocoon-market/wrappers/market/quote';
+import { startLocalnet } from '../../localnet';
+import { networkConfig } from '../../localnet/config';
+import { World } from '../indexer/support/world';
+import { START } from '../support/chain';
+import { keyOf, STAKE } from '../support/stake';
+
+const MODEL = 'Qwen/Qwen3-32B';
+const rates: Rates = { prompt: 100_000_000n, cached: 50_000_000n, completion: 400_000_000n, reasoning: 400_000_000n };
+const { publicKey, secretKey } = keyPairFromSeed(Buffer.alloc(32, 3));
+const wallet = WalletContractV4.create({ workchain: 0, publicKey });
+const spendKey = signingKey(Buffer.alloc(32, 4));
+const voucherKey = signingKey(Buffer.alloc(32, 5));
+const FAST = { pollMs: 20, seconds: 20 };
+
+describe('A job', () => {
+    let world: World;
+    let client: TonClient;
+    let market: Market;
+    let owner: Actor;
+    let payer: SpendKey;
+    let request: JobRequest;
+
+    beforeAll(async () => {
+        world = await World.start();
+        client = new TonClient({ endpoint: world.net.url });
+        const provider = await world.provider('seller', undefined, 3n * STAKE);
+        await world.node(provider, { offers: [{ model: modelKey(MODEL), ...rates }], receiptKey: keyOf('receipt') });
+        await world.net.faucet(wallet.address, toNano('200'));
+        owner = walletActor(client, wallet, secretKey, FAST);
+        const limits = { jobLimit: toNano('20'), dayLimit: toNano('100') };
+        const { address: escrow } = await setUpEscrow(owner, {
+            ...{ ...limits, deposit: toNano('100'), spendKey: spendKey.publicKey },
+        });
+        payer = { escrow, key: spendKey };
+        const place = { globalId: world.net.networkId, registry: world.registry.toRawString() };
+        market = await Market.open(place, client, { now: () => world.net.now() });
+        const [{ address: node }] = await market.nodes({ model: MODEL });
+        request = { node, model: MODEL, deposit: toNano('2'), voucherKey: voucherKey.publicKey };
+    });
+    afterAll(() => world.net.close());
+
+    it('is opened by the wallet of the escrow, and its channel has the terms', async () => {
+        const job = await market.openJob(owner, request);
+
+        const state = await client.open(Channel.fromAddress(job.channel)).getChannelState();
+        expect(state.refundAt).toBe(BigInt(job.terms.end));
+        expect(state.payout.hash).toEqual(job.terms.payout);
+        expect(job.terms).toMatchObject({ rates, escrow: job.escrow.hash, notice: 3_600 });
+    });
+
+    it('is opened by a spend key without a wallet, and a voucher of it is paid', async () => {
+        const job = await market.openJob(payer, request);
+        const voucher = market.voucher(job, voucherKey, { cumulative: 1_000_000n, count: 1 });
+
+        await claimJob(owner, { channel: job.channel, voucher });
+
+        expect((await client.open(Channel.fromAddress(job.channel)).getChannelState()).paid).toBe(1_000_000n);
+    });
+
+    it('is prepared for TonConnect and as a link, bit for bit as the wallet would send it', async () => {
+        const { result, messages, tonConnect, links } = await market.prepare(wallet.address, (actor) =>
+            market.openJob(actor, request),
+        );
+        const { seqno } = await client.open(Escrow.fromAddress(payer.escrow)).getEscrowState();
+        const { end, notice, payout } = result.terms;
+        const newJob = { end, notice, payout, deposit: request.deposit, voucherKey: voucherKey.publicKey };
+        const { messages: expected } = await market.prepare(wallet.address, (actor) =>
+            openJob(actor, { seqno: Number(seqno), job: newJob }),
+        );
+
+        const body = Cell.fromBase64(tonConnect[0].payload!);
+        expect(messages).toHaveLength(1);
+        expect(body.equals(expected[0].body!)).toBe(true);
+        expect(tonConnect[0].amount).toBe(expected[0].value.toString());
+        expect(parseMessage(body)?.name).toBe('Open');
+        expect(links[0]).toMatch(/^ton:\/\/transfer\/\S+\?amount=\d+&bin=/);
+        const link = await market.depositLink(wallet.address, toNano('5'));
+        expect(link).toContain(payer.escrow.toString({ testOnly: world.net.networkId !== -239 }));
+    });
+
+    it.each<[string, string, (all: { request: JobRequest; payer: SpendKey }) => [SpendKey, JobRequest]]>([
+        [
+            'at an account that is nothing',
+            'unfit-node',
+            (all) => [all.payer, { ...all.request, node: new Address(0, Buffer.alloc(32, 1)) }],
+        ],
+        [
+            'at a contract that is no node',
+            'foreign-code',
+            (all) => [all.payer, { ...all.request, node: all.payer.escrow }],
+        ],
+        ['of a model that the node does not sell', 'unfit-node', (all) => [all.payer, { ...all.request, model: 'x' }]],
+        [
+            'at rates above those that were agreed',
+            'unfit-node',
+            (all) => [all.payer, { ...all.request, rates: { ...rates, completion: rates.completion - 1n } }],
+        ],
+        [
+            'without an escrow',
+            'unfit-escrow',
+            (all) => [{ ...all.payer, escrow: new Address(0, Buffer.alloc(32, 1)) }, all.request],
+        ],
+        ['by another key', 'ErrBadSignature', (all) => [{ ...all.payer, key: voucherKey }, all.request]],
+        [
+            'above the limit of a job',
+            'ErrOverJobLimit',
+            (all) => [all.payer, { ...all.request, deposit: toNano('21') }],
+        ],
+        ['below the smallest deposit', 'ErrLowDeposit', (all) => [all.payer, { ...all.request, deposit: 1n }]],
+    ])('%s is refused before anything is sent, and the error says what to do', async (_, code, change) => {
+        const before = await client.getBalance(payer.escrow);
+
+        const error = await market.openJob(...change({ request, payer })).catch((reason: unknown) => reason);
+
+        expect(error instanceof MarketError || error instanceof RefusedMessage).toBe(true);
+        expect(error).toMatchObject({ code, remedy: expect.stringMatching(/\.$/) });
+        expect(await client.getBalance(payer.escrow)).toBe(before);
+    });
+
+    it('has vouchers by its own key only, within its deposit', async () => {
+        const job = await market.openJob(payer, request);
+        const owed = { cumulative: request.deposit, count: 1 };
+
+        expect(market.voucher(job, voucherKey, owed).signature).toHaveLength(64);
+        expect(() => market.voucher(job, spendKey, owed)).toThrow(MarketError);
+        expect(() => market.voucher(job, voucherKey, { ...owed, cumulative: request.deposit + 1n })).toThrow(
+            'more than the job',
+        );
+        expect(() => market.voucher(job, voucherKey, { ...owed, count: -1 })).toThrow(InvalidField);
+    });
+
+    it('of a day of 1,000 random queries costs what was quoted for them, fees included, and at most 5 % less', async () => {
+        const random = (max: number) => Math.floor(Math.random() * max);
+        const queries = Array.from({ length: 1_000 }, () => ({
+            ...{ prompt: 500 + random(1_000), cached: random(200) },
+            ...{ completion: 200 + random(600), reasoning: random(300) },
+        }));
+        const quotes = await Promise.all(queries.map((tokens) => market.quote({ model: MODEL, tokens })));
+        const bill = queries.reduce((sum, counts) => sum + priceOf(counts, rates), 0n);
+        const { fees } = quotes[0];
+        const quoted = quotes.reduce((sum, { query }) => sum + query, 0n) + fees.opening;
+        const balanceBefore = await client.getBalance(payer.escrow);
+
+        const { job: deposit } = (await market.quote({ model: MODEL, tokens: queries[0], queriesADay: 1_000 })).deposit;
+        const job = await market.openJob(payer, { ...request, deposit });
+        const cost = balanceBefore - (await client.getBalance(payer.escrow)) - deposit + bill;
+        const voucher = market.voucher(job, voucherKey, { cumulative: bill, count: 1_000 });
+        await claimJob(owner, { channel: job.channel, voucher });
+
+        expect((await client.open(Channel.fromAddress(job.channel)).getChannelState()).paid).toBe(bill);
+        expect(quoted >= cost && quoted * 100n <= cost * 105n).toBe(true);
+    });
+});
+
+it.each(['2025', '2026'] as const)('fees that are quoted are those of the escrow at prices of %s', async (prices) => {
+    const net = await startLocalnet({ clock: 'manual', now: START, prices });
+    try {
+        const client = new TonClient({ endpoint: net.url });
+        await net.faucet(wallet.address, toNano('50'));
+        const limits = { spendKey: spendKey.publicKey, jobLimit: 1n, dayLimit: 1n, deposit: toNano('20') };
+        const escrow = await setUpEscrow(walletActor(client, wallet, secretKey, FAST), limits);
+        const fees = chainFees(pricesOf(networkConfig(prices)).basechain, await channelCode());
+
+        expect(fees).toEqual({ opening: await escrow.getOpenFeeOf(1n), ending: await escrow.getJobOrderFeeOf() });
+    } finally {
+        await net.close();
+    }
+});
