@@ -10,6 +10,8 @@ module.exports = {
     moduleNameMapper: {
         '^@cocoon-market/wrappers$': '<rootDir>/wrappers/index.ts',
         '^@cocoon-market/wrappers/(.*)$': '<rootDir>/wrappers/$1',
+        '^@cocoon-market/client$': '<rootDir>/client/index.ts',
+        '^@cocoon-market/client/(.*)$': '<rootDir>/client/$1',
     },
     setupFiles: ['<rootDir>/tests/support/faster.ts'],
     reporters: ['default', '<rootDir>/tooling/jest/slowest.js'],

@@ -4,7 +4,6 @@ import type { StoredJob } from '../../../offchain/store/gateway';
 import { JobMoney } from '../../../offchain/payer/money';
 import { requireMember } from '../../../offchain/gateway/member';
 import { WorkerRefusal } from '../../../offchain/payer/workerErrors';
-import type { JobLink } from '../../../offchain/payer/jobLink';
 import { testKey } from '../../support/market';
 
 const STEP = 1000n;

@@ -1,0 +1,257 @@
+/** Buys at a market without a gateway: opens jobs at nodes, and takes up those that a store has. */
+import { type Actor, addressOf, Escrow, jobHash, type Rates, type SigningKey, tokenKinds } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
+import { commonVersion, modelHash, type NodeInfo } from '../offchain/link';
+import { type ChainAccess, readEscrow, readNode } from './chain';
+import type { ClientContext, ClientLimits } from './context';
+import type { TokenCounters } from './counting';
+import { ClientError } from './errors';
+import { Job, overLimit } from './job';
+import { JobState, requireNode, workerError } from './jobState';
+import { channelOf, nextNumber, order, takeUp } from './orders';
+import { Records, type StoredJob } from './records';
+import { newKey } from './seeds';
+import type { Store } from './store';
+import { type Fetch, FetchWorker } from './worker';
+
+const DAY = 86_400;
+const HOUR = 3600;
+const POLL_MS = 1500;
+const WELCOME_TRIES = 5; // while the worker's own endpoint has not seen the channel yet
+
+const DEFAULTS = { step: 10_000_000n, maxParallel: 4, maxAnswer: 4 << 20, notice: HOUR, seconds: DAY };
+
+/** What a client is made of. */
+export interface ClientOptions {
+    /** The market: the id of its network (-239 is mainnet, -3 testnet), and its registry. */
+    market: { network: number; registry: Address | string };
+    /** What opens contracts, such as a TonClient of @ton/ton. */
+    chain: ChainAccess;
+    /** The wallet that owns the escrow: it opens and leaves jobs. Needed unless `spendKey` and `owner` are given. */
+    wallet?: Pick<Actor, 'sender' | 'address'>;
+    /** The escrow's spend key, which signs orders without the wallet. */
+    spendKey?: SigningKey;
+    /** The wallet of the escrow's owner, if only the spend key is here. */
+    owner?: Address;
+    /** Where keys, vouchers and receipts are kept. */
+    store: Store;
+    /** The most that is signed for. */
+    limits: ClientLimits;
+    /** Counters of tokenizers by name. Without the one of a node, text counts by its bytes. */
+    counters?: TokenCounters;
+    /** Default: the `fetch` of this browser or Node.js. */
+    fetch?: Fetch;
+    /** Unix seconds; default: this machine's clock. */
+    now?: () => number;
+    /** Milliseconds between two readings of the chain; default 1500. */
+    pollMs?: number;
+}
+
+/** A job that is to be opened. */
+export interface JobRequest {
+    /** The account of the node. */
+    node: Address;
+    /** The catalogue id of the model. */
+    model: string;
+    /** nanoTON that the job gets. What it does not spend comes back. */
+    deposit: bigint;
+    /** nanoTON per million tokens that are paid at most; default: what the node lists. */
+    maxRates?: Partial<Rates>;
+    /** The most unpaid work of one running question, nanoTON; default 10,000,000, within the limits of the node. */
+    step?: bigint;
+    /** Questions at once; default 4, within the limits of the node. */
+    maxParallel?: number;
+    /** Bytes of an answer; default 4 MiB, within the limits of the node. */
+    maxAnswer?: number;
+    /** Seconds from leaving a job to its refund; default one hour, or what the node wants. */
+    notice?: number;
+    /** Seconds until the job ends by itself; default one day. */
+    seconds?: number;
+}
+
+export class Client {
+    private readonly states = new Map<string, JobState>();
+
+    private constructor(
+        private readonly context: ClientContext,
+        private readonly shut: () => Promise<void>,
+    ) {}
+
+    /**
+     * A client with its store for itself.
+     *
+     * @throws {ClientError} `store_in_use`; an Error without wallet, spend key and owner
+     */
+    static async open(options: ClientOptions): Promise<Client> {
+        const { market, chain, wallet, spendKey, store, limits, counters = {} } = options;
+        if (wallet === undefined && (spendKey === undefined || options.owner === undefined)) {
+            throw new Error('A client needs a `wallet`, or a `spendKey` and its `owner`');
+        }
+        const owner = options.owner ?? addressOf(wallet!);
+        const { address: escrow } = await Escrow.ofOwner(owner);
+        const release = store.lock === undefined ? () => undefined : await store.lock();
+        if (release === undefined) {
+            const remedy = 'End the other program or tab, or give this one another store.';
+            throw new ClientError('store_in_use', 'Another program or tab has the store of this client', remedy);
+        }
+        let isOpen = true;
+        const context: ClientContext = {
+            network: market.network,
+            registry: typeof market.registry === 'string' ? Address.parse(market.registry) : market.registry,
+            wallet: wallet && { ...wallet, open: (contract) => chain.open(contract) },
+            now: options.now ?? (() => Math.floor(Date.now() / 1000)),
+            fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+            pollMs: options.pollMs ?? POLL_MS,
+            records: new Records(store, escrow),
+            requireOpen: () => {
+                if (!isOpen) {
+                    throw new ClientError('wrong_phase', 'The client is closed', 'Open it again.');
+                }
+            },
+            ...{ chain, escrow, spendKey, limits, counters },
+        };
+        const shut = async () => {
+            isOpen = false;
+            await release();
+        };
+        return new Client(context, shut);
+    }
+
+    /** The account of the client's escrow. */
+    get escrow(): Address {
+        return this.context.escrow;
+    }
+
+    /** Jobs of the store that are not over, oldest first. Those whose order was under way are taken up. */
+    async jobs(): Promise<Job[]> {
+        const { records } = this.context;
+        const jobs: Job[] = [];
+        for (const stored of await records.jobs()) {
+            const state = this.states.get(stored.channel.toString('hex'));
+            if (state === undefined && (stored.phase === 'ordered' || stored.phase === 'failed')) {
+                await takeUp(this.context, stored);
+            }
+            if (stored.phase !== 'ordered' && stored.phase !== 'failed' && stored.phase !== 'ended') {
+                jobs.push(new Job(state ?? (await this.load(stored))));
+            }
+        }
+        return jobs;
+    }
+
+    /**
+     * Opens a job at a node: checks the node on chain and its worker, sends the order, and shows the job to the worker.
+     *
+     * @throws {ClientError} `over_limit`, `wrong_node`, `not_set_up`, `order_refused`, `order_pending`, `worker_down`,
+     * `worker_refused`; what the wallet throws
+     */
+    async openJob(request: JobRequest): Promise<Job> {
+        const { context } = this;
+        const { chain, registry, escrow, limits, records } = context;
+        const { node, model, deposit } = request;
+        context.requireOpen();
+        if (deposit > limits.job) {
+            throw overLimit('A deposit', deposit, limits.job);
+        }
+        const listed = await readNode(chain, registry, node);
+        const info = await new FetchWorker(listed.endpoint, context.fetch).node().catch((error: unknown) => {
+            throw workerError(error);
+        });
+        requireNode(info, listed);
+        const terms = this.termsOf(info, listed.address, request);
+        const reading = await readEscrow(chain, escrow, context.spendKey?.publicKey);
+        const code = reading.code.hash();
+        if (!info.channelCodes.some((one) => one.equals(code))) {
+            throw unfit('takes no channels of the code that the escrow opens');
+        }
+        const { seed, publicKey } = newKey();
+        const stored: StoredJob = {
+            ...{ number: nextNumber(reading), network: context.network, model, url: listed.endpoint, processes: [] },
+            ...{ channel: Buffer.alloc(32), hash: Buffer.alloc(32), terms: { ...terms, voucherKey: publicKey } },
+            ...{ deposit, funds: 0n, maxSpend: deposit, orderedAt: context.now(), seed, phase: 'ordered', note: '' },
+            ...{ highest: 0, voucher: null, signingStop: '' },
+        };
+        stored.channel = await channelOf(escrow, stored, reading);
+        stored.hash = jobHash(context.network, stored.channel, stored.terms);
+        await records.addJob(stored);
+        await order(context, stored);
+        const state = await this.load(stored);
+        await this.welcome(state);
+        return new Job(state);
+    }
+
+    /** Ends what runs and gives the store back. Jobs stay open; `jobs()` of the next client has them. */
+    async close(): Promise<void> {
+        for (const state of this.states.values()) {
+            await state.money.payPending();
+            await state.money.stop();
+        }
+        await this.shut();
+    }
+
+    private async load(stored: StoredJob): Promise<JobState> {
+        const state = await JobState.load(this.context, stored);
+        this.states.set(stored.channel.toString('hex'), state);
+        return state;
+    }
+
+    // The worker's endpoint may be some seconds behind ours. A worker that is away is asked again with the question.
+    private async welcome(state: JobState): Promise<void> {
+        for (let attempt = 1; attempt < WELCOME_TRIES; attempt++) {
+            try {
+                await state.connect();
+                return;
+            } catch (error) {
+                if ((error as { code?: unknown }).code !== 'wrong_channel') {
+                    throw workerError(error);
+                }
+                await new Promise((resolve) => setTimeout(resolve, this.context.pollMs * attempt));
+            }
+        }
+    }
+
+    private termsOf(info: NodeInfo, node: Address, request: JobRequest) {
+        const { network, escrow, now } = this.context;
+        const { model, deposit, maxRates = {} } = request;
+        const { limits } = info;
+        const offer = info.offers.find((one) => one.model === model);
+        if (info.network !== network) {
+            throw unfit('is on another network');
+        }
+        if (commonVersion(info.wire) === undefined) {
+            throw unfit('speaks no version of the wire that this package does');
+        }
+        if (offer === undefined || offer.available === false) {
+            throw unfit('does not offer the model now');
+        }
+        if (deposit < limits.minDeposit) {
+            throw unfit(`takes no job with a deposit below ${limits.minDeposit} nanoTON`);
+        }
+        const dear = tokenKinds.find((kind) => offer.rates[kind] > (maxRates[kind] ?? offer.rates[kind]));
+        if (dear !== undefined) {
+            throw unfit(`asks ${offer.rates[dear]} nanoTON per million tokens of ${dear}, above \`maxRates\``);
+        }
+        const step = within(request.step ?? DEFAULTS.step, limits.minStep, limits.maxStep);
+        if (request.step !== undefined && step !== request.step) {
+            throw unfit(`takes steps from ${limits.minStep} to ${limits.maxStep} nanoTON`);
+        }
+        return {
+            escrow: escrow.hash,
+            provider: Address.parse(info.provider).hash,
+            node: node.hash,
+            receiptKey: info.receiptKey,
+            payout: Address.parse(info.payout).hash,
+            model: modelHash(model),
+            rates: offer.rates,
+            step,
+            maxParallel: Math.min(request.maxParallel ?? DEFAULTS.maxParallel, limits.maxParallel),
+            maxAnswer: Math.min(request.maxAnswer ?? DEFAULTS.maxAnswer, limits.maxAnswer),
+            notice: request.notice ?? Math.max(DEFAULTS.notice, limits.minNotice),
+            end: now() + (request.seconds ?? DEFAULTS.seconds),
+        };
+    }
+}
+
+const within = (value: bigint, min: bigint, max: bigint): bigint => (value < min ? min : value > max ? max : value);
+
+const unfit = (reason: string): ClientError =>
+    new ClientError('wrong_node', `The worker of the node ${reason}`, 'Choose another node, or other terms.');

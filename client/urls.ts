@@ -1,0 +1,25 @@
+/** Where a worker may lead its clients. */
+
+const PRIVATE = [
+    /^(localhost|.*\.(localhost|local|internal))$/,
+    /^(0|10|127)\./,
+    /^(169\.254|192\.168)\./,
+    /^172\.(1[6-9]|2\d|3[01])\./,
+    /^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./,
+    /^\[/, // addresses of version 6: a worker has a name
+];
+
+const isPrivate = (host: string): boolean => PRIVATE.some((pattern) => pattern.test(host));
+
+/**
+ * True if a client may ask a process of a worker at `url`. `worker`: the URL on chain. A public worker leads into no
+ * private network, and one with encryption to nothing without it.
+ */
+export function mayFollow(url: string, worker: string): boolean {
+    if (!URL.canParse(url) || !URL.canParse(worker)) {
+        return false;
+    }
+    const [to, from] = [new URL(url), new URL(worker)];
+    const isWeb = to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:');
+    return isWeb && (!isPrivate(to.hostname) || isPrivate(from.hostname));
+}
