@@ -1,18 +1,27 @@
 /** Buys at a market without a gateway: opens jobs at nodes, and takes up those that a store has. */
-import { type Actor, addressOf, Escrow, jobHash, type Rates, type SigningKey, tokenKinds } from '@cocoon-market/wrappers';
+import {
+    type Actor,
+    addressOf,
+    Escrow,
+    jobHash,
+    type Rates,
+    type SigningKey,
+    tokenKinds,
+} from '@cocoon-market/wrappers';
+import type { Market } from '@cocoon-market/wrappers/market';
 import { Address } from '@ton/core';
 import { commonVersion, modelHash, type NodeInfo } from '../offchain/link';
-import { type ChainAccess, readEscrow, readNode } from './chain';
-import type { ClientContext, ClientLimits } from './context';
-import type { TokenCounters } from './counting';
+import { readEscrow, readNode } from './chain';
+import type { ClientContext } from './context';
 import { ClientError } from './errors';
-import { Job, overLimit } from './job';
-import { JobState, requireNode, workerError } from './jobState';
+import { ClientJob, overLimit } from './job';
+import { ActiveJob, requireNode, workerError } from './activeJob';
 import { channelOf, nextNumber, order, takeUp } from './orders';
-import { Records, type StoredJob } from './records';
+import { Records, type SavedJob } from './records';
 import { newKey } from './seeds';
 import type { Store } from './store';
-import { type Fetch, FetchWorker } from './worker';
+import { FetchWorker } from './worker';
+import type { ChainAccess, ClientLimits, Fetch, TokenCounters } from './types';
 
 const DAY = 86_400;
 const HOUR = 3600;
@@ -23,8 +32,8 @@ const DEFAULTS = { step: 10_000_000n, maxParallel: 4, maxAnswer: 4 << 20, notice
 
 /** What a client is made of. */
 export interface ClientOptions {
-    /** The market: the id of its network (-239 is mainnet, -3 testnet), and its registry. */
-    market: { network: number; registry: Address | string };
+    /** The market, opened with `Market.open` of @cocoon-market/wrappers/market. */
+    market: Pick<Market, 'network' | 'readNode'>;
     /** What opens contracts, such as a TonClient of @ton/ton. */
     chain: ChainAccess;
     /** The wallet that owns the escrow: it opens and leaves jobs. Needed unless `spendKey` and `owner` are given. */
@@ -48,7 +57,7 @@ export interface ClientOptions {
 }
 
 /** A job that is to be opened. */
-export interface JobRequest {
+export interface OpenJobRequest {
     /** The account of the node. */
     node: Address;
     /** The catalogue id of the model. */
@@ -70,7 +79,7 @@ export interface JobRequest {
 }
 
 export class Client {
-    private readonly states = new Map<string, JobState>();
+    private readonly states = new Map<string, ActiveJob>();
 
     private constructor(
         private readonly context: ClientContext,
@@ -97,7 +106,6 @@ export class Client {
         let isOpen = true;
         const context: ClientContext = {
             network: market.network,
-            registry: typeof market.registry === 'string' ? Address.parse(market.registry) : market.registry,
             wallet: wallet && { ...wallet, open: (contract) => chain.open(contract) },
             now: options.now ?? (() => Math.floor(Date.now() / 1000)),
             fetch: options.fetch ?? ((url, init) => fetch(url, init)),
@@ -108,7 +116,7 @@ export class Client {
                     throw new ClientError('wrong_phase', 'The client is closed', 'Open it again.');
                 }
             },
-            ...{ chain, escrow, spendKey, limits, counters },
+            ...{ market, chain, escrow, spendKey, limits, counters },
         };
         const shut = async () => {
             isOpen = false;
@@ -123,16 +131,16 @@ export class Client {
     }
 
     /** Jobs of the store that are not over, oldest first. Those whose order was under way are taken up. */
-    async jobs(): Promise<Job[]> {
+    async jobs(): Promise<ClientJob[]> {
         const { records } = this.context;
-        const jobs: Job[] = [];
+        const jobs: ClientJob[] = [];
         for (const stored of await records.jobs()) {
             const state = this.states.get(stored.channel.toString('hex'));
             if (state === undefined && (stored.phase === 'ordered' || stored.phase === 'failed')) {
                 await takeUp(this.context, stored);
             }
             if (stored.phase !== 'ordered' && stored.phase !== 'failed' && stored.phase !== 'ended') {
-                jobs.push(new Job(state ?? (await this.load(stored))));
+                jobs.push(ClientJob.of(state ?? (await this.load(stored))));
             }
         }
         return jobs;
@@ -144,15 +152,15 @@ export class Client {
      * @throws {ClientError} `over_limit`, `wrong_node`, `not_set_up`, `order_refused`, `order_pending`, `worker_down`,
      * `worker_refused`; what the wallet throws
      */
-    async openJob(request: JobRequest): Promise<Job> {
+    async openJob(request: OpenJobRequest): Promise<ClientJob> {
         const { context } = this;
-        const { chain, registry, escrow, limits, records } = context;
+        const { chain, market, escrow, limits, records } = context;
         const { node, model, deposit } = request;
         context.requireOpen();
         if (deposit > limits.job) {
             throw overLimit('A deposit', deposit, limits.job);
         }
-        const listed = await readNode(chain, registry, node);
+        const listed = await readNode(market, chain, node);
         const info = await new FetchWorker(listed.endpoint, context.fetch).node().catch((error: unknown) => {
             throw workerError(error);
         });
@@ -164,7 +172,7 @@ export class Client {
             throw unfit('takes no channels of the code that the escrow opens');
         }
         const { seed, publicKey } = newKey();
-        const stored: StoredJob = {
+        const stored: SavedJob = {
             ...{ number: nextNumber(reading), network: context.network, model, url: listed.endpoint, processes: [] },
             ...{ channel: Buffer.alloc(32), hash: Buffer.alloc(32), terms: { ...terms, voucherKey: publicKey } },
             ...{ deposit, funds: 0n, maxSpend: deposit, orderedAt: context.now(), seed, phase: 'ordered', note: '' },
@@ -176,7 +184,7 @@ export class Client {
         await order(context, stored);
         const state = await this.load(stored);
         await this.welcome(state);
-        return new Job(state);
+        return ClientJob.of(state);
     }
 
     /** Ends what runs and gives the store back. Jobs stay open; `jobs()` of the next client has them. */
@@ -188,14 +196,14 @@ export class Client {
         await this.shut();
     }
 
-    private async load(stored: StoredJob): Promise<JobState> {
-        const state = await JobState.load(this.context, stored);
+    private async load(stored: SavedJob): Promise<ActiveJob> {
+        const state = await ActiveJob.load(this.context, stored);
         this.states.set(stored.channel.toString('hex'), state);
         return state;
     }
 
     // The worker's endpoint may be some seconds behind ours. A worker that is away is asked again with the question.
-    private async welcome(state: JobState): Promise<void> {
+    private async welcome(state: ActiveJob): Promise<void> {
         for (let attempt = 1; attempt < WELCOME_TRIES; attempt++) {
             try {
                 await state.connect();
@@ -209,7 +217,7 @@ export class Client {
         }
     }
 
-    private termsOf(info: NodeInfo, node: Address, request: JobRequest) {
+    private termsOf(info: NodeInfo, node: Address, request: OpenJobRequest) {
         const { network, escrow, now } = this.context;
         const { model, deposit, maxRates = {} } = request;
         const { limits } = info;

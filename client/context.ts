@@ -1,22 +1,13 @@
 /** What all parts of a client work with. */
 import type { Actor, SigningKey } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
-import type { ChainAccess } from './chain';
-import type { TokenCounters } from './counting';
+import type { NodeReader } from './chain';
 import type { Records } from './records';
-import type { Fetch } from './worker';
-
-/** The most that a client signs for, nanoTON. */
-export interface ClientLimits {
-    /** Of a job: its deposit, and so the sum of its vouchers. */
-    job: bigint;
-    /** Of one query. */
-    query: bigint;
-}
+import type { ChainAccess, ClientLimits, Fetch, TokenCounters } from './types';
 
 export interface ClientContext {
     network: number;
-    registry: Address;
+    market: NodeReader;
     chain: ChainAccess;
     escrow: Address;
     wallet: Actor | undefined; // of the escrow's owner

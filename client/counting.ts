@@ -1,11 +1,8 @@
 /** What a query may cost at most, by the tokenizer by which its job is counted. */
 import { maxRates, noTokens, priceOf, type Rates } from '@cocoon-market/wrappers';
-import { choicesOf, type ModelRequest } from '../offchain/link';
+import { choicesOf, type ModelRequest, promptBound } from '../offchain/link';
 import { byteCounter, type TokenCounter } from '../offchain/tokens/bytes';
-import { promptBound } from '../offchain/link';
-
-/** Tokens of a text by the tokenizer of a name, such as `qwen` or `o200k`; may count a few too many, never too few. */
-export type TokenCounters = Readonly<Record<string, (text: string) => number>>;
+import type { TokenCounters } from './types';
 
 // Of a prompt in an exact vocabulary: templates write tools and schemas in other ways than JSON with one space.
 const TEMPLATE_MARGIN = 1.05;

@@ -1,31 +1,22 @@
 /** A job: money of the client at one node, for any number of questions. */
-import { Escrow, type Finish, leaveJob, payloadOf, refundJob, Result, type Terms } from '@cocoon-market/wrappers';
+import { Escrow, leaveJob, payloadOf, refundJob, Result, type Terms } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
-import { type ChannelReading, readChannel, readEscrow } from './chain';
+import { type ChannelStanding, readChannel, readEscrow } from './chain';
 import { ClientError } from './errors';
 import { ORDER_SECONDS } from './orders';
-import { type JobState, workerError } from './jobState';
-import { askWorker, type Delta, fetchEndings, type Receipt } from './query';
-import { type JobPhase, parametersOf } from './records';
-import { type Question, requestOf } from './request';
+import { type ActiveJob, workerError } from './activeJob';
+import { fetchEndings } from './endings';
+import { askWorker } from './query';
+import { parametersOf } from './records';
+import { requestOf } from './request';
+import type { Delta, ClientJobPhase, ChatQuestion, Receipt, Settlement } from './types';
 
 const MAX_POLLS = 60;
 const ABSENT_READS = 3; // in a row that say that a channel is no more
 const ENDINGS_MS = 10_000;
 
-/** How a job stands after {@link Job.settle}. */
-export interface Settlement {
-    /** `ended`: all is home; `settled`: the provider is paid; `leaving`: the rest comes back after the notice. */
-    phase: JobPhase;
-    /** nanoTON that the vouchers of the job pay. */
-    spent: bigint;
-    /** When the rest can be taken home by {@link Job.refund}, unix seconds; undefined if it is home. */
-    refundAt: number | undefined;
-    note: string;
-}
-
 /** An answer as it arrives: a loop over it asks and pays. It can be read once. */
-export class Answer implements AsyncIterable<Delta> {
+export class StreamedAnswer implements AsyncIterable<Delta> {
     /** The verified receipt; undefined until the answer has ended. */
     receipt: Receipt | undefined;
     private wasRead = false;
@@ -51,8 +42,13 @@ export class Answer implements AsyncIterable<Delta> {
 }
 
 /** An open job. Made by `Client.openJob` and `Client.jobs`. */
-export class Job {
-    constructor(private readonly state: JobState) {}
+export class ClientJob {
+    private constructor(private readonly state: ActiveJob) {}
+
+    /** @internal */
+    static of(state: ActiveJob): ClientJob {
+        return new ClientJob(state);
+    }
 
     /** The account that holds the money of the job. */
     get address(): Address {
@@ -63,7 +59,7 @@ export class Job {
         return this.state.stored.model;
     }
 
-    get phase(): JobPhase {
+    get phase(): ClientJobPhase {
         return this.state.phase;
     }
 
@@ -91,14 +87,14 @@ export class Job {
      *
      * @throws {ClientError} `bad_request` and `over_limit` at once; others while the answer is read
      */
-    ask(question: Question): Answer {
+    ask(question: ChatQuestion): StreamedAnswer {
         const { limits } = this.state.context;
         const { maxPrice = limits.query, signal } = question;
         if (maxPrice > limits.query) {
             throw overLimit('A question', maxPrice, limits.query);
         }
         const request = requestOf(this.model, question);
-        return new Answer(() => askWorker(this.state, request, { maxPrice, signal }));
+        return new StreamedAnswer(() => askWorker(this.state, request, { maxPrice, signal }));
     }
 
     /** The verified results of the job, by number. */
@@ -111,7 +107,7 @@ export class Job {
             }
             const { prompt, cached, completion, reasoning, price, finish } = Result.decode(payloadOf(receipt));
             const tokens = { prompt, cached, completion, reasoning };
-            return [{ number, price, tokens, finish: finish as Finish, result: receipt, accept }];
+            return [{ number, price, tokens, finish: finish, result: receipt, accept }];
         });
     }
 
@@ -234,7 +230,7 @@ export class Job {
         return false;
     }
 
-    private channel(): Promise<ChannelReading> {
+    private channel(): Promise<ChannelStanding> {
         const { context, channel, stored } = this.state;
         return readChannel(context.chain, { channel, escrow: context.escrow, parameters: parametersOf(stored) });
     }

@@ -1,10 +1,10 @@
 /** Opens jobs on chain: the job is stored, then its order is sent, then the channel is waited for. */
 import { Channel, Escrow, formatTon, jobNumber, openJob, RefusedMessage, seqnoOf } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { type EscrowReading, readChannel } from './chain';
+import { type NextOrder, readChannel } from './chain';
 import type { ClientContext } from './context';
 import { ClientError } from './errors';
-import { parametersOf, type StoredJob } from './records';
+import { parametersOf, type SavedJob } from './records';
 
 /** How long an order of the spend key can be taken. */
 export const ORDER_SECONDS = 120;
@@ -13,10 +13,10 @@ export const ORDER_SECONDS = 120;
 const WALLET_SECONDS = 900;
 
 /** The number of the next job of an escrow. */
-export const nextNumber = ({ seqno }: EscrowReading): number => jobNumber(seqno);
+export const nextNumber = ({ seqno }: NextOrder): number => jobNumber(seqno);
 
 /** The account of a job's channel. */
-export async function channelOf(escrow: Address, job: StoredJob, { code }: EscrowReading): Promise<Buffer> {
+export async function channelOf(escrow: Address, job: SavedJob, { code }: NextOrder): Promise<Buffer> {
     return (await Channel.ofJob(escrow, parametersOf(job), code)).address.hash;
 }
 
@@ -25,7 +25,7 @@ export async function channelOf(escrow: Address, job: StoredJob, { code }: Escro
  *
  * @throws {ClientError} `order_refused`, `order_pending`, or what the wallet throws
  */
-export async function order(context: ClientContext, job: StoredJob): Promise<void> {
+export async function order(context: ClientContext, job: SavedJob): Promise<void> {
     const { chain, escrow, network, spendKey, wallet, now } = context;
     const { job: number, ...parameters } = parametersOf(job);
     const opened = { ...parameters, deposit: job.deposit };
@@ -54,14 +54,18 @@ export async function order(context: ClientContext, job: StoredJob): Promise<voi
     while (!(await takeUp(context, job))) {
         if (Date.now() >= until) {
             const message = `The chain does not show the job of ${formatTon(job.deposit)} TON yet`;
-            throw new ClientError('order_pending', message, 'Call jobs() in a minute: it takes the job up if it opened.');
+            throw new ClientError(
+                'order_pending',
+                message,
+                'Call jobs() in a minute: it takes the job up if it opened.',
+            );
         }
         await new Promise((resolve) => setTimeout(resolve, context.pollMs));
     }
 }
 
 /** True once the channel of an ordered job is on chain as it was ordered: then the job is open. */
-export async function takeUp(context: ClientContext, job: StoredJob): Promise<boolean> {
+export async function takeUp(context: ClientContext, job: SavedJob): Promise<boolean> {
     const { chain, escrow, records, now } = context;
     const channel = new Address(0, job.channel);
     const reading = await readChannel(chain, { channel, escrow, parameters: parametersOf(job) });

@@ -1,9 +1,7 @@
 /** One query: its number is stored, the request leaves sealed, and every record is checked before it is believed. */
-import { answerRoot, type Finish, priceOf, type TokenCounts } from '@cocoon-market/wrappers';
+import { priceOf } from '@cocoon-market/wrappers';
 import { sealQuery } from '@cocoon-market/wrappers/sealed';
 import {
-    causeOf,
-    CLOCK_TOLERANCE,
     type Frame,
     type ModelRequest,
     PieceError,
@@ -12,65 +10,18 @@ import {
     RecordType,
     waits,
 } from '../offchain/link';
-import type { SentQuery } from '../offchain/payer/check';
-import { Breach, ClockInDoubt, IncomingAnswer, type SignedEnding } from '../offchain/payer/incoming';
+import { Breach, ClockInDoubt, type IncomingAnswer, type SignedEnding } from '../offchain/payer/incoming';
 import { WorkerDown, WorkerRefusal } from '../offchain/payer/workerErrors';
-import { boundsOf, counterOf, maxCost } from './counting';
-import { ClientError, QueryRefused, WorkerBreach } from './errors';
-import { type JobState, workerError } from './jobState';
-import type { StoredQuery } from './records';
+import { boundsOf, maxCost } from './counting';
+import { conclude, fetchEndings, incomingOf, parse, refuse } from './endings';
+import { ClientError, WorkerBreach } from './errors';
+import { type ActiveJob, workerError } from './activeJob';
+import type { SavedQuery } from './records';
 import { requireFeatures } from './request';
-
-/** The next piece of an answer. */
-export interface Delta {
-    /** Text of the message; may be empty. */
-    text: string;
-    /** Text of the model's reasoning; may be empty. */
-    reasoning: string;
-    /** The index of the answer among several. */
-    choice: number;
-    /** All fields of the delta as the model's server sent them, such as `tool_calls`. */
-    fields: Record<string, unknown>;
-    /** What is said beside the delta, such as `logprobs`, or how a choice ended. */
-    note: Record<string, unknown>;
-    /** nanoTON of the answer so far, by the meter of the node. */
-    cost: bigint;
-}
-
-/** What a query ended with, verified. */
-export interface Receipt {
-    /** Of the query in its job. */
-    number: number;
-    /** nanoTON. */
-    price: bigint;
-    tokens: TokenCounts;
-    /** How the answer ended: see `Finish` of the wrappers. */
-    finish: Finish;
-    /** The node's signed result, as it came; evidence together with the job's terms. */
-    result: Buffer;
-    /** The node's signed accept, as it came. */
-    accept: Buffer;
-}
+import type { Delta, Receipt } from './types';
 
 const SESSION_TRIES = 2; // of a question at a worker that begins again
 const END_MS = 5_000; // for the ending of an answer that the caller cut
-const RETRY_MS = [50, 200, 500, 1000, 2000];
-const OVERHEAD = 1 << 20; // bytes of records besides the answer
-
-const sentQueryOf = ({ stored }: JobState, query: StoredQuery): SentQuery => {
-    const { number, request, ceiling, askedAt, promptBound, stopBound } = query;
-    const { rates } = stored.terms;
-    return { job: stored.hash, rates, number, request, ceiling, askedAt, promptBound, stopBound };
-};
-
-function incomingOf(job: JobState, query: StoredQuery, { late }: { late: boolean }): IncomingAnswer {
-    const counter = counterOf(query.tokenizer, job.context.counters);
-    return new IncomingAnswer(sentQueryOf(job, query), job.verifier, query.secret!, counter, {
-        maxAnswer: job.stored.terms.maxAnswer,
-        clock: () => ({ now: job.context.now(), tolerance: CLOCK_TOLERANCE }),
-        late,
-    });
-}
 
 /** What a caller decides about one query. */
 export interface QueryOptions {
@@ -85,7 +36,7 @@ export interface QueryOptions {
  * @throws {ClientError} see `ClientErrorCode`
  */
 export async function* askWorker(
-    job: JobState,
+    job: ActiveJob,
     request: ModelRequest,
     options: QueryOptions,
 ): AsyncGenerator<Delta, Receipt> {
@@ -105,7 +56,7 @@ export async function* askWorker(
 }
 
 /** Begins a session if there is none, and asks for the endings that are missing. */
-async function connected(job: JobState): Promise<void> {
+async function connected(job: ActiveJob): Promise<void> {
     try {
         await job.connect();
     } catch (error) {
@@ -116,12 +67,12 @@ async function connected(job: JobState): Promise<void> {
 
 /** A query that is on the disk, as it leaves. */
 interface Leaving {
-    query: StoredQuery;
+    query: SavedQuery;
     sealed: Buffer;
     session: Buffer;
 }
 
-async function send(job: JobState, request: ModelRequest, { maxPrice }: QueryOptions): Promise<Leaving> {
+async function send(job: ActiveJob, request: ModelRequest, { maxPrice }: QueryOptions): Promise<Leaving> {
     const { context, stored } = job;
     const bounds = boundsOf(request, job.counter);
     const cost = maxCost(stored.terms.rates, request, bounds);
@@ -138,7 +89,7 @@ async function send(job: JobState, request: ModelRequest, { maxPrice }: QueryOpt
     try {
         const plain = new TextEncoder().encode(JSON.stringify(request));
         const { salt, commitment, sealed, request: hash, secret } = await sealQuery(session, number, plain);
-        const query: StoredQuery = {
+        const query: SavedQuery = {
             ...{ number, phase: 'sent', salt, commitment, request: hash, secret, ceiling, ...bounds },
             ...{ tokenizer: job.tokenizer, askedAt: context.now(), concurrent },
             ...{ accept: null, receipt: null, answerRoot: null, entry: null, note: '' },
@@ -155,7 +106,7 @@ async function send(job: JobState, request: ModelRequest, { maxPrice }: QueryOpt
 }
 
 async function* ask(
-    job: JobState,
+    job: ActiveJob,
     { query, sealed, session }: Leaving,
     request: ModelRequest,
     options: QueryOptions,
@@ -208,7 +159,7 @@ async function* ask(
 
 /** Yields what arrives, pays by its meters, and returns the signed ending. */
 async function* follow(
-    job: JobState,
+    job: ActiveJob,
     incoming: IncomingAnswer,
     body: AsyncIterable<Buffer>,
     onAccept: () => void,
@@ -255,60 +206,8 @@ function* deltas(pieces: ReturnType<PieceReader['push']>, cost: bigint): Generat
     }
 }
 
-function parse(records: RecordReader, chunk: Buffer) {
-    try {
-        return records.push(chunk);
-    } catch (error) {
-        throw new Breach((error as Error).message);
-    }
-}
-
-/** Books a verified ending. Returns the receipt of a result, and throws for a decline or a fail. */
-async function conclude(
-    job: JobState,
-    query: StoredQuery,
-    incoming: IncomingAnswer,
-    ending: SignedEnding,
-): Promise<Receipt> {
-    const { number } = query;
-    const accept = incoming.accept ?? null;
-    const { receipt } = ending;
-    if (ending.type !== 'result') {
-        const wasPaid = job.ledger.meterOf(number) > 0n;
-        job.ledger.dropMeter(number);
-        await job.end(query, { phase: ending.type, accept, receipt, note: `reason ${ending.refusal.reason}` });
-        await job.countFailure(ending.type === 'fail' && wasPaid);
-        throw refusedBy(ending, incoming.retryAfter);
-    }
-    const { result } = ending;
-    const { index, price, cumulative, finish } = result;
-    const entry = { index, price, cumulative };
-    const objection = job.ledger.objection(entry);
-    if (objection !== undefined) {
-        throw new Breach(`the result is refused: ${objection}`, receipt);
-    }
-    job.ledger.addResult(number, entry);
-    const root = answerRoot(incoming.received);
-    await job.end(query, { phase: 'result', accept, receipt, entry, answerRoot: root });
-    const { prompt, cached, completion, reasoning } = result;
-    const tokens = { prompt, cached, completion, reasoning };
-    return { number, price, tokens, finish, result: receipt, accept: accept! };
-}
-
-function refusedBy({ type, refusal, receipt }: Exclude<SignedEnding, { type: 'result' }>, retryAfter?: number) {
-    const { message, origin } = causeOf(refusal.reason);
-    const remedies = {
-        request: 'Change the question: no node answers it as it is.',
-        job: 'Ask for less, or open a job with a larger step or deposit.',
-        server: 'Change the question, or open a job at another node.',
-        node: 'Ask again later, or open a job at another node.',
-    };
-    const code = type === 'decline' ? 'declined' : 'failed';
-    return new QueryRefused(code, message, remedies[origin], refusal.reason, receipt, retryAfter);
-}
-
 /** Books why no ending came; true if the query may be asked again with another number. Throws otherwise. */
-async function handle(job: JobState, query: StoredQuery, incoming: IncomingAnswer, error: unknown): Promise<boolean> {
+async function handle(job: ActiveJob, query: SavedQuery, incoming: IncomingAnswer, error: unknown): Promise<boolean> {
     if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
         await job.end(query, { phase: 'void', note: error.message });
         if (error instanceof WorkerRefusal && error.code === 'unknown_session' && job.session !== undefined) {
@@ -328,103 +227,7 @@ async function handle(job: JobState, query: StoredQuery, incoming: IncomingAnswe
         throw error; // a decline or a fail, which is booked
     }
     const message = `The answer to query ${query.number} broke off: ${error instanceof Error ? error.message : 'cut'}`;
-    const remedy = 'Its signed ending is fetched by recover(), by the next question, or by settle(). Ask again if needed.';
+    const remedy =
+        'Its signed ending is fetched by recover(), by the next question, or by settle(). Ask again if needed.';
     throw new ClientError('broken_off', message, remedy, { cause: error });
-}
-
-/** Stores what was refused as evidence. Its meters stay counted: what was paid is paid. */
-async function refuse(job: JobState, query: StoredQuery, { accept = null }: { accept?: Buffer | null }, error: Breach) {
-    const receipt = error.receipt === undefined ? null : Buffer.from(error.receipt);
-    await job.abandon(error.message);
-    await job.end(query, { phase: 'refused', accept, receipt, note: error.message });
-}
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Fetches the endings that nobody waits for, for at most so many milliseconds; one attempt each if 0. */
-export async function fetchEndings(job: JobState, ms: number): Promise<void> {
-    const until = Date.now() + ms;
-    const waiting = [...job.reservations.values()].filter(({ isTaken, query }) => !isTaken && query !== undefined);
-    waiting.forEach((one) => (one.isTaken = true));
-    await Promise.all(
-        waiting.map(async (reservation) => {
-            try {
-                for (let attempt = 0; !(await fetchEnding(job, reservation.query!, attempt)); attempt++) {
-                    const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)];
-                    if (Date.now() + wait > until) {
-                        return;
-                    }
-                    await pause(wait);
-                }
-            } finally {
-                reservation.isTaken = false;
-            }
-        }),
-    );
-}
-
-/** True once the query has an ending. */
-async function fetchEnding(job: JobState, query: StoredQuery, attempt: number): Promise<boolean> {
-    const { hash, terms } = job.stored;
-    let bytes: Buffer;
-    try {
-        bytes = await job.link.stored(hash, query.number, terms.maxAnswer + OVERHEAD);
-    } catch (error) {
-        if (error instanceof WorkerRefusal) {
-            return endMissing(job, query, error, attempt);
-        }
-        return false;
-    }
-    const incoming = incomingOf(job, query, { late: true });
-    try {
-        for (const record of parse(new RecordReader(), bytes)) {
-            incoming.take(record);
-        }
-        if (incoming.ending === undefined) {
-            return false; // still being made
-        }
-        requireDelivered(job, query, incoming.ending);
-        await conclude(job, query, incoming, incoming.ending).catch((error: unknown) => {
-            if (!(error instanceof QueryRefused)) {
-                throw error;
-            }
-        });
-        return true;
-    } catch (error) {
-        if (error instanceof Breach) {
-            await refuse(job, query, incoming, error);
-            return true;
-        }
-        return false;
-    }
-}
-
-// Rule 14: a worker sends one step for each query that runs before it is paid. What bills more was not delivered.
-function requireDelivered({ ledger, stored }: JobState, query: StoredQuery, ending: SignedEnding): void {
-    if (ending.type !== 'result') {
-        return;
-    }
-    const { price } = ending.result;
-    if (ledger.unpaidWith(query.number, price) > stored.terms.step * BigInt(query.concurrent)) {
-        const reason = `it bills ${price} nanoTON for an answer that was not delivered, more than a step ahead of what is paid`;
-        throw new Breach(`the result is refused: ${reason}`, ending.receipt);
-    }
-}
-
-// A number that the worker does not know was never accepted. It is not used again all the same.
-async function endMissing(job: JobState, query: StoredQuery, error: WorkerRefusal, attempt: number): Promise<boolean> {
-    if (['running', 'paused', 'shutting_down'].includes(error.code) || error.status >= 500) {
-        return false;
-    }
-    if (error.code === 'unknown_job') {
-        job.session = undefined;
-        await job.connect().catch(() => undefined);
-        return false;
-    }
-    if (attempt === 0) {
-        return false; // the request may still be on its way
-    }
-    job.ledger.dropMeter(query.number);
-    await job.end(query, { phase: 'void', note: error.message });
-    return true;
 }

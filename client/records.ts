@@ -4,12 +4,10 @@ import { Address, Cell } from '@ton/core';
 import { termsToWire, toWire } from '../offchain/link';
 import type { ResultEntry } from '../offchain/payer/ledger';
 import type { Store } from './store';
-
-/** Where a job is on its way. `broken`: its node broke the protocol, and nothing more is paid. */
-export type JobPhase = 'ordered' | 'failed' | 'open' | 'broken' | 'settling' | 'settled' | 'leaving' | 'ended';
+import type { ClientJobPhase } from './types';
 
 /** A job as it is stored. */
-export interface StoredJob {
+export interface SavedJob {
     number: number; // of the escrow's jobs
     network: number;
     model: string;
@@ -23,7 +21,7 @@ export interface StoredJob {
     maxSpend: bigint; // nanoTON that no voucher exceeds
     orderedAt: number; // unix seconds
     seed: Buffer; // of the voucher key
-    phase: JobPhase;
+    phase: ClientJobPhase;
     note: string;
     highest: number; // number of a query that was used
     voucher: SignedVoucher | null;
@@ -31,12 +29,12 @@ export interface StoredJob {
 }
 
 /** How a query is or ended. `void`: it never reached a node. `refused`: its node broke the protocol. */
-export type QueryPhase = 'sent' | 'result' | 'decline' | 'fail' | 'void' | 'refused';
+export type ClientQueryPhase = 'sent' | 'result' | 'decline' | 'fail' | 'void' | 'refused';
 
 /** A query as it is stored. */
-export interface StoredQuery {
+export interface SavedQuery {
     number: number;
-    phase: QueryPhase;
+    phase: ClientQueryPhase;
     salt: Buffer;
     commitment: Buffer;
     request: Buffer; // hash
@@ -55,7 +53,7 @@ export interface StoredQuery {
 }
 
 /** What a channel of the job is deployed with. */
-export function parametersOf({ number, terms }: StoredJob): JobParameters {
+export function parametersOf({ number, terms }: SavedJob): JobParameters {
     const { end, notice, voucherKey, payout } = terms;
     return { job: number, end, notice, voucherKey, payout };
 }
@@ -70,9 +68,9 @@ function voucherOf({ cumulative, count, signature }: Json): SignedVoucher {
     return { cumulative: coinsOf(cumulative), count: count as number, signature: bytesOf(signature) };
 }
 
-function jobOf(json: Json): StoredJob {
+function jobOf(json: Json): SavedJob {
     return {
-        ...(json as unknown as StoredJob),
+        ...(json as unknown as SavedJob),
         channel: bytesOf(json.channel),
         hash: bytesOf(json.hash),
         terms: loadTerms(Cell.fromBase64(json.terms as string)),
@@ -84,13 +82,13 @@ function jobOf(json: Json): StoredJob {
     };
 }
 
-function queryOf(json: Json): StoredQuery {
+function queryOf(json: Json): SavedQuery {
     const entry = (value: unknown): ResultEntry => {
         const { index, price, cumulative } = value as Json;
         return { index: index as number, price: coinsOf(price), cumulative: coinsOf(cumulative) };
     };
     return {
-        ...(json as unknown as StoredQuery),
+        ...(json as unknown as SavedQuery),
         salt: bytesOf(json.salt),
         commitment: bytesOf(json.commitment),
         request: bytesOf(json.request),
@@ -115,8 +113,8 @@ export class Records {
     ) {}
 
     /** Every job, oldest first. */
-    async jobs(): Promise<StoredJob[]> {
-        const jobs: StoredJob[] = [];
+    async jobs(): Promise<SavedJob[]> {
+        const jobs: SavedJob[] = [];
         for (const channel of await this.list()) {
             const text = await this.store.get(this.key(`job/${channel}`));
             const voucher = await this.store.get(this.key(`job/${channel}/voucher`));
@@ -130,13 +128,13 @@ export class Records {
     }
 
     /** A new job: it is in the list before anything is sent. */
-    async addJob(job: StoredJob): Promise<void> {
+    async addJob(job: SavedJob): Promise<void> {
         await this.saveJob(job);
         await this.put(LIST, JSON.stringify([...(await this.list()), job.channel.toString('hex')]));
     }
 
     /** Stores a job as it is when its turn comes. */
-    async saveJob(job: StoredJob): Promise<void> {
+    async saveJob(job: SavedJob): Promise<void> {
         const { voucher: _, ...rest } = job;
         const terms = termsToWire(job.terms);
         await this.put(`job/${job.channel.toString('hex')}`, JSON.stringify({ ...(toWire(rest) as Json), terms }));
@@ -148,8 +146,8 @@ export class Records {
     }
 
     /** The queries of a job that were stored, by number. */
-    async queries(job: StoredJob): Promise<StoredQuery[]> {
-        const queries: StoredQuery[] = [];
+    async queries(job: SavedJob): Promise<SavedQuery[]> {
+        const queries: SavedQuery[] = [];
         for (let number = 1; number <= job.highest; number++) {
             const query = await this.query(job, number);
             if (query !== undefined) {
@@ -159,12 +157,12 @@ export class Records {
         return queries;
     }
 
-    async query(job: StoredJob, number: number): Promise<StoredQuery | undefined> {
+    async query(job: SavedJob, number: number): Promise<SavedQuery | undefined> {
         const text = await this.store.get(this.key(queryKey(job, number)));
         return text === undefined ? undefined : queryOf(JSON.parse(text) as Json);
     }
 
-    async saveQuery(job: StoredJob, query: StoredQuery): Promise<void> {
+    async saveQuery(job: SavedJob, query: SavedQuery): Promise<void> {
         await this.put(queryKey(job, query.number), JSON.stringify(toWire(query)));
     }
 
@@ -178,11 +176,11 @@ export class Records {
 
     private put(name: string, value: string): Promise<void> {
         const key = this.key(name);
-        const before = this.writing.get(key) ?? Promise.resolve();
-        const written = before.catch(() => undefined).then(() => this.store.put(key, value));
+        const previous = this.writing.get(key) ?? Promise.resolve();
+        const written = previous.catch(() => undefined).then(() => this.store.put(key, value));
         this.writing.set(key, written);
         return written;
     }
 }
 
-const queryKey = (job: StoredJob, number: number) => `job/${job.channel.toString('hex')}/query/${number}`;
+const queryKey = (job: SavedJob, number: number) => `job/${job.channel.toString('hex')}/query/${number}`;

@@ -1,32 +1,14 @@
 /** Questions as a program asks them, and what they need of a node. */
 import { modelRequest, type ModelRequest, neededFeatures, requestLimits, unknownField } from '../offchain/link';
 import { ClientError } from './errors';
-
-/** One message of a conversation, as OpenAI's API has it. */
-export interface Message {
-    role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
-    content?: string | object[] | null;
-    [field: string]: unknown;
-}
-
-/** A question. Other fields of OpenAI's chat API (`temperature`, `tools`, `stop`, …) travel to the model as they are. */
-export interface Question {
-    messages: readonly Message[];
-    /** Most tokens of the answer, of each choice. */
-    maxTokens: number;
-    /** nanoTON that the answer may cost at most; default: the client's limit of a query. */
-    maxPrice?: bigint;
-    /** Cuts the answer; what was delivered is paid. */
-    signal?: AbortSignal;
-    [field: string]: unknown;
-}
+import type { Message, ChatQuestion } from './types';
 
 const refuse = (message: string, remedy: string) => new ClientError('bad_request', message, remedy);
 
 /** The request of a question. @throws {ClientError} `bad_request`, before anything is sent; names no text of it */
 export function requestOf(
     model: string,
-    { messages, maxTokens, maxPrice: _, signal: __, ...fields }: Question,
+    { messages, maxTokens, maxPrice: _, signal: __, ...fields }: ChatQuestion,
 ): ModelRequest {
     const choices = typeof fields.n === 'number' ? fields.n : 1;
     const body = { ...fields, model, messages: messages.map(withSystemRole) };

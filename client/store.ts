@@ -77,7 +77,7 @@ async function lockOfPage(name: string): Promise<(() => void) | undefined> {
 /** The parts of IndexedDB that are used; the compiler of this package knows no types of browsers. */
 interface Pending<T> {
     result: T;
-    error: unknown;
+    error: Error | null;
     onsuccess: (() => void) | null;
     onerror: (() => void) | null;
 }
@@ -87,7 +87,7 @@ interface Table {
 }
 interface Transaction {
     objectStore(name: string): Table;
-    error: unknown;
+    error: Error | null;
     oncomplete: (() => void) | null;
     onabort: (() => void) | null;
 }
@@ -104,7 +104,7 @@ const TABLE = 'values';
 const resultOf = <T>(pending: Pending<T>): Promise<T> =>
     new Promise((resolve, reject) => {
         pending.onsuccess = () => resolve(pending.result);
-        pending.onerror = () => reject(pending.error as Error);
+        pending.onerror = () => reject(new Error('The store does not answer', { cause: pending.error }));
     });
 
 /** A store in IndexedDB, which a page and its workers share, and which holds more than localStorage. */
@@ -124,7 +124,8 @@ export function indexedStore(name = 'cocoon'): Store {
             const transaction = await begin('readwrite');
             const done = new Promise<void>((resolve, reject) => {
                 transaction.oncomplete = () => resolve();
-                transaction.onabort = () => reject(transaction.error as Error);
+                transaction.onabort = () =>
+                    reject(new Error('The store did not take a value', { cause: transaction.error }));
             });
             transaction.objectStore(TABLE).put(value, key);
             await done;

@@ -21,9 +21,7 @@ import {
 import type { Registration, WorkerCalls } from '../offchain/payer/jobLink';
 import { codeOf, WorkerDown, WorkerRefusal } from '../offchain/payer/workerErrors';
 import { retryAfterOf } from '../offchain/process/retryAfter';
-
-/** The function of browsers and Node.js, or one like it. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+import type { Fetch } from './types';
 
 const SMALL_BYTES = 1 << 20; // of any answer that is not a stream
 

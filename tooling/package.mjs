@@ -1,5 +1,5 @@
-// Makes wrappers/dist, the compiled package of the wrappers: for Node.js and for browsers, each as ESM and CommonJS,
-// and the types. What the browsers get names no module of Node.js. The same sources make the same bytes.
+// Makes the dist of a package for other programs, wrappers or client: for Node.js and for browsers, each as ESM and
+// CommonJS, and the types. What the browsers get names no module of Node.js. The same sources make the same bytes.
 import '../offchain/bin/node.js';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,16 +9,29 @@ import { LICENCES, licencesOf } from './bundle.mjs';
 import { root } from './files.mjs';
 import { tools } from './tools.mjs';
 
-const PACKAGE = 'wrappers';
+/**
+ * The packages by their folder. `entries`: what a program may import, and the source of each; those of `nodeOnly` are
+ * not for browsers. `external`: what the user installs, and everything else is in the files. `own`: sources without a
+ * licence of others. `buffer`: what gives a browser its Buffer, a file of the package or another package.
+ */
+export const packages = {
+    wrappers: {
+        entries: { index: 'index', market: 'market/index', signed: 'signed/index', sealed: 'sealed' },
+        nodeOnly: [],
+        external: ['@ton/core', '@ton/crypto'],
+        own: /^(wrappers|build|params)\//,
+        buffer: './buffer.mjs',
+    },
+    client: {
+        entries: { index: 'index', file: 'file' },
+        nodeOnly: ['file'],
+        external: ['@ton/core', '@ton/crypto', '@cocoon-market/wrappers'],
+        own: /^(client|offchain)\/(?!.*node_modules\/)/,
+        buffer: '@cocoon-market/wrappers/sealed',
+    },
+};
 
-/** What a program may import, and the source of each. */
-export const entries = { index: 'index', market: 'market/index', signed: 'signed/index', sealed: 'sealed' };
-
-/** What the user installs. Everything else is in the files. */
-const external = ['@ton/core', '@ton/crypto'];
 const target = 'es2022';
-
-const own = new RegExp(`^(${PACKAGE}|build|params)/`);
 const MODULES = 'modules/';
 
 const posix = (path) => path.split(sep).join('/');
@@ -30,16 +43,27 @@ const posix = (path) => path.split(sep).join('/');
 const forBrowsers = {
     name: 'platform',
     setup({ onLoad, onResolve }) {
-        onResolve({ filter: /\/platform\/node$/ }, () => ({ path: join(root, PACKAGE, 'platform/web.ts') }));
+        onResolve({ filter: /\/platform\/node$/ }, () => ({ path: join(root, 'wrappers/platform/web.ts') }));
+        // The wire between payer and worker, which offchain/link writes for Node.js.
+        onResolve({ filter: /^node:crypto$/ }, ({ importer }) =>
+            /[/\\]offchain[/\\]link[/\\]/.test(importer)
+                ? { path: join(root, 'client/platform/crypto.ts') }
+                : undefined,
+        );
         onResolve({ filter: /^(node:)?crypto$/ }, () => ({ path: 'crypto', namespace: 'absent' }));
         onLoad({ filter: /./, namespace: 'absent' }, () => ({ contents: 'export const webcrypto = undefined;' }));
     },
 };
 
 /** The files of one platform by their path in dist, ESM and CommonJS, and the sources that they were made of. */
-async function programs(esbuild, platform) {
+async function programs(esbuild, name, platform) {
+    const { entries, nodeOnly, external, own, buffer: bufferOf } = packages[name];
     const isWeb = platform === 'web';
-    const sources = Object.entries(entries).map(([name, source]) => [name, join(PACKAGE, `${source}.ts`)]);
+    const isMade = (entry) => !isWeb || !nodeOnly.includes(entry);
+    const sources = Object.entries(entries)
+        .filter(([entry]) => isMade(entry))
+        .map(([entry, source]) => [entry, join(name, `${source}.ts`)]);
+    const hasBuffer = isWeb && bufferOf.startsWith('.');
     const options = {
         absWorkingDir: root,
         outdir: '/',
@@ -58,23 +82,24 @@ async function programs(esbuild, platform) {
             ...options,
             entryPoints: Object.fromEntries([...sources, ...modules.map((path) => [`${MODULES}${path}`, path])]),
             splitting: true,
-            external: [...external, ...(isWeb ? ['./buffer.mjs'] : [])],
+            external: [...external, ...(hasBuffer ? [bufferOf] : [])],
             plugins: isWeb ? [forBrowsers] : [],
         });
     // As an entry of its own each module stays a chunk of its own, so that a page loads only modules that it uses.
     const { metafile: graph } = await build([]);
     const made = await build(Object.keys(graph.inputs).filter((path) => own.test(path)));
     const outputs = made.outputFiles.filter(({ path }) => !relative('/', path).startsWith(MODULES));
-    const buffer = isWeb
-        ? [await esbuild.build({ ...options, entryPoints: { buffer: `${PACKAGE}/platform/buffer.ts` } })]
+    const buffer = hasBuffer
+        ? [await esbuild.build({ ...options, entryPoints: { buffer: `${name}/platform/buffer.ts` } })]
         : [];
     const files = new Map();
     for (const { path, text } of [...outputs, ...buffer.flatMap(({ outputFiles }) => outputFiles)]) {
         const file = posix(relative('/', path));
         const up = file.includes('/') ? '..' : '.';
+        const first = hasBuffer ? `${up}/buffer.mjs` : bufferOf;
         // No chunk does anything when it is loaded, and bundlers warn of imports for that alone.
         const plain = text.replace(/^import "[^"]+";\n/gm, '');
-        const esm = isWeb && file !== 'buffer.mjs' ? `import "${up}/buffer.mjs";\n${plain}` : plain;
+        const esm = isWeb && file !== 'buffer.mjs' ? `import "${first}";\n${plain}` : plain;
         files.set(`${platform}/${file}`, esm);
         files.set(`${platform}/${file.replace(/\.mjs$/, '.js')}`, await commonJs(esbuild, esm));
     }
@@ -89,27 +114,29 @@ async function commonJs(esbuild, esm) {
 }
 
 /** The types by their path in dist: one tree, and for each entry a file of either kind that names it. */
-function types() {
+function types(name) {
+    const { entries } = packages[name];
     const folder = join(root, 'build/.types');
     rmSync(folder, { recursive: true, force: true });
     const args = ['--declaration', '--emitDeclarationOnly', '--noEmit', 'false', '--incremental', 'false'];
     const where = ['--rootDir', '.', '--outDir', folder, '--stripInternal'];
     const sources = [...Object.values(entries).map((source) => `${source}.ts`), 'webcrypto.d.ts'];
     const config = join(root, 'build/.types.json');
-    const files = sources.map((source) => `../${PACKAGE}/${source}`);
+    const files = sources.map((source) => `../${source === 'webcrypto.d.ts' ? 'wrappers' : name}/${source}`);
     writeFileSync(config, JSON.stringify({ extends: '../tsconfig.json', include: [], files }));
     const { status, stdout } = spawnSync(process.execPath, [tools.tsc, '-p', config, ...args, ...where], {
         cwd: root,
         encoding: 'utf8',
     });
-    if (status !== 0) throw new Error(`types of the wrappers: ${stdout}`);
+    if (status !== 0) throw new Error(`types of ${name}: ${stdout}`);
     const found = new Map();
     for (const each of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
         const file = posix(each);
         if (!file.endsWith('.d.ts')) continue;
         const text = readFileSync(join(folder, each), 'utf8');
-        const path = file.startsWith(`${PACKAGE}/`)
-            ? file.slice(PACKAGE.length + 1)
+        if (name !== 'wrappers' && !file.startsWith(`${name}/`)) continue;
+        const path = file.startsWith(`${name}/`)
+            ? file.slice(name.length + 1)
             : file.replace(/^build\/\w+\//, 'contracts/');
         const moved = text.replace(/(['"])((?:\.\.\/)+)build\/\w+\/(\w+)\1/g, (_, quote, up, name) => {
             const shorter = up.slice(3);
@@ -117,10 +144,27 @@ function types() {
         });
         found.set(`types/${path}`, moved);
     }
-    for (const [name, source] of Object.entries(entries)) {
-        for (const kind of ['ts', 'mts']) found.set(`${name}.d.${kind}`, `export * from './types/${source}.js';\n`);
+    const shown = name === 'wrappers' ? found : reachable(found, Object.values(entries));
+    for (const [entry, source] of Object.entries(entries)) {
+        for (const kind of ['ts', 'mts']) shown.set(`${entry}.d.${kind}`, `export * from './types/${source}.js';\n`);
     }
-    return found;
+    return shown;
+}
+
+/** The types that a program sees, from those of the entries on. Throws if they name a file that is not packed. */
+function reachable(types, sources) {
+    const shown = new Map();
+    const queue = sources.map((source) => `types/${source}.d.ts`);
+    for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+        if (shown.has(path)) continue;
+        const text = types.get(path);
+        if (text === undefined) throw new Error(`a public type needs ${path}, which is not packed`);
+        shown.set(path, text);
+        for (const [, other] of text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)) {
+            queue.push(posix(join(dirname(path), `${other.replace(/\.js$/, '')}.d.ts`)));
+        }
+    }
+    return shown;
 }
 
 /** Under its own name only once it is whole: another process may read it at any moment. */
@@ -131,14 +175,14 @@ function write(path, contents) {
 }
 
 /** `types: false` leaves the types out, which take most of the time. */
-export async function makePackage(dist, { types: withTypes = true } = {}) {
+export async function makePackage(name, dist, { types: withTypes = true } = {}) {
     const esbuild = await import('esbuild');
-    const [node, web] = await Promise.all(['node', 'web'].map((platform) => programs(esbuild, platform)));
+    const [node, web] = await Promise.all(['node', 'web'].map((platform) => programs(esbuild, name, platform)));
     const licences = licencesOf(
-        [...node.inputs, ...web.inputs].filter((file) => !own.test(file)),
-        'The wrappers',
+        [...node.inputs, ...web.inputs].filter((file) => !packages[name].own.test(file)),
+        `@cocoon-market/${name}`,
     );
-    const files = new Map([...node.files, ...web.files, ...(withTypes ? types() : []), [LICENCES, licences]]);
+    const files = new Map([...node.files, ...web.files, ...(withTypes ? types(name) : []), [LICENCES, licences]]);
     for (const [file, contents] of files) write(join(dist, file), contents);
     for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
         const path = join(entry.parentPath, entry.name);
@@ -148,7 +192,8 @@ export async function makePackage(dist, { types: withTypes = true } = {}) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
     try {
-        await makePackage(join(root, PACKAGE, 'dist'));
+        const names = process.argv.length > 2 ? process.argv.slice(2) : ['wrappers'];
+        for (const name of names) await makePackage(name, join(root, name, 'dist'));
     } catch (error) {
         console.error(`package: ${error.message}`);
         process.exitCode = 1;

@@ -21,7 +21,7 @@ interface Waiting {
     end: (started: boolean) => void;
 }
 
-export class Client {
+export class ClientAccount {
     private readonly jobs = new Map<string, JobCredit>();
     private paid = 0n; // by all these jobs
     private owed = 0n;
@@ -152,13 +152,13 @@ export class Client {
 
 /** The clients of one worker. A restart forgets them, and reads again what their jobs have paid. */
 export class Clients {
-    private readonly clients = new Map<string, Client>();
+    private readonly clients = new Map<string, ClientAccount>();
 
     constructor(private readonly startSteps: number) {}
 
-    of(escrow: Buffer): Client {
+    of(escrow: Buffer): ClientAccount {
         const key = escrow.toString('hex');
-        const client = this.clients.get(key) ?? new Client(this.startSteps);
+        const client = this.clients.get(key) ?? new ClientAccount(this.startSteps);
         this.clients.delete(key); // and in again at the end, so that the map is in the order of use
         this.clients.set(key, client);
         for (const [name, { isIdle }] of this.clients) {

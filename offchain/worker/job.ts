@@ -11,7 +11,7 @@ import { type JobState, signReceipt } from '../link';
 import type { JobRecord, JobStage } from '../store/worker';
 import { Allowance } from './allowance';
 import { accountAddress, type Channels } from './channels';
-import type { Client, Clients } from './clients';
+import type { ClientAccount, Clients } from './clients';
 import type { WorkerContext } from './context';
 import { maySend, type RunningCost } from './credit';
 import { isStale, JobEntry } from './entry';
@@ -41,7 +41,7 @@ export class WorkerJob extends JobEntry {
     readonly deciding = new Set<number>(); // numbers of queries that are neither declined nor accepted yet
     counting = 0; // prompts of queries that come
     written = 0; // numbers that are used and stored since this process has the job
-    readonly client: Client;
+    readonly client: ClientAccount;
     readonly channel: ServedChannel;
     readonly session: JobSession;
     readonly unpaid = new Allowance(); // of declines, and fails of queries that never ran

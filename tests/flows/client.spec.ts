@@ -1,12 +1,13 @@
 /** A program without a gateway: it opens a job, asks, pays and settles with @cocoon-market/client, over HTTP alone. */
-import { Client, type Job, type Receipt } from '@cocoon-market/client';
+import { Client, type ClientJob, type Receipt } from '@cocoon-market/client';
 import { fileStore } from '@cocoon-market/client/file';
-import { addressOf, type Actor, setUpEscrow, signingKey, Verifier, Result, payloadOf } from '@cocoon-market/wrappers';
-import { Address, toNano } from '@ton/core';
+import { type Actor, addressOf, setUpEscrow, signingKey } from '@cocoon-market/wrappers';
+import { Market } from '@cocoon-market/wrappers/market';
+import { type Address, toNano } from '@ton/core';
 import { TonClient } from '@ton/ton';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { endAll, type RunningProcess } from '../../demo/processes';
+import { endAll } from '../../demo/processes';
 import { MODEL } from '../../demo/setup';
 import { type Seller, Stage } from '../../demo/stage';
 import { isGone, messagesBetween } from '../support/stage';
@@ -20,14 +21,13 @@ describe('A client without a gateway', () => {
     let stage: Stage;
     let registry: Address;
     let seller: Seller;
-    let worker: RunningProcess;
     let client: Client | undefined;
 
     beforeAll(async () => {
         stage = await Stage.open('2026');
         ({ address: registry } = await stage.launch());
         seller = await stage.register(await stage.join(registry));
-        worker = await stage.startWorker(registry, seller);
+        await stage.startWorker(registry, seller);
     });
 
     afterEach(async () => {
@@ -50,20 +50,22 @@ describe('A client without a gateway', () => {
     };
     type Developer = Awaited<ReturnType<typeof developer>>;
 
-    const open = async ({ actor, spendKey, folder }: Developer, by: 'key' | 'wallet' = 'key') =>
-        (client = await Client.open({
-            market: { network: -3, registry },
-            chain: new TonClient({ endpoint: stage.network.url }),
+    const open = async ({ actor, spendKey, folder }: Developer, by: 'key' | 'wallet' = 'key') => {
+        const chain = new TonClient({ endpoint: stage.network.url });
+        return (client = await Client.open({
+            market: await Market.open({ globalId: -3, registry: registry.toRawString() }, chain),
+            chain,
             ...(by === 'key' ? { spendKey, owner: addressOf(actor) } : { wallet: walletOf(actor) }),
             store: fileStore(folder),
             limits: { job: DEPOSIT, query: toNano('0.5') },
             now: () => stage.network.now(),
             pollMs: 20,
         }));
+    };
     const walletOf = (actor: Actor) => ({ sender: actor.sender, address: addressOf(actor) });
     const openJob = (of: Client) => of.openJob({ node: seller.node.address, model: MODEL, deposit: DEPOSIT });
 
-    const askOnce = async (job: Job): Promise<{ text: string; receipt: Receipt }> => {
+    const askOnce = async (job: ClientJob): Promise<{ text: string; receipt: Receipt }> => {
         const answer = job.ask(QUESTION);
         let text = '';
         for await (const delta of answer) {
@@ -73,7 +75,7 @@ describe('A client without a gateway', () => {
     };
 
     /** What the chain paid for a job that has ended. */
-    const paidFor = (job: Job): bigint => {
+    const paidFor = (job: ClientJob): bigint => {
         const [last] = messagesBetween(stage, job.address, seller.hot.address).slice(-1);
         return last.value;
     };

@@ -34,7 +34,7 @@ describe('The packed wrappers', () => {
         run(
             [
                 `import { makePackage } from ${importOf('tooling/package.mjs')};`,
-                `await makePackage(${JSON.stringify(join(installed, 'dist'))}, { types: false });`,
+                `await makePackage('wrappers', ${JSON.stringify(join(installed, 'dist'))}, { types: false });`,
             ],
             folder,
         );
@@ -77,7 +77,7 @@ describe('The packed wrappers', () => {
         run(
             [
                 `import { makePackage } from ${importOf('tooling/package.mjs')};`,
-                `await makePackage(${JSON.stringify(again)}, { types: false });`,
+                `await makePackage('wrappers', ${JSON.stringify(again)}, { types: false });`,
             ],
             folder,
         );

@@ -1,7 +1,7 @@
 // Which folder may import which. Arrows run one way:
 // contracts -> build -> wrappers -> offchain/process -> { chain, fleet, link, market } -> { store, attest, backend,
-// indexer, marketPage, rerun, setup, tokens } -> payer -> { gateway, worker } -> cli -> bin; scripting stands on
-// wrappers and offchain/{ chain, fleet, process }, scripts on scripting, and localnet on the sandbox alone.
+// indexer, marketPage, rerun, setup, tokens } -> payer -> { client, gateway, worker } -> cli -> bin; scripting stands
+// on wrappers and offchain/{ chain, fleet, process }, scripts on scripting, and localnet on the sandbox alone.
 import { dirname, join, relative, sep } from 'node:path';
 import { root } from '../files.mjs';
 
@@ -11,6 +11,11 @@ const data = ['deployments', 'params'];
 /** The first entry whose folder holds the importing file says which folders of ours it may import. */
 const layers = [
     { from: 'wrappers', may: ['wrappers', 'build'] },
+    // For programs without a gateway, in browsers too: what payers share, and nothing of a process.
+    {
+        from: 'client',
+        may: ['client', 'offchain/link', 'offchain/payer', 'offchain/process', 'offchain/tokens', 'wrappers'],
+    },
     // Gateway and worker know each other only through link.
     {
         from: 'offchain/gateway',

@@ -1,16 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { Client } from '../../../offchain/worker/clients';
+import { ClientAccount } from '../../../offchain/worker/clients';
 
 const STEP = 100n;
 const JOB = Buffer.alloc(32, 1);
 const never = new AbortController().signal;
 
 /** A client that has paid nothing and may have one query run. */
-const newClient = () => new Client(1);
-const paid = (client: Client, steps: bigint) => client.noteJob(JOB, { promised: steps * STEP, cumulative: 0n });
+const newClient = () => new ClientAccount(1);
+const paid = (client: ClientAccount, steps: bigint) => client.noteJob(JOB, { promised: steps * STEP, cumulative: 0n });
 
 /** The names of the queries that have started, in that order. */
-function starts(client: Client, names: string[], signal = never): { started: string[]; ended: Promise<boolean[]> } {
+function starts(
+    client: ClientAccount,
+    names: string[],
+    signal = never,
+): { started: string[]; ended: Promise<boolean[]> } {
     const started: string[] = [];
     const all = names.map(async (name) => {
         const isStarted = await client.startInTime(STEP, 30, signal);
@@ -24,7 +28,7 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe('The credit of a client', () => {
     it('counts its newest thousand jobs, and every job that owes', () => {
-        const client = new Client(1);
+        const client = new ClientAccount(1);
         const debtor = randomBytes(32);
         client.noteJob(debtor, { promised: 0n, cumulative: 1001n * STEP });
         for (let job = 0; job < 1500; job++) {

@@ -8,13 +8,14 @@ import type { Ledger } from '../offchain/payer/ledger';
 import { JobMoney } from '../offchain/payer/money';
 import { WorkerDown, WorkerRefusal } from '../offchain/payer/workerErrors';
 import type { TokenCounter } from '../offchain/tokens/bytes';
-import { readNode } from './chain';
+import { type CheckedNode, readNode } from './chain';
 import type { ClientContext } from './context';
 import { counterOf } from './counting';
 import { ClientError, WorkerBreach } from './errors';
-import type { JobPhase, StoredJob, StoredQuery } from './records';
+import type { SavedJob, SavedQuery } from './records';
 import { mayFollow } from './urls';
 import { FetchWorker } from './worker';
+import type { ClientJobPhase } from './types';
 
 const MAX_HIGHEST = 0xff00_0000; // no job comes so far in its query numbers, and above it enough remain
 
@@ -34,13 +35,13 @@ export function workerError(error: unknown): unknown {
 
 /** A query without an ending, and the money that it may cost. */
 interface Reservation {
-    query: StoredQuery | undefined; // undefined until it is stored
+    query: SavedQuery | undefined; // undefined until it is stored
     ceiling: bigint;
     concurrent: number;
     isTaken: boolean; // somebody waits for its ending
 }
 
-export class JobState {
+export class ActiveJob {
     readonly key: SigningKey;
     readonly channel: Address;
     readonly verifier: Verifier; // of the node's receipts
@@ -61,12 +62,13 @@ export class JobState {
 
     constructor(
         readonly context: ClientContext,
-        readonly stored: StoredJob,
+        readonly stored: SavedJob,
     ) {
         this.key = signingKey(stored.seed);
         this.channel = new Address(0, stored.channel);
         this.verifier = new Verifier(stored.terms.receiptKey);
-        const clientOf = (url: string) => (mayFollow(url, stored.url) ? new FetchWorker(url, context.fetch) : undefined);
+        const clientOf = (url: string) =>
+            mayFollow(url, stored.url) ? new FetchWorker(url, context.fetch) : undefined;
         this.link = new JobLink(stored.url, stored.processes, clientOf);
         this.money = new JobMoney(stored, {
             key: this.key,
@@ -83,8 +85,8 @@ export class JobState {
     }
 
     /** The job as the store has it. */
-    static async load(context: ClientContext, stored: StoredJob): Promise<JobState> {
-        const job = new JobState(context, stored);
+    static async load(context: ClientContext, stored: SavedJob): Promise<ActiveJob> {
+        const job = new ActiveJob(context, stored);
         for (const query of await context.records.queries(stored)) {
             if (query.phase === 'sent') {
                 const { number, ceiling, concurrent } = query;
@@ -99,7 +101,7 @@ export class JobState {
         return job;
     }
 
-    get phase(): JobPhase {
+    get phase(): ClientJobPhase {
         return this.stored.phase;
     }
 
@@ -113,7 +115,7 @@ export class JobState {
         return remaining > 0n ? remaining : 0n;
     }
 
-    requirePhase(...phases: JobPhase[]): void {
+    requirePhase(...phases: ClientJobPhase[]): void {
         if (!phases.includes(this.phase)) {
             const note = this.stored.note === '' ? '' : ` (${this.stored.note})`;
             const remedy = this.phase === 'ended' || this.phase === 'failed' ? 'Open a new job.' : 'Settle it first.';
@@ -121,7 +123,7 @@ export class JobState {
         }
     }
 
-    async change(change: Partial<Pick<StoredJob, 'phase' | 'note' | 'funds' | 'processes' | 'signingStop'>>) {
+    async change(change: Partial<Pick<SavedJob, 'phase' | 'note' | 'funds' | 'processes' | 'signingStop'>>) {
         Object.assign(this.stored, change);
         await this.context.records.saveJob(this.stored);
     }
@@ -140,7 +142,7 @@ export class JobState {
     }
 
     /** Stores the ending of a query; its money is paid or free afterwards. */
-    async end(query: StoredQuery, ending: Partial<StoredQuery> & Pick<StoredQuery, 'phase'>): Promise<void> {
+    async end(query: SavedQuery, ending: Partial<SavedQuery> & Pick<SavedQuery, 'phase'>): Promise<void> {
         Object.assign(query, ending, { secret: null });
         await this.context.records.saveQuery(this.stored, query);
         this.reservations.delete(query.number);
@@ -224,7 +226,7 @@ export class JobState {
         }
     }
 
-    private noteReceipt({ number, receipt, entry, phase }: StoredQuery): void {
+    private noteReceipt({ number, receipt, entry, phase }: SavedQuery): void {
         if (receipt === null || phase === 'refused') {
             return;
         }
@@ -241,8 +243,8 @@ const STORE_REMEDY =
     'Another program used this job, or the store was restored from a copy: settle the job, and give each program its own store.';
 
 /** The worker must be that of the job's node, and the chain must bear out what it says. */
-async function requireSame({ chain, registry }: ClientContext, { terms }: StoredJob, info: NodeInfo): Promise<void> {
-    const listed = await readNode(chain, registry, new Address(0, terms.node));
+async function requireSame({ chain, market }: ClientContext, { terms }: SavedJob, info: NodeInfo): Promise<void> {
+    const listed = await readNode(market, chain, new Address(0, terms.node));
     requireNode(info, listed);
     if (!info.receiptKey.equals(terms.receiptKey)) {
         const remedy = 'Settle this job, and open a new one.';
@@ -254,7 +256,7 @@ async function requireSame({ chain, registry }: ClientContext, { terms }: Stored
 }
 
 /** @throws {ClientError} `wrong_node` unless the chain bears out what a worker says of itself */
-export function requireNode(info: NodeInfo, listed: Awaited<ReturnType<typeof readNode>>): void {
+export function requireNode(info: NodeInfo, listed: CheckedNode): void {
     const isSame = (text: string, address: Address) => Address.parse(text).equals(address);
     const difference = !isSame(info.node, listed.address)
         ? 'it is another node than the one on chain'

@@ -1,0 +1,184 @@
+/** How queries end: what a node signed is verified and booked, and what was lost on the way is fetched. */
+import { answerRoot } from '@cocoon-market/wrappers';
+import { causeOf, CLOCK_TOLERANCE, RecordReader } from '../offchain/link';
+import type { SentQuery } from '../offchain/payer/check';
+import { Breach, IncomingAnswer, type SignedEnding } from '../offchain/payer/incoming';
+import { WorkerRefusal } from '../offchain/payer/workerErrors';
+import type { ActiveJob } from './activeJob';
+import { counterOf } from './counting';
+import { QueryRefused } from './errors';
+import type { SavedQuery } from './records';
+import type { Receipt } from './types';
+
+const RETRY_MS = [50, 200, 500, 1000, 2000];
+const OVERHEAD = 1 << 20; // bytes of records besides the answer
+
+const sentQueryOf = ({ stored }: ActiveJob, query: SavedQuery): SentQuery => {
+    const { number, request, ceiling, askedAt, promptBound, stopBound } = query;
+    const { rates } = stored.terms;
+    return { job: stored.hash, rates, number, request, ceiling, askedAt, promptBound, stopBound };
+};
+
+export function incomingOf(job: ActiveJob, query: SavedQuery, { late }: { late: boolean }): IncomingAnswer {
+    const counter = counterOf(query.tokenizer, job.context.counters);
+    return new IncomingAnswer(sentQueryOf(job, query), job.verifier, query.secret!, counter, {
+        maxAnswer: job.stored.terms.maxAnswer,
+        clock: () => ({ now: job.context.now(), tolerance: CLOCK_TOLERANCE }),
+        late,
+    });
+}
+
+/** The records a chunk completes; what is none of this protocol's is a breach. */
+export function parse(records: RecordReader, chunk: Buffer) {
+    try {
+        return records.push(chunk);
+    } catch (error) {
+        throw new Breach((error as Error).message);
+    }
+}
+
+/** Books a verified ending. Returns the receipt of a result, and throws for a decline or a fail. */
+export async function conclude(
+    job: ActiveJob,
+    query: SavedQuery,
+    incoming: IncomingAnswer,
+    ending: SignedEnding,
+): Promise<Receipt> {
+    const { number } = query;
+    const accept = incoming.accept ?? null;
+    const { receipt } = ending;
+    if (ending.type !== 'result') {
+        const wasPaid = job.ledger.meterOf(number) > 0n;
+        job.ledger.dropMeter(number);
+        await job.end(query, { phase: ending.type, accept, receipt, note: `reason ${ending.refusal.reason}` });
+        await job.countFailure(ending.type === 'fail' && wasPaid);
+        throw refusedBy(ending, incoming.retryAfter);
+    }
+    const { result } = ending;
+    const { index, price, cumulative, finish } = result;
+    const entry = { index, price, cumulative };
+    const objection = job.ledger.objection(entry);
+    if (objection !== undefined) {
+        throw new Breach(`the result is refused: ${objection}`, receipt);
+    }
+    job.ledger.addResult(number, entry);
+    const root = answerRoot(incoming.received);
+    await job.end(query, { phase: 'result', accept, receipt, entry, answerRoot: root });
+    const { prompt, cached, completion, reasoning } = result;
+    const tokens = { prompt, cached, completion, reasoning };
+    return { number, price, tokens, finish, result: receipt, accept: accept! };
+}
+
+function refusedBy({ type, refusal, receipt }: Exclude<SignedEnding, { type: 'result' }>, retryAfter?: number) {
+    const { message, origin } = causeOf(refusal.reason);
+    const remedies = {
+        request: 'Change the question: no node answers it as it is.',
+        job: 'Ask for less, or open a job with a larger step or deposit.',
+        server: 'Change the question, or open a job at another node.',
+        node: 'Ask again later, or open a job at another node.',
+    };
+    const code = type === 'decline' ? 'declined' : 'failed';
+    return new QueryRefused(code, message, remedies[origin], refusal.reason, receipt, retryAfter);
+}
+
+/** Stores what was refused as evidence. Its meters stay counted: what was paid is paid. */
+export async function refuse(
+    job: ActiveJob,
+    query: SavedQuery,
+    { accept = null }: { accept?: Buffer | null },
+    error: Breach,
+) {
+    const receipt = error.receipt === undefined ? null : Buffer.from(error.receipt);
+    await job.abandon(error.message);
+    await job.end(query, { phase: 'refused', accept, receipt, note: error.message });
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Fetches the endings that nobody waits for, for at most so many milliseconds; one attempt each if 0. */
+export async function fetchEndings(job: ActiveJob, ms: number): Promise<void> {
+    const until = Date.now() + ms;
+    const waiting = [...job.reservations.values()].filter(({ isTaken, query }) => !isTaken && query !== undefined);
+    waiting.forEach((one) => (one.isTaken = true));
+    await Promise.all(
+        waiting.map(async (reservation) => {
+            try {
+                for (let attempt = 0; !(await fetchEnding(job, reservation.query!, attempt)); attempt++) {
+                    const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)];
+                    if (Date.now() + wait > until) {
+                        return;
+                    }
+                    await pause(wait);
+                }
+            } finally {
+                reservation.isTaken = false;
+            }
+        }),
+    );
+}
+
+/** True once the query has an ending. */
+async function fetchEnding(job: ActiveJob, query: SavedQuery, attempt: number): Promise<boolean> {
+    const { hash, terms } = job.stored;
+    let bytes: Buffer;
+    try {
+        bytes = await job.link.stored(hash, query.number, terms.maxAnswer + OVERHEAD);
+    } catch (error) {
+        if (error instanceof WorkerRefusal) {
+            return endMissing(job, query, error, attempt);
+        }
+        return false;
+    }
+    const incoming = incomingOf(job, query, { late: true });
+    try {
+        for (const record of parse(new RecordReader(), bytes)) {
+            incoming.take(record);
+        }
+        if (incoming.ending === undefined) {
+            return false; // still being made
+        }
+        requireDelivered(job, query, incoming.ending);
+        await conclude(job, query, incoming, incoming.ending).catch((error: unknown) => {
+            if (!(error instanceof QueryRefused)) {
+                throw error;
+            }
+        });
+        return true;
+    } catch (error) {
+        if (error instanceof Breach) {
+            await refuse(job, query, incoming, error);
+            return true;
+        }
+        return false;
+    }
+}
+
+// Rule 14: a worker sends one step for each query that runs before it is paid. What bills more was not delivered.
+function requireDelivered({ ledger, stored }: ActiveJob, query: SavedQuery, ending: SignedEnding): void {
+    if (ending.type !== 'result') {
+        return;
+    }
+    const { price } = ending.result;
+    if (ledger.unpaidWith(query.number, price) > stored.terms.step * BigInt(query.concurrent)) {
+        const reason = `it bills ${price} nanoTON for an answer that was not delivered, more than a step ahead of what is paid`;
+        throw new Breach(`the result is refused: ${reason}`, ending.receipt);
+    }
+}
+
+// A number that the worker does not know was never accepted. It is not used again all the same.
+async function endMissing(job: ActiveJob, query: SavedQuery, error: WorkerRefusal, attempt: number): Promise<boolean> {
+    if (['running', 'paused', 'shutting_down'].includes(error.code) || error.status >= 500) {
+        return false;
+    }
+    if (error.code === 'unknown_job') {
+        job.session = undefined;
+        await job.connect().catch(() => undefined);
+        return false;
+    }
+    if (attempt === 0) {
+        return false; // the request may still be on its way
+    }
+    job.ledger.dropMeter(query.number);
+    await job.end(query, { phase: 'void', note: error.message });
+    return true;
+}
