@@ -1,4 +1,4 @@
-/** A watcher that claims for a provider that sleeps: as soon as a client leaves a job, its newest voucher is claimed. */
+/** A watcher that claims for a provider that sleeps: when a client leaves a job, its newest voucher is claimed. */
 import { type Actor, claimJob, type SignedVoucher } from '@cocoon-market/wrappers';
 import type { Market, StopWatching } from '@cocoon-market/wrappers/market';
 import type { Address } from '@ton/core';

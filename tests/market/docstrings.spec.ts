@@ -57,12 +57,12 @@ describe('The public names of the market', () => {
             (symbol) => ts.displayPartsToString(symbol.getDocumentationComment(checker)) === '',
         );
         const plain = new Set(['MarketErrorCode', 'ReceiptField', 'TransactionName', 'workerUrl']); // said in full by their type
-        const unshown = resolved.filter(
+        const withoutExample = resolved.filter(
             (symbol) => !plain.has(symbol.name) && !symbol.getJsDocTags(checker).some(({ name }) => name === 'example'),
         );
 
         expect(bare.map(({ name }) => name)).toEqual([]);
-        expect(unshown.map(({ name }) => name)).toEqual([]);
+        expect(withoutExample.map(({ name }) => name)).toEqual([]);
     });
 
     it('have examples that compile', () => {

@@ -4,6 +4,7 @@ import type { Address, Contract, OpenedContract, Sender } from '@ton/core';
 export interface Actor {
     sender: Sender & { address?: Sender['address'] };
     address?: Address; // of the wallet; needed only where the sender does not know it, as those of @ton/ton
+    /** The contract with the methods that read it and send to it. */
     open<T extends Contract>(contract: T): OpenedContract<T>;
 }
 

@@ -28,7 +28,7 @@ import {
 import { type LiveNode, readLiveNode } from './liveNode';
 import {
     byPrice,
-    type ModelNames,
+    type CatalogueNames,
     modelHashOf,
     namesOf,
     type NodeFilter,
@@ -50,8 +50,10 @@ import { type PriceQuote, type QuoteRequest, quoteOf } from './quote';
  * ```
  */
 export interface MarketOptions {
-    catalogue?: Buffer; // the published file, which the registry names by its hash; this release's unless given
-    now?: () => number; // unix seconds; this machine's clock unless given
+    /** The published file, which the registry names by its hash; this release's unless given. */
+    catalogue?: Buffer;
+    /** Unix seconds; this machine's clock unless given. */
+    now?: () => number;
 }
 
 /**
@@ -100,7 +102,7 @@ export class Market {
         readonly network: number,
         readonly registry: Address,
         private readonly client: MarketClient,
-        private readonly names: ModelNames,
+        private readonly names: CatalogueNames,
         private readonly now: () => number,
     ) {
         this.announcements = new Announcements(client, registry);
@@ -253,7 +255,7 @@ export class Market {
 
     /**
      * Opens a job at a node: node, provider and escrow are read first, and what the contracts would refuse is refused
-     * before anything is sent. An {@link Actor} pays with the wallet that owns the escrow, whose actions are over when
+     * before anything is sent. An `Actor` pays with the wallet that owns the escrow, whose actions are over when
      * its sender says so (see `walletActor`); a {@link SpendKey} pays without a wallet, and the job is open when this
      * resolves.
      *

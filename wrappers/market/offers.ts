@@ -74,13 +74,13 @@ export interface NodeFilter {
 }
 
 /** The name that a hash has: the id of a catalogue's model, or its 64 hex digits. */
-export type ModelNames = ReadonlyMap<bigint, string>;
+export type CatalogueNames = ReadonlyMap<bigint, string>;
 
 const MILLION = { prompt: Number(TOKENS_PER_RATE), completion: Number(TOKENS_PER_RATE) };
 const MAX_RATE = TOKENS_PER_RATE * 1_000_000_000n; // nanoTON: a token for a whole TON
 
 /** The names of a catalogue's models. */
-export function namesOf(models: readonly Pick<CatalogueModel, 'id'>[]): ModelNames {
+export function namesOf(models: readonly Pick<CatalogueModel, 'id'>[]): CatalogueNames {
     return new Map(models.map(({ id }) => [modelKey(id), id]));
 }
 
@@ -93,7 +93,7 @@ export function modelHashOf(model: string): bigint {
 export function sellingNode(
     { address, provider, number, isKnown, listedAt, changedAt, parts }: Announcement,
     filter: NodeFilter,
-    { names, now }: { names: ModelNames; now: number },
+    { names, now }: { names: CatalogueNames; now: number },
 ): SellingNode {
     const { service, hardware, attestation } = parts;
     const isInForce = attestation !== undefined && attestation.expiresAt > now;
@@ -131,7 +131,7 @@ export function priceFor(rates: Rates, tokens: Partial<TokenCounts>): bigint {
     );
 }
 
-function modelOffer({ model, ...rates }: Offer, all: readonly Offer[], names: ModelNames): ModelOffer {
+function modelOffer({ model, ...rates }: Offer, all: readonly Offer[], names: CatalogueNames): ModelOffer {
     return {
         model: names.get(model) ?? numberToHex(model),
         rates,
