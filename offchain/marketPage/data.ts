@@ -15,7 +15,7 @@ const STALE_SECONDS = 300; // without a reading of the chain
 const LATEST = 20; // jobs
 
 /** Whether the market lives, by what the index has. */
-export type MarketState = 'alive' | 'paused' | 'empty' | 'stale' | 'absent';
+export type MarketState = 'alive' | 'paused' | 'empty' | 'stale' | 'unread' | 'absent';
 
 export interface Snapshot {
     view: MarketView;
@@ -121,8 +121,11 @@ export class MarketData {
 }
 
 function stateOf(snapshot: Snapshot | undefined, now: number): MarketState {
-    if (snapshot?.block === undefined) {
+    if (snapshot === undefined) {
         return 'absent';
+    }
+    if (snapshot.block === undefined) {
+        return 'unread';
     }
     if (now - snapshot.block.readAt > STALE_SECONDS) {
         return 'stale';

@@ -20,6 +20,7 @@ export const STATE_WORDS: Record<MarketState, string> = {
     paused: 'Paused',
     empty: 'Nobody sells',
     stale: 'Not up to date',
+    unread: 'Not read yet',
     absent: 'No index',
 };
 

@@ -132,7 +132,7 @@ export function makeMarketServer(options: MarketServerOptions): FastifyInstance 
             return definitionsPage();
         }
         const { snapshot } = reading;
-        if (snapshot === undefined) {
+        if (snapshot?.block === undefined) {
             return absentPage(reading, shownStore(options.store));
         }
         const measured = await options.measured?.current();

@@ -250,12 +250,26 @@ describe('a page says plainly', () => {
         expect(body).not.toContain(folder);
     });
 
+    it('that the market is being read for the first time, and shows no number', async () => {
+        const block = (await index.store.mark('block'))!;
+        await index.store.removeMark('block');
+        const { statusCode, body } = await at(0);
+        await index.store.setMark('block', block);
+        expect(statusCode).toBe(503);
+        expect(body).toContain('being read for the first time');
+        expect(body).not.toContain('<data');
+    });
+
     it('that the registry is paused, and no longer once it is not', async () => {
         const registry = market.world.market.registry;
         const pause = (paused: boolean) =>
             registry.sendSetPaused(market.world.market.governor.getSender(), { value: 10n ** 9n, paused });
+        const calm = makeMarketServer({ store: join(folder, 'index.db'), now: () => now, freshMs: 60_000 });
+        await calm.inject('/');
         await pause(true);
         await index.pass();
+        expect((await calm.inject('/')).body).toContain('The market is alive'); // its view is still fresh
+        await calm.close();
         expect((await at(0)).body).toContain('The market is paused');
         await pause(false);
         await index.pass();

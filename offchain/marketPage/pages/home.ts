@@ -117,7 +117,8 @@ const HEADLINES = {
     paused: 'The market is paused',
     empty: 'Nobody sells here now',
     stale: 'The index is not up to date',
-    absent: 'The index is not read yet',
+    unread: 'The market is not read yet',
+    absent: 'There is no index yet',
 } as const;
 
 function saying({ reading, snapshot: { view } }: Site): Markup {
@@ -127,6 +128,7 @@ function saying({ reading, snapshot: { view } }: Site): Markup {
         case 'empty':
             return 'No node of a provider in good standing is open.';
         case 'stale':
+        case 'unread':
         case 'absent':
             return 'Whether the market lives now cannot be said.';
         case 'alive': {

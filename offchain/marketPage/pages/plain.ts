@@ -127,7 +127,12 @@ export function messagePage(status: number, title: string, sentence: Markup, err
 export const notFound = (what: string): Page => messagePage(404, 'Not found', what, what);
 
 /** There is nothing to show yet. */
-export function absentPage({ problem }: Reading, store: string): Page {
+export function absentPage({ problem, state }: Reading, store: string): Page {
+    if (state === 'unread') {
+        const words = 'The market is being read for the first time';
+        const sentence = 'What is read so far is not the whole market, so no number is shown yet. Look again in a minute.';
+        return messagePage(503, words, sentence, words);
+    }
     const error = problem === undefined ? 'There is no index yet' : 'The index cannot be read';
     return messagePage(
         503,
