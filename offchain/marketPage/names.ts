@@ -4,7 +4,7 @@ import { catalogueIds } from '../fleet/catalogue';
 
 const SHORT = 12; // digits of a hash without a name
 
-export class ModelNames {
+export class NameBook {
     private readonly byHash: ReadonlyMap<string, string>;
 
     /** `more`: ids besides those of the catalogue. */

@@ -20,7 +20,7 @@ import {
     supplyList,
     tiersList,
 } from './moreLists';
-import { ModelNames } from './names';
+import { NameBook } from './names';
 import { modelPage, nodePage, providerPage } from './pages/details';
 import { homePage } from './pages/home';
 import { jobPage } from './pages/job';
@@ -81,7 +81,7 @@ interface PageRequest {
 export function makeMarketServer(options: MarketServerOptions): FastifyInstance {
     const server = createDoor({ silentSeconds: SILENT_SECONDS });
     const data = new MarketData(options);
-    const models = new ModelNames(options.models);
+    const models = new NameBook(options.models);
     server.addHook('onSend', async (_, reply) => void reply.headers(HEADERS));
     server.addHook('onClose', () => data.close());
     server.setErrorHandler((error: { statusCode?: number }, _, reply) => {

@@ -5,7 +5,7 @@ import type { Reading, Snapshot } from './data';
 import { Accounts } from './format';
 import type { Html } from './html';
 import type { MeasuredSpeeds } from './measured';
-import type { ModelNames } from './names';
+import type { NameBook } from './names';
 import type { List } from './table';
 
 /** A page, each form made only when it is asked for. */
@@ -23,7 +23,7 @@ export interface Site {
     reading: Reading;
     snapshot: Snapshot;
     accounts: Accounts;
-    models: ModelNames;
+    models: NameBook;
     measured: MeasuredSpeeds | undefined;
 }
 

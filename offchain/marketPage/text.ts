@@ -6,25 +6,29 @@ const MAX_CELL = 500; // characters in CSV
 /** Fillers, which show nothing: soft hyphen, Hangul and Khmer fillers, an empty Braille pattern. */
 const FILLERS = ['\\u00ad', '\\u115f', '\\u1160', '\\u17b4', '\\u17b5', '\\u2800', '\\u3164', '\\uffa0'].join('|');
 
-/**
- * Characters that show nothing, or change how others are shown: control characters, marks of direction, separators,
- * unassigned ones, fillers, and marks from the third on over one letter.
- */
-const HIDDEN = new RegExp(`[\\p{C}\\p{Zl}\\p{Zp}]|${FILLERS}|(?<=\\p{M}\\p{M})\\p{M}`, 'gu');
+/** Characters that show nothing, or change how others are shown: control characters, marks of direction, separators. */
+const HIDDEN = new RegExp(`[\\p{C}\\p{Zl}\\p{Zp}]|${FILLERS}`, 'u');
+const MARK = /\p{M}/u;
+const MAX_MARKS = 2; // over one letter
 
 const codeOf = (char: string): string => `[U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}]`;
 
-/** At most so many characters of a text, in which hidden characters stand as their codes. */
+/**
+ * The beginning of a text, at most so many characters as it is shown. Hidden characters stand as their codes, and so do
+ * marks from the third on over one letter.
+ */
 export function visibleText(text: string, max = MAX_TEXT): string {
-    let [shortened, count] = ['', 0];
+    let [visible, length, marks] = ['', 0, 0];
     for (const char of text) {
-        if (count++ === max) {
-            shortened += '…';
-            break;
+        marks = MARK.test(char) ? marks + 1 : 0;
+        const isHidden = marks > MAX_MARKS || HIDDEN.test(char);
+        length += isHidden ? codeOf(char).length : 1;
+        if (length > max) {
+            return `${visible}…`;
         }
-        shortened += char;
+        visible += isHidden ? codeOf(char) : char;
     }
-    return shortened.replace(HIDDEN, codeOf);
+    return visible;
 }
 
 /** A field of CSV. A text that a spreadsheet would run as a formula begins with an apostrophe. */

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeMarketServer } from '../../offchain/marketPage/server';
-import { type BusyMarket, HOSTILE, makeBusyMarket, MODELS } from './support/busyMarket';
+import { addHugeTexts, type BusyMarket, HOSTILE, makeBusyMarket, MODELS } from './support/busyMarket';
 import { TestIndex } from './support';
 import { Recount } from './support/recount';
 
@@ -198,34 +198,15 @@ it('what a hostile node announces is text in every form', async () => {
 });
 
 it('a text of 10 kB that another chain might hold is shortened', async () => {
-    const body = JSON.stringify({
-        number: 9,
-        node: `0:${'9'.repeat(64)}`,
-        hardware: { gpuClass: 0, gpus: 1, vram: 1, model: '\u202e<b>'.repeat(2500) },
-        service: { region: 'r'.repeat(10_000), uptime: 1, endpoint: 'e'.repeat(10_000) },
-        offers: [],
-    });
+    const remove = await addHugeTexts(index.store, market.world, market.providers[0], now);
     const provider = market.providers[0].provider.address.toRawString();
-    const { db } = index.store;
-    const log = `registry/${market.world.registry.toRawString()}`;
-    const fact = {
-        log,
-        lt: Buffer.alloc(8, 0xfe),
-        n: 0,
-        kind: 'node',
-        subject: `${provider}/0000000009`,
-        object: provider,
-        at: now,
-        body,
-    };
-    await db.insertInto('facts').values(fact).execute();
     for (const path of ['/', '/nodes', `/nodes/${provider}/9`, '/regions', '/supply', '/nodes.csv']) {
         const answer = await get(path);
         expect(answer.statusCode).toBe(200);
         expect(answer.body).not.toMatch(/\u202e|r{501}|e{501}/);
         expect(answer.body.includes('<b>')).toBe(path.endsWith('.csv'));
     }
-    await db.deleteFrom('facts').where('subject', '=', fact.subject).execute();
+    await remove();
 });
 
 describe('a page says plainly', () => {

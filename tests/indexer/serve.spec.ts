@@ -107,17 +107,21 @@ it.each([
     [['--listen', 'nowhere'], '"nowhere" is no place to listen'],
     [['--listen', '127.0.0.1:65536'], 'is no place to listen'],
     [['--measured', 'file:///x'], 'is no URL'],
-])('%s is refused: %s', async (flags, words) => {
-    const spy = jest.spyOn(console, 'error').mockImplementation(() => undefined);
-    try {
-        await main(['node', 'cocoon', 'market', 'serve', ...flags, '--store', join(folder, 'none.db')]);
-        expect(process.exitCode).toBe(1);
-        expect(spy.mock.calls.join('\n')).toContain(words);
-    } finally {
-        spy.mockRestore();
-        process.exitCode = 0;
-    }
-}, 30_000);
+])(
+    '%s is refused: %s',
+    async (flags, words) => {
+        const spy = jest.spyOn(console, 'error').mockImplementation(() => undefined);
+        try {
+            await main(['node', 'cocoon', 'market', 'serve', ...flags, '--store', join(folder, 'none.db')]);
+            expect(process.exitCode).toBe(1);
+            expect(spy.mock.calls.join('\n')).toContain(words);
+        } finally {
+            spy.mockRestore();
+            process.exitCode = 0;
+        }
+    },
+    30_000,
+);
 
 it('an index in PostgreSQL that is being written gives the same page', async () => {
     const postgres = await PostgresServer.start();

@@ -130,7 +130,8 @@ export const notFound = (what: string): Page => messagePage(404, 'Not found', wh
 export function absentPage({ problem, state }: Reading, store: string): Page {
     if (state === 'unread') {
         const words = 'The market is being read for the first time';
-        const sentence = 'What is read so far is not the whole market, so no number is shown yet. Look again in a minute.';
+        const sentence =
+            'What is read so far is not the whole market, so no number is shown yet. Look again in a minute.';
         return messagePage(503, words, sentence, words);
     }
     const error = problem === undefined ? 'There is no index yet' : 'The index cannot be read';

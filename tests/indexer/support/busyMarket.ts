@@ -2,6 +2,7 @@
 import { toNano } from '@ton/core';
 import { nodeChanges } from '@cocoon-market/wrappers';
 import { type JoinedMarket, modelOf } from '../../support/stake';
+import type { IndexStore } from '../../../offchain/indexer/store';
 import { World, type WorldClient, type WorldJob } from './world';
 
 const DAY = 86_400;
@@ -91,3 +92,18 @@ async function runDay(world: World, providers: JoinedMarket[], clients: WorldCli
 }
 
 const ended = new WeakSet<WorldJob>();
+
+/** Puts a node with texts of 10 kB into an index, as no contract of today would let anyone announce it. */
+export async function addHugeTexts(store: IndexStore, world: World, { provider }: JoinedMarket, at: number) {
+    const owner = provider.address.toRawString();
+    const hardware = { gpuClass: 0, gpus: 1, vram: 1, model: '\u202e<b>'.repeat(2500) };
+    const service = { region: 'r'.repeat(10_000), uptime: 1, endpoint: 'e'.repeat(10_000) };
+    const body = { number: 9, node: `0:${'9'.repeat(64)}`, hardware, service, offers: [] };
+    const subject = `${owner}/0000000009`;
+    const fact = { log: `registry/${world.registry.toRawString()}`, lt: Buffer.alloc(8, 0xfe), n: 0, kind: 'node' };
+    await store.db
+        .insertInto('facts')
+        .values({ ...fact, subject, object: owner, at, body: JSON.stringify(body) })
+        .execute();
+    return () => store.db.deleteFrom('facts').where('subject', '=', subject).execute();
+}

@@ -25,6 +25,7 @@ it('two marks over one letter are shown, and further ones are codes', () => {
 it('a text of 60 characters is whole, one of 61 and one of 10 kB are shortened', () => {
     expect(visibleText('x'.repeat(60))).toBe('x'.repeat(60));
     expect(visibleText('x'.repeat(61))).toBe(`${'x'.repeat(60)}…`);
+    expect(visibleText('\u202e'.repeat(10_000))).toBe(`${'[U+202E]'.repeat(7)}…`);
     expect(stranger('😀'.repeat(10_000)).text).toBe(`<bdi>${'😀'.repeat(60)}…</bdi>`);
 });
 
