@@ -11,7 +11,6 @@ const MODULES: Record<string, () => unknown> = {
     '@cocoon-market/wrappers/market': () => jest.requireActual('@cocoon-market/wrappers/market'),
     '@ton/core': () => jest.requireActual('@ton/core'),
     '@ton/ton': () => jest.requireActual('@ton/ton'),
-    'node:fs': () => ({ readFileSync: () => Buffer.alloc(0) }), // the examples name files that nobody has
 };
 
 jest.setTimeout(240_000);

@@ -35,7 +35,8 @@ export function checkTree(folder) {
     assert.equal(dependencies, undefined, 'the package has dependencies besides its peers');
 }
 
-const NEEDS = `wrappers: '${PACKAGE}', signed: '${PACKAGE}/signed', sealed: '${PACKAGE}/sealed', core: '@ton/core'`;
+const PARTS = ['signed', 'sealed', 'market'].map((part) => `${part}: '${PACKAGE}/${part}'`).join(', ');
+const NEEDS = `wrappers: '${PACKAGE}', ${PARTS}, core: '@ton/core'`;
 
 /** Runs the probe in Node.js, by `require` or by `import`; returns what it computes. */
 export function runProbe(folder, kind, nodeKey) {

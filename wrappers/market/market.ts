@@ -43,10 +43,9 @@ import { type PriceQuote, type QuoteRequest, quoteOf } from './quote';
  *
  * @example
  * ```ts
- * import { readFileSync } from 'node:fs';
  * import type { MarketOptions } from '@cocoon-market/wrappers/market';
  *
- * const options: MarketOptions = { catalogue: readFileSync('catalogue.json') };
+ * const optionsOf = (catalogue: Buffer): MarketOptions => ({ catalogue });
  * ```
  */
 export interface MarketOptions {
