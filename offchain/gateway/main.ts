@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { Chain, TonHttpChain } from '../chain';
 import { addressText } from '../process/addresses';
 import { unixSeconds } from '../process/clock';
+import { reasonOf } from '../process/errors';
 import { createLog, reporting } from '../process/log';
 import { serveMetrics } from '../process/metrics';
 import { PollLoop, Tasks } from '../process/tasks';
@@ -274,6 +275,7 @@ function assertOwn(newest: StoredJob | undefined, escrow: Address, { network, st
 
 // What was not committed may exist at the next start or not: nothing may be decided on top of it.
 function killBroken(log: Logger, error: Error): void {
-    log.fatal({ reason: error.message }, 'the store failed');
+    const cause = error.cause === undefined ? undefined : reasonOf(error.cause);
+    log.fatal({ reason: error.message, cause }, 'the store failed');
     process.kill(process.pid, 'SIGKILL');
 }
