@@ -142,11 +142,17 @@ export class ClientJob {
         return this.settlement();
     }
 
-    /** Asks the chain to let the client go after the notice. Needs no worker, and pays nothing more. */
+    /**
+     * Asks the chain to let the client go after the notice. Pays what is owed before, if the worker takes it and broke
+     * no rule.
+     */
     async leave(): Promise<Settlement> {
         const { state } = this;
         const { context, stored } = state;
         state.requirePhase('open', 'broken', 'settling', 'settled', 'leaving');
+        if (state.phase === 'open' || state.phase === 'settling') {
+            await state.money.flush().catch(() => undefined); // a worker that is away is not waited for
+        }
         const reading = await this.channel();
         if (reading.type === 'active' && reading.refundAt > context.now() + stored.terms.notice) {
             await state.money.stop();

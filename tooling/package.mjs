@@ -51,6 +51,8 @@ const forBrowsers = {
                 : undefined,
         );
         onResolve({ filter: /^(node:)?crypto$/ }, () => ({ path: 'crypto', namespace: 'absent' }));
+        // Messages of zod in forty languages.
+        onResolve({ filter: /locales\/index\.js$/ }, () => ({ path: 'locales', namespace: 'absent' }));
         onLoad({ filter: /./, namespace: 'absent' }, () => ({ contents: 'export const webcrypto = undefined;' }));
     },
 };

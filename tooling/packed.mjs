@@ -1,4 +1,4 @@
-// Packs the wrappers as npm does and looks at what a user would get: the rules of publint and of "Are the types
+// Packs wrappers and client as npm does and looks at what a user would get: the rules of publint and of "Are the types
 // wrong", no file that names this repository, no module of Node.js for browsers, and the size of what a page loads.
 import '../offchain/bin/node.js';
 import { execFileSync } from 'node:child_process';
@@ -9,12 +9,12 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { root } from './files.mjs';
 
-/** KB after minifying and gzip, without the peers: what a page loads that imports all of an entry. */
-const LIMITS = { index: 140, market: 135, signed: 35, sealed: 35 };
+/** KB after minifying and gzip, without the peers and the wrappers: what a page loads that imports all of an entry. */
+const LIMITS = { wrappers: { index: 140, market: 135, signed: 35, sealed: 35 }, client: { index: 95 } };
 
-/** Packs the wrappers into a folder; returns the path of the file. */
-export function pack(folder) {
-    const args = ['pack', '--workspace', 'wrappers', '--json', '--pack-destination', folder];
+/** Packs a package, the wrappers unless it is named, into a folder; returns the path of the file. */
+export function pack(folder, name = 'wrappers') {
+    const args = ['pack', '--workspace', name, '--json', '--pack-destination', folder];
     const output = execFileSync('npm', args, { cwd: root, encoding: 'utf8', env: npmEnvironment() });
     const [{ filename }] = JSON.parse(output);
     return join(folder, filename);
@@ -42,7 +42,7 @@ export async function sizeOf(folder, entry) {
         platform: 'browser',
         minify: true,
         write: false,
-        external: ['@ton/*'],
+        external: ['@ton/*', '@cocoon-market/*'],
     });
     return gzipSync(outputFiles[0].contents, { level: 9 }).length / 1000;
 }
@@ -68,7 +68,7 @@ export function strangers(folder) {
     });
 }
 
-async function breaches(file, folder) {
+async function breaches(name, file, folder) {
     const [{ publint }, { formatMessage }, types] = await Promise.all([
         import('publint'),
         import('publint/utils'),
@@ -80,9 +80,13 @@ async function breaches(file, folder) {
     const analysis = await types.checkPackage(types.createPackageFromTarballData(new Uint8Array(tarball)));
     const unpacked = unpack(file, folder);
     const sizes = await Promise.all(
-        Object.entries(LIMITS).map(async ([entry, limit]) => ({ entry, limit, size: await sizeOf(unpacked, entry) })),
+        Object.entries(LIMITS[name]).map(async ([entry, limit]) => ({
+            entry,
+            limit,
+            size: await sizeOf(unpacked, entry),
+        })),
     );
-    for (const { entry, limit, size } of sizes) console.log(`${entry}: ${size.toFixed(1)} KB, of ${limit}`);
+    for (const { entry, limit, size } of sizes) console.log(`${name} ${entry}: ${size.toFixed(1)} KB, of ${limit}`);
     return [
         ...messages.map((message) => `publint: ${formatMessage(message, pkg)}`),
         ...(analysis.problems ?? [{ kind: 'has no types' }]).map((problem) => `types: ${JSON.stringify(problem)}`),
@@ -94,7 +98,11 @@ async function breaches(file, folder) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const folder = mkdtempSync(join(tmpdir(), 'cocoon-packed-'));
     try {
-        const found = await breaches(pack(folder), folder);
+        const found = [];
+        for (const name of Object.keys(LIMITS)) {
+            const own = mkdtempSync(join(folder, `${name}-`));
+            found.push(...(await breaches(name, pack(own, name), own)));
+        }
         found.forEach((breach) => console.error(breach));
         process.exitCode = found.length === 0 ? 0 : 1;
     } finally {

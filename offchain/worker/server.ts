@@ -21,6 +21,7 @@ import { admit } from './admission';
 import type { WorkerBook } from './book';
 import type { Claims } from './claims';
 import type { WorkerContext } from './context';
+import { addCors } from './cors';
 import type { WorkerJob } from './job';
 import { type AcceptedQuery, type RecordSink, RunningQuery } from './query';
 import type { WorkerReadiness } from './readiness';
@@ -50,6 +51,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     const { answerSeconds, limits, listen } = context.config;
     const server = createDoor({ silentSeconds: answerSeconds + REQUEST_SECONDS, proxies: listen.proxies });
     server.removeContentTypeParser(['text/plain']);
+    addCors(server);
     const turns = new Turns(MAX_STORED);
     const sendStored = async (reply: FastifyReply, query: QueryRecord): Promise<FastifyReply> => {
         const endTurn = await turns.take();

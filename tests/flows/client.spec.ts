@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { endAll } from '../../demo/processes';
 import { MODEL } from '../../demo/setup';
 import { type Seller, Stage } from '../../demo/stage';
-import { isGone, messagesBetween } from '../support/stage';
+import { isGone } from '../support/stage';
 
 const DEPOSIT = toNano('1');
 const QUESTION = { messages: [{ role: 'user' as const, content: 'What is a voucher?' }], maxTokens: 120 };
@@ -74,10 +74,13 @@ describe('A client without a gateway', () => {
         return { text, receipt: answer.receipt! };
     };
 
-    /** What the chain paid for a job that has ended. */
-    const paidFor = (job: ClientJob): bigint => {
-        const [last] = messagesBetween(stage, job.address, seller.hot.address).slice(-1);
-        return last.value;
+    /** nanoTON that the last transaction of a channel took from its balance for the payout. */
+    const paidFor = (job: ClientJob, balance: bigint): bigint => {
+        const last = stage.network.transactions.filter((one) => one.account === job.address.toRawString()).at(-1)!;
+        const isElsewhere = ({ destination }: { destination: string | null }) =>
+            destination !== seller.hot.address.toRawString();
+        const home = last.outMessages.filter(isElsewhere).reduce((sum, { value }) => sum + value, 0n);
+        return balance - last.storageFees - home;
     };
 
     it('opens with the spend key, asks, pays exactly its receipts, and settles', async () => {
@@ -91,7 +94,30 @@ describe('A client without a gateway', () => {
         expect(first.text).toContain('signature');
         expect(settlement).toMatchObject({ phase: 'ended', spent: cost });
         expect(await isGone(stage, job.address)).toBe(true);
-        expect(held).toBeGreaterThan(cost);
-        expect(paidFor(job)).toBeGreaterThanOrEqual(cost);
+        expect(paidFor(job, held)).toBe(cost);
+    });
+
+    it('opens with the wallet, goes on after a restart of the program, and leaves a worker alone', async () => {
+        const bob = await developer('bob');
+        const first = await openJob(await open(bob, 'wallet'));
+        const { receipt } = await askOnce(first);
+        await client!.close();
+        const [again] = await (await open(bob, 'wallet')).jobs();
+
+        await askOnce(again);
+        const { phase, refundAt, spent } = await again.leave();
+
+        expect((await again.receipts())[0]).toEqual(receipt);
+        expect([phase, spent]).toEqual(['leaving', again.owed]);
+        await expect(again.refund()).rejects.toMatchObject({ code: 'wrong_phase' });
+        stage.network.setTime(refundAt!);
+        expect((await again.refund()).phase).toBe('ended');
+    });
+
+    it('lets no two programs use one store', async () => {
+        const carl = await developer('carl');
+        await open(carl);
+
+        await expect(open(carl)).rejects.toMatchObject({ code: 'store_in_use' });
     });
 });
