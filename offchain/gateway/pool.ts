@@ -364,15 +364,29 @@ export class JobPool {
         }
     }
 
-    /** Open jobs that are used up: no query runs or is without an ending, and another job has taken their place. */
+    /**
+     * Open jobs that are used up or too many: no query runs or is without an ending, and another job has taken their
+     * place. Jobs become too many when workers or other gateways were gone, and their jobs come back.
+     */
     exhausted(): GatewayJob[] {
+        const models = new Set(this.book.open().map(({ stored }) => stored.model));
+        const tooMany = new Set([...models].flatMap((model) => this.beyondMaxOpen(model)));
         return this.book.open().filter((job) => {
             const others = this.usable(job.stored.model, { workers: new Set(), jobs: new Set([job.number]) });
             const replaced = others.some((other) => other.available >= this.threshold(other));
             const surplus = replaced && this.isIdle(job) && others.some((other) => other.usedAt > job.usedAt);
-            const over = this.isOver(job) || surplus || (replaced && job.available < this.threshold(job));
+            const isUsedUp = replaced && job.available < this.threshold(job);
+            const over = this.isOver(job) || surplus || isUsedUp || tooMany.has(job);
             return over && job.running === 0 && job.unfinished.length === 0;
         });
+    }
+
+    /** The jobs with money beyond `job.maxOpen`: those that were used longest ago. */
+    private beyondMaxOpen(model: string): GatewayJob[] {
+        return this.usable(model, { workers: new Set(), jobs: new Set() })
+            .filter((job) => job.available >= this.threshold(job))
+            .sort((one, other) => other.usedAt - one.usedAt || other.number - one.number)
+            .slice(this.context.config.job.maxOpen);
     }
 
     private disconnected(model: string, excluded: Excluded): GatewayJob[] {

@@ -73,6 +73,28 @@ describe('Many questions at once', () => {
         expect(jobs()).toHaveLength(2);
     });
 
+    it('jobs beyond job.maxOpen, as when others come back, are settled, the longest unused first', async () => {
+        const job = { deposit: '1000000000', step: '40000', maxParallel: 2 };
+        await start({ config: { job: { ...job, maxOpen: 3 } } });
+        await bench.post(ask);
+        slow(400);
+        await many(6);
+        expect(jobs()).toHaveLength(3);
+        bench.worker.scripts.length = 0;
+
+        await bench.gateway.sweep();
+        expect(jobs().filter(({ phase }) => phase === 'open')).toHaveLength(3);
+        await bench.restart({ job: { ...job, maxOpen: 2 } });
+        await bench.post(ask);
+        await until(() => jobs().every((each) => each.session !== undefined));
+        const [first, second, third] = jobs();
+        first.usedAt += 10;
+        second.usedAt -= 10;
+        await bench.gateway.sweep();
+
+        expect([first, second, third].map(({ phase }) => phase === 'open')).toEqual([true, false, true]);
+    });
+
     it("an escrow whose day's limit is used up opens no other job, and the questions wait", async () => {
         await start();
         await bench.post(ask);
