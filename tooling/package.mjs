@@ -12,7 +12,8 @@ import { tools } from './tools.mjs';
 /**
  * The packages by their folder. `entries`: what a program may import, and the source of each; those of `nodeOnly` are
  * not for browsers. `external`: what the user installs, and everything else is in the files. `own`: sources without a
- * licence of others. `buffer`: what gives a browser its Buffer, a file of the package or another package.
+ * licence of others. `buffer`: what gives a browser its Buffer, a file of the package or another package. `schema`:
+ * the wire format for clients in other languages comes with it.
  */
 export const packages = {
     wrappers: {
@@ -21,6 +22,7 @@ export const packages = {
         external: ['@ton/core', '@ton/crypto'],
         own: /^(wrappers|build|params)\//,
         buffer: './buffer.mjs',
+        schema: true,
     },
     client: {
         entries: { index: 'index', file: 'file' },
@@ -33,6 +35,7 @@ export const packages = {
 
 const target = 'es2022';
 const MODULES = 'modules/';
+const FOR_TESTS = ['Probe', 'Foreign']; // contracts that are no part of the market
 
 const posix = (path) => path.split(sep).join('/');
 
@@ -169,6 +172,19 @@ function reachable(types, sources) {
     return shown;
 }
 
+/** The TL-B, the ABI of each contract and the vectors of signed payloads, by their path in dist. */
+function schemaFiles() {
+    const read = (path) => readFileSync(join(root, path), 'utf8');
+    const { projects } = JSON.parse(read('tact.config.json'));
+    const contracts = projects.map(({ name }) => name).filter((name) => !FOR_TESTS.includes(name));
+    const vectors = readdirSync(join(root, 'tests/vectors')).sort();
+    return new Map([
+        ['schema/schema.tlb', read('docs/schema.tlb')],
+        ...contracts.map((name) => [`schema/abi/${name}.json`, read(`build/${name}/${name}_${name}.abi`)]),
+        ...vectors.map((file) => [`schema/vectors/${file}`, read(`tests/vectors/${file}`)]),
+    ]);
+}
+
 /** Under its own name only once it is whole: another process may read it at any moment. */
 function write(path, contents) {
     mkdirSync(dirname(path), { recursive: true });
@@ -185,6 +201,7 @@ export async function makePackage(name, dist, { types: withTypes = true } = {}) 
         `@cocoon-market/${name}`,
     );
     const files = new Map([...node.files, ...web.files, ...(withTypes ? types(name) : []), [LICENCES, licences]]);
+    if (packages[name].schema) schemaFiles().forEach((contents, file) => files.set(file, contents));
     for (const [file, contents] of files) write(join(dist, file), contents);
     for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
         const path = join(entry.parentPath, entry.name);

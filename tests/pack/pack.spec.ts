@@ -72,6 +72,16 @@ describe('The packed wrappers', () => {
         expect(JSON.parse(found)).toEqual([]);
     });
 
+    it('hold the wire format for clients in other languages', () => {
+        const read = (file: string) =>
+            readFileSync(require.resolve(`@cocoon-market/wrappers/schema/${file}`, { paths: [folder] }), 'utf8');
+        const abi = JSON.parse(read('abi/Channel.json')) as { name: string };
+
+        expect(read('schema.tlb')).toBe(readFileSync(join(ROOT, 'docs/schema.tlb'), 'utf8'));
+        expect(read('vectors/payloads.json')).toBe(readFileSync(join(ROOT, 'tests/vectors/payloads.json'), 'utf8'));
+        expect(abi.name).toBe('Channel');
+    });
+
     it('are the same bytes when they are made again', () => {
         const again = join(folder, 'again');
         run(
