@@ -39,16 +39,16 @@ export async function order(context: ClientContext, job: SavedJob): Promise<void
             await chain.open(Escrow.fromAddress(escrow)).sendOpenJobs({ ...head, jobs: [opened] });
         }
     } catch (error) {
+        // An endpoint that refuses or does not answer may have passed the order on: the chain says what became of it.
+        if (await takeUp(context, job)) {
+            return;
+        }
         if (error instanceof RefusedMessage) {
             Object.assign(job, { phase: 'failed', note: error.message });
             await context.records.saveJob(job);
             throw new ClientError('order_refused', error.message, error.remedy, { cause: error });
         }
-        // An endpoint that refuses or does not answer may have passed the order on: the chain says what became of it.
-        if (!(await takeUp(context, job))) {
-            throw error;
-        }
-        return;
+        throw error;
     }
     const until = Date.now() + ORDER_SECONDS * 1000;
     while (!(await takeUp(context, job))) {

@@ -5,7 +5,7 @@ import { Place, type Setting } from './place';
 import { JOB } from './play';
 import type { RunningProcess } from './processes';
 import { MODEL } from './setup';
-import { Stage } from './stage';
+import { NETWORK, Stage } from './stage';
 
 const DEPOSIT = toNano('80');
 const SHUTDOWN_SECONDS = 2; // for running answers, when the playground ends
@@ -17,6 +17,7 @@ export interface Playground {
     model: string;
     chainUrl: string;
     workerUrl: string;
+    network: number; // -3, testnet's
     registry: string;
     escrow: string;
     gatewayConfig: string; // path
@@ -85,6 +86,7 @@ export async function startPlayground(
                 model: MODEL,
                 chainUrl: stage.network.url,
                 workerUrl: worker.url,
+                network: NETWORK,
                 registry: setting.registry,
                 escrow: setting.escrow,
                 gatewayConfig: join(buyer.folder, 'gateway.json'),

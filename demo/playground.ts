@@ -46,15 +46,18 @@ function readOptions(): Options | undefined {
 }
 
 /** What a user reads when everything runs. */
-function guide({ baseUrl, pageUrl, model, chainUrl, gatewayConfig, resumed }: Playground, state?: string): string {
+function guide(playground: Playground, state?: string): string {
+    const { baseUrl, pageUrl, model, chainUrl, registry, network, gatewayConfig, resumed } = playground;
     const at = new URL(pageUrl).origin;
+    const chainPort = new URL(chainUrl).port;
     return `
 ${resumed ? 'The playground runs again as it was.' : 'The playground runs.'} It ends with Ctrl-C.
 
   base URL   ${baseUrl}   ${resumed ? '(an API key of yours, if you made one)' : '(any API key)'}
   page       ${pageUrl}
   model      ${model}
-  chain      ${chainUrl}
+  chain      ${chainUrl}   (network ${network})
+  registry   ${registry}
   config     ${gatewayConfig}
   state      ${state ?? 'goes when it ends; --state DIR keeps it'}
 
@@ -76,8 +79,13 @@ Look and settle:
   npx cocoon keys create --name NAME --daily 1 --url ${at}
   curl ${baseUrl}/models
 
+Try a program of your own, such as that of client/README.md; a new wallet gets coins by its address:
+  export TON_ENDPOINT=${chainUrl} REGISTRY=${registry}
+  npm run localnet -- wallet
+  npm run localnet -- faucet ADDRESS 100 --port ${chainPort}
+
 Let time pass on the chain:
-  npm run localnet -- advance 3600 --port ${new URL(chainUrl).port}`;
+  npm run localnet -- advance 3600 --port ${chainPort}`;
 }
 
 async function main(): Promise<void> {

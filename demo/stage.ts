@@ -21,7 +21,7 @@ import {
     writeGatewayConfig,
 } from './setup';
 
-const NETWORK = -3;
+export const NETWORK = -3;
 const FUNDS = toNano('100'); // for each owner's wallet
 const HOT_FUNDS = toNano('1'); // a hot wallet holds little
 const POLL_MS = 20;

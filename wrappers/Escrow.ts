@@ -21,6 +21,7 @@ import {
     uint,
 } from './fields';
 import { Call, stateless, withoutState } from './sending';
+import { refusalIn, RefusedMessage } from './remedies';
 import { bytesToNumber } from './bytes';
 
 export type { EscrowState } from '../build/Escrow/Escrow_Escrow';
@@ -135,15 +136,25 @@ export class Escrow extends stateless(tact.Escrow) {
     }
 
     /**
-     * Opens one to four jobs with the spend key, without a wallet. A refused order costs nothing. An accepted order
-     * skips a job that breaks a rule, and the exit code names the rule.
+     * Opens one to four jobs with the spend key, without a wallet. A refused order costs nothing, and throws
+     * {@link RefusedMessage}. Only the endpoint says so: it may have passed on the same order before. An accepted
+     * order skips a job that breaks a rule, and the exit code names the rule.
      * @throws on chain, refused: ErrNoKey, ErrMalformed, ErrBadSignature, ErrWrongNetwork, ErrWrongEscrow,
      * ErrStaleSeqno, ErrExpired, ErrWrongCount, ErrOverDayLimit, ErrLowBalance; of a job: ErrMalformed,
      * ErrLowDeposit, ErrOverJobLimit, ErrWrongTotal, ErrWrongEnd, ErrWrongNotice, ErrWeakKey
      */
     async sendOpenJobs(provider: ContractProvider, { key, ...order }: Order & { jobs: NewJob[]; total?: bigint }) {
         const body = signedOrder(openJobsCell({ ...order, escrow: this.address }), key);
-        await this.sendExternal(provider, body.asSlice());
+        await this.sendOrder(provider, 'OpenJobs', body);
+    }
+
+    private async sendOrder(provider: ContractProvider, name: string, body: Cell): Promise<void> {
+        try {
+            await this.sendExternal(provider, body.asSlice());
+        } catch (error) {
+            const exitCode = refusalIn(error);
+            throw exitCode === undefined ? error : new RefusedMessage(exitCode, 'Escrow', this.address, name);
+        }
     }
 
     /**
@@ -157,6 +168,6 @@ export class Escrow extends stateless(tact.Escrow) {
         { key, ...order }: Order & { job: JobParameters; action: 'leave' | 'refund' },
     ) {
         const body = signedOrder(jobOrderCell({ ...order, escrow: this.address }), key);
-        await this.sendExternal(provider, body.asSlice());
+        await this.sendOrder(provider, 'JobOrder', body);
     }
 }

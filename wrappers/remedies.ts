@@ -1,5 +1,6 @@
 /** The error of a message that a contract refused: its code, its name, who refused, and what to do. */
 import type { Address } from '@ton/core';
+import { formatTon } from './money';
 import { type ErrorName, errorName, errors } from './protocol';
 
 /** What to do about each exit code. */
@@ -94,6 +95,29 @@ export class RefusedMessage extends Error {
         this.name = 'RefusedMessage';
         this.code = name ?? errorName(exitCode);
         this.remedy = remedy ?? 'Look at the transaction.';
+    }
+}
+
+/** The exit code of a refused external message, as an endpoint reports it; undefined without one. */
+export function refusalIn(error: unknown): number | undefined {
+    const { message, response } = (error ?? {}) as { message?: unknown; response?: { data?: { error?: unknown } } };
+    const [, code] = /\bexitcode=(-?\d+)/.exec(`${String(response?.data?.error)} ${String(message)}`) ?? [];
+    return code === undefined ? undefined : Number(code);
+}
+
+/** A wallet holds less than a message takes along. Nothing was sent. Amounts in nanoTON. */
+export class InsufficientFunds extends Error {
+    readonly remedy = 'Send coins there. If it is not your address: a v5r1 wallet has another one on each network.';
+
+    constructor(
+        readonly address: Address,
+        readonly balance: bigint,
+        readonly needed: bigint,
+    ) {
+        const name = address.toString({ bounceable: false });
+        super(`The wallet ${name} has ${formatTon(balance)} TON, and this message takes ${formatTon(needed)} TON`);
+        this.message += `. ${this.remedy}`;
+        this.name = 'InsufficientFunds';
     }
 }
 

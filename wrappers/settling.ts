@@ -15,7 +15,7 @@ import { type Actor, addressOf } from './actions/actor';
 import { channelCodes } from './actions/library';
 import { codesOfThisCheckout } from './codes';
 import { exitCodeOf, parseMessage } from './parsing';
-import { UnseenMessage, RefusedMessage } from './remedies';
+import { InsufficientFunds, RefusedMessage, UnseenMessage } from './remedies';
 
 /** How long to wait, and how often to ask. */
 export interface WaitLimits {
@@ -43,6 +43,10 @@ class Account implements Contract {
         return provider.getTransactions(this.address, lt, hash, PAGE);
     }
 
+    async getBalance(provider: ContractProvider): Promise<bigint> {
+        return (await provider.getState()).balance;
+    }
+
     async getCode(provider: ContractProvider): Promise<Cell | undefined> {
         const { state } = await provider.getState();
         return state.type === 'active' && state.code ? Cell.fromBoc(state.code)[0] : undefined;
@@ -51,6 +55,7 @@ class Account implements Contract {
 
 /**
  * An actor of a wallet of @ton/ton: each send resolves when the chain has processed the whole of it.
+ * @throws {InsufficientFunds} from a send that the wallet cannot pay
  * @throws {RefusedMessage} from a send that a contract refused
  * @throws {UnseenMessage} from one that did not arrive in time
  */
@@ -69,7 +74,13 @@ export function walletActor(
 export function settling(actor: Actor, waiting: WaitLimits = {}): Actor {
     const wallet = addressOf(actor);
     const send = async (message: SenderArguments): Promise<void> => {
-        const newest = await account(actor, message.to).getNewest();
+        const [newest, balance] = await Promise.all([
+            account(actor, message.to).getNewest(),
+            account(actor, wallet).getBalance(),
+        ]);
+        if (balance < message.value) {
+            throw new InsufficientFunds(wallet, balance, message.value);
+        }
         // Otherwise some wallets take the fee out of the value, and a contract gets less than its getter says.
         await actor.sender.send({ sendMode: SendMode.PAY_GAS_SEPARATELY, ...message });
         await settle(actor, message, newest?.lt ?? 0n, waiting);

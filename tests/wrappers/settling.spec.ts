@@ -8,6 +8,7 @@ import {
     Channel,
     errors,
     Escrow,
+    InsufficientFunds,
     jobNumber,
     type NewJob,
     openJob,
@@ -112,6 +113,32 @@ describe('Sends', () => {
 
         await expect(sending).rejects.toThrow(UnseenMessage);
         await expect(sending).rejects.toThrow('It may still arrive');
+    });
+
+    it('that the wallet cannot pay reject before anything is sent, with what is there and what is needed', async () => {
+        const sent = jest.fn();
+        const empty = WalletContractV5R1.create({ publicKey, walletId: { networkGlobalId: -3 } });
+        const actor = settling({
+            open: (contract) => client.open(contract),
+            sender: { send: sent },
+            address: empty.address,
+        });
+
+        const sending = setUpEscrow(actor, { ...limits, deposit: toNano('5') });
+
+        await expect(sending).rejects.toThrow(InsufficientFunds);
+        await expect(sending).rejects.toMatchObject({ balance: 0n, needed: toNano('5.1') });
+        await expect(sending).rejects.toThrow('has 0 TON, and this message takes 5.1 TON');
+        expect(sent).not.toHaveBeenCalled();
+    });
+
+    it('of a spend key reject with the exit code when the escrow refuses the order', async () => {
+        const { address } = await Escrow.ofOwner(wallets.V4.address);
+        const order = { network: localnet.networkId, seqno: 0, validUntil: localnet.now() + 60, key, jobs: [job] };
+
+        const sending = client.open(Escrow.fromAddress(address)).sendOpenJobs(order);
+
+        await expect(sending).rejects.toMatchObject({ code: 'ErrStaleSeqno', contract: 'Escrow', sent: 'OpenJobs' });
     });
 
     it('of an actor without any address say what to do', () => {
