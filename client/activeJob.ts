@@ -4,7 +4,7 @@ import { openSession, type Session, withProcess } from '@cocoon-market/wrappers/
 import { Address } from '@ton/core';
 import { commonVersion, differenceOf, modelHash, type NodeInfo, RENT } from '../offchain/link';
 import { JobLink } from '../offchain/payer/jobLink';
-import type { Ledger } from '../offchain/payer/ledger';
+import type { Ledger, ResultEntry } from '../offchain/payer/ledger';
 import { JobMoney } from '../offchain/payer/money';
 import { WorkerDown, WorkerRefusal } from '../offchain/payer/workerErrors';
 import type { TokenCounter } from '../offchain/tokens/bytes';
@@ -33,12 +33,15 @@ export function workerError(error: unknown): unknown {
         : error;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 /** A query without an ending, and the money that it may cost. */
 interface Reservation {
     query: SavedQuery | undefined; // undefined until it is stored
     ceiling: bigint;
     concurrent: number;
     isTaken: boolean; // somebody waits for its ending
+    received: Buffer; // bytes of the answer that came before the connection broke off
 }
 
 export class ActiveJob {
@@ -50,6 +53,7 @@ export class ActiveJob {
     readonly link: JobLink;
     readonly abandoned = new AbortController(); // cuts every running query when the node broke the protocol
     readonly reservations = new Map<number, Reservation>();
+    private readonly booked = new Map<number, ResultEntry>(); // results that are not stored yet, by number
     session: Session | undefined;
     counter: TokenCounter;
     tokenizer = 'bytes';
@@ -90,7 +94,7 @@ export class ActiveJob {
         for (const query of await context.records.queries(stored)) {
             if (query.phase === 'sent') {
                 const { number, ceiling, concurrent } = query;
-                job.reservations.set(number, { query, ceiling, concurrent, isTaken: false });
+                job.reservations.set(number, { query, ceiling, concurrent, isTaken: false, received: NOTHING });
             } else {
                 job.noteReceipt(query);
             }
@@ -129,23 +133,43 @@ export class ActiveJob {
     }
 
     /** A number that was never used, and its money. */
-    reserve(ceiling: bigint): { number: number; concurrent: number } {
+    reserve(ceiling: bigint): { number: number; position: number; concurrent: number } {
         const number = ++this.stored.highest;
-        this.reservations.set(number, { query: undefined, ceiling, concurrent: 0, isTaken: true });
+        const position = ++this.stored.queryCount;
+        this.reservations.set(number, { query: undefined, ceiling, concurrent: 0, isTaken: true, received: NOTHING });
         for (const one of this.reservations.values()) {
             one.concurrent = Math.max(one.concurrent, this.reservations.size);
             if (one.query !== undefined) {
                 one.query.concurrent = one.concurrent;
             }
         }
-        return { number, concurrent: this.reservations.get(number)!.concurrent };
+        return { number, position, concurrent: this.reservations.get(number)!.concurrent };
+    }
+
+    /** Why a result does not fit; else it is booked. A result that is booked and not stored yet may come again. */
+    book(number: number, entry: ResultEntry): string | undefined {
+        const booked = this.booked.get(number);
+        if (
+            booked !== undefined &&
+            (['index', 'price', 'cumulative'] as const).every((of) => booked[of] === entry[of])
+        ) {
+            return undefined;
+        }
+        const objection = booked === undefined ? this.ledger.objection(entry) : 'it is another than the one before';
+        if (objection === undefined) {
+            this.ledger.addResult(number, entry);
+            this.booked.set(number, entry);
+        }
+        return objection;
     }
 
     /** Stores the ending of a query; its money is paid or free afterwards. */
     async end(query: SavedQuery, ending: Partial<SavedQuery> & Pick<SavedQuery, 'phase'>): Promise<void> {
-        Object.assign(query, ending, { secret: null });
-        await this.context.records.saveQuery(this.stored, query);
+        const ended = { ...query, ...ending, secret: null };
+        await this.context.records.saveQuery(this.stored, ended); // if the store fails, it is fetched and booked again
+        Object.assign(query, ended);
         this.reservations.delete(query.number);
+        this.booked.delete(query.number);
         this.noteReceipt(query);
         if (query.phase === 'result') {
             this.failures = 0;

@@ -79,17 +79,22 @@ export interface OpenJobRequest {
 }
 
 export class Client {
-    private readonly states = new Map<string, ActiveJob>();
+    private readonly states = new Map<string, Promise<ActiveJob>>(); // by channel: one for each job, or numbers come twice
+    private readonly ordering = new Set<string>(); // channels whose order is under way
+    private opening: Promise<unknown> = Promise.resolve(); // an order takes the escrow's next number, so one at a time
+    private listing: Promise<unknown> = Promise.resolve();
 
     private constructor(
         private readonly context: ClientContext,
+        private readonly halt: () => void,
         private readonly shut: () => Promise<void>,
     ) {}
 
     /**
      * A client with its store for itself.
      *
-     * @throws {ClientError} `store_in_use`; an Error without wallet, spend key and owner
+     * @throws {ClientError} `store_in_use`; an Error without wallet, spend key and owner, or with another wallet than
+     * the owner's
      */
     static async open(options: ClientOptions): Promise<Client> {
         const { market, chain, wallet, spendKey, store, limits, counters = {} } = options;
@@ -97,6 +102,9 @@ export class Client {
             throw new Error('A client needs a `wallet`, or a `spendKey` and its `owner`');
         }
         const owner = options.owner ?? addressOf(wallet!);
+        if (spendKey === undefined && !owner.equals(addressOf(wallet!))) {
+            throw new Error('The `wallet` opens jobs of its own escrow only, and `owner` is another wallet');
+        }
         const { address: escrow } = await Escrow.ofOwner(owner);
         const release = store.lock === undefined ? () => undefined : await store.lock();
         if (release === undefined) {
@@ -104,25 +112,29 @@ export class Client {
             throw new ClientError('store_in_use', 'Another program or tab has the store of this client', remedy);
         }
         let isOpen = true;
+        const halted = new AbortController();
+        const records = new Records(store, escrow);
         const context: ClientContext = {
             network: market.network,
             wallet: wallet && { ...wallet, open: (contract) => chain.open(contract) },
             now: options.now ?? (() => Math.floor(Date.now() / 1000)),
             fetch: options.fetch ?? ((url, init) => fetch(url, init)),
             pollMs: options.pollMs ?? POLL_MS,
-            records: new Records(store, escrow),
+            records,
+            halted: halted.signal,
             requireOpen: () => {
                 if (!isOpen) {
-                    throw new ClientError('wrong_phase', 'The client is closed', 'Open it again.');
+                    throw closed();
                 }
             },
             ...{ market, chain, escrow, spendKey, limits, counters },
         };
         const shut = async () => {
             isOpen = false;
+            await records.close();
             await release();
         };
-        return new Client(context, shut);
+        return new Client(context, () => halted.abort(), shut);
     }
 
     /** The account of the client's escrow. */
@@ -131,15 +143,26 @@ export class Client {
     }
 
     /** Jobs of the store that are not over, oldest first. Those whose order was under way are taken up. */
-    async jobs(): Promise<ClientJob[]> {
-        const { records } = this.context;
+    jobs(): Promise<ClientJob[]> {
+        const listed = this.listing.then(() => this.listNow());
+        this.listing = listed.catch(() => undefined);
+        return listed;
+    }
+
+    private async listNow(): Promise<ClientJob[]> {
+        this.requireOpen();
         const jobs: ClientJob[] = [];
-        for (const stored of await records.jobs()) {
-            const state = this.states.get(stored.channel.toString('hex'));
+        for (const stored of await this.context.records.jobs()) {
+            const channel = stored.channel.toString('hex');
+            const state = await this.states.get(channel);
+            if (this.ordering.has(channel)) {
+                continue; // openJob has it
+            }
             if (state === undefined && (stored.phase === 'ordered' || stored.phase === 'failed')) {
                 await takeUp(this.context, stored);
             }
-            if (stored.phase !== 'ordered' && stored.phase !== 'failed' && stored.phase !== 'ended') {
+            const { phase } = state ?? stored;
+            if (phase !== 'ordered' && phase !== 'failed' && phase !== 'ended') {
                 jobs.push(ClientJob.of(state ?? (await this.load(stored))));
             }
         }
@@ -152,11 +175,17 @@ export class Client {
      * @throws {ClientError} `over_limit`, `wrong_node`, `not_set_up`, `order_refused`, `order_pending`, `worker_down`,
      * `worker_refused`; what the wallet throws
      */
-    async openJob(request: OpenJobRequest): Promise<ClientJob> {
+    openJob(request: OpenJobRequest): Promise<ClientJob> {
+        const opened = this.opening.then(() => this.openNow(request));
+        this.opening = opened.catch(() => undefined);
+        return opened;
+    }
+
+    private async openNow(request: OpenJobRequest): Promise<ClientJob> {
         const { context } = this;
-        const { chain, market, escrow, limits, records } = context;
+        const { chain, market, escrow, limits } = context;
         const { node, model, deposit } = request;
-        context.requireOpen();
+        this.requireOpen();
         if (deposit > limits.job) {
             throw overLimit('A deposit', deposit, limits.job);
         }
@@ -176,29 +205,49 @@ export class Client {
             ...{ number: nextNumber(reading), network: context.network, model, url: listed.endpoint, processes: [] },
             ...{ channel: Buffer.alloc(32), hash: Buffer.alloc(32), terms: { ...terms, voucherKey: publicKey } },
             ...{ deposit, funds: 0n, maxSpend: deposit, orderedAt: context.now(), seed, phase: 'ordered', note: '' },
-            ...{ highest: 0, voucher: null, signingStop: '' },
+            ...{ highest: 0, queryCount: 0, voucher: null, signingStop: '' },
         };
         stored.channel = await channelOf(escrow, stored, reading);
         stored.hash = jobHash(context.network, stored.channel, stored.terms);
-        await records.addJob(stored);
-        await order(context, stored);
-        const state = await this.load(stored);
+        const state = await this.order(stored);
         await this.welcome(state);
         return ClientJob.of(state);
     }
 
+    private async order(stored: SavedJob): Promise<ActiveJob> {
+        const channel = stored.channel.toString('hex');
+        this.ordering.add(channel);
+        try {
+            this.requireOpen();
+            await this.context.records.addJob(stored);
+            await order(this.context, stored);
+            return await this.load(stored);
+        } finally {
+            this.ordering.delete(channel);
+        }
+    }
+
     /** Ends what runs and gives the store back. Jobs stay open; `jobs()` of the next client has them. */
     async close(): Promise<void> {
-        for (const state of this.states.values()) {
+        this.halt();
+        for (const state of await Promise.all(this.states.values())) {
             await state.money.payPending();
             await state.money.stop();
         }
         await this.shut();
     }
 
-    private async load(stored: SavedJob): Promise<ActiveJob> {
-        const state = await ActiveJob.load(this.context, stored);
-        this.states.set(stored.channel.toString('hex'), state);
+    private requireOpen(): void {
+        if (this.context.halted.aborted) {
+            throw closed();
+        }
+    }
+
+    private load(stored: SavedJob): Promise<ActiveJob> {
+        const channel = stored.channel.toString('hex');
+        const state = this.states.get(channel) ?? ActiveJob.load(this.context, stored);
+        this.states.set(channel, state);
+        state.catch(() => this.states.delete(channel));
         return state;
     }
 
@@ -238,6 +287,10 @@ export class Client {
         if (dear !== undefined) {
             throw unfit(`asks ${offer.rates[dear]} nanoTON per million tokens of ${dear}, above \`maxRates\``);
         }
+        const notice = request.notice ?? Math.max(DEFAULTS.notice, limits.minNotice);
+        if (notice < limits.minNotice) {
+            throw unfit(`takes no job with a notice below ${limits.minNotice} seconds`);
+        }
         const step = within(request.step ?? DEFAULTS.step, limits.minStep, limits.maxStep);
         if (request.step !== undefined && step !== request.step) {
             throw unfit(`takes steps from ${limits.minStep} to ${limits.maxStep} nanoTON`);
@@ -253,11 +306,13 @@ export class Client {
             step,
             maxParallel: Math.min(request.maxParallel ?? DEFAULTS.maxParallel, limits.maxParallel),
             maxAnswer: Math.min(request.maxAnswer ?? DEFAULTS.maxAnswer, limits.maxAnswer),
-            notice: request.notice ?? Math.max(DEFAULTS.notice, limits.minNotice),
+            notice,
             end: now() + (request.seconds ?? DEFAULTS.seconds),
         };
     }
 }
+
+const closed = (): ClientError => new ClientError('wrong_phase', 'The client is closed', 'Open it again.');
 
 const within = (value: bigint, min: bigint, max: bigint): bigint => (value < min ? min : value > max ? max : value);
 

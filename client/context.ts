@@ -18,6 +18,7 @@ export interface ClientContext {
     fetch: Fetch;
     now: () => number; // unix seconds
     pollMs: number; // between two readings of the chain
+    halted: AbortSignal; // once it begins to close: what runs is cut, and nothing new begins
     /** Throws once the client is closed: nothing leaves any more. */
     requireOpen: () => void;
 }

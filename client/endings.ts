@@ -57,11 +57,10 @@ export async function conclude(
     const { result } = ending;
     const { index, price, cumulative, finish } = result;
     const entry = { index, price, cumulative };
-    const objection = job.ledger.objection(entry);
+    const objection = job.book(number, entry);
     if (objection !== undefined) {
         throw new Breach(`the result is refused: ${objection}`, receipt);
     }
-    job.ledger.addResult(number, entry);
     const root = answerRoot(incoming.received);
     await job.end(query, { phase: 'result', accept, receipt, entry, answerRoot: root });
     const { prompt, cached, completion, reasoning } = result;
@@ -100,10 +99,14 @@ export async function fetchEndings(job: ActiveJob, ms: number): Promise<void> {
     const until = Date.now() + ms;
     const waiting = [...job.reservations.values()].filter(({ isTaken, query }) => !isTaken && query !== undefined);
     waiting.forEach((one) => (one.isTaken = true));
-    await Promise.all(
+    const fetched = Promise.all(
         waiting.map(async (reservation) => {
             try {
-                for (let attempt = 0; !(await fetchEnding(job, reservation.query!, attempt)); attempt++) {
+                for (
+                    let attempt = 0;
+                    !(await fetchEnding(job, reservation.query!, { attempt, received: reservation.received }));
+                    attempt++
+                ) {
                     const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)];
                     if (Date.now() + wait > until) {
                         return;
@@ -115,10 +118,27 @@ export async function fetchEndings(job: ActiveJob, ms: number): Promise<void> {
             }
         }),
     );
+    await (ms === 0 ? fetched : inTime(fetched, ms));
+}
+
+/** Waits for a promise, at most so many milliseconds: a worker may send an answer as slowly as it likes. */
+async function inTime(fetched: Promise<unknown>, ms: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+    try {
+        await Promise.race([fetched, late]);
+    } finally {
+        clearTimeout(timer);
+        fetched.catch(() => undefined);
+    }
 }
 
 /** True once the query has an ending. */
-async function fetchEnding(job: ActiveJob, query: SavedQuery, attempt: number): Promise<boolean> {
+async function fetchEnding(
+    job: ActiveJob,
+    query: SavedQuery,
+    { attempt, received }: { attempt: number; received: Buffer },
+): Promise<boolean> {
     const { hash, terms } = job.stored;
     let bytes: Buffer;
     try {
@@ -133,6 +153,11 @@ async function fetchEnding(job: ActiveJob, query: SavedQuery, attempt: number): 
     try {
         for (const record of parse(new RecordReader(), bytes)) {
             incoming.take(record);
+        }
+        const fetched = incoming.received;
+        const common = Math.min(fetched.length, received.length);
+        if (!fetched.subarray(0, common).equals(received.subarray(0, common))) {
+            throw new Breach('the stored answer is another than the one that was sent');
         }
         if (incoming.ending === undefined) {
             return false; // still being made
@@ -167,7 +192,8 @@ function requireDelivered({ ledger, stored }: ActiveJob, query: SavedQuery, endi
 
 // A number that the worker does not know was never accepted. It is not used again all the same.
 async function endMissing(job: ActiveJob, query: SavedQuery, error: WorkerRefusal, attempt: number): Promise<boolean> {
-    if (['running', 'paused', 'shutting_down'].includes(error.code) || error.status >= 500) {
+    // What is no answer of this protocol comes from a proxy, and says nothing of the query.
+    if (['running', 'paused', 'shutting_down', 'unknown'].includes(error.code) || error.status >= 500) {
         return false;
     }
     if (error.code === 'unknown_job') {

@@ -41,6 +41,9 @@ export async function* askWorker(
     options: QueryOptions,
 ): AsyncGenerator<Delta, Receipt> {
     job.requirePhase('open');
+    if (job.context.halted.aborted) {
+        throw new ClientError('wrong_phase', 'The client is closed', 'Open it again.');
+    }
     await connected(job);
     job.requirePhase('open');
     requireFeatures(request, job.features);
@@ -85,12 +88,12 @@ async function send(job: ActiveJob, request: ModelRequest, { maxPrice }: QueryOp
         );
     }
     const session = job.session!;
-    const { number, concurrent } = job.reserve(ceiling);
+    const { number, position, concurrent } = job.reserve(ceiling);
     try {
         const plain = new TextEncoder().encode(JSON.stringify(request));
         const { salt, commitment, sealed, request: hash, secret } = await sealQuery(session, number, plain);
         const query: SavedQuery = {
-            ...{ number, phase: 'sent', salt, commitment, request: hash, secret, ceiling, ...bounds },
+            ...{ number, position, phase: 'sent', salt, commitment, request: hash, secret, ceiling, ...bounds },
             ...{ tokenizer: job.tokenizer, askedAt: context.now(), concurrent },
             ...{ accept: null, receipt: null, answerRoot: null, entry: null, note: '' },
         };
@@ -115,7 +118,11 @@ async function* ask(
     const { number, salt, commitment, ceiling } = query;
     const cut = new AbortController();
     const abort = () => cut.abort();
-    const signals = [job.abandoned.signal, ...(options.signal === undefined ? [] : [options.signal])];
+    const signals = [
+        job.abandoned.signal,
+        job.context.halted,
+        ...(options.signal === undefined ? [] : [options.signal]),
+    ];
     signals.forEach((signal) => signal.addEventListener('abort', abort));
     if (signals.some(({ aborted }) => aborted)) {
         abort();
@@ -147,6 +154,7 @@ async function* ask(
         const reservation = job.reservations.get(number);
         if (reservation !== undefined) {
             reservation.isTaken = false;
+            reservation.received = incoming.received;
         }
         if (!isOver || options.signal?.aborted === true) {
             await fetchEndings(job, END_MS).catch(() => undefined); // the caller ended the answer

@@ -3,6 +3,7 @@ import { type JobParameters, loadTerms, type SignedVoucher, type Terms } from '@
 import { Address, Cell } from '@ton/core';
 import { termsToWire, toWire } from '../offchain/link';
 import type { ResultEntry } from '../offchain/payer/ledger';
+import { ClientError } from './errors';
 import type { Store } from './store';
 import type { ClientJobPhase } from './types';
 
@@ -23,7 +24,8 @@ export interface SavedJob {
     seed: Buffer; // of the voucher key
     phase: ClientJobPhase;
     note: string;
-    highest: number; // number of a query that was used
+    highest: number; // number of a query that was used; also its worker may raise it
+    queryCount: number; // of queries that were stored
     voucher: SignedVoucher | null;
     signingStop: string; // why nothing is signed any more; empty: it is
 }
@@ -34,6 +36,7 @@ export type ClientQueryPhase = 'sent' | 'result' | 'decline' | 'fail' | 'void' |
 /** A query as it is stored. */
 export interface SavedQuery {
     number: number;
+    position: number; // among the job's stored queries, from 1 on
     phase: ClientQueryPhase;
     salt: Buffer;
     commitment: Buffer;
@@ -106,6 +109,8 @@ const LIST = 'jobs';
 /** The records of one escrow's jobs in a store. One write of a key after the other. */
 export class Records {
     private readonly writing = new Map<string, Promise<void>>();
+    private adding: Promise<void> = Promise.resolve();
+    private isClosed = false;
 
     constructor(
         private readonly store: Store,
@@ -128,9 +133,19 @@ export class Records {
     }
 
     /** A new job: it is in the list before anything is sent. */
-    async addJob(job: SavedJob): Promise<void> {
-        await this.saveJob(job);
-        await this.put(LIST, JSON.stringify([...(await this.list()), job.channel.toString('hex')]));
+    addJob(job: SavedJob): Promise<void> {
+        const added = this.adding.then(async () => {
+            await this.saveJob(job);
+            await this.put(LIST, JSON.stringify([...(await this.list()), job.channel.toString('hex')]));
+        });
+        this.adding = added.catch(() => undefined);
+        return added;
+    }
+
+    /** Takes no more values, because another program may have the store next. Resolves when none is on its way. */
+    async close(): Promise<void> {
+        this.isClosed = true;
+        await Promise.allSettled(this.writing.values());
     }
 
     /** Stores a job as it is when its turn comes. */
@@ -148,8 +163,8 @@ export class Records {
     /** The queries of a job that were stored, by number. */
     async queries(job: SavedJob): Promise<SavedQuery[]> {
         const queries: SavedQuery[] = [];
-        for (let number = 1; number <= job.highest; number++) {
-            const query = await this.query(job, number);
+        for (let position = 1; position <= job.queryCount; position++) {
+            const query = await this.query(job, position);
             if (query !== undefined) {
                 queries.push(query);
             }
@@ -157,13 +172,13 @@ export class Records {
         return queries;
     }
 
-    async query(job: SavedJob, number: number): Promise<SavedQuery | undefined> {
-        const text = await this.store.get(this.key(queryKey(job, number)));
+    private async query(job: SavedJob, position: number): Promise<SavedQuery | undefined> {
+        const text = await this.store.get(this.key(queryKey(job, position)));
         return text === undefined ? undefined : queryOf(JSON.parse(text) as Json);
     }
 
     async saveQuery(job: SavedJob, query: SavedQuery): Promise<void> {
-        await this.put(queryKey(job, query.number), JSON.stringify(toWire(query)));
+        await this.put(queryKey(job, query.position), JSON.stringify(toWire(query)));
     }
 
     private async list(): Promise<string[]> {
@@ -176,11 +191,16 @@ export class Records {
 
     private put(name: string, value: string): Promise<void> {
         const key = this.key(name);
+        if (this.isClosed) {
+            return Promise.reject(new ClientError('wrong_phase', 'The client is closed', 'Open it again.'));
+        }
         const previous = this.writing.get(key) ?? Promise.resolve();
         const written = previous.catch(() => undefined).then(() => this.store.put(key, value));
         this.writing.set(key, written);
+        const forget = () => this.writing.get(key) === written && this.writing.delete(key);
+        written.then(forget, forget);
         return written;
     }
 }
 
-const queryKey = (job: SavedJob, number: number) => `job/${job.channel.toString('hex')}/query/${number}`;
+const queryKey = (job: SavedJob, position: number) => `job/${job.channel.toString('hex')}/query/${position}`;

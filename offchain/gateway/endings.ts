@@ -112,7 +112,8 @@ export class Endings {
     // A number that the worker does not know was never accepted. It is not used again all the same.
     private async endMissing(lease: Lease, received: Buffer, error: WorkerRefusal, attempt: number): Promise<boolean> {
         const { job } = lease;
-        if (['running', 'paused', 'shutting_down'].includes(error.code) || error.status >= 500) {
+        // What is no answer of this protocol comes from a proxy, and says nothing of the query.
+        if (['running', 'paused', 'shutting_down', 'unknown'].includes(error.code) || error.status >= 500) {
             return false;
         }
         if (error.code === 'unknown_job') {

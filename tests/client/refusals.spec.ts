@@ -4,6 +4,7 @@ import { Result, signingKey } from '@cocoon-market/wrappers';
 import { Address, type Contract } from '@ton/core';
 import { ActiveJob } from '../../client/activeJob';
 import type { ClientContext } from '../../client/context';
+import { fetchEndings } from '../../client/endings';
 import { ClientJob as Job } from '../../client/job';
 import { Records, type SavedJob } from '../../client/records';
 import { encodeRecord, RecordReader, RecordType, signReceipt, type WireRecord } from '../../offchain/link';
@@ -20,6 +21,7 @@ describe('A client and a worker that lies', () => {
     let fixture: Fixture;
     let change: Change | undefined; // of the next answer
     let last: WireRecord[] | undefined; // of the answer before
+    let answer: ((path: string, response: Response) => Promise<Response>) | undefined; // of calls that are no query
     let jobs = 0;
 
     beforeAll(async () => {
@@ -31,7 +33,7 @@ describe('A client and a worker that lies', () => {
     const lyingFetch = async (url: string, init: RequestInit): Promise<Response> => {
         const response = await fetch(url, init);
         if (!url.endsWith('/v1/query') || !response.ok) {
-            return response;
+            return answer?.(new URL(url).pathname, response) ?? response;
         }
         const records = new RecordReader().push(Buffer.from(await response.arrayBuffer()));
         const changed = change?.(records, { last }) ?? records;
@@ -40,7 +42,7 @@ describe('A client and a worker that lies', () => {
     };
 
     const openJob = async (store: Store = memoryStore()): Promise<{ job: ClientJob; state: ActiveJob }> => {
-        change = undefined;
+        [change, answer] = [undefined, undefined];
         const { chain, worker } = fixture;
         const client = new TestClient(worker.url, chain, signingKey(SEED));
         client.jobNumber = 4 * ++jobs;
@@ -65,13 +67,18 @@ describe('A client and a worker that lies', () => {
             chain: { open: <T extends Contract>(_contract: T) => ({ getKeyLiability }) as never },
             ...{ escrow, wallet: undefined, spendKey: signingKey(SEED), records: new Records(store, escrow) },
             ...{ limits: { job: 10n ** 9n, query: LIMIT }, counters: {}, fetch: lyingFetch },
-            ...{ now: () => chain.now(), pollMs: 1, requireOpen: () => undefined },
+            ...{
+                now: () => chain.now(),
+                pollMs: 1,
+                requireOpen: () => undefined,
+                halted: new AbortController().signal,
+            },
         };
         const saved: SavedJob = {
             ...{ number: client.jobNumber, network: chain.network, model: info.offers[0].model, url: worker.url },
             ...{ processes: [], channel: client.channel.hash, hash: client.job, terms, deposit: 10n ** 9n },
             ...{ funds: 10n ** 9n, maxSpend: 10n ** 9n, orderedAt: chain.now(), seed: SEED, phase: 'open', note: '' },
-            ...{ highest: 0, voucher: null, signingStop: '' },
+            ...{ highest: 0, queryCount: 0, voucher: null, signingStop: '' },
         };
         await context.records.addJob(saved);
         const state = await ActiveJob.load(context, saved);
@@ -196,5 +203,78 @@ describe('A client and a worker that lies', () => {
 
         expect((await again.receipts()).map(({ number }) => number)).toEqual([1, 2]);
         expect([again.owed, again.spent >= job.spent]).toEqual([2n * job.owed, true]);
+    });
+
+    it('goes on after a reload though its worker says that four billion queries were asked', async () => {
+        const { job, state } = await openJob();
+        answer = async (path, response) => {
+            const body = (await response.json()) as object;
+            return Response.json(path === '/v1/jobs' ? { ...body, highest: 0xff00_0000 } : body);
+        };
+        await job.ask(QUESTION).text();
+
+        const [saved] = await state.context.records.jobs();
+        const again = Job.of(await ActiveJob.load(state.context, saved));
+
+        expect((await again.receipts()).map(({ number }) => number)).toEqual([0xff00_0001]);
+    });
+
+    it('blames no node for an ending that its own store did not take, and books it later', async () => {
+        const inner = memoryStore();
+        let puts = 0;
+        const { job } = await openJob({
+            ...inner,
+            put: async (key, value) => {
+                if (key.endsWith('/query/1') && ++puts === 2) {
+                    throw new Error('QuotaExceededError');
+                }
+                await inner.put(key, value);
+            },
+        });
+
+        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+
+        expect([await job.recover(), job.phase, (await job.receipts()).length]).toEqual([true, 'open', 1]);
+        expect(job.owed).toBe((await job.receipts())[0].price);
+    });
+
+    it('takes the word of a proxy for no ending of a query, and fetches it when the worker answers', async () => {
+        const { job, state } = await openJob();
+        change = (records) => without(records, RecordType.Result);
+        answer = async (path, response) =>
+            path.includes('/queries/') ? new Response('<h1>Not Found</h1>', { status: 404 }) : response;
+        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+
+        await fetchEndings(state, 500);
+        expect(state.reservations.size).toBe(1);
+        answer = undefined;
+        expect([await job.recover(), (await job.receipts()).length]).toEqual([true, 1]);
+    });
+
+    it('refuses the receipt of another answer than the one that began to arrive', async () => {
+        const { job, state } = await openJob();
+        change = (records) => without(records, RecordType.Result);
+        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+        const reservation = state.reservations.get(1)!;
+        expect(reservation.received.length).toBeGreaterThan(0);
+        reservation.received[0] ^= 1;
+
+        await job.recover();
+        expect([job.phase, state.stored.note]).toEqual([
+            'broken',
+            'the stored answer is another than the one that was sent',
+        ]);
+    });
+
+    it('waits for no worker that sends a stored answer without end', async () => {
+        const { job, state } = await openJob();
+        change = (records) => without(records, RecordType.Result);
+        answer = async (path, response) =>
+            path.includes('/queries/') ? new Response(new ReadableStream({ pull: () => undefined })) : response;
+        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+
+        const begin = Date.now();
+        await fetchEndings(state, 50);
+        expect(Date.now() - begin).toBeLessThan(2_000);
     });
 });
