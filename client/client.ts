@@ -21,7 +21,7 @@ import { Records, type SavedJob } from './records';
 import { newKey } from './seeds';
 import type { Store } from './store';
 import { FetchWorker } from './worker';
-import type { ChainAccess, ClientLimits, Fetch, TokenCounters } from './types';
+import type { ChainAccess, ClientLimits, Fetch, PendingOrder, TokenCounters } from './types';
 
 const DAY = 86_400;
 const HOUR = 3600;
@@ -60,7 +60,7 @@ export interface ClientOptions {
 export interface OpenJobRequest {
     /** The account of the node. */
     node: Address;
-    /** The catalogue id of the model. */
+    /** The catalogue id of the model, or the 64 hex digits of its hash. */
     model: string;
     /** nanoTON that the job gets. What it does not spend comes back. */
     deposit: bigint;
@@ -194,7 +194,11 @@ export class Client {
             throw workerError(error);
         });
         requireNode(info, listed);
-        const terms = this.termsOf(info, listed.address, request);
+        const offer = info.offers.find((one) => one.model === model || modelHash(one.model).toString('hex') === model);
+        if (offer === undefined || offer.available === false) {
+            throw unfit('does not offer the model now');
+        }
+        const terms = this.termsOf(info, offer, request);
         const reading = await readEscrow(chain, escrow, context.spendKey?.publicKey);
         const code = reading.code.hash();
         if (!info.channelCodes.some((one) => one.equals(code))) {
@@ -202,7 +206,8 @@ export class Client {
         }
         const { seed, publicKey } = newKey();
         const stored: SavedJob = {
-            ...{ number: nextNumber(reading), network: context.network, model, url: listed.endpoint, processes: [] },
+            ...{ number: nextNumber(reading), network: context.network, model: offer.model, url: listed.endpoint },
+            processes: [],
             ...{ channel: Buffer.alloc(32), hash: Buffer.alloc(32), terms: { ...terms, voucherKey: publicKey } },
             ...{ deposit, funds: 0n, maxSpend: deposit, orderedAt: context.now(), seed, phase: 'ordered', note: '' },
             ...{ highest: 0, queryCount: 0, voucher: null, signingStop: '' },
@@ -212,6 +217,21 @@ export class Client {
         const state = await this.order(stored);
         await this.welcome(state);
         return ClientJob.of(state);
+    }
+
+    /** Orders whose job the chain does not show yet, oldest first. `jobs()` takes them up, or gives them up. */
+    async orders(): Promise<PendingOrder[]> {
+        const stored = await this.context.records.jobs();
+        const ordered = stored.filter(({ phase }) => phase === 'ordered');
+        return ordered.map(({ model, deposit, orderedAt, channel }) => {
+            return { model, deposit, orderedAt, address: new Address(0, channel) };
+        });
+    }
+
+    /** Jobs of the store that are over, oldest first, for their receipts. */
+    async endedJobs(): Promise<ClientJob[]> {
+        const stored = (await this.context.records.jobs()).filter(({ phase }) => phase === 'ended');
+        return Promise.all(stored.map(async (job) => ClientJob.of(await this.load(job))));
     }
 
     private async order(stored: SavedJob): Promise<ActiveJob> {
@@ -266,19 +286,15 @@ export class Client {
         }
     }
 
-    private termsOf(info: NodeInfo, node: Address, request: OpenJobRequest) {
+    private termsOf(info: NodeInfo, offer: NodeInfo['offers'][number], request: OpenJobRequest) {
         const { network, escrow, now } = this.context;
-        const { model, deposit, maxRates = {} } = request;
+        const { deposit, maxRates = {} } = request;
         const { limits } = info;
-        const offer = info.offers.find((one) => one.model === model);
         if (info.network !== network) {
             throw unfit('is on another network');
         }
         if (commonVersion(info.wire) === undefined) {
             throw unfit('speaks no version of the wire that this package does');
-        }
-        if (offer === undefined || offer.available === false) {
-            throw unfit('does not offer the model now');
         }
         if (deposit < limits.minDeposit) {
             throw unfit(`takes no job with a deposit below ${limits.minDeposit} nanoTON`);
@@ -298,10 +314,10 @@ export class Client {
         return {
             escrow: escrow.hash,
             provider: Address.parse(info.provider).hash,
-            node: node.hash,
+            node: Address.parse(info.node).hash,
             receiptKey: info.receiptKey,
             payout: Address.parse(info.payout).hash,
-            model: modelHash(model),
+            model: modelHash(offer.model),
             rates: offer.rates,
             step,
             maxParallel: Math.min(request.maxParallel ?? DEFAULTS.maxParallel, limits.maxParallel),

@@ -1,5 +1,13 @@
 /** A job: money of the client at one node, for any number of questions. */
-import { Escrow, leaveJob, payloadOf, refundJob, Result, type Terms } from '@cocoon-market/wrappers';
+import {
+    Escrow,
+    leaveJob,
+    payloadOf,
+    refundJob,
+    Result,
+    type SignedVoucher,
+    type Terms,
+} from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { type ChannelStanding, readChannel, readEscrow } from './chain';
 import { ClientError } from './errors';
@@ -9,7 +17,7 @@ import { fetchEndings } from './endings';
 import { askWorker } from './query';
 import { parametersOf } from './records';
 import { requestOf } from './request';
-import type { Delta, ClientJobPhase, ChatQuestion, Receipt, Settlement } from './types';
+import type { Delta, ClientJobPhase, ChatQuestion, JobAccount, Receipt, Settlement } from './types';
 
 const MAX_POLLS = 60;
 const ABSENT_READS = 3; // in a row that say that a channel is no more
@@ -67,6 +75,21 @@ export class ClientJob {
         return this.state.stored.terms;
     }
 
+    /** Why the job is where it is; empty if there is nothing to say. */
+    get note(): string {
+        return this.state.stored.note;
+    }
+
+    /** nanoTON that the job got when it was opened. */
+    get deposit(): bigint {
+        return this.state.stored.deposit;
+    }
+
+    /** The newest voucher: whoever has it can claim what it says. Undefined before the first. */
+    get voucher(): SignedVoucher | undefined {
+        return this.state.stored.voucher ?? undefined;
+    }
+
     /** nanoTON that the vouchers of the job pay so far. */
     get spent(): bigint {
         return this.state.ledger.voucher.cumulative;
@@ -109,6 +132,21 @@ export class ClientJob {
             const tokens = { prompt, cached, completion, reasoning };
             return [{ number, price, tokens, finish: finish, result: receipt, accept }];
         });
+    }
+
+    /** What the chain says of the job's account; undefined if there is none. */
+    async account(): Promise<JobAccount | undefined> {
+        const reading = await this.channel();
+        if (reading.type !== 'active') {
+            return undefined;
+        }
+        const { paid, balance, refundAt } = reading;
+        return { paid, balance, refundAt };
+    }
+
+    /** Questions that broke off, and whose ending is not known yet. */
+    get unfinished(): number {
+        return [...this.state.reservations.values()].filter(({ isTaken }) => !isTaken).length;
     }
 
     /** Fetches the endings of questions that broke off, and pays them. True once all have one. */

@@ -9,6 +9,9 @@ import { parametersOf, type SavedJob } from './records';
 /** How long an order of the spend key can be taken. */
 export const ORDER_SECONDS = 120;
 
+/** How far an endpoint may be behind the chain. */
+const LAG_SECONDS = 30;
+
 /** How long a wallet may take to ask its owner and to send. */
 const WALLET_SECONDS = 900;
 
@@ -66,7 +69,7 @@ export async function order(context: ClientContext, job: SavedJob): Promise<void
 
 /** True once the channel of an ordered job is on chain as it was ordered: then the job is open. */
 export async function takeUp(context: ClientContext, job: SavedJob): Promise<boolean> {
-    const { chain, escrow, records, now } = context;
+    const { chain, escrow, records, spendKey, now } = context;
     const channel = new Address(0, job.channel);
     const reading = await readChannel(chain, { channel, escrow, parameters: parametersOf(job) });
     if (reading.type === 'active' && reading.fresh) {
@@ -74,7 +77,8 @@ export async function takeUp(context: ClientContext, job: SavedJob): Promise<boo
         await records.saveJob(job);
         return true;
     }
-    if (job.phase === 'ordered' && now() > job.orderedAt + WALLET_SECONDS) {
+    const seconds = spendKey === undefined ? WALLET_SECONDS : ORDER_SECONDS + LAG_SECONDS;
+    if (job.phase === 'ordered' && now() > job.orderedAt + seconds) {
         Object.assign(job, { phase: 'failed', note: 'its order was not taken in time' });
         await records.saveJob(job);
     }

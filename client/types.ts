@@ -1,5 +1,6 @@
 /** What a program gives to a client and gets from it. */
 import type { Actor, Finish, TokenCounts } from '@cocoon-market/wrappers';
+import type { Address } from '@ton/core';
 
 /** What opens contracts, such as a TonClient. */
 export type ChainAccess = Pick<Actor, 'open'>;
@@ -20,6 +21,27 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** Where a job is on its way. `broken`: its node broke the protocol, and nothing more is paid. */
 export type ClientJobPhase = 'ordered' | 'failed' | 'open' | 'broken' | 'settling' | 'settled' | 'leaving' | 'ended';
+
+/** An order of a job that the chain does not show yet. */
+export interface PendingOrder {
+    /** The account that the job gets. */
+    address: Address;
+    model: string;
+    /** nanoTON. */
+    deposit: bigint;
+    /** Unix seconds. */
+    orderedAt: number;
+}
+
+/** What the account of a job has. */
+export interface JobAccount {
+    /** nanoTON that were claimed. */
+    paid: bigint;
+    /** nanoTON. */
+    balance: bigint;
+    /** When the rest can be taken home, unix seconds. */
+    refundAt: number;
+}
 
 /** One message of a conversation, as OpenAI's API has it. */
 export interface Message {

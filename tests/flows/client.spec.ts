@@ -1,7 +1,7 @@
 /** A program without a gateway: it opens a job, asks, pays and settles with @cocoon-market/client, over HTTP alone. */
 import { Client, type ClientJob, type Receipt } from '@cocoon-market/client';
 import { fileStore } from '@cocoon-market/client/file';
-import { type Actor, addressOf, setUpEscrow, signingKey } from '@cocoon-market/wrappers';
+import { type Actor, addressOf, modelKey, numberToHex, setUpEscrow, signingKey } from '@cocoon-market/wrappers';
 import { Market } from '@cocoon-market/wrappers/market';
 import { type Address, toNano } from '@ton/core';
 import { TonClient } from '@ton/ton';
@@ -95,6 +95,22 @@ describe('A client without a gateway', () => {
         expect(settlement).toMatchObject({ phase: 'ended', spent: cost });
         expect(await isGone(stage, job.address)).toBe(true);
         expect(paidFor(job, held)).toBe(cost);
+    });
+
+    it('opens a model by its hash, and shows voucher, account and receipts of a job, also when it is over', async () => {
+        const emma = await open(await developer('emma'));
+        const model = numberToHex(modelKey(MODEL));
+        const job = await emma.openJob({ node: seller.node.address, model, deposit: DEPOSIT });
+        const { receipt } = await askOnce(job);
+        const account = await job.account();
+        await job.settle();
+        const [ended] = await emma.endedJobs();
+
+        expect([job.model, job.deposit, account?.paid]).toEqual([MODEL, DEPOSIT, 0n]);
+        expect(account!.balance).toBeGreaterThanOrEqual(DEPOSIT);
+        expect(job.voucher).toMatchObject({ cumulative: receipt.price, count: 1 });
+        expect(await job.account()).toBeUndefined();
+        expect([await emma.jobs(), await ended.receipts()]).toEqual([[], [receipt]]);
     });
 
     it('opens with the wallet, goes on after a restart of the program, and leaves a worker alone', async () => {
