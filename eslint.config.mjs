@@ -109,6 +109,17 @@ export default defineConfig(
             ),
         },
     },
+    {
+        files: ['examples/buy-page/**/*.{js,mjs}', 'tests/buy/*.mjs'],
+        languageOptions: {
+            sourceType: 'module',
+            globals: Object.fromEntries(
+                ['document', 'localStorage', 'location', 'navigator', 'crypto', 'fetch', 'confirm', 'globalThis', 'URL']
+                    .concat('setTimeout', 'setInterval', 'AbortController')
+                    .map((name) => [name, 'readonly']),
+            ),
+        },
+    },
     { files: ['tests/pack/**'], languageOptions: { globals: { globalThis: 'readonly' } } },
     { files: ['tooling/**'], rules: { 'no-restricted-properties': 'off' } },
 );

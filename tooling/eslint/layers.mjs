@@ -46,6 +46,7 @@ const layers = [
     { from: 'offchain/bin', may: ['offchain'] },
     { from: 'offchain', may: ['wrappers'] }, // a folder without a row of its own
     { from: 'localnet', may: ['localnet'] },
+    { from: 'examples', may: ['examples', 'client', 'wrappers'] }, // by the names of the packages, as other programs do
     // As the cocoon command.
     { from: 'scripting', may: ['scripting', 'wrappers', 'offchain/chain', 'offchain/fleet', 'offchain/process'] },
     { from: 'scripts', may: ['scripts', 'scripting', 'wrappers'] },
