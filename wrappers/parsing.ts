@@ -45,7 +45,7 @@ export interface NamedTransaction {
     sent: NamedMessage[];
     events: ParsedMessage[];
     exitCode: number; // 0 for success
-    outcome: string; // `ok`, or the name of the exit code
+    outcome: string; // `ok`, the name of the exit code, or `not run`: no code ran, so nothing was done
 }
 
 /** The names of a transaction's messages and its outcome. */
@@ -58,7 +58,7 @@ export function parseTransaction(transaction: Transaction): NamedTransaction {
         sent: out.filter(({ info }) => info.type === 'internal').map(describe),
         events: out.flatMap(({ info, body }) => (info.type === 'external-out' ? (parseMessage(body) ?? []) : [])),
         exitCode,
-        outcome: exitCode === 0 ? 'ok' : errorName(exitCode),
+        outcome: exitCode !== 0 ? errorName(exitCode) : hasRun(transaction) ? 'ok' : 'not run',
     };
 }
 
@@ -70,6 +70,17 @@ function describe({ info, body }: NonNullable<Transaction['inMessage']>): NamedM
     // What comes back begins with 32 ones, then as much of the message as fits.
     const message = info.bounced ? undefined : parseMessage(body);
     return { with: info.dest, value: info.value.coins, bounced: info.bounced, ...(message ? { message } : {}) };
+}
+
+const hasRun = ({ description }: Transaction): boolean =>
+    description.type !== 'generic' || description.computePhase.type === 'vm';
+
+/**
+ * True if the account did what the message asked: its code ran, and neither it nor its actions failed. Code that never
+ * ran, for want of gas or because the account is gone, fails with no exit code, and the body proves nothing.
+ */
+export function hasSucceeded({ description }: Transaction): boolean {
+    return description.type === 'generic' && !description.aborted;
 }
 
 /** The exit code of a transaction, of its action phase if that failed; 0 for success. */

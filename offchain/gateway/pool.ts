@@ -364,6 +364,10 @@ export class JobPool {
         }
     }
 
+    openJobs(): GatewayJob[] {
+        return this.book.open();
+    }
+
     /**
      * Open jobs that are used up or too many: no query runs or is without an ending, and another job has taken their
      * place. Jobs become too many when workers or other gateways were gone, and their jobs come back.

@@ -49,7 +49,7 @@ const MAX_UNSIGNED = 4; // of a job without a signature, since its last result
 /** What to do after a failed attempt. */
 interface NextStep {
     error: GatewayError; // for the client, if there is no other attempt
-    avoid: 'worker' | 'job' | 'nothing';
+    avoid: 'worker' | 'process' | 'job' | 'nothing'; // `process`: the jobs at it, if its worker has others
     final?: boolean; // another attempt would change nothing
     reuse?: boolean; // another attempt is worth no new job
     isBlameless?: boolean; // the node has a reason that says nothing of its answers
@@ -164,8 +164,14 @@ export class Router {
 
     private exclude({ error, avoid, reuse }: NextStep, job: GatewayJob, excluded: Excluded): GatewayError {
         excluded.opensNone = reuse === true;
-        if (avoid === 'worker') {
-            excluded.workers.add(job.stored.worker);
+        const { worker } = job.stored;
+        const process = job.worker.process;
+        const hasOthers = this.context.nodes.processesOf(worker).some((url) => url !== process);
+        if (avoid === 'worker' || (avoid === 'process' && !hasOthers)) {
+            excluded.workers.add(worker);
+        } else if (avoid === 'process') {
+            const atIt = this.parts.pool.openJobs().filter((each) => each.worker.process === process);
+            [job, ...atIt].forEach(({ number }) => excluded.jobs.add(number));
         } else if (avoid === 'job') {
             excluded.jobs.add(job.number);
         }
@@ -211,7 +217,7 @@ export class Router {
             }
             return {
                 error: unavailable('The node went away before it answered, and there is no other', 'node_down'),
-                avoid: 'worker',
+                avoid: 'process',
             };
         }
         if (error instanceof Breach) {
@@ -236,7 +242,7 @@ export class Router {
             nodes.cool(worker);
             return {
                 error: unavailable('The node does not answer, and there is no other', 'node_down'),
-                avoid: 'worker',
+                avoid: 'process',
             };
         }
         throw error;

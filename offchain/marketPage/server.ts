@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { plainJson } from '../indexer/export';
 import { createDoor } from '../process/doors';
+import { isPostgres } from '../process/storeAddress';
 import { MarketData, type Reading } from './data';
 import { documentOf } from './layout';
 import { demandList, modelsList, nodesList, providersList } from './lists';
@@ -198,7 +199,7 @@ function addressIn(text: string | undefined): Address | undefined {
 }
 
 /** A store's name without what a stranger need not know of it. */
-const shownStore = (store: string): string => store.replace(/^.*[/\\]/, '');
+const shownStore = (store: string): string => (isPostgres(store) ? 'postgres://…' : store.replace(/^.*[/\\]/, ''));
 
 function requestedBy({ url }: FastifyRequest): PageRequest | undefined {
     if (url.length > MAX_URL || !URL.canParse(url, 'http://page')) {

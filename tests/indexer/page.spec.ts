@@ -231,6 +231,13 @@ describe('a page says plainly', () => {
         expect(body).not.toContain(folder);
     });
 
+    it('that a database does not answer, and not with which password it is asked', async () => {
+        const { statusCode, body } = await at(0, 'postgres://cocoon:secret-word@127.0.0.1:1');
+        expect(statusCode).toBe(503);
+        expect(body).toContain('The index cannot be read');
+        expect(body).not.toContain('secret-word');
+    });
+
     it('that the market is being read for the first time, and shows no number', async () => {
         const block = (await index.store.mark('block'))!;
         await index.store.removeMark('block');

@@ -1,4 +1,5 @@
 /** Watchers lose no event and double none, whatever the endpoint lists. */
+import { claimBody } from '@cocoon-market/wrappers';
 import { toNano, type Transaction } from '@ton/core';
 import { TonClient } from '@ton/ton';
 import { type ClaimEvent, type JobEvent, Market, type MarketClient } from '@cocoon-market/wrappers/market';
@@ -99,6 +100,29 @@ describe('A watcher', () => {
             [1_000n, false],
             [1_500n, false],
         ]);
+    });
+
+    it('of claims takes no message for one that ran no code, for want of gas or of an account', async () => {
+        const [job] = await world.open(buyer, [await world.wallet('payout')]);
+        const stranger = await world.wallet('stranger');
+        const forge = async () => {
+            const voucher = { cumulative: 10n ** 15n, count: 999, signature: Buffer.alloc(64, 1) };
+            const body = claimBody(voucher, { last: true });
+            await stranger.send({ to: job.channel.address, value: 1n, body, bounce: false });
+        };
+        const events: ClaimEvent[] = [];
+        const stop = (await open()).onClaim({ channel: job.channel.address }, (event) => events.push(event), {
+            ...POLL,
+            from: 'start',
+        });
+        await forge();
+        await world.claim(job, 1_000n, { last: true });
+        await forge();
+        await until(() => events.length > 0);
+        await new Promise((resolve) => setTimeout(resolve, 60));
+        await stop();
+
+        expect(events.map(({ cumulative }) => cumulative)).toEqual([1_000n]);
     });
 
     it.each<[string, (page: Transaction[]) => Transaction[]]>([

@@ -3,7 +3,7 @@ import { type Address, type Transaction } from '@ton/core';
 import { type ListingChange, readMarketEvent } from '../events';
 import { readHistoryMessage } from '../history';
 import { Node } from '../Node';
-import { exitCodeOf } from '../parsing';
+import { hasSucceeded } from '../parsing';
 import { Provider } from '../Provider';
 import type { MarketClient, TransactionName } from './chain';
 import { readHistory } from './history';
@@ -97,7 +97,7 @@ export class Announcements {
 /** The events of a transaction; those that cannot be read say nothing. */
 function announcedIn(transaction: Transaction): Announced[] {
     const { inMessage, outMessages, now: at } = transaction;
-    if (exitCodeOf(transaction) !== 0 || inMessage?.info.type !== 'internal') {
+    if (!hasSucceeded(transaction) || inMessage?.info.type !== 'internal') {
         return [];
     }
     // A node announces itself, and its address proves its code. A provider announces what it knows of a node.

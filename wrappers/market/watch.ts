@@ -1,7 +1,7 @@
 /** Watches accounts by asking again and again, and loses and doubles no event. */
 import type { Address, Cell, Transaction } from '@ton/core';
 import { channelCodes } from '../actions/library';
-import { exitCodeOf, parseMessage } from '../parsing';
+import { hasSucceeded, parseMessage } from '../parsing';
 import { type MarketClient, readAccount, type TransactionName } from './chain';
 import { nameOf, readHistory } from './history';
 
@@ -138,7 +138,7 @@ export function jobReader(codes: readonly Cell[]): (transaction: Transaction) =>
         const name = nameOf(transaction);
         const source = inMessage?.info.type === 'internal' ? inMessage.info : undefined;
         const events: JobEvent[] = [];
-        if (source !== undefined && !source.bounced && exitCodeOf(transaction) === 0) {
+        if (source !== undefined && !source.bounced && hasSucceeded(transaction)) {
             // Whether it is a job's account is known to who has seen it open, see watchJobs.
             events.push({ ...name, type: 'returned', channel: source.src, amount: source.value.coins, at });
         }
@@ -190,7 +190,7 @@ export function watchClaims(
 ): StopWatching {
     const read = (transaction: Transaction): ClaimEvent[] => {
         const { inMessage, now: at } = transaction;
-        const message = inMessage && exitCodeOf(transaction) === 0 ? parseMessage(inMessage.body) : undefined;
+        const message = inMessage && hasSucceeded(transaction) ? parseMessage(inMessage.body) : undefined;
         if (message?.name !== 'Claim' && message?.name !== 'ClaimLast') {
             return [];
         }

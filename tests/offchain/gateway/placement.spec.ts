@@ -1,7 +1,8 @@
 /** Which process of a node gets a new job. */
 import { placementOrder } from '../../../offchain/gateway/placement';
 import { Market, useMarket } from '../../support/market';
-import { Bench, FakeWorker, MODEL, startBench } from './support';
+import { ask, Bench, FakeWorker, MODEL, startBench } from './support';
+import type { Script } from './support/worker';
 
 describe('The processes of a node are asked to take a new job', () => {
     const none = () => 0;
@@ -35,8 +36,12 @@ describe('A gateway at a node of two processes', () => {
         second = await secondOf(market());
         bench = await startBench(market(), {
             before: ({ worker }) => {
-                worker.info = (info) => ({ ...info, processes: [worker.url, urlOf(second)] });
-                second.info = (info) => ({ ...info, processes: [second.url, worker.url] });
+                [worker.processes, second.processes] = [
+                    [worker.url, urlOf(second)],
+                    [second.url, worker.url],
+                ];
+                worker.info = (info) => ({ ...info, processes: worker.processes });
+                second.info = (info) => ({ ...info, processes: second.processes });
             },
         });
     }
@@ -64,6 +69,34 @@ describe('A gateway at a node of two processes', () => {
         await second.stop();
         await openJobs(2);
         expect(bench.worker.jobs.size).toBe(2);
+    });
+
+    it('asks the other one, if the first goes away before it answers', async () => {
+        await start();
+        await openJobs(2);
+        const processes = [bench.worker, second];
+        // Whichever is asked first breaks off, and the other one answers.
+        const script = {
+            get cut() {
+                processes.forEach(({ scripts }) => (scripts.length = 0));
+                return 'before accept' as const;
+            },
+        };
+        processes.forEach(({ scripts }) => scripts.push(script));
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(processes.map(({ jobs }) => jobs.size)).toEqual([1, 1]);
+    });
+
+    it('says that the node went away, if both do', async () => {
+        await start();
+        await openJobs(2);
+        [bench.worker, second].forEach(({ scripts }) =>
+            scripts.push(...Array<Script>(4).fill({ cut: 'before accept' })),
+        );
+
+        const { status, body } = await bench.post(ask);
+        expect([status, body.error?.code]).toEqual([503, 'node_down']);
     });
 
     it('opens its jobs at the one that it can reach, if something else answers where the other should be', async () => {

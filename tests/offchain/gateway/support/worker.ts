@@ -117,6 +117,7 @@ interface HeldJob {
 export class FakeWorker {
     readonly jobs = new Map<string, HeldJob>();
     readonly scripts: Script[] = []; // one for each coming query
+    processes: string[] = []; // URLs that it names to those who show it a job
     readonly wire: { path: string; body: Buffer | string }[] = [];
     readonly posted: SignedVoucher[] = []; // every voucher that came, in order
     highest: number | undefined; // what is told instead of the highest number
@@ -238,7 +239,7 @@ export class FakeWorker {
                 minDeposit: 0n,
             },
             channelCodes: [],
-            processes: [],
+            processes: this.processes,
         };
     }
 
@@ -299,6 +300,7 @@ export class FakeWorker {
             results: { index: this.falseIndex ?? job.index, cumulative: job.cumulative },
             voucher: job.vouchers.at(-1) ?? null,
             boot: this.boot,
+            ...(this.processes.length > 0 ? { processes: this.processes } : {}),
         });
     }
 
