@@ -3,6 +3,7 @@ import {
     type Actor,
     addressOf,
     Escrow,
+    isTestOnly,
     jobHash,
     type Rates,
     type SigningKey,
@@ -20,6 +21,7 @@ import { channelOf, nextNumber, order, takeUp } from './orders';
 import { Records, type SavedJob } from './records';
 import { newKey } from './seeds';
 import type { Store } from './store';
+import { isPrivateUrl } from './urls';
 import { FetchWorker } from './worker';
 import type { ChainAccess, ClientLimits, Fetch, PendingOrder, TokenCounters } from './types';
 
@@ -54,6 +56,11 @@ export interface ClientOptions {
     now?: () => number;
     /** Milliseconds between two readings of the chain; default 1500. */
     pollMs?: number;
+    /**
+     * Also nodes whose worker is at a private address, such as 127.0.0.1: anyone can list a node, and its URL must not
+     * lead into your network. Default: not on mainnet.
+     */
+    allowPrivate?: boolean;
 }
 
 /** A job that is to be opened. */
@@ -120,6 +127,7 @@ export class Client {
             now: options.now ?? (() => Math.floor(Date.now() / 1000)),
             fetch: options.fetch ?? ((url, init) => fetch(url, init)),
             pollMs: options.pollMs ?? POLL_MS,
+            allowPrivate: options.allowPrivate ?? isTestOnly(market.network),
             records,
             halted: halted.signal,
             requireOpen: () => {
@@ -190,6 +198,9 @@ export class Client {
             throw overLimit('A deposit', deposit, limits.job);
         }
         const listed = await readNode(market, chain, node);
+        if (!context.allowPrivate && isPrivateUrl(listed.endpoint)) {
+            throw unfit('is at a private address (`allowPrivate` accepts it)');
+        }
         const info = await new FetchWorker(listed.endpoint, context.fetch).node().catch((error: unknown) => {
             throw workerError(error);
         });

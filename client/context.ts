@@ -17,6 +17,7 @@ export interface ClientContext {
     counters: TokenCounters;
     fetch: Fetch;
     now: () => number; // unix seconds
+    allowPrivate: boolean; // also workers at private addresses
     pollMs: number; // between two readings of the chain
     halted: AbortSignal; // once it begins to close: what runs is cut, and nothing new begins
     /** Throws once the client is closed: nothing leaves any more. */

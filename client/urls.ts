@@ -1,7 +1,8 @@
 /** Where a worker may lead its clients. */
 
 const PRIVATE = [
-    /^(localhost|.*\.(localhost|local|internal))$/,
+    /^[^.[]*$/, // localhost, and other names without a dot
+    /\.(localhost|local|localdomain|internal|lan|home\.arpa)$/,
     /^(0|10|127)\./,
     /^(169\.254|192\.168)\./,
     /^172\.(1[6-9]|2\d|3[01])\./,
@@ -9,7 +10,10 @@ const PRIVATE = [
     /^\[/, // addresses of version 6: a worker has a name
 ];
 
-const isPrivate = (host: string): boolean => PRIVATE.some((pattern) => pattern.test(host));
+const isPrivate = ({ hostname }: URL): boolean => PRIVATE.some((pattern) => pattern.test(hostname.replace(/\.$/, '')));
+
+/** True if a URL leads to a private address by its text; where a name leads is not looked up. */
+export const isPrivateUrl = (url: string): boolean => isPrivate(new URL(url));
 
 /**
  * True if a client may ask a process of a worker at `url`. `worker`: the URL on chain. A public worker leads into no
@@ -21,5 +25,5 @@ export function mayFollow(url: string, worker: string): boolean {
     }
     const [to, from] = [new URL(url), new URL(worker)];
     const isWeb = to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:');
-    return isWeb && (!isPrivate(to.hostname) || isPrivate(from.hostname));
+    return isWeb && (!isPrivate(to) || isPrivate(from));
 }

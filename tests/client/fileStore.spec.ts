@@ -29,7 +29,7 @@ describe('A store in a folder', () => {
         const locks = await Promise.all([1, 2, 3].map(() => fileStore(folder).lock!()));
 
         expect(locks.filter((lock) => lock !== undefined).length).toBeLessThanOrEqual(1);
-        await Promise.all(locks.map((release) => release?.()));
+        await Promise.all(locks.map(async (release) => release?.()));
         expect(await fileStore(folder).lock!()).toBeDefined();
         expect(await readdir(folder)).toHaveLength(1);
     });

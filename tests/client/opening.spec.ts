@@ -93,9 +93,10 @@ describe('A client that is asked for several things at once', () => {
         ...{ encryptionKey, payout: PROVIDER, isJailed: false },
         offers: [{ model: bytesToNumber(modelHash(MODEL)), ...RATES }],
     });
+    const ask = jest.fn(answerOf);
     const openClient = (chain: StandInChain, store: Store = memoryStore()) =>
         Client.open({
-            ...{ market: { network: -3, readNode }, chain, spendKey: KEY, owner: OWNER, store, fetch: answerOf },
+            ...{ market: { network: -3, readNode }, chain, spendKey: KEY, owner: OWNER, store, fetch: ask },
             ...{ limits: { job: DEPOSIT, query: DEPOSIT }, pollMs: 1 },
         });
     const openJob = (client: Client) => client.openJob({ node: NODE, model: MODEL, deposit: DEPOSIT });
@@ -180,5 +181,27 @@ describe('A client that is asked for several things at once', () => {
                 limits: { job: DEPOSIT, query: DEPOSIT },
             }),
         ).rejects.toThrow('another wallet');
+    });
+
+    it.each([
+        'http://127.0.0.1:8080',
+        'http://10.0.0.1/admin',
+        'http://169.254.169.254',
+        'http://[::1]:80',
+        'http://localhost.',
+        'http://intranet',
+        'http://2130706433',
+    ])('asks no worker at %s on mainnet, wherever its node leads', async (endpoint) => {
+        const market = { network: -239, readNode: async () => ({ ...(await readNode()), endpoint }) };
+        const options = { market, chain: new StandInChain(), spendKey: KEY, owner: OWNER, fetch: ask };
+        const limits = { job: DEPOSIT, query: DEPOSIT };
+        const client = await Client.open({ ...options, store: memoryStore(), limits });
+        ask.mockClear();
+
+        await expect(openJob(client)).rejects.toThrow('private address');
+        expect(ask).not.toHaveBeenCalled();
+        const open = await Client.open({ ...options, store: memoryStore(), limits, allowPrivate: true });
+        await openJob(open).catch(() => undefined);
+        expect(ask).toHaveBeenCalled();
     });
 });

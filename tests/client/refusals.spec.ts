@@ -70,6 +70,7 @@ describe('A client and a worker that lies', () => {
             ...{
                 now: () => chain.now(),
                 pollMs: 1,
+                allowPrivate: true,
                 requireOpen: () => undefined,
                 halted: new AbortController().signal,
             },
