@@ -4,9 +4,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { AnswerSealer } from '../../offchain/link/sealing';
 
 const ROOT = join(__dirname, '../..');
-const NODE_KEY = '09'.repeat(32);
+const sealer = new AnswerSealer(Buffer.alloc(32, 10), 1, Buffer.alloc(16, 11));
+const GIVEN = {
+    nodeKey: '09'.repeat(32),
+    answer: sealer.seal(Buffer.from('hi'), { final: true }).toString('hex'),
+};
 
 jest.setTimeout(120_000);
 
@@ -46,7 +51,9 @@ describe('The packed wrappers', () => {
             run(
                 [
                     `import { runProbe } from ${importOf('tests/pack/steps.mjs')};`,
-                    `console.log(JSON.stringify(runProbe(${JSON.stringify(folder)}, '${kind}', '${NODE_KEY}')));`,
+                    `console.log(JSON.stringify(runProbe(${JSON.stringify(folder)}, '${kind}', ${JSON.stringify(GIVEN)}, {`,
+                    `    withClient: false,`,
+                    `})));`,
                 ],
                 folder,
             ),

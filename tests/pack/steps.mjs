@@ -1,4 +1,4 @@
-/** What `npm run test:pack` and its short form in `npm test` do with the packed wrappers. */
+/** What `npm run test:pack` and its short form in `npm test` do with the packed wrappers and client. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,36 +10,40 @@ import { npmEnvironment } from '../../tooling/packed.mjs';
 import { tools } from '../../tooling/tools.mjs';
 
 const PACKAGE = '@cocoon-market/wrappers';
+const CLIENT = '@cocoon-market/client';
 const FIXTURES = join(root, 'tests/pack/fixtures');
 
-/** What no program that uses the wrappers has to install. */
+/** What no program that uses the packages has to install. */
 const STRANGERS = /jest|fastify|sandbox|tact|blueprint|func-js|tolk|sqlite|esbuild|typescript|noble|hpke/;
 
 const node = (args, cwd) => execFileSync(process.execPath, args, { cwd, encoding: 'utf8' });
 const npm = (args, cwd) => execFileSync('npm', args, { cwd, encoding: 'utf8', env: npmEnvironment() });
 
-/** Installs the packed file in an empty folder, with other packages. */
-export function install(file, folder, others) {
+/** Installs packed files in an empty folder, with other packages. */
+export function install(files, folder, others) {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-    npm(['install', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts', file, ...others], folder);
+    npm(['install', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts', ...files, ...others], folder);
 }
 
-/** Nothing is installed with the package but its peers and what these need. */
+/** Nothing is installed with the packages but their peers and what these need. */
 export function checkTree(folder) {
     const names =
         npm(['ls', '--all', '--parseable'], folder).match(/(?<=node_modules\/)(?:@[^/\n]+\/)?[^/\n]+$/gm) ?? [];
     const wrong = names.filter((name) => STRANGERS.test(name));
-    assert.deepEqual(wrong, [], 'these were installed with the package');
-    const { dependencies } = JSON.parse(readFileSync(join(folder, 'node_modules', PACKAGE, 'package.json'), 'utf8'));
-    assert.equal(dependencies, undefined, 'the package has dependencies besides its peers');
+    assert.deepEqual(wrong, [], 'these were installed with the packages');
+    const stated = (name) => JSON.parse(readFileSync(join(folder, 'node_modules', name, 'package.json'), 'utf8'));
+    assert.equal(stated(PACKAGE).dependencies, undefined, 'the wrappers have dependencies besides their peers');
+    assert.deepEqual(stated(CLIENT).dependencies, { [PACKAGE]: stated(PACKAGE).version });
 }
 
 const PARTS = ['signed', 'sealed', 'market'].map((part) => `${part}: '${PACKAGE}/${part}'`).join(', ');
 const NEEDS = `wrappers: '${PACKAGE}', ${PARTS}, core: '@ton/core'`;
+const NEEDS_OF_CLIENT = `client: '${CLIENT}', file: '${CLIENT}/file'`;
 
 /** Runs the probe in Node.js, by `require` or by `import`; returns what it computes. */
-export function runProbe(folder, kind, nodeKey) {
+export function runProbe(folder, kind, given, { withClient = true } = {}) {
+    const needs = withClient ? `${NEEDS}, ${NEEDS_OF_CLIENT}` : NEEDS;
     cpSync(join(FIXTURES, 'probe.js'), join(folder, 'probe.cjs'));
     const load = kind === 'require' ? 'require(name)' : 'await import(name)';
     const lines = [
@@ -48,8 +52,8 @@ export function runProbe(folder, kind, nodeKey) {
             : `import { createRequire } from 'node:module'; const { probe } = createRequire(import.meta.url)('./probe.cjs');`,
         `async function main() {`,
         `    const parts = {};`,
-        `    for (const [part, name] of Object.entries({ ${NEEDS} })) parts[part] = ${load};`,
-        `    console.log(JSON.stringify(await probe(parts, '${nodeKey}')));`,
+        `    for (const [part, name] of Object.entries({ ${needs} })) parts[part] = ${load};`,
+        `    console.log(JSON.stringify(await probe(parts, ${JSON.stringify(given)})));`,
         `}`,
         `main();`,
     ];
@@ -68,7 +72,12 @@ export const resolutions = {
 
 /** Checks types as a program does that checks its libraries too. */
 export function checkTypes(folder, { options, file }) {
-    cpSync(join(FIXTURES, 'use.ts'), join(folder, file));
+    checkText(folder, file, readFileSync(join(FIXTURES, 'use.ts'), 'utf8'), { options });
+}
+
+/** Checks the types of a program in the same way. */
+export function checkText(folder, file, text, { options }) {
+    writeFileSync(join(folder, file), text);
     const rules = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022,dom', '--types', 'node'];
     try {
         node([tools.tsc, ...rules, ...options, file], folder);
@@ -81,9 +90,11 @@ const PAGE = [
     `import * as wrappers from '${PACKAGE}';`, // first, because it brings the Buffer that @ton/core wants
     `import * as signed from '${PACKAGE}/signed';`,
     `import * as sealed from '${PACKAGE}/sealed';`,
+    `import * as market from '${PACKAGE}/market';`,
+    `import * as client from '${CLIENT}';`,
     `import * as core from '@ton/core';`,
     `import { probe } from './probe.cjs';`,
-    `globalThis.run = (nodeKey) => probe({ wrappers, signed, sealed, core }, nodeKey);`,
+    `globalThis.run = (given) => probe({ wrappers, signed, sealed, market, client, core }, given);`,
 ].join('\n');
 
 const HTML = '<!doctype html><meta charset="utf-8"><title>page</title><script type="module" src="./page.js"></script>';
@@ -150,7 +161,7 @@ export async function serving(folder, use) {
 }
 
 /** Runs the probe in a page of Chromium; returns what it computes. */
-export async function runInPage(url, executablePath, nodeKey) {
+export async function runInPage(url, executablePath, given) {
     const require = createRequire(join(root, 'tests/pack/package.json'));
     const { chromium } = require('playwright-core');
     const isRoot = process.getuid?.() === 0;
@@ -165,7 +176,7 @@ export async function runInPage(url, executablePath, nodeKey) {
             .catch(() => {
                 throw new Error(`the page did not load: ${errors.join('; ')}`);
             });
-        return await page.evaluate((key) => globalThis.run(key), nodeKey);
+        return await page.evaluate((each) => globalThis.run(each), given);
     } finally {
         await browser.close();
     }
