@@ -100,7 +100,7 @@ globalThis.cocoonLocalWallet = {
     tonconnect: {
         deviceInfo: device,
         walletInfo: {
-            ...{ name: 'Local wallet', app_name: 'localwallet', about_url: 'https://ton.org', image: './icon.png' },
+            ...{ name: 'Local wallet', app_name: 'local-wallet', about_url: 'https://ton.org', image: './icon.png' },
             ...{ platforms: ['chrome'], features: device.features },
         },
         protocolVersion: 2,

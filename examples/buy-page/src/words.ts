@@ -13,7 +13,7 @@ export function wordsOf(error: unknown): string {
 
 function sentenceOf(error: unknown): string {
     if (error instanceof ClientError) {
-        return `${withStop(error.message)} ${remedyOf(error)}`;
+        return `${withStop(error.message.replace(' (TypeError)', ''))} ${remedyOf(error)}`; // fetch says no more
     }
     if (error instanceof RefusedMessage) {
         return `The contract refused it (${error.code}). ${error.remedy} Your money came back to your wallet, less fees.`;
