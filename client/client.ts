@@ -205,7 +205,9 @@ export class Client {
             throw workerError(error);
         });
         requireNode(info, listed);
-        const offer = info.offers.find((one) => one.model === model || modelHash(one.model).toString('hex') === model);
+        // By the hash alone: the name of another model may look like a hash.
+        const target = /^[0-9a-f]{64}$/.test(model) ? Buffer.from(model, 'hex') : modelHash(model);
+        const offer = info.offers.find((one) => modelHash(one.model).equals(target));
         if (offer === undefined || offer.available === false) {
             throw unfit('does not offer the model now');
         }

@@ -204,4 +204,28 @@ describe('A client that is asked for several things at once', () => {
         await openJob(open).catch(() => undefined);
         expect(ask).toHaveBeenCalled();
     });
+
+    it('opens a job for the model of a hash, and not for one whose name looks like that hash', async () => {
+        const hash = modelHash(MODEL).toString('hex');
+        const market = {
+            network: -3,
+            readNode: async () => {
+                const node = await readNode();
+                return { ...node, offers: [{ model: bytesToNumber(modelHash(hash)), ...RATES }, ...node.offers] };
+            },
+        };
+        const fetch = async (url: string) => {
+            const response = await answerOf(url);
+            const info = (await response.clone().json()) as { offers?: { model: string }[] };
+            return info.offers === undefined
+                ? response
+                : Response.json({ ...info, offers: [{ ...info.offers[0], model: hash }, ...info.offers] });
+        };
+        const options = { market, chain: new StandInChain(), spendKey: KEY, owner: OWNER, store: memoryStore(), fetch };
+        const client = await Client.open({ ...options, limits: { job: DEPOSIT, query: DEPOSIT }, pollMs: 1 });
+
+        await client.openJob({ node: NODE, model: hash, deposit: DEPOSIT }).catch(() => undefined);
+        const [job] = await client.jobs();
+        expect([job.model, job.terms.model.toString('hex')]).toEqual([MODEL, hash]);
+    });
 });
