@@ -265,6 +265,22 @@ describe('One query', () => {
         expect(bench.worker.wire.some(({ path }) => path.endsWith('/queries/2'))).toBe(true);
     });
 
+    it('is paid for an answer whose ending a proxy hid for a while with a page of its own', async () => {
+        await start();
+        await warm();
+        bench.worker.proxyPages = 3;
+        script({ frames: long, wait: async (frame) => tick(frame < 3 ? 1 : 40) });
+        const stream = await bench.openai.chat.completions.create({ ...ask, stream: true });
+        for await (const chunk of stream) {
+            if (chunk.choices[0]?.delta.content) break;
+        }
+        stream.controller.abort();
+
+        await until(() => bench.worker.only.index === 2);
+        await until(() => paid() === bench.worker.only.cumulative && job().unfinished.length === 0);
+        expect([bench.worker.proxyPages, job().phase]).toEqual([0, 'open']);
+    });
+
     it.each([
         ['is paid for what was on its way, up to a step', '37020', 3020n + 37_020n, 'open'],
         ['is not paid for more: the job is left', '37019', 3020n, 'leaving'],

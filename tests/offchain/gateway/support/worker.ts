@@ -128,6 +128,7 @@ export class FakeWorker {
     answerVoucher: (newest: SignedVoucher) => SignedVoucher = (newest) => newest;
     refuseVoucher: RefusalCode | undefined;
     refuseJob: RefusalCode | undefined;
+    proxyPages = 0; // of a proxy, that come instead of stored answers
     letGo = 0; // connections held open after the end that the gateway ended
     boot = Buffer.alloc(16, 7); // of its process
     readonly shown: Buffer[][] = []; // the receipts that came with each registration
@@ -170,6 +171,10 @@ export class FakeWorker {
         );
         server.get<{ Params: { job: string; number: string } }>('/v1/jobs/:job/queries/:number', (request, reply) =>
             this.withJob(request.params.job, reply, (job) => {
+                if (this.proxyPages > 0) {
+                    this.proxyPages--;
+                    return reply.code(404).type('text/html').send('<h1>Not Found</h1>');
+                }
                 const query = job.queries.get(Number(request.params.number));
                 if (query === undefined) {
                     return this.refuse(reply, 'bad_request', 404);
