@@ -189,6 +189,7 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
     const unwatched = reporting(log, 'error', 'nodes are not watched');
     const loops = [
         new PollLoop(() => sweep.run(), deps.sweepMs ?? SWEEP_MS, unswept),
+        new PollLoop(() => sweep.settleExhausted(), deps.sweepMs ?? WATCH_MS, unswept),
         new PollLoop(() => rules.retireEnded(book.paying), deps.watchMs ?? WATCH_MS, unwatched),
     ];
     if (tls !== undefined) {

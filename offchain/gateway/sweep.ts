@@ -24,6 +24,7 @@ export interface SweepParts {
 
 export class Sweep {
     private lookedAt: StoredJob | undefined; // the last of the ended jobs
+    private settling: Promise<void> | undefined;
 
     constructor(
         private readonly context: GatewayContext,
@@ -33,7 +34,7 @@ export class Sweep {
     /** Moves every ending job on: sees what has ended, leaves what was not left yet, refunds what can be. */
     async run(): Promise<void> {
         const { config, log, escrow, store, now } = this.context;
-        const { book, closing, rules, pool } = this.parts;
+        const { book, rules } = this.parts;
         const forgotten = store.forget(now() - config.keepHours * 3600);
         await forgotten.catch(reporting(log, 'error', 'what should be forgotten is still in the store'));
         const unforgotten = reporting(log, 'error', 'old requests are still in the store');
@@ -43,15 +44,27 @@ export class Sweep {
             log.error({ seconds: escrow.clock.offset }, "the clock of this machine is not the chain's: set it");
         }
         await rules.retireUnfit();
-        for (const job of pool.exhausted()) {
-            const failed = reporting(log, 'warn', 'an exhausted job is not settled yet', { job: job.number });
-            await closing.settle(job, 'used up').catch(failed);
-        }
+        await this.settleExhausted();
         for (const job of book.all.filter(({ phase }) => ['open', 'settling', 'settled', 'leaving'].includes(phase))) {
             const failed = reporting(log, 'warn', 'an ending job does not move on', { job: job.number });
             await this.moveOn(job).catch(failed);
         }
         await this.lookAtEnded().catch(reporting(log, 'warn', 'ended jobs are not looked at'));
+    }
+
+    /** Settles jobs that are used up or too many. Calls at the same time settle once. */
+    settleExhausted(): Promise<void> {
+        return (this.settling ??= this.settleAll().finally(() => (this.settling = undefined)));
+    }
+
+    private async settleAll(): Promise<void> {
+        const { closing, pool } = this.parts;
+        for (const job of pool.exhausted()) {
+            const failed = reporting(this.context.log, 'warn', 'an exhausted job is not settled yet', {
+                job: job.number,
+            });
+            await closing.settle(job, 'used up').catch(failed);
+        }
     }
 
     private async moveOn(job: GatewayJob): Promise<void> {
