@@ -2,7 +2,7 @@
 
 const PRIVATE = [
     /^[^.[]*$/, // localhost, and other names without a dot
-    /\.(localhost|local|localdomain|internal|lan|home\.arpa)$/,
+    /\.(localhost|local|internal|lan|home\.arpa)$/,
     /^(0|10|127)\./,
     /^(169\.254|192\.168)\./,
     /^172\.(1[6-9]|2\d|3[01])\./,
