@@ -121,6 +121,21 @@ export class InsufficientFunds extends Error {
     }
 }
 
+/** No code ran for a message, and it came back: nothing is deployed at its address, or it took too little for gas. */
+export class NotRun extends Error {
+    readonly remedy =
+        'Its value is back, less the fees. Check the address and the network, deploy the contract first, or attach more.';
+
+    constructor(
+        readonly address: Address,
+        readonly sent: string, // the name of the message
+    ) {
+        super(`No contract ran at ${address.toString()} for ${sent}`);
+        this.message += `. ${this.remedy}`;
+        this.name = 'NotRun';
+    }
+}
+
 /** Nothing of a message was seen in time. It may still arrive: look before it is sent again. */
 export class UnseenMessage extends Error {
     constructor(

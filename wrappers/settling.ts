@@ -15,7 +15,7 @@ import { type Actor, addressOf } from './actions/actor';
 import { channelCodes } from './actions/library';
 import { codesOfThisCheckout } from './codes';
 import { exitCodeOf, parseMessage } from './parsing';
-import { InsufficientFunds, RefusedMessage, UnseenMessage } from './remedies';
+import { InsufficientFunds, NotRun, RefusedMessage, UnseenMessage } from './remedies';
 
 /** How long to wait, and how often to ask. */
 export interface WaitLimits {
@@ -57,6 +57,7 @@ class Account implements Contract {
  * An actor of a wallet of @ton/ton: each send resolves when the chain has processed the whole of it.
  * @throws {InsufficientFunds} from a send that the wallet cannot pay
  * @throws {RefusedMessage} from a send that a contract refused
+ * @throws {NotRun} from a send that came back because no contract is there
  * @throws {UnseenMessage} from one that did not arrive in time
  */
 export function walletActor(
@@ -153,13 +154,20 @@ async function find(
 }
 
 async function refuseIfFailed(actor: Actor, transaction: Transaction): Promise<void> {
-    const { inMessage } = transaction;
+    const { inMessage, description } = transaction;
     const exitCode = exitCodeOf(transaction);
-    if (exitCode === 0 || exitCode === 1 || inMessage?.info.type !== 'internal') {
+    if (inMessage?.info.type !== 'internal') {
         return;
     }
     const { dest } = inMessage.info;
     const sent = parseMessage(inMessage.body)?.name ?? 'a message';
+    // A message that may not bounce stays, such as coins for a wallet that is not deployed yet.
+    if (description.type === 'generic' && description.computePhase.type === 'skipped' && description.bouncePhase) {
+        throw new NotRun(dest, sent);
+    }
+    if (exitCode === 0 || exitCode === 1) {
+        return;
+    }
     throw new RefusedMessage(exitCode, await kindOf(await account(actor, dest).getCode()), dest, sent);
 }
 

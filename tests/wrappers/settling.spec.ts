@@ -1,5 +1,5 @@
 /** Sends with the wallets of @ton/ton on a local network: each can be waited for to its named outcome. */
-import { toNano, type Transaction } from '@ton/core';
+import { Address, toNano, type Transaction } from '@ton/core';
 import { keyPairFromSeed } from '@ton/crypto';
 import { TonClient, WalletContractV3R2, WalletContractV4, WalletContractV5R1 } from '@ton/ton';
 import {
@@ -11,6 +11,7 @@ import {
     InsufficientFunds,
     jobNumber,
     type NewJob,
+    NotRun,
     openJob,
     parseTransaction,
     RefusedMessage,
@@ -113,6 +114,20 @@ describe('Sends', () => {
 
         await expect(sending).rejects.toThrow(UnseenMessage);
         await expect(sending).rejects.toThrow('It may still arrive');
+    });
+
+    it('to an address without a contract reject, and coins for one that is not deployed yet do not', async () => {
+        const actor = walletActor(client, wallets.V4, secretKey, FAST);
+        const [nobody, newWallet] = [Buffer.alloc(32, 77), Buffer.alloc(32, 78)].map((hash) => new Address(0, hash));
+        const value = toNano('0.05');
+
+        const sending = actor.sender.send({ to: nobody, value, bounce: true });
+
+        await expect(sending).rejects.toThrow(NotRun);
+        await expect(sending).rejects.toThrow(
+            `No contract ran at ${nobody.toString()} for a message. Its value is back`,
+        );
+        await expect(actor.sender.send({ to: newWallet, value, bounce: false })).resolves.toBeUndefined();
     });
 
     it('that the wallet cannot pay reject before anything is sent, with what is there and what is needed', async () => {
