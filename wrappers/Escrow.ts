@@ -145,10 +145,10 @@ export class Escrow extends stateless(tact.Escrow) {
      */
     async sendOpenJobs(provider: ContractProvider, { key, ...order }: Order & { jobs: NewJob[]; total?: bigint }) {
         const body = signedOrder(openJobsCell({ ...order, escrow: this.address }), key);
-        await this.sendOrder(provider, 'OpenJobs', body);
+        await this.deliver(provider, 'OpenJobs', body);
     }
 
-    private async sendOrder(provider: ContractProvider, name: string, body: Cell): Promise<void> {
+    private async deliver(provider: ContractProvider, name: string, body: Cell): Promise<void> {
         try {
             await this.sendExternal(provider, body.asSlice());
         } catch (error) {
@@ -168,6 +168,6 @@ export class Escrow extends stateless(tact.Escrow) {
         { key, ...order }: Order & { job: JobParameters; action: 'leave' | 'refund' },
     ) {
         const body = signedOrder(jobOrderCell({ ...order, escrow: this.address }), key);
-        await this.sendOrder(provider, 'JobOrder', body);
+        await this.deliver(provider, 'JobOrder', body);
     }
 }
