@@ -4,12 +4,12 @@ import { Actor, Escrow, Node, Provider, type Rates, Registry, signingKey } from 
 import { Address, OpenedContract, toNano } from '@ton/core';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HotWallet, TonHttpChain } from '../offchain/chain';
 import { deposit, joinAsProvider, launch, registerMachine } from './market';
 import { RunningProcess } from './processes';
+import { freePort } from './ports';
 import type { WorkerKeys } from './setup';
 import {
     gatewayKey,
@@ -216,13 +216,4 @@ export class Stage<Network extends StageNetwork = Localnet> {
         mkdirSync(folder, { recursive: true });
         return folder;
     }
-}
-
-/** A free port. */
-export async function freePort(): Promise<number> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => server.once('listening', resolve));
-    const { port } = server.address() as { port: number };
-    await new Promise((resolve) => server.close(resolve));
-    return port;
 }

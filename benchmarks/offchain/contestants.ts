@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { type RunningProcess, startCocoon } from '../../demo/processes';
-import { freePort } from '../../demo/stage';
+import { freePort } from '../../demo/ports';
 import { program } from '../../tooling/programs';
 import { BenchMarket, type BenchGateway, type Start } from './market';
 import { Relay } from './relay';

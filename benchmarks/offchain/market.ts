@@ -7,7 +7,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
 import type { RunningProcess } from '../../demo/processes';
-import { freePort, type Seller, Stage, type StageNetwork } from '../../demo/stage';
+import { freePort } from '../../demo/ports';
+import { type Seller, Stage, type StageNetwork } from '../../demo/stage';
 import { program } from '../../tooling/programs';
 import { MODEL } from './backend';
 

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { type RunningProcess, startCocoon } from '../../demo/processes';
-import { freePort } from '../../demo/stage';
+import { freePort } from '../../demo/ports';
 import { PostgresFiles } from '../../tests/offchain/support/postgres';
 import { program } from '../../tooling/programs';
 import type { Contestant } from './contestants';

@@ -1,9 +1,10 @@
 /** The market of the tests of the buying page: a worker, and a node whose texts try to be more than texts. */
+import { freePort } from '../../demo/ports';
 import { bytesToNumber, codesOfThisCheckout, registerNode } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { endAll, type RunningProcess } from '../../demo/processes';
 import { MODEL, RATES } from '../../demo/setup';
-import { freePort, type Seller, Stage } from '../../demo/stage';
+import { type Seller, Stage } from '../../demo/stage';
 import { modelHash } from '../../offchain/link';
 
 /** Markup that a stranger writes on chain: as a name, and as a region, which has 16 bytes. */

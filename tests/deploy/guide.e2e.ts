@@ -1,10 +1,11 @@
 /** Every command of docs/operations.md, in its order, with the output that the guide shows. */
+import { freePort } from '../../demo/ports';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Block, missingLine, readGuide } from './support/guide';
-import { type FreshWallet, freePort, freshWallet, NetworkProcess } from './support/network';
+import { type FreshWallet, freshWallet, NetworkProcess } from './support/network';
 import { type Outcome, ROOT, Shell } from './support/shell';
 
 const COINS = '2'; // what the guide says is enough

@@ -1,3 +1,4 @@
+import { freePort } from '../../demo/ports';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +14,7 @@ import { run as joinMarket } from '../../scripts/joinMarket';
 import { run as pauseMarket } from '../../scripts/pauseMarket';
 import { run as proposeRules } from '../../scripts/proposeRules';
 import { run as setUpEscrow } from '../../scripts/setUpEscrow';
-import { freePort, freshWallet } from './support/network';
+import { freshWallet } from './support/network';
 import { providerOf, ScriptStage } from './support/scripts';
 import { randomSigningKey } from '../support/keys';
 

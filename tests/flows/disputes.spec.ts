@@ -2,6 +2,7 @@
  * For each class of fault: from a worker process that cheats (see support/faults.ts), through a gateway that notices
  * and the `cocoon dispute` command, to the money in the victim's escrow.
  */
+import { freePort } from '../../demo/ports';
 import { adminHeaders } from '../../offchain/gateway/adminToken';
 import { Address, OpenedContract, toNano } from '@ton/core';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,7 +10,7 @@ import OpenAI from 'openai';
 import { DemoLedger } from '../../demo/ledger';
 import { endAll } from '../../demo/processes';
 import { MODEL, RATES } from '../../demo/setup';
-import { Buyer, freePort, Seller, Stage } from '../../demo/stage';
+import { Buyer, Seller, Stage } from '../../demo/stage';
 import { createBackend } from '../../offchain/backend';
 import { Gateway, readGatewayConfig, startGateway } from '../../offchain/gateway';
 import { checksOnChain } from '../../offchain/gateway/nodeChecks';

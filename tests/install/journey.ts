@@ -3,6 +3,7 @@
  * same package that pays for an answer. The market, the owner's coins and the client's escrow are prepared by this
  * checkout.
  */
+import { freePort } from '../../demo/ports';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { toNano } from '@ton/core';
 import { startCocoon } from '../../demo/processes';
 import { MODEL } from '../../demo/setup';
-import { freePort, Stage } from '../../demo/stage';
+import { Stage } from '../../demo/stage';
 
 const DEPOSIT = toNano('30');
 const SETTLE_SECONDS = 20;

@@ -1,11 +1,12 @@
 /** A market on a local network with its workers, gateways and model server, each as a process of its own. */
+import { freePort } from '../../demo/ports';
 import { LocalnetClient, RPC_PATH } from '@cocoon-market/localnet/client';
 import { Address, toNano } from '@ton/core';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { freePort, type Buyer, type Seller, Stage, type StageNetwork } from '../../demo/stage';
+import { type Buyer, type Seller, Stage, type StageNetwork } from '../../demo/stage';
 import { program } from '../../tooling/programs';
 import { PostgresFiles } from '../offchain/support/postgres';
 import { MODEL } from './backend';

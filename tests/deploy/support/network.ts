@@ -1,7 +1,6 @@
 /** A local network in a process of its own, wallets of fresh words, and Blueprint against it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { LocalnetClient } from '@cocoon-market/localnet';
@@ -63,16 +62,6 @@ export class NetworkProcess {
         this.child.kill();
         await once(this.child, 'exit');
     }
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as { port: number };
-    server.close();
-    await once(server, 'close');
-    return port;
 }
 
 const BLUEPRINT = join(ROOT, 'node_modules/.bin/blueprint');

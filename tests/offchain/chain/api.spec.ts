@@ -1,10 +1,10 @@
+import { freePort } from '../../../demo/ports';
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Address, beginCell } from '@ton/core';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ChainError, endpointName, type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
-import { freePort } from '../../deploy/support/network';
 
 const NETWORK = -239;
 const address = (byte: number) => new Address(0, Buffer.alloc(32, byte));

@@ -1,4 +1,5 @@
 /** A worker that is fit to serve: its files, its model server, its node on a chain in memory, and an endpoint. */
+import { freePort } from '../../../demo/ports';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
@@ -208,13 +209,4 @@ function existing<T>(read: () => T): T | undefined {
     } catch {
         return undefined;
     }
-}
-
-async function freePort(): Promise<number> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    server.close();
-    await once(server, 'close');
-    return port;
 }

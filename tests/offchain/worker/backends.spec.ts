@@ -1,9 +1,9 @@
+import { freePort } from '../../../demo/ports';
 import { Reason } from '@cocoon-market/wrappers';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startWorker } from '../../../offchain/worker';
-import { freePort } from '../../deploy/support/network';
 import { until } from '../gateway/support';
 import { ECHO, ScriptedBackend } from '../support/backend';
 import { FakeChain, FakeWallet } from '../support/chain';

@@ -1,4 +1,5 @@
 /** Two processes of one worker on one database, here in one process of this test. */
+import { freePort } from '../../../demo/ports';
 import { Finish, type SignedVoucher } from '@cocoon-market/wrappers';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { paths } from '../../../offchain/link';
 import { startWorker, type Worker, type WorkerParts } from '../../../offchain/worker';
-import { freePort } from '../../deploy/support/network';
 import { until } from '../gateway/support';
 import { ScriptedBackend } from '../support/backend';
 import { FakeChain, FakeWallet } from '../support/chain';

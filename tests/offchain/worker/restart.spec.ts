@@ -1,4 +1,5 @@
 // Longer than 350 lines because all kills of a worker are judged by one evidence.
+import { freePort } from '../../../demo/ports';
 import { answerRoot, contentHash, Finish, Reason, type SignedVoucher } from '@cocoon-market/wrappers';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +12,6 @@ import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { program } from '../../../tooling/programs';
 import type { FakeChain } from '../support/chain';
 import { type Answer, type Sealed, TestClient } from '../support/client';
-import { freePort } from '../../deploy/support/network';
 import { until } from '../gateway/support';
 import { PostgresServer } from '../support/postgres';
 import { type Fixture, startFixture, TOKEN } from '../support/worker';
