@@ -28,6 +28,7 @@ const PAUSE_MS = 30_000; // after a job that was not opened, before another is t
 export interface Excluded {
     workers: Set<string>;
     jobs: Set<number>;
+    process?: string; // URL of the one process whose jobs were avoided, and not its whole worker
     opensNone?: boolean; // only jobs that are open may answer
 }
 

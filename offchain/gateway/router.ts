@@ -82,7 +82,8 @@ export class Router {
         const excluded: Excluded = { workers: new Set(), jobs: new Set() };
         const refusals: Refused[] = [];
         let failure: GatewayError | undefined;
-        for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        // Another process of the same worker is no other node, so it takes no attempt of another node away.
+        for (let attempt = 1; attempt <= ATTEMPTS + (excluded.process === undefined ? 0 : 1); attempt++) {
             let lease: Lease;
             try {
                 lease = await pool.acquire(question, excluded, signal);
@@ -167,9 +168,10 @@ export class Router {
         const { worker } = job.stored;
         const process = job.worker.process;
         const hasOthers = this.context.nodes.processesOf(worker).some((url) => url !== process);
-        if (avoid === 'worker' || (avoid === 'process' && !hasOthers)) {
+        if (avoid === 'worker' || (avoid === 'process' && (!hasOthers || excluded.process !== undefined))) {
             excluded.workers.add(worker);
         } else if (avoid === 'process') {
+            excluded.process = process;
             const atIt = this.parts.pool.openJobs().filter((each) => each.worker.process === process);
             [job, ...atIt].forEach(({ number }) => excluded.jobs.add(number));
         } else if (avoid === 'job') {

@@ -60,6 +60,9 @@ export class Sweep {
     private async settleAll(): Promise<void> {
         const { closing, pool } = this.parts;
         for (const job of pool.exhausted()) {
+            if (!pool.exhausted().includes(job)) {
+                continue; // it was used while others were settled
+            }
             const failed = reporting(this.context.log, 'warn', 'an exhausted job is not settled yet', {
                 job: job.number,
             });

@@ -32,9 +32,10 @@ describe('A gateway at a node of two processes', () => {
     let second: FakeWorker;
 
     /** `urlOf`: what the first process says where the second one is. */
-    async function start(urlOf = ({ url }: FakeWorker) => url): Promise<void> {
+    async function start(urlOf = ({ url }: FakeWorker) => url, workers = 1): Promise<void> {
         second = await secondOf(market());
         bench = await startBench(market(), {
+            workers,
             before: ({ worker }) => {
                 [worker.processes, second.processes] = [
                     [worker.url, urlOf(second)],
@@ -50,8 +51,11 @@ describe('A gateway at a node of two processes', () => {
         return new FakeWorker(payout.address, () => now).start();
     }
 
-    const openJobs = (count: number) =>
-        Promise.all(Array.from({ length: count }, () => bench.gateway.opener.openAnother(MODEL, new Set())));
+    /** At the node of two processes. */
+    function openJobs(count: number) {
+        const others = new Set(bench.workers.slice(1).map(({ url }) => url));
+        return Promise.all(Array.from({ length: count }, () => bench.gateway.opener.openAnother(MODEL, others)));
+    }
 
     afterEach(async () => {
         await bench.close();
@@ -86,6 +90,16 @@ describe('A gateway at a node of two processes', () => {
 
         expect((await bench.post(ask)).status).toBe(200);
         expect(processes.map(({ jobs }) => jobs.size)).toEqual([1, 1]);
+    });
+
+    it('asks another node, if both go away before they answer', async () => {
+        await start(({ url }) => url, 2);
+        await openJobs(2);
+        const processes = [bench.worker, second];
+        processes.forEach(({ scripts }) => scripts.push(...Array<Script>(4).fill({ cut: 'before accept' })));
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(bench.workers[1].jobs.size).toBeGreaterThan(0);
     });
 
     it('says that the node went away, if both do', async () => {
