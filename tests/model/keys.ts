@@ -1,0 +1,45 @@
+/** Receipt keys of a node that end, and the slots in which they wait (docs/contracts/node.md, Keys). */
+import { DAY, max, refuseIf } from './state';
+import type { Key, KeyLedger, Node } from './types';
+import { SPAN } from './windows';
+
+export const EMPTY_LEDGER: KeyLedger = { slashed: 0n, disputed: 0n, frozen: 0n };
+
+/** What forgotten keys have cost and their cases dispute: it counts for 90 days, by when all of these are over. */
+export const forgottenOf = (node: Node, now: number): KeyLedger =>
+    now <= node.forgottenUntil ? node.forgotten : EMPTY_LEDGER;
+
+/** Moves the current key to a free slot, where it ends at this time. Does nothing if there is none. */
+export function retire(now: number, node: Node, endsAt: number): void {
+    const { receiptKey: key, current } = node;
+    if (key === undefined) {
+        return;
+    }
+    const place = node.ended.findIndex((slot) => slot === undefined || slot.freeAt <= now);
+    refuseIf(place < 0, 'ErrNoSlot');
+    const old = node.ended[place];
+    if (old !== undefined) {
+        const past = forgottenOf(node, now);
+        if (old.slashed > past.slashed || old.disputed > 0n) {
+            node.forgottenUntil = now + 90 * DAY;
+        }
+        node.forgotten = {
+            slashed: max(past.slashed, old.slashed),
+            disputed: past.disputed + old.disputed,
+            frozen: past.frozen + old.frozen,
+        };
+    }
+    const ended = { key, endsAt, freeAt: endsAt + SPAN + node.evidence, ...current };
+    node.ended = node.ended.map((slot, index) => (index === place ? ended : slot));
+    node.receiptKey = undefined;
+    node.current = EMPTY_LEDGER;
+}
+
+/** A key that has signed twice, or could cost nothing more, ends at once. */
+export function endNow(now: number, node: Node, key: Key): void {
+    if (key === node.receiptKey) {
+        retire(now, node, now);
+        return;
+    }
+    node.ended = node.ended.map((slot) => (slot?.key === key ? { ...slot, endsAt: Math.min(slot.endsAt, now) } : slot));
+}

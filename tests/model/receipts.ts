@@ -1,0 +1,139 @@
+/** What receipts prove (docs/protocol.md, docs/contracts/dispute.md). */
+import type { BodyOf } from './bodies';
+import { refuseIf, signed } from './state';
+import type { Accept, Account, Breach, Key, Receipt, RefusalReceipt, Result, Signature, Terms } from './types';
+
+/** A receipt without its signature. */
+export type Unsigned = Receipt extends infer R ? (R extends Receipt ? Omit<R, 'signature'> : never) : never;
+
+export const jobOf = (network: number, channel: Account, terms: Terms): string =>
+    `job(${[network, channel, ...Object.values(terms).map(String)].join(',')})`;
+
+/** What a receipt's signature covers. */
+export const textOf = (receipt: Unsigned): string =>
+    Object.entries(receipt)
+        .filter(([name]) => name !== 'signature')
+        .map(([, value]) => String(value))
+        .join(',');
+
+export const signReceipt = <T extends Unsigned>(key: Key, receipt: T): T & { signature: Signature } => ({
+    ...receipt,
+    signature: signed(key, textOf(receipt)),
+});
+
+export const isSigned = (receipt: Receipt, key: Key): boolean => receipt.signature === signed(key, textOf(receipt));
+
+export type Report = BodyOf<'reportTwice' | 'reportExcess' | 'demandAnswer' | 'reportWrong'>;
+
+const MAX_PIECES = 64;
+
+/** Refuses evidence that proves nothing, in the order of the exit codes. */
+export function breachOf(network: number, self: Account, provider: Account, now: number, report: Report): Breach {
+    const receipts = receiptsOf(report);
+    const { terms, channel } = report;
+    refuseIf(!isReadable(report), 'ErrMalformed');
+    const job = jobOf(network, channel, terms);
+    refuseIf(terms.provider !== provider || terms.node !== self, 'ErrWrongJob');
+    refuseIf(
+        receipts.some((receipt) => receipt.job !== job),
+        'ErrWrongJob',
+    );
+    refuseIf(
+        receipts.some((receipt) => !isSigned(receipt, terms.receiptKey)),
+        'ErrBadSignature',
+    );
+    const rest = { job, about: '', firstPiece: 0 };
+    switch (report.op) {
+        case 'reportTwice': {
+            const { first, second } = report as { first: Result; second: Result | RefusalReceipt };
+            refuseIf(!excludeEachOther(first, second), 'ErrNoFault');
+            const [one, other] = [endingOf(first), endingOf(second)];
+            const loss = one.price > other.price ? one.price : other.price;
+            return { ...rest, class: 'A1', query: 0, date: Math.max(one.date, other.date), loss };
+        }
+        case 'reportExcess': {
+            const result = report.result as Result;
+            const loss = excessOf(result, report.comparison as Result | Accept | undefined, terms);
+            refuseIf(loss <= 0n, 'ErrNoFault');
+            return { ...rest, class: 'A2', query: result.index, date: result.finishedAt, loss };
+        }
+        case 'demandAnswer': {
+            const { number, request, ceiling, deadline } = report.accept as Accept;
+            refuseIf(report.firstPiece > MAX_PIECES, 'ErrNoFault');
+            refuseIf(now <= deadline, 'ErrTooEarly');
+            const loss = ceiling < terms.step ? ceiling : terms.step;
+            const { firstPiece } = report;
+            return { ...rest, class: 'A3', query: number, date: deadline, loss, about: request, firstPiece };
+        }
+        case 'reportWrong': {
+            const { number, finishedAt, price, content } = report.result as Result;
+            return { ...rest, class: 'B1', query: number, date: finishedAt, loss: price, about: content };
+        }
+    }
+}
+
+function receiptsOf(report: Report): Receipt[] {
+    switch (report.op) {
+        case 'reportTwice':
+            return [report.first, report.second];
+        case 'reportExcess':
+            return report.comparison === undefined ? [report.result] : [report.result, report.comparison];
+        case 'demandAnswer':
+            return [report.accept];
+        case 'reportWrong':
+            return [report.result];
+    }
+}
+
+/** Whether each receipt is of a kind that the message takes. */
+function isReadable(report: Report): boolean {
+    const ending = ({ kind }: Receipt) => kind === 'result' || kind === 'fail';
+    switch (report.op) {
+        case 'reportTwice':
+            return ending(report.first) && ending(report.second);
+        case 'reportExcess': {
+            const { comparison } = report;
+            const compares = comparison === undefined || comparison.kind === 'result' || comparison.kind === 'accept';
+            return report.result.kind === 'result' && compares;
+        }
+        case 'demandAnswer':
+            return report.accept.kind === 'accept';
+        case 'reportWrong':
+            return report.result.kind === 'result';
+    }
+}
+
+function endingOf(receipt: Result | RefusalReceipt): { price: bigint; date: number } {
+    return receipt.kind === 'result'
+        ? { price: receipt.price, date: receipt.finishedAt }
+        : { price: 0n, date: receipt.signedAt };
+}
+
+/** Two different results with the same number or index, or a result and a fail of one number. */
+function excludeEachOther(one: Result | RefusalReceipt, other: Result | RefusalReceipt): boolean {
+    if (one.kind === 'result' && other.kind === 'result') {
+        const same = one.number === other.number || one.index === other.index;
+        return same && textOf(one) !== textOf(other);
+    }
+    return one.kind !== other.kind && one.number === other.number;
+}
+
+/** ceil(counts × rates / 10⁶) */
+export function priceOf(counts: readonly number[], rates: readonly bigint[]): bigint {
+    const sum = counts.reduce((total, count, index) => total + BigInt(count) * rates[index], 0n);
+    return (sum + 999_999n) / 1_000_000n;
+}
+
+/** By how much a result bills more than it may; 0 or less if it does not. */
+function excessOf(result: Result, comparison: Result | Accept | undefined, { rates }: Terms): bigint {
+    if (comparison === undefined) {
+        const counted = result.price - priceOf(result.counts, rates);
+        const first = result.index === 1 ? result.cumulative - result.price : 0n;
+        return counted > first ? counted : first;
+    }
+    if (comparison.kind === 'accept') {
+        return comparison.number === result.number ? result.price - comparison.ceiling : 0n;
+    }
+    const before = comparison.index + 1 === result.index;
+    return before ? result.cumulative - comparison.cumulative - result.price : 0n;
+}
