@@ -89,8 +89,12 @@ export class Indexer {
             if (report.undone > undone) {
                 (await this.release()).forEach((log) => finished.delete(log));
             }
-            report.unresolved = await locateSenders(this.parts);
             await this.discover();
+            if (!found) {
+                // Each sender costs a call, so first every account is read that is named without one.
+                report.unresolved = await locateSenders(this.parts);
+                found = await this.discover();
+            }
         }
         await readProviders(this.parts);
         if (!behind) {
@@ -198,9 +202,10 @@ export class Indexer {
         return row === undefined ? 0n : amountFromBytes(row.lt);
     }
 
-    /** Follows every account that the facts name. */
-    private async discover(): Promise<void> {
+    /** Follows every account that the facts name; true if one of them is new. */
+    private async discover(): Promise<boolean> {
         const { store } = this.parts;
+        let found = false;
         const birth = await this.birth();
         for (const role of ['provider', 'payout', 'escrow', 'channel'] as const) {
             const rows = await sql<{ account: string }>`
@@ -210,7 +215,9 @@ export class Indexer {
             );
             const accounts = rows.rows.map(({ account }) => account).filter((account) => account.startsWith('0:'));
             await store.follow(role, accounts, role === 'payout' || role === 'escrow' ? birth : 0n);
+            found ||= accounts.length > 0;
         }
+        return found;
     }
 
     /** Forgets the accounts that no fact names any more, after facts were undone; returns their logs. */
